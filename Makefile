@@ -1,0 +1,135 @@
+# backstop: `make demo` and `make test` do everything on a fresh Debian machine.
+# `make help` lists the targets.
+VERSION := 0.1.0
+VARIANT ?= release
+BUILD   := build/$(VARIANT)
+CC      ?= gcc
+PACKAGES := libmicrohttpd gnutls json-c yaml-0.1
+TEST_PACKAGES := cunit
+
+SOURCES := $(wildcard server/*/*.c)
+MAIN    := server/main.c
+UNIT    := $(wildcard tests/unit/*.c)
+FUZZERS := $(notdir $(basename $(wildcard tests/fuzz/fuzz_*.c)))
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+            -Wformat=2 -Wundef -Wwrite-strings -Wpointer-arith -Wcast-qual -Werror
+CPPFLAGS_ALL = -Iinclude -D_GNU_SOURCE -DBACKSTOP_VERSION='"$(VERSION)"' $(CPPFLAGS)
+HARDEN_release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+CFLAGS_release := $(HARDEN_release) -g
+CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+CFLAGS_tsan := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
+CFLAGS_coverage := -O0 -g --coverage
+CFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+CFLAGS_ALL = -std=c17 $(WARNINGS) -fPIE -pthread $(CFLAGS_$(VARIANT)) $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) $(CFLAGS)
+LDFLAGS_release := -Wl,-z,relro,-z,now
+LDFLAGS_asan := -fsanitize=address,undefined
+LDFLAGS_tsan := -fsanitize=thread
+LDFLAGS_coverage := --coverage
+LDFLAGS_fuzz := -fsanitize=address,undefined
+LDFLAGS_ALL = -pie -pthread $(LDFLAGS_$(VARIANT)) $(LDFLAGS)
+LIBS = $(shell pkg-config --libs $(PACKAGES))
+TEST_LIBS = $(shell pkg-config --libs $(TEST_PACKAGES))
+
+OBJECTS      := $(SOURCES:%.c=$(BUILD)/%.o)
+MAIN_OBJECT  := $(MAIN:%.c=$(BUILD)/%.o)
+UNIT_OBJECTS := $(UNIT:%.c=$(BUILD)/%.o)
+
+.DEFAULT_GOAL := all
+.PHONY: all help
+all: $(BUILD)/backstop ## Build the binary (VARIANT=release|asan|tsan|coverage)
+
+help: ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 18
+
+$(BUILD)/%.o: %.c Makefile | deps
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+$(BUILD)/libbackstop.a: $(OBJECTS)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/backstop: $(MAIN_OBJECT) $(BUILD)/libbackstop.a
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+$(BUILD)/unit-tests: $(UNIT_OBJECTS) $(BUILD)/libbackstop.a
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(TEST_LIBS)
+
+-include $(shell find build -name '*.d' 2>/dev/null)
+
+# ---- what it needs ----------------------------------------------------------
+.PHONY: deps
+deps: ; @pkg-config --exists $(PACKAGES) $(TEST_PACKAGES) 2>/dev/null || hack/install-deps.sh build
+
+# ---- tests ------------------------------------------------------------------
+.PHONY: test unit golden wire asan tsan valgrind accept
+test: unit golden wire fuzz-replay layers ## Unit, golden, wire and corpus tests, and the layering check
+
+unit: $(BUILD)/unit-tests ## CUnit tests
+	$(BUILD)/unit-tests
+
+golden: $(BUILD)/backstop ## Golden cases: a folder each (tests/golden/README.md)
+	tests/golden/run.sh $(BUILD)/backstop
+
+accept: $(BUILD)/backstop ## Rewrite golden expectations; read the diff before committing
+	tests/golden/run.sh --accept $(BUILD)/backstop
+
+wire: $(BUILD)/backstop ## Over real TLS sockets
+	tests/wire/run.sh $(BUILD)/backstop
+
+asan: ## All tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	$(MAKE) VARIANT=asan unit golden wire
+
+tsan: ## Unit and wire tests under ThreadSanitizer
+	$(MAKE) VARIANT=tsan unit wire
+
+valgrind: $(BUILD)/backstop $(BUILD)/unit-tests ## Unit tests and golden cases under valgrind
+	valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,possible $(BUILD)/unit-tests
+	tests/golden/run.sh --valgrind $(BUILD)/backstop
+
+# ---- fuzzing ----------------------------------------------------------------
+.PHONY: fuzz fuzz-replay
+FUZZ_SECONDS ?= 600
+build/fuzz/%: tests/fuzz/%.c $(SOURCES) Makefile | deps
+	@command -v clang >/dev/null || hack/install-deps.sh lint
+	$(MAKE) VARIANT=fuzz CC=clang build/fuzz/libbackstop.a
+	clang $(CPPFLAGS_ALL) -std=c17 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+	  $(shell pkg-config --cflags $(PACKAGES)) -o $@ $< build/fuzz/libbackstop.a $(LIBS) -pthread
+
+fuzz: $(FUZZERS:%=build/fuzz/%) ## Run each libFuzzer target for FUZZ_SECONDS (600)
+	hack/fuzz.sh $(FUZZ_SECONDS) $(FUZZERS)
+
+# The committed corpora, replayed without libFuzzer by a plain main.
+$(BUILD)/replay_%: tests/fuzz/%.c tests/fuzz/replay.c $(BUILD)/libbackstop.a
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter-out %.a,$^) $(BUILD)/libbackstop.a $(LIBS)
+fuzz-replay: $(FUZZERS:%=$(BUILD)/replay_%)
+	@for f in $(FUZZERS); do $(BUILD)/replay_$$f tests/fuzz/corpus/$${f#fuzz_}/* || exit 1; done
+
+# ---- the rest ---------------------------------------------------------------
+.PHONY: demo cron-table cron-diff lint layers format certs clean install
+demo: $(BUILD)/backstop ## From nothing to real reviews over HTTPS, with a transcript
+	hack/demo.sh $(BUILD)/backstop
+
+cron-table: ## Regenerate tests/unit/cron_table.tsv with the real robfig/cron (needs Go)
+	hack/cron/run.sh table
+
+cron-diff: $(BUILD)/backstop ## Compare 20,000 random schedules with the real robfig/cron (needs Go)
+	hack/cron/run.sh diff $(BUILD)/backstop
+
+lint: ## Format, static analysis, layering, shell scripts
+	hack/lint.sh
+
+layers: ; @hack/layers.sh
+
+format: ## Reformat all C files
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+certs: ## A development certificate in build/certs
+	certs/dev-cert.sh build/certs
+
+install: $(BUILD)/backstop ## Install to DESTDIR/PREFIX
+	install -D -m 0755 $(BUILD)/backstop $(DESTDIR)$(or $(PREFIX),/usr/local)/bin/backstop
+
+clean: ## Remove build/
+	rm -rf build

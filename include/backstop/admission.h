@@ -1,0 +1,58 @@
+/* admission: AdmissionReview in and out, the rule table, JSON Patch. Knows the
+ * protocol and which policy answers for which resource; decides nothing itself. */
+#ifndef BACKSTOP_ADMISSION_H
+#define BACKSTOP_ADMISSION_H
+
+#include "backstop/policy.h"
+
+/* One row per webhook: the newcomer's map. Routes, manifests and docs follow it. */
+struct rule {
+    const char *group, *resource, *kind;
+    unsigned operations;      /* OPERATION_CREATE | ... */
+    bool mutating;
+    const char *path;         /* /validate-k0rdent-mirantis-com-v1beta1-managementbackup */
+    policy_fn *policy;
+    bool has_effects;         /* sideEffects: NoneOnDryRun, else None */
+    const char *failure_policy; /* Fail or Ignore, the shipped default */
+    const char *documentation; /* one line */
+};
+const struct rule *admission_rules(size_t *count);
+const struct rule *admission_rule_for_path(struct str path);
+/* The n-th rule (0, 1, ...) for an object of this group, kind and operation, in the
+ * order the API server would call them: mutating first. NULL after the last. */
+const struct rule *admission_rule_for_object(struct str group, struct str kind, enum operation operation, size_t n);
+
+/* A review while it is worked on. Everything lives in the arena. */
+struct review {
+    struct str api_version; /* admission.k8s.io/v1 or v1beta1; the answer has the same */
+    struct request request;
+    struct decision decision;
+    struct object object, old_object; /* storage for request's pointers */
+};
+
+/* Reads the bytes of an AdmissionReview; they must outlive the review. On failure
+ * error->code is 400, 413 or 422; review->request.uid is set when it could be
+ * read, and then the failure itself is to be answered as a review. */
+bool admission_read(struct arena *arena, struct str body, int64_t now, struct review *review, struct error *error) MUST_CHECK;
+/* Runs the rule's policy under the rules all policies share: objects with a
+ * deletionTimestamp pass on UPDATE, kinds and operations the rule does not name
+ * pass, Velero's service accounts get warnings instead of denials. */
+void admission_decide(struct review *review, const struct rule *rule, const struct inventory *inventory,
+                      const struct settings *settings);
+/* Turns a failure to read or to decide into the review's own denial. */
+void admission_fail(struct review *review, const struct error *error);
+/* The AdmissionReview to send back: uid, allowed, status, warnings (each cut to
+ * the API server's bound), patch in base64, audit annotations. */
+void admission_write(const struct review *review, struct buf *out);
+/* The uid in a body that could not be read whole (too large, truncated): a best
+ * effort over its first bytes; absent when there is none. */
+struct str admission_salvage_uid(struct arena *arena, struct str body);
+/* An error as a metav1.Status JSON document, for answers without a review. */
+void admission_write_status(int code, const char *message, struct buf *out);
+/* The object after the decision's patch (a copy), for offline review and tests. NULL on failure. */
+struct json_object *admission_apply_patch(struct arena *arena, struct json_object *object, const struct decision *decision,
+                                          struct error *error);
+const char *operation_name(enum operation operation);
+bool operation_parse(struct str text, enum operation *operation) MUST_CHECK;
+
+#endif

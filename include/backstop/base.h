@@ -1,0 +1,195 @@
+/* base: the ground floor. Text slices, growing buffers, request memory, errors,
+ * time, shared snapshots and file watching. Knows nothing of JSON, HTTP or
+ * Kubernetes; every other room may include this door. */
+#ifndef BACKSTOP_BASE_H
+#define BACKSTOP_BASE_H
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PRINTF_LIKE(format, first) __attribute__((format(printf, format, first)))
+#define MUST_CHECK __attribute__((warn_unused_result))
+#define CLEANUP(function) __attribute__((cleanup(function)))
+#define LENGTH_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+/* ---- text: a borrowed slice of bytes, not NUL-terminated ----------------- */
+
+/* The bytes belong to whoever made them: usually the request's arena, a
+ * snapshot, or a string literal. An absent text is {NULL, 0}; an empty one has
+ * len 0 and any ptr. Treat both the same unless a rule tells them apart. */
+struct str {
+    const char *ptr;
+    size_t len;
+};
+
+#define STR(literal) ((struct str){(literal), sizeof(literal) - 1})
+#define STR_INIT(literal) {(literal), sizeof(literal) - 1} /* for static tables */
+/* printf("%.*s", STR_ARG(text)) */
+#define STR_ARG(text) (int)(text).len, (text).ptr ? (text).ptr : ""
+
+struct str str_from(const char *text); /* NULL gives the absent text */
+bool str_eq(struct str a, struct str b);
+bool str_is(struct str a, const char *text);
+bool str_eq_nocase(struct str a, struct str b); /* ASCII letters only */
+int str_cmp(struct str a, struct str b);        /* bytewise, shorter first */
+bool str_starts(struct str text, struct str prefix);
+bool str_ends(struct str text, struct str suffix);
+bool str_contains(struct str text, struct str part);
+struct str str_slice(struct str text, size_t from, size_t to); /* clamped */
+struct str str_trim(struct str text);                          /* ASCII white space */
+/* Cuts text at the first separator: *head gets what stands before it, *text what
+ * follows. Without a separator *head is the whole and *text becomes absent.
+ * Returns false when *text is absent already, so it drives a loop. */
+bool str_cut(struct str *text, char separator, struct str *head);
+bool str_utf8_valid(struct str text);
+/* Whole text as a decimal number, digits only. False when it is not or overflows. */
+bool str_to_int64(struct str text, int64_t *out) MUST_CHECK;
+/* The candidate nearest to `wanted` by edit distance (at most a third of its
+ * length), for "did you mean"; the absent text when none is near. */
+struct str str_nearest(struct str wanted, const struct str *candidates, size_t count);
+
+/* ---- buf: a growing byte buffer with a mandatory maximum ----------------- */
+
+/* Appending past `limit` or out of memory sets `failed` and drops the bytes, so
+ * that writers need not check each call: check buf.failed once at the end.
+ * data is always NUL-terminated once something was appended. */
+struct buf {
+    char *data;
+    size_t len, cap, limit;
+    bool failed;
+};
+
+void buf_init(struct buf *buf, size_t limit);
+void buf_dispose(struct buf *buf); /* frees the data; the buf may be used again */
+void buf_clear(struct buf *buf);   /* forgets the content, keeps the memory */
+void buf_add(struct buf *buf, struct str text);
+void buf_puts(struct buf *buf, const char *text);
+void buf_putc(struct buf *buf, char c);
+void buf_printf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
+void buf_vprintf(struct buf *buf, const char *format, va_list args) PRINTF_LIKE(2, 0);
+struct str buf_str(const struct buf *buf); /* borrowed until the next append */
+#define BUF_SCOPED CLEANUP(buf_dispose) struct buf
+
+/* ---- arena: memory that lives as long as one request or one snapshot ----- */
+
+/* Allocation never aborts. When the limit is reached or malloc fails,
+ * arena_alloc returns NULL, the text helpers return the absent text, and
+ * arena_failed stays true: the shell looks at it once, at the end, and answers
+ * 500. Not thread-safe: one arena belongs to one thread at a time. */
+struct arena;
+
+struct arena *arena_new(size_t limit) MUST_CHECK; /* NULL when out of memory */
+void arena_free(struct arena *arena);             /* NULL is fine; runs defers, newest first */
+void *arena_alloc(struct arena *arena, size_t size) MUST_CHECK; /* zeroed, aligned for any type */
+void *arena_array(struct arena *arena, size_t count, size_t size) MUST_CHECK;
+struct str arena_copy(struct arena *arena, struct str text); /* NUL-terminated copy */
+struct str arena_printf(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);
+struct str arena_vprintf(struct arena *arena, const char *format, va_list args) PRINTF_LIKE(2, 0);
+/* Calls release(object) when the arena is freed. Takes ownership at once: if the
+ * defer itself cannot be recorded, object is released immediately and false is
+ * returned. */
+bool arena_defer(struct arena *arena, void (*release)(void *), void *object);
+bool arena_failed(const struct arena *arena);
+void arena_fail(struct arena *arena); /* lets a helper record its own failure */
+size_t arena_used(const struct arena *arena);
+/* The text as a user may be shown it: in double quotes, with control bytes,
+ * quotes, backslashes, invalid UTF-8 and bidirectional controls escaped, cut at
+ * 120 bytes with "...". Every user-controlled value in a message goes through it. */
+struct str arena_quote(struct arena *arena, struct str text);
+void arena_cleanup(struct arena **arena);
+#define ARENA_SCOPED CLEANUP(arena_cleanup) struct arena *
+
+struct strlist {
+    struct str *items;
+    size_t len, cap;
+};
+/* Appends a borrowed text. On failure the arena is marked failed and the list stays. */
+void strlist_add(struct arena *arena, struct strlist *list, struct str text);
+bool strlist_has(const struct strlist *list, struct str text);
+/* "a", "b" and "c": each quoted as arena_quote does. */
+struct str strlist_quoted(struct arena *arena, const struct strlist *list);
+
+/* ---- error: what went wrong, as the last argument ------------------------ */
+
+/* A function that can fail takes `struct error *` last and returns false (or
+ * NULL). `code` is an HTTP-like status (400, 422, 500, ...) or 0; `position` a
+ * byte offset or, for documents, a line, -1 where there is none; `field` a JSON
+ * path such as spec.schedule or empty. The message names the thing, the value
+ * and the way out and never restates the caller's context; a caller adds its
+ * own with error_wrap. */
+struct error {
+    int code;
+    int64_t position;
+    char field[256];
+    char message[1024];
+};
+
+/* Always returns false, so that failing is one line: return error_set(...). */
+bool error_set(struct error *error, int code, const char *format, ...) PRINTF_LIKE(3, 4);
+bool error_at(struct error *error, int code, int64_t position, const char *format, ...) PRINTF_LIKE(4, 5);
+bool error_wrap(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3); /* "context: message" */
+
+/* ---- time: Unix seconds in UTC; civil dates proleptic Gregorian ---------- */
+
+struct civil {
+    int64_t year;
+    int month, day;           /* 1-12, 1-31 */
+    int hour, minute, second; /* 0-23, 0-59, 0-59 */
+    int weekday;              /* 0 = Sunday */
+};
+
+#define TIME_TEXT_SIZE 40
+int64_t time_now(void); /* the system clock; only shells call it, policies get `now` */
+int64_t time_monotonic_ns(void);
+int64_t days_from_civil(int64_t year, int month, int day); /* since 1970-01-01 */
+struct civil civil_from_unix(int64_t unix_seconds);
+int64_t unix_from_civil(const struct civil *civil); /* weekday is ignored */
+/* RFC 3339 with the given offset east of UTC in seconds ("Z" for 0). Returns out. */
+const char *time_format(int64_t unix_seconds, int offset_seconds, char out[TIME_TEXT_SIZE]);
+bool time_parse(struct str text, int64_t *unix_seconds) MUST_CHECK; /* RFC 3339, fractions dropped */
+/* Go's time.ParseDuration to the letter (units ns us µs ms s m h, sign, decimals,
+ * overflow), in nanoseconds, with its error text. Mirrors go1.2x time/format.go. */
+bool duration_parse(struct str text, int64_t *nanoseconds, struct error *error) MUST_CHECK;
+/* "45s", "15m", "1h30m", "3d4h": the two largest units. Returns out. */
+const char *duration_format(int64_t seconds, char out[TIME_TEXT_SIZE]);
+
+/* ---- shared: immutable snapshots, counted and swapped -------------------- */
+
+/* Embed as the first member. Whoever holds a reference may read the snapshot for
+ * as long as it likes; the last release destroys it. */
+struct shared {
+    atomic_size_t references;
+    void (*destroy)(struct shared *self);
+};
+struct shared_slot {
+    pthread_mutex_t lock;
+    struct shared *current;
+};
+void shared_init(struct shared *shared, void (*destroy)(struct shared *)); /* one reference */
+struct shared *shared_hold(struct shared *shared);
+void shared_release(struct shared *shared); /* NULL is fine */
+void shared_slot_init(struct shared_slot *slot);
+struct shared *shared_slot_get(struct shared_slot *slot); /* held for the caller; may be NULL */
+void shared_slot_set(struct shared_slot *slot, struct shared *fresh); /* takes the reference */
+void shared_slot_dispose(struct shared_slot *slot);
+
+/* ---- files --------------------------------------------------------------- */
+
+/* Reads a regular file or a pipe up to `limit` bytes into the arena; "-" is
+ * standard input. Fails with the path and the system's reason. */
+bool file_read(struct arena *arena, const char *path, size_t limit, struct str *out, struct error *error) MUST_CHECK;
+
+/* Calls changed(context) from a thread of its own, soon after any of the paths
+ * (files or folders) changes content, and after at most `poll_seconds` where the
+ * kernel gives no notice. Understands Kubernetes' mounts, which swap a symlink.
+ * file_watch_stop joins the thread; no call comes after it returns. */
+struct file_watch;
+struct file_watch *file_watch_start(const char *const *paths, size_t count, unsigned poll_seconds,
+                                    void (*changed)(void *context), void *context, struct error *error) MUST_CHECK;
+void file_watch_stop(struct file_watch *watch); /* NULL is fine */
+
+#endif

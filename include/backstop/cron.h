@@ -1,0 +1,59 @@
+/* cron: the schedule language of k0rdent and Velero, which is robfig/cron
+ * v3.0.1 ParseStandard, to the letter: the same verdict, the same next times.
+ * What that parser accepts and then surprises with comes as pitfalls. */
+#ifndef BACKSTOP_CRON_H
+#define BACKSTOP_CRON_H
+
+#include "backstop/base.h"
+
+/* A time zone from the system's TZif files; immutable, cached for the life of
+ * the process, safe to share between threads. */
+struct cron_zone;
+
+/* Finds a zone as Go's time.LoadLocation does: "" and "UTC", "Local" (TZ or
+ * /etc/localtime), or an IANA name, case-sensitive. The error text is Go's. */
+const struct cron_zone *cron_zone_find(struct str name, struct error *error) MUST_CHECK;
+const struct cron_zone *cron_zone_utc(void);
+struct str cron_zone_name(const struct cron_zone *zone);
+int cron_zone_offset(const struct cron_zone *zone, int64_t unix_seconds); /* seconds east of UTC */
+
+/* A parsed schedule: plain data, copied freely, owns nothing. */
+struct cron_schedule {
+    uint64_t minute, hour, day_of_month, month, day_of_week; /* bit sets; CRON_STAR marks "*" */
+    int64_t every_seconds;                                   /* > 0: "@every", the fields are unused */
+    const struct cron_zone *zone;
+    bool zone_given; /* by TZ= or CRON_TZ= */
+};
+#define CRON_STAR (UINT64_C(1) << 63)
+
+/* Parses `spec` as cron.ParseStandard v3.0.1 does; without a TZ= prefix the zone
+ * is `controller_zone` (the zone of the process that will run it; k0rdent's
+ * image: UTC). On failure error->position is the byte offset in spec, and the
+ * message says in one line what is wrong and what is allowed; the parser's own
+ * words stand in cron_robfig_error. A spec that makes robfig/cron panic is
+ * refused too. */
+bool cron_parse(struct str spec, const struct cron_zone *controller_zone, struct cron_schedule *schedule,
+                struct error *error) MUST_CHECK;
+/* robfig's own error text for a spec (or "panic: ..."), for tests and logs. False when it parses. */
+bool cron_robfig_error(struct str spec, struct error *error);
+
+/* The first run strictly after `after`, as SpecSchedule.Next and
+ * ConstantDelaySchedule.Next compute it, DST rules included. False where robfig
+ * returns the zero time: nothing up to the end of the fifth year on. */
+bool cron_next(const struct cron_schedule *schedule, int64_t after, int64_t *next);
+/* True when no run can ever come, decided from the calendar, not by searching. */
+bool cron_never_fires(const struct cron_schedule *schedule);
+/* The shortest time between two runs, in seconds, over the weeks after `from`; 0 when it never fires twice. */
+int64_t cron_shortest_interval(const struct cron_schedule *schedule, int64_t from);
+
+/* "every 6 hours", "at 09:00 on the 13th or on any Friday", without the zone. */
+void cron_describe(const struct cron_schedule *schedule, struct buf *out);
+/* One line that says a schedule back to the person who wrote it, for admission
+ * warnings and explain: "runs every 6 hours; next 06:00, 12:00, 18:00 UTC". */
+void cron_say(const struct cron_schedule *schedule, int64_t now, struct buf *out);
+/* What is accepted but will surprise (ignored suffix, step over range, day OR,
+ * DST gaps, @every under a second, Local, ...): one short line each, each once. */
+void cron_pitfalls(struct str spec, const struct cron_schedule *schedule, int64_t now, struct arena *arena,
+                   struct strlist *warnings);
+
+#endif

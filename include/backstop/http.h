@@ -1,0 +1,54 @@
+/* http: a listener on libmicrohttpd with TLS, limits and a clean stop. Knows
+ * nothing of Kubernetes: it hands whole requests to one handler. */
+#ifndef BACKSTOP_HTTP_H
+#define BACKSTOP_HTTP_H
+
+#include "backstop/base.h"
+
+struct http_request {
+    struct str method, path, query, content_type;
+    struct str body;     /* whole, or its first bytes when `oversized` */
+    bool oversized;      /* the body is over the limit: answer 413 */
+    int64_t received_ns; /* monotonic, when the request's first line was read */
+};
+/* Filled by the handler. The body is taken over and freed by the server. */
+struct http_reply {
+    int status;
+    const char *content_type;
+    const char *allow;    /* the Allow header of a 405, or NULL */
+    int64_t retry_after;  /* seconds; 0 = no header */
+    bool close;           /* send Connection: close */
+    struct buf body;
+};
+/* Called from any of the server's threads. */
+typedef void http_handler(void *context, const struct http_request *request, struct http_reply *reply);
+
+struct http_limits { /* 0 = the default in brackets */
+    size_t body_bytes;        /* [7 MiB] larger ones are read no further than needed and answered 413 */
+    size_t header_bytes;      /* [32 KiB] memory of one connection's request head */
+    unsigned connections;     /* [1024] */
+    unsigned concurrent;      /* [256] requests with a body in memory; above it 429 at once */
+    size_t memory_bytes;      /* [64 MiB] of all bodies in memory together; above it 429 at once */
+    unsigned request_seconds; /* [10] from a request's first byte to its last, however slowly they trickle */
+    unsigned idle_seconds;    /* [120] between requests; over the API server's 90 */
+};
+
+struct http_config {
+    const char *listen;            /* "ADDR:PORT", ":PORT", "[::1]:PORT"; port 0 picks a free one */
+    struct str tls_cert, tls_key;  /* PEM; absent = plain HTTP */
+    bool tls12;                    /* allow TLS 1.2 besides 1.3 */
+    unsigned threads;              /* 0 = one per CPU, at most 4 */
+    struct http_limits limits;
+    http_handler *handler;
+    void *context;
+};
+
+struct http_server;
+struct http_server *http_start(const struct http_config *config, struct error *error) MUST_CHECK;
+unsigned http_port(const struct http_server *server);
+/* Lame duck: goes on accepting and answering, with Connection: close. */
+void http_drain(struct http_server *server);
+/* Stops accepting, lets requests in flight finish for up to `grace_ms`, frees all. */
+void http_stop(struct http_server *server, unsigned grace_ms);
+
+#endif

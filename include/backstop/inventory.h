@@ -1,0 +1,198 @@
+/* inventory: the facts that policies read, as an immutable snapshot, whatever
+ * filled it: YAML files, or the cluster. Only the fields that some policy reads
+ * are kept. */
+#ifndef BACKSTOP_INVENTORY_H
+#define BACKSTOP_INVENTORY_H
+
+#include "backstop/base.h"
+#include "backstop/json.h"
+
+enum fact {
+    FACT_MANAGEMENT_BACKUPS,
+    FACT_MANAGEMENTS,
+    FACT_RELEASES,
+    FACT_STORAGE_LOCATIONS,
+    FACT_BACKUPS,
+    FACT_SCHEDULES,
+    FACT_CONFIG_MAPS,
+    FACT_SECRETS,
+    FACT_VELERO, /* the Velero Deployment */
+    FACT_COUNT
+};
+
+/* What every object has. Times are Unix seconds, 0 when absent. */
+struct object_meta {
+    struct str ns, name; /* ns is absent for cluster-scoped objects */
+    int64_t created;
+    bool deleting;
+    struct json_object *labels, *annotations; /* maps of strings, or NULL */
+};
+
+enum storage_class { /* where the bytes end up; decides whether they survive the cluster */
+    STORAGE_EXTERNAL,
+    STORAGE_IN_CLUSTER_S3,
+    STORAGE_PVC,
+    STORAGE_HOST_PATH,
+    STORAGE_NFS
+};
+
+struct storage_location {
+    struct object_meta meta;
+    struct str provider, bucket, prefix, phase, message, access_mode;
+    struct str credential_name, credential_key;
+    struct json_object *config; /* or NULL */
+    bool is_default;
+    int64_t last_validated;
+};
+
+/* velero.io/v1 BackupStatus, as both Velero's Backup and kcm's lastBackup carry it. */
+struct backup_status {
+    struct str phase, failure_reason;
+    struct strlist validation_errors;
+    int64_t started, completed, expires;
+    int64_t items_done, items_total, errors, warnings;
+};
+
+struct backup {
+    struct object_meta meta;
+    struct str storage_location;
+    struct str schedule;         /* label velero.io/schedule-name, or absent */
+    struct str region;           /* label k0rdent.mirantis.com/region, or absent */
+    bool management;             /* selectors or labels say it is k0rdent's */
+    struct strlist providers;    /* CAPI names from its selectors, sorted, without core ("cluster-api") */
+    struct backup_status status;
+};
+
+struct region_status {
+    struct str region, backup_name, error;
+    struct backup_status backup;
+};
+
+struct management_backup {
+    struct object_meta meta;
+    struct str schedule, storage_location;
+    bool on_upgrade;             /* spec.performOnManagementUpgrade */
+    struct str release;          /* label k0rdent.mirantis.com/release-backup, or absent */
+    int64_t next_attempt, last_backup_time;
+    struct str last_backup_name, error;
+    struct backup_status last_backup;
+    struct region_status *regions;
+    size_t region_count;
+};
+
+struct management {
+    struct object_meta meta;
+    struct str release, status_release;
+    struct strlist available_providers; /* CAPI names, from status */
+    struct strlist provider_components; /* spec.providers[].name */
+};
+
+struct release {
+    struct object_meta meta;
+    struct str version;
+    bool ready;
+};
+
+struct velero_schedule {
+    struct object_meta meta;
+    struct str schedule, storage_location, phase;
+    bool paused;
+    bool management;             /* its template selects k0rdent's objects */
+};
+
+struct config_map {
+    struct object_meta meta;
+    struct json_object *data, *binary_data;
+};
+
+struct secret { /* existence and key names only, never a value */
+    struct object_meta meta;
+    struct strlist keys;
+};
+
+struct velero_deployment {
+    struct object_meta meta;
+    struct str service_account;
+    int64_t ready_replicas;
+};
+
+/* Arrays of pointers, sorted by namespace, then name. A fact whose `known` is
+ * false was never read (no source, not synced): an empty array then means nothing. */
+struct inventory {
+    struct shared shared;
+    bool known[FACT_COUNT];
+    const struct management_backup *const *management_backups;
+    const struct management *const *managements;
+    const struct release *const *releases;
+    const struct storage_location *const *storage_locations;
+    const struct backup *const *backups;
+    const struct velero_schedule *const *schedules;
+    const struct config_map *const *config_maps;
+    const struct secret *const *secrets;
+    const struct velero_deployment *const *velero_deployments;
+    size_t count[FACT_COUNT]; /* of each array above, by fact */
+    struct inventory_index *index; /* private */
+};
+
+/* Look-ups cost the same with ten objects and with ten thousand; NULL when absent. */
+const struct management_backup *inventory_management_backup(const struct inventory *inventory, struct str name);
+const struct release *inventory_release(const struct inventory *inventory, struct str name);
+const struct storage_location *inventory_storage_location(const struct inventory *inventory, struct str ns, struct str name);
+const struct backup *inventory_backup(const struct inventory *inventory, struct str ns, struct str name);
+const struct velero_schedule *inventory_schedule(const struct inventory *inventory, struct str ns, struct str name);
+const struct config_map *inventory_config_map(const struct inventory *inventory, struct str ns, struct str name);
+const struct secret *inventory_secret(const struct inventory *inventory, struct str ns, struct str name);
+/* The Management (a singleton); NULL when there is none. */
+const struct management *inventory_management(const struct inventory *inventory);
+/* What Velero restores from for a scheduleName: the Completed backup of that
+ * schedule with the newest start. `newest` (may be NULL) gets the newest of any
+ * phase. Mirrors velero restore_controller.go mostRecentCompletedBackup. */
+const struct backup *inventory_newest_completed(const struct inventory *inventory, struct str ns, struct str schedule,
+                                                const struct backup **newest);
+/* The storage location Velero uses when none is named: the newest of the defaults;
+ * `defaults` (may be NULL) gets how many there are. */
+const struct storage_location *inventory_default_location(const struct inventory *inventory, struct str ns, size_t *defaults);
+enum storage_class storage_location_class(const struct storage_location *location);
+
+/* ---- filling ------------------------------------------------------------- */
+
+struct inventory_builder;
+struct inventory_builder *inventory_builder_new(void) MUST_CHECK;
+/* Keeps what is used of one object (apiVersion, kind, metadata, ...) or of each
+ * item of a List; copies, so the tree may go. Kinds no policy reads are passed
+ * over. The same kind, namespace and name again replaces the first. */
+bool inventory_add(struct inventory_builder *builder, struct json_object *object, struct error *error) MUST_CHECK;
+void inventory_set_known(struct inventory_builder *builder, enum fact fact, bool known);
+/* Consumes the builder. NULL when out of memory. */
+struct inventory *inventory_finish(struct inventory_builder *builder) MUST_CHECK;
+void inventory_builder_free(struct inventory_builder *builder);
+
+/* ---- from files ---------------------------------------------------------- */
+
+/* A problem with one file: path, line and reason. The file's last good content stays in force. */
+typedef void inventory_problem_fn(void *context, const char *path, int64_t line, const char *reason);
+
+struct inventory_files_options {
+    const char *const *paths; /* files and folders (*.yaml, *.yml, *.json) */
+    size_t path_count;
+    bool watch;               /* reload when something changes */
+    int64_t simulate_seconds; /* created ManagementBackups complete after this time; -1: never */
+    inventory_problem_fn *problem;
+    void (*reloaded)(void *context, const struct inventory *inventory); /* may be NULL */
+    void *context;
+};
+
+struct inventory_files;
+/* Fails only when a named path cannot be opened at all. */
+struct inventory_files *inventory_files_open(const struct inventory_files_options *options, struct error *error) MUST_CHECK;
+/* The snapshot as of `now`, held for the caller; release with shared_release(&inventory->shared). */
+const struct inventory *inventory_files_get(struct inventory_files *files, int64_t now);
+/* Carries out an effect: keeps the object in memory beside the files. A name that
+ * exists already is success (the gate races with itself and with kcm). */
+bool inventory_files_create(struct inventory_files *files, struct json_object *object, int64_t now, struct error *error) MUST_CHECK;
+size_t inventory_files_problems(const struct inventory_files *files); /* files that are bad right now */
+void inventory_files_close(struct inventory_files *files);
+/* An inventory that knows nothing. */
+const struct inventory *inventory_unknown(void);
+
+#endif

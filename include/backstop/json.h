@@ -1,0 +1,86 @@
+/* json: documents in and out. A validating scanner that indexes only the top of
+ * a text and skips the rest, json-c trees for the parts that are read, YAML as
+ * kubectl reads it, and writing. Knows nothing of Kubernetes. */
+#ifndef BACKSTOP_JSON_H
+#define BACKSTOP_JSON_H
+
+#include <json-c/json.h>
+
+#include "backstop/base.h"
+
+/* ---- index: one pass over untrusted bytes -------------------------------- */
+
+enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+
+/* A value and where it stands in the text. Members of an object are linked
+ * through `first` and `next` down to the depth asked for; deeper values (and
+ * all array items) are checked for syntax but only kept as `raw`. */
+struct json_node {
+    struct str key; /* decoded */
+    struct str raw; /* the value's own bytes, borrowed from the text */
+    enum json_type type;
+    const struct json_node *first, *next;
+};
+
+enum { JSON_DEPTH_LIMIT = 512 }; /* nesting; kube-apiserver itself stops near 10,000 */
+
+/* Scans the whole text once: strict RFC 8259, valid UTF-8, no NUL, no duplicate
+ * keys in indexed objects, nesting at most JSON_DEPTH_LIMIT. Members are indexed
+ * down to `depth` levels (1 = the top object's members). On failure error->code
+ * is 400 and error->position the byte offset. */
+const struct json_node *json_index(struct arena *arena, struct str text, unsigned depth, struct error *error) MUST_CHECK;
+/* NULL when node is NULL, no object, not indexed, or has no such member. */
+const struct json_node *json_member(const struct json_node *node, struct str key);
+/* The decoded text of a string node; absent for NULL and every other type.
+ * Borrows from the source when nothing is escaped, else from the arena. */
+struct str json_text(struct arena *arena, const struct json_node *node);
+bool json_is_true(const struct json_node *node);
+
+/* ---- trees: json-c for the parts that are read --------------------------- */
+
+/* Builds the tree of one JSON value; it is freed with the arena. NULL and an
+ * error when the text is not strict JSON. */
+struct json_object *json_build(struct arena *arena, struct str raw, struct error *error) MUST_CHECK;
+/* Lets the arena own a tree that was built by hand. Returns it. */
+struct json_object *json_own(struct arena *arena, struct json_object *tree);
+/* Readers never fail: a missing member or another type gives NULL, absent or 0. */
+struct json_object *json_get(struct json_object *object, const char *key);
+struct json_object *json_path(struct json_object *object, const char *dotted); /* "spec.objectStorage.bucket" */
+struct str json_str(struct json_object *value);                                /* borrowed from the tree */
+struct str json_get_str(struct json_object *object, const char *key);
+struct str json_path_str(struct json_object *object, const char *dotted);
+bool json_get_bool(struct json_object *object, const char *key);
+size_t json_len(struct json_object *array); /* 0 for what is no array */
+struct json_object *json_item(struct json_object *array, size_t i);
+
+/* ---- writing ------------------------------------------------------------- */
+
+void json_write_str(struct buf *buf, struct str text); /* quoted and escaped; invalid UTF-8 becomes U+FFFD */
+void json_write_tree(struct buf *buf, struct json_object *tree); /* compact, keys in their own order */
+void yaml_write(struct buf *buf, struct json_object *tree);      /* block style, as kubectl -o yaml prints */
+
+/* ---- YAML ---------------------------------------------------------------- */
+
+/* One document, as sigs.k8s.io/yaml turns YAML (or JSON, which is YAML) into
+ * JSON: YAML 1.1 booleans (yes, on, ...), all scalar styles, anchors, merge keys.
+ * Lines are 1-based. */
+struct yaml_document {
+    struct json_object *tree; /* owned by the arena; NULL for an empty document */
+    unsigned line;            /* where the document's first content stands */
+    const void *lines;        /* for yaml_line */
+    struct yaml_document *next;
+};
+struct yaml_options {
+    bool reject_duplicates; /* else the last one wins */
+    size_t node_limit;      /* nodes after alias expansion; 0 = 1,000,000 */
+    unsigned depth_limit;   /* 0 = 100 */
+};
+/* All documents of a text, in order. On failure error->position is the line.
+ * A failing document fails the whole text. */
+bool yaml_load(struct arena *arena, struct str text, const struct yaml_options *options,
+               struct yaml_document **documents, struct error *error) MUST_CHECK;
+/* The line of the value at a field path ("spec.schedule", "spec.hooks.resources[0].name",
+ * "metadata.labels[a.b/c]"), or of its nearest parent that the document has. */
+unsigned yaml_line(const struct yaml_document *document, struct str field);
+
+#endif

@@ -1,0 +1,128 @@
+/* policy: the decisions. Pure functions: they read a request, facts and settings
+ * and fill a decision; no I/O, no clock, no global state. One file per object. */
+#ifndef BACKSTOP_POLICY_H
+#define BACKSTOP_POLICY_H
+
+#include "backstop/base.h"
+#include "backstop/inventory.h"
+#include "backstop/json.h"
+#include "backstop/settings.h"
+
+/* ---- what is asked -------------------------------------------------------- */
+
+enum operation { OPERATION_CREATE = 1, OPERATION_UPDATE = 2, OPERATION_DELETE = 4, OPERATION_CONNECT = 8 };
+
+/* One version of the object under review. `root` is indexed two levels deep
+ * (metadata.*, spec.*, status.*); read it through the functions below. NULL
+ * pointers stand for "no such object" (object on DELETE, old on CREATE). */
+struct object {
+    const struct json_node *root;
+};
+
+struct request {
+    struct arena *arena;
+    enum operation operation;
+    bool dry_run;
+    int64_t now;
+    struct str uid;
+    struct str api_version, kind;    /* of the object: k0rdent.mirantis.com/v1beta1, ManagementBackup */
+    struct str ns, name;             /* name is absent while generateName has not been carried out */
+    struct str user;
+    const struct object *object, *old_object;
+};
+
+/* The object a decision is about: the new one, or on DELETE the old one. */
+const struct object *request_subject(const struct request *request);
+/* Values by path, "spec.schedule", "metadata.generateName", "spec.hooks.resources".
+ * Readers give NULL, absent, false for what is missing or of another type. Trees
+ * are built of just that part, once, and live as long as the request. */
+struct json_object *object_tree(const struct request *request, const struct object *object, const char *path);
+struct str object_text(const struct request *request, const struct object *object, const char *path);
+bool object_true(const struct request *request, const struct object *object, const char *path);
+bool object_has(const struct object *object, const char *path); /* present and not null; two levels */
+struct str object_label(const struct request *request, const struct object *object, const char *key);
+struct str object_annotation(const struct request *request, const struct object *object, const char *key);
+bool object_deleting(const struct object *object); /* has a deletionTimestamp */
+/* True on CREATE when the path is there, on UPDATE when its value differs from the
+ * old object's: "deny only for what the request changes". */
+bool request_changes(const struct request *request, const char *path);
+/* The requester is one of Velero's service accounts (settings velero.serviceAccounts). */
+bool request_by_velero(const struct request *request, const struct settings *settings);
+
+/* ---- what is decided ------------------------------------------------------ */
+
+struct cause {
+    struct str field, message;
+};
+struct patch_step {
+    const char *op;  /* add, replace, remove */
+    struct str path; /* JSON Pointer, escaped */
+    struct json_object *value;
+};
+struct audit_annotation {
+    struct str key, value; /* key without the webhook's name, which the API server puts before it */
+};
+/* An object to create, as data. The shell carries it out, never under dryRun. */
+struct effect {
+    struct json_object *object;
+    struct str what; /* "ManagementBackup kcm-backup-kcm-1-2-0", for logs and answers */
+};
+#define DECISION_LIST(type, name) \
+    struct {                      \
+        type *items;              \
+        size_t len, cap;          \
+    } name
+
+struct decision {
+    struct arena *arena;
+    bool denied;
+    bool lenient;        /* denials become warnings (Velero's own writes) */
+    int code;            /* 403, 422, 429, 500, 503 when denied */
+    const char *reason;  /* Kubernetes' StatusReason for that code */
+    struct str message;  /* of a denial that has no causes */
+    int64_t retry_after; /* seconds, for 429 and 503; 0 = none */
+    DECISION_LIST(struct cause, causes);
+    struct strlist warnings;
+    DECISION_LIST(struct patch_step, patch);
+    DECISION_LIST(struct audit_annotation, audit);
+    DECISION_LIST(struct effect, effects);
+};
+
+void decision_init(struct decision *decision, struct arena *arena);
+/* 422 Invalid: one bad field. Message in the words of Kubernetes' field errors:
+ * `Invalid value: "0 9 * * 7": day-of-week 7 is ...`. May be called again for other fields. */
+void decision_invalid(struct decision *decision, const char *field, const char *format, ...) PRINTF_LIKE(3, 4);
+/* The same by a settings verdict: deny, warn ("field: message") or nothing. */
+void decision_judge(struct decision *decision, enum verdict verdict, const char *field, const char *format, ...)
+    PRINTF_LIKE(4, 5);
+void decision_forbid(struct decision *decision, const char *format, ...) PRINTF_LIKE(2, 3);       /* 403 */
+/* 429 (not yet) or 503 (could not tell), with retryAfterSeconds. */
+void decision_wait(struct decision *decision, int code, int64_t retry_after, const char *format, ...) PRINTF_LIKE(4, 5);
+/* One short line; the same line twice is kept once. */
+void decision_warn(struct decision *decision, const char *format, ...) PRINTF_LIKE(2, 3);
+void decision_patch(struct decision *decision, const char *op, const char *path, struct json_object *value);
+void decision_audit(struct decision *decision, const char *key, const char *format, ...) PRINTF_LIKE(3, 4);
+void decision_create(struct decision *decision, struct json_object *object, struct str what);
+/* The whole denial as one line: the message, or the causes as Kubernetes joins them. */
+struct str decision_message(const struct decision *decision);
+
+/* ---- the policies --------------------------------------------------------- */
+
+typedef void policy_fn(const struct request *request, const struct inventory *inventory, const struct settings *settings,
+                       struct decision *decision);
+
+policy_fn policy_management_backup; /* ManagementBackup: CREATE, UPDATE, DELETE */
+policy_fn policy_management;        /* Management: the upgrade gate */
+policy_fn policy_restore_mutate;    /* Restore CREATE: patch, then validate what the patch makes of it */
+policy_fn policy_restore;           /* Restore: validate only */
+
+/* The labels and annotations the policies know. */
+#define LABEL_COMPONENT "k0rdent.mirantis.com/component"
+#define LABEL_MANAGEMENT_BACKUP "k0rdent.mirantis.com/management-backup"
+#define LABEL_RELEASE_BACKUP "k0rdent.mirantis.com/release-backup"
+#define LABEL_REGION "k0rdent.mirantis.com/region"
+#define ANNOTATION_SKIP_MUTATION "backstop.k0rdent.mirantis.com/skip-mutation"
+#define ANNOTATION_SKIP_BACKUP "backstop.k0rdent.mirantis.com/skip-pre-upgrade-backup"
+#define ANNOTATION_TAKEN_BEFORE "backstop.k0rdent.mirantis.com/taken-before-upgrade-to" /* on what the gate creates */
+
+#endif

@@ -1,0 +1,61 @@
+/* settings: what an operator may choose, from one strict YAML file. One table in
+ * settings/table.c declares every key with its type, default, bounds and
+ * documentation; it parses the file and writes the JSON Schema. */
+#ifndef BACKSTOP_SETTINGS_H
+#define BACKSTOP_SETTINGS_H
+
+#include "backstop/base.h"
+
+#define SETTINGS_API_VERSION "backstop.k0rdent.mirantis.com/v1alpha1"
+#define SETTINGS_KIND "Settings"
+
+enum verdict { VERDICT_ALLOW, VERDICT_WARN, VERDICT_DENY }; /* allow, warn, deny in the file */
+
+/* What a Restore must leave out for a CAPI provider (k0rdent documentation,
+ * "Restoration: Caveats"). `provider` is the CAPI name (infrastructure-azure),
+ * `component` k0rdent's (cluster-api-provider-azure). */
+struct provider_caveat {
+    struct str provider, component;
+    struct strlist excluded_resources;
+};
+
+/* Immutable once loaded. Key names in comments. */
+struct settings {
+    struct shared shared;
+    struct str system_namespace; /* systemNamespace: kcm-system */
+
+    int64_t schedules_minimum_interval;      /* schedules.minimumInterval: 15m, in seconds */
+    enum verdict schedules_too_frequent;     /* schedules.tooFrequent: warn */
+    struct str schedules_controller_zone;    /* schedules.controllerTimeZone: UTC */
+    enum verdict storage_unknown;            /* storage.whenUnknown: warn */
+    enum verdict storage_not_durable;        /* storage.notDurable: warn */
+    enum verdict backups_delete_protecting;  /* managementBackups.deleteProtecting: warn */
+
+    bool restores_mutate_all;                /* restores.mutateAll: false */
+    bool restores_force_update;              /* restores.forceExistingResourcePolicy: false */
+    bool restores_inject_release_modifier;   /* restores.injectReleaseModifier: false */
+    struct strlist restores_providers;       /* restores.providers: [] (used when nothing names them) */
+    struct provider_caveat *caveats;         /* built in, then restores.providerCaveats[] */
+    size_t caveat_count;
+
+    bool upgrade_gate;                       /* upgrade.gate: true */
+    int64_t upgrade_max_backup_age;          /* upgrade.maxBackupAge: 1h */
+    int64_t upgrade_retry_after;             /* upgrade.retryAfter: 15s */
+    int64_t upgrade_retry_after_failure;     /* upgrade.retryAfterFailure: 10m */
+    int64_t upgrade_start_timeout;           /* upgrade.startTimeout: 5m */
+    enum verdict upgrade_without_backups;    /* upgrade.withoutBackups: warn */
+
+    struct strlist velero_service_accounts;  /* velero.serviceAccounts: [velero-server, velero]; in the
+                                                system namespace, or NAMESPACE:NAME */
+};
+
+/* Every value at its default. Held by the caller; release with shared_release. */
+struct settings *settings_defaults(struct error *error) MUST_CHECK;
+/* Strict: unknown or duplicate keys, wrong types and values out of bounds are
+ * errors with the line (error->position) and the key (error->field). An empty
+ * text gives the defaults. */
+struct settings *settings_parse(struct str yaml, struct error *error) MUST_CHECK;
+/* The JSON Schema of the file, from the same table. */
+void settings_write_schema(struct buf *out);
+
+#endif

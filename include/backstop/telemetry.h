@@ -1,0 +1,47 @@
+/* telemetry: JSON log lines and Prometheus metrics. Metrics are declared once,
+ * with their documentation, in telemetry/metrics.def. */
+#ifndef BACKSTOP_TELEMETRY_H
+#define BACKSTOP_TELEMETRY_H
+
+#include "backstop/base.h"
+
+/* ---- log: one JSON object per line on standard error ---------------------- */
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+struct log_field {
+    const char *key; /* NULL ends the list */
+    enum { LOG_FIELD_TEXT, LOG_FIELD_INTEGER, LOG_FIELD_BOOLEAN } type;
+    struct str text;
+    int64_t integer;
+};
+#define LOG_TEXT(key, value) {(key), LOG_FIELD_TEXT, (value), 0}
+#define LOG_INTEGER(key, value) {(key), LOG_FIELD_INTEGER, {NULL, 0}, (value)}
+#define LOG_BOOLEAN(key, value) {(key), LOG_FIELD_BOOLEAN, {NULL, 0}, (value)}
+
+void log_set_level(enum log_level level);
+bool log_level_parse(struct str text, enum log_level *level) MUST_CHECK;
+/* Writes {"time":...,"level":...,"message":...,fields...} in one write(2), every
+ * text escaped, values cut at 2 KiB. Safe from any thread. */
+void log_write(enum log_level level, const char *message, const struct log_field *fields);
+/* log_line(LOG_INFO, "listening", LOG_TEXT("address", address)); at least one field,
+ * else log_write(level, message, NULL). */
+#define log_line(level, message, ...) log_write((level), (message), (const struct log_field[]){__VA_ARGS__, {0}})
+
+/* ---- metrics -------------------------------------------------------------- */
+
+/* metrics.def rows: METRIC(ID, kind, "backstop_...", "label" or "label,label", "help").
+ * Label values come from small closed sets (operations, kinds, codes): at most
+ * METRIC_SERIES_LIMIT series a metric, the rest is counted as "other". */
+enum metric_id {
+#define METRIC(id, kind, name, labels, help) METRIC_##id,
+#include "metrics.def"
+#undef METRIC
+    METRIC_COUNT
+};
+void metric_add(enum metric_id metric, double amount, ...) __attribute__((sentinel)); /* label values (const char *), NULL */
+void metric_set(enum metric_id metric, double value, ...) __attribute__((sentinel));
+void metric_observe(enum metric_id metric, double seconds, ...) __attribute__((sentinel)); /* histograms */
+void metrics_write(struct buf *out);       /* Prometheus text format 0.0.4 */
+void metrics_write_docs(struct buf *out);  /* a Markdown table */
+
+#endif

@@ -1,0 +1,54 @@
+#include <CUnit/Basic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "suite.h"
+
+enum { SUITES_MAX = 64 };
+static struct {
+    const char *name;
+    const struct suite_test *tests;
+    size_t count;
+} suites[SUITES_MAX];
+static size_t suite_count;
+
+void suite_register(const char *name, const struct suite_test *tests, size_t count)
+{
+    if (suite_count == SUITES_MAX)
+        abort();
+    suites[suite_count].name = name;
+    suites[suite_count].tests = tests;
+    suites[suite_count++].count = count;
+}
+
+/* With arguments, only the suites named. */
+static bool wanted(const char *name, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], name) == 0)
+            return true;
+    return argc == 1;
+}
+
+int main(int argc, char **argv)
+{
+    if (CU_initialize_registry() != CUE_SUCCESS)
+        return 2;
+    for (size_t i = 0; i < suite_count; i++) {
+        if (!wanted(suites[i].name, argc, argv))
+            continue;
+        CU_pSuite suite = CU_add_suite(suites[i].name, NULL, NULL);
+        for (size_t t = 0; suite && t < suites[i].count; t++)
+            CU_add_test(suite, suites[i].tests[t].name, suites[i].tests[t].run);
+    }
+    CU_basic_set_mode(CU_BRM_NORMAL);
+    CU_basic_run_tests();
+    unsigned failed = CU_get_number_of_failures();
+    unsigned ran = CU_get_number_of_tests_run();
+    CU_cleanup_registry();
+    if (ran == 0) {
+        fprintf(stderr, "no such suite\n");
+        return 2;
+    }
+    return failed ? 1 : 0;
+}
