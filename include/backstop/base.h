@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PRINTF_LIKE(format, first) __attribute__((format(printf, format, first)))
+#define PRINTF_LIKE(format_at, first_at) __attribute__((format(printf, format_at, first_at)))
 #define MUST_CHECK __attribute__((warn_unused_result))
 #define CLEANUP(function) __attribute__((cleanup(function)))
 #define LENGTH_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -27,7 +27,10 @@ struct str {
 };
 
 #define STR(literal) ((struct str){(literal), sizeof(literal) - 1})
-#define STR_INIT(literal) {(literal), sizeof(literal) - 1} /* for static tables */
+#define STR_INIT(literal)                                                                                              \
+    {                                                                                                                  \
+        (literal), sizeof(literal) - 1                                                                                 \
+    } /* for static tables */
 /* printf("%.*s", STR_ARG(text)) */
 #define STR_ARG(text) (int)(text).len, (text).ptr ? (text).ptr : ""
 
@@ -46,6 +49,8 @@ struct str str_trim(struct str text);                          /* ASCII white sp
  * Returns false when *text is absent already, so it drives a loop. */
 bool str_cut(struct str *text, char separator, struct str *head);
 bool str_utf8_valid(struct str text);
+/* How many bytes the first character has; 0 when it is no valid UTF-8 or text is empty. */
+size_t str_utf8_next(struct str text);
 /* Whole text as a decimal number, digits only. False when it is not or overflows. */
 bool str_to_int64(struct str text, int64_t *out) MUST_CHECK;
 /* The candidate nearest to `wanted` by edit distance (at most a third of its
@@ -82,8 +87,8 @@ struct str buf_str(const struct buf *buf); /* borrowed until the next append */
  * 500. Not thread-safe: one arena belongs to one thread at a time. */
 struct arena;
 
-struct arena *arena_new(size_t limit) MUST_CHECK; /* NULL when out of memory */
-void arena_free(struct arena *arena);             /* NULL is fine; runs defers, newest first */
+struct arena *arena_new(size_t limit) MUST_CHECK;               /* NULL when out of memory */
+void arena_free(struct arena *arena);                           /* NULL is fine; runs defers, newest first */
 void *arena_alloc(struct arena *arena, size_t size) MUST_CHECK; /* zeroed, aligned for any type */
 void *arena_array(struct arena *arena, size_t count, size_t size) MUST_CHECK;
 struct str arena_copy(struct arena *arena, struct str text); /* NUL-terminated copy */
@@ -173,7 +178,7 @@ void shared_init(struct shared *shared, void (*destroy)(struct shared *)); /* on
 struct shared *shared_hold(struct shared *shared);
 void shared_release(struct shared *shared); /* NULL is fine */
 void shared_slot_init(struct shared_slot *slot);
-struct shared *shared_slot_get(struct shared_slot *slot); /* held for the caller; may be NULL */
+struct shared *shared_slot_get(struct shared_slot *slot);             /* held for the caller; may be NULL */
 void shared_slot_set(struct shared_slot *slot, struct shared *fresh); /* takes the reference */
 void shared_slot_dispose(struct shared_slot *slot);
 

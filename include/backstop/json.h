@@ -10,7 +10,7 @@
 
 /* ---- index: one pass over untrusted bytes -------------------------------- */
 
-enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+enum json_kind { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
 /* A value and where it stands in the text. Members of an object are linked
  * through `first` and `next` down to the depth asked for; deeper values (and
@@ -18,7 +18,7 @@ enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSO
 struct json_node {
     struct str key; /* decoded */
     struct str raw; /* the value's own bytes, borrowed from the text */
-    enum json_type type;
+    enum json_kind kind;
     const struct json_node *first, *next;
 };
 

@@ -1,0 +1,153 @@
+#include <stdalign.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backstop/base.h"
+
+enum { CHUNK_SIZE = 4096 - 32, ALIGNMENT = alignof(max_align_t) };
+#define ROUND_UP(size) (((size) + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1))
+
+struct chunk {
+    struct chunk *next;
+    size_t used, size;
+    alignas(max_align_t) unsigned char bytes[];
+};
+
+struct deferred {
+    void (*release)(void *);
+    void *object;
+    struct deferred *next;
+};
+
+struct arena {
+    struct chunk *chunks; /* newest first; the arena itself stands at the start of the oldest */
+    struct deferred *deferred;
+    size_t used, limit;
+    bool failed;
+};
+
+struct arena *arena_new(size_t limit)
+{
+    struct chunk *first = malloc(sizeof *first + CHUNK_SIZE);
+    if (!first)
+        return NULL;
+    *first = (struct chunk){.size = CHUNK_SIZE, .used = ROUND_UP(sizeof(struct arena))};
+    struct arena *arena = (struct arena *)(void *)first->bytes;
+    *arena = (struct arena){.chunks = first, .limit = limit};
+    return arena;
+}
+
+void arena_free(struct arena *arena)
+{
+    if (!arena)
+        return;
+    for (struct deferred *d = arena->deferred; d; d = d->next)
+        d->release(d->object);
+    for (struct chunk *chunk = arena->chunks, *next; chunk; chunk = next) {
+        next = chunk->next;
+        free(chunk);
+    }
+}
+
+void arena_cleanup(struct arena **arena)
+{
+    arena_free(*arena);
+}
+
+static struct chunk *add_chunk(struct arena *arena, size_t size)
+{
+    size_t room = size > CHUNK_SIZE / 2 ? size : 2 * CHUNK_SIZE - sizeof(struct chunk);
+    struct chunk *chunk = malloc(sizeof *chunk + room);
+    if (!chunk)
+        return NULL;
+    *chunk = (struct chunk){.next = arena->chunks, .size = room};
+    arena->chunks = chunk;
+    return chunk;
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+    if (size > SIZE_MAX - ALIGNMENT || size > arena->limit - arena->used) {
+        arena->failed = true;
+        return NULL;
+    }
+    size = ROUND_UP(size);
+    struct chunk *chunk = arena->chunks;
+    if (chunk->size - chunk->used < size && !(chunk = add_chunk(arena, size))) {
+        arena->failed = true;
+        return NULL;
+    }
+    void *memory = chunk->bytes + chunk->used;
+    chunk->used += size;
+    arena->used = size > arena->limit - arena->used ? arena->limit : arena->used + size;
+    return memset(memory, 0, size);
+}
+
+void *arena_array(struct arena *arena, size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes)) {
+        arena->failed = true;
+        return NULL;
+    }
+    return arena_alloc(arena, bytes);
+}
+
+struct str arena_copy(struct arena *arena, struct str text)
+{
+    char *copy = text.len < SIZE_MAX ? arena_alloc(arena, text.len + 1) : NULL;
+    if (!copy)
+        return (struct str){NULL, 0};
+    if (text.len)
+        memcpy(copy, text.ptr, text.len);
+    return (struct str){copy, text.len};
+}
+
+struct str arena_vprintf(struct arena *arena, const char *format, va_list args)
+{
+    va_list again;
+    va_copy(again, args);
+    int length = vsnprintf(NULL, 0, format, args);
+    char *text = length >= 0 ? arena_alloc(arena, (size_t)length + 1) : NULL;
+    if (text)
+        vsnprintf(text, (size_t)length + 1, format, again);
+    va_end(again);
+    return (struct str){text, text ? (size_t)length : 0};
+}
+
+struct str arena_printf(struct arena *arena, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    struct str text = arena_vprintf(arena, format, args);
+    va_end(args);
+    return text;
+}
+
+bool arena_defer(struct arena *arena, void (*release)(void *), void *object)
+{
+    struct deferred *deferred = arena_alloc(arena, sizeof *deferred);
+    if (!deferred) {
+        release(object);
+        return false;
+    }
+    *deferred = (struct deferred){release, object, arena->deferred};
+    arena->deferred = deferred;
+    return true;
+}
+
+bool arena_failed(const struct arena *arena)
+{
+    return arena->failed;
+}
+
+void arena_fail(struct arena *arena)
+{
+    arena->failed = true;
+}
+
+size_t arena_used(const struct arena *arena)
+{
+    return arena->used;
+}

@@ -1,0 +1,96 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backstop/base.h"
+
+enum { BUF_FIRST_SIZE = 256 };
+
+void buf_init(struct buf *buf, size_t limit)
+{
+    *buf = (struct buf){.limit = limit};
+}
+
+void buf_dispose(struct buf *buf)
+{
+    free(buf->data);
+    buf_init(buf, buf->limit);
+}
+
+void buf_clear(struct buf *buf)
+{
+    buf->len = 0;
+    buf->failed = false;
+    if (buf->data)
+        buf->data[0] = '\0';
+}
+
+/* Makes room for `more` bytes and the closing NUL. */
+static bool reserve(struct buf *buf, size_t more)
+{
+    if (buf->failed || more > buf->limit || buf->len > buf->limit - more) {
+        buf->failed = true;
+        return false;
+    }
+    size_t needed = buf->len + more + 1;
+    if (needed <= buf->cap)
+        return true;
+    size_t cap = buf->cap ? buf->cap : BUF_FIRST_SIZE;
+    while (cap < needed)
+        cap *= 2;
+    char *data = realloc(buf->data, cap);
+    if (!data) {
+        buf->failed = true;
+        return false;
+    }
+    buf->data = data;
+    buf->cap = cap;
+    return true;
+}
+
+void buf_add(struct buf *buf, struct str text)
+{
+    if (!reserve(buf, text.len))
+        return;
+    if (text.len)
+        memcpy(buf->data + buf->len, text.ptr, text.len);
+    buf->len += text.len;
+    buf->data[buf->len] = '\0';
+}
+
+void buf_puts(struct buf *buf, const char *text)
+{
+    buf_add(buf, str_from(text));
+}
+
+void buf_putc(struct buf *buf, char c)
+{
+    buf_add(buf, (struct str){&c, 1});
+}
+
+void buf_vprintf(struct buf *buf, const char *format, va_list args)
+{
+    va_list measure;
+    va_copy(measure, args);
+    int length = vsnprintf(NULL, 0, format, measure);
+    va_end(measure);
+    if (length < 0 || !reserve(buf, (size_t)length)) {
+        buf->failed = true;
+        return;
+    }
+    vsnprintf(buf->data + buf->len, (size_t)length + 1, format, args);
+    buf->len += (size_t)length;
+}
+
+void buf_printf(struct buf *buf, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    buf_vprintf(buf, format, args);
+    va_end(args);
+}
+
+struct str buf_str(const struct buf *buf)
+{
+    return (struct str){buf->data ? buf->data : "", buf->len};
+}

@@ -1,0 +1,115 @@
+#include "backstop/base.h"
+
+enum { QUOTE_BYTES_MAX = 120 };
+
+/* Characters that reorder the text around them could make a message lie
+ * (Unicode bidirectional controls), so they are shown as escapes. */
+static bool is_bidi_control(struct str character)
+{
+    static const struct str controls[] = {
+        STR_INIT("\xd8\x9c"),     STR_INIT("\xe2\x80\x8e"), STR_INIT("\xe2\x80\x8f"), STR_INIT("\xe2\x80\xaa"),
+        STR_INIT("\xe2\x80\xab"), STR_INIT("\xe2\x80\xac"), STR_INIT("\xe2\x80\xad"), STR_INIT("\xe2\x80\xae"),
+        STR_INIT("\xe2\x81\xa6"), STR_INIT("\xe2\x81\xa7"), STR_INIT("\xe2\x81\xa8"), STR_INIT("\xe2\x81\xa9"),
+        STR_INIT("\xe2\x80\xa8"), STR_INIT("\xe2\x80\xa9"), STR_INIT("\xef\xbb\xbf"),
+    };
+    for (size_t i = 0; i < LENGTH_OF(controls); i++)
+        if (str_eq(character, controls[i]))
+            return true;
+    return character.len == 2 && character.ptr[0] == '\xc2' && (unsigned char)character.ptr[1] < 0xa0;
+}
+
+static void quote_bytes(struct buf *out, struct str bytes)
+{
+    for (size_t i = 0; i < bytes.len; i++)
+        buf_printf(out, "\\x%02x", (unsigned char)bytes.ptr[i]);
+}
+
+static void quote_ascii(struct buf *out, char c)
+{
+    static const struct {
+        char c;
+        const char *escape;
+    } escapes[] = {{'"', "\\\""}, {'\\', "\\\\"}, {'\n', "\\n"}, {'\t', "\\t"}, {'\r', "\\r"}};
+    for (size_t i = 0; i < LENGTH_OF(escapes); i++)
+        if (c == escapes[i].c) {
+            buf_puts(out, escapes[i].escape);
+            return;
+        }
+    if (c < 0x20 || c == 0x7f)
+        quote_bytes(out, (struct str){&c, 1});
+    else
+        buf_putc(out, c);
+}
+
+static void quote_into(struct buf *out, struct str text)
+{
+    bool cut = text.len > QUOTE_BYTES_MAX;
+    buf_putc(out, '"');
+    for (size_t i = 0; i < text.len;) {
+        struct str rest = str_slice(text, i, text.len);
+        size_t length = str_utf8_next(rest);
+        size_t step = length ? length : 1;
+        if (cut && i + step > QUOTE_BYTES_MAX)
+            break;
+        struct str character = str_slice(rest, 0, step);
+        if (length == 1)
+            quote_ascii(out, character.ptr[0]);
+        else if (length == 0 || is_bidi_control(character))
+            quote_bytes(out, character);
+        else
+            buf_add(out, character);
+        i += step;
+    }
+    buf_puts(out, cut ? "...\"" : "\"");
+}
+
+struct str arena_quote(struct arena *arena, struct str text)
+{
+    BUF_SCOPED out;
+    buf_init(&out, 8 * QUOTE_BYTES_MAX);
+    quote_into(&out, text);
+    if (out.failed) {
+        arena_fail(arena);
+        return (struct str){NULL, 0};
+    }
+    return arena_copy(arena, buf_str(&out));
+}
+
+void strlist_add(struct arena *arena, struct strlist *list, struct str text)
+{
+    if (list->len == list->cap) {
+        size_t cap = list->cap ? 2 * list->cap : 8;
+        struct str *items = arena_array(arena, cap, sizeof *items);
+        if (!items)
+            return;
+        for (size_t i = 0; i < list->len; i++)
+            items[i] = list->items[i];
+        list->items = items;
+        list->cap = cap;
+    }
+    list->items[list->len++] = text;
+}
+
+bool strlist_has(const struct strlist *list, struct str text)
+{
+    for (size_t i = 0; i < list->len; i++)
+        if (str_eq(list->items[i], text))
+            return true;
+    return false;
+}
+
+struct str strlist_quoted(struct arena *arena, const struct strlist *list)
+{
+    BUF_SCOPED out;
+    buf_init(&out, 64 * 1024);
+    for (size_t i = 0; i < list->len; i++) {
+        if (i > 0)
+            buf_puts(&out, i + 1 == list->len ? " and " : ", ");
+        quote_into(&out, list->items[i]);
+    }
+    if (out.failed) {
+        arena_fail(arena);
+        return (struct str){NULL, 0};
+    }
+    return arena_copy(arena, buf_str(&out));
+}

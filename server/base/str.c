@@ -1,0 +1,197 @@
+#include <string.h>
+
+#include "backstop/base.h"
+
+struct str str_from(const char *text)
+{
+    return (struct str){text, text ? strlen(text) : 0};
+}
+
+bool str_eq(struct str a, struct str b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+bool str_is(struct str a, const char *text)
+{
+    return str_eq(a, str_from(text));
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+bool str_eq_nocase(struct str a, struct str b)
+{
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++)
+        if (lower(a.ptr[i]) != lower(b.ptr[i]))
+            return false;
+    return true;
+}
+
+int str_cmp(struct str a, struct str b)
+{
+    size_t shorter = a.len < b.len ? a.len : b.len;
+    int order = shorter ? memcmp(a.ptr, b.ptr, shorter) : 0;
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+bool str_starts(struct str text, struct str prefix)
+{
+    return text.len >= prefix.len && str_eq(str_slice(text, 0, prefix.len), prefix);
+}
+
+bool str_ends(struct str text, struct str suffix)
+{
+    return text.len >= suffix.len && str_eq(str_slice(text, text.len - suffix.len, text.len), suffix);
+}
+
+bool str_contains(struct str text, struct str part)
+{
+    return part.len == 0 || (text.len >= part.len && memmem(text.ptr, text.len, part.ptr, part.len) != NULL);
+}
+
+struct str str_slice(struct str text, size_t from, size_t to)
+{
+    if (!text.ptr)
+        return text;
+    if (to > text.len)
+        to = text.len;
+    if (from > to)
+        from = to;
+    return (struct str){text.ptr + from, to - from};
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+struct str str_trim(struct str text)
+{
+    while (text.len > 0 && is_space(text.ptr[0]))
+        text = str_slice(text, 1, text.len);
+    while (text.len > 0 && is_space(text.ptr[text.len - 1]))
+        text.len--;
+    return text;
+}
+
+bool str_cut(struct str *text, char separator, struct str *head)
+{
+    if (!text->ptr)
+        return false;
+    const char *found = text->len ? memchr(text->ptr, separator, text->len) : NULL;
+    if (!found) {
+        *head = *text;
+        *text = (struct str){NULL, 0};
+        return true;
+    }
+    size_t at = (size_t)(found - text->ptr);
+    *head = str_slice(*text, 0, at);
+    *text = str_slice(*text, at + 1, text->len);
+    return true;
+}
+
+/* How many bytes the UTF-8 sequence starting here has; 0 when it is invalid. */
+static size_t utf8_length(const unsigned char *p, size_t left)
+{
+    static const struct {
+        unsigned char first, last, second_min, second_max, length;
+    } forms[] = {
+        {0x00, 0x7f, 0x00, 0xff, 1}, {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
+    };
+    for (size_t f = 0; f < LENGTH_OF(forms); f++) {
+        if (p[0] < forms[f].first || p[0] > forms[f].last)
+            continue;
+        if (left < forms[f].length)
+            return 0;
+        if (forms[f].length > 1 && (p[1] < forms[f].second_min || p[1] > forms[f].second_max))
+            return 0;
+        for (size_t i = 2; i < forms[f].length; i++)
+            if ((p[i] & 0xc0) != 0x80)
+                return 0;
+        return forms[f].length;
+    }
+    return 0;
+}
+
+bool str_utf8_valid(struct str text)
+{
+    for (size_t i = 0; i < text.len;) {
+        size_t length = utf8_length((const unsigned char *)text.ptr + i, text.len - i);
+        if (length == 0)
+            return false;
+        i += length;
+    }
+    return true;
+}
+
+size_t str_utf8_next(struct str text)
+{
+    return text.len ? utf8_length((const unsigned char *)text.ptr, text.len) : 0;
+}
+
+bool str_to_int64(struct str text, int64_t *out)
+{
+    int64_t value = 0;
+    if (text.len == 0)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '9')
+            return false;
+        if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, text.ptr[i] - '0', &value))
+            return false;
+    }
+    *out = value;
+    return true;
+}
+
+enum { NEAREST_LENGTH_MAX = 64 };
+
+/* Levenshtein distance; both texts at most NEAREST_LENGTH_MAX long. */
+static size_t edit_distance(struct str a, struct str b)
+{
+    size_t row[NEAREST_LENGTH_MAX + 1];
+    for (size_t j = 0; j <= b.len; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= a.len; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= b.len; j++) {
+            size_t above = row[j];
+            size_t best = diagonal + (lower(a.ptr[i - 1]) != lower(b.ptr[j - 1]));
+            if (above + 1 < best)
+                best = above + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            row[j] = best;
+            diagonal = above;
+        }
+    }
+    return row[b.len];
+}
+
+struct str str_nearest(struct str wanted, const struct str *candidates, size_t count)
+{
+    struct str nearest = {NULL, 0};
+    if (wanted.len == 0 || wanted.len > NEAREST_LENGTH_MAX)
+        return nearest;
+    size_t limit = wanted.len / 3 > 0 ? wanted.len / 3 : 1;
+    for (size_t i = 0; i < count; i++) {
+        if (candidates[i].len == 0 || candidates[i].len > NEAREST_LENGTH_MAX)
+            continue;
+        size_t distance = edit_distance(wanted, candidates[i]);
+        if (distance <= limit && distance < wanted.len) {
+            nearest = candidates[i];
+            if (distance == 0)
+                break;
+            limit = distance - 1;
+        }
+    }
+    return nearest;
+}
