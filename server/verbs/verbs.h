@@ -15,7 +15,7 @@ enum option_type {
     OPTION_LIST      /* struct option_list, may be repeated; the variable's value is split at commas */
 };
 struct option_list {
-    const char **items;
+    char **items; /* owned; options_dispose frees them */
     size_t len;
 };
 /* A row: --name (-letter) ARGUMENT, environment variable BACKSTOP_NAME, stored at
@@ -35,7 +35,6 @@ struct verb {
 };
 
 extern const struct verb verb_serve, verb_review, verb_explain, verb_version;
-const struct verb *const *verbs_all(size_t *count);
 
 enum options_result { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_BAD };
 /* Fills `values` from the environment, then from argv[1..]; argv is permuted so

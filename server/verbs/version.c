@@ -1,0 +1,57 @@
+#include <gnutls/gnutls.h>
+#include <json-c/json.h>
+#include <microhttpd.h>
+#include <unistd.h>
+#include <yaml.h>
+
+#include "verbs.h"
+
+struct version_options {
+    const char *output;
+};
+
+static const struct option options[] = {
+    {"output", 'o', OPTION_TEXT, "text|json", "how to print it (text)", offsetof(struct version_options, output)},
+};
+
+static void print(struct buf *out, bool json)
+{
+    const struct {
+        const char *name, *value;
+    } rows[] = {
+        {"version", BACKSTOP_VERSION},          {"compiler", __VERSION__},    {"libmicrohttpd", MHD_get_version()},
+        {"gnutls", gnutls_check_version(NULL)}, {"json-c", json_c_version()}, {"libyaml", yaml_get_version_string()},
+    };
+    for (size_t i = 0; i < LENGTH_OF(rows); i++)
+        if (json)
+            buf_printf(out, "%s\"%s\":\"%s\"", i ? "," : "{", rows[i].name, rows[i].value);
+        else
+            buf_printf(out, "%-14s %s\n", rows[i].name, rows[i].value);
+    if (json)
+        buf_puts(out, "}\n");
+}
+
+static int run(const struct verb *verb, int argc, char **argv)
+{
+    struct version_options values = {.output = "text"};
+    char **operands;
+    size_t count;
+    enum options_result parsed = options_parse(verb, argc, argv, &values, &operands, &count);
+    if (parsed != OPTIONS_RUN)
+        return parsed == OPTIONS_HELP ? EXIT_OK : EXIT_USAGE;
+    struct str output = str_from(values.output);
+    if (count > 0 || (!str_is(output, "text") && !str_is(output, "json")))
+        return verb_fail(verb, "takes no operands and -o text or json; see: backstop version --help");
+    BUF_SCOPED text;
+    buf_init(&text, 4096);
+    print(&text, str_is(output, "json"));
+    return write_all(STDOUT_FILENO, buf_str(&text)) ? EXIT_OK : EXIT_USAGE;
+}
+
+const struct verb verb_version = {
+    .name = "version",
+    .summary = "version, build and linked libraries",
+    .options = options,
+    .option_count = LENGTH_OF(options),
+    .run = run,
+};
