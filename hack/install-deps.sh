@@ -1,0 +1,32 @@
+#!/bin/sh
+# Installs the Debian packages of one or more groups: build (the default), lint.
+set -eu
+
+build="gcc make pkg-config libmicrohttpd-dev libgnutls28-dev libssl-dev libjson-c-dev libyaml-dev
+  libcurl4-openssl-dev libcunit1-dev curl openssl python3 tzdata ca-certificates"
+lint="clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck pmccabe git"
+
+packages=
+for group in "${@:-build}"; do
+  case $group in
+    build) packages="$packages $build" ;;
+    lint) packages="$packages $lint" ;;
+    *) echo "install-deps: no group \"$group\" (build, lint)" >&2; exit 2 ;;
+  esac
+done
+
+missing=
+for package in $packages; do
+  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+echo "installing:$missing" >&2
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
+  command -v sudo >/dev/null || { echo "install-deps: run as root: apt-get install$missing" >&2; exit 1; }
+  as_root=sudo
+fi
+$as_root apt-get update -qq
+# shellcheck disable=SC2086 # one word per package
+DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null

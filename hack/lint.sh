@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Everything that can be checked without running the product.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+hack/install-deps.sh build lint
+
+failed=0
+step() { # NAME COMMAND...
+  local name=$1 log
+  shift
+  log=$(mktemp)
+  if "$@" >"$log" 2>&1; then
+    echo "ok    $name"
+  else
+    echo "FAIL  $name"
+    sed 's/^/      /' "$log" | head -60
+    failed=1
+  fi
+  rm -f "$log"
+}
+
+mapfile -t sources < <(git ls-files 'server/*.c')
+mapfile -t c_files < <(git ls-files '*.c' '*.h')
+mapfile -t scripts < <(git ls-files '*.sh' .ci/run)
+
+banned() { # functions without a bound, with a locale, or with hidden state
+  ! grep -nE '\b(strcpy|strcat|strncpy|strncat|sprintf|vsprintf|gets|atoi|atol|atoll|strtol|strtoul|strtoll|strtoull|strtok|localtime|gmtime|ctime|asctime|mktime|system|popen|alloca|setenv|putenv|rand|srand|strerror)[[:space:]]*\(' "${sources[@]}" include/backstop/*.h
+}
+complexity() { # no function over 20 (modified McCabe)
+  pmccabe "${sources[@]}" | awk '$1 > 20 { print; bad = 1 } END { exit bad }'
+}
+lengths() { # a file over 420 lines does more than one thing
+  wc -l "${sources[@]}" | awk '$2 != "total" && $1 > 420 { print; bad = 1 } END { exit bad }'
+}
+unfinished() { ! grep -nE 'TODO|FIXME|XXX|HACK' "${sources[@]}" include/backstop/*; }
+tidy() { # two at a time
+  local flags
+  flags="-std=c17 -D_GNU_SOURCE -Iinclude -DBACKSTOP_VERSION=\"lint\" $(pkg-config --cflags libmicrohttpd gnutls json-c yaml-0.1)"
+  # shellcheck disable=SC2086,SC2016 # the flags are words; $@ belongs to the inner shell
+  ! printf '%s\n' "${sources[@]}" | xargs -P2 -n4 sh -c 'clang-tidy --quiet "$@" -- '"$flags" tidy 2>&1 |
+    grep -E 'warning:|error:'
+}
+
+step "format (clang-format)" clang-format --dry-run -Werror "${c_files[@]}"
+step "layers" hack/layers.sh
+step "banned functions" banned
+step "complexity (pmccabe <= 20)" complexity
+step "file length" lengths
+step "nothing left for later" unfinished
+step "shell scripts (shellcheck)" shellcheck -x -e SC1091 "${scripts[@]}"
+step "cppcheck" cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
+  --inline-suppr --suppress=missingIncludeSystem -Iinclude -DBACKSTOP_VERSION='"lint"' -D_GNU_SOURCE server
+step "clang-tidy" tidy
+step "clang builds without a warning" make -s CC=clang VARIANT=release BUILD=build/lint-clang build/lint-clang/libbackstop.a
+exit $failed
