@@ -37,9 +37,15 @@ bool error_wrap(struct error *error, const char *format, ...)
     memcpy(inner, error->message, sizeof inner);
     va_list args;
     va_start(args, format);
-    int used = vsnprintf(error->message, sizeof error->message, format, args);
+    int used = vsnprintf(error->message, sizeof error->message - 2, format, args);
     va_end(args);
-    if (used >= 0 && (size_t)used < sizeof error->message)
-        snprintf(error->message + used, sizeof error->message - (size_t)used, ": %s", inner);
+    size_t at = used < 0 ? 0 : (size_t)used;
+    if (at > sizeof error->message - 3)
+        at = sizeof error->message - 3;
+    memcpy(error->message + at, ": ", 3);
+    size_t room = sizeof error->message - at - 3, length = strnlen(inner, sizeof inner);
+    length = length < room ? length : room;
+    memcpy(error->message + at + 2, inner, length);
+    error->message[at + 2 + length] = '\0';
     return false;
 }

@@ -121,6 +121,7 @@ static bool read_environment(const struct verb *verb, void *values)
         const struct option *option = &verb->options[i];
         char name[80];
         variable_name(option, name, sizeof name);
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe): before any thread starts */
         const char *text = getenv(name), *expected = "a list";
         if (!text)
             continue;

@@ -21,6 +21,14 @@ void suite_register(const char *name, const struct suite_test *tests, size_t cou
     suites[suite_count++].count = count;
 }
 
+bool suite_text_is(const char *file, int line, struct str actual, const char *expected)
+{
+    if (str_is(actual, expected))
+        return true;
+    fprintf(stderr, "\n    %s:%d: got      %.*s\n      expected %s\n", file, line, STR_ARG(actual), expected);
+    return false;
+}
+
 /* With arguments, only the suites named. */
 static bool wanted(const char *name, int argc, char **argv)
 {

@@ -23,16 +23,7 @@ void suite_register(const char *name, const struct suite_test *tests, size_t cou
     }
 
 /* Compares a text and says both on failure. */
-#define ASSERT_TEXT(actual, expected)                                                                                  \
-    do {                                                                                                               \
-        struct str actual_ = (actual);                                                                                 \
-        const char *expected_ = (expected);                                                                            \
-        bool same_ =                                                                                                   \
-            actual_.len == strlen(expected_) && memcmp(actual_.ptr ? actual_.ptr : "", expected_, actual_.len) == 0;   \
-        if (!same_)                                                                                                    \
-            fprintf(stderr, "\n    %s:%d: got      %.*s\n      expected %s\n", __FILE__, __LINE__, STR_ARG(actual_),   \
-                    expected_);                                                                                        \
-        CU_ASSERT(same_);                                                                                              \
-    } while (0)
+bool suite_text_is(const char *file, int line, struct str actual, const char *expected);
+#define ASSERT_TEXT(actual, expected) CU_ASSERT(suite_text_is(__FILE__, __LINE__, (actual), (expected)))
 
 #endif
