@@ -39,7 +39,9 @@ bool json_is_true(const struct json_node *node);
 /* ---- trees: json-c for the parts that are read --------------------------- */
 
 /* Builds the tree of one JSON value; it is freed with the arena. NULL and an
- * error when the text is not strict JSON. */
+ * error (code 400, 413 or 500) when the text is not strict JSON; the value null is NULL
+ * too and leaves the error as it was. Of a repeated key the last value counts, as in
+ * Go. Integers outside int64 and all other numbers are doubles that keep their text. */
 struct json_object *json_build(struct arena *arena, struct str raw, struct error *error) MUST_CHECK;
 /* Lets the arena own a tree that was built by hand. Returns it. */
 struct json_object *json_own(struct arena *arena, struct json_object *tree);

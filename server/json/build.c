@@ -1,0 +1,199 @@
+/* json_build: json-c trees, built over the same strict scanner as the index so
+ * that both accept the same texts (json-c's own tokener accepts NaN, and refuses
+ * integers above 64 bits). */
+#include "json.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The containers that are open, without recursion: a text may be as deep as the
+ * limit on whatever stack the caller's thread has. */
+struct builder {
+    struct scan scan;
+    struct arena *arena;
+    struct json_object *root;
+    struct json_object *open[JSON_DEPTH_LIMIT];
+    const char *key[JSON_DEPTH_LIMIT]; /* of the member that is being read */
+    unsigned depth;
+    size_t cost;
+};
+
+static bool charge(struct builder *builder, size_t cost)
+{
+    builder->cost += cost;
+    if (builder->cost > JSON_TREE_LIMIT)
+        return error_at(builder->scan.error, 413, builder->scan.at - builder->scan.start,
+                        "needs more than %d MiB of memory: split the document", JSON_TREE_LIMIT >> 20);
+    return true;
+}
+
+static struct str unescaped(struct builder *builder, struct str inside, bool escaped)
+{
+    return escaped ? json_unescape(builder->arena, inside) : inside;
+}
+
+static bool build_string(struct builder *builder, struct json_object **value)
+{
+    struct str text;
+    bool escaped;
+    if (!scan_string(&builder->scan, &text, &escaped) || !charge(builder, JSON_SCALAR_COST + text.len))
+        return false;
+    text = unescaped(builder, text, escaped);
+    *value = text.ptr && text.len <= INT32_MAX ? json_object_new_string_len(text.ptr, (int)text.len) : NULL;
+    return *value || scan_memory(&builder->scan);
+}
+
+/* Numbers outside 64 bits, with a fraction or an exponent are doubles that keep
+ * their text, so that writing gives back what was read. */
+static bool build_number(struct builder *builder, struct json_object **value)
+{
+    const char *from = builder->scan.at;
+    bool whole;
+    if (!scan_number(&builder->scan, &whole) || !charge(builder, JSON_SCALAR_COST))
+        return false;
+    struct str text = arena_copy(builder->arena, (struct str){from, (size_t)(builder->scan.at - from)});
+    if (!text.ptr)
+        return scan_memory(&builder->scan);
+    struct str digits = *text.ptr == '-' ? str_slice(text, 1, text.len) : text;
+    int64_t number;
+    if (whole && str_to_int64(digits, &number))
+        *value = json_object_new_int64(*text.ptr == '-' ? -number : number);
+    else
+        *value = json_object_new_double_s(strtod(text.ptr, NULL), text.ptr);
+    return *value || scan_memory(&builder->scan);
+}
+
+static bool build_literal(struct builder *builder, struct json_object **value)
+{
+    char first = *builder->scan.at;
+    if (!scan_literal(&builder->scan) || !charge(builder, JSON_SCALAR_COST))
+        return false;
+    *value = first == 'n' ? NULL : json_object_new_boolean(first == 't');
+    return first == 'n' || *value || scan_memory(&builder->scan);
+}
+
+/* json-c keeps keys as C strings, so a NUL would cut the key in two. */
+static bool read_key(struct builder *builder)
+{
+    struct scan *scan = &builder->scan;
+    struct str key;
+    bool escaped;
+    const char *from = scan->at;
+    if (!scan_key(scan, &key, &escaped) || !charge(builder, JSON_SCALAR_COST + key.len))
+        return false;
+    key = arena_copy(builder->arena, unescaped(builder, key, escaped));
+    if (!key.ptr)
+        return scan_memory(scan);
+    if (memchr(key.ptr, 0, key.len))
+        return error_at(scan->error, 400, from - scan->start, "a key may not hold a NUL character (\\u0000)");
+    builder->key[builder->depth - 1] = key.ptr;
+    return true;
+}
+
+/* Puts a value into the container that is open. Takes it even when it fails. */
+static bool place(struct builder *builder, struct json_object *value)
+{
+    if (builder->depth == 0) {
+        builder->root = value;
+        return true;
+    }
+    struct json_object *parent = builder->open[builder->depth - 1];
+    int failed = json_object_is_type(parent, json_type_object)
+                     ? json_object_object_add(parent, builder->key[builder->depth - 1], value)
+                     : json_object_array_add(parent, value);
+    if (failed)
+        json_object_put(value);
+    return !failed || scan_memory(&builder->scan);
+}
+
+static bool build_scalar(struct builder *builder, enum json_kind kind)
+{
+    struct json_object *value = NULL;
+    bool good = kind == JSON_STRING   ? build_string(builder, &value)
+                : kind == JSON_NUMBER ? build_number(builder, &value)
+                                      : build_literal(builder, &value);
+    return good && place(builder, value);
+}
+
+static bool open_container(struct builder *builder, bool object)
+{
+    struct scan *scan = &builder->scan;
+    if (builder->depth == JSON_DEPTH_LIMIT)
+        return scan_too_deep(scan);
+    if (!charge(builder, object ? JSON_OBJECT_COST : JSON_ARRAY_COST))
+        return false;
+    struct json_object *container = object ? json_object_new_object() : json_object_new_array_ext(4);
+    if (!container)
+        return scan_memory(scan);
+    if (!place(builder, container))
+        return false;
+    builder->open[builder->depth++] = container;
+    scan->at++;
+    scan_space(scan);
+    return true;
+}
+
+/* Up to the next value: past the key of a first member, or out of what closes here. */
+static bool advance(struct builder *builder, bool opened)
+{
+    struct scan *scan = &builder->scan;
+    while (builder->depth > 0) {
+        bool object = json_object_is_type(builder->open[builder->depth - 1], json_type_object);
+        char closing = object ? '}' : ']';
+        bool more = true;
+        if (opened && scan->at < scan->end && *scan->at == closing) {
+            scan->at++;
+            more = false;
+        } else if (!opened && !scan_next(scan, closing, &more)) {
+            return false;
+        }
+        opened = false;
+        if (more)
+            return !object || read_key(builder);
+        builder->depth--;
+    }
+    return true;
+}
+
+static bool build_tree(struct builder *builder)
+{
+    struct scan *scan = &builder->scan;
+    do {
+        enum json_kind kind;
+        scan_space(scan);
+        if (scan->at == scan->end || !scan_kind(*scan->at, &kind))
+            return scan_expected(scan, scan->at, "a value");
+        bool container = kind >= JSON_ARRAY;
+        if (!(container ? open_container(builder, kind == JSON_OBJECT) : build_scalar(builder, kind)))
+            return false;
+        if (!advance(builder, container))
+            return false;
+    } while (builder->depth > 0);
+    return scan_finish(scan);
+}
+
+static void release(void *tree)
+{
+    json_object_put(tree);
+}
+
+struct json_object *json_own(struct arena *arena, struct json_object *tree)
+{
+    return tree && arena_defer(arena, release, tree) ? tree : NULL;
+}
+
+struct json_object *json_build(struct arena *arena, struct str raw, struct error *error)
+{
+    struct builder builder;
+    builder.scan = scan_text(raw, error);
+    builder.arena = arena;
+    builder.root = NULL;
+    builder.depth = 0;
+    builder.cost = 0;
+    if (!build_tree(&builder)) {
+        json_object_put(builder.root);
+        return NULL;
+    }
+    return json_own(arena, builder.root);
+}

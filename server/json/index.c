@@ -1,0 +1,149 @@
+/* json_index: the top of a document as linked nodes, the rest only checked. */
+#include "json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct index {
+    struct scan scan;
+    struct arena *arena;
+    unsigned depth; /* levels of members to keep */
+};
+
+static bool index_value(struct index *index, struct json_node *node, unsigned level);
+
+/* ---- keys that occur twice ------------------------------------------------ */
+
+/* Up to this many members are compared pair by pair; more are sorted, so that a
+ * hostile object costs O(n log n). */
+enum { PAIRWISE_LIMIT = 16 };
+
+static bool duplicate(struct index *index, const struct json_node *second)
+{
+    return error_at(index->scan.error, 400, second->raw.ptr - index->scan.start,
+                    "the key %.*s occurs twice in one object: expected it once",
+                    STR_ARG(arena_quote(index->arena, second->key)));
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+    const struct json_node *left = *(const struct json_node *const *)a, *right = *(const struct json_node *const *)b;
+    int order = str_cmp(left->key, right->key);
+    if (order != 0)
+        return order;
+    return (left->raw.ptr > right->raw.ptr) - (left->raw.ptr < right->raw.ptr);
+}
+
+static bool unique_sorted(struct index *index, const struct json_node *first, size_t count)
+{
+    const struct json_node **sorted = arena_array(index->arena, count, sizeof(*sorted)), *worst = NULL;
+    if (!sorted)
+        return scan_memory(&index->scan);
+    for (size_t i = 0; i < count; i++, first = first->next)
+        sorted[i] = first;
+    qsort(sorted, count, sizeof(struct json_node *), compare_keys);
+    for (size_t i = 1; i < count; i++)
+        if (str_eq(sorted[i - 1]->key, sorted[i]->key) && (!worst || sorted[i]->raw.ptr < worst->raw.ptr))
+            worst = sorted[i];
+    return !worst || duplicate(index, worst);
+}
+
+static bool unique(struct index *index, const struct json_node *object, size_t count)
+{
+    if (count > PAIRWISE_LIMIT)
+        return unique_sorted(index, object->first, count);
+    for (const struct json_node *second = object->first; second; second = second->next)
+        for (const struct json_node *node = object->first; node != second; node = node->next)
+            if (node->key.len == second->key.len && memcmp(node->key.ptr, second->key.ptr, node->key.len) == 0)
+                return duplicate(index, second);
+    return true;
+}
+
+/* ---- members -------------------------------------------------------------- */
+
+static bool index_member(struct index *index, struct json_node *node, unsigned level)
+{
+    bool escaped;
+    if (!scan_key(&index->scan, &node->key, &escaped))
+        return false;
+    if (escaped) {
+        node->key = json_unescape(index->arena, node->key);
+        if (!node->key.ptr)
+            return scan_memory(&index->scan);
+    }
+    return index_value(index, node, level);
+}
+
+static bool index_members(struct index *index, struct json_node *object, unsigned level)
+{
+    struct scan *scan = &index->scan;
+    const struct json_node **link = &object->first;
+    size_t count = 0;
+    scan->at++;
+    scan_space(scan);
+    bool more = scan->at == scan->end || *scan->at != '}';
+    if (!more)
+        scan->at++;
+    while (more) {
+        struct json_node *node = arena_alloc(index->arena, sizeof(*node));
+        if (!node)
+            return scan_memory(scan);
+        if (!index_member(index, node, level) || !scan_next(scan, '}', &more))
+            return false;
+        *link = node;
+        link = &node->next;
+        count++;
+    }
+    return unique(index, object, count);
+}
+
+static bool index_value(struct index *index, struct json_node *node, unsigned level)
+{
+    struct scan *scan = &index->scan;
+    const char *from = scan->at;
+    if (from == scan->end || !scan_kind(*from, &node->kind))
+        return scan_expected(scan, from, "a value");
+    bool good = node->kind == JSON_OBJECT && level < index->depth ? index_members(index, node, level + 1)
+                                                                  : scan_value(scan, level);
+    node->raw = (struct str){from, (size_t)(scan->at - from)};
+    return good;
+}
+
+const struct json_node *json_index(struct arena *arena, struct str text, unsigned depth, struct error *error)
+{
+    struct index index = {.scan = scan_text(text, error), .arena = arena, .depth = depth};
+    if (index.depth > JSON_DEPTH_LIMIT)
+        index.depth = JSON_DEPTH_LIMIT;
+    struct json_node *root = arena_alloc(arena, sizeof(*root));
+    if (!root) {
+        scan_memory(&index.scan);
+        return NULL;
+    }
+    scan_space(&index.scan);
+    return index_value(&index, root, 0) && scan_finish(&index.scan) ? root : NULL;
+}
+
+/* ---- reading -------------------------------------------------------------- */
+
+const struct json_node *json_member(const struct json_node *node, struct str key)
+{
+    if (!node)
+        return NULL;
+    for (node = node->first; node; node = node->next)
+        if (str_eq(node->key, key))
+            return node;
+    return NULL;
+}
+
+struct str json_text(struct arena *arena, const struct json_node *node)
+{
+    if (!node || node->kind != JSON_STRING)
+        return (struct str){NULL, 0};
+    struct str inside = {node->raw.ptr + 1, node->raw.len - 2};
+    return memchr(inside.ptr, '\\', inside.len) ? json_unescape(arena, inside) : inside;
+}
+
+bool json_is_true(const struct json_node *node)
+{
+    return node && node->kind == JSON_BOOL && node->raw.ptr[0] == 't';
+}

@@ -1,0 +1,55 @@
+/* The json room's own header: the scanner that index, build and yaml share, and
+ * YAML nodes. */
+#ifndef BACKSTOP_JSON_ROOM_H
+#define BACKSTOP_JSON_ROOM_H
+
+#include "backstop/json.h"
+
+/* ---- scanning ------------------------------------------------------------- */
+
+/* A text being read. Every scan_ function starts at `at`, moves it past what it
+ * accepted, and on failure fills the error and returns false (or NULL). */
+struct scan {
+    const char *start, *at, *end;
+    struct error *error;
+};
+
+struct scan scan_text(struct str text, struct error *error);
+/* Fails with "expected WHAT, found ..." at this byte. Always false. */
+bool scan_expected(struct scan *scan, const char *at, const char *what);
+void scan_space(struct scan *scan);
+/* The bytes between the quotes; `escaped` says whether they hold a backslash. */
+bool scan_string(struct scan *scan, struct str *inside, bool *escaped);
+/* `whole` says that it has neither fraction nor exponent. */
+bool scan_number(struct scan *scan, bool *whole);
+bool scan_literal(struct scan *scan);
+/* A key and the colon after it. */
+bool scan_key(struct scan *scan, struct str *inside, bool *escaped);
+/* After a member or an item: true past a comma or the closing bracket; `more` says which. */
+bool scan_next(struct scan *scan, char closing, bool *more);
+/* Any value, checked but not kept. `level` is how many arrays and objects are open around it. */
+bool scan_value(struct scan *scan, unsigned level);
+/* Nothing but white space may follow. */
+bool scan_finish(struct scan *scan);
+bool scan_too_deep(struct scan *scan);
+bool scan_memory(struct scan *scan);
+/* What a value starting with this byte is; false when no value starts so. */
+bool scan_kind(char first, enum json_kind *kind);
+
+/* The length of the well-formed UTF-8 sequence at `at`, 0 when it is none. */
+size_t utf8_length(const char *at, const char *end);
+size_t utf8_encode(uint32_t code, char out[4]);
+/* Resolves the escapes of a scanned string; lone surrogates become U+FFFD, as in
+ * Go. The absent text when the arena is full. */
+struct str json_unescape(struct arena *arena, struct str inside);
+
+/* A double as encoding/json writes it; infinities and NaN, which JSON has not, as null. */
+void number_write_json(struct buf *buf, double value);
+/* A double as sigs.k8s.io/yaml makes a key of it: strconv.FormatFloat(value, 'g', -1, 32). */
+void number_write_key(struct buf *buf, double value);
+
+/* What a tree may cost in memory: json-c spends some 800 bytes on "{}", so a few
+ * megabytes of text could otherwise take gigabytes. */
+enum { JSON_TREE_LIMIT = 256 * 1024 * 1024, JSON_OBJECT_COST = 800, JSON_ARRAY_COST = 160, JSON_SCALAR_COST = 80 };
+
+#endif

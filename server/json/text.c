@@ -1,0 +1,106 @@
+/* UTF-8 and the escapes of JSON strings. */
+#include "json.h"
+
+#include <string.h>
+
+/* Well-formed sequences, Unicode Standard table 3-7: no surrogates, no overlong
+ * forms, nothing above U+10FFFF. `low` and `high` bound the second byte. */
+static const struct {
+    unsigned char first, last, length, low, high;
+} sequences[] = {
+    {0x00, 0x7f, 1, 0, 0},       {0xc2, 0xdf, 2, 0x80, 0xbf}, {0xe0, 0xe0, 3, 0xa0, 0xbf},
+    {0xe1, 0xec, 3, 0x80, 0xbf}, {0xed, 0xed, 3, 0x80, 0x9f}, {0xee, 0xef, 3, 0x80, 0xbf},
+    {0xf0, 0xf0, 4, 0x90, 0xbf}, {0xf1, 0xf3, 4, 0x80, 0xbf}, {0xf4, 0xf4, 4, 0x80, 0x8f},
+};
+
+size_t utf8_length(const char *at, const char *end)
+{
+    if (at >= end)
+        return 0;
+    unsigned char first = (unsigned char)*at;
+    for (size_t i = 0; i < LENGTH_OF(sequences); i++) {
+        if (first < sequences[i].first || first > sequences[i].last)
+            continue;
+        size_t length = sequences[i].length;
+        if ((size_t)(end - at) < length)
+            return 0;
+        if (length > 1 && ((unsigned char)at[1] < sequences[i].low || (unsigned char)at[1] > sequences[i].high))
+            return 0;
+        for (size_t k = 2; k < length; k++)
+            if (((unsigned char)at[k] & 0xc0) != 0x80)
+                return 0;
+        return length;
+    }
+    return 0;
+}
+
+size_t utf8_encode(uint32_t code, char out[4])
+{
+    if (code < 0x80) {
+        out[0] = (char)code;
+        return 1;
+    }
+    size_t length = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    for (size_t i = length - 1; i > 0; i--) {
+        out[i] = (char)(0x80 | (code & 0x3f));
+        code >>= 6;
+    }
+    out[0] = (char)(lead[length] | code);
+    return length;
+}
+
+static uint32_t hex_digit(char c)
+{
+    return (uint32_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+}
+
+static uint32_t hex_unit(const char *four)
+{
+    return hex_digit(four[0]) << 12 | hex_digit(four[1]) << 8 | hex_digit(four[2]) << 4 | hex_digit(four[3]);
+}
+
+/* The code point of the \u escape at *at, which moves past it and past the second
+ * half of a pair. */
+static uint32_t unicode_escape(const char **at, const char *end)
+{
+    uint32_t unit = hex_unit(*at + 2);
+    *at += 6;
+    if (unit < 0xd800 || unit > 0xdfff)
+        return unit;
+    if (unit < 0xdc00 && end - *at >= 6 && (*at)[0] == '\\' && (*at)[1] == 'u') {
+        uint32_t low = hex_unit(*at + 2);
+        if (low >= 0xdc00 && low <= 0xdfff) {
+            *at += 6;
+            return 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
+        }
+    }
+    return 0xfffd;
+}
+
+struct str json_unescape(struct arena *arena, struct str inside)
+{
+    static const char simple[256] = {['b'] = '\b', ['f'] = '\f', ['n'] = '\n', ['r'] = '\r', ['t'] = '\t'};
+    char *out = arena_alloc(arena, inside.len + 1); /* an escape is never shorter than what it stands for */
+    if (!out)
+        return (struct str){NULL, 0};
+    const char *at = inside.ptr, *end = inside.ptr + inside.len;
+    size_t used = 0;
+    while (at < end) {
+        const char *backslash = memchr(at, '\\', (size_t)(end - at));
+        size_t plain = (size_t)((backslash ? backslash : end) - at);
+        memcpy(out + used, at, plain);
+        used += plain;
+        at += plain;
+        if (!backslash)
+            break;
+        if (at[1] == 'u') {
+            used += utf8_encode(unicode_escape(&at, end), out + used);
+            continue;
+        }
+        char stands_for = simple[(unsigned char)at[1]];
+        out[used++] = stands_for ? stands_for : at[1];
+        at += 2;
+    }
+    return (struct str){out, used};
+}
