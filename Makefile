@@ -109,7 +109,7 @@ fuzz-replay: $(FUZZERS:%=$(BUILD)/replay_%)
 # ---- the rest ---------------------------------------------------------------
 .PHONY: demo cron-table cron-diff lint layers format certs clean install
 demo: $(BUILD)/backstop ## From nothing to real reviews over HTTPS, with a transcript
-	hack/demo.sh $(BUILD)/backstop
+	hack/demo.py $(BUILD)/backstop
 
 cron-table: ## Regenerate tests/unit/cron_table.tsv with the real robfig/cron (needs Go)
 	hack/cron/run.sh table
