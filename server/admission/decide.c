@@ -1,0 +1,85 @@
+#include "answer.h"
+
+void decision_conclude(struct decision *decision)
+{
+    decision_audit(decision, "decision", "%s",
+                   decision->denied ? "denied" : (decision->patch.len ? "patched" : "allowed"));
+}
+
+static void deny(struct decision *decision, int code, struct str message)
+{
+    decision->denied = true;
+    decision->lenient = false;
+    decision->code = code;
+    decision->reason = status_reason(code);
+    decision->message = message;
+    decision->retry_after = 0;
+    decision->causes.len = 0;
+    decision->patch.len = 0;
+    decision->effects.len = 0;
+}
+
+void admission_fail(struct review *review, const struct error *error)
+{
+    struct decision *decision = &review->decision;
+    struct str message = arena_copy(decision->arena, str_from(error->message));
+    deny(decision, error->code >= 400 && error->code < 600 ? error->code : 500,
+         message.ptr ? message : STR("ran out of memory"));
+    if (error->field[0] && message.ptr) {
+        int code = decision->code;
+        decision->message = (struct str){NULL, 0};
+        decision_invalid(decision, error->field, "%.*s", STR_ARG(message));
+        decision->code = code;
+        decision->reason = status_reason(code);
+    }
+    decision_conclude(decision);
+}
+
+/* The path says which rule is meant, so another kind is a mistake in the webhook
+ * configuration: better said than waved through. */
+static bool wrong_kind(struct review *review, const struct rule *rule)
+{
+    const struct request *request = &review->request;
+    struct arena *arena = review->decision.arena;
+    if (str_is(admission_group(request->api_version), rule->group) && str_is(request->kind, rule->kind))
+        return false;
+    deny(&review->decision, 400,
+         arena_printf(arena, "%s reviews %s.%s, got kind %.*s of %.*s: correct the webhook configuration", rule->path,
+                      rule->kind, rule->group, STR_ARG(arena_quote(arena, request->kind)),
+                      STR_ARG(arena_quote(arena, request->api_version))));
+    return true;
+}
+
+/* Why the policy need not look, or NULL. An object that is being deleted only has
+ * its finalizers removed: denying that would keep it for ever. */
+static const char *pass_reason(const struct request *request, const struct rule *rule)
+{
+    if (!(rule->operations & (unsigned)request->operation))
+        return "operation is not reviewed";
+    if (request->operation == OPERATION_UPDATE && object_deleting(request->object))
+        return "object is being deleted";
+    return NULL;
+}
+
+void admission_decide(struct review *review, const struct rule *rule, const struct inventory *inventory,
+                      const struct settings *settings)
+{
+    struct decision *decision = &review->decision;
+    const struct request *request = &review->request;
+    const char *pass = pass_reason(request, rule);
+    if (wrong_kind(review, rule)) {
+        decision_conclude(decision);
+        return;
+    }
+    if (pass) {
+        decision_audit(decision, "skipped", "%s", pass);
+    } else {
+        decision->lenient = request_by_velero(request, settings);
+        rule->policy(request, inventory, settings, decision);
+    }
+    if (decision->denied || !rule->mutating)
+        decision->patch.len = 0; /* the API server refuses a patch here */
+    if (arena_failed(decision->arena))
+        deny(decision, 500, STR("ran out of memory while deciding; try again with a smaller object"));
+    decision_conclude(decision);
+}

@@ -1,0 +1,157 @@
+#include <string.h>
+
+#include "answer.h"
+
+void patch_write(const struct decision *decision, struct buf *out)
+{
+    buf_putc(out, '[');
+    for (size_t i = 0; i < decision->patch.len; i++) {
+        const struct patch_step *step = &decision->patch.items[i];
+        buf_printf(out, "%s{\"op\":\"%s\",\"path\":", i ? "," : "", step->op);
+        json_write_str(out, step->path);
+        if (strcmp(step->op, "remove") != 0) {
+            buf_puts(out, ",\"value\":");
+            json_write_tree(out, step->value);
+        }
+        buf_putc(out, '}');
+    }
+    buf_putc(out, ']');
+}
+
+void base64_write(struct str bytes, struct buf *out)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *in = (const unsigned char *)bytes.ptr;
+    for (size_t i = 0; i < bytes.len; i += 3) {
+        size_t rest = bytes.len - i;
+        unsigned group = (unsigned)in[i] << 16;
+        if (rest > 1)
+            group |= (unsigned)in[i + 1] << 8;
+        if (rest > 2)
+            group |= in[i + 2];
+        char quad[4] = {digits[group >> 18], digits[group >> 12 & 63], rest > 1 ? digits[group >> 6 & 63] : '=',
+                        rest > 2 ? digits[group & 63] : '='};
+        buf_add(out, (struct str){quad, sizeof quad});
+    }
+}
+
+/* One reference token of a JSON Pointer, unescaped (RFC 6901: ~1 is /, ~0 is ~).
+ * NUL-terminated, as json-c wants its keys. */
+static struct str unescape(struct arena *arena, struct str token)
+{
+    BUF_SCOPED text;
+    buf_init(&text, token.len + 1);
+    for (size_t i = 0; i < token.len; i++) {
+        char next = i + 1 < token.len ? token.ptr[i + 1] : '\0';
+        bool escape = token.ptr[i] == '~' && (next == '0' || next == '1');
+        buf_putc(&text, escape ? (next == '1' ? '/' : '~') : token.ptr[i]);
+        i += escape;
+    }
+    return arena_copy(arena, buf_str(&text));
+}
+
+/* An array index below `end`; "-" is `end` itself where that is allowed. */
+static bool array_index(struct str token, size_t end, bool dash, size_t *index)
+{
+    int64_t number;
+    if (dash && str_is(token, "-")) {
+        *index = end;
+        return true;
+    }
+    if (!str_to_int64(token, &number) || (uint64_t)number >= (uint64_t)end + dash)
+        return false;
+    *index = (size_t)number;
+    return true;
+}
+
+static struct json_object *child(struct json_object *parent, struct str token)
+{
+    size_t index;
+    if (json_object_is_type(parent, json_type_array))
+        return array_index(token, json_len(parent), false, &index) ? json_item(parent, index) : NULL;
+    return json_get(parent, token.ptr);
+}
+
+static bool step_in_array(struct json_object *array, struct str token, const struct patch_step *step)
+{
+    bool add = strcmp(step->op, "add") == 0;
+    size_t index;
+    if (!array_index(token, json_len(array), add, &index))
+        return false;
+    if (strcmp(step->op, "remove") == 0)
+        return json_object_array_del_idx(array, index, 1) == 0;
+    struct json_object *value = NULL;
+    if (step->value && json_object_deep_copy(step->value, &value, NULL) != 0)
+        return false;
+    int result;
+    if (add && index < json_len(array)) { /* json-c 0.16 cannot insert: shift what follows */
+        result = json_object_array_add(array, NULL);
+        for (size_t i = json_len(array) - 1; result == 0 && i > index; i--)
+            result = json_object_array_put_idx(array, i, json_object_get(json_item(array, i - 1)));
+        if (result == 0)
+            result = json_object_array_put_idx(array, index, value);
+    } else {
+        result = json_object_array_put_idx(array, index, value);
+    }
+    if (result != 0)
+        json_object_put(value);
+    return result == 0;
+}
+
+static bool step_in_object(struct json_object *object, struct str token, const struct patch_step *step)
+{
+    bool add = strcmp(step->op, "add") == 0;
+    if (!add && !json_object_object_get_ex(object, token.ptr, NULL))
+        return false;
+    if (strcmp(step->op, "remove") == 0) {
+        json_object_object_del(object, token.ptr);
+        return true;
+    }
+    struct json_object *value = NULL;
+    if (step->value && json_object_deep_copy(step->value, &value, NULL) != 0)
+        return false;
+    if (json_object_object_add(object, token.ptr, value) == 0)
+        return true;
+    json_object_put(value);
+    return false;
+}
+
+static bool apply_step(struct arena *arena, struct json_object *root, const struct patch_step *step)
+{
+    struct str rest = step->path, token = {NULL, 0};
+    struct json_object *parent = root;
+    if (rest.len == 0 || rest.ptr[0] != '/')
+        return false;
+    rest = str_slice(rest, 1, rest.len);
+    while (str_cut(&rest, '/', &token)) {
+        token = unescape(arena, token);
+        if (!token.ptr)
+            return false;
+        if (!rest.ptr)
+            break;
+        parent = child(parent, token);
+    }
+    if (!token.ptr)
+        return false;
+    if (json_object_is_type(parent, json_type_array))
+        return step_in_array(parent, token, step);
+    return json_object_is_type(parent, json_type_object) && step_in_object(parent, token, step);
+}
+
+struct json_object *admission_apply_patch(struct arena *arena, struct json_object *object,
+                                          const struct decision *decision, struct error *error)
+{
+    struct json_object *copy = NULL;
+    if (!object || json_object_deep_copy(object, &copy, NULL) != 0 || !json_own(arena, copy)) {
+        error_set(error, 500, "no object to apply the patch to");
+        return NULL;
+    }
+    for (size_t i = 0; i < decision->patch.len; i++) {
+        const struct patch_step *step = &decision->patch.items[i];
+        if (!apply_step(arena, copy, step)) {
+            error_set(error, 500, "patch step %zu (%s %.*s) does not fit the object", i, step->op, STR_ARG(step->path));
+            return NULL;
+        }
+    }
+    return copy;
+}

@@ -1,0 +1,212 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "answer.h"
+
+/* Members of the review are 1, of the request 2, of the objects 3, of their metadata, spec and status 4. */
+enum { INDEX_DEPTH = 4 };
+
+static const char *const versions[] = {"admission.k8s.io/v1", "admission.k8s.io/v1beta1"};
+
+/* What the request must look like before a policy sees it; null counts as absent.
+ * Only the parents of what policies read: the fields themselves are the API
+ * server's to check against the resource's schema. */
+static const struct field {
+    const char *path;
+    enum json_kind kind;
+    bool required;
+} fields[] = {
+    {"kind", JSON_OBJECT, true},
+    {"kind.group", JSON_STRING, false},
+    {"kind.version", JSON_STRING, true},
+    {"kind.kind", JSON_STRING, true},
+    {"operation", JSON_STRING, true},
+    {"name", JSON_STRING, false},
+    {"namespace", JSON_STRING, false},
+    {"dryRun", JSON_BOOL, false},
+    {"userInfo", JSON_OBJECT, false},
+    {"userInfo.username", JSON_STRING, false},
+    {"object", JSON_OBJECT, false},
+    {"object.apiVersion", JSON_STRING, false},
+    {"object.kind", JSON_STRING, false},
+    {"object.metadata", JSON_OBJECT, false},
+    {"object.metadata.name", JSON_STRING, false},
+    {"object.metadata.namespace", JSON_STRING, false},
+    {"object.spec", JSON_OBJECT, false},
+    {"oldObject", JSON_OBJECT, false},
+    {"oldObject.apiVersion", JSON_STRING, false},
+    {"oldObject.kind", JSON_STRING, false},
+    {"oldObject.metadata", JSON_OBJECT, false},
+    {"oldObject.metadata.name", JSON_STRING, false},
+    {"oldObject.metadata.namespace", JSON_STRING, false},
+};
+
+static const char *const kind_names[] = {
+    [JSON_NULL] = "null",       [JSON_BOOL] = "a boolean", [JSON_NUMBER] = "a number",
+    [JSON_STRING] = "a string", [JSON_ARRAY] = "an array", [JSON_OBJECT] = "an object",
+};
+
+/* The value at a dotted path; NULL when it is absent or null. */
+static const struct json_node *find(const struct json_node *node, const char *path)
+{
+    struct str rest = str_from(path), key;
+    while (node && str_cut(&rest, '.', &key))
+        node = json_member(node, key);
+    return node && node->kind != JSON_NULL ? node : NULL;
+}
+
+static bool refuse_field(struct error *error, const char *path, const char *format, ...) PRINTF_LIKE(3, 4);
+
+static bool refuse_field(struct error *error, const char *path, const char *format, ...)
+{
+    char message[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    error_set(error, 422, "%s", message);
+    snprintf(error->field, sizeof error->field, "request.%s", path);
+    return false;
+}
+
+static bool check_fields(const struct json_node *request, struct error *error)
+{
+    for (size_t i = 0; i < LENGTH_OF(fields); i++) {
+        const struct json_node *node = find(request, fields[i].path);
+        if (!node && fields[i].required)
+            return refuse_field(error, fields[i].path, "Required value: %s", kind_names[fields[i].kind]);
+        if (node && node->kind != fields[i].kind)
+            return refuse_field(error, fields[i].path, "Invalid type: must be %s, not %s", kind_names[fields[i].kind],
+                                kind_names[node->kind]);
+    }
+    return true;
+}
+
+/* The answer can only be sent back under a uid, so it is taken first, whatever else is wrong. */
+static void take_uid(struct arena *arena, const struct json_node *root, struct review *review)
+{
+    struct str uid = json_text(arena, find(root, "request.uid"));
+    if (uid.len > 0 && uid.len <= UID_LIMIT)
+        review->request.uid = uid;
+}
+
+static bool check_envelope(struct arena *arena, const struct json_node *root, struct review *review,
+                           struct error *error)
+{
+    if (root->kind != JSON_OBJECT)
+        return error_set(error, 400, "the body is %s, not an AdmissionReview", kind_names[root->kind]);
+    take_uid(arena, root, review);
+    struct str kind = json_text(arena, json_member(root, STR("kind")));
+    if (!str_is(kind, "AdmissionReview"))
+        return error_set(error, 400, "the body's kind is %.*s, not \"AdmissionReview\"",
+                         STR_ARG(kind.ptr ? arena_quote(arena, kind) : STR("missing")));
+    struct str version = json_text(arena, json_member(root, STR("apiVersion")));
+    bool known = false;
+    for (size_t i = 0; i < LENGTH_OF(versions); i++)
+        known = known || str_is(version, versions[i]);
+    if (!known)
+        return error_set(error, 400, "the AdmissionReview's apiVersion is %.*s: send admission.k8s.io/v1 or v1beta1",
+                         STR_ARG(version.ptr ? arena_quote(arena, version) : STR("missing")));
+    review->api_version = version;
+    const struct json_node *request = find(root, "request");
+    if (!request || request->kind != JSON_OBJECT)
+        return error_set(error, 400, "the AdmissionReview has no request");
+    if (!review->request.uid.len)
+        return error_set(error, 400, "the AdmissionReview's request.uid must be a string of 1 to %d bytes", UID_LIMIT);
+    return true;
+}
+
+/* With matchPolicy Equivalent the object comes in the rule's version, so its own
+ * apiVersion counts; the group and the kind must be those of the request. */
+static bool take_kind(struct arena *arena, const struct json_node *request, struct review *review, struct error *error)
+{
+    struct str group = json_text(arena, find(request, "kind.group"));
+    struct str version = json_text(arena, find(request, "kind.version"));
+    struct request *r = &review->request;
+    r->kind = json_text(arena, find(request, "kind.kind"));
+    const struct object *subject = request_subject(r);
+    const struct json_node *root = subject ? subject->root : NULL;
+    struct str kind = json_text(arena, json_member(root, STR("kind")));
+    const char *which = root == review->object.root ? "object" : "oldObject";
+    char path[32];
+    snprintf(path, sizeof path, "%s.kind", which);
+    bool connect = r->operation == OPERATION_CONNECT; /* its object is an option kind, PodExecOptions say */
+    if (kind.len && !connect && !str_eq(kind, r->kind))
+        return refuse_field(error, path, "Invalid value: %.*s: request.kind says %.*s",
+                            STR_ARG(arena_quote(arena, kind)), STR_ARG(arena_quote(arena, r->kind)));
+    r->api_version = json_text(arena, json_member(root, STR("apiVersion")));
+    if (connect || !r->api_version.len)
+        r->api_version = group.len ? arena_printf(arena, "%.*s/%.*s", STR_ARG(group), STR_ARG(version)) : version;
+    snprintf(path, sizeof path, "%s.apiVersion", which);
+    if (!str_eq(admission_group(r->api_version), group))
+        return refuse_field(error, path, "Invalid value: %.*s: request.kind says group %.*s",
+                            STR_ARG(arena_quote(arena, r->api_version)), STR_ARG(arena_quote(arena, group)));
+    return true;
+}
+
+/* Which objects each operation comes with. */
+static bool take_objects(const struct json_node *request, struct review *review, struct error *error)
+{
+    struct request *r = &review->request;
+    review->object.root = find(request, "object");
+    review->old_object.root = find(request, "oldObject");
+    r->object = review->object.root ? &review->object : NULL;
+    r->old_object = review->old_object.root ? &review->old_object : NULL;
+    bool writes = r->operation == OPERATION_CREATE || r->operation == OPERATION_UPDATE;
+    if (writes && !r->object)
+        return refuse_field(error, "object", "Required value: a %s carries the object", operation_name(r->operation));
+    if (r->operation == OPERATION_UPDATE && !r->old_object)
+        return refuse_field(error, "oldObject", "Required value: an UPDATE carries the object as it was");
+    /* API servers before 1.15, which spoke v1beta1 only, sent no object on DELETE. */
+    bool may_lack_old = str_is(review->api_version, "admission.k8s.io/v1beta1");
+    if (r->operation == OPERATION_DELETE && !r->old_object && !may_lack_old)
+        return refuse_field(error, "oldObject", "Required value: a DELETE carries the object as it was");
+    return true;
+}
+
+static bool take_request(struct arena *arena, const struct json_node *request, struct review *review,
+                         struct error *error)
+{
+    struct request *r = &review->request;
+    struct str operation = json_text(arena, find(request, "operation"));
+    if (!operation_parse(operation, &r->operation))
+        return refuse_field(error, "operation", "Unsupported value: %.*s: must be CREATE, UPDATE, DELETE or CONNECT",
+                            STR_ARG(arena_quote(arena, operation)));
+    if (!take_objects(request, review, error) || !take_kind(arena, request, review, error))
+        return false;
+    r->dry_run = json_is_true(find(request, "dryRun"));
+    r->user = json_text(arena, find(request, "userInfo.username"));
+    r->name = json_text(arena, find(request, "name"));
+    r->ns = json_text(arena, find(request, "namespace"));
+    const struct object *subject = request_subject(r);
+    const struct json_node *root = subject ? subject->root : NULL;
+    if (!r->name.len)
+        r->name = json_text(arena, find(root, "metadata.name"));
+    if (!r->ns.len)
+        r->ns = json_text(arena, find(root, "metadata.namespace"));
+    return true;
+}
+
+bool admission_read(struct arena *arena, struct str body, int64_t now, struct review *review, struct error *error)
+{
+    *review = (struct review){.api_version = str_from(versions[0])};
+    request_init(&review->request, arena);
+    review->request.now = now;
+    decision_init(&review->decision, arena);
+    if (str_trim(body).len == 0)
+        return error_set(error, 400, "the body is empty: send an AdmissionReview");
+    const struct json_node *root = json_index(arena, body, INDEX_DEPTH, error);
+    if (!root) {
+        struct salvage found = salvage_review(body);
+        review->request.uid = found.uid;
+        if (str_is(found.api_version, versions[1]))
+            review->api_version = found.api_version;
+        return error_wrap(error, "the body is not valid JSON");
+    }
+    if (!check_envelope(arena, root, review, error))
+        return false;
+    const struct json_node *request = find(root, "request");
+    if (!check_fields(request, error) || !take_request(arena, request, review, error))
+        return false;
+    return arena_failed(arena) ? error_set(error, 500, "ran out of memory while reading the review") : true;
+}

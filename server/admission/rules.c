@@ -1,0 +1,107 @@
+#include "backstop/admission.h"
+
+/* Mutating rows stand before validating ones: the order in which the API server calls them. */
+static const struct rule rules[] = {
+    {
+        .group = "velero.io",
+        .resource = "restores",
+        .kind = "Restore",
+        .operations = OPERATION_CREATE,
+        .mutating = true,
+        .path = "/mutate-velero-io-v1-restore",
+        .policy = policy_restore_mutate,
+        .failure_policy = "Fail",
+        .documentation = "adds the exclusions that the backup's providers need, and existingResourcePolicy: update",
+    },
+    {
+        .group = "velero.io",
+        .resource = "restores",
+        .kind = "Restore",
+        .operations = OPERATION_CREATE | OPERATION_UPDATE,
+        .path = "/validate-velero-io-v1-restore",
+        .policy = policy_restore,
+        .failure_policy = "Fail",
+        .documentation = "makes the checks that Velero makes after the Restore is stored, or never",
+    },
+    {
+        .group = "k0rdent.mirantis.com",
+        .resource = "managementbackups",
+        .kind = "ManagementBackup",
+        .operations = OPERATION_CREATE | OPERATION_UPDATE | OPERATION_DELETE,
+        .path = "/validate-k0rdent-mirantis-com-v1beta1-managementbackup",
+        .policy = policy_management_backup,
+        .failure_policy = "Ignore",
+        .documentation = "checks schedule, storage location and upgrade flag, and says back what they mean",
+    },
+    {
+        .group = "k0rdent.mirantis.com",
+        .resource = "managements",
+        .kind = "Management",
+        .operations = OPERATION_UPDATE,
+        .path = "/validate-k0rdent-mirantis-com-v1beta1-management",
+        .policy = policy_management,
+        .has_effects = true,
+        .failure_policy = "Fail",
+        .documentation = "admits a new release only when a fresh, complete pre-upgrade backup exists",
+    },
+};
+
+const struct rule *admission_rules(size_t *count)
+{
+    *count = LENGTH_OF(rules);
+    return rules;
+}
+
+const struct rule *admission_rule_for_path(struct str path)
+{
+    for (size_t i = 0; i < LENGTH_OF(rules); i++)
+        if (str_is(path, rules[i].path))
+            return &rules[i];
+    return NULL;
+}
+
+const struct rule *admission_rule_for_object(struct str group, struct str kind, enum operation operation, size_t n)
+{
+    for (size_t i = 0; i < LENGTH_OF(rules); i++) {
+        const struct rule *rule = &rules[i];
+        if (str_is(group, rule->group) && str_is(kind, rule->kind) && (rule->operations & (unsigned)operation) &&
+            n-- == 0)
+            return rule;
+    }
+    return NULL;
+}
+
+struct str admission_group(struct str api_version)
+{
+    struct str rest = api_version, group;
+    return str_cut(&rest, '/', &group) && rest.ptr ? group : STR("");
+}
+
+static const struct {
+    enum operation operation;
+    const char *name;
+} operations[] = {
+    {OPERATION_CREATE, "CREATE"},
+    {OPERATION_UPDATE, "UPDATE"},
+    {OPERATION_DELETE, "DELETE"},
+    {OPERATION_CONNECT, "CONNECT"},
+};
+
+const char *operation_name(enum operation operation)
+{
+    for (size_t i = 0; i < LENGTH_OF(operations); i++)
+        if (operations[i].operation == operation)
+            return operations[i].name;
+    return "";
+}
+
+bool operation_parse(struct str text, enum operation *operation)
+{
+    for (size_t i = 0; i < LENGTH_OF(operations); i++) {
+        if (str_is(text, operations[i].name)) {
+            *operation = operations[i].operation;
+            return true;
+        }
+    }
+    return false;
+}

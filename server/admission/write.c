@@ -1,0 +1,162 @@
+#include "answer.h"
+
+/* k8s.io/apiserver pkg/warning and pkg/endpoints/filters/warning.go: when all
+ * warnings together are longer than the total, each is cut, and what is still
+ * over the total is dropped without a word. Counted in characters. */
+enum { WARNINGS_TOTAL = 4096, WARNING_CUT = 256, CAUSES_LIMIT = 100, AUDIT_KEY_LIMIT = 63 };
+
+static bool starts_character(char byte)
+{
+    return ((unsigned char)byte & 0xC0) != 0x80;
+}
+
+static size_t characters(struct str text)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < text.len; i++)
+        count += starts_character(text.ptr[i]);
+    return count;
+}
+
+/* The first `count` characters of a text. */
+static struct str first_characters(struct str text, size_t count)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (starts_character(text.ptr[i]) && count-- == 0)
+            return str_slice(text, 0, i);
+    return text;
+}
+
+static void write_warnings(const struct strlist *warnings, struct buf *out)
+{
+    size_t total = 0, written = 0;
+    for (size_t i = 0; i < warnings->len; i++)
+        total += characters(warnings->items[i]);
+    buf_puts(out, ",\"warnings\":[");
+    for (size_t i = 0; i < warnings->len; i++) {
+        struct str text = warnings->items[i];
+        if (total > WARNINGS_TOTAL)
+            text = first_characters(text, WARNING_CUT);
+        written += characters(text);
+        /* Leaves room to say how much is missing. */
+        if (total > WARNINGS_TOTAL && written > WARNINGS_TOTAL - 64 && i + 1 < warnings->len) {
+            buf_printf(out, "%s\"%zu more warnings were left out\"", i ? "," : "", warnings->len - i);
+            break;
+        }
+        if (i)
+            buf_putc(out, ',');
+        json_write_str(out, text);
+    }
+    buf_putc(out, ']');
+}
+
+/* The name part of a qualified name; the API server puts the webhook's name and a slash before it. */
+static void write_audit_key(struct str key, struct buf *out)
+{
+    key = str_slice(key, 0, AUDIT_KEY_LIMIT);
+    buf_putc(out, '"');
+    for (size_t i = 0; i < key.len; i++) {
+        char c = key.ptr[i];
+        bool alphanumeric = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+        bool inside = i > 0 && i + 1 < key.len && (c == '-' || c == '.' || c == '_');
+        buf_putc(out, alphanumeric || inside ? c : (i > 0 && i + 1 < key.len ? '-' : 'x'));
+    }
+    buf_putc(out, '"');
+}
+
+static void write_audit(const struct decision *decision, struct buf *out)
+{
+    bool first = true;
+    buf_puts(out, ",\"auditAnnotations\":{");
+    for (size_t i = 0; i < decision->audit.len; i++) {
+        const struct audit_annotation *annotation = &decision->audit.items[i];
+        if (!annotation->key.len)
+            continue;
+        if (!first)
+            buf_putc(out, ',');
+        first = false;
+        write_audit_key(annotation->key, out);
+        buf_putc(out, ':');
+        json_write_str(out, annotation->value);
+    }
+    buf_putc(out, '}');
+}
+
+static void write_member(const char *name, struct str text, bool *first, struct buf *out)
+{
+    if (!text.len)
+        return;
+    buf_printf(out, "%s\"%s\":", *first ? "" : ",", name);
+    json_write_str(out, text);
+    *first = false;
+}
+
+static void write_details(const struct review *review, struct buf *out)
+{
+    const struct decision *decision = &review->decision;
+    const struct request *request = &review->request;
+    bool first = true;
+    buf_puts(out, ",\"details\":{");
+    /* For Invalid with a name or kind kubectl prints the causes and drops the message (pkg/cmd/util checkErr). */
+    if (decision->code != 422 || decision->causes.len) {
+        write_member("name", request->name, &first, out);
+        write_member("group", admission_group(request->api_version), &first, out);
+        write_member("kind", request->kind, &first, out);
+    }
+    for (size_t i = 0; i < decision->causes.len && i < CAUSES_LIMIT; i++) {
+        bool first_member = false;
+        buf_puts(out, i ? ",{" : (first ? "\"causes\":[{" : ",\"causes\":[{"));
+        buf_puts(out, "\"reason\":\"FieldValueInvalid\"");
+        write_member("message", decision->causes.items[i].message, &first_member, out);
+        write_member("field", decision->causes.items[i].field, &first_member, out);
+        buf_putc(out, '}');
+    }
+    if (decision->causes.len)
+        buf_putc(out, ']');
+    if (decision->retry_after > 0)
+        buf_printf(out, "%s\"retryAfterSeconds\":%lld", first && !decision->causes.len ? "" : ",",
+                   (long long)decision->retry_after);
+    buf_putc(out, '}');
+}
+
+static void write_failure(const struct review *review, struct buf *out)
+{
+    const struct decision *decision = &review->decision;
+    struct str message = decision_message(decision);
+    buf_puts(out, ",\"status\":{\"metadata\":{},\"status\":\"Failure\",\"message\":");
+    json_write_str(out, message.len ? message : STR("denied, and out of memory to say why"));
+    buf_printf(out, ",\"reason\":\"%s\"", decision->reason ? decision->reason : status_reason(decision->code));
+    write_details(review, out);
+    buf_printf(out, ",\"code\":%d}", decision->code);
+}
+
+static void write_patch(const struct decision *decision, struct buf *out)
+{
+    BUF_SCOPED patch;
+    buf_init(&patch, out->limit);
+    patch_write(decision, &patch);
+    if (patch.failed)
+        out->failed = true;
+    buf_puts(out, ",\"patch\":\"");
+    base64_write(buf_str(&patch), out);
+    buf_puts(out, "\",\"patchType\":\"JSONPatch\"");
+}
+
+void admission_write(const struct review *review, struct buf *out)
+{
+    const struct decision *decision = &review->decision;
+    buf_puts(out, "{\"kind\":\"AdmissionReview\",\"apiVersion\":");
+    json_write_str(out, review->api_version);
+    buf_puts(out, ",\"response\":{\"uid\":");
+    json_write_str(out, review->request.uid);
+    buf_puts(out, decision->denied ? ",\"allowed\":false" : ",\"allowed\":true");
+    if (decision->denied)
+        write_failure(review, out);
+    else if (decision->patch.len)
+        write_patch(decision, out);
+    if (decision->audit.len)
+        write_audit(decision, out);
+    if (decision->warnings.len)
+        write_warnings(&decision->warnings, out);
+    buf_puts(out, "}}\n");
+}
