@@ -29,8 +29,11 @@ struct request {
     struct str ns, name;             /* name is absent while generateName has not been carried out */
     struct str user;
     const struct object *object, *old_object;
+    struct request_parts *parts; /* private: what was built already; NULL is fine, then nothing is kept */
 };
 
+/* Empties a request whose values live in `arena`, and lets it keep the trees it builds. */
+void request_init(struct request *request, struct arena *arena);
 /* The object a decision is about: the new one, or on DELETE the old one. */
 const struct object *request_subject(const struct request *request);
 /* Values by path, "spec.schedule", "metadata.generateName", "spec.hooks.resources".

@@ -1,0 +1,234 @@
+#include "backstop/policy.h"
+
+#include <string.h>
+
+/* Kubernetes cuts warnings at 256 bytes when there are many: ours stay below. */
+enum { WARNING_LIMIT = 255, MESSAGE_LIMIT = 64 * 1024, RANK_FOR_GOOD = 4 };
+
+static const struct {
+    int code;
+    const char *reason;
+    int rank; /* of several denials, the one whose code is answered */
+} denials[] = {
+    /* Asking again later does not help while the object itself is refused, so a
+     * denial for good outranks a "not yet"; kubectl prints the whole message for
+     * Forbidden but only the causes for Invalid. */
+    {429, "TooManyRequests", 1}, {503, "ServiceUnavailable", 2}, {500, "InternalError", 3},
+    {422, "Invalid", 4},         {403, "Forbidden", 5},
+};
+
+static int rank_of(int code)
+{
+    for (size_t i = 0; i < LENGTH_OF(denials); i++)
+        if (denials[i].code == code)
+            return denials[i].rank;
+    return 0;
+}
+
+static const char *reason_of(int code)
+{
+    for (size_t i = 0; i < LENGTH_OF(denials); i++)
+        if (denials[i].code == code)
+            return denials[i].reason;
+    return "InternalError";
+}
+
+void decision_init(struct decision *decision, struct arena *arena)
+{
+    memset(decision, 0, sizeof(*decision));
+    decision->arena = arena;
+}
+
+/* Room for one more item: the list itself, a larger copy, or NULL. */
+static void *room_for_one(struct arena *arena, void *items, size_t len, size_t *cap, size_t size)
+{
+    if (len < *cap)
+        return items;
+    size_t larger = *cap ? *cap * 2 : 4;
+    void *copy = arena_array(arena, larger, size);
+    if (!copy)
+        return NULL;
+    if (len)
+        memcpy(copy, items, len * size);
+    *cap = larger;
+    return copy;
+}
+
+#define LIST_ADD(decision, list, ...)                                                                                  \
+    do {                                                                                                               \
+        void *room_ = room_for_one((decision)->arena, (list).items, (list).len, &(list).cap, sizeof(*(list).items));   \
+        if (room_) {                                                                                                   \
+            (list).items = room_;                                                                                      \
+            (list).items[(list).len++] = (__VA_ARGS__);                                                                \
+        }                                                                                                              \
+    } while (0)
+
+/* One line, cut between characters: a newline in a Warning header is dropped
+ * with all that follows it. */
+static struct str one_line(struct arena *arena, struct str text, size_t limit)
+{
+    size_t cut = text.len;
+    if (cut > limit) {
+        cut = limit - 3;
+        while (cut > 0 && ((unsigned char)text.ptr[cut] & 0xC0) == 0x80)
+            cut--;
+    }
+    char *line = arena_alloc(arena, cut + 4);
+    if (!line)
+        return (struct str){NULL, 0};
+    for (size_t i = 0; i < cut; i++)
+        line[i] = (unsigned char)text.ptr[i] < 0x20 || text.ptr[i] == 0x7F ? ' ' : text.ptr[i];
+    if (cut < text.len)
+        memcpy(line + cut, "...", 3);
+    return (struct str){line, cut < text.len ? cut + 3 : cut};
+}
+
+static void warn_text(struct decision *decision, struct str text)
+{
+    struct str line = one_line(decision->arena, text, WARNING_LIMIT);
+    if (line.len && !strlist_has(&decision->warnings, line))
+        strlist_add(decision->arena, &decision->warnings, line);
+}
+
+/* Records that the request is denied with this code; false when the denial is
+ * only to be told, or says less than one recorded before. */
+static bool deny(struct decision *decision, int code, struct str field, struct str message)
+{
+    if (decision->lenient) {
+        warn_text(decision, arena_printf(decision->arena, "would be denied if a user asked: %.*s%s%.*s", STR_ARG(field),
+                                         field.len ? ": " : "", STR_ARG(message)));
+        return false;
+    }
+    int rank = rank_of(code), before = rank_of(decision->code);
+    if (rank < RANK_FOR_GOOD && before >= rank)
+        return false;
+    if (rank >= RANK_FOR_GOOD && before < RANK_FOR_GOOD) {
+        decision->message = (struct str){NULL, 0};
+        decision->retry_after = 0;
+    }
+    decision->denied = true;
+    if (rank > before) {
+        decision->code = code;
+        decision->reason = reason_of(code);
+    }
+    return true;
+}
+
+static void invalid(struct decision *decision, const char *field, struct str message)
+{
+    struct str name = arena_copy(decision->arena, str_from(field));
+    if (deny(decision, 422, name, message))
+        LIST_ADD(decision, decision->causes, (struct cause){name, message});
+}
+
+void decision_invalid(struct decision *decision, const char *field, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    struct str message = arena_vprintf(decision->arena, format, args);
+    va_end(args);
+    invalid(decision, field, message);
+}
+
+void decision_judge(struct decision *decision, enum verdict verdict, const char *field, const char *format, ...)
+{
+    if (verdict == VERDICT_ALLOW)
+        return;
+    va_list args;
+    va_start(args, format);
+    struct str message = arena_vprintf(decision->arena, format, args);
+    va_end(args);
+    if (verdict == VERDICT_DENY)
+        invalid(decision, field, message);
+    else
+        warn_text(decision, arena_printf(decision->arena, "%s: %.*s", field, STR_ARG(message)));
+}
+
+void decision_forbid(struct decision *decision, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    struct str message = arena_vprintf(decision->arena, format, args);
+    va_end(args);
+    if (!deny(decision, 403, (struct str){NULL, 0}, message))
+        return;
+    decision->message = decision->message.len
+                            ? arena_printf(decision->arena, "%.*s; %.*s", STR_ARG(decision->message), STR_ARG(message))
+                            : message;
+}
+
+void decision_wait(struct decision *decision, int code, int64_t retry_after, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    struct str message = arena_vprintf(decision->arena, format, args);
+    va_end(args);
+    if (!deny(decision, code, (struct str){NULL, 0}, message))
+        return;
+    decision->message = message;
+    decision->retry_after = retry_after;
+}
+
+void decision_warn(struct decision *decision, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    struct str text = arena_vprintf(decision->arena, format, args);
+    va_end(args);
+    warn_text(decision, text);
+}
+
+void decision_patch(struct decision *decision, const char *op, const char *path, struct json_object *value)
+{
+    LIST_ADD(decision, decision->patch, (struct patch_step){op, arena_copy(decision->arena, str_from(path)), value});
+}
+
+void decision_audit(struct decision *decision, const char *key, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    struct str value = arena_vprintf(decision->arena, format, args);
+    va_end(args);
+    for (size_t i = 0; i < decision->audit.len; i++)
+        if (str_is(decision->audit.items[i].key, key)) {
+            decision->audit.items[i].value = value;
+            return;
+        }
+    LIST_ADD(decision, decision->audit, (struct audit_annotation){arena_copy(decision->arena, str_from(key)), value});
+}
+
+void decision_create(struct decision *decision, struct json_object *object, struct str what)
+{
+    LIST_ADD(decision, decision->effects, (struct effect){object, what});
+}
+
+/* "a" for one, "[a, b]" for several, each once: as utilerrors.Aggregate joins. */
+struct str decision_message(const struct decision *decision)
+{
+    struct arena *arena = decision->arena;
+    struct strlist parts = {0};
+    if (decision->message.len)
+        strlist_add(arena, &parts, decision->message);
+    for (size_t i = 0; i < decision->causes.len; i++) {
+        const struct cause *cause = &decision->causes.items[i];
+        struct str part = cause->field.len
+                              ? arena_printf(arena, "%.*s: %.*s", STR_ARG(cause->field), STR_ARG(cause->message))
+                              : cause->message;
+        if (!strlist_has(&parts, part))
+            strlist_add(arena, &parts, part);
+    }
+    if (parts.len == 0)
+        return (struct str){NULL, 0};
+    BUF_SCOPED joined;
+    buf_init(&joined, MESSAGE_LIMIT);
+    if (parts.len > 1)
+        buf_putc(&joined, '[');
+    for (size_t i = 0; i < parts.len; i++) {
+        if (i)
+            buf_puts(&joined, ", ");
+        buf_add(&joined, parts.items[i]);
+    }
+    if (parts.len > 1)
+        buf_putc(&joined, ']');
+    return one_line(arena, buf_str(&joined), MESSAGE_LIMIT);
+}

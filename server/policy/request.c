@@ -1,0 +1,188 @@
+#include "backstop/policy.h"
+
+#include <string.h>
+
+/* What was made of one value of the objects under review, found again by the
+ * place of its bytes: the same part is never parsed twice. */
+struct request_part {
+    const char *at;
+    bool built, indexed;
+    struct json_object *tree;
+    const struct json_node *index;
+    struct request_part *next;
+};
+struct request_parts {
+    struct request_part *first;
+};
+
+void request_init(struct request *request, struct arena *arena)
+{
+    memset(request, 0, sizeof(*request));
+    request->arena = arena;
+    request->parts = arena_alloc(arena, sizeof(*request->parts));
+}
+
+static struct request_part *part_of(const struct request *request, const struct json_node *node)
+{
+    struct request_parts *parts = request->parts;
+    for (struct request_part *part = parts ? parts->first : NULL; part; part = part->next)
+        if (part->at == node->raw.ptr)
+            return part;
+    struct request_part *fresh = arena_alloc(request->arena, sizeof(*fresh));
+    if (!fresh)
+        return NULL;
+    fresh->at = node->raw.ptr;
+    if (parts) {
+        fresh->next = parts->first;
+        parts->first = fresh;
+    }
+    return fresh;
+}
+
+static struct json_object *node_tree(const struct request *request, const struct json_node *node)
+{
+    if (!node || node->kind == JSON_NULL)
+        return NULL;
+    struct request_part *part = part_of(request, node);
+    if (!part)
+        return NULL;
+    if (!part->built) {
+        struct error ignored;
+        part->tree = json_build(request->arena, node->raw, &ignored);
+        part->built = true;
+    }
+    return part->tree;
+}
+
+/* The member nodes of a map whose own members were not indexed with the object:
+ * labels, and annotations, where the last applied configuration can be large. */
+static const struct json_node *node_index(const struct request *request, const struct json_node *node)
+{
+    if (!node || node->kind != JSON_OBJECT)
+        return NULL;
+    struct request_part *part = part_of(request, node);
+    if (!part)
+        return NULL;
+    if (!part->indexed) {
+        struct error ignored;
+        part->index = json_index(request->arena, node->raw, 1, &ignored);
+        part->indexed = true;
+    }
+    return part->index;
+}
+
+/* The node that the first two names of a path lead to; *rest gets what follows
+ * them, or NULL. */
+static const struct json_node *find(const struct object *object, const char *path, const char **rest)
+{
+    *rest = NULL;
+    const struct json_node *node = object ? object->root : NULL;
+    struct str names = str_from(path), name;
+    for (int level = 0; node && level < 2 && str_cut(&names, '.', &name); level++)
+        node = json_member(node, name);
+    if (names.ptr)
+        *rest = names.ptr;
+    return node;
+}
+
+const struct object *request_subject(const struct request *request)
+{
+    return request->object ? request->object : request->old_object;
+}
+
+struct json_object *object_tree(const struct request *request, const struct object *object, const char *path)
+{
+    const char *rest;
+    struct json_object *tree = node_tree(request, find(object, path, &rest));
+    return rest ? json_path(tree, rest) : tree;
+}
+
+struct str object_text(const struct request *request, const struct object *object, const char *path)
+{
+    const char *rest;
+    const struct json_node *node = find(object, path, &rest);
+    return rest ? json_path_str(node_tree(request, node), rest) : json_text(request->arena, node);
+}
+
+bool object_true(const struct request *request, const struct object *object, const char *path)
+{
+    const char *rest;
+    const struct json_node *node = find(object, path, &rest);
+    if (!rest)
+        return json_is_true(node);
+    struct json_object *value = json_path(node_tree(request, node), rest);
+    return json_object_is_type(value, json_type_boolean) && json_object_get_boolean(value);
+}
+
+bool object_has(const struct object *object, const char *path)
+{
+    const char *rest;
+    const struct json_node *node = find(object, path, &rest);
+    return node && !rest && node->kind != JSON_NULL;
+}
+
+struct str object_label(const struct request *request, const struct object *object, const char *key)
+{
+    const char *rest;
+    const struct json_node *labels = node_index(request, find(object, "metadata.labels", &rest));
+    return json_text(request->arena, json_member(labels, str_from(key)));
+}
+
+struct str object_annotation(const struct request *request, const struct object *object, const char *key)
+{
+    const char *rest;
+    const struct json_node *annotations = node_index(request, find(object, "metadata.annotations", &rest));
+    return json_text(request->arena, json_member(annotations, str_from(key)));
+}
+
+bool object_deleting(const struct object *object)
+{
+    return object_has(object, "metadata.deletionTimestamp");
+}
+
+/* Bytes first: an unchanged value nearly always has the same ones. Only then is
+ * it worth telling a real change from another order of keys. */
+static bool same_value(const struct request *request, const struct json_node *a, const struct json_node *b)
+{
+    bool absent_a = !a || a->kind == JSON_NULL, absent_b = !b || b->kind == JSON_NULL;
+    if (absent_a || absent_b)
+        return absent_a && absent_b;
+    if (a->kind != b->kind)
+        return false;
+    return str_eq(a->raw, b->raw) || json_object_equal(node_tree(request, a), node_tree(request, b));
+}
+
+bool request_changes(const struct request *request, const char *path)
+{
+    if (!request->object)
+        return false;
+    const char *rest;
+    const struct json_node *node = find(request->object, path, &rest);
+    bool is_new = request->operation == OPERATION_CREATE || !request->old_object;
+    if (is_new)
+        return rest ? json_path(node_tree(request, node), rest) != NULL : node && node->kind != JSON_NULL;
+    const struct json_node *old = find(request->old_object, path, &rest);
+    if (same_value(request, node, old))
+        return false;
+    return !rest ||
+           !json_object_equal(json_path(node_tree(request, node), rest), json_path(node_tree(request, old), rest));
+}
+
+bool request_by_velero(const struct request *request, const struct settings *settings)
+{
+    const struct str prefix = STR("system:serviceaccount:");
+    if (!str_starts(request->user, prefix))
+        return false;
+    struct str name = str_slice(request->user, prefix.len, request->user.len), ns;
+    if (!str_cut(&name, ':', &ns) || name.len == 0)
+        return false;
+    for (size_t i = 0; i < settings->velero_service_accounts.len; i++) {
+        struct str listed = settings->velero_service_accounts.items[i], head;
+        struct str wanted_ns = settings->system_namespace;
+        if (str_contains(listed, STR(":")) && str_cut(&listed, ':', &head))
+            wanted_ns = head;
+        if (str_eq(ns, wanted_ns) && str_eq(name, listed))
+            return true;
+    }
+    return false;
+}
