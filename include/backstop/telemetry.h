@@ -1,5 +1,5 @@
 /* telemetry: JSON log lines and Prometheus metrics. Metrics are declared once,
- * with their documentation, in telemetry/metrics.def. */
+ * with their documentation, in metrics.def. */
 #ifndef BACKSTOP_TELEMETRY_H
 #define BACKSTOP_TELEMETRY_H
 
@@ -32,6 +32,7 @@ void log_write(enum log_level level, const char *message, const struct log_field
 /* metrics.def rows: METRIC(ID, kind, "backstop_...", "label" or "label,label", "help").
  * Label values come from small closed sets (operations, kinds, codes): at most
  * METRIC_SERIES_LIMIT series a metric, the rest is counted as "other". */
+enum { METRIC_SERIES_LIMIT = 128 };
 enum metric_id {
 #define METRIC(id, kind, name, labels, help) METRIC_##id,
 #include "metrics.def"
