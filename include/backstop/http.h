@@ -9,6 +9,7 @@ struct http_request {
     struct str method, path, query, content_type;
     struct str body;     /* whole, or its first bytes when `oversized` */
     bool oversized;      /* the body is over the limit: answer 413 */
+    bool overloaded;     /* too many bodies in memory, this one was not kept: answer 429 */
     int64_t received_ns; /* monotonic, when the request's first line was read */
 };
 /* Filled by the handler. The body is taken over and freed by the server. */
@@ -35,7 +36,7 @@ struct http_limits { /* 0 = the default in brackets */
 
 struct http_config {
     const char *listen;            /* "ADDR:PORT", ":PORT", "[::1]:PORT"; port 0 picks a free one */
-    struct str tls_cert, tls_key;  /* PEM; absent = plain HTTP */
+    struct str tls_cert, tls_key;  /* PEM; absent = plain HTTP, one request a connection */
     bool tls12;                    /* allow TLS 1.2 besides 1.3 */
     unsigned threads;              /* 0 = one per CPU, at most 4 */
     struct http_limits limits;

@@ -1,0 +1,110 @@
+/* A request's body: kept up to the limits, and read on without keeping it past them, so
+ * that the client is in a state to read the refusal. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "backstop/telemetry.h"
+#include "http.h"
+
+enum { FIRST_CAP = 64 * 1024, OVERSIZED_KEEP = 64 * 1024 };
+
+static bool memory_take(struct http_server *server, size_t more)
+{
+    size_t before = atomic_fetch_add(&server->body_memory, more);
+    if (before + more <= server->limits.memory_bytes)
+        return true;
+    atomic_fetch_sub(&server->body_memory, more);
+    return false;
+}
+
+static void forget(struct http_server *server, struct body *body)
+{
+    atomic_fetch_sub(&server->body_memory, body->cap);
+    free(body->data);
+    body->data = NULL;
+    body->len = body->cap = 0;
+}
+
+static void overload(struct http_server *server, struct body *body)
+{
+    metric_add(METRIC_HTTP_REFUSED, 1, "overload", NULL);
+    body->overloaded = true;
+    forget(server, body);
+}
+
+static void oversize(struct http_server *server, struct body *body)
+{
+    metric_add(METRIC_HTTP_REFUSED, 1, "oversized", NULL);
+    body->oversized = true;
+    body->kept_max = OVERSIZED_KEEP;
+    if (body->len <= OVERSIZED_KEEP)
+        return;
+    body->len = OVERSIZED_KEEP;
+    char *less = realloc(body->data, OVERSIZED_KEEP);
+    if (!less)
+        return;
+    atomic_fetch_sub(&server->body_memory, body->cap - OVERSIZED_KEEP);
+    body->data = less;
+    body->cap = OVERSIZED_KEEP;
+}
+
+/* False: so much is announced that it is not worth reading; answer and close. */
+bool body_begin(struct http_server *server, struct body *body, size_t expected, bool chunked)
+{
+    *body = (struct body){.expected = chunked ? 0 : expected, .kept_max = server->limits.body_bytes};
+    if (!expected && !chunked)
+        return true;
+    body->counted = true;
+    if (atomic_fetch_add(&server->bodies, 1) >= server->limits.concurrent)
+        overload(server, body);
+    if (body->expected > server->limits.body_bytes)
+        oversize(server, body);
+    return body->expected / 2 <= server->limits.body_bytes;
+}
+
+/* Starts small whatever Content-Length promises: a promise costs the client nothing. */
+static bool grow(struct http_server *server, struct body *body, size_t needed)
+{
+    size_t cap = body->cap ? body->cap : FIRST_CAP;
+    while (cap < needed)
+        cap *= 4;
+    size_t most = body->expected && body->expected < body->kept_max ? body->expected : body->kept_max;
+    if (cap > most && most >= needed)
+        cap = most;
+    if (!memory_take(server, cap - body->cap))
+        return false;
+    char *data = realloc(body->data, cap);
+    if (!data) {
+        atomic_fetch_sub(&server->body_memory, cap - body->cap);
+        return false;
+    }
+    body->data = data;
+    body->cap = cap;
+    return true;
+}
+
+/* False: the client goes on and on; close the connection. */
+bool body_add(struct http_server *server, struct body *body, struct str part)
+{
+    if (!body->oversized && part.len > server->limits.body_bytes - body->len - body->dropped)
+        oversize(server, body);
+    size_t room = body->kept_max > body->len ? body->kept_max - body->len : 0;
+    size_t keep = body->overloaded ? 0 : part.len < room ? part.len : room;
+    if (keep && body->len + keep > body->cap && !grow(server, body, body->len + keep)) {
+        overload(server, body);
+        keep = 0;
+    }
+    if (keep)
+        memcpy(body->data + body->len, part.ptr, keep);
+    body->len += keep;
+    body->dropped += part.len - keep;
+    return body->dropped / 2 <= server->limits.body_bytes;
+}
+
+void body_end(struct http_server *server, struct body *body)
+{
+    if (body->counted)
+        atomic_fetch_sub(&server->bodies, 1);
+    forget(server, body);
+    *body = (struct body){0};
+}

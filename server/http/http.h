@@ -1,0 +1,101 @@
+/* The http room's own header.
+ *
+ * Each connection belongs to one libmicrohttpd thread, which alone reads and
+ * writes its request. What other threads look at (the sweeper, accept, stop) is
+ * atomic: phase and since_ns. A connection is in the list from accept until just
+ * before its descriptor is closed, so whoever holds the lock may use the descriptor. */
+#ifndef BACKSTOP_HTTP_ROOM_H
+#define BACKSTOP_HTTP_ROOM_H
+
+#include <gnutls/gnutls.h>
+#include <microhttpd.h>
+
+#include "backstop/http.h"
+
+enum phase {
+    PHASE_OPENING, /* accepted; TLS not agreed yet, or plain HTTP without a byte */
+    PHASE_IDLE,    /* waits for a request */
+    PHASE_REQUEST  /* from a request's first byte until its answer is sent */
+};
+
+struct body {
+    char *data;
+    size_t len, cap;
+    size_t expected; /* Content-Length, 0 when unknown */
+    size_t dropped;  /* bytes read and not kept */
+    size_t kept_max; /* bytes worth keeping: the limit, or the first part once oversized */
+    bool counted;    /* holds one of limits.concurrent */
+    bool oversized, overloaded;
+};
+
+enum { URI_SIZE = 256, AHEAD_SIZE = 4096 };
+
+struct connection {
+    struct connection *next, *previous;
+    struct http_server *server;
+    int fd;
+    atomic_int phase;
+    _Atomic int64_t since_ns; /* when the phase began, monotonic */
+    atomic_bool cut;          /* shut down by the sweeper; goes away soon */
+
+    bool begun; /* the request's head was seen */
+    char uri[URI_SIZE];
+    size_t uri_len;
+    int64_t received_ns;
+    struct body body;
+
+    bool spoken;                 /* the client sent something that is no plain HTTP */
+    size_t ahead_from, ahead_to; /* bytes read from the socket before GnuTLS asked for them */
+    unsigned char ahead[AHEAD_SIZE];
+};
+
+struct http_server {
+    struct MHD_Daemon *daemon;
+    struct http_limits limits;
+    http_handler *handler;
+    void *context;
+    int listener; /* closed by libmicrohttpd; by us once quiesced */
+    unsigned port, threads;
+    bool tls;
+    atomic_bool draining;
+    atomic_uint open, bodies;
+    atomic_size_t body_memory;
+
+    pthread_mutex_t lock; /* the list below and `stopping` */
+    pthread_cond_t wake;
+    struct connection *connections;
+    bool stopping, sweeping;
+    pthread_t sweeper;
+};
+
+/* ---- listen.c ---- */
+/* A listening socket for "ADDR:PORT", ":PORT" or "[::1]:PORT"; -1 on failure. */
+int listen_open(const char *address, unsigned *port, struct error *error) MUST_CHECK;
+
+/* ---- tls.c ---- */
+bool tls_check(struct str certificate, struct str key, struct error *error) MUST_CHECK;
+const char *tls_priorities(bool tls12);
+
+/* ---- transport.c: GnuTLS reads through us ---- */
+void transport_attach(struct connection *connection, gnutls_session_t session);
+
+/* ---- connections.c: who is connected, and the sweeper that cuts the slow ---- */
+bool connections_start(struct http_server *server, struct error *error) MUST_CHECK;
+void connections_stop(struct http_server *server);
+void connections_notify(void *cls, struct MHD_Connection *mhd, void **slot, enum MHD_ConnectionNotificationCode code);
+enum MHD_Result connections_admit(void *cls, const struct sockaddr *address, socklen_t length);
+unsigned connections_busy(struct http_server *server); /* in handshake or in a request */
+void connection_enter(struct connection *connection, enum phase phase);
+
+/* ---- body.c ---- */
+bool body_begin(struct http_server *server, struct body *body, size_t expected, bool chunked);
+bool body_add(struct http_server *server, struct body *body, struct str part) MUST_CHECK;
+void body_end(struct http_server *server, struct body *body);
+
+/* ---- request.c: libmicrohttpd's callbacks ---- */
+void *request_line(void *cls, const char *uri, struct MHD_Connection *mhd);
+enum MHD_Result request_part(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
+                             const char *version, const char *data, size_t *size, void **slot);
+void request_done(void *cls, struct MHD_Connection *mhd, void **slot, enum MHD_RequestTerminationCode why);
+
+#endif

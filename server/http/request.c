@@ -1,0 +1,139 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backstop/telemetry.h"
+#include "http.h"
+
+/* Called with the first line, before libmicrohttpd decodes it in place. */
+void *request_line(void *cls, const char *uri, struct MHD_Connection *mhd)
+{
+    (void)cls;
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct connection *connection = info ? info->socket_context : NULL;
+    if (!connection)
+        return NULL;
+    connection->begun = false;
+    connection->uri_len = strnlen(uri, sizeof connection->uri);
+    memcpy(connection->uri, uri, connection->uri_len);
+    connection->received_ns = time_monotonic_ns();
+    if (atomic_load_explicit(&connection->phase, memory_order_relaxed) == PHASE_IDLE)
+        connection_enter(connection, PHASE_REQUEST);
+    return connection;
+}
+
+static struct str header(struct MHD_Connection *mhd, const char *name)
+{
+    return str_from(MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, name));
+}
+
+static void count_answer(int status)
+{
+    char code[] = {(char)('0' + status / 100), (char)('0' + status / 10 % 10), (char)('0' + status % 10), '\0'};
+    metric_add(METRIC_HTTP_RESPONSES, 1, (const char *)code, NULL);
+}
+
+static bool add_headers(const struct connection *connection, const struct http_reply *reply,
+                        struct MHD_Response *response)
+{
+    const struct http_server *server = connection->server;
+    bool fine = true;
+    if (reply->content_type)
+        fine &= MHD_add_response_header(response, "Content-Type", reply->content_type) == MHD_YES;
+    if (reply->allow)
+        fine &= MHD_add_response_header(response, "Allow", reply->allow) == MHD_YES;
+    if (reply->retry_after > 0) {
+        char seconds[24];
+        snprintf(seconds, sizeof seconds, "%lld", (long long)reply->retry_after);
+        fine &= MHD_add_response_header(response, "Retry-After", seconds) == MHD_YES;
+    }
+    /* Plain HTTP serves probes and scrapers: one request a connection keeps slow clients bounded. */
+    if (reply->close || !server->tls || atomic_load_explicit(&server->draining, memory_order_relaxed))
+        fine &= MHD_add_response_header(response, "Connection", "close") == MHD_YES;
+    return fine;
+}
+
+static enum MHD_Result send_reply(struct connection *connection, struct MHD_Connection *mhd, struct http_reply *reply)
+{
+    if (reply->body.failed || reply->status < 200 || reply->status > 599) {
+        buf_dispose(&reply->body);
+        reply->status = MHD_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(reply->body.len, reply->body.data, MHD_RESPMEM_MUST_FREE);
+    if (!response) {
+        buf_dispose(&reply->body);
+        return MHD_NO;
+    }
+    enum MHD_Result result = MHD_NO;
+    if (add_headers(connection, reply, response))
+        result = MHD_queue_response(mhd, (unsigned)reply->status, response);
+    MHD_destroy_response(response);
+    count_answer(reply->status);
+    return result;
+}
+
+static enum MHD_Result answer(struct connection *connection, struct MHD_Connection *mhd, const char *method, bool close)
+{
+    struct str path = {connection->uri, connection->uri_len}, query = path, head;
+    str_cut(&query, '?', &head);
+    path.len = head.len;
+    const struct body *body = &connection->body;
+    struct http_request request = {.method = str_from(method),
+                                   .path = path,
+                                   .query = query,
+                                   .content_type = header(mhd, "Content-Type"),
+                                   .body = {body->data, body->len},
+                                   .oversized = body->oversized,
+                                   .overloaded = body->overloaded,
+                                   .received_ns = connection->received_ns};
+    struct http_reply reply = {.status = MHD_HTTP_INTERNAL_SERVER_ERROR, .close = close};
+    buf_init(&reply.body, SIZE_MAX / 2);
+    connection->server->handler(connection->server->context, &request, &reply);
+    return send_reply(connection, mhd, &reply);
+}
+
+/* The head is complete: decide how the body will be read. */
+static enum MHD_Result begin(struct connection *connection, struct MHD_Connection *mhd, const char *method)
+{
+    connection->begun = true;
+    struct str length_text = header(mhd, "Content-Length");
+    bool chunked = header(mhd, "Transfer-Encoding").len > 0;
+    int64_t length = 0;
+    if (length_text.len && !str_to_int64(length_text, &length))
+        length = INT64_MAX; /* libmicrohttpd refuses what is no number; what is left is too large */
+    if (body_begin(connection->server, &connection->body, (size_t)length, chunked))
+        return MHD_YES;
+    return answer(connection, mhd, method, true);
+}
+
+enum MHD_Result request_part(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
+                             const char *version, const char *data, size_t *size, void **slot)
+{
+    (void)cls;
+    (void)url;
+    (void)version;
+    struct connection *connection = *slot;
+    if (!connection)
+        return MHD_NO; /* no memory for the connection */
+    if (!connection->begun)
+        return begin(connection, mhd, method);
+    if (*size) {
+        bool fine = body_add(connection->server, &connection->body, (struct str){data, *size});
+        *size = 0;
+        return fine ? MHD_YES : MHD_NO;
+    }
+    return answer(connection, mhd, method, false);
+}
+
+void request_done(void *cls, struct MHD_Connection *mhd, void **slot, enum MHD_RequestTerminationCode why)
+{
+    (void)mhd;
+    (void)why;
+    struct connection *connection = *slot;
+    *slot = NULL;
+    if (!connection)
+        return;
+    body_end(cls, &connection->body);
+    connection_enter(connection, PHASE_IDLE);
+}

@@ -1,0 +1,166 @@
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "backstop/telemetry.h"
+#include "http.h"
+
+enum { MIB = 1024 * 1024, THREADS_MAX = 4, POLL_MS = 5, SPARE_CONNECTIONS = 64 };
+
+static void set_limits(struct http_server *server, const struct http_limits *wanted)
+{
+    struct http_limits limits = *wanted;
+    limits.body_bytes = limits.body_bytes ? limits.body_bytes : (size_t)7 * MIB;
+    limits.header_bytes = limits.header_bytes ? limits.header_bytes : 32 * 1024;
+    limits.connections = limits.connections ? limits.connections : 1024;
+    limits.concurrent = limits.concurrent ? limits.concurrent : 256;
+    limits.memory_bytes = limits.memory_bytes ? limits.memory_bytes : (size_t)64 * MIB;
+    limits.request_seconds = limits.request_seconds ? limits.request_seconds : 10;
+    limits.idle_seconds = limits.idle_seconds ? limits.idle_seconds : 120;
+    server->limits = limits;
+}
+
+static unsigned thread_count(unsigned wanted)
+{
+    cpu_set_t cpus;
+    if (wanted)
+        return wanted;
+    if (sched_getaffinity(0, sizeof cpus, &cpus) != 0)
+        return 1;
+    int count = CPU_COUNT(&cpus);
+    return count < 1 ? 1 : count > THREADS_MAX ? THREADS_MAX : (unsigned)count;
+}
+
+/* libmicrohttpd reports each failed handshake and reset: of interest when debugging only. */
+static void library_log(void *cls, const char *format, va_list args) PRINTF_LIKE(2, 0);
+static void library_log(void *cls, const char *format, va_list args)
+{
+    (void)cls;
+    char text[512];
+    int length = vsnprintf(text, sizeof text, format, args);
+    if (length < 0)
+        return;
+    struct str line = str_trim(str_from(text));
+    log_line(LOG_DEBUG, "http library", LOG_TEXT("detail", line));
+}
+
+static char *text_copy(struct str text)
+{
+    return text.len ? strndup(text.ptr, text.len) : NULL;
+}
+
+static void wipe_free(char *secret)
+{
+    if (secret)
+        explicit_bzero(secret, strlen(secret));
+    free(secret);
+}
+
+static bool start_daemon(struct http_server *server, const struct http_config *config, struct error *error)
+{
+    char *certificate = text_copy(config->tls_cert), *key = text_copy(config->tls_key);
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG | (server->tls ? MHD_USE_TLS : 0u);
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, certificate}, {MHD_OPTION_HTTPS_MEM_KEY, 0, key}, {MHD_OPTION_END, 0, NULL}};
+    struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+    struct MHD_OptionItem pool[] = {{MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)server->threads, NULL},
+                                    {MHD_OPTION_END, 0, NULL}};
+    /* Each thread gets an equal share of libmicrohttpd's limit, but not of the connections;
+     * connections_admit keeps the real one. */
+    unsigned share = (server->limits.connections + SPARE_CONNECTIONS) * server->threads;
+    server->daemon = MHD_start_daemon(
+        flags, 0, connections_admit, server, request_part, server, MHD_OPTION_EXTERNAL_LOGGER, library_log, server,
+        MHD_OPTION_LISTEN_SOCKET, server->listener, MHD_OPTION_CONNECTION_LIMIT, share, MHD_OPTION_CONNECTION_TIMEOUT,
+        server->limits.idle_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT, server->limits.header_bytes,
+        MHD_OPTION_NOTIFY_CONNECTION, connections_notify, server, MHD_OPTION_NOTIFY_COMPLETED, request_done, server,
+        MHD_OPTION_URI_LOG_CALLBACK, request_line, server, MHD_OPTION_ARRAY, server->threads > 1 ? pool : none,
+        MHD_OPTION_ARRAY, server->tls ? tls : none, server->tls ? MHD_OPTION_HTTPS_PRIORITIES : MHD_OPTION_END,
+        tls_priorities(config->tls12), MHD_OPTION_END);
+    int reason = errno;
+    free(certificate);
+    wipe_free(key);
+    if (server->daemon)
+        return true;
+    return error_set(error, 0, "the HTTP server does not start: %s", reason ? strerror(reason) : "unknown reason");
+}
+
+static void destroy(struct http_server *server)
+{
+    connections_stop(server);
+    if (server->listener >= 0)
+        close(server->listener);
+    pthread_cond_destroy(&server->wake);
+    pthread_mutex_destroy(&server->lock);
+    free(server);
+}
+
+static struct http_server *create(const struct http_config *config)
+{
+    struct http_server *server = calloc(1, sizeof *server);
+    if (!server)
+        return NULL;
+    set_limits(server, &config->limits);
+    server->threads = thread_count(config->threads);
+    server->tls = config->tls_cert.len > 0;
+    server->handler = config->handler;
+    server->context = config->context;
+    server->listener = -1;
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&server->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&server->lock, NULL);
+    return server;
+}
+
+struct http_server *http_start(const struct http_config *config, struct error *error)
+{
+    struct http_server *server = create(config);
+    if (!server) {
+        error_set(error, 0, "out of memory");
+        return NULL;
+    }
+    bool fine = (!server->tls || tls_check(config->tls_cert, config->tls_key, error)) &&
+                (server->listener = listen_open(config->listen, &server->port, error)) >= 0 &&
+                connections_start(server, error) && start_daemon(server, config, error);
+    if (fine)
+        return server;
+    destroy(server);
+    return NULL;
+}
+
+unsigned http_port(const struct http_server *server)
+{
+    return server->port;
+}
+
+void http_drain(struct http_server *server)
+{
+    atomic_store(&server->draining, true);
+}
+
+static void sleep_ms(unsigned ms)
+{
+    struct timespec time = {ms / 1000, (long)(ms % 1000) * 1000000};
+    nanosleep(&time, NULL);
+}
+
+void http_stop(struct http_server *server, unsigned grace_ms)
+{
+    if (!server)
+        return;
+    http_drain(server);
+    /* From here on the listening socket is ours; the kernel refuses newcomers once it is closed. */
+    MHD_quiesce_daemon(server->daemon);
+    close(server->listener);
+    server->listener = -1;
+    for (unsigned waited = 0; waited < grace_ms && connections_busy(server); waited += POLL_MS)
+        sleep_ms(POLL_MS);
+    MHD_stop_daemon(server->daemon);
+    destroy(server);
+}

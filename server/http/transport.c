@@ -1,0 +1,88 @@
+/* GnuTLS reads a record in two steps, its five-byte head and then the rest, each a
+ * system call. Reading ahead makes that one. Being the one who reads also tells the
+ * moment of a request's first byte, which libmicrohttpd keeps to itself. */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "http.h"
+
+static size_t take_ahead(struct connection *connection, unsigned char *out, size_t size)
+{
+    size_t have = connection->ahead_to - connection->ahead_from;
+    size_t taken = have < size ? have : size;
+    memcpy(out, connection->ahead + connection->ahead_from, taken);
+    connection->ahead_from += taken;
+    return taken;
+}
+
+/* A plain HTTP request on the TLS port deserves an answer that a human understands. */
+static bool is_plain_http(struct str begin)
+{
+    static const struct str methods[] = {STR_INIT("GET "), STR_INIT("POST "),    STR_INIT("HEAD "),
+                                         STR_INIT("PUT "), STR_INIT("OPTIONS "), STR_INIT("DELETE ")};
+    for (size_t i = 0; i < LENGTH_OF(methods); i++)
+        if (str_starts(methods[i], str_slice(begin, 0, methods[i].len)))
+            return true;
+    return false;
+}
+
+static void refuse_plain_http(const struct connection *connection)
+{
+    static const char answer[] = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n"
+                                 "\r\nThis port speaks HTTPS; the request was plain HTTP.\n";
+    ssize_t ignored = send(connection->fd, answer, sizeof answer - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)ignored;
+}
+
+static ssize_t read_more(struct connection *connection, unsigned char *out, size_t size)
+{
+    struct iovec parts[] = {{out, size}, {connection->ahead, sizeof connection->ahead}};
+    ssize_t got = readv(connection->fd, parts, LENGTH_OF(parts));
+    if (got <= 0)
+        return got;
+    if ((size_t)got <= size)
+        return got;
+    connection->ahead_from = 0;
+    connection->ahead_to = (size_t)got - size;
+    return (ssize_t)size;
+}
+
+static ssize_t pull(gnutls_transport_ptr_t pointer, void *out, size_t size)
+{
+    struct connection *connection = pointer;
+    bool ahead = connection->ahead_from < connection->ahead_to;
+    ssize_t got = ahead ? (ssize_t)take_ahead(connection, out, size) : read_more(connection, out, size);
+    if (got <= 0)
+        return got;
+    if (atomic_load_explicit(&connection->phase, memory_order_relaxed) == PHASE_IDLE)
+        connection_enter(connection, PHASE_REQUEST);
+    if (!connection->spoken && is_plain_http((struct str){out, (size_t)got})) {
+        refuse_plain_http(connection);
+        errno = ECONNRESET;
+        return -1;
+    }
+    connection->spoken = true;
+    return got;
+}
+
+static int handshake_finished(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+                              const gnutls_datum_t *message)
+{
+    (void)type;
+    (void)when;
+    (void)message;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(gnutls_session_get_ptr(session), MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    if (incoming && info && info->socket_context)
+        connection_enter(info->socket_context, PHASE_IDLE);
+    return 0;
+}
+
+void transport_attach(struct connection *connection, gnutls_session_t session)
+{
+    gnutls_transport_set_ptr2(session, connection, (gnutls_transport_ptr_t)(intptr_t)connection->fd);
+    gnutls_transport_set_pull_function(session, pull);
+    gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST, handshake_finished);
+}
