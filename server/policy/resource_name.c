@@ -1,0 +1,189 @@
+#include "resource_name.h"
+
+#define K0RDENT STR_INIT("k0rdent.mirantis.com")
+#define CAPI STR_INIT("cluster.x-k8s.io")
+#define CORE STR_INIT("")
+#define APPS STR_INIT("apps")
+#define VELERO STR_INIT("velero.io")
+#define FLUX STR_INIT("source.toolkit.fluxcd.io")
+#define ADMISSION STR_INIT("admissionregistration.k8s.io")
+#define RBAC STR_INIT("rbac.authorization.k8s.io")
+#define ONE(plural, singular, group)                                                                                   \
+    {                                                                                                                  \
+        STR_INIT(plural), STR_INIT(singular), group,                                                                   \
+        {                                                                                                              \
+            {NULL, 0},                                                                                                 \
+            {                                                                                                          \
+                NULL, 0                                                                                                \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+#define SHORT(plural, singular, group, a)                                                                              \
+    {                                                                                                                  \
+        STR_INIT(plural), STR_INIT(singular), group,                                                                   \
+        {                                                                                                              \
+            STR_INIT(a),                                                                                               \
+            {                                                                                                          \
+                NULL, 0                                                                                                \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+#define SHORT2(plural, singular, group, a, b)                                                                          \
+    {                                                                                                                  \
+        STR_INIT(plural), STR_INIT(singular), group,                                                                   \
+        {                                                                                                              \
+            STR_INIT(a), STR_INIT(b)                                                                                   \
+        }                                                                                                              \
+    }
+
+/* What k0rdent's documentation, its CRDs and the usual restores name. */
+static const struct resource_kind kinds[] = {
+    SHORT2("managements", "management", K0RDENT, "mgmt", "kcm-mgmt"),
+    SHORT2("managementbackups", "managementbackup", K0RDENT, "kcmbackup", "mgmtbackup"),
+    ONE("releases", "release", K0RDENT),
+    SHORT("regions", "region", K0RDENT, "rgn"),
+    SHORT2("clusterdeployments", "clusterdeployment", K0RDENT, "clusterd", "cld"),
+    SHORT("clustertemplates", "clustertemplate", K0RDENT, "clustertmpl"),
+    ONE("servicetemplates", "servicetemplate", K0RDENT),
+    SHORT("providertemplates", "providertemplate", K0RDENT, "providertmpl"),
+    SHORT("credentials", "credential", K0RDENT, "cred"),
+    ONE("accessmanagements", "accessmanagement", K0RDENT),
+    ONE("multiclusterservices", "multiclusterservice", K0RDENT),
+    ONE("clustertemplatechains", "clustertemplatechain", K0RDENT),
+    ONE("servicetemplatechains", "servicetemplatechain", K0RDENT),
+    ONE("providerinterfaces", "providerinterface", K0RDENT),
+    ONE("natgateways", "natgateway", STR_INIT("network.azure.com")),
+    ONE("virtualnetworks", "virtualnetwork", STR_INIT("network.azure.com")),
+    ONE("virtualnetworkssubnets", "virtualnetworkssubnet", STR_INIT("network.azure.com")),
+    ONE("resourcegroups", "resourcegroup", STR_INIT("resources.azure.com")),
+    ONE("mutatingwebhookconfigurations", "mutatingwebhookconfiguration", ADMISSION),
+    ONE("validatingwebhookconfigurations", "validatingwebhookconfiguration", ADMISSION),
+    SHORT("clusters", "cluster", CAPI, "cl"),
+    SHORT("machines", "machine", CAPI, "ma"),
+    SHORT("machinesets", "machineset", CAPI, "ms"),
+    SHORT("machinedeployments", "machinedeployment", CAPI, "md"),
+    SHORT("machinepools", "machinepool", CAPI, "mp"),
+    SHORT("clusterclasses", "clusterclass", CAPI, "cc"),
+    SHORT("pods", "pod", CORE, "po"),
+    SHORT("services", "service", CORE, "svc"),
+    SHORT("configmaps", "configmap", CORE, "cm"),
+    ONE("secrets", "secret", CORE),
+    SHORT("namespaces", "namespace", CORE, "ns"),
+    SHORT("nodes", "node", CORE, "no"),
+    SHORT("events", "event", CORE, "ev"),
+    SHORT("serviceaccounts", "serviceaccount", CORE, "sa"),
+    SHORT("persistentvolumes", "persistentvolume", CORE, "pv"),
+    SHORT("persistentvolumeclaims", "persistentvolumeclaim", CORE, "pvc"),
+    SHORT("endpoints", "endpoints", CORE, "ep"),
+    ONE("events", "event", STR_INIT("events.k8s.io")),
+    SHORT("deployments", "deployment", APPS, "deploy"),
+    SHORT("statefulsets", "statefulset", APPS, "sts"),
+    SHORT("daemonsets", "daemonset", APPS, "ds"),
+    SHORT("replicasets", "replicaset", APPS, "rs"),
+    ONE("jobs", "job", STR_INIT("batch")),
+    SHORT("cronjobs", "cronjob", STR_INIT("batch"), "cj"),
+    SHORT("ingresses", "ingress", STR_INIT("networking.k8s.io"), "ing"),
+    SHORT("networkpolicies", "networkpolicy", STR_INIT("networking.k8s.io"), "netpol"),
+    SHORT("storageclasses", "storageclass", STR_INIT("storage.k8s.io"), "sc"),
+    ONE("csinodes", "csinode", STR_INIT("storage.k8s.io")),
+    ONE("volumeattachments", "volumeattachment", STR_INIT("storage.k8s.io")),
+    SHORT2("customresourcedefinitions", "customresourcedefinition", STR_INIT("apiextensions.k8s.io"), "crd", "crds"),
+    ONE("clusterroles", "clusterrole", RBAC),
+    ONE("clusterrolebindings", "clusterrolebinding", RBAC),
+    ONE("roles", "role", RBAC),
+    ONE("rolebindings", "rolebinding", RBAC),
+    SHORT("helmreleases", "helmrelease", STR_INIT("helm.toolkit.fluxcd.io"), "hr"),
+    SHORT("helmcharts", "helmchart", FLUX, "hc"),
+    SHORT("helmrepositories", "helmrepository", FLUX, "helmrepo"),
+    SHORT2("certificates", "certificate", STR_INIT("cert-manager.io"), "cert", "certs"),
+    ONE("backups", "backup", VELERO),
+    ONE("restores", "restore", VELERO),
+    ONE("schedules", "schedule", VELERO),
+    SHORT("backupstoragelocations", "backupstoragelocation", VELERO, "bsl"),
+    SHORT("volumesnapshotlocations", "volumesnapshotlocation", VELERO, "vsl"),
+    ONE("backuprepositories", "backuprepository", VELERO),
+    ONE("resticrepositories", "resticrepository", VELERO),
+};
+
+void resource_name_split(struct str name, struct str *resource, struct str *group)
+{
+    *group = name;
+    if (!str_cut(group, '.', resource))
+        *resource = name;
+}
+
+/* Velero's RESTMapper takes a missing group for any and a part of one for its prefix. */
+static bool same_group(struct str a, struct str b)
+{
+    return a.len == 0 || b.len == 0 || str_starts(a, b) || str_starts(b, a);
+}
+
+static bool is_form_of(struct str resource, const struct resource_kind *kind)
+{
+    return str_eq_nocase(resource, kind->plural) || str_eq_nocase(resource, kind->singular) ||
+           (kind->shorts[0].len && str_eq_nocase(resource, kind->shorts[0])) ||
+           (kind->shorts[1].len && str_eq_nocase(resource, kind->shorts[1]));
+}
+
+const struct resource_kind *resource_name_known(struct str name)
+{
+    struct str resource, group;
+    resource_name_split(name, &resource, &group);
+    for (size_t i = 0; i < LENGTH_OF(kinds); i++) {
+        bool group_fits = group.len == 0 || (kinds[i].group.len && str_starts(kinds[i].group, group));
+        if (group_fits && is_form_of(resource, &kinds[i]))
+            return &kinds[i];
+    }
+    return NULL;
+}
+
+static bool ends_with_one_of(struct str text, const char *const *endings, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (str_ends(text, str_from(endings[i])))
+            return true;
+    return false;
+}
+
+/* Whether `plural` is the usual plural of `singular`, both in any case. */
+static bool is_plural_of(struct str plural, struct str singular)
+{
+    static const char *const hissing[] = {"s", "x", "ch", "sh", "S", "X", "CH", "SH"};
+    static const char *const with_y[] = {"y", "Y"};
+    struct str stem = singular, ending = STR("s");
+    if (ends_with_one_of(singular, with_y, LENGTH_OF(with_y))) {
+        stem.len--;
+        ending = STR("ies");
+    } else if (ends_with_one_of(singular, hissing, LENGTH_OF(hissing))) {
+        ending = STR("es");
+    }
+    return plural.len == stem.len + ending.len && str_eq_nocase(str_slice(plural, 0, stem.len), stem) &&
+           str_eq_nocase(str_slice(plural, stem.len, plural.len), ending);
+}
+
+bool resource_name_same(struct str a, struct str b)
+{
+    struct str a_resource, a_group, b_resource, b_group;
+    resource_name_split(a, &a_resource, &a_group);
+    resource_name_split(b, &b_resource, &b_group);
+    if (!same_group(a_group, b_group))
+        return false;
+    const struct resource_kind *known = resource_name_known(a), *other = resource_name_known(b);
+    if (known && other && known == other)
+        return true;
+    return str_eq_nocase(a_resource, b_resource) || is_plural_of(a_resource, b_resource) ||
+           is_plural_of(b_resource, a_resource);
+}
+
+struct str resource_kind_name(struct arena *arena, const struct resource_kind *kind)
+{
+    if (kind->group.len == 0)
+        return kind->plural;
+    return arena_printf(arena, "%.*s.%.*s", STR_ARG(kind->plural), STR_ARG(kind->group));
+}
+
+struct str resource_name_plural(struct arena *arena, struct str name)
+{
+    const struct resource_kind *kind = resource_name_known(name);
+    return kind ? resource_kind_name(arena, kind) : name;
+}
