@@ -1,0 +1,281 @@
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "backstop/telemetry.h"
+#include "serve.h"
+#include "verbs.h"
+
+enum { PEM_LIMIT = 1024 * 1024, CLUSTER_LAME_DUCK = 10, HEALTH_CONNECTIONS = 64, HEALTH_THREADS = 1 };
+
+struct serve_options {
+    const char *listen, *health_listen, *tls_cert, *tls_key, *tls_min_version, *settings, *log_level, *port_file;
+    struct option_list inventory;
+    int64_t simulate, body_bytes, connections, concurrent, request_timeout, idle_timeout, lame_duck;
+    bool log_reviews;
+};
+
+#define AT(member) offsetof(struct serve_options, member)
+static const struct option options[] = {
+    {"listen", 0, OPTION_TEXT, "ADDR:PORT", "where reviews are answered over HTTPS (:9443)", AT(listen)},
+    {"tls-cert", 0, OPTION_TEXT, "FILE", "PEM certificate, followed by its chain", AT(tls_cert)},
+    {"tls-key", 0, OPTION_TEXT, "FILE", "PEM private key of the certificate", AT(tls_key)},
+    {"tls-min-version", 0, OPTION_TEXT, "1.3|1.2", "oldest TLS version accepted (1.3)", AT(tls_min_version)},
+    {"inventory", 0, OPTION_LIST, "PATH", "file or folder of YAML with the facts; may be repeated", AT(inventory)},
+    {"simulate-backups", 0, OPTION_DURATION, "DURATION", "let the upgrade gate's backups complete after this time",
+     AT(simulate)},
+    {"settings", 0, OPTION_TEXT, "FILE", "settings, reloaded when the file changes", AT(settings)},
+    {"health-listen", 0, OPTION_TEXT, "ADDR:PORT", "plain HTTP for /livez, /readyz, /metrics (:8080); empty: none",
+     AT(health_listen)},
+    {"log-level", 0, OPTION_TEXT, "LEVEL", "debug, info, warn or error (info)", AT(log_level)},
+    {"log-reviews", 0, OPTION_FLAG, NULL, "one log line per review (on; --log-reviews=false)", AT(log_reviews)},
+    {"max-body-bytes", 0, OPTION_INTEGER, "N", "largest review (7 MiB)", AT(body_bytes)},
+    {"max-connections", 0, OPTION_INTEGER, "N", "open connections (1024)", AT(connections)},
+    {"max-concurrent", 0, OPTION_INTEGER, "N", "reviews in memory at once; above it 429 (256)", AT(concurrent)},
+    {"request-timeout", 0, OPTION_DURATION, "DURATION", "from a request's first byte to its last (10s)",
+     AT(request_timeout)},
+    {"idle-timeout", 0, OPTION_DURATION, "DURATION", "connections kept between requests (2m)", AT(idle_timeout)},
+    {"lame-duck", 0, OPTION_DURATION, "DURATION", "on SIGTERM, how long to go on serving (10s in a cluster, else 0)",
+     AT(lame_duck)},
+    {"port-file", 0, OPTION_TEXT, "FILE", "write the ports here once serving", AT(port_file)},
+};
+
+/* ---- what was asked for ----------------------------------------------------------- */
+
+static bool bounded(int64_t value, int64_t least, int64_t most)
+{
+    return value >= least && value <= most;
+}
+
+static int check_options(const struct verb *verb, const struct serve_options *values, enum log_level *level)
+{
+    struct str version = str_from(values->tls_min_version);
+    if (!values->tls_cert || !values->tls_key)
+        return verb_fail(verb,
+                         "needs --tls-cert and --tls-key; `make certs` makes a pair for development in build/certs");
+    if (!str_is(version, "1.2") && !str_is(version, "1.3"))
+        return verb_fail(verb, "--tls-min-version %s: expected 1.3 or 1.2", values->tls_min_version);
+    if (!log_level_parse(str_from(values->log_level), level))
+        return verb_fail(verb, "--log-level %s: expected debug, info, warn or error", values->log_level);
+    if (!bounded(values->body_bytes, 1024, 256 << 20))
+        return verb_fail(verb, "--max-body-bytes: expected 1024 to 268435456");
+    if (!bounded(values->connections, 1, 65536) || !bounded(values->concurrent, 1, 65536))
+        return verb_fail(verb, "--max-connections and --max-concurrent: expected 1 to 65536");
+    if (!bounded(values->request_timeout, 1, 3600) || !bounded(values->idle_timeout, 1, 86400))
+        return verb_fail(verb, "--request-timeout: expected 1s to 1h; --idle-timeout: expected 1s to 24h");
+    return EXIT_OK;
+}
+
+static int64_t lame_duck_seconds(const struct serve_options *values)
+{
+    if (values->lame_duck >= 0)
+        return values->lame_duck;
+    return getenv("KUBERNETES_SERVICE_HOST") ? CLUSTER_LAME_DUCK : 0;
+}
+
+/* ---- opening ------------------------------------------------------------------------ */
+
+static void inventory_problem(void *context, const char *path, int64_t line, const char *reason)
+{
+    (void)context;
+    log_line(LOG_ERROR, "inventory file left out, its last good content stays in force",
+             LOG_TEXT("file", str_from(path)), LOG_INTEGER("line", line), LOG_TEXT("reason", str_from(reason)));
+}
+
+static void inventory_reloaded(void *context, const struct inventory *inventory)
+{
+    (void)context;
+    int64_t objects = 0;
+    for (size_t i = 0; i < FACT_COUNT; i++)
+        objects += (int64_t)inventory->count[i];
+    log_line(LOG_INFO, "inventory loaded", LOG_INTEGER("objects", objects));
+}
+
+static bool open_inventory(struct service *service, const struct serve_options *values, struct error *error)
+{
+    if (!values->inventory.len) {
+        log_write(LOG_WARN, "no --inventory: facts about the cluster are unknown", NULL);
+        return true;
+    }
+    struct inventory_files_options wanted = {.paths = (const char *const *)values->inventory.items,
+                                             .path_count = values->inventory.len,
+                                             .watch = true,
+                                             .simulate_seconds = values->simulate,
+                                             .problem = inventory_problem,
+                                             .reloaded = inventory_reloaded};
+    service->inventory = inventory_files_open(&wanted, error);
+    return service->inventory != NULL;
+}
+
+static struct http_server *start_reviews(struct service *service, const struct serve_options *values,
+                                         struct error *error)
+{
+    ARENA_SCOPED arena = arena_new((size_t)4 * PEM_LIMIT);
+    struct http_config config = {.listen = values->listen,
+                                 .tls12 = strcmp(values->tls_min_version, "1.2") == 0,
+                                 .limits = {.body_bytes = (size_t)values->body_bytes,
+                                            .connections = (unsigned)values->connections,
+                                            .concurrent = (unsigned)values->concurrent,
+                                            .request_seconds = (unsigned)values->request_timeout,
+                                            .idle_seconds = (unsigned)values->idle_timeout},
+                                 .handler = serve_review,
+                                 .context = service};
+    if (!arena) {
+        error_set(error, 0, "out of memory");
+        return NULL;
+    }
+    if (!file_read(arena, values->tls_cert, PEM_LIMIT, &config.tls_cert, error) ||
+        !file_read(arena, values->tls_key, PEM_LIMIT, &config.tls_key, error))
+        return NULL;
+    if (!config.tls_cert.len || !config.tls_key.len) {
+        error_set(error, 0, "%s is empty", config.tls_cert.len ? values->tls_key : values->tls_cert);
+        return NULL;
+    }
+    struct http_server *server = http_start(&config, error);
+    explicit_bzero((void *)(uintptr_t)config.tls_key.ptr, config.tls_key.len);
+    return server;
+}
+
+static struct http_server *start_health(struct service *service, const struct serve_options *values,
+                                        struct error *error)
+{
+    struct http_config config = {
+        .listen = values->health_listen,
+        .threads = HEALTH_THREADS,
+        .limits = {.body_bytes = 1024, .connections = HEALTH_CONNECTIONS, .request_seconds = 5, .idle_seconds = 10},
+        .handler = serve_health,
+        .context = service};
+    return http_start(&config, error);
+}
+
+/* Written beside and renamed, so that who waits for the file finds it whole. */
+static bool write_ports(const char *path, unsigned listen, unsigned health, struct error *error)
+{
+    char beside[4096];
+    if (snprintf(beside, sizeof beside, "%s.tmp", path) >= (int)sizeof beside)
+        return error_set(error, 0, "--port-file: the path is too long");
+    FILE *file = fopen(beside, "w");
+    bool written = file && fprintf(file, "listen=%u\nhealth=%u\n", listen, health) > 0;
+    if (file && fclose(file) != 0)
+        written = false;
+    if (written && rename(beside, path) == 0)
+        return true;
+    return error_set(error, 0, "cannot write %s: %s", path, strerror(errno));
+}
+
+/* ---- serving ------------------------------------------------------------------------ */
+
+static void stop_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGHUP);
+}
+
+/* Waits up to `seconds` (-1: for ever); SIGHUP reloads. True when told to stop. */
+static bool wait_for_stop(struct service *service, const sigset_t *signals, int64_t seconds)
+{
+    int64_t deadline = time_monotonic_ns() + seconds * 1000000000;
+    for (;;) {
+        int64_t left = deadline - time_monotonic_ns();
+        if (seconds >= 0 && left <= 0)
+            return false;
+        struct timespec timeout = {left / 1000000000, left % 1000000000};
+        int signal = seconds < 0 ? sigwaitinfo(signals, NULL) : sigtimedwait(signals, NULL, &timeout);
+        if (signal == SIGHUP)
+            settings_source_reload(&service->settings);
+        else if (signal > 0)
+            return true;
+    }
+}
+
+static void serve_until_told(struct service *service, const struct serve_options *values, const sigset_t *signals,
+                             struct http_server *reviews)
+{
+    wait_for_stop(service, signals, -1);
+    int64_t lame_duck = lame_duck_seconds(values);
+    log_line(LOG_INFO, "stopping", LOG_INTEGER("lame_duck_seconds", lame_duck));
+    atomic_store(&service->stopping, true);
+    http_drain(reviews);
+    bool at_once = lame_duck > 0 && wait_for_stop(service, signals, lame_duck);
+    http_stop(reviews, at_once ? 0 : (unsigned)values->request_timeout * 1000);
+    log_write(LOG_INFO, "stopped", NULL);
+}
+
+static bool start_and_serve(struct service *service, const struct serve_options *values, struct error *error)
+{
+    sigset_t signals;
+    stop_signals(&signals);
+    if (!settings_source_open(&service->settings, values->settings, error) || !open_inventory(service, values, error))
+        return false;
+    struct http_server *reviews = start_reviews(service, values, error), *health = NULL;
+    if (!reviews)
+        return false;
+    bool fine = !values->health_listen[0] || (health = start_health(service, values, error));
+    unsigned port = http_port(reviews), health_port = health ? http_port(health) : 0;
+    if (fine && values->port_file)
+        fine = write_ports(values->port_file, port, health_port, error);
+    if (fine) {
+        log_line(LOG_INFO, "serving", LOG_TEXT("version", str_from(BACKSTOP_VERSION)), LOG_INTEGER("port", port),
+                 LOG_INTEGER("health_port", health_port));
+        serve_until_told(service, values, &signals, reviews);
+    } else {
+        http_stop(reviews, 0);
+    }
+    http_stop(health, 0);
+    return fine;
+}
+
+static int run(const struct verb *verb, int argc, char **argv)
+{
+    struct serve_options values = {.listen = ":9443",
+                                   .health_listen = ":8080",
+                                   .tls_min_version = "1.3",
+                                   .log_level = "info",
+                                   .simulate = -1,
+                                   .body_bytes = 7 << 20,
+                                   .connections = 1024,
+                                   .concurrent = 256,
+                                   .request_timeout = 10,
+                                   .idle_timeout = 120,
+                                   .lame_duck = -1,
+                                   .log_reviews = true};
+    char **operands;
+    size_t count;
+    enum log_level level = LOG_INFO;
+    enum options_result parsed = options_parse(verb, argc, argv, &values, &operands, &count);
+    int code = parsed == OPTIONS_HELP ? EXIT_OK : EXIT_USAGE;
+    if (parsed == OPTIONS_RUN)
+        code = count ? verb_fail(verb, "takes no operands; see: backstop serve --help")
+                     : check_options(verb, &values, &level);
+    if (parsed == OPTIONS_RUN && code == EXIT_OK) {
+        struct service service = {.body_limit = (size_t)values.body_bytes, .log_reviews = values.log_reviews};
+        struct error error;
+        sigset_t signals;
+        stop_signals(&signals);
+        pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread: only sigwait takes them */
+        log_set_level(level);
+        if (!start_and_serve(&service, &values, &error))
+            code = verb_fail(verb, "%s", error.message);
+        if (service.inventory)
+            inventory_files_close(service.inventory);
+        settings_source_close(&service.settings);
+    }
+    options_dispose(verb, &values);
+    return code;
+}
+
+const struct verb verb_serve = {
+    .name = "serve",
+    .summary = "run the webhook",
+    .details = "Answers the API server's AdmissionReviews over HTTPS. SIGHUP reloads the settings; SIGTERM\n"
+               "stops, after a time in which requests are still answered; a second one stops at once.",
+    .options = options,
+    .option_count = LENGTH_OF(options),
+    .run = run,
+};

@@ -1,0 +1,40 @@
+/* What the files of `backstop serve` share. */
+#ifndef BACKSTOP_VERBS_SERVE_H
+#define BACKSTOP_VERBS_SERVE_H
+
+#include "backstop/admission.h"
+#include "backstop/http.h"
+#include "backstop/inventory.h"
+#include "backstop/settings.h"
+
+/* ---- serve_settings.c: the settings file, reloaded when it changes ---- */
+struct settings_source {
+    const char *path; /* NULL: the defaults */
+    struct shared_slot slot;
+    pthread_mutex_t lock; /* one reload at a time; guards problem */
+    char problem[1400];   /* why the last reload failed; empty when it did not */
+    struct file_watch *watch;
+};
+bool settings_source_open(struct settings_source *source, const char *path, struct error *error) MUST_CHECK;
+void settings_source_reload(struct settings_source *source);
+struct settings *settings_source_get(struct settings_source *source); /* held for the caller */
+/* Copies the problem; false when there is none. */
+bool settings_source_problem(struct settings_source *source, char *out, size_t size);
+void settings_source_close(struct settings_source *source);
+
+struct service {
+    struct settings_source settings;
+    struct inventory_files *inventory; /* NULL: no facts */
+    size_t body_limit;
+    bool log_reviews;
+    atomic_bool stopping;
+};
+
+http_handler serve_review; /* context: struct service */
+http_handler serve_health; /* context: struct service */
+
+/* An error that is no AdmissionReview: a metav1.Status. */
+void serve_status(struct http_reply *reply, int status, const char *format, ...) PRINTF_LIKE(3, 4);
+struct inventory *serve_inventory(struct service *service, int64_t now); /* held for the caller */
+
+#endif

@@ -1,0 +1,136 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "backstop/telemetry.h"
+#include "serve.h"
+
+enum { PAGE_LIMIT = 1024 * 1024 };
+
+/* ---- checks ------------------------------------------------------------------- */
+
+/* A check writes its reason; false takes the server out of the Service. What has a last
+ * good state to fall back on is told, not failed: a typo in a file must not stop the
+ * webhook that guards the cluster. */
+typedef bool check_fn(struct service *service, struct buf *reason);
+
+static bool check_shutdown(struct service *service, struct buf *reason)
+{
+    if (!atomic_load(&service->stopping))
+        return true;
+    buf_puts(reason, "stopping: requests are still answered, new ones should go elsewhere");
+    return false;
+}
+
+static bool check_settings(struct service *service, struct buf *reason)
+{
+    char problem[sizeof service->settings.problem];
+    if (settings_source_problem(&service->settings, problem, sizeof problem))
+        buf_printf(reason, "the last good settings are in force: %s", problem);
+    return true;
+}
+
+static bool check_inventory(struct service *service, struct buf *reason)
+{
+    size_t bad = service->inventory ? inventory_files_problems(service->inventory) : 0;
+    if (!service->inventory)
+        buf_puts(reason, "no --inventory: facts about the cluster are unknown");
+    else if (bad)
+        buf_printf(reason, "%zu file%s cannot be read and stand%s at their last good content; see the log", bad,
+                   bad == 1 ? "" : "s", bad == 1 ? "s" : "");
+    return true;
+}
+
+static const struct {
+    const char *name;
+    check_fn *run;
+} checks[] = {
+    {"shutdown", check_shutdown},
+    {"settings", check_settings},
+    {"inventory", check_inventory},
+};
+
+static void answer_ready(struct service *service, const struct http_request *request, struct http_reply *reply)
+{
+    bool ready = true, verbose = str_starts(request->query, STR("verbose"));
+    BUF_SCOPED reason;
+    buf_init(&reason, 4096);
+    for (size_t i = 0; i < LENGTH_OF(checks); i++) {
+        buf_clear(&reason);
+        bool passed = checks[i].run(service, &reason);
+        ready &= passed;
+        if (verbose || !passed)
+            buf_printf(&reply->body, "[%c]%s %s%s%.*s\n", passed ? '+' : '-', checks[i].name, passed ? "ok" : "failed",
+                       reason.len ? ": " : "", STR_ARG(buf_str(&reason)));
+    }
+    buf_puts(&reply->body, ready ? verbose ? "readyz check passed\n" : "ok" : "readyz check failed\n");
+    reply->status = ready ? 200 : 503;
+}
+
+static void answer_live(struct service *service, const struct http_request *request, struct http_reply *reply)
+{
+    (void)service;
+    (void)request;
+    reply->status = 200;
+    buf_puts(&reply->body, "ok");
+}
+
+/* ---- metrics ------------------------------------------------------------------ */
+
+static const char *const fact_kinds[FACT_COUNT] = {
+    [FACT_MANAGEMENT_BACKUPS] = "ManagementBackup",
+    [FACT_MANAGEMENTS] = "Management",
+    [FACT_RELEASES] = "Release",
+    [FACT_STORAGE_LOCATIONS] = "BackupStorageLocation",
+    [FACT_BACKUPS] = "Backup",
+    [FACT_SCHEDULES] = "Schedule",
+    [FACT_CONFIG_MAPS] = "ConfigMap",
+    [FACT_SECRETS] = "Secret",
+    [FACT_VELERO] = "Deployment",
+};
+
+static void answer_metrics(struct service *service, const struct http_request *request, struct http_reply *reply)
+{
+    (void)request;
+    struct inventory *inventory = serve_inventory(service, time_now());
+    for (size_t i = 0; inventory && i < FACT_COUNT; i++)
+        if (inventory->known[i])
+            metric_set(METRIC_INVENTORY_OBJECTS, (double)inventory->count[i], fact_kinds[i], NULL);
+    shared_release(inventory ? &inventory->shared : NULL);
+    if (service->inventory)
+        metric_set(METRIC_INVENTORY_PROBLEMS, (double)inventory_files_problems(service->inventory), NULL);
+    metric_set(METRIC_BUILD_INFO, 1, BACKSTOP_VERSION, NULL);
+    reply->status = 200;
+    reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    metrics_write(&reply->body);
+}
+
+/* ---- pages -------------------------------------------------------------------- */
+
+static const struct {
+    const char *path;
+    void (*answer)(struct service *service, const struct http_request *request, struct http_reply *reply);
+} pages[] = {
+    {"/livez", answer_live},
+    {"/readyz", answer_ready},
+    {"/metrics", answer_metrics},
+};
+
+void serve_health(void *context, const struct http_request *request, struct http_reply *reply)
+{
+    buf_init(&reply->body, PAGE_LIMIT);
+    reply->content_type = "text/plain; charset=utf-8";
+    if (!str_is(request->method, "GET") && !str_is(request->method, "HEAD")) {
+        reply->allow = "GET, HEAD";
+        reply->status = 405;
+        buf_puts(&reply->body, "only GET and HEAD are answered here\n");
+        return;
+    }
+    for (size_t i = 0; i < LENGTH_OF(pages); i++) {
+        if (str_is(request->path, pages[i].path)) {
+            pages[i].answer(context, request, reply);
+            return;
+        }
+    }
+    reply->status = 404;
+    buf_puts(&reply->body, "not found; there are /livez, /readyz and /metrics\n");
+}

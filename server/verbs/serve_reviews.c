@@ -1,0 +1,197 @@
+/* The admission handler: bytes in, AdmissionReview out. What cannot be answered as a
+ * review, because no uid is known, is answered as plain HTTP with a metav1.Status. */
+#include <stdio.h>
+#include <string.h>
+
+#include "backstop/telemetry.h"
+#include "serve.h"
+
+enum { MEMORY_LIMIT = 64 * 1024 * 1024, ANSWER_LIMIT = 32 * 1024 * 1024, LOGGED_TEXT = 256, OVERLOAD_RETRY = 1 };
+
+void serve_status(struct http_reply *reply, int status, const char *format, ...)
+{
+    char message[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    reply->status = status;
+    reply->content_type = "application/json";
+    admission_write_status(status, message, &reply->body);
+}
+
+struct inventory *serve_inventory(struct service *service, int64_t now)
+{
+    union { /* only the reference count is written */
+        const struct inventory *read_only;
+        struct inventory *held;
+    } snapshot = {service->inventory ? inventory_files_get(service->inventory, now) : inventory_unknown()};
+    return snapshot.held;
+}
+
+/* ---- before the body is looked at ------------------------------------------- */
+
+static bool is_json(struct str content_type)
+{
+    struct str type;
+    return str_cut(&content_type, ';', &type) && str_eq_nocase(str_trim(type), STR("application/json"));
+}
+
+static void unknown_path(struct http_reply *reply, struct arena *arena, struct str path)
+{
+    struct strlist paths = {0};
+    size_t count;
+    const struct rule *rules = admission_rules(&count);
+    for (size_t i = 0; i < count; i++)
+        strlist_add(arena, &paths, str_from(rules[i].path));
+    serve_status(reply, 404, "there is no webhook at %.*s; the paths are %.*s", STR_ARG(arena_quote(arena, path)),
+                 STR_ARG(strlist_quoted(arena, &paths)));
+}
+
+/* False when the request is answered already. */
+static bool worth_reading(const struct http_request *request, struct http_reply *reply, struct arena *arena)
+{
+    if (!str_is(request->method, "POST")) {
+        reply->allow = "POST";
+        serve_status(reply, 405, "AdmissionReviews are sent with POST, not %.*s",
+                     STR_ARG(arena_quote(arena, request->method)));
+    } else if (request->overloaded) {
+        reply->retry_after = OVERLOAD_RETRY;
+        serve_status(reply, 429, "too many reviews at once; try again in %d second", OVERLOAD_RETRY);
+    } else if (!is_json(request->content_type)) {
+        serve_status(reply, 415, "the body must be an AdmissionReview with Content-Type: application/json, got %.*s",
+                     STR_ARG(arena_quote(arena, request->content_type)));
+    } else if (!request->body.len && !request->oversized) {
+        serve_status(reply, 400, "the body is empty; send an AdmissionReview");
+    } else {
+        return true;
+    }
+    return false;
+}
+
+/* ---- the review -------------------------------------------------------------- */
+
+/* Creates what the decision asks for. The gate must not tell anyone to wait for a
+ * backup that was never started, so a failure turns into the answer. */
+static void carry_out(struct service *service, struct review *review)
+{
+    if (review->request.dry_run)
+        return;
+    for (size_t i = 0; i < review->decision.effects.len; i++) {
+        const struct effect *effect = &review->decision.effects.items[i];
+        const char *kind = "ManagementBackup";
+        struct error error;
+        bool created = service->inventory
+                           ? inventory_files_create(service->inventory, effect->object, review->request.now, &error)
+                           : error_set(&error, 503, "there is no inventory to create it in");
+        metric_add(METRIC_EFFECTS, 1, kind, created ? "created" : "failed", NULL);
+        log_line(created ? LOG_INFO : LOG_ERROR, created ? "created" : "not created", LOG_TEXT("object", effect->what),
+                 LOG_TEXT("uid", review->request.uid), LOG_TEXT("reason", created ? STR("") : str_from(error.message)));
+        if (created)
+            continue;
+        error_wrap(&error, "cannot create %.*s", STR_ARG(effect->what));
+        error.code = error.code >= 500 ? error.code : 503;
+        error.field[0] = '\0';
+        admission_fail(review, &error);
+        return;
+    }
+}
+
+static const char *decision_name(const struct decision *decision)
+{
+    if (decision->denied)
+        return decision->code >= 500 || decision->code == 400 || decision->code == 413 ? "error" : "denied";
+    return decision->patch.len ? "mutated" : decision->warnings.len ? "warned" : "allowed";
+}
+
+static struct str cut(struct str text)
+{
+    return str_slice(text, 0, LOGGED_TEXT);
+}
+
+static void report(const struct service *service, const struct rule *rule, const struct review *review,
+                   const struct http_request *http)
+{
+    const struct request *request = &review->request;
+    const struct decision *decision = &review->decision;
+    int64_t took_ns = time_monotonic_ns() - http->received_ns;
+    const char *operation = request->operation ? operation_name(request->operation) : "unknown";
+    metric_add(METRIC_REVIEWS, 1, rule->resource, operation, decision_name(decision), NULL);
+    metric_observe(METRIC_REVIEW_SECONDS, (double)took_ns / 1e9, rule->resource, NULL);
+    if (!service->log_reviews)
+        return;
+    log_line(LOG_INFO, "review", LOG_TEXT("uid", request->uid), LOG_TEXT("user", cut(request->user)),
+             LOG_TEXT("resource", str_from(rule->resource)), LOG_TEXT("operation", str_from(operation)),
+             LOG_TEXT("namespace", cut(request->ns)), LOG_TEXT("name", cut(request->name)),
+             LOG_TEXT("decision", str_from(decision_name(decision))),
+             LOG_INTEGER("code", decision->denied ? decision->code : 200),
+             LOG_TEXT("reason", decision->denied ? decision_message(decision) : STR("")),
+             LOG_INTEGER("warnings", (int64_t)decision->warnings.len), LOG_BOOLEAN("dry_run", request->dry_run),
+             LOG_INTEGER("bytes", (int64_t)http->body.len), LOG_INTEGER("duration_us", took_ns / 1000));
+}
+
+static void release_shared(void *shared)
+{
+    shared_release(shared);
+}
+
+/* A decision borrows from the settings and the snapshot until it is written, so both live
+ * as long as its arena. */
+static void decide(struct service *service, const struct rule *rule, struct review *review)
+{
+    struct arena *arena = review->decision.arena;
+    struct settings *settings = settings_source_get(&service->settings);
+    struct inventory *inventory = serve_inventory(service, review->request.now);
+    bool held = settings && arena_defer(arena, release_shared, &settings->shared);
+    held &= inventory && arena_defer(arena, release_shared, &inventory->shared);
+    if (held) {
+        admission_decide(review, rule, inventory, settings);
+        carry_out(service, review);
+        return;
+    }
+    struct error error;
+    error_set(&error, 503, "the server is short of memory; try again");
+    admission_fail(review, &error);
+}
+
+static void review_body(struct service *service, const struct rule *rule, struct arena *arena,
+                        const struct http_request *request, struct http_reply *reply)
+{
+    struct review review;
+    struct error error;
+    if (admission_read(arena, request->body, time_now(), &review, &error)) {
+        decide(service, rule, &review);
+    } else {
+        if (request->oversized)
+            error_set(&error, 413, "the review is larger than the %zu bytes this webhook accepts", service->body_limit);
+        if (!review.request.uid.len) {
+            serve_status(reply, request->oversized ? 413 : 400, "%s", error.message);
+            return;
+        }
+        admission_fail(&review, &error);
+    }
+    if (arena_failed(arena)) {
+        error_set(&error, 500, "the review needs more memory than this webhook grants one");
+        admission_fail(&review, &error);
+    }
+    reply->status = 200;
+    reply->content_type = "application/json";
+    admission_write(&review, &reply->body);
+    report(service, rule, &review, request);
+}
+
+void serve_review(void *context, const struct http_request *request, struct http_reply *reply)
+{
+    struct service *service = context;
+    buf_init(&reply->body, ANSWER_LIMIT);
+    ARENA_SCOPED arena = arena_new(MEMORY_LIMIT);
+    if (!arena) {
+        serve_status(reply, 503, "the server is short of memory; try again");
+        return;
+    }
+    const struct rule *rule = admission_rule_for_path(request->path);
+    if (!rule)
+        unknown_path(reply, arena, request->path);
+    else if (worth_reading(request, reply, arena))
+        review_body(service, rule, arena, request, reply);
+}

@@ -1,0 +1,93 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "backstop/telemetry.h"
+#include "serve.h"
+
+enum { FILE_LIMIT = 1024 * 1024, POLL_SECONDS = 30 };
+
+static struct settings *load(const char *path, struct error *error)
+{
+    if (!path)
+        return settings_defaults(error);
+    ARENA_SCOPED arena = arena_new((size_t)4 * FILE_LIMIT);
+    struct str text;
+    if (!arena) {
+        error_set(error, 0, "out of memory");
+        return NULL;
+    }
+    if (!file_read(arena, path, FILE_LIMIT, &text, error))
+        return NULL;
+    struct settings *settings = settings_parse(text, error);
+    if (settings)
+        return settings;
+    struct error cause = *error;
+    error_set(error, cause.code, "settings file %s%s", path, cause.position > 0 ? "" : ": ");
+    size_t used = strlen(error->message), room = sizeof error->message - used;
+    if (cause.position > 0)
+        snprintf(error->message + used, room, ", line %lld: %s%s%s", (long long)cause.position, cause.field,
+                 cause.field[0] ? ": " : "", cause.message);
+    else
+        snprintf(error->message + used, room, "%s", cause.message);
+    return NULL;
+}
+
+static void changed(void *context)
+{
+    settings_source_reload(context);
+}
+
+bool settings_source_open(struct settings_source *source, const char *path, struct error *error)
+{
+    source->path = path;
+    shared_slot_init(&source->slot);
+    pthread_mutex_init(&source->lock, NULL);
+    struct settings *settings = load(path, error);
+    if (!settings)
+        return false;
+    shared_slot_set(&source->slot, &settings->shared);
+    if (!path)
+        return true;
+    source->watch = file_watch_start(&source->path, 1, POLL_SECONDS, changed, source, error);
+    return source->watch != NULL;
+}
+
+void settings_source_reload(struct settings_source *source)
+{
+    struct error error;
+    if (!source->path)
+        return;
+    pthread_mutex_lock(&source->lock);
+    struct settings *settings = load(source->path, &error);
+    metric_add(METRIC_SETTINGS_RELOADS, 1, settings ? "ok" : "failed", NULL);
+    if (settings) {
+        shared_slot_set(&source->slot, &settings->shared);
+        source->problem[0] = '\0';
+        log_line(LOG_INFO, "settings reloaded", LOG_TEXT("file", str_from(source->path)));
+    } else {
+        snprintf(source->problem, sizeof source->problem, "%s", error.message);
+        log_line(LOG_ERROR, "settings not reloaded, the last good ones stay in force",
+                 LOG_TEXT("file", str_from(source->path)), LOG_TEXT("reason", str_from(error.message)));
+    }
+    pthread_mutex_unlock(&source->lock);
+}
+
+struct settings *settings_source_get(struct settings_source *source)
+{
+    return (struct settings *)(void *)shared_slot_get(&source->slot);
+}
+
+bool settings_source_problem(struct settings_source *source, char *out, size_t size)
+{
+    pthread_mutex_lock(&source->lock);
+    snprintf(out, size, "%s", source->problem);
+    pthread_mutex_unlock(&source->lock);
+    return out[0] != '\0';
+}
+
+void settings_source_close(struct settings_source *source)
+{
+    file_watch_stop(source->watch);
+    shared_slot_dispose(&source->slot);
+    pthread_mutex_destroy(&source->lock);
+}
