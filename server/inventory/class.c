@@ -1,0 +1,71 @@
+#include "inventory.h"
+
+/* KOTS's own providers (kots-snapshots documentation). */
+static const struct {
+    const char *provider;
+    enum storage_class class;
+} by_provider[] = {
+    {"replicated.com/pvc", STORAGE_PVC},
+    {"replicated.com/hostpath", STORAGE_HOST_PATH},
+    {"replicated.com/nfs", STORAGE_NFS},
+};
+
+/* The host of a URL or of "host:port"; without brackets, port, user and trailing dot. */
+static struct str url_host(struct str url)
+{
+    for (size_t i = 0; i + 2 < url.len; i++)
+        if (url.ptr[i] == ':' && url.ptr[i + 1] == '/' && url.ptr[i + 2] == '/') {
+            url = str_slice(url, i + 3, url.len);
+            break;
+        }
+    struct str rest = url, host;
+    if (!str_cut(&rest, '/', &host))
+        return url;
+    for (size_t i = host.len; i > 0; i--)
+        if (host.ptr[i - 1] == '@') {
+            host = str_slice(host, i, host.len);
+            break;
+        }
+    if (host.len && host.ptr[0] == '[') {
+        rest = str_slice(host, 1, host.len);
+        str_cut(&rest, ']', &host);
+        return host;
+    }
+    rest = host;
+    str_cut(&rest, ':', &host);
+    return str_ends(host, STR(".")) ? str_slice(host, 0, host.len - 1) : host;
+}
+
+static bool has_byte(struct str text, char wanted)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] == wanted)
+            return true;
+    return false;
+}
+
+static bool ends_nocase(struct str text, struct str suffix)
+{
+    return text.len >= suffix.len && str_eq_nocase(str_slice(text, text.len - suffix.len, text.len), suffix);
+}
+
+/* Names that only the cluster itself resolves. */
+static bool in_cluster(struct str host)
+{
+    static const struct str suffixes[] = {STR_INIT(".svc"), STR_INIT(".svc.cluster.local"), STR_INIT(".cluster.local")};
+    for (size_t i = 0; i < LENGTH_OF(suffixes); i++)
+        if (ends_nocase(host, suffixes[i]))
+            return true;
+    if (str_starts(host, STR("127.")) || str_is(host, "::1"))
+        return true;
+    return host.len && !has_byte(host, '.') && !has_byte(host, ':'); /* "minio", "localhost" */
+}
+
+enum storage_class storage_location_class(const struct storage_location *location)
+{
+    for (size_t i = 0; i < LENGTH_OF(by_provider); i++)
+        if (str_is(location->provider, by_provider[i].provider))
+            return by_provider[i].class;
+    struct str url = json_get_str(location->config, "s3Url");
+    return url.len && in_cluster(url_host(url)) ? STORAGE_IN_CLUSTER_S3 : STORAGE_EXTERNAL;
+}

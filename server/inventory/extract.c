@@ -1,0 +1,205 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inventory.h"
+
+enum { SCRATCH_LIMIT = 64 << 20 };
+
+static const struct kind {
+    const char *group, *kind;
+    enum fact fact;
+    bool namespaced;
+    size_t size;
+    extract_fn *extract;
+    bool (*wanted)(struct json_object *object); /* NULL: all of that kind */
+} kinds[] = {
+    {"k0rdent.mirantis.com", "ManagementBackup", FACT_MANAGEMENT_BACKUPS, false, sizeof(struct management_backup),
+     extract_management_backup, NULL},
+    {"k0rdent.mirantis.com", "Management", FACT_MANAGEMENTS, false, sizeof(struct management), extract_management,
+     NULL},
+    {"k0rdent.mirantis.com", "Release", FACT_RELEASES, false, sizeof(struct release), extract_release, NULL},
+    {"velero.io", "BackupStorageLocation", FACT_STORAGE_LOCATIONS, true, sizeof(struct storage_location),
+     extract_storage_location, NULL},
+    {"velero.io", "Backup", FACT_BACKUPS, true, sizeof(struct backup), extract_backup, NULL},
+    {"velero.io", "Schedule", FACT_SCHEDULES, true, sizeof(struct velero_schedule), extract_schedule, NULL},
+    {"", "ConfigMap", FACT_CONFIG_MAPS, true, sizeof(struct config_map), extract_config_map, NULL},
+    {"", "Secret", FACT_SECRETS, true, sizeof(struct secret), extract_secret, NULL},
+    {"apps", "Deployment", FACT_VELERO, true, sizeof(struct velero_deployment), extract_velero_deployment,
+     is_velero_deployment},
+};
+
+int64_t object_time(struct json_object *object, const char *dotted)
+{
+    int64_t seconds = 0;
+    return time_parse(json_path_str(object, dotted), &seconds) ? seconds : 0;
+}
+
+int64_t object_count(struct json_object *object, const char *dotted)
+{
+    struct json_object *value = json_path(object, dotted);
+    int64_t count = json_object_is_type(value, json_type_int) ? json_object_get_int64(value) : 0;
+    return count > 0 ? count : 0;
+}
+
+/* Labels and annotations nobody reads (kubectl's last-applied copy, tracking
+ * labels of GitOps tools) would be most of the memory. */
+static bool is_ours(struct str key)
+{
+    static const struct str domains[] = {STR_INIT("k0rdent.mirantis.com"), STR_INIT("kots.io"),
+                                         STR_INIT("replicated.com")};
+    struct str domain, rest = key;
+    str_cut(&rest, '/', &domain);
+    for (size_t i = 0; rest.ptr && i < LENGTH_OF(domains); i++)
+        if (str_eq(domain, domains[i]) || (str_ends(domain, domains[i]) && domain.len > domains[i].len &&
+                                           domain.ptr[domain.len - domains[i].len - 1] == '.'))
+            return true;
+    return false;
+}
+
+static bool is_kept_label(struct str key)
+{
+    return is_ours(key) || str_starts(key, STR("velero.io/"));
+}
+
+static uint64_t mix(uint64_t hash)
+{
+    hash = (hash ^ (hash >> 32)) * 0x9e3779b97f4a7c15U;
+    return hash ^ (hash >> 29);
+}
+
+uint64_t hash_name(struct str ns, struct str name)
+{
+    return mix(hash_text(hash_text(0xcbf29ce484222325U, ns), name));
+}
+
+static void extract_meta(struct store *store, struct object_meta *meta, struct json_object *metadata,
+                         const struct kind *kind)
+{
+    struct str ns = json_get_str(metadata, "namespace");
+    if (kind->namespaced)
+        meta->ns = store_text(store, ns.len ? ns : store->default_ns);
+    meta->name = store_text(store, json_get_str(metadata, "name"));
+    meta->created = object_time(metadata, "creationTimestamp");
+    meta->deleting = json_get_str(metadata, "deletionTimestamp").len > 0;
+    meta->labels = store_map(store, json_get(metadata, "labels"), is_kept_label);
+    meta->annotations = store_map(store, json_get(metadata, "annotations"), is_ours);
+}
+
+static void destroy_record(struct shared *shared)
+{
+    struct record *record = (struct record *)shared;
+    for (size_t i = 0; i < RECORD_TREES; i++)
+        if (record->trees[i])
+            shared_release(&record->trees[i]->shared);
+    free(record);
+}
+
+static void fill(struct store *store, const struct kind *kind, struct json_object *object)
+{
+    void *fact = store_alloc(store, kind->size);
+    if (!fact)
+        return;
+    extract_meta(store, fact, json_get(object, "metadata"), kind);
+    kind->extract(store, fact, object);
+}
+
+static struct record *make_record(const struct extractor *extractor, const struct kind *kind,
+                                  struct json_object *object)
+{
+    ARENA_SCOPED scratch = arena_new(SCRATCH_LIMIT);
+    if (!scratch)
+        return NULL;
+    struct store store = {.scratch = scratch, .pool = extractor->pool, .default_ns = extractor->default_ns};
+    fill(&store, kind, object);
+    struct record *record = arena_failed(scratch) ? NULL : calloc(1, sizeof *record + store.used);
+    if (!record)
+        return NULL;
+    shared_init(&record->shared, destroy_record);
+    record->fact = kind->fact;
+    record->size = store.used;
+    store.record = record;
+    store.memory = record->bytes;
+    store.used = 0;
+    fill(&store, kind, object);
+    if (store.failed || arena_failed(scratch)) {
+        shared_release(&record->shared);
+        return NULL;
+    }
+    const struct object_meta *meta = record_meta(record);
+    record->hash = hash_name(meta->ns, meta->name);
+    return record;
+}
+
+static const struct kind *find_kind(struct str api_version, struct str kind)
+{
+    struct str group, version = api_version;
+    str_cut(&version, '/', &group);
+    if (!version.ptr) /* the core group has a version only */
+        group = STR("");
+    for (size_t i = 0; i < LENGTH_OF(kinds); i++)
+        if (str_is(group, kinds[i].group) && str_is(kind, kinds[i].kind))
+            return &kinds[i];
+    return NULL;
+}
+
+struct origin { /* what the object says, or the List it stands in */
+    struct str api_version, kind, field;
+};
+
+static bool fail_at(struct error *error, const struct origin *origin, const char *member, const char *reason)
+{
+    error_set(error, 422, "%.*s%s%s: %s", STR_ARG(origin->field), origin->field.len ? "." : "", member, reason);
+    struct buf field;
+    buf_init(&field, sizeof error->field - 1);
+    buf_printf(&field, "%.*s%s%s", STR_ARG(origin->field), origin->field.len ? "." : "", member);
+    if (!field.failed) {
+        for (size_t i = 0; i <= field.len; i++)
+            error->field[i] = field.data[i];
+    }
+    buf_dispose(&field);
+    return false;
+}
+
+static bool extract_one(const struct extractor *extractor, struct json_object *object, const struct origin *origin,
+                        record_sink *sink, void *context, struct error *error)
+{
+    struct str own_version = json_get_str(object, "apiVersion"), own_kind = json_get_str(object, "kind");
+    struct str api_version = own_version.len ? own_version : origin->api_version;
+    struct str name = own_kind.len ? own_kind : origin->kind;
+    if (!json_object_is_type(object, json_type_object) || !api_version.len || !name.len)
+        return fail_at(error, origin, own_version.len || origin->api_version.len ? "kind" : "apiVersion",
+                       "missing; a Kubernetes object has apiVersion, kind and metadata");
+    const struct kind *kind = find_kind(api_version, name);
+    if (!kind || (kind->wanted && !kind->wanted(object)))
+        return true;
+    if (!json_path_str(object, "metadata.name").len)
+        return fail_at(error, origin, "metadata.name", "missing");
+    struct record *record = make_record(extractor, kind, object);
+    if (!record)
+        return error_set(error, 500, "out of memory");
+    return sink(context, record, error);
+}
+
+bool extract_object(const struct extractor *extractor, struct json_object *object, record_sink *sink, void *context,
+                    struct error *error)
+{
+    struct origin origin = {0};
+    struct str kind = json_get_str(object, "kind");
+    struct json_object *items = json_get(object, "items");
+    if (!str_ends(kind, STR("List")) || !json_object_is_type(items, json_type_array))
+        return extract_one(extractor, object, &origin, sink, context, error);
+    /* Items of "kind: List" say what they are; those of a ConfigMapList may not. */
+    if (kind.len > strlen("List")) {
+        origin.kind = str_slice(kind, 0, kind.len - strlen("List"));
+        origin.api_version = json_get_str(object, "apiVersion");
+    }
+    size_t count = json_len(items);
+    for (size_t i = 0; i < count; i++) {
+        char field[32];
+        origin.field = (struct str){field, (size_t)snprintf(field, sizeof field, "items[%zu]", i)};
+        if (!extract_one(extractor, json_item(items, i), &origin, sink, context, error))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,108 @@
+/* inventory's own room: how facts are stored, extracted and kept. */
+#ifndef BACKSTOP_INVENTORY_PRIVATE_H
+#define BACKSTOP_INVENTORY_PRIVATE_H
+
+#include <stdalign.h>
+
+#include "backstop/inventory.h"
+
+/* ---- pool: equal maps of labels and settings are kept once ---------------- */
+
+/* json-c trees are large and not counted atomically, so a map of strings is built
+ * once, never changed, and counted here. Ten thousand Backups of one schedule
+ * share a single map of labels. */
+struct pooled_tree {
+    struct shared shared;
+    struct json_object *tree;
+    uint64_t hash;
+    struct pooled_tree *next;
+};
+struct tree_pool;
+struct tree_pool *tree_pool_new(void) MUST_CHECK;
+void tree_pool_free(struct tree_pool *pool);  /* NULL is fine; trees in use live on */
+void tree_pool_sweep(struct tree_pool *pool); /* forgets what only the pool holds */
+/* The pooled equal of `tree`, held for the caller; takes the tree. NULL when out of memory. */
+struct pooled_tree *tree_pool_take(struct tree_pool *pool, struct json_object *tree);
+uint64_t hash_text(uint64_t hash, struct str text);
+
+/* ---- record: one object's facts in one block of memory -------------------- */
+
+enum { RECORD_TREES = 3 };
+
+/* Immutable and counted, so that one snapshot shares it with the next. */
+struct record {
+    struct shared shared;
+    enum fact fact;
+    uint64_t hash; /* of namespace and name */
+    size_t size;   /* of bytes[] */
+    struct pooled_tree *trees[RECORD_TREES];
+    alignas(max_align_t) unsigned char bytes[]; /* the fact, then its texts */
+};
+/* Every fact begins with its metadata. */
+static inline const struct object_meta *record_meta(const struct record *record)
+{
+    return (const struct object_meta *)(const void *)record->bytes;
+}
+uint64_t hash_name(struct str ns, struct str name);
+
+/* Where an extractor puts what it copies. It runs twice: once to measure, over
+ * scratch memory, and once to fill a block of exactly that size. */
+struct store {
+    struct arena *scratch;
+    struct tree_pool *pool;
+    struct record *record; /* NULL while measuring */
+    unsigned char *memory;
+    size_t used;
+    unsigned tree_count;
+    bool failed;
+    struct str default_ns; /* for a namespaced object that names none */
+};
+void *store_alloc(struct store *store, size_t size);
+struct str store_text(struct store *store, struct str text);
+/* The strings of an object, kept where `keep` (NULL: all) says so; NULL when none is left. */
+struct json_object *store_map(struct store *store, struct json_object *map, bool (*keep)(struct str key));
+struct strlist store_texts(struct store *store, const struct strlist *list);
+struct strlist store_strings(struct store *store, struct json_object *array,
+                             const char *member); /* member of each item, or NULL */
+
+/* ---- extraction ----------------------------------------------------------- */
+
+typedef void extract_fn(struct store *store, void *fact, struct json_object *object);
+extract_fn extract_management_backup, extract_management, extract_release;
+extract_fn extract_storage_location, extract_backup, extract_schedule;
+extract_fn extract_config_map, extract_secret, extract_velero_deployment;
+bool is_velero_deployment(struct json_object *object);
+void extract_backup_status(struct store *store, struct backup_status *status, struct json_object *object);
+
+int64_t object_time(struct json_object *object, const char *dotted);
+int64_t object_count(struct json_object *object, const char *dotted); /* 0 for what is no number or negative */
+/* What a BackupSpec's label selectors name: CAPI providers, sorted, and whether
+ * they (or the labels) are k0rdent's. */
+bool selectors_are_management(struct json_object *backup_spec);
+bool labels_are_management(struct json_object *labels);
+void selectors_providers(struct arena *scratch, struct json_object *backup_spec, struct strlist *providers);
+
+struct extractor {
+    struct tree_pool *pool;
+    struct str default_ns;
+};
+typedef bool record_sink(void *context, struct record *record, struct error *error); /* takes the record */
+/* Hands each fact of one object, or of a List's items, to the sink. */
+bool extract_object(const struct extractor *extractor, struct json_object *object, record_sink *sink, void *context,
+                    struct error *error) MUST_CHECK;
+
+/* ---- snapshots ------------------------------------------------------------ */
+
+bool builder_put(struct inventory_builder *builder, struct record *record); /* takes it; false when out of memory */
+bool builder_has(const struct inventory_builder *builder, const struct record *record);
+/* A snapshot of what the builder holds now; the builder may go on. NULL when out of memory. */
+struct inventory *builder_snapshot(const struct inventory_builder *builder) MUST_CHECK;
+size_t inventory_memory(const struct inventory *inventory); /* bytes of the snapshot and its records, pool aside */
+
+struct inventory_index;
+/* `facts`: the sorted array of each kind, whatever its type. */
+struct inventory_index *index_build(struct arena *arena, const struct inventory *inventory,
+                                    const void *const *const facts[FACT_COUNT]) MUST_CHECK;
+const void *index_find(const struct inventory *inventory, enum fact fact, struct str ns, struct str name);
+
+#endif

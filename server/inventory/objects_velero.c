@@ -1,0 +1,73 @@
+#include "inventory.h"
+
+void extract_backup_status(struct store *store, struct backup_status *status, struct json_object *object)
+{
+    status->phase = store_text(store, json_get_str(object, "phase"));
+    status->failure_reason = store_text(store, json_get_str(object, "failureReason"));
+    status->validation_errors = store_strings(store, json_get(object, "validationErrors"), NULL);
+    status->started = object_time(object, "startTimestamp");
+    status->completed = object_time(object, "completionTimestamp");
+    status->expires = object_time(object, "expiration");
+    status->items_done = object_count(object, "progress.itemsBackedUp");
+    status->items_total = object_count(object, "progress.totalItems");
+    status->errors = object_count(object, "errors");
+    status->warnings = object_count(object, "warnings");
+}
+
+void extract_storage_location(struct store *store, void *fact, struct json_object *object)
+{
+    struct storage_location *location = fact;
+    struct json_object *spec = json_get(object, "spec"), *status = json_get(object, "status");
+    location->provider = store_text(store, json_get_str(spec, "provider"));
+    location->bucket = store_text(store, json_path_str(spec, "objectStorage.bucket"));
+    location->prefix = store_text(store, json_path_str(spec, "objectStorage.prefix"));
+    location->access_mode = store_text(store, json_get_str(spec, "accessMode"));
+    location->credential_name = store_text(store, json_path_str(spec, "credential.name"));
+    location->credential_key = store_text(store, json_path_str(spec, "credential.key"));
+    location->config = store_map(store, json_get(spec, "config"), NULL);
+    location->is_default = json_get_bool(spec, "default");
+    location->phase = store_text(store, json_get_str(status, "phase"));
+    location->message = store_text(store, json_get_str(status, "message"));
+    location->last_validated = object_time(status, "lastValidationTime");
+}
+
+void extract_backup(struct store *store, void *fact, struct json_object *object)
+{
+    struct backup *backup = fact;
+    struct json_object *spec = json_get(object, "spec"), *labels = json_path(object, "metadata.labels");
+    backup->storage_location = store_text(store, json_get_str(spec, "storageLocation"));
+    backup->schedule = store_text(store, json_get_str(labels, "velero.io/schedule-name"));
+    backup->region = store_text(store, json_get_str(labels, "k0rdent.mirantis.com/region"));
+    backup->management = selectors_are_management(spec) || labels_are_management(labels);
+    struct strlist providers = {0};
+    selectors_providers(store->scratch, spec, &providers);
+    backup->providers = store_texts(store, &providers);
+    extract_backup_status(store, &backup->status, json_get(object, "status"));
+}
+
+void extract_schedule(struct store *store, void *fact, struct json_object *object)
+{
+    struct velero_schedule *schedule = fact;
+    struct json_object *spec = json_get(object, "spec"), *template = json_get(spec, "template");
+    schedule->schedule = store_text(store, json_get_str(spec, "schedule"));
+    schedule->storage_location = store_text(store, json_get_str(template, "storageLocation"));
+    schedule->phase = store_text(store, json_path_str(object, "status.phase"));
+    schedule->paused = json_get_bool(spec, "paused");
+    schedule->management =
+        selectors_are_management(template) || labels_are_management(json_path(object, "metadata.labels"));
+}
+
+/* kcm looks for a Deployment with this label anywhere before it takes backups. */
+bool is_velero_deployment(struct json_object *object)
+{
+    return str_is(json_get_str(json_path(object, "metadata.labels"), "component"), "velero");
+}
+
+void extract_velero_deployment(struct store *store, void *fact, struct json_object *object)
+{
+    struct velero_deployment *deployment = fact;
+    struct json_object *pod = json_path(object, "spec.template.spec");
+    struct str account = json_get_str(pod, "serviceAccountName");
+    deployment->service_account = store_text(store, account.len ? account : json_get_str(pod, "serviceAccount"));
+    deployment->ready_replicas = object_count(object, "status.readyReplicas");
+}
