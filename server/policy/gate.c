@@ -1,0 +1,224 @@
+#include "gate.h"
+#include "kcm_names.h"
+
+/* How this fits with kcm, which takes its own pre-upgrade backups after the change
+ * (management_controller.go ensureUpgradeBackup): once spec.release differs from
+ * status.release it gets or creates, per source, the ManagementBackup of the exact
+ * name <source>-<status.release>, and waits for its completionTimestamp, whatever
+ * its phase or age.
+ * - The gate's first backup has that name and label: kcm finds it complete and goes on.
+ * - A repeat has a suffix that kcm does not know. Then either the ManagementBackup of
+ *   the exact name exists, complete if old: kcm reuses it, which is harmless, as the
+ *   fresh one is our evidence. Or only a Velero Backup of that name does: kcm creates
+ *   the ManagementBackup, adopts that Backup and goes on at once; as evidence for a
+ *   later upgrade it is refused, being older than its ManagementBackup.
+ * - What never gets a completionTimestamp (FailedValidation) under the exact name
+ *   would hold kcm forever after the change was admitted: evidence_blocks_kcm. */
+
+static bool is_source(const struct management_backup *backup)
+{
+    return backup->schedule.len && backup->on_upgrade && !backup->meta.deleting;
+}
+
+static bool find_sources(struct gate *gate)
+{
+    const struct inventory *inventory = gate->inventory;
+    struct arena *arena = gate->request->arena;
+    size_t total = inventory->count[FACT_MANAGEMENT_BACKUPS];
+    gate->sources = arena_array(arena, total ? total : 1, sizeof(*gate->sources));
+    for (size_t i = 0; gate->sources && i < total; i++) {
+        const struct management_backup *backup = inventory->management_backups[i];
+        if (is_source(backup))
+            gate->sources[gate->count++] = (struct gate_source){
+                .source = backup, .exact = kcm_upgrade_backup(arena, backup->meta.name, gate->running)};
+    }
+    return gate->sources != NULL;
+}
+
+/* Under the exact name kcm finds it; but a name that is taken would adopt what is there. */
+static bool exact_name_taken(const struct gate *gate, const struct gate_source *source)
+{
+    return inventory_management_backup(gate->inventory, source->exact) ||
+           inventory_backup(gate->inventory, gate->settings->system_namespace, source->exact);
+}
+
+static void plan_start(const struct gate *gate, struct gate_source *source)
+{
+    source->step = gate_storage(gate, source, &source->says);
+    if (source->step != STEP_START) {
+        source->says =
+            arena_printf(gate->request->arena, "%.*s: %.*s",
+                         STR_ARG(words_name(gate->request->arena, source->source->meta.name)), STR_ARG(source->says));
+        return;
+    }
+    bool taken = exact_name_taken(gate, source);
+    source->starting = taken ? kcm_upgrade_backup_again(gate->request->arena, source->source->meta.name, gate->running,
+                                                        gate->request->now)
+                             : source->exact;
+    source->says = words_starting(gate, source, taken);
+}
+
+/* After a failure the next attempt waits, so that a cause that stays does not fill the bucket. */
+static bool may_retry(const struct gate *gate, const struct evidence *evidence)
+{
+    return evidence->when != 0 && gate->request->now - evidence->when >= gate->settings->upgrade_retry_after_failure;
+}
+
+static void plan(const struct gate *gate, struct gate_source *source)
+{
+    source->evidence = evidence_find(gate, source);
+    switch (source->evidence.state) {
+    case EVIDENCE_COMPLETED:
+        source->step = evidence_blocks_kcm(gate, source) ? STEP_REFUSE : STEP_PASS;
+        if (source->step == STEP_REFUSE)
+            source->says = words_blocker(gate, source);
+        return;
+    case EVIDENCE_RUNNING:
+    case EVIDENCE_NOT_STARTED:
+        source->step = STEP_WAIT;
+        source->says = words_progress(gate, source);
+        return;
+    case EVIDENCE_FAILED:
+        if (may_retry(gate, &source->evidence))
+            break;
+        source->step = STEP_REFUSE;
+        source->says = words_refusal(gate, source);
+        return;
+    case EVIDENCE_STUCK:
+    case EVIDENCE_FUTURE:
+        source->step = STEP_REFUSE;
+        source->says = words_refusal(gate, source);
+        return;
+    case EVIDENCE_OLD:
+    case EVIDENCE_GONE:
+    case EVIDENCE_ADOPTED:
+    case EVIDENCE_NONE:
+        break;
+    }
+    plan_start(gate, source);
+}
+
+static bool any(const struct gate *gate, enum gate_step step)
+{
+    for (size_t i = 0; i < gate->count; i++)
+        if (gate->sources[i].step == step)
+            return true;
+    return false;
+}
+
+static bool velero_down(const struct gate *gate)
+{
+    if (!gate->inventory->known[FACT_VELERO])
+        return false;
+    for (size_t i = 0; i < gate->inventory->count[FACT_VELERO]; i++)
+        if (gate->inventory->velero_deployments[i]->ready_replicas > 0)
+            return false;
+    return true;
+}
+
+/* ---- the ManagementBackup to create -------------------------------------- */
+
+static bool put(struct json_object *object, const char *key, struct json_object *value)
+{
+    return object && value && json_object_object_add(object, key, value) == 0;
+}
+
+static bool put_text(struct json_object *object, const char *key, struct str text)
+{
+    return put(object, key, json_object_new_string_len(text.ptr ? text.ptr : "", (int)text.len));
+}
+
+static bool put_map(struct json_object *object, const char *key, struct json_object **map)
+{
+    *map = json_object_new_object();
+    return put(object, key, *map);
+}
+
+/* schedule and performOnManagementUpgrade stay unset: it runs once, as kcm's own does. */
+static void create(const struct gate *gate, const struct gate_source *source)
+{
+    struct arena *arena = gate->request->arena;
+    struct json_object *object = json_own(arena, json_object_new_object()), *metadata, *labels, *annotations, *spec;
+    bool done = put_text(object, "apiVersion", gate->request->api_version) &&
+                put_text(object, "kind", STR("ManagementBackup")) && put_map(object, "metadata", &metadata) &&
+                put_text(metadata, "name", source->starting) && put_map(metadata, "labels", &labels) &&
+                put_text(labels, LABEL_RELEASE_BACKUP, kcm_release_label(arena, gate->running)) &&
+                put_map(metadata, "annotations", &annotations) &&
+                put_text(annotations, ANNOTATION_TAKEN_BEFORE, gate->target) && put_map(object, "spec", &spec);
+    struct str location = source->source->storage_location;
+    if (!done || (location.len && !put_text(spec, "storageLocation", location))) {
+        arena_fail(arena);
+        return;
+    }
+    decision_create(gate->decision, object,
+                    arena_printf(arena, "ManagementBackup %.*s", STR_ARG(words_name(arena, source->starting))));
+}
+
+/* ---- the judgement ------------------------------------------------------- */
+
+static bool facts_known(const struct gate *gate, enum fact fact, const char *name)
+{
+    if (gate->inventory->known[fact])
+        return true;
+    words_unknown(gate, name);
+    decision_audit(gate->decision, "upgrade-gate", "unknown: %s could not be read", name);
+    return false;
+}
+
+/* One refusal is enough to hold the upgrade, and then nothing is started: what
+ * completes now would be too old when the other source is repaired. */
+static void answer(const struct gate *gate)
+{
+    struct decision *decision = gate->decision;
+    if ((any(gate, STEP_WAIT) || any(gate, STEP_START)) && velero_down(gate)) {
+        words_velero_down(gate);
+        decision_audit(decision, "upgrade-gate", "refused: Velero is not running");
+    } else if (any(gate, STEP_REFUSE)) {
+        words_refuse(gate);
+        decision_audit(decision, "upgrade-gate", "refused");
+    } else if (any(gate, STEP_WAIT) || any(gate, STEP_START)) {
+        words_wait(gate);
+        decision_audit(decision, "upgrade-gate", gate->request->dry_run ? "dry run: would wait" : "waiting");
+        for (size_t i = 0; i < gate->count; i++)
+            if (gate->sources[i].step == STEP_START)
+                create(gate, &gate->sources[i]);
+    } else {
+        words_pass(gate);
+        decision_audit(decision, "upgrade-gate", "passed");
+    }
+}
+
+void gate_judge(struct gate *gate)
+{
+    if (!facts_known(gate, FACT_MANAGEMENT_BACKUPS, "ManagementBackups") || !find_sources(gate))
+        return;
+    if (gate->count == 0) {
+        words_unprotected(gate);
+        return;
+    }
+    if (!facts_known(gate, FACT_BACKUPS, "Velero Backups"))
+        return;
+    for (size_t i = 0; i < gate->count; i++)
+        plan(gate, &gate->sources[i]);
+    answer(gate);
+}
+
+void gate_warn_of_kcm(struct gate *gate)
+{
+    if (!gate->inventory->known[FACT_MANAGEMENT_BACKUPS] || !find_sources(gate))
+        return;
+    struct arena *arena = gate->request->arena;
+    for (size_t i = 0; i < gate->count; i++) {
+        struct str exact = words_name(arena, gate->sources[i].exact);
+        if (gate->inventory->known[FACT_BACKUPS] && evidence_blocks_kcm(gate, &gate->sources[i]))
+            decision_warn(gate->decision,
+                          "kcm will wait forever for ManagementBackup %.*s, which failed Velero's validation: "
+                          "delete it and the Velero Backup of that name first",
+                          STR_ARG(exact));
+        else
+            decision_warn(
+                gate->decision,
+                "kcm itself still waits for ManagementBackup %.*s, and creates it after the change if need be",
+                STR_ARG(exact));
+    }
+}

@@ -1,0 +1,95 @@
+/* The upgrade gate's own header: one upgrade under judgement, and what its parts
+ * (evidence, storage, words) tell each other. */
+#ifndef BACKSTOP_POLICY_GATE_H
+#define BACKSTOP_POLICY_GATE_H
+
+#include "backstop/policy.h"
+
+/* What one ManagementBackup proves, from the best to the least useful. Of its parts
+ * (the management cluster's backup and each region's) the worst one counts. */
+enum evidence_state {
+    EVIDENCE_COMPLETED,
+    EVIDENCE_RUNNING,
+    EVIDENCE_NOT_STARTED,
+    EVIDENCE_STUCK,   /* not started for longer than upgrade.startTimeout */
+    EVIDENCE_FAILED,  /* FailedValidation, PartiallyFailed, Failed */
+    EVIDENCE_OLD,     /* completed, but longer ago than upgrade.maxBackupAge */
+    EVIDENCE_FUTURE,  /* "completed" after now, by more than clocks may differ */
+    EVIDENCE_GONE,    /* its Velero Backup does not exist any more, or is about to go */
+    EVIDENCE_ADOPTED, /* its Velero Backup is from before the ManagementBackup itself */
+    EVIDENCE_NONE     /* there is no ManagementBackup at all */
+};
+
+struct evidence {
+    enum evidence_state state;
+    const struct management_backup *backup;
+    struct str region;                  /* of the part that decided; absent for the management cluster */
+    struct str error;                   /* what kcm says of that part */
+    const struct backup_status *status; /* of that part, from whoever knows more; never NULL but for NONE */
+    int64_t when;                       /* completed, failed, or (not started) created; 0 when nobody says */
+};
+
+enum gate_step { STEP_PASS, STEP_WAIT, STEP_START, STEP_REFUSE };
+
+/* A ManagementBackup with schedule and performOnManagementUpgrade, and what the
+ * upgrade owes it. */
+struct gate_source {
+    const struct management_backup *source;
+    struct str exact; /* the name kcm itself uses for its pre-upgrade backup */
+    struct evidence evidence;
+    enum gate_step step;
+    struct str starting; /* STEP_START: the ManagementBackup to create */
+    struct str says;     /* its clause of the answer */
+};
+
+struct gate {
+    const struct request *request;
+    const struct inventory *inventory;
+    const struct settings *settings;
+    struct decision *decision;
+    struct str running; /* status.release: what runs, and what the backups are named after */
+    struct str before;  /* spec.release before this change */
+    struct str target;  /* spec.release after it */
+    bool under_way;     /* `before` was not reached yet: the cluster may be half upgraded */
+    struct gate_source *sources;
+    size_t count;
+};
+
+/* Clocks of API server, Velero and this webhook may differ by this much. */
+enum { GATE_CLOCK_SKEW = 300 };
+
+/* Steps 2 to 7 of the gate, once nothing lets the change through: fills the decision. */
+void gate_judge(struct gate *gate);
+/* For a change that is let through without the gate: what kcm will do about its own
+ * backups then, so that nobody is surprised by an upgrade that hangs. */
+void gate_warn_of_kcm(struct gate *gate);
+
+/* The best of the ManagementBackups taken for this source and release. */
+struct evidence evidence_find(const struct gate *gate, const struct gate_source *source);
+/* kcm waits until the ManagementBackup of the exact name has a completion time;
+ * true when it never will have one, since Velero refused its Backup. */
+bool evidence_blocks_kcm(const struct gate *gate, const struct gate_source *source);
+
+/* Whether a backup to the source's storage location can complete. When not, *says
+ * tells why, and the step is STEP_WAIT (soon) or STEP_REFUSE. */
+enum gate_step gate_storage(const struct gate *gate, const struct gate_source *source, struct str *says);
+
+/* Clauses for one source. */
+struct str words_progress(const struct gate *gate, const struct gate_source *source);
+struct str words_starting(const struct gate *gate, const struct gate_source *source, bool name_taken);
+struct str words_refusal(const struct gate *gate, const struct gate_source *source);
+struct str words_blocker(const struct gate *gate, const struct gate_source *source);
+/* Whole answers. */
+void words_refuse(const struct gate *gate);
+void words_wait(const struct gate *gate);
+void words_pass(const struct gate *gate);
+void words_unknown(const struct gate *gate, const char *facts);
+void words_velero_down(const struct gate *gate);
+void words_unprotected(const struct gate *gate);
+/* "kubectl annotate ...": the way past the gate. */
+struct str words_skip_command(const struct request *request);
+/* A name as it may stand in a command: as it is, or quoted where it is no Kubernetes name. */
+struct str words_name(struct arena *arena, struct str name);
+struct str words_ago(struct arena *arena, int64_t now, int64_t when); /* "3m ago" */
+
+#endif

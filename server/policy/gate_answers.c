@@ -1,0 +1,210 @@
+#include "gate.h"
+
+/* The whole answers of the gate, put together from the sources' clauses. */
+
+enum { ANSWER_LIMIT = 32 * 1024 };
+
+static struct str release_name(const struct gate *gate, struct str release)
+{
+    return words_name(gate->request->arena, release);
+}
+
+/* The clauses of the sources at one of these steps, joined. */
+static struct str clauses(const struct gate *gate, bool refused)
+{
+    BUF_SCOPED text;
+    buf_init(&text, ANSWER_LIMIT);
+    for (size_t i = 0; i < gate->count; i++) {
+        const struct gate_source *source = &gate->sources[i];
+        if (source->step == STEP_PASS || (source->step == STEP_REFUSE) != refused)
+            continue;
+        if (text.len)
+            buf_puts(&text, "; ");
+        buf_add(&text, source->says);
+    }
+    return arena_copy(gate->request->arena, buf_str(&text));
+}
+
+/* The names to watch: what runs and what is being started. */
+static struct str watched(const struct gate *gate)
+{
+    BUF_SCOPED text;
+    buf_init(&text, ANSWER_LIMIT);
+    for (size_t i = 0; i < gate->count; i++) {
+        const struct gate_source *source = &gate->sources[i];
+        struct str name = source->starting;
+        if (source->step == STEP_WAIT && source->evidence.backup)
+            name = source->evidence.backup->meta.name;
+        if (source->step == STEP_PASS || source->step == STEP_REFUSE || name.len == 0)
+            continue;
+        buf_putc(&text, ' ');
+        buf_add(&text, words_name(gate->request->arena, name));
+    }
+    return arena_copy(gate->request->arena, buf_str(&text));
+}
+
+static void warn_under_way(const struct gate *gate)
+{
+    if (gate->under_way)
+        decision_warn(gate->decision,
+                      "the upgrade from %.*s to %.*s has not finished yet; this changes its target to %.*s",
+                      STR_ARG(release_name(gate, gate->running)), STR_ARG(release_name(gate, gate->before)),
+                      STR_ARG(release_name(gate, gate->target)));
+}
+
+void words_refuse(const struct gate *gate)
+{
+    warn_under_way(gate);
+    decision_forbid(gate->decision,
+                    "no upgrade from %.*s to %.*s without a good pre-upgrade backup: %.*s. To go on without one: %.*s, "
+                    "then apply again",
+                    STR_ARG(release_name(gate, gate->running)), STR_ARG(release_name(gate, gate->target)),
+                    STR_ARG(clauses(gate, true)), STR_ARG(words_skip_command(gate->request)));
+}
+
+/* kubectl would retry a dry run ten times for nothing, since nothing was started: 403. */
+void words_wait(const struct gate *gate)
+{
+    const struct request *request = gate->request;
+    struct arena *arena = request->arena;
+    struct str from = release_name(gate, gate->running), to = release_name(gate, gate->target);
+    struct str half = gate->under_way
+                          ? STR(". The cluster is between two releases and no backup from before that is left: "
+                                "this one holds a half-upgraded cluster")
+                          : STR("");
+    warn_under_way(gate);
+    if (request->dry_run) {
+        decision_forbid(
+            gate->decision,
+            "dry run: the upgrade from %.*s to %.*s would first wait for its pre-upgrade backup (%.*s%.*s); "
+            "nothing was created",
+            STR_ARG(from), STR_ARG(to), STR_ARG(clauses(gate, false)), STR_ARG(half));
+        return;
+    }
+    struct str names = watched(gate), ns = words_name(arena, gate->settings->system_namespace);
+    struct str watch = names.len ? arena_printf(arena,
+                                                " Watch it with: kubectl get managementbackup%.*s -o wide; "
+                                                "kubectl get backups.velero.io -n %.*s%.*s -o yaml.",
+                                                STR_ARG(names), STR_ARG(ns), STR_ARG(names))
+                                 : STR("");
+    decision_wait(
+        gate->decision, 429, gate->settings->upgrade_retry_after,
+        "the upgrade from %.*s to %.*s waits for its pre-upgrade backup (%.*s%.*s).%.*s Applying the same change "
+        "again takes up the wait; nothing else is needed",
+        STR_ARG(from), STR_ARG(to), STR_ARG(clauses(gate, false)), STR_ARG(half), STR_ARG(watch));
+}
+
+/* The regions of the source (by its scheduled backups) that this backup lacks. kcm
+ * leaves a region out while it cannot be reached, and never forgets a former one, so
+ * this cannot be a refusal. */
+static void warn_missing_regions(const struct gate *gate, const struct gate_source *source)
+{
+    const struct management_backup *backup = source->evidence.backup;
+    struct arena *arena = gate->request->arena;
+    for (size_t i = 0; i < source->source->region_count; i++) {
+        struct str region = source->source->regions[i].region;
+        bool found = false;
+        for (size_t j = 0; j < backup->region_count; j++)
+            found = found || str_eq(backup->regions[j].region, region);
+        if (!found)
+            decision_warn(gate->decision, "%.*s holds nothing of region %.*s, which %.*s backs up",
+                          STR_ARG(words_name(arena, backup->meta.name)), STR_ARG(words_name(arena, region)),
+                          STR_ARG(words_name(arena, source->source->meta.name)));
+    }
+}
+
+static bool taken_by_gate(const struct management_backup *backup)
+{
+    return json_get_str(backup->meta.annotations, ANNOTATION_TAKEN_BEFORE).len > 0;
+}
+
+void words_pass(const struct gate *gate)
+{
+    struct arena *arena = gate->request->arena;
+    BUF_SCOPED evidence;
+    buf_init(&evidence, ANSWER_LIMIT);
+    warn_under_way(gate);
+    for (size_t i = 0; i < gate->count; i++) {
+        const struct gate_source *source = &gate->sources[i];
+        const struct management_backup *backup = source->evidence.backup;
+        struct str name = words_name(arena, backup->meta.name);
+        char when[TIME_TEXT_SIZE];
+        time_format(source->evidence.when, 0, when);
+        decision_warn(gate->decision, "pre-upgrade backup %.*s completed %.*s (%s)", STR_ARG(name),
+                      STR_ARG(words_ago(arena, gate->request->now, source->evidence.when)), when);
+        /* kcm makes its own only after spec.release has changed. */
+        if (!taken_by_gate(backup))
+            decision_warn(
+                gate->decision,
+                "%.*s was not started by this gate: if kcm made it, a rollback from it needs a resource modifier "
+                "that sets spec.release",
+                STR_ARG(name));
+        warn_missing_regions(gate, source);
+        buf_printf(&evidence, "%s%.*s completed %s", i ? ", " : "", STR_ARG(backup->meta.name), when);
+    }
+    decision_audit(gate->decision, "pre-upgrade-backup", "%.*s", STR_ARG(buf_str(&evidence)));
+}
+
+void words_unknown(const struct gate *gate, const char *facts)
+{
+    decision_wait(
+        gate->decision, 503, gate->settings->upgrade_retry_after,
+        "the upgrade gate cannot tell whether there is a fresh pre-upgrade backup, since it could not read the %s. "
+        "Nothing was changed: apply again in a moment. If it stays so, ask the webhook why (/readyz?verbose), or "
+        "go on without a backup: %.*s, then apply again",
+        facts, STR_ARG(words_skip_command(gate->request)));
+}
+
+void words_velero_down(const struct gate *gate)
+{
+    struct str ns = words_name(gate->request->arena, gate->settings->system_namespace);
+    bool installed = gate->inventory->count[FACT_VELERO] > 0;
+    decision_forbid(
+        gate->decision,
+        "no upgrade from %.*s to %.*s without a good pre-upgrade backup, and none can complete: %s. Look at: "
+        "kubectl get deployments -n %.*s -l component=velero. To go on without one: %.*s, then apply again",
+        STR_ARG(release_name(gate, gate->running)), STR_ARG(release_name(gate, gate->target)),
+        installed ? "Velero is not running (no ready replica)" : "Velero is not installed", STR_ARG(ns),
+        STR_ARG(words_skip_command(gate->request)));
+}
+
+/* The ManagementBackup that could protect upgrades with one more field, if there is one. */
+static struct str candidate(const struct gate *gate)
+{
+    const struct inventory *inventory = gate->inventory;
+    for (size_t i = 0; i < inventory->count[FACT_MANAGEMENT_BACKUPS]; i++)
+        if (inventory->management_backups[i]->schedule.len && !inventory->management_backups[i]->meta.deleting)
+            return inventory->management_backups[i]->meta.name;
+    return (struct str){NULL, 0};
+}
+
+void words_unprotected(const struct gate *gate)
+{
+    struct decision *decision = gate->decision;
+    struct arena *arena = gate->request->arena;
+    enum verdict verdict = gate->settings->upgrade_without_backups;
+    decision_audit(decision, "upgrade-gate", "%s: no ManagementBackup protects upgrades",
+                   verdict == VERDICT_DENY ? "refused" : "passed");
+    if (verdict == VERDICT_ALLOW)
+        return;
+    warn_under_way(gate);
+    struct str name = candidate(gate);
+    if (verdict == VERDICT_WARN) {
+        decision_warn(decision,
+                      "no ManagementBackup has both a schedule and performOnManagementUpgrade: true, "
+                      "so there is no backup of %.*s to go back to",
+                      STR_ARG(release_name(gate, gate->running)));
+        return;
+    }
+    struct str command = arena_printf(
+        arena, "kubectl patch managementbackup %.*s --type=merge -p '{\"spec\":{\"performOnManagementUpgrade\":true}}'",
+        STR_ARG(name.len ? words_name(arena, name) : STR("NAME")));
+    decision_forbid(
+        decision,
+        "no upgrade from %.*s to %.*s without a backup: no ManagementBackup has both a schedule and "
+        "performOnManagementUpgrade: true. %s: %.*s, then apply again. To go on without one: %.*s, then apply "
+        "again",
+        STR_ARG(release_name(gate, gate->running)), STR_ARG(release_name(gate, gate->target)),
+        name.len ? "Let one protect upgrades" : "Create one with a schedule and let it protect upgrades",
+        STR_ARG(command), STR_ARG(words_skip_command(gate->request)));
+}

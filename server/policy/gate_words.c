@@ -1,0 +1,216 @@
+#include "gate.h"
+
+/* The clauses for one source. kubectl shows only the last answer, after its ten
+ * retries, so each of them must stand alone. */
+
+static bool is_plain(struct str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        bool alphanumeric = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!alphanumeric && (i == 0 || (c != '-' && c != '.')))
+            return false;
+    }
+    return name.len > 0;
+}
+
+struct str words_name(struct arena *arena, struct str name)
+{
+    return is_plain(name) ? name : arena_quote(arena, name);
+}
+
+struct str words_ago(struct arena *arena, int64_t now, int64_t when)
+{
+    char text[TIME_TEXT_SIZE];
+    if (when == 0)
+        return STR("at an unknown time");
+    if (when >= now)
+        return STR("just now");
+    return arena_printf(arena, "%s ago", duration_format(now - when, text));
+}
+
+struct str words_skip_command(const struct request *request)
+{
+    return arena_printf(request->arena, "kubectl annotate management %.*s %s=\"REASON\"",
+                        STR_ARG(words_name(request->arena, request->name)), ANNOTATION_SKIP_BACKUP);
+}
+
+/* "kcm-backup-kcm-1-2-0" or "kcm-backup-kcm-1-2-0 in region eu" */
+static struct str subject(const struct gate *gate, const struct evidence *evidence)
+{
+    struct arena *arena = gate->request->arena;
+    struct str name = words_name(arena, evidence->backup->meta.name);
+    if (evidence->region.len == 0)
+        return name;
+    return arena_printf(arena, "%.*s in region %.*s", STR_ARG(name), STR_ARG(words_name(arena, evidence->region)));
+}
+
+/* kcm's own words (status.error), where it has any. */
+static struct str reported(const struct gate *gate, const struct evidence *evidence)
+{
+    struct arena *arena = gate->request->arena;
+    if (evidence->error.len == 0)
+        return STR("");
+    return arena_printf(arena, "; kcm reports %.*s", STR_ARG(arena_quote(arena, evidence->error)));
+}
+
+struct str words_progress(const struct gate *gate, const struct gate_source *source)
+{
+    const struct evidence *evidence = &source->evidence;
+    const struct backup_status *status = evidence->status;
+    struct arena *arena = gate->request->arena;
+    struct str name = subject(gate, evidence), ago = words_ago(arena, gate->request->now, evidence->when);
+    struct str phase = words_name(arena, status->phase);
+    if (evidence->state == EVIDENCE_NOT_STARTED && status->phase.len == 0)
+        return arena_printf(arena, "%.*s: created %.*s, not started yet%.*s", STR_ARG(name), STR_ARG(ago),
+                            STR_ARG(reported(gate, evidence)));
+    if (evidence->state == EVIDENCE_NOT_STARTED)
+        return arena_printf(arena, "%.*s: %.*s, created %.*s", STR_ARG(name), STR_ARG(phase), STR_ARG(ago));
+    struct str errors = str_ends(status->phase, STR("PartiallyFailed")) ? STR(", with errors already") : STR("");
+    if (status->items_total > 0)
+        return arena_printf(arena, "%.*s: %.*s, %lld of %lld items%.*s", STR_ARG(name), STR_ARG(phase),
+                            (long long)status->items_done, (long long)status->items_total, STR_ARG(errors));
+    return arena_printf(arena, "%.*s: %.*s, started %.*s%.*s", STR_ARG(name), STR_ARG(phase), STR_ARG(ago),
+                        STR_ARG(errors));
+}
+
+/* Why what is there does not do. */
+static struct str shortcoming(const struct gate *gate, const struct gate_source *source, bool name_taken)
+{
+    struct arena *arena = gate->request->arena;
+    const struct evidence *evidence = &source->evidence;
+    if (evidence->state == EVIDENCE_NONE)
+        return name_taken
+                   ? arena_printf(arena, ", since something named %.*s exists that kcm did not make for this upgrade",
+                                  STR_ARG(words_name(arena, source->exact)))
+                   : STR("");
+    struct str name = subject(gate, evidence), ago = words_ago(arena, gate->request->now, evidence->when);
+    char limit[TIME_TEXT_SIZE];
+    switch (evidence->state) {
+    case EVIDENCE_OLD:
+        return arena_printf(arena, ", since %.*s completed %.*s; a backup counts for %s (upgrade.maxBackupAge)",
+                            STR_ARG(name), STR_ARG(ago),
+                            duration_format(gate->settings->upgrade_max_backup_age, limit));
+    case EVIDENCE_GONE:
+        return arena_printf(arena, ", since the Velero Backup behind %.*s is gone", STR_ARG(name));
+    case EVIDENCE_ADOPTED:
+        return arena_printf(arena, ", since the Velero Backup behind %.*s is from an earlier time", STR_ARG(name));
+    case EVIDENCE_FAILED:
+        return arena_printf(arena, ", since %.*s ended %.*s %.*s", STR_ARG(name),
+                            STR_ARG(words_name(arena, evidence->status->phase)), STR_ARG(ago));
+    default:
+        return STR("");
+    }
+}
+
+struct str words_starting(const struct gate *gate, const struct gate_source *source, bool name_taken)
+{
+    struct arena *arena = gate->request->arena;
+    struct str why = shortcoming(gate, source, name_taken);
+    return arena_printf(arena, "%.*s: %s%.*s", STR_ARG(words_name(arena, source->starting)),
+                        gate->request->dry_run ? "would be started" : "started now", STR_ARG(why));
+}
+
+/* ---- refusals ------------------------------------------------------------ */
+
+static struct str velero_reason(const struct gate *gate, const struct evidence *evidence)
+{
+    struct arena *arena = gate->request->arena;
+    const struct backup_status *status = evidence->status;
+    if (status->validation_errors.len)
+        return strlist_quoted(arena, &status->validation_errors);
+    if (status->failure_reason.len)
+        return arena_quote(arena, status->failure_reason);
+    if (status->errors > 0)
+        return arena_printf(arena, "%lld %s", (long long)status->errors, status->errors == 1 ? "error" : "errors");
+    return STR("Velero gives no reason");
+}
+
+static struct str words_failed(const struct gate *gate, const struct gate_source *source)
+{
+    struct arena *arena = gate->request->arena;
+    const struct evidence *evidence = &source->evidence;
+    struct str ns = words_name(arena, gate->settings->system_namespace), name = evidence->backup->meta.name;
+    struct str backup = words_name(arena, name), reason = velero_reason(gate, evidence);
+    struct str says = arena_printf(
+        arena, "%.*s ended %.*s %.*s (%.*s; see kubectl describe backups.velero.io -n %.*s %.*s)",
+        STR_ARG(subject(gate, evidence)), STR_ARG(words_name(arena, evidence->status->phase)),
+        STR_ARG(words_ago(arena, gate->request->now, evidence->when)), STR_ARG(reason), STR_ARG(ns), STR_ARG(backup));
+    /* Under kcm's own name it must go, see evidence_blocks_kcm; deleted, it need not be waited out. */
+    if (evidence->status->completed == 0 && str_eq(name, source->exact))
+        return arena_printf(arena,
+                            "%.*s: repair that, then delete the failed one, since kcm would wait for it forever: "
+                            "kubectl delete managementbackup %.*s; kubectl delete backups.velero.io -n %.*s %.*s",
+                            STR_ARG(says), STR_ARG(backup), STR_ARG(ns), STR_ARG(backup));
+    if (evidence->when == 0)
+        return arena_printf(arena, "%.*s: repair that, then kubectl delete managementbackup %.*s", STR_ARG(says),
+                            STR_ARG(backup));
+    char left[TIME_TEXT_SIZE];
+    int64_t wait = evidence->when + gate->settings->upgrade_retry_after_failure - gate->request->now;
+    return arena_printf(arena, "%.*s: repair that and apply again in %s, then a new backup is started", STR_ARG(says),
+                        duration_format(wait, left));
+}
+
+static struct str words_stuck(const struct gate *gate, const struct gate_source *source)
+{
+    struct arena *arena = gate->request->arena;
+    const struct evidence *evidence = &source->evidence;
+    struct str ns = words_name(arena, gate->settings->system_namespace), phase = evidence->status->phase, look;
+    char limit[TIME_TEXT_SIZE];
+    if (phase.len == 0)
+        look = arena_printf(arena,
+                            "kcm has not made its Velero Backup%.*s; look at: kubectl logs -n %.*s "
+                            "deployment/kcm-controller-manager",
+                            STR_ARG(reported(gate, evidence)), STR_ARG(ns));
+    else if (str_is(phase, "New"))
+        look = arena_printf(arena, "Velero has not picked it up; look at: kubectl logs -n %.*s deployment/velero",
+                            STR_ARG(ns));
+    else
+        look = arena_printf(arena, "it is %.*s behind other backups; look at: kubectl get backups.velero.io -n %.*s",
+                            STR_ARG(words_name(arena, phase)), STR_ARG(ns));
+    struct str name = words_name(arena, evidence->backup->meta.name);
+    return arena_printf(
+        arena,
+        "%.*s is stuck: created %.*s and not started (limit %s, upgrade.startTimeout); %.*s. It is taken "
+        "up again when it starts; to begin anew: kubectl delete managementbackup %.*s",
+        STR_ARG(subject(gate, evidence)), STR_ARG(words_ago(arena, gate->request->now, evidence->when)),
+        duration_format(gate->settings->upgrade_start_timeout, limit), STR_ARG(look), STR_ARG(name));
+}
+
+static struct str words_future(const struct gate *gate, const struct gate_source *source)
+{
+    struct arena *arena = gate->request->arena;
+    const struct evidence *evidence = &source->evidence;
+    char when[TIME_TEXT_SIZE], now[TIME_TEXT_SIZE];
+    return arena_printf(arena,
+                        "%.*s says it completed at %s, but it is %s here: the clocks differ too much to tell its age; "
+                        "set them right, or kubectl delete managementbackup %.*s",
+                        STR_ARG(subject(gate, evidence)), time_format(evidence->when, 0, when),
+                        time_format(gate->request->now, 0, now),
+                        STR_ARG(words_name(arena, evidence->backup->meta.name)));
+}
+
+struct str words_refusal(const struct gate *gate, const struct gate_source *source)
+{
+    switch (source->evidence.state) {
+    case EVIDENCE_STUCK:
+        return words_stuck(gate, source);
+    case EVIDENCE_FUTURE:
+        return words_future(gate, source);
+    default:
+        return words_failed(gate, source);
+    }
+}
+
+struct str words_blocker(const struct gate *gate, const struct gate_source *source)
+{
+    struct arena *arena = gate->request->arena;
+    struct str exact = words_name(arena, source->exact);
+    struct str ns = words_name(arena, gate->settings->system_namespace);
+    return arena_printf(
+        arena,
+        "%.*s is complete, but kcm would wait forever for %.*s, which failed Velero's validation; delete it "
+        "and apply again: kubectl delete managementbackup %.*s; kubectl delete backups.velero.io -n %.*s %.*s",
+        STR_ARG(words_name(arena, source->evidence.backup->meta.name)), STR_ARG(exact), STR_ARG(exact), STR_ARG(ns),
+        STR_ARG(exact));
+}

@@ -1,0 +1,190 @@
+#include "backstop/policy.h"
+
+#include "gate.h"
+
+/* Management: an UPDATE that changes spec.release is an upgrade, and passes the gate
+ * or is let through for one of the reasons below. Everything else is kcm's matter. */
+
+/* The old object comes from etcd, status and all; a manifest reviewed offline has no
+ * status, and then the known Management says what runs. */
+static struct str running_release(const struct request *request, const struct inventory *inventory)
+{
+    struct str release = object_text(request, request->old_object, "status.release");
+    if (release.len)
+        return release;
+    const struct management *management = inventory_management(inventory);
+    return management ? management->status_release : (struct str){NULL, 0};
+}
+
+static struct str release_before(const struct request *request, const struct inventory *inventory)
+{
+    struct str release = object_text(request, request->old_object, "spec.release");
+    if (release.len)
+        return release;
+    const struct management *management = inventory_management(inventory);
+    return management ? management->release : (struct str){NULL, 0};
+}
+
+static bool has_provider(struct json_object *providers, struct str name)
+{
+    for (size_t i = 0; i < json_len(providers); i++)
+        if (str_eq(json_get_str(json_item(providers, i), "name"), name))
+            return true;
+    return false;
+}
+
+static struct strlist removed_providers(const struct request *request)
+{
+    struct json_object *before = object_tree(request, request->old_object, "spec.providers");
+    struct json_object *after = object_tree(request, request->object, "spec.providers");
+    struct strlist removed = {0};
+    for (size_t i = 0; i < json_len(before); i++) {
+        struct str name = json_get_str(json_item(before, i), "name");
+        if (name.len && !has_provider(after, name))
+            strlist_add(request->arena, &removed, name);
+    }
+    return removed;
+}
+
+/* kcm cleans removed components up before it takes its backup; the gate's backup
+ * comes before both. */
+static void warn_removed_providers(const struct request *request, bool gated, struct decision *decision)
+{
+    struct strlist removed = removed_providers(request);
+    if (removed.len == 0)
+        return;
+    struct str names = strlist_quoted(request->arena, &removed);
+    if (gated)
+        decision_warn(decision,
+                      "this edit also removes %.*s: kcm cleans that up as soon as it is admitted; "
+                      "the pre-upgrade backup still holds it",
+                      STR_ARG(names));
+    else
+        decision_warn(decision,
+                      "this edit also removes %.*s: kcm cleans that up before it takes any backup of its own; "
+                      "better remove it in a later edit",
+                      STR_ARG(names));
+}
+
+/* ---- who passes without a backup ----------------------------------------- */
+
+static bool skipped_by_annotation(const struct gate *gate)
+{
+    const struct request *request = gate->request;
+    struct str value = object_annotation(request, request->object, ANNOTATION_SKIP_BACKUP), reason = str_trim(value);
+    if (reason.len == 0) {
+        if (value.ptr)
+            decision_warn(gate->decision, "annotation %s needs a reason as its value; without one it changes nothing",
+                          ANNOTATION_SKIP_BACKUP);
+        return false;
+    }
+    decision_warn(gate->decision, "upgrading without a checked pre-upgrade backup, as the annotation asks: %.*s",
+                  STR_ARG(arena_quote(request->arena, reason)));
+    decision_warn(gate->decision,
+                  "it stays in force for later upgrades until removed: kubectl annotate management %.*s %s-",
+                  STR_ARG(words_name(request->arena, request->name)), ANNOTATION_SKIP_BACKUP);
+    decision_audit(gate->decision, "upgrade-gate", "skipped by annotation: %.*s", STR_ARG(reason));
+    return true;
+}
+
+/* Step 1 of the gate. A restore is known by its requester: the label
+ * velero.io/restore-name can be set by anybody. */
+static bool let_through(struct gate *gate)
+{
+    struct decision *decision = gate->decision;
+    struct arena *arena = gate->request->arena;
+    if (request_by_velero(gate->request, gate->settings)) {
+        decision_audit(decision, "upgrade-gate", "let through: written by Velero (a restore)");
+        return true;
+    }
+    if (gate->running.len == 0) {
+        decision_audit(decision, "upgrade-gate", "let through: status.release is empty");
+        decision_warn(decision, "no release is reported as running yet (status.release is empty): "
+                                "no pre-upgrade backup is needed");
+        return true;
+    }
+    if (str_eq(gate->target, gate->running)) {
+        decision_audit(decision, "upgrade-gate", "let through: back to the running release");
+        decision_warn(decision, "back to %.*s, the release that runs: no pre-upgrade backup is needed",
+                      STR_ARG(words_name(arena, gate->running)));
+        return true;
+    }
+    if (!gate->settings->upgrade_gate) {
+        decision_audit(decision, "upgrade-gate", "off");
+        decision_warn(decision,
+                      "the upgrade gate is off (upgrade.gate in the settings): no pre-upgrade backup was checked");
+    } else if (!skipped_by_annotation(gate)) {
+        return false;
+    }
+    warn_removed_providers(gate->request, false, decision);
+    gate_warn_of_kcm(gate);
+    return true;
+}
+
+/* ---- the release that is asked for --------------------------------------- */
+
+static struct str nearest_release(const struct gate *gate)
+{
+    size_t count = gate->inventory->count[FACT_RELEASES];
+    struct str *names = arena_array(gate->request->arena, count ? count : 1, sizeof(*names));
+    for (size_t i = 0; names && i < count; i++)
+        names[i] = gate->inventory->releases[i]->meta.name;
+    return names ? str_nearest(gate->target, names, count) : (struct str){NULL, 0};
+}
+
+/* Step 2. kcm's own webhook refuses these as well, but webhooks run side by side:
+ * its answer would come too late to keep a backup from being started. */
+static bool target_is_usable(const struct gate *gate)
+{
+    struct arena *arena = gate->request->arena;
+    struct str target = arena_quote(arena, gate->target);
+    if (gate->target.len == 0) {
+        decision_invalid(gate->decision, "spec.release",
+                         "Required value: name the Release to run (kubectl get releases)");
+        return false;
+    }
+    if (!gate->inventory->known[FACT_RELEASES])
+        return true;
+    const struct release *release = inventory_release(gate->inventory, gate->target);
+    if (release && release->ready)
+        return true;
+    if (release) {
+        decision_invalid(gate->decision, "spec.release",
+                         "Forbidden: Release %.*s is not ready (status.ready); see why with: "
+                         "kubectl describe release %.*s. No backup was started",
+                         STR_ARG(target), STR_ARG(words_name(arena, gate->target)));
+        return false;
+    }
+    struct str near = nearest_release(gate);
+    struct str hint =
+        near.len ? arena_printf(arena, "; did you mean %.*s?", STR_ARG(arena_quote(arena, near))) : STR(".");
+    decision_invalid(gate->decision, "spec.release",
+                     "Not found: %.*s: there is no such Release%.*s See what there is with: kubectl get releases. "
+                     "No backup was started",
+                     STR_ARG(target), STR_ARG(hint));
+    return false;
+}
+
+void policy_management(const struct request *request, const struct inventory *inventory,
+                       const struct settings *settings, struct decision *decision)
+{
+    if (request->operation != OPERATION_UPDATE || !request->object || object_deleting(request->object))
+        return;
+    struct gate gate = {
+        .request = request,
+        .inventory = inventory,
+        .settings = settings,
+        .decision = decision,
+        .running = running_release(request, inventory),
+        .before = release_before(request, inventory),
+        .target = object_text(request, request->object, "spec.release"),
+    };
+    if (str_eq(gate.before, gate.target))
+        return;
+    gate.under_way = gate.before.len && !str_eq(gate.before, gate.running);
+    if (let_through(&gate) || !target_is_usable(&gate))
+        return;
+    gate_judge(&gate);
+    if (gate.count > 0 || !decision->denied)
+        warn_removed_providers(request, gate.count > 0, decision);
+}
