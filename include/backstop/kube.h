@@ -1,0 +1,107 @@
+/* kube: a Kubernetes API client on libcurl. Configuration (in-cluster or
+ * kubeconfig), discovery, get, list, watch, create, server-side apply. Knows
+ * resources and the API's conventions, nothing of backups. */
+#ifndef BACKSTOP_KUBE_H
+#define BACKSTOP_KUBE_H
+
+#include "backstop/base.h"
+#include "backstop/json.h"
+
+/* ---- configuration -------------------------------------------------------- */
+
+/* Where the API server is and who we are. In-cluster: the ServiceAccount's token
+ * file is read again as it rotates, its CA bundle likewise. kubeconfig: contexts,
+ * client certificates, token, tokenFile, exec plugins,
+ * certificate-authority(-data), insecure-skip-tls-verify, tls-server-name,
+ * proxy-url; KUBECONFIG may list several files, merged as kubectl does. */
+struct kube_options {
+    const char *kubeconfig;   /* file; NULL: $KUBECONFIG, in-cluster, then ~/.kube/config */
+    const char *context;      /* NULL: current-context */
+    const char *user_agent;   /* "backstop/0.1.0" */
+    unsigned timeout_seconds; /* of a plain request; 0 = 10 */
+};
+struct kube_client;
+/* Reads the configuration; makes no connection yet. Errors name the file and the key. */
+struct kube_client *kube_open(const struct kube_options *options, struct error *error) MUST_CHECK;
+void kube_close(struct kube_client *client);
+const char *kube_server(const struct kube_client *client); /* https://10.0.0.1:443 */
+
+/* ---- requests ------------------------------------------------------------- */
+
+/* A resource as the API names it. `version` absent: what discovery finds. */
+struct kube_resource {
+    struct str group, version, plural; /* "" for the core group */
+    bool namespaced;
+};
+
+/* Everything below is safe from any thread; connections are reused. Failures:
+ * error->code is the HTTP status (401, 403, 404, 409, 410, ...) or 0 when no
+ * answer came; the message names verb, resource, name and the API server's own
+ * Status message: `create managementbackups "kcm-backup-kcm-1-2-0": forbidden:
+ * User "..." cannot create ...`. Trees are owned by the arena. */
+bool kube_get(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,
+              struct str name, struct json_object **object, struct error *error) MUST_CHECK;
+bool kube_create(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,
+                 struct json_object *object, struct json_object **created, struct error *error) MUST_CHECK;
+/* Server-side apply by `manager`, with force. */
+bool kube_apply(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,
+                struct str name, struct json_object *object, struct str manager, struct json_object **applied,
+                struct error *error) MUST_CHECK;
+/* PUT with the object's resourceVersion: 409 when somebody was faster. */
+bool kube_update(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,
+                 struct str name, struct json_object *object, struct json_object **updated,
+                 struct error *error) MUST_CHECK;
+
+struct kube_list_options {
+    struct str ns; /* absent: all namespaces, or cluster-scoped */
+    struct str label_selector, field_selector;
+    bool metadata_only;       /* PartialObjectMetadata: existence without content (Secrets) */
+    unsigned page;            /* items a page; 0 = 500 */
+    unsigned timeout_seconds; /* 0 = the client's */
+};
+/* Calls item(context, object) for every object, page by page; false from item
+ * ends the list with an error the callback has set. `resource_version` gets the list's. */
+typedef bool kube_item_fn(void *context, struct json_object *object, struct error *error);
+bool kube_list(struct kube_client *client, struct arena *arena, const struct kube_resource *resource,
+               const struct kube_list_options *options, kube_item_fn *item, void *context, struct str *resource_version,
+               struct error *error) MUST_CHECK;
+
+/* ---- discovery ------------------------------------------------------------ */
+
+/* Which of the versions (in order of preference, NULL-terminated) the API server
+ * serves for this group and plural. False with code 404 when the resource is not
+ * served at all (the CRD is missing), another code when it could not be asked. */
+bool kube_served_version(struct kube_client *client, struct str group, struct str plural, const char *const *versions,
+                         const char **version, struct error *error) MUST_CHECK;
+
+/* ---- watch ---------------------------------------------------------------- */
+
+enum kube_event { KUBE_ADDED, KUBE_MODIFIED, KUBE_DELETED };
+enum kube_sync { /* how a reflector stands */
+                 KUBE_CONNECTING,
+                 KUBE_MISSING, /* the CRD is not installed; asked again every few seconds */
+                 KUBE_LISTING,
+                 KUBE_SYNCED,
+                 KUBE_BROKEN /* the last attempt failed; retried with back-off and jitter; the reason says why */
+};
+
+/* A reflector lists, then watches one resource for ever on a thread of its own:
+ * pages, resourceVersion resume, bookmarks, 410 relist, stall detection, back-off
+ * with jitter. Callbacks come from that thread, in order. */
+struct kube_reflector_options {
+    struct kube_resource resource;
+    const char *const *versions; /* preference; NULL: resource.version as it is */
+    struct kube_list_options list;
+    /* A list begins: forget what is not listed again until replace_end. */
+    void (*replace_begin)(void *context);
+    void (*object)(void *context, enum kube_event event, struct json_object *object);
+    void (*replace_end)(void *context);
+    void (*state)(void *context, enum kube_sync state, const char *reason);
+    void *context;
+};
+struct kube_reflector;
+struct kube_reflector *kube_reflect(struct kube_client *client, const struct kube_reflector_options *options,
+                                    struct error *error) MUST_CHECK;
+void kube_reflector_stop(struct kube_reflector *reflector); /* joins */
+
+#endif

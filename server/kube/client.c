@@ -1,0 +1,153 @@
+/* The client: configuration, current credentials and a pool of connections. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client.h"
+
+enum { CLIENT_BYTES_MAX = 8 * 1024 * 1024, TIMEOUT_DEFAULT = 10, TOKEN_BYTES_MAX = 64 * 1024, TOKEN_READ_SECONDS = 60 };
+
+static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
+static void curl_start(void)
+{
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+struct kube_client *kube_open(const struct kube_options *options, struct error *error)
+{
+    pthread_once(&curl_once, curl_start);
+    struct arena *arena = arena_new(CLIENT_BYTES_MAX);
+    struct kube_client *client = arena ? arena_alloc(arena, sizeof *client) : NULL;
+    if (!client) {
+        arena_free(arena);
+        error_set(error, 500, "out of memory");
+        return NULL;
+    }
+    client->arena = arena;
+    client->timeout = options->timeout_seconds ? options->timeout_seconds : TIMEOUT_DEFAULT;
+    client->user_agent = arena_copy(arena, str_from(options->user_agent ? options->user_agent : "backstop"));
+    client->random = (uint64_t)time_monotonic_ns() ^ (uint64_t)getpid() << 32;
+    pthread_mutex_init(&client->lock, NULL);
+    if (!kube_config_load(arena, options, &client->config, error)) {
+        kube_close(client);
+        return NULL;
+    }
+    return client;
+}
+
+void kube_close(struct kube_client *client)
+{
+    if (!client)
+        return;
+    while (client->idle_count)
+        curl_easy_cleanup(client->idle[--client->idle_count]);
+    arena_free(client->credentials_arena);
+    pthread_mutex_destroy(&client->lock);
+    arena_free(client->arena);
+}
+
+const char *kube_server(const struct kube_client *client)
+{
+    return client->config.server.ptr;
+}
+
+unsigned kube_timeout(const struct kube_client *client)
+{
+    return client->timeout;
+}
+
+/* xorshift64*: jitter needs no better. */
+double kube_random(struct kube_client *client)
+{
+    pthread_mutex_lock(&client->lock);
+    client->random ^= client->random >> 12;
+    client->random ^= client->random << 25;
+    client->random ^= client->random >> 27;
+    uint64_t value = client->random * UINT64_C(2685821657736338717);
+    pthread_mutex_unlock(&client->lock);
+    return (double)(value >> 11) / 9007199254740992.0;
+}
+
+CURL *kube_connection_take(struct kube_client *client)
+{
+    pthread_mutex_lock(&client->lock);
+    CURL *connection = client->idle_count ? client->idle[--client->idle_count] : NULL;
+    pthread_mutex_unlock(&client->lock);
+    if (!connection)
+        return curl_easy_init();
+    curl_easy_reset(connection);
+    return connection;
+}
+
+void kube_connection_give(struct kube_client *client, CURL *connection)
+{
+    pthread_mutex_lock(&client->lock);
+    bool kept = client->idle_count < LENGTH_OF(client->idle);
+    if (kept)
+        client->idle[client->idle_count++] = connection;
+    pthread_mutex_unlock(&client->lock);
+    if (!kept)
+        curl_easy_cleanup(connection);
+}
+
+/* Replaces the credentials; the lock is held. */
+static void keep(struct kube_client *client, struct arena *arena, const struct kube_credentials *fresh)
+{
+    arena_free(client->credentials_arena);
+    client->credentials_arena = arena;
+    client->credentials = *fresh;
+}
+
+/* The lock is held: a plugin or a file is asked once for all threads. */
+static bool refresh(struct kube_client *client, struct error *error)
+{
+    struct arena *arena = arena_new(CLIENT_BYTES_MAX);
+    struct kube_credentials fresh = {.expires = 0};
+    if (!arena)
+        return error_set(error, 500, "out of memory");
+    if (client->config.exec) {
+        if (!kube_exec_run(arena, client->config.exec, &fresh, error)) {
+            arena_free(arena);
+            return false;
+        }
+    } else {
+        /* As client-go: a token file that cannot be read just now leaves the old token in force. */
+        struct str token;
+        if (!file_read(arena, client->config.token_file.ptr, TOKEN_BYTES_MAX, &token, error)) {
+            arena_free(arena);
+            return client->credentials.token.len > 0;
+        }
+        fresh.token = str_trim(token);
+        fresh.expires = time_now() + TOKEN_READ_SECONDS;
+    }
+    keep(client, arena, &fresh);
+    return true;
+}
+
+void kube_credentials_forget(struct kube_client *client)
+{
+    pthread_mutex_lock(&client->lock);
+    client->credentials.expires = 1;
+    pthread_mutex_unlock(&client->lock);
+}
+
+bool kube_credentials_now(struct kube_client *client, struct arena *arena, struct kube_credentials *credentials,
+                          struct error *error)
+{
+    const struct kube_config *config = &client->config;
+    bool renewable = config->exec || config->token_file.len;
+    pthread_mutex_lock(&client->lock);
+    bool stale = !client->credentials_arena ||
+                 (client->credentials.expires && client->credentials.expires <= time_now() + (config->exec ? 10 : 0));
+    bool good = !renewable || !stale || refresh(client, error);
+    if (good && renewable) {
+        credentials->token = arena_copy(arena, client->credentials.token);
+        credentials->client_cert = arena_copy(arena, client->credentials.client_cert);
+        credentials->client_key = arena_copy(arena, client->credentials.client_key);
+    } else if (good) {
+        credentials->token = config->token;
+    }
+    pthread_mutex_unlock(&client->lock);
+    return good;
+}

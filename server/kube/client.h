@@ -1,0 +1,27 @@
+/* What the client is made of; for client.c and exchange.c. */
+#ifndef BACKSTOP_SERVER_KUBE_CLIENT_H
+#define BACKSTOP_SERVER_KUBE_CLIENT_H
+
+#include "kube.h"
+
+struct kube_client {
+    struct arena *arena; /* holds the client itself and its configuration */
+    struct kube_config config;
+    struct str user_agent;
+    unsigned timeout;
+    pthread_mutex_t lock; /* guards all below */
+    CURL *idle[8];        /* handles keep their connection open for the next request */
+    size_t idle_count;
+    struct kube_credentials credentials; /* of a token file or an exec plugin */
+    struct arena *credentials_arena;
+    uint64_t random;
+};
+
+CURL *kube_connection_take(struct kube_client *client);
+void kube_connection_give(struct kube_client *client, CURL *connection);
+/* The credentials to use now, refreshed when they are due. */
+bool kube_credentials_now(struct kube_client *client, struct arena *arena, struct kube_credentials *credentials,
+                          struct error *error) MUST_CHECK;
+void kube_credentials_forget(struct kube_client *client); /* after a 401: ask again */
+
+#endif

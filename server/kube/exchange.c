@@ -1,0 +1,201 @@
+/* One HTTP exchange with the API server, on libcurl. */
+#include <stdio.h>
+#include <string.h>
+
+#include "client.h"
+
+enum { EXCHANGE_ARENA_MAX = 4 * 1024 * 1024, CONNECT_SECONDS = 5 };
+
+struct exchange {
+    const struct kube_call *call;
+    struct buf *answer;
+    CURL *connection;
+    bool ended_by_stream;
+};
+
+static size_t receive(char *bytes, size_t size, size_t count, void *context)
+{
+    struct exchange *exchange = context;
+    struct str block = {bytes, size * count};
+    long status = 0;
+    curl_easy_getinfo(exchange->connection, CURLINFO_RESPONSE_CODE, &status);
+    /* Only a success is a stream; a refusal is a Status document. */
+    if (exchange->call->stream && status == 200) {
+        exchange->ended_by_stream = !exchange->call->stream(exchange->call->context, block);
+        return exchange->ended_by_stream ? 0 : block.len;
+    }
+    buf_add(exchange->answer, block);
+    return exchange->answer->failed ? 0 : block.len;
+}
+
+/* The blank line after the headers of a success: a stream is open. */
+static size_t receive_header(char *bytes, size_t size, size_t count, void *context)
+{
+    struct exchange *exchange = context;
+    struct str line = str_trim((struct str){bytes, size * count});
+    long status = 0;
+    curl_easy_getinfo(exchange->connection, CURLINFO_RESPONSE_CODE, &status);
+    if (line.len == 0 && status == 200 && exchange->call->opened)
+        exchange->call->opened(exchange->call->context);
+    return size * count;
+}
+
+static int progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    (void)a, (void)b, (void)c, (void)d;
+    const struct exchange *exchange = context;
+    return exchange->call->cancelled && atomic_load(exchange->call->cancelled);
+}
+
+static void set_text(CURL *connection, CURLoption option, struct str text)
+{
+    if (text.len)
+        curl_easy_setopt(connection, option, text.ptr);
+}
+
+static void set_blob(CURL *connection, CURLoption option, struct str pem)
+{
+    struct curl_blob blob = {.data = (void *)(uintptr_t)pem.ptr, .len = pem.len, .flags = CURL_BLOB_COPY};
+    if (pem.len)
+        curl_easy_setopt(connection, option, &blob);
+}
+
+static void set_identity(CURL *connection, const struct kube_config *config, const struct kube_credentials *credentials)
+{
+    set_text(connection, CURLOPT_CAINFO, config->ca_file);
+    set_blob(connection, CURLOPT_CAINFO_BLOB, config->ca_data);
+    set_text(connection, CURLOPT_SSLCERT, config->client_cert_file);
+    set_text(connection, CURLOPT_SSLKEY, config->client_key_file);
+    set_blob(connection, CURLOPT_SSLCERT_BLOB,
+             credentials->client_cert.len ? credentials->client_cert : config->client_cert_data);
+    set_blob(connection, CURLOPT_SSLKEY_BLOB,
+             credentials->client_key.len ? credentials->client_key : config->client_key_data);
+    if (config->insecure) {
+        curl_easy_setopt(connection, CURLOPT_SSL_VERIFYPEER, 0L);
+        curl_easy_setopt(connection, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
+    set_text(connection, CURLOPT_PROXY, config->proxy);
+    if (config->username.len) {
+        curl_easy_setopt(connection, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+        set_text(connection, CURLOPT_USERNAME, config->username);
+        set_text(connection, CURLOPT_PASSWORD, config->password);
+    }
+}
+
+/* tls-server-name: the URL carries the name to verify, the connection goes to the real host. */
+static struct str server_url(struct arena *arena, const struct kube_config *config, CURL *connection,
+                             struct curl_slist **connect_to)
+{
+    if (config->tls_server_name.len == 0)
+        return config->server;
+    struct str rest = config->server;
+    if (str_starts(rest, STR("https://")))
+        rest = str_slice(rest, 8, rest.len);
+    struct str path = rest, authority;
+    if (!str_cut(&path, '/', &authority))
+        return config->server;
+    size_t colon = authority.len;
+    while (colon > 0 && authority.ptr[colon - 1] != ':' && authority.ptr[colon - 1] != ']')
+        colon--;
+    bool has_port = colon > 0 && authority.ptr[colon - 1] == ':';
+    struct str port = has_port ? str_slice(authority, colon, authority.len) : STR("443");
+    struct str host = has_port ? str_slice(authority, 0, colon - 1) : authority;
+    struct str to = arena_printf(arena, "::%.*s:%.*s", STR_ARG(host), STR_ARG(port));
+    *connect_to = curl_slist_append(NULL, to.ptr ? to.ptr : "");
+    curl_easy_setopt(connection, CURLOPT_CONNECT_TO, *connect_to);
+    return arena_printf(arena, "https://%.*s:%.*s%s%.*s", STR_ARG(config->tls_server_name), STR_ARG(port),
+                        path.len ? "/" : "", STR_ARG(path));
+}
+
+static struct curl_slist *headers_of(struct arena *arena, const struct kube_call *call, struct str token)
+{
+    struct curl_slist *headers = NULL;
+    struct str lines[3] = {
+        arena_printf(arena, "Accept: %s", call->accept ? call->accept : "application/json"),
+        call->content_type ? arena_printf(arena, "Content-Type: %s", call->content_type) : STR("Expect:"),
+        token.len ? arena_printf(arena, "Authorization: Bearer %.*s", STR_ARG(token)) : STR("Expect:"),
+    };
+    for (size_t i = 0; i < LENGTH_OF(lines); i++) {
+        struct curl_slist *longer = lines[i].ptr ? curl_slist_append(headers, lines[i].ptr) : NULL;
+        headers = longer ? longer : headers;
+    }
+    return headers;
+}
+
+static void set_request(struct exchange *exchange, CURL *connection, const struct kube_client *client)
+{
+    const struct kube_call *call = exchange->call;
+    curl_easy_setopt(connection, CURLOPT_CUSTOMREQUEST, call->method);
+    if (call->body.len) {
+        curl_easy_setopt(connection, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.len);
+        curl_easy_setopt(connection, CURLOPT_POSTFIELDS, call->body.ptr);
+    }
+    curl_easy_setopt(connection, CURLOPT_USERAGENT, client->user_agent.ptr);
+    curl_easy_setopt(connection, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(connection, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(connection, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(connection, CURLOPT_ACCEPT_ENCODING, call->stream ? NULL : "");
+    curl_easy_setopt(connection, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SECONDS);
+    curl_easy_setopt(connection, CURLOPT_TIMEOUT, (long)call->timeout_seconds);
+    curl_easy_setopt(connection, CURLOPT_TCP_KEEPALIVE, 1L);
+    if (call->silence_seconds) {
+        curl_easy_setopt(connection, CURLOPT_LOW_SPEED_LIMIT, 1L);
+        curl_easy_setopt(connection, CURLOPT_LOW_SPEED_TIME, (long)call->silence_seconds);
+    }
+    curl_easy_setopt(connection, CURLOPT_WRITEFUNCTION, receive);
+    curl_easy_setopt(connection, CURLOPT_WRITEDATA, exchange);
+    curl_easy_setopt(connection, CURLOPT_HEADERFUNCTION, receive_header);
+    curl_easy_setopt(connection, CURLOPT_HEADERDATA, exchange);
+    curl_easy_setopt(connection, CURLOPT_XFERINFOFUNCTION, progress);
+    curl_easy_setopt(connection, CURLOPT_XFERINFODATA, exchange);
+    curl_easy_setopt(connection, CURLOPT_NOPROGRESS, 0L);
+}
+
+static bool perform(struct kube_client *client, struct exchange *exchange, struct arena *arena, long *status,
+                    struct error *error)
+{
+    struct kube_credentials credentials = {.expires = 0};
+    CURL *connection = exchange->connection;
+    struct curl_slist *connect_to = NULL;
+    if (!kube_credentials_now(client, arena, &credentials, error))
+        return false;
+    struct str server = server_url(arena, &client->config, connection, &connect_to);
+    struct str url = arena_printf(arena, "%.*s%s", STR_ARG(server), exchange->call->path);
+    struct curl_slist *headers = headers_of(arena, exchange->call, credentials.token);
+    char reason[CURL_ERROR_SIZE] = "";
+    set_request(exchange, connection, client);
+    set_identity(connection, &client->config, &credentials);
+    curl_easy_setopt(connection, CURLOPT_URL, url.ptr ? url.ptr : "");
+    curl_easy_setopt(connection, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(connection, CURLOPT_ERRORBUFFER, reason);
+    CURLcode result = curl_easy_perform(connection);
+    curl_easy_getinfo(connection, CURLINFO_RESPONSE_CODE, status);
+    curl_easy_setopt(connection, CURLOPT_ERRORBUFFER, NULL);
+    curl_slist_free_all(headers);
+    curl_slist_free_all(connect_to);
+    if (result == CURLE_OK || exchange->ended_by_stream)
+        return true;
+    return error_set(error, 0, "%s: %s", client->config.server.ptr, reason[0] ? reason : curl_easy_strerror(result));
+}
+
+bool kube_exchange(struct kube_client *client, const struct kube_call *call, long *status, struct buf *answer,
+                   struct error *error)
+{
+    bool done = false;
+    *status = 0;
+    /* A second try with fresh credentials when the first were refused. */
+    for (int attempt = 0; attempt < 2; attempt++) {
+        ARENA_SCOPED arena = arena_new(EXCHANGE_ARENA_MAX);
+        struct exchange exchange = {.call = call, .answer = answer, .connection = kube_connection_take(client)};
+        if (!arena || !exchange.connection)
+            return error_set(error, 500, "out of memory");
+        buf_clear(answer);
+        done = perform(client, &exchange, arena, status, error);
+        kube_connection_give(client, exchange.connection);
+        bool renewable = client->config.exec || client->config.token_file.len;
+        if (!done || *status != 401 || !renewable)
+            break;
+        kube_credentials_forget(client);
+    }
+    return done;
+}

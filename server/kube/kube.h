@@ -1,0 +1,74 @@
+/* The kube room's own header: the configuration in force, and one HTTP exchange. */
+#ifndef BACKSTOP_SERVER_KUBE_H
+#define BACKSTOP_SERVER_KUBE_H
+
+#include <curl/curl.h>
+
+#include "backstop/kube.h"
+
+/* How to get credentials from a program (client.authentication.k8s.io). */
+struct kube_exec {
+    struct str command, api_version;
+    struct strlist args, env; /* env as NAME=VALUE */
+};
+
+/* What a kubeconfig's context or the pod's files say. Texts live in the client's
+ * arena; *_data are decoded PEM, *_file are paths that may change under us. */
+struct kube_config {
+    struct str server, tls_server_name, proxy;
+    struct str ca_file, ca_data;
+    bool insecure;
+    struct str client_cert_file, client_cert_data, client_key_file, client_key_data;
+    struct str token, token_file, username, password;
+    struct kube_exec *exec; /* or NULL */
+    struct str ns;
+};
+
+/* Both say which file and key is wrong. */
+bool kube_config_from_kubeconfig(struct arena *arena, const char *paths, const char *context,
+                                 struct kube_config *config, struct error *error) MUST_CHECK;
+bool kube_config_in_cluster(struct arena *arena, struct kube_config *config, struct error *error) MUST_CHECK;
+bool kube_config_load(struct arena *arena, const struct kube_options *options, struct kube_config *config,
+                      struct error *error) MUST_CHECK;
+/* The text of a base64 value, as Go's StdEncoding takes it. */
+bool kube_base64_decode(struct arena *arena, struct str text, struct str *out) MUST_CHECK;
+
+/* Credentials as of now; texts are copied into the caller's arena. */
+struct kube_credentials {
+    struct str token, client_cert, client_key; /* PEM */
+    int64_t expires;                           /* of an exec plugin's answer; 0 = until refused */
+};
+/* Runs the plugin. */
+bool kube_exec_run(struct arena *arena, const struct kube_exec *exec, struct kube_credentials *credentials,
+                   struct error *error) MUST_CHECK;
+
+/* One exchange. `stream`, when given, gets the body as it arrives instead of
+ * `answer`; false from it ends the exchange without an error. */
+struct kube_call {
+    const char *verb;          /* of the error message: get, list, create */
+    const char *method, *path; /* path with query, from the root */
+    const char *content_type;  /* of the body, or NULL */
+    const char *accept;        /* NULL: application/json */
+    struct str body;
+    unsigned timeout_seconds; /* of the whole exchange; 0 = none */
+    unsigned silence_seconds; /* fail when nothing arrives for so long; 0 = none */
+    bool (*stream)(void *context, struct str bytes);
+    void (*opened)(void *context); /* a stream's headers have come; may be NULL */
+    const atomic_bool *cancelled; /* may be NULL */
+    void *context;
+};
+/* False with code 0 when no answer came. The HTTP status goes to *status; the
+ * body (bounded) to `answer`. */
+bool kube_exchange(struct kube_client *client, const struct kube_call *call, long *status, struct buf *answer,
+                   struct error *error) MUST_CHECK;
+/* Fills error from an answer that is no success: the API server's Status message. */
+bool kube_refused(long status, struct str answer, const char *verb, struct str what, struct error *error);
+/* "/apis/GROUP/VERSION[/namespaces/NS]/PLURAL[/NAME]" appended to buf, escaped. */
+void kube_path(struct buf *path, const struct kube_resource *resource, struct str ns, struct str name);
+/* The same with a list's query. */
+void kube_list_path(struct buf *path, const struct kube_resource *resource, const struct kube_list_options *options);
+void kube_escape(struct buf *out, struct str text); /* percent-encoding of a query value or path segment */
+unsigned kube_timeout(const struct kube_client *client);
+double kube_random(struct kube_client *client); /* 0 <= x < 1, for jitter */
+
+#endif

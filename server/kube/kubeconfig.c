@@ -1,0 +1,165 @@
+/* kubeconfig files, merged as kubectl merges a KUBECONFIG list: the first file
+ * that names a cluster, user, context or the current context wins. */
+#include "kube.h"
+
+enum { KUBECONFIG_BYTES_MAX = 4 * 1024 * 1024, FILES_MAX = 16 };
+
+struct files {
+    struct {
+        struct str folder; /* relative paths in a kubeconfig start from it */
+        struct json_object *tree;
+    } items[FILES_MAX];
+    size_t count;
+};
+
+static struct str folder_of(struct str path)
+{
+    while (path.len && path.ptr[path.len - 1] != '/')
+        path.len--;
+    return path;
+}
+
+static bool read_one(struct arena *arena, struct str path, bool may_be_missing, struct files *files,
+                     struct error *error)
+{
+    struct str name = arena_copy(arena, path), text;
+    if (!name.ptr)
+        return error_set(error, 500, "out of memory");
+    if (!file_read(arena, name.ptr, KUBECONFIG_BYTES_MAX, &text, error))
+        return may_be_missing;
+    struct yaml_document *documents;
+    if (!yaml_load(arena, text, &(struct yaml_options){0}, &documents, error))
+        return error_wrap(error, "kubeconfig %s: line %lld", name.ptr, (long long)error->position);
+    if (documents && documents->tree && files->count < FILES_MAX) {
+        files->items[files->count].folder = folder_of(name);
+        files->items[files->count++].tree = documents->tree;
+    }
+    return true;
+}
+
+static bool read_all(struct arena *arena, struct str paths, struct files *files, struct error *error)
+{
+    struct str path;
+    bool several = str_contains(paths, STR(":"));
+    while (str_cut(&paths, ':', &path))
+        if (path.len && !read_one(arena, path, several, files, error))
+            return false;
+    return files->count ? true : error_set(error, 0, "no kubeconfig could be read");
+}
+
+/* The named entry's body (cluster, user or context) and the folder of its file. */
+static struct json_object *find(const struct files *files, const char *list, const char *body, struct str name,
+                                struct str *folder)
+{
+    for (size_t f = 0; f < files->count; f++) {
+        struct json_object *entries = json_get(files->items[f].tree, list);
+        for (size_t i = 0; i < json_len(entries); i++) {
+            struct json_object *entry = json_item(entries, i);
+            if (!str_eq(json_get_str(entry, "name"), name))
+                continue;
+            *folder = files->items[f].folder;
+            return json_get(entry, body);
+        }
+    }
+    return NULL;
+}
+
+static struct str file_path(struct arena *arena, struct str folder, struct str path)
+{
+    if (path.len == 0 || path.ptr[0] == '/')
+        return arena_copy(arena, path);
+    return arena_printf(arena, "%.*s%.*s", STR_ARG(folder), STR_ARG(path));
+}
+
+static bool decode(struct arena *arena, struct json_object *from, const char *key, struct str *out, struct error *error)
+{
+    struct str text = json_get_str(from, key);
+    return text.len == 0 || kube_base64_decode(arena, text, out)
+               ? true
+               : error_set(error, 0, "kubeconfig: %s is not base64", key);
+}
+
+static bool read_cluster(struct arena *arena, struct json_object *cluster, struct str folder,
+                         struct kube_config *config, struct error *error)
+{
+    config->server = arena_copy(arena, json_get_str(cluster, "server"));
+    config->tls_server_name = arena_copy(arena, json_get_str(cluster, "tls-server-name"));
+    config->proxy = arena_copy(arena, json_get_str(cluster, "proxy-url"));
+    config->insecure = json_get_bool(cluster, "insecure-skip-tls-verify");
+    config->ca_file = file_path(arena, folder, json_get_str(cluster, "certificate-authority"));
+    while (config->server.len && config->server.ptr[config->server.len - 1] == '/')
+        config->server.len--;
+    if (config->server.len == 0)
+        return error_set(error, 0, "kubeconfig: the cluster has no server");
+    return decode(arena, cluster, "certificate-authority-data", &config->ca_data, error);
+}
+
+static void read_exec(struct arena *arena, struct json_object *tree, struct str folder, struct kube_config *config)
+{
+    struct kube_exec *exec = tree ? arena_alloc(arena, sizeof *exec) : NULL;
+    if (!exec)
+        return;
+    struct str command = json_get_str(tree, "command");
+    /* As client-go: a relative path with a slash starts from the file's folder, a bare name from PATH. */
+    exec->command = str_contains(command, STR("/")) ? file_path(arena, folder, command) : arena_copy(arena, command);
+    exec->api_version = arena_copy(arena, json_get_str(tree, "apiVersion"));
+    struct json_object *args = json_get(tree, "args"), *env = json_get(tree, "env");
+    for (size_t i = 0; i < json_len(args); i++)
+        strlist_add(arena, &exec->args, arena_copy(arena, json_str(json_item(args, i))));
+    for (size_t i = 0; i < json_len(env); i++)
+        strlist_add(arena, &exec->env,
+                    arena_printf(arena, "%.*s=%.*s", STR_ARG(json_get_str(json_item(env, i), "name")),
+                                 STR_ARG(json_get_str(json_item(env, i), "value"))));
+    config->exec = exec;
+}
+
+static bool read_user(struct arena *arena, struct json_object *user, struct str folder, struct kube_config *config,
+                      struct error *error)
+{
+    config->token = arena_copy(arena, json_get_str(user, "token"));
+    config->token_file = file_path(arena, folder, json_get_str(user, "tokenFile"));
+    config->username = arena_copy(arena, json_get_str(user, "username"));
+    config->password = arena_copy(arena, json_get_str(user, "password"));
+    config->client_cert_file = file_path(arena, folder, json_get_str(user, "client-certificate"));
+    config->client_key_file = file_path(arena, folder, json_get_str(user, "client-key"));
+    read_exec(arena, json_get(user, "exec"), folder, config);
+    if (json_get(user, "auth-provider"))
+        return error_set(error, 0, "kubeconfig: auth-provider was removed from Kubernetes 1.26; use an exec plugin");
+    return decode(arena, user, "client-certificate-data", &config->client_cert_data, error) &&
+           decode(arena, user, "client-key-data", &config->client_key_data, error);
+}
+
+static struct str current_context(const struct files *files)
+{
+    for (size_t f = 0; f < files->count; f++) {
+        struct str name = json_get_str(files->items[f].tree, "current-context");
+        if (name.len)
+            return name;
+    }
+    return (struct str){NULL, 0};
+}
+
+bool kube_config_from_kubeconfig(struct arena *arena, const char *paths, const char *context,
+                                 struct kube_config *config, struct error *error)
+{
+    struct files files = {.count = 0};
+    struct str folder = {NULL, 0};
+    if (!read_all(arena, str_from(paths), &files, error))
+        return false;
+    struct str name = context ? str_from(context) : current_context(&files);
+    struct json_object *chosen = find(&files, "contexts", "context", name, &folder);
+    if (!chosen)
+        return name.len ? error_set(error, 0, "kubeconfig %s has no context \"%.*s\"", paths, STR_ARG(name))
+                        : error_set(error, 0, "kubeconfig %s has no current-context; name one with --context", paths);
+    config->ns = arena_copy(arena, json_get_str(chosen, "namespace"));
+    struct str cluster_name = json_get_str(chosen, "cluster"), user_name = json_get_str(chosen, "user");
+    struct json_object *cluster = find(&files, "clusters", "cluster", cluster_name, &folder);
+    if (!cluster)
+        return error_set(error, 0, "kubeconfig %s has no cluster \"%.*s\"", paths, STR_ARG(cluster_name));
+    if (!read_cluster(arena, cluster, folder, config, error))
+        return false;
+    struct json_object *user = find(&files, "users", "user", user_name, &folder);
+    if (!user && user_name.len)
+        return error_set(error, 0, "kubeconfig %s has no user \"%.*s\"", paths, STR_ARG(user_name));
+    return !user || read_user(arena, user, folder, config, error);
+}

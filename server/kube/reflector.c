@@ -1,0 +1,278 @@
+/* List, then watch, for ever: what client-go calls a reflector. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "kube.h"
+
+enum {
+    EVENT_BYTES_MAX = 16 * 1024 * 1024,
+    PATH_BYTES_MAX = 8192,
+    WATCH_SECONDS = 300,   /* the server ends a watch after this; it is taken up again */
+    SILENCE_SECONDS = 120, /* bookmarks come every minute: longer silence is a dead connection */
+    BACKOFF_FIRST_MS = 250,
+    BACKOFF_LAST_MS = 30000,
+    MISSING_MS = 3000,
+    VERSION_SIZE = 128
+};
+
+struct kube_reflector {
+    struct kube_client *client;
+    struct kube_reflector_options options;
+    struct kube_resource resource; /* with the version that discovery found */
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    atomic_bool stopping;
+    char version[VERSION_SIZE]; /* the resourceVersion seen last; empty: list again */
+    struct buf line;            /* the bytes of an event not yet whole */
+    bool gone;                  /* 410: the version is too old */
+    bool progressed;            /* the watch brought something: back-off starts anew */
+    struct error event_error;
+};
+
+static void report(struct kube_reflector *r, enum kube_sync state, const char *reason)
+{
+    if (r->options.state)
+        r->options.state(r->options.context, state, reason);
+}
+
+/* Waits, unless stopped. Jitter keeps replicas from asking in step. */
+static void pause_ms(struct kube_reflector *r, unsigned milliseconds)
+{
+    unsigned jittered = milliseconds / 2 + (unsigned)(kube_random(r->client) * milliseconds);
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += jittered / 1000;
+    until.tv_nsec += (long)(jittered % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_mutex_lock(&r->lock);
+    while (!atomic_load(&r->stopping) && pthread_cond_timedwait(&r->wake, &r->lock, &until) == 0)
+        continue;
+    pthread_mutex_unlock(&r->lock);
+}
+
+static void remember_version(struct kube_reflector *r, struct str version)
+{
+    if (version.len == 0 || version.len >= sizeof r->version)
+        return;
+    memcpy(r->version, version.ptr, version.len);
+    r->version[version.len] = '\0';
+}
+
+static bool listed(void *context, struct json_object *object, struct error *error)
+{
+    struct kube_reflector *r = context;
+    (void)error;
+    r->options.object(r->options.context, KUBE_ADDED, object);
+    return !atomic_load(&r->stopping);
+}
+
+static bool list_all(struct kube_reflector *r, struct error *error)
+{
+    ARENA_SCOPED arena = arena_new(1024 * 1024);
+    struct str version = {NULL, 0};
+    if (!arena)
+        return error_set(error, 500, "out of memory");
+    report(r, KUBE_LISTING, "listing");
+    r->options.replace_begin(r->options.context);
+    if (!kube_list(r->client, arena, &r->resource, &r->options.list, listed, r, &version, error))
+        return false;
+    r->options.replace_end(r->options.context);
+    remember_version(r, version);
+    report(r, KUBE_SYNCED, "");
+    return true;
+}
+
+/* An ERROR event carries a Status; 410 means: list again. */
+static bool error_event(struct kube_reflector *r, struct json_object *status)
+{
+    struct json_object *code = json_get(status, "code");
+    int number = code ? json_object_get_int(code) : 500;
+    r->gone = number == 410;
+    struct str message = json_get_str(status, "message");
+    error_set(&r->event_error, number, "watch %.*s: %.*s", STR_ARG(r->resource.plural), STR_ARG(message));
+    return false;
+}
+
+static bool take_event(struct kube_reflector *r, struct str line)
+{
+    static const struct {
+        const char *type;
+        enum kube_event event;
+    } types[] = {{"ADDED", KUBE_ADDED}, {"MODIFIED", KUBE_MODIFIED}, {"DELETED", KUBE_DELETED}};
+    ARENA_SCOPED arena = arena_new(EVENT_BYTES_MAX);
+    struct json_object *event = arena ? json_build(arena, line, &r->event_error) : NULL;
+    if (!event)
+        return false;
+    struct str type = json_get_str(event, "type");
+    struct json_object *object = json_get(event, "object");
+    if (str_is(type, "ERROR"))
+        return error_event(r, object);
+    for (size_t i = 0; i < LENGTH_OF(types); i++)
+        if (str_is(type, types[i].type))
+            r->options.object(r->options.context, types[i].event, object);
+    remember_version(r, json_path_str(object, "metadata.resourceVersion"));
+    r->progressed = true;
+    return true;
+}
+
+/* The stream of events, one JSON document a line, cut anywhere. */
+static bool stream(void *context, struct str bytes)
+{
+    struct kube_reflector *r = context;
+    struct str piece;
+    while (bytes.len) {
+        const char *end = memchr(bytes.ptr, '\n', bytes.len);
+        piece = str_slice(bytes, 0, end ? (size_t)(end - bytes.ptr) : bytes.len);
+        bytes = str_slice(bytes, piece.len + (end ? 1 : 0), bytes.len);
+        buf_add(&r->line, piece);
+        if (r->line.failed)
+            return error_set(&r->event_error, 0, "watch %.*s: an event is too large", STR_ARG(r->resource.plural));
+        if (!end)
+            break;
+        bool taken = r->line.len == 0 || take_event(r, buf_str(&r->line));
+        buf_clear(&r->line);
+        if (!taken)
+            return false;
+    }
+    return !atomic_load(&r->stopping);
+}
+
+static void opened(void *context)
+{
+    report(context, KUBE_SYNCED, "");
+}
+
+/* True when the watch ended in order and may simply be taken up again. */
+static bool watch_once(struct kube_reflector *r, struct error *error)
+{
+    BUF_SCOPED path;
+    BUF_SCOPED answer;
+    buf_init(&path, PATH_BYTES_MAX);
+    buf_init(&answer, 1024 * 1024);
+    kube_list_path(&path, &r->resource, &r->options.list);
+    buf_printf(&path, "&watch=true&allowWatchBookmarks=true&timeoutSeconds=%d&resourceVersion=", WATCH_SECONDS);
+    kube_escape(&path, str_from(r->version));
+    const struct kube_call call = {
+        .verb = "watch",
+        .method = "GET",
+        .path = path.data,
+        .accept = r->options.list.metadata_only ? "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1" : NULL,
+        .silence_seconds = SILENCE_SECONDS,
+        .stream = stream,
+        .opened = opened,
+        .cancelled = &r->stopping,
+        .context = r};
+    long status;
+    buf_clear(&r->line);
+    r->event_error = (struct error){.code = 0};
+    if (path.failed)
+        return error_set(error, 500, "out of memory");
+    if (!kube_exchange(r->client, &call, &status, &answer, error))
+        return error_wrap(error, "watch %.*s", STR_ARG(r->resource.plural));
+    if (status != 200) {
+        r->gone = status == 410;
+        return kube_refused(status, buf_str(&answer), "watch", r->resource.plural, error);
+    }
+    if (r->event_error.message[0]) {
+        *error = r->event_error;
+        return false;
+    }
+    return true;
+}
+
+static bool discover(struct kube_reflector *r, struct error *error)
+{
+    const char *version;
+    if (!r->options.versions)
+        return true;
+    if (!kube_served_version(r->client, r->resource.group, r->resource.plural, r->options.versions, &version, error))
+        return false;
+    r->resource.version = str_from(version);
+    return true;
+}
+
+/* One round: discover and list when there is no version to resume from, then watch. */
+static bool round_trip(struct kube_reflector *r, struct error *error)
+{
+    r->gone = false;
+    r->progressed = false;
+    if (r->version[0] == '\0') {
+        if (!discover(r, error) || !list_all(r, error))
+            return false;
+        r->progressed = true;
+    }
+    return watch_once(r, error);
+}
+
+static void *run(void *context)
+{
+    struct kube_reflector *r = context;
+    unsigned backoff = BACKOFF_FIRST_MS;
+    report(r, KUBE_CONNECTING, "connecting");
+    while (!atomic_load(&r->stopping)) {
+        struct error error = {.code = 0};
+        if (round_trip(r, &error)) {
+            backoff = BACKOFF_FIRST_MS;
+            /* A server that ends each watch at once must not be asked in a tight loop. */
+            if (!r->progressed)
+                pause_ms(r, BACKOFF_FIRST_MS);
+            continue;
+        }
+        if (atomic_load(&r->stopping))
+            break;
+        bool missing = error.code == 404;
+        if (r->gone || missing)
+            r->version[0] = '\0';
+        if (r->progressed)
+            backoff = BACKOFF_FIRST_MS;
+        if (!r->gone)
+            report(r, missing ? KUBE_MISSING : KUBE_BROKEN, error.message);
+        pause_ms(r, missing ? MISSING_MS : r->gone ? BACKOFF_FIRST_MS : backoff);
+        backoff = backoff * 2 < BACKOFF_LAST_MS ? backoff * 2 : BACKOFF_LAST_MS;
+    }
+    return NULL;
+}
+
+struct kube_reflector *kube_reflect(struct kube_client *client, const struct kube_reflector_options *options,
+                                    struct error *error)
+{
+    struct kube_reflector *r = calloc(1, sizeof *r);
+    if (!r) {
+        error_set(error, 500, "out of memory");
+        return NULL;
+    }
+    r->client = client;
+    r->options = *options;
+    r->resource = options->resource;
+    buf_init(&r->line, EVENT_BYTES_MAX);
+    pthread_mutex_init(&r->lock, NULL);
+    pthread_cond_init(&r->wake, NULL);
+    if (pthread_create(&r->thread, NULL, run, r) != 0) {
+        pthread_cond_destroy(&r->wake);
+        pthread_mutex_destroy(&r->lock);
+        free(r);
+        error_set(error, 500, "cannot start a thread to watch %.*s", STR_ARG(options->resource.plural));
+        return NULL;
+    }
+    return r;
+}
+
+void kube_reflector_stop(struct kube_reflector *r)
+{
+    if (!r)
+        return;
+    pthread_mutex_lock(&r->lock);
+    atomic_store(&r->stopping, true);
+    pthread_cond_signal(&r->wake);
+    pthread_mutex_unlock(&r->lock);
+    pthread_join(r->thread, NULL);
+    pthread_cond_destroy(&r->wake);
+    pthread_mutex_destroy(&r->lock);
+    buf_dispose(&r->line);
+    free(r);
+}
