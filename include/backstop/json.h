@@ -82,7 +82,8 @@ struct yaml_options {
 bool yaml_load(struct arena *arena, struct str text, const struct yaml_options *options,
                struct yaml_document **documents, struct error *error) MUST_CHECK;
 /* The line of the value at a field path ("spec.schedule", "spec.hooks.resources[0].name",
- * "metadata.labels[a.b/c]"), or of its nearest parent that the document has. */
+ * "metadata.labels[a.b/c]"), or of its nearest parent that the document has. A list or
+ * a mapping has its key's line. */
 unsigned yaml_line(const struct yaml_document *document, struct str field);
 
 #endif

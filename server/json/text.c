@@ -50,6 +50,23 @@ size_t utf8_encode(uint32_t code, char out[4])
     return length;
 }
 
+struct str utf8_clean(struct arena *arena, struct str text)
+{
+    if (text.len == 0 || str_utf8_valid(text))
+        return text;
+    char *out = arena_array(arena, text.len, 3);
+    if (!out)
+        return (struct str){NULL, 0};
+    size_t used = 0;
+    for (size_t i = 0; i < text.len;) {
+        size_t length = utf8_length(text.ptr + i, text.ptr + text.len);
+        memcpy(out + used, length ? text.ptr + i : "\xef\xbf\xbd", length ? length : 3);
+        used += length ? length : 3;
+        i += length ? length : 1;
+    }
+    return (struct str){out, used};
+}
+
 static uint32_t hex_digit(char c)
 {
     return (uint32_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);

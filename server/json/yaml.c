@@ -1,0 +1,137 @@
+/* yaml_load, and the nodes that its parts share. */
+#include "yaml.h"
+
+#include <string.h>
+
+enum { NODE_LIMIT = 1000 * 1000, DEPTH_LIMIT = 100, DEPTH_MAX = JSON_DEPTH_LIMIT };
+
+bool yaml_memory(struct yaml_reader *reader, unsigned line)
+{
+    return error_at(reader->error, 500, line, "not enough memory for this document");
+}
+
+bool yaml_document_open(struct yaml_reader *reader, unsigned line)
+{
+    struct yaml_document *document = arena_alloc(reader->arena, sizeof(*document));
+    if (!document)
+        return yaml_memory(reader, line);
+    document->line = line;
+    reader->document = document;
+    reader->container = NULL;
+    reader->depth = 0;
+    reader->count = 0;
+    *reader->link = document;
+    reader->link = &document->next;
+    return true;
+}
+
+static void place(struct yaml_reader *reader, struct yaml_node *node)
+{
+    struct yaml_node *container = reader->container;
+    node->parent = container;
+    if (!container) {
+        reader->document->lines = node;
+        reader->document->line = node->line;
+    } else if (container->last) {
+        container->last->next = node;
+    } else {
+        container->first = node;
+    }
+    if (container)
+        container->last = node;
+}
+
+struct yaml_node *yaml_node_add(struct yaml_reader *reader, enum node_kind kind, unsigned line)
+{
+    if (++reader->count > reader->options.node_limit) {
+        error_at(reader->error, 413, line, "the document has more than %zu values: split it",
+                 reader->options.node_limit);
+        return NULL;
+    }
+    bool container = kind == NODE_SEQUENCE || kind == NODE_MAPPING;
+    if (container && reader->depth == reader->options.depth_limit) {
+        error_at(reader->error, 400, line, "lists and mappings are nested deeper than %u levels",
+                 reader->options.depth_limit);
+        return NULL;
+    }
+    struct yaml_node *node = arena_alloc(reader->arena, sizeof(*node));
+    if (!node) {
+        yaml_memory(reader, line);
+        return NULL;
+    }
+    node->kind = kind;
+    node->line = line;
+    place(reader, node);
+    if (container) {
+        reader->container = node;
+        reader->depth++;
+    }
+    return node;
+}
+
+void yaml_node_close(struct yaml_reader *reader)
+{
+    reader->container = reader->container->parent;
+    reader->depth--;
+}
+
+bool yaml_is_merge(const struct yaml_node *key)
+{
+    return key->kind == NODE_SCALAR && str_is(key->value, "<<") &&
+           (key->implicit || str_is(key->tag, "tag:yaml.org,2002:merge"));
+}
+
+static bool looks_like_json(struct str text)
+{
+    if (str_starts(text, STR("\xef\xbb\xbf")))
+        text = str_slice(text, 3, text.len);
+    text = str_trim(text);
+    return text.len > 0 && (*text.ptr == '{' || *text.ptr == '[');
+}
+
+static struct yaml_reader reader_new(struct arena *arena, const struct yaml_options *options,
+                                     struct yaml_document **documents, struct error *error)
+{
+    struct yaml_reader reader = {.arena = arena, .error = error, .link = documents};
+    if (options)
+        reader.options = *options;
+    if (reader.options.node_limit == 0)
+        reader.options.node_limit = NODE_LIMIT;
+    if (reader.options.depth_limit == 0)
+        reader.options.depth_limit = DEPTH_LIMIT;
+    if (reader.options.depth_limit > DEPTH_MAX)
+        reader.options.depth_limit = DEPTH_MAX;
+    *documents = NULL;
+    return reader;
+}
+
+/* Most of JSON is YAML, but not all: \ud83d\ude00, long keys, a stream of objects
+ * without "---". kubectl reads those through a JSON parser, and so does this. What
+ * only begins like JSON gets libyaml's verdict, and its message. */
+static bool read_nodes(struct yaml_reader *reader, struct str text)
+{
+    struct yaml_document **documents = reader->link;
+    struct error *error = reader->error, ignored = {0};
+    if (looks_like_json(text)) {
+        reader->error = &ignored;
+        bool good = yaml_parse_json(reader, text);
+        reader->error = error;
+        if (good)
+            return true;
+        *documents = NULL;
+        reader->link = documents;
+    }
+    return yaml_parse(reader, text);
+}
+
+bool yaml_load(struct arena *arena, struct str text, const struct yaml_options *options,
+               struct yaml_document **documents, struct error *error)
+{
+    struct yaml_reader reader = reader_new(arena, options, documents, error);
+    bool good = read_nodes(&reader, text);
+    for (struct yaml_document *document = *documents; good && document; document = document->next)
+        good = yaml_decode(&reader, document);
+    if (!good)
+        *documents = NULL;
+    return good;
+}

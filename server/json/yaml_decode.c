@@ -1,0 +1,285 @@
+/* Nodes to json-c trees, as sigs.k8s.io/yaml does it on go-yaml v2: aliases are
+ * copied out, merge keys are carried out where they stand (a later member wins,
+ * merged or not), keys become strings. */
+#include "yaml.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+struct decoder {
+    struct arena *arena;
+    struct error *error;
+    const struct yaml_options *options;
+    size_t count, cost;
+};
+
+/* The memory that each allowed node may take on average. */
+enum { COST_PER_NODE = 512 };
+
+static bool decode(struct decoder *decoder, struct yaml_node *node, unsigned depth, struct json_object **value);
+static bool fill(struct decoder *decoder, struct yaml_node *mapping, unsigned depth, struct json_object *object);
+
+static bool memory(struct decoder *decoder, const struct yaml_node *node)
+{
+    return error_at(decoder->error, 500, node->line, "not enough memory for this document");
+}
+
+/* A few aliases of aliases stand for millions of values ("billion laughs"). */
+static bool charge(struct decoder *decoder, const struct yaml_node *node, size_t cost)
+{
+    size_t limit = decoder->options->node_limit;
+    decoder->count++;
+    decoder->cost += cost;
+    if (decoder->count > limit || decoder->cost / COST_PER_NODE > limit)
+        return error_at(decoder->error, 413, node->line,
+                        "the document grows beyond %zu values or %zu MiB when its aliases are filled in: use fewer",
+                        limit, limit * COST_PER_NODE >> 20);
+    return true;
+}
+
+/* Enters a sequence or a mapping; every success is paired with leaving it. */
+static bool enter(struct decoder *decoder, struct yaml_node *node, unsigned depth)
+{
+    if (node->open)
+        return error_at(decoder->error, 400, node->line, "this anchor's value contains an alias to itself");
+    if (depth > decoder->options->depth_limit)
+        return error_at(decoder->error, 400, node->line,
+                        "lists and mappings are nested deeper than %u levels when aliases are filled in",
+                        decoder->options->depth_limit);
+    node->open = true;
+    return true;
+}
+
+/* ---- scalars -------------------------------------------------------------- */
+
+static bool new_string(struct json_object **value, struct str text)
+{
+    if (text.len <= INT32_MAX)
+        *value = json_object_new_string_len(text.ptr ? text.ptr : "", (int)text.len);
+    return *value;
+}
+
+static bool new_float(struct json_object **value, double real)
+{
+    BUF_SCOPED text;
+    buf_init(&text, 64);
+    number_write_json(&text, real);
+    if (!text.failed)
+        *value = json_object_new_double_s(real, text.data);
+    return *value;
+}
+
+static bool decode_scalar(struct decoder *decoder, struct yaml_node *node, struct json_object **value)
+{
+    struct yaml_scalar scalar;
+    if (!yaml_resolve_node(decoder->arena, node, &scalar, decoder->error))
+        return false;
+    switch (scalar.kind) {
+    case SCALAR_NULL:
+        return true;
+    case SCALAR_BOOL:
+        *value = json_object_new_boolean(scalar.truth);
+        break;
+    case SCALAR_INTEGER:
+        *value = json_object_new_int64(scalar.integer);
+        break;
+    case SCALAR_NATURAL:
+        *value = json_object_new_uint64(scalar.natural);
+        break;
+    case SCALAR_FLOAT:
+        if (!yaml_scalar_finite(&scalar))
+            return error_at(decoder->error, 400, node->line, "%.*s is no number that JSON has", STR_ARG(node->value));
+        new_float(value, scalar.real);
+        break;
+    default:
+        new_string(value, scalar.text);
+    }
+    return *value || memory(decoder, node);
+}
+
+/* ---- keys ----------------------------------------------------------------- */
+
+static bool bad_key(struct decoder *decoder, const struct yaml_node *key, const char *what)
+{
+    return error_at(decoder->error, 400, key->line, "%s cannot be a key: expected a text, a number, true or false",
+                    what);
+}
+
+static bool float_key(struct decoder *decoder, double real, struct str *text)
+{
+    BUF_SCOPED digits;
+    buf_init(&digits, 64);
+    number_write_key(&digits, real);
+    *text = arena_copy(decoder->arena, buf_str(&digits));
+    return !digits.failed;
+}
+
+/* sigs.k8s.io/yaml, convertToJSONableObject. */
+static bool scalar_key(struct decoder *decoder, const struct yaml_node *key, struct str *text)
+{
+    struct yaml_scalar scalar;
+    if (!yaml_resolve_node(decoder->arena, key, &scalar, decoder->error))
+        return false;
+    switch (scalar.kind) {
+    case SCALAR_NULL:
+        return bad_key(decoder, key, "null");
+    case SCALAR_NATURAL:
+        return bad_key(decoder, key, "an integer above 9223372036854775807");
+    case SCALAR_BOOL:
+        *text = scalar.truth ? STR("true") : STR("false");
+        return true;
+    case SCALAR_INTEGER:
+        *text = arena_printf(decoder->arena, "%" PRId64, scalar.integer);
+        return true;
+    case SCALAR_FLOAT:
+        return float_key(decoder, scalar.real, text);
+    default:
+        *text = arena_copy(decoder->arena, scalar.text);
+        return true;
+    }
+}
+
+static bool decode_key(struct decoder *decoder, struct yaml_node *key, struct str *text)
+{
+    struct yaml_node *value = key->kind == NODE_ALIAS ? key->target : key;
+    if (value->kind != NODE_SCALAR)
+        return bad_key(decoder, key, value->kind == NODE_MAPPING ? "a mapping" : "a list");
+    if (!charge(decoder, key, JSON_SCALAR_COST + value->value.len) || !scalar_key(decoder, value, text))
+        return false;
+    if (!text->ptr)
+        return memory(decoder, key);
+    if (memchr(text->ptr, 0, text->len))
+        return bad_key(decoder, key, "a text with a NUL character");
+    return true;
+}
+
+/* ---- mappings ------------------------------------------------------------- */
+
+static bool set_member(struct decoder *decoder, struct yaml_node *key, unsigned depth, struct json_object *object)
+{
+    struct str text;
+    struct json_object *value = NULL;
+    if (!decode_key(decoder, key, &text))
+        return false;
+    if (decoder->options->reject_duplicates && json_object_object_get_ex(object, text.ptr, NULL))
+        return error_at(decoder->error, 400, key->line,
+                        "the key %.*s is set twice in one mapping: remove one of the two",
+                        STR_ARG(arena_quote(decoder->arena, text)));
+    if (!decode(decoder, key->next, depth, &value))
+        return false;
+    if (json_object_object_add(object, text.ptr, value) == 0)
+        return true;
+    json_object_put(value);
+    return memory(decoder, key);
+}
+
+static bool merge_one(struct decoder *decoder, struct yaml_node *value, unsigned depth, struct json_object *object)
+{
+    struct yaml_node *mapping = value->kind == NODE_ALIAS ? value->target : value;
+    if (mapping->kind != NODE_MAPPING)
+        return error_at(decoder->error, 400, value->line,
+                        "<< takes a mapping or a list of mappings, usually as an alias such as *base");
+    return charge(decoder, value, 0) && fill(decoder, mapping, depth + 1, object);
+}
+
+/* Backwards, since earlier mappings take precedence. */
+static bool merge_list(struct decoder *decoder, struct yaml_node *list, unsigned depth, struct json_object *object)
+{
+    size_t count = 0;
+    for (struct yaml_node *item = list->first; item; item = item->next)
+        count++;
+    struct yaml_node **items = arena_array(decoder->arena, count, sizeof(struct yaml_node *));
+    if (!items && count > 0)
+        return memory(decoder, list);
+    count = 0;
+    for (struct yaml_node *item = list->first; item; item = item->next)
+        items[count++] = item;
+    while (count > 0)
+        if (!merge_one(decoder, items[--count], depth, object))
+            return false;
+    return true;
+}
+
+static bool merge(struct decoder *decoder, struct yaml_node *value, unsigned depth, struct json_object *object)
+{
+    return value->kind == NODE_SEQUENCE ? merge_list(decoder, value, depth, object)
+                                        : merge_one(decoder, value, depth, object);
+}
+
+static bool fill(struct decoder *decoder, struct yaml_node *mapping, unsigned depth, struct json_object *object)
+{
+    if (!enter(decoder, mapping, depth))
+        return false;
+    bool good = true;
+    for (struct yaml_node *key = mapping->first; good && key; key = key->next->next)
+        good = yaml_is_merge(key) ? merge(decoder, key->next, depth, object) : set_member(decoder, key, depth, object);
+    mapping->open = false;
+    return good;
+}
+
+static bool decode_mapping(struct decoder *decoder, struct yaml_node *node, unsigned depth, struct json_object **value)
+{
+    if (!charge(decoder, node, JSON_OBJECT_COST))
+        return false;
+    *value = json_object_new_object();
+    return *value ? fill(decoder, node, depth, *value) : memory(decoder, node);
+}
+
+/* ---- the rest ------------------------------------------------------------- */
+
+static bool add_item(struct decoder *decoder, struct yaml_node *item, unsigned depth, struct json_object *array)
+{
+    struct json_object *value = NULL;
+    if (!decode(decoder, item, depth, &value))
+        return false;
+    if (json_object_array_add(array, value) == 0)
+        return true;
+    json_object_put(value);
+    return memory(decoder, item);
+}
+
+static bool decode_sequence(struct decoder *decoder, struct yaml_node *node, unsigned depth, struct json_object **value)
+{
+    if (!charge(decoder, node, JSON_ARRAY_COST))
+        return false;
+    *value = json_object_new_array_ext(4);
+    if (!*value)
+        return memory(decoder, node);
+    if (!enter(decoder, node, depth))
+        return false;
+    bool good = true;
+    for (struct yaml_node *item = node->first; good && item; item = item->next)
+        good = add_item(decoder, item, depth, *value);
+    node->open = false;
+    return good;
+}
+
+/* On failure nothing is left in *value. */
+static bool decode(struct decoder *decoder, struct yaml_node *node, unsigned depth, struct json_object **value)
+{
+    if (node->kind == NODE_ALIAS)
+        node = node->target;
+    bool good;
+    if (node->kind == NODE_MAPPING)
+        good = decode_mapping(decoder, node, depth + 1, value);
+    else if (node->kind == NODE_SEQUENCE)
+        good = decode_sequence(decoder, node, depth + 1, value);
+    else
+        good = charge(decoder, node, JSON_SCALAR_COST + node->value.len) && decode_scalar(decoder, node, value);
+    if (!good) {
+        json_object_put(*value);
+        *value = NULL;
+    }
+    return good;
+}
+
+bool yaml_decode(struct yaml_reader *reader, struct yaml_document *document)
+{
+    struct decoder decoder = {.arena = reader->arena, .error = reader->error, .options = &reader->options};
+    struct yaml_node *root = (struct yaml_node *)(uintptr_t)document->lines;
+    struct json_object *tree = NULL;
+    if (root && !decode(&decoder, root, 0, &tree))
+        return false;
+    document->tree = json_own(reader->arena, tree);
+    return !tree || document->tree || memory(&decoder, root);
+}

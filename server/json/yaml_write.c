@@ -1,0 +1,134 @@
+/* YAML out, as kubectl -o yaml prints it: block style, lists not indented below
+ * their key, quotes only where a text would be read as something else. Lines are
+ * not folded, so that a message can be searched for. */
+#include "json.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <yaml.h>
+
+#include "yaml.h"
+
+enum { SCRATCH_LIMIT = 64 * 1024 * 1024 };
+
+struct writer {
+    yaml_emitter_t emitter;
+    struct arena *arena; /* for cleaned texts */
+};
+
+static int append(void *data, unsigned char *bytes, size_t length)
+{
+    struct buf *buf = data;
+    buf_add(buf, (struct str){(const char *)bytes, length});
+    return !buf->failed;
+}
+
+static bool write_value(struct writer *writer, struct json_object *value);
+
+/* Takes the event over even when it fails, as libyaml does. */
+static bool emit(struct writer *writer, int initialized, yaml_event_t *event)
+{
+    return initialized && yaml_emitter_emit(&writer->emitter, event);
+}
+
+static bool write_scalar(struct writer *writer, struct str text, yaml_scalar_style_t style)
+{
+    yaml_event_t event;
+    const yaml_char_t *value = (const yaml_char_t *)(text.ptr ? text.ptr : "");
+    return text.len <= INT32_MAX &&
+           emit(writer, yaml_scalar_event_initialize(&event, NULL, NULL, value, (int)text.len, 1, 1, style), &event);
+}
+
+/* YAML 1.1 reads 1:30 as 90; go-yaml does not, but quotes it for those who do. */
+static bool is_sexagesimal(struct str text)
+{
+    return text.len > 0 && strchr("+-0123456789", *text.ptr) && str_contains(text, STR(":")) &&
+           strspn(text.ptr, "+-0123456789_:.") >= text.len;
+}
+
+static yaml_scalar_style_t style_of(struct writer *writer, struct str text)
+{
+    struct yaml_scalar scalar;
+    if (text.len > 0 && memchr(text.ptr, '\n', text.len))
+        return YAML_LITERAL_SCALAR_STYLE;
+    if (!yaml_resolve(writer->arena, text, &scalar) || scalar.kind != SCALAR_STRING || is_sexagesimal(text))
+        return YAML_DOUBLE_QUOTED_SCALAR_STYLE;
+    return YAML_PLAIN_SCALAR_STYLE;
+}
+
+static bool write_text(struct writer *writer, struct str text)
+{
+    struct str clean = utf8_clean(writer->arena, text);
+    return (clean.ptr || text.len == 0) && write_scalar(writer, clean, style_of(writer, clean));
+}
+
+static bool write_number(struct writer *writer, struct json_object *value)
+{
+    BUF_SCOPED digits;
+    buf_init(&digits, 4096);
+    json_write_tree(&digits, value);
+    return !digits.failed && write_scalar(writer, buf_str(&digits), YAML_PLAIN_SCALAR_STYLE);
+}
+
+static bool write_mapping(struct writer *writer, struct json_object *object)
+{
+    yaml_event_t event;
+    if (!emit(writer, yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_MAPPING_STYLE), &event))
+        return false;
+    json_object_object_foreach(object, key, member)
+    {
+        if (!write_text(writer, str_from(key)) || !write_value(writer, member))
+            return false;
+    }
+    return emit(writer, yaml_mapping_end_event_initialize(&event), &event);
+}
+
+static bool write_sequence(struct writer *writer, struct json_object *array)
+{
+    yaml_event_t event;
+    if (!emit(writer, yaml_sequence_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_SEQUENCE_STYLE), &event))
+        return false;
+    for (size_t i = 0; i < json_object_array_length(array); i++)
+        if (!write_value(writer, json_object_array_get_idx(array, i)))
+            return false;
+    return emit(writer, yaml_sequence_end_event_initialize(&event), &event);
+}
+
+static bool write_value(struct writer *writer, struct json_object *value)
+{
+    switch (json_object_get_type(value)) {
+    case json_type_object:
+        return write_mapping(writer, value);
+    case json_type_array:
+        return write_sequence(writer, value);
+    case json_type_string:
+        return write_text(writer, json_str(value));
+    default: /* null, true, false and numbers are written alike in both */
+        return write_number(writer, value);
+    }
+}
+
+static bool write_document(struct writer *writer, struct json_object *tree)
+{
+    yaml_event_t event;
+    return emit(writer, yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING), &event) &&
+           emit(writer, yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1), &event) &&
+           write_value(writer, tree) && emit(writer, yaml_document_end_event_initialize(&event, 1), &event) &&
+           emit(writer, yaml_stream_end_event_initialize(&event), &event);
+}
+
+void yaml_write(struct buf *buf, struct json_object *tree)
+{
+    ARENA_SCOPED arena = arena_new(SCRATCH_LIMIT);
+    struct writer writer = {.arena = arena};
+    if (!arena || !yaml_emitter_initialize(&writer.emitter)) {
+        buf->failed = true;
+        return;
+    }
+    yaml_emitter_set_output(&writer.emitter, append, buf);
+    yaml_emitter_set_unicode(&writer.emitter, 1);
+    yaml_emitter_set_width(&writer.emitter, -1);
+    if (!write_document(&writer, tree))
+        buf->failed = true;
+    yaml_emitter_delete(&writer.emitter);
+}
