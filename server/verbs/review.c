@@ -1,0 +1,260 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "review.h"
+#include "verbs.h"
+
+enum {
+    INPUT_LIMIT = 1024 * 1024 * 1024,
+    DOCUMENT_LIMIT = 1024 * 1024 * 1024,
+    SETTINGS_LIMIT = 1024 * 1024,
+    OUTPUT_LIMIT = 1024 * 1024 * 1024,
+};
+
+struct review_options {
+    const char *output, *settings, *operation, *old, *user;
+    struct option_list files, inventories;
+    bool dry_run;
+    int64_t now;
+};
+
+static const struct option options[] = {
+    {"file", 'f', OPTION_LIST, "FILE|DIR|-", "manifests or recorded AdmissionReviews, YAML or JSON; may be repeated",
+     offsetof(struct review_options, files)},
+    {"output", 'o', OPTION_TEXT, "FORMAT", "text, json (an object per line), yaml or junit (text)",
+     offsetof(struct review_options, output)},
+    {"inventory", 0, OPTION_LIST, "FILE|DIR", "what is in the cluster: kubectl get ... -o yaml; may be repeated",
+     offsetof(struct review_options, inventories)},
+    {"settings", 0, OPTION_TEXT, "FILE", "settings, as serve takes them", offsetof(struct review_options, settings)},
+    {"operation", 0, OPTION_TEXT, "OPERATION", "CREATE, UPDATE or DELETE (CREATE; UPDATE where --old has the object)",
+     offsetof(struct review_options, operation)},
+    {"old", 0, OPTION_TEXT, "FILE", "the objects before an update, found by kind, namespace and name",
+     offsetof(struct review_options, old)},
+    {"user", 0, OPTION_TEXT, "NAME", "who asks (kubernetes-admin)", offsetof(struct review_options, user)},
+    {"dry-run", 0, OPTION_FLAG, NULL, "as kubectl apply --dry-run=server asks",
+     offsetof(struct review_options, dry_run)},
+    {"now", 0, OPTION_TIME, "TIME", "the time to decide at, 2026-11-21T03:00:00Z say (the clock's)",
+     offsetof(struct review_options, now)},
+};
+
+static const char details[] =
+    "Reviews manifests as the webhook would when kubectl applied them, in order, and says\n"
+    "what it would answer. A document that is an AdmissionReview itself is taken as it is;\n"
+    "--operation, --user and --dry-run are for the others.\n\n"
+    "Without --inventory nothing is known of the cluster, and checks that need to know are\n"
+    "skipped with a warning. With it, documents that were allowed count for those after them,\n"
+    "as kubectl would have created them by then: put a storage location before the backup\n"
+    "that names it. Not so with --dry-run, which creates nothing.\n\n"
+    "Exit status: 0 all allowed, 1 something denied, 2 usage or unreadable input.";
+
+enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_YAML, FORMAT_JUNIT, FORMAT_NONE };
+
+/* One run of the verb. */
+struct run {
+    const struct verb *verb;
+    const struct review_options *options;
+    enum format format;
+    bool colour;
+    struct buf cases; /* JUnit's, whose head needs the totals */
+    struct review_summary summary;
+};
+
+static enum format parse_format(const char *text)
+{
+    static const char *const names[] = {"text", "json", "yaml", "junit"};
+    for (size_t i = 0; i < LENGTH_OF(names); i++)
+        if (strcmp(text, names[i]) == 0)
+            return (enum format)i;
+    return FORMAT_NONE;
+}
+
+static void tell_problem(void *context, const char *source, int64_t line, const char *reason)
+{
+    struct run *run = context;
+    char where[32] = "";
+    if (source && line >= 0)
+        snprintf(where, sizeof where, ":%lld", (long long)line);
+    verb_fail(run->verb, "%s%s%s%s", source ? source : "", where, source ? ": " : "", reason);
+    run->summary.unreadable++;
+}
+
+static struct settings *load_settings(const struct run *run, struct arena *arena)
+{
+    struct error error;
+    struct str text = STR("");
+    const char *path = run->options->settings;
+    if (path && !file_read(arena, path, SETTINGS_LIMIT, &text, &error)) {
+        verb_fail(run->verb, "--settings %s", error.message);
+        return NULL;
+    }
+    struct settings *settings = path ? settings_parse(text, &error) : settings_defaults(&error);
+    if (!settings && error.position >= 0)
+        verb_fail(run->verb, "%s:%lld: %s%s%s", path ? path : "settings", (long long)error.position, error.field,
+                  error.field[0] ? ": " : "", error.message);
+    else if (!settings)
+        verb_fail(run->verb, "%s: %s", path ? path : "settings", error.message);
+    return settings;
+}
+
+static bool print_result(struct run *run, struct arena *arena, const struct review_result *result)
+{
+    BUF_SCOPED out;
+    buf_init(&out, OUTPUT_LIMIT);
+    switch (run->format) {
+    case FORMAT_JSON:
+        review_print_json(arena, result, &out);
+        break;
+    case FORMAT_YAML:
+        review_print_yaml(arena, result, &out);
+        break;
+    case FORMAT_JUNIT:
+        review_print_junit(arena, result, &run->cases);
+        break;
+    default:
+        review_print_text(arena, result, run->colour, &out);
+    }
+    return !out.failed && write_all(STDOUT_FILENO, buf_str(&out));
+}
+
+static bool print_end(struct run *run)
+{
+    BUF_SCOPED out;
+    buf_init(&out, OUTPUT_LIMIT);
+    if (run->format == FORMAT_TEXT)
+        review_print_summary(&run->summary, &out);
+    else if (run->format == FORMAT_JUNIT)
+        review_junit_document(&run->summary, buf_str(&run->cases), &out);
+    return !out.failed && write_all(STDOUT_FILENO, buf_str(&out));
+}
+
+static void count(struct review_summary *summary, const struct review_result *result)
+{
+    summary->denied += result->decision.denied;
+    summary->passed += !result->decision.denied && !result->reviewed;
+    summary->allowed += !result->decision.denied && result->reviewed;
+}
+
+static bool review_one(struct run *run, struct review_context *context, struct review_facts *facts,
+                       struct manifest *manifest)
+{
+    ARENA_SCOPED arena = arena_new(DOCUMENT_LIMIT);
+    struct review_result result;
+    context->inventory = review_facts_get(facts, context->now);
+    bool good = arena && context->inventory && review_run(context, arena, manifest, &result) &&
+                print_result(run, arena, &result);
+    if (!good) {
+        verb_fail(run->verb, "%s:%u: out of memory, or the output cannot be written", manifest->source, manifest->line);
+        return false;
+    }
+    count(&run->summary, &result);
+    bool dry_run = result.request.dry_run;
+    if (!result.decision.denied && !dry_run)
+        review_facts_add(facts, &result);
+    return true;
+}
+
+static void tell_unused(const struct run *run, const struct review_context *context)
+{
+    for (size_t i = 0; context->old && i < context->old->len; i++)
+        if (!context->old_used[i])
+            verb_fail(run->verb, "%s:%u: no document has this object's kind, namespace and name; --old has no effect",
+                      context->old->items[i].source, context->old->items[i].line);
+}
+
+static int review_all(struct run *run, struct arena *arena, struct manifests *manifests, struct manifests *old,
+                      const struct settings *settings, struct review_facts *facts)
+{
+    const struct review_options *values = run->options;
+    struct review_context context = {
+        .settings = settings, .old = old, .user = values->user, .dry_run = values->dry_run, .now = values->now};
+    context.old_used = arena_array(arena, old->len + 1, sizeof *context.old_used);
+    if (values->operation && !operation_parse(str_from(values->operation), &context.operation))
+        return EXIT_USAGE;
+    for (size_t i = 0; i < manifests->len; i++)
+        if (!context.old_used || !review_one(run, &context, facts, &manifests->items[i]))
+            return EXIT_USAGE;
+    tell_unused(run, &context);
+    if (!print_end(run))
+        return verb_fail(run->verb, "the output cannot be written");
+    if (run->summary.unreadable)
+        return EXIT_USAGE;
+    return run->summary.denied ? EXIT_DENIED : EXIT_OK;
+}
+
+static void release_settings(struct settings **settings)
+{
+    if (*settings)
+        shared_release(&(*settings)->shared);
+}
+
+static int run_review(struct run *run, char **operands, size_t operand_count)
+{
+    const struct review_options *values = run->options;
+    ARENA_SCOPED arena = arena_new(INPUT_LIMIT);
+    if (!arena)
+        return verb_fail(run->verb, "out of memory");
+    CLEANUP(release_settings) struct settings *settings = load_settings(run, arena);
+    if (!settings)
+        return EXIT_USAGE;
+    struct manifests manifests = {0}, old = {0};
+    for (size_t i = 0; i < values->files.len; i++)
+        (void)manifests_load(arena, values->files.items[i], &manifests, tell_problem, run);
+    for (size_t i = 0; i < operand_count; i++)
+        (void)manifests_load(arena, operands[i], &manifests, tell_problem, run);
+    if (values->old && !manifests_load(arena, values->old, &old, tell_problem, run))
+        return EXIT_USAGE;
+    CLEANUP(review_facts_close)
+    struct review_facts *facts =
+        review_facts_open((const char *const *)values->inventories.items, values->inventories.len, tell_problem, run);
+    return facts ? review_all(run, arena, &manifests, &old, settings, facts) : EXIT_USAGE;
+}
+
+static int check(const struct verb *verb, const struct review_options *values, size_t operand_count)
+{
+    enum operation operation;
+    if (parse_format(values->output) == FORMAT_NONE)
+        return verb_fail(verb, "-o %s: expected text, json, yaml or junit", values->output);
+    if (values->operation &&
+        (!operation_parse(str_from(values->operation), &operation) || operation == OPERATION_CONNECT))
+        return verb_fail(verb, "--operation %s: expected CREATE, UPDATE or DELETE", values->operation);
+    if (values->operation && operation == OPERATION_UPDATE && !values->old)
+        return verb_fail(verb, "--operation UPDATE needs the object before the change: --old FILE");
+    if (values->files.len + operand_count == 0)
+        return verb_fail(verb, "nothing to review: give -f FILE, a folder, or - for standard input");
+    return EXIT_OK;
+}
+
+static int run(const struct verb *verb, int argc, char **argv)
+{
+    struct review_options values = {.output = "text", .user = "kubernetes-admin", .now = INT64_MIN};
+    char **operands;
+    size_t operand_count;
+    enum options_result parsed = options_parse(verb, argc, argv, &values, &operands, &operand_count);
+    int code = parsed == OPTIONS_HELP ? EXIT_OK : EXIT_USAGE;
+    if (parsed == OPTIONS_RUN)
+        code = check(verb, &values, operand_count);
+    if (parsed == OPTIONS_RUN && code == EXIT_OK) {
+        const char *no_colour = getenv("NO_COLOR");
+        struct run state = {.verb = verb, .options = &values, .format = parse_format(values.output)};
+        state.colour = isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
+        if (values.now == INT64_MIN)
+            values.now = time_now();
+        buf_init(&state.cases, OUTPUT_LIMIT);
+        code = run_review(&state, operands, operand_count);
+        buf_dispose(&state.cases);
+    }
+    options_dispose(verb, &values);
+    return code;
+}
+
+const struct verb verb_review = {
+    .name = "review",
+    .summary = "say what the webhook would answer to manifests or recorded reviews",
+    .operands = "-f FILE...",
+    .details = details,
+    .options = options,
+    .option_count = LENGTH_OF(options),
+    .run = run,
+};

@@ -1,0 +1,83 @@
+/* What the files of the review verb share. */
+#ifndef BACKSTOP_VERBS_REVIEW_H
+#define BACKSTOP_VERBS_REVIEW_H
+
+#include "backstop/admission.h"
+
+/* ---- manifest.c: what is to be reviewed ----------------------------------- */
+
+/* One object of the input, or one recorded AdmissionReview. */
+struct manifest {
+    const char *source;                /* as the user named it */
+    unsigned number, line;             /* 1-based within its source */
+    struct json_object *tree;          /* NULL when a recorded review is no valid JSON */
+    struct str review;                 /* the text of a recorded AdmissionReview, or absent */
+    const struct yaml_document *lines; /* NULL when no lines are known */
+    struct str at;                     /* where in the document the object stands: "" or "items[3]." */
+    unsigned line_base;                /* lines before the document's text */
+};
+struct manifests {
+    struct manifest *items;
+    size_t len, cap;
+};
+typedef void manifest_problem_fn(void *context, const char *source, int64_t line, const char *reason);
+
+/* Appends every object of a file, a folder's *.yaml, *.yml and *.json in order, or
+ * standard input ("-"), the items of Lists one by one. What cannot be read is
+ * told and left out. False when there was any such problem. */
+bool manifests_load(struct arena *arena, const char *path, struct manifests *manifests, manifest_problem_fn *problem,
+                    void *context);
+/* The line of a field as a cause names it, or of its nearest parent. */
+unsigned manifest_line(struct arena *arena, const struct manifest *manifest, struct str field);
+
+/* ---- review_run.c: what comes of it --------------------------------------- */
+
+struct review_context {
+    const struct inventory *inventory;
+    const struct settings *settings;
+    const struct manifests *old; /* the objects before an update, or NULL */
+    bool *old_used;              /* which of them found their document */
+    const char *user;
+    enum operation operation; /* of documents without an old object; 0 = CREATE */
+    bool dry_run;
+    int64_t now;
+};
+struct review_result {
+    const struct manifest *manifest;
+    struct request request;
+    struct decision decision;            /* of all rules together */
+    bool reviewed;                       /* some rule names the kind and operation */
+    struct json_object *before, *object; /* as sent, and after the patch; NULL on DELETE */
+};
+/* Sends a manifest past all its rules, mutating first, each seeing what the one
+ * before it made; the first denial ends it. False when out of memory. */
+bool review_run(const struct review_context *context, struct arena *arena, struct manifest *manifest,
+                struct review_result *result);
+
+/* ---- review_facts.c: what is known, growing as documents are allowed ------- */
+
+struct review_facts;
+/* Without paths nothing is known. NULL when a path cannot be read; that was told. */
+struct review_facts *review_facts_open(const char *const *paths, size_t count, manifest_problem_fn *problem,
+                                       void *context);
+const struct inventory *review_facts_get(struct review_facts *facts, int64_t now); /* borrowed until the next call */
+/* Counts an allowed object, and what it makes the webhook create, as being there from now on. */
+void review_facts_add(struct review_facts *facts, const struct review_result *result);
+void review_facts_close(struct review_facts **facts);
+
+/* ---- printing ------------------------------------------------------------- */
+
+struct review_summary {
+    size_t allowed, denied, passed, unreadable; /* passed: no rule names them */
+};
+void review_print_json(struct arena *arena, const struct review_result *result, struct buf *out);
+void review_print_yaml(struct arena *arena, const struct review_result *result, struct buf *out);
+void review_print_text(struct arena *arena, const struct review_result *result, bool colour, struct buf *out);
+void review_print_summary(const struct review_summary *summary, struct buf *out);
+/* One <testcase>; review_junit_document wraps them all. */
+void review_print_junit(struct arena *arena, const struct review_result *result, struct buf *out);
+void review_junit_document(const struct review_summary *summary, struct str cases, struct buf *out);
+/* The lines that differ, with three lines around them; nothing when none does. */
+void review_diff(struct str before, struct str after, const char *indent, bool colour, struct buf *out);
+
+#endif
