@@ -1,0 +1,50 @@
+/* pki: X.509 on OpenSSL. Issues and verifies what the webhook serves; keeps
+ * bundles. Knows nothing of Kubernetes, files or HTTP: PEM in, PEM out. */
+#ifndef BACKSTOP_PKI_H
+#define BACKSTOP_PKI_H
+
+#include "backstop/base.h"
+
+/* A certificate and its private key as PEM in memory of its own; the key is
+ * zeroed by pki_pair_dispose. */
+struct pki_pair {
+    struct str certificate; /* may be a chain, leaf first */
+    struct str key;         /* PKCS#8 */
+};
+void pki_pair_dispose(struct pki_pair *pair);
+
+struct pki_profile {
+    const char *common_name;
+    const char *const *dns_names;  /* SANs, NULL-terminated; NULL for a CA */
+    const char *const *addresses;  /* IP SANs, NULL-terminated, or NULL */
+    int64_t not_before, not_after; /* Unix seconds */
+};
+/* ECDSA P-256, random 128-bit serial, SHA-256. A CA: CA:TRUE pathlen 0, keyCertSign
+ * and cRLSign. A serving certificate: CA:FALSE, digitalSignature, serverAuth. */
+bool pki_issue_ca(const struct pki_profile *profile, struct pki_pair *ca, struct error *error) MUST_CHECK;
+bool pki_issue_serving(const struct pki_profile *profile, const struct pki_pair *ca, struct pki_pair *serving,
+                       struct error *error) MUST_CHECK;
+
+struct pki_facts {
+    int64_t not_before, not_after;
+    char subject[256], issuer[256], serial[64];
+    bool is_ca, self_signed;
+    char key_type[48];    /* "ECDSA P-256", "RSA 2048" */
+    char dns_names[1024]; /* comma-separated SANs */
+};
+bool pki_read(struct str certificate, struct pki_facts *facts, struct error *error) MUST_CHECK;
+
+/* Everything that must hold before a pair is served: the key fits, dates hold at
+ * `now`, serverAuth is allowed, each dns_name (NULL-terminated, may be NULL) is
+ * covered by a SAN, and, when a bundle is given, the chain leads to it. The
+ * message says which of these failed, with the certificate's own values. */
+bool pki_verify(const struct pki_pair *pair, struct str ca_bundle, const char *const *dns_names, int64_t now,
+                struct error *error) MUST_CHECK;
+
+/* When to renew: at two thirds of the lifetime, moved by up to a twentieth of it by `jitter` (0-1). */
+int64_t pki_renewal_time(const struct pki_facts *facts, double jitter);
+/* The certificates of both bundles, each once, expired ones left out; PEM in the arena. */
+struct str pki_bundle_join(struct arena *arena, struct str first, struct str second, int64_t now);
+bool pki_bundle_has(struct str bundle, struct str certificate);
+
+#endif

@@ -1,0 +1,97 @@
+#include <openssl/err.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "pki.h"
+
+static void store_cleanup(X509_STORE **store)
+{
+    X509_STORE_free(*store);
+}
+
+static void context_cleanup(X509_STORE_CTX **context)
+{
+    X509_STORE_CTX_free(*context);
+}
+
+static bool check_dates(X509 *leaf, int64_t now, struct error *error)
+{
+    char text[TIME_TEXT_SIZE];
+    int64_t before = pki_time(X509_get0_notBefore(leaf)), after = pki_time(X509_get0_notAfter(leaf));
+    if (now < before)
+        return error_set(error, 422, "the certificate is not valid before %s", time_format(before, 0, text));
+    if (now > after)
+        return error_set(error, 422, "the certificate expired at %s", time_format(after, 0, text));
+    return true;
+}
+
+static bool check_usage(X509 *leaf, struct error *error)
+{
+    uint32_t flags = X509_get_extension_flags(leaf);
+    if ((flags & EXFLAG_XKUSAGE) && !(X509_get_extended_key_usage(leaf) & XKU_SSL_SERVER))
+        return error_set(error, 422, "the certificate is not for servers: extendedKeyUsage lacks serverAuth");
+    return true;
+}
+
+static bool check_names(X509 *leaf, struct str pem, const char *const *dns_names, struct error *error)
+{
+    struct pki_facts facts;
+    for (; dns_names && *dns_names; dns_names++) {
+        if (X509_check_host(leaf, *dns_names, 0, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1)
+            continue;
+        if (!pki_read(pem, &facts, error))
+            return false;
+        return error_set(error, 422, "the certificate is not for %s: its names are %s", *dns_names,
+                         facts.dns_names[0] ? facts.dns_names : "none (no subjectAltName)");
+    }
+    return true;
+}
+
+static X509_STORE *store_of(STACK_OF(X509) * roots)
+{
+    X509_STORE *store = X509_STORE_new();
+    for (int i = 0; store && i < sk_X509_num(roots); i++)
+        X509_STORE_add_cert(store, sk_X509_value(roots, i));
+    return store;
+}
+
+/* As Go's crypto/x509: any certificate of the bundle is an anchor, self-signed or not. */
+static bool check_chain(X509 *leaf, struct str chain_pem, struct str bundle, int64_t now, struct error *error)
+{
+    X509_STACK_SCOPED roots = pki_certificates_from_pem(bundle);
+    X509_STACK_SCOPED chain = pki_certificates_from_pem(chain_pem);
+    if (!roots)
+        return error_set(error, 422, "the CA bundle holds no certificate");
+    CLEANUP(store_cleanup) X509_STORE *store = store_of(roots);
+    CLEANUP(context_cleanup) X509_STORE_CTX *context = X509_STORE_CTX_new();
+    if (!store || !context || !X509_STORE_CTX_init(context, store, leaf, chain))
+        return pki_openssl_error(error, "cannot check the chain");
+    X509_STORE_CTX_set_time(context, 0, (time_t)now);
+    X509_STORE_CTX_set_flags(context, X509_V_FLAG_PARTIAL_CHAIN);
+    X509_STORE_CTX_set_purpose(context, X509_PURPOSE_SSL_SERVER);
+    int verified = X509_verify_cert(context);
+    int reason = X509_STORE_CTX_get_error(context);
+    ERR_clear_error();
+    if (verified == 1)
+        return true;
+    return error_set(error, 422, "the certificate does not lead to the CA bundle: %s",
+                     X509_verify_cert_error_string(reason));
+}
+
+bool pki_verify(const struct pki_pair *pair, struct str ca_bundle, const char *const *dns_names, int64_t now,
+                struct error *error)
+{
+    X509_SCOPED leaf = pki_certificate_from_pem(pair->certificate, error);
+    if (!leaf)
+        return error_wrap(error, "the certificate");
+    KEY_SCOPED key = pki_key_from_pem(pair->key, error);
+    if (!key)
+        return error_wrap(error, "the key");
+    if (X509_check_private_key(leaf, key) != 1) {
+        ERR_clear_error();
+        return error_set(error, 422, "the private key does not belong to the certificate");
+    }
+    return check_dates(leaf, now, error) && check_usage(leaf, error) &&
+           check_names(leaf, pair->certificate, dns_names, error) &&
+           (ca_bundle.len == 0 || check_chain(leaf, pair->certificate, ca_bundle, now, error));
+}

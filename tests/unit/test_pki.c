@@ -1,0 +1,130 @@
+#include <string.h>
+
+#include "backstop/pki.h"
+#include "suite.h"
+
+enum { NOW = 1795230000, DAY = 86400 };
+
+static const char *const names[] = {"backstop", "backstop.kcm-system", "backstop.kcm-system.svc", NULL};
+
+static struct pki_pair make_ca(const char *name)
+{
+    const struct pki_profile profile = {
+        .common_name = name, .not_before = NOW - DAY, .not_after = NOW + 3650 * (int64_t)DAY};
+    struct pki_pair ca;
+    struct error error;
+    CU_ASSERT_FATAL(pki_issue_ca(&profile, &ca, &error));
+    return ca;
+}
+
+static struct pki_pair make_serving(const struct pki_pair *ca)
+{
+    static const char *const addresses[] = {"127.0.0.1", "::1", NULL};
+    const struct pki_profile profile = {.common_name = "backstop.kcm-system.svc",
+                                        .dns_names = names,
+                                        .addresses = addresses,
+                                        .not_before = NOW - DAY,
+                                        .not_after = NOW + 89 * DAY};
+    struct pki_pair serving;
+    struct error error;
+    CU_ASSERT_FATAL(pki_issue_serving(&profile, ca, &serving, &error));
+    return serving;
+}
+
+static void test_issued_pair_verifies(void)
+{
+    struct pki_pair ca = make_ca("CA"), serving = make_serving(&ca);
+    struct error error;
+    struct pki_facts facts;
+    CU_ASSERT(pki_verify(&serving, ca.certificate, names, NOW, &error));
+    CU_ASSERT_FATAL(pki_read(serving.certificate, &facts, &error));
+    CU_ASSERT(facts.not_before == NOW - DAY && facts.not_after == NOW + 89 * DAY);
+    CU_ASSERT(!facts.is_ca && !facts.self_signed);
+    ASSERT_TEXT(str_from(facts.key_type), "ECDSA P-256");
+    ASSERT_TEXT(str_from(facts.dns_names), "backstop,backstop.kcm-system,backstop.kcm-system.svc,127.0.0.1,::1");
+    ASSERT_TEXT(str_from(facts.issuer), "CN=CA,O=backstop");
+    CU_ASSERT_FATAL(pki_read(ca.certificate, &facts, &error));
+    CU_ASSERT(facts.is_ca && facts.self_signed);
+    pki_pair_dispose(&ca);
+    pki_pair_dispose(&serving);
+}
+
+/* Each thing that must hold before serving, violated alone, with what is said. */
+static void test_what_must_not_be_served(void)
+{
+    static const char *const elsewhere[] = {"webhook.other.svc", NULL};
+    struct pki_pair ca = make_ca("CA"), other_ca = make_ca("other"), serving = make_serving(&ca),
+                    second = make_serving(&ca);
+    struct pki_pair mixed = {.certificate = serving.certificate, .key = second.key};
+    struct pki_pair ca_as_leaf = {.certificate = ca.certificate, .key = ca.key};
+    struct pki_pair no_key = {.certificate = serving.certificate, .key = STR("x")};
+    struct pki_pair no_certificate = {.certificate = STR("-----BEGIN CERTIFICATE-----\nAAAA\n"), .key = serving.key};
+    const struct {
+        const struct pki_pair *pair;
+        struct str bundle;
+        const char *const *names;
+        int64_t now;
+        const char *said;
+    } rows[] = {
+        {&mixed, ca.certificate, names, NOW, "the private key does not belong to the certificate"},
+        {&serving, other_ca.certificate, names, NOW, "does not lead to the CA bundle"},
+        {&serving, STR("junk"), names, NOW, "the CA bundle holds no certificate"},
+        {&serving, ca.certificate, elsewhere, NOW, "is not for webhook.other.svc: its names are backstop,"},
+        {&serving, ca.certificate, names, NOW + 90 * DAY, "expired at 2027-02-18T03:00:00Z"},
+        {&serving, ca.certificate, names, NOW - 2 * DAY, "is not valid before 2026-11-20T03:00:00Z"},
+        {&ca_as_leaf, ca.certificate, names, NOW, "its names are none"},
+        {&no_key, ca.certificate, names, NOW, "not a private key in PEM form"},
+        {&no_certificate, ca.certificate, names, NOW, "not a certificate in PEM form"},
+    };
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        struct error error;
+        CU_ASSERT_FALSE(pki_verify(rows[i].pair, rows[i].bundle, rows[i].names, rows[i].now, &error));
+        if (!strstr(error.message, rows[i].said))
+            fprintf(stderr, "\n    row %zu: %s\n", i, error.message);
+        CU_ASSERT(strstr(error.message, rows[i].said) != NULL);
+    }
+    pki_pair_dispose(&ca);
+    pki_pair_dispose(&other_ca);
+    pki_pair_dispose(&serving);
+    pki_pair_dispose(&second);
+}
+
+static void test_bundles_join_without_repeating(void)
+{
+    ARENA_SCOPED arena = arena_new(1 << 20);
+    struct pki_pair old = make_ca("old"), new = make_ca("new");
+    struct str both = pki_bundle_join(arena, old.certificate, new.certificate, NOW);
+    struct str again = pki_bundle_join(arena, both, old.certificate, NOW);
+    CU_ASSERT(str_eq(both, again));
+    CU_ASSERT(pki_bundle_has(both, old.certificate) && pki_bundle_has(both, new.certificate));
+    CU_ASSERT_FALSE(pki_bundle_has(old.certificate, new.certificate));
+    CU_ASSERT_EQUAL(pki_bundle_join(arena, old.certificate, STR(""), NOW + 4000 * (int64_t)DAY).len, 0);
+    pki_pair_dispose(&old);
+    pki_pair_dispose(&new);
+}
+
+static void test_rotation_keeps_old_clients_working(void)
+{
+    ARENA_SCOPED arena = arena_new(1 << 20);
+    struct pki_pair old = make_ca("CA"), new = make_ca("CA"), serving = make_serving(&new);
+    struct error error;
+    struct str both = pki_bundle_join(arena, old.certificate, new.certificate, NOW);
+    CU_ASSERT(pki_verify(&serving, both, names, NOW, &error));
+    CU_ASSERT_FALSE(pki_verify(&serving, old.certificate, names, NOW, &error));
+    pki_pair_dispose(&old);
+    pki_pair_dispose(&new);
+    pki_pair_dispose(&serving);
+}
+
+static void test_renewal_at_two_thirds(void)
+{
+    const struct pki_facts facts = {.not_before = 0, .not_after = 90 * DAY};
+    CU_ASSERT_EQUAL(pki_renewal_time(&facts, 0), 60 * DAY);
+    CU_ASSERT(pki_renewal_time(&facts, 0.999) <= 60 * DAY + 9 * DAY / 2);
+}
+
+SUITE(pki, {"an issued pair verifies", test_issued_pair_verifies},
+      {"what must not be served", test_what_must_not_be_served},
+      {"bundles join without repeating", test_bundles_join_without_repeating},
+      {"a rotation keeps old clients working", test_rotation_keeps_old_clients_working},
+      {"renewal at two thirds", test_renewal_at_two_thirds})
