@@ -104,6 +104,7 @@ static bool evict(struct http_server *server)
     return victim != NULL;
 }
 
+/* Threads that accept at the same moment may overshoot the limit by one each. */
 enum MHD_Result connections_admit(void *cls, const struct sockaddr *address, socklen_t length)
 {
     (void)address;

@@ -1,0 +1,197 @@
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "backstop/telemetry.h"
+#include "suite.h"
+
+/* What log_write puts on standard error. */
+static char captured[64 * 1024];
+static const char *capture(enum log_level level, const char *message, const struct log_field *fields)
+{
+    int ends[2], kept = dup(STDERR_FILENO);
+    if (kept < 0 || pipe(ends) != 0)
+        return "";
+    fcntl(ends[1], F_SETPIPE_SZ, (int)sizeof captured);
+    dup2(ends[1], STDERR_FILENO);
+    log_write(level, message, fields);
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    close(ends[1]);
+    ssize_t length = read(ends[0], captured, sizeof captured - 1);
+    close(ends[0]);
+    captured[length > 0 ? length : 0] = '\0';
+    return captured;
+}
+#define CAPTURE(level, message, ...) capture(level, message, (const struct log_field[]){__VA_ARGS__, {0}})
+
+static struct str after_time(const char *line)
+{
+    const char *comma = strchr(line, ',');
+    return str_from(comma ? comma : "");
+}
+
+static void test_log_line(void)
+{
+    const char *line = CAPTURE(LOG_WARN, "listening", LOG_TEXT("address", STR(":9443")), LOG_INTEGER("port", -7),
+                               LOG_BOOLEAN("tls", true));
+    ASSERT_TEXT(after_time(line), ",\"level\":\"warn\",\"message\":\"listening\",\"address\":\":9443\",\"port\":-7,"
+                                  "\"tls\":true}\n");
+    int64_t seconds = 0;
+    struct str time = str_slice(str_from(line), 9, 33);
+    CU_ASSERT(time_parse(time, &seconds));
+    CU_ASSERT(seconds >= time_now() - 5 && seconds <= time_now());
+}
+
+static void test_log_escapes(void)
+{
+    const char *line = CAPTURE(LOG_ERROR, "m", LOG_TEXT("t", STR("a\"\\\n\x1b[31m\x7f\xc2\x9b\xc3\xa4\xff\0z")));
+    ASSERT_TEXT(after_time(line), ",\"level\":\"error\",\"message\":\"m\",\"t\":\"a\\\"\\\\\\n\\u001b[31m\\u007f\\u009b"
+                                  "\xc3\xa4\xef\xbf\xbd\\u0000z\"}\n");
+}
+
+static void test_log_absent_text(void)
+{
+    struct str absent = {NULL, 0};
+    ASSERT_TEXT(after_time(CAPTURE(LOG_ERROR, "m", LOG_TEXT("t", absent))),
+                ",\"level\":\"error\",\"message\":\"m\",\"t\":\"\"}\n");
+}
+
+static void test_log_cuts(void)
+{
+    char *big = malloc(1 << 20);
+    CU_ASSERT_FATAL(big != NULL);
+    memset(big, 1, 1 << 20);
+    struct str text = {big, 1 << 20};
+    const char *line = CAPTURE(LOG_ERROR, "m", LOG_TEXT("t", text));
+    CU_ASSERT(strlen(line) > 2048 * 6 && strlen(line) < 2048 * 6 + 200);
+    CU_ASSERT(strstr(line, "...\"}\n") != NULL);
+    free(big);
+}
+
+static void test_log_levels(void)
+{
+    enum log_level level = LOG_INFO;
+    CU_ASSERT(log_level_parse(STR("debug"), &level) && level == LOG_DEBUG);
+    CU_ASSERT(!log_level_parse(STR("Debug"), &level) && !log_level_parse(STR(""), &level));
+    log_set_level(LOG_ERROR);
+    CU_ASSERT_STRING_EQUAL(capture(LOG_WARN, "hidden", NULL), "");
+    CU_ASSERT(strlen(capture(LOG_ERROR, "shown", NULL)) > 0);
+    log_set_level(LOG_INFO);
+}
+
+static bool metrics_have(const char *text)
+{
+    BUF_SCOPED out;
+    buf_init(&out, 1 << 20);
+    metrics_write(&out);
+    bool found = !out.failed && str_contains(buf_str(&out), str_from(text));
+    if (!found)
+        fprintf(stderr, "\n    no %s in:\n%.*s", text, STR_ARG(buf_str(&out)));
+    return found;
+}
+
+static void test_counter(void)
+{
+    metric_add(METRIC_REVIEWS, 1, "managements", "UPDATE", "denied", NULL);
+    metric_add(METRIC_REVIEWS, 2, "managements", "UPDATE", "denied", NULL);
+    CU_ASSERT(metrics_have("# TYPE backstop_reviews_total counter\n"));
+    CU_ASSERT(
+        metrics_have("backstop_reviews_total{resource=\"managements\",operation=\"UPDATE\",decision=\"denied\"} 3\n"));
+}
+
+static void test_gauge(void)
+{
+    CU_ASSERT(metrics_have("backstop_inventory_problems 0\n"));
+    metric_set(METRIC_INVENTORY_PROBLEMS, 3, NULL);
+    metric_set(METRIC_INVENTORY_PROBLEMS, 2, NULL);
+    CU_ASSERT(metrics_have("backstop_inventory_problems 2\n"));
+}
+
+static void test_histogram(void)
+{
+    metric_observe(METRIC_REVIEW_SECONDS, 0.0005, "restores", NULL);
+    metric_observe(METRIC_REVIEW_SECONDS, 0.02, "restores", NULL);
+    metric_observe(METRIC_REVIEW_SECONDS, 99, "restores", NULL);
+    CU_ASSERT(metrics_have("backstop_review_duration_seconds_bucket{resource=\"restores\",le=\"0.00025\"} 0\n"));
+    CU_ASSERT(metrics_have("backstop_review_duration_seconds_bucket{resource=\"restores\",le=\"0.0005\"} 1\n"));
+    CU_ASSERT(metrics_have("backstop_review_duration_seconds_bucket{resource=\"restores\",le=\"5\"} 2\n"));
+    CU_ASSERT(metrics_have("backstop_review_duration_seconds_bucket{resource=\"restores\",le=\"+Inf\"} 3\n"));
+    CU_ASSERT(metrics_have("backstop_review_duration_seconds_sum{resource=\"restores\"} 99.0205\n"));
+    CU_ASSERT(metrics_have("backstop_review_duration_seconds_count{resource=\"restores\"} 3\n"));
+}
+
+static void test_label_escapes(void)
+{
+    metric_add(METRIC_EFFECTS, 1, "a\"b\\c\nd", "ok", NULL);
+    CU_ASSERT(metrics_have("backstop_effects_total{kind=\"a\\\"b\\\\c\\nd\",result=\"ok\"} 1\n"));
+}
+
+/* A label that an outsider can choose must not eat the memory. */
+static void test_series_limit(void)
+{
+    for (int i = 0; i < 10 * METRIC_SERIES_LIMIT; i++) {
+        char code[16];
+        snprintf(code, sizeof code, "%d", 1000 + i);
+        metric_add(METRIC_HTTP_RESPONSES, 1, (const char *)code, NULL);
+    }
+    char rest[80];
+    BUF_SCOPED out;
+    buf_init(&out, 1 << 20);
+    metrics_write(&out);
+    struct str text = buf_str(&out), line;
+    int series = 0, total = 0;
+    while (str_cut(&text, '\n', &line)) {
+        int64_t value;
+        if (!str_starts(line, STR("backstop_http_responses_total{code=\"")))
+            continue;
+        struct str tail = line, head;
+        while (str_cut(&tail, ' ', &head) && tail.ptr)
+            line = tail;
+        CU_ASSERT(str_to_int64(line, &value));
+        series++;
+        total += (int)value;
+    }
+    snprintf(rest, sizeof rest, "code=\"other\"} ");
+    CU_ASSERT(metrics_have(rest));
+    CU_ASSERT_EQUAL(series, METRIC_SERIES_LIMIT + 1);
+    CU_ASSERT(total >= 10 * METRIC_SERIES_LIMIT);
+}
+
+static void *count_many(void *context)
+{
+    for (int i = 0; i < 10000; i++) {
+        metric_add(METRIC_SETTINGS_RELOADS, 1, i % 2 ? "ok" : "failed", NULL);
+        metric_observe(METRIC_REVIEW_SECONDS, 0.5, "threads", NULL);
+    }
+    return context;
+}
+
+static void test_threads(void)
+{
+    pthread_t threads[4];
+    for (size_t i = 0; i < LENGTH_OF(threads); i++)
+        CU_ASSERT_FATAL(pthread_create(&threads[i], NULL, count_many, NULL) == 0);
+    for (size_t i = 0; i < LENGTH_OF(threads); i++)
+        pthread_join(threads[i], NULL);
+    CU_ASSERT(metrics_have("backstop_settings_reloads_total{result=\"ok\"} 20000\n"));
+    CU_ASSERT(metrics_have("backstop_settings_reloads_total{result=\"failed\"} 20000\n"));
+    CU_ASSERT(metrics_have("backstop_review_duration_seconds_count{resource=\"threads\"} 40000\n"));
+}
+
+static void test_docs(void)
+{
+    BUF_SCOPED out;
+    buf_init(&out, 1 << 20);
+    metrics_write_docs(&out);
+    CU_ASSERT(
+        str_contains(buf_str(&out), STR("| `backstop_reviews_total` | counter | resource,operation,decision | ")));
+}
+
+SUITE(telemetry, {"a log line is one JSON object", test_log_line}, {"log texts are escaped", test_log_escapes},
+      {"an absent text is logged as empty", test_log_absent_text}, {"log texts are cut", test_log_cuts},
+      {"log levels", test_log_levels}, {"counters", test_counter}, {"gauges", test_gauge},
+      {"histograms are cumulative", test_histogram}, {"labels are escaped", test_label_escapes},
+      {"series are bounded", test_series_limit}, {"counting from many threads", test_threads},
+      {"metrics document themselves", test_docs})
