@@ -86,7 +86,7 @@ void number_write_key(struct buf *buf, double value)
     struct decimal decimal = shortest((double)(float)value, true);
     if (decimal.negative)
         buf_putc(buf, '-');
-    if (decimal.exponent < -4 || decimal.exponent >= 6 + 15)
+    if (decimal.exponent < -4 || decimal.exponent >= 6)
         write_scientific(buf, &decimal, 2);
     else
         write_positional(buf, &decimal);

@@ -93,6 +93,19 @@ static bool parse_integer(struct str text, struct yaml_scalar *scalar)
     return !sign;
 }
 
+/* go-yaml reads what follows "0b" as a number of its own, so 0b-1 is -1. */
+static bool parse_signed_binary(struct str text, struct yaml_scalar *scalar)
+{
+    if (text.len < 4 || text.ptr[0] != '0' || text.ptr[1] != 'b' || (text.ptr[2] != '-' && text.ptr[2] != '+'))
+        return false;
+    uint64_t natural;
+    if (!parse_digits(str_slice(text, 3, text.len), 2, &natural) || natural > INT64_MAX)
+        return false;
+    scalar->kind = SCALAR_INTEGER;
+    scalar->integer = text.ptr[2] == '-' ? -(int64_t)natural : (int64_t)natural;
+    return true;
+}
+
 /* ---- floating point ------------------------------------------------------- */
 
 static size_t skip_digits(struct str text, size_t at)
@@ -137,8 +150,20 @@ static bool parse_float(struct str text, struct yaml_scalar *scalar)
     return isfinite(scalar->real);
 }
 
+/* strconv.ParseFloat takes underscores between digits only; elsewhere go-yaml drops them all first. */
+static bool underscores_separate_digits(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] == '_' &&
+            (i == 0 || i + 1 == text.len || digit_of(text.ptr[i - 1]) > 9 || digit_of(text.ptr[i + 1]) > 9))
+            return false;
+    return true;
+}
+
 static bool resolve_number(struct arena *arena, struct str text, struct yaml_scalar *scalar)
 {
+    if (*text.ptr == '.' && !underscores_separate_digits(text))
+        return false;
     char *plain = arena_alloc(arena, text.len + 1);
     size_t length = 0;
     if (!plain)
@@ -147,7 +172,7 @@ static bool resolve_number(struct arena *arena, struct str text, struct yaml_sca
         if (text.ptr[i] != '_')
             plain[length++] = text.ptr[i];
     struct str digits = {plain, length};
-    return (*text.ptr != '.' && parse_integer(digits, scalar)) || parse_float(digits, scalar);
+    return parse_integer(digits, scalar) || parse_float(digits, scalar) || parse_signed_binary(digits, scalar);
 }
 
 /* ---- timestamps ----------------------------------------------------------- */

@@ -46,9 +46,22 @@ static bool is_sexagesimal(struct str text)
            strspn(text.ptr, "+-0123456789_:.") >= text.len;
 }
 
+/* Breaks that YAML would fold or normalise, and the mark that it would drop. */
+static bool has_odd_break(struct str text)
+{
+    static const struct str odd[] = {STR_INIT("\r"), STR_INIT("\xc2\x85"), STR_INIT("\xe2\x80\xa8"),
+                                     STR_INIT("\xe2\x80\xa9"), STR_INIT("\xef\xbb\xbf")};
+    for (size_t i = 0; i < LENGTH_OF(odd); i++)
+        if (str_contains(text, odd[i]))
+            return true;
+    return false;
+}
+
 static yaml_scalar_style_t style_of(struct writer *writer, struct str text)
 {
     struct yaml_scalar scalar;
+    if (has_odd_break(text))
+        return YAML_DOUBLE_QUOTED_SCALAR_STYLE;
     if (text.len > 0 && memchr(text.ptr, '\n', text.len))
         return YAML_LITERAL_SCALAR_STYLE;
     if (!yaml_resolve(writer->arena, text, &scalar) || scalar.kind != SCALAR_STRING || is_sexagesimal(text))
@@ -117,6 +130,15 @@ static bool write_document(struct writer *writer, struct json_object *tree)
            emit(writer, yaml_stream_end_event_initialize(&event), &event);
 }
 
+/* libyaml ends a stream with "..." when some text in it ends with blank lines. */
+static void drop_end_marker(struct buf *buf)
+{
+    if (!buf->failed && str_ends(buf_str(buf), STR("\n...\n"))) {
+        buf->len -= 4;
+        buf->data[buf->len] = '\0';
+    }
+}
+
 void yaml_write(struct buf *buf, struct json_object *tree)
 {
     ARENA_SCOPED arena = arena_new(SCRATCH_LIMIT);
@@ -131,4 +153,5 @@ void yaml_write(struct buf *buf, struct json_object *tree)
     if (!write_document(&writer, tree))
         buf->failed = true;
     yaml_emitter_delete(&writer.emitter);
+    drop_end_marker(buf);
 }
