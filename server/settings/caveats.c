@@ -1,0 +1,109 @@
+#include <string.h>
+
+#include "settings.h"
+
+enum { BUILTIN_RESOURCES = 4 };
+
+/* k0rdent documentation, "Restoration: Caveats". It names the webhook configurations
+ * in the singular, which Velero resolves by discovery; the plural says the same and
+ * needs none. Azure's are CRDs that a fresh cluster does not have yet: there only
+ * the plural matches, which is what the documentation uses. */
+static const struct {
+    const char *provider, *component, *excluded[BUILTIN_RESOURCES];
+} builtin[] = {
+    {"infrastructure-azure",
+     "cluster-api-provider-azure",
+     {"natgateways.network.azure.com", "resourcegroups.resources.azure.com", "virtualnetworks.network.azure.com",
+      "virtualnetworkssubnets.network.azure.com"}},
+    {"infrastructure-vsphere",
+     "cluster-api-provider-vsphere",
+     {"mutatingwebhookconfigurations.admissionregistration.k8s.io",
+      "validatingwebhookconfigurations.admissionregistration.k8s.io"}},
+};
+
+static struct provider_caveat *add_rows(struct arena *arena, struct settings *settings, size_t count)
+{
+    struct provider_caveat *rows = arena_array(arena, settings->caveat_count + count + 1, sizeof *rows);
+    if (!rows)
+        return NULL;
+    if (settings->caveat_count)
+        memcpy(rows, settings->caveats, settings->caveat_count * sizeof *rows);
+    struct provider_caveat *fresh = rows + settings->caveat_count;
+    settings->caveats = rows;
+    settings->caveat_count += count;
+    return fresh;
+}
+
+bool settings_add_builtin_caveats(struct arena *arena, struct settings *settings)
+{
+    struct provider_caveat *rows = add_rows(arena, settings, LENGTH_OF(builtin));
+    for (size_t i = 0; rows && i < LENGTH_OF(builtin); i++) {
+        rows[i].provider = str_from(builtin[i].provider);
+        rows[i].component = str_from(builtin[i].component);
+        for (size_t r = 0; r < BUILTIN_RESOURCES && builtin[i].excluded[r]; r++)
+            strlist_add(arena, &rows[i].excluded_resources, str_from(builtin[i].excluded[r]));
+    }
+    return rows && !arena_failed(arena);
+}
+
+static bool read_member(struct arena *arena, struct provider_caveat *caveat, struct str name, struct json_object *value,
+                        struct error *error)
+{
+    static const struct str members[] = {STR_INIT("provider"), STR_INIT("component"), STR_INIT("excludedResources")};
+    struct str shown = settings_show(arena, value);
+    if (str_eq(name, members[2]))
+        return settings_read_texts(arena, &caveat->excluded_resources, &rule_resource, value, error) ||
+               settings_fail_in(error, ".excludedResources");
+    bool provider = str_eq(name, members[0]);
+    if (!provider && !str_eq(name, members[1])) {
+        struct str near = str_nearest(name, members, LENGTH_OF(members));
+        error_set(error, 422, "no such key; %s%.*s%s", near.len ? "did you mean " : "a caveat has provider, component ",
+                  STR_ARG(near), near.len ? "?" : "and excludedResources");
+        return settings_fail_in(error, ".%.*s", STR_ARG(name));
+    }
+    const struct text_rule *rule = provider ? &rule_provider : &rule_component;
+    if (!rule->accepts(json_str(value))) {
+        error_set(error, 422, "%.*s: expected %s", STR_ARG(shown), rule->expected);
+        return settings_fail_in(error, ".%.*s", STR_ARG(name));
+    }
+    *(provider ? &caveat->provider : &caveat->component) = arena_copy(arena, json_str(value));
+    return true;
+}
+
+static bool read_caveat(struct arena *arena, struct provider_caveat *caveat, struct json_object *item,
+                        struct error *error)
+{
+    if (!json_object_is_type(item, json_type_object)) {
+        struct str shown = settings_show(arena, item);
+        return error_set(error, 422, "%.*s: expected a mapping with provider, component and excludedResources",
+                         STR_ARG(shown));
+    }
+    json_object_object_foreach(item, name, value)
+    {
+        if (!read_member(arena, caveat, str_from(name), value, error))
+            return false;
+    }
+    if (!caveat->provider.len && !caveat->component.len)
+        return error_set(error, 422, "names no provider; add provider: infrastructure-NAME");
+    if (!caveat->excluded_resources.len)
+        return error_set(error, 422, "excludes nothing; add excludedResources: [plural.group, ...]");
+    return true;
+}
+
+bool settings_read_caveats(struct arena *arena, struct settings *settings, const struct settings_key *key,
+                           struct json_object *value, struct error *error)
+{
+    (void)key;
+    struct str shown = settings_show(arena, value);
+    if (!json_object_is_type(value, json_type_array))
+        return error_set(error, 422, "%.*s: expected a list of provider, component and excludedResources",
+                         STR_ARG(shown));
+    size_t count = json_len(value);
+    struct provider_caveat *rows = add_rows(arena, settings, count);
+    if (!rows)
+        return error_set(error, 500, "out of memory");
+    for (size_t i = 0; i < count; i++)
+        if (!read_caveat(arena, &rows[i], json_item(value, i), error))
+            return settings_fail_in(error, "[%zu]", i);
+    return true;
+}

@@ -1,0 +1,265 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "settings.h"
+
+enum { ARENA_LIMIT = 16 << 20, FILE_LIMIT = 1 << 20, KEYS_MAX = 64 };
+
+struct loaded {
+    struct settings settings; /* first: callers hold this */
+    struct arena *arena;
+};
+
+static void destroy(struct shared *shared)
+{
+    struct loaded *loaded = (struct loaded *)shared;
+    arena_free(loaded->arena);
+    free(loaded);
+}
+
+struct settings *settings_defaults(struct error *error)
+{
+    struct loaded *loaded = calloc(1, sizeof *loaded);
+    if (!loaded || !(loaded->arena = arena_new(ARENA_LIMIT))) {
+        free(loaded);
+        error_set(error, 500, "out of memory");
+        return NULL;
+    }
+    shared_init(&loaded->settings.shared, destroy);
+    size_t count;
+    const struct settings_key *keys = settings_keys(&count);
+    bool good =
+        settings_add_builtin_caveats(loaded->arena, &loaded->settings) || error_set(error, 500, "out of memory");
+    for (size_t i = 0; good && i < count; i++)
+        good = settings_read_default(loaded->arena, &loaded->settings, &keys[i], error);
+    if (good)
+        return &loaded->settings;
+    shared_release(&loaded->settings.shared);
+    return NULL;
+}
+
+/* One pass over a document: what it reads into and from. */
+struct reader {
+    struct arena *arena; /* of the settings */
+    struct settings *settings;
+    const struct yaml_document *document;
+    struct error *error;
+};
+
+static bool is_plain(const char *path)
+{
+    for (; *path; path++)
+        if (*path <= ' ' || *path > '~')
+            return false;
+    return true;
+}
+
+/* Adds the place to what is in the error. Always false. */
+static bool fail_in(struct reader *reader, const char *path)
+{
+    struct error *error = reader->error;
+    settings_fail_in(error, "%s", path);
+    error->position = yaml_line(reader->document, str_from(error->field));
+    struct str shown = str_from(error->field);
+    if (!is_plain(error->field))
+        shown = arena_quote(reader->arena, shown);
+    return error_wrap(error, "%.*s", STR_ARG(shown));
+}
+
+static bool fail(struct reader *reader, const char *path, const char *format, ...) PRINTF_LIKE(3, 4);
+
+static bool fail(struct reader *reader, const char *path, const char *format, ...)
+{
+    char message[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    error_set(reader->error, 422, "%s", message);
+    return fail_in(reader, path);
+}
+
+/* The names a mapping may have: of the top level when `section` is absent. */
+static size_t names_in(struct str section, struct str names[KEYS_MAX])
+{
+    size_t count, found = 0;
+    const struct settings_key *keys = settings_keys(&count);
+    if (!section.len) {
+        names[found++] = STR("apiVersion");
+        names[found++] = STR("kind");
+    }
+    for (size_t i = 0; i < count && found < KEYS_MAX; i++) {
+        struct str rest = str_from(keys[i].path), head;
+        str_cut(&rest, '.', &head);
+        struct str name = section.len ? rest : head;
+        bool here = section.len ? str_eq(head, section) && rest.ptr : true;
+        if (here && (found == 0 || !str_eq(names[found - 1], name)))
+            names[found++] = name;
+    }
+    return found;
+}
+
+/* A key that stands in the wrong section is shown its place. */
+static const char *path_of_leaf(struct str leaf)
+{
+    size_t count;
+    const struct settings_key *keys = settings_keys(&count);
+    for (size_t i = 0; i < count; i++) {
+        struct str rest = str_from(keys[i].path), head;
+        str_cut(&rest, '.', &head);
+        if (str_eq(rest.ptr ? rest : head, leaf))
+            return keys[i].path;
+    }
+    return NULL;
+}
+
+static const struct settings_key *find_key(const char *path)
+{
+    size_t count;
+    const struct settings_key *keys = settings_keys(&count);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(keys[i].path, path) == 0)
+            return &keys[i];
+    return NULL;
+}
+
+static bool explain_unknown(struct reader *reader, struct str section, struct str name, const char *path)
+{
+    struct str names[KEYS_MAX];
+    size_t count = names_in(section, names);
+    struct str near = str_nearest(name, names, count);
+    const char *elsewhere = path_of_leaf(name);
+    struct str leaf = name, head;
+    str_cut(&leaf, '.', &head);
+    if (!section.len && find_key(path))
+        return fail(reader, path, "no such key; write %.*s inside %.*s", STR_ARG(leaf), STR_ARG(head));
+    if (elsewhere)
+        return fail(reader, path, "no such key; did you mean %s?", elsewhere);
+    if (near.len)
+        return fail(reader, path, "no such key; did you mean %.*s?", STR_ARG(near));
+    BUF_SCOPED list;
+    buf_init(&list, 400);
+    for (size_t i = 0; i < count; i++)
+        buf_printf(&list, "%s%.*s", i ? ", " : "", STR_ARG(names[i]));
+    return fail(reader, path, "no such key; there are %.*s", STR_ARG(buf_str(&list)));
+}
+
+static bool fail_unknown(struct reader *reader, struct str section, struct str name, const char *path)
+{
+    explain_unknown(reader, section, name, path);
+    struct str bracketed = arena_printf(reader->arena, "%.*s[%.*s]", STR_ARG(section), STR_ARG(name));
+    reader->error->position = yaml_line(reader->document, bracketed); /* the name may hold dots */
+    return false;
+}
+
+static bool read_section(struct reader *reader, const char *section, struct json_object *tree)
+{
+    if (!tree) /* every key commented out */
+        return true;
+    if (!json_object_is_type(tree, json_type_object)) {
+        struct str shown = settings_show(reader->arena, tree);
+        return fail(reader, section, "%.*s: expected a mapping of keys", STR_ARG(shown));
+    }
+    json_object_object_foreach(tree, name, value)
+    {
+        char path[sizeof reader->error->field];
+        snprintf(path, sizeof path, "%s.%s", section, name);
+        const struct settings_key *key = find_key(path);
+        if (!key)
+            return fail_unknown(reader, str_from(section), str_from(name), path);
+        if (!settings_read_value(reader->arena, reader->settings, key, value, reader->error))
+            return fail_in(reader, path);
+    }
+    return true;
+}
+
+static bool check_constant(struct reader *reader, const char *name, const char *expected)
+{
+    struct json_object *value = json_get(reader->document->tree, name);
+    struct str shown = settings_show(reader->arena, value);
+    if (!value)
+        return fail(reader, name, "missing; write %s: %s", name, expected);
+    if (!str_is(json_str(value), expected))
+        return fail(reader, name, "%.*s: expected %s", STR_ARG(shown), expected);
+    return true;
+}
+
+static bool read_document(struct reader *reader)
+{
+    struct json_object *tree = reader->document->tree;
+    if (!json_object_is_type(tree, json_type_object)) {
+        struct str shown = settings_show(reader->arena, tree);
+        return error_at(reader->error, 422, reader->document->line, "%.*s: expected a mapping of keys", STR_ARG(shown));
+    }
+    if (!check_constant(reader, "apiVersion", SETTINGS_API_VERSION) || !check_constant(reader, "kind", SETTINGS_KIND))
+        return false;
+    struct str names[KEYS_MAX];
+    size_t count = names_in((struct str){NULL, 0}, names);
+    json_object_object_foreach(tree, name, value)
+    {
+        const struct settings_key *key = find_key(name);
+        bool known = false;
+        for (size_t i = 0; i < count; i++)
+            known |= str_is(names[i], name);
+        if (!known)
+            return fail_unknown(reader, (struct str){NULL, 0}, str_from(name), name);
+        if (strcmp(name, "apiVersion") == 0 || strcmp(name, "kind") == 0)
+            continue;
+        if (!key && !read_section(reader, name, value))
+            return false;
+        if (key && !settings_read_value(reader->arena, reader->settings, key, value, reader->error))
+            return fail_in(reader, name);
+    }
+    return true;
+}
+
+static bool read_all(struct str yaml, struct settings *settings, struct error *error)
+{
+    ARENA_SCOPED scratch = arena_new(ARENA_LIMIT);
+    struct yaml_document *documents = NULL;
+    const struct yaml_options strict = {.reject_duplicates = true, .node_limit = 10000, .depth_limit = 20};
+    if (!scratch)
+        return error_set(error, 500, "out of memory");
+    if (!yaml_load(scratch, yaml, &strict, &documents, error))
+        return false;
+    struct arena *arena = ((struct loaded *)(void *)settings)->arena;
+    struct reader reader = {.arena = arena, .settings = settings, .error = error};
+    for (struct yaml_document *document = documents; document; document = document->next) {
+        if (!document->tree)
+            continue;
+        if (reader.document)
+            return error_at(error, 422, document->line, "a second document; settings are one document");
+        reader.document = document;
+        if (!read_document(&reader))
+            return false;
+    }
+    return arena_failed(arena) ? error_set(error, 500, "out of memory") : true;
+}
+
+struct settings *settings_parse(struct str yaml, struct error *error)
+{
+    struct settings *settings = settings_defaults(error);
+    if (!settings || read_all(yaml, settings, error))
+        return settings;
+    shared_release(&settings->shared);
+    return NULL;
+}
+
+struct settings *settings_load_file(const char *path, struct error *error)
+{
+    struct str text;
+    ARENA_SCOPED scratch = arena_new(2 * FILE_LIMIT + 4096);
+    if (!scratch) {
+        error_set(error, 500, "out of memory");
+        return NULL;
+    }
+    if (!file_read(scratch, path, FILE_LIMIT, &text, error))
+        return NULL;
+    struct settings *settings = settings_parse(text, error);
+    if (!settings && error->position > 0)
+        error_wrap(error, "%s: line %lld", path, (long long)error->position);
+    else if (!settings)
+        error_wrap(error, "%s", path);
+    return settings;
+}

@@ -1,0 +1,163 @@
+#include <string.h>
+
+#include "settings.h"
+
+#define DURATION_PATTERN "^([0-9]+(\\.[0-9]*)?(h|m|s|ms))+$|^0$"
+
+/* json-c's adders take the value; a NULL value (out of memory) is stored as null
+ * and the schema's test would tell. */
+static void put(struct json_object *object, const char *key, struct json_object *value)
+{
+    if (json_object_object_add(object, key, value) != 0)
+        json_object_put(value);
+}
+
+static void put_text(struct json_object *object, const char *key, const char *text)
+{
+    put(object, key, json_object_new_string(text));
+}
+
+static struct json_object *put_object(struct json_object *object, const char *key)
+{
+    struct json_object *child = json_object_new_object();
+    put(object, key, child);
+    return child;
+}
+
+static struct json_object *put_array(struct json_object *object, const char *key)
+{
+    struct json_object *child = json_object_new_array();
+    put(object, key, child);
+    return child;
+}
+
+static void add_text(struct json_object *array, struct str text)
+{
+    json_object_array_add(array, json_object_new_string_len(text.ptr, (int)text.len));
+}
+
+static struct json_object *put_mapping(struct json_object *schema)
+{
+    put_text(schema, "type", "object");
+    put(schema, "additionalProperties", json_object_new_boolean(false));
+    return put_object(schema, "properties");
+}
+
+static void write_text(struct json_object *schema, const struct text_rule *rule)
+{
+    put_text(schema, "type", "string");
+    put_text(schema, "pattern", rule->pattern);
+}
+
+static void write_texts(struct json_object *schema, const struct text_rule *rule)
+{
+    put_text(schema, "type", "array");
+    write_text(put_object(schema, "items"), rule);
+}
+
+static void write_caveats(struct json_object *schema)
+{
+    put_text(schema, "type", "array");
+    struct json_object *item = put_object(schema, "items"), *members = put_mapping(item);
+    struct json_object *provider = put_object(members, "provider");
+    put_text(provider, "description", "The provider's Cluster API name, such as infrastructure-azure.");
+    write_text(provider, &rule_provider);
+    struct json_object *component = put_object(members, "component");
+    put_text(component, "description", "Its name in Management.spec.providers, such as cluster-api-provider-azure.");
+    write_text(component, &rule_component);
+    struct json_object *excluded = put_object(members, "excludedResources");
+    put_text(excluded, "description", "What a Restore must leave out, as plural.group.");
+    write_texts(excluded, &rule_resource);
+    put(excluded, "minItems", json_object_new_int(1));
+    add_text(put_array(item, "required"), STR("excludedResources"));
+}
+
+static void write_default(struct json_object *schema, const struct settings_key *key)
+{
+    struct str rest = str_from(key->fallback), item;
+    if (key->type == KEY_BOOL) {
+        put(schema, "default", json_object_new_boolean(str_is(rest, "true")));
+    } else if (key->type == KEY_TEXTS || key->type == KEY_CAVEATS) {
+        struct json_object *list = put_array(schema, "default");
+        while (rest.len && str_cut(&rest, ',', &item))
+            add_text(list, item);
+    } else {
+        put_text(schema, "default", key->fallback);
+    }
+}
+
+static void write_key(struct json_object *schema, const struct settings_key *key)
+{
+    put_text(schema, "description", key->help);
+    switch (key->type) {
+    case KEY_TEXT:
+        write_text(schema, key->rule);
+        break;
+    case KEY_BOOL:
+        put_text(schema, "type", "boolean");
+        break;
+    case KEY_DURATION:
+        put_text(schema, "type", "string");
+        put_text(schema, "pattern", DURATION_PATTERN);
+        break;
+    case KEY_VERDICT: {
+        struct json_object *words = put_array(schema, "enum");
+        for (size_t i = 0; i < LENGTH_OF(verdict_words); i++)
+            add_text(words, str_from(verdict_words[i]));
+        break;
+    }
+    case KEY_TEXTS:
+        write_texts(schema, key->rule);
+        break;
+    case KEY_CAVEATS:
+        write_caveats(schema);
+        break;
+    }
+    write_default(schema, key);
+}
+
+/* The properties that hold this key: those of its section, made when first met. */
+static struct json_object *section_of(struct json_object *properties, struct str head)
+{
+    char name[64];
+    if (head.len >= sizeof name)
+        return properties;
+    memcpy(name, head.ptr, head.len);
+    name[head.len] = '\0';
+    struct json_object *section = json_get(properties, name);
+    if (section)
+        return json_get(section, "properties");
+    section = put_object(properties, name);
+    struct json_object *members = put_mapping(section);
+    struct json_object *types = json_object_new_array(); /* null: all keys commented out */
+    add_text(types, STR("object"));
+    add_text(types, STR("null"));
+    put(section, "type", types);
+    return members;
+}
+
+void settings_write_schema(struct buf *out)
+{
+    struct json_object *schema = json_object_new_object();
+    put_text(schema, "$schema", "https://json-schema.org/draft/2020-12/schema");
+    put_text(schema, "$id", "https://" SETTINGS_API_VERSION "/settings.schema.json");
+    put_text(schema, "title", "backstop settings");
+    struct json_object *properties = put_mapping(schema);
+    put_text(put_object(properties, "apiVersion"), "const", SETTINGS_API_VERSION);
+    put_text(put_object(properties, "kind"), "const", SETTINGS_KIND);
+    struct json_object *required = put_array(schema, "required");
+    add_text(required, STR("apiVersion"));
+    add_text(required, STR("kind"));
+    size_t count;
+    const struct settings_key *keys = settings_keys(&count);
+    for (size_t i = 0; i < count; i++) {
+        struct str rest = str_from(keys[i].path), head;
+        str_cut(&rest, '.', &head);
+        struct json_object *members = rest.ptr ? section_of(properties, head) : properties;
+        write_key(put_object(members, rest.ptr ? rest.ptr : keys[i].path), &keys[i]);
+    }
+    const int style = JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE;
+    buf_puts(out, json_object_to_json_string_ext(schema, style));
+    buf_putc(out, '\n');
+    json_object_put(schema);
+}

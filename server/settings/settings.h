@@ -1,0 +1,47 @@
+/* settings' own room: the table of keys. */
+#ifndef BACKSTOP_SETTINGS_PRIVATE_H
+#define BACKSTOP_SETTINGS_PRIVATE_H
+
+#include "backstop/json.h"
+#include "backstop/settings.h"
+
+enum key_type { KEY_TEXT, KEY_BOOL, KEY_DURATION, KEY_VERDICT, KEY_TEXTS, KEY_CAVEATS };
+
+/* What a text must look like: the pattern is for editors (the JSON Schema), the
+ * function decides, `expected` tells the user. */
+struct text_rule {
+    const char *pattern, *expected;
+    bool (*accepts)(struct str text);
+};
+extern const struct text_rule rule_namespace, rule_zone, rule_provider, rule_component, rule_resource, rule_account;
+
+/* One row per key of the file. */
+struct settings_key {
+    const char *path; /* section.key, or key */
+    enum key_type type;
+    size_t offset;                /* in struct settings */
+    const char *fallback;         /* the default as the file would say it; lists: comma-separated */
+    const struct text_rule *rule; /* texts and items of lists */
+    int64_t least, most;          /* durations, in seconds */
+    const char *help;
+};
+const struct settings_key *settings_keys(size_t *count);
+extern const char *const verdict_words[3];
+
+/* Reads one value into its place; on failure error->message says what was wrong
+ * with it and error->field where inside it ("[2].provider"). */
+bool settings_read_value(struct arena *arena, struct settings *settings, const struct settings_key *key,
+                         struct json_object *value, struct error *error) MUST_CHECK;
+bool settings_read_default(struct arena *arena, struct settings *settings, const struct settings_key *key,
+                           struct error *error) MUST_CHECK;
+bool settings_read_caveats(struct arena *arena, struct settings *settings, const struct settings_key *key,
+                           struct json_object *value, struct error *error) MUST_CHECK;
+bool settings_read_texts(struct arena *arena, struct strlist *list, const struct text_rule *rule,
+                         struct json_object *value, struct error *error) MUST_CHECK;
+bool settings_add_builtin_caveats(struct arena *arena, struct settings *settings) MUST_CHECK;
+/* A value as a message may show it. */
+struct str settings_show(struct arena *arena, struct json_object *value);
+/* Puts `outer` before error->field. Always false. */
+bool settings_fail_in(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
+
+#endif

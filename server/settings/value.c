@@ -1,0 +1,158 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "settings.h"
+
+struct str settings_show(struct arena *arena, struct json_object *value)
+{
+    if (json_object_is_type(value, json_type_string))
+        return arena_quote(arena, json_str(value));
+    if (json_object_is_type(value, json_type_object))
+        return STR("a mapping");
+    if (json_object_is_type(value, json_type_array))
+        return STR("a list");
+    BUF_SCOPED text;
+    buf_init(&text, 64);
+    json_write_tree(&text, value);
+    return text.failed ? STR("a value") : arena_copy(arena, buf_str(&text));
+}
+
+bool settings_fail_in(struct error *error, const char *format, ...)
+{
+    char inner[sizeof error->field];
+    memcpy(inner, error->field, sizeof inner);
+    va_list args;
+    va_start(args, format);
+    int used = vsnprintf(error->field, sizeof error->field, format, args);
+    va_end(args);
+    if (used >= 0 && (size_t)used < sizeof error->field)
+        snprintf(error->field + used, sizeof error->field - (size_t)used, "%s", inner);
+    return false;
+}
+
+/* "1d", "2w" and "30" are what people write first. */
+static bool fail_duration(struct arena *arena, struct json_object *value, struct error *error)
+{
+    struct str shown = settings_show(arena, value), text = json_str(value);
+    int64_t number = 0;
+    char unit = text.len ? text.ptr[text.len - 1] : '\0';
+    struct str digits = str_slice(text, 0, text.len ? text.len - 1 : 0);
+    int64_t hours = unit == 'd' ? 24 : unit == 'w' ? 168 : 0;
+    if (hours && digits.len < 6 && str_to_int64(digits, &number))
+        return error_set(error, 422, "%.*s: not a duration; write %lldh", STR_ARG(shown), (long long)(number * hours));
+    if (json_object_is_type(value, json_type_int) || str_to_int64(text, &number))
+        return error_set(error, 422, "%.*s: not a duration; add the unit: 30s, 15m or 1h", STR_ARG(shown));
+    return error_set(error, 422, "%.*s: not a duration; write a number with its unit, such as 30s, 15m or 1h30m",
+                     STR_ARG(shown));
+}
+
+static bool read_duration(struct arena *arena, const struct settings_key *key, struct json_object *value, int64_t *out,
+                          struct error *error)
+{
+    enum { SECOND_NS = 1000000000 };
+    int64_t nanoseconds = 0;
+    struct error ignored;
+    char bound[TIME_TEXT_SIZE];
+    struct str text = json_str(value), shown = settings_show(arena, value);
+    if (!text.len || !duration_parse(text, &nanoseconds, &ignored))
+        return fail_duration(arena, value, error);
+    int64_t seconds = nanoseconds / SECOND_NS;
+    if (nanoseconds % SECOND_NS)
+        return error_set(error, 422, "%.*s: must be whole seconds", STR_ARG(shown));
+    if (seconds < key->least)
+        return error_set(error, 422, "%.*s: must be at least %s", STR_ARG(shown), duration_format(key->least, bound));
+    if (seconds > key->most)
+        return error_set(error, 422, "%.*s: must be at most %lldh", STR_ARG(shown), (long long)(key->most / 3600));
+    *out = seconds;
+    return true;
+}
+
+static bool read_verdict(struct arena *arena, struct json_object *value, enum verdict *out, struct error *error)
+{
+    struct str words[LENGTH_OF(verdict_words)], text = json_str(value);
+    for (size_t i = 0; i < LENGTH_OF(verdict_words); i++) {
+        words[i] = str_from(verdict_words[i]);
+        if (str_eq(text, words[i])) {
+            *out = (enum verdict)i;
+            return true;
+        }
+    }
+    struct str near = str_nearest(text, words, LENGTH_OF(words)), shown = settings_show(arena, value);
+    return error_set(error, 422, "%.*s: expected allow, warn or deny%s%.*s%s", STR_ARG(shown),
+                     near.len ? "; did you mean " : "", STR_ARG(near), near.len ? "?" : "");
+}
+
+static bool read_text(struct arena *arena, const struct text_rule *rule, struct json_object *value, struct str *out,
+                      struct error *error)
+{
+    struct str text = json_str(value), shown = settings_show(arena, value);
+    if (!json_object_is_type(value, json_type_string) || !rule->accepts(text))
+        return error_set(error, 422, "%.*s: expected %s", STR_ARG(shown), rule->expected);
+    *out = arena_copy(arena, text);
+    return true;
+}
+
+bool settings_read_texts(struct arena *arena, struct strlist *list, const struct text_rule *rule,
+                         struct json_object *value, struct error *error)
+{
+    if (!json_object_is_type(value, json_type_array)) {
+        struct str shown = settings_show(arena, value);
+        return error_set(error, 422, "%.*s: expected a list, each item %s", STR_ARG(shown), rule->expected);
+    }
+    *list = (struct strlist){0};
+    size_t count = json_len(value);
+    for (size_t i = 0; i < count; i++) {
+        struct str text;
+        if (!read_text(arena, rule, json_item(value, i), &text, error))
+            return settings_fail_in(error, "[%zu]", i);
+        if (!strlist_has(list, text))
+            strlist_add(arena, list, text);
+    }
+    return true;
+}
+
+bool settings_read_value(struct arena *arena, struct settings *settings, const struct settings_key *key,
+                         struct json_object *value, struct error *error)
+{
+    void *place = (char *)settings + key->offset;
+    struct str shown;
+    if (!value)
+        return error_set(error, 422, "no value; give one or leave the key out");
+    switch (key->type) {
+    case KEY_TEXT:
+        return read_text(arena, key->rule, value, place, error);
+    case KEY_BOOL:
+        shown = settings_show(arena, value);
+        if (!json_object_is_type(value, json_type_boolean))
+            return error_set(error, 422, "%.*s: expected true or false", STR_ARG(shown));
+        *(bool *)place = json_object_get_boolean(value);
+        return true;
+    case KEY_DURATION:
+        return read_duration(arena, key, value, place, error);
+    case KEY_VERDICT:
+        return read_verdict(arena, value, place, error);
+    case KEY_TEXTS:
+        return settings_read_texts(arena, place, key->rule, value, error);
+    case KEY_CAVEATS:
+        return settings_read_caveats(arena, settings, key, value, error);
+    }
+    return false;
+}
+
+/* The default goes through the same reader as the file, so it cannot be out of bounds. */
+bool settings_read_default(struct arena *arena, struct settings *settings, const struct settings_key *key,
+                           struct error *error)
+{
+    struct json_object *value = NULL;
+    struct str rest = str_from(key->fallback), item;
+    if (key->type == KEY_BOOL)
+        value = json_object_new_boolean(str_is(rest, "true"));
+    else if (key->type != KEY_TEXTS && key->type != KEY_CAVEATS)
+        value = json_object_new_string(key->fallback);
+    else if ((value = json_object_new_array()))
+        while (rest.len && str_cut(&rest, ',', &item))
+            json_object_array_add(value, json_object_new_string_len(item.ptr, (int)item.len));
+    if (!value)
+        return error_set(error, 500, "out of memory");
+    return settings_read_value(arena, settings, key, json_own(arena, value), error);
+}

@@ -1,0 +1,247 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "backstop/settings.h"
+#include "suite.h"
+
+#define HEAD "apiVersion: backstop.k0rdent.mirantis.com/v1alpha1\nkind: Settings\n"
+
+static void release(struct settings **settings)
+{
+    if (*settings)
+        shared_release(&(*settings)->shared);
+}
+#define SETTINGS_SCOPED CLEANUP(release) struct settings *
+
+static void test_defaults(void)
+{
+    struct error error = {0};
+    SETTINGS_SCOPED s = settings_defaults(&error);
+    CU_ASSERT_FATAL(s != NULL);
+    ASSERT_TEXT(s->system_namespace, "kcm-system");
+    CU_ASSERT(s->schedules_minimum_interval == 900 && s->schedules_too_frequent == VERDICT_WARN);
+    ASSERT_TEXT(s->schedules_controller_zone, "UTC");
+    CU_ASSERT(s->storage_unknown == VERDICT_WARN && s->storage_not_durable == VERDICT_WARN);
+    CU_ASSERT(s->backups_delete_protecting == VERDICT_WARN);
+    CU_ASSERT(!s->restores_mutate_all && !s->restores_force_update && !s->restores_inject_release_modifier);
+    CU_ASSERT(s->restores_providers.len == 0);
+    CU_ASSERT(s->upgrade_gate && s->upgrade_max_backup_age == 3600 && s->upgrade_retry_after == 15);
+    CU_ASSERT(s->upgrade_retry_after_failure == 600 && s->upgrade_start_timeout == 300);
+    CU_ASSERT(s->upgrade_without_backups == VERDICT_WARN);
+    CU_ASSERT_FATAL(s->velero_service_accounts.len == 2);
+    ASSERT_TEXT(s->velero_service_accounts.items[0], "velero-server");
+    ASSERT_TEXT(s->velero_service_accounts.items[1], "velero");
+}
+
+static void test_builtin_caveats(void)
+{
+    struct error error = {0};
+    SETTINGS_SCOPED s = settings_defaults(&error);
+    CU_ASSERT_FATAL(s != NULL && s->caveat_count == 2);
+    ASSERT_TEXT(s->caveats[0].provider, "infrastructure-azure");
+    ASSERT_TEXT(s->caveats[0].component, "cluster-api-provider-azure");
+    CU_ASSERT_FATAL(s->caveats[0].excluded_resources.len == 4);
+    ASSERT_TEXT(s->caveats[0].excluded_resources.items[3], "virtualnetworkssubnets.network.azure.com");
+    ASSERT_TEXT(s->caveats[1].provider, "infrastructure-vsphere");
+    CU_ASSERT_FATAL(s->caveats[1].excluded_resources.len == 2);
+    ASSERT_TEXT(s->caveats[1].excluded_resources.items[0],
+                "mutatingwebhookconfigurations.admissionregistration.k8s.io");
+}
+
+static void test_empty_gives_defaults(void)
+{
+    static const char *const texts[] = {"", "# nothing\n", "---\n", "\n\n---\n# x\n"};
+    for (size_t i = 0; i < LENGTH_OF(texts); i++) {
+        struct error error = {0};
+        SETTINGS_SCOPED s = settings_parse(str_from(texts[i]), &error);
+        CU_ASSERT_FATAL(s != NULL);
+        CU_ASSERT(s->upgrade_max_backup_age == 3600);
+    }
+}
+
+static void test_every_key_is_read(void)
+{
+    struct error error = {0};
+    SETTINGS_SCOPED s = settings_parse(
+        STR(HEAD "systemNamespace: backups\n"
+                 "schedules: {minimumInterval: 1h30m, tooFrequent: deny, controllerTimeZone: Europe/Berlin}\n"
+                 "storage: {whenUnknown: allow, notDurable: deny}\n"
+                 "managementBackups: {deleteProtecting: deny}\n"
+                 "restores:\n  mutateAll: yes\n  forceExistingResourcePolicy: true\n  injectReleaseModifier: on\n"
+                 "  providers: [infrastructure-azure, infrastructure-azure]\n"
+                 "  providerCaveats:\n  - provider: infrastructure-example\n"
+                 "    excludedResources: [things.example.com]\n"
+                 "upgrade: {gate: false, maxBackupAge: 2h, retryAfter: 5s, retryAfterFailure: 0s, startTimeout: 1m,\n"
+                 "  withoutBackups: deny}\n"
+                 "velero: {serviceAccounts: [my-velero, 'other:velero']}\n"),
+        &error);
+    CU_ASSERT_FATAL(s != NULL);
+    ASSERT_TEXT(s->system_namespace, "backups");
+    CU_ASSERT(s->schedules_minimum_interval == 5400 && s->schedules_too_frequent == VERDICT_DENY);
+    ASSERT_TEXT(s->schedules_controller_zone, "Europe/Berlin");
+    CU_ASSERT(s->storage_unknown == VERDICT_ALLOW && s->storage_not_durable == VERDICT_DENY);
+    CU_ASSERT(s->backups_delete_protecting == VERDICT_DENY);
+    CU_ASSERT(s->restores_mutate_all && s->restores_force_update && s->restores_inject_release_modifier);
+    CU_ASSERT(s->restores_providers.len == 1);
+    CU_ASSERT_FATAL(s->caveat_count == 3);
+    ASSERT_TEXT(s->caveats[0].provider, "infrastructure-azure");
+    ASSERT_TEXT(s->caveats[2].provider, "infrastructure-example");
+    ASSERT_TEXT(s->caveats[2].excluded_resources.items[0], "things.example.com");
+    CU_ASSERT(!s->upgrade_gate && s->upgrade_max_backup_age == 7200 && s->upgrade_retry_after == 5);
+    CU_ASSERT(s->upgrade_retry_after_failure == 0 && s->upgrade_start_timeout == 60);
+    CU_ASSERT(s->upgrade_without_backups == VERDICT_DENY && s->velero_service_accounts.len == 2);
+    ASSERT_TEXT(s->velero_service_accounts.items[1], "other:velero");
+}
+
+/* Each row: what follows the head (or a whole file), the line, the field, the message. */
+static const struct {
+    const char *text;
+    int64_t line;
+    const char *field, *message;
+} bad[] = {
+    {HEAD "\n\nschedules:\n  tooFrequent: warn\n  minimunInterval: 5m\n", 7, "schedules.minimunInterval",
+     "schedules.minimunInterval: no such key; did you mean minimumInterval?"},
+    {HEAD "upgrade:\n  maxBackupAge: 1d\n", 4, "upgrade.maxBackupAge",
+     "upgrade.maxBackupAge: \"1d\": not a duration; write 24h"},
+    {HEAD "upgrade: {maxBackupAge: 2w}\n", 3, "upgrade.maxBackupAge",
+     "upgrade.maxBackupAge: \"2w\": not a duration; write 336h"},
+    {HEAD "upgrade: {retryAfter: 15}\n", 3, "upgrade.retryAfter",
+     "upgrade.retryAfter: 15: not a duration; add the unit: 30s, 15m or 1h"},
+    {HEAD "upgrade: {retryAfter: soon}\n", 3, "upgrade.retryAfter",
+     "upgrade.retryAfter: \"soon\": not a duration; write a number with its unit, such as 30s, 15m or 1h30m"},
+    {HEAD "upgrade: {retryAfter: 500ms}\n", 3, "upgrade.retryAfter",
+     "upgrade.retryAfter: \"500ms\": must be whole seconds"},
+    {HEAD "upgrade: {retryAfter: 0s}\n", 3, "upgrade.retryAfter", "upgrade.retryAfter: \"0s\": must be at least 1s"},
+    {HEAD "upgrade: {maxBackupAge: 9000h}\n", 3, "upgrade.maxBackupAge",
+     "upgrade.maxBackupAge: \"9000h\": must be at most 720h"},
+    {HEAD "upgrade: {gate: maybe}\n", 3, "upgrade.gate", "upgrade.gate: \"maybe\": expected true or false"},
+    {HEAD "upgrade: {gate: }\n", 3, "upgrade.gate", "upgrade.gate: no value; give one or leave the key out"},
+    {HEAD "storage: {notDurable: dney}\n", 3, "storage.notDurable",
+     "storage.notDurable: \"dney\": expected allow, warn or deny"},
+    {HEAD "storage: {notDurable: Deny}\n", 3, "storage.notDurable",
+     "storage.notDurable: \"Deny\": expected allow, warn or deny; did you mean deny?"},
+    {HEAD "storage: [a]\n", 3, "storage", "storage: a list: expected a mapping of keys"},
+    {HEAD "systemNamespace: KCM\n", 3, "systemNamespace",
+     "systemNamespace: \"KCM\": expected the name of a namespace (lower-case letters, digits and -, at most 63)"},
+    {HEAD "maxBackupAge: 1h\n", 3, "maxBackupAge", "maxBackupAge: no such key; did you mean upgrade.maxBackupAge?"},
+    {HEAD "upgrade.gate: true\n", 3, "upgrade.gate", "upgrade.gate: no such key; write gate inside upgrade"},
+    {HEAD "upgrades: {}\n", 3, "upgrades", "upgrades: no such key; did you mean upgrade?"},
+    {HEAD "storage: {zzzzzzzz: 1}\n", 3, "storage.zzzzzzzz",
+     "storage.zzzzzzzz: no such key; there are whenUnknown, notDurable"},
+    {HEAD "storage: {\"a\\nb\": 1}\n", 3, "storage.a\nb",
+     "\"storage.a\\nb\": no such key; there are whenUnknown, notDurable"},
+    {HEAD "restores:\n  providers:\n  - infrastructure-aws\n  - azure\n", 6, "restores.providers[1]",
+     "restores.providers[1]: \"azure\": expected the name of a Cluster API provider, such as infrastructure-azure"},
+    {HEAD "restores: {providers: infrastructure-aws}\n", 3, "restores.providers",
+     "restores.providers: \"infrastructure-aws\": expected a list, each item the name of a Cluster API provider, such "
+     "as infrastructure-azure"},
+    {HEAD "restores:\n  providerCaveats:\n  - provider: infrastructure-aws\n    excluded: [a.b]\n", 6,
+     "restores.providerCaveats[0].excluded",
+     "restores.providerCaveats[0].excluded: no such key; a caveat has provider, component and excludedResources"},
+    {HEAD "restores:\n  providerCaveats:\n  - provider: infrastructure-aws\n", 5, "restores.providerCaveats[0]",
+     "restores.providerCaveats[0]: excludes nothing; add excludedResources: [plural.group, ...]"},
+    {HEAD "restores:\n  providerCaveats:\n  - provider: infrastructure-aws\n    excludedResources: [pods]\n", 6,
+     "restores.providerCaveats[0].excludedResources[0]",
+     "restores.providerCaveats[0].excludedResources[0]: \"pods\": expected plural.group, such as "
+     "virtualnetworks.network.azure.com"},
+    {"kind: Settings\nupgrade: {}\n", 1, "apiVersion",
+     "apiVersion: missing; write apiVersion: backstop.k0rdent.mirantis.com/v1alpha1"},
+    {"apiVersion: v1\nkind: Settings\n", 1, "apiVersion",
+     "apiVersion: \"v1\": expected backstop.k0rdent.mirantis.com/v1alpha1"},
+    {"apiVersion: backstop.k0rdent.mirantis.com/v1alpha1\nkind: Setting\n", 2, "kind",
+     "kind: \"Setting\": expected Settings"},
+    {"- 1\n", 1, "", "a list: expected a mapping of keys"},
+    {HEAD "---\n" HEAD, 4, "", "a second document; settings are one document"},
+};
+
+static void test_mistakes_are_named(void)
+{
+    for (size_t i = 0; i < LENGTH_OF(bad); i++) {
+        struct error error = {0};
+        SETTINGS_SCOPED s = settings_parse(str_from(bad[i].text), &error);
+        CU_ASSERT(s == NULL);
+        ASSERT_TEXT(str_from(error.message), bad[i].message);
+        ASSERT_TEXT(str_from(error.field), bad[i].field);
+        if (error.position != bad[i].line)
+            fprintf(stderr, "\n    %s: line %lld\n", bad[i].message, (long long)error.position);
+        CU_ASSERT(error.position == bad[i].line);
+    }
+}
+
+/* YAML's own errors: refused, with a line. */
+static void test_bad_yaml(void)
+{
+    static const struct {
+        struct str text;
+        int64_t line;
+    } rows[] = {
+        {STR_INIT(HEAD "upgrade: {gate: true}\nupgrade: {gate: false}\n"), 4},
+        {STR_INIT(HEAD "upgrade:\n  gate: true\n  gate: true\n"), 5},
+        {STR_INIT(HEAD "upgrade: [1\n"), 4},
+        {STR_INIT(HEAD "a: \xff\xfe\n"), -1},
+        {STR_INIT(HEAD "a: \0b\n"), -1},
+    };
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        struct error error = {0};
+        SETTINGS_SCOPED s = settings_parse(rows[i].text, &error);
+        CU_ASSERT(s == NULL);
+        CU_ASSERT(error.message[0] != '\0');
+        if (rows[i].line > 0 && error.position != rows[i].line)
+            fprintf(stderr, "\n    %s: line %lld\n", error.message, (long long)error.position);
+        CU_ASSERT(rows[i].line < 0 || error.position == rows[i].line);
+    }
+}
+
+static void test_hostile_sizes(void)
+{
+    BUF_SCOPED text;
+    buf_init(&text, 1 << 20);
+    buf_puts(&text, HEAD "restores: {providers: ");
+    for (size_t i = 0; i < 5000; i++)
+        buf_putc(&text, '[');
+    struct error error = {0};
+    SETTINGS_SCOPED s = settings_parse(buf_str(&text), &error);
+    CU_ASSERT(s == NULL);
+    buf_clear(&text);
+    for (size_t i = 0; i < 2000; i++)
+        buf_putc(&text, 'k');
+    buf_puts(&text, ": 1\n");
+    SETTINGS_SCOPED long_key = settings_parse(buf_str(&text), &error);
+    CU_ASSERT(long_key == NULL);
+    buf_clear(&text);
+    buf_puts(&text, HEAD);
+    for (size_t i = 0; i < 600; i++)
+        buf_putc(&text, 'k');
+    buf_puts(&text, ": 1\n");
+    SETTINGS_SCOPED long_name = settings_parse(buf_str(&text), &error);
+    CU_ASSERT(long_name == NULL);
+    CU_ASSERT(strlen(error.field) < sizeof error.field);
+}
+
+static void test_load_file(void)
+{
+    struct error error = {0};
+    char path[] = "/tmp/backstop-settings-XXXXXX";
+    int fd = mkstemp(path);
+    static const char text[] = HEAD "upgrade:\n  gates: true\n";
+    CU_ASSERT_FATAL(fd >= 0 && write(fd, text, sizeof text - 1) == (ssize_t)sizeof text - 1);
+    close(fd);
+    SETTINGS_SCOPED s = settings_load_file(path, &error);
+    CU_ASSERT(s == NULL);
+    char expected[200];
+    snprintf(expected, sizeof expected, "%s: line 4: upgrade.gates: no such key; did you mean gate?", path);
+    ASSERT_TEXT(str_from(error.message), expected);
+    unlink(path);
+    SETTINGS_SCOPED gone = settings_load_file(path, &error);
+    CU_ASSERT(gone == NULL);
+    snprintf(expected, sizeof expected, "%s: No such file or directory", path);
+    ASSERT_TEXT(str_from(error.message), expected);
+}
+
+SUITE(settings, {"every default of the table", test_defaults},
+      {"the documented provider caveats", test_builtin_caveats},
+      {"an empty file gives the defaults", test_empty_gives_defaults}, {"every key is read", test_every_key_is_read},
+      {"mistakes are named with line, key and way out", test_mistakes_are_named},
+      {"YAML errors have a line", test_bad_yaml}, {"deep and long input", test_hostile_sizes},
+      {"a file's errors begin with its path", test_load_file})
