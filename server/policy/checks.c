@@ -1,0 +1,25 @@
+#include "checks.h"
+
+void judge_value(struct decision *decision, enum verdict verdict, const char *field, struct str value,
+                 const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    struct str message = arena_vprintf(decision->arena, format, args);
+    va_end(args);
+    if (verdict == VERDICT_DENY)
+        decision_invalid(decision, field, "Invalid value: %.*s: %.*s", STR_ARG(arena_quote(decision->arena, value)),
+                         STR_ARG(message));
+    else if (verdict == VERDICT_WARN)
+        decision_warn(decision, "%s: %.*s", field, STR_ARG(message));
+}
+
+struct str ago(struct arena *arena, int64_t now, int64_t when)
+{
+    char text[TIME_TEXT_SIZE];
+    if (when == 0)
+        return STR("at an unknown time");
+    if (when > now)
+        return arena_printf(arena, "at %s", time_format(when, 0, text));
+    return arena_printf(arena, "%s ago", duration_format(now - when, text));
+}

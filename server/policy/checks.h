@@ -1,0 +1,35 @@
+/* Checks that several objects share: a schedule, a storage location, and a value
+ * judged by a settings verdict. */
+#ifndef BACKSTOP_POLICY_CHECKS_H
+#define BACKSTOP_POLICY_CHECKS_H
+
+#include "backstop/cron.h"
+#include "backstop/policy.h"
+
+/* Denies `Invalid value: "...": message`, or warns with the message alone. */
+void judge_value(struct decision *decision, enum verdict verdict, const char *field, struct str value,
+                 const char *format, ...) PRINTF_LIKE(5, 6);
+
+struct schedule_check {
+    const char *field;  /* spec.schedule */
+    const char *runner; /* who will run it: "kcm", "Velero" */
+    struct str spec;    /* not empty */
+    int64_t last_run;   /* 0: it never ran, or that is not known */
+};
+/* Denies what the runner cannot use, warns of what will surprise, and says back
+ * what the schedule means. False when it was found invalid. */
+bool check_schedule(const struct schedule_check *check, const struct request *request, const struct settings *settings,
+                    struct decision *decision);
+
+struct storage_check {
+    const char *field;     /* spec.storageLocation */
+    struct str name;       /* empty: Velero's default */
+    enum verdict unusable; /* what a location deserves that cannot take a backup */
+};
+void check_storage(const struct storage_check *check, const struct request *request, const struct inventory *inventory,
+                   const struct settings *settings, struct decision *decision);
+
+/* "3h ago", "at 2026-11-21T06:00:00Z" for what is to come, "at an unknown time" for 0. */
+struct str ago(struct arena *arena, int64_t now, int64_t when);
+
+#endif

@@ -1,0 +1,203 @@
+#include "management_backup.h"
+
+#include "checks.h"
+
+enum { LABEL_VALUE_MAX = 63 };
+
+/* What one version of a ManagementBackup asks for. */
+struct wish {
+    struct str schedule, storage;
+    bool on_upgrade;
+};
+
+struct edit {
+    const struct request *request;
+    const struct inventory *inventory;
+    const struct settings *settings;
+    struct decision *decision;
+    struct wish now, before; /* before: all empty on CREATE */
+    bool create;
+    bool pre_upgrade; /* made by kcm or by the gate for an upgrade: denying it would block that upgrade */
+};
+
+static struct wish read_wish(const struct request *request, const struct object *object)
+{
+    return (struct wish){
+        .schedule = object_text(request, object, "spec.schedule"),
+        .storage = object_text(request, object, "spec.storageLocation"),
+        .on_upgrade = object_true(request, object, "spec.performOnManagementUpgrade"),
+    };
+}
+
+struct str subject_name(const struct request *request)
+{
+    return request->name.len ? request->name : object_text(request, request_subject(request), "metadata.name");
+}
+
+/* The API server checks types against the CRD; offline nobody does, and a schedule
+ * that is a number would pass for none. */
+static void judge_types(const struct edit *edit)
+{
+    static const struct {
+        const char *path, *wanted;
+        json_type type;
+    } fields[] = {
+        {"spec.schedule", "a string, in quotes", json_type_string},
+        {"spec.storageLocation", "a string, in quotes", json_type_string},
+        {"spec.performOnManagementUpgrade", "true or false", json_type_boolean},
+    };
+    for (size_t i = 0; i < LENGTH_OF(fields); i++) {
+        struct json_object *value = object_tree(edit->request, edit->request->object, fields[i].path);
+        if (value && !json_object_is_type(value, fields[i].type) && request_changes(edit->request, fields[i].path))
+            decision_invalid(edit->decision, fields[i].path, "Invalid type: must be %s", fields[i].wanted);
+    }
+}
+
+static void judge_schedule(const struct edit *edit)
+{
+    const struct request *request = edit->request;
+    if (edit->now.schedule.len == 0 || str_eq(edit->now.schedule, edit->before.schedule))
+        return;
+    struct schedule_check check = {.field = "spec.schedule", .runner = "kcm", .spec = edit->now.schedule};
+    /* kcm counts from the last backup, else from the object's creation. */
+    struct str last = object_text(request, request->old_object, "status.lastBackupTime");
+    if (last.len == 0)
+        last = object_text(request, request->old_object, "metadata.creationTimestamp");
+    if (!time_parse(last, &check.last_run))
+        check.last_run = 0;
+    check_schedule(&check, request, edit->settings, edit->decision);
+}
+
+static void judge_storage(const struct edit *edit)
+{
+    bool newly_scheduled = edit->now.schedule.len && edit->before.schedule.len == 0;
+    if (!edit->create && !newly_scheduled && str_eq(edit->now.storage, edit->before.storage))
+        return;
+    const struct storage_check check = {
+        .field = "spec.storageLocation",
+        .name = edit->now.storage,
+        .unusable = edit->pre_upgrade ? VERDICT_WARN : VERDICT_DENY,
+    };
+    check_storage(&check, edit->request, edit->inventory, edit->settings, edit->decision);
+}
+
+/* kcm looks at the flag only on ManagementBackups that have a schedule. */
+static void judge_upgrade_flag(const struct edit *edit)
+{
+    bool pointless = edit->now.on_upgrade && edit->now.schedule.len == 0;
+    bool was_pointless = edit->before.on_upgrade && edit->before.schedule.len == 0;
+    if (pointless && !was_pointless)
+        decision_invalid(edit->decision, "spec.performOnManagementUpgrade",
+                         "Invalid value: true: does nothing without a schedule: no backup would be taken before an "
+                         "upgrade. Add spec.schedule (such as \"0 */6 * * *\"), or remove this field");
+}
+
+/* Each scheduled backup carries the ManagementBackup's name as a label's value. */
+static void judge_length(const struct edit *edit, struct str name)
+{
+    if (name.len <= LABEL_VALUE_MAX || edit->now.schedule.len == 0 || str_eq(edit->now.schedule, edit->before.schedule))
+        return;
+    enum verdict verdict = edit->before.schedule.len ? VERDICT_WARN : VERDICT_DENY;
+    decision_judge(edit->decision, verdict, "metadata.name",
+                   "Too long: may not be more than %d bytes with a schedule, but has %zu: kcm puts the name in a label "
+                   "of each backup, and labels hold no more",
+                   LABEL_VALUE_MAX, name.len);
+}
+
+/* kcm runs an on-demand ManagementBackup until it has a last backup, then never again. */
+static bool has_run(const struct edit *edit, struct str name)
+{
+    const struct request *request = edit->request;
+    if (edit->create)
+        return false;
+    if (object_text(request, request->old_object, "status.lastBackupName").len ||
+        object_has(request->old_object, "status.lastBackup"))
+        return true;
+    const struct management_backup *known = inventory_management_backup(edit->inventory, name);
+    return known && known->last_backup_name.len;
+}
+
+/* An on-demand ManagementBackup's Velero Backup has its own name, and kcm takes one
+ * that exists for the one it wanted to create. */
+static void judge_adoption(const struct edit *edit, struct str name)
+{
+    const struct request *request = edit->request;
+    bool to_on_demand = edit->create || (edit->before.schedule.len && !has_run(edit, name));
+    bool will_run = edit->now.schedule.len == 0 && to_on_demand;
+    /* A restore brings back the ManagementBackup together with the Backup it made. */
+    if (!will_run || name.len == 0 || edit->decision->lenient)
+        return;
+    struct arena *arena = request->arena;
+    struct str ns = edit->settings->system_namespace;
+    const struct backup *backup = inventory_backup(edit->inventory, ns, name);
+    if (!backup)
+        return;
+    struct str quoted = arena_quote(arena, name);
+    int64_t when = backup->status.completed ? backup->status.completed : backup->meta.created;
+    judge_value(edit->decision, edit->pre_upgrade ? VERDICT_WARN : VERDICT_DENY, "metadata.name", name,
+                "a Velero Backup %.*s exists already in %.*s (%.*s, %.*s): kcm would take it for this one and make no "
+                "new backup. Choose another name",
+                STR_ARG(quoted), STR_ARG(ns), STR_ARG(backup->status.phase.len ? backup->status.phase : STR("new")),
+                STR_ARG(ago(arena, request->now, when)));
+}
+
+bool last_upgrade_backup(const struct inventory *inventory, struct str name)
+{
+    for (size_t i = 0; i < inventory->count[FACT_MANAGEMENT_BACKUPS]; i++) {
+        const struct management_backup *backup = inventory->management_backups[i];
+        if (backup->on_upgrade && backup->schedule.len && !backup->meta.deleting && !str_eq(backup->meta.name, name))
+            return false;
+    }
+    return inventory->known[FACT_MANAGEMENT_BACKUPS];
+}
+
+/* What an admin may not expect of an edit that is allowed. */
+static void warn_of_edit(const struct edit *edit, struct str name)
+{
+    const struct request *request = edit->request;
+    struct decision *decision = edit->decision;
+    struct str quoted = arena_quote(request->arena, name);
+    bool ran = has_run(edit, name);
+    bool was_scheduled = edit->before.schedule.len > 0, is_scheduled = edit->now.schedule.len > 0;
+    if (!was_scheduled && !is_scheduled && ran && request_changes(request, "spec"))
+        decision_warn(
+            decision,
+            "ManagementBackup %.*s has run already, so changing its spec has no effect; create another one for "
+            "a new backup",
+            STR_ARG(quoted));
+    if (was_scheduled && !is_scheduled)
+        decision_warn(decision,
+                      "spec.schedule: without it ManagementBackup %.*s %s; backups it has taken stay until "
+                      "they expire",
+                      STR_ARG(quoted), ran ? "takes no further backup" : "takes one backup at once and no other");
+    bool did_protect = was_scheduled && edit->before.on_upgrade, protects = is_scheduled && edit->now.on_upgrade;
+    if (did_protect && !protects && last_upgrade_backup(edit->inventory, name))
+        decision_warn(decision,
+                      "no ManagementBackup is left with performOnManagementUpgrade: upgrades will start without "
+                      "a backup");
+}
+
+void policy_management_backup(const struct request *request, const struct inventory *inventory,
+                              const struct settings *settings, struct decision *decision)
+{
+    if (request->operation == OPERATION_DELETE) {
+        judge_deletion(request, inventory, settings, decision);
+        return;
+    }
+    struct edit edit = {.request = request, .inventory = inventory, .settings = settings, .decision = decision};
+    edit.create = request->operation == OPERATION_CREATE || !request->old_object;
+    edit.now = read_wish(request, request->object);
+    edit.before = read_wish(request, edit.create ? NULL : request->old_object);
+    edit.pre_upgrade = object_label(request, request->object, LABEL_RELEASE_BACKUP).len > 0;
+    struct str name = subject_name(request);
+    if (edit.create && edit.now.schedule.len == 0)
+        decision_audit(decision, "schedule", "on demand");
+    judge_types(&edit);
+    judge_schedule(&edit);
+    judge_storage(&edit);
+    judge_upgrade_flag(&edit);
+    judge_length(&edit, name);
+    judge_adoption(&edit, name);
+    if (!edit.create && !decision->denied)
+        warn_of_edit(&edit, name);
+}
