@@ -1,0 +1,150 @@
+#include "restore.h"
+
+enum { LIST_MAX = 5000 };
+
+bool restore_strings(struct arena *arena, struct json_object *array, struct strlist *list)
+{
+    if (!array)
+        return true;
+    if (!json_object_is_type(array, json_type_array))
+        return false;
+    bool all = true;
+    for (size_t i = 0; i < json_len(array); i++) {
+        struct json_object *item = json_item(array, i);
+        if (json_object_is_type(item, json_type_string))
+            strlist_add(arena, list, json_str(item));
+        else
+            all = false;
+    }
+    return all;
+}
+
+bool restore_asks(const struct restore_view *view, const char *path)
+{
+    return view->request->operation != OPERATION_UPDATE || request_changes(view->request, path);
+}
+
+bool restore_is_regional(const struct restore_view *view)
+{
+    return view->management && view->backup && view->backup->region.len > 0;
+}
+
+/* Lists are compared item by item: one that no person writes is not looked at. */
+static bool lists_are_short(const struct restore_view *view)
+{
+    static const char *const lists[] = {"spec.includedResources", "spec.excludedResources", "spec.includedNamespaces",
+                                        "spec.excludedNamespaces"};
+    bool all = true;
+    for (size_t i = 0; i < LENGTH_OF(lists); i++) {
+        size_t len = json_len(json_get(view->spec, lists[i] + sizeof("spec.") - 1));
+        if (len > LIST_MAX) {
+            decision_invalid(view->decision, lists[i], "Too many: %zu items; must have at most %d", len, LIST_MAX);
+            all = false;
+        }
+    }
+    return all;
+}
+
+/* The backup as Velero picks it. With both names Velero refuses, with neither too. */
+static void find_backup(struct restore_view *view)
+{
+    if (view->schedule_name.len == 0 && view->backup_name.len)
+        view->backup = inventory_backup(view->inventory, view->ns, view->backup_name);
+    else if (view->backup_name.len == 0 && view->schedule_name.len)
+        view->backup = inventory_newest_completed(view->inventory, view->ns, view->schedule_name, NULL);
+}
+
+/* Whose rules apply. When Backups were never read, only the setting that treats all
+ * Restores alike can say so: guessing would change other people's Restores. */
+static bool is_management(const struct restore_view *view)
+{
+    bool one_source = (view->backup_name.len > 0) != (view->schedule_name.len > 0);
+    if (view->backup)
+        return view->backup->management || view->settings->restores_mutate_all;
+    return one_source && view->settings->restores_mutate_all && !view->inventory->known[FACT_BACKUPS];
+}
+
+bool restore_view_init(struct restore_view *view, const struct request *request, const struct inventory *inventory,
+                       const struct settings *settings, struct decision *decision)
+{
+    struct json_object *spec = object_tree(request, request->object, "spec");
+    *view = (struct restore_view){.request = request,
+                                  .inventory = inventory,
+                                  .settings = settings,
+                                  .decision = decision,
+                                  .arena = request->arena,
+                                  .ns = request->ns.len ? request->ns : settings->system_namespace};
+    if (!json_object_is_type(spec, json_type_object)) {
+        decision_invalid(decision, "spec", "Required value: name the backup to restore in spec.backupName");
+        return false;
+    }
+    struct json_object *modifier = json_get(spec, "resourceModifier");
+    view->spec = spec;
+    if (!lists_are_short(view))
+        return false;
+    view->backup_name = json_get_str(spec, "backupName");
+    view->schedule_name = json_get_str(spec, "scheduleName");
+    view->policy = json_get_str(spec, "existingResourcePolicy");
+    view->modifier_kind = json_get_str(modifier, "kind");
+    view->modifier_name = json_get_str(modifier, "name");
+    view->opt_out_reason = object_annotation(request, request->object, ANNOTATION_SKIP_MUTATION);
+    view->opted_out = str_trim(view->opt_out_reason).len > 0;
+    restore_strings(view->arena, json_get(spec, "includedResources"), &view->included);
+    restore_strings(view->arena, json_get(spec, "excludedResources"), &view->excluded);
+    find_backup(view);
+    view->management = is_management(view);
+    return true;
+}
+
+static void check(struct restore_view *view)
+{
+    restore_check_source(view);
+    restore_check_lists(view);
+    restore_check_hooks(view);
+    restore_check_fields(view);
+    restore_check_modifier(view);
+    if (view->request->operation == OPERATION_UPDATE)
+        return;
+    restore_check_circumstances(view);
+    restore_check_release(view);
+}
+
+void policy_restore_mutate(const struct request *request, const struct inventory *inventory,
+                           const struct settings *settings, struct decision *decision)
+{
+    struct restore_view view;
+    if (request->operation != OPERATION_CREATE || !restore_view_init(&view, request, inventory, settings, decision))
+        return;
+    view.mutating = true;
+    restore_mutate(&view);
+    check(&view);
+}
+
+/* Velero reads a Restore once. Whatever is edited afterwards changes nothing, and its
+ * own controllers rewrite spec (both names set, exclusions appended), so there is
+ * nothing left to check. */
+static bool already_taken_up(const struct restore_view *view)
+{
+    struct str phase = object_text(view->request, view->request->old_object, "status.phase");
+    if (view->request->operation != OPERATION_UPDATE || phase.len == 0 || str_is(phase, "New"))
+        return false;
+    if (request_changes(view->request, "spec") && !request_by_velero(view->request, view->settings))
+        decision_warn(view->decision,
+                      "the change has no effect: Velero has already read this Restore (phase %.*s); create a new one",
+                      STR_ARG(arena_quote(view->arena, phase)));
+    return true;
+}
+
+void policy_restore(const struct request *request, const struct inventory *inventory, const struct settings *settings,
+                    struct decision *decision)
+{
+    struct restore_view view;
+    bool writes = request->operation == OPERATION_CREATE || request->operation == OPERATION_UPDATE;
+    if (!writes || (request->operation == OPERATION_UPDATE && !request_changes(request, "spec")))
+        return;
+    if (!restore_view_init(&view, request, inventory, settings, decision) || already_taken_up(&view))
+        return;
+    if (request->operation == OPERATION_CREATE)
+        restore_advise(&view);
+    check(&view);
+}

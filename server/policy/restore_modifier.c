@@ -1,0 +1,75 @@
+#include "modifier.h"
+#include "restore.h"
+
+/* The ConfigMap this webhook makes may not be in the facts yet when the validating
+ * review follows at the mutating one's heels; its content is known to be right. */
+static bool is_own_map(const struct restore_view *view)
+{
+    struct str release = restore_release_left(view);
+    return view->settings->restores_inject_release_modifier && release.len &&
+           str_eq(view->modifier_name, restore_release_map_name(view->arena, release));
+}
+
+static void say_missing(const struct restore_view *view)
+{
+    const struct inventory *inventory = view->inventory;
+    struct strlist names = {0};
+    const struct config_map *elsewhere = NULL;
+    for (size_t i = 0; i < inventory->count[FACT_CONFIG_MAPS]; i++) {
+        const struct config_map *map = inventory->config_maps[i];
+        if (str_eq(map->meta.ns, view->ns))
+            strlist_add(view->arena, &names, map->meta.name);
+        else if (str_eq(map->meta.name, view->modifier_name))
+            elsewhere = map;
+    }
+    struct str near = str_nearest(view->modifier_name, names.items, names.len),
+               hint = STR("; create it before the Restore");
+    if (elsewhere)
+        hint = arena_printf(view->arena, "; the one in %.*s is not read",
+                            STR_ARG(arena_quote(view->arena, elsewhere->meta.ns)));
+    else if (near.len)
+        hint = arena_printf(view->arena, "; did you mean %.*s?", STR_ARG(arena_quote(view->arena, near)));
+    decision_invalid(view->decision, "spec.resourceModifier.name",
+                     "Invalid value: %.*s: there is no ConfigMap of that name in %.*s%.*s",
+                     STR_ARG(arena_quote(view->arena, view->modifier_name)),
+                     STR_ARG(arena_quote(view->arena, view->ns)), STR_ARG(hint));
+}
+
+/* Velero compares the kind without case and ignores every other one, without a word. */
+static bool check_reference(const struct restore_view *view)
+{
+    if (!str_eq_nocase(view->modifier_kind, STR("ConfigMap"))) {
+        decision_invalid(
+            view->decision, "spec.resourceModifier.kind",
+            "Unsupported value: %.*s: write \"ConfigMap\"; Velero ignores every other kind and restores the "
+            "objects unpatched",
+            STR_ARG(arena_quote(view->arena, view->modifier_kind)));
+        return false;
+    }
+    if (view->modifier_name.len == 0) {
+        decision_invalid(view->decision, "spec.resourceModifier.name",
+                         "Required value: name the ConfigMap with the rules");
+        return false;
+    }
+    return true;
+}
+
+void restore_check_modifier(const struct restore_view *view)
+{
+    struct modifier modifier;
+    struct json_object *reference = json_get(view->spec, "resourceModifier");
+    if (!reference || view->modifier_injected || !restore_asks(view, "spec.resourceModifier") || !check_reference(view))
+        return;
+    if (!view->inventory->known[FACT_CONFIG_MAPS]) {
+        decision_warn(view->decision, "resourceModifier %.*s was not checked: nothing is known about ConfigMaps",
+                      STR_ARG(arena_quote(view->arena, view->modifier_name)));
+        return;
+    }
+    const struct config_map *map = inventory_config_map(view->inventory, view->ns, view->modifier_name);
+    if (map) {
+        if (modifier_load(&modifier, view->arena, view->decision, map))
+            modifier_check(&modifier);
+    } else if (!is_own_map(view)) {
+        say_missing(view);
+    }
+}

@@ -1,0 +1,190 @@
+#include "glob.h"
+#include "resource_name.h"
+#include "restore.h"
+
+enum { WARNING_ROOM = 190 };
+
+static const struct str webhook_configurations[] = {
+    STR_INIT("mutatingwebhookconfigurations.admissionregistration.k8s.io"),
+    STR_INIT("validatingwebhookconfigurations.admissionregistration.k8s.io"),
+};
+
+/* What one reason asks to leave out. */
+struct exclusions {
+    struct str why;
+    struct strlist added, included_by_user;
+};
+
+/* Excluded already: by any form of its name, or by a pattern, which Velero matches
+ * without separators against plural.group. */
+static bool is_excluded(const struct restore_view *view, struct str plural)
+{
+    for (size_t i = 0; i < view->excluded.len; i++) {
+        struct str item = view->excluded.items[i];
+        if (resource_name_same(item, plural))
+            return true;
+        if (glob_has_wildcard(item) && !str_is(item, "*") && glob_match(view->arena, item, plural, '\0'))
+            return true;
+    }
+    return false;
+}
+
+static bool is_included(const struct restore_view *view, struct str plural)
+{
+    for (size_t i = 0; i < view->included.len; i++)
+        if (resource_name_same(view->included.items[i], plural))
+            return true;
+    return false;
+}
+
+static void consider(struct restore_view *view, struct exclusions *exclusions, struct str name)
+{
+    struct str plural = resource_name_plural(view->arena, name);
+    if (is_excluded(view, plural))
+        return;
+    if (is_included(view, plural)) {
+        strlist_add(view->arena, &exclusions->included_by_user, plural);
+        return;
+    }
+    strlist_add(view->arena, &exclusions->added, plural);
+    strlist_add(view->arena, &view->excluded, plural);
+}
+
+/* "LEAD: a, b, c" in as many warnings as it takes, each short enough to be shown whole. */
+static void warn_list(const struct restore_view *view, struct str lead, const struct strlist *list)
+{
+    struct str line = {NULL, 0};
+    for (size_t i = 0; i < list->len; i++) {
+        struct str item = list->items[i];
+        if (line.len && line.len + item.len + 2 > WARNING_ROOM) {
+            decision_warn(view->decision, "%.*s", STR_ARG(line));
+            line.len = 0;
+        }
+        line = arena_printf(view->arena, "%.*s%s%.*s", STR_ARG(line.len ? line : lead), line.len ? ", " : ": ",
+                            STR_ARG(item));
+    }
+    if (line.len)
+        decision_warn(view->decision, "%.*s", STR_ARG(line));
+}
+
+static void tell(const struct restore_view *view, const struct exclusions *exclusions, const char *verb)
+{
+    warn_list(view, arena_printf(view->arena, "%s for %.*s", verb, STR_ARG(exclusions->why)), &exclusions->added);
+    warn_list(view,
+              arena_printf(view->arena, "included by name, so not excluded although %.*s cannot restore it",
+                           STR_ARG(exclusions->why)),
+              &exclusions->included_by_user);
+}
+
+/* Works out what is missing from the exclusions, tells it, and adds it to the view. */
+static void complete_exclusions(struct restore_view *view, const char *verb)
+{
+    struct caveats caveats;
+    restore_caveats(view, &caveats);
+    for (size_t i = 0; i < caveats.len; i++) {
+        const struct provider_caveat *caveat = caveats.items[i];
+        struct exclusions exclusions = {.why = caveat->provider.len ? caveat->provider : caveat->component};
+        for (size_t e = 0; e < caveat->excluded_resources.len; e++)
+            consider(view, &exclusions, caveat->excluded_resources.items[e]);
+        tell(view, &exclusions, verb);
+    }
+    if (restore_is_regional(view)) {
+        struct exclusions exclusions = {.why = STR("a regional backup")};
+        for (size_t i = 0; i < LENGTH_OF(webhook_configurations); i++)
+            consider(view, &exclusions, webhook_configurations[i]);
+        tell(view, &exclusions, verb);
+    }
+}
+
+static struct json_object *json_text_value(const struct restore_view *view, struct str text)
+{
+    return json_own(view->arena, json_object_new_string_len(text.ptr ? text.ptr : "", (int)text.len));
+}
+
+static void patch_exclusions(struct restore_view *view, size_t had)
+{
+    struct json_object *list = json_get(view->spec, "excludedResources");
+    if (view->excluded.len == had)
+        return;
+    if (list) {
+        for (size_t i = had; i < view->excluded.len; i++)
+            decision_patch(view->decision, "add", "/spec/excludedResources/-",
+                           json_text_value(view, view->excluded.items[i]));
+        return;
+    }
+    struct json_object *array = json_own(view->arena, json_object_new_array());
+    for (size_t i = had; array && i < view->excluded.len; i++) {
+        struct str item = view->excluded.items[i];
+        json_object_array_add(array, json_object_new_string_len(item.ptr ? item.ptr : "", (int)item.len));
+    }
+    decision_patch(view->decision, "add", "/spec/excludedResources", array);
+}
+
+static void mutate_policy(struct restore_view *view)
+{
+    bool forced = str_is(view->policy, "none") && view->settings->restores_force_update;
+    bool is_text = json_object_is_type(json_get(view->spec, "existingResourcePolicy"), json_type_string);
+    if (restore_is_regional(view) || !(view->policy.len == 0 || forced))
+        return;
+    if (json_get(view->spec, "existingResourcePolicy") && !is_text)
+        return; /* of a wrong type: denied below */
+    if (forced)
+        decision_warn(view->decision, "existingResourcePolicy changed from none to update (restores."
+                                      "forceExistingResourcePolicy): existing k0rdent objects must be updated");
+    else
+        decision_warn(view->decision,
+                      "existingResourcePolicy set to update, as k0rdent requires for a management restore");
+    decision_patch(view->decision, is_text ? "replace" : "add", "/spec/existingResourcePolicy",
+                   json_text_value(view, STR("update")));
+    view->policy = STR("update");
+}
+
+/* True when the annotation asks to leave the Restore alone. An empty reason does not. */
+static bool opts_out(const struct restore_view *view)
+{
+    struct str reason = str_trim(view->opt_out_reason);
+    if (view->opt_out_reason.ptr && reason.len == 0)
+        decision_warn(view->decision, "annotation %s needs a reason as its value; the Restore was completed as usual",
+                      ANNOTATION_SKIP_MUTATION);
+    if (!view->opted_out)
+        return false;
+    decision_warn(view->decision, "left as it is, because of the annotation %s: %.*s", ANNOTATION_SKIP_MUTATION,
+                  STR_ARG(arena_quote(view->arena, str_slice(reason, 0, 100))));
+    decision_audit(view->decision, "skip-mutation", "%.*s", STR_ARG(reason));
+    return true;
+}
+
+void restore_mutate(struct restore_view *view)
+{
+    struct str missing = {NULL, 0};
+    struct json_object *list = json_get(view->spec, "excludedResources");
+    if (!view->management || opts_out(view))
+        return;
+    size_t had = view->excluded.len;
+    if (!list || json_object_is_type(list, json_type_array)) {
+        complete_exclusions(view, "excluded");
+        patch_exclusions(view, had);
+    }
+    for (size_t i = had; i < view->excluded.len; i++)
+        missing = arena_printf(view->arena, "%.*s%s%.*s", STR_ARG(missing), i > had ? "," : "",
+                               STR_ARG(view->excluded.items[i]));
+    if (missing.len)
+        decision_audit(view->decision, "excluded-resources", "%.*s", STR_ARG(missing));
+    mutate_policy(view);
+}
+
+/* A validating review sees the Restore completed, unless the mutation was skipped or
+ * could not run: then what is missing must at least be said. */
+void restore_advise(const struct restore_view *view)
+{
+    struct restore_view copy = *view;
+    if (!view->management || view->opted_out)
+        return;
+    /* Lists are appended to: the copy must not share the view's room. */
+    copy.excluded = (struct strlist){NULL, 0, 0};
+    for (size_t i = 0; i < view->excluded.len; i++)
+        strlist_add(copy.arena, &copy.excluded, view->excluded.items[i]);
+    complete_exclusions(&copy, "spec.excludedResources should name");
+    if (!restore_is_regional(view) && view->policy.len == 0)
+        decision_warn(view->decision, "existingResourcePolicy is not set: a k0rdent management restore needs update");
+}
