@@ -116,31 +116,56 @@ static bool check_envelope(struct arena *arena, const struct json_node *root, st
     return true;
 }
 
+static struct str group_version(struct arena *arena, const struct json_node *request)
+{
+    struct str group = json_text(arena, find(request, "kind.group"));
+    struct str version = json_text(arena, find(request, "kind.version"));
+    return group.len && version.len ? arena_printf(arena, "%.*s/%.*s", STR_ARG(group), STR_ARG(version)) : version;
+}
+
+/* Who asks what of which object: as far as it can be read, so that answers and
+ * logs of a malformed request say it too. */
+static void take_names(struct arena *arena, const struct json_node *request, struct review *review)
+{
+    struct request *r = &review->request;
+    const char *subject = find(request, "object") ? "object" : "oldObject";
+    const struct json_node *metadata = find(find(request, subject), "metadata");
+    if (!operation_parse(json_text(arena, find(request, "operation")), &r->operation))
+        r->operation = 0;
+    r->kind = json_text(arena, find(request, "kind.kind"));
+    r->api_version = group_version(arena, request);
+    r->user = json_text(arena, find(request, "userInfo.username"));
+    r->dry_run = json_is_true(find(request, "dryRun"));
+    r->name = json_text(arena, find(request, "name"));
+    r->ns = json_text(arena, find(request, "namespace"));
+    if (!r->name.len)
+        r->name = json_text(arena, find(metadata, "name"));
+    if (!r->ns.len)
+        r->ns = json_text(arena, find(metadata, "namespace"));
+}
+
 /* With matchPolicy Equivalent the object comes in the rule's version, so its own
  * apiVersion counts; the group and the kind must be those of the request. */
 static bool take_kind(struct arena *arena, const struct json_node *request, struct review *review, struct error *error)
 {
-    struct str group = json_text(arena, find(request, "kind.group"));
-    struct str version = json_text(arena, find(request, "kind.version"));
     struct request *r = &review->request;
-    r->kind = json_text(arena, find(request, "kind.kind"));
-    const struct object *subject = request_subject(r);
-    const struct json_node *root = subject ? subject->root : NULL;
-    struct str kind = json_text(arena, json_member(root, STR("kind")));
-    const char *which = root == review->object.root ? "object" : "oldObject";
+    if (r->operation == OPERATION_CONNECT) /* its object is an option kind, PodExecOptions say */
+        return true;
+    const char *subject = r->object ? "object" : "oldObject";
+    const struct json_node *root = find(request, subject);
+    struct str kind = json_text(arena, find(root, "kind")), version = json_text(arena, find(root, "apiVersion"));
+    struct str group = json_text(arena, find(request, "kind.group"));
     char path[32];
-    snprintf(path, sizeof path, "%s.kind", which);
-    bool connect = r->operation == OPERATION_CONNECT; /* its object is an option kind, PodExecOptions say */
-    if (kind.len && !connect && !str_eq(kind, r->kind))
+    snprintf(path, sizeof path, "%s.kind", subject);
+    if (kind.len && !str_eq(kind, r->kind))
         return refuse_field(error, path, "Invalid value: %.*s: request.kind says %.*s",
                             STR_ARG(arena_quote(arena, kind)), STR_ARG(arena_quote(arena, r->kind)));
-    r->api_version = json_text(arena, json_member(root, STR("apiVersion")));
-    if (connect || !r->api_version.len)
-        r->api_version = group.len ? arena_printf(arena, "%.*s/%.*s", STR_ARG(group), STR_ARG(version)) : version;
-    snprintf(path, sizeof path, "%s.apiVersion", which);
-    if (!str_eq(admission_group(r->api_version), group))
+    snprintf(path, sizeof path, "%s.apiVersion", subject);
+    if (version.len && !str_eq(admission_group(version), group))
         return refuse_field(error, path, "Invalid value: %.*s: request.kind says group %.*s",
-                            STR_ARG(arena_quote(arena, r->api_version)), STR_ARG(arena_quote(arena, group)));
+                            STR_ARG(arena_quote(arena, version)), STR_ARG(arena_quote(arena, group)));
+    if (version.len)
+        r->api_version = version;
     return true;
 }
 
@@ -169,22 +194,10 @@ static bool take_request(struct arena *arena, const struct json_node *request, s
 {
     struct request *r = &review->request;
     struct str operation = json_text(arena, find(request, "operation"));
-    if (!operation_parse(operation, &r->operation))
+    if (!r->operation)
         return refuse_field(error, "operation", "Unsupported value: %.*s: must be CREATE, UPDATE, DELETE or CONNECT",
                             STR_ARG(arena_quote(arena, operation)));
-    if (!take_objects(request, review, error) || !take_kind(arena, request, review, error))
-        return false;
-    r->dry_run = json_is_true(find(request, "dryRun"));
-    r->user = json_text(arena, find(request, "userInfo.username"));
-    r->name = json_text(arena, find(request, "name"));
-    r->ns = json_text(arena, find(request, "namespace"));
-    const struct object *subject = request_subject(r);
-    const struct json_node *root = subject ? subject->root : NULL;
-    if (!r->name.len)
-        r->name = json_text(arena, find(root, "metadata.name"));
-    if (!r->ns.len)
-        r->ns = json_text(arena, find(root, "metadata.namespace"));
-    return true;
+    return take_objects(request, review, error) && take_kind(arena, request, review, error);
 }
 
 bool admission_read(struct arena *arena, struct str body, int64_t now, struct review *review, struct error *error)
@@ -201,11 +214,14 @@ bool admission_read(struct arena *arena, struct str body, int64_t now, struct re
         review->request.uid = found.uid;
         if (str_is(found.api_version, versions[1]))
             review->api_version = found.api_version;
-        return error_wrap(error, "the body is not valid JSON");
+        return error->code >= 500
+                   ? false
+                   : error_wrap(error, "the body is not valid JSON at byte %lld", (long long)error->position);
     }
     if (!check_envelope(arena, root, review, error))
         return false;
     const struct json_node *request = find(root, "request");
+    take_names(arena, request, review);
     if (!check_fields(request, error) || !take_request(arena, request, review, error))
         return false;
     return arena_failed(arena) ? error_set(error, 500, "ran out of memory while reading the review") : true;

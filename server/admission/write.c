@@ -123,6 +123,8 @@ static void write_failure(const struct review *review, struct buf *out)
 {
     const struct decision *decision = &review->decision;
     struct str message = decision_message(decision);
+    if (!message.len)
+        message = decision->message; /* no memory to put several together */
     buf_puts(out, ",\"status\":{\"metadata\":{},\"status\":\"Failure\",\"message\":");
     json_write_str(out, message.len ? message : STR("denied, and out of memory to say why"));
     buf_printf(out, ",\"reason\":\"%s\"", decision->reason ? decision->reason : status_reason(decision->code));

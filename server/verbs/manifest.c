@@ -95,13 +95,22 @@ static bool add_object(struct load *load, struct manifest manifest)
     return append(load, manifest);
 }
 
+/* A recorded review that is no valid JSON: the webhook has an answer to that too. */
+static bool is_broken_review(const struct load *load, struct str text)
+{
+    return text.len && text.ptr[0] == '{' && admission_salvage_uid(load->arena, text).len;
+}
+
 static bool add_yaml(struct load *load, struct str text, unsigned line_base)
 {
     struct error error;
     struct yaml_document *document;
     bool good = true;
-    if (!yaml_load(load->arena, text, &(struct yaml_options){0}, &document, &error))
+    if (!yaml_load(load->arena, text, &(struct yaml_options){0}, &document, &error)) {
+        if (is_broken_review(load, text))
+            return append(load, (struct manifest){.review = text, .line = line_base + 1, .line_base = line_base});
         return refuse(load, error.position >= 0 ? error.position + line_base : -1, error.message);
+    }
     for (; document; document = document->next)
         if (document->tree)
             good = add_object(load, (struct manifest){.tree = document->tree,
@@ -121,7 +130,7 @@ static bool add_json(struct load *load, struct str text, unsigned line_base)
     struct manifest manifest = {.line_base = line_base, .line = line_base + 1};
     manifest.tree = json_build(load->arena, text, &error);
     if (!manifest.tree) {
-        if (!admission_salvage_uid(load->arena, text).len)
+        if (!is_broken_review(load, text))
             return add_yaml(load, text, line_base);
         manifest.review = text;
         return append(load, manifest);

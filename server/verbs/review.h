@@ -46,6 +46,7 @@ struct review_result {
     const struct manifest *manifest;
     struct request request;
     struct decision decision;            /* of all rules together */
+    unsigned line;                       /* what a denial without causes points at */
     bool reviewed;                       /* some rule names the kind and operation */
     struct json_object *before, *object; /* as sent, and after the patch; NULL on DELETE */
 };

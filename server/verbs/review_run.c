@@ -153,6 +153,14 @@ static void join(struct decision *all, const struct decision *more)
     all->causes.len = more->causes.len;
 }
 
+static unsigned count_lines(struct str text)
+{
+    unsigned lines = 0;
+    for (size_t i = 0; i < text.len; i++)
+        lines += text.ptr[i] == '\n';
+    return lines;
+}
+
 /* False: a denial, or the end of the rules. */
 static bool run_rule(const struct review_context *context, struct arena *arena, struct str *text, size_t n,
                      struct review_result *result)
@@ -168,6 +176,8 @@ static bool run_rule(const struct review_context *context, struct arena *arena, 
         result->request = *request;
     if (!read) {
         admission_fail(review, &error);
+        if (error.position >= 0) /* a byte of the recorded text */
+            result->line += count_lines(str_slice(*text, 0, (size_t)error.position));
     } else {
         rule = admission_rule_for_object(admission_group(request->api_version), request->kind, request->operation, n);
         if (n == 0 && request->object)
@@ -191,7 +201,7 @@ static bool run_rule(const struct review_context *context, struct arena *arena, 
 bool review_run(const struct review_context *context, struct arena *arena, struct manifest *manifest,
                 struct review_result *result)
 {
-    *result = (struct review_result){.manifest = manifest};
+    *result = (struct review_result){.manifest = manifest, .line = manifest->line};
     decision_init(&result->decision, arena);
     struct str text = manifest->review.ptr ? manifest->review : wrap(context, arena, manifest);
     for (size_t n = 0; text.ptr && run_rule(context, arena, &text, n, result); n++)

@@ -10,19 +10,27 @@ static const char *source_name(const struct manifest *manifest)
     return strcmp(manifest->source, "-") == 0 ? "standard input" : manifest->source;
 }
 
+/* Names come from the input and go to a terminal. */
+static void write_plain(struct buf *out, struct str text, bool lower)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        buf_putc(out, c < ' ' || c == 0x7F ? '?' : (lower ? (char)tolower(c) : text.ptr[i]));
+    }
+}
+
 static void write_heading(struct arena *arena, const struct review_result *result, bool colour, struct buf *out)
 {
     const struct request *request = &result->request;
     const struct decision *decision = &result->decision;
-    for (size_t i = 0; i < request->kind.len; i++)
-        buf_putc(out, (char)tolower((unsigned char)request->kind.ptr[i]));
-    if (!request->kind.len)
-        buf_puts(out, "review");
     struct str generated = object_text(request, request->object, "metadata.generateName");
-    if (request->name.len)
-        buf_printf(out, "/%.*s", STR_ARG(request->name));
-    else if (generated.len)
-        buf_printf(out, "/%.*s*", STR_ARG(generated));
+    struct str name = request->name.len ? request->name : generated;
+    write_plain(out, request->kind.len ? request->kind : STR("review"), true);
+    if (name.len)
+        buf_putc(out, '/');
+    write_plain(out, name, false);
+    if (name.len && !request->name.len)
+        buf_putc(out, '*');
     if (request->operation == OPERATION_UPDATE || request->operation == OPERATION_DELETE)
         buf_puts(out, request->operation == OPERATION_UPDATE ? " (update)" : " (delete)");
     const char *on = decision->denied ? "\033[31m" : "\033[32m";
@@ -38,7 +46,7 @@ static void write_denial(struct arena *arena, const struct review_result *result
     const struct decision *decision = &result->decision;
     const char *source = source_name(result->manifest);
     if (decision->message.len)
-        buf_printf(out, "  %s:%u  %.*s\n", source, result->manifest->line, STR_ARG(decision->message));
+        buf_printf(out, "  %s:%u  %.*s\n", source, result->line, STR_ARG(decision->message));
     for (size_t i = 0; i < decision->causes.len; i++) {
         const struct cause *cause = &decision->causes.items[i];
         buf_printf(out, "  %s:%u  %.*s%s%.*s\n", source, manifest_line(arena, result->manifest, cause->field),
