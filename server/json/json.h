@@ -14,6 +14,13 @@ struct scan {
     struct error *error;
 };
 
+static inline const char *scan_space_end(const char *at, const char *end)
+{
+    while (at < end && *at <= ' ' && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t'))
+        at++;
+    return at;
+}
+
 struct scan scan_text(struct str text, struct error *error);
 /* Fails with "expected WHAT, found ..." at this byte. Always false. */
 bool scan_expected(struct scan *scan, const char *at, const char *what);
@@ -31,6 +38,10 @@ bool scan_next(struct scan *scan, char closing, bool *more);
 bool scan_value(struct scan *scan, unsigned level);
 /* Nothing but white space may follow. */
 bool scan_finish(struct scan *scan);
+/* The closing quote of the string whose first byte is `at`, or where it breaks:
+ * `end`, a control character, a bad escape, or a byte that is not UTF-8. */
+const char *scan_string_end(const char *at, const char *end, bool *escaped);
+bool scan_string_broken(struct scan *scan, const char *at);
 bool scan_too_deep(struct scan *scan);
 bool scan_memory(struct scan *scan);
 /* What a value starting with this byte is; false when no value starts so. */

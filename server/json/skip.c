@@ -1,0 +1,219 @@
+/* Skipping values, and finding the end of strings. Most of a review is neither
+ * indexed nor built into a tree, so this is where its bytes are spent. */
+#include "json.h"
+
+#include <string.h>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+/* ---- strings -------------------------------------------------------------- */
+
+/* The first byte from `at` on that needs a closer look: a quote, a backslash, a
+ * control character, a byte outside ASCII; or `end`. */
+static inline const char *plain_end(const char *at, const char *end)
+{
+#ifdef __SSE2__
+    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1f);
+    for (; end - at >= 16; at += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+        __m128i special = _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash));
+        special = _mm_or_si128(special, _mm_cmpeq_epi8(_mm_min_epu8(bytes, control), bytes));
+        /* movemask reads the top bits, which bytes outside ASCII have set already */
+        int mask = _mm_movemask_epi8(_mm_or_si128(special, bytes));
+        if (mask)
+            return at + __builtin_ctz((unsigned)mask);
+    }
+#else
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    for (; end - at >= 8; at += 8) {
+        uint64_t bytes;
+        memcpy(&bytes, at, 8);
+        uint64_t quote = bytes ^ (ones * '"'), backslash = bytes ^ (ones * '\\');
+        uint64_t special = (quote - ones) | (backslash - ones) | (bytes - ones * 0x20) | bytes;
+        if (special & tops)
+            break;
+    }
+#endif
+    while (at < end && (unsigned char)*at >= 0x20 && (unsigned char)*at < 0x80 && *at != '"' && *at != '\\')
+        at++;
+    return at;
+}
+
+static bool is_hex(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/* Past the escape at `at`; NULL when it is none. */
+static const char *escape_end(const char *at, const char *end)
+{
+    if (end - at < 2)
+        return NULL;
+    switch (at[1]) {
+    case '"':
+    case '\\':
+    case '/':
+    case 'b':
+    case 'f':
+    case 'n':
+    case 'r':
+    case 't':
+        return at + 2;
+    case 'u':
+        return end - at >= 6 && is_hex(at[2]) && is_hex(at[3]) && is_hex(at[4]) && is_hex(at[5]) ? at + 6 : NULL;
+    default:
+        return NULL;
+    }
+}
+
+/* The closing quote of the string whose first byte is `at`, or where it breaks:
+ * `end`, a control character, a bad escape, or a byte that is not UTF-8. */
+static inline const char *find_string_end(const char *at, const char *end, bool *escaped)
+{
+    *escaped = false;
+    for (;;) {
+        at = plain_end(at, end);
+        if (at == end || *at == '"')
+            return at;
+        if (*at == '\\') {
+            *escaped = true;
+            const char *past = escape_end(at, end);
+            if (!past)
+                return at;
+            at = past;
+            continue;
+        }
+        size_t length = utf8_length(at, end);
+        if ((unsigned char)*at < 0x80 || length == 0)
+            return at;
+        at += length;
+    }
+}
+
+const char *scan_string_end(const char *at, const char *end, bool *escaped)
+{
+    return find_string_end(at, end, escaped);
+}
+
+/* ---- skipping ------------------------------------------------------------- */
+
+/* The functions below carry their position as an argument and a result, so that
+ * it stays in a register: NULL means that the error is filled. */
+
+static inline const char *skip_string(struct scan *scan, const char *at)
+{
+    bool escaped;
+    at = find_string_end(at + 1, scan->end, &escaped);
+    if (at < scan->end && *at == '"')
+        return at + 1;
+    scan_string_broken(scan, at);
+    return NULL;
+}
+
+static const char *skip_plain(struct scan *scan, const char *at, enum json_kind kind)
+{
+    bool whole;
+    scan->at = at;
+    return (kind == JSON_NUMBER ? scan_number(scan, &whole) : scan_literal(scan)) ? scan->at : NULL;
+}
+
+static inline const char *skip_key(struct scan *scan, const char *at)
+{
+    at = scan_space_end(at, scan->end);
+    if (at == scan->end || *at != '"') {
+        scan_expected(scan, at, "a key in double quotes");
+        return NULL;
+    }
+    at = skip_string(scan, at);
+    if (!at)
+        return NULL;
+    at = scan_space_end(at, scan->end);
+    if (at == scan->end || *at != ':') {
+        scan_expected(scan, at, "a colon after the key");
+        return NULL;
+    }
+    return at + 1;
+}
+
+/* What is open around the value that is skipped: a bit each, set for objects. */
+struct nesting {
+    uint64_t objects[JSON_DEPTH_LIMIT / 64];
+    unsigned open;
+};
+
+static inline bool in_object(const struct nesting *nesting)
+{
+    unsigned top = nesting->open - 1;
+    return nesting->objects[top / 64] >> (top % 64) & 1;
+}
+
+/* Past what follows a value: a comma and the next key, or brackets and then the same. */
+static inline const char *leave(struct scan *scan, const char *at, struct nesting *nesting)
+{
+    while (nesting->open > 0) {
+        bool object = in_object(nesting);
+        at = scan_space_end(at, scan->end);
+        char byte = at < scan->end ? *at : '\0';
+        if (byte == ',')
+            return object ? skip_key(scan, at + 1) : at + 1;
+        if (byte != (object ? '}' : ']')) {
+            scan_expected(scan, at, object ? "a comma or }" : "a comma or ]");
+            return NULL;
+        }
+        at++;
+        nesting->open--;
+    }
+    return at;
+}
+
+/* Into the array or object at `at`, up to its first value; `empty` says that it closed at once. */
+static inline const char *enter(struct scan *scan, const char *at, struct nesting *nesting, bool *empty)
+{
+    bool object = *at == '{';
+    at = scan_space_end(at + 1, scan->end);
+    *empty = at < scan->end && *at == (object ? '}' : ']');
+    if (*empty)
+        return at + 1;
+    uint64_t bit = UINT64_C(1) << (nesting->open % 64), *word = &nesting->objects[nesting->open / 64];
+    *word = object ? *word | bit : *word & ~bit;
+    nesting->open++;
+    return object ? skip_key(scan, at) : at;
+}
+
+static const char *skip_value(struct scan *scan, const char *at, unsigned level)
+{
+    struct nesting nesting = {.open = 0};
+    do {
+        enum json_kind kind;
+        bool done = true;
+        at = scan_space_end(at, scan->end);
+        if (at == scan->end || !scan_kind(*at, &kind)) {
+            scan_expected(scan, at, "a value");
+            return NULL;
+        }
+        if (kind == JSON_STRING) {
+            at = skip_string(scan, at);
+        } else if (kind < JSON_STRING) {
+            at = skip_plain(scan, at, kind);
+        } else if (level + nesting.open >= JSON_DEPTH_LIMIT) {
+            scan->at = at;
+            scan_too_deep(scan);
+            return NULL;
+        } else {
+            at = enter(scan, at, &nesting, &done);
+        }
+        if (at && done)
+            at = leave(scan, at, &nesting);
+    } while (at && nesting.open > 0);
+    return at;
+}
+
+bool scan_value(struct scan *scan, unsigned level)
+{
+    const char *past = skip_value(scan, scan->at, level);
+    if (past)
+        scan->at = past;
+    return past;
+}
