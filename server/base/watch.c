@@ -1,0 +1,226 @@
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "backstop/base.h"
+
+/* Editors and kubelets change a file in several steps: look when they are done. */
+enum { QUIET_MS = 100, UNQUIET_MS = 1000 };
+
+struct file_watch {
+    char **paths;
+    size_t count;
+    unsigned poll_seconds;
+    void (*changed)(void *context);
+    void *context;
+    int notify; /* -1 where the kernel has no more instances: polling remains */
+    int stop;
+    uint64_t seen;
+    pthread_t thread;
+};
+
+static uint64_t mix(uint64_t hash, const void *bytes, size_t size)
+{
+    const unsigned char *at = bytes;
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ at[i]) * 0x100000001b3U;
+    return hash;
+}
+
+/* What changes whenever a file's content does, without reading it. */
+static uint64_t mix_stat(uint64_t hash, const struct stat *info)
+{
+    const int64_t parts[] = {
+        (int64_t)info->st_dev, (int64_t)info->st_ino, (int64_t)info->st_size, info->st_mtim.tv_sec,
+        info->st_mtim.tv_nsec, info->st_ctim.tv_sec,  info->st_ctim.tv_nsec,
+    };
+    return mix(hash, parts, sizeof parts);
+}
+
+static void close_folder(DIR **folder)
+{
+    if (*folder)
+        closedir(*folder);
+}
+
+/* The files of a folder in any order. Hidden ones are editors' copies, and what a
+ * mounted ConfigMap swaps is seen through its visible links. */
+static uint64_t folder_signature(const char *path)
+{
+    CLEANUP(close_folder) DIR *folder = opendir(path);
+    uint64_t sum = 1;
+    for (const struct dirent *entry; folder && (entry = readdir(folder));) {
+        struct stat info;
+        if (entry->d_name[0] == '.' || fstatat(dirfd(folder), entry->d_name, &info, 0) != 0 || S_ISDIR(info.st_mode))
+            continue;
+        sum += mix_stat(mix(0xcbf29ce484222325U, entry->d_name, strlen(entry->d_name)), &info);
+    }
+    return sum;
+}
+
+static uint64_t signature(const struct file_watch *watch)
+{
+    uint64_t hash = 0xcbf29ce484222325U;
+    for (size_t i = 0; i < watch->count; i++) {
+        struct stat info;
+        uint64_t one = 0;
+        if (stat(watch->paths[i], &info) == 0)
+            one = S_ISDIR(info.st_mode) ? folder_signature(watch->paths[i]) : mix_stat(hash, &info);
+        hash = mix(hash, &one, sizeof one);
+    }
+    return hash;
+}
+
+static void watch_folder(int notify, const char *path)
+{
+    const uint32_t events = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_MODIFY | IN_CLOSE_WRITE |
+                            IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF;
+    /* Failing is fine: the folder may come later, and there is the poll. */
+    (void)inotify_add_watch(notify, path, events | IN_ONLYDIR);
+}
+
+static void watch_parent(int notify, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *parent = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+    if (parent)
+        watch_folder(notify, parent);
+    free(parent);
+}
+
+/* Parents rather than files: a file that is renamed over has a new inode. Done
+ * again after each change, since a link may lead elsewhere by then; adding a
+ * folder that is watched already changes nothing. */
+static void arm(const struct file_watch *watch)
+{
+    for (size_t i = 0; watch->notify >= 0 && i < watch->count; i++) {
+        watch_parent(watch->notify, watch->paths[i]);
+        watch_folder(watch->notify, watch->paths[i]);
+        char *target = realpath(watch->paths[i], NULL);
+        if (target)
+            watch_parent(watch->notify, target);
+        free(target);
+    }
+}
+
+static void drain(int notify)
+{
+    char block[4096];
+    while (read(notify, block, sizeof block) > 0)
+        ;
+}
+
+/* Waits for a notice or the timeout; *noticed says which. False when told to stop. */
+static bool wait_for(const struct file_watch *watch, int64_t milliseconds, bool *noticed)
+{
+    struct pollfd fds[] = {{.fd = watch->stop, .events = POLLIN}, {.fd = watch->notify, .events = POLLIN}};
+    int ready = poll(fds, LENGTH_OF(fds), (int)milliseconds);
+    *noticed = ready > 0 && fds[1].revents;
+    if (*noticed)
+        drain(watch->notify);
+    return ready <= 0 || !fds[0].revents;
+}
+
+static bool wait_for_quiet(const struct file_watch *watch)
+{
+    bool noticed = true;
+    for (int64_t waited = 0; noticed && waited < UNQUIET_MS; waited += QUIET_MS)
+        if (!wait_for(watch, QUIET_MS, &noticed))
+            return false;
+    return true;
+}
+
+static void *run(void *argument)
+{
+    struct file_watch *watch = argument;
+    for (;;) {
+        bool noticed;
+        if (!wait_for(watch, (int64_t)watch->poll_seconds * 1000, &noticed))
+            return NULL;
+        if (noticed && !wait_for_quiet(watch))
+            return NULL;
+        arm(watch);
+        uint64_t now = signature(watch);
+        if (now == watch->seen)
+            continue;
+        watch->seen = now;
+        watch->changed(watch->context);
+    }
+}
+
+static void dispose(struct file_watch *watch)
+{
+    for (size_t i = 0; watch->paths && i < watch->count; i++)
+        free(watch->paths[i]);
+    free(watch->paths);
+    if (watch->notify >= 0)
+        close(watch->notify);
+    if (watch->stop >= 0)
+        close(watch->stop);
+    free(watch);
+}
+
+static bool prepare(struct file_watch *watch, const char *const *paths, size_t count)
+{
+    watch->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    watch->notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    watch->paths = calloc(count ? count : 1, sizeof(char *));
+    if (watch->stop < 0 || !watch->paths)
+        return false;
+    for (; watch->count < count; watch->count++)
+        if (!(watch->paths[watch->count] = strdup(paths[watch->count])))
+            return false;
+    arm(watch);
+    watch->seen = signature(watch);
+    return true;
+}
+
+/* The thread takes no signals: those are for whoever waits for them. */
+static bool start_thread(struct file_watch *watch)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(&watch->thread, NULL, run, watch);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return !failed;
+}
+
+struct file_watch *file_watch_start(const char *const *paths, size_t count, unsigned poll_seconds,
+                                    void (*changed)(void *context), void *context, struct error *error)
+{
+    enum { POLL_MAX = 24 * 3600 };
+    struct file_watch *watch = calloc(1, sizeof *watch);
+    if (!watch) {
+        error_set(error, 500, "cannot watch files: out of memory");
+        return NULL;
+    }
+    watch->poll_seconds = poll_seconds == 0 ? 1 : poll_seconds > POLL_MAX ? POLL_MAX : poll_seconds;
+    watch->changed = changed;
+    watch->context = context;
+    watch->stop = watch->notify = -1;
+    if (prepare(watch, paths, count) && start_thread(watch))
+        return watch;
+    error_set(error, 500, "cannot watch files: out of memory, threads or file descriptors");
+    dispose(watch);
+    return NULL;
+}
+
+void file_watch_stop(struct file_watch *watch)
+{
+    if (!watch)
+        return;
+    const uint64_t one = 1;
+    ssize_t told = write(watch->stop, &one, sizeof one);
+    (void)told; /* an eventfd at zero takes a one */
+    pthread_join(watch->thread, NULL);
+    dispose(watch);
+}
