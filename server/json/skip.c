@@ -72,6 +72,7 @@ static const char *escape_end(const char *at, const char *end)
  * `end`, a control character, a bad escape, or a byte that is not UTF-8. */
 static inline const char *find_string_end(const char *at, const char *end, bool *escaped)
 {
+    size_t length;
     *escaped = false;
     for (;;) {
         at = plain_end(at, end);
@@ -85,10 +86,13 @@ static inline const char *find_string_end(const char *at, const char *end, bool 
             at = past;
             continue;
         }
-        size_t length = utf8_length(at, end);
-        if ((unsigned char)*at < 0x80 || length == 0)
+        if (!(*at & 0x80))
             return at;
-        at += length;
+        for (; at < end && *at & 0x80; at += length) {
+            length = utf8_length(at, end);
+            if (length == 0)
+                return at;
+        }
     }
 }
 

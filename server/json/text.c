@@ -3,35 +3,32 @@
 
 #include <string.h>
 
-/* Well-formed sequences, Unicode Standard table 3-7: no surrogates, no overlong
- * forms, nothing above U+10FFFF. `low` and `high` bound the second byte. */
-static const struct {
-    unsigned char first, last, length, low, high;
-} sequences[] = {
-    {0x00, 0x7f, 1, 0, 0},       {0xc2, 0xdf, 2, 0x80, 0xbf}, {0xe0, 0xe0, 3, 0xa0, 0xbf},
-    {0xe1, 0xec, 3, 0x80, 0xbf}, {0xed, 0xed, 3, 0x80, 0x9f}, {0xee, 0xef, 3, 0x80, 0xbf},
-    {0xf0, 0xf0, 4, 0x90, 0xbf}, {0xf1, 0xf3, 4, 0x80, 0xbf}, {0xf4, 0xf4, 4, 0x80, 0x8f},
-};
+static bool in_range(char byte, unsigned low, unsigned high)
+{
+    return (unsigned char)byte >= low && (unsigned char)byte <= high;
+}
 
+/* Well-formed sequences, Unicode Standard table 3-7: no surrogates, no overlong
+ * forms, nothing above U+10FFFF. */
 size_t utf8_length(const char *at, const char *end)
 {
-    if (at >= end)
+    size_t left = (size_t)(end - at);
+    if (left == 0 || in_range(*at, 0x80, 0xc1))
         return 0;
     unsigned char first = (unsigned char)*at;
-    for (size_t i = 0; i < LENGTH_OF(sequences); i++) {
-        if (first < sequences[i].first || first > sequences[i].last)
-            continue;
-        size_t length = sequences[i].length;
-        if ((size_t)(end - at) < length)
-            return 0;
-        if (length > 1 && ((unsigned char)at[1] < sequences[i].low || (unsigned char)at[1] > sequences[i].high))
-            return 0;
-        for (size_t k = 2; k < length; k++)
-            if (((unsigned char)at[k] & 0xc0) != 0x80)
-                return 0;
-        return length;
+    if (first < 0x80)
+        return 1;
+    if (first < 0xe0)
+        return left >= 2 && in_range(at[1], 0x80, 0xbf) ? 2 : 0;
+    if (first < 0xf0) {
+        unsigned low = first == 0xe0 ? 0xa0 : 0x80, high = first == 0xed ? 0x9f : 0xbf;
+        return left >= 3 && in_range(at[1], low, high) && in_range(at[2], 0x80, 0xbf) ? 3 : 0;
     }
-    return 0;
+    unsigned low = first == 0xf0 ? 0x90 : 0x80, high = first == 0xf4 ? 0x8f : 0xbf;
+    return first <= 0xf4 && left >= 4 && in_range(at[1], low, high) && in_range(at[2], 0x80, 0xbf) &&
+                   in_range(at[3], 0x80, 0xbf)
+               ? 4
+               : 0;
 }
 
 size_t utf8_encode(uint32_t code, char out[4])
