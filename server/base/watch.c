@@ -131,8 +131,9 @@ static bool wait_for(const struct file_watch *watch, int64_t milliseconds, bool 
 
 static bool wait_for_quiet(const struct file_watch *watch)
 {
+    const int64_t latest = time_monotonic_ns() + (int64_t)UNQUIET_MS * 1000000;
     bool noticed = true;
-    for (int64_t waited = 0; noticed && waited < UNQUIET_MS; waited += QUIET_MS)
+    while (noticed && time_monotonic_ns() < latest)
         if (!wait_for(watch, QUIET_MS, &noticed))
             return false;
     return true;
