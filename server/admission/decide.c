@@ -79,7 +79,9 @@ void admission_decide(struct review *review, const struct rule *rule, const stru
     }
     if (decision->denied || !rule->mutating)
         decision->patch.len = 0; /* the API server refuses a patch here */
-    if (arena_failed(decision->arena))
-        deny(decision, 500, STR("ran out of memory while deciding; try again with a smaller object"));
     decision_conclude(decision);
+    if (arena_failed(decision->arena)) {
+        deny(decision, 500, STR("ran out of memory while deciding; try again with a smaller object"));
+        decision_conclude(decision);
+    }
 }
