@@ -77,6 +77,7 @@ static void tell_problem(void *context, const char *source, int64_t line, const 
     if (source && line >= 0)
         snprintf(where, sizeof where, ":%lld", (long long)line);
     verb_fail(run->verb, "%s%s%s%s", source ? source : "", where, source ? ": " : "", reason);
+    review_print_junit_problem(source ? source : "", where, reason, &run->cases);
     run->summary.unreadable++;
 }
 

@@ -75,8 +75,9 @@ void review_print_json(struct arena *arena, const struct review_result *result, 
 void review_print_yaml(struct arena *arena, const struct review_result *result, struct buf *out);
 void review_print_text(struct arena *arena, const struct review_result *result, bool colour, struct buf *out);
 void review_print_summary(const struct review_summary *summary, struct buf *out);
-/* One <testcase>; review_junit_document wraps them all. */
+/* One <testcase> each; review_junit_document wraps them all. */
 void review_print_junit(struct arena *arena, const struct review_result *result, struct buf *out);
+void review_print_junit_problem(const char *source, const char *where, const char *reason, struct buf *out);
 void review_junit_document(const struct review_summary *summary, struct str cases, struct buf *out);
 /* The lines that differ, with three lines around them; nothing when none does. */
 void review_diff(struct str before, struct str after, const char *indent, bool colour, struct buf *out);

@@ -17,14 +17,13 @@ static void add_integer(struct json_object *object, const char *key, int64_t val
     json_object_object_add(object, key, json_object_new_int64(value));
 }
 
-static struct json_object *causes_list(struct arena *arena, const struct review_result *result)
+static struct json_object *causes_list(const struct decision *decision)
 {
     struct json_object *list = json_object_new_array();
-    (void)arena;
-    for (size_t i = 0; i < result->decision.causes.len; i++) {
+    for (size_t i = 0; i < decision->causes.len; i++) {
         struct json_object *cause = json_object_new_object();
-        add_text(cause, "field", result->decision.causes.items[i].field);
-        add_text(cause, "message", result->decision.causes.items[i].message);
+        add_text(cause, "field", decision->causes.items[i].field);
+        add_text(cause, "message", decision->causes.items[i].message);
         json_object_array_add(list, cause);
     }
     return list;
@@ -89,7 +88,7 @@ static struct json_object *record(struct arena *arena, const struct review_resul
     add_text(object, "reason",
              decision->denied ? str_from(decision->reason) : str_from(result->reviewed ? "" : "not reviewed"));
     add_text(object, "message", decision->denied ? decision_message(decision) : STR(""));
-    json_object_object_add(object, "causes", causes_list(arena, result));
+    json_object_object_add(object, "causes", causes_list(decision));
     add_integer(object, "retryAfterSeconds", decision->retry_after);
     json_object_object_add(object, "warnings", warnings_list(decision));
     json_object_object_add(object, "auditAnnotations", audit_map(decision));
@@ -111,83 +110,4 @@ void review_print_yaml(struct arena *arena, const struct review_result *result, 
     yaml_write(out, record(arena, result));
     if (out->len && out->data[out->len - 1] != '\n')
         buf_putc(out, '\n');
-}
-
-/* ---- JUnit ---------------------------------------------------------------- */
-
-/* XML 1.0 has no way to write most control characters, escaped or not. */
-static void write_xml(struct buf *out, struct str text)
-{
-    static const char *const entities[] = {
-        ['&'] = "&amp;", ['<'] = "&lt;", ['>'] = "&gt;", ['"'] = "&quot;", ['\n'] = "&#10;", ['\t'] = "&#9;"};
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        if (c < LENGTH_OF(entities) && entities[c])
-            buf_puts(out, entities[c]);
-        else
-            buf_putc(out, c < ' ' ? '?' : text.ptr[i]);
-    }
-}
-
-static void write_attribute(struct buf *out, const char *name, struct str value)
-{
-    buf_printf(out, " %s=\"", name);
-    write_xml(out, value);
-    buf_putc(out, '"');
-}
-
-static void write_failure(const struct review_result *result, struct buf *out)
-{
-    const struct decision *decision = &result->decision;
-    struct arena *arena = decision->arena;
-    buf_puts(out, "    <failure");
-    write_attribute(out, "type", str_from(decision->reason));
-    write_attribute(out, "message", decision_message(decision));
-    buf_puts(out, ">");
-    for (size_t i = 0; i < decision->causes.len; i++) {
-        const struct cause *cause = &decision->causes.items[i];
-        write_xml(out, arena_printf(arena, "%s:%u: %.*s: %.*s\n", result->manifest->source,
-                                    manifest_line(arena, result->manifest, cause->field), STR_ARG(cause->field),
-                                    STR_ARG(cause->message)));
-    }
-    buf_puts(out, "</failure>\n");
-}
-
-void review_print_junit(struct arena *arena, const struct review_result *result, struct buf *out)
-{
-    const struct request *request = &result->request;
-    const struct decision *decision = &result->decision;
-    buf_puts(out, "  <testcase");
-    write_attribute(out, "classname", str_from(result->manifest->source));
-    write_attribute(out, "name",
-                    arena_printf(arena, "%.*s/%.*s (document %u)", STR_ARG(request->kind), STR_ARG(request->name),
-                                 result->manifest->number));
-    write_attribute(out, "file", str_from(result->manifest->source));
-    write_attribute(out, "line", arena_printf(arena, "%u", result->manifest->line));
-    buf_puts(out, ">\n");
-    if (decision->denied)
-        write_failure(result, out);
-    else if (!result->reviewed)
-        buf_puts(out, "    <skipped message=\"not reviewed\"/>\n");
-    if (decision->warnings.len) {
-        buf_puts(out, "    <system-out>");
-        for (size_t i = 0; i < decision->warnings.len; i++) {
-            buf_puts(out, "warning: ");
-            write_xml(out, decision->warnings.items[i]);
-            buf_puts(out, "&#10;");
-        }
-        buf_puts(out, "</system-out>\n");
-    }
-    buf_puts(out, "  </testcase>\n");
-}
-
-void review_junit_document(const struct review_summary *summary, struct str cases, struct buf *out)
-{
-    buf_printf(out,
-               "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-               "<testsuite name=\"backstop review\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"%zu\">\n",
-               summary->allowed + summary->denied + summary->passed, summary->denied, summary->unreadable,
-               summary->passed);
-    buf_add(out, cases);
-    buf_puts(out, "</testsuite>\n");
 }

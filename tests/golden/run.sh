@@ -55,6 +55,8 @@ run_case() {
         echo "$1: no such case" >"$result"
     elif [ "$accept" = yes ]; then
         answer >expected.yaml
+    elif [ ! -e expected.yaml ]; then
+        echo "$1: no expected.yaml; write it with --accept and read it" >"$result"
     else
         answer | diff -u --label "$1/expected.yaml" --label "$1 now" expected.yaml - >"$result" 2>&1
     fi
