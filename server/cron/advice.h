@@ -1,0 +1,22 @@
+/* What the advice on a refused schedule is made from. */
+#ifndef BACKSTOP_CRON_ADVICE_H
+#define BACKSTOP_CRON_ADVICE_H
+
+#include "spec.h"
+
+struct advice {
+    struct arena *arena;
+    struct str spec;
+    const struct fault *fault;
+    struct str value, range; /* the fault's, quoted for people */
+};
+
+struct str advise_on_field(const struct advice *advice);
+struct str advise_on_field_count(const struct advice *advice);
+struct str advise_on_duration(const struct advice *advice);
+struct str advise_on_descriptor(const struct advice *advice);
+
+struct str advice_lower(struct arena *arena, struct str text); /* ASCII */
+size_t advice_digits(struct str text);                         /* how many the text starts with */
+
+#endif

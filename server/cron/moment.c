@@ -1,0 +1,41 @@
+#include "moment.h"
+
+void moment_set(struct moment *moment, int64_t unix_seconds)
+{
+    if (unix_seconds < moment->span.from || unix_seconds >= moment->span.until)
+        zone_lookup(moment->zone, unix_seconds, &moment->span);
+    moment->unix_seconds = unix_seconds;
+    moment->civil = civil_from_unix(unix_seconds + moment->span.type.offset);
+}
+
+void moment_set_date(struct moment *moment, int64_t year, int month, int day, int hour, int minute, int second)
+{
+    if (month > 12) {
+        month -= 12;
+        year++;
+    }
+    int64_t wall = (days_from_civil(year, month, 1) + day - 1) * SECONDS_PER_DAY + hour * SECONDS_PER_HOUR +
+                   minute * SECONDS_PER_MINUTE + second;
+    /* Go guesses the offset as if the wall time were UTC, and looks again when the guess does not hold. */
+    struct zone_span guess;
+    zone_lookup(moment->zone, wall, &guess);
+    int64_t utc = wall - guess.type.offset;
+    if (utc < guess.start || utc >= guess.end) {
+        zone_lookup(moment->zone, utc, &guess);
+        utc = wall - guess.type.offset;
+    }
+    moment_set(moment, utc);
+}
+
+int moment_days_in_month(int64_t year, int month)
+{
+    return (int)(month == 12 ? 31 : days_from_civil(year, month + 1, 1) - days_from_civil(year, month, 1));
+}
+
+bool schedule_day_matches(const struct cron_schedule *schedule, int day, int weekday)
+{
+    bool by_day = schedule->day_of_month >> day & 1, by_weekday = schedule->day_of_week >> weekday & 1;
+    if ((schedule->day_of_month | schedule->day_of_week) & CRON_STAR)
+        return by_day && by_weekday;
+    return by_day || by_weekday;
+}

@@ -1,0 +1,186 @@
+#include "moment.h"
+
+/* SpecSchedule.Next, whose steps are kept one by one near clock changes, since
+ * its results there come from the way it steps (a midnight that does not exist
+ * drops the whole day, for one). Away from them the steps are taken at once. */
+
+enum {
+    YEARS_SEARCHED = 5,
+    /* Pacific/Apia has no 30 December 2011: robfig/cron searches it forever. No other search takes near as many. */
+    STEPS_MAX = 100000,
+};
+
+struct search {
+    const struct cron_schedule *schedule;
+    struct moment at;
+    bool added; /* a field was moved on, so the smaller ones stand at their start */
+    unsigned steps;
+};
+
+enum progress { MATCHED, WRAPPED, EXHAUSTED };
+
+static bool step(struct search *search)
+{
+    return ++search->steps < STEPS_MAX;
+}
+
+/* True when nothing changes on the clock between now and `seconds` later. `wall`
+ * too, because Go's Date looks a wall time up as if it were UTC. */
+static bool is_even(const struct moment *at, int64_t seconds)
+{
+    const struct zone_span *span = &at->span;
+    int64_t earliest = at->unix_seconds, latest = earliest + seconds, offset = span->type.offset;
+    earliest += offset < 0 ? offset : 0;
+    latest += offset > 0 ? offset : 0;
+    return earliest >= span->from && latest < span->until && earliest >= span->start && latest < span->end;
+}
+
+static enum progress find_month(struct search *search)
+{
+    struct moment *at = &search->at;
+    while (!(search->schedule->month >> at->civil.month & 1)) {
+        if (!search->added) {
+            search->added = true;
+            moment_set_date(at, at->civil.year, at->civil.month, 1, 0, 0, 0);
+        }
+        const struct civil c = at->civil;
+        moment_set_date(at, c.year, c.month + 1, c.day, c.hour, c.minute, c.second);
+        if (!step(search))
+            return EXHAUSTED;
+        if (at->civil.month == 1)
+            return WRAPPED;
+    }
+    return MATCHED;
+}
+
+/* The days from `civil` to the next one that matches, at most to the first of the next month. */
+static int days_ahead(const struct cron_schedule *schedule, const struct civil *civil)
+{
+    int last = moment_days_in_month(civil->year, civil->month), ahead = 1;
+    while (civil->day + ahead <= last &&
+           !schedule_day_matches(schedule, civil->day + ahead, (civil->weekday + ahead) % 7))
+        ahead++;
+    return ahead;
+}
+
+static enum progress find_day(struct search *search)
+{
+    struct moment *at = &search->at;
+    while (!schedule_day_matches(search->schedule, at->civil.day, at->civil.weekday)) {
+        if (!search->added) {
+            search->added = true;
+            moment_set_date(at, at->civil.year, at->civil.month, at->civil.day, 0, 0, 0);
+        }
+        const struct civil c = at->civil;
+        int64_t ahead = (int64_t)days_ahead(search->schedule, &c) * SECONDS_PER_DAY;
+        if (c.hour == 0 && is_even(at, ahead))
+            moment_set(at, at->unix_seconds + ahead);
+        else
+            moment_set_date(at, c.year, c.month, c.day + 1, c.hour, c.minute, c.second);
+        if (at->civil.hour > 12)
+            moment_set(at, at->unix_seconds + (24 - at->civil.hour) * SECONDS_PER_HOUR);
+        else if (at->civil.hour > 0)
+            moment_set(at, at->unix_seconds - at->civil.hour * SECONDS_PER_HOUR);
+        if (!step(search))
+            return EXHAUSTED;
+        if (at->civil.day == 1)
+            return WRAPPED;
+    }
+    return MATCHED;
+}
+
+/* How far the next member of `set` is from `value`, at most up to `end`. */
+static int distance(uint64_t set, int value, int end)
+{
+    uint64_t above = (set & ~CRON_STAR) >> value >> 1;
+    int ahead = above ? __builtin_ctzll(above) + 1 : end - value;
+    return ahead < end - value ? ahead : end - value;
+}
+
+/* Moves on by the largest number of equal steps that meets no clock change. */
+static void move(struct moment *at, int steps, int seconds)
+{
+    int64_t target = at->unix_seconds + (int64_t)steps * seconds;
+    moment_set(at, target < at->span.until ? target : at->unix_seconds + seconds);
+}
+
+static enum progress find_hour(struct search *search)
+{
+    struct moment *at = &search->at;
+    while (!(search->schedule->hour >> at->civil.hour & 1)) {
+        if (!search->added) {
+            search->added = true;
+            moment_set_date(at, at->civil.year, at->civil.month, at->civil.day, at->civil.hour, 0, 0);
+        }
+        move(at, distance(search->schedule->hour, at->civil.hour, 24), SECONDS_PER_HOUR);
+        if (!step(search))
+            return EXHAUSTED;
+        if (at->civil.hour == 0)
+            return WRAPPED;
+    }
+    return MATCHED;
+}
+
+static enum progress find_minute(struct search *search)
+{
+    struct moment *at = &search->at;
+    while (!(search->schedule->minute >> at->civil.minute & 1)) {
+        if (!search->added) {
+            search->added = true;
+            int64_t second = at->unix_seconds % SECONDS_PER_MINUTE;
+            moment_set(at, at->unix_seconds - second - (second < 0 ? SECONDS_PER_MINUTE : 0));
+        }
+        move(at, distance(search->schedule->minute, at->civil.minute, 60), SECONDS_PER_MINUTE);
+        if (!step(search))
+            return EXHAUSTED;
+        if (at->civil.minute == 0)
+            return WRAPPED;
+    }
+    return MATCHED;
+}
+
+/* The standard syntax has no seconds: only second 0 matches, which the search reaches by wrapping. */
+static enum progress find_second(struct search *search)
+{
+    struct moment *at = &search->at;
+    if (at->civil.second == 0)
+        return MATCHED;
+    search->added = true;
+    while (at->civil.second != 0) {
+        move(at, 60 - at->civil.second, 1);
+        if (!step(search))
+            return EXHAUSTED;
+    }
+    return WRAPPED;
+}
+
+static bool search_next(struct search *search, int64_t *next)
+{
+    static enum progress (*const finders[])(struct search *) = {find_month, find_day, find_hour, find_minute,
+                                                                find_second};
+    int64_t last_year = search->at.civil.year + YEARS_SEARCHED;
+    for (size_t i = 0; i < LENGTH_OF(finders);) {
+        enum progress progress = finders[i](search);
+        if (progress == EXHAUSTED || (progress == WRAPPED && search->at.civil.year > last_year))
+            return false;
+        i = progress == WRAPPED ? 0 : i + 1;
+    }
+    *next = search->at.unix_seconds;
+    return true;
+}
+
+bool cron_next(const struct cron_schedule *schedule, int64_t after, int64_t *next)
+{
+    static const int64_t far = INT64_C(1) << 50; /* 35 million years: keeps sums from overflowing */
+    if (after < -far || after > far)
+        return false;
+    if (schedule->every_seconds > 0) {
+        *next = after + schedule->every_seconds;
+        return true;
+    }
+    if (cron_never_fires(schedule))
+        return false;
+    struct search search = {.schedule = schedule, .at = {.zone = schedule->zone}};
+    moment_set(&search.at, after + 1);
+    return search_next(&search, next);
+}

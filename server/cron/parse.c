@@ -1,0 +1,205 @@
+#include "spec.h"
+
+/* ---- splitting --------------------------------------------------------------- */
+
+/* unicode.IsSpace beyond ASCII. A lead byte never stands inside another
+ * character, so that a bytewise scan finds what decoding would find. */
+static const struct str wide_spaces[] = {
+    STR_INIT("\xc2\x85"),     STR_INIT("\xc2\xa0"),     STR_INIT("\xe1\x9a\x80"), STR_INIT("\xe2\x80\x80"),
+    STR_INIT("\xe2\x80\x81"), STR_INIT("\xe2\x80\x82"), STR_INIT("\xe2\x80\x83"), STR_INIT("\xe2\x80\x84"),
+    STR_INIT("\xe2\x80\x85"), STR_INIT("\xe2\x80\x86"), STR_INIT("\xe2\x80\x87"), STR_INIT("\xe2\x80\x88"),
+    STR_INIT("\xe2\x80\x89"), STR_INIT("\xe2\x80\x8a"), STR_INIT("\xe2\x80\xa8"), STR_INIT("\xe2\x80\xa9"),
+    STR_INIT("\xe2\x80\xaf"), STR_INIT("\xe2\x81\x9f"), STR_INIT("\xe3\x80\x80"),
+};
+
+size_t spec_space(struct str text)
+{
+    if (text.len == 0)
+        return 0;
+    unsigned char first = (unsigned char)text.ptr[0];
+    if (first < 0x80)
+        return first == ' ' || (first >= '\t' && first <= '\r');
+    for (size_t i = 0; i < LENGTH_OF(wide_spaces); i++)
+        if (str_starts(text, wide_spaces[i]))
+            return wide_spaces[i].len;
+    return 0;
+}
+
+static struct str trim_start(struct str text)
+{
+    size_t length;
+    while ((length = spec_space(text)) > 0)
+        text = str_slice(text, length, text.len);
+    return text;
+}
+
+bool spec_next_field(struct str *text, struct str *field)
+{
+    struct str rest = trim_start(*text);
+    size_t length = 0;
+    while (length < rest.len && spec_space(str_slice(rest, length, rest.len)) == 0)
+        length++;
+    *field = str_slice(rest, 0, length);
+    *text = str_slice(rest, length, rest.len);
+    return length > 0;
+}
+
+static struct str trim_end(struct str text)
+{
+    for (bool trimmed = true; trimmed;) {
+        trimmed = false;
+        for (size_t length = 1; length <= 3 && length <= text.len; length++) {
+            struct str tail = str_slice(text, text.len - length, text.len);
+            if (spec_space(tail) == length) {
+                text.len -= length;
+                trimmed = true;
+                break;
+            }
+        }
+    }
+    return text;
+}
+
+bool spec_split(struct str spec, struct spec_parts *parts)
+{
+    struct str zone = {NULL, 0}, body = spec, prefix = {NULL, 0};
+    if (str_starts(spec, STR("TZ=")))
+        prefix = STR("TZ=");
+    else if (str_starts(spec, STR("CRON_TZ=")))
+        prefix = STR("CRON_TZ=");
+    parts->has_zone = prefix.len > 0;
+    parts->field_count = 0;
+    if (parts->has_zone) {
+        body = str_slice(spec, prefix.len, spec.len);
+        str_cut(&body, ' ', &zone); /* only U+0020 ends the zone */
+        if (!body.ptr)
+            return false;
+        body = trim_end(trim_start(body));
+    }
+    parts->zone = zone;
+    parts->body = body;
+    if (body.len && body.ptr[0] == '@')
+        return true;
+    for (struct str field; spec_next_field(&body, &field); parts->field_count++)
+        if (parts->field_count < FIELD_COUNT)
+            parts->fields[parts->field_count] = field;
+    return true;
+}
+
+/* ---- descriptors --------------------------------------------------------------- */
+
+#define ALL(bits) (((UINT64_C(1) << (bits)) - 1) | CRON_STAR)
+#define ALL_HOURS ALL(24)
+#define ALL_DAYS (ALL(32) & ~UINT64_C(1))
+#define ALL_MONTHS (ALL(13) & ~UINT64_C(1))
+#define ALL_WEEKDAYS ALL(7)
+
+static const struct {
+    struct str name;
+    uint64_t hour, day_of_month, month, day_of_week;
+} descriptors[] = {
+    {STR_INIT("@yearly"), 1, 2, 2, ALL_WEEKDAYS},
+    {STR_INIT("@annually"), 1, 2, 2, ALL_WEEKDAYS},
+    {STR_INIT("@monthly"), 1, 2, ALL_MONTHS, ALL_WEEKDAYS},
+    {STR_INIT("@weekly"), 1, ALL_DAYS, ALL_MONTHS, 1},
+    {STR_INIT("@daily"), 1, ALL_DAYS, ALL_MONTHS, ALL_WEEKDAYS},
+    {STR_INIT("@midnight"), 1, ALL_DAYS, ALL_MONTHS, ALL_WEEKDAYS},
+    {STR_INIT("@hourly"), ALL_HOURS, ALL_DAYS, ALL_MONTHS, ALL_WEEKDAYS},
+};
+
+static bool fail(struct fault *fault, enum fault_kind kind, struct str value)
+{
+    fault->kind = kind;
+    fault->value = value;
+    return false;
+}
+
+/* cron.Every: at least a second, fractions of a second dropped. */
+static bool every_parse(struct str text, struct cron_schedule *schedule, struct fault *fault)
+{
+    int64_t nanoseconds;
+    if (!duration_parse(text, &nanoseconds, &fault->inner))
+        return fail(fault, FAULT_DURATION, text);
+    int64_t seconds = nanoseconds / 1000000000;
+    schedule->every_seconds = seconds < 1 ? 1 : seconds;
+    return true;
+}
+
+static bool descriptor_parse(struct str text, struct cron_schedule *schedule, struct fault *fault)
+{
+    for (size_t i = 0; i < LENGTH_OF(descriptors); i++) {
+        if (!str_eq(text, descriptors[i].name))
+            continue;
+        schedule->minute = 1;
+        schedule->hour = descriptors[i].hour;
+        schedule->day_of_month = descriptors[i].day_of_month;
+        schedule->month = descriptors[i].month;
+        schedule->day_of_week = descriptors[i].day_of_week;
+        return true;
+    }
+    if (str_starts(text, STR("@every ")))
+        return every_parse(str_slice(text, sizeof "@every " - 1, text.len), schedule, fault);
+    return fail(fault, FAULT_DESCRIPTOR, text);
+}
+
+/* ---- the whole ------------------------------------------------------------------ */
+
+static bool zone_parse(const struct spec_parts *parts, struct cron_schedule *schedule, struct fault *fault)
+{
+    /* robfig/cron takes TZ=Local as no zone at all: the one of the times it is given. */
+    if (!parts->has_zone || str_is(parts->zone, "Local"))
+        return true;
+    schedule->zone = cron_zone_find(parts->zone, &fault->inner);
+    return schedule->zone || fail(fault, FAULT_ZONE, parts->zone);
+}
+
+static bool fields_parse(const struct spec_parts *parts, struct cron_schedule *schedule, struct fault *fault)
+{
+    uint64_t *const sets[FIELD_COUNT] = {&schedule->minute, &schedule->hour, &schedule->day_of_month, &schedule->month,
+                                         &schedule->day_of_week};
+    if (parts->field_count != FIELD_COUNT) {
+        fault->number = (int64_t)parts->field_count;
+        struct str body = parts->body, last;
+        for (size_t i = 0; i < FIELD_COUNT && spec_next_field(&body, &last); i++)
+            continue;
+        spec_next_field(&body, &last);
+        return fail(fault, FAULT_FIELD_COUNT, last); /* the first one too many, or the end */
+    }
+    for (enum field_id id = 0; id < FIELD_COUNT; id++)
+        if (!field_parse(parts->fields[id], id, sets[id], fault))
+            return false;
+    return true;
+}
+
+bool spec_parse(struct str spec, const struct cron_zone *controller_zone, struct cron_schedule *schedule,
+                struct fault *fault)
+{
+    struct spec_parts parts;
+    *schedule = (struct cron_schedule){.zone = controller_zone};
+    fault->range = (struct str){NULL, 0};
+    if (spec.len == 0)
+        return fail(fault, FAULT_EMPTY, spec);
+    if (!spec_split(spec, &parts))
+        return fail(fault, FAULT_NO_SPACE_AFTER_ZONE, str_slice(spec, spec.len, spec.len));
+    schedule->zone_given = parts.has_zone;
+    if (!zone_parse(&parts, schedule, fault))
+        return false;
+    if (parts.body.len && parts.body.ptr[0] == '@')
+        return descriptor_parse(parts.body, schedule, fault);
+    return fields_parse(&parts, schedule, fault);
+}
+
+int64_t fault_position(struct str spec, const struct fault *fault)
+{
+    return fault->value.ptr && spec.ptr ? fault->value.ptr - spec.ptr : 0;
+}
+
+bool cron_parse(struct str spec, const struct cron_zone *controller_zone, struct cron_schedule *schedule,
+                struct error *error)
+{
+    struct fault fault;
+    if (spec_parse(spec, controller_zone, schedule, &fault))
+        return true;
+    advice_write(spec, &fault, error);
+    return false;
+}

@@ -1,0 +1,113 @@
+#include "pitfalls.h"
+
+/* What is written in a field and read as something else. */
+
+struct item {
+    struct str text, base, step_text;
+    bool star, single;
+    int64_t step; /* 1 where none is given */
+};
+
+/* The field parsed, so only its shape is looked at here. */
+static struct item item_of(struct str text)
+{
+    struct item item = {.text = text, .step = 1};
+    struct str rest = text, ends;
+    str_cut(&rest, '/', &ends);
+    item.step_text = rest;
+    str_cut(&ends, '-', &item.base);
+    item.single = !ends.ptr;
+    item.star = str_is(item.base, "*") || str_is(item.base, "?");
+    if (rest.len && rest.ptr[0] == '+')
+        rest = str_slice(rest, 1, rest.len);
+    if (rest.len && !str_to_int64(rest, &item.step))
+        item.step = INT64_MAX;
+    return item;
+}
+
+/* "+5" and "0005" are read as 5. */
+static void warn_about_number(const struct pitfalls *pitfalls, struct str number)
+{
+    struct str digits = number;
+    if (digits.len > 1 && digits.ptr[0] == '+')
+        digits = str_slice(digits, 1, digits.len);
+    bool zeros = digits.len > 2 && digits.ptr[0] == '0' && digits.ptr[1] == '0';
+    while (digits.len > 1 && digits.ptr[0] == '0')
+        digits = str_slice(digits, 1, digits.len);
+    if (zeros || (number.len && number.ptr[0] == '+'))
+        pitfall(pitfalls, "%.*s is read as %.*s", STR_ARG(quote_short(pitfalls, number)),
+                STR_ARG(str_slice(digits, 0, 20)));
+}
+
+static void warn_about_numbers(const struct pitfalls *pitfalls, const struct item *item)
+{
+    struct str rest = item->text, part, number;
+    while (str_cut(&rest, '/', &part))
+        while (!(item->star && part.ptr == item->text.ptr) && str_cut(&part, '-', &number))
+            warn_about_number(pitfalls, number);
+}
+
+/* "*" over 60 minutes by 7: 56 is followed by 0. */
+static void warn_about_step(const struct pitfalls *pitfalls, enum field_id id, const struct item *item, uint64_t bits)
+{
+    static const char *const restarts[FIELD_COUNT] = {"every full hour", "midnight", "the 1st of every month",
+                                                      "January", "Sunday"};
+    const struct field *field = &spec_fields[id];
+    int first = __builtin_ctzll(bits), last = 63 - __builtin_clzll(bits), size = field->max - field->min + 1;
+    struct str shown = quote_short(pitfalls, item->text);
+    if (item->step > 1 && first == last)
+        pitfall(pitfalls, "%s %.*s: the step leads past the end at once, so only %d matches", field->name,
+                STR_ARG(shown), first);
+    else if (item->step > 1 && (item->star || item->single) && first + size - last < item->step)
+        pitfall(pitfalls, "%s %.*s: counting starts again at %s, so the last step is shorter than the others",
+                field->name, STR_ARG(shown), restarts[id]);
+}
+
+static void warn_about_item(const struct pitfalls *pitfalls, enum field_id id, const struct item *item)
+{
+    const char *name = spec_fields[id].name;
+    struct fault ignored;
+    uint64_t bits;
+    if (item->star && !item->single)
+        pitfall(pitfalls, "%s %.*s: what follows \"%.*s-\" is ignored", name,
+                STR_ARG(quote_short(pitfalls, item->text)), STR_ARG(item->base));
+    if (str_is(item->base, "?") && id != FIELD_DAY_OF_MONTH && id != FIELD_DAY_OF_WEEK)
+        pitfall(pitfalls, "%s \"?\" is read as \"*\"", name);
+    warn_about_numbers(pitfalls, item);
+    if (field_parse(item->text, id, &bits, &ignored) && (bits & ~CRON_STAR))
+        warn_about_step(pitfalls, id, item, bits & ~CRON_STAR);
+}
+
+static void warn_about_field(const struct pitfalls *pitfalls, enum field_id id, uint64_t bits)
+{
+    enum { ITEMS_READ = 100 };
+    struct str text = pitfalls->parts.fields[id], rest = text, part;
+    int items = 0;
+    bool empty = false;
+    while (items < ITEMS_READ && str_cut(&rest, ',', &part)) {
+        empty |= part.len == 0;
+        if (part.len == 0)
+            continue;
+        struct item item = item_of(part);
+        warn_about_item(pitfalls, id, &item);
+        items++;
+    }
+    struct str shown = quote_short(pitfalls, text);
+    if (items == 0)
+        pitfall(pitfalls, "%s %.*s is a list without a value: it matches nothing", spec_fields[id].name,
+                STR_ARG(shown));
+    else if (empty)
+        pitfall(pitfalls, "%s %.*s: an empty list item is ignored", spec_fields[id].name, STR_ARG(shown));
+    if (items > 1 && (bits & CRON_STAR))
+        pitfall(pitfalls, "%s %.*s: \"*\" stands for every value, so the rest of the list has no effect",
+                spec_fields[id].name, STR_ARG(shown));
+}
+
+void pitfalls_of_fields(const struct pitfalls *pitfalls)
+{
+    const struct cron_schedule *schedule = pitfalls->schedule;
+    const uint64_t sets[FIELD_COUNT] = {schedule->minute, schedule->hour, schedule->day_of_month, schedule->month,
+                                        schedule->day_of_week};
+    for (enum field_id id = 0; id < FIELD_COUNT; id++)
+        warn_about_field(pitfalls, id, sets[id]);
+}

@@ -1,0 +1,62 @@
+#include "words.h"
+
+/* A warning is one short line: when it gets longer, fewer runs are named. */
+enum { RUNS_SAID = 3, LINE_MAX = 190 };
+
+/* The zone's name, or the abbreviation where the name says nothing. */
+static struct str zone_words(const struct cron_zone *zone, int64_t at)
+{
+    struct zone_span span;
+    zone_lookup(zone, at, &span);
+    return str_is(zone->name, "Local") ? span.type.abbreviation : zone->name;
+}
+
+static void say_run(struct buf *out, const struct cron_zone *zone, int64_t run, bool dated)
+{
+    static const char *const weekdays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    struct civil c = civil_from_unix(run + cron_zone_offset(zone, run));
+    if (dated)
+        buf_printf(out, "%s %04lld-%02d-%02d ", weekdays[c.weekday], (long long)c.year, c.month, c.day);
+    buf_printf(out, "%02d:%02d", c.hour, c.minute);
+}
+
+static void say_runs(struct buf *out, const struct cron_zone *zone, const int64_t *runs, size_t count, bool dated)
+{
+    for (size_t i = 0; i < count; i++) {
+        buf_puts(out, i ? ", " : "; next ");
+        say_run(out, zone, runs[i], dated);
+    }
+    struct str name = zone_words(zone, runs[0]);
+    buf_putc(out, ' ');
+    buf_add(out, name);
+}
+
+void cron_say(const struct cron_schedule *schedule, int64_t now, struct buf *out)
+{
+    const size_t start = out->len;
+    int64_t runs[RUNS_SAID];
+    size_t count = 0;
+    if (cron_never_fires(schedule)) {
+        buf_puts(out, "never runs");
+        return;
+    }
+    buf_puts(out, "runs ");
+    cron_describe(schedule, out);
+    if (schedule->every_seconds > 0)
+        return;
+    while (count < RUNS_SAID && cron_next(schedule, count ? runs[count - 1] : now, &runs[count]))
+        count++;
+    if (count == 0) {
+        buf_puts(out, "; no run within the next five years");
+        return;
+    }
+    /* Times alone are clear as long as none comes round again. */
+    bool dated = count < RUNS_SAID || runs[count - 1] - now >= SECONDS_PER_DAY;
+    const size_t described = out->len;
+    for (; count > 0; count--) {
+        out->len = described;
+        say_runs(out, schedule->zone, runs, count, dated);
+        if (count == 1 || out->len - start <= LINE_MAX)
+            return;
+    }
+}

@@ -1,0 +1,97 @@
+#include "words.h"
+
+static void write_weekdays(struct buf *out, int value)
+{
+    words_weekday(out, value);
+    buf_putc(out, 's');
+}
+
+/* Monday first, as people say it: Sunday counts as the eighth day. */
+static struct set monday_first(const struct set *weekdays)
+{
+    struct set set = *weekdays;
+    set.bits = (weekdays->bits & ~UINT64_C(1)) | (weekdays->bits & 1) << 7;
+    set.first = set.bits ? __builtin_ctzll(set.bits) : 0;
+    return set;
+}
+
+static void write_any(struct buf *out, int value)
+{
+    words_weekday(out, value % 7);
+}
+
+static void write_all(struct buf *out, int value)
+{
+    write_weekdays(out, value % 7);
+}
+
+enum { WORKING_DAYS = 0x3e };
+
+/* "on weekdays", "on Mondays and Fridays"; `any` for the one side of an "or". */
+static void say_weekdays(struct buf *out, const struct set *weekdays, bool any, int pieces_max)
+{
+    struct list_style style = {" to ", any ? " or " : " and ", any ? write_any : write_all, pieces_max};
+    struct set set = monday_first(weekdays);
+    buf_puts(out, any ? " on any " : " on ");
+    if (weekdays->bits == WORKING_DAYS)
+        buf_puts(out, any ? "weekday" : "weekdays");
+    else if (!words_list(out, &set, &style))
+        buf_printf(out, "%sof %d days of the week", any ? "" : "any ", weekdays->count);
+}
+
+/* "on the 1st and 15th". */
+static void say_dates(struct buf *out, const struct set *days, int pieces_max)
+{
+    struct list_style style = {" to ", " and ", words_ordinal, pieces_max};
+    size_t start = out->len;
+    buf_puts(out, " on the ");
+    if (days->count <= 7 || !days->step || days->step == 1) {
+        if (words_list(out, days, &style))
+            return;
+        out->len = start;
+        buf_printf(out, " on %d days", days->count);
+        return;
+    }
+    out->len = start;
+    buf_puts(out, " on every ");
+    words_ordinal(out, days->step);
+    buf_puts(out, " day from the ");
+    words_ordinal(out, days->first);
+    buf_puts(out, " to the ");
+    words_ordinal(out, days->last);
+}
+
+static void say_months(struct buf *out, const struct set *months, const char *before, int pieces_max)
+{
+    struct list_style style = {" to ", " and ", words_month, pieces_max};
+    bool run = months->step == 1 && months->count > 2;
+    size_t start = out->len;
+    buf_puts(out, run ? " from " : before);
+    if (words_list(out, months, &style))
+        return;
+    out->len = start;
+    buf_printf(out, "%s%d months of the year", before, months->count);
+}
+
+void words_days(struct buf *out, const struct cron_schedule *schedule, bool say_every_day, int pieces_max)
+{
+    struct set dates = words_set(schedule->day_of_month, FIELD_DAY_OF_MONTH),
+               months = words_set(schedule->month, FIELD_MONTH),
+               weekdays = words_set(schedule->day_of_week, FIELD_DAY_OF_WEEK);
+    bool both = !((schedule->day_of_month | schedule->day_of_week) & CRON_STAR);
+    bool every_day = both ? dates.full || weekdays.full : dates.full && weekdays.full;
+    bool by_date = !every_day && (both ? dates.count > 0 : !dates.full);
+    bool by_weekday = !every_day && (both ? weekdays.count > 0 : !weekdays.full);
+    if (every_day && say_every_day)
+        buf_puts(out, " every day");
+    if (by_date)
+        say_dates(out, &dates, pieces_max);
+    if (by_date && by_weekday)
+        buf_puts(out, " or");
+    if (by_weekday)
+        say_weekdays(out, &weekdays, by_date, pieces_max);
+    if (!months.full)
+        say_months(out, &months, by_date && !by_weekday ? " of " : " in ", pieces_max);
+    else if (by_date && !by_weekday)
+        buf_puts(out, " of every month");
+}
