@@ -11,10 +11,10 @@ void judge_value(struct decision *decision, enum verdict verdict, const char *fi
                  const char *format, ...) PRINTF_LIKE(5, 6);
 
 struct schedule_check {
-    const char *field;  /* spec.schedule */
-    const char *runner; /* who will run it: "kcm", "Velero" */
-    struct str spec;    /* not empty */
-    int64_t last_run;   /* 0: it never ran, or that is not known */
+    const char *field;         /* spec.schedule */
+    const char *runner;        /* who will run it: "kcm", "Velero" */
+    struct str spec;           /* not empty */
+    int64_t last_run, created; /* of an object that changes; 0: that did not happen, or is not known */
 };
 /* Denies what the runner cannot use, warns of what will surprise, and says back
  * what the schedule means. False when it was found invalid. */

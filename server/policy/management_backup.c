@@ -53,18 +53,20 @@ static void judge_types(const struct edit *edit)
     }
 }
 
+static int64_t time_of(const struct request *request, const char *path)
+{
+    int64_t when;
+    return time_parse(object_text(request, request->old_object, path), &when) ? when : 0;
+}
+
 static void judge_schedule(const struct edit *edit)
 {
     const struct request *request = edit->request;
     if (edit->now.schedule.len == 0 || str_eq(edit->now.schedule, edit->before.schedule))
         return;
     struct schedule_check check = {.field = "spec.schedule", .runner = "kcm", .spec = edit->now.schedule};
-    /* kcm counts from the last backup, else from the object's creation. */
-    struct str last = object_text(request, request->old_object, "status.lastBackupTime");
-    if (last.len == 0)
-        last = object_text(request, request->old_object, "metadata.creationTimestamp");
-    if (!time_parse(last, &check.last_run))
-        check.last_run = 0;
+    check.last_run = time_of(request, "status.lastBackupTime");
+    check.created = time_of(request, "metadata.creationTimestamp");
     check_schedule(&check, request, edit->settings, edit->decision);
 }
 
@@ -133,12 +135,13 @@ static void judge_adoption(const struct edit *edit, struct str name)
     if (!backup)
         return;
     struct str quoted = arena_quote(arena, name);
+    const char *advice = edit->pre_upgrade ? "" : ". Choose another name";
     int64_t when = backup->status.completed ? backup->status.completed : backup->meta.created;
     judge_value(edit->decision, edit->pre_upgrade ? VERDICT_WARN : VERDICT_DENY, "metadata.name", name,
                 "a Velero Backup %.*s exists already in %.*s (%.*s, %.*s): kcm would take it for this one and make no "
-                "new backup. Choose another name",
+                "new backup%s",
                 STR_ARG(quoted), STR_ARG(ns), STR_ARG(backup->status.phase.len ? backup->status.phase : STR("new")),
-                STR_ARG(ago(arena, request->now, when)));
+                STR_ARG(ago(arena, request->now, when)), advice);
 }
 
 bool last_upgrade_backup(const struct inventory *inventory, struct str name)
@@ -166,10 +169,9 @@ static void warn_of_edit(const struct edit *edit, struct str name)
             "a new backup",
             STR_ARG(quoted));
     if (was_scheduled && !is_scheduled)
-        decision_warn(decision,
-                      "spec.schedule: without it ManagementBackup %.*s %s; backups it has taken stay until "
-                      "they expire",
-                      STR_ARG(quoted), ran ? "takes no further backup" : "takes one backup at once and no other");
+        decision_warn(decision, "spec.schedule: without it ManagementBackup %.*s %s", STR_ARG(quoted),
+                      ran ? "takes no further backup; those it has taken stay until they expire"
+                          : "takes one backup at once, and no other after it");
     bool did_protect = was_scheduled && edit->before.on_upgrade, protects = is_scheduled && edit->now.on_upgrade;
     if (did_protect && !protects && last_upgrade_backup(edit->inventory, name))
         decision_warn(decision,
@@ -190,9 +192,9 @@ void policy_management_backup(const struct request *request, const struct invent
     edit.before = read_wish(request, edit.create ? NULL : request->old_object);
     edit.pre_upgrade = object_label(request, request->object, LABEL_RELEASE_BACKUP).len > 0;
     struct str name = subject_name(request);
-    if (edit.create && edit.now.schedule.len == 0)
-        decision_audit(decision, "schedule", "on demand");
     judge_types(&edit);
+    if (edit.create && edit.now.schedule.len == 0 && !decision->denied)
+        decision_audit(decision, "schedule", "on demand");
     judge_schedule(&edit);
     judge_storage(&edit);
     judge_upgrade_flag(&edit);

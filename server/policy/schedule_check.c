@@ -11,6 +11,16 @@ static const struct cron_zone *controller_zone(const struct settings *settings)
     return zone ? zone : cron_zone_utc();
 }
 
+static bool has_empty_field(const struct cron_schedule *schedule)
+{
+    const uint64_t fields[] = {schedule->minute, schedule->hour, schedule->day_of_month, schedule->month,
+                               schedule->day_of_week};
+    for (size_t i = 0; i < LENGTH_OF(fields); i++)
+        if ((fields[i] & ~CRON_STAR) == 0)
+            return true;
+    return false;
+}
+
 static void judge_interval(const struct schedule_check *check, const struct cron_schedule *schedule,
                            const struct request *request, const struct settings *settings, struct decision *decision)
 {
@@ -19,7 +29,8 @@ static void judge_interval(const struct schedule_check *check, const struct cron
         return;
     char interval[TIME_TEXT_SIZE], minimum[TIME_TEXT_SIZE];
     judge_value(decision, settings->schedules_too_frequent, check->field, check->spec,
-                "a whole backup every %s is more often than the minimum of %s (settings: schedules.minimumInterval)",
+                "runs are as little as %s apart, and each is a whole backup; the minimum is %s (settings: "
+                "schedules.minimumInterval)",
                 duration_format(shortest, interval), duration_format(settings->schedules_minimum_interval, minimum));
 }
 
@@ -27,11 +38,11 @@ static void judge_interval(const struct schedule_check *check, const struct cron
 static void warn_if_due(const struct schedule_check *check, const struct cron_schedule *schedule,
                         const struct request *request, struct decision *decision)
 {
-    int64_t due;
-    if (check->last_run == 0 || !cron_next(schedule, check->last_run, &due) || due >= request->now)
+    int64_t from = check->last_run ? check->last_run : check->created, due;
+    if (from == 0 || !cron_next(schedule, from, &due) || due >= request->now)
         return;
-    decision_warn(decision, "%s: a run was due since the last one (%.*s), so a backup starts at once", check->field,
-                  STR_ARG(ago(decision->arena, request->now, check->last_run)));
+    decision_warn(decision, "%s: counted from %s, %.*s, a run is due already: a backup starts at once", check->field,
+                  check->last_run ? "the last one" : "its creation", STR_ARG(ago(decision->arena, request->now, from)));
 }
 
 static void say_meaning(const struct schedule_check *check, const struct cron_schedule *schedule,
@@ -61,13 +72,14 @@ bool check_schedule(const struct schedule_check *check, const struct request *re
     }
     if (cron_never_fires(&schedule)) {
         judge_value(decision, VERDICT_DENY, check->field, check->spec,
-                    "never fires: no date has all of these values; %s would take it as always due and start one "
-                    "backup after the other. Check the day-of-month and month",
+                    "never fires: %s. %s would take it as always due and start one backup after the other",
+                    has_empty_field(&schedule) ? "one of its fields holds no value, so give it one"
+                                               : "its months do not have such a day, so choose another",
                     check->runner);
         return false;
     }
-    judge_interval(check, &schedule, request, settings, decision);
     say_meaning(check, &schedule, request, decision);
+    judge_interval(check, &schedule, request, settings, decision);
     struct strlist pitfalls = {0};
     cron_pitfalls(check->spec, &schedule, request->now, arena, &pitfalls);
     for (size_t i = 0; i < pitfalls.len; i++)

@@ -49,7 +49,8 @@ static struct str others(const struct site *site)
     if (near.len)
         text = arena_printf(arena, "; did you mean %.*s?", STR_ARG(arena_quote(arena, near)));
     if (names.len > NAMES_SHOWN)
-        return near.len ? text : STR("; kubectl get backupstoragelocations lists those there are");
+        return near.len ? text
+                        : arena_printf(arena, "; see kubectl -n %.*s get backupstoragelocations", STR_ARG(site->ns));
     if (near.len && names.len == 1)
         return text;
     return arena_printf(arena, "%.*s%s %s %.*s", STR_ARG(text), near.len ? " There" : "; there",
@@ -69,6 +70,14 @@ static void judge_missing(const struct site *site)
                 STR_ARG(site->ns), STR_ARG(elsewhere), STR_ARG(others(site)));
 }
 
+static bool any_here(const struct site *site)
+{
+    for (size_t i = 0; i < site->inventory->count[FACT_STORAGE_LOCATIONS]; i++)
+        if (str_eq(site->inventory->storage_locations[i]->meta.ns, site->ns))
+            return true;
+    return false;
+}
+
 /* Velero keeps the newest of several defaults and clears the others, at a time of
  * its own: which one a backup gets is then a matter of luck. */
 static const struct storage_location *find_default(const struct site *site)
@@ -79,6 +88,12 @@ static const struct storage_location *find_default(const struct site *site)
         return location;
     enum verdict verdict = site->check->unusable;
     const char *required = verdict == VERDICT_DENY ? "Required value: " : "";
+    if (defaults == 0 && !any_here(site)) {
+        decision_judge(site->decision, verdict, site->check->field,
+                       "%sthere is no BackupStorageLocation in %.*s yet; create one first", required,
+                       STR_ARG(site->ns));
+        return NULL;
+    }
     if (defaults == 0) {
         decision_judge(site->decision, verdict, site->check->field,
                        "%sno BackupStorageLocation in %.*s is the default, so the one to use must be named%.*s",
@@ -127,14 +142,14 @@ static void judge_usable(const struct site *site, const struct storage_location 
                       STR_ARG(who));
     else if (!str_is(location->phase, "Available"))
         judge_value(site->decision, check->unusable, check->field, check->name,
-                    "%.*s is %.*s%s%.*s, and every backup to it fails; check its bucket, config and credential, "
-                    "or name another one",
-                    STR_ARG(who), STR_ARG(str_slice(location->phase, 0, 40)), message.len ? ": " : "",
-                    STR_ARG(message.len ? arena_quote(arena, message) : message));
+                    "%.*s is %.*s%s%.*s%s: every backup to it fails. Check its bucket, config and credential, or name "
+                    "another one",
+                    STR_ARG(who), STR_ARG(str_slice(location->phase, 0, 40)), message.len ? " (" : "",
+                    STR_ARG(message.len ? arena_quote(arena, message) : message), message.len ? ")" : "");
     if (str_is(location->access_mode, "ReadOnly"))
         judge_value(site->decision, check->unusable, check->field, check->name,
-                    "%.*s is read-only (spec.accessMode), so no backup can be written to it; name another one or make "
-                    "it ReadWrite",
+                    "%.*s is read-only (spec.accessMode): no backup can be written to it. Name another one, or make it "
+                    "ReadWrite",
                     STR_ARG(who));
     if (location->meta.deleting)
         decision_warn(site->decision, "%s: %.*s is being deleted", check->field, STR_ARG(who));
