@@ -150,9 +150,7 @@ static bool review_one(struct run *run, struct review_context *context, struct r
         return false;
     }
     count(&run->summary, &result);
-    bool dry_run = result.request.dry_run;
-    if (!result.decision.denied && !dry_run)
-        review_facts_add(facts, &result);
+    review_facts_add(facts, &result);
     return true;
 }
 

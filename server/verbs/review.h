@@ -62,7 +62,8 @@ struct review_facts;
 struct review_facts *review_facts_open(const char *const *paths, size_t count, manifest_problem_fn *problem,
                                        void *context);
 const struct inventory *review_facts_get(struct review_facts *facts, int64_t now); /* borrowed until the next call */
-/* Counts an allowed object, and what it makes the webhook create, as being there from now on. */
+/* Counts an allowed object as being there from now on, and what the webhook
+ * creates for it even when it denies: a "not yet" starts the backup it waits for. */
 void review_facts_add(struct review_facts *facts, const struct review_result *result);
 void review_facts_close(struct review_facts **facts);
 

@@ -47,9 +47,9 @@ const struct inventory *review_facts_get(struct review_facts *facts, int64_t now
 void review_facts_add(struct review_facts *facts, const struct review_result *result)
 {
     struct error ignored;
-    if (!facts->files || result->request.operation == OPERATION_DELETE)
+    if (!facts->files || result->request.dry_run)
         return;
-    if (result->object)
+    if (result->object && !result->decision.denied)
         (void)!inventory_files_create(facts->files, result->object, facts->now, &ignored);
     for (size_t i = 0; i < result->decision.effects.len; i++)
         (void)!inventory_files_create(facts->files, result->decision.effects.items[i].object, facts->now, &ignored);
