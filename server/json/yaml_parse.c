@@ -79,7 +79,9 @@ static bool add_alias(struct parse *parse, const yaml_event_t *event)
 static bool add_scalar(struct parse *parse, const yaml_event_t *event)
 {
     struct yaml_reader *reader = parse->reader;
-    struct yaml_node *node = yaml_node_add(reader, NODE_SCALAR, line_of(event));
+    /* libyaml puts the value of an empty document where the next one begins */
+    bool empty = !reader->container && event->data.scalar.length == 0;
+    struct yaml_node *node = yaml_node_add(reader, NODE_SCALAR, empty ? reader->document->line : line_of(event));
     if (!node)
         return false;
     node->implicit = event->data.scalar.plain_implicit;

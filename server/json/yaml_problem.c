@@ -57,7 +57,7 @@ static size_t problem_line(const yaml_parser_t *parser, struct str text)
 {
     if (parser->error == YAML_READER_ERROR)
         return line_at(text, parser->problem_offset);
-    size_t line = parser->problem_mark.line + 1, last = line_at(text, text.len);
+    size_t line = parser->problem_mark.line + 1, last = line_at(text, text.len > 0 ? text.len - 1 : 0);
     return line < last ? line : last;
 }
 
