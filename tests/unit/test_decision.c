@@ -31,6 +31,8 @@ static void test_invalid(void)
         decision_invalid(&d, "spec.b", "Required value");
     ASSERT_TEXT(decision_message(&d), "[spec.schedule: Invalid value: \"0 9 * * 7\": no, spec.b: Required value]");
     CU_ASSERT_EQUAL(d.causes.len, 10);
+    decision_invalid(&d, "spec.c", "Invalid value:\nforged\r\nline");
+    ASSERT_TEXT(d.causes.items[10].message, "Invalid value: forged  line");
     finish(&d);
 }
 

@@ -1,0 +1,207 @@
+/* Trees: building, reading, writing. */
+#include <stdlib.h>
+
+#include "backstop/json.h"
+#include "suite.h"
+
+enum { ARENA = 64 * 1024 * 1024 };
+
+/* Builds the text and writes it again; an empty text when it is refused. */
+static struct str rewritten(struct arena *arena, struct str text)
+{
+    struct error error = {0};
+    BUF_SCOPED buf;
+    buf_init(&buf, 1 << 20);
+    struct json_object *tree = json_build(arena, text, &error);
+    if (!tree && error.code)
+        return STR("");
+    json_write_tree(&buf, tree);
+    return arena_copy(arena, buf_str(&buf));
+}
+
+static void test_round_trip(void)
+{
+    static const struct {
+        const char *text, *written; /* NULL: the same */
+    } cases[] = {
+        {"{\"b\":1,\"a\":[true,false,null,\"x\",{}],\"c\":{}}", NULL},
+        {" [ 1 , 2 ] ", "[1,2]"},
+        {"null", NULL},
+        {"\"a\\u00e9\\n\\u0001\\/\"", "\"a\xc3\xa9\\n\\u0001/\""},
+        {"\"a\\u0000b\"", NULL},
+        {"\"<&>\"", NULL},
+        {"\"\\u2028\\u2029\\u2027\"", "\"\\u2028\\u2029\xe2\x80\xa7\""},
+        {"\"\\ud800\"", "\"\xef\xbf\xbd\""},
+        {"[0,-0,1,-1,9223372036854775807,-9223372036854775808]", "[0,0,1,-1,9223372036854775807,-9223372036854775808]"},
+        {"[9223372036854775808,18446744073709551615,18446744073709551616]", NULL},
+        {"[1.0,1.50,1e3,1E-7,-0.0,1e400,0.1]", NULL},
+        {"{\"a\":1,\"b\":2,\"a\":3}", "{\"a\":3,\"b\":2}"}, /* the last one wins, as in Go */
+        {"[[[]],[{}],{\"\":[]}]", NULL},
+    };
+    for (size_t i = 0; i < LENGTH_OF(cases); i++) {
+        ARENA_SCOPED arena = arena_new(ARENA);
+        ASSERT_TEXT(rewritten(arena, str_from(cases[i].text)), cases[i].written ? cases[i].written : cases[i].text);
+    }
+}
+
+static void test_refused(void)
+{
+    static const char *const texts[] = {"",    "{",     "{\"a\":1,}", "[1,]", "NaN",      "Infinity",
+                                        "'a'", "{a:1}", "1 2",        "[1]x", "\"\xff\"", "{\"a\\u0000b\":1}",
+                                        "01",  "tru",   "/**/1",      "[1"};
+    for (size_t i = 0; i < LENGTH_OF(texts); i++) {
+        ARENA_SCOPED arena = arena_new(ARENA);
+        struct error error = {0};
+        CU_ASSERT_PTR_NULL(json_build(arena, str_from(texts[i]), &error));
+        CU_ASSERT_EQUAL(error.code, 400);
+        CU_ASSERT(error.message[0] != '\0' && error.position >= 0 && (size_t)error.position <= strlen(texts[i]));
+    }
+}
+
+static void test_null(void)
+{
+    ARENA_SCOPED arena = arena_new(ARENA);
+    struct error error = {0};
+    CU_ASSERT_PTR_NULL(json_build(arena, STR("null"), &error));
+    CU_ASSERT_EQUAL(error.code, 0);
+}
+
+/* "{}" costs json-c hundreds of times its two bytes: refused before memory runs out. */
+static void test_memory_bound(void)
+{
+    ARENA_SCOPED arena = arena_new(ARENA);
+    BUF_SCOPED buf;
+    struct error error = {0};
+    buf_init(&buf, 8 << 20);
+    for (int i = 0; i < 1000000; i++)
+        buf_puts(&buf, i ? ",{}" : "[{}");
+    buf_putc(&buf, ']');
+    CU_ASSERT_PTR_NULL(json_build(arena, buf_str(&buf), &error));
+    CU_ASSERT_EQUAL(error.code, 413);
+}
+
+static void test_deep(void)
+{
+    ARENA_SCOPED arena = arena_new(ARENA);
+    BUF_SCOPED buf;
+    struct error error = {0};
+    buf_init(&buf, 1 << 20);
+    for (int i = 0; i < JSON_DEPTH_LIMIT; i++)
+        buf_puts(&buf, "{\"a\":");
+    size_t deepest = buf.len;
+    buf_puts(&buf, "1");
+    for (int i = 0; i < JSON_DEPTH_LIMIT; i++)
+        buf_putc(&buf, '}');
+    CU_ASSERT_EQUAL(rewritten(arena, buf_str(&buf)).len, buf.len);
+    buf.data[deepest] = '[';
+    CU_ASSERT_PTR_NULL(json_build(arena, buf_str(&buf), &error));
+    ASSERT_TEXT(str_from(error.message), "arrays and objects are nested deeper than 512 levels");
+}
+
+static void test_readers(void)
+{
+    ARENA_SCOPED arena = arena_new(ARENA);
+    struct error error;
+    struct json_object *tree = json_build(arena,
+                                          STR("{\"s\":\"text\",\"nul\":\"a\\u0000b\",\"t\":true,\"f\":false,\"n\":1,"
+                                              "\"null\":null,\"a\":[1,\"x\"],\"o\":{\"p\":{\"q\":\"deep\"}}}"),
+                                          &error);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(tree);
+    ASSERT_TEXT(json_get_str(tree, "s"), "text");
+    CU_ASSERT_EQUAL(json_get_str(tree, "nul").len, 3);
+    CU_ASSERT_PTR_NULL(json_get_str(tree, "n").ptr);
+    CU_ASSERT_PTR_NULL(json_get_str(tree, "missing").ptr);
+    CU_ASSERT_PTR_NULL(json_get_str(NULL, "s").ptr);
+    CU_ASSERT(json_get_bool(tree, "t"));
+    CU_ASSERT_FALSE(json_get_bool(tree, "f") || json_get_bool(tree, "n") || json_get_bool(tree, "s") ||
+                    json_get_bool(NULL, "t"));
+    CU_ASSERT_EQUAL(json_len(json_get(tree, "a")), 2);
+    CU_ASSERT_EQUAL(json_len(tree) + json_len(NULL) + json_len(json_get(tree, "s")), 0);
+    ASSERT_TEXT(json_str(json_item(json_get(tree, "a"), 1)), "x");
+    CU_ASSERT_PTR_NULL(json_item(json_get(tree, "a"), 2));
+    CU_ASSERT_PTR_NULL(json_item(tree, 0));
+    ASSERT_TEXT(json_path_str(tree, "o.p.q"), "deep");
+    ASSERT_TEXT(json_path_str(tree, "s"), "text");
+    CU_ASSERT_PTR_NULL(json_path(tree, "o.p.q.r"));
+    CU_ASSERT_PTR_NULL(json_path(tree, "o..q"));
+    CU_ASSERT_PTR_NULL(json_path(NULL, "o"));
+    CU_ASSERT_PTR_NULL(json_get(json_get(tree, "a"), "s"));
+    char longer[400];
+    memset(longer, 'k', sizeof(longer));
+    longer[sizeof(longer) - 1] = '\0';
+    CU_ASSERT_PTR_NULL(json_path(tree, longer));
+}
+
+static void test_write_str(void)
+{
+    static const struct {
+        struct str text;
+        const char *written;
+    } cases[] = {
+        {STR_INIT(""), "\"\""},
+        {{NULL, 0}, "\"\""},
+        {STR_INIT("a\"b\\c/d"), "\"a\\\"b\\\\c/d\""},
+        {STR_INIT("\b\f\n\r\t\v\x1f\x7f"), "\"\\b\\f\\n\\r\\t\\u000b\\u001f\x7f\""},
+        {STR_INIT("a\0b"), "\"a\\u0000b\""},
+        {STR_INIT("\xff\xc3\xa9\xc3"), "\"\\ufffd\xc3\xa9\\ufffd\""},
+        {STR_INIT("\xed\xa0\x80"), "\"\\ufffd\\ufffd\\ufffd\""},
+        {STR_INIT("\xf0\x9f\x98\x80"), "\"\xf0\x9f\x98\x80\""},
+    };
+    for (size_t i = 0; i < LENGTH_OF(cases); i++) {
+        BUF_SCOPED buf;
+        buf_init(&buf, 1000);
+        json_write_str(&buf, cases[i].text);
+        ASSERT_TEXT(buf_str(&buf), cases[i].written);
+    }
+}
+
+/* Numbers that this program made itself, as encoding/json would write them. */
+static void test_write_doubles(void)
+{
+    static const struct {
+        double value;
+        const char *written;
+    } cases[] = {{0, "0"},
+                 {-0.0, "-0"},
+                 {0.1, "0.1"},
+                 {100, "100"},
+                 {1.5e300, "1.5e+300"},
+                 {1e20, "100000000000000000000"},
+                 {1e21, "1e+21"},
+                 {1e-6, "0.000001"},
+                 {1e-7, "1e-7"},
+                 {5e-324, "5e-324"},
+                 {1.0 / 3, "0.3333333333333333"},
+                 {-12.25, "-12.25"},
+                 {123456789.125, "123456789.125"}};
+    for (size_t i = 0; i < LENGTH_OF(cases); i++) {
+        ARENA_SCOPED arena = arena_new(ARENA);
+        BUF_SCOPED buf;
+        buf_init(&buf, 1000);
+        json_write_tree(&buf, json_own(arena, json_object_new_double(cases[i].value)));
+        ASSERT_TEXT(buf_str(&buf), cases[i].written);
+    }
+}
+
+static void test_write_bounded(void)
+{
+    ARENA_SCOPED arena = arena_new(ARENA);
+    BUF_SCOPED buf;
+    struct error error;
+    buf_init(&buf, 10);
+    json_write_tree(&buf, json_build(arena, STR("[1,2,3,4,5,6,7]"), &error));
+    CU_ASSERT(buf.failed);
+    struct json_object *loop = json_object_new_array();
+    json_object_array_add(loop, json_object_get(loop));
+    buf_dispose(&buf);
+    buf_init(&buf, 1 << 20);
+    json_write_tree(&buf, loop);
+    CU_ASSERT(buf.failed);
+    json_object_array_del_idx(loop, 0, 1);
+    json_object_put(loop);
+}
+
+SUITE(json_tree, {"what is built is written again", test_round_trip}, {"what is no JSON is refused", test_refused},
+      {"null is no error", test_null}, {"memory is bounded", test_memory_bound}, {"depth is bounded", test_deep},
+      {"readers never fail", test_readers}, {"strings are escaped as in Go", test_write_str},
+      {"doubles are written as in Go", test_write_doubles}, {"writing is bounded", test_write_bounded})
