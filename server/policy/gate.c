@@ -13,7 +13,7 @@
  *   the ManagementBackup, adopts that Backup and goes on at once; as evidence for a
  *   later upgrade it is refused, being older than its ManagementBackup.
  * - What never gets a completionTimestamp (FailedValidation) under the exact name
- *   would hold kcm forever after the change was admitted: evidence_blocks_kcm. */
+ *   would hold kcm forever after the change was admitted: evidence_blocker. */
 
 static bool is_source(const struct management_backup *backup)
 {
@@ -44,18 +44,17 @@ static bool exact_name_taken(const struct gate *gate, const struct gate_source *
 
 static void plan_start(const struct gate *gate, struct gate_source *source)
 {
+    struct arena *arena = gate->request->arena;
+    struct str name = source->source->meta.name;
     source->step = gate_storage(gate, source, &source->says);
     if (source->step != STEP_START) {
-        source->says =
-            arena_printf(gate->request->arena, "%.*s: %.*s",
-                         STR_ARG(words_name(gate->request->arena, source->source->meta.name)), STR_ARG(source->says));
+        source->says = arena_printf(arena, "%.*s: %.*s", STR_ARG(words_name(arena, name)), STR_ARG(source->says));
         return;
     }
-    bool taken = exact_name_taken(gate, source);
-    source->starting = taken ? kcm_upgrade_backup_again(gate->request->arena, source->source->meta.name, gate->running,
-                                                        gate->request->now)
-                             : source->exact;
-    source->says = words_starting(gate, source, taken);
+    source->starting = exact_name_taken(gate, source)
+                           ? kcm_upgrade_backup_again(arena, name, gate->running, gate->request->now)
+                           : source->exact;
+    source->says = words_starting(gate, source);
 }
 
 /* After a failure the next attempt waits, so that a cause that stays does not fill the bucket. */
@@ -64,14 +63,21 @@ static bool may_retry(const struct gate *gate, const struct evidence *evidence)
     return evidence->when != 0 && gate->request->now - evidence->when >= gate->settings->upgrade_retry_after_failure;
 }
 
+static void plan_pass(const struct gate *gate, struct gate_source *source)
+{
+    struct evidence_blocker blocker = evidence_blocker(gate, source);
+    source->blocked = blocker.blocks;
+    source->step = blocker.blocks ? STEP_REFUSE : STEP_PASS;
+    if (blocker.blocks)
+        source->says = words_blocker(gate, source, &blocker);
+}
+
 static void plan(const struct gate *gate, struct gate_source *source)
 {
     source->evidence = evidence_find(gate, source);
     switch (source->evidence.state) {
     case EVIDENCE_COMPLETED:
-        source->step = evidence_blocks_kcm(gate, source) ? STEP_REFUSE : STEP_PASS;
-        if (source->step == STEP_REFUSE)
-            source->says = words_blocker(gate, source);
+        plan_pass(gate, source);
         return;
     case EVIDENCE_RUNNING:
     case EVIDENCE_NOT_STARTED:
@@ -210,7 +216,7 @@ void gate_warn_of_kcm(struct gate *gate)
     struct arena *arena = gate->request->arena;
     for (size_t i = 0; i < gate->count; i++) {
         struct str exact = words_name(arena, gate->sources[i].exact);
-        if (gate->inventory->known[FACT_BACKUPS] && evidence_blocks_kcm(gate, &gate->sources[i]))
+        if (gate->inventory->known[FACT_BACKUPS] && evidence_blocker(gate, &gate->sources[i]).blocks)
             decision_warn(gate->decision,
                           "kcm will wait forever for ManagementBackup %.*s, which failed Velero's validation: "
                           "delete it and the Velero Backup of that name first",

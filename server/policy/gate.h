@@ -24,6 +24,7 @@ struct evidence {
     enum evidence_state state;
     const struct management_backup *backup;
     struct str region;                  /* of the part that decided; absent for the management cluster */
+    struct str velero;                  /* the name of that part's Velero Backup */
     struct str error;                   /* what kcm says of that part */
     const struct backup_status *status; /* of that part, from whoever knows more; never NULL but for NONE */
     int64_t when;                       /* completed, failed, or (not started) created; 0 when nobody says */
@@ -39,6 +40,7 @@ struct gate_source {
     struct evidence evidence;
     enum gate_step step;
     struct str starting; /* STEP_START: the ManagementBackup to create */
+    bool blocked;        /* STEP_REFUSE for kcm's sake alone: the evidence itself is good */
     struct str says;     /* its clause of the answer */
 };
 
@@ -66,9 +68,13 @@ void gate_warn_of_kcm(struct gate *gate);
 
 /* The best of the ManagementBackups taken for this source and release. */
 struct evidence evidence_find(const struct gate *gate, const struct gate_source *source);
-/* kcm waits until the ManagementBackup of the exact name has a completion time;
- * true when it never will have one, since Velero refused its Backup. */
-bool evidence_blocks_kcm(const struct gate *gate, const struct gate_source *source);
+/* kcm waits until the ManagementBackup of the exact name has a completion time for
+ * each part; the part that never will have one, since Velero refused its Backup. */
+struct evidence_blocker {
+    bool blocks;
+    struct str region, velero;
+};
+struct evidence_blocker evidence_blocker(const struct gate *gate, const struct gate_source *source);
 
 /* Whether a backup to the source's storage location can complete. When not, *says
  * tells why, and the step is STEP_WAIT (soon) or STEP_REFUSE. */
@@ -76,9 +82,10 @@ enum gate_step gate_storage(const struct gate *gate, const struct gate_source *s
 
 /* Clauses for one source. */
 struct str words_progress(const struct gate *gate, const struct gate_source *source);
-struct str words_starting(const struct gate *gate, const struct gate_source *source, bool name_taken);
+struct str words_starting(const struct gate *gate, const struct gate_source *source);
 struct str words_refusal(const struct gate *gate, const struct gate_source *source);
-struct str words_blocker(const struct gate *gate, const struct gate_source *source);
+struct str words_blocker(const struct gate *gate, const struct gate_source *source,
+                         const struct evidence_blocker *blocker);
 /* Whole answers. */
 void words_refuse(const struct gate *gate);
 void words_wait(const struct gate *gate);

@@ -52,14 +52,30 @@ static void warn_under_way(const struct gate *gate)
                       STR_ARG(release_name(gate, gate->target)));
 }
 
+/* True when good backups are there, and only kcm's own wait stands against the upgrade:
+ * the way past the gate would lead straight into that wait. */
+static bool only_blocked(const struct gate *gate)
+{
+    for (size_t i = 0; i < gate->count; i++)
+        if (gate->sources[i].step == STEP_REFUSE && !gate->sources[i].blocked)
+            return false;
+    return true;
+}
+
 void words_refuse(const struct gate *gate)
 {
+    struct str from = release_name(gate, gate->running), to = release_name(gate, gate->target);
+    struct str says = clauses(gate, true);
     warn_under_way(gate);
-    decision_forbid(gate->decision,
-                    "no upgrade from %.*s to %.*s without a good pre-upgrade backup: %.*s. To go on without one: %.*s, "
-                    "then apply again",
-                    STR_ARG(release_name(gate, gate->running)), STR_ARG(release_name(gate, gate->target)),
-                    STR_ARG(clauses(gate, true)), STR_ARG(words_skip_command(gate->request)));
+    if (only_blocked(gate))
+        decision_forbid(gate->decision, "the upgrade from %.*s to %.*s would hang: %.*s", STR_ARG(from), STR_ARG(to),
+                        STR_ARG(says));
+    else
+        decision_forbid(
+            gate->decision,
+            "no upgrade from %.*s to %.*s without a good pre-upgrade backup: %.*s. To go on without one: %.*s, "
+            "then apply again",
+            STR_ARG(from), STR_ARG(to), STR_ARG(says), STR_ARG(words_skip_command(gate->request)));
 }
 
 /* kubectl would retry a dry run ten times for nothing, since nothing was started: 403. */
@@ -76,9 +92,9 @@ void words_wait(const struct gate *gate)
     if (request->dry_run) {
         decision_forbid(
             gate->decision,
-            "dry run: the upgrade from %.*s to %.*s would first wait for its pre-upgrade backup (%.*s%.*s); "
+            "dry run: the upgrade from %.*s to %.*s would first wait for its pre-upgrade backup%s (%.*s%.*s); "
             "nothing was created",
-            STR_ARG(from), STR_ARG(to), STR_ARG(clauses(gate, false)), STR_ARG(half));
+            STR_ARG(from), STR_ARG(to), gate->count > 1 ? "s" : "", STR_ARG(clauses(gate, false)), STR_ARG(half));
         return;
     }
     struct str names = watched(gate), ns = words_name(arena, gate->settings->system_namespace);
@@ -87,11 +103,11 @@ void words_wait(const struct gate *gate)
                                                 "kubectl get backups.velero.io -n %.*s%.*s -o yaml.",
                                                 STR_ARG(names), STR_ARG(ns), STR_ARG(names))
                                  : STR("");
-    decision_wait(
-        gate->decision, 429, gate->settings->upgrade_retry_after,
-        "the upgrade from %.*s to %.*s waits for its pre-upgrade backup (%.*s%.*s).%.*s Applying the same change "
-        "again takes up the wait; nothing else is needed",
-        STR_ARG(from), STR_ARG(to), STR_ARG(clauses(gate, false)), STR_ARG(half), STR_ARG(watch));
+    decision_wait(gate->decision, 429, gate->settings->upgrade_retry_after,
+                  "the upgrade from %.*s to %.*s waits for its pre-upgrade backup%s (%.*s%.*s).%.*s Apply the same "
+                  "change again to go on waiting; it is admitted once that is complete",
+                  STR_ARG(from), STR_ARG(to), gate->count > 1 ? "s" : "", STR_ARG(clauses(gate, false)), STR_ARG(half),
+                  STR_ARG(watch));
 }
 
 /* The regions of the source (by its scheduled backups) that this backup lacks. kcm
@@ -168,43 +184,55 @@ void words_velero_down(const struct gate *gate)
         STR_ARG(words_skip_command(gate->request)));
 }
 
-/* The ManagementBackup that could protect upgrades with one more field, if there is one. */
-static struct str candidate(const struct gate *gate)
+/* A ManagementBackup that would protect upgrades with one more field; one that asks
+ * for it already (kcm ignores the flag where there is no schedule) comes first. */
+static const struct management_backup *nearly_a_source(const struct gate *gate)
 {
     const struct inventory *inventory = gate->inventory;
-    for (size_t i = 0; i < inventory->count[FACT_MANAGEMENT_BACKUPS]; i++)
-        if (inventory->management_backups[i]->schedule.len && !inventory->management_backups[i]->meta.deleting)
-            return inventory->management_backups[i]->meta.name;
-    return (struct str){NULL, 0};
+    const struct management_backup *found = NULL;
+    for (size_t i = 0; i < inventory->count[FACT_MANAGEMENT_BACKUPS]; i++) {
+        const struct management_backup *backup = inventory->management_backups[i];
+        if (!backup->meta.deleting && (backup->on_upgrade || (backup->schedule.len && !found)))
+            found = backup;
+    }
+    return found;
+}
+
+/* What to do about it: the field to set on which object. */
+static struct str protection(const struct gate *gate, const struct management_backup *backup)
+{
+    struct arena *arena = gate->request->arena;
+    if (!backup)
+        return STR("Create a ManagementBackup with both");
+    const char *field = backup->on_upgrade ? "\"schedule\":\"0 */6 * * *\"" : "\"performOnManagementUpgrade\":true";
+    return arena_printf(arena, "%s: kubectl patch managementbackup %.*s --type=merge -p '{\"spec\":{%s}}'",
+                        backup->on_upgrade ? "One has the flag but no schedule, and kcm ignores it then"
+                                           : "Let one protect upgrades",
+                        STR_ARG(words_name(arena, backup->meta.name)), field);
 }
 
 void words_unprotected(const struct gate *gate)
 {
     struct decision *decision = gate->decision;
-    struct arena *arena = gate->request->arena;
     enum verdict verdict = gate->settings->upgrade_without_backups;
     decision_audit(decision, "upgrade-gate", "%s: no ManagementBackup protects upgrades",
                    verdict == VERDICT_DENY ? "refused" : "passed");
     if (verdict == VERDICT_ALLOW)
         return;
     warn_under_way(gate);
-    struct str name = candidate(gate);
+    struct str protect = protection(gate, nearly_a_source(gate));
     if (verdict == VERDICT_WARN) {
         decision_warn(decision,
                       "no ManagementBackup has both a schedule and performOnManagementUpgrade: true, "
                       "so there is no backup of %.*s to go back to",
                       STR_ARG(release_name(gate, gate->running)));
+        decision_warn(decision, "%.*s", STR_ARG(protect));
         return;
     }
-    struct str command = arena_printf(
-        arena, "kubectl patch managementbackup %.*s --type=merge -p '{\"spec\":{\"performOnManagementUpgrade\":true}}'",
-        STR_ARG(name.len ? words_name(arena, name) : STR("NAME")));
     decision_forbid(
         decision,
         "no upgrade from %.*s to %.*s without a backup: no ManagementBackup has both a schedule and "
-        "performOnManagementUpgrade: true. %s: %.*s, then apply again. To go on without one: %.*s, then apply "
-        "again",
-        STR_ARG(release_name(gate, gate->running)), STR_ARG(release_name(gate, gate->target)),
-        name.len ? "Let one protect upgrades" : "Create one with a schedule and let it protect upgrades",
-        STR_ARG(command), STR_ARG(words_skip_command(gate->request)));
+        "performOnManagementUpgrade: true. %.*s, then apply again. To go on without one: %.*s, then apply again",
+        STR_ARG(release_name(gate, gate->running)), STR_ARG(release_name(gate, gate->target)), STR_ARG(protect),
+        STR_ARG(words_skip_command(gate->request)));
 }

@@ -44,7 +44,7 @@ static enum phase_kind phase_kind(const struct backup_status *status)
 
 /* The management cluster's Velero Backup, or one region's. */
 struct part {
-    struct str region, error;
+    struct str region, velero, error;
     const struct backup_status *status;
     bool adopted, gone;
 };
@@ -67,7 +67,7 @@ static struct part main_part(const struct gate *gate, const struct management_ba
 {
     const struct backup *velero =
         inventory_backup(gate->inventory, gate->settings->system_namespace, backup->meta.name);
-    struct part part = {.error = backup->error, .status = &backup->last_backup};
+    struct part part = {.velero = backup->meta.name, .error = backup->error, .status = &backup->last_backup};
     if (velero && phase_rank(&velero->status) >= phase_rank(part.status))
         part.status = &velero->status;
     part.adopted = is_older(backup, part.status, velero ? velero->meta.created : 0);
@@ -83,7 +83,8 @@ static struct part region_part(const struct gate *gate, const struct management_
 {
     const struct backup *synced =
         inventory_backup(gate->inventory, gate->settings->system_namespace, region->backup_name);
-    struct part part = {.region = region->region, .error = region->error, .status = &region->backup};
+    struct part part = {
+        .region = region->region, .velero = region->backup_name, .error = region->error, .status = &region->backup};
     if (synced && str_eq(synced->region, region->region) && !is_older(backup, &synced->status, 0) &&
         phase_rank(&synced->status) >= phase_rank(part.status))
         part.status = &synced->status;
@@ -103,7 +104,8 @@ static struct evidence judge_part(const struct gate *gate, const struct manageme
 {
     const struct backup_status *status = part->status;
     int64_t now = gate->request->now, created = backup->meta.created;
-    struct evidence evidence = {.backup = backup, .region = part->region, .error = part->error, .status = status};
+    struct evidence evidence = {
+        .backup = backup, .region = part->region, .velero = part->velero, .error = part->error, .status = status};
     enum phase_kind kind = phase_kind(status);
     evidence.when = kind == PHASE_WAITING ? created : first_known(status->completed, status->started, created);
     if (part->adopted)
@@ -205,20 +207,17 @@ static bool never_completes(const struct backup_status *status)
     return phase_kind(status) == PHASE_FAILED && status->completed == 0;
 }
 
-bool evidence_blocks_kcm(const struct gate *gate, const struct gate_source *source)
+struct evidence_blocker evidence_blocker(const struct gate *gate, const struct gate_source *source)
 {
     const struct management_backup *backup = inventory_management_backup(gate->inventory, source->exact);
     if (!backup) {
         /* kcm will create it and adopt what Velero has under that name. */
         const struct backup *velero =
             inventory_backup(gate->inventory, gate->settings->system_namespace, source->exact);
-        return velero && never_completes(&velero->status);
+        return (struct evidence_blocker){.blocks = velero && never_completes(&velero->status), .velero = source->exact};
     }
     struct part part = main_part(gate, backup);
-    bool blocked = never_completes(part.status);
-    for (size_t i = 0; i < backup->region_count; i++) {
+    for (size_t i = 0; i < backup->region_count && !never_completes(part.status); i++)
         part = region_part(gate, backup, &backup->regions[i]);
-        blocked = blocked || never_completes(part.status);
-    }
-    return blocked;
+    return (struct evidence_blocker){never_completes(part.status), part.region, part.velero};
 }

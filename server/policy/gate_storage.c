@@ -16,10 +16,11 @@ static struct str missing(const struct gate *gate, struct str wanted)
         if (str_eq(inventory->storage_locations[i]->meta.ns, ns))
             names[count++] = inventory->storage_locations[i]->meta.name;
     struct str near = names ? str_nearest(wanted, names, count) : (struct str){NULL, 0};
-    struct str says = arena_printf(arena, "there is no BackupStorageLocation %.*s in %.*s",
-                                   STR_ARG(arena_quote(arena, wanted)), STR_ARG(words_name(arena, ns)));
+    struct str says =
+        arena_printf(arena, "there is no BackupStorageLocation %.*s in %.*s; correct its spec.storageLocation",
+                     STR_ARG(arena_quote(arena, wanted)), STR_ARG(words_name(arena, ns)));
     if (near.len)
-        says = arena_printf(arena, "%.*s; did you mean %.*s?", STR_ARG(says), STR_ARG(arena_quote(arena, near)));
+        says = arena_printf(arena, "%.*s (did you mean %.*s?)", STR_ARG(says), STR_ARG(arena_quote(arena, near)));
     return says;
 }
 
@@ -28,7 +29,8 @@ static enum gate_step judge_location(const struct gate *gate, const struct stora
     struct arena *arena = gate->request->arena;
     struct str name = arena_quote(arena, location->meta.name);
     if (str_is(location->access_mode, "ReadOnly")) {
-        *says = arena_printf(arena, "storage location %.*s is ReadOnly", STR_ARG(name));
+        *says = arena_printf(arena, "storage location %.*s is ReadOnly; make it ReadWrite or name another one",
+                             STR_ARG(name));
         return STEP_REFUSE;
     }
     if (location->phase.len == 0) {
@@ -37,10 +39,12 @@ static enum gate_step judge_location(const struct gate *gate, const struct stora
     }
     if (str_is(location->phase, "Available"))
         return STEP_START;
-    *says = arena_printf(arena, "storage location %.*s is %.*s", STR_ARG(name),
-                         STR_ARG(words_name(arena, location->phase)));
-    if (location->message.len)
-        *says = arena_printf(arena, "%.*s: %.*s", STR_ARG(*says), STR_ARG(arena_quote(arena, location->message)));
+    struct str message = location->message.len
+                             ? arena_printf(arena, " (%.*s)", STR_ARG(arena_quote(arena, location->message)))
+                             : STR("");
+    *says = arena_printf(
+        arena, "storage location %.*s is %.*s%.*s; correct its bucket, config or credential, or name another one",
+        STR_ARG(name), STR_ARG(words_name(arena, location->phase)), STR_ARG(message));
     return STEP_REFUSE;
 }
 
@@ -54,6 +58,7 @@ enum gate_step gate_storage(const struct gate *gate, const struct gate_source *s
     if (location)
         return judge_location(gate, location, says);
     *says = wanted.len ? missing(gate, wanted)
-                       : STR("it names no storage location and no BackupStorageLocation is the default");
+                       : STR("it names no storage location and no BackupStorageLocation is the default; "
+                             "set its spec.storageLocation");
     return STEP_REFUSE;
 }

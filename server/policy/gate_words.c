@@ -74,21 +74,32 @@ struct str words_progress(const struct gate *gate, const struct gate_source *sou
                         STR_ARG(errors));
 }
 
+/* What holds the exact name, when nothing of it is evidence. */
+static struct str name_taken(const struct gate *gate, const struct gate_source *source)
+{
+    struct arena *arena = gate->request->arena;
+    struct str exact = words_name(arena, source->exact);
+    if (inventory_management_backup(gate->inventory, source->exact))
+        return arena_printf(arena, ", since %.*s exists but is not a pre-upgrade backup of %.*s", STR_ARG(exact),
+                            STR_ARG(words_name(arena, gate->running)));
+    if (inventory_backup(gate->inventory, gate->settings->system_namespace, source->exact))
+        return arena_printf(arena, ", since a Velero Backup %.*s exists already and kcm would adopt it",
+                            STR_ARG(exact));
+    return STR("");
+}
+
 /* Why what is there does not do. */
-static struct str shortcoming(const struct gate *gate, const struct gate_source *source, bool name_taken)
+static struct str shortcoming(const struct gate *gate, const struct gate_source *source)
 {
     struct arena *arena = gate->request->arena;
     const struct evidence *evidence = &source->evidence;
     if (evidence->state == EVIDENCE_NONE)
-        return name_taken
-                   ? arena_printf(arena, ", since something named %.*s exists that kcm did not make for this upgrade",
-                                  STR_ARG(words_name(arena, source->exact)))
-                   : STR("");
+        return name_taken(gate, source);
     struct str name = subject(gate, evidence), ago = words_ago(arena, gate->request->now, evidence->when);
     char limit[TIME_TEXT_SIZE];
     switch (evidence->state) {
     case EVIDENCE_OLD:
-        return arena_printf(arena, ", since %.*s completed %.*s; a backup counts for %s (upgrade.maxBackupAge)",
+        return arena_printf(arena, ", since %.*s completed %.*s and counts for %s (upgrade.maxBackupAge)",
                             STR_ARG(name), STR_ARG(ago),
                             duration_format(gate->settings->upgrade_max_backup_age, limit));
     case EVIDENCE_GONE:
@@ -103,12 +114,12 @@ static struct str shortcoming(const struct gate *gate, const struct gate_source 
     }
 }
 
-struct str words_starting(const struct gate *gate, const struct gate_source *source, bool name_taken)
+struct str words_starting(const struct gate *gate, const struct gate_source *source)
 {
     struct arena *arena = gate->request->arena;
-    struct str why = shortcoming(gate, source, name_taken);
     return arena_printf(arena, "%.*s: %s%.*s", STR_ARG(words_name(arena, source->starting)),
-                        gate->request->dry_run ? "would be started" : "started now", STR_ARG(why));
+                        gate->request->dry_run ? "would be started" : "started now",
+                        STR_ARG(shortcoming(gate, source)));
 }
 
 /* ---- refusals ------------------------------------------------------------ */
@@ -126,29 +137,48 @@ static struct str velero_reason(const struct gate *gate, const struct evidence *
     return STR("Velero gives no reason");
 }
 
+/* "kubectl delete backups.velero.io -n kcm-system NAME", where the Backup is. */
+static struct str velero_command(const struct gate *gate, const char *verb, struct str name, struct str region)
+{
+    struct arena *arena = gate->request->arena;
+    struct str where = region.len
+                           ? arena_printf(arena, " (on the cluster of region %.*s)", STR_ARG(words_name(arena, region)))
+                           : STR("");
+    return arena_printf(arena, "%s -n %.*s %.*s%.*s", verb,
+                        STR_ARG(words_name(arena, gate->settings->system_namespace)), STR_ARG(words_name(arena, name)),
+                        STR_ARG(where));
+}
+
 static struct str words_failed(const struct gate *gate, const struct gate_source *source)
 {
     struct arena *arena = gate->request->arena;
     const struct evidence *evidence = &source->evidence;
-    struct str ns = words_name(arena, gate->settings->system_namespace), name = evidence->backup->meta.name;
-    struct str backup = words_name(arena, name), reason = velero_reason(gate, evidence);
-    struct str says = arena_printf(
-        arena, "%.*s ended %.*s %.*s (%.*s; see kubectl describe backups.velero.io -n %.*s %.*s)",
-        STR_ARG(subject(gate, evidence)), STR_ARG(words_name(arena, evidence->status->phase)),
-        STR_ARG(words_ago(arena, gate->request->now, evidence->when)), STR_ARG(reason), STR_ARG(ns), STR_ARG(backup));
-    /* Under kcm's own name it must go, see evidence_blocks_kcm; deleted, it need not be waited out. */
-    if (evidence->status->completed == 0 && str_eq(name, source->exact))
-        return arena_printf(arena,
-                            "%.*s: repair that, then delete the failed one, since kcm would wait for it forever: "
-                            "kubectl delete managementbackup %.*s; kubectl delete backups.velero.io -n %.*s %.*s",
-                            STR_ARG(says), STR_ARG(backup), STR_ARG(ns), STR_ARG(backup));
-    if (evidence->when == 0)
-        return arena_printf(arena, "%.*s: repair that, then kubectl delete managementbackup %.*s", STR_ARG(says),
-                            STR_ARG(backup));
+    struct str name = words_name(arena, evidence->backup->meta.name), reason = velero_reason(gate, evidence);
+    const char *look = str_is(evidence->status->phase, "PartiallyFailed") ? "velero backup logs"
+                                                                          : "kubectl describe backups.velero.io";
+    struct str see = velero_command(gate, look, evidence->velero, evidence->region);
+    struct str says =
+        arena_printf(arena, "%.*s ended %.*s %.*s (%.*s; see %.*s)", STR_ARG(subject(gate, evidence)),
+                     STR_ARG(words_name(arena, evidence->status->phase)),
+                     STR_ARG(words_ago(arena, gate->request->now, evidence->when)), STR_ARG(reason), STR_ARG(see));
+    /* Under kcm's own name it must go, see evidence_blocker; deleted, it need not be waited out. */
+    if (evidence->status->completed == 0 && str_eq(evidence->backup->meta.name, source->exact)) {
+        struct str command =
+            velero_command(gate, "kubectl delete backups.velero.io", evidence->velero, evidence->region);
+        return arena_printf(
+            arena,
+            "%.*s: repair that, then delete the failed one, since kcm would wait for it forever, and apply "
+            "again: kubectl delete managementbackup %.*s; %.*s",
+            STR_ARG(says), STR_ARG(name), STR_ARG(command));
+    }
     char left[TIME_TEXT_SIZE];
     int64_t wait = evidence->when + gate->settings->upgrade_retry_after_failure - gate->request->now;
-    return arena_printf(arena, "%.*s: repair that and apply again in %s, then a new backup is started", STR_ARG(says),
-                        duration_format(wait, left));
+    struct str when = evidence->when ? arena_printf(arena, "in %s, or at once ", duration_format(wait, left)) : STR("");
+    return arena_printf(
+        arena,
+        "%.*s: repair that and apply again %.*safter kubectl delete managementbackup %.*s: a new backup is "
+        "then started",
+        STR_ARG(says), STR_ARG(when), STR_ARG(name));
 }
 
 static struct str words_stuck(const struct gate *gate, const struct gate_source *source)
@@ -202,15 +232,15 @@ struct str words_refusal(const struct gate *gate, const struct gate_source *sour
     }
 }
 
-struct str words_blocker(const struct gate *gate, const struct gate_source *source)
+struct str words_blocker(const struct gate *gate, const struct gate_source *source,
+                         const struct evidence_blocker *blocker)
 {
     struct arena *arena = gate->request->arena;
     struct str exact = words_name(arena, source->exact);
-    struct str ns = words_name(arena, gate->settings->system_namespace);
-    return arena_printf(
-        arena,
-        "%.*s is complete, but kcm would wait forever for %.*s, which failed Velero's validation; delete it "
-        "and apply again: kubectl delete managementbackup %.*s; kubectl delete backups.velero.io -n %.*s %.*s",
-        STR_ARG(words_name(arena, source->evidence.backup->meta.name)), STR_ARG(exact), STR_ARG(exact), STR_ARG(ns),
-        STR_ARG(exact));
+    struct str command = velero_command(gate, "kubectl delete backups.velero.io", blocker->velero, blocker->region);
+    return arena_printf(arena,
+                        "%.*s is complete, but kcm would then wait forever for %.*s, which failed Velero's validation; "
+                        "delete that and apply again: kubectl delete managementbackup %.*s; %.*s",
+                        STR_ARG(words_name(arena, source->evidence.backup->meta.name)), STR_ARG(exact), STR_ARG(exact),
+                        STR_ARG(command));
 }

@@ -182,8 +182,12 @@ void policy_management(const struct request *request, const struct inventory *in
     if (str_eq(gate.before, gate.target))
         return;
     gate.under_way = gate.before.len && !str_eq(gate.before, gate.running);
-    if (let_through(&gate) || !target_is_usable(&gate))
+    if (let_through(&gate))
         return;
+    if (!target_is_usable(&gate)) {
+        decision_audit(decision, "upgrade-gate", "refused: the Release cannot be used");
+        return;
+    }
     gate_judge(&gate);
     if (gate.count > 0 || !decision->denied)
         warn_removed_providers(request, gate.count > 0, decision);
