@@ -117,6 +117,7 @@ static bool deny(struct decision *decision, int code, struct str field, struct s
 static void invalid(struct decision *decision, const char *field, struct str message)
 {
     struct str name = arena_copy(decision->arena, str_from(field));
+    message = one_line(decision->arena, message, MESSAGE_LIMIT);
     if (deny(decision, 422, name, message))
         LIST_ADD(decision, decision->causes, (struct cause){name, message});
 }
