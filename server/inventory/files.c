@@ -1,0 +1,179 @@
+#include <malloc.h>
+#include <stdlib.h>
+
+#include "files.h"
+
+enum { POLL_SECONDS = 30 };
+
+struct inventory_files {
+    pthread_mutex_t lock; /* everything below but `current`, which has its own */
+    struct shared_slot current;
+    struct sources *sources;
+    struct simulation simulation;
+    struct tree_pool *pool;
+    inventory_problem_fn *problem;
+    void (*reloaded)(void *context, const struct inventory *inventory);
+    void *context;
+    struct file_watch *watch;
+    atomic_size_t problems, created; /* created: objects in the simulation */
+};
+
+static struct extractor extractor_of(const struct inventory_files *files)
+{
+    return (struct extractor){.pool = files->pool, .default_ns = STR("kcm-system")};
+}
+
+/* Files can hold any fact, so what they do not mention is not there. But most
+ * people leave Releases, Secrets and Deployments out: then nothing is known of them. */
+static void set_known(struct inventory *snapshot)
+{
+    for (size_t f = 0; f < FACT_COUNT; f++) {
+        bool optional = f == FACT_RELEASES || f == FACT_SECRETS || f == FACT_VELERO;
+        snapshot->known[f] = !optional || snapshot->count[f] > 0;
+    }
+}
+
+/* A fresh snapshot of the files and what was created; the lock is held. */
+static bool compose(struct inventory_files *files)
+{
+    struct inventory_builder *builder = inventory_builder_new();
+    struct inventory *fresh = NULL;
+    if (builder && sources_put(files->sources, builder) && simulation_put(&files->simulation, builder))
+        fresh = builder_snapshot(builder);
+    inventory_builder_free(builder);
+    if (!fresh)
+        return false; /* out of memory: the last snapshot stays */
+    set_known(fresh);
+    shared_slot_set(&files->current, &fresh->shared);
+    tree_pool_sweep(files->pool);
+    return true;
+}
+
+/* Runs in the watch's thread, and once while opening. */
+static bool reload(struct inventory_files *files)
+{
+    struct extractor extractor = extractor_of(files);
+    pthread_mutex_lock(&files->lock);
+    bool changed = sources_reload(files->sources, &extractor, files->problem, files->context);
+    atomic_store(&files->problems, sources_problems(files->sources));
+    if (changed)
+        changed = compose(files);
+    malloc_trim(0); /* the trees of a large file are gone: give their memory back */
+    pthread_mutex_unlock(&files->lock);
+    return changed;
+}
+
+static void on_change(void *context)
+{
+    struct inventory_files *files = context;
+    if (!reload(files) || !files->reloaded)
+        return;
+    struct shared *held = shared_slot_get(&files->current);
+    files->reloaded(files->context, (const struct inventory *)held);
+    shared_release(held);
+}
+
+static bool start(struct inventory_files *files, const struct inventory_files_options *options, struct error *error)
+{
+    files->pool = tree_pool_new();
+    files->sources = sources_new(options->paths, options->path_count);
+    if (!files->pool || !files->sources)
+        return error_set(error, 500, "out of memory");
+    if (!sources_check(files->sources, error))
+        return false;
+    reload(files);
+    pthread_mutex_lock(&files->lock);
+    bool composed = files->current.current || compose(files); /* nothing to load is an inventory too */
+    pthread_mutex_unlock(&files->lock);
+    if (!composed)
+        return error_set(error, 500, "out of memory");
+    if (!options->watch)
+        return true;
+    files->watch = file_watch_start(options->paths, options->path_count, POLL_SECONDS, on_change, files, error);
+    if (files->watch)
+        on_change(files); /* what changed between the first look and the watch */
+    return files->watch;
+}
+
+struct inventory_files *inventory_files_open(const struct inventory_files_options *options, struct error *error)
+{
+    struct inventory_files *files = calloc(1, sizeof *files);
+    if (!files) {
+        error_set(error, 500, "out of memory");
+        return NULL;
+    }
+    pthread_mutex_init(&files->lock, NULL);
+    shared_slot_init(&files->current);
+    files->simulation.seconds = options->simulate_seconds;
+    files->problem = options->problem;
+    files->reloaded = options->reloaded;
+    files->context = options->context;
+    if (start(files, options, error))
+        return files;
+    inventory_files_close(files);
+    return NULL;
+}
+
+void inventory_files_close(struct inventory_files *files)
+{
+    if (!files)
+        return;
+    file_watch_stop(files->watch);
+    simulation_clear(&files->simulation);
+    sources_free(files->sources);
+    tree_pool_free(files->pool);
+    shared_slot_dispose(&files->current);
+    pthread_mutex_destroy(&files->lock);
+    free(files);
+}
+
+const struct inventory *inventory_files_get(struct inventory_files *files, int64_t now)
+{
+    if (atomic_load(&files->created) > 0) {
+        struct extractor extractor = extractor_of(files);
+        pthread_mutex_lock(&files->lock);
+        const struct inventory *current = (const struct inventory *)files->current.current;
+        if (simulation_advance(&files->simulation, &extractor, current, now))
+            compose(files);
+        pthread_mutex_unlock(&files->lock);
+    }
+    return (const struct inventory *)shared_slot_get(&files->current);
+}
+
+/* Whether the object's name is taken; false with an error when it is no fact at all. */
+static bool is_taken(struct inventory_files *files, struct json_object *object, bool *taken, struct error *error)
+{
+    struct extractor extractor = extractor_of(files);
+    struct record_list records = {0};
+    bool good = extract_object(&extractor, object, record_list_sink, &records, error);
+    if (good && records.len != 1)
+        good = error_set(error, 422, "the inventory keeps no objects of this kind");
+    if (good) {
+        const struct object_meta *meta = record_meta(records.items[0]);
+        const struct inventory *current = (const struct inventory *)files->current.current;
+        *taken = index_find(current, records.items[0]->fact, meta->ns, meta->name) != NULL;
+    }
+    record_list_clear(&records);
+    return good;
+}
+
+bool inventory_files_create(struct inventory_files *files, struct json_object *object, int64_t now, struct error *error)
+{
+    bool taken = false;
+    pthread_mutex_lock(&files->lock);
+    bool good = is_taken(files, object, &taken, error);
+    if (good && !taken && (good = simulation_add(&files->simulation, object, now, error))) {
+        struct extractor extractor = extractor_of(files);
+        const struct inventory *current = (const struct inventory *)files->current.current;
+        atomic_store(&files->created, files->simulation.count);
+        if (simulation_advance(&files->simulation, &extractor, current, now) && !compose(files))
+            good = error_set(error, 500, "out of memory");
+    }
+    pthread_mutex_unlock(&files->lock);
+    return good;
+}
+
+size_t inventory_files_problems(const struct inventory_files *files)
+{
+    return atomic_load(&files->problems);
+}
