@@ -74,7 +74,8 @@ static int64_t lame_duck_seconds(const struct serve_options *values)
 {
     if (values->lame_duck >= 0)
         return values->lame_duck;
-    return getenv("KUBERNETES_SERVICE_HOST") ? CLUSTER_LAME_DUCK : 0;
+    const char *cluster = getenv("KUBERNETES_SERVICE_HOST");
+    return cluster && cluster[0] ? CLUSTER_LAME_DUCK : 0;
 }
 
 /* ---- opening ------------------------------------------------------------------------ */

@@ -159,16 +159,17 @@ static void review_body(struct service *service, const struct rule *rule, struct
 {
     struct review review;
     struct error error;
-    if (admission_read(arena, request->body, time_now(), &review, &error)) {
-        decide(service, rule, &review);
-    } else {
-        if (request->oversized)
+    bool whole = admission_read(arena, request->body, time_now(), &review, &error);
+    if (request->oversized) /* its first part may well read as a whole review */
+        whole =
             error_set(&error, 413, "the review is larger than the %zu bytes this webhook accepts", service->body_limit);
-        if (!review.request.uid.len) {
-            serve_status(reply, request->oversized ? 413 : 400, "%s", error.message);
-            return;
-        }
+    if (whole) {
+        decide(service, rule, &review);
+    } else if (review.request.uid.len) {
         admission_fail(&review, &error);
+    } else {
+        serve_status(reply, request->oversized ? 413 : 400, "%s", error.message);
+        return;
     }
     if (arena_failed(arena)) {
         error_set(&error, 500, "the review needs more memory than this webhook grants one");

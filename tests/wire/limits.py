@@ -1,0 +1,195 @@
+"""Slow, greedy and rude clients: cut or told so, while others are served."""
+from libwire import *
+
+HEAD = f"POST {BACKUP} HTTP/1.1\r\nHost: b\r\nContent-Type: application/json\r\n"
+REQUEST, IDLE, CONNECTIONS, CONCURRENT = 1, 3, 24, 2
+
+
+def served(server):
+    began = time.monotonic()
+    server.post(BACKUP, backup_review()).response()
+    took = time.monotonic() - began
+    assert took < 0.9, f"others wait {took:.2f} s"
+
+
+def cut_in_time(client, began):
+    client.closed(5)
+    took = time.monotonic() - began
+    assert REQUEST * 0.9 <= took <= REQUEST + 1.5, f"cut after {took:.2f} s"
+
+
+def trickle(client, data):
+    """One byte each 0.1 s until the server has enough of it."""
+    client.socket.settimeout(0.1)
+    for byte in data:
+        try:
+            client.send(bytes([byte]))
+            same(client.socket.recv(1), b"")
+            return
+        except TimeoutError:
+            pass
+        except (ConnectionError, ssl.SSLError, BrokenPipeError):
+            return
+
+
+class Plain:
+    """A TCP connection without TLS."""
+
+    def __init__(self, server):
+        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=5)
+
+    closed, send = Client.closed, Client.send
+
+
+@shows("a handshake that never begins is cut")
+def _(server):
+    silent, began = Plain(server), time.monotonic()
+    served(server)
+    cut_in_time(silent, began)
+    silent.socket.close()
+
+
+@shows("a handshake that trickles is cut")
+def _(server):
+    client, began = Plain(server), time.monotonic()
+    served(server)
+    trickle(client, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"A" * 100)
+    took = time.monotonic() - began
+    assert REQUEST * 0.9 <= took <= REQUEST + 1.5, f"cut after {took:.2f} s"
+    client.socket.close()
+
+
+@shows("a head that stalls is cut")
+def _(server):
+    with server.client() as client:
+        began = time.monotonic()
+        client.send(HEAD[:20])
+        served(server)
+        cut_in_time(client, began)
+
+
+@shows("a head that trickles is cut")
+def _(server):
+    with server.client() as client:
+        began = time.monotonic()
+        trickle(client, (HEAD + "X-Slow: " + "x" * 100).encode())
+        took = time.monotonic() - began
+        assert REQUEST * 0.9 <= took <= REQUEST + 1.5, f"cut after {took:.2f} s"
+
+
+@shows("a body that stalls is cut")
+def _(server):
+    with server.client() as client:
+        began = time.monotonic()
+        client.send(HEAD + "Content-Length: 1000\r\n\r\n{")
+        served(server)
+        cut_in_time(client, began)
+
+
+@shows("a body that trickles is cut, on a connection that was good before")
+def _(server):
+    with server.client() as client:
+        client.post(BACKUP, backup_review()).response()
+        time.sleep(0.3)
+        began = time.monotonic()
+        client.send(HEAD + "Content-Length: 1000\r\n\r\n")
+        trickle(client, b"{" * 100)
+        took = time.monotonic() - began
+        assert REQUEST * 0.9 <= took <= REQUEST + 1.5, f"cut after {took:.2f} s"
+
+
+@shows("a connection that waits is kept past the request timeout, up to the idle timeout")
+def _(server):
+    with server.client() as spare, server.client() as used:  # Go's client opens spare connections
+        used.post(BACKUP, backup_review()).response()
+        began = time.monotonic()
+        time.sleep(REQUEST + 0.8)
+        spare.post(BACKUP, backup_review()).response()
+        used.post(BACKUP, backup_review()).response()
+        began = time.monotonic()
+        used.closed(IDLE + 3)
+        took = time.monotonic() - began
+        assert IDLE * 0.8 <= took <= IDLE + 2, f"closed after {took:.2f} s"
+
+
+@shows("too many reviews at once: 429 with Retry-After at once")
+def _(server):
+    slow = [server.client() for _ in range(CONCURRENT)]
+    for client in slow:
+        client.send(HEAD + "Content-Length: 1000\r\n\r\n{")
+    time.sleep(0.1)
+    with server.client() as client:
+        for _ in range(5):
+            began = time.monotonic()
+            answer = client.post(BACKUP, backup_review())
+            took = time.monotonic() - began
+            answer.error(429, "too many reviews")
+            same(answer.headers["Retry-After"], "1")
+            assert took < 0.5, f"told so after {took:.2f} s"
+        for one in slow:
+            one.close()
+        eventually(lambda: client.post(BACKUP, backup_review()).response())
+    assert server.metric('backstop_http_refused_total{reason="overload"}') >= 5
+
+
+@shows("silent connections cannot keep a client out")
+def _(server):
+    silent = [Plain(server) for _ in range(CONNECTIONS * 2)]
+    eventually(lambda: served(server), 5)
+    for one in silent:
+        one.socket.close()
+    assert server.metric('backstop_http_refused_total{reason="connections"}') >= 1
+
+
+@shows("in a full house the oldest silent connection gives way")
+def _(server):
+    full = Server("--max-connections", "4", "--request-timeout", "1m")
+    silent = [Plain(full) for _ in range(4)]
+    time.sleep(2.3)
+    for _ in range(6):
+        served(full)
+    silent[0].closed(1)
+    for one in silent:
+        one.socket.close()
+    full.stop()
+
+
+@shows("clients that vanish leave nothing behind")
+def _(server):
+    for i in range(60):
+        client = server.client()
+        client.send((HEAD + "Content-Length: 5000\r\n\r\n" + "{" * (i * 50))[:i * 60 + 1])
+        if i % 2:  # reset instead of a clean end
+            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        client.close()
+    for _ in range(CONCURRENT + 1):
+        eventually(lambda: server.post(BACKUP, backup_review()).response())
+
+
+@shows("a client that never reads its answers is cut")
+def _(server):
+    client = server.client()
+    body = json.dumps(backup_review(schedule="x" * 200)).encode()
+    stream = (HEAD + f"Content-Length: {len(body)}\r\n\r\n").encode() + body
+    client.socket.settimeout(0.2)
+    began = time.monotonic()
+    cut = False
+    while time.monotonic() - began < 8 and not cut:
+        try:
+            client.send(stream * 50)
+        except TimeoutError:
+            pass
+        except OSError:
+            cut = True
+    assert cut, "still open after 8 s"
+    served(server)
+    client.close()
+
+
+@shows("the cuts are counted")
+def _(server):
+    assert server.metric('backstop_http_refused_total{reason="slow"}') >= 6
+
+
+main(Server("--request-timeout", f"{REQUEST}s", "--idle-timeout", f"{IDLE}s", "--max-connections", str(CONNECTIONS),
+            "--max-concurrent", str(CONCURRENT)))

@@ -1,0 +1,107 @@
+"""Facts and settings that change under a running server, and the upgrade gate's flow."""
+from libwire import *
+
+SETTINGS = "apiVersion: backstop.k0rdent.mirantis.com/v1alpha1\nkind: Settings\n"
+GATE_OFF = SETTINGS + "upgrade:\n  gate: false\n"
+
+
+def allowed(server, path, asked):
+    same(server.post(path, asked).response()["allowed"], True, "allowed")
+
+
+def refused(server, path, asked, code):
+    return server.post(path, asked).denied(code)
+
+
+@shows("settings are reloaded when the file changes")
+def _(server):
+    refused(server, MANAGEMENT, upgrade_review(dryRun=True), 403)
+    server.write("settings.yaml", GATE_OFF)
+    eventually(lambda: allowed(server, MANAGEMENT, upgrade_review(dryRun=True)))
+    assert server.metric('backstop_settings_reloads_total{result="ok"}') >= 1
+
+
+@shows("broken settings leave the last good ones in force, and say so")
+def _(server):
+    server.write("settings.yaml", SETTINGS + "upgrade:\n  gaet: true\n")
+
+    def told():
+        status, text, _ = server.get("/readyz?verbose")
+        same(status, 200)
+        holds("the last good settings are in force", text)
+        holds("gaet", text)
+    eventually(told)
+    allowed(server, MANAGEMENT, upgrade_review(dryRun=True))
+    assert server.metric('backstop_settings_reloads_total{result="failed"}') >= 1
+    holds("gaet", server.log_lines("settings not reloaded, the last good ones stay in force")[-1]["reason"])
+    server.write("settings.yaml", SETTINGS)
+    eventually(lambda: refused(server, MANAGEMENT, upgrade_review(dryRun=True), 403))
+    assert "last good" not in server.get("/readyz?verbose")[1]
+
+
+@shows("SIGHUP reloads the settings")
+def _(server):
+    before = server.metric('backstop_settings_reloads_total{result="ok"}')
+    server.signal(signal.SIGHUP)
+
+    def reloaded():
+        assert server.metric('backstop_settings_reloads_total{result="ok"}') > before
+    eventually(reloaded)
+
+
+@shows("the inventory is reloaded when a file comes, changes or goes")
+def _(server):
+    asked = backup_review(location="aws-s4")
+    holds('"aws-s4"', refused(server, BACKUP, asked, 422)["status"]["message"])
+    server.write("inventory/more.yaml", LOCATION % "aws-s4")
+    eventually(lambda: allowed(server, BACKUP, asked))
+    server.write("inventory/more.yaml", (LOCATION % "aws-s4").replace("phase: Available", "phase: Unavailable"))
+    eventually(lambda: refused(server, BACKUP, asked, 422))
+    os.remove(server.path("inventory/more.yaml"))
+    eventually(lambda: holds("no BackupStorageLocation", refused(server, BACKUP, asked, 422)["status"]["message"]))
+
+
+@shows("a broken inventory file leaves its last good content in force, and is named")
+def _(server):
+    server.write("inventory/more.yaml", LOCATION % "aws-s5")
+    asked = backup_review(location="aws-s5")
+    eventually(lambda: allowed(server, BACKUP, asked))
+    server.write("inventory/more.yaml", "kind: [\n")
+
+    def told():
+        same(server.metric("backstop_inventory_problems"), 1)
+    eventually(told)
+    allowed(server, BACKUP, asked)
+    status, text, _ = server.get("/readyz?verbose")
+    same(status, 200)
+    holds("1 file cannot be read", text)
+    assert any("more.yaml" in line["file"] for line in server.log_lines(
+        "inventory file left out, its last good content stays in force"))
+    os.remove(server.path("inventory/more.yaml"))
+    eventually(lambda: same(server.metric("backstop_inventory_problems"), 0))
+
+
+@shows("an upgrade under dryRun starts nothing")
+def _(server):
+    for _ in range(2):
+        response = refused(server, MANAGEMENT, upgrade_review(dryRun=True), 403)
+    same(server.metric('backstop_effects_total{kind="ManagementBackup",result="created"}'), 0)
+    same(server.metric('backstop_inventory_objects{kind="ManagementBackup"}'), 1)
+    assert response["status"]["message"]
+
+
+@shows("an upgrade starts a backup, waits with retryAfterSeconds, and is admitted when it is complete")
+def _(server):
+    response = refused(server, MANAGEMENT, upgrade_review(), 429)
+    same(response["status"]["reason"], "TooManyRequests")
+    seconds = response["status"]["details"]["retryAfterSeconds"]
+    assert 1 <= seconds <= 60, seconds
+    same(server.metric('backstop_effects_total{kind="ManagementBackup",result="created"}'), 1)
+    same(server.metric('backstop_inventory_objects{kind="ManagementBackup"}'), 2)
+    holds("kcm-backup-kcm-1-2-0", server.log_lines("created")[0]["object"])
+    refused(server, MANAGEMENT, upgrade_review(), 429)
+    same(server.metric('backstop_effects_total{kind="ManagementBackup",result="created"}'), 1)
+    eventually(lambda: allowed(server, MANAGEMENT, upgrade_review()))
+
+
+main(Server("--simulate-backups", "2s", settings=SETTINGS))

@@ -1,0 +1,97 @@
+"""TLS versions, names, and clients that do not speak it."""
+from libwire import *
+
+V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
+
+
+def spoken(server, least, most):
+    with server.client(tls=context(least, most)) as client:
+        client.post(BACKUP, backup_review()).response()
+        return client.socket.version(), client.socket.cipher()[0]
+
+
+@shows("TLS 1.3 with AES-GCM is what is agreed on")
+def _(strict, lenient):
+    for server in (strict, lenient):
+        version, cipher = spoken(server, V12, V13)
+        same(version, "TLSv1.3")
+        holds("AES_128_GCM", cipher)
+
+
+@shows("TLS 1.2 is refused by default")
+def _(strict, lenient):
+    try:
+        spoken(strict, V12, V12)
+    except (ssl.SSLError, ConnectionError):
+        return
+    raise AssertionError("TLS 1.2 was accepted")
+
+
+@shows("TLS 1.2 is accepted with --tls-min-version 1.2")
+def _(strict, lenient):
+    version, cipher = spoken(lenient, V12, V12)
+    same(version, "TLSv1.2")
+    holds("ECDHE-ECDSA-AES128-GCM", cipher)
+
+
+@shows("the certificate is good for the Service's names and this machine")
+def _(strict, lenient):
+    for name in ("localhost", "127.0.0.1", "backstop.kcm-system.svc", "backstop.kcm-system.svc.cluster.local"):
+        with strict.client(name=name) as client:
+            client.post(BACKUP, backup_review()).response()
+    try:
+        strict.client(name="example.org")
+    except ssl.SSLCertVerificationError:
+        return
+    raise AssertionError("example.org was accepted")
+
+
+@shows("a client that offers HTTP/2 gets HTTP/1.1")
+def _(strict, lenient):
+    tls = context()
+    tls.set_alpn_protocols(["h2", "http/1.1"])
+    with strict.client(tls=tls) as client:
+        same(client.socket.selected_alpn_protocol(), "http/1.1")
+        client.post(BACKUP, backup_review()).response()
+
+
+@shows("plain HTTP on the TLS port is told so")
+def _(strict, lenient):
+    with socket.create_connection(("127.0.0.1", strict.port), timeout=5) as client:
+        client.sendall(f"POST {BACKUP} HTTP/1.1\r\nHost: b\r\nContent-Length: 2\r\n\r\n{{}}".encode())
+        answer = b""
+        while part := client.recv(4096):
+            answer += part
+    holds(b"HTTP/1.1 400 ", answer)
+    holds(b"This port speaks HTTPS", answer)
+
+
+@shows("garbage instead of a handshake is closed, the next client is served")
+def _(strict, lenient):
+    for garbage in (b"\0" * 100, b"\x16\x03\x01\xff\xff" + b"A" * 1000, b"SSH-2.0-x\r\n", os.urandom(2000),
+                    b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00"):
+        with socket.create_connection(("127.0.0.1", strict.port), timeout=5) as client:
+            client.sendall(garbage)
+            client.shutdown(socket.SHUT_WR)
+            try:
+                while client.recv(4096):
+                    pass
+            except ConnectionError:
+                pass
+    strict.post(BACKUP, backup_review()).response()
+
+
+@shows("broken records after the handshake close the connection only")
+def _(strict, lenient):
+    for garbage in (b"\x17\x03\x03\x00\x20" + b"A" * 32, b"\x17\x03\x03\xff\xff", b"\x15\x03\x03\x00\x02\x02\x28"):
+        client = strict.client()
+        raw = socket.socket(fileno=os.dup(client.socket.fileno()))
+        raw.sendall(garbage)
+        raw.shutdown(socket.SHUT_WR)
+        client.closed(5)
+        raw.close()
+        client.close()
+    strict.post(BACKUP, backup_review()).response()
+
+
+main(Server(), Server("--tls-min-version", "1.2"))
