@@ -115,7 +115,10 @@ typedef void policy_fn(const struct request *request, const struct inventory *in
                        struct decision *decision);
 
 policy_fn policy_management_backup; /* ManagementBackup: CREATE, UPDATE, DELETE */
-policy_fn policy_management;        /* Management: the upgrade gate */
+/* Management: the upgrade gate. Its evidence must be read for this very request: the
+ * ManagementBackups and Velero Backups in the snapshot are to be no older than the
+ * request (known = false where they cannot be read; the gate then stays closed). */
+policy_fn policy_management;
 policy_fn policy_restore_mutate;    /* Restore CREATE: patch, then validate what the patch makes of it */
 policy_fn policy_restore;           /* Restore: validate only */
 
