@@ -124,9 +124,13 @@ static bool velero_down(const struct gate *gate)
 
 /* ---- the ManagementBackup to create -------------------------------------- */
 
+/* Takes the value, also when it fails; json-c leaves it to the caller then. */
 static bool put(struct json_object *object, const char *key, struct json_object *value)
 {
-    return object && value && json_object_object_add(object, key, value) == 0;
+    if (object && value && json_object_object_add(object, key, value) == 0)
+        return true;
+    json_object_put(value);
+    return false;
 }
 
 static bool put_text(struct json_object *object, const char *key, struct str text)
@@ -137,7 +141,7 @@ static bool put_text(struct json_object *object, const char *key, struct str tex
 static bool put_map(struct json_object *object, const char *key, struct json_object **map)
 {
     *map = json_object_new_object();
-    return put(object, key, *map);
+    return put(object, key, *map); /* when false, *map is gone */
 }
 
 /* schedule and performOnManagementUpgrade stay unset: it runs once, as kcm's own does. */

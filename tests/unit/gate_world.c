@@ -119,7 +119,8 @@ const struct decision *world_judge(struct world *world)
     world->inventory = read_facts(world);
     CU_ASSERT_FATAL(world->inventory != NULL);
     struct request request;
-    request_init(&request, world->arena);
+    struct arena *arena = world->request_arena ? world->request_arena : world->arena;
+    request_init(&request, arena);
     request.operation = OPERATION_UPDATE;
     request.now = world->now;
     request.dry_run = world->dry_run;
@@ -132,7 +133,7 @@ const struct decision *world_judge(struct world *world)
         management(world, world->before, "[{\"name\":\"cluster-api-provider-azure\"},{\"name\":\"projectsveltos\"}]");
     if (strcmp(world->providers, "[]") == 0)
         request.old_object = management(world, world->before, "[]");
-    decision_init(&world->decision, world->arena);
+    decision_init(&world->decision, arena);
     policy_management(&request, world->inventory, &world->settings, &world->decision);
     CU_ASSERT_FALSE(arena_failed(world->arena));
     return &world->decision;

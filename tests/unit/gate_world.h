@@ -16,6 +16,7 @@ struct world {
     /* the next upgrade */
     const char *before, *target, *running, *annotations, *user, *providers;
     bool dry_run;
+    struct arena *request_arena; /* NULL: the world's own */
     struct inventory *inventory; /* of the last judgement */
     struct decision decision;
 };

@@ -211,5 +211,33 @@ static void test_an_upgrade_ends_and_starts_no_storm(void)
     }
 }
 
+/* Whatever runs out, and where: nothing crashes, and the shell can tell (arena_failed). */
+static void test_out_of_memory(void)
+{
+    int failed = 0, answered = 0;
+    for (size_t limit = 0; limit < 24000; limit += 61) {
+        WORLD world;
+        world_begin(&world);
+        ARENA_SCOPED arena = arena_new(limit);
+        world.request_arena = arena;
+        world.unknown[FACT_STORAGE_LOCATIONS] = limit % 2;
+        world_source(&world, "running");
+        world_taken(&world, "running-kcm-1-2-0", "kcm-1-2-0", 100, "InProgress");
+        world_source(&world, "stale");
+        world_taken(&world, "stale-kcm-1-2-0", "kcm-1-2-0", 9000, "Completed");
+        world_source(&world, "failed");
+        world_taken(&world, "failed-kcm-1-2-0", "kcm-1-2-0", limit % 3 ? 100 : 900, "Failed");
+        world.annotations = limit % 5 ? "{}" : "{\"" ANNOTATION_SKIP_BACKUP "\":\"disk snapshot\"}";
+        world.providers = "[{\"name\":\"projectsveltos\"}]";
+        const struct decision *decision = world_judge(&world);
+        failed += arena_failed(arena);
+        answered += !arena_failed(arena);
+        CU_ASSERT(arena_failed(arena) || decision->denied || limit % 5 == 0);
+    }
+    CU_ASSERT(failed > 50);
+    CU_ASSERT(answered > 50);
+}
+
 SUITE(gate_life, {"passes only with good backups", test_passes_only_with_good_backups},
-      {"an upgrade ends and starts no storm", test_an_upgrade_ends_and_starts_no_storm})
+      {"an upgrade ends and starts no storm", test_an_upgrade_ends_and_starts_no_storm},
+      {"out of memory", test_out_of_memory})
