@@ -6,15 +6,15 @@
 enum { WARNING_LIMIT = 255, MESSAGE_LIMIT = 64 * 1024, RANK_FOR_GOOD = 4 };
 
 static const struct {
-    int code;
     const char *reason;
+    int code;
     int rank; /* of several denials, the one whose code is answered */
 } denials[] = {
     /* Asking again later does not help while the object itself is refused, so a
      * denial for good outranks a "not yet"; kubectl prints the whole message for
      * Forbidden but only the causes for Invalid. */
-    {429, "TooManyRequests", 1}, {503, "ServiceUnavailable", 2}, {500, "InternalError", 3},
-    {422, "Invalid", 4},         {403, "Forbidden", 5},
+    {"TooManyRequests", 429, 1},     {"ServiceUnavailable", 503, 2}, {"InternalError", 500, 3},
+    {"Invalid", 422, RANK_FOR_GOOD}, {"Forbidden", 403, 5},
 };
 
 static int rank_of(int code)
@@ -78,9 +78,10 @@ static struct str one_line(struct arena *arena, struct str text, size_t limit)
         return (struct str){NULL, 0};
     for (size_t i = 0; i < cut; i++)
         line[i] = (unsigned char)text.ptr[i] < 0x20 || text.ptr[i] == 0x7F ? ' ' : text.ptr[i];
-    if (cut < text.len)
-        memcpy(line + cut, "...", 3);
-    return (struct str){line, cut < text.len ? cut + 3 : cut};
+    size_t len = cut;
+    while (cut < text.len && len < cut + 3)
+        line[len++] = '.';
+    return (struct str){line, len};
 }
 
 static void warn_text(struct decision *decision, struct str text)
