@@ -29,7 +29,7 @@ static size_t skip_mantissa(struct str text, size_t *i, bool hex)
             digits++;
         else if (c == '.' && !point)
             point = true;
-        else if (!(hex && c == '_' && is_hex(at(text, *i + 1))))
+        else
             return digits;
     }
 }
@@ -43,6 +43,25 @@ static bool is_exponent(struct str text, size_t i)
     return i > from && i == text.len;
 }
 
+/* Underscores may stand between digits (strconv underscoreOK); the text without them,
+ * or as it is when one stands elsewhere. */
+static struct str without_underscores(struct arena *arena, struct str text)
+{
+    struct str plain = STR(""), part, rest = text;
+    bool hex = at(text, 0) == '0' && (at(text, 1) | 0x20) == 'x';
+    for (size_t i = 0; i < text.len; i++) {
+        char before = i > 0 ? text.ptr[i - 1] : '\0', after = at(text, i + 1);
+        bool between = hex ? (is_hex(before) || i == 2) && is_hex(after) : is_digit(before) && is_digit(after);
+        if (text.ptr[i] == '_' && !between)
+            return text;
+    }
+    if (!str_contains(text, STR("_")))
+        return text;
+    while (str_cut(&rest, '_', &part))
+        plain = arena_printf(arena, "%.*s%.*s", STR_ARG(plain), STR_ARG(part));
+    return plain;
+}
+
 /* strconv.ParseFloat(text, 64) without an error: the syntax, and within range. */
 static bool go_parses_as_float(struct arena *arena, struct str text)
 {
@@ -50,6 +69,7 @@ static bool go_parses_as_float(struct arena *arena, struct str text)
     bool sign = at(text, 0) == '+' || at(text, 0) == '-';
     if (sign)
         body = str_slice(text, 1, text.len);
+    body = without_underscores(arena, body);
     if (str_eq_nocase(body, STR("inf")) || str_eq_nocase(body, STR("infinity")) ||
         (!sign && str_eq_nocase(body, STR("nan"))))
         return true;
@@ -60,7 +80,7 @@ static bool go_parses_as_float(struct arena *arena, struct str text)
     bool has_exponent = (at(body, i) | 0x20) == (hex ? 'p' : 'e');
     if (has_exponent ? !is_exponent(body, i + 1) : (hex || i < body.len))
         return false;
-    struct str copy = arena_copy(arena, text); /* terminated, for strtod */
+    struct str copy = arena_copy(arena, body); /* terminated, for strtod */
     return copy.ptr && (hex || isfinite(strtod(copy.ptr, NULL)));
 }
 
