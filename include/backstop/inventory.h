@@ -190,6 +190,8 @@ const struct inventory *inventory_files_get(struct inventory_files *files, int64
 /* Carries out an effect: keeps the object in memory beside the files. A name that
  * exists already is success (the gate races with itself and with kcm). */
 bool inventory_files_create(struct inventory_files *files, struct json_object *object, int64_t now, struct error *error) MUST_CHECK;
+/* The same for an object that a user applied: it counts instead of one of its name. */
+bool inventory_files_replace(struct inventory_files *files, struct json_object *object, int64_t now, struct error *error) MUST_CHECK;
 size_t inventory_files_problems(const struct inventory_files *files); /* files that are bad right now */
 void inventory_files_close(struct inventory_files *files);
 /* An inventory that knows nothing. */
