@@ -174,6 +174,15 @@ has out '^managementbackup/uses  allowed$'
 review 1 -f both.yaml --inventory facts.yaml --dry-run
 review 0 -f uses.yaml
 
+# An applied object counts instead of the one that was there, and keeps its status.
+sed 's/^status:/  accessMode: ReadOnly\nstatus:/' location.yaml >readonly.yaml
+sed '/^status:/,$d' location.yaml >writable.yaml
+cat writable.yaml - uses.yaml >repaired.yaml <<<'---'
+review 1 -f uses.yaml --inventory readonly.yaml
+has out 'is read-only'
+review 0 -f repaired.yaml --inventory readonly.yaml
+lacks out 'not yet validated|never validated'
+
 # A Restore is shown as a difference, with its namespace filled in.
 cat >backup.yaml <<'END'
 apiVersion: velero.io/v1
