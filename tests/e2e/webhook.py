@@ -1,0 +1,116 @@
+"""The webhook under test: its process(es) behind the shipped Service, manifests applied as they are."""
+import base64
+import json
+import os
+import subprocess
+
+from control_plane import ROOT, Process, base64_file, free_port, wait_until
+
+NAMESPACE = "backstop-system"
+NAMES = ["backstop", f"backstop.{NAMESPACE}", f"backstop.{NAMESPACE}.svc", f"backstop.{NAMESPACE}.svc.cluster.local"]
+
+
+class Replica:
+    """One `backstop serve` and the EndpointSlice that puts it behind the Service."""
+
+    def __init__(self, cluster, binary, index, extra=(), kubeconfig=None, env=None):
+        self.cluster, self.index = cluster, index
+        self.port, self.health = free_port(), free_port()
+        self.log = f"{cluster.dir}/backstop-{index}.log"
+        self.process = Process(f"backstop-{index}", [
+            binary, "serve", "--listen", f"127.0.0.1:{self.port}", "--health-listen", f"127.0.0.1:{self.health}",
+            "--kubeconfig", kubeconfig or f"{cluster.dir}/backstop-token.kubeconfig", *extra], self.log,
+            {**os.environ, **(env or {})})
+
+    def start(self, ready=True):
+        self.process.start()
+        self.endpoint(True)
+        if ready:
+            self.wait_ready()
+        return self
+
+    def health_get(self, path):
+        done = subprocess.run(["curl", "-s", "-m", "5", "-w", "\n%{http_code}",
+                               f"http://127.0.0.1:{self.health}{path}"], capture_output=True, text=True)
+        body, _, code = done.stdout.rpartition("\n")
+        return int(code or 0), body
+
+    def wait_ready(self, seconds=30):
+        try:
+            wait_until(f"replica {self.index} to be ready", lambda: self.health_get("/readyz")[0] == 200, seconds)
+        except AssertionError as late:
+            raise AssertionError(f"{late}\n{self.health_get('/readyz?verbose')[1]}\n{self.process.tail()}") from None
+
+    def endpoint(self, present):
+        """In or out of the Service, as the endpoint controller would do it."""
+        self.cluster.must("apply", "-f", "-", stdin={
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "FQDN",
+            "metadata": {"name": f"backstop-{self.index}", "namespace": NAMESPACE,
+                         "labels": {"kubernetes.io/service-name": "backstop"}},
+            "endpoints": [{"addresses": ["127.0.0.1"], "conditions": {"ready": True}}] if present else [],
+            "ports": [{"name": "https", "port": self.port, "protocol": "TCP"}]})
+
+    def stop(self, **how):
+        return self.process.stop(**how)
+
+
+def apply_crds(cluster, versions="real"):
+    """The real CRDs where BACKSTOP_E2E_CRDS points, else the project's own small ones."""
+    folder = os.environ.get("BACKSTOP_E2E_CRDS") or f"{ROOT}/tests/e2e/crds"
+    if versions != "real":
+        folder = f"{ROOT}/tests/e2e/{versions}"
+    cluster.must("apply", "--server-side", "-R", "-f", folder)
+    cluster.must("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
+
+
+def apply_manifests(cluster):
+    cluster.must("create", "namespace", "kcm-system")
+    cluster.must("apply", "-f", f"{ROOT}/manifests/install/namespace.yaml")
+    cluster.must("apply", "-k", f"{ROOT}/manifests/install")
+
+
+def issue_certificate(folder):
+    """A CA and a serving certificate for the Service's names, by the openssl command."""
+    os.makedirs(folder, exist_ok=True)
+
+    def openssl(*args):
+        subprocess.run(["openssl", *args], check=True, capture_output=True)
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+            "-keyout", f"{folder}/ca.key", "-out", f"{folder}/ca.crt", "-subj", "/CN=e2e CA")
+    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{folder}/tls.key",
+            "-out", f"{folder}/tls.csr", "-subj", f"/CN={NAMES[2]}")
+    with open(f"{folder}/ext", "w") as f:
+        f.write("basicConstraints=CA:FALSE\nkeyUsage=digitalSignature\nextendedKeyUsage=serverAuth\n"
+                "subjectAltName=" + ",".join(f"DNS:{n}" for n in NAMES) + "\n")
+    openssl("x509", "-req", "-in", f"{folder}/tls.csr", "-CA", f"{folder}/ca.crt", "-CAkey", f"{folder}/ca.key",
+            "-CAcreateserial", "-days", "2", "-extfile", f"{folder}/ext", "-out", f"{folder}/tls.crt")
+    return folder
+
+
+def set_ca_bundle(cluster, ca_file):
+    for kind in ("mutatingwebhookconfiguration", "validatingwebhookconfiguration"):
+        hooks = cluster.get(kind, "backstop")["webhooks"]
+        patch = [{"op": "add", "path": f"/webhooks/{i}/clientConfig/caBundle", "value": base64_file(ca_file)}
+                 for i in range(len(hooks))]
+        cluster.must("patch", kind, "backstop", "--type=json", "-p", json.dumps(patch))
+
+
+def ca_bundle(cluster):
+    hook = cluster.get("validatingwebhookconfiguration", "backstop")["webhooks"][0]
+    return base64.b64decode(hook["clientConfig"].get("caBundle", "")).decode()
+
+
+def wait_in_force(cluster):
+    """A webhook configuration is in force about 0.1 s after it is applied."""
+    wait_until("the webhook to be called", lambda: "day-of-week 7" in cluster.kubectl(
+        "create", "--dry-run=server", "-f", "-", stdin=managementbackup("in-force", schedule="0 9 * * 7")).text, 15)
+
+
+def managementbackup(name, version="v1beta1", **spec):
+    return {"apiVersion": f"k0rdent.mirantis.com/{version}", "kind": "ManagementBackup",
+            "metadata": {"name": name}, "spec": spec}
+
+
+def restore(name, backup, **spec):
+    return {"apiVersion": "velero.io/v1", "kind": "Restore", "metadata": {"name": name, "namespace": "kcm-system"},
+            "spec": {"backupName": backup, **spec}}
