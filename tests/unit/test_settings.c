@@ -178,7 +178,7 @@ static void test_bad_yaml(void)
     } rows[] = {
         {STR_INIT(HEAD "upgrade: {gate: true}\nupgrade: {gate: false}\n"), 4},
         {STR_INIT(HEAD "upgrade:\n  gate: true\n  gate: true\n"), 5},
-        {STR_INIT(HEAD "upgrade: [1\n"), 4},
+        {STR_INIT(HEAD "upgrade: [1\n"), 3},
         {STR_INIT(HEAD "a: \xff\xfe\n"), -1},
         {STR_INIT(HEAD "a: \0b\n"), -1},
     };
