@@ -91,9 +91,14 @@ valgrind: $(BUILD)/backstop $(BUILD)/unit-tests ## Unit tests and golden cases u
 # ---- fuzzing ----------------------------------------------------------------
 .PHONY: fuzz fuzz-replay
 FUZZ_SECONDS ?= 600
-build/fuzz/%: tests/fuzz/%.c $(SOURCES) Makefile | deps
+# The instrumented library is made by a make of its own, once for all targets.
+ifneq ($(VARIANT),fuzz)
+.PHONY: build/fuzz/libbackstop.a
+build/fuzz/libbackstop.a: | deps
 	@command -v clang >/dev/null || hack/install-deps.sh lint
-	$(MAKE) VARIANT=fuzz CC=clang build/fuzz/libbackstop.a
+	$(MAKE) VARIANT=fuzz BUILD=build/fuzz CC=clang build/fuzz/libbackstop.a
+endif
+build/fuzz/%: tests/fuzz/%.c build/fuzz/libbackstop.a
 	clang $(CPPFLAGS_ALL) -std=c17 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 	  $(shell pkg-config --cflags $(PACKAGES)) -o $@ $< build/fuzz/libbackstop.a $(LIBS) -pthread
 
@@ -104,7 +109,7 @@ fuzz: $(FUZZERS:%=build/fuzz/%) ## Run each libFuzzer target for FUZZ_SECONDS (6
 $(BUILD)/replay_%: tests/fuzz/%.c tests/fuzz/replay.c $(BUILD)/libbackstop.a
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter-out %.a,$^) $(BUILD)/libbackstop.a $(LIBS)
 fuzz-replay: $(FUZZERS:%=$(BUILD)/replay_%)
-	@for f in $(FUZZERS); do $(BUILD)/replay_$$f tests/fuzz/corpus/$${f#fuzz_}/* || exit 1; done
+	@for f in $(FUZZERS); do $(BUILD)/replay_$$f tests/fuzz/corpus/$${f#fuzz_} || exit 1; done
 
 # ---- the rest ---------------------------------------------------------------
 .PHONY: demo cron-table cron-diff lint layers format certs clean install

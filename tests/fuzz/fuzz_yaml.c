@@ -1,0 +1,78 @@
+/* Any bytes as YAML: what is read can be written as JSON and as YAML, and reads
+ * back as the same; limits hold. */
+#include <string.h>
+
+#include "backstop/json.h"
+#include "fuzz.h"
+
+enum { ARENA = 128 * 1024 * 1024 };
+
+static const struct yaml_options strict = {.reject_duplicates = true, .node_limit = 20000};
+
+static struct str as_json(struct arena *arena, struct json_object *tree)
+{
+    BUF_SCOPED json;
+    buf_init(&json, ARENA);
+    json_write_tree(&json, tree);
+    PROMISE(!json.failed, "not written");
+    return arena_copy(arena, buf_str(&json));
+}
+
+/* One more reading first: a float 8 is written as 8, and read as an integer. */
+static void check_yaml(struct arena *arena, struct json_object *tree)
+{
+    struct error error = {0};
+    struct yaml_document *document;
+    BUF_SCOPED yaml;
+    buf_init(&yaml, ARENA);
+    yaml_write(&yaml, tree);
+    PROMISE(!yaml.failed, "not written");
+    PROMISE(yaml_load(arena, buf_str(&yaml), &strict, &document, &error), "%s in\n%s", error.message, yaml.data);
+    PROMISE(document && !document->next, "one document became several:\n%s", yaml.data);
+    struct str before = as_json(arena, tree), after = as_json(arena, document->tree);
+    PROMISE(str_eq(before, after), "%s\n%s\n%s", before.ptr, after.ptr, yaml.data);
+}
+
+static void check_document(struct arena *arena, const struct yaml_document *document, unsigned last)
+{
+    struct error error = {0};
+    struct str json = as_json(arena, document->tree);
+    PROMISE(json_index(arena, json, 600, &error), "%s: %s", error.message, json.ptr);
+    PROMISE(document->line >= 1 && document->line <= last, "line %u of %u", document->line, last);
+    static const char *const fields[] = {"", "a", "spec.schedule", "a[0].b", "a[b.c/d]", "[", "a..b[", "<<.a"};
+    for (size_t i = 0; i < LENGTH_OF(fields); i++) {
+        unsigned line = yaml_line(document, str_from(fields[i]));
+        PROMISE(line >= 1 && line <= last, "line %u of %u", line, last);
+    }
+    check_yaml(arena, document->tree);
+}
+
+/* libyaml counts \r, U+0085, U+2028 and U+2029 as line breaks too, and UTF-16 has two bytes each. */
+static unsigned line_bound(const uint8_t *data, size_t size)
+{
+    unsigned lines = 1;
+    for (size_t i = 0; i < size; i++)
+        lines += data[i] == '\n' || data[i] == '\r' || data[i] == 0x85 || data[i] == 0xa8 || data[i] == 0xa9 ||
+                 data[i] == 0x28 || data[i] == 0x29;
+    return lines;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    ARENA_SCOPED arena = arena_new(ARENA);
+    struct str text = {(const char *)data, size};
+    struct yaml_options lenient = {.node_limit = 20000};
+    struct yaml_document *documents, *again;
+    struct error error = {0};
+    bool good = yaml_load(arena, text, &strict, &documents, &error);
+    if (!good) {
+        PROMISE(error.message[0] != '\0' && error.position >= 1, "%s at %lld", error.message,
+                (long long)error.position);
+        PROMISE(error.position <= line_bound(data, size), "line %lld", (long long)error.position);
+        PROMISE(error.code == 400 || error.code == 413, "%d %s", error.code, error.message);
+    }
+    for (const struct yaml_document *document = good ? documents : NULL; document; document = document->next)
+        check_document(arena, document, line_bound(data, size));
+    PROMISE(yaml_load(arena, text, &lenient, &again, &error) || !good, "refused when lenient: %s", error.message);
+    return 0;
+}

@@ -1,0 +1,62 @@
+/* Runs a fuzz target over files, and over the files of folders, given as arguments. */
+#include <dirent.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "fuzz.h"
+
+enum { INPUT_MAX = 64 * 1024 * 1024 };
+
+static size_t replayed;
+
+static bool replay_file(const char *path)
+{
+    ARENA_SCOPED arena = arena_new(2 * (size_t)INPUT_MAX);
+    struct error error;
+    struct str text;
+    if (!file_read(arena, path, INPUT_MAX, &text, &error)) {
+        fprintf(stderr, "%s\n", error.message);
+        return false;
+    }
+    /* a copy of the exact size, so that the address sanitizer sees reads past the end */
+    uint8_t *copy = malloc(text.len ? text.len : 1);
+    if (!copy)
+        return false;
+    for (size_t i = 0; i < text.len; i++)
+        copy[i] = (uint8_t)text.ptr[i];
+    fprintf(stderr, "%s\r", path); /* the last thing seen when a target crashes */
+    LLVMFuzzerTestOneInput(copy, text.len);
+    free(copy);
+    replayed++;
+    return true;
+}
+
+static bool replay_folder(const char *path)
+{
+    struct dirent **entries;
+    int count = scandir(path, &entries, NULL, alphasort);
+    bool good = count >= 0;
+    for (int i = 0; i < count; i++) {
+        char file[4096];
+        snprintf(file, sizeof(file), "%s/%s", path, entries[i]->d_name);
+        if (entries[i]->d_name[0] != '.')
+            good = replay_file(file) && good;
+        free(entries[i]);
+    }
+    if (count >= 0)
+        free(entries);
+    return good;
+}
+
+int main(int argc, char **argv)
+{
+    bool good = true;
+    for (int i = 1; i < argc; i++) {
+        struct stat status;
+        bool folder = stat(argv[i], &status) == 0 && S_ISDIR(status.st_mode);
+        good = (folder ? replay_folder(argv[i]) : replay_file(argv[i])) && good;
+    }
+    fprintf(stderr, "\033[K");
+    printf("replayed %zu inputs\n", replayed);
+    return good && replayed > 0 ? 0 : 1;
+}
