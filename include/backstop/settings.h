@@ -55,8 +55,8 @@ struct settings *settings_defaults(struct error *error) MUST_CHECK;
  * errors with the line (error->position) and the key (error->field). An empty
  * text gives the defaults. */
 struct settings *settings_parse(struct str yaml, struct error *error) MUST_CHECK;
-/* The same from a file; the message begins with the path and the line. For a hot
- * reload: call it from a file watch and put what is not NULL into a shared slot. */
+/* The same from a file; the message says it all: path, line, key and what is wrong.
+ * For a hot reload: call it from a file watch and put what is not NULL into a slot. */
 struct settings *settings_load_file(const char *path, struct error *error) MUST_CHECK;
 /* The JSON Schema of the file, from the same table. */
 void settings_write_schema(struct buf *out);

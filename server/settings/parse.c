@@ -61,10 +61,11 @@ static bool fail_in(struct reader *reader, const char *path)
     struct error *error = reader->error;
     settings_fail_in(error, "%s", path);
     error->position = yaml_line(reader->document, str_from(error->field));
-    struct str shown = str_from(error->field);
-    if (!is_plain(error->field))
-        shown = arena_quote(reader->arena, shown);
-    return error_wrap(error, "%.*s", STR_ARG(shown));
+    if (!is_plain(error->field)) { /* a key may hold anything, and this goes to logs and terminals */
+        struct str shown = arena_quote(reader->arena, str_from(error->field));
+        snprintf(error->field, sizeof error->field, "%.*s", STR_ARG(shown));
+    }
+    return false;
 }
 
 static bool fail(struct reader *reader, const char *path, const char *format, ...) PRINTF_LIKE(3, 4);
@@ -257,9 +258,13 @@ struct settings *settings_load_file(const char *path, struct error *error)
     if (!file_read(scratch, path, FILE_LIMIT, &text, error))
         return NULL;
     struct settings *settings = settings_parse(text, error);
-    if (!settings && error->position > 0)
+    if (settings)
+        return settings;
+    if (error->field[0])
+        error_wrap(error, "%s", error->field);
+    if (error->position > 0)
         error_wrap(error, "%s: line %lld", path, (long long)error->position);
-    else if (!settings)
+    else
         error_wrap(error, "%s", path);
-    return settings;
+    return NULL;
 }
