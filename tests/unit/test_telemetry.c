@@ -70,6 +70,18 @@ static void test_log_cuts(void)
     free(big);
 }
 
+/* However many large texts, the line ends as JSON. */
+static void test_log_line_is_bounded(void)
+{
+    static char big[4096];
+    memset(big, 2, sizeof big);
+    struct str text = {big, sizeof big};
+    const char *line = CAPTURE(LOG_ERROR, "m", LOG_TEXT("a", text), LOG_TEXT("b", text), LOG_TEXT("c", text),
+                               LOG_TEXT("d", text), LOG_INTEGER("e", INT64_MIN));
+    CU_ASSERT(strlen(line) <= 32 * 1024);
+    CU_ASSERT(str_ends(str_from(line), STR("...\",\"d\":\"...\",\"e\":-9223372036854775808}\n")));
+}
+
 static void test_log_levels(void)
 {
     enum log_level level = LOG_INFO;
@@ -191,7 +203,7 @@ static void test_docs(void)
 
 SUITE(telemetry, {"a log line is one JSON object", test_log_line}, {"log texts are escaped", test_log_escapes},
       {"an absent text is logged as empty", test_log_absent_text}, {"log texts are cut", test_log_cuts},
-      {"log levels", test_log_levels}, {"counters", test_counter}, {"gauges", test_gauge},
-      {"histograms are cumulative", test_histogram}, {"labels are escaped", test_label_escapes},
+      {"log lines are bounded", test_log_line_is_bounded}, {"log levels", test_log_levels}, {"counters", test_counter},
+      {"gauges", test_gauge}, {"histograms are cumulative", test_histogram}, {"labels are escaped", test_label_escapes},
       {"series are bounded", test_series_limit}, {"counting from many threads", test_threads},
       {"metrics document themselves", test_docs})

@@ -13,7 +13,7 @@ trap 'rm -rf "$work"' EXIT
 
 export WIRE_CERTS=$work/certs WIRE_OTHER_CERTS=$work/other-certs
 "$here/../../certs/dev-cert.sh" "$WIRE_CERTS" && "$here/../../certs/dev-cert.sh" "$WIRE_OTHER_CERTS" || exit 1
-export TSAN_OPTIONS="halt_on_error=0 exitcode=66 suppressions=$here/tsan.supp ${TSAN_OPTIONS:-}"
+export TSAN_OPTIONS="halt_on_error=0 exitcode=66 ${TSAN_OPTIONS:-}"
 export PYTHONDONTWRITEBYTECODE=1
 
 run_one() {
