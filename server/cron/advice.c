@@ -3,6 +3,20 @@
 /* Our words for what is wrong with a schedule: the value, what is allowed, and
  * what to write instead where the mistake is a known one. */
 
+struct str spec_quote(struct arena *arena, struct str text, size_t limit)
+{
+    struct str shown = arena_quote(arena, str_slice(text, 0, limit));
+    if (text.len <= limit || shown.len == 0)
+        return shown;
+    return arena_printf(arena, "%.*s...\"", (int)shown.len - 1, shown.ptr);
+}
+
+struct str advice_quote(struct arena *arena, struct str text)
+{
+    enum { SHOWN = 48 };
+    return spec_quote(arena, text, SHOWN);
+}
+
 struct str advice_lower(struct arena *arena, struct str text)
 {
     char *lower = arena_alloc(arena, text.len + 1);
@@ -50,7 +64,7 @@ static struct str advise_on_zone(const struct advice *advice)
     struct str near = zone.len <= 64 ? zone_suggest(zone) : STR("");
     if (near.len)
         return arena_printf(arena, "there is no time zone %.*s; did you mean %.*s? (capital letters count)",
-                            STR_ARG(advice->value), STR_ARG(arena_quote(arena, near)));
+                            STR_ARG(advice->value), STR_ARG(advice_quote(arena, near)));
     return arena_printf(arena, "there is no time zone %.*s; use a name such as \"Europe/Berlin\", or \"UTC\"",
                         STR_ARG(advice->value));
 }
@@ -64,7 +78,7 @@ static struct str advise(const struct advice *advice)
         return arena_printf(advice->arena,
                             "%.*s has no space after the time zone and no schedule, which crashes the controller that "
                             "parses it; write for example \"TZ=UTC 0 6 * * *\"",
-                            STR_ARG(arena_quote(advice->arena, advice->spec)));
+                            STR_ARG(advice_quote(advice->arena, advice->spec)));
     case FAULT_ZONE:
         return advise_on_zone(advice);
     case FAULT_DURATION:
@@ -83,7 +97,8 @@ void advice_write(struct str spec, const struct fault *fault, struct error *erro
     ARENA_SCOPED arena = arena_new(256 * 1024);
     struct str text = STR("out of memory");
     if (arena) {
-        struct advice advice = {arena, spec, fault, arena_quote(arena, fault->value), arena_quote(arena, fault->range)};
+        struct advice advice = {arena, spec, fault, advice_quote(arena, fault->value),
+                                advice_quote(arena, fault->range)};
         text = advise(&advice);
     }
     error_at(error, 422, fault_position(spec, fault), "%.*s", STR_ARG(text));

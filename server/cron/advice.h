@@ -16,6 +16,7 @@ struct str advise_on_field_count(const struct advice *advice);
 struct str advise_on_duration(const struct advice *advice);
 struct str advise_on_descriptor(const struct advice *advice);
 
+struct str advice_quote(struct arena *arena, struct str text);
 struct str advice_lower(struct arena *arena, struct str text); /* ASCII */
 size_t advice_digits(struct str text);                         /* how many the text starts with */
 

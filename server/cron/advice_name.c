@@ -25,21 +25,20 @@ struct str advise_on_descriptor(const struct advice *advice)
     spec_next_field(&rest, &extra);
     if (str_starts(lower, STR("@every")))
         return arena_printf(arena,
-                            "%.*s is not accepted; write \"@every\" in small letters, one space and a duration: "
-                            "\"@every 6h\"",
+                            "%.*s is not accepted; write \"@every\", one space and a duration, as in \"@every 6h\"",
                             STR_ARG(advice->value));
     if (is_descriptor(lower) && word.len == lower.len && extra.len)
-        return arena_printf(arena, "%.*s stands alone: remove what follows it", STR_ARG(arena_quote(arena, lower)));
+        return arena_printf(arena, "%.*s stands alone: remove what follows it", STR_ARG(advice_quote(arena, lower)));
     if (is_descriptor(word))
         return arena_printf(arena, "white space after %.*s is not accepted; remove it",
-                            STR_ARG(arena_quote(arena, word)));
+                            STR_ARG(advice_quote(arena, word)));
     if (is_descriptor(lower) && word.len == lower.len)
         return arena_printf(arena, "%.*s must be in small letters; write %.*s", STR_ARG(advice->value),
-                            STR_ARG(arena_quote(arena, lower)));
+                            STR_ARG(advice_quote(arena, lower)));
     struct str near = str_nearest(lower, descriptors, LENGTH_OF(descriptors));
     if (near.len)
         return arena_printf(arena, "there is no %.*s; did you mean %.*s?", STR_ARG(advice->value),
-                            STR_ARG(arena_quote(arena, near)));
+                            STR_ARG(advice_quote(arena, near)));
     return arena_printf(arena, "there is no %.*s; use %s", STR_ARG(advice->value), known_descriptors);
 }
 
@@ -105,7 +104,7 @@ struct str advise_on_duration(const struct advice *advice)
                             STR_ARG(advice->value), STR_ARG(str_slice(text, 0, 12)), STR_ARG(str_slice(text, 0, 12)));
     return arena_printf(arena,
                         "%.*s is not a duration; write one such as \"@every 6h\" or \"@every 1h30m\" (units are h, "
-                        "m and s)",
+                        "m and s; at most 2562047h)",
                         STR_ARG(advice->value));
 }
 
@@ -146,11 +145,11 @@ static struct str advise_on_one_word(const struct advice *advice, struct str wor
     struct str name = at ? lower : arena_printf(arena, "@%.*s", STR_ARG(lower));
     struct str duration = converted(arena, word);
     if (is_descriptor(name))
-        return arena_printf(arena, "%.*s is not accepted; write %.*s%s", STR_ARG(arena_quote(arena, advice->spec)),
-                            STR_ARG(arena_quote(arena, name)), at ? " without white space before it" : "");
+        return arena_printf(arena, "%.*s is not accepted; write %.*s%s", STR_ARG(advice_quote(arena, advice->spec)),
+                            STR_ARG(advice_quote(arena, name)), at ? " without white space before it" : "");
     if (duration.len)
         return arena_printf(arena, "%.*s is not a schedule; write \"@every %.*s\"",
-                            STR_ARG(arena_quote(arena, advice->spec)), STR_ARG(duration));
+                            STR_ARG(advice_quote(arena, advice->spec)), STR_ARG(duration));
     return (struct str){NULL, 0};
 }
 
@@ -175,6 +174,9 @@ struct str advise_on_field_count(const struct advice *advice)
     spec_split(advice->spec, &parts);
     int64_t count = advice->fault->number;
     struct str better = {NULL, 0};
+    if (count == 0)
+        return parts.has_zone ? STR("there is no schedule after the time zone; write for example \"TZ=UTC 0 6 * * *\"")
+                              : STR("the schedule is empty: it holds only white space");
     if (count == 1)
         better = advise_on_one_word(advice, str_slice(parts.fields[0], 0, 40));
     if (better.len)

@@ -29,8 +29,8 @@ static void say_clock_times(struct buf *out, const struct times *times)
         }
 }
 
-/* " of hours 0, 6 and 12-18". */
-static void say_hours(struct buf *out, const struct times *times)
+/* " of hours 0, 6 and 12-18"; true when "every day" completes it. */
+static bool say_hours(struct buf *out, const struct times *times)
 {
     const struct set *hours = &times->hours;
     struct list_style style = {"-", " and ", words_number, times->pieces_max};
@@ -39,17 +39,18 @@ static void say_hours(struct buf *out, const struct times *times)
         buf_puts(out, " of every ");
         words_ordinal(out, hours->step);
         buf_puts(out, " hour");
-        return;
+        return false;
     }
     buf_puts(out, " of hours ");
-    if (words_list(out, hours, &style))
-        return;
-    out->len = start;
-    buf_printf(out, " of %d hours of the day", hours->count);
+    if (!words_list(out, hours, &style)) {
+        out->len = start;
+        buf_printf(out, " of %d hours", hours->count);
+    }
+    return true;
 }
 
-/* One minute of some hours. */
-static void say_hourly(struct buf *out, const struct times *times)
+/* One minute of some hours; true when "every day" completes the words. */
+static bool say_hourly(struct buf *out, const struct times *times)
 {
     const struct set *hours = &times->hours;
     int minute = times->minutes.first;
@@ -57,12 +58,18 @@ static void say_hourly(struct buf *out, const struct times *times)
         buf_puts(out, "every hour");
         if (minute)
             buf_printf(out, " at minute %d", minute);
-    } else if (hours->cyclic && hours->first == 0 && minute == 0) {
+        return false;
+    }
+    if (hours->cyclic && hours->first == 0 && minute == 0) {
         buf_printf(out, "every %d hours", hours->step);
-    } else if (hours->cyclic && hours->count > 4) {
+        return false;
+    }
+    if (hours->cyclic && hours->count > 4) {
         buf_printf(out, "every %d hours from ", hours->step);
         say_time(out, hours->first, minute);
-    } else if (hours->one_run && hours->count > 3) {
+        return false;
+    }
+    if (hours->one_run && hours->count > 3) {
         buf_puts(out, "every hour from ");
         say_time(out, hours->run_first, minute);
         buf_puts(out, " to ");
@@ -71,8 +78,9 @@ static void say_hourly(struct buf *out, const struct times *times)
         say_clock_times(out, times);
     } else {
         buf_printf(out, "at minute %d", minute);
-        say_hours(out, times);
+        return say_hours(out, times);
     }
+    return true;
 }
 
 /* "every 15 minutes", "at minutes 5 and 35". True for the first kind, which needs no "of every hour". */
@@ -104,10 +112,8 @@ static bool say_minutes(struct buf *out, const struct times *times)
 static bool say_times(struct buf *out, const struct times *times)
 {
     const struct set *minutes = &times->minutes, *hours = &times->hours;
-    if (minutes->count == 1) {
-        say_hourly(out, times);
-        return !hours->full && !(hours->cyclic && hours->first == 0 && minutes->first == 0);
-    }
+    if (minutes->count == 1)
+        return say_hourly(out, times);
     if (minutes->count * hours->count <= 4) {
         say_clock_times(out, times);
         return true;
@@ -122,10 +128,9 @@ static bool say_times(struct buf *out, const struct times *times)
         say_time(out, hours->run_first, 0);
         buf_puts(out, " to ");
         say_time(out, hours->run_last, 59);
-    } else {
-        say_hours(out, times);
+        return true;
     }
-    return true;
+    return say_hours(out, times);
 }
 
 static void describe(const struct cron_schedule *schedule, int pieces_max, struct buf *out)

@@ -2,27 +2,24 @@
 
 /* ---- splitting --------------------------------------------------------------- */
 
-/* unicode.IsSpace beyond ASCII. A lead byte never stands inside another
- * character, so that a bytewise scan finds what decoding would find. */
-static const struct str wide_spaces[] = {
-    STR_INIT("\xc2\x85"),     STR_INIT("\xc2\xa0"),     STR_INIT("\xe1\x9a\x80"), STR_INIT("\xe2\x80\x80"),
-    STR_INIT("\xe2\x80\x81"), STR_INIT("\xe2\x80\x82"), STR_INIT("\xe2\x80\x83"), STR_INIT("\xe2\x80\x84"),
-    STR_INIT("\xe2\x80\x85"), STR_INIT("\xe2\x80\x86"), STR_INIT("\xe2\x80\x87"), STR_INIT("\xe2\x80\x88"),
-    STR_INIT("\xe2\x80\x89"), STR_INIT("\xe2\x80\x8a"), STR_INIT("\xe2\x80\xa8"), STR_INIT("\xe2\x80\xa9"),
-    STR_INIT("\xe2\x80\xaf"), STR_INIT("\xe2\x81\x9f"), STR_INIT("\xe3\x80\x80"),
-};
-
+/* unicode.IsSpace: in ASCII, and the few characters beyond it. A lead byte never
+ * stands inside another character, so that a bytewise scan finds what decoding
+ * would find. */
 size_t spec_space(struct str text)
 {
     if (text.len == 0)
         return 0;
-    unsigned char first = (unsigned char)text.ptr[0];
-    if (first < 0x80)
-        return first == ' ' || (first >= '\t' && first <= '\r');
-    for (size_t i = 0; i < LENGTH_OF(wide_spaces); i++)
-        if (str_starts(text, wide_spaces[i]))
-            return wide_spaces[i].len;
-    return 0;
+    const unsigned char *c = (const unsigned char *)text.ptr;
+    if (c[0] < 0x80)
+        return c[0] == ' ' || (c[0] >= '\t' && c[0] <= '\r');
+    if (c[0] == 0xc2)
+        return text.len >= 2 && (c[1] == 0x85 || c[1] == 0xa0) ? 2 : 0; /* U+0085, U+00A0 */
+    if (c[0] < 0xe1 || c[0] > 0xe3 || text.len < 3)
+        return 0;
+    unsigned rune = (c[0] & 0x0fU) << 12 | (c[1] & 0x3fU) << 6 | (c[2] & 0x3fU);
+    bool space = rune == 0x1680 || (rune >= 0x2000 && rune <= 0x200a) || rune == 0x2028 || rune == 0x2029 ||
+                 rune == 0x202f || rune == 0x205f || rune == 0x3000;
+    return space && c[1] >> 6 == 2 && c[2] >> 6 == 2 ? 3 : 0;
 }
 
 static struct str trim_start(struct str text)
@@ -37,7 +34,7 @@ bool spec_next_field(struct str *text, struct str *field)
 {
     struct str rest = trim_start(*text);
     size_t length = 0;
-    while (length < rest.len && spec_space(str_slice(rest, length, rest.len)) == 0)
+    while (length < rest.len && spec_space((struct str){rest.ptr + length, rest.len - length}) == 0)
         length++;
     *field = str_slice(rest, 0, length);
     *text = str_slice(rest, length, rest.len);

@@ -13,10 +13,7 @@ void pitfall(const struct pitfalls *pitfalls, const char *format, ...)
 struct str quote_short(const struct pitfalls *pitfalls, struct str text)
 {
     enum { SHOWN = 24 };
-    struct str shown = arena_quote(pitfalls->arena, str_slice(text, 0, SHOWN));
-    if (text.len <= SHOWN || shown.len == 0)
-        return shown;
-    return arena_printf(pitfalls->arena, "%.*s...\"", (int)shown.len - 1, shown.ptr);
+    return spec_quote(pitfalls->arena, text, SHOWN);
 }
 
 /* "@every": the library is silent about what it rounds. */

@@ -66,6 +66,8 @@ bool field_parse(struct str text, enum field_id id, uint64_t *bits, struct fault
 
 bool spec_parse(struct str spec, const struct cron_zone *controller_zone, struct cron_schedule *schedule,
                 struct fault *fault);
+/* As arena_quote, cut after `limit` bytes so that a message stays one line. */
+struct str spec_quote(struct arena *arena, struct str text, size_t limit);
 int64_t fault_position(struct str spec, const struct fault *fault);
 /* Fills the error with our own words for a fault: what is wrong and what to write instead. */
 void advice_write(struct str spec, const struct fault *fault, struct error *error);

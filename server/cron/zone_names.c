@@ -41,8 +41,8 @@ static bool is_part(struct str name, struct str part)
 {
     if (part.len < 3 || part.len >= name.len)
         return false;
-    bool tail = name.ptr[name.len - part.len - 1] == '/';
-    return str_eq_nocase(str_slice(name, 0, part.len), part) ||
+    bool tail = name.ptr[name.len - part.len - 1] == '/', folder = name.ptr[part.len] == '/';
+    return (!folder && str_eq_nocase(str_slice(name, 0, part.len), part)) ||
            (tail && str_eq_nocase(str_slice(name, name.len - part.len, name.len), part));
 }
 

@@ -1,0 +1,201 @@
+#include <stdio.h>
+
+#include "backstop/cron.h"
+#include "suite.h"
+
+static const int64_t now = 1795230840; /* Saturday 2026-11-21T03:14:00Z */
+
+static bool parse(const char *spec, struct cron_schedule *schedule)
+{
+    struct error error;
+    return cron_parse(str_from(spec), cron_zone_utc(), schedule, &error);
+}
+
+static void meanings(void)
+{
+    static const char *const rows[][2] = {
+        {"* * * * *", "every minute"},
+        {"*/5 * * * *", "every 5 minutes"},
+        {"30 * * * *", "every hour at minute 30"},
+        {"3,13,40 * * * *", "at minutes 3, 13 and 40 of every hour"},
+        {"0 */6 * * *", "every 6 hours"},
+        {"15 */2 * * *", "every 2 hours from 00:15"},
+        {"0 6,18 * * *", "at 06:00 and 18:00 every day"},
+        {"0 9-17 * * mon-fri", "every hour from 09:00 to 17:00 on weekdays"},
+        {"*/15 8-17 * * 1-5", "every 15 minutes from 08:00 to 17:59 on weekdays"},
+        {"*/15 22,23,0-5 * * *", "every 15 minutes from 22:00 to 05:59 every day"},
+        {"* */2 * * *", "every minute of every 2nd hour"},
+        {"0 0 1 * *", "at 00:00 on the 1st of every month"},
+        {"0 0 */2 * *", "at 00:00 on every 2nd day from the 1st to the 31st of every month"},
+        {"0 0 1 */3 *", "at 00:00 on the 1st of January, April, July and October"},
+        {"0 9 13 * 5", "at 09:00 on the 13th or on any Friday"},
+        {"0 0 13 3 5", "at 00:00 on the 13th or on any Friday in March"},
+        {"0 0 * * 6,0", "at 00:00 on Saturdays and Sundays"},
+        {"0 0 * 6-8 *", "at 00:00 every day from June to August"},
+        {"0 0 1-31 * 5", "at 00:00 every day"},
+        {"0 0 *,13 * 5", "at 00:00 on Fridays"},
+        {"@weekly", "at 00:00 on Sundays"},
+        {"@every 90m", "every 1 hour 30 minutes after the last run"},
+        {"@every 1ns", "every second after the last run"},
+        {"0 0 30 2 *", "never"},
+    };
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        struct cron_schedule schedule;
+        BUF_SCOPED out;
+        buf_init(&out, 1000);
+        CU_ASSERT_FATAL(parse(rows[i][0], &schedule));
+        cron_describe(&schedule, &out);
+        ASSERT_TEXT(buf_str(&out), rows[i][1]);
+    }
+}
+
+static void said_back(void)
+{
+    static const char *const rows[][2] = {
+        {"0 */6 * * *", "runs every 6 hours; next 06:00, 12:00, 18:00 UTC"},
+        {"0 0 1 * *", "runs at 00:00 on the 1st of every month; next Tue 2026-12-01 00:00, Fri 2027-01-01 00:00, "
+                      "Mon 2027-02-01 00:00 UTC"},
+        {"TZ=Europe/Berlin 30 4 * * *", "runs at 04:30 every day; next Sat 2026-11-21 04:30, Sun 2026-11-22 04:30, "
+                                        "Mon 2026-11-23 04:30 Europe/Berlin"},
+        {"@every 6h", "runs every 6 hours after the last run"},
+        {"0 0 31 4 *", "never runs"},
+    };
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        struct cron_schedule schedule;
+        BUF_SCOPED out;
+        buf_init(&out, 1000);
+        CU_ASSERT_FATAL(parse(rows[i][0], &schedule));
+        cron_say(&schedule, now, &out);
+        ASSERT_TEXT(buf_str(&out), rows[i][1]);
+    }
+}
+
+static void advice(void)
+{
+    static const struct {
+        const char *spec, *message;
+        int64_t position;
+    } rows[] = {
+        {"", "the schedule is empty; write five fields such as \"0 */6 * * *\", or a name such as \"@daily\"", 0},
+        {"0 9 * * 7", "day-of-week 7 is not accepted; for Sunday use 0 or sun", 8},
+        {"0 9 * * 5-7", "day-of-week 7 is not accepted; for Sunday use 0 or sun: write \"5-6,0\"", 10},
+        {"0 0 9 * * *",
+         "expected 5 fields (minute hour day-of-month month day-of-week), found 6; seconds are not supported, so "
+         "remove "
+         "the first field",
+         10},
+        {"@Hourly", "\"@Hourly\" must be in small letters; write \"@hourly\"", 0},
+        {"@daily ", "white space after \"@daily\" is not accepted; remove it", 0},
+        {"@every 1d", "\"1d\" is not a duration (units are h, m and s); write \"@every 24h\"", 7},
+        {"* * L * *", "day-of-month \"L\" is not accepted: \"L\" (the last) is not supported", 4},
+        {"* * * * 5#2", "day-of-week \"5#2\" is not accepted: \"#\" (the nth weekday of a month) is not supported", 8},
+        {"0 22-6 * * *", "hour range \"22-6\" runs backwards; write \"22-23,0-6\"", 2},
+        {"0 0 * * fri-mon", "day-of-week range \"fri-mon\" runs backwards; write \"fri-sat,sun-mon\"", 8},
+        {"0 24 * * *", "hour 24 is out of range; allowed are 0 to 23; midnight is 0", 2},
+        {"*/0 * * * *", "minute step in \"*/0\" must be 1 or more", 2},
+        {"0 0 * january *", "month \"january\" is not accepted; names have three letters: write \"jan\"", 6},
+        {"TZ=UTC",
+         "\"TZ=UTC\" has no space after the time zone and no schedule, which crashes the controller that parses it; "
+         "write for example \"TZ=UTC 0 6 * * *\"",
+         6},
+        {"TZ=Nowhere/Else @daily",
+         "there is no time zone \"Nowhere/Else\"; use a name such as \"Europe/Berlin\", or \"UTC\"", 3},
+        {"\x01 * * * *", "minute \"\\x01\" is not a number; allowed are 0 to 59", 0},
+    };
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        struct cron_schedule schedule;
+        struct error error = {0};
+        CU_ASSERT_FALSE(cron_parse(str_from(rows[i].spec), cron_zone_utc(), &schedule, &error));
+        ASSERT_TEXT(str_from(error.message), rows[i].message);
+        CU_ASSERT(error.position == rows[i].position && error.code == 422);
+    }
+}
+
+static void pitfalls(void)
+{
+    static const char *const rows[][2] = {
+        {"0 */6 * * *", NULL},
+        {"0 0 13 * 5", "day-of-month and day-of-week are both set: it runs when either matches, not only when both do"},
+        {"0 0 1-31 * 5",
+         "it runs every day: day-of-month \"1-31\" is every day but not \"*\", and either day field is enough"},
+        {"*-abc * * * *", "minute \"*-abc\": what follows \"*-\" is ignored"},
+        {"*/70 * * * *", "minute \"*/70\": the step leads past the end at once, so only 0 matches"},
+        {"1,,2 * * * *", "minute \"1,,2\": an empty list item is ignored"},
+        {"+5 * * * *", "\"+5\" is read as 5"},
+        {"0 0 *,13 * 5", "day-of-month \"*,13\": \"*\" stands for every value, so the rest of the list has no effect"},
+        {"*/7 * * * *",
+         "minute \"*/7\": counting starts again at every full hour, so the last step is shorter than the others"},
+        {"0 0 31 * *", "no run in February, April, June, September and November: the day does not exist there"},
+        {"0 0 29 2 *", "29 February exists only in leap years"},
+        {"0 0 30 2 *", "it never runs; kcm and Velero take that for \"due now\" and start one backup after another"},
+        {"TZ=Local @daily",
+         "\"Local\" is the time zone of the controller's container, usually UTC; write the zone you mean"},
+        {"TZ=Europe/Berlin 15 2 1-30 3 *",
+         "02:15 on 2027-03-28 in Europe/Berlin: no run, because clocks go forward over that time"},
+        {"TZ=America/New_York 30 1 * * *",
+         "01:30 on 2027-11-07 in America/New_York: two runs, because clocks go back and that time comes twice"},
+        {"0\xc2\xa0"
+         "0 * * *",
+         "it contains white space that only looks like a plain space (such as a no-break space)"},
+    };
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        struct cron_schedule schedule;
+        struct strlist warnings = {0};
+        ARENA_SCOPED arena = arena_new(1 << 20);
+        CU_ASSERT_FATAL(parse(rows[i][0], &schedule));
+        cron_pitfalls(str_from(rows[i][0]), &schedule, now, arena, &warnings);
+        CU_ASSERT_EQUAL(warnings.len, rows[i][1] != NULL);
+        if (warnings.len && rows[i][1])
+            ASSERT_TEXT(warnings.items[0], rows[i][1]);
+    }
+}
+
+/* 2100 is no leap year: the library gives up between 2096 and 2104, but the schedule is not one that never fires. */
+static void leap_day_horizon(void)
+{
+    struct cron_schedule schedule;
+    struct strlist warnings = {0};
+    ARENA_SCOPED arena = arena_new(1 << 20);
+    struct str spec = STR("0 0 29 2 *");
+    int64_t in_2094, in_2097, next;
+    CU_ASSERT_FATAL(parse(spec.ptr, &schedule));
+    CU_ASSERT_FATAL(time_parse(STR("2094-01-01T00:00:00Z"), &in_2094) &&
+                    time_parse(STR("2097-01-01T00:00:00Z"), &in_2097));
+    CU_ASSERT_FALSE(cron_next(&schedule, in_2097, &next));
+    CU_ASSERT_FALSE(cron_never_fires(&schedule));
+    cron_pitfalls(spec, &schedule, in_2094, arena, &warnings);
+    CU_ASSERT_FATAL(warnings.len == 2);
+    ASSERT_TEXT(warnings.items[0],
+                "after 2096-02-29 it has no run for over five years; then kcm and Velero take that for "
+                "\"due now\" and start one backup after another");
+}
+
+/* The library would search for ever: Apia had no 30 December in 2011. */
+static void endless_search(void)
+{
+    struct cron_schedule schedule;
+    struct error error;
+    int64_t from, next;
+    const struct cron_zone *apia = cron_zone_find(STR("Pacific/Apia"), &error);
+    CU_ASSERT_FATAL(apia != NULL && time_parse(STR("2011-12-28T00:00:00Z"), &from));
+    CU_ASSERT_FATAL(cron_parse(STR("0 0 30 12 *"), apia, &schedule, &error));
+    CU_ASSERT_FALSE(cron_next(&schedule, from, &next));
+}
+
+static void extreme_times(void)
+{
+    static const int64_t starts[] = {INT64_MIN, INT64_MIN + 1, -62135596801,     -1,
+                                     0,         253402300799,  INT64_C(1) << 50, INT64_MAX};
+    struct cron_schedule schedule;
+    int64_t next;
+    for (size_t i = 0; i < LENGTH_OF(starts); i++) {
+        CU_ASSERT_FATAL(parse("TZ=Europe/Berlin 7 7 7 7 *", &schedule));
+        CU_ASSERT(!cron_next(&schedule, starts[i], &next) || next > starts[i]);
+        CU_ASSERT_FATAL(parse("@every 2562047h", &schedule));
+        CU_ASSERT(!cron_next(&schedule, starts[i], &next) || next - starts[i] == INT64_C(2562047) * 3600);
+    }
+}
+
+SUITE(cron, {"meanings", meanings}, {"said back in one line", said_back}, {"advice", advice}, {"pitfalls", pitfalls},
+      {"29 February around 2100", leap_day_horizon}, {"a search without an end", endless_search},
+      {"times at the ends of the range", extreme_times})
