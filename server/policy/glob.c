@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-enum { TEXT_MAX = 512, ALTERNATIVES_MAX = 64 };
+enum { TEXT_MAX = 512, PATTERN_MAX = 253, ALTERNATIVES_MAX = 64 };
 
 /* The end of the class that opens at `at` (just after its "]"), or 0 with the
  * problem: gobwas takes one range "[a-z]" or a list "[abc]", never both. */
@@ -195,7 +195,7 @@ static bool match_braces(struct arena *arena, struct str pattern, struct str tex
 bool glob_match(struct arena *arena, struct str pattern, struct str text, char separator)
 {
     unsigned left = ALTERNATIVES_MAX;
-    if (text.len > TEXT_MAX || pattern.len > TEXT_MAX || glob_problem(pattern))
+    if (text.len > TEXT_MAX || pattern.len > PATTERN_MAX || glob_problem(pattern))
         return false;
     return match_braces(arena, pattern, text, separator, &left);
 }

@@ -9,7 +9,7 @@
 const char *glob_problem(struct str pattern);
 bool glob_has_wildcard(struct str pattern);
 /* `*` stops at the separator, `**` does not; separator 0: there is none. Texts over
- * 512 bytes and patterns with over 64 alternatives match nothing. */
+ * 512 bytes, patterns over 253 and those with over 64 alternatives match nothing. */
 bool glob_match(struct arena *arena, struct str pattern, struct str text, char separator);
 
 #endif

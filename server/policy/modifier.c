@@ -23,20 +23,20 @@ void modifier_problem(struct modifier *modifier, struct str where, const char *f
     va_start(args, format);
     struct str message = arena_vprintf(arena, format, args);
     va_end(args);
-    decision_invalid(modifier->decision, "spec.resourceModifier", "Invalid value: %.*s: %.*s%.*s",
+    decision_invalid(modifier->decision, "spec.resourceModifier", "Invalid value: ConfigMap %.*s: %.*s%.*s",
                      STR_ARG(arena_quote(arena, modifier->name)), STR_ARG(place(modifier, where)), STR_ARG(message));
 }
 
 void modifier_warn(struct modifier *modifier, struct str where, const char *format, ...)
 {
     struct arena *arena = modifier->arena;
-    if (!modifier->decision)
+    if (!modifier->decision || ++modifier->warnings > PROBLEMS_SHOWN)
         return;
     va_list args;
     va_start(args, format);
     struct str message = arena_vprintf(arena, format, args);
     va_end(args);
-    decision_warn(modifier->decision, "%.*s: %.*s%.*s", STR_ARG(arena_quote(arena, modifier->name)),
+    decision_warn(modifier->decision, "ConfigMap %.*s: %.*s%.*s", STR_ARG(arena_quote(arena, modifier->name)),
                   STR_ARG(place(modifier, where)), STR_ARG(message));
 }
 
@@ -63,7 +63,9 @@ static void check_key(struct modifier *modifier, struct str where, struct str ke
         if (str_eq(key, names[i]))
             return;
         if (str_eq_nocase(key, names[i])) {
-            modifier_warn(modifier, at, "Velero takes this, but the name is %.*s", STR_ARG(names[i]));
+            /* No line: the document is searched by the right name. */
+            modifier_warn(modifier, (struct str){NULL, 0}, "%.*s: Velero takes this, but the name is %.*s", STR_ARG(at),
+                          STR_ARG(names[i]));
             return;
         }
         strlist_add(arena, &all, names[i]);
@@ -188,11 +190,11 @@ static bool one_key(struct modifier *modifier, const struct config_map *map, str
     }
     if (keys.len == 0)
         modifier_problem(modifier, (struct str){NULL, 0},
-                         "this ConfigMap has no data: it needs exactly one key, which holds the rules%s",
+                         "has no data: it needs exactly one key, which holds the rules%s",
                          map->binary_data ? " (binaryData is not read)" : "");
     else
         modifier_problem(modifier, (struct str){NULL, 0},
-                         "this ConfigMap has %zu keys (%.*s) but Velero takes exactly one: move the others to another "
+                         "has %zu keys (%.*s) but Velero takes exactly one: move the others to another "
                          "ConfigMap",
                          keys.len, STR_ARG(strlist_quoted(modifier->arena, &keys)));
     return false;
@@ -278,6 +280,6 @@ void modifier_check(struct modifier *modifier)
         check_rule(modifier, arena_printf(modifier->arena, "resourceModifierRules[%zu]", i), json_item(rules, i));
     if (modifier->problems > PROBLEMS_SHOWN && modifier->decision)
         decision_invalid(modifier->decision, "spec.resourceModifier",
-                         "Invalid value: %.*s: %u more problems are not shown",
+                         "Invalid value: ConfigMap %.*s: %u more problems are not shown",
                          STR_ARG(arena_quote(modifier->arena, modifier->name)), modifier->problems - PROBLEMS_SHOWN);
 }

@@ -15,7 +15,7 @@ struct modifier {
     struct str name;           /* of the ConfigMap */
     const struct yaml_document *document;
     struct json_object *rules;
-    unsigned problems;
+    unsigned problems, warnings;
 };
 
 /* Reads the ConfigMap as Velero does, which also means: the one key of data, strictly,

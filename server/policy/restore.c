@@ -1,6 +1,6 @@
 #include "restore.h"
 
-enum { LIST_MAX = 5000 };
+enum { LIST_MAX = 5000, ENOUGH = 20 };
 
 bool restore_strings(struct arena *arena, struct json_object *array, struct strlist *list)
 {
@@ -17,6 +17,11 @@ bool restore_strings(struct arena *arena, struct json_object *array, struct strl
             all = false;
     }
     return all;
+}
+
+bool restore_said_enough(const struct restore_view *view)
+{
+    return view->decision->causes.len >= ENOUGH || view->decision->warnings.len >= ENOUGH;
 }
 
 bool restore_asks(const struct restore_view *view, const char *path)
@@ -109,25 +114,44 @@ static void check(struct restore_view *view)
     restore_check_release(view);
 }
 
+/* What was changed is of no interest when nothing is stored. */
+static void forget_warnings(struct strlist *warnings, size_t at, size_t count)
+{
+    for (size_t i = at; i + count < warnings->len; i++)
+        warnings->items[i] = warnings->items[i + count];
+    warnings->len -= count;
+}
+
 void policy_restore_mutate(const struct request *request, const struct inventory *inventory,
                            const struct settings *settings, struct decision *decision)
 {
     struct restore_view view;
     if (request->operation != OPERATION_CREATE || !restore_view_init(&view, request, inventory, settings, decision))
         return;
+    size_t before = decision->warnings.len;
     view.mutating = true;
     restore_mutate(&view);
+    size_t told = decision->warnings.len - before;
     check(&view);
+    if (decision->denied)
+        forget_warnings(&decision->warnings, before, told);
 }
 
-/* Velero reads a Restore once. Whatever is edited afterwards changes nothing, and its
- * own controllers rewrite spec (both names set, exclusions appended), so there is
- * nothing left to check. */
+static bool is_taken_up(struct str phase)
+{
+    return phase.len > 0 && !str_is(phase, "New");
+}
+
+/* Velero reads a Restore once, and rewrites its spec in the same write that moves it on
+ * from New (both names set, exclusions appended). Whatever is edited afterwards changes
+ * nothing, so there is nothing left to check. */
 static bool already_taken_up(const struct restore_view *view)
 {
     struct str phase = object_text(view->request, view->request->old_object, "status.phase");
-    if (view->request->operation != OPERATION_UPDATE || phase.len == 0 || str_is(phase, "New"))
+    if (view->request->operation != OPERATION_UPDATE)
         return false;
+    if (!is_taken_up(phase))
+        return is_taken_up(object_text(view->request, view->request->object, "status.phase"));
     if (request_changes(view->request, "spec") && !request_by_velero(view->request, view->settings))
         decision_warn(view->decision,
                       "the change has no effect: Velero has already read this Restore (phase %.*s); create a new one",

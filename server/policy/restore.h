@@ -34,6 +34,10 @@ bool restore_asks(const struct restore_view *view, const char *path);
 /* The strings of a list; false when it is there and no list of strings. */
 bool restore_strings(struct arena *arena, struct json_object *array, struct strlist *list);
 
+/* There is so much wrong already that more would not be read, and telling it all would
+ * take long: loops over what a user sent end here. */
+bool restore_said_enough(const struct restore_view *view);
+
 /* providers.c: the caveats that apply, as pointers into the settings. */
 struct caveats {
     const struct provider_caveat **items;

@@ -60,12 +60,19 @@ static void say_missing(const struct restore_view *view)
     const struct inventory *inventory = view->inventory;
     struct arena *arena = view->arena;
     const struct management_backup *maker = inventory_management_backup(inventory, view->backup_name);
+    const struct backup *elsewhere = NULL;
     struct strlist candidates = {0};
-    for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++)
+    for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++) {
         if (str_eq(inventory->backups[i]->meta.ns, view->ns))
             strlist_add(arena, &candidates, inventory->backups[i]->meta.name);
+        else if (str_eq(inventory->backups[i]->meta.name, view->backup_name))
+            elsewhere = inventory->backups[i];
+    }
     struct str near = str_nearest(view->backup_name, candidates.items, candidates.len), hint;
-    if (maker && maker->schedule.len && maker->last_backup_name.len)
+    if (elsewhere)
+        hint =
+            arena_printf(arena, "; it is in %.*s: create the Restore there", STR_ARG(quoted(view, elsewhere->meta.ns)));
+    else if (maker && maker->schedule.len && maker->last_backup_name.len)
         hint = arena_printf(arena, "; it is a ManagementBackup with a schedule, whose latest backup is %.*s",
                             STR_ARG(quoted(view, maker->last_backup_name)));
     else if (near.len)

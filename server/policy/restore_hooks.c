@@ -69,7 +69,7 @@ static void check_init(const struct restore_view *view, struct str at, struct js
     struct json_object *containers = json_get(hook, "initContainers");
     if (json_len(containers) == 0)
         decision_warn(view->decision, "%.*s has no initContainers: the hook does nothing", STR_ARG(at));
-    for (size_t i = 0; i < json_len(containers); i++)
+    for (size_t i = 0; i < json_len(containers) && !restore_said_enough(view); i++)
         check_init_container(view, arena_printf(arena, "%.*s.initContainers[%zu]", STR_ARG(at), i),
                              json_item(containers, i));
     restore_check_duration(view, arena_printf(arena, "%.*s.timeout", STR_ARG(at)), json_get(hook, "timeout"));
@@ -120,7 +120,7 @@ static void check_resource(const struct restore_view *view, struct str at, struc
         struct str field = arena_printf(arena, "%.*s.labelSelector%.*s", STR_ARG(at), STR_ARG(where));
         decision_invalid(view->decision, field.ptr ? field.ptr : "spec.hooks", "Invalid value: %.*s", STR_ARG(why));
     }
-    for (size_t i = 0; i < json_len(hooks); i++)
+    for (size_t i = 0; i < json_len(hooks) && !restore_said_enough(view); i++)
         check_hook(view, arena_printf(arena, "%.*s.postHooks[%zu]", STR_ARG(at), i), json_item(hooks, i));
 }
 
@@ -129,6 +129,6 @@ void restore_check_hooks(const struct restore_view *view)
     struct json_object *resources = json_path(view->spec, "hooks.resources");
     if (!restore_asks(view, "spec.hooks"))
         return;
-    for (size_t i = 0; i < json_len(resources); i++)
+    for (size_t i = 0; i < json_len(resources) && !restore_said_enough(view); i++)
         check_resource(view, arena_printf(view->arena, "spec.hooks.resources[%zu]", i), json_item(resources, i));
 }

@@ -59,7 +59,7 @@ static void warn_overlap(const struct restore_view *view)
 {
     if (view->included.len > OVERLAP_MAX || view->excluded.len > OVERLAP_MAX)
         return;
-    for (size_t i = 0; i < view->included.len; i++)
+    for (size_t i = 0; i < view->included.len && !restore_said_enough(view); i++)
         for (size_t e = 0; e < view->excluded.len; e++) {
             struct str in = view->included.items[i], out = view->excluded.items[e];
             if (!str_eq(in, out) && !str_is(in, "*") && resource_name_same(in, out))
@@ -81,10 +81,10 @@ static void check_non_restorable(const struct restore_view *view)
                 strlist_add(view->arena, &ignored, item);
         }
     if (refused.len)
-        decision_invalid(view->decision, "spec.includedResources",
-                         "Invalid value: %.*s: Velero never restores this; remove it from the list",
-                         STR_ARG(strlist_quoted(view->arena, &refused)));
-    for (size_t i = 0; i < ignored.len; i++)
+        decision_invalid(
+            view->decision, "spec.includedResources", "Invalid value: %.*s: Velero never restores %s from the list",
+            STR_ARG(strlist_quoted(view->arena, &refused)), refused.len > 1 ? "these; remove them" : "this; remove it");
+    for (size_t i = 0; i < ignored.len && !restore_said_enough(view); i++)
         if (!strlist_has(&refused, ignored.items[i]))
             decision_warn(view->decision, "includedResources: Velero never restores %.*s",
                           STR_ARG(arena_quote(view->arena, ignored.items[i])));
@@ -108,7 +108,7 @@ static bool is_namespace_name(struct str name)
 static void check_patterns(const struct restore_view *view, const char *field, const struct strlist *list,
                            bool namespaces)
 {
-    for (size_t i = 0; i < list->len; i++) {
+    for (size_t i = 0; i < list->len && !restore_said_enough(view); i++) {
         struct str item = list->items[i], quoted = arena_quote(view->arena, item);
         const char *problem = glob_problem(item);
         if (problem)

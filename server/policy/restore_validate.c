@@ -25,7 +25,7 @@ static void check_selectors(const struct restore_view *view)
     check_selector(view, STR("spec.labelSelector"), one);
     if (any && !json_object_is_type(any, json_type_array))
         decision_invalid(view->decision, "spec.orLabelSelectors", "Invalid value: must be a list of selectors");
-    for (size_t i = 0; i < json_len(any); i++)
+    for (size_t i = 0; i < json_len(any) && !restore_said_enough(view); i++)
         check_selector(view, arena_printf(view->arena, "spec.orLabelSelectors[%zu]", i), json_item(any, i));
 }
 
@@ -53,7 +53,7 @@ static void check_policy(const struct restore_view *view)
     if (regional && is_update)
         decision_warn(view->decision,
                       "existingResourcePolicy update on a regional backup: k0rdent documents leaving it "
-                      "unset, as update overwrites what runs in the region");
+                      "unset there");
     else if (view->management && !regional && str_is(view->policy, "none"))
         decision_warn(view->decision,
                       "existingResourcePolicy none keeps objects that exist already as they are; k0rdent "
@@ -82,6 +82,8 @@ static void check_mapping(const struct restore_view *view)
     }
     json_object_object_foreach(mapping, key, value)
     {
+        if (restore_said_enough(view))
+            return;
         struct str from = str_from(key), to = json_str(value), quoted = arena_quote(view->arena, from);
         if (!is_dns_label(to))
             decision_invalid(view->decision, "spec.namespaceMapping",

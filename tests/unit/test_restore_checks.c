@@ -122,7 +122,8 @@ static void test_lists(void)
          "\"secrets\": also in spec.includedResources"},
         {AWS "includedNamespaces: [a], excludedNamespaces: [a]}", true, "\"a\": also in spec.includedNamespaces"},
         {AWS "includedResources: [secret], excludedResources: [secrets]}", false, "are the same resource"},
-        {AWS "includedResources: [pods, nodes]}", true, "\"nodes\": Velero never restores this"},
+        {AWS "includedResources: [pods, nodes]}", true,
+         "\"nodes\": Velero never restores this; remove it from the list"},
         {AWS "includedResources: [backups.velero.io, restores.velero.io]}", true,
          "\"backups.velero.io\" and \"restores.velero.io\""},
         {AWS "includedResources: [node, pods]}", false, "Velero never restores \"node\""},
@@ -158,6 +159,35 @@ static void test_huge_lists(void)
     CU_ASSERT(restore_says(&world, "must have at most 5000"));
     buf_dispose(&spec);
     restore_world_end(&world);
+}
+
+/* A few thousand mistakes are answered as fast as a few. */
+static void test_many_mistakes(void)
+{
+    static const struct {
+        const char *before, *item, *after;
+    } cases[] = {
+        {AWS "hooks: {resources: [", "{name: h, postHooks: [{}]}", "]}}"},
+        {AWS "hooks: {resources: [{name: h, postHooks: [", "{exec: {}}", "]}]}}"},
+        {AWS "orLabelSelectors: [", "{matchLabels: {a: ' '}}", "]}"},
+        {AWS "excludedResources: [", "'{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}*'", "]}"},
+        {AWS "excludedResources: [", "'[a'", "]}"},
+    };
+    struct buf spec;
+    buf_init(&spec, 1U << 24);
+    for (size_t i = 0; i < LENGTH_OF(cases); i++) {
+        struct restore_world world;
+        restore_world_begin(&world);
+        buf_clear(&spec);
+        buf_puts(&spec, cases[i].before);
+        for (int n = 0; n < 4000; n++)
+            buf_printf(&spec, "%s%s", n ? ", " : "", cases[i].item);
+        buf_puts(&spec, cases[i].after);
+        const struct decision *decision = restore_mutated(&world, spec.data);
+        CU_ASSERT(decision->causes.len + decision->warnings.len < 60);
+        restore_world_end(&world);
+    }
+    buf_dispose(&spec);
 }
 
 static void test_selectors(void)
@@ -267,5 +297,6 @@ static void test_existing_management(void)
 
 SUITE(restore_checks, {"the backup or schedule", test_source}, {"phases of a backup", test_phases},
       {"expiry of a backup", test_expiry}, {"lists", test_lists}, {"lists no person writes", test_huge_lists},
-      {"label selectors", test_selectors}, {"hooks, durations, mapping", test_hooks_and_durations},
-      {"updates", test_updates}, {"a Management that exists", test_existing_management})
+      {"many mistakes", test_many_mistakes}, {"label selectors", test_selectors},
+      {"hooks, durations, mapping", test_hooks_and_durations}, {"updates", test_updates},
+      {"a Management that exists", test_existing_management})
