@@ -57,7 +57,7 @@ def start(binary, work):
     server = subprocess.Popen(command, stderr=log, stdout=log)
     for _ in range(100):
         if os.path.exists(ports) and os.path.getsize(ports):
-            return server, int(open(ports).read().split()[0])
+            return server, int(dict(line.split("=") for line in open(ports).read().split())["listen"])
         if server.poll() is not None:
             break
         time.sleep(0.05)
