@@ -8,13 +8,12 @@
 /* One row per webhook: the newcomer's map. Routes, manifests and docs follow it. */
 struct rule {
     const char *group, *resource, *kind;
-    unsigned operations;      /* OPERATION_CREATE | ... */
-    bool mutating;
-    const char *path;         /* /validate-k0rdent-mirantis-com-v1beta1-managementbackup */
+    unsigned operations;        /* OPERATION_CREATE | ... */
+    bool mutating, has_effects; /* has_effects: sideEffects is NoneOnDryRun, else None */
+    const char *path;           /* /validate-k0rdent-mirantis-com-v1beta1-managementbackup */
     policy_fn *policy;
-    bool has_effects;         /* sideEffects: NoneOnDryRun, else None */
     const char *failure_policy; /* Fail or Ignore, the shipped default */
-    const char *documentation; /* one line */
+    const char *documentation;  /* one line */
 };
 const struct rule *admission_rules(size_t *count);
 const struct rule *admission_rule_for_path(struct str path);
@@ -31,12 +30,14 @@ struct review {
 };
 
 /* Reads the bytes of an AdmissionReview; they must outlive the review. On failure
- * error->code is 400, 413 or 422; review->request.uid is set when it could be
+ * error->code is 400, 422 or 500; review->request.uid is set when it could be
  * read, and then the failure itself is to be answered as a review. */
-bool admission_read(struct arena *arena, struct str body, int64_t now, struct review *review, struct error *error) MUST_CHECK;
+bool admission_read(struct arena *arena, struct str body, int64_t now, struct review *review,
+                    struct error *error) MUST_CHECK;
 /* Runs the rule's policy under the rules all policies share: objects with a
- * deletionTimestamp pass on UPDATE, kinds and operations the rule does not name
- * pass, Velero's service accounts get warnings instead of denials. */
+ * deletionTimestamp pass on UPDATE, operations the rule does not name pass, another
+ * kind is refused (400: the webhook configuration has a wrong path), Velero's
+ * service accounts get warnings instead of denials. */
 void admission_decide(struct review *review, const struct rule *rule, const struct inventory *inventory,
                       const struct settings *settings);
 /* Turns a failure to read or to decide into the review's own denial. */
@@ -50,8 +51,8 @@ struct str admission_salvage_uid(struct arena *arena, struct str body);
 /* An error as a metav1.Status JSON document, for answers without a review. */
 void admission_write_status(int code, const char *message, struct buf *out);
 /* The object after the decision's patch (a copy), for offline review and tests. NULL on failure. */
-struct json_object *admission_apply_patch(struct arena *arena, struct json_object *object, const struct decision *decision,
-                                          struct error *error);
+struct json_object *admission_apply_patch(struct arena *arena, struct json_object *object,
+                                          const struct decision *decision, struct error *error);
 /* "velero.io" of velero.io/v1; empty for the core group. */
 struct str admission_group(struct str api_version);
 const char *operation_name(enum operation operation);

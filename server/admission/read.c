@@ -55,28 +55,23 @@ static const struct json_node *find(const struct json_node *node, const char *pa
     return node && node->kind != JSON_NULL ? node : NULL;
 }
 
-static bool refuse_field(struct error *error, const char *path, const char *format, ...) PRINTF_LIKE(3, 4);
-
-static bool refuse_field(struct error *error, const char *path, const char *format, ...)
+static bool name_field(struct error *error, const char *path)
 {
-    char message[512];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(message, sizeof message, format, args);
-    va_end(args);
-    error_set(error, 422, "%s", message);
     snprintf(error->field, sizeof error->field, "request.%s", path);
     return false;
 }
+
+/* Always false: 422, with the field that is wrong. */
+#define REFUSE_FIELD(error, path, ...) (error_set((error), 422, __VA_ARGS__), name_field((error), (path)))
 
 static bool check_fields(const struct json_node *request, struct error *error)
 {
     for (size_t i = 0; i < LENGTH_OF(fields); i++) {
         const struct json_node *node = find(request, fields[i].path);
         if (!node && fields[i].required)
-            return refuse_field(error, fields[i].path, "Required value: %s", kind_names[fields[i].kind]);
+            return REFUSE_FIELD(error, fields[i].path, "Required value: %s", kind_names[fields[i].kind]);
         if (node && node->kind != fields[i].kind)
-            return refuse_field(error, fields[i].path, "Invalid type: must be %s, not %s", kind_names[fields[i].kind],
+            return REFUSE_FIELD(error, fields[i].path, "Invalid type: must be %s, not %s", kind_names[fields[i].kind],
                                 kind_names[node->kind]);
     }
     return true;
@@ -158,11 +153,11 @@ static bool take_kind(struct arena *arena, const struct json_node *request, stru
     char path[32];
     snprintf(path, sizeof path, "%s.kind", subject);
     if (kind.len && !str_eq(kind, r->kind))
-        return refuse_field(error, path, "Invalid value: %.*s: request.kind says %.*s",
+        return REFUSE_FIELD(error, path, "Invalid value: %.*s: request.kind says %.*s",
                             STR_ARG(arena_quote(arena, kind)), STR_ARG(arena_quote(arena, r->kind)));
     snprintf(path, sizeof path, "%s.apiVersion", subject);
     if (version.len && !str_eq(admission_group(version), group))
-        return refuse_field(error, path, "Invalid value: %.*s: request.kind says group %.*s",
+        return REFUSE_FIELD(error, path, "Invalid value: %.*s: request.kind says group %.*s",
                             STR_ARG(arena_quote(arena, version)), STR_ARG(arena_quote(arena, group)));
     if (version.len)
         r->api_version = version;
@@ -179,13 +174,13 @@ static bool take_objects(const struct json_node *request, struct review *review,
     r->old_object = review->old_object.root ? &review->old_object : NULL;
     bool writes = r->operation == OPERATION_CREATE || r->operation == OPERATION_UPDATE;
     if (writes && !r->object)
-        return refuse_field(error, "object", "Required value: a %s carries the object", operation_name(r->operation));
+        return REFUSE_FIELD(error, "object", "Required value: a %s carries the object", operation_name(r->operation));
     if (r->operation == OPERATION_UPDATE && !r->old_object)
-        return refuse_field(error, "oldObject", "Required value: an UPDATE carries the object as it was");
+        return REFUSE_FIELD(error, "oldObject", "Required value: an UPDATE carries the object as it was");
     /* API servers before 1.15, which spoke v1beta1 only, sent no object on DELETE. */
     bool may_lack_old = str_is(review->api_version, "admission.k8s.io/v1beta1");
     if (r->operation == OPERATION_DELETE && !r->old_object && !may_lack_old)
-        return refuse_field(error, "oldObject", "Required value: a DELETE carries the object as it was");
+        return REFUSE_FIELD(error, "oldObject", "Required value: a DELETE carries the object as it was");
     return true;
 }
 
@@ -195,7 +190,7 @@ static bool take_request(struct arena *arena, const struct json_node *request, s
     struct request *r = &review->request;
     struct str operation = json_text(arena, find(request, "operation"));
     if (!r->operation)
-        return refuse_field(error, "operation", "Unsupported value: %.*s: must be CREATE, UPDATE, DELETE or CONNECT",
+        return REFUSE_FIELD(error, "operation", "Unsupported value: %.*s: must be CREATE, UPDATE, DELETE or CONNECT",
                             STR_ARG(arena_quote(arena, operation)));
     return take_objects(request, review, error) && take_kind(arena, request, review, error);
 }

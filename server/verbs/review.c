@@ -9,7 +9,6 @@
 enum {
     INPUT_LIMIT = 1024 * 1024 * 1024,
     DOCUMENT_LIMIT = 1024 * 1024 * 1024,
-    SETTINGS_LIMIT = 1024 * 1024,
     OUTPUT_LIMIT = 1024 * 1024 * 1024,
 };
 
@@ -81,21 +80,13 @@ static void tell_problem(void *context, const char *source, int64_t line, const 
     run->summary.unreadable++;
 }
 
-static struct settings *load_settings(const struct run *run, struct arena *arena)
+static struct settings *load_settings(const struct run *run)
 {
     struct error error;
-    struct str text = STR("");
     const char *path = run->options->settings;
-    if (path && !file_read(arena, path, SETTINGS_LIMIT, &text, &error)) {
-        verb_fail(run->verb, "--settings %s", error.message);
-        return NULL;
-    }
-    struct settings *settings = path ? settings_parse(text, &error) : settings_defaults(&error);
-    if (!settings && error.position >= 0)
-        verb_fail(run->verb, "%s:%lld: %s%s%s", path ? path : "settings", (long long)error.position, error.field,
-                  error.field[0] ? ": " : "", error.message);
-    else if (!settings)
-        verb_fail(run->verb, "%s: %s", path ? path : "settings", error.message);
+    struct settings *settings = path ? settings_load_file(path, &error) : settings_defaults(&error);
+    if (!settings)
+        verb_fail(run->verb, "%s", error.message);
     return settings;
 }
 
@@ -194,7 +185,7 @@ static int run_review(struct run *run, char **operands, size_t operand_count)
     ARENA_SCOPED arena = arena_new(INPUT_LIMIT);
     if (!arena)
         return verb_fail(run->verb, "out of memory");
-    CLEANUP(release_settings) struct settings *settings = load_settings(run, arena);
+    CLEANUP(release_settings) struct settings *settings = load_settings(run);
     if (!settings)
         return EXIT_USAGE;
     struct manifests manifests = {0}, old = {0};
@@ -235,7 +226,7 @@ static int run(const struct verb *verb, int argc, char **argv)
     if (parsed == OPTIONS_RUN)
         code = check(verb, &values, operand_count);
     if (parsed == OPTIONS_RUN && code == EXIT_OK) {
-        const char *no_colour = getenv("NO_COLOR");
+        const char *no_colour = getenv("NO_COLOR"); /* NOLINT(concurrency-mt-unsafe): one thread */
         struct run state = {.verb = verb, .options = &values, .format = parse_format(values.output)};
         state.colour = isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
         if (values.now == INT64_MIN)

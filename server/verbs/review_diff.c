@@ -1,26 +1,20 @@
-#include <stdlib.h>
-
 #include "review.h"
 
-enum { CONTEXT = 3, LINES_LIMIT = 1500 }; /* longer middles are shown as all old, all new */
+/* Middles of more lines are shown as all old, then all new. */
+enum { LINES_LIMIT = 1500, CONTEXT = 3, MEMORY_LIMIT = 256 * 1024 * 1024 };
 
 struct lines {
     struct str *items;
     size_t len;
 };
 
-static void free_lines(struct lines *lines)
-{
-    free(lines->items);
-}
-
-static struct lines split(struct str text)
+static struct lines split(struct arena *arena, struct str text)
 {
     struct lines lines = {0};
     size_t count = 1;
     for (size_t i = 0; i < text.len; i++)
         count += text.ptr[i] == '\n';
-    lines.items = calloc(count, sizeof *lines.items);
+    lines.items = arena_array(arena, count, sizeof *lines.items);
     while (lines.items && text.len && str_cut(&text, '\n', &lines.items[lines.len]))
         lines.len++;
     return lines;
@@ -36,20 +30,16 @@ struct script {
     size_t len;
 };
 
-static void free_script(struct script *script)
-{
-    free(script->items);
-}
-
 static void add(struct script *script, char sign, struct str line)
 {
     script->items[script->len++] = (struct edit){sign, line};
 }
 
 /* Longest common subsequence of what stands between the common head and tail. */
-static bool walk_middle(struct script *script, const struct str *a, size_t n, const struct str *b, size_t m)
+static bool walk_middle(struct arena *arena, struct script *script, const struct str *a, size_t n, const struct str *b,
+                        size_t m)
 {
-    uint16_t *length = calloc((n + 1) * (m + 1), sizeof *length);
+    uint16_t *length = arena_array(arena, (n + 1) * (m + 1), sizeof *length);
     if (!length)
         return false;
     for (size_t i = n; i-- > 0;)
@@ -69,12 +59,17 @@ static bool walk_middle(struct script *script, const struct str *a, size_t n, co
             add(script, '+', b[j++]);
         }
     }
-    free(length);
     return true;
 }
 
-static void make_script(struct script *script, const struct lines *a, const struct lines *b)
+/* Empty when out of memory. */
+static struct script compare(struct arena *arena, const struct lines *a, const struct lines *b)
 {
+    struct script made = {0}, *script = &made;
+    if (a->items && b->items)
+        made.items = arena_array(arena, a->len + b->len + 1, sizeof *made.items);
+    if (!made.items)
+        return made;
     size_t head = 0, tail = 0, shorter = a->len < b->len ? a->len : b->len;
     while (head < shorter && str_eq(a->items[head], b->items[head]))
         add(script, ' ', a->items[head++]);
@@ -82,7 +77,7 @@ static void make_script(struct script *script, const struct lines *a, const stru
         tail++;
     size_t n = a->len - head - tail, m = b->len - head - tail;
     bool small = n <= LINES_LIMIT && m <= LINES_LIMIT;
-    if (!small || !walk_middle(script, a->items + head, n, b->items + head, m)) {
+    if (!small || !walk_middle(arena, script, a->items + head, n, b->items + head, m)) {
         for (size_t i = 0; i < n; i++)
             add(script, '-', a->items[head + i]);
         for (size_t j = 0; j < m; j++)
@@ -90,6 +85,7 @@ static void make_script(struct script *script, const struct lines *a, const stru
     }
     for (size_t i = a->len - tail; i < a->len; i++)
         add(script, ' ', a->items[i]);
+    return made;
 }
 
 /* Near enough to a change to be shown with it. */
@@ -104,12 +100,11 @@ static bool is_shown(const struct script *script, size_t at)
 
 void review_diff(struct str before, struct str after, const char *indent, bool colour, struct buf *out)
 {
-    CLEANUP(free_lines) struct lines a = split(before);
-    CLEANUP(free_lines) struct lines b = split(after);
-    CLEANUP(free_script) struct script script = {calloc(a.len + b.len + 1, sizeof *script.items), 0};
-    if (!a.items || !b.items || !script.items)
+    ARENA_SCOPED arena = arena_new(MEMORY_LIMIT);
+    if (!arena)
         return;
-    make_script(&script, &a, &b);
+    struct lines a = split(arena, before), b = split(arena, after);
+    struct script script = compare(arena, &a, &b);
     bool gap = false;
     size_t printed = 0;
     for (size_t i = 0; i < script.len; i++) {

@@ -96,6 +96,10 @@ has err '--old FILE'
 review 2 -f missing.yaml
 has err '^backstop review: missing.yaml: No such file'
 review 2 -f good.yaml --settings missing.yaml
+has err '^backstop review: missing\.yaml: No such file'
+printf 'apiVersion: backstop.k0rdent.mirantis.com/v1alpha1\nkind: Settings\nschedule: 1\n' >unknown.yaml
+review 2 -f good.yaml --settings unknown.yaml
+has err '^backstop review: unknown\.yaml: line 3: schedule: '
 review 2 -f good.yaml --inventory missing.yaml
 
 # Verdicts, lines and the summary.
