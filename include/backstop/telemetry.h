@@ -39,9 +39,16 @@ enum metric_id {
 #undef METRIC
     METRIC_COUNT
 };
-void metric_add(enum metric_id metric, double amount, ...) __attribute__((sentinel)); /* label values (const char *), NULL */
-void metric_set(enum metric_id metric, double value, ...) __attribute__((sentinel));
-void metric_observe(enum metric_id metric, double seconds, ...) __attribute__((sentinel)); /* histograms */
+/* metric_add(METRIC_EFFECTS, 1, "ManagementBackup", "created"): the label values in the
+ * order of metrics.def; NULL for a metric without labels. */
+#define metric_add(metric, amount, ...) metric_add_labelled((metric), (amount), METRIC_LABELS(__VA_ARGS__))
+#define metric_set(metric, value, ...) metric_set_labelled((metric), (value), METRIC_LABELS(__VA_ARGS__))
+/* For histograms. */
+#define metric_observe(metric, seconds, ...) metric_observe_labelled((metric), (seconds), METRIC_LABELS(__VA_ARGS__))
+#define METRIC_LABELS(...) ((const char *const[]){__VA_ARGS__, NULL})
+void metric_add_labelled(enum metric_id metric, double amount, const char *const *labels);
+void metric_set_labelled(enum metric_id metric, double value, const char *const *labels);
+void metric_observe_labelled(enum metric_id metric, double seconds, const char *const *labels);
 void metrics_write(struct buf *out);       /* Prometheus text format 0.0.4 */
 void metrics_write_docs(struct buf *out);  /* a Markdown table */
 

@@ -27,14 +27,14 @@ static void forget(struct http_server *server, struct body *body)
 
 static void overload(struct http_server *server, struct body *body)
 {
-    metric_add(METRIC_HTTP_REFUSED, 1, "overload", NULL);
+    metric_add(METRIC_HTTP_REFUSED, 1, "overload");
     body->overloaded = true;
     forget(server, body);
 }
 
 static void oversize(struct http_server *server, struct body *body)
 {
-    metric_add(METRIC_HTTP_REFUSED, 1, "oversized", NULL);
+    metric_add(METRIC_HTTP_REFUSED, 1, "oversized");
     body->oversized = true;
     body->kept_max = OVERSIZED_KEEP;
     if (body->len <= OVERSIZED_KEEP)

@@ -19,7 +19,7 @@ static void cut(struct connection *connection, const char *reason)
 {
     if (atomic_exchange(&connection->cut, true))
         return;
-    metric_add(METRIC_HTTP_REFUSED, 1, reason, NULL);
+    metric_add(METRIC_HTTP_REFUSED, 1, reason);
     shutdown(connection->fd, SHUT_RDWR);
 }
 
@@ -112,7 +112,7 @@ enum MHD_Result connections_admit(void *cls, const struct sockaddr *address, soc
     struct http_server *server = cls;
     if (atomic_load_explicit(&server->open, memory_order_relaxed) < server->limits.connections || evict(server))
         return MHD_YES;
-    metric_add(METRIC_HTTP_REFUSED, 1, "connections", NULL);
+    metric_add(METRIC_HTTP_REFUSED, 1, "connections");
     return MHD_NO;
 }
 
@@ -153,8 +153,9 @@ static void *sweeper(void *cls)
 bool connections_start(struct http_server *server, struct error *error)
 {
     int failed = pthread_create(&server->sweeper, NULL, sweeper, server);
+    char words[ERROR_WORDS];
     if (failed)
-        return error_set(error, 0, "cannot start a thread: %s", strerror(failed));
+        return error_set(error, 0, "cannot start a thread: %s", strerror_r(failed, words, sizeof words));
     pthread_setname_np(server->sweeper, "http-sweeper");
     server->sweeping = true;
     return true;

@@ -12,6 +12,8 @@
 
 #include "backstop/http.h"
 
+enum { ERROR_WORDS = 128 }; /* for strerror_r */
+
 enum phase {
     PHASE_OPENING, /* accepted; TLS not agreed yet, or plain HTTP without a byte */
     PHASE_IDLE,    /* waits for a request */

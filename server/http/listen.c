@@ -63,12 +63,15 @@ static int open_one(const struct addrinfo *info)
 
 static unsigned port_of(int fd)
 {
-    struct sockaddr_storage bound = {0};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } bound = {.v6 = {0}};
     socklen_t length = sizeof bound;
-    if (getsockname(fd, (struct sockaddr *)&bound, &length) != 0)
+    if (getsockname(fd, &bound.any, &length) != 0)
         return 0;
-    return bound.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)&bound)->sin6_port)
-                                       : ntohs(((struct sockaddr_in *)&bound)->sin_port);
+    return ntohs(bound.any.sa_family == AF_INET6 ? bound.v6.sin6_port : bound.v4.sin_port);
 }
 
 static int try_all(const struct addrinfo *list, int family)
@@ -82,7 +85,7 @@ static int try_all(const struct addrinfo *list, int family)
 
 int listen_open(const char *text, unsigned *port, struct error *error)
 {
-    struct address address;
+    struct address address = {0};
     if (!address_parse(text, &address, error))
         return -1;
     struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM}, *list = NULL;
@@ -96,9 +99,10 @@ int listen_open(const char *text, unsigned *port, struct error *error)
     if (fd < 0 && !(address.any && errno == EADDRINUSE))
         fd = try_all(list, address.any ? AF_INET : AF_UNSPEC);
     int reason = errno;
+    char words[ERROR_WORDS];
     freeaddrinfo(list);
     if (fd < 0) {
-        error_set(error, 0, "cannot listen on %s: %s%s", text, strerror(reason),
+        error_set(error, 0, "cannot listen on %s: %s%s", text, strerror_r(reason, words, sizeof words),
                   reason == EADDRINUSE ? "; stop what listens there, or choose another port"
                   : reason == EACCES   ? "; ports below 1024 need a privilege"
                                        : "");

@@ -30,7 +30,7 @@ static struct str header(struct MHD_Connection *mhd, const char *name)
 static void count_answer(int status)
 {
     char code[] = {(char)('0' + status / 100), (char)('0' + status / 10 % 10), (char)('0' + status % 10), '\0'};
-    metric_add(METRIC_HTTP_RESPONSES, 1, (const char *)code, NULL);
+    metric_add(METRIC_HTTP_RESPONSES, 1, code);
 }
 
 static bool add_headers(const struct connection *connection, const struct http_reply *reply,

@@ -53,13 +53,6 @@ static char *text_copy(struct str text)
     return text.len ? strndup(text.ptr, text.len) : NULL;
 }
 
-static void wipe_free(char *secret)
-{
-    if (secret)
-        explicit_bzero(secret, strlen(secret));
-    free(secret);
-}
-
 static bool start_daemon(struct http_server *server, const struct http_config *config, struct error *error)
 {
     char *certificate = text_copy(config->tls_cert), *key = text_copy(config->tls_key);
@@ -82,10 +75,12 @@ static bool start_daemon(struct http_server *server, const struct http_config *c
         tls_priorities(config->tls12), MHD_OPTION_END);
     int reason = errno;
     free(certificate);
-    wipe_free(key);
+    free(key);
     if (server->daemon)
         return true;
-    return error_set(error, 0, "the HTTP server does not start: %s", reason ? strerror(reason) : "unknown reason");
+    char words[ERROR_WORDS];
+    return error_set(error, 0, "the HTTP server does not start: %s",
+                     reason ? strerror_r(reason, words, sizeof words) : "unknown reason");
 }
 
 static void destroy(struct http_server *server)

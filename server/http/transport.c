@@ -82,7 +82,9 @@ static int handshake_finished(gnutls_session_t session, unsigned type, unsigned 
 
 void transport_attach(struct connection *connection, gnutls_session_t session)
 {
-    gnutls_transport_set_ptr2(session, connection, (gnutls_transport_ptr_t)(intptr_t)connection->fd);
+    gnutls_transport_ptr_t receive, send_to;
+    gnutls_transport_get_ptr2(session, &receive, &send_to);
+    gnutls_transport_set_ptr2(session, connection, send_to);
     gnutls_transport_set_pull_function(session, pull);
     gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST, handshake_finished);
 }

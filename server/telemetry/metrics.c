@@ -44,12 +44,12 @@ static size_t label_count(const struct metric *metric)
     return count;
 }
 
-static size_t read_labels(enum metric_id id, va_list args, const char *labels[LABELS_LIMIT])
+/* As many label values as the metric has labels, whatever was given. */
+static size_t read_labels(enum metric_id id, const char *const *given, const char *labels[LABELS_LIMIT])
 {
     size_t wanted = label_count(&metrics[id]), count = 0;
-    for (const char *label; (label = va_arg(args, const char *));)
-        if (count < wanted)
-            labels[count++] = label;
+    while (count < wanted && *given)
+        labels[count++] = *given++;
     while (count < wanted)
         labels[count++] = "";
     return count;
@@ -105,10 +105,10 @@ static struct series *add(enum metric_id id, uint32_t hash, const char *const *l
     return series;
 }
 
-static struct series *series_for(enum metric_id id, va_list args)
+static struct series *series_for(enum metric_id id, const char *const *given)
 {
     const char *labels[LABELS_LIMIT];
-    size_t count = read_labels(id, args, labels);
+    size_t count = read_labels(id, given, labels);
     uint32_t hash = hash_labels(labels, count);
     struct series *series = find(&families[id], hash, labels, count);
     if (series)
@@ -129,32 +129,23 @@ static void raise_by(_Atomic double *value, double amount)
     }
 }
 
-void metric_add(enum metric_id metric, double amount, ...)
+void metric_add_labelled(enum metric_id metric, double amount, const char *const *labels)
 {
-    va_list args;
-    va_start(args, amount);
-    struct series *series = series_for(metric, args);
-    va_end(args);
+    struct series *series = series_for(metric, labels);
     if (series)
         raise_by(&series->value, amount);
 }
 
-void metric_set(enum metric_id metric, double value, ...)
+void metric_set_labelled(enum metric_id metric, double value, const char *const *labels)
 {
-    va_list args;
-    va_start(args, value);
-    struct series *series = series_for(metric, args);
-    va_end(args);
+    struct series *series = series_for(metric, labels);
     if (series)
         atomic_store_explicit(&series->value, value, memory_order_relaxed);
 }
 
-void metric_observe(enum metric_id metric, double seconds, ...)
+void metric_observe_labelled(enum metric_id metric, double seconds, const char *const *labels)
 {
-    va_list args;
-    va_start(args, seconds);
-    struct series *series = series_for(metric, args);
-    va_end(args);
+    struct series *series = series_for(metric, labels);
     if (!series || metrics[metric].kind != HISTOGRAM)
         return;
     size_t bucket = 0;

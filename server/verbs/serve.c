@@ -74,6 +74,7 @@ static int64_t lame_duck_seconds(const struct serve_options *values)
 {
     if (values->lame_duck >= 0)
         return values->lame_duck;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here sets the environment */
     const char *cluster = getenv("KUBERNETES_SERVICE_HOST");
     return cluster && cluster[0] ? CLUSTER_LAME_DUCK : 0;
 }
@@ -136,9 +137,7 @@ static struct http_server *start_reviews(struct service *service, const struct s
         error_set(error, 0, "%s is empty", config.tls_cert.len ? values->tls_key : values->tls_cert);
         return NULL;
     }
-    struct http_server *server = http_start(&config, error);
-    explicit_bzero((void *)(uintptr_t)config.tls_key.ptr, config.tls_key.len);
-    return server;
+    return http_start(&config, error);
 }
 
 static struct http_server *start_health(struct service *service, const struct serve_options *values,
@@ -165,7 +164,7 @@ static bool write_ports(const char *path, unsigned listen, unsigned health, stru
         written = false;
     if (written && rename(beside, path) == 0)
         return true;
-    return error_set(error, 0, "cannot write %s: %s", path, strerror(errno));
+    return error_set(error, 0, "cannot write %s: %s", path, strerror_r(errno, beside, sizeof beside));
 }
 
 /* ---- serving ------------------------------------------------------------------------ */

@@ -94,11 +94,11 @@ static void answer_metrics(struct service *service, const struct http_request *r
     struct inventory *inventory = serve_inventory(service, time_now());
     for (size_t i = 0; inventory && i < FACT_COUNT; i++)
         if (inventory->known[i])
-            metric_set(METRIC_INVENTORY_OBJECTS, (double)inventory->count[i], fact_kinds[i], NULL);
+            metric_set(METRIC_INVENTORY_OBJECTS, (double)inventory->count[i], fact_kinds[i]);
     shared_release(inventory ? &inventory->shared : NULL);
     if (service->inventory)
         metric_set(METRIC_INVENTORY_PROBLEMS, (double)inventory_files_problems(service->inventory), NULL);
-    metric_set(METRIC_BUILD_INFO, 1, BACKSTOP_VERSION, NULL);
+    metric_set(METRIC_BUILD_INFO, 1, BACKSTOP_VERSION);
     reply->status = 200;
     reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
     metrics_write(&reply->body);

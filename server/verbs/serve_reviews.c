@@ -84,7 +84,7 @@ static void carry_out(struct service *service, struct review *review)
         bool created = service->inventory
                            ? inventory_files_create(service->inventory, effect->object, review->request.now, &error)
                            : error_set(&error, 503, "there is no inventory to create it in");
-        metric_add(METRIC_EFFECTS, 1, kind, created ? "created" : "failed", NULL);
+        metric_add(METRIC_EFFECTS, 1, kind, created ? "created" : "failed");
         log_line(created ? LOG_INFO : LOG_ERROR, created ? "created" : "not created", LOG_TEXT("object", effect->what),
                  LOG_TEXT("uid", review->request.uid), LOG_TEXT("reason", created ? STR("") : str_from(error.message)));
         if (created)
@@ -116,8 +116,8 @@ static void report(const struct service *service, const struct rule *rule, const
     const struct decision *decision = &review->decision;
     int64_t took_ns = time_monotonic_ns() - http->received_ns;
     const char *operation = request->operation ? operation_name(request->operation) : "unknown";
-    metric_add(METRIC_REVIEWS, 1, rule->resource, operation, decision_name(decision), NULL);
-    metric_observe(METRIC_REVIEW_SECONDS, (double)took_ns / 1e9, rule->resource, NULL);
+    metric_add(METRIC_REVIEWS, 1, rule->resource, operation, decision_name(decision));
+    metric_observe(METRIC_REVIEW_SECONDS, (double)took_ns / 1e9, rule->resource);
     if (!service->log_reviews)
         return;
     log_line(LOG_INFO, "review", LOG_TEXT("uid", request->uid), LOG_TEXT("user", cut(request->user)),

@@ -59,7 +59,7 @@ void settings_source_reload(struct settings_source *source)
         return;
     pthread_mutex_lock(&source->lock);
     struct settings *settings = load(source->path, &error);
-    metric_add(METRIC_SETTINGS_RELOADS, 1, settings ? "ok" : "failed", NULL);
+    metric_add(METRIC_SETTINGS_RELOADS, 1, settings ? "ok" : "failed");
     if (settings) {
         shared_slot_set(&source->slot, &settings->shared);
         source->problem[0] = '\0';

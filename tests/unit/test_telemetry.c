@@ -106,8 +106,8 @@ static bool metrics_have(const char *text)
 
 static void test_counter(void)
 {
-    metric_add(METRIC_REVIEWS, 1, "managements", "UPDATE", "denied", NULL);
-    metric_add(METRIC_REVIEWS, 2, "managements", "UPDATE", "denied", NULL);
+    metric_add(METRIC_REVIEWS, 1, "managements", "UPDATE", "denied");
+    metric_add(METRIC_REVIEWS, 2, "managements", "UPDATE", "denied");
     CU_ASSERT(metrics_have("# TYPE backstop_reviews_total counter\n"));
     CU_ASSERT(
         metrics_have("backstop_reviews_total{resource=\"managements\",operation=\"UPDATE\",decision=\"denied\"} 3\n"));
@@ -123,9 +123,9 @@ static void test_gauge(void)
 
 static void test_histogram(void)
 {
-    metric_observe(METRIC_REVIEW_SECONDS, 0.0005, "restores", NULL);
-    metric_observe(METRIC_REVIEW_SECONDS, 0.02, "restores", NULL);
-    metric_observe(METRIC_REVIEW_SECONDS, 99, "restores", NULL);
+    metric_observe(METRIC_REVIEW_SECONDS, 0.0005, "restores");
+    metric_observe(METRIC_REVIEW_SECONDS, 0.02, "restores");
+    metric_observe(METRIC_REVIEW_SECONDS, 99, "restores");
     CU_ASSERT(metrics_have("backstop_review_duration_seconds_bucket{resource=\"restores\",le=\"0.00025\"} 0\n"));
     CU_ASSERT(metrics_have("backstop_review_duration_seconds_bucket{resource=\"restores\",le=\"0.0005\"} 1\n"));
     CU_ASSERT(metrics_have("backstop_review_duration_seconds_bucket{resource=\"restores\",le=\"5\"} 2\n"));
@@ -136,7 +136,7 @@ static void test_histogram(void)
 
 static void test_label_escapes(void)
 {
-    metric_add(METRIC_EFFECTS, 1, "a\"b\\c\nd", "ok", NULL);
+    metric_add(METRIC_EFFECTS, 1, "a\"b\\c\nd", "ok");
     CU_ASSERT(metrics_have("backstop_effects_total{kind=\"a\\\"b\\\\c\\nd\",result=\"ok\"} 1\n"));
 }
 
@@ -146,7 +146,7 @@ static void test_series_limit(void)
     for (int i = 0; i < 10 * METRIC_SERIES_LIMIT; i++) {
         char code[16];
         snprintf(code, sizeof code, "%d", 1000 + i);
-        metric_add(METRIC_HTTP_RESPONSES, 1, (const char *)code, NULL);
+        metric_add(METRIC_HTTP_RESPONSES, 1, code);
     }
     char rest[80];
     BUF_SCOPED out;
@@ -174,8 +174,8 @@ static void test_series_limit(void)
 static void *count_many(void *context)
 {
     for (int i = 0; i < 10000; i++) {
-        metric_add(METRIC_SETTINGS_RELOADS, 1, i % 2 ? "ok" : "failed", NULL);
-        metric_observe(METRIC_REVIEW_SECONDS, 0.5, "threads", NULL);
+        metric_add(METRIC_SETTINGS_RELOADS, 1, i % 2 ? "ok" : "failed");
+        metric_observe(METRIC_REVIEW_SECONDS, 0.5, "threads");
     }
     return context;
 }
