@@ -50,11 +50,11 @@ unsigned manifest_line(struct arena *arena, const struct manifest *manifest, str
         return manifest->line;
     if (!manifest->review.ptr) { /* the request was made around it: request.object.spec is its spec */
         path = str_starts(path, STR("request.object.")) ? str_slice(path, 15, path.len) : path;
-        path = arena_printf(arena, "%.*s%.*s", STR_ARG(manifest->at), STR_ARG(path));
     } else if (!str_starts(path, prefix)) {
         bool deletes = str_is(json_path_str(manifest->tree, "request.operation"), "DELETE");
         path = arena_printf(arena, "request.%s.%.*s", deletes ? "oldObject" : "object", STR_ARG(path));
     }
+    path = arena_printf(arena, "%.*s%.*s", STR_ARG(manifest->at), STR_ARG(path));
     unsigned line = yaml_line(manifest->lines, path);
     return line ? manifest->line_base + line : manifest->line;
 }
