@@ -146,14 +146,12 @@ static bool load_block(struct load *load, struct cutter *cutter)
 
 /* The items of a List in kubectl's own layout, one by one. False when the document
  * is laid out otherwise or a piece of it does not stand alone: then it is to be
- * read whole, which also words the error. */
-static bool load_items(struct load *load, struct str document, int64_t line)
+ * read whole, which also words the error. Facts found until then are dropped. */
+static bool load_yaml_items(struct load *load, struct str document, int64_t line)
 {
-    enum { WORTHWHILE = 64 << 10 };
-    if (document.len < WORTHWHILE || !str_contains(document, STR("\nkind: List\n")))
+    if (!str_contains(document, STR("\nkind: List\n")))
         return false;
     struct cutter cutter = {.rest = document, .line = line};
-    size_t before = load->records->len;
     bool seen = false, plain = true;
     while (plain && cutter.rest.len) {
         struct str text = line_at(cutter.rest, 0);
@@ -165,9 +163,67 @@ static bool load_items(struct load *load, struct str document, int64_t line)
             seen = true;
         }
     }
-    if (!plain)
-        shorten(load->records, before);
     return seen && plain;
+}
+
+/* The first item of a JSON array's inside, which was checked already, and what
+ * follows its comma. */
+static struct str cut_json_item(struct str *rest)
+{
+    unsigned depth = 0;
+    bool quoted = false;
+    size_t at = 0;
+    for (; at < rest->len; at++) {
+        char c = rest->ptr[at];
+        if (quoted) {
+            at += c == '\\';
+            quoted = c != '"';
+        } else if (c == '"') {
+            quoted = true;
+        } else if (c == '{' || c == '[') {
+            depth++;
+        } else if (c == '}' || c == ']') {
+            depth--;
+        } else if (c == ',' && depth == 0) {
+            break;
+        }
+    }
+    struct str item = str_slice(*rest, 0, at);
+    *rest = str_slice(*rest, at + 1, rest->len);
+    return item;
+}
+
+/* The same for what kubectl get -o json prints. */
+static bool load_json_items(struct load *load, struct str document)
+{
+    struct error *error = load->error;
+    ARENA_SCOPED index = arena_new(1 << 20);
+    const struct json_node *root = index ? json_index(index, document, 1, error) : NULL;
+    const struct json_node *items = json_member(root, STR("items"));
+    if (!items || items->kind != JSON_ARRAY || !str_is(json_text(index, json_member(root, STR("kind"))), "List"))
+        return false;
+    struct str rest = str_slice(items->raw, 1, items->raw.len - 1);
+    while (str_trim(rest).len) {
+        struct str item = cut_json_item(&rest);
+        ARENA_SCOPED arena = arena_new(DOCUMENT_LIMIT);
+        struct json_object *object = arena ? json_build(arena, item, error) : NULL;
+        if (!object || !extract_object(load->extractor, object, record_list_sink, load->records, error))
+            return false;
+    }
+    return true;
+}
+
+static bool load_items(struct load *load, struct str document, int64_t line)
+{
+    enum { WORTHWHILE = 64 << 10 };
+    size_t before = load->records->len;
+    struct str text = str_trim(document);
+    if (document.len < WORTHWHILE)
+        return false;
+    if (text.ptr[0] == '{' ? load_json_items(load, text) : load_yaml_items(load, document, line))
+        return true;
+    shorten(load->records, before);
+    return false;
 }
 
 bool load_file(const struct extractor *extractor, const char *path, struct record_list *records, struct error *error)

@@ -282,7 +282,40 @@ static void test_long_list(void)
     }
 }
 
+/* The same in JSON, with brackets and quotes where they only look like structure. */
+static void test_long_json_list(void)
+{
+    enum { ITEMS = 2000 };
+    struct place place;
+    make_place(&place);
+    BUF_SCOPED text;
+    buf_init(&text, 8 << 20);
+    for (int bad = 0; bad < 2; bad++) {
+        buf_clear(&text);
+        buf_puts(&text, "\n{\n \"apiVersion\": \"v1\",\n \"items\": [");
+        for (int i = 0; i < ITEMS; i++)
+            buf_printf(&text,
+                       "%s\n{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", \"metadata\": {\"%s\": \"m%d\"},"
+                       " \"data\": {\"k\": \"],}{[\\\"\\\\\", \"l\": \",\"}}",
+                       i ? "," : "", bad && i == 1000 ? "nom" : "name", i);
+        buf_puts(&text, "],\n \"kind\": \"List\"}\n");
+        put(place.b, buf_str(&text));
+        struct inventory_files *files = open_files(&place, place.b, false);
+        const struct inventory *inventory = inventory_files_get(files, 0);
+        CU_ASSERT(inventory->count[FACT_CONFIG_MAPS] == (bad ? 0 : ITEMS));
+        const struct config_map *map = inventory_config_map(inventory, NS, STR("m1999"));
+        CU_ASSERT(bad || map);
+        if (map)
+            ASSERT_TEXT(json_get_str(map->data, "k"), "],}{[\"\\");
+        shared_release((struct shared *)(uintptr_t)&inventory->shared);
+        inventory_files_close(files);
+    }
+    ASSERT_TEXT(str_from(place.problem), "b.json:1005: items[1000].metadata.name: missing");
+    remove_place(&place);
+}
+
 SUITE(inventory_files, {"a folder of YAML and JSON", test_folder}, {"reloaded when something changes", test_reload},
       {"a bad file keeps its last good content", test_bad_file_keeps_its_last_content},
       {"a named file", test_named_file}, {"mistakes have lines", test_mistakes_have_lines},
-      {"hostile files", test_hostile_files}, {"a long List", test_long_list})
+      {"hostile files", test_hostile_files}, {"a long List", test_long_list},
+      {"a long List in JSON", test_long_json_list})
