@@ -37,8 +37,10 @@ static void place(struct yaml_reader *reader, struct yaml_node *node)
     } else {
         container->first = node;
     }
-    if (container)
+    if (container) {
         container->last = node;
+        container->count++;
+    }
 }
 
 struct yaml_node *yaml_node_add(struct yaml_reader *reader, enum node_kind kind, unsigned line)

@@ -20,6 +20,7 @@ struct yaml_node {
     struct yaml_node *target;        /* of an alias */
     struct yaml_node *parent, *next; /* a mapping's keys and values alternate */
     struct yaml_node *first, *last;
+    size_t count; /* of children */
 };
 
 /* The documents of a text while they are read. */

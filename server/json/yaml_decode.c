@@ -185,9 +185,7 @@ static bool merge_one(struct decoder *decoder, struct yaml_node *value, unsigned
 /* Backwards, since earlier mappings take precedence. */
 static bool merge_list(struct decoder *decoder, struct yaml_node *list, unsigned depth, struct json_object *object)
 {
-    size_t count = 0;
-    for (struct yaml_node *item = list->first; item; item = item->next)
-        count++;
+    size_t count = list->count;
     struct yaml_node **items = arena_array(decoder->arena, count, sizeof(struct yaml_node *));
     if (!items && count > 0)
         return memory(decoder, list);

@@ -76,12 +76,24 @@ static bool add_alias(struct parse *parse, const yaml_event_t *event)
     return true;
 }
 
+/* libyaml puts what is not there where the next token stands: on a later line,
+ * or behind the last. A reader looks for it beside its key, or at the "---". */
+static unsigned scalar_line(const struct yaml_reader *reader, const yaml_event_t *event)
+{
+    const struct yaml_node *container = reader->container;
+    if (event->start_mark.index == event->end_mark.index) {
+        if (!container)
+            return reader->document->line;
+        if (container->kind == NODE_MAPPING && container->count % 2 == 1)
+            return container->last->line;
+    }
+    return line_of(event);
+}
+
 static bool add_scalar(struct parse *parse, const yaml_event_t *event)
 {
     struct yaml_reader *reader = parse->reader;
-    /* libyaml puts the value of an empty document where the next one begins */
-    bool empty = !reader->container && event->data.scalar.length == 0;
-    struct yaml_node *node = yaml_node_add(reader, NODE_SCALAR, empty ? reader->document->line : line_of(event));
+    struct yaml_node *node = yaml_node_add(reader, NODE_SCALAR, scalar_line(reader, event));
     if (!node)
         return false;
     node->implicit = event->data.scalar.plain_implicit;

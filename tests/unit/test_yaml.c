@@ -274,6 +274,12 @@ static void test_lines(void)
     CU_ASSERT_EQUAL(yaml_line(document, STR("a")), 2);
     CU_ASSERT_EQUAL(yaml_line(document, STR("b")), 3);
     CU_ASSERT_EQUAL(yaml_line(document, STR("b[1].c")), 6);
+    CU_ASSERT_FATAL(
+        yaml_load(arena, STR("a:\n  b:\n    c:\n\n# d\n  ? e\n\nf:\n  -\n  -\n? g"), NULL, &document, &error));
+    CU_ASSERT_EQUAL(yaml_line(document, STR("a.b.c")), 3);
+    CU_ASSERT_EQUAL(yaml_line(document, STR("a.e")), 6);
+    CU_ASSERT_EQUAL(yaml_line(document, STR("f[1]")), 10);
+    CU_ASSERT_EQUAL(yaml_line(document, STR("g")), 11);
     CU_ASSERT_FATAL(yaml_load(arena, STR("\n\n---\n"), NULL, &document, &error));
     CU_ASSERT_EQUAL(yaml_line(document, STR("a")), 3);
 }
