@@ -175,6 +175,7 @@ static void test_salvage(void)
         {"{\"response\":{\"uid\":\"abc\"}}", ""},
         {"{\"uid\":\"abc\"}", ""},
         {"{\"note\":\"{\\\"request\\\":{\\\"uid\\\":\\\"x\\\"\",\"request\":{\"uid\":\"abc\"", "abc"},
+        {"{\"note\":\"\\\"\",\"request\":{\"uid\":\"abc\"", "abc"},
         {"{\"request\":{\"uid\":\"ab", ""},
         {"{\"request\":{\"uid\":\"a\\u0062\"}", ""},
         {"{\"request\":{\"uid\":\"a\nb\"}", ""},
