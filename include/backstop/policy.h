@@ -122,6 +122,46 @@ policy_fn policy_management;
 policy_fn policy_restore_mutate;    /* Restore CREATE: patch, then validate what the patch makes of it */
 policy_fn policy_restore;           /* Restore: validate only */
 
+/* ---- the upgrade gate, looked at ------------------------------------------ */
+
+enum upgrade_outcome {
+    UPGRADE_ADMITTED,    /* good pre-upgrade backups are there */
+    UPGRADE_WAITS,       /* for backups that run, or that the gate starts by itself */
+    UPGRADE_REFUSED,     /* until somebody repairs something */
+    UPGRADE_UNKNOWN,     /* facts could not be read */
+    UPGRADE_UNPROTECTED, /* no ManagementBackup protects upgrades; by settings, warned about or refused */
+    UPGRADE_LET_THROUGH, /* without a backup: gate off, skip annotation, no release running yet */
+    UPGRADE_NONE         /* there is no Management to upgrade */
+};
+enum upgrade_step { UPGRADE_STEP_PASS, UPGRADE_STEP_WAIT, UPGRADE_STEP_START, UPGRADE_STEP_REFUSE };
+
+/* One ManagementBackup that protects upgrades, and its evidence. */
+struct upgrade_source {
+    const struct management_backup *source;
+    const struct management_backup *evidence; /* the pre-upgrade ManagementBackup; NULL when there is none */
+    const char *state;                        /* of the evidence: completed, running, failed, too old, none, ... */
+    enum upgrade_step step;
+    struct str name;                    /* of the evidence, or of what would be started */
+    struct str velero, region;          /* the Velero Backup that decided, and its region (absent: here) */
+    const struct backup_status *status; /* of that one; NULL when there is none */
+    int64_t when;                       /* completed, failed, or created; 0 when nobody says */
+    struct str says;                    /* what is missing and what to do; empty when it passes */
+};
+struct upgrade_view {
+    enum upgrade_outcome outcome;
+    const struct management *management; /* NULL when there is none */
+    struct str running, before, target;  /* status.release, spec.release, the one asked about */
+    bool under_way;                      /* spec.release is not reached yet */
+    struct upgrade_source *sources;
+    size_t count;
+    struct decision decision; /* the whole answer, as dryRun gets it */
+};
+/* What the gate would answer now to an upgrade to `target` (absent: to any other
+ * release). The gate itself decides: this puts a dry run before it. False when out
+ * of memory. Everything lives in the arena, or is borrowed from the inventory. */
+bool policy_upgrade_view(struct arena *arena, const struct inventory *inventory, const struct settings *settings,
+                         int64_t now, struct str target, struct upgrade_view *view) MUST_CHECK;
+
 /* The labels and annotations the policies know. */
 #define LABEL_COMPONENT "k0rdent.mirantis.com/component"
 #define LABEL_MANAGEMENT_BACKUP "k0rdent.mirantis.com/management-backup"

@@ -166,10 +166,11 @@ static void create(const struct gate *gate, const struct gate_source *source)
 
 /* ---- the judgement ------------------------------------------------------- */
 
-static bool facts_known(const struct gate *gate, enum fact fact, const char *name)
+static bool facts_known(struct gate *gate, enum fact fact, const char *name)
 {
     if (gate->inventory->known[fact])
         return true;
+    gate->outcome = UPGRADE_UNKNOWN;
     words_unknown(gate, name);
     decision_audit(gate->decision, "upgrade-gate", "unknown: %s could not be read", name);
     return false;
@@ -177,22 +178,26 @@ static bool facts_known(const struct gate *gate, enum fact fact, const char *nam
 
 /* One refusal is enough to hold the upgrade, and then nothing is started: what
  * completes now would be too old when the other source is repaired. */
-static void answer(const struct gate *gate)
+static void answer(struct gate *gate)
 {
     struct decision *decision = gate->decision;
     if ((any(gate, STEP_WAIT) || any(gate, STEP_START)) && velero_down(gate)) {
+        gate->outcome = UPGRADE_REFUSED;
         words_velero_down(gate);
         decision_audit(decision, "upgrade-gate", "refused: Velero is not running");
     } else if (any(gate, STEP_REFUSE)) {
+        gate->outcome = UPGRADE_REFUSED;
         words_refuse(gate);
         decision_audit(decision, "upgrade-gate", "refused");
     } else if (any(gate, STEP_WAIT) || any(gate, STEP_START)) {
+        gate->outcome = UPGRADE_WAITS;
         words_wait(gate);
         decision_audit(decision, "upgrade-gate", gate->request->dry_run ? "dry run: would wait" : "waiting");
         for (size_t i = 0; i < gate->count; i++)
             if (gate->sources[i].step == STEP_START)
                 create(gate, &gate->sources[i]);
     } else {
+        gate->outcome = UPGRADE_ADMITTED;
         words_pass(gate);
         decision_audit(decision, "upgrade-gate", "passed");
     }
@@ -203,6 +208,7 @@ void gate_judge(struct gate *gate)
     if (!facts_known(gate, FACT_MANAGEMENT_BACKUPS, "ManagementBackups") || !find_sources(gate))
         return;
     if (gate->count == 0) {
+        gate->outcome = UPGRADE_UNPROTECTED;
         words_unprotected(gate);
         return;
     }

@@ -53,14 +53,21 @@ struct gate {
     struct str before;  /* spec.release before this change */
     struct str target;  /* spec.release after it */
     bool under_way;     /* `before` was not reached yet: the cluster may be half upgraded */
+    bool any_target;    /* no Release is meant, the question is what any upgrade would meet */
     struct gate_source *sources;
     size_t count;
+    enum upgrade_outcome outcome; /* what became of it */
 };
 
 /* Clocks of API server, Velero and this webhook may differ by this much. */
 enum { GATE_CLOCK_SKEW = 300 };
 
-/* Steps 2 to 7 of the gate, once nothing lets the change through: fills the decision. */
+/* What the request asks for, as the gate sees it. False when it changes no release. */
+bool gate_open(struct gate *gate, const struct request *request, const struct inventory *inventory,
+               const struct settings *settings, struct decision *decision);
+/* The whole gate: fills the decision. */
+void gate_decide(struct gate *gate);
+/* Steps 2 to 7 of it, once nothing lets the change through. */
 void gate_judge(struct gate *gate);
 /* For a change that is let through without the gate: what kcm will do about its own
  * backups then, so that nobody is surprised by an upgrade that hangs. */

@@ -165,12 +165,10 @@ static bool target_is_usable(const struct gate *gate)
     return false;
 }
 
-void policy_management(const struct request *request, const struct inventory *inventory,
-                       const struct settings *settings, struct decision *decision)
+bool gate_open(struct gate *gate, const struct request *request, const struct inventory *inventory,
+               const struct settings *settings, struct decision *decision)
 {
-    if (request->operation != OPERATION_UPDATE || !request->object || object_deleting(request->object))
-        return;
-    struct gate gate = {
+    *gate = (struct gate){
         .request = request,
         .inventory = inventory,
         .settings = settings,
@@ -179,16 +177,32 @@ void policy_management(const struct request *request, const struct inventory *in
         .before = release_before(request, inventory),
         .target = object_text(request, request->object, "spec.release"),
     };
-    if (str_eq(gate.before, gate.target))
+    gate->under_way = gate->before.len && !str_eq(gate->before, gate->running);
+    return !str_eq(gate->before, gate->target);
+}
+
+void gate_decide(struct gate *gate)
+{
+    struct decision *decision = gate->decision;
+    gate->outcome = UPGRADE_LET_THROUGH;
+    if (let_through(gate))
         return;
-    gate.under_way = gate.before.len && !str_eq(gate.before, gate.running);
-    if (let_through(&gate))
-        return;
-    if (!target_is_usable(&gate)) {
+    gate->outcome = UPGRADE_REFUSED;
+    if (!gate->any_target && !target_is_usable(gate)) {
         decision_audit(decision, "upgrade-gate", "refused: the Release cannot be used");
         return;
     }
-    gate_judge(&gate);
-    if (gate.count > 0 || !decision->denied)
-        warn_removed_providers(request, gate.count > 0, decision);
+    gate_judge(gate);
+    if (gate->count > 0 || !decision->denied)
+        warn_removed_providers(gate->request, gate->count > 0, decision);
+}
+
+void policy_management(const struct request *request, const struct inventory *inventory,
+                       const struct settings *settings, struct decision *decision)
+{
+    struct gate gate;
+    if (request->operation != OPERATION_UPDATE || !request->object || object_deleting(request->object))
+        return;
+    if (gate_open(&gate, request, inventory, settings, decision))
+        gate_decide(&gate);
 }
