@@ -180,7 +180,8 @@ bool inventory_files_create(struct inventory_files *files, struct json_object *o
     return keep(files, object, false, now, error);
 }
 
-bool inventory_files_replace(struct inventory_files *files, struct json_object *object, int64_t now, struct error *error)
+bool inventory_files_replace(struct inventory_files *files, struct json_object *object, int64_t now,
+                             struct error *error)
 {
     return keep(files, object, true, now, error);
 }

@@ -11,6 +11,7 @@ struct record_list {
     size_t len, cap;
 };
 bool record_list_sink(void *list, struct record *record, struct error *error); /* a record_sink */
+void record_list_shorten(struct record_list *list, size_t len);
 void record_list_clear(struct record_list *list);
 
 /* ---- load: one file's content --------------------------------------------- */
@@ -19,6 +20,25 @@ void record_list_clear(struct record_list *list);
  * the line (or -1), and the list is as it was. */
 bool load_file(const struct extractor *extractor, const char *path, struct record_list *records,
                struct error *error) MUST_CHECK;
+
+enum { LOAD_WHOLE = 64 << 10, LOAD_LIMIT = 256 << 20 }; /* read at once below, refused above */
+
+struct load {
+    const struct extractor *extractor;
+    struct record_list *records;
+    struct error *error;
+};
+/* Text that is read by itself: a document, an item of a List ("- ..."), or what
+ * remains of a List without its items. */
+enum piece { PIECE_DOCUMENT, PIECE_ITEM, PIECE_LIST };
+bool load_piece(struct load *load, struct str text, int64_t line, enum piece piece) MUST_CHECK;
+/* Reads a large file through a small window. False, with the reason unsaid, when it
+ * is small, or not laid out as kubectl does, or wrong: then it is to be read whole. */
+bool load_stream(struct load *load, const char *path) MUST_CHECK;
+
+struct str load_line(struct str text, size_t from); /* with its newline */
+bool load_is_marker(struct str line);               /* "---" */
+bool load_is_prologue(struct str line);             /* what may stand before a document's "---" */
 
 /* ---- sources: the files that are named, or stand in named folders --------- */
 

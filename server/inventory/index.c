@@ -71,6 +71,33 @@ static int by_schedule(const void *a, const void *b)
     return str_cmp(y->meta.name, x->meta.name);
 }
 
+static bool same_schedule(const struct backup *a, const struct backup *b)
+{
+    return str_eq(a->schedule, b->schedule) && str_eq(a->meta.ns, b->meta.ns);
+}
+
+/* One entry per schedule, from backups sorted by schedule and then newest first. */
+static bool group_schedules(struct arena *arena, struct inventory_index *index, const struct backup **sorted,
+                            size_t count)
+{
+    size_t groups = 0;
+    for (size_t i = 0; i < count; i++)
+        groups += i == 0 || !same_schedule(sorted[i], sorted[i - 1]);
+    if (!(index->schedules = arena_array(arena, groups, sizeof *index->schedules)))
+        return false;
+    struct schedule_entry *last = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const struct backup *backup = sorted[i];
+        if (!last || !same_schedule(backup, last->newest)) {
+            last = &index->schedules[index->schedule_count++];
+            *last = (struct schedule_entry){.ns = backup->meta.ns, .schedule = backup->schedule, .newest = backup};
+        }
+        if (!last->newest_completed && str_is(backup->status.phase, "Completed"))
+            last->newest_completed = backup;
+    }
+    return true;
+}
+
 static bool build_schedules(struct arena *arena, struct inventory_index *index, const struct inventory *inventory)
 {
     size_t count = 0, all = inventory->count[FACT_BACKUPS];
@@ -78,30 +105,16 @@ static bool build_schedules(struct arena *arena, struct inventory_index *index, 
         count += inventory->backups[i]->schedule.len > 0;
     if (!count)
         return true;
-    const struct backup **scheduled = calloc(count, sizeof(const struct backup *));
+    const struct backup **scheduled = reallocarray(NULL, count, sizeof(void *));
     if (!scheduled)
         return false;
     for (size_t i = 0, n = 0; i < all; i++)
         if (inventory->backups[i]->schedule.len)
             scheduled[n++] = inventory->backups[i];
-    qsort(scheduled, count, sizeof *scheduled, by_schedule);
-    size_t groups = 0;
-    for (size_t i = 0; i < count; i++)
-        groups += i == 0 || !str_eq(scheduled[i]->schedule, scheduled[i - 1]->schedule) ||
-                  !str_eq(scheduled[i]->meta.ns, scheduled[i - 1]->meta.ns);
-    index->schedules = arena_array(arena, groups, sizeof *index->schedules);
-    struct schedule_entry *last = NULL;
-    for (size_t i = 0; index->schedules && i < count; i++) {
-        const struct backup *backup = scheduled[i];
-        if (!last || !str_eq(last->schedule, backup->schedule) || !str_eq(last->ns, backup->meta.ns)) {
-            last = &index->schedules[index->schedule_count++];
-            *last = (struct schedule_entry){.ns = backup->meta.ns, .schedule = backup->schedule, .newest = backup};
-        }
-        if (!last->newest_completed && str_is(backup->status.phase, "Completed"))
-            last->newest_completed = backup;
-    }
+    qsort(scheduled, count, sizeof(void *), by_schedule);
+    bool good = group_schedules(arena, index, scheduled, count);
     free(scheduled);
-    return index->schedules != NULL;
+    return good;
 }
 
 /* Locations come sorted by namespace. Equal ages: the first by name stays, as in

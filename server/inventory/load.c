@@ -2,7 +2,7 @@
 
 #include "files.h"
 
-enum { FILE_LIMIT = 256 << 20, DOCUMENT_LIMIT = 1 << 30 };
+enum { DOCUMENT_LIMIT = 1 << 30 };
 
 bool record_list_sink(void *list, struct record *record, struct error *error)
 {
@@ -21,7 +21,7 @@ bool record_list_sink(void *list, struct record *record, struct error *error)
     return true;
 }
 
-static void shorten(struct record_list *records, size_t len)
+void record_list_shorten(struct record_list *records, size_t len)
 {
     while (records->len > len)
         shared_release(&records->items[--records->len]->shared);
@@ -29,19 +29,19 @@ static void shorten(struct record_list *records, size_t len)
 
 void record_list_clear(struct record_list *list)
 {
-    shorten(list, 0);
+    record_list_shorten(list, 0);
     free(list->items);
     *list = (struct record_list){0};
 }
 
-/* A file is read one document at a time, and a long List one item at a time, so
- * that its trees never stand in memory all at once. */
+/* Documents are read one at a time, so that their trees never stand in memory all
+ * at once. */
 struct cutter {
     struct str rest;
     int64_t line; /* of rest's first line, 1-based */
 };
 
-static struct str line_at(struct str text, size_t from)
+struct str load_line(struct str text, size_t from)
 {
     size_t to = from;
     while (to < text.len && text.ptr[to] != '\n')
@@ -49,14 +49,14 @@ static struct str line_at(struct str text, size_t from)
     return str_slice(text, from, to < text.len ? to + 1 : to);
 }
 
-static bool is_marker(struct str line)
+bool load_is_marker(struct str line)
 {
     return str_starts(line, STR("---")) &&
            (line.len == 3 || line.ptr[3] == ' ' || line.ptr[3] == '\t' || line.ptr[3] == '\r' || line.ptr[3] == '\n');
 }
 
 /* Before a document's "---" there may be comments and %YAML lines, which belong to it. */
-static bool is_prologue(struct str line)
+bool load_is_prologue(struct str line)
 {
     struct str trimmed = str_trim(line);
     return !trimmed.len || trimmed.ptr[0] == '#' || line.ptr[0] == '%';
@@ -71,10 +71,10 @@ static bool next_document(struct cutter *cutter, struct str *document, int64_t *
     bool begun = false;
     size_t at = 0;
     while (at < cutter->rest.len) {
-        struct str text = line_at(cutter->rest, at);
-        if (is_marker(text) && begun)
+        struct str text = load_line(cutter->rest, at);
+        if (load_is_marker(text) && begun)
             break;
-        begun |= is_marker(text) || !is_prologue(text);
+        begun |= load_is_marker(text) || !load_is_prologue(text);
         at += text.len;
         cutter->line++;
     }
@@ -83,31 +83,8 @@ static bool next_document(struct cutter *cutter, struct str *document, int64_t *
     return true;
 }
 
-/* The next item of the block list that kubectl prints below "items:": from a "- "
- * at the start of a line to the next line that is not indented. */
-static bool next_item(struct cutter *cutter, struct str *item, int64_t *line)
-{
-    if (!str_starts(cutter->rest, STR("- ")))
-        return false;
-    *line = cutter->line;
-    size_t at = 0;
-    do {
-        at += line_at(cutter->rest, at).len;
-        cutter->line++;
-    } while (at < cutter->rest.len && (cutter->rest.ptr[at] == ' ' || cutter->rest.ptr[at] == '\n'));
-    *item = str_slice(cutter->rest, 0, at);
-    cutter->rest = str_slice(cutter->rest, at, cutter->rest.len);
-    return true;
-}
-
-struct load {
-    const struct extractor *extractor;
-    struct record_list *records;
-    struct error *error;
-};
-
 /* Errors stand at lines of the piece; the user counts from the file's top. */
-static bool load_piece(struct load *load, struct str text, int64_t line, bool item)
+bool load_piece(struct load *load, struct str text, int64_t line, enum piece piece)
 {
     ARENA_SCOPED arena = arena_new(DOCUMENT_LIMIT);
     struct yaml_document *document = NULL;
@@ -121,49 +98,15 @@ static bool load_piece(struct load *load, struct str text, int64_t line, bool it
         return false;
     }
     for (; document; document = document->next) {
-        if (!document->tree)
+        struct json_object *object = piece == PIECE_ITEM ? json_item(document->tree, 0) : document->tree;
+        if (piece == PIECE_LIST && !str_is(json_get_str(object, "kind"), "List"))
+            return error_set(error, 422, "not a List");
+        if (!document->tree || extract_object(load->extractor, object, record_list_sink, load->records, error))
             continue;
-        struct json_object *object = item ? json_item(document->tree, 0) : document->tree;
-        if (!extract_object(load->extractor, object, record_list_sink, load->records, error)) {
-            error->position = (int64_t)yaml_line(document, str_from(item ? "[0]" : error->field)) + line - 1;
-            return false;
-        }
+        error->position = (int64_t)yaml_line(document, str_from(error->field)) + line - 1;
+        return false;
     }
     return true;
-}
-
-/* The block of items below the cutter, each by itself; a top-level key or nothing
- * must follow, else a line would be lost. */
-static bool load_block(struct load *load, struct cutter *cutter)
-{
-    struct str item;
-    int64_t line;
-    while (next_item(cutter, &item, &line))
-        if (!load_piece(load, item, line, true))
-            return false;
-    return !cutter->rest.len || (cutter->rest.ptr[0] >= 'a' && cutter->rest.ptr[0] <= 'z');
-}
-
-/* The items of a List in kubectl's own layout, one by one. False when the document
- * is laid out otherwise or a piece of it does not stand alone: then it is to be
- * read whole, which also words the error. Facts found until then are dropped. */
-static bool load_yaml_items(struct load *load, struct str document, int64_t line)
-{
-    if (!str_contains(document, STR("\nkind: List\n")))
-        return false;
-    struct cutter cutter = {.rest = document, .line = line};
-    bool seen = false, plain = true;
-    while (plain && cutter.rest.len) {
-        struct str text = line_at(cutter.rest, 0);
-        cutter.rest = str_slice(cutter.rest, text.len, cutter.rest.len);
-        cutter.line++;
-        plain = text.ptr[0] != '-' || is_marker(text);
-        if (plain && str_is(text, "items:\n")) {
-            plain = !seen && load_block(load, &cutter);
-            seen = true;
-        }
-    }
-    return seen && plain;
 }
 
 /* The first item of a JSON array's inside, which was checked already, and what
@@ -193,7 +136,9 @@ static struct str cut_json_item(struct str *rest)
     return item;
 }
 
-/* The same for what kubectl get -o json prints. */
+/* The items of what kubectl get -o json prints, one by one. False when the document
+ * is something else, or an item is wrong: then it is to be read whole, which also
+ * words the error. Facts found until then are dropped by the caller. */
 static bool load_json_items(struct load *load, struct str document)
 {
     struct error *error = load->error;
@@ -213,34 +158,34 @@ static bool load_json_items(struct load *load, struct str document)
     return true;
 }
 
-static bool load_items(struct load *load, struct str document, int64_t line)
+static bool load_document(struct load *load, struct str document, int64_t line)
 {
-    enum { WORTHWHILE = 64 << 10 };
     size_t before = load->records->len;
     struct str text = str_trim(document);
-    if (document.len < WORTHWHILE)
-        return false;
-    if (text.ptr[0] == '{' ? load_json_items(load, text) : load_yaml_items(load, document, line))
+    if (document.len >= LOAD_WHOLE && text.len && text.ptr[0] == '{' && load_json_items(load, text))
         return true;
-    shorten(load->records, before);
-    return false;
+    record_list_shorten(load->records, before);
+    return load_piece(load, document, line, PIECE_DOCUMENT);
 }
 
 bool load_file(const struct extractor *extractor, const char *path, struct record_list *records, struct error *error)
 {
     struct str text, document;
-    ARENA_SCOPED arena = arena_new((size_t)FILE_LIMIT + 4096);
-    if (!arena)
-        return error_set(error, 500, "out of memory");
-    if (!file_read(arena, path, FILE_LIMIT, &text, error))
-        return false;
-    struct cutter cutter = {.rest = text, .line = 1};
     struct load load = {extractor, records, error};
     size_t before = records->len;
+    if (load_stream(&load, path))
+        return true;
+    record_list_shorten(records, before);
+    ARENA_SCOPED arena = arena_new((size_t)LOAD_LIMIT + 4096);
+    if (!arena)
+        return error_set(error, 500, "out of memory");
+    if (!file_read(arena, path, LOAD_LIMIT, &text, error))
+        return false;
+    struct cutter cutter = {.rest = text, .line = 1};
     int64_t line;
     while (next_document(&cutter, &document, &line))
-        if (!load_items(&load, document, line) && !load_piece(&load, document, line, false)) {
-            shorten(records, before);
+        if (!load_document(&load, document, line)) {
+            record_list_shorten(records, before);
             return false;
         }
     return true;

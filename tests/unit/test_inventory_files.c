@@ -314,8 +314,40 @@ static void test_long_json_list(void)
     remove_place(&place);
 }
 
+/* Large enough for the window: many documents, a List among them; then with a
+ * mistake at the end, whose line must still be the file's. */
+static void test_many_documents(void)
+{
+    enum { DOCUMENTS = 2000 };
+    static const char *const ends[] = {"", "---\nkind: 7\n",
+                                       "---\napiVersion: example.com/v1\nkind: Pile\nitems:\n- a\n"};
+    for (size_t e = 0; e < LENGTH_OF(ends); e++) {
+        struct place place;
+        make_place(&place);
+        BUF_SCOPED text;
+        buf_init(&text, 8 << 20);
+        buf_puts(&text, "# top\n%YAML 1.1\n");
+        for (int i = 0; i < DOCUMENTS; i++)
+            buf_printf(&text, "---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: d%d\n", i);
+        buf_puts(&text, "--- # a List\napiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: ConfigMap\n"
+                        "  metadata: {name: listed}\n");
+        buf_puts(&text, ends[e]);
+        put(place.a, buf_str(&text));
+        struct inventory_files *files = open_files(&place, place.a, false);
+        const struct inventory *inventory = inventory_files_get(files, 0);
+        CU_ASSERT(inventory->count[FACT_CONFIG_MAPS] == (e == 1 ? 0 : DOCUMENTS + 1));
+        CU_ASSERT(place.problems == (e == 1));
+        shared_release((struct shared *)(uintptr_t)&inventory->shared);
+        inventory_files_close(files);
+        if (e == 1)
+            ASSERT_TEXT(str_from(place.problem),
+                        "a.yaml:10011: apiVersion: missing; a Kubernetes object has apiVersion, kind and metadata");
+        remove_place(&place);
+    }
+}
+
 SUITE(inventory_files, {"a folder of YAML and JSON", test_folder}, {"reloaded when something changes", test_reload},
       {"a bad file keeps its last good content", test_bad_file_keeps_its_last_content},
       {"a named file", test_named_file}, {"mistakes have lines", test_mistakes_have_lines},
-      {"hostile files", test_hostile_files}, {"a long List", test_long_list},
+      {"hostile files", test_hostile_files}, {"a long List", test_long_list}, {"many documents", test_many_documents},
       {"a long List in JSON", test_long_json_list})
