@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -39,7 +40,7 @@ static bool fail_duration(struct arena *arena, struct json_object *value, struct
     struct str digits = str_slice(text, 0, text.len ? text.len - 1 : 0);
     int64_t hours = unit == 'd' ? 24 : unit == 'w' ? 168 : 0;
     if (hours && digits.len < 6 && str_to_int64(digits, &number))
-        return error_set(error, 422, "%.*s: not a duration; write %lldh", STR_ARG(shown), (long long)(number * hours));
+        return error_set(error, 422, "%.*s: not a duration; write %" PRId64 "h", STR_ARG(shown), number * hours);
     if (json_object_is_type(value, json_type_int) || str_to_int64(text, &number))
         return error_set(error, 422, "%.*s: not a duration; add the unit: 30s, 15m or 1h", STR_ARG(shown));
     return error_set(error, 422, "%.*s: not a duration; write a number with its unit, such as 30s, 15m or 1h30m",
@@ -102,7 +103,7 @@ bool settings_read_texts(struct arena *arena, struct strlist *list, const struct
     *list = (struct strlist){0};
     size_t count = json_len(value);
     for (size_t i = 0; i < count; i++) {
-        struct str text;
+        struct str text = {NULL, 0};
         if (!read_text(arena, rule, json_item(value, i), &text, error))
             return settings_fail_in(error, "[%zu]", i);
         if (!strlist_has(list, text))
