@@ -27,54 +27,65 @@ struct file_watch {
     pthread_t thread;
 };
 
-static uint64_t mix(uint64_t hash, const void *bytes, size_t size)
+/* FNV-1a, over words and bytes. */
+enum { FNV_PRIME = 0x1b3 };
+static const uint64_t fnv_basis = 0xcbf29ce484222325U;
+
+static uint64_t mix(uint64_t hash, uint64_t word)
 {
-    const unsigned char *at = bytes;
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ at[i]) * 0x100000001b3U;
+    return (hash ^ word) * ((UINT64_C(1) << 40) + FNV_PRIME);
+}
+
+static uint64_t mix_text(uint64_t hash, const char *text)
+{
+    for (; *text; text++)
+        hash = mix(hash, (unsigned char)*text);
     return hash;
 }
 
 /* What changes whenever a file's content does, without reading it. */
 static uint64_t mix_stat(uint64_t hash, const struct stat *info)
 {
-    const int64_t parts[] = {
-        (int64_t)info->st_dev, (int64_t)info->st_ino, (int64_t)info->st_size, info->st_mtim.tv_sec,
-        info->st_mtim.tv_nsec, info->st_ctim.tv_sec,  info->st_ctim.tv_nsec,
-    };
-    return mix(hash, parts, sizeof parts);
+    hash = mix(mix(mix(hash, (uint64_t)info->st_dev), (uint64_t)info->st_ino), (uint64_t)info->st_size);
+    hash = mix(mix(hash, (uint64_t)info->st_mtim.tv_sec), (uint64_t)info->st_mtim.tv_nsec);
+    return mix(mix(hash, (uint64_t)info->st_ctim.tv_sec), (uint64_t)info->st_ctim.tv_nsec);
 }
 
-static void close_folder(DIR **folder)
+static int is_visible(const struct dirent *entry)
 {
-    if (*folder)
-        closedir(*folder);
+    return entry->d_name[0] != '.';
 }
 
 /* The files of a folder in any order. Hidden ones are editors' copies, and what a
  * mounted ConfigMap swaps is seen through its visible links. */
 static uint64_t folder_signature(const char *path)
 {
-    CLEANUP(close_folder) DIR *folder = opendir(path);
+    struct dirent **entries = NULL;
     uint64_t sum = 1;
-    for (const struct dirent *entry; folder && (entry = readdir(folder));) {
-        struct stat info;
-        if (entry->d_name[0] == '.' || fstatat(dirfd(folder), entry->d_name, &info, 0) != 0 || S_ISDIR(info.st_mode))
-            continue;
-        sum += mix_stat(mix(0xcbf29ce484222325U, entry->d_name, strlen(entry->d_name)), &info);
+    int count = scandir(path, &entries, is_visible, NULL);
+    int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; i < count; i++) {
+        struct stat info = {0};
+        const char *name = entries[i]->d_name;
+        if (folder >= 0 && fstatat(folder, name, &info, 0) == 0 && !S_ISDIR(info.st_mode))
+            sum += mix_stat(mix_text(fnv_basis, name), &info);
+        free(entries[i]);
     }
+    free(entries);
+    if (folder >= 0)
+        close(folder);
     return sum;
 }
 
 static uint64_t signature(const struct file_watch *watch)
 {
-    uint64_t hash = 0xcbf29ce484222325U;
+    uint64_t hash = fnv_basis;
     for (size_t i = 0; i < watch->count; i++) {
-        struct stat info;
+        struct stat info = {0};
         uint64_t one = 0;
         if (stat(watch->paths[i], &info) == 0)
             one = S_ISDIR(info.st_mode) ? folder_signature(watch->paths[i]) : mix_stat(hash, &info);
-        hash = mix(hash, &one, sizeof one);
+        hash = mix(hash, one);
     }
     return hash;
 }
