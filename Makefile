@@ -88,6 +88,11 @@ valgrind: $(BUILD)/backstop $(BUILD)/unit-tests ## Unit tests and golden cases u
 	valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,possible $(BUILD)/unit-tests
 	tests/golden/run.sh --valgrind $(BUILD)/backstop
 
+# ---- end to end -------------------------------------------------------------
+.PHONY: e2e
+e2e: $(BUILD)/backstop ## Against a real kube-apiserver (KUBEBUILDER_ASSETS, or built by hack/)
+	tests/e2e/run.py $(BUILD)/backstop $(CASES)
+
 # ---- fuzzing ----------------------------------------------------------------
 .PHONY: fuzz fuzz-replay
 FUZZ_SECONDS ?= 600

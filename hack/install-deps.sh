@@ -1,17 +1,19 @@
 #!/bin/sh
-# Installs the Debian packages of one or more groups: build (the default), lint.
+# Installs the Debian packages of one or more groups: build (the default), lint, e2e.
 set -eu
 
 build="gcc make pkg-config libmicrohttpd-dev libgnutls28-dev libssl-dev libjson-c-dev libyaml-dev
   libcurl4-openssl-dev libcunit1-dev curl openssl python3 tzdata ca-certificates"
 lint="clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck pmccabe git"
+e2e="zstd"
 
 packages=
 for group in "${@:-build}"; do
   case $group in
     build) packages="$packages $build" ;;
     lint) packages="$packages $lint" ;;
-    *) echo "install-deps: no group \"$group\" (build, lint)" >&2; exit 2 ;;
+    e2e) packages="$packages $e2e" ;;
+    *) echo "install-deps: no group \"$group\" (build, lint, e2e)" >&2; exit 2 ;;
   esac
 done
 

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# What every verb shares on the command line: cli.sh BINARY
+set -u
+binary=${1:?usage: cli.sh BINARY}
+for variable in $(compgen -e BACKSTOP_); do unset "$variable"; done
+
+# expect NAME EXIT PATTERN COMMAND...: exit code, and a pattern in what it prints
+expect() {
+    local name=$1 wanted=$2 pattern=$3 out code
+    shift 3
+    out=$("$@" 2>&1 </dev/null)
+    code=$?
+    if [ "$code" -eq "$wanted" ] && grep -qE -- "$pattern" <<<"$out"; then
+        echo "ok - $name"
+    else
+        echo "FAIL - $name: exit $code: $out"
+    fi
+}
+
+expect "without a verb the verbs are listed" 2 '^  serve ' "$binary"
+expect "help is no mistake" 0 '^  review ' "$binary" --help
+expect "a misspelt verb is guessed" 2 'no verb "reveiw"; did you mean review\?' "$binary" reveiw
+expect "an unknown verb points to help" 2 'no verb "frobnicate"; see: backstop --help' "$binary" frobnicate
+expect "version names the libraries" 0 '^libmicrohttpd +[0-9]' "$binary" version
+expect "version as JSON" 0 '^\{"version":"[0-9.]+".*\}$' "$binary" version -o json
+expect "--version is the verb" 0 '^version ' "$binary" --version
+expect "version takes no operand" 2 'takes no operands' "$binary" version now
+expect "a misspelt option is guessed" 2 'unknown option --otput; did you mean --output\?' "$binary" version --otput json
+expect "an option without its value says so" 2 'needs a value: text\|json' "$binary" version -o
+expect "an option's value may follow =" 0 '^\{' "$binary" version --output=json
+expect "a letter's value may be joined" 0 '^\{' "$binary" version -ojson
+expect "help of a verb names its options" 0 '--from' "$binary" explain --help
+expect "an option may follow operands" 0 'meaning' "$binary" explain @daily --tz UTC
+expect "-- ends the options" 1 'error' "$binary" explain -- --tz
+expect "a number must be a number" 2 '-n .*expected a whole number|--[a-z]+ x: expected a whole number' "$binary" explain -n x @daily
+expect "a time must be a time" 2 'expected a time such as' "$binary" explain --from yesterday @daily
+expect "an environment variable stands for its option" 0 '^\{' env BACKSTOP_OUTPUT=json "$binary" version
+expect "the command line wins over the environment" 0 '^version ' env BACKSTOP_OUTPUT=json "$binary" version -o text
+expect "a bad environment variable is named" 2 'BACKSTOP_FROM=soon: expected a time' env BACKSTOP_FROM=soon "$binary" explain @daily
