@@ -31,7 +31,7 @@ struct cron_schedule {
  * image: UTC). On failure error->position is the byte offset in spec, and the
  * message says in one line what is wrong and what is allowed; the parser's own
  * words stand in cron_robfig_error. A spec that makes robfig/cron panic is
- * refused too. */
+ * refused too. TZ=Local is the controller's zone, as in robfig/cron. */
 bool cron_parse(struct str spec, const struct cron_zone *controller_zone, struct cron_schedule *schedule,
                 struct error *error) MUST_CHECK;
 /* robfig's own error text for a spec (or "panic: ..."), for tests and logs. False when it parses. */
@@ -39,17 +39,21 @@ bool cron_robfig_error(struct str spec, struct error *error);
 
 /* The first run strictly after `after`, as SpecSchedule.Next and
  * ConstantDelaySchedule.Next compute it, DST rules included. False where robfig
- * returns the zero time: nothing up to the end of the fifth year on. */
+ * returns the zero time: nothing up to the end of the fifth year on (which
+ * happens to 29 February around 2100 although it fires again). */
 bool cron_next(const struct cron_schedule *schedule, int64_t after, int64_t *next);
 /* True when no run can ever come, decided from the calendar, not by searching. */
 bool cron_never_fires(const struct cron_schedule *schedule);
-/* The shortest time between two runs, in seconds, over the weeks after `from`; 0 when it never fires twice. */
+/* The shortest time between two runs, in seconds, exact over the eight weeks after
+ * `from` (clock changes included) or, for a rarer schedule, over its next few
+ * runs; 0 when it never fires twice. */
 int64_t cron_shortest_interval(const struct cron_schedule *schedule, int64_t from);
 
-/* "every 6 hours", "at 09:00 on the 13th or on any Friday", without the zone. */
+/* "every 6 hours", "at 09:00 on the 13th or on any Friday", without the zone; at most 120 bytes. */
 void cron_describe(const struct cron_schedule *schedule, struct buf *out);
 /* One line that says a schedule back to the person who wrote it, for admission
- * warnings and explain: "runs every 6 hours; next 06:00, 12:00, 18:00 UTC". */
+ * warnings and explain: "runs every 6 hours; next 06:00, 12:00, 18:00 UTC". Under
+ * 200 bytes: long descriptions name fewer runs. */
 void cron_say(const struct cron_schedule *schedule, int64_t now, struct buf *out);
 /* What is accepted but will surprise (ignored suffix, step over range, day OR,
  * DST gaps, @every under a second, Local, ...): one short line each, each once. */

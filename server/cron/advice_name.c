@@ -68,7 +68,7 @@ static struct str converted(struct arena *arena, struct str text)
     struct str word = advice_lower(arena, str_trim(str_slice(text, digits, text.len)));
     for (size_t i = 0; i < LENGTH_OF(units); i++)
         if (str_eq(word, units[i].word))
-            return arena_printf(arena, "%lld%c", (long long)(number * units[i].factor), units[i].unit);
+            return arena_printf(arena, "%lld%c", (long long)number * units[i].factor, units[i].unit);
     return (struct str){NULL, 0};
 }
 

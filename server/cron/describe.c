@@ -9,11 +9,6 @@ struct times {
     int pieces_max;
 };
 
-static void say_time(struct buf *out, int hour, int minute)
-{
-    buf_printf(out, "%02d:%02d", hour, minute);
-}
-
 /* "at 09:00, 09:30 and 17:00". */
 static void say_clock_times(struct buf *out, const struct times *times)
 {
@@ -25,7 +20,7 @@ static void say_clock_times(struct buf *out, const struct times *times)
                 continue;
             if (written++)
                 buf_puts(out, written == total ? " and " : ", ");
-            say_time(out, hour, minute);
+            words_clock(out, hour, minute);
         }
 }
 
@@ -61,19 +56,21 @@ static bool say_hourly(struct buf *out, const struct times *times)
         return false;
     }
     if (hours->cyclic && hours->first == 0 && minute == 0) {
-        buf_printf(out, "every %d hours", hours->step);
+        buf_puts(out, "every ");
+        words_number(out, hours->step);
+        buf_puts(out, " hours");
         return false;
     }
     if (hours->cyclic && hours->count > 4) {
         buf_printf(out, "every %d hours from ", hours->step);
-        say_time(out, hours->first, minute);
+        words_clock(out, hours->first, minute);
         return false;
     }
     if (hours->one_run && hours->count > 3) {
         buf_puts(out, "every hour from ");
-        say_time(out, hours->run_first, minute);
+        words_clock(out, hours->run_first, minute);
         buf_puts(out, " to ");
-        say_time(out, hours->run_last, minute);
+        words_clock(out, hours->run_last, minute);
     } else if (hours->count <= 6 && times->pieces_max > 1) {
         say_clock_times(out, times);
     } else {
@@ -125,9 +122,9 @@ static bool say_times(struct buf *out, const struct times *times)
         return false;
     if (hours->one_run) {
         buf_puts(out, " from ");
-        say_time(out, hours->run_first, 0);
+        words_clock(out, hours->run_first, 0);
         buf_puts(out, " to ");
-        say_time(out, hours->run_last, 59);
+        words_clock(out, hours->run_last, 59);
         return true;
     }
     return say_hours(out, times);

@@ -16,6 +16,8 @@ const struct field spec_fields[FIELD_COUNT] = {
 static uint64_t bits_between(int64_t start, int64_t end, int64_t step)
 {
     uint64_t bits = 0;
+    if (step == 1)
+        return ((UINT64_C(2) << end) - 1) & (UINT64_MAX << start);
     for (int64_t i = start; i <= end; i += step) {
         bits |= UINT64_C(1) << i;
         if (step > end) /* also keeps i + step from overflowing */

@@ -1,7 +1,7 @@
 #include "moment.h"
 #include "spec.h"
 
-enum { WEEKS = 8, DAYS_LEAST = 8 };
+enum { WEEKS = 8, DAYS_LEAST = 4 };
 
 static int64_t smaller(int64_t a, int64_t b)
 {
@@ -42,20 +42,30 @@ static bool is_plain_day(const struct moment *at, int minute)
     return at->span.from <= midnight - SECONDS_PER_DAY && at->span.until > midnight + 2 * SECONDS_PER_DAY;
 }
 
+/* No two runs are closer than the times of day are, going round midnight, unless a clock changes. */
+static int64_t least_gap(const struct cron_schedule *schedule)
+{
+    int first = __builtin_ctzll(schedule->hour) * 60 + __builtin_ctzll(schedule->minute), last;
+    int64_t gap = day_gap(schedule, first, &last);
+    return smaller(gap, (first + 24 * 60 - last) * SECONDS_PER_MINUTE);
+}
+
 int64_t cron_shortest_interval(const struct cron_schedule *schedule, int64_t from)
 {
     if (schedule->every_seconds > 0)
         return schedule->every_seconds;
-    int64_t shortest = INT64_MAX, before = INT64_MAX, run;
+    int64_t shortest = INT64_MAX, least = SECONDS_PER_MINUTE, before = INT64_MAX, run;
     struct moment at = {.zone = schedule->zone};
     const int64_t end = from + (int64_t)WEEKS * 7 * SECONDS_PER_DAY;
-    for (int days = 0; (days < DAYS_LEAST || before < end) && shortest > SECONDS_PER_MINUTE; days++) {
+    for (int days = 0; (days < DAYS_LEAST || before < end) && shortest > least; days++) {
         if (!cron_next(schedule, days ? before : from, &run))
             break;
         if (days)
             shortest = smaller(shortest, run - before);
         before = run;
         moment_set(&at, run);
+        if (days == 0 && at.span.until > end + 2 * SECONDS_PER_DAY)
+            least = least_gap(schedule);
         int minute = at.civil.hour * 60 + at.civil.minute, last = minute;
         if (!is_plain_day(&at, minute))
             continue;

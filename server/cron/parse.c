@@ -2,6 +2,15 @@
 
 /* ---- splitting --------------------------------------------------------------- */
 
+static bool is_wide_space(unsigned rune)
+{
+    static const unsigned others[] = {0x1680, 0x2028, 0x2029, 0x202f, 0x205f, 0x3000};
+    for (size_t i = 0; i < LENGTH_OF(others); i++)
+        if (rune == others[i])
+            return true;
+    return rune >= 0x2000 && rune <= 0x200a;
+}
+
 /* unicode.IsSpace: in ASCII, and the few characters beyond it. A lead byte never
  * stands inside another character, so that a bytewise scan finds what decoding
  * would find. */
@@ -14,12 +23,9 @@ size_t spec_space(struct str text)
         return c[0] == ' ' || (c[0] >= '\t' && c[0] <= '\r');
     if (c[0] == 0xc2)
         return text.len >= 2 && (c[1] == 0x85 || c[1] == 0xa0) ? 2 : 0; /* U+0085, U+00A0 */
-    if (c[0] < 0xe1 || c[0] > 0xe3 || text.len < 3)
+    if (c[0] < 0xe1 || c[0] > 0xe3 || text.len < 3 || c[1] >> 6 != 2 || c[2] >> 6 != 2)
         return 0;
-    unsigned rune = (c[0] & 0x0fU) << 12 | (c[1] & 0x3fU) << 6 | (c[2] & 0x3fU);
-    bool space = rune == 0x1680 || (rune >= 0x2000 && rune <= 0x200a) || rune == 0x2028 || rune == 0x2029 ||
-                 rune == 0x202f || rune == 0x205f || rune == 0x3000;
-    return space && c[1] >> 6 == 2 && c[2] >> 6 == 2 ? 3 : 0;
+    return is_wide_space((c[0] & 0x0fU) << 12 | (c[1] & 0x3fU) << 6 | (c[2] & 0x3fU)) ? 3 : 0;
 }
 
 static struct str trim_start(struct str text)

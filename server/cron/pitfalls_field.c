@@ -58,7 +58,7 @@ static void warn_about_step(const struct pitfalls *pitfalls, enum field_id id, c
     if (item->step > 1 && first == last)
         pitfall(pitfalls, "%s %.*s: the step leads past the end at once, so only %d matches", field->name,
                 STR_ARG(shown), first);
-    else if (item->step > 1 && (item->star || item->single) && first + size - last < item->step)
+    else if ((item->star || item->single) && first + size - last < item->step)
         pitfall(pitfalls, "%s %.*s: counting starts again at %s, so the last step is shorter than the others",
                 field->name, STR_ARG(shown), restarts[id]);
 }
@@ -92,13 +92,16 @@ static void warn_about_field(const struct pitfalls *pitfalls, enum field_id id, 
         warn_about_item(pitfalls, id, &item);
         items++;
     }
+    bool redundant = items > 1 && (bits & CRON_STAR);
+    if (items > 0 && !empty && !redundant)
+        return;
     struct str shown = quote_short(pitfalls, text);
     if (items == 0)
         pitfall(pitfalls, "%s %.*s is a list without a value: it matches nothing", spec_fields[id].name,
                 STR_ARG(shown));
     else if (empty)
         pitfall(pitfalls, "%s %.*s: an empty list item is ignored", spec_fields[id].name, STR_ARG(shown));
-    if (items > 1 && (bits & CRON_STAR))
+    if (redundant)
         pitfall(pitfalls, "%s %.*s: \"*\" stands for every value, so the rest of the list has no effect",
                 spec_fields[id].name, STR_ARG(shown));
 }

@@ -15,9 +15,13 @@ static void say_run(struct buf *out, const struct cron_zone *zone, int64_t run, 
 {
     static const char *const weekdays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
     struct civil c = civil_from_unix(run + cron_zone_offset(zone, run));
-    if (dated)
-        buf_printf(out, "%s %04lld-%02d-%02d ", weekdays[c.weekday], (long long)c.year, c.month, c.day);
-    buf_printf(out, "%02d:%02d", c.hour, c.minute);
+    if (dated) {
+        buf_puts(out, weekdays[c.weekday]);
+        buf_putc(out, ' ');
+        words_date(out, &c);
+        buf_putc(out, ' ');
+    }
+    words_clock(out, c.hour, c.minute);
 }
 
 static void say_runs(struct buf *out, const struct cron_zone *zone, const int64_t *runs, size_t count, bool dated)

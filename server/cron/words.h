@@ -24,6 +24,8 @@ struct list_style {
 };
 bool words_list(struct buf *out, const struct set *set, const struct list_style *style);
 
+void words_clock(struct buf *out, int hour, int minute);     /* "09:00" */
+void words_date(struct buf *out, const struct civil *civil); /* "2026-11-21" */
 void words_number(struct buf *out, int value);
 void words_ordinal(struct buf *out, int value);       /* "13th" */
 void words_month(struct buf *out, int value);         /* "March" */

@@ -73,25 +73,38 @@ static void say_months(struct buf *out, const struct set *months, const char *be
     buf_printf(out, "%s%d months of the year", before, months->count);
 }
 
+/* Which of the day fields decide, by the rule of schedule_day_matches. */
+struct day_rule {
+    bool every_day, by_date, by_weekday;
+};
+
+static struct day_rule day_rule(const struct cron_schedule *schedule, const struct set *dates,
+                                const struct set *weekdays)
+{
+    if ((schedule->day_of_month | schedule->day_of_week) & CRON_STAR)
+        return (struct day_rule){dates->full && weekdays->full, !dates->full, !weekdays->full};
+    if (dates->full || weekdays->full)
+        return (struct day_rule){.every_day = true};
+    return (struct day_rule){false, dates->count > 0, weekdays->count > 0};
+}
+
 void words_days(struct buf *out, const struct cron_schedule *schedule, bool say_every_day, int pieces_max)
 {
     struct set dates = words_set(schedule->day_of_month, FIELD_DAY_OF_MONTH),
                months = words_set(schedule->month, FIELD_MONTH),
                weekdays = words_set(schedule->day_of_week, FIELD_DAY_OF_WEEK);
-    bool both = !((schedule->day_of_month | schedule->day_of_week) & CRON_STAR);
-    bool every_day = both ? dates.full || weekdays.full : dates.full && weekdays.full;
-    bool by_date = !every_day && (both ? dates.count > 0 : !dates.full);
-    bool by_weekday = !every_day && (both ? weekdays.count > 0 : !weekdays.full);
-    if (every_day && say_every_day)
+    struct day_rule rule = day_rule(schedule, &dates, &weekdays);
+    bool dates_only = rule.by_date && !rule.by_weekday;
+    if (rule.every_day && say_every_day)
         buf_puts(out, " every day");
-    if (by_date)
+    if (rule.by_date)
         say_dates(out, &dates, pieces_max);
-    if (by_date && by_weekday)
+    if (rule.by_date && rule.by_weekday)
         buf_puts(out, " or");
-    if (by_weekday)
-        say_weekdays(out, &weekdays, by_date, pieces_max);
+    if (rule.by_weekday)
+        say_weekdays(out, &weekdays, rule.by_date, pieces_max);
     if (!months.full)
-        say_months(out, &months, by_date && !by_weekday ? " of " : " in ", pieces_max);
-    else if (by_date && !by_weekday)
+        say_months(out, &months, dates_only ? " of " : " in ", pieces_max);
+    else if (dates_only)
         buf_puts(out, " of every month");
 }

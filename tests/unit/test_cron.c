@@ -157,7 +157,7 @@ static void leap_day_horizon(void)
     struct strlist warnings = {0};
     ARENA_SCOPED arena = arena_new(1 << 20);
     struct str spec = STR("0 0 29 2 *");
-    int64_t in_2094, in_2097, next;
+    int64_t in_2094 = 0, in_2097 = 0, next;
     CU_ASSERT_FATAL(parse(spec.ptr, &schedule));
     CU_ASSERT_FATAL(time_parse(STR("2094-01-01T00:00:00Z"), &in_2094) &&
                     time_parse(STR("2097-01-01T00:00:00Z"), &in_2097));
@@ -175,7 +175,7 @@ static void endless_search(void)
 {
     struct cron_schedule schedule;
     struct error error;
-    int64_t from, next;
+    int64_t from = 0, next;
     const struct cron_zone *apia = cron_zone_find(STR("Pacific/Apia"), &error);
     CU_ASSERT_FATAL(apia != NULL && time_parse(STR("2011-12-28T00:00:00Z"), &from));
     CU_ASSERT_FATAL(cron_parse(STR("0 0 30 12 *"), apia, &schedule, &error));

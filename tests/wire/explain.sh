@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# The explain verb as other programs and people call it: explain.sh BINARY
+set -u
+binary=${1:?usage: explain.sh BINARY}
+from=(--from 2026-11-21T03:14:00Z)
+failed=0
+unset "${!BACKSTOP_@}"
+
+# check BEHAVIOUR EXPECTED-EXIT EXPECTED-OUTPUT ACTUAL-EXIT ACTUAL-OUTPUT
+check() {
+  if [ "$2" = "$4" ] && [ "$3" = "$5" ]; then
+    echo "ok - $1"
+  else
+    echo "FAIL - $1"
+    printf '  expected exit %s:\n%s\n  got exit %s:\n%s\n' "$2" "$3" "$4" "$5"
+    failed=1
+  fi
+}
+explain() { out=$("$binary" explain "$@" 2>&1); code=$?; }
+
+explain -o json "${from[@]}" -n 2 '0 */6 * * *'
+check "a valid schedule in JSON" 0 '{"schedule":"0 */6 * * *","valid":true,"zone":"UTC","meaning":"every 6 hours","neverFires":false,"next":["2026-11-21T06:00:00Z","2026-11-21T12:00:00Z"],"warnings":[]}' "$code" "$out"
+
+explain -o json '0 9 * * 7'
+check "an invalid one, with the byte where the mistake stands" 1 '{"schedule":"0 9 * * 7","valid":false,"error":"day-of-week 7 is not accepted; for Sunday use 0 or sun","position":8}' "$code" "$out"
+
+explain -o json "${from[@]}" -n 1 --tz Europe/Berlin '0 6 * * *' 'TZ=Asia/Kathmandu 0 6 * * *'
+check "offsets: the controller's zone, and one that the schedule gives" 0 '{"schedule":"0 6 * * *","valid":true,"zone":"Europe/Berlin","meaning":"at 06:00 every day","neverFires":false,"next":["2026-11-21T06:00:00+01:00"],"warnings":[]}
+{"schedule":"TZ=Asia/Kathmandu 0 6 * * *","valid":true,"zone":"Asia/Kathmandu","meaning":"at 06:00 every day","neverFires":false,"next":["2026-11-22T06:00:00+05:45"],"warnings":[]}' "$code" "$out"
+
+explain -o json "${from[@]}" '0 0 30 2 *'
+check "one that never fires is valid, and says so" 0 '{"schedule":"0 0 30 2 *","valid":true,"zone":"UTC","meaning":"never","neverFires":true,"next":[],"warnings":["it never runs; kcm and Velero take that for \"due now\" and start one backup after another"]}' "$code" "$out"
+
+out=$(printf '@daily \n\n@weekly' | "$binary" explain -o json --now 2026-11-21T03:14:00Z -n 0 -f - 2>&1)
+check "lines are taken verbatim: white space counts, an empty line is a schedule" 1 '{"schedule":"@daily ","valid":false,"error":"white space after \"@daily\" is not accepted; remove it","position":0}
+{"schedule":"","valid":false,"error":"the schedule is empty; write five fields such as \"0 */6 * * *\", or a name such as \"@daily\"","position":0}
+{"schedule":"@weekly","valid":true,"zone":"UTC","meaning":"at 00:00 on Sundays","neverFires":false,"next":[],"warnings":[]}' $? "$out"
+
+out=$(printf '0 0 \0 * *\n\xff\n' | "$binary" explain -o json -f - 2>&1)
+check "bytes that are no text" 1 '{"schedule":"0 0 \u0000 * *","valid":false,"error":"day-of-month \"\\x00\" is not a number; allowed are 1 to 31","position":4}
+{"schedule":"\ufffd","valid":false,"error":"expected 5 fields (minute hour day-of-month month day-of-week), found 1; write \"*\" for the fields that do not matter","position":1}' $? "$out"
+
+explain "${from[@]}" -n 2 '0 9 13 * 5' '0 9 * * 7'
+check "text for people" 1 '0 9 13 * 5
+  meaning  at 09:00 on the 13th or on any Friday
+  zone     UTC, the controller'"'"'s
+  next     Fri 2026-11-27 09:00 +00:00   in 6d5h
+           Fri 2026-12-04 09:00 +00:00   in 13d5h
+  note     day-of-month and day-of-week are both set: it runs when either matches, not only when both do
+
+0 9 * * 7
+        ^
+  error    day-of-week 7 is not accepted; for Sunday use 0 or sun' "$code" "$out"
+
+explain -o json "${from[@]}" '@hourly'
+check "five runs when -n is not given" 0 5 "$code" "$(grep -o '2026-11-21T' <<<"$out" | wc -l)"
+
+explain -o yaml '@daily'
+check "an unknown output format" 2 'backstop explain: -o yaml: expected text or json' "$code" "$out"
+explain --tz Nowhere '@daily'
+check "an unknown zone" 2 'backstop explain: --tz Nowhere: unknown time zone Nowhere' "$code" "$out"
+explain -f /nonexistent/file
+check "a file that is not there" 2 'backstop explain: /nonexistent/file: No such file or directory' "$code" "$out"
+explain
+check "no schedule at all" 2 'backstop explain: give a schedule, such as "0 */6 * * *", or -f FILE; see: backstop explain --help' "$code" "$out"
+explain -f - '@daily'
+check "both schedules and a file" 2 'backstop explain: give schedules or -f FILE, not both' "$code" "$out"
+explain --from yesterday '@daily'
+check "a time that is none" 2 'backstop explain: --from yesterday: expected a time such as 2026-11-21T03:00:00Z' "$code" "$out"
+explain --help
+check "help" 0 1 "$code" "$(grep -c 'SCHEDULE... | -f FILE' <<<"$out")"
+
+exit $failed
