@@ -29,11 +29,11 @@ struct object_meta {
 };
 
 enum storage_class { /* where the bytes end up; decides whether they survive the cluster */
-    STORAGE_EXTERNAL,
-    STORAGE_IN_CLUSTER_S3,
-    STORAGE_PVC,
-    STORAGE_HOST_PATH,
-    STORAGE_NFS
+                     STORAGE_EXTERNAL,
+                     STORAGE_IN_CLUSTER_S3,
+                     STORAGE_PVC,
+                     STORAGE_HOST_PATH,
+                     STORAGE_NFS
 };
 
 struct storage_location {
@@ -56,10 +56,10 @@ struct backup_status {
 struct backup {
     struct object_meta meta;
     struct str storage_location;
-    struct str schedule;         /* label velero.io/schedule-name, or absent */
-    struct str region;           /* label k0rdent.mirantis.com/region, or absent */
-    bool management;             /* selectors or labels say it is k0rdent's */
-    struct strlist providers;    /* CAPI names from its selectors, sorted, without core ("cluster-api") */
+    struct str schedule;      /* label velero.io/schedule-name, or absent */
+    struct str region;        /* label k0rdent.mirantis.com/region, or absent */
+    bool management;          /* selectors or labels say it is k0rdent's */
+    struct strlist providers; /* CAPI names from its selectors, sorted, without core ("cluster-api") */
     struct backup_status status;
 };
 
@@ -71,8 +71,8 @@ struct region_status {
 struct management_backup {
     struct object_meta meta;
     struct str schedule, storage_location;
-    bool on_upgrade;             /* spec.performOnManagementUpgrade */
-    struct str release;          /* label k0rdent.mirantis.com/release-backup, or absent */
+    bool on_upgrade;    /* spec.performOnManagementUpgrade */
+    struct str release; /* label k0rdent.mirantis.com/release-backup, or absent */
     int64_t next_attempt, last_backup_time;
     struct str last_backup_name, error;
     struct backup_status last_backup;
@@ -97,7 +97,7 @@ struct velero_schedule {
     struct object_meta meta;
     struct str schedule, storage_location, phase;
     bool paused;
-    bool management;             /* its template selects k0rdent's objects */
+    bool management; /* its template selects k0rdent's objects */
 };
 
 struct config_map {
@@ -107,7 +107,7 @@ struct config_map {
 
 struct secret { /* existence and key names only, never a value */
     struct object_meta meta;
-    struct strlist keys;
+    struct strlist keys; /* empty when only its metadata was read, as from a cluster */
 };
 
 struct velero_deployment {
@@ -130,14 +130,15 @@ struct inventory {
     const struct config_map *const *config_maps;
     const struct secret *const *secrets;
     const struct velero_deployment *const *velero_deployments;
-    size_t count[FACT_COUNT]; /* of each array above, by fact */
+    size_t count[FACT_COUNT];      /* of each array above, by fact */
     struct inventory_index *index; /* private */
 };
 
 /* Look-ups cost the same with ten objects and with ten thousand; NULL when absent. */
 const struct management_backup *inventory_management_backup(const struct inventory *inventory, struct str name);
 const struct release *inventory_release(const struct inventory *inventory, struct str name);
-const struct storage_location *inventory_storage_location(const struct inventory *inventory, struct str ns, struct str name);
+const struct storage_location *inventory_storage_location(const struct inventory *inventory, struct str ns,
+                                                          struct str name);
 const struct backup *inventory_backup(const struct inventory *inventory, struct str ns, struct str name);
 const struct velero_schedule *inventory_schedule(const struct inventory *inventory, struct str ns, struct str name);
 const struct config_map *inventory_config_map(const struct inventory *inventory, struct str ns, struct str name);
@@ -151,7 +152,8 @@ const struct backup *inventory_newest_completed(const struct inventory *inventor
                                                 const struct backup **newest);
 /* The storage location Velero uses when none is named: the newest of the defaults;
  * `defaults` (may be NULL) gets how many there are. */
-const struct storage_location *inventory_default_location(const struct inventory *inventory, struct str ns, size_t *defaults);
+const struct storage_location *inventory_default_location(const struct inventory *inventory, struct str ns,
+                                                          size_t *defaults);
 enum storage_class storage_location_class(const struct storage_location *location);
 
 /* ---- filling ------------------------------------------------------------- */
@@ -166,6 +168,11 @@ void inventory_set_known(struct inventory_builder *builder, enum fact fact, bool
 /* Consumes the builder. NULL when out of memory. */
 struct inventory *inventory_finish(struct inventory_builder *builder) MUST_CHECK;
 void inventory_builder_free(struct inventory_builder *builder);
+/* The same facts without those that hide() says true of; they are shared, not copied.
+ * A snapshot of its own, held for the caller; NULL when out of memory. */
+typedef bool inventory_hide_fn(void *context, enum fact fact, const struct object_meta *meta);
+const struct inventory *inventory_without(const struct inventory *inventory, inventory_hide_fn *hide,
+                                          void *context) MUST_CHECK;
 
 /* ---- from files ---------------------------------------------------------- */
 
@@ -184,17 +191,84 @@ struct inventory_files_options {
 
 struct inventory_files;
 /* Fails only when a named path cannot be opened at all. */
-struct inventory_files *inventory_files_open(const struct inventory_files_options *options, struct error *error) MUST_CHECK;
+struct inventory_files *inventory_files_open(const struct inventory_files_options *options,
+                                             struct error *error) MUST_CHECK;
 /* The snapshot as of `now`, held for the caller; release with shared_release(&inventory->shared). */
 const struct inventory *inventory_files_get(struct inventory_files *files, int64_t now);
 /* Carries out an effect: keeps the object in memory beside the files. A name that
  * exists already is success (the gate races with itself and with kcm). */
-bool inventory_files_create(struct inventory_files *files, struct json_object *object, int64_t now, struct error *error) MUST_CHECK;
+bool inventory_files_create(struct inventory_files *files, struct json_object *object, int64_t now,
+                            struct error *error) MUST_CHECK;
 /* The same for an object that a user applied: it counts instead of one of its name. */
-bool inventory_files_replace(struct inventory_files *files, struct json_object *object, int64_t now, struct error *error) MUST_CHECK;
+bool inventory_files_replace(struct inventory_files *files, struct json_object *object, int64_t now,
+                             struct error *error) MUST_CHECK;
 size_t inventory_files_problems(const struct inventory_files *files); /* files that are bad right now */
 void inventory_files_close(struct inventory_files *files);
 /* An inventory that knows nothing. */
 const struct inventory *inventory_unknown(void);
+
+/* ---- where facts come from ------------------------------------------------ */
+
+/* What one review wants read for itself, because the cache may lag behind: what the
+ * same `kubectl apply` created a moment ago, and the gate's evidence. */
+struct facts_ref {
+    enum fact fact;
+    struct str ns, name; /* ns absent: the system namespace, or cluster-scoped */
+};
+struct facts_wanted {
+    bool upgrade; /* all ManagementBackups and Managements, and the Velero Backups of pre-upgrade ones */
+    struct facts_ref *refs;
+    size_t len, cap;
+};
+/* Asks for one object by name. On failure the arena is marked failed. */
+void facts_want(struct arena *arena, struct facts_wanted *wanted, enum fact fact, struct str ns, struct str name);
+
+/* One line of /readyz?verbose: `reason` is empty when there is nothing to say. */
+typedef void facts_report_fn(void *context, const char *name, bool synced, const char *reason);
+
+/* A source is one of the two below; all of it is safe from any thread. Snapshots
+ * are held for the caller and released with shared_release(&inventory->shared). */
+struct facts_source {
+    const struct facts_source_table *table;
+};
+struct facts_source_table {
+    bool waits; /* live and create may take seconds */
+    const struct inventory *(*get)(struct facts_source *self, int64_t now);
+    const struct inventory *(*live)(struct facts_source *self, const struct facts_wanted *wanted, int64_t now,
+                                    struct error *error);
+    bool (*create)(struct facts_source *self, struct json_object *object, int64_t now, struct error *error);
+    void (*report)(struct facts_source *self, facts_report_fn *report, void *context);
+    bool (*ready)(struct facts_source *self);
+    size_t (*problems)(struct facts_source *self);
+    void (*close)(struct facts_source *self);
+};
+/* The snapshot as of `now`; NULL when out of memory. */
+const struct inventory *facts_get(struct facts_source *source, int64_t now) MUST_CHECK;
+/* The same with what is wanted read anew. NULL with error->code 503 when it cannot
+ * be, in at most 7 seconds; the message names what was asked and who refused. */
+const struct inventory *facts_live(struct facts_source *source, const struct facts_wanted *wanted, int64_t now,
+                                   struct error *error) MUST_CHECK;
+/* Carries out an effect. A name that exists already is success. */
+bool facts_create(struct facts_source *source, struct json_object *object, int64_t now, struct error *error) MUST_CHECK;
+void facts_report(struct facts_source *source, facts_report_fn *report, void *context);
+/* Every list that decisions need has come once, or its CRD is not installed. */
+bool facts_ready(struct facts_source *source);
+size_t facts_problems(struct facts_source *source); /* files that are bad, kinds that cannot be read, right now */
+bool facts_wait(const struct facts_source *source); /* live and create may take seconds */
+void facts_close(struct facts_source *source);      /* NULL is fine */
+
+/* Facts from files, through inventory_files_*. */
+struct facts_source *facts_from_files(const struct inventory_files_options *options, struct error *error) MUST_CHECK;
+
+struct facts_cluster_options {
+    const char *kubeconfig, *context; /* as kube_options has them */
+    const char *user_agent;
+    struct str system_namespace;
+};
+/* Facts from the cluster: lists and watches every kind that a policy reads, kept up
+ * from then on. Fails only for a configuration that cannot be read: an API server
+ * that does not answer is waited for. */
+struct facts_source *facts_from_cluster(const struct facts_cluster_options *options, struct error *error) MUST_CHECK;
+const char *facts_cluster_server(const struct facts_source *source); /* https://10.0.0.1:443 */
 
 #endif

@@ -102,6 +102,7 @@ struct kube_reflector_options {
 struct kube_reflector;
 struct kube_reflector *kube_reflect(struct kube_client *client, const struct kube_reflector_options *options,
                                     struct error *error) MUST_CHECK;
-void kube_reflector_stop(struct kube_reflector *reflector); /* joins */
+void kube_reflector_cancel(struct kube_reflector *reflector); /* begins to stop; NULL is fine */
+void kube_reflector_stop(struct kube_reflector *reflector);   /* joins; NULL is fine */
 
 #endif

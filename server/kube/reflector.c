@@ -262,7 +262,7 @@ struct kube_reflector *kube_reflect(struct kube_client *client, const struct kub
     return r;
 }
 
-void kube_reflector_stop(struct kube_reflector *r)
+void kube_reflector_cancel(struct kube_reflector *r)
 {
     if (!r)
         return;
@@ -270,6 +270,13 @@ void kube_reflector_stop(struct kube_reflector *r)
     atomic_store(&r->stopping, true);
     pthread_cond_signal(&r->wake);
     pthread_mutex_unlock(&r->lock);
+}
+
+void kube_reflector_stop(struct kube_reflector *r)
+{
+    if (!r)
+        return;
+    kube_reflector_cancel(r);
     pthread_join(r->thread, NULL);
     pthread_cond_destroy(&r->wake);
     pthread_mutex_destroy(&r->lock);

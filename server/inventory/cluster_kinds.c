@@ -1,0 +1,71 @@
+#include "cluster.h"
+
+/* kcm serves v1beta1 today, older ones v1alpha1; objects of both read the same. */
+static const char *const k0rdent_versions[] = {"v1beta1", "v1alpha1", NULL};
+static const char *const velero_versions[] = {"v1", NULL};
+
+#define K0RDENT(plural_name)                                                                                           \
+    {                                                                                                                  \
+        .group = STR_INIT("k0rdent.mirantis.com"), .plural = STR_INIT(plural_name)                                     \
+    }
+#define VELERO(plural_name)                                                                                            \
+    {                                                                                                                  \
+        .group = STR_INIT("velero.io"), .plural = STR_INIT(plural_name), .namespaced = true                            \
+    }
+#define BUILT_IN(group_name, plural_name)                                                                              \
+    {                                                                                                                  \
+        .group = STR_INIT(group_name), .version = STR_INIT("v1"), .plural = STR_INIT(plural_name), .namespaced = true  \
+    }
+
+const struct cluster_kind cluster_kinds[FACT_COUNT] = {
+    [FACT_MANAGEMENT_BACKUPS] = {.kind = "ManagementBackup",
+                                 .api_version = "k0rdent.mirantis.com/v1beta1",
+                                 .resource = K0RDENT("managementbackups"),
+                                 .versions = k0rdent_versions,
+                                 .gate = true},
+    [FACT_MANAGEMENTS] = {.kind = "Management",
+                          .api_version = "k0rdent.mirantis.com/v1beta1",
+                          .resource = K0RDENT("managements"),
+                          .versions = k0rdent_versions,
+                          .gate = true},
+    [FACT_RELEASES] = {.kind = "Release",
+                       .api_version = "k0rdent.mirantis.com/v1beta1",
+                       .resource = K0RDENT("releases"),
+                       .versions = k0rdent_versions},
+    [FACT_STORAGE_LOCATIONS] = {.kind = "BackupStorageLocation",
+                                .api_version = "velero.io/v1",
+                                .resource = VELERO("backupstoragelocations"),
+                                .versions = velero_versions},
+    [FACT_BACKUPS] = {.kind = "Backup",
+                      .api_version = "velero.io/v1",
+                      .resource = VELERO("backups"),
+                      .versions = velero_versions,
+                      .gate = true},
+    [FACT_SCHEDULES] = {.kind = "Schedule",
+                        .api_version = "velero.io/v1",
+                        .resource = VELERO("schedules"),
+                        .versions = velero_versions},
+    [FACT_CONFIG_MAPS] = {.kind = "ConfigMap", .api_version = "v1", .resource = BUILT_IN("", "configmaps")},
+    [FACT_SECRETS] = {.kind = "Secret",
+                      .api_version = "v1",
+                      .resource = BUILT_IN("", "secrets"),
+                      .metadata_only = true},
+    /* kcm looks for a Deployment with this label in any namespace before it takes backups. */
+    [FACT_VELERO] = {.kind = "Deployment",
+                     .api_version = "apps/v1",
+                     .resource = BUILT_IN("apps", "deployments"),
+                     .label_selector = STR_INIT("component=velero"),
+                     .everywhere = true},
+};
+
+const struct cluster_kind *cluster_kind_of(struct json_object *object)
+{
+    struct str group, rest = json_get_str(object, "apiVersion"), kind = json_get_str(object, "kind");
+    str_cut(&rest, '/', &group);
+    if (!rest.ptr) /* the core group has a version only */
+        group = STR("");
+    for (size_t f = 0; f < FACT_COUNT; f++)
+        if (str_is(kind, cluster_kinds[f].kind) && str_eq(group, cluster_kinds[f].resource.group))
+            return &cluster_kinds[f];
+    return NULL;
+}

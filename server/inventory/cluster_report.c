@@ -1,0 +1,110 @@
+/* How each kind stands, for the log and for /readyz?verbose. */
+#include <stdio.h>
+
+#include "backstop/telemetry.h"
+#include "cluster.h"
+
+static void log_state(const struct feed *feed, enum kube_sync state, const char *reason)
+{
+    const struct cluster_kind *kind = &cluster_kinds[feed->fact];
+    struct str resource = kind->resource.plural;
+    if (state == KUBE_SYNCED)
+        log_line(LOG_INFO, "facts are up to date", LOG_TEXT("resource", resource),
+                 LOG_INTEGER("objects", (int64_t)feed->records.len));
+    else if (state == KUBE_MISSING)
+        log_line(LOG_WARN, "a kind is not installed; waiting for it", LOG_TEXT("resource", resource),
+                 LOG_TEXT("reason", str_from(reason)));
+    else if (state == KUBE_BROKEN)
+        log_line(LOG_WARN, feed->known ? "facts may be out of date" : "facts cannot be read",
+                 LOG_TEXT("resource", resource), LOG_TEXT("reason", str_from(reason)));
+}
+
+void cluster_state(struct feed *feed, enum kube_sync state, const char *reason)
+{
+    bool trying_again = state == KUBE_LISTING && (feed->state == KUBE_BROKEN || feed->state == KUBE_SYNCED);
+    feed->settled |= state == KUBE_SYNCED || state == KUBE_MISSING || state == KUBE_BROKEN;
+    if (trying_again)
+        return;
+    snprintf(feed->reason, sizeof feed->reason, "%s", reason);
+    if (state == feed->state)
+        return;
+    log_state(feed, state, reason);
+    feed->state = state;
+    feed->since = time_now();
+}
+
+/* ---- for people ------------------------------------------------------------ */
+
+static void say_one(const struct feed *feed, struct buf *out)
+{
+    char since[TIME_TEXT_SIZE];
+    time_format(feed->since, 0, since);
+    switch (feed->state) {
+    case KUBE_SYNCED:
+        buf_printf(out, "%zu object%s", feed->records.len, feed->records.len == 1 ? "" : "s");
+        return;
+    case KUBE_MISSING:
+        buf_printf(out, "waiting since %s: %s", since, feed->reason);
+        return;
+    case KUBE_BROKEN:
+        buf_printf(out, "%s since %s: %s", feed->known ? "as it was; not updated" : "cannot be read", since,
+                   feed->reason);
+        return;
+    case KUBE_CONNECTING:
+    case KUBE_LISTING:
+        buf_printf(out, "%s since %s", feed->state == KUBE_LISTING ? "listing" : "connecting", since);
+        return;
+    }
+}
+
+void cluster_report(struct facts_source *self, facts_report_fn *say, void *context)
+{
+    struct cluster *cluster = (struct cluster *)self;
+    BUF_SCOPED line;
+    BUF_SCOPED name;
+    buf_init(&line, 2048);
+    buf_init(&name, 256);
+    for (size_t f = 0; f < FACT_COUNT; f++) {
+        const struct kube_resource *resource = &cluster_kinds[f].resource;
+        buf_clear(&line);
+        buf_clear(&name);
+        pthread_mutex_lock(&cluster->lock);
+        bool good = cluster->feeds[f].state == KUBE_SYNCED;
+        say_one(&cluster->feeds[f], &line);
+        pthread_mutex_unlock(&cluster->lock);
+        buf_printf(&name, "%.*s%s%.*s", STR_ARG(resource->plural), resource->group.len ? "." : "",
+                   STR_ARG(resource->group));
+        say(context, name.data ? name.data : "", good, line.data ? line.data : "");
+    }
+}
+
+/* Once ready it stays so: facts that are a little old, and a gate that says it cannot
+ * read, serve better than no webhook at all. */
+static bool feed_ready(const struct feed *feed)
+{
+    if (feed->known || feed->state == KUBE_MISSING)
+        return true;
+    return feed->settled && !cluster_kinds[feed->fact].gate;
+}
+
+bool cluster_ready(struct facts_source *self)
+{
+    struct cluster *cluster = (struct cluster *)self;
+    bool ready = true;
+    pthread_mutex_lock(&cluster->lock);
+    for (size_t f = 0; f < FACT_COUNT; f++)
+        ready &= feed_ready(&cluster->feeds[f]);
+    pthread_mutex_unlock(&cluster->lock);
+    return ready;
+}
+
+size_t cluster_problems(struct facts_source *self)
+{
+    struct cluster *cluster = (struct cluster *)self;
+    size_t problems = 0;
+    pthread_mutex_lock(&cluster->lock);
+    for (size_t f = 0; f < FACT_COUNT; f++)
+        problems += cluster->feeds[f].state == KUBE_BROKEN;
+    pthread_mutex_unlock(&cluster->lock);
+    return problems;
+}
