@@ -9,7 +9,8 @@ struct http_request {
     struct str method, path, query, content_type;
     struct str body;     /* whole, or its first bytes when `oversized` */
     bool oversized;      /* the body is over the limit: answer 413 */
-    bool overloaded;     /* too many bodies in memory, this one was not kept: answer 429 */
+    bool overloaded;     /* too many bodies in memory or too many that wait: answer 429 */
+    bool may_wait;       /* the handler may block here; else it sets reply->later first */
     int64_t received_ns; /* monotonic, when the request's first line was read */
 };
 /* Filled by the handler. The body is taken over and freed by the server. */
@@ -19,6 +20,7 @@ struct http_reply {
     const char *allow;    /* the Allow header of a 405, or NULL */
     int64_t retry_after;  /* seconds; 0 = no header */
     bool close;           /* send Connection: close */
+    bool later;           /* this takes time: call the handler anew where it may wait; the rest is ignored */
     struct buf body;
 };
 /* Called from any of the server's threads. */
@@ -29,6 +31,7 @@ struct http_limits { /* 0 = the default in brackets */
     size_t header_bytes;      /* [32 KiB] memory of one connection's request head */
     unsigned connections;     /* [1024] */
     unsigned concurrent;      /* [256] requests with a body in memory; above it 429 at once */
+    unsigned waiting;         /* [64] requests that wait for a worker; above it 429 at once */
     size_t memory_bytes;      /* [64 MiB] of all bodies in memory together; above it 429 at once */
     unsigned request_seconds; /* [10] from a request's first byte to its last, however slowly they trickle */
     unsigned idle_seconds;    /* [120] between requests; over the API server's 90 */
@@ -39,6 +42,7 @@ struct http_config {
     struct str tls_cert, tls_key;  /* PEM; absent = plain HTTP, one request a connection */
     bool tls12;                    /* allow TLS 1.2 besides 1.3 */
     unsigned threads;              /* 0 = one per CPU, at most 4 */
+    unsigned workers;              /* threads on which handlers may wait; 0 = they may wait anywhere */
     struct http_limits limits;
     http_handler *handler;
     void *context;

@@ -46,6 +46,12 @@ struct connection {
     int64_t received_ns;
     struct body body;
 
+    const char *method; /* libmicrohttpd's, as long as the request */
+    struct MHD_Connection *mhd;
+    struct http_reply reply;  /* of a request that a worker answered */
+    bool answered;            /* reply is there; set before the connection is resumed */
+    struct connection *later; /* in the workers' queue */
+
     bool spoken;                 /* the client sent something that is no plain HTTP */
     size_t ahead_from, ahead_to; /* bytes read from the socket before GnuTLS asked for them */
     unsigned char ahead[AHEAD_SIZE];
@@ -68,6 +74,8 @@ struct http_server {
     struct connection *connections;
     bool stopping, sweeping;
     pthread_t sweeper;
+
+    struct workers *workers; /* NULL: none */
 };
 
 /* ---- listen.c ---- */
@@ -89,6 +97,15 @@ enum MHD_Result connections_admit(void *cls, const struct sockaddr *address, soc
 unsigned connections_busy(struct http_server *server); /* in handshake or in a request */
 void connection_enter(struct connection *connection, enum phase phase);
 
+/* ---- workers.c: threads for requests whose handler waits ---- */
+struct workers *workers_start(struct http_server *server, unsigned threads, struct error *error) MUST_CHECK;
+/* A place in the queue; false when it is full. Then suspend the connection and give it. */
+bool workers_reserve(struct workers *workers) MUST_CHECK;
+void workers_give(struct workers *workers, struct connection *connection);
+/* Refuses what is queued (as overload) and what comes, waits for what is under way. */
+void workers_stop(struct workers *workers); /* NULL is fine */
+void workers_free(struct workers *workers); /* once stopped; NULL is fine */
+
 /* ---- body.c ---- */
 bool body_begin(struct http_server *server, struct body *body, size_t expected, bool chunked);
 bool body_add(struct http_server *server, struct body *body, struct str part) MUST_CHECK;
@@ -98,6 +115,8 @@ void body_end(struct http_server *server, struct body *body);
 void *request_line(void *cls, const char *uri, struct MHD_Connection *mhd);
 enum MHD_Result request_part(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
                              const char *version, const char *data, size_t *size, void **slot);
+/* Runs the handler for a connection's request, whole as it is. */
+void request_handle(struct connection *connection, bool may_wait, bool overloaded, struct http_reply *reply);
 void request_done(void *cls, struct MHD_Connection *mhd, void **slot, enum MHD_RequestTerminationCode why);
 
 #endif

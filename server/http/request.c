@@ -14,6 +14,7 @@ void *request_line(void *cls, const char *uri, struct MHD_Connection *mhd)
     if (!connection)
         return NULL;
     connection->begun = false;
+    connection->answered = false;
     connection->uri_len = strnlen(uri, sizeof connection->uri);
     memcpy(connection->uri, uri, connection->uri_len);
     connection->received_ns = time_monotonic_ns();
@@ -73,30 +74,58 @@ static enum MHD_Result send_reply(struct connection *connection, struct MHD_Conn
     return result;
 }
 
-static enum MHD_Result answer(struct connection *connection, struct MHD_Connection *mhd, const char *method, bool close)
+void request_handle(struct connection *connection, bool may_wait, bool overloaded, struct http_reply *reply)
 {
     struct str path = {connection->uri, connection->uri_len}, query = path, head;
     str_cut(&query, '?', &head);
     path.len = head.len;
     const struct body *body = &connection->body;
-    struct http_request request = {.method = str_from(method),
+    struct http_request request = {.method = str_from(connection->method),
                                    .path = path,
                                    .query = query,
-                                   .content_type = header(mhd, "Content-Type"),
+                                   .content_type = header(connection->mhd, "Content-Type"),
                                    .body = {body->data, body->len},
                                    .oversized = body->oversized,
-                                   .overloaded = body->overloaded,
+                                   .overloaded = body->overloaded || overloaded,
+                                   .may_wait = may_wait,
                                    .received_ns = connection->received_ns};
-    struct http_reply reply = {.status = MHD_HTTP_INTERNAL_SERVER_ERROR, .close = close};
-    buf_init(&reply.body, SIZE_MAX / 2);
-    connection->server->handler(connection->server->context, &request, &reply);
-    return send_reply(connection, mhd, &reply);
+    *reply = (struct http_reply){.status = MHD_HTTP_INTERNAL_SERVER_ERROR};
+    buf_init(&reply->body, SIZE_MAX / 2);
+    connection->server->handler(connection->server->context, &request, reply);
+}
+
+/* To a worker; the connection rests until it is done. */
+static bool hand_over(struct connection *connection)
+{
+    struct workers *workers = connection->server->workers;
+    if (!workers || !workers_reserve(workers))
+        return false;
+    MHD_suspend_connection(connection->mhd);
+    workers_give(workers, connection);
+    return true;
+}
+
+static enum MHD_Result answer(struct connection *connection, bool close)
+{
+    struct http_reply reply;
+    request_handle(connection, !connection->server->workers, false, &reply);
+    if (reply.later) {
+        buf_dispose(&reply.body);
+        if (hand_over(connection))
+            return MHD_YES;
+        request_handle(connection, false, true, &reply);
+        reply.later = false;
+    }
+    reply.close |= close;
+    return send_reply(connection, connection->mhd, &reply);
 }
 
 /* The head is complete: decide how the body will be read. */
 static enum MHD_Result begin(struct connection *connection, struct MHD_Connection *mhd, const char *method)
 {
     connection->begun = true;
+    connection->mhd = mhd;
+    connection->method = method;
     struct str length_text = header(mhd, "Content-Length");
     bool chunked = header(mhd, "Transfer-Encoding").len > 0;
     int64_t length = 0;
@@ -104,7 +133,7 @@ static enum MHD_Result begin(struct connection *connection, struct MHD_Connectio
         length = INT64_MAX; /* libmicrohttpd refuses what is no number; what is left is too large */
     if (body_begin(connection->server, &connection->body, (size_t)length, chunked))
         return MHD_YES;
-    return answer(connection, mhd, method, true);
+    return answer(connection, true);
 }
 
 enum MHD_Result request_part(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
@@ -123,7 +152,11 @@ enum MHD_Result request_part(void *cls, struct MHD_Connection *mhd, const char *
         *size = 0;
         return fine ? MHD_YES : MHD_NO;
     }
-    return answer(connection, mhd, method, false);
+    if (connection->answered) { /* by a worker; resumed */
+        connection->answered = false;
+        return send_reply(connection, mhd, &connection->reply);
+    }
+    return answer(connection, false);
 }
 
 void request_done(void *cls, struct MHD_Connection *mhd, void **slot, enum MHD_RequestTerminationCode why)
@@ -134,6 +167,9 @@ void request_done(void *cls, struct MHD_Connection *mhd, void **slot, enum MHD_R
     *slot = NULL;
     if (!connection)
         return;
+    if (connection->answered) /* cut before the answer could be taken */
+        buf_dispose(&connection->reply.body);
+    connection->answered = false;
     body_end(cls, &connection->body);
     connection_enter(connection, PHASE_IDLE);
 }

@@ -18,6 +18,7 @@ static void set_limits(struct http_server *server, const struct http_limits *wan
     limits.header_bytes = limits.header_bytes ? limits.header_bytes : 32 * 1024;
     limits.connections = limits.connections ? limits.connections : 1024;
     limits.concurrent = limits.concurrent ? limits.concurrent : 256;
+    limits.waiting = limits.waiting ? limits.waiting : 64;
     limits.memory_bytes = limits.memory_bytes ? limits.memory_bytes : (size_t)64 * MIB;
     limits.request_seconds = limits.request_seconds ? limits.request_seconds : 10;
     limits.idle_seconds = limits.idle_seconds ? limits.idle_seconds : 120;
@@ -56,7 +57,8 @@ static char *text_copy(struct str text)
 static bool start_daemon(struct http_server *server, const struct http_config *config, struct error *error)
 {
     char *certificate = text_copy(config->tls_cert), *key = text_copy(config->tls_key);
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG | (server->tls ? MHD_USE_TLS : 0u);
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG |
+                     (server->tls ? MHD_USE_TLS : 0u) | (server->workers ? MHD_ALLOW_SUSPEND_RESUME : 0u);
     struct MHD_OptionItem tls[] = {
         {MHD_OPTION_HTTPS_MEM_CERT, 0, certificate}, {MHD_OPTION_HTTPS_MEM_KEY, 0, key}, {MHD_OPTION_END, 0, NULL}};
     struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
@@ -86,6 +88,8 @@ static bool start_daemon(struct http_server *server, const struct http_config *c
 static void destroy(struct http_server *server)
 {
     connections_stop(server);
+    workers_stop(server->workers);
+    workers_free(server->workers);
     if (server->listener >= 0)
         close(server->listener);
     pthread_cond_destroy(&server->wake);
@@ -113,6 +117,11 @@ static struct http_server *create(const struct http_config *config)
     return server;
 }
 
+static bool start_workers(struct http_server *server, const struct http_config *config, struct error *error)
+{
+    return !config->workers || (server->workers = workers_start(server, config->workers, error));
+}
+
 struct http_server *http_start(const struct http_config *config, struct error *error)
 {
     struct http_server *server = create(config);
@@ -122,7 +131,8 @@ struct http_server *http_start(const struct http_config *config, struct error *e
     }
     bool fine = (!server->tls || tls_check(config->tls_cert, config->tls_key, error)) &&
                 (server->listener = listen_open(config->listen, &server->port, error)) >= 0 &&
-                connections_start(server, error) && start_daemon(server, config, error);
+                connections_start(server, error) && start_workers(server, config, error) &&
+                start_daemon(server, config, error);
     if (fine)
         return server;
     destroy(server);
@@ -156,6 +166,8 @@ void http_stop(struct http_server *server, unsigned grace_ms)
     server->listener = -1;
     for (unsigned waited = 0; waited < grace_ms && connections_busy(server); waited += POLL_MS)
         sleep_ms(POLL_MS);
+    /* libmicrohttpd does not stop while a connection is suspended. */
+    workers_stop(server->workers);
     MHD_stop_daemon(server->daemon);
     destroy(server);
 }

@@ -1,0 +1,125 @@
+/* A handler that waits for somebody else must not hold up the threads that read and
+ * write all connections: its connection is suspended and a worker runs it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "backstop/telemetry.h"
+#include "http.h"
+
+enum { WORKERS_MAX = 64 };
+
+struct workers {
+    struct http_server *server;
+    pthread_mutex_t lock; /* everything below */
+    pthread_cond_t wake;
+    struct connection *first, **last;
+    unsigned queued; /* reserved ones included */
+    bool stopping;
+    unsigned count;
+    pthread_t threads[WORKERS_MAX];
+};
+
+/* The lock is held. */
+static struct connection *next(struct workers *workers)
+{
+    struct connection *connection = workers->first;
+    if (!connection)
+        return NULL;
+    workers->first = connection->later;
+    if (!workers->first)
+        workers->last = &workers->first;
+    workers->queued--;
+    return connection;
+}
+
+static void *work(void *context)
+{
+    struct workers *workers = context;
+    pthread_mutex_lock(&workers->lock);
+    for (;;) {
+        struct connection *connection = next(workers);
+        bool refuse = workers->stopping;
+        if (refuse && !connection && !workers->queued)
+            break;
+        if (!connection) {
+            pthread_cond_wait(&workers->wake, &workers->lock);
+            continue;
+        }
+        pthread_mutex_unlock(&workers->lock);
+        request_handle(connection, !refuse, refuse, &connection->reply);
+        connection->answered = true;
+        MHD_resume_connection(connection->mhd);
+        pthread_mutex_lock(&workers->lock);
+    }
+    pthread_mutex_unlock(&workers->lock);
+    return NULL;
+}
+
+/* A worker that stops waits for what is reserved: it comes at once. */
+bool workers_reserve(struct workers *workers)
+{
+    pthread_mutex_lock(&workers->lock);
+    bool room = !workers->stopping && workers->queued < workers->server->limits.waiting;
+    workers->queued += room;
+    pthread_mutex_unlock(&workers->lock);
+    if (!room)
+        metric_add(METRIC_HTTP_REFUSED, 1, "overload");
+    return room;
+}
+
+void workers_give(struct workers *workers, struct connection *connection)
+{
+    connection->later = NULL;
+    pthread_mutex_lock(&workers->lock);
+    *workers->last = connection;
+    workers->last = &connection->later;
+    pthread_cond_signal(&workers->wake);
+    pthread_mutex_unlock(&workers->lock);
+}
+
+struct workers *workers_start(struct http_server *server, unsigned threads, struct error *error)
+{
+    struct workers *workers = calloc(1, sizeof *workers);
+    if (!workers) {
+        error_set(error, 0, "out of memory");
+        return NULL;
+    }
+    workers->server = server;
+    workers->last = &workers->first;
+    pthread_mutex_init(&workers->lock, NULL);
+    pthread_cond_init(&workers->wake, NULL);
+    for (; workers->count < threads && workers->count < WORKERS_MAX; workers->count++) {
+        int failed = pthread_create(&workers->threads[workers->count], NULL, work, workers);
+        if (failed) {
+            char reason[128];
+            error_set(error, 0, "cannot start a thread: %s", strerror_r(failed, reason, sizeof reason));
+            workers_stop(workers);
+            workers_free(workers);
+            return NULL;
+        }
+        pthread_setname_np(workers->threads[workers->count], "http-worker");
+    }
+    return workers;
+}
+
+void workers_stop(struct workers *workers)
+{
+    if (!workers)
+        return;
+    pthread_mutex_lock(&workers->lock);
+    workers->stopping = true;
+    pthread_cond_broadcast(&workers->wake);
+    pthread_mutex_unlock(&workers->lock);
+    for (unsigned i = 0; i < workers->count; i++)
+        pthread_join(workers->threads[i], NULL);
+    workers->count = 0;
+}
+
+void workers_free(struct workers *workers)
+{
+    if (!workers)
+        return;
+    pthread_cond_destroy(&workers->wake);
+    pthread_mutex_destroy(&workers->lock);
+    free(workers);
+}
