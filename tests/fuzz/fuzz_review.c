@@ -5,6 +5,7 @@
 
 #include "backstop/admission.h"
 #include "fuzz.h"
+#include "mutate_json.h"
 #include "world.h"
 
 enum { ARENA = 64 * 1024 * 1024, ANSWER_MAX = 64 * 1024 * 1024, WARNING_MAX = 256 };
