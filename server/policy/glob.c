@@ -4,6 +4,18 @@
 
 enum { TEXT_MAX = 512, PATTERN_MAX = 253, ALTERNATIVES_MAX = 64 };
 
+/* The end of "[a-z]", whose "a" stands at i, or 0 with the problem. */
+static size_t range_end(struct str pattern, size_t i, const char **problem)
+{
+    if (i + 3 >= pattern.len || pattern.ptr[i + 2] == ']')
+        *problem = "a range in [] has no end";
+    else if (pattern.ptr[i + 3] != ']')
+        *problem = "[] holds either one range or a list of characters, not both";
+    else if ((unsigned char)pattern.ptr[i + 2] < (unsigned char)pattern.ptr[i])
+        *problem = "a range in [] ends before it begins";
+    return *problem ? 0 : i + 4;
+}
+
 /* The end of the class that opens at `at` (just after its "]"), or 0 with the
  * problem: gobwas takes one range "[a-z]" or a list "[abc]", never both. */
 static size_t class_end(struct str pattern, size_t at, const char **problem)
@@ -11,21 +23,8 @@ static size_t class_end(struct str pattern, size_t at, const char **problem)
     size_t i = at + 1;
     if (i < pattern.len && pattern.ptr[i] == '!')
         i++;
-    if (i + 1 < pattern.len && pattern.ptr[i] != ']' && pattern.ptr[i] != '\\' && pattern.ptr[i + 1] == '-') {
-        if (i + 3 >= pattern.len || pattern.ptr[i + 2] == ']') {
-            *problem = "a range in [] has no end";
-            return 0;
-        }
-        if (pattern.ptr[i + 3] != ']') {
-            *problem = "[] holds either one range or a list of characters, not both";
-            return 0;
-        }
-        if ((unsigned char)pattern.ptr[i + 2] < (unsigned char)pattern.ptr[i]) {
-            *problem = "a range in [] ends before it begins";
-            return 0;
-        }
-        return i + 4;
-    }
+    if (i + 1 < pattern.len && pattern.ptr[i] != ']' && pattern.ptr[i] != '\\' && pattern.ptr[i + 1] == '-')
+        return range_end(pattern, i, problem);
     size_t first = i;
     while (i < pattern.len && pattern.ptr[i] != ']')
         i += pattern.ptr[i] == '\\' ? 2 : 1;
@@ -60,8 +59,16 @@ const char *glob_problem(struct str pattern)
 bool glob_has_wildcard(struct str pattern)
 {
     for (size_t i = 0; i < pattern.len; i++)
-        if (memchr("*?[{\\", pattern.ptr[i], 5))
+        switch (pattern.ptr[i]) {
+        case '*':
+        case '?':
+        case '[':
+        case '{':
+        case '\\':
             return true;
+        default:
+            break;
+        }
     return false;
 }
 

@@ -113,7 +113,7 @@ static void check_selector(struct modifier *modifier, struct str where, struct j
     static const char *const expression_keys[] = {"key", "operator", "values"};
     struct arena *arena = modifier->arena;
     struct json_object *selector = modifier_get(conditions, "labelSelector"), *expressions;
-    struct str at = arena_printf(arena, "%.*s.labelSelector", STR_ARG(where)), below, why;
+    struct str at = arena_printf(arena, "%.*s.labelSelector", STR_ARG(where)), below = {NULL, 0}, why = {NULL, 0};
     if (!selector || !modifier_keys(modifier, at, selector, keys, LENGTH_OF(keys)))
         return;
     size_t count = modifier_list(modifier, at, selector, "matchExpressions", &expressions);

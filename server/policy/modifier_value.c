@@ -62,6 +62,12 @@ static struct str without_underscores(struct arena *arena, struct str text)
     return plain;
 }
 
+static bool is_special_float(struct str body, bool sign)
+{
+    return str_eq_nocase(body, STR("inf")) || str_eq_nocase(body, STR("infinity")) ||
+           (!sign && str_eq_nocase(body, STR("nan")));
+}
+
 /* strconv.ParseFloat(text, 64) without an error: the syntax, and within range. */
 static bool go_parses_as_float(struct arena *arena, struct str text)
 {
@@ -70,8 +76,7 @@ static bool go_parses_as_float(struct arena *arena, struct str text)
     if (sign)
         body = str_slice(text, 1, text.len);
     body = without_underscores(arena, body);
-    if (str_eq_nocase(body, STR("inf")) || str_eq_nocase(body, STR("infinity")) ||
-        (!sign && str_eq_nocase(body, STR("nan"))))
+    if (is_special_float(body, sign))
         return true;
     bool hex = at(body, 0) == '0' && (at(body, 1) | 0x20) == 'x';
     size_t i = hex ? 2 : 0;

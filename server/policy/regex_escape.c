@@ -72,6 +72,23 @@ static bool take_hex(struct regex *r, uint32_t *rune)
     return count == 2 || regex_fail(r, bad);
 }
 
+static bool is_octal(char c)
+{
+    return c >= '0' && c <= '7';
+}
+
+/* \0, \07 and \123: at most three digits. The first is taken; a single one other than
+ * 0 would be a backreference. */
+static bool take_octal(struct regex *r, char first, uint32_t *rune)
+{
+    if (first != '0' && !(is_octal(first) && is_octal(regex_peek(r, 0))))
+        return false;
+    *rune = (uint32_t)(first - '0');
+    for (int i = 1; i < 3 && is_octal(regex_peek(r, 0)); i++, r->at++)
+        *rune = *rune * 8 + (uint32_t)(regex_peek(r, 0) - '0');
+    return true;
+}
+
 /* What follows a backslash and stands for one character. */
 static bool take_escape(struct regex *r, uint32_t *rune)
 {
@@ -82,12 +99,8 @@ static bool take_escape(struct regex *r, uint32_t *rune)
     if ((unsigned char)c >= 0x80)
         return regex_fail(r, "a character outside ASCII cannot be escaped");
     r->at++;
-    if (c == '0' || (c >= '1' && c <= '7' && regex_peek(r, 0) >= '0' && regex_peek(r, 0) <= '7')) {
-        *rune = (uint32_t)(c - '0');
-        for (int i = 1; i < 3 && regex_peek(r, 0) >= '0' && regex_peek(r, 0) <= '7'; i++, r->at++)
-            *rune = *rune * 8 + (uint32_t)(regex_peek(r, 0) - '0');
+    if (take_octal(r, c, rune))
         return true;
-    }
     if (is_digit(c))
         return regex_fail(r, "backreferences such as \\1 are not supported");
     if (c == 'x')

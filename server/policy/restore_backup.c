@@ -146,8 +146,11 @@ static struct str progress_of(const struct restore_view *view, const struct back
 static void check_phase(const struct restore_view *view, const char *field)
 {
     const struct backup *backup = view->backup;
-    struct str phase = backup->status.phase, name = quoted(view, backup->meta.name);
+    struct str phase = backup->status.phase;
     size_t p = 0;
+    if (str_is(phase, "Completed") && !backup->meta.deleting)
+        return;
+    struct str name = quoted(view, backup->meta.name);
     while (p < LENGTH_OF(phases) && !str_is(phase, phases[p].name))
         p++;
     if (p == LENGTH_OF(phases)) {
@@ -185,9 +188,9 @@ static void check_expiry(const struct restore_view *view)
 {
     char when[TIME_TEXT_SIZE];
     int64_t expires = view->backup->status.expires, now = view->request->now;
-    struct str name = quoted(view, view->backup->meta.name);
     if (expires == 0 || expires > now + EXPIRY_NOTICE)
         return;
+    struct str name = quoted(view, view->backup->meta.name);
     time_format(expires, 0, when);
     if (expires <= now)
         decision_warn(view->decision,
@@ -200,11 +203,13 @@ static void check_expiry(const struct restore_view *view)
 /* Velero fails a Restore for good when the location is not Available as it begins. */
 static void check_location(const struct restore_view *view, const char *field)
 {
-    struct str name = view->backup->storage_location, quoted_name = quoted(view, name);
-    struct str backup_name = quoted(view, view->backup->meta.name);
+    struct str name = view->backup->storage_location;
     if (name.len == 0 || !view->inventory->known[FACT_STORAGE_LOCATIONS])
         return;
     const struct storage_location *location = inventory_storage_location(view->inventory, view->ns, name);
+    if (location && str_is(location->phase, "Available"))
+        return;
+    struct str quoted_name = quoted(view, name), backup_name = quoted(view, view->backup->meta.name);
     if (!location) {
         decision_invalid(view->decision, field,
                          "Invalid value: %.*s: its BackupStorageLocation %.*s does not exist in %.*s; create it first "
@@ -215,7 +220,7 @@ static void check_location(const struct restore_view *view, const char *field)
             view->decision,
             "BackupStorageLocation %.*s has not been validated yet: the restore fails unless it becomes Available",
             STR_ARG(quoted_name));
-    } else if (!str_is(location->phase, "Available")) {
+    } else {
         struct str why = location->message.len
                              ? arena_printf(view->arena, " (%.*s)", STR_ARG(quoted(view, location->message)))
                              : STR("");

@@ -8,12 +8,12 @@ void restore_check_duration(const struct restore_view *view, struct str field, s
     struct error error = {0};
     int64_t nanoseconds = 0;
     struct arena *arena = view->arena;
+    if (!value)
+        return;
     struct str text = json_str(value), name = arena_copy(arena, field), quoted = arena_quote(arena, text);
     struct str number = str_slice(text, 0, text.len ? text.len - 1 : 0);
     int64_t count = 0;
     const char *path = name.ptr ? name.ptr : "spec";
-    if (!value)
-        return;
     if (!json_object_is_type(value, json_type_string)) {
         decision_invalid(view->decision, path, "Invalid value: must be a duration in quotes, such as \"4h\"");
         return;
@@ -114,7 +114,7 @@ static void check_hook(const struct restore_view *view, struct str at, struct js
 static void check_resource(const struct restore_view *view, struct str at, struct json_object *resource)
 {
     struct arena *arena = view->arena;
-    struct str where, why;
+    struct str where = {NULL, 0}, why = {NULL, 0};
     struct json_object *hooks = json_get(resource, "postHooks");
     if (selector_problem(arena, json_get(resource, "labelSelector"), &where, &why)) {
         struct str field = arena_printf(arena, "%.*s.labelSelector%.*s", STR_ARG(at), STR_ARG(where));

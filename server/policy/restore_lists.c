@@ -109,25 +109,26 @@ static void check_patterns(const struct restore_view *view, const char *field, c
                            bool namespaces)
 {
     for (size_t i = 0; i < list->len && !restore_said_enough(view); i++) {
-        struct str item = list->items[i], quoted = arena_quote(view->arena, item);
-        const char *problem = glob_problem(item);
+        struct str item = list->items[i];
+        bool pattern = glob_has_wildcard(item);
+        const char *problem = pattern ? glob_problem(item) : NULL;
         if (problem)
             decision_invalid(view->decision, field,
-                             "Invalid value: %.*s: as a pattern, %s; Velero then matches nothing", STR_ARG(quoted),
-                             problem);
+                             "Invalid value: %.*s: as a pattern, %s; Velero then matches nothing",
+                             STR_ARG(arena_quote(view->arena, item)), problem);
         else if (item.len == 0)
             decision_warn(view->decision, "%s has an empty item, which matches nothing", field);
-        else if (namespaces && !glob_has_wildcard(item) && !is_namespace_name(item))
+        else if (namespaces && !pattern && !is_namespace_name(item))
             decision_invalid(
                 view->decision, field,
                 "Invalid value: %.*s: no namespace can have this name: lower-case letters, digits and inner "
                 "dashes, at most 63",
-                STR_ARG(quoted));
+                STR_ARG(arena_quote(view->arena, item)));
         else if (!namespaces && str_contains(item, STR("/")))
             decision_invalid(view->decision, field,
                              "Invalid value: %.*s: write plural.group without a version, such as "
                              "managements.k0rdent.mirantis.com",
-                             STR_ARG(quoted));
+                             STR_ARG(arena_quote(view->arena, item)));
     }
 }
 

@@ -71,27 +71,32 @@ static void consider(struct restore_view *view, struct exclusions *exclusions, s
 /* "LEAD: a, b, c" in as many warnings as it takes, each short enough to be shown whole. */
 static void warn_list(const struct restore_view *view, struct str lead, const struct strlist *list)
 {
-    struct str line = {NULL, 0};
+    BUF_SCOPED line;
+    buf_init(&line, 4096);
     for (size_t i = 0; i < list->len; i++) {
-        struct str item = list->items[i];
-        if (line.len && line.len + item.len + 2 > WARNING_ROOM) {
-            decision_warn(view->decision, "%.*s", STR_ARG(line));
-            line.len = 0;
+        if (line.len && line.len + list->items[i].len + 2 > WARNING_ROOM) {
+            decision_warn(view->decision, "%.*s", STR_ARG(buf_str(&line)));
+            buf_clear(&line);
         }
-        line = arena_printf(view->arena, "%.*s%s%.*s", STR_ARG(line.len ? line : lead), line.len ? ", " : ": ",
-                            STR_ARG(item));
+        bool first = line.len == 0;
+        if (first)
+            buf_add(&line, lead);
+        buf_puts(&line, first ? ": " : ", ");
+        buf_add(&line, list->items[i]);
     }
     if (line.len)
-        decision_warn(view->decision, "%.*s", STR_ARG(line));
+        decision_warn(view->decision, "%.*s", STR_ARG(buf_str(&line)));
 }
 
 static void tell(const struct restore_view *view, const struct exclusions *exclusions, const char *verb)
 {
-    warn_list(view, arena_printf(view->arena, "%s for %.*s", verb, STR_ARG(exclusions->why)), &exclusions->added);
-    warn_list(view,
-              arena_printf(view->arena, "included by name, so not excluded although %.*s cannot restore it",
-                           STR_ARG(exclusions->why)),
-              &exclusions->included_by_user);
+    if (exclusions->added.len)
+        warn_list(view, arena_printf(view->arena, "%s for %.*s", verb, STR_ARG(exclusions->why)), &exclusions->added);
+    if (exclusions->included_by_user.len)
+        warn_list(view,
+                  arena_printf(view->arena, "included by name, so not excluded although %.*s cannot restore it",
+                               STR_ARG(exclusions->why)),
+                  &exclusions->included_by_user);
 }
 
 /* Works out what is missing from the exclusions, tells it, and adds it to the view. */
@@ -172,9 +177,21 @@ static bool opts_out(const struct restore_view *view)
     return true;
 }
 
+static void audit_exclusions(const struct restore_view *view, size_t had)
+{
+    BUF_SCOPED names;
+    buf_init(&names, 4096);
+    for (size_t i = had; i < view->excluded.len; i++) {
+        if (i > had)
+            buf_putc(&names, ',');
+        buf_add(&names, view->excluded.items[i]);
+    }
+    if (names.len)
+        decision_audit(view->decision, "excluded-resources", "%.*s", STR_ARG(buf_str(&names)));
+}
+
 void restore_mutate(struct restore_view *view)
 {
-    struct str missing = {NULL, 0};
     struct json_object *list = json_get(view->spec, "excludedResources");
     if (!view->management || opts_out(view))
         return;
@@ -183,11 +200,7 @@ void restore_mutate(struct restore_view *view)
         complete_exclusions(view, "excluded");
         patch_exclusions(view, had);
     }
-    for (size_t i = had; i < view->excluded.len; i++)
-        missing = arena_printf(view->arena, "%.*s%s%.*s", STR_ARG(missing), i > had ? "," : "",
-                               STR_ARG(view->excluded.items[i]));
-    if (missing.len)
-        decision_audit(view->decision, "excluded-resources", "%.*s", STR_ARG(missing));
+    audit_exclusions(view, had);
     mutate_policy(view);
 }
 

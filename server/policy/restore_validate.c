@@ -5,7 +5,7 @@
 
 static void check_selector(const struct restore_view *view, struct str at, struct json_object *selector)
 {
-    struct str where, why;
+    struct str where = {NULL, 0}, why = {NULL, 0};
     if (!selector_problem(view->arena, selector, &where, &why))
         return;
     struct str field = arena_printf(view->arena, "%.*s%.*s", STR_ARG(at), STR_ARG(where));

@@ -1,7 +1,5 @@
 #include "selector.h"
 
-#include <string.h>
-
 static bool is_alphanumeric(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -13,7 +11,7 @@ static bool is_label_text(struct str text)
     if (text.len == 0 || text.len > 63 || !is_alphanumeric(text.ptr[0]) || !is_alphanumeric(text.ptr[text.len - 1]))
         return false;
     for (size_t i = 0; i < text.len; i++)
-        if (!is_alphanumeric(text.ptr[i]) && !memchr("-_.", text.ptr[i], 3))
+        if (!is_alphanumeric(text.ptr[i]) && text.ptr[i] != '-' && text.ptr[i] != '_' && text.ptr[i] != '.')
             return false;
     return true;
 }
