@@ -12,6 +12,7 @@ struct rule {
     bool mutating, has_effects; /* has_effects: sideEffects is NoneOnDryRun, else None */
     const char *path;           /* /validate-k0rdent-mirantis-com-v1beta1-managementbackup */
     policy_fn *policy;
+    wants_fn *wants;            /* NULL: any snapshot is fresh enough */
     const char *failure_policy; /* Fail or Ignore, the shipped default */
     const char *documentation;  /* one line */
 };
@@ -40,6 +41,9 @@ bool admission_read(struct arena *arena, struct str body, int64_t now, struct re
  * service accounts get warnings instead of denials. */
 void admission_decide(struct review *review, const struct rule *rule, const struct inventory *inventory,
                       const struct settings *settings);
+/* What must be read anew before admission_decide; false when nothing. */
+bool admission_wants(const struct review *review, const struct rule *rule, const struct inventory *inventory,
+                     const struct settings *settings, struct facts_wanted *wanted);
 /* Turns a failure to read or to decide into the review's own denial. */
 void admission_fail(struct review *review, const struct error *error);
 /* The AdmissionReview to send back: uid, allowed, status, warnings (each cut to

@@ -141,6 +141,7 @@ struct upgrade_source {
     const struct management_backup *evidence; /* the pre-upgrade ManagementBackup; NULL when there is none */
     const char *state;                        /* of the evidence: completed, running, failed, too old, none, ... */
     enum upgrade_step step;
+    bool no_storage;                    /* it waits or refuses because of its storage location */
     struct str name;                    /* of the evidence, or of what would be started */
     struct str velero, region;          /* the Velero Backup that decided, and its region (absent: here) */
     const struct backup_status *status; /* of that one; NULL when there is none */
@@ -161,6 +162,13 @@ struct upgrade_view {
  * of memory. Everything lives in the arena, or is borrowed from the inventory. */
 bool policy_upgrade_view(struct arena *arena, const struct inventory *inventory, const struct settings *settings,
                          int64_t now, struct str target, struct upgrade_view *view) MUST_CHECK;
+
+/* What a policy needs to be read for this very request, beside the snapshot that is
+ * at hand: what the same `kubectl apply` may have created a moment ago, and the gate's
+ * evidence. Wants nothing where the snapshot is enough. */
+typedef void wants_fn(const struct request *request, const struct inventory *inventory, const struct settings *settings,
+                      struct facts_wanted *wanted);
+wants_fn policy_management_wants, policy_management_backup_wants, policy_restore_wants;
 
 /* The labels and annotations the policies know. */
 #define LABEL_COMPONENT "k0rdent.mirantis.com/component"

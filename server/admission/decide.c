@@ -35,13 +35,18 @@ void admission_fail(struct review *review, const struct error *error)
     decision_conclude(decision);
 }
 
+static bool is_right_kind(const struct request *request, const struct rule *rule)
+{
+    return str_is(admission_group(request->api_version), rule->group) && str_is(request->kind, rule->kind);
+}
+
 /* The path says which rule is meant, so another kind is a mistake in the webhook
  * configuration: better said than waved through. */
 static bool wrong_kind(struct review *review, const struct rule *rule)
 {
     const struct request *request = &review->request;
     struct arena *arena = review->decision.arena;
-    if (str_is(admission_group(request->api_version), rule->group) && str_is(request->kind, rule->kind))
+    if (is_right_kind(request, rule))
         return false;
     deny(&review->decision, 400,
          arena_printf(arena, "%s reviews %s.%s, got kind %.*s of %.*s: correct the webhook configuration", rule->path,
@@ -59,6 +64,16 @@ static const char *pass_reason(const struct request *request, const struct rule 
     if (request->operation == OPERATION_UPDATE && object_deleting(request->object))
         return "object is being deleted";
     return NULL;
+}
+
+bool admission_wants(const struct review *review, const struct rule *rule, const struct inventory *inventory,
+                     const struct settings *settings, struct facts_wanted *wanted)
+{
+    const struct request *request = &review->request;
+    *wanted = (struct facts_wanted){.upgrade = false};
+    if (rule->wants && is_right_kind(request, rule) && !pass_reason(request, rule))
+        rule->wants(request, inventory, settings, wanted);
+    return wanted->upgrade || wanted->len;
 }
 
 void admission_decide(struct review *review, const struct rule *rule, const struct inventory *inventory,

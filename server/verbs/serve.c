@@ -10,10 +10,17 @@
 #include "serve.h"
 #include "verbs.h"
 
-enum { PEM_LIMIT = 1024 * 1024, CLUSTER_LAME_DUCK = 10, HEALTH_CONNECTIONS = 64, HEALTH_THREADS = 1 };
+enum {
+    PEM_LIMIT = 1024 * 1024,
+    CLUSTER_LAME_DUCK = 10,
+    HEALTH_CONNECTIONS = 64,
+    HEALTH_THREADS = 1,
+    REVIEW_WORKERS = 4
+};
 
 struct serve_options {
     const char *listen, *health_listen, *tls_cert, *tls_key, *tls_min_version, *settings, *log_level, *port_file;
+    const char *kubeconfig, *context;
     struct option_list inventory;
     int64_t simulate, body_bytes, connections, concurrent, request_timeout, idle_timeout, lame_duck;
     bool log_reviews;
@@ -26,6 +33,9 @@ static const struct option options[] = {
     {"tls-key", 0, OPTION_TEXT, "FILE", "PEM private key of the certificate", AT(tls_key)},
     {"tls-min-version", 0, OPTION_TEXT, "1.3|1.2", "oldest TLS version accepted (1.3)", AT(tls_min_version)},
     {"inventory", 0, OPTION_LIST, "PATH", "file or folder of YAML with the facts; may be repeated", AT(inventory)},
+    {"kubeconfig", 0, OPTION_TEXT, "FILE", "facts from this cluster, watched (default: the cluster it runs in)",
+     AT(kubeconfig)},
+    {"context", 0, OPTION_TEXT, "NAME", "the kubeconfig context (current-context)", AT(context)},
     {"simulate-backups", 0, OPTION_DURATION, "DURATION", "let the upgrade gate's backups complete after this time",
      AT(simulate)},
     {"settings", 0, OPTION_TEXT, "FILE", "settings, reloaded when the file changes", AT(settings)},
@@ -54,6 +64,8 @@ static bool bounded(int64_t value, int64_t least, int64_t most)
 static int check_options(const struct verb *verb, const struct serve_options *values, enum log_level *level)
 {
     struct str version = str_from(values->tls_min_version);
+    if (values->inventory.len && (values->kubeconfig || values->context))
+        return verb_fail(verb, "facts come from --inventory or from --kubeconfig, not both");
     if (!values->tls_cert || !values->tls_key)
         return verb_fail(verb,
                          "needs --tls-cert and --tls-key; `make certs` makes a pair for development in build/certs");
@@ -70,13 +82,18 @@ static int check_options(const struct verb *verb, const struct serve_options *va
     return EXIT_OK;
 }
 
+static bool in_cluster(void)
+{
+    const char *host = getenv("KUBERNETES_SERVICE_HOST");
+    return host && host[0];
+}
+
 static int64_t lame_duck_seconds(const struct serve_options *values)
 {
     if (values->lame_duck >= 0)
         return values->lame_duck;
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here sets the environment */
-    const char *cluster = getenv("KUBERNETES_SERVICE_HOST");
-    return cluster && cluster[0] ? CLUSTER_LAME_DUCK : 0;
+    return in_cluster() ? CLUSTER_LAME_DUCK : 0;
 }
 
 /* ---- opening ------------------------------------------------------------------------ */
@@ -97,20 +114,42 @@ static void inventory_reloaded(void *context, const struct inventory *inventory)
     log_line(LOG_INFO, "inventory loaded", LOG_INTEGER("objects", objects));
 }
 
-static bool open_inventory(struct service *service, const struct serve_options *values, struct error *error)
+static bool open_files(struct service *service, const struct serve_options *values, struct error *error)
 {
-    if (!values->inventory.len) {
-        log_write(LOG_WARN, "no --inventory: facts about the cluster are unknown", NULL);
-        return true;
-    }
     struct inventory_files_options wanted = {.paths = (const char *const *)values->inventory.items,
                                              .path_count = values->inventory.len,
                                              .watch = true,
                                              .simulate_seconds = values->simulate,
                                              .problem = inventory_problem,
                                              .reloaded = inventory_reloaded};
-    service->inventory = inventory_files_open(&wanted, error);
-    return service->inventory != NULL;
+    service->facts = facts_from_files(&wanted, error);
+    return service->facts != NULL;
+}
+
+static bool open_cluster(struct service *service, const struct serve_options *values, struct error *error)
+{
+    struct settings *settings = settings_source_get(&service->settings);
+    struct facts_cluster_options wanted = {.kubeconfig = values->kubeconfig,
+                                           .context = values->context,
+                                           .user_agent = "backstop/" BACKSTOP_VERSION,
+                                           .system_namespace = settings->system_namespace};
+    service->facts = facts_from_cluster(&wanted, error);
+    if (service->facts)
+        log_line(LOG_INFO, "facts come from the cluster",
+                 LOG_TEXT("server", str_from(facts_cluster_server(service->facts))),
+                 LOG_TEXT("system_namespace", settings->system_namespace));
+    shared_release(&settings->shared);
+    return service->facts != NULL;
+}
+
+static bool open_inventory(struct service *service, const struct serve_options *values, struct error *error)
+{
+    if (values->inventory.len)
+        return open_files(service, values, error);
+    if (values->kubeconfig || values->context || in_cluster())
+        return open_cluster(service, values, error);
+    log_write(LOG_WARN, "no --inventory, --kubeconfig or cluster: facts are unknown", NULL);
+    return true;
 }
 
 static struct http_server *start_reviews(struct service *service, const struct serve_options *values,
@@ -124,6 +163,7 @@ static struct http_server *start_reviews(struct service *service, const struct s
                                             .concurrent = (unsigned)values->concurrent,
                                             .request_seconds = (unsigned)values->request_timeout,
                                             .idle_seconds = (unsigned)values->idle_timeout},
+                                 .workers = service->facts && facts_wait(service->facts) ? REVIEW_WORKERS : 0,
                                  .handler = serve_review,
                                  .context = service};
     if (!arena) {
@@ -262,8 +302,7 @@ static int run(const struct verb *verb, int argc, char **argv)
         log_set_level(level);
         if (!start_and_serve(&service, &values, &error))
             code = verb_fail(verb, "%s", error.message);
-        if (service.inventory)
-            inventory_files_close(service.inventory);
+        facts_close(service.facts);
         settings_source_close(&service.settings);
     }
     options_dispose(verb, &values);

@@ -24,7 +24,7 @@ void settings_source_close(struct settings_source *source);
 
 struct service {
     struct settings_source settings;
-    struct inventory_files *inventory; /* NULL: no facts */
+    struct facts_source *facts; /* NULL: no facts */
     size_t body_limit;
     bool log_reviews;
     atomic_bool stopping;
@@ -36,5 +36,12 @@ http_handler serve_health; /* context: struct service */
 /* An error that is no AdmissionReview: a metav1.Status. */
 void serve_status(struct http_reply *reply, int status, const char *format, ...) PRINTF_LIKE(3, 4);
 struct inventory *serve_inventory(struct service *service, int64_t now); /* held for the caller */
+
+/* ---- serve_facts.c: which facts a review rests on ---- */
+
+/* Held for the caller. Reads anew what the rule wants; where that may not wait, NULL
+ * and *later. NULL with an error when a decision could not rest on anything older. */
+struct inventory *serve_facts(struct service *service, const struct rule *rule, const struct review *review,
+                              const struct settings *settings, bool may_wait, bool *later, struct error *error);
 
 #endif

@@ -31,13 +31,17 @@ static bool check_settings(struct service *service, struct buf *reason)
 
 static bool check_inventory(struct service *service, struct buf *reason)
 {
-    size_t bad = service->inventory ? inventory_files_problems(service->inventory) : 0;
-    if (!service->inventory)
-        buf_puts(reason, "no --inventory: facts about the cluster are unknown");
-    else if (bad)
-        buf_printf(reason, "%zu file%s cannot be read and stand%s at their last good content; see the log", bad,
-                   bad == 1 ? "" : "s", bad == 1 ? "s" : "");
-    return true;
+    if (!service->facts) {
+        buf_puts(reason, "no --inventory, --kubeconfig or cluster: facts are unknown");
+        return true;
+    }
+    size_t problems = facts_problems(service->facts);
+    bool ready = facts_ready(service->facts);
+    if (problems)
+        buf_printf(reason, "%zu part%s cannot be read now; see below", problems, problems == 1 ? "" : "s");
+    else if (!ready)
+        buf_puts(reason, "not all is read yet; see below");
+    return ready;
 }
 
 static const struct {
@@ -48,6 +52,11 @@ static const struct {
     {"settings", check_settings},
     {"inventory", check_inventory},
 };
+
+static void write_fact(void *context, const char *name, bool synced, const char *reason)
+{
+    buf_printf(context, "    [%c]%s%s%s\n", synced ? '+' : '-', name, *reason ? ": " : "", reason);
+}
 
 static void answer_ready(struct service *service, const struct http_request *request, struct http_reply *reply)
 {
@@ -62,6 +71,8 @@ static void answer_ready(struct service *service, const struct http_request *req
             buf_printf(&reply->body, "[%c]%s %s%s%.*s\n", passed ? '+' : '-', checks[i].name, passed ? "ok" : "failed",
                        reason.len ? ": " : "", STR_ARG(buf_str(&reason)));
     }
+    if (service->facts && (verbose || !ready))
+        facts_report(service->facts, write_fact, &reply->body);
     buf_puts(&reply->body, ready ? verbose ? "readyz check passed\n" : "ok" : "readyz check failed\n");
     reply->status = ready ? 200 : 503;
 }
@@ -96,8 +107,8 @@ static void answer_metrics(struct service *service, const struct http_request *r
         if (inventory->known[i])
             metric_set(METRIC_INVENTORY_OBJECTS, (double)inventory->count[i], fact_kinds[i]);
     shared_release(inventory ? &inventory->shared : NULL);
-    if (service->inventory)
-        metric_set(METRIC_INVENTORY_PROBLEMS, (double)inventory_files_problems(service->inventory), NULL);
+    if (service->facts)
+        metric_set(METRIC_INVENTORY_PROBLEMS, (double)facts_problems(service->facts), NULL);
     metric_set(METRIC_BUILD_INFO, 1, BACKSTOP_VERSION);
     reply->status = 200;
     reply->content_type = "text/plain; version=0.0.4; charset=utf-8";

@@ -20,15 +20,6 @@ void serve_status(struct http_reply *reply, int status, const char *format, ...)
     admission_write_status(status, message, &reply->body);
 }
 
-struct inventory *serve_inventory(struct service *service, int64_t now)
-{
-    union { /* only the reference count is written */
-        const struct inventory *read_only;
-        struct inventory *held;
-    } snapshot = {service->inventory ? inventory_files_get(service->inventory, now) : inventory_unknown()};
-    return snapshot.held;
-}
-
 /* ---- before the body is looked at ------------------------------------------- */
 
 static bool is_json(struct str content_type)
@@ -81,9 +72,8 @@ static void carry_out(struct service *service, struct review *review)
         const struct effect *effect = &review->decision.effects.items[i];
         const char *kind = "ManagementBackup";
         struct error error;
-        bool created = service->inventory
-                           ? inventory_files_create(service->inventory, effect->object, review->request.now, &error)
-                           : error_set(&error, 503, "there is no inventory to create it in");
+        bool created = service->facts ? facts_create(service->facts, effect->object, review->request.now, &error)
+                                      : error_set(&error, 503, "there is no inventory to create it in");
         metric_add(METRIC_EFFECTS, 1, kind, created ? "created" : "failed");
         log_line(created ? LOG_INFO : LOG_ERROR, created ? "created" : "not created", LOG_TEXT("object", effect->what),
                  LOG_TEXT("uid", review->request.uid), LOG_TEXT("reason", created ? STR("") : str_from(error.message)));
@@ -135,23 +125,37 @@ static void release_shared(void *shared)
     shared_release(shared);
 }
 
+static bool hold(struct arena *arena, struct shared *shared)
+{
+    return shared && arena_defer(arena, release_shared, shared);
+}
+
 /* A decision borrows from the settings and the snapshot until it is written, so both live
- * as long as its arena. */
-static void decide(struct service *service, const struct rule *rule, struct review *review)
+ * as long as its arena. False: this takes time and must be done again where it may. */
+static bool decide(struct service *service, const struct rule *rule, struct review *review, bool may_wait)
 {
     struct arena *arena = review->decision.arena;
+    struct error error = {.code = 503, .message = "the server is short of memory; try again"};
     struct settings *settings = settings_source_get(&service->settings);
-    struct inventory *inventory = serve_inventory(service, review->request.now);
-    bool held = settings && arena_defer(arena, release_shared, &settings->shared);
-    held &= inventory && arena_defer(arena, release_shared, &inventory->shared);
-    if (held) {
-        admission_decide(review, rule, inventory, settings);
-        carry_out(service, review);
-        return;
+    if (!hold(arena, settings ? &settings->shared : NULL)) {
+        admission_fail(review, &error);
+        return true;
     }
-    struct error error;
-    error_set(&error, 503, "the server is short of memory; try again");
-    admission_fail(review, &error);
+    bool later = false;
+    struct inventory *inventory = serve_facts(service, rule, review, settings, may_wait, &later, &error);
+    if (later)
+        return false;
+    if (!hold(arena, inventory ? &inventory->shared : NULL)) {
+        admission_fail(review, &error);
+        review->decision.retry_after = settings->upgrade_retry_after;
+        return true;
+    }
+    admission_decide(review, rule, inventory, settings);
+    bool creates = review->decision.effects.len > 0 && !review->request.dry_run;
+    if (creates && !may_wait && service->facts && facts_wait(service->facts))
+        return false;
+    carry_out(service, review);
+    return true;
 }
 
 static void review_body(struct service *service, const struct rule *rule, struct arena *arena,
@@ -164,7 +168,9 @@ static void review_body(struct service *service, const struct rule *rule, struct
         whole =
             error_set(&error, 413, "the review is larger than the %zu bytes this webhook accepts", service->body_limit);
     if (whole) {
-        decide(service, rule, &review);
+        reply->later = !decide(service, rule, &review, request->may_wait);
+        if (reply->later)
+            return;
     } else if (review.request.uid.len) {
         admission_fail(&review, &error);
     } else {

@@ -1,0 +1,88 @@
+/* How fresh facts must be, rule by rule. A cache that follows the cluster lags a few
+ * milliseconds, which is longer than one `kubectl apply` takes between two documents:
+ * what it does not hold yet, or holds in a state that would be denied, is read anew. */
+#include "gate.h"
+#include "kcm_names.h"
+
+/* ---- the upgrade gate ---------------------------------------------------- */
+
+static bool is_skipped(const struct request *request)
+{
+    return str_trim(object_annotation(request, request->object, ANNOTATION_SKIP_BACKUP)).len > 0;
+}
+
+/* The Velero Backups of the names that the gate would give: one that came from the
+ * object store must not be adopted. */
+static void want_exact_names(const struct request *request, const struct inventory *inventory,
+                             const struct settings *settings, struct str running, struct facts_wanted *wanted)
+{
+    for (size_t i = 0; i < inventory->count[FACT_MANAGEMENT_BACKUPS]; i++) {
+        const struct management_backup *backup = inventory->management_backups[i];
+        if (backup->schedule.len && backup->on_upgrade)
+            facts_want(request->arena, wanted, FACT_BACKUPS, settings->system_namespace,
+                       kcm_upgrade_backup(request->arena, backup->meta.name, running));
+    }
+}
+
+/* The same conditions as policy_management, step 1: who is let through needs no
+ * evidence, and must not be held up by an API server that does not answer. */
+void policy_management_wants(const struct request *request, const struct inventory *inventory,
+                             const struct settings *settings, struct facts_wanted *wanted)
+{
+    struct str running = object_text(request, request->old_object, "status.release");
+    struct str target = object_text(request, request->object, "spec.release");
+    if (!request_changes(request, "spec.release") || running.len == 0 || str_eq(target, running) || target.len == 0)
+        return;
+    if (request_by_velero(request, settings) || !settings->upgrade_gate || is_skipped(request))
+        return;
+    wanted->upgrade = true;
+    want_exact_names(request, inventory, settings, running, wanted);
+    const struct release *release = inventory_release(inventory, target);
+    if (inventory->known[FACT_RELEASES] && !(release && release->ready))
+        facts_want(request->arena, wanted, FACT_RELEASES, (struct str){NULL, 0}, target);
+}
+
+/* ---- ManagementBackup ---------------------------------------------------- */
+
+void policy_management_backup_wants(const struct request *request, const struct inventory *inventory,
+                                    const struct settings *settings, struct facts_wanted *wanted)
+{
+    struct str ns = settings->system_namespace;
+    if (request->operation == OPERATION_DELETE || !request_changes(request, "spec.storageLocation") ||
+        !inventory->known[FACT_STORAGE_LOCATIONS])
+        return;
+    struct str name = object_text(request, request->object, "spec.storageLocation");
+    const struct storage_location *location = inventory_storage_location(inventory, ns, name);
+    if (name.len && !(location && str_is(location->phase, "Available")))
+        facts_want(request->arena, wanted, FACT_STORAGE_LOCATIONS, ns, name);
+}
+
+/* ---- Restore ------------------------------------------------------------- */
+
+static void want_backup(const struct request *request, const struct inventory *inventory, struct facts_wanted *wanted)
+{
+    struct str name = object_text(request, request->object, "spec.backupName");
+    const struct backup *backup = inventory_backup(inventory, request->ns, name);
+    if (name.len && inventory->known[FACT_BACKUPS] && !(backup && str_is(backup->status.phase, "Completed")))
+        facts_want(request->arena, wanted, FACT_BACKUPS, request->ns, name);
+}
+
+/* A ConfigMap may have been corrected a moment ago, so what the cache holds says little. */
+static void want_modifier(const struct request *request, struct facts_wanted *wanted)
+{
+    struct json_object *reference = object_tree(request, request->object, "spec.resourceModifier");
+    struct str name = json_get_str(reference, "name");
+    if (name.len && str_eq_nocase(json_get_str(reference, "kind"), STR("ConfigMap")))
+        facts_want(request->arena, wanted, FACT_CONFIG_MAPS, request->ns, name);
+}
+
+void policy_restore_wants(const struct request *request, const struct inventory *inventory,
+                          const struct settings *settings, struct facts_wanted *wanted)
+{
+    if (request_by_velero(request, settings))
+        return;
+    if (request_changes(request, "spec.backupName"))
+        want_backup(request, inventory, wanted);
+    if (request_changes(request, "spec.resourceModifier"))
+        want_modifier(request, wanted);
+}

@@ -1,0 +1,54 @@
+/* Which facts a review rests on: the snapshot at hand, or what is read for it alone. */
+#include "backstop/telemetry.h"
+#include "serve.h"
+
+/* Only the reference count is ever written. */
+static struct inventory *held(const struct inventory *read_only)
+{
+    union {
+        const struct inventory *read_only;
+        struct inventory *held;
+    } snapshot = {read_only};
+    return snapshot.held;
+}
+
+struct inventory *serve_inventory(struct service *service, int64_t now)
+{
+    return held(service->facts ? facts_get(service->facts, now) : inventory_unknown());
+}
+
+/* The gate stays closed, and says why and the way out. */
+static void explain_gate(const struct review *review, struct error *error)
+{
+    const struct error cause = *error;
+    error_set(error, 503,
+              "the upgrade gate cannot tell whether there is a fresh pre-upgrade backup: %.*s. Nothing was changed: "
+              "apply again in a moment. If it stays so, go on without a backup: kubectl annotate management "
+              "%.*s " ANNOTATION_SKIP_BACKUP "=\"<reason>\", then apply again",
+              600, cause.message, STR_ARG(review->request.name));
+}
+
+struct inventory *serve_facts(struct service *service, const struct rule *rule, const struct review *review,
+                              const struct settings *settings, bool may_wait, bool *later, struct error *error)
+{
+    struct facts_wanted wanted;
+    int64_t now = review->request.now;
+    struct inventory *cached = serve_inventory(service, now);
+    if (!cached || !service->facts || !facts_wait(service->facts) ||
+        !admission_wants(review, rule, cached, settings, &wanted))
+        return cached;
+    struct inventory *fresh = NULL;
+    *later = !may_wait;
+    if (may_wait)
+        fresh = held(facts_live(service->facts, &wanted, now, error));
+    if (may_wait && !fresh && !wanted.upgrade) {
+        /* The gate alone fails closed; the others do with what is known. */
+        log_line(LOG_WARN, "facts could not be read anew, those at hand are used", LOG_TEXT("uid", review->request.uid),
+                 LOG_TEXT("reason", str_from(error->message)));
+        return cached;
+    }
+    shared_release(&cached->shared);
+    if (may_wait && !fresh)
+        explain_gate(review, error);
+    return fresh;
+}
