@@ -48,6 +48,7 @@ static void plan_start(const struct gate *gate, struct gate_source *source)
     struct str name = source->source->meta.name;
     source->step = gate_storage(gate, source, &source->says);
     if (source->step != STEP_START) {
+        source->no_storage = true;
         source->says = arena_printf(arena, "%.*s: %.*s", STR_ARG(words_name(arena, name)), STR_ARG(source->says));
         return;
     }

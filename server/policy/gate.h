@@ -41,6 +41,7 @@ struct gate_source {
     enum gate_step step;
     struct str starting; /* STEP_START: the ManagementBackup to create */
     bool blocked;        /* STEP_REFUSE for kcm's sake alone: the evidence itself is good */
+    bool no_storage;     /* STEP_REFUSE or STEP_WAIT because of its storage location */
     struct str says;     /* its clause of the answer */
 };
 

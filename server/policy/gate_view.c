@@ -51,6 +51,7 @@ static struct upgrade_source look_at(const struct gate_source *source)
                                   .evidence = evidence->backup,
                                   .state = states[evidence->state],
                                   .step = steps[source->step],
+                                  .no_storage = source->no_storage,
                                   .name = source->exact,
                                   .velero = evidence->velero,
                                   .region = evidence->region,
