@@ -6,7 +6,7 @@
 #include "backstop/base.h"
 #include "verbs/verbs.h"
 
-static const struct verb *const verbs[] = {&verb_serve, &verb_review, &verb_explain, &verb_version};
+static const struct verb *const verbs[] = {&verb_serve, &verb_review, &verb_explain, &verb_status, &verb_version};
 
 static int usage(FILE *to, int code)
 {

@@ -1,0 +1,56 @@
+/* Where a verb's facts come from: files, or a cluster read once. */
+#ifndef BACKSTOP_VERBS_FACTS_OPEN_H
+#define BACKSTOP_VERBS_FACTS_OPEN_H
+
+#include "backstop/inventory.h"
+#include "backstop/settings.h"
+#include "verbs.h"
+
+/* Part of a verb's options, as the member `facts`; FACTS_OPTIONS are its rows. */
+struct facts_options {
+    struct option_list inventories;
+    const char *kubeconfig, *context;
+    int64_t timeout; /* seconds to wait for a cluster's lists; 0 = 30 */
+};
+#define FACTS_OPTIONS(type)                                                                                             \
+    {"inventory",                                                                                                       \
+     0,                                                                                                                 \
+     OPTION_LIST,                                                                                                       \
+     "FILE|DIR",                                                                                                        \
+     "what is in the cluster: kubectl get ... -o yaml; may be repeated",                                                \
+     offsetof(type, facts.inventories)},                                                                                \
+        {"kubeconfig",                                                                                                  \
+         0,                                                                                                             \
+         OPTION_TEXT,                                                                                                   \
+         "FILE",                                                                                                        \
+         "the cluster to ask ($KUBECONFIG, in-cluster, ~/.kube/config)",                                                \
+         offsetof(type, facts.kubeconfig)},                                                                             \
+        {"context", 0, OPTION_TEXT, "NAME", "the kubeconfig context (current-context)", offsetof(type, facts.context)}, \
+    {                                                                                                                   \
+        "timeout", 0, OPTION_DURATION, "DURATION", "how long to wait for the cluster (30s)",                            \
+            offsetof(type, facts.timeout)                                                                               \
+    }
+#define FACTS_DETAILS                                                                                                  \
+    "Facts come from --inventory, files as `kubectl get ... -o yaml` prints them, or else from\n"                      \
+    "the cluster, found as kubectl finds it. Nothing is ever written to it."
+
+/* The facts of one moment. */
+struct facts {
+    struct facts_source *source;
+    const struct inventory *inventory; /* held */
+    bool cluster;
+    struct str from;         /* "https://10.0.0.1:443", or the paths of files */
+    struct strlist problems; /* what could not be read, a line each; told on standard error already */
+    struct arena *arena;
+};
+
+/* Waits for a cluster's lists. False, with the reason told, when decisions could not
+ * rest on what was read. Whatever it returns, facts_dispose it. */
+bool facts_open(struct facts *facts, const struct verb *verb, const struct facts_options *options,
+                const struct settings *settings, int64_t now);
+void facts_dispose(struct facts *facts);
+/* The settings of --settings FILE, or the defaults; NULL, with the reason told. */
+struct settings *verb_settings(const struct verb *verb, const char *path);
+void verb_settings_release(struct settings **settings);
+
+#endif

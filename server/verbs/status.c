@@ -1,0 +1,116 @@
+#include "status.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "facts_open.h"
+
+enum { MEMORY_LIMIT = 256 * 1024 * 1024, OUTPUT_LIMIT = 256 * 1024 * 1024, NARROWEST = 40, WIDEST = 10000 };
+
+struct status_options {
+    struct facts_options facts;
+    const char *output, *settings, *to;
+    int64_t now, width;
+};
+
+static const struct option options[] = {
+    FACTS_OPTIONS(struct status_options),
+    {"to", 0, OPTION_TEXT, "RELEASE", "judge an upgrade to this release (to any other one)",
+     offsetof(struct status_options, to)},
+    {"settings", 0, OPTION_TEXT, "FILE", "settings, as serve takes them", offsetof(struct status_options, settings)},
+    {"output", 'o', OPTION_TEXT, "text|json", "how to print it (text)", offsetof(struct status_options, output)},
+    {"width", 0, OPTION_INTEGER, "COLUMNS", "fit text into this many columns (the terminal's; 0: no limit)",
+     offsetof(struct status_options, width)},
+    {"now", 0, OPTION_TIME, "TIME", "the time to judge at, 2026-11-21T03:00:00Z say (the clock's)",
+     offsetof(struct status_options, now)},
+};
+
+static const char details[] =
+    "Says whether this cluster could be restored tonight and upgraded tomorrow: what blocks\n"
+    "it and the way out, the upgrade gate's state for each ManagementBackup that protects\n"
+    "upgrades (its evidence, and what is missing), every ManagementBackup with its next run and\n"
+    "its last backup, the storage locations, and Velero. Of the upgrade the gate itself is\n"
+    "asked, with a dry run.\n\n" FACTS_DETAILS "\n\n"
+    "-o json prints one object: time, from, ready, blockers[], warnings[] (object, blocks[],\n"
+    "message, wayOut), upgrade (outcome, running, requested, target, underWay, sources[]),\n"
+    "managementBackups[], newestGoodBackup, storageLocations[], velero[]. docs/status.md\n"
+    "describes every key; they are stable.\n\n"
+    "Colour is for terminals, and not where NO_COLOR is set.\n\n"
+    "Exit status: 0 ready (there may be warnings), 1 something blocks an upgrade, a restore or\n"
+    "the backups they rest on, 2 usage, or the facts cannot be read.\n\n"
+    "Examples:\n"
+    "  backstop status\n"
+    "  backstop status --context prod --to kcm-1-3-0\n"
+    "  backstop status -o json | jq -r '.blockers[].message'\n"
+    "  kubectl get managements,managementbackups,releases -o yaml >facts.yaml\n"
+    "  backstop status --inventory facts.yaml --inventory velero.yaml";
+
+static int print(const struct verb *verb, const struct status_options *values, const struct status_view *view)
+{
+    BUF_SCOPED out;
+    buf_init(&out, OUTPUT_LIMIT);
+    if (strcmp(values->output, "json") == 0) {
+        status_json(view, &out);
+    } else {
+        struct page page = {.out = &out, .width = (size_t)values->width, .colour = wants_colour(STDOUT_FILENO)};
+        if (values->width < 0)
+            page.width = terminal_width(STDOUT_FILENO);
+        status_text(view, &page);
+    }
+    if (out.failed || arena_failed(view->arena) || !write_all(STDOUT_FILENO, buf_str(&out)))
+        return verb_fail(verb, "out of memory, or the output cannot be written");
+    return view->blocker_count ? EXIT_DENIED : EXIT_OK;
+}
+
+static int show(const struct verb *verb, const struct status_options *values)
+{
+    CLEANUP(verb_settings_release) struct settings *settings = verb_settings(verb, values->settings);
+    if (!settings)
+        return EXIT_USAGE;
+    CLEANUP(facts_dispose) struct facts facts;
+    if (!facts_open(&facts, verb, &values->facts, settings, values->now))
+        return EXIT_USAGE;
+    ARENA_SCOPED arena = arena_new(MEMORY_LIMIT);
+    struct status_view view = {
+        .arena = arena, .now = values->now, .from = facts.from, .inventory = facts.inventory, .settings = settings};
+    if (!arena || !status_fill(&view, str_from(values->to)))
+        return verb_fail(verb, "out of memory");
+    return print(verb, values, &view);
+}
+
+static int check(const struct verb *verb, const struct status_options *values, size_t operand_count)
+{
+    if (operand_count)
+        return verb_fail(verb, "takes no operands; see: backstop status --help");
+    if (strcmp(values->output, "text") != 0 && strcmp(values->output, "json") != 0)
+        return verb_fail(verb, "-o %s: expected text or json", values->output);
+    if (values->width > 0 && (values->width < NARROWEST || values->width > WIDEST))
+        return verb_fail(verb, "--width: expected 0, or %d to %d", NARROWEST, WIDEST);
+    return EXIT_OK;
+}
+
+static int run(const struct verb *verb, int argc, char **argv)
+{
+    struct status_options values = {.output = "text", .now = INT64_MIN, .width = -1};
+    char **operands;
+    size_t operand_count;
+    enum options_result parsed = options_parse(verb, argc, argv, &values, &operands, &operand_count);
+    int code = parsed == OPTIONS_HELP ? EXIT_OK : EXIT_USAGE;
+    if (parsed == OPTIONS_RUN)
+        code = check(verb, &values, operand_count);
+    if (parsed == OPTIONS_RUN && code == EXIT_OK) {
+        values.now = values.now == INT64_MIN ? time_now() : values.now;
+        code = show(verb, &values);
+    }
+    options_dispose(verb, &values);
+    return code;
+}
+
+const struct verb verb_status = {
+    .name = "status",
+    .summary = "could this cluster be restored tonight and upgraded tomorrow?",
+    .details = details,
+    .options = options,
+    .option_count = LENGTH_OF(options),
+    .run = run,
+};

@@ -1,0 +1,310 @@
+#include "status.h"
+
+/* What stands against an upgrade, a restore or the backups both rest on, and the way
+ * out of each; then what is worth knowing. */
+
+/* A scheduled run may start this much late before its absence is told. */
+enum { GRACE = 15 * 60 };
+
+static void add(struct status_view *view, unsigned blocks, struct str object, struct str says, struct str fix)
+{
+    if (view->finding_count == view->finding_cap) {
+        size_t cap = view->finding_cap ? view->finding_cap * 2 : 16;
+        struct status_finding *findings = arena_array(view->arena, cap, sizeof *findings);
+        if (!findings)
+            return;
+        for (size_t i = 0; i < view->finding_count; i++)
+            findings[i] = view->findings[i];
+        view->findings = findings;
+        view->finding_cap = cap;
+    }
+    view->findings[view->finding_count++] = (struct status_finding){blocks, object, says, fix};
+    view->blocker_count += blocks != 0;
+}
+
+static struct str object_name(const struct status_view *view, const char *kind, struct str name)
+{
+    return arena_printf(view->arena, "%s/%.*s", kind, STR_ARG(shown(view->arena, name)));
+}
+
+static struct str quoted(const struct status_view *view, struct str text)
+{
+    return arena_quote(view->arena, text);
+}
+
+static struct str ago(const struct status_view *view, int64_t when)
+{
+    char text[TIME_TEXT_SIZE];
+    if (when == 0)
+        return STR("at an unknown time");
+    return when >= view->now ? STR("just now")
+                             : arena_printf(view->arena, "%s ago", duration_format(view->now - when, text));
+}
+
+/* ---- Velero ---------------------------------------------------------------------- */
+
+static void find_in_velero(struct status_view *view, const struct status_velero *velero)
+{
+    struct arena *arena = view->arena;
+    const struct object_meta *meta = &velero->object->meta;
+    struct str object = object_name(view, "deployment", meta->name), ns = shown(arena, meta->ns);
+    if (!velero->ready)
+        add(view, 0, object, STR("has no ready replica"),
+            arena_printf(arena, "kubectl describe deployment -n %.*s %.*s", STR_ARG(ns),
+                         STR_ARG(shown(arena, meta->name))));
+    if (!str_eq(meta->ns, view->settings->system_namespace))
+        add(view, 0, object,
+            arena_printf(arena, "runs in namespace %.*s: the objects in %.*s are out of its reach",
+                         STR_ARG(quoted(view, meta->ns)), STR_ARG(view->settings->system_namespace)),
+            arena_printf(arena, "run Velero in %.*s", STR_ARG(view->settings->system_namespace)));
+    if (!velero->known_account)
+        add(view, STATUS_BLOCKS_RESTORE, object,
+            arena_printf(arena,
+                         "runs as service account %.*s, which is not among velero.serviceAccounts: what a restore "
+                         "writes would be checked like a user's, and held by the upgrade gate",
+                         STR_ARG(quoted(view, velero->account))),
+            arena_printf(arena, "add \"%.*s:%.*s\" to velero.serviceAccounts in backstop's settings", STR_ARG(ns),
+                         STR_ARG(shown(arena, velero->account))));
+    if (velero->bad_name)
+        add(view, STATUS_BLOCKS_RESTORE, object,
+            STR("is not named \"velero\": before k0rdent 1.2.0 restores fail then (velero issue 9023)"),
+            STR("set velero.fullnameOverride: velero in k0rdent's Helm values, or upgrade k0rdent to 1.2.0"));
+}
+
+/* True when no backup and no restore can run at all. */
+static bool find_velero(struct status_view *view)
+{
+    size_t ready = 0;
+    for (size_t i = 0; i < view->velero_count; i++)
+        ready += view->veleros[i].ready;
+    for (size_t i = 0; i < view->velero_count; i++)
+        find_in_velero(view, &view->veleros[i]);
+    if (!view->inventory->known[FACT_VELERO] || ready)
+        return false;
+    add(view, STATUS_BLOCKS_UPGRADE | STATUS_BLOCKS_RESTORE | STATUS_BLOCKS_BACKUP, STR("velero"),
+        view->velero_count ? STR("is not running: no Deployment labelled component=velero has a ready replica")
+                           : STR("is not installed: there is no Deployment labelled component=velero"),
+        arena_printf(view->arena, "kubectl get deployments -n %.*s -l component=velero",
+                     STR_ARG(view->settings->system_namespace)));
+    return true;
+}
+
+/* ---- storage locations -------------------------------------------------------------- */
+
+static void find_in_location(struct status_view *view, const struct status_location *location)
+{
+    struct arena *arena = view->arena;
+    const struct storage_location *object = location->object;
+    struct str name = object_name(view, "backupstoragelocation", object->meta.name);
+    unsigned upgrade = location->used_upgrade ? STATUS_BLOCKS_UPGRADE : 0;
+    struct str message =
+        object->message.len ? arena_printf(arena, ": %.*s", STR_ARG(quoted(view, object->message))) : STR("");
+    if (object->phase.len == 0)
+        add(view, location->used ? STATUS_BLOCKS_BACKUP | upgrade : 0, name,
+            STR("is not validated by Velero yet; backups to it fail until it is Available"),
+            STR("see that Velero runs, then wait a minute"));
+    else if (!location->readable)
+        add(view, location->used ? STATUS_BLOCKS_BACKUP | STATUS_BLOCKS_RESTORE | upgrade : 0, name,
+            arena_printf(arena, "is %.*s%.*s", STR_ARG(shown(arena, object->phase)), STR_ARG(message)),
+            STR("correct its bucket, config or credential"));
+    else if (!location->usable && location->used)
+        add(view, STATUS_BLOCKS_BACKUP | upgrade, name, STR("is ReadOnly: no backup can be written to it"),
+            STR("set spec.accessMode to ReadWrite, or name another location in the ManagementBackup"));
+    if (!location->survives && location->used)
+        add(view, 0, name,
+            arena_printf(arena, "keeps its backups inside this cluster (%s): if the cluster is lost, so are they",
+                         location->class),
+            STR("use object storage outside of the cluster"));
+}
+
+static void find_locations(struct status_view *view)
+{
+    size_t defaults = 0;
+    (void)inventory_default_location(view->inventory, view->settings->system_namespace, &defaults);
+    if (defaults > 1)
+        add(view, 0, STR("backupstoragelocations"),
+            arena_printf(view->arena,
+                         "%zu of them are marked as the default; Velero keeps the newest and clears the "
+                         "others, at a time of its own",
+                         defaults),
+            STR("leave spec.default: true on one"));
+    for (size_t i = 0; i < view->location_count; i++)
+        find_in_location(view, &view->locations[i]);
+}
+
+/* ---- management backups ---------------------------------------------------------------- */
+
+static struct str reason_of(const struct status_view *view, const struct backup_status *status)
+{
+    if (status->validation_errors.len)
+        return strlist_quoted(view->arena, &status->validation_errors);
+    if (status->failure_reason.len)
+        return quoted(view, status->failure_reason);
+    if (status->errors > 0)
+        return arena_printf(view->arena, "%lld error%s", (long long)status->errors, status->errors == 1 ? "" : "s");
+    return STR("Velero gives no reason");
+}
+
+static bool has_failed(const struct backup_status *status)
+{
+    static const char *const phases[] = {"FailedValidation", "PartiallyFailed", "Failed"};
+    for (size_t i = 0; status && i < LENGTH_OF(phases); i++)
+        if (str_is(status->phase, phases[i]))
+            return true;
+    return false;
+}
+
+static void find_last(struct status_view *view, const struct status_backup *backup, struct str name)
+{
+    struct arena *arena = view->arena;
+    char when[TIME_TEXT_SIZE];
+    if (has_failed(backup->last)) {
+        struct str good = backup->good ? arena_printf(arena, "; the last good one is from %.*s",
+                                                      STR_ARG(ago(view, backup->good->status.completed)))
+                                       : STR("; there is no good one of it");
+        add(view, 0, name,
+            arena_printf(arena, "its last backup %.*s ended %.*s %.*s (%.*s)%.*s",
+                         STR_ARG(shown(arena, backup->last_name)), STR_ARG(shown(arena, backup->last->phase)),
+                         STR_ARG(ago(view, backup->last_when)), STR_ARG(reason_of(view, backup->last)), STR_ARG(good)),
+            arena_printf(arena, "kubectl describe backups.velero.io -n %.*s %.*s",
+                         STR_ARG(view->settings->system_namespace), STR_ARG(shown(arena, backup->last_name))));
+    }
+    if (backup->due && backup->due + GRACE < view->now)
+        add(view, 0, name,
+            arena_printf(arena, "a run was due %.*s (%s) and has not been seen", STR_ARG(ago(view, backup->due)),
+                         time_format(backup->due, 0, when)),
+            arena_printf(arena, "kubectl logs -n %.*s deployment/kcm-controller-manager",
+                         STR_ARG(view->settings->system_namespace)));
+    if (backup->object->error.len)
+        add(view, 0, name, arena_printf(arena, "kcm reports %.*s", STR_ARG(quoted(view, backup->object->error))),
+            STR(""));
+}
+
+static void find_storage(struct status_view *view, const struct status_backup *backup, struct str name)
+{
+    const struct management_backup *object = backup->object;
+    struct arena *arena = view->arena;
+    if (!view->inventory->known[FACT_STORAGE_LOCATIONS] || backup->goes_to)
+        return;
+    unsigned upgrade = object->on_upgrade && object->schedule.len ? STATUS_BLOCKS_UPGRADE : 0;
+    struct str patch = arena_printf(
+        arena, "kubectl patch managementbackup %.*s --type=merge -p '{\"spec\":{\"storageLocation\":\"NAME\"}}'",
+        STR_ARG(shown(arena, object->meta.name)));
+    if (object->storage_location.len)
+        add(view, STATUS_BLOCKS_BACKUP | upgrade, name,
+            arena_printf(arena, "goes to storage location %.*s, which does not exist in %.*s",
+                         STR_ARG(quoted(view, object->storage_location)), STR_ARG(view->settings->system_namespace)),
+            patch);
+    else
+        add(view, STATUS_BLOCKS_BACKUP | upgrade, name,
+            STR("names no storage location, and no BackupStorageLocation is the default"), patch);
+}
+
+static void find_in_backup(struct status_view *view, const struct status_backup *backup)
+{
+    const struct management_backup *object = backup->object;
+    struct arena *arena = view->arena;
+    struct str name = object_name(view, "managementbackup", object->meta.name);
+    /* What ran once and is done is history, good or bad. */
+    bool done = backup->kind != STATUS_SCHEDULED && backup->last;
+    if (object->meta.deleting)
+        return;
+    if (!backup->valid)
+        add(view, STATUS_BLOCKS_BACKUP, name,
+            arena_printf(arena, "its schedule %.*s %s%.*s", STR_ARG(quoted(view, object->schedule)),
+                         backup->zone.ptr ? "never fires: " : "is not understood by kcm, so no backup runs: ",
+                         STR_ARG(backup->meaning)),
+            arena_printf(arena,
+                         "backstop explain, then kubectl patch managementbackup %.*s --type=merge -p "
+                         "'{\"spec\":{\"schedule\":\"0 */6 * * *\"}}'",
+                         STR_ARG(shown(arena, object->meta.name))));
+    if (object->on_upgrade && object->schedule.len == 0)
+        add(view, 0, name, STR("performOnManagementUpgrade does nothing without a schedule"),
+            arena_printf(arena,
+                         "kubectl patch managementbackup %.*s --type=merge -p "
+                         "'{\"spec\":{\"schedule\":\"0 */6 * * *\"}}'",
+                         STR_ARG(shown(arena, object->meta.name))));
+    if (!done)
+        find_storage(view, backup, name);
+    if (backup->kind == STATUS_SCHEDULED || !done)
+        find_last(view, backup, name);
+}
+
+static void find_nothing_to_restore(struct status_view *view)
+{
+    if (!view->inventory->known[FACT_BACKUPS] || view->good)
+        return;
+    add(view, STATUS_BLOCKS_RESTORE, STR("backups.velero.io"),
+        STR("there is no Completed management backup in storage that can be read: nothing to restore from"),
+        view->backup_count ? STR("see the ManagementBackups above: let one complete")
+                           : STR("create a ManagementBackup with a schedule and performOnManagementUpgrade: true"));
+}
+
+/* ---- the upgrade ---------------------------------------------------------------------- */
+
+static void find_refused(struct status_view *view, bool velero_down)
+{
+    const struct upgrade_view *upgrade = &view->upgrade;
+    bool told = velero_down;
+    for (size_t i = 0; i < upgrade->count; i++) {
+        const struct upgrade_source *source = &upgrade->sources[i];
+        if (source->step != UPGRADE_STEP_REFUSE)
+            continue;
+        told = true;
+        if (!source->no_storage) /* else the location is told of already */
+            add(view, STATUS_BLOCKS_UPGRADE, object_name(view, "managementbackup", source->source->meta.name),
+                source->says, STR(""));
+    }
+    if (!told) /* the Release asked for cannot be used */
+        add(view, STATUS_BLOCKS_UPGRADE, STR("upgrade"), decision_message(&upgrade->decision), STR(""));
+}
+
+static void find_unprotected(struct status_view *view)
+{
+    const struct decision *decision = &view->upgrade.decision;
+    struct str none = {NULL, 0};
+    if (decision->denied)
+        add(view, STATUS_BLOCKS_UPGRADE, STR("upgrade"), decision_message(decision), none);
+    else if (decision->warnings.len)
+        add(view, 0, STR("upgrade"), decision->warnings.items[0],
+            decision->warnings.len > 1 ? decision->warnings.items[decision->warnings.len - 1] : none);
+}
+
+static void find_upgrade(struct status_view *view, bool velero_down)
+{
+    const struct upgrade_view *upgrade = &view->upgrade;
+    struct str none = {NULL, 0};
+    switch (upgrade->outcome) {
+    case UPGRADE_REFUSED:
+        find_refused(view, velero_down);
+        return;
+    case UPGRADE_UNKNOWN:
+        add(view, STATUS_BLOCKS_UPGRADE, STR("upgrade"),
+            upgrade->management ? decision_message(&upgrade->decision)
+                                : STR("the Managements could not be read, so nobody knows what runs"),
+            none);
+        return;
+    case UPGRADE_UNPROTECTED:
+        find_unprotected(view);
+        return;
+    case UPGRADE_ADMITTED:
+    case UPGRADE_LET_THROUGH:
+        for (size_t i = 0; i < upgrade->decision.warnings.len; i++)
+            if (!str_starts(upgrade->decision.warnings.items[i], STR("pre-upgrade backup ")))
+                add(view, 0, STR("upgrade"), upgrade->decision.warnings.items[i], none);
+        return;
+    case UPGRADE_WAITS:
+    case UPGRADE_NONE:
+        return;
+    }
+}
+
+void status_find(struct status_view *view)
+{
+    bool velero_down = find_velero(view);
+    find_locations(view);
+    for (size_t i = 0; i < view->backup_count; i++)
+        find_in_backup(view, &view->backups[i]);
+    find_nothing_to_restore(view);
+    find_upgrade(view, velero_down);
+}

@@ -1,0 +1,272 @@
+#include "backstop/cron.h"
+#include "status.h"
+
+/* The model behind every face of status: facts put together, no opinion but the
+ * gate's (policy_upgrade_view). Opinions are in status_findings.c. */
+
+enum { MEANING_LIMIT = 4096 };
+
+/* ---- storage locations --------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    bool survives;
+} classes[] = {
+    [STORAGE_EXTERNAL] = {"external", true},
+    [STORAGE_IN_CLUSTER_S3] = {"in-cluster S3", false},
+    [STORAGE_PVC] = {"persistent volume", false},
+    [STORAGE_HOST_PATH] = {"host path", false},
+    [STORAGE_NFS] = {"NFS", true},
+};
+
+const struct status_location *status_location(const struct status_view *view, struct str name)
+{
+    for (size_t i = 0; i < view->location_count; i++)
+        if (name.len ? str_eq(view->locations[i].object->meta.name, name) : view->locations[i].is_default)
+            return &view->locations[i];
+    return NULL;
+}
+
+static bool fill_locations(struct status_view *view)
+{
+    const struct inventory *inventory = view->inventory;
+    struct str ns = view->settings->system_namespace;
+    size_t all = inventory->count[FACT_STORAGE_LOCATIONS];
+    const struct storage_location *standard = inventory_default_location(inventory, ns, NULL);
+    view->locations = arena_array(view->arena, all + 1, sizeof *view->locations);
+    for (size_t i = 0; view->locations && i < all; i++) {
+        const struct storage_location *object = inventory->storage_locations[i];
+        if (!str_eq(object->meta.ns, ns))
+            continue;
+        bool available = str_is(object->phase, "Available");
+        enum storage_class class = storage_location_class(object);
+        view->locations[view->location_count++] =
+            (struct status_location){.object = object,
+                                     .is_default = object == standard,
+                                     .readable = available,
+                                     .usable = available && !str_is(object->access_mode, "ReadOnly"),
+                                     .survives = classes[class].survives,
+                                     .class = classes[class].name};
+    }
+    return view->locations != NULL;
+}
+
+/* ---- management backups ---------------------------------------------------------- */
+
+static struct str describe(struct arena *arena, const struct cron_schedule *schedule)
+{
+    BUF_SCOPED words;
+    buf_init(&words, MEANING_LIMIT);
+    cron_describe(schedule, &words);
+    return arena_copy(arena, buf_str(&words));
+}
+
+/* When kcm counts from: the last run, or the creation. */
+static int64_t counted_from(const struct status_backup *backup)
+{
+    const struct management_backup *object = backup->object;
+    if (object->last_backup_time)
+        return object->last_backup_time;
+    return backup->last && backup->last->started ? backup->last->started : object->meta.created;
+}
+
+static void fill_schedule(const struct status_view *view, struct status_backup *backup)
+{
+    struct error error;
+    struct cron_schedule schedule;
+    const struct management_backup *object = backup->object;
+    const struct cron_zone *zone = cron_zone_find(view->settings->schedules_controller_zone, &error);
+    backup->valid = true;
+    backup->meaning = STR("once, on demand");
+    if (object->schedule.len == 0)
+        return;
+    backup->valid = cron_parse(object->schedule, zone ? zone : cron_zone_utc(), &schedule, &error);
+    if (!backup->valid) {
+        backup->meaning = arena_copy(view->arena, str_from(error.message));
+        return;
+    }
+    backup->zone = cron_zone_name(schedule.zone);
+    backup->meaning = describe(view->arena, &schedule);
+    if (cron_never_fires(&schedule)) {
+        backup->valid = false;
+        return;
+    }
+    int64_t from = counted_from(backup);
+    if (from == 0 || !cron_next(&schedule, from, &backup->due))
+        backup->due = 0;
+    /* "@every" counts from the last run, which kcm has done already. */
+    if (schedule.every_seconds > 0 && object->next_attempt > view->now)
+        backup->next = object->next_attempt;
+    else if (!cron_next(&schedule, view->now, &backup->next))
+        backup->next = 0;
+}
+
+/* kcm copies the status of Velero's Backup about once a minute; the Backup itself
+ * knows more, while it is there. */
+static void fill_last(const struct status_view *view, struct status_backup *backup)
+{
+    const struct management_backup *object = backup->object;
+    backup->last_name = object->last_backup_name;
+    if (backup->last_name.len == 0 && backup->kind != STATUS_SCHEDULED)
+        backup->last_name = object->meta.name;
+    const struct backup *velero =
+        inventory_backup(view->inventory, view->settings->system_namespace, backup->last_name);
+    if (velero && velero->status.phase.len)
+        backup->last = &velero->status;
+    else if (object->last_backup.phase.len)
+        backup->last = &object->last_backup;
+    else if (velero)
+        backup->last = &velero->status;
+    if (!backup->last) {
+        backup->last_name = object->last_backup_name;
+        backup->last_when = object->last_backup_time;
+        return;
+    }
+    backup->last_when = backup->last->completed ? backup->last->completed : backup->last->started;
+    if (backup->last_when == 0)
+        backup->last_when = velero ? velero->meta.created : object->last_backup_time;
+}
+
+/* One that is asked for already, and whose storage therefore matters. */
+static bool will_run(const struct status_backup *backup)
+{
+    return !backup->object->meta.deleting && (backup->kind == STATUS_SCHEDULED || !backup->last);
+}
+
+static void fill_storage(struct status_view *view, struct status_backup *backup)
+{
+    const struct management_backup *object = backup->object;
+    struct status_location *location = NULL;
+    for (size_t i = 0; i < view->location_count && !location; i++)
+        if (&view->locations[i] == status_location(view, object->storage_location))
+            location = &view->locations[i];
+    backup->goes_to = location;
+    if (!location || !will_run(backup))
+        return;
+    location->used = true;
+    location->used_upgrade = location->used_upgrade || (object->on_upgrade && object->schedule.len);
+}
+
+static bool fill_backups(struct status_view *view)
+{
+    const struct inventory *inventory = view->inventory;
+    size_t all = inventory->count[FACT_MANAGEMENT_BACKUPS];
+    view->backups = arena_array(view->arena, all + 1, sizeof *view->backups);
+    for (size_t i = 0; view->backups && i < all; i++) {
+        struct status_backup *backup = &view->backups[view->backup_count++];
+        backup->object = inventory->management_backups[i];
+        backup->kind = backup->object->schedule.len  ? STATUS_SCHEDULED
+                       : backup->object->release.len ? STATUS_PRE_UPGRADE
+                                                     : STATUS_ON_DEMAND;
+        fill_last(view, backup);
+        fill_schedule(view, backup);
+        fill_storage(view, backup);
+    }
+    return view->backups != NULL;
+}
+
+/* ---- what could be restored -------------------------------------------------------- */
+
+static struct status_backup *backup_named(struct status_view *view, struct str name)
+{
+    size_t low = 0, high = view->backup_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = str_cmp(name, view->backups[middle].object->meta.name);
+        if (order == 0)
+            return &view->backups[middle];
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
+}
+
+static const struct backup *newer(const struct backup *a, const struct backup *b)
+{
+    return !a || b->status.completed > a->status.completed ? b : a;
+}
+
+/* A backup of a region restores that region, not this cluster. */
+static bool is_good(const struct status_view *view, const struct backup *backup)
+{
+    return backup->management && backup->region.len == 0 && !backup->meta.deleting &&
+           str_eq(backup->meta.ns, view->settings->system_namespace) && str_is(backup->status.phase, "Completed") &&
+           (backup->status.expires == 0 || backup->status.expires > view->now);
+}
+
+static void find_good(struct status_view *view)
+{
+    const struct inventory *inventory = view->inventory;
+    for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++) {
+        const struct backup *backup = inventory->backups[i];
+        if (!is_good(view, backup))
+            continue;
+        struct str maker = json_get_str(backup->meta.labels, LABEL_MANAGEMENT_BACKUP);
+        struct status_backup *owner = backup_named(view, maker.len ? maker : backup->meta.name);
+        if (owner)
+            owner->good = newer(owner->good, backup);
+        const struct status_location *location = status_location(view, backup->storage_location);
+        if (!inventory->known[FACT_STORAGE_LOCATIONS] || (location && location->readable))
+            view->good = newer(view->good, backup);
+    }
+}
+
+/* ---- Velero ------------------------------------------------------------------------- */
+
+/* Whether the policies would take its writes for Velero's. */
+static bool is_known_account(const struct status_view *view, struct str ns, struct str account)
+{
+    struct request request = {.arena = view->arena};
+    request.user = arena_printf(view->arena, "system:serviceaccount:%.*s:%.*s", STR_ARG(ns), STR_ARG(account));
+    return request_by_velero(&request, view->settings);
+}
+
+/* "1.1.0", "v1.2.0-rc1", "kcm-1-1-0": whether it is before 1.2. True also when nobody knows. */
+static bool before_fix(const struct status_view *view)
+{
+    const struct management *management = inventory_management(view->inventory);
+    struct str name = management ? management->status_release : STR(""), part;
+    const struct release *release = inventory_release(view->inventory, name);
+    bool by_name = !release || release->version.len == 0;
+    struct str version = by_name ? name : release->version;
+    if (by_name && str_starts(version, STR("kcm-")))
+        version = str_slice(version, 4, version.len);
+    else if (str_starts(version, STR("v")))
+        version = str_slice(version, 1, version.len);
+    int64_t numbers[2] = {0, 0};
+    for (size_t i = 0; i < LENGTH_OF(numbers); i++)
+        if (!str_cut(&version, by_name ? '-' : '.', &part) || !str_to_int64(part, &numbers[i]))
+            return true;
+    return numbers[0] < 1 || (numbers[0] == 1 && numbers[1] < 2);
+}
+
+static bool fill_velero(struct status_view *view)
+{
+    const struct inventory *inventory = view->inventory;
+    size_t all = inventory->count[FACT_VELERO];
+    bool name_matters = all && before_fix(view);
+    view->veleros = arena_array(view->arena, all + 1, sizeof *view->veleros);
+    for (size_t i = 0; view->veleros && i < all; i++) {
+        const struct velero_deployment *object = inventory->velero_deployments[i];
+        struct str account = object->service_account.len ? object->service_account : STR("default");
+        view->veleros[view->velero_count++] =
+            (struct status_velero){.object = object,
+                                   .account = account,
+                                   .ready = object->ready_replicas > 0,
+                                   .known_account = is_known_account(view, object->meta.ns, account),
+                                   .bad_name = name_matters && !str_is(object->meta.name, "velero")};
+    }
+    return view->veleros != NULL;
+}
+
+bool status_fill(struct status_view *view, struct str target)
+{
+    if (!policy_upgrade_view(view->arena, view->inventory, view->settings, view->now, target, &view->upgrade) ||
+        !fill_locations(view) || !fill_backups(view) || !fill_velero(view))
+        return false;
+    find_good(view);
+    status_find(view);
+    return !arena_failed(view->arena);
+}
