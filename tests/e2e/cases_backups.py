@@ -1,0 +1,201 @@
+"""ManagementBackups: what kubectl says, and what is in etcd afterwards."""
+import json
+import time
+
+from control_plane import wait_until
+from fixtures import SOURCE, Webhook, accepted, location, refused
+from standin import create_backup, set_location_phase, set_managementbackup_status
+from webhook import managementbackup
+
+
+class Setup(Webhook):
+    def stored(self, name):
+        return self.cluster.get("managementbackup", name)
+
+    def apply(self, backup, *more, **how):
+        return self.cluster.kubectl("apply", "-f", "-", *more, stdin=backup, **how)
+
+    def until_known(self, what, check):
+        """A storage location's change reaches the webhook by its watch."""
+        return wait_until(what, check, 10)
+
+
+def case_good_create(setup):
+    """a good ManagementBackup is stored, and its schedule said back in words"""
+    accepted(setup.apply(managementbackup("daily", schedule="0 3 * * *", storageLocation="aws-s3")),
+             "managementbackup.k0rdent.mirantis.com/daily created", "Warning:", "03:00")
+    assert setup.stored("daily")["spec"] == {"schedule": "0 3 * * *", "storageLocation": "aws-s3"}
+
+
+def case_bad_create(setup):
+    """each mistake is named by its field, and nothing is stored"""
+    refused(setup.apply(managementbackup("bad", schedule="0 9 * * 7", storageLocation="aws-s4",
+                                         performOnManagementUpgrade=True)),
+            "spec.schedule", "day-of-week 7", "spec.storageLocation", 'did you mean "aws-s3"')
+    assert setup.stored("bad") is None
+    refused(setup.apply(managementbackup("bad", performOnManagementUpgrade=True)), "spec.performOnManagementUpgrade")
+    refused(setup.apply(managementbackup("b" * 64, schedule="@daily")), "metadata.name", "63")
+    refused(setup.apply(managementbackup("bad", schedule="0 0 30 2 *")), "never")
+    refused(setup.apply(managementbackup("bad", schedule="TZ=UTC")), "spec.schedule")
+    assert setup.stored("bad") is None and setup.stored("b" * 64) is None
+
+
+def case_update(setup):
+    """kubectl patch and replace are refused for what they change only, and change nothing then"""
+    before = setup.stored("daily")
+    refused(setup.cluster.kubectl("patch", "managementbackup", "daily", "--type=merge", "-p",
+                                  '{"spec":{"schedule":"61 * * * *"}}'), "spec.schedule", "61")
+    refused(setup.cluster.kubectl("patch", "managementbackup", "daily", "--type=json", "-p", json.dumps(
+        [{"op": "replace", "path": "/spec/storageLocation", "value": "nowhere"}])), "spec.storageLocation")
+    refused(setup.cluster.kubectl("replace", "-f", "-", stdin=managementbackup("daily", schedule="@Hourly")),
+            "spec.schedule")
+    assert setup.stored("daily") == before
+    accepted(setup.cluster.kubectl("replace", "-f", "-", stdin=managementbackup("daily", schedule="@hourly")))
+    assert setup.stored("daily")["spec"] == {"schedule": "@hourly"}
+
+
+def case_server_side_apply(setup):
+    """kubectl apply --server-side is judged alike, fields owned by others included"""
+    refused(setup.apply(managementbackup("ssa", schedule="@every 1d"), "--server-side"), "spec.schedule")
+    accepted(setup.apply(managementbackup("ssa", schedule="@daily"), "--server-side"))
+    refused(setup.apply(managementbackup("ssa", schedule="* * * 13 *"), "--server-side", "--force-conflicts"),
+            "spec.schedule")
+    assert setup.stored("ssa")["spec"] == {"schedule": "@daily"}
+
+
+def case_dry_run(setup):
+    """--dry-run=server says the same and stores nothing"""
+    refused(setup.apply(managementbackup("dry", schedule="0 9 * * 7"), "--dry-run=server"), "day-of-week 7")
+    accepted(setup.apply(managementbackup("dry", schedule="0 9 * * 0"), "--dry-run=server"), "(server dry run)", "09:00")
+    assert setup.stored("dry") is None
+
+
+def case_metadata_and_status(setup):
+    """labels and status are written without a call to the webhook (matchConditions)"""
+    before = setup.calls("managementbackups")
+    setup.cluster.must("label", "managementbackup", "daily", "team=ops")
+    set_managementbackup_status(setup.cluster, "daily", "Completed")
+    assert setup.stored("daily")["status"]["lastBackup"]["phase"] == "Completed"
+    assert setup.calls("managementbackups") == before
+
+
+def case_location_unavailable(setup):
+    """a storage location that goes Unavailable refuses new ManagementBackups, and not the old ones' labels"""
+    set_location_phase(setup.cluster, "aws-east", "Unavailable")
+    backup = managementbackup("east", schedule="@daily", storageLocation="aws-east")
+    setup.until_known("Unavailable to be known", lambda: setup.apply(backup, "--dry-run=server").code == 1)
+    refused(setup.apply(backup), "spec.storageLocation", "aws-east", "Unavailable")
+    assert setup.stored("east") is None
+    set_location_phase(setup.cluster, "aws-east", "Available")
+    accepted(setup.apply(backup))  # at once: what would be denied is read anew
+    set_location_phase(setup.cluster, "aws-east", "Unavailable")
+    accepted(setup.cluster.kubectl("patch", "managementbackup", "east", "--type=merge", "-p",
+                                   '{"spec":{"schedule":"@hourly"}}'))
+    assert setup.stored("east")["spec"]["schedule"] == "@hourly"
+    set_location_phase(setup.cluster, "aws-east", "Available")
+
+
+def case_location_deleted(setup):
+    """a storage location that is deleted is missed, one that comes back is found at once"""
+    cluster = setup.cluster
+    cluster.must("delete", "backupstoragelocation", "-n", "kcm-system", "aws-east")
+    backup = managementbackup("east-2", schedule="@daily", storageLocation="aws-east")
+    setup.until_known("the deletion to be known", lambda: setup.apply(backup, "--dry-run=server").code == 1)
+    refused(setup.apply(backup), 'no BackupStorageLocation "aws-east" in kcm-system')
+    # One kubectl apply with the location first: the watch is slower than kubectl.
+    accepted(setup.cluster.kubectl("apply", "-f", "-", stdin=[location("aws-east"), backup]), "not validated")
+    assert setup.stored("east-2")["spec"]["storageLocation"] == "aws-east"
+    set_location_phase(cluster, "aws-east", "Available")
+
+
+def case_location_default(setup):
+    """without a storage location the default counts: one, none, two"""
+    cluster = setup.cluster
+
+    def default(name, value):
+        cluster.must("patch", "backupstoragelocation", "-n", "kcm-system", name, "--type=merge", "-p",
+                     json.dumps({"spec": {"default": value}}))
+    backup = managementbackup("by-default", schedule="@daily")
+    default("aws-s3", False)
+    setup.until_known("no default", lambda: setup.apply(backup, "--dry-run=server").code == 1)
+    refused(setup.apply(backup), "spec.storageLocation", "is the default")
+    default("aws-east", True)
+    setup.until_known("a default", lambda: setup.apply(backup, "--dry-run=server").code == 0)
+    default("aws-s3", True)
+    setup.until_known("two defaults", lambda: setup.apply(backup, "--dry-run=server").code == 1)
+    refused(setup.apply(backup), "2 BackupStorageLocations are marked as the default")
+    default("aws-east", False)
+    setup.until_known("one default again", lambda: setup.apply(backup, "--dry-run=server").code == 0)
+    accepted(setup.apply(backup))
+
+
+def case_adoption(setup):
+    """an on-demand ManagementBackup with the name of a Velero Backup is refused"""
+    create_backup(setup.cluster, "taken-already")
+    backup = managementbackup("taken-already")
+    setup.until_known("the Backup to be known", lambda: setup.apply(backup, "--dry-run=server").code == 1)
+    refused(setup.apply(backup), "metadata.name", "Choose another name")
+
+
+def case_delete(setup):
+    """kubectl delete of the last ManagementBackup that protects upgrades is warned about, of others not"""
+    warned = setup.cluster.kubectl("delete", "managementbackup", SOURCE, "--dry-run=server")
+    accepted(warned, "Warning:", "the last one with performOnManagementUpgrade")
+    assert setup.stored(SOURCE) is not None
+    quiet = setup.cluster.kubectl("delete", "managementbackup", "ssa")
+    accepted(quiet)
+    assert "Warning" not in quiet.text, quiet
+    assert setup.stored("ssa") is None
+
+
+def case_deleting(setup):
+    """an object with a deletionTimestamp loses its finalizer, however wrong it is"""
+    cluster, held = setup.cluster, managementbackup("held", schedule="0 9 * * 7")
+    held["metadata"]["finalizers"] = ["e2e.example.com/hold"]
+    setup.without_webhook(lambda: cluster.must("create", "-f", "-", stdin=held))
+    cluster.must("delete", "managementbackup", "held", "--wait=false")
+    assert setup.stored("held")["metadata"]["deletionTimestamp"]
+    accepted(cluster.kubectl("patch", "managementbackup", "held", "--type=merge", "-p",
+                             '{"metadata":{"finalizers":null},"spec":{"schedule":"also wrong"}}'))
+    wait_until("it to be gone", lambda: setup.stored("held") is None)
+
+
+def case_invalid_before(setup):
+    """what was invalid before the webhook came can be changed elsewhere, and put right"""
+    cluster, old = setup.cluster, managementbackup("old", schedule="0 9 * * 7", storageLocation="nowhere")
+    setup.without_webhook(lambda: cluster.must("create", "-f", "-", stdin=old))
+    cluster.must("annotate", "managementbackup", "old", "note=kept")
+    accepted(cluster.kubectl("patch", "managementbackup", "old", "--type=merge", "-p",
+                             '{"spec":{"storageLocation":"aws-s3"}}'))
+    assert setup.stored("old")["spec"] == {"schedule": "0 9 * * 7", "storageLocation": "aws-s3"}
+    refused(cluster.kubectl("patch", "managementbackup", "old", "--type=merge", "-p",
+                            '{"spec":{"schedule":"0 9 * * 8"}}'), "spec.schedule")
+    accepted(cluster.kubectl("patch", "managementbackup", "old", "--type=merge", "-p",
+                             '{"spec":{"schedule":"0 9 * * 0"}}'))
+    assert setup.stored("old")["spec"]["schedule"] == "0 9 * * 0"
+
+
+def case_velero_restores(setup):
+    """what Velero restores is stored as it is, with warnings; the same by an admin is refused"""
+    bad = managementbackup("restored", schedule="0 9 * * 7")
+    bad["metadata"]["labels"] = {"velero.io/restore-name": "after-a-disaster"}
+    refused(setup.cluster.kubectl("create", "-f", "-", stdin=bad), "day-of-week 7")
+    accepted(setup.cluster.kubectl("create", "-f", "-", stdin=bad, user="velero-token"), "Warning:", "day-of-week 7")
+    assert setup.stored("restored")["spec"]["schedule"] == "0 9 * * 7"
+
+
+def case_generate_name(setup):
+    """metadata.generateName works, one review each"""
+    backup = managementbackup("x", storageLocation="aws-s3")
+    backup["metadata"] = {"generateName": "by-hand-"}
+    accepted(setup.cluster.kubectl("create", "-f", "-", stdin=backup), "managementbackup.k0rdent.mirantis.com/by-hand-")
+
+
+def case_many_documents(setup):
+    """one kubectl apply of twenty documents, one bad: nineteen are stored"""
+    documents = [managementbackup(f"many-{i}", schedule="@daily" if i != 7 else "@Daily") for i in range(20)]
+    start = time.monotonic()
+    answer = setup.cluster.kubectl("apply", "-f", "-", stdin=documents)
+    assert answer.code == 1 and answer.out.count(" created") == 19 and "many-7" not in answer.out, answer
+    assert time.monotonic() - start < 20
+    assert setup.stored("many-7") is None and setup.stored("many-19") is not None
