@@ -82,7 +82,8 @@ void review_junit_document(const struct review_summary *summary, struct str case
 {
     buf_printf(out,
                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-               "<testsuite name=\"backstop review\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"%zu\">\n",
+               "<testsuite name=\"%s\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"%zu\">\n",
+               summary->suite ? summary->suite : "backstop review",
                summary->allowed + summary->denied + summary->passed + summary->unreadable, summary->denied,
                summary->unreadable, summary->passed);
     buf_add(out, cases);

@@ -1,0 +1,214 @@
+#include "audit.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MEMORY_LIMIT = 1024 * 1024 * 1024, OUTPUT_LIMIT = 1024 * 1024 * 1024, NARROWEST = 40, WIDEST = 10000 };
+
+struct audit_options {
+    struct facts_options facts;
+    const char *output, *settings;
+    bool all;
+    int64_t now, width;
+};
+
+static const struct option options[] = {
+    FACTS_OPTIONS(struct audit_options),
+    {"all", 0, OPTION_FLAG, NULL, "text: print what is fine, too", offsetof(struct audit_options, all)},
+    {"settings", 0, OPTION_TEXT, "FILE", "settings, as serve takes them", offsetof(struct audit_options, settings)},
+    {"output", 'o', OPTION_TEXT, "FORMAT", "text, json (an object per line) or junit (text)",
+     offsetof(struct audit_options, output)},
+    {"width", 0, OPTION_INTEGER, "COLUMNS", "fit text into this many columns (the terminal's; 0: no limit)",
+     offsetof(struct audit_options, width)},
+    {"now", 0, OPTION_TIME, "TIME", "the time to judge at, 2026-11-21T03:00:00Z say (the clock's)",
+     offsetof(struct audit_options, now)},
+};
+
+static const char details[] =
+    "Reviews every object that exists already as if it were created now, with the webhook's own\n"
+    "policies: what came before the webhook, was let in while it was down, or has gone bad since\n"
+    "(a storage location that was deleted, a backup that expired). Text shows problems by object;\n"
+    "--all shows the rest.\n\n" FACTS_DETAILS "\n\n"
+    "What an object made itself does not count against it: an on-demand ManagementBackup's own\n"
+    "Velero Backup, say. Not reviewed: objects being deleted, Restores that were carried out, and\n"
+    "in files the kinds that no rule names.\n\n"
+    "-o json prints one object per reviewed object, with the keys of `backstop review -o json`.\n\n"
+    "Exit status: 0 nothing would be denied, 1 something would, 2 usage, or something cannot be read.\n\n"
+    "Examples:\n"
+    "  backstop audit\n"
+    "  backstop audit --context prod -o junit >audit.xml\n"
+    "  kubectl get managementbackups,restores.velero.io -A -o yaml >all.yaml\n"
+    "  backstop audit --inventory all.yaml --all";
+
+enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_JUNIT, FORMAT_NONE };
+
+static enum format parse_format(const char *text)
+{
+    static const char *const names[] = {"text", "json", "junit"};
+    for (size_t i = 0; i < LENGTH_OF(names); i++)
+        if (strcmp(text, names[i]) == 0)
+            return (enum format)i;
+    return FORMAT_NONE;
+}
+
+/* One run of the verb. */
+struct run {
+    const struct verb *verb;
+    const struct audit_options *options;
+    const struct settings *settings;
+    enum format format;
+    struct page page;
+    struct buf out, cases; /* cases: JUnit's, whose head needs the totals */
+    struct review_summary summary;
+    size_t warned;
+};
+
+static void tell_problem(void *context, const char *source, int64_t line, const char *reason)
+{
+    struct run *run = context;
+    char where[32] = "";
+    if (source && line >= 0)
+        snprintf(where, sizeof where, ":%lld", (long long)line);
+    verb_fail(run->verb, "%s%s%s%s", source ? source : "", where, source ? ": " : "", reason);
+    review_print_junit_problem(source ? source : "", where, reason, &run->cases);
+    run->summary.unreadable++;
+}
+
+static bool flush(struct run *run)
+{
+    bool written = !run->out.failed && !run->cases.failed && write_all(STDOUT_FILENO, buf_str(&run->out));
+    buf_clear(&run->out);
+    return written;
+}
+
+static bool print(struct run *run, struct arena *arena, const struct review_result *result, const char *passed_over)
+{
+    bool problem = result->decision.denied || result->decision.warnings.len;
+    if (run->format == FORMAT_JSON && !passed_over)
+        review_print_json(arena, result, &run->out);
+    else if (run->format == FORMAT_JUNIT && !passed_over)
+        review_print_junit(arena, result, &run->cases);
+    else if (run->format == FORMAT_TEXT && (problem || run->options->all))
+        audit_print_text(arena, result, passed_over, &run->page);
+    return flush(run);
+}
+
+static bool is_ours(const struct manifest *manifest)
+{
+    struct str group = admission_group(json_get_str(manifest->tree, "apiVersion"));
+    return admission_rule_for_object(group, json_get_str(manifest->tree, "kind"), OPERATION_CREATE, 0) != NULL;
+}
+
+/* What files hold besides: facts, and the Management, which only an update can put wrong. */
+static bool audit_one(struct run *run, const struct audit_world *world, struct manifest *manifest)
+{
+    if (!manifest->tree || manifest->review.ptr || !is_ours(manifest))
+        return true;
+    ARENA_SCOPED arena = arena_new(MEMORY_LIMIT);
+    const char *passed_over = audit_passes_over(manifest);
+    struct review_result result = {.manifest = manifest};
+    const struct review_context context = {.inventory = audit_facts(world, manifest),
+                                           .settings = run->settings,
+                                           .user = "kubernetes-admin",
+                                           .operation = OPERATION_CREATE,
+                                           .dry_run = true, /* nothing is to come of it */
+                                           .now = run->options->now};
+    if (!arena || (!passed_over && !review_run(&context, arena, manifest, &result)))
+        return false;
+    if (!passed_over)
+        audit_forget_echo(&result, run->settings, context.now);
+    run->summary.passed += passed_over != NULL;
+    run->summary.denied += result.decision.denied;
+    run->summary.allowed += !passed_over && !result.decision.denied;
+    run->warned += result.decision.warnings.len > 0;
+    return print(run, arena, &result, passed_over);
+}
+
+static bool load(struct run *run, struct arena *arena, const struct facts *facts, struct manifests *manifests)
+{
+    const struct facts_options *from = &run->options->facts;
+    if (facts->cluster)
+        return audit_list(arena, from, facts->from, manifests, tell_problem, run);
+    for (size_t i = 0; i < from->inventories.len; i++)
+        (void)manifests_load(arena, from->inventories.items[i], manifests, tell_problem, run);
+    return run->summary.unreadable == 0;
+}
+
+static int audit_all(struct run *run, const struct facts *facts)
+{
+    struct manifests manifests = {0};
+    ARENA_SCOPED arena = arena_new(MEMORY_LIMIT);
+    CLEANUP(audit_world_close) struct audit_world world = {0};
+    if (!arena || !audit_world_open(&world, facts->inventory, run->settings))
+        return verb_fail(run->verb, "out of memory");
+    (void)load(run, arena, facts, &manifests);
+    for (size_t i = 0; i < manifests.len; i++)
+        if (!audit_one(run, &world, &manifests.items[i]))
+            return verb_fail(run->verb, "out of memory, or the output cannot be written");
+    if (run->format == FORMAT_TEXT)
+        audit_print_summary(&run->summary, run->warned, &run->page);
+    run->summary.passed = 0; /* no testcase was written of these */
+    if (run->format == FORMAT_JUNIT)
+        review_junit_document(&run->summary, buf_str(&run->cases), &run->out);
+    if (!flush(run))
+        return verb_fail(run->verb, "the output cannot be written");
+    if (run->summary.unreadable)
+        return EXIT_USAGE;
+    return run->summary.denied ? EXIT_DENIED : EXIT_OK;
+}
+
+static int audit(const struct verb *verb, const struct audit_options *values)
+{
+    CLEANUP(verb_settings_release) struct settings *settings = verb_settings(verb, values->settings);
+    CLEANUP(facts_dispose) struct facts facts = {0};
+    if (!settings || !facts_open(&facts, verb, &values->facts, settings, values->now))
+        return EXIT_USAGE;
+    struct run run = {.verb = verb, .options = values, .settings = settings, .format = parse_format(values->output)};
+    buf_init(&run.out, OUTPUT_LIMIT);
+    buf_init(&run.cases, OUTPUT_LIMIT);
+    run.summary.suite = "backstop audit";
+    run.page = (struct page){.out = &run.out, .colour = wants_colour(STDOUT_FILENO)};
+    run.page.width = values->width < 0 ? terminal_width(STDOUT_FILENO) : (size_t)values->width;
+    int code = audit_all(&run, &facts);
+    buf_dispose(&run.out);
+    buf_dispose(&run.cases);
+    return code;
+}
+
+static int check(const struct verb *verb, const struct audit_options *values, size_t operand_count)
+{
+    if (operand_count)
+        return verb_fail(verb, "takes no operands; see: backstop audit --help");
+    if (parse_format(values->output) == FORMAT_NONE)
+        return verb_fail(verb, "-o %s: expected text, json or junit", values->output);
+    if (values->width > 0 && (values->width < NARROWEST || values->width > WIDEST))
+        return verb_fail(verb, "--width: expected 0, or %d to %d", NARROWEST, WIDEST);
+    return EXIT_OK;
+}
+
+static int run(const struct verb *verb, int argc, char **argv)
+{
+    struct audit_options values = {.output = "text", .now = INT64_MIN, .width = -1};
+    char **operands;
+    size_t operand_count;
+    enum options_result parsed = options_parse(verb, argc, argv, &values, &operands, &operand_count);
+    int code = parsed == OPTIONS_HELP ? EXIT_OK : EXIT_USAGE;
+    if (parsed == OPTIONS_RUN)
+        code = check(verb, &values, operand_count);
+    if (parsed == OPTIONS_RUN && code == EXIT_OK) {
+        values.now = values.now == INT64_MIN ? time_now() : values.now;
+        code = audit(verb, &values);
+    }
+    options_dispose(verb, &values);
+    return code;
+}
+
+const struct verb verb_audit = {
+    .name = "audit",
+    .summary = "review everything that exists already",
+    .details = details,
+    .options = options,
+    .option_count = LENGTH_OF(options),
+    .run = run,
+};
