@@ -6,8 +6,8 @@
 #include "backstop/base.h"
 #include "verbs/verbs.h"
 
-static const struct verb *const verbs[] = {&verb_serve,  &verb_review, &verb_explain,
-                                           &verb_status, &verb_audit,  &verb_version};
+static const struct verb *const verbs[] = {&verb_serve, &verb_review, &verb_explain, &verb_status,
+                                           &verb_audit, &verb_probe,  &verb_version};
 
 static int usage(FILE *to, int code)
 {
