@@ -17,16 +17,16 @@ struct http_request {
 struct http_reply {
     int status;
     const char *content_type;
-    const char *allow;    /* the Allow header of a 405, or NULL */
-    int64_t retry_after;  /* seconds; 0 = no header */
-    bool close;           /* send Connection: close */
-    bool later;           /* this takes time: call the handler anew where it may wait; the rest is ignored */
+    const char *allow;   /* the Allow header of a 405, or NULL */
+    int64_t retry_after; /* seconds; 0 = no header */
+    bool close;          /* send Connection: close */
+    bool later;          /* this takes time: call the handler anew where it may wait; the rest is ignored */
     struct buf body;
 };
 /* Called from any of the server's threads. */
 typedef void http_handler(void *context, const struct http_request *request, struct http_reply *reply);
 
-struct http_limits { /* 0 = the default in brackets */
+struct http_limits {          /* 0 = the default in brackets */
     size_t body_bytes;        /* [7 MiB] larger ones are read no further than needed and answered 413 */
     size_t header_bytes;      /* [32 KiB] memory of one connection's request head */
     unsigned connections;     /* [1024] */
@@ -38,11 +38,15 @@ struct http_limits { /* 0 = the default in brackets */
 };
 
 struct http_config {
-    const char *listen;            /* "ADDR:PORT", ":PORT", "[::1]:PORT"; port 0 picks a free one */
-    struct str tls_cert, tls_key;  /* PEM; absent = plain HTTP, one request a connection */
-    bool tls12;                    /* allow TLS 1.2 besides 1.3 */
-    unsigned threads;              /* 0 = one per CPU, at most 4 */
-    unsigned workers;              /* threads on which handlers may wait; 0 = they may wait anywhere */
+    const char *listen;           /* "ADDR:PORT", ":PORT", "[::1]:PORT"; port 0 picks a free one */
+    struct str tls_cert, tls_key; /* PEM; absent = plain HTTP, one request a connection */
+    bool tls_later;               /* HTTPS whose certificate http_set_certificate brings; none can connect before */
+    bool tls12;                   /* allow TLS 1.2 besides 1.3 */
+    const char *tls_ciphers;      /* "AES-128-GCM,AES-256-GCM,CHACHA20-POLY1305" in order of preference; NULL = these */
+    struct str client_ca;         /* PEM; clients must show a certificate of this CA; absent = they need none */
+    const char *const *client_names; /* and one of these as CN or DNS SAN; NULL-terminated; NULL = any */
+    unsigned threads;                /* 0 = one per CPU, at most 4 */
+    unsigned workers;                /* threads on which handlers may wait; 0 = they may wait anywhere */
     struct http_limits limits;
     http_handler *handler;
     void *context;
@@ -50,6 +54,10 @@ struct http_config {
 
 struct http_server;
 struct http_server *http_start(const struct http_config *config, struct error *error) MUST_CHECK;
+/* Serves the pair to every connection from now on; those that are open keep theirs.
+ * On failure the old pair stays. Safe from any thread. */
+bool http_set_certificate(struct http_server *server, struct str certificate, struct str key,
+                          struct error *error) MUST_CHECK;
 unsigned http_port(const struct http_server *server);
 /* Lame duck: goes on accepting and answering, with Connection: close. */
 void http_drain(struct http_server *server);

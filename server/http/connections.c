@@ -62,6 +62,10 @@ static void connection_close(struct connection *connection)
     pthread_mutex_unlock(&server->lock);
     atomic_fetch_sub(&server->open, 1);
     body_end(server, &connection->body);
+    if (connection->session && atomic_load(&connection->phase) == PHASE_OPENING)
+        tls_count_failure(connection);
+    transport_detach(connection);
+    shared_release(connection->credential);
     free(connection);
 }
 

@@ -7,6 +7,7 @@
 #ifndef BACKSTOP_HTTP_ROOM_H
 #define BACKSTOP_HTTP_ROOM_H
 
+#include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
 #include <microhttpd.h>
 
@@ -52,6 +53,13 @@ struct connection {
     bool answered;            /* reply is there; set before the connection is resumed */
     struct connection *later; /* in the workers' queue */
 
+    struct shared *credential; /* what this connection serves; held */
+    gnutls_session_t session;  /* NULL without TLS */
+    const char *refusal;       /* why its handshake was refused, for the metric */
+    int alert;                 /* the last one the client sent before the handshake was done */
+    int plain_alert;           /* the same, when it came in the clear */
+    bool ended;                /* the client closed its side */
+
     bool spoken;                 /* the client sent something that is no plain HTTP */
     size_t ahead_from, ahead_to; /* bytes read from the socket before GnuTLS asked for them */
     unsigned char ahead[AHEAD_SIZE];
@@ -65,6 +73,8 @@ struct http_server {
     int listener; /* closed by libmicrohttpd; by us once quiesced */
     unsigned port, threads;
     bool tls;
+    struct shared_slot credential;
+    char *client_ca, **client_names; /* NULL: clients need no certificate; NULL-terminated */
     atomic_bool draining;
     atomic_uint open, bodies;
     atomic_size_t body_memory;
@@ -83,11 +93,22 @@ struct http_server {
 int listen_open(const char *address, unsigned *port, struct error *error) MUST_CHECK;
 
 /* ---- tls.c ---- */
-bool tls_check(struct str certificate, struct str key, struct error *error) MUST_CHECK;
-const char *tls_priorities(bool tls12);
+bool tls_priorities(const struct http_config *config, struct buf *out, struct error *error) MUST_CHECK;
+void tls_count_failure(const struct connection *connection); /* closed before the handshake was done */
+
+/* ---- credential.c: the certificate in force, and clients that must show one ---- */
+bool credential_open(struct http_server *server, const struct http_config *config, struct error *error) MUST_CHECK;
+void credential_close(struct http_server *server);
+void credential_attach(struct connection *connection, gnutls_session_t session);
+int credential_none(gnutls_session_t session, const gnutls_datum_t *authorities, int authority_count,
+                    const gnutls_pk_algorithm_t *algorithms, int algorithm_count, gnutls_pcert_st **certificate,
+                    unsigned *length, gnutls_privkey_t *key);
 
 /* ---- transport.c: GnuTLS reads through us ---- */
 void transport_attach(struct connection *connection, gnutls_session_t session);
+struct connection *transport_connection(gnutls_session_t session);
+void transport_note_failure(void); /* why the handshake that this thread attended to came to nothing */
+void transport_detach(const struct connection *connection);
 
 /* ---- connections.c: who is connected, and the sweeper that cuts the slow ---- */
 bool connections_start(struct http_server *server, struct error *error) MUST_CHECK;

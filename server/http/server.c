@@ -9,7 +9,7 @@
 #include "backstop/telemetry.h"
 #include "http.h"
 
-enum { MIB = 1024 * 1024, THREADS_MAX = 4, POLL_MS = 5, SPARE_CONNECTIONS = 64 };
+enum { MIB = 1024 * 1024, PRIORITIES_MAX = 1024, THREADS_MAX = 4, POLL_MS = 5, SPARE_CONNECTIONS = 64 };
 
 static void set_limits(struct http_server *server, const struct http_limits *wanted)
 {
@@ -41,6 +41,7 @@ static void library_log(void *cls, const char *format, va_list args) PRINTF_LIKE
 static void library_log(void *cls, const char *format, va_list args)
 {
     (void)cls;
+    transport_note_failure();
     char text[512];
     int length = vsnprintf(text, sizeof text, format, args);
     if (length < 0)
@@ -49,18 +50,24 @@ static void library_log(void *cls, const char *format, va_list args)
     log_line(LOG_DEBUG, "http library", LOG_TEXT("detail", line));
 }
 
-static char *text_copy(struct str text)
+static unsigned daemon_flags(const struct http_server *server)
 {
-    return text.len ? strndup(text.ptr, text.len) : NULL;
+    return MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG | (server->tls ? MHD_USE_TLS : 0u) |
+           (server->workers ? MHD_ALLOW_SUSPEND_RESUME : 0u);
 }
 
 static bool start_daemon(struct http_server *server, const struct http_config *config, struct error *error)
 {
-    char *certificate = text_copy(config->tls_cert), *key = text_copy(config->tls_key);
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG |
-                     (server->tls ? MHD_USE_TLS : 0u) | (server->workers ? MHD_ALLOW_SUSPEND_RESUME : 0u);
-    struct MHD_OptionItem tls[] = {
-        {MHD_OPTION_HTTPS_MEM_CERT, 0, certificate}, {MHD_OPTION_HTTPS_MEM_KEY, 0, key}, {MHD_OPTION_END, 0, NULL}};
+    BUF_SCOPED priorities;
+    buf_init(&priorities, PRIORITIES_MAX);
+    if (!tls_priorities(config, &priorities, error))
+        return false;
+    union {
+        gnutls_certificate_retrieve_function2 *function;
+        void *pointer;
+    } no_certificate = {credential_none};
+    struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_CERT_CALLBACK, 0, no_certificate.pointer},
+                                   {MHD_OPTION_END, 0, NULL}};
     struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
     struct MHD_OptionItem pool[] = {{MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)server->threads, NULL},
                                     {MHD_OPTION_END, 0, NULL}};
@@ -68,16 +75,14 @@ static bool start_daemon(struct http_server *server, const struct http_config *c
      * connections_admit keeps the real one. */
     unsigned share = (server->limits.connections + SPARE_CONNECTIONS) * server->threads;
     server->daemon = MHD_start_daemon(
-        flags, 0, connections_admit, server, request_part, server, MHD_OPTION_EXTERNAL_LOGGER, library_log, server,
-        MHD_OPTION_LISTEN_SOCKET, server->listener, MHD_OPTION_CONNECTION_LIMIT, share, MHD_OPTION_CONNECTION_TIMEOUT,
-        server->limits.idle_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT, server->limits.header_bytes,
-        MHD_OPTION_NOTIFY_CONNECTION, connections_notify, server, MHD_OPTION_NOTIFY_COMPLETED, request_done, server,
-        MHD_OPTION_URI_LOG_CALLBACK, request_line, server, MHD_OPTION_ARRAY, server->threads > 1 ? pool : none,
-        MHD_OPTION_ARRAY, server->tls ? tls : none, server->tls ? MHD_OPTION_HTTPS_PRIORITIES : MHD_OPTION_END,
-        tls_priorities(config->tls12), MHD_OPTION_END);
+        daemon_flags(server), 0, connections_admit, server, request_part, server, MHD_OPTION_EXTERNAL_LOGGER,
+        library_log, server, MHD_OPTION_LISTEN_SOCKET, server->listener, MHD_OPTION_CONNECTION_LIMIT, share,
+        MHD_OPTION_CONNECTION_TIMEOUT, server->limits.idle_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        server->limits.header_bytes, MHD_OPTION_NOTIFY_CONNECTION, connections_notify, server,
+        MHD_OPTION_NOTIFY_COMPLETED, request_done, server, MHD_OPTION_URI_LOG_CALLBACK, request_line, server,
+        MHD_OPTION_ARRAY, server->threads > 1 ? pool : none, MHD_OPTION_ARRAY, server->tls ? tls : none,
+        server->tls ? MHD_OPTION_HTTPS_PRIORITIES : MHD_OPTION_END, priorities.data, MHD_OPTION_END);
     int reason = errno;
-    free(certificate);
-    free(key);
     if (server->daemon)
         return true;
     char words[ERROR_WORDS];
@@ -92,6 +97,7 @@ static void destroy(struct http_server *server)
     workers_free(server->workers);
     if (server->listener >= 0)
         close(server->listener);
+    credential_close(server);
     pthread_cond_destroy(&server->wake);
     pthread_mutex_destroy(&server->lock);
     free(server);
@@ -104,10 +110,11 @@ static struct http_server *create(const struct http_config *config)
         return NULL;
     set_limits(server, &config->limits);
     server->threads = thread_count(config->threads);
-    server->tls = config->tls_cert.len > 0;
+    server->tls = config->tls_cert.len > 0 || config->tls_later;
     server->handler = config->handler;
     server->context = config->context;
     server->listener = -1;
+    shared_slot_init(&server->credential);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -129,7 +136,7 @@ struct http_server *http_start(const struct http_config *config, struct error *e
         error_set(error, 0, "out of memory");
         return NULL;
     }
-    bool fine = (!server->tls || tls_check(config->tls_cert, config->tls_key, error)) &&
+    bool fine = (!server->tls || credential_open(server, config, error)) &&
                 (server->listener = listen_open(config->listen, &server->port, error)) >= 0 &&
                 connections_start(server, error) && start_workers(server, config, error) &&
                 start_daemon(server, config, error);

@@ -1,5 +1,6 @@
-#include <gnutls/x509.h>
+#include <stdio.h>
 
+#include "backstop/telemetry.h"
 #include "http.h"
 
 /* AES-128-GCM, X25519 and server preference: what costs least on every CPU with AES
@@ -8,63 +9,73 @@
 #define CHOICES                                                                                                        \
     "NONE:+MAC-ALL:+SIGN-ALL:-SIGN-RSA-SHA1:-SIGN-ECDSA-SHA1:-SIGN-DSA-SHA1:+CTYPE-X509:+COMP-NULL"                    \
     ":+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+ECDHE-ECDSA:+ECDHE-RSA"                                         \
-    ":+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:%SERVER_PRECEDENCE:%NO_TICKETS:+VERS-TLS1.3"
+    ":%SERVER_PRECEDENCE:%NO_TICKETS:+VERS-TLS1.3"
 
-const char *tls_priorities(bool tls12)
+/* All are forward secret and authenticated, in TLS 1.3 and 1.2 alike. */
+static const struct {
+    const char *name, *suite, *choice;
+} ciphers[] = {
+    {"AES-128-GCM", "TLS_AES_128_GCM_SHA256", ":+AES-128-GCM"},
+    {"AES-256-GCM", "TLS_AES_256_GCM_SHA384", ":+AES-256-GCM"},
+    {"CHACHA20-POLY1305", "TLS_CHACHA20_POLY1305_SHA256", ":+CHACHA20-POLY1305"},
+};
+
+static const char *find_cipher(struct str name)
 {
-    return tls12 ? CHOICES ":+VERS-TLS1.2" : CHOICES;
+    for (size_t i = 0; i < LENGTH_OF(ciphers); i++)
+        if (str_eq_nocase(name, str_from(ciphers[i].name)) || str_eq_nocase(name, str_from(ciphers[i].suite)))
+            return ciphers[i].choice;
+    return NULL;
 }
 
-static gnutls_datum_t datum(struct str text)
+bool tls_priorities(const struct http_config *config, struct buf *out, struct error *error)
 {
-    union {
-        const char *read_only;
-        unsigned char *bytes;
-    } pointer = {text.ptr};
-    return (gnutls_datum_t){pointer.bytes, (unsigned)text.len};
+    struct str wanted = str_from(config->tls_ciphers), name;
+    buf_puts(out, CHOICES);
+    buf_puts(out, config->tls12 ? ":+VERS-TLS1.2" : "");
+    for (size_t i = 0; !wanted.len && i < LENGTH_OF(ciphers); i++)
+        buf_puts(out, ciphers[i].choice);
+    while (wanted.len && str_cut(&wanted, ',', &name)) {
+        const char *choice = find_cipher(str_trim(name));
+        if (!choice)
+            return error_set(error, 0, "the TLS cipher \"%.*s\" is not known; choose from %s, %s and %s",
+                             STR_ARG(str_slice(name, 0, 64)), ciphers[0].name, ciphers[1].name, ciphers[2].name);
+        buf_puts(out, choice);
+    }
+    return !out->failed || error_set(error, 0, "out of memory");
 }
 
-static bool has_certificate(struct str pem)
+/* ---- handshakes that came to nothing -------------------------------------------------- */
+
+/* What clients say when they do not trust the certificate: the field's usual trouble. */
+static const struct {
+    gnutls_alert_description_t alert;
+    const char *reason;
+} alerts[] = {
+    {GNUTLS_A_UNKNOWN_CA, "unknown_ca"},
+    {GNUTLS_A_BAD_CERTIFICATE, "bad_certificate"},
+    {GNUTLS_A_CERTIFICATE_EXPIRED, "certificate_expired"},
+    {GNUTLS_A_CERTIFICATE_UNKNOWN, "certificate_unknown"},
+    {GNUTLS_A_UNSUPPORTED_CERTIFICATE, "unsupported_certificate"},
+};
+
+static const char *alert_reason(int alert)
 {
-    gnutls_datum_t data = datum(pem);
-    gnutls_x509_crt_t *list = NULL;
-    unsigned count = 0;
-    if (gnutls_x509_crt_list_import2(&list, &count, &data, GNUTLS_X509_FMT_PEM, 0) != GNUTLS_E_SUCCESS)
-        return false;
-    for (unsigned i = 0; i < count; i++)
-        gnutls_x509_crt_deinit(list[i]);
-    gnutls_free(list);
-    return count > 0;
+    for (size_t i = 0; i < LENGTH_OF(alerts); i++)
+        if ((int)alerts[i].alert == alert)
+            return alerts[i].reason;
+    return alert > 0 ? "alert" : NULL;
 }
 
-static bool has_key(struct str pem)
+void tls_count_failure(const struct connection *connection)
 {
-    gnutls_datum_t data = datum(pem);
-    gnutls_x509_privkey_t key;
-    if (gnutls_x509_privkey_init(&key) != GNUTLS_E_SUCCESS)
-        return false;
-    bool readable = gnutls_x509_privkey_import2(key, &data, GNUTLS_X509_FMT_PEM, NULL, 0) == GNUTLS_E_SUCCESS;
-    gnutls_x509_privkey_deinit(key);
-    return readable;
-}
-
-bool tls_check(struct str certificate, struct str key, struct error *error)
-{
-    if (!has_certificate(certificate))
-        return error_set(error, 0, "the TLS certificate holds no readable PEM certificate");
-    if (!has_key(key))
-        return error_set(error, 0,
-                         "the TLS key holds no readable PEM private key (keys with a passphrase do not work)");
-    gnutls_certificate_credentials_t credentials;
-    if (gnutls_certificate_allocate_credentials(&credentials) != GNUTLS_E_SUCCESS)
-        return error_set(error, 0, "out of memory while loading the TLS certificate");
-    gnutls_datum_t certificate_data = datum(certificate), key_data = datum(key);
-    int result =
-        gnutls_certificate_set_x509_key_mem2(credentials, &certificate_data, &key_data, GNUTLS_X509_FMT_PEM, NULL, 0);
-    gnutls_certificate_free_credentials(credentials);
-    if (result == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
-        return error_set(error, 0, "the TLS key does not belong to the certificate");
-    if (result < 0)
-        return error_set(error, 0, "the TLS certificate and key cannot be used: %s", gnutls_strerror(result));
-    return true;
+    const char *reason = connection->refusal;
+    /* A connection without a byte is a probe of the port, no handshake. */
+    if (!reason && !connection->spoken)
+        return;
+    if (!reason)
+        reason = alert_reason(connection->alert);
+    if (!reason)
+        reason = atomic_load(&connection->cut) ? "slow" : connection->ended ? "closed" : "protocol";
+    metric_add(METRIC_TLS_HANDSHAKE_FAILURES, 1, reason);
 }

@@ -8,6 +8,10 @@
 
 #include "http.h"
 
+/* libmicrohttpd frees the session before it says that the connection is gone, but it
+ * logs a failed handshake at once, on the thread that has just read from the client. */
+static _Thread_local struct connection *last_read;
+
 static size_t take_ahead(struct connection *connection, unsigned char *out, size_t size)
 {
     size_t have = connection->ahead_to - connection->ahead_from;
@@ -49,22 +53,59 @@ static ssize_t read_more(struct connection *connection, unsigned char *out, size
     return (ssize_t)size;
 }
 
+/* OpenSSL's clients send their alert in the clear, which GnuTLS takes for a broken record
+ * in TLS 1.3. Go's come encrypted, as it wants them. */
+static void note_plain_alert(struct connection *connection, const unsigned char *head, size_t size)
+{
+    static const unsigned char alert[] = {0x15, 0x03, 0x03, 0x00, 0x02};
+    const unsigned char *body = connection->ahead + connection->ahead_from;
+    if (size == sizeof alert && memcmp(head, alert, sizeof alert) == 0 &&
+        connection->ahead_to - connection->ahead_from == 2)
+        connection->plain_alert = body[1];
+}
+
 static ssize_t pull(gnutls_transport_ptr_t pointer, void *out, size_t size)
 {
     struct connection *connection = pointer;
+    last_read = connection;
     bool ahead = connection->ahead_from < connection->ahead_to;
     ssize_t got = ahead ? (ssize_t)take_ahead(connection, out, size) : read_more(connection, out, size);
+    connection->ended |= got == 0;
     if (got <= 0)
         return got;
     if (atomic_load_explicit(&connection->phase, memory_order_relaxed) == PHASE_IDLE)
         connection_enter(connection, PHASE_REQUEST);
     if (!connection->spoken && is_plain_http((struct str){out, (size_t)got})) {
         refuse_plain_http(connection);
+        connection->refusal = "plain_http";
         errno = ECONNRESET;
         return -1;
     }
+    if (atomic_load_explicit(&connection->phase, memory_order_relaxed) == PHASE_OPENING)
+        note_plain_alert(connection, out, (size_t)got);
     connection->spoken = true;
     return got;
+}
+
+void transport_note_failure(void)
+{
+    struct connection *connection = last_read;
+    if (connection && atomic_load_explicit(&connection->phase, memory_order_relaxed) == PHASE_OPENING)
+        connection->alert =
+            connection->plain_alert ? connection->plain_alert : (int)gnutls_alert_get(connection->session);
+}
+
+void transport_detach(const struct connection *connection)
+{
+    if (last_read == connection)
+        last_read = NULL;
+}
+
+struct connection *transport_connection(gnutls_session_t session)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(gnutls_session_get_ptr(session), MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
 }
 
 static int handshake_finished(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
@@ -73,15 +114,16 @@ static int handshake_finished(gnutls_session_t session, unsigned type, unsigned 
     (void)type;
     (void)when;
     (void)message;
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(gnutls_session_get_ptr(session), MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    if (incoming && info && info->socket_context)
-        connection_enter(info->socket_context, PHASE_IDLE);
+    struct connection *connection = transport_connection(session);
+    if (incoming && connection)
+        connection_enter(connection, PHASE_IDLE);
     return 0;
 }
 
 void transport_attach(struct connection *connection, gnutls_session_t session)
 {
+    connection->session = session;
+    credential_attach(connection, session);
     gnutls_transport_ptr_t receive, send_to;
     gnutls_transport_get_ptr2(session, &receive, &send_to);
     gnutls_transport_set_ptr2(session, connection, send_to);

@@ -1,0 +1,216 @@
+/* The certificate in force. Each connection holds the one it began with until it
+ * closes, so swapping drops nobody and a handshake under way keeps its key. */
+#include <gnutls/x509.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "http.h"
+
+struct credential {
+    struct shared shared;
+    gnutls_certificate_credentials_t gnutls;
+};
+
+static gnutls_datum_t datum(struct str text)
+{
+    union {
+        const char *read_only;
+        unsigned char *bytes;
+    } pointer = {text.ptr};
+    return (gnutls_datum_t){pointer.bytes, (unsigned)text.len};
+}
+
+static bool has_certificate(struct str pem)
+{
+    gnutls_datum_t data = datum(pem);
+    gnutls_x509_crt_t *list = NULL;
+    unsigned count = 0;
+    if (gnutls_x509_crt_list_import2(&list, &count, &data, GNUTLS_X509_FMT_PEM, 0) != GNUTLS_E_SUCCESS)
+        return false;
+    for (unsigned i = 0; i < count; i++)
+        gnutls_x509_crt_deinit(list[i]);
+    gnutls_free(list);
+    return count > 0;
+}
+
+static bool has_key(struct str pem)
+{
+    gnutls_datum_t data = datum(pem);
+    gnutls_x509_privkey_t key;
+    if (gnutls_x509_privkey_init(&key) != GNUTLS_E_SUCCESS)
+        return false;
+    bool readable = gnutls_x509_privkey_import2(key, &data, GNUTLS_X509_FMT_PEM, NULL, 0) == GNUTLS_E_SUCCESS;
+    gnutls_x509_privkey_deinit(key);
+    return readable;
+}
+
+static bool load_pair(gnutls_certificate_credentials_t credentials, struct str certificate, struct str key,
+                      struct error *error)
+{
+    if (!has_certificate(certificate))
+        return error_set(error, 0, "the TLS certificate holds no readable PEM certificate");
+    if (!has_key(key))
+        return error_set(error, 0,
+                         "the TLS key holds no readable PEM private key (keys with a passphrase do not work)");
+    gnutls_datum_t certificate_data = datum(certificate), key_data = datum(key);
+    int result =
+        gnutls_certificate_set_x509_key_mem2(credentials, &certificate_data, &key_data, GNUTLS_X509_FMT_PEM, NULL, 0);
+    if (result == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
+        return error_set(error, 0, "the TLS key does not belong to the certificate");
+    if (result < 0)
+        return error_set(error, 0, "the TLS certificate and key cannot be used: %s", gnutls_strerror(result));
+    return true;
+}
+
+static bool load_client_ca(gnutls_certificate_credentials_t credentials, struct str ca, struct error *error)
+{
+    gnutls_datum_t data = datum(ca);
+    if (!ca.len || gnutls_certificate_set_x509_trust_mem(credentials, &data, GNUTLS_X509_FMT_PEM) > 0)
+        return true;
+    return error_set(error, 0, "the client CA holds no readable PEM certificate");
+}
+
+static void destroy(struct shared *shared)
+{
+    struct credential *credential = (struct credential *)(void *)shared;
+    gnutls_certificate_free_credentials(credential->gnutls);
+    free(credential);
+}
+
+/* An absent certificate gives a credential with which every handshake fails. */
+static struct credential *create(const struct http_server *server, struct str certificate, struct str key,
+                                 struct error *error)
+{
+    struct credential *credential = calloc(1, sizeof *credential);
+    if (!credential || gnutls_certificate_allocate_credentials(&credential->gnutls) != GNUTLS_E_SUCCESS) {
+        free(credential);
+        error_set(error, 0, "out of memory while loading the TLS certificate");
+        return NULL;
+    }
+    shared_init(&credential->shared, destroy);
+    if ((!certificate.len && !key.len) || load_pair(credential->gnutls, certificate, key, error))
+        if (load_client_ca(credential->gnutls, str_from(server->client_ca), error))
+            return credential;
+    shared_release(&credential->shared);
+    return NULL;
+}
+
+bool http_set_certificate(struct http_server *server, struct str certificate, struct str key, struct error *error)
+{
+    struct credential *credential = create(server, certificate, key, error);
+    if (!credential)
+        return false;
+    shared_slot_set(&server->credential, &credential->shared);
+    return true;
+}
+
+/* ---- clients that must show one -------------------------------------------------- */
+
+static bool has_name(gnutls_x509_crt_t client, const char *wanted)
+{
+    char name[256];
+    size_t size = sizeof name;
+    if (gnutls_x509_crt_get_dn_by_oid(client, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &size) == GNUTLS_E_SUCCESS &&
+        str_is((struct str){name, size}, wanted))
+        return true;
+    for (unsigned i = 0;; i++) {
+        size = sizeof name;
+        int type = gnutls_x509_crt_get_subject_alt_name(client, i, name, &size, NULL);
+        if (type == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+            return false;
+        if (type == GNUTLS_SAN_DNSNAME && str_is((struct str){name, size}, wanted))
+            return true;
+    }
+}
+
+static bool is_wanted_name(const struct http_server *server, gnutls_session_t session)
+{
+    unsigned count = 0;
+    const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &count);
+    gnutls_x509_crt_t client;
+    if (!server->client_names[0])
+        return true;
+    if (!count || gnutls_x509_crt_init(&client) != GNUTLS_E_SUCCESS)
+        return false;
+    bool wanted = false;
+    if (gnutls_x509_crt_import(client, &chain[0], GNUTLS_X509_FMT_DER) == GNUTLS_E_SUCCESS)
+        for (char **name = server->client_names; *name && !wanted; name++)
+            wanted = has_name(client, *name);
+    gnutls_x509_crt_deinit(client);
+    return wanted;
+}
+
+/* Within the handshake, so that whoever is refused never gets to send a request. */
+static int verify_client(gnutls_session_t session)
+{
+    struct connection *connection = transport_connection(session);
+    char purpose[] = GNUTLS_KP_TLS_WWW_CLIENT;
+    union {
+        char *text;
+        unsigned char *bytes;
+    } oid = {purpose};
+    gnutls_typed_vdata_st wanted[] = {{GNUTLS_DT_KEY_PURPOSE_OID, oid.bytes, 0}};
+    unsigned status = 0;
+    int checked = gnutls_certificate_verify_peers(session, wanted, LENGTH_OF(wanted), &status);
+    const char *reason = checked < 0 || status                                        ? "client_certificate"
+                         : connection && !is_wanted_name(connection->server, session) ? "client_name"
+                                                                                      : NULL;
+    if (!reason)
+        return 0;
+    if (connection)
+        connection->refusal = reason;
+    gnutls_alert_send(session, GNUTLS_AL_FATAL, GNUTLS_A_BAD_CERTIFICATE);
+    return GNUTLS_E_CERTIFICATE_ERROR;
+}
+
+void credential_attach(struct connection *connection, gnutls_session_t session)
+{
+    struct http_server *server = connection->server;
+    connection->credential = shared_slot_get(&server->credential);
+    struct credential *credential = (struct credential *)(void *)connection->credential;
+    if (credential)
+        gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, credential->gnutls);
+    if (server->client_ca) {
+        gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
+        gnutls_session_set_verify_function(session, verify_client);
+    }
+}
+
+/* ---- opening ------------------------------------------------------------------------ */
+
+/* libmicrohttpd wants a certificate of its own; connections get theirs before it is asked. */
+int credential_none(gnutls_session_t session, const gnutls_datum_t *authorities, int authority_count,
+                    const gnutls_pk_algorithm_t *algorithms, int algorithm_count, gnutls_pcert_st **certificate,
+                    unsigned *length, gnutls_privkey_t *key)
+{
+    (void)session, (void)authorities, (void)authority_count, (void)algorithms, (void)algorithm_count;
+    *certificate = NULL;
+    *length = 0;
+    *key = NULL;
+    return -1;
+}
+
+bool credential_open(struct http_server *server, const struct http_config *config, struct error *error)
+{
+    size_t count = 0;
+    while (config->client_names && config->client_names[count])
+        count++;
+    server->client_names = calloc(count + 1, sizeof(char *));
+    bool copied = server->client_names != NULL;
+    for (size_t i = 0; copied && i < count; i++)
+        copied = (server->client_names[i] = strdup(config->client_names[i])) != NULL;
+    if (copied && config->client_ca.len)
+        copied = (server->client_ca = strndup(config->client_ca.ptr, config->client_ca.len)) != NULL;
+    if (!copied)
+        return error_set(error, 0, "out of memory");
+    return http_set_certificate(server, config->tls_cert, config->tls_key, error);
+}
+
+void credential_close(struct http_server *server)
+{
+    for (char **name = server->client_names; name && *name; name++)
+        free(*name);
+    free(server->client_names);
+    free(server->client_ca);
+    shared_slot_dispose(&server->credential);
+}
