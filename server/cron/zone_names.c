@@ -8,6 +8,7 @@
 static const char names_file[] = "/usr/share/zoneinfo/tzdata.zi";
 enum { NAMES_FILE_MAX = 1 << 20, NAMES_MAX = 2000 };
 
+static struct arena *memory; /* of the names, for the life of the process */
 static struct str *names;
 static size_t name_count;
 
@@ -25,12 +26,8 @@ static bool line_name(struct str line, struct str *name)
 static void read_names(void)
 {
     struct error ignored;
-    /* Kept for the life of the process: the names borrow from it. Volatile, so that the
-     * pointer nobody reads again is stored where leak checkers find it. */
-    static struct arena *volatile kept;
-    struct arena *memory = arena_new(4 * NAMES_FILE_MAX);
     struct str text, line, name;
-    kept = memory;
+    memory = arena_new(4 * NAMES_FILE_MAX);
     if (!memory || !file_read(memory, names_file, NAMES_FILE_MAX, &text, &ignored))
         return;
     names = arena_array(memory, NAMES_MAX, sizeof *names);
@@ -53,6 +50,8 @@ struct str zone_suggest(struct str wrong)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, read_names);
+    if (!memory)
+        return (struct str){NULL, 0};
     for (size_t i = 0; i < name_count; i++)
         if (str_eq_nocase(names[i], wrong))
             return names[i];
