@@ -116,6 +116,34 @@ $(BUILD)/replay_%: tests/fuzz/%.c tests/fuzz/replay.c $(BUILD)/libbackstop.a
 fuzz-replay: $(FUZZERS:%=$(BUILD)/replay_%)
 	@for f in $(FUZZERS); do $(BUILD)/replay_$$f tests/fuzz/corpus/$${f#fuzz_} || exit 1; done
 
+# ---- performance (docs/performance.md) ---------------------------------------
+.PHONY: bench bench-quick bench-accept
+BENCH := build/bench
+$(BENCH)/certs/tls.crt: certs/dev-cert.sh certs/dev-profile.cnf
+	certs/dev-cert.sh $(BENCH)/certs
+$(BENCH)/bodies/backup.json: tests/bench/bodies.py
+	python3 tests/bench/bodies.py $(BENCH)/bodies
+$(BENCH)/limit_mhd: tests/bench/limit_mhd.c | deps
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< -lmicrohttpd
+$(BENCH)/fixed_set: tests/bench/fixed_set.c $(BUILD)/libbackstop.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+$(BENCH)/bin: $(shell find tests/bench/peers -type f 2>/dev/null)
+	hack/install-deps.sh bench
+	@mkdir -p $@
+	cd tests/bench/peers && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(CURDIR)/$@/ ./...
+	@touch $@
+
+bench: $(BUILD)/backstop $(BENCH)/bin $(BENCH)/limit_mhd $(BENCH)/bodies/backup.json $(BENCH)/certs/tls.crt ## Beside Go's webhooks and the bare HTTP library (BENCH_ARGS=--help); needs Go and wrk
+	tests/bench/bench.py $(BUILD)/backstop --build $(BENCH) $(BENCH_ARGS)
+
+bench-quick: $(BENCH)/fixed_set $(BENCH)/bodies/backup.json ## Instruction counts against tests/bench/baseline.json, 5 % allowed
+	hack/bench-quick.sh $(BENCH)/fixed_set $(BENCH)/bodies
+
+bench-accept: $(BENCH)/fixed_set $(BENCH)/bodies/backup.json ## Rewrite the baseline; say why in the commit
+	hack/bench-quick.sh $(BENCH)/fixed_set $(BENCH)/bodies --accept
+
 # ---- the rest ---------------------------------------------------------------
 .PHONY: demo cron-table cron-diff lint layers format certs clean install
 demo: $(BUILD)/backstop ## From nothing to real reviews over HTTPS, with a transcript

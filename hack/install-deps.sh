@@ -1,11 +1,12 @@
 #!/bin/sh
-# Installs the Debian packages of one or more groups: build (the default), lint, e2e.
+# Installs the Debian packages of one or more groups: build (the default), lint, e2e, bench.
 set -eu
 
 build="gcc make pkg-config libmicrohttpd-dev libgnutls28-dev libssl-dev libjson-c-dev libyaml-dev
   libcurl4-openssl-dev libcunit1-dev curl openssl python3 tzdata ca-certificates"
 lint="clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck pmccabe git"
 e2e="zstd"
+bench="gcc pkg-config libmicrohttpd-dev openssl python3 wrk valgrind"
 
 packages=
 for group in "${@:-build}"; do
@@ -13,7 +14,8 @@ for group in "${@:-build}"; do
     build) packages="$packages $build" ;;
     lint) packages="$packages $lint" ;;
     e2e) packages="$packages $e2e" ;;
-    *) echo "install-deps: no group \"$group\" (build, lint, e2e)" >&2; exit 2 ;;
+    bench) packages="$packages $bench" ;;
+    *) echo "install-deps: no group \"$group\" (build, lint, e2e, bench)" >&2; exit 2 ;;
   esac
 done
 

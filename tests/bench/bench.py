@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""Measures backstop beside Go's webhook stacks and the bare HTTP library, on this machine.
+
+Every round measures all servers one after another, each on one CPU with the load on the
+others, so that what disturbs one disturbs all. The table shows medians of the rounds and
+ratios to controller-runtime.
+"""
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+
+import scale
+from load import quiet, wrk
+from servers import Place, Server
+
+NAMES = ["backstop", "controller-runtime", "net-http", "limit"]
+BASE, LIMIT = "controller-runtime", "limit"
+# name: review, connections, a new connection for each
+WORK = {"backup x1": ("backup", 1, False), "backup x16": ("backup", 16, False), "backup x64": ("backup", 64, False),
+        "restore x16": ("restore", 16, False), "management x16": ("management", 16, False),
+        "backup, new connections": ("backup", 16, True)}
+# design targets: (row, column of the row, compared with, at most or at least, ratio)
+TARGETS = [("backup x16", "per_second", BASE, ">=", 8), ("restore x16", "per_second", BASE, ">=", 8),
+           ("backup x16", "cpu_us", BASE, "<=", 1 / 8), ("restore x16", "cpu_us", BASE, "<=", 1 / 8),
+           ("backup x16", "cpu_us", LIMIT, "<=", 1.3), ("restore x16", "cpu_us", LIMIT, "<=", 1.3),
+           ("management x16", "per_second", BASE, ">=", 20), ("backup, new connections", "cpu_us", BASE, "<=", 1),
+           ("memory", "high_kib", BASE, "<=", 1 / 3), ("start", "ms", BASE, "<=", 1 / 2)]
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("backstop", help="the binary")
+    parser.add_argument("--build", default="build/bench", help="folder of peers, certificates and results")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=4, help="length of one measurement")
+    parser.add_argument("--starts", type=int, default=5, help="cold starts a round")
+    parser.add_argument("--only", default=",".join(NAMES), help="servers, by comma")
+    parser.add_argument("--patience", type=float, default=60, help="seconds to wait for a quiet machine")
+    parser.add_argument("--no-scale", action="store_true", help="leave out sizes, limits and the long run")
+    parser.add_argument("--reviews", type=int, default=1_000_000, help="length of the long run")
+    return parser.parse_args()
+
+
+# ---- measuring ------------------------------------------------------------------
+
+def check_answers(server):
+    """A server that answers something else is not measured."""
+    for review in ("backup", "restore", "management"):
+        body = server.place.body(review)
+        with server.connect() as connection:
+            status, answer = server.ask(connection, review, body)
+        response = json.loads(answer)["response"]
+        fine = status == 200 and response["allowed"]
+        if server.name != "limit":
+            fine = fine and response["uid"] == json.loads(body)["request"]["uid"]
+            fine = fine and ("patch" in response) == (review == "restore")
+        if not fine:
+            raise SystemExit(f"bench: {server.name} answers a {review} review with {status} {answer!r}")
+
+
+def measure(place, name, args):
+    rows = {}
+    starts = []
+    for _ in range(args.starts - 1):
+        with Server(place, name) as server:
+            starts.append(server.started_ms)
+    with Server(place, name) as server:
+        starts.append(server.started_ms)
+        check_answers(server)
+        rows["start"] = {"ms": statistics.median(starts), "idle_kib": server.memory_kib("VmRSS")}
+        wrk(server, "backup", 16, min(2, args.seconds))
+        for row, (review, connections, fresh) in WORK.items():
+            rows[row] = wrk(server, review, connections, args.seconds, fresh)
+        rows["memory"] = {"high_kib": server.memory_kib()}
+    return rows
+
+
+def run(place, names, args):
+    rounds = {name: [] for name in names}
+    for number in range(args.rounds):
+        busy = quiet(0.15, args.patience)
+        for name in names:
+            rounds[name].append(measure(place, name, args))
+            row = rounds[name][-1]["backup x16"]
+            print(f"round {number + 1}: {name}: {row['per_second']:.0f} ManagementBackups/s, "
+                  f"{row['cpu_us']:.1f} us CPU each (others used {row['foreign_cpu']:.0%} of a CPU, {busy:.0%} before)",
+                  file=sys.stderr)
+    return rounds
+
+
+# ---- reporting --------------------------------------------------------------------
+
+def median(rounds, row, column):
+    return statistics.median(one[row][column] for one in rounds)
+
+
+def table(rounds):
+    names = list(rounds)
+    rows = []
+    for work in WORK:
+        rows += [(f"{work}: reviews/s", work, "per_second", "{:,.0f}"), (f"{work}: CPU us", work, "cpu_us", "{:.1f}"),
+                 (f"{work}: p50 us", work, "p50_us", "{:,.0f}"), (f"{work}: p99 us", work, "p99_us", "{:,.0f}")]
+    rows += [("start to first answer, ms", "start", "ms", "{:.1f}"),
+             ("memory idle, KiB", "start", "idle_kib", "{:,.0f}"),
+             ("memory high-water mark, KiB", "memory", "high_kib", "{:,.0f}")]
+    lines = ["| | " + " | ".join(names) + " |", "|---|" + "---:|" * len(names)]
+    for title, work, column, form in rows:
+        cells = []
+        for name in names:
+            value = median(rounds[name], work, column)
+            base = median(rounds[BASE], work, column) if BASE in rounds else 0
+            cells.append(form.format(value) + (f" ({value / base:.2f}x)" if base and name != BASE else ""))
+        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def verdicts(rounds):
+    lines = ["| target | wanted | measured | |", "|---|---:|---:|---|"]
+    for work, column, against, sign, wanted in TARGETS:
+        if "backstop" not in rounds or against not in rounds:
+            continue
+        ratio = median(rounds["backstop"], work, column) / median(rounds[against], work, column)
+        met = ratio >= wanted if sign == ">=" else ratio <= wanted
+        lines.append(f"| {work}: {column} against {against} | {sign} {wanted:.3g}x | {ratio:.3f}x | "
+                     f"{'met' if met else 'missed'} |")
+    return lines
+
+
+def report(rounds, sizes, args, began):
+    trouble = sum(one[work][key] for runs in rounds.values() for one in runs for work in WORK
+                  for key in ("errors", "refused"))
+    foreign = statistics.median(one[work]["foreign_cpu"] for runs in rounds.values() for one in runs for work in WORK)
+    lines = [f"{time.strftime('%F')}, {' '.join(sys.argv[1:])}",
+             f"{args.rounds} interleaved rounds, medians; (x) is the ratio to {BASE}; {os.cpu_count()} CPUs, "
+             f"{platform.release()}; {trouble} errors; other processes used {foreign:.0%} of a CPU (median); "
+             f"{(time.time() - began) / 60:.0f} minutes", "", *table(rounds), "", *verdicts(rounds)]
+    if sizes:
+        lines += ["", *scale.table(sizes)]
+    return "\n".join(lines) + "\n"
+
+
+def main():
+    args, began = arguments(), time.time()
+    place = Place(args.build, args.backstop)
+    names = [name for name in NAMES if name in args.only.split(",")]
+    rounds = run(place, names, args)
+    sizes = None if args.no_scale else scale.run(place, names, args)
+    text = report(rounds, sizes, args, began)
+    print(text)
+    stem = f"{args.build}/result-{time.strftime('%Y%m%d-%H%M%S')}"
+    with open(stem + ".md", "w", encoding="utf-8") as out:
+        out.write(text)
+    version = subprocess.run([args.backstop, "version"], capture_output=True, text=True, check=False).stdout
+    with open(stem + ".json", "w", encoding="utf-8") as out:
+        json.dump({"version": version, "arguments": vars(args), "rounds": rounds, "scale": sizes}, out, indent=1)
+    print(f"written to {stem}.md and .json")
+
+
+if __name__ == "__main__":
+    main()
