@@ -5,6 +5,8 @@
 #include "backstop/telemetry.h"
 #include "facts_open.h"
 
+#define SECOND_NS INT64_C(1000000000)
+#define PATIENCE_NS (3 * SECOND_NS)
 enum { TIMEOUT_DEFAULT = 30, POLL_NS = 20 * 1000 * 1000, TEXT_LIMIT = 1024 * 1024 };
 
 struct settings *verb_settings(const struct verb *verb, const char *path)
@@ -20,6 +22,14 @@ void verb_settings_release(struct settings **settings)
 {
     if (*settings)
         shared_release(&(*settings)->shared);
+}
+
+static void release(const struct inventory **inventory)
+{
+    if (*inventory)
+        /* NOLINTNEXTLINE(performance-no-int-to-ptr): the door hands snapshots out as const */
+        shared_release((struct shared *)(uintptr_t) & (*inventory)->shared);
+    *inventory = NULL;
 }
 
 /* ---- files ------------------------------------------------------------------- */
@@ -49,7 +59,7 @@ static struct str joined(struct arena *arena, const struct option_list *paths)
 }
 
 /* A file that is bad is left out: what a verb then says of the rest could be wrong. */
-static bool open_files(struct facts *facts, const struct verb *verb, const struct facts_options *options)
+static bool open_files(struct facts *facts, const struct verb *verb, const struct facts_options *options, int64_t now)
 {
     struct error error;
     struct reading reading = {facts, verb};
@@ -62,43 +72,75 @@ static bool open_files(struct facts *facts, const struct verb *verb, const struc
     facts->source = facts_from_files(&wanted, &error);
     if (!facts->source)
         verb_fail(verb, "%s", error.message);
-    return facts->source && facts->problems.len == 0;
+    if (!facts->source || facts->problems.len)
+        return false;
+    facts->inventory = facts_get(facts->source, now);
+    return true;
 }
 
 /* ---- a cluster --------------------------------------------------------------- */
 
 struct progress {
     struct facts *facts;
-    bool settled; /* each list has come, or says why it does not */
     bool collect;
+    size_t synced, under_way;
 };
 
 static void look(void *context, const char *name, bool synced, const char *reason)
 {
     struct progress *progress = context;
     struct arena *arena = progress->facts->arena;
-    progress->settled = progress->settled && (synced || (reason && *reason));
+    struct str words = str_from(reason);
+    progress->synced += synced;
+    progress->under_way += !synced && (str_starts(words, STR("connecting")) || str_starts(words, STR("listing")));
     if (progress->collect && !synced)
-        strlist_add(arena, &progress->facts->problems,
-                    arena_printf(arena, "%s: %s", name, reason && *reason ? reason : "no answer yet"));
+        strlist_add(arena, &progress->facts->problems, arena_printf(arena, "%s: %.*s", name, STR_ARG(words)));
 }
 
+static void pause_a_little(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = POLL_NS}, NULL);
+}
+
+/* What fails is retried for ever; nobody at a terminal waits that long. */
 static bool wait_for_lists(struct facts *facts, int64_t seconds)
 {
-    int64_t until = time_monotonic_ns() + seconds * 1000000000;
-    struct progress progress = {.facts = facts};
-    while (time_monotonic_ns() < until) {
-        progress.settled = true;
+    int64_t now = time_monotonic_ns(), until = now + seconds * SECOND_NS, failing_since = INT64_MAX;
+    while (!facts_ready(facts->source)) {
+        struct progress progress = {.facts = facts};
         facts_report(facts->source, look, &progress);
-        if (progress.settled && facts_ready(facts->source))
-            return true;
-        nanosleep(&(struct timespec){.tv_nsec = POLL_NS}, NULL);
+        now = time_monotonic_ns();
+        failing_since = progress.under_way ? INT64_MAX : failing_since < now ? failing_since : now;
+        if (now > until || now - failing_since > PATIENCE_NS)
+            return false;
+        pause_a_little();
     }
-    return facts_ready(facts->source);
+    return true;
+}
+
+static size_t known_facts(const struct inventory *inventory)
+{
+    size_t known = 0;
+    for (size_t f = 0; f < FACT_COUNT; f++)
+        known += inventory->known[f];
+    return known;
+}
+
+/* Snapshots are composed a moment after the lists came: the one that has all of them. */
+static const struct inventory *whole_snapshot(struct facts *facts, size_t lists, int64_t now)
+{
+    int64_t until = time_monotonic_ns() + PATIENCE_NS;
+    const struct inventory *inventory = facts_get(facts->source, now);
+    while (inventory && known_facts(inventory) < lists && time_monotonic_ns() < until) {
+        release(&inventory);
+        pause_a_little();
+        inventory = facts_get(facts->source, now);
+    }
+    return inventory;
 }
 
 static bool open_cluster(struct facts *facts, const struct verb *verb, const struct facts_options *options,
-                         const struct settings *settings)
+                         const struct settings *settings, int64_t now)
 {
     struct error error;
     const struct facts_cluster_options wanted = {.kubeconfig = options->kubeconfig,
@@ -116,10 +158,15 @@ static bool open_cluster(struct facts *facts, const struct verb *verb, const str
     bool ready = wait_for_lists(facts, options->timeout > 0 ? options->timeout : TIMEOUT_DEFAULT);
     struct progress progress = {.facts = facts, .collect = true};
     facts_report(facts->source, look, &progress);
-    for (size_t i = 0; i < facts->problems.len; i++)
-        verb_fail(verb, "%.*s: %.*s", STR_ARG(facts->from), STR_ARG(facts->problems.items[i]));
+    /* When nothing at all could be read there is one reason, not nine. */
+    size_t told = progress.synced ? facts->problems.len : 1;
+    for (size_t i = 0; i < facts->problems.len && i < told; i++)
+        verb_fail(verb, "%.*s", STR_ARG(facts->problems.items[i]));
     if (!ready)
-        verb_fail(verb, "%.*s could not be read; is it running, and may you list these?", STR_ARG(facts->from));
+        verb_fail(verb, "%s of the cluster at %.*s could be read", progress.synced ? "not enough" : "nothing",
+                  STR_ARG(facts->from));
+    if (ready)
+        facts->inventory = whole_snapshot(facts, progress.synced, now);
     return ready;
 }
 
@@ -135,11 +182,10 @@ bool facts_open(struct facts *facts, const struct verb *verb, const struct facts
         verb_fail(verb, "--inventory and --kubeconfig or --context: give one of them");
         return false;
     }
-    bool open =
-        options->inventories.len ? open_files(facts, verb, options) : open_cluster(facts, verb, options, settings);
+    bool open = options->inventories.len ? open_files(facts, verb, options, now)
+                                         : open_cluster(facts, verb, options, settings, now);
     if (!open)
         return false;
-    facts->inventory = facts_get(facts->source, now);
     if (!facts->inventory)
         verb_fail(verb, "out of memory");
     return facts->inventory != NULL;
@@ -147,9 +193,7 @@ bool facts_open(struct facts *facts, const struct verb *verb, const struct facts
 
 void facts_dispose(struct facts *facts)
 {
-    if (facts->inventory)
-        /* NOLINTNEXTLINE(performance-no-int-to-ptr): the door hands snapshots out as const */
-        shared_release((struct shared *)(uintptr_t)&facts->inventory->shared);
+    release(&facts->inventory);
     facts_close(facts->source);
     arena_free(facts->arena);
     *facts = (struct facts){0};
