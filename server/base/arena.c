@@ -5,7 +5,7 @@
 
 #include "backstop/base.h"
 
-enum { CHUNK_SIZE = 4096 - 32, ALIGNMENT = alignof(max_align_t) };
+enum { CHUNK_SIZE = 4096 - 128, ALIGNMENT = alignof(max_align_t) };
 #define ROUND_UP(size) (((size) + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1))
 
 struct chunk {
@@ -21,20 +21,26 @@ struct deferred {
 };
 
 struct arena {
-    struct chunk *chunks; /* newest first; the arena itself stands at the start of the oldest */
+    struct chunk *chunks; /* newest first; the oldest stands behind the arena in the same block */
     struct deferred *deferred;
     size_t used, limit;
     bool failed;
 };
 
+/* The arena stands at the start of its block, so that whoever holds it is seen to
+ * hold the memory by leak checkers too. */
+static struct chunk *oldest(struct arena *arena)
+{
+    return (struct chunk *)(void *)((unsigned char *)arena + ROUND_UP(sizeof *arena));
+}
+
 struct arena *arena_new(size_t limit)
 {
-    struct chunk *first = malloc(sizeof *first + CHUNK_SIZE);
-    if (!first)
+    struct arena *arena = malloc(ROUND_UP(sizeof *arena) + sizeof(struct chunk) + CHUNK_SIZE);
+    if (!arena)
         return NULL;
-    *first = (struct chunk){.size = CHUNK_SIZE, .used = ROUND_UP(sizeof(struct arena))};
-    struct arena *arena = (struct arena *)(void *)first->bytes;
-    *arena = (struct arena){.chunks = first, .limit = limit};
+    *arena = (struct arena){.chunks = oldest(arena), .limit = limit};
+    *arena->chunks = (struct chunk){.size = CHUNK_SIZE};
     return arena;
 }
 
@@ -44,10 +50,12 @@ void arena_free(struct arena *arena)
         return;
     for (struct deferred *d = arena->deferred; d; d = d->next)
         d->release(d->object);
-    for (struct chunk *chunk = arena->chunks, *next; chunk; chunk = next) {
-        next = chunk->next;
-        free(chunk);
+    while (arena->chunks != oldest(arena)) {
+        struct chunk *next = arena->chunks->next;
+        free(arena->chunks);
+        arena->chunks = next;
     }
+    free(arena);
 }
 
 void arena_cleanup(struct arena **arena)
