@@ -28,7 +28,8 @@ enum { JSON_DEPTH_LIMIT = 512 }; /* nesting; kube-apiserver itself stops near 10
  * keys in indexed objects, nesting at most JSON_DEPTH_LIMIT. Members are indexed
  * down to `depth` levels (1 = the top object's members). On failure error->code
  * is 400 and error->position the byte offset. */
-const struct json_node *json_index(struct arena *arena, struct str text, unsigned depth, struct error *error) MUST_CHECK;
+const struct json_node *json_index(struct arena *arena, struct str text, unsigned depth,
+                                   struct error *error) MUST_CHECK;
 /* NULL when node is NULL, no object, not indexed, or has no such member. */
 const struct json_node *json_member(const struct json_node *node, struct str key);
 /* The decoded text of a string node; absent for NULL and every other type.
@@ -57,7 +58,7 @@ struct json_object *json_item(struct json_object *array, size_t i);
 
 /* ---- writing ------------------------------------------------------------- */
 
-void json_write_str(struct buf *buf, struct str text); /* quoted and escaped; invalid UTF-8 becomes U+FFFD */
+void json_write_str(struct buf *buf, struct str text);           /* quoted and escaped; invalid UTF-8 becomes U+FFFD */
 void json_write_tree(struct buf *buf, struct json_object *tree); /* compact, keys in their own order */
 void yaml_write(struct buf *buf, struct json_object *tree);      /* block style, as kubectl -o yaml prints */
 

@@ -3,32 +3,37 @@
 
 #include <string.h>
 
-static bool in_range(char byte, unsigned low, unsigned high)
+/* Unicode Standard, table 3-7: what may follow the first byte, so that there are
+ * no surrogates, no overlong forms and nothing above U+10FFFF. */
+static bool second_fits(unsigned char first, unsigned char second)
 {
-    return (unsigned char)byte >= low && (unsigned char)byte <= high;
+    switch (first) {
+    case 0xe0:
+        return second >= 0xa0 && second <= 0xbf;
+    case 0xed:
+        return second >= 0x80 && second <= 0x9f;
+    case 0xf0:
+        return second >= 0x90 && second <= 0xbf;
+    case 0xf4:
+        return second >= 0x80 && second <= 0x8f;
+    default:
+        return second >= 0x80 && second <= 0xbf;
+    }
 }
 
-/* Well-formed sequences, Unicode Standard table 3-7: no surrogates, no overlong
- * forms, nothing above U+10FFFF. */
 size_t utf8_length(const char *at, const char *end)
 {
     size_t left = (size_t)(end - at);
-    if (left == 0 || in_range(*at, 0x80, 0xc1))
-        return 0;
-    unsigned char first = (unsigned char)*at;
+    unsigned char first = left > 0 ? (unsigned char)*at : 0xff;
     if (first < 0x80)
         return 1;
-    if (first < 0xe0)
-        return left >= 2 && in_range(at[1], 0x80, 0xbf) ? 2 : 0;
-    if (first < 0xf0) {
-        unsigned low = first == 0xe0 ? 0xa0 : 0x80, high = first == 0xed ? 0x9f : 0xbf;
-        return left >= 3 && in_range(at[1], low, high) && in_range(at[2], 0x80, 0xbf) ? 3 : 0;
-    }
-    unsigned low = first == 0xf0 ? 0x90 : 0x80, high = first == 0xf4 ? 0x8f : 0xbf;
-    return first <= 0xf4 && left >= 4 && in_range(at[1], low, high) && in_range(at[2], 0x80, 0xbf) &&
-                   in_range(at[3], 0x80, 0xbf)
-               ? 4
-               : 0;
+    size_t length = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+    if (first < 0xc2 || first > 0xf4 || left < length || !second_fits(first, (unsigned char)at[1]))
+        return 0;
+    for (size_t i = 2; i < length; i++)
+        if (((unsigned char)at[i] & 0xc0) != 0x80)
+            return 0;
+    return length;
 }
 
 size_t utf8_encode(uint32_t code, char out[4])
