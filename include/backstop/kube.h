@@ -47,6 +47,10 @@ bool kube_create(struct kube_client *client, struct arena *arena, const struct k
 bool kube_apply(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,
                 struct str name, struct json_object *object, struct str manager, struct json_object **applied,
                 struct error *error) MUST_CHECK;
+/* JSON Patch (RFC 6902) by `manager`; 422 when a "test" in it does not hold. */
+bool kube_patch(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,
+                struct str name, struct json_object *patch, struct str manager, struct json_object **patched,
+                struct error *error) MUST_CHECK;
 /* PUT with the object's resourceVersion: 409 when somebody was faster. */
 bool kube_update(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,
                  struct str name, struct json_object *object, struct json_object **updated,

@@ -121,3 +121,20 @@ bool kube_apply(struct kube_client *client, struct arena *arena, const struct ku
                                   .object = object};
     return query.ptr ? single_request(client, arena, &single, applied, error) : error_set(error, 500, "out of memory");
 }
+
+bool kube_patch(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,
+                struct str name, struct json_object *patch, struct str manager, struct json_object **patched,
+                struct error *error)
+{
+    struct str query = arena_printf(arena, "?fieldManager=%.*s", STR_ARG(manager));
+    const struct single single = {.verb = "patch",
+                                  .method = "PATCH",
+                                  .content_type = "application/json-patch+json",
+                                  .query = query.ptr,
+                                  .resource = resource,
+                                  .ns = ns,
+                                  .name = name,
+                                  .called = name,
+                                  .object = patch};
+    return query.ptr ? single_request(client, arena, &single, patched, error) : error_set(error, 500, "out of memory");
+}
