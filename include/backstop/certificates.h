@@ -1,0 +1,53 @@
+/* certificates: what the webhook serves, kept good without a thought. From files,
+ * reloaded as they change, or managed: issued here, kept in a Secret that all replicas
+ * share, renewed in time, and announced in the webhook configurations' caBundle. */
+#ifndef BACKSTOP_CERTIFICATES_H
+#define BACKSTOP_CERTIFICATES_H
+
+#include "backstop/base.h"
+#include "backstop/kube.h"
+
+struct certificates_options {
+    /* Takes a verified pair into use (PEM); false keeps the old one in force. Called from
+     * the room's own thread, or from the open call. */
+    bool (*use)(void *context, struct str certificate, struct str key, struct error *error);
+    void *context;
+    const char *const *names; /* DNS names the certificate is for; NULL-terminated; may be NULL for files */
+
+    /* files */
+    const char *certificate_file, *key_file;
+
+    /* managed */
+    struct kube_client *kube;
+    const char *ns, *secret;    /* where the Secret is */
+    const char *service;        /* webhooks that call this Service of that namespace get the caBundle */
+    const char *configurations; /* the name of both webhook configurations */
+    int64_t leaf_seconds;       /* 0 = 90 days */
+    int64_t ca_seconds;         /* 0 = 10 years; at least three times leaf_seconds */
+};
+struct certificates;
+
+/* Files: fails when the pair cannot be read or does not belong together, for that is a
+ * mistake to be told at once. A pair whose time is over or has not come yet is not
+ * served and not fatal either: the next one is waited for. */
+struct certificates *certificates_from_files(const struct certificates_options *options,
+                                             struct error *error) MUST_CHECK;
+/* Managed: returns at once; the work is done on a thread of its own and goes on for ever. */
+struct certificates *certificates_managed(const struct certificates_options *options, struct error *error) MUST_CHECK;
+void certificates_close(struct certificates *certificates); /* joins; NULL is fine */
+/* Looks at the files, or at the Secret, now. */
+void certificates_reload(struct certificates *certificates);
+/* Whether a valid certificate is in force that clients were told to trust. `reason` gets
+ * why not, or what is worth knowing although it is; empty when all is well. */
+bool certificates_ready(struct certificates *certificates, char *reason, size_t size);
+
+/* "NAME.NAMESPACE", or with the cluster's domain "NAME.NAMESPACE.svc.DOMAIN" (default
+ * cluster.local): name, namespace and the four DNS names of that Service. */
+struct certificates_service {
+    char name[64], ns[64];
+    char full[4][320];
+    const char *names[5]; /* NULL-terminated */
+};
+bool certificates_service_parse(struct str text, struct certificates_service *service, struct error *error) MUST_CHECK;
+
+#endif

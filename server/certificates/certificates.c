@@ -1,0 +1,84 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backstop/telemetry.h"
+#include "certificates.h"
+
+void certificates_tell_problem(struct certificates *certificates, const char *problem)
+{
+    pthread_mutex_lock(&certificates->lock);
+    snprintf(certificates->problem, sizeof certificates->problem, "%s", problem);
+    pthread_mutex_unlock(&certificates->lock);
+}
+
+void certificates_tell_notice(struct certificates *certificates, const char *notice)
+{
+    pthread_mutex_lock(&certificates->lock);
+    snprintf(certificates->notice, sizeof certificates->notice, "%s", notice);
+    pthread_mutex_unlock(&certificates->lock);
+}
+
+static bool take(struct certificates *certificates, const struct pki_pair *pair, int64_t now, struct pki_facts *facts,
+                 struct error *error)
+{
+    const struct certificates_options *options = &certificates->options;
+    return pki_verify(pair, STR(""), NULL, now, error) && pki_read(pair->certificate, facts, error) &&
+           options->use(options->context, pair->certificate, pair->key, error);
+}
+
+bool certificates_take(struct certificates *certificates, const struct pki_pair *pair, int64_t now, struct error *error)
+{
+    struct pki_facts facts;
+    char until[TIME_TEXT_SIZE];
+    bool taken = take(certificates, pair, now, &facts, error);
+    metric_add(METRIC_CERTIFICATE_LOADS, 1, taken ? "ok" : "failed");
+    if (!taken)
+        return false;
+    metric_set(METRIC_CERTIFICATE_EXPIRY, (double)facts.not_after, "serving");
+    pthread_mutex_lock(&certificates->lock);
+    certificates->serving_until = facts.not_after;
+    pthread_mutex_unlock(&certificates->lock);
+    log_line(LOG_INFO, "certificate in force", LOG_TEXT("names", str_from(facts.dns_names)),
+             LOG_TEXT("issuer", str_from(facts.issuer)), LOG_TEXT("serial", str_from(facts.serial)),
+             LOG_TEXT("not_after", str_from(time_format(facts.not_after, 0, until))));
+    return true;
+}
+
+bool certificates_ready(struct certificates *certificates, char *reason, size_t size)
+{
+    char until[TIME_TEXT_SIZE];
+    pthread_mutex_lock(&certificates->lock);
+    const char *problem = certificates->problem, *notice = certificates->notice;
+    bool serving = certificates->serving_until != 0, expired = serving && time_now() > certificates->serving_until;
+    bool ready = serving && !expired && certificates->announced;
+    if (expired)
+        snprintf(reason, size, "the certificate expired at %s%s%s", time_format(certificates->serving_until, 0, until),
+                 problem[0] ? "; " : "", problem);
+    else if (ready && problem[0])
+        snprintf(reason, size, "the last good certificate is in force: %s", problem);
+    else if (problem[0] || ready)
+        snprintf(reason, size, "%s", problem[0] ? problem : notice);
+    else
+        snprintf(reason, size, serving ? "the CA is not yet in the webhook configurations" : "no certificate yet");
+    pthread_mutex_unlock(&certificates->lock);
+    return ready;
+}
+
+void certificates_reload(struct certificates *certificates)
+{
+    if (certificates->managed)
+        managed_look(certificates->managed);
+    else
+        files_reload(certificates);
+}
+
+void certificates_close(struct certificates *certificates)
+{
+    if (!certificates)
+        return;
+    file_watch_stop(certificates->watch);
+    managed_stop(certificates->managed);
+    pthread_mutex_destroy(&certificates->lock);
+    free(certificates);
+}

@@ -1,0 +1,84 @@
+/* The certificates room's own header. */
+#ifndef BACKSTOP_SERVER_CERTIFICATES_H
+#define BACKSTOP_SERVER_CERTIFICATES_H
+
+#include "backstop/certificates.h"
+#include "backstop/pki.h"
+
+enum { CERTIFICATES_MEMORY = 16 * 1024 * 1024 };
+
+struct certificates {
+    struct certificates_options options;
+    pthread_mutex_t lock;  /* guards what follows up to `watch` */
+    int64_t serving_until; /* when what is served expires; 0 = nothing is served */
+    bool announced;        /* clients were told to trust it; with files that is not our part */
+    char problem[1100];    /* why the last attempt failed */
+    char notice[400];      /* worth knowing, although all is well */
+    struct file_watch *watch;
+    struct managed *managed;
+};
+
+/* ---- certificates.c: what both modes do with a pair ---- */
+/* Verifies, takes into use, counts, logs. False leaves the old pair in force. */
+bool certificates_take(struct certificates *certificates, const struct pki_pair *pair, int64_t now,
+                       struct error *error) MUST_CHECK;
+void certificates_tell_problem(struct certificates *certificates, const char *problem); /* "" = none */
+void certificates_tell_notice(struct certificates *certificates, const char *notice);
+
+/* ---- files.c ---- */
+void files_reload(struct certificates *certificates);
+
+/* ---- managed.c ---- */
+void managed_look(struct managed *managed); /* soon, on its own thread */
+void managed_stop(struct managed *managed); /* joins; NULL is fine */
+
+/* ---- managed_secret.c: the Secret all replicas share ---- */
+
+/* What the Secret holds, or is to hold. Memory of the arena; keys are zeroed with it. */
+struct content {
+    struct pki_pair ca, serving;
+    struct str previous;        /* CAs of leaves that may still be served */
+    struct json_object *secret; /* as read; NULL when there is none */
+};
+bool secret_read(struct arena *arena, const struct certificates_options *options, struct content *content,
+                 struct error *error) MUST_CHECK;
+/* Creates or replaces; error->code 409 or 404 when another replica was faster: read again. */
+bool secret_write(struct arena *arena, const struct certificates_options *options, const struct content *content,
+                  struct error *error) MUST_CHECK;
+struct str secret_copy(struct arena *arena, struct str text); /* zeroed when the arena is freed */
+struct str base64_encode(struct arena *arena, struct str text);
+struct str base64_decode(struct arena *arena, struct str text); /* absent when it is no base64 */
+
+/* ---- managed_rotate.c: what is to be issued; no I/O, no clock ---- */
+struct rotation {
+    const char *const *names;
+    int64_t leaf_seconds, ca_seconds, now;
+    double jitter;               /* 0-1 */
+    bool announced;              /* API servers have known content's CA for long enough */
+    const struct pki_pair *held; /* what this replica serves; may be absent */
+    struct str held_ca;          /* the CA it leads to */
+};
+enum { ROTATED_CA = 1, ROTATED_SERVING = 2, ROTATED_PREVIOUS = 4 };
+/* Brings content to what it should be; *changes says what was done. */
+bool rotate(struct arena *arena, const struct rotation *rotation, struct content *content, unsigned *changes,
+            struct error *error) MUST_CHECK;
+/* When rotate could have something to do again, Unix seconds. */
+int64_t rotation_due(const struct rotation *rotation, const struct content *content);
+/* How long an API server may take to notice a caBundle, generously. */
+int64_t rotation_settle_seconds(int64_t leaf_seconds);
+/* Whether the pair could be served now: it fits, is in time, and leads to the bundle. */
+bool rotation_usable(const struct rotation *rotation, const struct pki_pair *pair, struct str bundle);
+
+/* ---- managed_bundle.c: caBundle of our webhooks ---- */
+struct announcement {
+    struct str ca, bundle; /* the CA in force; all that must be trusted */
+    bool prune;            /* take out what else is there */
+    /* results */
+    size_t webhooks; /* that call our Service */
+    bool wrote, extra;
+};
+/* Brings the caBundle of both configurations to the bundle where it lacks something. */
+bool announce(struct arena *arena, const struct certificates_options *options, struct announcement *announcement,
+              int64_t now, struct error *error) MUST_CHECK;
+
+#endif

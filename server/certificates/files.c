@@ -1,0 +1,144 @@
+/* Files mode: a pair that others renew (cert-manager, a mounted Secret). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "backstop/telemetry.h"
+#include "certificates.h"
+
+enum { PEM_LIMIT = 1024 * 1024, POLL_SECONDS = 60, READS = 5, SWAP_MS = 100 };
+
+static void wipe(struct pki_pair *pair)
+{
+    if (pair->key.len)
+        explicit_bzero((void *)(uintptr_t)pair->key.ptr, pair->key.len);
+    *pair = (struct pki_pair){0};
+}
+
+static bool read_pair(struct arena *arena, const struct certificates_options *options, struct pki_pair *pair,
+                      struct error *error)
+{
+    if (!file_read(arena, options->certificate_file, PEM_LIMIT, &pair->certificate, error) ||
+        !file_read(arena, options->key_file, PEM_LIMIT, &pair->key, error))
+        return false;
+    if (pair->certificate.len && pair->key.len)
+        return true;
+    return error_set(error, 0, "%s is empty", pair->certificate.len ? options->key_file : options->certificate_file);
+}
+
+/* A Secret's mount is swapped as a whole, but its files are read one after the other: a
+ * pair that does not fit may be half old, half new. Reads until it is good or stays bad. */
+static bool read_settled(struct arena *arena, const struct certificates_options *options, struct pki_pair *pair,
+                         struct error *error)
+{
+    struct error reason;
+    struct pki_pair before = {0};
+    for (int i = 0; i < READS; i++) {
+        const struct timespec swap = {0, SWAP_MS * 1000000L};
+        if (i)
+            nanosleep(&swap, NULL);
+        wipe(pair);
+        if (!read_pair(arena, options, pair, error)) {
+            wipe(&before);
+            wipe(pair);
+            return false;
+        }
+        if (pki_verify(pair, STR(""), NULL, time_now(), &reason) ||
+            (str_eq(pair->key, before.key) && str_eq(pair->certificate, before.certificate))) {
+            wipe(&before);
+            return true;
+        }
+        wipe(&before);
+        before = *pair;
+        *pair = (struct pki_pair){0};
+    }
+    *pair = before; /* it changes all the time: what is wrong with it is told */
+    return true;
+}
+
+static void look_at_names(struct certificates *certificates, const struct pki_pair *pair)
+{
+    struct error lacking = {.message = ""};
+    const char *const *names = certificates->options.names;
+    if (names && !pki_verify(pair, STR(""), names, time_now(), &lacking))
+        log_line(LOG_WARN, "the certificate lacks a name of the Service",
+                 LOG_TEXT("reason", str_from(lacking.message)));
+    certificates_tell_notice(certificates, lacking.message);
+}
+
+static bool load(struct certificates *certificates, struct error *error)
+{
+    ARENA_SCOPED arena = arena_new((size_t)4 * READS * PEM_LIMIT);
+    struct pki_pair pair = {0};
+    if (!arena)
+        return error_set(error, 0, "out of memory");
+    bool read = read_settled(arena, &certificates->options, &pair, error);
+    if (!read)
+        metric_add(METRIC_CERTIFICATE_LOADS, 1, "failed");
+    bool taken = read && certificates_take(certificates, &pair, time_now(), error);
+    if (taken)
+        look_at_names(certificates, &pair);
+    wipe(&pair);
+    return taken;
+}
+
+void files_reload(struct certificates *certificates)
+{
+    struct error error;
+    if (load(certificates, &error)) {
+        certificates_tell_problem(certificates, "");
+        return;
+    }
+    log_line(LOG_ERROR, "certificate not taken, the last good one stays in force",
+             LOG_TEXT("file", str_from(certificates->options.certificate_file)),
+             LOG_TEXT("reason", str_from(error.message)));
+    certificates_tell_problem(certificates, error.message);
+}
+
+static void changed(void *context)
+{
+    files_reload(context);
+}
+
+/* At the start, what only time or a renewal can put right is waited for; anything else is
+ * a mistake in the command line. */
+static bool first_load(struct certificates *certificates, struct error *error)
+{
+    struct error reason;
+    if (load(certificates, error))
+        return true;
+    ARENA_SCOPED arena = arena_new((size_t)4 * PEM_LIMIT);
+    struct pki_pair pair = {0};
+    struct pki_facts facts;
+    bool out_of_time = arena && read_pair(arena, &certificates->options, &pair, &reason) &&
+                       pki_read(pair.certificate, &facts, &reason) &&
+                       (time_now() > facts.not_after || time_now() < facts.not_before) &&
+                       pki_verify(&pair, STR(""), NULL, facts.not_before, &reason);
+    wipe(&pair);
+    if (!out_of_time)
+        return false;
+    log_line(LOG_ERROR, "certificate not taken, a good one is waited for",
+             LOG_TEXT("file", str_from(certificates->options.certificate_file)),
+             LOG_TEXT("reason", str_from(error->message)));
+    certificates_tell_problem(certificates, error->message);
+    return true;
+}
+
+struct certificates *certificates_from_files(const struct certificates_options *options, struct error *error)
+{
+    const char *const paths[] = {options->certificate_file, options->key_file};
+    struct certificates *certificates = calloc(1, sizeof *certificates);
+    if (!certificates) {
+        error_set(error, 0, "out of memory");
+        return NULL;
+    }
+    certificates->options = *options;
+    certificates->announced = true;
+    pthread_mutex_init(&certificates->lock, NULL);
+    if (first_load(certificates, error) &&
+        (certificates->watch = file_watch_start(paths, LENGTH_OF(paths), POLL_SECONDS, changed, certificates, error)))
+        return certificates;
+    certificates_close(certificates);
+    return NULL;
+}

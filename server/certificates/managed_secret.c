@@ -1,0 +1,151 @@
+/* The Secret all replicas share. Whoever is first creates it; everyone updates with the
+ * resourceVersion it read. */
+#include <openssl/evp.h>
+#include <string.h>
+
+#include "certificates.h"
+
+#define OWNER_LABEL "app.kubernetes.io/managed-by"
+#define OWNER "backstop"
+
+static const struct kube_resource secrets = {STR_INIT(""), STR_INIT("v1"), STR_INIT("secrets"), true};
+
+static void wipe_text(void *text)
+{
+    explicit_bzero(text, strlen(text));
+}
+
+struct str secret_copy(struct arena *arena, struct str text)
+{
+    struct str copy = arena_copy(arena, text);
+    if (copy.ptr && !arena_defer(arena, wipe_text, (void *)(uintptr_t)copy.ptr))
+        return (struct str){NULL, 0};
+    return copy;
+}
+
+struct str base64_encode(struct arena *arena, struct str text)
+{
+    size_t size = (text.len + 2) / 3 * 4;
+    unsigned char *out = text.len < CERTIFICATES_MEMORY ? arena_alloc(arena, size + 1) : NULL;
+    if (!out)
+        return (struct str){NULL, 0};
+    EVP_EncodeBlock(out, (const unsigned char *)text.ptr, (int)text.len);
+    return (struct str){(const char *)out, size};
+}
+
+struct str base64_decode(struct arena *arena, struct str text)
+{
+    unsigned char *out = text.len && text.len < CERTIFICATES_MEMORY ? arena_alloc(arena, text.len + 1) : NULL;
+    int length = out ? EVP_DecodeBlock(out, (const unsigned char *)text.ptr, (int)text.len) : -1;
+    if (length < 0)
+        return (struct str){NULL, 0};
+    size_t padding = str_ends(text, STR("==")) ? 2 : str_ends(text, STR("=")) ? 1 : 0;
+    out[(size_t)length - padding] = '\0';
+    return (struct str){(const char *)out, (size_t)length - padding};
+}
+
+/* json-c's copy of a key, in place: its memory is freed without being zeroed. */
+static void wipe_value(struct json_object *data, const char *key)
+{
+    struct str text = json_get_str(data, key);
+    if (text.len)
+        explicit_bzero((void *)(uintptr_t)text.ptr, text.len);
+}
+
+static struct str take_key(struct arena *arena, struct json_object *data, const char *name)
+{
+    struct str decoded = base64_decode(arena, json_get_str(data, name));
+    wipe_value(data, name);
+    if (decoded.len && !arena_defer(arena, wipe_text, (void *)(uintptr_t)decoded.ptr))
+        return (struct str){NULL, 0};
+    return decoded;
+}
+
+bool secret_read(struct arena *arena, const struct certificates_options *options, struct content *content,
+                 struct error *error)
+{
+    *content = (struct content){.secret = NULL};
+    if (!kube_get(options->kube, arena, &secrets, str_from(options->ns), str_from(options->secret), &content->secret,
+                  error)) {
+        content->secret = NULL;
+        return error->code == 404;
+    }
+    struct json_object *labels = json_path(content->secret, "metadata.labels"),
+                       *data = json_get(content->secret, "data");
+    content->ca.key = take_key(arena, data, "ca.key");
+    content->serving.key = take_key(arena, data, "tls.key");
+    if (!str_is(json_get_str(labels, OWNER_LABEL), OWNER))
+        return error_set(error, 0,
+                         "Secret %s/%s was not made by backstop (it lacks the label " OWNER_LABEL "=" OWNER
+                         "), so it is left alone: delete it, or name another with --tls-secret",
+                         options->ns, options->secret);
+    content->ca.certificate = base64_decode(arena, json_get_str(data, "ca.crt"));
+    content->previous = base64_decode(arena, json_get_str(data, "previous-ca.crt"));
+    content->serving.certificate = base64_decode(arena, json_get_str(data, "tls.crt"));
+    return true;
+}
+
+static struct json_object *text_value(struct str text)
+{
+    return json_object_new_string_len(text.ptr ? text.ptr : "", (int)text.len);
+}
+
+static struct json_object *fresh_secret(const struct certificates_options *options)
+{
+    struct json_object *secret = json_object_new_object(), *metadata = json_object_new_object(),
+                       *labels = json_object_new_object();
+    json_object_object_add(labels, "app.kubernetes.io/name", json_object_new_string("backstop"));
+    json_object_object_add(labels, OWNER_LABEL, json_object_new_string(OWNER));
+    json_object_object_add(metadata, "name", json_object_new_string(options->secret));
+    json_object_object_add(metadata, "namespace", json_object_new_string(options->ns));
+    json_object_object_add(metadata, "labels", labels);
+    json_object_object_add(secret, "apiVersion", json_object_new_string("v1"));
+    json_object_object_add(secret, "kind", json_object_new_string("Secret"));
+    json_object_object_add(secret, "metadata", metadata);
+    json_object_object_add(secret, "type", json_object_new_string("kubernetes.io/tls"));
+    return secret;
+}
+
+static void put_data(struct arena *arena, struct json_object *secret, const struct content *content)
+{
+    const struct {
+        const char *name;
+        struct str text;
+    } rows[] = {
+        {"ca.crt", content->ca.certificate},    {"ca.key", content->ca.key},
+        {"previous-ca.crt", content->previous}, {"tls.crt", content->serving.certificate},
+        {"tls.key", content->serving.key},
+    };
+    struct json_object *data = json_get(secret, "data");
+    if (!data) {
+        data = json_object_new_object();
+        json_object_object_add(secret, "data", data);
+    }
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        struct str encoded = base64_encode(arena, rows[i].text);
+        json_object_object_add(data, rows[i].name, text_value(encoded));
+        if (encoded.len)
+            explicit_bzero((void *)(uintptr_t)encoded.ptr, encoded.len);
+    }
+}
+
+bool secret_write(struct arena *arena, const struct certificates_options *options, const struct content *content,
+                  struct error *error)
+{
+    struct json_object *secret = content->secret, *written = NULL;
+    bool create = !secret;
+    if (create)
+        secret = json_own(arena, fresh_secret(options));
+    if (!secret)
+        return error_set(error, 500, "out of memory");
+    put_data(arena, secret, content);
+    bool done = create ? kube_create(options->kube, arena, &secrets, str_from(options->ns), secret, &written, error)
+                       : kube_update(options->kube, arena, &secrets, str_from(options->ns), str_from(options->secret),
+                                     secret, &written, error);
+    struct json_object *const copies[] = {json_get(secret, "data"), done ? json_get(written, "data") : NULL};
+    for (size_t i = 0; i < LENGTH_OF(copies); i++) {
+        wipe_value(copies[i], "ca.key");
+        wipe_value(copies[i], "tls.key");
+    }
+    return done;
+}
