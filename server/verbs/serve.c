@@ -19,8 +19,9 @@ enum {
 };
 
 struct serve_options {
-    const char *listen, *health_listen, *tls_cert, *tls_key, *tls_min_version, *settings, *log_level, *port_file;
+    const char *listen, *health_listen, *settings, *log_level, *port_file;
     const char *kubeconfig, *context;
+    struct tls_options tls;
     struct option_list inventory;
     int64_t simulate, body_bytes, connections, concurrent, request_timeout, idle_timeout, lame_duck;
     bool log_reviews;
@@ -29,9 +30,25 @@ struct serve_options {
 #define AT(member) offsetof(struct serve_options, member)
 static const struct option options[] = {
     {"listen", 0, OPTION_TEXT, "ADDR:PORT", "where reviews are answered over HTTPS (:9443)", AT(listen)},
-    {"tls-cert", 0, OPTION_TEXT, "FILE", "PEM certificate, followed by its chain", AT(tls_cert)},
-    {"tls-key", 0, OPTION_TEXT, "FILE", "PEM private key of the certificate", AT(tls_key)},
-    {"tls-min-version", 0, OPTION_TEXT, "1.3|1.2", "oldest TLS version accepted (1.3)", AT(tls_min_version)},
+    {"tls-cert", 0, OPTION_TEXT, "FILE", "PEM certificate, followed by its chain", AT(tls.cert)},
+    {"tls-key", 0, OPTION_TEXT, "FILE", "PEM private key of the certificate", AT(tls.key)},
+    {"tls-min-version", 0, OPTION_TEXT, "1.3|1.2", "oldest TLS version accepted (1.3)", AT(tls.min_version)},
+    {"tls-ciphers", 0, OPTION_TEXT, "NAME,...", "of AES-128-GCM, AES-256-GCM and CHACHA20-POLY1305, best first (all)",
+     AT(tls.ciphers)},
+    {"tls-managed", 0, OPTION_FLAG, NULL, "issue and renew certificates itself, and keep caBundle current",
+     AT(tls.managed)},
+    {"tls-secret", 0, OPTION_TEXT, "NAME", "where managed certificates are kept (backstop-certificates)",
+     AT(tls.secret)},
+    {"tls-service", 0, OPTION_TEXT, "NAME.NAMESPACE", "the Service the certificate is for (backstop, in its namespace)",
+     AT(tls.service)},
+    {"tls-configurations", 0, OPTION_TEXT, "NAME", "webhook configurations whose caBundle is kept (backstop)",
+     AT(tls.configurations)},
+    {"cert-lifetime", 0, OPTION_DURATION, "DURATION", "of managed certificates (2160h)", AT(tls.leaf_seconds)},
+    {"ca-lifetime", 0, OPTION_DURATION, "DURATION", "of the managed CA (87600h)", AT(tls.ca_seconds)},
+    {"client-ca", 0, OPTION_TEXT, "FILE", "PEM; only clients with a certificate of this CA are answered",
+     AT(tls.client_ca)},
+    {"client-name", 0, OPTION_LIST, "NAME", "and with this common name or DNS name; may be repeated",
+     AT(tls.client_names)},
     {"inventory", 0, OPTION_LIST, "PATH", "file or folder of YAML with the facts; may be repeated", AT(inventory)},
     {"kubeconfig", 0, OPTION_TEXT, "FILE", "facts from this cluster, watched (default: the cluster it runs in)",
      AT(kubeconfig)},
@@ -63,14 +80,11 @@ static bool bounded(int64_t value, int64_t least, int64_t most)
 
 static int check_options(const struct verb *verb, const struct serve_options *values, enum log_level *level)
 {
-    struct str version = str_from(values->tls_min_version);
-    if (values->inventory.len && (values->kubeconfig || values->context))
+    /* With managed certificates the kubeconfig is needed for those at least. */
+    if (values->inventory.len && (values->kubeconfig || values->context) && !values->tls.managed)
         return verb_fail(verb, "facts come from --inventory or from --kubeconfig, not both");
-    if (!values->tls_cert || !values->tls_key)
-        return verb_fail(verb,
-                         "needs --tls-cert and --tls-key; `make certs` makes a pair for development in build/certs");
-    if (!str_is(version, "1.2") && !str_is(version, "1.3"))
-        return verb_fail(verb, "--tls-min-version %s: expected 1.3 or 1.2", values->tls_min_version);
+    if (serve_certificates_check(verb, &values->tls) != EXIT_OK)
+        return EXIT_USAGE;
     if (!log_level_parse(str_from(values->log_level), level))
         return verb_fail(verb, "--log-level %s: expected debug, info, warn or error", values->log_level);
     if (!bounded(values->body_bytes, 1024, 256 << 20))
@@ -157,7 +171,6 @@ static struct http_server *start_reviews(struct service *service, const struct s
 {
     ARENA_SCOPED arena = arena_new((size_t)4 * PEM_LIMIT);
     struct http_config config = {.listen = values->listen,
-                                 .tls12 = strcmp(values->tls_min_version, "1.2") == 0,
                                  .limits = {.body_bytes = (size_t)values->body_bytes,
                                             .connections = (unsigned)values->connections,
                                             .concurrent = (unsigned)values->concurrent,
@@ -170,13 +183,8 @@ static struct http_server *start_reviews(struct service *service, const struct s
         error_set(error, 0, "out of memory");
         return NULL;
     }
-    if (!file_read(arena, values->tls_cert, PEM_LIMIT, &config.tls_cert, error) ||
-        !file_read(arena, values->tls_key, PEM_LIMIT, &config.tls_key, error))
+    if (!serve_certificates_configure(arena, &values->tls, &config, error))
         return NULL;
-    if (!config.tls_cert.len || !config.tls_key.len) {
-        error_set(error, 0, "%s is empty", config.tls_cert.len ? values->tls_key : values->tls_cert);
-        return NULL;
-    }
     return http_start(&config, error);
 }
 
@@ -227,10 +235,12 @@ static bool wait_for_stop(struct service *service, const sigset_t *signals, int6
             return false;
         struct timespec timeout = {left / 1000000000, left % 1000000000};
         int signal = seconds < 0 ? sigwaitinfo(signals, NULL) : sigtimedwait(signals, NULL, &timeout);
-        if (signal == SIGHUP)
+        if (signal == SIGHUP) {
             settings_source_reload(&service->settings);
-        else if (signal > 0)
+            certificates_reload(service->certificates);
+        } else if (signal > 0) {
             return true;
+        }
     }
 }
 
@@ -243,6 +253,7 @@ static void serve_until_told(struct service *service, const struct serve_options
     atomic_store(&service->stopping, true);
     http_drain(reviews);
     bool at_once = lame_duck > 0 && wait_for_stop(service, signals, lame_duck);
+    serve_certificates_close(service);
     http_stop(reviews, at_once ? 0 : (unsigned)values->request_timeout * 1000);
     log_write(LOG_INFO, "stopped", NULL);
 }
@@ -256,7 +267,8 @@ static bool start_and_serve(struct service *service, const struct serve_options 
     struct http_server *reviews = start_reviews(service, values, error), *health = NULL;
     if (!reviews)
         return false;
-    bool fine = !values->health_listen[0] || (health = start_health(service, values, error));
+    bool fine = serve_certificates_open(service, &values->tls, reviews, values->kubeconfig, values->context, error);
+    fine = fine && (!values->health_listen[0] || (health = start_health(service, values, error)));
     unsigned port = http_port(reviews), health_port = health ? http_port(health) : 0;
     if (fine && values->port_file)
         fine = write_ports(values->port_file, port, health_port, error);
@@ -265,6 +277,7 @@ static bool start_and_serve(struct service *service, const struct serve_options 
                  LOG_INTEGER("health_port", health_port));
         serve_until_told(service, values, &signals, reviews);
     } else {
+        serve_certificates_close(service);
         http_stop(reviews, 0);
     }
     http_stop(health, 0);
@@ -275,7 +288,11 @@ static int run(const struct verb *verb, int argc, char **argv)
 {
     struct serve_options values = {.listen = ":9443",
                                    .health_listen = ":8080",
-                                   .tls_min_version = "1.3",
+                                   .tls = {.min_version = "1.3",
+                                           .secret = "backstop-certificates",
+                                           .configurations = "backstop",
+                                           .leaf_seconds = 90 * 86400,
+                                           .ca_seconds = (int64_t)3650 * 86400},
                                    .log_level = "info",
                                    .simulate = -1,
                                    .body_bytes = 7 << 20,
@@ -312,8 +329,9 @@ static int run(const struct verb *verb, int argc, char **argv)
 const struct verb verb_serve = {
     .name = "serve",
     .summary = "run the webhook",
-    .details = "Answers the API server's AdmissionReviews over HTTPS. SIGHUP reloads the settings; SIGTERM\n"
-               "stops, after a time in which requests are still answered; a second one stops at once.",
+    .details =
+        "Answers the API server's AdmissionReviews over HTTPS. SIGHUP reloads settings and certificate; SIGTERM\n"
+        "stops, after a time in which requests are still answered; a second one stops at once.",
     .options = options,
     .option_count = LENGTH_OF(options),
     .run = run,

@@ -3,9 +3,11 @@
 #define BACKSTOP_VERBS_SERVE_H
 
 #include "backstop/admission.h"
+#include "backstop/certificates.h"
 #include "backstop/http.h"
 #include "backstop/inventory.h"
 #include "backstop/settings.h"
+#include "verbs.h"
 
 /* ---- serve_settings.c: the settings file, reloaded when it changes ---- */
 struct settings_source {
@@ -25,10 +27,28 @@ void settings_source_close(struct settings_source *source);
 struct service {
     struct settings_source settings;
     struct facts_source *facts; /* NULL: no facts */
+    struct certificates *certificates;
+    struct certificates_service tls_service;
+    struct kube_client *certificates_kube; /* managed only */
     size_t body_limit;
     bool log_reviews;
     atomic_bool stopping;
 };
+
+/* ---- serve_certificates.c: what is served, and to whom ---- */
+struct tls_options {
+    const char *cert, *key, *min_version, *ciphers, *client_ca, *secret, *service, *configurations;
+    struct option_list client_names;
+    int64_t leaf_seconds, ca_seconds;
+    bool managed;
+};
+int serve_certificates_check(const struct verb *verb, const struct tls_options *options);
+/* Texts of the config live as long as the options and the arena. */
+bool serve_certificates_configure(struct arena *arena, const struct tls_options *options, struct http_config *config,
+                                  struct error *error) MUST_CHECK;
+bool serve_certificates_open(struct service *service, const struct tls_options *options, struct http_server *server,
+                             const char *kubeconfig, const char *context, struct error *error) MUST_CHECK;
+void serve_certificates_close(struct service *service);
 
 http_handler serve_review; /* context: struct service */
 http_handler serve_health; /* context: struct service */

@@ -44,11 +44,20 @@ static bool check_inventory(struct service *service, struct buf *reason)
     return ready;
 }
 
+static bool check_certificate(struct service *service, struct buf *reason)
+{
+    char text[1500] = "";
+    bool ready = !service->certificates || certificates_ready(service->certificates, text, sizeof text);
+    buf_puts(reason, text);
+    return ready;
+}
+
 static const struct {
     const char *name;
     check_fn *run;
 } checks[] = {
     {"shutdown", check_shutdown},
+    {"certificate", check_certificate},
     {"settings", check_settings},
     {"inventory", check_inventory},
 };

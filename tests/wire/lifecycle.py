@@ -33,10 +33,10 @@ def _(server):
     other, nothing, garbage = OTHER_CERTS + "/tls.key", temporary(""), temporary("-----BEGIN NONSENSE-----\n")
     for part, pair in (("No such file", ("/nowhere", key)), ("No such file", (certificate, "/nowhere")),
                        ("empty", (nothing, key)), ("empty", (certificate, nothing)),
-                       ("no readable PEM certificate", (garbage, key)),
-                       ("no readable PEM private key", (certificate, garbage)),
-                       ("no readable PEM certificate", (key, key)),
-                       ("no readable PEM private key", (certificate, certificate)),
+                       ("the certificate: not a certificate in PEM form", (garbage, key)),
+                       ("the key: not a private key in PEM form", (certificate, garbage)),
+                       ("the certificate: not a certificate in PEM form", (key, key)),
+                       ("the key: not a private key in PEM form", (certificate, certificate)),
                        ("does not belong to the certificate", (certificate, other))):
         refuses(part, "--tls-cert", pair[0], "--tls-key", pair[1], *ANYWHERE)
 
