@@ -8,6 +8,7 @@
 /* ---- cluster_kinds.c: what is read, by fact -------------------------------- */
 
 struct cluster_kind {
+    const char *name;               /* managementbackups.k0rdent.mirantis.com */
     const char *kind, *api_version; /* as objects are given to the extraction; a group's version says nothing there */
     struct kube_resource resource;
     const char *const *versions; /* preference for discovery; NULL: resource.version */
@@ -44,6 +45,7 @@ struct feed { /* one kind; guarded by the cluster's lock */
     const char *version; /* that live reads found served; NULL: ask again */
     struct record_table records;
     unsigned round;
+    bool listing; /* between a list's first object and its last */
     enum kube_sync state;
     bool known;    /* listed whole since the CRD is there */
     bool settled;  /* has come to some end: synced, missing or refused */

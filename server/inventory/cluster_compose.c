@@ -1,8 +1,8 @@
 /* Snapshots of what the store holds. They share its records, so one costs a sort and
  * an index; a burst of events makes one snapshot, not one each. */
-#include <string.h>
 #include <time.h>
 
+#include "backstop/telemetry.h"
 #include "cluster.h"
 
 enum { QUIET_MS = 50, COST_SHARE = 20, RETRY_MS = 1000 };
@@ -36,6 +36,7 @@ static bool compose(struct cluster *cluster)
     inventory_builder_free(builder);
     if (fresh)
         shared_slot_set(&cluster->current, &fresh->shared);
+    metric_add(METRIC_FACTS_SNAPSHOTS, fresh != NULL, NULL);
     pthread_mutex_lock(&cluster->lock);
     tree_pool_sweep(cluster->pool);
     return fresh != NULL;

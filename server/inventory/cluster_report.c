@@ -6,8 +6,7 @@
 
 static void log_state(const struct feed *feed, enum kube_sync state, const char *reason)
 {
-    const struct cluster_kind *kind = &cluster_kinds[feed->fact];
-    struct str resource = kind->resource.plural;
+    struct str resource = str_from(cluster_kinds[feed->fact].name);
     if (state == KUBE_SYNCED)
         log_line(LOG_INFO, "facts are up to date", LOG_TEXT("resource", resource),
                  LOG_INTEGER("objects", (int64_t)feed->records.len));
@@ -31,6 +30,7 @@ void cluster_state(struct feed *feed, enum kube_sync state, const char *reason)
     log_state(feed, state, reason);
     feed->state = state;
     feed->since = time_now();
+    metric_set(METRIC_FACTS_SYNCED, state == KUBE_SYNCED, cluster_kinds[feed->fact].name);
 }
 
 /* ---- for people ------------------------------------------------------------ */
@@ -61,20 +61,14 @@ void cluster_report(struct facts_source *self, facts_report_fn *say, void *conte
 {
     struct cluster *cluster = (struct cluster *)self;
     BUF_SCOPED line;
-    BUF_SCOPED name;
     buf_init(&line, 2048);
-    buf_init(&name, 256);
     for (size_t f = 0; f < FACT_COUNT; f++) {
-        const struct kube_resource *resource = &cluster_kinds[f].resource;
         buf_clear(&line);
-        buf_clear(&name);
         pthread_mutex_lock(&cluster->lock);
         bool good = cluster->feeds[f].state == KUBE_SYNCED;
         say_one(&cluster->feeds[f], &line);
         pthread_mutex_unlock(&cluster->lock);
-        buf_printf(&name, "%.*s%s%.*s", STR_ARG(resource->plural), resource->group.len ? "." : "",
-                   STR_ARG(resource->group));
-        say(context, name.data ? name.data : "", good, line.data ? line.data : "");
+        say(context, cluster_kinds[f].name, good, line.data ? line.data : "");
     }
 }
 

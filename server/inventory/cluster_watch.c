@@ -40,6 +40,7 @@ static void on_replace_begin(void *context)
     struct feed *feed = context;
     pthread_mutex_lock(&feed->cluster->lock);
     feed->round++;
+    feed->listing = true;
     pthread_mutex_unlock(&feed->cluster->lock);
 }
 
@@ -54,12 +55,15 @@ static void on_object(void *context, enum kube_event event, struct json_object *
                      json_path_str(object, "metadata.name"));
     else
         good = cluster_extract(feed->cluster, feed->fact, object, keep, feed, &error);
-    if (feed->known)
+    bool followed = feed->known && !feed->listing;
+    if (followed)
         compose_soon(feed->cluster);
     pthread_mutex_unlock(&feed->cluster->lock);
+    if (followed)
+        metric_add(METRIC_FACTS_EVENTS, 1, cluster_kinds[feed->fact].name);
     if (!good)
         log_line(LOG_ERROR, "an object of the cluster was left out",
-                 LOG_TEXT("kind", str_from(cluster_kinds[feed->fact].kind)),
+                 LOG_TEXT("resource", str_from(cluster_kinds[feed->fact].name)),
                  LOG_TEXT("name", json_path_str(object, "metadata.name")), LOG_TEXT("reason", str_from(error.message)));
 }
 
@@ -69,8 +73,10 @@ static void on_replace_end(void *context)
     pthread_mutex_lock(&feed->cluster->lock);
     table_keep_round(&feed->records, feed->round);
     feed->known = true;
+    feed->listing = false;
     compose_soon(feed->cluster);
     pthread_mutex_unlock(&feed->cluster->lock);
+    metric_add(METRIC_FACTS_LISTS, 1, cluster_kinds[feed->fact].name);
     malloc_trim(0); /* the trees of a long list are gone: give their memory back */
 }
 
