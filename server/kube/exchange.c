@@ -1,10 +1,13 @@
 /* One HTTP exchange with the API server, on libcurl. */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "client.h"
 
-enum { EXCHANGE_ARENA_MAX = 4 * 1024 * 1024, CONNECT_SECONDS = 5 };
+enum { EXCHANGE_ARENA_MAX = 4 * 1024 * 1024, CONNECT_SECONDS = 5, KEEPALIVE_SECONDS = 10, UNACKNOWLEDGED_SECONDS = 30 };
 
 struct exchange {
     const struct kube_call *call;
@@ -45,6 +48,16 @@ static int progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, cur
     (void)a, (void)b, (void)c, (void)d;
     const struct exchange *exchange = context;
     return exchange->call->cancelled && atomic_load(exchange->call->cancelled);
+}
+
+/* A host or a network that is gone is noticed in half a minute, not after the kernel's
+ * quarter of an hour: a watch has nothing to send. */
+static int give_up_early(void *context, curl_socket_t socket, curlsocktype purpose)
+{
+    (void)context, (void)purpose;
+    unsigned milliseconds = UNACKNOWLEDGED_SECONDS * 1000;
+    (void)setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof milliseconds);
+    return CURL_SOCKOPT_OK;
 }
 
 static void set_text(CURL *connection, CURLoption option, struct str text)
@@ -138,10 +151,9 @@ static void set_request(struct exchange *exchange, CURL *connection, const struc
     curl_easy_setopt(connection, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SECONDS);
     curl_easy_setopt(connection, CURLOPT_TIMEOUT, (long)call->timeout_seconds);
     curl_easy_setopt(connection, CURLOPT_TCP_KEEPALIVE, 1L);
-    if (call->silence_seconds) {
-        curl_easy_setopt(connection, CURLOPT_LOW_SPEED_LIMIT, 1L);
-        curl_easy_setopt(connection, CURLOPT_LOW_SPEED_TIME, (long)call->silence_seconds);
-    }
+    curl_easy_setopt(connection, CURLOPT_TCP_KEEPIDLE, (long)KEEPALIVE_SECONDS);
+    curl_easy_setopt(connection, CURLOPT_TCP_KEEPINTVL, (long)KEEPALIVE_SECONDS);
+    curl_easy_setopt(connection, CURLOPT_SOCKOPTFUNCTION, give_up_early);
     curl_easy_setopt(connection, CURLOPT_WRITEFUNCTION, receive);
     curl_easy_setopt(connection, CURLOPT_WRITEDATA, exchange);
     curl_easy_setopt(connection, CURLOPT_HEADERFUNCTION, receive_header);

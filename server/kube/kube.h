@@ -51,7 +51,6 @@ struct kube_call {
     const char *accept;        /* NULL: application/json */
     struct str body;
     unsigned timeout_seconds; /* of the whole exchange; 0 = none */
-    unsigned silence_seconds; /* fail when nothing arrives for so long; 0 = none */
     bool (*stream)(void *context, struct str bytes);
     void (*opened)(void *context); /* a stream's headers have come; may be NULL */
     const atomic_bool *cancelled; /* may be NULL */

@@ -8,8 +8,10 @@
 enum {
     EVENT_BYTES_MAX = 16 * 1024 * 1024,
     PATH_BYTES_MAX = 8192,
-    WATCH_SECONDS = 300,   /* the server ends a watch after this; it is taken up again */
-    SILENCE_SECONDS = 120, /* bookmarks come every minute: longer silence is a dead connection */
+    WATCH_SECONDS = 180, /* the server ends a watch after this and up to a minute; it is taken up again */
+    WATCH_SPREAD = 60,
+    WATCH_GRACE =
+        15, /* a server that does not end it by then is dead: an idle watch brings nothing, not even bookmarks */
     BACKOFF_FIRST_MS = 250,
     BACKOFF_LAST_MS = 30000,
     MISSING_MS = 3000,
@@ -155,14 +157,15 @@ static bool watch_once(struct kube_reflector *r, struct error *error)
     buf_init(&path, PATH_BYTES_MAX);
     buf_init(&answer, 1024 * 1024);
     kube_list_path(&path, &r->resource, &r->options.list);
-    buf_printf(&path, "&watch=true&allowWatchBookmarks=true&timeoutSeconds=%d&resourceVersion=", WATCH_SECONDS);
+    unsigned seconds = WATCH_SECONDS + (unsigned)(kube_random(r->client) * WATCH_SPREAD);
+    buf_printf(&path, "&watch=true&allowWatchBookmarks=true&timeoutSeconds=%u&resourceVersion=", seconds);
     kube_escape(&path, str_from(r->version));
     const struct kube_call call = {
         .verb = "watch",
         .method = "GET",
         .path = path.data,
         .accept = r->options.list.metadata_only ? "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1" : NULL,
-        .silence_seconds = SILENCE_SECONDS,
+        .timeout_seconds = seconds + WATCH_GRACE,
         .stream = stream,
         .opened = opened,
         .cancelled = &r->stopping,
