@@ -1,0 +1,323 @@
+"""Where the facts come from: the cluster, and what happens to it."""
+import json
+import os
+import re
+import signal
+import time
+
+import webhook
+from control_plane import wait_until
+from standin import StandIn
+from webhook import managementbackup
+
+FACTS = ["managementbackups.k0rdent.mirantis.com", "managements.k0rdent.mirantis.com",
+         "releases.k0rdent.mirantis.com", "backupstoragelocations.velero.io", "backups.velero.io",
+         "schedules.velero.io", "configmaps", "secrets", "deployments.apps"]
+
+
+class Setup:
+    """A replica on a cluster without CRDs; the first case installs them."""
+
+    def __init__(self, cluster, binary):
+        self.cluster, self.binary = cluster, binary
+        webhook.apply_manifests(cluster)
+        for account in ("kcm-controller-manager", "velero-server"):  # for the stand-in
+            cluster.must("create", "clusterrolebinding", account, "--clusterrole=cluster-admin",
+                         f"--serviceaccount=kcm-system:{account}")
+        self.certificate = webhook.issue_certificate(f"{cluster.dir}/certificate")
+        webhook.set_ca_bundle(cluster, f"{self.certificate}/ca.crt")
+        self.replicas = []
+        self.main = self.replica(0)
+
+    def replica(self, index, **more):
+        tls = ("--tls-cert", f"{self.certificate}/tls.crt", "--tls-key", f"{self.certificate}/tls.key")
+        replica = webhook.Replica(self.cluster, self.binary, index, extra=tls, **more)
+        self.replicas.append(replica)
+        return replica
+
+    def close(self):
+        for replica in self.replicas:
+            replica.stop()
+
+
+def facts_of(replica):
+    """{resource: (synced, what is said)} of /readyz?verbose."""
+    _, text = replica.health_get("/readyz?verbose")
+    return {m[2]: (m[1] == "+", m[3]) for m in re.finditer(r"^    \[([+-])\]([^:\n]+): (.*)$", text, re.M)}
+
+
+def lists_of(replica, resource):
+    _, text = replica.health_get("/metrics")
+    found = re.search(rf'^backstop_facts_lists_total{{resource="{resource}"}} (\d+)', text, re.M)
+    return int(found[1]) if found else 0
+
+
+def location(name, **spec):
+    return {"apiVersion": "velero.io/v1", "kind": "BackupStorageLocation",
+            "metadata": {"name": name, "namespace": "kcm-system"},
+            "spec": {"provider": "aws", "objectStorage": {"bucket": "k0rdent"}, **spec}}
+
+
+def add_location(cluster, name, phase="Available"):
+    cluster.must("apply", "-f", "-", stdin=location(name))
+    cluster.must("patch", "bsl", name, "-n", "kcm-system", "--type=merge", "-p",
+                 json.dumps({"status": {"phase": phase}}))
+
+
+def add_velero(cluster):
+    """A Deployment that says of itself that it runs."""
+    labels = {"component": "velero"}
+    cluster.must("apply", "-f", "-", stdin={
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "velero", "namespace": "kcm-system", "labels": labels},
+        "spec": {"selector": {"matchLabels": labels}, "template": {
+            "metadata": {"labels": labels}, "spec": {"serviceAccountName": "velero-server", "containers": [
+                {"name": "velero", "image": "velero"}]}}}})
+    cluster.must("patch", "deployment", "velero", "-n", "kcm-system", "--subresource=status", "-p",
+                 '{"status":{"replicas":1,"readyReplicas":1}}')
+
+
+def judge(cluster, name, where):
+    """What the webhook says of a ManagementBackup that names a storage location."""
+    return cluster.kubectl("create", "--dry-run=server", "-f", "-",
+                           stdin=managementbackup(name, schedule="0 */6 * * *", storageLocation=where))
+
+
+def wait_follows(cluster, name):
+    """Facts that are made now reach the webhook."""
+    add_location(cluster, name)
+    wait_until(f"{name} to be known", lambda: judge(cluster, "probe", name).code == 0, 40)
+    cluster.must("delete", "bsl", name, "-n", "kcm-system")
+    wait_until(f"{name} to be gone", lambda: f'no BackupStorageLocation "{name}"' in judge(
+        cluster, "probe", name).text, 40)
+
+
+def set_management(cluster, release, running):
+    cluster.must("apply", "-f", "-", stdin={"apiVersion": "k0rdent.mirantis.com/v1beta1", "kind": "Management",
+                                            "metadata": {"name": "kcm"}, "spec": {"release": release}})
+    cluster.must("patch", "management", "kcm", "--type=merge", "--subresource=status", "-p",
+                 json.dumps({"status": {"release": running}}))
+
+
+def add_release(cluster, version):
+    name = "kcm-" + version.replace(".", "-")
+    cluster.must("apply", "-f", "-", stdin={
+        "apiVersion": "k0rdent.mirantis.com/v1beta1", "kind": "Release", "metadata": {"name": name},
+        "spec": {"version": version, "kcm": {"template": f"kcm-{version}"}, "capi": {"template": "capi"},
+                 "regional": {"template": "regional"}, "providers": []}})
+    cluster.must("patch", "release", name, "--type=merge", "--subresource=status", "-p", '{"status":{"ready":true}}')
+    return name
+
+
+def upgrade(cluster, release, **more):
+    return cluster.kubectl("patch", "management", "kcm", "--type=merge", "-p",
+                           json.dumps({"spec": {"release": release}}), **more)
+
+
+def case_started_before_crds(s):
+    """started before the CRDs: ready, names what it waits for, and follows once they are there"""
+    s.main.start()
+    facts = facts_of(s.main)
+    assert sorted(facts) == sorted(FACTS), facts
+    for name, (synced, said) in facts.items():
+        assert synced == ("." not in name or name == "deployments.apps"), (name, synced, said)
+        assert synced or "CRD is not installed" in said, (name, said)
+    webhook.apply_crds(s.cluster)
+    wait_until("all facts", lambda: all(synced for synced, _ in facts_of(s.main).values()), 20)
+    webhook.wait_in_force(s.cluster)
+    wait_follows(s.cluster, "first")
+
+
+def case_one_apply(s):
+    """a storage location and what names it, in one kubectl apply"""
+    for i in range(5):
+        answer = s.cluster.kubectl("apply", "-f", "-", stdin=[
+            location(f"together-{i}"), managementbackup(f"together-{i}", schedule="0 3 * * *",
+                                                        storageLocation=f"together-{i}")])
+        assert answer.code == 0 and "not validated by Velero yet" in answer.text, answer
+    s.cluster.must("delete", "managementbackup", *[f"together-{i}" for i in range(5)])
+
+
+def case_upgrade(s):
+    """an upgrade waits for the backup that the webhook starts, then goes through"""
+    add_velero(s.cluster)
+    add_location(s.cluster, "aws-s3")
+    s.cluster.must("apply", "-f", "-", stdin=managementbackup(
+        "daily", schedule="0 3 * * *", storageLocation="aws-s3", performOnManagementUpgrade=True))
+    old, new = add_release(s.cluster, "1.11.0"), add_release(s.cluster, "1.12.0")
+    set_management(s.cluster, old, old)
+    refused = s.cluster.request("PATCH", "/apis/k0rdent.mirantis.com/v1beta1/managements/kcm",
+                                {"spec": {"release": new}}, content_type="application/merge-patch+json")
+    assert refused[0] == 429 and "daily-kcm-1-11-0" in refused[1]["message"], refused
+    with StandIn(s.cluster, seconds=1.0):
+        answer = upgrade(s.cluster, new)
+    assert answer.code == 0, answer
+    assert s.cluster.get("management", "kcm")["spec"]["release"] == new
+
+
+def case_api_server_restarted(s):
+    """the API server is killed and restarted: facts stay, then follow again"""
+    s.cluster.api.stop(signal.SIGKILL)
+    wait_until("it to be noticed", lambda: not all(synced for synced, _ in facts_of(s.main).values()), 20)
+    synced, said = facts_of(s.main)["managementbackups.k0rdent.mirantis.com"]
+    assert not synced and "as it was; not updated since 20" in said, said
+    assert s.main.health_get("/readyz")[0] == 200
+    s.cluster.api.start()
+    s.cluster.wait_ready()
+    wait_until("all facts", lambda: all(synced for synced, _ in facts_of(s.main).values()), 45)
+    wait_follows(s.cluster, "restarted")
+
+
+def case_etcd_stopped(s):
+    """etcd stops for some seconds"""
+    s.cluster.etcd.handle.send_signal(signal.SIGSTOP)
+    time.sleep(6)
+    assert s.main.health_get("/readyz")[0] == 200
+    s.cluster.etcd.handle.send_signal(signal.SIGCONT)
+    s.cluster.wait_ready()
+    wait_follows(s.cluster, "etcd")
+
+
+def compact(cluster):
+    """Forgets all history in etcd, through its HTTP gateway."""
+    import urllib.request
+    url = next(a for a in cluster.etcd.command if a.startswith("http://"))
+
+    def post(path, body):
+        request = urllib.request.Request(url + path, data=json.dumps(body).encode(), method="POST")
+        return json.loads(urllib.request.urlopen(request, timeout=10).read())
+    revision = post("/v3/kv/range", {"key": "AA=="})["header"]["revision"]
+    post("/v3/kv/compaction", {"revision": revision, "physical": True})
+
+
+def case_gone(s):
+    """410 Gone: what it saw last is forgotten by the server, so it lists anew"""
+    add_location(s.cluster, "deleted-unseen")
+    wait_until("it to be known", lambda: judge(s.cluster, "probe", "deleted-unseen").code == 0, 20)
+    before = lists_of(s.main, "backupstoragelocations.velero.io")
+    s.main.process.handle.send_signal(signal.SIGSTOP)
+    try:
+        s.cluster.restart_api()  # ends its watches while it cannot see it
+        s.cluster.must("delete", "bsl", "deleted-unseen", "-n", "kcm-system")
+        add_location(s.cluster, "made-unseen")
+        s.cluster.api.stop(signal.SIGKILL)
+        compact(s.cluster)
+        s.cluster.api.start()
+        s.cluster.wait_ready()  # and this one's own history begins after what was seen
+    finally:
+        s.main.process.handle.send_signal(signal.SIGCONT)
+    wait_until("the deletion to be known", lambda: 'no BackupStorageLocation "deleted-unseen"' in judge(
+        s.cluster, "probe", "deleted-unseen").text, 45)
+    wait_until("the creation to be known", lambda: judge(s.cluster, "probe", "made-unseen").code == 0, 45)
+    assert lists_of(s.main, "backupstoragelocations.velero.io") > before
+
+
+def case_crd_deleted(s):
+    """a CRD is deleted and comes back: unknown in between, not wrong"""
+    crd = s.cluster.get("crd", "backupstoragelocations.velero.io")
+    for key in ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields"):
+        crd["metadata"].pop(key, None)
+    crd.pop("status", None)
+    s.cluster.must("delete", "crd", "backupstoragelocations.velero.io")
+    wait_until("it to be missed", lambda: "CRD is not installed" in facts_of(s.main)[
+        "backupstoragelocations.velero.io"][1], 20)
+    answer = judge(s.cluster, "probe", "made-unseen")
+    assert answer.code == 0 and "Warning" in answer.text, answer
+    s.cluster.must("create", "-f", "-", stdin=crd)
+    s.cluster.must("wait", "--for=condition=Established", "--timeout=30s", "crd", "backupstoragelocations.velero.io")
+    wait_until("it to be followed", lambda: facts_of(s.main)["backupstoragelocations.velero.io"][0], 20)
+    add_location(s.cluster, "aws-s3")
+    wait_follows(s.cluster, "again")
+
+
+def rotating_token(cluster, number):
+    """A real ServiceAccount token that lives as long as its Secret."""
+    name = f"token-{number}"
+    cluster.must("create", "secret", "generic", name, "-n", "backstop-system")
+    token = cluster.must("create", "token", "backstop", "-n", "backstop-system", "--bound-object-kind=Secret",
+                         f"--bound-object-name={name}").out.strip()
+    return name, token
+
+
+def write_token(path, token):
+    with open(path + ".new", "w") as f:
+        f.write(token + "\n")
+    os.rename(path + ".new", path)
+
+
+def case_token_rotated(s):
+    """the token file is rotated: a refused token is read anew, and said"""
+    path = f"{s.cluster.dir}/rotating.token"
+    with open(s.cluster.kubeconfig("backstop-token", "rotating")) as f:
+        config = json.load(f)
+    config["users"][0]["user"] = {"tokenFile": "rotating.token"}
+    with open(f"{s.cluster.dir}/rotating.kubeconfig", "w") as f:
+        json.dump(config, f)
+    write_token(path, "mistyped")
+    replica = s.replica(1, kubeconfig=f"{s.cluster.dir}/rotating.kubeconfig")
+    replica.process.start()
+    wait_until("the refusal", lambda: "Unauthorized" in replica.health_get("/readyz?verbose")[1], 20)
+    assert replica.health_get("/readyz")[0] == 503
+    secret, token = rotating_token(s.cluster, 1)
+    write_token(path, token)
+    replica.wait_ready(60)
+    s.cluster.must("delete", "secret", secret, "-n", "backstop-system")
+    _, token = rotating_token(s.cluster, 2)
+    write_token(path, token)
+    s.cluster.restart_api()  # ends the watches of the old token
+    wait_until("all facts", lambda: all(synced for synced, _ in facts_of(replica).values()), 60)
+    replica.stop()
+
+
+def case_permission_removed(s):
+    """a permission is taken away: the gate says which, and a new replica is not ready"""
+    old, new = "kcm-1-12-0", add_release(s.cluster, "1.13.0")
+    set_management(s.cluster, old, old)
+    role = s.cluster.get("clusterrole", "backstop")
+    rules = [dict(r, resources=[x for x in r["resources"] if x != "managementbackups"]) for r in role["rules"]]
+    s.cluster.must("patch", "clusterrole", "backstop", "--type=merge", "-p",
+                   json.dumps({"rules": [r for r in rules if r["resources"]]}))
+    path = "/apis/k0rdent.mirantis.com/v1beta1/managements/kcm"
+
+    def attempt():
+        return s.cluster.request("PATCH", path, {"spec": {"release": new}}, content_type="application/merge-patch+json")
+    refused = wait_until("the refusal", lambda: (lambda a: a if a[0] == 503 else None)(attempt()), 20)
+    assert 'cannot list resource "managementbackups"' in refused[1]["message"], refused
+    assert refused[1]["details"]["retryAfterSeconds"] > 0, refused
+    fresh = s.replica(2)
+    fresh.process.start()
+    wait_until("the reason", lambda: 'cannot list resource "managementbackups"' in facts_of(fresh).get(
+        "managementbackups.k0rdent.mirantis.com", (0, ""))[1], 20)
+    assert fresh.health_get("/readyz")[0] == 503
+    s.cluster.must("patch", "clusterrole", "backstop", "--type=merge", "-p", json.dumps({"rules": role["rules"]}))
+    fresh.wait_ready(60)
+    fresh.stop()
+    wait_until("the gate to work again", lambda: attempt()[0] == 429, 20)
+
+
+def case_secrets_not_allowed(s):
+    """without the permission for Secrets it is ready, and says what it cannot see"""
+    role = s.cluster.get("role", "backstop", "-n", "kcm-system")
+    s.cluster.must("patch", "role", "backstop", "-n", "kcm-system", "--type=merge", "-p",
+                   json.dumps({"rules": [r for r in role["rules"] if "secrets" not in r["resources"]]}))
+    fresh = s.replica(3).start()
+    synced, said = facts_of(fresh)["secrets"]
+    assert not synced and "forbidden" in said, said
+    fresh.stop()
+    s.cluster.must("patch", "role", "backstop", "-n", "kcm-system", "--type=merge", "-p",
+                   json.dumps({"rules": role["rules"]}))
+
+
+def case_secrets_are_never_read(s):
+    """no request of the webhook ever asked for the content of a Secret"""
+    s.cluster.must("create", "secret", "generic", "cloud-credentials", "-n", "kcm-system", "--from-literal=cloud=hush")
+    wait_until("it to be counted", lambda: facts_of(s.main)["secrets"][1].startswith("1 "), 20)
+    with open(f"/proc/{s.main.process.handle.pid}/maps") as maps, \
+            open(f"/proc/{s.main.process.handle.pid}/mem", "rb") as memory:
+        needle = b"aHVzaA=="  # "hush" as the API server would send it
+        for line in maps:
+            found = re.match(r"([0-9a-f]+)-([0-9a-f]+) rw", line)
+            if found:
+                begin, end = int(found[1], 16), int(found[2], 16)
+                memory.seek(begin)
+                assert needle not in memory.read(end - begin), line
