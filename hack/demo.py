@@ -76,7 +76,7 @@ class Client:
     """What kube-apiserver is to the webhook: one kept-alive HTTPS connection."""
 
     def __init__(self, port, ca):
-        self.connection = http.client.HTTPSConnection("localhost", port, timeout=10,
+        self.connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=10,
                                                       context=ssl.create_default_context(cafile=ca))
 
     def review(self, operation, obj, old=None):
