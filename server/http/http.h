@@ -31,7 +31,7 @@ struct body {
     bool oversized, overloaded;
 };
 
-enum { URI_SIZE = 256, AHEAD_SIZE = 4096 };
+enum { URI_SIZE = 256 };
 
 struct connection {
     struct connection *next, *previous;
@@ -60,9 +60,7 @@ struct connection {
     int plain_alert;           /* the same, when it came in the clear */
     bool ended;                /* the client closed its side */
 
-    bool spoken;                 /* the client sent something that is no plain HTTP */
-    size_t ahead_from, ahead_to; /* bytes read from the socket before GnuTLS asked for them */
-    unsigned char ahead[AHEAD_SIZE];
+    bool spoken; /* the client sent something that is no plain HTTP */
 };
 
 struct http_server {

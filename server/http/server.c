@@ -50,9 +50,12 @@ static void library_log(void *cls, const char *format, va_list args)
     log_line(LOG_DEBUG, "http library", LOG_TEXT("detail", line));
 }
 
+/* poll, not epoll: with epoll libmicrohttpd 0.9.75 never learns that a handshake waits for
+ * the client, and calls it again and again. One stalled handshake keeps a core busy, and
+ * each good one costs four times as much. Up to some 200 connections poll costs the same. */
 static unsigned daemon_flags(const struct http_server *server)
 {
-    return MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG | (server->tls ? MHD_USE_TLS : 0u) |
+    return MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG | (server->tls ? MHD_USE_TLS : 0u) |
            (server->workers ? MHD_ALLOW_SUSPEND_RESUME : 0u);
 }
 

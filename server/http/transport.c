@@ -1,25 +1,15 @@
-/* GnuTLS reads a record in two steps, its five-byte head and then the rest, each a
- * system call. Reading ahead makes that one. Being the one who reads also tells the
- * moment of a request's first byte, which libmicrohttpd keeps to itself. */
+/* GnuTLS reads through us: whoever reads knows the moment of a request's first byte, which
+ * libmicrohttpd keeps to itself. Nothing may be read ahead of what GnuTLS asks for: poll
+ * would not tell of bytes that have left the socket. */
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 
 #include "http.h"
 
 /* libmicrohttpd frees the session before it says that the connection is gone, but it
  * logs a failed handshake at once, on the thread that has just read from the client. */
 static _Thread_local struct connection *last_read;
-
-static size_t take_ahead(struct connection *connection, unsigned char *out, size_t size)
-{
-    size_t have = connection->ahead_to - connection->ahead_from;
-    size_t taken = have < size ? have : size;
-    memcpy(out, connection->ahead + connection->ahead_from, taken);
-    connection->ahead_from += taken;
-    return taken;
-}
 
 /* A plain HTTP request on the TLS port deserves an answer that a human understands. */
 static bool is_plain_http(struct str begin)
@@ -36,21 +26,10 @@ static void refuse_plain_http(const struct connection *connection)
 {
     static const char answer[] = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n"
                                  "\r\nThis port speaks HTTPS; the request was plain HTTP.\n";
-    ssize_t ignored = send(connection->fd, answer, sizeof answer - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    char rest[4096]; /* what stays unread turns the close into a reset that swallows the answer */
+    ssize_t ignored[] = {recv(connection->fd, rest, sizeof rest, MSG_DONTWAIT),
+                         send(connection->fd, answer, sizeof answer - 1, MSG_NOSIGNAL | MSG_DONTWAIT)};
     (void)ignored;
-}
-
-static ssize_t read_more(struct connection *connection, unsigned char *out, size_t size)
-{
-    struct iovec parts[] = {{out, size}, {connection->ahead, sizeof connection->ahead}};
-    ssize_t got = readv(connection->fd, parts, LENGTH_OF(parts));
-    if (got <= 0)
-        return got;
-    if ((size_t)got <= size)
-        return got;
-    connection->ahead_from = 0;
-    connection->ahead_to = (size_t)got - size;
-    return (ssize_t)size;
 }
 
 /* OpenSSL's clients send their alert in the clear, which GnuTLS takes for a broken record
@@ -58,9 +37,9 @@ static ssize_t read_more(struct connection *connection, unsigned char *out, size
 static void note_plain_alert(struct connection *connection, const unsigned char *head, size_t size)
 {
     static const unsigned char alert[] = {0x15, 0x03, 0x03, 0x00, 0x02};
-    const unsigned char *body = connection->ahead + connection->ahead_from;
+    unsigned char body[2];
     if (size == sizeof alert && memcmp(head, alert, sizeof alert) == 0 &&
-        connection->ahead_to - connection->ahead_from == 2)
+        recv(connection->fd, body, sizeof body, MSG_PEEK | MSG_DONTWAIT) == sizeof body)
         connection->plain_alert = body[1];
 }
 
@@ -68,8 +47,7 @@ static ssize_t pull(gnutls_transport_ptr_t pointer, void *out, size_t size)
 {
     struct connection *connection = pointer;
     last_read = connection;
-    bool ahead = connection->ahead_from < connection->ahead_to;
-    ssize_t got = ahead ? (ssize_t)take_ahead(connection, out, size) : read_more(connection, out, size);
+    ssize_t got = recv(connection->fd, out, size, 0);
     connection->ended |= got == 0;
     if (got <= 0)
         return got;

@@ -59,6 +59,28 @@ def _(server):
     client.socket.close()
 
 
+@shows("handshakes that stall cost no CPU")
+def _(server):
+    def busy():
+        fields = open(f"/proc/{server.process.pid}/stat").read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    stalled = []
+    for size in (6, 100, 10000):  # a part of the ClientHello, or all of it and then nothing
+        tls = context().wrap_bio(ssl.MemoryBIO(), hello := ssl.MemoryBIO(), server_hostname="localhost")
+        try:
+            tls.do_handshake()
+        except ssl.SSLWantReadError:
+            stalled.append(Plain(server))
+            stalled[-1].socket.sendall(hello.read()[:size])
+    time.sleep(0.2)
+    before = busy()
+    time.sleep(REQUEST * 0.6)
+    spent = busy() - before
+    assert spent < REQUEST * 0.6 * 0.25, f"{spent:.2f} s of CPU in {REQUEST * 0.6} s"
+    for one in stalled:
+        one.socket.close()
+
+
 @shows("a head that stalls is cut")
 def _(server):
     with server.client() as client:
