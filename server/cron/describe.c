@@ -14,13 +14,11 @@ static void say_clock_times(struct buf *out, const struct times *times)
 {
     int total = times->minutes.count * times->hours.count, written = 0;
     buf_puts(out, "at ");
-    for (int hour = 0; hour <= 23; hour++)
-        for (int minute = 0; minute <= 59; minute++) {
-            if (!(times->hours.bits >> hour & 1) || !(times->minutes.bits >> minute & 1))
-                continue;
+    for (uint64_t hours = times->hours.bits; hours; hours &= hours - 1)
+        for (uint64_t minutes = times->minutes.bits; minutes; minutes &= minutes - 1) {
             if (written++)
                 buf_puts(out, written == total ? " and " : ", ");
-            words_clock(out, hour, minute);
+            words_clock(out, __builtin_ctzll(hours), __builtin_ctzll(minutes));
         }
 }
 

@@ -54,11 +54,15 @@ static void warn_about_step(const struct pitfalls *pitfalls, enum field_id id, c
                                                       "January", "Sunday"};
     const struct field *field = &spec_fields[id];
     int first = __builtin_ctzll(bits), last = 63 - __builtin_clzll(bits), size = field->max - field->min + 1;
+    bool once = item->step > 1 && first == last;
+    bool uneven = (item->star || item->single) && first + size - last < item->step;
+    if (!once && !uneven)
+        return;
     struct str shown = quote_short(pitfalls, item->text);
-    if (item->step > 1 && first == last)
+    if (once)
         pitfall(pitfalls, "%s %.*s: the step leads past the end at once, so only %d matches", field->name,
                 STR_ARG(shown), first);
-    else if ((item->star || item->single) && first + size - last < item->step)
+    else
         pitfall(pitfalls, "%s %.*s: counting starts again at %s, so the last step is shorter than the others",
                 field->name, STR_ARG(shown), restarts[id]);
 }
