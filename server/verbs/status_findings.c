@@ -27,6 +27,18 @@ static struct str object_name(const struct status_view *view, const char *kind, 
     return arena_printf(view->arena, "%s/%.*s", kind, STR_ARG(shown(view->arena, name)));
 }
 
+/* A name in a command to copy: what is no Kubernetes name could be one for the shell. */
+static struct str command_name(struct str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        bool alphanumeric = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!alphanumeric && (i == 0 || (c != '-' && c != '.')))
+            return STR("NAME");
+    }
+    return name.len ? name : STR("NAME");
+}
+
 static struct str quoted(const struct status_view *view, struct str text)
 {
     return arena_quote(view->arena, text);
@@ -43,15 +55,15 @@ static struct str ago(const struct status_view *view, int64_t when)
 
 /* ---- Velero ---------------------------------------------------------------------- */
 
-static void find_in_velero(struct status_view *view, const struct status_velero *velero)
+static void find_in_velero(struct status_view *view, const struct status_velero *velero, bool none_ready)
 {
     struct arena *arena = view->arena;
     const struct object_meta *meta = &velero->object->meta;
-    struct str object = object_name(view, "deployment", meta->name), ns = shown(arena, meta->ns);
-    if (!velero->ready)
+    struct str object = object_name(view, "deployment", meta->name), ns = command_name(meta->ns);
+    if (!velero->ready && !none_ready)
         add(view, 0, object, STR("has no ready replica"),
             arena_printf(arena, "kubectl describe deployment -n %.*s %.*s", STR_ARG(ns),
-                         STR_ARG(shown(arena, meta->name))));
+                         STR_ARG(command_name(meta->name))));
     if (!str_eq(meta->ns, view->settings->system_namespace))
         add(view, 0, object,
             arena_printf(arena, "runs in namespace %.*s: the objects in %.*s are out of its reach",
@@ -64,7 +76,7 @@ static void find_in_velero(struct status_view *view, const struct status_velero 
                          "writes would be checked like a user's, and held by the upgrade gate",
                          STR_ARG(quoted(view, velero->account))),
             arena_printf(arena, "add \"%.*s:%.*s\" to velero.serviceAccounts in backstop's settings", STR_ARG(ns),
-                         STR_ARG(shown(arena, velero->account))));
+                         STR_ARG(command_name(velero->account))));
     if (velero->bad_name)
         add(view, STATUS_BLOCKS_RESTORE, object,
             STR("is not named \"velero\": before k0rdent 1.2.0 restores fail then (velero issue 9023)"),
@@ -78,7 +90,7 @@ static bool find_velero(struct status_view *view)
     for (size_t i = 0; i < view->velero_count; i++)
         ready += view->veleros[i].ready;
     for (size_t i = 0; i < view->velero_count; i++)
-        find_in_velero(view, &view->veleros[i]);
+        find_in_velero(view, &view->veleros[i], ready == 0);
     if (!view->inventory->known[FACT_VELERO] || ready)
         return false;
     add(view, STATUS_BLOCKS_UPGRADE | STATUS_BLOCKS_RESTORE | STATUS_BLOCKS_BACKUP, STR("velero"),
@@ -167,9 +179,10 @@ static void find_last(struct status_view *view, const struct status_backup *back
                          STR_ARG(shown(arena, backup->last_name)), STR_ARG(shown(arena, backup->last->phase)),
                          STR_ARG(ago(view, backup->last_when)), STR_ARG(reason_of(view, backup->last)), STR_ARG(good)),
             arena_printf(arena, "kubectl describe backups.velero.io -n %.*s %.*s",
-                         STR_ARG(view->settings->system_namespace), STR_ARG(shown(arena, backup->last_name))));
+                         STR_ARG(view->settings->system_namespace), STR_ARG(command_name(backup->last_name))));
     }
-    if (backup->due && backup->due + GRACE < view->now)
+    bool held = backup->goes_to && !backup->goes_to->usable; /* and that is told already */
+    if (backup->due && backup->due + GRACE < view->now && backup->goes_to && !held)
         add(view, 0, name,
             arena_printf(arena, "a run was due %.*s (%s) and has not been seen", STR_ARG(ago(view, backup->due)),
                          time_format(backup->due, 0, when)),
@@ -189,7 +202,7 @@ static void find_storage(struct status_view *view, const struct status_backup *b
     unsigned upgrade = object->on_upgrade && object->schedule.len ? STATUS_BLOCKS_UPGRADE : 0;
     struct str patch = arena_printf(
         arena, "kubectl patch managementbackup %.*s --type=merge -p '{\"spec\":{\"storageLocation\":\"NAME\"}}'",
-        STR_ARG(shown(arena, object->meta.name)));
+        STR_ARG(command_name(object->meta.name)));
     if (object->storage_location.len)
         add(view, STATUS_BLOCKS_BACKUP | upgrade, name,
             arena_printf(arena, "goes to storage location %.*s, which does not exist in %.*s",
@@ -198,6 +211,25 @@ static void find_storage(struct status_view *view, const struct status_backup *b
     else
         add(view, STATUS_BLOCKS_BACKUP | upgrade, name,
             STR("names no storage location, and no BackupStorageLocation is the default"), patch);
+}
+
+static void find_bad_schedule(struct status_view *view, const struct status_backup *backup, struct str name)
+{
+    struct arena *arena = view->arena;
+    struct str schedule = quoted(view, backup->object->schedule);
+    struct str fix = arena_printf(arena,
+                                  "kubectl patch managementbackup %.*s --type=merge -p "
+                                  "'{\"spec\":{\"schedule\":\"0 */6 * * *\"}}'; backstop explain says what one means",
+                                  STR_ARG(command_name(backup->object->meta.name)));
+    struct str says =
+        backup->zone.ptr
+            ? arena_printf(arena,
+                           "its schedule %.*s never fires, which kcm takes for always due: it starts one backup after "
+                           "the other",
+                           STR_ARG(schedule))
+            : arena_printf(arena, "its schedule %.*s is not understood by kcm, so no backup runs: %.*s",
+                           STR_ARG(schedule), STR_ARG(backup->meaning));
+    add(view, STATUS_BLOCKS_BACKUP, name, says, fix);
 }
 
 static void find_in_backup(struct status_view *view, const struct status_backup *backup)
@@ -210,20 +242,13 @@ static void find_in_backup(struct status_view *view, const struct status_backup 
     if (object->meta.deleting)
         return;
     if (!backup->valid)
-        add(view, STATUS_BLOCKS_BACKUP, name,
-            arena_printf(arena, "its schedule %.*s %s%.*s", STR_ARG(quoted(view, object->schedule)),
-                         backup->zone.ptr ? "never fires: " : "is not understood by kcm, so no backup runs: ",
-                         STR_ARG(backup->meaning)),
-            arena_printf(arena,
-                         "backstop explain, then kubectl patch managementbackup %.*s --type=merge -p "
-                         "'{\"spec\":{\"schedule\":\"0 */6 * * *\"}}'",
-                         STR_ARG(shown(arena, object->meta.name))));
+        find_bad_schedule(view, backup, name);
     if (object->on_upgrade && object->schedule.len == 0)
         add(view, 0, name, STR("performOnManagementUpgrade does nothing without a schedule"),
             arena_printf(arena,
                          "kubectl patch managementbackup %.*s --type=merge -p "
                          "'{\"spec\":{\"schedule\":\"0 */6 * * *\"}}'",
-                         STR_ARG(shown(arena, object->meta.name))));
+                         STR_ARG(command_name(object->meta.name))));
     if (!done)
         find_storage(view, backup, name);
     if (backup->kind == STATUS_SCHEDULED || !done)
@@ -236,7 +261,7 @@ static void find_nothing_to_restore(struct status_view *view)
         return;
     add(view, STATUS_BLOCKS_RESTORE, STR("backups.velero.io"),
         STR("there is no Completed management backup in storage that can be read: nothing to restore from"),
-        view->backup_count ? STR("see the ManagementBackups above: let one complete")
+        view->backup_count ? STR("let a ManagementBackup complete: kubectl get managementbackups")
                            : STR("create a ManagementBackup with a schedule and performOnManagementUpgrade: true"));
 }
 

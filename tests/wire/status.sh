@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# The status verb: each folder of tests/golden/status has an inventory and what is said of
+# it, as text and as JSON. status.sh BINARY; ACCEPT=1 rewrites what is expected.
+# shellcheck source=tests/wire/libverb.sh
+. "$(dirname "$0")/libverb.sh"
+now=2026-11-21T03:00:00Z
+cases=$root/tests/golden/status
+
+status() { # WANTED CASE ARGUMENT...: the path in the output is made the same everywhere
+    local wanted=$1 case=$2
+    shift 2
+    runs "$wanted" status --now $now --inventory "$cases/$case/inventory.yaml" "$@"
+    sed -i "s|$cases/||" out
+}
+for case in ready:0 blocked:1 under-way:1 hostile:1 empty:1; do
+    name=${case%:*} wanted=${case#*:}
+    status "$wanted" "$name"
+    harmless
+    lacks err .
+    equals out "$cases/$name/expected.txt"
+    status "$wanted" "$name" -o json # the data as it is: programs read it
+    python3 -m json.tool <out >pretty && mv pretty out
+    equals out "$cases/$name/expected.json"
+    for width in 40 80 120; do
+        status "$wanted" "$name" --width $width
+        harmless
+    done
+done
+
+# Width: tables fit, and what is cut says so; paragraphs are broken between words.
+status 0 ready --width 80
+checks=$((checks + 1))
+awk 'length > 80' out | grep -q . && fail "a line is longer than 80 columns"
+has out '\.\.\.'
+
+# Colour is for terminals that want it.
+status 0 ready
+lacks out "$(printf '\033')"
+if command -v script >/dev/null; then
+    asked="status on a terminal"
+    script -qec "'$binary' status --now $now --inventory '$cases/ready/inventory.yaml'" /dev/null >out 2>err </dev/null
+    has out "$(printf '\033\\[32m')READY"
+    NO_COLOR=1 script -qec "'$binary' status --now $now --inventory '$cases/ready/inventory.yaml'" /dev/null >out 2>err </dev/null
+    lacks out "$(printf '\033')"
+fi
+
+# The gate is asked about a release, too.
+cat >releases.yaml <<'END'
+apiVersion: k0rdent.mirantis.com/v1beta1
+kind: Release
+metadata: {name: kcm-1-3-0}
+spec: {version: 1.3.0}
+status: {ready: true}
+---
+apiVersion: k0rdent.mirantis.com/v1beta1
+kind: Release
+metadata: {name: kcm-1-4-0}
+spec: {version: 1.4.0}
+END
+status 0 ready --inventory releases.yaml --to kcm-1-3-0
+has out 'an upgrade to kcm-1-3-0: admitted now'
+status 1 ready --inventory releases.yaml --to kcm-1-4-0
+has out 'Release "kcm-1-4-0" is not ready'
+status 1 ready --inventory releases.yaml --to kcm-1-3-O -o json
+json '"did you mean" in d["blockers"][0]["message"] and d["upgrade"]["outcome"] == "refused"'
+status 0 ready --to kcm-1-2-0
+has out 'let through'
+
+# Settings count: accounts of Velero, the gate, the age of evidence.
+head='apiVersion: backstop.k0rdent.mirantis.com/v1alpha1
+kind: Settings'
+printf '%s\nvelero: {serviceAccounts: ["kcm-system:my-velero-server"]}\n' "$head" >accounts.yaml
+status 1 blocked --settings accounts.yaml -o json
+json 'd["velero"][0]["serviceAccountKnown"] and not [b for b in d["blockers"] if "serviceAccounts" in b["message"]]'
+printf '%s\nupgrade: {gate: false}\n' "$head" >off.yaml
+status 0 ready --settings off.yaml -o json
+json 'd["upgrade"]["outcome"] == "letThrough" and "gate is off" in d["warnings"][0]["message"]'
+printf '%s\nupgrade: {maxBackupAge: 10m}\n' "$head" >young.yaml
+status 0 ready --settings young.yaml -o json
+json 'd["upgrade"]["sources"][0]["evidence"] == "too old" and d["upgrade"]["sources"][0]["step"] == "start"'
+
+# rs-22: the name of Velero's Deployment matters before k0rdent 1.2.0 only.
+sed 's/kcm-1-1-0/kcm-1-2-0/g' "$cases/blocked/inventory.yaml" >newer.yaml
+runs 1 status --now $now --inventory newer.yaml
+lacks out 9023
+status 1 blocked
+has out 'is not named "velero".*9023'
+
+# What protects nobody is told.
+grep -v performOnManagementUpgrade "$cases/ready/inventory.yaml" >unprotected.yaml
+runs 0 status --now $now --inventory unprotected.yaml
+has out 'no ManagementBackup protects upgrades'
+printf '%s\nupgrade: {withoutBackups: deny}\n' "$head" >deny.yaml
+runs 1 status --now $now --inventory unprotected.yaml --settings deny.yaml
+
+# Usage, and what cannot be read.
+runs 0 status --help
+has out '^Usage: backstop status'
+has out 'docs/status\.md'
+runs 2 status extra
+runs 2 status -o yaml
+has err 'expected text or json'
+runs 2 status --width 3 --inventory releases.yaml
+runs 2 status --inventory missing.yaml
+has err 'missing\.yaml'
+printf 'a: [\n' >bad.yaml
+runs 2 status --inventory bad.yaml
+has err 'bad\.yaml:'
+lacks out .
+runs 2 status --inventory releases.yaml --kubeconfig x
+runs 2 status --kubeconfig missing.kubeconfig
+has err 'missing\.kubeconfig'
+printf 'apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}]\nusers: [{name: u, user: {token: t}}]\ncontexts: [{name: x, context: {cluster: c, user: u}}]\ncurrent-context: x\n' >down.kubeconfig
+runs 2 status --kubeconfig down.kubeconfig --timeout 1s
+has err 'nothing of the cluster at https://127\.0\.0\.1:1 could be read'
+runs 2 status --settings missing.yaml --inventory releases.yaml
+ends status
