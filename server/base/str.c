@@ -2,21 +2,6 @@
 
 #include "backstop/base.h"
 
-struct str str_from(const char *text)
-{
-    return (struct str){text, text ? strlen(text) : 0};
-}
-
-bool str_eq(struct str a, struct str b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
-}
-
-bool str_is(struct str a, const char *text)
-{
-    return str_eq(a, str_from(text));
-}
-
 static char lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
@@ -52,17 +37,6 @@ bool str_ends(struct str text, struct str suffix)
 bool str_contains(struct str text, struct str part)
 {
     return part.len == 0 || (text.len >= part.len && memmem(text.ptr, text.len, part.ptr, part.len) != NULL);
-}
-
-struct str str_slice(struct str text, size_t from, size_t to)
-{
-    if (!text.ptr)
-        return text;
-    if (to > text.len)
-        to = text.len;
-    if (from > to)
-        from = to;
-    return (struct str){text.ptr + from, to - from};
 }
 
 static bool is_space(char c)
