@@ -5,7 +5,7 @@
 
 #include "backstop/base.h"
 
-enum { CHUNK_SIZE = 4096 - 128, ALIGNMENT = alignof(max_align_t) };
+enum { CHUNK_SIZE = 4096 - 128, ALIGNMENT = alignof(max_align_t), FORMATTED_ONCE = 512 };
 #define ROUND_UP(size) (((size) + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1))
 
 struct chunk {
@@ -114,11 +114,14 @@ struct str arena_copy(struct arena *arena, struct str text)
 
 struct str arena_vprintf(struct arena *arena, const char *format, va_list args)
 {
+    char most[FORMATTED_ONCE]; /* nearly every text fits, and need not be formatted twice */
     va_list again;
     va_copy(again, args);
-    int length = vsnprintf(NULL, 0, format, args);
+    int length = vsnprintf(most, sizeof most, format, args);
     char *text = length >= 0 ? arena_alloc(arena, (size_t)length + 1) : NULL;
-    if (text)
+    if (text && (size_t)length < sizeof most)
+        memcpy(text, most, (size_t)length + 1);
+    else if (text)
         vsnprintf(text, (size_t)length + 1, format, again);
     va_end(again);
     return (struct str){text, text ? (size_t)length : 0};

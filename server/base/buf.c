@@ -4,7 +4,7 @@
 
 #include "backstop/base.h"
 
-enum { BUF_FIRST_SIZE = 256 };
+enum { BUF_FIRST_SIZE = 256, FORMATTED_ONCE = 512 };
 
 void buf_init(struct buf *buf, size_t limit)
 {
@@ -70,16 +70,19 @@ void buf_putc(struct buf *buf, char c)
 
 void buf_vprintf(struct buf *buf, const char *format, va_list args)
 {
-    va_list measure;
-    va_copy(measure, args);
-    int length = vsnprintf(NULL, 0, format, measure);
-    va_end(measure);
-    if (length < 0 || !reserve(buf, (size_t)length)) {
+    char most[FORMATTED_ONCE];
+    va_list again;
+    va_copy(again, args);
+    int length = vsnprintf(most, sizeof most, format, args);
+    if (length < 0) {
         buf->failed = true;
-        return;
+    } else if ((size_t)length < sizeof most) {
+        buf_add(buf, (struct str){most, (size_t)length});
+    } else if (reserve(buf, (size_t)length)) {
+        vsnprintf(buf->data + buf->len, (size_t)length + 1, format, again);
+        buf->len += (size_t)length;
     }
-    vsnprintf(buf->data + buf->len, (size_t)length + 1, format, args);
-    buf->len += (size_t)length;
+    va_end(again);
 }
 
 void buf_printf(struct buf *buf, const char *format, ...)

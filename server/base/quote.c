@@ -41,12 +41,28 @@ static void quote_ascii(struct buf *out, char c)
         buf_putc(out, c);
 }
 
+/* The bytes that stand for themselves, from the first on. */
+static size_t plain_length(struct str text)
+{
+    size_t length = 0;
+    while (length < text.len && text.ptr[length] >= 0x20 && text.ptr[length] < 0x7f && text.ptr[length] != '"' &&
+           text.ptr[length] != '\\')
+        length++;
+    return length;
+}
+
 static void quote_into(struct buf *out, struct str text)
 {
     bool cut = text.len > QUOTE_BYTES_MAX;
     buf_putc(out, '"');
     for (size_t i = 0; i < text.len;) {
         struct str rest = str_slice(text, i, text.len);
+        size_t plain = plain_length(str_slice(text, i, cut ? QUOTE_BYTES_MAX : text.len));
+        if (plain) {
+            buf_add(out, str_slice(rest, 0, plain));
+            i += plain;
+            continue;
+        }
         size_t length = str_utf8_next(rest);
         size_t step = length ? length : 1;
         if (cut && i + step > QUOTE_BYTES_MAX)

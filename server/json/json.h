@@ -41,6 +41,9 @@ bool scan_finish(struct scan *scan);
 /* The closing quote of the string whose first byte is `at`, or where it breaks:
  * `end`, a control character, a bad escape, or a byte that is not UTF-8. */
 const char *scan_string_end(const char *at, const char *end, bool *escaped);
+/* The first byte from `at` on that needs a closer look: a quote, a backslash, a
+ * control character, a byte outside ASCII; or `end`. */
+const char *scan_plain_end(const char *at, const char *end);
 bool scan_string_broken(struct scan *scan, const char *at);
 bool scan_too_deep(struct scan *scan);
 bool scan_memory(struct scan *scan);

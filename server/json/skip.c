@@ -10,8 +10,6 @@
 
 /* ---- strings -------------------------------------------------------------- */
 
-/* The first byte from `at` on that needs a closer look: a quote, a backslash, a
- * control character, a byte outside ASCII; or `end`. */
 static inline const char *plain_end(const char *at, const char *end)
 {
 #ifdef __SSE2__
@@ -94,6 +92,11 @@ static inline const char *find_string_end(const char *at, const char *end, bool 
                 return at;
         }
     }
+}
+
+const char *scan_plain_end(const char *at, const char *end)
+{
+    return plain_end(at, end);
 }
 
 const char *scan_string_end(const char *at, const char *end, bool *escaped)

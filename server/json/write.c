@@ -7,11 +7,6 @@
 /* Nothing that this program reads or makes is deeper; a cycle would be. */
 enum { WRITE_DEPTH = 4 * JSON_DEPTH_LIMIT };
 
-static bool is_plain(unsigned char byte)
-{
-    return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
-}
-
 /* Writes the byte or the sequence at `at` that is not plain; returns its length. */
 static size_t write_special(struct buf *buf, const char *at, const char *end)
 {
@@ -44,8 +39,7 @@ void json_write_str(struct buf *buf, struct str text)
     buf_putc(buf, '"');
     while (at < end) {
         const char *from = at;
-        while (at < end && is_plain((unsigned char)*at))
-            at++;
+        at = scan_plain_end(at, end);
         buf_add(buf, (struct str){from, (size_t)(at - from)});
         if (at < end)
             at += write_special(buf, at, end);
