@@ -164,6 +164,10 @@ class ControlPlane:
         assert answer.code == 0, answer
         return json.loads(answer.out) if answer.out.strip() else None
 
+    def items(self, *args, **more):
+        """The objects of a list; kubectl prints nothing for an empty one."""
+        return (self.get(*args, **more) or {"items": []})["items"]
+
     def request(self, method, path, body=None, user="admin-token", content_type="application/json", timeout=10):
         """One plain API request: (status, document)."""
         request = urllib.request.Request(self.url + path, method=method,

@@ -158,9 +158,9 @@ class Webhook:
         cluster = self.cluster
         cluster.must("patch", "management", "kcm", "--type=merge", "-p", json.dumps({
             "metadata": {"annotations": None, "labels": None}, "spec": {"release": release_name}}))
-        taken = [o["metadata"]["name"] for o in cluster.get("managementbackups")["items"]
+        taken = [o["metadata"]["name"] for o in cluster.items("managementbackups")
                  if o["metadata"].get("labels", {}).get("k0rdent.mirantis.com/release-backup")]
-        backups = [o["metadata"]["name"] for o in cluster.get("backups.velero.io", "-n", "kcm-system")["items"]
+        backups = [o["metadata"]["name"] for o in cluster.items("backups.velero.io", "-n", "kcm-system")
                    if o["metadata"]["name"].startswith(SOURCE)]
         if taken:
             forget(cluster, "managementbackup", *taken)
@@ -178,7 +178,7 @@ def stored_release(cluster):
 
 def taken_backups(cluster):
     """The names of the ManagementBackups that the gate (or kcm) has made."""
-    return sorted(o["metadata"]["name"] for o in cluster.get("managementbackups")["items"]
+    return sorted(o["metadata"]["name"] for o in cluster.items("managementbackups")
                   if o["metadata"].get("labels", {}).get("k0rdent.mirantis.com/release-backup"))
 
 

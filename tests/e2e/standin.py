@@ -61,7 +61,7 @@ def create_backup(cluster, name, location="aws-s3", labels=None, selectors=None)
 
 
 def set_backup_status(cluster, name, phase, completed=None, **more):
-    status = {"phase": phase, "startTimestamp": now(-5), **more}
+    status = {"phase": phase, "startTimestamp": now(-1), **more}
     if completed:
         status["completionTimestamp"] = completed
     if phase == "Failed":
@@ -74,7 +74,7 @@ def set_backup_status(cluster, name, phase, completed=None, **more):
 
 
 def set_managementbackup_status(cluster, name, phase, completed=None):
-    last = {"phase": phase, "startTimestamp": now(-5)}
+    last = {"phase": phase, "startTimestamp": now(-1)}
     if completed:
         last["completionTimestamp"] = completed
     code, answer = cluster.request(
