@@ -1,5 +1,5 @@
 """What the wire tests share: a server of their own, raw TLS clients, reviews."""
-import copy, http.client, io, json, os, re, signal, socket, ssl, subprocess, sys, tempfile, time, traceback, uuid
+import atexit, copy, http.client, io, json, os, re, shutil, signal, socket, ssl, subprocess, sys, tempfile, time, traceback, uuid
 
 BINARY = sys.argv[1]
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -144,6 +144,7 @@ class Server:
         self.process = subprocess.Popen(command + list(arguments), stderr=self.log_file,
                                         env=dict(os.environ, **(environment or {})))
         self.stopped = False
+        atexit.register(self.sweep)
 
         def up():
             if self.process.poll() is not None:
@@ -185,6 +186,12 @@ class Server:
         self.stopped = True
         self.signal()
         self.ended()
+
+    def sweep(self):
+        """Whatever became of the test, no process and no folder stay behind."""
+        if self.process.poll() is None:
+            self.process.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def client(self, **options):
         return Client(self.port, **options)
