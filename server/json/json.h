@@ -47,8 +47,16 @@ const char *scan_plain_end(const char *at, const char *end);
 bool scan_string_broken(struct scan *scan, const char *at);
 bool scan_too_deep(struct scan *scan);
 bool scan_memory(struct scan *scan);
+/* One more than the json_kind of a value that starts with this byte. */
+extern const unsigned char scan_value_start[256];
+
 /* What a value starting with this byte is; false when no value starts so. */
-bool scan_kind(char first, enum json_kind *kind);
+static inline bool scan_kind(char first, enum json_kind *kind)
+{
+    unsigned char known = scan_value_start[(unsigned char)first];
+    *kind = known ? (enum json_kind)(known - 1) : JSON_NULL;
+    return known;
+}
 
 /* The length of the well-formed UTF-8 sequence at `at`, 0 when it is none. */
 size_t utf8_length(const char *at, const char *end);

@@ -3,21 +3,13 @@
 
 #include <string.h>
 
-/* One more than the json_kind of a value that starts with this byte. */
-static const unsigned char value_start[256] = {
+const unsigned char scan_value_start[256] = {
     ['n'] = 1 + JSON_NULL,   ['t'] = 1 + JSON_BOOL,   ['f'] = 1 + JSON_BOOL,   ['-'] = 1 + JSON_NUMBER,
     ['0'] = 1 + JSON_NUMBER, ['1'] = 1 + JSON_NUMBER, ['2'] = 1 + JSON_NUMBER, ['3'] = 1 + JSON_NUMBER,
     ['4'] = 1 + JSON_NUMBER, ['5'] = 1 + JSON_NUMBER, ['6'] = 1 + JSON_NUMBER, ['7'] = 1 + JSON_NUMBER,
     ['8'] = 1 + JSON_NUMBER, ['9'] = 1 + JSON_NUMBER, ['"'] = 1 + JSON_STRING, ['['] = 1 + JSON_ARRAY,
     ['{'] = 1 + JSON_OBJECT,
 };
-
-bool scan_kind(char first, enum json_kind *kind)
-{
-    unsigned char known = value_start[(unsigned char)first];
-    *kind = known ? (enum json_kind)(known - 1) : JSON_NULL;
-    return known;
-}
 
 struct scan scan_text(struct str text, struct error *error)
 {

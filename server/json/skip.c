@@ -10,16 +10,24 @@
 
 /* ---- strings -------------------------------------------------------------- */
 
+#ifdef __SSE2__
+/* A bit for each of the 16 bytes that needs a closer look. */
+static inline int special_of_16(const char *at)
+{
+    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1f);
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+    __m128i special = _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash));
+    special = _mm_or_si128(special, _mm_cmpeq_epi8(_mm_min_epu8(bytes, control), bytes));
+    /* movemask reads the top bits, which bytes outside ASCII have set already */
+    return _mm_movemask_epi8(_mm_or_si128(special, bytes));
+}
+#endif
+
 static inline const char *plain_end(const char *at, const char *end)
 {
 #ifdef __SSE2__
-    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1f);
     for (; end - at >= 16; at += 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
-        __m128i special = _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash));
-        special = _mm_or_si128(special, _mm_cmpeq_epi8(_mm_min_epu8(bytes, control), bytes));
-        /* movemask reads the top bits, which bytes outside ASCII have set already */
-        int mask = _mm_movemask_epi8(_mm_or_si128(special, bytes));
+        int mask = special_of_16(at);
         if (mask)
             return at + __builtin_ctz((unsigned)mask);
     }
@@ -109,14 +117,28 @@ const char *scan_string_end(const char *at, const char *end, bool *escaped)
 /* The functions below carry their position as an argument and a result, so that
  * it stays in a register: NULL means that the error is filled. */
 
-static inline const char *skip_string(struct scan *scan, const char *at)
+static __attribute__((noinline)) const char *skip_long_string(struct scan *scan, const char *at)
 {
     bool escaped;
-    at = find_string_end(at + 1, scan->end, &escaped);
+    at = find_string_end(at, scan->end, &escaped);
     if (at < scan->end && *at == '"')
         return at + 1;
     scan_string_broken(scan, at);
     return NULL;
+}
+
+static inline const char *skip_string(struct scan *scan, const char *at)
+{
+    at++;
+#ifdef __SSE2__
+    /* Keys and most values are short and plain: one look finds the closing quote. */
+    if (scan->end - at >= 16) {
+        int mask = special_of_16(at);
+        if (mask && at[__builtin_ctz((unsigned)mask)] == '"')
+            return at + __builtin_ctz((unsigned)mask) + 1;
+    }
+#endif
+    return skip_long_string(scan, at);
 }
 
 static const char *skip_plain(struct scan *scan, const char *at, enum json_kind kind)
