@@ -49,9 +49,11 @@ static const char *const kind_names[] = {
 /* The value at a dotted path; NULL when it is absent or null. */
 static const struct json_node *find(const struct json_node *node, const char *path)
 {
-    struct str rest = str_from(path), key;
-    while (node && str_cut(&rest, '.', &key))
-        node = json_member(node, key);
+    const char *end = path;
+    for (; node && *end; path = end + 1) {
+        end = strchrnul(path, '.');
+        node = json_member(node, (struct str){path, (size_t)(end - path)});
+    }
     return node && node->kind != JSON_NULL ? node : NULL;
 }
 

@@ -64,8 +64,8 @@ bool str_cut(struct str *text, char separator, struct str *head)
         return true;
     }
     size_t at = (size_t)(found - text->ptr);
-    *head = str_slice(*text, 0, at);
-    *text = str_slice(*text, at + 1, text->len);
+    *head = (struct str){text->ptr, at};
+    *text = (struct str){found + 1, text->len - at - 1};
     return true;
 }
 

@@ -22,19 +22,15 @@ static void find_step(struct set *set)
 /* One run of neighbours has one start: a member whose predecessor, going round, is none. */
 static void find_run(struct set *set)
 {
-    int starts = 0, ends = 0, size = set->max - set->min + 1;
-    for (int value = set->min; value <= set->max; value++) {
-        int next = set->min + (value - set->min + 1) % size;
-        bool here = set->bits >> value & 1, there = set->bits >> next & 1;
-        if (!here && there) {
-            starts++;
-            set->run_first = next;
-        } else if (here && !there) {
-            ends++;
-            set->run_last = value;
-        }
-    }
-    set->one_run = starts == 1 && ends == 1;
+    int size = set->max - set->min + 1;
+    uint64_t all = (UINT64_C(1) << size) - 1, bits = set->bits >> set->min;
+    uint64_t before = (bits << 1 | bits >> (size - 1)) & all, after = (bits >> 1 | bits << (size - 1)) & all;
+    uint64_t starts = bits & ~before, ends = bits & ~after;
+    set->one_run = __builtin_popcountll(starts) == 1;
+    if (!set->one_run)
+        return;
+    set->run_first = set->min + __builtin_ctzll(starts);
+    set->run_last = set->min + __builtin_ctzll(ends);
 }
 
 struct set words_set(uint64_t bits, enum field_id id)
