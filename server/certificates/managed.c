@@ -11,7 +11,7 @@
 #include "backstop/telemetry.h"
 #include "certificates.h"
 
-enum { NS = 1000000000, TRIES = 6, POLL_MAX = 60, RETRY_MAX = 30, QUIET_MS = 30, WRITES_FREE = 5, REFLECTORS = 3 };
+enum { NS = 1000000000, TRIES = 6, POLL_MAX = 30, RETRY_MAX = 30, QUIET_MS = 30, WRITES_FREE = 5, REFLECTORS = 3 };
 
 struct managed {
     struct certificates *certificates;
@@ -21,6 +21,7 @@ struct managed {
     pthread_t thread;
     bool started, stopping, looked_for; /* under the lock; looked_for: something changed */
     struct kube_reflector *reflectors[REFLECTORS];
+    char selectors[REFLECTORS][300]; /* which reflectors borrow */
 
     /* The thread's own. */
     double jitter;
@@ -314,22 +315,24 @@ static bool start_reflectors(struct managed *managed, struct error *error)
         {STR_INIT(""), STR_INIT("v1"), STR_INIT("secrets"), true},
         {STR_INIT("admissionregistration.k8s.io"), STR_INIT("v1"), STR_INIT("mutatingwebhookconfigurations"), false},
         {STR_INIT("admissionregistration.k8s.io"), STR_INIT("v1"), STR_INIT("validatingwebhookconfigurations"), false}};
-    ARENA_SCOPED arena = arena_new(CERTIFICATES_MEMORY);
-    for (size_t i = 0; arena && i < REFLECTORS; i++) {
-        struct str field = arena_printf(arena, "metadata.name=%s", i ? options->configurations : options->secret);
-        const struct kube_reflector_options wanted = {
-            .resource = resources[i],
-            .list = {.ns = str_from(i ? NULL : options->ns), .field_selector = field, .metadata_only = true},
-            .object = noticed,
-            .replace_begin = listed,
-            .replace_end = listed,
-            .state = moved,
-            .context = managed};
+    for (size_t i = 0; i < REFLECTORS; i++) {
+        char *selector = managed->selectors[i];
+        snprintf(selector, sizeof managed->selectors[i], "metadata.name=%s",
+                 i ? options->configurations : options->secret);
+        const struct kube_reflector_options wanted = {.resource = resources[i],
+                                                      .list = {.ns = str_from(i ? NULL : options->ns),
+                                                               .field_selector = str_from(selector),
+                                                               .metadata_only = true},
+                                                      .object = noticed,
+                                                      .replace_begin = listed,
+                                                      .replace_end = listed,
+                                                      .state = moved,
+                                                      .context = managed};
         managed->reflectors[i] = kube_reflect(options->kube, &wanted, error);
         if (!managed->reflectors[i])
             return false;
     }
-    return arena || error_set(error, 500, "out of memory");
+    return true;
 }
 
 static bool start_thread(struct managed *managed, struct error *error)
