@@ -62,8 +62,13 @@ static inline struct str str_slice(struct str text, size_t from, size_t to) /* c
     return (struct str){text.ptr + from, to - from};
 }
 
-bool str_eq_nocase(struct str a, struct str b); /* ASCII letters only */
-int str_cmp(struct str a, struct str b);        /* bytewise, shorter first */
+bool str_eq_nocase_same_length(struct str a, struct str b);
+static inline bool str_eq_nocase(struct str a, struct str b) /* ASCII letters only */
+{
+    return a.len == b.len && str_eq_nocase_same_length(a, b);
+}
+
+int str_cmp(struct str a, struct str b); /* bytewise, shorter first */
 bool str_starts(struct str text, struct str prefix);
 bool str_ends(struct str text, struct str suffix);
 bool str_contains(struct str text, struct str part);

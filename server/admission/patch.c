@@ -2,12 +2,16 @@
 
 #include "answer.h"
 
+enum { BASE64_BLOCK = 256 }; /* written at once; a multiple of 4 */
+
 void patch_write(const struct decision *decision, struct buf *out)
 {
     buf_putc(out, '[');
     for (size_t i = 0; i < decision->patch.len; i++) {
         const struct patch_step *step = &decision->patch.items[i];
-        buf_printf(out, "%s{\"op\":\"%s\",\"path\":", i ? "," : "", step->op);
+        buf_puts(out, i ? ",{\"op\":\"" : "{\"op\":\"");
+        buf_puts(out, step->op);
+        buf_puts(out, "\",\"path\":");
         json_write_str(out, step->path);
         if (strcmp(step->op, "remove") != 0) {
             buf_puts(out, ",\"value\":");
@@ -22,6 +26,8 @@ void base64_write(struct str bytes, struct buf *out)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const unsigned char *in = (const unsigned char *)bytes.ptr;
+    char quads[BASE64_BLOCK];
+    size_t used = 0;
     for (size_t i = 0; i < bytes.len; i += 3) {
         size_t rest = bytes.len - i;
         unsigned group = (unsigned)in[i] << 16;
@@ -29,10 +35,16 @@ void base64_write(struct str bytes, struct buf *out)
             group |= (unsigned)in[i + 1] << 8;
         if (rest > 2)
             group |= in[i + 2];
-        char quad[4] = {digits[group >> 18], digits[group >> 12 & 63], rest > 1 ? digits[group >> 6 & 63] : '=',
-                        rest > 2 ? digits[group & 63] : '='};
-        buf_add(out, (struct str){quad, sizeof quad});
+        quads[used++] = digits[group >> 18];
+        quads[used++] = digits[group >> 12 & 63];
+        quads[used++] = rest > 1 ? digits[group >> 6 & 63] : '=';
+        quads[used++] = rest > 2 ? digits[group & 63] : '=';
+        if (used == sizeof quads) {
+            buf_add(out, (struct str){quads, used});
+            used = 0;
+        }
     }
+    buf_add(out, (struct str){quads, used});
 }
 
 /* One reference token of a JSON Pointer, unescaped (RFC 6901: ~1 is /, ~0 is ~).

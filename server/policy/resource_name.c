@@ -168,8 +168,8 @@ bool resource_name_same(struct str a, struct str b)
     resource_name_split(b, &b_resource, &b_group);
     if (!same_group(a_group, b_group))
         return false;
-    const struct resource_kind *known = resource_name_known(a), *other = resource_name_known(b);
-    if (known && other && known == other)
+    const struct resource_kind *known = resource_name_known(a);
+    if (known && is_form_of(b_resource, known) && resource_name_known(b) == known)
         return true;
     return str_eq_nocase(a_resource, b_resource) || is_plural_of(a_resource, b_resource) ||
            is_plural_of(b_resource, a_resource);
