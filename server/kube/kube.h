@@ -67,6 +67,10 @@ void kube_path(struct buf *path, const struct kube_resource *resource, struct st
 /* The same with a list's query. */
 void kube_list_path(struct buf *path, const struct kube_resource *resource, const struct kube_list_options *options);
 void kube_escape(struct buf *out, struct str text); /* percent-encoding of a query value or path segment */
+/* Cuts a stream into lines, however it arrives: take() gets each whole one that is not
+ * empty, `rest` keeps what is not whole yet. False when take() says so, or when a line
+ * is over rest's limit (rest->failed). */
+bool kube_lines(struct buf *rest, struct str bytes, bool (*take)(void *context, struct str line), void *context);
 unsigned kube_timeout(const struct kube_client *client);
 double kube_random(struct kube_client *client); /* 0 <= x < 1, for jitter */
 

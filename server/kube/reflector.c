@@ -12,6 +12,7 @@ enum {
     WATCH_SPREAD = 60,
     WATCH_GRACE =
         15, /* a server that does not end it by then is dead: an idle watch brings nothing, not even bookmarks */
+    STEADY_SECONDS = 10,
     BACKOFF_FIRST_MS = 250,
     BACKOFF_LAST_MS = 30000,
     MISSING_MS = 3000,
@@ -29,7 +30,9 @@ struct kube_reflector {
     char version[VERSION_SIZE]; /* the resourceVersion seen last; empty: list again */
     struct buf line;            /* the bytes of an event not yet whole */
     bool gone;                  /* 410: the version is too old */
-    bool progressed;            /* the watch brought something: back-off starts anew */
+    bool stale;                 /* resuming would fail the same way again: list */
+    bool progressed;            /* the watch brought something or stood a while: back-off starts anew */
+    int64_t opened_ns;          /* when it was last opened; 0 = not in this round */
     struct error event_error;
 };
 
@@ -109,7 +112,7 @@ static bool take_event(struct kube_reflector *r, struct str line)
     ARENA_SCOPED arena = arena_new(EVENT_BYTES_MAX);
     struct json_object *event = arena ? json_build(arena, line, &r->event_error) : NULL;
     if (!event)
-        return false;
+        return error_wrap(&r->event_error, "watch %.*s: an event", STR_ARG(r->resource.plural));
     struct str type = json_get_str(event, "type");
     struct json_object *object = json_get(event, "object");
     if (str_is(type, "ERROR"))
@@ -122,31 +125,37 @@ static bool take_event(struct kube_reflector *r, struct str line)
     return true;
 }
 
-/* The stream of events, one JSON document a line, cut anywhere. */
+static bool take_line(void *context, struct str line)
+{
+    struct kube_reflector *r = context;
+    return take_event(r, line) && !atomic_load(&r->stopping);
+}
+
 static bool stream(void *context, struct str bytes)
 {
     struct kube_reflector *r = context;
-    struct str piece;
-    while (bytes.len) {
-        const char *end = memchr(bytes.ptr, '\n', bytes.len);
-        piece = str_slice(bytes, 0, end ? (size_t)(end - bytes.ptr) : bytes.len);
-        bytes = str_slice(bytes, piece.len + (end ? 1 : 0), bytes.len);
-        buf_add(&r->line, piece);
+    if (!kube_lines(&r->line, bytes, take_line, r)) {
         if (r->line.failed)
-            return error_set(&r->event_error, 0, "watch %.*s: an event is too large", STR_ARG(r->resource.plural));
-        if (!end)
-            break;
-        bool taken = r->line.len == 0 || take_event(r, buf_str(&r->line));
-        buf_clear(&r->line);
-        if (!taken)
-            return false;
+            error_set(&r->event_error, 413, "watch %.*s: an event is too large", STR_ARG(r->resource.plural));
+        return false;
     }
     return !atomic_load(&r->stopping);
 }
 
+/* As client-go: an overloaded or restarting server lets a watch be taken up where it
+ * ended; after any other refusal, and after an event that cannot be read, all is listed
+ * anew, since the same version would meet the same again. "Too large resource version"
+ * (504, after etcd was restored from a backup) is no passing trouble. */
+static bool is_passing(int status)
+{
+    return status == 0 || status == 429 || status == 500 || status == 502 || status == 503;
+}
+
 static void opened(void *context)
 {
-    report(context, KUBE_SYNCED, "");
+    struct kube_reflector *r = context;
+    r->opened_ns = time_monotonic_ns();
+    report(r, KUBE_SYNCED, "");
 }
 
 /* True when the watch ended in order and may simply be taken up again. */
@@ -179,9 +188,11 @@ static bool watch_once(struct kube_reflector *r, struct error *error)
         return error_wrap(error, "watch %.*s", STR_ARG(r->resource.plural));
     if (status != 200) {
         r->gone = status == 410;
+        r->stale = !is_passing((int)status);
         return kube_refused(status, buf_str(&answer), "watch", r->resource.plural, error);
     }
     if (r->event_error.message[0]) {
+        r->stale = !is_passing(r->event_error.code);
         *error = r->event_error;
         return false;
     }
@@ -202,14 +213,16 @@ static bool discover(struct kube_reflector *r, struct error *error)
 /* One round: discover and list when there is no version to resume from, then watch. */
 static bool round_trip(struct kube_reflector *r, struct error *error)
 {
-    r->gone = false;
+    r->gone = r->stale = false;
     r->progressed = false;
+    r->opened_ns = 0;
     if (r->version[0] == '\0') {
         if (!discover(r, error) || !list_all(r, error))
             return false;
-        r->progressed = true;
     }
-    return watch_once(r, error);
+    bool ended = watch_once(r, error);
+    r->progressed |= r->opened_ns && time_monotonic_ns() - r->opened_ns > STEADY_SECONDS * INT64_C(1000000000);
+    return ended;
 }
 
 static void *run(void *context)
@@ -229,13 +242,13 @@ static void *run(void *context)
         if (atomic_load(&r->stopping))
             break;
         bool missing = error.code == 404;
-        if (r->gone || missing)
+        if (r->gone || r->stale || missing)
             r->version[0] = '\0';
         if (r->progressed)
             backoff = BACKOFF_FIRST_MS;
         if (!r->gone)
             report(r, missing ? KUBE_MISSING : KUBE_BROKEN, error.message);
-        pause_ms(r, missing ? MISSING_MS : r->gone ? BACKOFF_FIRST_MS : backoff);
+        pause_ms(r, missing ? MISSING_MS : backoff);
         backoff = backoff * 2 < BACKOFF_LAST_MS ? backoff * 2 : BACKOFF_LAST_MS;
     }
     return NULL;
