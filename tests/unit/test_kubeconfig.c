@@ -1,0 +1,137 @@
+/* kubeconfig as kubectl reads it. */
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "kube_files.h"
+
+static const char plain[] = "apiVersion: v1\nkind: Config\ncurrent-context: a\n"
+                            "clusters:\n- name: one\n  cluster: {server: 'https://one:6443/', "
+                            "certificate-authority: pki/ca.crt, tls-server-name: inner}\n"
+                            "- name: two\n  cluster: {server: https://two/k8s/clusters/c-1, "
+                            "insecure-skip-tls-verify: true, proxy-url: 'http://proxy:3128'}\n"
+                            "users:\n- name: me\n  user: {tokenFile: token, client-certificate: /abs/me.crt}\n"
+                            "- name: you\n  user: {username: u, password: p}\n"
+                            "contexts:\n- name: a\n  context: {cluster: one, user: me, namespace: kcm-system}\n"
+                            "- name: b\n  context: {cluster: two, user: you}\n"
+                            "- name: nobody\n  context: {cluster: two}\n"
+                            "- name: no-cluster\n  context: {cluster: three, user: me}\n"
+                            "- name: no-user\n  context: {cluster: one, user: them}\n";
+
+static bool load(struct kube_files *files, const char *paths, const char *context, struct kube_config *config,
+                 struct error *error)
+{
+    *config = (struct kube_config){.insecure = false};
+    *error = (struct error){.code = 0};
+    return kube_config_from_kubeconfig(files->arena, paths, context, config, error);
+}
+
+static void test_contexts(void)
+{
+    struct kube_files files = kube_files_begin();
+    struct kube_config config;
+    struct error error;
+    const char *path = kube_files_put(&files, "config", plain);
+    CU_ASSERT_FATAL(load(&files, path, NULL, &config, &error));
+    ASSERT_TEXT(config.server, "https://one:6443");
+    ASSERT_TEXT(config.ca_file, kube_files_path(&files, "pki/ca.crt"));
+    ASSERT_TEXT(config.tls_server_name, "inner");
+    ASSERT_TEXT(config.token_file, kube_files_path(&files, "token"));
+    ASSERT_TEXT(config.client_cert_file, "/abs/me.crt");
+    ASSERT_TEXT(config.ns, "kcm-system");
+    CU_ASSERT(!config.insecure);
+    CU_ASSERT_FATAL(load(&files, path, "b", &config, &error));
+    ASSERT_TEXT(config.server, "https://two/k8s/clusters/c-1");
+    ASSERT_TEXT(config.proxy, "http://proxy:3128");
+    ASSERT_TEXT(config.username, "u");
+    ASSERT_TEXT(config.password, "p");
+    CU_ASSERT(config.insecure && !config.token_file.len);
+    CU_ASSERT(load(&files, path, "nobody", &config, &error));
+    kube_files_end(&files);
+}
+
+static void test_missing(void)
+{
+    struct kube_files files = kube_files_begin();
+    const char *path = kube_files_put(&files, "config", plain);
+    const char *empty = kube_files_put(&files, "empty", "{}\n");
+    const struct {
+        const char *path, *context, *says;
+    } cases[] = {
+        {path, "c", "has no context \"c\""},
+        {path, "no-cluster", "has no cluster \"three\""},
+        {path, "no-user", "has no user \"them\""},
+        {empty, NULL, "has no current-context; name one with --context"},
+        {kube_files_path(&files, "absent"), NULL, "No such file or directory"},
+        {kube_files_put(&files, "broken", "a: [1,\nb: {"), NULL, "broken: line "},
+        {kube_files_put(&files, "list", "- a\n- b\n"), NULL, "has no current-context"},
+        {kube_files_put(&files, "nothing", ""), NULL, "no kubeconfig could be read"},
+        {kube_files_put(&files, "no-server",
+                        "current-context: x\ncontexts: [{name: x, context: {cluster: c}}]\n"
+                        "clusters: [{name: c, cluster: {}}]\n"),
+         NULL, "has no server"},
+        {kube_files_put(&files, "provider",
+                        "current-context: x\ncontexts: [{name: x, context: {cluster: c, user: u}}]\n"
+                        "clusters: [{name: c, cluster: {server: 'https://s'}}]\n"
+                        "users: [{name: u, user: {auth-provider: {name: gcp}}}]\n"),
+         NULL, "auth-provider was removed"},
+        {kube_files_put(&files, "base64",
+                        "current-context: x\ncontexts: [{name: x, context: {cluster: c}}]\n"
+                        "clusters: [{name: c, cluster: {server: 'https://s', certificate-authority-data: 'a*b='}}]\n"),
+         NULL, "certificate-authority-data is not base64"},
+    };
+    for (size_t i = 0; i < LENGTH_OF(cases); i++) {
+        struct kube_config config;
+        struct error error;
+        CU_ASSERT(!load(&files, cases[i].path, cases[i].context, &config, &error));
+        bool said = str_contains(str_from(error.message), str_from(cases[i].says));
+        if (!said)
+            fprintf(stderr, "\n    expected \"%s\" in: %s\n", cases[i].says, error.message);
+        CU_ASSERT(said);
+    }
+    kube_files_end(&files);
+}
+
+/* The first file that names a thing wins, and each file's paths start from its own folder. */
+static void test_merge(void)
+{
+    struct kube_files files = kube_files_begin();
+    struct kube_config config;
+    struct error error;
+    mkdir(kube_files_path(&files, "other"), 0700);
+    const char *first = kube_files_put(
+        &files, "first", "clusters: [{name: c, cluster: {server: 'https://first', certificate-authority: ca}}]\n");
+    const char *second = kube_files_put(&files, "other/second",
+                                        "current-context: x\ncontexts: [{name: x, context: {cluster: c, user: u}}]\n"
+                                        "clusters: [{name: c, cluster: {server: 'https://second'}}]\n"
+                                        "users: [{name: u, user: {tokenFile: t, client-certificate-data: aGk=}}]\n");
+    struct str both = arena_printf(files.arena, "%s:%s::%s", first, kube_files_path(&files, "absent"), second);
+    CU_ASSERT_FATAL(load(&files, both.ptr, NULL, &config, &error));
+    ASSERT_TEXT(config.server, "https://first");
+    ASSERT_TEXT(config.ca_file, kube_files_path(&files, "ca"));
+    ASSERT_TEXT(config.token_file, kube_files_path(&files, "other/t"));
+    ASSERT_TEXT(config.client_cert_data, "hi");
+    kube_files_end(&files);
+}
+
+static void test_base64(void)
+{
+    ARENA_SCOPED arena = arena_new(1 << 20);
+    static const struct {
+        const char *text, *bytes; /* NULL: refused */
+    } cases[] = {{"", ""},       {"aGk=", "hi"}, {"aGV5", "hey"},    {"aGV5aA==", "heyh"}, {"aG\nVy\r\n", "her"},
+                 {"aGk", NULL},  {"a===", NULL}, {"aGk=aGk=", NULL}, {"====", NULL},       {"aG k", NULL},
+                 {"-_-_", NULL}, {"=", NULL}};
+    for (size_t i = 0; i < LENGTH_OF(cases); i++) {
+        struct str out = {NULL, 0};
+        bool good = kube_base64_decode(arena, str_from(cases[i].text), &out);
+        CU_ASSERT_EQUAL(good, cases[i].bytes != NULL);
+        if (good && cases[i].bytes)
+            ASSERT_TEXT(out, cases[i].bytes);
+        if (good != (cases[i].bytes != NULL))
+            fprintf(stderr, "\n    base64 \"%s\"\n", cases[i].text);
+    }
+}
+
+SUITE(kubeconfig, {"contexts, relative paths and all that a cluster may say", test_contexts},
+      {"what is missing or broken is named", test_missing}, {"several files are merged as kubectl does", test_merge},
+      {"base64 as Go takes it", test_base64})
