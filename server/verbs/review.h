@@ -70,7 +70,7 @@ void review_facts_close(struct review_facts **facts);
 /* ---- printing ------------------------------------------------------------- */
 
 struct review_summary {
-    const char *suite; /* JUnit's name for it; NULL: backstop review */
+    const char *suite;                          /* JUnit's name for it; NULL: backstop review */
     size_t allowed, denied, passed, unreadable; /* passed: no rule names them */
 };
 void review_print_json(struct arena *arena, const struct review_result *result, struct buf *out);

@@ -19,10 +19,22 @@ static const struct {
     [STORAGE_NFS] = {"NFS", true},
 };
 
+/* The inventory's order is by name. */
 const struct status_location *status_location(const struct status_view *view, struct str name)
 {
-    for (size_t i = 0; i < view->location_count; i++)
-        if (name.len ? str_eq(view->locations[i].object->meta.name, name) : view->locations[i].is_default)
+    size_t low = 0, high = view->location_count;
+    while (name.len && low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = str_cmp(name, view->locations[middle].object->meta.name);
+        if (order == 0)
+            return &view->locations[middle];
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    for (size_t i = 0; name.len == 0 && i < view->location_count; i++)
+        if (view->locations[i].is_default)
             return &view->locations[i];
     return NULL;
 }
@@ -111,12 +123,11 @@ static void fill_last(const struct status_view *view, struct status_backup *back
         backup->last_name = object->meta.name;
     const struct backup *velero =
         inventory_backup(view->inventory, view->settings->system_namespace, backup->last_name);
-    if (velero && velero->status.phase.len)
+    bool copied = object->last_backup.phase.len > 0;
+    if (velero && (velero->status.phase.len || !copied))
         backup->last = &velero->status;
-    else if (object->last_backup.phase.len)
+    else if (copied)
         backup->last = &object->last_backup;
-    else if (velero)
-        backup->last = &velero->status;
     if (!backup->last) {
         backup->last_name = object->last_backup_name;
         backup->last_when = object->last_backup_time;
@@ -136,10 +147,8 @@ static bool will_run(const struct status_backup *backup)
 static void fill_storage(struct status_view *view, struct status_backup *backup)
 {
     const struct management_backup *object = backup->object;
-    struct status_location *location = NULL;
-    for (size_t i = 0; i < view->location_count && !location; i++)
-        if (&view->locations[i] == status_location(view, object->storage_location))
-            location = &view->locations[i];
+    const struct status_location *found = status_location(view, object->storage_location);
+    struct status_location *location = found ? &view->locations[found - view->locations] : NULL;
     backup->goes_to = location;
     if (!location || !will_run(backup))
         return;

@@ -91,7 +91,7 @@ audit 0 --inventory restored.yaml
 restore() { # NAME PHASE BACKUP
     printf -- '---\napiVersion: velero.io/v1\nkind: Restore\nmetadata: {name: %s, namespace: kcm-system}\nspec: {backupName: %s}\nstatus: {phase: "%s"}\n' "$1" "$3" "$2"
 }
-{ on_demand 2026-11-20T00:00:00Z; restore done Completed expired; restore fresh New missing; restore good '' once; } >restores.yaml
+{ on_demand 2026-11-20T00:00:00Z; restore 'done' Completed expired; restore fresh New missing; restore good '' once; } >restores.yaml
 audit 1 --inventory restores.yaml --all
 has out '^restore/kcm-system/done  not reviewed: already carried out$'
 has out '^restore/kcm-system/fresh  would be denied'
