@@ -170,6 +170,10 @@ typedef void wants_fn(const struct request *request, const struct inventory *inv
                       struct facts_wanted *wanted);
 wants_fn policy_management_wants, policy_management_backup_wants, policy_restore_wants;
 
+/* Whether Velero's Deployment must be named "velero": the release that runs is before
+ * k0rdent 1.2.0, or nobody knows which one runs (velero issue 9023). */
+bool policy_velero_name_matters(const struct inventory *inventory);
+
 /* The labels and annotations the policies know. */
 #define LABEL_COMPONENT "k0rdent.mirantis.com/component"
 #define LABEL_MANAGEMENT_BACKUP "k0rdent.mirantis.com/management-backup"

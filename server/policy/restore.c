@@ -111,6 +111,7 @@ static void check(struct restore_view *view)
     if (view->request->operation == OPERATION_UPDATE)
         return;
     restore_check_circumstances(view);
+    restore_check_velero(view);
     restore_check_release(view);
 }
 

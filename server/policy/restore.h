@@ -52,6 +52,7 @@ void restore_check_lists(const struct restore_view *view);         /* restore_li
 void restore_check_hooks(const struct restore_view *view);         /* restore_hooks.c */
 void restore_check_fields(const struct restore_view *view);        /* restore_validate.c */
 void restore_check_circumstances(const struct restore_view *view); /* restore_validate.c */
+void restore_check_velero(const struct restore_view *view);        /* restore_velero.c */
 void restore_check_modifier(const struct restore_view *view);      /* restore_modifier.c */
 void restore_check_duration(const struct restore_view *view, struct str field, struct json_object *value);
 
