@@ -163,8 +163,9 @@ layers: ; @hack/layers.sh
 format: ## Reformat all C files
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
-certs: ## A development certificate in build/certs
-	certs/dev-cert.sh build/certs
+certs: $(BUILD)/backstop ## A development certificate in build/certs
+	@mkdir -p build
+	$(BUILD)/backstop certs issue build/certs
 
 install: $(BUILD)/backstop ## Install to DESTDIR/PREFIX
 	install -D -m 0755 $(BUILD)/backstop $(DESTDIR)$(or $(PREFIX),/usr/local)/bin/backstop

@@ -7,7 +7,7 @@
 #include "verbs/verbs.h"
 
 static const struct verb *const verbs[] = {&verb_serve, &verb_review, &verb_explain, &verb_status,
-                                           &verb_audit, &verb_probe,  &verb_version};
+                                           &verb_audit, &verb_probe,  &verb_certs,   &verb_version};
 
 static int usage(FILE *to, int code)
 {

@@ -34,7 +34,8 @@ struct verb {
     int (*run)(const struct verb *verb, int argc, char **argv);
 };
 
-extern const struct verb verb_serve, verb_review, verb_explain, verb_version, verb_status, verb_audit, verb_probe;
+extern const struct verb verb_serve, verb_review, verb_explain, verb_version, verb_status, verb_audit, verb_probe,
+    verb_certs;
 
 enum options_result { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_BAD };
 /* Fills `values` from the environment, then from argv[1..]; argv is permuted so
