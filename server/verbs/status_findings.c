@@ -193,6 +193,30 @@ static void find_last(struct status_view *view, const struct status_backup *back
             STR(""));
 }
 
+/* kcm reports each regional cluster's part; its Backup lives there. */
+static void find_regions(struct status_view *view, const struct management_backup *object, struct str name)
+{
+    struct arena *arena = view->arena;
+    for (size_t i = 0; i < object->region_count; i++) {
+        const struct region_status *region = &object->regions[i];
+        const struct backup_status *status = &region->backup;
+        struct str which = quoted(view, region->region);
+        int64_t when = status->completed ? status->completed : status->started;
+        if (has_failed(status))
+            add(view, 0, name,
+                arena_printf(arena, "the last backup of region %.*s, %.*s, ended %.*s %.*s (%.*s)", STR_ARG(which),
+                             STR_ARG(shown(arena, region->backup_name)), STR_ARG(shown(arena, status->phase)),
+                             STR_ARG(ago(view, when)), STR_ARG(reason_of(view, status))),
+                arena_printf(arena, "on that cluster: kubectl describe backups.velero.io -n %.*s %.*s",
+                             STR_ARG(view->settings->system_namespace), STR_ARG(command_name(region->backup_name))));
+        if (region->error.len)
+            add(view, 0, name,
+                arena_printf(arena, "kcm reports of region %.*s: %.*s", STR_ARG(which),
+                             STR_ARG(quoted(view, region->error))),
+                STR(""));
+    }
+}
+
 static void find_storage(struct status_view *view, const struct status_backup *backup, struct str name)
 {
     const struct management_backup *object = backup->object;
@@ -251,8 +275,10 @@ static void find_in_backup(struct status_view *view, const struct status_backup 
                          STR_ARG(command_name(object->meta.name))));
     if (!done)
         find_storage(view, backup, name);
-    if (backup->kind == STATUS_SCHEDULED || !done)
+    if (backup->kind == STATUS_SCHEDULED || !done) {
         find_last(view, backup, name);
+        find_regions(view, object, name);
+    }
 }
 
 static void find_nothing_to_restore(struct status_view *view)

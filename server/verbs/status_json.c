@@ -58,6 +58,21 @@ static struct json_object *good_object(const struct backup *backup)
     return backup ? status_object(&backup->status, backup->meta.name, backup->status.completed) : NULL;
 }
 
+static struct json_object *regions_list(const struct management_backup *backup)
+{
+    struct json_object *list = json_object_new_array();
+    for (size_t i = 0; i < backup->region_count; i++) {
+        const struct region_status *from = &backup->regions[i];
+        struct json_object *object = json_object_new_object();
+        int64_t when = from->backup.completed ? from->backup.completed : from->backup.started;
+        put_text(object, "region", from->region);
+        json_object_object_add(object, "lastBackup", status_object(&from->backup, from->backup_name, when));
+        put_text(object, "error", from->error);
+        json_object_array_add(list, object);
+    }
+    return list;
+}
+
 static struct json_object *backup_object(const struct status_backup *backup)
 {
     static const char *const kinds[] = {
@@ -79,6 +94,7 @@ static struct json_object *backup_object(const struct status_backup *backup)
     put_text(object, "storageLocation", backup->goes_to ? backup->goes_to->object->meta.name : from->storage_location);
     put_bool(object, "storageUsable", backup->goes_to && backup->goes_to->usable);
     put_text(object, "error", from->error);
+    json_object_object_add(object, "regions", regions_list(from));
     return object;
 }
 

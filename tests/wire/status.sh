@@ -27,6 +27,22 @@ for case in ready:0 blocked:1 under-way:1 hostile:1 empty:1; do
     done
 done
 
+# Every key is documented.
+checks=$((checks + 1)) asked="status -o json"
+python3 - "$root/docs/status.md" "$cases"/*/expected.json <<'END' || fail "keys are not in docs/status.md"
+import json, sys
+documented, missing = open(sys.argv[1]).read(), set()
+def walk(value):
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else []:
+        walk(each)
+    if isinstance(value, dict):
+        missing.update(key for key in value if f"{key}`" not in documented and f"{key}[]`" not in documented)
+for path in sys.argv[2:]:
+    walk(json.load(open(path)))
+print(*sorted(missing), end="\n" if missing else "")
+sys.exit(1 if missing else 0)
+END
+
 # Width: tables fit, and what is cut says so; paragraphs are broken between words.
 status 0 ready --width 80
 checks=$((checks + 1))
