@@ -48,7 +48,10 @@ harmless() {
 equals() {
     checks=$((checks + 1))
     if [ -n "${ACCEPT-}" ]; then cp "$1" "$2"; fi
-    diff -u "$2" "$1" >differences || { fail "differs from ${2#"$root"/} (ACCEPT=1 rewrites it)"; cat differences; }
+    diff -u "$2" "$1" >differences && return
+    failures=$((failures + 1))
+    echo "FAIL - backstop $asked: differs from ${2#"$root"/} (ACCEPT=1 rewrites it)"
+    head -60 differences
 }
 # json EXPRESSION: a Python expression over the document on stdout, `d`, that must be true.
 json() {
