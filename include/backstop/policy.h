@@ -25,8 +25,8 @@ struct request {
     bool dry_run;
     int64_t now;
     struct str uid;
-    struct str api_version, kind;    /* of the object: k0rdent.mirantis.com/v1beta1, ManagementBackup */
-    struct str ns, name;             /* name is absent while generateName has not been carried out */
+    struct str api_version, kind; /* of the object: k0rdent.mirantis.com/v1beta1, ManagementBackup */
+    struct str ns, name;          /* name is absent while generateName has not been carried out */
     struct str user;
     const struct object *object, *old_object;
     struct request_parts *parts; /* private: what was built already; NULL is fine, then nothing is kept */
@@ -70,10 +70,10 @@ struct effect {
     struct json_object *object;
     struct str what; /* "ManagementBackup kcm-backup-kcm-1-2-0", for logs and answers */
 };
-#define DECISION_LIST(type, name) \
-    struct {                      \
-        type *items;              \
-        size_t len, cap;          \
+#define DECISION_LIST(type, name)                                                                                      \
+    struct {                                                                                                           \
+        type *items;                                                                                                   \
+        size_t len, cap;                                                                                               \
     } name
 
 struct decision {
@@ -98,7 +98,7 @@ void decision_invalid(struct decision *decision, const char *field, const char *
 /* The same by a settings verdict: deny, warn ("field: message") or nothing. */
 void decision_judge(struct decision *decision, enum verdict verdict, const char *field, const char *format, ...)
     PRINTF_LIKE(4, 5);
-void decision_forbid(struct decision *decision, const char *format, ...) PRINTF_LIKE(2, 3);       /* 403 */
+void decision_forbid(struct decision *decision, const char *format, ...) PRINTF_LIKE(2, 3); /* 403 */
 /* 429 (not yet) or 503 (could not tell), with retryAfterSeconds. */
 void decision_wait(struct decision *decision, int code, int64_t retry_after, const char *format, ...) PRINTF_LIKE(4, 5);
 /* One short line; the same line twice is kept once. */
@@ -111,16 +111,16 @@ struct str decision_message(const struct decision *decision);
 
 /* ---- the policies --------------------------------------------------------- */
 
-typedef void policy_fn(const struct request *request, const struct inventory *inventory, const struct settings *settings,
-                       struct decision *decision);
+typedef void policy_fn(const struct request *request, const struct inventory *inventory,
+                       const struct settings *settings, struct decision *decision);
 
 policy_fn policy_management_backup; /* ManagementBackup: CREATE, UPDATE, DELETE */
 /* Management: the upgrade gate. Its evidence must be read for this very request: the
  * ManagementBackups and Velero Backups in the snapshot are to be no older than the
  * request (known = false where they cannot be read; the gate then stays closed). */
 policy_fn policy_management;
-policy_fn policy_restore_mutate;    /* Restore CREATE: patch, then validate what the patch makes of it */
-policy_fn policy_restore;           /* Restore: validate only */
+policy_fn policy_restore_mutate; /* Restore CREATE: patch, then validate what the patch makes of it */
+policy_fn policy_restore;        /* Restore: validate only */
 
 /* ---- the upgrade gate, looked at ------------------------------------------ */
 

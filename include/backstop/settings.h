@@ -24,28 +24,28 @@ struct settings {
     struct shared shared;
     struct str system_namespace; /* systemNamespace: kcm-system */
 
-    int64_t schedules_minimum_interval;      /* schedules.minimumInterval: 15m, in seconds */
-    enum verdict schedules_too_frequent;     /* schedules.tooFrequent: warn */
-    struct str schedules_controller_zone;    /* schedules.controllerTimeZone: UTC */
-    enum verdict storage_unknown;            /* storage.whenUnknown: warn */
-    enum verdict storage_not_durable;        /* storage.notDurable: warn */
-    enum verdict backups_delete_protecting;  /* managementBackups.deleteProtecting: warn */
+    int64_t schedules_minimum_interval;     /* schedules.minimumInterval: 15m, in seconds */
+    enum verdict schedules_too_frequent;    /* schedules.tooFrequent: warn */
+    struct str schedules_controller_zone;   /* schedules.controllerTimeZone: UTC */
+    enum verdict storage_unknown;           /* storage.whenUnknown: warn */
+    enum verdict storage_not_durable;       /* storage.notDurable: warn */
+    enum verdict backups_delete_protecting; /* managementBackups.deleteProtecting: warn */
 
-    bool restores_mutate_all;                /* restores.mutateAll: false */
-    bool restores_force_update;              /* restores.forceExistingResourcePolicy: false */
-    bool restores_inject_release_modifier;   /* restores.injectReleaseModifier: false */
-    struct strlist restores_providers;       /* restores.providers: [] (used when nothing names them) */
-    struct provider_caveat *caveats;         /* built in, then restores.providerCaveats[] */
+    bool restores_mutate_all;              /* restores.mutateAll: false */
+    bool restores_force_update;            /* restores.forceExistingResourcePolicy: false */
+    bool restores_inject_release_modifier; /* restores.injectReleaseModifier: false */
+    struct strlist restores_providers;     /* restores.providers: [] (used when nothing names them) */
+    struct provider_caveat *caveats;       /* built in, then restores.providerCaveats[] */
     size_t caveat_count;
 
-    bool upgrade_gate;                       /* upgrade.gate: true */
-    int64_t upgrade_max_backup_age;          /* upgrade.maxBackupAge: 1h */
-    int64_t upgrade_retry_after;             /* upgrade.retryAfter: 15s */
-    int64_t upgrade_retry_after_failure;     /* upgrade.retryAfterFailure: 10m */
-    int64_t upgrade_start_timeout;           /* upgrade.startTimeout: 5m */
-    enum verdict upgrade_without_backups;    /* upgrade.withoutBackups: warn */
+    bool upgrade_gate;                    /* upgrade.gate: true */
+    int64_t upgrade_max_backup_age;       /* upgrade.maxBackupAge: 1h */
+    int64_t upgrade_retry_after;          /* upgrade.retryAfter: 15s */
+    int64_t upgrade_retry_after_failure;  /* upgrade.retryAfterFailure: 10m */
+    int64_t upgrade_start_timeout;        /* upgrade.startTimeout: 5m */
+    enum verdict upgrade_without_backups; /* upgrade.withoutBackups: warn */
 
-    struct strlist velero_service_accounts;  /* velero.serviceAccounts: [velero-server, velero]; in the
+    struct strlist velero_service_accounts; /* velero.serviceAccounts: [velero-server, velero]; in the
                                                 system namespace, or NAMESPACE:NAME */
 };
 
