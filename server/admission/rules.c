@@ -8,6 +8,7 @@ static const struct rule rules[] = {
         .kind = "Restore",
         .operations = OPERATION_CREATE,
         .mutating = true,
+        .has_effects = true, /* the ConfigMap of a rollback, by settings */
         .path = "/mutate-velero-io-v1-restore",
         .policy = policy_restore_mutate,
         .wants = policy_restore_wants,
