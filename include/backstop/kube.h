@@ -109,4 +109,24 @@ struct kube_reflector *kube_reflect(struct kube_client *client, const struct kub
 void kube_reflector_cancel(struct kube_reflector *reflector); /* begins to stop; NULL is fine */
 void kube_reflector_stop(struct kube_reflector *reflector);   /* joins; NULL is fine */
 
+/* ---- Events ---------------------------------------------------------------- */
+
+/* Writes Events (events.k8s.io/v1) from a thread of its own: what is noted never waits
+ * for the API server. Repeats within ten minutes become a series; a full queue and a
+ * spent rate (25 at once, then one a second) drop what comes. */
+struct kube_recorder;
+struct kube_note {
+    struct str api_version, kind, ns, name, uid; /* what it is about; ns absent: cluster-scoped */
+    struct str plural;                           /* with it an absent uid is looked up, as kubectl describe needs it */
+    bool warning;                                /* else Normal */
+    const char *reason;                          /* UpgradeWaits */
+    const char *action;                          /* what was done about it: AdmitUpgrade */
+    struct str text;                             /* cut at 1024 bytes */
+};
+/* The client must outlive the recorder. `controller` is a qualified name, "backstop.k0rdent.mirantis.com/webhook". */
+struct kube_recorder *kube_recorder_start(struct kube_client *client, const char *controller,
+                                          struct error *error) MUST_CHECK;
+void kube_record(struct kube_recorder *recorder, const struct kube_note *note); /* NULL is fine */
+void kube_recorder_stop(struct kube_recorder *recorder); /* writes what is queued, for up to 2 s; NULL is fine */
+
 #endif

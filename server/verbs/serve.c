@@ -153,6 +153,8 @@ static bool open_cluster(struct service *service, const struct serve_options *va
                  LOG_TEXT("server", str_from(facts_cluster_server(service->facts))),
                  LOG_TEXT("system_namespace", settings->system_namespace));
     shared_release(&settings->shared);
+    if (service->facts)
+        serve_events_open(service, values->kubeconfig, values->context);
     return service->facts != NULL;
 }
 
@@ -319,6 +321,7 @@ static int run(const struct verb *verb, int argc, char **argv)
         log_set_level(level);
         if (!start_and_serve(&service, &values, &error))
             code = verb_fail(verb, "%s", error.message);
+        serve_events_close(&service);
         facts_close(service.facts);
         settings_source_close(&service.settings);
     }

@@ -6,6 +6,7 @@
 #include "backstop/certificates.h"
 #include "backstop/http.h"
 #include "backstop/inventory.h"
+#include "backstop/kube.h"
 #include "backstop/settings.h"
 #include "verbs.h"
 
@@ -30,6 +31,8 @@ struct service {
     struct certificates *certificates;
     struct certificates_service tls_service;
     struct kube_client *certificates_kube; /* managed only */
+    struct kube_client *events_client;
+    struct kube_recorder *recorder; /* NULL: no Events */
     size_t body_limit;
     bool log_reviews;
     atomic_bool stopping;
@@ -49,6 +52,11 @@ bool serve_certificates_configure(struct arena *arena, const struct tls_options 
 bool serve_certificates_open(struct service *service, const struct tls_options *options, struct http_server *server,
                              const char *kubeconfig, const char *context, struct error *error) MUST_CHECK;
 void serve_certificates_close(struct service *service);
+
+/* ---- serve_events.c: what the gate did and what was denied, as Events ---- */
+void serve_events_open(struct service *service, const char *kubeconfig, const char *context);
+void serve_events_record(struct service *service, const struct review *review); /* never waits */
+void serve_events_close(struct service *service);
 
 http_handler serve_review; /* context: struct service */
 http_handler serve_health; /* context: struct service */

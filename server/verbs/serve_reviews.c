@@ -184,6 +184,7 @@ static void review_body(struct service *service, const struct rule *rule, struct
     reply->status = 200;
     reply->content_type = "application/json";
     admission_write(&review, &reply->body);
+    serve_events_record(service, &review);
     report(service, rule, &review, request);
 }
 

@@ -1,0 +1,111 @@
+/* One Event as the API server takes it (k8s.io/api/events/v1). */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "events.h"
+
+enum { NAME_ROOM = 200 };
+
+/* Cut between characters, never inside one. */
+static bool put(char *to, size_t size, struct str text)
+{
+    size_t len = text.len < size - 1 ? text.len : size - 1;
+    while (len < text.len && len > 0 && ((unsigned char)text.ptr[len] & 0xC0) == 0x80)
+        len--;
+    if (len)
+        memcpy(to, text.ptr, len);
+    to[len] = '\0';
+    return text.len > 0 && len == text.len;
+}
+
+bool event_note_copy(struct event_note *copy, const struct kube_note *note)
+{
+    copy->warning = note->warning;
+    put(copy->ns, sizeof copy->ns, note->ns);
+    put(copy->uid, sizeof copy->uid, note->uid);
+    put(copy->plural, sizeof copy->plural, note->plural);
+    put(copy->reason, sizeof copy->reason, str_from(note->reason));
+    put(copy->action, sizeof copy->action, str_from(note->action));
+    put(copy->text, sizeof copy->text, note->text);
+    return put(copy->api_version, sizeof copy->api_version, note->api_version) &&
+           put(copy->kind, sizeof copy->kind, note->kind) && put(copy->name, sizeof copy->name, note->name);
+}
+
+bool event_is_of(const struct event_series *series, const struct event_note *note)
+{
+    return strcmp(series->name, note->name) == 0 && strcmp(series->reason, note->reason) == 0 &&
+           strcmp(series->kind, note->kind) == 0 && strcmp(series->about_ns, note->ns) == 0 &&
+           strcmp(series->api_version, note->api_version) == 0;
+}
+
+/* NAME.TIME, as client-go names its Events; a part of a DNS name ends with a letter or digit. */
+void event_series_begin(struct event_series *series, const struct event_note *note, int64_t now_ns)
+{
+    struct timespec now;
+    size_t len = strnlen(note->name, NAME_ROOM);
+    while (len > 0 && (note->name[len - 1] == '-' || note->name[len - 1] == '.'))
+        len--;
+    clock_gettime(CLOCK_REALTIME, &now);
+    *series = (struct event_series){.seen_ns = now_ns, .written_ns = now_ns};
+    put(series->api_version, sizeof series->api_version, str_from(note->api_version));
+    put(series->kind, sizeof series->kind, str_from(note->kind));
+    put(series->about_ns, sizeof series->about_ns, str_from(note->ns));
+    put(series->name, sizeof series->name, str_from(note->name));
+    put(series->reason, sizeof series->reason, str_from(note->reason));
+    /* Events of cluster-scoped objects live in "default". */
+    put(series->ns, sizeof series->ns, note->ns[0] ? str_from(note->ns) : STR("default"));
+    snprintf(series->event, sizeof series->event, "%.*s.%llx", (int)len, note->name,
+             (unsigned long long)now.tv_sec * 1000000000ULL + (unsigned long long)now.tv_nsec);
+}
+
+static void put_micro_time(struct buf *out)
+{
+    struct timespec now;
+    char text[TIME_TEXT_SIZE];
+    clock_gettime(CLOCK_REALTIME, &now);
+    time_format((int64_t)now.tv_sec, 0, text);
+    struct str seconds = str_from(text);
+    if (str_ends(seconds, STR("Z")))
+        seconds.len--;
+    buf_printf(out, "\"%.*s.%06ldZ\"", STR_ARG(seconds), now.tv_nsec / 1000);
+}
+
+static void member(struct buf *out, const char *key, const char *value)
+{
+    buf_printf(out, ",\"%s\":", key);
+    json_write_str(out, str_from(value));
+}
+
+void event_write(struct buf *out, const struct event_note *note, const struct event_series *series,
+                 const char *controller, const char *instance)
+{
+    buf_puts(out, "{\"apiVersion\":\"events.k8s.io/v1\",\"kind\":\"Event\",\"metadata\":{\"namespace\":");
+    json_write_str(out, str_from(series->ns));
+    member(out, "name", series->event);
+    buf_puts(out, "},\"eventTime\":");
+    put_micro_time(out);
+    member(out, "type", note->warning ? "Warning" : "Normal");
+    member(out, "reason", note->reason);
+    member(out, "action", note->action);
+    member(out, "note", note->text);
+    member(out, "reportingController", controller);
+    member(out, "reportingInstance", instance);
+    buf_puts(out, ",\"regarding\":{\"apiVersion\":");
+    json_write_str(out, str_from(note->api_version));
+    member(out, "kind", note->kind);
+    member(out, "name", note->name);
+    if (note->ns[0])
+        member(out, "namespace", note->ns);
+    if (note->uid[0])
+        member(out, "uid", note->uid);
+    buf_puts(out, "}}");
+}
+
+void event_write_series(struct buf *out, const struct event_series *series)
+{
+    buf_printf(out, "[{\"op\":\"add\",\"path\":\"/series\",\"value\":{\"count\":%lld,\"lastObservedTime\":",
+               (long long)series->count);
+    put_micro_time(out);
+    buf_puts(out, "}}]");
+}

@@ -1,0 +1,237 @@
+/* Events about what was decided, for kubectl describe and kubectl events. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "backstop/telemetry.h"
+#include "events.h"
+
+enum { BURST = 25, STOP_MS = 2000, SERIES_SECONDS = 600, PATCH_EVERY = 10, TEXT_LIMIT = 1024, EVENT_LIMIT = 64 * 1024 };
+#define NS_PER_S INT64_C(1000000000)
+
+struct kube_recorder {
+    struct kube_client *client;
+    char controller[128], instance[128];
+    pthread_t thread;
+
+    pthread_mutex_t lock; /* the queue */
+    pthread_cond_t wake;
+    struct event_note queue[EVENT_QUEUE];
+    unsigned first, count;
+    bool stopping;
+    int64_t stop_by_ns;
+
+    /* The thread's own. */
+    struct event_series series[EVENT_SERIES];
+    unsigned next_series;
+    int64_t tokens_ns; /* the bucket, as time: a token is a second */
+    int64_t filled_ns;
+};
+
+static const struct kube_resource events_resource = {
+    .group = STR_INIT("events.k8s.io"), .version = STR_INIT("v1"), .plural = STR_INIT("events"), .namespaced = true};
+
+/* ---- the queue ------------------------------------------------------------- */
+
+void kube_record(struct kube_recorder *recorder, const struct kube_note *note)
+{
+    struct event_note copy;
+    if (!recorder)
+        return;
+    if (!event_note_copy(&copy, note)) {
+        metric_add(METRIC_EVENTS, 1, "dropped");
+        return;
+    }
+    pthread_mutex_lock(&recorder->lock);
+    bool room = recorder->count < EVENT_QUEUE && !recorder->stopping;
+    if (room)
+        recorder->queue[(recorder->first + recorder->count++) % EVENT_QUEUE] = copy;
+    pthread_cond_signal(&recorder->wake);
+    pthread_mutex_unlock(&recorder->lock);
+    if (!room)
+        metric_add(METRIC_EVENTS, 1, "dropped");
+}
+
+/* False when it is time to end. */
+static bool take(struct kube_recorder *recorder, struct event_note *note)
+{
+    pthread_mutex_lock(&recorder->lock);
+    while (!recorder->count && !recorder->stopping)
+        pthread_cond_wait(&recorder->wake, &recorder->lock);
+    bool late = recorder->stopping && time_monotonic_ns() >= recorder->stop_by_ns;
+    bool taken = recorder->count > 0 && !late;
+    if (taken) {
+        *note = recorder->queue[recorder->first];
+        recorder->first = (recorder->first + 1) % EVENT_QUEUE;
+        recorder->count--;
+    }
+    pthread_mutex_unlock(&recorder->lock);
+    return taken;
+}
+
+static bool may_write(struct kube_recorder *recorder)
+{
+    int64_t now = time_monotonic_ns();
+    recorder->tokens_ns += now - recorder->filled_ns;
+    recorder->filled_ns = now;
+    if (recorder->tokens_ns > BURST * NS_PER_S)
+        recorder->tokens_ns = BURST * NS_PER_S;
+    if (recorder->tokens_ns < NS_PER_S)
+        return false;
+    recorder->tokens_ns -= NS_PER_S;
+    return true;
+}
+
+/* ---- writing --------------------------------------------------------------- */
+
+/* kubectl describe finds an object's Events by its uid, which the one who created the
+ * object through the API alone knows. */
+static void look_up(struct kube_recorder *recorder, struct arena *arena, struct event_note *note)
+{
+    struct str version = str_from(note->api_version), group;
+    struct json_object *object = NULL;
+    struct error ignored;
+    if (note->uid[0] || !note->plural[0] || !str_cut(&version, '/', &group) || !version.ptr)
+        return;
+    const struct kube_resource resource = {
+        .group = group, .version = version, .plural = str_from(note->plural), .namespaced = note->ns[0] != '\0'};
+    if (kube_get(recorder->client, arena, &resource, str_from(note->ns), str_from(note->name), &object, &ignored))
+        snprintf(note->uid, sizeof note->uid, "%.*s", STR_ARG(json_path_str(object, "metadata.uid")));
+}
+
+static struct json_object *parsed(struct arena *arena, struct buf *text)
+{
+    struct error ignored;
+    struct str copy = text->failed ? (struct str){NULL, 0} : arena_copy(arena, buf_str(text));
+    return copy.ptr ? json_build(arena, copy, &ignored) : NULL;
+}
+
+static bool create(struct kube_recorder *recorder, struct arena *arena, struct event_note *note,
+                   struct event_series *series, struct error *error)
+{
+    BUF_SCOPED text;
+    buf_init(&text, EVENT_LIMIT);
+    look_up(recorder, arena, note);
+    event_write(&text, note, series, recorder->controller, recorder->instance);
+    struct json_object *object = parsed(arena, &text);
+    return object ? kube_create(recorder->client, arena, &events_resource, str_from(series->ns), object, NULL, error)
+                  : error_set(error, 500, "out of memory");
+}
+
+static bool repeat(struct kube_recorder *recorder, struct arena *arena, struct event_series *series,
+                   struct error *error)
+{
+    BUF_SCOPED text;
+    buf_init(&text, EVENT_LIMIT);
+    event_write_series(&text, series);
+    struct json_object *patch = parsed(arena, &text);
+    return patch ? kube_patch(recorder->client, arena, &events_resource, str_from(series->ns), str_from(series->event),
+                              patch, STR("backstop"), NULL, error)
+                 : error_set(error, 500, "out of memory");
+}
+
+static struct event_series *find(struct kube_recorder *recorder, const struct event_note *note)
+{
+    int64_t now = time_monotonic_ns();
+    for (size_t i = 0; i < EVENT_SERIES; i++) {
+        struct event_series *series = &recorder->series[i];
+        if (series->count && now - series->seen_ns < SERIES_SECONDS * NS_PER_S && event_is_of(series, note))
+            return series;
+    }
+    return NULL;
+}
+
+static void tell(const struct event_note *note, bool good, const char *result, const struct error *error)
+{
+    metric_add(METRIC_EVENTS, 1, good ? result : "failed");
+    if (!good)
+        log_line(LOG_WARN, "an Event could not be written", LOG_TEXT("about", str_from(note->name)),
+                 LOG_TEXT("event", str_from(note->reason)), LOG_TEXT("reason", str_from(error->message)));
+}
+
+static void record(struct kube_recorder *recorder, struct event_note *note)
+{
+    ARENA_SCOPED arena = arena_new((size_t)16 * EVENT_LIMIT);
+    struct error error = {0};
+    struct event_series *series = find(recorder, note);
+    int64_t now = time_monotonic_ns();
+    if (series) {
+        series->count++;
+        series->seen_ns = now;
+        /* A client that asks again each second needs no write each second. */
+        if (now - series->written_ns < PATCH_EVERY * NS_PER_S)
+            return;
+    }
+    if (!arena || !may_write(recorder)) {
+        metric_add(METRIC_EVENTS, 1, "dropped");
+        return;
+    }
+    if (series) {
+        series->written_ns = now;
+        bool good = repeat(recorder, arena, series, &error);
+        if (good || error.code != 404) {
+            tell(note, good, "repeated", &error);
+            return;
+        }
+        series->count = 0; /* it has expired: begin anew */
+    }
+    series = &recorder->series[recorder->next_series++ % EVENT_SERIES];
+    event_series_begin(series, note, now);
+    bool good = create(recorder, arena, note, series, &error);
+    series->count = good ? 1 : 0;
+    tell(note, good, "created", &error);
+}
+
+static void *run(void *context)
+{
+    struct kube_recorder *recorder = context;
+    struct event_note note;
+    while (take(recorder, &note))
+        record(recorder, &note);
+    return NULL;
+}
+
+/* ---- life ------------------------------------------------------------------ */
+
+struct kube_recorder *kube_recorder_start(struct kube_client *client, const char *controller, struct error *error)
+{
+    struct kube_recorder *recorder = calloc(1, sizeof *recorder);
+    if (!recorder) {
+        error_set(error, 500, "out of memory");
+        return NULL;
+    }
+    recorder->client = client;
+    recorder->filled_ns = time_monotonic_ns();
+    recorder->tokens_ns = BURST * NS_PER_S;
+    snprintf(recorder->controller, sizeof recorder->controller, "%s", controller);
+    if (gethostname(recorder->instance, sizeof recorder->instance - 1) != 0 || !recorder->instance[0])
+        snprintf(recorder->instance, sizeof recorder->instance, "backstop");
+    pthread_mutex_init(&recorder->lock, NULL);
+    pthread_cond_init(&recorder->wake, NULL);
+    int failed = pthread_create(&recorder->thread, NULL, run, recorder);
+    if (!failed) {
+        pthread_setname_np(recorder->thread, "events");
+        return recorder;
+    }
+    error_set(error, 500, "cannot start a thread: error %d", failed);
+    pthread_cond_destroy(&recorder->wake);
+    pthread_mutex_destroy(&recorder->lock);
+    free(recorder);
+    return NULL;
+}
+
+void kube_recorder_stop(struct kube_recorder *recorder)
+{
+    if (!recorder)
+        return;
+    pthread_mutex_lock(&recorder->lock);
+    recorder->stopping = true;
+    recorder->stop_by_ns = time_monotonic_ns() + STOP_MS * (NS_PER_S / 1000);
+    pthread_cond_signal(&recorder->wake);
+    pthread_mutex_unlock(&recorder->lock);
+    pthread_join(recorder->thread, NULL);
+    pthread_cond_destroy(&recorder->wake);
+    pthread_mutex_destroy(&recorder->lock);
+    free(recorder);
+}

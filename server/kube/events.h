@@ -1,0 +1,29 @@
+/* What the recorder queues, and how an Event is written. */
+#ifndef BACKSTOP_KUBE_EVENTS_H
+#define BACKSTOP_KUBE_EVENTS_H
+
+#include "kube.h"
+
+enum { EVENT_QUEUE = 64, EVENT_SERIES = 32 };
+
+/* A note that outlives its review. */
+struct event_note {
+    char api_version[128], kind[64], ns[64], name[254], uid[64], plural[64], reason[64], action[64], text[1025];
+    bool warning;
+};
+/* One Event in the cluster, and how often it has happened. */
+struct event_series {
+    char api_version[128], kind[64], about_ns[64], name[254], reason[64];
+    char ns[64], event[254]; /* the Event's own namespace and name */
+    int64_t count, seen_ns, written_ns;
+};
+
+/* False when it is about nothing that has a name. */
+bool event_note_copy(struct event_note *copy, const struct kube_note *note);
+bool event_is_of(const struct event_series *series, const struct event_note *note);
+void event_series_begin(struct event_series *series, const struct event_note *note, int64_t now_ns);
+void event_write(struct buf *out, const struct event_note *note, const struct event_series *series,
+                 const char *controller, const char *instance);
+void event_write_series(struct buf *out, const struct event_series *series); /* as a JSON Patch */
+
+#endif
