@@ -117,7 +117,7 @@ fuzz-replay: $(FUZZERS:%=$(BUILD)/replay_%)
 	@for f in $(FUZZERS); do $(BUILD)/replay_$$f tests/fuzz/corpus/$${f#fuzz_} || exit 1; done
 
 # ---- performance (docs/performance.md) ---------------------------------------
-.PHONY: bench bench-quick bench-accept
+.PHONY: bench bench-quick bench-accept bench-inventory
 BENCH := build/bench
 $(BENCH)/certs/tls.crt: certs/dev-cert.sh certs/dev-profile.cnf
 	certs/dev-cert.sh $(BENCH)/certs
@@ -137,6 +137,9 @@ $(BENCH)/bin: $(shell find tests/bench/peers -type f 2>/dev/null)
 
 bench: $(BUILD)/backstop $(BENCH)/bin $(BENCH)/limit_mhd $(BENCH)/bodies/backup.json $(BENCH)/certs/tls.crt ## Beside Go's webhooks and the bare HTTP library (BENCH_ARGS=--help); needs Go and wrk
 	tests/bench/bench.py $(BUILD)/backstop --build $(BENCH) $(BENCH_ARGS)
+
+bench-inventory: $(BUILD)/backstop ## 10,000 Backups and 1,000 storage locations in a real API server
+	tests/e2e/bench_inventory.py $(BUILD)/backstop
 
 bench-quick: $(BENCH)/fixed_set $(BENCH)/bodies/backup.json ## Instruction counts against tests/bench/baseline.json, 5 % allowed
 	hack/bench-quick.sh $(BENCH)/fixed_set $(BENCH)/bodies

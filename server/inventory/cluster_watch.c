@@ -4,6 +4,9 @@
 #include "backstop/telemetry.h"
 #include "cluster.h"
 
+/* A page is parsed whole, at ten times its size; small ones keep the peak low. */
+enum { PAGE = 100 };
+
 /* Items of a list do not say what they are, and metadata says it is only metadata. */
 static bool name_kind(struct json_object *object, const struct cluster_kind *kind)
 {
@@ -103,7 +106,8 @@ bool cluster_watch_start(struct cluster *cluster, struct error *error)
             .versions = kind->versions,
             .list = {.ns = kind->resource.namespaced && !kind->everywhere ? cluster->ns : (struct str){NULL, 0},
                      .label_selector = kind->label_selector,
-                     .metadata_only = kind->metadata_only},
+                     .metadata_only = kind->metadata_only,
+                     .page = PAGE},
             .replace_begin = on_replace_begin,
             .object = on_object,
             .replace_end = on_replace_end,
