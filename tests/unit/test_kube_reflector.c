@@ -104,7 +104,7 @@ static void play(const struct turn *turns, const char *objects, const char *says
     struct kube_reflector *reflector = kube_reflect(client, &wanted, &error);
     CU_ASSERT_FATAL(reflector != NULL);
     bool done = false;
-    for (unsigned i = 0; i < 500 && !done; i++) {
+    for (unsigned i = 0; i < 1500 && !done; i++) {
         nanosleep(&(struct timespec){0, 10000000}, NULL);
         pthread_mutex_lock(&stage.lock);
         done = str_is(str_from(stage.objects), objects) && str_contains(str_from(stage.states), str_from(says));
