@@ -307,3 +307,49 @@ def case_gate_off(setup):
     setup.reset_upgrade()
     wait_until("the gate to be on again",
                lambda: "would be started" in setup.upgrade(NEXT, "--dry-run=server").err)
+
+
+def events_about(cluster, kind, name):
+    return {e["reason"]: e for e in cluster.items("events.events.k8s.io", "-n", "default")
+            if e["regarding"]["kind"] == kind and e["regarding"]["name"] == name}
+
+
+def case_events(setup):
+    """each step is an Event on the Management, the start one on the ManagementBackup too: kubectl describe shows them"""
+    cluster = setup.cluster
+    for replica in setup.replicas:  # a new series of Events
+        replica.endpoint(False)
+        replica.stop()
+        replica.start()
+    cluster.must("delete", "events.events.k8s.io", "-n", "default", "--all")
+    setup.reset_upgrade()
+    setup.upgrade(NEXT, "--dry-run=server")
+    setup.upgrade("kcm-9")
+    with StandIn(cluster, seconds=2):
+        accepted(setup.upgrade())
+    wanted = {"UpgradeRefused", "PreUpgradeBackupStarted", "UpgradeWaits", "UpgradeAdmitted"}
+    found = wait_until("the Events", lambda: wanted <= set(events_about(cluster, "Management", "kcm")) and
+                       events_about(cluster, "Management", "kcm"))
+    assert found["UpgradeRefused"]["type"] == "Warning" and found["UpgradeAdmitted"]["type"] == "Normal", found
+    assert TAKEN in found["UpgradeWaits"]["note"] and NEXT in found["PreUpgradeBackupStarted"]["note"], found
+    assert "would be" not in "".join(e["note"] for e in found.values()), found  # nothing of the dry run
+    described = cluster.must("describe", "managementbackup", TAKEN).out
+    assert "PreUpgradeBackupStarted" in described and f"before the upgrade to {NEXT}" in described, described
+    assert "UpgradeAdmitted" in cluster.must("describe", "management", "kcm").out
+
+
+def case_events_of_denials(setup):
+    """a denied change of a ManagementBackup is an Event on it; one that is repeated becomes a series"""
+    cluster = setup.cluster
+    patch = ["patch", "managementbackup", SOURCE, "--type=merge", "-p", '{"spec":{"schedule":"0 9 * * 7"}}']
+    refused(cluster.kubectl(*patch))
+    found = wait_until("the Event", lambda: events_about(cluster, "ManagementBackup", SOURCE).get("Denied"))
+    assert found["type"] == "Warning" and "day-of-week 7" in found["note"], found
+    assert found["reportingController"] == "backstop.k0rdent.mirantis.com/webhook", found
+
+    def series():
+        refused(cluster.kubectl(*patch))
+        return events_about(cluster, "ManagementBackup", SOURCE)["Denied"].get("series", {}).get("count", 0) > 1
+    wait_until("the series", series, 25, 1)
+    denied = [e for e in cluster.items("events.events.k8s.io", "-n", "default") if e["reason"] == "Denied"]
+    assert len(denied) <= 2, denied  # one a replica
