@@ -68,9 +68,12 @@ static ssize_t pull(gnutls_transport_ptr_t pointer, void *out, size_t size)
 void transport_note_failure(void)
 {
     struct connection *connection = last_read;
-    if (connection && atomic_load_explicit(&connection->phase, memory_order_relaxed) == PHASE_OPENING)
-        connection->alert =
-            connection->plain_alert ? connection->plain_alert : (int)gnutls_alert_get(connection->session);
+    if (!connection || atomic_load_explicit(&connection->phase, memory_order_relaxed) != PHASE_OPENING)
+        return;
+    connection->alert = connection->plain_alert ? connection->plain_alert : (int)gnutls_alert_get(connection->session);
+    /* A client without a certificate fails before it can be looked at. */
+    if (!connection->refusal && gnutls_handshake_get_last_in(connection->session) == GNUTLS_HANDSHAKE_CERTIFICATE_PKT)
+        connection->refusal = "client_certificate";
 }
 
 void transport_detach(const struct connection *connection)
