@@ -1,0 +1,121 @@
+/* Records by name, as events bring and remove them, beside a model that cannot be wrong. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../../server/inventory/cluster.h"
+#include "suite.h"
+
+enum { NAMES = 200, STEPS = 20000 };
+
+struct model {
+    bool there[NAMES];
+    unsigned round[NAMES];
+};
+
+static bool give(void *context, struct record *record, struct error *error)
+{
+    (void)error;
+    *(struct record **)context = record;
+    return true;
+}
+
+static struct record *make(const struct extractor *extractor, unsigned number)
+{
+    ARENA_SCOPED arena = arena_new(1 << 20);
+    struct error error;
+    struct record *record = NULL;
+    struct str text =
+        arena_printf(arena,
+                     "{\"apiVersion\":\"velero.io/v1\",\"kind\":\"Backup\",\"metadata\":{\"name\":\"b-%u\","
+                     "\"namespace\":\"ns-%u\",\"labels\":{\"velero.io/schedule-name\":\"s-%u\"}}}",
+                     number / 2, number % 2, number % 7);
+    struct json_object *object = json_build(arena, text, &error);
+    CU_ASSERT_FATAL(object && extract_object(extractor, object, give, &record, &error) && record);
+    return record;
+}
+
+static struct str name_of(char *buffer, size_t size, unsigned number)
+{
+    return (struct str){buffer, (size_t)snprintf(buffer, size, "b-%u", number / 2)};
+}
+
+static bool agrees(const struct record_table *table, const struct model *model)
+{
+    size_t expected = 0, found = 0;
+    for (unsigned n = 0; n < NAMES; n++)
+        expected += model->there[n];
+    for (size_t i = 0; i < table->size; i++) {
+        const struct record *record = table->slots[i].record;
+        if (!record)
+            continue;
+        struct str digits = str_slice(record_meta(record)->name, 2, SIZE_MAX);
+        int64_t half;
+        if (!str_to_int64(digits, &half))
+            return false;
+        size_t n = (size_t)half * 2 + str_is(record_meta(record)->ns, "ns-1");
+        found += n < NAMES && model->there[n] && model->round[n] == table->slots[i].round;
+    }
+    return found == expected && table->len == expected;
+}
+
+static void test_against_model(void)
+{
+    struct extractor extractor = {.pool = tree_pool_new()};
+    struct record_table table = {.size = 0};
+    struct model model = {.round = {0}};
+    unsigned round = 1;
+    uint64_t random = 88172645463325252U;
+    CU_ASSERT_FATAL(extractor.pool != NULL);
+    for (unsigned step = 0; step < STEPS; step++) {
+        char buffer[32];
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        unsigned n = (unsigned)(random >> 20) % NAMES, what = (unsigned)(random >> 8) % 100;
+        if (what < 50) {
+            CU_ASSERT_FATAL(table_put(&table, make(&extractor, n), round));
+            model.there[n] = true;
+            model.round[n] = round;
+        } else if (what < 98) {
+            table_remove(&table, n % 2 ? STR("ns-1") : STR("ns-0"), name_of(buffer, sizeof buffer, n));
+            model.there[n] = false;
+        } else if (what == 98) {
+            round++;
+        } else {
+            table_keep_round(&table, round);
+            for (unsigned i = 0; i < NAMES; i++)
+                model.there[i] &= model.round[i] == round;
+        }
+        if (step % 16 == 0)
+            CU_ASSERT_FATAL(agrees(&table, &model));
+    }
+    CU_ASSERT(agrees(&table, &model));
+    table_clear(&table);
+    CU_ASSERT_EQUAL(table.len, 0);
+    table_remove(&table, STR("ns-0"), STR("b-0"));
+    table_keep_round(&table, 7);
+    tree_pool_free(extractor.pool);
+}
+
+static void test_kinds(void)
+{
+    static const struct {
+        const char *api_version, *kind;
+        int fact; /* -1: none of ours */
+    } cases[] = {{"k0rdent.mirantis.com/v1alpha1", "ManagementBackup", FACT_MANAGEMENT_BACKUPS},
+                 {"v1", "ConfigMap", FACT_CONFIG_MAPS},
+                 {"example.com/v1", "ConfigMap", -1},
+                 {"velero.io/v1", "Restore", -1},
+                 {"", "", -1}};
+    ARENA_SCOPED arena = arena_new(1 << 20);
+    for (size_t i = 0; i < LENGTH_OF(cases); i++) {
+        struct error error;
+        struct str text =
+            arena_printf(arena, "{\"apiVersion\":\"%s\",\"kind\":\"%s\"}", cases[i].api_version, cases[i].kind);
+        const struct cluster_kind *kind = cluster_kind_of(json_build(arena, text, &error));
+        CU_ASSERT_EQUAL(kind ? (int)(kind - cluster_kinds) : -1, cases[i].fact);
+    }
+}
+
+SUITE(inventory_table, {"puts, removals and rounds agree with a model", test_against_model},
+      {"kinds that may be created", test_kinds})
