@@ -1,28 +1,5 @@
 #include "restore.h"
-
-enum { LIST_MAX = 5000, ENOUGH = 20 };
-
-bool restore_strings(struct arena *arena, struct json_object *array, struct strlist *list)
-{
-    if (!array)
-        return true;
-    if (!json_object_is_type(array, json_type_array))
-        return false;
-    bool all = true;
-    for (size_t i = 0; i < json_len(array); i++) {
-        struct json_object *item = json_item(array, i);
-        if (json_object_is_type(item, json_type_string))
-            strlist_add(arena, list, json_str(item));
-        else
-            all = false;
-    }
-    return all;
-}
-
-bool restore_said_enough(const struct restore_view *view)
-{
-    return view->decision->causes.len >= ENOUGH || view->decision->warnings.len >= ENOUGH;
-}
+#include "velero_fields.h"
 
 bool restore_asks(const struct restore_view *view, const char *path)
 {
@@ -34,18 +11,14 @@ bool restore_is_regional(const struct restore_view *view)
     return view->management && view->backup && view->backup->region.len > 0;
 }
 
-/* Lists are compared item by item: one that no person writes is not looked at. */
 static bool lists_are_short(const struct restore_view *view)
 {
     static const char *const lists[] = {"spec.includedResources", "spec.excludedResources", "spec.includedNamespaces",
                                         "spec.excludedNamespaces"};
     bool all = true;
     for (size_t i = 0; i < LENGTH_OF(lists); i++) {
-        size_t len = json_len(json_get(view->spec, lists[i] + sizeof("spec.") - 1));
-        if (len > LIST_MAX) {
-            decision_invalid(view->decision, lists[i], "Too many: %zu items; must have at most %d", len, LIST_MAX);
-            all = false;
-        }
+        struct json_object *list = json_get(view->spec, lists[i] + sizeof("spec.") - 1);
+        all = check_list_length(view->decision, lists[i], list) && all;
     }
     return all;
 }
@@ -94,8 +67,8 @@ bool restore_view_init(struct restore_view *view, const struct request *request,
     view->modifier_name = json_get_str(modifier, "name");
     view->opt_out_reason = object_annotation(request, request->object, ANNOTATION_SKIP_MUTATION);
     view->opted_out = str_trim(view->opt_out_reason).len > 0;
-    restore_strings(view->arena, json_get(spec, "includedResources"), &view->included);
-    restore_strings(view->arena, json_get(spec, "excludedResources"), &view->excluded);
+    read_strings(view->arena, json_get(spec, "includedResources"), &view->included);
+    read_strings(view->arena, json_get(spec, "excludedResources"), &view->excluded);
     find_backup(view);
     view->management = is_management(view);
     return true;

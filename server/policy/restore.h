@@ -31,13 +31,6 @@ bool restore_view_init(struct restore_view *view, const struct request *request,
                        const struct settings *settings, struct decision *decision);
 /* CREATE, or an update that changes the field: "deny only what the request changes". */
 bool restore_asks(const struct restore_view *view, const char *path);
-/* The strings of a list; false when it is there and no list of strings. */
-bool restore_strings(struct arena *arena, struct json_object *array, struct strlist *list);
-
-/* There is so much wrong already that more would not be read, and telling it all would
- * take long: loops over what a user sent end here. */
-bool restore_said_enough(const struct restore_view *view);
-
 /* providers.c: the caveats that apply, as pointers into the settings. */
 struct caveats {
     const struct provider_caveat **items;
@@ -54,7 +47,6 @@ void restore_check_fields(const struct restore_view *view);        /* restore_va
 void restore_check_circumstances(const struct restore_view *view); /* restore_validate.c */
 void restore_check_velero(const struct restore_view *view);        /* restore_velero.c */
 void restore_check_modifier(const struct restore_view *view);      /* restore_modifier.c */
-void restore_check_duration(const struct restore_view *view, struct str field, struct json_object *value);
 
 /* restore_release.c: the way back to the release before an upgrade. */
 /* The release a kcm-made pre-upgrade backup was taken before leaving; absent for other backups. */

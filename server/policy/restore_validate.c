@@ -1,33 +1,5 @@
 #include "restore.h"
-#include "selector.h"
-
-#include "resource_name.h"
-
-static void check_selector(const struct restore_view *view, struct str at, struct json_object *selector)
-{
-    struct str where = {NULL, 0}, why = {NULL, 0};
-    if (!selector_problem(view->arena, selector, &where, &why))
-        return;
-    struct str field = arena_printf(view->arena, "%.*s%.*s", STR_ARG(at), STR_ARG(where));
-    decision_invalid(view->decision, field.ptr ? field.ptr : "spec", "Invalid value: %.*s", STR_ARG(why));
-}
-
-static void check_selectors(const struct restore_view *view)
-{
-    struct json_object *one = json_get(view->spec, "labelSelector"), *any = json_get(view->spec, "orLabelSelectors");
-    if (!restore_asks(view, "spec.labelSelector") && !restore_asks(view, "spec.orLabelSelectors"))
-        return;
-    if (one && any)
-        decision_invalid(
-            view->decision, "spec.orLabelSelectors",
-            "Forbidden: Velero takes either labelSelector or orLabelSelectors; put the labels that must all "
-            "match into one item of orLabelSelectors");
-    check_selector(view, STR("spec.labelSelector"), one);
-    if (any && !json_object_is_type(any, json_type_array))
-        decision_invalid(view->decision, "spec.orLabelSelectors", "Invalid value: must be a list of selectors");
-    for (size_t i = 0; i < json_len(any) && !restore_said_enough(view); i++)
-        check_selector(view, arena_printf(view->arena, "spec.orLabelSelectors[%zu]", i), json_item(any, i));
-}
+#include "velero_fields.h"
 
 /* pkg/util/velero/restore.IsResourcePolicyValid: none or update, exactly. */
 static void check_policy(const struct restore_view *view)
@@ -60,17 +32,6 @@ static void check_policy(const struct restore_view *view)
                       "documents update for a management restore");
 }
 
-static bool is_dns_label(struct str text)
-{
-    bool good = text.len > 0 && text.len <= 63;
-    for (size_t i = 0; good && i < text.len; i++) {
-        char c = text.ptr[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-        good = plain || (c == '-' && i > 0 && i + 1 < text.len);
-    }
-    return good;
-}
-
 static void check_mapping(const struct restore_view *view)
 {
     struct json_object *mapping = json_get(view->spec, "namespaceMapping");
@@ -82,10 +43,10 @@ static void check_mapping(const struct restore_view *view)
     }
     json_object_object_foreach(mapping, key, value)
     {
-        if (restore_said_enough(view))
+        if (said_enough(view->decision))
             return;
         struct str from = str_from(key), to = json_str(value), quoted = arena_quote(view->arena, from);
-        if (!is_dns_label(to))
+        if (!is_namespace_name(to))
             decision_invalid(view->decision, "spec.namespaceMapping",
                              "Invalid value: %.*s: %.*s is not a namespace name: lower-case letters, digits and inner "
                              "dashes, at most 63",
@@ -99,33 +60,18 @@ static void check_mapping(const struct restore_view *view)
 void restore_check_fields(const struct restore_view *view)
 {
     check_policy(view);
-    check_selectors(view);
+    if (restore_asks(view, "spec.labelSelector") || restore_asks(view, "spec.orLabelSelectors"))
+        check_selectors(view->decision, STR("spec"), view->spec);
     check_mapping(view);
     if (restore_asks(view, "spec.itemOperationTimeout"))
-        restore_check_duration(view, STR("spec.itemOperationTimeout"), json_get(view->spec, "itemOperationTimeout"));
-}
-
-/* Velero works only in its own namespace. */
-static void check_namespace(const struct restore_view *view)
-{
-    const struct inventory *inventory = view->inventory;
-    const struct velero_deployment *elsewhere = NULL;
-    for (size_t i = 0; i < inventory->count[FACT_VELERO]; i++) {
-        if (str_eq(inventory->velero_deployments[i]->meta.ns, view->ns))
-            return;
-        elsewhere = inventory->velero_deployments[i];
-    }
-    if (elsewhere)
-        decision_warn(
-            view->decision, "no Velero runs in namespace %.*s: the Restore is never carried out; Velero is in %.*s",
-            STR_ARG(arena_quote(view->arena, view->ns)), STR_ARG(arena_quote(view->arena, elsewhere->meta.ns)));
+        check_duration(view->decision, STR("spec.itemOperationTimeout"), json_get(view->spec, "itemOperationTimeout"));
 }
 
 /* What is not wrong with the Restore itself, but with when and where it is made. */
 void restore_check_circumstances(const struct restore_view *view)
 {
     const struct management *management = inventory_management(view->inventory);
-    check_namespace(view);
+    warn_no_velero(view->decision, view->inventory, view->ns, "Restore");
     if (!view->management || !management || !view->backup)
         return;
     if (restore_is_regional(view))
