@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -286,6 +287,15 @@ static bool start_and_serve(struct service *service, const struct serve_options 
     return fine;
 }
 
+/* By default the memory of large bodies is given back after each review, and comes back page
+ * by page, cleared by the kernel. A thread keeps what some dozens of them need. */
+static void keep_memory(void)
+{
+    enum { ONE = 1024 * 1024, KEPT = 8 * ONE };
+    mallopt(M_MMAP_THRESHOLD, ONE);
+    mallopt(M_TRIM_THRESHOLD, KEPT);
+}
+
 static int run(const struct verb *verb, int argc, char **argv)
 {
     struct serve_options values = {.listen = ":9443",
@@ -319,6 +329,7 @@ static int run(const struct verb *verb, int argc, char **argv)
         stop_signals(&signals);
         pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread: only sigwait takes them */
         log_set_level(level);
+        keep_memory();
         if (!start_and_serve(&service, &values, &error))
             code = verb_fail(verb, "%s", error.message);
         serve_events_close(&service);
