@@ -68,7 +68,7 @@ static void set_text(CURL *connection, CURLoption option, struct str text)
 
 static void set_blob(CURL *connection, CURLoption option, struct str pem)
 {
-    struct curl_blob blob = {.data = (void *)(uintptr_t)pem.ptr, .len = pem.len, .flags = CURL_BLOB_COPY};
+    struct curl_blob blob = {.data = kube_readable(pem.ptr), .len = pem.len, .flags = CURL_BLOB_COPY};
     if (pem.len)
         curl_easy_setopt(connection, option, &blob);
 }

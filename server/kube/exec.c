@@ -21,9 +21,9 @@ static char **argument_vector(struct arena *arena, const struct kube_exec *exec)
     char **argv = arena_array(arena, exec->args.len + 2, sizeof *argv);
     if (!argv)
         return NULL;
-    argv[0] = (char *)(uintptr_t)exec->command.ptr;
+    argv[0] = kube_readable(exec->command.ptr);
     for (size_t i = 0; i < exec->args.len; i++)
-        argv[i + 1] = (char *)(uintptr_t)exec->args.items[i].ptr;
+        argv[i + 1] = kube_readable(exec->args.items[i].ptr);
     return argv;
 }
 
@@ -43,8 +43,8 @@ static char **environment(struct arena *arena, const struct kube_exec *exec)
     size_t count = 0;
     /* The first of two equal names wins in getenv, so the plugin's own come first. */
     for (size_t i = 0; i < exec->env.len; i++)
-        env[count++] = (char *)(uintptr_t)exec->env.items[i].ptr;
-    env[count++] = (char *)(uintptr_t)info.ptr;
+        env[count++] = kube_readable(exec->env.items[i].ptr);
+    env[count++] = kube_readable(info.ptr);
     for (size_t i = 0; i < ours; i++)
         env[count++] = environ[i];
     return env;

@@ -6,6 +6,16 @@
 
 #include "backstop/kube.h"
 
+/* For interfaces that take a pointer to what they only read: libcurl's blobs, argv. */
+static inline char *kube_readable(const char *text)
+{
+    union {
+        const char *read_only;
+        char *writable;
+    } pointer = {text};
+    return pointer.writable;
+}
+
 /* How to get credentials from a program (client.authentication.k8s.io). */
 struct kube_exec {
     struct str command, api_version;
@@ -53,7 +63,7 @@ struct kube_call {
     unsigned timeout_seconds; /* of the whole exchange; 0 = none */
     bool (*stream)(void *context, struct str bytes);
     void (*opened)(void *context); /* a stream's headers have come; may be NULL */
-    const atomic_bool *cancelled; /* may be NULL */
+    const atomic_bool *cancelled;  /* may be NULL */
     void *context;
 };
 /* False with code 0 when no answer came. The HTTP status goes to *status; the
