@@ -1,5 +1,6 @@
 /* Single-object requests, and what the API server says when it refuses. */
 #include <stdio.h>
+#include <string.h>
 
 #include "kube.h"
 
@@ -35,12 +36,20 @@ struct single { /* one request about one object */
     struct json_object *object;
 };
 
+/* Secrets pass through: their bytes are not left behind in freed memory. */
+static void dispose_wiped(struct buf *buf)
+{
+    if (buf->data)
+        explicit_bzero(buf->data, buf->cap);
+    buf_dispose(buf);
+}
+
 static bool single_request(struct kube_client *client, struct arena *arena, const struct single *single,
                            struct json_object **out, struct error *error)
 {
     BUF_SCOPED path;
-    BUF_SCOPED body;
-    BUF_SCOPED answer;
+    CLEANUP(dispose_wiped) struct buf body;
+    CLEANUP(dispose_wiped) struct buf answer;
     buf_init(&path, PATH_BYTES_MAX);
     buf_init(&body, ANSWER_BYTES_MAX);
     buf_init(&answer, ANSWER_BYTES_MAX);
