@@ -15,7 +15,7 @@ FUZZERS := $(notdir $(basename $(wildcard tests/fuzz/fuzz_*.c)))
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
             -Wformat=2 -Wundef -Wwrite-strings -Wpointer-arith -Wcast-qual -Werror
 CPPFLAGS_ALL = -Iinclude -D_GNU_SOURCE -DBACKSTOP_VERSION='"$(VERSION)"' $(CPPFLAGS)
-HARDEN_release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+HARDEN_release := -O3 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 CFLAGS_release := $(HARDEN_release) -g
 CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 CFLAGS_tsan := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
