@@ -34,7 +34,9 @@ struct certificates *certificates_from_files(const struct certificates_options *
                                              struct error *error) MUST_CHECK;
 /* Managed: returns at once; the work is done on a thread of its own and goes on for ever. */
 struct certificates *certificates_managed(const struct certificates_options *options, struct error *error) MUST_CHECK;
-void certificates_close(struct certificates *certificates); /* joins; NULL is fine */
+/* Joins the threads: `use` is not called any more. certificates_ready may be, until the close. */
+void certificates_stop(struct certificates *certificates);  /* NULL is fine */
+void certificates_close(struct certificates *certificates); /* stops, too; NULL is fine */
 /* Looks at the files, or at the Secret, now. */
 void certificates_reload(struct certificates *certificates);
 /* Whether a valid certificate is in force that clients were told to trust. `reason` gets

@@ -73,12 +73,21 @@ void certificates_reload(struct certificates *certificates)
         files_reload(certificates);
 }
 
-void certificates_close(struct certificates *certificates)
+void certificates_stop(struct certificates *certificates)
 {
     if (!certificates)
         return;
     file_watch_stop(certificates->watch);
     managed_stop(certificates->managed);
+    certificates->watch = NULL;
+    certificates->managed = NULL;
+}
+
+void certificates_close(struct certificates *certificates)
+{
+    if (!certificates)
+        return;
+    certificates_stop(certificates);
     pthread_mutex_destroy(&certificates->lock);
     free(certificates);
 }

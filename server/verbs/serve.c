@@ -256,7 +256,7 @@ static void serve_until_told(struct service *service, const struct serve_options
     atomic_store(&service->stopping, true);
     http_drain(reviews);
     bool at_once = lame_duck > 0 && wait_for_stop(service, signals, lame_duck);
-    serve_certificates_close(service);
+    certificates_stop(service->certificates);
     http_stop(reviews, at_once ? 0 : (unsigned)values->request_timeout * 1000);
     log_write(LOG_INFO, "stopped", NULL);
 }
@@ -280,7 +280,7 @@ static bool start_and_serve(struct service *service, const struct serve_options 
                  LOG_INTEGER("health_port", health_port));
         serve_until_told(service, values, &signals, reviews);
     } else {
-        serve_certificates_close(service);
+        certificates_stop(service->certificates);
         http_stop(reviews, 0);
     }
     http_stop(health, 0);
@@ -333,6 +333,7 @@ static int run(const struct verb *verb, int argc, char **argv)
         if (!start_and_serve(&service, &values, &error))
             code = verb_fail(verb, "%s", error.message);
         serve_events_close(&service);
+        serve_certificates_close(&service);
         facts_close(service.facts);
         settings_source_close(&service.settings);
     }
