@@ -4,8 +4,8 @@ import os
 import time
 
 from control_plane import wait_until
-from fixtures import (NEXT, RUNNING, SOURCE, TAKEN, Webhook, accepted, management, refused, set_velero_ready,
-                      settings_file, start_upgrade, stored_release, taken_backups, upgrade_command)
+from fixtures import (NEXT, RUNNING, SOURCE, TAKEN, Webhook, accepted, management, refused, set_release_ready,
+                      set_velero_ready, settings_file, start_upgrade, stored_release, taken_backups, upgrade_command)
 from standin import (StandIn, create_backup, now, set_backup_status, set_location_phase, set_management_release,
                      set_managementbackup_status)
 from webhook import managementbackup
@@ -44,12 +44,15 @@ def case_waits(setup):
 
 
 def case_under_way(setup):
-    """the release can be changed again while the upgrade is under way, with a warning that names both"""
-    accepted(setup.upgrade(RUNNING), "back to kcm-1-2-0")  # revert
-    setup.upgrade()
+    """the target can be changed while the upgrade is under way, with a warning that names both releases"""
+    setup.reset_upgrade()
+    setup.evidence(TAKEN, "Completed", now())
+    accepted(setup.upgrade())
+    set_release_ready(setup.cluster, "kcm-1-4-0")
     answer = setup.upgrade("kcm-1-4-0")
-    refused(answer, "kcm-1-4-0", "not ready")
-    assert stored_release(setup.cluster) == NEXT
+    set_release_ready(setup.cluster, "kcm-1-4-0", False)
+    accepted(answer, "Warning: the upgrade from kcm-1-2-0 to kcm-1-3-0 has not finished yet")
+    assert stored_release(setup.cluster) == "kcm-1-4-0" and taken_backups(setup.cluster) == [TAKEN]
 
 
 def case_revert(setup):
