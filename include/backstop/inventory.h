@@ -43,6 +43,7 @@ struct storage_location {
     struct json_object *config; /* or NULL */
     bool is_default;
     int64_t last_validated;
+    int64_t sync_period; /* seconds between looks into the object store; 0: never */
 };
 
 /* velero.io/v1 BackupStatus, as both Velero's Backup and kcm's lastBackup carry it. */

@@ -119,8 +119,11 @@ policy_fn policy_management_backup; /* ManagementBackup: CREATE, UPDATE, DELETE 
  * ManagementBackups and Velero Backups in the snapshot are to be no older than the
  * request (known = false where they cannot be read; the gate then stays closed). */
 policy_fn policy_management;
-policy_fn policy_restore_mutate; /* Restore CREATE: patch, then validate what the patch makes of it */
-policy_fn policy_restore;        /* Restore: validate only */
+policy_fn policy_restore_mutate;        /* Restore CREATE: patch, then validate what the patch makes of it */
+policy_fn policy_restore;               /* Restore: validate only */
+policy_fn policy_delete_backup_request; /* DeleteBackupRequest: CREATE */
+policy_fn policy_backup_deletion;       /* Velero Backup: DELETE */
+policy_fn policy_restore_deletion;      /* Restore: DELETE */
 
 /* ---- the upgrade gate, looked at ------------------------------------------ */
 
@@ -168,7 +171,8 @@ bool policy_upgrade_view(struct arena *arena, const struct inventory *inventory,
  * evidence. Wants nothing where the snapshot is enough. */
 typedef void wants_fn(const struct request *request, const struct inventory *inventory, const struct settings *settings,
                       struct facts_wanted *wanted);
-wants_fn policy_management_wants, policy_management_backup_wants, policy_restore_wants;
+wants_fn policy_management_wants, policy_management_backup_wants, policy_restore_wants,
+    policy_delete_backup_request_wants, policy_backup_deletion_wants;
 
 /* Whether Velero's Deployment must be named "velero": the release that runs is before
  * k0rdent 1.2.0, or nobody knows which one runs (velero issue 9023). */
@@ -181,6 +185,7 @@ bool policy_velero_name_matters(const struct inventory *inventory);
 #define LABEL_REGION "k0rdent.mirantis.com/region"
 #define ANNOTATION_SKIP_MUTATION "backstop.k0rdent.mirantis.com/skip-mutation"
 #define ANNOTATION_SKIP_BACKUP "backstop.k0rdent.mirantis.com/skip-pre-upgrade-backup"
+#define ANNOTATION_ALLOW_DELETE "backstop.k0rdent.mirantis.com/allow-delete"
 #define ANNOTATION_TAKEN_BEFORE "backstop.k0rdent.mirantis.com/taken-before-upgrade-to" /* on what the gate creates */
 
 #endif

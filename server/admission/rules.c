@@ -49,6 +49,39 @@ static const struct rule rules[] = {
         .failure_policy = "Fail",
         .documentation = "admits a new release only when a fresh, complete pre-upgrade backup exists",
     },
+    {
+        .group = "velero.io",
+        .resource = "deletebackuprequests",
+        .kind = "DeleteBackupRequest",
+        .operations = OPERATION_CREATE,
+        .path = "/validate-velero-io-v1-deletebackuprequest",
+        .policy = policy_delete_backup_request,
+        .wants = policy_delete_backup_request_wants,
+        .failure_policy = "Ignore",
+        .documentation =
+            "keeps the last management backup and the way back from the running release, and says what goes",
+    },
+    {
+        .group = "velero.io",
+        .resource = "backups",
+        .kind = "Backup",
+        .operations = OPERATION_DELETE,
+        .path = "/validate-velero-io-v1-backup-deletion",
+        .policy = policy_backup_deletion,
+        .wants = policy_backup_deletion_wants,
+        .failure_policy = "Ignore",
+        .documentation = "the same for the object alone, which may come back from the object store",
+    },
+    {
+        .group = "velero.io",
+        .resource = "restores",
+        .kind = "Restore",
+        .operations = OPERATION_DELETE,
+        .path = "/validate-velero-io-v1-restore-deletion",
+        .policy = policy_restore_deletion,
+        .failure_policy = "Ignore",
+        .documentation = "says what goes with a Restore, and what stays",
+    },
 };
 
 const struct rule *admission_rules(size_t *count)

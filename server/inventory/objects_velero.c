@@ -14,6 +14,18 @@ void extract_backup_status(struct store *store, struct backup_status *status, st
     status->warnings = object_count(object, "warnings");
 }
 
+/* backup_sync_controller.go: Velero's own default counts for none and for less than none. */
+static int64_t sync_period(struct json_object *spec)
+{
+    enum { DEFAULT_SYNC_PERIOD = 60, SECOND = 1000000000 };
+    struct error ignored;
+    int64_t period;
+    bool parsed = duration_parse(json_get_str(spec, "backupSyncPeriod"), &period, &ignored);
+    if (!parsed || period < 0)
+        return DEFAULT_SYNC_PERIOD;
+    return period > 0 && period < SECOND ? 1 : period / SECOND;
+}
+
 void extract_storage_location(struct store *store, void *fact, struct json_object *object)
 {
     struct storage_location *location = fact;
@@ -29,6 +41,7 @@ void extract_storage_location(struct store *store, void *fact, struct json_objec
     location->phase = store_text(store, json_get_str(status, "phase"));
     location->message = store_text(store, json_get_str(status, "message"));
     location->last_validated = object_time(status, "lastValidationTime");
+    location->sync_period = sync_period(spec);
 }
 
 void extract_backup(struct store *store, void *fact, struct json_object *object)

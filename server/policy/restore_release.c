@@ -1,83 +1,18 @@
 #include "modifier.h"
 #include "resource_name.h"
 #include "restore.h"
+#include "upgrade_backup.h"
 
-enum { LABEL_VALUE_MAX = 63, NAME_MAX_LENGTH = 253, STAMP_LENGTH = 14, MAPS_PARSED = 20 };
-
-static bool all_digits(struct str text)
-{
-    int64_t number;
-    return text.len > 0 && text.len < 18 && str_to_int64(text, &number);
-}
-
-/* The gate appends -YYYYMMDDhhmmss when it repeats a backup. */
-static struct str without_stamp(struct str name)
-{
-    if (name.len <= STAMP_LENGTH + 1 || name.ptr[name.len - STAMP_LENGTH - 1] != '-' ||
-        !all_digits(str_slice(name, name.len - STAMP_LENGTH, name.len)))
-        return name;
-    return str_slice(name, 0, name.len - STAMP_LENGTH - 1);
-}
-
-/* "kcm-1-1-0" and "kcm-1-1-0-rc1": three numbers after kcm, then anything. */
-static bool is_release_name(struct str text)
-{
-    struct str part;
-    if (!str_starts(text, STR("kcm-")))
-        return false;
-    text = str_slice(text, 4, text.len);
-    for (int i = 0; i < 3; i++)
-        if (!str_cut(&text, '-', &part) || !all_digits(part))
-            return false;
-    return true;
-}
-
-/* On a fresh cluster the name is all there is: <ManagementBackup>-<release>. */
-static struct str release_in_name(const struct restore_view *view, struct str backup)
-{
-    struct str name = without_stamp(backup);
-    for (size_t i = 0; i < view->inventory->count[FACT_RELEASES]; i++) {
-        struct str release = view->inventory->releases[i]->meta.name;
-        if (name.len > release.len + 1 && str_ends(name, release) && name.ptr[name.len - release.len - 1] == '-')
-            return release;
-    }
-    for (size_t at = name.len; at > 1; at--)
-        if (name.ptr[at - 1] == '-' && is_release_name(str_slice(name, at, name.len)))
-            return str_slice(name, at, name.len);
-    return (struct str){NULL, 0};
-}
-
-/* Labels are bounded to 63 bytes: a value that long may be a shortened name. */
-static struct str release_of_label(const struct restore_view *view, struct str label)
-{
-    return label.len < LABEL_VALUE_MAX || inventory_release(view->inventory, label) ? label : (struct str){NULL, 0};
-}
+enum { NAME_MAX_LENGTH = 253, MAPS_PARSED = 20 };
 
 struct str restore_release_left(const struct restore_view *view)
 {
-    const struct backup *backup = view->backup;
-    if (!backup || !backup->management || backup->region.len)
-        return (struct str){NULL, 0};
-    const struct management_backup *maker = inventory_management_backup(view->inventory, backup->meta.name);
-    if (maker && maker->release.len)
-        return release_of_label(view, maker->release);
-    struct str label = json_get_str(backup->meta.labels, LABEL_RELEASE_BACKUP);
-    if (label.len)
-        return release_of_label(view, label);
-    /* kcm labels what a schedule makes; a pre-upgrade backup has no such label. */
-    if (json_get_str(backup->meta.labels, LABEL_MANAGEMENT_BACKUP).len)
-        return (struct str){NULL, 0};
-    return release_in_name(view, backup->meta.name);
+    return upgrade_backup_release(view->inventory, view->backup);
 }
 
-/* kcm itself takes this backup after spec.release was edited, so it holds the new
- * release. One that the gate took before the edit holds the old. */
 static bool holds_old_release(const struct restore_view *view)
 {
-    const struct backup *backup = view->backup;
-    const struct management_backup *maker = inventory_management_backup(view->inventory, backup->meta.name);
-    return json_get(backup->meta.annotations, ANNOTATION_TAKEN_BEFORE) ||
-           (maker && json_get(maker->meta.annotations, ANNOTATION_TAKEN_BEFORE));
+    return upgrade_backup_holds_old(view->inventory, view->backup);
 }
 
 static bool leaves_out_managements(const struct restore_view *view)

@@ -86,3 +86,12 @@ void policy_restore_wants(const struct request *request, const struct inventory 
     if (request_changes(request, "spec.resourceModifier"))
         want_modifier(request, wanted);
 }
+
+/* ---- DeleteBackupRequest ------------------------------------------------- */
+
+void policy_delete_backup_request_wants(const struct request *request, const struct inventory *inventory,
+                                        const struct settings *settings, struct facts_wanted *wanted)
+{
+    if (!request_by_velero(request, settings))
+        want_backup(request, inventory, wanted);
+}

@@ -1,0 +1,18 @@
+/* Deleting backups and restores: what is lost, and what comes back. */
+#ifndef BACKSTOP_POLICY_DELETION_H
+#define BACKSTOP_POLICY_DELETION_H
+
+#include "backstop/policy.h"
+
+/* A deletion that Kubernetes or Velero itself carries out (garbage collection of
+ * expired backups, of a namespace, of owned objects): nobody reads an answer there,
+ * and a denial would only block them. */
+bool deletion_is_automatic(const struct request *request, const struct settings *settings);
+/* Denies (403) when the cluster needs this backup to come back: the last Completed one,
+ * or the way back from the running release. ANNOTATION_ALLOW_DELETE with a reason on
+ * `holder` allows it with a warning. True when it may go. */
+bool deletion_check_needed(const struct request *request, const struct inventory *inventory,
+                           const struct settings *settings, const struct object *holder, const struct backup *backup,
+                           struct decision *decision);
+
+#endif

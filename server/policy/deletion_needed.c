@@ -1,0 +1,145 @@
+#include "deletion.h"
+#include "kcm_names.h"
+#include "upgrade_backup.h"
+
+bool deletion_is_automatic(const struct request *request, const struct settings *settings)
+{
+    static const char *const controllers[] = {
+        "system:serviceaccount:kube-system:namespace-controller",
+        "system:serviceaccount:kube-system:generic-garbage-collector",
+    };
+    if (request_by_velero(request, settings))
+        return true;
+    for (size_t i = 0; i < LENGTH_OF(controllers); i++)
+        if (str_is(request->user, controllers[i]))
+            return true;
+    return false;
+}
+
+/* Can be restored, and for as long as anybody looks. */
+static bool is_good(const struct backup *backup, int64_t now)
+{
+    return backup->management && !backup->meta.deleting && str_is(backup->status.phase, "Completed") &&
+           (backup->status.expires == 0 || backup->status.expires > now);
+}
+
+struct question {
+    const struct request *request;
+    const struct inventory *inventory;
+    const struct backup *backup;
+};
+
+/* Another good backup of the same cluster: this one, or the same region. */
+static bool is_last(const struct question *question)
+{
+    const struct inventory *inventory = question->inventory;
+    const struct backup *self = question->backup;
+    for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++) {
+        const struct backup *other = inventory->backups[i];
+        bool same = str_eq(other->meta.ns, self->meta.ns) && str_eq(other->meta.name, self->meta.name);
+        if (!same && str_eq(other->meta.ns, self->meta.ns) && str_eq(other->region, self->region) &&
+            is_good(other, question->request->now))
+            return false;
+    }
+    return true;
+}
+
+/* Whether a newer good backup leads back to the same release, or (others) to any but
+ * the running one. */
+static bool is_newest_way_back(const struct question *question, struct str running, bool others)
+{
+    const struct inventory *inventory = question->inventory;
+    const struct backup *self = question->backup;
+    for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++) {
+        const struct backup *other = inventory->backups[i];
+        struct str release = upgrade_backup_release(inventory, other);
+        bool rivals = release.len && str_eq(other->meta.ns, self->meta.ns) && str_eq(release, running) != others;
+        if (rivals && is_good(other, question->request->now) && other->status.started > self->status.started)
+            return false;
+    }
+    return true;
+}
+
+/* Why the cluster needs this backup; absent when it does not. The backup of the running
+ * release is what an upgrade under way falls back on; after the upgrade, the newest one
+ * of another release is the way back to that. */
+static struct str needed_for(const struct question *question)
+{
+    struct arena *arena = question->request->arena;
+    const struct backup *backup = question->backup;
+    const struct management *management = inventory_management(question->inventory);
+    struct str release = upgrade_backup_release(question->inventory, backup);
+    struct str running = management ? kcm_release_label(arena, management->status_release) : (struct str){NULL, 0};
+    if (!is_good(backup, question->request->now))
+        return (struct str){NULL, 0};
+    if (is_last(question))
+        return backup->region.len
+                   ? arena_printf(arena,
+                                  "is the last Completed backup of region %.*s: without it that cluster cannot be "
+                                  "restored, so take a new one first",
+                                  STR_ARG(arena_quote(arena, backup->region)))
+                   : STR("is the last Completed management backup: without it this cluster cannot be restored, so take "
+                         "a "
+                         "new one first");
+    if (release.len == 0 || running.len == 0)
+        return (struct str){NULL, 0};
+    bool others = !str_eq(kcm_release_label(arena, release), running);
+    if (!is_newest_way_back(question, running, others))
+        return (struct str){NULL, 0};
+    struct str quoted = arena_quote(arena, management->status_release);
+    if (!others)
+        return arena_printf(arena,
+                            "protects the running release %.*s: it is the backup to return to if an upgrade goes wrong",
+                            STR_ARG(quoted));
+    return arena_printf(arena, "is the way back from the running release %.*s to %.*s", STR_ARG(quoted),
+                        STR_ARG(arena_quote(arena, release)));
+}
+
+bool deletion_check_needed(const struct request *request, const struct inventory *inventory,
+                           const struct settings *settings, const struct object *holder, const struct backup *backup,
+                           struct decision *decision)
+{
+    enum { REASON_SHOWN = 80 };
+    const struct question question = {request, inventory, backup};
+    /* Restored from and named after its own namespace only: elsewhere k0rdent keeps none. */
+    struct str why = str_eq(backup->meta.ns, settings->system_namespace) ? needed_for(&question) : STR("");
+    if (why.len == 0)
+        return true;
+    struct arena *arena = request->arena;
+    struct str reason = object_annotation(request, holder, ANNOTATION_ALLOW_DELETE), given = str_trim(reason);
+    struct str name = arena_quote(arena, backup->meta.name);
+    if (given.len) {
+        decision_warn(decision, "backup %.*s %.*s", STR_ARG(name), STR_ARG(why));
+        decision_warn(decision, "deleted all the same, because of the annotation %s: %.*s", ANNOTATION_ALLOW_DELETE,
+                      STR_ARG(arena_quote(arena, str_slice(given, 0, REASON_SHOWN))));
+        decision_audit(decision, "allow-delete", "%.*s", STR_ARG(given));
+        return true;
+    }
+    bool is_request = holder == request->object;
+    decision_forbid(decision,
+                    "backup %.*s %.*s; to delete it all the same give the %s the annotation %s: \"<reason>\"%s",
+                    STR_ARG(name), STR_ARG(why), is_request ? "DeleteBackupRequest" : "Backup", ANNOTATION_ALLOW_DELETE,
+                    reason.ptr ? " (it needs a reason as its value)" : "");
+    return false;
+}
+
+/* `kubectl delete backups --all` deletes one after the other, faster than a cache
+ * learns of it: the few that would still stand between this one and the last. */
+void policy_backup_deletion_wants(const struct request *request, const struct inventory *inventory,
+                                  const struct settings *settings, struct facts_wanted *wanted)
+{
+    enum { OTHERS = 4 };
+    size_t others = 0;
+    struct str ns = settings->system_namespace;
+    const struct backup *self = inventory_backup(inventory, ns, request->name);
+    if (!self || !str_eq(request->ns, ns) || !is_good(self, request->now) || deletion_is_automatic(request, settings))
+        return;
+    for (size_t i = inventory->count[FACT_BACKUPS]; i > 0 && others < OTHERS; i--) {
+        const struct backup *other = inventory->backups[i - 1];
+        if (other == self || !str_eq(other->meta.ns, ns) || !str_eq(other->region, self->region) ||
+            !is_good(other, request->now))
+            continue;
+        facts_want(request->arena, wanted, FACT_BACKUPS, ns, other->meta.name);
+        others++;
+    }
+}
