@@ -148,6 +148,12 @@ bool rotate(struct arena *arena, const struct rotation *rotation, struct content
     }
     if (!usable || ca_due(rotation, content, &ca)) {
         *changes |= ROTATED_CA;
+        /* The last leaf of the old CA: it has its whole life to wait for the announcement. */
+        if (usable && ca.not_after - rotation->now > rotation->leaf_seconds / 2) {
+            *changes |= ROTATED_SERVING;
+            if (!issue_serving(arena, rotation, content, error))
+                return false;
+        }
         if (!issue_ca(arena, rotation, content, error))
             return false;
     }
