@@ -28,7 +28,7 @@ typedef void http_handler(void *context, const struct http_request *request, str
 
 struct http_limits {          /* 0 = the default in brackets */
     size_t body_bytes;        /* [7 MiB] larger ones are read no further than needed and answered 413 */
-    size_t header_bytes;      /* [32 KiB] memory of one connection's request head */
+    size_t header_bytes;      /* [8 KiB] memory of one connection's request head */
     unsigned connections;     /* [1024] */
     unsigned concurrent;      /* [256] requests with a body in memory; above it 429 at once */
     unsigned waiting;         /* [64] requests that wait for a worker; above it 429 at once */

@@ -15,7 +15,7 @@ static void set_limits(struct http_server *server, const struct http_limits *wan
 {
     struct http_limits limits = *wanted;
     limits.body_bytes = limits.body_bytes ? limits.body_bytes : (size_t)7 * MIB;
-    limits.header_bytes = limits.header_bytes ? limits.header_bytes : 32 * 1024;
+    limits.header_bytes = limits.header_bytes ? limits.header_bytes : 8 * 1024;
     limits.connections = limits.connections ? limits.connections : 1024;
     limits.concurrent = limits.concurrent ? limits.concurrent : 256;
     limits.waiting = limits.waiting ? limits.waiting : 64;
