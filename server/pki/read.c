@@ -87,5 +87,5 @@ bool pki_read(struct str certificate, struct pki_facts *facts, struct error *err
 int64_t pki_renewal_time(const struct pki_facts *facts, double jitter)
 {
     int64_t life = facts->not_after - facts->not_before;
-    return facts->not_before + life * 2 / 3 + (int64_t)((double)(life / 20) * jitter);
+    return facts->not_before + life * 2 / 3 + (int64_t)((double)life / 20 * jitter);
 }
