@@ -14,9 +14,18 @@ struct log_field {
     struct str text;
     int64_t integer;
 };
-#define LOG_TEXT(key, value) {(key), LOG_FIELD_TEXT, (value), 0}
-#define LOG_INTEGER(key, value) {(key), LOG_FIELD_INTEGER, {NULL, 0}, (value)}
-#define LOG_BOOLEAN(key, value) {(key), LOG_FIELD_BOOLEAN, {NULL, 0}, (value)}
+#define LOG_TEXT(key, value)                                                                                           \
+    {                                                                                                                  \
+        (key), LOG_FIELD_TEXT, (value), 0                                                                              \
+    }
+#define LOG_INTEGER(key, value)                                                                                        \
+    {                                                                                                                  \
+        (key), LOG_FIELD_INTEGER, {NULL, 0}, (value)                                                                   \
+    }
+#define LOG_BOOLEAN(key, value)                                                                                        \
+    {                                                                                                                  \
+        (key), LOG_FIELD_BOOLEAN, {NULL, 0}, (value)                                                                   \
+    }
 
 void log_set_level(enum log_level level);
 bool log_level_parse(struct str text, enum log_level *level) MUST_CHECK;
@@ -49,7 +58,7 @@ enum metric_id {
 void metric_add_labelled(enum metric_id metric, double amount, const char *const *labels);
 void metric_set_labelled(enum metric_id metric, double value, const char *const *labels);
 void metric_observe_labelled(enum metric_id metric, double seconds, const char *const *labels);
-void metrics_write(struct buf *out);       /* Prometheus text format 0.0.4 */
-void metrics_write_docs(struct buf *out);  /* a Markdown table */
+void metrics_write(struct buf *out);      /* Prometheus text format 0.0.4 */
+void metrics_write_docs(struct buf *out); /* a Markdown table */
 
 #endif
