@@ -8,6 +8,9 @@
 #define FLUX STR_INIT("source.toolkit.fluxcd.io")
 #define ADMISSION STR_INIT("admissionregistration.k8s.io")
 #define RBAC STR_INIT("rbac.authorization.k8s.io")
+#define SNAPSHOT STR_INIT("snapshot.storage.k8s.io")
+#define CERTS STR_INIT("cert-manager.io")
+#define OPERATOR STR_INIT("operator.cluster.x-k8s.io")
 #define ONE(plural, singular, group)                                                                                   \
     {                                                                                                                  \
         STR_INIT(plural), STR_INIT(singular), group,                                                                   \
@@ -52,6 +55,12 @@ static const struct resource_kind kinds[] = {
     ONE("clustertemplatechains", "clustertemplatechain", K0RDENT),
     ONE("servicetemplatechains", "servicetemplatechain", K0RDENT),
     ONE("providerinterfaces", "providerinterface", K0RDENT),
+    ONE("clusteripams", "clusteripam", K0RDENT),
+    ONE("clusteripamclaims", "clusteripamclaim", K0RDENT),
+    ONE("servicesets", "serviceset", K0RDENT),
+    ONE("statemanagementproviders", "statemanagementprovider", K0RDENT),
+    ONE("clusterauthentications", "clusterauthentication", K0RDENT),
+    ONE("datasources", "datasource", K0RDENT),
     ONE("natgateways", "natgateway", STR_INIT("network.azure.com")),
     ONE("virtualnetworks", "virtualnetwork", STR_INIT("network.azure.com")),
     ONE("virtualnetworkssubnets", "virtualnetworkssubnet", STR_INIT("network.azure.com")),
@@ -64,6 +73,19 @@ static const struct resource_kind kinds[] = {
     SHORT("machinedeployments", "machinedeployment", CAPI, "md"),
     SHORT("machinepools", "machinepool", CAPI, "mp"),
     SHORT("clusterclasses", "clusterclass", CAPI, "cc"),
+    SHORT2("machinehealthchecks", "machinehealthcheck", CAPI, "mhc", "mhcs"),
+    SHORT("machinedrainrules", "machinedrainrule", CAPI, "mdr"),
+    SHORT("clusterresourcesets", "clusterresourceset", STR_INIT("addons.cluster.x-k8s.io"), "crs"),
+    ONE("clusterresourcesetbindings", "clusterresourcesetbinding", STR_INIT("addons.cluster.x-k8s.io")),
+    ONE("kubeadmconfigs", "kubeadmconfig", STR_INIT("bootstrap.cluster.x-k8s.io")),
+    ONE("kubeadmconfigtemplates", "kubeadmconfigtemplate", STR_INIT("bootstrap.cluster.x-k8s.io")),
+    SHORT("kubeadmcontrolplanes", "kubeadmcontrolplane", STR_INIT("controlplane.cluster.x-k8s.io"), "kcp"),
+    ONE("ipaddresses", "ipaddress", STR_INIT("ipam.cluster.x-k8s.io")),
+    ONE("ipaddressclaims", "ipaddressclaim", STR_INIT("ipam.cluster.x-k8s.io")),
+    ONE("coreproviders", "coreprovider", OPERATOR),
+    ONE("bootstrapproviders", "bootstrapprovider", OPERATOR),
+    ONE("controlplaneproviders", "controlplaneprovider", OPERATOR),
+    ONE("infrastructureproviders", "infrastructureprovider", OPERATOR),
     SHORT("pods", "pod", CORE, "po"),
     SHORT("services", "service", CORE, "svc"),
     SHORT("configmaps", "configmap", CORE, "cm"),
@@ -75,16 +97,40 @@ static const struct resource_kind kinds[] = {
     SHORT("persistentvolumes", "persistentvolume", CORE, "pv"),
     SHORT("persistentvolumeclaims", "persistentvolumeclaim", CORE, "pvc"),
     SHORT("endpoints", "endpoints", CORE, "ep"),
+    SHORT("limitranges", "limitrange", CORE, "limits"),
+    SHORT("resourcequotas", "resourcequota", CORE, "quota"),
+    SHORT("replicationcontrollers", "replicationcontroller", CORE, "rc"),
+    ONE("podtemplates", "podtemplate", CORE),
     ONE("events", "event", STR_INIT("events.k8s.io")),
     SHORT("deployments", "deployment", APPS, "deploy"),
     SHORT("statefulsets", "statefulset", APPS, "sts"),
     SHORT("daemonsets", "daemonset", APPS, "ds"),
     SHORT("replicasets", "replicaset", APPS, "rs"),
+    ONE("controllerrevisions", "controllerrevision", APPS),
     ONE("jobs", "job", STR_INIT("batch")),
     SHORT("cronjobs", "cronjob", STR_INIT("batch"), "cj"),
     SHORT("ingresses", "ingress", STR_INIT("networking.k8s.io"), "ing"),
     SHORT("networkpolicies", "networkpolicy", STR_INIT("networking.k8s.io"), "netpol"),
     SHORT("storageclasses", "storageclass", STR_INIT("storage.k8s.io"), "sc"),
+    SHORT("horizontalpodautoscalers", "horizontalpodautoscaler", STR_INIT("autoscaling"), "hpa"),
+    SHORT("poddisruptionbudgets", "poddisruptionbudget", STR_INIT("policy"), "pdb"),
+    ONE("ingressclasses", "ingressclass", STR_INIT("networking.k8s.io")),
+    ONE("endpointslices", "endpointslice", STR_INIT("discovery.k8s.io")),
+    ONE("leases", "lease", STR_INIT("coordination.k8s.io")),
+    SHORT("priorityclasses", "priorityclass", STR_INIT("scheduling.k8s.io"), "pc"),
+    ONE("runtimeclasses", "runtimeclass", STR_INIT("node.k8s.io")),
+    SHORT("certificatesigningrequests", "certificatesigningrequest", STR_INIT("certificates.k8s.io"), "csr"),
+    ONE("apiservices", "apiservice", STR_INIT("apiregistration.k8s.io")),
+    ONE("validatingadmissionpolicies", "validatingadmissionpolicy", ADMISSION),
+    ONE("validatingadmissionpolicybindings", "validatingadmissionpolicybinding", ADMISSION),
+    ONE("mutatingadmissionpolicies", "mutatingadmissionpolicy", ADMISSION),
+    ONE("mutatingadmissionpolicybindings", "mutatingadmissionpolicybinding", ADMISSION),
+    ONE("csidrivers", "csidriver", STR_INIT("storage.k8s.io")),
+    ONE("csistoragecapacities", "csistoragecapacity", STR_INIT("storage.k8s.io")),
+    ONE("volumeattributesclasses", "volumeattributesclass", STR_INIT("storage.k8s.io")),
+    SHORT("volumesnapshots", "volumesnapshot", SNAPSHOT, "vs"),
+    SHORT2("volumesnapshotcontents", "volumesnapshotcontent", SNAPSHOT, "vsc", "vscs"),
+    SHORT2("volumesnapshotclasses", "volumesnapshotclass", SNAPSHOT, "vsclass", "vsclasses"),
     ONE("csinodes", "csinode", STR_INIT("storage.k8s.io")),
     ONE("volumeattachments", "volumeattachment", STR_INIT("storage.k8s.io")),
     SHORT2("customresourcedefinitions", "customresourcedefinition", STR_INIT("apiextensions.k8s.io"), "crd", "crds"),
@@ -95,7 +141,16 @@ static const struct resource_kind kinds[] = {
     SHORT("helmreleases", "helmrelease", STR_INIT("helm.toolkit.fluxcd.io"), "hr"),
     SHORT("helmcharts", "helmchart", FLUX, "hc"),
     SHORT("helmrepositories", "helmrepository", FLUX, "helmrepo"),
-    SHORT2("certificates", "certificate", STR_INIT("cert-manager.io"), "cert", "certs"),
+    SHORT2("certificates", "certificate", CERTS, "cert", "certs"),
+    SHORT2("certificaterequests", "certificaterequest", CERTS, "cr", "crs"),
+    ONE("issuers", "issuer", CERTS),
+    ONE("clusterissuers", "clusterissuer", CERTS),
+    ONE("orders", "order", STR_INIT("acme.cert-manager.io")),
+    ONE("challenges", "challenge", STR_INIT("acme.cert-manager.io")),
+    SHORT("gitrepositories", "gitrepository", FLUX, "gitrepo"),
+    SHORT("ocirepositories", "ocirepository", FLUX, "ocirepo"),
+    ONE("buckets", "bucket", FLUX),
+    SHORT("kustomizations", "kustomization", STR_INIT("kustomize.toolkit.fluxcd.io"), "ks"),
     ONE("backups", "backup", VELERO),
     ONE("restores", "restore", VELERO),
     ONE("schedules", "schedule", VELERO),
@@ -103,7 +158,20 @@ static const struct resource_kind kinds[] = {
     SHORT("volumesnapshotlocations", "volumesnapshotlocation", VELERO, "vsl"),
     ONE("backuprepositories", "backuprepository", VELERO),
     ONE("resticrepositories", "resticrepository", VELERO),
+    ONE("deletebackuprequests", "deletebackuprequest", VELERO),
+    ONE("downloadrequests", "downloadrequest", VELERO),
+    ONE("podvolumebackups", "podvolumebackup", VELERO),
+    ONE("podvolumerestores", "podvolumerestore", VELERO),
+    ONE("serverstatusrequests", "serverstatusrequest", VELERO),
+    ONE("datauploads", "dataupload", VELERO),
+    ONE("datadownloads", "datadownload", VELERO),
 };
+
+const struct resource_kind *resource_kinds(size_t *count)
+{
+    *count = LENGTH_OF(kinds);
+    return kinds;
+}
 
 void resource_name_split(struct str name, struct str *resource, struct str *group)
 {

@@ -10,6 +10,8 @@ struct resource_kind {
     struct str shorts[2];
 };
 
+/* All kinds of the table. */
+const struct resource_kind *resource_kinds(size_t *count);
 /* The documented kind that a name stands for in any of its forms, with its group, a
  * prefix of its group or none; NULL for all others. */
 const struct resource_kind *resource_name_known(struct str name);

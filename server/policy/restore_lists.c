@@ -1,5 +1,6 @@
 #include "resource_name.h"
 #include "restore.h"
+#include "restore_resources.h"
 #include "velero_fields.h"
 
 /* What Velero never restores (restore_controller.go nonRestorableResources); it adds
@@ -93,6 +94,8 @@ void restore_check_lists(const struct restore_view *view)
         warn_list_overlap(view->decision, &resources);
         check_patterns(view->decision, resources.included_field, &resources.included, PATTERN_RESOURCES);
         check_patterns(view->decision, resources.excluded_field, &resources.excluded, PATTERN_RESOURCES);
+        warn_unresolvable(view->decision, "included", &resources.included);
+        warn_unresolvable(view->decision, "excluded", &resources.excluded);
     }
     if (asks_pair(view, &namespaces) || restore_asks(view, "spec.includeClusterResources")) {
         if (!read_list(view, namespaces.included_field, &namespaces.included) ||

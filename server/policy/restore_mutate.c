@@ -15,18 +15,6 @@ struct exclusions {
     struct strlist added, included_by_user;
 };
 
-/* Velero resolves other forms by discovery. What it cannot find it compares as a text
- * with plural.group, without an error. Kubernetes' own groups are always there. */
-static void warn_unresolvable(const struct restore_view *view, struct str item, struct str plural)
-{
-    struct str resource, group;
-    resource_name_split(plural, &resource, &group);
-    if (str_eq(item, plural) || !str_contains(group, STR(".")) || str_ends(group, STR(".k8s.io")))
-        return;
-    decision_warn(view->decision, "excluded %.*s works only where its CRD is installed; on a clean cluster write %.*s",
-                  STR_ARG(arena_quote(view->arena, item)), STR_ARG(plural));
-}
-
 /* Excluded already: by any form of its name, or by a pattern, which Velero matches
  * without separators against plural.group. */
 static bool is_excluded(const struct restore_view *view, struct str plural)
@@ -36,10 +24,8 @@ static bool is_excluded(const struct restore_view *view, struct str plural)
         return true;
     for (size_t i = 0; i < view->excluded.len; i++) {
         struct str item = view->excluded.items[i];
-        if (resource_name_same(item, plural)) {
-            warn_unresolvable(view, item, plural);
+        if (resource_name_same(item, plural))
             return true;
-        }
         if (glob_has_wildcard(item) && !str_is(item, "*") && patterns++ < PATTERNS_MAX &&
             glob_match(view->arena, item, plural, '\0'))
             return true;

@@ -1,3 +1,4 @@
+#include "kots.h"
 #include "restore.h"
 #include "velero_fields.h"
 
@@ -72,6 +73,7 @@ void restore_check_circumstances(const struct restore_view *view)
 {
     const struct management *management = inventory_management(view->inventory);
     warn_no_velero(view->decision, view->inventory, view->ns, "Restore");
+    kots_warn_restore(view->inventory, view->backup, view->decision);
     if (!view->management || !management || !view->backup)
         return;
     if (restore_is_regional(view))

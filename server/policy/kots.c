@@ -1,0 +1,122 @@
+#include "kots.h"
+
+enum { SHOWN = 60 };
+
+static bool is_true(struct json_object *annotations, const char *key)
+{
+    return str_is(json_get_str(annotations, key), "true");
+}
+
+enum kots_snapshot kots_snapshot(struct json_object *annotations)
+{
+    if (is_true(annotations, "kots.io/instance") || json_get(annotations, "replicated.com/disaster-recovery-version"))
+        return KOTS_FULL;
+    return json_get(annotations, "kots.io/app-id") ? KOTS_PARTIAL : KOTS_NONE;
+}
+
+/* The application of a partial snapshot, by what its selector or annotation says. */
+static struct str application(struct arena *arena, struct json_object *annotations, struct str slug)
+{
+    struct str app = slug.len ? slug : json_get_str(annotations, "kots.io/app-id");
+    return arena_quote(arena, str_slice(app, 0, SHOWN));
+}
+
+void kots_warn_location(struct decision *decision, const struct storage_location *location)
+{
+    static const char *const where[] = {
+        [STORAGE_IN_CLUSTER_S3] = "in an object store of this cluster",
+        [STORAGE_PVC] = "on a persistent volume of this cluster",
+        [STORAGE_HOST_PATH] = "on the disk of a node",
+        [STORAGE_NFS] = NULL,
+    };
+    enum storage_class class = location ? storage_location_class(location) : STORAGE_EXTERNAL;
+    if (class >= LENGTH_OF(where) || !where[class])
+        return;
+    decision_warn(decision, "location %.*s keeps snapshots %s: enough for rollbacks, not for disaster recovery",
+                  STR_ARG(arena_quote(decision->arena, str_slice(location->meta.name, 0, SHOWN))), where[class]);
+}
+
+static struct str selected_slug(const struct request *request)
+{
+    struct json_object *selector = object_tree(request, request->object, "spec.labelSelector");
+    return json_get_str(json_get(selector, "matchLabels"), "kots.io/app-slug");
+}
+
+void kots_warn_backup(const struct request *request, const struct inventory *inventory, const struct settings *settings,
+                      struct decision *decision)
+{
+    struct json_object *annotations = object_tree(request, request->object, "metadata.annotations");
+    struct str ns = request->ns.len ? request->ns : settings->system_namespace, slug = selected_slug(request);
+    struct str named = object_text(request, request->object, "spec.storageLocation");
+    enum kots_snapshot kind = kots_snapshot(annotations);
+    if (kind == KOTS_NONE && slug.len)
+        kind = KOTS_PARTIAL;
+    if (kind == KOTS_NONE)
+        return;
+    if (kind == KOTS_PARTIAL)
+        decision_warn(decision,
+                      "a partial KOTS snapshot of application %.*s: without the admin console it is no disaster "
+                      "recovery; take a full one for that",
+                      STR_ARG(application(request->arena, annotations, slug)));
+    if (named.len && !str_is(named, "default"))
+        decision_warn(decision, "KOTS keeps its snapshots in the BackupStorageLocation \"default\", not in %.*s",
+                      STR_ARG(arena_quote(request->arena, str_slice(named, 0, SHOWN))));
+    if (kind == KOTS_FULL)
+        kots_warn_location(decision, named.len ? inventory_storage_location(inventory, ns, named)
+                                               : inventory_default_location(inventory, ns, NULL));
+}
+
+static const struct backup *newest_full(const struct inventory *inventory, struct str ns)
+{
+    const struct backup *newest = NULL;
+    for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++) {
+        const struct backup *backup = inventory->backups[i];
+        if (str_eq(backup->meta.ns, ns) && str_is(backup->status.phase, "Completed") && !backup->meta.deleting &&
+            kots_snapshot(backup->meta.annotations) == KOTS_FULL &&
+            (!newest || backup->status.started > newest->status.started))
+            newest = backup;
+    }
+    return newest;
+}
+
+static void warn_partial(const struct inventory *inventory, const struct backup *backup, struct decision *decision)
+{
+    struct arena *arena = decision->arena;
+    const struct backup *full = newest_full(inventory, backup->meta.ns);
+    decision_warn(decision,
+                  "backup %.*s is a partial KOTS snapshot of application %.*s: it holds no admin console and is no "
+                  "disaster recovery",
+                  STR_ARG(arena_quote(arena, str_slice(backup->meta.name, 0, SHOWN))),
+                  STR_ARG(application(arena, backup->meta.annotations, (struct str){NULL, 0})));
+    if (full)
+        decision_warn(decision, "for disaster recovery restore a full snapshot: the newest Completed one is %.*s",
+                      STR_ARG(arena_quote(arena, full->meta.name)));
+    else
+        decision_warn(decision, "for disaster recovery a full snapshot is needed; there is no Completed one here");
+}
+
+/* Prerequisites of the documentation ("Limitations"), as far as the snapshot tells. */
+static void warn_prerequisites(const struct backup *backup, struct decision *decision)
+{
+    struct str airgap = json_get_str(backup->meta.annotations, "kots.io/is-airgap");
+    const char *method = "";
+    if (str_is(airgap, "true"))
+        method = " (air gapped)";
+    else if (str_is(airgap, "false"))
+        method = " (online)";
+    decision_warn(decision,
+                  "a full KOTS snapshot is restored on the operating system and by the installation method%s it was "
+                  "taken with",
+                  method);
+}
+
+void kots_warn_restore(const struct inventory *inventory, const struct backup *backup, struct decision *decision)
+{
+    enum kots_snapshot kind = backup ? kots_snapshot(backup->meta.annotations) : KOTS_NONE;
+    if (kind == KOTS_PARTIAL)
+        warn_partial(inventory, backup, decision);
+    if (kind != KOTS_FULL)
+        return;
+    kots_warn_location(decision, inventory_storage_location(inventory, backup->meta.ns, backup->storage_location));
+    warn_prerequisites(backup, decision);
+}

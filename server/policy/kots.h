@@ -1,0 +1,23 @@
+/* KOTS snapshots, which are Velero Backups (kots-snapshots documentation). */
+#ifndef BACKSTOP_POLICY_KOTS_H
+#define BACKSTOP_POLICY_KOTS_H
+
+#include "backstop/policy.h"
+
+enum kots_snapshot {
+    KOTS_NONE,   /* another Backup */
+    KOTS_FULL,   /* instance snapshot: admin console and all applications */
+    KOTS_PARTIAL /* of one application: no disaster recovery */
+};
+/* By the annotations that KOTS gives a Backup; NULL is fine. */
+enum kots_snapshot kots_snapshot(struct json_object *annotations);
+/* What storage inside the cluster means for a full snapshot. NULL is fine. */
+void kots_warn_location(struct decision *decision, const struct storage_location *location);
+/* Backup CREATE: what the snapshot is good for, and where it goes. */
+void kots_warn_backup(const struct request *request, const struct inventory *inventory, const struct settings *settings,
+                      struct decision *decision);
+/* Restore of this backup: a partial snapshot taken for a disaster recovery, and what a
+ * full one asks of the cluster. */
+void kots_warn_restore(const struct inventory *inventory, const struct backup *backup, struct decision *decision);
+
+#endif

@@ -1,0 +1,117 @@
+#include "restore_resources.h"
+#include "glob.h"
+#include "resource_name.h"
+#include "velero_fields.h"
+
+enum { NAMES_CHECKED = 100 };
+
+/* Groups of Kubernetes and of Velero itself: their resources are there wherever a
+ * Restore is, and no others are. */
+static bool is_built_in(struct str group)
+{
+    static const char *const plain[] = {"", "apps", "batch", "autoscaling", "policy", "velero.io"};
+    for (size_t i = 0; i < LENGTH_OF(plain); i++)
+        if (str_is(group, plain[i]))
+            return true;
+    return str_ends(group, STR(".k8s.io")) && !str_is(group, "snapshot.storage.k8s.io");
+}
+
+/* Each infrastructure provider has kinds of its own there, alike but for one word. */
+static bool is_open_group(struct str group)
+{
+    return str_is(group, "infrastructure.cluster.x-k8s.io");
+}
+
+struct search {
+    struct arena *arena;
+    struct str resource, group;
+    const struct resource_kind *kinds;
+    size_t count;
+};
+
+/* The kind of this plural in the group; of any group when that is absent. */
+static const struct resource_kind *by_plural(const struct search *search, struct str plural)
+{
+    for (size_t i = 0; i < search->count; i++)
+        if (str_eq(search->kinds[i].plural, plural) &&
+            (search->group.len == 0 || str_eq(search->kinds[i].group, search->group)))
+            return &search->kinds[i];
+    return NULL;
+}
+
+static bool group_known(const struct search *search)
+{
+    for (size_t i = 0; i < search->count; i++)
+        if (search->group.len && str_eq(search->kinds[i].group, search->group))
+            return true;
+    return false;
+}
+
+/* A known kind whose name is misspelt. */
+static const struct resource_kind *misspelt_resource(const struct search *search)
+{
+    struct strlist plurals = {0};
+    for (size_t i = 0; i < search->count; i++)
+        if (search->group.len == 0 || str_eq(search->kinds[i].group, search->group))
+            strlist_add(search->arena, &plurals, search->kinds[i].plural);
+    struct str near = str_nearest(search->resource, plurals.items, plurals.len);
+    return near.len && !is_open_group(search->group) ? by_plural(search, near) : NULL;
+}
+
+/* A known kind whose group is misspelt. */
+static const struct resource_kind *misspelt_group(const struct search *search)
+{
+    for (size_t i = 0; i < search->count; i++) {
+        const struct resource_kind *kind = &search->kinds[i];
+        bool same = str_eq_nocase(search->resource, kind->plural) || str_eq_nocase(search->resource, kind->singular);
+        if (same && kind->group.len && str_nearest(search->group, &kind->group, 1).len)
+            return kind;
+    }
+    return NULL;
+}
+
+static void warn_unknown(struct decision *decision, const char *verb, struct str name)
+{
+    struct search search = {.arena = decision->arena};
+    search.kinds = resource_kinds(&search.count);
+    resource_name_split(name, &search.resource, &search.group);
+    bool known = group_known(&search);
+    const struct resource_kind *near =
+        known || search.group.len == 0 ? misspelt_resource(&search) : misspelt_group(&search);
+    struct str quoted = arena_quote(decision->arena, name);
+    if (near)
+        decision_warn(decision, "%s %.*s is no resource that is known here; did you mean %.*s?", verb, STR_ARG(quoted),
+                      STR_ARG(resource_kind_name(decision->arena, near)));
+    else if (search.group.len == 0)
+        decision_warn(decision, "%s %.*s is not known here: where its CRD is not installed write plural.group", verb,
+                      STR_ARG(quoted));
+    else if (is_built_in(search.group))
+        decision_warn(decision, "%s %.*s is no resource of the group %.*s", verb, STR_ARG(quoted),
+                      STR_ARG(arena_quote(decision->arena, search.group)));
+    else if (!str_ends(search.resource, STR("s")))
+        decision_warn(decision, "%s %.*s looks like a singular: where its CRD is not installed only the plural works",
+                      verb, STR_ARG(quoted));
+}
+
+static void warn_singular(struct decision *decision, const char *verb, struct str name,
+                          const struct resource_kind *kind)
+{
+    struct str plural = resource_kind_name(decision->arena, kind);
+    if (!str_eq(name, plural) && !is_built_in(kind->group))
+        decision_warn(decision, "%s %.*s works only where its CRD is installed; on a clean cluster write %.*s", verb,
+                      STR_ARG(arena_quote(decision->arena, name)), STR_ARG(plural));
+}
+
+void warn_unresolvable(struct decision *decision, const char *verb, const struct strlist *names)
+{
+    for (size_t i = 0; i < names->len && i < NAMES_CHECKED && !said_enough(decision); i++) {
+        struct str name = names->items[i];
+        if (name.len == 0 || glob_has_wildcard(name))
+            continue;
+        const struct resource_kind *kind = resource_name_known(name);
+        if (kind)
+            warn_singular(decision, verb, name, kind);
+        else
+            warn_unknown(decision, verb, name);
+    }
+}

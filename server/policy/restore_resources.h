@@ -1,0 +1,13 @@
+/* Names in a list of resources that Velero may not find. */
+#ifndef BACKSTOP_POLICY_RESTORE_RESOURCES_H
+#define BACKSTOP_POLICY_RESTORE_RESOURCES_H
+
+#include "backstop/policy.h"
+
+/* Velero resolves resource names through discovery. One that it does not find is kept
+ * and compared as a text with plural.group, without an error: a typo excludes nothing,
+ * and where its CRD is not installed any form but the plural does neither. Only warns,
+ * since CRDs that are not known here may well be installed. `verb`: "excluded". */
+void warn_unresolvable(struct decision *decision, const char *verb, const struct strlist *names);
+
+#endif
