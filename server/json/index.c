@@ -36,7 +36,7 @@ static int compare_keys(const void *a, const void *b)
 
 static bool unique_sorted(struct index *index, const struct json_node *first, size_t count)
 {
-    const struct json_node **sorted = arena_array(index->arena, count, sizeof(*sorted)), *worst = NULL;
+    const struct json_node **sorted = arena_array(index->arena, count, sizeof(struct json_node *)), *worst = NULL;
     if (!sorted)
         return scan_memory(&index->scan);
     for (size_t i = 0; i < count; i++, first = first->next)

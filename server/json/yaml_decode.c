@@ -187,8 +187,8 @@ static bool merge_list(struct decoder *decoder, struct yaml_node *list, unsigned
 {
     size_t count = list->count;
     struct yaml_node **items = arena_array(decoder->arena, count, sizeof(struct yaml_node *));
-    if (!items && count > 0)
-        return memory(decoder, list);
+    if (!items)
+        return count == 0 || memory(decoder, list);
     count = 0;
     for (struct yaml_node *item = list->first; item; item = item->next)
         items[count++] = item;

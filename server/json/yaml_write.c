@@ -62,7 +62,7 @@ static yaml_scalar_style_t style_of(struct writer *writer, struct str text)
     struct yaml_scalar scalar;
     if (has_odd_break(text) || str_is(text, "<<")) /* as a key, << would merge */
         return YAML_DOUBLE_QUOTED_SCALAR_STYLE;
-    if (text.len > 0 && memchr(text.ptr, '\n', text.len))
+    if (text.ptr && text.len > 0 && memchr(text.ptr, '\n', text.len))
         return YAML_LITERAL_SCALAR_STYLE;
     if (!yaml_resolve(writer->arena, text, &scalar) || scalar.kind != SCALAR_STRING || is_sexagesimal(text))
         return YAML_DOUBLE_QUOTED_SCALAR_STYLE;

@@ -99,6 +99,7 @@ static int check_options(const struct verb *verb, const struct serve_options *va
 
 static bool in_cluster(void)
 {
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the environment is never written */
     const char *host = getenv("KUBERNETES_SERVICE_HOST");
     return host && host[0];
 }
@@ -292,8 +293,8 @@ static bool start_and_serve(struct service *service, const struct serve_options 
 static void keep_memory(void)
 {
     enum { ONE = 1024 * 1024, KEPT = 8 * ONE };
-    mallopt(M_MMAP_THRESHOLD, ONE);
-    mallopt(M_TRIM_THRESHOLD, KEPT);
+    mallopt(M_MMAP_THRESHOLD, ONE);  /* NOLINT(concurrency-mt-unsafe): before any thread */
+    mallopt(M_TRIM_THRESHOLD, KEPT); /* NOLINT(concurrency-mt-unsafe) */
 }
 
 static int run(const struct verb *verb, int argc, char **argv)
