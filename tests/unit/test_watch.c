@@ -36,7 +36,7 @@ static struct place *make_place(void)
 
 static void remove_place(const struct place *place)
 {
-    char command[160];
+    char command[256];
     snprintf(command, sizeof command, "%s", place->folder);
     CU_ASSERT(rmdir(command) == 0);
 }
@@ -62,7 +62,7 @@ static struct file_watch *watch(struct place *place, const char *path, unsigned 
 static void test_write_and_rename(void)
 {
     struct place *place = make_place();
-    char other[160];
+    char other[256];
     snprintf(other, sizeof other, "%s/f.new", place->folder);
     put(place->file, "a");
     struct file_watch *w = watch(place, place->file, 3600);
@@ -139,7 +139,7 @@ static void test_kubernetes_mount(void)
 static void test_folder(void)
 {
     struct place *place = make_place();
-    char hidden[160];
+    char hidden[256];
     snprintf(hidden, sizeof hidden, "%s/.f.swp", place->folder);
     struct file_watch *w = watch(place, place->folder, 3600);
     put(place->file, "new");
@@ -157,7 +157,7 @@ static void test_folder(void)
 static void test_poll(void)
 {
     struct place *place = make_place();
-    char folder[64] = "/tmp/backstop-watch-XXXXXX", target[128], link[160];
+    char folder[64] = "/tmp/backstop-watch-XXXXXX", target[128], link[256];
     CU_ASSERT_FATAL(mkdtemp(folder) != NULL);
     snprintf(target, sizeof target, "%s/t.yaml", folder);
     snprintf(link, sizeof link, "%s/l.yaml", place->folder);
