@@ -6,8 +6,8 @@
 #include "backstop/base.h"
 #include "verbs/verbs.h"
 
-static const struct verb *const verbs[] = {&verb_serve, &verb_review, &verb_explain, &verb_status,
-                                           &verb_audit, &verb_probe,  &verb_certs,   &verb_version};
+static const struct verb *const verbs[] = {&verb_serve, &verb_review, &verb_explain, &verb_status,       &verb_audit,
+                                           &verb_probe, &verb_certs,  &verb_version, &verb_rollback_plan};
 
 static int usage(FILE *to, int code)
 {
@@ -16,7 +16,7 @@ static int usage(FILE *to, int code)
           "Usage: backstop VERB [options]\n\n",
           to);
     for (size_t i = 0; i < LENGTH_OF(verbs); i++)
-        fprintf(to, "  %-10s %s\n", verbs[i]->name, verbs[i]->summary);
+        fprintf(to, "  %-13s %s\n", verbs[i]->name, verbs[i]->summary);
     fputs("\nbackstop VERB --help says more.\n", to);
     return code;
 }

@@ -166,6 +166,18 @@ struct upgrade_view {
 bool policy_upgrade_view(struct arena *arena, const struct inventory *inventory, const struct settings *settings,
                          int64_t now, struct str target, struct upgrade_view *view) MUST_CHECK;
 
+/* ---- the way back from an upgrade ----------------------------------------- */
+
+/* A Velero Backup that was taken for an upgrade. */
+struct rollback_candidate {
+    const struct backup *backup;
+    struct str release;  /* before the upgrade */
+    bool needs_modifier; /* kcm took it after spec.release was edited, so it holds the new release */
+};
+/* All of the system namespace, newest first; NULL when out of memory. */
+struct rollback_candidate *policy_rollback_candidates(struct arena *arena, const struct inventory *inventory,
+                                                      const struct settings *settings, size_t *count) MUST_CHECK;
+
 /* What a policy needs to be read for this very request, beside the snapshot that is
  * at hand: what the same `kubectl apply` may have created a moment ago, and the gate's
  * evidence. Wants nothing where the snapshot is enough. */

@@ -3,7 +3,7 @@
 #include "restore.h"
 #include "upgrade_backup.h"
 
-enum { NAME_MAX_LENGTH = 253, MAPS_PARSED = 20 };
+enum { NAME_MAX_LENGTH = 253, MAPS_PARSED = 20, NAME_SHOWN = 100 };
 
 struct str restore_release_left(const struct restore_view *view)
 {
@@ -151,6 +151,8 @@ static void advise(const struct restore_view *view, struct str release)
             "to roll back, add a resourceModifier ConfigMap that replaces /spec/release of " MODIFIER_MANAGEMENTS
             " with %.*s",
             STR_ARG(release));
+    decision_warn(view->decision, "backstop rollback-plan %.*s prints all that is needed",
+                  STR_ARG(arena_quote(view->arena, str_slice(view->backup->meta.name, 0, NAME_SHOWN))));
 }
 
 /* The modifier that is there: does it lead back to the release the backup is for? */
