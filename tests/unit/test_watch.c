@@ -103,7 +103,7 @@ static void test_burst(void)
 static void test_kubernetes_mount(void)
 {
     struct place *place = make_place();
-    char first[200], second[200], data[200], swap[200], old_file[220], new_file[220];
+    char first[256], second[256], data[256], swap[256], old_file[300], new_file[300];
     snprintf(first, sizeof first, "%s/..1", place->folder);
     snprintf(second, sizeof second, "%s/..2", place->folder);
     snprintf(data, sizeof data, "%s/..data", place->folder);
