@@ -1,0 +1,102 @@
+"""Deleting backups and restores, KOTS snapshots, names that resolve to nothing, and the way back."""
+import subprocess
+
+from control_plane import wait_until
+from fixtures import Webhook, accepted, completed_backup, refused
+from webhook import restore
+
+ALLOW = "backstop.k0rdent.mirantis.com/allow-delete"
+VELERO = "velero-token"
+
+
+def deletion(backup, reason=None):
+    annotations = {"annotations": {ALLOW: reason}} if reason else {}
+    return {"apiVersion": "velero.io/v1", "kind": "DeleteBackupRequest",
+            "metadata": {"generateName": "delete-", "namespace": "kcm-system", **annotations},
+            "spec": {"backupName": backup}}
+
+
+class Setup(Webhook):
+    def __init__(self, cluster, binary):
+        super().__init__(cluster, binary)
+        completed_backup(cluster, "only", "infrastructure-azure")
+        completed_backup(cluster, "half", phase="PartiallyFailed")
+        cluster.request("POST", "/apis/velero.io/v1/namespaces/kcm-system/backups", {
+            "apiVersion": "velero.io/v1", "kind": "Backup",
+            "metadata": {"name": "app-snapshot", "annotations": {"kots.io/app-id": "1a2b"}},
+            "spec": {"storageLocation": "aws-s3"}, "status": {"phase": "Completed"}})
+        wait_until("the backups to be known", lambda: "last Completed" in self.ask("only").text)
+
+    def ask(self, backup, reason=None, *more):
+        return self.cluster.kubectl("create", "--dry-run=server", "-f", "-", *more, stdin=deletion(backup, reason))
+
+    def delete(self, kind, name, *more):
+        return self.cluster.kubectl("delete", "-n", "kcm-system", kind, name, "--wait=false", *more)
+
+
+def case_request(setup):
+    """a DeleteBackupRequest of no backup, and of the last management backup, is refused; a reason lets it pass"""
+    refused(setup.ask("onli"), "spec.backupName", 'did you mean "only"?')
+    refused(setup.ask("only"), "last Completed management backup", ALLOW)
+    accepted(setup.ask("only", "the cluster goes"), "Warning:", "the cluster goes", "from the object store")
+    accepted(setup.ask("half"), "Warning:", "nothing brings it back")
+
+
+def case_backup(setup):
+    """kubectl delete of the last management backup is refused, the annotation on the Backup lets it pass"""
+    refused(setup.delete("backups.velero.io", "only"), "last Completed management backup", ALLOW)
+    setup.cluster.must("annotate", "-n", "kcm-system", "backups.velero.io", "only", f"{ALLOW}=rehearsal")
+    accepted(setup.delete("backups.velero.io", "only", "--dry-run=server"), "rehearsal", "comes back with the next sync")
+    setup.cluster.must("annotate", "-n", "kcm-system", "backups.velero.io", "only", f"{ALLOW}-")
+    refused(setup.delete("backups.velero.io", "only"), "last Completed management backup")
+
+
+def case_all(setup):
+    """kubectl delete --all leaves one good management backup"""
+    for name in ("gone-1", "gone-2"):
+        completed_backup(setup.cluster, name)
+    wait_until("them to be known", lambda: setup.ask("gone-2").code == 0 and setup.ask("only").code == 0)
+    answer = setup.cluster.kubectl("delete", "-n", "kcm-system", "backups.velero.io", "only", "gone-1", "gone-2",
+                                   "--wait=false")
+    refused(answer, "last Completed management backup")
+    left = [name for name in ("only", "gone-1", "gone-2") if setup.cluster.get("backups.velero.io", "-n", "kcm-system", name)]
+    assert len(left) == 1, left
+    if left != ["only"]:
+        completed_backup(setup.cluster, "only", "infrastructure-azure")
+
+
+def case_velero(setup):
+    """what Velero itself deletes goes: expired backups are its own affair"""
+    code, answer = setup.cluster.request("POST", "/apis/velero.io/v1/namespaces/kcm-system/deletebackuprequests",
+                                         deletion("only"), VELERO)
+    assert code == 201, answer
+
+
+def case_restore(setup):
+    """deleting a Restore says that its log goes too"""
+    accepted(setup.cluster.kubectl("create", "-f", "-", stdin=restore("dr", "app-snapshot")), "partial KOTS snapshot")
+    accepted(setup.delete("restores.velero.io", "dr"), "Warning:", "from the object store")
+
+
+def case_names(setup):
+    """an exclusion that resolves to nothing is warned about"""
+    document = restore("typo", "app-snapshot", excludedResources=["secretes"])
+    accepted(setup.cluster.kubectl("create", "--dry-run=server", "-f", "-", stdin=document), "did you mean secrets?")
+
+
+def case_rollback_plan(setup):
+    """what rollback-plan prints of this cluster, kubectl applies without a denial"""
+    cluster = setup.cluster
+    completed_backup(cluster, "kcm-backup-kcm-1-1-0", "infrastructure-azure")
+    context = f"{cluster.dir}/rollback-facts.yaml"
+    kinds = "backups.velero.io,backupstoragelocations.velero.io,managements,releases,configmaps"
+    with open(context, "w") as f:
+        f.write(cluster.kubectl("get", kinds, "-n", "kcm-system", "-o", "yaml").out)
+    plan = subprocess.run([setup.binary, "rollback-plan", "--inventory", context, "kcm-backup-kcm-1-1-0"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert plan.returncode == 0, plan
+    path = f"{cluster.dir}/rollback.yaml"
+    with open(path, "w") as f:
+        f.write(plan.stdout)
+    accepted(cluster.kubectl("apply", "-f", path), "restore.velero.io/rollback-to-kcm-1-1-0 created")
+    assert len(cluster.get("restore", "-n", "kcm-system", "rollback-to-kcm-1-1-0")["spec"]["excludedResources"]) == 4
