@@ -17,6 +17,7 @@ enum fact {
     FACT_CONFIG_MAPS,
     FACT_SECRETS,
     FACT_VELERO, /* the Velero Deployment */
+    FACT_SNAPSHOT_LOCATIONS,
     FACT_COUNT
 };
 
@@ -111,6 +112,11 @@ struct secret { /* existence and key names only, never a value */
     struct strlist keys; /* empty when only its metadata was read, as from a cluster */
 };
 
+struct snapshot_location { /* VolumeSnapshotLocation */
+    struct object_meta meta;
+    struct str provider;
+};
+
 struct velero_deployment {
     struct object_meta meta;
     struct str service_account;
@@ -131,6 +137,7 @@ struct inventory {
     const struct config_map *const *config_maps;
     const struct secret *const *secrets;
     const struct velero_deployment *const *velero_deployments;
+    const struct snapshot_location *const *snapshot_locations;
     size_t count[FACT_COUNT];      /* of each array above, by fact */
     struct inventory_index *index; /* private */
 };
@@ -143,6 +150,8 @@ const struct storage_location *inventory_storage_location(const struct inventory
 const struct backup *inventory_backup(const struct inventory *inventory, struct str ns, struct str name);
 const struct velero_schedule *inventory_schedule(const struct inventory *inventory, struct str ns, struct str name);
 const struct config_map *inventory_config_map(const struct inventory *inventory, struct str ns, struct str name);
+const struct snapshot_location *inventory_snapshot_location(const struct inventory *inventory, struct str ns,
+                                                            struct str name);
 const struct secret *inventory_secret(const struct inventory *inventory, struct str ns, struct str name);
 /* The Management (a singleton); NULL when there is none. */
 const struct management *inventory_management(const struct inventory *inventory);

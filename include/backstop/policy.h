@@ -125,6 +125,10 @@ policy_fn policy_delete_backup_request; /* DeleteBackupRequest: CREATE */
 policy_fn policy_backup_deletion;       /* Velero Backup: DELETE */
 policy_fn policy_restore_deletion;      /* Restore: DELETE */
 
+policy_fn policy_storage_location; /* BackupStorageLocation: CREATE, UPDATE, DELETE */
+policy_fn policy_velero_schedule;  /* Schedule: CREATE, UPDATE */
+policy_fn policy_velero_backup;    /* Velero Backup: CREATE, UPDATE */
+
 /* ---- the upgrade gate, looked at ------------------------------------------ */
 
 enum upgrade_outcome {
@@ -189,6 +193,8 @@ wants_fn policy_management_wants, policy_management_backup_wants, policy_restore
 /* Whether Velero's Deployment must be named "velero": the release that runs is before
  * k0rdent 1.2.0, or nobody knows which one runs (velero issue 9023). */
 bool policy_velero_name_matters(const struct inventory *inventory);
+
+wants_fn policy_velero_schedule_wants, policy_velero_backup_wants;
 
 /* The labels and annotations the policies know. */
 #define LABEL_COMPONENT "k0rdent.mirantis.com/component"

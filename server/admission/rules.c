@@ -82,6 +82,38 @@ static const struct rule rules[] = {
         .failure_policy = "Ignore",
         .documentation = "says what goes with a Restore, and what stays",
     },
+    {
+        .group = "velero.io",
+        .resource = "backupstoragelocations",
+        .kind = "BackupStorageLocation",
+        .operations = OPERATION_CREATE | OPERATION_UPDATE | OPERATION_DELETE,
+        .path = "/validate-velero-io-v1-backupstoragelocation",
+        .policy = policy_storage_location,
+        .failure_policy = "Ignore",
+        .documentation = "checks bucket, provider, credential and certificate; keeps what is in use from being deleted",
+    },
+    {
+        .group = "velero.io",
+        .resource = "schedules",
+        .kind = "Schedule",
+        .operations = OPERATION_CREATE | OPERATION_UPDATE,
+        .path = "/validate-velero-io-v1-schedule",
+        .policy = policy_velero_schedule,
+        .wants = policy_velero_schedule_wants,
+        .failure_policy = "Ignore",
+        .documentation = "checks the cron expression, and the template as the Backups made of it will be",
+    },
+    {
+        .group = "velero.io",
+        .resource = "backups",
+        .kind = "Backup",
+        .operations = OPERATION_CREATE | OPERATION_UPDATE,
+        .path = "/validate-velero-io-v1-backup",
+        .policy = policy_velero_backup,
+        .wants = policy_velero_backup_wants,
+        .failure_policy = "Ignore",
+        .documentation = "makes the checks that Velero makes when the backup begins",
+    },
 };
 
 const struct rule *admission_rules(size_t *count)

@@ -162,6 +162,7 @@ static bool fill_snapshot(struct snapshot *snapshot, const struct inventory_buil
     inventory->config_maps = (const struct config_map *const *)facts[FACT_CONFIG_MAPS];
     inventory->secrets = (const struct secret *const *)facts[FACT_SECRETS];
     inventory->velero_deployments = (const struct velero_deployment *const *)facts[FACT_VELERO];
+    inventory->snapshot_locations = (const struct snapshot_location *const *)facts[FACT_SNAPSHOT_LOCATIONS];
     inventory->index = index_build(snapshot->arena, inventory, (const void *const *const *)facts);
     return inventory->index && !arena_failed(snapshot->arena);
 }

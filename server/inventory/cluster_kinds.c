@@ -60,6 +60,11 @@ const struct cluster_kind cluster_kinds[FACT_COUNT] = {
                       .api_version = "v1",
                       .resource = BUILT_IN("", "secrets"),
                       .metadata_only = true},
+    [FACT_SNAPSHOT_LOCATIONS] = {.name = "volumesnapshotlocations.velero.io",
+                                 .kind = "VolumeSnapshotLocation",
+                                 .api_version = "velero.io/v1",
+                                 .resource = VELERO("volumesnapshotlocations"),
+                                 .versions = velero_versions},
     /* kcm looks for a Deployment with this label in any namespace before it takes backups. */
     [FACT_VELERO] = {.name = "deployments.apps",
                      .kind = "Deployment",

@@ -24,11 +24,12 @@ static struct extractor extractor_of(const struct inventory_files *files)
 }
 
 /* Files can hold any fact, so what they do not mention is not there. But most
- * people leave Releases, Secrets and Deployments out: then nothing is known of them. */
+ * people leave Releases, Secrets, Deployments and VolumeSnapshotLocations out: then nothing is known of them. */
 static void set_known(struct inventory *snapshot)
 {
     for (size_t f = 0; f < FACT_COUNT; f++) {
-        bool optional = f == FACT_RELEASES || f == FACT_SECRETS || f == FACT_VELERO;
+        bool optional = f == FACT_RELEASES || f == FACT_SECRETS || f == FACT_VELERO ||
+                        f == FACT_SNAPSHOT_LOCATIONS;
         snapshot->known[f] = !optional || snapshot->count[f] > 0;
     }
 }

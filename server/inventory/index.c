@@ -203,6 +203,12 @@ const struct config_map *inventory_config_map(const struct inventory *inventory,
     return index_find(inventory, FACT_CONFIG_MAPS, ns, name);
 }
 
+const struct snapshot_location *inventory_snapshot_location(const struct inventory *inventory, struct str ns,
+                                                            struct str name)
+{
+    return index_find(inventory, FACT_SNAPSHOT_LOCATIONS, ns, name);
+}
+
 const struct secret *inventory_secret(const struct inventory *inventory, struct str ns, struct str name)
 {
     return index_find(inventory, FACT_SECRETS, ns, name);

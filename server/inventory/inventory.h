@@ -70,6 +70,7 @@ struct strlist store_strings(struct store *store, struct json_object *array,
 typedef void extract_fn(struct store *store, void *fact, struct json_object *object);
 extract_fn extract_management_backup, extract_management, extract_release;
 extract_fn extract_storage_location, extract_backup, extract_schedule;
+extract_fn extract_snapshot_location;
 extract_fn extract_config_map, extract_secret, extract_velero_deployment;
 bool is_velero_deployment(struct json_object *object);
 void extract_backup_status(struct store *store, struct backup_status *status, struct json_object *object);

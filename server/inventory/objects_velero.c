@@ -70,6 +70,12 @@ void extract_schedule(struct store *store, void *fact, struct json_object *objec
         selectors_are_management(template) || labels_are_management(json_path(object, "metadata.labels"));
 }
 
+void extract_snapshot_location(struct store *store, void *fact, struct json_object *object)
+{
+    struct snapshot_location *location = fact;
+    location->provider = store_text(store, json_path_str(object, "spec.provider"));
+}
+
 /* kcm looks for a Deployment with this label anywhere before it takes backups. */
 bool is_velero_deployment(struct json_object *object)
 {

@@ -33,6 +33,7 @@ const struct inventory *inventory_without(const struct inventory *inventory, inv
         [FACT_CONFIG_MAPS] = (const void *const *)inventory->config_maps,
         [FACT_SECRETS] = (const void *const *)inventory->secrets,
         [FACT_VELERO] = (const void *const *)inventory->velero_deployments,
+        [FACT_SNAPSHOT_LOCATIONS] = (const void *const *)inventory->snapshot_locations,
     };
     struct inventory_builder *builder = inventory_builder_new();
     bool whole = builder != NULL;

@@ -24,10 +24,16 @@ bool check_schedule(const struct schedule_check *check, const struct request *re
 struct storage_check {
     const char *field;     /* spec.storageLocation */
     struct str name;       /* empty: Velero's default */
+    struct str ns;         /* absent: the system namespace */
+    bool only_here;        /* the backup is of this cluster, not of its regional ones too */
     enum verdict unusable; /* what a location deserves that cannot take a backup */
 };
 void check_storage(const struct storage_check *check, const struct request *request, const struct inventory *inventory,
                    const struct settings *settings, struct decision *decision);
+
+/* How backups of this class go down with the cluster ("keeps its backups ..."); NULL
+ * where they do not. `name` (may be NULL) gets its name. */
+const char *storage_class_lost(enum storage_class class, const char **name);
 
 /* "3h ago", "at 2026-11-21T06:00:00Z" for what is to come, "at an unknown time" for 0. */
 struct str ago(struct arena *arena, int64_t now, int64_t when);

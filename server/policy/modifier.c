@@ -23,7 +23,7 @@ void modifier_problem(struct modifier *modifier, struct str where, const char *f
     va_start(args, format);
     struct str message = arena_vprintf(arena, format, args);
     va_end(args);
-    decision_invalid(modifier->decision, "spec.resourceModifier", "Invalid value: ConfigMap %.*s: %.*s%.*s",
+    decision_invalid(modifier->decision, modifier->field, "Invalid value: ConfigMap %.*s: %.*s%.*s",
                      STR_ARG(arena_quote(arena, modifier->name)), STR_ARG(place(modifier, where)), STR_ARG(message));
 }
 
@@ -62,7 +62,7 @@ static void check_key(struct modifier *modifier, struct str where, struct str ke
     for (size_t i = 0; i < count; i++) {
         if (str_eq(key, names[i]))
             return;
-        if (str_eq_nocase(key, names[i])) {
+        if (!modifier->exact && str_eq_nocase(key, names[i])) {
             /* No line: the document is searched by the right name. */
             modifier_warn(modifier, (struct str){NULL, 0}, "%.*s: Velero takes this, but the name is %.*s", STR_ARG(at),
                           STR_ARG(names[i]));
@@ -145,6 +145,11 @@ size_t modifier_list(struct modifier *modifier, struct str where, struct json_ob
     return 0;
 }
 
+static const char *content_of(const struct modifier *modifier)
+{
+    return modifier->exact ? "volumePolicies" : "resourceModifierRules";
+}
+
 static bool parse(struct modifier *modifier, struct str key, struct str text)
 {
     struct arena *arena = modifier->arena;
@@ -161,9 +166,8 @@ static bool parse(struct modifier *modifier, struct str key, struct str text)
         return false;
     }
     if (!document || !document->tree) {
-        modifier_problem(modifier, (struct str){NULL, 0},
-                         "key %.*s is empty: write \"version: v1\" and resourceModifierRules",
-                         STR_ARG(arena_quote(arena, key)));
+        modifier_problem(modifier, (struct str){NULL, 0}, "key %.*s is empty: write \"version: v1\" and %s",
+                         STR_ARG(arena_quote(arena, key)), content_of(modifier));
         return false;
     }
     if (document->next && document->next->tree)
@@ -200,22 +204,36 @@ static bool one_key(struct modifier *modifier, const struct config_map *map, str
     return false;
 }
 
-bool modifier_load(struct modifier *modifier, struct arena *arena, struct decision *decision,
-                   const struct config_map *map)
+static bool load(struct modifier *modifier, const struct config_map *map)
 {
     struct str key = {NULL, 0}, text = {NULL, 0};
-    *modifier = (struct modifier){.arena = arena, .decision = decision, .name = map->meta.name};
+    struct arena *arena = modifier->arena;
     if (!one_key(modifier, map, &key, &text) || !parse(modifier, key, text))
         return false;
     struct json_object *tree = modifier->document->tree;
     if (!json_object_is_type(tree, json_type_object)) {
-        modifier_problem(modifier, (struct str){NULL, 0},
-                         "key %.*s must hold a map with version and resourceModifierRules",
-                         STR_ARG(arena_quote(arena, key)));
+        modifier_problem(modifier, (struct str){NULL, 0}, "key %.*s must hold a map with version and %s",
+                         STR_ARG(arena_quote(arena, key)), content_of(modifier));
         return false;
     }
     modifier->rules = modifier_get(tree, "resourceModifierRules");
     return true;
+}
+
+bool modifier_load(struct modifier *modifier, struct arena *arena, struct decision *decision,
+                   const struct config_map *map)
+{
+    *modifier = (struct modifier){
+        .arena = arena, .decision = decision, .field = "spec.resourceModifier", .name = map->meta.name};
+    return load(modifier, map);
+}
+
+bool modifier_load_for(struct modifier *modifier, struct arena *arena, struct decision *decision,
+                       const struct config_map *map, const char *field)
+{
+    *modifier =
+        (struct modifier){.arena = arena, .decision = decision, .field = field, .exact = true, .name = map->meta.name};
+    return load(modifier, map);
 }
 
 static void check_version(struct modifier *modifier)

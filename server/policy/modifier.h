@@ -12,6 +12,8 @@
 struct modifier {
     struct arena *arena;
     struct decision *decision; /* NULL: only look whether it is fine */
+    const char *field;         /* that names the ConfigMap: spec.resourceModifier */
+    bool exact;                /* keys count as written (yaml.v3), not in any case (encoding/json) */
     struct str name;           /* of the ConfigMap */
     const struct yaml_document *document;
     struct json_object *rules;
@@ -23,6 +25,9 @@ struct modifier {
  * be read; the decision then says why. */
 bool modifier_load(struct modifier *modifier, struct arena *arena, struct decision *decision,
                    const struct config_map *map);
+/* The same for another kind of file in a ConfigMap, which yaml.v3 reads: resource policies. */
+bool modifier_load_for(struct modifier *modifier, struct arena *arena, struct decision *decision,
+                       const struct config_map *map, const char *field);
 void modifier_check(struct modifier *modifier); /* every rule */
 
 /* What a modifier does to spec.release of Managements. */

@@ -165,6 +165,13 @@ static const struct {
     [STORAGE_NFS] = {"NFS", NULL},
 };
 
+const char *storage_class_lost(enum storage_class class, const char **name)
+{
+    if (name)
+        *name = classes[class].name;
+    return classes[class].lost;
+}
+
 static void judge_durable(const struct site *site, const struct settings *settings,
                           const struct storage_location *location)
 {
@@ -196,7 +203,8 @@ static void mention_regions(const struct site *site)
 void check_storage(const struct storage_check *check, const struct request *request, const struct inventory *inventory,
                    const struct settings *settings, struct decision *decision)
 {
-    struct site site = {check, inventory, settings->system_namespace, decision, request->arena};
+    struct site site = {check, inventory, check->ns.len ? check->ns : settings->system_namespace, decision,
+                        request->arena};
     if (!inventory->known[FACT_STORAGE_LOCATIONS]) {
         judge_unknown(&site, milder(settings->storage_unknown, check->unusable));
         return;
@@ -210,5 +218,6 @@ void check_storage(const struct storage_check *check, const struct request *requ
     }
     judge_usable(&site, location);
     judge_durable(&site, settings, location);
-    mention_regions(&site);
+    if (!check->only_here)
+        mention_regions(&site);
 }

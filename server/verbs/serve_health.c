@@ -106,6 +106,7 @@ static const char *const fact_kinds[FACT_COUNT] = {
     [FACT_CONFIG_MAPS] = "ConfigMap",
     [FACT_SECRETS] = "Secret",
     [FACT_VELERO] = "Deployment",
+    [FACT_SNAPSHOT_LOCATIONS] = "VolumeSnapshotLocation",
 };
 
 static void answer_metrics(struct service *service, const struct http_request *request, struct http_reply *reply)

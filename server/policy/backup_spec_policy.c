@@ -1,0 +1,56 @@
+#include "backup_spec.h"
+#include "resource_policy.h"
+
+static void deny_missing(const struct backup_spec *view, const char *field, struct str name)
+{
+    struct arena *arena = view->arena;
+    const struct inventory *inventory = view->inventory;
+    struct strlist names = {0};
+    for (size_t i = 0; i < inventory->count[FACT_CONFIG_MAPS]; i++)
+        if (str_eq(inventory->config_maps[i]->meta.ns, view->ns))
+            strlist_add(arena, &names, inventory->config_maps[i]->meta.name);
+    struct str near = str_nearest(name, names.items, names.len);
+    struct str hint = near.len ? arena_printf(arena, "did you mean %.*s?", STR_ARG(arena_quote(arena, near)))
+                               : STR("create it first");
+    decision_invalid(view->decision, field, "Invalid value: %.*s: there is no ConfigMap of that name in %.*s; %.*s",
+                     STR_ARG(arena_quote(arena, name)), STR_ARG(view->ns), STR_ARG(hint));
+}
+
+/* Velero compares the kind without case and ignores every other one, without a word;
+ * but a Schedule's Backups all get the kind ConfigMap (BackupBuilder.FromSchedule). */
+static bool check_kind(const struct backup_spec *view, struct str kind)
+{
+    if (str_eq_nocase(kind, STR("ConfigMap")) || view->template)
+        return true;
+    decision_invalid(view->decision, backup_spec_field(view, "resourcePolicy.kind"),
+                     "Unsupported value: %.*s: write \"ConfigMap\"; Velero ignores every other kind and backs up as if "
+                     "there were no policy",
+                     STR_ARG(arena_quote(view->arena, kind)));
+    return false;
+}
+
+void backup_spec_check_policy(const struct backup_spec *view)
+{
+    struct json_object *reference = json_get(view->spec, "resourcePolicy");
+    struct str name = json_get_str(reference, "name");
+    const char *field = backup_spec_field(view, "resourcePolicy.name");
+    bool filters_change = backup_spec_asks(view, "includedResources") || backup_spec_asks(view, "excludedResources") ||
+                          backup_spec_asks(view, "includeClusterResources");
+    bool changed = backup_spec_asks(view, "resourcePolicy");
+    if (!reference || (!changed && !filters_change) || !check_kind(view, json_get_str(reference, "kind")))
+        return;
+    if (name.len == 0) {
+        decision_invalid(view->decision, field, "Required value: name the ConfigMap with the resource policies");
+        return;
+    }
+    if (!view->facts || !view->inventory->known[FACT_CONFIG_MAPS]) {
+        decision_warn(view->decision, "%s: %.*s was not checked: nothing is known about ConfigMaps", field,
+                      STR_ARG(arena_quote(view->arena, name)));
+        return;
+    }
+    const struct config_map *map = inventory_config_map(view->inventory, view->ns, name);
+    if (map)
+        resource_policy_check(view->decision, field, map, backup_spec_old_filters(view));
+    else
+        deny_missing(view, field, name);
+}

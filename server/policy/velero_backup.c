@@ -1,0 +1,78 @@
+#include "backup_spec.h"
+
+/* A Backup that Velero has not looked at yet. */
+static bool is_waiting(struct str phase)
+{
+    static const char *const phases[] = {"", "New", "Queued", "ReadyToStart"};
+    for (size_t i = 0; i < LENGTH_OF(phases); i++)
+        if (str_is(phase, phases[i]))
+            return true;
+    return false;
+}
+
+/* Velero reads a Backup once. One that comes with a status is a copy of a backup in the
+ * object store; and what is edited afterwards changes nothing. */
+static bool is_taken_up(const struct request *request, const struct settings *settings, struct decision *decision)
+{
+    if (request->operation != OPERATION_UPDATE)
+        return !is_waiting(object_text(request, request->object, "status.phase"));
+    struct str phase = object_text(request, request->old_object, "status.phase");
+    if (is_waiting(phase))
+        return !is_waiting(object_text(request, request->object, "status.phase"));
+    if (request_changes(request, "spec") && !request_by_velero(request, settings))
+        decision_warn(decision,
+                      "the change has no effect: Velero has already read this Backup (phase %.*s); create a new one",
+                      STR_ARG(arena_quote(request->arena, phase)));
+    return true;
+}
+
+/* k0rdent gives its own Backups 30 days; the least that is of use is a day. */
+static void warn_of_ttl(const struct backup_spec *view)
+{
+    enum { SHORT = 3600 };
+    struct error ignored;
+    int64_t nanoseconds = 0;
+    struct str ttl = json_get_str(view->spec, "ttl");
+    if (!backup_spec_asks(view, "ttl") || !duration_parse(ttl, &nanoseconds, &ignored) || nanoseconds <= 0)
+        return;
+    if (nanoseconds / 1000000000 < SHORT)
+        decision_warn(view->decision, "spec.ttl: %.*s: Velero deletes the backup, in the object store too, this soon",
+                      STR_ARG(arena_quote(view->arena, ttl)));
+}
+
+void policy_velero_backup(const struct request *request, const struct inventory *inventory,
+                          const struct settings *settings, struct decision *decision)
+{
+    bool update = request->operation == OPERATION_UPDATE;
+    struct json_object *spec = object_tree(request, request->object, "spec");
+    if ((update && !request_changes(request, "spec")) || request->operation == OPERATION_DELETE ||
+        is_taken_up(request, settings, decision))
+        return;
+    if (spec && !json_object_is_type(spec, json_type_object)) {
+        decision_invalid(decision, "spec", "Invalid type: must be an object");
+        return;
+    }
+    struct backup_spec view = {
+        .request = request,
+        .inventory = inventory,
+        .settings = settings,
+        .decision = decision,
+        .arena = request->arena,
+        .spec = spec,
+        .before = update ? object_tree(request, request->old_object, "spec") : NULL,
+        .at = "spec",
+        .ns = request->ns.len ? request->ns : settings->system_namespace,
+    };
+    view.facts = str_eq(view.ns, settings->system_namespace);
+    if (!update)
+        warn_no_velero(decision, inventory, view.ns, "Backup");
+    backup_spec_check(&view);
+    warn_of_ttl(&view);
+}
+
+void policy_velero_backup_wants(const struct request *request, const struct inventory *inventory,
+                                const struct settings *settings, struct facts_wanted *wanted)
+{
+    if (request->operation != OPERATION_DELETE && is_waiting(object_text(request, request->object, "status.phase")))
+        backup_spec_wants(request, inventory, settings, "spec", wanted);
+}
