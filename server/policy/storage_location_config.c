@@ -121,9 +121,8 @@ static void check_aws(const struct location_edit *edit, struct json_object *conf
                              STR_ARG(arena_quote(edit->arena, url)), urls[i]);
     }
     if (region.len == 0 && s3_url.len)
-        decision_invalid(edit->decision, "spec.config",
-                         "Required value: region: Velero asks for one beside s3Url too; where the store has none, "
-                         "write region: us-east-1");
+        decision_warn(edit->decision, "spec.config: s3Url needs a region too, unless Velero's environment sets "
+                                      "AWS_REGION; where the store has none, write region: us-east-1");
     else if (region.len == 0)
         decision_warn(edit->decision, "spec.config: no region: Velero has to ask AWS where the bucket is, which needs "
                                       "s3:GetBucketLocation; give it the region");
