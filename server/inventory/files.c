@@ -28,8 +28,7 @@ static struct extractor extractor_of(const struct inventory_files *files)
 static void set_known(struct inventory *snapshot)
 {
     for (size_t f = 0; f < FACT_COUNT; f++) {
-        bool optional = f == FACT_RELEASES || f == FACT_SECRETS || f == FACT_VELERO ||
-                        f == FACT_SNAPSHOT_LOCATIONS;
+        bool optional = f == FACT_RELEASES || f == FACT_SECRETS || f == FACT_VELERO || f == FACT_SNAPSHOT_LOCATIONS;
         snapshot->known[f] = !optional || snapshot->count[f] > 0;
     }
 }

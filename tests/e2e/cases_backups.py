@@ -98,7 +98,11 @@ def case_location_unavailable(setup):
 def case_location_deleted(setup):
     """a storage location that is deleted is missed, one that comes back is found at once"""
     cluster = setup.cluster
-    cluster.must("delete", "backupstoragelocation", "-n", "kcm-system", "aws-east")
+    delete = ("delete", "backupstoragelocation", "-n", "kcm-system", "aws-east")
+    refused(cluster.kubectl(*delete), 'BackupStorageLocation "aws-east" is in use by ManagementBackup "east"')
+    cluster.must("annotate", "backupstoragelocation", "-n", "kcm-system", "aws-east",
+                 "backstop.k0rdent.mirantis.com/allow-delete=it comes back")
+    cluster.must(*delete)
     backup = managementbackup("east-2", schedule="@daily", storageLocation="aws-east")
     setup.until_known("the deletion to be known", lambda: setup.apply(backup, "--dry-run=server").code == 1)
     refused(setup.apply(backup), 'no BackupStorageLocation "aws-east" in kcm-system')

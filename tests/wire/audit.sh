@@ -12,7 +12,7 @@ cat >facts.yaml <<'END'
 apiVersion: velero.io/v1
 kind: BackupStorageLocation
 metadata: {name: here, namespace: kcm-system}
-spec: {provider: aws, objectStorage: {bucket: b}, default: true}
+spec: {provider: aws, config: {region: eu-west-1}, objectStorage: {bucket: b}, default: true}
 status: {phase: Available}
 END
 cat >objects.yaml <<'END'
@@ -41,7 +41,7 @@ has out '^  objects\.yaml:11: spec\.storageLocation: .*"there"'
 has out '^managementbackup/odd  fine$'
 has out '^  warning: .*(or|OR|either)'
 lacks out 'managementbackup/fine|; next '
-has out '^3 objects reviewed: some would be denied \(1 denied, 2 allowed, 1 with warnings\)$'
+has out '^4 objects reviewed: some would be denied \(1 denied, 3 allowed, 1 with warnings\)$'
 audit 1 --inventory facts.yaml --inventory objects.yaml --all
 has out '^managementbackup/fine  fine$'
 
@@ -50,15 +50,15 @@ audit 1 --inventory facts.yaml --inventory objects.yaml -o json
 checks=$((checks + 1))
 python3 -c 'import json
 docs = [json.loads(line) for line in open("out")]
-assert [d["name"] for d in docs] == ["fine", "wrong", "odd"]
-assert [d["allowed"] for d in docs] == [True, False, True] and len(docs[1]["causes"]) == 2
-assert docs[0]["operation"] == "CREATE" and docs[0]["warnings"] == []' || fail "the JSON is not as expected"
+assert [d["name"] for d in docs] == ["here", "fine", "wrong", "odd"]
+assert [d["allowed"] for d in docs] == [True, True, False, True] and len(docs[2]["causes"]) == 2
+assert docs[1]["operation"] == "CREATE" and docs[0]["warnings"] == docs[1]["warnings"] == []' || fail "the JSON is not as expected"
 audit 1 --inventory facts.yaml --inventory objects.yaml -o junit
 checks=$((checks + 1))
 python3 -c 'import xml.etree.ElementTree as tree
 suite = tree.parse("out").getroot()
-assert suite.get("name") == "backstop audit" and suite.get("failures") == "1" and suite.get("tests") == "3"
-assert len(suite.findall("testcase")) == 3 and len(suite.findall("testcase/failure")) == 1' || fail "the JUnit is not as expected"
+assert suite.get("name") == "backstop audit" and suite.get("failures") == "1" and suite.get("tests") == "4"
+assert len(suite.findall("testcase")) == 4 and len(suite.findall("testcase/failure")) == 1' || fail "the JUnit is not as expected"
 
 # An on-demand ManagementBackup's own Velero Backup does not count against it; one that is
 # older was adopted (mb-12), unless a restore brought everything back.
@@ -98,7 +98,7 @@ has out '^restore/kcm-system/fresh  would be denied'
 has out '^restore/kcm-system/good  would be allowed, with changes$'
 has out '; 1 not reviewed$'
 audit 1 --inventory restores.yaml -o junit
-has out 'tests="3" failures="1".*skipped="0"'
+has out 'tests="5" failures="1".*skipped="0"'
 printf -- '---\napiVersion: k0rdent.mirantis.com/v1beta1\nkind: ManagementBackup\nmetadata: {name: going, deletionTimestamp: "2026-11-21T00:00:00Z"}\nspec: {schedule: x}\n' >going.yaml
 audit 0 --inventory going.yaml --all
 has out 'managementbackup/going  not reviewed: being deleted'
