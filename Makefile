@@ -67,7 +67,7 @@ deps: ; @pkg-config --exists $(PACKAGES) $(TEST_PACKAGES) 2>/dev/null || hack/in
 
 # ---- tests ------------------------------------------------------------------
 .PHONY: test unit golden wire asan tsan valgrind accept
-test: unit golden wire fuzz-replay layers ## Unit, golden, wire and corpus tests, and the layering check
+test: unit golden wire fuzz-replay layers decisions-check ## Unit, golden, wire and corpus tests, and the layering check
 
 unit: $(BUILD)/unit-tests ## CUnit tests
 	$(BUILD)/unit-tests
@@ -77,6 +77,13 @@ golden: $(BUILD)/backstop ## Golden cases: a folder each (tests/golden/README.md
 
 accept: $(BUILD)/backstop ## Rewrite golden expectations; read the diff before committing
 	tests/golden/run.sh --accept $(BUILD)/backstop
+
+.PHONY: decisions decisions-check
+decisions: $(BUILD)/backstop ## Write docs/decisions.md from the rule table and the golden cases
+	hack/decisions.py $(BUILD)/backstop
+
+decisions-check: $(BUILD)/backstop
+	hack/decisions.py --check $(BUILD)/backstop
 
 wire: $(BUILD)/backstop ## Over real TLS sockets
 	tests/wire/run.sh $(BUILD)/backstop

@@ -6,8 +6,8 @@
 #include "backstop/base.h"
 #include "verbs/verbs.h"
 
-static const struct verb *const verbs[] = {&verb_serve, &verb_review, &verb_explain, &verb_status,       &verb_audit,
-                                           &verb_probe, &verb_certs,  &verb_version, &verb_rollback_plan};
+static const struct verb *const verbs[] = {&verb_serve, &verb_review, &verb_explain, &verb_status,        &verb_audit,
+                                           &verb_probe, &verb_certs,  &verb_version, &verb_rollback_plan, &verb_rules};
 
 static int usage(FILE *to, int code)
 {

@@ -35,7 +35,7 @@ struct verb {
 };
 
 extern const struct verb verb_serve, verb_review, verb_explain, verb_version, verb_status, verb_audit, verb_probe,
-    verb_certs, verb_rollback_plan;
+    verb_certs, verb_rollback_plan, verb_rules;
 
 enum options_result { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_BAD };
 /* Fills `values` from the environment, then from argv[1..]; argv is permuted so
