@@ -12,7 +12,7 @@ from webhook import managementbackup
 
 FACTS = ["managementbackups.k0rdent.mirantis.com", "managements.k0rdent.mirantis.com",
          "releases.k0rdent.mirantis.com", "backupstoragelocations.velero.io", "backups.velero.io",
-         "schedules.velero.io", "configmaps", "secrets", "deployments.apps"]
+         "schedules.velero.io", "volumesnapshotlocations.velero.io", "configmaps", "secrets", "deployments.apps"]
 
 
 class Setup:
