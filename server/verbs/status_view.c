@@ -232,30 +232,11 @@ static bool is_known_account(const struct status_view *view, struct str ns, stru
     return request_by_velero(&request, view->settings);
 }
 
-/* "1.1.0", "v1.2.0-rc1", "kcm-1-1-0": whether it is before 1.2. True also when nobody knows. */
-static bool before_fix(const struct status_view *view)
-{
-    const struct management *management = inventory_management(view->inventory);
-    struct str name = management ? management->status_release : STR(""), part;
-    const struct release *release = inventory_release(view->inventory, name);
-    bool by_name = !release || release->version.len == 0;
-    struct str version = by_name ? name : release->version;
-    if (by_name && str_starts(version, STR("kcm-")))
-        version = str_slice(version, 4, version.len);
-    else if (str_starts(version, STR("v")))
-        version = str_slice(version, 1, version.len);
-    int64_t numbers[2] = {0, 0};
-    for (size_t i = 0; i < LENGTH_OF(numbers); i++)
-        if (!str_cut(&version, by_name ? '-' : '.', &part) || !str_to_int64(part, &numbers[i]))
-            return true;
-    return numbers[0] < 1 || (numbers[0] == 1 && numbers[1] < 2);
-}
-
 static bool fill_velero(struct status_view *view)
 {
     const struct inventory *inventory = view->inventory;
     size_t all = inventory->count[FACT_VELERO];
-    bool name_matters = all && before_fix(view);
+    bool name_matters = all && policy_velero_name_matters(inventory);
     view->veleros = arena_array(view->arena, all + 1, sizeof *view->veleros);
     for (size_t i = 0; view->veleros && i < all; i++) {
         const struct velero_deployment *object = inventory->velero_deployments[i];
