@@ -1,4 +1,5 @@
 #include "backup_spec.h"
+#include "unresolvable.h"
 
 static const char *const old_filters[] = {"includedResources", "excludedResources", "includeClusterResources"};
 static const char *const new_filters[] = {"includedClusterScopedResources", "excludedClusterScopedResources",
@@ -113,6 +114,8 @@ static void check_pair(const struct backup_spec *view, const struct filters *fil
     warn_list_overlap(view->decision, &pair);
     check_patterns(view->decision, pair.included_field, &pair.included, PATTERN_RESOURCES);
     check_patterns(view->decision, pair.excluded_field, &pair.excluded, PATTERN_RESOURCES);
+    warn_unresolvable(view->decision, "included", &pair.included);
+    warn_unresolvable(view->decision, "excluded", &pair.excluded);
 }
 
 void backup_spec_check_lists(const struct backup_spec *view)

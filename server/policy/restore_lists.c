@@ -1,6 +1,6 @@
 #include "resource_name.h"
 #include "restore.h"
-#include "restore_resources.h"
+#include "unresolvable.h"
 #include "velero_fields.h"
 
 /* What Velero never restores (restore_controller.go nonRestorableResources); it adds

@@ -1,4 +1,5 @@
 #include "backup_spec.h"
+#include "kots.h"
 
 /* A Backup that Velero has not looked at yet. */
 static bool is_waiting(struct str phase)
@@ -68,6 +69,8 @@ void policy_velero_backup(const struct request *request, const struct inventory 
         warn_no_velero(decision, inventory, view.ns, "Backup");
     backup_spec_check(&view);
     warn_of_ttl(&view);
+    if (!update)
+        kots_warn_backup(request, inventory, settings, decision);
 }
 
 void policy_velero_backup_wants(const struct request *request, const struct inventory *inventory,

@@ -1,4 +1,4 @@
-#include "restore_resources.h"
+#include "unresolvable.h"
 #include "glob.h"
 #include "resource_name.h"
 #include "velero_fields.h"

@@ -1,6 +1,6 @@
 /* Names in a list of resources that Velero may not find. */
-#ifndef BACKSTOP_POLICY_RESTORE_RESOURCES_H
-#define BACKSTOP_POLICY_RESTORE_RESOURCES_H
+#ifndef BACKSTOP_POLICY_UNRESOLVABLE_H
+#define BACKSTOP_POLICY_UNRESOLVABLE_H
 
 #include "backstop/policy.h"
 
