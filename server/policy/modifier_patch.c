@@ -8,14 +8,14 @@ struct patch {
     struct str operation, path, from, value;
 };
 
-static struct str below(const struct modifier *modifier, struct str where, const char *key)
+static struct str below(const struct config_rules *modifier, struct str where, const char *key)
 {
     return arena_printf(modifier->arena, "%.*s.%s", STR_ARG(where), key);
 }
 
 /* Velero compares without case when it reads the ConfigMap, but hands the operation on
  * as it is written, and the JSON Patch library knows lower case only. */
-static void check_operation(struct modifier *modifier, struct str where, struct str operation)
+static void check_operation(struct config_rules *modifier, struct str where, struct str operation)
 {
     struct str names[LENGTH_OF(operations)];
     struct str quoted = arena_quote(modifier->arena, operation);
@@ -24,19 +24,19 @@ static void check_operation(struct modifier *modifier, struct str where, struct 
         if (str_eq(operation, names[i]))
             return;
         if (str_eq_nocase(operation, names[i])) {
-            modifier_problem(modifier, where,
-                             "%.*s: write %s in lower case; as it is, the patch fails and the object is "
-                             "restored unpatched",
-                             STR_ARG(quoted), operations[i]);
+            rules_problem(modifier, where,
+                          "%.*s: write %s in lower case; as it is, the patch fails and the object is "
+                          "restored unpatched",
+                          STR_ARG(quoted), operations[i]);
             return;
         }
     }
     struct str near = str_nearest(operation, names, LENGTH_OF(names));
     if (operation.len == 0)
-        modifier_problem(modifier, where, "is missing: write add, remove, replace, move, copy or test");
+        rules_problem(modifier, where, "is missing: write add, remove, replace, move, copy or test");
     else
-        modifier_problem(modifier, where, "%.*s is none of add, remove, replace, move, copy and test%s%.*s%s",
-                         STR_ARG(quoted), near.len ? " (did you mean " : "", STR_ARG(near), near.len ? "?)" : "");
+        rules_problem(modifier, where, "%.*s is none of add, remove, replace, move, copy and test%s%.*s%s",
+                      STR_ARG(quoted), near.len ? " (did you mean " : "", STR_ARG(near), near.len ? "?)" : "");
 }
 
 /* The key of a label or annotation below metadata, as a JSON Pointer has it; absent for
@@ -58,22 +58,22 @@ static struct str escape_slashes(struct arena *arena, struct str key)
     return escaped;
 }
 
-static void check_pointer(struct modifier *modifier, struct str where, struct str path, const char *example)
+static void check_pointer(struct config_rules *modifier, struct str where, struct str path, const char *example)
 {
     struct arena *arena = modifier->arena;
     struct error error = {0};
     struct str quoted = arena_quote(arena, path), key = label_key(path);
     if (path.len == 0)
-        modifier_problem(modifier, where, "is missing: write %s", example);
+        rules_problem(modifier, where, "is missing: write %s", example);
     else if (path.ptr[0] != '/')
-        modifier_problem(modifier, where, "%.*s must begin with \"/\": write \"/%.*s\"", STR_ARG(quoted),
-                         STR_ARG(str_slice(quoted, 1, quoted.len - 1)));
+        rules_problem(modifier, where, "%.*s must begin with \"/\": write \"/%.*s\"", STR_ARG(quoted),
+                      STR_ARG(str_slice(quoted, 1, quoted.len - 1)));
     else if (!json_build(arena, arena_printf(arena, "\"%.*s\"", STR_ARG(path)), &error))
-        modifier_problem(modifier, where, "%.*s: Velero does not escape quotes and backslashes in a path",
-                         STR_ARG(quoted));
+        rules_problem(modifier, where, "%.*s: Velero does not escape quotes and backslashes in a path",
+                      STR_ARG(quoted));
     else if (str_contains(key, STR("/")))
-        modifier_problem(modifier, where, "%.*s: a \"/\" inside a key is written ~1: %.*s%.*s", STR_ARG(quoted),
-                         STR_ARG(str_slice(path, 0, path.len - key.len)), STR_ARG(escape_slashes(arena, key)));
+        rules_problem(modifier, where, "%.*s: a \"/\" inside a key is written ~1: %.*s%.*s", STR_ARG(quoted),
+                      STR_ARG(str_slice(path, 0, path.len - key.len)), STR_ARG(escape_slashes(arena, key)));
 }
 
 static bool sets_value(struct str operation)
@@ -82,32 +82,32 @@ static bool sets_value(struct str operation)
            str_eq_nocase(operation, STR("test"));
 }
 
-static void check_value(struct modifier *modifier, struct str where, const struct patch *patch)
+static void check_value(struct config_rules *modifier, struct str where, const struct patch *patch)
 {
     struct json_object *tree = NULL;
     struct str problem = modifier_value_problem(modifier->arena, patch->value, &tree);
     if (problem.len)
-        modifier_problem(modifier, where, "%.*s", STR_ARG(problem));
+        rules_problem(modifier, where, "%.*s", STR_ARG(problem));
     else if (!sets_value(patch->operation))
         return;
     else if (!patch->value.ptr)
-        modifier_warn(modifier, where, "is missing: an empty text is used");
+        rules_warn(modifier, where, "is missing: an empty text is used");
     else if (label_key(patch->path).len && !json_object_is_type(tree, json_type_string))
-        modifier_problem(modifier, where,
-                         "labels and annotations are texts, but Velero makes JSON of %.*s: write '\"%.*s\"'",
-                         STR_ARG(arena_quote(modifier->arena, patch->value)), STR_ARG(str_slice(patch->value, 0, 100)));
+        rules_problem(modifier, where,
+                      "labels and annotations are texts, but Velero makes JSON of %.*s: write '\"%.*s\"'",
+                      STR_ARG(arena_quote(modifier->arena, patch->value)), STR_ARG(str_slice(patch->value, 0, 100)));
 }
 
-static void check_patch(struct modifier *modifier, struct str where, struct json_object *item)
+static void check_patch(struct config_rules *modifier, struct str where, struct json_object *item)
 {
     static const char *const keys[] = {"operation", "path", "from", "value"};
     struct patch patch;
-    if (!modifier_keys(modifier, where, item, keys, LENGTH_OF(keys)))
+    if (!rules_keys(modifier, where, item, keys, LENGTH_OF(keys)))
         return;
-    bool readable = modifier_text(modifier, where, item, "operation", &patch.operation);
-    readable = modifier_text(modifier, where, item, "path", &patch.path) && readable;
-    readable = modifier_text(modifier, where, item, "from", &patch.from) && readable;
-    readable = modifier_text(modifier, where, item, "value", &patch.value) && readable;
+    bool readable = rules_text(modifier, where, item, "operation", &patch.operation);
+    readable = rules_text(modifier, where, item, "path", &patch.path) && readable;
+    readable = rules_text(modifier, where, item, "from", &patch.from) && readable;
+    readable = rules_text(modifier, where, item, "value", &patch.value) && readable;
     if (!readable)
         return;
     check_operation(modifier, below(modifier, where, "operation"), patch.operation);
@@ -119,29 +119,29 @@ static void check_patch(struct modifier *modifier, struct str where, struct json
 }
 
 /* patchData is text that holds YAML or JSON of an object. */
-static void check_patch_data(struct modifier *modifier, struct str where, struct json_object *item)
+static void check_patch_data(struct config_rules *modifier, struct str where, struct json_object *item)
 {
     static const char *const keys[] = {"patchData"};
     struct yaml_document *document = NULL;
     struct error error = {.position = -1};
     struct str text, at = below(modifier, where, "patchData");
-    struct json_object *data = modifier_get(item, "patchData");
-    if (!modifier_keys(modifier, where, item, keys, LENGTH_OF(keys)))
+    struct json_object *data = rules_get(item, "patchData");
+    if (!rules_keys(modifier, where, item, keys, LENGTH_OF(keys)))
         return;
     if (json_object_is_type(data, json_type_object) || json_object_is_type(data, json_type_array)) {
-        modifier_problem(modifier, at, "must be text: write \"patchData: |\" and indent the patch below it");
+        rules_problem(modifier, at, "must be text: write \"patchData: |\" and indent the patch below it");
         return;
     }
-    if (!modifier_text(modifier, where, item, "patchData", &text))
+    if (!rules_text(modifier, where, item, "patchData", &text))
         return;
     if (str_trim(text).len == 0)
-        modifier_problem(modifier, at, "is empty: write \"patchData: |\" and the patch below it");
+        rules_problem(modifier, at, "is empty: write \"patchData: |\" and the patch below it");
     else if (!yaml_load(modifier->arena, text, &(struct yaml_options){0}, &document, &error))
-        modifier_problem(modifier, at, "is neither YAML nor JSON: line %lld: %s", (long long)error.position,
-                         error.message);
+        rules_problem(modifier, at, "is neither YAML nor JSON: line %lld: %s", (long long)error.position,
+                      error.message);
     else if (!document || !json_object_is_type(document->tree, json_type_object))
-        modifier_problem(modifier, at,
-                         "must hold a map of the fields to set, such as {\"spec\":{\"release\":\"kcm-1-1-0\"}}");
+        rules_problem(modifier, at,
+                      "must hold a map of the fields to set, such as {\"spec\":{\"release\":\"kcm-1-1-0\"}}");
 }
 
 /* Strategic patches need the Go types, and the Velero server registers only these
@@ -158,22 +158,23 @@ static bool has_strategic_types(struct str target)
     return false;
 }
 
-void modifier_check_patches(struct modifier *modifier, struct str where, struct json_object *rule, struct str target)
+void modifier_check_patches(struct config_rules *modifier, struct str where, struct json_object *rule,
+                            struct str target)
 {
     static const char *const data_kinds[] = {"mergePatches", "strategicPatches"};
     struct arena *arena = modifier->arena;
     struct json_object *list;
-    size_t count = modifier_list(modifier, where, rule, "patches", &list);
+    size_t count = rules_list(modifier, where, rule, "patches", &list);
     for (size_t i = 0; i < count; i++)
         check_patch(modifier, arena_printf(arena, "%.*s.patches[%zu]", STR_ARG(where), i), json_item(list, i));
     for (size_t k = 0; k < LENGTH_OF(data_kinds); k++) {
-        count = modifier_list(modifier, where, rule, data_kinds[k], &list);
+        count = rules_list(modifier, where, rule, data_kinds[k], &list);
         for (size_t i = 0; i < count; i++)
             check_patch_data(modifier, arena_printf(arena, "%.*s.%s[%zu]", STR_ARG(where), data_kinds[k], i),
                              json_item(list, i));
     }
     if (count > 0 && target.len && !glob_has_wildcard(target) && !has_strategic_types(target))
-        modifier_problem(modifier, below(modifier, where, "strategicPatches"),
-                         "Velero knows no Go type for %.*s, so a strategic patch fails: use mergePatches",
-                         STR_ARG(arena_quote(arena, target)));
+        rules_problem(modifier, below(modifier, where, "strategicPatches"),
+                      "Velero knows no Go type for %.*s, so a strategic patch fails: use mergePatches",
+                      STR_ARG(arena_quote(arena, target)));
 }

@@ -1,21 +1,21 @@
 #include "resource_policy.h"
 
-#include "modifier.h"
+#include "config_rules.h"
 
 static const struct str actions[] = {STR_INIT("skip"), STR_INIT("fs-backup"), STR_INIT("snapshot"), STR_INIT("custom")};
 
-static struct str under(const struct modifier *map, struct str where, const char *key)
+static struct str under(const struct config_rules *map, struct str where, const char *key)
 {
     return arena_printf(map->arena, "%.*s.%s", STR_ARG(where), key);
 }
 
 /* "low,high" in quantities, either of them empty; low <= high unless high is empty. */
-static void check_capacity(struct modifier *map, struct str where, struct json_object *conditions)
+static void check_capacity(struct config_rules *map, struct str where, struct json_object *conditions)
 {
     struct str text, rest, parts[2] = {{NULL, 0}, {NULL, 0}};
     struct str at = under(map, where, "capacity");
     double bounds[2] = {0, 0};
-    if (!modifier_text(map, where, conditions, "capacity", &text) || text.len == 0)
+    if (!rules_text(map, where, conditions, "capacity", &text) || text.len == 0)
         return;
     size_t count = 0;
     rest = text;
@@ -24,93 +24,91 @@ static void check_capacity(struct modifier *map, struct str where, struct json_o
             parts[count] = str_trim(part);
     struct str quoted = arena_quote(map->arena, text);
     if (count != 2) {
-        modifier_problem(map, at,
-                         "%.*s must be two quantities with a comma between, such as \"10Gi,100Gi\" or \"10Gi,\"",
-                         STR_ARG(quoted));
+        rules_problem(map, at, "%.*s must be two quantities with a comma between, such as \"10Gi,100Gi\" or \"10Gi,\"",
+                      STR_ARG(quoted));
         return;
     }
     for (size_t i = 0; i < 2; i++)
         if (parts[i].len && !quantity_parse(parts[i], &bounds[i])) {
-            modifier_problem(map, at, "%.*s is no quantity such as \"10Gi\"",
-                             STR_ARG(arena_quote(map->arena, parts[i])));
+            rules_problem(map, at, "%.*s is no quantity such as \"10Gi\"", STR_ARG(arena_quote(map->arena, parts[i])));
             return;
         }
     bool open = bounds[0] > 0 || bounds[0] < 0;
     if (bounds[1] < bounds[0] && !(open && !(bounds[1] > 0) && !(bounds[1] < 0)))
-        modifier_problem(map, at, "%.*s ends below its beginning", STR_ARG(quoted));
+        rules_problem(map, at, "%.*s ends below its beginning", STR_ARG(quoted));
 }
 
-static void check_texts(struct modifier *map, struct str where, struct json_object *object, const char *key)
+static void check_texts(struct config_rules *map, struct str where, struct json_object *object, const char *key)
 {
     struct json_object *list;
-    size_t count = modifier_list(map, where, object, key, &list);
+    size_t count = rules_list(map, where, object, key, &list);
     for (size_t i = 0; i < count; i++)
         if (!json_object_is_type(json_item(list, i), json_type_string)) {
-            modifier_problem(map, under(map, where, key), "must be a list of texts");
+            rules_problem(map, under(map, where, key), "must be a list of texts");
             return;
         }
 }
 
 /* A map of texts; yaml.v3 takes numbers and booleans for them, except in pvcLabels. */
-static void check_labels(struct modifier *map, struct str where, struct json_object *object, const char *key)
+static void check_labels(struct config_rules *map, struct str where, struct json_object *object, const char *key)
 {
     struct json_object *labels = json_get(object, key);
     if (labels && !json_object_is_type(labels, json_type_object))
-        modifier_problem(map, under(map, where, key), "must map names to texts");
+        rules_problem(map, under(map, where, key), "must map names to texts");
 }
 
-static void check_csi(struct modifier *map, struct str where, struct json_object *csi)
+static void check_csi(struct config_rules *map, struct str where, struct json_object *csi)
 {
     static const char *const keys[] = {"driver", "volumeAttributes"};
     struct str driver;
-    if (!modifier_keys(map, where, csi, keys, LENGTH_OF(keys)) || !modifier_text(map, where, csi, "driver", &driver))
+    if (!rules_keys(map, where, csi, keys, LENGTH_OF(keys)) || !rules_text(map, where, csi, "driver", &driver))
         return;
     check_labels(map, where, csi, "volumeAttributes");
     if (driver.len == 0 && json_get(csi, "volumeAttributes"))
-        modifier_problem(map, under(map, where, "driver"), "is missing: volumeAttributes need the driver they are of");
+        rules_problem(map, under(map, where, "driver"), "is missing: volumeAttributes need the driver they are of");
 }
 
-static void check_conditions(struct modifier *map, struct str where, struct json_object *conditions)
+static void check_conditions(struct config_rules *map, struct str where, struct json_object *conditions)
 {
     static const char *const keys[] = {"capacity",    "storageClass", "nfs",     "csi",
                                        "volumeTypes", "pvcLabels",    "pvcPhase"};
     static const char *const nfs_keys[] = {"server", "path"};
     static const char *const lists[] = {"storageClass", "volumeTypes", "pvcPhase"};
-    if (!modifier_keys(map, where, conditions, keys, LENGTH_OF(keys)))
+    if (!rules_keys(map, where, conditions, keys, LENGTH_OF(keys)))
         return;
     check_capacity(map, where, conditions);
     for (size_t i = 0; i < LENGTH_OF(lists); i++)
         check_texts(map, where, conditions, lists[i]);
     check_labels(map, where, conditions, "pvcLabels");
-    modifier_keys(map, under(map, where, "nfs"), json_get(conditions, "nfs"), nfs_keys, LENGTH_OF(nfs_keys));
+    rules_keys(map, under(map, where, "nfs"), json_get(conditions, "nfs"), nfs_keys, LENGTH_OF(nfs_keys));
     check_csi(map, under(map, where, "csi"), json_get(conditions, "csi"));
 }
 
-static void check_action(struct modifier *map, struct str where, struct json_object *action)
+static void check_action(struct config_rules *map, struct str where, struct json_object *action)
 {
     static const char *const keys[] = {"type", "parameters"};
     struct str type, at = under(map, where, "type");
-    if (!modifier_keys(map, where, action, keys, LENGTH_OF(keys)) || !modifier_text(map, where, action, "type", &type))
+    if (!rules_keys(map, where, action, keys, LENGTH_OF(keys)) || !rules_text(map, where, action, "type", &type))
         return;
     check_labels(map, where, action, "parameters");
     for (size_t i = 0; i < LENGTH_OF(actions); i++)
         if (str_eq(type, actions[i]))
             return;
     struct str near = str_nearest(type, actions, LENGTH_OF(actions));
-    modifier_problem(map, at, "%.*s is none of skip, fs-backup, snapshot and custom%s%.*s%s",
-                     STR_ARG(arena_quote(map->arena, type)), near.len ? "; did you mean " : "", STR_ARG(near),
-                     near.len ? "?" : "");
+    rules_problem(map, at, "%.*s is none of skip, fs-backup, snapshot and custom%s%.*s%s",
+                  STR_ARG(arena_quote(map->arena, type)), near.len ? "; did you mean " : "", STR_ARG(near),
+                  near.len ? "?" : "");
 }
 
-static void check_volumes(struct modifier *map, struct json_object *tree)
+static void check_volumes(struct config_rules *map, struct json_object *tree)
 {
     static const char *const keys[] = {"conditions", "action"};
     struct json_object *list;
-    size_t count = modifier_list(map, (struct str){NULL, 0}, tree, "volumePolicies", &list);
-    for (size_t i = 0; i < count && map->problems < 8; i++) {
+    size_t count = rules_list(map, (struct str){NULL, 0}, tree, "volumePolicies", &list);
+    for (size_t i = 0; i < count && map->problems < RULES_PROBLEMS_SHOWN; i++) {
         struct json_object *policy = json_item(list, i);
         struct str at = arena_printf(map->arena, "volumePolicies[%zu]", i);
-        if (!modifier_keys(map, at, policy, keys, LENGTH_OF(keys)))
+        if (!rules_keys(map, at, policy, keys, LENGTH_OF(keys)))
             continue;
         check_conditions(map, under(map, at, "conditions"), json_get(policy, "conditions"));
         check_action(map, under(map, at, "action"), json_get(policy, "action"));
@@ -118,7 +116,7 @@ static void check_volumes(struct modifier *map, struct json_object *tree)
 }
 
 /* IncludeExcludePolicy.Validate: no "*" at all, and nothing in both lists. */
-static void check_filters(struct modifier *map, struct str where, struct json_object *policy, const char *included,
+static void check_filters(struct config_rules *map, struct str where, struct json_object *policy, const char *included,
                           const char *excluded)
 {
     struct json_object *in = json_get(policy, included), *out = json_get(policy, excluded);
@@ -128,45 +126,46 @@ static void check_filters(struct modifier *map, struct str where, struct json_ob
     for (size_t i = 0; i < json_len(in); i++)
         strlist_add(map->arena, &names, json_str(json_item(in, i)));
     if (strlist_has(&names, STR("*")))
-        modifier_problem(map, under(map, where, included), "has \"*\", which Velero does not take here");
-    for (size_t i = 0; i < json_len(out) && map->problems < 8; i++) {
+        rules_problem(map, under(map, where, included), "has \"*\", which Velero does not take here");
+    for (size_t i = 0; i < json_len(out) && map->problems < RULES_PROBLEMS_SHOWN; i++) {
         struct str name = json_str(json_item(out, i));
         if (str_is(name, "*"))
-            modifier_problem(map, under(map, where, excluded), "has \"*\", which Velero does not take here");
+            rules_problem(map, under(map, where, excluded), "has \"*\", which Velero does not take here");
         else if (strlist_has(&names, name))
-            modifier_problem(map, under(map, where, excluded), "has %.*s, which is also in %s",
-                             STR_ARG(arena_quote(map->arena, name)), included);
+            rules_problem(map, under(map, where, excluded), "has %.*s, which is also in %s",
+                          STR_ARG(arena_quote(map->arena, name)), included);
     }
 }
 
-static void check_include_exclude(struct modifier *map, struct json_object *policy, bool old_filters)
+static void check_include_exclude(struct config_rules *map, struct json_object *policy, bool old_filters)
 {
     static const char *const keys[] = {"includedClusterScopedResources", "excludedClusterScopedResources",
                                        "includedNamespaceScopedResources", "excludedNamespaceScopedResources"};
     const struct str at = STR("includeExcludePolicy");
-    if (!policy || !modifier_keys(map, at, policy, keys, LENGTH_OF(keys)))
+    if (!policy || !rules_keys(map, at, policy, keys, LENGTH_OF(keys)))
         return;
     check_filters(map, at, policy, keys[0], keys[1]);
     check_filters(map, at, policy, keys[2], keys[3]);
     if (old_filters)
-        modifier_problem(map, at,
-                         "cannot stand beside includedResources, excludedResources or includeClusterResources of the "
-                         "Backup: use the scoped filters");
+        rules_problem(map, at,
+                      "cannot stand beside includedResources, excludedResources or includeClusterResources of the "
+                      "Backup: use the scoped filters");
 }
 
 void resource_policy_check(struct decision *decision, const char *field, const struct config_map *config,
                            bool old_filters)
 {
     static const char *const keys[] = {"version", "volumePolicies", "includeExcludePolicy"};
-    struct modifier map;
+    struct config_rules map = {
+        .arena = decision->arena, .decision = decision, .field = field, .content = "volumePolicies", .exact = true};
     struct str version;
-    if (!modifier_load_for(&map, decision->arena, decision, config, field))
+    if (!rules_load(&map, config))
         return;
     struct json_object *tree = map.document->tree;
-    modifier_keys(&map, (struct str){NULL, 0}, tree, keys, LENGTH_OF(keys));
-    if (modifier_text(&map, (struct str){NULL, 0}, tree, "version", &version) && !str_is(version, "v1"))
-        modifier_problem(&map, STR("version"), "%.*s is not supported: write \"version: v1\"",
-                         STR_ARG(arena_quote(map.arena, version)));
+    rules_keys(&map, (struct str){NULL, 0}, tree, keys, LENGTH_OF(keys));
+    if (rules_text(&map, (struct str){NULL, 0}, tree, "version", &version) && !str_is(version, "v1"))
+        rules_problem(&map, STR("version"), "%.*s is not supported: write \"version: v1\"",
+                      STR_ARG(arena_quote(map.arena, version)));
     check_volumes(&map, tree);
     check_include_exclude(&map, json_get(tree, "includeExcludePolicy"), old_filters);
 }

@@ -56,7 +56,7 @@ static bool check_reference(const struct restore_view *view)
 
 void restore_check_modifier(const struct restore_view *view)
 {
-    struct modifier modifier;
+    struct config_rules modifier;
     struct json_object *reference = json_get(view->spec, "resourceModifier");
     if (!reference || view->modifier_injected || !restore_asks(view, "spec.resourceModifier") || !check_reference(view))
         return;

@@ -33,7 +33,7 @@ struct str restore_release_map_name(struct arena *arena, struct str release)
 
 static struct modifier_release release_set_by(const struct restore_view *view, const struct config_map *map)
 {
-    struct modifier modifier;
+    struct config_rules modifier;
     if (!modifier_load(&modifier, view->arena, NULL, map))
         return (struct modifier_release){{NULL, 0}, false};
     return modifier_release_set(&modifier);

@@ -1,0 +1,215 @@
+#include "config_rules.h"
+
+#include <string.h>
+
+enum { NODE_LIMIT = 100000 };
+
+static struct str place(const struct config_rules *rules, struct str where)
+{
+    unsigned line = rules->document ? yaml_line(rules->document, where) : 0;
+    if (where.len == 0)
+        return STR("");
+    if (line == 0)
+        return arena_printf(rules->arena, "%.*s: ", STR_ARG(where));
+    return arena_printf(rules->arena, "%.*s (line %u): ", STR_ARG(where), line);
+}
+
+void rules_problem(struct config_rules *rules, struct str where, const char *format, ...)
+{
+    struct arena *arena = rules->arena;
+    if (++rules->problems > RULES_PROBLEMS_SHOWN || !rules->decision)
+        return;
+    va_list args;
+    va_start(args, format);
+    struct str message = arena_vprintf(arena, format, args);
+    va_end(args);
+    decision_invalid(rules->decision, rules->field, "Invalid value: ConfigMap %.*s: %.*s%.*s",
+                     STR_ARG(arena_quote(arena, rules->name)), STR_ARG(place(rules, where)), STR_ARG(message));
+}
+
+void rules_warn(struct config_rules *rules, struct str where, const char *format, ...)
+{
+    struct arena *arena = rules->arena;
+    if (!rules->decision || ++rules->warnings > RULES_PROBLEMS_SHOWN)
+        return;
+    va_list args;
+    va_start(args, format);
+    struct str message = arena_vprintf(arena, format, args);
+    va_end(args);
+    decision_warn(rules->decision, "ConfigMap %.*s: %.*s%.*s", STR_ARG(arena_quote(arena, rules->name)),
+                  STR_ARG(place(rules, where)), STR_ARG(message));
+}
+
+struct json_object *rules_get(struct json_object *object, const char *key)
+{
+    struct json_object *found = json_get(object, key);
+    if (found || !json_object_is_type(object, json_type_object))
+        return found;
+    json_object_object_foreach(object, name, value)
+    {
+        if (str_eq_nocase(str_from(name), str_from(key)))
+            found = value;
+    }
+    return found;
+}
+
+static void check_key(struct config_rules *rules, struct str where, struct str key, const struct str *names,
+                      size_t count)
+{
+    struct arena *arena = rules->arena;
+    struct strlist all = {0};
+    struct str at = arena_printf(arena, "%.*s%s%.*s", STR_ARG(where), where.len ? "." : "", STR_ARG(key));
+    for (size_t i = 0; i < count; i++) {
+        if (str_eq(key, names[i]))
+            return;
+        if (!rules->exact && str_eq_nocase(key, names[i])) {
+            /* No line: the document is searched by the right name. */
+            rules_warn(rules, (struct str){NULL, 0}, "%.*s: Velero takes this, but the name is %.*s", STR_ARG(at),
+                       STR_ARG(names[i]));
+            return;
+        }
+        strlist_add(arena, &all, names[i]);
+    }
+    struct str near = str_nearest(key, names, count);
+    if (near.len)
+        rules_problem(rules, at, "unknown key %.*s; did you mean %.*s?", STR_ARG(arena_quote(arena, key)),
+                      STR_ARG(near));
+    else
+        rules_problem(rules, at, "unknown key %.*s; known here: %.*s", STR_ARG(arena_quote(arena, key)),
+                      STR_ARG(strlist_quoted(arena, &all)));
+}
+
+bool rules_keys(struct config_rules *rules, struct str where, struct json_object *object, const char *const *keys,
+                size_t count)
+{
+    struct str names[8];
+    if (!object)
+        return true;
+    if (!json_object_is_type(object, json_type_object)) {
+        rules_problem(rules, where, "must be a map with keys such as %s", keys[0]);
+        return false;
+    }
+    for (size_t i = 0; i < count && i < LENGTH_OF(names); i++)
+        names[i] = str_from(keys[i]);
+    json_object_object_foreach(object, key, value)
+    {
+        (void)value;
+        check_key(rules, where, str_from(key), names, count < LENGTH_OF(names) ? count : LENGTH_OF(names));
+    }
+    return true;
+}
+
+bool rules_text(struct config_rules *rules, struct str where, struct json_object *object, const char *key,
+                struct str *text)
+{
+    struct json_object *value = rules_get(object, key);
+    *text = (struct str){NULL, 0};
+    switch (json_object_get_type(value)) {
+    case json_type_null:
+        return true;
+    case json_type_string:
+        *text = json_str(value);
+        return true;
+    case json_type_boolean:
+        *text = json_object_get_boolean(value) ? STR("true") : STR("false");
+        return true;
+    case json_type_int:
+    case json_type_double:
+        *text = arena_copy(rules->arena, str_from(json_object_get_string(value)));
+        return true;
+    case json_type_array:
+    case json_type_object:
+    default:
+        break;
+    }
+    struct str at = arena_printf(rules->arena, "%.*s.%s", STR_ARG(where), key);
+    BUF_SCOPED json;
+    buf_init(&json, 200);
+    json_write_tree(&json, value);
+    if (json.failed || str_contains(buf_str(&json), STR("'")))
+        rules_problem(rules, at, "must be text: write the JSON in quotes");
+    else
+        rules_problem(rules, at, "must be text: write %s: '%.*s'", key, STR_ARG(buf_str(&json)));
+    return false;
+}
+
+size_t rules_list(struct config_rules *rules, struct str where, struct json_object *object, const char *key,
+                  struct json_object **list)
+{
+    *list = rules_get(object, key);
+    if (!*list || json_object_is_type(*list, json_type_array))
+        return json_len(*list);
+    rules_problem(rules, arena_printf(rules->arena, "%.*s%s%s", STR_ARG(where), where.len ? "." : "", key),
+                  "must be a list: begin each item with \"- \"");
+    *list = NULL;
+    return 0;
+}
+
+static bool parse(struct config_rules *rules, struct str key, struct str text)
+{
+    struct arena *arena = rules->arena;
+    const struct yaml_options options = {.reject_duplicates = true, .node_limit = NODE_LIMIT};
+    struct yaml_document *document = NULL;
+    struct error error = {.position = -1};
+    if (!yaml_load(arena, text, &options, &document, &error)) {
+        if (error.position > 0)
+            rules_problem(rules, (struct str){NULL, 0}, "line %lld of key %.*s: %s", (long long)error.position,
+                          STR_ARG(arena_quote(arena, key)), error.message);
+        else
+            rules_problem(rules, (struct str){NULL, 0}, "key %.*s: %s", STR_ARG(arena_quote(arena, key)),
+                          error.message);
+        return false;
+    }
+    if (!document || !document->tree) {
+        rules_problem(rules, (struct str){NULL, 0}, "key %.*s is empty: write \"version: v1\" and %s",
+                      STR_ARG(arena_quote(arena, key)), rules->content);
+        return false;
+    }
+    if (document->next && document->next->tree)
+        rules_warn(rules, (struct str){NULL, 0}, "Velero reads only the first document, before the line ---");
+    rules->document = document;
+    return true;
+}
+
+/* Velero counts only data, not binaryData. */
+static bool one_key(struct config_rules *rules, const struct config_map *map, struct str *key, struct str *text)
+{
+    struct json_object *data = map->data;
+    struct strlist keys = {0};
+    if (json_object_is_type(data, json_type_object)) {
+        json_object_object_foreach(data, name, value)
+        {
+            strlist_add(rules->arena, &keys, str_from(name));
+            *text = json_str(value);
+        }
+    }
+    if (keys.len == 1) {
+        *key = keys.items[0];
+        return true;
+    }
+    if (keys.len == 0)
+        rules_problem(rules, (struct str){NULL, 0}, "has no data: it needs exactly one key, which holds the rules%s",
+                      map->binary_data ? " (binaryData is not read)" : "");
+    else
+        rules_problem(rules, (struct str){NULL, 0},
+                      "has %zu keys (%.*s) but Velero takes exactly one: move the others to another "
+                      "ConfigMap",
+                      keys.len, STR_ARG(strlist_quoted(rules->arena, &keys)));
+    return false;
+}
+
+bool rules_load(struct config_rules *rules, const struct config_map *map)
+{
+    struct str key = {NULL, 0}, text = {NULL, 0};
+    struct arena *arena = rules->arena;
+    rules->name = map->meta.name;
+    if (!one_key(rules, map, &key, &text) || !parse(rules, key, text))
+        return false;
+    struct json_object *tree = rules->document->tree;
+    if (!json_object_is_type(tree, json_type_object)) {
+        rules_problem(rules, (struct str){NULL, 0}, "key %.*s must hold a map with version and %s",
+                      STR_ARG(arena_quote(arena, key)), rules->content);
+        return false;
+    }
+    return true;
+}
