@@ -4,6 +4,41 @@
 
 static const struct str actions[] = {STR_INIT("skip"), STR_INIT("fs-backup"), STR_INIT("snapshot"), STR_INIT("custom")};
 
+/* Velero's SupportedVolume names: the kinds of volume that Kubernetes ever had. */
+static const struct str volume_types[] = {
+    STR_INIT("awsAzureDisk"),
+    STR_INIT("awsElasticBlockStore"),
+    STR_INIT("azureDisk"),
+    STR_INIT("azureFile"),
+    STR_INIT("cinder"),
+    STR_INIT("cephfs"),
+    STR_INIT("configMap"),
+    STR_INIT("csi"),
+    STR_INIT("downwardAPI"),
+    STR_INIT("emptyDir"),
+    STR_INIT("ephemeral"),
+    STR_INIT("fc"),
+    STR_INIT("flocker"),
+    STR_INIT("flexVolume"),
+    STR_INIT("gitRepo"),
+    STR_INIT("glusterfs"),
+    STR_INIT("gcePersistentDisk"),
+    STR_INIT("hostPath"),
+    STR_INIT("iscsi"),
+    STR_INIT("local"),
+    STR_INIT("nfs"),
+    STR_INIT("photonPersistentDisk"),
+    STR_INIT("portworxVolume"),
+    STR_INIT("projected"),
+    STR_INIT("quobyte"),
+    STR_INIT("rbd"),
+    STR_INIT("scaleIO"),
+    STR_INIT("secret"),
+    STR_INIT("storageOS"),
+    STR_INIT("vsphereVolume"),
+};
+static const struct str claim_phases[] = {STR_INIT("Pending"), STR_INIT("Bound"), STR_INIT("Lost")};
+
 static struct str under(const struct config_rules *map, struct str where, const char *key)
 {
     return arena_printf(map->arena, "%.*s.%s", STR_ARG(where), key);
@@ -49,6 +84,24 @@ static void check_texts(struct config_rules *map, struct str where, struct json_
         }
 }
 
+/* Velero compares these as they are written and refuses none: one that does not exist
+ * matches no volume, and so the rule does nothing. */
+static void warn_unknown(struct config_rules *map, struct str where, struct json_object *object, const char *key,
+                         const struct str *known, size_t count)
+{
+    struct json_object *list = json_get(object, key);
+    for (size_t i = 0; i < json_len(list); i++) {
+        struct str item = json_str(json_item(list, i)), near = str_nearest(item, known, count);
+        bool found = false;
+        for (size_t k = 0; k < count; k++)
+            found = found || str_eq(item, known[k]);
+        if (!found)
+            rules_warn(map, under(map, where, key), "%.*s matches no volume%s%.*s%s",
+                       STR_ARG(arena_quote(map->arena, item)), near.len ? "; did you mean " : "", STR_ARG(near),
+                       near.len ? "?" : "");
+    }
+}
+
 /* A map of texts; yaml.v3 takes numbers and booleans for them, except in pvcLabels. */
 static void check_labels(struct config_rules *map, struct str where, struct json_object *object, const char *key)
 {
@@ -79,6 +132,8 @@ static void check_conditions(struct config_rules *map, struct str where, struct 
     check_capacity(map, where, conditions);
     for (size_t i = 0; i < LENGTH_OF(lists); i++)
         check_texts(map, where, conditions, lists[i]);
+    warn_unknown(map, where, conditions, "volumeTypes", volume_types, LENGTH_OF(volume_types));
+    warn_unknown(map, where, conditions, "pvcPhase", claim_phases, LENGTH_OF(claim_phases));
     check_labels(map, where, conditions, "pvcLabels");
     rules_keys(map, under(map, where, "nfs"), json_get(conditions, "nfs"), nfs_keys, LENGTH_OF(nfs_keys));
     check_csi(map, under(map, where, "csi"), json_get(conditions, "csi"));
