@@ -134,6 +134,9 @@ size_t arena_used(const struct arena *arena);
  * quotes, backslashes, invalid UTF-8 and bidirectional controls escaped, cut at
  * 120 bytes with "...". Every user-controlled value in a message goes through it. */
 struct str arena_quote(struct arena *arena, struct str text);
+/* A name or word from outside as a terminal may show it: as it is, or quoted where it
+ * holds anything but visible ASCII. "-" for none. */
+struct str shown(struct arena *arena, struct str text);
 void arena_cleanup(struct arena **arena);
 #define ARENA_SCOPED CLEANUP(arena_cleanup) struct arena *
 

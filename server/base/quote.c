@@ -129,3 +129,11 @@ struct str strlist_quoted(struct arena *arena, const struct strlist *list)
     }
     return arena_copy(arena, buf_str(&out));
 }
+
+struct str shown(struct arena *arena, struct str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] <= ' ' || text.ptr[i] > '~' || text.ptr[i] == '"')
+            return arena_quote(arena, text);
+    return text.len ? text : STR("-");
+}

@@ -26,14 +26,6 @@ bool wants_colour(int fd)
     return isatty(fd) && !(no_colour && *no_colour);
 }
 
-struct str shown(struct arena *arena, struct str text)
-{
-    for (size_t i = 0; i < text.len; i++)
-        if (text.ptr[i] <= ' ' || text.ptr[i] > '~' || text.ptr[i] == '"')
-            return arena_quote(arena, text);
-    return text.len ? text : STR("-");
-}
-
 void page_toned(const struct page *page, enum tone tone, struct str text)
 {
     bool coloured = page->colour && tone != TONE_PLAIN;

@@ -34,9 +34,6 @@ void columns_print(const struct columns *columns, const struct page *page);
 void page_toned(const struct page *page, enum tone tone, struct str text);
 /* A paragraph with this indent, broken between words where the page ends. */
 void page_paragraph(const struct page *page, size_t indent, const char *first, struct str text);
-/* A name or word from outside as a terminal may show it: as it is, or quoted and
- * escaped where it holds anything but visible ASCII. "-" for none. */
-struct str shown(struct arena *arena, struct str text);
 /* The columns of the terminal at this descriptor; 0 when it is none. */
 size_t terminal_width(int fd);
 /* Colour is for terminals, and not for those who set NO_COLOR (no-color.org). */

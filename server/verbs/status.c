@@ -1,4 +1,4 @@
-#include "status.h"
+#include "status_text.h"
 
 #include <string.h>
 #include <unistd.h>

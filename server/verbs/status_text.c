@@ -1,4 +1,4 @@
-#include "status.h"
+#include "status_text.h"
 
 /* Text, for the terminal of whoever is on call. */
 
@@ -100,28 +100,6 @@ static void print_findings(const struct status_view *view, const struct page *pa
 }
 
 /* ---- the gate ------------------------------------------------------------------------- */
-
-const char *status_outcome(const struct upgrade_view *upgrade)
-{
-    switch (upgrade->outcome) {
-    case UPGRADE_ADMITTED:
-        return "admitted now: its pre-upgrade backups are fresh and complete";
-    case UPGRADE_WAITS:
-        return "waits for its pre-upgrade backups first; kubectl waits by itself, then it is admitted";
-    case UPGRADE_REFUSED:
-        return "refused until the blockers are gone";
-    case UPGRADE_UNKNOWN:
-        return "refused (503): the gate cannot read what it needs";
-    case UPGRADE_UNPROTECTED:
-        return upgrade->decision.denied ? "refused: no ManagementBackup protects upgrades"
-                                        : "admitted without a backup: no ManagementBackup protects upgrades";
-    case UPGRADE_LET_THROUGH:
-        return "let through without a checked pre-upgrade backup";
-    case UPGRADE_NONE:
-        break;
-    }
-    return "there is no Management, so nothing to upgrade";
-}
 
 static const char *step_text(const struct upgrade_source *source)
 {

@@ -2,7 +2,7 @@
 #include "status.h"
 
 /* The model behind every face of status: facts put together, no opinion but the
- * gate's (policy_upgrade_view). Opinions are in status_findings.c. */
+ * gate's (policy_upgrade_view). Opinions are in findings.c. */
 
 enum { MEANING_LIMIT = 4096 };
 

@@ -1,9 +1,10 @@
-/* What the files of the status verb share: one view model behind every face. */
-#ifndef BACKSTOP_VERBS_STATUS_H
-#define BACKSTOP_VERBS_STATUS_H
+/* status: could this cluster be restored tonight and upgraded tomorrow? One view model
+ * behind every face (text, JSON, HTML, the served page). Pure: it reads a snapshot of
+ * facts and what its caller knows besides; no I/O, no clock. */
+#ifndef BACKSTOP_STATUS_H
+#define BACKSTOP_STATUS_H
 
 #include "backstop/policy.h"
-#include "columns.h"
 
 struct status_location {
     const struct storage_location *object;
@@ -65,19 +66,18 @@ struct status_view {
     size_t finding_count, finding_cap, blocker_count;
 };
 
-/* ---- status_view.c, status_findings.c: the model ---------------------------- */
-
 /* Everything lives in view->arena; inventory and settings must outlive it. The caller
  * has set arena, now, from, inventory and settings; target as policy_upgrade_view has
  * it. False when out of memory. */
 bool status_fill(struct status_view *view, struct str target) MUST_CHECK;
-void status_find(struct status_view *view);
+/* The location of this name in the system namespace, or for none the default; NULL when there is none. */
 const struct status_location *status_location(const struct status_view *view, struct str name);
+/* What an upgrade would meet, in a few words. */
+const char *status_outcome(const struct upgrade_view *upgrade);
 
 /* ---- the faces --------------------------------------------------------------- */
 
-void status_text(const struct status_view *view, const struct page *page);
+/* One object on one line; docs/status.md describes its keys. */
 void status_json(const struct status_view *view, struct buf *out);
-const char *status_outcome(const struct upgrade_view *upgrade); /* what an upgrade would meet, in a few words */
 
 #endif

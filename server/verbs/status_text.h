@@ -1,0 +1,10 @@
+/* The terminal's face of status. */
+#ifndef BACKSTOP_VERBS_STATUS_TEXT_H
+#define BACKSTOP_VERBS_STATUS_TEXT_H
+
+#include "backstop/status.h"
+#include "columns.h"
+
+void status_text(const struct status_view *view, const struct page *page);
+
+#endif
