@@ -176,10 +176,8 @@ static int audit(const struct verb *verb, const struct audit_options *values)
     return code;
 }
 
-static int check(const struct verb *verb, const struct audit_options *values, size_t operand_count)
+static int check(const struct verb *verb, const struct audit_options *values)
 {
-    if (operand_count)
-        return verb_fail(verb, "takes no operands; see: backstop audit --help");
     if (parse_format(values->output) == FORMAT_NONE)
         return verb_fail(verb, "-o %s: expected text, json or junit", values->output);
     if (values->width > 0 && (values->width < NARROWEST || values->width > WIDEST))
@@ -187,21 +185,19 @@ static int check(const struct verb *verb, const struct audit_options *values, si
     return EXIT_OK;
 }
 
+static int body(const struct verb *verb, void *context, char **operands, size_t operand_count)
+{
+    struct audit_options *values = context;
+    (void)operands, (void)operand_count;
+    int code = check(verb, values);
+    values->now = verb_now(values->now);
+    return code == EXIT_OK ? audit(verb, values) : code;
+}
+
 static int run(const struct verb *verb, int argc, char **argv)
 {
     struct audit_options values = {.output = "text", .now = INT64_MIN, .width = -1};
-    char **operands;
-    size_t operand_count;
-    enum options_result parsed = options_parse(verb, argc, argv, &values, &operands, &operand_count);
-    int code = parsed == OPTIONS_HELP ? EXIT_OK : EXIT_USAGE;
-    if (parsed == OPTIONS_RUN)
-        code = check(verb, &values, operand_count);
-    if (parsed == OPTIONS_RUN && code == EXIT_OK) {
-        values.now = values.now == INT64_MIN ? time_now() : values.now;
-        code = audit(verb, &values);
-    }
-    options_dispose(verb, &values);
-    return code;
+    return verb_run(verb, argc, argv, &values, body);
 }
 
 const struct verb verb_audit = {

@@ -138,8 +138,9 @@ static int show(const struct verb *verb, const struct certs_options *values, cha
     return write_all(STDOUT_FILENO, buf_str(&out)) ? EXIT_OK : EXIT_USAGE;
 }
 
-static int act(const struct verb *verb, const struct certs_options *values, char **operands, size_t count)
+static int act(const struct verb *verb, void *context, char **operands, size_t count)
 {
+    const struct certs_options *values = context;
     struct str action = str_from(count ? operands[0] : NULL);
     if (str_is(action, "issue") && count == 2)
         return values->lifetime > 0 ? certs_issue(verb, values, operands[1])
@@ -155,14 +156,7 @@ static int act(const struct verb *verb, const struct certs_options *values, char
 static int run(const struct verb *verb, int argc, char **argv)
 {
     struct certs_options values = {.service = "backstop.backstop-system", .output = "text", .lifetime = YEAR, .at = -1};
-    char **operands;
-    size_t count;
-    enum options_result parsed = options_parse(verb, argc, argv, &values, &operands, &count);
-    int code = parsed == OPTIONS_HELP ? EXIT_OK : EXIT_USAGE;
-    if (parsed == OPTIONS_RUN)
-        code = act(verb, &values, operands, count);
-    options_dispose(verb, &values);
-    return code;
+    return verb_run(verb, argc, argv, &values, act);
 }
 
 const struct verb verb_certs = {

@@ -265,24 +265,27 @@ static bool check_options(const struct verb *verb, struct explain_options *value
     return false;
 }
 
-static int run(const struct verb *verb, int argc, char **argv)
+static int body(const struct verb *verb, void *context, char **operands, size_t count)
 {
-    struct explain_options values = {
-        .output = "text", .zone = "UTC", .runs = RUNS_DEFAULT, .from = INT64_MIN, .now = INT64_MIN};
-    char **operands;
-    size_t count;
-    enum options_result parsed = options_parse(verb, argc, argv, &values, &operands, &count);
-    struct run run = {.verb = verb, .options = &values, .all_valid = true};
-    if (parsed != OPTIONS_RUN || !check_options(verb, &values, count, &run))
-        return parsed == OPTIONS_HELP ? EXIT_OK : EXIT_USAGE;
-    if (values.from == INT64_MIN)
-        values.from = values.now == INT64_MIN ? time_now() : values.now;
-    run.json = str_is(str_from(values.output), "json");
+    struct explain_options *values = context;
+    struct run run = {.verb = verb, .options = values, .all_valid = true};
+    if (!check_options(verb, values, count, &run))
+        return EXIT_USAGE;
+    if (values->from == INT64_MIN)
+        values->from = verb_now(values->now);
+    run.json = str_is(str_from(values->output), "json");
     run.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR"); /* NOLINT(concurrency-mt-unsafe): one thread */
     buf_init(&run.out, OUTPUT_MAX);
     int code = explain_all(&run, operands, count);
     buf_dispose(&run.out);
     return code;
+}
+
+static int run(const struct verb *verb, int argc, char **argv)
+{
+    struct explain_options values = {
+        .output = "text", .zone = "UTC", .runs = RUNS_DEFAULT, .from = INT64_MIN, .now = INT64_MIN};
+    return verb_run(verb, argc, argv, &values, body);
 }
 
 const struct verb verb_explain = {

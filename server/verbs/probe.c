@@ -222,30 +222,26 @@ static int probe(const struct verb *verb, const struct probe_options *values)
     return fflush(stdout) == 0 ? EXIT_OK : verb_fail(verb, "the output cannot be written");
 }
 
-static int check(const struct verb *verb, const struct probe_options *values, size_t operand_count)
+static int check(const struct verb *verb, const struct probe_options *values)
 {
-    if (operand_count)
-        return verb_fail(verb, "takes no operands: give --address HOST:PORT");
     if (values->timeout < 1 || values->timeout > TIMEOUT_MAX)
         return verb_fail(verb, "--timeout: expected 1s to 5m");
     return EXIT_OK;
 }
 
+static int body(const struct verb *verb, void *context, char **operands, size_t operand_count)
+{
+    struct probe_options *values = context;
+    (void)operands, (void)operand_count;
+    int code = check(verb, values);
+    values->now = verb_now(values->now);
+    return code == EXIT_OK ? probe(verb, values) : code;
+}
+
 static int run(const struct verb *verb, int argc, char **argv)
 {
     struct probe_options values = {.timeout = 10, .now = INT64_MIN};
-    char **operands;
-    size_t operand_count;
-    enum options_result parsed = options_parse(verb, argc, argv, &values, &operands, &operand_count);
-    int code = parsed == OPTIONS_HELP ? EXIT_OK : EXIT_USAGE;
-    if (parsed == OPTIONS_RUN)
-        code = check(verb, &values, operand_count);
-    if (parsed == OPTIONS_RUN && code == EXIT_OK) {
-        values.now = values.now == INT64_MIN ? time_now() : values.now;
-        code = probe(verb, &values);
-    }
-    options_dispose(verb, &values);
-    return code;
+    return verb_run(verb, argc, argv, &values, body);
 }
 
 const struct verb verb_probe = {

@@ -216,27 +216,26 @@ static int check(const struct verb *verb, const struct review_options *values, s
     return EXIT_OK;
 }
 
+static int body(const struct verb *verb, void *context, char **operands, size_t operand_count)
+{
+    struct review_options *values = context;
+    int code = check(verb, values, operand_count);
+    if (code != EXIT_OK)
+        return code;
+    const char *no_colour = getenv("NO_COLOR"); /* NOLINT(concurrency-mt-unsafe): one thread */
+    struct run state = {.verb = verb, .options = values, .format = parse_format(values->output)};
+    state.colour = isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
+    values->now = verb_now(values->now);
+    buf_init(&state.cases, OUTPUT_LIMIT);
+    code = run_review(&state, operands, operand_count);
+    buf_dispose(&state.cases);
+    return code;
+}
+
 static int run(const struct verb *verb, int argc, char **argv)
 {
     struct review_options values = {.output = "text", .user = "kubernetes-admin", .now = INT64_MIN};
-    char **operands;
-    size_t operand_count;
-    enum options_result parsed = options_parse(verb, argc, argv, &values, &operands, &operand_count);
-    int code = parsed == OPTIONS_HELP ? EXIT_OK : EXIT_USAGE;
-    if (parsed == OPTIONS_RUN)
-        code = check(verb, &values, operand_count);
-    if (parsed == OPTIONS_RUN && code == EXIT_OK) {
-        const char *no_colour = getenv("NO_COLOR"); /* NOLINT(concurrency-mt-unsafe): one thread */
-        struct run state = {.verb = verb, .options = &values, .format = parse_format(values.output)};
-        state.colour = isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
-        if (values.now == INT64_MIN)
-            values.now = time_now();
-        buf_init(&state.cases, OUTPUT_LIMIT);
-        code = run_review(&state, operands, operand_count);
-        buf_dispose(&state.cases);
-    }
-    options_dispose(verb, &values);
-    return code;
+    return verb_run(verb, argc, argv, &values, body);
 }
 
 const struct verb verb_review = {

@@ -111,21 +111,19 @@ static int show(const struct verb *verb, const struct plan_options *values, cons
     return code;
 }
 
+static int body(const struct verb *verb, void *context, char **operands, size_t operand_count)
+{
+    struct plan_options *values = context;
+    if (operand_count > 1)
+        return verb_fail(verb, "takes one backup; see: backstop rollback-plan --help");
+    values->now = verb_now(values->now);
+    return show(verb, values, operand_count ? operands[0] : NULL);
+}
+
 static int run(const struct verb *verb, int argc, char **argv)
 {
     struct plan_options values = {.now = INT64_MIN};
-    char **operands;
-    size_t operand_count;
-    enum options_result parsed = options_parse(verb, argc, argv, &values, &operands, &operand_count);
-    int code = parsed == OPTIONS_HELP ? EXIT_OK : EXIT_USAGE;
-    if (parsed == OPTIONS_RUN && operand_count > 1) {
-        code = verb_fail(verb, "takes one backup; see: backstop rollback-plan --help");
-    } else if (parsed == OPTIONS_RUN) {
-        values.now = values.now == INT64_MIN ? time_now() : values.now;
-        code = show(verb, &values, operand_count ? operands[0] : NULL);
-    }
-    options_dispose(verb, &values);
-    return code;
+    return verb_run(verb, argc, argv, &values, body);
 }
 
 const struct verb verb_rollback_plan = {

@@ -42,20 +42,15 @@ static void print_text(struct buf *out, const struct rule *rules, size_t count)
     }
 }
 
-static int run(const struct verb *verb, int argc, char **argv)
+static int body(const struct verb *verb, void *context, char **operands, size_t operand_count)
 {
     enum { LIMIT = 1 << 20 };
-    struct rules_options values = {.output = "text"};
-    char **operands;
-    size_t operand_count, count;
-    enum options_result parsed = options_parse(verb, argc, argv, &values, &operands, &operand_count);
-    if (parsed != OPTIONS_RUN)
-        return parsed == OPTIONS_HELP ? EXIT_OK : EXIT_USAGE;
-    bool markdown = str_is(str_from(values.output), "markdown");
-    if (operand_count)
-        return verb_fail(verb, "takes no operands; see: backstop rules --help");
-    if (!markdown && !str_is(str_from(values.output), "text"))
-        return verb_fail(verb, "--output %s: write text or markdown", values.output);
+    const struct rules_options *values = context;
+    size_t count;
+    bool markdown = str_is(str_from(values->output), "markdown");
+    (void)operands, (void)operand_count;
+    if (!markdown && !str_is(str_from(values->output), "text"))
+        return verb_fail(verb, "--output %s: write text or markdown", values->output);
     const struct rule *rules = admission_rules(&count);
     BUF_SCOPED out;
     buf_init(&out, LIMIT);
@@ -64,6 +59,12 @@ static int run(const struct verb *verb, int argc, char **argv)
     else
         print_text(&out, rules, count);
     return !out.failed && write_all(STDOUT_FILENO, buf_str(&out)) ? EXIT_OK : EXIT_USAGE;
+}
+
+static int run(const struct verb *verb, int argc, char **argv)
+{
+    struct rules_options values = {.output = "text"};
+    return verb_run(verb, argc, argv, &values, body);
 }
 
 const struct verb verb_rules = {

@@ -297,6 +297,30 @@ static void keep_memory(void)
     mallopt(M_TRIM_THRESHOLD, KEPT); /* NOLINT(concurrency-mt-unsafe) */
 }
 
+static int body(const struct verb *verb, void *context, char **operands, size_t count)
+{
+    struct serve_options *values = context;
+    enum log_level level = LOG_INFO;
+    (void)operands, (void)count;
+    int code = check_options(verb, values, &level);
+    if (code != EXIT_OK)
+        return code;
+    struct service service = {.body_limit = (size_t)values->body_bytes, .log_reviews = values->log_reviews};
+    struct error error;
+    sigset_t signals;
+    stop_signals(&signals);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread: only sigwait takes them */
+    log_set_level(level);
+    keep_memory();
+    if (!start_and_serve(&service, values, &error))
+        code = verb_fail(verb, "%s", error.message);
+    serve_events_close(&service);
+    serve_certificates_close(&service);
+    facts_close(service.facts);
+    settings_source_close(&service.settings);
+    return code;
+}
+
 static int run(const struct verb *verb, int argc, char **argv)
 {
     struct serve_options values = {.listen = ":9443",
@@ -315,31 +339,7 @@ static int run(const struct verb *verb, int argc, char **argv)
                                    .idle_timeout = 120,
                                    .lame_duck = -1,
                                    .log_reviews = true};
-    char **operands;
-    size_t count;
-    enum log_level level = LOG_INFO;
-    enum options_result parsed = options_parse(verb, argc, argv, &values, &operands, &count);
-    int code = parsed == OPTIONS_HELP ? EXIT_OK : EXIT_USAGE;
-    if (parsed == OPTIONS_RUN)
-        code = count ? verb_fail(verb, "takes no operands; see: backstop serve --help")
-                     : check_options(verb, &values, &level);
-    if (parsed == OPTIONS_RUN && code == EXIT_OK) {
-        struct service service = {.body_limit = (size_t)values.body_bytes, .log_reviews = values.log_reviews};
-        struct error error;
-        sigset_t signals;
-        stop_signals(&signals);
-        pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread: only sigwait takes them */
-        log_set_level(level);
-        keep_memory();
-        if (!start_and_serve(&service, &values, &error))
-            code = verb_fail(verb, "%s", error.message);
-        serve_events_close(&service);
-        serve_certificates_close(&service);
-        facts_close(service.facts);
-        settings_source_close(&service.settings);
-    }
-    options_dispose(verb, &values);
-    return code;
+    return verb_run(verb, argc, argv, &values, body);
 }
 
 const struct verb verb_serve = {

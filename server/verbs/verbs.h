@@ -46,6 +46,14 @@ enum options_result options_parse(const struct verb *verb, int argc, char **argv
                                   size_t *operand_count);
 void options_dispose(const struct verb *verb, void *values); /* frees the lists */
 void options_help(const struct verb *verb, struct buf *out);
+/* What a verb does once its options are read: the exit code. */
+typedef int verb_body(const struct verb *verb, void *values, char **operands, size_t operand_count);
+/* Options into `values`, which holds the defaults; then the body, unless help was asked
+ * for or there was a mistake: operands given to a verb that names none are one. Returns
+ * the exit code; the lists in `values` are freed. */
+int verb_run(const struct verb *verb, int argc, char **argv, void *values, verb_body *body);
+/* A time that no option gave (INT64_MIN) becomes the clock's. */
+int64_t verb_now(int64_t given);
 /* Says "backstop VERB: message" on standard error and returns EXIT_USAGE. */
 int verb_fail(const struct verb *verb, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Writes all of a buffer to a descriptor. */

@@ -31,21 +31,23 @@ static void print(struct buf *out, bool json)
         buf_puts(out, "}\n");
 }
 
-static int run(const struct verb *verb, int argc, char **argv)
+static int body(const struct verb *verb, void *context, char **operands, size_t count)
 {
-    struct version_options values = {.output = "text"};
-    char **operands;
-    size_t count;
-    enum options_result parsed = options_parse(verb, argc, argv, &values, &operands, &count);
-    if (parsed != OPTIONS_RUN)
-        return parsed == OPTIONS_HELP ? EXIT_OK : EXIT_USAGE;
-    struct str output = str_from(values.output);
-    if (count > 0 || (!str_is(output, "text") && !str_is(output, "json")))
-        return verb_fail(verb, "takes no operands and -o text or json; see: backstop version --help");
+    const struct version_options *values = context;
+    struct str output = str_from(values->output);
+    (void)operands, (void)count;
+    if (!str_is(output, "text") && !str_is(output, "json"))
+        return verb_fail(verb, "-o %s: expected text or json", values->output);
     BUF_SCOPED text;
     buf_init(&text, 4096);
     print(&text, str_is(output, "json"));
     return write_all(STDOUT_FILENO, buf_str(&text)) ? EXIT_OK : EXIT_USAGE;
+}
+
+static int run(const struct verb *verb, int argc, char **argv)
+{
+    struct version_options values = {.output = "text"};
+    return verb_run(verb, argc, argv, &values, body);
 }
 
 const struct verb verb_version = {
