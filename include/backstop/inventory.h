@@ -161,7 +161,10 @@ const struct management *inventory_management(const struct inventory *inventory)
 const struct backup *inventory_newest_completed(const struct inventory *inventory, struct str ns, struct str schedule,
                                                 const struct backup **newest);
 /* The storage location Velero uses when none is named: the newest of the defaults;
- * `defaults` (may be NULL) gets how many there are. */
+ * `defaults` (may be NULL) gets how many there are. With none it is the one named
+ * "default", if there is one: what `velero server --default-backup-storage-location`
+ * says unless set, and Velero marks it as the default when it next looks at it
+ * (backup_storage_location_controller.go). */
 const struct storage_location *inventory_default_location(const struct inventory *inventory, struct str ns,
                                                           size_t *defaults);
 enum storage_class storage_location_class(const struct storage_location *location);

@@ -265,5 +265,5 @@ const struct storage_location *inventory_default_location(const struct inventory
         else
             low = middle + 1;
     }
-    return NULL;
+    return inventory_storage_location(inventory, ns, STR("default"));
 }

@@ -86,6 +86,13 @@ static const struct storage_location *find_default(const struct site *site)
     const struct storage_location *location = inventory_default_location(site->inventory, site->ns, &defaults);
     if (defaults == 1)
         return location;
+    if (location && defaults == 0) {
+        decision_warn(site->decision,
+                      "%s: no BackupStorageLocation is the default; Velero takes the one named \"default\" unless it was "
+                      "told otherwise",
+                      site->check->field);
+        return location;
+    }
     enum verdict verdict = site->check->unusable;
     const char *required = verdict == VERDICT_DENY ? "Required value: " : "";
     if (defaults == 0 && !any_here(site)) {

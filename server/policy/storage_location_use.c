@@ -32,7 +32,7 @@ static void find_users(struct users *users, const struct inventory *inventory, c
 {
     size_t defaults = 0;
     const struct storage_location *fallback = inventory_default_location(inventory, ns, &defaults);
-    bool by_default = fallback == location && defaults == 1;
+    bool by_default = fallback == location && defaults <= 1;
     for (size_t i = 0; i < inventory->count[FACT_MANAGEMENT_BACKUPS]; i++) {
         const struct management_backup *backup = inventory->management_backups[i];
         bool names =
