@@ -57,6 +57,31 @@ def case_storage_location(setup):
     accepted(setup.cluster.kubectl(*delete), "which now fail")
 
 
+def kots(name, annotations, **spec):
+    document = velero("Backup", name, **spec)
+    document["metadata"]["annotations"] = annotations
+    return document
+
+
+def case_kots(setup):
+    """ko-*: a partial snapshot is told from a full one, on the Backup and on its Restore"""
+    slug = {"matchLabels": {"kots.io/app-slug": "sentry"}}
+    partial = kots("kots-app", {"kots.io/app-id": "1a2b"}, storageLocation="aws-s3", labelSelector=slug)
+    accepted(setup.apply(partial), "kots-app created", 'partial KOTS snapshot of application "sentry"',
+             'KOTS keeps its snapshots in the BackupStorageLocation "default"')
+    setup.cluster.must("apply", "-f", "-", stdin=velero("BackupStorageLocation", "kots-pvc",
+                                                        provider="replicated.com/pvc", objectStorage={"bucket": "b"}))
+    full = kots("kots-instance", {"kots.io/instance": "true"}, storageLocation="kots-pvc")
+    wait_until("the location to be known", lambda: "enough for rollbacks, not for disaster recovery" in
+               setup.apply(full, "--dry-run=server").text)
+    setup.cluster.must("patch", "-n", "kcm-system", "backup", "kots-app", "--type=merge", "-p",
+                       '{"status": {"phase": "Completed", "startTimestamp": "2026-11-20T00:00:00Z"}}')
+    restore = velero("Restore", "disaster", backupName="kots-app")
+    wait_until("the Backup to be known as Completed", lambda: "Completed" not in setup.apply(
+        restore, "--dry-run=server").text.split("full snapshot")[0])
+    accepted(setup.apply(restore, "--dry-run=server"), "is a partial KOTS snapshot", "is no disaster recovery")
+
+
 def case_velero(setup):
     """Velero's own writes do not pass here: a Backup of a Schedule that is wrong is stored"""
     code, answer = setup.cluster.request("POST", "/apis/velero.io/v1/namespaces/kcm-system/backups",
