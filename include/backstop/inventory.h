@@ -98,6 +98,7 @@ struct release {
 struct velero_schedule {
     struct object_meta meta;
     struct str schedule, storage_location, phase;
+    int64_t last_backup; /* when Velero started its last one */
     bool paused;
     bool management; /* its template selects k0rdent's objects */
 };

@@ -32,6 +32,7 @@ struct status_backup {
     int64_t last_when;                     /* completed, else started; 0 when nobody says */
     const struct backup *good;             /* its newest Completed one in this cluster; NULL: none */
     const struct status_location *goes_to; /* NULL when there is none */
+    const struct status_source *source;    /* its line of the calendar; NULL when it has no schedule */
 };
 
 struct status_velero {
@@ -46,6 +47,88 @@ struct status_finding {
     unsigned blocks;   /* of status_blocks; 0: a warning */
     struct str object; /* "managementbackup/kcm-backup" */
     struct str says, fix;
+};
+
+/* ---- the calendar: what makes backups, when it will, when it did ------------- */
+
+enum { STATUS_DAYS = 14, STATUS_WINDOW = STATUS_DAYS * 86400 }; /* seconds, each way from now */
+
+struct status_run {
+    int64_t at;
+    int offset;    /* of the schedule's zone then, in seconds east of UTC */
+    bool collides; /* another source starts one to the same storage location within STATUS_CLOSE */
+};
+enum { STATUS_CLOSE = 5 * 60 };
+
+enum status_result { STATUS_GOOD, STATUS_RUNNING, STATUS_PARTIAL, STATUS_FAILED, STATUS_GOING /* being deleted */ };
+struct status_past {
+    const struct backup *object;
+    int64_t started; /* or created, when it has not started */
+    int64_t ended;   /* 0: not yet, or nobody says */
+    enum status_result result;
+};
+
+enum status_maker { STATUS_BY_MANAGEMENT_BACKUP, STATUS_BY_SCHEDULE, STATUS_BY_HAND /* all that has no schedule */ };
+struct status_source {
+    enum status_maker maker;
+    const struct status_backup *backup;     /* of STATUS_BY_MANAGEMENT_BACKUP, else NULL */
+    const struct velero_schedule *schedule; /* of STATUS_BY_SCHEDULE, else NULL */
+    struct str ns, name;                    /* absent for STATUS_BY_HAND */
+    struct str spec, meaning, zone;         /* the schedule; meaning says what is wrong when it is not valid */
+    struct str location;                    /* storage location, the default filled in; absent: none, or unknown */
+    bool valid, paused;
+    int64_t first;           /* run in the window; 0: none */
+    struct status_run *runs; /* all in the window; none when there are too many to list */
+    size_t run_count;
+    size_t run_total; /* in the window; counted_out: at least so many */
+    bool counted_out;
+    int64_t interval;         /* the shortest between two of them; 0 when there are not two */
+    struct status_past *past; /* newest first; the newest of past_total */
+    size_t past_count, past_total;
+};
+/* Two sources that start backups to one storage location within STATUS_CLOSE. */
+struct status_collision {
+    const struct status_source *one, *other;
+    int64_t first;
+    size_t count;
+};
+
+/* ---- what only the server knows, or is asked for ------------------------------ */
+
+/* A review that did something: denied, warned, mutated, or was let past the gate. */
+struct status_decision {
+    int64_t at;
+    struct str user, operation, kind, ns, name;
+    struct str outcome; /* denied, warned, mutated, allowed, error */
+    struct str why;     /* the denial, or the warnings */
+    bool dry_run;
+};
+struct status_sync {
+    struct str name, reason;
+    bool synced;
+};
+struct status_serving {
+    bool certificate_good;
+    struct str certificate; /* why not, or what is worth knowing; empty when all is well */
+    struct str settings;    /* why the last reload failed; empty when it did not */
+    const struct status_sync *facts;
+    size_t fact_count;
+    const struct status_decision *decisions; /* newest first */
+    size_t decision_count;
+};
+
+/* An object that exists and would be denied or warned about, were it created now. */
+struct status_audited {
+    struct str object; /* "restore/kcm-system/dr" */
+    bool denied;
+    struct strlist says;
+};
+struct status_audit {
+    int64_t at;
+    struct str problem; /* why some could not be read; empty when all could */
+    size_t reviewed, denied, warned;
+    const struct status_audited *rows; /* denied ones first; the first of all */
+    size_t row_count, row_total;
 };
 
 struct status_view {
@@ -64,11 +147,17 @@ struct status_view {
     const struct backup *good; /* the newest Completed management backup whose storage can be read; NULL: none */
     struct status_finding *findings;
     size_t finding_count, finding_cap, blocker_count;
+    struct status_source *sources; /* ManagementBackups, then Schedules by namespace and name, then the rest */
+    size_t source_count;
+    struct status_collision *collisions;
+    size_t collision_count;
+    const struct status_serving *serving; /* NULL: this is no server */
+    const struct status_audit *audit;     /* NULL: not asked for */
 };
 
 /* Everything lives in view->arena; inventory and settings must outlive it. The caller
- * has set arena, now, from, inventory and settings; target as policy_upgrade_view has
- * it. False when out of memory. */
+ * has set arena, now, from, inventory and settings, and serving and audit where it has
+ * them; target as policy_upgrade_view has it. False when out of memory. */
 bool status_fill(struct status_view *view, struct str target) MUST_CHECK;
 /* The location of this name in the system namespace, or for none the default; NULL when there is none. */
 const struct status_location *status_location(const struct status_view *view, struct str name);

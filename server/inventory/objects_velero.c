@@ -65,6 +65,7 @@ void extract_schedule(struct store *store, void *fact, struct json_object *objec
     schedule->schedule = store_text(store, json_get_str(spec, "schedule"));
     schedule->storage_location = store_text(store, json_get_str(template, "storageLocation"));
     schedule->phase = store_text(store, json_path_str(object, "status.phase"));
+    schedule->last_backup = object_time(object, "status.lastBackup");
     schedule->paused = json_get_bool(spec, "paused");
     schedule->management =
         selectors_are_management(template) || labels_are_management(json_path(object, "metadata.labels"));

@@ -4,6 +4,31 @@
 
 #include "backstop/status.h"
 
+struct cron_schedule;
+
+/* calendar.c: what is planned, after the backups and locations are filled. */
+bool status_plan(struct status_view *view) MUST_CHECK;
+/* history.c: what became of the last runs, after the plan. */
+bool status_remember(struct status_view *view) MUST_CHECK;
+/* view.c: its ManagementBackup by name; NULL when there is none. */
+struct status_backup *status_backup_named(struct status_view *view, struct str name);
+/* view.c: parses a schedule as its controller does. False: *meaning says what is wrong. */
+bool status_schedule(const struct status_view *view, struct str spec, struct cron_schedule *schedule,
+                     struct str *meaning);
+
+/* json_parts.c: what JSON is made of. */
+struct json_object *status_text_value(struct str text);
+void status_put_text(struct json_object *object, const char *key, struct str text);
+void status_put_words(struct json_object *object, const char *key, const char *words);
+void status_put_bool(struct json_object *object, const char *key, bool value);
+void status_put_integer(struct json_object *object, const char *key, int64_t value);
+void status_put_time(struct json_object *object, const char *key, int64_t when); /* 0: null */
+struct json_object *status_backup_object(const struct backup_status *status, struct str name, int64_t when);
+/* json_calendar.c, json_serving.c */
+struct json_object *status_calendar_object(const struct status_view *view);
+struct json_object *status_audit_object(const struct status_audit *audit);
+struct json_object *status_serving_object(const struct status_serving *serving);
+
 void status_find(struct status_view *view); /* findings.c: opinions of a view that is filled otherwise */
 
 #endif

@@ -82,23 +82,28 @@ static int64_t counted_from(const struct status_backup *backup)
     return backup->last && backup->last->started ? backup->last->started : object->meta.created;
 }
 
-static void fill_schedule(const struct status_view *view, struct status_backup *backup)
+bool status_schedule(const struct status_view *view, struct str spec, struct cron_schedule *schedule,
+                     struct str *meaning)
 {
     struct error error;
+    const struct cron_zone *zone = cron_zone_find(view->settings->schedules_controller_zone, &error);
+    bool valid = cron_parse(spec, zone ? zone : cron_zone_utc(), schedule, &error);
+    *meaning = valid ? describe(view->arena, schedule) : arena_copy(view->arena, str_from(error.message));
+    return valid;
+}
+
+static void fill_schedule(const struct status_view *view, struct status_backup *backup)
+{
     struct cron_schedule schedule;
     const struct management_backup *object = backup->object;
-    const struct cron_zone *zone = cron_zone_find(view->settings->schedules_controller_zone, &error);
     backup->valid = true;
     backup->meaning = STR("once, on demand");
     if (object->schedule.len == 0)
         return;
-    backup->valid = cron_parse(object->schedule, zone ? zone : cron_zone_utc(), &schedule, &error);
-    if (!backup->valid) {
-        backup->meaning = arena_copy(view->arena, str_from(error.message));
+    backup->valid = status_schedule(view, object->schedule, &schedule, &backup->meaning);
+    if (!backup->valid)
         return;
-    }
     backup->zone = cron_zone_name(schedule.zone);
-    backup->meaning = describe(view->arena, &schedule);
     if (cron_never_fires(&schedule)) {
         backup->valid = false;
         return;
@@ -176,7 +181,7 @@ static bool fill_backups(struct status_view *view)
 
 /* ---- what could be restored -------------------------------------------------------- */
 
-static struct status_backup *backup_named(struct status_view *view, struct str name)
+struct status_backup *status_backup_named(struct status_view *view, struct str name)
 {
     size_t low = 0, high = view->backup_count;
     while (low < high) {
@@ -213,7 +218,7 @@ static void find_good(struct status_view *view)
         if (!is_good(view, backup))
             continue;
         struct str maker = json_get_str(backup->meta.labels, LABEL_MANAGEMENT_BACKUP);
-        struct status_backup *owner = backup_named(view, maker.len ? maker : backup->meta.name);
+        struct status_backup *owner = status_backup_named(view, maker.len ? maker : backup->meta.name);
         if (owner)
             owner->good = newer(owner->good, backup);
         const struct status_location *location = status_location(view, backup->storage_location);
@@ -257,6 +262,8 @@ bool status_fill(struct status_view *view, struct str target)
         !fill_locations(view) || !fill_backups(view) || !fill_velero(view))
         return false;
     find_good(view);
+    if (!status_plan(view) || !status_remember(view))
+        return false;
     status_find(view);
     return !arena_failed(view->arena);
 }

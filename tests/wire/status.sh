@@ -3,22 +3,41 @@
 # it, as text and as JSON. status.sh BINARY; ACCEPT=1 rewrites what is expected.
 # shellcheck source=tests/wire/libverb.sh
 . "$(dirname "$0")/libverb.sh"
-now=2026-11-21T03:00:00Z
+now=2026-11-21T03:00:00Z # unless a case has a file that says another
 cases=$root/tests/golden/status
 
 status() { # WANTED CASE ARGUMENT...: the path in the output is made the same everywhere
     local wanted=$1 case=$2
     shift 2
-    runs "$wanted" status --now $now --inventory "$cases/$case/inventory.yaml" "$@"
+    local at=$now
+    if [ -f "$cases/$case/now" ]; then at=$(cat "$cases/$case/now"); fi
+    runs "$wanted" status --now "$at" --inventory "$cases/$case/inventory.yaml" "$@"
     sed -i "s|$cases/||" out
 }
-for case in ready:0 blocked:1 under-way:1 hostile:1 empty:1; do
+# Planned runs are those that `explain` tells of each schedule, to the second and the zone.
+explained() { # CASE
+    checks=$((checks + 1))
+    python3 - "$binary" <<'END' || fail "the calendar of $1 is not what explain says"
+import json, subprocess, sys
+status, wrong = json.load(open("out")), 0
+for source in status["calendar"]["sources"]:
+    runs = source["plannedRuns"]
+    if not source["scheduleValid"] or source["paused"] or "@every" in source["schedule"] or not runs["times"]:
+        continue
+    said = json.loads(subprocess.run([sys.argv[1], "explain", source["schedule"], "-o", "json", "--from", status["time"],
+                                      "-n", str(runs["count"] + 1)], capture_output=True, text=True).stdout)
+    wrong += said["next"][:-1] != runs["times"] or said["zone"] != source["zone"]
+sys.exit(1 if wrong else 0)
+END
+}
+for case in ready:0 blocked:1 under-way:1 hostile:1 empty:1 calendar:0; do
     name=${case%:*} wanted=${case#*:}
     status "$wanted" "$name"
     harmless
     lacks err .
     equals out "$cases/$name/expected.txt"
     status "$wanted" "$name" -o json # the data as it is: programs read it
+    explained "$name"
     python3 -m json.tool <out >pretty && mv pretty out
     equals out "$cases/$name/expected.json"
     for width in 40 80 120; do

@@ -1,0 +1,126 @@
+#include <stdlib.h>
+
+#include "status.h"
+
+/* The Backups of the last two weeks, each with what made it. */
+
+enum { LISTED = 200 }; /* of one source */
+
+static enum status_result result_of(const struct backup *backup)
+{
+    static const struct {
+        const char *phase;
+        enum status_result result;
+    } results[] = {
+        {"Completed", STATUS_GOOD},
+        {"Failed", STATUS_FAILED},
+        {"FailedValidation", STATUS_FAILED},
+        {"PartiallyFailed", STATUS_PARTIAL},
+        {"FinalizingPartiallyFailed", STATUS_PARTIAL},
+        {"WaitingForPluginOperationsPartiallyFailed", STATUS_PARTIAL},
+        {"Deleting", STATUS_GOING},
+    };
+    if (backup->meta.deleting)
+        return STATUS_GOING;
+    for (size_t i = 0; i < LENGTH_OF(results); i++)
+        if (str_is(backup->status.phase, results[i].phase))
+            return results[i].result;
+    return STATUS_RUNNING;
+}
+
+/* Schedules follow the ManagementBackups, in the inventory's order. */
+static struct status_source *schedule_named(struct status_view *view, struct str ns, struct str name)
+{
+    size_t low = 0, high = view->source_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        struct status_source *source = &view->sources[middle];
+        int order = source->maker == STATUS_BY_MANAGEMENT_BACKUP ? 1 : str_cmp(ns, source->ns);
+        order = order ? order : str_cmp(name, source->name);
+        if (order == 0)
+            return source;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
+}
+
+static size_t source_of(struct status_view *view, const struct backup *backup)
+{
+    const struct status_source *source = NULL;
+    struct str maker = json_get_str(backup->meta.labels, LABEL_MANAGEMENT_BACKUP);
+    if (maker.len && str_eq(backup->meta.ns, view->settings->system_namespace)) {
+        const struct status_backup *owner = status_backup_named(view, maker);
+        source = owner ? owner->source : NULL;
+    } else if (backup->schedule.len) {
+        source = schedule_named(view, backup->meta.ns, backup->schedule);
+    }
+    return source ? (size_t)(source - view->sources) : view->source_count;
+}
+
+static int newest_first(const void *left, const void *right)
+{
+    const struct status_past *a = left, *b = right;
+    if (a->started != b->started)
+        return a->started > b->started ? -1 : 1;
+    return str_cmp(a->object->meta.name, b->object->meta.name);
+}
+
+static int64_t started(const struct backup *backup)
+{
+    return backup->status.started ? backup->status.started : backup->meta.created;
+}
+
+static bool is_recent(const struct status_view *view, const struct backup *backup)
+{
+    int64_t when = started(backup);
+    return when > view->now - STATUS_WINDOW && when <= view->now;
+}
+
+/* All pasts lie in one array, a stretch for each source. */
+static bool make_room(struct status_view *view)
+{
+    size_t all = 0;
+    for (size_t i = 0; i <= view->source_count; i++)
+        all += view->sources[i].past_total;
+    struct status_past *past = arena_array(view->arena, all + 1, sizeof *past);
+    for (size_t i = 0; past && i <= view->source_count; i++) {
+        view->sources[i].past = past;
+        past += view->sources[i].past_total;
+    }
+    return past != NULL;
+}
+
+bool status_remember(struct status_view *view)
+{
+    const struct inventory *inventory = view->inventory;
+    size_t all = inventory->count[FACT_BACKUPS];
+    size_t *sources = arena_array(view->arena, all + 1, sizeof *sources);
+    view->sources[view->source_count].maker = STATUS_BY_HAND;
+    for (size_t i = 0; sources && i < all; i++)
+        if (is_recent(view, inventory->backups[i]))
+            view->sources[sources[i] = source_of(view, inventory->backups[i])].past_total++;
+    if (!sources || !make_room(view))
+        return false;
+    for (size_t i = 0; i < all; i++) {
+        const struct backup *backup = inventory->backups[i];
+        if (!is_recent(view, backup))
+            continue;
+        struct status_source *source = &view->sources[sources[i]];
+        source->past[source->past_count++] = (struct status_past){
+            .object = backup,
+            .started = started(backup),
+            .ended = backup->status.completed,
+            .result = result_of(backup),
+        };
+    }
+    for (size_t i = 0; i <= view->source_count; i++) {
+        struct status_source *source = &view->sources[i];
+        qsort(source->past, source->past_count, sizeof *source->past, newest_first);
+        source->past_count = source->past_count < LISTED ? source->past_count : LISTED;
+    }
+    view->source_count += view->sources[view->source_count].past_total > 0;
+    return true;
+}

@@ -1,0 +1,91 @@
+#include "status.h"
+
+static const char *const makers[] = {
+    [STATUS_BY_MANAGEMENT_BACKUP] = "ManagementBackup", [STATUS_BY_SCHEDULE] = "Schedule", [STATUS_BY_HAND] = "none"};
+static const char *const results[] = {[STATUS_GOOD] = "good",
+                                      [STATUS_RUNNING] = "running",
+                                      [STATUS_PARTIAL] = "partial",
+                                      [STATUS_FAILED] = "failed",
+                                      [STATUS_GOING] = "deleting"};
+
+static struct json_object *runs_object(const struct status_source *source)
+{
+    struct json_object *object = json_object_new_object(), *times = json_object_new_array();
+    char text[TIME_TEXT_SIZE];
+    status_put_integer(object, "count", (int64_t)source->run_total);
+    status_put_bool(object, "countComplete", !source->counted_out);
+    status_put_time(object, "first", source->first);
+    status_put_integer(object, "shortestIntervalSeconds", source->interval);
+    for (size_t i = 0; i < source->run_count; i++)
+        json_object_array_add(times,
+                              json_object_new_string(time_format(source->runs[i].at, source->runs[i].offset, text)));
+    json_object_object_add(object, "times", times);
+    return object;
+}
+
+static struct json_object *past_object(const struct status_source *source)
+{
+    struct json_object *object = json_object_new_object(), *items = json_object_new_array();
+    for (size_t i = 0; i < source->past_count; i++) {
+        const struct status_past *past = &source->past[i];
+        const struct backup *backup = past->object;
+        struct json_object *item =
+            status_backup_object(&backup->status, backup->meta.name, past->ended ? past->ended : past->started);
+        status_put_text(item, "namespace", backup->meta.ns);
+        status_put_text(item, "storageLocation", backup->storage_location);
+        status_put_words(item, "result", results[past->result]);
+        json_object_array_add(items, item);
+    }
+    status_put_integer(object, "count", (int64_t)source->past_total);
+    json_object_object_add(object, "items", items);
+    return object;
+}
+
+static struct json_object *source_object(const struct status_source *source)
+{
+    struct json_object *object = json_object_new_object();
+    status_put_words(object, "kind", makers[source->maker]);
+    status_put_text(object, "namespace", source->ns);
+    status_put_text(object, "name", source->name);
+    status_put_text(object, "schedule", source->spec);
+    status_put_bool(object, "scheduleValid", source->valid);
+    status_put_text(object, "meaning", source->meaning);
+    status_put_text(object, "zone", source->zone);
+    status_put_bool(object, "paused", source->paused);
+    status_put_text(object, "storageLocation", source->location);
+    json_object_object_add(object, "plannedRuns", runs_object(source));
+    json_object_object_add(object, "recentBackups", past_object(source));
+    return object;
+}
+
+static struct json_object *collider(const struct status_source *source)
+{
+    struct json_object *object = json_object_new_object();
+    status_put_words(object, "kind", makers[source->maker]);
+    status_put_text(object, "namespace", source->ns);
+    status_put_text(object, "name", source->name);
+    return object;
+}
+
+struct json_object *status_calendar_object(const struct status_view *view)
+{
+    struct json_object *object = json_object_new_object(), *sources = json_object_new_array();
+    struct json_object *collisions = json_object_new_array();
+    for (size_t i = 0; i < view->source_count; i++)
+        json_object_array_add(sources, source_object(&view->sources[i]));
+    for (size_t i = 0; i < view->collision_count; i++) {
+        const struct status_collision *from = &view->collisions[i];
+        struct json_object *collision = json_object_new_object(), *between = json_object_new_array();
+        json_object_array_add(between, collider(from->one));
+        json_object_array_add(between, collider(from->other));
+        json_object_object_add(collision, "between", between);
+        status_put_text(collision, "storageLocation", from->one->location);
+        status_put_time(collision, "first", from->first);
+        status_put_integer(collision, "count", (int64_t)from->count);
+        json_object_array_add(collisions, collision);
+    }
+    status_put_integer(object, "days", STATUS_DAYS);
+    json_object_object_add(object, "sources", sources);
+    json_object_object_add(object, "collisions", collisions);
+    return object;
+}

@@ -1,0 +1,63 @@
+#include "status.h"
+
+struct json_object *status_audit_object(const struct status_audit *audit)
+{
+    if (!audit)
+        return NULL;
+    struct json_object *object = json_object_new_object(), *rows = json_object_new_array();
+    status_put_time(object, "time", audit->at);
+    status_put_text(object, "problem", audit->problem);
+    status_put_integer(object, "reviewed", (int64_t)audit->reviewed);
+    status_put_integer(object, "denied", (int64_t)audit->denied);
+    status_put_integer(object, "warned", (int64_t)audit->warned);
+    for (size_t i = 0; i < audit->row_count; i++) {
+        const struct status_audited *from = &audit->rows[i];
+        struct json_object *row = json_object_new_object(), *says = json_object_new_array();
+        for (size_t s = 0; s < from->says.len; s++)
+            json_object_array_add(says, status_text_value(from->says.items[s]));
+        status_put_text(row, "object", from->object);
+        status_put_bool(row, "denied", from->denied);
+        json_object_object_add(row, "messages", says);
+        json_object_array_add(rows, row);
+    }
+    json_object_object_add(object, "objects", rows);
+    return object;
+}
+
+static struct json_object *decision_object(const struct status_decision *decision)
+{
+    struct json_object *object = json_object_new_object();
+    status_put_time(object, "time", decision->at);
+    status_put_text(object, "user", decision->user);
+    status_put_text(object, "operation", decision->operation);
+    status_put_text(object, "kind", decision->kind);
+    status_put_text(object, "namespace", decision->ns);
+    status_put_text(object, "name", decision->name);
+    status_put_text(object, "outcome", decision->outcome);
+    status_put_text(object, "why", decision->why);
+    status_put_bool(object, "dryRun", decision->dry_run);
+    return object;
+}
+
+struct json_object *status_serving_object(const struct status_serving *serving)
+{
+    if (!serving)
+        return NULL;
+    struct json_object *object = json_object_new_object(), *facts = json_object_new_array();
+    struct json_object *decisions = json_object_new_array();
+    for (size_t i = 0; i < serving->fact_count; i++) {
+        struct json_object *fact = json_object_new_object();
+        status_put_text(fact, "name", serving->facts[i].name);
+        status_put_bool(fact, "synced", serving->facts[i].synced);
+        status_put_text(fact, "reason", serving->facts[i].reason);
+        json_object_array_add(facts, fact);
+    }
+    for (size_t i = 0; i < serving->decision_count; i++)
+        json_object_array_add(decisions, decision_object(&serving->decisions[i]));
+    status_put_bool(object, "certificateGood", serving->certificate_good);
+    status_put_text(object, "certificate", serving->certificate);
+    status_put_text(object, "settings", serving->settings);
+    json_object_object_add(object, "facts", facts);
+    json_object_object_add(object, "decisions", decisions);
+    return object;
+}
