@@ -11,12 +11,23 @@
 
 /* Where the API server is and who we are. In-cluster: the ServiceAccount's token
  * file is read again as it rotates, its CA bundle likewise. kubeconfig: contexts,
- * client certificates, token, tokenFile, exec plugins,
+ * client certificates, token, tokenFile, exec plugins, as, as-uid, as-groups,
  * certificate-authority(-data), insecure-skip-tls-verify, tls-server-name,
  * proxy-url; KUBECONFIG may list several files, merged as kubectl does. */
 struct kube_options {
-    const char *kubeconfig;   /* file; NULL: $KUBECONFIG, in-cluster, then ~/.kube/config */
-    const char *context;      /* NULL: current-context */
+    const char *kubeconfig; /* file; NULL: $KUBECONFIG, in-cluster, then ~/.kube/config */
+    const char *context;    /* NULL: current-context */
+    /* What kubectl's flags of these names put over what the context says; NULL: as it is.
+     * Semantics of client-go's clientcmd overrides: `server` forgets the file's
+     * tls-server-name, `insecure` and `certificate_authority` the file's trust, `token`
+     * its token file. With `server` no kubeconfig need be there. */
+    const char *cluster, *user; /* names in the kubeconfig */
+    const char *server, *tls_server_name, *certificate_authority;
+    bool insecure;
+    const char *token, *client_certificate, *client_key;
+    const char *as, *as_uid; /* impersonation */
+    const char *const *as_groups;
+    size_t as_group_count;
     const char *user_agent;   /* "backstop/0.1.0" */
     unsigned timeout_seconds; /* of a plain request; 0 = 10 */
 };
@@ -25,6 +36,10 @@ struct kube_client;
 struct kube_client *kube_open(const struct kube_options *options, struct error *error) MUST_CHECK;
 void kube_close(struct kube_client *client);
 const char *kube_server(const struct kube_client *client); /* https://10.0.0.1:443 */
+
+/* The names of one of the kubeconfig's lists ("contexts", "clusters", "users"), found as
+ * kube_open finds it; copied into the arena. None when it cannot be read. */
+void kube_config_names(struct arena *arena, const char *kubeconfig, const char *list, struct strlist *names);
 
 /* ---- requests ------------------------------------------------------------- */
 

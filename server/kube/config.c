@@ -64,20 +64,49 @@ bool kube_config_in_cluster(struct arena *arena, struct kube_config *config, str
     return config->server.ptr ? true : error_set(error, 500, "out of memory");
 }
 
-/* kubectl's order: the flag, $KUBECONFIG, then (ours) in-cluster, then ~/.kube/config. */
+/* The flag, or $KUBECONFIG; NULL when neither names a file. */
+static const char *named_paths(const char *kubeconfig)
+{
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the environment is never written */
+    const char *listed = getenv("KUBECONFIG");
+    if (kubeconfig && *kubeconfig)
+        return kubeconfig;
+    return listed && *listed ? listed : NULL;
+}
+
+/* ~/.kube/config; NULL when it cannot be read. */
+static const char *home_path(struct arena *arena)
+{
+    const char *home = getenv("HOME"); /* NOLINT(concurrency-mt-unsafe): the environment is never written */
+    struct str path = arena_printf(arena, "%s/.kube/config", home ? home : "");
+    return path.ptr && access(path.ptr, R_OK) == 0 ? path.ptr : NULL;
+}
+
+/* kubectl's order: the flag, $KUBECONFIG, then (ours) in-cluster, then ~/.kube/config. Who
+ * names something of a kubeconfig, or a server, does not mean the cluster around the pod. */
 bool kube_config_load(struct arena *arena, const struct kube_options *options, struct kube_config *config,
                       struct error *error)
 {
-    if (options->kubeconfig)
-        return kube_config_from_kubeconfig(arena, options->kubeconfig, options->context, config, error);
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the environment is never written */
-    const char *listed = getenv("KUBECONFIG"), *home = getenv("HOME");
-    if (listed && *listed)
-        return kube_config_from_kubeconfig(arena, listed, options->context, config, error);
-    if (kube_config_in_cluster(arena, config, error))
+    const char *paths = named_paths(options->kubeconfig);
+    bool elsewhere = options->context || options->cluster || options->user || options->server;
+    if (!paths && !elsewhere && kube_config_in_cluster(arena, config, error)) {
+        kube_config_override(arena, options, config);
         return true;
-    struct str path = arena_printf(arena, "%s/.kube/config", home ? home : "");
-    if (!path.ptr || access(path.ptr, R_OK) != 0)
+    }
+    if (!paths)
+        paths = home_path(arena);
+    if (!paths && elsewhere && !options->server)
+        return error_set(error, 0, "no kubeconfig: give --kubeconfig, set KUBECONFIG, or have ~/.kube/config");
+    if (!paths && !elsewhere)
         return error_wrap(error, "no kubeconfig (--kubeconfig, KUBECONFIG or ~/.kube/config) and");
-    return kube_config_from_kubeconfig(arena, path.ptr, options->context, config, error);
+    return kube_config_from_kubeconfig(arena, paths ? paths : "", options, config, error);
+}
+
+void kube_config_names(struct arena *arena, const char *kubeconfig, const char *list, struct strlist *names)
+{
+    const char *paths = named_paths(kubeconfig);
+    if (!paths)
+        paths = home_path(arena);
+    if (paths)
+        kube_config_list(arena, paths, list, names);
 }

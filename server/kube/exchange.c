@@ -120,19 +120,31 @@ static struct str server_url(struct arena *arena, const struct kube_config *conf
                         path.len ? "/" : "", STR_ARG(path));
 }
 
-static struct curl_slist *headers_of(struct arena *arena, const struct kube_call *call, struct str token)
+static bool add_header(struct arena *arena, struct curl_slist **headers, const char *name, struct str value)
 {
-    struct curl_slist *headers = NULL;
-    struct str lines[3] = {
-        arena_printf(arena, "Accept: %s", call->accept ? call->accept : "application/json"),
-        call->content_type ? arena_printf(arena, "Content-Type: %s", call->content_type) : STR("Expect:"),
-        token.len ? arena_printf(arena, "Authorization: Bearer %.*s", STR_ARG(token)) : STR("Expect:"),
-    };
-    for (size_t i = 0; i < LENGTH_OF(lines); i++) {
-        struct curl_slist *longer = lines[i].ptr ? curl_slist_append(headers, lines[i].ptr) : NULL;
-        headers = longer ? longer : headers;
-    }
-    return headers;
+    if (value.len == 0)
+        return true;
+    struct str line = arena_printf(arena, "%s: %.*s", name, STR_ARG(value));
+    struct curl_slist *longer = line.ptr ? curl_slist_append(*headers, line.ptr) : NULL;
+    *headers = longer ? longer : *headers;
+    return longer != NULL;
+}
+
+/* All of them or none: without its impersonation a request would be somebody else's. */
+static bool headers_of(struct arena *arena, const struct kube_call *call, const struct kube_config *config,
+                       struct str token, struct curl_slist **headers)
+{
+    struct str bearer = token.len ? arena_printf(arena, "Bearer %.*s", STR_ARG(token)) : token;
+    *headers = curl_slist_append(NULL, "Expect:");
+    bool good = *headers && (bearer.len || !token.len) &&
+                add_header(arena, headers, "Accept", str_from(call->accept ? call->accept : "application/json")) &&
+                add_header(arena, headers, "Content-Type", str_from(call->content_type)) &&
+                add_header(arena, headers, "Authorization", bearer) &&
+                add_header(arena, headers, "Impersonate-User", config->as) &&
+                add_header(arena, headers, "Impersonate-Uid", config->as_uid);
+    for (size_t i = 0; good && i < config->as_groups.len; i++)
+        good = add_header(arena, headers, "Impersonate-Group", config->as_groups.items[i]);
+    return good;
 }
 
 static void set_request(struct exchange *exchange, CURL *connection, const struct kube_client *client)
@@ -173,8 +185,13 @@ static bool perform(struct kube_client *client, struct exchange *exchange, struc
         return false;
     struct str server = server_url(arena, &client->config, connection, &connect_to);
     struct str url = arena_printf(arena, "%.*s%s", STR_ARG(server), exchange->call->path);
-    struct curl_slist *headers = headers_of(arena, exchange->call, credentials.token);
+    struct curl_slist *headers = NULL;
     char reason[CURL_ERROR_SIZE] = "";
+    if (!headers_of(arena, exchange->call, &client->config, credentials.token, &headers)) {
+        curl_slist_free_all(headers);
+        curl_slist_free_all(connect_to);
+        return error_set(error, 500, "out of memory");
+    }
     set_request(exchange, connection, client);
     set_identity(connection, &client->config, &credentials);
     curl_easy_setopt(connection, CURLOPT_URL, url.ptr ? url.ptr : "");

@@ -31,12 +31,18 @@ struct kube_config {
     struct str client_cert_file, client_cert_data, client_key_file, client_key_data;
     struct str token, token_file, username, password;
     struct kube_exec *exec; /* or NULL */
+    struct str as, as_uid;  /* impersonation */
+    struct strlist as_groups;
     struct str ns;
 };
 
-/* Both say which file and key is wrong. */
-bool kube_config_from_kubeconfig(struct arena *arena, const char *paths, const char *context,
+/* They say which file and key is wrong. `paths` is what $KUBECONFIG may hold; context and
+ * the overrides come from the options. */
+bool kube_config_from_kubeconfig(struct arena *arena, const char *paths, const struct kube_options *options,
                                  struct kube_config *config, struct error *error) MUST_CHECK;
+/* The names of one list over all files, the first of each once. */
+void kube_config_list(struct arena *arena, const char *paths, const char *list, struct strlist *names);
+void kube_config_override(struct arena *arena, const struct kube_options *options, struct kube_config *config);
 bool kube_config_in_cluster(struct arena *arena, struct kube_config *config, struct error *error) MUST_CHECK;
 bool kube_config_load(struct arena *arena, const struct kube_options *options, struct kube_config *config,
                       struct error *error) MUST_CHECK;

@@ -30,7 +30,9 @@ static bool read_one(struct arena *arena, struct str path, bool may_be_missing, 
     struct yaml_document *documents;
     if (!yaml_load(arena, text, &(struct yaml_options){0}, &documents, error))
         return error_wrap(error, "kubeconfig %s: line %lld", name.ptr, (long long)error->position);
-    if (documents && documents->tree && files->count < FILES_MAX) {
+    if (documents && documents->tree && files->count == FILES_MAX)
+        return error_set(error, 0, "kubeconfig: more than %d files", FILES_MAX);
+    if (documents && documents->tree) {
         files->items[files->count].folder = folder_of(name);
         files->items[files->count++].tree = documents->tree;
     }
@@ -79,7 +81,7 @@ static bool decode(struct arena *arena, struct json_object *from, const char *ke
                : error_set(error, 0, "kubeconfig: %s is not base64", key);
 }
 
-static bool read_cluster(struct arena *arena, struct json_object *cluster, struct str folder,
+static bool read_cluster(struct arena *arena, struct json_object *cluster, struct str folder, const char *other_server,
                          struct kube_config *config, struct error *error)
 {
     config->server = arena_copy(arena, json_get_str(cluster, "server"));
@@ -87,9 +89,7 @@ static bool read_cluster(struct arena *arena, struct json_object *cluster, struc
     config->proxy = arena_copy(arena, json_get_str(cluster, "proxy-url"));
     config->insecure = json_get_bool(cluster, "insecure-skip-tls-verify");
     config->ca_file = file_path(arena, folder, json_get_str(cluster, "certificate-authority"));
-    while (config->server.len && config->server.ptr[config->server.len - 1] == '/')
-        config->server.len--;
-    if (config->server.len == 0)
+    if (config->server.len == 0 && !other_server)
         return error_set(error, 0, "kubeconfig: the cluster has no server");
     return decode(arena, cluster, "certificate-authority-data", &config->ca_data, error);
 }
@@ -113,6 +113,20 @@ static void read_exec(struct arena *arena, struct json_object *tree, struct str 
     config->exec = exec;
 }
 
+/* Whom the user acts as. Dropping what is not known here would act as somebody else. */
+static bool read_impersonation(struct arena *arena, struct json_object *user, struct kube_config *config,
+                               struct error *error)
+{
+    struct json_object *groups = json_get(user, "as-groups");
+    config->as = arena_copy(arena, json_get_str(user, "as"));
+    config->as_uid = arena_copy(arena, json_get_str(user, "as-uid"));
+    for (size_t i = 0; i < json_len(groups); i++)
+        strlist_add(arena, &config->as_groups, arena_copy(arena, json_str(json_item(groups, i))));
+    if (json_get(user, "as-user-extra"))
+        return error_set(error, 0, "kubeconfig: as-user-extra is not supported; use as, as-uid and as-groups");
+    return true;
+}
+
 static bool read_user(struct arena *arena, struct json_object *user, struct str folder, struct kube_config *config,
                       struct error *error)
 {
@@ -125,7 +139,8 @@ static bool read_user(struct arena *arena, struct json_object *user, struct str 
     read_exec(arena, json_get(user, "exec"), folder, config);
     if (json_get(user, "auth-provider"))
         return error_set(error, 0, "kubeconfig: auth-provider was removed from Kubernetes 1.26; use an exec plugin");
-    return decode(arena, user, "client-certificate-data", &config->client_cert_data, error) &&
+    return read_impersonation(arena, user, config, error) &&
+           decode(arena, user, "client-certificate-data", &config->client_cert_data, error) &&
            decode(arena, user, "client-key-data", &config->client_key_data, error);
 }
 
@@ -139,27 +154,64 @@ static struct str current_context(const struct files *files)
     return (struct str){NULL, 0};
 }
 
-bool kube_config_from_kubeconfig(struct arena *arena, const char *paths, const char *context,
+/* The cluster of that name. A server on the command line needs none, unless one is named there, too. */
+static bool take_cluster(struct arena *arena, const struct files *files, const char *paths, struct str name,
+                         const struct kube_options *options, struct kube_config *config, struct error *error)
+{
+    struct str folder = {NULL, 0};
+    struct json_object *cluster = find(files, "clusters", "cluster", name, &folder);
+    if (cluster)
+        return read_cluster(arena, cluster, folder, options->server, config, error);
+    if (options->server && !options->cluster)
+        return true;
+    return error_set(error, 0, "kubeconfig %s has no cluster \"%.*s\"", paths, STR_ARG(name));
+}
+
+static bool take_user(struct arena *arena, const struct files *files, const char *paths, struct str name,
+                      struct kube_config *config, struct error *error)
+{
+    struct str folder = {NULL, 0};
+    struct json_object *user = find(files, "users", "user", name, &folder);
+    if (!user && name.len)
+        return error_set(error, 0, "kubeconfig %s has no user \"%.*s\"", paths, STR_ARG(name));
+    return !user || read_user(arena, user, folder, config, error);
+}
+
+bool kube_config_from_kubeconfig(struct arena *arena, const char *paths, const struct kube_options *options,
                                  struct kube_config *config, struct error *error)
 {
     struct files files = {.count = 0};
     struct str folder = {NULL, 0};
-    if (!read_all(arena, str_from(paths), &files, error))
+    if (*paths && !read_all(arena, str_from(paths), &files, error))
         return false;
-    struct str name = context ? str_from(context) : current_context(&files);
+    struct str name = options->context ? str_from(options->context) : current_context(&files);
     struct json_object *chosen = find(&files, "contexts", "context", name, &folder);
-    if (!chosen)
-        return name.len ? error_set(error, 0, "kubeconfig %s has no context \"%.*s\"", paths, STR_ARG(name))
-                        : error_set(error, 0, "kubeconfig %s has no current-context; name one with --context", paths);
+    if (!chosen && name.len)
+        return error_set(error, 0, "kubeconfig %s has no context \"%.*s\"", paths, STR_ARG(name));
+    if (!chosen && !options->cluster && !options->server)
+        return error_set(error, 0, "kubeconfig %s has no current-context; name one with --context", paths);
     config->ns = arena_copy(arena, json_get_str(chosen, "namespace"));
-    struct str cluster_name = json_get_str(chosen, "cluster"), user_name = json_get_str(chosen, "user");
-    struct json_object *cluster = find(&files, "clusters", "cluster", cluster_name, &folder);
-    if (!cluster)
-        return error_set(error, 0, "kubeconfig %s has no cluster \"%.*s\"", paths, STR_ARG(cluster_name));
-    if (!read_cluster(arena, cluster, folder, config, error))
+    struct str cluster = options->cluster ? str_from(options->cluster) : json_get_str(chosen, "cluster");
+    struct str user = options->user ? str_from(options->user) : json_get_str(chosen, "user");
+    if (!take_cluster(arena, &files, paths, cluster, options, config, error) ||
+        !take_user(arena, &files, paths, user, config, error))
         return false;
-    struct json_object *user = find(&files, "users", "user", user_name, &folder);
-    if (!user && user_name.len)
-        return error_set(error, 0, "kubeconfig %s has no user \"%.*s\"", paths, STR_ARG(user_name));
-    return !user || read_user(arena, user, folder, config, error);
+    kube_config_override(arena, options, config);
+    return true;
+}
+
+void kube_config_list(struct arena *arena, const char *paths, const char *list, struct strlist *names)
+{
+    struct files files = {.count = 0};
+    struct error ignored;
+    if (!read_all(arena, str_from(paths), &files, &ignored))
+        return;
+    for (size_t f = 0; f < files.count; f++) {
+        struct json_object *entries = json_get(files.items[f].tree, list);
+        for (size_t i = 0; i < json_len(entries); i++) {
+            struct str name = json_get_str(json_item(entries, i), "name");
+            if (name.len && !strlist_has(names, name))
+                strlist_add(arena, names, arena_copy(arena, name));
+        }
+    }
 }

@@ -16,8 +16,8 @@ static bool run(struct kube_files *files, const char *script, struct kube_creden
     const char *path = kube_files_put(files, "plugin", script);
     struct kube_config config = {.insecure = false};
     chmod(path, 0700);
-    CU_ASSERT_FATAL(
-        kube_config_from_kubeconfig(files->arena, kube_files_put(files, "config", config_text), NULL, &config, error));
+    CU_ASSERT_FATAL(kube_config_from_kubeconfig(files->arena, kube_files_put(files, "config", config_text),
+                                                &(struct kube_options){0}, &config, error));
     CU_ASSERT_FATAL(config.exec != NULL);
     return kube_exec_run(files->arena, config.exec, credentials, error);
 }

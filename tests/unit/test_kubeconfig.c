@@ -22,7 +22,7 @@ static bool load(struct kube_files *files, const char *paths, const char *contex
 {
     *config = (struct kube_config){.insecure = false};
     *error = (struct error){.code = 0};
-    return kube_config_from_kubeconfig(files->arena, paths, context, config, error);
+    return kube_config_from_kubeconfig(files->arena, paths, &(struct kube_options){.context = context}, config, error);
 }
 
 static void test_contexts(void)
@@ -113,6 +113,118 @@ static void test_merge(void)
     kube_files_end(&files);
 }
 
+/* What `kubectl config view --minify` and client-go make of the same flags. */
+static void test_overrides(void)
+{
+    static const char more[] =
+        "users: [{name: plugin, user: {exec: {command: x, apiVersion: v1}}},\n"
+        "        {name: actor, user: {token: t, as: jane, as-uid: u-1, as-groups: [ops, dev]}},\n"
+        "        {name: extra, user: {token: t, as: jane, as-user-extra: {scopes: [a]}}}]\n"
+        "clusters: [{name: no-server, cluster: {certificate-authority: more-ca}}]\n";
+    struct kube_files files = kube_files_begin();
+    struct kube_config config;
+    struct error error;
+    struct str both = arena_printf(files.arena, "%s:%s", kube_files_put(&files, "config", plain),
+                                   kube_files_put(&files, "more", more));
+    const struct {
+        struct kube_options options;
+        const char *server, *name, *ca, *token, *user, *as;
+        bool exec, insecure;
+    } cases[] = {
+        {.options = {.cluster = "two"}, .server = "https://two/k8s/clusters/c-1", .insecure = true},
+        {.options = {.cluster = "one", .context = "b"},
+         .server = "https://one:6443",
+         .ca = "pki/ca.crt",
+         .name = "inner",
+         .user = "u"},
+        {.options = {.user = "you"}, .server = "https://one:6443", .ca = "pki/ca.crt", .name = "inner", .user = "u"},
+        /* A server forgets the file's tls-server-name, not its trust. */
+        {.options = {.server = "other:8443/"}, .server = "https://other:8443", .ca = "pki/ca.crt"},
+        {.options = {.server = "other", .tls_server_name = "x"},
+         .server = "https://other",
+         .ca = "pki/ca.crt",
+         .name = "x"},
+        {.options = {.server = "https://other", .cluster = "no-server"}, .server = "https://other", .ca = "more-ca"},
+        {.options = {.insecure = true}, .server = "https://one:6443", .name = "inner", .insecure = true},
+        {.options = {.certificate_authority = "/ca", .cluster = "two"},
+         .server = "https://two/k8s/clusters/c-1",
+         .ca = "/ca"},
+        {.options = {.user = "plugin", .cluster = "two"},
+         .server = "https://two/k8s/clusters/c-1",
+         .exec = true,
+         .insecure = true},
+        {.options = {.user = "plugin", .cluster = "two", .token = "mine"},
+         .server = "https://two/k8s/clusters/c-1",
+         .token = "mine",
+         .insecure = true},
+        {.options = {.user = "actor", .cluster = "two"},
+         .server = "https://two/k8s/clusters/c-1",
+         .token = "t",
+         .as = "jane",
+         .insecure = true},
+        {.options = {.user = "actor", .cluster = "two", .as = "joe"},
+         .server = "https://two/k8s/clusters/c-1",
+         .token = "t",
+         .as = "joe",
+         .insecure = true},
+    };
+    for (size_t i = 0; i < LENGTH_OF(cases); i++) {
+        config = (struct kube_config){.insecure = false};
+        bool good = kube_config_from_kubeconfig(files.arena, both.ptr, &cases[i].options, &config, &error);
+        if (!good)
+            fprintf(stderr, "\n    case %zu: %s\n", i, error.message);
+        CU_ASSERT_FATAL(good);
+        bool relative = cases[i].ca && cases[i].ca[0] != '/';
+        ASSERT_TEXT(config.server, cases[i].server);
+        ASSERT_TEXT(config.ca_file, !cases[i].ca ? "" : relative ? kube_files_path(&files, cases[i].ca) : cases[i].ca);
+        ASSERT_TEXT(config.tls_server_name, cases[i].name ? cases[i].name : "");
+        ASSERT_TEXT(config.token, cases[i].token ? cases[i].token : "");
+        ASSERT_TEXT(config.username, cases[i].user ? cases[i].user : "");
+        ASSERT_TEXT(config.as, cases[i].as ? cases[i].as : "");
+        CU_ASSERT_EQUAL(config.exec != NULL, cases[i].exec);
+        CU_ASSERT_EQUAL(config.insecure, cases[i].insecure);
+        if (cases[i].as)
+            CU_ASSERT(config.as_groups.len == 2 && str_is(config.as_groups.items[1], "dev"));
+    }
+    const struct {
+        struct kube_options options;
+        const char *says;
+    } refused[] = {
+        {{.cluster = "three"}, "has no cluster \"three\""},
+        {{.cluster = "three", .server = "https://s"}, "has no cluster \"three\""},
+        {{.user = "them"}, "has no user \"them\""},
+        {{.user = "extra"}, "as-user-extra is not supported"},
+    };
+    for (size_t i = 0; i < LENGTH_OF(refused); i++) {
+        config = (struct kube_config){.insecure = false};
+        CU_ASSERT(!kube_config_from_kubeconfig(files.arena, both.ptr, &refused[i].options, &config, &error));
+        CU_ASSERT(str_contains(str_from(error.message), str_from(refused[i].says)));
+    }
+    /* Without any file a server is enough, in plain HTTP as `kubectl proxy` serves it. */
+    config = (struct kube_config){.insecure = false};
+    const char *const groups[] = {"a"};
+    const struct kube_options proxy = {.server = "localhost:8001", .as = "j", .as_groups = groups, .as_group_count = 1};
+    CU_ASSERT(kube_config_from_kubeconfig(files.arena, "", &proxy, &config, &error));
+    ASSERT_TEXT(config.server, "http://localhost:8001");
+    CU_ASSERT(config.as_groups.len == 1 && str_is(config.as_groups.items[0], "a"));
+    kube_files_end(&files);
+}
+
+static void test_names(void)
+{
+    struct kube_files files = kube_files_begin();
+    struct strlist names = {0}, none = {0};
+    struct str both = arena_printf(files.arena, "%s:%s", kube_files_put(&files, "config", plain),
+                                   kube_files_put(&files, "more", "contexts: [{name: a}, {name: z}]\n"));
+    kube_config_names(files.arena, both.ptr, "contexts", &names);
+    CU_ASSERT_EQUAL_FATAL(names.len, 6);
+    ASSERT_TEXT(names.items[0], "a");
+    ASSERT_TEXT(names.items[5], "z");
+    kube_config_names(files.arena, kube_files_path(&files, "absent"), "contexts", &none);
+    CU_ASSERT_EQUAL(none.len, 0);
+    kube_files_end(&files);
+}
+
 static void test_base64(void)
 {
     ARENA_SCOPED arena = arena_new(1 << 20);
@@ -134,4 +246,5 @@ static void test_base64(void)
 
 SUITE(kubeconfig, {"contexts, relative paths and all that a cluster may say", test_contexts},
       {"what is missing or broken is named", test_missing}, {"several files are merged as kubectl does", test_merge},
-      {"base64 as Go takes it", test_base64})
+      {"flags as kubectl has them are put over a kubeconfig", test_overrides},
+      {"the names there are, over all files", test_names}, {"base64 as Go takes it", test_base64})
