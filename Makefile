@@ -180,8 +180,17 @@ certs: $(BUILD)/backstop ## A development certificate in build/certs
 	@mkdir -p build
 	$(BUILD)/backstop certs issue build/certs
 
-install: $(BUILD)/backstop ## Install to DESTDIR/PREFIX
-	install -D -m 0755 $(BUILD)/backstop $(DESTDIR)$(or $(PREFIX),/usr/local)/bin/backstop
+INSTALLED = $(DESTDIR)$(or $(PREFIX),/usr/local)
+install: $(BUILD)/backstop ## Install to DESTDIR/PREFIX: binary, kubectl plugin, completions, man pages
+	install -D -m 0755 $(BUILD)/backstop $(INSTALLED)/bin/backstop
+	ln -sf backstop $(INSTALLED)/bin/kubectl-backstop
+	ln -sf backstop $(INSTALLED)/bin/kubectl_complete-backstop
+	install -d $(INSTALLED)/share/bash-completion/completions $(INSTALLED)/share/zsh/site-functions \
+	  $(INSTALLED)/share/fish/vendor_completions.d $(INSTALLED)/share/man/man1
+	$(BUILD)/backstop completion bash >$(INSTALLED)/share/bash-completion/completions/backstop
+	$(BUILD)/backstop completion zsh >$(INSTALLED)/share/zsh/site-functions/_backstop
+	$(BUILD)/backstop completion fish >$(INSTALLED)/share/fish/vendor_completions.d/backstop.fish
+	$(BUILD)/backstop man --into $(INSTALLED)/share/man/man1
 
 clean: ## Remove build/
 	rm -rf build

@@ -1,24 +1,20 @@
-/* The verb table, nothing else. */
+/* Which verb. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backstop/base.h"
 #include "verbs/verbs.h"
 
-static const struct verb *const verbs[] = {&verb_serve, &verb_review, &verb_explain, &verb_status,        &verb_audit,
-                                           &verb_probe, &verb_certs,  &verb_version, &verb_rollback_plan, &verb_rules};
+enum { TEXT_LIMIT = 64 * 1024, VERBS_MAX = 32 };
 
-static int usage(FILE *to, int code)
+static int usage(int fd, int code)
 {
-    fputs("backstop keeps a k0rdent management cluster restorable: a Kubernetes admission webhook\n"
-          "for its backups, restores and upgrades.\n\n"
-          "Usage: backstop VERB [options]\n\n",
-          to);
-    for (size_t i = 0; i < LENGTH_OF(verbs); i++)
-        fprintf(to, "  %-13s %s\n", verbs[i]->name, verbs[i]->summary);
-    fputs("\nbackstop VERB --help says more.\n", to);
-    return code;
+    BUF_SCOPED text;
+    buf_init(&text, TEXT_LIMIT);
+    program_usage(&text);
+    return write_all(fd, buf_str(&text)) ? code : EXIT_USAGE;
 }
 
 static bool is_any(const char *word, const char *a, const char *b, const char *c)
@@ -26,24 +22,36 @@ static bool is_any(const char *word, const char *a, const char *b, const char *c
     return strcmp(word, a) == 0 || strcmp(word, b) == 0 || strcmp(word, c) == 0;
 }
 
-int main(int argc, char **argv)
+static int unknown(const char *name)
 {
-    signal(SIGPIPE, SIG_IGN);
-    if (argc < 2)
-        return usage(stderr, EXIT_USAGE);
-    if (is_any(argv[1], "help", "--help", "-h"))
-        return usage(stdout, EXIT_OK);
-    const char *name = strcmp(argv[1], "--version") == 0 ? "version" : argv[1];
-    struct str names[LENGTH_OF(verbs)];
-    for (size_t i = 0; i < LENGTH_OF(verbs); i++) {
-        names[i] = str_from(verbs[i]->name);
-        if (str_is(names[i], name))
-            return verbs[i]->run(verbs[i], argc - 1, argv + 1);
-    }
-    struct str near = str_nearest(str_from(name), names, LENGTH_OF(names));
+    struct str names[VERBS_MAX];
+    size_t count, known = 0;
+    const struct verb *const *verbs = verbs_all(&count);
+    BUF_SCOPED text;
+    buf_init(&text, TEXT_LIMIT);
+    for (size_t i = 0; i < count && known < VERBS_MAX; i++)
+        if (!verbs[i]->hidden)
+            names[known++] = str_from(verbs[i]->name);
+    struct str near = str_nearest(str_from(name), names, known);
+    program_say(&text, STR("see: backstop --help"));
     if (near.len)
         fprintf(stderr, "backstop: no verb \"%s\"; did you mean %.*s?\n", name, STR_ARG(near));
     else
-        fprintf(stderr, "backstop: no verb \"%s\"; see: backstop --help\n", name);
+        fprintf(stderr, "backstop: no verb \"%s\"; %.*s\n", name, STR_ARG(buf_str(&text)));
     return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN);
+    program_called(argc ? argv[0] : NULL);
+    if (argc && program_completes(argv[0]))
+        return verb_complete.run(&verb_complete, argc, argv);
+    if (argc < 2)
+        return usage(STDERR_FILENO, EXIT_USAGE);
+    if (is_any(argv[1], "help", "--help", "-h"))
+        return usage(STDOUT_FILENO, EXIT_OK);
+    const char *name = strcmp(argv[1], "--version") == 0 ? "version" : argv[1];
+    const struct verb *verb = verb_named(str_from(name));
+    return verb ? verb->run(verb, argc - 1, argv + 1) : unknown(name);
 }

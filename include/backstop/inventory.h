@@ -6,6 +6,7 @@
 
 #include "backstop/base.h"
 #include "backstop/json.h"
+#include "backstop/kube.h"
 
 enum fact {
     FACT_MANAGEMENT_BACKUPS,
@@ -275,8 +276,7 @@ void facts_close(struct facts_source *source);      /* NULL is fine */
 struct facts_source *facts_from_files(const struct inventory_files_options *options, struct error *error) MUST_CHECK;
 
 struct facts_cluster_options {
-    const char *kubeconfig, *context; /* as kube_options has them */
-    const char *user_agent;
+    struct kube_options access; /* its time limit is of one list; 0: the default */
     struct str system_namespace;
 };
 /* Facts from the cluster: lists and watches every kind that a policy reads, kept up

@@ -41,10 +41,9 @@ static const struct facts_source_table table = {
 
 static bool start(struct cluster *cluster, const struct facts_cluster_options *options, struct error *error)
 {
-    struct kube_options access = {.kubeconfig = options->kubeconfig,
-                                  .context = options->context,
-                                  .user_agent = options->user_agent,
-                                  .timeout_seconds = LIST_SECONDS};
+    struct kube_options access = options->access;
+    if (!access.timeout_seconds)
+        access.timeout_seconds = LIST_SECONDS;
     cluster->pool = tree_pool_new();
     cluster->arena = arena_new(NAMES_LIMIT);
     if (cluster->arena)

@@ -17,7 +17,7 @@ static const struct option options[] = {
     FACTS_OPTIONS(struct audit_options),
     {"all", 0, OPTION_FLAG, NULL, "text: print what is fine, too", offsetof(struct audit_options, all)},
     {"settings", 0, OPTION_TEXT, "FILE", "settings, as serve takes them", offsetof(struct audit_options, settings)},
-    {"output", 'o', OPTION_TEXT, "FORMAT", "text, json (an object per line) or junit (text)",
+    {"output", 'o', OPTION_TEXT, "text|json|junit", "how to print it (text); json is an object per line",
      offsetof(struct audit_options, output)},
     {"width", 0, OPTION_INTEGER, "COLUMNS", "fit text into this many columns (the terminal's; 0: no limit)",
      offsetof(struct audit_options, width)},
@@ -160,7 +160,7 @@ static int audit_all(struct run *run, const struct facts *facts)
 
 static int audit(const struct verb *verb, const struct audit_options *values)
 {
-    CLEANUP(verb_settings_release) struct settings *settings = verb_settings(verb, values->settings);
+    CLEANUP(verb_settings_release) struct settings *settings = verb_settings(verb, values->settings, values->facts.ns);
     CLEANUP(facts_dispose) struct facts facts = {0};
     if (!settings || !facts_open(&facts, verb, &values->facts, settings, values->now))
         return EXIT_USAGE;
@@ -206,5 +206,6 @@ const struct verb verb_audit = {
     .details = details,
     .options = options,
     .option_count = LENGTH_OF(options),
+    FACTS_CONNECTION(struct audit_options),
     .run = run,
 };

@@ -76,8 +76,7 @@ bool audit_list(struct arena *arena, const struct facts_options *options, struct
                 manifest_problem_fn *problem, void *context)
 {
     struct error error;
-    const struct kube_options wanted = {
-        .kubeconfig = options->kubeconfig, .context = options->context, .user_agent = "backstop/" BACKSTOP_VERSION};
+    const struct kube_options wanted = connection_access(&options->connection);
     struct listing listing = {.arena = arena, .manifests = manifests, .source = from.ptr};
     struct kube_client *client = kube_open(&wanted, &error);
     if (!client) {

@@ -293,7 +293,8 @@ const struct verb verb_explain = {
     .summary = "what a schedule means, its next runs and its pitfalls",
     .operands = "SCHEDULE... | -f FILE",
     .details = "Schedules are read exactly as kcm and Velero read them (robfig/cron v3.0.1).\n"
-               "Exit code: 0 all schedules are valid, 1 some are not, 2 wrong usage.",
+               "\n"
+               "Exit status: 0 all schedules are valid, 1 some are not, 2 wrong usage.",
     .options = options,
     .option_count = LENGTH_OF(options),
     .run = run,

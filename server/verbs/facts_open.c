@@ -9,12 +9,14 @@
 #define PATIENCE_NS (3 * SECOND_NS)
 enum { TIMEOUT_DEFAULT = 30, POLL_NS = 20 * 1000 * 1000, TEXT_LIMIT = 1024 * 1024 };
 
-struct settings *verb_settings(const struct verb *verb, const char *path)
+struct settings *verb_settings(const struct verb *verb, const char *path, const char *ns)
 {
     struct error error;
     struct settings *settings = path ? settings_load_file(path, &error) : settings_defaults(&error);
     if (!settings)
         verb_fail(verb, "%s", error.message);
+    if (settings && ns) /* it is ours alone yet */
+        settings->system_namespace = str_from(ns);
     return settings;
 }
 
@@ -143,9 +145,7 @@ static bool open_cluster(struct facts *facts, const struct verb *verb, const str
                          const struct settings *settings, int64_t now)
 {
     struct error error;
-    const struct facts_cluster_options wanted = {.kubeconfig = options->kubeconfig,
-                                                 .context = options->context,
-                                                 .user_agent = "backstop/" BACKSTOP_VERSION,
+    const struct facts_cluster_options wanted = {.access = connection_access(&options->connection),
                                                  .system_namespace = settings->system_namespace};
     log_set_level(LOG_ERROR); /* the reasons are told below, once */
     facts->cluster = true;
@@ -178,8 +178,8 @@ bool facts_open(struct facts *facts, const struct verb *verb, const struct facts
         verb_fail(verb, "out of memory");
         return false;
     }
-    if (options->inventories.len && (options->kubeconfig || options->context)) {
-        verb_fail(verb, "--inventory and --kubeconfig or --context: give one of them");
+    if (options->inventories.len && connection_given(&options->connection)) {
+        verb_fail(verb, "--inventory and a cluster (--kubeconfig, --context, ...): give one of them");
         return false;
     }
     bool open = options->inventories.len ? open_files(facts, verb, options, now)

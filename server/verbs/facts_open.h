@@ -4,32 +4,34 @@
 
 #include "backstop/inventory.h"
 #include "backstop/settings.h"
-#include "verbs.h"
+#include "connection.h"
 
 /* Part of a verb's options, as the member `facts`; FACTS_OPTIONS are its rows. */
 struct facts_options {
     struct option_list inventories;
-    const char *kubeconfig, *context;
+    struct connection connection;
+    const char *ns;  /* the system namespace, or NULL: the settings' */
     int64_t timeout; /* seconds to wait for a cluster's lists; 0 = 30 */
 };
-#define FACTS_OPTIONS(type)                                                                                             \
-    {"inventory",                                                                                                       \
-     0,                                                                                                                 \
-     OPTION_LIST,                                                                                                       \
-     "FILE|DIR",                                                                                                        \
-     "what is in the cluster: kubectl get ... -o yaml; may be repeated",                                                \
-     offsetof(type, facts.inventories)},                                                                                \
-        {"kubeconfig",                                                                                                  \
-         0,                                                                                                             \
-         OPTION_TEXT,                                                                                                   \
-         "FILE",                                                                                                        \
-         "the cluster to ask ($KUBECONFIG, in-cluster, ~/.kube/config)",                                                \
-         offsetof(type, facts.kubeconfig)},                                                                             \
-        {"context", 0, OPTION_TEXT, "NAME", "the kubeconfig context (current-context)", offsetof(type, facts.context)}, \
-    {                                                                                                                   \
-        "timeout", 0, OPTION_DURATION, "DURATION", "how long to wait for the cluster (30s)",                            \
-            offsetof(type, facts.timeout)                                                                               \
+#define FACTS_OPTIONS(type)                                                                                            \
+    {"inventory",                                                                                                      \
+     0,                                                                                                                \
+     OPTION_LIST,                                                                                                      \
+     "FILE|DIR",                                                                                                       \
+     "what is in the cluster: kubectl get ... -o yaml; may be repeated",                                               \
+     offsetof(type, facts.inventories)},                                                                               \
+        {"namespace",                                                                                                  \
+         'n',                                                                                                          \
+         OPTION_TEXT,                                                                                                  \
+         "NAME",                                                                                                       \
+         "where k0rdent and Velero run (settings' systemNamespace, kcm-system)",                                       \
+         offsetof(type, facts.ns)},                                                                                    \
+    {                                                                                                                  \
+        "timeout", 0, OPTION_DURATION, "DURATION", "how long to wait for the cluster (30s)",                           \
+            offsetof(type, facts.timeout)                                                                              \
     }
+/* For the verb's row: it takes the connection's options, too. */
+#define FACTS_CONNECTION(type) .asks_cluster = true, .connection = offsetof(type, facts.connection)
 #define FACTS_DETAILS                                                                                                  \
     "Facts come from --inventory, files as `kubectl get ... -o yaml` prints them, or else from\n"                      \
     "the cluster, found as kubectl finds it. Nothing is ever written to it."
@@ -49,8 +51,9 @@ struct facts {
 bool facts_open(struct facts *facts, const struct verb *verb, const struct facts_options *options,
                 const struct settings *settings, int64_t now);
 void facts_dispose(struct facts *facts);
-/* The settings of --settings FILE, or the defaults; NULL, with the reason told. */
-struct settings *verb_settings(const struct verb *verb, const char *path);
+/* The settings of --settings FILE, or the defaults, with the namespace of -n; NULL, with
+ * the reason told. */
+struct settings *verb_settings(const struct verb *verb, const char *path, const char *ns);
 void verb_settings_release(struct settings **settings);
 
 #endif

@@ -1,4 +1,3 @@
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,49 +6,6 @@
 
 #include "backstop/base.h"
 #include "verbs.h"
-
-int verb_fail(const struct verb *verb, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    fprintf(stderr, "backstop %s: ", verb->name);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
-    va_end(args);
-    return EXIT_USAGE;
-}
-
-bool write_all(int fd, struct str text)
-{
-    while (text.len) {
-        ssize_t written = write(fd, text.ptr, text.len);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return false;
-        text = str_slice(text, (size_t)written, text.len);
-    }
-    return true;
-}
-
-int verb_run(const struct verb *verb, int argc, char **argv, void *values, verb_body *body)
-{
-    char **operands;
-    size_t operand_count;
-    enum options_result parsed = options_parse(verb, argc, argv, values, &operands, &operand_count);
-    int code = parsed == OPTIONS_HELP ? EXIT_OK : EXIT_USAGE;
-    if (parsed == OPTIONS_RUN && operand_count && !verb->operands)
-        verb_fail(verb, "takes no operands; see: backstop %s --help", verb->name);
-    else if (parsed == OPTIONS_RUN)
-        code = body(verb, values, operands, operand_count);
-    options_dispose(verb, values);
-    return code;
-}
-
-int64_t verb_now(int64_t given)
-{
-    return given == INT64_MIN ? time_now() : given;
-}
 
 static void *place(const struct option *option, void *values)
 {
@@ -78,6 +34,8 @@ static bool set_duration(struct str text, int64_t *seconds)
 {
     int64_t nanoseconds;
     struct error ignored;
+    if (str_to_int64(text, seconds)) /* as kubectl's --request-timeout: seconds */
+        return true;
     if (!duration_parse(text, &nanoseconds, &ignored) || nanoseconds < 0)
         return false;
     *seconds = nanoseconds / 1000000000 + (nanoseconds % 1000000000 > 0);
@@ -116,14 +74,6 @@ static bool set_value(const struct option *option, void *values, const char *tex
     return false;
 }
 
-static void variable_name(const struct option *option, char *out, size_t size)
-{
-    size_t used = (size_t)snprintf(out, size, "BACKSTOP_");
-    for (const char *c = option->name; *c && used + 1 < size; c++)
-        out[used++] = (char)(*c == '-' ? '_' : toupper((unsigned char)*c));
-    out[used] = '\0';
-}
-
 /* A list's variable holds items between commas. */
 static bool set_list_from(const struct option *option, void *values, const char *text)
 {
@@ -134,42 +84,37 @@ static bool set_list_from(const struct option *option, void *values, const char 
     return true;
 }
 
-static bool read_environment(const struct verb *verb, void *values)
+static bool read_variable(const struct verb *verb, const struct option *option, void *values)
 {
-    for (size_t i = 0; i < verb->option_count; i++) {
-        const struct option *option = &verb->options[i];
-        char name[80];
-        variable_name(option, name, sizeof name);
-        /* NOLINTNEXTLINE(concurrency-mt-unsafe): before any thread starts */
-        const char *text = getenv(name), *expected = "a list";
-        if (!text)
-            continue;
-        bool set = option->type == OPTION_LIST ? set_list_from(option, values, text)
-                                               : set_value(option, values, text, &expected);
-        if (!set) {
-            verb_fail(verb, "%s=%s: expected %s", name, text, expected);
-            return false;
-        }
-    }
-    return true;
+    char name[OPTION_VARIABLE_SIZE];
+    option_variable(option, name);
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): before any thread starts */
+    const char *text = getenv(name), *expected = "a list";
+    if (!text)
+        return true;
+    bool set =
+        option->type == OPTION_LIST ? set_list_from(option, values, text) : set_value(option, values, text, &expected);
+    if (!set)
+        verb_fail(verb, "%s=%s: expected %s", name, text, expected);
+    return set;
 }
 
-static const struct option *find(const struct verb *verb, struct str name, bool letter)
+static bool read_environment(const struct verb *verb, void *values)
 {
-    for (size_t i = 0; i < verb->option_count; i++) {
-        const struct option *option = &verb->options[i];
-        if (letter ? (name.len == 1 && option->letter == name.ptr[0]) : str_is(name, option->name))
-            return option;
-    }
-    return NULL;
+    struct option option;
+    for (size_t next = 0; verb_option(verb, &next, &option);)
+        if (!read_variable(verb, &option, values))
+            return false;
+    return true;
 }
 
 static void unknown_option(const struct verb *verb, const char *argument)
 {
     struct str names[64];
     size_t count = 0;
-    for (size_t i = 0; i < verb->option_count && count < LENGTH_OF(names); i++)
-        names[count++] = str_from(verb->options[i].name);
+    struct option option;
+    for (size_t next = 0; count < LENGTH_OF(names) && verb_option(verb, &next, &option);)
+        names[count++] = str_from(option.name);
     struct str typed = str_from(argument + strspn(argument, "-"));
     typed.len = strcspn(typed.ptr, "=");
     struct str near = str_nearest(typed, names, count);
@@ -192,22 +137,22 @@ static bool take_option(const struct verb *verb, int argc, char **argv, int *at,
     } else if (!letter && str_cut(&value, '=', &name) && value.ptr) {
         text = value.ptr;
     }
-    const struct option *option = find(verb, name, letter);
-    if (!option) {
+    struct option option;
+    if (!verb_option_named(verb, name, letter, &option)) {
         unknown_option(verb, argument);
         return false;
     }
-    if (!text && option->type == OPTION_FLAG)
+    if (!text && option.type == OPTION_FLAG)
         text = "true";
     if (!text && *at + 1 < argc)
         text = argv[++*at];
     if (!text) {
-        verb_fail(verb, "%s needs a value: %s", argument, option->argument);
+        verb_fail(verb, "%s needs a value: %s", argument, option.argument);
         return false;
     }
     const char *expected;
-    if (!set_value(option, values, text, &expected)) {
-        verb_fail(verb, "--%s %s: expected %s", option->name, text, expected);
+    if (!set_value(&option, values, text, &expected)) {
+        verb_fail(verb, "--%s %s: expected %s", option.name, text, expected);
         return false;
     }
     return true;
@@ -223,9 +168,9 @@ static void forget_listed(const struct verb *verb, int argc, char **argv, void *
         struct str name = letter ? (struct str){argv[i] + 1, 1} : str_from(argv[i] + 2);
         if (!letter)
             name.len = strcspn(name.ptr, "=");
-        const struct option *option = find(verb, name, letter);
-        if (option && option->type == OPTION_LIST)
-            list_clear(place(option, values));
+        struct option option;
+        if (verb_option_named(verb, name, letter, &option) && option.type == OPTION_LIST)
+            list_clear(place(&option, values));
     }
 }
 
@@ -264,26 +209,8 @@ enum options_result options_parse(const struct verb *verb, int argc, char **argv
 
 void options_dispose(const struct verb *verb, void *values)
 {
-    for (size_t i = 0; i < verb->option_count; i++)
-        if (verb->options[i].type == OPTION_LIST)
-            list_clear(place(&verb->options[i], values));
-}
-
-void options_help(const struct verb *verb, struct buf *out)
-{
-    buf_printf(out, "backstop %s - %s\n\nUsage: backstop %s%s%s\n", verb->name, verb->summary, verb->name,
-               verb->option_count ? " [options] " : " ", verb->operands ? verb->operands : "");
-    if (verb->details)
-        buf_printf(out, "\n%s\n", verb->details);
-    buf_puts(out, "\nOptions (each has an environment variable, --listen is BACKSTOP_LISTEN):\n");
-    for (size_t i = 0; i < verb->option_count; i++) {
-        const struct option *option = &verb->options[i];
-        char left[80], letter[8] = "    ";
-        if (option->letter)
-            snprintf(letter, sizeof letter, "-%c, ", option->letter);
-        snprintf(left, sizeof left, "%s--%s%s%s", letter, option->name, option->argument ? " " : "",
-                 option->argument ? option->argument : "");
-        buf_printf(out, "  %-34s %s\n", left, option->help);
-    }
-    buf_printf(out, "  %-34s %s\n", "-h, --help", "this text");
+    struct option option;
+    for (size_t next = 0; verb_option(verb, &next, &option);)
+        if (option.type == OPTION_LIST)
+            list_clear(place(&option, values));
 }

@@ -14,7 +14,8 @@ enum { MEMORY_LIMIT = 64 * 1024 * 1024, CA_LIMIT = 4 * 1024 * 1024, TIMEOUT_MAX 
 #define BAD_SCHEDULE "0 9 * * 7" /* day-of-week 7: robfig/cron takes 0 to 6 */
 
 struct probe_options {
-    const char *address, *server_name, *ca, *configuration, *kubeconfig, *context;
+    const char *address, *server_name, *ca, *configuration;
+    struct connection connection;
     bool via_configuration;
     int64_t timeout, now;
 };
@@ -29,10 +30,6 @@ static const struct option options[] = {
      offsetof(struct probe_options, via_configuration)},
     {"configuration", 0, OPTION_TEXT, "NAME", "of the ValidatingWebhookConfiguration (backstop)",
      offsetof(struct probe_options, configuration)},
-    {"kubeconfig", 0, OPTION_TEXT, "FILE", "the cluster that has it ($KUBECONFIG, in-cluster, ~/.kube/config)",
-     offsetof(struct probe_options, kubeconfig)},
-    {"context", 0, OPTION_TEXT, "NAME", "the kubeconfig context (current-context)",
-     offsetof(struct probe_options, context)},
     {"timeout", 0, OPTION_DURATION, "DURATION", "for the whole of it (10s)", offsetof(struct probe_options, timeout)},
     {"now", 0, OPTION_TIME, "TIME", "the time that the certificate's expiry is told from (the clock's)",
      offsetof(struct probe_options, now)},
@@ -159,7 +156,7 @@ static bool is_host_name(struct str name)
 
 static bool via_configuration(const struct probe_options *values)
 {
-    return values->via_configuration || values->kubeconfig || values->context || values->configuration;
+    return values->via_configuration || connection_given(&values->connection) || values->configuration;
 }
 
 /* What the options and the configuration say together. */
@@ -172,8 +169,7 @@ static bool find_target(struct arena *arena, const struct probe_options *values,
     if (values->address && !split_address(str_from(values->address), target))
         return error_set(error, 0, "--address %s: expected HOST:PORT", values->address);
     struct str name = str_from(values->configuration ? values->configuration : "backstop");
-    if (via_configuration(values) &&
-        !probe_from_configuration(arena, values->kubeconfig, values->context, name, target, error))
+    if (via_configuration(values) && !probe_from_configuration(arena, &values->connection, name, target, error))
         return false;
     if (values->ca && !file_read(arena, values->ca, CA_LIMIT, &target->ca, error))
         return false;
@@ -250,5 +246,7 @@ const struct verb verb_probe = {
     .details = details,
     .options = options,
     .option_count = LENGTH_OF(options),
+    .asks_cluster = true,
+    .connection = offsetof(struct probe_options, connection),
     .run = run,
 };

@@ -2,7 +2,7 @@
 #ifndef BACKSTOP_VERBS_PROBE_H
 #define BACKSTOP_VERBS_PROBE_H
 
-#include "backstop/base.h"
+#include "connection.h"
 
 /* Where to ask, and how to know that it is the right one. */
 struct probe_target {
@@ -24,7 +24,7 @@ bool probe_post(struct arena *arena, const struct probe_target *target, struct s
 
 /* Fills CA, server name and path, and what of host and port is absent, from the
  * ValidatingWebhookConfiguration of this name. */
-bool probe_from_configuration(struct arena *arena, const char *kubeconfig, const char *context, struct str name,
+bool probe_from_configuration(struct arena *arena, const struct connection *connection, struct str name,
                               struct probe_target *target, struct error *error) MUST_CHECK;
 
 #endif

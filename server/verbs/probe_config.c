@@ -51,13 +51,12 @@ static bool fill(struct arena *arena, struct json_object *client, struct str nam
     return true;
 }
 
-bool probe_from_configuration(struct arena *arena, const char *kubeconfig, const char *context, struct str name,
+bool probe_from_configuration(struct arena *arena, const struct connection *connection, struct str name,
                               struct probe_target *target, struct error *error)
 {
-    const struct kube_options wanted = {.kubeconfig = kubeconfig,
-                                        .context = context,
-                                        .user_agent = "backstop/" BACKSTOP_VERSION,
-                                        .timeout_seconds = (unsigned)target->timeout};
+    struct kube_options wanted = connection_access(connection);
+    if (!wanted.timeout_seconds)
+        wanted.timeout_seconds = (unsigned)target->timeout;
     const struct kube_resource resource = {.group = STR("admissionregistration.k8s.io"),
                                            .version = STR("v1"),
                                            .plural = STR("validatingwebhookconfigurations")};

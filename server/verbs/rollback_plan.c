@@ -91,7 +91,7 @@ static int answer(const struct verb *verb, struct rollback *rollback, const char
 
 static int show(const struct verb *verb, const struct plan_options *values, const char *name)
 {
-    CLEANUP(verb_settings_release) struct settings *settings = verb_settings(verb, values->settings);
+    CLEANUP(verb_settings_release) struct settings *settings = verb_settings(verb, values->settings, values->facts.ns);
     if (!settings)
         return EXIT_USAGE;
     CLEANUP(facts_dispose) struct facts facts;
@@ -133,5 +133,6 @@ const struct verb verb_rollback_plan = {
     .details = details,
     .options = options,
     .option_count = LENGTH_OF(options),
+    FACTS_CONNECTION(struct plan_options),
     .run = run,
 };

@@ -59,7 +59,7 @@ static const struct option options[] = {
     {"settings", 0, OPTION_TEXT, "FILE", "settings, reloaded when the file changes", AT(settings)},
     {"health-listen", 0, OPTION_TEXT, "ADDR:PORT", "plain HTTP for /livez, /readyz, /metrics (:8080); empty: none",
      AT(health_listen)},
-    {"log-level", 0, OPTION_TEXT, "LEVEL", "debug, info, warn or error (info)", AT(log_level)},
+    {"log-level", 0, OPTION_TEXT, "debug|info|warn|error", "how much to log (info)", AT(log_level)},
     {"log-reviews", 0, OPTION_FLAG, NULL, "one log line per review (on; --log-reviews=false)", AT(log_reviews)},
     {"max-body-bytes", 0, OPTION_INTEGER, "N", "largest review (7 MiB)", AT(body_bytes)},
     {"max-connections", 0, OPTION_INTEGER, "N", "open connections (1024)", AT(connections)},
@@ -145,9 +145,9 @@ static bool open_files(struct service *service, const struct serve_options *valu
 static bool open_cluster(struct service *service, const struct serve_options *values, struct error *error)
 {
     struct settings *settings = settings_source_get(&service->settings);
-    struct facts_cluster_options wanted = {.kubeconfig = values->kubeconfig,
-                                           .context = values->context,
-                                           .user_agent = "backstop/" BACKSTOP_VERSION,
+    struct facts_cluster_options wanted = {.access = {.kubeconfig = values->kubeconfig,
+                                                      .context = values->context,
+                                                      .user_agent = "backstop/" BACKSTOP_VERSION},
                                            .system_namespace = settings->system_namespace};
     service->facts = facts_from_cluster(&wanted, error);
     if (service->facts)

@@ -64,7 +64,7 @@ static int print(const struct verb *verb, const struct status_options *values, c
 
 static int show(const struct verb *verb, const struct status_options *values)
 {
-    CLEANUP(verb_settings_release) struct settings *settings = verb_settings(verb, values->settings);
+    CLEANUP(verb_settings_release) struct settings *settings = verb_settings(verb, values->settings, values->facts.ns);
     if (!settings)
         return EXIT_USAGE;
     CLEANUP(facts_dispose) struct facts facts;
@@ -108,5 +108,6 @@ const struct verb verb_status = {
     .details = details,
     .options = options,
     .option_count = LENGTH_OF(options),
+    FACTS_CONNECTION(struct status_options),
     .run = run,
 };

@@ -19,7 +19,9 @@ struct option_list {
     size_t len;
 };
 /* A row: --name (-letter) ARGUMENT, environment variable BACKSTOP_NAME, stored at
- * `offset` of the verb's own options struct. The same rows make --help and the man page. */
+ * `offset` of the verb's own options struct. The same rows make --help, the man page and
+ * the completions: an argument such as text|json names the values there are, one with
+ * FILE or DIR is a path. */
 struct option {
     const char *name;
     char letter;
@@ -27,15 +29,44 @@ struct option {
     const char *argument, *help;
     size_t offset;
 };
+/* `details` are paragraphs; lines that begin with spaces stay as they are. One that begins
+ * with "Exit status: " or "Examples:" becomes a section of the man page. */
 struct verb {
-    const char *name, *summary, *operands, *details;
+    const char *name, *summary;
+    const char *operands; /* "issue DIR | show FILE..."; words in lower case are to be written so */
+    const char *details;
     const struct option *options;
     size_t option_count;
+    bool asks_cluster; /* it takes connection_options, too (connection.h), at `connection` of its options struct */
+    size_t connection;
+    bool hidden; /* for programs: not in the list of verbs */
     int (*run)(const struct verb *verb, int argc, char **argv);
 };
 
 extern const struct verb verb_serve, verb_review, verb_explain, verb_version, verb_status, verb_audit, verb_probe,
-    verb_certs, verb_rollback_plan, verb_rules;
+    verb_certs, verb_rollback_plan, verb_rules, verb_completion, verb_man, verb_complete;
+/* All of them, in the order of the help. */
+const struct verb *const *verbs_all(size_t *count);
+const struct verb *verb_named(struct str name); /* or NULL */
+
+/* The verb's rows, its own first; those that its own stand in for are passed over. False
+ * at the end. `option` gets a row whose offset counts from the verb's options struct. */
+bool verb_option(const struct verb *verb, size_t *next, struct option *option);
+/* The row of this name, or of this letter. */
+bool verb_option_named(const struct verb *verb, struct str name, bool letter, struct option *option);
+bool option_shared(const struct verb *verb, const struct option *option); /* one of connection_options */
+/* BACKSTOP_NAME. Returns out. */
+#define OPTION_VARIABLE_SIZE 80
+const char *option_variable(const struct option *option, char out[OPTION_VARIABLE_SIZE]);
+
+/* ---- the program's name (program.c) ------------------------------------------------ */
+
+/* As kubectl's plugin (kubectl-backstop) it is "kubectl backstop" in all that it says. */
+void program_called(const char *argv0);
+bool program_completes(const char *argv0); /* it is kubectl's completer: kubectl_complete-backstop */
+/* The text with "backstop VERB" as the user has to type it. */
+void program_say(struct buf *out, struct str text);
+void program_usage(struct buf *out); /* the verbs there are */
 
 enum options_result { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_BAD };
 /* Fills `values` from the environment, then from argv[1..]; argv is permuted so

@@ -1,0 +1,128 @@
+"""backstop as kubectl's plugin, with kubectl's flags and kubeconfigs."""
+import json
+import os
+import subprocess
+
+import fixtures
+import webhook
+
+
+class Setup:
+    """A cluster with a storage location, and the plugin on PATH."""
+
+    def __init__(self, cluster, binary):
+        self.cluster = cluster
+        self.folder = f"{cluster.dir}/bin"
+        os.mkdir(self.folder)
+        for name in ("kubectl-backstop", "kubectl_complete-backstop"):
+            os.symlink(binary, f"{self.folder}/{name}")
+        webhook.apply_crds(cluster)
+        cluster.must("create", "namespace", "kcm-system")
+        cluster.must("create", "namespace", "elsewhere")
+        cluster.must("apply", "-f", "-", stdin=fixtures.location("in-kcm-system"))
+        there = fixtures.location("in-elsewhere")
+        there["metadata"]["namespace"] = "elsewhere"
+        cluster.must("apply", "-f", "-", stdin=there)
+        self.kubeconfig = f"{cluster.dir}/admin-token.kubeconfig"
+
+    def kubectl(self, *args, kubeconfig=None):
+        """kubectl backstop ARGS; its code, its JSON where it printed some, and all its text."""
+        done = subprocess.run([f"{self.cluster.assets}/kubectl", "backstop", *args], capture_output=True, text=True,
+                              timeout=60, stdin=subprocess.DEVNULL,
+                              env={"PATH": f"{self.folder}:/usr/bin:/bin", "HOME": self.cluster.dir,
+                                   **({"KUBECONFIG": kubeconfig} if kubeconfig else {})})
+        try:
+            tree = json.loads(done.stdout)
+        except ValueError:
+            tree = None
+        return done.returncode, tree, done.stdout + done.stderr
+
+    def locations(self, *args, **more):
+        """The names of the storage locations that `kubectl backstop status` sees; else what it said."""
+        _, tree, text = self.kubectl("status", "-o", "json", *args, **more)
+        return [each["name"] for each in tree["storageLocations"]] if tree else text
+
+    def close(self):
+        pass
+
+    def write(self, name, **lists):
+        path = f"{self.cluster.dir}/{name}"
+        with open(path, "w") as f:
+            json.dump({"apiVersion": "v1", "kind": "Config", **lists}, f)
+        return path
+
+
+def case_kubeconfig(setup):
+    """kubectl backstop finds the cluster through --kubeconfig and KUBECONFIG"""
+    assert setup.locations("--kubeconfig", setup.kubeconfig) == ["in-kcm-system"]
+    assert setup.locations(kubeconfig=setup.kubeconfig) == ["in-kcm-system"]
+    _, _, text = setup.kubectl("status")
+    assert text.startswith("kubectl backstop status: no kubeconfig"), text
+
+
+def case_namespace(setup):
+    """-n is where k0rdent and Velero run"""
+    for flag in (["-n", "elsewhere"], ["--namespace=elsewhere"]):
+        assert setup.locations(*flag, kubeconfig=setup.kubeconfig) == ["in-elsewhere"], flag
+
+
+def case_merged(setup):
+    """several files are merged as kubectl merges them, and --context, --cluster, --user choose among them"""
+    cluster = {"server": setup.cluster.url, "certificate-authority": f"{setup.cluster.dir}/api.crt"}
+    first = setup.write("first", contexts=[{"name": "good", "context": {"cluster": "c", "user": "nobody"}},
+                                           {"name": "down", "context": {"cluster": "down", "user": "nobody"}}],
+                        clusters=[{"name": "down", "cluster": {"server": "https://127.0.0.1:1"}}],
+                        users=[{"name": "nobody", "user": {"token": "wrong"}}])
+    second = setup.write("second", **{"current-context": "down"}, clusters=[{"name": "c", "cluster": cluster}],
+                         users=[{"name": "admin", "user": {"token": "admin-token"}},
+                                {"name": "nobody", "user": {"token": "admin-token"}}])
+    both = f"{first}:{setup.cluster.dir}/absent:{second}"
+    for flags in (["--context", "good", "--user", "admin"], ["--cluster=c", "--user=admin"],
+                  ["-s", setup.cluster.url, "--certificate-authority", f"{setup.cluster.dir}/api.crt",
+                   "--token", "admin-token"],
+                  ["-s", setup.cluster.url, "--insecure-skip-tls-verify", "--token=admin-token"]):
+        seen = setup.locations(*flags, kubeconfig=both)
+        assert seen == ["in-kcm-system"], (flags, seen)
+        asked = subprocess.run([f"{setup.cluster.assets}/kubectl", "get", "backupstoragelocations.velero.io", "-n",
+                                "kcm-system", "-o", "name", *flags], capture_output=True, text=True,
+                               env={"KUBECONFIG": both, "HOME": setup.cluster.dir})
+        assert asked.stdout.strip().endswith("/in-kcm-system"), (flags, asked)  # and kubectl agrees
+    # The first file's user of that name wins, as kubectl has it.
+    refused = setup.locations("--context", "good", kubeconfig=both)
+    assert "Unauthorized" in refused, refused
+    assert "127.0.0.1:1" in setup.locations("--timeout", "1s", kubeconfig=both)
+
+
+def case_impersonation(setup):
+    """--as asks as somebody else, from the command line and from the kubeconfig"""
+    refused = setup.locations("--as", "jane", "--as-group=readers", kubeconfig=setup.kubeconfig)
+    assert 'User "jane"' in refused, refused
+    setup.cluster.must("create", "clusterrolebinding", "readers", "--clusterrole=cluster-admin", "--group=readers")
+    assert setup.locations("--as", "jane", "--as-group=readers", kubeconfig=setup.kubeconfig) == ["in-kcm-system"]
+    tree = json.load(open(setup.kubeconfig))
+    tree["users"][0]["user"]["as"] = "joe"
+    path = setup.write("joe", **tree)
+    assert 'User "joe"' in setup.locations(kubeconfig=path)
+
+
+def case_other_verbs(setup):
+    """audit, rollback-plan and probe take the same flags"""
+    code, _, text = setup.kubectl("audit", "--kubeconfig", setup.kubeconfig, "-n", "elsewhere")
+    assert code in (0, 1) and "reviewed" in text, text
+    code, _, text = setup.kubectl("rollback-plan", "-n", "elsewhere", "--context", "e2e", kubeconfig=setup.kubeconfig)
+    assert code == 1 and "before an upgrade in elsewhere" in text, text
+    code, _, text = setup.kubectl("probe", "--context", "e2e", kubeconfig=setup.kubeconfig)
+    assert code == 2 and 'validatingwebhookconfigurations "backstop"' in text, text
+
+
+def case_completion(setup):
+    """kubectl completes kubectl backstop"""
+    def complete(*words):
+        done = subprocess.run([f"{setup.cluster.assets}/kubectl", "__complete", "backstop", *words],
+                              capture_output=True, text=True,
+                              env={"PATH": f"{setup.folder}:/usr/bin:/bin", "KUBECONFIG": setup.kubeconfig})
+        return [line.split("\t")[0] for line in done.stdout.splitlines()]
+    assert complete("sta") == ["status", ":4"], complete("sta")
+    assert complete("status", "--context", "") == ["e2e", ":4"], complete("status", "--context", "")
+    assert complete("status", "--output=j") == ["json", ":4"], complete("status", "--output=j")
+    assert complete("status", "--reque") == ["--request-timeout", ":4"], complete("status", "--reque")
