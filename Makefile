@@ -106,6 +106,7 @@ e2e: $(BUILD)/backstop ## Against a real kube-apiserver (KUBEBUILDER_ASSETS, or 
 # ---- fuzzing ----------------------------------------------------------------
 .PHONY: fuzz fuzz-replay
 FUZZ_SECONDS ?= 600
+export FUZZ_CPU_MINUTES
 # The instrumented library is made by a make of its own, once for all targets.
 ifneq ($(VARIANT),fuzz)
 .PHONY: build/fuzz/libbackstop.a
@@ -117,7 +118,7 @@ build/fuzz/%: tests/fuzz/%.c build/fuzz/libbackstop.a
 	clang $(CPPFLAGS_ALL) -std=c17 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 	  $(shell pkg-config --cflags $(PACKAGES)) -o $@ $< build/fuzz/libbackstop.a $(LIBS) -pthread
 
-fuzz: $(FUZZERS:%=build/fuzz/%) ## Run each libFuzzer target for FUZZ_SECONDS (600)
+fuzz: $(FUZZERS:%=build/fuzz/%) ## Run each libFuzzer target for FUZZ_SECONDS (600), or for FUZZ_CPU_MINUTES
 	hack/fuzz.sh $(FUZZ_SECONDS) $(FUZZERS)
 
 # The committed corpora, replayed without libFuzzer by a plain main.

@@ -87,6 +87,18 @@ void kube_escape(struct buf *out, struct str text); /* percent-encoding of a que
  * empty, `rest` keeps what is not whole yet. False when take() says so, or when a line
  * is over rest's limit (rest->failed). */
 bool kube_lines(struct buf *rest, struct str bytes, bool (*take)(void *context, struct str line), void *context);
+/* What one line of a watch says. `object` is what changed, or of a BOOKMARK a shell that
+ * carries the version only. */
+struct kube_watch_line {
+    bool changes;
+    enum kube_event event; /* when something changes */
+    struct json_object *object;
+    struct str version; /* where to take the watch up again; may be absent */
+};
+/* False with the code of the API server's Status (410: too old), or 400, 413 and 500 for
+ * what cannot be read. */
+bool kube_watch_line(struct arena *arena, struct str text, struct str plural, struct kube_watch_line *line,
+                     struct error *error) MUST_CHECK;
 unsigned kube_timeout(const struct kube_client *client);
 double kube_random(struct kube_client *client); /* 0 <= x < 1, for jitter */
 

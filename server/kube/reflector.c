@@ -92,35 +92,19 @@ static bool list_all(struct kube_reflector *r, struct error *error)
     return true;
 }
 
-/* An ERROR event carries a Status; 410 means: list again. */
-static bool error_event(struct kube_reflector *r, struct json_object *status)
+static bool take_event(struct kube_reflector *r, struct str text)
 {
-    struct json_object *code = json_get(status, "code");
-    int number = code ? json_object_get_int(code) : 500;
-    r->gone = number == 410;
-    struct str message = json_get_str(status, "message");
-    error_set(&r->event_error, number, "watch %.*s: %.*s", STR_ARG(r->resource.plural), STR_ARG(message));
-    return false;
-}
-
-static bool take_event(struct kube_reflector *r, struct str line)
-{
-    static const struct {
-        const char *type;
-        enum kube_event event;
-    } types[] = {{"ADDED", KUBE_ADDED}, {"MODIFIED", KUBE_MODIFIED}, {"DELETED", KUBE_DELETED}};
     ARENA_SCOPED arena = arena_new(EVENT_BYTES_MAX);
-    struct json_object *event = arena ? json_build(arena, line, &r->event_error) : NULL;
-    if (!event)
-        return error_wrap(&r->event_error, "watch %.*s: an event", STR_ARG(r->resource.plural));
-    struct str type = json_get_str(event, "type");
-    struct json_object *object = json_get(event, "object");
-    if (str_is(type, "ERROR"))
-        return error_event(r, object);
-    for (size_t i = 0; i < LENGTH_OF(types); i++)
-        if (str_is(type, types[i].type))
-            r->options.object(r->options.context, types[i].event, object);
-    remember_version(r, json_path_str(object, "metadata.resourceVersion"));
+    struct kube_watch_line line;
+    if (!arena)
+        return error_set(&r->event_error, 500, "watch %.*s: out of memory", STR_ARG(r->resource.plural));
+    if (!kube_watch_line(arena, text, r->resource.plural, &line, &r->event_error)) {
+        r->gone = r->event_error.code == 410;
+        return false;
+    }
+    if (line.changes)
+        r->options.object(r->options.context, line.event, line.object);
+    remember_version(r, line.version);
     r->progressed = true;
     return true;
 }

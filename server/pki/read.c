@@ -39,13 +39,20 @@ static void print_key_type(X509 *certificate, char *out, size_t size)
         snprintf(out, size, "%s %d", EVP_PKEY_get0_type_name(key), EVP_PKEY_get_bits(key));
 }
 
+/* A certificate's maker writes what it likes into a name, line ends and escapes included. */
+static void print_plain(const ASN1_STRING *name, struct buf *out)
+{
+    const unsigned char *bytes = ASN1_STRING_get0_data(name);
+    for (int i = 0; i < ASN1_STRING_length(name); i++)
+        buf_putc(out, bytes[i] > ' ' && bytes[i] < 0x7f ? (char)bytes[i] : '?');
+}
+
 static void print_alternative(const GENERAL_NAME *name, struct buf *out)
 {
     char text[INET6_ADDRSTRLEN];
     if (name->type == GEN_DNS) {
         buf_puts(out, out->len ? "," : "");
-        buf_add(out, (struct str){(const char *)ASN1_STRING_get0_data(name->d.dNSName),
-                                  (size_t)ASN1_STRING_length(name->d.dNSName)});
+        print_plain(name->d.dNSName, out);
     } else if (name->type == GEN_IPADD) {
         int family = ASN1_STRING_length(name->d.iPAddress) == 4 ? AF_INET : AF_INET6;
         if (inet_ntop(family, ASN1_STRING_get0_data(name->d.iPAddress), text, sizeof text))

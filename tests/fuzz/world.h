@@ -46,6 +46,30 @@ static inline const struct inventory *world_inventory(void)
     return inventory;
 }
 
+/* The facts with one more ConfigMap, kcm-system/fuzzed, whose only key holds the bytes.
+ * json-c's strings are bytes with a length, so they arrive as they are. */
+static inline struct inventory *world_with_config_map(const uint8_t *data, size_t size)
+{
+    struct error error = {0};
+    struct inventory_builder *builder = inventory_builder_new();
+    PROMISE(builder, "memory");
+    world_add(builder);
+    struct json_object *map = json_object_new_object(), *meta = json_object_new_object(),
+                       *content = json_object_new_object();
+    json_object_object_add(map, "apiVersion", json_object_new_string("v1"));
+    json_object_object_add(map, "kind", json_object_new_string("ConfigMap"));
+    json_object_object_add(meta, "name", json_object_new_string("fuzzed"));
+    json_object_object_add(meta, "namespace", json_object_new_string("kcm-system"));
+    json_object_object_add(map, "metadata", meta);
+    json_object_object_add(content, "content.yaml", json_object_new_string_len((const char *)data, (int)size));
+    json_object_object_add(map, "data", content);
+    PROMISE(inventory_add(builder, map, &error), "%s", error.message);
+    json_object_put(map);
+    struct inventory *inventory = inventory_finish(builder);
+    PROMISE(inventory, "memory");
+    return inventory;
+}
+
 static inline const struct settings *world_settings(void)
 {
     static struct settings *settings;

@@ -116,6 +116,24 @@ static void test_rotation_keeps_old_clients_working(void)
     pki_pair_dispose(&serving);
 }
 
+/* They end up in messages, logs and on terminals. */
+static void test_names_cannot_steer_a_terminal(void)
+{
+    static const char *const nasty[] = {"a\x1b[31mb", NULL};
+    struct pki_pair ca = make_ca("CA\n\x1b[31m"), serving;
+    const struct pki_profile profile = {
+        .common_name = "c\x07", .dns_names = nasty, .not_before = NOW - DAY, .not_after = NOW + DAY};
+    struct error error;
+    struct pki_facts facts;
+    CU_ASSERT_FATAL(pki_issue_serving(&profile, &ca, &serving, &error));
+    CU_ASSERT_FATAL(pki_read(serving.certificate, &facts, &error));
+    ASSERT_TEXT(str_from(facts.dns_names), "a?[31mb");
+    ASSERT_TEXT(str_from(facts.subject), "CN=c\\07,O=backstop");
+    ASSERT_TEXT(str_from(facts.issuer), "CN=CA\\0A\\1B[31m,O=backstop");
+    pki_pair_dispose(&ca);
+    pki_pair_dispose(&serving);
+}
+
 static void test_renewal_at_two_thirds(void)
 {
     const struct pki_facts facts = {.not_before = 0, .not_after = 90 * DAY};
@@ -127,4 +145,5 @@ SUITE(pki, {"an issued pair verifies", test_issued_pair_verifies},
       {"what must not be served", test_what_must_not_be_served},
       {"bundles join without repeating", test_bundles_join_without_repeating},
       {"a rotation keeps old clients working", test_rotation_keeps_old_clients_working},
+      {"names in a certificate cannot steer a terminal", test_names_cannot_steer_a_terminal},
       {"renewal at two thirds", test_renewal_at_two_thirds})
