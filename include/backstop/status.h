@@ -163,10 +163,17 @@ bool status_fill(struct status_view *view, struct str target) MUST_CHECK;
 const struct status_location *status_location(const struct status_view *view, struct str name);
 /* What an upgrade would meet, in a few words. */
 const char *status_outcome(const struct upgrade_view *upgrade);
+/* "upgrades, restores": what a finding blocks, in words. */
+struct str status_blocked(const struct status_view *view, unsigned blocks);
 
 /* ---- the faces --------------------------------------------------------------- */
 
 /* One object on one line; docs/status.md describes its keys. */
 void status_json(const struct status_view *view, struct buf *out);
+/* One HTML document: no script, nothing loaded from anywhere. `served`: by a server that
+ * answers at / and /?refresh, to which it links. Tables and pictures are bounded. */
+void status_html(const struct status_view *view, bool served, struct buf *out);
+/* The Content-Security-Policy that the document keeps to. */
+void status_html_policy(struct buf *out);
 
 #endif

@@ -4,7 +4,7 @@ enum { QUOTE_BYTES_MAX = 120 };
 
 /* Characters that reorder the text around them could make a message lie
  * (Unicode bidirectional controls), so they are shown as escapes. */
-static bool is_bidi_control(struct str character)
+bool str_misleads(struct str character)
 {
     static const struct str controls[] = {
         STR_INIT("\xd8\x9c"),     STR_INIT("\xe2\x80\x8e"), STR_INIT("\xe2\x80\x8f"), STR_INIT("\xe2\x80\xaa"),
@@ -70,7 +70,7 @@ static void quote_into(struct buf *out, struct str text)
         struct str character = str_slice(rest, 0, step);
         if (length == 1)
             quote_ascii(out, character.ptr[0]);
-        else if (length == 0 || is_bidi_control(character))
+        else if (length == 0 || str_misleads(character))
             quote_bytes(out, character);
         else
             buf_add(out, character);

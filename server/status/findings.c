@@ -27,8 +27,7 @@ static struct str object_name(const struct status_view *view, const char *kind, 
     return arena_printf(view->arena, "%s/%.*s", kind, STR_ARG(shown(view->arena, name)));
 }
 
-/* A name in a command to copy: what is no Kubernetes name could be one for the shell. */
-static struct str command_name(struct str name)
+struct str status_command_name(struct str name)
 {
     for (size_t i = 0; i < name.len; i++) {
         char c = name.ptr[i];
@@ -59,11 +58,11 @@ static void find_in_velero(struct status_view *view, const struct status_velero 
 {
     struct arena *arena = view->arena;
     const struct object_meta *meta = &velero->object->meta;
-    struct str object = object_name(view, "deployment", meta->name), ns = command_name(meta->ns);
+    struct str object = object_name(view, "deployment", meta->name), ns = status_command_name(meta->ns);
     if (!velero->ready && !none_ready)
         add(view, 0, object, STR("has no ready replica"),
             arena_printf(arena, "kubectl describe deployment -n %.*s %.*s", STR_ARG(ns),
-                         STR_ARG(command_name(meta->name))));
+                         STR_ARG(status_command_name(meta->name))));
     if (!str_eq(meta->ns, view->settings->system_namespace))
         add(view, 0, object,
             arena_printf(arena, "runs in namespace %.*s: the objects in %.*s are out of its reach",
@@ -76,7 +75,7 @@ static void find_in_velero(struct status_view *view, const struct status_velero 
                          "writes would be checked like a user's, and held by the upgrade gate",
                          STR_ARG(quoted(view, velero->account))),
             arena_printf(arena, "add \"%.*s:%.*s\" to velero.serviceAccounts in backstop's settings", STR_ARG(ns),
-                         STR_ARG(command_name(velero->account))));
+                         STR_ARG(status_command_name(velero->account))));
     if (velero->bad_name)
         add(view, STATUS_BLOCKS_RESTORE, object,
             STR("is not named \"velero\": before k0rdent 1.2.0 restores fail then (velero issue 9023)"),
@@ -179,7 +178,7 @@ static void find_last(struct status_view *view, const struct status_backup *back
                          STR_ARG(shown(arena, backup->last_name)), STR_ARG(shown(arena, backup->last->phase)),
                          STR_ARG(ago(view, backup->last_when)), STR_ARG(reason_of(view, backup->last)), STR_ARG(good)),
             arena_printf(arena, "kubectl describe backups.velero.io -n %.*s %.*s",
-                         STR_ARG(view->settings->system_namespace), STR_ARG(command_name(backup->last_name))));
+                         STR_ARG(view->settings->system_namespace), STR_ARG(status_command_name(backup->last_name))));
     }
     bool held = backup->goes_to && !backup->goes_to->usable; /* and that is told already */
     if (backup->due && backup->due + GRACE < view->now && backup->goes_to && !held)
@@ -208,7 +207,8 @@ static void find_regions(struct status_view *view, const struct management_backu
                              STR_ARG(shown(arena, region->backup_name)), STR_ARG(shown(arena, status->phase)),
                              STR_ARG(ago(view, when)), STR_ARG(reason_of(view, status))),
                 arena_printf(arena, "on that cluster: kubectl describe backups.velero.io -n %.*s %.*s",
-                             STR_ARG(view->settings->system_namespace), STR_ARG(command_name(region->backup_name))));
+                             STR_ARG(view->settings->system_namespace),
+                             STR_ARG(status_command_name(region->backup_name))));
         if (region->error.len)
             add(view, 0, name,
                 arena_printf(arena, "kcm reports of region %.*s: %.*s", STR_ARG(which),
@@ -226,7 +226,7 @@ static void find_storage(struct status_view *view, const struct status_backup *b
     unsigned upgrade = object->on_upgrade && object->schedule.len ? STATUS_BLOCKS_UPGRADE : 0;
     struct str patch = arena_printf(
         arena, "kubectl patch managementbackup %.*s --type=merge -p '{\"spec\":{\"storageLocation\":\"NAME\"}}'",
-        STR_ARG(command_name(object->meta.name)));
+        STR_ARG(status_command_name(object->meta.name)));
     if (object->storage_location.len)
         add(view, STATUS_BLOCKS_BACKUP | upgrade, name,
             arena_printf(arena, "goes to storage location %.*s, which does not exist in %.*s",
@@ -244,7 +244,7 @@ static void find_bad_schedule(struct status_view *view, const struct status_back
     struct str fix = arena_printf(arena,
                                   "kubectl patch managementbackup %.*s --type=merge -p "
                                   "'{\"spec\":{\"schedule\":\"0 */6 * * *\"}}'; backstop explain says what one means",
-                                  STR_ARG(command_name(backup->object->meta.name)));
+                                  STR_ARG(status_command_name(backup->object->meta.name)));
     struct str says =
         backup->zone.ptr
             ? arena_printf(arena,
@@ -272,7 +272,7 @@ static void find_in_backup(struct status_view *view, const struct status_backup 
             arena_printf(arena,
                          "kubectl patch managementbackup %.*s --type=merge -p "
                          "'{\"spec\":{\"schedule\":\"0 */6 * * *\"}}'",
-                         STR_ARG(command_name(object->meta.name))));
+                         STR_ARG(status_command_name(object->meta.name))));
     if (!done)
         find_storage(view, backup, name);
     if (backup->kind == STATUS_SCHEDULED || !done) {

@@ -29,6 +29,9 @@ struct json_object *status_calendar_object(const struct status_view *view);
 struct json_object *status_audit_object(const struct status_audit *audit);
 struct json_object *status_serving_object(const struct status_serving *serving);
 
+/* findings.c: a name in a command to copy, or NAME: what is no Kubernetes name could be a
+ * command for the shell. */
+struct str status_command_name(struct str name);
 void status_find(struct status_view *view); /* findings.c: opinions of a view that is filled otherwise */
 
 #endif

@@ -21,3 +21,17 @@ const char *status_outcome(const struct upgrade_view *upgrade)
     }
     return "there is no Management, so nothing to upgrade";
 }
+
+struct str status_blocked(const struct status_view *view, unsigned blocks)
+{
+    static const struct {
+        unsigned flag;
+        const char *name;
+    } names[] = {
+        {STATUS_BLOCKS_UPGRADE, "upgrades"}, {STATUS_BLOCKS_RESTORE, "restores"}, {STATUS_BLOCKS_BACKUP, "backups"}};
+    struct str text = STR("");
+    for (size_t i = 0; i < LENGTH_OF(names); i++)
+        if (blocks & names[i].flag)
+            text = arena_printf(view->arena, "%.*s%s%s", STR_ARG(text), text.len ? ", " : "", names[i].name);
+    return text;
+}

@@ -18,7 +18,7 @@ static const struct option options[] = {
     {"to", 0, OPTION_TEXT, "RELEASE", "judge an upgrade to this release (to any other one)",
      offsetof(struct status_options, to)},
     {"settings", 0, OPTION_TEXT, "FILE", "settings, as serve takes them", offsetof(struct status_options, settings)},
-    {"output", 'o', OPTION_TEXT, "text|json", "how to print it (text)", offsetof(struct status_options, output)},
+    {"output", 'o', OPTION_TEXT, "text|json|html", "how to print it (text)", offsetof(struct status_options, output)},
     {"width", 0, OPTION_INTEGER, "COLUMNS", "fit text into this many columns (the terminal's; 0: no limit)",
      offsetof(struct status_options, width)},
     {"now", 0, OPTION_TIME, "TIME", "the time to judge at, 2026-11-21T03:00:00Z say (the clock's)",
@@ -35,12 +35,14 @@ static const char details[] =
     "message, wayOut), upgrade (outcome, running, requested, target, underWay, sources[]),\n"
     "managementBackups[], newestGoodBackup, storageLocations[], velero[]. docs/status.md\n"
     "describes every key; they are stable.\n\n"
+    "-o html prints a page that needs nothing beside it, to look at or to send to a colleague.\n\n"
     "Colour is for terminals, and not where NO_COLOR is set.\n\n"
     "Exit status: 0 ready (there may be warnings), 1 something blocks an upgrade, a restore or\n"
     "the backups they rest on, 2 usage, or the facts cannot be read.\n\n"
     "Examples:\n"
     "  backstop status\n"
     "  backstop status --context prod --to kcm-1-3-0\n"
+    "  backstop status -o html >status.html\n"
     "  backstop status -o json | jq -r '.blockers[].message'\n"
     "  kubectl get managements,managementbackups,releases -o yaml >facts.yaml\n"
     "  backstop status --inventory facts.yaml --inventory velero.yaml";
@@ -51,6 +53,8 @@ static int print(const struct verb *verb, const struct status_options *values, c
     buf_init(&out, OUTPUT_LIMIT);
     if (strcmp(values->output, "json") == 0) {
         status_json(view, &out);
+    } else if (strcmp(values->output, "html") == 0) {
+        status_html(view, false, &out);
     } else {
         struct page page = {.out = &out, .width = (size_t)values->width, .colour = wants_colour(STDOUT_FILENO)};
         if (values->width < 0)
@@ -78,10 +82,19 @@ static int show(const struct verb *verb, const struct status_options *values)
     return print(verb, values, &view);
 }
 
+static bool is_format(const char *text)
+{
+    static const char *const formats[] = {"text", "json", "html"};
+    for (size_t i = 0; i < LENGTH_OF(formats); i++)
+        if (strcmp(text, formats[i]) == 0)
+            return true;
+    return false;
+}
+
 static int check(const struct verb *verb, const struct status_options *values)
 {
-    if (strcmp(values->output, "text") != 0 && strcmp(values->output, "json") != 0)
-        return verb_fail(verb, "-o %s: expected text or json", values->output);
+    if (!is_format(values->output))
+        return verb_fail(verb, "-o %s: expected text, json or html", values->output);
     if (values->width > 0 && (values->width < NARROWEST || values->width > WIDEST))
         return verb_fail(verb, "--width: expected 0, or %d to %d", NARROWEST, WIDEST);
     return EXIT_OK;

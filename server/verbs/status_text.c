@@ -65,20 +65,6 @@ static void print_verdict(const struct status_view *view, const struct page *pag
     buf_putc(page->out, '\n');
 }
 
-static struct str blocked_text(const struct status_view *view, unsigned blocks)
-{
-    static const struct {
-        unsigned flag;
-        const char *name;
-    } names[] = {
-        {STATUS_BLOCKS_UPGRADE, "upgrades"}, {STATUS_BLOCKS_RESTORE, "restores"}, {STATUS_BLOCKS_BACKUP, "backups"}};
-    struct str text = STR("");
-    for (size_t i = 0; i < LENGTH_OF(names); i++)
-        if (blocks & names[i].flag)
-            text = arena_printf(view->arena, "%.*s%s%s", STR_ARG(text), text.len ? ", " : "", names[i].name);
-    return text;
-}
-
 static void print_findings(const struct status_view *view, const struct page *page, bool blockers)
 {
     bool first = true;
@@ -92,7 +78,7 @@ static void print_findings(const struct status_view *view, const struct page *pa
         struct str text = arena_printf(view->arena, "%.*s: %.*s", STR_ARG(finding->object), STR_ARG(finding->says));
         if (finding->blocks)
             text = arena_printf(view->arena, "%.*s (blocks %.*s)", STR_ARG(text),
-                                STR_ARG(blocked_text(view, finding->blocks)));
+                                STR_ARG(status_blocked(view, finding->blocks)));
         page_paragraph(page, 2, "- ", text);
         if (finding->fix.len)
             page_paragraph(page, 4, "way out: ", finding->fix);

@@ -38,8 +38,14 @@ for case in ready:0 blocked:1 under-way:1 hostile:1 empty:1 calendar:0; do
     equals out "$cases/$name/expected.txt"
     status "$wanted" "$name" -o json # the data as it is: programs read it
     explained "$name"
+    cp out json
     python3 -m json.tool <out >pretty && mv pretty out
     equals out "$cases/$name/expected.json"
+    status "$wanted" "$name" -o html
+    checks=$((checks + 1))
+    python3 "$root/tests/page/check_html.py" json out || fail "the page of $name"
+    sed -Ei 's|<style>.*</style>|<style>...</style>|; s|sha256-[A-Za-z0-9+/=]*|sha256-...|' out
+    equals out "$cases/$name/expected.html"
     for width in 40 80 120; do
         status "$wanted" "$name" --width $width
         harmless
@@ -134,7 +140,7 @@ has out '^Usage: backstop status'
 has out 'docs/status\.md'
 runs 2 status extra
 runs 2 status -o yaml
-has err 'expected text or json'
+has err 'expected text, json or html'
 runs 2 status --width 3 --inventory releases.yaml
 runs 2 status --inventory missing.yaml
 has err 'missing\.yaml'
