@@ -42,6 +42,16 @@ all: $(BUILD)/backstop ## Build the binary (VARIANT=release|asan|tsan|coverage)
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 18
 
+# One file says which commit and date these sources are of, and is compiled again when that changes.
+$(BUILD)/server/verbs/version.o: $(BUILD)/source-info
+$(BUILD)/server/verbs/version.o: CPPFLAGS += -DBACKSTOP_REVISION='"$(shell head -1 $(BUILD)/source-info)"' \
+                                             -DBACKSTOP_SOURCE_DATE=$(shell tail -1 $(BUILD)/source-info)
+.PHONY: always
+$(BUILD)/source-info: always
+	@mkdir -p $(@D)
+	@{ hack/source-info.sh revision; hack/source-info.sh date; } >$@.new
+	@cmp -s $@.new $@ || cp $@.new $@; rm -f $@.new
+
 # Tests may build paths into buffers that the optimizer thinks too small.
 $(UNIT_OBJECTS): CFLAGS += -Wno-format-truncation
 
@@ -192,6 +202,8 @@ install: $(BUILD)/backstop ## Install to DESTDIR/PREFIX: binary, kubectl plugin,
 	$(BUILD)/backstop completion zsh >$(INSTALLED)/share/zsh/site-functions/_backstop
 	$(BUILD)/backstop completion fish >$(INSTALLED)/share/fish/vendor_completions.d/backstop.fish
 	$(BUILD)/backstop man --into $(INSTALLED)/share/man/man1
+
+include hack/release.mk
 
 clean: ## Remove build/
 	rm -rf build

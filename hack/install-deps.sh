@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the Debian packages of one or more groups: build (the default), lint, e2e, bench.
+# Installs the Debian packages of one or more groups: build (the default), lint, e2e, bench,
+# image.
 set -eu
 
 build="gcc make pkg-config libmicrohttpd-dev libgnutls28-dev libssl-dev libjson-c-dev libyaml-dev
@@ -7,6 +8,7 @@ build="gcc make pkg-config libmicrohttpd-dev libgnutls28-dev libssl-dev libjson-
 lint="clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck pmccabe git mandoc"
 e2e="zstd"
 bench="gcc pkg-config libmicrohttpd-dev openssl python3 wrk valgrind"
+image="docker.io debootstrap python3 git"
 
 packages=
 for group in "${@:-build}"; do
@@ -15,7 +17,8 @@ for group in "${@:-build}"; do
     lint) packages="$packages $lint" ;;
     e2e) packages="$packages $e2e" ;;
     bench) packages="$packages $bench" ;;
-    *) echo "install-deps: no group \"$group\" (build, lint, e2e, bench)" >&2; exit 2 ;;
+    image) packages="$packages $image" ;;
+    *) echo "install-deps: no group \"$group\" (build, lint, e2e, bench, image)" >&2; exit 2 ;;
   esac
 done
 

@@ -22,6 +22,8 @@ expect "help is no mistake" 0 '^  review ' "$binary" --help
 expect "a misspelt verb is guessed" 2 'no verb "reveiw"; did you mean review\?' "$binary" reveiw
 expect "an unknown verb points to help" 2 'no verb "frobnicate"; see: backstop --help' "$binary" frobnicate
 expect "version names the libraries" 0 '^libmicrohttpd +[0-9]' "$binary" version
+expect "version says which commit, as the Makefile found it" 0 "^revision +$(sed -n 1p "$(dirname "$binary")/source-info")\$" "$binary" version
+expect "version says the sources' date" 0 "^date +$(date -u -d "@$(sed -n 2p "$(dirname "$binary")/source-info")" +%Y-%m-%dT%H:%M:%SZ)\$" "$binary" version
 expect "version as JSON" 0 '^\{"version":"[0-9.]+".*\}$' "$binary" version -o json
 expect "--version is the verb" 0 '^version ' "$binary" --version
 expect "version takes no operand" 2 'takes no operands' "$binary" version now

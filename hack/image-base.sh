@@ -1,0 +1,25 @@
+#!/bin/sh
+# image-base.sh: the base that the Dockerfile builds in, on a machine that reaches no image registry.
+# Nothing is done when the engine has debian:bookworm-slim or can pull it; else a minimal Debian 12 is made with
+# debootstrap (as root) and imported under that name. The shipped image is FROM scratch: the base only builds it.
+set -eu
+docker=${DOCKER:-docker}
+base=debian:bookworm-slim
+
+$docker image inspect "$base" >/dev/null 2>&1 && exit 0
+$docker pull -q "$base" 2>/dev/null && exit 0
+
+echo "image-base: $base cannot be pulled; making one with debootstrap" >&2
+command -v debootstrap >/dev/null || "$(dirname "$0")/install-deps.sh" image
+root=$(mktemp -d)
+trap 'rm -rf --one-file-system "$root"' EXIT
+debootstrap --variant=minbase bookworm "$root" >"$root.log" 2>&1 || { tail -5 "$root.log" >&2; exit 1; }
+rm -f "$root.log"
+
+# Security updates, when this machine has them among its own sources of packages.
+if [ -f /etc/apt/sources.list.d/debian.sources ]; then
+  cp /etc/apt/sources.list.d/debian.sources "$root/etc/apt/sources.list.d/"
+  : >"$root/etc/apt/sources.list"
+fi
+tar -C "$root" --one-file-system --numeric-owner --exclude='./dev/*' --exclude='./var/cache/apt/archives/*.deb' \
+  --exclude='./var/lib/apt/lists/*' -c . | $docker import - "$base" >/dev/null

@@ -1,0 +1,279 @@
+#!/usr/bin/env python3
+"""Builds the image twice, compares, looks inside, and runs it under the flags of a strict cluster.
+
+  run.py [--image NAME] [--version V] [--no-build] [--once]
+
+Needs a Docker engine (DOCKER, DOCKER_HOST). --no-build tests the image as it is; --once builds only once."""
+import argparse
+import contextlib
+import io
+import json
+import os
+import pathlib
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "hack"))
+sys.dont_write_bytecode = True
+import demo  # noqa: E402
+import sbom  # noqa: E402
+from dockertar import Image  # noqa: E402
+
+DOCKER = os.environ.get("DOCKER", "docker")
+SIZE_LIMIT = 10 * 1024 * 1024
+RESTRICTED = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--memory", "32m",
+              "--memory-swap", "32m", "--user", "65532:65532", "--pids-limit", "64"]
+TESTS = []
+
+
+def shows(behaviour):
+    def register(function):
+        TESTS.append((behaviour, function))
+        return function
+    return register
+
+
+def docker(*words, **options):
+    return subprocess.run([DOCKER, *words], check=True, capture_output=True, **options).stdout
+
+
+def load(name):
+    return Image(io.BytesIO(docker("save", name)))
+
+
+def build(name, version, *options):
+    started = time.monotonic()
+    done = subprocess.run([ROOT / "hack/image.sh", name, version, *options], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"image-test: the build failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+    print(f"  built {name} in {time.monotonic() - started:.0f} s")
+
+
+class World:
+    """What the tests share: the image, a second build of it (or none), and a folder that the container sees."""
+
+    def __init__(self, name, version, twin):
+        self.name, self.version = name, version
+        self.image, self.twin = load(name), twin
+        self.work = tempfile.mkdtemp(prefix="backstop-image-")
+        os.chmod(self.work, 0o755)
+        subprocess.run([ROOT / "certs/dev-cert.sh", self.work], check=True, stdout=subprocess.DEVNULL)
+        os.chmod(self.work + "/tls.key", 0o644)  # read by the container's user
+        with open(self.work + "/settings.yaml", "w") as f:
+            f.write("apiVersion: backstop.k0rdent.mirantis.com/v1alpha1\nkind: Settings\nupgrade:\n  retryAfter: 2s\n")
+
+    def once(self, *words, flags=()):
+        """A verb in a container of its own: exit code and what it printed."""
+        done = subprocess.run([DOCKER, "run", "--rm", "--network", "none", *RESTRICTED, *flags, self.name, *words],
+                              capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
+    def close(self):
+        shutil.rmtree(self.work)
+
+
+class Container:
+    """`serve` in the image, on loopback ports of this machine."""
+
+    def __init__(self, world, flags):
+        self.world = world
+        with socket.socket() as a, socket.socket() as b:
+            a.bind(("127.0.0.1", 0)), b.bind(("127.0.0.1", 0))
+            self.port, self.health = a.getsockname()[1], b.getsockname()[1]
+        self.id = docker(
+            "run", "--detach", "--network", "host", *flags, "--volume", world.work + ":/work:ro",
+            "--volume", f"{ROOT}/manifests/samples/inventory:/inventory:ro", world.name, "serve",
+            f"--listen=127.0.0.1:{self.port}", f"--health-listen=127.0.0.1:{self.health}", "--tls-cert=/work/tls.crt",
+            "--tls-key=/work/tls.key", "--settings=/work/settings.yaml", "--inventory=/inventory",
+            "--simulate-backups=5s", "--lame-duck=0s", text=True).strip()
+
+    def __enter__(self):
+        for _ in range(100):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+                return self
+            time.sleep(0.1)
+        raise AssertionError("does not listen: " + docker("logs", self.id, text=True))
+
+    def __exit__(self, *_):
+        docker("rm", "--force", self.id)
+
+    def state(self):
+        return json.loads(docker("inspect", self.id))[0]["State"]
+
+    def client(self):
+        return demo.Client(self.port, self.world.work + "/ca.crt")
+
+    def probe(self):
+        return subprocess.run([DOCKER, "run", "--rm", "--network", "host", *RESTRICTED, "--volume",
+                               self.world.work + ":/work:ro", self.world.name, "probe", "--server-name=localhost",
+                               f"--address=127.0.0.1:{self.port}", "--ca=/work/ca.crt"], capture_output=True, text=True)
+
+
+# ---- what is in it ---------------------------------------------------------------------
+
+@shows("two builds of one commit have the same layers and configuration, build times left out")
+def twins(world):
+    if not world.twin:
+        return "skipped: built once"
+    def timeless(image):
+        config = json.loads(json.dumps(image.config))
+        config.pop("created")
+        for step in config["history"]:
+            step.pop("created")
+        return config
+    assert [len(x) for x in world.image.layers] == [len(x) for x in world.twin.layers]
+    assert world.image.layers == world.twin.layers, "a layer differs"
+    assert timeless(world.image) == timeless(world.twin), "the configuration differs"
+
+
+@shows("the SBOM of one build fits the other, and a file more, less or changed is found")
+def bill(world):
+    document = sbom.document(world.image, world.version)
+    other = world.twin or world.image
+    assert list(sbom.problems(document, other)) == [], list(sbom.problems(document, other))[:5]
+    less = dict(other.content)
+    del less["backstop"]
+    for content, expected in ((dict(other.content, stranger=b""), "image only"), (less, "SBOM only"),
+                              (dict(other.content, backstop=b""), "differs")):
+        kept, other.content = other.content, content
+        try:
+            assert any(expected in problem for problem in sbom.problems(document, other)), expected
+        finally:
+            other.content = kept
+    return f"{len(document['files'])} files, {len(document['packages'])} packages"
+
+
+@shows("10 MiB at most, compressed")
+def size(world):
+    compressed = world.image.compressed_size()
+    assert compressed <= SIZE_LIMIT, compressed
+    return f"{compressed:,} bytes compressed, {sum(map(len, world.image.layers)):,} unpacked"
+
+
+@shows("nothing that could be run but backstop and its loader; nothing set-uid; all owned by root, writable by none else")
+def lean(world):
+    runnable = {name for name, member in world.image.members.items() if member.isfile() and member.mode & 0o111}
+    others = {name for name in runnable if ".so" not in name}
+    assert others == {"backstop"}, others
+    for name, member in world.image.members.items():
+        assert not member.mode & 0o6000, name + " is set-uid or set-gid"
+        assert member.issym() or not member.mode & 0o022, name + " is writable"
+        assert (member.uid, member.gid) == (0, 0), name + " is not root's"
+        assert not member.isdev(), name + " is a device"
+
+
+@shows("every symbolic link leads to something in the image")
+def links(world):
+    for name, member in world.image.members.items():
+        if member.issym():
+            target = os.path.normpath(os.path.join(os.path.dirname(name), member.linkname))
+            assert target in world.image.members, f"{name} -> {member.linkname}"
+
+
+@shows("user, entry point and labels are as they should be")
+def configuration(world):
+    config, labels = world.image.config["config"], world.image.labels
+    assert config["User"] == "65532:65532" and config["Entrypoint"] == ["/backstop"] and config["Cmd"] == ["serve"]
+    assert labels["org.opencontainers.image.version"] == world.version
+    code, text = world.once("version", "-o", "json")
+    said = json.loads(text)
+    assert code == 0 and said["version"] == world.version
+    assert said["revision"] == labels["org.opencontainers.image.revision"]
+    assert said["date"] == labels["org.opencontainers.image.created"]
+
+
+@shows("there is no shell to start")
+def no_shell(world):
+    for shell in ("sh", "/bin/sh", "/bin/bash", "/busybox/sh"):
+        done = subprocess.run([DOCKER, "run", "--rm", "--network", "none", "--entrypoint", shell, world.name, "-c", ":"],
+                              capture_output=True, text=True)
+        assert done.returncode == 127, shell
+
+
+@shows("time zones and their names are there")
+def zones(world):
+    code, text = world.once("explain", "TZ=America/Argentina/Buenos_Aires 0 9 * * *")
+    assert code == 0 and "-03:00" in text, text
+    code, text = world.once("explain", "TZ=posix/Europe/Berlin 0 9 * * *")
+    assert code == 0, text
+    code, text = world.once("explain", "TZ=berlin 0 9 * * *")
+    assert code == 1 and 'did you mean "Europe/Berlin"?' in text, text
+
+
+# ---- running it ------------------------------------------------------------------------
+
+@shows("as Docker runs it by default, it serves")
+def plain(world):
+    with Container(world, []) as container:
+        done = container.probe()
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@shows("read-only, without capabilities or new privileges, in 32 MiB: the whole demo, and 2,000 reviews more")
+def restricted(world):
+    with Container(world, RESTRICTED) as container:
+        done = container.probe()
+        assert done.returncode == 0, done.stdout + done.stderr
+        with contextlib.redirect_stdout(io.StringIO()) as transcript:
+            wrong = demo.tour(container.client())
+        assert wrong == 0, transcript.getvalue()
+        client = container.client()
+        for i in range(2000):
+            assert client.review("CREATE", demo.managementbackup(f"b{i}", schedule="0 */6 * * *"))["uid"]
+        with open(f"/proc/{container.state()['Pid']}/status") as f:
+            status = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+        assert status["Uid"].split() == ["65532"] * 4 and status["Gid"].split() == ["65532"] * 4, status["Uid"]
+        assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 0 and status["NoNewPrivs"] == "1"
+        docker("stop", "--time", "20", container.id)
+        state = container.state()
+        assert state["ExitCode"] == 0 and not state["OOMKilled"], state
+        return f"high-water mark {int(status['VmHWM'].split()[0]):,} KiB"
+
+
+@shows("the system's CA certificates are found: without --ca a self-made certificate is not trusted")
+def authorities(world):
+    with Container(world, RESTRICTED) as container:
+        done = subprocess.run([DOCKER, "run", "--rm", "--network", "host", *RESTRICTED, world.name, "probe",
+                               "--server-name=localhost", f"--address=127.0.0.1:{container.port}"],
+                              capture_output=True, text=True)
+        said = done.stdout + done.stderr
+        assert done.returncode == 1 and "issuer" in said, said
+    assert world.image.content["etc/ssl/certs/ca-certificates.crt"].count(b"BEGIN CERTIFICATE") > 100
+    ssl.create_default_context(cadata=world.image.content["etc/ssl/certs/ca-certificates.crt"].decode())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--image", default="backstop:test")
+    parser.add_argument("--version", default="0.1.0")
+    parser.add_argument("--no-build", action="store_true")
+    parser.add_argument("--once", action="store_true")
+    arguments = parser.parse_args()
+    twin = None
+    if not arguments.no_build:
+        build(arguments.image, arguments.version)
+        if not arguments.once:
+            build(arguments.image + "-twin", arguments.version, "--no-cache")
+            twin = load(arguments.image + "-twin")
+            docker("rmi", arguments.image + "-twin")
+    world = World(arguments.image, arguments.version, twin)
+    failed = 0
+    for behaviour, test in TESTS:
+        try:
+            note = test(world)
+            print(f"ok - {behaviour}" + (f" ({note})" if note else ""), flush=True)
+        except Exception as error:
+            failed += 1
+            print(f"FAIL - {behaviour}: {type(error).__name__} {error}", flush=True)
+    world.close()
+    print(f"image: {len(TESTS) - failed} passed, {failed} failed")
+    sys.exit(failed > 0)
+
+
+main()
