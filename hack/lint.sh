@@ -48,6 +48,7 @@ step "banned functions" banned
 step "complexity (pmccabe <= 20)" complexity
 step "file length" lengths
 step "nothing left for later" unfinished
+step "one version everywhere" hack/version-check.sh
 step "shell scripts (shellcheck)" shellcheck -x -e SC1091 "${scripts[@]}"
 step "cppcheck" cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
   --inline-suppr --suppress=missingIncludeSystem -Iinclude -DBACKSTOP_VERSION='"lint"' -D_GNU_SOURCE server

@@ -1,4 +1,4 @@
-# Image, SBOM and source tarball (docs/releasing.md).
+# Image, SBOM and source tarball.
 IMAGE    ?= backstop:$(VERSION)
 DOCKER   ?= docker
 DIST     := build/dist
@@ -14,3 +14,13 @@ sbom: ## SPDX of the image's files: build/dist/backstop-VERSION.spdx.json
 	@mkdir -p $(DIST)
 	$(DOCKER) save $(IMAGE) | hack/sbom.py make --version $(VERSION) >$(DIST)/backstop-$(VERSION).spdx.json
 	$(DOCKER) save $(IMAGE) | hack/sbom.py check $(DIST)/backstop-$(VERSION).spdx.json
+
+# ---- source tarball: the commit's files, dated as the commit ------------------
+.PHONY: dist dist-check
+dist: ## Source tarball of the commit: build/dist/backstop-VERSION.tar.gz
+	@git diff --quiet HEAD || { echo "dist: commit your changes first" >&2; exit 1; }
+	@mkdir -p $(DIST)
+	git archive --prefix=backstop-$(VERSION)/ HEAD | gzip -9n >$(DIST)/backstop-$(VERSION).tar.gz
+
+dist-check: dist ## Unpack it, build it, test it, make it again
+	hack/dist-check.sh $(DIST)/backstop-$(VERSION).tar.gz
