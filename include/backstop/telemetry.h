@@ -29,8 +29,9 @@ struct log_field {
 
 void log_set_level(enum log_level level);
 bool log_level_parse(struct str text, enum log_level *level) MUST_CHECK;
-/* Writes {"time":...,"level":...,"message":...,fields...} in one write(2), every
- * text escaped, values cut at 2 KiB. Safe from any thread. */
+/* Writes {"time":...,"level":...,"message":...,fields...} as one line, every text escaped,
+ * values cut at 2 KiB. A line that nobody takes (a reader that stands still, a full disk) is
+ * lost and counted; it never holds up the caller for longer than 0.1 s. Safe from any thread. */
 void log_write(enum log_level level, const char *message, const struct log_field *fields);
 /* log_line(LOG_INFO, "listening", LOG_TEXT("address", address)); at least one field,
  * else log_write(level, message, NULL). */

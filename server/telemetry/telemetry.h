@@ -1,0 +1,13 @@
+/* The telemetry room's own header. */
+#ifndef BACKSTOP_TELEMETRY_ROOM_H
+#define BACKSTOP_TELEMETRY_ROOM_H
+
+#include "backstop/telemetry.h"
+
+/* ---- log_out.c: where lines go ---- */
+
+/* Writes one line to standard error, or counts it as lost. Never waits longer than
+ * a moment for whoever reads it, however long that stands still. */
+void log_out(const char *line, size_t length);
+
+#endif
