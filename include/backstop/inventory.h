@@ -217,6 +217,7 @@ bool inventory_files_create(struct inventory_files *files, struct json_object *o
 /* The same for an object that a user applied: it counts instead of one of its name. */
 bool inventory_files_replace(struct inventory_files *files, struct json_object *object, int64_t now,
                              struct error *error) MUST_CHECK;
+void inventory_files_reload(struct inventory_files *files); /* reads what has changed now; safe from any thread */
 size_t inventory_files_problems(const struct inventory_files *files); /* files that are bad right now */
 void inventory_files_close(struct inventory_files *files);
 /* An inventory that knows nothing. */
@@ -255,6 +256,7 @@ struct facts_source_table {
     void (*report)(struct facts_source *self, facts_report_fn *report, void *context);
     bool (*ready)(struct facts_source *self);
     size_t (*problems)(struct facts_source *self);
+    void (*reload)(struct facts_source *self); /* NULL: what it says is always fresh */
     void (*close)(struct facts_source *self);
 };
 /* The snapshot as of `now`; NULL when out of memory. */
@@ -269,6 +271,7 @@ void facts_report(struct facts_source *source, facts_report_fn *report, void *co
 /* Every list that decisions need has come once, or its CRD is not installed. */
 bool facts_ready(struct facts_source *source);
 size_t facts_problems(struct facts_source *source); /* files that are bad, kinds that cannot be read, right now */
+void facts_reload(struct facts_source *source);     /* reads changed files now, without waiting for a notice */
 bool facts_wait(const struct facts_source *source); /* live and create may take seconds */
 void facts_close(struct facts_source *source);      /* NULL is fine */
 

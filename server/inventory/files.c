@@ -63,14 +63,18 @@ static bool reload(struct inventory_files *files)
     return changed;
 }
 
-static void on_change(void *context)
+void inventory_files_reload(struct inventory_files *files)
 {
-    struct inventory_files *files = context;
     if (!reload(files) || !files->reloaded)
         return;
     struct shared *held = shared_slot_get(&files->current);
     files->reloaded(files->context, (const struct inventory *)held);
     shared_release(held);
+}
+
+static void on_change(void *context)
+{
+    inventory_files_reload(context);
 }
 
 static bool start(struct inventory_files *files, const struct inventory_files_options *options, struct error *error)

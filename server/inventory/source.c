@@ -48,6 +48,12 @@ size_t facts_problems(struct facts_source *source)
     return source->table->problems(source);
 }
 
+void facts_reload(struct facts_source *source)
+{
+    if (source->table->reload)
+        source->table->reload(source);
+}
+
 bool facts_wait(const struct facts_source *source)
 {
     return source->table->waits;

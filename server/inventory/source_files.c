@@ -57,6 +57,11 @@ static bool ready(struct facts_source *self)
     return true;
 }
 
+static void reload(struct facts_source *self)
+{
+    inventory_files_reload(files_of(self));
+}
+
 static void close_files(struct facts_source *self)
 {
     inventory_files_close(files_of(self));
@@ -70,6 +75,7 @@ static const struct facts_source_table table = {
     .report = report,
     .ready = ready,
     .problems = problems,
+    .reload = reload,
     .close = close_files,
 };
 

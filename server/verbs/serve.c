@@ -229,6 +229,16 @@ static void stop_signals(sigset_t *set)
     sigaddset(set, SIGHUP);
 }
 
+/* Files reload by themselves when they change; SIGHUP is for the file systems that do not tell
+ * (they are looked at every half minute), and after a fault that is over. */
+static void reload_all(struct service *service)
+{
+    settings_source_reload(&service->settings);
+    certificates_reload(service->certificates);
+    if (service->facts)
+        facts_reload(service->facts);
+}
+
 /* Waits up to `seconds` (-1: for ever); SIGHUP reloads. True when told to stop. */
 static bool wait_for_stop(struct service *service, const sigset_t *signals, int64_t seconds)
 {
@@ -240,8 +250,7 @@ static bool wait_for_stop(struct service *service, const sigset_t *signals, int6
         struct timespec timeout = {left / 1000000000, left % 1000000000};
         int signal = seconds < 0 ? sigwaitinfo(signals, NULL) : sigtimedwait(signals, NULL, &timeout);
         if (signal == SIGHUP) {
-            settings_source_reload(&service->settings);
-            certificates_reload(service->certificates);
+            reload_all(service);
         } else if (signal > 0) {
             return true;
         }
@@ -312,7 +321,8 @@ static int body(const struct verb *verb, void *context, char **operands, size_t 
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread: only sigwait takes them */
     log_set_level(level);
     keep_memory();
-    if (!start_and_serve(&service, values, &error))
+    if (!serve_limits_descriptors(&values->connections, HEALTH_CONNECTIONS, &error) ||
+        !start_and_serve(&service, values, &error))
         code = verb_fail(verb, "%s", error.message);
     serve_events_close(&service);
     serve_certificates_close(&service);
@@ -346,7 +356,8 @@ const struct verb verb_serve = {
     .name = "serve",
     .summary = "run the webhook",
     .details =
-        "Answers the API server's AdmissionReviews over HTTPS. SIGHUP reloads settings and certificate; SIGTERM\n"
+        "Answers the API server's AdmissionReviews over HTTPS. SIGHUP reads settings, certificate and inventory\n"
+        "files anew, which otherwise happens when they change. SIGTERM\n"
         "stops, after a time in which requests are still answered; a second one stops at once.",
     .options = options,
     .option_count = LENGTH_OF(options),

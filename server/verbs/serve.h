@@ -65,6 +65,12 @@ http_handler serve_health; /* context: struct service */
 void serve_status(struct http_reply *reply, int status, const char *format, ...) PRINTF_LIKE(3, 4);
 struct inventory *serve_inventory(struct service *service, int64_t now); /* held for the caller */
 
+/* ---- serve_limits.c: what the system grants ---- */
+
+/* Raises the limit on file descriptors to what that many connections need; where it may not,
+ * lowers the connections and says so. Fails when too few are left to serve at all. */
+bool serve_limits_descriptors(int64_t *connections, unsigned health_connections, struct error *error) MUST_CHECK;
+
 /* ---- serve_facts.c: which facts a review rests on ---- */
 
 /* Held for the caller. Reads anew what the rule wants; where that may not wait, NULL
