@@ -30,9 +30,11 @@ struct http_limits {          /* 0 = the default in brackets */
     size_t body_bytes;        /* [7 MiB] larger ones are read no further than needed and answered 413 */
     size_t header_bytes;      /* [8 KiB] memory of one connection's request head */
     unsigned connections;     /* [1024] */
-    unsigned concurrent;      /* [256] requests with a body in memory; above it 429 at once */
+    unsigned concurrent;      /* [256] requests with a body in memory; above it one that has been coming in
+                                 for over 0.25 s gives way, else 429 at once */
     unsigned waiting;         /* [64] requests that wait for a worker; above it 429 at once */
-    size_t memory_bytes;      /* [64 MiB] of all bodies in memory together; above it 429 at once */
+    size_t memory_bytes;      /* [64 MiB] of all bodies in memory together, those over 64 KiB at three quarters
+                                 of it; above it 429 at once */
     unsigned request_seconds; /* [10] from a request's first byte to its last, however slowly they trickle */
     unsigned idle_seconds;    /* [120] between requests; over the API server's 90 */
 };

@@ -6,12 +6,17 @@
 #include "backstop/telemetry.h"
 #include "http.h"
 
-enum { FIRST_CAP = 64 * 1024, OVERSIZED_KEEP = 64 * 1024 };
+enum { FIRST_CAP = 64 * 1024, OVERSIZED_KEEP = 64 * 1024, LARGE = 1024 * 1024 };
 
-static bool memory_take(struct http_server *server, size_t more)
+/* Large bodies get three quarters of the memory: however many come, the usual review of some
+ * kilobytes finds room. */
+static bool memory_take(struct http_server *server, size_t before_cap, size_t cap)
 {
+    size_t most = server->limits.memory_bytes, more = cap - before_cap;
+    if (cap > FIRST_CAP)
+        most -= most / 4;
     size_t before = atomic_fetch_add(&server->body_memory, more);
-    if (before + more <= server->limits.memory_bytes)
+    if (before + more <= most)
         return true;
     atomic_fetch_sub(&server->body_memory, more);
     return false;
@@ -55,7 +60,7 @@ bool body_begin(struct http_server *server, struct body *body, size_t expected, 
     if (!expected && !chunked)
         return true;
     body->counted = true;
-    if (atomic_fetch_add(&server->bodies, 1) >= server->limits.concurrent)
+    if (atomic_fetch_add(&server->bodies, 1) >= server->limits.concurrent && !connections_evict_body(server))
         overload(server, body);
     if (body->expected > server->limits.body_bytes)
         oversize(server, body);
@@ -71,8 +76,10 @@ static bool grow(struct http_server *server, struct body *body, size_t needed)
     size_t most = body->expected && body->expected < body->kept_max ? body->expected : body->kept_max;
     if (cap > most && most >= needed)
         cap = most;
-    if (!memory_take(server, cap - body->cap))
+    if (!memory_take(server, body->cap, cap)) {
+        connections_evict_body(server); /* too late for this one, but not for the next */
         return false;
+    }
     char *data = realloc(body->data, cap);
     if (!data) {
         atomic_fetch_sub(&server->body_memory, cap - body->cap);
@@ -105,6 +112,8 @@ void body_end(struct http_server *server, struct body *body)
 {
     if (body->counted)
         atomic_fetch_sub(&server->bodies, 1);
+    if (body->cap >= LARGE)
+        atomic_store(&server->freed_ns, time_monotonic_ns());
     forget(server, body);
     *body = (struct body){0};
 }

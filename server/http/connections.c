@@ -1,5 +1,6 @@
 /* libmicrohttpd's own timeout starts anew with every byte, so a client that sends one
  * a minute stays forever. The sweeper looks at each connection's phase instead. */
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -7,7 +8,7 @@
 #include "backstop/telemetry.h"
 #include "http.h"
 
-enum { SWEEP_MS = 250, EVICTABLE_MS = 2000 };
+enum { SWEEP_MS = 250, SPEAK_MS = 1000, TRIM_MS = 2000, MANY = 64 };
 
 void connection_enter(struct connection *connection, enum phase phase)
 {
@@ -33,7 +34,7 @@ static struct connection *connection_open(struct http_server *server, struct MHD
         return NULL;
     connection->server = server;
     connection->fd = info->connect_fd;
-    connection_enter(connection, PHASE_OPENING);
+    connection_enter(connection, PHASE_SILENT);
     if (server->tls) {
         info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
         if (info)
@@ -60,9 +61,10 @@ static void connection_close(struct connection *connection)
     if (connection->next)
         connection->next->previous = connection->previous;
     pthread_mutex_unlock(&server->lock);
-    atomic_fetch_sub(&server->open, 1);
+    if (atomic_fetch_sub(&server->open, 1) > MANY)
+        atomic_store(&server->freed_ns, time_monotonic_ns());
     body_end(server, &connection->body);
-    if (connection->session && atomic_load(&connection->phase) == PHASE_OPENING)
+    if (connection->session && atomic_load(&connection->phase) <= PHASE_OPENING)
         tls_count_failure(connection);
     transport_detach(connection);
     shared_release(connection->credential);
@@ -86,26 +88,42 @@ static int64_t age_ms(struct connection *connection, int64_t now_ns)
     return (now_ns - atomic_load_explicit(&connection->since_ns, memory_order_relaxed)) / 1000000;
 }
 
-/* Cuts the longest stalled handshake, else the longest idle connection, so that idlers
- * cannot keep the API server out. */
-static bool evict(struct http_server *server)
+/* Who gives way, in this order, and how long it must have lasted by then. A client speaks
+ * as soon as it is connected, so whoever is silent goes first; the API server's connections,
+ * used again and again, go last. */
+struct evictable {
+    enum phase phase;
+    int64_t least_ms;
+};
+static const struct evictable for_newcomer[] = {{PHASE_SILENT, 50}, {PHASE_OPENING, 1000}, {PHASE_IDLE, 2000}};
+static const struct evictable for_request[] = {{PHASE_REQUEST, 250}};
+
+/* Cuts the one that has lasted longest. */
+static bool evict(struct http_server *server, const struct evictable *kinds, size_t count, const char *reason)
 {
-    int64_t now = time_monotonic_ns(), oldest[] = {EVICTABLE_MS, EVICTABLE_MS};
-    struct connection *victims[] = {NULL, NULL}; /* by phase: PHASE_OPENING, PHASE_IDLE */
+    const int64_t now = time_monotonic_ns();
+    struct connection *victim = NULL;
     pthread_mutex_lock(&server->lock);
-    for (struct connection *c = server->connections; c; c = c->next) {
-        int phase = atomic_load_explicit(&c->phase, memory_order_acquire);
-        int64_t age = age_ms(c, now);
-        if (phase > PHASE_IDLE || age < oldest[phase] || atomic_load(&c->cut))
-            continue;
-        oldest[phase] = age;
-        victims[phase] = c;
+    for (size_t i = 0; i < count && !victim; i++) {
+        int64_t oldest = kinds[i].least_ms;
+        for (struct connection *c = server->connections; c; c = c->next) {
+            int64_t age = age_ms(c, now);
+            if (atomic_load_explicit(&c->phase, memory_order_acquire) != (int)kinds[i].phase || age < oldest ||
+                atomic_load(&c->cut))
+                continue;
+            oldest = age;
+            victim = c;
+        }
     }
-    struct connection *victim = victims[PHASE_OPENING] ? victims[PHASE_OPENING] : victims[PHASE_IDLE];
     if (victim)
-        cut(victim, "connections");
+        cut(victim, reason);
     pthread_mutex_unlock(&server->lock);
     return victim != NULL;
+}
+
+bool connections_evict_body(struct http_server *server)
+{
+    return evict(server, for_request, LENGTH_OF(for_request), "slow");
 }
 
 /* Threads that accept at the same moment may overshoot the limit by one each. */
@@ -114,7 +132,8 @@ enum MHD_Result connections_admit(void *cls, const struct sockaddr *address, soc
     (void)address;
     (void)length;
     struct http_server *server = cls;
-    if (atomic_load_explicit(&server->open, memory_order_relaxed) < server->limits.connections || evict(server))
+    if (atomic_load_explicit(&server->open, memory_order_relaxed) < server->limits.connections ||
+        evict(server, for_newcomer, LENGTH_OF(for_newcomer), "connections"))
         return MHD_YES;
     metric_add(METRIC_HTTP_REFUSED, 1, "connections");
     return MHD_NO;
@@ -122,10 +141,13 @@ enum MHD_Result connections_admit(void *cls, const struct sockaddr *address, soc
 
 unsigned connections_busy(struct http_server *server)
 {
+    const int64_t now = time_monotonic_ns();
     unsigned busy = 0;
     pthread_mutex_lock(&server->lock);
-    for (struct connection *c = server->connections; c; c = c->next)
-        busy += atomic_load_explicit(&c->phase, memory_order_acquire) != PHASE_IDLE;
+    for (struct connection *c = server->connections; c; c = c->next) {
+        int phase = atomic_load_explicit(&c->phase, memory_order_acquire);
+        busy += phase != PHASE_IDLE && (phase != PHASE_SILENT || age_ms(c, now) < SPEAK_MS);
+    }
     pthread_mutex_unlock(&server->lock);
     return busy;
 }
@@ -140,6 +162,16 @@ static void sweep(struct http_server *server)
             cut(c, "slow");
 }
 
+/* glibc keeps what large reviews and crowds of connections have used, at worst for good.
+ * Once none has come for a while the kernel gets it back. */
+static void trim(struct http_server *server)
+{
+    int64_t last = atomic_load(&server->freed_ns);
+    if (last && time_monotonic_ns() - last > (int64_t)TRIM_MS * 1000000 &&
+        atomic_compare_exchange_strong(&server->freed_ns, &last, 0))
+        malloc_trim(0);
+}
+
 static void *sweeper(void *cls)
 {
     struct http_server *server = cls;
@@ -149,6 +181,9 @@ static void *sweeper(void *cls)
         struct timespec deadline = {until / 1000000000, until % 1000000000};
         pthread_cond_timedwait(&server->wake, &server->lock, &deadline);
         sweep(server);
+        pthread_mutex_unlock(&server->lock);
+        trim(server);
+        pthread_mutex_lock(&server->lock);
     }
     pthread_mutex_unlock(&server->lock);
     return NULL;

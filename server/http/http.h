@@ -16,9 +16,11 @@
 enum { ERROR_WORDS = 128 }; /* for strerror_r */
 
 enum phase {
-    PHASE_OPENING, /* accepted; TLS not agreed yet, or plain HTTP without a byte */
+    PHASE_SILENT,  /* accepted; not a byte came yet */
+    PHASE_OPENING, /* TLS is not agreed yet */
     PHASE_IDLE,    /* waits for a request */
-    PHASE_REQUEST  /* from a request's first byte until its answer is sent */
+    PHASE_REQUEST, /* from a request's first byte until it is whole */
+    PHASE_ANSWER   /* until its answer is sent; since_ns stays the request's */
 };
 
 struct body {
@@ -76,6 +78,7 @@ struct http_server {
     atomic_bool draining;
     atomic_uint open, bodies;
     atomic_size_t body_memory;
+    _Atomic int64_t freed_ns; /* when much memory was freed last; 0 once the kernel got it back */
 
     pthread_mutex_t lock; /* the list below and `stopping` */
     pthread_cond_t wake;
@@ -114,6 +117,9 @@ void connections_stop(struct http_server *server);
 void connections_notify(void *cls, struct MHD_Connection *mhd, void **slot, enum MHD_ConnectionNotificationCode code);
 enum MHD_Result connections_admit(void *cls, const struct sockaddr *address, socklen_t length);
 unsigned connections_busy(struct http_server *server); /* in handshake or in a request */
+/* Cuts the request that has been coming in for longest, so that slow ones cannot keep
+ * others out; false when all of them are recent. */
+bool connections_evict_body(struct http_server *server);
 void connection_enter(struct connection *connection, enum phase phase);
 
 /* ---- workers.c: threads for requests whose handler waits ---- */

@@ -18,7 +18,8 @@ void *request_line(void *cls, const char *uri, struct MHD_Connection *mhd)
     connection->uri_len = strnlen(uri, sizeof connection->uri);
     memcpy(connection->uri, uri, connection->uri_len);
     connection->received_ns = time_monotonic_ns();
-    if (atomic_load_explicit(&connection->phase, memory_order_relaxed) == PHASE_IDLE)
+    int phase = atomic_load_explicit(&connection->phase, memory_order_relaxed);
+    if (phase == PHASE_IDLE || phase == PHASE_SILENT) /* the latter in plain HTTP */
         connection_enter(connection, PHASE_REQUEST);
     return connection;
 }
@@ -108,6 +109,7 @@ static bool hand_over(struct connection *connection)
 static enum MHD_Result answer(struct connection *connection, bool close)
 {
     struct http_reply reply;
+    atomic_store_explicit(&connection->phase, PHASE_ANSWER, memory_order_relaxed);
     request_handle(connection, !connection->server->workers, false, &reply);
     if (reply.later) {
         buf_dispose(&reply.body);

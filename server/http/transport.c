@@ -51,15 +51,18 @@ static ssize_t pull(gnutls_transport_ptr_t pointer, void *out, size_t size)
     connection->ended |= got == 0;
     if (got <= 0)
         return got;
-    if (atomic_load_explicit(&connection->phase, memory_order_relaxed) == PHASE_IDLE)
+    int phase = atomic_load_explicit(&connection->phase, memory_order_relaxed);
+    if (phase == PHASE_IDLE)
         connection_enter(connection, PHASE_REQUEST);
+    else if (phase == PHASE_SILENT) /* the handshake's time counts from the beginning */
+        atomic_store_explicit(&connection->phase, PHASE_OPENING, memory_order_relaxed);
     if (!connection->spoken && is_plain_http((struct str){out, (size_t)got})) {
         refuse_plain_http(connection);
         connection->refusal = "plain_http";
         errno = ECONNRESET;
         return -1;
     }
-    if (atomic_load_explicit(&connection->phase, memory_order_relaxed) == PHASE_OPENING)
+    if (phase <= PHASE_OPENING)
         note_plain_alert(connection, out, (size_t)got);
     connection->spoken = true;
     return got;
@@ -68,7 +71,7 @@ static ssize_t pull(gnutls_transport_ptr_t pointer, void *out, size_t size)
 void transport_note_failure(void)
 {
     struct connection *connection = last_read;
-    if (!connection || atomic_load_explicit(&connection->phase, memory_order_relaxed) != PHASE_OPENING)
+    if (!connection || atomic_load_explicit(&connection->phase, memory_order_relaxed) > PHASE_OPENING)
         return;
     connection->alert = connection->plain_alert ? connection->plain_alert : (int)gnutls_alert_get(connection->session);
     /* A client without a certificate fails before it can be looked at. */
