@@ -2,6 +2,7 @@
 import base64
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -11,6 +12,7 @@ import tempfile
 import time
 import urllib.request
 
+SANITIZER = re.compile(r"(AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:).*")
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -58,6 +60,12 @@ class Process:
 
     def tail(self, lines=30):
         return "".join(open(self.log, errors="replace").readlines()[-lines:])
+
+    def sanitizer_report(self):
+        """What a sanitizer wrote into the log; empty when it found nothing."""
+        text = open(self.log, errors="replace").read()
+        found = SANITIZER.search(text)
+        return text[max(0, found.start() - 200):][:6000] if found else ""
 
 
 class Answer:

@@ -18,6 +18,7 @@ sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 
 from control_plane import ROOT, ControlPlane  # noqa: E402
+from webhook import Replica  # noqa: E402
 
 
 def load():
@@ -35,8 +36,15 @@ def title(module, case):
 
 def run_file(module, cases, assets, binary):
     """Returns (passed, failed)."""
+    Replica.PROBLEMS.clear()
+    passed, failed = run_cases(module, cases, ControlPlane(assets), binary)
+    for problem in Replica.PROBLEMS:
+        print(f"FAIL  {module.__name__[6:]}: {problem}", flush=True)
+    return passed, failed + len(Replica.PROBLEMS)
+
+
+def run_cases(module, cases, cluster, binary):
     passed, setup = 0, None
-    cluster = ControlPlane(assets)
     try:
         cluster.start()
         setup = module.Setup(cluster, binary)

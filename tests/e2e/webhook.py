@@ -2,6 +2,7 @@
 import base64
 import json
 import os
+import signal
 import subprocess
 
 from control_plane import ROOT, Process, base64_file, free_port, wait_until
@@ -12,6 +13,8 @@ NAMES = ["backstop", f"backstop.{NAMESPACE}", f"backstop.{NAMESPACE}.svc", f"bac
 
 class Replica:
     """One `backstop serve` and the EndpointSlice that puts it behind the Service."""
+
+    PROBLEMS = []  # ends that were not clean, of all replicas; the runner reports them
 
     def __init__(self, cluster, binary, index, extra=(), kubeconfig=None, env=None):
         self.cluster, self.index = cluster, index
@@ -51,7 +54,18 @@ class Replica:
             "ports": [{"name": "https", "port": self.port, "protocol": "TCP"}]})
 
     def stop(self, **how):
-        return self.process.stop(**how)
+        """Ends it; whatever but a clean end at SIGTERM, and every sanitizer report, is noted."""
+        running = self.process.handle is not None and self.process.handle.poll() is None
+        code = self.process.stop(**how)
+        killed = how.get("how") == signal.SIGKILL
+        if self.process.handle is not None and code != (-signal.SIGKILL if killed else 0):
+            self.PROBLEMS.append(f"replica {self.index} ended with {code}{'' if running else ' by itself'}:\n"
+                                 f"{self.process.tail(5)}")
+        report = self.process.sanitizer_report() if self.process.handle is not None else ""
+        if report:
+            self.PROBLEMS.append(f"replica {self.index}:\n{report}")
+        self.process.handle = None
+        return code
 
 
 def apply_crds(cluster, versions="real"):
