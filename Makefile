@@ -113,6 +113,13 @@ valgrind: $(BUILD)/backstop $(BUILD)/unit-tests ## Unit tests and golden cases u
 e2e: $(BUILD)/backstop ## Against a real kube-apiserver (KUBEBUILDER_ASSETS, or built by hack/)
 	tests/e2e/run.py $(BUILD)/backstop $(CASES)
 
+.PHONY: e2e-rolling hostile
+e2e-rolling: $(BUILD)/backstop ## Two replicas behind the API server, replaced under load (ROLLING_ARGS=--help)
+	tests/e2e/rolling.py $(BUILD)/backstop $(ROLLING_ARGS)
+
+hostile: $(BUILD)/backstop ## Hostile clients, and what each costs: the table of docs/reliability.md
+	tests/reliability/hostile.py $(BUILD)/backstop $(WORDS)
+
 # ---- fuzzing ----------------------------------------------------------------
 .PHONY: fuzz fuzz-replay
 FUZZ_SECONDS ?= 600

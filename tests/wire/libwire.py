@@ -239,6 +239,7 @@ class Client:
 
     def __init__(self, port, tls=None, name="localhost", timeout=20):
         plain = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as Go's clients do
         try:
             self.socket = (tls or context()).wrap_socket(plain, server_hostname=name)
         except BaseException:
