@@ -53,8 +53,9 @@ int64_t cron_shortest_interval(const struct cron_schedule *schedule, int64_t fro
 void cron_describe(const struct cron_schedule *schedule, struct buf *out);
 /* One line that says a schedule back to the person who wrote it, for admission
  * warnings and explain: "runs every 6 hours; next 06:00, 12:00, 18:00 UTC". Under
- * 200 bytes: long descriptions name fewer runs. */
-void cron_say(const struct cron_schedule *schedule, int64_t now, struct buf *out);
+ * 200 bytes: long descriptions name fewer runs. Returns the part of `out` that is
+ * what cron_describe says, valid until `out` changes. */
+struct str cron_say(const struct cron_schedule *schedule, int64_t now, struct buf *out);
 /* What is accepted but will surprise (ignored suffix, step over range, day OR,
  * DST gaps, @every under a second, Local, ...): one short line each, each once. */
 void cron_pitfalls(struct str spec, const struct cron_schedule *schedule, int64_t now, struct arena *arena,

@@ -53,14 +53,16 @@ static void write_warnings(const struct strlist *warnings, struct buf *out)
 /* The name part of a qualified name; the API server puts the webhook's name and a slash before it. */
 static void write_audit_key(struct str key, struct buf *out)
 {
-    key = str_slice(key, 0, AUDIT_KEY_LIMIT);
-    buf_putc(out, '"');
+    char safe[AUDIT_KEY_LIMIT];
+    key = str_slice(key, 0, sizeof safe);
     for (size_t i = 0; i < key.len; i++) {
         char c = key.ptr[i];
         bool alphanumeric = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
         bool inside = i > 0 && i + 1 < key.len && (c == '-' || c == '.' || c == '_');
-        buf_putc(out, alphanumeric || inside ? c : (i > 0 && i + 1 < key.len ? '-' : 'x'));
+        safe[i] = alphanumeric || inside ? c : (i > 0 && i + 1 < key.len ? '-' : 'x');
     }
+    buf_putc(out, '"');
+    buf_add(out, (struct str){safe, key.len});
     buf_putc(out, '"');
 }
 

@@ -5,7 +5,20 @@ void moment_set(struct moment *moment, int64_t unix_seconds)
     if (unix_seconds < moment->span.from || unix_seconds >= moment->span.until)
         zone_lookup(moment->zone, unix_seconds, &moment->span);
     moment->unix_seconds = unix_seconds;
-    moment->civil = civil_from_unix(unix_seconds + moment->span.type.offset);
+    int64_t wall = unix_seconds + moment->span.type.offset;
+    if (wall < moment->midnight || wall >= moment->next_midnight) {
+        moment->civil = civil_from_unix(wall);
+        int64_t of_day =
+            moment->civil.hour * SECONDS_PER_HOUR + moment->civil.minute * SECONDS_PER_MINUTE + moment->civil.second;
+        moment->midnight = wall - of_day;
+        moment->next_midnight = moment->midnight + SECONDS_PER_DAY;
+        return;
+    }
+    /* Most steps of a search stay within a day, whose date need not be found again. */
+    unsigned of_day = (unsigned)(wall - moment->midnight);
+    moment->civil.hour = (int)(of_day / SECONDS_PER_HOUR);
+    moment->civil.minute = (int)(of_day / SECONDS_PER_MINUTE % 60);
+    moment->civil.second = (int)(of_day % SECONDS_PER_MINUTE);
 }
 
 void moment_set_date(struct moment *moment, int64_t year, int month, int day, int hour, int minute, int second)

@@ -8,7 +8,8 @@ struct moment {
     const struct cron_zone *zone;
     int64_t unix_seconds;
     struct civil civil;
-    struct zone_span span; /* the zone's, at that moment */
+    int64_t midnight, next_midnight; /* of its date; Unix seconds of that wall time as if it were UTC */
+    struct zone_span span;           /* the zone's, at that moment */
 };
 void moment_set(struct moment *moment, int64_t unix_seconds);
 /* Go's time.Date: days may be past the end of the month; a wall time that a

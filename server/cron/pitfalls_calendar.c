@@ -17,9 +17,18 @@ static bool by_date_only(const struct cron_schedule *schedule)
     return (schedule->day_of_week & CRON_STAR) || !(schedule->day_of_week & ~CRON_STAR);
 }
 
+/* Some date of the schedule is in every year, and no clock change can skip it. */
+static bool runs_every_year(const struct cron_schedule *schedule)
+{
+    const uint64_t in_every_month = ((UINT64_C(1) << 29) - 1) & ~UINT64_C(1);
+    return schedule->zone == cron_zone_utc() && (!by_date_only(schedule) || (schedule->day_of_month & in_every_month));
+}
+
 /* The library looks five years ahead; 2100 is no leap year, so 29 February comes eight years apart. */
 static void warn_about_horizon(const struct pitfalls *pitfalls)
 {
+    if (runs_every_year(pitfalls->schedule))
+        return;
     enum { RUNS_AHEAD = 3, YEARS_AHEAD = 10 };
     const int64_t far = pitfalls->now + (int64_t)YEARS_AHEAD * 366 * SECONDS_PER_DAY;
     int64_t run, before = pitfalls->now;

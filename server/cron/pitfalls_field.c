@@ -78,7 +78,7 @@ static void warn_about_item(const struct pitfalls *pitfalls, enum field_id id, c
     if (str_is(item->base, "?") && id != FIELD_DAY_OF_MONTH && id != FIELD_DAY_OF_WEEK)
         pitfall(pitfalls, "%s \"?\" is read as \"*\"", name);
     warn_about_numbers(pitfalls, item);
-    if (field_parse(item->text, id, &bits, &ignored) && (bits & ~CRON_STAR))
+    if (item->step > 1 && field_parse(item->text, id, &bits, &ignored) && (bits & ~CRON_STAR))
         warn_about_step(pitfalls, id, item, bits & ~CRON_STAR);
 }
 

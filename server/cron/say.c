@@ -35,19 +35,11 @@ static void say_runs(struct buf *out, const struct cron_zone *zone, const int64_
     buf_add(out, name);
 }
 
-void cron_say(const struct cron_schedule *schedule, int64_t now, struct buf *out)
+/* Ends the line that begins at `start` and describes the schedule already. */
+static void say_next(const struct cron_schedule *schedule, int64_t now, size_t start, struct buf *out)
 {
-    const size_t start = out->len;
     int64_t runs[RUNS_SAID];
     size_t count = 0;
-    if (cron_never_fires(schedule)) {
-        buf_puts(out, "never runs");
-        return;
-    }
-    buf_puts(out, "runs ");
-    cron_describe(schedule, out);
-    if (schedule->every_seconds > 0)
-        return;
     while (count < RUNS_SAID && cron_next(schedule, count ? runs[count - 1] : now, &runs[count]))
         count++;
     if (count == 0) {
@@ -63,4 +55,20 @@ void cron_say(const struct cron_schedule *schedule, int64_t now, struct buf *out
         if (count == 1 || out->len - start <= LINE_MAX)
             return;
     }
+}
+
+struct str cron_say(const struct cron_schedule *schedule, int64_t now, struct buf *out)
+{
+    const size_t start = out->len;
+    if (cron_never_fires(schedule)) {
+        buf_puts(out, "never runs");
+        return str_slice(buf_str(out), start, out->len);
+    }
+    buf_puts(out, "runs ");
+    const size_t described = out->len;
+    cron_describe(schedule, out);
+    const size_t end = out->len;
+    if (schedule->every_seconds == 0)
+        say_next(schedule, now, start, out);
+    return str_slice(buf_str(out), described, end);
 }

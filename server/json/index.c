@@ -48,13 +48,19 @@ static bool unique_sorted(struct index *index, const struct json_node *first, si
     return !worst || duplicate(index, worst);
 }
 
+/* Keys of one length mostly differ at their end: "f:component-1", "f:component-2". */
+static bool same_key(struct str a, struct str b)
+{
+    return a.len == b.len && (a.len == 0 || (a.ptr[a.len - 1] == b.ptr[a.len - 1] && memcmp(a.ptr, b.ptr, a.len) == 0));
+}
+
 static bool unique(struct index *index, const struct json_node *object, size_t count)
 {
     if (count > PAIRWISE_LIMIT)
         return unique_sorted(index, object->first, count);
     for (const struct json_node *second = object->first; second; second = second->next)
         for (const struct json_node *node = object->first; node != second; node = node->next)
-            if (node->key.len == second->key.len && memcmp(node->key.ptr, second->key.ptr, node->key.len) == 0)
+            if (same_key(node->key, second->key))
                 return duplicate(index, second);
     return true;
 }

@@ -1,43 +1,26 @@
 #include "resource_name.h"
 
-#define K0RDENT STR_INIT("k0rdent.mirantis.com")
-#define CAPI STR_INIT("cluster.x-k8s.io")
-#define CORE STR_INIT("")
-#define APPS STR_INIT("apps")
-#define VELERO STR_INIT("velero.io")
-#define FLUX STR_INIT("source.toolkit.fluxcd.io")
-#define ADMISSION STR_INIT("admissionregistration.k8s.io")
-#define RBAC STR_INIT("rbac.authorization.k8s.io")
-#define SNAPSHOT STR_INIT("snapshot.storage.k8s.io")
-#define CERTS STR_INIT("cert-manager.io")
-#define OPERATOR STR_INIT("operator.cluster.x-k8s.io")
-#define ONE(plural, singular, group)                                                                                   \
+#define K0RDENT "k0rdent.mirantis.com"
+#define CAPI "cluster.x-k8s.io"
+#define CORE ""
+#define APPS "apps"
+#define VELERO "velero.io"
+#define FLUX "source.toolkit.fluxcd.io"
+#define ADMISSION "admissionregistration.k8s.io"
+#define RBAC "rbac.authorization.k8s.io"
+#define SNAPSHOT "snapshot.storage.k8s.io"
+#define CERTS "cert-manager.io"
+#define OPERATOR "operator.cluster.x-k8s.io"
+/* Only a kind with a form of the wanted length is worth comparing, and few have one. */
+#define OF_LENGTH(text) (UINT64_C(1) << (sizeof(text) - 1))
+#define KIND(plural, singular, group, a, b)                                                                            \
     {                                                                                                                  \
-        STR_INIT(plural), STR_INIT(singular), group,                                                                   \
-        {                                                                                                              \
-            {NULL, 0},                                                                                                 \
-            {                                                                                                          \
-                NULL, 0                                                                                                \
-            }                                                                                                          \
-        }                                                                                                              \
+        STR_INIT(plural), STR_INIT(singular), STR_INIT(group), {STR_INIT(a), STR_INIT(b)},                             \
+            OF_LENGTH(plural) | OF_LENGTH(singular) | OF_LENGTH(a) | OF_LENGTH(b)                                      \
     }
-#define SHORT(plural, singular, group, a)                                                                              \
-    {                                                                                                                  \
-        STR_INIT(plural), STR_INIT(singular), group,                                                                   \
-        {                                                                                                              \
-            STR_INIT(a),                                                                                               \
-            {                                                                                                          \
-                NULL, 0                                                                                                \
-            }                                                                                                          \
-        }                                                                                                              \
-    }
-#define SHORT2(plural, singular, group, a, b)                                                                          \
-    {                                                                                                                  \
-        STR_INIT(plural), STR_INIT(singular), group,                                                                   \
-        {                                                                                                              \
-            STR_INIT(a), STR_INIT(b)                                                                                   \
-        }                                                                                                              \
-    }
+#define ONE(plural, singular, group) KIND(plural, singular, group, "", "")
+#define SHORT(plural, singular, group, a) KIND(plural, singular, group, a, "")
+#define SHORT2(plural, singular, group, a, b) KIND(plural, singular, group, a, b)
 
 /* What k0rdent's documentation, its CRDs and the usual restores name. */
 static const struct resource_kind kinds[] = {
@@ -61,10 +44,10 @@ static const struct resource_kind kinds[] = {
     ONE("statemanagementproviders", "statemanagementprovider", K0RDENT),
     ONE("clusterauthentications", "clusterauthentication", K0RDENT),
     ONE("datasources", "datasource", K0RDENT),
-    ONE("natgateways", "natgateway", STR_INIT("network.azure.com")),
-    ONE("virtualnetworks", "virtualnetwork", STR_INIT("network.azure.com")),
-    ONE("virtualnetworkssubnets", "virtualnetworkssubnet", STR_INIT("network.azure.com")),
-    ONE("resourcegroups", "resourcegroup", STR_INIT("resources.azure.com")),
+    ONE("natgateways", "natgateway", "network.azure.com"),
+    ONE("virtualnetworks", "virtualnetwork", "network.azure.com"),
+    ONE("virtualnetworkssubnets", "virtualnetworkssubnet", "network.azure.com"),
+    ONE("resourcegroups", "resourcegroup", "resources.azure.com"),
     ONE("mutatingwebhookconfigurations", "mutatingwebhookconfiguration", ADMISSION),
     ONE("validatingwebhookconfigurations", "validatingwebhookconfiguration", ADMISSION),
     SHORT("clusters", "cluster", CAPI, "cl"),
@@ -75,13 +58,13 @@ static const struct resource_kind kinds[] = {
     SHORT("clusterclasses", "clusterclass", CAPI, "cc"),
     SHORT2("machinehealthchecks", "machinehealthcheck", CAPI, "mhc", "mhcs"),
     SHORT("machinedrainrules", "machinedrainrule", CAPI, "mdr"),
-    SHORT("clusterresourcesets", "clusterresourceset", STR_INIT("addons.cluster.x-k8s.io"), "crs"),
-    ONE("clusterresourcesetbindings", "clusterresourcesetbinding", STR_INIT("addons.cluster.x-k8s.io")),
-    ONE("kubeadmconfigs", "kubeadmconfig", STR_INIT("bootstrap.cluster.x-k8s.io")),
-    ONE("kubeadmconfigtemplates", "kubeadmconfigtemplate", STR_INIT("bootstrap.cluster.x-k8s.io")),
-    SHORT("kubeadmcontrolplanes", "kubeadmcontrolplane", STR_INIT("controlplane.cluster.x-k8s.io"), "kcp"),
-    ONE("ipaddresses", "ipaddress", STR_INIT("ipam.cluster.x-k8s.io")),
-    ONE("ipaddressclaims", "ipaddressclaim", STR_INIT("ipam.cluster.x-k8s.io")),
+    SHORT("clusterresourcesets", "clusterresourceset", "addons.cluster.x-k8s.io", "crs"),
+    ONE("clusterresourcesetbindings", "clusterresourcesetbinding", "addons.cluster.x-k8s.io"),
+    ONE("kubeadmconfigs", "kubeadmconfig", "bootstrap.cluster.x-k8s.io"),
+    ONE("kubeadmconfigtemplates", "kubeadmconfigtemplate", "bootstrap.cluster.x-k8s.io"),
+    SHORT("kubeadmcontrolplanes", "kubeadmcontrolplane", "controlplane.cluster.x-k8s.io", "kcp"),
+    ONE("ipaddresses", "ipaddress", "ipam.cluster.x-k8s.io"),
+    ONE("ipaddressclaims", "ipaddressclaim", "ipam.cluster.x-k8s.io"),
     ONE("coreproviders", "coreprovider", OPERATOR),
     ONE("bootstrapproviders", "bootstrapprovider", OPERATOR),
     ONE("controlplaneproviders", "controlplaneprovider", OPERATOR),
@@ -101,56 +84,56 @@ static const struct resource_kind kinds[] = {
     SHORT("resourcequotas", "resourcequota", CORE, "quota"),
     SHORT("replicationcontrollers", "replicationcontroller", CORE, "rc"),
     ONE("podtemplates", "podtemplate", CORE),
-    ONE("events", "event", STR_INIT("events.k8s.io")),
+    ONE("events", "event", "events.k8s.io"),
     SHORT("deployments", "deployment", APPS, "deploy"),
     SHORT("statefulsets", "statefulset", APPS, "sts"),
     SHORT("daemonsets", "daemonset", APPS, "ds"),
     SHORT("replicasets", "replicaset", APPS, "rs"),
     ONE("controllerrevisions", "controllerrevision", APPS),
-    ONE("jobs", "job", STR_INIT("batch")),
-    SHORT("cronjobs", "cronjob", STR_INIT("batch"), "cj"),
-    SHORT("ingresses", "ingress", STR_INIT("networking.k8s.io"), "ing"),
-    SHORT("networkpolicies", "networkpolicy", STR_INIT("networking.k8s.io"), "netpol"),
-    SHORT("storageclasses", "storageclass", STR_INIT("storage.k8s.io"), "sc"),
-    SHORT("horizontalpodautoscalers", "horizontalpodautoscaler", STR_INIT("autoscaling"), "hpa"),
-    SHORT("poddisruptionbudgets", "poddisruptionbudget", STR_INIT("policy"), "pdb"),
-    ONE("ingressclasses", "ingressclass", STR_INIT("networking.k8s.io")),
-    ONE("endpointslices", "endpointslice", STR_INIT("discovery.k8s.io")),
-    ONE("leases", "lease", STR_INIT("coordination.k8s.io")),
-    SHORT("priorityclasses", "priorityclass", STR_INIT("scheduling.k8s.io"), "pc"),
-    ONE("runtimeclasses", "runtimeclass", STR_INIT("node.k8s.io")),
-    SHORT("certificatesigningrequests", "certificatesigningrequest", STR_INIT("certificates.k8s.io"), "csr"),
-    ONE("apiservices", "apiservice", STR_INIT("apiregistration.k8s.io")),
+    ONE("jobs", "job", "batch"),
+    SHORT("cronjobs", "cronjob", "batch", "cj"),
+    SHORT("ingresses", "ingress", "networking.k8s.io", "ing"),
+    SHORT("networkpolicies", "networkpolicy", "networking.k8s.io", "netpol"),
+    SHORT("storageclasses", "storageclass", "storage.k8s.io", "sc"),
+    SHORT("horizontalpodautoscalers", "horizontalpodautoscaler", "autoscaling", "hpa"),
+    SHORT("poddisruptionbudgets", "poddisruptionbudget", "policy", "pdb"),
+    ONE("ingressclasses", "ingressclass", "networking.k8s.io"),
+    ONE("endpointslices", "endpointslice", "discovery.k8s.io"),
+    ONE("leases", "lease", "coordination.k8s.io"),
+    SHORT("priorityclasses", "priorityclass", "scheduling.k8s.io", "pc"),
+    ONE("runtimeclasses", "runtimeclass", "node.k8s.io"),
+    SHORT("certificatesigningrequests", "certificatesigningrequest", "certificates.k8s.io", "csr"),
+    ONE("apiservices", "apiservice", "apiregistration.k8s.io"),
     ONE("validatingadmissionpolicies", "validatingadmissionpolicy", ADMISSION),
     ONE("validatingadmissionpolicybindings", "validatingadmissionpolicybinding", ADMISSION),
     ONE("mutatingadmissionpolicies", "mutatingadmissionpolicy", ADMISSION),
     ONE("mutatingadmissionpolicybindings", "mutatingadmissionpolicybinding", ADMISSION),
-    ONE("csidrivers", "csidriver", STR_INIT("storage.k8s.io")),
-    ONE("csistoragecapacities", "csistoragecapacity", STR_INIT("storage.k8s.io")),
-    ONE("volumeattributesclasses", "volumeattributesclass", STR_INIT("storage.k8s.io")),
+    ONE("csidrivers", "csidriver", "storage.k8s.io"),
+    ONE("csistoragecapacities", "csistoragecapacity", "storage.k8s.io"),
+    ONE("volumeattributesclasses", "volumeattributesclass", "storage.k8s.io"),
     SHORT("volumesnapshots", "volumesnapshot", SNAPSHOT, "vs"),
     SHORT2("volumesnapshotcontents", "volumesnapshotcontent", SNAPSHOT, "vsc", "vscs"),
     SHORT2("volumesnapshotclasses", "volumesnapshotclass", SNAPSHOT, "vsclass", "vsclasses"),
-    ONE("csinodes", "csinode", STR_INIT("storage.k8s.io")),
-    ONE("volumeattachments", "volumeattachment", STR_INIT("storage.k8s.io")),
-    SHORT2("customresourcedefinitions", "customresourcedefinition", STR_INIT("apiextensions.k8s.io"), "crd", "crds"),
+    ONE("csinodes", "csinode", "storage.k8s.io"),
+    ONE("volumeattachments", "volumeattachment", "storage.k8s.io"),
+    SHORT2("customresourcedefinitions", "customresourcedefinition", "apiextensions.k8s.io", "crd", "crds"),
     ONE("clusterroles", "clusterrole", RBAC),
     ONE("clusterrolebindings", "clusterrolebinding", RBAC),
     ONE("roles", "role", RBAC),
     ONE("rolebindings", "rolebinding", RBAC),
-    SHORT("helmreleases", "helmrelease", STR_INIT("helm.toolkit.fluxcd.io"), "hr"),
+    SHORT("helmreleases", "helmrelease", "helm.toolkit.fluxcd.io", "hr"),
     SHORT("helmcharts", "helmchart", FLUX, "hc"),
     SHORT("helmrepositories", "helmrepository", FLUX, "helmrepo"),
     SHORT2("certificates", "certificate", CERTS, "cert", "certs"),
     SHORT2("certificaterequests", "certificaterequest", CERTS, "cr", "crs"),
     ONE("issuers", "issuer", CERTS),
     ONE("clusterissuers", "clusterissuer", CERTS),
-    ONE("orders", "order", STR_INIT("acme.cert-manager.io")),
-    ONE("challenges", "challenge", STR_INIT("acme.cert-manager.io")),
+    ONE("orders", "order", "acme.cert-manager.io"),
+    ONE("challenges", "challenge", "acme.cert-manager.io"),
     SHORT("gitrepositories", "gitrepository", FLUX, "gitrepo"),
     SHORT("ocirepositories", "ocirepository", FLUX, "ocirepo"),
     ONE("buckets", "bucket", FLUX),
-    SHORT("kustomizations", "kustomization", STR_INIT("kustomize.toolkit.fluxcd.io"), "ks"),
+    SHORT("kustomizations", "kustomization", "kustomize.toolkit.fluxcd.io", "ks"),
     ONE("backups", "backup", VELERO),
     ONE("restores", "restore", VELERO),
     ONE("schedules", "schedule", VELERO),
@@ -188,6 +171,8 @@ static bool same_group(struct str a, struct str b)
 
 static bool is_form_of(struct str resource, const struct resource_kind *kind)
 {
+    if (resource.len >= 64 || !(kind->lengths >> resource.len & 1))
+        return false;
     return str_eq_nocase(resource, kind->plural) || str_eq_nocase(resource, kind->singular) ||
            (kind->shorts[0].len && str_eq_nocase(resource, kind->shorts[0])) ||
            (kind->shorts[1].len && str_eq_nocase(resource, kind->shorts[1]));
@@ -198,8 +183,8 @@ const struct resource_kind *resource_name_known(struct str name)
     struct str resource, group;
     resource_name_split(name, &resource, &group);
     for (size_t i = 0; i < LENGTH_OF(kinds); i++) {
-        bool group_fits = group.len == 0 || (kinds[i].group.len && str_starts(kinds[i].group, group));
-        if (group_fits && is_form_of(resource, &kinds[i]))
+        if (is_form_of(resource, &kinds[i]) &&
+            (group.len == 0 || (kinds[i].group.len && str_starts(kinds[i].group, group))))
             return &kinds[i];
     }
     return NULL;

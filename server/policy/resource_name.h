@@ -8,6 +8,7 @@
 struct resource_kind {
     struct str plural, singular, group; /* the singular is the Kind in lower case */
     struct str shorts[2];
+    uint64_t lengths; /* a bit for each length that one of its forms has */
 };
 
 /* All kinds of the table. */

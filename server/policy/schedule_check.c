@@ -50,12 +50,10 @@ static void say_meaning(const struct schedule_check *check, const struct cron_sc
 {
     BUF_SCOPED words;
     buf_init(&words, WORDS_LIMIT);
-    cron_say(schedule, request->now, &words);
+    struct str description = cron_say(schedule, request->now, &words);
     decision_warn(decision, "%s: %.*s %.*s", check->field, STR_ARG(arena_quote(decision->arena, check->spec)),
                   STR_ARG(buf_str(&words)));
-    buf_clear(&words);
-    cron_describe(schedule, &words);
-    decision_audit(decision, "schedule", "%.*s", STR_ARG(buf_str(&words)));
+    decision_audit(decision, "schedule", "%.*s", STR_ARG(description));
 }
 
 bool check_schedule(const struct schedule_check *check, const struct request *request, const struct settings *settings,
