@@ -11,34 +11,37 @@ static const char *const versions[] = {"admission.k8s.io/v1", "admission.k8s.io/
 /* What the request must look like before a policy sees it; null counts as absent.
  * Only the parents of what policies read: the fields themselves are the API
  * server's to check against the resource's schema. */
+enum field_id { REQUEST, KIND, USER_INFO, OBJECT, METADATA, OLD_OBJECT, OLD_METADATA, LEAF };
+
 static const struct field {
     const char *path;
     enum json_kind kind;
     bool required;
+    enum field_id parent, id; /* a parent stands above its members */
 } fields[] = {
-    {"kind", JSON_OBJECT, true},
-    {"kind.group", JSON_STRING, false},
-    {"kind.version", JSON_STRING, true},
-    {"kind.kind", JSON_STRING, true},
-    {"operation", JSON_STRING, true},
-    {"name", JSON_STRING, false},
-    {"namespace", JSON_STRING, false},
-    {"dryRun", JSON_BOOL, false},
-    {"userInfo", JSON_OBJECT, false},
-    {"userInfo.username", JSON_STRING, false},
-    {"object", JSON_OBJECT, false},
-    {"object.apiVersion", JSON_STRING, false},
-    {"object.kind", JSON_STRING, false},
-    {"object.metadata", JSON_OBJECT, false},
-    {"object.metadata.name", JSON_STRING, false},
-    {"object.metadata.namespace", JSON_STRING, false},
-    {"object.spec", JSON_OBJECT, false},
-    {"oldObject", JSON_OBJECT, false},
-    {"oldObject.apiVersion", JSON_STRING, false},
-    {"oldObject.kind", JSON_STRING, false},
-    {"oldObject.metadata", JSON_OBJECT, false},
-    {"oldObject.metadata.name", JSON_STRING, false},
-    {"oldObject.metadata.namespace", JSON_STRING, false},
+    {"kind", JSON_OBJECT, true, REQUEST, KIND},
+    {"kind.group", JSON_STRING, false, KIND, LEAF},
+    {"kind.version", JSON_STRING, true, KIND, LEAF},
+    {"kind.kind", JSON_STRING, true, KIND, LEAF},
+    {"operation", JSON_STRING, true, REQUEST, LEAF},
+    {"name", JSON_STRING, false, REQUEST, LEAF},
+    {"namespace", JSON_STRING, false, REQUEST, LEAF},
+    {"dryRun", JSON_BOOL, false, REQUEST, LEAF},
+    {"userInfo", JSON_OBJECT, false, REQUEST, USER_INFO},
+    {"userInfo.username", JSON_STRING, false, USER_INFO, LEAF},
+    {"object", JSON_OBJECT, false, REQUEST, OBJECT},
+    {"object.apiVersion", JSON_STRING, false, OBJECT, LEAF},
+    {"object.kind", JSON_STRING, false, OBJECT, LEAF},
+    {"object.metadata", JSON_OBJECT, false, OBJECT, METADATA},
+    {"object.metadata.name", JSON_STRING, false, METADATA, LEAF},
+    {"object.metadata.namespace", JSON_STRING, false, METADATA, LEAF},
+    {"object.spec", JSON_OBJECT, false, OBJECT, LEAF},
+    {"oldObject", JSON_OBJECT, false, REQUEST, OLD_OBJECT},
+    {"oldObject.apiVersion", JSON_STRING, false, OLD_OBJECT, LEAF},
+    {"oldObject.kind", JSON_STRING, false, OLD_OBJECT, LEAF},
+    {"oldObject.metadata", JSON_OBJECT, false, OLD_OBJECT, OLD_METADATA},
+    {"oldObject.metadata.name", JSON_STRING, false, OLD_METADATA, LEAF},
+    {"oldObject.metadata.namespace", JSON_STRING, false, OLD_METADATA, LEAF},
 };
 
 static const char *const kind_names[] = {
@@ -68,8 +71,11 @@ static bool name_field(struct error *error, const char *path)
 
 static bool check_fields(const struct json_node *request, struct error *error)
 {
+    const struct json_node *found[LEAF + 1] = {[REQUEST] = request};
     for (size_t i = 0; i < LENGTH_OF(fields); i++) {
-        const struct json_node *node = find(request, fields[i].path);
+        const char *dot = strrchr(fields[i].path, '.');
+        const struct json_node *node = find(found[fields[i].parent], dot ? dot + 1 : fields[i].path);
+        found[fields[i].id] = node;
         if (!node && fields[i].required)
             return REFUSE_FIELD(error, fields[i].path, "Required value: %s", kind_names[fields[i].kind]);
         if (node && node->kind != fields[i].kind)

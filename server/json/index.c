@@ -8,6 +8,8 @@ struct index {
     struct scan scan;
     struct arena *arena;
     unsigned depth; /* levels of members to keep */
+    struct json_node *spare;
+    size_t spare_count;
 };
 
 static bool index_value(struct index *index, struct json_node *node, unsigned level);
@@ -80,6 +82,20 @@ static bool index_member(struct index *index, struct json_node *node, unsigned l
     return index_value(index, node, level);
 }
 
+/* From the arena by the dozen: an object has several members. */
+static struct json_node *new_node(struct index *index)
+{
+    enum { AT_ONCE = 12 };
+    if (index->spare_count == 0) {
+        index->spare = arena_array(index->arena, AT_ONCE, sizeof(struct json_node));
+        if (!index->spare)
+            return NULL;
+        index->spare_count = AT_ONCE;
+    }
+    index->spare_count--;
+    return index->spare++;
+}
+
 static bool index_members(struct index *index, struct json_node *object, unsigned level)
 {
     struct scan *scan = &index->scan;
@@ -91,7 +107,7 @@ static bool index_members(struct index *index, struct json_node *object, unsigne
     if (!more)
         scan->at++;
     while (more) {
-        struct json_node *node = arena_alloc(index->arena, sizeof(*node));
+        struct json_node *node = new_node(index);
         if (!node)
             return scan_memory(scan);
         if (!index_member(index, node, level) || !scan_next(scan, '}', &more))

@@ -23,6 +23,9 @@ static inline int special_of_16(const char *at)
 }
 #endif
 
+static const bool short_escape[256] = {
+    ['"'] = true, ['\\'] = true, ['/'] = true, ['b'] = true, ['f'] = true, ['n'] = true, ['r'] = true, ['t'] = true};
+
 static inline const char *plain_end(const char *at, const char *end)
 {
 #ifdef __SSE2__
@@ -57,21 +60,28 @@ static const char *escape_end(const char *at, const char *end)
 {
     if (end - at < 2)
         return NULL;
-    switch (at[1]) {
-    case '"':
-    case '\\':
-    case '/':
-    case 'b':
-    case 'f':
-    case 'n':
-    case 'r':
-    case 't':
+    if (short_escape[(unsigned char)at[1]])
         return at + 2;
-    case 'u':
-        return end - at >= 6 && is_hex(at[2]) && is_hex(at[3]) && is_hex(at[4]) && is_hex(at[5]) ? at + 6 : NULL;
-    default:
-        return NULL;
+    bool code = at[1] == 'u' && end - at >= 6 && is_hex(at[2]) && is_hex(at[3]) && is_hex(at[4]) && is_hex(at[5]);
+    return code ? at + 6 : NULL;
+}
+
+/* As plain_end, but past short escapes too: objects kept in annotations have one at every quote. */
+static inline const char *unescaped_end(const char *at, const char *end, bool *escaped)
+{
+#ifdef __SSE2__
+    for (; end - at >= 16; at += 16) {
+        for (unsigned mask = (unsigned)special_of_16(at); mask; mask &= ~(3U << __builtin_ctz(mask))) {
+            int i = __builtin_ctz(mask);
+            if (at[i] != '\\' || i == 15 || !short_escape[(unsigned char)at[i + 1]])
+                return at + i;
+            *escaped = true;
+        }
     }
+#else
+    (void)escaped;
+#endif
+    return plain_end(at, end);
 }
 
 /* The closing quote of the string whose first byte is `at`, or where it breaks:
@@ -81,7 +91,7 @@ static inline const char *find_string_end(const char *at, const char *end, bool 
     size_t length;
     *escaped = false;
     for (;;) {
-        at = plain_end(at, end);
+        at = unescaped_end(at, end, escaped);
         if (at == end || *at == '"')
             return at;
         if (*at == '\\') {

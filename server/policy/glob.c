@@ -58,17 +58,10 @@ const char *glob_problem(struct str pattern)
 
 bool glob_has_wildcard(struct str pattern)
 {
+    static const bool wild[256] = {['*'] = true, ['?'] = true, ['['] = true, ['{'] = true, ['\\'] = true};
     for (size_t i = 0; i < pattern.len; i++)
-        switch (pattern.ptr[i]) {
-        case '*':
-        case '?':
-        case '[':
-        case '{':
-        case '\\':
+        if (wild[(unsigned char)pattern.ptr[i]])
             return true;
-        default:
-            break;
-        }
     return false;
 }
 

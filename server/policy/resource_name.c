@@ -1,5 +1,7 @@
 #include "resource_name.h"
 
+#include <string.h>
+
 #define K0RDENT "k0rdent.mirantis.com"
 #define CAPI "cluster.x-k8s.io"
 #define CORE ""
@@ -221,18 +223,26 @@ bool resource_name_same(struct str a, struct str b)
     resource_name_split(b, &b_resource, &b_group);
     if (!same_group(a_group, b_group))
         return false;
+    if (str_eq_nocase(a_resource, b_resource))
+        return true;
     const struct resource_kind *known = resource_name_known(a);
     if (known && is_form_of(b_resource, known) && resource_name_known(b) == known)
         return true;
-    return str_eq_nocase(a_resource, b_resource) || is_plural_of(a_resource, b_resource) ||
-           is_plural_of(b_resource, a_resource);
+    return is_plural_of(a_resource, b_resource) || is_plural_of(b_resource, a_resource);
 }
 
 struct str resource_kind_name(struct arena *arena, const struct resource_kind *kind)
 {
     if (kind->group.len == 0)
         return kind->plural;
-    return arena_printf(arena, "%.*s.%.*s", STR_ARG(kind->plural), STR_ARG(kind->group));
+    struct str plural = kind->plural, group = kind->group;
+    char *name = arena_alloc(arena, plural.len + group.len + sizeof ".");
+    if (!name)
+        return (struct str){NULL, 0};
+    memcpy(name, plural.ptr, plural.len);
+    name[plural.len] = '.';
+    memcpy(name + plural.len + 1, group.ptr, group.len);
+    return (struct str){name, plural.len + 1 + group.len};
 }
 
 struct str resource_name_plural(struct arena *arena, struct str name)
