@@ -230,6 +230,29 @@ static void test_text(void)
     }
 }
 
+/* Sixteen bytes are looked at together: an escape may begin, end or break anywhere among them. */
+static void test_escape_places(void)
+{
+    static const struct {
+        const char *middle;
+        int64_t breaks; /* this many bytes into the middle; -1: it does not */
+    } cases[] = {{"\\\"", -1}, {"\\\\", -1},  {"\\n\\t\\\"x", -1}, {"\\u0041\\\"", -1},
+                 {"\\x", 0},   {"\\n\\q", 2}, {"\\\"\x01", 2}};
+    for (size_t i = 0; i < LENGTH_OF(cases); i++)
+        for (int before = 0; before < 34; before++) {
+            ARENA_SCOPED arena = arena_new(ARENA);
+            BUF_SCOPED text;
+            struct error error = {0};
+            buf_init(&text, 256);
+            buf_printf(&text, "\"%.*s%s0123456789abcdef\"", before, "abcdefghijklmnopqrstuvwxyzabcdefgh",
+                       cases[i].middle);
+            bool good = json_index(arena, buf_str(&text), 0, &error) != NULL;
+            CU_ASSERT_EQUAL(good, cases[i].breaks < 0);
+            if (cases[i].breaks >= 0)
+                CU_ASSERT_EQUAL(error.position, 1 + before + cases[i].breaks);
+        }
+}
+
 static void test_duplicates(void)
 {
     static const struct {
@@ -302,5 +325,6 @@ static void test_truncated(void)
 SUITE(json_index, {"strict JSON is accepted", test_accepts}, {"anything else is refused, with its place", test_refuses},
       {"NUL bytes are refused", test_nul_bytes}, {"UTF-8 is checked at every offset", test_utf8},
       {"depth is bounded", test_depth}, {"members are indexed to the depth asked for", test_members},
-      {"escapes are decoded", test_text}, {"repeated keys are refused where indexed", test_duplicates},
-      {"thousands of keys", test_many_keys}, {"a full arena", test_out_of_memory}, {"truncated texts", test_truncated})
+      {"escapes are decoded", test_text}, {"escapes at every place", test_escape_places},
+      {"repeated keys are refused where indexed", test_duplicates}, {"thousands of keys", test_many_keys},
+      {"a full arena", test_out_of_memory}, {"truncated texts", test_truncated})
