@@ -13,14 +13,18 @@ struct http_request {
     bool may_wait;       /* the handler may block here; else it sets reply->later first */
     int64_t received_ns; /* monotonic, when the request's first line was read */
 };
+struct http_header {
+    const char *name, *value;
+};
 /* Filled by the handler. The body is taken over and freed by the server. */
 struct http_reply {
     int status;
     const char *content_type;
-    const char *allow;   /* the Allow header of a 405, or NULL */
-    int64_t retry_after; /* seconds; 0 = no header */
-    bool close;          /* send Connection: close */
-    bool later;          /* this takes time: call the handler anew where it may wait; the rest is ignored */
+    const char *allow;                 /* the Allow header of a 405, or NULL */
+    int64_t retry_after;               /* seconds; 0 = no header */
+    const struct http_header *headers; /* more of them, up to a NULL name; borrowed until the server stops; or NULL */
+    bool close;                        /* send Connection: close */
+    bool later; /* this takes time: call the handler anew where it may wait; the rest is ignored */
     struct buf body;
 };
 /* Called from any of the server's threads. */

@@ -49,6 +49,8 @@ static bool add_headers(const struct connection *connection, const struct http_r
         snprintf(seconds, sizeof seconds, "%lld", (long long)reply->retry_after);
         fine &= MHD_add_response_header(response, "Retry-After", seconds) == MHD_YES;
     }
+    for (const struct http_header *header = reply->headers; header && header->name; header++)
+        fine &= MHD_add_response_header(response, header->name, header->value) == MHD_YES;
     /* Plain HTTP serves probes and scrapers: one request a connection keeps slow clients bounded. */
     if (reply->close || !server->tls || atomic_load_explicit(&server->draining, memory_order_relaxed))
         fine &= MHD_add_response_header(response, "Connection", "close") == MHD_YES;

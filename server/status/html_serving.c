@@ -54,17 +54,28 @@ static void put_decision(const struct page *page, const struct status_decision *
 {
     buf_puts(page->out, "<tr><td>");
     html_when(page, decision->at);
-    MARKUP(page->out, "</td><td>@</td><td>$ $$ @$@</td><td>", decision->user.len ? decision->user : STR("-"),
-           decision->operation, decision->kind, decision->dry_run ? STR(" (dry run)") : STR(""),
-           decision->name.len ? decision->name : STR("without a name"), decision->ns.len ? STR(" in ") : STR(""),
-           decision->ns);
+    MARKUP(page->out, "</td><td>@</td><td>$ $$ @", decision->user.len ? decision->user : STR("-"), decision->operation,
+           decision->kind, decision->dry_run ? STR(" (dry run)") : STR(""),
+           decision->name.len ? decision->name : STR("without a name"));
+    if (decision->ns.len)
+        MARKUP(page->out, " in @", decision->ns);
+    buf_puts(page->out, "</td><td>");
     html_badge(page, outcome_tone(decision->outcome), decision->outcome);
     MARKUP(page->out, "</td><td>@</td></tr>\n", decision->why);
 }
 
-void html_decisions(const struct page *page)
+static void put_decisions(const struct page *page, const char *name, size_t from, size_t to)
 {
     static const char *const headings[] = {"When", "Who", "What", "Decision", "Why", NULL};
+    html_table(page, name, headings);
+    for (size_t i = from; i < to; i++)
+        put_decision(page, &page->view->serving->decisions[i]);
+    html_table_end(page, to - from, to - from);
+}
+
+void html_decisions(const struct page *page)
+{
+    enum { OPEN = 20 }; /* the others are a click away */
     const struct status_serving *serving = page->view->serving;
     if (!serving)
         return;
@@ -72,11 +83,15 @@ void html_decisions(const struct page *page)
     if (serving->decision_count == 0) {
         buf_puts(page->out, "<p>This replica has denied, warned of and changed nothing since it started.</p>\n");
     } else {
-        html_table(page, "What this replica denied, warned of, changed or let past the gate, the newest first",
-                   headings);
-        for (size_t i = 0; i < serving->decision_count; i++)
-            put_decision(page, &serving->decisions[i]);
-        html_table_end(page, serving->decision_count, serving->decision_count);
+        size_t count = serving->decision_count, open = count < OPEN ? count : OPEN;
+        put_decisions(page, "What this replica denied, warned of, changed or let past the gate, the newest first", 0,
+                      open);
+        if (count > open) {
+            MARKUP(page->out, "<details><summary>$ before that</summary><div>\n",
+                   html_count(page, count - open, "decision", "decisions"));
+            put_decisions(page, "Earlier decisions", open, count);
+            buf_puts(page->out, "</div></details>\n");
+        }
     }
     html_section_end(page);
 }
@@ -107,7 +122,11 @@ void html_serving(const struct page *page)
     for (size_t i = 0; i < serving->fact_count; i++) {
         const struct status_sync *fact = &serving->facts[i];
         MARKUP(page->out, "<tr><th scope=\"row\">@</th><td>", fact->name);
-        html_badge(page, fact->synced ? TONE_GOOD : TONE_BAD, fact->synced ? STR("in step") : STR("not read"));
+        html_badge(page,
+                   !fact->synced      ? TONE_BAD
+                   : fact->reason.len ? TONE_WARN
+                                      : TONE_GOOD,
+                   fact->synced ? STR("in step") : STR("not read"));
         MARKUP(page->out, "</td><td>@</td></tr>\n", fact->reason.len ? fact->reason : STR("-"));
     }
     html_table_end(page, serving->fact_count, serving->fact_count);

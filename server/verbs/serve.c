@@ -16,7 +16,8 @@ enum {
     CLUSTER_LAME_DUCK = 10,
     HEALTH_CONNECTIONS = 64,
     HEALTH_THREADS = 1,
-    REVIEW_WORKERS = 4
+    REVIEW_WORKERS = 4,
+    PAGE_WORKERS = 1 /* and so many pages are made at once, while probes are answered */
 };
 
 struct serve_options {
@@ -25,7 +26,7 @@ struct serve_options {
     struct tls_options tls;
     struct option_list inventory;
     int64_t simulate, body_bytes, connections, concurrent, request_timeout, idle_timeout, lame_duck;
-    bool log_reviews;
+    bool log_reviews, status_page, status_page_users;
 };
 
 #define AT(member) offsetof(struct serve_options, member)
@@ -59,6 +60,10 @@ static const struct option options[] = {
     {"settings", 0, OPTION_TEXT, "FILE", "settings, reloaded when the file changes", AT(settings)},
     {"health-listen", 0, OPTION_TEXT, "ADDR:PORT", "plain HTTP for /livez, /readyz, /metrics (:8080); empty: none",
      AT(health_listen)},
+    {"status-page", 0, OPTION_FLAG, NULL, "serve a status page for people at / there, to whoever can reach it",
+     AT(status_page)},
+    {"status-page-users", 0, OPTION_FLAG, NULL, "and name the people whose requests were decided",
+     AT(status_page_users)},
     {"log-level", 0, OPTION_TEXT, "debug|info|warn|error", "how much to log (info)", AT(log_level)},
     {"log-reviews", 0, OPTION_FLAG, NULL, "one log line per review (on; --log-reviews=false)", AT(log_reviews)},
     {"max-body-bytes", 0, OPTION_INTEGER, "N", "largest review (7 MiB)", AT(body_bytes)},
@@ -94,6 +99,8 @@ static int check_options(const struct verb *verb, const struct serve_options *va
         return verb_fail(verb, "--max-connections and --max-concurrent: expected 1 to 65536");
     if (!bounded(values->request_timeout, 1, 3600) || !bounded(values->idle_timeout, 1, 86400))
         return verb_fail(verb, "--request-timeout: expected 1s to 1h; --idle-timeout: expected 1s to 24h");
+    if ((values->status_page && !values->health_listen[0]) || (values->status_page_users && !values->status_page))
+        return verb_fail(verb, "--status-page-users needs --status-page, and that --health-listen");
     return EXIT_OK;
 }
 
@@ -156,12 +163,15 @@ static bool open_cluster(struct service *service, const struct serve_options *va
                  LOG_TEXT("system_namespace", settings->system_namespace));
     shared_release(&settings->shared);
     if (service->facts)
+        service->from = facts_cluster_server(service->facts);
+    if (service->facts)
         serve_events_open(service, values->kubeconfig, values->context);
     return service->facts != NULL;
 }
 
 static bool open_inventory(struct service *service, const struct serve_options *values, struct error *error)
 {
+    service->from = values->inventory.len ? "files" : "";
     if (values->inventory.len)
         return open_files(service, values, error);
     if (values->kubeconfig || values->context || in_cluster())
@@ -199,6 +209,7 @@ static struct http_server *start_health(struct service *service, const struct se
         .listen = values->health_listen,
         .threads = HEALTH_THREADS,
         .limits = {.body_bytes = 1024, .connections = HEALTH_CONNECTIONS, .request_seconds = 5, .idle_seconds = 10},
+        .workers = service->page ? PAGE_WORKERS : 0,
         .handler = serve_health,
         .context = service};
     return http_start(&config, error);
@@ -277,6 +288,8 @@ static bool start_and_serve(struct service *service, const struct serve_options 
     stop_signals(&signals);
     if (!settings_source_open(&service->settings, values->settings, error) || !open_inventory(service, values, error))
         return false;
+    if (values->status_page && !serve_page_open(service, values->status_page_users, error))
+        return false;
     struct http_server *reviews = start_reviews(service, values, error), *health = NULL;
     if (!reviews)
         return false;
@@ -325,6 +338,7 @@ static int body(const struct verb *verb, void *context, char **operands, size_t 
         !start_and_serve(&service, values, &error))
         code = verb_fail(verb, "%s", error.message);
     serve_events_close(&service);
+    serve_page_close(&service);
     serve_certificates_close(&service);
     facts_close(service.facts);
     settings_source_close(&service.settings);

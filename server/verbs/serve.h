@@ -33,6 +33,8 @@ struct service {
     struct kube_client *certificates_kube; /* managed only */
     struct kube_client *events_client;
     struct kube_recorder *recorder; /* NULL: no Events */
+    struct status_page *page;       /* NULL: none is served */
+    const char *from;               /* where facts come from, for people */
     size_t body_limit;
     bool log_reviews;
     atomic_bool stopping;
@@ -58,11 +60,22 @@ void serve_events_open(struct service *service, const char *kubeconfig, const ch
 void serve_events_record(struct service *service, const struct review *review); /* never waits */
 void serve_events_close(struct service *service);
 
+/* ---- serve_page.c, serve_decisions.c: the status page and what it remembers ---- */
+
+/* People's names are kept only when `users`; accounts of the system always. */
+bool serve_page_open(struct service *service, bool users, struct error *error) MUST_CHECK;
+void serve_page_close(struct service *service);
+void serve_page_answer(struct service *service, const struct http_request *request, struct http_reply *reply);
+/* Keeps what did something, of the last ones; nothing where no page is served. */
+void serve_page_record(struct service *service, const struct review *review, const char *outcome);
+
 http_handler serve_review; /* context: struct service */
 http_handler serve_health; /* context: struct service */
 
 /* An error that is no AdmissionReview: a metav1.Status. */
 void serve_status(struct http_reply *reply, int status, const char *format, ...) PRINTF_LIKE(3, 4);
+/* What /readyz tells of the certificate: false when none is in force that clients trust. */
+bool serve_certificate_check(struct service *service, struct buf *reason);
 struct inventory *serve_inventory(struct service *service, int64_t now); /* held for the caller */
 
 /* ---- serve_limits.c: what the system grants ---- */

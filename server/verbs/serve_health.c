@@ -44,7 +44,7 @@ static bool check_inventory(struct service *service, struct buf *reason)
     return ready;
 }
 
-static bool check_certificate(struct service *service, struct buf *reason)
+bool serve_certificate_check(struct service *service, struct buf *reason)
 {
     char text[1500] = "";
     bool ready = !service->certificates || certificates_ready(service->certificates, text, sizeof text);
@@ -57,7 +57,7 @@ static const struct {
     check_fn *run;
 } checks[] = {
     {"shutdown", check_shutdown},
-    {"certificate", check_certificate},
+    {"certificate", serve_certificate_check},
     {"settings", check_settings},
     {"inventory", check_inventory},
 };
@@ -134,6 +134,7 @@ static const struct {
     {"/livez", answer_live},
     {"/readyz", answer_ready},
     {"/metrics", answer_metrics},
+    {"/", serve_page_answer},
 };
 
 void serve_health(void *context, const struct http_request *request, struct http_reply *reply)
@@ -147,7 +148,8 @@ void serve_health(void *context, const struct http_request *request, struct http
         return;
     }
     for (size_t i = 0; i < LENGTH_OF(pages); i++) {
-        if (str_is(request->path, pages[i].path)) {
+        bool served = pages[i].answer != serve_page_answer || ((struct service *)context)->page;
+        if (served && str_is(request->path, pages[i].path)) {
             pages[i].answer(context, request, reply);
             return;
         }

@@ -185,6 +185,7 @@ static void review_body(struct service *service, const struct rule *rule, struct
     reply->content_type = "application/json";
     admission_write(&review, &reply->body);
     serve_events_record(service, &review);
+    serve_page_record(service, &review, decision_name(&review.decision));
     report(service, rule, &review, request);
 }
 
