@@ -55,6 +55,14 @@ struct str json_path_str(struct json_object *object, const char *dotted);
 bool json_get_bool(struct json_object *object, const char *key);
 size_t json_len(struct json_object *array); /* 0 for what is no array */
 struct json_object *json_item(struct json_object *array, size_t i);
+struct json_object *json_get_named(struct json_object *object, struct str name);
+/* A value by a path that users write: names joined by ".", where [NAME] may stand for
+ * a name that holds dots, and [KEY=VALUE] picks the list's first item whose member KEY
+ * has that value: status.conditions[type=Complete].status. NULL for what is not there. */
+struct json_object *json_select(struct json_object *object, struct str path);
+bool json_select_valid(struct str path);
+/* A text, number or boolean as text; absent for everything else. Borrowed from the tree. */
+struct str json_scalar(struct json_object *value);
 
 /* ---- writing ------------------------------------------------------------- */
 

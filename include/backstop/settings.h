@@ -19,6 +19,31 @@ struct provider_caveat {
     struct strlist excluded_resources;
 };
 
+/* One term of a label selector, as `kubectl get -l` takes it. */
+enum label_operator { LABEL_IN, LABEL_NOT_IN, LABEL_EXISTS, LABEL_ABSENT };
+struct label_requirement {
+    struct str key;
+    enum label_operator operator;
+    struct strlist values;
+};
+
+/* Objects of another backup engine that prove a backup: an entry of upgrade.evidence. */
+struct evidence_source {
+    struct str name;                           /* unique; in messages, metrics and audit annotations */
+    struct str group, version, kind, resource; /* group "" for the core group; resource is the plural */
+    struct str ns;                             /* absent: cluster-scoped, or all namespaces */
+    struct str selector;                       /* as kubectl -l takes it; absent: all objects */
+    struct label_requirement *requirements;    /* the same, taken apart */
+    size_t requirement_count;
+    struct str done_path, failed_path, time_path; /* as json_select takes them */
+    struct strlist done_values, failed_values;    /* as evidence_value_matches takes them */
+    int64_t maximum_age;                          /* seconds; 0: upgrade.maxBackupAge */
+    struct str hint;                              /* how such a backup is taken: "run the Kasten policy" */
+    bool alternative;                             /* of anyOf: can stand in for the ManagementBackups */
+};
+/* Whether one of the values is this one: the same text, "*" (any text), or ">=N". */
+bool evidence_value_matches(const struct strlist *values, struct str value);
+
 /* Immutable once loaded. Key names in comments. */
 struct settings {
     struct shared shared;
@@ -44,6 +69,8 @@ struct settings {
     int64_t upgrade_retry_after_failure;  /* upgrade.retryAfterFailure: 10m */
     int64_t upgrade_start_timeout;        /* upgrade.startTimeout: 5m */
     enum verdict upgrade_without_backups; /* upgrade.withoutBackups: warn */
+    struct evidence_source *evidence;     /* upgrade.evidence: first allOf, then anyOf; none */
+    size_t evidence_count;
 
     struct strlist velero_service_accounts; /* velero.serviceAccounts: [velero-server, velero]; in the
                                                 system namespace, or NAMESPACE:NAME */

@@ -11,17 +11,21 @@ struct json_object *json_get(struct json_object *object, const char *key)
     return json_object_object_get_ex(object, key, &value) ? value : NULL;
 }
 
-struct json_object *json_path(struct json_object *object, const char *dotted)
+struct json_object *json_get_named(struct json_object *object, struct str name)
 {
     char key[256];
+    if (name.len >= sizeof(key))
+        return NULL;
+    memcpy(key, name.ptr ? name.ptr : "", name.len);
+    key[name.len] = '\0';
+    return json_get(object, key);
+}
+
+struct json_object *json_path(struct json_object *object, const char *dotted)
+{
     struct str rest = str_from(dotted), head;
-    while (str_cut(&rest, '.', &head)) {
-        if (head.len >= sizeof(key))
-            return NULL;
-        memcpy(key, head.ptr, head.len);
-        key[head.len] = '\0';
-        object = json_get(object, key);
-    }
+    while (str_cut(&rest, '.', &head))
+        object = json_get_named(object, head);
     return object;
 }
 

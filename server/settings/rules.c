@@ -16,7 +16,7 @@ static bool is_label(struct str text)
     return true;
 }
 
-static bool is_subdomain(struct str text)
+bool settings_is_subdomain(struct str text)
 {
     struct str part;
     if (!text.len || text.len > 253)
@@ -57,14 +57,59 @@ static bool is_resource(struct str text)
 {
     struct str rest = text, resource;
     str_cut(&rest, '.', &resource);
-    return rest.ptr && is_label(resource) && is_subdomain(rest);
+    return rest.ptr && is_label(resource) && settings_is_subdomain(rest);
 }
 
 static bool is_account(struct str text)
 {
     struct str rest = text, head;
     str_cut(&rest, ':', &head);
-    return rest.ptr ? is_label(head) && is_subdomain(rest) : is_subdomain(head);
+    return rest.ptr ? is_label(head) && settings_is_subdomain(rest) : settings_is_subdomain(head);
+}
+
+/* "batch/v1", "v1". */
+static bool is_api_version(struct str text)
+{
+    struct str version = text, group;
+    str_cut(&version, '/', &group);
+    return version.ptr ? settings_is_subdomain(group) && is_label(version) : is_label(group);
+}
+
+static bool is_kind(struct str text)
+{
+    if (!text.len || text.len > 63 || text.ptr[0] < 'A' || text.ptr[0] > 'Z')
+        return false;
+    for (size_t i = 1; i < text.len; i++)
+        if (!is_lower_or_digit(text.ptr[i]) && (text.ptr[i] < 'A' || text.ptr[i] > 'Z'))
+            return false;
+    return true;
+}
+
+/* Audit annotations are named "evidence-NAME", in at most 63 characters. */
+static bool is_name(struct str text)
+{
+    return text.len <= 40 && is_label(text);
+}
+
+/* It stands in messages as it is. */
+static bool is_hint(struct str text)
+{
+    if (!text.len || text.len > 200)
+        return false;
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] < ' ' || text.ptr[i] > '~')
+            return false;
+    return true;
+}
+
+static bool is_path(struct str text)
+{
+    return text.len <= 200 && json_select_valid(text);
+}
+
+static bool is_short(struct str text)
+{
+    return text.len > 0 && text.len <= 1000;
 }
 
 #define LABEL "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -83,3 +128,17 @@ const struct text_rule rule_resource = {"^" LABEL "\\." SUBDOMAIN "$",
                                         "plural.group, such as virtualnetworks.network.azure.com", is_resource};
 const struct text_rule rule_account = {"^(" LABEL ":)?" SUBDOMAIN "$",
                                        "the name of a service account, or NAMESPACE:NAME", is_account};
+
+const struct text_rule rule_name = {"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$",
+                                    "a short name (lower-case letters, digits and -, at most 40)", is_name};
+const struct text_rule rule_api_version = {"^(" SUBDOMAIN "/)?" LABEL "$",
+                                           "an apiVersion, such as actions.kio.kasten.io/v1alpha1 or batch/v1",
+                                           is_api_version};
+const struct text_rule rule_kind = {"^[A-Z][A-Za-z0-9]*$", "a kind, such as RunAction", is_kind};
+const struct text_rule rule_plural = {
+    "^" LABEL "$", "the plural that kubectl get takes, such as runactions, without its group", is_label};
+const struct text_rule rule_path = {"^[^.\\[\\]=\\s]+(\\.[^.\\[\\]=\\s]+|\\[[^\\]]+\\])*$",
+                                    "a path such as status.state or status.conditions[type=Complete].status", is_path};
+const struct text_rule rule_hint = {"^[ -~]{1,200}$", "a line of at most 200 plain characters", is_hint};
+const struct text_rule rule_selector = {
+    "^.{1,1000}$", "a label selector as kubectl -l takes it, such as \"app=etcd,tier in (a,b)\"", is_short};

@@ -72,11 +72,56 @@ static void write_caveats(struct json_object *schema)
     add_text(put_array(item, "required"), STR("excludedResources"));
 }
 
+static void write_evidence_member(struct json_object *schema, const struct evidence_member *member)
+{
+    put_text(schema, "description", member->help);
+    if (member->type == EVIDENCE_PRESET) {
+        size_t count;
+        const struct evidence_preset *presets = settings_evidence_presets(&count);
+        struct json_object *names = put_array(schema, "enum");
+        for (size_t i = 0; i < count; i++)
+            add_text(names, str_from(presets[i].name));
+    } else if (member->type == EVIDENCE_VALUES) {
+        static const char *const types[] = {"string", "number", "boolean"};
+        put_text(schema, "type", "array");
+        put(schema, "minItems", json_object_new_int(1));
+        struct json_object *allowed = put_array(put_object(schema, "items"), "type");
+        for (size_t i = 0; i < LENGTH_OF(types); i++)
+            add_text(allowed, str_from(types[i]));
+    } else if (member->type == EVIDENCE_AGE) {
+        put_text(schema, "type", "string");
+        put_text(schema, "pattern", DURATION_PATTERN);
+    } else {
+        write_text(schema, member->rule);
+    }
+}
+
+static void write_evidence(struct json_object *schema)
+{
+    static const struct {
+        const char *name, *help;
+    } lists[] = {{"allOf", "Every one of these must have a good backup, beside the ManagementBackups."},
+                 {"anyOf", "A good backup of one of these stands in for the ManagementBackups."}};
+    struct json_object *properties = put_mapping(schema);
+    size_t count;
+    const struct evidence_member *members = settings_evidence_members(&count);
+    for (size_t i = 0; i < LENGTH_OF(lists); i++) {
+        struct json_object *list = put_object(properties, lists[i].name);
+        put_text(list, "description", lists[i].help);
+        put_text(list, "type", "array");
+        struct json_object *entry = put_mapping(put_object(list, "items"));
+        for (size_t m = 0; m < count; m++)
+            write_evidence_member(put_object(entry, members[m].name), &members[m]);
+    }
+}
+
 static void write_default(struct json_object *schema, const struct settings_key *key)
 {
     struct str rest = str_from(key->fallback), item;
     if (key->type == KEY_BOOL) {
         put(schema, "default", json_object_new_boolean(str_is(rest, "true")));
+    } else if (key->type == KEY_EVIDENCE) {
+        put_object(schema, "default");
     } else if (key->type == KEY_TEXTS || key->type == KEY_CAVEATS) {
         struct json_object *list = put_array(schema, "default");
         while (rest.len && str_cut(&rest, ',', &item))
@@ -111,6 +156,9 @@ static void write_key(struct json_object *schema, const struct settings_key *key
         break;
     case KEY_CAVEATS:
         write_caveats(schema);
+        break;
+    case KEY_EVIDENCE:
+        write_evidence(schema);
         break;
     }
     write_default(schema, key);

@@ -5,7 +5,7 @@
 #include "backstop/json.h"
 #include "backstop/settings.h"
 
-enum key_type { KEY_TEXT, KEY_BOOL, KEY_DURATION, KEY_VERDICT, KEY_TEXTS, KEY_CAVEATS };
+enum key_type { KEY_TEXT, KEY_BOOL, KEY_DURATION, KEY_VERDICT, KEY_TEXTS, KEY_CAVEATS, KEY_EVIDENCE };
 
 /* What a text must look like: the pattern is for editors (the JSON Schema), the
  * function decides, `expected` tells the user. */
@@ -14,6 +14,7 @@ struct text_rule {
     bool (*accepts)(struct str text);
 };
 extern const struct text_rule rule_namespace, rule_zone, rule_provider, rule_component, rule_resource, rule_account;
+extern const struct text_rule rule_name, rule_api_version, rule_kind, rule_plural, rule_path, rule_hint, rule_selector;
 
 /* One row per key of the file. */
 struct settings_key {
@@ -38,7 +39,47 @@ bool settings_read_caveats(struct arena *arena, struct settings *settings, const
                            struct json_object *value, struct error *error) MUST_CHECK;
 bool settings_read_texts(struct arena *arena, struct strlist *list, const struct text_rule *rule,
                          struct json_object *value, struct error *error) MUST_CHECK;
+bool settings_read_duration(struct arena *arena, const struct settings_key *key, struct json_object *value,
+                            int64_t *out, struct error *error) MUST_CHECK;
+bool settings_read_text(struct arena *arena, const struct text_rule *rule, struct json_object *value, struct str *out,
+                        struct error *error) MUST_CHECK;
 bool settings_add_builtin_caveats(struct arena *arena, struct settings *settings) MUST_CHECK;
+
+/* ---- evidence of other engines: evidence.c, evidence_check.c, evidence_selector.c --- */
+
+enum evidence_type {
+    EVIDENCE_PRESET,
+    EVIDENCE_TEXT,
+    EVIDENCE_API_VERSION,
+    EVIDENCE_SELECTOR,
+    EVIDENCE_VALUES,
+    EVIDENCE_AGE
+};
+/* One row per member of an entry; the table parses it and writes its schema. */
+struct evidence_member {
+    const char *name;
+    enum evidence_type type;
+    size_t offset;                /* in struct evidence_source */
+    const struct text_rule *rule; /* texts and items of lists */
+    const char *help;
+};
+const struct evidence_member *settings_evidence_members(size_t *count);
+struct evidence_preset {
+    const char *name, *api_version, *kind, *ns, *done_path, *done_value, *failed_path, *failed_values[4], *time_path,
+        *hint;
+    bool needs_namespace, needs_selector; /* without it, objects that prove nothing would count */
+};
+const struct evidence_preset *settings_evidence_presets(size_t *count);
+extern const struct settings_key settings_evidence_age; /* its bounds */
+bool settings_read_evidence(struct arena *arena, struct settings *settings, struct json_object *value,
+                            struct error *error) MUST_CHECK;
+/* Whether an entry, read and completed by its preset, makes sense. */
+bool settings_check_evidence(struct arena *arena, const struct evidence_source *source,
+                             const struct evidence_preset *preset, struct error *error) MUST_CHECK;
+bool settings_read_selector(struct arena *arena, struct json_object *value, struct evidence_source *source,
+                            struct error *error) MUST_CHECK;
+
+bool settings_is_subdomain(struct str text); /* RFC 1123, as Kubernetes checks names of API groups */
 /* A value as a message may show it. */
 struct str settings_show(struct arena *arena, struct json_object *value);
 /* Puts `outer` before error->field. Always false. */

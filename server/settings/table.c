@@ -47,6 +47,8 @@ static const struct settings_key keys[] = {
      "A pre-upgrade backup that has not started after this time is reported as stuck."},
     {"upgrade.withoutBackups", KEY_VERDICT, PLACE(upgrade_without_backups), "warn", NULL, 0, 0,
      "What happens to an upgrade that no ManagementBackup with performOnManagementUpgrade protects."},
+    {"upgrade.evidence", KEY_EVIDENCE, PLACE(evidence), "", NULL, 0, 0,
+     "Backups of other engines (Kasten, Trilio, Cohesity, etcd snapshots) that the gate asks for as well."},
 
     {"velero.serviceAccounts", KEY_TEXTS, PLACE(velero_service_accounts), "velero-server,velero", &rule_account, 0, 0,
      "Service accounts of Velero, whose own writes (a restore) are warned about instead of denied: NAME in the "

@@ -47,8 +47,8 @@ static bool fail_duration(struct arena *arena, struct json_object *value, struct
                      STR_ARG(shown));
 }
 
-static bool read_duration(struct arena *arena, const struct settings_key *key, struct json_object *value, int64_t *out,
-                          struct error *error)
+bool settings_read_duration(struct arena *arena, const struct settings_key *key, struct json_object *value,
+                            int64_t *out, struct error *error)
 {
     enum { SECOND_NS = 1000000000 };
     int64_t nanoseconds = 0;
@@ -83,8 +83,8 @@ static bool read_verdict(struct arena *arena, struct json_object *value, enum ve
                      near.len ? "; did you mean " : "", STR_ARG(near), near.len ? "?" : "");
 }
 
-static bool read_text(struct arena *arena, const struct text_rule *rule, struct json_object *value, struct str *out,
-                      struct error *error)
+bool settings_read_text(struct arena *arena, const struct text_rule *rule, struct json_object *value, struct str *out,
+                        struct error *error)
 {
     struct str text = json_str(value), shown = settings_show(arena, value);
     if (!json_object_is_type(value, json_type_string) || !rule->accepts(text))
@@ -104,7 +104,7 @@ bool settings_read_texts(struct arena *arena, struct strlist *list, const struct
     size_t count = json_len(value);
     for (size_t i = 0; i < count; i++) {
         struct str text = {NULL, 0};
-        if (!read_text(arena, rule, json_item(value, i), &text, error))
+        if (!settings_read_text(arena, rule, json_item(value, i), &text, error))
             return settings_fail_in(error, "[%zu]", i);
         if (!strlist_has(list, text))
             strlist_add(arena, list, text);
@@ -121,7 +121,7 @@ bool settings_read_value(struct arena *arena, struct settings *settings, const s
         return error_set(error, 422, "no value; give one or leave the key out");
     switch (key->type) {
     case KEY_TEXT:
-        return read_text(arena, key->rule, value, place, error);
+        return settings_read_text(arena, key->rule, value, place, error);
     case KEY_BOOL:
         shown = settings_show(arena, value);
         if (!json_object_is_type(value, json_type_boolean))
@@ -129,13 +129,15 @@ bool settings_read_value(struct arena *arena, struct settings *settings, const s
         *(bool *)place = json_object_get_boolean(value);
         return true;
     case KEY_DURATION:
-        return read_duration(arena, key, value, place, error);
+        return settings_read_duration(arena, key, value, place, error);
     case KEY_VERDICT:
         return read_verdict(arena, value, place, error);
     case KEY_TEXTS:
         return settings_read_texts(arena, place, key->rule, value, error);
     case KEY_CAVEATS:
         return settings_read_caveats(arena, settings, key, value, error);
+    case KEY_EVIDENCE:
+        return settings_read_evidence(arena, settings, value, error);
     }
     return false;
 }
@@ -148,6 +150,8 @@ bool settings_read_default(struct arena *arena, struct settings *settings, const
     struct str rest = str_from(key->fallback), item;
     if (key->type == KEY_BOOL)
         value = json_object_new_boolean(str_is(rest, "true"));
+    else if (key->type == KEY_EVIDENCE)
+        value = json_object_new_object();
     else if (key->type != KEY_TEXTS && key->type != KEY_CAVEATS)
         value = json_object_new_string(key->fallback);
     else if ((value = json_object_new_array()))
