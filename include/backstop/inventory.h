@@ -7,6 +7,7 @@
 #include "backstop/base.h"
 #include "backstop/json.h"
 #include "backstop/kube.h"
+#include "backstop/settings.h"
 
 enum fact {
     FACT_MANAGEMENT_BACKUPS,
@@ -125,6 +126,30 @@ struct velero_deployment {
     int64_t ready_replicas;
 };
 
+/* One object of another backup engine, as an entry of settings upgrade.evidence looks at
+ * it. Texts are cut at EVIDENCE_TEXT_MAX bytes. */
+enum { EVIDENCE_TEXT_MAX = 200 };
+struct evidence_object {
+    struct str ns, name;
+    int64_t created;           /* metadata.creationTimestamp; 0 when absent */
+    int64_t time;              /* at timePath; 0 when nothing stands there */
+    struct str value, failure; /* at donePath and failedPath; absent when nothing stands there */
+};
+enum evidence_access {
+    EVIDENCE_READ,
+    EVIDENCE_NOT_SERVED, /* the API server knows no such resource */
+    EVIDENCE_FORBIDDEN,  /* a permission is missing */
+    EVIDENCE_UNREADABLE
+};
+/* What was read for one entry. */
+struct evidence_reading {
+    struct str source; /* the entry's name */
+    enum evidence_access access;
+    struct str problem;              /* in the API server's words, unless read */
+    struct evidence_object *objects; /* the newest by when they began, newest first */
+    size_t len, matching;            /* matching: how many there are, objects or not kept */
+};
+
 /* Arrays of pointers, sorted by namespace, then name. A fact whose `known` is
  * false was never read (no source, not synced): an empty array then means nothing. */
 struct inventory {
@@ -142,6 +167,9 @@ struct inventory {
     const struct snapshot_location *const *snapshot_locations;
     size_t count[FACT_COUNT];      /* of each array above, by fact */
     struct inventory_index *index; /* private */
+    /* Of settings upgrade.evidence; only in snapshots for which it was wanted. */
+    const struct evidence_reading *evidence;
+    size_t evidence_count;
 };
 
 /* Look-ups cost the same with ten objects and with ten thousand; NULL when absent. */
@@ -154,6 +182,8 @@ const struct velero_schedule *inventory_schedule(const struct inventory *invento
 const struct config_map *inventory_config_map(const struct inventory *inventory, struct str ns, struct str name);
 const struct snapshot_location *inventory_snapshot_location(const struct inventory *inventory, struct str ns,
                                                             struct str name);
+/* What was read for the entry of this name; NULL when it was not. */
+const struct evidence_reading *inventory_evidence(const struct inventory *inventory, struct str source);
 const struct secret *inventory_secret(const struct inventory *inventory, struct str ns, struct str name);
 /* The Management (a singleton); NULL when there is none. */
 const struct management *inventory_management(const struct inventory *inventory);
@@ -204,6 +234,7 @@ struct inventory_files_options {
     void *context;
 };
 
+struct facts_wanted;
 struct inventory_files;
 /* Fails only when a named path cannot be opened at all. */
 struct inventory_files *inventory_files_open(const struct inventory_files_options *options,
@@ -218,6 +249,9 @@ bool inventory_files_create(struct inventory_files *files, struct json_object *o
 bool inventory_files_replace(struct inventory_files *files, struct json_object *object, int64_t now,
                              struct error *error) MUST_CHECK;
 void inventory_files_reload(struct inventory_files *files); /* reads what has changed now; safe from any thread */
+/* inventory_files_get with the evidence that is wanted, which is read from the files now. */
+const struct inventory *inventory_files_live(struct inventory_files *files, const struct facts_wanted *wanted,
+                                             int64_t now, struct error *error) MUST_CHECK;
 size_t inventory_files_problems(const struct inventory_files *files); /* files that are bad right now */
 void inventory_files_close(struct inventory_files *files);
 /* An inventory that knows nothing. */
@@ -233,6 +267,8 @@ struct facts_ref {
 };
 struct facts_wanted {
     bool upgrade; /* all ManagementBackups and Managements, and the Velero Backups of pre-upgrade ones */
+    const struct evidence_source *evidence; /* of these, the newest objects */
+    size_t evidence_count;
     struct facts_ref *refs;
     size_t len, cap;
 };

@@ -155,13 +155,25 @@ struct upgrade_source {
     int64_t when;                       /* completed, failed, or created; 0 when nobody says */
     struct str says;                    /* what is missing and what to do; empty when it passes */
 };
+/* One entry of settings upgrade.evidence, and its newest object. */
+struct upgrade_evidence {
+    const struct evidence_source *source;
+    const struct evidence_object *object; /* NULL when there is none, or none could be read */
+    const char *state;                    /* good, running, failed, too old, in the future, none, not served, unknown */
+    enum upgrade_step step;               /* pass, wait or refuse, if it had to do alone */
+    bool counts;                          /* it has a part in the answer */
+    int64_t when;                         /* done, failed or created; 0 when nobody says */
+    struct str says;                      /* the object, or what is missing and what to do */
+};
 struct upgrade_view {
     enum upgrade_outcome outcome;
     const struct management *management; /* NULL when there is none */
     struct str running, before, target;  /* status.release, spec.release, the one asked about */
     bool under_way;                      /* spec.release is not reached yet */
     struct upgrade_source *sources;
-    size_t count;
+    size_t count; /* 0 where other engines' backups stand in for them */
+    struct upgrade_evidence *evidence;
+    size_t evidence_count;
     struct decision decision; /* the whole answer, as dryRun gets it */
 };
 /* What the gate would answer now to an upgrade to `target` (absent: to any other
@@ -195,6 +207,10 @@ wants_fn policy_management_wants, policy_management_backup_wants, policy_restore
 bool policy_velero_name_matters(const struct inventory *inventory);
 
 wants_fn policy_velero_schedule_wants, policy_velero_backup_wants;
+
+/* Of the audit annotation that tells what another engine proves: this, then its name;
+ * its value is the state, ":" and the object. */
+#define AUDIT_EVIDENCE "evidence-"
 
 /* The labels and annotations the policies know. */
 #define LABEL_COMPONENT "k0rdent.mirantis.com/component"

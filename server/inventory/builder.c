@@ -192,6 +192,29 @@ struct inventory *inventory_finish(struct inventory_builder *builder)
     return inventory;
 }
 
+bool snapshot_evidence(struct inventory *inventory, const struct evidence_reading *readings, size_t count)
+{
+    struct arena *arena = ((struct snapshot *)(void *)inventory)->arena;
+    struct evidence_reading *copies = arena_array(arena, count + 1, sizeof *copies);
+    for (size_t i = 0; copies && i < count; i++) {
+        copies[i] = readings[i];
+        copies[i].source = arena_copy(arena, readings[i].source);
+        copies[i].problem = arena_copy(arena, readings[i].problem);
+        copies[i].objects = arena_array(arena, readings[i].len + 1, sizeof *copies[i].objects);
+        for (size_t o = 0; copies[i].objects && o < readings[i].len; o++) {
+            struct evidence_object *object = &copies[i].objects[o];
+            *object = readings[i].objects[o];
+            object->ns = arena_copy(arena, object->ns);
+            object->name = arena_copy(arena, object->name);
+            object->value = arena_copy(arena, object->value);
+            object->failure = arena_copy(arena, object->failure);
+        }
+    }
+    inventory->evidence = copies;
+    inventory->evidence_count = count;
+    return !arena_failed(arena);
+}
+
 size_t inventory_memory(const struct inventory *inventory)
 {
     const struct snapshot *snapshot = (const struct snapshot *)(const void *)inventory;

@@ -87,6 +87,10 @@ const struct inventory *cluster_live(struct facts_source *self, const struct fac
                                      struct error *error);
 bool cluster_create(struct facts_source *self, struct json_object *object, int64_t now, struct error *error);
 
+/* ---- cluster_evidence.c ----------------------------------------------------- */
+/* Fills search->reading, if only with why it could not be read. */
+void cluster_evidence(struct kube_client *client, struct evidence_search *search, bool in_time);
+
 /* ---- cluster_report.c ------------------------------------------------------ */
 void cluster_report(struct facts_source *self, facts_report_fn *say, void *context);
 bool cluster_ready(struct facts_source *self);

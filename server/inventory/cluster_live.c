@@ -14,6 +14,8 @@ struct reading {
     struct record_list records; /* what was read */
     bool listed[FACT_COUNT];    /* whole: the store's records do not count */
     struct facts_wanted absent; /* read, and not there */
+    struct evidence_reading *evidence;
+    size_t evidence_count;
 };
 
 /* ---- resources ------------------------------------------------------------- */
@@ -147,6 +149,18 @@ static bool read_evidence(struct reading *reading, struct error *error)
     return true;
 }
 
+static bool read_others(struct reading *reading, const struct facts_wanted *wanted, struct error *error)
+{
+    struct error late;
+    reading->evidence = arena_array(reading->arena, wanted->evidence_count + 1, sizeof *reading->evidence);
+    for (size_t i = 0; reading->evidence && i < wanted->evidence_count; i++) {
+        struct evidence_search search = {.source = &wanted->evidence[i], .arena = reading->arena};
+        cluster_evidence(reading->cluster->live, &search, in_time(reading, &late));
+        reading->evidence[reading->evidence_count++] = search.reading;
+    }
+    return reading->evidence ? true : error_set(error, 503, "out of memory");
+}
+
 /* ---- one snapshot of both -------------------------------------------------- */
 
 static bool is_absent(const struct reading *reading, const struct record *record)
@@ -202,6 +216,10 @@ static const struct inventory *snapshot(const struct reading *reading, bool upgr
     if (filled && put_read(reading, builder))
         fresh = builder_snapshot(builder);
     inventory_builder_free(builder);
+    if (fresh && !snapshot_evidence(fresh, reading->evidence, reading->evidence_count)) {
+        shared_release(&fresh->shared);
+        fresh = NULL;
+    }
     if (!fresh)
         error_set(error, 503, "out of memory");
     return fresh;
@@ -219,6 +237,8 @@ const struct inventory *cluster_live(struct facts_source *self, const struct fac
         good = read_evidence(&reading, error);
     for (size_t i = 0; good && i < wanted->len; i++)
         good = get_one(&reading, wanted->refs[i].fact, wanted->refs[i].ns, wanted->refs[i].name, error);
+    if (good && wanted->evidence_count)
+        good = read_others(&reading, wanted, error);
     if (good && arena_failed(arena))
         good = error_set(error, 503, "out of memory");
     if (good)

@@ -133,16 +133,30 @@ static struct record *make_record(const struct extractor *extractor, const struc
     return record;
 }
 
-static const struct kind *find_kind(struct str api_version, struct str kind)
+static struct str group_of(struct str api_version)
 {
     struct str group, version = api_version;
     str_cut(&version, '/', &group);
-    if (!version.ptr) /* the core group has a version only */
-        group = STR("");
+    return version.ptr ? group : STR(""); /* the core group has a version only */
+}
+
+static const struct kind *find_kind(struct str api_version, struct str kind)
+{
+    struct str group = group_of(api_version);
     for (size_t i = 0; i < LENGTH_OF(kinds); i++)
         if (str_is(group, kinds[i].group) && str_is(kind, kinds[i].kind))
             return &kinds[i];
     return NULL;
+}
+
+static bool look_for_evidence(struct evidence_searches *searches, struct str api_version, struct str kind,
+                              struct json_object *object, struct error *error)
+{
+    for (size_t i = 0; i < searches->count; i++)
+        if (evidence_wanted(searches->items[i].source, group_of(api_version), kind, object) &&
+            !evidence_look(&searches->items[i], object, error))
+            return false;
+    return true;
 }
 
 struct origin { /* what the object says, or the List it stands in */
@@ -172,6 +186,8 @@ static bool extract_one(const struct extractor *extractor, struct json_object *o
     if (!json_object_is_type(object, json_type_object) || !api_version.len || !name.len)
         return fail_at(error, origin, own_version.len || origin->api_version.len ? "kind" : "apiVersion",
                        "missing; a Kubernetes object has apiVersion, kind and metadata");
+    if (extractor->evidence)
+        return look_for_evidence(extractor->evidence, api_version, name, object, error);
     const struct kind *kind = find_kind(api_version, name);
     if (!kind || (kind->wanted && !kind->wanted(object)))
         return true;

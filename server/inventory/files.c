@@ -3,7 +3,7 @@
 
 #include "files.h"
 
-enum { POLL_SECONDS = 30 };
+enum { POLL_SECONDS = 30, EVIDENCE_LIMIT = 64 << 20 };
 
 struct inventory_files {
     pthread_mutex_t lock; /* everything below but `current`, which has its own */
@@ -142,6 +142,72 @@ const struct inventory *inventory_files_get(struct inventory_files *files, int64
         pthread_mutex_unlock(&files->lock);
     }
     return (const struct inventory *)shared_slot_get(&files->current);
+}
+
+/* ---- evidence of other engines --------------------------------------------- */
+
+/* Nearly nobody asks for it, so the files are read again by who does. */
+static bool look(struct inventory_files *files, struct evidence_searches *searches, struct error *error)
+{
+    struct extractor extractor = extractor_of(files);
+    extractor.evidence = searches;
+    pthread_mutex_lock(&files->lock);
+    bool good = sources_look(files->sources, &extractor, error);
+    pthread_mutex_unlock(&files->lock);
+    return good;
+}
+
+static bool search_all(struct inventory_files *files, struct arena *arena, const struct facts_wanted *wanted,
+                       struct evidence_searches *searches)
+{
+    struct error error;
+    searches->items = arena ? arena_array(arena, wanted->evidence_count, sizeof *searches->items) : NULL;
+    if (!searches->items)
+        return false;
+    for (; searches->count < wanted->evidence_count; searches->count++) {
+        struct evidence_search *search = &searches->items[searches->count];
+        search->arena = arena;
+        search->source = &wanted->evidence[searches->count];
+        search->reading.source = search->source->name;
+    }
+    bool good = look(files, searches, &error);
+    for (size_t i = 0; !good && i < searches->count; i++)
+        searches->items[i].reading = (struct evidence_reading){.source = searches->items[i].source->name,
+                                                               .access = EVIDENCE_UNREADABLE,
+                                                               .problem = arena_copy(arena, str_from(error.message))};
+    return !arena_failed(arena);
+}
+
+static struct inventory *with_evidence(const struct inventory *current, struct arena *arena,
+                                       const struct evidence_searches *searches)
+{
+    struct inventory *fresh = inventory_copy(current);
+    struct evidence_reading *readings = arena_array(arena, searches->count, sizeof *readings);
+    for (size_t i = 0; readings && i < searches->count; i++)
+        readings[i] = searches->items[i].reading;
+    if (fresh && readings && snapshot_evidence(fresh, readings, searches->count))
+        return fresh;
+    if (fresh)
+        shared_release(&fresh->shared);
+    return NULL;
+}
+
+const struct inventory *inventory_files_live(struct inventory_files *files, const struct facts_wanted *wanted,
+                                             int64_t now, struct error *error)
+{
+    const struct inventory *current = inventory_files_get(files, now), *fresh = NULL;
+    if (current && wanted->evidence_count == 0)
+        return current;
+    ARENA_SCOPED arena = arena_new(EVIDENCE_LIMIT);
+    struct evidence_searches searches = {.count = 0};
+    if (current && search_all(files, arena, wanted, &searches))
+        fresh = with_evidence(current, arena, &searches);
+    if (current)
+        /* NOLINTNEXTLINE(performance-no-int-to-ptr): snapshots are handed out as const */
+        shared_release((struct shared *)(uintptr_t)&current->shared);
+    if (!fresh)
+        error_set(error, 503, "out of memory");
+    return fresh;
 }
 
 /* Whether the object's name is taken; false with an error when it is no fact at all. */

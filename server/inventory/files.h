@@ -52,6 +52,8 @@ bool sources_check(const struct sources *sources, struct error *error) MUST_CHEC
 bool sources_reload(struct sources *sources, const struct extractor *extractor, inventory_problem_fn *problem,
                     void *context);
 bool sources_put(const struct sources *sources, struct inventory_builder *builder) MUST_CHECK;
+/* Reads all files again for evidence: the extractor has where it goes. */
+bool sources_look(const struct sources *sources, const struct extractor *extractor, struct error *error) MUST_CHECK;
 size_t sources_problems(const struct sources *sources);
 
 /* ---- simulate: created objects that live in memory ------------------------ */

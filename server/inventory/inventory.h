@@ -83,9 +83,29 @@ bool selectors_are_management(struct json_object *backup_spec);
 bool labels_are_management(struct json_object *labels);
 void selectors_providers(struct arena *scratch, struct json_object *backup_spec, struct strlist *providers);
 
+/* ---- evidence of other engines: evidence.c --------------------------------- */
+
+/* Gathers the newest objects of one entry of upgrade.evidence; zeroed but for the first two. */
+struct evidence_search {
+    const struct evidence_source *source;
+    struct arena *arena;
+    struct evidence_reading reading;
+    size_t seen; /* objects looked at */
+};
+/* False, with the reason set, when there are too many objects to look at. */
+bool evidence_look(struct evidence_search *search, struct json_object *object, struct error *error) MUST_CHECK;
+/* Whether the object is one that the entry asks for: files hold others, and a list does not. */
+bool evidence_wanted(const struct evidence_source *source, struct str group, struct str kind,
+                     struct json_object *object);
+struct evidence_searches {
+    struct evidence_search *items;
+    size_t count;
+};
+
 struct extractor {
     struct tree_pool *pool;
     struct str default_ns;
+    struct evidence_searches *evidence; /* when set, objects are looked at for it and nothing is extracted */
 };
 typedef bool record_sink(void *context, struct record *record, struct error *error); /* takes the record */
 /* Hands each fact of one object, or of a List's items, to the sink. */
@@ -98,6 +118,10 @@ bool builder_put(struct inventory_builder *builder, struct record *record); /* t
 bool builder_has(const struct inventory_builder *builder, const struct record *record);
 /* A snapshot of what the builder holds now; the builder may go on. NULL when out of memory. */
 struct inventory *builder_snapshot(const struct inventory_builder *builder) MUST_CHECK;
+/* Gives a snapshot that nobody else holds yet its own copy of what was read. */
+bool snapshot_evidence(struct inventory *inventory, const struct evidence_reading *readings, size_t count) MUST_CHECK;
+/* A snapshot of the same facts, held for the caller; NULL when out of memory. */
+struct inventory *inventory_copy(const struct inventory *inventory) MUST_CHECK;
 size_t inventory_memory(const struct inventory *inventory); /* bytes of the snapshot and its records, pool aside */
 
 struct inventory_index;

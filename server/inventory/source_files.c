@@ -22,11 +22,7 @@ static const struct inventory *get(struct facts_source *self, int64_t now)
 static const struct inventory *live(struct facts_source *self, const struct facts_wanted *wanted, int64_t now,
                                     struct error *error)
 {
-    (void)wanted;
-    const struct inventory *inventory = get(self, now);
-    if (!inventory)
-        error_set(error, 503, "out of memory");
-    return inventory;
+    return inventory_files_live(files_of(self), wanted, now, error);
 }
 
 static bool create(struct facts_source *self, struct json_object *object, int64_t now, struct error *error)

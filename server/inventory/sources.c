@@ -287,6 +287,19 @@ bool sources_put(const struct sources *sources, struct inventory_builder *builde
     return true;
 }
 
+bool sources_look(const struct sources *sources, const struct extractor *extractor, struct error *error)
+{
+    for (size_t i = 0; i < sources->len; i++) {
+        struct record_list none = {0};
+        error->position = -1;
+        bool good = load_file(extractor, sources->items[i]->path, &none, error);
+        record_list_clear(&none);
+        if (!good)
+            return error_wrap(error, "%s", sources->items[i]->path);
+    }
+    return true;
+}
+
 size_t sources_problems(const struct sources *sources)
 {
     return sources->problems;

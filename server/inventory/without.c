@@ -11,7 +11,7 @@ static bool put_all(struct inventory_builder *builder, const void *const *facts,
                     inventory_hide_fn *hide, void *context)
 {
     for (size_t i = 0; i < count; i++) {
-        if (hide(context, fact, facts[i]))
+        if (hide && hide(context, fact, facts[i]))
             continue;
         struct record *record = record_of(facts[i]);
         shared_hold(&record->shared);
@@ -21,7 +21,7 @@ static bool put_all(struct inventory_builder *builder, const void *const *facts,
     return true;
 }
 
-const struct inventory *inventory_without(const struct inventory *inventory, inventory_hide_fn *hide, void *context)
+static struct inventory *copy(const struct inventory *inventory, inventory_hide_fn *hide, void *context)
 {
     const void *const *const facts[FACT_COUNT] = {
         [FACT_MANAGEMENT_BACKUPS] = (const void *const *)inventory->management_backups,
@@ -45,4 +45,18 @@ const struct inventory *inventory_without(const struct inventory *inventory, inv
         return inventory_finish(builder);
     inventory_builder_free(builder);
     return NULL;
+}
+
+const struct inventory *inventory_without(const struct inventory *inventory, inventory_hide_fn *hide, void *context)
+{
+    struct inventory *fresh = copy(inventory, hide, context);
+    if (!fresh || snapshot_evidence(fresh, inventory->evidence, inventory->evidence_count))
+        return fresh;
+    shared_release(&fresh->shared);
+    return NULL;
+}
+
+struct inventory *inventory_copy(const struct inventory *inventory)
+{
+    return copy(inventory, NULL, NULL);
 }

@@ -177,20 +177,26 @@ static bool facts_known(struct gate *gate, enum fact fact, const char *name)
     return false;
 }
 
+/* The ManagementBackups alone; other engines are not ours to start. */
+static bool waits_for_velero(const struct gate *gate)
+{
+    return any(gate, STEP_WAIT) || any(gate, STEP_START);
+}
+
 /* One refusal is enough to hold the upgrade, and then nothing is started: what
  * completes now would be too old when the other source is repaired. */
 static void answer(struct gate *gate)
 {
     struct decision *decision = gate->decision;
-    if ((any(gate, STEP_WAIT) || any(gate, STEP_START)) && velero_down(gate)) {
+    if (waits_for_velero(gate) && velero_down(gate)) {
         gate->outcome = UPGRADE_REFUSED;
         words_velero_down(gate);
         decision_audit(decision, "upgrade-gate", "refused: Velero is not running");
-    } else if (any(gate, STEP_REFUSE)) {
+    } else if (any(gate, STEP_REFUSE) || engines_at(gate, STEP_REFUSE)) {
         gate->outcome = UPGRADE_REFUSED;
         words_refuse(gate);
         decision_audit(decision, "upgrade-gate", "refused");
-    } else if (any(gate, STEP_WAIT) || any(gate, STEP_START)) {
+    } else if (waits_for_velero(gate) || engines_at(gate, STEP_WAIT)) {
         gate->outcome = UPGRADE_WAITS;
         words_wait(gate);
         decision_audit(decision, "upgrade-gate", gate->request->dry_run ? "dry run: would wait" : "waiting");
@@ -204,24 +210,67 @@ static void answer(struct gate *gate)
     }
 }
 
-void gate_judge(struct gate *gate)
+static bool engines_known(struct gate *gate)
 {
-    if (!facts_known(gate, FACT_MANAGEMENT_BACKUPS, "ManagementBackups") || !find_sources(gate))
-        return;
-    if (gate->count == 0) {
-        gate->outcome = UPGRADE_UNPROTECTED;
+    const struct gate_engine *engine = engines_unknown(gate);
+    if (!engine)
+        return true;
+    gate->outcome = UPGRADE_UNKNOWN;
+    words_engine_unknown(gate, engine);
+    return false;
+}
+
+/* No ManagementBackup protects upgrades, and no other engine is to stand in for one. */
+static void judge_unprotected(struct gate *gate)
+{
+    bool refused = gate->settings->upgrade_without_backups == VERDICT_DENY;
+    gate->outcome = UPGRADE_UNPROTECTED;
+    if (refused || gate->engine_count == 0) {
         words_unprotected(gate);
-        return;
+    } else {
+        answer(gate);
+        if (gate->outcome == UPGRADE_ADMITTED)
+            words_unprotected(gate);
     }
+}
+
+/* Sources are planned where no other engine's backup makes them needless. */
+static bool plan_all(struct gate *gate)
+{
+    if (engines_alternative(gate, ENGINE_GOOD) || gate->count == 0)
+        return true;
     if (!facts_known(gate, FACT_BACKUPS, "Velero Backups"))
-        return;
+        return false;
     for (size_t i = 0; i < gate->count; i++)
         plan(gate, &gate->sources[i]);
+    return true;
+}
+
+void gate_judge(struct gate *gate)
+{
+    if (!facts_known(gate, FACT_MANAGEMENT_BACKUPS, "ManagementBackups") || !find_sources(gate) || !engines_find(gate))
+        return;
+    words_engines_audit(gate);
+    if (!engines_known(gate))
+        return;
+    if (gate->count == 0 && !engines_any_alternative(gate)) {
+        judge_unprotected(gate);
+        return;
+    }
+    if (!plan_all(gate))
+        return;
+    engines_combine(gate);
+    if (!engines_known(gate)) /* now also those of anyOf, where nothing else will do */
+        return;
     answer(gate);
+    if (gate->outcome == UPGRADE_ADMITTED && gate->count == 0)
+        gate_warn_of_kcm(gate);
 }
 
 void gate_warn_of_kcm(struct gate *gate)
 {
+    size_t counted = gate->count;
+    gate->count = 0;
     if (!gate->inventory->known[FACT_MANAGEMENT_BACKUPS] || !find_sources(gate))
         return;
     struct arena *arena = gate->request->arena;
@@ -238,4 +287,5 @@ void gate_warn_of_kcm(struct gate *gate)
                 "kcm itself still waits for ManagementBackup %.*s, and creates it after the change if need be",
                 STR_ARG(exact));
     }
+    gate->count = counted;
 }

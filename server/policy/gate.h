@@ -45,6 +45,28 @@ struct gate_source {
     struct str says;     /* its clause of the answer */
 };
 
+/* What another backup engine proves (settings upgrade.evidence). */
+enum engine_state {
+    ENGINE_GOOD,
+    ENGINE_RUNNING,
+    ENGINE_FAILED,
+    ENGINE_OLD,
+    ENGINE_FUTURE,
+    ENGINE_NONE,       /* there is no such object */
+    ENGINE_NOT_SERVED, /* nor can there be: the API server does not know the kind */
+    ENGINE_UNKNOWN     /* it could not be read */
+};
+struct gate_engine {
+    const struct evidence_source *source;
+    const struct evidence_reading *reading; /* NULL when it was never read */
+    const struct evidence_object *object;   /* the one that decides; NULL when there is none */
+    enum engine_state state;
+    enum gate_step step; /* STEP_REFUSE also for ENGINE_UNKNOWN, when another one decides */
+    bool counts;         /* it has a part in the answer */
+    int64_t when;        /* done, failed or created; 0 when nobody says */
+    struct str says;     /* its clause of the answer */
+};
+
 struct gate {
     const struct request *request;
     const struct inventory *inventory;
@@ -56,7 +78,9 @@ struct gate {
     bool under_way;     /* `before` was not reached yet: the cluster may be half upgraded */
     bool any_target;    /* no Release is meant, the question is what any upgrade would meet */
     struct gate_source *sources;
-    size_t count;
+    size_t count; /* of the sources; 0 also where other engines stand in for them */
+    struct gate_engine *engines;
+    size_t engine_count;
     enum upgrade_outcome outcome; /* what became of it */
 };
 
@@ -87,6 +111,28 @@ struct evidence_blocker evidence_blocker(const struct gate *gate, const struct g
 /* Whether a backup to the source's storage location can complete. When not, *says
  * tells why, and the step is STEP_WAIT (soon) or STEP_REFUSE. */
 enum gate_step gate_storage(const struct gate *gate, const struct gate_source *source, struct str *says);
+
+/* ---- other engines: gate_engines.c, gate_engine_words.c ---- */
+
+/* What each entry of upgrade.evidence proves. False when out of memory. */
+bool engines_find(struct gate *gate);
+/* Whether one of anyOf is in this state. */
+bool engines_alternative(const struct gate *gate, enum engine_state state);
+/* One that has a part in the answer and could not be read; NULL when there is none. */
+const struct gate_engine *engines_unknown(const struct gate *gate);
+bool engines_any_alternative(const struct gate *gate);
+/* Which of them have a part in the answer, once the sources are planned: those of allOf
+ * do; of anyOf those that the ManagementBackups leave something to decide. Sets
+ * gate->count to 0 where the engines decide alone. */
+void engines_combine(struct gate *gate);
+/* Whether one that has a part in the answer is at this step. */
+bool engines_at(const struct gate *gate, enum gate_step step);
+struct str words_engine(const struct gate *gate, const struct gate_engine *engine);
+void words_engines_pass(const struct gate *gate);
+void words_engine_unknown(const struct gate *gate, const struct gate_engine *engine);
+/* One audit annotation each: evidence-NAME. */
+void words_engines_audit(const struct gate *gate);
+extern const char *const engine_states[]; /* "good", "running", ... */
 
 /* Clauses for one source. */
 struct str words_progress(const struct gate *gate, const struct gate_source *source);

@@ -22,7 +22,32 @@ static struct str clauses(const struct gate *gate, bool refused)
             buf_puts(&text, "; ");
         buf_add(&text, source->says);
     }
+    for (size_t i = 0; i < gate->engine_count; i++) {
+        const struct gate_engine *engine = &gate->engines[i];
+        if (!engine->counts || engine->step == STEP_PASS || (engine->step == STEP_REFUSE) != refused)
+            continue;
+        if (text.len)
+            buf_puts(&text, engine->source->alternative ? "; or instead " : "; ");
+        buf_add(&text, engine->says);
+    }
     return arena_copy(gate->request->arena, buf_str(&text));
+}
+
+static bool any_source_waits(const struct gate *gate)
+{
+    for (size_t i = 0; i < gate->count; i++)
+        if (gate->sources[i].step == STEP_WAIT || gate->sources[i].step == STEP_START)
+            return true;
+    return false;
+}
+
+/* Whether the answer is about several backups. */
+static bool several(const struct gate *gate)
+{
+    size_t count = any_source_waits(gate);
+    for (size_t i = 0; i < gate->engine_count; i++)
+        count += gate->engines[i].counts && gate->engines[i].step == STEP_WAIT;
+    return gate->count > 1 || count > 1;
 }
 
 /* The names to watch: what runs and what is being started. */
@@ -59,7 +84,7 @@ static bool only_blocked(const struct gate *gate)
     for (size_t i = 0; i < gate->count; i++)
         if (gate->sources[i].step == STEP_REFUSE && !gate->sources[i].blocked)
             return false;
-    return true;
+    return !engines_at(gate, STEP_REFUSE);
 }
 
 void words_refuse(const struct gate *gate)
@@ -94,7 +119,7 @@ void words_wait(const struct gate *gate)
             gate->decision,
             "dry run: the upgrade from %.*s to %.*s would first wait for its pre-upgrade backup%s (%.*s%.*s); "
             "nothing was created",
-            STR_ARG(from), STR_ARG(to), gate->count > 1 ? "s" : "", STR_ARG(clauses(gate, false)), STR_ARG(half));
+            STR_ARG(from), STR_ARG(to), several(gate) ? "s" : "", STR_ARG(clauses(gate, false)), STR_ARG(half));
         return;
     }
     struct str names = watched(gate), ns = words_name(arena, gate->settings->system_namespace);
@@ -106,7 +131,7 @@ void words_wait(const struct gate *gate)
     decision_wait(gate->decision, 429, gate->settings->upgrade_retry_after,
                   "the upgrade from %.*s to %.*s waits for its pre-upgrade backup%s (%.*s%.*s).%.*s Apply the same "
                   "change again to go on waiting; it is admitted once that is complete",
-                  STR_ARG(from), STR_ARG(to), gate->count > 1 ? "s" : "", STR_ARG(clauses(gate, false)), STR_ARG(half),
+                  STR_ARG(from), STR_ARG(to), several(gate) ? "s" : "", STR_ARG(clauses(gate, false)), STR_ARG(half),
                   STR_ARG(watch));
 }
 
@@ -158,7 +183,9 @@ void words_pass(const struct gate *gate)
         warn_missing_regions(gate, source);
         buf_printf(&evidence, "%s%.*s completed %s", i ? ", " : "", STR_ARG(backup->meta.name), when);
     }
-    decision_audit(gate->decision, "pre-upgrade-backup", "%.*s", STR_ARG(buf_str(&evidence)));
+    words_engines_pass(gate);
+    if (evidence.len)
+        decision_audit(gate->decision, "pre-upgrade-backup", "%.*s", STR_ARG(buf_str(&evidence)));
 }
 
 void words_unknown(const struct gate *gate, const char *facts)

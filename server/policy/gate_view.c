@@ -65,6 +65,22 @@ static struct upgrade_source look_at(const struct gate_source *source)
     return view;
 }
 
+static bool show_engines(struct upgrade_view *view, struct arena *arena, const struct gate *gate)
+{
+    view->evidence = arena_array(arena, gate->engine_count + 1, sizeof *view->evidence);
+    for (size_t i = 0; view->evidence && i < gate->engine_count; i++) {
+        const struct gate_engine *engine = &gate->engines[i];
+        view->evidence[view->evidence_count++] = (struct upgrade_evidence){.source = engine->source,
+                                                                           .object = engine->object,
+                                                                           .state = engine_states[engine->state],
+                                                                           .step = steps[engine->step],
+                                                                           .counts = engine->counts,
+                                                                           .when = engine->when,
+                                                                           .says = engine->says};
+    }
+    return view->evidence != NULL;
+}
+
 static bool show(struct upgrade_view *view, struct arena *arena, const struct gate *gate)
 {
     view->outcome = gate->outcome;
@@ -77,7 +93,7 @@ static bool show(struct upgrade_view *view, struct arena *arena, const struct ga
     view->sources = arena_array(arena, gate->count + 1, sizeof *view->sources);
     for (size_t i = 0; judged && view->sources && i < gate->count; i++)
         view->sources[view->count++] = look_at(&gate->sources[i]);
-    return view->sources && !arena_failed(arena);
+    return view->sources && show_engines(view, arena, gate) && !arena_failed(arena);
 }
 
 bool policy_upgrade_view(struct arena *arena, const struct inventory *inventory, const struct settings *settings,

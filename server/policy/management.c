@@ -193,8 +193,9 @@ void gate_decide(struct gate *gate)
         return;
     }
     gate_judge(gate);
-    if (gate->count > 0 || !decision->denied)
-        warn_removed_providers(gate->request, gate->count > 0, decision);
+    bool gated = gate->count > 0 || engines_at(gate, STEP_PASS) || engines_at(gate, STEP_WAIT);
+    if (gated || !decision->denied)
+        warn_removed_providers(gate->request, gated, decision);
 }
 
 void policy_management(const struct request *request, const struct inventory *inventory,

@@ -36,6 +36,8 @@ void policy_management_wants(const struct request *request, const struct invento
     if (request_by_velero(request, settings) || !settings->upgrade_gate || is_skipped(request))
         return;
     wanted->upgrade = true;
+    wanted->evidence = settings->evidence;
+    wanted->evidence_count = settings->evidence_count;
     want_exact_names(request, inventory, settings, running, wanted);
     const struct release *release = inventory_release(inventory, target);
     if (inventory->known[FACT_RELEASES] && !(release && release->ready))

@@ -306,6 +306,14 @@ static void find_refused(struct status_view *view, bool velero_down)
             add(view, STATUS_BLOCKS_UPGRADE, object_name(view, "managementbackup", source->source->meta.name),
                 source->says, STR(""));
     }
+    for (size_t i = 0; i < upgrade->evidence_count; i++) {
+        const struct upgrade_evidence *evidence = &upgrade->evidence[i];
+        if (!evidence->counts || evidence->step != UPGRADE_STEP_REFUSE)
+            continue;
+        told = true;
+        add(view, STATUS_BLOCKS_UPGRADE, object_name(view, "upgrade-evidence", evidence->source->name), evidence->says,
+            STR(""));
+    }
     if (!told) /* the Release asked for cannot be used */
         add(view, STATUS_BLOCKS_UPGRADE, STR("upgrade"), decision_message(&upgrade->decision), STR(""));
 }

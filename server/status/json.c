@@ -122,6 +122,24 @@ static struct json_object *source_object(const struct upgrade_source *source)
     return object;
 }
 
+static struct json_object *evidence_object(const struct upgrade_evidence *evidence)
+{
+    static const struct evidence_object nothing = {.created = 0};
+    const struct evidence_object *seen = evidence->object ? evidence->object : &nothing;
+    struct json_object *object = json_object_new_object();
+    status_put_text(object, "name", evidence->source->name);
+    status_put_words(object, "use", evidence->source->alternative ? "anyOf" : "allOf");
+    status_put_words(object, "state", evidence->state);
+    status_put_bool(object, "counts", evidence->counts);
+    status_put_text(object, "kind", evidence->source->kind);
+    status_put_text(object, "namespace", seen->ns);
+    status_put_text(object, "object", seen->name);
+    status_put_text(object, "value", seen->value);
+    status_put_time(object, "time", evidence->when);
+    status_put_text(object, "message", evidence->says);
+    return object;
+}
+
 static struct json_object *upgrade_object(const struct upgrade_view *upgrade)
 {
     static const char *const outcomes[] = {[UPGRADE_ADMITTED] = "admitted",
@@ -132,7 +150,7 @@ static struct json_object *upgrade_object(const struct upgrade_view *upgrade)
                                            [UPGRADE_LET_THROUGH] = "letThrough",
                                            [UPGRADE_NONE] = "none"};
     struct json_object *object = json_object_new_object(), *sources = json_object_new_array();
-    struct json_object *warnings = json_object_new_array();
+    struct json_object *warnings = json_object_new_array(), *evidence = json_object_new_array();
     for (size_t i = 0; i < upgrade->count; i++)
         json_object_array_add(sources, source_object(&upgrade->sources[i]));
     for (size_t i = 0; i < upgrade->decision.warnings.len; i++)
@@ -146,6 +164,9 @@ static struct json_object *upgrade_object(const struct upgrade_view *upgrade)
     status_put_text(object, "message", upgrade->decision.denied ? decision_message(&upgrade->decision) : STR(""));
     json_object_object_add(object, "warnings", warnings);
     json_object_object_add(object, "sources", sources);
+    for (size_t i = 0; i < upgrade->evidence_count; i++)
+        json_object_array_add(evidence, evidence_object(&upgrade->evidence[i]));
+    json_object_object_add(object, "evidence", evidence);
     return object;
 }
 

@@ -170,6 +170,17 @@ static bool open_cluster(struct facts *facts, const struct verb *verb, const str
     return ready;
 }
 
+/* Who shows or judges upgrades needs the evidence of other engines, which no snapshot holds by itself. */
+static void add_evidence(struct facts *facts, const struct settings *settings, int64_t now)
+{
+    struct error error;
+    const struct facts_wanted wanted = {.evidence = settings->evidence, .evidence_count = settings->evidence_count};
+    if (!facts->inventory || settings->evidence_count == 0)
+        return;
+    release(&facts->inventory);
+    facts->inventory = facts_live(facts->source, &wanted, now, &error);
+}
+
 bool facts_open(struct facts *facts, const struct verb *verb, const struct facts_options *options,
                 const struct settings *settings, int64_t now)
 {
@@ -186,6 +197,7 @@ bool facts_open(struct facts *facts, const struct verb *verb, const struct facts
                                          : open_cluster(facts, verb, options, settings, now);
     if (!open)
         return false;
+    add_evidence(facts, settings, now);
     if (!facts->inventory)
         verb_fail(verb, "out of memory");
     return facts->inventory != NULL;

@@ -128,12 +128,22 @@ static void count(struct review_summary *summary, const struct review_result *re
     summary->allowed += !result->decision.denied && result->reviewed;
 }
 
+/* Only the upgrade gate asks for evidence of other engines. */
+static struct facts_wanted wanted_for(const struct settings *settings, const struct manifest *manifest)
+{
+    struct facts_wanted wanted = {.evidence = settings->evidence};
+    if (manifest->review.ptr || str_is(json_get_str(manifest->tree, "kind"), "Management"))
+        wanted.evidence_count = settings->evidence_count;
+    return wanted;
+}
+
 static bool review_one(struct run *run, struct review_context *context, struct review_facts *facts,
                        struct manifest *manifest)
 {
     ARENA_SCOPED arena = arena_new(DOCUMENT_LIMIT);
     struct review_result result;
-    context->inventory = review_facts_get(facts, context->now);
+    const struct facts_wanted wanted = wanted_for(context->settings, manifest);
+    context->inventory = review_facts_get(facts, &wanted, context->now);
     bool good = arena && context->inventory && review_run(context, arena, manifest, &result) &&
                 print_result(run, arena, &result);
     if (!good) {

@@ -61,7 +61,8 @@ struct review_facts;
 /* Without paths nothing is known. NULL when a path cannot be read; that was told. */
 struct review_facts *review_facts_open(const char *const *paths, size_t count, manifest_problem_fn *problem,
                                        void *context);
-const struct inventory *review_facts_get(struct review_facts *facts, int64_t now); /* borrowed until the next call */
+/* Borrowed until the next call; NULL when out of memory. */
+const struct inventory *review_facts_get(struct review_facts *facts, const struct facts_wanted *wanted, int64_t now);
 /* Counts an allowed object as being there from now on, and what the webhook
  * creates for it even when it denies: a "not yet" starts the backup it waits for. */
 void review_facts_add(struct review_facts *facts, const struct review_result *result);

@@ -33,13 +33,14 @@ static void let_go(struct review_facts *facts)
     facts->current = NULL;
 }
 
-const struct inventory *review_facts_get(struct review_facts *facts, int64_t now)
+const struct inventory *review_facts_get(struct review_facts *facts, const struct facts_wanted *wanted, int64_t now)
 {
+    struct error ignored; /* out of memory */
     if (!facts->files)
         return inventory_unknown();
     let_go(facts);
     facts->now = now;
-    facts->current = inventory_files_get(facts->files, now);
+    facts->current = inventory_files_live(facts->files, wanted, now, &ignored);
     return facts->current;
 }
 

@@ -34,10 +34,13 @@ struct inventory *serve_facts(struct service *service, const struct rule *rule, 
     struct facts_wanted wanted;
     int64_t now = review->request.now;
     struct inventory *cached = serve_inventory(service, now);
-    if (!cached || !service->facts || !facts_wait(service->facts) ||
-        !admission_wants(review, rule, cached, settings, &wanted))
+    /* Files are as fresh as they can be, but for evidence, which their snapshot leaves out. */
+    bool waits = service->facts && facts_wait(service->facts);
+    if (!cached || !service->facts || (!waits && settings->evidence_count == 0) ||
+        !admission_wants(review, rule, cached, settings, &wanted) || (!waits && wanted.evidence_count == 0))
         return cached;
     struct inventory *fresh = NULL;
+    may_wait |= !waits;
     *later = !may_wait;
     if (may_wait)
         fresh = held(facts_live(service->facts, &wanted, now, error));

@@ -99,6 +99,20 @@ static struct str cut(struct str text)
     return str_slice(text, 0, LOGGED_TEXT);
 }
 
+/* "evidence-kasten": "good: RunAction ..." */
+static void count_evidence(struct arena *arena, const struct decision *decision)
+{
+    for (size_t i = 0; i < decision->audit.len; i++) {
+        struct str source = decision->audit.items[i].key, rest = decision->audit.items[i].value, state;
+        if (!str_starts(source, STR(AUDIT_EVIDENCE)) || !str_cut(&rest, ':', &state))
+            continue;
+        source = arena_copy(arena, str_slice(source, sizeof AUDIT_EVIDENCE - 1, source.len));
+        state = arena_copy(arena, state);
+        if (source.ptr && state.ptr)
+            metric_add(METRIC_UPGRADE_EVIDENCE, 1, source.ptr, state.ptr);
+    }
+}
+
 static void report(const struct service *service, const struct rule *rule, const struct review *review,
                    const struct http_request *http)
 {
@@ -107,6 +121,7 @@ static void report(const struct service *service, const struct rule *rule, const
     int64_t took_ns = time_monotonic_ns() - http->received_ns;
     const char *operation = request->operation ? operation_name(request->operation) : "unknown";
     metric_add(METRIC_REVIEWS, 1, rule->resource, operation, decision_name(decision));
+    count_evidence(request->arena, decision);
     metric_observe(METRIC_REVIEW_SECONDS, (double)took_ns / 1e9, rule->resource);
     if (!service->log_reviews)
         return;

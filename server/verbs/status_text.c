@@ -132,6 +132,34 @@ static void print_sources(const struct status_view *view, const struct page *pag
             page_paragraph(page, 2, "", upgrade->sources[i].says);
 }
 
+static void print_evidence(const struct status_view *view, const struct page *page)
+{
+    static const char *const headings[] = {"EVIDENCE OF", "NEEDED", "NEWEST", "STATE", "SINCE", "VALUE"};
+    struct arena *arena = view->arena;
+    struct columns columns;
+    columns_init(&columns, arena, headings, LENGTH_OF(headings));
+    for (size_t i = 0; i < view->upgrade.evidence_count; i++) {
+        const struct upgrade_evidence *evidence = &view->upgrade.evidence[i];
+        bool good = evidence->step == UPGRADE_STEP_PASS, bad = evidence->step == UPGRADE_STEP_REFUSE;
+        const struct cell cells[] = {{evidence->source->name, TONE_PLAIN},
+                                     {evidence->source->alternative ? STR("or another") : STR("yes"), TONE_PLAIN},
+                                     {evidence->object ? shown(arena, evidence->object->name) : STR("-"), TONE_PLAIN},
+                                     {str_from(evidence->state), good                      ? TONE_GOOD
+                                                                 : bad && evidence->counts ? TONE_BAD
+                                                                                           : TONE_DOUBTFUL},
+                                     {ago_text(view, evidence->when), TONE_PLAIN},
+                                     {evidence->object ? shown(arena, evidence->object->value) : STR("-"), TONE_PLAIN}};
+        columns_row(&columns, cells);
+    }
+    columns_print(&columns, page);
+    for (size_t i = 0; i < view->upgrade.evidence_count; i++) {
+        const struct upgrade_evidence *evidence = &view->upgrade.evidence[i];
+        bool blocks = evidence->counts && evidence->step == UPGRADE_STEP_REFUSE;
+        if (evidence->step != UPGRADE_STEP_PASS && !blocks) /* what blocks is told above */
+            page_paragraph(page, 2, "", evidence->says);
+    }
+}
+
 static void print_upgrade(const struct status_view *view, const struct page *page)
 {
     const struct upgrade_view *upgrade = &view->upgrade;
@@ -147,6 +175,8 @@ static void print_upgrade(const struct status_view *view, const struct page *pag
                                 status_outcome(upgrade)));
     if (upgrade->count)
         print_sources(view, page);
+    if (upgrade->evidence_count)
+        print_evidence(view, page);
     if (upgrade->outcome == UPGRADE_ADMITTED || upgrade->outcome == UPGRADE_WAITS)
         page_paragraph(page, 2, "",
                        arena_printf(arena,

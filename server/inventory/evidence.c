@@ -1,0 +1,133 @@
+/* Objects of other backup engines, looked at through an entry of settings upgrade.evidence. */
+#include "inventory.h"
+
+/* The gate needs the newest, and while an upgrade is under way the newest that is done. */
+enum { KEPT = 16, SEEN_MAX = 5000 };
+
+const struct evidence_reading *inventory_evidence(const struct inventory *inventory, struct str source)
+{
+    for (size_t i = 0; i < inventory->evidence_count; i++)
+        if (str_eq(inventory->evidence[i].source, source))
+            return &inventory->evidence[i];
+    return NULL;
+}
+
+/* ---- which objects ---------------------------------------------------------- */
+
+static bool requirement_holds(const struct label_requirement *requirement, struct json_object *labels)
+{
+    struct json_object *label = json_get_named(labels, requirement->key);
+    bool among = label && strlist_has(&requirement->values, json_str(label));
+    switch (requirement->operator) {
+    case LABEL_IN:
+        return among;
+    case LABEL_NOT_IN: /* also where the label is missing, as in the API server */
+        return !among;
+    case LABEL_EXISTS:
+        return label != NULL;
+    case LABEL_ABSENT:
+        return label == NULL;
+    }
+    return false;
+}
+
+bool evidence_wanted(const struct evidence_source *source, struct str group, struct str kind,
+                     struct json_object *object)
+{
+    if (!str_eq(source->group, group) || !str_eq(source->kind, kind))
+        return false;
+    if (source->ns.len && !str_eq(source->ns, json_path_str(object, "metadata.namespace")))
+        return false;
+    struct json_object *labels = json_path(object, "metadata.labels");
+    for (size_t i = 0; i < source->requirement_count; i++)
+        if (!requirement_holds(&source->requirements[i], labels))
+            return false;
+    return true;
+}
+
+/* ---- the newest of them ------------------------------------------------------ */
+
+static struct str text_at(struct json_object *object, struct str path)
+{
+    return str_slice(json_scalar(json_select(object, path)), 0, EVIDENCE_TEXT_MAX);
+}
+
+static struct evidence_object look_at(const struct evidence_source *source, struct json_object *object)
+{
+    struct evidence_object seen = {.ns = json_path_str(object, "metadata.namespace"),
+                                   .name = json_path_str(object, "metadata.name"),
+                                   .created = object_time(object, "metadata.creationTimestamp"),
+                                   .value = text_at(object, source->done_path),
+                                   .failure = text_at(object, source->failed_path)};
+    if (!time_parse(text_at(object, source->time_path), &seen.time))
+        seen.time = 0;
+    return seen;
+}
+
+/* When the backup began, at the latest: an object that was made anew for an old backup
+ * (synced from a bucket, listed again after a restart) is as old as that. */
+static int64_t began(const struct evidence_object *object)
+{
+    if (object->time != 0 && (object->created == 0 || object->time < object->created))
+        return object->time;
+    return object->created;
+}
+
+static bool is_newer(const struct evidence_object *a, const struct evidence_object *b)
+{
+    if (began(a) != began(b))
+        return began(a) > began(b);
+    int order = str_cmp(a->ns, b->ns);
+    return order ? order > 0 : str_cmp(a->name, b->name) > 0;
+}
+
+static bool same_object(const struct evidence_object *a, const struct evidence_object *b)
+{
+    return str_eq(a->name, b->name) && str_eq(a->ns, b->ns);
+}
+
+/* Files may hold an object twice; the last counts. */
+static void drop(struct evidence_reading *reading, const struct evidence_object *object)
+{
+    for (size_t i = 0; i < reading->len; i++)
+        if (same_object(&reading->objects[i], object)) {
+            for (reading->len--; i < reading->len; i++)
+                reading->objects[i] = reading->objects[i + 1];
+            reading->matching--;
+        }
+}
+
+static void keep(struct evidence_search *search, struct evidence_object object)
+{
+    struct evidence_reading *reading = &search->reading;
+    size_t at = reading->len;
+    while (at > 0 && is_newer(&object, &reading->objects[at - 1]))
+        at--;
+    reading->matching++;
+    if (at == KEPT)
+        return;
+    reading->len += reading->len < KEPT;
+    for (size_t i = reading->len - 1; i > at; i--)
+        reading->objects[i] = reading->objects[i - 1];
+    object.ns = arena_copy(search->arena, object.ns);
+    object.name = arena_copy(search->arena, object.name);
+    object.value = arena_copy(search->arena, object.value);
+    object.failure = arena_copy(search->arena, object.failure);
+    reading->objects[at] = object;
+}
+
+bool evidence_look(struct evidence_search *search, struct json_object *object, struct error *error)
+{
+    if (search->seen++ == SEEN_MAX)
+        return error_set(error, 422, "there are more than %d of them; narrow them down with namespace or selector",
+                         SEEN_MAX);
+    if (json_path_str(object, "metadata.deletionTimestamp").len)
+        return true;
+    struct evidence_reading *reading = &search->reading;
+    if (!reading->objects && !(reading->objects = arena_array(search->arena, KEPT, sizeof *reading->objects)))
+        return error_set(error, 500, "out of memory");
+    struct evidence_object seen = look_at(search->source, object);
+    drop(reading, &seen);
+    keep(search, seen);
+    return arena_failed(search->arena) ? error_set(error, 500, "out of memory") : true;
+}
