@@ -102,7 +102,7 @@ asan: ## All tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(MAKE) VARIANT=asan unit golden wire
 
 tsan: ## Unit and wire tests under ThreadSanitizer
-	$(MAKE) VARIANT=tsan unit wire
+	WIRE_STORM_SECONDS=20 $(MAKE) VARIANT=tsan unit wire
 
 valgrind: $(BUILD)/backstop $(BUILD)/unit-tests ## Unit tests and golden cases under valgrind
 	valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,possible $(BUILD)/unit-tests
@@ -113,12 +113,15 @@ valgrind: $(BUILD)/backstop $(BUILD)/unit-tests ## Unit tests and golden cases u
 e2e: $(BUILD)/backstop ## Against a real kube-apiserver (KUBEBUILDER_ASSETS, or built by hack/)
 	tests/e2e/run.py $(BUILD)/backstop $(CASES)
 
-.PHONY: e2e-rolling hostile
+.PHONY: e2e-rolling hostile soak
 e2e-rolling: $(BUILD)/backstop ## Two replicas behind the API server, replaced under load (ROLLING_ARGS=--help)
 	tests/e2e/rolling.py $(BUILD)/backstop $(ROLLING_ARGS)
 
 hostile: $(BUILD)/backstop ## Hostile clients, and what each costs: the table of docs/reliability.md
 	tests/reliability/hostile.py $(BUILD)/backstop $(WORDS)
+
+soak: $(BUILD)/backstop ## Mixed load with faults for SOAK_SECONDS (1800); memory, descriptors and threads must be flat
+	tests/reliability/soak.py $(BUILD)/backstop
 
 # ---- fuzzing ----------------------------------------------------------------
 .PHONY: fuzz fuzz-replay

@@ -129,18 +129,19 @@ status: {readyReplicas: 1}
 # ---- the server ------------------------------------------------------------------------
 
 class Server:
-    def __init__(self, *arguments, facts=FACTS, settings=None, environment=None, health=True):
+    def __init__(self, *arguments, facts=FACTS, settings=None, environment=None, health=True, log=None, before=()):
+        """log: a file instead of one in the folder; before: a command that runs the server's."""
         self.folder = tempfile.mkdtemp(prefix="wire-")
         self.inventory, self.settings = self.path("inventory"), self.path("settings.yaml")
         os.mkdir(self.inventory)
         self.write("inventory/facts.yaml", facts)
-        command = [BINARY, "serve", "--listen", "127.0.0.1:0", "--tls-cert", CERTS + "/tls.crt", "--tls-key",
+        command = [*before, BINARY, "serve", "--listen", "127.0.0.1:0", "--tls-cert", CERTS + "/tls.crt", "--tls-key",
                    CERTS + "/tls.key", "--inventory", self.inventory, "--port-file", self.path("ports"),
                    "--health-listen", "127.0.0.1:0" if health else ""]
         if settings is not None:
             self.write("settings.yaml", settings)
             command += ["--settings", self.settings]
-        self.log_file = open(self.path("log"), "w")
+        self.log_file = log or open(self.path("log"), "w")
         self.process = subprocess.Popen(command + list(arguments), stderr=self.log_file,
                                         env=dict(os.environ, **(environment or {})))
         self.stopped = False
@@ -164,6 +165,8 @@ class Server:
         os.rename(self.path(name) + "~", self.path(name))
 
     def log(self):
+        if not os.path.exists(self.path("log")):
+            return ""
         return open(self.path("log"), errors="replace").read()
 
     def log_lines(self, message):
