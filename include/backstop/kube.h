@@ -70,6 +70,9 @@ bool kube_patch(struct kube_client *client, struct arena *arena, const struct ku
 bool kube_update(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,
                  struct str name, struct json_object *object, struct json_object **updated,
                  struct error *error) MUST_CHECK;
+/* Deletes; 404 when there is no such object. */
+bool kube_delete(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,
+                 struct str name, struct error *error) MUST_CHECK;
 
 struct kube_list_options {
     struct str ns; /* absent: all namespaces, or cluster-scoped */

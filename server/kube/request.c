@@ -147,3 +147,11 @@ bool kube_patch(struct kube_client *client, struct arena *arena, const struct ku
                                   .object = patch};
     return query.ptr ? single_request(client, arena, &single, patched, error) : error_set(error, 500, "out of memory");
 }
+
+bool kube_delete(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,
+                 struct str name, struct error *error)
+{
+    const struct single single = {
+        .verb = "delete", .method = "DELETE", .resource = resource, .ns = ns, .name = name, .called = name};
+    return single_request(client, arena, &single, NULL, error);
+}
