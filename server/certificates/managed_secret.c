@@ -96,6 +96,8 @@ static struct json_object *fresh_secret(const struct certificates_options *optio
                        *labels = json_object_new_object();
     json_object_object_add(labels, "app.kubernetes.io/name", json_object_new_string("backstop"));
     json_object_object_add(labels, OWNER_LABEL, json_object_new_string(OWNER));
+    /* A restored CA would not be the one that caBundle announces. */
+    json_object_object_add(labels, "velero.io/exclude-from-backup", json_object_new_string("true"));
     json_object_object_add(metadata, "name", json_object_new_string(options->secret));
     json_object_object_add(metadata, "namespace", json_object_new_string(options->ns));
     json_object_object_add(metadata, "labels", labels);
