@@ -123,6 +123,14 @@ hostile: $(BUILD)/backstop ## Hostile clients, and what each costs: the table of
 soak: $(BUILD)/backstop ## Mixed load with faults for SOAK_SECONDS (1800); memory, descriptors and threads must be flat
 	tests/reliability/soak.py $(BUILD)/backstop
 
+# ---- chart ------------------------------------------------------------------
+.PHONY: manifests chart-test
+manifests: ## Write manifests/install.yaml from the chart, and the settings into its schema (needs Go for helm)
+	hack/manifests.py
+
+chart-test: ## Lint and render the Helm chart with a matrix of values (needs Go for helm)
+	hack/chart-test.sh
+
 # ---- fuzzing ----------------------------------------------------------------
 .PHONY: fuzz fuzz-replay
 FUZZ_SECONDS ?= 600

@@ -1,11 +1,12 @@
 #!/bin/sh
-# Installs the Debian packages of one or more groups: build (the default), lint, e2e, bench,
-# image.
+# Installs the Debian packages of one or more groups: build (the default), lint, chart, e2e,
+# bench, image.
 set -eu
 
 build="gcc make pkg-config libmicrohttpd-dev libgnutls28-dev libssl-dev libjson-c-dev libyaml-dev
   libcurl4-openssl-dev libcunit1-dev curl openssl python3 tzdata ca-certificates"
 lint="clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck pmccabe git mandoc"
+chart="python3 python3-yaml"
 e2e="zstd"
 bench="gcc pkg-config libmicrohttpd-dev openssl python3 wrk valgrind"
 image="docker.io debootstrap python3 git"
@@ -15,10 +16,11 @@ for group in "${@:-build}"; do
   case $group in
     build) packages="$packages $build" ;;
     lint) packages="$packages $lint" ;;
+    chart) packages="$packages $chart" ;;
     e2e) packages="$packages $e2e" ;;
     bench) packages="$packages $bench" ;;
     image) packages="$packages $image" ;;
-    *) echo "install-deps: no group \"$group\" (build, lint, e2e, bench, image)" >&2; exit 2 ;;
+    *) echo "install-deps: no group \"$group\" (build, lint, chart, e2e, bench, image)" >&2; exit 2 ;;
   esac
 done
 

@@ -53,5 +53,6 @@ step "shell scripts (shellcheck)" shellcheck -x -e SC1091 "${scripts[@]}"
 step "cppcheck" cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
   --inline-suppr --suppress=missingIncludeSystem -Iinclude -DBACKSTOP_VERSION='"lint"' -D_GNU_SOURCE server
 step "clang-tidy" tidy
+step "chart (helm)" hack/chart-test.sh
 step "clang builds without a warning" make -s CC=clang VARIANT=release BUILD=build/lint-clang build/lint-clang/libbackstop.a
 exit $failed

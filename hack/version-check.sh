@@ -13,9 +13,10 @@ echo "$version" | grep -qE '^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$' || same 
 same "CHANGELOG.md (its newest version)" "$(sed -n 's/^## \[\([0-9][^]]*\)\].*/\1/p' CHANGELOG.md | head -1)"
 chart=manifests/chart/Chart.yaml
 if [ -f $chart ]; then
+  same "$chart (version)" "$(sed -n 's/^version: *//p' $chart | tr -d "\"'")"
   same "$chart (appVersion)" "$(sed -n 's/^appVersion: *//p' $chart | tr -d "\"'")"
 fi
-for manifest in manifests/install.yaml manifests/install/*.yaml; do
+for manifest in manifests/install.yaml; do
   [ -f "$manifest" ] || continue
   # shellcheck disable=SC2013 # a tag is one word
   for tag in $(sed -n 's,.*image: [^ ]*backstop:\([^ "]*\).*,\1,p' "$manifest" | sort -u); do

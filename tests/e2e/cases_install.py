@@ -13,7 +13,7 @@ class Setup(Webhook):
 def case_applied_twice(setup):
     """kubectl apply -k of the shipped manifests a second time changes nothing, the CA bundle least of all"""
     before = setup.cluster.get("validatingwebhookconfiguration", "backstop")
-    setup.cluster.must("apply", "-k", f"{ROOT}/manifests/install")
+    setup.cluster.must("apply", "-k", f"{ROOT}/manifests")
     after = setup.cluster.get("validatingwebhookconfiguration", "backstop")
     assert before["webhooks"] == after["webhooks"], after
     assert after["webhooks"][0]["clientConfig"]["caBundle"]
@@ -30,7 +30,7 @@ def case_break_glass(setup):
     wait_until("the upgrade to pass", lambda: cluster.kubectl(*upgrade_command()).code == 0)
     assert stored_release(cluster) == NEXT
     replica.start()
-    cluster.must("apply", "-k", f"{ROOT}/manifests/install")
+    cluster.must("apply", "-k", f"{ROOT}/manifests")
     set_ca_bundle(cluster, f"{setup.folder}/ca.crt")
     wait_in_force(cluster)
     accepted(cluster.kubectl(*upgrade_command(RUNNING)), "back to kcm-1-2-0")
@@ -40,7 +40,7 @@ def case_uninstall(setup):
     """after uninstalling nothing is left, and nothing is in the way"""
     cluster = setup.cluster
     cluster.must("delete", CONFIGURATIONS, "backstop")
-    cluster.must("delete", "-k", f"{ROOT}/manifests/install", "--ignore-not-found", "--wait=false")
+    cluster.must("delete", "-k", f"{ROOT}/manifests", "--ignore-not-found", "--wait=false")
     left = cluster.must("get", f"{CONFIGURATIONS},clusterrole,clusterrolebinding,role,rolebinding", "-A", "-o", "name",
                         "-l", "app.kubernetes.io/name=backstop").out
     assert left.strip() == "", left

@@ -16,6 +16,10 @@ SANITIZER = re.compile(r"(AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
+class Skip(Exception):
+    """Raised by a Setup: what its cases need is not on this machine."""
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -86,6 +90,7 @@ class ControlPlane:
         "velero-token": ("system:serviceaccount:kcm-system:velero-server", "system:serviceaccounts"),
         "kcm-token": ("system:serviceaccount:kcm-system:kcm-controller-manager", "system:serviceaccounts"),
         "backstop-token": ("system:serviceaccount:backstop-system:backstop", "system:serviceaccounts"),
+        "uninstall-token": ("system:serviceaccount:backstop-system:backstop-uninstall", "system:serviceaccounts"),
     }
 
     def __init__(self, assets):

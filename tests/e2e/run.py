@@ -17,7 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 
-from control_plane import ROOT, ControlPlane  # noqa: E402
+from control_plane import ROOT, ControlPlane, Skip  # noqa: E402
 from webhook import Replica  # noqa: E402
 
 
@@ -57,6 +57,9 @@ def run_cases(module, cases, cluster, binary):
             except Exception:  # noqa: BLE001 - a failing case must not stop the others
                 print(f"FAIL  {title(module, case)}\n{traceback.format_exc()}", flush=True)
         return passed, len(cases) - passed
+    except Skip as reason:
+        print(f"skip  {module.__name__[6:]}: {reason}", flush=True)
+        return passed, 0
     except Exception:  # noqa: BLE001
         print(f"FAIL  {module.__name__}: setup\n{traceback.format_exc()}\n{cluster.api.tail(10)}", flush=True)
         return passed, len(cases) - passed

@@ -79,8 +79,7 @@ def apply_crds(cluster, versions="real"):
 
 def apply_manifests(cluster):
     cluster.must("create", "namespace", "kcm-system")
-    cluster.must("apply", "-f", f"{ROOT}/manifests/install/namespace.yaml")
-    cluster.must("apply", "-k", f"{ROOT}/manifests/install")
+    cluster.must("apply", "-k", f"{ROOT}/manifests")
 
 
 def issue_certificate(folder):

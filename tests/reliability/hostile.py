@@ -19,7 +19,7 @@ from libwire import BACKUP, Client, Server, backup_review, json  # noqa: E402
 import attacks  # noqa: E402
 
 REQUEST_TIMEOUT = 3
-with open(place.ROOT + "/manifests/install/deployment.yaml") as manifest:
+with open(place.ROOT + "/manifests/install.yaml") as manifest:
     LIMIT_KIB = int(re.search(r"limits:\s+memory: (\d+)Mi", manifest.read())[1]) * 1024
 BODY = json.dumps(backup_review()).encode()
 

@@ -4,7 +4,7 @@
 /* The shipped webhook configurations say what the rule table says. */
 
 enum { FILE_LIMIT = 1 << 20 };
-static const char path[] = "manifests/install/webhooks.yaml"; /* tests run in the root of the source tree */
+static const char path[] = "manifests/install.yaml"; /* tests run in the root of the source tree */
 
 static struct yaml_document *load(struct arena *arena)
 {

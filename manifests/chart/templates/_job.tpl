@@ -1,0 +1,37 @@
+{{- /* The pod of a Job that runs one verb: (dict "root" $ "job" VALUES "account" NAME "component" NAME "args" LIST).
+       Its name label differs from the webhook's, or the Service would send reviews to it. */ -}}
+{{- define "backstop.job" -}}
+backoffLimit: 20
+activeDeadlineSeconds: {{ .job.activeDeadlineSeconds }}
+template:
+  metadata:
+    labels:
+      app.kubernetes.io/name: {{ include "backstop.name" .root }}-{{ .component }}
+  spec:
+    restartPolicy: OnFailure
+    serviceAccountName: {{ .account }}
+    {{- with .root.Values.imagePullSecrets }}
+    imagePullSecrets:
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+    securityContext:
+      {{- include "backstop.podSecurity" .root | nindent 6 }}
+    {{- with .root.Values.nodeSelector }}
+    nodeSelector:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+    {{- with .root.Values.tolerations }}
+    tolerations:
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+    containers:
+    - name: {{ .component }}
+      image: {{ include "backstop.image" .root }}
+      imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+      args:
+      {{- toYaml .args | nindent 6 }}
+      resources:
+        {{- toYaml .job.resources | nindent 8 }}
+      securityContext:
+        {{- include "backstop.containerSecurity" .root | nindent 8 }}
+{{- end }}

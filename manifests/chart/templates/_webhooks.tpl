@@ -1,0 +1,166 @@
+{{- /* What is reviewed, one row a webhook; a test holds these rows against `backstop rules`. `key` is its name
+       in the values; conditions: spec (the spec changes), release (spec.release changes), velero (not Velero's
+       own write). */ -}}
+{{- define "backstop.validating" -}}
+- key: managementBackups
+  name: managementbackups
+  path: /validate-k0rdent-mirantis-com-v1beta1-managementbackup
+  apiGroups: [k0rdent.mirantis.com]
+  apiVersions: [v1beta1, v1alpha1]
+  resources: [managementbackups]
+  operations: [CREATE, UPDATE, DELETE]
+  scope: Cluster
+  conditions: [spec]
+- key: managements
+  name: managements
+  path: /validate-k0rdent-mirantis-com-v1beta1-management
+  apiGroups: [k0rdent.mirantis.com]
+  apiVersions: [v1beta1, v1alpha1]
+  resources: [managements]
+  operations: [UPDATE]
+  scope: Cluster
+  conditions: [release, velero]
+  effects: true # the gate starts the pre-upgrade backup
+- key: backupStorageLocations
+  name: backupstoragelocations
+  path: /validate-velero-io-v1-backupstoragelocation
+  apiGroups: [velero.io]
+  apiVersions: [v1]
+  resources: [backupstoragelocations]
+  operations: [CREATE, UPDATE, DELETE]
+  conditions: [spec, velero]
+- key: schedules
+  name: schedules
+  path: /validate-velero-io-v1-schedule
+  apiGroups: [velero.io]
+  apiVersions: [v1]
+  resources: [schedules]
+  operations: [CREATE, UPDATE]
+  conditions: [spec, velero]
+- key: backups
+  name: backups
+  path: /validate-velero-io-v1-backup
+  apiGroups: [velero.io]
+  apiVersions: [v1]
+  resources: [backups]
+  operations: [CREATE, UPDATE]
+  conditions: [spec, velero]
+- key: restores
+  name: restores
+  path: /validate-velero-io-v1-restore
+  apiGroups: [velero.io]
+  apiVersions: [v1]
+  resources: [restores]
+  operations: [CREATE, UPDATE]
+  conditions: [spec, velero]
+- key: deleteBackupRequests
+  name: deletebackuprequests
+  path: /validate-velero-io-v1-deletebackuprequest
+  apiGroups: [velero.io]
+  apiVersions: [v1]
+  resources: [deletebackuprequests]
+  operations: [CREATE]
+  conditions: [velero]
+- key: backupDeletions
+  name: backup-deletions
+  path: /validate-velero-io-v1-backup-deletion
+  apiGroups: [velero.io]
+  apiVersions: [v1]
+  resources: [backups]
+  operations: [DELETE]
+  conditions: [velero]
+- key: restoreDeletions
+  name: restore-deletions
+  path: /validate-velero-io-v1-restore-deletion
+  apiGroups: [velero.io]
+  apiVersions: [v1]
+  resources: [restores]
+  operations: [DELETE]
+  conditions: [velero]
+{{- end }}
+
+{{- define "backstop.mutating" -}}
+- key: restoreMutation
+  name: restores
+  path: /mutate-velero-io-v1-restore
+  apiGroups: [velero.io]
+  apiVersions: [v1]
+  resources: [restores]
+  operations: [CREATE]
+  effects: true # the ConfigMap of a rollback (settings restores.injectReleaseModifier)
+  reinvocation: IfNeeded
+{{- end }}
+
+{{- define "backstop.condition.spec" -}}
+- name: spec-changes
+  expression: >-
+    request.operation != "UPDATE" || !has(object.spec) || !has(oldObject.spec) || object.spec != oldObject.spec
+{{- end }}
+
+{{- define "backstop.condition.release" -}}
+- name: release-changes
+  expression: >-
+    !has(object.spec) || !has(oldObject.spec) || !has(object.spec.release) || !has(oldObject.spec.release) ||
+    object.spec.release != oldObject.spec.release
+{{- end }}
+
+{{- define "backstop.condition.velero" -}}
+- name: not-velero
+  expression: >-
+    !(request.userInfo.username in {{ include "backstop.veleroUsers" . }})
+{{- end }}
+
+{{- /* One webhook: (dict "hook" ROW "root" $). */ -}}
+{{- define "backstop.webhook" -}}
+{{- $values := index .root.Values.webhooks .hook.key -}}
+- name: {{ .hook.name }}.backstop.k0rdent.mirantis.com
+  admissionReviewVersions: [v1]
+  clientConfig:
+    service:
+      namespace: {{ .root.Release.Namespace }}
+      name: {{ include "backstop.name" .root }}
+      path: {{ .hook.path }}
+      port: 443
+    {{- if eq .root.Values.certificates.mode "secret" }}
+    caBundle: {{ .root.Values.certificates.caBundle }}
+    {{- end }}
+  failurePolicy: {{ $values.failurePolicy }}
+  matchPolicy: Equivalent
+  {{- with .hook.reinvocation }}
+  reinvocationPolicy: {{ . }}
+  {{- end }}
+  sideEffects: {{ if .hook.effects }}NoneOnDryRun{{ else }}None{{ end }}
+  timeoutSeconds: {{ $values.timeoutSeconds }}
+  {{- with $values.namespaceSelector | default .root.Values.webhooks.namespaceSelector }}
+  namespaceSelector:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $values.objectSelector | default .root.Values.webhooks.objectSelector }}
+  objectSelector:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  rules:
+  - apiGroups: {{ toJson .hook.apiGroups }}
+    apiVersions: {{ toJson .hook.apiVersions }}
+    resources: {{ toJson .hook.resources }}
+    operations: {{ toJson .hook.operations }}
+    scope: {{ .hook.scope | default "Namespaced" }}
+  {{- with .hook.conditions }}
+  matchConditions:
+  {{- range . }}
+  {{- include (printf "backstop.condition.%s" .) $.root | nindent 2 }}
+  {{- end }}
+  {{- end }}
+{{- end }}
+
+{{- define "backstop.configuration" -}}
+metadata:
+  name: {{ include "backstop.name" . }}
+  labels:
+    {{- include "backstop.labels" . | nindent 4 }}
+    {{- include "backstop.notInBackups" . | nindent 4 }}
+  {{- if eq .Values.certificates.mode "cert-manager" }}
+  annotations:
+    cert-manager.io/inject-ca-from: {{ .Release.Namespace }}/{{ include "backstop.name" . }}
+  {{- end }}
+{{- end }}

@@ -1,0 +1,132 @@
+"""What is reviewed, by whom it is trusted, and how it goes."""
+import re
+
+import yaml
+
+from chart import Rendering
+from helm import ROOT
+from matrix import GOOD, SECRET
+
+# What k0rdent's management backups select (each Backup also: names of ClusterDeployments and providers).
+SELECTED = ("k0rdent.mirantis.com/component", "controller.cert-manager.io/fao", "cluster.x-k8s.io/provider",
+            "cluster.x-k8s.io/cluster-name", "helm.toolkit.fluxcd.io/name")
+EXCLUDED = "velero.io/exclude-from-backup"
+
+
+def case_failure_policy():
+    """each webhook has a failurePolicy and a timeout of its own"""
+    r = Rendering({"webhooks": {"managements": {"failurePolicy": "Ignore"}, "backups": {"timeoutSeconds": 3}}})
+    by_path = {w["clientConfig"]["service"]["path"]: w for _, w in r.webhooks()}
+    assert by_path["/validate-k0rdent-mirantis-com-v1beta1-management"]["failurePolicy"] == "Ignore"
+    assert by_path["/validate-velero-io-v1-restore"]["failurePolicy"] == "Fail"
+    assert by_path["/mutate-velero-io-v1-restore"]["failurePolicy"] == "Fail"
+    assert by_path["/validate-velero-io-v1-backup"]["timeoutSeconds"] == 3
+    assert by_path["/validate-velero-io-v1-backup-deletion"]["timeoutSeconds"] == 10
+
+
+def case_selectors():
+    """selectors reach every webhook, and one webhook's own stand instead"""
+    r = Rendering(GOOD["selectors"])
+    for _, webhook in r.webhooks():
+        assert webhook["namespaceSelector"] == {"matchLabels": {"backstop": "on"}}
+        own = webhook["name"].startswith("managementbackups.")
+        assert ("matchLabels" in webhook["objectSelector"]) == own, webhook
+    assert not any("namespaceSelector" in w for _, w in Rendering().webhooks())
+
+
+def case_velero_accounts():
+    """Velero's service accounts are one value, for the settings and for the webhooks' conditions"""
+    r = Rendering({"settings": {"systemNamespace": "sys", "velero": {"serviceAccounts": ["a", "ns:b"]}}})
+    wanted = '["system:serviceaccount:sys:a","system:serviceaccount:ns:b"]'
+    conditions = [c["expression"] for _, w in r.webhooks() for c in w.get("matchConditions", []) if c["name"] == "not-velero"]
+    assert len(conditions) == 8 and all(wanted in c for c in conditions), conditions
+    settings = yaml.safe_load(r.one("ConfigMap", "backstop-settings")["data"]["settings.yaml"])
+    assert settings["velero"]["serviceAccounts"] == ["a", "ns:b"] and settings["systemNamespace"] == "sys"
+    assert [o["metadata"]["namespace"] for o in r.all("Role")] == ["sys", "backstop-system"]
+
+
+def case_managed():
+    """managed certificates: caBundle is left to the webhook, which may write into its own configurations alone"""
+    r = Rendering()
+    assert "--tls-managed" in r.container["args"] and "--tls-service=backstop.backstop-system" in r.container["args"]
+    assert not any("caBundle" in w["clientConfig"] for _, w in r.webhooks())
+    rule = next(x for x in r.one("ClusterRole")["rules"] if "patch" in x["verbs"] and "resourceNames" in x)
+    assert rule["resourceNames"] == ["backstop"] and "delete" not in rule["verbs"]
+    assert r.one("Role", namespace="backstop-system")["rules"][1]["resourceNames"] == ["backstop-certificates"]
+
+
+def case_cert_manager():
+    """cert-manager: it injects its CA, its Secret is mounted, and the webhook may neither patch nor read Secrets"""
+    r = Rendering({"certificates": {"mode": "cert-manager"}})
+    certificate = r.one("Certificate")["spec"]
+    assert "backstop.backstop-system.svc" in certificate["dnsNames"]
+    assert certificate["issuerRef"] == {"kind": "Issuer", "name": "backstop"}
+    assert r.one("Issuer")["spec"]["ca"]["secretName"] == r.one("Certificate", "backstop-ca")["spec"]["secretName"]
+    for kind in ("Validating", "Mutating"):
+        annotations = r.one(f"{kind}WebhookConfiguration")["metadata"]["annotations"]
+        assert annotations["cert-manager.io/inject-ca-from"] == "backstop-system/backstop"
+    assert r.pod["volumes"][1]["secret"]["secretName"] == certificate["secretName"]
+    assert "--tls-managed" not in r.container["args"]
+    assert "--tls-cert=/etc/backstop/certificates/tls.crt" in r.container["args"]
+    assert [x["verbs"] for x in r.one("ClusterRole")["rules"] if "admissionregistration.k8s.io" in x["apiGroups"]] == [["get"]]
+    assert [o["metadata"]["namespace"] for o in r.all("Role")] == ["kcm-system"]
+    issuer = {"kind": "ClusterIssuer", "name": "internal"}
+    given = Rendering({"certificates": {"mode": "cert-manager", "certManager": {"issuerRef": issuer}}})
+    assert given.one("Certificate")["spec"]["issuerRef"] == issuer and not given.all("Issuer")
+
+
+def case_existing_secret():
+    """an existing Secret is mounted, and the CA given with it is every webhook's"""
+    r = Rendering({"certificates": SECRET})
+    assert {w["clientConfig"]["caBundle"] for _, w in r.webhooks()} == {SECRET["caBundle"]}
+    assert r.pod["volumes"][1]["secret"]["secretName"] == "webhook-tls" and not r.all("Certificate")
+
+
+def case_not_in_management_backups():
+    """no object carries a label by which a management backup selects, whatever the values"""
+    for name, values in GOOD.items():
+        for o in Rendering(values).objects:
+            labels = {**o["metadata"].get("labels", {}), **(o.get("spec") or {}).get("secretTemplate", {}).get("labels", {})}
+            assert not set(labels) & set(SELECTED), (name, o["kind"], labels)
+
+
+def case_excluded_from_every_backup():
+    """configurations and certificates carry Velero's own exclusion, cert-manager's Secrets too"""
+    for mode in ({"mode": "managed"}, {"mode": "cert-manager"}, SECRET):
+        r = Rendering({"certificates": mode})
+        kinds = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration", "Certificate", "Issuer")
+        for o in r.objects:
+            assert (o["metadata"]["labels"].get(EXCLUDED) == "true") == (o["kind"] in kinds), o["kind"]
+        for certificate in r.all("Certificate"):
+            assert certificate["spec"]["secretTemplate"]["labels"] == {EXCLUDED: "true"}
+
+
+def case_probe_job():
+    """after an install the webhook is asked, by its own identity, the way the API server asks"""
+    job = Rendering().one("Job", "backstop-probe")
+    assert job["metadata"]["annotations"]["helm.sh/hook"] == "post-install,post-upgrade"
+    pod = job["spec"]["template"]["spec"]
+    assert pod["containers"][0]["args"] == ["probe", "--via-configuration", "--configuration=backstop"]
+    assert pod["serviceAccountName"] == "backstop"
+
+
+def case_uninstall_job():
+    """before uninstalling, an identity that can do nothing else deletes the configurations"""
+    r = Rendering({"fullnameOverride": "guard"})
+    job = r.one("Job", "guard-uninstall")
+    pod = job["spec"]["template"]["spec"]
+    assert pod["containers"][0]["args"] == ["uninstall", "--configuration=guard"]
+    role = r.one("ClusterRole", pod["serviceAccountName"])
+    assert role["rules"] == [{"apiGroups": ["admissionregistration.k8s.io"], "resourceNames": ["guard"],
+                              "resources": ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
+                              "verbs": ["delete"]}]
+    hooks = [o for o in r.objects if o["metadata"].get("annotations", {}).get("helm.sh/hook") == "pre-delete"]
+    assert [o["kind"] for o in hooks] == ["ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Job"]
+    assert all("hook-succeeded" in o["metadata"]["annotations"]["helm.sh/hook-delete-policy"] for o in hooks)
+
+
+def case_nothing_generated():
+    """nothing is made up or looked up while rendering: the same values give the same YAML"""
+    calls = re.compile(r"{{[^}]*\b(gen[A-Z]\w*|rand\w*|uuidv4|now|date|lookup|derivePassword|htpasswd|bcrypt)\b")
+    for path in (ROOT / "manifests/chart/templates").iterdir():
+        assert not calls.search(path.read_text()), (path.name, calls.search(path.read_text()))

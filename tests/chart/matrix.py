@@ -1,0 +1,74 @@
+"""What the chart is rendered with: every feature on and off, and values that must be refused."""
+
+
+def nested(path, value):
+    """{"a.b": 1} as {"a": {"b": 1}}."""
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    return value
+
+
+EVERYTHING = {
+    "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+    "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
+    "dashboard": {"enabled": True, "annotations": {"folder": "k0rdent"}},
+    "commonLabels": {"team": "platform"}, "podLabels": {"zone": "a"}, "podAnnotations": {"note": "x"},
+    "imagePullSecrets": [{"name": "registry"}], "nodeSelector": {"node-role.kubernetes.io/control-plane": ""},
+    "tolerations": [{"key": "node-role.kubernetes.io/control-plane", "operator": "Exists", "effect": "NoSchedule"}],
+    "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [
+        {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app.kubernetes.io/name": "backstop"}}}]}},
+    "extraArgs": ["--max-concurrent=512"], "serviceAccount": {"annotations": {"owner": "platform"}},
+    "settings": {"upgrade": {"maxBackupAge": "2h"}, "velero": {"serviceAccounts": ["velero", "other:velero-server"]}},
+}
+SECRET = {"mode": "secret", "secretName": "webhook-tls", "caBundle": "LS0tLS1CRUdJTg=="}
+
+# Each must render, and the API server must take it.
+GOOD = {
+    "the defaults": {},
+    "one replica": {"replicas": 1},
+    "no replica": {"replicas": 0},
+    "everything": EVERYTHING,
+    "everything but the jobs": {**EVERYTHING, "probeJob": {"enabled": False}, "uninstallJob": {"enabled": False}},
+    "nothing that can be left out": {
+        "podDisruptionBudget": {"enabled": False}, "networkPolicy": {"enabled": False}, "probeJob": {"enabled": False},
+        "uninstallJob": {"enabled": False}, "rbac": {"listSecrets": False}, "priorityClassName": "", "resources": {}},
+    "a private cluster": {"port": 10250},
+    "the nodes' own network": {"hostNetwork": True, "port": 19443, "healthPort": 18080, "namespace": {"create": True}},
+    "cert-manager": {"certificates": {"mode": "cert-manager"}},
+    "cert-manager with an issuer": {"certificates": {"mode": "cert-manager", "certManager": {
+        "issuerRef": {"kind": "ClusterIssuer", "name": "internal"}}}},
+    "an existing Secret": {"certificates": SECRET},
+    "an existing ServiceAccount": {"serviceAccount": {"create": False, "name": "guard"}},
+    "another name": {"fullnameOverride": "guard"},
+    "another system namespace": {"settings": {"systemNamespace": "k0rdent"}},
+    "an image by digest": {"image": {"repository": "registry.example.com/backstop", "digest": "sha256:" + "0" * 64}},
+    "fail open": {"webhooks": {"managements": {"failurePolicy": "Ignore", "timeoutSeconds": 5}}},
+    "selectors": {"webhooks": {"namespaceSelector": {"matchLabels": {"backstop": "on"}}, "objectSelector": {
+        "matchExpressions": [{"key": "unchecked", "operator": "DoesNotExist"}]},
+        "managementBackups": {"objectSelector": {"matchLabels": {"only": "these"}}}}},
+    "spread over zones": {"topologySpreadConstraints": [
+        {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule"}]},
+    "a subchart's globals": {"global": {"anything": 1}},
+}
+
+# (value, what helm must name)
+BAD = [(nested(path, value), path.split(".")[-1]) for path, value in (
+    ("replica", 2), ("replicas", -1), ("replicas", "two"), ("image.tags", "x"), ("image.repository", ""),
+    ("image.digest", "sha256:abc"), ("port", 0), ("port", 70000), ("healthPort", "http"), ("hostNetwork", "yes"),
+    ("certificates.mode", "self-signed"), ("webhooks.managements.failurePolicy", "fail"),
+    ("webhooks.managements.timeoutSeconds", 31), ("webhooks.restoreMutations", {}),
+    ("settings.upgrade.maxBackupAge", "1d"), ("settings.upgrade.gates", True), ("settings.storage.notDurable", "warning"),
+    ("logLevel", "verbose"), ("extraArgs", ["serve"]), ("resources.limit", {}), ("livenessProbe.path", "/"),
+    ("serviceMonitor.interval", "30"), ("prometheusRule.backupMaxAgeHours", 0), ("fullnameOverride", "Back_stop"),
+    ("podDisruptionBudget.maxUnavailable", 0), ("terminationGracePeriodSeconds", 5),
+    ("dashboard.labels", {"a": 1}), ("networkPolicy.enabled", "true"),
+)] + [
+    ({"certificates": {"mode": "secret"}}, "caBundle"),
+    ({"certificates": {"mode": "secret", "secretName": "x", "caBundle": "-----BEGIN CERTIFICATE-----"}}, "caBundle"),
+    ({"certificates": {"caBundle": "LS0tLS1CRUdJTg=="}}, "caBundle"),
+    ({"hostNetwork": True, "port": 10250}, "port"),
+    ({"serviceAccount": {"create": False}}, "name"),
+    ({"commonLabels": {"k0rdent.mirantis.com/component": "kcm"}}, "commonLabels"),
+    ({"commonLabels": {"velero.io/exclude-from-backup": "false"}}, "commonLabels"),
+    ({"podLabels": {"app.kubernetes.io/name": "other"}}, "podLabels"),
+]

@@ -1,0 +1,150 @@
+"""The Helm chart's renderings, on the real API server: taken, installed, serving, uninstalled."""
+import json
+import os
+import subprocess
+import sys
+
+from control_plane import ROOT, Skip, wait_until
+from fixtures import accepted, apply_world, grant, refused, release, upgrade_command
+from webhook import NAMESPACE, Replica, apply_crds, ca_bundle, managementbackup, restore, wait_in_force
+
+sys.path.insert(0, f"{ROOT}/tests/chart")
+import helm  # noqa: E402
+from matrix import GOOD  # noqa: E402
+
+CONFIGURATIONS = "validatingwebhookconfiguration,mutatingwebhookconfiguration"
+# Kinds of others' CRDs, which this API server does not have.
+FOREIGN = ("cert-manager.io/", "monitoring.coreos.com/")
+VALUES = {"port": 10250, "settings": {"upgrade": {"retryAfter": "1s"}, "schedules": {"tooFrequent": "deny"}}}
+# By these a management backup selects (kcm); each names a cluster or a provider, or is as it stands here.
+SELECTORS = ("k0rdent.mirantis.com/component", "controller.cert-manager.io/fao", "cluster.x-k8s.io/provider",
+             "cluster.x-k8s.io/cluster-name", "helm.toolkit.fluxcd.io/name")
+
+
+class Setup:
+    def __init__(self, cluster, binary):
+        self.cluster, self.binary, self.replicas = cluster, binary, []
+        os.environ["HELM"] = helm.path() or ""
+        if not os.environ["HELM"]:
+            if os.environ.get("CI"):
+                raise AssertionError("there is no helm, and no Go to build it")
+            raise Skip("there is no helm, and no Go to build it")
+        apply_crds(cluster)
+        for namespace in ("kcm-system", "k0rdent", NAMESPACE):
+            cluster.must("create", "namespace", namespace)
+        grant(cluster)
+
+    def objects(self, values):
+        """What helm renders, without others' kinds and, apart, the objects of hooks by hook."""
+        text = helm.render_text(values)
+        documents = [d for d in text.split("\n---\n") if not any(f"apiVersion: {f}" in d for f in FOREIGN)]
+        answer = self.cluster.must("create", "--dry-run=client", "--validate=false", "-o", "json", "-f", "-",
+                                   stdin="\n---\n".join(documents))
+        hooks, plain, decoder, rest = {}, [], json.JSONDecoder(), answer.out.strip()
+        while rest:
+            found, end = decoder.raw_decode(rest)
+            rest = rest[end:].lstrip()
+            for o in found["items"] if found["kind"] == "List" else [found]:
+                hook = o["metadata"].get("annotations", {}).get("helm.sh/hook")
+                (hooks.setdefault(hook, []) if hook else plain).append(o)
+        return plain, hooks
+
+    def start(self, plain):
+        """The Deployment's own command line, on loopback, with the ConfigMap as its volume."""
+        pod = next(o for o in plain if o["kind"] == "Deployment")["spec"]["template"]["spec"]
+        settings = next(o for o in plain if o["kind"] == "ConfigMap" and "settings.yaml" in o["data"])
+        folder = f"{self.cluster.dir}/settings"
+        os.makedirs(folder, exist_ok=True)
+        with open(f"{folder}/settings.yaml", "w") as f:
+            f.write(settings["data"]["settings.yaml"])
+        mount = next(m["mountPath"] for m in pod["containers"][0]["volumeMounts"] if m["name"] == "settings")
+        args = [a.replace(mount, folder) for a in pod["containers"][0]["args"]
+                if not a.startswith(("--listen", "--health-listen", "serve"))]
+        self.replicas = [Replica(self.cluster, self.binary, 0, args)]
+        self.replicas[0].start()
+
+    def verb(self, job, user, *extra):
+        """Runs a hook Job's command line as the identity that its pod has."""
+        args = job["spec"]["template"]["spec"]["containers"][0]["args"]
+        return subprocess.run([self.binary, *args, "--kubeconfig", f"{self.cluster.dir}/{user}.kubeconfig", *extra],
+                              capture_output=True, text=True)
+
+    def close(self):
+        for replica in self.replicas:
+            replica.stop()
+
+
+def case_taken(setup):
+    """each rendering of the matrix is taken by the API server (--dry-run=server), with strict validation"""
+    for name, values in GOOD.items():
+        plain, hooks = setup.objects(values)
+        objects = plain + [o for group in hooks.values() for o in group]
+        answer = setup.cluster.kubectl("apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-", stdin=objects)
+        assert answer.code == 0 and "Warning" not in answer.err, (name, answer)
+        assert len(answer.out.splitlines()) == len(objects), (name, answer)
+
+
+def case_installed(setup):
+    """installed from a rendering, with the Deployment's own arguments, it serves: its caBundle, settings, gate and Restores"""
+    cluster = setup.cluster
+    plain, _ = setup.objects(VALUES)
+    apply_world(cluster)
+    cluster.must("apply", "-f", "-", stdin=plain)
+    setup.start(plain)
+    wait_until("the caBundle", lambda: "BEGIN CERTIFICATE" in ca_bundle(cluster))
+    wait_in_force(cluster)
+    refused(cluster.kubectl("create", "-f", "-", stdin=managementbackup("often", schedule="*/5 * * * *")), "every 5 minutes")
+    refused(cluster.kubectl("create", "-f", "-", stdin=restore("r", "no-such-backup")), "no-such-backup")
+    cluster.must("apply", "-f", "-", stdin=[release("kcm-9-9-9")])
+    refused(cluster.kubectl(*upgrade_command("kcm-8-8-8")), "kcm-8-8-8")
+
+
+def case_probed(setup):
+    """the probe Job's own command, as the webhook's identity, is answered"""
+    _, hooks = setup.objects(VALUES)
+    job, = hooks["post-install,post-upgrade"]
+    assert job["spec"]["template"]["spec"]["serviceAccountName"] == "backstop"
+    done = setup.verb(job, "backstop-token", "--address", f"127.0.0.1:{setup.replicas[0].port}")
+    assert done.returncode == 0 and "serves" in done.stdout, done
+
+
+def case_applied_again(setup):
+    """applying the rendering again changes no configuration, the caBundle least of all"""
+    before = setup.cluster.get("validatingwebhookconfiguration", "backstop")
+    setup.cluster.must("apply", "-f", "-", stdin=setup.objects(VALUES)[0])
+    assert setup.cluster.get("validatingwebhookconfiguration", "backstop")["webhooks"] == before["webhooks"]
+
+
+def case_outside_backups(setup):
+    """a management backup selects nothing of the running installation; Velero leaves its certificates out of any"""
+    cluster = setup.cluster
+    kinds = cluster.must("api-resources", "--verbs=list", "-o", "name").out.split()
+    kinds = ",".join(k for k in kinds if not k.endswith((".velero.io", ".k0rdent.mirantis.com")))
+    for label in SELECTORS:
+        found = cluster.must("get", kinds, "-A", "-l", label, "-o", "name", "--ignore-not-found").out
+        assert "backstop" not in found, (label, found)
+    excluded = cluster.must("get", kinds, "-A", "-l", "velero.io/exclude-from-backup=true", "-o", "name").out.split()
+    assert sorted(excluded) == ["mutatingwebhookconfiguration.admissionregistration.k8s.io/backstop",
+                                "secret/backstop-certificates",
+                                "validatingwebhookconfiguration.admissionregistration.k8s.io/backstop"], excluded
+
+
+def case_uninstalled(setup):
+    """the pre-delete Job's own command, as its own identity, takes both configurations away; again it is content"""
+    cluster = setup.cluster
+    _, hooks = setup.objects(VALUES)
+    job = next(o for o in hooks["pre-delete"] if o["kind"] == "Job")
+    denied = setup.verb(job, "uninstall-token")
+    assert denied.returncode == 1 and "forbidden" in denied.stderr, denied
+    cluster.must("apply", "-f", "-", stdin=[o for o in hooks["pre-delete"] if o["kind"] != "Job"])
+    assert cluster.kubectl("auth", "can-i", "delete", "validatingwebhookconfiguration/other",
+                           user="uninstall-token").out.strip() == "no"
+    done = setup.verb(job, "uninstall-token")
+    assert done.returncode == 0 and done.stdout.count("deleted") == 2, done
+    assert cluster.must("get", CONFIGURATIONS, "-o", "name").out == ""
+    again = setup.verb(job, "uninstall-token")
+    assert again.returncode == 0 and again.stdout.count("is not there") == 2, again
+    wait_until("it to be out of force", lambda: cluster.kubectl(
+        "create", "--dry-run=server", "-f", "-", stdin=managementbackup("bad", schedule="0 9 * * 7")).code == 0)
+    setup.replicas[0].stop()
+    accepted(cluster.kubectl(*upgrade_command()))
