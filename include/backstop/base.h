@@ -137,6 +137,13 @@ size_t arena_used(const struct arena *arena);
  * quotes, backslashes, invalid UTF-8 and bidirectional controls escaped, cut at
  * 120 bytes with "...". Every user-controlled value in a message goes through it. */
 struct str arena_quote(struct arena *arena, struct str text);
+/* The text as a terminal may show it: control bytes, invalid UTF-8 and what str_misleads
+ * as escapes (\x1b), and with `ascii` all that is not ASCII. */
+void buf_add_printable(struct buf *buf, struct str text, bool ascii);
+struct str arena_printable(struct arena *arena, struct str text, bool ascii);
+/* How many columns of a terminal it takes: none for combining characters, two for wide ones. */
+size_t str_columns(struct str text);
+struct str str_fitting(struct str text, size_t columns); /* as much of it as fits */
 /* A name or word from outside as a terminal may show it: as it is, or quoted where it
  * holds anything but visible ASCII. "-" for none. */
 struct str shown(struct arena *arena, struct str text);

@@ -4,13 +4,16 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MEMORY_LIMIT = 1024 * 1024 * 1024, OUTPUT_LIMIT = 1024 * 1024 * 1024, NARROWEST = 40, WIDEST = 10000 };
+#include "terminal.h"
+
+enum { MEMORY_LIMIT = 1024 * 1024 * 1024, OUTPUT_LIMIT = 1024 * 1024 * 1024 };
 
 struct audit_options {
     struct facts_options facts;
+    struct terminal_options terminal;
     const char *output, *settings;
     bool all;
-    int64_t now, width;
+    int64_t now;
 };
 
 static const struct option options[] = {
@@ -19,8 +22,7 @@ static const struct option options[] = {
     {"settings", 0, OPTION_TEXT, "FILE", "settings, as serve takes them", offsetof(struct audit_options, settings)},
     {"output", 'o', OPTION_TEXT, "text|json|junit", "how to print it (text); json is an object per line",
      offsetof(struct audit_options, output)},
-    {"width", 0, OPTION_INTEGER, "COLUMNS", "fit text into this many columns (the terminal's; 0: no limit)",
-     offsetof(struct audit_options, width)},
+    TERMINAL_OPTIONS(struct audit_options),
     {"now", 0, OPTION_TIME, "TIME", "the time to judge at, 2026-11-21T03:00:00Z say (the clock's)",
      offsetof(struct audit_options, now)},
 };
@@ -168,8 +170,7 @@ static int audit(const struct verb *verb, const struct audit_options *values)
     buf_init(&run.out, OUTPUT_LIMIT);
     buf_init(&run.cases, OUTPUT_LIMIT);
     run.summary.suite = "backstop audit";
-    run.page = (struct page){.out = &run.out, .colour = wants_colour(STDOUT_FILENO)};
-    run.page.width = values->width < 0 ? terminal_width(STDOUT_FILENO) : (size_t)values->width;
+    run.page = terminal_page(&values->terminal, &run.out);
     int code = audit_all(&run, &facts);
     buf_dispose(&run.out);
     buf_dispose(&run.cases);
@@ -180,9 +181,7 @@ static int check(const struct verb *verb, const struct audit_options *values)
 {
     if (parse_format(values->output) == FORMAT_NONE)
         return verb_fail(verb, "-o %s: expected text, json or junit", values->output);
-    if (values->width > 0 && (values->width < NARROWEST || values->width > WIDEST))
-        return verb_fail(verb, "--width: expected 0, or %d to %d", NARROWEST, WIDEST);
-    return EXIT_OK;
+    return terminal_check(verb, &values->terminal);
 }
 
 static int body(const struct verb *verb, void *context, char **operands, size_t operand_count)
@@ -196,7 +195,7 @@ static int body(const struct verb *verb, void *context, char **operands, size_t 
 
 static int run(const struct verb *verb, int argc, char **argv)
 {
-    struct audit_options values = {.output = "text", .now = INT64_MIN, .width = -1};
+    struct audit_options values = {.output = "text", .now = INT64_MIN, .terminal = {.width = -1}};
     return verb_run(verb, argc, argv, &values, body);
 }
 

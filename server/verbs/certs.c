@@ -52,22 +52,33 @@ static int verify(const struct verb *verb, const struct certs_options *values)
                 pki_read(pair.certificate, &facts, &error);
     if (pair.key.len)
         explicit_bzero((void *)(uintptr_t)pair.key.ptr, pair.key.len);
-    if (good)
-        printf("%s: good for %s until %s\n", values->cert, facts.dns_names, time_format(facts.not_after, 0, until));
-    else
-        printf("%s: %s\n", values->cert, error.message);
+    struct str says =
+        good ? arena_printf(arena, "good for %s until %s", facts.dns_names, time_format(facts.not_after, 0, until))
+             : str_from(error.message);
+    says = arena_printable(arena, says, false);
+    printf("%s: %.*s\n", values->cert, STR_ARG(says));
     return good ? EXIT_OK : EXIT_DENIED;
 }
 
 /* ---- show ------------------------------------------------------------------------ */
 
+/* Whoever made the certificate chose its texts. */
+static void show_row(struct buf *out, const char *name, const char *text, const char *more)
+{
+    buf_printf(out, "%-11s", name);
+    buf_add_printable(out, str_from(text), false);
+    buf_printf(out, "%s\n", more);
+}
+
 static void show_text(const struct pki_facts *facts, struct buf *out)
 {
     char from[TIME_TEXT_SIZE], until[TIME_TEXT_SIZE], left[TIME_TEXT_SIZE];
     int64_t rest = facts->not_after - time_now();
-    buf_printf(out, "subject    %s%s\nissuer     %s%s\nserial     %s\nkey        %s\nnames      %s\n", facts->subject,
-               facts->is_ca ? " (a CA)" : "", facts->issuer, facts->self_signed ? " (itself)" : "", facts->serial,
-               facts->key_type, facts->dns_names[0] ? facts->dns_names : "none");
+    show_row(out, "subject", facts->subject, facts->is_ca ? " (a CA)" : "");
+    show_row(out, "issuer", facts->issuer, facts->self_signed ? " (itself)" : "");
+    show_row(out, "serial", facts->serial, "");
+    show_row(out, "key", facts->key_type, "");
+    show_row(out, "names", facts->dns_names[0] ? facts->dns_names : "none", "");
     buf_printf(out, "not before %s\nnot after  %s (%s%s)\n", time_format(facts->not_before, 0, from),
                time_format(facts->not_after, 0, until), rest < 0 ? "expired" : "in ",
                rest < 0 ? "" : duration_format(rest, left));

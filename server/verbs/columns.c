@@ -1,68 +1,48 @@
 #include "columns.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
-enum { GAP = 2, NARROWEST = 6, TERMINAL_NARROWEST = 40 };
+enum { GAP = 2, NARROWEST = 6, LONG_ENOUGH = 24 };
 
+/* Cyan, red and yellow of the terminal's own theme: told apart by those who do not tell red
+ * from green, and never the only sign of anything. */
 static const char *const tones[] = {
-    [TONE_PLAIN] = "",         [TONE_GOOD] = "\033[32m", [TONE_BAD] = "\033[31m", [TONE_DOUBTFUL] = "\033[33m",
-    [TONE_STRONG] = "\033[1m",
+    [TONE_PLAIN] = "",         [TONE_GOOD] = "\033[36m", [TONE_BAD] = "\033[1;31m", [TONE_DOUBTFUL] = "\033[33m",
+    [TONE_STRONG] = "\033[1m", [TONE_FAINT] = "\033[2m",
 };
 
-size_t terminal_width(int fd)
+void page_text(const struct page *page, struct str text)
 {
-    struct winsize size;
-    if (!isatty(fd) || ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
-        return 0;
-    return size.ws_col < TERMINAL_NARROWEST ? TERMINAL_NARROWEST : size.ws_col;
+    buf_add_printable(page->out, text, page->ascii);
 }
 
-bool wants_colour(int fd)
+void page_mark(const struct page *page, enum tone tone, const char *mark)
 {
-    const char *no_colour = getenv("NO_COLOR"); /* NOLINT(concurrency-mt-unsafe): nothing here sets it */
-    return isatty(fd) && !(no_colour && *no_colour);
+    bool coloured = page->colour && tone != TONE_PLAIN;
+    buf_puts(page->out, coloured ? tones[tone] : "");
+    buf_puts(page->out, mark);
+    buf_puts(page->out, coloured ? "\033[0m" : "");
 }
 
 void page_toned(const struct page *page, enum tone tone, struct str text)
 {
     bool coloured = page->colour && tone != TONE_PLAIN;
     buf_puts(page->out, coloured ? tones[tone] : "");
-    buf_add(page->out, text);
+    page_text(page, text);
     buf_puts(page->out, coloured ? "\033[0m" : "");
 }
 
-/* Characters, near enough: names are ASCII, and quoted texts rarely wider than that. */
-static size_t width_of(struct str text)
+/* Words from column `at` on; further lines begin at `start`. */
+static void fill(const struct page *page, size_t at, size_t start, struct str text)
 {
-    size_t width = 0;
-    for (size_t i = 0; i < text.len; i++)
-        width += ((unsigned char)text.ptr[i] & 0xC0) != 0x80;
-    return width;
-}
-
-static struct str first_characters(struct str text, size_t count)
-{
-    size_t at = 0;
-    while (at < text.len && count > 0) {
-        at++;
-        while (at < text.len && ((unsigned char)text.ptr[at] & 0xC0) == 0x80)
-            at++;
-        count--;
-    }
-    return str_slice(text, 0, at);
-}
-
-void page_paragraph(const struct page *page, size_t indent, const char *first, struct str text)
-{
-    struct str word;
-    size_t start = indent + strlen(first), at = start;
+    BUF_SCOPED safe;
+    struct str rest, word;
     bool fresh = true;
-    buf_printf(page->out, "%*s%s", (int)indent, "", first);
-    while (str_cut(&text, ' ', &word)) {
-        size_t width = width_of(word);
+    buf_init(&safe, 4 * text.len + 1);
+    buf_add_printable(&safe, text, page->ascii);
+    page->out->failed |= safe.failed;
+    for (rest = buf_str(&safe); str_cut(&rest, ' ', &word); fresh = false) {
+        size_t width = str_columns(word);
         if (!fresh && page->width && at + 1 + width > page->width) {
             buf_printf(page->out, "\n%*s", (int)start, "");
             at = start;
@@ -72,27 +52,52 @@ void page_paragraph(const struct page *page, size_t indent, const char *first, s
             buf_putc(page->out, ' ');
         buf_add(page->out, word);
         at += width + !fresh;
-        fresh = false;
     }
     buf_putc(page->out, '\n');
 }
 
+void page_paragraph(const struct page *page, size_t indent, const char *first, struct str text)
+{
+    size_t start = indent + strlen(first);
+    buf_printf(page->out, "%*s%s", (int)indent, "", first);
+    fill(page, start, start, text);
+}
+
+void page_sentence(const struct page *page, enum tone tone, struct str first, struct str text)
+{
+    page_toned(page, tone, first);
+    fill(page, str_columns(first), GAP, text);
+}
+
 /* ---- columns ------------------------------------------------------------------- */
+
+struct columns_row {
+    struct cell cells[COLUMNS_MAX];
+    struct str brief[COLUMNS_MAX];
+};
 
 void columns_init(struct columns *columns, struct arena *arena, const char *const *headings, size_t count)
 {
     struct cell cells[COLUMNS_MAX] = {0};
     *columns = (struct columns){.arena = arena, .count = count < COLUMNS_MAX ? count : COLUMNS_MAX};
-    for (size_t i = 0; i < columns->count; i++)
-        cells[i].text = str_from(headings[i]);
     columns_row(columns, cells);
+    for (size_t i = 0; i < columns->count && columns->len; i++) {
+        columns->dispensable[i] = headings[i][0] == '?';
+        struct str rest = str_from(headings[i] + columns->dispensable[i]), brief;
+        struct cell *cell = &columns->rows[0].cells[i];
+        cell->text = rest;
+        str_cut(&rest, '|', &brief);
+        if (rest.len)
+            cell->text = arena_printf(arena, "%.*s %.*s", STR_ARG(brief), STR_ARG(rest));
+        columns_brief(columns, i, brief);
+    }
 }
 
 void columns_row(struct columns *columns, const struct cell *cells)
 {
     if (columns->len == columns->cap) {
         size_t cap = columns->cap ? columns->cap * 2 : 16;
-        struct cell(*rows)[COLUMNS_MAX] = arena_array(columns->arena, cap, sizeof *rows);
+        struct columns_row *rows = arena_array(columns->arena, cap, sizeof *rows);
         if (!rows)
             return;
         if (columns->len)
@@ -100,21 +105,56 @@ void columns_row(struct columns *columns, const struct cell *cells)
         columns->rows = rows;
         columns->cap = cap;
     }
-    memcpy(columns->rows[columns->len++], cells, columns->count * sizeof *cells);
+    memcpy(columns->rows[columns->len++].cells, cells, columns->count * sizeof *cells);
 }
 
-static void measure(const struct columns *columns, size_t page_width, size_t *widths)
+void columns_brief(struct columns *columns, size_t column, struct str text)
+{
+    if (columns->len)
+        columns->rows[columns->len - 1].brief[column] = text;
+}
+
+static size_t measure(const struct columns *columns, size_t *widths)
 {
     size_t total = 0;
     for (size_t c = 0; c < columns->count; c++) {
         widths[c] = 0;
         for (size_t r = 0; r < columns->len; r++) {
-            size_t width = width_of(columns->rows[r][c].text);
+            size_t width = str_columns(columns->rows[r].cells[c].text);
             widths[c] = width > widths[c] ? width : widths[c];
         }
         total += GAP + widths[c];
     }
-    while (page_width && total > page_width) {
+    return total;
+}
+
+static void make_printable(const struct columns *columns, bool brief, bool ascii)
+{
+    for (size_t r = 0; r < columns->len; r++)
+        for (size_t c = 0; c < columns->count; c++) {
+            struct columns_row *row = &columns->rows[r];
+            struct str text = brief && row->brief[c].len ? row->brief[c] : row->cells[c].text;
+            row->cells[c].text = arena_printable(columns->arena, text, ascii);
+        }
+}
+
+static bool drop_column(struct columns *columns)
+{
+    size_t at = columns->count;
+    while (at > 0 && !columns->dispensable[at - 1])
+        at--;
+    if (at == 0)
+        return false;
+    size_t after = columns->count-- - at;
+    memmove(&columns->dispensable[at - 1], &columns->dispensable[at], after * sizeof columns->dispensable[0]);
+    for (size_t r = 0; r < columns->len; r++)
+        memmove(&columns->rows[r].cells[at - 1], &columns->rows[r].cells[at], after * sizeof(struct cell));
+    return true;
+}
+
+static void squeeze(const struct columns *columns, size_t total, size_t page_width, size_t *widths)
+{
+    while (total > page_width) {
         size_t widest = 0;
         for (size_t c = 1; c < columns->count; c++)
             widest = widths[c] > widths[widest] ? c : widest;
@@ -125,25 +165,49 @@ static void measure(const struct columns *columns, size_t page_width, size_t *wi
     }
 }
 
+/* Without what is so long that it can be cut and still be told apart. */
+static size_t needed(const struct columns *columns)
+{
+    size_t widths[COLUMNS_MAX], total = 0;
+    (void)measure(columns, widths);
+    for (size_t c = 0; c < columns->count; c++)
+        total += GAP + (widths[c] < LONG_ENOUGH ? widths[c] : LONG_ENOUGH);
+    return total;
+}
+
+static void fit(struct columns *columns, const struct page *page, size_t *widths)
+{
+    make_printable(columns, false, page->ascii);
+    if (measure(columns, widths) <= page->width || !page->width)
+        return;
+    make_printable(columns, true, page->ascii);
+    while (needed(columns) > page->width && drop_column(columns))
+        continue;
+    squeeze(columns, measure(columns, widths), page->width, widths);
+}
+
 static void print_cell(const struct page *page, const struct cell *cell, size_t width, bool last, bool heading)
 {
-    size_t wide = width_of(cell->text), used = wide > width ? width : wide;
-    struct str text = wide > width ? first_characters(cell->text, width - 3) : cell->text;
+    const char *mark = page->ascii ? "..." : "\u2026";
+    size_t used = str_columns(cell->text);
+    bool cut = used > width;
+    struct str text = cut ? str_fitting(cell->text, width - str_columns(str_from(mark))) : cell->text;
+    if (cut)
+        used = str_columns(text) + str_columns(str_from(mark));
     buf_printf(page->out, "%*s", GAP, "");
     page_toned(page, heading ? TONE_STRONG : cell->tone, text);
-    if (wide > width)
-        buf_puts(page->out, "...");
+    buf_puts(page->out, cut ? mark : "");
     if (!last)
         buf_printf(page->out, "%*s", (int)(width - used), "");
 }
 
-void columns_print(const struct columns *columns, const struct page *page)
+void columns_print(struct columns *columns, const struct page *page)
 {
     size_t widths[COLUMNS_MAX];
-    measure(columns, page->width, widths);
+    fit(columns, page, widths);
     for (size_t r = 0; r < columns->len; r++) {
         for (size_t c = 0; c < columns->count; c++)
-            print_cell(page, &columns->rows[r][c], widths[c], c + 1 == columns->count, r == 0);
+            print_cell(page, &columns->rows[r].cells[c], widths[c], c + 1 == columns->count, r == 0);
         buf_putc(page->out, '\n');
     }
 }

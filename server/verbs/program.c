@@ -100,13 +100,16 @@ int verb_fail(const struct verb *verb, const char *format, ...)
     BUF_SCOPED said;
     va_list args;
     buf_init(&text, MESSAGE_LIMIT);
-    buf_init(&said, 2 * MESSAGE_LIMIT);
+    buf_init(&said, 16 * MESSAGE_LIMIT);
+    BUF_SCOPED safe;
+    buf_init(&safe, 8 * MESSAGE_LIMIT);
     va_start(args, format);
     buf_printf(&text, "backstop %s: ", verb->name);
     buf_vprintf(&text, format, args);
     va_end(args);
-    buf_putc(&text, '\n');
-    program_say(&said, buf_str(&text));
+    buf_add_printable(&safe, buf_str(&text), false); /* API servers and files may say anything */
+    buf_putc(&safe, '\n');
+    program_say(&said, buf_str(&safe));
     fputs(said.data ? said.data : "backstop: out of memory\n", stderr);
     return EXIT_USAGE;
 }

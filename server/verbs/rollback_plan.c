@@ -2,8 +2,8 @@
 
 #include <unistd.h>
 
-#include "columns.h"
 #include "facts_open.h"
+#include "terminal.h"
 
 enum { MEMORY_LIMIT = 256 * 1024 * 1024, OUTPUT_LIMIT = 64 * 1024 * 1024 };
 
@@ -53,7 +53,7 @@ static void list(struct rollback *rollback, struct buf *out)
                                               {shown(arena, status->phase), TONE_PLAIN},
                                               {each->needs_modifier ? STR("needed") : STR("not needed"), TONE_PLAIN}});
     }
-    const struct page page = {.out = out, .width = terminal_width(STDOUT_FILENO), .colour = false};
+    const struct page page = terminal_page(&(struct terminal_options){.color = "never", .width = -1}, out);
     columns_print(&columns, &page);
 }
 

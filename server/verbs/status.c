@@ -4,13 +4,15 @@
 #include <unistd.h>
 
 #include "facts_open.h"
+#include "terminal.h"
 
-enum { MEMORY_LIMIT = 256 * 1024 * 1024, OUTPUT_LIMIT = 256 * 1024 * 1024, NARROWEST = 40, WIDEST = 10000 };
+enum { MEMORY_LIMIT = 256 * 1024 * 1024, OUTPUT_LIMIT = 256 * 1024 * 1024 };
 
 struct status_options {
     struct facts_options facts;
+    struct terminal_options terminal;
     const char *output, *settings, *to;
-    int64_t now, width;
+    int64_t now;
 };
 
 static const struct option options[] = {
@@ -19,8 +21,7 @@ static const struct option options[] = {
      offsetof(struct status_options, to)},
     {"settings", 0, OPTION_TEXT, "FILE", "settings, as serve takes them", offsetof(struct status_options, settings)},
     {"output", 'o', OPTION_TEXT, "text|json|html", "how to print it (text)", offsetof(struct status_options, output)},
-    {"width", 0, OPTION_INTEGER, "COLUMNS", "fit text into this many columns (the terminal's; 0: no limit)",
-     offsetof(struct status_options, width)},
+    TERMINAL_OPTIONS(struct status_options),
     {"now", 0, OPTION_TIME, "TIME", "the time to judge at, 2026-11-21T03:00:00Z say (the clock's)",
      offsetof(struct status_options, now)},
 };
@@ -56,9 +57,7 @@ static int print(const struct verb *verb, const struct status_options *values, c
     } else if (strcmp(values->output, "html") == 0) {
         status_html(view, false, &out);
     } else {
-        struct page page = {.out = &out, .width = (size_t)values->width, .colour = wants_colour(STDOUT_FILENO)};
-        if (values->width < 0)
-            page.width = terminal_width(STDOUT_FILENO);
+        const struct page page = terminal_page(&values->terminal, &out);
         status_text(view, &page);
     }
     if (out.failed || arena_failed(view->arena) || !write_all(STDOUT_FILENO, buf_str(&out)))
@@ -95,9 +94,7 @@ static int check(const struct verb *verb, const struct status_options *values)
 {
     if (!is_format(values->output))
         return verb_fail(verb, "-o %s: expected text, json or html", values->output);
-    if (values->width > 0 && (values->width < NARROWEST || values->width > WIDEST))
-        return verb_fail(verb, "--width: expected 0, or %d to %d", NARROWEST, WIDEST);
-    return EXIT_OK;
+    return terminal_check(verb, &values->terminal);
 }
 
 static int body(const struct verb *verb, void *context, char **operands, size_t operand_count)
@@ -111,7 +108,7 @@ static int body(const struct verb *verb, void *context, char **operands, size_t 
 
 static int run(const struct verb *verb, int argc, char **argv)
 {
-    struct status_options values = {.output = "text", .now = INT64_MIN, .width = -1};
+    struct status_options values = {.output = "text", .now = INT64_MIN, .terminal = {.width = -1}};
     return verb_run(verb, argc, argv, &values, body);
 }
 

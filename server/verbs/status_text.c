@@ -2,14 +2,20 @@
 
 /* Text, for the terminal of whoever is on call. */
 
-static struct str when_text(const struct status_view *view, int64_t when)
+/* "in 3h", "2h56m ago" */
+static struct str distance_text(const struct status_view *view, int64_t when)
 {
-    struct civil at = civil_from_unix(when);
     char distance[TIME_TEXT_SIZE];
     int64_t away = when - view->now;
     duration_format(away < 0 ? -away : away, distance);
-    return arena_printf(view->arena, "%04lld-%02d-%02d %02d:%02d, %s%s%s", (long long)at.year, at.month, at.day,
-                        at.hour, at.minute, away >= 0 ? "in " : "", distance, away < 0 ? " ago" : "");
+    return arena_printf(view->arena, "%s%s%s", away >= 0 ? "in " : "", distance, away < 0 ? " ago" : "");
+}
+
+static struct str when_text(const struct status_view *view, int64_t when)
+{
+    struct civil at = civil_from_unix(when);
+    return arena_printf(view->arena, "%04lld-%02d-%02d %02d:%02d, %.*s", (long long)at.year, at.month, at.day, at.hour,
+                        at.minute, STR_ARG(distance_text(view, when)));
 }
 
 static struct str ago_text(const struct status_view *view, int64_t when)
@@ -51,18 +57,16 @@ static void heading(const struct page *page, const char *text)
 static void print_verdict(const struct status_view *view, const struct page *page)
 {
     char now[TIME_TEXT_SIZE];
-    size_t warnings = view->finding_count - view->blocker_count;
-    bool ready = view->blocker_count == 0;
-    page_toned(page, ready ? TONE_GOOD : TONE_BAD, ready ? STR("READY") : STR("NOT READY"));
-    if (ready)
-        buf_puts(page->out, ": nothing blocks an upgrade, a restore or the backups for them");
-    else
-        buf_printf(page->out, ": %zu blocker%s", view->blocker_count, view->blocker_count == 1 ? "" : "s");
+    struct arena *arena = view->arena;
+    size_t blockers = view->blocker_count, warnings = view->finding_count - blockers;
+    struct str says = STR(": nothing blocks an upgrade, a restore or the backups for them");
+    if (blockers)
+        says = arena_printf(arena, ": %zu blocker%s", blockers, blockers == 1 ? "" : "s");
     if (warnings)
-        buf_printf(page->out, "; %zu warning%s", warnings, warnings == 1 ? "" : "s");
-    buf_printf(page->out, "\n%s, from ", time_format(view->now, 0, now));
-    buf_add(page->out, shown(view->arena, view->from));
-    buf_putc(page->out, '\n');
+        says = arena_printf(arena, "%.*s; %zu warning%s", STR_ARG(says), warnings, warnings == 1 ? "" : "s");
+    page_sentence(page, blockers ? TONE_BAD : TONE_GOOD, blockers ? STR("NOT READY") : STR("READY"), says);
+    page_sentence(page, TONE_PLAIN, str_from(time_format(view->now, 0, now)),
+                  arena_printf(arena, ", from %.*s", STR_ARG(shown(arena, view->from))));
 }
 
 static void print_findings(const struct status_view *view, const struct page *page, bool blockers)
@@ -104,7 +108,7 @@ static const char *step_text(const struct upgrade_source *source)
 
 static void print_sources(const struct status_view *view, const struct page *page)
 {
-    static const char *const headings[] = {"SOURCE", "PRE-UPGRADE BACKUP", "EVIDENCE", "SINCE", "PHASE", "THE GATE"};
+    static const char *const headings[] = {"SOURCE", "PRE-UPGRADE BACKUP", "EVIDENCE", "SINCE", "?PHASE", "THE GATE"};
     const struct upgrade_view *upgrade = &view->upgrade;
     struct arena *arena = view->arena;
     struct columns columns;
@@ -200,6 +204,14 @@ static struct str schedule_text(const struct status_view *view, const struct sta
     return backup->meaning;
 }
 
+/* As it is written, where there is no room for its meaning. */
+static struct str brief_schedule(const struct status_backup *backup)
+{
+    if (backup->kind != STATUS_SCHEDULED)
+        return STR("once");
+    return backup->valid ? backup->object->schedule : STR("invalid");
+}
+
 static struct str last_text(const struct status_view *view, const struct status_backup *backup)
 {
     struct arena *arena = view->arena;
@@ -234,8 +246,8 @@ static struct cell storage_cell(const struct status_view *view, const struct sta
 
 static void print_backups(const struct status_view *view, const struct page *page)
 {
-    static const char *const headings[] = {"NAME",  "SCHEDULE", "NEXT RUN (UTC)", "LAST",
-                                           "SINCE", "UPGRADES", "STORAGE"};
+    static const char *const headings[] = {"NAME",   "SCHEDULE",  "NEXT RUN|(UTC)", "LAST",
+                                           "?SINCE", "?UPGRADES", "STORAGE"};
     struct arena *arena = view->arena;
     struct columns columns;
     heading(page, "Management backups");
@@ -257,6 +269,10 @@ static void print_backups(const struct status_view *view, const struct page *pag
             {protects ? STR("yes") : STR("-"), TONE_PLAIN},
             storage_cell(view, backup)};
         columns_row(&columns, cells);
+        columns_brief(&columns, 1, brief_schedule(backup));
+        columns_brief(&columns, 2, backup->next ? distance_text(view, backup->next) : STR("-"));
+        if (backup->goes_to && backup->goes_to->usable)
+            columns_brief(&columns, 6, shown(arena, backup->goes_to->object->meta.name));
     }
     columns_print(&columns, page);
 }
@@ -265,8 +281,8 @@ static void print_backups(const struct status_view *view, const struct page *pag
 
 static void print_locations(const struct status_view *view, const struct page *page)
 {
-    static const char *const headings[] = {"NAME",  "DEFAULT",   "PROVIDER", "BUCKET",
-                                           "PHASE", "VALIDATED", "ACCESS",   "SURVIVES THE CLUSTER"};
+    static const char *const headings[] = {"NAME",  "DEFAULT",    "?PROVIDER", "?BUCKET",
+                                           "PHASE", "?VALIDATED", "?ACCESS",   "SURVIVES|THE CLUSTER"};
     struct arena *arena = view->arena;
     struct columns columns;
     heading(page, "Storage locations");
@@ -296,7 +312,7 @@ static void print_locations(const struct status_view *view, const struct page *p
 
 static void print_velero(const struct status_view *view, const struct page *page)
 {
-    static const char *const headings[] = {"DEPLOYMENT", "NAMESPACE", "READY", "SERVICE ACCOUNT", "KNOWN TO BACKSTOP"};
+    static const char *const headings[] = {"DEPLOYMENT", "?NAMESPACE", "READY", "SERVICE ACCOUNT", "KNOWN|TO BACKSTOP"};
     struct arena *arena = view->arena;
     struct columns columns;
     heading(page, "Velero");

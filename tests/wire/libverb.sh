@@ -8,7 +8,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 folder=$(mktemp -d)
 cd "$folder" || exit 2
 for variable in $(compgen -e BACKSTOP_) KUBECONFIG NO_COLOR KUBERNETES_SERVICE_HOST; do unset "$variable"; done
-export HOME=$folder
+export HOME=$folder LC_ALL=C.UTF-8
 failures=0 checks=0
 
 # runs WANTED_EXIT ARGUMENT...: runs backstop, keeps out and err.
@@ -43,6 +43,14 @@ harmless() {
         fail "a control character reaches the terminal: $(head -1 hits | cat -v | cut -c1-200)"
     fi
     iconv -f UTF-8 -t UTF-8 out >/dev/null 2>&1 || fail "stdout is not UTF-8"
+}
+# fits WIDTH: no line of the output takes more columns.
+fits() {
+    checks=$((checks + 1))
+    python3 -c 'import sys, unicodedata as u
+def columns(c): return 0 if u.category(c) in ("Mn", "Me", "Cf") else 2 if u.east_asian_width(c) in "WF" else 1
+wide = [line for line in open("out", encoding="utf-8") if sum(map(columns, line.rstrip("\n"))) > int(sys.argv[1])]
+sys.exit(f"    {wide[0]}" if wide else 0)' "$1" || fail "a line is longer than $1 columns"
 }
 # The output equals a file of the tree; with ACCEPT=1 the file is written instead.
 equals() {

@@ -1,0 +1,103 @@
+/* Text for a terminal: nothing that it would act on, and how many columns the rest takes. */
+#include <stdlib.h>
+
+#include "backstop/base.h"
+
+struct range {
+    uint32_t first, last;
+};
+#include "width_table.h"
+
+static bool is_plain(char c)
+{
+    return c >= 0x20 && c < 0x7f;
+}
+
+/* The first character of a text, and its length in bytes: 1 for a byte that is no UTF-8. */
+static uint32_t code_point(struct str text, size_t *length)
+{
+    const unsigned char *bytes = (const unsigned char *)text.ptr;
+    uint32_t point = bytes[0];
+    *length = str_utf8_next(text);
+    if (*length > 1)
+        point &= 0x7fU >> *length;
+    for (size_t i = 1; i < *length; i++)
+        point = point << 6 | (bytes[i] & 0x3f);
+    *length = *length ? *length : 1;
+    return point;
+}
+
+void buf_add_printable(struct buf *buf, struct str text, bool ascii)
+{
+    for (size_t i = 0, step; i < text.len; i += step) {
+        struct str rest = str_slice(text, i, text.len);
+        for (step = 0; step < rest.len && is_plain(rest.ptr[step]); step++)
+            continue;
+        buf_add(buf, str_slice(rest, 0, step));
+        if (step)
+            continue;
+        step = str_utf8_next(rest);
+        if (step > 1 && !ascii && !str_misleads(str_slice(rest, 0, step))) {
+            buf_add(buf, str_slice(rest, 0, step));
+            continue;
+        }
+        step = step ? step : 1;
+        for (size_t b = 0; b < step; b++)
+            buf_printf(buf, "\\x%02x", (unsigned char)rest.ptr[b]);
+    }
+}
+
+struct str arena_printable(struct arena *arena, struct str text, bool ascii)
+{
+    size_t plain = 0;
+    while (plain < text.len && is_plain(text.ptr[plain]))
+        plain++;
+    if (plain == text.len)
+        return text;
+    BUF_SCOPED out;
+    buf_init(&out, 4 * text.len + 1);
+    buf_add_printable(&out, text, ascii);
+    if (out.failed)
+        arena_fail(arena);
+    return arena_copy(arena, buf_str(&out));
+}
+
+static int by_range(const void *key, const void *element)
+{
+    const uint32_t point = *(const uint32_t *)key;
+    const struct range *range = element;
+    return point < range->first ? -1 : point > range->last;
+}
+
+static bool in_table(uint32_t point, const struct range *table, size_t count)
+{
+    return bsearch(&point, table, count, sizeof *table, by_range) != NULL;
+}
+
+static size_t columns_of(uint32_t point)
+{
+    if (point < 0x80)
+        return 1;
+    if (in_table(point, no_columns, LENGTH_OF(no_columns)))
+        return 0;
+    return in_table(point, two_columns, LENGTH_OF(two_columns)) ? 2 : 1;
+}
+
+size_t str_columns(struct str text)
+{
+    size_t columns = 0;
+    for (size_t i = 0, length; i < text.len; i += length)
+        columns += columns_of(code_point(str_slice(text, i, text.len), &length));
+    return columns;
+}
+
+struct str str_fitting(struct str text, size_t columns)
+{
+    size_t used = 0;
+    for (size_t i = 0, length; i < text.len; i += length) {
+        used += columns_of(code_point(str_slice(text, i, text.len), &length));
+        if (used > columns)
+            return str_slice(text, 0, i);
+    }
+    return text;
+}
