@@ -18,6 +18,11 @@ static struct settings *load(const char *path, struct error *error)
     }
     if (!file_read(arena, path, FILE_LIMIT, &text, error))
         return NULL;
+    /* A full disk leaves the file of an editor empty: that is no wish for the defaults. */
+    if (!str_trim(text).len) {
+        error_set(error, 0, "settings file %s is empty; without --settings the defaults are in force", path);
+        return NULL;
+    }
     struct settings *settings = settings_parse(text, error);
     if (settings)
         return settings;
