@@ -1,4 +1,4 @@
-/* pki: X.509 on OpenSSL. Issues and verifies what the webhook serves; keeps
+/* pki: X.509, read by GnuTLS, issued and traced to a CA by OpenSSL. Verifies what the webhook serves; keeps
  * bundles. Knows nothing of Kubernetes, files or HTTP: PEM in, PEM out. */
 #ifndef BACKSTOP_PKI_H
 #define BACKSTOP_PKI_H

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "facts.h"
 #include "pki.h"
 
 void pki_x509_cleanup(X509 **certificate)
@@ -74,15 +75,19 @@ static int no_password(char *buffer, int size, int writing, void *context)
     return -1;
 }
 
+const char *pki_no_key(struct str pem)
+{
+    return str_contains(pem, STR("ENCRYPTED")) ? "the private key is encrypted; give it without a password"
+                                               : "not a private key in PEM form (-----BEGIN PRIVATE KEY-----)";
+}
+
 EVP_PKEY *pki_key_from_pem(struct str pem, struct error *error)
 {
     CLEANUP(bio_cleanup) BIO *bio = memory(pem);
     EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
     if (!key) {
         ERR_clear_error();
-        error_set(error, 422,
-                  str_contains(pem, STR("ENCRYPTED")) ? "the private key is encrypted; give it without a password"
-                                                      : "not a private key in PEM form (-----BEGIN PRIVATE KEY-----)");
+        error_set(error, 422, "%s", pki_no_key(pem));
     }
     return key;
 }

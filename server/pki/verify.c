@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "facts.h"
 #include "pki.h"
 
 static void store_cleanup(X509_STORE **store)
@@ -14,35 +15,23 @@ static void context_cleanup(X509_STORE_CTX **context)
     X509_STORE_CTX_free(*context);
 }
 
-static bool check_dates(X509 *leaf, int64_t now, struct error *error)
+static bool check_dates(const struct pki_facts *facts, int64_t now, struct error *error)
 {
     char text[TIME_TEXT_SIZE];
-    int64_t before = pki_time(X509_get0_notBefore(leaf)), after = pki_time(X509_get0_notAfter(leaf));
-    if (now < before)
-        return error_set(error, 422, "the certificate is not valid before %s", time_format(before, 0, text));
-    if (now > after)
-        return error_set(error, 422, "the certificate expired at %s", time_format(after, 0, text));
+    if (now < facts->not_before)
+        return error_set(error, 422, "the certificate is not valid before %s", time_format(facts->not_before, 0, text));
+    if (now > facts->not_after)
+        return error_set(error, 422, "the certificate expired at %s", time_format(facts->not_after, 0, text));
     return true;
 }
 
-static bool check_usage(X509 *leaf, struct error *error)
+static bool check_names(X509 *leaf, const struct pki_facts *facts, const char *const *dns_names, struct error *error)
 {
-    uint32_t flags = X509_get_extension_flags(leaf);
-    if ((flags & EXFLAG_XKUSAGE) && !(X509_get_extended_key_usage(leaf) & XKU_SSL_SERVER))
-        return error_set(error, 422, "the certificate is not for servers: extendedKeyUsage lacks serverAuth");
-    return true;
-}
-
-static bool check_names(X509 *leaf, struct str pem, const char *const *dns_names, struct error *error)
-{
-    struct pki_facts facts;
     for (; dns_names && *dns_names; dns_names++) {
         if (X509_check_host(leaf, *dns_names, 0, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1)
             continue;
-        if (!pki_read(pem, &facts, error))
-            return false;
         return error_set(error, 422, "the certificate is not for %s: its names are %s", *dns_names,
-                         facts.dns_names[0] ? facts.dns_names : "none (no subjectAltName)");
+                         facts->dns_names[0] ? facts->dns_names : "none (no subjectAltName)");
     }
     return true;
 }
@@ -78,20 +67,34 @@ static bool check_chain(X509 *leaf, struct str chain_pem, struct str bundle, int
                      X509_verify_cert_error_string(reason));
 }
 
-bool pki_verify(const struct pki_pair *pair, struct str ca_bundle, const char *const *dns_names, int64_t now,
-                struct error *error)
+/* By OpenSSL, which knows wildcards and names as Go does, and chains. */
+static bool check_trust(const struct pki_pair *pair, const struct pki_facts *facts, struct str ca_bundle,
+                        const char *const *dns_names, int64_t now, struct error *error)
 {
     X509_SCOPED leaf = pki_certificate_from_pem(pair->certificate, error);
     if (!leaf)
         return error_wrap(error, "the certificate");
-    KEY_SCOPED key = pki_key_from_pem(pair->key, error);
+    return check_names(leaf, facts, dns_names, error) &&
+           (ca_bundle.len == 0 || check_chain(leaf, pair->certificate, ca_bundle, now, error));
+}
+
+bool pki_verify(const struct pki_pair *pair, struct str ca_bundle, const char *const *dns_names, int64_t now,
+                struct error *error)
+{
+    struct pki_facts facts;
+    CERTIFICATE_SCOPED leaf = facts_certificate(pair->certificate, error);
+    if (!leaf)
+        return error_wrap(error, "the certificate");
+    PRIVATE_KEY_SCOPED key = facts_key(pair->key, error);
     if (!key)
         return error_wrap(error, "the key");
-    if (X509_check_private_key(leaf, key) != 1) {
-        ERR_clear_error();
+    if (!facts_key_fits(leaf, key))
         return error_set(error, 422, "the private key does not belong to the certificate");
-    }
-    return check_dates(leaf, now, error) && check_usage(leaf, error) &&
-           check_names(leaf, pair->certificate, dns_names, error) &&
-           (ca_bundle.len == 0 || check_chain(leaf, pair->certificate, ca_bundle, now, error));
+    facts_of(leaf, &facts);
+    if (!check_dates(&facts, now, error))
+        return false;
+    if (!facts_for_servers(leaf))
+        return error_set(error, 422, "the certificate is not for servers: extendedKeyUsage lacks serverAuth");
+    bool trust_asked = ca_bundle.len > 0 || (dns_names && *dns_names);
+    return !trust_asked || check_trust(pair, &facts, ca_bundle, dns_names, now, error);
 }
