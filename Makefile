@@ -77,7 +77,7 @@ deps: ; @pkg-config --exists $(PACKAGES) $(TEST_PACKAGES) 2>/dev/null || hack/in
 
 # ---- tests ------------------------------------------------------------------
 .PHONY: test unit golden wire asan tsan valgrind accept
-test: unit golden wire fuzz-replay layers decisions-check ## Unit, golden, wire and corpus tests, and the layering check
+test: unit golden wire fuzz-replay layers docs-check docs-test ## Unit, golden, wire and corpus tests, and the layering check
 
 unit: $(BUILD)/unit-tests ## CUnit tests
 	$(BUILD)/unit-tests
@@ -88,12 +88,19 @@ golden: $(BUILD)/backstop ## Golden cases: a folder each (tests/golden/README.md
 accept: $(BUILD)/backstop ## Rewrite golden expectations; read the diff before committing
 	tests/golden/run.sh --accept $(BUILD)/backstop
 
-.PHONY: decisions decisions-check
-decisions: $(BUILD)/backstop ## Write docs/decisions.md from the rule table and the golden cases
+.PHONY: docs decisions docs-check docs-test
+docs: decisions ## Write the generated pages: decisions, settings, metrics
+	hack/reference.py
+
+decisions: $(BUILD)/backstop
 	hack/decisions.py $(BUILD)/backstop
 
-decisions-check: $(BUILD)/backstop
+docs-check: $(BUILD)/backstop
 	hack/decisions.py --check $(BUILD)/backstop
+	hack/reference.py --check
+
+docs-test: $(BUILD)/backstop ## Run what README.md and docs/ show, and compare
+	tests/docs/run.py $(BUILD)/backstop
 
 wire: $(BUILD)/backstop ## Over real TLS sockets
 	tests/wire/run.sh $(BUILD)/backstop

@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""Runs what README.md and docs/ show: run.py BINARY [PAGE...]
+
+How a block is marked (CONTRIBUTING.md tells writers):
+  ```console            run, in a folder that the page's blocks share; what is shown below a command must be what it
+                        prints, where `...` stands for anything and a line of it for any lines
+  ```console cluster    needs a cluster or a registry: not run
+  ```console ci         run by the CI itself: the command must be in .ci/run or a prerequisite of what is
+  ```console demo       what `make demo` prints, times aside
+  ```yaml NAME          a file for the commands of the page
+
+The clock of the commands stands at 2026-11-21 12:00 UTC. The folder has the repository's manifests/ and docs/.
+Also checks that links between the pages lead somewhere, and that the messages of docs/troubleshooting.md exist."""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+import messages
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+NOW = "2026-11-21T12:00:00Z"
+
+
+class Problem(Exception):
+    pass
+
+
+def blocks(text):
+    """(line, info, lines) of each fenced block."""
+    fence, start, info, lines = None, 0, "", []
+    for number, line in enumerate(text.split("\n"), 1):
+        mark = re.match(r"\s*(```+)\s*(.*)", line)
+        if fence is None and mark:
+            fence, start, info, lines = mark[1], number, mark[2].strip(), []
+        elif fence is not None and mark and mark[1].startswith(fence) and not mark[2]:
+            yield start, info, lines
+            fence = None
+        elif fence is not None:
+            lines.append(line)
+    if fence is not None:
+        raise Problem(f"line {start}: the block does not end")
+
+
+def commands(lines):
+    """(command, shown lines) of a transcript; a command goes on after a backslash and until the end of its <<EOF."""
+    found, ending, continued = [], None, False
+    for line in lines:
+        if ending or continued:
+            found[-1][0].append(line)
+            continued = not ending and line.endswith("\\")
+            ending = None if line == ending else ending
+        elif line.startswith("$ "):
+            found.append(([line[2:]], []))
+            here = re.search(r"<<'?(\w+)'?", line)
+            ending, continued = here[1] if here else None, line.endswith("\\")
+        elif found:
+            found[-1][1].append(line)
+        elif line:
+            raise Problem(f'a line before the first "$ ": {line}')
+    return [("\n".join(command), shown) for command, shown in found]
+
+
+def matches(shown, printed):
+    """Whether the lines printed are those shown; a line "..." stands for any lines, "..." within one for any text."""
+    parts = []
+    for line in shown:
+        parts.append("(?:.*\n)*?" if line.strip() == "..." else
+                     ".*".join(re.escape(part) for part in line.rstrip().split("...")) + "\n")
+    printed = "".join(line.rstrip() + "\n" for line in printed)
+    return re.fullmatch("".join(parts), printed) is not None
+
+
+def run(command, shown, folder, environment):
+    done = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, text=True, timeout=60,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    while shown and not shown[-1]:
+        shown.pop()
+    printed = done.stdout.rstrip("\n").split("\n") if done.stdout.strip() else []
+    # Exit code 1 is an answer ("denied", "not ready") where that is shown; never a surprise.
+    if done.returncode > (1 if shown else 0):
+        raise Problem(f"$ {command}\nexit code {done.returncode}:\n{done.stdout}")
+    if shown and not matches(shown, printed):
+        raise Problem(f"$ {command}\nprints:\n" + "\n".join(printed) + "\nnot what is shown:\n" + "\n".join(shown))
+
+
+def of_ci(command):
+    targets = re.fullmatch(r"make ([a-z0-9-]+)(?: .*)?", command.split("#")[0].strip())
+    if not targets or not re.search(rf"\bmake (?:-j\d )?{targets[1]}\b", (ROOT / ".ci/run").read_text()):
+        raise Problem(f'"{command}" is not run by .ci/run')
+
+
+def timeless(text):
+    """A transcript of the demo with its times masked, and the gate's waiting told once."""
+    text = re.sub(r"\d{4}-\d\d-\d\d(T[\d:]+Z)?|\b\d\d:\d\d\b|\b\d+s ago|\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b", "T", text)
+    text = re.sub(r"next T.*? UTC", "next T UTC", text)
+    text = re.sub(r"\d+ of (\d+) items", r"N of \1 items", text)
+    lines = []
+    for line in text.strip().split("\n"):
+        if line.rstrip() not in lines[-2:] or not line.startswith("  "):
+            lines.append(line.rstrip())
+    return "\n".join(lines)
+
+
+def of_demo(lines, binary):
+    printed = subprocess.run([ROOT / "hack/demo.py", binary], capture_output=True, text=True, check=True).stdout
+    if timeless("\n".join(lines)) != timeless(printed):
+        raise Problem("this is not what `make demo` prints:\n" + printed)
+
+
+def check_page(page, binary, count):
+    text = page.read_text()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("BACKSTOP_")}
+    environment.update(BACKSTOP_NOW=NOW, NO_COLOR="1", TZ="UTC", LC_ALL="C.UTF-8",
+                       PATH=os.path.dirname(binary) + ":" + environment["PATH"])
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("manifests", "docs"):
+            os.symlink(ROOT / name, os.path.join(folder, name))
+        for line, info, lines in blocks(text):
+            language, _, mark = info.partition(" ")
+            try:
+                if language == "yaml" and mark:
+                    pathlib.Path(folder, mark).write_text("\n".join(lines) + "\n")
+                elif language != "console":
+                    if any(shown.startswith("$ ") for shown in lines) or language in ("sh", "bash", "shell"):
+                        raise Problem("commands belong into a ```console block")
+                elif mark == "demo":
+                    of_demo(lines, binary)
+                    count["shown"] += 1
+                else:
+                    for command, shown in commands(lines):
+                        if mark == "ci":
+                            of_ci(command)
+                        elif mark == "":
+                            run(command, shown, folder, environment)
+                        elif mark != "cluster":
+                            raise Problem(f'no mark "{mark}"')
+                        count["ran" if mark == "" else "unrun"] += 1
+                        count["shown"] += mark == "" and bool(shown)
+            except Problem as problem:
+                raise Problem(f"line {line}: {problem}") from None
+
+
+def check_links(page):
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.S)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        found = (page.parent / path) if path else page
+        if not found.exists():
+            raise Problem(f"no such page: {target}")
+        if anchor and anchor not in anchors(found):
+            raise Problem(f"no such heading: {target}")
+
+
+def anchors(page):
+    """As GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def main():
+    binary = os.path.abspath(sys.argv[1])
+    pages = [ROOT / name for name in sys.argv[2:]] or [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    failed, count = 0, {"ran": 0, "shown": 0, "unrun": 0}
+    for page in pages:
+        for check in (lambda: check_page(page, binary, count), lambda: check_links(page)):
+            try:
+                check()
+            except Problem as problem:
+                failed += 1
+                print(f"FAIL {page.relative_to(ROOT)}: {problem}")
+    quoted = ROOT / "docs/troubleshooting.md"
+    for message in messages.unknown(quoted, ROOT) if quoted in pages else []:
+        failed += 1
+        print(f"FAIL docs/troubleshooting.md: nothing says: {message}")
+    print(f"docs: {len(pages)} pages, {count['ran']} commands run, {count['shown']} screens compared, "
+          f"{count['unrun']} commands not run here, {failed} failed")
+    sys.exit(failed > 0)
+
+
+sys.dont_write_bytecode = True
+main()
