@@ -115,6 +115,12 @@ valgrind: $(BUILD)/backstop $(BUILD)/unit-tests ## Unit tests and golden cases u
 	valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,possible $(BUILD)/unit-tests
 	tests/golden/run.sh --valgrind $(BUILD)/backstop
 
+# ---- the status page, in a browser ------------------------------------------
+.PHONY: page-test
+page-test: $(BUILD)/backstop ## The status page in headless Chromium; screenshots in build/page-test
+	@command -v chromium >/dev/null || hack/install-deps.sh page
+	PYTHONDONTWRITEBYTECODE=1 tests/page/run.py $(BUILD)/backstop build/page-test
+
 # ---- end to end -------------------------------------------------------------
 .PHONY: e2e
 e2e: $(BUILD)/backstop ## Against a real kube-apiserver (KUBEBUILDER_ASSETS, or built by hack/)

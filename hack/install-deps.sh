@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages of one or more groups: build (the default), lint, chart, e2e,
-# bench, image.
+# bench, page, image.
 set -eu
 
 build="gcc make pkg-config libmicrohttpd-dev libgnutls28-dev libssl-dev libjson-c-dev libyaml-dev
@@ -8,6 +8,7 @@ build="gcc make pkg-config libmicrohttpd-dev libgnutls28-dev libssl-dev libjson-
 lint="clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck pmccabe git mandoc"
 chart="python3 python3-yaml"
 e2e="zstd"
+page="chromium fonts-dejavu-core python3"
 bench="gcc pkg-config libmicrohttpd-dev openssl python3 wrk valgrind"
 image="docker.io debootstrap python3 git"
 
@@ -19,8 +20,9 @@ for group in "${@:-build}"; do
     chart) packages="$packages $chart" ;;
     e2e) packages="$packages $e2e" ;;
     bench) packages="$packages $bench" ;;
+    page) packages="$packages $page" ;;
     image) packages="$packages $image" ;;
-    *) echo "install-deps: no group \"$group\" (build, lint, chart, e2e, bench, image)" >&2; exit 2 ;;
+    *) echo "install-deps: no group \"$group\" (build, lint, chart, e2e, bench, page, image)" >&2; exit 2 ;;
   esac
 done
 
