@@ -7,13 +7,20 @@
 
 #include "client.h"
 
-enum { EXCHANGE_ARENA_MAX = 4 * 1024 * 1024, CONNECT_SECONDS = 5, KEEPALIVE_SECONDS = 10, UNACKNOWLEDGED_SECONDS = 30 };
+enum {
+    EXCHANGE_ARENA_MAX = 4 * 1024 * 1024,
+    CONNECT_SECONDS = 5,
+    KEEPALIVE_SECONDS = 10,
+    UNACKNOWLEDGED_SECONDS = 30,
+    SILENT_SECONDS = 10
+};
 
 struct exchange {
     const struct kube_call *call;
     struct buf *answer;
     CURL *connection;
-    bool ended_by_stream;
+    int64_t began_ns;
+    bool ended_by_stream, never_answered;
 };
 
 static size_t receive(char *bytes, size_t size, size_t count, void *context)
@@ -43,10 +50,23 @@ static size_t receive_header(char *bytes, size_t size, size_t count, void *conte
     return size * count;
 }
 
+/* A watch lasts for minutes, but its headers come at once: without them it is no watch, and
+ * what is known may be out of date. */
+static bool is_silent(const struct exchange *exchange)
+{
+    long status = 0;
+    curl_easy_getinfo(exchange->connection, CURLINFO_RESPONSE_CODE, &status);
+    return exchange->call->stream && status == 0 &&
+           time_monotonic_ns() - exchange->began_ns > SILENT_SECONDS * INT64_C(1000000000);
+}
+
 static int progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
     (void)a, (void)b, (void)c, (void)d;
-    const struct exchange *exchange = context;
+    struct exchange *exchange = context;
+    exchange->never_answered |= is_silent(exchange);
+    if (exchange->never_answered)
+        return 1;
     return exchange->call->cancelled && atomic_load(exchange->call->cancelled);
 }
 
@@ -204,6 +224,8 @@ static bool perform(struct kube_client *client, struct exchange *exchange, struc
     curl_slist_free_all(connect_to);
     if (result == CURLE_OK || exchange->ended_by_stream)
         return true;
+    if (exchange->never_answered)
+        return error_set(error, 0, "%s: no answer within %d seconds", client->config.server.ptr, SILENT_SECONDS);
     return error_set(error, 0, "%s: %s", client->config.server.ptr, reason[0] ? reason : curl_easy_strerror(result));
 }
 
@@ -215,7 +237,10 @@ bool kube_exchange(struct kube_client *client, const struct kube_call *call, lon
     /* A second try with fresh credentials when the first were refused. */
     for (int attempt = 0; attempt < 2; attempt++) {
         ARENA_SCOPED arena = arena_new(EXCHANGE_ARENA_MAX);
-        struct exchange exchange = {.call = call, .answer = answer, .connection = kube_connection_take(client)};
+        struct exchange exchange = {.call = call,
+                                    .answer = answer,
+                                    .connection = kube_connection_take(client),
+                                    .began_ns = time_monotonic_ns()};
         if (!arena || !exchange.connection)
             return error_set(error, 500, "out of memory");
         buf_clear(answer);
