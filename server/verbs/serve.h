@@ -89,6 +89,7 @@ bool serve_limits_descriptors(int64_t *connections, unsigned health_connections,
 /* Held for the caller. Reads anew what the rule wants; where that may not wait, NULL
  * and *later. NULL with an error when a decision could not rest on anything older. */
 struct inventory *serve_facts(struct service *service, const struct rule *rule, const struct review *review,
-                              const struct settings *settings, bool may_wait, bool *later, struct error *error);
+                              const struct settings *settings, const struct http_request *http, bool *later,
+                              struct error *error);
 
 #endif

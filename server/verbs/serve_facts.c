@@ -2,6 +2,8 @@
 #include "backstop/telemetry.h"
 #include "serve.h"
 
+enum { WAITED_MS = 2000 };
+
 /* Only the reference count is ever written. */
 static struct inventory *held(const struct inventory *read_only)
 {
@@ -28,9 +30,22 @@ static void explain_gate(const struct review *review, struct error *error)
               600, cause.message, STR_ARG(review->request.name));
 }
 
-struct inventory *serve_facts(struct service *service, const struct rule *rule, const struct review *review,
-                              const struct settings *settings, bool may_wait, bool *later, struct error *error)
+/* A review that has waited for a worker, behind others that wait for a slow API server, has
+ * not the time left that a reading may take: its own caller waits 10 seconds. */
+static const struct inventory *read_anew(struct service *service, const struct facts_wanted *wanted, int64_t now,
+                                         int64_t received_ns, struct error *error)
 {
+    if (time_monotonic_ns() - received_ns < WAITED_MS * INT64_C(1000000))
+        return facts_live(service->facts, wanted, now, error);
+    error_set(error, 503, "the Kubernetes API server answers slowly, and other reviews are waiting for it");
+    return NULL;
+}
+
+struct inventory *serve_facts(struct service *service, const struct rule *rule, const struct review *review,
+                              const struct settings *settings, const struct http_request *http, bool *later,
+                              struct error *error)
+{
+    bool may_wait = http->may_wait;
     struct facts_wanted wanted;
     int64_t now = review->request.now;
     struct inventory *cached = serve_inventory(service, now);
@@ -43,7 +58,7 @@ struct inventory *serve_facts(struct service *service, const struct rule *rule, 
     may_wait |= !waits;
     *later = !may_wait;
     if (may_wait)
-        fresh = held(facts_live(service->facts, &wanted, now, error));
+        fresh = held(read_anew(service, &wanted, now, http->received_ns, error));
     if (may_wait && !fresh && !wanted.upgrade) {
         /* The gate alone fails closed; the others do with what is known. */
         log_line(LOG_WARN, "facts could not be read anew, those at hand are used", LOG_TEXT("uid", review->request.uid),

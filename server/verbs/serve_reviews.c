@@ -147,7 +147,8 @@ static bool hold(struct arena *arena, struct shared *shared)
 
 /* A decision borrows from the settings and the snapshot until it is written, so both live
  * as long as its arena. False: this takes time and must be done again where it may. */
-static bool decide(struct service *service, const struct rule *rule, struct review *review, bool may_wait)
+static bool decide(struct service *service, const struct rule *rule, struct review *review,
+                   const struct http_request *http)
 {
     struct arena *arena = review->decision.arena;
     struct error error = {.code = 503, .message = "the server is short of memory; try again"};
@@ -157,7 +158,7 @@ static bool decide(struct service *service, const struct rule *rule, struct revi
         return true;
     }
     bool later = false;
-    struct inventory *inventory = serve_facts(service, rule, review, settings, may_wait, &later, &error);
+    struct inventory *inventory = serve_facts(service, rule, review, settings, http, &later, &error);
     if (later)
         return false;
     if (!hold(arena, inventory ? &inventory->shared : NULL)) {
@@ -167,7 +168,7 @@ static bool decide(struct service *service, const struct rule *rule, struct revi
     }
     admission_decide(review, rule, inventory, settings);
     bool creates = review->decision.effects.len > 0 && !review->request.dry_run;
-    if (creates && !may_wait && service->facts && facts_wait(service->facts))
+    if (creates && !http->may_wait && service->facts && facts_wait(service->facts))
         return false;
     carry_out(service, review);
     return true;
@@ -183,7 +184,7 @@ static void review_body(struct service *service, const struct rule *rule, struct
         whole =
             error_set(&error, 413, "the review is larger than the %zu bytes this webhook accepts", service->body_limit);
     if (whole) {
-        reply->later = !decide(service, rule, &review, request->may_wait);
+        reply->later = !decide(service, rule, &review, request);
         if (reply->later)
             return;
     } else if (review.request.uid.len) {

@@ -129,14 +129,16 @@ status: {readyReplicas: 1}
 # ---- the server ------------------------------------------------------------------------
 
 class Server:
-    def __init__(self, *arguments, facts=FACTS, settings=None, environment=None, health=True, log=None, before=()):
+    def __init__(self, *arguments, facts=FACTS, settings=None, environment=None, health=True, log=None, before=(),
+                 inventory=True):
         """log: a file instead of one in the folder; before: a command that runs the server's."""
         self.folder = tempfile.mkdtemp(prefix="wire-")
         self.inventory, self.settings = self.path("inventory"), self.path("settings.yaml")
         os.mkdir(self.inventory)
         self.write("inventory/facts.yaml", facts)
         command = [*before, BINARY, "serve", "--listen", "127.0.0.1:0", "--tls-cert", CERTS + "/tls.crt", "--tls-key",
-                   CERTS + "/tls.key", "--inventory", self.inventory, "--port-file", self.path("ports"),
+                   CERTS + "/tls.key", "--port-file", self.path("ports"),
+                   *(["--inventory", self.inventory] if inventory else []),
                    "--health-listen", "127.0.0.1:0" if health else ""]
         if settings is not None:
             self.write("settings.yaml", settings)

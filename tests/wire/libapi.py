@@ -1,0 +1,132 @@
+"""A stand-in for the API server: discovery, lists, watches, gets and creates of a few objects, and
+the ways in which a real one fails."""
+import http.server
+import threading
+
+from libwire import *
+
+GROUPS = {"k0rdent.mirantis.com/v1beta1": ["managementbackups", "managements", "releases"],
+          "velero.io/v1": ["backupstoragelocations", "backups", "schedules", "volumesnapshotlocations"],
+          "apps/v1": ["deployments"]}
+KINDS = {"managementbackups": "ManagementBackup", "managements": "Management", "releases": "Release",
+         "backupstoragelocations": "BackupStorageLocation", "deployments": "Deployment"}
+
+
+def thing(plural, name, **parts):
+    namespaced = plural in ("backupstoragelocations", "deployments")
+    return {"metadata": {"name": name, "uid": name, "resourceVersion": "1", "creationTimestamp": "2026-01-01T00:00:00Z",
+                         **({"namespace": "kcm-system"} if namespaced else {}), **parts.pop("metadata", {})}, **parts}
+
+
+def world():
+    return {"managements": [thing("managements", "kcm", spec={"release": "kcm-1-2-0"}, status={"release": "kcm-1-2-0"})],
+            "releases": [thing("releases", "kcm-1-3-0", spec={"version": "1.3.0"}, status={"ready": True})],
+            "managementbackups": [thing("managementbackups", "kcm-backup", spec={
+                "schedule": "0 */6 * * *", "storageLocation": "aws-s3", "performOnManagementUpgrade": True})],
+            "backupstoragelocations": [thing("backupstoragelocations", "aws-s3", spec={
+                "provider": "aws", "objectStorage": {"bucket": "b"}}, status={
+                    "phase": "Available", "lastValidationTime": "2026-01-01T00:00:00Z"})],
+            "deployments": [thing("deployments", "velero", metadata={"labels": {"component": "velero"}}, spec={
+                "template": {"spec": {"serviceAccountName": "velero-server"}}}, status={"readyReplicas": 1})]}
+
+
+class FakeApi:
+    """mode: ok, or how it fails (see Handler.fail)."""
+
+    def __init__(self):
+        self.objects, self.mode, self.asked = world(), "ok", []
+        fake = self
+
+        class Bound(Handler):
+            api = fake
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Bound)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.kubeconfig = tempfile.mktemp(prefix="wire-kubeconfig-")
+        with open(self.kubeconfig, "w") as file:
+            json.dump({"apiVersion": "v1", "kind": "Config", "current-context": "c",
+                       "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{self.server.server_port}"}}],
+                       "users": [{"name": "c", "user": {"token": "t"}}],
+                       "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}]}, file)
+        atexit.register(lambda: os.path.exists(self.kubeconfig) and os.remove(self.kubeconfig))
+
+
+class ServerOf(Server):
+    """A server whose facts come from the stand-in."""
+
+    def __init__(self, api, *more, **options):
+        self.api = api
+        super().__init__("--kubeconfig", api.kubeconfig, *more, inventory=False, **options)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def say(self, status, document, **headers):
+        body = document if isinstance(document, bytes) else json.dumps(document).encode()
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def refuse(self, code, reason, message, **headers):
+        self.say(code, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason,
+                        "message": message}, **headers)
+
+    def fail(self, mode):
+        if mode == "throttle":
+            self.refuse(429, "TooManyRequests", "too many requests, please try again later", Retry_After="1")
+        elif mode == "broken":
+            self.refuse(500, "InternalError", "etcdserver: request timed out")
+        elif mode == "garbage":
+            self.say(200, b"<html>a proxy's sign-in page</html>", Content_Type="text/html")
+        elif mode == "slow":
+            for _ in range(300):
+                time.sleep(0.05)
+                if self.api.mode != "slow":
+                    break
+            self.close_connection = True
+        else:  # "gone"
+            self.close_connection = True
+
+    def watch(self, mode):
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        while self.api.mode == mode:
+            time.sleep(0.05)
+        self.wfile.write(b"0\r\n\r\n")
+
+    def do_GET(self):
+        mode, (path, _, query) = self.api.mode, self.path.partition("?")
+        if mode != "ok":
+            return self.fail(mode)
+        if "watch=true" in query:
+            return self.watch(mode)
+        group = path.removeprefix("/apis/")
+        if group in GROUPS:
+            return self.say(200, {"kind": "APIResourceList", "resources": [{"name": n} for n in GROUPS[group]]})
+        plural = path.rsplit("/", 1)[-1]
+        if plural in [p for some in GROUPS.values() for p in some] + ["configmaps", "secrets"]:
+            return self.say(200, {"kind": "List", "metadata": {"resourceVersion": "1"},
+                                  "items": self.api.objects.get(plural, [])})
+        plural, name = path.split("/")[-2:]
+        found = [o for o in self.api.objects.get(plural, []) if o["metadata"]["name"] == name]
+        return self.say(200, found[0]) if found else self.refuse(404, "NotFound", f'{plural} "{name}" not found')
+
+    def do_POST(self):
+        document = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.api.mode != "ok":
+            return self.fail(self.api.mode)
+        plural = self.path.partition("?")[0].rsplit("/", 1)[-1]
+        document["metadata"].update(uid=document["metadata"].get("name", "e"), resourceVersion="2",
+                                    creationTimestamp=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+        self.api.objects.setdefault(plural, []).append(document)
+        return self.say(201, document)
+
+    do_PATCH = do_POST
