@@ -73,18 +73,21 @@ def cell(text):
     return text.replace("|", "\\|").replace("<", "&lt;")
 
 
-def rows(properties, prefix=""):
-    """A row per key; the keys of objects and of a list's objects below their own name."""
+def rows(properties, prefix="", known=None):
+    """A row per key; the keys of objects and of a list's objects below their own name, where they are new."""
+    known = {} if known is None else known
     for name, node in properties.items():
         path = prefix + name
         if "properties" in node:
-            yield from rows(node["properties"], path + ".")
+            yield from rows(node["properties"], path + ".", known)
             continue
-        yield f"| `{path}` | {values(node)} | {default(node)} | {cell(node.get('description', ''))} |"
         items = node.get("items", {})
-        if "properties" in items:
+        first = known.setdefault(json.dumps(items), path) if "properties" in items else path
+        more = "" if first == path else f" The same keys as of `{first}`."
+        yield f"| `{path}` | {values(node)} | {default(node)} | {cell(node.get('description', ''))}{more} |"
+        if "properties" in items and first == path:
             required = items.get("required", [])
-            for row in rows(items["properties"], path + "[]."):
+            for row in rows(items["properties"], path + "[].", known):
                 key = row.split("`")[1].rsplit(".", 1)[1]
                 yield row[:-2] + " Required. |" if key in required else row
 

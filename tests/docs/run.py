@@ -7,7 +7,8 @@ How a block is marked (CONTRIBUTING.md tells writers):
   ```console cluster    needs a cluster or a registry: not run
   ```console ci         run by the CI itself: the command must be in .ci/run or a prerequisite of what is
   ```console demo       what `make demo` prints, times aside
-  ```yaml NAME          a file for the commands of the page
+  ```yaml NAME.yaml     a file for the commands of the page
+  ```yaml settings      settings, or a part of them; settings:upgrade.evidence.anyOf is the part below those keys
 
 The clock of the commands stands at 2026-11-21 12:00 UTC. The folder has the repository's manifests/ and docs/.
 Also checks that links between the pages lead somewhere, and that the messages of docs/troubleshooting.md exist."""
@@ -110,6 +111,15 @@ def of_demo(lines, binary):
         raise Problem("this is not what `make demo` prints:\n" + printed)
 
 
+def settings(lines, path, folder, environment):
+    """Whether the settings parser takes a part of a settings file."""
+    keys = [key for key in path.split(".") if key]
+    text = "apiVersion: backstop.k0rdent.mirantis.com/v1alpha1\nkind: Settings\n"
+    text += "".join("  " * depth + key + ":\n" for depth, key in enumerate(keys)) + "\n".join(lines) + "\n"
+    pathlib.Path(folder, "part.yaml").write_text(text)
+    run("backstop review --settings part.yaml -f manifests/samples/restore.yaml", [], folder, environment)
+
+
 def check_page(page, binary, count):
     text = page.read_text()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BACKSTOP_")}
@@ -121,7 +131,10 @@ def check_page(page, binary, count):
         for line, info, lines in blocks(text):
             language, _, mark = info.partition(" ")
             try:
-                if language == "yaml" and mark:
+                if language == "yaml" and mark.split(":")[0] == "settings":
+                    settings(lines, mark.partition(":")[2], folder, environment)
+                    count["ran"] += 1
+                elif language == "yaml" and mark:
                     pathlib.Path(folder, mark).write_text("\n".join(lines) + "\n")
                 elif language != "console":
                     if any(shown.startswith("$ ") for shown in lines) or language in ("sh", "bash", "shell"):
