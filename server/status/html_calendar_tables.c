@@ -1,3 +1,5 @@
+#include <stdlib.h>
+
 #include "html.h"
 
 /* The calendar in words: everything that its pictures show. */
@@ -20,11 +22,15 @@ static void put_times(const struct page *page, const struct status_source *sourc
         buf_puts(page->out, source->run_total ? "too many to list" : "-");
         return;
     }
+    const struct status_run *runs = source->runs;
+    bool changes = runs[0].offset != runs[source->run_count - 1].offset; /* clocks do, so say which is which */
     buf_puts(page->out, "<ol class=\"times\">");
     for (size_t i = 0; i < source->run_count; i++) {
         buf_puts(page->out, "<li>");
-        markup_time(page->out, source->runs[i].at, source->runs[i].offset);
-        buf_puts(page->out, source->runs[i].collides ? " <span class=\"tone-warn\">close</span></li>" : "</li>");
+        markup_time(page->out, runs[i].at, runs[i].offset);
+        if (changes)
+            buf_printf(page->out, " %+03d:%02d", runs[i].offset / 3600, abs(runs[i].offset) / 60 % 60);
+        buf_puts(page->out, runs[i].collides ? " <span class=\"tone-warn\">close</span></li>" : "</li>");
     }
     buf_puts(page->out, "</ol>");
 }
@@ -45,7 +51,7 @@ static void put_planned(const struct page *page, const struct status_source *sou
            arena_printf(page->view->arena, "%s%zu", source->counted_out ? "at least " : "", source->run_total),
            source->interval ? str_from(duration_format(source->interval, text)) : STR("-"),
            source->location.len ? source->location : STR("-"), source->zone.len ? source->zone : STR("-"));
-    buf_puts(page->out, "</td><td>");
+    buf_puts(page->out, "</td><td class=\"all\">");
     put_times(page, source);
     buf_puts(page->out, "</td></tr>\n");
 }

@@ -5,9 +5,17 @@
 void html_audit(const struct page *page)
 {
     const struct status_audit *audit = page->view->audit;
-    if (!audit)
+    if (!audit && !page->served)
         return;
     html_section(page, "audit", "Audit");
+    if (!audit) {
+        buf_puts(page->out,
+                 "<p>Would everything that exists be allowed, were it created now? To read and review it all "
+                 "takes more memory than a webhook has to spare, so ask:</p>"
+                 "<code class=\"run\">kubectl backstop audit</code>\n");
+        html_section_end(page);
+        return;
+    }
     buf_puts(page->out, "<p>");
     html_badge(page, audit->denied ? TONE_BAD : TONE_GOOD,
                audit->denied ? html_count(page, audit->denied, "object that exists would be denied",
@@ -59,7 +67,7 @@ static void put_decision(const struct page *page, const struct status_decision *
            decision->name.len ? decision->name : STR("without a name"));
     if (decision->ns.len)
         MARKUP(page->out, " in @", decision->ns);
-    buf_puts(page->out, "</td><td>");
+    buf_puts(page->out, "</td><td class=\"state\">");
     html_badge(page, outcome_tone(decision->outcome), decision->outcome);
     MARKUP(page->out, "</td><td>@</td></tr>\n", decision->why);
 }

@@ -26,7 +26,7 @@ static void put_source(const struct page *page, const struct upgrade_source *sou
 {
     const struct backup_status *status = source->status;
     struct str state = str_from(source->state);
-    MARKUP(page->out, "<tr><th scope=\"row\">@</th><td>@$</td><td>", source->source->meta.name,
+    MARKUP(page->out, "<tr><th scope=\"row\">@</th><td>@$</td><td class=\"state\">", source->source->meta.name,
            source->name.len ? source->name : STR("-"),
            source->region.len ? arena_printf(page->view->arena, " (region %.*s)", STR_ARG(source->region)) : STR(""));
     html_badge(page, html_phase_tone(state), state);

@@ -96,30 +96,15 @@ static bool print(struct run *run, struct arena *arena, const struct review_resu
     return flush(run);
 }
 
-static bool is_ours(const struct manifest *manifest)
-{
-    struct str group = admission_group(json_get_str(manifest->tree, "apiVersion"));
-    return admission_rule_for_object(group, json_get_str(manifest->tree, "kind"), OPERATION_CREATE, 0) != NULL;
-}
-
-/* What files hold besides: facts, and the Management, which only an update can put wrong. */
 static bool audit_one(struct run *run, const struct audit_world *world, struct manifest *manifest)
 {
-    if (!manifest->tree || manifest->review.ptr || !is_ours(manifest))
-        return true;
     ARENA_SCOPED arena = arena_new(MEMORY_LIMIT);
-    const char *passed_over = audit_passes_over(manifest);
-    struct review_result result = {.manifest = manifest};
-    const struct review_context context = {.inventory = audit_facts(world, manifest),
-                                           .settings = run->settings,
-                                           .user = "kubernetes-admin",
-                                           .operation = OPERATION_CREATE,
-                                           .dry_run = true, /* nothing is to come of it */
-                                           .now = run->options->now};
-    if (!arena || (!passed_over && !review_run(&context, arena, manifest, &result)))
+    const char *passed_over = NULL;
+    struct review_result result;
+    if (!audit_concerns(manifest))
+        return true;
+    if (!arena || !audit_review(world, run->options->now, arena, manifest, &result, &passed_over))
         return false;
-    if (!passed_over)
-        audit_forget_echo(&result, run->settings, context.now);
     run->summary.passed += passed_over != NULL;
     run->summary.denied += result.decision.denied;
     run->summary.allowed += !passed_over && !result.decision.denied;

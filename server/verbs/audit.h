@@ -2,6 +2,7 @@
 #ifndef BACKSTOP_VERBS_AUDIT_H
 #define BACKSTOP_VERBS_AUDIT_H
 
+#include "backstop/status.h"
 #include "columns.h"
 #include "facts_open.h"
 #include "review.h"
@@ -19,18 +20,30 @@ bool audit_list(struct arena *arena, const struct facts_options *options, struct
 /* The facts as each object must see them: without what it made itself. */
 struct audit_world {
     const struct inventory *inventory, *without_own; /* the second is held */
+    const struct settings *settings;
 };
 bool audit_world_open(struct audit_world *world, const struct inventory *inventory, const struct settings *settings);
 void audit_world_close(struct audit_world *world);
-const struct inventory *audit_facts(const struct audit_world *world, const struct manifest *manifest);
-/* Why an object is not reviewed though a rule names its kind; NULL when it is. */
-const char *audit_passes_over(const struct manifest *manifest);
+/* Whether a rule names its kind. Files hold facts besides, and the Management, which only
+ * an update can put wrong. */
+bool audit_concerns(const struct manifest *manifest);
+/* Reviews an object as if it were created now; *passed_over says why it was not, else NULL.
+ * False when out of memory. */
+bool audit_review(const struct audit_world *world, int64_t now, struct arena *arena, struct manifest *manifest,
+                  struct review_result *result, const char **passed_over) MUST_CHECK;
+
+/* ---- audit_rows.c ------------------------------------------------------------ */
+
+/* The audit as the status view has it: everything lives in the arena. False when out of memory. */
+bool audit_rows(struct arena *arena, const struct facts_options *options, const struct facts *facts,
+                const struct settings *settings, int64_t now, struct status_audit *audit) MUST_CHECK;
 
 /* ---- audit_print.c ----------------------------------------------------------- */
 
 /* Drops what a review only says back to whoever writes an object ("runs every 6
  * hours; next ..."): nobody is writing it now. */
 void audit_forget_echo(struct review_result *result, const struct settings *settings, int64_t now);
+struct str audit_title(struct arena *arena, const struct manifest *manifest); /* "restore/kcm-system/dr" */
 void audit_print_text(struct arena *arena, const struct review_result *result, const char *passed_over,
                       const struct page *page);
 void audit_print_summary(const struct review_summary *summary, size_t warned, const struct page *page);

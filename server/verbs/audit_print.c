@@ -38,8 +38,7 @@ void audit_forget_echo(struct review_result *result, const struct settings *sett
 
 /* ---- text ------------------------------------------------------------------------- */
 
-/* "managementbackup/kcm-backup", "restore/kcm-system/dr" */
-static struct str title(struct arena *arena, const struct manifest *manifest)
+struct str audit_title(struct arena *arena, const struct manifest *manifest)
 {
     char kind[64];
     struct str name = json_path_str(manifest->tree, "metadata.name");
@@ -82,7 +81,7 @@ void audit_print_text(struct arena *arena, const struct review_result *result, c
                       const struct page *page)
 {
     const struct decision *decision = &result->decision;
-    page_toned(page, TONE_STRONG, title(arena, result->manifest));
+    page_toned(page, TONE_STRONG, audit_title(arena, result->manifest));
     buf_puts(page->out, "  ");
     if (passed_over)
         buf_printf(page->out, "not reviewed: %s", passed_over);

@@ -46,6 +46,7 @@ bool audit_world_open(struct audit_world *world, const struct inventory *invento
     for (size_t i = 0; i < inventory->count[FACT_BACKUPS] && !any; i++)
         any = is_own(&own, FACT_BACKUPS, &inventory->backups[i]->meta);
     world->inventory = inventory;
+    world->settings = settings;
     world->without_own = any ? inventory_without(inventory, is_own, &own) : reference(inventory);
     return world->without_own != NULL;
 }
@@ -58,12 +59,12 @@ void audit_world_close(struct audit_world *world)
     world->without_own = NULL;
 }
 
-const struct inventory *audit_facts(const struct audit_world *world, const struct manifest *manifest)
+static const struct inventory *facts_for(const struct audit_world *world, const struct manifest *manifest)
 {
     return str_is(json_get_str(manifest->tree, "kind"), "ManagementBackup") ? world->without_own : world->inventory;
 }
 
-const char *audit_passes_over(const struct manifest *manifest)
+static const char *passes_over(const struct manifest *manifest)
 {
     struct str phase = json_path_str(manifest->tree, "status.phase");
     if (json_path_str(manifest->tree, "metadata.deletionTimestamp").len)
@@ -71,4 +72,31 @@ const char *audit_passes_over(const struct manifest *manifest)
     if (str_is(json_get_str(manifest->tree, "kind"), "Restore") && phase.len && !str_is(phase, "New"))
         return "already carried out";
     return NULL;
+}
+
+bool audit_concerns(const struct manifest *manifest)
+{
+    if (!manifest->tree || manifest->review.ptr)
+        return false;
+    struct str group = admission_group(json_get_str(manifest->tree, "apiVersion"));
+    return admission_rule_for_object(group, json_get_str(manifest->tree, "kind"), OPERATION_CREATE, 0) != NULL;
+}
+
+bool audit_review(const struct audit_world *world, int64_t now, struct arena *arena, struct manifest *manifest,
+                  struct review_result *result, const char **passed_over)
+{
+    const struct review_context context = {.inventory = facts_for(world, manifest),
+                                           .settings = world->settings,
+                                           .user = "kubernetes-admin",
+                                           .operation = OPERATION_CREATE,
+                                           .dry_run = true, /* nothing is to come of it */
+                                           .now = now};
+    *result = (struct review_result){.manifest = manifest};
+    *passed_over = passes_over(manifest);
+    if (*passed_over)
+        return true;
+    if (!review_run(&context, arena, manifest, result))
+        return false;
+    audit_forget_echo(result, world->settings, now);
+    return true;
 }

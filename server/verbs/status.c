@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "facts_open.h"
+#include "audit.h"
 #include "terminal.h"
 
 enum { MEMORY_LIMIT = 256 * 1024 * 1024, OUTPUT_LIMIT = 256 * 1024 * 1024 };
@@ -76,6 +76,12 @@ static int show(const struct verb *verb, const struct status_options *values)
     ARENA_SCOPED arena = arena_new(MEMORY_LIMIT);
     struct status_view view = {
         .arena = arena, .now = values->now, .from = facts.from, .inventory = facts.inventory, .settings = settings};
+    struct status_audit audit;
+    if (arena && strcmp(values->output, "text") != 0) {
+        view.audit = &audit;
+        if (!audit_rows(arena, &values->facts, &facts, settings, values->now, &audit))
+            return verb_fail(verb, "out of memory");
+    }
     if (!arena || !status_fill(&view, str_from(values->to)))
         return verb_fail(verb, "out of memory");
     return print(verb, values, &view);
