@@ -45,7 +45,7 @@ static enum tone phase_tone(struct str phase)
     return phase.len ? TONE_DOUBTFUL : TONE_PLAIN;
 }
 
-static void heading(const struct page *page, const char *text)
+void status_heading(const struct page *page, const char *text)
 {
     buf_putc(page->out, '\n');
     page_toned(page, TONE_STRONG, str_from(text));
@@ -77,7 +77,7 @@ static void print_findings(const struct status_view *view, const struct page *pa
         if ((finding->blocks != 0) != blockers)
             continue;
         if (first)
-            heading(page, blockers ? "Blockers" : "Warnings");
+            status_heading(page, blockers ? "Blockers" : "Warnings");
         first = false;
         struct str text = arena_printf(view->arena, "%.*s: %.*s", STR_ARG(finding->object), STR_ARG(finding->says));
         if (finding->blocks)
@@ -168,7 +168,7 @@ static void print_upgrade(const struct status_view *view, const struct page *pag
 {
     const struct upgrade_view *upgrade = &view->upgrade;
     struct arena *arena = view->arena;
-    heading(page, "Upgrade");
+    status_heading(page, "Upgrade");
     if (upgrade->running.len)
         page_paragraph(page, 2, "", arena_printf(arena, "running: %.*s", STR_ARG(shown(arena, upgrade->running))));
     if (upgrade->under_way && upgrade->running.len)
@@ -250,7 +250,7 @@ static void print_backups(const struct status_view *view, const struct page *pag
                                            "?SINCE", "?UPGRADES", "STORAGE"};
     struct arena *arena = view->arena;
     struct columns columns;
-    heading(page, "Management backups");
+    status_heading(page, "Management backups");
     if (view->backup_count == 0) {
         page_paragraph(page, 2, "", view->inventory->known[FACT_MANAGEMENT_BACKUPS] ? STR("none") : STR("unknown"));
         return;
@@ -285,7 +285,7 @@ static void print_locations(const struct status_view *view, const struct page *p
                                            "PHASE", "?VALIDATED", "?ACCESS",   "SURVIVES|THE CLUSTER"};
     struct arena *arena = view->arena;
     struct columns columns;
-    heading(page, "Storage locations");
+    status_heading(page, "Storage locations");
     if (view->location_count == 0) {
         page_paragraph(page, 2, "", view->inventory->known[FACT_STORAGE_LOCATIONS] ? STR("none") : STR("unknown"));
         return;
@@ -315,7 +315,7 @@ static void print_velero(const struct status_view *view, const struct page *page
     static const char *const headings[] = {"DEPLOYMENT", "?NAMESPACE", "READY", "SERVICE ACCOUNT", "KNOWN|TO BACKSTOP"};
     struct arena *arena = view->arena;
     struct columns columns;
-    heading(page, "Velero");
+    status_heading(page, "Velero");
     if (view->velero_count == 0) {
         page_paragraph(page, 2, "", view->inventory->known[FACT_VELERO] ? STR("none") : STR("unknown"));
         return;
@@ -340,6 +340,8 @@ void status_text(const struct status_view *view, const struct page *page)
     print_findings(view, page, true);
     print_findings(view, page, false);
     print_upgrade(view, page);
+    status_progress(view, page);
+    status_timeline(view, page);
     print_backups(view, page);
     print_locations(view, page);
     print_velero(view, page);
