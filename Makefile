@@ -77,7 +77,7 @@ deps: ; @pkg-config --exists $(PACKAGES) $(TEST_PACKAGES) 2>/dev/null || hack/in
 
 # ---- tests ------------------------------------------------------------------
 .PHONY: test unit golden wire asan tsan valgrind accept
-test: unit golden wire fuzz-replay layers docs-check docs-test ## Unit, golden, wire and corpus tests, and the layering check
+test: unit golden wire fuzz-replay torture-reviews layers docs-check docs-test ## Unit, golden, wire and corpus tests, and the layering check
 
 unit: $(BUILD)/unit-tests ## CUnit tests
 	$(BUILD)/unit-tests
@@ -167,6 +167,20 @@ $(BUILD)/replay_%: tests/fuzz/%.c tests/fuzz/replay.c $(BUILD)/libbackstop.a
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter-out %.a,$^) $(BUILD)/libbackstop.a $(LIBS)
 fuzz-replay: $(FUZZERS:%=$(BUILD)/replay_%)
 	@for f in $(FUZZERS); do $(BUILD)/replay_$$f tests/fuzz/corpus/$${f#fuzz_} || exit 1; done
+
+# ---- allocations that fail ------------------------------------------------------
+.PHONY: torture torture-reviews
+$(BUILD)/torture: $(BUILD)/tests/torture/torture.o $(BUILD)/tests/torture/allocator.o $(BUILD)/libbackstop.a
+	$(CC) $(LDFLAGS_ALL) -Wl,--wrap=time_now -o $@ $^ $(LIBS)
+build/torture/requests/broken.json: tests/torture/requests.py
+	python3 $< $(@D)
+
+torture: torture-reviews ## Every allocation of a fixed set of reviews fails
+
+torture-reviews: $(BUILD)/torture build/torture/requests/broken.json
+	$(BUILD)/torture 1 build/torture/requests tests/golden/inventories/cluster.yaml build/torture/facts.yaml >$(BUILD)/torture.log || \
+	  { grep FAIL $(BUILD)/torture.log; exit 1; }
+	@tail -n 1 $(BUILD)/torture.log
 
 # ---- performance (docs/performance.md) ---------------------------------------
 .PHONY: bench bench-quick bench-accept bench-inventory

@@ -130,6 +130,8 @@ struct str arena_vprintf(struct arena *arena, const char *format, va_list args) 
  * defer itself cannot be recorded, object is released immediately and false is
  * returned. */
 bool arena_defer(struct arena *arena, void (*release)(void *), void *object);
+/* What was put together in a buf of its own, borrowed; when that failed, so has the arena. */
+struct str arena_text(struct arena *arena, const struct buf *buf);
 bool arena_failed(const struct arena *arena);
 void arena_fail(struct arena *arena); /* lets a helper record its own failure */
 size_t arena_used(const struct arena *arena);

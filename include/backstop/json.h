@@ -41,11 +41,19 @@ bool json_is_true(const struct json_node *node);
 
 /* Builds the tree of one JSON value; it is freed with the arena. NULL and an
  * error (code 400, 413 or 500) when the text is not strict JSON; the value null is NULL
- * too and leaves the error as it was. Of a repeated key the last value counts, as in
+ * too and leaves the error as it was. Without memory the arena is marked failed. Of a repeated key the last value counts, as in
  * Go. Integers outside int64 and all other numbers are doubles that keep their text. */
 struct json_object *json_build(struct arena *arena, struct str raw, struct error *error) MUST_CHECK;
-/* Lets the arena own a tree that was built by hand. Returns it. */
+/* Lets the arena own a tree that was built by hand. Returns it; NULL, which stands for no
+ * memory to build it, marks the arena failed. */
 struct json_object *json_own(struct arena *arena, struct json_object *tree);
+/* For trees that are built by hand: false when something could not be made. They take
+ * the value also then (json-c leaves it to the caller), and no container is no crash. */
+bool json_put(struct json_object *object, const char *key, struct json_object *value);
+bool json_put_text(struct json_object *object, const char *key, struct str text);
+bool json_put_map(struct json_object *object, const char *key, struct json_object **map); /* *map is borrowed */
+bool json_append(struct json_object *array, struct json_object *value);
+struct json_object *json_new_text(struct str text);
 /* Readers never fail: a missing member or another type gives NULL, absent or 0. */
 struct json_object *json_get(struct json_object *object, const char *key);
 struct json_object *json_path(struct json_object *object, const char *dotted); /* "spec.objectStorage.bucket" */

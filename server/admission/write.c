@@ -125,13 +125,20 @@ static void write_failure(const struct review *review, struct buf *out)
 {
     const struct decision *decision = &review->decision;
     struct str message = decision_message(decision);
-    if (!message.len)
-        message = decision->message; /* no memory to put several together */
+    const char *reason = decision->reason ? decision->reason : status_reason(decision->code);
+    int code = decision->code;
+    if (arena_failed(decision->arena)) { /* what was put together may lack a part */
+        code = code >= 500 ? code : 500;
+        reason = status_reason(code);
+        message = decision->code >= 500 && decision->message.len
+                      ? decision->message
+                      : STR("denied, and out of memory to say why; try again");
+    }
     buf_puts(out, ",\"status\":{\"metadata\":{},\"status\":\"Failure\",\"message\":");
-    json_write_str(out, message.len ? message : STR("denied, and out of memory to say why"));
-    buf_printf(out, ",\"reason\":\"%s\"", decision->reason ? decision->reason : status_reason(decision->code));
+    json_write_str(out, message);
+    buf_printf(out, ",\"reason\":\"%s\"", reason);
     write_details(review, out);
-    buf_printf(out, ",\"code\":%d}", decision->code);
+    buf_printf(out, ",\"code\":%d}", code);
 }
 
 static void write_patch(const struct decision *decision, struct buf *out)

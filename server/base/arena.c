@@ -148,6 +148,13 @@ bool arena_defer(struct arena *arena, void (*release)(void *), void *object)
     return true;
 }
 
+struct str arena_text(struct arena *arena, const struct buf *buf)
+{
+    if (buf->failed)
+        arena->failed = true;
+    return buf_str(buf);
+}
+
 bool arena_failed(const struct arena *arena)
 {
     return arena->failed;

@@ -95,11 +95,14 @@ static struct str advise(const struct advice *advice)
 void advice_write(struct str spec, const struct fault *fault, struct error *error)
 {
     ARENA_SCOPED arena = arena_new(256 * 1024);
-    struct str text = STR("out of memory");
+    struct str text = {NULL, 0};
     if (arena) {
         struct advice advice = {arena, spec, fault, advice_quote(arena, fault->value),
                                 advice_quote(arena, fault->range)};
         text = advise(&advice);
     }
-    error_at(error, 422, fault_position(spec, fault), "%.*s", STR_ARG(text));
+    if (!arena || arena_failed(arena))
+        error_at(error, 500, fault_position(spec, fault), "out of memory");
+    else
+        error_at(error, 422, fault_position(spec, fault), "%.*s", STR_ARG(text));
 }

@@ -73,24 +73,26 @@ static struct str converted(struct arena *arena, struct str text)
 }
 
 /* The text without its white space, when that is a duration: "1h 30m". */
-static struct str squeezed(struct arena *arena, struct str text)
+static struct str without_space(struct arena *arena, struct str text)
 {
-    BUF_SCOPED out;
-    buf_init(&out, 64);
+    char out[64];
+    size_t length = 0;
     struct str part;
-    while (spec_next_field(&text, &part))
-        buf_add(&out, part);
+    for (; spec_next_field(&text, &part); length += part.len) {
+        if (part.len > sizeof out - length)
+            return (struct str){NULL, 0};
+        memcpy(out + length, part.ptr, part.len);
+    }
     int64_t ignored;
     struct error error;
-    if (out.failed || !duration_parse(buf_str(&out), &ignored, &error))
-        return (struct str){NULL, 0};
-    return arena_copy(arena, buf_str(&out));
+    const struct str squeezed = {out, length};
+    return duration_parse(squeezed, &ignored, &error) ? arena_copy(arena, squeezed) : (struct str){NULL, 0};
 }
 
 struct str advise_on_duration(const struct advice *advice)
 {
     struct arena *arena = advice->arena;
-    struct str text = advice->fault->value, better = squeezed(arena, text);
+    struct str text = advice->fault->value, better = without_space(arena, text);
     if (better.len)
         return arena_printf(arena, "the duration %.*s must not contain white space; write \"@every %.*s\"",
                             STR_ARG(advice->value), STR_ARG(better));

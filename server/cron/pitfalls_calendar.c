@@ -65,7 +65,7 @@ static void warn_about_dates(const struct pitfalls *pitfalls)
     struct set months = words_set(without, FIELD_MONTH);
     struct list_style style = {" to ", " and ", words_month, 12};
     words_list(&names, &months, &style);
-    pitfall(pitfalls, "no run in %.*s%s: the day does not exist there", STR_ARG(buf_str(&names)),
+    pitfall(pitfalls, "no run in %.*s%s: the day does not exist there", STR_ARG(arena_text(pitfalls->arena, &names)),
             leap_day ? " (but in leap years)" : "");
 }
 

@@ -180,6 +180,8 @@ static void release(void *tree)
 
 struct json_object *json_own(struct arena *arena, struct json_object *tree)
 {
+    if (!tree)
+        arena_fail(arena);
     return tree && arena_defer(arena, release, tree) ? tree : NULL;
 }
 
@@ -193,7 +195,9 @@ struct json_object *json_build(struct arena *arena, struct str raw, struct error
     builder.cost = 0;
     if (!build_tree(&builder)) {
         json_object_put(builder.root);
+        if (error->code >= 500)
+            arena_fail(arena);
         return NULL;
     }
-    return json_own(arena, builder.root);
+    return builder.root ? json_own(arena, builder.root) : NULL;
 }

@@ -1,4 +1,4 @@
-/* Readers of json-c trees that never fail. */
+/* Readers of json-c trees that never fail, and building by hand. */
 #include "json.h"
 
 #include <string.h>
@@ -60,4 +60,36 @@ size_t json_len(struct json_object *array)
 struct json_object *json_item(struct json_object *array, size_t i)
 {
     return i < json_len(array) ? json_object_array_get_idx(array, i) : NULL;
+}
+
+struct json_object *json_new_text(struct str text)
+{
+    return json_object_new_string_len(text.ptr ? text.ptr : "", (int)text.len);
+}
+
+bool json_put(struct json_object *object, const char *key, struct json_object *value)
+{
+    if (object && value && json_object_object_add(object, key, value) == 0)
+        return true;
+    json_object_put(value);
+    return false;
+}
+
+bool json_put_text(struct json_object *object, const char *key, struct str text)
+{
+    return json_put(object, key, json_new_text(text));
+}
+
+bool json_put_map(struct json_object *object, const char *key, struct json_object **map)
+{
+    *map = json_object_new_object();
+    return json_put(object, key, *map); /* when false, *map is gone */
+}
+
+bool json_append(struct json_object *array, struct json_object *value)
+{
+    if (array && value && json_object_array_add(array, value) == 0)
+        return true;
+    json_object_put(value);
+    return false;
 }

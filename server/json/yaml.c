@@ -133,6 +133,8 @@ bool yaml_load(struct arena *arena, struct str text, const struct yaml_options *
     bool good = read_nodes(&reader, text);
     for (struct yaml_document *document = *documents; good && document; document = document->next)
         good = yaml_decode(&reader, document);
+    if (!good && error->code >= 500)
+        arena_fail(arena);
     if (!good)
         *documents = NULL;
     return good;

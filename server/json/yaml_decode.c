@@ -278,6 +278,6 @@ bool yaml_decode(struct yaml_reader *reader, struct yaml_document *document)
     struct json_object *tree = NULL;
     if (root && !decode(&decoder, root, 0, &tree))
         return false;
-    document->tree = json_own(reader->arena, tree);
+    document->tree = tree ? json_own(reader->arena, tree) : NULL;
     return !tree || document->tree || memory(&decoder, root);
 }

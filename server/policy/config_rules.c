@@ -126,6 +126,8 @@ bool rules_text(struct config_rules *rules, struct str where, struct json_object
     BUF_SCOPED json;
     buf_init(&json, 200);
     json_write_tree(&json, value);
+    if (!json.data) /* else it failed for being too long to be shown */
+        arena_fail(rules->arena);
     if (json.failed || str_contains(buf_str(&json), STR("'")))
         rules_problem(rules, at, "must be text: write the JSON in quotes");
     else

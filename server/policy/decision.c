@@ -232,5 +232,5 @@ struct str decision_message(const struct decision *decision)
     }
     if (parts.len > 1)
         buf_putc(&joined, ']');
-    return one_line(arena, buf_str(&joined), MESSAGE_LIMIT);
+    return one_line(arena, arena_text(arena, &joined), MESSAGE_LIMIT);
 }

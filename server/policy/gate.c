@@ -125,39 +125,20 @@ static bool velero_down(const struct gate *gate)
 
 /* ---- the ManagementBackup to create -------------------------------------- */
 
-/* Takes the value, also when it fails; json-c leaves it to the caller then. */
-static bool put(struct json_object *object, const char *key, struct json_object *value)
-{
-    if (object && value && json_object_object_add(object, key, value) == 0)
-        return true;
-    json_object_put(value);
-    return false;
-}
-
-static bool put_text(struct json_object *object, const char *key, struct str text)
-{
-    return put(object, key, json_object_new_string_len(text.ptr ? text.ptr : "", (int)text.len));
-}
-
-static bool put_map(struct json_object *object, const char *key, struct json_object **map)
-{
-    *map = json_object_new_object();
-    return put(object, key, *map); /* when false, *map is gone */
-}
-
 /* schedule and performOnManagementUpgrade stay unset: it runs once, as kcm's own does. */
 static void create(const struct gate *gate, const struct gate_source *source)
 {
     struct arena *arena = gate->request->arena;
     struct json_object *object = json_own(arena, json_object_new_object()), *metadata, *labels, *annotations, *spec;
-    bool done = put_text(object, "apiVersion", gate->request->api_version) &&
-                put_text(object, "kind", STR("ManagementBackup")) && put_map(object, "metadata", &metadata) &&
-                put_text(metadata, "name", source->starting) && put_map(metadata, "labels", &labels) &&
-                put_text(labels, LABEL_RELEASE_BACKUP, kcm_release_label(arena, gate->running)) &&
-                put_map(metadata, "annotations", &annotations) &&
-                put_text(annotations, ANNOTATION_TAKEN_BEFORE, gate->target) && put_map(object, "spec", &spec);
+    bool done = json_put_text(object, "apiVersion", gate->request->api_version) &&
+                json_put_text(object, "kind", STR("ManagementBackup")) && json_put_map(object, "metadata", &metadata) &&
+                json_put_text(metadata, "name", source->starting) && json_put_map(metadata, "labels", &labels) &&
+                json_put_text(labels, LABEL_RELEASE_BACKUP, kcm_release_label(arena, gate->running)) &&
+                json_put_map(metadata, "annotations", &annotations) &&
+                json_put_text(annotations, ANNOTATION_TAKEN_BEFORE, gate->target) &&
+                json_put_map(object, "spec", &spec);
     struct str location = source->source->storage_location;
-    if (!done || (location.len && !put_text(spec, "storageLocation", location))) {
+    if (!done || (location.len && !json_put_text(spec, "storageLocation", location))) {
         arena_fail(arena);
         return;
     }

@@ -30,7 +30,7 @@ static struct str clauses(const struct gate *gate, bool refused)
             buf_puts(&text, engine->source->alternative ? "; or instead " : "; ");
         buf_add(&text, engine->says);
     }
-    return arena_copy(gate->request->arena, buf_str(&text));
+    return arena_copy(gate->request->arena, arena_text(gate->request->arena, &text));
 }
 
 static bool any_source_waits(const struct gate *gate)
@@ -65,7 +65,7 @@ static struct str watched(const struct gate *gate)
         buf_putc(&text, ' ');
         buf_add(&text, words_name(gate->request->arena, name));
     }
-    return arena_copy(gate->request->arena, buf_str(&text));
+    return arena_copy(gate->request->arena, arena_text(gate->request->arena, &text));
 }
 
 static void warn_under_way(const struct gate *gate)
@@ -184,8 +184,9 @@ void words_pass(const struct gate *gate)
         buf_printf(&evidence, "%s%.*s completed %s", i ? ", " : "", STR_ARG(backup->meta.name), when);
     }
     words_engines_pass(gate);
-    if (evidence.len)
-        decision_audit(gate->decision, "pre-upgrade-backup", "%.*s", STR_ARG(buf_str(&evidence)));
+    struct str text = arena_text(gate->decision->arena, &evidence);
+    if (text.len)
+        decision_audit(gate->decision, "pre-upgrade-backup", "%.*s", STR_ARG(text));
 }
 
 void words_unknown(const struct gate *gate, const char *facts)

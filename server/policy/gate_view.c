@@ -39,7 +39,7 @@ static const struct json_node *management_with(struct arena *arena, const struct
     buf_puts(&text, "},\"status\":{\"release\":");
     json_write_str(&text, management->status_release);
     buf_puts(&text, "}}");
-    struct str copy = text.failed ? (struct str){NULL, 0} : arena_copy(arena, buf_str(&text));
+    struct str whole = arena_text(arena, &text), copy = text.failed ? (struct str){NULL, 0} : arena_copy(arena, whole);
     return copy.ptr ? json_index(arena, copy, 2, &ignored) : NULL;
 }
 

@@ -61,7 +61,7 @@ static void warn_list(const struct restore_view *view, struct str lead, const st
     buf_init(&line, 4096);
     for (size_t i = 0; i < list->len; i++) {
         if (line.len && line.len + list->items[i].len + 2 > WARNING_ROOM) {
-            decision_warn(view->decision, "%.*s", STR_ARG(buf_str(&line)));
+            decision_warn(view->decision, "%.*s", STR_ARG(arena_text(view->arena, &line)));
             buf_clear(&line);
         }
         bool first = line.len == 0;
@@ -70,8 +70,8 @@ static void warn_list(const struct restore_view *view, struct str lead, const st
         buf_puts(&line, first ? ": " : ", ");
         buf_add(&line, list->items[i]);
     }
-    if (line.len)
-        decision_warn(view->decision, "%.*s", STR_ARG(buf_str(&line)));
+    if (line.len || line.failed)
+        decision_warn(view->decision, "%.*s", STR_ARG(arena_text(view->arena, &line)));
 }
 
 static void tell(const struct restore_view *view, const struct exclusions *exclusions, const char *verb)
@@ -107,7 +107,7 @@ static void complete_exclusions(struct restore_view *view, const char *verb)
 
 static struct json_object *json_text_value(const struct restore_view *view, struct str text)
 {
-    return json_own(view->arena, json_object_new_string_len(text.ptr ? text.ptr : "", (int)text.len));
+    return json_own(view->arena, json_new_text(text));
 }
 
 static void patch_exclusions(struct restore_view *view, size_t had)
@@ -122,10 +122,9 @@ static void patch_exclusions(struct restore_view *view, size_t had)
         return;
     }
     struct json_object *array = json_own(view->arena, json_object_new_array());
-    for (size_t i = had; array && i < view->excluded.len; i++) {
-        struct str item = view->excluded.items[i];
-        json_object_array_add(array, json_object_new_string_len(item.ptr ? item.ptr : "", (int)item.len));
-    }
+    for (size_t i = had; i < view->excluded.len; i++)
+        if (!json_append(array, json_new_text(view->excluded.items[i])))
+            arena_fail(view->arena);
     decision_patch(view->decision, "add", "/spec/excludedResources", array);
 }
 
@@ -166,14 +165,14 @@ static bool opts_out(const struct restore_view *view)
 static void audit_exclusions(const struct restore_view *view, size_t had)
 {
     BUF_SCOPED names;
-    buf_init(&names, 4096);
+    buf_init(&names, 64 * 1024);
     for (size_t i = had; i < view->excluded.len; i++) {
         if (i > had)
             buf_putc(&names, ',');
         buf_add(&names, view->excluded.items[i]);
     }
-    if (names.len)
-        decision_audit(view->decision, "excluded-resources", "%.*s", STR_ARG(buf_str(&names)));
+    if (view->excluded.len > had)
+        decision_audit(view->decision, "excluded-resources", "%.*s", STR_ARG(arena_text(view->arena, &names)));
 }
 
 void restore_mutate(struct restore_view *view)

@@ -69,39 +69,31 @@ static const struct config_map *find_map(const struct restore_view *view, struct
     return NULL;
 }
 
-static struct json_object *text(struct str value)
-{
-    return json_object_new_string_len(value.ptr ? value.ptr : "", (int)value.len);
-}
-
 static struct json_object *build_map(const struct restore_view *view, struct str name, struct str release)
 {
     struct json_object *map = json_own(view->arena, json_object_new_object());
-    struct json_object *meta = json_object_new_object(), *data = json_object_new_object();
-    struct json_object *labels = json_object_new_object();
+    struct json_object *meta, *labels, *data;
     struct str rules =
         arena_printf(view->arena,
                      "version: v1\nresourceModifierRules:\n- conditions:\n    groupResource: " MODIFIER_MANAGEMENTS
                      "\n  patches:\n  - operation: replace\n    path: /spec/release\n"
                      "    value: \"%.*s\"\n",
                      STR_ARG(release));
-    json_object_object_add(map, "apiVersion", json_object_new_string("v1"));
-    json_object_object_add(map, "kind", json_object_new_string("ConfigMap"));
-    json_object_object_add(map, "metadata", meta);
-    json_object_object_add(map, "data", data);
-    json_object_object_add(meta, "name", text(name));
-    json_object_object_add(meta, "namespace", text(view->ns));
-    json_object_object_add(meta, "labels", labels);
-    json_object_object_add(labels, "app.kubernetes.io/managed-by", json_object_new_string("backstop"));
-    json_object_object_add(data, "release.yaml", text(rules));
+    bool whole = json_put_text(map, "apiVersion", STR("v1")) && json_put_text(map, "kind", STR("ConfigMap")) &&
+                 json_put_map(map, "metadata", &meta) && json_put_text(meta, "name", name) &&
+                 json_put_text(meta, "namespace", view->ns) && json_put_map(meta, "labels", &labels) &&
+                 json_put_text(labels, "app.kubernetes.io/managed-by", STR("backstop")) &&
+                 json_put_map(map, "data", &data) && json_put_text(data, "release.yaml", rules);
+    if (!whole)
+        arena_fail(view->arena);
     return map;
 }
 
 static void reference_map(struct restore_view *view, struct str name, struct str release)
 {
     struct json_object *reference = json_own(view->arena, json_object_new_object());
-    json_object_object_add(reference, "kind", json_object_new_string("ConfigMap"));
-    json_object_object_add(reference, "name", text(name));
+    if (!json_put_text(reference, "kind", STR("ConfigMap")) || !json_put_text(reference, "name", name))
+        arena_fail(view->arena);
     decision_patch(view->decision, "add", "/spec/resourceModifier", reference);
     decision_warn(view->decision, "resourceModifier set to ConfigMap %.*s, which sets the release back to %.*s",
                   STR_ARG(arena_quote(view->arena, name)), STR_ARG(release));

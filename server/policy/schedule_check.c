@@ -4,10 +4,12 @@
 
 enum { WORDS_LIMIT = 1024 };
 
-static const struct cron_zone *controller_zone(const struct settings *settings)
+static const struct cron_zone *controller_zone(const struct settings *settings, struct arena *arena)
 {
-    struct error ignored;
-    const struct cron_zone *zone = cron_zone_find(settings->schedules_controller_zone, &ignored);
+    struct error error = {.code = 0};
+    const struct cron_zone *zone = cron_zone_find(settings->schedules_controller_zone, &error);
+    if (error.code >= 500)
+        arena_fail(arena);
     return zone ? zone : cron_zone_utc();
 }
 
@@ -52,7 +54,7 @@ static void say_meaning(const struct schedule_check *check, const struct cron_sc
     buf_init(&words, WORDS_LIMIT);
     struct str description = cron_say(schedule, request->now, &words);
     decision_warn(decision, "%s: %.*s %.*s", check->field, STR_ARG(arena_quote(decision->arena, check->spec)),
-                  STR_ARG(buf_str(&words)));
+                  STR_ARG(arena_text(decision->arena, &words)));
     decision_audit(decision, "schedule", "%.*s", STR_ARG(description));
 }
 
@@ -62,7 +64,9 @@ bool check_schedule(const struct schedule_check *check, const struct request *re
     struct arena *arena = decision->arena;
     struct cron_schedule schedule;
     struct error error;
-    if (!cron_parse(check->spec, controller_zone(settings), &schedule, &error)) {
+    if (!cron_parse(check->spec, controller_zone(settings, arena), &schedule, &error)) {
+        if (error.code >= 500)
+            arena_fail(arena); /* it could not be read, which says nothing of it */
         struct str where = error.position >= 0 ? arena_printf(arena, "at position %" PRId64 ": ", error.position)
                                                : (struct str){NULL, 0};
         judge_value(decision, VERDICT_DENY, check->field, check->spec, "%.*s%s", STR_ARG(where), error.message);

@@ -190,7 +190,7 @@ static void review_body(struct service *service, const struct rule *rule, struct
     } else if (review.request.uid.len) {
         admission_fail(&review, &error);
     } else {
-        serve_status(reply, request->oversized ? 413 : 400, "%s", error.message);
+        serve_status(reply, error.code >= 400 ? error.code : 400, "%s", error.message);
         return;
     }
     if (arena_failed(arena)) {
