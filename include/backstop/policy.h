@@ -222,4 +222,7 @@ wants_fn policy_velero_schedule_wants, policy_velero_backup_wants;
 #define ANNOTATION_ALLOW_DELETE "backstop.k0rdent.mirantis.com/allow-delete"
 #define ANNOTATION_TAKEN_BEFORE "backstop.k0rdent.mirantis.com/taken-before-upgrade-to" /* on what the gate creates */
 
+/* The name without the -YYYYMMDDhhmmss that the gate appends when it repeats a backup. */
+struct str policy_name_without_stamp(struct str name);
+
 #endif

@@ -8,8 +8,7 @@ static bool all_digits(struct str text)
     return text.len > 0 && text.len < 18 && str_to_int64(text, &number);
 }
 
-/* The gate appends -YYYYMMDDhhmmss when it repeats a backup. */
-static struct str without_stamp(struct str name)
+struct str policy_name_without_stamp(struct str name)
 {
     if (name.len <= STAMP_LENGTH + 1 || name.ptr[name.len - STAMP_LENGTH - 1] != '-' ||
         !all_digits(str_slice(name, name.len - STAMP_LENGTH, name.len)))
@@ -33,7 +32,7 @@ static bool is_release_name(struct str text)
 /* On a fresh cluster the name is all there is: <ManagementBackup>-<release>. */
 static struct str release_in_name(const struct inventory *inventory, struct str backup)
 {
-    struct str name = without_stamp(backup);
+    struct str name = policy_name_without_stamp(backup);
     for (size_t i = 0; i < inventory->count[FACT_RELEASES]; i++) {
         struct str release = inventory->releases[i]->meta.name;
         if (name.len > release.len + 1 && str_ends(name, release) && name.ptr[name.len - release.len - 1] == '-')

@@ -78,6 +78,9 @@ void serve_status(struct http_reply *reply, int status, const char *format, ...)
 bool serve_certificate_check(struct service *service, struct buf *reason);
 struct inventory *serve_inventory(struct service *service, int64_t now); /* held for the caller */
 
+/* ---- serve_gauges.c: the cluster's health as metrics ---- */
+void serve_gauges(const struct inventory *inventory);
+
 /* ---- serve_limits.c: what the system grants ---- */
 
 /* Raises the limit on file descriptors to what that many connections need; where it may not,

@@ -96,26 +96,12 @@ static void answer_live(struct service *service, const struct http_request *requ
 
 /* ---- metrics ------------------------------------------------------------------ */
 
-static const char *const fact_kinds[FACT_COUNT] = {
-    [FACT_MANAGEMENT_BACKUPS] = "ManagementBackup",
-    [FACT_MANAGEMENTS] = "Management",
-    [FACT_RELEASES] = "Release",
-    [FACT_STORAGE_LOCATIONS] = "BackupStorageLocation",
-    [FACT_BACKUPS] = "Backup",
-    [FACT_SCHEDULES] = "Schedule",
-    [FACT_CONFIG_MAPS] = "ConfigMap",
-    [FACT_SECRETS] = "Secret",
-    [FACT_VELERO] = "Deployment",
-    [FACT_SNAPSHOT_LOCATIONS] = "VolumeSnapshotLocation",
-};
-
 static void answer_metrics(struct service *service, const struct http_request *request, struct http_reply *reply)
 {
     (void)request;
     struct inventory *inventory = serve_inventory(service, time_now());
-    for (size_t i = 0; inventory && i < FACT_COUNT; i++)
-        if (inventory->known[i])
-            metric_set(METRIC_INVENTORY_OBJECTS, (double)inventory->count[i], fact_kinds[i]);
+    if (inventory)
+        serve_gauges(inventory);
     shared_release(inventory ? &inventory->shared : NULL);
     if (service->facts)
         metric_set(METRIC_INVENTORY_PROBLEMS, (double)facts_problems(service->facts), NULL);

@@ -116,6 +116,83 @@ def _(server):
     holds("# HELP backstop_reviews_total ", server.get("/metrics")[1])
 
 
+HEALTH = """
+apiVersion: v1
+kind: List
+items:
+- apiVersion: k0rdent.mirantis.com/v1beta1
+  kind: Management
+  metadata: {name: kcm}
+  spec: {release: kcm-1-2-0}
+  status: {release: kcm-1-2-0}
+- apiVersion: k0rdent.mirantis.com/v1beta1
+  kind: ManagementBackup
+  metadata: {name: nightly}
+  spec: {schedule: "@daily"}
+  status: {lastBackup: {phase: PartiallyFailed, completionTimestamp: "2026-11-21T03:00:00Z"}}
+- apiVersion: k0rdent.mirantis.com/v1beta1
+  kind: ManagementBackup
+  metadata: {name: hourly}
+  spec: {schedule: "@hourly"}
+  status: {lastBackup: {phase: Completed, completionTimestamp: "2026-11-21T01:00:00Z"}}
+- apiVersion: k0rdent.mirantis.com/v1beta1
+  kind: ManagementBackup
+  metadata:
+    name: hourly-kcm-1-2-0
+    creationTimestamp: "2026-11-21T04:00:00Z"
+    labels: {k0rdent.mirantis.com/release-backup: kcm-1-2-0}
+  status: {lastBackup: {phase: InProgress}}
+- apiVersion: velero.io/v1
+  kind: Backup
+  metadata:
+    name: hourly-20261121020000
+    namespace: kcm-system
+    labels: {k0rdent.mirantis.com/management-backup: hourly}
+  status: {phase: Completed, completionTimestamp: "2026-11-21T02:00:00Z"}
+- apiVersion: velero.io/v1
+  kind: Backup
+  metadata:
+    name: hourly-east-20261121030000
+    namespace: kcm-system
+    labels: {k0rdent.mirantis.com/management-backup: hourly, k0rdent.mirantis.com/region: east}
+  status: {phase: Completed, completionTimestamp: "2026-11-21T03:00:00Z"}
+- apiVersion: velero.io/v1
+  kind: BackupStorageLocation
+  metadata: {name: lost, namespace: kcm-system}
+  status: {phase: Unavailable}
+- apiVersion: velero.io/v1
+  kind: BackupStorageLocation
+  metadata: {name: fresh, namespace: kcm-system}
+"""
+# The backup before the upgrade again, which did complete.
+REPEATED = """
+apiVersion: k0rdent.mirantis.com/v1beta1
+kind: ManagementBackup
+metadata:
+  name: hourly-kcm-1-2-0-20261121050000
+  creationTimestamp: "2026-11-21T05:00:00Z"
+  labels: {k0rdent.mirantis.com/release-backup: kcm-1-2-0}
+status: {lastBackup: {phase: Completed, completionTimestamp: "2026-11-21T05:10:00Z"}}
+"""
+
+
+@shows("the cluster's health is among the metrics: backups, locations, an upgrade that waits")
+def _(_server):
+    at = 1795219200  # 2026-11-21T00:00:00Z
+    ill = Server(facts=HEALTH)
+    def facts():
+        return {name: ill.metric("backstop_" + name) for name in (
+            "management_backup_completed_timestamp_seconds", "management_backups_scheduled",
+            "management_backups_failing", "upgrade_backup_waiting_timestamp_seconds")}
+    same(facts(), {"management_backup_completed_timestamp_seconds": at + 2 * 3600, "management_backups_scheduled": 2,
+                   "management_backups_failing": 1, "upgrade_backup_waiting_timestamp_seconds": at + 4 * 3600})
+    same([ill.metric(f'backstop_storage_locations{{phase="{p}"}}') for p in ("Available", "Unavailable", "Unknown")], [0, 1, 1])
+    ill.write("inventory/repeated.yaml", REPEATED)
+    eventually(lambda: same(facts()["upgrade_backup_waiting_timestamp_seconds"], 0))
+    same(facts()["management_backup_completed_timestamp_seconds"], at + 5 * 3600 + 600)
+    ill.stop()
+
+
 @shows("a review is one log line with uid, user, decision and timing")
 def _(server):
     asked = backup_review(schedule="0 9 * * 7", name="named")
