@@ -141,7 +141,7 @@ soak: $(BUILD)/backstop ## Mixed load with faults for SOAK_SECONDS (1800); memor
 manifests: ## Write manifests/install.yaml from the chart, and the settings into its schema (needs Go for helm)
 	hack/manifests.py
 
-chart-test: ## Lint and render the Helm chart with a matrix of values (needs Go for helm)
+chart-test: ## Lint and render the Helm chart, and test its alert rules (needs Go for helm and promtool)
 	hack/chart-test.sh
 
 # ---- fuzzing ----------------------------------------------------------------

@@ -97,6 +97,11 @@ def case_installed(setup):
     refused(cluster.kubectl("create", "-f", "-", stdin=restore("r", "no-such-backup")), "no-such-backup")
     cluster.must("apply", "-f", "-", stdin=[release("kcm-9-9-9")])
     refused(cluster.kubectl(*upgrade_command("kcm-8-8-8")), "kcm-8-8-8")
+    metrics = setup.replicas[0].health_get("/metrics")[1]  # what the chart's alerts rest on
+    for line in ('backstop_storage_locations{phase="Available"} 2', "backstop_management_backups_scheduled 1",
+                 'backstop_facts_synced{resource="managementbackups.k0rdent.mirantis.com"} 1',
+                 'backstop_facts_synced{resource="backups.velero.io"} 1'):
+        assert line in metrics.splitlines(), (line, metrics)
 
 
 def case_probed(setup):
