@@ -98,6 +98,7 @@ decisions: $(BUILD)/backstop
 docs-check: $(BUILD)/backstop
 	hack/decisions.py --check $(BUILD)/backstop
 	hack/reference.py --check
+	hack/failure_modes.py
 
 docs-test: $(BUILD)/backstop ## Run what README.md and docs/ show, and compare
 	tests/docs/run.py $(BUILD)/backstop
