@@ -37,6 +37,26 @@ static bool read_all(int fd, const char *path, struct buf *content, struct error
     }
 }
 
+/* A file whose size is known, into one block. False, with what was read lost, when it
+ * turns out longer or cannot be read: then it is read again. */
+static bool read_sized(int fd, struct arena *arena, size_t size, struct str *out)
+{
+    char *data = arena_alloc(arena, size + 1);
+    size_t len = 0;
+    ssize_t got = 1;
+    while (data && got != 0 && len <= size) {
+        got = read(fd, data + len, size + 1 - len);
+        if (got < 0 && errno != EINTR)
+            return false;
+        len += got > 0 ? (size_t)got : 0;
+    }
+    if (!data || len > size)
+        return false;
+    data[len] = '\0';
+    *out = (struct str){data, len};
+    return true;
+}
+
 bool file_read(struct arena *arena, const char *path, size_t limit, struct str *out, struct error *error)
 {
     bool standard_input = strcmp(path, "-") == 0;
@@ -46,6 +66,13 @@ bool file_read(struct arena *arena, const char *path, size_t limit, struct str *
         return system_failure(error, path);
     if (S_ISDIR(info.st_mode))
         return error_set(error, 0, "%s: is a folder", path);
+    size_t size = S_ISREG(info.st_mode) && info.st_size > 0 ? (size_t)info.st_size : 0;
+    if (!standard_input && size && size <= limit) {
+        if (read_sized(fd, arena, size, out))
+            return true;
+        if (lseek(fd, 0, SEEK_SET) != 0)
+            return system_failure(error, path);
+    }
     BUF_SCOPED content;
     buf_init(&content, limit);
     if (!read_all(fd, standard_input ? "standard input" : path, &content, error))

@@ -47,19 +47,19 @@ static bool has_key(struct str pem)
 static bool load_pair(gnutls_certificate_credentials_t credentials, struct str certificate, struct str key,
                       struct error *error)
 {
+    gnutls_datum_t certificate_data = datum(certificate), key_data = datum(key);
+    int result =
+        gnutls_certificate_set_x509_key_mem2(credentials, &certificate_data, &key_data, GNUTLS_X509_FMT_PEM, NULL, 0);
+    if (result >= 0)
+        return true;
     if (!has_certificate(certificate))
         return error_set(error, 0, "the TLS certificate holds no readable PEM certificate");
     if (!has_key(key))
         return error_set(error, 0,
                          "the TLS key holds no readable PEM private key (keys with a passphrase do not work)");
-    gnutls_datum_t certificate_data = datum(certificate), key_data = datum(key);
-    int result =
-        gnutls_certificate_set_x509_key_mem2(credentials, &certificate_data, &key_data, GNUTLS_X509_FMT_PEM, NULL, 0);
     if (result == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
         return error_set(error, 0, "the TLS key does not belong to the certificate");
-    if (result < 0)
-        return error_set(error, 0, "the TLS certificate and key cannot be used: %s", gnutls_strerror(result));
-    return true;
+    return error_set(error, 0, "the TLS certificate and key cannot be used: %s", gnutls_strerror(result));
 }
 
 static bool load_client_ca(gnutls_certificate_credentials_t credentials, struct str ca, struct error *error)

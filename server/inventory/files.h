@@ -22,6 +22,7 @@ bool load_file(const struct extractor *extractor, const char *path, struct recor
                struct error *error) MUST_CHECK;
 
 enum { LOAD_WHOLE = 64 << 10, LOAD_LIMIT = 256 << 20 }; /* read at once below, refused above */
+enum { DOCUMENT_LIMIT = 1 << 30 };                      /* of memory, for what one piece becomes */
 
 struct load {
     const struct extractor *extractor;

@@ -1,8 +1,6 @@
 #include <stdlib.h>
 
-#include "files.h"
-
-enum { DOCUMENT_LIMIT = 1 << 30 };
+#include "window.h"
 
 bool record_list_sink(void *list, struct record *record, struct error *error)
 {
@@ -109,60 +107,16 @@ bool load_piece(struct load *load, struct str text, int64_t line, enum piece pie
     return true;
 }
 
-/* The first item of a JSON array's inside, which was checked already, and what
- * follows its comma. */
-static struct str cut_json_item(struct str *rest)
-{
-    unsigned depth = 0;
-    bool quoted = false;
-    size_t at = 0;
-    for (; at < rest->len; at++) {
-        char c = rest->ptr[at];
-        if (quoted) {
-            at += c == '\\';
-            quoted = c != '"';
-        } else if (c == '"') {
-            quoted = true;
-        } else if (c == '{' || c == '[') {
-            depth++;
-        } else if (c == '}' || c == ']') {
-            depth--;
-        } else if (c == ',' && depth == 0) {
-            break;
-        }
-    }
-    struct str item = str_slice(*rest, 0, at);
-    *rest = str_slice(*rest, at + 1, rest->len);
-    return item;
-}
-
-/* The items of what kubectl get -o json prints, one by one. False when the document
- * is something else, or an item is wrong: then it is to be read whole, which also
- * words the error. Facts found until then are dropped by the caller. */
-static bool load_json_items(struct load *load, struct str document)
-{
-    struct error *error = load->error;
-    ARENA_SCOPED index = arena_new(1 << 20);
-    const struct json_node *root = index ? json_index(index, document, 1, error) : NULL;
-    const struct json_node *items = json_member(root, STR("items"));
-    if (!items || items->kind != JSON_ARRAY || !str_is(json_text(index, json_member(root, STR("kind"))), "List"))
-        return false;
-    struct str rest = str_slice(items->raw, 1, items->raw.len - 1);
-    while (str_trim(rest).len) {
-        struct str item = cut_json_item(&rest);
-        ARENA_SCOPED arena = arena_new(DOCUMENT_LIMIT);
-        struct json_object *object = arena ? json_build(arena, item, error) : NULL;
-        if (!object || !extract_object(load->extractor, object, record_list_sink, load->records, error))
-            return false;
-    }
-    return true;
-}
-
 static bool load_document(struct load *load, struct str document, int64_t line)
 {
     size_t before = load->records->len;
     struct str text = str_trim(document);
-    if (document.len >= LOAD_WHOLE && text.len && text.ptr[0] == '{' && load_json_items(load, text))
+    union {
+        const char *read_only;
+        char *data;
+    } bytes = {text.ptr};
+    struct window window = {.fd = -1, .data = bytes.data, .len = text.len, .eof = true};
+    if (text.len && text.ptr[0] == '{' && load_json_list(load, &window))
         return true;
     record_list_shorten(load->records, before);
     return load_piece(load, document, line, PIECE_DOCUMENT);

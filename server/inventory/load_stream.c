@@ -1,74 +1,23 @@
-#include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "files.h"
+#include "window.h"
 
 /* An inventory of ten thousand backups is a file of many megabytes, of which few
  * are kept. It passes through a window that holds one piece: a document, or an
  * item of a List. Any doubt ends the attempt, and the file is read whole. */
-struct window {
-    int fd;
-    char *data;
-    size_t start, len, cap; /* the unread bytes: data[start..len) */
-    size_t total;
-    bool eof, failed;
-};
-
-static void window_dispose(struct window *window)
-{
-    if (window->fd >= 0)
-        close(window->fd);
-    free(window->data);
-}
-
-/* Reads more behind what is there, making room in front first. */
-static void window_fill(struct window *window)
-{
-    enum { BLOCK = 64 << 10 };
-    if (window->start && window->data) {
-        memmove(window->data, window->data + window->start, window->len - window->start);
-        window->len -= window->start;
-        window->start = 0;
-    }
-    if (window->cap - window->len < BLOCK) {
-        size_t cap = window->cap + window->cap / 2 + BLOCK;
-        char *data = realloc(window->data, cap);
-        window->failed |= !data;
-        if (!data)
-            return;
-        window->data = data;
-        window->cap = cap;
-    }
-    ssize_t got;
-    do {
-        got = read(window->fd, window->data + window->len, BLOCK);
-    } while (got < 0 && errno == EINTR);
-    window->failed |= got < 0;
-    window->eof |= got == 0;
-    window->len += got > 0 ? (size_t)got : 0;
-    window->total += got > 0 ? (size_t)got : 0;
-    window->failed |= window->total > LOAD_LIMIT;
-}
 
 /* The line that begins `at` bytes after the window's start; empty at the end. */
 static struct str window_line(struct window *window, size_t at)
 {
     for (;;) {
-        struct str text = {window->data ? window->data + window->start : "", window->len - window->start};
+        struct str text = window_text(window, window->len - window->start);
         struct str line = load_line(text, at);
         if (window->eof || window->failed || (line.len && line.ptr[line.len - 1] == '\n'))
             return line;
         window_fill(window);
     }
-}
-
-static struct str window_text(const struct window *window, size_t len)
-{
-    return (struct str){window->data + window->start, len};
 }
 
 /* From a "- " at the start of a line to the next line that is not indented. */
@@ -129,8 +78,12 @@ bool load_stream(struct load *load, const char *path)
     buf_init(&around, AROUND_LIMIT);
     if (window.fd < 0 || fstat(window.fd, &info) != 0 || !S_ISREG(info.st_mode) || info.st_size < LOAD_WHOLE)
         return false;
-    struct str first = window_line(&window, 0);
-    if (!first.len || strchr("{[ \t\r\n\xef\xfe\xff", first.ptr[0])) /* JSON, or another encoding */
+    if (!window_has(&window, 0))
+        return false;
+    char first = *window_text(&window, 1).ptr;
+    if (first == '{')
+        return load_json_list(load, &window);
+    if (!first || strchr("[ \t\r\n\xef\xfe\xff", first)) /* other JSON, or another encoding */
         return false;
     while (window_line(&window, 0).len)
         if (!load_document(load, &window, &around))

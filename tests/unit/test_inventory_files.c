@@ -290,9 +290,11 @@ static void test_long_json_list(void)
     make_place(&place);
     BUF_SCOPED text;
     buf_init(&text, 8 << 20);
-    for (int bad = 0; bad < 2; bad++) {
+    for (int round = 0; round < 4; round++) {
+        bool bad = round & 1, streamed = round < 2; /* white space in front: read whole */
         buf_clear(&text);
-        buf_puts(&text, "\n{\n \"apiVersion\": \"v1\",\n \"items\": [");
+        buf_puts(&text, streamed ? "{\n \"apiVersion\": \"v1\",\n \"items\": ["
+                                 : "\n{\n \"apiVersion\": \"v1\",\n \"items\": [");
         for (int i = 0; i < ITEMS; i++)
             buf_printf(&text,
                        "%s\n{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", \"metadata\": {\"%s\": \"m%d\"},"
@@ -311,6 +313,52 @@ static void test_long_json_list(void)
         inventory_files_close(files);
     }
     ASSERT_TEXT(str_from(place.problem), "b.json:1005: items[1000].metadata.name: missing");
+    remove_place(&place);
+}
+
+/* Lists in JSON that are none, or end early, or hold something else, at every size. */
+static void test_odd_json_lists(void)
+{
+    static const struct {
+        const char *before, *after;
+        size_t maps;
+        bool told;
+    } cases[] = {
+        {"{\"kind\":\"List\",\"apiVersion\":\"v1\",\"items\":[", "]}", 1, false},
+        {"{\"kind\":\"List\",\"apiVersion\":\"v1\",\"items\" : [ ", " ] }\n", 1, false},
+        {"{\"apiVersion\":\"v1\",\"items\":[", "],\"kind\":\"List\",\"metadata\":{\"resourceVersion\":\"\"}}", 1,
+         false},
+        {"{\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"1\"},\"items\":[", "],\"kind\":\"List\"}", 1,
+         false},
+        {"{\"apiVersion\":\"v1\",\"items\":[",
+         "],\"kind\":\"List\"}\n{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[]}", 1, false},
+        {"{\"apiVersion\":\"v1\",\"items\":[", "],\"kind\":\"List\"", 0, true},
+        {"{\"apiVersion\":\"v1\",\"items\":[", ",\"kind\":\"List\"}", 0, true},
+        {"{\"apiVersion\":\"v1\",\"items\":[", "", 0, true},
+        {"{\"apiVersion\":\"v1\",\"items\":[", "}],\"kind\":\"List\"}", 0, true},
+        {"{\"apiVersion\":\"v1\",\"items\":[", "],\"kind\":\"List\"} x", 0, true},
+        {"{\"apiVersion\":\"v1\",\"items\":[", "],\"kind\":\"List\",\"items\":[]}", 0, false},
+    };
+    struct place place;
+    make_place(&place);
+    BUF_SCOPED text;
+    buf_init(&text, 1 << 20);
+    for (size_t i = 0; i < LENGTH_OF(cases); i++)
+        for (int filler = 0; filler <= 200000; filler += 100000) {
+            buf_clear(&text);
+            buf_printf(&text,
+                       "%s{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"m\"},\"data\":{\"k\":"
+                       "\"%*s\"}}%s",
+                       cases[i].before, filler, "", cases[i].after);
+            put(place.b, buf_str(&text));
+            struct inventory_files *files = open_files(&place, place.b, false);
+            const struct inventory *inventory = inventory_files_get(files, 0);
+            CU_ASSERT_EQUAL(inventory->count[FACT_CONFIG_MAPS], cases[i].maps);
+            CU_ASSERT_EQUAL(place.problem[0] != '\0', cases[i].told);
+            place.problem[0] = '\0';
+            shared_release((struct shared *)(uintptr_t)&inventory->shared);
+            inventory_files_close(files);
+        }
     remove_place(&place);
 }
 
@@ -350,4 +398,4 @@ SUITE(inventory_files, {"a folder of YAML and JSON", test_folder}, {"reloaded wh
       {"a bad file keeps its last good content", test_bad_file_keeps_its_last_content},
       {"a named file", test_named_file}, {"mistakes have lines", test_mistakes_have_lines},
       {"hostile files", test_hostile_files}, {"a long List", test_long_list}, {"many documents", test_many_documents},
-      {"a long List in JSON", test_long_json_list})
+      {"a long List in JSON", test_long_json_list}, {"odd Lists in JSON", test_odd_json_lists})
