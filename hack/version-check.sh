@@ -16,11 +16,9 @@ if [ -f $chart ]; then
   same "$chart (version)" "$(sed -n 's/^version: *//p' $chart | tr -d "\"'")"
   same "$chart (appVersion)" "$(sed -n 's/^appVersion: *//p' $chart | tr -d "\"'")"
 fi
-for manifest in manifests/install.yaml; do
-  [ -f "$manifest" ] || continue
-  # shellcheck disable=SC2013 # a tag is one word
-  for tag in $(sed -n 's,.*image: [^ ]*backstop:\([^ "]*\).*,\1,p' "$manifest" | sort -u); do
-    same "$manifest (image)" "$tag"
-  done
+manifest=manifests/install.yaml
+# shellcheck disable=SC2013 # a tag is one word
+for tag in $(sed -n 's,.*image: [^ ]*backstop:\([^ "]*\).*,\1,p' $manifest | sort -u); do
+  same "$manifest (image)" "$tag"
 done
 exit $bad

@@ -153,3 +153,33 @@ def case_uninstalled(setup):
         "create", "--dry-run=server", "-f", "-", stdin=managementbackup("bad", schedule="0 9 * * 7")).code == 0)
     setup.replicas[0].stop()
     accepted(cluster.kubectl(*upgrade_command()))
+
+
+def helm_at(cluster, *args):
+    done = subprocess.run([os.environ["HELM"], *args, "--namespace", NAMESPACE, "--kubeconfig",
+                           f"{cluster.dir}/admin-token.kubeconfig"], capture_output=True, text=True,
+                          env={**os.environ, "HOME": cluster.dir})
+    assert done.returncode == 0, done
+    return done.stdout
+
+
+def case_taken_over(setup):
+    """what kubectl applied, helm takes over, upgrades without touching the caBundle, and takes away (Jobs apart: no pods)"""
+    cluster = setup.cluster
+    cluster.must("apply", "-k", f"{ROOT}/manifests")
+    helm_at(cluster, "install", "backstop", str(helm.CHART), "--no-hooks", "--take-ownership")
+    setup.start(setup.objects(VALUES)[0])
+    wait_until("the caBundle", lambda: "BEGIN CERTIFICATE" in ca_bundle(cluster))
+    before = ca_bundle(cluster)
+    helm_at(cluster, "upgrade", "backstop", str(helm.CHART), "--no-hooks", "--set",
+            "replicas=3,port=10250,webhooks.schedules.failurePolicy=Fail")
+    hooks = cluster.get("validatingwebhookconfiguration", "backstop")["webhooks"]
+    assert [h["failurePolicy"] for h in hooks if h["name"].startswith("schedules.")] == ["Fail"]
+    assert ca_bundle(cluster) == before and all(h["clientConfig"].get("caBundle") for h in hooks)
+    deployment = cluster.get("deployment", "-n", NAMESPACE, "backstop")["spec"]
+    ports = [p["containerPort"] for p in deployment["template"]["spec"]["containers"][0]["ports"]]
+    assert deployment["replicas"] == 3 and sorted(ports) == [8080, 10250], deployment
+    helm_at(cluster, "uninstall", "backstop", "--no-hooks")
+    kinds = f"{CONFIGURATIONS},clusterrole,clusterrolebinding,role,rolebinding,deployment,service,configmap"
+    left = cluster.must("get", kinds, "-A", "-l", "app.kubernetes.io/name=backstop", "-o", "name").out.split()
+    assert all(name.endswith("/backstop-uninstall") for name in left), left
