@@ -7,7 +7,7 @@
  * Places are percentages, so that text keeps its size on every screen. */
 
 #define EDGE 1.5 /* percent left free on both sides, for half of a sign */
-enum { TOP = 22, ROW = 44, NAME_AT = 14, MARK_AT = 29, SOURCES = 60, MARKS = 6000, NAME_LENGTH = 40, NOTE_LENGTH = 46 };
+enum { TOP = 22, ROW = 44, NAME_AT = 14, MARK_AT = 29, SOURCES = 60, MARKS = 3000, NAME_LENGTH = 40, NOTE_LENGTH = 46 };
 
 /* One picture: the days from `from` on. */
 struct picture {
@@ -157,8 +157,10 @@ static void draw_past(const struct page *page, size_t rows)
                        html_count(page, rows, "source", "sources").ptr));
     for (size_t i = 0; i < rows; i++) {
         const struct status_source *source = &page->view->sources[i];
-        draw_row(&picture, source, past_note(page, source), i);
-        for (size_t p = source->past_count; p > 0 && picture.marks < MARKS; p--)
+        bool drawn = picture.marks + source->past_count <= MARKS;
+        struct str note = past_note(page, source);
+        draw_row(&picture, source, drawn ? note : arena_printf(page->view->arena, "%.*s, not drawn", STR_ARG(note)), i);
+        for (size_t p = drawn ? source->past_count : 0; p > 0; p--)
             draw_past_mark(&picture, &source->past[p - 1], i);
     }
     end(&picture);
@@ -219,9 +221,10 @@ static void draw_plan(const struct page *page, size_t rows)
     for (size_t i = 0; i < rows; i++) {
         const struct status_source *source = &page->view->sources[i];
         draw_row(&picture, source, plan_note(page, source), i);
-        if (source->run_total > source->run_count)
+        bool apart = source->run_total == source->run_count && picture.marks + source->run_count <= MARKS;
+        if (!apart && source->run_total)
             draw_band(&picture, source, i);
-        for (size_t r = 0; r < source->run_count && picture.marks < MARKS; r++)
+        for (size_t r = 0; apart && r < source->run_count; r++)
             draw_run(&picture, source, &source->runs[r], i);
     }
     end(&picture);

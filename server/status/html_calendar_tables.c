@@ -4,6 +4,8 @@
 
 /* The calendar in words: everything that its pictures show. */
 
+enum { TIMES = 3000 }; /* listed one by one, of all sources together */
+
 static void details(const struct page *page, const char *summary)
 {
     buf_printf(page->out, "<details><summary>%s</summary><div>\n", summary);
@@ -16,13 +18,14 @@ static void end_details(const struct page *page)
 
 /* ---- planned runs ------------------------------------------------------------------ */
 
-static void put_times(const struct page *page, const struct status_source *source)
+static void put_times(const struct page *page, const struct status_source *source, size_t *left)
 {
-    if (source->run_count == 0) {
+    if (source->run_count == 0 || source->run_count > *left) {
         buf_puts(page->out, source->run_total ? "too many to list" : "-");
         return;
     }
     const struct status_run *runs = source->runs;
+    *left -= source->run_count;
     bool changes = runs[0].offset != runs[source->run_count - 1].offset; /* clocks do, so say which is which */
     buf_puts(page->out, "<ol class=\"times\">");
     for (size_t i = 0; i < source->run_count; i++) {
@@ -35,7 +38,7 @@ static void put_times(const struct page *page, const struct status_source *sourc
     buf_puts(page->out, "</ol>");
 }
 
-static void put_planned(const struct page *page, const struct status_source *source)
+static void put_planned(const struct page *page, const struct status_source *source, size_t *left)
 {
     char text[TIME_TEXT_SIZE];
     struct str meaning =
@@ -52,7 +55,7 @@ static void put_planned(const struct page *page, const struct status_source *sou
            source->interval ? str_from(duration_format(source->interval, text)) : STR("-"),
            source->location.len ? source->location : STR("-"), source->zone.len ? source->zone : STR("-"));
     buf_puts(page->out, "</td><td class=\"all\">");
-    put_times(page, source);
+    put_times(page, source, left);
     buf_puts(page->out, "</td></tr>\n");
 }
 
@@ -61,13 +64,13 @@ static void planned(const struct page *page)
     static const char *const headings[] = {
         "Source", "Schedule", "Next run", "Runs", "At least apart", "Storage", "Zone", "All runs, in that zone", NULL};
     const struct status_view *view = page->view;
-    size_t put = 0, total = 0;
+    size_t put = 0, total = 0, left = TIMES;
     details(page, "Planned runs as a table");
     html_table(page, "Planned runs of the next 14 days", headings);
     for (size_t i = 0; i < view->source_count; i++) {
         if (view->sources[i].maker == STATUS_BY_HAND || ++total > ROWS)
             continue;
-        put_planned(page, &view->sources[i]);
+        put_planned(page, &view->sources[i], &left);
         put++;
     }
     html_table_end(page, put, total);

@@ -9,7 +9,7 @@
 
 enum {
     MEMORY_LIMIT = 64 * 1024 * 1024,
-    PAGE_LIMIT = 2 * 1024 * 1024,
+    PAGE_LIMIT = 4 * 1024 * 1024,
     REASON_LIMIT = 4096,
     SYNCS = 64,
     POLICY_LIMIT = 512,

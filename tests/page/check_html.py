@@ -106,7 +106,7 @@ def planned(page, status):
     marks = [mark for mark in page.marks if mark["symbol"] in ("plan", "clash") and mark["title"]]
     drawn = sorted(mark["title"].split(", within")[0] for mark in marks)
     problems = []
-    if len(wanted) <= 5000 and all(re.match(r"^[ -~]{1,40}$", source["name"]) for source in status["calendar"]["sources"]
+    if len(wanted) <= 3000 and all(re.match(r"^[ -~]{1,40}$", source["name"]) for source in status["calendar"]["sources"]
                                   if source["plannedRuns"]["times"]):
         problems += [f"not in the picture: {each}" for each in set(wanted) - set(drawn)]
         problems += [f"in the picture alone: {each}" for each in set(drawn) - set(wanted)]

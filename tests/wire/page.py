@@ -121,12 +121,14 @@ def load(server, named):
     def resident():
         return int(re.search(r"RssAnon:\s+(\d+)", open(f"/proc/{server.process.pid}/status").read()).group(1))
     page(server)
-    problems, slowest, stop = [], [0.0], threading.Event()
+    problems, slowest, made, stop = [], [0.0], set(), threading.Event()
 
     def look():
         while not stop.is_set():
-            status = server.get("/")[0]
-            if status not in (200, 429):
+            status, text, _ = server.get("/")
+            if status == 200:
+                made.add(re.search(r'As of <time datetime="([^"]*)"', text).group(1))
+            elif status != 429:
                 problems.append(f"a page: {status}")
 
     def probe():
@@ -151,8 +153,9 @@ def load(server, named):
     same(problems[:3], [])
     assert answered > 100, f"only {answered} reviews in 5 s"
     assert slowest[0] < 3, f"a probe took {slowest[0]:.1f} s"
-    assert resident() - before < 32 * 1024 or "AddressSanitizer" in open(f"/proc/{server.process.pid}/maps").read(), \
-        f"{before} kB became {resident()} kB"
+    assert 2 <= len(made) <= 4, f"pages of {sorted(made)} in 5 s"
+    sanitized = re.search("lib[at]san", open(f"/proc/{server.process.pid}/maps").read())
+    assert sanitized or resident() - before < 32 * 1024, f"{before} kB became {resident()} kB"
 
 
 main(Server("--status-page"), Server("--status-page", "--status-page-users"))
