@@ -38,16 +38,17 @@ static void release(const struct inventory **inventory)
 
 struct reading {
     struct facts *facts;
-    const struct verb *verb;
+    const struct verb *verb; /* NULL: nobody is told */
 };
 
 static void file_problem(void *context, const char *path, int64_t line, const char *reason)
 {
     const struct reading *reading = context;
-    struct arena *arena = reading->facts->arena;
+    struct arena *arena = reading->facts->moment;
     struct str text = line >= 0 ? arena_printf(arena, "%s:%lld: %s", path ? path : "", (long long)line, reason)
                                 : arena_printf(arena, "%s%s%s", path ? path : "", path ? ": " : "", reason);
-    verb_fail(reading->verb, "%.*s", STR_ARG(text));
+    if (reading->verb)
+        verb_fail(reading->verb, "%.*s", STR_ARG(text));
     strlist_add(arena, &reading->facts->problems, text);
 }
 
@@ -61,7 +62,8 @@ static struct str joined(struct arena *arena, const struct option_list *paths)
 }
 
 /* A file that is bad is left out: what a verb then says of the rest could be wrong. */
-static bool open_files(struct facts *facts, const struct verb *verb, const struct facts_options *options, int64_t now)
+static const struct inventory *read_files(struct facts *facts, const struct verb *verb,
+                                          const struct facts_options *options, int64_t now)
 {
     struct error error;
     struct reading reading = {facts, verb};
@@ -70,14 +72,18 @@ static bool open_files(struct facts *facts, const struct verb *verb, const struc
                                                    .simulate_seconds = -1,
                                                    .problem = file_problem,
                                                    .context = &reading};
-    facts->from = joined(facts->arena, &options->inventories);
+    facts_close(facts->source);
     facts->source = facts_from_files(&wanted, &error);
     if (!facts->source)
-        verb_fail(verb, "%s", error.message);
-    if (!facts->source || facts->problems.len)
-        return false;
-    facts->inventory = facts_get(facts->source, now);
-    return true;
+        file_problem(&reading, NULL, -1, error.message);
+    return facts->source && !facts->problems.len ? facts_get(facts->source, now) : NULL;
+}
+
+static bool open_files(struct facts *facts, const struct verb *verb, const struct facts_options *options, int64_t now)
+{
+    facts->from = joined(facts->arena, &options->inventories);
+    facts->inventory = read_files(facts, verb, options, now);
+    return facts->inventory != NULL || facts->problems.len == 0;
 }
 
 /* ---- a cluster --------------------------------------------------------------- */
@@ -91,7 +97,7 @@ struct progress {
 static void look(void *context, const char *name, bool synced, const char *reason)
 {
     struct progress *progress = context;
-    struct arena *arena = progress->facts->arena;
+    struct arena *arena = progress->facts->moment;
     struct str words = str_from(reason);
     progress->synced += synced;
     progress->under_way += !synced && (str_starts(words, STR("connecting")) || str_starts(words, STR("listing")));
@@ -184,8 +190,8 @@ static void add_evidence(struct facts *facts, const struct settings *settings, i
 bool facts_open(struct facts *facts, const struct verb *verb, const struct facts_options *options,
                 const struct settings *settings, int64_t now)
 {
-    *facts = (struct facts){.arena = arena_new(64 * TEXT_LIMIT)};
-    if (!facts->arena) {
+    *facts = (struct facts){.arena = arena_new(64 * TEXT_LIMIT), .moment = arena_new(64 * TEXT_LIMIT)};
+    if (!facts->arena || !facts->moment) {
         verb_fail(verb, "out of memory");
         return false;
     }
@@ -203,10 +209,33 @@ bool facts_open(struct facts *facts, const struct verb *verb, const struct facts
     return facts->inventory != NULL;
 }
 
+void facts_refresh(struct facts *facts, const struct facts_options *options, const struct settings *settings,
+                   int64_t now)
+{
+    const struct inventory *before = facts->inventory;
+    struct progress progress = {.facts = facts, .collect = true};
+    struct arena *fresh = arena_new(64 * TEXT_LIMIT);
+    if (!fresh)
+        return;
+    arena_free(facts->moment);
+    facts->moment = fresh;
+    facts->problems = (struct strlist){0};
+    if (facts->cluster)
+        facts_report(facts->source, look, &progress);
+    facts->inventory = facts->cluster ? facts_get(facts->source, now) : read_files(facts, NULL, options, now);
+    if (facts->source)
+        add_evidence(facts, settings, now);
+    if (facts->inventory)
+        release(&before);
+    else
+        facts->inventory = before;
+}
+
 void facts_dispose(struct facts *facts)
 {
     release(&facts->inventory);
     facts_close(facts->source);
+    arena_free(facts->moment);
     arena_free(facts->arena);
     *facts = (struct facts){0};
 }

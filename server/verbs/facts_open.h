@@ -41,15 +41,19 @@ struct facts {
     struct facts_source *source;
     const struct inventory *inventory; /* held */
     bool cluster;
-    struct str from;         /* "https://10.0.0.1:443", or the paths of files */
-    struct strlist problems; /* what could not be read, a line each; told on standard error already */
-    struct arena *arena;
+    struct str from;              /* "https://10.0.0.1:443", or the paths of files */
+    struct strlist problems;      /* what could not be read, a line each; told by facts_open on standard error */
+    struct arena *arena, *moment; /* moment: of the problems */
 };
 
 /* Waits for a cluster's lists. False, with the reason told, when decisions could not
  * rest on what was read. Whatever it returns, facts_dispose it. */
 bool facts_open(struct facts *facts, const struct verb *verb, const struct facts_options *options,
                 const struct settings *settings, int64_t now);
+/* The facts as of now: what the cluster's watches have brought, or the files read again.
+ * Where nothing newer can be had the older stay, and `problems` say why; nobody is told. */
+void facts_refresh(struct facts *facts, const struct facts_options *options, const struct settings *settings,
+                   int64_t now);
 void facts_dispose(struct facts *facts);
 /* The settings of --settings FILE, or the defaults, with the namespace of -n; NULL, with
  * the reason told. */

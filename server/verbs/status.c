@@ -4,15 +4,17 @@
 #include <unistd.h>
 
 #include "audit.h"
+#include "screen.h"
 #include "terminal.h"
 
-enum { MEMORY_LIMIT = 256 * 1024 * 1024, OUTPUT_LIMIT = 256 * 1024 * 1024 };
+enum { MEMORY_LIMIT = 256 * 1024 * 1024, OUTPUT_LIMIT = 256 * 1024 * 1024, INTERVAL_MAX = 86400 };
 
 struct status_options {
     struct facts_options facts;
     struct terminal_options terminal;
     const char *output, *settings, *to;
-    int64_t now;
+    int64_t now, interval;
+    bool watch;
 };
 
 static const struct option options[] = {
@@ -21,6 +23,9 @@ static const struct option options[] = {
      offsetof(struct status_options, to)},
     {"settings", 0, OPTION_TEXT, "FILE", "settings, as serve takes them", offsetof(struct status_options, settings)},
     {"output", 'o', OPTION_TEXT, "text|json|html", "how to print it (text)", offsetof(struct status_options, output)},
+    {"watch", 'w', OPTION_FLAG, NULL, "show it again and again, until q or control-C",
+     offsetof(struct status_options, watch)},
+    {"interval", 0, OPTION_DURATION, "DURATION", "--watch: how often (2s)", offsetof(struct status_options, interval)},
     TERMINAL_OPTIONS(struct status_options),
     {"now", 0, OPTION_TIME, "TIME", "the time to judge at, 2026-11-21T03:00:00Z say (the clock's)",
      offsetof(struct status_options, now)},
@@ -36,55 +41,113 @@ static const char details[] =
     "message, wayOut), upgrade (outcome, running, requested, target, underWay, sources[]),\n"
     "managementBackups[], newestGoodBackup, storageLocations[], velero[]. docs/status.md\n"
     "describes every key; they are stable.\n\n"
+    "Text has a line for each source of backups: two weeks of what became of them, two of what is\n"
+    "planned; and a bar for each backup that runs now. --watch shows it again and again.\n\n"
     "-o html prints a page that needs nothing beside it, to look at or to send to a colleague.\n\n"
-    "Colour is for terminals, and not where NO_COLOR is set.\n\n"
     "Exit status: 0 ready (there may be warnings), 1 something blocks an upgrade, a restore or\n"
     "the backups they rest on, 2 usage, or the facts cannot be read.\n\n"
     "Examples:\n"
     "  backstop status\n"
     "  backstop status --context prod --to kcm-1-3-0\n"
+    "  backstop status --watch\n"
     "  backstop status -o html >status.html\n"
     "  backstop status -o json | jq -r '.blockers[].message'\n"
     "  kubectl get managements,managementbackups,releases -o yaml >facts.yaml\n"
     "  backstop status --inventory facts.yaml --inventory velero.yaml";
 
-static int print(const struct verb *verb, const struct status_options *values, const struct status_view *view)
+/* One run of the verb. */
+struct run {
+    const struct status_options *values;
+    struct settings *settings;
+    struct facts facts;
+    bool seen; /* a picture was drawn: the next one wants newer facts */
+    int code;
+};
+
+static void print(const struct run *run, const struct status_view *view, const struct page *page)
+{
+    const char *output = run->values->output;
+    if (strcmp(output, "json") == 0)
+        status_json(view, page->out);
+    else if (strcmp(output, "html") == 0)
+        status_html(view, false, page->out);
+    else
+        status_text(view, page);
+}
+
+/* Facts that are not of now say so first. */
+static void print_stale(const struct run *run, const struct page *page)
+{
+    for (size_t i = 0; run->seen && strcmp(run->values->output, "text") == 0 && i < run->facts.problems.len; i++)
+        page_sentence(page, TONE_BAD, STR("NOT UP TO DATE"),
+                      arena_printf(run->facts.moment, ": %.*s", STR_ARG(run->facts.problems.items[i])));
+}
+
+/* The audit lists every object there is: not every two seconds. */
+static bool fill(const struct run *run, struct status_view *view, struct status_audit *audit)
+{
+    const struct status_options *values = run->values;
+    bool audits = strcmp(values->output, "text") != 0 && !values->watch;
+    if (audits)
+        view->audit = audit;
+    return (!audits || audit_rows(view->arena, &values->facts, &run->facts, run->settings, view->now, audit)) &&
+           status_fill(view, str_from(values->to));
+}
+
+static bool draw(void *context, struct buf *out)
+{
+    struct run *run = context;
+    const struct page page = terminal_page(&run->values->terminal, out);
+    const int64_t now = verb_now(run->values->now);
+    struct status_audit audit;
+    ARENA_SCOPED arena = arena_new(MEMORY_LIMIT);
+    if (run->seen)
+        facts_refresh(&run->facts, &run->values->facts, run->settings, now);
+    struct status_view view = {.arena = arena,
+                               .now = now,
+                               .from = run->facts.from,
+                               .inventory = run->facts.inventory,
+                               .settings = run->settings};
+    if (!arena || !fill(run, &view, &audit))
+        return false;
+    print_stale(run, &page);
+    print(run, &view, &page);
+    run->seen = true;
+    run->code = view.blocker_count ? EXIT_DENIED : EXIT_OK;
+    return !out->failed && !arena_failed(arena);
+}
+
+static bool show_once(struct run *run)
 {
     BUF_SCOPED out;
     buf_init(&out, OUTPUT_LIMIT);
-    if (strcmp(values->output, "json") == 0) {
-        status_json(view, &out);
-    } else if (strcmp(values->output, "html") == 0) {
-        status_html(view, false, &out);
-    } else {
-        const struct page page = terminal_page(&values->terminal, &out);
-        status_text(view, &page);
-    }
-    if (out.failed || arena_failed(view->arena) || !write_all(STDOUT_FILENO, buf_str(&out)))
-        return verb_fail(verb, "out of memory, or the output cannot be written");
-    return view->blocker_count ? EXIT_DENIED : EXIT_OK;
+    return draw(run, &out) && write_all(STDOUT_FILENO, buf_str(&out));
+}
+
+static bool show_again(struct run *run)
+{
+    const struct page page = terminal_page(&run->values->terminal, NULL);
+    const struct screen_options screen = {.seconds = run->values->interval,
+                                          .lines = strcmp(run->values->output, "json") == 0,
+                                          .ascii = page.ascii,
+                                          .colour = page.colour,
+                                          .draw = draw,
+                                          .context = run};
+    return screen_watch(&screen);
 }
 
 static int show(const struct verb *verb, const struct status_options *values)
 {
     CLEANUP(verb_settings_release) struct settings *settings = verb_settings(verb, values->settings, values->facts.ns);
+    struct run run = {.values = values, .settings = settings};
     if (!settings)
         return EXIT_USAGE;
-    CLEANUP(facts_dispose) struct facts facts;
-    if (!facts_open(&facts, verb, &values->facts, settings, values->now))
+    bool open = facts_open(&run.facts, verb, &values->facts, settings, verb_now(values->now));
+    bool shown = open && (values->watch ? show_again(&run) : show_once(&run));
+    facts_dispose(&run.facts);
+    if (!open)
         return EXIT_USAGE;
-    ARENA_SCOPED arena = arena_new(MEMORY_LIMIT);
-    struct status_view view = {
-        .arena = arena, .now = values->now, .from = facts.from, .inventory = facts.inventory, .settings = settings};
-    struct status_audit audit;
-    if (arena && strcmp(values->output, "text") != 0) {
-        view.audit = &audit;
-        if (!audit_rows(arena, &values->facts, &facts, settings, values->now, &audit))
-            return verb_fail(verb, "out of memory");
-    }
-    if (!arena || !status_fill(&view, str_from(values->to)))
-        return verb_fail(verb, "out of memory");
-    return print(verb, values, &view);
+    return shown ? run.code : verb_fail(verb, "out of memory, or the output cannot be written");
 }
 
 static bool is_format(const char *text)
@@ -100,6 +163,10 @@ static int check(const struct verb *verb, const struct status_options *values)
 {
     if (!is_format(values->output))
         return verb_fail(verb, "-o %s: expected text, json or html", values->output);
+    if (values->watch && strcmp(values->output, "html") == 0)
+        return verb_fail(verb, "--watch is for text and json; serve --status-page has a page that renews itself");
+    if (values->interval < 1 || values->interval > INTERVAL_MAX)
+        return verb_fail(verb, "--interval: expected 1s to 24h");
     return terminal_check(verb, &values->terminal);
 }
 
@@ -108,13 +175,12 @@ static int body(const struct verb *verb, void *context, char **operands, size_t 
     struct status_options *values = context;
     (void)operands, (void)operand_count;
     int code = check(verb, values);
-    values->now = verb_now(values->now);
     return code == EXIT_OK ? show(verb, values) : code;
 }
 
 static int run(const struct verb *verb, int argc, char **argv)
 {
-    struct status_options values = {.output = "text", .now = INT64_MIN, .terminal = {.width = -1}};
+    struct status_options values = {.output = "text", .now = INT64_MIN, .interval = 2, .terminal = {.width = -1}};
     return verb_run(verb, argc, argv, &values, body);
 }
 

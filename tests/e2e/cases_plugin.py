@@ -5,6 +5,7 @@ import subprocess
 
 import fixtures
 import webhook
+from standin import create_backup, now, set_backup_status
 
 
 class Setup:
@@ -17,6 +18,7 @@ class Setup:
         for name in ("kubectl-backstop", "kubectl_complete-backstop"):
             os.symlink(binary, f"{self.folder}/{name}")
         webhook.apply_crds(cluster)
+        fixtures.grant(cluster)
         cluster.must("create", "namespace", "kcm-system")
         cluster.must("create", "namespace", "elsewhere")
         cluster.must("apply", "-f", "-", stdin=fixtures.location("in-kcm-system"))
@@ -113,6 +115,28 @@ def case_other_verbs(setup):
     assert code == 1 and "before an upgrade in elsewhere" in text, text
     code, _, text = setup.kubectl("probe", "--context", "e2e", kubeconfig=setup.kubeconfig)
     assert code == 2 and 'validatingwebhookconfigurations "backstop"' in text, text
+
+
+def case_watch(setup):
+    """--watch shows a running backup as a bar that grows"""
+    create_backup(setup.cluster, "kcm-backup-kcm-1-2-0")
+    set_backup_status(setup.cluster, "kcm-backup-kcm-1-2-0", "InProgress", startTimestamp=now(-60),
+                      progress={"itemsBackedUp": 120, "totalItems": 480})
+    watch = subprocess.Popen([f"{setup.cluster.assets}/kubectl", "backstop", "status", "--watch", "--interval=1s"],
+                             stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
+                             env={"PATH": f"{setup.folder}:/usr/bin:/bin", "KUBECONFIG": setup.kubeconfig,
+                                  "LC_ALL": "C.UTF-8"})
+    try:
+        bars = (line for line in watch.stdout if "items " in line and "kcm-backup-kcm-1-2-0" in line)
+        first = next(bars)
+        assert "███████▌░" in first and "120/480 items  25%" in first and "left" in first, first
+        set_backup_status(setup.cluster, "kcm-backup-kcm-1-2-0", "InProgress", startTimestamp=now(-70),
+                          progress={"itemsBackedUp": 360, "totalItems": 480})
+        seen = [(bar, now()) for _, bar in zip(range(12), bars)]
+        assert any("360/480 items  75%" in bar for bar in seen), (seen, setup.cluster.get("backups.velero.io", "-n", "kcm-system", "kcm-backup-kcm-1-2-0")["status"])
+    finally:
+        watch.kill()
+        watch.wait()
 
 
 def case_completion(setup):
