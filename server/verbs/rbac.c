@@ -19,7 +19,7 @@ static const struct option options[] = {
 
 static const char details[] =
     "Prints the roles that the webhook needs under these settings, and their bindings to its\n"
-    "service account. With the default settings they are those of manifests/install/rbac.yaml;\n"
+    "service account. With the default settings they are those of manifests/install.yaml;\n"
     "each entry of upgrade.evidence adds get and list on its objects, in its namespace, or in the\n"
     "whole cluster where it names none.\n\n"
     "A rule names a resource by its plural: that of the entry's `resource`, else its kind in lower\n"

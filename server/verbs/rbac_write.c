@@ -1,6 +1,6 @@
 #include "rbac.h"
 
-/* What manifests/install/rbac.yaml grants, which a test holds against this, and list on
+/* What the roles of manifests/install.yaml grant, which a test holds against this, and list on
  * the objects of upgrade.evidence, each where it is. */
 
 struct grant {
@@ -44,7 +44,8 @@ static void write_head(const struct writer *writer, const char *kind, struct str
                ns.len ? "" : "Cluster", kind, STR_ARG(name));
     if (ns.len)
         buf_printf(writer->out, "  namespace: %.*s\n", STR_ARG(ns));
-    buf_puts(writer->out, "  labels:\n    app.kubernetes.io/name: backstop\n");
+    buf_puts(writer->out, "  labels:\n    app.kubernetes.io/name: backstop\n"
+                          "    app.kubernetes.io/version: \"" BACKSTOP_VERSION "\"\n");
 }
 
 static void write_binding(const struct writer *writer, struct str name, struct str ns)
