@@ -89,8 +89,9 @@ accept: $(BUILD)/backstop ## Rewrite golden expectations; read the diff before c
 	tests/golden/run.sh --accept $(BUILD)/backstop
 
 .PHONY: docs decisions docs-check docs-test
-docs: decisions ## Write the generated pages: decisions, settings, metrics
+docs: decisions ## Write the generated pages (decisions, settings, metrics) and the screens that pages show
 	hack/reference.py
+	tests/docs/run.py --accept $(BUILD)/backstop
 
 decisions: $(BUILD)/backstop
 	hack/decisions.py $(BUILD)/backstop

@@ -6,6 +6,10 @@ set -eu
 docker=${DOCKER:-docker}
 base=debian:bookworm-slim
 
+if ! $docker info >/dev/null 2>&1; then
+  echo "image-base: no container engine answers ($docker info); hack/install-deps.sh image installs Debian's" >&2
+  exit 1
+fi
 $docker image inspect "$base" >/dev/null 2>&1 && exit 0
 $docker pull -q "$base" 2>/dev/null && exit 0
 

@@ -49,8 +49,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < LENGTH_OF(contexts); i++) {
         ARENA_SCOPED arena = arena_new(ARENA);
         struct kube_config config = {.insecure = false};
+        struct kube_options options = {.context = contexts[i]};
         struct error error = {0};
-        if (kube_config_from_kubeconfig(arena, path, contexts[i], &config, &error))
+        if (kube_config_from_kubeconfig(arena, path, &options, &config, &error))
             check_config(&config);
         else
             PROMISE(error.message[0] != '\0', "no reason");
