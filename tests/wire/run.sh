@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the wire tests, two scripts at a time: run.sh BINARY [NAME...]
+# Runs the wire tests, three scripts at a time (they mostly wait): run.sh BINARY [NAME...]
 # Every *.sh here but this one and lib* is a script that gets the binary as $1. It says
 # "ok - behaviour" or "FAIL - behaviour" a line; one that says neither counts by its exit code.
 set -u
@@ -28,7 +28,7 @@ for script in "$here"/*.sh; do
     case $name in run | lib*) continue ;; esac
     if [ $# -eq 0 ] || [[ " $* " == *" $name "* ]]; then scripts+=("$script"); fi
 done
-printf '%s\0' "${scripts[@]}" | xargs -0 -P 2 -I{} bash -c 'run_one "$@"' _ {} "$binary" "$work"
+printf '%s\0' "${scripts[@]}" | xargs -0 -P 3 -I{} bash -c 'run_one "$@"' _ {} "$binary" "$work"
 
 passed=0 failed=0
 for script in "${scripts[@]}"; do
