@@ -87,10 +87,11 @@ static const struct storage_location *find_default(const struct site *site)
     if (defaults == 1)
         return location;
     if (location && defaults == 0) {
-        decision_warn(site->decision,
-                      "%s: no BackupStorageLocation is the default; Velero takes the one named \"default\" unless it was "
-                      "told otherwise",
-                      site->check->field);
+        decision_warn(
+            site->decision,
+            "%s: no BackupStorageLocation is the default; Velero takes the one named \"default\" unless it was "
+            "told otherwise",
+            site->check->field);
         return location;
     }
     enum verdict verdict = site->check->unusable;
