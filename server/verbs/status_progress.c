@@ -114,8 +114,10 @@ static struct str words(const struct progress *progress, const struct backup_sta
         return arena_printf(arena, "%lld items, %.*s", (long long)done, STR_ARG(shown(arena, status->phase)));
     if (total <= 0 || done <= 0 || done > total)
         return arena_printf(arena, "%lld items, counting", (long long)(done > 0 ? done : 0));
-    struct str part =
-        arena_printf(arena, "%2lld%%", (long long)(done == total ? 100 : (double)done * 99 / (double)total + 0.5));
+    double percent = (double)done * 100 / (double)total;
+    if (percent > 99 && done < total)
+        percent = 99;
+    struct str part = arena_printf(arena, "%2lld%%", (long long)percent);
     struct str counted =
         arena_printf(arena, "%lld/%lld%s", (long long)done, (long long)total, progress->tight > 0 ? "" : " items");
     struct str text = arena_printf(arena, "%.*s  %.*s%.*s%.*s", STR_ARG(progress->tight > 2 ? STR("") : counted),

@@ -132,8 +132,7 @@ def case_watch(setup):
         assert "███████▌░" in first and "120/480 items  25%" in first and "left" in first, first
         set_backup_status(setup.cluster, "kcm-backup-kcm-1-2-0", "InProgress", startTimestamp=now(-70),
                           progress={"itemsBackedUp": 360, "totalItems": 480})
-        seen = [(bar, now()) for _, bar in zip(range(12), bars)]
-        assert any("360/480 items  75%" in bar for bar in seen), (seen, setup.cluster.get("backups.velero.io", "-n", "kcm-system", "kcm-backup-kcm-1-2-0")["status"])
+        assert any("360/480 items  75%" in bar for _, bar in zip(range(20), bars))
     finally:
         watch.kill()
         watch.wait()
