@@ -1,28 +1,29 @@
-#include <openssl/evp.h>
+#include <gnutls/crypto.h>
 
 #include "html.h"
 
 /* The whole page: one document, no script, nothing from elsewhere. */
 
-enum { STYLE_LIMIT = 64 * 1024 };
+enum { STYLE_LIMIT = 64 * 1024, DIGEST = 32 /* bytes of SHA-256 */ };
 
 /* Nothing may be loaded or run but the one style sheet and the icon that stand in the page. */
 void status_html_policy(struct buf *out)
 {
-    unsigned char digest[EVP_MAX_MD_SIZE], text[2 * EVP_MAX_MD_SIZE];
-    unsigned length = 0;
+    unsigned char digest[DIGEST];
+    gnutls_datum_t bytes = {digest, sizeof digest}, text = {NULL, 0};
     BUF_SCOPED style;
     buf_init(&style, STYLE_LIMIT);
     html_style(&style);
-    if (style.failed || EVP_Digest(style.data, style.len, digest, &length, EVP_sha256(), NULL) != 1) {
+    if (style.failed || gnutls_hash_fast(GNUTLS_DIG_SHA256, style.data, style.len, digest) != 0 ||
+        gnutls_base64_encode2(&bytes, &text) != 0) {
         out->failed = true;
         return;
     }
-    EVP_EncodeBlock(text, digest, (int)length);
     buf_printf(out,
-               "default-src 'none'; style-src 'sha256-%s'; img-src data:; base-uri 'none'; form-action 'none'; "
+               "default-src 'none'; style-src 'sha256-%.*s'; img-src data:; base-uri 'none'; form-action 'none'; "
                "frame-ancestors 'none'",
-               (const char *)text);
+               (int)text.size, (const char *)text.data);
+    gnutls_free(text.data);
 }
 
 /* A policy in a document cannot name its frames: the header does, where there is one. */
