@@ -158,6 +158,7 @@ def check_page(page, binary, count, accept):
     environment.update(BACKSTOP_NOW=NOW, NO_COLOR="1", TZ="UTC", LC_ALL="C.UTF-8",
                        PATH=os.path.dirname(binary) + ":" + environment["PATH"])
     with tempfile.TemporaryDirectory() as folder:
+        environment.update(HOME=folder, KUBECONFIG=os.path.join(folder, "none"))  # no cluster, even where there is one
         for name in ("manifests", "docs"):
             os.symlink(ROOT / name, os.path.join(folder, name))
         for line, info, lines in blocks(text):
