@@ -42,6 +42,36 @@ static void put_source(const struct page *page, const struct upgrade_source *sou
     buf_puts(page->out, "</td></tr>\n");
 }
 
+static void put_evidence(const struct page *page, const struct upgrade_evidence *evidence)
+{
+    static const enum tone tones[] = {[UPGRADE_STEP_PASS] = TONE_GOOD,
+                                      [UPGRADE_STEP_WAIT] = TONE_WARN,
+                                      [UPGRADE_STEP_START] = TONE_WARN,
+                                      [UPGRADE_STEP_REFUSE] = TONE_BAD};
+    const struct evidence_object *object = evidence->object;
+    MARKUP(page->out, "<tr><th scope=\"row\">@</th><td>$</td><td>@ @</td><td>", evidence->source->name,
+           evidence->source->alternative ? STR("or another") : STR("yes"), evidence->source->kind,
+           object ? object->name : STR("-"));
+    html_badge(page, evidence->counts ? tones[evidence->step] : TONE_WARN, str_from(evidence->state));
+    MARKUP(page->out, "</td><td>$</td><td>@", html_distance(page, evidence->when),
+           object && object->value.len ? object->value : STR("-"));
+    if (evidence->step != UPGRADE_STEP_PASS)
+        MARKUP(page->out, "<br><span class=\"muted\">@</span>", evidence->says);
+    buf_puts(page->out, "</td></tr>\n");
+}
+
+static void put_all_evidence(const struct page *page)
+{
+    static const char *const headings[] = {"Evidence of", "Needed", "Newest", "State", "Since", "Value", NULL};
+    const struct upgrade_view *upgrade = &page->view->upgrade;
+    if (upgrade->evidence_count == 0)
+        return;
+    html_table(page, "Backups of other engines", headings);
+    for (size_t i = 0; i < upgrade->evidence_count; i++)
+        put_evidence(page, &upgrade->evidence[i]);
+    html_table_end(page, upgrade->evidence_count, upgrade->evidence_count);
+}
+
 static void put_upgrade_command(const struct page *page)
 {
     const struct upgrade_view *upgrade = &page->view->upgrade;
@@ -72,6 +102,7 @@ void html_upgrade(const struct page *page)
             put_source(page, &upgrade->sources[i]);
         html_table_end(page, rows, upgrade->count);
     }
+    put_all_evidence(page);
     put_upgrade_command(page);
     html_section_end(page);
 }

@@ -77,6 +77,8 @@ void serve_status(struct http_reply *reply, int status, const char *format, ...)
 /* What /readyz tells of the certificate: false when none is in force that clients trust. */
 bool serve_certificate_check(struct service *service, struct buf *reason);
 struct inventory *serve_inventory(struct service *service, int64_t now); /* held for the caller */
+/* The same with the evidence of other engines read now: where it may wait. */
+struct inventory *serve_inventory_shown(struct service *service, const struct settings *settings, int64_t now);
 
 /* ---- serve_gauges.c: the cluster's health as metrics ---- */
 void serve_gauges(const struct inventory *inventory);

@@ -19,6 +19,16 @@ struct inventory *serve_inventory(struct service *service, int64_t now)
     return held(service->facts ? facts_get(service->facts, now) : inventory_unknown());
 }
 
+struct inventory *serve_inventory_shown(struct service *service, const struct settings *settings, int64_t now)
+{
+    struct error error;
+    const struct facts_wanted wanted = {.evidence = settings->evidence, .evidence_count = settings->evidence_count};
+    const struct inventory *read = NULL;
+    if (service->facts && wanted.evidence_count)
+        read = facts_live(service->facts, &wanted, now, &error);
+    return read ? held(read) : serve_inventory(service, now);
+}
+
 /* The gate stays closed, and says why and the way out. */
 static void explain_gate(const struct review *review, struct error *error)
 {

@@ -119,8 +119,8 @@ static bool remake(struct service *service)
     struct status_page *page = service->page;
     struct buf fresh;
     buf_init(&fresh, PAGE_LIMIT);
-    struct inventory *inventory = serve_inventory(service, time_now());
     struct settings *settings = settings_source_get(&service->settings);
+    struct inventory *inventory = settings ? serve_inventory_shown(service, settings, time_now()) : NULL;
     bool made = make(service, inventory, settings, &fresh);
     shared_release(inventory ? &inventory->shared : NULL);
     shared_release(settings ? &settings->shared : NULL);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The status verb: each folder of tests/golden/status has an inventory and what is said of
+# The status verb: each folder of tests/golden/status has an inventory (and settings) and what is said of
 # it, as text and as JSON. status.sh BINARY; ACCEPT=1 rewrites what is expected.
 # shellcheck source=tests/wire/libverb.sh
 . "$(dirname "$0")/libverb.sh"
@@ -11,6 +11,7 @@ status() { # WANTED CASE ARGUMENT...: the path in the output is made the same ev
     shift 2
     local at=$now
     if [ -f "$cases/$case/now" ]; then at=$(cat "$cases/$case/now"); fi
+    if [ -f "$cases/$case/settings.yaml" ]; then set -- "$@" --settings "$cases/$case/settings.yaml"; fi
     runs "$wanted" status --now "$at" --inventory "$cases/$case/inventory.yaml" "$@"
     sed -i "s|$cases/||" out
 }
@@ -30,7 +31,7 @@ for source in status["calendar"]["sources"]:
 sys.exit(1 if wrong else 0)
 END
 }
-for case in ready:0 blocked:1 under-way:1 hostile:1 empty:1 calendar:0; do
+for case in ready:0 blocked:1 under-way:1 hostile:1 empty:1 calendar:0 evidence:1; do
     name=${case%:*} wanted=${case#*:}
     status "$wanted" "$name"
     harmless
