@@ -222,6 +222,17 @@ def _(server):
     full.stop()
 
 
+@shows("silent connections to the health port do not make the kubelet think it is dead")
+def _(server):
+    silent = [socket.create_connection(("127.0.0.1", server.health), timeout=5) for _ in range(200)]
+    for _ in range(5):
+        began = time.monotonic()
+        eventually(lambda: same(server.get("/livez")[0], 200), 1)
+        assert time.monotonic() - began < 1, "the kubelet waits for one second"
+    for one in silent:
+        one.close()
+
+
 @shows("clients that vanish leave nothing behind")
 def _(server):
     for i in range(60):
