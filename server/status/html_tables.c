@@ -90,8 +90,12 @@ void html_upgrade(const struct page *page)
         "ManagementBackup", "Pre-upgrade backup", "Evidence", "Phase", "Since", "The gate", NULL};
     const struct upgrade_view *upgrade = &page->view->upgrade;
     html_section(page, "gate", "Upgrade gate");
-    MARKUP(page->out, "<p>@ runs$@. $: $.</p>\n", upgrade->running.len ? upgrade->running : STR("No release"),
-           upgrade->under_way ? STR("; under way: to ") : STR(""), upgrade->under_way ? upgrade->before : STR(""),
+    buf_puts(page->out, "<p>");
+    if (upgrade->running.len)
+        MARKUP(page->out, "@ runs. ", upgrade->running);
+    if (upgrade->under_way)
+        MARKUP(page->out, "An upgrade to @ is under way. ", upgrade->before);
+    MARKUP(page->out, "$: $.</p>\n",
            upgrade->target.len ? arena_printf(page->view->arena, "An upgrade to %.*s", STR_ARG(upgrade->target))
                                : STR("An upgrade"),
            str_from(status_outcome(upgrade)));
