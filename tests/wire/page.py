@@ -152,8 +152,8 @@ def load(server, named):
         thread.join()
     same(problems[:3], [])
     assert answered > 100, f"only {answered} reviews in 5 s"
-    assert slowest[0] < 3, f"a probe took {slowest[0]:.1f} s"
-    assert 2 <= len(made) <= 4, f"pages of {sorted(made)} in 5 s"
+    assert slowest[0] < 6, f"a probe took {slowest[0]:.1f} s"
+    assert 1 <= len(made) <= 4, f"pages of {sorted(made)} in 5 s"
     sanitized = re.search("lib[at]san", open(f"/proc/{server.process.pid}/maps").read())
     assert sanitized or resident() - before < 32 * 1024, f"{before} kB became {resident()} kB"
 
