@@ -100,14 +100,14 @@ static void put_label(const struct timeline *line, struct str text)
 
 /* ---- the ruler --------------------------------------------------------------------- */
 
-static void put_at(char *ruler, size_t size, size_t at, const char *text)
+static void put_at(char *ruler, size_t size, size_t at, struct str text)
 {
-    size_t length = strlen(text), before = at ? at - 1 : 0;
-    for (size_t i = before; i <= at + length && i < size; i++)
+    size_t before = at ? at - 1 : 0;
+    for (size_t i = before; i <= at + text.len && i < size; i++)
         if (ruler[i] != ' ')
             return;
-    if (at + length <= size)
-        memcpy(ruler + at, text, length);
+    for (size_t i = 0; i < text.len && at + text.len <= size; i++)
+        ruler[at + i] = text.ptr[i];
 }
 
 /* A date over its midnight, as often as there is room; of weeks, the Mondays. */
@@ -116,19 +116,18 @@ static void print_ruler(const struct timeline *line)
     static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     enum { MONDAY = 4, ROOM = 8 };
-    char ruler[CELLS_MAX + 1], date[16];
+    char ruler[CELLS_MAX + 1];
     size_t size = line->cells + 1, half = line->cells / 2;
     int64_t every = line->per_day * 2 >= ROOM ? 2 : 7, day;
     memset(ruler, ' ', sizeof ruler);
-    put_at(ruler, size, half - 1, "now");
+    put_at(ruler, size, half - 1, STR("now"));
     for (size_t cell = 0; cell < line->cells; cell++) {
         if (!has_midnight(line, cell, &day) || (every == 7 ? day % 7 != MONDAY : day % every != 0))
             continue;
         struct civil at = civil_from_unix(day * 86400);
         struct str month = str_from(months[at.month - 1]);
         struct str text = arena_printf(line->view->arena, "%.*s %d", STR_ARG(month), at.day);
-        memcpy(date, text.ptr ? text.ptr : "", text.len < sizeof date ? text.len + 1 : 0);
-        put_at(ruler, size, cell + (cell >= half), date);
+        put_at(ruler, size, cell + (cell >= half), text);
     }
     while (size && ruler[size - 1] == ' ')
         size--;
