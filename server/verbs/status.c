@@ -75,12 +75,17 @@ static void print(const struct run *run, const struct status_view *view, const s
         status_text(view, page);
 }
 
-/* Facts that are not of now say so first. */
+/* Facts that are not of now say so first; an API server that is gone is one reason, not ten. */
 static void print_stale(const struct run *run, const struct page *page)
 {
-    for (size_t i = 0; run->seen && strcmp(run->values->output, "text") == 0 && i < run->facts.problems.len; i++)
-        page_sentence(page, TONE_BAD, STR("NOT UP TO DATE"),
-                      arena_printf(run->facts.moment, ": %.*s", STR_ARG(run->facts.problems.items[i])));
+    const struct strlist *problems = &run->facts.problems;
+    if (!run->seen || !problems->len || strcmp(run->values->output, "text") != 0)
+        return;
+    struct str more = problems->len == 1
+                          ? STR("")
+                          : arena_printf(run->facts.moment, " (and %zu more kinds or files)", problems->len - 1);
+    page_sentence(page, TONE_BAD, STR("NOT UP TO DATE"),
+                  arena_printf(run->facts.moment, ": %.*s%.*s", STR_ARG(problems->items[0]), STR_ARG(more)));
 }
 
 /* The audit lists every object there is: not every two seconds. */
