@@ -231,9 +231,9 @@ static void complete(struct arena *arena, struct evidence_source *source, const 
     source->hint = or_else(source->hint, from->hint);
     if (!source->done_values.len && from->done_value)
         strlist_add(arena, &source->done_values, str_from(from->done_value));
-    for (size_t i = 0; !source->failed_values.len && i == 0 && from->failed_values[0]; i++)
-        for (size_t v = 0; v < LENGTH_OF(from->failed_values) && from->failed_values[v]; v++)
-            strlist_add(arena, &source->failed_values, str_from(from->failed_values[v]));
+    bool failures_given = source->failed_values.len > 0;
+    for (size_t i = 0; !failures_given && i < LENGTH_OF(from->failed_values) && from->failed_values[i]; i++)
+        strlist_add(arena, &source->failed_values, str_from(from->failed_values[i]));
     if (!source->resource.len)
         source->resource = plural_of(arena, source->kind);
 }

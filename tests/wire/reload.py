@@ -49,6 +49,33 @@ def _(server):
     eventually(reloaded)
 
 
+EVIDENCE = SETTINGS + "upgrade:\n  evidence:\n    anyOf:\n    - preset: kasten\n      maximumAge: 720h\n"
+RUN_ACTION = """apiVersion: actions.kio.kasten.io/v1alpha1
+kind: RunAction
+metadata: {name: run-1, namespace: kasten-io, creationTimestamp: "%s"}
+status: {state: %s}
+"""
+
+
+@shows("evidence of other engines comes from the files as they are at the moment of the upgrade")
+def _(server):
+    created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 60))
+    server.write("settings.yaml", EVIDENCE)
+    server.write("inventory/kasten.yaml", RUN_ACTION % (created, "Running"))
+    eventually(lambda: holds("run-1 in kasten-io is not done", refused(
+        server, MANAGEMENT, upgrade_review(dryRun=True), 403)["status"]["message"]))
+    server.write("inventory/kasten.yaml", RUN_ACTION % (created, "Complete"))
+    answer = server.post(MANAGEMENT, upgrade_review(dryRun=True)).response()  # at once: it is read for the review
+    same(answer["allowed"], True)
+    holds("pre-upgrade backup by kasten: RunAction run-1", " ".join(answer["warnings"]))
+    holds("good: RunAction kasten-io/run-1", answer["auditAnnotations"]["evidence-kasten"])
+    assert server.metric('backstop_upgrade_evidence_total{source="kasten",state="good"}') >= 1
+    os.remove(server.path("inventory/kasten.yaml"))
+    server.write("settings.yaml", SETTINGS)
+    eventually(lambda: holds("would be started", refused(
+        server, MANAGEMENT, upgrade_review(dryRun=True), 403)["status"]["message"]))
+
+
 @shows("the inventory is reloaded when a file comes, changes or goes")
 def _(server):
     asked = backup_review(location="aws-s4")
