@@ -145,12 +145,6 @@ printf '%s\nupgrade: {maxBackupAge: 10m}\n' "$head" >young.yaml
 status 0 ready --settings young.yaml -o json
 json 'd["upgrade"]["sources"][0]["evidence"] == "too old" and d["upgrade"]["sources"][0]["step"] == "start"'
 
-# Backups of other engines stand on the page, with what is missing.
-other=$root/tests/golden/cases/management/ev-01-any-of-running-backup-failed
-runs 1 status --now $now --inventory "$other/inventory.yaml" --inventory "$other/old.yaml" --settings "$other/settings.yaml" -o html
-has out 'Backups of other engines</caption>'
-has out '<th scope="row"><bdi>kasten</bdi></th><td>or another</td>'
-
 # rs-22: the name of Velero's Deployment matters before k0rdent 1.2.0 only.
 sed 's/kcm-1-1-0/kcm-1-2-0/g' "$cases/blocked/inventory.yaml" >newer.yaml
 runs 1 status --now $now --inventory newer.yaml
