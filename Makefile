@@ -19,7 +19,7 @@ HARDEN_release := -O3 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 CFLAGS_release := $(HARDEN_release) -g
 CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 CFLAGS_tsan := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
-CFLAGS_coverage := -O0 -g --coverage
+CFLAGS_coverage := -O0 -g --coverage -DBACKSTOP_NO_SANDBOX
 CFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 CFLAGS_ALL = -std=c17 $(WARNINGS) -fPIE -pthread $(CFLAGS_$(VARIANT)) $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) $(CFLAGS)
 LDFLAGS_release := -Wl,-z,relro,-z,now

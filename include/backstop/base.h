@@ -229,7 +229,8 @@ void shared_slot_dispose(struct shared_slot *slot);
 /* ---- files --------------------------------------------------------------- */
 
 /* Reads a regular file or a pipe up to `limit` bytes into the arena; "-" is
- * standard input. Fails with the path and the system's reason. */
+ * standard input. Fails with the path and the system's reason. Only the arena keeps what
+ * was read: who reads a private key wipes it there. */
 bool file_read(struct arena *arena, const char *path, size_t limit, struct str *out, struct error *error) MUST_CHECK;
 
 /* Calls changed(context) from a thread of its own, soon after any of the paths

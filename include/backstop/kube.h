@@ -31,6 +31,10 @@ struct kube_options {
     const char *user_agent;   /* "backstop/0.1.0" */
     unsigned timeout_seconds; /* of a plain request; 0 = 10 */
 };
+/* The files that a client of these options reads, now and later, each NUL-terminated in the
+ * arena; *runs_program: it asks a credential plugin. */
+bool kube_files(const struct kube_options *options, struct arena *arena, struct strlist *files, bool *runs_program,
+                struct error *error) MUST_CHECK;
 struct kube_client;
 /* Reads the configuration; makes no connection yet. Errors name the file and the key. */
 struct kube_client *kube_open(const struct kube_options *options, struct error *error) MUST_CHECK;

@@ -7,6 +7,8 @@
 
 #include "backstop/base.h"
 
+enum { BLOCK_SIZE = 16 * 1024 };
+
 static void close_fd(int *fd)
 {
     if (*fd > STDIN_FILENO)
@@ -20,11 +22,18 @@ static bool system_failure(struct error *error, const char *path)
     return error_set(error, 0, "%s: %s", path, strerror_r(errno, buffer, sizeof buffer));
 }
 
-static bool read_all(int fd, const char *path, struct buf *content, struct error *error)
+/* Files may hold private keys, so what was read is not left in memory that is free. */
+static void wipe(struct buf *content)
 {
-    char block[16384];
+    if (content->data)
+        explicit_bzero(content->data, content->cap);
+    buf_dispose(content);
+}
+
+static bool read_blocks(int fd, const char *path, char block[BLOCK_SIZE], struct buf *content, struct error *error)
+{
     for (;;) {
-        ssize_t got = read(fd, block, sizeof block);
+        ssize_t got = read(fd, block, BLOCK_SIZE);
         if (got == 0)
             return true;
         if (got < 0 && errno == EINTR)
@@ -57,6 +66,14 @@ static bool read_sized(int fd, struct arena *arena, size_t size, struct str *out
     return true;
 }
 
+static bool read_all(int fd, const char *path, struct buf *content, struct error *error)
+{
+    char block[BLOCK_SIZE];
+    bool whole = read_blocks(fd, path, block, content, error);
+    explicit_bzero(block, sizeof block);
+    return whole;
+}
+
 bool file_read(struct arena *arena, const char *path, size_t limit, struct str *out, struct error *error)
 {
     bool standard_input = strcmp(path, "-") == 0;
@@ -73,7 +90,7 @@ bool file_read(struct arena *arena, const char *path, size_t limit, struct str *
         if (lseek(fd, 0, SEEK_SET) != 0)
             return system_failure(error, path);
     }
-    BUF_SCOPED content;
+    CLEANUP(wipe) struct buf content;
     buf_init(&content, limit);
     if (!read_all(fd, standard_input ? "standard input" : path, &content, error))
         return false;

@@ -67,22 +67,32 @@ static size_t character(struct str text)
     return 0;
 }
 
-/* Control characters, C1 included, could drive the terminal of whoever reads the log. */
+/* Control characters, C1 included, could drive the terminal of whoever reads the log, and
+ * others make a line read as what it is not. */
 static bool is_control(struct str c)
 {
-    const unsigned char *bytes = (const unsigned char *)c.ptr;
-    return (c.len == 1 && (bytes[0] < 0x20 || bytes[0] == 0x7f)) || (c.len == 2 && bytes[0] == 0xc2 && bytes[1] < 0xa0);
+    return (c.len == 1 && ((unsigned char)c.ptr[0] < 0x20 || c.ptr[0] == 0x7f)) || str_misleads(c);
+}
+
+/* Of one character of at most three bytes. */
+static unsigned code_point(struct str c)
+{
+    static const unsigned first[] = {0, 0x7f, 0x1f, 0x0f};
+    unsigned code = (unsigned char)c.ptr[0] & first[c.len];
+    for (size_t i = 1; i < c.len; i++)
+        code = code << 6 | ((unsigned char)c.ptr[i] & 0x3f);
+    return code;
 }
 
 static void add_escaped(struct line *line, struct str c)
 {
     static const char hex[] = "0123456789abcdef";
-    unsigned char last = (unsigned char)c.ptr[c.len - 1];
     if (c.ptr[0] == '\n') {
         add(line, STR("\\n"));
     } else if (is_control(c)) {
-        char code[] = {'\\', 'u', '0', '0', hex[last >> 4], hex[last & 15]};
-        add(line, (struct str){code, sizeof code});
+        unsigned code = code_point(c);
+        char escape[] = {'\\', 'u', hex[code >> 12 & 15], hex[code >> 8 & 15], hex[code >> 4 & 15], hex[code & 15]};
+        add(line, (struct str){escape, sizeof escape});
     } else {
         if (c.ptr[0] == '"' || c.ptr[0] == '\\')
             add(line, STR("\\"));

@@ -21,7 +21,7 @@ enum {
 };
 
 struct serve_options {
-    const char *listen, *health_listen, *settings, *log_level, *port_file;
+    const char *listen, *health_listen, *settings, *log_level, *port_file, *sandbox;
     const char *kubeconfig, *context;
     struct tls_options tls;
     struct option_list inventory;
@@ -74,6 +74,8 @@ static const struct option options[] = {
     {"idle-timeout", 0, OPTION_DURATION, "DURATION", "connections kept between requests (2m)", AT(idle_timeout)},
     {"lame-duck", 0, OPTION_DURATION, "DURATION", "on SIGTERM, how long to go on serving (10s in a cluster, else 0)",
      AT(lame_duck)},
+    {"sandbox", 0, OPTION_TEXT, "auto|require|off", "give up what a webhook needs not: seccomp, Landlock (auto)",
+     AT(sandbox)},
     {"port-file", 0, OPTION_TEXT, "FILE", "write the ports here once serving", AT(port_file)},
 };
 
@@ -84,7 +86,8 @@ static bool bounded(int64_t value, int64_t least, int64_t most)
     return value >= least && value <= most;
 }
 
-static int check_options(const struct verb *verb, const struct serve_options *values, enum log_level *level)
+static int check_options(const struct verb *verb, const struct serve_options *values, enum log_level *level,
+                         enum sandbox_mode *sandbox)
 {
     /* With managed certificates the kubeconfig is needed for those at least. */
     if (values->inventory.len && (values->kubeconfig || values->context) && !values->tls.managed)
@@ -93,6 +96,8 @@ static int check_options(const struct verb *verb, const struct serve_options *va
         return EXIT_USAGE;
     if (!log_level_parse(str_from(values->log_level), level))
         return verb_fail(verb, "--log-level %s: expected debug, info, warn or error", values->log_level);
+    if (!sandbox_mode_parse(str_from(values->sandbox), sandbox))
+        return verb_fail(verb, "--sandbox %s: expected auto, require or off", values->sandbox);
     if (!bounded(values->body_bytes, 1024, 256 << 20))
         return verb_fail(verb, "--max-body-bytes: expected 1024 to 268435456");
     if (!bounded(values->connections, 1, 65536) || !bounded(values->concurrent, 1, 65536))
@@ -282,6 +287,21 @@ static void serve_until_told(struct service *service, const struct serve_options
     log_write(LOG_INFO, "stopped", NULL);
 }
 
+static bool enter_sandbox(struct service *service, const struct serve_options *values, enum sandbox_mode mode,
+                          struct error *error)
+{
+    const struct sandbox_wanted wanted = {.mode = mode,
+                                          .settings = values->settings,
+                                          .port_file = values->port_file,
+                                          .kubeconfig = values->kubeconfig,
+                                          .context = values->context,
+                                          .tls = &values->tls,
+                                          .inventory = &values->inventory,
+                                          .cluster = values->kubeconfig || values->context || in_cluster() ||
+                                                     values->tls.managed};
+    return serve_sandbox_enter(service, &wanted, error);
+}
+
 static bool start_and_serve(struct service *service, const struct serve_options *values, struct error *error)
 {
     sigset_t signals;
@@ -324,7 +344,8 @@ static int body(const struct verb *verb, void *context, char **operands, size_t 
     struct serve_options *values = context;
     enum log_level level = LOG_INFO;
     (void)operands, (void)count;
-    int code = check_options(verb, values, &level);
+    enum sandbox_mode mode = SANDBOX_AUTO;
+    int code = check_options(verb, values, &level, &mode);
     if (code != EXIT_OK)
         return code;
     struct service service = {.body_limit = (size_t)values->body_bytes, .log_reviews = values->log_reviews};
@@ -335,7 +356,7 @@ static int body(const struct verb *verb, void *context, char **operands, size_t 
     log_set_level(level);
     keep_memory();
     if (!serve_limits_descriptors(&values->connections, HEALTH_CONNECTIONS, &error) ||
-        !start_and_serve(&service, values, &error))
+        !enter_sandbox(&service, values, mode, &error) || !start_and_serve(&service, values, &error))
         code = verb_fail(verb, "%s", error.message);
     serve_events_close(&service);
     serve_page_close(&service);
@@ -355,6 +376,7 @@ static int run(const struct verb *verb, int argc, char **argv)
                                            .leaf_seconds = 90 * 86400,
                                            .ca_seconds = (int64_t)3650 * 86400},
                                    .log_level = "info",
+                                   .sandbox = "auto",
                                    .simulate = -1,
                                    .body_bytes = 7 << 20,
                                    .connections = 1024,

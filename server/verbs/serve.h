@@ -7,6 +7,7 @@
 #include "backstop/http.h"
 #include "backstop/inventory.h"
 #include "backstop/kube.h"
+#include "backstop/sandbox.h"
 #include "backstop/settings.h"
 #include "verbs.h"
 
@@ -35,6 +36,7 @@ struct service {
     struct kube_recorder *recorder; /* NULL: no Events */
     struct status_page *page;       /* NULL: none is served */
     const char *from;               /* where facts come from, for people */
+    struct sandbox sandbox;
     size_t body_limit;
     bool log_reviews;
     atomic_bool stopping;
@@ -68,6 +70,17 @@ void serve_page_close(struct service *service);
 void serve_page_answer(struct service *service, const struct http_request *request, struct http_reply *reply);
 /* Keeps what did something, of the last ones; nothing where no page is served. */
 void serve_page_record(struct service *service, const struct review *review, const char *outcome);
+
+/* ---- serve_sandbox.c: what is given up before anything is listened to ---- */
+struct sandbox_wanted {
+    enum sandbox_mode mode;
+    const char *settings, *port_file, *kubeconfig, *context;
+    const struct tls_options *tls;
+    const struct option_list *inventory;
+    bool cluster; /* the API server is asked */
+};
+/* Before the first thread. */
+bool serve_sandbox_enter(struct service *service, const struct sandbox_wanted *wanted, struct error *error) MUST_CHECK;
 
 http_handler serve_review; /* context: struct service */
 http_handler serve_health; /* context: struct service */

@@ -52,14 +52,19 @@ bool serve_certificate_check(struct service *service, struct buf *reason)
     return ready;
 }
 
+static bool check_sandbox(struct service *service, struct buf *reason)
+{
+    buf_puts(reason, service->sandbox.words);
+    return true;
+}
+
 static const struct {
     const char *name;
     check_fn *run;
 } checks[] = {
-    {"shutdown", check_shutdown},
-    {"certificate", serve_certificate_check},
-    {"settings", check_settings},
-    {"inventory", check_inventory},
+    {"shutdown", check_shutdown}, {"certificate", serve_certificate_check},
+    {"settings", check_settings}, {"inventory", check_inventory},
+    {"sandbox", check_sandbox},
 };
 
 static void write_fact(void *context, const char *name, bool synced, const char *reason)

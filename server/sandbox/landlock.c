@@ -1,0 +1,146 @@
+/* Landlock, by its system calls: headers and C libraries have been slow to have it.
+ * https://docs.kernel.org/userspace-api/landlock.html */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "sandbox.h"
+
+enum { CREATE_RULESET = 444, ADD_RULE = 445, RESTRICT_SELF = 446, ASK_VERSION = 1, PATH_BENEATH = 1 };
+
+#define ACCESS_WRITE_FILE (UINT64_C(1) << 1)
+#define ACCESS_READ_FILE (UINT64_C(1) << 2)
+#define ACCESS_READ_DIR (UINT64_C(1) << 3)
+#define ACCESS_REMOVE_FILE (UINT64_C(1) << 5)
+#define ACCESS_MAKE_REG (UINT64_C(1) << 8)
+#define ACCESS_TRUNCATE (UINT64_C(1) << 14)
+#define ACCESS_READ (ACCESS_READ_FILE | ACCESS_READ_DIR)
+#define ACCESS_WRITE (ACCESS_WRITE_FILE | ACCESS_REMOVE_FILE | ACCESS_MAKE_REG | ACCESS_TRUNCATE)
+
+/* How many of the access rights, from bit 0, each version of the interface knows. */
+static const unsigned rights[] = {0, 13, 14, 15, 15, 16};
+
+struct ruleset {
+    uint64_t files, network, scopes;
+};
+struct beneath {
+    uint64_t allowed;
+    int folder;
+} __attribute__((packed));
+
+/* What the C library reads to find hosts and load its modules, libcurl to know authorities,
+ * schedules to know time zones. What is not there is passed over. */
+static const char *const common[] = {
+    "/usr/share/zoneinfo",
+    "/usr/share/lib/zoneinfo",
+    "/usr/lib/locale",
+    "/etc/zoneinfo",
+    "/etc/localtime",
+    "/etc/resolv.conf",
+    "/etc/hosts",
+    "/etc/nsswitch.conf",
+    "/etc/gai.conf",
+    "/etc/host.conf",
+    "/etc/services",
+    "/etc/protocols",
+    "/run/systemd/resolve",
+    "/etc/ld.so.cache",
+    "/usr/lib",
+    "/lib",
+    "/lib64",
+    "/usr/lib64",
+    "/etc/ssl",
+    "/etc/pki",
+    "/etc/crypto-policies",
+    "/etc/gnutls",
+    "/usr/share/ca-certificates",
+    "/usr/lib/ssl",
+    "/dev/null",
+    "/dev/urandom",
+    "/proc/self",
+    "/proc/stat",
+    "/proc/meminfo",
+    "/sys/devices/system/cpu",
+};
+
+struct fence {
+    int ruleset;
+    uint64_t handled; /* rights that this kernel knows */
+};
+
+static bool allow(const struct fence *fence, const char *path, uint64_t access)
+{
+    struct beneath rule = {.folder = open(path, O_PATH | O_CLOEXEC)};
+    struct stat info;
+    if (rule.folder < 0)
+        return true; /* what is not there now cannot be opened later */
+    bool folder = fstat(rule.folder, &info) == 0 && S_ISDIR(info.st_mode);
+    rule.allowed = fence->handled & (folder ? access : access & (ACCESS_READ_FILE | ACCESS_WRITE_FILE));
+    bool added = syscall(ADD_RULE, fence->ruleset, PATH_BENEATH, &rule, 0) == 0;
+    close(rule.folder);
+    return added;
+}
+
+/* The folder a file is in, since a file is replaced by another of its name; a folder itself. */
+static bool folder_of(const char *path, char out[PATH_MAX])
+{
+    struct stat info;
+    size_t length = strnlen(path, PATH_MAX);
+    if (length >= PATH_MAX)
+        return false;
+    memcpy(out, path, length + 1);
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+        return true;
+    char *slash = strrchr(out, '/');
+    if (!slash)
+        memcpy(out, ".", sizeof ".");
+    else
+        slash[slash == out] = '\0';
+    return true;
+}
+
+/* Also where the path leads: a mounted file may be a link to another folder. */
+static bool allow_kept(const struct fence *fence, const char *path, uint64_t access)
+{
+    char folder[PATH_MAX], real[PATH_MAX];
+    if (!folder_of(path, folder) || !allow(fence, folder, access))
+        return false;
+    return !realpath(path, real) || (folder_of(real, folder) && allow(fence, folder, access));
+}
+
+static bool fill(const struct fence *fence, const struct sandbox_options *options)
+{
+    bool filled = true;
+    for (size_t i = 0; i < LENGTH_OF(common); i++)
+        filled &= allow(fence, common[i], ACCESS_READ);
+    for (const char *const *path = options->readable; path && *path; path++)
+        filled &= allow_kept(fence, *path, ACCESS_READ);
+    return filled && (!options->writable || allow_kept(fence, options->writable, ACCESS_READ | ACCESS_WRITE));
+}
+
+bool sandbox_landlock(const struct sandbox_options *options, const char **why)
+{
+    long version = syscall(CREATE_RULESET, NULL, 0, ASK_VERSION);
+    if (version < 1) {
+        *why = errno == EOPNOTSUPP ? "it is switched off in the kernel" : "the kernel lacks it";
+        return false;
+    }
+    size_t known = (size_t)version < LENGTH_OF(rights) ? (size_t)version : LENGTH_OF(rights) - 1;
+    struct ruleset wanted = {.files = (UINT64_C(1) << rights[known]) - 1,
+                             .scopes = version >= 6 ? 3 : 0}; /* no signals and no abstract sockets to others */
+    size_t size = version >= 6 ? sizeof wanted : sizeof wanted.files;
+    struct fence fence = {.ruleset = (int)syscall(CREATE_RULESET, &wanted, size, 0), .handled = wanted.files};
+    if (fence.ruleset < 0) {
+        *why = "it is refused";
+        return false;
+    }
+    bool entered = fill(&fence, options) && syscall(RESTRICT_SELF, fence.ruleset, 0) == 0;
+    close(fence.ruleset);
+    *why = entered ? NULL : "it is refused";
+    return entered;
+}

@@ -1,0 +1,243 @@
+/* In a process of its own: what is given up cannot be had back. */
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "backstop/sandbox.h"
+#include "suite.h"
+
+static char folder[] = "/tmp/backstop-sandbox-XXXXXX";
+
+static const char *in_folder(const char *name)
+{
+    static char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+static bool opens(const char *path, int flags)
+{
+    int file = open(path, flags | O_CLOEXEC, 0600);
+    if (file >= 0)
+        close(file);
+    return file >= 0;
+}
+
+static bool refused(bool done)
+{
+    return !done && (errno == EPERM || errno == EACCES || errno == ENOSYS);
+}
+
+/* ---- what a break-in would try ------------------------------------------------------- */
+
+static bool try_program(void)
+{
+    char *const arguments[] = {(char[]){"true"}, NULL};
+    return refused(execve("/bin/true", arguments, NULL) == 0);
+}
+
+static bool try_fork(void)
+{
+    pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    return refused(child > 0);
+}
+
+static bool try_raw_socket(void)
+{
+    return refused(socket(AF_PACKET, SOCK_RAW, 0) >= 0);
+}
+
+static bool try_trace(void)
+{
+    return refused(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0);
+}
+
+static bool try_kernel(void)
+{
+    return refused(syscall(SYS_bpf, 0, NULL, 0) >= 0) && refused(syscall(SYS_keyctl, 0, 0, 0) >= 0) &&
+           refused(syscall(SYS_unshare, 0) == 0) && refused(syscall(SYS_mount, "", "/", "", 0, NULL) == 0) &&
+           refused(syscall(SYS_setuid, 0) == 0) && refused(syscall(SYS_io_uring_setup, 1, NULL) >= 0);
+}
+
+static bool try_code(void)
+{
+    return refused(mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
+                   MAP_FAILED);
+}
+
+static bool try_terminal(void)
+{
+    return refused(syscall(SYS_ioctl, 0, 0x5412 /* TIOCSTI */, "x") == 0);
+}
+
+static bool try_privileges(void)
+{
+    return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
+}
+
+static bool try_other_files(void)
+{
+    return refused(opens("/etc/shadow", O_RDONLY)) && refused(opens("/etc/passwd", O_RDONLY)) &&
+           refused(opens("/proc/1/environ", O_RDONLY)) && refused(opens("/tmp/backstop-new", O_CREAT | O_WRONLY));
+}
+
+static bool try_writing(void)
+{
+    return refused(opens(in_folder("read"), O_WRONLY)) && refused(opens(in_folder("new"), O_CREAT | O_WRONLY)) &&
+           refused(unlink(in_folder("read")) == 0);
+}
+
+/* ---- what a webhook does --------------------------------------------------------------- */
+
+static bool reads_its_files(void)
+{
+    return opens(in_folder("read"), O_RDONLY) && opens("/usr/share/zoneinfo/Europe/Berlin", O_RDONLY) &&
+           opens("/etc/hosts", O_RDONLY);
+}
+
+static bool writes_its_file(void)
+{
+    char beside[128];
+    snprintf(beside, sizeof beside, "%s/ports/file.tmp", folder);
+    return opens(beside, O_CREAT | O_WRONLY | O_TRUNC) && opens(beside, O_CREAT | O_WRONLY | O_TRUNC) &&
+           rename(beside, in_folder("ports/file")) == 0;
+}
+
+static void *nothing(void *context)
+{
+    return context;
+}
+
+static bool starts_threads(void)
+{
+    pthread_t thread;
+    return pthread_create(&thread, NULL, nothing, NULL) == 0 && pthread_join(thread, NULL) == 0;
+}
+
+static bool finds_hosts(void)
+{
+    struct addrinfo *found = NULL;
+    int failed = getaddrinfo("localhost", "443", NULL, &found);
+    if (!failed)
+        freeaddrinfo(found);
+    return !failed;
+}
+
+static bool opens_sockets(void)
+{
+    int tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), pair[2];
+    return tcp >= 0 && listen(tcp, 1) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0;
+}
+
+static const struct {
+    const char *what;
+    bool (*holds)(void);
+    bool by_landlock;
+} checks[] = {
+    {"another program is refused", try_program, false},
+    {"another process is refused", try_fork, false},
+    {"a raw socket is refused", try_raw_socket, false},
+    {"tracing is refused", try_trace, false},
+    {"doors of the kernel are refused", try_kernel, false},
+    {"memory that is written and run is refused", try_code, false},
+    {"typing into a terminal is refused", try_terminal, false},
+    {"no privileges are to be had", try_privileges, false},
+    {"other files are refused", try_other_files, true},
+    {"writing is refused", try_writing, true},
+    {"its files are read", reads_its_files, true},
+    {"its file is written", writes_its_file, true},
+    {"threads start", starts_threads, false},
+    {"hosts are found", finds_hosts, false},
+    {"sockets open", opens_sockets, false},
+};
+
+enum { ENTERED_NOT = 200 };
+
+/* The exit code is how many checks failed. */
+static void inside(const struct sandbox_options *options)
+{
+    struct sandbox sandbox;
+    struct error error;
+    int failed = 0;
+    if (!sandbox_enter(options, &sandbox, &error))
+        _exit(ENTERED_NOT);
+    for (size_t i = 0; i < LENGTH_OF(checks); i++) {
+        if ((checks[i].by_landlock ? sandbox.landlock : sandbox.seccomp) && !checks[i].holds()) {
+            fprintf(stderr, "\n    not so: %s (%s)\n", checks[i].what, sandbox.words);
+            failed++;
+        }
+    }
+    fflush(stderr);
+    _exit(failed);
+}
+
+static int exit_code_inside(const struct sandbox_options *options)
+{
+    int status = -1;
+    pid_t child = fork();
+    if (child == 0)
+        inside(options);
+    CU_ASSERT_EQUAL_FATAL(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void test_fences(void)
+{
+    char file[128], ports[128];
+    CU_ASSERT_FATAL(mkdtemp(folder) != NULL);
+    snprintf(file, sizeof file, "%s/read", folder);
+    snprintf(ports, sizeof ports, "%s/ports", folder);
+    CU_ASSERT(opens(file, O_CREAT | O_WRONLY) && mkdir(ports, 0700) == 0);
+    snprintf(ports, sizeof ports, "%s/ports/file", folder);
+    const char *const readable[] = {file, NULL};
+    const struct sandbox_options options = {.mode = SANDBOX_AUTO, .readable = readable, .writable = ports};
+    CU_ASSERT_EQUAL(exit_code_inside(&options), 0);
+    unlink(ports);
+    unlink(file);
+    rmdir(in_folder("ports"));
+    rmdir(folder);
+}
+
+/* A sandbox that is asked for and cannot be had is no sandbox. */
+static void test_required(void)
+{
+    const struct sandbox_options options = {.mode = SANDBOX_REQUIRE, .runs_programs = true};
+    CU_ASSERT_EQUAL(exit_code_inside(&options), ENTERED_NOT);
+}
+
+static void test_off(void)
+{
+    const struct sandbox_options options = {.mode = SANDBOX_OFF};
+    struct sandbox sandbox;
+    struct error error;
+    CU_ASSERT(sandbox_enter(&options, &sandbox, &error));
+    CU_ASSERT(!sandbox.seccomp && !sandbox.landlock && !sandbox.no_new_privileges);
+    ASSERT_TEXT(str_from(sandbox.words), "seccomp no (switched off), Landlock no (switched off)");
+    CU_ASSERT(opens("/etc/passwd", O_RDONLY));
+}
+
+static void test_modes(void)
+{
+    enum sandbox_mode mode;
+    CU_ASSERT(sandbox_mode_parse(STR("require"), &mode) && mode == SANDBOX_REQUIRE);
+    CU_ASSERT(sandbox_mode_parse(STR("off"), &mode) && mode == SANDBOX_OFF);
+    CU_ASSERT(!sandbox_mode_parse(STR("on"), &mode));
+}
+
+SUITE(sandbox, {"what a break-in would try is refused, what a webhook does goes on", test_fences},
+      {"one that is required and cannot be had is a failure", test_required},
+      {"switched off, nothing is given up", test_off}, {"modes", test_modes})
