@@ -154,7 +154,7 @@ def _(server):
     return tally(answers)
 
 
-@attack("16 Restores of 7 MiB that are all small values")
+@attack("16 Restores of 3 MiB that are all small values")
 def _(server):
     asked = review("Restore", "large", {"backupName": "b", "excludedResources": [f"r{i}" for i in range(200000)],
                                         "includedResources": [f"i{i}" for i in range(200000)]}, namespace="kcm-system")
