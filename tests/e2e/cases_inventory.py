@@ -27,7 +27,7 @@ class Setup:
         self.certificate = webhook.issue_certificate(f"{cluster.dir}/certificate")
         webhook.set_ca_bundle(cluster, f"{self.certificate}/ca.crt")
         self.replicas = []
-        self.main = self.replica(0)
+        self.main = self.replica(0, env={"BACKSTOP_STATUS_PAGE": "true"})
 
     def replica(self, index, **more):
         tls = ("--tls-cert", f"{self.certificate}/tls.crt", "--tls-key", f"{self.certificate}/tls.key")
@@ -153,6 +153,21 @@ def case_upgrade(s):
         answer = upgrade(s.cluster, new)
     assert answer.code == 0, answer
     assert s.cluster.get("management", "kcm")["spec"]["release"] == new
+
+
+def case_status_page(s):
+    """the status page has what the cluster holds, and what this replica decided, without names of people"""
+    def decided():
+        answer = s.cluster.kubectl("apply", "-f", "-", stdin=managementbackup("paged", schedule="0 9 * * 7"))
+        assert answer.code != 0, answer
+        time.sleep(2.1)  # a page serves everybody for two seconds
+        return "CREATE ManagementBackup <bdi>paged</bdi>" in s.main.health_get("/")[1]
+    wait_until("the page to tell of a denial", decided, 30)
+    code, page = s.main.health_get("/")
+    for part in ("from <bdi>https://", "day-of-week 7 is not accepted", "The next 14 days",
+                 '<tspan class="row-name">daily</tspan>', "managementbackups.k0rdent.mirantis.com", "in step"):
+        assert part in page, part
+    assert code == 200 and "kubernetes-admin" not in page and "<script" not in page, code
 
 
 def case_api_server_restarted(s):
