@@ -45,12 +45,16 @@ class Terminal:
 
     def __init__(self, *args, env=None, rows=40, columns=100):
         self.seen = b""
+        waits, sized = os.pipe()
         self.child, self.terminal = pty.fork()
         if self.child == 0:
-            time.sleep(0.05)  # until the size is set
+            os.read(waits, 1)
             os.execve(binary, [binary, "status", *NOW, *args], {**clean, **(env or {})})
         self.size(rows, columns)
         self.before = termios.tcgetattr(self.terminal)[3]
+        os.write(sized, b".")
+        os.close(sized)
+        os.close(waits)
 
     def size(self, rows, columns):
         fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -134,7 +138,7 @@ seen = terminal.until(rb"980/980[\s\S]*q quits")
 check("and forgotten", b"NOT UP TO DATE" not in seen.split(b"\x1b[H")[-1], seen[-400:])
 terminal.until(rb"q quits")
 terminal.size(12, 70)
-seen = terminal.until(rb"\x1b\[12;1H", 3)
+seen = terminal.until(rb"\x1b\[12;1H")
 frame = seen.split(b"\x1b[H")[-1].decode()
 check("a terminal that changes its size is drawn anew, at once", frame.count("\r\n") == 11 and
       max(columns_of(line) for line in frame.split("\r\n")[:-1]) <= 70, frame)
