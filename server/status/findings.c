@@ -243,7 +243,7 @@ static void find_bad_schedule(struct status_view *view, const struct status_back
     struct str schedule = quoted(view, backup->object->schedule);
     struct str fix = arena_printf(arena,
                                   "kubectl patch managementbackup %.*s --type=merge -p "
-                                  "'{\"spec\":{\"schedule\":\"0 */6 * * *\"}}'; backstop explain says what one means",
+                                  "'{\"spec\":{\"schedule\":\"0 */6 * * *\"}}'",
                                   STR_ARG(status_command_name(backup->object->meta.name)));
     struct str says =
         backup->zone.ptr
