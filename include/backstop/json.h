@@ -30,6 +30,10 @@ enum { JSON_DEPTH_LIMIT = 512 }; /* nesting; kube-apiserver itself stops near 10
  * is 400 and error->position the byte offset. */
 const struct json_node *json_index(struct arena *arena, struct str text, unsigned depth,
                                    struct error *error) MUST_CHECK;
+/* A member of an object that was only checked, not indexed, found without keeping the others; of
+ * two with that key the last, as in Go. False, and *member as it was, when there is none. */
+bool json_find(struct arena *arena, const struct json_node *object, struct str key,
+               struct json_node *member) MUST_CHECK;
 /* NULL when node is NULL, no object, not indexed, or has no such member. */
 const struct json_node *json_member(const struct json_node *node, struct str key);
 /* The decoded text of a string node; absent for NULL and every other type.

@@ -145,6 +145,36 @@ const struct json_node *json_index(struct arena *arena, struct str text, unsigne
     return index_value(&index, root, 0) && scan_finish(&index.scan) ? root : NULL;
 }
 
+/* ---- one member, without an index -------------------------------------------- */
+
+bool json_find(struct arena *arena, const struct json_node *object, struct str wanted, struct json_node *member)
+{
+    struct error ignored;
+    struct scan scan = scan_text(object->raw, &ignored);
+    bool escaped, found = false, more = object->kind == JSON_OBJECT;
+    scan.at += more;
+    scan_space(&scan);
+    more = more && scan.at < scan.end && *scan.at != '}';
+    while (more) {
+        struct json_node each = {0};
+        if (!scan_key(&scan, &each.key, &escaped))
+            return false;
+        if (escaped)
+            each.key = json_unescape(arena, each.key);
+        const char *from = scan.at;
+        if (from == scan.end || !scan_kind(*from, &each.kind) || !scan_value(&scan, 0))
+            return false;
+        each.raw = (struct str){from, (size_t)(scan.at - from)};
+        if (str_eq(each.key, wanted)) {
+            *member = each;
+            found = true;
+        }
+        if (!scan_next(&scan, '}', &more))
+            return false;
+    }
+    return found;
+}
+
 /* ---- reading -------------------------------------------------------------- */
 
 const struct json_node *json_member(const struct json_node *node, struct str key)

@@ -37,16 +37,6 @@ bool scan_string_broken(struct scan *scan, const char *at)
                     (unsigned char)*at);
 }
 
-bool scan_string(struct scan *scan, struct str *inside, bool *escaped)
-{
-    const char *first = scan->at + 1, *stop = scan_string_end(first, scan->end, escaped);
-    if (stop == scan->end || *stop != '"')
-        return scan_string_broken(scan, stop);
-    *inside = (struct str){first, (size_t)(stop - first)};
-    scan->at = stop + 1;
-    return true;
-}
-
 static const char *digits_end(const char *at, const char *end)
 {
     while (at < end && *at >= '0' && *at <= '9')
@@ -94,21 +84,6 @@ bool scan_literal(struct scan *scan)
     if ((size_t)(scan->end - scan->at) < length || memcmp(scan->at, word, length) != 0)
         return scan_expected(scan, scan->at, "true, false or null");
     scan->at += length;
-    return true;
-}
-
-bool scan_key(struct scan *scan, struct str *inside, bool *escaped)
-{
-    scan_space(scan);
-    if (scan->at == scan->end || *scan->at != '"')
-        return scan_expected(scan, scan->at, "a key in double quotes");
-    if (!scan_string(scan, inside, escaped))
-        return false;
-    scan_space(scan);
-    if (scan->at == scan->end || *scan->at != ':')
-        return scan_expected(scan, scan->at, "a colon after the key");
-    scan->at++;
-    scan_space(scan);
     return true;
 }
 

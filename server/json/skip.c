@@ -122,6 +122,52 @@ const char *scan_string_end(const char *at, const char *end, bool *escaped)
     return find_string_end(at, end, escaped);
 }
 
+/* Past the closing quote of the string at `at`, or NULL. */
+static inline const char *read_string(struct scan *scan, const char *at, struct str *inside, bool *escaped)
+{
+    const char *first = at + 1, *stop = NULL;
+    *escaped = false;
+#ifdef __SSE2__
+    /* Keys and most values are short and plain: one look finds the closing quote. */
+    if (scan->end - first >= 16) {
+        int mask = special_of_16(first);
+        if (mask && first[__builtin_ctz((unsigned)mask)] == '"')
+            stop = first + __builtin_ctz((unsigned)mask);
+    }
+#endif
+    if (!stop)
+        stop = scan_string_end(first, scan->end, escaped);
+    if (stop == scan->end || *stop != '"') {
+        scan_string_broken(scan, stop);
+        return NULL;
+    }
+    *inside = (struct str){first, (size_t)(stop - first)};
+    return stop + 1;
+}
+
+bool scan_string(struct scan *scan, struct str *inside, bool *escaped)
+{
+    const char *past = read_string(scan, scan->at, inside, escaped);
+    if (past)
+        scan->at = past;
+    return past;
+}
+
+bool scan_key(struct scan *scan, struct str *inside, bool *escaped)
+{
+    const char *at = scan_space_end(scan->at, scan->end);
+    if (at == scan->end || *at != '"')
+        return scan_expected(scan, at, "a key in double quotes");
+    at = read_string(scan, at, inside, escaped);
+    if (!at)
+        return false;
+    at = scan_space_end(at, scan->end);
+    if (at == scan->end || *at != ':')
+        return scan_expected(scan, at, "a colon after the key");
+    scan->at = scan_space_end(at + 1, scan->end);
+    return true;
+}
+
 /* ---- skipping ------------------------------------------------------------- */
 
 /* The functions below carry their position as an argument and a result, so that
@@ -251,7 +297,8 @@ static const char *skip_value(struct scan *scan, const char *at, unsigned level)
 
 bool scan_value(struct scan *scan, unsigned level)
 {
-    const char *past = skip_value(scan, scan->at, level);
+    bool is_string = scan->at < scan->end && *scan->at == '"';
+    const char *past = is_string ? skip_string(scan, scan->at) : skip_value(scan, scan->at, level);
     if (past)
         scan->at = past;
     return past;

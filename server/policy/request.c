@@ -6,9 +6,8 @@
  * place of its bytes: the same part is never parsed twice. */
 struct request_part {
     const char *at;
-    bool built, indexed;
+    bool built;
     struct json_object *tree;
-    const struct json_node *index;
     struct request_part *next;
 };
 struct request_parts {
@@ -52,23 +51,6 @@ static struct json_object *node_tree(const struct request *request, const struct
         part->built = true;
     }
     return part->tree;
-}
-
-/* The member nodes of a map whose own members were not indexed with the object:
- * labels, and annotations, where the last applied configuration can be large. */
-static const struct json_node *node_index(const struct request *request, const struct json_node *node)
-{
-    if (!node || node->kind != JSON_OBJECT)
-        return NULL;
-    struct request_part *part = part_of(request, node);
-    if (!part)
-        return NULL;
-    if (!part->indexed) {
-        struct error ignored;
-        part->index = json_index(request->arena, node->raw, 1, &ignored);
-        part->indexed = true;
-    }
-    return part->index;
 }
 
 /* The node that the first two names of a path lead to; *rest gets what follows
@@ -121,18 +103,26 @@ bool object_has(const struct object *object, const char *path)
     return node && !rest && node->kind != JSON_NULL;
 }
 
-struct str object_label(const struct request *request, const struct object *object, const char *key)
+/* A text of a map whose own members were not indexed with the object: labels, and
+ * annotations, where the last applied configuration can be large. */
+static struct str map_text(const struct request *request, const struct object *object, const char *map, const char *key)
 {
     const char *rest;
-    const struct json_node *labels = node_index(request, find(object, "metadata.labels", &rest));
-    return json_text(request->arena, json_member(labels, str_from(key)));
+    const struct json_node *node = find(object, map, &rest);
+    struct json_node member = {0};
+    if (!node || !json_find(request->arena, node, str_from(key), &member))
+        return (struct str){NULL, 0};
+    return json_text(request->arena, &member);
+}
+
+struct str object_label(const struct request *request, const struct object *object, const char *key)
+{
+    return map_text(request, object, "metadata.labels", key);
 }
 
 struct str object_annotation(const struct request *request, const struct object *object, const char *key)
 {
-    const char *rest;
-    const struct json_node *annotations = node_index(request, find(object, "metadata.annotations", &rest));
-    return json_text(request->arena, json_member(annotations, str_from(key)));
+    return map_text(request, object, "metadata.annotations", key);
 }
 
 bool object_deleting(const struct object *object)

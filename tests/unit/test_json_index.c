@@ -204,6 +204,30 @@ static void test_members(void)
     CU_ASSERT_EQUAL(members, 5);
 }
 
+static void test_find(void)
+{
+    static const struct {
+        const char *object, *found;
+    } cases[] = {
+        {"{}", NULL},
+        {"[\"k\"]", NULL},
+        {"{\"a\":{\"k\":1},\"kk\":2}", NULL},
+        {"{\"k\":\"v\"}", "\"v\""},
+        {" { \"a\" : [1,{\"k\":2}] , \"k\" : {\"x\":[]} , \"z\" : null } ", "{\"x\":[]}"},
+        {"{\"\\u006b\":7}", "7"},
+        {"{\"k\":1,\"k\":2}", "2"},
+    };
+    ARENA_SCOPED arena = arena_new(ARENA);
+    struct error error;
+    for (size_t i = 0; i < LENGTH_OF(cases); i++) {
+        const struct json_node *node = json_index(arena, str_from(cases[i].object), 0, &error);
+        struct json_node member = {0};
+        CU_ASSERT_PTR_NOT_NULL_FATAL(node);
+        CU_ASSERT_EQUAL(json_find(arena, node, STR("k"), &member), cases[i].found != NULL);
+        CU_ASSERT(str_eq(member.raw, str_from(cases[i].found)));
+    }
+}
+
 static void test_text(void)
 {
     static const struct {
@@ -325,6 +349,6 @@ static void test_truncated(void)
 SUITE(json_index, {"strict JSON is accepted", test_accepts}, {"anything else is refused, with its place", test_refuses},
       {"NUL bytes are refused", test_nul_bytes}, {"UTF-8 is checked at every offset", test_utf8},
       {"depth is bounded", test_depth}, {"members are indexed to the depth asked for", test_members},
-      {"escapes are decoded", test_text}, {"escapes at every place", test_escape_places},
-      {"repeated keys are refused where indexed", test_duplicates}, {"thousands of keys", test_many_keys},
-      {"a full arena", test_out_of_memory}, {"truncated texts", test_truncated})
+      {"a member is found without an index", test_find}, {"escapes are decoded", test_text},
+      {"escapes at every place", test_escape_places}, {"repeated keys are refused where indexed", test_duplicates},
+      {"thousands of keys", test_many_keys}, {"a full arena", test_out_of_memory}, {"truncated texts", test_truncated})
