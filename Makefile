@@ -113,6 +113,12 @@ asan: ## All tests under AddressSanitizer and UndefinedBehaviorSanitizer
 tsan: ## Unit and wire tests under ThreadSanitizer
 	WIRE_STORM_SECONDS=20 $(MAKE) VARIANT=tsan unit wire
 
+.PHONY: coverage
+coverage: ## Lines that unit, golden and wire tests run, room by room, with a floor
+	@find build/coverage -name '*.gcda' -delete 2>/dev/null || true
+	$(MAKE) VARIANT=coverage unit golden wire
+	hack/coverage.py build/coverage
+
 valgrind: $(BUILD)/backstop $(BUILD)/unit-tests ## Unit tests and golden cases under valgrind
 	valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,possible $(BUILD)/unit-tests
 	tests/golden/run.sh --valgrind $(BUILD)/backstop
@@ -158,7 +164,7 @@ build/fuzz/libbackstop.a: | deps
 	$(MAKE) VARIANT=fuzz BUILD=build/fuzz CC=clang build/fuzz/libbackstop.a
 endif
 build/fuzz/%: tests/fuzz/%.c build/fuzz/libbackstop.a
-	clang $(CPPFLAGS_ALL) -std=c17 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+	clang $(CPPFLAGS_ALL) -std=c17 -Wall -Werror -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 	  $(shell pkg-config --cflags $(PACKAGES)) -o $@ $< build/fuzz/libbackstop.a $(LIBS) -pthread
 
 fuzz: $(FUZZERS:%=build/fuzz/%) ## Run each libFuzzer target for FUZZ_SECONDS (600), or for FUZZ_CPU_MINUTES

@@ -41,6 +41,7 @@ tidy() { # two at a time; clang-tidy's own exit code says nothing of what matter
     grep -E 'warning:|error:' || true)
   [ -z "$found" ] || { echo "$found" && return 1; }
 }
+analyzed() { printf '%s\n' "${sources[@]}" | xargs -P2 -n8 hack/analyzer.sh; }
 
 step "format (clang-format)" clang-format --dry-run -Werror "${c_files[@]}"
 step "layers" hack/layers.sh
@@ -53,6 +54,7 @@ step "shell scripts (shellcheck)" shellcheck -x -e SC1091 "${scripts[@]}"
 step "cppcheck" cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
   --inline-suppr --suppress=missingIncludeSystem -Iinclude -DBACKSTOP_VERSION='"lint"' -D_GNU_SOURCE server
 step "clang-tidy" tidy
+step "gcc -fanalyzer" analyzed
 step "chart (helm)" hack/chart-test.sh
 step "clang builds without a warning" make -s CC=clang VARIANT=release BUILD=build/lint-clang build/lint-clang/libbackstop.a
 exit $failed

@@ -77,8 +77,7 @@ static bool is_control(struct str c)
 /* Of one character of at most three bytes. */
 static unsigned code_point(struct str c)
 {
-    static const unsigned first[] = {0, 0x7f, 0x1f, 0x0f};
-    unsigned code = (unsigned char)c.ptr[0] & first[c.len];
+    unsigned code = (unsigned char)c.ptr[0] & (c.len == 1 ? 0x7f : c.len == 2 ? 0x1f : 0x0f);
     for (size_t i = 1; i < c.len; i++)
         code = code << 6 | ((unsigned char)c.ptr[i] & 0x3f);
     return code;

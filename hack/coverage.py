@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""coverage.py FOLDER: the lines of each room that the tests ran, as gcov counted them.
+
+FOLDER holds the objects of `make VARIANT=coverage` and what running them left there. Fails
+when a room that decides or parses has less than its floor. --files ROOM lists its files.
+"""
+import collections
+import json
+import os
+import subprocess
+import sys
+
+FLOOR = {"policy": 90, "cron": 90, "admission": 90, "json": 90, "pki": 90}
+
+
+def counted(folder):
+    """{file: {line: how often}}; a header's lines come from several objects."""
+    lines = collections.defaultdict(dict)
+    data = [os.path.join(at, name) for at, _, names in os.walk(os.path.join(folder, "server"))
+            for name in names if name.endswith(".gcda")]
+    if not data:
+        sys.exit(f"{folder} has no counts: run `make coverage`")
+    for path in sorted(data):
+        said = subprocess.run(["gcov", "--json-format", "--stdout", path], capture_output=True, text=True, check=True)
+        for document in said.stdout.splitlines():
+            for file in json.loads(document)["files"]:
+                for line in file["lines"]:
+                    seen = lines[file["file"]]
+                    seen[line["line_number"]] = max(line["count"], seen.get(line["line_number"], 0))
+    return lines
+
+
+def share(counts):
+    return sum(1 for count in counts if count), len(counts)
+
+
+def main(folder, *options):
+    lines = counted(folder)
+    rooms = collections.defaultdict(list)
+    for file, seen in sorted(lines.items()):
+        parts = file.split("/")
+        if parts[0] == "server" and len(parts) == 3:
+            rooms[parts[1]] += seen.values()
+            if options[:1] == ("--files",) and parts[1] in options[1:]:
+                run, all_lines = share(seen.values())
+                missed = [number for number, count in sorted(seen.items()) if not count]
+                print(f"{file} {run}/{all_lines}: {missed}")
+    low = []
+    print(f"{'room':<14}{'lines':>8}{'run':>8}{'share':>8}  floor")
+    for room, counts in sorted(rooms.items()):
+        run, all_lines = share(counts)
+        percent = 100 * run / all_lines
+        if percent < FLOOR.get(room, 0):
+            low.append(room)
+        print(f"{room:<14}{all_lines:>8}{run:>8}{percent:>7.1f}%  {FLOOR.get(room, '')}")
+    if low:
+        sys.exit("below the floor: " + ", ".join(low))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
