@@ -224,6 +224,10 @@ def restricted(world):
             wrong = demo.tour(container.client())
         assert wrong == 0, transcript.getvalue()
         client = container.client()
+        far = client.review("CREATE", demo.managementbackup("far", schedule="TZ=Asia/Tokyo 0 9 * * *"))
+        assert "Asia/Tokyo" in far["warnings"][0], far
+        lost = client.review("CREATE", demo.managementbackup("lost", schedule="TZ=tokyo 0 9 * * *"))
+        assert 'did you mean "Asia/Tokyo"?' in lost["status"]["message"], lost
         for i in range(2000):
             assert client.review("CREATE", demo.managementbackup(f"b{i}", schedule="0 */6 * * *"))["uid"]
         with open(f"/proc/{container.state()['Pid']}/status") as f:
