@@ -177,13 +177,20 @@ fuzz-replay: $(FUZZERS:%=$(BUILD)/replay_%)
 	@for f in $(FUZZERS); do $(BUILD)/replay_$$f tests/fuzz/corpus/$${f#fuzz_} || exit 1; done
 
 # ---- allocations that fail ------------------------------------------------------
-.PHONY: torture torture-reviews
+.PHONY: torture torture-reviews torture-server
 $(BUILD)/torture: $(BUILD)/tests/torture/torture.o $(BUILD)/tests/torture/allocator.o $(BUILD)/libbackstop.a
 	$(CC) $(LDFLAGS_ALL) -Wl,--wrap=time_now -o $@ $^ $(LIBS)
 build/torture/requests/broken.json: tests/torture/requests.py
 	python3 $< $(@D)
 
-torture: torture-reviews ## Every allocation of a fixed set of reviews fails
+torture: torture-reviews torture-server ## Every allocation of a fixed set of reviews fails; and in a running webhook
+
+build/torture/allocator.so: tests/torture/allocator.c tests/torture/allocator.h
+	@mkdir -p $(@D)
+	$(CC) -shared -fPIC -O2 -std=c17 -D_GNU_SOURCE -o $@ $<
+torture-server: $(BUILD)/backstop build/torture/allocator.so
+	certs/dev-cert.sh build/torture/certs
+	WIRE_CERTS=build/torture/certs WIRE_OTHER_CERTS=build/torture/certs tests/torture/server.py $(BUILD)/backstop build/torture/allocator.so
 
 torture-reviews: $(BUILD)/torture build/torture/requests/broken.json
 	$(BUILD)/torture 1 build/torture/requests tests/golden/inventories/cluster.yaml build/torture/facts.yaml >$(BUILD)/torture.log || \
