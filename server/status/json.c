@@ -18,9 +18,9 @@ static struct json_object *regions_list(const struct management_backup *backup)
         struct json_object *object = json_object_new_object();
         int64_t when = from->backup.completed ? from->backup.completed : from->backup.started;
         status_put_text(object, "region", from->region);
-        json_object_object_add(object, "lastBackup", status_backup_object(&from->backup, from->backup_name, when));
+        status_put(object, "lastBackup", status_backup_object(&from->backup, from->backup_name, when));
         status_put_text(object, "error", from->error);
-        json_object_array_add(list, object);
+        status_append(list, object);
     }
     return list;
 }
@@ -40,15 +40,14 @@ static struct json_object *backup_object(const struct status_backup *backup)
     status_put_bool(object, "performOnManagementUpgrade", from->on_upgrade);
     status_put_text(object, "release", from->release);
     status_put_time(object, "nextRun", backup->next);
-    json_object_object_add(object, "lastBackup",
-                           backup->last ? status_backup_object(backup->last, backup->last_name, backup->last_when)
-                                        : NULL);
-    json_object_object_add(object, "lastGoodBackup", good_object(backup->good));
+    status_put(object, "lastBackup",
+               backup->last ? status_backup_object(backup->last, backup->last_name, backup->last_when) : NULL);
+    status_put(object, "lastGoodBackup", good_object(backup->good));
     status_put_text(object, "storageLocation",
                     backup->goes_to ? backup->goes_to->object->meta.name : from->storage_location);
     status_put_bool(object, "storageUsable", backup->goes_to && backup->goes_to->usable);
     status_put_text(object, "error", from->error);
-    json_object_object_add(object, "regions", regions_list(from));
+    status_put(object, "regions", regions_list(from));
     return object;
 }
 
@@ -94,9 +93,9 @@ static struct json_object *finding_object(const struct status_finding *finding)
     struct json_object *object = json_object_new_object(), *blocks = json_object_new_array();
     for (size_t i = 0; i < LENGTH_OF(names); i++)
         if (finding->blocks & names[i].flag)
-            json_object_array_add(blocks, json_object_new_string(names[i].name));
+            status_append(blocks, json_object_new_string(names[i].name));
     status_put_text(object, "object", finding->object);
-    json_object_object_add(object, "blocks", blocks);
+    status_put(object, "blocks", blocks);
     status_put_text(object, "message", finding->says);
     status_put_text(object, "wayOut", finding->fix);
     return object;
@@ -116,8 +115,8 @@ static struct json_object *source_object(const struct upgrade_source *source)
     status_put_words(object, "evidence", source->state);
     status_put_words(object, "step", steps[source->step]);
     status_put_text(object, "region", source->region);
-    json_object_object_add(object, "backup",
-                           source->status ? status_backup_object(source->status, source->velero, source->when) : NULL);
+    status_put(object, "backup",
+               source->status ? status_backup_object(source->status, source->velero, source->when) : NULL);
     status_put_text(object, "message", source->says);
     return object;
 }
@@ -152,9 +151,9 @@ static struct json_object *upgrade_object(const struct upgrade_view *upgrade)
     struct json_object *object = json_object_new_object(), *sources = json_object_new_array();
     struct json_object *warnings = json_object_new_array(), *evidence = json_object_new_array();
     for (size_t i = 0; i < upgrade->count; i++)
-        json_object_array_add(sources, source_object(&upgrade->sources[i]));
+        status_append(sources, source_object(&upgrade->sources[i]));
     for (size_t i = 0; i < upgrade->decision.warnings.len; i++)
-        json_object_array_add(warnings, status_text_value(upgrade->decision.warnings.items[i]));
+        status_append(warnings, status_text_value(upgrade->decision.warnings.items[i]));
     status_put_words(object, "outcome", outcomes[upgrade->outcome]);
     status_put_words(object, "summary", status_outcome(upgrade));
     status_put_text(object, "running", upgrade->running);
@@ -162,11 +161,11 @@ static struct json_object *upgrade_object(const struct upgrade_view *upgrade)
     status_put_text(object, "target", upgrade->target);
     status_put_bool(object, "underWay", upgrade->under_way);
     status_put_text(object, "message", upgrade->decision.denied ? decision_message(&upgrade->decision) : STR(""));
-    json_object_object_add(object, "warnings", warnings);
-    json_object_object_add(object, "sources", sources);
+    status_put(object, "warnings", warnings);
+    status_put(object, "sources", sources);
     for (size_t i = 0; i < upgrade->evidence_count; i++)
-        json_object_array_add(evidence, evidence_object(&upgrade->evidence[i]));
-    json_object_object_add(object, "evidence", evidence);
+        status_append(evidence, evidence_object(&upgrade->evidence[i]));
+    status_put(object, "evidence", evidence);
     return object;
 }
 
@@ -177,26 +176,26 @@ void status_json(const struct status_view *view, struct buf *out)
     struct json_object *veleros = json_object_new_array(), *blockers = json_object_new_array();
     struct json_object *warnings = json_object_new_array();
     for (size_t i = 0; i < view->backup_count; i++)
-        json_object_array_add(backups, backup_object(&view->backups[i]));
+        status_append(backups, backup_object(&view->backups[i]));
     for (size_t i = 0; i < view->location_count; i++)
-        json_object_array_add(locations, location_object(&view->locations[i]));
+        status_append(locations, location_object(&view->locations[i]));
     for (size_t i = 0; i < view->velero_count; i++)
-        json_object_array_add(veleros, velero_object(&view->veleros[i]));
+        status_append(veleros, velero_object(&view->veleros[i]));
     for (size_t i = 0; i < view->finding_count; i++)
-        json_object_array_add(view->findings[i].blocks ? blockers : warnings, finding_object(&view->findings[i]));
+        status_append(view->findings[i].blocks ? blockers : warnings, finding_object(&view->findings[i]));
     status_put_time(root, "time", view->now);
     status_put_text(root, "from", view->from);
     status_put_bool(root, "ready", view->blocker_count == 0);
-    json_object_object_add(root, "blockers", blockers);
-    json_object_object_add(root, "warnings", warnings);
-    json_object_object_add(root, "upgrade", upgrade_object(&view->upgrade));
-    json_object_object_add(root, "managementBackups", backups);
-    json_object_object_add(root, "newestGoodBackup", good_object(view->good));
-    json_object_object_add(root, "storageLocations", locations);
-    json_object_object_add(root, "velero", veleros);
-    json_object_object_add(root, "calendar", status_calendar_object(view));
-    json_object_object_add(root, "audit", status_audit_object(view->audit));
-    json_object_object_add(root, "serving", status_serving_object(view->serving));
+    status_put(root, "blockers", blockers);
+    status_put(root, "warnings", warnings);
+    status_put(root, "upgrade", upgrade_object(&view->upgrade));
+    status_put(root, "managementBackups", backups);
+    status_put(root, "newestGoodBackup", good_object(view->good));
+    status_put(root, "storageLocations", locations);
+    status_put(root, "velero", veleros);
+    status_put(root, "calendar", status_calendar_object(view));
+    status_put(root, "audit", status_audit_object(view->audit));
+    status_put(root, "serving", status_serving_object(view->serving));
     json_write_tree(out, root);
     buf_putc(out, '\n');
 }

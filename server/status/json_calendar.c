@@ -17,9 +17,8 @@ static struct json_object *runs_object(const struct status_source *source)
     status_put_time(object, "first", source->first);
     status_put_integer(object, "shortestIntervalSeconds", source->interval);
     for (size_t i = 0; i < source->run_count; i++)
-        json_object_array_add(times,
-                              json_object_new_string(time_format(source->runs[i].at, source->runs[i].offset, text)));
-    json_object_object_add(object, "times", times);
+        status_append(times, json_object_new_string(time_format(source->runs[i].at, source->runs[i].offset, text)));
+    status_put(object, "times", times);
     return object;
 }
 
@@ -34,10 +33,10 @@ static struct json_object *past_object(const struct status_source *source)
         status_put_text(item, "namespace", backup->meta.ns);
         status_put_text(item, "storageLocation", backup->storage_location);
         status_put_words(item, "result", results[past->result]);
-        json_object_array_add(items, item);
+        status_append(items, item);
     }
     status_put_integer(object, "count", (int64_t)source->past_total);
-    json_object_object_add(object, "items", items);
+    status_put(object, "items", items);
     return object;
 }
 
@@ -53,8 +52,8 @@ static struct json_object *source_object(const struct status_source *source)
     status_put_text(object, "zone", source->zone);
     status_put_bool(object, "paused", source->paused);
     status_put_text(object, "storageLocation", source->location);
-    json_object_object_add(object, "plannedRuns", runs_object(source));
-    json_object_object_add(object, "recentBackups", past_object(source));
+    status_put(object, "plannedRuns", runs_object(source));
+    status_put(object, "recentBackups", past_object(source));
     return object;
 }
 
@@ -72,20 +71,20 @@ struct json_object *status_calendar_object(const struct status_view *view)
     struct json_object *object = json_object_new_object(), *sources = json_object_new_array();
     struct json_object *collisions = json_object_new_array();
     for (size_t i = 0; i < view->source_count; i++)
-        json_object_array_add(sources, source_object(&view->sources[i]));
+        status_append(sources, source_object(&view->sources[i]));
     for (size_t i = 0; i < view->collision_count; i++) {
         const struct status_collision *from = &view->collisions[i];
         struct json_object *collision = json_object_new_object(), *between = json_object_new_array();
-        json_object_array_add(between, collider(from->one));
-        json_object_array_add(between, collider(from->other));
-        json_object_object_add(collision, "between", between);
+        status_append(between, collider(from->one));
+        status_append(between, collider(from->other));
+        status_put(collision, "between", between);
         status_put_text(collision, "storageLocation", from->one->location);
         status_put_time(collision, "first", from->first);
         status_put_integer(collision, "count", (int64_t)from->count);
-        json_object_array_add(collisions, collision);
+        status_append(collisions, collision);
     }
     status_put_integer(object, "days", STATUS_DAYS);
-    json_object_object_add(object, "sources", sources);
-    json_object_object_add(object, "collisions", collisions);
+    status_put(object, "sources", sources);
+    status_put(object, "collisions", collisions);
     return object;
 }

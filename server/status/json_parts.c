@@ -5,30 +5,42 @@ struct json_object *status_text_value(struct str text)
     return json_object_new_string_len(text.len ? text.ptr : "", (int)text.len);
 }
 
+void status_put(struct json_object *object, const char *key, struct json_object *value)
+{
+    if (!object || json_object_object_add(object, key, value) != 0)
+        json_object_put(value);
+}
+
+void status_append(struct json_object *array, struct json_object *value)
+{
+    if (!array || json_object_array_add(array, value) != 0)
+        json_object_put(value);
+}
+
 void status_put_text(struct json_object *object, const char *key, struct str text)
 {
-    json_object_object_add(object, key, status_text_value(text));
+    status_put(object, key, status_text_value(text));
 }
 
 void status_put_words(struct json_object *object, const char *key, const char *words)
 {
-    json_object_object_add(object, key, json_object_new_string(words));
+    status_put(object, key, json_object_new_string(words));
 }
 
 void status_put_bool(struct json_object *object, const char *key, bool value)
 {
-    json_object_object_add(object, key, json_object_new_boolean(value));
+    status_put(object, key, json_object_new_boolean(value));
 }
 
 void status_put_integer(struct json_object *object, const char *key, int64_t value)
 {
-    json_object_object_add(object, key, json_object_new_int64(value));
+    status_put(object, key, json_object_new_int64(value));
 }
 
 void status_put_time(struct json_object *object, const char *key, int64_t when)
 {
     char text[TIME_TEXT_SIZE];
-    json_object_object_add(object, key, when ? json_object_new_string(time_format(when, 0, text)) : NULL);
+    status_put(object, key, when ? json_object_new_string(time_format(when, 0, text)) : NULL);
 }
 
 struct json_object *status_backup_object(const struct backup_status *status, struct str name, int64_t when)

@@ -14,13 +14,13 @@ struct json_object *status_audit_object(const struct status_audit *audit)
         const struct status_audited *from = &audit->rows[i];
         struct json_object *row = json_object_new_object(), *says = json_object_new_array();
         for (size_t s = 0; s < from->says.len; s++)
-            json_object_array_add(says, status_text_value(from->says.items[s]));
+            status_append(says, status_text_value(from->says.items[s]));
         status_put_text(row, "object", from->object);
         status_put_bool(row, "denied", from->denied);
-        json_object_object_add(row, "messages", says);
-        json_object_array_add(rows, row);
+        status_put(row, "messages", says);
+        status_append(rows, row);
     }
-    json_object_object_add(object, "objects", rows);
+    status_put(object, "objects", rows);
     return object;
 }
 
@@ -50,14 +50,14 @@ struct json_object *status_serving_object(const struct status_serving *serving)
         status_put_text(fact, "name", serving->facts[i].name);
         status_put_bool(fact, "synced", serving->facts[i].synced);
         status_put_text(fact, "reason", serving->facts[i].reason);
-        json_object_array_add(facts, fact);
+        status_append(facts, fact);
     }
     for (size_t i = 0; i < serving->decision_count; i++)
-        json_object_array_add(decisions, decision_object(&serving->decisions[i]));
+        status_append(decisions, decision_object(&serving->decisions[i]));
     status_put_bool(object, "certificateGood", serving->certificate_good);
     status_put_text(object, "certificate", serving->certificate);
     status_put_text(object, "settings", serving->settings);
-    json_object_object_add(object, "facts", facts);
-    json_object_object_add(object, "decisions", decisions);
+    status_put(object, "facts", facts);
+    status_put(object, "decisions", decisions);
     return object;
 }

@@ -18,6 +18,10 @@ bool status_schedule(const struct status_view *view, struct str spec, struct cro
 
 /* json_parts.c: what JSON is made of. */
 struct json_object *status_text_value(struct str text);
+/* They take the value; without memory for the container it is dropped, where json-c would
+ * end the process. NULL is written as null. */
+void status_put(struct json_object *object, const char *key, struct json_object *value);
+void status_append(struct json_object *array, struct json_object *value);
 void status_put_text(struct json_object *object, const char *key, struct str text);
 void status_put_words(struct json_object *object, const char *key, const char *words);
 void status_put_bool(struct json_object *object, const char *key, bool value);
