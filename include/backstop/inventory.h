@@ -218,6 +218,16 @@ void inventory_builder_free(struct inventory_builder *builder);
 typedef bool inventory_hide_fn(void *context, enum fact fact, const struct object_meta *meta);
 const struct inventory *inventory_without(const struct inventory *inventory, inventory_hide_fn *hide,
                                           void *context) MUST_CHECK;
+/* The same facts and those of these objects, one after the other, as inventory_add keeps
+ * them: what the cluster would be with them. Objects that hold no fact, or have no name
+ * yet, are passed over. A snapshot of its own, held for the caller, whose evidence is the
+ * same; NULL when out of memory. */
+struct inventory_extra {
+    struct json_object *object; /* borrowed for the call */
+    bool replaces;              /* a fact of its kind, namespace and name; else that stays */
+};
+const struct inventory *inventory_with(const struct inventory *inventory, const struct inventory_extra *extras,
+                                       size_t count) MUST_CHECK;
 
 /* ---- from files ---------------------------------------------------------- */
 

@@ -21,7 +21,8 @@ static bool put_all(struct inventory_builder *builder, const void *const *facts,
     return true;
 }
 
-static struct inventory *copy(const struct inventory *inventory, inventory_hide_fn *hide, void *context)
+/* A builder of the facts that are not hidden; NULL when out of memory. */
+static struct inventory_builder *builder_of(const struct inventory *inventory, inventory_hide_fn *hide, void *context)
 {
     const void *const *const facts[FACT_COUNT] = {
         [FACT_MANAGEMENT_BACKUPS] = (const void *const *)inventory->management_backups,
@@ -42,21 +43,74 @@ static struct inventory *copy(const struct inventory *inventory, inventory_hide_
         inventory_set_known(builder, (enum fact)f, inventory->known[f]);
     }
     if (whole)
-        return inventory_finish(builder);
+        return builder;
     inventory_builder_free(builder);
     return NULL;
 }
 
-const struct inventory *inventory_without(const struct inventory *inventory, inventory_hide_fn *hide, void *context)
+static struct inventory *copy(const struct inventory *inventory, inventory_hide_fn *hide, void *context)
 {
-    struct inventory *fresh = copy(inventory, hide, context);
+    struct inventory_builder *builder = builder_of(inventory, hide, context);
+    return builder ? inventory_finish(builder) : NULL;
+}
+
+/* A copy leaves the evidence out. Takes `fresh`, which may be NULL. */
+static const struct inventory *same_evidence(struct inventory *fresh, const struct inventory *inventory)
+{
     if (!fresh || snapshot_evidence(fresh, inventory->evidence, inventory->evidence_count))
         return fresh;
     shared_release(&fresh->shared);
     return NULL;
 }
 
+const struct inventory *inventory_without(const struct inventory *inventory, inventory_hide_fn *hide, void *context)
+{
+    return same_evidence(copy(inventory, hide, context), inventory);
+}
+
 struct inventory *inventory_copy(const struct inventory *inventory)
 {
     return copy(inventory, NULL, NULL);
+}
+
+/* ---- more, or other, facts ---------------------------------------------------- */
+
+struct addition {
+    struct inventory_builder *builder;
+    bool replaces;
+};
+
+static bool put_extra(void *context, struct record *record, struct error *error)
+{
+    const struct addition *addition = context;
+    if (!addition->replaces && builder_has(addition->builder, record)) {
+        shared_release(&record->shared);
+        return true;
+    }
+    return builder_put(addition->builder, record) ? true : error_set(error, 500, "out of memory");
+}
+
+static bool put_extras(struct inventory_builder *builder, const struct inventory_extra *extras, size_t count)
+{
+    struct error error = {0};
+    struct tree_pool *pool = tree_pool_new();
+    const struct extractor extractor = {.pool = pool};
+    bool good = pool != NULL;
+    for (size_t i = 0; good && i < count; i++) {
+        struct addition addition = {builder, extras[i].replaces};
+        /* 422: it says too little to be a fact. */
+        good = extract_object(&extractor, extras[i].object, put_extra, &addition, &error) || error.code == 422;
+    }
+    tree_pool_free(pool);
+    return good;
+}
+
+const struct inventory *inventory_with(const struct inventory *inventory, const struct inventory_extra *extras,
+                                       size_t count)
+{
+    struct inventory_builder *builder = builder_of(inventory, NULL, NULL);
+    if (builder && put_extras(builder, extras, count))
+        return same_evidence(inventory_finish(builder), inventory);
+    inventory_builder_free(builder);
+    return NULL;
 }

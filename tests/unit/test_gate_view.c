@@ -178,6 +178,54 @@ static void test_inventory_without(void)
     world_end(&world);
 }
 
+static const struct inventory *with_location(const struct world *world, const char *bucket, bool replaces)
+{
+    struct error error;
+    struct buf text;
+    buf_init(&text, 4096);
+    buf_printf(&text,
+               "{\"apiVersion\":\"velero.io/v1\",\"kind\":\"BackupStorageLocation\",\"metadata\":{\"name\":\"there\","
+               "\"namespace\":\"kcm-system\"},\"spec\":{\"provider\":\"aws\",\"objectStorage\":{\"bucket\":\"%s\"}}}",
+               bucket);
+    struct json_object *object = json_build(world->arena, buf_str(&text), &error);
+    struct json_object *nameless =
+        json_build(world->arena, STR("{\"apiVersion\":\"velero.io/v1\",\"kind\":\"Backup\",\"metadata\":{}}"), &error);
+    CU_ASSERT_FATAL(object != NULL && nameless != NULL);
+    const struct inventory_extra extras[] = {{nameless, true}, {object, replaces}};
+    const struct inventory *more = inventory_with(world->inventory, extras, LENGTH_OF(extras));
+    buf_dispose(&text);
+    CU_ASSERT_FATAL(more != NULL);
+    return more;
+}
+
+static void test_inventory_with(void)
+{
+    static const char *const buckets[] = {"old", "new"}; /* by whether it replaces */
+    struct world world;
+    world_begin(&world);
+    world_source(&world, "a");
+    world_add(&world, "{apiVersion: velero.io/v1, kind: BackupStorageLocation, metadata: {name: there, namespace: "
+                      "kcm-system}, spec: {provider: aws, objectStorage: {bucket: old}}}");
+    (void)world_judge(&world);
+    size_t before = world.inventory->count[FACT_STORAGE_LOCATIONS];
+    for (int replaces = 0; replaces < 2; replaces++) {
+        const struct inventory *more = with_location(&world, "new", replaces);
+        const struct storage_location *location = inventory_storage_location(more, STR("kcm-system"), STR("there"));
+        CU_ASSERT_FATAL(location != NULL);
+        CU_ASSERT(str_is(location->bucket, buckets[replaces]));
+        CU_ASSERT_EQUAL(more->count[FACT_STORAGE_LOCATIONS], before);
+        CU_ASSERT_EQUAL(more->count[FACT_BACKUPS], world.inventory->count[FACT_BACKUPS]);
+        CU_ASSERT_EQUAL(more->known[FACT_VELERO], world.inventory->known[FACT_VELERO]);
+        CU_ASSERT(inventory_management_backup(more, STR("a")) ==
+                  inventory_management_backup(world.inventory, STR("a")));
+        shared_release((struct shared *)(uintptr_t)&more->shared);
+    }
+    const struct storage_location *kept = inventory_storage_location(world.inventory, STR("kcm-system"), STR("there"));
+    CU_ASSERT(kept && str_is(kept->bucket, "old"));
+    world_end(&world);
+}
+
 SUITE(gate_view, {"each outcome, as a dry run has it", test_each_outcome}, {"without the gate", test_without_gate},
       {"nothing known", test_nothing_known}, {"any release", test_any_release}, {"under way", test_under_way},
-      {"memory", test_memory}, {"an inventory without", test_inventory_without})
+      {"memory", test_memory}, {"an inventory without", test_inventory_without},
+      {"an inventory with", test_inventory_with})
