@@ -255,9 +255,6 @@ const struct inventory *inventory_files_get(struct inventory_files *files, int64
  * exists already is success (the gate races with itself and with kcm). */
 bool inventory_files_create(struct inventory_files *files, struct json_object *object, int64_t now,
                             struct error *error) MUST_CHECK;
-/* The same for an object that a user applied: it counts instead of one of its name. */
-bool inventory_files_replace(struct inventory_files *files, struct json_object *object, int64_t now,
-                             struct error *error) MUST_CHECK;
 void inventory_files_reload(struct inventory_files *files); /* reads what has changed now; safe from any thread */
 /* inventory_files_get with the evidence that is wanted, which is read from the files now. */
 const struct inventory *inventory_files_live(struct inventory_files *files, const struct facts_wanted *wanted,

@@ -227,14 +227,12 @@ static bool is_taken(struct inventory_files *files, struct json_object *object, 
     return good;
 }
 
-static bool keep(struct inventory_files *files, struct json_object *object, bool replaces, int64_t now,
-                 struct error *error)
+bool inventory_files_create(struct inventory_files *files, struct json_object *object, int64_t now, struct error *error)
 {
     bool taken = false;
     pthread_mutex_lock(&files->lock);
     bool good = is_taken(files, object, &taken, error);
-    bool wanted = good && (replaces || !taken);
-    if (wanted && (good = simulation_add(&files->simulation, object, replaces, now, error))) {
+    if (good && !taken && (good = simulation_add(&files->simulation, object, now, error))) {
         struct extractor extractor = extractor_of(files);
         const struct inventory *current = (const struct inventory *)files->current.current;
         atomic_store(&files->created, files->simulation.count);
@@ -243,17 +241,6 @@ static bool keep(struct inventory_files *files, struct json_object *object, bool
     }
     pthread_mutex_unlock(&files->lock);
     return good;
-}
-
-bool inventory_files_create(struct inventory_files *files, struct json_object *object, int64_t now, struct error *error)
-{
-    return keep(files, object, false, now, error);
-}
-
-bool inventory_files_replace(struct inventory_files *files, struct json_object *object, int64_t now,
-                             struct error *error)
-{
-    return keep(files, object, true, now, error);
 }
 
 size_t inventory_files_problems(const struct inventory_files *files)

@@ -65,12 +65,12 @@ struct simulation {
     int64_t seconds; /* until a backup completes; -1: never */
 };
 /* Keeps a copy of the object as of `now`. */
-bool simulation_add(struct simulation *simulation, struct json_object *object, bool replaces, int64_t now,
+bool simulation_add(struct simulation *simulation, struct json_object *object, int64_t now,
                     struct error *error) MUST_CHECK;
 /* Brings every object to what it is at `now`. True when one of them changed. */
 bool simulation_advance(struct simulation *simulation, const struct extractor *extractor,
                         const struct inventory *inventory, int64_t now);
-/* The files' own objects win over those that do not replace. */
+/* The files' own objects win. */
 bool simulation_put(const struct simulation *simulation, struct inventory_builder *builder) MUST_CHECK;
 void simulation_clear(struct simulation *simulation);
 

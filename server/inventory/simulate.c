@@ -13,7 +13,6 @@ struct simulated {
     struct json_object *object; /* as it was created */
     int64_t created;
     int64_t stage; /* what `records` shows */
-    bool replaces; /* counts instead of the files' own object of its name */
     struct record_list records;
     struct simulated *next;
 };
@@ -59,8 +58,7 @@ void simulation_clear(struct simulation *simulation)
     simulation->count = 0;
 }
 
-bool simulation_add(struct simulation *simulation, struct json_object *object, bool replaces, int64_t now,
-                    struct error *error)
+bool simulation_add(struct simulation *simulation, struct json_object *object, int64_t now, struct error *error)
 {
     struct simulated *fresh = calloc(1, sizeof *fresh);
     if (!fresh || json_object_deep_copy(object, &fresh->object, NULL) != 0) {
@@ -69,7 +67,6 @@ bool simulation_add(struct simulation *simulation, struct json_object *object, b
     }
     struct json_object *metadata = json_get(fresh->object, "metadata");
     fresh->stage = STAGE_NONE;
-    fresh->replaces = replaces;
     fresh->created = object_time(metadata, "creationTimestamp");
     if (!fresh->created) {
         fresh->created = now;
@@ -214,7 +211,7 @@ bool simulation_put(const struct simulation *simulation, struct inventory_builde
     for (const struct simulated *at = simulation->first; at; at = at->next)
         for (size_t i = 0; i < at->records.len; i++) {
             struct record *record = at->records.items[i];
-            if (!at->replaces && builder_has(builder, record))
+            if (builder_has(builder, record))
                 continue;
             shared_hold(&record->shared);
             if (!builder_put(builder, record))

@@ -42,6 +42,11 @@ void program_called(const char *argv0)
     is_plugin = base_name_is(argv0, "kubectl-backstop");
 }
 
+bool program_is_plugin(void)
+{
+    return is_plugin;
+}
+
 bool program_completes(const char *argv0)
 {
     return base_name_is(argv0, "kubectl_complete-backstop");

@@ -13,8 +13,9 @@ enum {
 };
 
 struct review_options {
+    struct facts_options facts;
     const char *output, *settings, *operation, *old, *user;
-    struct option_list files, inventories;
+    struct option_list files;
     bool dry_run;
     int64_t now;
 };
@@ -24,14 +25,15 @@ static const struct option options[] = {
      offsetof(struct review_options, files)},
     {"output", 'o', OPTION_TEXT, "text|json|yaml|junit", "how to print it (text); json is an object per line",
      offsetof(struct review_options, output)},
-    {"inventory", 0, OPTION_LIST, "FILE|DIR", "what is in the cluster: kubectl get ... -o yaml; may be repeated",
-     offsetof(struct review_options, inventories)},
+    FACTS_OPTIONS(struct review_options),
     {"settings", 0, OPTION_TEXT, "FILE", "settings, as serve takes them", offsetof(struct review_options, settings)},
-    {"operation", 0, OPTION_TEXT, "CREATE|UPDATE|DELETE", "what is asked (CREATE; UPDATE where --old has the object)",
+    {"operation", 0, OPTION_TEXT, "CREATE|UPDATE|DELETE",
+     "what is asked (UPDATE where the cluster or --old has the object, else CREATE)",
      offsetof(struct review_options, operation)},
     {"old", 0, OPTION_TEXT, "FILE", "the objects before an update, found by kind, namespace and name",
      offsetof(struct review_options, old)},
-    {"user", 0, OPTION_TEXT, "NAME", "who asks (kubernetes-admin)", offsetof(struct review_options, user)},
+    {"user", 0, OPTION_TEXT, "NAME", "who asks (--as, or kubernetes-admin); not a kubeconfig's user",
+     offsetof(struct review_options, user)},
     {"dry-run", 0, OPTION_FLAG, NULL, "as kubectl apply --dry-run=server asks",
      offsetof(struct review_options, dry_run)},
     {"now", 0, OPTION_TIME, "TIME", "the time to decide at, 2026-11-21T03:00:00Z say (the clock's)",
@@ -42,11 +44,21 @@ static const char details[] =
     "Reviews manifests as the webhook would when kubectl applied them, in order, and says\n"
     "what it would answer. A document that is an AdmissionReview itself is taken as it is;\n"
     "--operation, --user and --dry-run are for the others.\n\n"
-    "Without --inventory nothing is known of the cluster, and checks that need to know are\n"
-    "skipped with a warning. With it, documents that were allowed count for those after them,\n"
-    "as kubectl would have created them by then: put a storage location before the backup\n"
-    "that names it. Not so with --dry-run, which creates nothing.\n\n"
-    "Exit status: 0 all allowed, 1 something denied, 2 usage or unreadable input.";
+    "What is in the cluster is read from --inventory, files as `kubectl get ... -o yaml` prints\n"
+    "them, or from the cluster itself where --kubeconfig, --context or the like name one, and\n"
+    "always by kubectl's plugin without --inventory. Nothing is ever written to it. With neither\n"
+    "nothing is known, and checks that need to know are skipped with a warning. Documents that\n"
+    "were allowed count for those after them, as kubectl would have created them by then: put a\n"
+    "storage location before the backup that names it. Not so with --dry-run, which creates\n"
+    "nothing.\n\n"
+    "With a cluster, an object that it has already is reviewed as an update of that. The new\n"
+    "object is the manifest with the live one's status, uid, resourceVersion, creationTimestamp\n"
+    "and deletionTimestamp; kubectl apply's three-way merge is not made. --old and --operation go\n"
+    "first. An object that cannot be read is told, and its document is not reviewed.\n\n"
+    "Exit status: 0 all allowed, 1 something denied, 2 usage or unreadable input.\n\n"
+    "Examples:\n"
+    "  backstop review -f kcm-backup.yaml\n"
+    "  backstop review --context prod -f kcm-backup.yaml";
 
 enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_YAML, FORMAT_JUNIT, FORMAT_NONE };
 
@@ -56,7 +68,8 @@ struct run {
     const struct review_options *options;
     enum format format;
     bool colour;
-    struct buf cases; /* JUnit's, whose head needs the totals */
+    struct kube_client *client; /* of the cluster, or NULL */
+    struct buf cases;           /* JUnit's, whose head needs the totals */
     struct review_summary summary;
 };
 
@@ -69,6 +82,12 @@ static enum format parse_format(const char *text)
     return FORMAT_NONE;
 }
 
+/* kubectl's plugin is about the cluster unless told otherwise; backstop by itself is offline. */
+static bool asks_cluster(const struct review_options *values)
+{
+    return connection_given(&values->facts.connection) || (program_is_plugin() && !values->facts.inventories.len);
+}
+
 static void tell_problem(void *context, const char *source, int64_t line, const char *reason)
 {
     struct run *run = context;
@@ -78,16 +97,6 @@ static void tell_problem(void *context, const char *source, int64_t line, const 
     verb_fail(run->verb, "%s%s%s%s", source ? source : "", where, source ? ": " : "", reason);
     review_print_junit_problem(source ? source : "", where, reason, &run->cases);
     run->summary.unreadable++;
-}
-
-static struct settings *load_settings(const struct run *run)
-{
-    struct error error;
-    const char *path = run->options->settings;
-    struct settings *settings = path ? settings_load_file(path, &error) : settings_defaults(&error);
-    if (!settings)
-        verb_fail(run->verb, "%s", error.message);
-    return settings;
 }
 
 static bool print_result(struct run *run, struct arena *arena, const struct review_result *result)
@@ -128,13 +137,26 @@ static void count(struct review_summary *summary, const struct review_result *re
     summary->allowed += !result->decision.denied && result->reviewed;
 }
 
-/* Only the upgrade gate asks for evidence of other engines. */
-static struct facts_wanted wanted_for(const struct settings *settings, const struct manifest *manifest)
+/* False, and told, when nobody can say what would be asked for. */
+static bool find_live(struct run *run, struct review_context *context, struct arena *arena,
+                      const struct manifest *manifest)
 {
-    struct facts_wanted wanted = {.evidence = settings->evidence};
-    if (manifest->review.ptr || str_is(json_get_str(manifest->tree, "kind"), "Management"))
-        wanted.evidence_count = settings->evidence_count;
-    return wanted;
+    struct error error;
+    context->live = NULL;
+    if (!run->client || manifest->review.ptr || context->operation == OPERATION_CREATE ||
+        review_old(context, manifest->tree))
+        return true;
+    if (!review_live(run->client, arena, manifest->tree, &context->live, &error)) {
+        tell_problem(run, manifest->source, manifest->line, error.message);
+        return false;
+    }
+    if (!context->live && context->operation == OPERATION_UPDATE) {
+        tell_problem(run, manifest->source, manifest->line,
+                     "--operation UPDATE, and this object is neither in the cluster nor in --old");
+        return false;
+    }
+    review_keep_live(manifest->tree, context->live);
+    return true;
 }
 
 static bool review_one(struct run *run, struct review_context *context, struct review_facts *facts,
@@ -142,8 +164,9 @@ static bool review_one(struct run *run, struct review_context *context, struct r
 {
     ARENA_SCOPED arena = arena_new(DOCUMENT_LIMIT);
     struct review_result result;
-    const struct facts_wanted wanted = wanted_for(context->settings, manifest);
-    context->inventory = review_facts_get(facts, &wanted, context->now);
+    if (arena && !find_live(run, context, arena, manifest))
+        return true;
+    context->inventory = review_facts_get(facts, context->now);
     bool good = arena && context->inventory && review_run(context, arena, manifest, &result) &&
                 print_result(run, arena, &result);
     if (!good) {
@@ -167,8 +190,13 @@ static int review_all(struct run *run, struct arena *arena, struct manifests *ma
                       const struct settings *settings, struct review_facts *facts)
 {
     const struct review_options *values = run->options;
-    struct review_context context = {
-        .settings = settings, .old = old, .user = values->user, .dry_run = values->dry_run, .now = values->now};
+    struct review_context context = {.settings = settings,
+                                     .old = old,
+                                     .read = review_facts_read,
+                                     .reader = facts,
+                                     .user = values->user,
+                                     .dry_run = values->dry_run,
+                                     .now = values->now};
     context.old_used = arena_array(arena, old->len + 1, sizeof *context.old_used);
     if (values->operation && !operation_parse(str_from(values->operation), &context.operation))
         return EXIT_USAGE;
@@ -183,10 +211,20 @@ static int review_all(struct run *run, struct arena *arena, struct manifests *ma
     return run->summary.denied ? EXIT_DENIED : EXIT_OK;
 }
 
-static void release_settings(struct settings **settings)
+/* Facts and, when they are a cluster's, a client to look for objects with. */
+static struct review_facts *open_facts(struct run *run, const struct settings *settings)
 {
-    if (*settings)
-        shared_release(&(*settings)->shared);
+    struct error error;
+    const struct review_options *values = run->options;
+    if (!asks_cluster(values))
+        return review_facts_files(&values->facts.inventories, tell_problem, run);
+    struct review_facts *facts = review_facts_cluster(run->verb, &values->facts, settings, values->now);
+    const struct kube_options access = connection_access(&values->facts.connection);
+    if (facts && !(run->client = kube_open(&access, &error))) {
+        verb_fail(run->verb, "%s", error.message);
+        review_facts_close(&facts);
+    }
+    return facts;
 }
 
 static int run_review(struct run *run, char **operands, size_t operand_count)
@@ -195,7 +233,8 @@ static int run_review(struct run *run, char **operands, size_t operand_count)
     ARENA_SCOPED arena = arena_new(INPUT_LIMIT);
     if (!arena)
         return verb_fail(run->verb, "out of memory");
-    CLEANUP(release_settings) struct settings *settings = load_settings(run);
+    CLEANUP(verb_settings_release)
+    struct settings *settings = verb_settings(run->verb, values->settings, values->facts.ns);
     if (!settings)
         return EXIT_USAGE;
     struct manifests manifests = {0}, old = {0};
@@ -205,10 +244,10 @@ static int run_review(struct run *run, char **operands, size_t operand_count)
         (void)manifests_load(arena, operands[i], &manifests, tell_problem, run);
     if (values->old && !manifests_load(arena, values->old, &old, tell_problem, run))
         return EXIT_USAGE;
-    CLEANUP(review_facts_close)
-    struct review_facts *facts =
-        review_facts_open((const char *const *)values->inventories.items, values->inventories.len, tell_problem, run);
-    return facts ? review_all(run, arena, &manifests, &old, settings, facts) : EXIT_USAGE;
+    CLEANUP(review_facts_close) struct review_facts *facts = open_facts(run, settings);
+    int code = facts ? review_all(run, arena, &manifests, &old, settings, facts) : EXIT_USAGE;
+    kube_close(run->client);
+    return code;
 }
 
 static int check(const struct verb *verb, const struct review_options *values, size_t operand_count)
@@ -219,8 +258,8 @@ static int check(const struct verb *verb, const struct review_options *values, s
     if (values->operation &&
         (!operation_parse(str_from(values->operation), &operation) || operation == OPERATION_CONNECT))
         return verb_fail(verb, "--operation %s: expected CREATE, UPDATE or DELETE", values->operation);
-    if (values->operation && operation == OPERATION_UPDATE && !values->old)
-        return verb_fail(verb, "--operation UPDATE needs the object before the change: --old FILE");
+    if (values->operation && operation == OPERATION_UPDATE && !values->old && !asks_cluster(values))
+        return verb_fail(verb, "--operation UPDATE needs the object before the change: --old FILE, or a cluster");
     if (values->files.len + operand_count == 0)
         return verb_fail(verb, "nothing to review: give -f FILE, a folder, or - for standard input");
     return EXIT_OK;
@@ -236,6 +275,8 @@ static int body(const struct verb *verb, void *context, char **operands, size_t 
     struct run state = {.verb = verb, .options = values, .format = parse_format(values->output)};
     state.colour = isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
     values->now = verb_now(values->now);
+    if (!values->user)
+        values->user = values->facts.connection.as ? values->facts.connection.as : "kubernetes-admin";
     buf_init(&state.cases, OUTPUT_LIMIT);
     code = run_review(&state, operands, operand_count);
     buf_dispose(&state.cases);
@@ -244,7 +285,7 @@ static int body(const struct verb *verb, void *context, char **operands, size_t 
 
 static int run(const struct verb *verb, int argc, char **argv)
 {
-    struct review_options values = {.output = "text", .user = "kubernetes-admin", .now = INT64_MIN};
+    struct review_options values = {.output = "text", .now = INT64_MIN};
     return verb_run(verb, argc, argv, &values, body);
 }
 
@@ -255,5 +296,6 @@ const struct verb verb_review = {
     .details = details,
     .options = options,
     .option_count = LENGTH_OF(options),
+    FACTS_CONNECTION(struct review_options),
     .run = run,
 };

@@ -3,6 +3,7 @@
 #define BACKSTOP_VERBS_REVIEW_H
 
 #include "backstop/admission.h"
+#include "facts_open.h"
 
 /* ---- manifest.c: what is to be reviewed ----------------------------------- */
 
@@ -37,6 +38,11 @@ struct review_context {
     const struct settings *settings;
     const struct manifests *old; /* the objects before an update, or NULL */
     bool *old_used;              /* which of them found their document */
+    struct json_object *live;    /* the document's object in the cluster, where `old` has none; or NULL */
+    /* What a rule asks to have read anew, as the webhook does; NULL: `inventory` is fresh
+     * enough. The snapshot is borrowed until the next call; NULL denies with the error. */
+    const struct inventory *(*read)(void *reader, const struct facts_wanted *wanted, struct error *error);
+    void *reader;
     const char *user;
     enum operation operation; /* of documents without an old object; 0 = CREATE */
     bool dry_run;
@@ -54,15 +60,35 @@ struct review_result {
  * before it made; the first denial ends it. False when out of memory. */
 bool review_run(const struct review_context *context, struct arena *arena, struct manifest *manifest,
                 struct review_result *result);
+/* The document's object in `old`, which counts as used; NULL: there is none. The document
+ * gets its namespace first. */
+struct json_object *review_old(const struct review_context *context, struct json_object *tree);
+/* The first rule for objects of this kind, whatever is asked; or NULL. */
+const struct rule *review_rule(struct str group, struct str kind);
+bool review_is_namespaced(struct str group, struct str kind); /* of the kinds that rules name, and their like */
+
+/* ---- review_cluster.c: the object that is there already -------------------- */
+
+/* The object of this document as the cluster has it, in the arena; *live is NULL when there
+ * is none, no rule names its kind, or it has no name yet. False when it cannot be read. */
+bool review_live(struct kube_client *client, struct arena *arena, struct json_object *tree, struct json_object **live,
+                 struct error *error) MUST_CHECK;
+/* Gives the document what only the server sets, where it says nothing of it itself: the
+ * status and metadata such as uid and creationTimestamp. `live` may be NULL. */
+void review_keep_live(struct json_object *tree, struct json_object *live);
 
 /* ---- review_facts.c: what is known, growing as documents are allowed ------- */
 
 struct review_facts;
 /* Without paths nothing is known. NULL when a path cannot be read; that was told. */
-struct review_facts *review_facts_open(const char *const *paths, size_t count, manifest_problem_fn *problem,
-                                       void *context);
+struct review_facts *review_facts_files(const struct option_list *paths, manifest_problem_fn *problem, void *context);
+/* What a cluster holds; only ever read. NULL, with the reason told, when it cannot be. */
+struct review_facts *review_facts_cluster(const struct verb *verb, const struct facts_options *options,
+                                          const struct settings *settings, int64_t now);
 /* Borrowed until the next call; NULL when out of memory. */
-const struct inventory *review_facts_get(struct review_facts *facts, const struct facts_wanted *wanted, int64_t now);
+const struct inventory *review_facts_get(struct review_facts *facts, int64_t now);
+const struct inventory *review_facts_read(void *facts, const struct facts_wanted *wanted,
+                                          struct error *error); /* of review_context */
 /* Counts an allowed object as being there from now on, and what the webhook
  * creates for it even when it denies: a "not yet" starts the backup it waits for. */
 void review_facts_add(struct review_facts *facts, const struct review_result *result);

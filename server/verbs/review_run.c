@@ -8,7 +8,7 @@ enum { REVIEW_LIMIT = 512 * 1024 * 1024 };
 /* ---- a manifest becomes a review ------------------------------------------ */
 
 /* What kubectl would fill in from the namespace of its context. */
-static bool is_namespaced(struct str group, struct str kind)
+bool review_is_namespaced(struct str group, struct str kind)
 {
     if (group.len == 0)
         return str_is(kind, "ConfigMap") || str_is(kind, "Secret");
@@ -19,7 +19,7 @@ static void fill_namespace(const struct review_context *context, struct json_obj
 {
     struct json_object *metadata = json_get(tree, "metadata");
     struct str ns = context->settings->system_namespace;
-    bool wanted = is_namespaced(admission_group(json_get_str(tree, "apiVersion")), json_get_str(tree, "kind"));
+    bool wanted = review_is_namespaced(admission_group(json_get_str(tree, "apiVersion")), json_get_str(tree, "kind"));
     if (wanted && json_object_is_type(metadata, json_type_object) && !json_get(metadata, "namespace"))
         json_object_object_add(metadata, "namespace", json_object_new_string_len(ns.ptr, (int)ns.len));
 }
@@ -32,8 +32,9 @@ static bool same_object(struct json_object *a, struct json_object *b)
            str_eq(admission_group(json_get_str(a, "apiVersion")), admission_group(json_get_str(b, "apiVersion")));
 }
 
-static struct json_object *old_object(const struct review_context *context, struct json_object *tree)
+struct json_object *review_old(const struct review_context *context, struct json_object *tree)
 {
+    fill_namespace(context, tree);
     for (size_t i = 0; context->old && i < context->old->len; i++) {
         struct json_object *old = context->old->items[i].tree;
         fill_namespace(context, old);
@@ -51,11 +52,17 @@ static void write_text(struct buf *out, const char *name, struct str value)
     json_write_str(out, value);
 }
 
-static void write_resource(struct buf *out, struct str group, struct str version, struct str kind)
+const struct rule *review_rule(struct str group, struct str kind)
 {
     const struct rule *rule = NULL;
     for (unsigned operation = OPERATION_CREATE; !rule && operation < OPERATION_CONNECT; operation <<= 1)
         rule = admission_rule_for_object(group, kind, (enum operation)operation, 0);
+    return rule;
+}
+
+static void write_resource(struct buf *out, struct str group, struct str version, struct str kind)
+{
+    const struct rule *rule = review_rule(group, kind);
     buf_puts(out, ",\"resource\":{\"group\":");
     json_write_str(out, group);
     write_text(out, "version", version);
@@ -78,9 +85,9 @@ static void write_object(struct buf *out, const char *name, struct json_object *
 /* The review that the API server would send for this manifest. */
 static struct str wrap(const struct review_context *context, struct arena *arena, const struct manifest *manifest)
 {
-    struct json_object *tree = manifest->tree, *old;
-    fill_namespace(context, tree);
-    old = old_object(context, tree);
+    struct json_object *tree = manifest->tree, *old = review_old(context, tree);
+    if (!old)
+        old = context->live;
     enum operation operation = context->operation ? context->operation : (old ? OPERATION_UPDATE : OPERATION_CREATE);
     bool deletes = operation == OPERATION_DELETE;
     struct str version = json_get_str(tree, "apiVersion"), kind = json_get_str(tree, "kind"), head;
@@ -161,6 +168,19 @@ static unsigned count_lines(struct str text)
     return lines;
 }
 
+static void decide(const struct review_context *context, struct review *review, const struct rule *rule)
+{
+    struct facts_wanted wanted;
+    struct error error = {0};
+    const struct inventory *inventory = context->inventory;
+    if (context->read && admission_wants(review, rule, inventory, context->settings, &wanted))
+        inventory = context->read(context->reader, &wanted, &error);
+    if (inventory)
+        admission_decide(review, rule, inventory, context->settings);
+    else
+        admission_fail(review, &error);
+}
+
 /* False: a denial, or the end of the rules. */
 static bool run_rule(const struct review_context *context, struct arena *arena, struct str *text, size_t n,
                      struct review_result *result)
@@ -184,7 +204,7 @@ static bool run_rule(const struct review_context *context, struct arena *arena, 
             result->before = result->object = json_build(arena, request->object->root->raw, &error);
         if (!rule)
             return false;
-        admission_decide(review, rule, context->inventory, context->settings);
+        decide(context, review, rule);
     }
     result->reviewed = true;
     if (review->decision.patch.len) {

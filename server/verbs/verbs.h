@@ -63,6 +63,7 @@ const char *option_variable(const struct option *option, char out[OPTION_VARIABL
 
 /* As kubectl's plugin (kubectl-backstop) it is "kubectl backstop" in all that it says. */
 void program_called(const char *argv0);
+bool program_is_plugin(void);
 bool program_completes(const char *argv0); /* it is kubectl's completer: kubectl_complete-backstop */
 /* The text with "backstop VERB" as the user has to type it. */
 void program_say(struct buf *out, struct str text);

@@ -102,6 +102,28 @@ review 2 -f good.yaml --settings unknown.yaml
 has err '^backstop review: unknown\.yaml: line 3: schedule: '
 review 2 -f good.yaml --inventory missing.yaml
 
+# A cluster: never asked unless one is named, but by kubectl's plugin.
+down=https://127.0.0.1:1
+review 2 -f good.yaml --inventory facts.yaml --context prod
+has err '^backstop review: --inventory and a cluster \(--kubeconfig, --context, \.\.\.\): give one of them$'
+BACKSTOP_CONTEXT=prod review 2 -f good.yaml --inventory facts.yaml
+has err 'give one of them$'
+review 2 -f good.yaml --kubeconfig missing.yaml
+has err '^backstop review: missing\.yaml: '
+review 2 -f good.yaml -s $down --timeout 1s
+has err 'https://127\.0\.0\.1:1'
+lacks out .
+review 2 -f good.yaml --operation UPDATE -s $down --timeout 1s
+lacks err '--old FILE'
+review 0 -f good.yaml -n elsewhere
+ln -s "$binary" kubectl-backstop
+offline=$binary binary=$folder/kubectl-backstop
+review 2 -f good.yaml
+has err '^kubectl backstop review: no kubeconfig'
+review 1 -f good.yaml --inventory facts.yaml
+has out 'there is no BackupStorageLocation in kcm-system yet'
+binary=$offline
+
 # Verdicts, lines and the summary.
 review 0 -f good.yaml
 has out '^managementbackup/good  allowed$'
