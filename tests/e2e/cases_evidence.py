@@ -4,7 +4,7 @@ import signal
 import subprocess
 
 from control_plane import ROOT, wait_until
-from fixtures import (NEXT, RUNNING, TAKEN, Webhook, accepted, settings_file, start_upgrade, stored_release,
+from fixtures import (NEXT, RUNNING, TAKEN, Webhook, accepted, management, settings_file, start_upgrade, stored_release,
                       taken_backups, upgrade_command)
 from standin import StandIn, now
 
@@ -221,3 +221,23 @@ def case_status(setup):
     text = subprocess.run(command, capture_output=True, text=True).stdout
     for words in ("EVIDENCE OF", "etcd-2", "or another"):
         assert words in text, text
+
+
+def case_review(setup):
+    """ev-01: backstop review of the cluster says what the gate says, and starts nothing"""
+    setup.reset()
+    setup.ask_for(all_of=[KASTEN])
+    setup.run_action("run-1", "Failed", now())
+    gate = setup.dry_run()
+    path = f"{setup.cluster.dir}/next.yaml"
+    with open(path, "w") as file:
+        json.dump(management(NEXT), file)
+    command = [setup.binary, "review", "--kubeconfig", f"{setup.cluster.dir}/admin-token.kubeconfig", "--settings",
+               f"{setup.cluster.dir}/settings.json", "-f", path, "-o", "json"]
+    said = json.loads(subprocess.run([*command, "--dry-run"], capture_output=True, text=True).stdout)
+    assert said["operation"] == "UPDATE" and "RunAction run-1 in kasten-io failed" in said["message"], said
+    assert said["message"] in gate, (said["message"], gate)
+    setup.run_action("run-1", "Complete", now())
+    said = json.loads(subprocess.run(command, capture_output=True, text=True).stdout)
+    assert [each["metadata"]["name"] for each in said["effects"]] == [TAKEN], said
+    assert taken_backups(setup.cluster) == [] and stored_release(setup.cluster) == RUNNING
