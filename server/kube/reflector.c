@@ -175,6 +175,9 @@ static bool watch_once(struct kube_reflector *r, struct error *error)
         r->stale = !is_passing((int)status);
         return kube_refused(status, buf_str(&answer), "watch", r->resource.plural, error);
     }
+    /* What stands after the last line end is no event that was cut: then curl would have said so. */
+    if (r->line.len && !r->event_error.message[0])
+        (void)take_line(r, buf_str(&r->line));
     if (r->event_error.message[0]) {
         r->stale = !is_passing(r->event_error.code);
         *error = r->event_error;
