@@ -67,6 +67,16 @@ bool body_begin(struct http_server *server, struct body *body, size_t expected, 
     return body->expected / 2 <= server->limits.body_bytes;
 }
 
+/* Large bodies leave something over: libraries under TLS (libtasn1, GMP) end the process when
+ * they cannot have a few bytes. */
+static void *resize(char *data, size_t cap)
+{
+    void *spare = cap >= LARGE ? malloc(LARGE) : NULL;
+    void *resized = cap < LARGE || spare ? realloc(data, cap) : NULL;
+    free(spare);
+    return resized;
+}
+
 /* Starts small whatever Content-Length promises: a promise costs the client nothing. */
 static bool grow(struct http_server *server, struct body *body, size_t needed)
 {
@@ -80,7 +90,7 @@ static bool grow(struct http_server *server, struct body *body, size_t needed)
         connections_evict_body(server); /* too late for this one, but not for the next */
         return false;
     }
-    char *data = realloc(body->data, cap);
+    char *data = resize(body->data, cap);
     if (!data) {
         atomic_fetch_sub(&server->body_memory, cap - body->cap);
         return false;

@@ -135,34 +135,46 @@ def least_memory():
     raise AssertionError("it does not start with 400 MiB")
 
 
+def answer_of(client):
+    try:
+        answer = client.answer()
+        return answer.status if answer.status != 200 else answer.json()["response"].get("status", {}).get("code", 200)
+    except (OSError, http.client.HTTPException):
+        return "closed"
+
+
 @shows("without memory large reviews are refused, and the others go on")
 def _(server):
     if address_space(server) > 8 << 20:
         return  # a sanitizer's shadow does not fit under any limit
-    tight = least_memory()
-    body = json.dumps(backup_review()).encode()
-    large = json.dumps(review("Restore", "large", {"backupName": "b", "includedResources": [
-        f"r{i}" for i in range(200000)]}, namespace="kcm-system")).encode()
-    answers = set()
+    tight, answers = least_memory(), set()
+    data = json.dumps(backup_review()).encode() + b" " * (6 << 20)
+    head = HEAD + f"Content-Length: {len(data)}\r\n\r\n"
     for _ in range(3):
         clients = []
-        for path, data in [(BACKUP, body + b" " * (6 << 20)), (RESTORE, large)] * 6:
+        for _ in range(12):
             try:
-                clients.append((tight.client(timeout=10), path, data))
-                clients[-1][0].send(f"POST {path} HTTP/1.1\r\nHost: b\r\nContent-Type: application/json\r\n"
-                                    f"Content-Length: {len(data)}\r\n\r\n".encode() + data[:-1])
+                clients.append(tight.client(timeout=10))
+                clients[-1].send(head.encode() + data[:-1])
             except OSError:
                 answers.add("closed")
-        for client, path, data in clients:
+        for client in clients:
             try:
                 client.send(data[-1:])
-                answer = client.answer()
-                answers.add(answer.status if answer.status != 200 else
-                            answer.json()["response"].get("status", {}).get("code", 200))
-            except (OSError, http.client.HTTPException):
-                answers.add("closed")
+            except OSError:
+                pass
+            answers.add(answer_of(client))
             client.close()
         eventually(lambda: served(tight), 5)
+    # Alone, since a handshake beside it that finds not a byte left ends the process inside libtasn1 or GMP.
+    big = json.dumps(review("Restore", "large", {"backupName": "b", "includedResources": [
+        f"r{i}" for i in range(300000)]}, namespace="kcm-system")).encode()
+    for _ in range(3):
+        with tight.client(timeout=10) as client:
+            client.send(HEAD.replace(BACKUP, RESTORE).encode() + f"Content-Length: {len(big)}\r\n\r\n".encode() + big)
+            answers.add(answer_of(client))
+        eventually(lambda: served(tight), 5)
+    assert tight.process.poll() is None, f"it ended: {tight.process.poll()}"
     assert answers & {429, 500, 503, "closed"}, f"nothing was short: {answers}"
     assert answers <= {200, 422, 429, 500, 503, "closed"}, answers
     tight.stop()
