@@ -36,10 +36,11 @@ static void check_pem(struct arena *arena, struct str pem)
         PROMISE(error.message[0] != '\0', "no reason");
     } else {
         check_facts(&facts);
-        PROMISE(pki_bundle_has(pem, pem), "a bundle without its own certificate");
     }
     struct str joined = pki_bundle_join(arena, pem, pem, FUZZ_NOW);
+    /* Facts are read by GnuTLS, bundles by OpenSSL, which takes less for a certificate. */
     if (joined.len) {
+        PROMISE(pki_bundle_has(pem, joined), "a certificate from elsewhere");
         PROMISE(str_eq(pki_bundle_join(arena, joined, joined, FUZZ_NOW), joined), "joined again it is another");
         PROMISE(pki_read(joined, &facts, &error), "%s", error.message);
     }
