@@ -38,11 +38,10 @@ static void check_pem(struct arena *arena, struct str pem)
         check_facts(&facts);
     }
     struct str joined = pki_bundle_join(arena, pem, pem, FUZZ_NOW);
-    /* Facts are read by GnuTLS, bundles by OpenSSL, which takes less for a certificate. */
+    /* Facts are read by GnuTLS, bundles by OpenSSL; neither takes all that the other does. */
     if (joined.len) {
         PROMISE(pki_bundle_has(pem, joined), "a certificate from elsewhere");
         PROMISE(str_eq(pki_bundle_join(arena, joined, joined, FUZZ_NOW), joined), "joined again it is another");
-        PROMISE(pki_read(joined, &facts, &error), "%s", error.message);
     }
     const struct pki_pair pair = {pem, pem};
     if (!pki_verify(&pair, pem, names, FUZZ_NOW, &error))
