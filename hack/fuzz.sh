@@ -21,7 +21,7 @@ run_once() { # TARGET SECONDS
   local name=${1#fuzz_} log=build/fuzz/${1#fuzz_}.log inputs spent found arguments=()
   [ ! -e "tests/fuzz/$name.dict" ] || arguments+=("-dict=tests/fuzz/$name.dict")
   # -timeout is for one input; the whole run may take a little longer than asked
-  spent=$({ time "build/fuzz/$1" -max_total_time="$2" -rss_limit_mb=2048 -timeout=10 -max_len=65536 \
+  spent=$({ time "build/fuzz/$1" -max_total_time="$2" -rss_limit_mb=2048 -timeout=10 -report_slow_units=60 -max_len=65536 \
     -print_final_stats=1 -artifact_prefix="build/fuzz/$name-" "${arguments[@]}" "build/fuzz/corpus-$name" \
     "tests/fuzz/corpus/$name" >"$log" 2>&1 || true; } 2>&1)
   inputs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")

@@ -10,22 +10,33 @@ static bool has(STACK_OF(X509) * all, int before, X509 *wanted)
     return false;
 }
 
+static void push_all(STACK_OF(X509) * all, struct str pem, int64_t now, struct arena *arena)
+{
+    X509_STACK_SCOPED some = pki_certificates_from_pem(pem);
+    for (int i = 0; i < sk_X509_num(some); i++) {
+        X509 *certificate = sk_X509_value(some, i);
+        if (has(all, sk_X509_num(all), certificate) || pki_time(X509_get0_notAfter(certificate)) < now)
+            continue;
+        if (!X509_up_ref(certificate) || !sk_X509_push(all, certificate))
+            arena_fail(arena);
+    }
+}
+
+/* Each text is read for itself: one that was cut off must not swallow what begins the other. */
 struct str pki_bundle_join(struct arena *arena, struct str first, struct str second, int64_t now)
 {
-    struct str joined = arena_printf(arena, "%.*s\n%.*s", STR_ARG(first), STR_ARG(second));
-    X509_STACK_SCOPED all = pki_certificates_from_pem(joined);
+    X509_STACK_SCOPED all = sk_X509_new_null();
     BUF_SCOPED out;
     buf_init(&out, BUNDLE_BYTES_MAX);
-    for (int i = 0; i < sk_X509_num(all); i++) {
-        X509 *certificate = sk_X509_value(all, i);
-        if (!has(all, i, certificate) && pki_time(X509_get0_notAfter(certificate)) >= now)
-            pki_certificate_to_pem(certificate, &out);
-    }
-    if (out.failed) {
+    if (!all) {
         arena_fail(arena);
         return (struct str){NULL, 0};
     }
-    return arena_copy(arena, buf_str(&out));
+    push_all(all, first, now, arena);
+    push_all(all, second, now, arena);
+    for (int i = 0; i < sk_X509_num(all); i++)
+        pki_certificate_to_pem(sk_X509_value(all, i), &out);
+    return arena_copy(arena, arena_text(arena, &out));
 }
 
 bool pki_bundle_has(struct str bundle, struct str certificate)

@@ -98,6 +98,9 @@ static void test_bundles_join_without_repeating(void)
     CU_ASSERT(str_eq(both, again));
     CU_ASSERT(pki_bundle_has(both, old.certificate) && pki_bundle_has(both, new.certificate));
     CU_ASSERT_FALSE(pki_bundle_has(old.certificate, new.certificate));
+    struct str cut = str_slice(old.certificate, 0, old.certificate.len / 2);
+    CU_ASSERT(str_eq(pki_bundle_join(arena, cut, new.certificate, NOW),
+                     pki_bundle_join(arena, new.certificate, STR(""), NOW)));
     CU_ASSERT_EQUAL(pki_bundle_join(arena, old.certificate, STR(""), NOW + 4000 * (int64_t)DAY).len, 0);
     pki_pair_dispose(&old);
     pki_pair_dispose(&new);
@@ -143,7 +146,8 @@ static void test_renewal_at_two_thirds(void)
 
 SUITE(pki, {"an issued pair verifies", test_issued_pair_verifies},
       {"what must not be served", test_what_must_not_be_served},
-      {"bundles join without repeating", test_bundles_join_without_repeating},
+      {"bundles join without repeating, one that is cut off takes nothing with it",
+       test_bundles_join_without_repeating},
       {"a rotation keeps old clients working", test_rotation_keeps_old_clients_working},
       {"names in a certificate cannot steer a terminal", test_names_cannot_steer_a_terminal},
       {"renewal at two thirds", test_renewal_at_two_thirds})
