@@ -1,3 +1,5 @@
+#include <openssl/err.h>
+
 #include "pki.h"
 
 enum { BUNDLE_BYTES_MAX = 1024 * 1024 };
@@ -10,12 +12,27 @@ static bool has(STACK_OF(X509) * all, int before, X509 *wanted)
     return false;
 }
 
+/* OpenSSL reads certificates that are no DER and writes them so that nobody can read them again. */
+static bool is_written_as_it_was(X509 *certificate)
+{
+    unsigned char *der = NULL;
+    int len = i2d_X509(certificate, &der);
+    const unsigned char *at = der;
+    X509_SCOPED again = len > 0 ? d2i_X509(NULL, &at, len) : NULL;
+    bool same = again && X509_cmp(again, certificate) == 0;
+    OPENSSL_free(der);
+    ERR_clear_error();
+    return same;
+}
+
 static void push_all(STACK_OF(X509) * all, struct str pem, int64_t now, struct arena *arena)
 {
     X509_STACK_SCOPED some = pki_certificates_from_pem(pem);
     for (int i = 0; i < sk_X509_num(some); i++) {
         X509 *certificate = sk_X509_value(some, i);
         if (has(all, sk_X509_num(all), certificate) || pki_time(X509_get0_notAfter(certificate)) < now)
+            continue;
+        if (!is_written_as_it_was(certificate))
             continue;
         if (!X509_up_ref(certificate) || !sk_X509_push(all, certificate))
             arena_fail(arena);
