@@ -50,14 +50,33 @@ static char **environment(struct arena *arena, const struct kube_exec *exec)
     return env;
 }
 
+/* What this thread blocks or the process ignores is our business, not the plugin's. */
+static bool usual_signals(posix_spawnattr_t *attributes)
+{
+    sigset_t none, ignored;
+    sigemptyset(&none);
+    sigemptyset(&ignored);
+    sigaddset(&ignored, SIGPIPE);
+    return posix_spawnattr_setsigmask(attributes, &none) == 0 &&
+           posix_spawnattr_setsigdefault(attributes, &ignored) == 0 &&
+           posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF) == 0;
+}
+
 static bool spawn(const struct kube_exec *exec, char **argv, char **env, int output, pid_t *pid)
 {
     posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
     if (posix_spawn_file_actions_init(&actions) != 0)
         return false;
+    if (posix_spawnattr_init(&attributes) != 0) {
+        posix_spawn_file_actions_destroy(&actions);
+        return false;
+    }
     bool started = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0) == 0 &&
                    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO) == 0 &&
-                   posix_spawnp(pid, exec->command.ptr, &actions, NULL, argv, env) == 0;
+                   usual_signals(&attributes) &&
+                   posix_spawnp(pid, exec->command.ptr, &actions, &attributes, argv, env) == 0;
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     return started;
 }

@@ -17,15 +17,6 @@ enum { PICTURE_LIMIT = 64 * 1024 * 1024, ROWS_UNKNOWN = 24 };
 #define ENTER "\033[?1049h\033[?25l\033[?7l"
 #define LEAVE "\033[?7h\033[?25h\033[?1049l"
 
-struct screen {
-    const struct screen_options *options;
-    bool terminal, keys; /* output is one; input is one */
-    struct termios before;
-    struct buf picture;
-    size_t top, lines; /* the first line shown, and how many there are */
-    bool first;
-};
-
 /* ---- signals ------------------------------------------------------------------- */
 
 static int signal_pipe[2] = {-1, -1}; /* handlers may do little but write */
@@ -41,26 +32,49 @@ static void note_signal(int number)
 
 static const int watched[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGTSTP};
 
-static bool listen_to_signals(struct sigaction *before)
+struct signals {
+    sigset_t mask; /* as it was before; and while waiting */
+    struct sigaction actions[LENGTH_OF(watched)];
+};
+
+/* This thread takes them only while it waits. Others, such as those that follow a cluster,
+ * may take them at any time: hence the pipe. */
+static bool listen_to_signals(struct signals *before)
 {
     struct sigaction action = {.sa_handler = note_signal, .sa_flags = SA_RESTART};
+    sigset_t all;
     sigemptyset(&action.sa_mask);
+    sigemptyset(&all);
     if (pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) != 0)
         return false;
-    for (size_t i = 0; i < LENGTH_OF(watched); i++)
-        sigaction(watched[i], &action, &before[i]);
+    for (size_t i = 0; i < LENGTH_OF(watched); i++) {
+        sigaction(watched[i], &action, &before->actions[i]);
+        sigaddset(&all, watched[i]);
+    }
+    pthread_sigmask(SIG_BLOCK, &all, &before->mask);
     return true;
 }
 
-static void forget_signals(const struct sigaction *before)
+static void forget_signals(const struct signals *before)
 {
+    pthread_sigmask(SIG_SETMASK, &before->mask, NULL);
     for (size_t i = 0; i < LENGTH_OF(watched); i++)
-        sigaction(watched[i], &before[i], NULL);
+        sigaction(watched[i], &before->actions[i], NULL);
     close(signal_pipe[0]);
     close(signal_pipe[1]);
 }
 
 /* ---- the terminal ---------------------------------------------------------------- */
+
+struct screen {
+    const struct screen_options *options;
+    bool terminal, keys; /* output is one; input is one */
+    struct termios before;
+    struct signals signals; /* how they were before */
+    struct buf picture;
+    size_t top, lines; /* the first line shown, and how many there are */
+    bool first;
+};
 
 static void enter(struct screen *screen)
 {
@@ -189,10 +203,12 @@ static enum event wait_for(struct screen *screen, int64_t until)
                               {.fd = screen->keys ? STDIN_FILENO : -1, .events = POLLIN}};
     char bytes[64];
     for (;;) {
-        int64_t left = (until - time_monotonic_ns() + 999999) / 1000000;
+        int64_t left = until - time_monotonic_ns();
         if (left <= 0)
             return EVENT_TICK;
-        if (poll(waits, LENGTH_OF(waits), (int)(left < INT32_MAX ? left : INT32_MAX)) < 0 && errno != EINTR)
+        struct timespec most = {.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
+        waits[1].revents = 0;
+        if (ppoll(waits, LENGTH_OF(waits), &most, &screen->signals.mask) < 0 && errno != EINTR)
             return EVENT_END;
         if (read(signal_pipe[0], bytes, 1) == 1)
             return on_signal(screen, (unsigned char)bytes[0]);
@@ -224,9 +240,8 @@ static bool watch(struct screen *screen)
 bool screen_watch(const struct screen_options *options)
 {
     struct screen screen = {.options = options, .terminal = isatty(STDOUT_FILENO), .first = true};
-    struct sigaction before[LENGTH_OF(watched)];
     screen.keys = screen.terminal && isatty(STDIN_FILENO);
-    if (!listen_to_signals(before))
+    if (!listen_to_signals(&screen.signals))
         return false;
     buf_init(&screen.picture, PICTURE_LIMIT);
     if (screen.terminal)
@@ -235,6 +250,6 @@ bool screen_watch(const struct screen_options *options)
     if (screen.terminal)
         leave(&screen);
     buf_dispose(&screen.picture);
-    forget_signals(before);
+    forget_signals(&screen.signals);
     return good;
 }

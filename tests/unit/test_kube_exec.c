@@ -1,4 +1,5 @@
 /* Credential plugins, played by a shell script. */
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -81,5 +82,28 @@ static void test_failures(void)
     kube_files_end(&files);
 }
 
+/* A webhook blocks SIGTERM and ignores SIGPIPE; a plugin that inherits that can neither be
+ * asked to end nor notices that nobody reads. */
+static void test_signals(void)
+{
+    struct kube_files files = kube_files_begin();
+    struct kube_credentials credentials = {.expires = 0};
+    struct error error = {.code = 0};
+    sigset_t ours, before;
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, handled;
+    sigemptyset(&ours);
+    sigaddset(&ours, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &ours, &before);
+    sigaction(SIGPIPE, &ignore, &handled);
+    CU_ASSERT(run(&files,
+                  "#!/bin/sh\nset -- $(grep -E '^Sig(Blk|Ign):' /proc/self/status)\n"
+                  "echo \"{\\\"status\\\":{\\\"token\\\":\\\"$2 $((0x$4 & 0x1000))\\\"}}\"\n",
+                  &credentials, &error));
+    sigaction(SIGPIPE, &handled, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    ASSERT_TEXT(credentials.token, "0000000000000000 0");
+    kube_files_end(&files);
+}
+
 SUITE(kube_exec, {"a token, its end, arguments and variables", test_token}, {"a client certificate", test_certificate},
-      {"failures are named", test_failures})
+      {"failures are named", test_failures}, {"a plugin has the usual signals", test_signals})
