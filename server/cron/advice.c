@@ -62,7 +62,8 @@ static struct str advise_on_zone(const struct advice *advice)
                             "\"Etc/GMT-2\" for two hours ahead of UTC",
                             STR_ARG(advice->value));
     struct str near = zone.len <= 64 ? zone_suggest(zone) : STR("");
-    if (near.len)
+    struct error ignored;
+    if (near.len && cron_zone_find(near, &ignored))
         return arena_printf(arena, "there is no time zone %.*s; did you mean %.*s? (capital letters count)",
                             STR_ARG(advice->value), STR_ARG(advice_quote(arena, near)));
     return arena_printf(arena, "there is no time zone %.*s; use a name such as \"Europe/Berlin\", or \"UTC\"",

@@ -18,6 +18,9 @@ struct str advise_on_descriptor(const struct advice *advice);
 
 struct str advice_quote(struct arena *arena, struct str text);
 struct str advice_lower(struct arena *arena, struct str text); /* ASCII */
-size_t advice_digits(struct str text);                         /* how many the text starts with */
+bool advice_is_descriptor(struct str text);
+/* A duration that Go reads for one that people write, "24h" for "1 day"; empty where it is none. */
+struct str advice_duration(struct arena *arena, struct str text);
+size_t advice_digits(struct str text); /* how many the text starts with */
 
 #endif

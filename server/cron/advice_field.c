@@ -92,15 +92,24 @@ static const char *dialect(struct str value, struct str range)
         {"*", "\"*\" stands alone or before a step, as in \"*/5\""},
         {"?", "\"?\" stands alone"},
         {":", "a time is written as two fields, minute and hour: \"30 9\" for 09:30"},
+        {"..", "a range is written with a hyphen, as in \"1-5\""},
+        {"~", "a range is written with a hyphen, as in \"1-5\""},
+        {";", "a list is written with commas, as in \"1,15\""},
+        {"&", "a list is written with commas, as in \"1,15\""},
+        {"|", "a list is written with commas, as in \"1,15\""},
+        {"+", "a list is written with commas, as in \"1,15\""},
         {".", "only whole numbers are accepted"},
         {"\"", "remove the quotes"},
         {"'", "remove the quotes"},
+        {"`", "remove the quotes"},
         {"\xe2\x80\x93", "a range is written with a plain hyphen, \"-\""},
         {"\xe2\x80\x94", "a range is written with a plain hyphen, \"-\""},
         {"=", "a time zone stands at the very start, as in \"TZ=UTC 0 6 * * *\""},
     };
     if (value.len == 0)
-        return range.len && range.ptr[0] == '-' ? "negative numbers are not accepted" : "a number is missing";
+        return range.len && range.ptr[0] == '-' && advice_digits(str_slice(range, 1, range.len))
+                   ? "negative numbers are not accepted"
+                   : "a number is missing";
     for (size_t i = 0; i < LENGTH_OF(signs); i++)
         if (str_contains(value, str_from(signs[i].part)))
             return signs[i].hint;

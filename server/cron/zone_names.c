@@ -36,14 +36,28 @@ static void read_names(void)
             names[name_count++] = name;
 }
 
-/* "berlin" for Europe/Berlin, "America/New" for America/New_York. */
+/* "berlin" for Europe/Berlin, "America/New" for America/New_York, "PST" for PST8PDT. */
 static bool is_part(struct str name, struct str part)
 {
     if (part.len < 3 || part.len >= name.len)
         return false;
-    bool tail = name.ptr[name.len - part.len - 1] == '/', folder = name.ptr[part.len] == '/';
-    return (!folder && str_eq_nocase(str_slice(name, 0, part.len), part)) ||
+    bool tail = name.ptr[name.len - part.len - 1] == '/',
+         head = !str_contains(str_slice(name, part.len - 1, name.len), STR("/"));
+    return (head && str_eq_nocase(str_slice(name, 0, part.len), part)) ||
            (tail && str_eq_nocase(str_slice(name, name.len - part.len, name.len), part));
+}
+
+/* "IST" is nearer to "EST" than to any zone that is meant, "UTC+2" nearer to "UTC". */
+static bool has_no_likeness(struct str wrong)
+{
+    enum { ABBREVIATION_MAX = 4 };
+    bool letters = true;
+    for (size_t i = 0; i < wrong.len; i++) {
+        if (wrong.ptr[i] >= '0' && wrong.ptr[i] <= '9')
+            return true;
+        letters &= (wrong.ptr[i] | 0x20) >= 'a' && (wrong.ptr[i] | 0x20) <= 'z';
+    }
+    return letters && wrong.len <= ABBREVIATION_MAX;
 }
 
 struct str zone_suggest(struct str wrong)
@@ -58,5 +72,5 @@ struct str zone_suggest(struct str wrong)
     for (size_t i = 0; i < name_count; i++)
         if (is_part(names[i], wrong))
             return names[i];
-    return str_nearest(wrong, names, name_count);
+    return has_no_likeness(wrong) ? (struct str){NULL, 0} : str_nearest(wrong, names, name_count);
 }

@@ -100,6 +100,38 @@ static void advice(void)
          6},
         {"TZ=Nowhere/Else @daily",
          "there is no time zone \"Nowhere/Else\"; use a name such as \"Europe/Berlin\", or \"UTC\"", 3},
+        {"0 9 * * * 2026",
+         "expected 5 fields (minute hour day-of-month month day-of-week), found 6; remove what follows the fifth", 10},
+        {"0 6 * * * velero backup create",
+         "expected 5 fields (minute hour day-of-month month day-of-week), found 8; remove what follows the fifth", 10},
+        {"0 0 9 * * 7",
+         "expected 5 fields (minute hour day-of-month month day-of-week), found 6; seconds are not supported", 10},
+        {"*/ 15 * * * *",
+         "expected 5 fields (minute hour day-of-month month day-of-week), found 6; steps must not contain white space: "
+         "write \"*/6\"",
+         12},
+        {"0 9 * * 1 -5",
+         "expected 5 fields (minute hour day-of-month month day-of-week), found 6; ranges must not contain white "
+         "space: write \"1-5\"",
+         10},
+        {"UTC 0 9 * * *",
+         "expected 5 fields (minute hour day-of-month month day-of-week), found 6; a time zone stands at the very "
+         "start, as in \"TZ=UTC 0 6 * * *\"",
+         12},
+        {"every 6 hours", "\"every 6 hours\" is not a schedule; write \"@every 6h\"", 13},
+        {"@day", "there is no \"@day\"; write \"@every 24h\"", 0},
+        {"@every 999999w",
+         "\"999999w\" is not a duration; write one such as \"@every 6h\" or \"@every 1h30m\" (units are h, m and s; at "
+         "most 2562047h)",
+         7},
+        {"@every 3600", "the duration \"3600\" has no unit; write for example \"@every 3600m\" or \"@every 3600s\"", 7},
+        {"0 9 * * mon;wed", "day-of-week \"mon;wed\" is not accepted: a list is written with commas, as in \"1,15\"",
+         8},
+        {"0 9 * * -fri", "day-of-week \"-fri\" is not accepted: a number is missing", 8},
+        {"TZ=IST 0 9 * * *", "there is no time zone \"IST\"; use a name such as \"Europe/Berlin\", or \"UTC\"", 3},
+        {"TZ=India 0 9 * * *", "there is no time zone \"India\"; use a name such as \"Europe/Berlin\", or \"UTC\"", 3},
+        {"TZ=Etc/UTC+2 0 9 * * *",
+         "there is no time zone \"Etc/UTC+2\"; use a name such as \"Europe/Berlin\", or \"UTC\"", 3},
         {"\x01 * * * *", "minute \"\\x01\" is not a number; allowed are 0 to 59", 0},
     };
     for (size_t i = 0; i < LENGTH_OF(rows); i++) {
