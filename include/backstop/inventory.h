@@ -200,6 +200,14 @@ const struct backup *inventory_newest_completed(const struct inventory *inventor
 const struct storage_location *inventory_default_location(const struct inventory *inventory, struct str ns,
                                                           size_t *defaults);
 enum storage_class storage_location_class(const struct storage_location *location);
+/* What it is called: "external", "in-cluster S3", ... */
+const char *storage_class_name(enum storage_class class);
+/* Where its backups lie when they are lost with the cluster ("on the disk of a node");
+ * NULL where they outlive it. */
+const char *storage_class_inside(enum storage_class class);
+/* Velero's status.message, which begins by naming the location and its phase once more,
+ * without that beginning; borrowed. Empty when there is none. */
+struct str storage_location_reason(const struct storage_location *location);
 
 /* ---- filling ------------------------------------------------------------- */
 

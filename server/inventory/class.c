@@ -69,3 +69,33 @@ enum storage_class storage_location_class(const struct storage_location *locatio
     struct str url = json_get_str(location->config, "s3Url");
     return url.len && in_cluster(url_host(url)) ? STORAGE_IN_CLUSTER_S3 : STORAGE_EXTERNAL;
 }
+
+static const struct {
+    const char *name, *inside;
+} classes[] = {
+    [STORAGE_EXTERNAL] = {"external", NULL},
+    [STORAGE_IN_CLUSTER_S3] = {"in-cluster S3", "in an S3 service of this cluster"},
+    [STORAGE_PVC] = {"persistent volume", "on a persistent volume of this cluster"},
+    [STORAGE_HOST_PATH] = {"host path", "on the disk of a node"},
+    [STORAGE_NFS] = {"NFS", NULL},
+};
+
+const char *storage_class_name(enum storage_class class)
+{
+    return classes[class].name;
+}
+
+const char *storage_class_inside(enum storage_class class)
+{
+    return classes[class].inside;
+}
+
+struct str storage_location_reason(const struct storage_location *location)
+{
+    static const struct str head = STR_INIT("BackupStorageLocation "), middle = STR_INIT(" is unavailable: ");
+    struct str message = str_trim(location->message);
+    for (size_t at = head.len; str_starts(message, head) && at < message.len; at++)
+        if (str_starts(str_slice(message, at, message.len), middle))
+            return str_slice(message, at + middle.len, message.len);
+    return message;
+}

@@ -14,6 +14,22 @@ void judge_value(struct decision *decision, enum verdict verdict, const char *fi
         decision_warn(decision, "%s: %.*s", field, STR_ARG(message));
 }
 
+static bool is_plain(struct str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        bool alphanumeric = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!alphanumeric && (i == 0 || (c != '-' && c != '.')))
+            return false;
+    }
+    return name.len > 0;
+}
+
+struct str words_name(struct arena *arena, struct str name)
+{
+    return is_plain(name) ? name : arena_quote(arena, name);
+}
+
 struct str ago(struct arena *arena, int64_t now, int64_t when)
 {
     char text[TIME_TEXT_SIZE];

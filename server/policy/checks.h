@@ -31,10 +31,8 @@ struct storage_check {
 void check_storage(const struct storage_check *check, const struct request *request, const struct inventory *inventory,
                    const struct settings *settings, struct decision *decision);
 
-/* How backups of this class go down with the cluster ("keeps its backups ..."); NULL
- * where they do not. `name` (may be NULL) gets its name. */
-const char *storage_class_lost(enum storage_class class, const char **name);
-
+/* A name as it may stand in a command: as it is, or quoted where it is no Kubernetes name. */
+struct str words_name(struct arena *arena, struct str name);
 /* "3h ago", "at 2026-11-21T06:00:00Z" for what is to come, "at an unknown time" for 0. */
 struct str ago(struct arena *arena, int64_t now, int64_t when);
 

@@ -1,4 +1,5 @@
 #include "deletion.h"
+#include "storage.h"
 
 enum { NAMES_COMPARED = 500 };
 
@@ -97,13 +98,10 @@ static void check_location(const struct request *request, const struct inventory
                       "Available",
                       STR_ARG(where));
     else if (!str_is(location->phase, "Available"))
-        decision_invalid(
-            decision, field,
-            "Invalid value: %.*s: its BackupStorageLocation %.*s is %.*s%s%.*s, and Velero deletes nothing "
-            "there until it is Available",
-            STR_ARG(name), STR_ARG(where), STR_ARG(str_slice(location->phase, 0, 40)),
-            location->message.len ? ": " : "",
-            STR_ARG(location->message.len ? quoted(request, location->message) : location->message));
+        decision_invalid(decision, field,
+                         "Invalid value: %.*s: its BackupStorageLocation %.*s is %.*s, and Velero deletes nothing "
+                         "there until it is Available",
+                         STR_ARG(name), STR_ARG(where), STR_ARG(storage_phase(request->arena, location)));
 }
 
 static bool check_phase(const struct request *request, const struct backup *backup, struct decision *decision)

@@ -3,7 +3,7 @@
 #ifndef BACKSTOP_POLICY_GATE_H
 #define BACKSTOP_POLICY_GATE_H
 
-#include "backstop/policy.h"
+#include "checks.h"
 
 /* What one ManagementBackup proves, from the best to the least useful. Of its parts
  * (the management cluster's backup and each region's) the worst one counts. */
@@ -149,8 +149,6 @@ void words_velero_down(const struct gate *gate);
 void words_unprotected(const struct gate *gate);
 /* "kubectl annotate ...": the way past the gate. */
 struct str words_skip_command(const struct request *request);
-/* A name as it may stand in a command: as it is, or quoted where it is no Kubernetes name. */
-struct str words_name(struct arena *arena, struct str name);
 struct str words_ago(struct arena *arena, int64_t now, int64_t when); /* "3m ago" */
 
 #endif

@@ -98,9 +98,10 @@ void words_refuse(const struct gate *gate)
     else
         decision_forbid(
             gate->decision,
-            "no upgrade from %.*s to %.*s without a good pre-upgrade backup: %.*s. To go on without one: %.*s, "
+            "no upgrade from %.*s to %.*s without a good pre-upgrade backup: %.*s%s To go on without one: %.*s, "
             "then apply again",
-            STR_ARG(from), STR_ARG(to), STR_ARG(says), STR_ARG(words_skip_command(gate->request)));
+            STR_ARG(from), STR_ARG(to), STR_ARG(says), str_ends(says, STR("?")) ? "" : ".",
+            STR_ARG(words_skip_command(gate->request)));
 }
 
 /* kubectl would retry a dry run ten times for nothing, since nothing was started: 403. */

@@ -1,64 +1,48 @@
 #include "gate.h"
+#include "storage.h"
 
-/* Mirrors velero pkg/controller/backup_controller.go prepareBackupRequest: a Backup
- * ends in FailedValidation when its location is missing, ReadOnly, or in any phase
- * but Available. Asked before a backup is started, so that nobody waits for one
- * that cannot complete. */
+/* Asked before a backup is started, so that nobody waits for one that cannot complete.
+ * Of several defaults Velero takes the newest, so that one is judged; and a location on
+ * its way out still takes backups. */
+static const enum gate_step steps[] = {
+    [STORAGE_MISSING] = STEP_REFUSE,         [STORAGE_NONE_AT_ALL] = STEP_REFUSE,
+    [STORAGE_NO_DEFAULT] = STEP_REFUSE,      [STORAGE_SEVERAL_DEFAULTS] = STEP_START,
+    [STORAGE_UNMARKED_DEFAULT] = STEP_START, [STORAGE_NOT_VALIDATED] = STEP_WAIT,
+    [STORAGE_UNAVAILABLE] = STEP_REFUSE,     [STORAGE_READ_ONLY] = STEP_REFUSE,
+    [STORAGE_DELETING] = STEP_START,
+};
 
-static struct str missing(const struct gate *gate, struct str wanted)
+static bool any_at(const struct storage_faults *faults, enum gate_step step)
 {
-    struct arena *arena = gate->request->arena;
-    const struct inventory *inventory = gate->inventory;
-    struct str ns = gate->settings->system_namespace;
-    size_t total = inventory->count[FACT_STORAGE_LOCATIONS], count = 0;
-    struct str *names = arena_array(arena, total ? total : 1, sizeof(*names));
-    for (size_t i = 0; names && i < total; i++)
-        if (str_eq(inventory->storage_locations[i]->meta.ns, ns))
-            names[count++] = inventory->storage_locations[i]->meta.name;
-    struct str near = names ? str_nearest(wanted, names, count) : (struct str){NULL, 0};
-    struct str says =
-        arena_printf(arena, "there is no BackupStorageLocation %.*s in %.*s; correct its spec.storageLocation",
-                     STR_ARG(arena_quote(arena, wanted)), STR_ARG(words_name(arena, ns)));
-    if (near.len)
-        says = arena_printf(arena, "%.*s (did you mean %.*s?)", STR_ARG(says), STR_ARG(arena_quote(arena, near)));
-    return says;
+    for (size_t i = 0; i < faults->count; i++)
+        if (steps[faults->items[i].kind] == step)
+            return true;
+    return false;
 }
 
-static enum gate_step judge_location(const struct gate *gate, const struct storage_location *location, struct str *says)
+/* The field is named where it is what to change; while it waits, nothing is. */
+static struct str said(const struct storage_faults *faults, enum gate_step step, struct arena *arena)
 {
-    struct arena *arena = gate->request->arena;
-    struct str name = arena_quote(arena, location->meta.name);
-    if (str_is(location->access_mode, "ReadOnly")) {
-        *says = arena_printf(arena, "storage location %.*s is ReadOnly; make it ReadWrite or name another one",
-                             STR_ARG(name));
-        return STEP_REFUSE;
-    }
-    if (location->phase.len == 0) {
-        *says = arena_printf(arena, "Velero has not validated the storage location %.*s yet", STR_ARG(name));
-        return STEP_WAIT;
-    }
-    if (str_is(location->phase, "Available"))
-        return STEP_START;
-    struct str message = location->message.len
-                             ? arena_printf(arena, " (%.*s)", STR_ARG(arena_quote(arena, location->message)))
-                             : STR("");
-    *says = arena_printf(
-        arena, "storage location %.*s is %.*s%.*s; correct its bucket, config or credential, or name another one",
-        STR_ARG(name), STR_ARG(words_name(arena, location->phase)), STR_ARG(message));
-    return STEP_REFUSE;
+    const char *field = step == STEP_REFUSE ? "spec.storageLocation: " : "";
+    struct str says = {NULL, 0};
+    for (size_t i = 0; i < faults->count; i++)
+        if (steps[faults->items[i].kind] == step)
+            says = arena_printf(arena, "%.*s%s%.*s", STR_ARG(says), says.len ? ". " : field,
+                                STR_ARG(faults->items[i].says));
+    return says;
 }
 
 enum gate_step gate_storage(const struct gate *gate, const struct gate_source *source, struct str *says)
 {
+    struct arena *arena = gate->request->arena;
     if (!gate->inventory->known[FACT_STORAGE_LOCATIONS])
         return STEP_START;
-    struct str ns = gate->settings->system_namespace, wanted = source->source->storage_location;
-    const struct storage_location *location = wanted.len ? inventory_storage_location(gate->inventory, ns, wanted)
-                                                         : inventory_default_location(gate->inventory, ns, NULL);
-    if (location)
-        return judge_location(gate, location, says);
-    *says = wanted.len ? missing(gate, wanted)
-                       : STR("it names no storage location and no BackupStorageLocation is the default; "
-                             "set its spec.storageLocation");
-    return STEP_REFUSE;
+    const struct storage_target target = {gate->inventory, gate->settings->system_namespace,
+                                          source->source->storage_location};
+    const struct storage_faults faults = storage_find_faults(&target, arena);
+    if (!any_at(&faults, STEP_REFUSE) && !any_at(&faults, STEP_WAIT))
+        return STEP_START;
+    enum gate_step step = any_at(&faults, STEP_REFUSE) ? STEP_REFUSE : STEP_WAIT;
+    *says = said(&faults, step, arena);
+    return step;
 }

@@ -3,22 +3,6 @@
 /* The clauses for one source. kubectl shows only the last answer, after its ten
  * retries, so each of them must stand alone. */
 
-static bool is_plain(struct str name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.ptr[i];
-        bool alphanumeric = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!alphanumeric && (i == 0 || (c != '-' && c != '.')))
-            return false;
-    }
-    return name.len > 0;
-}
-
-struct str words_name(struct arena *arena, struct str name)
-{
-    return is_plain(name) ? name : arena_quote(arena, name);
-}
-
 struct str words_ago(struct arena *arena, int64_t now, int64_t when)
 {
     char text[TIME_TEXT_SIZE];

@@ -1,4 +1,5 @@
 #include "restore.h"
+#include "storage.h"
 
 enum { EXPIRY_NOTICE = 24 * 3600, NAMES_SHOWN = 3 };
 
@@ -221,13 +222,10 @@ static void check_location(const struct restore_view *view, const char *field)
             "BackupStorageLocation %.*s has not been validated yet: the restore fails unless it becomes Available",
             STR_ARG(quoted_name));
     } else {
-        struct str why = location->message.len
-                             ? arena_printf(view->arena, " (%.*s)", STR_ARG(quoted(view, location->message)))
-                             : STR("");
         decision_invalid(view->decision, field,
-                         "Invalid value: %.*s: its BackupStorageLocation %.*s is %.*s%.*s; the backup cannot be read "
-                         "until it is Available",
-                         STR_ARG(backup_name), STR_ARG(quoted_name), STR_ARG(location->phase), STR_ARG(why));
+                         "Invalid value: %.*s: its BackupStorageLocation %.*s is %.*s; the backup cannot be read until "
+                         "it is Available",
+                         STR_ARG(backup_name), STR_ARG(quoted_name), STR_ARG(storage_phase(view->arena, location)));
     }
 }
 

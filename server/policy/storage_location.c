@@ -1,6 +1,7 @@
 #include "storage_location.h"
 
 #include "checks.h"
+#include "storage.h"
 
 bool location_asks(const struct location_edit *edit, const char *path)
 {
@@ -125,16 +126,16 @@ static void check_durations(const struct location_edit *edit)
 /* Where the bytes end up, and whether they outlive the cluster. */
 static void check_destination(const struct location_edit *edit)
 {
-    const char *name;
     struct storage_location location = {.provider = json_get_str(edit->spec, "provider"),
                                         .config = json_get(edit->spec, "config")};
-    const char *lost = storage_class_lost(storage_location_class(&location), &name);
+    struct str lost = storage_lost(edit->arena, &location);
     if (!location_asks(edit, "provider") && !location_asks(edit, "config"))
         return;
-    if (lost && edit->settings->storage_not_durable != VERDICT_ALLOW)
-        decision_warn(edit->decision, "BackupStorageLocation %.*s %s: if the cluster is lost, so are they",
-                      STR_ARG(arena_quote(edit->arena, edit->name)), lost);
-    decision_audit(edit->decision, "storage", "%.*s (%s)", STR_ARG(edit->name), name);
+    if (lost.len && edit->settings->storage_not_durable != VERDICT_ALLOW)
+        decision_warn(edit->decision, "BackupStorageLocation %.*s %.*s", STR_ARG(arena_quote(edit->arena, edit->name)),
+                      STR_ARG(lost));
+    decision_audit(edit->decision, "storage", "%.*s (%s)", STR_ARG(edit->name),
+                   storage_class_name(storage_location_class(&location)));
 }
 
 static struct location_edit edit_of(const struct request *request, const struct inventory *inventory,

@@ -108,8 +108,8 @@ static void find_in_location(struct status_view *view, const struct status_locat
     const struct storage_location *object = location->object;
     struct str name = object_name(view, "backupstoragelocation", object->meta.name);
     unsigned upgrade = location->used_upgrade ? STATUS_BLOCKS_UPGRADE : 0;
-    struct str message =
-        object->message.len ? arena_printf(arena, ": %.*s", STR_ARG(quoted(view, object->message))) : STR("");
+    struct str reason = storage_location_reason(object);
+    struct str message = reason.len ? arena_printf(arena, ": %.*s", STR_ARG(quoted(view, reason))) : STR("");
     if (object->phase.len == 0)
         add(view, location->used ? STATUS_BLOCKS_BACKUP | upgrade : 0, name,
             STR("is not validated by Velero yet; backups to it fail until it is Available"),

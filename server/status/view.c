@@ -8,17 +8,6 @@ enum { MEANING_LIMIT = 4096 };
 
 /* ---- storage locations --------------------------------------------------------- */
 
-static const struct {
-    const char *name;
-    bool survives;
-} classes[] = {
-    [STORAGE_EXTERNAL] = {"external", true},
-    [STORAGE_IN_CLUSTER_S3] = {"in-cluster S3", false},
-    [STORAGE_PVC] = {"persistent volume", false},
-    [STORAGE_HOST_PATH] = {"host path", false},
-    [STORAGE_NFS] = {"NFS", true},
-};
-
 /* The inventory's order is by name. */
 const struct status_location *status_location(const struct status_view *view, struct str name)
 {
@@ -57,8 +46,8 @@ static bool fill_locations(struct status_view *view)
                                      .is_default = object == standard,
                                      .readable = available,
                                      .usable = available && !str_is(object->access_mode, "ReadOnly"),
-                                     .survives = classes[class].survives,
-                                     .class = classes[class].name};
+                                     .survives = storage_class_inside(class) == NULL,
+                                     .class = storage_class_name(class)};
     }
     return view->locations != NULL;
 }

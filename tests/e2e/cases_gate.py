@@ -266,7 +266,7 @@ def case_storage_down(setup):
     set_location_phase(setup.cluster, "aws-s3", "Unavailable")
     wait_until("it to be known", lambda: "Unavailable" in setup.upgrade(NEXT, "--dry-run=server").err)
     answer = setup.upgrade()
-    assert answer.code == 1 and "Forbidden" in answer.err and 'storage location "aws-s3" is Unavailable' in answer.err
+    assert answer.code == 1 and "Forbidden" in answer.err and 'BackupStorageLocation "aws-s3" is Unavailable' in answer.err
     assert taken_backups(setup.cluster) == []
     set_location_phase(setup.cluster, "aws-s3", "Available")
     wait_until("it to be known", lambda: "would be started" in setup.upgrade(NEXT, "--dry-run=server").err)
