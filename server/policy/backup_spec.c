@@ -23,8 +23,12 @@ static void check_storage_location(const struct backup_spec *view)
         decision_invalid(view->decision, field, "Invalid type: must be a string, in quotes");
         return;
     }
-    const struct storage_check check = {
-        .field = field, .name = json_str(value), .ns = view->ns, .unusable = VERDICT_DENY, .only_here = true};
+    const struct storage_check check = {.field = field,
+                                        .name = json_str(value),
+                                        .ns = view->ns,
+                                        .unusable = VERDICT_DENY,
+                                        .only_here = true,
+                                        .inside_means = view->inside_means};
     if (view->facts)
         check_storage(&check, view->request, view->inventory, view->settings, view->decision);
 }

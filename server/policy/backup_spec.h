@@ -18,7 +18,8 @@ struct backup_spec {
     const char *at;             /* spec, spec.template */
     struct str ns;              /* where Velero looks for what it names */
     bool template;
-    bool facts; /* what is in that namespace is known at all */
+    bool facts;               /* what is in that namespace is known at all */
+    const char *inside_means; /* of struct storage_check */
 };
 
 void backup_spec_check(const struct backup_spec *view);

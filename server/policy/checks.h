@@ -22,11 +22,12 @@ bool check_schedule(const struct schedule_check *check, const struct request *re
                     struct decision *decision);
 
 struct storage_check {
-    const char *field;     /* spec.storageLocation */
-    struct str name;       /* empty: Velero's default */
-    struct str ns;         /* absent: the system namespace */
-    bool only_here;        /* the backup is of this cluster, not of its regional ones too */
-    enum verdict unusable; /* what a location deserves that cannot take a backup */
+    const char *field;        /* spec.storageLocation */
+    struct str name;          /* empty: Velero's default */
+    struct str ns;            /* absent: the system namespace */
+    bool only_here;           /* the backup is of this cluster, not of its regional ones too */
+    enum verdict unusable;    /* what a location deserves that cannot take a backup */
+    const char *inside_means; /* what storage in the cluster means for this backup; NULL: it is lost with it */
 };
 void check_storage(const struct storage_check *check, const struct request *request, const struct inventory *inventory,
                    const struct settings *settings, struct decision *decision);

@@ -1,4 +1,5 @@
 #include "kots.h"
+#include "storage.h"
 
 enum { SHOWN = 60 };
 
@@ -21,19 +22,20 @@ static struct str application(struct arena *arena, struct json_object *annotatio
     return arena_quote(arena, str_slice(app, 0, SHOWN));
 }
 
-void kots_warn_location(struct decision *decision, const struct storage_location *location)
+static const char full_inside[] = "enough for rollbacks, not for disaster recovery";
+
+const char *kots_inside_means(struct json_object *annotations)
 {
-    static const char *const where[] = {
-        [STORAGE_IN_CLUSTER_S3] = "in an object store of this cluster",
-        [STORAGE_PVC] = "on a persistent volume of this cluster",
-        [STORAGE_HOST_PATH] = "on the disk of a node",
-        [STORAGE_NFS] = NULL,
-    };
-    enum storage_class class = location ? storage_location_class(location) : STORAGE_EXTERNAL;
-    if (class >= LENGTH_OF(where) || !where[class])
-        return;
-    decision_warn(decision, "location %.*s keeps snapshots %s: enough for rollbacks, not for disaster recovery",
-                  STR_ARG(arena_quote(decision->arena, str_slice(location->meta.name, 0, SHOWN))), where[class]);
+    return kots_snapshot(annotations) == KOTS_FULL ? full_inside : NULL;
+}
+
+static void warn_location(struct decision *decision, const struct storage_location *location)
+{
+    struct arena *arena = decision->arena;
+    struct str lost = location ? storage_lost(arena, location, full_inside) : (struct str){NULL, 0};
+    if (lost.len)
+        decision_warn(decision, "BackupStorageLocation %.*s %.*s",
+                      STR_ARG(arena_quote(arena, str_slice(location->meta.name, 0, SHOWN))), STR_ARG(lost));
 }
 
 static struct str selected_slug(const struct request *request)
@@ -43,7 +45,7 @@ static struct str selected_slug(const struct request *request)
 }
 
 void kots_warn_backup(const struct request *request, const struct inventory *inventory, const struct settings *settings,
-                      struct decision *decision)
+                      bool storage_told, struct decision *decision)
 {
     struct json_object *annotations = object_tree(request, request->object, "metadata.annotations");
     struct str ns = request->ns.len ? request->ns : settings->system_namespace, slug = selected_slug(request);
@@ -61,9 +63,9 @@ void kots_warn_backup(const struct request *request, const struct inventory *inv
     if (named.len && !str_is(named, "default"))
         decision_warn(decision, "KOTS keeps its snapshots in the BackupStorageLocation \"default\", not in %.*s",
                       STR_ARG(arena_quote(request->arena, str_slice(named, 0, SHOWN))));
-    if (kind == KOTS_FULL)
-        kots_warn_location(decision, named.len ? inventory_storage_location(inventory, ns, named)
-                                               : inventory_default_location(inventory, ns, NULL));
+    if (kind == KOTS_FULL && !storage_told)
+        warn_location(decision, named.len ? inventory_storage_location(inventory, ns, named)
+                                          : inventory_default_location(inventory, ns, NULL));
 }
 
 static const struct backup *newest_full(const struct inventory *inventory, struct str ns)
@@ -117,6 +119,6 @@ void kots_warn_restore(const struct inventory *inventory, const struct backup *b
         warn_partial(inventory, backup, decision);
     if (kind != KOTS_FULL)
         return;
-    kots_warn_location(decision, inventory_storage_location(inventory, backup->meta.ns, backup->storage_location));
+    warn_location(decision, inventory_storage_location(inventory, backup->meta.ns, backup->storage_location));
     warn_prerequisites(backup, decision);
 }

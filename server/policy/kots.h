@@ -11,11 +11,13 @@ enum kots_snapshot {
 };
 /* By the annotations that KOTS gives a Backup; NULL is fine. */
 enum kots_snapshot kots_snapshot(struct json_object *annotations);
-/* What storage inside the cluster means for a full snapshot. NULL is fine. */
-void kots_warn_location(struct decision *decision, const struct storage_location *location);
-/* Backup CREATE: what the snapshot is good for, and where it goes. */
+/* What storage inside the cluster means for a Backup with these annotations (NULL is
+ * fine), where that is not what it means for any; else NULL. */
+const char *kots_inside_means(struct json_object *annotations);
+/* Backup CREATE: what the snapshot is good for, and where it goes. `storage_told`: what
+ * kots_inside_means tells was said with the storage location. */
 void kots_warn_backup(const struct request *request, const struct inventory *inventory, const struct settings *settings,
-                      struct decision *decision);
+                      bool storage_told, struct decision *decision);
 /* Restore of this backup: a partial snapshot taken for a disaster recovery, and what a
  * full one asks of the cluster. */
 void kots_warn_restore(const struct inventory *inventory, const struct backup *backup, struct decision *decision);

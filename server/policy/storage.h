@@ -48,7 +48,8 @@ struct str storage_subject(const struct storage_target *target, const struct sto
 struct str storage_phase(struct arena *arena, const struct storage_location *location);
 
 /* `keeps its backups on the disk of a node: if the cluster is lost, so are they`; empty for a
- * location that outlives the cluster. */
-struct str storage_lost(struct arena *arena, const struct storage_location *location);
+ * location that outlives the cluster. `means`: what it means instead, for backups of a kind
+ * of their own; NULL: just that. */
+struct str storage_lost(struct arena *arena, const struct storage_location *location, const char *means);
 
 #endif

@@ -67,7 +67,7 @@ static void say(const struct site *site, const struct storage_fault *fault)
 static void judge_durable(const struct site *site, const struct settings *settings,
                           const struct storage_location *location)
 {
-    struct str lost = storage_lost(site->arena, location);
+    struct str lost = storage_lost(site->arena, location, site->check->inside_means);
     if (lost.len)
         judge_value(site->decision, milder(settings->storage_not_durable, site->check->unusable), site->check->field,
                     site->check->name, "%.*s %.*s", STR_ARG(storage_subject(&site->target, location, site->arena)),

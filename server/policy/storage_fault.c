@@ -112,11 +112,13 @@ struct str storage_phase(struct arena *arena, const struct storage_location *loc
     return reason.len ? arena_printf(arena, "%.*s (%.*s)", STR_ARG(phase), STR_ARG(arena_quote(arena, reason))) : phase;
 }
 
-struct str storage_lost(struct arena *arena, const struct storage_location *location)
+struct str storage_lost(struct arena *arena, const struct storage_location *location, const char *means)
 {
     const char *inside = storage_class_inside(storage_location_class(location));
-    return inside ? arena_printf(arena, "keeps its backups %s: if the cluster is lost, so are they", inside)
-                  : (struct str){NULL, 0};
+    if (!inside)
+        return (struct str){NULL, 0};
+    return arena_printf(arena, "keeps its backups %s: %s", inside,
+                        means ? means : "if the cluster is lost, so are they");
 }
 
 static void judge(const struct look *look, const struct storage_location *location, struct str who)

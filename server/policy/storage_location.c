@@ -128,7 +128,7 @@ static void check_destination(const struct location_edit *edit)
 {
     struct storage_location location = {.provider = json_get_str(edit->spec, "provider"),
                                         .config = json_get(edit->spec, "config")};
-    struct str lost = storage_lost(edit->arena, &location);
+    struct str lost = storage_lost(edit->arena, &location, NULL);
     if (!location_asks(edit, "provider") && !location_asks(edit, "config"))
         return;
     if (lost.len && edit->settings->storage_not_durable != VERDICT_ALLOW)

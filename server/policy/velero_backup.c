@@ -65,12 +65,15 @@ void policy_velero_backup(const struct request *request, const struct inventory 
         .ns = request->ns.len ? request->ns : settings->system_namespace,
     };
     view.facts = str_eq(view.ns, settings->system_namespace);
+    view.inside_means =
+        update ? NULL : kots_inside_means(object_tree(request, request->object, "metadata.annotations"));
     if (!update)
         warn_no_velero(decision, inventory, view.ns, "Backup");
     backup_spec_check(&view);
     warn_of_ttl(&view);
+    bool storage_told = view.facts && settings->storage_not_durable != VERDICT_ALLOW;
     if (!update)
-        kots_warn_backup(request, inventory, settings, decision);
+        kots_warn_backup(request, inventory, settings, storage_told, decision);
 }
 
 void policy_velero_backup_wants(const struct request *request, const struct inventory *inventory,
