@@ -121,16 +121,22 @@ static struct str velero_reason(const struct gate *gate, const struct evidence *
     return STR("Velero gives no reason");
 }
 
+/* " (on the cluster of region eu)"; nothing for the management cluster. */
+static struct str on_cluster(const struct gate *gate, struct str region)
+{
+    struct arena *arena = gate->request->arena;
+    if (region.len == 0)
+        return STR("");
+    return arena_printf(arena, " (on the cluster of region %.*s)", STR_ARG(words_name(arena, region)));
+}
+
 /* "kubectl delete backups.velero.io -n kcm-system NAME", where the Backup is. */
 static struct str velero_command(const struct gate *gate, const char *verb, struct str name, struct str region)
 {
     struct arena *arena = gate->request->arena;
-    struct str where = region.len
-                           ? arena_printf(arena, " (on the cluster of region %.*s)", STR_ARG(words_name(arena, region)))
-                           : STR("");
     return arena_printf(arena, "%s -n %.*s %.*s%.*s", verb,
                         STR_ARG(words_name(arena, gate->settings->system_namespace)), STR_ARG(words_name(arena, name)),
-                        STR_ARG(where));
+                        STR_ARG(on_cluster(gate, region)));
 }
 
 static struct str words_failed(const struct gate *gate, const struct gate_source *source)
@@ -165,20 +171,29 @@ static struct str words_failed(const struct gate *gate, const struct gate_source
         STR_ARG(says), STR_ARG(when), STR_ARG(name));
 }
 
+/* kcm makes a Velero Backup without a status; its phase stays empty until Velero takes it up. */
+static bool is_made(const struct gate *gate, const struct evidence *evidence)
+{
+    if (evidence->region.len)
+        return evidence->velero.len > 0;
+    return inventory_backup(gate->inventory, gate->settings->system_namespace, evidence->velero) != NULL;
+}
+
 static struct str words_stuck(const struct gate *gate, const struct gate_source *source)
 {
     struct arena *arena = gate->request->arena;
     const struct evidence *evidence = &source->evidence;
     struct str ns = words_name(arena, gate->settings->system_namespace), phase = evidence->status->phase, look;
     char limit[TIME_TEXT_SIZE];
-    if (phase.len == 0)
+    if (phase.len == 0 && !is_made(gate, evidence))
         look = arena_printf(arena,
                             "kcm has not made its Velero Backup%.*s; look at: kubectl logs -n %.*s "
                             "deployment/kcm-controller-manager",
                             STR_ARG(reported(gate, evidence)), STR_ARG(ns));
-    else if (str_is(phase, "New"))
-        look = arena_printf(arena, "Velero has not picked it up; look at: kubectl logs -n %.*s deployment/velero",
-                            STR_ARG(ns));
+    else if (phase.len == 0 || str_is(phase, "New"))
+        look =
+            arena_printf(arena, "Velero has not picked it up%.*s; look at: kubectl logs -n %.*s deployment/velero%.*s",
+                         STR_ARG(reported(gate, evidence)), STR_ARG(ns), STR_ARG(on_cluster(gate, evidence->region)));
     else
         look = arena_printf(arena, "it is %.*s behind other backups; look at: kubectl get backups.velero.io -n %.*s",
                             STR_ARG(words_name(arena, phase)), STR_ARG(ns));

@@ -9,28 +9,52 @@ bool location_asks(const struct location_edit *edit, const char *path)
     return edit->create ? now != NULL : !json_object_equal(now, json_path(edit->before, path));
 }
 
-/* object_store.go objectBackupStoreGetter.Get: outer slashes are cut off, an inner one
- * is refused unless the bucket is an access point. */
+/* object_store.go objectBackupStoreGetter.Get cuts off the outer slashes of bucket and prefix. */
+static struct str without_slashes(struct str text)
+{
+    while (str_starts(text, STR("/")))
+        text = str_slice(text, 1, text.len);
+    while (str_ends(text, STR("/")))
+        text = str_slice(text, 0, text.len - 1);
+    return text;
+}
+
+/* "s3://backups/kcm" as other tools write a bucket; an http address may name a host instead. */
+static struct str without_scheme(struct str bucket)
+{
+    static const struct str schemes[] = {STR_INIT("s3://"), STR_INIT("gs://")};
+    for (size_t i = 0; i < LENGTH_OF(schemes); i++)
+        if (str_starts(bucket, schemes[i]))
+            return str_slice(bucket, schemes[i].len, bucket.len);
+    return bucket;
+}
+
+/* It refuses an inner slash, too, unless the bucket is an access point. */
 static void check_bucket(const struct location_edit *edit)
 {
-    struct str bucket = json_path_str(edit->spec, "objectStorage.bucket"), inner = bucket;
+    struct str bucket = json_path_str(edit->spec, "objectStorage.bucket"), inner = without_slashes(bucket);
     if (!edit->create && !location_asks(edit, "objectStorage.bucket"))
         return;
-    while (str_starts(inner, STR("/")))
-        inner = str_slice(inner, 1, inner.len);
-    while (str_ends(inner, STR("/")))
-        inner = str_slice(inner, 0, inner.len - 1);
-    if (inner.len == 0) {
+    struct str quoted = arena_quote(edit->arena, bucket), prefix = without_slashes(without_scheme(bucket)), head;
+    if (prefix.len == 0) {
         decision_invalid(edit->decision, "spec.objectStorage.bucket", "Required value: name the bucket for backups");
         return;
     }
-    struct str prefix = inner, head;
-    if (str_starts(inner, STR("arn:aws:s3:")) || !str_cut(&prefix, '/', &head) || !prefix.ptr)
+    if (str_starts(inner, STR("http://")) || str_starts(inner, STR("https://"))) {
+        decision_invalid(edit->decision, "spec.objectStorage.bucket",
+                         "Invalid value: %.*s: Velero takes the bucket's name here; the address of an S3 server goes "
+                         "into spec.config, s3Url",
+                         STR_ARG(quoted));
         return;
+    }
+    if (str_starts(inner, STR("arn:aws:s3:")) || !str_cut(&prefix, '/', &head) || str_eq(head, inner))
+        return;
+    struct str rest = prefix.len
+                          ? arena_printf(edit->arena, " and prefix: %.*s", STR_ARG(arena_quote(edit->arena, prefix)))
+                          : STR("");
     decision_invalid(edit->decision, "spec.objectStorage.bucket",
-                     "Invalid value: %.*s: Velero takes no \"/\" in a bucket: write bucket: %.*s and prefix: %.*s",
-                     STR_ARG(arena_quote(edit->arena, bucket)), STR_ARG(arena_quote(edit->arena, head)),
-                     STR_ARG(arena_quote(edit->arena, prefix)));
+                     "Invalid value: %.*s: Velero takes no \"/\" in a bucket: write bucket: %.*s%.*s", STR_ARG(quoted),
+                     STR_ARG(arena_quote(edit->arena, head)), STR_ARG(rest));
 }
 
 static void check_access_mode(const struct location_edit *edit)
@@ -82,8 +106,8 @@ static void check_default(const struct location_edit *edit)
 static bool same_place(const struct location_edit *edit, const struct storage_location *other)
 {
     return str_eq(other->provider, json_get_str(edit->spec, "provider")) &&
-           str_eq(other->bucket, json_path_str(edit->spec, "objectStorage.bucket")) &&
-           str_eq(other->prefix, json_path_str(edit->spec, "objectStorage.prefix")) &&
+           str_eq(without_slashes(other->bucket), without_slashes(json_path_str(edit->spec, "objectStorage.bucket"))) &&
+           str_eq(without_slashes(other->prefix), without_slashes(json_path_str(edit->spec, "objectStorage.prefix"))) &&
            str_eq(json_get_str(other->config, "s3Url"), json_path_str(edit->spec, "config.s3Url"));
 }
 
