@@ -290,8 +290,13 @@ struct facts_wanted {
 /* Asks for one object by name. On failure the arena is marked failed. */
 void facts_want(struct arena *arena, struct facts_wanted *wanted, enum fact fact, struct str ns, struct str name);
 
+enum facts_sync {
+    FACTS_UNREAD,
+    FACTS_BEHIND, /* read whole once, but not followed now: who may list may not watch, or the server is away */
+    FACTS_IN_STEP
+};
 /* One line of /readyz?verbose: `reason` is empty when there is nothing to say. */
-typedef void facts_report_fn(void *context, const char *name, bool synced, const char *reason);
+typedef void facts_report_fn(void *context, const char *name, enum facts_sync sync, const char *reason);
 
 /* A source is one of the two below; all of it is safe from any thread. Snapshots
  * are held for the caller and released with shared_release(&inventory->shared). */

@@ -57,6 +57,13 @@ static void say_one(const struct feed *feed, struct buf *out)
     }
 }
 
+static enum facts_sync sync_of(const struct feed *feed)
+{
+    if (feed->state == KUBE_SYNCED)
+        return FACTS_IN_STEP;
+    return feed->known ? FACTS_BEHIND : FACTS_UNREAD;
+}
+
 void cluster_report(struct facts_source *self, facts_report_fn *say, void *context)
 {
     struct cluster *cluster = (struct cluster *)self;
@@ -65,10 +72,10 @@ void cluster_report(struct facts_source *self, facts_report_fn *say, void *conte
     for (size_t f = 0; f < FACT_COUNT; f++) {
         buf_clear(&line);
         pthread_mutex_lock(&cluster->lock);
-        bool good = cluster->feeds[f].state == KUBE_SYNCED;
+        enum facts_sync sync = sync_of(&cluster->feeds[f]);
         say_one(&cluster->feeds[f], &line);
         pthread_mutex_unlock(&cluster->lock);
-        say(context, cluster_kinds[f].name, good, line.data ? line.data : "");
+        say(context, cluster_kinds[f].name, sync, line.data ? line.data : "");
     }
 }
 

@@ -42,7 +42,7 @@ static void report(struct facts_source *self, facts_report_fn *say, void *contex
     if (bad)
         snprintf(reason, sizeof reason, "%zu file%s cannot be read and stand%s at their last good content; see the log",
                  bad, bad == 1 ? "" : "s", bad == 1 ? "s" : "");
-    say(context, "files", true, reason);
+    say(context, "files", FACTS_IN_STEP, reason);
 }
 
 /* What has a last good state is told, not failed: a typo in a file must not stop the

@@ -90,18 +90,19 @@ static bool open_files(struct facts *facts, const struct verb *verb, const struc
 
 struct progress {
     struct facts *facts;
-    bool collect;
-    size_t synced, under_way;
+    enum facts_sync enough; /* whatever is below that is a problem */
+    size_t read, under_way;
 };
 
-static void look(void *context, const char *name, bool synced, const char *reason)
+static void look(void *context, const char *name, enum facts_sync sync, const char *reason)
 {
     struct progress *progress = context;
     struct arena *arena = progress->facts->moment;
     struct str words = str_from(reason);
-    progress->synced += synced;
-    progress->under_way += !synced && (str_starts(words, STR("connecting")) || str_starts(words, STR("listing")));
-    if (progress->collect && !synced)
+    bool read = sync != FACTS_UNREAD;
+    progress->read += read;
+    progress->under_way += !read && (str_starts(words, STR("connecting")) || str_starts(words, STR("listing")));
+    if (sync < progress->enough)
         strlist_add(arena, &progress->facts->problems, arena_printf(arena, "%s: %.*s", name, STR_ARG(words)));
 }
 
@@ -162,17 +163,18 @@ static bool open_cluster(struct facts *facts, const struct verb *verb, const str
     }
     facts->from = arena_copy(facts->arena, str_from(facts_cluster_server(facts->source)));
     bool ready = wait_for_lists(facts, options->timeout > 0 ? options->timeout : TIMEOUT_DEFAULT);
-    struct progress progress = {.facts = facts, .collect = true};
+    /* What was read whole answers a question asked once, even where the asker may not watch. */
+    struct progress progress = {.facts = facts, .enough = FACTS_BEHIND};
     facts_report(facts->source, look, &progress);
     /* When nothing at all could be read there is one reason, not nine. */
-    size_t told = progress.synced ? facts->problems.len : 1;
+    size_t told = progress.read ? facts->problems.len : 1;
     for (size_t i = 0; i < facts->problems.len && i < told; i++)
         verb_fail(verb, "%.*s", STR_ARG(facts->problems.items[i]));
     if (!ready)
-        verb_fail(verb, "%s of the cluster at %.*s could be read", progress.synced ? "not enough" : "nothing",
+        verb_fail(verb, "%s of the cluster at %.*s could be read", progress.read ? "not enough" : "nothing",
                   STR_ARG(facts->from));
     if (ready)
-        facts->inventory = whole_snapshot(facts, progress.synced, now);
+        facts->inventory = whole_snapshot(facts, progress.read, now);
     return ready;
 }
 
@@ -213,7 +215,7 @@ void facts_refresh(struct facts *facts, const struct facts_options *options, con
                    int64_t now)
 {
     const struct inventory *before = facts->inventory;
-    struct progress progress = {.facts = facts, .collect = true};
+    struct progress progress = {.facts = facts, .enough = FACTS_IN_STEP};
     struct arena *fresh = arena_new(64 * TEXT_LIMIT);
     if (!fresh)
         return;

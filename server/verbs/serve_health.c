@@ -67,9 +67,9 @@ static const struct {
     {"sandbox", check_sandbox},
 };
 
-static void write_fact(void *context, const char *name, bool synced, const char *reason)
+static void write_fact(void *context, const char *name, enum facts_sync sync, const char *reason)
 {
-    buf_printf(context, "    [%c]%s%s%s\n", synced ? '+' : '-', name, *reason ? ": " : "", reason);
+    buf_printf(context, "    [%c]%s%s%s\n", sync == FACTS_IN_STEP ? '+' : '-', name, *reason ? ": " : "", reason);
 }
 
 static void answer_ready(struct service *service, const struct http_request *request, struct http_reply *reply)

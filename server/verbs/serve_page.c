@@ -66,14 +66,14 @@ struct syncs {
     size_t count;
 };
 
-static void keep_sync(void *context, const char *name, bool synced, const char *reason)
+static void keep_sync(void *context, const char *name, enum facts_sync sync, const char *reason)
 {
     struct syncs *syncs = context;
     if (syncs->count == SYNCS)
         return;
     syncs->items[syncs->count++] = (struct status_sync){.name = arena_copy(syncs->arena, str_from(name)),
                                                         .reason = arena_copy(syncs->arena, str_from(reason)),
-                                                        .synced = synced};
+                                                        .synced = sync == FACTS_IN_STEP};
 }
 
 static void fill_serving(struct service *service, struct arena *arena, struct syncs *syncs,

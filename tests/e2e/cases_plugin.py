@@ -107,6 +107,22 @@ def case_impersonation(setup):
     assert 'User "joe"' in setup.locations(kubeconfig=path)
 
 
+def case_without_watch(setup):
+    """who may list but not watch sees all of it, each time; who may list one kind is told which are missing"""
+    setup.cluster.must("create", "clusterrole", "lists", "--verb=get,list", "--resource=*.*")
+    setup.cluster.must("create", "clusterrolebinding", "lists", "--clusterrole=lists", "--user=lister")
+    _, whole, _ = setup.kubectl("status", "-o", "json", kubeconfig=setup.kubeconfig)
+    for _ in range(5):
+        _, tree, text = setup.kubectl("status", "-o", "json", "--as=lister", kubeconfig=setup.kubeconfig)
+        assert tree, text
+        for key in ("blockers", "upgrade", "managementBackups", "storageLocations", "velero"):
+            assert tree[key] == whole[key], (key, tree[key], whole[key])
+    setup.cluster.must("create", "clusterrole", "locations", "--verb=list", "--resource=backupstoragelocations.velero.io")
+    setup.cluster.must("create", "clusterrolebinding", "locations", "--clusterrole=locations", "--user=joan")
+    _, _, text = setup.kubectl("status", "--as=joan", kubeconfig=setup.kubeconfig)
+    assert "list backups: " in text and "not enough of the cluster" in text, text
+
+
 def case_other_verbs(setup):
     """audit, rollback-plan and probe take the same flags"""
     code, _, text = setup.kubectl("audit", "--kubeconfig", setup.kubeconfig, "-n", "elsewhere")
