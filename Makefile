@@ -90,7 +90,7 @@ accept: $(BUILD)/backstop ## Rewrite golden expectations; read the diff before c
 
 .PHONY: docs decisions docs-check docs-test
 docs: decisions ## Write the generated pages (decisions, settings, metrics) and the screens that pages show
-	hack/reference.py
+	hack/reference.py $(BUILD)/backstop
 	tests/docs/run.py --accept $(BUILD)/backstop
 
 decisions: $(BUILD)/backstop
@@ -98,7 +98,7 @@ decisions: $(BUILD)/backstop
 
 docs-check: $(BUILD)/backstop
 	hack/decisions.py --check $(BUILD)/backstop
-	hack/reference.py --check
+	hack/reference.py --check $(BUILD)/backstop
 	hack/failure_modes.py
 
 docs-test: $(BUILD)/backstop ## Run what README.md and docs/ show, and compare

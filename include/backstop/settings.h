@@ -85,7 +85,9 @@ struct settings *settings_parse(struct str yaml, struct error *error) MUST_CHECK
 /* The same from a file; the message says it all: path, line, key and what is wrong.
  * For a hot reload: call it from a file watch and put what is not NULL into a slot. */
 struct settings *settings_load_file(const char *path, struct error *error) MUST_CHECK;
-/* The JSON Schema of the file, from the same table. */
+/* The JSON Schema of the file, and a file with every key at its default and a comment
+ * of what it decides; both from the same table. */
 void settings_write_schema(struct buf *out);
+void settings_write_sample(struct buf *out);
 
 #endif

@@ -8,10 +8,10 @@
 
 enum { MESSAGE_LIMIT = 64 * 1024 };
 
-static const struct verb *const verbs[] = {&verb_serve,      &verb_review, &verb_explain,       &verb_status,
-                                           &verb_audit,      &verb_probe,  &verb_certs,         &verb_version,
-                                           &verb_rules,      &verb_rbac,   &verb_rollback_plan, &verb_uninstall,
-                                           &verb_completion, &verb_man,    &verb_complete};
+static const struct verb *const verbs[] = {&verb_serve,     &verb_review,          &verb_explain, &verb_status,
+                                           &verb_audit,     &verb_probe,           &verb_certs,   &verb_version,
+                                           &verb_rules,     &verb_settings_sample, &verb_rbac,    &verb_rollback_plan,
+                                           &verb_uninstall, &verb_completion,      &verb_man,     &verb_complete};
 
 const struct verb *const *verbs_all(size_t *count)
 {

@@ -44,7 +44,8 @@ struct verb {
 };
 
 extern const struct verb verb_serve, verb_review, verb_explain, verb_version, verb_status, verb_audit, verb_probe,
-    verb_certs, verb_rollback_plan, verb_rules, verb_rbac, verb_uninstall, verb_completion, verb_man, verb_complete;
+    verb_certs, verb_rollback_plan, verb_rules, verb_settings_sample, verb_rbac, verb_uninstall, verb_completion,
+    verb_man, verb_complete;
 /* All of them, in the order of the help. */
 const struct verb *const *verbs_all(size_t *count);
 const struct verb *verb_named(struct str name); /* or NULL */

@@ -24,8 +24,7 @@ static void test_committed_schema(void)
     settings_write_schema(&written);
     bool same = str_eq(buf_str(&written), committed);
     if (!same)
-        fprintf(stderr,
-                "\n    docs/settings.schema.json is old: backstop settings schema > docs/settings.schema.json\n");
+        fprintf(stderr, "\n    docs/settings.schema.json is old: make docs\n");
     CU_ASSERT(same);
 }
 
@@ -48,6 +47,21 @@ static void test_schema_says_what_the_parser_does(void)
     CU_ASSERT(json_object_is_type(json_get(schema, "additionalProperties"), json_type_boolean));
     CU_ASSERT(!json_get_bool(schema, "additionalProperties"));
     CU_ASSERT(json_len(json_path(schema, "properties.velero.properties.serviceAccounts.default")) == 2);
+}
+
+/* What `backstop settings` prints is the committed sample. */
+static void test_committed_sample(void)
+{
+    ARENA_SCOPED arena = arena_new(4 * FILE_LIMIT);
+    struct str committed;
+    CU_ASSERT_FATAL(read_tree_file(arena, "manifests/samples/settings.yaml", &committed));
+    BUF_SCOPED written;
+    buf_init(&written, FILE_LIMIT);
+    settings_write_sample(&written);
+    bool same = str_eq(buf_str(&written), committed);
+    if (!same)
+        fprintf(stderr, "\n    manifests/samples/settings.yaml is old: make docs\n");
+    CU_ASSERT(same);
 }
 
 /* The commented sample names every key of the schema, at its default. */
@@ -81,7 +95,8 @@ static void test_sample(void)
         json_object_object_foreach(keys, key, rule)
         {
             if (!json_object_equal(json_get(here, key), json_get(rule, "default")))
-                fprintf(stderr, "\n    manifests/samples/settings.yaml: %s.%s is not at its default\n", section, key);
+                fprintf(stderr, "\n    manifests/samples/settings.yaml: %s.%s is not at its default: make docs\n",
+                        section, key);
             CU_ASSERT(json_object_equal(json_get(here, key), json_get(rule, "default")));
         }
     }
@@ -89,4 +104,5 @@ static void test_sample(void)
 
 SUITE(settings_schema, {"the committed schema is the table's", test_committed_schema},
       {"types, defaults and allowed words", test_schema_says_what_the_parser_does},
+      {"the committed sample is the table's", test_committed_sample},
       {"the sample names every key at its default", test_sample})
