@@ -1,4 +1,5 @@
 #include "backup_spec.h"
+#include "glob.h"
 #include "unresolvable.h"
 
 static const char *const old_filters[] = {"includedResources", "excludedResources", "includeClusterResources"};
@@ -68,6 +69,27 @@ static bool read_list(const struct backup_spec *view, const char *member, struct
     return false;
 }
 
+/* collections.validateNamespaceName: with a letter for each wildcard it must be a name. */
+static bool can_be_namespace(const struct backup_spec *view, struct str item)
+{
+    char *name = arena_alloc(view->arena, item.len + 1);
+    for (size_t i = 0; name && i < item.len; i++)
+        name[i] = memchr("*?[]", item.ptr[i], 4) ? 'x' : item.ptr[i];
+    return !name || is_namespace_name((struct str){name, item.len});
+}
+
+/* A "]" that no "[" opened, which a glob takes as it is. */
+static bool has_stray_bracket(struct str item)
+{
+    bool open = false;
+    for (size_t i = 0; i < item.len; i++) {
+        if (item.ptr[i] == ']' && !open)
+            return true;
+        open = item.ptr[i] == '[' || (open && item.ptr[i] != ']');
+    }
+    return false;
+}
+
 /* pkg/util/wildcard ValidateNamespaceName refuses what a glob would take. */
 static void check_wildcards(const struct backup_spec *view, const char *field, const struct strlist *list)
 {
@@ -84,6 +106,13 @@ static void check_wildcards(const struct backup_spec *view, const char *field, c
                              STR_ARG(quoted));
         else if (str_contains(item, STR("**")))
             decision_invalid(view->decision, field, "Invalid value: %.*s: Velero takes no \"**\"; write one \"*\"",
+                             STR_ARG(quoted));
+        else if (glob_has_wildcard(item) && has_stray_bracket(item))
+            decision_invalid(view->decision, field, "Invalid value: %.*s: a ] is not opened", STR_ARG(quoted));
+        else if (glob_has_wildcard(item) && !glob_problem(item) && !can_be_namespace(view, item))
+            decision_invalid(view->decision, field,
+                             "Invalid value: %.*s: no namespace can match this: names have lower-case letters, digits "
+                             "and inner dashes, at most 63",
                              STR_ARG(quoted));
         else
             check_patterns(view->decision, field, &(struct strlist){.items = &list->items[i], .len = 1},

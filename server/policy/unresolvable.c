@@ -6,14 +6,32 @@
 enum { NAMES_CHECKED = 100 };
 
 /* Groups of Kubernetes and of Velero itself: their resources are there wherever a
- * Restore is, and no others are. */
+ * Restore is, and the table has all of them. Other groups end in ".k8s.io" too, those of
+ * CRDs (gateway.networking.k8s.io) and those that a newer Kubernetes has. */
 static bool is_built_in(struct str group)
 {
-    static const char *const plain[] = {"", "apps", "batch", "autoscaling", "policy", "velero.io"};
-    for (size_t i = 0; i < LENGTH_OF(plain); i++)
-        if (str_is(group, plain[i]))
+    static const char *const built_in[] = {"",
+                                           "apps",
+                                           "batch",
+                                           "autoscaling",
+                                           "policy",
+                                           "velero.io",
+                                           "admissionregistration.k8s.io",
+                                           "apiextensions.k8s.io",
+                                           "apiregistration.k8s.io",
+                                           "certificates.k8s.io",
+                                           "coordination.k8s.io",
+                                           "discovery.k8s.io",
+                                           "events.k8s.io",
+                                           "networking.k8s.io",
+                                           "node.k8s.io",
+                                           "rbac.authorization.k8s.io",
+                                           "scheduling.k8s.io",
+                                           "storage.k8s.io"};
+    for (size_t i = 0; i < LENGTH_OF(built_in); i++)
+        if (str_is(group, built_in[i]))
             return true;
-    return str_ends(group, STR(".k8s.io")) && !str_is(group, "snapshot.storage.k8s.io");
+    return false;
 }
 
 /* Each infrastructure provider has kinds of its own there, alike but for one word. */
@@ -55,16 +73,44 @@ static const struct resource_kind *misspelt_resource(const struct search *search
         if (search->group.len == 0 || str_eq(search->kinds[i].group, search->group))
             strlist_add(search->arena, &plurals, search->kinds[i].plural);
     struct str near = str_nearest(search->resource, plurals.items, plurals.len);
-    return near.len && !is_open_group(search->group) ? by_plural(search, near) : NULL;
+    bool kin = search->resource.len > near.len && str_ends(search->resource, near); /* awsclusters, of clusters */
+    return near.len && !kin && !is_open_group(search->group) ? by_plural(search, near) : NULL;
 }
 
-/* A known kind whose group is misspelt. */
+/* "v1.apps" and "v1" of deployments.v1.apps and secrets.v1, as kubectl takes them; false without a version. */
+static bool skip_version(struct str *group)
+{
+    struct str rest = *group, version;
+    str_cut(&rest, '.', &version);
+    if (version.len < 2 || version.ptr[0] != 'v' || version.ptr[1] < '1' || version.ptr[1] > '9')
+        return false;
+    *group = rest.ptr ? rest : STR("");
+    return true;
+}
+
+/* "azure.com" for "network.azure.com". */
+static bool is_end_of(struct str part, struct str group)
+{
+    return part.len > 0 && part.len < group.len && str_ends(group, part) && group.ptr[group.len - part.len - 1] == '.';
+}
+
+/* Those of CRDs have a dot; the others are known. */
+static bool can_be_group(struct str group)
+{
+    return is_built_in(group) || str_contains(group, STR("."));
+}
+
+/* A known kind whose group is misspelt, cut short or preceded by a version. */
 static const struct resource_kind *misspelt_group(const struct search *search)
 {
+    struct str group = search->group;
+    bool versioned = skip_version(&group) || str_is(group, "core"), no_group = !can_be_group(search->group);
     for (size_t i = 0; i < search->count; i++) {
         const struct resource_kind *kind = &search->kinds[i];
         bool same = str_eq_nocase(search->resource, kind->plural) || str_eq_nocase(search->resource, kind->singular);
-        if (same && kind->group.len && str_nearest(search->group, &kind->group, 1).len)
+        bool exact = versioned && (str_eq(kind->group, group) || (str_is(group, "core") && kind->group.len == 0));
+        if (same && (exact || no_group || is_end_of(group, kind->group) ||
+                     (kind->group.len && str_nearest(search->group, &kind->group, 1).len)))
             return kind;
     }
     return NULL;
@@ -82,11 +128,13 @@ static void warn_unknown(struct decision *decision, const char *verb, struct str
     if (near)
         decision_warn(decision, "%s %.*s is no resource that is known here; did you mean %.*s?", verb, STR_ARG(quoted),
                       STR_ARG(resource_kind_name(decision->arena, near)));
+    else if (str_contains(name, STR(",")))
+        decision_warn(decision, "%s %.*s holds a comma: write one item for each resource", verb, STR_ARG(quoted));
     else if (search.group.len == 0)
         decision_warn(decision, "%s %.*s is not known here: where its CRD is not installed write plural.group", verb,
                       STR_ARG(quoted));
-    else if (is_built_in(search.group))
-        decision_warn(decision, "%s %.*s is no resource of the group %.*s", verb, STR_ARG(quoted),
+    else if (is_built_in(search.group) || !can_be_group(search.group))
+        decision_warn(decision, "%s %.*s is no resource of the group %.*s that is known here", verb, STR_ARG(quoted),
                       STR_ARG(arena_quote(decision->arena, search.group)));
     else if (!str_ends(search.resource, STR("s")))
         decision_warn(decision, "%s %.*s looks like a singular: where its CRD is not installed only the plural works",
@@ -106,7 +154,7 @@ void warn_unresolvable(struct decision *decision, const char *verb, const struct
 {
     for (size_t i = 0; i < names->len && i < NAMES_CHECKED && !said_enough(decision); i++) {
         struct str name = names->items[i];
-        if (name.len == 0 || glob_has_wildcard(name))
+        if (name.len == 0 || glob_has_wildcard(name) || str_contains(name, STR("/"))) /* "/" is denied */
             continue;
         const struct resource_kind *kind = resource_name_known(name);
         if (kind)

@@ -96,7 +96,9 @@ static void check_pattern(struct decision *decision, const char *field, struct s
         decision_invalid(decision, field, "Invalid value: %.*s: as a pattern, %s; Velero then matches nothing",
                          STR_ARG(arena_quote(arena, item)), problem);
     else if (item.len == 0)
-        decision_warn(decision, "%s has an empty item, which matches nothing", field);
+        decision_warn(decision, "%s has an empty item, which %s", field,
+                      kind == PATTERN_RESOURCES ? "Velero drops: a list of nothing else counts as empty"
+                                                : "matches nothing");
     else if (kind == PATTERN_NAMESPACES && !pattern && !is_namespace_name(item))
         decision_invalid(decision, field,
                          "Invalid value: %.*s: no namespace can have this name: lower-case letters, digits and inner "
