@@ -9,6 +9,7 @@
 #include "backstop/kube.h"
 #include "backstop/sandbox.h"
 #include "backstop/settings.h"
+#include "backstop/telemetry.h"
 #include "verbs.h"
 
 /* ---- serve_settings.c: the settings file, reloaded when it changes ---- */
@@ -42,13 +43,28 @@ struct service {
     atomic_bool stopping;
 };
 
-/* ---- serve_certificates.c: what is served, and to whom ---- */
+/* ---- serve_options.c: what was asked for ---- */
 struct tls_options {
     const char *cert, *key, *min_version, *ciphers, *client_ca, *secret, *service, *configurations;
     struct option_list client_names;
     int64_t leaf_seconds, ca_seconds;
     bool managed;
 };
+struct serve_options {
+    const char *listen, *health_listen, *settings, *log_level, *port_file, *sandbox;
+    const char *kubeconfig, *context;
+    struct tls_options tls;
+    struct option_list inventory;
+    int64_t simulate, body_bytes, connections, concurrent, request_timeout, idle_timeout, lame_duck;
+    bool log_reviews, status_page, status_page_users;
+    enum log_level level;           /* of log_level */
+    enum sandbox_mode sandbox_mode; /* of sandbox */
+};
+
+/* ---- serve.c: its life, from the options to the exit code; may lower the connections ---- */
+int serve(const struct verb *verb, struct serve_options *values);
+
+/* ---- serve_certificates.c: what is served, and to whom ---- */
 int serve_certificates_check(const struct verb *verb, const struct tls_options *options);
 /* Texts of the config live as long as the options and the arena. */
 bool serve_certificates_configure(struct arena *arena, const struct tls_options *options, struct http_config *config,
@@ -72,15 +88,8 @@ void serve_page_answer(struct service *service, const struct http_request *reque
 void serve_page_record(struct service *service, const struct review *review, const char *outcome);
 
 /* ---- serve_sandbox.c: what is given up before anything is listened to ---- */
-struct sandbox_wanted {
-    enum sandbox_mode mode;
-    const char *settings, *port_file, *kubeconfig, *context;
-    const struct tls_options *tls;
-    const struct option_list *inventory;
-    bool cluster; /* the API server is asked */
-};
 /* Before the first thread. */
-bool serve_sandbox_enter(struct service *service, const struct sandbox_wanted *wanted, struct error *error) MUST_CHECK;
+bool serve_sandbox_enter(struct service *service, const struct serve_options *values, struct error *error) MUST_CHECK;
 
 http_handler serve_review; /* context: struct service */
 http_handler serve_health; /* context: struct service */
@@ -101,6 +110,13 @@ void serve_gauges(const struct inventory *inventory);
 /* Raises the limit on file descriptors to what that many connections need; where it may not,
  * lowers the connections and says so. Fails when too few are left to serve at all. */
 bool serve_limits_descriptors(int64_t *connections, unsigned health_connections, struct error *error) MUST_CHECK;
+/* Has the memory of large reviews kept for the next ones; before any thread. */
+void serve_limits_memory(void);
+
+/* ---- serve_source.c: where facts come from ---- */
+bool serve_in_cluster(void);                                 /* it runs as a pod */
+bool serve_asks_cluster(const struct serve_options *values); /* a cluster is told of, or it is in one */
+bool serve_source_open(struct service *service, const struct serve_options *values, struct error *error) MUST_CHECK;
 
 /* ---- serve_facts.c: which facts a review rests on ---- */
 
@@ -109,5 +125,20 @@ bool serve_limits_descriptors(int64_t *connections, unsigned health_connections,
 struct inventory *serve_facts(struct service *service, const struct rule *rule, const struct review *review,
                               const struct settings *settings, const struct http_request *http, bool *later,
                               struct error *error);
+
+/* ---- serve_listen.c: the two listeners ---- */
+enum { SERVE_HEALTH_CONNECTIONS = 64 };
+/* NULL with an error. */
+struct http_server *serve_listen_reviews(struct service *service, const struct serve_options *values,
+                                         struct error *error) MUST_CHECK;
+struct http_server *serve_listen_health(struct service *service, const struct serve_options *values,
+                                        struct error *error) MUST_CHECK;
+/* Writes the ports to a file, for whoever started this. */
+bool serve_listen_tell(const char *path, unsigned reviews, unsigned health, struct error *error) MUST_CHECK;
+
+/* ---- serve_signals.c: reload and stop ---- */
+void serve_signals_block(void); /* before any thread: only serve_signals_wait takes them */
+/* Waits up to `seconds` (-1: for ever); SIGHUP reloads. True when told to stop. */
+bool serve_signals_wait(struct service *service, int64_t seconds);
 
 #endif

@@ -1,5 +1,6 @@
-/* What the system grants this process: descriptors for the connections that it may have. */
+/* What the system grants this process, descriptors and memory, and how it keeps to that. */
 #include <errno.h>
+#include <malloc.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -32,4 +33,13 @@ bool serve_limits_descriptors(int64_t *connections, unsigned health_connections,
              LOG_INTEGER("connections", *connections), LOG_INTEGER("descriptors", (int64_t)limit.rlim_cur),
              LOG_INTEGER("wanted", (int64_t)wanted));
     return true;
+}
+
+/* By default the memory of large bodies is given back after each review, and comes back page
+ * by page, cleared by the kernel. A thread keeps what some dozens of them need. */
+void serve_limits_memory(void)
+{
+    enum { ONE = 1024 * 1024, KEPT = 8 * ONE };
+    mallopt(M_MMAP_THRESHOLD, ONE);  /* NOLINT(concurrency-mt-unsafe): before any thread */
+    mallopt(M_TRIM_THRESHOLD, KEPT); /* NOLINT(concurrency-mt-unsafe) */
 }

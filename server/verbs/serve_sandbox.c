@@ -11,13 +11,14 @@ static void add(struct arena *arena, struct strlist *files, const char *path)
 }
 
 /* What cannot be read now is told by who needs it, a moment later. */
-static bool add_cluster(const struct sandbox_wanted *wanted, struct arena *arena, struct strlist *files)
+static bool add_cluster(const struct serve_options *values, struct arena *arena, struct strlist *files)
 {
-    const struct kube_options kube = {.kubeconfig = wanted->kubeconfig, .context = wanted->context};
+    const struct kube_options kube = {.kubeconfig = values->kubeconfig, .context = values->context};
     struct error ignored;
     bool runs_program = false;
-    if (wanted->cluster && !kube_files(&kube, arena, files, &runs_program, &ignored))
-        add(arena, files, wanted->kubeconfig);
+    bool asked = serve_asks_cluster(values) || values->tls.managed;
+    if (asked && !kube_files(&kube, arena, files, &runs_program, &ignored))
+        add(arena, files, values->kubeconfig);
     return runs_program;
 }
 
@@ -29,20 +30,20 @@ static const char *const *null_terminated(struct arena *arena, const struct strl
     return paths;
 }
 
-bool serve_sandbox_enter(struct service *service, const struct sandbox_wanted *wanted, struct error *error)
+bool serve_sandbox_enter(struct service *service, const struct serve_options *values, struct error *error)
 {
     ARENA_SCOPED arena = arena_new(CONFIG_BYTES_MAX);
     struct strlist files = {0};
-    struct sandbox_options options = {.mode = wanted->mode, .writable = wanted->port_file};
+    struct sandbox_options options = {.mode = values->sandbox_mode, .writable = values->port_file};
     if (!arena)
         return error_set(error, 500, "out of memory");
-    add(arena, &files, wanted->settings);
-    add(arena, &files, wanted->tls->cert);
-    add(arena, &files, wanted->tls->key);
-    add(arena, &files, wanted->tls->client_ca);
-    for (size_t i = 0; i < wanted->inventory->len; i++)
-        add(arena, &files, wanted->inventory->items[i]);
-    options.runs_programs = add_cluster(wanted, arena, &files);
+    add(arena, &files, values->settings);
+    add(arena, &files, values->tls.cert);
+    add(arena, &files, values->tls.key);
+    add(arena, &files, values->tls.client_ca);
+    for (size_t i = 0; i < values->inventory.len; i++)
+        add(arena, &files, values->inventory.items[i]);
+    options.runs_programs = add_cluster(values, arena, &files);
     options.readable = null_terminated(arena, &files);
     if (arena_failed(arena))
         return error_set(error, 500, "out of memory");
