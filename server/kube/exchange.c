@@ -93,10 +93,21 @@ static void set_blob(CURL *connection, CURLoption option, struct str pem)
         curl_easy_setopt(connection, option, &blob);
 }
 
-static void set_identity(CURL *connection, const struct kube_config *config, const struct kube_credentials *credentials)
+/* The cluster's CA stands in place of the system's, as in client-go, not beside them: libcurl
+ * would trust the folder it was built with, too. And the file is read for each connection,
+ * since it changes when the cluster's CA does: libcurl would keep it for a day. */
+static void set_authority(CURL *connection, const struct kube_config *config)
 {
+    if (config->ca_file.len || config->ca_data.len)
+        curl_easy_setopt(connection, CURLOPT_CAPATH, NULL);
+    curl_easy_setopt(connection, CURLOPT_CA_CACHE_TIMEOUT, 0L);
     set_text(connection, CURLOPT_CAINFO, config->ca_file);
     set_blob(connection, CURLOPT_CAINFO_BLOB, config->ca_data);
+}
+
+static void set_identity(CURL *connection, const struct kube_config *config, const struct kube_credentials *credentials)
+{
+    set_authority(connection, config);
     set_text(connection, CURLOPT_SSLCERT, config->client_cert_file);
     set_text(connection, CURLOPT_SSLKEY, config->client_key_file);
     set_blob(connection, CURLOPT_SSLCERT_BLOB,
@@ -241,10 +252,10 @@ bool kube_exchange(struct kube_client *client, const struct kube_call *call, lon
                                     .answer = answer,
                                     .connection = kube_connection_take(client),
                                     .began_ns = time_monotonic_ns()};
-        if (!arena || !exchange.connection)
+        if (!exchange.connection)
             return error_set(error, 500, "out of memory");
         buf_clear(answer);
-        done = perform(client, &exchange, arena, status, error);
+        done = arena ? perform(client, &exchange, arena, status, error) : error_set(error, 500, "out of memory");
         kube_connection_give(client, exchange.connection);
         bool renewable = client->config.exec || client->config.token_file.len;
         if (!done || *status != 401 || !renewable)
