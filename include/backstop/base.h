@@ -241,5 +241,9 @@ struct file_watch;
 struct file_watch *file_watch_start(const char *const *paths, size_t count, unsigned poll_seconds,
                                     void (*changed)(void *context), void *context, struct error *error) MUST_CHECK;
 void file_watch_stop(struct file_watch *watch); /* NULL is fine */
+/* What was read is no good yet, for want of memory or because its time has not come: calls
+ * changed once more, after one to two times poll_seconds, although nothing changes. Safe
+ * from any thread, changed's own included. */
+void file_watch_again(struct file_watch *watch); /* NULL is fine */
 
 #endif

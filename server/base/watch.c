@@ -23,6 +23,7 @@ struct file_watch {
     void *context;
     int notify; /* -1 where the kernel has no more instances: polling remains */
     int stop;
+    _Atomic int64_t again_ns; /* when to call although nothing changed; 0: never */
     uint64_t seen;
     pthread_t thread;
 };
@@ -150,20 +151,31 @@ static bool wait_for_quiet(const struct file_watch *watch)
     return true;
 }
 
+/* Until the next poll, or what was asked for by file_watch_again. */
+static int64_t wait_milliseconds(struct file_watch *watch)
+{
+    enum { NS_PER_MS = 1000000 };
+    int64_t most = (int64_t)watch->poll_seconds * 1000, again = atomic_load(&watch->again_ns);
+    int64_t left = again ? (again - time_monotonic_ns()) / NS_PER_MS + 1 : most;
+    return left < 0 ? 0 : left < most ? left : most;
+}
+
 static void *run(void *argument)
 {
     struct file_watch *watch = argument;
     for (;;) {
         bool noticed;
-        if (!wait_for(watch, (int64_t)watch->poll_seconds * 1000, &noticed))
+        if (!wait_for(watch, wait_milliseconds(watch), &noticed))
             return NULL;
         if (noticed && !wait_for_quiet(watch))
             return NULL;
         arm(watch);
         uint64_t now = signature(watch);
-        if (now == watch->seen)
+        int64_t again = atomic_load(&watch->again_ns);
+        if (now == watch->seen && (!again || time_monotonic_ns() < again))
             continue;
         watch->seen = now;
+        atomic_store(&watch->again_ns, 0);
         watch->changed(watch->context);
     }
 }
@@ -224,6 +236,12 @@ struct file_watch *file_watch_start(const char *const *paths, size_t count, unsi
     error_set(error, 500, "cannot watch files: out of memory, threads or file descriptors");
     dispose(watch);
     return NULL;
+}
+
+void file_watch_again(struct file_watch *watch)
+{
+    if (watch)
+        atomic_store(&watch->again_ns, time_monotonic_ns() + (int64_t)watch->poll_seconds * 1000000000);
 }
 
 void file_watch_stop(struct file_watch *watch)

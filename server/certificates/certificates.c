@@ -88,6 +88,7 @@ void certificates_close(struct certificates *certificates)
     if (!certificates)
         return;
     certificates_stop(certificates);
+    pthread_mutex_destroy(&certificates->loading);
     pthread_mutex_destroy(&certificates->lock);
     free(certificates);
 }

@@ -9,11 +9,12 @@ enum { CERTIFICATES_MEMORY = 16 * 1024 * 1024 };
 
 struct certificates {
     struct certificates_options options;
-    pthread_mutex_t lock;  /* guards what follows up to `watch` */
-    int64_t serving_until; /* when what is served expires; 0 = nothing is served */
-    bool announced;        /* clients were told to trust it; with files that is not our part */
-    char problem[1100];    /* why the last attempt failed */
-    char notice[400];      /* worth knowing, although all is well */
+    pthread_mutex_t lock;    /* guards what follows up to `watch` */
+    int64_t serving_until;   /* when what is served expires; 0 = nothing is served */
+    bool announced;          /* clients were told to trust it; with files that is not our part */
+    char problem[1100];      /* why the last attempt failed */
+    char notice[400];        /* worth knowing, although all is well */
+    pthread_mutex_t loading; /* files: one at a time, so that what was read last is what is served */
     struct file_watch *watch;
     struct managed *managed;
 };

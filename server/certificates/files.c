@@ -7,7 +7,7 @@
 #include "backstop/telemetry.h"
 #include "certificates.h"
 
-enum { PEM_LIMIT = 1024 * 1024, POLL_SECONDS = 60, READS = 5, SWAP_MS = 100 };
+enum { PEM_LIMIT = 1024 * 1024, POLL_SECONDS = 5, READS = 5, SWAP_MS = 100 };
 
 static void wipe(struct pki_pair *pair)
 {
@@ -83,17 +83,29 @@ static bool load(struct certificates *certificates, struct error *error)
     return taken;
 }
 
+/* What is wrong is tried again, since it may be the time or the system rather than the
+ * files, and told once. */
+static void tell_failure(struct certificates *certificates, const char *what, const char *reason)
+{
+    pthread_mutex_lock(&certificates->lock);
+    bool told = strcmp(certificates->problem, reason) == 0;
+    pthread_mutex_unlock(&certificates->lock);
+    if (!told)
+        log_line(LOG_ERROR, what, LOG_TEXT("file", str_from(certificates->options.certificate_file)),
+                 LOG_TEXT("reason", str_from(reason)));
+    certificates_tell_problem(certificates, reason);
+    file_watch_again(certificates->watch);
+}
+
 void files_reload(struct certificates *certificates)
 {
     struct error error;
-    if (load(certificates, &error)) {
+    pthread_mutex_lock(&certificates->loading);
+    if (load(certificates, &error))
         certificates_tell_problem(certificates, "");
-        return;
-    }
-    log_line(LOG_ERROR, "certificate not taken, the last good one stays in force",
-             LOG_TEXT("file", str_from(certificates->options.certificate_file)),
-             LOG_TEXT("reason", str_from(error.message)));
-    certificates_tell_problem(certificates, error.message);
+    else
+        tell_failure(certificates, "certificate not taken, the last good one stays in force", error.message);
+    pthread_mutex_unlock(&certificates->loading);
 }
 
 static void changed(void *context)
@@ -118,10 +130,7 @@ static bool first_load(struct certificates *certificates, struct error *error)
     wipe(&pair);
     if (!out_of_time)
         return false;
-    log_line(LOG_ERROR, "certificate not taken, a good one is waited for",
-             LOG_TEXT("file", str_from(certificates->options.certificate_file)),
-             LOG_TEXT("reason", str_from(error->message)));
-    certificates_tell_problem(certificates, error->message);
+    tell_failure(certificates, "certificate not taken, a good one is waited for", error->message);
     return true;
 }
 
@@ -136,8 +145,13 @@ struct certificates *certificates_from_files(const struct certificates_options *
     certificates->options = *options;
     certificates->announced = true;
     pthread_mutex_init(&certificates->lock, NULL);
-    if (first_load(certificates, error) &&
-        (certificates->watch = file_watch_start(paths, LENGTH_OF(paths), POLL_SECONDS, changed, certificates, error)))
+    pthread_mutex_init(&certificates->loading, NULL);
+    /* Watched first, so that a pair that is exchanged while it is read is read again. */
+    pthread_mutex_lock(&certificates->loading);
+    certificates->watch = file_watch_start(paths, LENGTH_OF(paths), POLL_SECONDS, changed, certificates, error);
+    bool opened = certificates->watch && first_load(certificates, error);
+    pthread_mutex_unlock(&certificates->loading);
+    if (opened)
         return certificates;
     certificates_close(certificates);
     return NULL;

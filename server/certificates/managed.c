@@ -183,6 +183,7 @@ struct certificates *certificates_managed(const struct certificates_options *opt
     certificates->options.leaf_seconds = options->leaf_seconds ? options->leaf_seconds : 90 * DAY;
     certificates->options.ca_seconds = options->ca_seconds ? options->ca_seconds : (int64_t)3650 * DAY;
     pthread_mutex_init(&certificates->lock, NULL);
+    pthread_mutex_init(&certificates->loading, NULL);
     certificates->managed = create(certificates);
     if (!certificates->managed)
         error_set(error, 500, "out of memory");

@@ -47,14 +47,15 @@ bool settings_source_open(struct settings_source *source, const char *path, stru
     source->path = path;
     shared_slot_init(&source->slot);
     pthread_mutex_init(&source->lock, NULL);
-    struct settings *settings = load(path, error);
-    if (!settings)
-        return false;
-    shared_slot_set(&source->slot, &settings->shared);
-    if (!path)
-        return true;
-    source->watch = file_watch_start(&source->path, 1, POLL_SECONDS, changed, source, error);
-    return source->watch != NULL;
+    /* Watched first, so that a file that is exchanged while it is read is read again. */
+    pthread_mutex_lock(&source->lock);
+    if (path)
+        source->watch = file_watch_start(&source->path, 1, POLL_SECONDS, changed, source, error);
+    struct settings *settings = path && !source->watch ? NULL : load(path, error);
+    if (settings)
+        shared_slot_set(&source->slot, &settings->shared);
+    pthread_mutex_unlock(&source->lock);
+    return settings != NULL;
 }
 
 void settings_source_reload(struct settings_source *source)

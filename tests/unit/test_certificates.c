@@ -280,6 +280,37 @@ static void test_files(void)
     rmdir(folder);
 }
 
+/* Its clock may be behind that of who issued it: then time alone puts it right. */
+static void test_not_valid_yet(void)
+{
+    char folder[] = "/tmp/backstop-certificates-XXXXXX", certificate[300], key[300], reason[1500];
+    ARENA_SCOPED arena = arena_new(MEMORY);
+    struct content soon = {.secret = NULL};
+    struct rotation ahead = at(time_now() + LEAF / 20 + 2); /* issued to be valid since a twentieth before */
+    struct taken taken = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    struct error error;
+    turn(arena, &ahead, &soon);
+    CU_ASSERT_FATAL(mkdtemp(folder) != NULL);
+    snprintf(certificate, sizeof certificate, "%s/tls.crt", folder);
+    snprintf(key, sizeof key, "%s/tls.key", folder);
+    put(folder, "tls.crt", soon.serving.certificate);
+    put(folder, "tls.key", soon.serving.key);
+    const struct certificates_options options = {
+        .use = use, .context = &taken, .names = names, .certificate_file = certificate, .key_file = key};
+    log_set_level(LOG_ERROR + 1);
+    struct certificates *certificates = certificates_from_files(&options, &error);
+    CU_ASSERT_FATAL(certificates != NULL);
+    if (!certificates_ready(certificates, reason, sizeof reason)) /* else the machine is very slow */
+        CU_ASSERT(strstr(reason, "not valid before") != NULL);
+    CU_ASSERT(eventually(certificates, "") || eventually(certificates, "")); /* 20 s for what takes 5 */
+    CU_ASSERT(certificates_ready(certificates, reason, sizeof reason));
+    certificates_close(certificates);
+    log_set_level(LOG_INFO);
+    unlink(certificate);
+    unlink(key);
+    rmdir(folder);
+}
+
 static void test_base64(void)
 {
     ARENA_SCOPED arena = arena_new(MEMORY);
@@ -295,4 +326,4 @@ SUITE(certificates, {"the first pair, then nothing until it is due", test_first_
       {"a new CA is announced before it is used", test_a_new_ca_is_announced_first},
       {"a CA that could not be announced", test_unannounced_for_too_long}, {"any damage is made good", test_damage},
       {"many lifetimes", test_long_run}, {"names of a Service", test_service_names}, {"pairs from files", test_files},
-      {"base64", test_base64})
+      {"a pair that is not valid yet is taken once it is", test_not_valid_yet}, {"base64", test_base64})

@@ -136,6 +136,24 @@ static void test_kubernetes_mount(void)
     remove_place(place);
 }
 
+/* What was no good is looked at again, once for each time it was said to be so. */
+static void test_again(void)
+{
+    struct place *place = make_place();
+    put(place->file, "a");
+    struct file_watch *w = watch(place, place->file, 1);
+    file_watch_again(w);
+    CU_ASSERT(calls_after(place, 1) == 1);
+    usleep(1500000);
+    CU_ASSERT(atomic_load(&place->calls) == 1);
+    file_watch_again(w);
+    CU_ASSERT(calls_after(place, 2) == 2);
+    file_watch_stop(w);
+    file_watch_again(NULL);
+    unlink(place->file);
+    remove_place(place);
+}
+
 static void test_folder(void)
 {
     struct place *place = make_place();
@@ -187,4 +205,5 @@ static void test_missing_path(void)
 
 SUITE(watch, {"written, renamed over, deleted, stopped", test_write_and_rename}, {"a burst is one change", test_burst},
       {"a mounted ConfigMap's swap", test_kubernetes_mount}, {"a folder's files", test_folder},
-      {"what the kernel does not tell is polled", test_poll}, {"a file that comes later", test_missing_path})
+      {"what the kernel does not tell is polled", test_poll}, {"a file that comes later", test_missing_path},
+      {"again, although nothing changes", test_again})
