@@ -35,6 +35,10 @@ OBJECTS      := $(SOURCES:%.c=$(BUILD)/%.o)
 MAIN_OBJECT  := $(MAIN:%.c=$(BUILD)/%.o)
 UNIT_OBJECTS := $(UNIT:%.c=$(BUILD)/%.o)
 
+# One line a file; V=1 shows the commands, -s nothing.
+silent := $(findstring s,$(firstword -$(MAKEFLAGS)))
+quiet = $(if $(V),,@$(if $(silent),,echo "  $(1)  $(patsubst $(BUILD)/%,%,$@)";))
+
 .DEFAULT_GOAL := all
 .PHONY: all help
 all: $(BUILD)/backstop ## Build the binary (VARIANT=release|asan|tsan|coverage)
@@ -57,17 +61,17 @@ $(UNIT_OBJECTS): CFLAGS += -Wno-format-truncation
 
 $(BUILD)/%.o: %.c Makefile | deps
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(call quiet,CC)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 $(BUILD)/libbackstop.a: $(OBJECTS)
 	@rm -f $@
-	ar rcs $@ $^
+	$(call quiet,AR)ar rcs $@ $^
 
 $(BUILD)/backstop: $(MAIN_OBJECT) $(BUILD)/libbackstop.a
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+	$(call quiet,LD)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
 $(BUILD)/unit-tests: $(UNIT_OBJECTS) $(BUILD)/libbackstop.a
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(TEST_LIBS)
+	$(call quiet,LD)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(TEST_LIBS)
 
 -include $(shell find build -name '*.d' 2>/dev/null)
 
@@ -79,14 +83,14 @@ deps: ; @pkg-config --exists $(PACKAGES) $(TEST_PACKAGES) 2>/dev/null || hack/in
 .PHONY: test unit golden wire asan tsan valgrind accept
 test: unit golden wire fuzz-replay torture-reviews layers docs-check docs-test ## Unit, golden, wire and corpus tests, and the layering check
 
-unit: $(BUILD)/unit-tests ## CUnit tests
-	$(BUILD)/unit-tests
+unit: $(BUILD)/unit-tests ## CUnit tests (SUITES="settings gate": only those)
+	$(BUILD)/unit-tests $(SUITES)
 
-golden: $(BUILD)/backstop ## Golden cases: a folder each (tests/golden/README.md)
-	tests/golden/run.sh $(BUILD)/backstop
+golden: $(BUILD)/backstop ## Golden cases, a folder each (tests/golden/README.md; CASES="GROUP GROUP/NAME": only those)
+	tests/golden/run.sh $(BUILD)/backstop $(CASES)
 
-accept: $(BUILD)/backstop ## Rewrite golden expectations; read the diff before committing
-	tests/golden/run.sh --accept $(BUILD)/backstop
+accept: $(BUILD)/backstop ## Rewrite golden expectations (CASES=...), say which; read the diff before committing
+	tests/golden/run.sh --accept $(BUILD)/backstop $(CASES)
 
 .PHONY: docs decisions docs-check docs-test
 docs: decisions ## Write the generated pages (decisions, settings, metrics) and the screens that pages show
@@ -104,8 +108,8 @@ docs-check: $(BUILD)/backstop
 docs-test: $(BUILD)/backstop ## Run what README.md and docs/ show, and compare
 	tests/docs/run.py $(BUILD)/backstop
 
-wire: $(BUILD)/backstop ## Over real TLS sockets
-	tests/wire/run.sh $(BUILD)/backstop
+wire: $(BUILD)/backstop ## Over real TLS sockets (SCRIPTS="review tls": only those)
+	tests/wire/run.sh $(BUILD)/backstop $(SCRIPTS)
 
 asan: ## All tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(MAKE) VARIANT=asan unit golden wire

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Runs golden cases (README.md here): run.sh [--accept] [--valgrind] BINARY [GROUP/NAME...]
-# Prints only what differs, and a last line with the counts.
+# Runs golden cases (README.md here): run.sh [--accept] [--valgrind] BINARY [GROUP[/NAME]...]
+# Prints only what differs (with --accept: what is new or has changed), and a last line with the counts.
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
 clock=2026-11-21T03:00:00Z
 
 usage() {
-    echo "usage: $0 [--accept] [--valgrind] BINARY [GROUP/NAME...]" >&2
+    echo "usage: $0 [--accept] [--valgrind] BINARY [GROUP[/NAME]...]" >&2
     exit 2
 }
 
@@ -47,16 +47,52 @@ answer() {
     echo "# exit $code"
 }
 
+# A file that is read by nothing is a test that does not test what it was written for.
+misplaced() {
+    local file
+    if ! [ -e input.yaml ] && ! [ -e input.json ]; then
+        echo "$1: no input.yaml or input.json"
+    elif [ -e input.yaml ] && [ -e input.json ]; then
+        echo "$1: has both input.yaml and input.json"
+    fi
+    for file in *; do
+        case $file in
+        input.yaml | input.json | old.yaml | args | settings.yaml | inventory | inventory.yaml | expected.yaml) ;;
+        '*') ;;
+        *) echo "$1: nothing reads $file (tests/golden/README.md lists the names)" ;;
+        esac
+    done
+}
+
+# Writes what the case prints now; "new" or "changed" is left in a file of its own, where it is.
+accept_case() {
+    local now
+    now=$(answer && echo .)
+    if ! [ -e expected.yaml ]; then
+        echo "new      $1" >"$2.accepted"
+    elif [ "$now" != "$(cat expected.yaml && echo .)" ]; then
+        echo "changed  $1" >"$2.accepted"
+    else
+        return
+    fi
+    printf '%s' "${now%.}" >expected.yaml
+}
+
 # One case; what differs goes to a file of its own, since two run at a time.
 run_case() {
     local result=$results/${1//\//:}
     errors=$result.errors
     if ! cd "$here/cases/$1" 2>/dev/null; then
         echo "$1: no such case" >"$result"
+        return
+    fi
+    misplaced "$1" >"$result"
+    if [ -s "$result" ]; then
+        return
     elif [ "$accept" = yes ]; then
-        answer >expected.yaml
+        accept_case "$1" "$result"
     elif [ ! -e expected.yaml ]; then
-        echo "$1: no expected.yaml; write it with --accept and read it" >"$result"
+        echo "$1: no expected.yaml: make accept CASES=$1 writes it; read it" >"$result"
     else
         answer | diff -u --label "$1/expected.yaml" --label "$1 now" expected.yaml - >"$result" 2>&1
     fi
@@ -86,11 +122,16 @@ results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 export accept runner binary results LC_ALL=C
 
-cases=("$@")
-if [ ${#cases[@]} -eq 0 ]; then
-    mapfile -t cases < <(cd "$here/cases" 2>/dev/null && find . -mindepth 3 -maxdepth 3 \( -name input.yaml -o -name input.json \) |
-        sed 's|^\./||; s|/[^/]*$||' | sort -u)
-fi
+# All cases, or those named; a group stands for its cases.
+cases=()
+while IFS= read -r case; do cases+=("$case"); done < <(
+    cd "$here/cases" || exit
+    if [ $# -eq 0 ]; then set -- *; fi
+    for case in "$@"; do
+        case=${case#tests/golden/cases/} case=${case%/}
+        if [[ $case == */* ]] || ! [ -d "$case" ]; then echo "$case"; else printf '%s\n' "$case"/*; fi
+    done
+)
 [ ${#cases[@]} -gt 0 ] || { echo "golden: no cases"; exit 1; }
 
 printf '%s\0' "${cases[@]}" | xargs -0 -P2 -n1 "$here/run.sh" --one
@@ -102,5 +143,11 @@ for case in "${cases[@]}"; do
         cat "$result"
     fi
 done
-echo "golden: $((${#cases[@]} - failed)) passed, $failed failed"
+if [ "$accept" = yes ]; then
+    cat "$results"/*.accepted 2>/dev/null
+    written=$(find "$results" -name '*.accepted' | wc -l)
+    echo "golden: $written written, $((${#cases[@]} - failed - written)) as they were, $failed failed"
+else
+    echo "golden: $((${#cases[@]} - failed)) passed, $failed failed"
+fi
 [ "$failed" -eq 0 ]

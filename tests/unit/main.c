@@ -4,7 +4,7 @@
 
 #include "suite.h"
 
-enum { SUITES_MAX = 64 };
+enum { SUITES_MAX = 128 };
 static struct {
     const char *name;
     const struct suite_test *tests;
@@ -14,8 +14,10 @@ static size_t suite_count;
 
 void suite_register(const char *name, const struct suite_test *tests, size_t count)
 {
-    if (suite_count == SUITES_MAX)
+    if (suite_count == SUITES_MAX) {
+        fprintf(stderr, "suite %s: raise SUITES_MAX in tests/unit/main.c\n", name);
         abort();
+    }
     suites[suite_count].name = name;
     suites[suite_count].tests = tests;
     suites[suite_count++].count = count;
@@ -38,8 +40,33 @@ static bool wanted(const char *name, int argc, char **argv)
     return argc == 1;
 }
 
+static bool is_suite(const char *name)
+{
+    for (size_t i = 0; i < suite_count; i++)
+        if (strcmp(suites[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* A name that is no suite would run nothing, and pass. */
+static bool all_known(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (is_suite(argv[i]))
+            continue;
+        fprintf(stderr, "no suite \"%s\"; there are:", argv[i]);
+        for (size_t s = 0; s < suite_count; s++)
+            fprintf(stderr, " %s", suites[s].name);
+        fputc('\n', stderr);
+        return false;
+    }
+    return true;
+}
+
 int main(int argc, char **argv)
 {
+    if (!all_known(argc, argv))
+        return 2;
     if (CU_initialize_registry() != CUE_SUCCESS)
         return 2;
     for (size_t i = 0; i < suite_count; i++) {
@@ -54,9 +81,5 @@ int main(int argc, char **argv)
     unsigned failed = CU_get_number_of_failures();
     unsigned ran = CU_get_number_of_tests_run();
     CU_cleanup_registry();
-    if (ran == 0) {
-        fprintf(stderr, "no such suite\n");
-        return 2;
-    }
-    return failed ? 1 : 0;
+    return failed || ran == 0 ? 1 : 0;
 }
