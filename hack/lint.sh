@@ -43,7 +43,7 @@ tidy() { # two at a time; clang-tidy's own exit code says nothing of what matter
 }
 analyzed() { printf '%s\n' "${sources[@]}" | xargs -P2 -n8 hack/analyzer.sh; }
 
-step "format (clang-format)" clang-format --dry-run -Werror "${c_files[@]}"
+step "format (clang-format; make format mends it)" clang-format --dry-run -Werror "${c_files[@]}"
 step "layers" hack/layers.sh
 step "banned functions" banned
 step "complexity (pmccabe <= 20)" complexity

@@ -50,8 +50,12 @@ static void test_each_rule_has_its_webhook(void)
     for (size_t i = 0; i < count; i++) {
         struct json_object *hook = hook_for(documents, &rules[i]), *rule = json_item(json_get(hook, "rules"), 0);
         if (!hook)
-            fprintf(stderr, "\n    %s has no webhook for %s\n", path, rules[i].path);
+            fprintf(stderr,
+                    "\n    %s has no webhook for %s: give it a row in manifests/chart/templates/_webhooks.tpl and in "
+                    "values.yaml, then make manifests\n",
+                    path, rules[i].path);
         CU_ASSERT_FATAL(hook != NULL);
+        unsigned failures = CU_get_number_of_failures();
         CU_ASSERT_EQUAL(json_len(json_get(hook, "rules")), 1);
         ASSERT_TEXT(json_str(json_item(json_get(rule, "apiGroups"), 0)), rules[i].group);
         ASSERT_TEXT(json_str(json_item(json_get(rule, "resources"), 0)), rules[i].resource);
@@ -60,6 +64,8 @@ static void test_each_rule_has_its_webhook(void)
         ASSERT_TEXT(json_get_str(hook, "sideEffects"), rules[i].has_effects ? "NoneOnDryRun" : "None");
         ASSERT_TEXT(json_get_str(hook, "matchPolicy"), "Equivalent");
         ASSERT_TEXT(json_get_str(hook, "reinvocationPolicy"), rules[i].mutating ? "IfNeeded" : "");
+        if (CU_get_number_of_failures() > failures)
+            fprintf(stderr, "\n    %s: server/admission/rules.c and %s differ\n", rules[i].path, path);
     }
 }
 

@@ -112,7 +112,8 @@
 
 {{- /* One webhook: (dict "hook" ROW "root" $). */ -}}
 {{- define "backstop.webhook" -}}
-{{- $values := index .root.Values.webhooks .hook.key -}}
+{{- $missing := printf "webhooks.%s is missing in values.yaml: {failurePolicy: Fail or Ignore, timeoutSeconds: 10}" .hook.key -}}
+{{- $values := required $missing (index .root.Values.webhooks .hook.key) -}}
 - name: {{ .hook.name }}.backstop.k0rdent.mirantis.com
   admissionReviewVersions: [v1]
   clientConfig:
