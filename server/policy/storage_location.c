@@ -80,10 +80,11 @@ static void check_access_mode(const struct location_edit *edit)
 static void check_default(const struct location_edit *edit)
 {
     int64_t created = 0;
-    const struct object *old = edit->request->old_object;
+    /* An object that exists already may be reviewed as one to create: then it says how old it is. */
+    const struct object *stored = edit->create ? edit->request->object : edit->request->old_object;
     if (!json_get_bool(edit->spec, "default") || !location_asks(edit, "default"))
         return;
-    if (edit->create || !time_parse(object_text(edit->request, old, "metadata.creationTimestamp"), &created))
+    if (!time_parse(object_text(edit->request, stored, "metadata.creationTimestamp"), &created))
         created = edit->request->now;
     for (size_t i = 0; i < edit->inventory->count[FACT_STORAGE_LOCATIONS] && !said_enough(edit->decision); i++) {
         const struct storage_location *other = edit->inventory->storage_locations[i];

@@ -65,7 +65,7 @@ static void plan_source(struct plan *plan, struct status_source *source, int64_t
         first = last + schedule.every_seconds;
     else if (!cron_next(&schedule, now, &first))
         return;
-    if (source->paused || first > now + STATUS_WINDOW)
+    if (source->rests || first > now + STATUS_WINDOW)
         return;
     source->first = first;
     if (schedule.every_seconds > 0 && STATUS_WINDOW / schedule.every_seconds > LISTED) {
@@ -90,7 +90,7 @@ static void add_backup(struct plan *plan, struct status_backup *backup)
     source->name = object->meta.name;
     source->spec = object->schedule;
     source->location = backup->goes_to ? backup->goes_to->object->meta.name : object->storage_location;
-    source->paused = object->meta.deleting;
+    source->rests = object->meta.deleting ? "deleting" : NULL;
     backup->source = source;
     plan_source(plan, source, 0, object->next_attempt);
 }
@@ -107,7 +107,7 @@ static void add_schedule(struct plan *plan, const struct velero_schedule *schedu
     source->name = schedule->meta.name;
     source->spec = schedule->schedule;
     source->location = location ? location->object->meta.name : schedule->storage_location;
-    source->paused = schedule->paused || schedule->meta.deleting;
+    source->rests = schedule->meta.deleting ? "deleting" : schedule->paused ? "paused" : NULL;
     plan_source(plan, source, schedule->last_backup, 0);
 }
 

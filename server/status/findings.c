@@ -4,7 +4,7 @@
  * out of each; then what is worth knowing. */
 
 /* A scheduled run may start this much late before its absence is told. */
-enum { GRACE = 15 * 60 };
+enum { GRACE = 15 * 60, LABEL_VALUE_MAX = 63 };
 
 static void add(struct status_view *view, unsigned blocks, struct str object, struct str says, struct str fix)
 {
@@ -256,6 +256,18 @@ static void find_bad_schedule(struct status_view *view, const struct status_back
     add(view, STATUS_BLOCKS_BACKUP, name, says, fix);
 }
 
+static void find_long_name(struct status_view *view, const struct status_backup *backup, struct str name)
+{
+    size_t bytes = backup->object->meta.name.len;
+    if (backup->kind == STATUS_SCHEDULED && bytes > LABEL_VALUE_MAX)
+        add(view, STATUS_BLOCKS_BACKUP, name,
+            arena_printf(view->arena,
+                         "its name has %zu bytes, and kcm puts it into a label of each scheduled backup, which holds "
+                         "%d: none can be made",
+                         bytes, LABEL_VALUE_MAX),
+            STR("create one with a shorter name and the same spec, then delete this one"));
+}
+
 static void find_in_backup(struct status_view *view, const struct status_backup *backup)
 {
     const struct management_backup *object = backup->object;
@@ -267,6 +279,7 @@ static void find_in_backup(struct status_view *view, const struct status_backup 
         return;
     if (!backup->valid)
         find_bad_schedule(view, backup, name);
+    find_long_name(view, backup, name);
     if (object->on_upgrade && object->schedule.len == 0)
         add(view, 0, name, STR("performOnManagementUpgrade does nothing without a schedule"),
             arena_printf(arena,

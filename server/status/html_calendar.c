@@ -197,8 +197,8 @@ static struct str plan_note(const struct page *page, const struct status_source 
         return STR("");
     if (!source->valid)
         return STR("invalid schedule: never runs");
-    if (source->paused)
-        return arena_printf(arena, "%.*s, paused", STR_ARG(source->meaning));
+    if (source->rests)
+        return arena_printf(arena, "%.*s, %s", STR_ARG(source->meaning), source->rests);
     if (source->zone.len && !str_is(source->zone, "UTC"))
         return arena_printf(arena, "%.*s, %.*s", STR_ARG(source->meaning), STR_ARG(source->zone));
     return source->meaning;

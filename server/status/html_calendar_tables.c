@@ -41,8 +41,9 @@ static void put_times(const struct page *page, const struct status_source *sourc
 static void put_planned(const struct page *page, const struct status_source *source, size_t *left)
 {
     char text[TIME_TEXT_SIZE];
-    struct str meaning =
-        source->paused ? arena_printf(page->view->arena, "%.*s (paused)", STR_ARG(source->meaning)) : source->meaning;
+    struct str meaning = source->rests
+                             ? arena_printf(page->view->arena, "%.*s (%s)", STR_ARG(source->meaning), source->rests)
+                             : source->meaning;
     MARKUP(page->out, "<tr><th scope=\"row\">@$</th><td>$</td><td>", source->name,
            source->ns.len ? arena_printf(page->view->arena, " (Schedule in %.*s)", STR_ARG(source->ns)) : STR(""),
            meaning);

@@ -50,7 +50,7 @@ static struct json_object *source_object(const struct status_source *source)
     status_put_bool(object, "scheduleValid", source->valid);
     status_put_text(object, "meaning", source->meaning);
     status_put_text(object, "zone", source->zone);
-    status_put_bool(object, "paused", source->paused);
+    status_put_bool(object, "paused", source->rests != NULL);
     status_put_text(object, "storageLocation", source->location);
     status_put(object, "plannedRuns", runs_object(source));
     status_put(object, "recentBackups", past_object(source));

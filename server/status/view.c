@@ -97,6 +97,8 @@ static void fill_schedule(const struct status_view *view, struct status_backup *
         backup->valid = false;
         return;
     }
+    if (object->meta.deleting)
+        return;
     int64_t from = counted_from(backup);
     if (from == 0 || !cron_next(&schedule, from, &backup->due))
         backup->due = 0;

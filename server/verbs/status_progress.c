@@ -131,9 +131,10 @@ static void put_bar(const struct progress *progress, const struct backup_status 
 {
     static const char *const eighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
     const struct page *page = progress->page;
-    int64_t total = status->items_total > 0 ? status->items_total : 1, done = status->items_done;
+    int64_t total = status->items_total, done = status->items_done;
     bool over = !str_is(status->phase, "InProgress");
-    double part = over || done > total ? 1 : done < 0 ? 0 : (double)done / (double)total;
+    bool counting = total <= 0 || done < 0; /* Velero counts while it backs up already */
+    double part = over ? 1 : counting ? 0 : done > total ? 1 : (double)done / (double)total;
     size_t filled = (size_t)(part * (double)width * 8);
     BUF_SCOPED bar;
     buf_init(&bar, 16 * width + 16);

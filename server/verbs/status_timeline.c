@@ -181,8 +181,8 @@ static void print_source(struct timeline *line, const struct status_source *sour
     const struct page *page = line->page;
     size_t half = line->cells / 2;
     const char *instead = !source->valid && source->maker != STATUS_BY_HAND ? "invalid" : NULL;
-    if (source->paused)
-        instead = "paused";
+    if (source->rests)
+        instead = source->rests;
     mark_past(line, source, cells);
     mark_planned(line, source, cells);
     put_label(line, label_of(line, source));
@@ -191,8 +191,10 @@ static void print_source(struct timeline *line, const struct status_source *sour
     page_mark(page, TONE_STRONG, page->ascii ? "|" : "│");
     for (size_t cell = half; cell < line->cells && !instead; cell++)
         put_cell(line, cells[cell], cell);
-    if (instead)
-        page_mark(page, source->paused ? TONE_DOUBTFUL : TONE_BAD, source->paused ? " paused" : " invalid");
+    if (instead) {
+        buf_putc(page->out, ' ');
+        page_mark(page, source->rests ? TONE_DOUBTFUL : TONE_BAD, instead);
+    }
     while (page->out->len && page->out->data[page->out->len - 1] == ' ')
         page->out->len--;
     buf_putc(page->out, '\n');

@@ -68,6 +68,7 @@ progress() { # NAME NAMESPACE PHASE STARTED ITEMS TOTAL
 }
 {
     progress just-started kcm-system InProgress 2026-11-21T03:00:00Z 0 0
+    progress uncounted kcm-system InProgress 2026-11-21T02:59:00Z 10 0
     progress first-second kcm-system InProgress 2026-11-21T03:00:00Z 5 100
     progress half kcm-system InProgress 2026-11-21T02:59:00Z 490 980
     progress nearly kcm-system InProgress 2026-11-21T02:58:20Z 979 980
