@@ -51,18 +51,24 @@ static inline void check_decision(const struct decision *decision)
     PROMISE(decision->denied || decision->causes.len == 0, "allowed with causes");
 }
 
-/* The body with its object replaced by what the patch made of it. */
+/* The body with its object replaced by what the patch made of it; the rest, which nobody reads,
+ * stays to the byte. */
 static inline struct str patched_body(struct arena *arena, struct str body, const struct decision *decision)
 {
     struct error error = {0};
     BUF_SCOPED text;
     buf_init(&text, ANSWER_MAX);
-    struct json_object *root = json_build(arena, body, &error), *request = json_get(root, "request");
-    PROMISE(request, "%s", error.message);
-    struct json_object *object = admission_apply_patch(arena, json_get(request, "object"), decision, &error);
-    PROMISE(object, "the patch does not apply: %s", error.message);
-    json_object_object_add(request, "object", json_object_get(object));
-    json_write_tree(&text, root);
+    const struct json_node *root = json_index(arena, body, 2, &error);
+    const struct json_node *before = json_member(json_member(root, STR("request")), STR("object"));
+    PROMISE(before, "a patch without an object: %s", error.message);
+    struct json_object *object = json_build(arena, before->raw, &error);
+    PROMISE(object, "%s", error.message);
+    struct json_object *after = admission_apply_patch(arena, object, decision, &error);
+    PROMISE(after, "the patch does not apply: %s", error.message);
+    size_t start = (size_t)(before->raw.ptr - body.ptr);
+    buf_add(&text, str_slice(body, 0, start));
+    json_write_tree(&text, after);
+    buf_add(&text, str_slice(body, start + before->raw.len, body.len));
     PROMISE(!text.failed, "not written");
     return arena_copy(arena, buf_str(&text));
 }
