@@ -3,6 +3,12 @@
 #include "regex.h"
 #include "resource_name.h"
 #include "selector.h"
+#include "unresolvable.h"
+
+static bool has_space(struct str text)
+{
+    return str_contains(text, STR(" ")) || str_trim(text).len < text.len;
+}
 
 static bool has_upper(struct str text)
 {
@@ -18,6 +24,7 @@ static void check_plain_target(struct config_rules *modifier, struct str where, 
     struct arena *arena = modifier->arena;
     const struct resource_kind *kind = resource_name_known(target);
     struct str quoted = arena_quote(arena, target), plural = resource_name_plural(arena, target), resource, group;
+    struct str meant = kind ? STR("") : resource_name_meant(arena, target);
     resource_name_split(target, &resource, &group);
     if (kind && !str_eq(target, plural))
         rules_problem(modifier, where, "%.*s matches nothing, so the objects would be restored unpatched: write %.*s",
@@ -27,6 +34,9 @@ static void check_plain_target(struct config_rules *modifier, struct str where, 
             modifier, where,
             "%.*s matches nothing: write the plural.group in lower case, not the kind, such as " MODIFIER_MANAGEMENTS,
             STR_ARG(quoted));
+    else if (!kind && meant.len)
+        rules_warn(modifier, where, "%.*s is no resource that is known here; did you mean %.*s?", STR_ARG(quoted),
+                   STR_ARG(meant));
     else if (!kind && !str_ends(resource, STR("s")))
         rules_warn(modifier, where, "%.*s looks like a singular; Velero matches the plural.group only",
                    STR_ARG(quoted));
@@ -40,6 +50,11 @@ static void check_target(struct config_rules *modifier, struct str where, struct
     resource_name_split(target, &resource, &group);
     if (target.len == 0)
         rules_problem(modifier, where, "is missing: name the resource as plural.group, such as " MODIFIER_MANAGEMENTS);
+    else if (has_space(target))
+        rules_problem(modifier, where,
+                      "%.*s matches nothing, so the objects would be restored unpatched: remove the "
+                      "white space",
+                      STR_ARG(quoted));
     else if (problem)
         rules_problem(modifier, where, "%.*s is not a pattern Velero can use: %s", STR_ARG(quoted), problem);
     else if (str_contains(target, STR("/")))

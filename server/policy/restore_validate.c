@@ -16,8 +16,9 @@ static void check_policy(const struct restore_view *view)
     if (view->policy.len && !is_update && !str_is(view->policy, "none")) {
         static const struct str known[] = {STR_INIT("update"), STR_INIT("none")};
         struct str near = str_nearest(view->policy, known, LENGTH_OF(known));
-        struct str hint = near.len ? arena_printf(view->arena, "; did you mean \"%.*s\"?", STR_ARG(near))
-                                   : STR("; a k0rdent management restore needs \"update\"");
+        struct str hint = near.len           ? arena_printf(view->arena, "; did you mean \"%.*s\"?", STR_ARG(near))
+                          : view->management ? STR("; a k0rdent management restore needs \"update\"")
+                                             : STR("");
         decision_invalid(view->decision, "spec.existingResourcePolicy",
                          "Unsupported value: %.*s: Velero takes \"update\" and \"none\", in lower case%.*s",
                          STR_ARG(arena_quote(view->arena, view->policy)), STR_ARG(hint));

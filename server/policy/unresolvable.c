@@ -116,14 +116,30 @@ static const struct resource_kind *misspelt_group(const struct search *search)
     return NULL;
 }
 
-static void warn_unknown(struct decision *decision, const char *verb, struct str name)
+static const struct resource_kind *misspelt(const struct search *search)
 {
-    struct search search = {.arena = decision->arena};
+    return group_known(search) || search->group.len == 0 ? misspelt_resource(search) : misspelt_group(search);
+}
+
+static struct search search_for(struct arena *arena, struct str name)
+{
+    struct search search = {.arena = arena};
     search.kinds = resource_kinds(&search.count);
     resource_name_split(name, &search.resource, &search.group);
-    bool known = group_known(&search);
-    const struct resource_kind *near =
-        known || search.group.len == 0 ? misspelt_resource(&search) : misspelt_group(&search);
+    return search;
+}
+
+struct str resource_name_meant(struct arena *arena, struct str name)
+{
+    const struct search search = search_for(arena, name);
+    const struct resource_kind *near = misspelt(&search);
+    return near ? resource_kind_name(arena, near) : (struct str){NULL, 0};
+}
+
+static void warn_unknown(struct decision *decision, const char *verb, struct str name)
+{
+    const struct search search = search_for(decision->arena, name);
+    const struct resource_kind *near = misspelt(&search);
     struct str quoted = arena_quote(decision->arena, name);
     if (near)
         decision_warn(decision, "%s %.*s is no resource that is known here; did you mean %.*s?", verb, STR_ARG(quoted),

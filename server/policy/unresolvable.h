@@ -9,5 +9,7 @@
  * and where its CRD is not installed any form but the plural does neither. Only warns,
  * since CRDs that are not known here may well be installed. `verb`: "excluded". */
 void warn_unresolvable(struct decision *decision, const char *verb, const struct strlist *names);
+/* The plural.group that a name not known here is probably a misspelling of; empty where there is none. */
+struct str resource_name_meant(struct arena *arena, struct str name);
 
 #endif

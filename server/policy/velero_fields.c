@@ -37,6 +37,7 @@ bool check_list_length(struct decision *decision, const char *field, struct json
 
 void check_duration(struct decision *decision, struct str field, struct json_object *value)
 {
+    enum { HOURS_DIGITS = 6 }; /* Go's durations end at 2562047h */
     struct error error = {0};
     int64_t nanoseconds = 0;
     struct arena *arena = decision->arena;
@@ -60,9 +61,11 @@ void check_duration(struct decision *decision, struct str field, struct json_obj
     else if (str_ends(text, STR("d")) && str_to_int64(number, &count) && count > 0 && count < 100000)
         decision_invalid(decision, path, "Invalid value: %.*s: there is no unit d; write \"%lldh\"", STR_ARG(quoted),
                          (long long)count * 24);
-    else if (str_to_int64(text, &count))
-        decision_invalid(decision, path, "Invalid value: %.*s: the unit is missing, such as \"%.*sm\" for minutes",
-                         STR_ARG(quoted), STR_ARG(text));
+    else if (text.len <= HOURS_DIGITS && str_to_int64(text, &count))
+        decision_invalid(decision, path,
+                         "Invalid value: %.*s: the unit is missing: \"%.*sh\" is hours, \"%.*sm\" minutes, \"%.*ss\" "
+                         "seconds",
+                         STR_ARG(quoted), STR_ARG(text), STR_ARG(text), STR_ARG(text));
     else
         decision_invalid(decision, path,
                          "Invalid value: %.*s: must be a duration of units h, m, s, ms, such as \"90m\" or \"4h\"",
