@@ -29,11 +29,14 @@ struct kube_client *kube_open(const struct kube_options *options, struct error *
     client->user_agent = arena_copy(arena, str_from(options->user_agent ? options->user_agent : "backstop"));
     client->random = (uint64_t)time_monotonic_ns() ^ (uint64_t)getpid() << 32;
     pthread_mutex_init(&client->lock, NULL);
-    if (!kube_config_load(arena, options, &client->config, error)) {
-        kube_close(client);
-        return NULL;
-    }
-    return client;
+    bool loaded = kube_config_load(arena, options, &client->config, error);
+    /* Without the part that did not fit it would be another configuration: no impersonation, say. */
+    if (loaded && arena_failed(arena))
+        loaded = error_set(error, 500, "out of memory, or the kubeconfig is too large");
+    if (loaded)
+        return client;
+    kube_close(client);
+    return NULL;
 }
 
 void kube_close(struct kube_client *client)
@@ -99,6 +102,15 @@ static void keep(struct kube_client *client, struct arena *arena, const struct k
     client->credentials = *fresh;
 }
 
+static bool read_token(struct arena *arena, const char *path, struct str *token, struct error *error)
+{
+    struct str text;
+    if (!file_read(arena, path, TOKEN_BYTES_MAX, &text, error))
+        return false;
+    *token = str_trim(text);
+    return token->len || error_set(error, 0, "the token file %s is empty", path);
+}
+
 /* The lock is held: a plugin or a file is asked once for all threads. */
 static bool refresh(struct kube_client *client, struct error *error)
 {
@@ -112,13 +124,12 @@ static bool refresh(struct kube_client *client, struct error *error)
             return false;
         }
     } else {
-        /* As client-go: a token file that cannot be read just now leaves the old token in force. */
-        struct str token;
-        if (!file_read(arena, client->config.token_file.ptr, TOKEN_BYTES_MAX, &token, error)) {
+        /* As client-go: a token file that cannot be read just now, or is being written, leaves
+         * the old token in force. */
+        if (!read_token(arena, client->config.token_file.ptr, &fresh.token, error)) {
             arena_free(arena);
             return client->credentials.token.len > 0;
         }
-        fresh.token = str_trim(token);
         fresh.expires = time_now() + TOKEN_READ_SECONDS;
     }
     keep(client, arena, &fresh);

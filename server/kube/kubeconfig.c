@@ -1,5 +1,8 @@
 /* kubeconfig files, merged as kubectl merges a KUBECONFIG list: the first file
  * that names a cluster, user, context or the current context wins. */
+#include <errno.h>
+#include <unistd.h>
+
 #include "kube.h"
 
 enum { KUBECONFIG_BYTES_MAX = 4 * 1024 * 1024, FILES_MAX = 16 };
@@ -25,8 +28,9 @@ static bool read_one(struct arena *arena, struct str path, bool may_be_missing, 
     struct str name = arena_copy(arena, path), text;
     if (!name.ptr)
         return error_set(error, 500, "out of memory");
+    /* As client-go: one that is there and cannot be read is a failure, since what it says could be what is meant. */
     if (!file_read(arena, name.ptr, KUBECONFIG_BYTES_MAX, &text, error))
-        return may_be_missing;
+        return may_be_missing && access(name.ptr, F_OK) != 0 && errno == ENOENT;
     struct yaml_document *documents;
     if (!yaml_load(arena, text, &(struct yaml_options){0}, &documents, error))
         return error_wrap(error, "kubeconfig %s: line %lld", name.ptr, (long long)error->position);

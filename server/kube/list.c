@@ -29,7 +29,8 @@ static bool list_page(struct kube_client *client, struct arena *keep, const stru
             return false;
     *next = arena_copy(keep, json_path_str(list, "metadata.continue"));
     *resource_version = arena_copy(keep, json_path_str(list, "metadata.resourceVersion"));
-    return true;
+    /* A page whose successor is forgotten would pass for the last one. */
+    return arena_failed(keep) ? error_set(error, 500, "list %.*s: out of memory", STR_ARG(what)) : true;
 }
 
 bool kube_list(struct kube_client *client, struct arena *arena, const struct kube_resource *resource,

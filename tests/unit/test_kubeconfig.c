@@ -110,6 +110,10 @@ static void test_merge(void)
     ASSERT_TEXT(config.ca_file, kube_files_path(&files, "ca"));
     ASSERT_TEXT(config.token_file, kube_files_path(&files, "other/t"));
     ASSERT_TEXT(config.client_cert_data, "hi");
+    /* One that is not there is passed over; one that cannot be read may say what is meant. */
+    struct str unreadable = arena_printf(files.arena, "%s:%s", kube_files_path(&files, "other"), both.ptr);
+    CU_ASSERT_FALSE(load(&files, unreadable.ptr, NULL, &config, &error));
+    CU_ASSERT(str_contains(str_from(error.message), STR("is a folder")));
     kube_files_end(&files);
 }
 
