@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "kube.h"
@@ -81,28 +82,49 @@ static bool spawn(const struct kube_exec *exec, char **argv, char **env, int out
     return started;
 }
 
-static void read_output(int fd, struct buf *output)
+static void read_output(int fd, int64_t deadline, struct buf *output)
 {
-    int64_t deadline = time_monotonic_ns() + (int64_t)EXEC_SECONDS * 1000000000;
     char block[4096];
     for (;;) {
         int64_t left = (deadline - time_monotonic_ns()) / 1000000;
         struct pollfd wait = {.fd = fd, .events = POLLIN};
-        if (left <= 0 || poll(&wait, 1, (int)left) == 0) {
+        int ready = left > 0 ? poll(&wait, 1, (int)left) : 0;
+        if (ready == 0) {
             output->failed = true;
             return;
         }
-        ssize_t got = read(fd, block, sizeof block);
+        ssize_t got = ready > 0 ? read(fd, block, sizeof block) : -1;
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
             return;
         buf_add(output, (struct str){block, (size_t)got});
+        if (output->failed)
+            return;
     }
+}
+
+/* Its exit status; a plugin that has closed its output may go on all the same. */
+static int wait_for_exit(pid_t pid, int64_t deadline, struct buf *output)
+{
+    const struct timespec tick = {0, 5000000};
+    int status = 0;
+    pid_t ended = 0;
+    while (!output->failed && (ended = waitpid(pid, &status, WNOHANG)) == 0) {
+        output->failed = time_monotonic_ns() >= deadline;
+        nanosleep(&tick, NULL);
+    }
+    if (ended != 0)
+        return status;
+    kill(pid, SIGKILL);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    return status;
 }
 
 static bool run(struct arena *arena, const struct kube_exec *exec, struct buf *output, struct error *error)
 {
+    int64_t deadline = time_monotonic_ns() + (int64_t)EXEC_SECONDS * 1000000000;
     char **argv = argument_vector(arena, exec), **env = environment(arena, exec);
     int ends[2];
     pid_t pid;
@@ -111,16 +133,12 @@ static bool run(struct arena *arena, const struct kube_exec *exec, struct buf *o
     bool started = spawn(exec, argv, env, ends[1], &pid);
     close(ends[1]);
     if (started)
-        read_output(ends[0], output);
+        read_output(ends[0], deadline, output);
     close(ends[0]);
     if (!started)
         return error_set(error, 0, "credential plugin %.*s could not be started; is it installed and on PATH?",
                          STR_ARG(exec->command));
-    if (output->failed)
-        kill(pid, SIGKILL);
-    int status = 0;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        continue;
+    int status = wait_for_exit(pid, deadline, output);
     if (output->failed)
         return error_set(error, 0, "credential plugin %.*s printed too much or took over %d s", STR_ARG(exec->command),
                          EXEC_SECONDS);

@@ -82,6 +82,19 @@ static void test_failures(void)
     kube_files_end(&files);
 }
 
+/* Who never ends is not waited for longer than what it prints can be taken. */
+static void test_endless(void)
+{
+    struct kube_files files = kube_files_begin();
+    struct kube_credentials credentials = {.expires = 0};
+    struct error error = {.code = 0};
+    int64_t began = time_monotonic_ns();
+    CU_ASSERT(!run(&files, "#!/bin/sh\nexec cat /dev/zero\n", &credentials, &error));
+    CU_ASSERT(str_contains(str_from(error.message), STR("printed too much")));
+    CU_ASSERT(time_monotonic_ns() - began < INT64_C(30000000000));
+    kube_files_end(&files);
+}
+
 /* A webhook blocks SIGTERM and ignores SIGPIPE; a plugin that inherits that can neither be
  * asked to end nor notices that nobody reads. */
 static void test_signals(void)
@@ -106,4 +119,5 @@ static void test_signals(void)
 }
 
 SUITE(kube_exec, {"a token, its end, arguments and variables", test_token}, {"a client certificate", test_certificate},
-      {"failures are named", test_failures}, {"a plugin has the usual signals", test_signals})
+      {"failures are named", test_failures}, {"output without end", test_endless},
+      {"a plugin has the usual signals", test_signals})
