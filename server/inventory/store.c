@@ -60,20 +60,19 @@ struct strlist store_strings(struct store *store, struct json_object *array, con
     return store_texts(store, &found);
 }
 
-static struct json_object *copy_strings(struct json_object *map, bool (*keep)(struct str key))
+/* *failed is set where there is no memory: then the object must not pass for one without labels. */
+static struct json_object *copy_strings(struct json_object *map, bool (*keep)(struct str key), bool *failed)
 {
     struct json_object *copy = NULL;
     json_object_object_foreach(map, key, value)
     {
         if (!json_object_is_type(value, json_type_string) || (keep && !keep(str_from(key))))
             continue;
-        if (!copy && !(copy = json_object_new_object()))
-            return NULL;
-        struct str text = json_str(value);
-        struct json_object *string = json_object_new_string_len(text.ptr, (int)text.len);
-        if (!string || json_object_object_add(copy, key, string) != 0) {
-            json_object_put(string);
+        if (!copy)
+            copy = json_object_new_object();
+        if (!json_put_text(copy, key, json_str(value))) {
             json_object_put(copy);
+            *failed = true;
             return NULL;
         }
     }
@@ -84,7 +83,7 @@ struct json_object *store_map(struct store *store, struct json_object *map, bool
 {
     if (!store->record || !json_object_is_type(map, json_type_object))
         return NULL;
-    struct json_object *copy = copy_strings(map, keep);
+    struct json_object *copy = copy_strings(map, keep, &store->failed);
     if (!copy)
         return NULL;
     struct pooled_tree *pooled = tree_pool_take(store->pool, copy);
