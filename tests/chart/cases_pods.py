@@ -35,6 +35,27 @@ def case_ports():
     assert {w["clientConfig"]["service"]["port"] for _, w in r.webhooks()} == {443}
 
 
+def case_status_page():
+    """the status page is off unless asked for, names people only where that is asked for too, and opens no port"""
+    flags = [[a for a in Rendering({"statusPage": page}).container["args"] if a.startswith("--status-page")]
+             for page in ({}, {"enabled": True}, {"enabled": True, "users": True})]
+    assert flags == [[], ["--status-page"], ["--status-page", "--status-page-users"]], flags
+    without, shown = Rendering(), Rendering({"statusPage": {"enabled": True, "users": True}})
+    for kind in ("Service", "NetworkPolicy"):
+        assert without.all(kind) == shown.all(kind), kind
+    assert without.container["ports"] == shown.container["ports"]
+
+
+def case_network_policy():
+    """two ports are let in, from everywhere; the plain one only from those that are named, where some are"""
+    peers = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+    https, health = {"port": "https"}, {"port": "health"}
+    spec = Rendering().one("NetworkPolicy")["spec"]
+    assert spec["policyTypes"] == ["Ingress"] and spec["ingress"] == [{"ports": [https, health]}], spec
+    spec = Rendering({"networkPolicy": {"healthFrom": peers}}).one("NetworkPolicy")["spec"]
+    assert spec["ingress"] == [{"ports": [https]}, {"from": peers, "ports": [health]}], spec
+
+
 def case_host_network():
     """on the nodes' own network pods keep cluster DNS, and make room before they are replaced"""
     r = Rendering({"hostNetwork": True, "namespace": {"create": True}})

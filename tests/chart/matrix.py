@@ -17,6 +17,8 @@ EVERYTHING = {
     "tolerations": [{"key": "node-role.kubernetes.io/control-plane", "operator": "Exists", "effect": "NoSchedule"}],
     "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [
         {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app.kubernetes.io/name": "backstop"}}}]}},
+    "networkPolicy": {"healthFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]},
+    "statusPage": {"enabled": True, "users": True},
     "extraArgs": ["--max-concurrent=512"], "serviceAccount": {"annotations": {"owner": "platform"}},
     "settings": {"upgrade": {"maxBackupAge": "2h"}, "velero": {"serviceAccounts": ["velero", "other:velero-server"]}},
 }
@@ -61,13 +63,15 @@ BAD = [(nested(path, value), path.split(".")[-1]) for path, value in (
     ("logLevel", "verbose"), ("extraArgs", ["serve"]), ("resources.limit", {}), ("livenessProbe.path", "/"),
     ("serviceMonitor.interval", "30"), ("prometheusRule.backupMaxAgeHours", 0), ("fullnameOverride", "Back_stop"),
     ("podDisruptionBudget.maxUnavailable", 0), ("terminationGracePeriodSeconds", 5),
-    ("dashboard.labels", {"a": 1}), ("networkPolicy.enabled", "true"),
+    ("dashboard.labels", {"a": 1}), ("networkPolicy.enabled", "true"), ("networkPolicy.healthFrom", [{}]),
+    ("networkPolicy.healthFrom", [{"namespace": "monitoring"}]), ("statusPage.enabled", "true"), ("statusPage.names", True),
 )] + [
     ({"certificates": {"mode": "secret"}}, "caBundle"),
     ({"certificates": {"mode": "secret", "secretName": "x", "caBundle": "-----BEGIN CERTIFICATE-----"}}, "caBundle"),
     ({"certificates": {"caBundle": "LS0tLS1CRUdJTg=="}}, "caBundle"),
     ({"hostNetwork": True, "port": 10250}, "port"),
     ({"serviceAccount": {"create": False}}, "name"),
+    ({"statusPage": {"users": True}}, "enabled"),
     ({"commonLabels": {"k0rdent.mirantis.com/component": "kcm"}}, "commonLabels"),
     ({"commonLabels": {"velero.io/exclude-from-backup": "false"}}, "commonLabels"),
     ({"podLabels": {"app.kubernetes.io/name": "other"}}, "podLabels"),

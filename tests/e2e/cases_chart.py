@@ -15,7 +15,8 @@ from matrix import GOOD  # noqa: E402
 CONFIGURATIONS = "validatingwebhookconfiguration,mutatingwebhookconfiguration"
 # Kinds of others' CRDs, which this API server does not have.
 FOREIGN = ("cert-manager.io/", "monitoring.coreos.com/")
-VALUES = {"port": 10250, "settings": {"upgrade": {"retryAfter": "1s"}, "schedules": {"tooFrequent": "deny"}}}
+VALUES = {"port": 10250, "statusPage": {"enabled": True, "users": True},
+          "settings": {"upgrade": {"retryAfter": "1s"}, "schedules": {"tooFrequent": "deny"}}}
 # By these a management backup selects (kcm); each names a cluster or a provider, or is as it stands here.
 SELECTORS = ("k0rdent.mirantis.com/component", "controller.cert-manager.io/fao", "cluster.x-k8s.io/provider",
              "cluster.x-k8s.io/cluster-name", "helm.toolkit.fluxcd.io/name")
@@ -106,6 +107,8 @@ def case_installed(setup):
                  'backstop_facts_synced{resource="managementbackups.k0rdent.mirantis.com"} 1',
                  'backstop_facts_synced{resource="backups.velero.io"} 1'):
         assert line in metrics.splitlines(), (line, metrics)
+    status, page = setup.replicas[0].health_get("/")[:2]
+    assert status == 200 and "Could it be restored tonight?" in page, (status, page)
 
 
 def case_probed(setup):
