@@ -220,7 +220,7 @@ static void test_hooks_and_durations(void)
 {
     static const struct row rows[] = {
         {AWS "itemOperationTimeout: 30d}", true, "there is no unit d; write \"720h\""},
-        {AWS "itemOperationTimeout: '30'}", true, "the unit is missing, such as \"30m\""},
+        {AWS "itemOperationTimeout: '30'}", true, "the unit is missing: \"30h\" is hours"},
         {AWS "itemOperationTimeout: ''}", true, "leave the field out"},
         {AWS "itemOperationTimeout: 4 hours}", true, "must be a duration"},
         {AWS "itemOperationTimeout: -4h}", false, "is negative"},
