@@ -32,19 +32,41 @@ void page_toned(const struct page *page, enum tone tone, struct str text)
     buf_puts(page->out, coloured ? "\033[0m" : "");
 }
 
-/* Words from column `at` on; further lines begin at `start`. */
-static void fill(const struct page *page, size_t at, size_t start, struct str text)
+enum prose { PROSE, COMMAND };
+
+/* What stands in single quotes is one word of a command. */
+static bool cut_word(struct str *rest, enum prose prose, struct str *word)
 {
+    bool quoted = false;
+    if (!rest->ptr)
+        return false;
+    for (size_t i = 0; i < rest->len; i++) {
+        quoted ^= prose == COMMAND && rest->ptr[i] == '\'';
+        if (rest->ptr[i] == ' ' && !quoted) {
+            *word = str_slice(*rest, 0, i);
+            *rest = str_slice(*rest, i + 1, rest->len);
+            return true;
+        }
+    }
+    *word = *rest;
+    *rest = (struct str){NULL, 0};
+    return true;
+}
+
+/* Words from column `at` on; further lines begin at `start`. */
+static void fill(const struct page *page, enum prose prose, size_t at, size_t start, struct str text)
+{
+    const struct str go_on = prose == COMMAND ? STR(" \\") : STR("");
     BUF_SCOPED safe;
     struct str rest, word;
     bool fresh = true;
     buf_init(&safe, 4 * text.len + 1);
     buf_add_printable(&safe, text, page->ascii);
     page->out->failed |= safe.failed;
-    for (rest = buf_str(&safe); str_cut(&rest, ' ', &word); fresh = false) {
-        size_t width = str_columns(word);
-        if (!fresh && page->width && at + 1 + width > page->width) {
-            buf_printf(page->out, "\n%*s", (int)start, "");
+    for (rest = buf_str(&safe); cut_word(&rest, prose, &word); fresh = false) {
+        size_t width = str_columns(word), after = rest.ptr ? go_on.len : 0;
+        if (!fresh && page->width && at + 1 + width + after > page->width) {
+            buf_printf(page->out, "%.*s\n%*s", STR_ARG(go_on), (int)start, "");
             at = start;
             fresh = true;
         }
@@ -60,13 +82,13 @@ void page_paragraph(const struct page *page, size_t indent, const char *first, s
 {
     size_t start = indent + strlen(first);
     buf_printf(page->out, "%*s%s", (int)indent, "", first);
-    fill(page, start, start, text);
+    fill(page, str_starts(text, STR("kubectl ")) ? COMMAND : PROSE, start, start, text);
 }
 
 void page_sentence(const struct page *page, enum tone tone, struct str first, struct str text)
 {
     page_toned(page, tone, first);
-    fill(page, str_columns(first), GAP, text);
+    fill(page, PROSE, str_columns(first), GAP, text);
 }
 
 /* ---- columns ------------------------------------------------------------------- */

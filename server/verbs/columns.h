@@ -42,7 +42,8 @@ void page_text(const struct page *page, struct str text);
 void page_toned(const struct page *page, enum tone tone, struct str text);
 /* Our own characters, as they are. */
 void page_mark(const struct page *page, enum tone tone, const char *mark);
-/* A paragraph with this indent, broken between words where the page ends. */
+/* A paragraph with this indent, broken between words where the page ends; one that begins
+ * with "kubectl " is broken so that a shell still takes what is copied. */
 void page_paragraph(const struct page *page, size_t indent, const char *first, struct str text);
 /* One that begins with toned words. */
 void page_sentence(const struct page *page, enum tone tone, struct str first, struct str text);
