@@ -77,7 +77,7 @@ struct status_source {
     struct str spec, meaning, zone;         /* the schedule; meaning says what is wrong when it is not valid */
     struct str location;                    /* storage location, the default filled in; absent: none, or unknown */
     bool valid;
-    const char *rests; /* "paused", "deleting"; NULL: it runs */
+    const char *rests;       /* "paused", "deleting"; NULL: it runs */
     int64_t first;           /* run in the window; 0: none */
     struct status_run *runs; /* all in the window; none when there are too many to list */
     size_t run_count;
