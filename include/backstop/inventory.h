@@ -22,6 +22,7 @@ enum fact {
     FACT_SNAPSHOT_LOCATIONS,
     FACT_COUNT
 };
+const char *fact_kind(enum fact fact); /* of its objects: "ManagementBackup" */
 
 /* What every object has. Times are Unix seconds, 0 when absent. */
 struct object_meta {

@@ -74,6 +74,11 @@ const struct cluster_kind cluster_kinds[FACT_COUNT] = {
                      .everywhere = true},
 };
 
+const char *fact_kind(enum fact fact)
+{
+    return cluster_kinds[fact].kind;
+}
+
 const struct cluster_kind *cluster_kind_of(struct json_object *object)
 {
     struct str group, rest = json_get_str(object, "apiVersion"), kind = json_get_str(object, "kind");

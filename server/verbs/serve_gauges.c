@@ -3,19 +3,6 @@
 #include "backstop/telemetry.h"
 #include "serve.h"
 
-static const char *const fact_kinds[FACT_COUNT] = {
-    [FACT_MANAGEMENT_BACKUPS] = "ManagementBackup",
-    [FACT_MANAGEMENTS] = "Management",
-    [FACT_RELEASES] = "Release",
-    [FACT_STORAGE_LOCATIONS] = "BackupStorageLocation",
-    [FACT_BACKUPS] = "Backup",
-    [FACT_SCHEDULES] = "Schedule",
-    [FACT_CONFIG_MAPS] = "ConfigMap",
-    [FACT_SECRETS] = "Secret",
-    [FACT_VELERO] = "Deployment",
-    [FACT_SNAPSHOT_LOCATIONS] = "VolumeSnapshotLocation",
-};
-
 static bool is_completed(const struct backup_status *status)
 {
     return str_is(status->phase, "Completed");
@@ -117,7 +104,7 @@ void serve_gauges(const struct inventory *inventory)
 {
     for (size_t i = 0; i < FACT_COUNT; i++)
         if (inventory->known[i])
-            metric_set(METRIC_INVENTORY_OBJECTS, (double)inventory->count[i], fact_kinds[i]);
+            metric_set(METRIC_INVENTORY_OBJECTS, (double)inventory->count[i], fact_kind((enum fact)i));
     if (inventory->known[FACT_STORAGE_LOCATIONS])
         set_locations(inventory);
     if (inventory->known[FACT_MANAGEMENT_BACKUPS])

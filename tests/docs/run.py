@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs what README.md and docs/ show: run.py [--accept] BINARY [PAGE...]
+"""Runs what README.md, CONTRIBUTING.md and docs/ show: run.py [--accept] BINARY [PAGE...]
 
 How a block is marked (CONTRIBUTING.md tells writers):
   ```console            run, in a folder that the page's blocks share; what is shown below a command must be what it
@@ -8,6 +8,9 @@ How a block is marked (CONTRIBUTING.md tells writers):
   ```console ci         run by the CI itself: the command must be in .ci/run or a prerequisite of what is
   ```console demo       what `make demo` prints, times aside
   ```yaml NAME.yaml     a file for the commands of the page
+  ```yaml tree NAME     a file in a copy of the source tree;
+  ```diff tree NAME     a change of one there; and
+  ```console tree       commands that are run there
   ```yaml settings      settings, or a part of them; settings:upgrade.evidence.anyOf is the part below those keys
 
 The clock of the commands stands at 2026-11-21 12:00 UTC. The folder has the repository's manifests/ and docs/.
@@ -20,6 +23,7 @@ import sys
 import tempfile
 
 import messages
+import tree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 NOW = "2026-11-21T12:00:00Z"
@@ -83,7 +87,7 @@ def matches(shown, printed):
 
 
 def run(command, shown, folder, environment):
-    done = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, text=True, timeout=60,
+    done = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, text=True, timeout=600,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     while shown and not shown[-1]:
         shown.pop()
@@ -143,6 +147,20 @@ def transcript(lines, mark, folder, environment, count):
         raise Old(str(old), fresh)
 
 
+def in_tree(info, lines, where, count):
+    """A block that is about the source tree; `where` keeps the copy, made at the first of them."""
+    language, _, name = info.partition(" tree")
+    if "tree" not in where:
+        where["tree"] = tree.copy(ROOT, where["binary"], where["folder"])
+        where["environment"] = tree.environment(where["environment"], where["tree"], where["binary"])
+    if language == "console":
+        transcript(lines, "", where["tree"], where["environment"], count)
+    elif language == "diff":
+        tree.apply(where["tree"], name.strip(), lines)
+    else:
+        tree.write(where["tree"], name.strip(), lines)
+
+
 def settings(lines, path, folder, environment):
     """Whether the settings parser takes a part of a settings file."""
     keys = [key for key in path.split(".") if key]
@@ -161,10 +179,13 @@ def check_page(page, binary, count, accept):
         environment.update(HOME=folder, KUBECONFIG=os.path.join(folder, "none"))  # no cluster, even where there is one
         for name in ("manifests", "docs"):
             os.symlink(ROOT / name, os.path.join(folder, name))
+        where = {"binary": binary, "folder": folder, "environment": dict(environment)}
         for line, info, lines in blocks(text):
             language, _, mark = info.partition(" ")
             try:
-                if language == "yaml" and mark.split(":")[0] == "settings":
+                if mark.split(" ")[0] == "tree":
+                    in_tree(info, lines, where, count)
+                elif language == "yaml" and mark.split(":")[0] == "settings":
                     settings(lines, mark.partition(":")[2], folder, environment)
                     count["ran"] += 1
                 elif language == "yaml" and mark:
@@ -182,7 +203,7 @@ def check_page(page, binary, count, accept):
                     raise Problem(f"line {line}: {problem}") from None
                 page.write_text(page.read_text().replace("\n".join(lines), "\n".join(problem.lines)))
                 print(f"{page.relative_to(ROOT)}: the screen of line {line} is new")
-            except Problem as problem:
+            except (Problem, tree.DoesNotApply) as problem:
                 raise Problem(f"line {line}: {problem}") from None
 
 
@@ -209,7 +230,7 @@ def main():
     accept = "--accept" in sys.argv
     binary, *names = [word for word in sys.argv[1:] if word != "--accept"]
     binary = os.path.abspath(binary)
-    pages = [ROOT / name for name in names] or [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    pages = [ROOT / name for name in names] or [ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
     failed, count = 0, {"ran": 0, "shown": 0, "unrun": 0}
     for page in pages:
         for check in (lambda: check_page(page, binary, count, accept), lambda: check_links(page)):

@@ -1,0 +1,73 @@
+"""A copy of the source tree with what was built of it, for pages that show how it is changed: their blocks are
+applied to the copy, and their commands run in it, so that `make` compiles only what the page changes."""
+import pathlib
+import re
+import shutil
+
+BUILT = ("server", "libbackstop.a", "backstop", "source-info")
+LEFT_OUT = ("build", ".git", "corpus", "__pycache__")
+
+
+class DoesNotApply(Exception):
+    pass
+
+
+def copy(root, binary, folder):
+    """The tree at folder/tree; times are kept, for make looks at them."""
+    tree, built = pathlib.Path(folder, "tree"), pathlib.Path(binary).parent
+    shutil.copytree(root, tree, symlinks=True, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    into = tree / "build" / built.name
+    into.mkdir(parents=True)
+    for name in BUILT:
+        if (built / name).is_dir():
+            shutil.copytree(built / name, into / name)
+        elif (built / name).exists():
+            shutil.copy2(built / name, into / name)
+    return tree
+
+
+def environment(given, tree, binary):
+    """For make in the copy: no child of the make that runs this, but with its compiler."""
+    flags = given.get("MAKEFLAGS", "")
+    compiler = re.search(r"\bCC=((?:\\.|[^\s\\])+)", flags)
+    own = {name: value for name, value in given.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")}
+    if compiler:
+        own["CC"] = re.sub(r"\\(.)", r"\1", compiler[1])
+    variant = pathlib.Path(binary).parent.name
+    own.update(VARIANT=variant, PATH=f"{tree}/build/{variant}:{own['PATH']}")
+    return own
+
+
+def write(tree, name, lines):
+    path = tree / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n")
+
+
+def hunks(lines):
+    """(old lines, new lines) of each part of a diff; parts are divided by lines that begin with @@."""
+    part = ([], [])
+    for line in lines:
+        if line.startswith("@@"):
+            yield part
+            part = ([], [])
+            continue
+        if not line.startswith("+"):
+            part[0].append(line[1:])
+        if not line.startswith("-"):
+            part[1].append(line[1:])
+    yield part
+
+
+def apply(tree, name, lines):
+    """Changes a file as a diff says, whose context has to be found in it exactly once."""
+    path = tree / name
+    if not path.exists():
+        raise DoesNotApply(f"there is no {name}")
+    text = path.read_text()
+    for old, new in hunks(lines):
+        before, after = ("".join(line + "\n" for line in part) for part in (old, new))
+        if text.count(before) != 1:
+            raise DoesNotApply(f"{name} has {text.count(before)} places like this one:\n{before}")
+        text = text.replace(before, after)
+    path.write_text(text)
