@@ -30,14 +30,16 @@ static struct str quoted(const struct restore_view *view, struct str text)
     return arena_quote(view->arena, text);
 }
 
-/* The newest Completed backup of this namespace that the same rules would take. */
+/* The newest Completed backup of this namespace that the same rules would take, and that stays. */
 static const struct backup *newest_usable(const struct restore_view *view)
 {
     const struct backup *newest = NULL;
     for (size_t i = 0; i < view->inventory->count[FACT_BACKUPS]; i++) {
         const struct backup *backup = view->inventory->backups[i];
+        int64_t expires = backup->status.expires;
+        bool going = backup->meta.deleting || (expires != 0 && expires <= view->request->now);
         if (!str_eq(backup->meta.ns, view->ns) || !str_is(backup->status.phase, "Completed") || !backup->management ||
-            backup->region.len)
+            backup->region.len || going)
             continue;
         if (!newest || backup->status.started > newest->status.started)
             newest = backup;

@@ -40,6 +40,13 @@ lacks out nightly
 checks=$((checks + 1))
 [ "$(sed -n '2s/^ *\([^ ]*\).*/\1/p' out)" = by-gate-kcm-1-2-0 ] || fail "the newest is not first"
 
+# One that goes is no good way back, and says so.
+sed 's|name: by-gate-kcm-1-2-0,|name: by-gate-kcm-1-2-0, deletionTimestamp: "2026-11-21T02:00:00Z",|' facts.yaml >going.yaml
+runs 0 rollback-plan --inventory going.yaml "${now[@]}"
+has out '^  by-gate-kcm-1-2-0 .* Deleting +not needed *$'
+runs 1 rollback-plan --inventory going.yaml "${now[@]}" by-gate-kcm-1-2-0
+has err 'is being deleted; the newest Completed management backup is "nightly"'
+
 # kcm's own holds the new release: a ConfigMap sets the old one.
 runs 0 rollback-plan "${facts[@]}" mb-kcm-1-1-0
 has out '^kind: ConfigMap$'
