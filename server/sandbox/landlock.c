@@ -104,11 +104,47 @@ static bool folder_of(const char *path, char out[PATH_MAX])
     return true;
 }
 
+/* A link that leads into its own folder is there to be exchanged, as git-sync does with
+ * whole trees: the next one will lead into that folder, too. */
+static bool allow_link(const struct fence *fence, const char *link, uint64_t access)
+{
+    char holder[PATH_MAX], folder[PATH_MAX], target[PATH_MAX];
+    struct stat info;
+    if (lstat(link, &info) != 0 || !S_ISLNK(info.st_mode))
+        return true;
+    size_t length = strnlen(link, PATH_MAX - 1);
+    while (length > 0 && link[length - 1] != '/')
+        length--;
+    memcpy(holder, length ? link : "./", length ? length : 2);
+    holder[length ? length : 2] = '\0';
+    if (!realpath(holder, folder) || !realpath(link, target) || strcmp(folder, "/") == 0)
+        return true;
+    length = strlen(folder);
+    bool inside = strncmp(target, folder, length) == 0 && target[length] == '/';
+    return !inside || allow(fence, folder, access);
+}
+
+static bool allow_links(const struct fence *fence, const char *path, uint64_t access)
+{
+    char link[PATH_MAX];
+    bool allowed = true;
+    for (size_t i = 0; i < PATH_MAX && allowed; i++) {
+        if (i > 0 && (path[i] == '/' || !path[i])) {
+            memcpy(link, path, i);
+            link[i] = '\0';
+            allowed = allow_link(fence, link, access);
+        }
+        if (!path[i])
+            break;
+    }
+    return allowed;
+}
+
 /* Also where the path leads: a mounted file may be a link to another folder. */
 static bool allow_kept(const struct fence *fence, const char *path, uint64_t access)
 {
     char folder[PATH_MAX], real[PATH_MAX];
-    if (!folder_of(path, folder) || !allow(fence, folder, access))
+    if (!folder_of(path, folder) || !allow(fence, folder, access) || !allow_links(fence, path, access))
         return false;
     return !realpath(path, real) || (folder_of(real, folder) && allow(fence, folder, access));
 }

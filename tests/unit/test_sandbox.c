@@ -109,6 +109,23 @@ static bool reads_its_files(void)
            opens("/etc/hosts", O_RDONLY);
 }
 
+/* As git-sync: current -> versions/1, and later -> versions/2. */
+static char tree[] = "/tmp/backstop-links-XXXXXX";
+
+static const char *in_tree(const char *name)
+{
+    static char path[128];
+    snprintf(path, sizeof path, "%s/%s", tree, name);
+    return path;
+}
+
+static bool reads_behind_links(void)
+{
+    return opens(in_tree("sync/current/file"), O_RDONLY) && opens(in_tree("sync/versions/2/file"), O_RDONLY) &&
+           opens(in_tree("link/away/file"), O_RDONLY) && refused(opens(in_tree("link/file"), O_RDONLY)) &&
+           refused(opens(in_tree("file"), O_RDONLY));
+}
+
 static bool writes_its_file(void)
 {
     char beside[128];
@@ -159,6 +176,7 @@ static const struct {
     {"other files are refused", try_other_files, true},
     {"writing is refused", try_writing, true},
     {"its files are read", reads_its_files, true},
+    {"so is what its links may lead to later", reads_behind_links, true},
     {"its file is written", writes_its_file, true},
     {"threads start", starts_threads, false},
     {"hosts are found", finds_hosts, false},
@@ -195,17 +213,49 @@ static int exit_code_inside(const struct sandbox_options *options)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+static const char *const tree_folders[] = {"sync", "sync/versions", "sync/versions/1", "sync/versions/2",
+                                           "link", "elsewhere"};
+static const char *const tree_files[] = {"sync/versions/1/file", "sync/versions/2/file", "link/file", "elsewhere/file",
+                                         "file"};
+static const char *const tree_links[][2] = {{"versions/1", "sync/current"}, {"../elsewhere", "link/away"}};
+
+static void make_tree(void)
+{
+    CU_ASSERT_FATAL(mkdtemp(tree) != NULL);
+    for (size_t i = 0; i < LENGTH_OF(tree_folders); i++)
+        CU_ASSERT_FATAL(mkdir(in_tree(tree_folders[i]), 0700) == 0);
+    for (size_t i = 0; i < LENGTH_OF(tree_files); i++)
+        CU_ASSERT_FATAL(opens(in_tree(tree_files[i]), O_CREAT | O_WRONLY));
+    for (size_t i = 0; i < LENGTH_OF(tree_links); i++)
+        CU_ASSERT_FATAL(symlink(tree_links[i][0], in_tree(tree_links[i][1])) == 0);
+}
+
+static void remove_tree(void)
+{
+    for (size_t i = 0; i < LENGTH_OF(tree_links); i++)
+        unlink(in_tree(tree_links[i][1]));
+    for (size_t i = 0; i < LENGTH_OF(tree_files); i++)
+        unlink(in_tree(tree_files[i]));
+    for (size_t i = LENGTH_OF(tree_folders); i > 0; i--)
+        rmdir(in_tree(tree_folders[i - 1]));
+    rmdir(tree);
+}
+
 static void test_fences(void)
 {
-    char file[128], ports[128];
+    char file[128], ports[128], inside[128], outside[128];
     CU_ASSERT_FATAL(mkdtemp(folder) != NULL);
+    make_tree();
+    snprintf(inside, sizeof inside, "%s/sync/current/file", tree);
+    snprintf(outside, sizeof outside, "%s/link/away/file", tree);
     snprintf(file, sizeof file, "%s/read", folder);
     snprintf(ports, sizeof ports, "%s/ports", folder);
     CU_ASSERT(opens(file, O_CREAT | O_WRONLY) && mkdir(ports, 0700) == 0);
     snprintf(ports, sizeof ports, "%s/ports/file", folder);
-    const char *const readable[] = {file, NULL};
+    const char *const readable[] = {file, inside, outside, NULL};
     const struct sandbox_options options = {.mode = SANDBOX_AUTO, .readable = readable, .writable = ports};
     CU_ASSERT_EQUAL(exit_code_inside(&options), 0);
+    remove_tree();
     unlink(ports);
     unlink(file);
     rmdir(in_folder("ports"));
