@@ -56,6 +56,8 @@ static bool reload(struct inventory_files *files)
     pthread_mutex_lock(&files->lock);
     bool changed = sources_reload(files->sources, &extractor, files->problem, files->context);
     atomic_store(&files->problems, sources_problems(files->sources));
+    if (sources_unread(files->sources))
+        file_watch_again(files->watch);
     if (changed)
         changed = compose(files);
     malloc_trim(0); /* the trees of a large file are gone: give their memory back */
@@ -93,7 +95,9 @@ static bool start(struct inventory_files *files, const struct inventory_files_op
         return error_set(error, 500, "out of memory");
     if (!options->watch)
         return true;
+    pthread_mutex_lock(&files->lock); /* which on_change takes, too: it finds the watch in its place */
     files->watch = file_watch_start(options->paths, options->path_count, POLL_SECONDS, on_change, files, error);
+    pthread_mutex_unlock(&files->lock);
     if (files->watch)
         on_change(files); /* what changed between the first look and the watch */
     return files->watch;

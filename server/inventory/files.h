@@ -56,6 +56,9 @@ bool sources_put(const struct sources *sources, struct inventory_builder *builde
 /* Reads all files again for evidence: the extractor has where it goes. */
 bool sources_look(const struct sources *sources, const struct extractor *extractor, struct error *error) MUST_CHECK;
 size_t sources_problems(const struct sources *sources);
+/* Whether something could not be read for want of memory, descriptors or permission: then
+ * reading again may help although no file changes. */
+bool sources_unread(const struct sources *sources);
 
 /* ---- simulate: created objects that live in memory ------------------------ */
 

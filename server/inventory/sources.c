@@ -20,7 +20,7 @@ struct source {
     size_t root; /* which named path it came from */
     struct signature signature;
     struct record_list records; /* the last good content */
-    bool bad;
+    bool bad, unread;           /* unread: for want of memory or descriptors, not for what it says */
 };
 
 struct root {
@@ -239,12 +239,14 @@ static bool refresh(struct source *source, const struct extractor *extractor, in
                     void *context)
 {
     struct signature now = read_signature(source->path);
-    if (same_signature(&now, &source->signature))
+    bool same = same_signature(&now, &source->signature);
+    if (same && !source->unread)
         return false;
     source->signature = now;
     struct record_list fresh = {0};
     struct error error = {.position = -1};
     source->bad = !load_file(extractor, source->path, &fresh, &error);
+    source->unread = source->bad && !now.missing && (error.code == 0 || error.code >= 500);
     if (!source->bad) {
         record_list_clear(&source->records);
         source->records = fresh;
@@ -255,7 +257,7 @@ static bool refresh(struct source *source, const struct extractor *extractor, in
     struct str message = str_from(error.message), path = str_from(source->path);
     if (str_starts(message, path) && str_starts(str_slice(message, path.len, message.len), STR(": ")))
         message = str_slice(message, path.len + 2, message.len);
-    if (problem)
+    if (problem && !same)
         problem(context, source->path, error.position > 0 ? error.position : 0, message.ptr);
     return false;
 }
@@ -298,6 +300,16 @@ bool sources_look(const struct sources *sources, const struct extractor *extract
             return error_wrap(error, "%s", sources->items[i]->path);
     }
     return true;
+}
+
+bool sources_unread(const struct sources *sources)
+{
+    bool unread = false;
+    for (size_t i = 0; i < sources->root_count; i++)
+        unread |= sources->roots[i].failure != 0;
+    for (size_t i = 0; i < sources->len; i++)
+        unread |= sources->items[i]->unread;
+    return unread;
 }
 
 size_t sources_problems(const struct sources *sources)
