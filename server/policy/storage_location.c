@@ -47,6 +47,12 @@ static void check_bucket(const struct location_edit *edit)
                          STR_ARG(quoted));
         return;
     }
+    if (str_trim(bucket).len < bucket.len) {
+        decision_invalid(edit->decision, "spec.objectStorage.bucket",
+                         "Invalid value: %.*s: white space before or after it: write bucket: %.*s", STR_ARG(quoted),
+                         STR_ARG(arena_quote(edit->arena, str_trim(bucket))));
+        return;
+    }
     if (str_starts(inner, STR("arn:aws:s3:")) || !str_cut(&prefix, '/', &head) || str_eq(head, inner))
         return;
     struct str rest = prefix.len
@@ -142,8 +148,12 @@ static void check_durations(const struct location_edit *edit)
         int64_t nanoseconds;
         if (!location_asks(edit, durations[i].member))
             continue;
-        check_duration(edit->decision, str_from(durations[i].field), value);
-        if (value && duration_parse(json_str(value), &nanoseconds, &ignored) && nanoseconds == 0)
+        if (!value || !duration_parse(json_str(value), &nanoseconds, &ignored))
+            check_duration(edit->decision, str_from(durations[i].field), value);
+        else if (nanoseconds < 0)
+            decision_warn(edit->decision, "%s: %.*s is negative, so Velero takes its default", durations[i].field,
+                          STR_ARG(arena_quote(edit->arena, json_str(value))));
+        else if (nanoseconds == 0)
             decision_warn(edit->decision, "%s: 0: %s", durations[i].field, durations[i].zero);
     }
 }

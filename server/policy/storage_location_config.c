@@ -89,22 +89,49 @@ static void check_keys(const struct location_edit *edit, const struct provider *
     }
 }
 
-/* strconv.ParseBool */
-static void check_bool(const struct location_edit *edit, struct json_object *config, const char *key)
-{
-    static const char *const words[] = {"",  "1", "t", "T",     "true",  "TRUE", "True",
-                                        "0", "f", "F", "false", "FALSE", "False"};
-    struct str value = json_get_str(config, key);
-    for (size_t i = 0; i < LENGTH_OF(words); i++)
-        if (str_is(value, words[i]))
-            return;
-    decision_invalid(edit->decision, "spec.config", "Invalid value: %.*s: %s must be \"true\" or \"false\"",
-                     STR_ARG(arena_quote(edit->arena, value)), key);
-}
-
 static bool is_url(struct str url)
 {
     return str_starts(url, STR("http://")) || str_starts(url, STR("https://"));
+}
+
+static bool is_one_of(struct str value, const char *const *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (str_is(value, words[i]))
+            return true;
+    return false;
+}
+
+/* strconv.ParseBool */
+static bool is_true(struct json_object *config, const char *key)
+{
+    static const char *const words[] = {"1", "t", "T", "true", "TRUE", "True"};
+    return is_one_of(json_get_str(config, key), words, LENGTH_OF(words));
+}
+
+static void check_bool(const struct location_edit *edit, struct json_object *config, const char *key)
+{
+    static const char *const words[] = {"", "0", "f", "F", "false", "FALSE", "False"};
+    struct str value = json_get_str(config, key);
+    if (!is_true(config, key) && !is_one_of(value, words, LENGTH_OF(words)))
+        decision_invalid(edit->decision, "spec.config", "Invalid value: %.*s: %s must be \"true\" or \"false\"",
+                         STR_ARG(arena_quote(edit->arena, value)), key);
+}
+
+/* No value of a plugin's begins or ends with a blank, and none is trimmed. */
+static void check_blanks(const struct location_edit *edit, struct json_object *config)
+{
+    json_object_object_foreach(config, key, value)
+    {
+        struct str text = json_str(value), trimmed = str_trim(text);
+        if (said_enough(edit->decision))
+            return;
+        if (trimmed.len < text.len && (is_url(text) || !is_url(trimmed))) /* else told as no address */
+            decision_invalid(edit->decision, "spec.config",
+                             "Invalid value: %.*s: white space before or after it: write %.*s: %.*s",
+                             STR_ARG(arena_quote(edit->arena, text)), STR_ARG(arena_quote(edit->arena, str_from(key))),
+                             STR_ARG(arena_quote(edit->arena, trimmed)));
+    }
 }
 
 static void check_aws(const struct location_edit *edit, struct json_object *config)
@@ -129,7 +156,7 @@ static void check_aws(const struct location_edit *edit, struct json_object *conf
     if (s3_url.len && !json_get_str(config, "s3ForcePathStyle").len && !str_contains(s3_url, STR("amazonaws.com")))
         decision_warn(edit->decision, "spec.config: most S3-compatible stores (MinIO, Ceph) need s3ForcePathStyle: "
                                       "\"true\" beside s3Url");
-    if (str_is(json_get_str(config, "insecureSkipTLSVerify"), "true"))
+    if (is_true(config, "insecureSkipTLSVerify"))
         decision_warn(edit->decision, "spec.config: insecureSkipTLSVerify lets anybody on the way read and change "
                                       "backups; give objectStorage.caCert instead");
 }
@@ -139,7 +166,8 @@ static void check_azure(const struct location_edit *edit, struct json_object *co
     if (json_get_str(config, "storageAccount").len == 0)
         decision_invalid(edit->decision, "spec.config",
                          "Required value: storageAccount: the Azure storage account that has the container");
-    if (json_get_str(config, "resourceGroup").len == 0 && !str_is(json_get_str(config, "useAAD"), "true") &&
+    check_bool(edit, config, "useAAD");
+    if (json_get_str(config, "resourceGroup").len == 0 && !is_true(config, "useAAD") &&
         json_get_str(config, "storageAccountKeyEnvVar").len == 0)
         decision_warn(edit->decision, "spec.config: without resourceGroup, useAAD or storageAccountKeyEnvVar Velero "
                                       "cannot find the key of the storage account");
@@ -161,7 +189,7 @@ void location_check_provider(const struct location_edit *edit)
         decision_invalid(edit->decision, "spec.config", "Invalid value: must map names to texts");
         return;
     }
-    const char *right = provider ? NULL : meant(name);
+    const char *right = provider ? NULL : meant(str_trim(name));
     if (right)
         decision_warn(edit->decision,
                       "spec.provider: Velero has no plugin %.*s of its own; did you mean %s? Without the plugin the "
@@ -169,8 +197,10 @@ void location_check_provider(const struct location_edit *edit)
                       STR_ARG(arena_quote(edit->arena, name)), right);
     if (!provider)
         return;
-    if (config)
+    if (config) {
         check_keys(edit, provider, config);
+        check_blanks(edit, config);
+    }
     if (str_is(short_name(name), "aws"))
         check_aws(edit, config);
     else if (str_is(short_name(name), "azure"))

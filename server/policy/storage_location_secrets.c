@@ -99,7 +99,7 @@ static void check_ca(const struct location_edit *edit)
     if (json_path(edit->spec, "objectStorage.caCertRef"))
         decision_invalid(edit->decision, field,
                          "Forbidden: Velero takes caCert or caCertRef, not both: keep caCertRef");
-    if (!location_asks(edit, "objectStorage.caCert"))
+    if (text.len == 0 || !location_asks(edit, "objectStorage.caCert")) /* "" is none */
         return;
     struct str decoded = decode_base64(edit->arena, str_trim(text));
     if (is_pem(text))
