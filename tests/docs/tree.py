@@ -4,25 +4,29 @@ import pathlib
 import re
 import shutil
 
+SOURCES = ("Makefile", "hack", "include", "server", "tests/golden", "manifests", "docs")
 BUILT = ("server", "libbackstop.a", "backstop", "source-info")
-LEFT_OUT = ("build", ".git", "corpus", "__pycache__")
 
 
 class DoesNotApply(Exception):
     pass
 
 
+def copy_all(names, source, target):
+    for name in names:
+        into = target / name
+        into.parent.mkdir(parents=True, exist_ok=True)
+        if (source / name).is_dir():
+            shutil.copytree(source / name, into, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source / name, into)
+
+
 def copy(root, binary, folder):
     """The tree at folder/tree; times are kept, for make looks at them."""
     tree, built = pathlib.Path(folder, "tree"), pathlib.Path(binary).parent
-    shutil.copytree(root, tree, symlinks=True, ignore=shutil.ignore_patterns(*LEFT_OUT))
-    into = tree / "build" / built.name
-    into.mkdir(parents=True)
-    for name in BUILT:
-        if (built / name).is_dir():
-            shutil.copytree(built / name, into / name)
-        elif (built / name).exists():
-            shutil.copy2(built / name, into / name)
+    copy_all(SOURCES, root, tree)
+    copy_all(BUILT, built, tree / "build" / built.name)
     return tree
 
 
