@@ -14,7 +14,8 @@ How a block is marked (CONTRIBUTING.md tells writers):
   ```yaml settings      settings, or a part of them; settings:upgrade.evidence.anyOf is the part below those keys
 
 The clock of the commands stands at 2026-11-21 12:00 UTC. The folder has the repository's manifests/ and docs/.
-With --accept screens that are old are written anew. Also checks that links between the pages lead somewhere, and that the messages of docs/troubleshooting.md exist."""
+With --accept screens that are old are written anew. Also checks that links between the pages lead somewhere, and that
+the messages of docs/troubleshooting.md exist."""
 import os
 import pathlib
 import re
@@ -230,7 +231,8 @@ def main():
     accept = "--accept" in sys.argv
     binary, *names = [word for word in sys.argv[1:] if word != "--accept"]
     binary = os.path.abspath(binary)
-    pages = [ROOT / name for name in names] or [ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    pages = [ROOT / name for name in names or ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")]
+    pages += [] if names else sorted((ROOT / "docs").glob("*.md"))
     failed, count = 0, {"ran": 0, "shown": 0, "unrun": 0}
     for page in pages:
         for check in (lambda: check_page(page, binary, count, accept), lambda: check_links(page)):

@@ -34,7 +34,7 @@ def environment(given, tree, binary):
     """For make in the copy: no child of the make that runs this, but with its compiler."""
     flags = given.get("MAKEFLAGS", "")
     compiler = re.search(r"\bCC=((?:\\.|[^\s\\])+)", flags)
-    own = {name: value for name, value in given.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")}
+    own = {name: value for name, value in given.items() if not name.startswith(("MAKE", "MFLAGS"))}
     if compiler:
         own["CC"] = re.sub(r"\\(.)", r"\1", compiler[1])
     variant = pathlib.Path(binary).parent.name
