@@ -1,5 +1,6 @@
-"""Whether backstop says what docs/troubleshooting.md quotes: each heading there is a message, `...` for what varies.
-It must stand in an expectation of the golden cases, or be in a string of the sources (there with % for what varies)."""
+"""Whether backstop says what docs/troubleshooting.md quotes: each heading there is a message or several, `...` for what
+varies. Each must stand in an expectation of the golden cases, or be in a string of the sources (there with % for what
+varies)."""
 import re
 
 
@@ -19,9 +20,8 @@ def strings(root):
 
 def quoted(page):
     for line in page.read_text().split("\n"):
-        found = re.match(r"### `(.+)`$", line)
-        if found:
-            yield found[1]
+        if line.startswith("### `"):
+            yield from re.findall(r"`([^`]+)`", line)
 
 
 def pattern(message, gap):
