@@ -47,6 +47,15 @@ static bool fail_duration(struct arena *arena, struct json_object *value, struct
                      STR_ARG(shown));
 }
 
+/* In hours where it is hours: duration_format says "30d", which is no duration. */
+static bool fail_too_long(struct str shown, int64_t most, struct error *error)
+{
+    char bound[TIME_TEXT_SIZE];
+    if (most % 3600)
+        return error_set(error, 422, "%.*s: must be at most %s", STR_ARG(shown), duration_format(most, bound));
+    return error_set(error, 422, "%.*s: must be at most %" PRId64 "h", STR_ARG(shown), most / 3600);
+}
+
 bool settings_read_duration(struct arena *arena, const struct settings_key *key, struct json_object *value,
                             int64_t *out, struct error *error)
 {
@@ -63,7 +72,7 @@ bool settings_read_duration(struct arena *arena, const struct settings_key *key,
     if (seconds < key->least)
         return error_set(error, 422, "%.*s: must be at least %s", STR_ARG(shown), duration_format(key->least, bound));
     if (seconds > key->most)
-        return error_set(error, 422, "%.*s: must be at most %lldh", STR_ARG(shown), (long long)(key->most / 3600));
+        return fail_too_long(shown, key->most, error);
     *out = seconds;
     return true;
 }

@@ -3,6 +3,7 @@
 
 #include "backstop/telemetry.h"
 #include "serve.h"
+#include "settings_zone.h"
 
 enum { FILE_LIMIT = 1024 * 1024, POLL_SECONDS = 30 };
 
@@ -24,8 +25,10 @@ static struct settings *load(const char *path, struct error *error)
         return NULL;
     }
     struct settings *settings = settings_parse(text, error);
-    if (settings)
+    if (settings && settings_zone_known(settings, error))
         return settings;
+    if (settings)
+        shared_release(&settings->shared);
     struct error cause = *error;
     error_set(error, cause.code, "settings file %s%s", path, cause.position > 0 ? "" : ": ");
     size_t used = strlen(error->message), room = sizeof error->message - used;

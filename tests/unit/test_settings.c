@@ -115,6 +115,7 @@ static const struct {
     {HEAD "upgrade: {retryAfter: 0s}\n", 3, "upgrade.retryAfter", "upgrade.retryAfter: \"0s\": must be at least 1s"},
     {HEAD "upgrade: {maxBackupAge: 9000h}\n", 3, "upgrade.maxBackupAge",
      "upgrade.maxBackupAge: \"9000h\": must be at most 720h"},
+    {HEAD "upgrade: {retryAfter: 10h}\n", 3, "upgrade.retryAfter", "upgrade.retryAfter: \"10h\": must be at most 5m"},
     {HEAD "upgrade: {gate: maybe}\n", 3, "upgrade.gate", "upgrade.gate: \"maybe\": expected true or false"},
     {HEAD "upgrade: {gate: }\n", 3, "upgrade.gate", "upgrade.gate: no value; give one or leave the key out"},
     {HEAD "upgrade:\n  evidence:\n    allOf:\n    - preset: kastn\n", 6, "upgrade.evidence.allOf[0].preset",

@@ -34,6 +34,8 @@ def _(server):
     allowed(server, MANAGEMENT, upgrade_review(dryRun=True))
     assert server.metric('backstop_settings_reloads_total{result="failed"}') >= 1
     holds("gaet", server.log_lines("settings not reloaded, the last good ones stay in force")[-1]["reason"])
+    server.write("settings.yaml", SETTINGS + "schedules:\n  controllerTimeZone: Mars/Phobos\n")
+    eventually(lambda: holds("no time zone", server.get("/readyz?verbose")[1]))
     server.write("settings.yaml", SETTINGS)
     eventually(lambda: refused(server, MANAGEMENT, upgrade_review(dryRun=True), 403))
     assert "last good" not in server.get("/readyz?verbose")[1]

@@ -100,6 +100,9 @@ has err '^backstop review: missing\.yaml: No such file'
 printf 'apiVersion: backstop.k0rdent.mirantis.com/v1alpha1\nkind: Settings\nschedule: 1\n' >unknown.yaml
 review 2 -f good.yaml --settings unknown.yaml
 has err '^backstop review: unknown\.yaml: line 3: schedule: '
+sed 's|^schedule: 1|schedules: {controllerTimeZone: Mars/Phobos}|' unknown.yaml >mars.yaml
+review 2 -f good.yaml --settings mars.yaml
+has err '^backstop review: mars\.yaml: schedules\.controllerTimeZone: there is no time zone "Mars/Phobos" here'
 review 2 -f good.yaml --inventory missing.yaml
 
 # A cluster: never asked unless one is named, but by kubectl's plugin.
