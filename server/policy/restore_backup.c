@@ -166,8 +166,8 @@ static void check_phase(const struct restore_view *view, const char *field)
         break;
     case PHASE_PARTIAL:
         decision_warn(view->decision,
-                      "backup %.*s is PartiallyFailed (%lld errors): what failed is not in it; prefer a Completed one",
-                      STR_ARG(name), (long long)backup->status.errors);
+                      "backup %.*s is PartiallyFailed (%lld error%s): what failed is not in it; prefer a Completed one",
+                      STR_ARG(name), (long long)backup->status.errors, backup->status.errors == 1 ? "" : "s");
         break;
     case PHASE_RUNNING:
         decision_invalid(view->decision, field,

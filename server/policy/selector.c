@@ -79,10 +79,10 @@ static bool bad_value(const struct finding *found, struct json_object *value, st
     return true;
 }
 
-static bool labels_problem(const struct finding *found, struct json_object *labels)
+static bool labels_problem(const struct finding *found, struct json_object *labels, const char *at)
 {
     if (labels && !json_object_is_type(labels, json_type_object)) {
-        *found->where = STR(".matchLabels");
+        *found->where = str_from(at);
         *found->why = STR("must be a map of label keys and values");
         return true;
     }
@@ -90,8 +90,7 @@ static bool labels_problem(const struct finding *found, struct json_object *labe
         return false;
     json_object_object_foreach(labels, key, value)
     {
-        if (bad_key(found, str_from(key), ".matchLabels") ||
-            bad_value(found, value, arena_printf(found->arena, ".matchLabels[%s]", key)))
+        if (bad_key(found, str_from(key), at) || bad_value(found, value, arena_printf(found->arena, "%s[%s]", at, key)))
             return true;
     }
     return false;
@@ -149,6 +148,13 @@ static bool expression_problem(const struct finding *found, struct json_object *
     return false;
 }
 
+bool labels_are_bad(struct arena *arena, struct json_object *labels, struct str *where, struct str *why)
+{
+    const struct finding found = {arena, where, why};
+    *where = *why = (struct str){NULL, 0};
+    return labels_problem(&found, labels, "");
+}
+
 bool selector_problem(struct arena *arena, struct json_object *selector, struct str *where, struct str *why)
 {
     const struct finding found = {arena, where, why};
@@ -159,7 +165,7 @@ bool selector_problem(struct arena *arena, struct json_object *selector, struct 
         *why = STR("must be an object with matchLabels or matchExpressions");
         return true;
     }
-    if (labels_problem(&found, json_get(selector, "matchLabels")))
+    if (labels_problem(&found, json_get(selector, "matchLabels"), ".matchLabels"))
         return true;
     struct json_object *expressions = json_get(selector, "matchExpressions");
     if (expressions && !json_object_is_type(expressions, json_type_array)) {

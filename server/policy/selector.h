@@ -7,5 +7,7 @@
 /* The first thing wrong with a selector: where it is below the selector
  * (".matchExpressions[0].operator") and why. False when it is fine or null. */
 bool selector_problem(struct arena *arena, struct json_object *selector, struct str *where, struct str *why);
+/* The same of the labels an object is to get, checked as the API server does: "[team]". */
+bool labels_are_bad(struct arena *arena, struct json_object *labels, struct str *where, struct str *why);
 
 #endif

@@ -1,5 +1,6 @@
 #include "backup_spec.h"
 #include "checks.h"
+#include "selector.h"
 
 /* velero pkg/controller/schedule_controller.go. */
 
@@ -84,6 +85,20 @@ static void warn_of_switches(const struct schedule_edit *edit)
                                 "too; their data stays in the object store");
 }
 
+/* FromSchedule gives each Backup these labels, which nobody checks before it is created. */
+static void judge_labels(const struct backup_spec *view)
+{
+    const char *const labels = "metadata.labels";
+    struct str where, why;
+    if (view->before && json_object_equal(json_path(view->spec, labels), json_path(view->before, labels)))
+        return;
+    if (!labels_are_bad(view->arena, json_path(view->spec, labels), &where, &why))
+        return;
+    struct str field = arena_printf(view->arena, "%s.%s%.*s", view->at, labels, STR_ARG(where));
+    decision_invalid(view->decision, field.ptr ? field.ptr : view->at,
+                     "Invalid value: %.*s: no Backup could be created", STR_ARG(why));
+}
+
 static void judge_template(const struct schedule_edit *edit)
 {
     const struct request *request = edit->request;
@@ -111,6 +126,7 @@ static void judge_template(const struct schedule_edit *edit)
     if (edit->create)
         warn_no_velero(edit->decision, edit->inventory, view.ns, "Schedule");
     backup_spec_check(&view);
+    judge_labels(&view);
 }
 
 void policy_velero_schedule(const struct request *request, const struct inventory *inventory,
