@@ -123,9 +123,27 @@ static bool let_through(struct gate *gate)
 
 /* ---- the release that is asked for --------------------------------------- */
 
+/* "1.3.0" or "v1.3.0" for the Release of that version. */
+static struct str release_of_version(const struct gate *gate)
+{
+    struct str wanted = str_trim(gate->target);
+    if (str_starts(wanted, STR("v")))
+        wanted = str_slice(wanted, 1, wanted.len);
+    for (size_t i = 0; wanted.len && i < gate->inventory->count[FACT_RELEASES]; i++) {
+        const struct release *release = gate->inventory->releases[i];
+        struct str version = release->version;
+        if (str_eq(str_starts(version, STR("v")) ? str_slice(version, 1, version.len) : version, wanted))
+            return release->meta.name;
+    }
+    return (struct str){NULL, 0};
+}
+
 static struct str nearest_release(const struct gate *gate)
 {
     size_t count = gate->inventory->count[FACT_RELEASES];
+    struct str versioned = release_of_version(gate);
+    if (versioned.len)
+        return versioned;
     struct str *names = arena_array(gate->request->arena, count ? count : 1, sizeof(*names));
     for (size_t i = 0; names && i < count; i++)
         names[i] = gate->inventory->releases[i]->meta.name;

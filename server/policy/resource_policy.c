@@ -77,11 +77,14 @@ static void check_texts(struct config_rules *map, struct str where, struct json_
 {
     struct json_object *list;
     size_t count = rules_list(map, where, object, key, &list);
-    for (size_t i = 0; i < count; i++)
-        if (!json_object_is_type(json_item(list, i), json_type_string)) {
+    /* yaml.v3 takes numbers and booleans for texts. */
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *item = json_item(list, i);
+        if (json_object_is_type(item, json_type_array) || json_object_is_type(item, json_type_object)) {
             rules_problem(map, under(map, where, key), "must be a list of texts");
             return;
         }
+    }
 }
 
 /* Velero compares these as they are written and refuses none: one that does not exist

@@ -72,8 +72,27 @@ void check_duration(struct decision *decision, struct str field, struct json_obj
                          STR_ARG(quoted));
 }
 
+/* The API server drops what it does not know, and a selector without a member matches
+ * everything: only a manifest reviewed offline has such keys. */
+static void check_selector_members(struct decision *decision, const char *field, struct json_object *selector)
+{
+    if (!json_object_is_type(selector, json_type_object))
+        return;
+    json_object_object_foreach(selector, key, value)
+    {
+        (void)value;
+        if (!said_enough(decision) && !str_is(str_from(key), "matchLabels") &&
+            !str_is(str_from(key), "matchExpressions"))
+            decision_invalid(decision, field,
+                             "Invalid value: %.*s stands below matchLabels or matchExpressions, not beside them",
+                             STR_ARG(arena_quote(decision->arena, str_from(key))));
+    }
+}
+
 void check_selector(struct decision *decision, struct str field, struct json_object *selector)
 {
+    struct str whole = arena_copy(decision->arena, field);
+    check_selector_members(decision, whole.ptr ? whole.ptr : "spec", selector);
     struct str where = {NULL, 0}, why = {NULL, 0};
     if (!selector_problem(decision->arena, selector, &where, &why))
         return;
