@@ -44,13 +44,17 @@ static int64_t time_of(const struct evidence_object *object)
     return object->time != 0 ? object->time : object->created;
 }
 
+static int64_t age_limit(const struct gate *gate, const struct gate_engine *engine)
+{
+    return engine->source->maximum_age ? engine->source->maximum_age : gate->settings->upgrade_max_backup_age;
+}
+
 static enum engine_state judge_age(const struct gate *gate, const struct gate_engine *engine)
 {
-    int64_t limit = engine->source->maximum_age ? engine->source->maximum_age : gate->settings->upgrade_max_backup_age;
     int64_t age = gate->request->now - engine->when;
     if (age < -GATE_CLOCK_SKEW)
         return ENGINE_FUTURE;
-    return age > limit && !gate->under_way ? ENGINE_OLD : ENGINE_GOOD;
+    return age > age_limit(gate, engine) && !gate->under_way ? ENGINE_OLD : ENGINE_GOOD;
 }
 
 static enum engine_state judge(const struct gate *gate, struct gate_engine *engine)
@@ -132,6 +136,18 @@ static bool sources_at(const struct gate *gate, enum gate_step step)
     return false;
 }
 
+/* One that began longer ago than a backup counts for may never end; when it does it still counts. */
+static bool runs_in_time(const struct gate *gate)
+{
+    for (size_t i = 0; i < gate->engine_count; i++) {
+        const struct gate_engine *engine = &gate->engines[i];
+        if (engine->source->alternative && engine->state == ENGINE_RUNNING &&
+            gate->request->now - engine->when <= age_limit(gate, engine))
+            return true;
+    }
+    return false;
+}
+
 static void count_alternatives(struct gate *gate, enum gate_step step)
 {
     for (size_t i = 0; i < gate->engine_count; i++)
@@ -147,7 +163,7 @@ void engines_combine(struct gate *gate)
     if (engines_alternative(gate, ENGINE_GOOD)) {
         count_alternatives(gate, STEP_PASS);
         gate->count = 0;
-    } else if (engines_alternative(gate, ENGINE_RUNNING)) {
+    } else if (runs_in_time(gate) || (refused && engines_alternative(gate, ENGINE_RUNNING))) {
         /* Nothing is started beside a backup that runs already. */
         count_alternatives(gate, STEP_WAIT);
         if (refused || sources_at(gate, STEP_START))
