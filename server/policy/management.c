@@ -174,8 +174,10 @@ static bool target_is_usable(const struct gate *gate)
         return false;
     }
     struct str near = nearest_release(gate);
-    struct str hint =
-        near.len ? arena_printf(arena, "; did you mean %.*s?", STR_ARG(arena_quote(arena, near))) : STR(".");
+    const struct release *meant = inventory_release(gate->inventory, near);
+    struct str hint = near.len ? arena_printf(arena, "; did you mean %.*s%s?", STR_ARG(arena_quote(arena, near)),
+                                              meant && !meant->ready ? " (not ready)" : "")
+                               : STR(".");
     decision_invalid(gate->decision, "spec.release",
                      "Not found: %.*s: there is no such Release%.*s See what there is with: kubectl get releases. "
                      "No backup was started",

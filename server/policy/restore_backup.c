@@ -30,6 +30,17 @@ static struct str quoted(const struct restore_view *view, struct str text)
     return arena_quote(view->arena, text);
 }
 
+/* A backup's name, with its phase where it cannot be restored. */
+static struct str offered(const struct restore_view *view, struct str name)
+{
+    const struct backup *backup = inventory_backup(view->inventory, view->ns, name);
+    struct str phase = backup ? backup->status.phase : STR("Completed");
+    if (str_is(phase, "Completed"))
+        return quoted(view, name);
+    return arena_printf(view->arena, "%.*s (%.*s)", STR_ARG(quoted(view, name)),
+                        STR_ARG(phase.len ? quoted(view, phase) : STR("not started")));
+}
+
 /* The newest Completed backup of this namespace that the same rules would take, and that stays. */
 static const struct backup *newest_usable(const struct restore_view *view)
 {
@@ -77,9 +88,9 @@ static void say_missing(const struct restore_view *view)
             arena_printf(arena, "; it is in %.*s: create the Restore there", STR_ARG(quoted(view, elsewhere->meta.ns)));
     else if (maker && maker->schedule.len && maker->last_backup_name.len)
         hint = arena_printf(arena, "; it is a ManagementBackup with a schedule, whose latest backup is %.*s",
-                            STR_ARG(quoted(view, maker->last_backup_name)));
+                            STR_ARG(offered(view, maker->last_backup_name)));
     else if (near.len)
-        hint = arena_printf(arena, "; did you mean %.*s?", STR_ARG(quoted(view, near)));
+        hint = arena_printf(arena, "; did you mean %.*s?", STR_ARG(offered(view, near)));
     else if (candidates.len == 0)
         hint = STR("; there are no Backups yet: Velero lists those of a BackupStorageLocation within a minute after it "
                    "becomes Available");
@@ -108,7 +119,7 @@ static void say_no_completed(const struct restore_view *view, const struct backu
                          "Invalid value: %.*s: that is a ManagementBackup, and those have no Velero Schedule; use "
                          "backupName%s%.*s",
                          STR_ARG(name), maker->last_backup_name.len ? ": " : " instead",
-                         STR_ARG(maker->last_backup_name.len ? quoted(view, maker->last_backup_name) : STR("")));
+                         STR_ARG(maker->last_backup_name.len ? offered(view, maker->last_backup_name) : STR("")));
         return;
     }
     if (inventory_schedule(inventory, view->ns, view->schedule_name)) {

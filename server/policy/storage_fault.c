@@ -35,6 +35,17 @@ static struct strlist names_here(const struct look *look, size_t limit, bool def
     return names;
 }
 
+/* What keeps a location from being the way out, so that nobody corrects a name twice. */
+static const char *drawback(const struct look *look, struct str name)
+{
+    const struct storage_location *location = inventory_storage_location(look->inventory, look->ns, name);
+    if (!location || str_is(location->access_mode, "ReadOnly"))
+        return location ? " (read-only)" : "";
+    if (location->phase.len == 0)
+        return " (not validated yet)";
+    return str_is(location->phase, "Available") ? "" : " (Unavailable)";
+}
+
 /* The names there are, as far as they help to correct the one asked for. */
 static struct str others(const struct look *look)
 {
@@ -45,7 +56,7 @@ static struct str others(const struct look *look)
     struct str near = str_nearest(look->name, names.items, names.len);
     struct str text = {NULL, 0};
     if (near.len)
-        text = arena_printf(arena, "; did you mean %.*s?", STR_ARG(arena_quote(arena, near)));
+        text = arena_printf(arena, "; did you mean %.*s%s?", STR_ARG(arena_quote(arena, near)), drawback(look, near));
     if (names.len > NAMES_SHOWN)
         return near.len
                    ? text
