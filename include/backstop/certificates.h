@@ -18,7 +18,7 @@ struct certificates_options {
     const char *certificate_file, *key_file;
 
     /* managed */
-    struct kube_client *kube;
+    struct kube_client *kube;   /* for this alone: certificates_stop interrupts it */
     const char *ns, *secret;    /* where the Secret is */
     const char *service;        /* webhooks that call this Service of that namespace get the caBundle */
     const char *configurations; /* the name of both webhook configurations */

@@ -39,6 +39,9 @@ struct kube_client;
 /* Reads the configuration; makes no connection yet. Errors name the file and the key. */
 struct kube_client *kube_open(const struct kube_options *options, struct error *error) MUST_CHECK;
 void kube_close(struct kube_client *client);
+/* From that time on (monotonic) requests end without an answer, within a second those that
+ * are under way: an API server that is silent must not hold up an end. For good. */
+void kube_interrupt(struct kube_client *client, int64_t when_ns);
 const char *kube_server(const struct kube_client *client); /* https://10.0.0.1:443 */
 
 /* The names of one of the kubeconfig's lists ("contexts", "clusters", "users"), found as
@@ -149,6 +152,7 @@ struct kube_note {
 struct kube_recorder *kube_recorder_start(struct kube_client *client, const char *controller,
                                           struct error *error) MUST_CHECK;
 void kube_record(struct kube_recorder *recorder, const struct kube_note *note); /* NULL is fine */
-void kube_recorder_stop(struct kube_recorder *recorder); /* writes what is queued, for up to 2 s; NULL is fine */
+/* Writes what is queued, for up to 2 s; then interrupts the client. NULL is fine. */
+void kube_recorder_stop(struct kube_recorder *recorder);
 
 #endif

@@ -54,6 +54,8 @@ static void *run(void *argument)
         struct error error = {.message = ""};
         int64_t wait_ns = NS;
         bool fine = managed_settle(managed, &wait_ns, &error);
+        if (!fine && is_stopping(managed))
+            break;
         tell(managed, fine, &error);
         managed->failures = fine ? 0 : managed->failures + 1;
         if (!fine) {
@@ -143,8 +145,10 @@ void managed_stop(struct managed *managed)
     pthread_cond_signal(&managed->wake);
     pthread_mutex_unlock(&managed->lock);
     for (size_t i = 0; i < REFLECTORS; i++)
-        if (managed->reflectors[i])
-            kube_reflector_stop(managed->reflectors[i]);
+        kube_reflector_cancel(managed->reflectors[i]);
+    kube_interrupt(managed->options->kube, time_monotonic_ns());
+    for (size_t i = 0; i < REFLECTORS; i++)
+        kube_reflector_stop(managed->reflectors[i]);
     if (managed->started)
         pthread_join(managed->thread, NULL);
     managed_drop_held(managed);

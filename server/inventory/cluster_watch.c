@@ -124,6 +124,8 @@ void cluster_watch_stop(struct cluster *cluster)
 {
     for (size_t f = 0; f < FACT_COUNT; f++)
         kube_reflector_cancel(cluster->feeds[f].reflector);
+    if (cluster->client)
+        kube_interrupt(cluster->client, time_monotonic_ns());
     for (size_t f = 0; f < FACT_COUNT; f++)
         kube_reflector_stop(cluster->feeds[f].reflector);
 }

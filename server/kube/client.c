@@ -50,6 +50,17 @@ void kube_close(struct kube_client *client)
     arena_free(client->arena);
 }
 
+void kube_interrupt(struct kube_client *client, int64_t when_ns)
+{
+    atomic_store(&client->interrupt_ns, when_ns);
+}
+
+bool kube_interrupted(const struct kube_client *client)
+{
+    int64_t when = atomic_load(&client->interrupt_ns);
+    return when && time_monotonic_ns() >= when;
+}
+
 const char *kube_server(const struct kube_client *client)
 {
     return client->config.server.ptr;

@@ -9,14 +9,16 @@ struct kube_client {
     struct kube_config config;
     struct str user_agent;
     unsigned timeout;
-    pthread_mutex_t lock; /* guards all below */
-    CURL *idle[8];        /* handles keep their connection open for the next request */
+    _Atomic int64_t interrupt_ns; /* 0: never */
+    pthread_mutex_t lock;         /* guards all below */
+    CURL *idle[8];                /* handles keep their connection open for the next request */
     size_t idle_count;
     struct kube_credentials credentials; /* of a token file or an exec plugin */
     struct arena *credentials_arena;
     uint64_t random;
 };
 
+bool kube_interrupted(const struct kube_client *client);
 CURL *kube_connection_take(struct kube_client *client);
 void kube_connection_give(struct kube_client *client, CURL *connection);
 /* The credentials to use now, refreshed when they are due. */

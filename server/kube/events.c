@@ -228,6 +228,7 @@ void kube_recorder_stop(struct kube_recorder *recorder)
     pthread_mutex_lock(&recorder->lock);
     recorder->stopping = true;
     recorder->stop_by_ns = time_monotonic_ns() + STOP_MS * (NS_PER_S / 1000);
+    kube_interrupt(recorder->client, recorder->stop_by_ns);
     pthread_cond_signal(&recorder->wake);
     pthread_mutex_unlock(&recorder->lock);
     pthread_join(recorder->thread, NULL);

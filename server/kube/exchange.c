@@ -16,6 +16,7 @@ enum {
 };
 
 struct exchange {
+    const struct kube_client *client;
     const struct kube_call *call;
     struct buf *answer;
     CURL *connection;
@@ -67,7 +68,7 @@ static int progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, cur
     exchange->never_answered |= is_silent(exchange);
     if (exchange->never_answered)
         return 1;
-    return exchange->call->cancelled && atomic_load(exchange->call->cancelled);
+    return kube_interrupted(exchange->client) || (exchange->call->cancelled && atomic_load(exchange->call->cancelled));
 }
 
 /* A host or a network that is gone is noticed in half a minute, not after the kernel's
@@ -245,10 +246,13 @@ bool kube_exchange(struct kube_client *client, const struct kube_call *call, lon
 {
     bool done = false;
     *status = 0;
+    if (kube_interrupted(client))
+        return error_set(error, 0, "%s: not asked any more", client->config.server.ptr);
     /* A second try with fresh credentials when the first were refused. */
     for (int attempt = 0; attempt < 2; attempt++) {
         ARENA_SCOPED arena = arena_new(EXCHANGE_ARENA_MAX);
-        struct exchange exchange = {.call = call,
+        struct exchange exchange = {.client = client,
+                                    .call = call,
                                     .answer = answer,
                                     .connection = kube_connection_take(client),
                                     .began_ns = time_monotonic_ns()};

@@ -1,7 +1,7 @@
 /* What a client holds on to, and what it must not lose without a word. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
+#include <time.h>
 
 #include "../../server/kube/client.h"
 #include "backstop/http.h"
@@ -69,6 +69,20 @@ static void test_configuration_that_does_not_fit(void)
     kube_files_end(&files);
 }
 
+static struct kube_client *open_at(struct kube_files *files, unsigned port)
+{
+    struct error error = {.code = 0};
+    struct str text = arena_printf(files->arena,
+                                   "current-context: x\ncontexts: [{name: x, context: {cluster: c}}]\n"
+                                   "clusters: [{name: c, cluster: {server: 'http://127.0.0.1:%u'}}]\n",
+                                   port);
+    const struct kube_options options = {.kubeconfig = kube_files_put(files, "config", text.ptr),
+                                         .timeout_seconds = 60};
+    struct kube_client *client = kube_open(&options, &error);
+    CU_ASSERT_FATAL(client != NULL);
+    return client;
+}
+
 static void answer_page(void *context, const struct http_request *request, struct http_reply *reply)
 {
     (void)context;
@@ -101,13 +115,7 @@ static void test_list_without_memory(void)
         .listen = "127.0.0.1:0", .threads = 1, .handler = answer_page, .limits = {.header_bytes = 32 * 1024}};
     struct http_server *server = http_start(&config, &error);
     CU_ASSERT_FATAL(server != NULL);
-    struct str text = arena_printf(files.arena,
-                                   "current-context: x\ncontexts: [{name: x, context: {cluster: c}}]\n"
-                                   "clusters: [{name: c, cluster: {server: 'http://127.0.0.1:%u'}}]\n",
-                                   http_port(server));
-    const struct kube_options options = {.kubeconfig = kube_files_put(&files, "config", text.ptr)};
-    struct kube_client *client = kube_open(&options, &error);
-    CU_ASSERT_FATAL(client != NULL);
+    struct kube_client *client = open_at(&files, http_port(server));
     const struct kube_resource resource = {.group = STR("g"), .version = STR("v1"), .plural = STR("things")};
     const struct kube_list_options all = {.page = 1};
     int seen = 0;
@@ -122,6 +130,37 @@ static void test_list_without_memory(void)
     kube_files_end(&files);
 }
 
+static void answer_late(void *context, const struct http_request *request, struct http_reply *reply)
+{
+    (void)request;
+    while (!atomic_load((atomic_bool *)context))
+        nanosleep(&(struct timespec){0, 10000000}, NULL);
+    reply->status = 404;
+}
+
+/* An API server that is silent must not hold up the end of the webhook. */
+static void test_interrupt(void)
+{
+    struct kube_files files = kube_files_begin();
+    struct error error = {.code = 0};
+    atomic_bool released = false;
+    struct http_config config = {.listen = "127.0.0.1:0", .threads = 1, .handler = answer_late, .context = &released};
+    struct http_server *server = http_start(&config, &error);
+    CU_ASSERT_FATAL(server != NULL);
+    struct kube_client *client = open_at(&files, http_port(server));
+    const struct kube_resource resource = {.group = STR("g"), .version = STR("v1"), .plural = STR("things")};
+    const int64_t began = time_monotonic_ns();
+    kube_interrupt(client, began + 200000000);
+    CU_ASSERT_FALSE(kube_get(client, files.arena, &resource, STR(""), STR("a"), NULL, &error));
+    CU_ASSERT_FALSE(kube_get(client, files.arena, &resource, STR(""), STR("a"), NULL, &error));
+    CU_ASSERT_EQUAL(error.code, 0);
+    CU_ASSERT(time_monotonic_ns() - began < INT64_C(30000000000)); /* of 60 */
+    kube_close(client);
+    atomic_store(&released, true);
+    http_stop(server, 0);
+    kube_files_end(&files);
+}
+
 SUITE(kube_client, {"a token file that is being written leaves the old token", test_token_file},
       {"a configuration that does not fit is none", test_configuration_that_does_not_fit},
-      {"a list that cannot go on is no list", test_list_without_memory})
+      {"a list that cannot go on is no list", test_list_without_memory}, {"requests are interrupted", test_interrupt})

@@ -92,5 +92,16 @@ def _(server):
     eventually(lambda: server.post(MANAGEMENT, upgrade_review()).denied(429))
 
 
+@shows("a silent API server does not hold up the end")
+def _(server):
+    silent = FakeApi()
+    silent.mode = "slow"
+    other = ServerOf(silent)
+    time.sleep(0.5)  # lists are under way
+    took = timed(other.stop)[1]
+    silent.mode = "ok"
+    assert took < 8, f"{took:.1f} s"
+
+
 api = FakeApi()
 main(ServerOf(api))
