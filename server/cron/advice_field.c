@@ -143,9 +143,12 @@ static struct str say_not_a_number(const struct advice *advice)
 {
     const struct fault *fault = advice->fault;
     const char *hint = dialect(fault->value, fault->range);
+    /* Of what another cron can do and this one cannot there is nothing to be corrected. */
+    bool foreign = hint && str_ends(str_from(hint), STR("is not supported"));
     if (hint)
-        return arena_printf(advice->arena, "%s %.*s is not accepted: %s", field_of(advice)->name,
-                            STR_ARG(advice->range), hint);
+        return arena_printf(advice->arena, "%s %.*s is not accepted: %s%s%s", field_of(advice)->name,
+                            STR_ARG(advice->range), hint, foreign ? "; allowed are " : "",
+                            foreign ? field_of(advice)->allowed : "");
     if (fault->step)
         return arena_printf(advice->arena, "%s step %.*s is not a number; write for example \"*/5\"",
                             field_of(advice)->name, STR_ARG(advice->value));

@@ -87,8 +87,11 @@ static void advice(void)
         {"@Hourly", "\"@Hourly\" must be in small letters; write \"@hourly\"", 0},
         {"@daily ", "white space after \"@daily\" is not accepted; remove it", 0},
         {"@every 1d", "\"1d\" is not a duration (units are h, m and s); write \"@every 24h\"", 7},
-        {"* * L * *", "day-of-month \"L\" is not accepted: \"L\" (the last) is not supported", 4},
-        {"* * * * 5#2", "day-of-week \"5#2\" is not accepted: \"#\" (the nth weekday of a month) is not supported", 8},
+        {"* * L * *", "day-of-month \"L\" is not accepted: \"L\" (the last) is not supported; allowed are 1 to 31", 4},
+        {"* * * * 5#2",
+         "day-of-week \"5#2\" is not accepted: \"#\" (the nth weekday of a month) is not supported; allowed are 0 to "
+         "6, or sun to sat",
+         8},
         {"0 22-6 * * *", "hour range \"22-6\" runs backwards; write \"22-23,0-6\"", 2},
         {"0 0 * * fri-mon", "day-of-week range \"fri-mon\" runs backwards; write \"fri-sat,sun-mon\"", 8},
         {"0 24 * * *", "hour 24 is out of range; allowed are 0 to 23; midnight is 0", 2},
