@@ -70,15 +70,17 @@ static void judge_schedule(const struct edit *edit)
     check_schedule(&check, request, edit->settings, edit->decision);
 }
 
+/* A flag set later does not change where backups go, but upgrades depend on the place from then on. */
 static void judge_storage(const struct edit *edit)
 {
     bool newly_scheduled = edit->now.schedule.len && edit->before.schedule.len == 0;
-    if (!edit->create && !newly_scheduled && str_eq(edit->now.storage, edit->before.storage))
+    bool asked = edit->create || newly_scheduled || !str_eq(edit->now.storage, edit->before.storage);
+    if (!asked && !(edit->now.on_upgrade && edit->now.schedule.len && !edit->before.on_upgrade))
         return;
     const struct storage_check check = {
         .field = "spec.storageLocation",
         .name = edit->now.storage,
-        .unusable = edit->pre_upgrade ? VERDICT_WARN : VERDICT_DENY,
+        .unusable = edit->pre_upgrade || !asked ? VERDICT_WARN : VERDICT_DENY,
     };
     check_storage(&check, edit->request, edit->inventory, edit->settings, edit->decision);
 }
