@@ -167,7 +167,8 @@ build/fuzz/libbackstop.a: | deps
 	@command -v clang >/dev/null || hack/install-deps.sh lint
 	$(MAKE) VARIANT=fuzz BUILD=build/fuzz CC=clang build/fuzz/libbackstop.a
 endif
-build/fuzz/%: tests/fuzz/%.c build/fuzz/libbackstop.a
+FUZZ_HEADERS := $(wildcard tests/fuzz/*.h)
+build/fuzz/%: tests/fuzz/%.c $(FUZZ_HEADERS) build/fuzz/libbackstop.a
 	clang $(CPPFLAGS_ALL) -std=c17 -Wall -Werror -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 	  $(shell pkg-config --cflags $(PACKAGES)) -o $@ $< build/fuzz/libbackstop.a $(LIBS) -pthread
 
@@ -175,8 +176,8 @@ fuzz: $(FUZZERS:%=build/fuzz/%) ## Run each libFuzzer target for FUZZ_SECONDS (6
 	hack/fuzz.sh $(FUZZ_SECONDS) $(FUZZERS)
 
 # The committed corpora, replayed without libFuzzer by a plain main.
-$(BUILD)/replay_%: tests/fuzz/%.c tests/fuzz/replay.c $(BUILD)/libbackstop.a
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter-out %.a,$^) $(BUILD)/libbackstop.a $(LIBS)
+$(BUILD)/replay_%: tests/fuzz/%.c tests/fuzz/replay.c $(FUZZ_HEADERS) $(BUILD)/libbackstop.a
+	$(call quiet,CC)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.c,$^) $(BUILD)/libbackstop.a $(LIBS)
 fuzz-replay: $(FUZZERS:%=$(BUILD)/replay_%)
 	@for f in $(FUZZERS); do $(BUILD)/replay_$$f tests/fuzz/corpus/$${f#fuzz_} || exit 1; done
 

@@ -114,7 +114,7 @@ static inline size_t grammar_kind(const char *kind)
     for (size_t i = 0; i < LENGTH_OF(grammar_kinds); i++)
         if (str_is(str_from(kind), grammar_kinds[i].kind))
             return i;
-    PROMISE(false, "the rule table has %s, the grammar has not", kind);
+    PROMISE(false, "server/admission/rules.c has %s, grammar_kinds has not", kind);
     return 0;
 }
 

@@ -42,8 +42,7 @@ static int answer(struct str body, const struct rule *rule, struct str *uid_out)
 
 static const struct rule *any_rule(void)
 {
-    size_t count;
-    return &admission_rules(&count)[2];
+    return admission_rule_for_path(STR("/validate-k0rdent-mirantis-com-v1beta1-managementbackup"));
 }
 
 static struct str load(struct arena *arena, const char *path)
