@@ -33,11 +33,12 @@ static int unknown(const char *name)
         if (!verbs[i]->hidden)
             names[known++] = str_from(verbs[i]->name);
     struct str near = str_nearest(str_from(name), names, known);
+    const char *program = program_is_plugin() ? "kubectl backstop" : "backstop";
     program_say(&text, STR("see: backstop --help"));
     if (near.len)
-        fprintf(stderr, "backstop: no verb \"%s\"; did you mean %.*s?\n", name, STR_ARG(near));
+        fprintf(stderr, "%s: no verb \"%s\"; did you mean %.*s?\n", program, name, STR_ARG(near));
     else
-        fprintf(stderr, "backstop: no verb \"%s\"; %.*s\n", name, STR_ARG(buf_str(&text)));
+        fprintf(stderr, "%s: no verb \"%s\"; %.*s\n", program, name, STR_ARG(buf_str(&text)));
     return EXIT_USAGE;
 }
 

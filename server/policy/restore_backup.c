@@ -91,6 +91,9 @@ static void say_missing(const struct restore_view *view)
                             STR_ARG(offered(view, maker->last_backup_name)));
     else if (near.len)
         hint = arena_printf(arena, "; did you mean %.*s?", STR_ARG(offered(view, near)));
+    else if (candidates.len == 0 && !str_eq(view->ns, view->settings->system_namespace))
+        hint = arena_printf(arena, "; k0rdent keeps its backups in %.*s: create the Restore there",
+                            STR_ARG(quoted(view, view->settings->system_namespace)));
     else if (candidates.len == 0)
         hint = STR("; there are no Backups yet: Velero lists those of a BackupStorageLocation within a minute after it "
                    "becomes Available");
