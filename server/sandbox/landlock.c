@@ -149,11 +149,24 @@ static bool allow_kept(const struct fence *fence, const char *path, uint64_t acc
     return !realpath(path, real) || (folder_of(real, folder) && allow(fence, folder, access));
 }
 
+/* Who keeps /etc/resolv.conf current elsewhere (/run/NetworkManager, /run/resolvconf) puts a
+ * new file there. In /etc itself it is this file, or none. */
+static bool allow_common(const struct fence *fence, const char *path)
+{
+    char folder[PATH_MAX], real[PATH_MAX];
+    struct stat info;
+    if (!allow(fence, path, ACCESS_READ))
+        return false;
+    if (lstat(path, &info) != 0 || !S_ISLNK(info.st_mode) || !realpath(path, real) || !folder_of(real, folder))
+        return true;
+    return strcmp(folder, "/etc") == 0 || allow(fence, folder, ACCESS_READ);
+}
+
 static bool fill(const struct fence *fence, const struct sandbox_options *options)
 {
     bool filled = true;
     for (size_t i = 0; i < LENGTH_OF(common); i++)
-        filled &= allow(fence, common[i], ACCESS_READ);
+        filled &= allow_common(fence, common[i]);
     for (const char *const *path = options->readable; path && *path; path++)
         filled &= allow_kept(fence, *path, ACCESS_READ);
     return filled && (!options->writable || allow_kept(fence, options->writable, ACCESS_READ | ACCESS_WRITE));

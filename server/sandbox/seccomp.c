@@ -32,6 +32,10 @@ enum {
     BYTES_WAITING = 0x541B,
     NOT_BLOCKING = 0x5421,
     TERMINAL_MODES = 0x5401,
+    /* The kernel's own, from 6.11 on, where somebody else traces a library: a refusal would end
+     * the process (Linux cf6cb56ef244). Useless when called from elsewhere. */
+    UPROBE_RETURN = 335,
+    UPROBE = 336,
     PROGRAM_MAX = 512
 };
 
@@ -165,7 +169,10 @@ static const int allowed[] = {
 #ifdef SYS_epoll_pwait2
     SYS_epoll_pwait2,
 #endif
-#ifdef __x86_64__ /* the older names, which glibc still uses there */
+#ifdef __x86_64__
+    UPROBE_RETURN,
+    UPROBE,
+    /* the older names, which glibc still uses there */
     SYS_open,
     SYS_stat,
     SYS_lstat,
