@@ -236,6 +236,9 @@ static bool perform(struct kube_client *client, struct exchange *exchange, struc
     curl_slist_free_all(connect_to);
     if (result == CURLE_OK || exchange->ended_by_stream)
         return true;
+    if (exchange->answer->failed)
+        return error_set(error, 413, "%s: the answer is larger than %zu MiB, or there is no memory for it",
+                         client->config.server.ptr, exchange->answer->limit >> 20);
     if (exchange->never_answered)
         return error_set(error, 0, "%s: no answer within %d seconds", client->config.server.ptr, SILENT_SECONDS);
     return error_set(error, 0, "%s: %s", client->config.server.ptr, reason[0] ? reason : curl_easy_strerror(result));

@@ -5,47 +5,60 @@ enum { PAGE_BYTES_MAX = 64 * 1024 * 1024, PAGE_DEFAULT = 500, PATH_BYTES_MAX = 8
 
 #define ACCEPT_METADATA "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
-/* One page; *next gets the continue token, absent after the last. */
-static bool list_page(struct kube_client *client, struct arena *keep, const struct kube_call *call, struct str what,
-                      kube_item_fn *item, void *context, struct str *next, struct str *resource_version,
-                      struct error *error)
+struct listing {
+    struct kube_client *client;
+    struct arena *keep;
+    struct str what;
+    kube_item_fn *item;
+    void *context;
+    struct str next, version; /* the continue token, absent after the last page */
+    bool begun;               /* the page's items are being handed out */
+};
+
+static bool list_page(struct listing *listing, const struct kube_call *call, struct error *error)
 {
     ARENA_SCOPED arena = arena_new(PAGE_BYTES_MAX);
     BUF_SCOPED answer;
     buf_init(&answer, PAGE_BYTES_MAX);
     long status;
+    listing->begun = false;
     if (!arena)
         return error_set(error, 500, "out of memory");
-    if (!kube_exchange(client, call, &status, &answer, error))
-        return error_wrap(error, "list %.*s", STR_ARG(what));
+    if (!kube_exchange(listing->client, call, &status, &answer, error))
+        return error_wrap(error, "list %.*s", STR_ARG(listing->what));
     if (status != 200)
-        return kube_refused(status, buf_str(&answer), "list", what, error);
+        return kube_refused(status, buf_str(&answer), "list", listing->what, error);
     struct json_object *list = json_build(arena, buf_str(&answer), error);
     if (!list)
-        return error_wrap(error, "list %.*s: the answer", STR_ARG(what));
+        return error_wrap(error, "list %.*s: the answer", STR_ARG(listing->what));
+    listing->begun = true;
     struct json_object *items = json_get(list, "items");
     for (size_t i = 0; i < json_len(items); i++)
-        if (!item(context, json_item(items, i), error))
+        if (!listing->item(listing->context, json_item(items, i), error))
             return false;
-    *next = arena_copy(keep, json_path_str(list, "metadata.continue"));
-    *resource_version = arena_copy(keep, json_path_str(list, "metadata.resourceVersion"));
+    listing->next = arena_copy(listing->keep, json_path_str(list, "metadata.continue"));
+    listing->version = arena_copy(listing->keep, json_path_str(list, "metadata.resourceVersion"));
     /* A page whose successor is forgotten would pass for the last one. */
-    return arena_failed(keep) ? error_set(error, 500, "list %.*s: out of memory", STR_ARG(what)) : true;
+    return arena_failed(listing->keep) ? error_set(error, 500, "list %.*s: out of memory", STR_ARG(listing->what))
+                                       : true;
 }
 
 bool kube_list(struct kube_client *client, struct arena *arena, const struct kube_resource *resource,
                const struct kube_list_options *options, kube_item_fn *item, void *context, struct str *resource_version,
                struct error *error)
 {
-    struct str next = {NULL, 0}, version = {NULL, 0};
-    do {
+    struct listing listing = {
+        .client = client, .keep = arena, .what = resource->plural, .item = item, .context = context};
+    unsigned page = options->page ? options->page : PAGE_DEFAULT;
+    bool more = true;
+    while (more) {
         BUF_SCOPED path;
         buf_init(&path, PATH_BYTES_MAX);
         kube_list_path(&path, resource, options);
-        buf_printf(&path, "&limit=%u", options->page ? options->page : PAGE_DEFAULT);
-        if (next.len) {
+        buf_printf(&path, "&limit=%u", page);
+        if (listing.next.len) {
             buf_puts(&path, "&continue=");
-            kube_escape(&path, next);
+            kube_escape(&path, listing.next);
         }
         const struct kube_call call = {.verb = "list",
                                        .method = "GET",
@@ -55,11 +68,15 @@ bool kube_list(struct kube_client *client, struct arena *arena, const struct kub
                                            options->timeout_seconds ? options->timeout_seconds : kube_timeout(client)};
         if (path.failed)
             return error_set(error, 500, "out of memory");
-        if (!list_page(client, arena, &call, resource->plural, item, context, &next, &version, error))
+        bool listed = list_page(&listing, &call, error);
+        if (!listed && (listing.begun || error->code != 413 || page == 1))
             return false;
-    } while (next.len);
+        /* Objects so large that a page of them is more than is granted: fewer at once. */
+        page = listed ? page : page / 2;
+        more = !listed || listing.next.len;
+    }
     if (resource_version)
-        *resource_version = version;
+        *resource_version = listing.version;
     return true;
 }
 

@@ -130,6 +130,38 @@ static void test_list_without_memory(void)
     kube_files_end(&files);
 }
 
+/* Pages of which one object alone is not too much: "{}" takes 800 bytes in memory. */
+static void answer_large(void *context, const struct http_request *request, struct http_reply *reply)
+{
+    enum { MEMBERS = 200 * 1000 };
+    bool last = str_contains(request->query, STR("continue=")), large = !str_contains(request->query, STR("limit=1"));
+    (void)context;
+    reply->status = 200;
+    reply->content_type = "application/json";
+    buf_puts(&reply->body, "{\"items\":[{\"a\":[{}");
+    for (int i = 0; i < MEMBERS * (large ? 2 : 1); i++)
+        buf_puts(&reply->body, ",{}");
+    buf_printf(&reply->body, "]}],\"metadata\":{\"continue\":\"%s\"}}", last ? "" : "next");
+}
+
+static void test_large_objects(void)
+{
+    struct kube_files files = kube_files_begin();
+    struct error error = {.code = 0};
+    struct http_config config = {.listen = "127.0.0.1:0", .threads = 1, .handler = answer_large};
+    struct http_server *server = http_start(&config, &error);
+    CU_ASSERT_FATAL(server != NULL);
+    struct kube_client *client = open_at(&files, http_port(server));
+    const struct kube_resource resource = {.group = STR("g"), .version = STR("v1"), .plural = STR("things")};
+    const struct kube_list_options all = {.page = 4};
+    int seen = 0;
+    CU_ASSERT(kube_list(client, files.arena, &resource, &all, count, &seen, NULL, &error));
+    CU_ASSERT_EQUAL(seen, 2);
+    kube_close(client);
+    http_stop(server, 0);
+    kube_files_end(&files);
+}
+
 static void answer_late(void *context, const struct http_request *request, struct http_reply *reply)
 {
     (void)request;
@@ -163,4 +195,5 @@ static void test_interrupt(void)
 
 SUITE(kube_client, {"a token file that is being written leaves the old token", test_token_file},
       {"a configuration that does not fit is none", test_configuration_that_does_not_fit},
-      {"a list that cannot go on is no list", test_list_without_memory}, {"requests are interrupted", test_interrupt})
+      {"a list that cannot go on is no list", test_list_without_memory},
+      {"large objects come in smaller pages", test_large_objects}, {"requests are interrupted", test_interrupt})
