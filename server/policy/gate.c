@@ -164,15 +164,20 @@ static bool waits_for_velero(const struct gate *gate)
     return any(gate, STEP_WAIT) || any(gate, STEP_START);
 }
 
+static void refuse_velero_down(struct gate *gate)
+{
+    gate->outcome = UPGRADE_REFUSED;
+    words_velero_down(gate);
+    decision_audit(gate->decision, "upgrade-gate", "refused: Velero is not running");
+}
+
 /* One refusal is enough to hold the upgrade, and then nothing is started: what
  * completes now would be too old when the other source is repaired. */
 static void answer(struct gate *gate)
 {
     struct decision *decision = gate->decision;
     if (waits_for_velero(gate) && velero_down(gate)) {
-        gate->outcome = UPGRADE_REFUSED;
-        words_velero_down(gate);
-        decision_audit(decision, "upgrade-gate", "refused: Velero is not running");
+        refuse_velero_down(gate);
     } else if (any(gate, STEP_REFUSE) || engines_at(gate, STEP_REFUSE)) {
         gate->outcome = UPGRADE_REFUSED;
         words_refuse(gate);
@@ -220,6 +225,11 @@ static bool plan_all(struct gate *gate)
 {
     if (engines_alternative(gate, ENGINE_GOOD) || gate->count == 0)
         return true;
+    /* Without Velero there may be no CRD of its Backups either, and that is no passing trouble. */
+    if (!gate->inventory->known[FACT_BACKUPS] && velero_down(gate)) {
+        refuse_velero_down(gate);
+        return false;
+    }
     if (!facts_known(gate, FACT_BACKUPS, "Velero Backups"))
         return false;
     for (size_t i = 0; i < gate->count; i++)

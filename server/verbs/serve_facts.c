@@ -36,7 +36,7 @@ static void explain_gate(const struct review *review, struct error *error)
     error_set(error, 503,
               "the upgrade gate cannot tell whether there is a fresh pre-upgrade backup: %.*s. Nothing was changed: "
               "apply again in a moment. If it stays so, go on without a backup: kubectl annotate management "
-              "%.*s " ANNOTATION_SKIP_BACKUP "=\"<reason>\", then apply again",
+              "%.*s " ANNOTATION_SKIP_BACKUP "=\"REASON\", then apply again",
               600, cause.message, STR_ARG(review->request.name));
 }
 

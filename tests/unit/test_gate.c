@@ -181,6 +181,18 @@ static void test_unknown_facts_close_the_gate(void)
     }
 }
 
+static void test_without_velero_nobody_waits(void)
+{
+    WORLD world;
+    world_begin(&world);
+    world_source(&world, "kcm-backup");
+    world.unknown[FACT_BACKUPS] = true;
+    world.unknown[FACT_VELERO] = false; /* there is no Deployment, and then no CRD either */
+    CU_ASSERT_EQUAL(world_judge(&world)->code, 403);
+    CU_ASSERT(world_says(&world, "Velero is not installed"));
+    CU_ASSERT_EQUAL(world.decision.effects.len, 0);
+}
+
 static void test_other_requests_pass(void)
 {
     WORLD world;
@@ -227,4 +239,5 @@ SUITE(gate, {"a missing backup is started", test_missing_is_started}, {"every ph
       {"let through", test_let_through}, {"not let through", test_not_let_through},
       {"a skip says what kcm does", test_skip_says_what_kcm_does},
       {"unknown facts close the gate", test_unknown_facts_close_the_gate},
+      {"without Velero nobody waits", test_without_velero_nobody_waits},
       {"other requests pass", test_other_requests_pass}, {"adopted is no evidence", test_adopted_is_no_evidence})
