@@ -135,7 +135,7 @@ page-test: $(BUILD)/backstop ## The status page in headless Chromium; screenshot
 
 # ---- end to end -------------------------------------------------------------
 .PHONY: e2e
-e2e: $(BUILD)/backstop ## Against a real kube-apiserver (KUBEBUILDER_ASSETS, or built by hack/)
+e2e: $(BUILD)/backstop ## Against a real kube-apiserver (KUBEBUILDER_ASSETS, or built by hack/; CASES="install: gate:": only those)
 	tests/e2e/run.py $(BUILD)/backstop $(CASES)
 
 .PHONY: e2e-rolling hostile soak
