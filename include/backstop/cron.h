@@ -56,6 +56,10 @@ void cron_describe(const struct cron_schedule *schedule, struct buf *out);
  * 200 bytes: long descriptions name fewer runs. Returns the part of `out` that is
  * what cron_describe says, valid until `out` changes. */
 struct str cron_say(const struct cron_schedule *schedule, int64_t now, struct buf *out);
+/* The same as a whole warning, `spec.schedule: "0 6 * * *" runs at ...`, under 200 bytes with
+ * a field of up to 20 and no escapes: a long schedule is cut, a long description names fewer runs or none. */
+struct str cron_say_back(const char *field, struct str spec, const struct cron_schedule *schedule, int64_t now,
+                         struct arena *arena, struct buf *out);
 /* What is accepted but will surprise (ignored suffix, step over range, day OR,
  * DST gaps, @every under a second, Local, ...): one short line each, each once. */
 void cron_pitfalls(struct str spec, const struct cron_schedule *schedule, int64_t now, struct arena *arena,

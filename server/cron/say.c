@@ -1,7 +1,12 @@
+#include "spec.h"
 #include "words.h"
 
-/* A warning is one short line: when it gets longer, fewer runs are named. */
-enum { RUNS_SAID = 3, LINE_MAX = 190 };
+/* A warning is one short line: when it gets longer, fewer runs are named, and a long schedule is cut. */
+enum { RUNS_SAID = 3, WORDS_MAX = 190, LINE_MAX = 199, SPEC_SHOWN = 48 };
+
+struct line {
+    size_t start, max;
+};
 
 /* The zone's name, or the abbreviation where the name says nothing. */
 static struct str zone_words(const struct cron_zone *zone, int64_t at)
@@ -35,8 +40,8 @@ static void say_runs(struct buf *out, const struct cron_zone *zone, const int64_
     buf_add(out, name);
 }
 
-/* Ends the line that begins at `start` and describes the schedule already. */
-static void say_next(const struct cron_schedule *schedule, int64_t now, size_t start, struct buf *out)
+/* Ends the line, which describes the schedule already. */
+static void say_next(const struct cron_schedule *schedule, int64_t now, const struct line *line, struct buf *out)
 {
     int64_t runs[RUNS_SAID];
     size_t count = 0;
@@ -52,12 +57,13 @@ static void say_next(const struct cron_schedule *schedule, int64_t now, size_t s
     for (; count > 0; count--) {
         out->len = described;
         say_runs(out, schedule->zone, runs, count, dated);
-        if (count == 1 || out->len - start <= LINE_MAX)
+        if (out->len - line->start <= line->max)
             return;
     }
+    out->len = described;
 }
 
-struct str cron_say(const struct cron_schedule *schedule, int64_t now, struct buf *out)
+static struct str say(const struct cron_schedule *schedule, int64_t now, const struct line *line, struct buf *out)
 {
     const size_t start = out->len;
     if (cron_never_fires(schedule)) {
@@ -69,6 +75,21 @@ struct str cron_say(const struct cron_schedule *schedule, int64_t now, struct bu
     cron_describe(schedule, out);
     const size_t end = out->len;
     if (schedule->every_seconds == 0)
-        say_next(schedule, now, start, out);
+        say_next(schedule, now, line, out);
     return str_slice(buf_str(out), described, end);
+}
+
+struct str cron_say(const struct cron_schedule *schedule, int64_t now, struct buf *out)
+{
+    const struct line line = {out->len, WORDS_MAX};
+    return say(schedule, now, &line, out);
+}
+
+struct str cron_say_back(const char *field, struct str spec, const struct cron_schedule *schedule, int64_t now,
+                         struct arena *arena, struct buf *out)
+{
+    const struct line line = {out->len, LINE_MAX};
+    struct str quoted = spec_quote(arena, spec, SPEC_SHOWN);
+    buf_printf(out, "%s: %.*s ", field, STR_ARG(quoted));
+    return say(schedule, now, &line, out);
 }

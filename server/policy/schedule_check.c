@@ -52,9 +52,8 @@ static void say_meaning(const struct schedule_check *check, const struct cron_sc
 {
     BUF_SCOPED words;
     buf_init(&words, WORDS_LIMIT);
-    struct str description = cron_say(schedule, request->now, &words);
-    decision_warn(decision, "%s: %.*s %.*s", check->field, STR_ARG(arena_quote(decision->arena, check->spec)),
-                  STR_ARG(arena_text(decision->arena, &words)));
+    struct str description = cron_say_back(check->field, check->spec, schedule, request->now, decision->arena, &words);
+    decision_warn(decision, "%.*s", STR_ARG(arena_text(decision->arena, &words)));
     decision_audit(decision, "schedule", "%.*s", STR_ARG(description));
 }
 

@@ -21,8 +21,8 @@ static struct str echo_of(struct arena *arena, const struct review_result *resul
         return (struct str){NULL, 0};
     BUF_SCOPED words;
     buf_init(&words, WORDS_LIMIT);
-    cron_say(&schedule, now, &words);
-    return arena_printf(arena, "spec.schedule: %.*s %.*s", STR_ARG(arena_quote(arena, spec)), STR_ARG(buf_str(&words)));
+    cron_say_back("spec.schedule", spec, &schedule, now, arena, &words);
+    return arena_copy(arena, buf_str(&words));
 }
 
 void audit_forget_echo(struct review_result *result, const struct settings *settings, int64_t now)

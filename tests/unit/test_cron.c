@@ -70,6 +70,27 @@ static void said_back(void)
     }
 }
 
+/* The whole warning stays one short line. */
+static void said_back_whole(void)
+{
+    static const char *const rows[][2] = {
+        {"0 */6 * * *", "spec.schedule: \"0 */6 * * *\" runs every 6 hours; next 06:00, 12:00, 18:00 UTC"},
+        {"CRON_TZ=Asia/Kolkata 0,30 */2 1-15/3 jan-jun mon-fri",
+         "spec.schedule: \"CRON_TZ=Asia/Kolkata 0,30 */2 1-15/3 jan-jun mon...\" runs every 30 minutes of every 2nd "
+         "hour on the 1st, 4th, 7th, 10th and 13th or on any weekday from January to June"},
+    };
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        struct cron_schedule schedule;
+        ARENA_SCOPED arena = arena_new(1 << 16);
+        BUF_SCOPED out;
+        buf_init(&out, 1000);
+        CU_ASSERT_FATAL(parse(rows[i][0], &schedule));
+        cron_say_back("spec.schedule", str_from(rows[i][0]), &schedule, now, arena, &out);
+        ASSERT_TEXT(buf_str(&out), rows[i][1]);
+        CU_ASSERT(out.len < 200);
+    }
+}
+
 static void advice(void)
 {
     static const struct {
@@ -231,6 +252,6 @@ static void extreme_times(void)
     }
 }
 
-SUITE(cron, {"meanings", meanings}, {"said back in one line", said_back}, {"advice", advice}, {"pitfalls", pitfalls},
-      {"29 February around 2100", leap_day_horizon}, {"a search without an end", endless_search},
-      {"times at the ends of the range", extreme_times})
+SUITE(cron, {"meanings", meanings}, {"said back in one line", said_back}, {"said back as a warning", said_back_whole},
+      {"advice", advice}, {"pitfalls", pitfalls}, {"29 February around 2100", leap_day_horizon},
+      {"a search without an end", endless_search}, {"times at the ends of the range", extreme_times})
