@@ -39,3 +39,12 @@ expect "a time must be a time" 2 'expected a time such as' "$binary" explain --f
 expect "an environment variable stands for its option" 0 '^\{' env BACKSTOP_OUTPUT=json "$binary" version
 expect "the command line wins over the environment" 0 '^version ' env BACKSTOP_OUTPUT=json "$binary" version -o text
 expect "a bad environment variable is named" 2 'BACKSTOP_FROM=soon: expected a time' env BACKSTOP_FROM=soon "$binary" explain @daily
+
+# What `backstop settings` prints is a settings file and its schema.
+printed=$(mktemp)
+trap 'rm -f "$printed"' EXIT
+"$binary" settings >"$printed"
+expect "the settings printed are settings" 0 '^kind: ClusterRole$' "$binary" rbac --settings "$printed"
+expect "the settings printed say what a key decides" 0 '^  # How old a pre-upgrade backup may be' cat "$printed"
+expect "the schema of the settings is printed" 0 '"title": ?"backstop settings"' "$binary" settings -o schema
+expect "settings in another form are refused with those there are" 2 'write yaml or schema' "$binary" settings -o toml
