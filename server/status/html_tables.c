@@ -129,7 +129,7 @@ static void put_backup(const struct page *page, const struct status_backup *back
 {
     const struct management_backup *object = backup->object;
     const struct status_location *location = backup->goes_to;
-    bool protects = object->on_upgrade && object->schedule.len;
+    bool protects = object->on_upgrade && object->schedule.len && !object->meta.deleting;
     MARKUP(page->out, "<tr><th scope=\"row\">@</th><td>", object->meta.name);
     html_badge(page, backup->valid ? TONE_NONE : TONE_BAD, schedule_words(page, backup));
     buf_puts(page->out, "</td><td>");

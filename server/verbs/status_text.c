@@ -259,7 +259,7 @@ static void print_backups(const struct status_view *view, const struct page *pag
     for (size_t i = 0; i < view->backup_count; i++) {
         const struct status_backup *backup = &view->backups[i];
         const struct management_backup *object = backup->object;
-        bool protects = object->on_upgrade && object->schedule.len;
+        bool protects = object->on_upgrade && object->schedule.len && !object->meta.deleting;
         const struct cell cells[] = {
             {shown(arena, object->meta.name), TONE_PLAIN},
             {schedule_text(view, backup), backup->valid ? TONE_PLAIN : TONE_BAD},

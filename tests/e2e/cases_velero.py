@@ -54,7 +54,7 @@ def case_storage_location(setup):
     wait_until("it to be in use", lambda: setup.cluster.kubectl(*delete).code != 0)
     refused(setup.cluster.kubectl(*delete), 'Schedule "to-spare"', ALLOW)
     setup.cluster.must("annotate", "-n", "kcm-system", "backupstoragelocation", "spare", f"{ALLOW}=rehearsal")
-    accepted(setup.cluster.kubectl(*delete), "which now fail")
+    accepted(setup.cluster.kubectl(*delete), "their backups fail from now on")
 
 
 def kots(name, annotations, **spec):
