@@ -49,6 +49,22 @@ static bool ends_nocase(struct str text, struct str suffix)
     return text.len >= suffix.len && str_eq_nocase(str_slice(text, text.len - suffix.len, text.len), suffix);
 }
 
+/* "minio.minio", "rook-ceph-rgw-rook-ceph-store.rook-ceph", which kURL gives KOTS's internal
+ * storage: a Service and its namespace. Two labels may be a public name as well, so the
+ * namespace must be one that object stores live in, or bear the Service's own name. */
+static bool is_service_of_namespace(struct str host)
+{
+    static const char *const namespaces[] = {"minio",   "rook-ceph", "default",     "velero",         "kurl",
+                                             "openebs", "ceph",      "kube-system", "minio-operator", "kcm-system"};
+    struct str ns = host, service;
+    if (!str_cut(&ns, '.', &service) || ns.len == 0 || has_byte(ns, '.'))
+        return false;
+    for (size_t i = 0; i < LENGTH_OF(namespaces); i++)
+        if (str_eq_nocase(ns, str_from(namespaces[i])))
+            return true;
+    return str_eq_nocase(ns, service);
+}
+
 /* Names that only the cluster itself resolves. */
 static bool in_cluster(struct str host)
 {
@@ -56,6 +72,8 @@ static bool in_cluster(struct str host)
     for (size_t i = 0; i < LENGTH_OF(suffixes); i++)
         if (ends_nocase(host, suffixes[i]))
             return true;
+    if (is_service_of_namespace(host))
+        return true;
     if (str_starts(host, STR("127.")) || str_is(host, "::1"))
         return true;
     return host.len && !has_byte(host, '.') && !has_byte(host, ':'); /* "minio", "localhost" */
