@@ -42,10 +42,17 @@ static BIO *memory(struct str text)
     return text.len <= INT_MAX ? BIO_new_mem_buf(text.ptr ? text.ptr : "", (int)text.len) : NULL;
 }
 
+/* What is encrypted, be it a certificate, must fail rather than ask the terminal for its password. */
+static int no_password(char *buffer, int size, int writing, void *context)
+{
+    (void)buffer, (void)size, (void)writing, (void)context;
+    return -1;
+}
+
 X509 *pki_certificate_from_pem(struct str pem, struct error *error)
 {
     CLEANUP(bio_cleanup) BIO *bio = memory(pem);
-    X509 *certificate = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+    X509 *certificate = bio ? PEM_read_bio_X509(bio, NULL, no_password, NULL) : NULL;
     if (!certificate) {
         ERR_clear_error();
         error_set(error, 422, "not a certificate in PEM form (-----BEGIN CERTIFICATE-----)");
@@ -58,7 +65,7 @@ STACK_OF(X509) * pki_certificates_from_pem(struct str pem)
     CLEANUP(bio_cleanup) BIO *bio = memory(pem);
     STACK_OF(X509) *all = sk_X509_new_null();
     X509 *certificate;
-    while (bio && all && (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL)))
+    while (bio && all && (certificate = PEM_read_bio_X509(bio, NULL, no_password, NULL)))
         if (!sk_X509_push(all, certificate))
             X509_free(certificate);
     ERR_clear_error();
@@ -66,13 +73,6 @@ STACK_OF(X509) * pki_certificates_from_pem(struct str pem)
         return all;
     sk_X509_free(all);
     return NULL;
-}
-
-/* An encrypted key must fail rather than ask the terminal for its password. */
-static int no_password(char *buffer, int size, int writing, void *context)
-{
-    (void)buffer, (void)size, (void)writing, (void)context;
-    return -1;
 }
 
 const char *pki_no_key(struct str pem)
