@@ -4,7 +4,7 @@
 
 #include "backstop/cron.h"
 #include "backstop/json.h"
-#include "verbs.h"
+#include "terminal.h"
 
 enum { RUNS_DEFAULT = 5, RUNS_MAX = 1000, INPUT_MAX = 64 << 20, OUTPUT_MAX = 16 << 20, CARET_MAX = 100 };
 
@@ -274,7 +274,7 @@ static int body(const struct verb *verb, void *context, char **operands, size_t 
     if (values->from == INT64_MIN)
         values->from = verb_now(values->now);
     run.json = str_is(str_from(values->output), "json");
-    run.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR"); /* NOLINT(concurrency-mt-unsafe): one thread */
+    run.colour = terminal_colour(NULL);
     buf_init(&run.out, OUTPUT_MAX);
     int code = explain_all(&run, operands, count);
     buf_dispose(&run.out);

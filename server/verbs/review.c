@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "review.h"
-#include "verbs.h"
+#include "terminal.h"
 
 enum {
     INPUT_LIMIT = 1024 * 1024 * 1024,
@@ -271,9 +271,8 @@ static int body(const struct verb *verb, void *context, char **operands, size_t 
     int code = check(verb, values, operand_count);
     if (code != EXIT_OK)
         return code;
-    const char *no_colour = getenv("NO_COLOR"); /* NOLINT(concurrency-mt-unsafe): one thread */
     struct run state = {.verb = verb, .options = values, .format = parse_format(values->output)};
-    state.colour = isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
+    state.colour = terminal_colour(NULL);
     values->now = verb_now(values->now);
     if (!values->user)
         values->user = values->facts.connection.as ? values->facts.connection.as : "kubernetes-admin";

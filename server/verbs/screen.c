@@ -188,10 +188,12 @@ static enum event on_keys(struct screen *screen, struct str typed)
 
 static enum event on_signal(struct screen *screen, unsigned char number)
 {
-    if (number == SIGTSTP && screen->terminal) {
-        leave(screen);
+    if (number == SIGTSTP) {
+        if (screen->terminal)
+            leave(screen);
         raise(SIGSTOP);
-        enter(screen);
+        if (screen->terminal)
+            enter(screen);
     }
     return number == SIGWINCH || number == SIGTSTP ? EVENT_TICK : EVENT_END;
 }
@@ -239,7 +241,7 @@ static bool watch(struct screen *screen)
 
 bool screen_watch(const struct screen_options *options)
 {
-    struct screen screen = {.options = options, .terminal = isatty(STDOUT_FILENO), .first = true};
+    struct screen screen = {.options = options, .terminal = terminal_obeys(STDOUT_FILENO), .first = true};
     screen.keys = screen.terminal && isatty(STDIN_FILENO);
     if (!listen_to_signals(&screen.signals))
         return false;

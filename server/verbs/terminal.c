@@ -49,12 +49,21 @@ static bool speaks_utf8(void)
     return strcasestr(locale, "UTF-8") || strcasestr(locale, "UTF8");
 }
 
-/* no-color.org, and terminals that say they can do nothing. */
-static bool wants_colour(const char *color)
+static bool is_dumb(void)
+{
+    return strcmp(variable("TERM"), "dumb") == 0;
+}
+
+bool terminal_obeys(int fd)
+{
+    return isatty(fd) && !is_dumb();
+}
+
+bool terminal_colour(const char *color)
 {
     if (color && strcmp(color, "auto") != 0)
         return strcmp(color, "always") == 0;
-    return isatty(STDOUT_FILENO) && !*variable("NO_COLOR") && strcmp(variable("TERM"), "dumb") != 0;
+    return terminal_obeys(STDOUT_FILENO) && !*variable("NO_COLOR");
 }
 
 int terminal_check(const struct verb *verb, const struct terminal_options *options)
@@ -74,6 +83,6 @@ struct page terminal_page(const struct terminal_options *options, struct buf *ou
 {
     return (struct page){.out = out,
                          .width = options->width < 0 ? width_of_terminal(STDOUT_FILENO) : (size_t)options->width,
-                         .colour = wants_colour(options->color),
-                         .ascii = options->ascii || !speaks_utf8() || strcmp(variable("TERM"), "dumb") == 0};
+                         .colour = terminal_colour(options->color),
+                         .ascii = options->ascii || !speaks_utf8() || is_dumb()};
 }

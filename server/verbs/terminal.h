@@ -33,6 +33,10 @@ struct terminal_options {
 int terminal_check(const struct verb *verb, const struct terminal_options *options);
 /* How to print into `out` what goes to standard output. */
 struct page terminal_page(const struct terminal_options *options, struct buf *out);
+/* A terminal that does what escape sequences say, as far as TERM tells. */
+bool terminal_obeys(int fd);
+/* Whether standard output gets colour: auto (or NULL) heeds no-color.org. */
+bool terminal_colour(const char *color);
 /* Rows of the terminal at this descriptor; 0 when it is none, or does not say. */
 size_t terminal_rows(int fd);
 

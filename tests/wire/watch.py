@@ -121,6 +121,13 @@ for columns in (60, 100, 200):
 
 # ---- again and again -------------------------------------------------------------
 
+terminal = Terminal("--watch", "--interval", "1s", env={"TERM": "dumb"})
+seen = terminal.until(rb"NOT READY[\s\S]*NOT READY")
+check("--watch on a dumb terminal adds at the end", b"\x1b" not in seen and seen.count(b"NOT READY") == 2, seen[:200])
+os.kill(terminal.child, signal.SIGINT)
+code = terminal.end()
+check("and ends with status's own exit code", code == 1, code)
+
 terminal = Terminal("--watch", "--interval", "1s")
 seen = terminal.until(rb"q quits")
 check("--watch takes the other screen", seen.startswith(ENTER) and b"412/980" in seen, seen[:200])
