@@ -134,12 +134,46 @@ static void check_blanks(const struct location_edit *edit, struct json_object *c
     }
 }
 
+/* Texts that are handed on as they are, and compared with their case. */
+static const struct {
+    const char *key, *values[5];
+} cased[] = {
+    {"checksumAlgorithm", {"CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"}},
+    {"serverSideEncryption", {"AES256", "aws:kms", "aws:kms:dsse"}},
+};
+
+static void check_cased(const struct location_edit *edit, struct json_object *config)
+{
+    for (size_t i = 0; i < LENGTH_OF(cased); i++)
+        for (size_t v = 0; v < LENGTH_OF(cased[i].values) && cased[i].values[v]; v++) {
+            struct str value = json_get_str(config, cased[i].key), known = str_from(cased[i].values[v]);
+            if (str_eq_nocase(value, known) && !str_eq(value, known))
+                decision_invalid(edit->decision, "spec.config", "Unsupported value: %.*s: %s is written %s",
+                                 STR_ARG(arena_quote(edit->arena, value)), cased[i].key, cased[i].values[v]);
+        }
+}
+
+/* object_store.go Init: the key for encryption comes from one place. */
+static void check_encryption(const struct location_edit *edit, struct json_object *config)
+{
+    static const char *const keys[] = {"kmsKeyId", "customerKeyEncryptionFile", "customerKeyEncryptionSecret"};
+    struct strlist given = {0};
+    for (size_t i = 0; i < LENGTH_OF(keys); i++)
+        if (json_get_str(config, keys[i]).len)
+            strlist_add(edit->arena, &given, str_from(keys[i]));
+    if (given.len > 1)
+        decision_invalid(edit->decision, "spec.config", "Forbidden: provider aws takes one of %.*s: keep one",
+                         STR_ARG(strlist_quoted(edit->arena, &given)));
+}
+
 static void check_aws(const struct location_edit *edit, struct json_object *config)
 {
     static const char *const urls[] = {"s3Url", "publicUrl"};
     struct str s3_url = json_get_str(config, "s3Url"), region = json_get_str(config, "region");
     check_bool(edit, config, "s3ForcePathStyle");
     check_bool(edit, config, "insecureSkipTLSVerify");
+    check_cased(edit, config);
+    check_encryption(edit, config);
     for (size_t i = 0; i < LENGTH_OF(urls); i++) {
         struct str url = json_get_str(config, urls[i]);
         if (url.len && !is_url(url))
