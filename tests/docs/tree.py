@@ -72,6 +72,7 @@ def apply(tree, name, lines):
     for old, new in hunks(lines):
         before, after = ("".join(line + "\n" for line in part) for part in (old, new))
         if text.count(before) != 1:
-            raise DoesNotApply(f"{name} has {text.count(before)} places like this one; the example has to follow:\n{before}")
+            count = text.count(before)
+            raise DoesNotApply(f"{name} has {count} places like this one; the example has to follow:\n{before}")
         text = text.replace(before, after)
     path.write_text(text)
