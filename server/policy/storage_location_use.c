@@ -84,8 +84,8 @@ void location_check_deletion(const struct request *request, const struct invento
         return;
     struct str who = listed(&users);
     if (reason.len) {
-        decision_warn(decision, "BackupStorageLocation %.*s is in use by %.*s: their backups fail from now on", STR_ARG(quoted),
-                      STR_ARG(who));
+        decision_warn(decision, "BackupStorageLocation %.*s is in use by %.*s: their backups fail from now on",
+                      STR_ARG(quoted), STR_ARG(who));
         decision_audit(decision, "allow-delete", "%.*s", STR_ARG(arena_quote(arena, reason)));
         return;
     }
