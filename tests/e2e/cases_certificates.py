@@ -222,20 +222,20 @@ def case_damaged(setup):
 
 
 def case_rotation(setup):
-    """leaf and CA rotated every few seconds for a minute under continuous calls: none fails"""
+    """leaf and CA rotated every few seconds under continuous calls: none fails"""
     setup.close()
     setup.cluster.must("delete", "secret", "-n", NAMESPACE, SECRET)
-    setup.start("--tls-managed", "--cert-lifetime", "9s", "--ca-lifetime", "27s")
+    setup.start("--tls-managed", "--cert-lifetime", "18s", "--ca-lifetime", "54s")
     wait_in_force(setup.cluster)
     seen, cas = set(), set()
     with Calls(setup):
-        until = time.monotonic() + 60
+        until = time.monotonic() + 90
         while time.monotonic() < until:
             seen.add(setup.data("tls.crt"))
             cas.add(setup.data("ca.crt"))
             assert 1 <= certificates_in(ca_bundle(setup.cluster)) <= 3
             time.sleep(0.5)
-    assert len(seen) >= 8 and len(cas) >= 3, (len(seen), len(cas))
+    assert len(seen) >= 6 and len(cas) >= 3, (len(seen), len(cas))
     print(f"      {len(seen)} certificates of {len(cas)} CAs", flush=True)
     for replica in setup.replicas:
         assert replica.health_get("/readyz")[0] == 200
