@@ -117,7 +117,8 @@ def case_without_watch(setup):
         assert tree, text
         for key in ("blockers", "upgrade", "managementBackups", "storageLocations", "velero"):
             assert tree[key] == whole[key], (key, tree[key], whole[key])
-    setup.cluster.must("create", "clusterrole", "locations", "--verb=list", "--resource=backupstoragelocations.velero.io")
+    setup.cluster.must("create", "clusterrole", "locations", "--verb=list",
+                       "--resource=backupstoragelocations.velero.io")
     setup.cluster.must("create", "clusterrolebinding", "locations", "--clusterrole=locations", "--user=joan")
     _, _, text = setup.kubectl("status", "--as=joan", kubeconfig=setup.kubeconfig)
     assert "list backups: " in text and "not enough of the cluster" in text, text
