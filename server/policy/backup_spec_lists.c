@@ -74,7 +74,7 @@ static bool can_be_namespace(const struct backup_spec *view, struct str item)
 {
     char *name = arena_alloc(view->arena, item.len + 1);
     for (size_t i = 0; name && i < item.len; i++)
-        name[i] = memchr("*?[]", item.ptr[i], 4) ? 'x' : item.ptr[i];
+        name[i] = str_contains(STR("*?[]"), str_slice(item, i, i + 1)) ? 'x' : item.ptr[i];
     return !name || is_namespace_name((struct str){name, item.len});
 }
 
