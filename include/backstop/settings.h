@@ -40,6 +40,7 @@ struct evidence_source {
     int64_t maximum_age;                          /* seconds; 0: upgrade.maxBackupAge */
     struct str hint;                              /* how such a backup is taken: "run the Kasten policy" */
     bool alternative;                             /* of anyOf: can stand in for the ManagementBackups */
+    size_t kept;                                  /* how many objects, of the newest, are looked at; 0: 16 */
 };
 /* Whether one of the values is this one: the same text, "*" (any text), or ">=N". */
 bool evidence_value_matches(const struct strlist *values, struct str value);

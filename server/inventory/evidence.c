@@ -4,6 +4,11 @@
 /* The gate needs the newest, and while an upgrade is under way the newest that is done. */
 enum { KEPT = 16, SEEN_MAX = 5000 };
 
+static size_t kept(const struct evidence_source *source)
+{
+    return source->kept ? source->kept : KEPT;
+}
+
 const struct evidence_reading *inventory_evidence(const struct inventory *inventory, struct str source)
 {
     for (size_t i = 0; i < inventory->evidence_count; i++)
@@ -100,13 +105,13 @@ static void drop(struct evidence_reading *reading, const struct evidence_object 
 static void keep(struct evidence_search *search, struct evidence_object object)
 {
     struct evidence_reading *reading = &search->reading;
-    size_t at = reading->len;
+    size_t at = reading->len, limit = kept(search->source);
     while (at > 0 && is_newer(&object, &reading->objects[at - 1]))
         at--;
     reading->matching++;
-    if (at == KEPT)
+    if (at == limit)
         return;
-    reading->len += reading->len < KEPT;
+    reading->len += reading->len < limit;
     for (size_t i = reading->len - 1; i > at; i--)
         reading->objects[i] = reading->objects[i - 1];
     object.ns = arena_copy(search->arena, object.ns);
@@ -124,7 +129,9 @@ bool evidence_look(struct evidence_search *search, struct json_object *object, s
     if (json_path_str(object, "metadata.deletionTimestamp").len)
         return true;
     struct evidence_reading *reading = &search->reading;
-    if (!reading->objects && !(reading->objects = arena_array(search->arena, KEPT, sizeof *reading->objects)))
+    if (!reading->objects)
+        reading->objects = arena_array(search->arena, kept(search->source), sizeof *reading->objects);
+    if (!reading->objects)
         return error_set(error, 500, "out of memory");
     struct evidence_object seen = look_at(search->source, object);
     drop(reading, &seen);

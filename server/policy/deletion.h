@@ -15,4 +15,10 @@ bool deletion_check_needed(const struct request *request, const struct inventory
                            const struct settings *settings, const struct object *holder, const struct backup *backup,
                            struct decision *decision);
 
+/* Deletions of Backups that Velero has not begun with: asked for with the facts of a review,
+ * and then whether this Backup of the system namespace is to go. */
+void deletion_want_pending(const struct request *request, const struct settings *settings, struct facts_wanted *wanted);
+bool deletion_is_pending(const struct inventory *inventory, struct str backup);
+void deletion_warn_unseen(const struct inventory *inventory, struct decision *decision); /* they could not be read */
+
 #endif

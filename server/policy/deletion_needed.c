@@ -29,17 +29,21 @@ struct question {
     const struct backup *backup;
 };
 
-/* Another good backup of the same cluster: this one, or the same region. */
-static bool is_last(const struct question *question)
+/* No other good backup of the same cluster remains: this one, or the same region. `going`: some are there yet. */
+static bool is_last(const struct question *question, bool *going)
 {
     const struct inventory *inventory = question->inventory;
     const struct backup *self = question->backup;
+    *going = false;
     for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++) {
         const struct backup *other = inventory->backups[i];
         bool same = str_eq(other->meta.ns, self->meta.ns) && str_eq(other->meta.name, self->meta.name);
-        if (!same && str_eq(other->meta.ns, self->meta.ns) && str_eq(other->region, self->region) &&
-            is_good(other, question->request->now))
+        if (same || !str_eq(other->meta.ns, self->meta.ns) || !str_eq(other->region, self->region) ||
+            !is_good(other, question->request->now))
+            continue;
+        if (!deletion_is_pending(inventory, other->meta.name))
             return false;
+        *going = true;
     }
     return true;
 }
@@ -54,10 +58,22 @@ static bool is_newest_way_back(const struct question *question, struct str runni
         const struct backup *other = inventory->backups[i];
         struct str release = upgrade_backup_release(inventory, other);
         bool rivals = release.len && str_eq(other->meta.ns, self->meta.ns) && str_eq(release, running) != others;
-        if (rivals && is_good(other, question->request->now) && other->status.started > self->status.started)
+        if (rivals && other->status.started > self->status.started && is_good(other, question->request->now) &&
+            !deletion_is_pending(inventory, other->meta.name))
             return false;
     }
     return true;
+}
+
+static struct str last_of(const struct question *question, bool going)
+{
+    struct arena *arena = question->request->arena;
+    struct str region = question->backup->region;
+    struct str of = region.len ? arena_printf(arena, "backup of region %.*s", STR_ARG(arena_quote(arena, region)))
+                               : STR("management backup");
+    return arena_printf(
+        arena, "is the last Completed %.*s%s: without it %s cluster cannot be restored, so take a new one first",
+        STR_ARG(of), going ? " that is not to be deleted already" : "", region.len ? "that" : "this");
 }
 
 /* Why the cluster needs this backup; absent when it does not. The backup of the running
@@ -72,15 +88,9 @@ static struct str needed_for(const struct question *question)
     struct str running = management ? kcm_release_label(arena, management->status_release) : (struct str){NULL, 0};
     if (!is_good(backup, question->request->now))
         return (struct str){NULL, 0};
-    if (is_last(question))
-        return backup->region.len
-                   ? arena_printf(arena,
-                                  "is the last Completed backup of region %.*s: without it that cluster cannot be "
-                                  "restored, so take a new one first",
-                                  STR_ARG(arena_quote(arena, backup->region)))
-                   : STR("is the last Completed management backup: without it this cluster cannot be restored, so take "
-                         "a "
-                         "new one first");
+    bool going;
+    if (is_last(question, &going))
+        return last_of(question, going);
     if (release.len == 0 || running.len == 0)
         return (struct str){NULL, 0};
     bool others = !str_eq(kcm_release_label(arena, release), running);
@@ -103,8 +113,11 @@ bool deletion_check_needed(const struct request *request, const struct inventory
     const struct question question = {request, inventory, backup};
     /* Restored from and named after its own namespace only: elsewhere k0rdent keeps none. */
     struct str why = str_eq(backup->meta.ns, settings->system_namespace) ? needed_for(&question) : STR("");
-    if (why.len == 0)
+    if (why.len == 0) {
+        if (backup->management)
+            deletion_warn_unseen(inventory, decision);
         return true;
+    }
     struct arena *arena = request->arena;
     struct str reason = object_annotation(request, holder, ANNOTATION_ALLOW_DELETE), given = str_trim(reason);
     struct str name = arena_quote(arena, backup->meta.name);
@@ -134,6 +147,7 @@ void policy_backup_deletion_wants(const struct request *request, const struct in
     const struct backup *self = inventory_backup(inventory, ns, request->name);
     if (!self || !str_eq(request->ns, ns) || !is_good(self, request->now) || deletion_is_automatic(request, settings))
         return;
+    deletion_want_pending(request, settings, wanted);
     for (size_t i = inventory->count[FACT_BACKUPS]; i > 0 && others < OTHERS; i--) {
         const struct backup *other = inventory->backups[i - 1];
         if (other == self || !str_eq(other->meta.ns, ns) || !str_eq(other->region, self->region) ||

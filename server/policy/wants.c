@@ -1,6 +1,7 @@
 /* How fresh facts must be, rule by rule. A cache that follows the cluster lags a few
  * milliseconds, which is longer than one `kubectl apply` takes between two documents:
  * what it does not hold yet, or holds in a state that would be denied, is read anew. */
+#include "deletion.h"
 #include "gate.h"
 #include "kcm_names.h"
 
@@ -94,6 +95,9 @@ void policy_restore_wants(const struct request *request, const struct inventory 
 void policy_delete_backup_request_wants(const struct request *request, const struct inventory *inventory,
                                         const struct settings *settings, struct facts_wanted *wanted)
 {
-    if (!request_by_velero(request, settings))
-        want_backup(request, inventory, wanted);
+    if (request_by_velero(request, settings))
+        return;
+    want_backup(request, inventory, wanted);
+    if (inventory->known[FACT_BACKUPS] && str_eq(request->ns, settings->system_namespace))
+        deletion_want_pending(request, settings, wanted);
 }

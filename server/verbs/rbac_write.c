@@ -23,6 +23,8 @@ static const struct grant cluster[] = {
 static const struct grant in_system[] = {
     {"Velero's objects.", "velero.io", "backups, backupstoragelocations", NULL, "get, list, watch"},
     {NULL, "velero.io", "schedules, volumesnapshotlocations", NULL, "list, watch"},
+    {"The deletions that wait, for the review that asks which backups remain.", "velero.io", "deletebackuprequests",
+     NULL, "list"},
     {"The resource modifiers of Restores; create: settings restores.injectReleaseModifier.", "", "configmaps", NULL,
      "get, list, watch, create"},
     {"Names only: the webhook asks for metadata, never for data.", "", "secrets", NULL, "list, watch"},

@@ -61,8 +61,8 @@ struct inventory *serve_facts(struct service *service, const struct rule *rule, 
     struct inventory *cached = serve_inventory(service, now);
     /* Files are as fresh as they can be, but for evidence, which their snapshot leaves out. */
     bool waits = service->facts && facts_wait(service->facts);
-    if (!cached || !service->facts || (!waits && settings->evidence_count == 0) ||
-        !admission_wants(review, rule, cached, settings, &wanted) || (!waits && wanted.evidence_count == 0))
+    if (!cached || !service->facts || !admission_wants(review, rule, cached, settings, &wanted) ||
+        (!waits && wanted.evidence_count == 0))
         return cached;
     struct inventory *fresh = NULL;
     may_wait |= !waits;

@@ -65,6 +65,26 @@ def case_all(setup):
         completed_backup(setup.cluster, "only", "infrastructure-azure")
 
 
+def case_all_requests(setup):
+    """velero backup delete --all, a request after the other before Velero begins with any: one backup remains"""
+    names = ("only", "gone-3", "gone-4")
+    for name in names[1:]:
+        completed_backup(setup.cluster, name)
+    for name in ("gone-1", "gone-2"):  # which of them the case before has left
+        setup.cluster.must("delete", "-n", "kcm-system", "backups.velero.io", name, "--ignore-not-found", "--wait=false")
+    wait_until("them to be known", lambda: all(setup.ask(name).code == 0 for name in names))
+    documents = [{**deletion(name), "metadata": {"name": f"delete-{name}", "namespace": "kcm-system"}} for name in names]
+    answer = setup.cluster.kubectl("create", "-f", "-", stdin={"apiVersion": "v1", "kind": "List", "items": documents})
+    refused(answer, "last Completed management backup that is not to be deleted already", ALLOW)
+    made = [name for name in names if setup.cluster.get("deletebackuprequests", "-n", "kcm-system", f"delete-{name}")]
+    assert len(made) == 2, made
+    refused(setup.delete("backups.velero.io", *(set(names) - set(made))), "that is not to be deleted already")
+    for name in made:
+        setup.cluster.must("delete", "-n", "kcm-system", "deletebackuprequests", f"delete-{name}")
+    for name in names[1:]:
+        setup.cluster.must("delete", "-n", "kcm-system", "backups.velero.io", name, "--wait=false")
+
+
 def case_velero(setup):
     """what Velero itself deletes goes: expired backups are its own affair"""
     code, answer = setup.cluster.request("POST", "/apis/velero.io/v1/namespaces/kcm-system/deletebackuprequests",
