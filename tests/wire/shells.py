@@ -51,7 +51,7 @@ check("the plugin's mistakes say kubectl backstop", done.returncode == 2 and don
       "kubectl backstop audit: takes no operands; see: kubectl backstop audit --help\n", said(done))
 done = run("kubectl-backstop", "frobnicate")
 check("so does a verb that is not there", done.stderr ==
-      'backstop: no verb "frobnicate"; see: kubectl backstop --help\n', said(done))
+      'kubectl backstop: no verb "frobnicate"; see: kubectl backstop --help\n', said(done))
 done = run("backstop", "status", "--help")
 check("by its own name nothing says kubectl backstop", "kubectl backstop" not in done.stdout, said(done))
 
