@@ -89,7 +89,7 @@ static void warn_of_switches(const struct schedule_edit *edit)
 static void judge_labels(const struct backup_spec *view)
 {
     const char *const labels = "metadata.labels";
-    struct str where, why;
+    struct str where = {NULL, 0}, why = {NULL, 0};
     if (view->before && json_object_equal(json_path(view->spec, labels), json_path(view->before, labels)))
         return;
     if (!labels_are_bad(view->arena, json_path(view->spec, labels), &where, &why))

@@ -52,7 +52,8 @@ static inline void check_decision(const struct decision *decision)
 }
 
 /* The body with its object replaced by what the patch made of it; the rest, which nobody reads,
- * stays to the byte. */
+ * stays to the byte. Absent for an object with a NUL in a key that nobody reads either, which
+ * cannot be held whole. */
 static inline struct str patched_body(struct arena *arena, struct str body, const struct decision *decision)
 {
     struct error error = {0};
@@ -62,6 +63,8 @@ static inline struct str patched_body(struct arena *arena, struct str body, cons
     const struct json_node *before = json_member(json_member(root, STR("request")), STR("object"));
     PROMISE(before, "a patch without an object: %s", error.message);
     struct json_object *object = json_build(arena, before->raw, &error);
+    if (!object && str_contains(str_from(error.message), STR("NUL")))
+        return (struct str){NULL, 0};
     PROMISE(object, "%s", error.message);
     struct json_object *after = admission_apply_patch(arena, object, decision, &error);
     PROMISE(after, "the patch does not apply: %s", error.message);
@@ -79,6 +82,8 @@ static inline void check_idempotent(struct arena *arena, struct str body, const 
     struct review again = {0};
     struct error error = {0};
     struct str text = patched_body(arena, body, decision);
+    if (!text.ptr)
+        return;
     PROMISE(admission_read(arena, text, FUZZ_NOW, &again, &error), "%s: %s", error.message, text.ptr);
     admission_decide(&again, rule, world_inventory(), world_settings());
     PROMISE(again.decision.patch.len == 0, "patched again at %.*s", STR_ARG(again.decision.patch.items[0].path));
