@@ -151,6 +151,25 @@ def case_location_unreadable(setup):
     accepted(answer, "Warning:", "storageLocation")
 
 
+def case_deletions_unseen(setup):
+    """without list on deletebackuprequests a deletion says that it does not know what else is to go"""
+    for name in ("kept-1", "kept-2"):
+        completed_backup(setup.cluster, name)
+    request = {"apiVersion": "velero.io/v1", "kind": "DeleteBackupRequest",
+               "metadata": {"generateName": "delete-", "namespace": "kcm-system"}, "spec": {"backupName": "kept-1"}}
+
+    def ask():
+        return setup.cluster.kubectl("create", "--dry-run=server", "-f", "-", stdin=request)
+
+    wait_until("the backups to be known", lambda: ask().code == 0)
+    assert "could not be seen" not in ask().text, ask()
+    back = setup.without("role", "kcm-system", "deletebackuprequests")
+    try:
+        wait_until("the warning", lambda: "which other backups are about to be deleted could not be seen" in ask().text, 10)
+    finally:
+        back()
+
+
 def used_permissions(log):
     used = set()
     for line in open(log):
