@@ -6,6 +6,10 @@
 
 #include "backstop/base.h"
 
+/* Whose reading of a schedule: robfig/cron v3.0.1 (kcm, and Velero before 1.18.3), or
+ * netresearch/go-cron v0.15.0 (Velero since then). */
+enum cron_dialect { CRON_ROBFIG, CRON_GO_CRON };
+
 /* A time zone from the system's TZif files; immutable, cached for the life of
  * the process, safe to share between threads. */
 struct cron_zone;

@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include "backstop/admission.h"
+#include "backstop/versions.h"
 #include "verbs.h"
 
 struct rules_options {
@@ -31,6 +32,9 @@ static void print_markdown(struct buf *out, const struct rule *rules, size_t cou
         buf_printf(out, " | %s%s | %s |\n", rules[i].mutating ? "changes: " : "", rules[i].documentation,
                    str_is(str_from(rules[i].failure_policy), "Fail") ? "refused" : "admitted unchecked");
     }
+    buf_puts(out, "\n## By release\n\nOf a version that is not known, or not listed here, only what all releases agree "
+                  "on is denied; what they differ in is warned about.\n");
+    versions_write_table(out);
 }
 
 static void print_text(struct buf *out, const struct rule *rules, size_t count)

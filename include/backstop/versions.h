@@ -1,0 +1,73 @@
+/* versions: what differs between the releases of Velero and of k0rdent (kcm), as a table
+ * with a row per release. Policies ask it instead of comparing numbers themselves.
+ *
+ * A version that is not known, or that the table does not hold (a newer release, a
+ * release candidate), may be any row: then only what all rows agree on is certain. */
+#ifndef BACKSTOP_VERSIONS_H
+#define BACKSTOP_VERSIONS_H
+
+#include "backstop/base.h"
+#include "backstop/cron.h"
+
+enum product { PRODUCT_VELERO, PRODUCT_KCM };
+
+/* What a release does and another does not. The table in versions/table.c says which, and
+ * names the source of each. */
+enum feature {
+    /* Velero */
+    VELERO_QUEUE,                   /* the first phase of a Backup is Queued: its CRD must allow that */
+    VELERO_PVC_PHASE,               /* volume condition pvcPhase */
+    VELERO_ACTION_CUSTOM,           /* volume policy action "custom" */
+    VELERO_PVC_MODES,               /* volume conditions pvcVolumeMode and pvcAccessModes */
+    VELERO_FILTER_POLICIES,         /* namespacedFilterPolicies and clusterScopedFilterPolicy */
+    VELERO_RESTORE_RESOURCE_POLICY, /* Restore.spec.resourcePolicy */
+    VELERO_RESTORE_FINISHED_ONLY,   /* restores only from Completed or PartiallyFailed backups */
+    VELERO_DEFAULT_MODIFIER,        /* a server-wide resource modifier, Restore.spec.skipDefaultResourceModifier */
+    VELERO_BACKUP_TYPE,             /* Backup.spec.backupType */
+    VELERO_TEMPLATE_ANNOTATIONS,    /* Schedule.spec.template.metadata.annotations */
+    VELERO_NO_CREDENTIALS_FILE,     /* config.credentialsFile of a storage location is ignored */
+    /* kcm */
+    KCM_REGIONAL_VELERO,   /* Velero is configured below regional.velero, no longer below velero */
+    KCM_SHIPS_VELERO_1_18, /* its Velero chart is 12.x */
+    FEATURE_COUNT
+};
+
+/* A version as far as it is known. Plain data; `text` is borrowed. */
+struct product_version {
+    enum product product;
+    unsigned rows;   /* bit set: the table rows that it may be; never empty */
+    bool listed;     /* the table holds it, so that all its rows are of that very version */
+    struct str text; /* without a leading "v": "1.18.2", "main"; absent: not known at all */
+};
+
+/* Not known at all: every row. */
+struct product_version product_version_unknown(enum product product);
+/* "v1.18.2", "1.18" (any of its patch releases), "1.18.2-debian-12-r3" (a vendor's build of
+ * 1.18.2). A pre-release, a release that is not in the table and anything else ("main")
+ * keeps its text and may be every row. Empty, or no text a tag could be: not known at all. */
+struct product_version product_version_parse(enum product product, struct str text);
+/* The tag of an image reference: registry:5000/velero/velero:v1.18.2@sha256:... gives v1.18.2.
+ * Absent when it has none (a digest only, or implicitly "latest"). Borrowed. */
+struct str image_tag(struct str reference);
+/* The last path component without tag and digest: "velero-plugin-for-aws". Borrowed. */
+struct str image_name(struct str reference);
+
+enum answer { ANSWER_NO, ANSWER_YES, ANSWER_DEPENDS };
+/* Whether this version has the feature; ANSWER_DEPENDS when it may be rows that differ. So
+ * ANSWER_NO for an unknown version means "no supported release has it". */
+enum answer product_version_has(const struct product_version *version, enum feature feature);
+/* Whether it is a release before MAJOR.MINOR, by number, whether the table holds it or not. */
+enum answer product_version_before(const struct product_version *version, int major, int minor);
+/* How it reads schedules: bits 1u << CRON_ROBFIG and 1u << CRON_GO_CRON; both when it may
+ * be rows that differ. */
+unsigned product_version_cron(const struct product_version *version);
+
+/* "Velero 1.18.2", "Velero main", or "Velero" when nothing is known. */
+struct str product_version_name(struct arena *arena, const struct product_version *version);
+/* The first release that has it: "Velero 1.18.3". */
+struct str feature_since(struct arena *arena, enum feature feature);
+
+/* The table as Markdown, for the documentation. */
+void versions_write_table(struct buf *out);
+
+#endif
