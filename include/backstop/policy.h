@@ -121,7 +121,7 @@ policy_fn policy_management_backup; /* ManagementBackup: CREATE, UPDATE, DELETE 
 policy_fn policy_management;
 policy_fn policy_restore_mutate;        /* Restore CREATE: patch, then validate what the patch makes of it */
 policy_fn policy_restore;               /* Restore: validate only */
-policy_fn policy_delete_backup_request; /* DeleteBackupRequest: CREATE */
+policy_fn policy_delete_backup_request; /* DeleteBackupRequest: CREATE, UPDATE */
 policy_fn policy_backup_deletion;       /* Velero Backup: DELETE */
 policy_fn policy_restore_deletion;      /* Restore: DELETE */
 

@@ -140,6 +140,30 @@ static void warn_of_loss(const struct request *request, const struct backup *bac
     decision_warn(decision, "the Restore objects made from %.*s are deleted with it", STR_ARG(name));
 }
 
+/* backup_deletion_controller.go: Velero looks at no request again that it has begun with. */
+static bool request_is_taken(const struct request *request, const struct object *object)
+{
+    struct str phase = object_text(request, object, "status.phase");
+    return str_is(phase, "InProgress") || str_is(phase, "Processed");
+}
+
+/* An edit can turn a request to another backup, or have one that is done (its status is no
+ * subresource) done once more: both ask for a deletion as creating one does. */
+static bool request_asks(const struct request *request, struct decision *decision)
+{
+    if (request->operation != OPERATION_UPDATE || !request->old_object)
+        return true;
+    bool turned = request_changes(request, "spec.backupName");
+    if (!request_is_taken(request, request->object))
+        return turned || request_is_taken(request, request->old_object);
+    if (turned)
+        decision_warn(decision,
+                      "the change has no effect: Velero has already begun with this DeleteBackupRequest (phase %.*s); "
+                      "create a new one",
+                      STR_ARG(quoted(request, object_text(request, request->object, "status.phase"))));
+    return false;
+}
+
 void policy_delete_backup_request(const struct request *request, const struct inventory *inventory,
                                   const struct settings *settings, struct decision *decision)
 {
@@ -149,6 +173,8 @@ void policy_delete_backup_request(const struct request *request, const struct in
         decision_audit(decision, "skipped", "the deletion is Velero's own");
         return;
     }
+    if (!request_asks(request, decision))
+        return;
     if (name.len == 0) {
         decision_invalid(decision, "spec.backupName", "Required value: name the Velero Backup to delete");
         return;

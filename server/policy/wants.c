@@ -95,7 +95,8 @@ void policy_restore_wants(const struct request *request, const struct inventory 
 void policy_delete_backup_request_wants(const struct request *request, const struct inventory *inventory,
                                         const struct settings *settings, struct facts_wanted *wanted)
 {
-    if (request_by_velero(request, settings))
+    if (request_by_velero(request, settings) ||
+        !(request_changes(request, "spec.backupName") || request_changes(request, "status")))
         return;
     want_backup(request, inventory, wanted);
     if (inventory->known[FACT_BACKUPS] && str_eq(request->ns, settings->system_namespace))

@@ -1,4 +1,5 @@
 """Deleting backups and restores, KOTS snapshots, names that resolve to nothing, and the way back."""
+import json
 import subprocess
 
 from control_plane import wait_until
@@ -40,6 +41,25 @@ def case_request(setup):
     refused(setup.ask("only"), "last Completed management backup", ALLOW)
     accepted(setup.ask("only", "the cluster goes"), "Warning:", "the cluster goes", "from the object store")
     accepted(setup.ask("half"), "Warning:", "nothing brings it back")
+
+
+def case_request_edited(setup):
+    """a DeleteBackupRequest that is edited to another backup, or that Velero is to take once more, is judged anew"""
+    cluster, name = setup.cluster, "edited"
+    document = {**deletion("half"), "metadata": {"name": name, "namespace": "kcm-system"}}
+    accepted(cluster.kubectl("create", "-f", "-", stdin=document))
+
+    def edit(user="admin-token", **changes):
+        return cluster.kubectl("patch", "deletebackuprequest", "-n", "kcm-system", name, "--type=merge", "-p",
+                               json.dumps(changes), user=user)
+
+    refused(edit(spec={"backupName": "only"}), "last Completed management backup", ALLOW)
+    assert cluster.get("deletebackuprequest", "-n", "kcm-system", name)["spec"]["backupName"] == "half"
+    accepted(edit(metadata={"labels": {"seen": "yes"}}))
+    accepted(edit(VELERO, status={"phase": "Processed", "errors": ["backup is still in progress"]}))
+    accepted(edit(spec={"backupName": "only"}), "Warning:", "the change has no effect")
+    refused(edit(status={"phase": "New"}), "last Completed management backup", ALLOW)
+    cluster.must("delete", "-n", "kcm-system", "deletebackuprequest", name)
 
 
 def case_backup(setup):

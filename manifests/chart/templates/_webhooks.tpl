@@ -59,7 +59,7 @@
   apiGroups: [velero.io]
   apiVersions: [v1]
   resources: [deletebackuprequests]
-  operations: [CREATE]
+  operations: [CREATE, UPDATE]
   conditions: [velero]
 - key: backupDeletions
   name: backup-deletions
