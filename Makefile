@@ -247,7 +247,7 @@ cron-diff: $(BUILD)/backstop ## Compare 20,000 random schedules with the real ro
 lint: ## Format, static analysis, layering, shell scripts
 	hack/lint.sh
 
-layers: ; @hack/layers.sh
+layers: ; @hack/layers.sh && hack/json-calls.sh
 
 format: ## Reformat all C files
 	clang-format -i $$(git ls-files '*.c' '*.h')

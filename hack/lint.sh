@@ -45,6 +45,7 @@ analyzed() { printf '%s\n' "${sources[@]}" | xargs -P2 -n8 hack/analyzer.sh; }
 
 step "format (clang-format; make format mends it)" clang-format --dry-run -Werror "${c_files[@]}"
 step "layers" hack/layers.sh
+step "json-c is called through its checked layer" hack/json-calls.sh
 step "banned functions" banned
 step "complexity (pmccabe <= 20)" complexity
 step "file length" lengths

@@ -51,12 +51,24 @@ struct json_object *json_build(struct arena *arena, struct str raw, struct error
 /* Lets the arena own a tree that was built by hand. Returns it; NULL, which stands for no
  * memory to build it, marks the arena failed. */
 struct json_object *json_own(struct arena *arena, struct json_object *tree);
-/* For trees that are built by hand: false when something could not be made. They take
- * the value also then (json-c leaves it to the caller), and no container is no crash. */
+/* A copy that shares nothing; the caller's. NULL for NULL, and without memory. */
+struct json_object *json_copy(struct json_object *tree) MUST_CHECK;
+/* Changing a tree. json-c aborts the process when a container is of another type, which data from
+ * outside decides; these give false, as for what could not be made (a NULL value): call no other
+ * (hack/json-calls.sh). They take the value also then. */
 bool json_put(struct json_object *object, const char *key, struct json_object *value);
 bool json_put_text(struct json_object *object, const char *key, struct str text);
+bool json_put_null(struct json_object *object, const char *key);
+/* Another reference to a value that is held elsewhere, too; NULL stands for null. */
+bool json_put_shared(struct json_object *object, const char *key, struct json_object *value);
 bool json_put_map(struct json_object *object, const char *key, struct json_object **map); /* *map is borrowed */
+void json_delete(struct json_object *object, const char *key);
 bool json_append(struct json_object *array, struct json_object *value);
+bool json_append_null(struct json_object *array);
+/* Before item i, or at the end when i is the length; NULL stands for null in these two. */
+bool json_insert(struct json_object *array, size_t i, struct json_object *value);
+bool json_replace(struct json_object *array, size_t i, struct json_object *value);
+bool json_remove(struct json_object *array, size_t i);
 struct json_object *json_new_text(struct str text);
 /* Readers never fail: a missing member or another type gives NULL, absent or 0. */
 struct json_object *json_get(struct json_object *object, const char *key);
@@ -67,6 +79,14 @@ struct str json_path_str(struct json_object *object, const char *dotted);
 bool json_get_bool(struct json_object *object, const char *key);
 size_t json_len(struct json_object *array); /* 0 for what is no array */
 struct json_object *json_item(struct json_object *array, size_t i);
+size_t json_member_count(struct json_object *object); /* 0 for what is no object */
+/* Each member in its order; none for what is no object. The one at hand may be deleted meanwhile. */
+#define json_foreach(object, key, value)                                                                               \
+    const char *key = NULL;                                                                                            \
+    struct json_object *value = NULL;                                                                                  \
+    for (struct lh_entry *next_##key = json_first_member(object); json_next_member(&next_##key, &key, &value);)
+struct lh_entry *json_first_member(struct json_object *object);
+bool json_next_member(struct lh_entry **next, const char **key, struct json_object **value);
 struct json_object *json_get_named(struct json_object *object, struct str name);
 /* A value by a path that users write: names joined by ".", where [NAME] may stand for
  * a name that holds dots, and [KEY=VALUE] picks the list's first item whose member KEY

@@ -91,23 +91,11 @@ static bool step_in_array(struct json_object *array, struct str token, const str
     if (!array_index(token, json_len(array), add, &index))
         return false;
     if (strcmp(step->op, "remove") == 0)
-        return json_object_array_del_idx(array, index, 1) == 0;
-    struct json_object *value = NULL;
-    if (step->value && json_object_deep_copy(step->value, &value, NULL) != 0)
+        return json_remove(array, index);
+    struct json_object *value = json_copy(step->value);
+    if (step->value && !value)
         return false;
-    int result;
-    if (add && index < json_len(array)) { /* json-c 0.16 cannot insert: shift what follows */
-        result = json_object_array_add(array, NULL);
-        for (size_t i = json_len(array) - 1; result == 0 && i > index; i--)
-            result = json_object_array_put_idx(array, i, json_object_get(json_item(array, i - 1)));
-        if (result == 0)
-            result = json_object_array_put_idx(array, index, value);
-    } else {
-        result = json_object_array_put_idx(array, index, value);
-    }
-    if (result != 0)
-        json_object_put(value);
-    return result == 0;
+    return add ? json_insert(array, index, value) : json_replace(array, index, value);
 }
 
 static bool step_in_object(struct json_object *object, struct str token, const struct patch_step *step)
@@ -116,16 +104,10 @@ static bool step_in_object(struct json_object *object, struct str token, const s
     if (!add && !json_object_object_get_ex(object, token.ptr, NULL))
         return false;
     if (strcmp(step->op, "remove") == 0) {
-        json_object_object_del(object, token.ptr);
+        json_delete(object, token.ptr);
         return true;
     }
-    struct json_object *value = NULL;
-    if (step->value && json_object_deep_copy(step->value, &value, NULL) != 0)
-        return false;
-    if (json_object_object_add(object, token.ptr, value) == 0)
-        return true;
-    json_object_put(value);
-    return false;
+    return step->value ? json_put(object, token.ptr, json_copy(step->value)) : json_put_null(object, token.ptr);
 }
 
 static bool apply_step(struct arena *arena, struct json_object *root, const struct patch_step *step)
@@ -153,8 +135,8 @@ static bool apply_step(struct arena *arena, struct json_object *root, const stru
 struct json_object *admission_apply_patch(struct arena *arena, struct json_object *object,
                                           const struct decision *decision, struct error *error)
 {
-    struct json_object *copy = NULL;
-    if (!object || json_object_deep_copy(object, &copy, NULL) != 0 || !json_own(arena, copy)) {
+    struct json_object *copy = object ? json_own(arena, json_copy(object)) : NULL;
+    if (!copy) {
         error_set(error, 500, "no object to apply the patch to");
         return NULL;
     }

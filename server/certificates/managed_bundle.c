@@ -34,10 +34,10 @@ static bool is_current(struct arena *arena, struct announcement *announcement, s
 static void add_operation(struct json_object *patch, const char *operation, struct str path, struct str value)
 {
     struct json_object *step = json_object_new_object();
-    json_object_object_add(step, "op", json_object_new_string(operation));
-    json_object_object_add(step, "path", json_object_new_string_len(path.ptr, (int)path.len));
-    json_object_object_add(step, "value", json_object_new_string_len(value.ptr, (int)value.len));
-    json_object_array_add(patch, step);
+    json_put_text(step, "op", str_from(operation));
+    json_put_text(step, "path", path);
+    json_put_text(step, "value", value);
+    json_append(patch, step);
 }
 
 static bool announce_in(struct arena *arena, const struct certificates_options *options,

@@ -85,30 +85,23 @@ bool secret_read(struct arena *arena, const struct certificates_options *options
     return true;
 }
 
-static struct json_object *text_value(struct str text)
+/* NULL without memory. */
+static struct json_object *secret_new(struct arena *arena, const struct certificates_options *options)
 {
-    return json_object_new_string_len(text.ptr ? text.ptr : "", (int)text.len);
+    struct json_object *secret = json_own(arena, json_object_new_object()), *metadata, *labels;
+    bool good =
+        json_put_text(secret, "apiVersion", STR("v1")) && json_put_text(secret, "kind", STR("Secret")) &&
+        json_put_text(secret, "type", STR("kubernetes.io/tls")) && json_put_map(secret, "metadata", &metadata) &&
+        json_put_text(metadata, "name", str_from(options->secret)) &&
+        json_put_text(metadata, "namespace", str_from(options->ns)) && json_put_map(metadata, "labels", &labels) &&
+        json_put_text(labels, "app.kubernetes.io/name", STR("backstop")) &&
+        json_put_text(labels, OWNER_LABEL, STR(OWNER)) &&
+        /* A restored CA would not be the one that caBundle announces. */
+        json_put_text(labels, "velero.io/exclude-from-backup", STR("true"));
+    return good ? secret : NULL;
 }
 
-static struct json_object *fresh_secret(const struct certificates_options *options)
-{
-    struct json_object *secret = json_object_new_object(), *metadata = json_object_new_object(),
-                       *labels = json_object_new_object();
-    json_object_object_add(labels, "app.kubernetes.io/name", json_object_new_string("backstop"));
-    json_object_object_add(labels, OWNER_LABEL, json_object_new_string(OWNER));
-    /* A restored CA would not be the one that caBundle announces. */
-    json_object_object_add(labels, "velero.io/exclude-from-backup", json_object_new_string("true"));
-    json_object_object_add(metadata, "name", json_object_new_string(options->secret));
-    json_object_object_add(metadata, "namespace", json_object_new_string(options->ns));
-    json_object_object_add(metadata, "labels", labels);
-    json_object_object_add(secret, "apiVersion", json_object_new_string("v1"));
-    json_object_object_add(secret, "kind", json_object_new_string("Secret"));
-    json_object_object_add(secret, "metadata", metadata);
-    json_object_object_add(secret, "type", json_object_new_string("kubernetes.io/tls"));
-    return secret;
-}
-
-static void put_data(struct arena *arena, struct json_object *secret, const struct content *content)
+static bool secret_put_data(struct arena *arena, struct json_object *secret, const struct content *content)
 {
     const struct {
         const char *name;
@@ -119,16 +112,14 @@ static void put_data(struct arena *arena, struct json_object *secret, const stru
         {"tls.key", content->serving.key},
     };
     struct json_object *data = json_get(secret, "data");
-    if (!data) {
-        data = json_object_new_object();
-        json_object_object_add(secret, "data", data);
-    }
-    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+    bool good = json_object_is_type(data, json_type_object) || json_put_map(secret, "data", &data);
+    for (size_t i = 0; good && i < LENGTH_OF(rows); i++) {
         struct str encoded = base64_encode(arena, rows[i].text);
-        json_object_object_add(data, rows[i].name, text_value(encoded));
+        good = encoded.ptr && json_put_text(data, rows[i].name, encoded);
         if (encoded.len)
             explicit_bzero((void *)(uintptr_t)encoded.ptr, encoded.len);
     }
+    return good;
 }
 
 bool secret_write(struct arena *arena, const struct certificates_options *options, const struct content *content,
@@ -137,10 +128,9 @@ bool secret_write(struct arena *arena, const struct certificates_options *option
     struct json_object *secret = content->secret, *written = NULL;
     bool create = !secret;
     if (create)
-        secret = json_own(arena, fresh_secret(options));
-    if (!secret)
+        secret = secret_new(arena, options);
+    if (!secret || !secret_put_data(arena, secret, content))
         return error_set(error, 500, "out of memory");
-    put_data(arena, secret, content);
     bool done = create ? kube_create(options->kube, arena, &secrets, str_from(options->ns), secret, &written, error)
                        : kube_update(options->kube, arena, &secrets, str_from(options->ns), str_from(options->secret),
                                      secret, &written, error);

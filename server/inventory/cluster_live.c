@@ -255,17 +255,11 @@ const struct inventory *cluster_live(struct facts_source *self, const struct fac
 static struct json_object *in_version(struct arena *arena, struct json_object *object,
                                       const struct kube_resource *resource)
 {
-    struct json_object *copy = NULL;
-    if (json_object_deep_copy(object, &copy, NULL) != 0 || !(copy = json_own(arena, copy)))
-        return NULL;
+    struct json_object *copy = json_own(arena, json_copy(object));
     struct str text = resource->group.len
                           ? arena_printf(arena, "%.*s/%.*s", STR_ARG(resource->group), STR_ARG(resource->version))
                           : resource->version;
-    struct json_object *version = text.ptr ? json_object_new_string_len(text.ptr, (int)text.len) : NULL;
-    if (version && json_object_object_add(copy, "apiVersion", version) == 0)
-        return copy;
-    json_object_put(version);
-    return NULL;
+    return text.ptr && json_put_text(copy, "apiVersion", text) ? copy : NULL;
 }
 
 static bool create_now(struct cluster *cluster, struct arena *arena, const struct cluster_kind *kind,

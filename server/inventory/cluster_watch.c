@@ -10,15 +10,8 @@ enum { PAGE = 100 };
 /* Items of a list do not say what they are, and metadata says it is only metadata. */
 static bool name_kind(struct json_object *object, const struct cluster_kind *kind)
 {
-    struct json_object *version = json_object_new_string(kind->api_version), *name = json_object_new_string(kind->kind);
-    if (version && json_object_object_add(object, "apiVersion", version) == 0)
-        version = NULL;
-    if (name && json_object_object_add(object, "kind", name) == 0)
-        name = NULL;
-    bool named = !version && !name;
-    json_object_put(version);
-    json_object_put(name);
-    return named;
+    return json_put_text(object, "apiVersion", str_from(kind->api_version)) &&
+           json_put_text(object, "kind", str_from(kind->kind));
 }
 
 bool cluster_extract(struct cluster *cluster, enum fact fact, struct json_object *object, record_sink *sink,

@@ -17,7 +17,7 @@ void extract_secret(struct store *store, void *fact, struct json_object *object)
         struct json_object *map = json_get(object, members[i]);
         if (!json_object_is_type(map, json_type_object))
             continue;
-        json_object_object_foreach(map, key, value)
+        json_foreach(map, key, value)
         {
             (void)value;
             if (!strlist_has(&keys, str_from(key)))

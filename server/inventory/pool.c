@@ -20,7 +20,7 @@ uint64_t hash_text(uint64_t hash, struct str text)
 static uint64_t hash_map(struct json_object *map)
 {
     uint64_t sum = 0;
-    json_object_object_foreach(map, key, value)
+    json_foreach(map, key, value)
     {
         sum += hash_text(hash_text(0xcbf29ce484222325U, str_from(key)), json_str(value));
     }

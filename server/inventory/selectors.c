@@ -28,7 +28,7 @@ static bool walk_selector(struct json_object *selector, selector_fn *visit, void
 {
     struct json_object *labels = json_get(selector, "matchLabels");
     if (json_object_is_type(labels, json_type_object)) {
-        json_object_object_foreach(labels, key, value)
+        json_foreach(labels, key, value)
         {
             if (!visit(context, str_from(key), json_str(value)))
                 return false;
@@ -72,7 +72,7 @@ bool labels_are_management(struct json_object *labels)
 {
     if (!json_object_is_type(labels, json_type_object))
         return false;
-    json_object_object_foreach(labels, key, value)
+    json_foreach(labels, key, value)
     {
         (void)value;
         if (is_k0rdent(str_from(key)))

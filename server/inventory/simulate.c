@@ -17,28 +17,17 @@ struct simulated {
     struct simulated *next;
 };
 
-/* json-c's adders neither check what they are given nor free it when they fail. */
-static void put(struct json_object *object, const char *key, struct json_object *value)
-{
-    if (!object || !value || json_object_object_add(object, key, value) != 0)
-        json_object_put(value);
-}
-
-static void set_text(struct json_object *object, const char *key, struct str text)
-{
-    put(object, key, json_object_new_string_len(text.ptr ? text.ptr : "", (int)text.len));
-}
-
 static void set_time(struct json_object *object, const char *key, int64_t seconds)
 {
     char text[TIME_TEXT_SIZE];
-    set_text(object, key, str_from(time_format(seconds, 0, text)));
+    json_put_text(object, key, str_from(time_format(seconds, 0, text)));
 }
 
+/* NULL without memory. */
 static struct json_object *set_object(struct json_object *object, const char *key)
 {
-    put(object, key, json_object_new_object());
-    return json_get(object, key);
+    struct json_object *map;
+    return json_put_map(object, key, &map) ? map : NULL;
 }
 
 static void simulated_free(struct simulated *simulated)
@@ -61,7 +50,7 @@ void simulation_clear(struct simulation *simulation)
 bool simulation_add(struct simulation *simulation, struct json_object *object, int64_t now, struct error *error)
 {
     struct simulated *fresh = calloc(1, sizeof *fresh);
-    if (!fresh || json_object_deep_copy(object, &fresh->object, NULL) != 0) {
+    if (!fresh || !(fresh->object = json_copy(object))) {
         free(fresh);
         return error_set(error, 500, "out of memory");
     }
@@ -104,22 +93,21 @@ static void set_backup_status(struct json_object *parent, const char *key, const
 {
     struct json_object *status = set_object(parent, key);
     struct json_object *progress = set_object(status, "progress");
-    set_text(status, "phase", simulated->stage == STAGE_COMPLETED ? STR("Completed") : STR("InProgress"));
+    json_put_text(status, "phase", simulated->stage == STAGE_COMPLETED ? STR("Completed") : STR("InProgress"));
     set_time(status, "startTimestamp", simulated->created);
     set_time(status, "expiration", simulated->created + month);
     if (simulated->stage == STAGE_COMPLETED)
         set_time(status, "completionTimestamp", simulated->created + seconds);
-    put(progress, "itemsBackedUp", json_object_new_int64(simulated->stage));
-    put(progress, "totalItems", json_object_new_int64(ITEMS_TOTAL));
+    json_put(progress, "itemsBackedUp", json_object_new_int64(simulated->stage));
+    json_put(progress, "totalItems", json_object_new_int64(ITEMS_TOTAL));
 }
 
 static void add_selector(struct json_object *selectors, const char *key, struct str value)
 {
     struct json_object *selector = json_object_new_object();
     struct json_object *labels = set_object(selector, "matchLabels");
-    set_text(labels, key, value);
-    if (!selectors || json_object_array_add(selectors, selector) != 0)
-        json_object_put(selector);
+    json_put_text(labels, key, value);
+    json_append(selectors, selector);
 }
 
 /* The Velero Backup that kcm would make of it: same name, and the selectors from
@@ -128,20 +116,20 @@ static struct json_object *velero_backup(const struct simulated *simulated, cons
                                          const struct inventory *inventory, int64_t seconds)
 {
     struct json_object *backup = json_object_new_object();
-    set_text(backup, "apiVersion", STR("velero.io/v1"));
-    set_text(backup, "kind", STR("Backup"));
+    json_put_text(backup, "apiVersion", STR("velero.io/v1"));
+    json_put_text(backup, "kind", STR("Backup"));
     struct json_object *metadata = set_object(backup, "metadata"), *spec = set_object(backup, "spec");
     struct str name = json_path_str(simulated->object, "metadata.name"), ns = extractor->default_ns;
-    set_text(metadata, "name", name);
-    set_text(metadata, "namespace", ns);
+    json_put_text(metadata, "name", name);
+    json_put_text(metadata, "namespace", ns);
     set_time(metadata, "creationTimestamp", simulated->created);
     struct str location = json_path_str(simulated->object, "spec.storageLocation");
     const struct storage_location *fallback = inventory_default_location(inventory, ns, NULL);
     if (!location.len && fallback)
         location = fallback->meta.name;
     if (location.len)
-        set_text(spec, "storageLocation", location);
-    put(spec, "orLabelSelectors", json_object_new_array());
+        json_put_text(spec, "storageLocation", location);
+    json_put(spec, "orLabelSelectors", json_object_new_array());
     struct json_object *selectors = json_get(spec, "orLabelSelectors");
     const struct management *management = inventory_management(inventory);
     for (size_t i = 0; management && i < management->available_providers.len; i++)
@@ -153,12 +141,10 @@ static struct json_object *velero_backup(const struct simulated *simulated, cons
 
 static struct json_object *management_backup(const struct simulated *simulated, int64_t seconds)
 {
-    struct json_object *copy = NULL;
-    if (json_object_deep_copy(simulated->object, &copy, NULL) != 0)
-        return NULL;
+    struct json_object *copy = json_copy(simulated->object);
     struct json_object *status = set_object(copy, "status");
     struct str name = json_path_str(simulated->object, "metadata.name");
-    set_text(status, "lastBackupName", name);
+    json_put_text(status, "lastBackupName", name);
     set_time(status, "lastBackupTime", simulated->created);
     set_backup_status(status, "lastBackup", simulated, seconds);
     return copy;

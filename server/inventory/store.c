@@ -64,7 +64,7 @@ struct strlist store_strings(struct store *store, struct json_object *array, con
 static struct json_object *copy_strings(struct json_object *map, bool (*keep)(struct str key), bool *failed)
 {
     struct json_object *copy = NULL;
-    json_object_object_foreach(map, key, value)
+    json_foreach(map, key, value)
     {
         if (!json_object_is_type(value, json_type_string) || (keep && !keep(str_from(key))))
             continue;

@@ -1,4 +1,5 @@
-/* Readers of json-c trees that never fail, and building by hand. */
+/* Readers of json-c trees that never fail, and building by hand. json-c asserts the type of what it is
+ * given, and these are the only ones to call what does (hack/json-calls.sh). */
 #include "json.h"
 
 #include <string.h>
@@ -67,12 +68,22 @@ struct json_object *json_new_text(struct str text)
     return json_object_new_string_len(text.ptr ? text.ptr : "", (int)text.len);
 }
 
+bool json_put_null(struct json_object *object, const char *key)
+{
+    return json_object_is_type(object, json_type_object) && json_object_object_add(object, key, NULL) == 0;
+}
+
 bool json_put(struct json_object *object, const char *key, struct json_object *value)
 {
-    if (object && value && json_object_object_add(object, key, value) == 0)
+    if (value && json_object_is_type(object, json_type_object) && json_object_object_add(object, key, value) == 0)
         return true;
     json_object_put(value);
     return false;
+}
+
+bool json_put_shared(struct json_object *object, const char *key, struct json_object *value)
+{
+    return value ? json_put(object, key, json_object_get(value)) : json_put_null(object, key);
 }
 
 bool json_put_text(struct json_object *object, const char *key, struct str text)
@@ -83,13 +94,88 @@ bool json_put_text(struct json_object *object, const char *key, struct str text)
 bool json_put_map(struct json_object *object, const char *key, struct json_object **map)
 {
     *map = json_object_new_object();
-    return json_put(object, key, *map); /* when false, *map is gone */
+    if (json_put(object, key, *map))
+        return true;
+    *map = NULL;
+    return false;
+}
+
+bool json_append_null(struct json_object *array)
+{
+    return json_object_is_type(array, json_type_array) && json_object_array_add(array, NULL) == 0;
 }
 
 bool json_append(struct json_object *array, struct json_object *value)
 {
-    if (array && value && json_object_array_add(array, value) == 0)
+    if (value && json_object_is_type(array, json_type_array) && json_object_array_add(array, value) == 0)
         return true;
     json_object_put(value);
     return false;
+}
+
+bool json_insert(struct json_object *array, size_t i, struct json_object *value)
+{
+    bool good = i <= json_len(array) && json_append_null(array);
+    for (size_t at = json_len(array); good && at > i + 1; at--) /* json-c 0.16 cannot insert: shift what follows */
+        good = json_object_array_put_idx(array, at - 1, json_object_get(json_item(array, at - 2))) == 0;
+    return json_replace(array, good ? i : SIZE_MAX, value);
+}
+
+bool json_replace(struct json_object *array, size_t i, struct json_object *value)
+{
+    if (i < json_len(array) && json_object_array_put_idx(array, i, value) == 0)
+        return true;
+    json_object_put(value);
+    return false;
+}
+
+bool json_remove(struct json_object *array, size_t i)
+{
+    return i < json_len(array) && json_object_array_del_idx(array, i, 1) == 0;
+}
+
+void json_delete(struct json_object *object, const char *key)
+{
+    if (json_object_is_type(object, json_type_object))
+        json_object_object_del(object, key);
+}
+
+/* json-c's own copy of a text ends at its first NUL. */
+static int copy_shallow(struct json_object *from, struct json_object *parent, const char *key, size_t index,
+                        struct json_object **copy)
+{
+    if (!json_object_is_type(from, json_type_string))
+        return json_c_shallow_copy_default(from, parent, key, index, copy);
+    *copy = json_new_text(json_str(from));
+    return *copy ? 1 : -1;
+}
+
+struct json_object *json_copy(struct json_object *tree)
+{
+    struct json_object *copy = NULL;
+    if (tree && json_object_deep_copy(tree, &copy, copy_shallow) == 0)
+        return copy;
+    json_object_put(copy);
+    return NULL;
+}
+
+size_t json_member_count(struct json_object *object)
+{
+    return json_object_is_type(object, json_type_object) ? (size_t)json_object_object_length(object) : 0;
+}
+
+struct lh_entry *json_first_member(struct json_object *object)
+{
+    return json_object_is_type(object, json_type_object) ? lh_table_head(json_object_get_object(object)) : NULL;
+}
+
+bool json_next_member(struct lh_entry **next, const char **key, struct json_object **value)
+{
+    struct lh_entry *entry = *next;
+    if (!entry)
+        return false;
+    *key = lh_entry_k(entry);
+    *value = lh_entry_v(entry);
+    *next = lh_entry_next(entry);
+    return true;
 }

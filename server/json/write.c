@@ -67,7 +67,7 @@ static void write_value(struct buf *buf, struct json_object *value, unsigned dep
 static void write_object(struct buf *buf, struct json_object *object, unsigned depth)
 {
     const char *separator = "{";
-    json_object_object_foreach(object, key, member)
+    json_foreach(object, key, member)
     {
         buf_puts(buf, separator);
         json_write_str(buf, str_from(key));

@@ -88,7 +88,7 @@ static bool write_mapping(struct writer *writer, struct json_object *object)
     yaml_event_t event;
     if (!emit(writer, yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_MAPPING_STYLE), &event))
         return false;
-    json_object_object_foreach(object, key, member)
+    json_foreach(object, key, member)
     {
         if (!write_text(writer, str_from(key)) || !write_value(writer, member))
             return false;

@@ -45,7 +45,7 @@ struct json_object *rules_get(struct json_object *object, const char *key)
     struct json_object *found = json_get(object, key);
     if (found || !json_object_is_type(object, json_type_object))
         return found;
-    json_object_object_foreach(object, name, value)
+    json_foreach(object, name, value)
     {
         if (str_eq_nocase(str_from(name), str_from(key)))
             found = value;
@@ -91,7 +91,7 @@ bool rules_keys(struct config_rules *rules, struct str where, struct json_object
     }
     for (size_t i = 0; i < count && i < LENGTH_OF(names); i++)
         names[i] = str_from(keys[i]);
-    json_object_object_foreach(object, key, value)
+    json_foreach(object, key, value)
     {
         (void)value;
         check_key(rules, where, str_from(key), names, count < LENGTH_OF(names) ? count : LENGTH_OF(names));
@@ -179,7 +179,7 @@ static bool one_key(struct config_rules *rules, const struct config_map *map, st
     struct json_object *data = map->data;
     struct strlist keys = {0};
     if (json_object_is_type(data, json_type_object)) {
-        json_object_object_foreach(data, name, value)
+        json_foreach(data, name, value)
         {
             strlist_add(rules->arena, &keys, str_from(name));
             *text = json_str(value);

@@ -100,16 +100,16 @@ static struct json_object *as_texts(struct json_object *tree)
     case json_type_array: {
         struct json_object *copy = json_object_new_array();
         for (size_t i = 0; copy && i < json_len(tree); i++)
-            json_object_array_add(copy, as_texts(json_item(tree, i)));
+            json_item(tree, i) ? json_append(copy, as_texts(json_item(tree, i))) : json_append_null(copy);
         return copy;
     }
     case json_type_object: {
         struct json_object *copy = json_object_new_object();
         if (!copy)
             return NULL;
-        json_object_object_foreach(tree, key, value)
+        json_foreach(tree, key, value)
         {
-            json_object_object_add(copy, key, as_texts(value));
+            value ? json_put(copy, key, as_texts(value)) : json_put_null(copy, key);
         }
         return copy;
     }

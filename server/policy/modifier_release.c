@@ -50,8 +50,8 @@ static bool is_all(struct json_object *rules)
 {
     struct json_object *rule = json_item(rules, 0), *conditions = rules_get(rule, "conditions");
     return json_len(rules) == 1 && json_object_is_type(conditions, json_type_object) &&
-           json_object_object_length(conditions) == 1 && json_len(rules_get(rule, "patches")) == 1 &&
-           json_object_object_length(rule) == 2;
+           json_member_count(conditions) == 1 && json_len(rules_get(rule, "patches")) == 1 &&
+           json_member_count(rule) == 2;
 }
 
 struct modifier_release modifier_release_set(const struct config_rules *modifier)

@@ -41,9 +41,9 @@ static struct modifier_release release_set_by(const struct restore_view *view, c
 
 static bool mentions(const struct config_map *map, struct str release)
 {
-    if (!json_object_is_type(map->data, json_type_object) || json_object_object_length(map->data) != 1)
+    if (!json_object_is_type(map->data, json_type_object) || json_member_count(map->data) != 1)
         return false;
-    json_object_object_foreach(map->data, key, value)
+    json_foreach(map->data, key, value)
     {
         (void)key;
         if (str_contains(json_str(value), release) && str_contains(json_str(value), STR("/spec/release")))

@@ -43,7 +43,7 @@ static void check_mapping(const struct restore_view *view)
         decision_invalid(view->decision, "spec.namespaceMapping", "Invalid value: must map namespaces to namespaces");
         return;
     }
-    json_object_object_foreach(mapping, key, value)
+    json_foreach(mapping, key, value)
     {
         if (said_enough(view->decision))
             return;

@@ -88,7 +88,7 @@ static bool labels_problem(const struct finding *found, struct json_object *labe
     }
     if (!labels)
         return false;
-    json_object_object_foreach(labels, key, value)
+    json_foreach(labels, key, value)
     {
         if (bad_key(found, str_from(key), at) || bad_value(found, value, arena_printf(found->arena, "%s[%s]", at, key)))
             return true;

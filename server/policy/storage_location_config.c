@@ -66,7 +66,7 @@ static void check_keys(const struct location_edit *edit, const struct provider *
     }
     for (size_t i = 0; i < LENGTH_OF(common_keys); i++)
         known[count++] = str_from(common_keys[i]);
-    json_object_object_foreach(config, key, value)
+    json_foreach(config, key, value)
     {
         struct str name = str_from(key), quoted = arena_quote(edit->arena, name);
         bool found = false;
@@ -121,7 +121,7 @@ static void check_bool(const struct location_edit *edit, struct json_object *con
 /* No value of a plugin's begins or ends with a blank, and none is trimmed. */
 static void check_blanks(const struct location_edit *edit, struct json_object *config)
 {
-    json_object_object_foreach(config, key, value)
+    json_foreach(config, key, value)
     {
         struct str text = json_str(value), trimmed = str_trim(text);
         if (said_enough(edit->decision))

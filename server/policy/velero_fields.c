@@ -78,7 +78,7 @@ static void check_selector_members(struct decision *decision, const char *field,
 {
     if (!json_object_is_type(selector, json_type_object))
         return;
-    json_object_object_foreach(selector, key, value)
+    json_foreach(selector, key, value)
     {
         (void)value;
         if (!said_enough(decision) && !str_is(str_from(key), "matchLabels") &&

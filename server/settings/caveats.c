@@ -78,7 +78,7 @@ static bool read_caveat(struct arena *arena, struct provider_caveat *caveat, str
         return error_set(error, 422, "%.*s: expected a mapping with provider, component and excludedResources",
                          STR_ARG(shown));
     }
-    json_object_object_foreach(item, name, value)
+    json_foreach(item, name, value)
     {
         if (!read_member(arena, caveat, str_from(name), value, error))
             return false;

@@ -249,7 +249,7 @@ static bool read_source(struct arena *arena, struct evidence_source *source, str
     if (json_object_object_get_ex(item, "preset", NULL) &&
         !read_preset(arena, json_get(item, "preset"), &preset, error))
         return settings_fail_in(error, ".preset");
-    json_object_object_foreach(item, name, value)
+    json_foreach(item, name, value)
     {
         if (!read_member(arena, source, str_from(name), value, error))
             return settings_fail_in(error, ".%s", name);
@@ -302,7 +302,7 @@ static bool check_names(struct arena *arena, struct json_object *value, struct e
         return error_set(error, 422,
                          "%.*s: expected allOf: [...] (needed as well), anyOf: [...] (can stand in), or both",
                          STR_ARG(shown));
-    json_object_object_foreach(value, key, list)
+    json_foreach(value, key, list)
     {
         struct str name = str_from(key);
         bool known = str_eq(name, names[0]) || str_eq(name, names[1]);

@@ -162,7 +162,7 @@ static bool read_section(struct reader *reader, const char *section, struct json
         struct str shown = settings_show(reader->arena, tree);
         return fail(reader, section, "%.*s: expected a mapping of keys", STR_ARG(shown));
     }
-    json_object_object_foreach(tree, name, value)
+    json_foreach(tree, name, value)
     {
         char path[sizeof reader->error->field];
         snprintf(path, sizeof path, "%s.%s", section, name);
@@ -197,7 +197,7 @@ static bool read_document(struct reader *reader)
         return false;
     struct str names[KEYS_MAX];
     size_t count = names_in((struct str){NULL, 0}, names);
-    json_object_object_foreach(tree, name, value)
+    json_foreach(tree, name, value)
     {
         const struct settings_key *key = find_key(name);
         bool known = false;

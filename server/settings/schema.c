@@ -4,42 +4,32 @@
 
 #define DURATION_PATTERN "^([0-9]+(\\.[0-9]*)?(h|m|s|ms))+$|^0$"
 
-/* json-c's adders take the value; a NULL value (out of memory) is stored as null
- * and the schema's test would tell. */
-static void put(struct json_object *object, const char *key, struct json_object *value)
-{
-    if (json_object_object_add(object, key, value) != 0)
-        json_object_put(value);
-}
-
 static void put_text(struct json_object *object, const char *key, const char *text)
 {
-    put(object, key, json_object_new_string(text));
+    json_put_text(object, key, str_from(text));
 }
 
 static struct json_object *put_object(struct json_object *object, const char *key)
 {
-    struct json_object *child = json_object_new_object();
-    put(object, key, child);
-    return child;
+    struct json_object *child;
+    return json_put_map(object, key, &child) ? child : NULL;
 }
 
 static struct json_object *put_array(struct json_object *object, const char *key)
 {
     struct json_object *child = json_object_new_array();
-    put(object, key, child);
-    return child;
+    return json_put(object, key, child) ? child : NULL;
 }
 
 static void add_text(struct json_object *array, struct str text)
 {
-    json_object_array_add(array, json_object_new_string_len(text.ptr, (int)text.len));
+    json_append(array, json_new_text(text));
 }
 
 static struct json_object *put_mapping(struct json_object *schema)
 {
     put_text(schema, "type", "object");
-    put(schema, "additionalProperties", json_object_new_boolean(false));
+    json_put(schema, "additionalProperties", json_object_new_boolean(false));
     return put_object(schema, "properties");
 }
 
@@ -68,7 +58,7 @@ static void write_caveats(struct json_object *schema)
     struct json_object *excluded = put_object(members, "excludedResources");
     put_text(excluded, "description", "What a Restore must leave out, as plural.group.");
     write_texts(excluded, &rule_resource);
-    put(excluded, "minItems", json_object_new_int(1));
+    json_put(excluded, "minItems", json_object_new_int(1));
     add_text(put_array(item, "required"), STR("excludedResources"));
 }
 
@@ -84,7 +74,7 @@ static void write_evidence_member(struct json_object *schema, const struct evide
     } else if (member->type == EVIDENCE_VALUES) {
         static const char *const types[] = {"string", "number", "boolean"};
         put_text(schema, "type", "array");
-        put(schema, "minItems", json_object_new_int(1));
+        json_put(schema, "minItems", json_object_new_int(1));
         struct json_object *allowed = put_array(put_object(schema, "items"), "type");
         for (size_t i = 0; i < LENGTH_OF(types); i++)
             add_text(allowed, str_from(types[i]));
@@ -119,7 +109,7 @@ static void write_default(struct json_object *schema, const struct settings_key 
 {
     struct str rest = str_from(key->fallback), item;
     if (key->type == KEY_BOOL) {
-        put(schema, "default", json_object_new_boolean(str_is(rest, "true")));
+        json_put(schema, "default", json_object_new_boolean(str_is(rest, "true")));
     } else if (key->type == KEY_EVIDENCE) {
         put_object(schema, "default");
     } else if (key->type == KEY_TEXTS || key->type == KEY_CAVEATS) {
@@ -180,7 +170,7 @@ static struct json_object *section_of(struct json_object *properties, struct str
     struct json_object *types = json_object_new_array(); /* null: all keys commented out */
     add_text(types, STR("object"));
     add_text(types, STR("null"));
-    put(section, "type", types);
+    json_put(section, "type", types);
     return members;
 }
 

@@ -165,7 +165,7 @@ bool settings_read_default(struct arena *arena, struct settings *settings, const
         value = json_object_new_string(key->fallback);
     else if ((value = json_object_new_array()))
         while (rest.len && str_cut(&rest, ',', &item))
-            json_object_array_add(value, json_object_new_string_len(item.ptr, (int)item.len));
+            json_append(value, json_new_text(item));
     if (!value)
         return error_set(error, 500, "out of memory");
     return settings_read_value(arena, settings, key, json_own(arena, value), error);

@@ -2,19 +2,20 @@
 
 struct json_object *status_text_value(struct str text)
 {
-    return json_object_new_string_len(text.len ? text.ptr : "", (int)text.len);
+    return json_new_text(text);
 }
 
 void status_put(struct json_object *object, const char *key, struct json_object *value)
 {
-    if (!object || json_object_object_add(object, key, value) != 0)
-        json_object_put(value);
+    if (value)
+        json_put(object, key, value);
+    else
+        json_put_null(object, key);
 }
 
 void status_append(struct json_object *array, struct json_object *value)
 {
-    if (!array || json_object_array_add(array, value) != 0)
-        json_object_put(value);
+    json_append(array, value);
 }
 
 void status_put_text(struct json_object *object, const char *key, struct str text)

@@ -37,14 +37,13 @@ static bool append(struct listing *listing, struct json_object *tree)
 static bool keep(void *context, struct json_object *object, struct error *error)
 {
     struct listing *listing = context;
-    struct json_object *copy = NULL;
-    json_object_object_del(json_get(object, "metadata"), "managedFields");
-    if (json_object_deep_copy(object, &copy, NULL) != 0 || !json_own(listing->arena, copy))
-        return error_set(error, 500, "out of memory");
-    struct str version = listing->api_version;
-    json_object_object_add(copy, "apiVersion", json_object_new_string_len(version.ptr, (int)version.len));
-    json_object_object_add(copy, "kind", json_object_new_string(listing->kind));
-    return append(listing, copy) ? true : error_set(error, 500, "out of memory");
+    if (!json_object_is_type(object, json_type_object))
+        return error_set(error, 502, "an item of the list is no object");
+    json_delete(json_get(object, "metadata"), "managedFields");
+    struct json_object *copy = json_own(listing->arena, json_copy(object));
+    bool good = json_put_text(copy, "apiVersion", listing->api_version) &&
+                json_put_text(copy, "kind", str_from(listing->kind)) && append(listing, copy);
+    return good || error_set(error, 500, "out of memory");
 }
 
 static bool list_kind(struct kube_client *client, struct listing *listing, const struct rule *rule, struct error *error)

@@ -26,8 +26,8 @@ bool review_live(struct kube_client *client, struct arena *arena, struct json_ob
 static void keep(struct json_object *to, struct json_object *from, const char *key)
 {
     struct json_object *value = json_get(from, key);
-    if (value && !json_get(to, key) && json_object_object_add(to, key, json_object_get(value)) != 0)
-        json_object_put(value);
+    if (value && !json_get(to, key))
+        json_put_shared(to, key, value);
 }
 
 void review_keep_live(struct json_object *tree, struct json_object *live)

@@ -97,7 +97,7 @@ const struct inventory *review_facts_read(void *context, const struct facts_want
 static void put_text(struct json_object *object, const char *key, struct str text)
 {
     if (text.len)
-        json_object_object_add(object, key, json_object_new_string_len(text.ptr, (int)text.len));
+        json_put_text(object, key, text);
 }
 
 static void put_time(struct json_object *object, const char *key, int64_t seconds)
@@ -110,12 +110,13 @@ static void put_time(struct json_object *object, const char *key, int64_t second
 /* Applying a storage location again keeps its age and the status that Velero wrote. */
 static void keep_status(struct json_object *object, const struct storage_location *before)
 {
-    struct json_object *status = json_object_new_object();
+    struct json_object *status;
+    if (!json_put_map(object, "status", &status))
+        return;
     put_time(json_get(object, "metadata"), "creationTimestamp", before->meta.created);
     put_text(status, "phase", before->phase);
     put_text(status, "message", before->message);
     put_time(status, "lastValidationTime", before->last_validated);
-    json_object_object_add(object, "status", status);
 }
 
 /* Objects whose facts stand in the part that users write; of the others a manifest
@@ -148,8 +149,7 @@ static void add(struct review_facts *facts, struct json_object *object, bool rep
 
 static struct json_object *copy_of(struct review_facts *facts, struct json_object *object)
 {
-    struct json_object *copy = NULL;
-    return json_object_deep_copy(object, &copy, NULL) == 0 ? json_own(facts->arena, copy) : NULL;
+    return json_own(facts->arena, json_copy(object));
 }
 
 static void apply(struct review_facts *facts, struct json_object *applied)

@@ -21,7 +21,7 @@ static void fill_namespace(const struct review_context *context, struct json_obj
     struct str ns = context->settings->system_namespace;
     bool wanted = review_is_namespaced(admission_group(json_get_str(tree, "apiVersion")), json_get_str(tree, "kind"));
     if (wanted && json_object_is_type(metadata, json_type_object) && !json_get(metadata, "namespace"))
-        json_object_object_add(metadata, "namespace", json_object_new_string_len(ns.ptr, (int)ns.len));
+        json_put_text(metadata, "namespace", ns);
 }
 
 static bool same_object(struct json_object *a, struct json_object *b)
@@ -124,8 +124,7 @@ static struct str with_object(struct arena *arena, struct str review, struct jso
 {
     struct error error;
     struct json_object *tree = json_build(arena, review, &error);
-    struct json_object *request = json_get(tree, "request");
-    if (!request || json_object_object_add(request, "object", json_object_get(object)) != 0)
+    if (!json_put_shared(json_get(tree, "request"), "object", object))
         return (struct str){NULL, 0};
     BUF_SCOPED out;
     buf_init(&out, REVIEW_LIMIT);

@@ -27,7 +27,7 @@ struct places {
 static inline void collect(struct places *places, struct json_object *tree)
 {
     if (json_object_is_type(tree, json_type_object)) {
-        json_object_object_foreach(tree, key, value)
+        json_foreach(tree, key, value)
         {
             if (places->len < places->cap)
                 places->items[places->len++] = (struct place){.parent = tree, .key = key};

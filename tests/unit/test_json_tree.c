@@ -201,7 +201,69 @@ static void test_write_bounded(void)
     json_object_put(loop);
 }
 
+/* json-c would abort on each of these. */
+static void test_changing_another_type(void)
+{
+    static const char *const texts[] = {"null", "true", "1", "1.5", "\"x\"", "[1,\"x\"]", "{\"a\":1}"};
+    for (size_t i = 0; i < LENGTH_OF(texts); i++) {
+        ARENA_SCOPED arena = arena_new(ARENA);
+        struct error error = {0};
+        struct json_object *tree = json_build(arena, str_from(texts[i]), &error), *map;
+        bool array = json_object_is_type(tree, json_type_array), object = json_object_is_type(tree, json_type_object);
+        size_t members = 0;
+        json_foreach(tree, key, value)
+        {
+            members += str_is(str_from(key), "a") && value != NULL;
+        }
+        CU_ASSERT_EQUAL(members, object);
+        CU_ASSERT_EQUAL(json_member_count(tree), object);
+        CU_ASSERT_EQUAL(json_append(tree, json_object_new_int(1)), array);
+        CU_ASSERT_EQUAL(json_append_null(tree), array);
+        CU_ASSERT_EQUAL(json_insert(tree, 0, NULL), array);
+        CU_ASSERT_EQUAL(json_insert(tree, json_len(tree), json_object_new_int(5)), array);
+        CU_ASSERT_EQUAL(json_insert(tree, 99, json_object_new_int(5)), false);
+        CU_ASSERT_EQUAL(json_replace(tree, 1, json_object_new_int(2)), array);
+        CU_ASSERT_EQUAL(json_replace(tree, 99, json_object_new_int(2)), false);
+        CU_ASSERT_EQUAL(json_remove(tree, 0), array);
+        CU_ASSERT_EQUAL(json_remove(tree, 99), false);
+        CU_ASSERT_EQUAL(json_put(tree, "b", json_object_new_int(1)), object);
+        CU_ASSERT_EQUAL(json_put_text(tree, "c", STR("x")), object);
+        CU_ASSERT_EQUAL(json_put_null(tree, "d"), object);
+        CU_ASSERT_EQUAL(json_put_shared(tree, "e", json_get(tree, "c")), object);
+        CU_ASSERT_EQUAL(json_put_shared(tree, "f", NULL), object);
+        CU_ASSERT_EQUAL(json_put_map(tree, "g", &map), object);
+        CU_ASSERT_EQUAL(map != NULL, object);
+        json_delete(tree, "a");
+        BUF_SCOPED buf;
+        buf_init(&buf, 1000);
+        json_write_tree(&buf, tree);
+        ASSERT_TEXT(buf_str(&buf), array    ? "[2,\"x\",1,null,5]"
+                                   : object ? "{\"b\":1,\"c\":\"x\",\"d\":null,\"e\":\"x\",\"f\":null,\"g\":{}}"
+                                            : texts[i]);
+    }
+    CU_ASSERT_FALSE(json_put(NULL, "a", NULL) || json_append(NULL, NULL));
+}
+
+static void test_copies(void)
+{
+    static const char *const texts[] = {
+        "{\"a\":[null,true,1,1.50,\"a\\u0000b\",{\"c\":{}}],\"d\":18446744073709551616}", "[]"};
+    for (size_t i = 0; i < LENGTH_OF(texts); i++) {
+        ARENA_SCOPED arena = arena_new(ARENA);
+        struct error error = {0};
+        struct json_object *tree = json_build(arena, str_from(texts[i]), &error),
+                           *copy = json_own(arena, json_copy(tree));
+        BUF_SCOPED buf;
+        buf_init(&buf, 1000);
+        json_write_tree(&buf, copy);
+        ASSERT_TEXT(buf_str(&buf), texts[i]);
+        CU_ASSERT(json_object_equal(tree, copy) && tree != copy);
+    }
+    CU_ASSERT_PTR_NULL(json_copy(NULL));
+}
+
 SUITE(json_tree, {"what is built is written again", test_round_trip}, {"what is no JSON is refused", test_refused},
       {"null is no error", test_null}, {"memory is bounded", test_memory_bound}, {"depth is bounded", test_deep},
       {"readers never fail", test_readers}, {"strings are escaped as in Go", test_write_str},
-      {"doubles are written as in Go", test_write_doubles}, {"writing is bounded", test_write_bounded})
+      {"doubles are written as in Go", test_write_doubles}, {"writing is bounded", test_write_bounded},
+      {"what is of another type is not changed", test_changing_another_type}, {"copies are exact", test_copies})

@@ -84,7 +84,7 @@ static void test_sample(void)
     settings_write_schema(&written);
     struct json_object *schema = json_build(arena, buf_str(&written), &error);
     CU_ASSERT_FATAL(schema != NULL);
-    json_object_object_foreach(json_get(schema, "properties"), section, properties)
+    json_foreach(json_get(schema, "properties"), section, properties)
     {
         struct json_object *here = json_get(document->tree, section), *keys = json_get(properties, "properties");
         CU_ASSERT(here != NULL);
@@ -92,7 +92,7 @@ static void test_sample(void)
             CU_ASSERT(json_object_equal(here, json_get(properties, "default")));
         if (!keys)
             continue;
-        json_object_object_foreach(keys, key, rule)
+        json_foreach(keys, key, rule)
         {
             if (!json_object_equal(json_get(here, key), json_get(rule, "default")))
                 fprintf(stderr, "\n    manifests/samples/settings.yaml: %s.%s is not at its default: make docs\n",

@@ -214,6 +214,23 @@ has out 'is read-only'
 review 0 -f repaired.yaml --inventory readonly.yaml
 lacks out 'not yet validated|never validated'
 
+# An object is what its author made of it: no document may end the whole run.
+{
+    cat location.yaml
+    for body in 'spec: {}' 'metadata: ' 'metadata: x' 'metadata: [1]' 'metadata: {name: here}, spec: 5' \
+        'metadata: {name: [1]}' 'metadata: {name: here, namespace: kcm-system, labels: 5}, status: x'; do
+        for kind in velero.io/v1/BackupStorageLocation k0rdent.mirantis.com/v1beta1/ManagementBackup v1/ConfigMap; do
+            printf -- '---\n{apiVersion: %s, kind: %s, %s}\n' "${kind%/*}" "${kind##*/}" "$body"
+        done
+    done
+} >shapeless.yaml
+for face in text json yaml junit; do
+    review 1 -f shapeless.yaml --inventory location.yaml -o $face
+    lacks err .
+done
+review 1 -f shapeless.yaml --inventory location.yaml
+has out '^22 documents: '
+
 # A Restore is shown as a difference, with its namespace filled in.
 cat >backup.yaml <<'END'
 apiVersion: velero.io/v1
