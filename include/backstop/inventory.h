@@ -227,16 +227,25 @@ void inventory_builder_free(struct inventory_builder *builder);
 typedef bool inventory_hide_fn(void *context, enum fact fact, const struct object_meta *meta);
 const struct inventory *inventory_without(const struct inventory *inventory, inventory_hide_fn *hide,
                                           void *context) MUST_CHECK;
-/* The same facts and those of these objects, one after the other, as inventory_add keeps
- * them: what the cluster would be with them. Objects that hold no fact, or have no name
- * yet, are passed over. A snapshot of its own, held for the caller, whose evidence is the
- * same; NULL when out of memory. */
-struct inventory_extra {
-    struct json_object *object; /* borrowed for the call */
-    bool replaces;              /* a fact of its kind, namespace and name; else that stays */
+/* A snapshot that grows: what the cluster would be with further objects, as offline
+ * reviews need it. Adding an object costs the same with ten facts and with ten thousand.
+ * For one thread; what inventory_overlay_get gives is borrowed until the next call. */
+struct inventory_overlay;
+enum overlay_mode {
+    OVERLAY_REPLACES, /* in the place of a fact of its kind, namespace and name */
+    OVERLAY_FILLS     /* only where there is no such fact */
 };
-const struct inventory *inventory_with(const struct inventory *inventory, const struct inventory_extra *extras,
-                                       size_t count) MUST_CHECK;
+/* Of the same facts and evidence as `base`, which is held; NULL when out of memory. */
+struct inventory_overlay *inventory_overlay_new(const struct inventory *base) MUST_CHECK;
+void inventory_overlay_free(struct inventory_overlay *overlay); /* NULL is fine */
+/* Adds one object, as inventory_add keeps it. Objects that hold no fact, or have no name
+ * yet, are passed over. False when out of memory. */
+bool inventory_overlay_add(struct inventory_overlay *overlay, struct json_object *object,
+                           enum overlay_mode mode) MUST_CHECK;
+const struct inventory *inventory_overlay_get(const struct inventory_overlay *overlay);
+/* An overlay of another snapshot with all that was added to this one; NULL when out of memory. */
+struct inventory_overlay *inventory_overlay_onto(const struct inventory_overlay *overlay,
+                                                 const struct inventory *base) MUST_CHECK;
 
 /* ---- from files ---------------------------------------------------------- */
 

@@ -1,4 +1,6 @@
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "inventory.h"
 
@@ -20,6 +22,32 @@ struct snapshot {
     struct record **records; /* all of them, held */
     size_t record_count;
 };
+
+/* The arrays have a type each, so they are read and written as bytes. */
+static const size_t array_offsets[FACT_COUNT] = {
+    [FACT_MANAGEMENT_BACKUPS] = offsetof(struct inventory, management_backups),
+    [FACT_MANAGEMENTS] = offsetof(struct inventory, managements),
+    [FACT_RELEASES] = offsetof(struct inventory, releases),
+    [FACT_STORAGE_LOCATIONS] = offsetof(struct inventory, storage_locations),
+    [FACT_BACKUPS] = offsetof(struct inventory, backups),
+    [FACT_SCHEDULES] = offsetof(struct inventory, schedules),
+    [FACT_CONFIG_MAPS] = offsetof(struct inventory, config_maps),
+    [FACT_SECRETS] = offsetof(struct inventory, secrets),
+    [FACT_VELERO] = offsetof(struct inventory, velero_deployments),
+    [FACT_SNAPSHOT_LOCATIONS] = offsetof(struct inventory, snapshot_locations),
+};
+
+const void *const *inventory_facts(const struct inventory *inventory, enum fact fact)
+{
+    const void *const *facts;
+    memcpy(&facts, (const unsigned char *)inventory + array_offsets[fact], sizeof facts);
+    return facts;
+}
+
+void inventory_set_facts(struct inventory *inventory, enum fact fact, const void *const *facts)
+{
+    memcpy((unsigned char *)inventory + array_offsets[fact], &facts, sizeof facts);
+}
 
 struct inventory_builder *inventory_builder_new(void)
 {
@@ -146,24 +174,15 @@ static const void **collect(struct snapshot *snapshot, const struct table *table
 static bool fill_snapshot(struct snapshot *snapshot, const struct inventory_builder *builder)
 {
     struct inventory *inventory = &snapshot->inventory;
-    const void **facts[FACT_COUNT];
     for (size_t f = 0; f < FACT_COUNT; f++) {
-        if (!(facts[f] = collect(snapshot, &builder->tables[f])))
+        const void **facts = collect(snapshot, &builder->tables[f]);
+        if (!facts)
             return false;
+        inventory_set_facts(inventory, (enum fact)f, facts);
         inventory->known[f] = builder->known[f];
         inventory->count[f] = builder->tables[f].len;
     }
-    inventory->management_backups = (const struct management_backup *const *)facts[FACT_MANAGEMENT_BACKUPS];
-    inventory->managements = (const struct management *const *)facts[FACT_MANAGEMENTS];
-    inventory->releases = (const struct release *const *)facts[FACT_RELEASES];
-    inventory->storage_locations = (const struct storage_location *const *)facts[FACT_STORAGE_LOCATIONS];
-    inventory->backups = (const struct backup *const *)facts[FACT_BACKUPS];
-    inventory->schedules = (const struct velero_schedule *const *)facts[FACT_SCHEDULES];
-    inventory->config_maps = (const struct config_map *const *)facts[FACT_CONFIG_MAPS];
-    inventory->secrets = (const struct secret *const *)facts[FACT_SECRETS];
-    inventory->velero_deployments = (const struct velero_deployment *const *)facts[FACT_VELERO];
-    inventory->snapshot_locations = (const struct snapshot_location *const *)facts[FACT_SNAPSHOT_LOCATIONS];
-    inventory->index = index_build(snapshot->arena, inventory, (const void *const *const *)facts);
+    inventory->index = index_build(snapshot->arena, inventory);
     return inventory->index && !arena_failed(snapshot->arena);
 }
 

@@ -1,11 +1,12 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "inventory.h"
 
-/* Facts by name: slots hold 1 + the position in the sorted array, 0 when free. */
+/* Facts by name: open addressing over a power of two, at most half full. */
 struct name_table {
-    uint32_t *slots;
-    size_t mask;
+    const void **slots;
+    size_t mask, len;
 };
 
 /* What Velero would pick for a schedule, by namespace and schedule name. */
@@ -22,10 +23,9 @@ struct default_entry {
 };
 
 struct inventory_index {
-    const void *const *facts[FACT_COUNT];
     struct name_table names[FACT_COUNT];
     struct schedule_entry *schedules; /* sorted */
-    size_t schedule_count;
+    size_t schedule_count, schedule_cap;
     struct default_entry *defaults; /* sorted */
     size_t default_count;
 };
@@ -35,22 +35,38 @@ static const struct object_meta *meta_of(const void *fact)
     return fact;
 }
 
-static bool build_names(struct arena *arena, struct name_table *table, const void *const *facts, size_t count)
+/* The slot of a name: of its fact, or the free one where it belongs. */
+static const void **names_slot(const struct name_table *table, struct str ns, struct str name)
 {
-    size_t size = 4;
-    while (size < count * 2)
-        size *= 2;
-    table->mask = size - 1;
-    table->slots = arena_array(arena, size, sizeof(uint32_t));
-    if (!table->slots)
+    size_t at = hash_name(ns, name) & table->mask;
+    for (; table->slots[at]; at = (at + 1) & table->mask)
+        if (str_eq(meta_of(table->slots[at])->name, name) && str_eq(meta_of(table->slots[at])->ns, ns))
+            break;
+    return &table->slots[at];
+}
+
+/* Room for twice `count` facts. */
+static bool names_reserve(struct arena *arena, struct name_table *table, size_t count)
+{
+    struct name_table larger = {.mask = 3, .len = table->len};
+    while (larger.mask + 1 < count * 2)
+        larger.mask = larger.mask * 2 + 1;
+    if (table->slots && larger.mask <= table->mask)
+        return true;
+    if (!(larger.slots = arena_array(arena, larger.mask + 1, sizeof *larger.slots)))
         return false;
-    for (size_t i = 0; i < count; i++) {
-        size_t at = hash_name(meta_of(facts[i])->ns, meta_of(facts[i])->name) & table->mask;
-        while (table->slots[at])
-            at = (at + 1) & table->mask;
-        table->slots[at] = (uint32_t)i + 1;
-    }
+    for (size_t i = 0; table->slots && i <= table->mask; i++)
+        if (table->slots[i])
+            *names_slot(&larger, meta_of(table->slots[i])->ns, meta_of(table->slots[i])->name) = table->slots[i];
+    *table = larger;
     return true;
+}
+
+static void names_put(struct name_table *table, const void *fact)
+{
+    const void **slot = names_slot(table, meta_of(fact)->ns, meta_of(fact)->name);
+    table->len += !*slot;
+    *slot = fact;
 }
 
 /* A backup that Velero has not started yet is newer than all that it has. */
@@ -142,18 +158,124 @@ static bool build_defaults(struct arena *arena, struct inventory_index *index, c
     return true;
 }
 
-struct inventory_index *index_build(struct arena *arena, const struct inventory *inventory,
-                                    const void *const *const facts[FACT_COUNT])
+struct inventory_index *index_build(struct arena *arena, const struct inventory *inventory)
 {
     struct inventory_index *index = arena_alloc(arena, sizeof *index);
     if (!index)
         return NULL;
     for (size_t f = 0; f < FACT_COUNT; f++) {
-        index->facts[f] = facts[f];
-        if (!build_names(arena, &index->names[f], facts[f], inventory->count[f]))
+        if (!names_reserve(arena, &index->names[f], inventory->count[f]))
             return NULL;
+        const void *const *facts = inventory_facts(inventory, (enum fact)f);
+        for (size_t i = 0; i < inventory->count[f]; i++)
+            names_put(&index->names[f], facts[i]);
     }
     return build_schedules(arena, index, inventory) && build_defaults(arena, index, inventory) ? index : NULL;
+}
+
+/* Where the entry of a schedule stands, or would stand. */
+static bool schedules_find(const struct inventory_index *index, struct str ns, struct str schedule, size_t *at)
+{
+    size_t low = 0, high = index->schedule_count;
+    while (low < high) {
+        *at = low + (high - low) / 2;
+        const struct schedule_entry *entry = &index->schedules[*at];
+        int order = str_cmp(ns, entry->ns);
+        order = order ? order : str_cmp(schedule, entry->schedule);
+        if (order == 0)
+            return true;
+        if (order < 0)
+            high = *at;
+        else
+            low = *at + 1;
+    }
+    *at = low;
+    return false;
+}
+
+/* ---- one fact more ----------------------------------------------------------- */
+
+static struct schedule_entry *schedules_insert(struct arena *arena, struct inventory_index *index, size_t at)
+{
+    if (index->schedule_count >= index->schedule_cap) { /* what was built has no room to spare */
+        size_t cap = 2 * index->schedule_count + 16;
+        struct schedule_entry *larger = arena_array(arena, cap, sizeof *larger);
+        if (!larger)
+            return NULL;
+        if (index->schedule_count)
+            memcpy(larger, index->schedules, index->schedule_count * sizeof *larger);
+        index->schedules = larger;
+        index->schedule_cap = cap;
+    }
+    memmove(&index->schedules[at + 1], &index->schedules[at], (index->schedule_count - at) * sizeof *index->schedules);
+    index->schedule_count++;
+    index->schedules[at] = (struct schedule_entry){0};
+    return &index->schedules[at];
+}
+
+static void schedule_consider(struct schedule_entry *entry, const struct backup *backup)
+{
+    if (!entry->newest || by_schedule(&backup, &entry->newest) < 0)
+        entry->newest = backup;
+    if (str_is(backup->status.phase, "Completed") &&
+        (!entry->newest_completed || by_schedule(&backup, &entry->newest_completed) < 0))
+        entry->newest_completed = backup;
+}
+
+static bool schedules_add(struct arena *arena, struct inventory_index *index, const struct backup *backup)
+{
+    size_t at = 0;
+    struct schedule_entry *entry = schedules_find(index, backup->meta.ns, backup->schedule, &at)
+                                       ? &index->schedules[at]
+                                       : schedules_insert(arena, index, at);
+    if (!entry)
+        return false;
+    entry->ns = backup->meta.ns;
+    entry->schedule = backup->schedule;
+    schedule_consider(entry, backup);
+    return true;
+}
+
+/* `inventory` does not hold `gone` any more; only where it stood first the others are looked at again. */
+static void schedules_remove(struct inventory_index *index, const struct inventory *inventory,
+                             const struct backup *gone)
+{
+    size_t at = 0;
+    if (!schedules_find(index, gone->meta.ns, gone->schedule, &at))
+        return;
+    struct schedule_entry *entry = &index->schedules[at];
+    if (entry->newest != gone && entry->newest_completed != gone)
+        return;
+    entry->newest = entry->newest_completed = NULL;
+    for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++)
+        if (inventory->backups[i] != gone && same_schedule(inventory->backups[i], gone))
+            schedule_consider(entry, inventory->backups[i]);
+    if (entry->newest)
+        return;
+    index->schedule_count--;
+    memmove(entry, entry + 1, (index->schedule_count - at) * sizeof *entry);
+}
+
+bool index_put(struct arena *arena, const struct inventory *inventory, enum fact fact, const void *added,
+               const void *gone)
+{
+    struct inventory_index *index = inventory->index;
+    if (!names_reserve(arena, &index->names[fact], inventory->count[fact]))
+        return false;
+    names_put(&index->names[fact], added);
+    if (fact == FACT_STORAGE_LOCATIONS) {
+        const struct storage_location *before = gone, *now = added;
+        if (!now->is_default && !(before && before->is_default))
+            return true;
+        index->default_count = 0;
+        return build_defaults(arena, index, inventory);
+    }
+    if (fact != FACT_BACKUPS)
+        return true;
+    const struct backup *before = gone, *now = added;
+    if (before && before->schedule.len)
+        schedules_remove(index, inventory, before);
+    return !now->schedule.len || schedules_add(arena, index, now);
 }
 
 const void *index_find(const struct inventory *inventory, enum fact fact, struct str ns, struct str name)
@@ -161,13 +283,7 @@ const void *index_find(const struct inventory *inventory, enum fact fact, struct
     const struct inventory_index *index = inventory->index;
     if (!index)
         return NULL;
-    const struct name_table *table = &index->names[fact];
-    for (size_t at = hash_name(ns, name) & table->mask; table->slots[at]; at = (at + 1) & table->mask) {
-        const void *found = index->facts[fact][table->slots[at] - 1];
-        if (str_eq(meta_of(found)->name, name) && str_eq(meta_of(found)->ns, ns))
-            return found;
-    }
-    return NULL;
+    return *names_slot(&index->names[fact], ns, name);
 }
 
 static const struct str no_namespace = {NULL, 0};
@@ -223,25 +339,12 @@ const struct backup *inventory_newest_completed(const struct inventory *inventor
                                                 const struct backup **newest)
 {
     const struct inventory_index *index = inventory->index;
-    size_t low = 0, high = index ? index->schedule_count : 0;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        const struct schedule_entry *entry = &index->schedules[middle];
-        int order = str_cmp(ns, entry->ns);
-        order = order ? order : str_cmp(schedule, entry->schedule);
-        if (order == 0) {
-            if (newest)
-                *newest = entry->newest;
-            return entry->newest_completed;
-        }
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
+    size_t at = 0;
+    const struct schedule_entry *entry =
+        index && schedules_find(index, ns, schedule, &at) ? &index->schedules[at] : NULL;
     if (newest)
-        *newest = NULL;
-    return NULL;
+        *newest = entry ? entry->newest : NULL;
+    return entry ? entry->newest_completed : NULL;
 }
 
 const struct storage_location *inventory_default_location(const struct inventory *inventory, struct str ns,

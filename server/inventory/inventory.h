@@ -116,6 +116,9 @@ bool extract_object(const struct extractor *extractor, struct json_object *objec
 
 bool builder_put(struct inventory_builder *builder, struct record *record); /* takes it; false when out of memory */
 bool builder_has(const struct inventory_builder *builder, const struct record *record);
+/* The array of one kind's facts, whatever their type, and another in its place. */
+const void *const *inventory_facts(const struct inventory *inventory, enum fact fact);
+void inventory_set_facts(struct inventory *inventory, enum fact fact, const void *const *facts);
 /* A snapshot of what the builder holds now; the builder may go on. NULL when out of memory. */
 struct inventory *builder_snapshot(const struct inventory_builder *builder) MUST_CHECK;
 /* Gives a snapshot that nobody else holds yet its own copy of what was read. */
@@ -125,9 +128,11 @@ struct inventory *inventory_copy(const struct inventory *inventory) MUST_CHECK;
 size_t inventory_memory(const struct inventory *inventory); /* bytes of the snapshot and its records, pool aside */
 
 struct inventory_index;
-/* `facts`: the sorted array of each kind, whatever its type. */
-struct inventory_index *index_build(struct arena *arena, const struct inventory *inventory,
-                                    const void *const *const facts[FACT_COUNT]) MUST_CHECK;
+/* Of the sorted array of each kind. */
+struct inventory_index *index_build(struct arena *arena, const struct inventory *inventory) MUST_CHECK;
+/* Counts one fact more, which stands in its array already, in the place of `gone` (NULL: of none). */
+bool index_put(struct arena *arena, const struct inventory *inventory, enum fact fact, const void *added,
+               const void *gone) MUST_CHECK;
 const void *index_find(const struct inventory *inventory, enum fact fact, struct str ns, struct str name);
 
 #endif

@@ -24,22 +24,11 @@ static bool put_all(struct inventory_builder *builder, const void *const *facts,
 /* A builder of the facts that are not hidden; NULL when out of memory. */
 static struct inventory_builder *builder_of(const struct inventory *inventory, inventory_hide_fn *hide, void *context)
 {
-    const void *const *const facts[FACT_COUNT] = {
-        [FACT_MANAGEMENT_BACKUPS] = (const void *const *)inventory->management_backups,
-        [FACT_MANAGEMENTS] = (const void *const *)inventory->managements,
-        [FACT_RELEASES] = (const void *const *)inventory->releases,
-        [FACT_STORAGE_LOCATIONS] = (const void *const *)inventory->storage_locations,
-        [FACT_BACKUPS] = (const void *const *)inventory->backups,
-        [FACT_SCHEDULES] = (const void *const *)inventory->schedules,
-        [FACT_CONFIG_MAPS] = (const void *const *)inventory->config_maps,
-        [FACT_SECRETS] = (const void *const *)inventory->secrets,
-        [FACT_VELERO] = (const void *const *)inventory->velero_deployments,
-        [FACT_SNAPSHOT_LOCATIONS] = (const void *const *)inventory->snapshot_locations,
-    };
     struct inventory_builder *builder = inventory_builder_new();
     bool whole = builder != NULL;
     for (size_t f = 0; whole && f < FACT_COUNT; f++) {
-        whole = put_all(builder, facts[f], inventory->count[f], (enum fact)f, hide, context);
+        whole = put_all(builder, inventory_facts(inventory, (enum fact)f), inventory->count[f], (enum fact)f, hide,
+                        context);
         inventory_set_known(builder, (enum fact)f, inventory->known[f]);
     }
     if (whole)
@@ -71,46 +60,4 @@ const struct inventory *inventory_without(const struct inventory *inventory, inv
 struct inventory *inventory_copy(const struct inventory *inventory)
 {
     return copy(inventory, NULL, NULL);
-}
-
-/* ---- more, or other, facts ---------------------------------------------------- */
-
-struct addition {
-    struct inventory_builder *builder;
-    bool replaces;
-};
-
-static bool put_extra(void *context, struct record *record, struct error *error)
-{
-    const struct addition *addition = context;
-    if (!addition->replaces && builder_has(addition->builder, record)) {
-        shared_release(&record->shared);
-        return true;
-    }
-    return builder_put(addition->builder, record) ? true : error_set(error, 500, "out of memory");
-}
-
-static bool put_extras(struct inventory_builder *builder, const struct inventory_extra *extras, size_t count)
-{
-    struct error error = {0};
-    struct tree_pool *pool = tree_pool_new();
-    const struct extractor extractor = {.pool = pool};
-    bool good = pool != NULL;
-    for (size_t i = 0; good && i < count; i++) {
-        struct addition addition = {builder, extras[i].replaces};
-        /* 422: it says too little to be a fact. */
-        good = extract_object(&extractor, extras[i].object, put_extra, &addition, &error) || error.code == 422;
-    }
-    tree_pool_free(pool);
-    return good;
-}
-
-const struct inventory *inventory_with(const struct inventory *inventory, const struct inventory_extra *extras,
-                                       size_t count)
-{
-    struct inventory_builder *builder = builder_of(inventory, NULL, NULL);
-    if (builder && put_extras(builder, extras, count))
-        return same_evidence(inventory_finish(builder), inventory);
-    inventory_builder_free(builder);
-    return NULL;
 }

@@ -168,13 +168,12 @@ static bool review_one(struct run *run, struct review_context *context, struct r
         return true;
     context->inventory = review_facts_get(facts, context->now);
     bool good = arena && context->inventory && review_run(context, arena, manifest, &result) &&
-                print_result(run, arena, &result);
+                print_result(run, arena, &result) && review_facts_add(facts, &result);
     if (!good) {
         verb_fail(run->verb, "%s:%u: out of memory, or the output cannot be written", manifest->source, manifest->line);
         return false;
     }
     count(&run->summary, &result);
-    review_facts_add(facts, &result);
     return true;
 }
 

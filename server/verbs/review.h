@@ -90,8 +90,9 @@ const struct inventory *review_facts_get(struct review_facts *facts, int64_t now
 const struct inventory *review_facts_read(void *facts, const struct facts_wanted *wanted,
                                           struct error *error); /* of review_context */
 /* Counts an allowed object as being there from now on, and what the webhook
- * creates for it even when it denies: a "not yet" starts the backup it waits for. */
-void review_facts_add(struct review_facts *facts, const struct review_result *result);
+ * creates for it even when it denies: a "not yet" starts the backup it waits for.
+ * False when out of memory. */
+bool review_facts_add(struct review_facts *facts, const struct review_result *result) MUST_CHECK;
 void review_facts_close(struct review_facts **facts);
 
 /* ---- printing ------------------------------------------------------------- */

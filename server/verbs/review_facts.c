@@ -6,10 +6,8 @@ enum { EXTRAS_LIMIT = 1024 * 1024 * 1024 };
 
 struct review_facts {
     struct facts opened;                     /* its source is NULL when nothing is known */
-    const struct inventory *current, *fresh; /* with the extras; fresh: what a rule had read anew */
-    struct arena *arena;                     /* of the extras */
-    struct inventory_extra *extras;          /* what was allowed so far, and the effects */
-    size_t count, cap;
+    const struct inventory *base, *read;     /* read: what a rule had read anew */
+    struct inventory_overlay *known, *fresh; /* the two, with what was allowed so far and the effects */
     int64_t now;
 };
 
@@ -21,19 +19,10 @@ static void let_go(const struct inventory **inventory)
     *inventory = NULL;
 }
 
-static struct review_facts *facts_new(void)
-{
-    struct review_facts *facts = calloc(1, sizeof *facts);
-    if (facts && (facts->arena = arena_new(EXTRAS_LIMIT)))
-        return facts;
-    free(facts);
-    return NULL;
-}
-
 struct review_facts *review_facts_files(const struct option_list *paths, manifest_problem_fn *problem, void *context)
 {
     struct error error;
-    struct review_facts *facts = facts_new();
+    struct review_facts *facts = calloc(1, sizeof *facts);
     const struct inventory_files_options options = {.paths = (const char *const *)paths->items,
                                                     .path_count = paths->len,
                                                     .simulate_seconds = -1,
@@ -51,7 +40,7 @@ struct review_facts *review_facts_files(const struct option_list *paths, manifes
 struct review_facts *review_facts_cluster(const struct verb *verb, const struct facts_options *options,
                                           const struct settings *settings, int64_t now)
 {
-    struct review_facts *facts = facts_new();
+    struct review_facts *facts = calloc(1, sizeof *facts);
     if (!facts)
         verb_fail(verb, "out of memory");
     else if (!facts_open(&facts->opened, verb, options, settings, now))
@@ -59,14 +48,23 @@ struct review_facts *review_facts_cluster(const struct verb *verb, const struct 
     return facts;
 }
 
-/* Takes the snapshot, which may be NULL. */
-static const struct inventory *with_extras(const struct review_facts *facts, const struct inventory *inventory)
+/* The cluster's cache may have moved on since the last document. */
+static bool review_facts_follow(struct review_facts *facts)
 {
-    if (!inventory || !facts->count)
-        return inventory;
-    const struct inventory *more = inventory_with(inventory, facts->extras, facts->count);
-    let_go(&inventory);
-    return more;
+    const struct inventory *base = facts_get(facts->opened.source, facts->now);
+    if (!base || (facts->known && base == facts->base)) {
+        let_go(&base);
+        return facts->known != NULL;
+    }
+    struct inventory_overlay *known =
+        facts->known ? inventory_overlay_onto(facts->known, base) : inventory_overlay_new(base);
+    if (known) {
+        inventory_overlay_free(facts->known);
+        facts->known = known;
+    }
+    let_go(&facts->base);
+    facts->base = base;
+    return known != NULL;
 }
 
 const struct inventory *review_facts_get(struct review_facts *facts, int64_t now)
@@ -74,10 +72,7 @@ const struct inventory *review_facts_get(struct review_facts *facts, int64_t now
     facts->now = now;
     if (!facts->opened.source)
         return inventory_unknown();
-    let_go(&facts->fresh);
-    let_go(&facts->current);
-    facts->current = with_extras(facts, facts_get(facts->opened.source, now));
-    return facts->current;
+    return review_facts_follow(facts) ? inventory_overlay_get(facts->known) : NULL;
 }
 
 /* As serve does: the gate alone fails closed, the others do with what is known. */
@@ -87,9 +82,17 @@ const struct inventory *review_facts_read(void *context, const struct facts_want
     if (!facts->opened.source)
         return inventory_unknown();
     error_set(error, 503, "out of memory");
-    let_go(&facts->fresh);
-    facts->fresh = with_extras(facts, facts_live(facts->opened.source, wanted, facts->now, error));
-    return facts->fresh || wanted->upgrade ? facts->fresh : facts->current;
+    let_go(&facts->read);
+    inventory_overlay_free(facts->fresh);
+    facts->fresh = NULL;
+    facts->read = facts_live(facts->opened.source, wanted, facts->now, error);
+    if (facts->read == facts->base)
+        return inventory_overlay_get(facts->known);
+    if (facts->read)
+        facts->fresh = inventory_overlay_onto(facts->known, facts->read);
+    if (facts->fresh)
+        return inventory_overlay_get(facts->fresh);
+    return wanted->upgrade ? NULL : inventory_overlay_get(facts->known);
 }
 
 /* ---- what kubectl apply would have made of it by now ---------------------- */
@@ -129,65 +132,59 @@ static bool says_all(struct json_object *object)
     return str_is(kind, "ManagementBackup") && json_path_str(object, "spec.schedule").len;
 }
 
-static void add(struct review_facts *facts, struct json_object *object, bool replaces)
+static bool add(struct review_facts *facts, struct json_object *object, enum overlay_mode mode)
 {
     struct json_object *metadata = json_get(object, "metadata");
     if (!json_get(metadata, "creationTimestamp"))
         put_time(metadata, "creationTimestamp", facts->now);
-    if (facts->count == facts->cap) {
-        size_t cap = facts->cap ? 2 * facts->cap : 16;
-        struct inventory_extra *extras = arena_array(facts->arena, cap, sizeof *extras);
-        if (!extras)
-            return;
-        for (size_t i = 0; i < facts->count; i++)
-            extras[i] = facts->extras[i];
-        facts->extras = extras;
-        facts->cap = cap;
-    }
-    facts->extras[facts->count++] = (struct inventory_extra){object, replaces};
+    return inventory_overlay_add(facts->known, object, mode);
 }
 
-static struct json_object *copy_of(struct review_facts *facts, struct json_object *object)
+static struct json_object *copy_of(struct arena *arena, struct json_object *object)
 {
-    return json_own(facts->arena, json_copy(object));
+    return json_own(arena, json_copy(object));
 }
 
-static void apply(struct review_facts *facts, struct json_object *applied)
+static bool apply(struct review_facts *facts, struct arena *arena, struct json_object *applied)
 {
-    struct json_object *object = applied ? copy_of(facts, applied) : NULL;
+    struct json_object *object = copy_of(arena, applied);
     if (!object)
-        return;
+        return false;
     struct str name = json_path_str(object, "metadata.name"), ns = json_path_str(object, "metadata.namespace");
     const struct storage_location *before = NULL;
     if (str_is(json_get_str(object, "kind"), "BackupStorageLocation"))
-        before = inventory_storage_location(facts->current, ns, name);
+        before = inventory_storage_location(inventory_overlay_get(facts->known), ns, name);
     if (before && !json_get(object, "status"))
         keep_status(object, before);
-    add(facts, object, says_all(object));
+    return add(facts, object, says_all(object) ? OVERLAY_REPLACES : OVERLAY_FILLS);
 }
 
-void review_facts_add(struct review_facts *facts, const struct review_result *result)
+bool review_facts_add(struct review_facts *facts, const struct review_result *result)
 {
     const struct decision *decision = &result->decision;
     if (!facts->opened.source || result->request.dry_run)
-        return;
-    if (!decision->denied)
-        apply(facts, result->object);
+        return true;
+    ARENA_SCOPED arena = arena_new(EXTRAS_LIMIT);
+    if (!arena || (!decision->denied && result->object && !apply(facts, arena, result->object)))
+        return false;
     for (size_t i = 0; i < decision->effects.len; i++) {
-        struct json_object *effect = copy_of(facts, decision->effects.items[i].object);
-        if (effect) /* the gate asks for what is there already, too */
-            add(facts, effect, false);
+        struct json_object *effect = copy_of(arena, decision->effects.items[i].object);
+        /* The gate asks for what is there already, too. */
+        if (!effect || !add(facts, effect, OVERLAY_FILLS))
+            return false;
     }
+    return true;
 }
 
 void review_facts_close(struct review_facts **facts)
 {
     if (!*facts)
         return;
-    let_go(&(*facts)->fresh);
-    let_go(&(*facts)->current);
+    inventory_overlay_free((*facts)->fresh);
+    inventory_overlay_free((*facts)->known);
+    let_go(&(*facts)->read);
+    let_go(&(*facts)->base);
     facts_dispose(&(*facts)->opened);
-    arena_free((*facts)->arena);
     free(*facts);
     *facts = NULL;
 }

@@ -178,54 +178,151 @@ static void test_inventory_without(void)
     world_end(&world);
 }
 
-static const struct inventory *with_location(const struct world *world, const char *bucket, bool replaces)
+static struct json_object *location_in(const struct world *world, const char *bucket)
 {
     struct error error;
-    struct buf text;
-    buf_init(&text, 4096);
-    buf_printf(&text,
-               "{\"apiVersion\":\"velero.io/v1\",\"kind\":\"BackupStorageLocation\",\"metadata\":{\"name\":\"there\","
-               "\"namespace\":\"kcm-system\"},\"spec\":{\"provider\":\"aws\",\"objectStorage\":{\"bucket\":\"%s\"}}}",
-               bucket);
-    struct json_object *object = json_build(world->arena, buf_str(&text), &error);
-    struct json_object *nameless =
-        json_build(world->arena, STR("{\"apiVersion\":\"velero.io/v1\",\"kind\":\"Backup\",\"metadata\":{}}"), &error);
-    CU_ASSERT_FATAL(object != NULL && nameless != NULL);
-    const struct inventory_extra extras[] = {{nameless, true}, {object, replaces}};
-    const struct inventory *more = inventory_with(world->inventory, extras, LENGTH_OF(extras));
-    buf_dispose(&text);
-    CU_ASSERT_FATAL(more != NULL);
-    return more;
+    struct str text =
+        arena_printf(world->arena,
+                     "{\"apiVersion\":\"velero.io/v1\",\"kind\":\"BackupStorageLocation\",\"metadata\":{\"name\":"
+                     "\"there\",\"namespace\":\"kcm-system\"},\"spec\":{\"provider\":\"aws\",\"objectStorage\":"
+                     "{\"bucket\":\"%s\"}}}",
+                     bucket);
+    struct json_object *object = json_build(world->arena, text, &error);
+    CU_ASSERT_FATAL(object != NULL);
+    return object;
 }
 
-static void test_inventory_with(void)
+static void test_overlay_replaces_or_fills(void)
 {
-    static const char *const buckets[] = {"old", "new"}; /* by whether it replaces */
+    static const char *const buckets[] = {[OVERLAY_REPLACES] = "new", [OVERLAY_FILLS] = "old"};
     struct world world;
+    struct error error;
     world_begin(&world);
     world_source(&world, "a");
     world_add(&world, "{apiVersion: velero.io/v1, kind: BackupStorageLocation, metadata: {name: there, namespace: "
                       "kcm-system}, spec: {provider: aws, objectStorage: {bucket: old}}}");
     (void)world_judge(&world);
     size_t before = world.inventory->count[FACT_STORAGE_LOCATIONS];
-    for (int replaces = 0; replaces < 2; replaces++) {
-        const struct inventory *more = with_location(&world, "new", replaces);
+    struct json_object *nameless =
+        json_build(world.arena, STR("{\"apiVersion\":\"velero.io/v1\",\"kind\":\"Backup\",\"metadata\":{}}"), &error);
+    for (int mode = OVERLAY_REPLACES; mode <= OVERLAY_FILLS; mode++) {
+        struct inventory_overlay *overlay = inventory_overlay_new(world.inventory);
+        CU_ASSERT_FATAL(overlay && nameless);
+        CU_ASSERT(inventory_overlay_add(overlay, nameless, OVERLAY_REPLACES));
+        CU_ASSERT(inventory_overlay_add(overlay, location_in(&world, "new"), (enum overlay_mode)mode));
+        const struct inventory *more = inventory_overlay_get(overlay);
         const struct storage_location *location = inventory_storage_location(more, STR("kcm-system"), STR("there"));
         CU_ASSERT_FATAL(location != NULL);
-        CU_ASSERT(str_is(location->bucket, buckets[replaces]));
+        CU_ASSERT(str_is(location->bucket, buckets[mode]));
         CU_ASSERT_EQUAL(more->count[FACT_STORAGE_LOCATIONS], before);
         CU_ASSERT_EQUAL(more->count[FACT_BACKUPS], world.inventory->count[FACT_BACKUPS]);
         CU_ASSERT_EQUAL(more->known[FACT_VELERO], world.inventory->known[FACT_VELERO]);
         CU_ASSERT(inventory_management_backup(more, STR("a")) ==
                   inventory_management_backup(world.inventory, STR("a")));
-        shared_release((struct shared *)(uintptr_t)&more->shared);
+        inventory_overlay_free(overlay);
     }
     const struct storage_location *kept = inventory_storage_location(world.inventory, STR("kcm-system"), STR("there"));
     CU_ASSERT(kept && str_is(kept->bucket, "old"));
     world_end(&world);
 }
 
+/* ---- an overlay against the snapshot that a builder makes of the same objects --- */
+
+static struct json_object *random_backup(struct arena *arena, unsigned *seed)
+{
+    static const char *const phases[] = {"Completed", "Failed", "InProgress"};
+    struct error error;
+    struct str text = arena_printf(
+        arena,
+        "{\"apiVersion\":\"velero.io/"
+        "v1\",\"kind\":\"Backup\",\"metadata\":{\"name\":\"b%d\",\"namespace\":\"kcm-system\","
+        "\"labels\":{\"velero.io/schedule-name\":\"s%d\"}},\"status\":{\"phase\":\"%s\",\"startTimestamp\":"
+        "\"2026-11-%02dT00:00:00Z\"}}",
+        rand_r(seed) % 60, rand_r(seed) % 5, phases[rand_r(seed) % 3], 1 + rand_r(seed) % 28);
+    return json_build(arena, text, &error);
+}
+
+static struct json_object *random_location(struct arena *arena, unsigned *seed)
+{
+    struct error error;
+    struct str text =
+        arena_printf(arena,
+                     "{\"apiVersion\":\"velero.io/v1\",\"kind\":\"BackupStorageLocation\",\"metadata\":"
+                     "{\"name\":\"l%d\",\"namespace\":\"n%d\",\"creationTimestamp\":"
+                     "\"2026-11-%02dT00:00:00Z\"},\"spec\":{\"default\":%s}}",
+                     rand_r(seed) % 20, rand_r(seed) % 3, 1 + rand_r(seed) % 28, rand_r(seed) % 2 ? "true" : "false");
+    return json_build(arena, text, &error);
+}
+
+static struct str name_of(const struct backup *backup)
+{
+    return backup ? backup->meta.name : STR("");
+}
+
+static void expect_same(const struct inventory *grown, const struct inventory *built)
+{
+    CU_ASSERT_EQUAL_FATAL(grown->count[FACT_BACKUPS], built->count[FACT_BACKUPS]);
+    CU_ASSERT_EQUAL_FATAL(grown->count[FACT_STORAGE_LOCATIONS], built->count[FACT_STORAGE_LOCATIONS]);
+    for (size_t i = 0; i < built->count[FACT_BACKUPS]; i++) {
+        const struct object_meta *meta = &built->backups[i]->meta;
+        CU_ASSERT(str_eq(grown->backups[i]->meta.name, meta->name));
+        CU_ASSERT(inventory_backup(grown, meta->ns, meta->name) == grown->backups[i]);
+    }
+    for (int s = 0; s < 6; s++) {
+        char name[8];
+        snprintf(name, sizeof name, "s%d", s);
+        const struct backup *newest[2], *completed[2];
+        completed[0] = inventory_newest_completed(grown, STR("kcm-system"), str_from(name), &newest[0]);
+        completed[1] = inventory_newest_completed(built, STR("kcm-system"), str_from(name), &newest[1]);
+        CU_ASSERT(str_eq(name_of(completed[0]), name_of(completed[1])));
+        CU_ASSERT(str_eq(name_of(newest[0]), name_of(newest[1])));
+    }
+    for (int n = 0; n < 3; n++) {
+        char ns[8];
+        size_t defaults[2];
+        snprintf(ns, sizeof ns, "n%d", n);
+        const struct storage_location *a = inventory_default_location(grown, str_from(ns), &defaults[0]);
+        const struct storage_location *b = inventory_default_location(built, str_from(ns), &defaults[1]);
+        CU_ASSERT_EQUAL(defaults[0], defaults[1]);
+        CU_ASSERT(a && b ? str_eq(a->meta.name, b->meta.name) : a == b);
+    }
+}
+
+static void test_overlay_equals_a_snapshot(void)
+{
+    for (unsigned seed = 1, at = 1; at <= 200; seed = ++at) {
+        struct error error;
+        struct arena *arena = arena_new(1 << 20);
+        struct inventory_builder *all = inventory_builder_new(), *some = inventory_builder_new();
+        CU_ASSERT_FATAL(arena && all && some);
+        CU_ASSERT(inventory_add(some, random_backup(arena, &seed), &error));
+        struct inventory *base = inventory_finish(some);
+        CU_ASSERT_FATAL(base != NULL);
+        seed = at;
+        CU_ASSERT(inventory_add(all, random_backup(arena, &seed), &error));
+        struct inventory_overlay *overlay = inventory_overlay_new(base);
+        CU_ASSERT_FATAL(overlay != NULL);
+        for (int i = 0; i < 120; i++) {
+            struct json_object *object = i % 3 ? random_backup(arena, &seed) : random_location(arena, &seed);
+            CU_ASSERT_FATAL(object != NULL);
+            CU_ASSERT(inventory_add(all, object, &error));
+            CU_ASSERT(inventory_overlay_add(overlay, object, OVERLAY_REPLACES));
+        }
+        struct inventory *built = inventory_finish(all);
+        struct inventory_overlay *onto = inventory_overlay_onto(overlay, base);
+        CU_ASSERT_FATAL(built && onto);
+        expect_same(inventory_overlay_get(overlay), built);
+        expect_same(inventory_overlay_get(onto), built);
+        inventory_overlay_free(onto);
+        inventory_overlay_free(overlay);
+        shared_release(&built->shared);
+        shared_release(&base->shared);
+        arena_free(arena);
+    }
+}
+
 SUITE(gate_view, {"each outcome, as a dry run has it", test_each_outcome}, {"without the gate", test_without_gate},
       {"nothing known", test_nothing_known}, {"any release", test_any_release}, {"under way", test_under_way},
       {"memory", test_memory}, {"an inventory without", test_inventory_without},
-      {"an inventory with", test_inventory_with})
+      {"an overlay replaces or fills", test_overlay_replaces_or_fills},
+      {"an overlay is what a builder would make", test_overlay_equals_a_snapshot})
