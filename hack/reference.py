@@ -40,7 +40,7 @@ def default(node):
     value = node["default"]
     if isinstance(value, list):
         return "`[" + ", ".join(value) + "]`"
-    return f"`{json.dumps(value) if isinstance(value, bool) else value}`"
+    return f"`{json.dumps(value) if isinstance(value, bool) or value == '' else value}`"
 
 
 def cell(text):

@@ -8,6 +8,7 @@
 #include "backstop/json.h"
 #include "backstop/kube.h"
 #include "backstop/settings.h"
+#include "backstop/versions.h"
 
 enum fact {
     FACT_MANAGEMENT_BACKUPS,
@@ -125,6 +126,9 @@ struct velero_deployment {
     struct object_meta meta;
     struct str service_account;
     int64_t ready_replicas;
+    struct str image;         /* of the container that runs the server */
+    struct strlist plugins;   /* images of the init containers, which bring the plugins */
+    bool default_file_backup; /* --default-volumes-to-fs-backup: volumes are copied unless a Backup says no */
 };
 
 /* One object of another backup engine, as an entry of settings upgrade.evidence looks at
@@ -200,6 +204,22 @@ const struct backup *inventory_newest_completed(const struct inventory *inventor
  * (backup_storage_location_controller.go). */
 const struct storage_location *inventory_default_location(const struct inventory *inventory, struct str ns,
                                                           size_t *defaults);
+/* Where a version was read. */
+enum version_source { VERSION_UNKNOWN, VERSION_SETTINGS, VERSION_IMAGE, VERSION_RELEASE };
+struct version_fact {
+    struct product_version version;
+    enum version_source source;
+    const struct object_meta *object; /* the Deployment, the Release or the Management; NULL when the settings say it */
+};
+/* Velero's version: settings velero.version, else the image tag of its Deployments. Where
+ * several run, those in the system namespace count; if they differ it may be any of theirs. */
+struct version_fact inventory_velero_version(const struct inventory *inventory, const struct settings *settings);
+/* k0rdent's: settings kcm.version, else that of the release in Management's status.release
+ * (spec.release while that is empty), by its Release's spec.version or by its name. */
+struct version_fact inventory_kcm_version(const struct inventory *inventory, const struct settings *settings,
+                                          struct arena *arena);
+/* "settings velero.version", "image of Deployment kcm-system/velero", "unknown": for logs and screens. */
+struct str version_fact_source(struct arena *arena, const struct version_fact *fact);
 enum storage_class storage_location_class(const struct storage_location *location);
 /* What it is called: "external", "in-cluster S3", ... */
 const char *storage_class_name(enum storage_class class);

@@ -204,7 +204,8 @@ wants_fn policy_management_wants, policy_management_backup_wants, policy_restore
 
 /* Whether Velero's Deployment must be named "velero": the release that runs is before
  * k0rdent 1.2.0, or nobody knows which one runs (velero issue 9023). */
-bool policy_velero_name_matters(const struct inventory *inventory);
+bool policy_velero_name_matters(struct arena *arena, const struct inventory *inventory,
+                                const struct settings *settings);
 
 wants_fn policy_velero_schedule_wants, policy_velero_backup_wants;
 

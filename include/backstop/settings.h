@@ -75,6 +75,8 @@ struct settings {
 
     struct strlist velero_service_accounts; /* velero.serviceAccounts: [velero-server, velero]; in the
                                                 system namespace, or NAMESPACE:NAME */
+    struct str velero_version;              /* velero.version: "" (found from the cluster) */
+    struct str kcm_version;                 /* kcm.version: "" (found from the cluster) */
 };
 
 /* Every value at its default. Held by the caller; release with shared_release. */

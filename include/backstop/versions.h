@@ -52,12 +52,12 @@ struct str image_tag(struct str reference);
 /* The last path component without tag and digest: "velero-plugin-for-aws". Borrowed. */
 struct str image_name(struct str reference);
 
-enum answer { ANSWER_NO, ANSWER_YES, ANSWER_DEPENDS };
+enum version_answer { ANSWER_NO, ANSWER_YES, ANSWER_DEPENDS };
 /* Whether this version has the feature; ANSWER_DEPENDS when it may be rows that differ. So
  * ANSWER_NO for an unknown version means "no supported release has it". */
-enum answer product_version_has(const struct product_version *version, enum feature feature);
+enum version_answer product_version_has(const struct product_version *version, enum feature feature);
 /* Whether it is a release before MAJOR.MINOR, by number, whether the table holds it or not. */
-enum answer product_version_before(const struct product_version *version, int major, int minor);
+enum version_answer product_version_before(const struct product_version *version, int major, int minor);
 /* How it reads schedules: bits 1u << CRON_ROBFIG and 1u << CRON_GO_CRON; both when it may
  * be rows that differ. */
 unsigned product_version_cron(const struct product_version *version);

@@ -83,6 +83,28 @@ bool is_velero_deployment(struct json_object *object)
     return str_is(json_get_str(json_path(object, "metadata.labels"), "component"), "velero");
 }
 
+/* The server's container is called velero by both installers; sidecars may stand before it. */
+static struct json_object *velero_container(struct json_object *containers)
+{
+    for (size_t i = 0; i < json_len(containers); i++)
+        if (str_is(json_get_str(json_item(containers, i), "name"), "velero"))
+            return json_item(containers, i);
+    return json_item(containers, 0);
+}
+
+/* A boolean flag: bare, or with "=true"; the last one counts, as for Go's flags. */
+static bool arguments_have(struct json_object *arguments, const char *flag)
+{
+    bool set = false;
+    for (size_t i = 0; i < json_len(arguments); i++) {
+        struct str value = json_str(json_item(arguments, i)), name;
+        str_cut(&value, '=', &name);
+        if (str_is(name, flag))
+            set = !value.ptr || str_eq_nocase(value, STR("true")) || str_is(value, "1");
+    }
+    return set;
+}
+
 void extract_velero_deployment(struct store *store, void *fact, struct json_object *object)
 {
     struct velero_deployment *deployment = fact;
@@ -90,4 +112,9 @@ void extract_velero_deployment(struct store *store, void *fact, struct json_obje
     struct str account = json_get_str(pod, "serviceAccountName");
     deployment->service_account = store_text(store, account.len ? account : json_get_str(pod, "serviceAccount"));
     deployment->ready_replicas = object_count(object, "status.readyReplicas");
+    struct json_object *server = velero_container(json_get(pod, "containers"));
+    deployment->image = store_text(store, json_get_str(server, "image"));
+    deployment->plugins = store_strings(store, json_get(pod, "initContainers"), "image");
+    deployment->default_file_backup = arguments_have(json_get(server, "args"), "--default-volumes-to-fs-backup") ||
+                                      arguments_have(json_get(server, "command"), "--default-volumes-to-fs-backup");
 }

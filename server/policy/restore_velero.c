@@ -2,26 +2,10 @@
 
 /* Velero as it runs in this cluster, as far as a restore depends on it. */
 
-/* "1.1.0", "v1.2.0-rc1", "kcm-1-1-0" */
-static bool is_before_1_2(struct str version, char separator)
+bool policy_velero_name_matters(struct arena *arena, const struct inventory *inventory, const struct settings *settings)
 {
-    struct str part;
-    int64_t numbers[2] = {0, 0};
-    for (size_t i = 0; i < LENGTH_OF(numbers); i++)
-        if (!str_cut(&version, separator, &part) || !str_to_int64(part, &numbers[i]))
-            return true;
-    return numbers[0] < 1 || (numbers[0] == 1 && numbers[1] < 2);
-}
-
-bool policy_velero_name_matters(const struct inventory *inventory)
-{
-    const struct management *management = inventory_management(inventory);
-    struct str name = management ? management->status_release : STR("");
-    const struct release *release = inventory_release(inventory, name);
-    struct str version = release ? release->version : STR("");
-    if (version.len)
-        return is_before_1_2(str_starts(version, STR("v")) ? str_slice(version, 1, version.len) : version, '.');
-    return is_before_1_2(str_starts(name, STR("kcm-")) ? str_slice(name, 4, name.len) : name, '-');
+    struct version_fact kcm = inventory_kcm_version(inventory, settings, arena);
+    return product_version_before(&kcm.version, 1, 2) != ANSWER_NO;
 }
 
 /* Before k0rdent 1.2.0 a restore fails when Velero's Deployment has another name (velero issue 9023). */
@@ -37,7 +21,7 @@ void restore_check_velero(const struct restore_view *view)
             return;
         named = deployment;
     }
-    if (named && view->management && policy_velero_name_matters(inventory))
+    if (named && view->management && policy_velero_name_matters(view->arena, inventory, view->settings))
         decision_warn(
             view->decision,
             "before k0rdent 1.2.0 the restore fails unless Velero's Deployment is named \"velero\", and it is "

@@ -112,6 +112,22 @@ static bool is_short(struct str text)
     return text.len > 0 && text.len <= 1000;
 }
 
+/* As much of a version as a table of releases can be asked with; empty where none is given. */
+static bool is_version(struct str text)
+{
+    struct str rest = text, major, minor;
+    int64_t number;
+    if (!text.len)
+        return true;
+    if (text.len > 64 || !is_hint(text) || str_contains(text, STR(" ")))
+        return false;
+    if (text.ptr[0] == 'v' || text.ptr[0] == 'V')
+        rest = str_slice(text, 1, text.len);
+    if (!str_cut(&rest, '.', &major) || !str_to_int64(major, &number) || !str_cut(&rest, '.', &minor))
+        return false;
+    return minor.len && minor.ptr[0] >= '0' && minor.ptr[0] <= '9';
+}
+
 #define LABEL "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 #define SUBDOMAIN LABEL "(\\." LABEL ")*"
 
@@ -142,3 +158,4 @@ const struct text_rule rule_path = {"^[^.\\[\\]=\\s]+(\\.[^.\\[\\]=\\s]+|\\[[^\\
 const struct text_rule rule_hint = {"^[ -~]{1,200}$", "a line of at most 200 plain characters", is_hint};
 const struct text_rule rule_selector = {
     "^.{1,1000}$", "a label selector as kubectl -l takes it, such as \"app=etcd,tier in (a,b)\"", is_short};
+const struct text_rule rule_version = {"^([vV]?[0-9]+\\.[0-9][!-~]*)?$", "a version, such as 1.18.3", is_version};

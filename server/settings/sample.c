@@ -54,7 +54,7 @@ static void write_value(struct buf *out, const struct settings_key *key)
             buf_printf(out, "%s%.*s", before, STR_ARG(item));
         buf_puts(out, key->fallback[0] ? "]" : "[]");
     } else {
-        buf_puts(out, key->fallback);
+        buf_puts(out, key->fallback[0] ? key->fallback : "\"\"");
     }
 }
 

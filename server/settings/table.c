@@ -53,6 +53,12 @@ static const struct settings_key keys[] = {
     {"velero.serviceAccounts", KEY_TEXTS, PLACE(velero_service_accounts), "velero-server,velero", &rule_account, 0, 0,
      "Service accounts of Velero, whose own writes (a restore) are warned about instead of denied: NAME in the "
      "system namespace, or NAMESPACE:NAME. Replaces the default."},
+    {"velero.version", KEY_TEXT, PLACE(velero_version), "", &rule_version, 0, 0,
+     "The release of Velero that objects are judged by, such as 1.18.3. Empty: found from the image tag of Velero's "
+     "Deployment, or from a ServerStatusRequest that Velero has answered."},
+
+    {"kcm.version", KEY_TEXT, PLACE(kcm_version), "", &rule_version, 0, 0,
+     "The release of k0rdent that runs, such as 1.12.0. Empty: found from the Management and its Release."},
 };
 
 const char *const verdict_words[3] = {

@@ -232,7 +232,7 @@ static bool fill_velero(struct status_view *view)
 {
     const struct inventory *inventory = view->inventory;
     size_t all = inventory->count[FACT_VELERO];
-    bool name_matters = all && policy_velero_name_matters(inventory);
+    bool name_matters = all && policy_velero_name_matters(view->arena, inventory, view->settings);
     view->veleros = arena_array(view->arena, all + 1, sizeof *view->veleros);
     for (size_t i = 0; view->veleros && i < all; i++) {
         const struct velero_deployment *object = inventory->velero_deployments[i];

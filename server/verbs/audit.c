@@ -147,7 +147,7 @@ static int audit_all(struct run *run, const struct facts *facts)
 
 static int audit(const struct verb *verb, const struct audit_options *values)
 {
-    CLEANUP(verb_settings_release) struct settings *settings = verb_settings(verb, values->settings, values->facts.ns);
+    CLEANUP(verb_settings_release) struct settings *settings = verb_settings(verb, values->settings, &values->facts);
     CLEANUP(facts_dispose) struct facts facts = {0};
     if (!settings || !facts_open(&facts, verb, &values->facts, settings, values->now))
         return EXIT_USAGE;

@@ -10,7 +10,19 @@
 #define PATIENCE_NS (3 * SECOND_NS)
 enum { TIMEOUT_DEFAULT = 30, POLL_NS = 20 * 1000 * 1000, TEXT_LIMIT = 1024 * 1024 };
 
-struct settings *verb_settings(const struct verb *verb, const char *path, const char *ns)
+/* They are ours alone yet. */
+static bool settings_override(struct settings *settings, const struct facts_options *options, struct error *error)
+{
+    if (options && options->ns)
+        settings->system_namespace = str_from(options->ns);
+    if (!options || !options->velero_version)
+        return true;
+    settings->velero_version = str_from(options->velero_version);
+    return product_version_parse(PRODUCT_VELERO, settings->velero_version).text.len ||
+           error_set(error, 422, "--velero-version %s: write a version, such as 1.18.3", options->velero_version);
+}
+
+struct settings *verb_settings(const struct verb *verb, const char *path, const struct facts_options *options)
 {
     struct error error;
     struct settings *settings = path ? settings_load_file(path, &error) : settings_defaults(&error);
@@ -19,10 +31,12 @@ struct settings *verb_settings(const struct verb *verb, const char *path, const 
         verb_settings_release(&settings);
         settings = NULL;
     }
+    if (settings && !settings_override(settings, options, &error)) {
+        verb_settings_release(&settings);
+        settings = NULL;
+    }
     if (!settings)
         verb_fail(verb, "%s", error.message);
-    if (settings && ns) /* it is ours alone yet */
-        settings->system_namespace = str_from(ns);
     return settings;
 }
 

@@ -10,8 +10,9 @@
 struct facts_options {
     struct option_list inventories;
     struct connection connection;
-    const char *ns;  /* the system namespace, or NULL: the settings' */
-    int64_t timeout; /* seconds to wait for a cluster's lists; 0 = 30 */
+    const char *ns;             /* the system namespace, or NULL: the settings' */
+    const char *velero_version; /* or NULL: the settings', or as it is found */
+    int64_t timeout;            /* seconds to wait for a cluster's lists; 0 = 30 */
 };
 #define FACTS_OPTIONS(type)                                                                                            \
     {"inventory",                                                                                                      \
@@ -26,6 +27,12 @@ struct facts_options {
          "NAME",                                                                                                       \
          "where k0rdent and Velero run (settings' systemNamespace, kcm-system)",                                       \
          offsetof(type, facts.ns)},                                                                                    \
+        {"velero-version",                                                                                             \
+         0,                                                                                                            \
+         OPTION_TEXT,                                                                                                  \
+         "VERSION",                                                                                                    \
+         "judge by this release of Velero, such as 1.18.3 (found from its Deployment)",                                \
+         offsetof(type, facts.velero_version)},                                                                        \
     {                                                                                                                  \
         "timeout", 0, OPTION_DURATION, "DURATION", "how long to wait for the cluster (30s)",                           \
             offsetof(type, facts.timeout)                                                                              \
@@ -55,9 +62,9 @@ bool facts_open(struct facts *facts, const struct verb *verb, const struct facts
 void facts_refresh(struct facts *facts, const struct facts_options *options, const struct settings *settings,
                    int64_t now);
 void facts_dispose(struct facts *facts);
-/* The settings of --settings FILE, or the defaults, with the namespace of -n; NULL, with
- * the reason told. */
-struct settings *verb_settings(const struct verb *verb, const char *path, const char *ns);
+/* The settings of --settings FILE, or the defaults, with the namespace of -n and the
+ * version of --velero-version (`options` may be NULL); NULL, with the reason told. */
+struct settings *verb_settings(const struct verb *verb, const char *path, const struct facts_options *options);
 void verb_settings_release(struct settings **settings);
 
 #endif

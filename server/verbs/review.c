@@ -233,7 +233,7 @@ static int run_review(struct run *run, char **operands, size_t operand_count)
     if (!arena)
         return verb_fail(run->verb, "out of memory");
     CLEANUP(verb_settings_release)
-    struct settings *settings = verb_settings(run->verb, values->settings, values->facts.ns);
+    struct settings *settings = verb_settings(run->verb, values->settings, &values->facts);
     if (!settings)
         return EXIT_USAGE;
     struct manifests manifests = {0}, old = {0};

@@ -92,7 +92,7 @@ static int answer(const struct verb *verb, struct rollback *rollback, const char
 
 static int show(const struct verb *verb, const struct plan_options *values, const char *name)
 {
-    CLEANUP(verb_settings_release) struct settings *settings = verb_settings(verb, values->settings, values->facts.ns);
+    CLEANUP(verb_settings_release) struct settings *settings = verb_settings(verb, values->settings, &values->facts);
     if (!settings)
         return EXIT_USAGE;
     CLEANUP(facts_dispose) struct facts facts;

@@ -143,7 +143,7 @@ static bool show_again(struct run *run)
 
 static int show(const struct verb *verb, const struct status_options *values)
 {
-    CLEANUP(verb_settings_release) struct settings *settings = verb_settings(verb, values->settings, values->facts.ns);
+    CLEANUP(verb_settings_release) struct settings *settings = verb_settings(verb, values->settings, &values->facts);
     struct run run = {.values = values, .settings = settings};
     if (!settings)
         return EXIT_USAGE;

@@ -154,7 +154,7 @@ struct product_version product_version_parse(enum product product, struct str te
 
 /* ---- questions ------------------------------------------------------------------ */
 
-enum answer product_version_has(const struct product_version *version, enum feature feature)
+enum version_answer product_version_has(const struct product_version *version, enum feature feature)
 {
     size_t count, with = 0, without = 0;
     const struct release_row *rows = release_rows(&count);
@@ -164,7 +164,7 @@ enum answer product_version_has(const struct product_version *version, enum feat
     return with && without ? ANSWER_DEPENDS : with ? ANSWER_YES : ANSWER_NO;
 }
 
-enum answer product_version_before(const struct product_version *version, int major, int minor)
+enum version_answer product_version_before(const struct product_version *version, int major, int minor)
 {
     struct version_text scanned = version_scan(version->text);
     if (scanned.numbers < 2)

@@ -29,7 +29,7 @@ static struct product_version velero(const char *text)
     return product_version_parse(PRODUCT_VELERO, str_from(text));
 }
 
-static enum answer has(const char *text, enum feature feature)
+static enum version_answer has(const char *text, enum feature feature)
 {
     struct product_version version = velero(text);
     return product_version_has(&version, feature);
@@ -39,7 +39,7 @@ static void test_listed_releases(void)
 {
     static const struct {
         const char *version;
-        enum answer queue, pvc_modes, finished_only;
+        enum version_answer queue, pvc_modes, finished_only;
         unsigned cron;
     } releases[] = {
         {"v1.17.0", ANSWER_NO, ANSWER_NO, ANSWER_NO, 1u << CRON_ROBFIG},

@@ -1,0 +1,87 @@
+#include "backstop/versions.h"
+
+#include "inventory.h"
+
+/* Where the versions of Velero and k0rdent are read, and how sure that is. */
+
+static struct version_fact version_from_settings(enum product product, struct str text)
+{
+    return (struct version_fact){.version = product_version_parse(product, text), .source = VERSION_SETTINGS};
+}
+
+/* Deployments that run different releases: whichever of them takes up an object. */
+static void version_fact_add(struct version_fact *fact, const struct velero_deployment *deployment)
+{
+    struct product_version version = product_version_parse(PRODUCT_VELERO, image_tag(deployment->image));
+    if (!fact->object) {
+        fact->version = version;
+        fact->object = &deployment->meta;
+    } else if (!str_eq(fact->version.text, version.text)) {
+        fact->version.rows |= version.rows;
+        fact->version.listed = fact->version.listed && version.listed;
+        fact->version.text = (struct str){NULL, 0};
+    }
+    fact->source = fact->version.text.len ? VERSION_IMAGE : VERSION_UNKNOWN;
+}
+
+struct version_fact inventory_velero_version(const struct inventory *inventory, const struct settings *settings)
+{
+    struct version_fact fact = {.version = product_version_unknown(PRODUCT_VELERO)};
+    size_t count = inventory->count[FACT_VELERO];
+    bool here = false;
+    if (settings->velero_version.len)
+        return version_from_settings(PRODUCT_VELERO, settings->velero_version);
+    for (size_t i = 0; i < count; i++)
+        here = here || str_eq(inventory->velero_deployments[i]->meta.ns, settings->system_namespace);
+    for (size_t i = 0; i < count; i++)
+        if (!here || str_eq(inventory->velero_deployments[i]->meta.ns, settings->system_namespace))
+            version_fact_add(&fact, inventory->velero_deployments[i]);
+    return fact;
+}
+
+/* A Release is named after its version, in which "." and "+" become "-" (kcm's release.Name). */
+static struct str version_of_release_name(struct arena *arena, struct str name)
+{
+    struct str rest = str_starts(name, STR("kcm-")) ? str_slice(name, 4, name.len) : name, major, minor, patch;
+    str_cut(&rest, '-', &major);
+    str_cut(&rest, '-', &minor);
+    str_cut(&rest, '-', &patch);
+    if (!major.len || !minor.len || !patch.len)
+        return (struct str){NULL, 0};
+    return arena_printf(arena, "%.*s.%.*s.%.*s%s%.*s", STR_ARG(major), STR_ARG(minor), STR_ARG(patch),
+                        rest.len ? "-" : "", STR_ARG(rest));
+}
+
+struct version_fact inventory_kcm_version(const struct inventory *inventory, const struct settings *settings,
+                                          struct arena *arena)
+{
+    struct version_fact fact = {.version = product_version_unknown(PRODUCT_KCM)};
+    const struct management *management = inventory_management(inventory);
+    if (settings->kcm_version.len)
+        return version_from_settings(PRODUCT_KCM, settings->kcm_version);
+    if (!management)
+        return fact;
+    struct str name = management->status_release.len ? management->status_release : management->release;
+    const struct release *release = inventory_release(inventory, name);
+    bool said = release && release->version.len;
+    fact.version = product_version_parse(PRODUCT_KCM, said ? release->version : version_of_release_name(arena, name));
+    fact.object = said ? &release->meta : &management->meta;
+    fact.source = fact.version.text.len ? VERSION_RELEASE : VERSION_UNKNOWN;
+    return fact;
+}
+
+struct str version_fact_source(struct arena *arena, const struct version_fact *fact)
+{
+    const char *key = fact->version.product == PRODUCT_VELERO ? "velero.version" : "kcm.version";
+    switch (fact->source) {
+    case VERSION_SETTINGS:
+        return arena_printf(arena, "settings %s", key);
+    case VERSION_IMAGE:
+        return arena_printf(arena, "image of Deployment %.*s/%.*s", STR_ARG(fact->object->ns),
+                            STR_ARG(fact->object->name));
+    case VERSION_RELEASE:
+        return arena_printf(arena, "Management and Release");
+    default:
+        return STR("unknown");
+    }
+}
