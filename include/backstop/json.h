@@ -72,6 +72,7 @@ bool json_remove(struct json_object *array, size_t i);
 struct json_object *json_new_text(struct str text);
 /* Readers never fail: a missing member or another type gives NULL, absent or 0. */
 struct json_object *json_get(struct json_object *object, const char *key);
+bool json_has(struct json_object *object, const char *key); /* be it null, which json_get does not tell from nothing */
 struct json_object *json_path(struct json_object *object, const char *dotted); /* "spec.objectStorage.bucket" */
 struct str json_str(struct json_object *value);                                /* borrowed from the tree */
 struct str json_get_str(struct json_object *object, const char *key);

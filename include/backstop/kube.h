@@ -50,19 +50,23 @@ void kube_config_names(struct arena *arena, const char *kubeconfig, const char *
 
 /* ---- requests ------------------------------------------------------------- */
 
-/* A resource as the API names it. `version` absent: what discovery finds. */
+/* A resource as the API names it. `version` absent: what discovery finds. `kind` is what
+ * answers must be of; a list's is the same with "List" behind it. */
 struct kube_resource {
-    struct str group, version, plural; /* "" for the core group */
+    struct str group, version, plural, kind; /* group "" for the core group */
     bool namespaced;
 };
 
 /* Everything below is safe from any thread; connections are reused. Failures:
- * error->code is the HTTP status (401, 403, 404, 409, 410, ...) or 0 when no
- * answer came; the message names verb, resource, name and the API server's own
- * Status message: `create managementbackups "kcm-backup-kcm-1-2-0": forbidden:
- * User "..." cannot create ...`. Trees are owned by the arena. */
+ * error->code is the HTTP status (401, 403, 404, 409, 410, ...), 0 when no
+ * answer came, 502 when a success was answered with something that was not asked
+ * for (a Status, another kind, version, name or namespace, no list); the message
+ * names verb, resource, name and the API server's own Status message: `create
+ * managementbackups "kcm-backup-kcm-1-2-0": forbidden: User "..." cannot create
+ * ...`. Trees are owned by the arena. */
 bool kube_get(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,
               struct str name, struct json_object **object, struct error *error) MUST_CHECK;
+/* 409: an object of that name exists already; another conflict than that is 502. */
 bool kube_create(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,
                  struct json_object *object, struct json_object **created, struct error *error) MUST_CHECK;
 /* Server-side apply by `manager`, with force. */

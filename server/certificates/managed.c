@@ -103,9 +103,11 @@ static bool start_reflectors(struct managed *managed, struct error *error)
 {
     const struct certificates_options *options = managed->options;
     static const struct kube_resource resources[REFLECTORS] = {
-        {STR_INIT(""), STR_INIT("v1"), STR_INIT("secrets"), true},
-        {STR_INIT("admissionregistration.k8s.io"), STR_INIT("v1"), STR_INIT("mutatingwebhookconfigurations"), false},
-        {STR_INIT("admissionregistration.k8s.io"), STR_INIT("v1"), STR_INIT("validatingwebhookconfigurations"), false}};
+        {STR_INIT(""), STR_INIT("v1"), STR_INIT("secrets"), STR_INIT("Secret"), true},
+        {STR_INIT("admissionregistration.k8s.io"), STR_INIT("v1"), STR_INIT("mutatingwebhookconfigurations"),
+         STR_INIT("MutatingWebhookConfiguration"), false},
+        {STR_INIT("admissionregistration.k8s.io"), STR_INIT("v1"), STR_INIT("validatingwebhookconfigurations"),
+         STR_INIT("ValidatingWebhookConfiguration"), false}};
     for (size_t i = 0; i < REFLECTORS; i++) {
         char *selector = managed->selectors[i];
         snprintf(selector, sizeof managed->selectors[i], "metadata.name=%s",

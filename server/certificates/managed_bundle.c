@@ -6,8 +6,10 @@
 #include "certificates.h"
 
 static const struct kube_resource configurations[] = {
-    {STR_INIT("admissionregistration.k8s.io"), STR_INIT("v1"), STR_INIT("mutatingwebhookconfigurations"), false},
-    {STR_INIT("admissionregistration.k8s.io"), STR_INIT("v1"), STR_INIT("validatingwebhookconfigurations"), false},
+    {STR_INIT("admissionregistration.k8s.io"), STR_INIT("v1"), STR_INIT("mutatingwebhookconfigurations"),
+     STR_INIT("MutatingWebhookConfiguration"), false},
+    {STR_INIT("admissionregistration.k8s.io"), STR_INIT("v1"), STR_INIT("validatingwebhookconfigurations"),
+     STR_INIT("ValidatingWebhookConfiguration"), false},
 };
 
 static bool is_ours(const struct certificates_options *options, struct json_object *webhook)

@@ -8,7 +8,8 @@
 #define OWNER_LABEL "app.kubernetes.io/managed-by"
 #define OWNER "backstop"
 
-static const struct kube_resource secrets = {STR_INIT(""), STR_INIT("v1"), STR_INIT("secrets"), true};
+static const struct kube_resource secrets = {STR_INIT(""), STR_INIT("v1"), STR_INIT("secrets"), STR_INIT("Secret"),
+                                             true};
 
 static void wipe_text(void *text)
 {

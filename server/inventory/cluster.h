@@ -8,8 +8,8 @@
 /* ---- cluster_kinds.c: what is read, by fact -------------------------------- */
 
 struct cluster_kind {
-    const char *name;               /* managementbackups.k0rdent.mirantis.com */
-    const char *kind, *api_version; /* as objects are given to the extraction; a group's version says nothing there */
+    const char *name;        /* managementbackups.k0rdent.mirantis.com */
+    const char *api_version; /* as objects are given to the extraction; a group's version says nothing there */
     struct kube_resource resource;
     const char *const *versions; /* preference for discovery; NULL: resource.version */
     struct str label_selector;

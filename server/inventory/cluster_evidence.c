@@ -29,6 +29,7 @@ void cluster_evidence(struct kube_client *client, struct evidence_search *search
     const struct kube_resource resource = {.group = source->group,
                                            .version = source->version,
                                            .plural = source->resource,
+                                           .kind = source->kind,
                                            .namespaced = source->ns.len > 0};
     const struct kube_list_options options = {.ns = source->ns, .label_selector = source->selector, .page = PAGE};
     struct evidence_reading *reading = &search->reading;

@@ -11,7 +11,7 @@ enum { PAGE = 100 };
 static bool name_kind(struct json_object *object, const struct cluster_kind *kind)
 {
     return json_put_text(object, "apiVersion", str_from(kind->api_version)) &&
-           json_put_text(object, "kind", str_from(kind->kind));
+           json_put_text(object, "kind", kind->resource.kind);
 }
 
 bool cluster_extract(struct cluster *cluster, enum fact fact, struct json_object *object, record_sink *sink,

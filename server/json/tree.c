@@ -12,6 +12,11 @@ struct json_object *json_get(struct json_object *object, const char *key)
     return json_object_object_get_ex(object, key, &value) ? value : NULL;
 }
 
+bool json_has(struct json_object *object, const char *key)
+{
+    return json_object_is_type(object, json_type_object) && json_object_object_get_ex(object, key, NULL);
+}
+
 struct json_object *json_get_named(struct json_object *object, struct str name)
 {
     char key[256];

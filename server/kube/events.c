@@ -29,8 +29,11 @@ struct kube_recorder {
     int64_t filled_ns;
 };
 
-static const struct kube_resource events_resource = {
-    .group = STR_INIT("events.k8s.io"), .version = STR_INIT("v1"), .plural = STR_INIT("events"), .namespaced = true};
+static const struct kube_resource events_resource = {.group = STR_INIT("events.k8s.io"),
+                                                     .version = STR_INIT("v1"),
+                                                     .plural = STR_INIT("events"),
+                                                     .kind = STR_INIT("Event"),
+                                                     .namespaced = true};
 
 /* ---- the queue ------------------------------------------------------------- */
 
@@ -94,8 +97,11 @@ static void look_up(struct kube_recorder *recorder, struct arena *arena, struct 
     struct error ignored;
     if (note->uid[0] || !note->plural[0] || !str_cut(&version, '/', &group) || !version.ptr)
         return;
-    const struct kube_resource resource = {
-        .group = group, .version = version, .plural = str_from(note->plural), .namespaced = note->ns[0] != '\0'};
+    const struct kube_resource resource = {.group = group,
+                                           .version = version,
+                                           .plural = str_from(note->plural),
+                                           .kind = str_from(note->kind),
+                                           .namespaced = note->ns[0] != '\0'};
     if (kube_get(recorder->client, arena, &resource, str_from(note->ns), str_from(note->name), &object, &ignored))
         snprintf(note->uid, sizeof note->uid, "%.*s", STR_ARG(json_path_str(object, "metadata.uid")));
 }

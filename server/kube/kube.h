@@ -87,6 +87,22 @@ void kube_escape(struct buf *out, struct str text); /* percent-encoding of a que
  * empty, `rest` keeps what is not whole yet. False when take() says so, or when a line
  * is over rest's limit (rest->failed). */
 bool kube_lines(struct buf *rest, struct str bytes, bool (*take)(void *context, struct str line), void *context);
+/* The tree of an answer's body; NULL with code 502 when it is no JSON, or null. */
+struct json_object *kube_answer_build(struct arena *arena, struct str body, struct error *error) MUST_CHECK;
+/* Whether an answer with a status of success is what was asked for (answer.c). False with
+ * code 502 and a message that says what it is instead. */
+bool kube_answer_list(struct json_object *list, const struct kube_resource *resource, bool metadata_only,
+                      struct error *error) MUST_CHECK;
+bool kube_answer_item(struct json_object *item, size_t index, const struct kube_resource *resource, bool metadata_only,
+                      struct str ns, struct error *error) MUST_CHECK; /* of a list in `ns`; absent: of any */
+bool kube_answer_object(struct json_object *object, const struct kube_resource *resource, struct str ns,
+                        struct str name, struct error *error) MUST_CHECK;
+bool kube_answer_event(struct json_object *object, const struct kube_resource *resource, bool metadata_only,
+                       bool bookmark, struct error *error) MUST_CHECK;
+bool kube_answer_discovery(struct json_object *list, struct str group, struct str version,
+                           struct error *error) MUST_CHECK;
+/* Whether the body of a 409 is the API server's word that an object of this name exists. */
+bool kube_answer_exists(struct str body, struct str name);
 /* What one line of a watch says. `object` is what changed, or of a BOOKMARK a shell that
  * carries the version only. */
 struct kube_watch_line {
@@ -97,8 +113,8 @@ struct kube_watch_line {
 };
 /* False with the code of the API server's Status (410: too old), or 400, 413 and 500 for
  * what cannot be read. */
-bool kube_watch_line(struct arena *arena, struct str text, struct str plural, struct kube_watch_line *line,
-                     struct error *error) MUST_CHECK;
+bool kube_watch_line(struct arena *arena, struct str text, const struct kube_resource *resource, bool metadata_only,
+                     struct kube_watch_line *line, struct error *error) MUST_CHECK;
 unsigned kube_timeout(const struct kube_client *client);
 double kube_random(struct kube_client *client); /* 0 <= x < 1, for jitter */
 

@@ -8,12 +8,30 @@ enum { PAGE_BYTES_MAX = 64 * 1024 * 1024, PAGE_DEFAULT = 500, PATH_BYTES_MAX = 8
 struct listing {
     struct kube_client *client;
     struct arena *keep;
+    const struct kube_resource *resource;
+    const struct kube_list_options *options;
     struct str what;
     kube_item_fn *item;
     void *context;
     struct str next, version; /* the continue token, absent after the last page */
     bool begun;               /* the page's items are being handed out */
 };
+
+/* Before an item is handed out, all of the page is looked at. */
+static bool page_is_good(const struct listing *listing, struct json_object *list, struct error *error)
+{
+    bool metadata_only = listing->options->metadata_only;
+    struct str ns = listing->resource->namespaced ? listing->options->ns : (struct str){NULL, 0};
+    if (!kube_answer_list(list, listing->resource, metadata_only, error))
+        return false;
+    if (listing->next.len && str_eq(listing->next, json_path_str(list, "metadata.continue")))
+        return error_set(error, 502, "the answer's metadata.continue leads back to the same page");
+    struct json_object *items = json_get(list, "items");
+    for (size_t i = 0; i < json_len(items); i++)
+        if (!kube_answer_item(json_item(items, i), i, listing->resource, metadata_only, ns, error))
+            return false;
+    return true;
+}
 
 static bool list_page(struct listing *listing, const struct kube_call *call, struct error *error)
 {
@@ -28,9 +46,9 @@ static bool list_page(struct listing *listing, const struct kube_call *call, str
         return error_wrap(error, "list %.*s", STR_ARG(listing->what));
     if (status != 200)
         return kube_refused(status, buf_str(&answer), "list", listing->what, error);
-    struct json_object *list = json_build(arena, buf_str(&answer), error);
-    if (!list)
-        return error_wrap(error, "list %.*s: the answer", STR_ARG(listing->what));
+    struct json_object *list = kube_answer_build(arena, buf_str(&answer), error);
+    if (!list || !page_is_good(listing, list, error))
+        return error_wrap(error, "list %.*s", STR_ARG(listing->what));
     listing->begun = true;
     struct json_object *items = json_get(list, "items");
     for (size_t i = 0; i < json_len(items); i++)
@@ -47,8 +65,13 @@ bool kube_list(struct kube_client *client, struct arena *arena, const struct kub
                const struct kube_list_options *options, kube_item_fn *item, void *context, struct str *resource_version,
                struct error *error)
 {
-    struct listing listing = {
-        .client = client, .keep = arena, .what = resource->plural, .item = item, .context = context};
+    struct listing listing = {.client = client,
+                              .keep = arena,
+                              .resource = resource,
+                              .options = options,
+                              .what = resource->plural,
+                              .item = item,
+                              .context = context};
     unsigned page = options->page ? options->page : PAGE_DEFAULT;
     bool more = true;
     while (more) {
@@ -101,9 +124,9 @@ static bool serves(struct kube_client *client, struct str group, const char *ver
         return true;
     if (status != 200)
         return kube_refused(status, buf_str(&answer), "discover", group, error);
-    struct json_object *list = json_build(arena, buf_str(&answer), error);
-    if (!list)
-        return error_wrap(error, "discover %.*s: the answer", STR_ARG(group));
+    struct json_object *list = kube_answer_build(arena, buf_str(&answer), error);
+    if (!list || !kube_answer_discovery(list, group, str_from(version), error))
+        return error_wrap(error, "discover %.*s", STR_ARG(group));
     struct json_object *resources = json_get(list, "resources");
     for (size_t i = 0; i < json_len(resources) && !*served; i++)
         *served = str_eq(json_get_str(json_item(resources, i), "name"), plural);

@@ -92,7 +92,7 @@ static bool take_event(struct kube_reflector *r, struct str text)
     struct kube_watch_line line;
     if (!arena)
         return error_set(&r->event_error, 500, "watch %.*s: out of memory", STR_ARG(r->resource.plural));
-    if (!kube_watch_line(arena, text, r->resource.plural, &line, &r->event_error)) {
+    if (!kube_watch_line(arena, text, &r->resource, r->options.list.metadata_only, &line, &r->event_error)) {
         r->gone = r->event_error.code == 410;
         return false;
     }

@@ -34,6 +34,7 @@ struct single { /* one request about one object */
     struct str ns, name; /* name is absent in a create's path */
     struct str called;   /* the name for messages */
     struct json_object *object;
+    bool creates, deletes;
 };
 
 /* Secrets pass through: their bytes are not left behind in freed memory. */
@@ -42,6 +43,13 @@ static void dispose_wiped(struct buf *buf)
     if (buf->data)
         explicit_bzero(buf->data, buf->cap);
     buf_dispose(buf);
+}
+
+/* 202 says that something may happen later: enough for a deletion (finalizers), not for what
+ * others are told of as done. */
+static bool is_success(const struct single *single, long status)
+{
+    return status == 200 || (status == 201 && !single->deletes) || (status == 202 && single->deletes);
 }
 
 static bool single_request(struct kube_client *client, struct arena *arena, const struct single *single,
@@ -69,11 +77,17 @@ static bool single_request(struct kube_client *client, struct arena *arena, cons
     long status;
     if (!kube_exchange(client, &call, &status, &answer, error))
         return error_wrap(error, "%s %.*s", single->verb, STR_ARG(what));
-    if (status < 200 || status > 299)
-        return kube_refused(status, buf_str(&answer), single->verb, what, error);
-    struct json_object *object = json_build(arena, buf_str(&answer), error);
-    if (!object)
-        return error_wrap(error, "%s %.*s: the answer", single->verb, STR_ARG(what));
+    if (!is_success(single, status)) {
+        kube_refused(status, buf_str(&answer), single->verb, what, error);
+        if (single->creates && status == 409 && !kube_answer_exists(buf_str(&answer), single->called))
+            error->code = 502;
+        return false;
+    }
+    if (single->deletes)
+        return true;
+    struct json_object *object = kube_answer_build(arena, buf_str(&answer), error);
+    if (!object || !kube_answer_object(object, single->resource, single->ns, single->called, error))
+        return error_wrap(error, "%s %.*s", single->verb, STR_ARG(what));
     if (out)
         *out = object;
     return true;
@@ -96,7 +110,8 @@ bool kube_create(struct kube_client *client, struct arena *arena, const struct k
                                   .resource = resource,
                                   .ns = ns,
                                   .called = json_path_str(object, "metadata.name"),
-                                  .object = object};
+                                  .object = object,
+                                  .creates = true};
     return single_request(client, arena, &single, created, error);
 }
 
@@ -151,7 +166,12 @@ bool kube_patch(struct kube_client *client, struct arena *arena, const struct ku
 bool kube_delete(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,
                  struct str name, struct error *error)
 {
-    const struct single single = {
-        .verb = "delete", .method = "DELETE", .resource = resource, .ns = ns, .name = name, .called = name};
+    const struct single single = {.verb = "delete",
+                                  .method = "DELETE",
+                                  .resource = resource,
+                                  .ns = ns,
+                                  .name = name,
+                                  .called = name,
+                                  .deletes = true};
     return single_request(client, arena, &single, NULL, error);
 }

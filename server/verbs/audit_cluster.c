@@ -48,7 +48,8 @@ static bool keep(void *context, struct json_object *object, struct error *error)
 
 static bool list_kind(struct kube_client *client, struct listing *listing, const struct rule *rule, struct error *error)
 {
-    struct kube_resource resource = {.group = str_from(rule->group), .plural = str_from(rule->resource)};
+    struct kube_resource resource = {
+        .group = str_from(rule->group), .plural = str_from(rule->resource), .kind = str_from(rule->kind)};
     bool k0rdent = str_is(resource.group, "k0rdent.mirantis.com");
     const char *version = NULL;
     if (!kube_served_version(client, resource.group, resource.plural, k0rdent ? k0rdent_versions : other_versions,

@@ -59,7 +59,8 @@ bool probe_from_configuration(struct arena *arena, const struct connection *conn
         wanted.timeout_seconds = (unsigned)target->timeout;
     const struct kube_resource resource = {.group = STR("admissionregistration.k8s.io"),
                                            .version = STR("v1"),
-                                           .plural = STR("validatingwebhookconfigurations")};
+                                           .plural = STR("validatingwebhookconfigurations"),
+                                           .kind = STR("ValidatingWebhookConfiguration")};
     struct json_object *configuration = NULL;
     struct kube_client *client = kube_open(&wanted, error);
     if (!client)

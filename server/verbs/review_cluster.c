@@ -18,6 +18,7 @@ bool review_live(struct kube_client *client, struct arena *arena, struct json_ob
     const struct kube_resource resource = {.group = group,
                                            .version = version,
                                            .plural = str_from(rule->resource),
+                                           .kind = kind,
                                            .namespaced = review_is_namespaced(group, kind)};
     struct str ns = resource.namespaced ? json_path_str(tree, "metadata.namespace") : (struct str){NULL, 0};
     return kube_get(client, arena, &resource, ns, name, live, error) || error->code == 404;

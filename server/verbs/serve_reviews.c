@@ -64,7 +64,7 @@ static bool worth_reading(const struct http_request *request, struct http_reply 
 
 /* Creates what the decision asks for. The gate must not tell anyone to wait for a
  * backup that was never started, so a failure turns into the answer. */
-static void carry_out(struct service *service, struct review *review)
+static void carry_out(struct service *service, struct review *review, int64_t retry_after)
 {
     if (review->request.dry_run)
         return;
@@ -80,9 +80,10 @@ static void carry_out(struct service *service, struct review *review)
         if (created)
             continue;
         error_wrap(&error, "cannot create %.*s", STR_ARG(effect->what));
-        error.code = error.code >= 500 ? error.code : 503;
+        error.code = 503; /* whatever it was: nothing is decided, and may be tried again */
         error.field[0] = '\0';
         admission_fail(review, &error);
+        review->decision.retry_after = retry_after;
         return;
     }
 }
@@ -170,7 +171,7 @@ static bool decide(struct service *service, const struct rule *rule, struct revi
     bool creates = review->decision.effects.len > 0 && !review->request.dry_run;
     if (creates && !http->may_wait && service->facts && facts_wait(service->facts))
         return false;
-    carry_out(service, review);
+    carry_out(service, review, settings->upgrade_retry_after);
     return true;
 }
 

@@ -16,14 +16,11 @@ static const struct option options[] = {
      offsetof(struct uninstall_options, configuration)},
 };
 
-static const struct {
-    const char *kind;
-    struct kube_resource resource;
-} configurations[] = {
-    {"ValidatingWebhookConfiguration",
-     {STR_INIT("admissionregistration.k8s.io"), STR_INIT("v1"), STR_INIT("validatingwebhookconfigurations"), false}},
-    {"MutatingWebhookConfiguration",
-     {STR_INIT("admissionregistration.k8s.io"), STR_INIT("v1"), STR_INIT("mutatingwebhookconfigurations"), false}},
+static const struct kube_resource configurations[] = {
+    {STR_INIT("admissionregistration.k8s.io"), STR_INIT("v1"), STR_INIT("validatingwebhookconfigurations"),
+     STR_INIT("ValidatingWebhookConfiguration"), false},
+    {STR_INIT("admissionregistration.k8s.io"), STR_INIT("v1"), STR_INIT("mutatingwebhookconfigurations"),
+     STR_INIT("MutatingWebhookConfiguration"), false},
 };
 
 static int delete_all(const struct verb *verb, struct kube_client *client, struct arena *arena, const char *name)
@@ -31,11 +28,11 @@ static int delete_all(const struct verb *verb, struct kube_client *client, struc
     int code = EXIT_OK;
     for (size_t i = 0; i < LENGTH_OF(configurations); i++) {
         struct error error;
-        const struct kube_resource *resource = &configurations[i].resource;
+        const struct kube_resource *resource = &configurations[i];
         if (kube_delete(client, arena, resource, STR(""), str_from(name), &error)) {
-            printf("%s %s deleted\n", configurations[i].kind, name);
+            printf("%.*s %s deleted\n", STR_ARG(resource->kind), name);
         } else if (error.code == 404) {
-            printf("%s %s is not there\n", configurations[i].kind, name);
+            printf("%.*s %s is not there\n", STR_ARG(resource->kind), name);
         } else {
             (void)verb_fail(verb, "%s: %s", kube_server(client), error.message);
             code = EXIT_DENIED;

@@ -17,7 +17,15 @@ static void check_line(struct seen *seen, struct arena *arena, struct str text)
 {
     struct error error = {0};
     struct kube_watch_line line;
-    if (!kube_watch_line(arena, text, STR("backups"), &line, &error)) {
+    /* Of the kind that the line itself names, so that all kinds of facts are reached. */
+    struct json_object *object = json_get(json_build(arena, text, &error), "object");
+    struct str group, version = json_get_str(object, "apiVersion");
+    error = (struct error){0};
+    if (!memchr(version.ptr ? version.ptr : "", '/', version.len) || !str_cut(&version, '/', &group))
+        group = STR("");
+    const struct kube_resource resource = {
+        .group = group, .version = version, .plural = STR("things"), .kind = json_get_str(object, "kind")};
+    if (!kube_watch_line(arena, text, &resource, text.len % 8 == 0, &line, &error)) {
         PROMISE(error.message[0] != '\0' && !line.changes, "no reason");
         return;
     }

@@ -89,11 +89,14 @@ static void answer_page(void *context, const struct http_request *request, struc
     reply->status = 200;
     reply->content_type = "application/json";
     if (str_contains(request->query, STR("continue="))) {
-        buf_puts(&reply->body,
-                 "{\"metadata\":{\"resourceVersion\":\"1\"},\"items\":[{\"metadata\":{\"name\":\"b\"}}]}");
+        buf_puts(&reply->body, "{\"apiVersion\":\"g/"
+                               "v1\",\"kind\":\"ThingList\",\"metadata\":{\"resourceVersion\":\"1\"},\"items\":[{"
+                               "\"metadata\":{\"name\":\"b\"}}]}");
         return;
     }
-    buf_puts(&reply->body, "{\"items\":[{\"metadata\":{\"name\":\"a\"}}],\"metadata\":{\"continue\":\"");
+    buf_puts(&reply->body,
+             "{\"apiVersion\":\"g/"
+             "v1\",\"kind\":\"ThingList\",\"items\":[{\"metadata\":{\"name\":\"a\"}}],\"metadata\":{\"continue\":\"");
     for (int i = 0; i < 1000; i++)
         buf_puts(&reply->body, "next");
     buf_puts(&reply->body, "\"}}");
@@ -116,7 +119,8 @@ static void test_list_without_memory(void)
     struct http_server *server = http_start(&config, &error);
     CU_ASSERT_FATAL(server != NULL);
     struct kube_client *client = open_at(&files, http_port(server));
-    const struct kube_resource resource = {.group = STR("g"), .version = STR("v1"), .plural = STR("things")};
+    const struct kube_resource resource = {
+        .group = STR("g"), .version = STR("v1"), .plural = STR("things"), .kind = STR("Thing")};
     const struct kube_list_options all = {.page = 1};
     int seen = 0;
     CU_ASSERT(kube_list(client, files.arena, &resource, &all, count, &seen, NULL, &error));
@@ -138,7 +142,8 @@ static void answer_large(void *context, const struct http_request *request, stru
     (void)context;
     reply->status = 200;
     reply->content_type = "application/json";
-    buf_puts(&reply->body, "{\"items\":[{\"a\":[{}");
+    buf_puts(&reply->body,
+             "{\"apiVersion\":\"g/v1\",\"kind\":\"ThingList\",\"items\":[{\"metadata\":{\"name\":\"a\"},\"a\":[{}");
     for (int i = 0; i < MEMBERS * (large ? 2 : 1); i++)
         buf_puts(&reply->body, ",{}");
     buf_printf(&reply->body, "]}],\"metadata\":{\"continue\":\"%s\"}}", last ? "" : "next");
@@ -152,7 +157,8 @@ static void test_large_objects(void)
     struct http_server *server = http_start(&config, &error);
     CU_ASSERT_FATAL(server != NULL);
     struct kube_client *client = open_at(&files, http_port(server));
-    const struct kube_resource resource = {.group = STR("g"), .version = STR("v1"), .plural = STR("things")};
+    const struct kube_resource resource = {
+        .group = STR("g"), .version = STR("v1"), .plural = STR("things"), .kind = STR("Thing")};
     const struct kube_list_options all = {.page = 4};
     int seen = 0;
     CU_ASSERT(kube_list(client, files.arena, &resource, &all, count, &seen, NULL, &error));
@@ -180,7 +186,8 @@ static void test_interrupt(void)
     struct http_server *server = http_start(&config, &error);
     CU_ASSERT_FATAL(server != NULL);
     struct kube_client *client = open_at(&files, http_port(server));
-    const struct kube_resource resource = {.group = STR("g"), .version = STR("v1"), .plural = STR("things")};
+    const struct kube_resource resource = {
+        .group = STR("g"), .version = STR("v1"), .plural = STR("things"), .kind = STR("Thing")};
     const int64_t began = time_monotonic_ns();
     kube_interrupt(client, began + 200000000);
     CU_ASSERT_FALSE(kube_get(client, files.arena, &resource, STR(""), STR("a"), NULL, &error));

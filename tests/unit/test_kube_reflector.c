@@ -95,7 +95,7 @@ static void play(const struct turn *turns, const char *objects, const char *says
     struct kube_client *client = kube_open(&options, &error);
     CU_ASSERT_FATAL(client != NULL);
     const struct kube_reflector_options wanted = {
-        .resource = {.group = STR("g"), .version = STR("v1"), .plural = STR("things")},
+        .resource = {.group = STR("g"), .version = STR("v1"), .plural = STR("things"), .kind = STR("Thing")},
         .replace_begin = on_begin,
         .object = on_object,
         .replace_end = on_end,
@@ -120,9 +120,14 @@ static void play(const struct turn *turns, const char *objects, const char *says
     kube_files_end(&files);
 }
 
-#define ITEM(name, version) "{\"metadata\":{\"name\":\"" name "\",\"resourceVersion\":\"" version "\"}}"
+#define ITEM(name, version)                                                                                            \
+    "{\"apiVersion\":\"g/v1\",\"kind\":\"Thing\",\"metadata\":{\"name\":\"" name "\",\"resourceVersion\":\"" version   \
+    "\"}}"
 #define LIST(version, next, items)                                                                                     \
-    "{\"metadata\":{\"resourceVersion\":\"" version "\",\"continue\":\"" next "\"},\"items\":[" items "]}"
+    "{\"apiVersion\":\"g/v1\",\"kind\":\"ThingList\",\"metadata\":{\"resourceVersion\":\"" version                     \
+    "\",\"continue\":\"" next "\"},\"items\":[" items "]}"
+#define OTHER(kind, version, metadata)                                                                                 \
+    "{\"apiVersion\":\"" version "\",\"kind\":\"" kind "\",\"metadata\":{" metadata "}}"
 #define EVENT(type, name, version) "{\"type\":\"" type "\",\"object\":" ITEM(name, version) "}\n"
 #define FAILURE(code, message)                                                                                         \
     "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":" code ",\"message\":\"" message "\"}}\n"
@@ -167,6 +172,45 @@ static void test_events_that_cannot_be_read(void)
     play(turns, "(+a)+b(+c)(+d)", " broken watch things: Too large resource version");
 }
 
+/* What is no event of the kind that is watched changes nothing, and leads to a list. */
+static void test_events_of_something_else(void)
+{
+    static const char *const lines[] = {
+        "{\"type\":\"DELETED\",\"object\":{\"kind\":\"Status\",\"message\":\"no\"}}\n",
+        "{\"type\":\"DELETED\",\"object\":" OTHER("Other", "g/v1", "\"name\":\"a\"") "}\n",
+        "{\"type\":\"DELETED\",\"object\":" OTHER("Thing", "g/v2", "\"name\":\"a\"") "}\n",
+        "{\"type\":\"DELETED\",\"object\":" OTHER("Thing", "g/v1", "") "}\n",
+        "{\"type\":\"DELETED\",\"object\":[]}\n",
+        "{\"type\":\"DELETED\"}\n",
+        "{\"type\":\"REMOVED\",\"object\":" ITEM("a", "2") "}\n",
+        "{\"type\":\"BOOKMARK\",\"object\":" OTHER("Thing", "g/v1", "\"name\":\"a\"") "}\n",
+        "{\"type\":\"ERROR\",\"object\":{\"code\":410}}\n",
+        "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":\"410\"}}\n",
+        "[]\n",
+        "5\n",
+        "null\n"};
+    for (size_t i = 0; i < LENGTH_OF(lines); i++) {
+        const struct turn turns[] = {{"limit=", 200, LIST("1", "", ITEM("a", "1"))},
+                                     {"resourceVersion=1", 200, lines[i]},
+                                     {"limit=", 200, LIST("3", "", ITEM("c", "3"))},
+                                     {QUIET},
+                                     {NULL, 0, NULL}};
+        play(turns, "(+a)(+c)", " broken watch things: ");
+    }
+}
+
+/* An answer that is no list says nothing of what exists. */
+static void test_lists_of_something_else(void)
+{
+    static const struct turn turns[] = {{"limit=", 200, LIST("1", "", ITEM("a", "1"))},
+                                        {"resourceVersion=1", 410, "{\"message\":\"too old\"}"},
+                                        {"limit=", 200, "{}"},
+                                        {"limit=", 200, LIST("9", "", ITEM("b", "9"))},
+                                        {QUIET},
+                                        {NULL, 0, NULL}};
+    play(turns, "(+a)((+b)", " broken list things: expected kind ThingList");
+}
+
 static void test_lists_that_fail(void)
 {
     static const struct turn turns[] = {{"limit=", 403, "{\"message\":\"you cannot\"}"},
@@ -182,4 +226,6 @@ static void test_lists_that_fail(void)
 
 SUITE(kube_reflector, {"pages, events, bookmarks, and a watch taken up again", test_follow},
       {"410 lists anew", test_gone}, {"so does what cannot be read", test_events_that_cannot_be_read},
+      {"so do events of something else", test_events_of_something_else},
+      {"a list of something else replaces nothing", test_lists_of_something_else},
       {"lists that fail are tried again", test_lists_that_fail})

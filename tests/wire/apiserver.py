@@ -92,6 +92,111 @@ def _(server):
     eventually(lambda: server.post(MANAGEMENT, upgrade_review()).denied(429))
 
 
+# ---- a success that is none ------------------------------------------------------------
+
+K0RDENT = "k0rdent.mirantis.com/v1beta1"
+STATUS = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 500, "reason": "InternalError",
+          "message": "etcdserver: leader changed"}
+NO_OBJECTS = [{}, {"error": "no healthy upstream"}, STATUS, {**STATUS, "status": "Success"}, [], 5, "x", None, True,
+              b"", b"<html>", b"{} {}"]
+
+
+def lists(kind="ManagementBackupList", version=K0RDENT, **parts):
+    return {"kind": kind, "apiVersion": version, "metadata": {"resourceVersion": "1"}, "items": [], **parts}
+
+
+NO_LISTS = [*NO_OBJECTS, {"kind": "ManagementBackupList", "apiVersion": K0RDENT, "metadata": {}},
+            *[lists(items=items) for items in (None, {}, 5, "x", [{}], [None], ["x"], [[]], [{"metadata": None}],
+                                               [{"metadata": {"name": ""}}], [{"metadata": {"name": 5}}],
+                                               [{"metadata": {"name": "a"}, "kind": "Backup"}])],
+            lists(metadata=None), lists(metadata=[]), lists(metadata={"remainingItemCount": 3}),
+            lists(metadata={"remainingItemCount": "3"}), lists(metadata={"continue": 5}),
+            lists(metadata={"continue": "round"}), lists("List"), lists("BackupList"), lists("ReleaseList"),
+            lists("ManagementBackup"), lists("ManagementList"), lists(version="k0rdent.mirantis.com/v1"),
+            lists(version="v1"), lists(version=None), lists(version=K0RDENT + "x")]
+
+
+def closed_while(server, method, end, answers):
+    """The gate stays closed while that is answered, each time with the reason."""
+    for status, document in answers:
+        server.api.instead = {(method, end): (status, document)}
+        try:
+            said = server.post(MANAGEMENT, upgrade_review()).denied(503)["status"]
+            assert said["details"]["retryAfterSeconds"] > 0, said
+            if method == "GET" and document is STATUS:
+                holds("etcdserver: leader changed", said["message"])
+        except AssertionError as failure:
+            raise AssertionError(f"{method} {end} {status} {document}: {failure}") from None
+        finally:
+            server.api.instead = {}
+
+
+@shows("a list that is no list of ManagementBackups is not taken for none: the gate stays closed")
+def _(server):
+    server.api.mode, server.api.objects = "ok", world()
+    eventually(lambda: works(server))
+    closed_while(server, "GET", "/managementbackups", [(200, document) for document in NO_LISTS])
+    closed_while(server, "GET", "/managementbackups", [(201, lists()), (202, lists()), (204, b"")])
+    closed_while(server, "GET", "/managements", [(200, document) for document in [*NO_OBJECTS, lists()]])
+    works(server)
+
+
+@shows("an object that is none, or another one, is not the backup that was asked for")
+def _(server):
+    name = "kcm-backup-kcm-1-2-0"
+    server.api.objects = world()
+    server.api.objects["managementbackups"].append(thing("managementbackups", name, metadata={
+        "labels": {"k0rdent.mirantis.com/release-backup": "kcm-1-2-0"},
+        "creationTimestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}, spec={"storageLocation": "aws-s3"}))
+    backup = thing("backups", name, spec={"storageLocation": "aws-s3"}, status={"phase": "Completed"})
+    others = [{**backup, "kind": "Restore"}, {**backup, "apiVersion": "velero.io/v2"}, {**backup, "metadata": None},
+              {**backup, "metadata": {**backup["metadata"], "name": "other"}},
+              {**backup, "metadata": {**backup["metadata"], "namespace": "other"}}]
+    eventually(lambda: server.post(MANAGEMENT, upgrade_review()).denied(429))  # and it goes on by itself
+    closed_while(server, "GET", "/backups/" + name, [(200, document) for document in [*NO_OBJECTS, *others]])
+    server.api.objects = world()
+
+
+@shows("only the object itself, or the word that it exists, is a backup that was started")
+def _(server):
+    name, end = "kcm-backup-kcm-1-2-0", "/managementbackups"
+    server.api.objects = world()
+    eventually(lambda: works(server))
+    made = thing("managementbackups", name)
+
+    def conflict(reason, **details):
+        return {**STATUS, "code": 409, "reason": reason, "details": details}
+    closed_while(server, "POST", end, [(status, document) for status in (200, 201) for document in [
+        *NO_OBJECTS, {**made, "kind": "Backup"}, {**made, "metadata": {"name": "other"}}]])
+    closed_while(server, "POST", end, [(202, made), (202, STATUS), (204, b""), (302, b"")])
+    closed_while(server, "POST", end, [(409, document) for document in [
+        *NO_OBJECTS, conflict("Conflict", name=name), conflict("AlreadyExists"), conflict("AlreadyExists", name="other"),
+        made]])
+    for status, document in ((200, made), (201, made), (409, conflict("AlreadyExists", name=name))):
+        server.api.instead = {("POST", end): (status, document)}
+        server.post(MANAGEMENT, upgrade_review()).denied(429)
+    server.api.instead = {}
+
+
+@shows("discovery that is none does not say that a CRD is absent")
+def _(server):
+    groups = [*NO_OBJECTS, {"kind": "APIResourceList", "groupVersion": K0RDENT},
+              {"kind": "APIResourceList", "groupVersion": K0RDENT, "resources": None},
+              {"kind": "APIResourceList", "groupVersion": "velero.io/v1", "resources": []}]
+    for document in groups:
+        other = FakeApi()
+        other.instead = {("GET", K0RDENT): (200, document)}
+        fresh = ServerOf(other)
+        try:
+            eventually(lambda: holds(": discover k0rdent.mirantis.com: ", fresh.get("/readyz?verbose")[1]))
+            assert fresh.get("/readyz")[0] == 503, document
+            fresh.post(MANAGEMENT, upgrade_review()).denied(503)
+            other.instead = {}
+            eventually(lambda: same(fresh.get("/readyz")[0], 200), 40)
+        finally:
+            fresh.stop()
+
+
 @shows("a silent API server does not hold up the end")
 def _(server):
     silent = FakeApi()

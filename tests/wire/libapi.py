@@ -9,12 +9,16 @@ GROUPS = {"k0rdent.mirantis.com/v1beta1": ["managementbackups", "managements", "
           "velero.io/v1": ["backupstoragelocations", "backups", "schedules", "volumesnapshotlocations"],
           "apps/v1": ["deployments"]}
 KINDS = {"managementbackups": "ManagementBackup", "managements": "Management", "releases": "Release",
-         "backupstoragelocations": "BackupStorageLocation", "deployments": "Deployment"}
+         "backupstoragelocations": "BackupStorageLocation", "backups": "Backup", "schedules": "Schedule",
+         "volumesnapshotlocations": "VolumeSnapshotLocation", "deployments": "Deployment",
+         "configmaps": "ConfigMap", "secrets": "Secret"}
+VERSIONS = {**{plural: version for version, plurals in GROUPS.items() for plural in plurals},
+            "configmaps": "v1", "secrets": "v1"}
 
 
 def thing(plural, name, **parts):
-    namespaced = plural in ("backupstoragelocations", "deployments")
-    return {"metadata": {"name": name, "uid": name, "resourceVersion": "1", "creationTimestamp": "2026-01-01T00:00:00Z",
+    namespaced = VERSIONS[plural].startswith("velero.io/") or plural == "deployments"
+    return {"apiVersion": VERSIONS[plural], "kind": KINDS[plural], "metadata": {"name": name, "uid": name, "resourceVersion": "1", "creationTimestamp": "2026-01-01T00:00:00Z",
                          **({"namespace": "kcm-system"} if namespaced else {}), **parts.pop("metadata", {})}, **parts}
 
 
@@ -31,10 +35,11 @@ def world():
 
 
 class FakeApi:
-    """mode: ok, or how it fails (see Handler.fail)."""
+    """mode: ok, or how it fails (see Handler.fail). instead: {(method, end of the path): (status, document)},
+    what is answered instead of the truth."""
 
     def __init__(self):
-        self.objects, self.mode, self.asked = world(), "ok", []
+        self.objects, self.mode, self.asked, self.instead = world(), "ok", [], {}
         fake = self
 
         class Bound(Handler):
@@ -102,19 +107,33 @@ class Handler(http.server.BaseHTTPRequestHandler):
             time.sleep(0.05)
         self.wfile.write(b"0\r\n\r\n")
 
+    def another(self, method):
+        """Whether something else was answered."""
+        path = self.path.partition("?")[0]
+        for (wanted, end), (status, document) in list(self.api.instead.items()):
+            if wanted == method and path.endswith(end):
+                self.say(status, document)
+                return True
+        return False
+
     def do_GET(self):
         mode, (path, _, query) = self.api.mode, self.path.partition("?")
         if mode != "ok":
             return self.fail(mode)
+        if self.another("GET"):
+            return None
         if "watch=true" in query:
             return self.watch(mode)
         group = path.removeprefix("/apis/")
         if group in GROUPS:
-            return self.say(200, {"kind": "APIResourceList", "resources": [{"name": n} for n in GROUPS[group]]})
+            return self.say(200, {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group,
+                                  "resources": [{"name": n, "kind": KINDS[n]} for n in GROUPS[group]]})
         plural = path.rsplit("/", 1)[-1]
         if plural in [p for some in GROUPS.values() for p in some] + ["configmaps", "secrets"]:
-            return self.say(200, {"kind": "List", "metadata": {"resourceVersion": "1"},
-                                  "items": self.api.objects.get(plural, [])})
+            partial = "PartialObjectMetadata" in self.headers.get("Accept", "")
+            return self.say(200, {"kind": ("PartialObjectMetadata" if partial else KINDS[plural]) + "List",
+                                  "apiVersion": "meta.k8s.io/v1" if partial else VERSIONS[plural],
+                                  "metadata": {"resourceVersion": "1"}, "items": self.api.objects.get(plural, [])})
         plural, name = path.split("/")[-2:]
         found = [o for o in self.api.objects.get(plural, []) if o["metadata"]["name"] == name]
         return self.say(200, found[0]) if found else self.refuse(404, "NotFound", f'{plural} "{name}" not found')
@@ -123,10 +142,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         document = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.api.mode != "ok":
             return self.fail(self.api.mode)
+        if self.another("POST"):
+            return None
         plural = self.path.partition("?")[0].rsplit("/", 1)[-1]
         document["metadata"].update(uid=document["metadata"].get("name", "e"), resourceVersion="2",
                                     creationTimestamp=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
         self.api.objects.setdefault(plural, []).append(document)
         return self.say(201, document)
 
-    do_PATCH = do_POST
+    def do_PATCH(self):  # of a series of Events: it has expired
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.refuse(404, "NotFound", "not found")
