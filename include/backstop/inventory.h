@@ -59,12 +59,36 @@ struct backup_status {
     int64_t items_done, items_total, errors, warnings;
 };
 
+/* What a Velero Backup is, by the marks of who made it. */
+enum backup_kind {
+    BACKUP_OTHER,       /* neither k0rdent's nor KOTS's */
+    BACKUP_MANAGEMENT,  /* by kcm: the management cluster can be restored from it */
+    BACKUP_REGIONAL,    /* by kcm: of a regional cluster, and restored there */
+    BACKUP_HANDMADE,    /* names k0rdent's objects, but kcm did not make it: a ClusterDeployment's migration, say */
+    BACKUP_KOTS_FULL,   /* instance snapshot: admin console and all applications */
+    BACKUP_KOTS_PARTIAL /* of one application: no disaster recovery */
+};
+enum backup_mark {
+    BACKUP_SELECTS_KCM = 1,     /* orLabelSelectors: k0rdent.mirantis.com/component=kcm */
+    BACKUP_ALL_NAMESPACES = 2,  /* includedNamespaces: ["*"] */
+    BACKUP_LEAVES_CLUSTERS = 4, /* excludedResources holds clusters.cluster.x-k8s.io */
+    BACKUP_NOT_NARROWED = 8,    /* no other filter that leaves out what kcm includes */
+    BACKUP_KCM_MARKS = 15,      /* those are on every management Backup of every release of kcm */
+    BACKUP_FROM_SCHEDULE = 16,  /* label k0rdent.mirantis.com/management-backup: of a ManagementBackup's schedule */
+    BACKUP_OF_REGION = 32,      /* label k0rdent.mirantis.com/region */
+    BACKUP_NAMES_K0RDENT = 64   /* any label or selector of k0rdent; alone it proves nothing */
+};
+struct backup_identity {
+    enum backup_kind kind;
+    unsigned marks; /* of enum backup_mark */
+};
+
 struct backup {
     struct object_meta meta;
     struct str storage_location;
-    struct str schedule;      /* label velero.io/schedule-name, or absent */
-    struct str region;        /* label k0rdent.mirantis.com/region, or absent */
-    bool management;          /* selectors or labels say it is k0rdent's */
+    struct str schedule; /* label velero.io/schedule-name, or absent */
+    struct str region;   /* label k0rdent.mirantis.com/region, or absent */
+    struct backup_identity identity;
     struct strlist providers; /* CAPI names from its selectors, sorted, without core ("cluster-api") */
     struct backup_status status;
 };
@@ -104,7 +128,6 @@ struct velero_schedule {
     struct str schedule, storage_location, phase;
     int64_t last_backup; /* when Velero started its last one */
     bool paused;
-    bool management; /* its template selects k0rdent's objects */
 };
 
 struct config_map {
@@ -197,6 +220,16 @@ const struct management *inventory_management(const struct inventory *inventory)
  * phase. Mirrors velero restore_controller.go mostRecentCompletedBackup. */
 const struct backup *inventory_newest_completed(const struct inventory *inventory, struct str ns, struct str schedule,
                                                 const struct backup **newest);
+/* What a Backup is, by its metadata and spec; both may be NULL. Everything that depends on
+ * who made a Backup asks this. */
+struct backup_identity backup_identify(struct json_object *metadata, struct json_object *spec);
+/* The same as far as KOTS's annotations alone tell: a BACKUP_KOTS_ kind or BACKUP_OTHER. */
+enum backup_kind backup_kots_kind(struct json_object *annotations);
+/* Of the management cluster or of a region. */
+bool backup_is_by_kcm(const struct backup *backup);
+/* What it was recognised by, to follow the Backup's name and a verb: "made by hand, not by
+ * kcm (spec.excludedResources lacks ...)". Static, or in the arena. */
+struct str backup_identity_reason(struct arena *arena, struct backup_identity identity);
 /* The storage location Velero uses when none is named: the newest of the defaults;
  * `defaults` (may be NULL) gets how many there are. With none it is the one named
  * "default", if there is one: what `velero server --default-backup-storage-location`

@@ -78,9 +78,9 @@ void extract_backup_status(struct store *store, struct backup_status *status, st
 int64_t object_time(struct json_object *object, const char *dotted);
 int64_t object_count(struct json_object *object, const char *dotted); /* 0 for what is no number or negative */
 /* What a BackupSpec's label selectors name: CAPI providers, sorted, and whether
- * they (or the labels) are k0rdent's. */
-bool selectors_are_management(struct json_object *backup_spec);
-bool labels_are_management(struct json_object *labels);
+ * they (or the labels) name anything of k0rdent. */
+bool selectors_name_k0rdent(struct json_object *backup_spec);
+bool labels_name_k0rdent(struct json_object *labels);
 void selectors_providers(struct arena *scratch, struct json_object *backup_spec, struct strlist *providers);
 
 /* ---- evidence of other engines: evidence.c --------------------------------- */

@@ -51,7 +51,7 @@ void extract_backup(struct store *store, void *fact, struct json_object *object)
     backup->storage_location = store_text(store, json_get_str(spec, "storageLocation"));
     backup->schedule = store_text(store, json_get_str(labels, "velero.io/schedule-name"));
     backup->region = store_text(store, json_get_str(labels, "k0rdent.mirantis.com/region"));
-    backup->management = selectors_are_management(spec) || labels_are_management(labels);
+    backup->identity = backup_identify(json_get(object, "metadata"), spec);
     struct strlist providers = {0};
     selectors_providers(store->scratch, spec, &providers);
     backup->providers = store_texts(store, &providers);
@@ -67,8 +67,6 @@ void extract_schedule(struct store *store, void *fact, struct json_object *objec
     schedule->phase = store_text(store, json_path_str(object, "status.phase"));
     schedule->last_backup = object_time(object, "status.lastBackup");
     schedule->paused = json_get_bool(spec, "paused");
-    schedule->management =
-        selectors_are_management(template) || labels_are_management(json_path(object, "metadata.labels"));
 }
 
 void extract_snapshot_location(struct store *store, void *fact, struct json_object *object)

@@ -61,14 +61,14 @@ static bool note_k0rdent(void *context, struct str key, struct str value)
     return !*found;
 }
 
-bool selectors_are_management(struct json_object *backup_spec)
+bool selectors_name_k0rdent(struct json_object *backup_spec)
 {
     bool found = false;
     walk_selectors(backup_spec, note_k0rdent, &found);
     return found;
 }
 
-bool labels_are_management(struct json_object *labels)
+bool labels_name_k0rdent(struct json_object *labels)
 {
     if (!json_object_is_type(labels, json_type_object))
         return false;

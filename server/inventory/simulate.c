@@ -110,8 +110,16 @@ static void add_selector(struct json_object *selectors, const char *key, struct 
     json_append(selectors, selector);
 }
 
-/* The Velero Backup that kcm would make of it: same name, and the selectors from
- * which a Restore learns the providers. */
+/* A list of one text. */
+static void put_only(struct json_object *parent, const char *key, struct str text)
+{
+    struct json_object *list = json_object_new_array();
+    json_append(list, json_new_text(text));
+    json_put(parent, key, list);
+}
+
+/* The Velero Backup that kcm would make of it: same name, kcm's marks (backup_identity.c), and
+ * the selectors from which a Restore learns the providers. */
 static struct json_object *velero_backup(const struct simulated *simulated, const struct extractor *extractor,
                                          const struct inventory *inventory, int64_t seconds)
 {
@@ -129,6 +137,8 @@ static struct json_object *velero_backup(const struct simulated *simulated, cons
         location = fallback->meta.name;
     if (location.len)
         json_put_text(spec, "storageLocation", location);
+    put_only(spec, "includedNamespaces", STR("*"));
+    put_only(spec, "excludedResources", STR("clusters.cluster.x-k8s.io"));
     json_put(spec, "orLabelSelectors", json_object_new_array());
     struct json_object *selectors = json_get(spec, "orLabelSelectors");
     const struct management *management = inventory_management(inventory);

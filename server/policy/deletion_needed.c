@@ -19,7 +19,7 @@ bool deletion_is_automatic(const struct request *request, const struct settings 
 /* Can be restored, and for as long as anybody looks. */
 static bool is_good(const struct backup *backup, int64_t now)
 {
-    return backup->management && !backup->meta.deleting && str_is(backup->status.phase, "Completed") &&
+    return backup_is_by_kcm(backup) && !backup->meta.deleting && str_is(backup->status.phase, "Completed") &&
            (backup->status.expires == 0 || backup->status.expires > now);
 }
 
@@ -114,7 +114,7 @@ bool deletion_check_needed(const struct request *request, const struct inventory
     /* Restored from and named after its own namespace only: elsewhere k0rdent keeps none. */
     struct str why = str_eq(backup->meta.ns, settings->system_namespace) ? needed_for(&question) : STR("");
     if (why.len == 0) {
-        if (backup->management)
+        if (backup_is_by_kcm(backup))
             deletion_warn_unseen(inventory, decision);
         return true;
     }

@@ -3,18 +3,6 @@
 
 enum { SHOWN = 60 };
 
-static bool is_true(struct json_object *annotations, const char *key)
-{
-    return str_is(json_get_str(annotations, key), "true");
-}
-
-enum kots_snapshot kots_snapshot(struct json_object *annotations)
-{
-    if (is_true(annotations, "kots.io/instance") || json_get(annotations, "replicated.com/disaster-recovery-version"))
-        return KOTS_FULL;
-    return json_get(annotations, "kots.io/app-id") ? KOTS_PARTIAL : KOTS_NONE;
-}
-
 /* The application of a partial snapshot, by what its selector or annotation says. */
 static struct str application(struct arena *arena, struct json_object *annotations, struct str slug)
 {
@@ -26,7 +14,7 @@ static const char full_inside[] = "enough for rollbacks, not for disaster recove
 
 const char *kots_inside_means(struct json_object *annotations)
 {
-    return kots_snapshot(annotations) == KOTS_FULL ? full_inside : NULL;
+    return backup_kots_kind(annotations) == BACKUP_KOTS_FULL ? full_inside : NULL;
 }
 
 static void warn_location(struct decision *decision, const struct storage_location *location)
@@ -50,12 +38,12 @@ void kots_warn_backup(const struct request *request, const struct inventory *inv
     struct json_object *annotations = object_tree(request, request->object, "metadata.annotations");
     struct str ns = request->ns.len ? request->ns : settings->system_namespace, slug = selected_slug(request);
     struct str named = object_text(request, request->object, "spec.storageLocation");
-    enum kots_snapshot kind = kots_snapshot(annotations);
-    if (kind == KOTS_NONE && slug.len)
-        kind = KOTS_PARTIAL;
-    if (kind == KOTS_NONE)
+    enum backup_kind kind = backup_kots_kind(annotations);
+    if (kind == BACKUP_OTHER && slug.len)
+        kind = BACKUP_KOTS_PARTIAL;
+    if (kind == BACKUP_OTHER)
         return;
-    if (kind == KOTS_PARTIAL)
+    if (kind == BACKUP_KOTS_PARTIAL)
         decision_warn(decision,
                       "a partial KOTS snapshot of application %.*s: without the admin console it is no disaster "
                       "recovery; take a full one for that",
@@ -63,7 +51,7 @@ void kots_warn_backup(const struct request *request, const struct inventory *inv
     if (named.len && !str_is(named, "default"))
         decision_warn(decision, "KOTS keeps its snapshots in the BackupStorageLocation \"default\", not in %.*s",
                       STR_ARG(arena_quote(request->arena, str_slice(named, 0, SHOWN))));
-    if (kind == KOTS_FULL && !storage_told)
+    if (kind == BACKUP_KOTS_FULL && !storage_told)
         warn_location(decision, named.len ? inventory_storage_location(inventory, ns, named)
                                           : inventory_default_location(inventory, ns, NULL));
 }
@@ -74,7 +62,7 @@ static const struct backup *newest_full(const struct inventory *inventory, struc
     for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++) {
         const struct backup *backup = inventory->backups[i];
         if (str_eq(backup->meta.ns, ns) && str_is(backup->status.phase, "Completed") && !backup->meta.deleting &&
-            kots_snapshot(backup->meta.annotations) == KOTS_FULL &&
+            backup_kots_kind(backup->meta.annotations) == BACKUP_KOTS_FULL &&
             (!newest || backup->status.started > newest->status.started))
             newest = backup;
     }
@@ -114,10 +102,10 @@ static void warn_prerequisites(const struct backup *backup, struct decision *dec
 
 void kots_warn_restore(const struct inventory *inventory, const struct backup *backup, struct decision *decision)
 {
-    enum kots_snapshot kind = backup ? kots_snapshot(backup->meta.annotations) : KOTS_NONE;
-    if (kind == KOTS_PARTIAL)
+    enum backup_kind kind = backup ? backup_kots_kind(backup->meta.annotations) : BACKUP_OTHER;
+    if (kind == BACKUP_KOTS_PARTIAL)
         warn_partial(inventory, backup, decision);
-    if (kind != KOTS_FULL)
+    if (kind != BACKUP_KOTS_FULL)
         return;
     warn_location(decision, inventory_storage_location(inventory, backup->meta.ns, backup->storage_location));
     warn_prerequisites(backup, decision);

@@ -4,13 +4,6 @@
 
 #include "backstop/policy.h"
 
-enum kots_snapshot {
-    KOTS_NONE,   /* another Backup */
-    KOTS_FULL,   /* instance snapshot: admin console and all applications */
-    KOTS_PARTIAL /* of one application: no disaster recovery */
-};
-/* By the annotations that KOTS gives a Backup; NULL is fine. */
-enum kots_snapshot kots_snapshot(struct json_object *annotations);
 /* What storage inside the cluster means for a Backup with these annotations (NULL is
  * fine), where that is not what it means for any; else NULL. */
 const char *kots_inside_means(struct json_object *annotations);

@@ -38,8 +38,15 @@ static bool is_management(const struct restore_view *view)
 {
     bool one_source = (view->backup_name.len > 0) != (view->schedule_name.len > 0);
     if (view->backup)
-        return view->backup->management || view->settings->restores_mutate_all;
+        return backup_is_by_kcm(view->backup) || view->settings->restores_mutate_all;
     return one_source && view->settings->restores_mutate_all && !view->inventory->known[FACT_BACKUPS];
+}
+
+bool restore_may_update(const struct restore_view *view)
+{
+    if (view->backup && backup_is_by_kcm(view->backup))
+        return true;
+    return view->inventory->known[FACT_MANAGEMENTS] && !inventory_management(view->inventory);
 }
 
 bool restore_view_init(struct restore_view *view, const struct request *request, const struct inventory *inventory,

@@ -57,5 +57,8 @@ struct str restore_release_map_name(struct arena *arena, struct str release);
 
 /* A webhook configuration is never restored with a regional backup (k0rdent documentation). */
 bool restore_is_regional(const struct restore_view *view);
+/* Whether existingResourcePolicy may be set to update: kcm made the backup, or there is no
+ * Management here that a foreign one would overwrite. */
+bool restore_may_update(const struct restore_view *view);
 
 #endif

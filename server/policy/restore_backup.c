@@ -49,8 +49,8 @@ static const struct backup *newest_usable(const struct restore_view *view)
         const struct backup *backup = view->inventory->backups[i];
         int64_t expires = backup->status.expires;
         bool going = backup->meta.deleting || (expires != 0 && expires <= view->request->now);
-        if (!str_eq(backup->meta.ns, view->ns) || !str_is(backup->status.phase, "Completed") || !backup->management ||
-            backup->region.len || going)
+        if (!str_eq(backup->meta.ns, view->ns) || !str_is(backup->status.phase, "Completed") ||
+            backup->identity.kind != BACKUP_MANAGEMENT || going)
             continue;
         if (!newest || backup->status.started > newest->status.started)
             newest = backup;

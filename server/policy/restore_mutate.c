@@ -128,6 +128,19 @@ static void patch_exclusions(struct restore_view *view, size_t had)
     decision_patch(view->decision, "add", "/spec/excludedResources", array);
 }
 
+/* restores.mutateAll asks to complete every Restore; that must not cost the Management. */
+static void warn_not_updated(const struct restore_view *view)
+{
+    struct str reason = STR("not known to be made by kcm");
+    if (view->backup)
+        reason = backup_identity_reason(view->arena, view->backup->identity);
+    decision_warn(
+        view->decision,
+        "existingResourcePolicy is not set to update: the backup is %.*s, and that would overwrite this cluster's "
+        "Management",
+        STR_ARG(reason));
+}
+
 static void mutate_policy(struct restore_view *view)
 {
     bool forced = str_is(view->policy, "none") && view->settings->restores_force_update;
@@ -136,6 +149,10 @@ static void mutate_policy(struct restore_view *view)
         return;
     if (json_get(view->spec, "existingResourcePolicy") && !is_text)
         return; /* of a wrong type: denied below */
+    if (!restore_may_update(view)) {
+        warn_not_updated(view);
+        return;
+    }
     if (forced)
         decision_warn(view->decision, "existingResourcePolicy changed from none to update (restores."
                                       "forceExistingResourcePolicy): existing k0rdent objects must be updated");
@@ -178,7 +195,11 @@ static void audit_exclusions(const struct restore_view *view, size_t had)
 void restore_mutate(struct restore_view *view)
 {
     struct json_object *list = json_get(view->spec, "excludedResources");
-    if (!view->management || opts_out(view))
+    if (!view->management) {
+        restore_advise(view);
+        return;
+    }
+    if (opts_out(view))
         return;
     size_t had = view->excluded.len;
     if (!list || json_object_is_type(list, json_type_array)) {
@@ -194,13 +215,15 @@ void restore_mutate(struct restore_view *view)
 void restore_advise(const struct restore_view *view)
 {
     struct restore_view copy = *view;
-    if (!view->management || view->opted_out)
+    /* A backup by hand is not completed; on an empty cluster its restore fails all the same. */
+    bool by_hand = view->backup && view->backup->identity.kind == BACKUP_HANDMADE && restore_may_update(view);
+    if ((!view->management && !by_hand) || view->opted_out)
         return;
     /* Lists are appended to: the copy must not share the view's room. */
     copy.excluded = (struct strlist){NULL, 0, 0};
     for (size_t i = 0; i < view->excluded.len; i++)
         strlist_add(copy.arena, &copy.excluded, view->excluded.items[i]);
     complete_exclusions(&copy, "spec.excludedResources should name");
-    if (!restore_is_regional(view) && view->policy.len == 0)
+    if (!restore_is_regional(view) && view->policy.len == 0 && view->management && restore_may_update(view))
         decision_warn(view->decision, "existingResourcePolicy is not set: a k0rdent management restore needs update");
 }

@@ -69,12 +69,31 @@ void restore_check_fields(const struct restore_view *view)
         check_duration(view->decision, STR("spec.itemOperationTimeout"), json_get(view->spec, "itemOperationTimeout"));
 }
 
+/* k0rdent documents moving a ClusterDeployment to another management cluster, which runs, with a
+ * Backup made by hand: what kcm did not make is never completed like a management restore. */
+static void warn_handmade(const struct restore_view *view)
+{
+    const struct management *management = inventory_management(view->inventory);
+    if (!view->backup || view->backup->identity.kind != BACKUP_HANDMADE)
+        return;
+    if (!view->management)
+        decision_warn(view->decision, "backup %.*s is %.*s: the Restore is left as it is",
+                      STR_ARG(arena_quote(view->arena, view->backup->meta.name)),
+                      STR_ARG(backup_identity_reason(view->arena, view->backup->identity)));
+    if (management && str_is(view->policy, "update"))
+        decision_warn(view->decision,
+                      "existingResourcePolicy update overwrites this cluster's objects, Management %.*s included, with "
+                      "those of the backup; remove it to keep them",
+                      STR_ARG(arena_quote(view->arena, management->meta.name)));
+}
+
 /* What is not wrong with the Restore itself, but with when and where it is made. */
 void restore_check_circumstances(const struct restore_view *view)
 {
     const struct management *management = inventory_management(view->inventory);
     warn_no_velero(view->decision, view->inventory, view->ns, "Restore");
     kots_warn_restore(view->inventory, view->backup, view->decision);
+    warn_handmade(view);
     if (!view->management || !management || !view->backup)
         return;
     if (restore_is_regional(view))

@@ -52,7 +52,7 @@ static struct str release_of_label(const struct inventory *inventory, struct str
 
 struct str upgrade_backup_release(const struct inventory *inventory, const struct backup *backup)
 {
-    if (!backup || !backup->management || backup->region.len)
+    if (!backup || backup->identity.kind != BACKUP_MANAGEMENT)
         return (struct str){NULL, 0};
     const struct management_backup *maker = inventory_management_backup(inventory, backup->meta.name);
     if (maker && maker->release.len)

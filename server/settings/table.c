@@ -25,7 +25,8 @@ static const struct settings_key keys[] = {
      "performOnManagementUpgrade, is deleted."},
 
     {"restores.mutateAll", KEY_BOOL, PLACE(restores_mutate_all), "false", NULL, 0, 0,
-     "Complete every Velero Restore, not only those of a management backup."},
+     "Complete every Velero Restore, not only those of a management backup. Where this cluster has a Management, "
+     "existingResourcePolicy is completed for kcm's own backups alone."},
     {"restores.forceExistingResourcePolicy", KEY_BOOL, PLACE(restores_force_update), "false", NULL, 0, 0,
      "Replace existingResourcePolicy: none by update in a Restore of a management backup."},
     {"restores.injectReleaseModifier", KEY_BOOL, PLACE(restores_inject_release_modifier), "false", NULL, 0, 0,

@@ -196,7 +196,7 @@ static const struct backup *newer(const struct backup *a, const struct backup *b
 /* A backup of a region restores that region, not this cluster. */
 static bool is_good(const struct status_view *view, const struct backup *backup)
 {
-    return backup->management && backup->region.len == 0 && !backup->meta.deleting &&
+    return backup->identity.kind == BACKUP_MANAGEMENT && !backup->meta.deleting &&
            str_eq(backup->meta.ns, view->settings->system_namespace) && str_is(backup->status.phase, "Completed") &&
            (backup->status.expires == 0 || backup->status.expires > view->now);
 }

@@ -24,7 +24,7 @@ static int64_t newest_completion(const struct inventory *inventory)
     int64_t newest = 0;
     for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++) {
         const struct backup *backup = inventory->backups[i];
-        if (backup->management && !backup->region.len && is_completed(&backup->status) &&
+        if (backup->identity.kind == BACKUP_MANAGEMENT && is_completed(&backup->status) &&
             backup->status.completed > newest)
             newest = backup->status.completed;
     }

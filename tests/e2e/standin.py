@@ -56,6 +56,7 @@ def create_backup(cluster, name, location="aws-s3", labels=None, selectors=None)
         "apiVersion": "velero.io/v1", "kind": "Backup",
         "metadata": {"name": name, "namespace": "kcm-system", "labels": labels or {}},
         "spec": {"storageLocation": location, "includedNamespaces": ["*"],
+                 "excludedResources": ["clusters.cluster.x-k8s.io"],
                  "orLabelSelectors": [{"matchLabels": {k: v}} for k, v in (selectors or [
                      ("k0rdent.mirantis.com/component", "kcm")])]}}, user="velero-token")
 

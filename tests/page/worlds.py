@@ -44,7 +44,8 @@ def backup(maker, number):
     if phase not in ("InProgress", "Deleting"):
         status["completionTimestamp"] = started.replace(":00:00Z", ":07:00Z")
     return thing("velero.io/v1", "Backup", f"{maker[:180]}-{number:05}", {
-        "storageLocation": "aws-s3", "orLabelSelectors": [{"matchLabels": {"k0rdent.mirantis.com/component": "kcm"}}]},
+        "storageLocation": "aws-s3", "includedNamespaces": ["*"], "excludedResources": ["clusters.cluster.x-k8s.io"],
+        "orLabelSelectors": [{"matchLabels": {"k0rdent.mirantis.com/component": "kcm"}}]},
         status, "kcm-system", creationTimestamp=started, labels={"k0rdent.mirantis.com/management-backup": maker})
 
 

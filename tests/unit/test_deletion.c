@@ -6,7 +6,8 @@ enum { NOW = 1795230000, LIMIT = 1 << 22 }; /* 2026-11-21T03:00:00Z */
 
 #define BACKUP(name, started)                                                                                          \
     "{\"apiVersion\":\"velero.io/v1\",\"kind\":\"Backup\",\"metadata\":{\"name\":\"" name                              \
-    "\",\"namespace\":\"kcm-system\"},\"spec\":{\"storageLocation\":\"s\",\"orLabelSelectors\":[{\"matchLabels\":"     \
+    "\",\"namespace\":\"kcm-system\"},\"spec\":{\"storageLocation\":\"s\",\"includedNamespaces\":[\"*\"],"             \
+    "\"excludedResources\":[\"clusters.cluster.x-k8s.io\"],\"orLabelSelectors\":[{\"matchLabels\":"                    \
     "{\"k0rdent.mirantis.com/component\":\"kcm\"}}]},\"status\":{\"phase\":\"Completed\",\"startTimestamp\":"          \
     "\"" started "\"}}"
 

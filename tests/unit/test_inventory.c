@@ -106,16 +106,16 @@ static void test_backup_selectors(void)
                                                                              "{app: x}}}\n");
     const struct backup *backup = inventory_backup(inventory, NS, STR("or"));
     CU_ASSERT_FATAL(backup != NULL && backup->providers.len == 2);
-    CU_ASSERT(backup->management);
+    CU_ASSERT(backup->identity.kind == BACKUP_HANDMADE);
     ASSERT_TEXT(backup->providers.items[0], "infrastructure-azure");
     ASSERT_TEXT(backup->providers.items[1], "infrastructure-vsphere");
     backup = inventory_backup(inventory, NS, STR("in"));
     CU_ASSERT_FATAL(backup != NULL && backup->providers.len == 2);
-    CU_ASSERT(!backup->management);
+    CU_ASSERT(backup->identity.kind == BACKUP_OTHER);
     ASSERT_TEXT(backup->providers.items[1], "infrastructure-aws");
-    CU_ASSERT(inventory_backup(inventory, NS, STR("exists"))->management);
-    CU_ASSERT(!inventory_backup(inventory, NS, STR("app"))->management);
-    CU_ASSERT(!inventory_backup(inventory, NS, STR("labelled"))->management);
+    CU_ASSERT(inventory_backup(inventory, NS, STR("exists"))->identity.kind == BACKUP_HANDMADE);
+    CU_ASSERT(inventory_backup(inventory, NS, STR("app"))->identity.kind == BACKUP_OTHER);
+    CU_ASSERT(inventory_backup(inventory, NS, STR("labelled"))->identity.kind == BACKUP_OTHER);
 }
 
 static void test_backup_labels(void)
@@ -128,7 +128,7 @@ static void test_backup_labels(void)
               " expiration: 2026-12-21T00:00:00Z}\n");
     const struct backup *backup = inventory_backup(inventory, NS, STR("b"));
     CU_ASSERT_FATAL(backup != NULL);
-    CU_ASSERT(backup->management);
+    CU_ASSERT(backup->identity.kind == BACKUP_REGIONAL);
     ASSERT_TEXT(backup->region, "eu");
     ASSERT_TEXT(backup->schedule, "nightly");
     ASSERT_TEXT(backup->status.phase, "FailedValidation");
@@ -170,7 +170,7 @@ static void test_other_kinds(void)
     ASSERT_TEXT(json_get_str(map->binary_data, "x"), "aGk=");
     const struct velero_schedule *schedule = inventory_schedule(inventory, NS, STR("nightly"));
     CU_ASSERT_FATAL(schedule != NULL);
-    CU_ASSERT(schedule->paused && schedule->management);
+    CU_ASSERT(schedule->paused);
     ASSERT_TEXT(schedule->storage_location, "s3");
     CU_ASSERT_FATAL(inventory->count[FACT_VELERO] == 1);
     ASSERT_TEXT(inventory->velero_deployments[0]->service_account, "velero-server");

@@ -94,7 +94,7 @@ static void test_completes(void)
     ASSERT_TEXT(half.backup->storage_location, "s3");
     CU_ASSERT_FATAL(half.backup->providers.len == 2);
     ASSERT_TEXT(half.backup->providers.items[0], "infrastructure-azure");
-    CU_ASSERT(half.backup->management);
+    CU_ASSERT(half.backup->identity.kind == BACKUP_MANAGEMENT);
 
     SEEN_SCOPED almost = look(files, name, NOW + 99);
     ASSERT_TEXT(almost.backup->status.phase, "InProgress");

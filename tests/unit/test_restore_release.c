@@ -8,7 +8,8 @@ static void add_backup(struct restore_world *world, const char *metadata)
 {
     struct str yaml = arena_printf(world->arena,
                                    "{apiVersion: velero.io/v1, kind: Backup, metadata: {namespace: kcm-system, %s}, "
-                                   "spec: {orLabelSelectors: [{matchLabels: {k0rdent.mirantis.com/component: kcm}}]}, "
+                                   "spec: {includedNamespaces: ['*'], excludedResources: [clusters.cluster.x-k8s.io], "
+                                   "orLabelSelectors: [{matchLabels: {k0rdent.mirantis.com/component: kcm}}]}, "
                                    "status: {phase: Completed}}",
                                    metadata);
     restore_world_add(world, yaml.ptr);

@@ -74,7 +74,7 @@ status: {lastBackupName: once}
 apiVersion: velero.io/v1
 kind: Backup
 metadata: {name: once, namespace: kcm-system, creationTimestamp: "2026-11-20T00:00:01Z"}
-spec: {storageLocation: here, orLabelSelectors: [{matchLabels: {k0rdent.mirantis.com/component: kcm}}]}
+spec: {storageLocation: here, includedNamespaces: ["*"], excludedResources: [clusters.cluster.x-k8s.io], orLabelSelectors: [{matchLabels: {k0rdent.mirantis.com/component: kcm}}]}
 status: {phase: Completed, startTimestamp: "2026-11-20T00:00:02Z", completionTimestamp: "2026-11-20T00:04:00Z"}
 END
 }

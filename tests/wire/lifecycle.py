@@ -148,6 +148,10 @@ items:
     name: hourly-20261121020000
     namespace: kcm-system
     labels: {k0rdent.mirantis.com/management-backup: hourly}
+  spec:
+    includedNamespaces: ["*"]
+    excludedResources: [clusters.cluster.x-k8s.io]
+    orLabelSelectors: [{matchLabels: {k0rdent.mirantis.com/component: kcm}}]
   status: {phase: Completed, completionTimestamp: "2026-11-21T02:00:00Z"}
 - apiVersion: velero.io/v1
   kind: Backup

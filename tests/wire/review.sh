@@ -238,6 +238,8 @@ kind: Backup
 metadata: {name: azure, namespace: kcm-system}
 spec:
   storageLocation: here
+  includedNamespaces: ["*"]
+  excludedResources: [clusters.cluster.x-k8s.io]
   orLabelSelectors:
   - matchLabels: {cluster.x-k8s.io/provider: infrastructure-azure}
   - matchLabels: {k0rdent.mirantis.com/component: kcm}

@@ -12,6 +12,8 @@ kind: Backup
 metadata: {name: $1, namespace: kcm-system, annotations: {$2}}
 spec:
   storageLocation: $3
+  includedNamespaces: ["*"]
+  excludedResources: [clusters.cluster.x-k8s.io]
   orLabelSelectors:
   - matchLabels: {k0rdent.mirantis.com/component: kcm}
   - matchLabels: {cluster.x-k8s.io/provider: infrastructure-azure}

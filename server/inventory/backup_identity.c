@@ -1,0 +1,133 @@
+#include "inventory.h"
+
+/* What a Velero Backup is. This file alone knows the marks: kcm writes them into every Backup
+ * that it makes, and has since its first release (kcm internal/controller/backup/collect.go,
+ * getBackupTemplateSpec; reconcile.go, ScheduleMgmtNameLabel). Velero syncs labels and spec
+ * from the object store, so they hold on a fresh cluster too. */
+
+#define RESOURCE_CLUSTERS "clusters.cluster.x-k8s.io"
+#define COMPONENT "k0rdent.mirantis.com/component"
+#define COMPONENT_KCM "kcm"
+
+static bool list_holds(struct json_object *list, struct str text)
+{
+    size_t count = json_len(list);
+    for (size_t i = 0; i < count; i++)
+        if (str_eq(json_str(json_item(list, i)), text))
+            return true;
+    return false;
+}
+
+static bool selects_kcm(struct json_object *spec)
+{
+    struct json_object *either = json_get(spec, "orLabelSelectors");
+    size_t count = json_len(either);
+    for (size_t i = 0; i < count; i++)
+        if (str_is(json_get_str(json_get(json_item(either, i), "matchLabels"), COMPONENT), COMPONENT_KCM))
+            return true;
+    return false;
+}
+
+/* What kcm never asks for, and what would leave the Management or its namespace out. Velero
+ * itself appends to excludedNamespaces and excludedResources, so those may hold more. */
+static bool is_narrowed(struct str own_namespace, struct json_object *spec)
+{
+    static const char *const lists[] = {"includedResources", "includedClusterScopedResources",
+                                        "includedNamespaceScopedResources"};
+    struct json_object *cluster = json_get(spec, "includeClusterResources"), *excluded;
+    for (size_t i = 0; i < LENGTH_OF(lists); i++)
+        if (json_len(json_get(spec, lists[i])) > 0 && !list_holds(json_get(spec, lists[i]), STR("*")))
+            return true;
+    if (json_object_is_type(cluster, json_type_boolean) && !json_object_get_boolean(cluster))
+        return true;
+    excluded = json_get(spec, "excludedNamespaces");
+    return json_get(spec, "labelSelector") || list_holds(excluded, STR("*")) ||
+           (own_namespace.len > 0 && list_holds(excluded, own_namespace));
+}
+
+static unsigned marks_of(struct json_object *metadata, struct json_object *spec)
+{
+    struct json_object *labels = json_get(metadata, "labels"), *namespaces = json_get(spec, "includedNamespaces");
+    unsigned marks = 0;
+    if (selects_kcm(spec))
+        marks |= BACKUP_SELECTS_KCM;
+    if (json_len(namespaces) == 1 && list_holds(namespaces, STR("*")))
+        marks |= BACKUP_ALL_NAMESPACES;
+    if (list_holds(json_get(spec, "excludedResources"), STR(RESOURCE_CLUSTERS)))
+        marks |= BACKUP_LEAVES_CLUSTERS;
+    if (!is_narrowed(json_get_str(metadata, "namespace"), spec))
+        marks |= BACKUP_NOT_NARROWED;
+    if (json_get_str(labels, "k0rdent.mirantis.com/management-backup").len)
+        marks |= BACKUP_FROM_SCHEDULE;
+    if (json_get_str(labels, "k0rdent.mirantis.com/region").len)
+        marks |= BACKUP_OF_REGION;
+    if (selectors_name_k0rdent(spec) || labels_name_k0rdent(labels))
+        marks |= BACKUP_NAMES_K0RDENT;
+    return marks;
+}
+
+enum backup_kind backup_kots_kind(struct json_object *annotations)
+{
+    if (str_is(json_get_str(annotations, "kots.io/instance"), "true") ||
+        json_get(annotations, "replicated.com/disaster-recovery-version"))
+        return BACKUP_KOTS_FULL;
+    return json_get(annotations, "kots.io/app-id") ? BACKUP_KOTS_PARTIAL : BACKUP_OTHER;
+}
+
+struct backup_identity backup_identify(struct json_object *metadata, struct json_object *spec)
+{
+    struct backup_identity identity = {BACKUP_OTHER, marks_of(metadata, spec)};
+    if (identity.marks & BACKUP_OF_REGION)
+        identity.kind = BACKUP_REGIONAL;
+    else if ((identity.marks & BACKUP_KCM_MARKS) == BACKUP_KCM_MARKS)
+        identity.kind = BACKUP_MANAGEMENT;
+    else
+        identity.kind = backup_kots_kind(json_get(metadata, "annotations"));
+    if (identity.kind == BACKUP_OTHER && (identity.marks & BACKUP_NAMES_K0RDENT))
+        identity.kind = BACKUP_HANDMADE;
+    return identity;
+}
+
+bool backup_is_by_kcm(const struct backup *backup)
+{
+    return backup->identity.kind == BACKUP_MANAGEMENT || backup->identity.kind == BACKUP_REGIONAL;
+}
+
+/* What is missing of kcm's marks, said of the Backup: "spec.excludedResources lacks ...". */
+static struct str missing_marks(struct arena *arena, unsigned marks)
+{
+    static const struct {
+        unsigned mark;
+        const char *missing;
+    } rows[] = {
+        {BACKUP_LEAVES_CLUSTERS, "spec.excludedResources lacks " RESOURCE_CLUSTERS},
+        {BACKUP_ALL_NAMESPACES, "spec.includedNamespaces is not [\"*\"]"},
+        {BACKUP_SELECTS_KCM, "spec.orLabelSelectors lacks " COMPONENT "=" COMPONENT_KCM},
+        {BACKUP_NOT_NARROWED, "it leaves out resources or namespaces that kcm includes"},
+    };
+    struct str text = STR("");
+    for (size_t i = 0; i < LENGTH_OF(rows); i++)
+        if (!(marks & rows[i].mark))
+            text =
+                text.len ? arena_printf(arena, "%.*s, %s", STR_ARG(text), rows[i].missing) : str_from(rows[i].missing);
+    return text;
+}
+
+struct str backup_identity_reason(struct arena *arena, struct backup_identity identity)
+{
+    switch (identity.kind) {
+    case BACKUP_MANAGEMENT:
+        return STR("made by kcm");
+    case BACKUP_REGIONAL:
+        return STR("labelled with a region");
+    case BACKUP_HANDMADE:
+        return arena_printf(arena, "made by hand, not by kcm (%.*s)", STR_ARG(missing_marks(arena, identity.marks)));
+    case BACKUP_KOTS_FULL:
+        return STR("a full KOTS snapshot");
+    case BACKUP_KOTS_PARTIAL:
+        return STR("a partial KOTS snapshot");
+    case BACKUP_OTHER:
+        break;
+    }
+    return STR("not made by kcm");
+}
