@@ -8,7 +8,7 @@ find include server -name '*.[ch]' -o -name '*.def' | sort | xargs awk '
 function rank_of(room) { return room in rank ? rank[room] : -1 }
 function complain(text) { printf "%s:%d: %s\n", FILENAME, FNR, text; bad = 1 }
 BEGIN {
-  split("base:0 telemetry:1 json:1 cron:2 http:2 pki:2 kube:2 sandbox:2 versions:3 settings:4 inventory:5 certificates:5 policy:6 admission:7 status:8 verbs:9 main:10", rows, " ")
+  split("base:0 telemetry:1 json:1 cron:2 http:2 pki:2 kube:2 sandbox:2 versions:3 schema:2 settings:4 inventory:5 certificates:5 policy:6 admission:7 status:8 verbs:9 main:10", rows, " ")
   for (i in rows) { split(rows[i], pair, ":"); rank[pair[1]] = pair[2] }
 }
 FNR == 1 {

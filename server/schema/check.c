@@ -1,0 +1,287 @@
+#include "room.h"
+
+#include <ctype.h>
+
+/* Walks an object beside its schema, in the order of the API server: strict decoding, pruning of
+ * null, ObjectMeta, then the values. */
+
+enum { PROBLEMS_MAX = 100, DEPTH_MAX = 40 };
+
+struct walk {
+    struct arena *arena;
+    const struct schema_kind *kind;
+    struct schema_problem *problems;
+    size_t count;
+    unsigned release; /* the bit of the one that is known; 0: none is */
+    const char *release_name;
+    bool stored;  /* a server has written it: it knows fields that are not known here */
+    bool lenient; /* another version of the kind lent its schema */
+    bool in_status;
+};
+
+static void add_problem(struct walk *walk, enum schema_problem_kind kind, struct str field, struct str message)
+{
+    if (walk->count < PROBLEMS_MAX && field.ptr && message.ptr)
+        walk->problems[walk->count++] = (struct schema_problem){kind, field, message};
+}
+
+/* "spec.config", "metadata.labels[a.b/c]", "spec" at the top. */
+static struct str member_at(struct arena *arena, struct str at, const char *name)
+{
+    bool bracket = strpbrk(name, ".[]/") != NULL;
+    return arena_printf(arena, "%.*s%s%s%s", STR_ARG(at), bracket ? "[" : (at.len ? "." : ""), name,
+                        bracket ? "]" : "");
+}
+
+static void check_value(struct walk *walk, const struct schema *schema, struct json_object *value, struct str at,
+                        unsigned depth);
+
+static bool is_of_release(const struct walk *walk, const struct schema_field *field)
+{
+    return !walk->release || !field->releases || (field->releases & walk->release);
+}
+
+/* "Velero 1.18.3": those that have the field. */
+static struct str releases_with(const struct walk *walk, unsigned releases)
+{
+    struct str names = {NULL, 0};
+    for (unsigned i = 0; walk->kind->releases[i]; i++)
+        if (releases & 1U << i)
+            names =
+                arena_printf(walk->arena, "%.*s%s%s", STR_ARG(names), names.len ? ", " : "", walk->kind->releases[i]);
+    return names;
+}
+
+static void add_unknown(struct walk *walk, const struct schema *parent, struct str at, const char *name,
+                        unsigned releases)
+{
+    struct arena *arena = walk->arena;
+    struct str field = member_at(arena, at, name), quoted = arena_quote(arena, str_from(name));
+    if (walk->stored && walk->in_status)
+        return;
+    if (walk->stored || walk->lenient)
+        add_problem(walk, SCHEMA_DOUBT, field,
+                    arena_printf(arena, "unknown field %.*s%.*s", STR_ARG(quoted),
+                                 STR_ARG(schema_hint(arena, walk->kind, parent, at, str_from(name)))));
+    else if (releases)
+        add_problem(walk, SCHEMA_UNKNOWN, field,
+                    arena_printf(arena, "unknown field %.*s in Velero %s; Velero %.*s has it", STR_ARG(quoted),
+                                 walk->release_name, STR_ARG(releases_with(walk, releases))));
+    else
+        add_problem(walk, SCHEMA_UNKNOWN, field,
+                    arena_printf(arena, "unknown field %.*s: kubectl apply refuses it, other clients lose it%.*s",
+                                 STR_ARG(quoted), STR_ARG(schema_hint(arena, walk->kind, parent, at, str_from(name)))));
+}
+
+/* Releases may differ in a field: a value that one of them takes is fine where none is known. */
+static const struct schema *pick_schema(struct walk *walk, const struct schema *parent, const char *name,
+                                        struct json_object *value, unsigned *elsewhere)
+{
+    const struct schema *found = NULL;
+    *elsewhere = 0;
+    for (size_t i = 0; i < parent->field_count; i++) {
+        const struct schema_field *field = &parent->fields[i];
+        if (strcmp(field->name, name) != 0)
+            continue;
+        if (!is_of_release(walk, field)) {
+            *elsewhere |= field->releases;
+            continue;
+        }
+        found = field->schema;
+        if (!schema_value_problem(walk->arena, found, value).len)
+            return found;
+    }
+    return found;
+}
+
+static void check_required(struct walk *walk, const struct schema *schema, struct json_object *value, struct str at)
+{
+    for (size_t i = 0; i < schema->field_count; i++) {
+        const struct schema_field *field = &schema->fields[i];
+        struct json_object *member = NULL;
+        bool there = json_object_object_get_ex(value, field->name, &member) && (member || field->schema->nullable);
+        if (field->required && is_of_release(walk, field) && !there)
+            add_problem(walk, SCHEMA_REFUSED, member_at(walk->arena, at, field->name), STR("Required value"));
+    }
+}
+
+static void check_object(struct walk *walk, const struct schema *schema, struct json_object *value, struct str at,
+                         unsigned depth)
+{
+    bool map = schema->items != NULL;
+    json_object_object_foreach(value, name, member)
+    {
+        unsigned elsewhere;
+        const struct schema *below = map ? schema->items : pick_schema(walk, schema, name, member, &elsewhere);
+        if (below && member) /* null is pruned */
+            check_value(walk, below, member, member_at(walk->arena, at, name), depth);
+        else if (!below && !schema->open && schema->field_count)
+            add_unknown(walk, schema, at, name, elsewhere);
+    }
+    check_required(walk, schema, value, at);
+}
+
+static void check_value(struct walk *walk, const struct schema *schema, struct json_object *value, struct str at,
+                        unsigned depth)
+{
+    struct str problem = schema_value_problem(walk->arena, schema, value);
+    if (problem.len) {
+        add_problem(walk, SCHEMA_REFUSED, at, problem);
+        return;
+    }
+    if (depth == DEPTH_MAX)
+        return;
+    if (json_object_is_type(value, json_type_object))
+        check_object(walk, schema, value, at, depth + 1);
+    for (size_t i = 0; schema->items && i < json_len(value); i++)
+        check_value(walk, schema->items, json_item(value, i), arena_printf(walk->arena, "%.*s[%zu]", STR_ARG(at), i),
+                    depth + 1);
+}
+
+/* ---- ObjectMeta ------------------------------------------------------------- */
+
+/* apimachinery pkg/api/validation ValidateObjectMeta: what its names may be. */
+static void check_name(struct walk *walk, struct json_object *metadata, const char *member)
+{
+    struct arena *arena = walk->arena;
+    struct str name = json_get_str(metadata, member), checked = name;
+    bool ns = strcmp(member, "namespace") == 0;
+    if (strcmp(member, "generateName") == 0) /* only what comes before the five random characters */
+        checked = arena_printf(arena, "%.*sx", STR_ARG(str_slice(name, 0, 248)));
+    if (name.len == 0 || (ns ? schema_is_dns_label(name) : schema_is_dns_subdomain(checked)))
+        return;
+    add_problem(walk, SCHEMA_REFUSED, arena_printf(arena, "metadata.%s", member),
+                arena_printf(arena, "Invalid value: %.*s: no %s can have this name: %s",
+                             STR_ARG(arena_quote(arena, name)), ns ? "namespace" : "object",
+                             ns ? "lower-case letters, digits and inner dashes, at most 63"
+                                : "lower-case letters, digits, inner \"-\" and \".\", at most 253"));
+}
+
+static struct str lower_case(struct arena *arena, const char *text)
+{
+    struct str copy = arena_copy(arena, str_from(text));
+    for (size_t i = 0; i < copy.len; i++)
+        ((char *)(uintptr_t)copy.ptr)[i] = (char)tolower((unsigned char)copy.ptr[i]);
+    return copy;
+}
+
+static void check_keys(struct walk *walk, struct json_object *metadata, const char *member)
+{
+    struct arena *arena = walk->arena;
+    struct json_object *map = json_get(metadata, member);
+    bool labels = strcmp(member, "labels") == 0;
+    if (!json_object_is_type(map, json_type_object))
+        return;
+    struct str at = arena_printf(arena, "metadata.%s", member);
+    json_object_object_foreach(map, key, value)
+    {
+        struct str text = json_str(value), field = member_at(arena, at, key);
+        /* An annotation's key may have capitals in its prefix. */
+        if (!schema_is_label_key(labels ? str_from(key) : lower_case(arena, key)))
+            add_problem(walk, SCHEMA_REFUSED, field,
+                        arena_printf(arena,
+                                     "Invalid value: %.*s: no such key: an optional DNS prefix and \"/\", then at most "
+                                     "63 letters, digits, \"-\", \"_\" or \".\"",
+                                     STR_ARG(arena_quote(arena, str_from(key)))));
+        else if (labels && !schema_is_label_value(text))
+            add_problem(walk, SCHEMA_REFUSED, field,
+                        arena_printf(arena,
+                                     "Invalid value: %.*s: no label can have this value: at most 63 letters, digits, "
+                                     "\"-\", \"_\" or \".\", beginning and ending with a letter or digit",
+                                     STR_ARG(arena_quote(arena, text))));
+    }
+}
+
+static void check_metadata(struct walk *walk, struct json_object *tree)
+{
+    static const char *const names[] = {"name", "generateName", "namespace"};
+    struct json_object *metadata = json_get(tree, "metadata");
+    size_t before = walk->count;
+    if (metadata)
+        check_value(walk, &schema_metadata, metadata, STR("metadata"), 0);
+    if (!json_get(metadata, "name") && !json_get_str(metadata, "generateName").len)
+        add_problem(walk, SCHEMA_REFUSED, STR("metadata.name"), STR("Required value: give the object a name"));
+    else if (walk->count == before && !json_get_str(metadata, "name").len &&
+             !json_get_str(metadata, "generateName").len)
+        add_problem(walk, SCHEMA_REFUSED, STR("metadata.name"), STR("Required value: the name is empty"));
+    for (size_t i = 0; i < LENGTH_OF(names); i++)
+        check_name(walk, metadata, names[i]);
+    check_keys(walk, metadata, "labels");
+    check_keys(walk, metadata, "annotations");
+}
+
+/* ---- the whole --------------------------------------------------------------- */
+
+static void check_top(struct walk *walk, struct json_object *tree)
+{
+    const struct schema *schema = walk->kind->schema;
+    check_metadata(walk, tree);
+    json_object_object_foreach(tree, name, member)
+    {
+        unsigned elsewhere;
+        struct str key = str_from(name);
+        if (str_is(key, "apiVersion") || str_is(key, "kind") || str_is(key, "metadata"))
+            continue;
+        const struct schema *below = pick_schema(walk, schema, name, member, &elsewhere);
+        walk->in_status = str_is(key, "status");
+        if (!below && !schema->open)
+            add_unknown(walk, schema, STR(""), name, elsewhere);
+        else if (below && member)
+            check_value(walk, below, member, key, 0);
+    }
+    walk->in_status = false;
+    check_required(walk, schema, tree, STR(""));
+}
+
+static unsigned bit_of(const struct schema_kind *kind, const char *release)
+{
+    for (unsigned i = 0; release && kind->releases[i]; i++)
+        if (strcmp(kind->releases[i], release) == 0)
+            return 1U << i;
+    return 0;
+}
+
+static bool same_problem(const struct schema_problem *a, const struct schema_problem *b)
+{
+    return a->kind == b->kind && str_eq(a->field, b->field) && str_eq(a->message, b->message);
+}
+
+/* CRD ratcheting: what was wrong before is only refused where the update changes it. */
+static void drop_unchanged(struct walk *walk, struct json_object *old)
+{
+    struct walk before = *walk;
+    size_t kept = 0;
+    before.count = 0;
+    before.problems = arena_array(walk->arena, PROBLEMS_MAX, sizeof *before.problems);
+    if (!before.problems)
+        return;
+    check_top(&before, old);
+    for (size_t i = 0; i < walk->count; i++) {
+        bool was = false;
+        for (size_t b = 0; b < before.count && !was && walk->problems[i].kind == SCHEMA_REFUSED; b++)
+            was = same_problem(&walk->problems[i], &before.problems[b]);
+        if (!was)
+            walk->problems[kept++] = walk->problems[i];
+    }
+    walk->count = kept;
+}
+
+const struct schema_problem *schema_check(const struct schema_request *request, struct arena *arena, size_t *count)
+{
+    struct json_object *tree = request->tree, *metadata = json_get(tree, "metadata");
+    struct walk walk = {.arena = arena, .release_name = request->velero_release};
+    bool exact;
+    *count = 0;
+    walk.kind = schema_find(request->set, json_get_str(tree, "apiVersion"), json_get_str(tree, "kind"), &exact);
+    walk.problems = walk.kind ? arena_array(arena, PROBLEMS_MAX, sizeof *walk.problems) : NULL;
+    if (!walk.problems)
+        return NULL;
+    walk.lenient = !exact;
+    walk.stored = json_get(metadata, "uid") || json_get(metadata, "resourceVersion");
+    walk.release = bit_of(walk.kind, request->velero_release);
+    check_top(&walk, tree);
+    if (request->old && walk.count)
+        drop_unchanged(&walk, request->old);
+    *count = walk.count;
+    return walk.count ? walk.problems : NULL;
+}

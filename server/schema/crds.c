@@ -1,0 +1,191 @@
+#include "room.h"
+
+#include "crds.def"
+
+/* ---- ObjectMeta, which no CRD describes ------------------------------------ */
+
+/* It is decoded into Go's structure, so null stands for nothing everywhere. */
+static const struct schema meta_text = {.type = SCHEMA_TEXT, .nullable = true};
+static const struct schema meta_time = {.type = SCHEMA_TEXT, .nullable = true, .format = "date-time"};
+static const struct schema meta_integer = {.type = SCHEMA_INTEGER, .nullable = true, .format = "int64"};
+static const struct schema meta_boolean = {.type = SCHEMA_BOOLEAN, .nullable = true};
+static const struct schema meta_map = {.type = SCHEMA_OBJECT, .nullable = true, .items = &meta_text};
+static const struct schema meta_texts = {.type = SCHEMA_LIST, .nullable = true, .items = &meta_text};
+static const struct schema meta_open = {.type = SCHEMA_ANY, .nullable = true, .open = true};
+static const struct schema meta_open_list = {.type = SCHEMA_LIST, .nullable = true, .items = &meta_open};
+static const struct schema_field owner_fields[] = {
+    {"apiVersion", &meta_text, 0, true},     {"kind", &meta_text, 0, true},
+    {"name", &meta_text, 0, true},           {"uid", &meta_text, 0, true},
+    {"controller", &meta_boolean, 0, false}, {"blockOwnerDeletion", &meta_boolean, 0, false},
+};
+static const struct schema meta_owner = {
+    .type = SCHEMA_OBJECT, .fields = owner_fields, .field_count = LENGTH_OF(owner_fields)};
+static const struct schema meta_owners = {.type = SCHEMA_LIST, .nullable = true, .items = &meta_owner};
+static const struct schema_field meta_fields[] = {
+    {"name", &meta_text, 0, false},
+    {"generateName", &meta_text, 0, false},
+    {"namespace", &meta_text, 0, false},
+    {"labels", &meta_map, 0, false},
+    {"annotations", &meta_map, 0, false},
+    {"finalizers", &meta_texts, 0, false},
+    {"ownerReferences", &meta_owners, 0, false},
+    {"uid", &meta_text, 0, false},
+    {"resourceVersion", &meta_text, 0, false},
+    {"generation", &meta_integer, 0, false},
+    {"selfLink", &meta_text, 0, false},
+    {"creationTimestamp", &meta_time, 0, false},
+    {"deletionTimestamp", &meta_time, 0, false},
+    {"deletionGracePeriodSeconds", &meta_integer, 0, false},
+    {"managedFields", &meta_open_list, 0, false},
+};
+const struct schema schema_metadata = {
+    .type = SCHEMA_OBJECT, .fields = meta_fields, .field_count = LENGTH_OF(meta_fields)};
+
+/* ---- kinds ------------------------------------------------------------------ */
+
+const struct schema_kind *schema_kinds(size_t *count)
+{
+    *count = LENGTH_OF(kinds);
+    return kinds;
+}
+
+struct str schema_group_of(struct str api_version, struct str *version)
+{
+    struct str group, rest = api_version;
+    if (str_cut(&rest, '/', &group) && rest.ptr) {
+        *version = rest;
+        return group;
+    }
+    *version = api_version;
+    return STR("");
+}
+
+static bool is_kind(const struct schema_kind *known, struct str group, struct str kind)
+{
+    return str_is(kind, known->kind) && str_is(group, known->group);
+}
+
+const struct schema_kind *schema_find(const struct schema_set *set, struct str api_version, struct str kind,
+                                      bool *exact)
+{
+    struct str version, group = schema_group_of(api_version, &version);
+    const struct schema_kind *other = NULL;
+    *exact = true;
+    for (const struct schema_crd *crd = set ? set->first : NULL; crd; crd = crd->next)
+        if (is_kind(&crd->kind, group, kind) && str_is(version, crd->kind.version))
+            return crd->kind.schema ? &crd->kind : NULL;
+    for (size_t i = 0; i < LENGTH_OF(kinds); i++) {
+        if (!is_kind(&kinds[i], group, kind))
+            continue;
+        if (str_is(version, kinds[i].version))
+            return &kinds[i];
+        other = &kinds[i];
+    }
+    *exact = false;
+    return other;
+}
+
+bool schema_set_has(const struct schema_set *set, struct str group, struct str kind)
+{
+    for (const struct schema_crd *crd = set ? set->first : NULL; crd; crd = crd->next)
+        if (is_kind(&crd->kind, group, kind))
+            return true;
+    return false;
+}
+
+#define VELERO_GROUP "velero.io"
+#define K0RDENT_GROUP "k0rdent.mirantis.com"
+static const struct known {
+    const char *group, *kind, *versions[2];
+} known_kinds[] = {
+    {VELERO_GROUP, "Backup", {"v1"}},
+    {VELERO_GROUP, "BackupRepository", {"v1"}},
+    {VELERO_GROUP, "BackupStorageLocation", {"v1"}},
+    {VELERO_GROUP, "DataDownload", {"v2alpha1"}},
+    {VELERO_GROUP, "DataUpload", {"v2alpha1"}},
+    {VELERO_GROUP, "DeleteBackupRequest", {"v1"}},
+    {VELERO_GROUP, "DownloadRequest", {"v1"}},
+    {VELERO_GROUP, "PodVolumeBackup", {"v1"}},
+    {VELERO_GROUP, "PodVolumeRestore", {"v1"}},
+    {VELERO_GROUP, "ResticRepository", {"v1"}},
+    {VELERO_GROUP, "Restore", {"v1"}},
+    {VELERO_GROUP, "Schedule", {"v1"}},
+    {VELERO_GROUP, "ServerStatusRequest", {"v1"}},
+    {VELERO_GROUP, "VolumeSnapshotLocation", {"v1"}},
+    {K0RDENT_GROUP, "AccessManagement", {"v1beta1", "v1alpha1"}},
+    {K0RDENT_GROUP, "ClusterDeployment", {"v1beta1", "v1alpha1"}},
+    {K0RDENT_GROUP, "ClusterTemplate", {"v1beta1", "v1alpha1"}},
+    {K0RDENT_GROUP, "Credential", {"v1beta1", "v1alpha1"}},
+    {K0RDENT_GROUP, "Management", {"v1beta1", "v1alpha1"}},
+    {K0RDENT_GROUP, "ManagementBackup", {"v1beta1", "v1alpha1"}},
+    {K0RDENT_GROUP, "MultiClusterService", {"v1beta1", "v1alpha1"}},
+    {K0RDENT_GROUP, "ProviderTemplate", {"v1beta1", "v1alpha1"}},
+    {K0RDENT_GROUP, "Region", {"v1beta1", "v1alpha1"}},
+    {K0RDENT_GROUP, "Release", {"v1beta1", "v1alpha1"}},
+    {K0RDENT_GROUP, "ServiceTemplate", {"v1beta1", "v1alpha1"}},
+};
+
+/* "Backups" for Backup: plurals are what kubectl get takes. */
+static bool is_nearly(struct arena *arena, struct str kind, const char *known)
+{
+    struct str name = str_from(known), near = str_nearest(kind, &name, 1);
+    return near.len || str_eq_nocase(kind, arena_printf(arena, "%ss", known));
+}
+
+/* The kind of this name; else, in `group` if that is not empty, the first one that is near it. */
+static const struct known *find_known(struct arena *arena, struct str group, struct str kind)
+{
+    const struct known *near = NULL;
+    for (size_t i = 0; i < LENGTH_OF(known_kinds); i++) {
+        const struct known *row = &known_kinds[i];
+        if (group.len && !str_is(group, row->group))
+            continue;
+        if (str_is(kind, row->kind))
+            return row;
+        bool closer = !near || str_eq_nocase(kind, str_from(row->kind));
+        near = closer && is_nearly(arena, kind, row->kind) ? row : near;
+    }
+    return near;
+}
+
+static struct str write_this(struct arena *arena, const struct known *known)
+{
+    return arena_printf(arena, "apiVersion: %s/%s, kind: %s", known->group, known->versions[0], known->kind);
+}
+
+static bool has_version(const struct known *known, struct str version)
+{
+    for (size_t i = 0; i < LENGTH_OF(known->versions) && known->versions[i]; i++)
+        if (str_is(version, known->versions[i]))
+            return true;
+    return false;
+}
+
+/* No group of another product: nothing, a version only, Velero's name of old, or a slip of the pen. */
+static bool is_meant_group(struct str api_version, struct str group, const struct known *known)
+{
+    struct str right = str_from(known->group), head, rest = right;
+    str_cut(&rest, '.', &head); /* velero, k0rdent */
+    if (group.len == 0)         /* a version only, or a group without one */
+        return true;
+    return str_eq_nocase(group, head) || str_is(group, "ark.heptio.com") || str_nearest(group, &right, 1).len ||
+           (str_starts(group, head) && !str_ends(api_version, STR(".io"))) || str_eq_nocase(group, right);
+}
+
+enum schema_kind_verdict schema_kind_check(const struct schema_set *set, struct str api_version, struct str kind,
+                                           struct arena *arena, struct str *meant)
+{
+    struct str version, group = schema_group_of(api_version, &version);
+    bool ours = str_is(group, VELERO_GROUP) || str_is(group, K0RDENT_GROUP), exact;
+    const struct known *known = find_known(arena, ours ? group : STR(""), kind);
+    *meant = known ? write_this(arena, known) : (struct str){NULL, 0};
+    if (schema_set_has(set, group, kind))
+        return schema_find(set, api_version, kind, &exact) && exact ? SCHEMA_KIND_FINE : SCHEMA_KIND_WRONG;
+    if (!known) /* new releases of k0rdent bring new kinds */
+        return str_is(group, VELERO_GROUP) ? SCHEMA_KIND_WRONG : SCHEMA_KIND_FINE;
+    if (ours)
+        return str_is(kind, known->kind) && has_version(known, version) ? SCHEMA_KIND_FINE : SCHEMA_KIND_WRONG;
+    /* Of other groups' kinds only those of the very name: "Schedule" and "Restore" are common words. */
+    bool wrong = str_eq_nocase(kind, str_from(known->kind)) && is_meant_group(api_version, group, known);
+    return wrong ? SCHEMA_KIND_WRONG : SCHEMA_KIND_FINE;
+}
