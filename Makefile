@@ -100,13 +100,23 @@ docs: decisions ## Write the generated pages (decisions, settings, metrics) and 
 decisions: $(BUILD)/backstop
 	hack/decisions.py $(BUILD)/backstop
 
-docs-check: $(BUILD)/backstop
+docs-check: $(BUILD)/backstop schemas-check
 	hack/decisions.py --check $(BUILD)/backstop
 	hack/reference.py --check $(BUILD)/backstop
 	hack/failure_modes.py
 
 docs-test: $(BUILD)/backstop ## Run what README.md and docs/ show, and compare
 	tests/docs/run.py $(BUILD)/backstop
+
+# What manifests are held against: the CRDs of several releases of Velero, and k0rdent's.
+CRDS_BY_VERSION ?= $(BACKSTOP_CRDS_BY_VERSION)
+K0RDENT_CRDS ?= $(BACKSTOP_E2E_CRDS)/kcm
+.PHONY: schemas schemas-check
+schemas: ## Write server/schema/crds.def (CRDS_BY_VERSION=DIR: velero-v1.18.3/... in it; K0RDENT_CRDS=DIR)
+	hack/schemas.py "$(CRDS_BY_VERSION)" "$(K0RDENT_CRDS)"
+schemas-check: ## Says whether it is old; passes where the CRDs are not at hand
+	@if [ -d "$(CRDS_BY_VERSION)" ]; then hack/schemas.py --check "$(CRDS_BY_VERSION)" "$(K0RDENT_CRDS)"; \
+	  else echo "schemas-check: CRDS_BY_VERSION is not set: not checked"; fi
 
 wire: $(BUILD)/backstop ## Over real TLS sockets (SCRIPTS="review tls": only those)
 	tests/wire/run.sh $(BUILD)/backstop $(SCRIPTS)

@@ -112,7 +112,14 @@ struct yaml_document {
     struct json_object *tree; /* owned by the arena; NULL for an empty document */
     unsigned line;            /* where the document's first content stands */
     const void *lines;        /* for yaml_line */
+    const struct yaml_repeat *repeats;
     struct yaml_document *next;
+};
+/* A key that a mapping has twice, of which the last counts. */
+struct yaml_repeat {
+    struct str field; /* "spec.schedule" */
+    unsigned line, first_line;
+    const struct yaml_repeat *next;
 };
 struct yaml_options {
     bool reject_duplicates; /* else the last one wins */

@@ -31,6 +31,7 @@ struct schema_problem {
 struct schema_request {
     const struct schema_set *set;   /* or NULL */
     struct json_object *tree, *old; /* old: what is stored before an update, or NULL */
+    bool stored;                    /* a server wrote it: its CRD has fields that are not known here */
     const char *velero_release;     /* "1.18.2" where it is known; NULL: fields of all releases are taken */
 };
 /* What is wrong with an object, at most 100 problems in the order of its text, in the arena.

@@ -10,6 +10,8 @@ struct decoder {
     struct arena *arena;
     struct error *error;
     const struct yaml_options *options;
+    struct yaml_repeat *repeats, *last_repeat;
+    unsigned repeat_count;
     size_t count, cost;
 };
 
@@ -153,6 +155,50 @@ static bool decode_key(struct decoder *decoder, struct yaml_node *key, struct st
     return true;
 }
 
+/* ---- keys that are there twice ---------------------------------------------- */
+
+enum { PATH_DEPTH = 40, REPEATS_MAX = 50 };
+
+/* Where a key stands, by the way up; an alias's content stands at its anchor. */
+static struct str path_of(struct decoder *decoder, const struct yaml_node *key, struct str name)
+{
+    struct str path = name;
+    const struct yaml_node *node = key->parent;
+    for (unsigned depth = 0; node && node->parent && depth < PATH_DEPTH; depth++, node = node->parent) {
+        const struct yaml_node *child = node->parent->first, *before = NULL;
+        size_t index = 0;
+        for (; child && child != node; child = child->next, index++)
+            before = child;
+        bool dot = path.len && *path.ptr != '[';
+        if (node->parent->kind == NODE_SEQUENCE)
+            path = arena_printf(decoder->arena, "[%zu]%s%.*s", index, dot ? "." : "", STR_ARG(path));
+        else if (before && str_contains(before->value, STR(".")))
+            path = arena_printf(decoder->arena, "[%.*s]%s%.*s", STR_ARG(before->value), dot ? "." : "", STR_ARG(path));
+        else if (before)
+            path = arena_printf(decoder->arena, "%.*s%s%.*s", STR_ARG(before->value), dot ? "." : "", STR_ARG(path));
+    }
+    return path;
+}
+
+/* A member may be there because it was merged: only the mapping's own keys are compared. */
+static void note_repeat(struct decoder *decoder, const struct yaml_node *key, struct str name)
+{
+    const struct yaml_node *first = key->parent ? key->parent->first : key;
+    while (first != key && (yaml_is_merge(first) || first->kind != NODE_SCALAR || !str_eq(first->value, key->value)))
+        first = first->next->next;
+    bool noted = decoder->last_repeat && decoder->last_repeat->line == key->line; /* aliases come again */
+    struct yaml_repeat *repeat = first == key || noted ? NULL : arena_alloc(decoder->arena, sizeof *repeat);
+    if (!repeat)
+        return;
+    *repeat = (struct yaml_repeat){.field = path_of(decoder, key, name), .line = key->line, .first_line = first->line};
+    if (decoder->last_repeat)
+        decoder->last_repeat->next = repeat;
+    else
+        decoder->repeats = repeat;
+    decoder->last_repeat = repeat;
+    decoder->repeat_count++;
+}
+
 /* ---- mappings ------------------------------------------------------------- */
 
 static bool set_member(struct decoder *decoder, struct yaml_node *key, unsigned depth, struct json_object *object)
@@ -161,7 +207,10 @@ static bool set_member(struct decoder *decoder, struct yaml_node *key, unsigned 
     struct json_object *value = NULL;
     if (!decode_key(decoder, key, &text))
         return false;
-    if (decoder->options->reject_duplicates && json_object_object_get_ex(object, text.ptr, NULL))
+    bool repeated = json_object_object_get_ex(object, text.ptr, NULL);
+    if (repeated && decoder->repeat_count < REPEATS_MAX)
+        note_repeat(decoder, key, text);
+    if (decoder->options->reject_duplicates && repeated)
         return error_at(decoder->error, 400, key->line,
                         "the key %.*s is set twice in one mapping: remove one of the two",
                         STR_ARG(arena_quote(decoder->arena, text)));
@@ -278,6 +327,7 @@ bool yaml_decode(struct yaml_reader *reader, struct yaml_document *document)
     struct json_object *tree = NULL;
     if (root && !decode(&decoder, root, 0, &tree))
         return false;
+    document->repeats = decoder.repeats;
     document->tree = tree ? json_own(reader->arena, tree) : NULL;
     return !tree || document->tree || memory(&decoder, root);
 }

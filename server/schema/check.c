@@ -62,15 +62,16 @@ static void add_unknown(struct walk *walk, const struct schema *parent, struct s
     if (walk->stored || walk->lenient)
         add_problem(walk, SCHEMA_DOUBT, field,
                     arena_printf(arena, "unknown field %.*s%.*s", STR_ARG(quoted),
-                                 STR_ARG(schema_hint(arena, walk->kind, parent, at, str_from(name)))));
+                                 STR_ARG(schema_hint(arena, walk->kind, parent, at, str_from(name), false))));
     else if (releases)
         add_problem(walk, SCHEMA_UNKNOWN, field,
                     arena_printf(arena, "unknown field %.*s in Velero %s; Velero %.*s has it", STR_ARG(quoted),
                                  walk->release_name, STR_ARG(releases_with(walk, releases))));
     else
         add_problem(walk, SCHEMA_UNKNOWN, field,
-                    arena_printf(arena, "unknown field %.*s: kubectl apply refuses it, other clients lose it%.*s",
-                                 STR_ARG(quoted), STR_ARG(schema_hint(arena, walk->kind, parent, at, str_from(name)))));
+                    arena_printf(arena, "unknown field %.*s: kubectl apply refuses it, other clients drop it%.*s",
+                                 STR_ARG(quoted),
+                                 STR_ARG(schema_hint(arena, walk->kind, parent, at, str_from(name), true))));
 }
 
 /* Releases may differ in a field: a value that one of them takes is fine where none is known. */
@@ -109,7 +110,7 @@ static void check_object(struct walk *walk, const struct schema *schema, struct 
                          unsigned depth)
 {
     bool map = schema->items != NULL;
-    json_object_object_foreach(value, name, member)
+    json_foreach(value, name, member)
     {
         unsigned elsewhere;
         const struct schema *below = map ? schema->items : pick_schema(walk, schema, name, member, &elsewhere);
@@ -173,7 +174,7 @@ static void check_keys(struct walk *walk, struct json_object *metadata, const ch
     if (!json_object_is_type(map, json_type_object))
         return;
     struct str at = arena_printf(arena, "metadata.%s", member);
-    json_object_object_foreach(map, key, value)
+    json_foreach(map, key, value)
     {
         struct str text = json_str(value), field = member_at(arena, at, key);
         /* An annotation's key may have capitals in its prefix. */
@@ -216,7 +217,7 @@ static void check_top(struct walk *walk, struct json_object *tree)
 {
     const struct schema *schema = walk->kind->schema;
     check_metadata(walk, tree);
-    json_object_object_foreach(tree, name, member)
+    json_foreach(tree, name, member)
     {
         unsigned elsewhere;
         struct str key = str_from(name);
@@ -233,12 +234,32 @@ static void check_top(struct walk *walk, struct json_object *tree)
     check_required(walk, schema, tree, STR(""));
 }
 
-static unsigned bit_of(const struct schema_kind *kind, const char *release)
+/* "1.18.2": its three numbers as one that can be compared; 0 when it is none. */
+static int64_t release_number(const char *release)
 {
-    for (unsigned i = 0; release && kind->releases[i]; i++)
-        if (strcmp(kind->releases[i], release) == 0)
-            return 1U << i;
-    return 0;
+    struct str text = str_from(release), part;
+    int64_t number = 0, value;
+    for (unsigned i = 0; i < 3; i++) {
+        if (!str_cut(&text, '.', &part) || !str_to_int64(part, &value) || value >= 1000)
+            return 0;
+        number = number * 1000 + value;
+    }
+    return number;
+}
+
+/* Of a release between those of the table the one before it counts, in the same minor version; of
+ * a newer or older one nobody here knows what fields it has. */
+static void pick_release(struct walk *walk, const char *release)
+{
+    int64_t wanted = release ? release_number(release) : 0, known = 0;
+    const char *const *releases = walk->kind->releases;
+    for (unsigned i = 0; wanted && releases[i]; i++) {
+        known = release_number(releases[i]);
+        bool minor = known / 1000 == wanted / 1000;
+        if (minor && (known <= wanted || !walk->release))
+            walk->release = 1U << i;
+    }
+    walk->lenient = walk->lenient || (known && !walk->release);
 }
 
 static bool same_problem(const struct schema_problem *a, const struct schema_problem *b)
@@ -268,7 +289,7 @@ static void drop_unchanged(struct walk *walk, struct json_object *old)
 
 const struct schema_problem *schema_check(const struct schema_request *request, struct arena *arena, size_t *count)
 {
-    struct json_object *tree = request->tree, *metadata = json_get(tree, "metadata");
+    struct json_object *tree = request->tree;
     struct walk walk = {.arena = arena, .release_name = request->velero_release};
     bool exact;
     *count = 0;
@@ -277,8 +298,8 @@ const struct schema_problem *schema_check(const struct schema_request *request, 
     if (!walk.problems)
         return NULL;
     walk.lenient = !exact;
-    walk.stored = json_get(metadata, "uid") || json_get(metadata, "resourceVersion");
-    walk.release = bit_of(walk.kind, request->velero_release);
+    walk.stored = request->stored;
+    pick_release(&walk, request->velero_release);
     check_top(&walk, tree);
     if (request->old && walk.count)
         drop_unchanged(&walk, request->old);

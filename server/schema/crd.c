@@ -59,11 +59,11 @@ static void read_fields(struct arena *arena, struct json_object *tree, struct sc
     struct json_object *properties = json_get(tree, "properties"), *required = json_get(tree, "required");
     if (!json_object_is_type(properties, json_type_object))
         return;
-    size_t count = (size_t)json_object_object_length(properties), i = 0;
+    size_t count = json_member_count(properties), i = 0;
     struct schema_field *fields = arena_array(arena, count, sizeof *fields);
     if (!fields)
         return;
-    json_object_object_foreach(properties, name, property)
+    json_foreach(properties, name, property)
     {
         const char *copy = arena_copy(arena, str_from(name)).ptr;
         const struct schema *below = read_schema(arena, property, depth);

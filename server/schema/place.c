@@ -82,14 +82,15 @@ static const char *other_kind(const struct schema_kind *kind, struct str at, str
     const struct schema_kind *kinds = schema_kinds(&count);
     for (size_t i = 0; i < count && str_is(at, "spec"); i++) {
         const struct schema_field *spec = find_word(kinds[i].schema, STR("spec"));
-        if (&kinds[i] != kind && strcmp(kinds[i].group, kind->group) == 0 && spec && find_word(spec->schema, name))
+        if (strcmp(kinds[i].kind, kind->kind) != 0 && strcmp(kinds[i].group, kind->group) == 0 && spec &&
+            find_word(spec->schema, name))
             return kinds[i].kind;
     }
     return NULL;
 }
 
 struct str schema_hint(struct arena *arena, const struct schema_kind *kind, const struct schema *parent, struct str at,
-                       struct str name)
+                       struct str name, bool sure)
 {
     const struct schema_field *here = find_word(parent, name);
     struct str place = {NULL, 0}, near = nearest_field(parent, name);
@@ -112,6 +113,10 @@ struct str schema_hint(struct arena *arena, const struct schema_kind *kind, cons
     const char *other = other_kind(kind, at, name);
     if (other)
         return arena_printf(arena, "; it is a field of %s, not of %s", other, kind->kind);
+    if (find_word(parent, STR("config")) && find_word(parent, STR("provider")))
+        return arena_printf(arena, "; what only the provider's plugin knows is written below %.*s.config", STR_ARG(at));
+    if (parent->field_count && !sure)
+        return STR("");
     if (parent->field_count)
         return arena_printf(arena, "; known here: %.*s", STR_ARG(fields_of(arena, parent)));
     return STR("");

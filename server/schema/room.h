@@ -57,8 +57,8 @@ struct str schema_group_of(struct str api_version, struct str *version);
 
 /* check_value.c: a scalar against its schema. The absent text when it is fine. */
 struct str schema_value_problem(struct arena *arena, const struct schema *schema, struct json_object *value);
-/* place.c: ", did you mean ..." or where the field belongs; never absent. */
+/* place.c: "; did you mean ...", where the field belongs, or, where it is sure that there is none, what there is. */
 struct str schema_hint(struct arena *arena, const struct schema_kind *kind, const struct schema *parent, struct str at,
-                       struct str name);
+                       struct str name, bool sure);
 
 #endif

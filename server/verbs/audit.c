@@ -130,6 +130,9 @@ static int audit_all(struct run *run, const struct facts *facts)
     if (!arena || !audit_world_open(&world, facts->inventory, run->settings))
         return verb_fail(run->verb, "out of memory");
     (void)load(run, arena, facts, &manifests);
+    struct review_schemas schemas = {.set.arena = arena};
+    review_schemas_add(&schemas, &manifests);
+    world.schemas = facts->cluster ? NULL : &schemas;
     for (size_t i = 0; i < manifests.len; i++)
         if (!audit_one(run, &world, &manifests.items[i]))
             return verb_fail(run->verb, "out of memory, or the output cannot be written");

@@ -21,6 +21,7 @@ bool audit_list(struct arena *arena, const struct facts_options *options, struct
 struct audit_world {
     const struct inventory *inventory, *without_own; /* the second is held */
     const struct settings *settings;
+    struct review_schemas *schemas; /* of what files hold; a cluster's objects have been checked by it */
 };
 bool audit_world_open(struct audit_world *world, const struct inventory *inventory, const struct settings *settings);
 void audit_world_close(struct audit_world *world);

@@ -87,6 +87,7 @@ bool audit_review(const struct audit_world *world, int64_t now, struct arena *ar
 {
     const struct review_context context = {.inventory = facts_for(world, manifest),
                                            .settings = world->settings,
+                                           .schemas = world->schemas,
                                            .user = "kubernetes-admin",
                                            .operation = OPERATION_CREATE,
                                            .dry_run = true, /* nothing is to come of it */

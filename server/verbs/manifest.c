@@ -38,6 +38,7 @@ static bool append(struct load *load, struct manifest manifest)
     }
     manifest.source = load->source;
     manifest.number = ++load->number;
+    manifest.stored = json_path(manifest.tree, "metadata.uid") || json_path(manifest.tree, "metadata.resourceVersion");
     list->items[list->len++] = manifest;
     return true;
 }

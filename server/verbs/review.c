@@ -71,6 +71,7 @@ struct run {
     struct kube_client *client; /* of the cluster, or NULL */
     struct buf cases;           /* JUnit's, whose head needs the totals */
     struct review_summary summary;
+    struct review_schemas schemas;
 };
 
 static enum format parse_format(const char *text)
@@ -189,10 +190,12 @@ static int review_all(struct run *run, struct arena *arena, struct manifests *ma
                       const struct settings *settings, struct review_facts *facts)
 {
     const struct review_options *values = run->options;
+    struct review_schemas *schemas = &run->schemas;
     struct review_context context = {.settings = settings,
                                      .old = old,
                                      .read = review_facts_read,
                                      .reader = facts,
+                                     .schemas = schemas,
                                      .user = values->user,
                                      .dry_run = values->dry_run,
                                      .now = values->now};
@@ -244,6 +247,9 @@ static int run_review(struct run *run, char **operands, size_t operand_count)
     if (values->old && !manifests_load(arena, values->old, &old, tell_problem, run))
         return EXIT_USAGE;
     CLEANUP(review_facts_close) struct review_facts *facts = open_facts(run, settings);
+    run->schemas = (struct review_schemas){.set.arena = arena, .client = run->client};
+    review_schemas_add(&run->schemas, &manifests);
+    review_schemas_scan(&run->schemas, &values->facts.inventories);
     int code = facts ? review_all(run, arena, &manifests, &old, settings, facts) : EXIT_USAGE;
     kube_close(run->client);
     return code;

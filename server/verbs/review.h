@@ -3,6 +3,7 @@
 #define BACKSTOP_VERBS_REVIEW_H
 
 #include "backstop/admission.h"
+#include "backstop/schema.h"
 #include "facts_open.h"
 
 /* ---- manifest.c: what is to be reviewed ----------------------------------- */
@@ -16,6 +17,7 @@ struct manifest {
     const struct yaml_document *lines; /* NULL when no lines are known */
     struct str at;                     /* where in the document the object stands: "" or "items[3]." */
     unsigned line_base;                /* lines before the document's text */
+    bool stored;                       /* read from a server: it has what only one gives */
 };
 struct manifests {
     struct manifest *items;
@@ -43,6 +45,7 @@ struct review_context {
      * enough. The snapshot is borrowed until the next call; NULL denies with the error. */
     const struct inventory *(*read)(void *reader, const struct facts_wanted *wanted, struct error *error);
     void *reader;
+    struct review_schemas *schemas; /* what manifests are held against; NULL: their form is not checked */
     const char *user;
     enum operation operation; /* of documents without an old object; 0 = CREATE */
     bool dry_run;
@@ -66,6 +69,20 @@ struct json_object *review_old(const struct review_context *context, struct json
 /* The first rule for objects of this kind, whatever is asked; or NULL. */
 const struct rule *review_rule(struct str group, struct str kind);
 bool review_is_namespaced(struct str group, struct str kind); /* of the kinds that rules name, and their like */
+
+/* ---- review_schema.c: what the API server says before any webhook ------------ */
+
+struct review_schemas {
+    struct schema_set set;
+    struct kube_client *client; /* asked for the CRD of each kind, once; NULL: no cluster */
+    struct strlist asked;
+};
+/* CRDs among the manifests, and those in an inventory's files, which are read for them. */
+void review_schemas_add(struct review_schemas *schemas, const struct manifests *manifests);
+void review_schemas_scan(struct review_schemas *schemas, const struct option_list *paths);
+/* Adds to the result what the API server or kubectl would refuse the manifest for. A denial of
+ * the policies that says the same field better stands alone. */
+void review_schema_judge(const struct review_context *context, struct arena *arena, struct review_result *result);
 
 /* ---- review_cluster.c: the object that is there already -------------------- */
 

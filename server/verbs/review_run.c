@@ -225,5 +225,7 @@ bool review_run(const struct review_context *context, struct arena *arena, struc
     struct str text = manifest->review.ptr ? manifest->review : wrap(context, arena, manifest);
     for (size_t n = 0; text.ptr && run_rule(context, arena, &text, n, result); n++)
         ;
+    if (text.ptr && context->schemas)
+        review_schema_judge(context, arena, result);
     return text.ptr && !arena_failed(arena);
 }
