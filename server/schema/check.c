@@ -21,6 +21,10 @@ struct walk {
 
 static void add_problem(struct walk *walk, enum schema_problem_kind kind, struct str field, struct str message)
 {
+    if (walk->in_status && walk->stored)
+        return;
+    if (walk->in_status && kind == SCHEMA_REFUSED) /* the API server drops it, or a controller writes it anew */
+        kind = SCHEMA_DOUBT;
     if (walk->count < PROBLEMS_MAX && field.ptr && message.ptr)
         walk->problems[walk->count++] = (struct schema_problem){kind, field, message};
 }
@@ -57,8 +61,6 @@ static void add_unknown(struct walk *walk, const struct schema *parent, struct s
 {
     struct arena *arena = walk->arena;
     struct str field = member_at(arena, at, name), quoted = arena_quote(arena, str_from(name));
-    if (walk->stored && walk->in_status)
-        return;
     if (walk->stored || walk->lenient)
         add_problem(walk, SCHEMA_DOUBT, field,
                     arena_printf(arena, "unknown field %.*s%.*s", STR_ARG(quoted),
@@ -126,6 +128,9 @@ static void check_value(struct walk *walk, const struct schema *schema, struct j
                         unsigned depth)
 {
     struct str problem = schema_value_problem(walk->arena, schema, value);
+    bool empty = json_object_is_type(value, json_type_string) && json_str(value).len == 0;
+    if (problem.len && walk->in_status && empty)
+        return; /* as absent, which the client that wrote it took for the same */
     if (problem.len) {
         add_problem(walk, SCHEMA_REFUSED, at, problem);
         return;

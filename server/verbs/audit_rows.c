@@ -97,9 +97,6 @@ bool audit_rows(struct arena *arena, const struct facts_options *options, const 
     if (!listing || !rows.denied || !rows.warned || !audit_world_open(&world, facts->inventory, settings))
         return false;
     read_all(&rows, listing, options, facts, &manifests);
-    struct review_schemas schemas = {.set.arena = listing};
-    review_schemas_add(&schemas, &manifests);
-    world.schemas = facts->cluster ? NULL : &schemas;
     if (!review_all(&rows, &world, &manifests))
         return false;
     for (size_t i = 0; i < rows.warned_count; i++)

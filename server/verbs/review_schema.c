@@ -156,10 +156,12 @@ void review_schema_judge(const struct review_context *context, struct arena *are
     size_t count = 0, causes = decision->causes.len;
     if (manifest->review.ptr || result->request.operation == OPERATION_DELETE)
         return;
+    const struct version_fact velero = inventory_velero_version(context->inventory, context->settings);
     const struct schema_request request = {.set = &context->schemas->set,
                                            .tree = manifest->tree,
                                            .old = review_old(context, manifest->tree),
-                                           .stored = manifest->stored};
+                                           .stored = manifest->stored,
+                                           .velero_release = arena_copy(arena, velero.version.text).ptr};
     const struct schema_problem *problems = NULL;
     if (judge_kind(context, arena, result))
         problems = schema_check(&request, arena, &count);
