@@ -6,7 +6,14 @@
 
 #include "client.h"
 
-enum { CLIENT_BYTES_MAX = 8 * 1024 * 1024, TIMEOUT_DEFAULT = 10, TOKEN_BYTES_MAX = 64 * 1024, TOKEN_READ_SECONDS = 60 };
+enum {
+    CLIENT_BYTES_MAX = 8 * 1024 * 1024,
+    TIMEOUT_DEFAULT = 10,
+    TOKEN_BYTES_MAX = 64 * 1024,
+    TOKEN_READ_SECONDS = 60,
+    PLUGIN_SECONDS = 20
+};
+#define PLUGIN_AGAIN_NS INT64_C(5000000000)
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
 static void curl_start(void)
@@ -55,10 +62,10 @@ void kube_interrupt(struct kube_client *client, int64_t when_ns)
     atomic_store(&client->interrupt_ns, when_ns);
 }
 
-bool kube_interrupted(const struct kube_client *client)
+bool kube_call_given_up(const struct kube_client *client, const struct kube_call *call)
 {
     int64_t when = atomic_load(&client->interrupt_ns);
-    return when && time_monotonic_ns() >= when;
+    return (when && time_monotonic_ns() >= when) || (call && call->cancelled && atomic_load(call->cancelled));
 }
 
 const char *kube_server(const struct kube_client *client)
@@ -122,15 +129,48 @@ static bool read_token(struct arena *arena, const char *path, struct str *token,
     return token->len || error_set(error, 0, "the token file %s is empty", path);
 }
 
+struct refresh {
+    const struct kube_client *client;
+    const struct kube_call *call;
+};
+
+static bool refresh_given_up(void *context)
+{
+    const struct refresh *refresh = context;
+    return kube_call_given_up(refresh->client, refresh->call);
+}
+
+/* Who has waited while the plugin failed for somebody else, or comes right after, gets that failure: one
+ * request after the other would wait for a plugin that hangs. */
+static bool refresh_from_plugin(struct kube_client *client, const struct kube_call *call, int64_t since_ns,
+                                struct arena *arena, struct kube_credentials *fresh, struct error *error)
+{
+    struct refresh refresh = {client, call};
+    const struct kube_exec_wait wait = {PLUGIN_SECONDS, refresh_given_up, &refresh};
+    if (client->refused_ns && since_ns - client->refused_ns < PLUGIN_AGAIN_NS) {
+        *error = client->refusal;
+        return false;
+    }
+    if (kube_call_given_up(client, call))
+        return error_set(error, 0, "%s: request cancelled", client->config.server.ptr);
+    if (kube_exec_run(arena, client->config.exec, &wait, fresh, error))
+        return true;
+    if (!kube_call_given_up(client, call)) {
+        client->refused_ns = time_monotonic_ns();
+        client->refusal = *error;
+    }
+    return false;
+}
+
 /* The lock is held: a plugin or a file is asked once for all threads. */
-static bool refresh(struct kube_client *client, struct error *error)
+static bool refresh(struct kube_client *client, const struct kube_call *call, int64_t since_ns, struct error *error)
 {
     struct arena *arena = arena_new(CLIENT_BYTES_MAX);
     struct kube_credentials fresh = {.expires = 0};
     if (!arena)
         return error_set(error, 500, "out of memory");
     if (client->config.exec) {
-        if (!kube_exec_run(arena, client->config.exec, &fresh, error)) {
+        if (!refresh_from_plugin(client, call, since_ns, arena, &fresh, error)) {
             arena_free(arena);
             return false;
         }
@@ -154,15 +194,16 @@ void kube_credentials_forget(struct kube_client *client)
     pthread_mutex_unlock(&client->lock);
 }
 
-bool kube_credentials_now(struct kube_client *client, struct arena *arena, struct kube_credentials *credentials,
-                          struct error *error)
+bool kube_credentials_now(struct kube_client *client, const struct kube_call *call, struct arena *arena,
+                          struct kube_credentials *credentials, struct error *error)
 {
     const struct kube_config *config = &client->config;
+    const int64_t since_ns = time_monotonic_ns();
     bool renewable = config->exec || config->token_file.len;
     pthread_mutex_lock(&client->lock);
     bool stale = !client->credentials_arena ||
                  (client->credentials.expires && client->credentials.expires <= time_now() + (config->exec ? 10 : 0));
-    bool good = !renewable || !stale || refresh(client, error);
+    bool good = !renewable || !stale || refresh(client, call, since_ns, error);
     if (good && renewable) {
         credentials->token = arena_copy(arena, client->credentials.token);
         credentials->client_cert = arena_copy(arena, client->credentials.client_cert);

@@ -15,15 +15,18 @@ struct kube_client {
     size_t idle_count;
     struct kube_credentials credentials; /* of a token file or an exec plugin */
     struct arena *credentials_arena;
+    int64_t refused_ns; /* when a plugin failed last, and why */
+    struct error refusal;
     uint64_t random;
 };
 
-bool kube_interrupted(const struct kube_client *client);
+/* Whether nobody waits for this call any more; `call` may be NULL. */
+bool kube_call_given_up(const struct kube_client *client, const struct kube_call *call);
 CURL *kube_connection_take(struct kube_client *client);
 void kube_connection_give(struct kube_client *client, CURL *connection);
-/* The credentials to use now, refreshed when they are due. */
-bool kube_credentials_now(struct kube_client *client, struct arena *arena, struct kube_credentials *credentials,
-                          struct error *error) MUST_CHECK;
+/* The credentials to use now, refreshed when they are due; `call`, for which they are, may be NULL. */
+bool kube_credentials_now(struct kube_client *client, const struct kube_call *call, struct arena *arena,
+                          struct kube_credentials *credentials, struct error *error) MUST_CHECK;
 void kube_credentials_forget(struct kube_client *client); /* after a 401: ask again */
 
 #endif

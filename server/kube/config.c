@@ -89,10 +89,8 @@ bool kube_config_load(struct arena *arena, const struct kube_options *options, s
 {
     const char *paths = named_paths(options->kubeconfig);
     bool elsewhere = options->context || options->cluster || options->user || options->server;
-    if (!paths && !elsewhere && kube_config_in_cluster(arena, config, error)) {
-        kube_config_override(arena, options, config);
-        return true;
-    }
+    if (!paths && !elsewhere && kube_config_in_cluster(arena, config, error))
+        return kube_config_override(arena, options, config, error);
     if (!paths)
         paths = home_path(arena);
     if (!paths && elsewhere && !options->server)

@@ -68,7 +68,7 @@ static int progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, cur
     exchange->never_answered |= is_silent(exchange);
     if (exchange->never_answered)
         return 1;
-    return kube_interrupted(exchange->client) || (exchange->call->cancelled && atomic_load(exchange->call->cancelled));
+    return kube_call_given_up(exchange->client, exchange->call);
 }
 
 /* A host or a network that is gone is noticed in half a minute, not after the kernel's
@@ -152,30 +152,51 @@ static struct str server_url(struct arena *arena, const struct kube_config *conf
                         path.len ? "/" : "", STR_ARG(path));
 }
 
-static bool add_header(struct arena *arena, struct curl_slist **headers, const char *name, struct str value)
+/* As Go's httpguts.ValidHeaderFieldValue: what follows a line break would be a header of its own. */
+static bool is_header_value(struct str value)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char byte = (unsigned char)value.ptr[i];
+        if ((byte < ' ' && byte != '\t') || byte == 0x7f)
+            return false;
+    }
+    return true;
+}
+
+static bool add_header(struct arena *arena, struct curl_slist **headers, const char *name, const char *scheme,
+                       struct str value, struct error *error)
 {
     if (value.len == 0)
         return true;
-    struct str line = arena_printf(arena, "%s: %.*s", name, STR_ARG(value));
+    if (!is_header_value(value))
+        return error_set(error, 0, "%s: the value holds a line break or another control character, so nothing is sent",
+                         name);
+    struct str line = arena_printf(arena, "%s: %s%.*s", name, scheme, STR_ARG(value));
     struct curl_slist *longer = line.ptr ? curl_slist_append(*headers, line.ptr) : NULL;
     *headers = longer ? longer : *headers;
-    return longer != NULL;
+    return longer || error_set(error, 500, "out of memory");
 }
 
 /* All of them or none: without its impersonation a request would be somebody else's. */
 static bool headers_of(struct arena *arena, const struct kube_call *call, const struct kube_config *config,
-                       struct str token, struct curl_slist **headers)
+                       struct str token, struct curl_slist **headers, struct error *error)
 {
-    struct str bearer = token.len ? arena_printf(arena, "Bearer %.*s", STR_ARG(token)) : token;
+    const struct {
+        const char *name, *scheme;
+        struct str value;
+    } rows[] = {
+        {"Accept", "", str_from(call->accept ? call->accept : "application/json")},
+        {"Content-Type", "", str_from(call->content_type)},
+        {"Authorization", "Bearer ", token},
+        {"Impersonate-User", "", config->as},
+        {"Impersonate-Uid", "", config->as_uid},
+    };
     *headers = curl_slist_append(NULL, "Expect:");
-    bool good = *headers && (bearer.len || !token.len) &&
-                add_header(arena, headers, "Accept", str_from(call->accept ? call->accept : "application/json")) &&
-                add_header(arena, headers, "Content-Type", str_from(call->content_type)) &&
-                add_header(arena, headers, "Authorization", bearer) &&
-                add_header(arena, headers, "Impersonate-User", config->as) &&
-                add_header(arena, headers, "Impersonate-Uid", config->as_uid);
+    bool good = *headers || error_set(error, 500, "out of memory");
+    for (size_t i = 0; good && i < LENGTH_OF(rows); i++)
+        good = add_header(arena, headers, rows[i].name, rows[i].scheme, rows[i].value, error);
     for (size_t i = 0; good && i < config->as_groups.len; i++)
-        good = add_header(arena, headers, "Impersonate-Group", config->as_groups.items[i]);
+        good = add_header(arena, headers, "Impersonate-Group", "", config->as_groups.items[i], error);
     return good;
 }
 
@@ -213,16 +234,16 @@ static bool perform(struct kube_client *client, struct exchange *exchange, struc
     struct kube_credentials credentials = {.expires = 0};
     CURL *connection = exchange->connection;
     struct curl_slist *connect_to = NULL;
-    if (!kube_credentials_now(client, arena, &credentials, error))
+    if (!kube_credentials_now(client, exchange->call, arena, &credentials, error))
         return false;
     struct str server = server_url(arena, &client->config, connection, &connect_to);
     struct str url = arena_printf(arena, "%.*s%s", STR_ARG(server), exchange->call->path);
     struct curl_slist *headers = NULL;
     char reason[CURL_ERROR_SIZE] = "";
-    if (!headers_of(arena, exchange->call, &client->config, credentials.token, &headers)) {
+    if (!headers_of(arena, exchange->call, &client->config, credentials.token, &headers, error)) {
         curl_slist_free_all(headers);
         curl_slist_free_all(connect_to);
-        return error_set(error, 500, "out of memory");
+        return false;
     }
     set_request(exchange, connection, client);
     set_identity(connection, &client->config, &credentials);
@@ -249,8 +270,8 @@ bool kube_exchange(struct kube_client *client, const struct kube_call *call, lon
 {
     bool done = false;
     *status = 0;
-    if (kube_interrupted(client))
-        return error_set(error, 0, "%s: not asked any more", client->config.server.ptr);
+    if (kube_call_given_up(client, call))
+        return error_set(error, 0, "%s: request cancelled", client->config.server.ptr);
     /* A second try with fresh credentials when the first were refused. */
     for (int attempt = 0; attempt < 2; attempt++) {
         ARENA_SCOPED arena = arena_new(EXCHANGE_ARENA_MAX);

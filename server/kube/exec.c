@@ -4,16 +4,15 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "kube.h"
 
-enum { EXEC_OUTPUT_MAX = 1024 * 1024, EXEC_SECONDS = 60 };
+enum { EXEC_OUTPUT_MAX = 1024 * 1024, PLUGIN_TICK_MS = 50 };
 
 extern char **environ;
 
@@ -28,10 +27,21 @@ static char **argument_vector(struct arena *arena, const struct kube_exec *exec)
     return argv;
 }
 
-/* Our environment, the plugin's own variables, and KUBERNETES_EXEC_INFO. */
+static bool environment_has(char **env, size_t count, const char *entry)
+{
+    size_t name = strcspn(entry, "=") + 1;
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(env[i], entry, name) == 0)
+            return true;
+    return false;
+}
+
+/* KUBERNETES_EXEC_INFO, what the kubeconfig sets, and of what is inherited the rest: each name once, for
+ * of two entries some programs believe the first and a shell the last. As in client-go the kubeconfig
+ * wins, of two entries there the last. */
 static char **environment(struct arena *arena, const struct kube_exec *exec)
 {
-    size_t ours = 0;
+    size_t ours = 0, count = 0;
     while (environ[ours])
         ours++;
     char **env = arena_array(arena, ours + exec->env.len + 2, sizeof *env);
@@ -41,119 +51,146 @@ static char **environment(struct arena *arena, const struct kube_exec *exec)
         STR_ARG(exec->api_version));
     if (!env || !info.ptr)
         return NULL;
-    size_t count = 0;
-    /* The first of two equal names wins in getenv, so the plugin's own come first. */
-    for (size_t i = 0; i < exec->env.len; i++)
-        env[count++] = kube_readable(exec->env.items[i].ptr);
     env[count++] = kube_readable(info.ptr);
+    for (size_t i = exec->env.len; i-- > 0;)
+        if (!environment_has(env, count, exec->env.items[i].ptr))
+            env[count++] = kube_readable(exec->env.items[i].ptr);
     for (size_t i = 0; i < ours; i++)
-        env[count++] = environ[i];
+        if (!environment_has(env, count, environ[i]))
+            env[count++] = environ[i];
     return env;
 }
 
-/* What this thread blocks or the process ignores is our business, not the plugin's. */
-static bool usual_signals(posix_spawnattr_t *attributes)
+/* ---- starting --------------------------------------------------------------------- */
+
+/* In the child, between fork and exec: only what is async-signal-safe. What the thread blocks and the
+ * process ignores is our business, not the plugin's. A group of its own can be killed whole; and since
+ * control-C in a terminal does not reach that any more, it ends with us. */
+static void plugin_become(const struct kube_exec *exec, char **argv, char **env, int output, int trouble)
 {
-    sigset_t none, ignored;
+    sigset_t none;
     sigemptyset(&none);
-    sigemptyset(&ignored);
-    sigaddset(&ignored, SIGPIPE);
-    return posix_spawnattr_setsigmask(attributes, &none) == 0 &&
-           posix_spawnattr_setsigdefault(attributes, &ignored) == 0 &&
-           posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF) == 0;
+    int nothing = open("/dev/null", O_RDONLY);
+    if (setpgid(0, 0) == 0 && prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && nothing >= 0 &&
+        dup2(nothing, STDIN_FILENO) == STDIN_FILENO && dup2(output, STDOUT_FILENO) == STDOUT_FILENO &&
+        signal(SIGPIPE, SIG_DFL) != SIG_ERR && sigprocmask(SIG_SETMASK, &none, NULL) == 0)
+        execvpe(exec->command.ptr, argv, env);
+    int why = errno;
+    if (write(trouble, &why, sizeof why) < 0)
+        _exit(126);
+    _exit(127);
 }
 
-static bool spawn(const struct kube_exec *exec, char **argv, char **env, int output, pid_t *pid)
+/* False, with errno, when it could not be started. */
+static bool plugin_start(struct arena *arena, const struct kube_exec *exec, int output, pid_t *pid)
 {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    if (posix_spawn_file_actions_init(&actions) != 0)
-        return false;
-    if (posix_spawnattr_init(&attributes) != 0) {
-        posix_spawn_file_actions_destroy(&actions);
-        return false;
-    }
-    bool started = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0) == 0 &&
-                   posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO) == 0 &&
-                   usual_signals(&attributes) &&
-                   posix_spawnp(pid, exec->command.ptr, &actions, &attributes, argv, env) == 0;
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
-    return started;
-}
-
-static void read_output(int fd, int64_t deadline, struct buf *output)
-{
-    char block[4096];
-    for (;;) {
-        int64_t left = (deadline - time_monotonic_ns()) / 1000000;
-        struct pollfd wait = {.fd = fd, .events = POLLIN};
-        int ready = left > 0 ? poll(&wait, 1, (int)left) : 0;
-        if (ready == 0) {
-            output->failed = true;
-            return;
-        }
-        ssize_t got = ready > 0 ? read(fd, block, sizeof block) : -1;
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return;
-        buf_add(output, (struct str){block, (size_t)got});
-        if (output->failed)
-            return;
-    }
-}
-
-/* Its exit status; a plugin that has closed its output may go on all the same. */
-static int wait_for_exit(pid_t pid, int64_t deadline, struct buf *output)
-{
-    const struct timespec tick = {0, 5000000};
-    int status = 0;
-    pid_t ended = 0;
-    while (!output->failed && (ended = waitpid(pid, &status, WNOHANG)) == 0) {
-        output->failed = time_monotonic_ns() >= deadline;
-        nanosleep(&tick, NULL);
-    }
-    if (ended != 0)
-        return status;
-    kill(pid, SIGKILL);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        continue;
-    return status;
-}
-
-static bool run(struct arena *arena, const struct kube_exec *exec, struct buf *output, struct error *error)
-{
-    int64_t deadline = time_monotonic_ns() + (int64_t)EXEC_SECONDS * 1000000000;
     char **argv = argument_vector(arena, exec), **env = environment(arena, exec);
-    int ends[2];
-    pid_t pid;
-    if (!argv || !env || pipe2(ends, O_CLOEXEC) != 0)
-        return error_set(error, 500, "credential plugin %.*s: out of memory or descriptors", STR_ARG(exec->command));
-    bool started = spawn(exec, argv, env, ends[1], &pid);
-    close(ends[1]);
-    if (started)
-        read_output(ends[0], deadline, output);
-    close(ends[0]);
-    if (!started)
-        return error_set(error, 0, "credential plugin %.*s could not be started; is it installed and on PATH?",
-                         STR_ARG(exec->command));
-    int status = wait_for_exit(pid, deadline, output);
-    if (output->failed)
-        return error_set(error, 0, "credential plugin %.*s printed too much or took over %d s", STR_ARG(exec->command),
-                         EXEC_SECONDS);
+    int trouble[2], why = 0;
+    errno = ENOMEM;
+    if (!argv || !env || pipe2(trouble, O_CLOEXEC) != 0)
+        return false;
+    *pid = fork();
+    if (*pid == 0)
+        plugin_become(exec, argv, env, output, trouble[1]);
+    why = *pid < 0 ? errno : 0;
+    close(trouble[1]);
+    if (*pid > 0 && read(trouble[0], &why, sizeof why) > 0) /* else it was closed by exec */
+        waitpid(*pid, NULL, 0);
+    close(trouble[0]);
+    errno = why;
+    return why == 0;
+}
+
+/* ---- until it ends ---------------------------------------------------------------- */
+
+enum plugin_end { PLUGIN_ENDED, PLUGIN_TOO_MUCH, PLUGIN_TOO_LONG, PLUGIN_NOT_WANTED };
+
+static bool has_ended(pid_t pid)
+{
+    siginfo_t info = {.si_pid = 0};
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == pid;
+}
+
+/* Reads until it has ended and nothing more of it is there. Who holds its output open after that was
+ * left behind by it, and is not waited for. *closed: nobody does. */
+static enum plugin_end plugin_watch(pid_t pid, int output, const struct kube_exec_wait *wait, struct buf *text,
+                                    bool *closed)
+{
+    const int64_t deadline = time_monotonic_ns() + (int64_t)wait->seconds * 1000000000;
+    char block[4096];
+    for (*closed = false;;) {
+        bool ended = has_ended(pid);
+        struct pollfd ready = {.fd = *closed ? -1 : output, .events = POLLIN};
+        int found = poll(&ready, 1, ended ? 0 : *closed ? PLUGIN_TICK_MS / 4 : PLUGIN_TICK_MS);
+        ssize_t got = found > 0 ? read(output, block, sizeof block) : -1;
+        if (got > 0)
+            buf_add(text, (struct str){block, (size_t)got});
+        *closed |= got == 0;
+        if (text->failed)
+            return PLUGIN_TOO_MUCH;
+        if (ended && got <= 0)
+            return PLUGIN_ENDED;
+        if (wait->given_up && wait->given_up(wait->context))
+            return PLUGIN_NOT_WANTED;
+        if (time_monotonic_ns() >= deadline)
+            return PLUGIN_TOO_LONG;
+    }
+}
+
+static bool plugin_judge(const struct kube_exec *exec, const struct kube_exec_wait *wait, enum plugin_end end,
+                         int status, struct error *error)
+{
+    switch (end) {
+    case PLUGIN_NOT_WANTED:
+        return error_set(error, 0, "credential plugin %.*s: request cancelled", STR_ARG(exec->command));
+    case PLUGIN_TOO_MUCH:
+        return error_set(error, 0, "credential plugin %.*s printed more than %d KiB", STR_ARG(exec->command),
+                         EXEC_OUTPUT_MAX >> 10);
+    case PLUGIN_TOO_LONG:
+        return error_set(error, 0, "credential plugin %.*s was killed: it took over %u s", STR_ARG(exec->command),
+                         wait->seconds);
+    case PLUGIN_ENDED:
+    default:
+        break;
+    }
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
         return error_set(error, 0, "credential plugin %.*s failed with status %d", STR_ARG(exec->command),
                          WIFEXITED(status) ? WEXITSTATUS(status) : -1);
     return true;
 }
 
-bool kube_exec_run(struct arena *arena, const struct kube_exec *exec, struct kube_credentials *credentials,
-                   struct error *error)
+static bool run(struct arena *arena, const struct kube_exec *exec, const struct kube_exec_wait *wait,
+                struct buf *output, struct error *error)
+{
+    int ends[2], status = 0;
+    pid_t pid;
+    bool closed;
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return error_set(error, 500, "credential plugin %.*s: out of descriptors", STR_ARG(exec->command));
+    bool started = plugin_start(arena, exec, ends[1], &pid);
+    int why = errno;
+    close(ends[1]);
+    if (!started) {
+        close(ends[0]);
+        char reason[128];
+        return error_set(error, 0, "credential plugin %.*s could not be started (%s); is it installed and on PATH?",
+                         STR_ARG(exec->command), strerror_r(why, reason, sizeof reason));
+    }
+    enum plugin_end end = plugin_watch(pid, ends[0], wait, output, &closed);
+    if (end != PLUGIN_ENDED || !closed) /* before it is reaped: until then the group's number is its own */
+        kill(-pid, SIGKILL);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    close(ends[0]);
+    return plugin_judge(exec, wait, end, status, error);
+}
+
+bool kube_exec_run(struct arena *arena, const struct kube_exec *exec, const struct kube_exec_wait *wait,
+                   struct kube_credentials *credentials, struct error *error)
 {
     BUF_SCOPED output;
     buf_init(&output, EXEC_OUTPUT_MAX);
-    if (!run(arena, exec, &output, error))
+    if (!run(arena, exec, wait, &output, error))
         return false;
     struct json_object *tree = json_build(arena, str_trim(buf_str(&output)), error);
     memset(output.data ? output.data : (char[1]){0}, 0, output.len);

@@ -42,7 +42,8 @@ bool kube_config_from_kubeconfig(struct arena *arena, const char *paths, const s
                                  struct kube_config *config, struct error *error) MUST_CHECK;
 /* The names of one list over all files, the first of each once. */
 void kube_config_list(struct arena *arena, const char *paths, const char *list, struct strlist *names);
-void kube_config_override(struct arena *arena, const struct kube_options *options, struct kube_config *config);
+bool kube_config_override(struct arena *arena, const struct kube_options *options, struct kube_config *config,
+                          struct error *error) MUST_CHECK;
 bool kube_config_in_cluster(struct arena *arena, struct kube_config *config, struct error *error) MUST_CHECK;
 bool kube_config_load(struct arena *arena, const struct kube_options *options, struct kube_config *config,
                       struct error *error) MUST_CHECK;
@@ -54,9 +55,16 @@ struct kube_credentials {
     struct str token, client_cert, client_key; /* PEM */
     int64_t expires;                           /* of an exec plugin's answer; 0 = until refused */
 };
-/* Runs the plugin. */
-bool kube_exec_run(struct arena *arena, const struct kube_exec *exec, struct kube_credentials *credentials,
-                   struct error *error) MUST_CHECK;
+/* How long a plugin may take; given_up, which is asked every while, may be NULL. */
+struct kube_exec_wait {
+    unsigned seconds;
+    bool (*given_up)(void *context);
+    void *context;
+};
+/* Runs the plugin. One that takes too long, prints too much or is not waited for any more is killed with
+ * all that it has started. */
+bool kube_exec_run(struct arena *arena, const struct kube_exec *exec, const struct kube_exec_wait *wait,
+                   struct kube_credentials *credentials, struct error *error) MUST_CHECK;
 
 /* One exchange. `stream`, when given, gets the body as it arrives instead of
  * `answer`; false from it ends the exchange without an error. */

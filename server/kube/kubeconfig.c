@@ -200,8 +200,7 @@ bool kube_config_from_kubeconfig(struct arena *arena, const char *paths, const s
     if (!take_cluster(arena, &files, paths, cluster, options, config, error) ||
         !take_user(arena, &files, paths, user, config, error))
         return false;
-    kube_config_override(arena, options, config);
-    return true;
+    return kube_config_override(arena, options, config, error);
 }
 
 void kube_config_list(struct arena *arena, const char *paths, const char *list, struct strlist *names)

@@ -53,7 +53,30 @@ static void override_user(struct arena *arena, const struct kube_options *option
     override_text(arena, options->client_key, &config->client_key_file);
 }
 
-void kube_config_override(struct arena *arena, const struct kube_options *options, struct kube_config *config)
+static bool is_encrypted(struct str server)
+{
+    return str_eq_nocase(str_slice(server, 0, 8), STR("https://"));
+}
+
+/* As client-go (clientcmd's ClientConfig asks rest.IsConfigTransportTLS): who the user is goes to an
+ * https server only, so that `kubectl proxy`, which is http, is asked without. A token on the command
+ * line was meant to be sent. */
+static bool config_keep_secrets(const struct kube_options *options, struct kube_config *config, struct error *error)
+{
+    const struct str none = {NULL, 0};
+    if (config->server.len == 0 || is_encrypted(config->server))
+        return true;
+    if (options->token)
+        return error_set(error, 0, "%.*s is not encrypted, so the token is not sent to it: use an https server",
+                         STR_ARG(config->server));
+    config->exec = NULL;
+    config->token = config->token_file = config->username = config->password = none;
+    config->client_cert_file = config->client_cert_data = config->client_key_file = config->client_key_data = none;
+    return true;
+}
+
+bool kube_config_override(struct arena *arena, const struct kube_options *options, struct kube_config *config,
+                          struct error *error)
 {
     override_cluster(arena, options, config);
     override_user(arena, options, config);
@@ -64,4 +87,5 @@ void kube_config_override(struct arena *arena, const struct kube_options *option
     for (size_t i = 0; i < options->as_group_count; i++)
         strlist_add(arena, &config->as_groups, arena_copy(arena, str_from(options->as_groups[i])));
     config->server = with_scheme(arena, config);
+    return config_keep_secrets(options, config, error);
 }

@@ -11,7 +11,7 @@ static struct str token_now(struct kube_client *client, struct arena *arena)
 {
     struct kube_credentials credentials = {.expires = 0};
     struct error error;
-    CU_ASSERT(kube_credentials_now(client, arena, &credentials, &error));
+    CU_ASSERT(kube_credentials_now(client, NULL, arena, &credentials, &error));
     return credentials.token;
 }
 
@@ -41,7 +41,7 @@ static void test_token_file(void)
     kube_files_put(&files, "token", " \n");
     client = kube_open(&options, &error);
     CU_ASSERT_FATAL(client != NULL);
-    CU_ASSERT_FALSE(kube_credentials_now(client, files.arena, &credentials, &error));
+    CU_ASSERT_FALSE(kube_credentials_now(client, NULL, files.arena, &credentials, &error));
     CU_ASSERT(strstr(error.message, "is empty") != NULL);
     kube_close(client);
     kube_files_end(&files);
@@ -200,7 +200,54 @@ static void test_interrupt(void)
     kube_files_end(&files);
 }
 
+/* What stands behind a line break would be a header of its own: another user, say. */
+static void test_headers(void)
+{
+    static const struct {
+        const char *as, *as_uid, *group, *token;
+        const char *header; /* NULL: it is sent, and there is no answer */
+    } cases[] = {
+        {"jane", "1", "dev", "t", NULL},
+        {"jane\tdoe \xc3\xa9", "1", "dev", "t", NULL},
+        {"jane\r\nImpersonate-Group: system:masters", NULL, NULL, NULL, "Impersonate-User"},
+        {"jane\nX: y", NULL, NULL, NULL, "Impersonate-User"},
+        {"jane\r", NULL, NULL, NULL, "Impersonate-User"},
+        {"jane\x7f", NULL, NULL, NULL, "Impersonate-User"},
+        {"jane", "1\nX: y", NULL, NULL, "Impersonate-Uid"},
+        {"jane", NULL, "a\nX: y", NULL, "Impersonate-Group"},
+        {NULL, NULL, NULL, "t\nX: y", "Authorization"},
+        {NULL, NULL, NULL, "t\x01", "Authorization"},
+    };
+    const struct kube_resource resource = {.group = STR("g"), .version = STR("v1"), .plural = STR("things")};
+    struct kube_files files = kube_files_begin();
+    const char *path = kube_files_put(&files, "config", "{}\n");
+    for (size_t i = 0; i < LENGTH_OF(cases); i++) {
+        struct error error = {.code = 0};
+        const struct kube_options options = {.kubeconfig = path,
+                                             .server = "https://127.0.0.1:1",
+                                             .token = cases[i].token,
+                                             .as = cases[i].as,
+                                             .as_uid = cases[i].as_uid,
+                                             .as_groups = &cases[i].group,
+                                             .as_group_count = cases[i].group != NULL,
+                                             .timeout_seconds = 5};
+        struct kube_client *client = kube_open(&options, &error);
+        CU_ASSERT_FATAL(client != NULL);
+        CU_ASSERT_FALSE(kube_get(client, files.arena, &resource, STR(""), STR("a"), NULL, &error));
+        struct str wanted = cases[i].header
+                                ? arena_printf(files.arena, "%s: the value holds a line break", cases[i].header)
+                                : STR("connect");
+        bool said = str_contains(str_from(error.message), wanted);
+        if (!said)
+            fprintf(stderr, "\n    case %zu: %s\n", i, error.message);
+        CU_ASSERT(said);
+        kube_close(client);
+    }
+    kube_files_end(&files);
+}
+
 SUITE(kube_client, {"a token file that is being written leaves the old token", test_token_file},
       {"a configuration that does not fit is none", test_configuration_that_does_not_fit},
       {"a list that cannot go on is no list", test_list_without_memory},
-      {"large objects come in smaller pages", test_large_objects}, {"requests are interrupted", test_interrupt})
+      {"large objects come in smaller pages", test_large_objects}, {"requests are interrupted", test_interrupt},
+      {"what would become a header of its own is not sent", test_headers})

@@ -1,7 +1,9 @@
 /* Credential plugins, played by a shell script. */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "kube_files.h"
 
@@ -12,7 +14,8 @@ static const char config_text[] =
     "      command: ./plugin\n      args: [one, 'two words']\n"
     "      env: [{name: BACKSTOP_TEST_MODE, value: 'from config'}]\n";
 
-static bool run(struct kube_files *files, const char *script, struct kube_credentials *credentials, struct error *error)
+static bool run_with(struct kube_files *files, const char *script, const struct kube_exec_wait *wait,
+                     struct kube_credentials *credentials, struct error *error)
 {
     const char *path = kube_files_put(files, "plugin", script);
     struct kube_config config = {.insecure = false};
@@ -20,7 +23,13 @@ static bool run(struct kube_files *files, const char *script, struct kube_creden
     CU_ASSERT_FATAL(kube_config_from_kubeconfig(files->arena, kube_files_put(files, "config", config_text),
                                                 &(struct kube_options){0}, &config, error));
     CU_ASSERT_FATAL(config.exec != NULL);
-    return kube_exec_run(files->arena, config.exec, credentials, error);
+    return kube_exec_run(files->arena, config.exec, wait, credentials, error);
+}
+
+static bool run(struct kube_files *files, const char *script, struct kube_credentials *credentials, struct error *error)
+{
+    const struct kube_exec_wait wait = {.seconds = 60};
+    return run_with(files, script, &wait, credentials, error);
 }
 
 static void test_token(void)
@@ -66,8 +75,8 @@ static void test_failures(void)
         {"#!/bin/sh\necho hello\n", "did not print an ExecCredential"},
         {"#!/bin/sh\ntrue\n", "did not print an ExecCredential"},
         {"#!/bin/sh\necho '{\"status\":{}}'\n", "neither a token nor a client certificate"},
-        {"#!/bin/sh\nhead -c 2000000 /dev/zero\n", "printed too much or took over"},
-        {"#!/nowhere/sh\n", "could not be started; is it installed"},
+        {"#!/bin/sh\nhead -c 2000000 /dev/zero\n", "printed more than 1024 KiB"},
+        {"#!/nowhere/sh\n", "could not be started (No such file or directory); is it installed"},
     };
     struct kube_files files = kube_files_begin();
     for (size_t i = 0; i < LENGTH_OF(cases); i++) {
@@ -90,7 +99,7 @@ static void test_endless(void)
     struct error error = {.code = 0};
     int64_t began = time_monotonic_ns();
     CU_ASSERT(!run(&files, "#!/bin/sh\nexec cat /dev/zero\n", &credentials, &error));
-    CU_ASSERT(str_contains(str_from(error.message), STR("printed too much")));
+    CU_ASSERT(str_contains(str_from(error.message), STR("printed more than")));
     CU_ASSERT(time_monotonic_ns() - began < INT64_C(30000000000));
     kube_files_end(&files);
 }
@@ -118,6 +127,73 @@ static void test_signals(void)
     kube_files_end(&files);
 }
 
+static bool not_wanted(void *context)
+{
+    return time_monotonic_ns() > *(const int64_t *)context;
+}
+
+/* The plugin waits for a child that a kill of the plugin alone would leave behind; both write to a file
+ * for as long as they live. */
+static void test_hanging(void)
+{
+    static const char script[] = "#!/bin/sh\ncd \"${0%/*}\" || exit 1\n"
+                                 "(while :; do echo x >>alive; sleep 0.05; done) & wait\n";
+    struct kube_files files = kube_files_begin();
+    struct kube_credentials credentials = {.expires = 0};
+    struct error error = {.code = 0};
+    int64_t began = time_monotonic_ns(), soon = began + 300000000;
+    CU_ASSERT(!run_with(&files, script, &(struct kube_exec_wait){.seconds = 1}, &credentials, &error));
+    CU_ASSERT(str_contains(str_from(error.message), STR("was killed: it took over 1 s")));
+    CU_ASSERT(time_monotonic_ns() - began < INT64_C(20000000000));
+    const struct kube_exec_wait impatient = {.seconds = 60, .given_up = not_wanted, .context = &soon};
+    CU_ASSERT(!run_with(&files, script, &impatient, &credentials, &error));
+    CU_ASSERT(str_contains(str_from(error.message), STR("request cancelled")));
+    CU_ASSERT(time_monotonic_ns() - began < INT64_C(30000000000));
+    struct stat before, after;
+    CU_ASSERT_EQUAL(stat(kube_files_path(&files, "alive"), &before), 0);
+    nanosleep(&(struct timespec){0, 300000000}, NULL);
+    CU_ASSERT_EQUAL(stat(kube_files_path(&files, "alive"), &after), 0);
+    CU_ASSERT_EQUAL(after.st_size, before.st_size);
+    kube_files_end(&files);
+}
+
+/* What it has left behind and what holds its output open is not waited for. */
+static void test_child_left_behind(void)
+{
+    struct kube_files files = kube_files_begin();
+    struct kube_credentials credentials = {.expires = 0};
+    struct error error = {.code = 0};
+    int64_t began = time_monotonic_ns();
+    CU_ASSERT(run(&files, "#!/bin/sh\nsleep 300 &\necho '{\"status\":{\"token\":\"t\"}}'\n", &credentials, &error));
+    ASSERT_TEXT(credentials.token, "t");
+    CU_ASSERT(time_monotonic_ns() - began < INT64_C(30000000000));
+    kube_files_end(&files);
+}
+
+/* The wrong profile of a cloud is the wrong identity; shells believe the last of two entries. */
+static void test_environment(void)
+{
+    struct kube_files files = kube_files_begin();
+    struct kube_credentials credentials = {.expires = 0};
+    struct error error = {.code = 0};
+    setenv("BACKSTOP_TEST_MODE", "inherited", 1);
+    setenv("KUBERNETES_EXEC_INFO", "inherited", 1);
+    setenv("BACKSTOP_TEST_OTHER", "kept", 1);
+    CU_ASSERT(run(&files,
+                  "#!/bin/sh\ncase $KUBERNETES_EXEC_INFO in *client.authentication*) ;; *) exit 5 ;; esac\n"
+                  "echo \"{\\\"status\\\":{\\\"token\\\":\\\"$BACKSTOP_TEST_MODE $BACKSTOP_TEST_OTHER "
+                  "$(tr '\\0' '\\n' </proc/$$/environ | grep -c '^BACKSTOP_TEST_MODE=')\\\"}}\"\n",
+                  &credentials, &error));
+    ASSERT_TEXT(credentials.token, "from config kept 1");
+    unsetenv("BACKSTOP_TEST_MODE");
+    unsetenv("KUBERNETES_EXEC_INFO");
+    unsetenv("BACKSTOP_TEST_OTHER");
+    kube_files_end(&files);
+}
+
 SUITE(kube_exec, {"a token, its end, arguments and variables", test_token}, {"a client certificate", test_certificate},
       {"failures are named", test_failures}, {"output without end", test_endless},
-      {"a plugin has the usual signals", test_signals})
+      {"a plugin has the usual signals", test_signals},
+      {"a plugin that hangs is killed with its children", test_hanging},
+      {"a child that a plugin leaves behind is not waited for", test_child_left_behind},
+      {"the kubeconfig's variables win over inherited ones", test_environment})

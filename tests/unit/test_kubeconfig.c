@@ -214,6 +214,42 @@ static void test_overrides(void)
     kube_files_end(&files);
 }
 
+static void test_secrets_need_encryption(void)
+{
+    struct kube_files files = kube_files_begin();
+    struct error error = {.code = 0};
+    const char *path = kube_files_put(
+        &files, "config",
+        "current-context: x\ncontexts: [{name: x, context: {cluster: c, user: u}}]\n"
+        "clusters: [{name: c, cluster: {server: 'https://s'}}]\n"
+        "users: [{name: u, user: {token: t, tokenFile: f, username: me, password: pw, client-certificate: "
+        "a, client-key: b,"
+        " as: somebody, exec: {command: plugin, apiVersion: client.authentication.k8s.io/v1}}}]\n");
+    static const struct {
+        const char *server;
+        bool encrypted;
+    } cases[] = {{NULL, true},        {"https://s:1", true}, {"HTTPS://s", true},
+                 {"http://s", false}, {"HTTP://s", false},   {"s", true /* a client certificate: https */},
+                 {"ftp://s", false}};
+    for (size_t i = 0; i < LENGTH_OF(cases); i++) {
+        struct kube_config config = {.insecure = false};
+        const struct kube_options options = {.server = cases[i].server};
+        CU_ASSERT_FATAL(kube_config_from_kubeconfig(files.arena, path, &options, &config, &error));
+        CU_ASSERT_EQUAL(config.token.len > 0, cases[i].encrypted);
+        CU_ASSERT_EQUAL(config.token_file.len > 0, cases[i].encrypted);
+        CU_ASSERT_EQUAL(config.username.len && config.password.len, cases[i].encrypted);
+        CU_ASSERT_EQUAL(config.client_cert_file.len && config.client_key_file.len, cases[i].encrypted);
+        CU_ASSERT_EQUAL(config.exec != NULL, cases[i].encrypted);
+        ASSERT_TEXT(config.as, "somebody");
+    }
+    struct kube_config config = {.insecure = false};
+    const struct kube_options given = {.server = "http://s", .token = "secret"};
+    CU_ASSERT_FALSE(kube_config_from_kubeconfig(files.arena, path, &given, &config, &error));
+    ASSERT_TEXT(str_from(error.message),
+                "http://s is not encrypted, so the token is not sent to it: use an https server");
+    kube_files_end(&files);
+}
+
 static void test_names(void)
 {
     struct kube_files files = kube_files_begin();
@@ -251,4 +287,5 @@ static void test_base64(void)
 SUITE(kubeconfig, {"contexts, relative paths and all that a cluster may say", test_contexts},
       {"what is missing or broken is named", test_missing}, {"several files are merged as kubectl does", test_merge},
       {"flags as kubectl has them are put over a kubeconfig", test_overrides},
+      {"credentials go to an https server only", test_secrets_need_encryption},
       {"the names there are, over all files", test_names}, {"base64 as Go takes it", test_base64})
