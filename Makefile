@@ -248,10 +248,10 @@ bench-accept: $(BENCH)/fixed_set $(BENCH)/bodies/backup.json ## Rewrite the base
 demo: $(BUILD)/backstop ## From nothing to real reviews over HTTPS, with a transcript
 	hack/demo.py $(BUILD)/backstop
 
-cron-table: ## Regenerate tests/unit/cron_table.tsv with the real robfig/cron (needs Go)
+cron-table: ## Regenerate tests/unit/cron_table_*.tsv with the real robfig/cron and go-cron (needs Go)
 	hack/cron/run.sh table
 
-cron-diff: $(BUILD)/backstop ## Compare 20,000 random schedules with the real robfig/cron (needs Go)
+cron-diff: $(BUILD)/backstop ## Compare 60,000 random schedules with each, the real robfig/cron and go-cron (needs Go)
 	hack/cron/run.sh diff $(BUILD)/backstop
 
 lint: ## Format, static analysis, layering, shell scripts

@@ -1,7 +1,7 @@
-// Command cron asks the real robfig/cron v3.0.1, the library inside kcm and
-// Velero, what it makes of schedules: it writes the table that the unit tests
-// check (table), random tables of the same form (random), and compares the
-// binary's explain verb with the library (diff). See run.sh.
+// Command cron asks the real libraries inside kcm and Velero, robfig/cron v3.0.1
+// and netresearch/go-cron v0.15.0, what they make of schedules: it writes the
+// tables that the unit tests check (table), random tables of the same form
+// (random), and compares the binary's explain verb with a library (diff). See run.sh.
 package main
 
 import (
@@ -12,23 +12,49 @@ import (
 	"strings"
 	"time"
 
-	"github.com/robfig/cron/v3"
+	gocron "github.com/netresearch/go-cron"
+	robfig "github.com/robfig/cron/v3"
 )
 
 const runsPerRow = 5
 
-// parse is cron.ParseStandard with a panic turned into an error.
-func parse(spec string) (schedule cron.Schedule, err error) {
+type schedule interface{ Next(time.Time) time.Time }
+
+// library is what one of the controllers parses schedules with.
+type library struct {
+	name, version, reader string // reader: what explain --for calls it
+	parseStandard         func(string) (schedule, error)
+}
+
+var libraries = []library{
+	{"robfig", "robfig/cron v3.0.1", "kcm",
+		func(spec string) (schedule, error) { return robfig.ParseStandard(spec) }},
+	{"go-cron", "netresearch/go-cron v0.15.0", "velero@1.18.3",
+		func(spec string) (schedule, error) { return gocron.ParseStandard(spec) }},
+}
+
+func libraryNamed(name string) library {
+	for _, l := range libraries {
+		if l.name == name {
+			return l
+		}
+	}
+	fail("there is no library %s", name)
+	return library{}
+}
+
+// parse is ParseStandard with a panic turned into an error.
+func (l library) parse(spec string) (parsed schedule, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			schedule, err = nil, fmt.Errorf("panic: %v", p)
+			parsed, err = nil, fmt.Errorf("panic: %v", p)
 		}
 	}()
-	return cron.ParseStandard(spec)
+	return l.parseStandard(spec)
 }
 
 // runs gives the next n runs after from; fewer where the library gives up.
-func runs(schedule cron.Schedule, from time.Time, n int) []time.Time {
+func runs(schedule schedule, from time.Time, n int) []time.Time {
 	var next []time.Time
 	for at := from; len(next) < n; next = append(next, at) {
 		if at = schedule.Next(at); at.IsZero() {
@@ -39,9 +65,9 @@ func runs(schedule cron.Schedule, from time.Time, n int) []time.Time {
 }
 
 // fires tells whether a schedule ever runs: asked again every four years, since
-// the library looks only five years ahead.
-func fires(schedule cron.Schedule, from time.Time) bool {
-	for years := 0; years <= 40; years += 4 {
+// the library looks only five years ahead. Within 400 years everything comes round.
+func fires(schedule schedule, from time.Time) bool {
+	for years := 0; years <= 400; years += 4 {
 		if !schedule.Next(from.AddDate(years, 0, 0)).IsZero() {
 			return true
 		}
@@ -75,7 +101,7 @@ func writeError(out *bufio.Writer, spec string, err error) {
 }
 
 // writeRuns notes each run as seconds after the one before.
-func writeRuns(out *bufio.Writer, spec, zone string, schedule cron.Schedule, from time.Time) {
+func writeRuns(out *bufio.Writer, spec, zone string, schedule schedule, from time.Time) {
 	fmt.Fprintf(out, "next\t%s\t%s\t%s\t", escape(spec), zone, from.UTC().Format(time.RFC3339))
 	next := runs(schedule, from.In(load(zone)), runsPerRow)
 	before := from
@@ -114,13 +140,13 @@ func number(args []string, i int, otherwise int64) int64 {
 func main() {
 	args := os.Args[1:]
 	switch {
-	case len(args) == 1 && args[0] == "table":
-		table(os.Stdout)
-	case len(args) >= 1 && len(args) <= 3 && args[0] == "random":
-		random(os.Stdout, int(number(args, 1, 20000)), number(args, 2, 1))
-	case len(args) >= 2 && len(args) <= 4 && args[0] == "diff":
-		diff(args[1], int(number(args, 2, 20000)), number(args, 3, 1))
+	case len(args) == 2 && args[0] == "table":
+		table(libraryNamed(args[1]), os.Stdout)
+	case len(args) >= 2 && len(args) <= 4 && args[0] == "random":
+		random(libraryNamed(args[1]), os.Stdout, int(number(args, 2, 20000)), number(args, 3, 1))
+	case len(args) >= 3 && len(args) <= 5 && args[0] == "diff":
+		diff(libraryNamed(args[1]), args[2], int(number(args, 3, 60000)), number(args, 4, 1))
 	default:
-		fail("usage: table | random [COUNT [SEED]] | diff BINARY [COUNT [SEED]]")
+		fail("usage: table LIBRARY | random LIBRARY [COUNT [SEED]] | diff LIBRARY BINARY [COUNT [SEED]]")
 	}
 }

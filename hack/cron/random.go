@@ -38,9 +38,9 @@ type generator struct{ *rand.Rand }
 
 func (g generator) pick(from ...string) string { return from[g.Intn(len(from))] }
 
-var bounds = [5][2]int{{0, 59}, {0, 23}, {1, 31}, {1, 12}, {0, 6}}
+var bounds = [5][2]int{{0, 59}, {0, 23}, {1, 31}, {1, 12}, {0, 7}}
 var names = [5][]string{3: {"jan", "FEB", "Mar", "apr", "may", "jun", "jul", "aug", "SEP", "oct", "nov", "dec"},
-	4: {"sun", "MON", "Tue", "wed", "thu", "Fri", "sat"}}
+	4: {"sun", "MON", "Tue", "wed", "thu", "Fri", "sat", "Sun"}}
 
 func (g generator) value(field int) string {
 	low, high := bounds[field][0], bounds[field][1]
@@ -50,7 +50,7 @@ func (g generator) value(field int) string {
 		value = g.Intn(100)
 	case n < 2:
 		return g.pick("", "L", "w", "H", "5#2", "1.5", "+3", "-1", "007", "0x5", "1_0", "９", "9223372036854775808",
-			"99999999999999999999x", "*", "?", "JANUARY", "MoN", "FRİ", "fri", "feb", "2147483648")
+			"99999999999999999999x", "*", "?", "JANUARY", "MoN", "FRİ", "fri", "feb", "2147483648", "LW", "15W", "L-3", "H/5", "H(1-5)", "fri#L", "jul")
 	case n < 30 && names[field] != nil:
 		return names[field][value-low]
 	}
@@ -66,8 +66,10 @@ func (g generator) item(field int) string {
 		}
 	}
 	switch n := g.Intn(100); {
-	case n < 30:
+	case n < 28:
 		return "*" + step
+	case n < 30:
+		return fmt.Sprint(60+g.Intn(100)) + g.pick("-", "/", "-") + g.value(field) + step
 	case n < 33:
 		return g.pick("?", "*-5", "*-abc", "?-1-2", "**", "", " ", "1-2-3", "1-", "-", "/", "*-1/2") + step
 	case n < 55:
@@ -75,7 +77,7 @@ func (g generator) item(field int) string {
 		a := low + g.Intn(high-low+1)
 		b := a + g.Intn(high-a+1)
 		return fmt.Sprintf("%d-%d%s", a, b, step)
-	case n < 58:
+	case n < 64:
 		return g.value(field) + "-" + g.value(field) + step
 	}
 	return g.value(field) + step
@@ -108,7 +110,7 @@ func (g generator) body() string {
 		return "@every" + g.pick(" ", " ", " ", " ", " ", "  ", "", "\t") + g.duration() + g.pick("", "", "", "", "", " ")
 	case n < 8:
 		return g.pick("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly", "@Hourly", "@daily ",
-			"@", "@reboot", " @daily", "@every", "daily")
+			"@", "@reboot", " @daily", "@every", "daily", "@triggered", "@manual", "@none", "@none ")
 	}
 	count := 5
 	if g.Intn(40) == 0 {
@@ -131,9 +133,17 @@ func (g generator) spec() string {
 		zone := zones[g.Intn(len(zones))]
 		if g.Intn(8) == 0 {
 			zone = g.pick("", "Local", "Nowhere", "utc", "America", "../UTC", "/UTC", "\\UTC", "UTC/x", "zone.tab", "UTC\t",
-				"Europe//Berlin", "./UTC", "Europe/Berlin/", "europe/berlin", "EST", "a..b", strings.Repeat("x", 300))
+				"Europe//Berlin", "./UTC", "Europe/Berlin/", "europe/berlin", "EST", "a..b", strings.Repeat("x", 300),
+				"Europe:Berlin", strings.Repeat("A/", 32), "UTC\u00a0", "\"UTC'", "\"", "''", "M\u00fcnchen")
+		}
+		if g.Intn(6) == 0 {
+			quote := g.pick("\"", "'")
+			zone = quote + zone + quote
 		}
 		spec = g.pick("TZ=", "CRON_TZ=", "TZ=", "CRON_TZ=", "tz=", " TZ=") + zone + g.pick(" ", " ", " ", " ", "  ", "", "\t ") + spec
+	}
+	if g.Intn(400) == 0 {
+		spec += strings.Repeat(g.pick(" ", ",1", "x"), 1000+g.Intn(100)-len(spec)%50)
 	}
 	for g.Intn(25) == 0 && len(spec) > 0 {
 		at := g.Intn(len(spec))
@@ -150,13 +160,14 @@ func (g generator) spec() string {
 }
 
 // random writes a table of generated schedules, for the same unit test.
-func random(to io.Writer, count int, seed int64) {
+func random(l library, to io.Writer, count int, seed int64) {
 	out := bufio.NewWriter(to)
 	defer out.Flush()
+	writeHead(out, l)
 	g := generator{rand.New(rand.NewSource(seed))}
 	for i := 0; i < count; i++ {
 		spec := g.spec()
-		schedule, err := parse(spec)
+		schedule, err := l.parse(spec)
 		if err != nil {
 			writeError(out, spec, err)
 			continue

@@ -1,14 +1,19 @@
-/* cron: the schedule language of k0rdent and Velero, which is robfig/cron
- * v3.0.1 ParseStandard, to the letter: the same verdict, the same next times.
- * What that parser accepts and then surprises with comes as pitfalls. */
+/* cron: the schedule languages of k0rdent and Velero, each to the letter of the Go
+ * library that reads it: the same verdict, the same next times. What a parser
+ * accepts and then surprises with comes as pitfalls. */
 #ifndef BACKSTOP_CRON_H
 #define BACKSTOP_CRON_H
 
 #include "backstop/base.h"
 
-/* Whose reading of a schedule: robfig/cron v3.0.1 (kcm, and Velero before 1.18.3), or
- * netresearch/go-cron v0.15.0 (Velero since then). */
-enum cron_dialect { CRON_ROBFIG, CRON_GO_CRON };
+/* The libraries, whose ParseStandard is mirrored. */
+enum cron_dialect {
+    CRON_ROBFIG,  /* github.com/robfig/cron v3.0.1: kcm, and Velero up to 1.18.2 */
+    CRON_GO_CRON, /* github.com/netresearch/go-cron v0.15.0: Velero from 1.18.3 on */
+    CRON_DIALECTS
+};
+/* "robfig/cron v3.0.1". */
+const char *cron_library(enum cron_dialect dialect);
 
 /* A time zone from the system's TZif files; immutable, cached for the life of
  * the process, safe to share between threads. */
@@ -23,28 +28,32 @@ int cron_zone_offset(const struct cron_zone *zone, int64_t unix_seconds); /* sec
 
 /* A parsed schedule: plain data, copied freely, owns nothing. */
 struct cron_schedule {
+    enum cron_dialect dialect;
     uint64_t minute, hour, day_of_month, month, day_of_week; /* bit sets; CRON_STAR marks "*" */
     int64_t every_seconds;                                   /* > 0: "@every", the fields are unused */
     const struct cron_zone *zone;
     bool zone_given; /* by TZ= or CRON_TZ= */
+    bool triggered;  /* "@triggered" and its kind, which never come due by themselves; the fields are empty */
 };
 #define CRON_STAR (UINT64_C(1) << 63)
 
-/* Parses `spec` as cron.ParseStandard v3.0.1 does; without a TZ= prefix the zone
+/* Parses `spec` as the dialect's ParseStandard does; without a TZ= prefix the zone
  * is `controller_zone` (the zone of the process that will run it; k0rdent's
  * image: UTC). On failure error->position is the byte offset in spec, and the
  * message says in one line what is wrong and what is allowed; the parser's own
- * words stand in cron_robfig_error. A spec that makes robfig/cron panic is
- * refused too. TZ=Local is the controller's zone, as in robfig/cron. */
-bool cron_parse(struct str spec, const struct cron_zone *controller_zone, struct cron_schedule *schedule,
-                struct error *error) MUST_CHECK;
-/* robfig's own error text for a spec (or "panic: ..."), for tests and logs. False when it parses. */
-bool cron_robfig_error(struct str spec, struct error *error);
+ * text is cron_upstream_error's. A spec that makes robfig/cron panic is
+ * refused too. TZ=Local is the controller's zone, as in both libraries. */
+bool cron_parse(enum cron_dialect dialect, struct str spec, const struct cron_zone *controller_zone,
+                struct cron_schedule *schedule, struct error *error) MUST_CHECK;
+/* The library's own error text for a spec (or "panic: ..."). False when it parses. */
+bool cron_upstream_error(enum cron_dialect dialect, struct str spec, struct error *error);
 
 /* The first run strictly after `after`, as SpecSchedule.Next and
- * ConstantDelaySchedule.Next compute it, DST rules included. False where robfig
- * returns the zero time: nothing up to the end of the fifth year on (which
- * happens to 29 February around 2100 although it fires again). */
+ * ConstantDelaySchedule.Next compute it, DST rules included. False where the library
+ * returns the zero time, which kcm and Velero read as a run that is due: nothing up to
+ * the end of the fifth year on (which happens to 29 February around 2100, and to
+ * go-cron's 29 February that must be a Monday, although both fire again). In an hour that
+ * comes twice the libraries can answer with a time before `after`, and so does this. */
 bool cron_next(const struct cron_schedule *schedule, int64_t after, int64_t *next);
 /* True when no run can ever come, decided from the calendar, not by searching. */
 bool cron_never_fires(const struct cron_schedule *schedule);

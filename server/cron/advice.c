@@ -53,6 +53,8 @@ static struct str advise_on_zone(const struct advice *advice)
 {
     struct arena *arena = advice->arena;
     struct str zone = advice->fault->value;
+    if (zone.len == 0)
+        return STR("the time zone is empty; write for example \"TZ=UTC 0 6 * * *\"");
     if (has_space(zone))
         return arena_printf(arena, "the time zone %.*s must end with a plain space, not with other white space",
                             STR_ARG(advice->value));
@@ -75,15 +77,27 @@ static struct str advise(const struct advice *advice)
     switch (advice->fault->kind) {
     case FAULT_EMPTY:
         return STR("the schedule is empty; write five fields such as \"0 */6 * * *\", or a name such as \"@daily\"");
+    case FAULT_TOO_LONG:
+        return arena_printf(advice->arena, "the schedule has %lld bytes; at most %zu are accepted",
+                            (long long)advice->fault->number, spec_dialects[advice->dialect].length_max);
     case FAULT_NO_SPACE_AFTER_ZONE:
-        return arena_printf(advice->arena,
-                            "%.*s has no space after the time zone and no schedule, which crashes the controller that "
-                            "parses it; write for example \"TZ=UTC 0 6 * * *\"",
-                            STR_ARG(advice_quote(advice->arena, advice->spec)));
+        return arena_printf(
+            advice->arena,
+            "%.*s has no space after the time zone and no schedule%s; write for example \"TZ=UTC 0 6 * * "
+            "*\"",
+            STR_ARG(advice_quote(advice->arena, advice->spec)),
+            spec_dialects[advice->dialect].zone_checked ? "" : ", on which the parser panics");
+    case FAULT_NOTHING_AFTER_ZONE:
+        return STR("there is no schedule after the time zone; write for example \"TZ=UTC 0 6 * * *\"");
+    case FAULT_ZONE_TEXT:
     case FAULT_ZONE:
         return advise_on_zone(advice);
     case FAULT_DURATION:
         return advise_on_duration(advice);
+    case FAULT_EVERY_TOO_SHORT:
+        return arena_printf(advice->arena,
+                            "\"@every\" takes a second or more, and %.*s is less; write for example \"@every 6h\"",
+                            STR_ARG(advice->value));
     case FAULT_DESCRIPTOR:
         return advise_on_descriptor(advice);
     case FAULT_FIELD_COUNT:
@@ -93,13 +107,13 @@ static struct str advise(const struct advice *advice)
     }
 }
 
-void advice_write(struct str spec, const struct fault *fault, struct error *error)
+void advice_write(enum cron_dialect dialect, struct str spec, const struct fault *fault, struct error *error)
 {
     ARENA_SCOPED arena = arena_new(256 * 1024);
     struct str text = {NULL, 0};
     if (arena) {
-        struct advice advice = {arena, spec, fault, advice_quote(arena, fault->value),
-                                advice_quote(arena, fault->range)};
+        struct advice advice = {
+            dialect, arena, spec, fault, advice_quote(arena, fault->value), advice_quote(arena, fault->range)};
         text = advise(&advice);
     }
     if (!arena || arena_failed(arena))

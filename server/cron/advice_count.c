@@ -18,11 +18,11 @@ static struct str first_five(struct str body)
     return str_slice(body, 0, body.len - without_fields(body, FIELD_COUNT).len);
 }
 
-static bool is_schedule(struct str text)
+static bool is_schedule(enum cron_dialect dialect, struct str text)
 {
     struct cron_schedule schedule;
     struct fault fault;
-    return spec_parse(text, cron_zone_utc(), &schedule, &fault);
+    return spec_parse(dialect, text, cron_zone_utc(), &schedule, &fault);
 }
 
 static bool any_field(struct str body, bool (*is)(struct str field))
@@ -84,7 +84,7 @@ static bool is_no_field(struct str field)
 }
 
 /* What one field too many is most likely: each advice leaves a schedule that is accepted. */
-static const char *reason_for_surplus(struct str body, int64_t count)
+static const char *reason_for_surplus(enum cron_dialect dialect, struct str body, int64_t count)
 {
     struct str rest = without_fields(body, FIELD_COUNT), sixth;
     spec_next_field(&rest, &sixth);
@@ -93,21 +93,21 @@ static const char *reason_for_surplus(struct str body, int64_t count)
         spec_next_field(&whole, &first);
         if (is_zone_name(sixth) || is_zone_name(first))
             return "; a time zone stands at the very start, as in \"TZ=UTC 0 6 * * *\"";
-        if (is_schedule(without_fields(body, 1)))
+        if (is_schedule(dialect, without_fields(body, 1)))
             return "; seconds are not supported, so remove the first field";
     }
-    if (is_no_field(sixth) && is_schedule(first_five(body)))
+    if (is_no_field(sixth) && is_schedule(dialect, first_five(body)))
         return "; remove what follows the fifth";
     if (count == FIELD_COUNT + 1)
         return "; seconds are not supported";
     if (count > FIELD_COUNT + 2)
         return "";
-    return is_schedule(first_five(without_fields(body, 1)))
+    return is_schedule(dialect, first_five(without_fields(body, 1)))
                ? "; seconds and years are not supported, so remove the first and the last field"
                : "; seconds and years are not supported";
 }
 
-static const char *reason_for_count(struct str body, int64_t count)
+static const char *reason_for_count(enum cron_dialect dialect, struct str body, int64_t count)
 {
     static const struct {
         bool (*is)(struct str field);
@@ -123,7 +123,7 @@ static const char *reason_for_count(struct str body, int64_t count)
     for (size_t i = 0; i < LENGTH_OF(slips); i++)
         if (any_field(body, slips[i].is))
             return slips[i].reason;
-    return reason_for_surplus(body, count);
+    return reason_for_surplus(dialect, body, count);
 }
 
 /* "daily" for "@daily"; "6h", "30 days" and "every 6 hours" for "@every". */
@@ -149,7 +149,7 @@ static struct str advise_on_words(const struct advice *advice, struct str body)
 struct str advise_on_field_count(const struct advice *advice)
 {
     struct spec_parts parts;
-    spec_split(advice->spec, &parts);
+    spec_split(advice->dialect, advice->spec, &parts);
     int64_t count = advice->fault->number;
     struct str better = {NULL, 0};
     if (count == 0)
@@ -160,5 +160,5 @@ struct str advise_on_field_count(const struct advice *advice)
     if (better.len)
         return better;
     return arena_printf(advice->arena, "expected %s, found %lld%s", five, (long long)count,
-                        reason_for_count(parts.body, count));
+                        reason_for_count(advice->dialect, parts.body, count));
 }

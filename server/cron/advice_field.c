@@ -6,7 +6,7 @@
 
 static const struct field *field_of(const struct advice *advice)
 {
-    return &spec_fields[advice->fault->field];
+    return spec_field(advice->dialect, advice->fault->field);
 }
 
 static struct str value_name(const struct field *field, int64_t value, bool names, char buffer[8])
@@ -45,7 +45,7 @@ static struct str say_out_of_range(const struct advice *advice)
     const struct field *field = field_of(advice);
     const struct fault *fault = advice->fault;
     const char *hint = "";
-    if (fault->kind == FAULT_ABOVE && fault->field == FIELD_DAY_OF_WEEK && fault->number == 7)
+    if (fault->kind == FAULT_ABOVE && fault->field == FIELD_DAY_OF_WEEK && fault->number == 7) /* robfig/cron */
         return say_seven(advice);
     if (fault->kind == FAULT_ABOVE && fault->field == FIELD_HOUR && fault->number == 24)
         hint = "; midnight is 0";
@@ -83,7 +83,7 @@ static bool only_contains(struct str text, const char *allowed)
 }
 
 /* Signs of other crons' dialects and of slips of the keyboard. */
-static const char *dialect(struct str value, struct str range)
+static const char *foreign_sign(struct str value, struct str range)
 {
     static const struct {
         const char *part, *hint;
@@ -113,7 +113,7 @@ static const char *dialect(struct str value, struct str range)
     for (size_t i = 0; i < LENGTH_OF(signs); i++)
         if (str_contains(value, str_from(signs[i].part)))
             return signs[i].hint;
-    if (only_contains(value, "0123456789L") || str_is(value, "LW"))
+    if (only_contains(value, "0123456789L-") || str_is(value, "LW"))
         return "\"L\" (the last) is not supported";
     if (only_contains(value, "0123456789W"))
         return "\"W\" (the nearest weekday) is not supported";
@@ -142,7 +142,7 @@ static struct str say_name(const struct advice *advice)
 static struct str say_not_a_number(const struct advice *advice)
 {
     const struct fault *fault = advice->fault;
-    const char *hint = dialect(fault->value, fault->range);
+    const char *hint = foreign_sign(fault->value, fault->range);
     /* Of what another cron can do and this one cannot there is nothing to be corrected. */
     bool foreign = hint && str_ends(str_from(hint), STR("is not supported"));
     if (hint)
@@ -155,11 +155,25 @@ static struct str say_not_a_number(const struct advice *advice)
     return say_name(advice);
 }
 
+/* robfig/cron takes it for the first value alone. */
+static struct str say_step_too_large(const struct advice *advice)
+{
+    const struct field *field = field_of(advice);
+    const struct fault *fault = advice->fault;
+    if (fault->start > field->max)
+        return say_out_of_range(advice);
+    return arena_printf(advice->arena,
+                        "%s step in %.*s must be less than %llu, the size of its range; for its first "
+                        "value alone write \"%lld\"",
+                        field->name, STR_ARG(advice->range), (unsigned long long)fault->size, (long long)fault->start);
+}
+
 struct str advise_on_field(const struct advice *advice)
 {
     struct arena *arena = advice->arena;
     const char *name = field_of(advice)->name;
     switch (advice->fault->kind) {
+    case FAULT_FOREIGN:
     case FAULT_NOT_A_NUMBER:
         return say_not_a_number(advice);
     case FAULT_NUMBER_TOO_LARGE:
@@ -168,6 +182,8 @@ struct str advise_on_field(const struct advice *advice)
     case FAULT_NEGATIVE:
     case FAULT_STEP_ZERO:
         return arena_printf(arena, "%s step in %.*s must be 1 or more", name, STR_ARG(advice->range));
+    case FAULT_STEP_TOO_LARGE:
+        return say_step_too_large(advice);
     case FAULT_HYPHENS:
         return arena_printf(arena, "%s %.*s has more than one hyphen; write a range as \"1-5\" and a list as \"1,3,5\"",
                             name, STR_ARG(advice->range));

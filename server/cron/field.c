@@ -2,7 +2,7 @@
 
 static const char *const month_names[] = {"jan", "feb", "mar", "apr", "may", "jun",
                                           "jul", "aug", "sep", "oct", "nov", "dec"};
-static const char *const weekday_names[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat"};
+static const char *const weekday_names[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun"};
 
 const struct field spec_fields[FIELD_COUNT] = {
     [FIELD_MINUTE] = {"minute", "0 to 59", 0, 59, NULL},
@@ -11,6 +11,12 @@ const struct field spec_fields[FIELD_COUNT] = {
     [FIELD_MONTH] = {"month", "1 to 12, or jan to dec", 1, 12, month_names},
     [FIELD_DAY_OF_WEEK] = {"day-of-week", "0 to 6, or sun to sat", 0, 6, weekday_names},
 };
+static const struct field weekday_to_seven = {"day-of-week", "0 to 7, or sun to sat", 0, 7, weekday_names};
+
+const struct field *spec_field(enum cron_dialect dialect, enum field_id id)
+{
+    return id == FIELD_DAY_OF_WEEK && spec_dialects[dialect].wraps ? &weekday_to_seven : &spec_fields[id];
+}
 
 /* All of start, start + step, ... up to end; both are below 64. */
 static uint64_t bits_between(int64_t start, int64_t end, int64_t step)
@@ -23,6 +29,17 @@ static uint64_t bits_between(int64_t start, int64_t end, int64_t step)
         if (step > end) /* also keeps i + step from overflowing */
             break;
     }
+    return bits;
+}
+
+/* go-cron's getWraparoundBits: from start over the last value on to end. A start so far
+ * past the last value that no turn reaches it gives the empty set. */
+static uint64_t bits_around(int64_t start, int64_t end, int64_t step, const struct field *field)
+{
+    uint64_t bits = 0;
+    const int64_t size = field->max - field->min + 1;
+    for (int64_t i = start; i <= end + size; i += step) /* the step is smaller than the range */
+        bits |= UINT64_C(1) << (i > field->max ? (i - field->min) % size + field->min : i);
     return bits;
 }
 
@@ -120,7 +137,37 @@ static bool ends_parse(struct str text, const struct field *field, struct range 
     return value_parse(range->end_text, field, &range->end, fault);
 }
 
-static bool range_parse(struct str text, const struct field *field, struct range *range, struct fault *fault)
+/* go-cron's count of a range's values, in its unsigned arithmetic, which a start far past
+ * the last value takes round. */
+static uint64_t range_size(const struct range *range, const struct field *field)
+{
+    const uint64_t start = (uint64_t)range->start, end = (uint64_t)range->end;
+    if (range->start <= range->end)
+        return end - start + 1;
+    return ((uint64_t)field->max - start + 1) + (end - (uint64_t)field->min + 1);
+}
+
+static bool range_check(const struct dialect *dialect, const struct field *field, const struct range *range,
+                        struct fault *fault)
+{
+    fault->start = range->start;
+    fault->end = range->end;
+    if (range->start < field->min)
+        return fail(fault, FAULT_BELOW, range->start_text, range->start);
+    if (range->end > field->max)
+        return fail(fault, FAULT_ABOVE, range->end_text, range->end);
+    if (range->start > range->end && !dialect->wraps)
+        return fail(fault, FAULT_BACKWARDS, range->start_text, range->start);
+    if (range->step == 0)
+        return fail(fault, FAULT_STEP_ZERO, range->step_text, 0);
+    fault->size = range_size(range, field);
+    if (dialect->steps_fit && range->step > 1 && (uint64_t)range->step >= fault->size)
+        return fail(fault, FAULT_STEP_TOO_LARGE, range->step_text, range->step);
+    return true;
+}
+
+static bool range_parse(const struct dialect *dialect, struct str text, const struct field *field, struct range *range,
+                        struct fault *fault)
 {
     struct str rest = text, ends;
     fault->range = text;
@@ -142,19 +189,13 @@ static bool range_parse(struct str text, const struct field *field, struct range
         if (range->single)
             range->end = field->max; /* "5/15" means "5-59/15" */
     }
-    fault->start = range->start;
-    fault->end = range->end;
-    if (range->start < field->min)
-        return fail(fault, FAULT_BELOW, range->start_text, range->start);
-    if (range->end > field->max)
-        return fail(fault, FAULT_ABOVE, range->end_text, range->end);
-    if (range->start > range->end)
-        return fail(fault, FAULT_BACKWARDS, range->start_text, range->start);
-    return range->step > 0 || fail(fault, FAULT_STEP_ZERO, range->step_text, 0);
+    return range_check(dialect, field, range, fault);
 }
 
-bool field_parse(struct str text, enum field_id id, uint64_t *bits, struct fault *fault)
+bool field_parse(enum cron_dialect dialect, struct str text, enum field_id id, uint64_t *bits, struct fault *fault)
 {
+    const uint64_t seven = UINT64_C(1) << 7;
+    const struct field *field = spec_field(dialect, id);
     struct str rest = text, item;
     fault->field = id;
     *bits = 0;
@@ -162,11 +203,14 @@ bool field_parse(struct str text, enum field_id id, uint64_t *bits, struct fault
         struct range range;
         if (item.len == 0)
             continue;
-        if (!range_parse(item, &spec_fields[id], &range, fault))
+        if (!range_parse(&spec_dialects[dialect], item, field, &range, fault))
             return false;
-        *bits |= bits_between(range.start, range.end, range.step);
+        *bits |= range.start > range.end ? bits_around(range.start, range.end, range.step, field)
+                                         : bits_between(range.start, range.end, range.step);
         if (range.star && range.step == 1)
             *bits |= CRON_STAR;
     }
+    if (id == FIELD_DAY_OF_WEEK && (*bits & seven))
+        *bits = (*bits & ~seven) | 1;
     return true;
 }

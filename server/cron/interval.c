@@ -60,6 +60,8 @@ int64_t cron_shortest_interval(const struct cron_schedule *schedule, int64_t fro
     for (int days = 0; (days < DAYS_LEAST || before < end) && shortest > least; days++) {
         if (!cron_next(schedule, days ? before : from, &run))
             break;
+        if (days && run <= before)
+            return SECONDS_PER_MINUTE; /* go-cron goes back where hours repeat; controllers look once a minute */
         if (days)
             shortest = smaller(shortest, run - before);
         before = run;

@@ -1,4 +1,5 @@
 #include "moment.h"
+#include "spec.h"
 
 void moment_set(struct moment *moment, int64_t unix_seconds)
 {
@@ -48,7 +49,23 @@ int moment_days_in_month(int64_t year, int month)
 bool schedule_day_matches(const struct cron_schedule *schedule, int day, int weekday)
 {
     bool by_day = schedule->day_of_month >> day & 1, by_weekday = schedule->day_of_week >> weekday & 1;
-    if ((schedule->day_of_month | schedule->day_of_week) & CRON_STAR)
-        return by_day && by_weekday;
-    return by_day || by_weekday;
+    return schedule_needs_both_days(schedule) ? by_day && by_weekday : by_day || by_weekday;
+}
+
+bool schedule_needs_both_days(const struct cron_schedule *schedule)
+{
+    return spec_dialects[schedule->dialect].both_days ||
+           ((schedule->day_of_month | schedule->day_of_week) & CRON_STAR) != 0;
+}
+
+struct day_rule schedule_day_rule(const struct cron_schedule *schedule)
+{
+    const uint64_t dates = schedule->day_of_month & ~CRON_STAR, weekdays = schedule->day_of_week & ~CRON_STAR;
+    const bool any_date = dates == field_all(FIELD_DAY_OF_MONTH),
+               any_weekday = weekdays == field_all(FIELD_DAY_OF_WEEK);
+    if (schedule_needs_both_days(schedule))
+        return (struct day_rule){any_date && any_weekday, !any_date, !any_weekday, true};
+    if (any_date || any_weekday)
+        return (struct day_rule){.every_day = true};
+    return (struct day_rule){false, dates != 0, weekdays != 0, false};
 }

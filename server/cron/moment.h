@@ -16,8 +16,15 @@ void moment_set(struct moment *moment, int64_t unix_seconds);
  * clock change skips becomes the one an hour earlier or later that Go gives. */
 void moment_set_date(struct moment *moment, int64_t year, int month, int day, int hour, int minute, int second);
 
-/* SpecSchedule's day rule: both day sets must match when either is "*", else one is enough. */
+/* SpecSchedule's day rule: both day sets must match (in robfig/cron only when either is "*"), else one is enough. */
 bool schedule_day_matches(const struct cron_schedule *schedule, int day, int weekday);
+bool schedule_needs_both_days(const struct cron_schedule *schedule);
+/* Which of the day fields decide. */
+struct day_rule {
+    bool every_day, by_date, by_weekday;
+    bool both; /* by_date and by_weekday: a day must match both, not either */
+};
+struct day_rule schedule_day_rule(const struct cron_schedule *schedule);
 int moment_days_in_month(int64_t year, int month);
 
 #endif

@@ -24,10 +24,8 @@ bool cron_never_fires(const struct cron_schedule *schedule)
     uint64_t days = schedule->day_of_month & ~CRON_STAR, weekdays = schedule->day_of_week & ~CRON_STAR;
     if (!(schedule->minute & ~CRON_STAR) || !(schedule->hour & ~CRON_STAR) || !(schedule->month & ~CRON_STAR))
         return true;
-    /* A day set with the star holds every day, so that the other one decides alone. */
-    if (schedule->day_of_month & CRON_STAR)
-        return !weekdays;
-    if (schedule->day_of_week & CRON_STAR)
-        return !has_date(schedule->month, days);
+    /* Within 400 years each date, 29 February too, falls on each day of the week. */
+    if (schedule_needs_both_days(schedule))
+        return !weekdays || !has_date(schedule->month, days);
     return !weekdays && !has_date(schedule->month, days);
 }

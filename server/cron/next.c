@@ -1,8 +1,11 @@
 #include "moment.h"
+#include "spec.h"
 
 /* SpecSchedule.Next, whose steps are kept one by one near clock changes, since
  * its results there come from the way it steps (a midnight that does not exist
- * drops the whole day, for one). Away from them the steps are taken at once. */
+ * drops the whole day, for one). Away from them the steps are taken at once.
+ * go-cron's is robfig/cron's with three changes: the day rule, the skipped hour,
+ * and `added` after a step of the seconds, which shows only where two hours repeat. */
 
 enum {
     YEARS_SEARCHED = 5,
@@ -104,6 +107,14 @@ static void move(struct moment *at, int steps, int seconds)
     moment_set(at, target < at->span.until ? target : at->unix_seconds + seconds);
 }
 
+/* go-cron's checkHourDSTSkip: one step of an hour went over one that the schedule names. */
+static bool hour_skipped(const struct search *search, int64_t before, int hour_before)
+{
+    const struct moment *at = &search->at;
+    return spec_dialects[search->schedule->dialect].gap_runs_late && at->unix_seconds - before == SECONDS_PER_HOUR &&
+           at->civil.hour - hour_before == 2 && (search->schedule->hour >> (at->civil.hour - 1) & 1);
+}
+
 static enum progress find_hour(struct search *search)
 {
     struct moment *at = &search->at;
@@ -112,9 +123,13 @@ static enum progress find_hour(struct search *search)
             search->added = true;
             moment_set_date(at, at->civil.year, at->civil.month, at->civil.day, at->civil.hour, 0, 0);
         }
-        move(at, distance(search->schedule->hour, at->civil.hour, 24), SECONDS_PER_HOUR);
+        const int64_t before = at->unix_seconds;
+        const int hour = at->civil.hour;
+        move(at, distance(search->schedule->hour, hour, 24), SECONDS_PER_HOUR);
         if (!step(search))
             return EXHAUSTED;
+        if (hour_skipped(search, before, hour))
+            break;
         if (at->civil.hour == 0)
             return WRAPPED;
     }
@@ -145,7 +160,7 @@ static enum progress find_second(struct search *search)
     struct moment *at = &search->at;
     if (at->civil.second == 0)
         return MATCHED;
-    search->added = true;
+    search->added |= !spec_dialects[search->schedule->dialect].forgets_second;
     while (at->civil.second != 0) {
         move(at, 60 - at->civil.second, 1);
         if (!step(search))

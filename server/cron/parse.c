@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "spec.h"
 
 /* ---- splitting --------------------------------------------------------------- */
@@ -63,7 +65,15 @@ static struct str trim_end(struct str text)
     return text;
 }
 
-bool spec_split(struct str spec, struct spec_parts *parts)
+/* "Europe/Berlin" out of its quotes, where both are there and alike. */
+static struct str unquoted(struct str zone)
+{
+    if (zone.len < 2 || (zone.ptr[0] != '"' && zone.ptr[0] != '\'') || zone.ptr[zone.len - 1] != zone.ptr[0])
+        return zone;
+    return str_slice(zone, 1, zone.len - 1);
+}
+
+bool spec_split(enum cron_dialect dialect, struct str spec, struct spec_parts *parts)
 {
     struct str zone = {NULL, 0}, body = spec, prefix = {NULL, 0};
     if (str_starts(spec, STR("TZ=")))
@@ -79,7 +89,7 @@ bool spec_split(struct str spec, struct spec_parts *parts)
             return false;
         body = trim_end(trim_start(body));
     }
-    parts->zone = zone;
+    parts->zone = spec_dialects[dialect].zone_checked ? unquoted(zone) : zone;
     parts->body = body;
     if (body.len && body.ptr[0] == '@')
         return true;
@@ -117,15 +127,23 @@ static bool fail(struct fault *fault, enum fault_kind kind, struct str value)
     return false;
 }
 
-/* cron.Every: at least a second, fractions of a second dropped. */
+/* cron.Every: fractions of a second are dropped; robfig/cron makes at least a second of it. */
 static bool every_parse(struct str text, struct cron_schedule *schedule, struct fault *fault)
 {
     int64_t nanoseconds;
     if (!duration_parse(text, &nanoseconds, &fault->inner))
         return fail(fault, FAULT_DURATION, text);
+    const int64_t least = spec_dialects[schedule->dialect].every_least;
+    if (least && nanoseconds < least)
+        return fail(fault, FAULT_EVERY_TOO_SHORT, text);
     int64_t seconds = nanoseconds / 1000000000;
     schedule->every_seconds = seconds < 1 ? 1 : seconds;
     return true;
+}
+
+static bool is_trigger(struct str text)
+{
+    return str_is(text, "@triggered") || str_is(text, "@manual") || str_is(text, "@none");
 }
 
 static bool descriptor_parse(struct str text, struct cron_schedule *schedule, struct fault *fault)
@@ -140,6 +158,10 @@ static bool descriptor_parse(struct str text, struct cron_schedule *schedule, st
         schedule->day_of_week = descriptors[i].day_of_week;
         return true;
     }
+    if (spec_dialects[schedule->dialect].triggers && is_trigger(text)) {
+        schedule->triggered = true;
+        return true;
+    }
     if (str_starts(text, STR("@every ")))
         return every_parse(str_slice(text, sizeof "@every " - 1, text.len), schedule, fault);
     return fail(fault, FAULT_DESCRIPTOR, text);
@@ -147,17 +169,75 @@ static bool descriptor_parse(struct str text, struct cron_schedule *schedule, st
 
 /* ---- the whole ------------------------------------------------------------------ */
 
+static bool is_zone_character(char c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '/' || c == '_' ||
+           c == '-' || c == '+' || c == ':';
+}
+
+/* go-cron's validateTimezone. */
+static bool zone_check(struct str zone, struct fault *fault)
+{
+    enum { ZONE_MAX = 64 };
+    size_t good = 0;
+    while (good < zone.len && is_zone_character(zone.ptr[good]))
+        good++;
+    fault->number = zone.len > ZONE_MAX ? ZONE_MAX : (int64_t)good;
+    return (zone.len > 0 && zone.len <= ZONE_MAX && good == zone.len) || fail(fault, FAULT_ZONE_TEXT, zone);
+}
+
 static bool zone_parse(const struct spec_parts *parts, struct cron_schedule *schedule, struct fault *fault)
 {
-    /* robfig/cron takes TZ=Local as no zone at all: the one of the times it is given. */
-    if (!parts->has_zone || str_is(parts->zone, "Local"))
-        return true;
-    schedule->zone = cron_zone_find(parts->zone, &fault->inner);
-    return schedule->zone || fail(fault, FAULT_ZONE, parts->zone);
+    bool checked = parts->has_zone && spec_dialects[schedule->dialect].zone_checked;
+    if (checked && !zone_check(parts->zone, fault))
+        return false;
+    /* The libraries take TZ=Local as no zone at all: the one of the times it is given. */
+    if (parts->has_zone && !str_is(parts->zone, "Local"))
+        schedule->zone = cron_zone_find(parts->zone, &fault->inner);
+    if (!schedule->zone)
+        return fail(fault, FAULT_ZONE, parts->zone);
+    return !checked || parts->body.len > 0 || fail(fault, FAULT_NOTHING_AFTER_ZONE, parts->body);
+}
+
+static bool foreign_fail(struct fault *fault, enum field_id id, struct str item, char foreign)
+{
+    fault->field = id;
+    fault->range = item;
+    fault->foreign = foreign;
+    return fail(fault, FAULT_FOREIGN, item);
+}
+
+/* An item of a field that begins with, or holds, one of the characters. */
+static bool foreign_find(struct str text, const char *characters, bool first_only, struct str *item)
+{
+    while (str_cut(&text, ',', item))
+        for (size_t i = 0; i < item->len && !(first_only && i > 0); i++)
+            if (item->ptr[i] && strchr(characters, item->ptr[i]))
+                return true;
+    return false;
+}
+
+/* One field, in go-cron not before a look for what its other parsers would read there. */
+static bool one_field_parse(enum cron_dialect dialect, const struct spec_parts *parts, enum field_id id, uint64_t *bits,
+                            struct fault *fault)
+{
+    struct str item;
+    if (spec_dialects[dialect].foreign_words) {
+        if (id == FIELD_DAY_OF_MONTH && foreign_find(parts->fields[id], "LlWw", false, &item))
+            return foreign_fail(fault, id, item, 'L');
+        if (id == FIELD_DAY_OF_WEEK && foreign_find(parts->fields[id], "#", false, &item))
+            return foreign_fail(fault, id, item, '#');
+    }
+    return field_parse(dialect, parts->fields[id], id, bits, fault);
 }
 
 static bool fields_parse(const struct spec_parts *parts, struct cron_schedule *schedule, struct fault *fault)
 {
+    /* go-cron reads the months before the days. */
+    static const enum field_id orders[2][FIELD_COUNT] = {
+        {FIELD_MINUTE, FIELD_HOUR, FIELD_DAY_OF_MONTH, FIELD_MONTH, FIELD_DAY_OF_WEEK},
+        {FIELD_MINUTE, FIELD_HOUR, FIELD_MONTH, FIELD_DAY_OF_MONTH, FIELD_DAY_OF_WEEK}};
+    bool foreign = spec_dialects[schedule->dialect].foreign_words;
     uint64_t *const sets[FIELD_COUNT] = {&schedule->minute, &schedule->hour, &schedule->day_of_month, &schedule->month,
                                          &schedule->day_of_week};
     if (parts->field_count != FIELD_COUNT) {
@@ -168,21 +248,30 @@ static bool fields_parse(const struct spec_parts *parts, struct cron_schedule *s
         spec_next_field(&body, &last);
         return fail(fault, FAULT_FIELD_COUNT, last); /* the first one too many, or the end */
     }
-    for (enum field_id id = 0; id < FIELD_COUNT; id++)
-        if (!field_parse(parts->fields[id], id, sets[id], fault))
+    struct str item;
+    for (enum field_id id = 0; foreign && id < FIELD_COUNT; id++)
+        if (foreign_find(parts->fields[id], "H", true, &item))
+            return foreign_fail(fault, id, item, 'H');
+    for (size_t i = 0; i < FIELD_COUNT; i++)
+        if (!one_field_parse(schedule->dialect, parts, orders[foreign][i], sets[orders[foreign][i]], fault))
             return false;
     return true;
 }
 
-bool spec_parse(struct str spec, const struct cron_zone *controller_zone, struct cron_schedule *schedule,
-                struct fault *fault)
+bool spec_parse(enum cron_dialect dialect, struct str spec, const struct cron_zone *controller_zone,
+                struct cron_schedule *schedule, struct fault *fault)
 {
     struct spec_parts parts;
-    *schedule = (struct cron_schedule){.zone = controller_zone};
+    const size_t longest = spec_dialects[dialect].length_max;
+    *schedule = (struct cron_schedule){.dialect = dialect, .zone = controller_zone};
     fault->range = (struct str){NULL, 0};
     if (spec.len == 0)
         return fail(fault, FAULT_EMPTY, spec);
-    if (!spec_split(spec, &parts))
+    if (longest && spec.len > longest) {
+        fault->number = (int64_t)spec.len;
+        return fail(fault, FAULT_TOO_LONG, str_slice(spec, longest, spec.len));
+    }
+    if (!spec_split(dialect, spec, &parts))
         return fail(fault, FAULT_NO_SPACE_AFTER_ZONE, str_slice(spec, spec.len, spec.len));
     schedule->zone_given = parts.has_zone;
     if (!zone_parse(&parts, schedule, fault))
@@ -197,12 +286,12 @@ int64_t fault_position(struct str spec, const struct fault *fault)
     return fault->value.ptr && spec.ptr ? fault->value.ptr - spec.ptr : 0;
 }
 
-bool cron_parse(struct str spec, const struct cron_zone *controller_zone, struct cron_schedule *schedule,
-                struct error *error)
+bool cron_parse(enum cron_dialect dialect, struct str spec, const struct cron_zone *controller_zone,
+                struct cron_schedule *schedule, struct error *error)
 {
     struct fault fault;
-    if (spec_parse(spec, controller_zone, schedule, &fault))
+    if (spec_parse(dialect, spec, controller_zone, schedule, &fault))
         return true;
-    advice_write(spec, &fault, error);
+    advice_write(dialect, spec, &fault, error);
     return false;
 }

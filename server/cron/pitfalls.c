@@ -60,7 +60,7 @@ void cron_pitfalls(struct str spec, const struct cron_schedule *schedule, int64_
                    struct strlist *warnings)
 {
     struct pitfalls pitfalls = {.spec = spec, .schedule = schedule, .now = now, .arena = arena, .warnings = warnings};
-    if (!spec_split(spec, &pitfalls.parts))
+    if (!spec_split(schedule->dialect, spec, &pitfalls.parts))
         return;
     if (schedule->every_seconds > 0) {
         warn_about_every(&pitfalls);

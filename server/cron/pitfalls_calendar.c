@@ -2,35 +2,37 @@
 #include "pitfalls.h"
 #include "words.h"
 
-/* kcm and Velero read the zero time, which the library returns when it finds no run, as a run that is due. */
-static const char due[] = "kcm and Velero take that for \"due now\" and start one backup after another";
-
 static struct str date_text(const struct pitfalls *pitfalls, int64_t run)
 {
     struct civil c = civil_from_unix(run + cron_zone_offset(pitfalls->schedule->zone, run));
     return arena_printf(pitfalls->arena, "%04lld-%02d-%02d", (long long)c.year, c.month, c.day);
 }
 
-/* Only dates decide, not days of the week. */
-static bool by_date_only(const struct cron_schedule *schedule)
+/* No run without one of the dates. */
+static bool by_date(const struct day_rule *rule)
 {
-    return (schedule->day_of_week & CRON_STAR) || !(schedule->day_of_week & ~CRON_STAR);
+    return rule->by_date && (rule->both || !rule->by_weekday);
 }
 
-/* Some date of the schedule is in every year, and no clock change can skip it. */
+/* Some date of the schedule is in every year, whatever day of the week it is, and no clock change can skip it. */
 static bool runs_every_year(const struct cron_schedule *schedule)
 {
     const uint64_t in_every_month = ((UINT64_C(1) << 29) - 1) & ~UINT64_C(1);
-    return schedule->zone == cron_zone_utc() && (!by_date_only(schedule) || (schedule->day_of_month & in_every_month));
+    const struct day_rule rule = schedule_day_rule(schedule);
+    if (schedule->zone != cron_zone_utc())
+        return false;
+    return !by_date(&rule) || (!rule.by_weekday && (schedule->day_of_month & in_every_month));
 }
 
-/* The library looks five years ahead; 2100 is no leap year, so 29 February comes eight years apart. */
+/* The library looks five years ahead; 2100 is no leap year, so 29 February comes eight years
+ * apart. A date that must be a Friday can be eleven years apart, and as 29 February forty. */
 static void warn_about_horizon(const struct pitfalls *pitfalls)
 {
     if (runs_every_year(pitfalls->schedule))
         return;
     enum { RUNS_AHEAD = 3, YEARS_AHEAD = 10 };
     const int64_t far = pitfalls->now + (int64_t)YEARS_AHEAD * 366 * SECONDS_PER_DAY;
+    const char *due = spec_dialects[pitfalls->schedule->dialect].due;
     int64_t run, before = pitfalls->now;
     for (int i = 0; i < RUNS_AHEAD && before < far; i++, before = run) {
         if (cron_next(pitfalls->schedule, before, &run))
@@ -47,8 +49,9 @@ static void warn_about_horizon(const struct pitfalls *pitfalls)
 static void warn_about_dates(const struct pitfalls *pitfalls)
 {
     const struct cron_schedule *schedule = pitfalls->schedule;
+    const struct day_rule rule = schedule_day_rule(schedule);
     uint64_t days = schedule->day_of_month & ~CRON_STAR, without = 0;
-    if (!by_date_only(schedule) || !days)
+    if (!by_date(&rule) || !days)
         return;
     for (int month = 1; month <= 12; month++)
         if ((schedule->month >> month & 1) && !(days & ((UINT64_C(2) << moment_days_in_month(2001, month)) - 1)))
@@ -69,12 +72,17 @@ static void warn_about_dates(const struct pitfalls *pitfalls)
             leap_day ? " (but in leap years)" : "");
 }
 
-/* `0 0 13 * 5` is the 13th or any Friday. */
+/* `0 0 13 * 5` is the 13th or any Friday; in go-cron a Friday the 13th, which nobody expects who knows another cron. */
 static void warn_about_day_rule(const struct pitfalls *pitfalls)
 {
     const struct cron_schedule *schedule = pitfalls->schedule;
     uint64_t dates = schedule->day_of_month, weekdays = schedule->day_of_week;
-    if (((dates | weekdays) & CRON_STAR) || !dates || !weekdays)
+    const struct day_rule rule = schedule_day_rule(schedule);
+    if (rule.both && rule.by_date && rule.by_weekday)
+        pitfall(pitfalls,
+                "day-of-month and day-of-week are both set: it runs only when both match, not when either does as in "
+                "other crons");
+    if (rule.both || !dates || !weekdays)
         return;
     const struct str *texts = pitfalls->parts.fields;
     bool full = dates == field_all(FIELD_DAY_OF_MONTH);
@@ -94,7 +102,7 @@ static void warn_about_day_rule(const struct pitfalls *pitfalls)
 void pitfalls_of_calendar(const struct pitfalls *pitfalls)
 {
     if (cron_never_fires(pitfalls->schedule)) {
-        pitfall(pitfalls, "it never runs; %s", due);
+        pitfall(pitfalls, "it never runs; %s", spec_dialects[pitfalls->schedule->dialect].due);
         return;
     }
     warn_about_horizon(pitfalls);

@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "moment.h"
 #include "pitfalls.h"
 #include "spec.h"
@@ -35,16 +37,23 @@ static void warn_at(const struct pitfalls *pitfalls, int64_t wall, const char *w
             STR_ARG(zone), what);
 }
 
+/* The first run from a clock change on, found as a controller finds it that has done those before. */
+static bool run_after_change(const struct cron_schedule *schedule, const struct change *change, int64_t *run)
+{
+    int64_t at = change->when - 36 * SECONDS_PER_HOUR;
+    for (int i = 0; i < RUNS_READ && cron_next(schedule, at, run) && *run < change->when; i++)
+        at = *run;
+    return cron_next(schedule, at, run);
+}
+
 /* Where midnight does not exist, the library loses its way through that day:
  * runs are missed, or come although the day does not match. */
 static void warn_about_lost_day(const struct pitfalls *pitfalls, const struct change *change)
 {
     const struct cron_schedule *schedule = pitfalls->schedule;
     int64_t start = change->when + change->after, end = start - start % SECONDS_PER_DAY + SECONDS_PER_DAY, run;
-    int64_t expected = first_match(schedule, start, end), at = change->when - 36 * SECONDS_PER_HOUR;
-    for (int i = 0; i < RUNS_READ && cron_next(schedule, at, &run) && run < change->when; i++)
-        at = run;
-    if (!cron_next(schedule, at, &run))
+    int64_t expected = first_match(schedule, start, end);
+    if (!run_after_change(schedule, change, &run))
         return;
     int64_t actual = run + change->after;
     if (expected >= 0 && actual > expected)
@@ -54,11 +63,27 @@ static void warn_about_lost_day(const struct pitfalls *pitfalls, const struct ch
         warn_at(pitfalls, actual, "a run on a day that does not match, because that day has no midnight");
 }
 
+/* go-cron runs in the hour after the gap what the gap swallows, unless the hour before it has runs too. */
+static bool warn_about_late_run(const struct pitfalls *pitfalls, const struct change *change, int64_t lost)
+{
+    const struct cron_schedule *schedule = pitfalls->schedule;
+    int64_t run;
+    if (!spec_dialects[schedule->dialect].gap_runs_late || !run_after_change(schedule, change, &run) ||
+        run >= change->when + SECONDS_PER_HOUR || matches_wall(schedule, run + change->after))
+        return false;
+    struct civil c = civil_from_unix(run + change->after);
+    char what[80];
+    snprintf(what, sizeof what, "runs at %02d:%02d instead, because clocks go forward over that time", c.hour,
+             c.minute);
+    warn_at(pitfalls, lost, what);
+    return true;
+}
+
 static bool warn_about_gap(const struct pitfalls *pitfalls, const struct change *change)
 {
     int64_t start = change->when + change->before, end = change->when + change->after;
     int64_t lost = first_match(pitfalls->schedule, start, end);
-    if (lost >= 0)
+    if (lost >= 0 && !warn_about_late_run(pitfalls, change, lost))
         warn_at(pitfalls, lost, "no run, because clocks go forward over that time");
     if (start % SECONDS_PER_DAY == 0)
         warn_about_lost_day(pitfalls, change);

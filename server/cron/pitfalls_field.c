@@ -3,10 +3,19 @@
 /* What is written in a field and read as something else. */
 
 struct item {
-    struct str text, base, step_text;
+    struct str text, base, end, step_text;
     bool star, single;
     int64_t step; /* 1 where none is given */
 };
+
+static int64_t item_number(const struct field *field, struct str text)
+{
+    int named = field->names ? field_named(field, text) : -1;
+    int64_t number = named;
+    if (named < 0 && !str_to_int64(str_slice(text, text.len && text.ptr[0] == '+', text.len), &number))
+        number = INT64_MAX;
+    return number;
+}
 
 /* The field parsed, so only its shape is looked at here. */
 static struct item item_of(struct str text)
@@ -17,6 +26,7 @@ static struct item item_of(struct str text)
     item.step_text = rest;
     str_cut(&ends, '-', &item.base);
     item.single = !ends.ptr;
+    item.end = ends;
     item.star = str_is(item.base, "*") || str_is(item.base, "?");
     if (rest.len && rest.ptr[0] == '+')
         rest = str_slice(rest, 1, rest.len);
@@ -53,6 +63,8 @@ static void warn_about_step(const struct pitfalls *pitfalls, enum field_id id, c
     static const char *const restarts[FIELD_COUNT] = {"every full hour", "midnight", "the 1st of every month",
                                                       "January", "Sunday"};
     const struct field *field = &spec_fields[id];
+    if (id == FIELD_DAY_OF_WEEK && (bits & 1) && item->single && !item->star && item_number(field, item->base) > 0)
+        bits = (bits & ~UINT64_C(1)) | UINT64_C(1) << 7; /* go-cron counts on to Sunday as 7 */
     int first = __builtin_ctzll(bits), last = 63 - __builtin_clzll(bits), size = field->max - field->min + 1;
     bool once = item->step > 1 && first == last;
     bool uneven = (item->star || item->single) && first + size - last < item->step;
@@ -67,6 +79,21 @@ static void warn_about_step(const struct pitfalls *pitfalls, enum field_id id, c
                 field->name, STR_ARG(shown), restarts[id]);
 }
 
+/* go-cron: a range that goes on over the end of its field. */
+static void warn_about_wrap(const struct pitfalls *pitfalls, enum field_id id, const struct item *item)
+{
+    const struct field *field = spec_field(pitfalls->schedule->dialect, id);
+    if (!spec_dialects[pitfalls->schedule->dialect].wraps || item->star)
+        return;
+    int64_t start = item_number(field, item->base);
+    struct str shown = quote_short(pitfalls, item->text);
+    if (start > field->max)
+        pitfall(pitfalls, "%s %.*s: there is no %.*s, so it is counted on from %d", field->name, STR_ARG(shown),
+                STR_ARG(quote_short(pitfalls, item->base)), field->min);
+    else if (id == FIELD_DAY_OF_WEEK && item->step > 1 && !item->single && start > item_number(field, item->end))
+        pitfall(pitfalls, "%s %.*s: Sunday counts as two days there, as 7 and as 0", field->name, STR_ARG(shown));
+}
+
 static void warn_about_item(const struct pitfalls *pitfalls, enum field_id id, const struct item *item)
 {
     const char *name = spec_fields[id].name;
@@ -78,7 +105,9 @@ static void warn_about_item(const struct pitfalls *pitfalls, enum field_id id, c
     if (str_is(item->base, "?") && id != FIELD_DAY_OF_MONTH && id != FIELD_DAY_OF_WEEK)
         pitfall(pitfalls, "%s \"?\" is read as \"*\"", name);
     warn_about_numbers(pitfalls, item);
-    if (item->step > 1 && field_parse(item->text, id, &bits, &ignored) && (bits & ~CRON_STAR))
+    warn_about_wrap(pitfalls, id, item);
+    if (item->step > 1 && field_parse(pitfalls->schedule->dialect, item->text, id, &bits, &ignored) &&
+        (bits & ~CRON_STAR))
         warn_about_step(pitfalls, id, item, bits & ~CRON_STAR);
 }
 

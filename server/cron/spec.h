@@ -11,16 +11,43 @@ struct field {
     int min, max;
     const char *const *names; /* names[0] is the name of `min`; NULL: numbers only */
 };
+/* The fields as schedules hold them: Sunday is 0. */
 extern const struct field spec_fields[FIELD_COUNT];
+
+/* In what the libraries differ. What follows `due` is go-cron's; robfig/cron has none of it. */
+struct dialect {
+    const char *library;
+    const char *due;     /* what becomes of the zero time that a search without result returns */
+    size_t length_max;   /* longer schedules are refused; 0: none is */
+    int64_t every_least; /* nanoseconds; a shorter "@every" is refused. 0: it becomes a second */
+    /* "fri-mon" goes on over the end of the week, and 7 is Sunday as 0 is. A start past the
+     * last value counts on from the first: "60/5" is "0/5". */
+    bool wraps;
+    bool steps_fit;      /* a step has to be smaller than its range: 70 among the minutes is refused */
+    bool zone_checked;   /* quotes around a zone are dropped, its characters checked; without a schedule: no panic */
+    bool foreign_words;  /* H, L, W and # are refused before the fields are read */
+    bool triggers;       /* "@triggered", "@manual" and "@none" */
+    bool both_days;      /* day-of-month and day-of-week must both match, whether or not one is "*" */
+    bool gap_runs_late;  /* what a clock change skips by an hour runs in the hour after it */
+    bool forgets_second; /* that the search moved the second on does not count as having moved (see next.c) */
+};
+extern const struct dialect spec_dialects[CRON_DIALECTS];
+/* A field as the dialect's parser bounds it: in go-cron days of the week go up to 7. */
+const struct field *spec_field(enum cron_dialect dialect, enum field_id id);
+
 uint64_t field_all(enum field_id id); /* every value of the field, without CRON_STAR */
 /* The value a three-letter name stands for in a field, or -1. */
 int field_named(const struct field *field, struct str name);
 
 enum fault_kind {
     FAULT_EMPTY,
+    FAULT_TOO_LONG,
     FAULT_NO_SPACE_AFTER_ZONE, /* robfig/cron panics */
+    FAULT_NOTHING_AFTER_ZONE,  /* but white space */
+    FAULT_ZONE_TEXT,           /* go-cron never looks for such a zone */
     FAULT_ZONE,
     FAULT_DURATION,
+    FAULT_EVERY_TOO_SHORT,
     FAULT_DESCRIPTOR,
     FAULT_FIELD_COUNT,
     FAULT_NOT_A_NUMBER,
@@ -32,6 +59,8 @@ enum fault_kind {
     FAULT_ABOVE,
     FAULT_BACKWARDS,
     FAULT_STEP_ZERO,
+    FAULT_STEP_TOO_LARGE,
+    FAULT_FOREIGN, /* H, L, W or #, which go-cron can and ParseStandard does not let */
 };
 
 /* All slices lie in the schedule's text; value.ptr is where the mistake stands. */
@@ -40,9 +69,11 @@ struct fault {
     enum field_id field;
     struct str value; /* the number, zone, duration or descriptor */
     struct str range; /* the list item the value stands in: "1-5/2" */
-    int64_t number;   /* the value as read; for FAULT_FIELD_COUNT how many fields there are */
+    int64_t number;   /* the value as read; how many fields or bytes there are; a position in a zone */
     int64_t start, end;
+    uint64_t size;      /* how many values the range has, which the step must not reach */
     bool step;          /* the value is a step */
+    char foreign;       /* of FAULT_FOREIGN: 'H', 'L' for L and W, '#' */
     struct error inner; /* what Go says about a zone or a duration */
 };
 
@@ -55,21 +86,21 @@ struct spec_parts {
 };
 
 /* False where a zone has no space after it. Splits as strings.Fields does. */
-bool spec_split(struct str spec, struct spec_parts *parts);
+bool spec_split(enum cron_dialect dialect, struct str spec, struct spec_parts *parts);
 /* The length of the Unicode white space at the start of a text; 0 when there is none. */
 size_t spec_space(struct str text);
 /* Cuts the next field off a text; false at its end. */
 bool spec_next_field(struct str *text, struct str *field);
 
 /* "*", "1,5-10/2" and so on, as getField reads it. */
-bool field_parse(struct str text, enum field_id id, uint64_t *bits, struct fault *fault);
+bool field_parse(enum cron_dialect dialect, struct str text, enum field_id id, uint64_t *bits, struct fault *fault);
 
-bool spec_parse(struct str spec, const struct cron_zone *controller_zone, struct cron_schedule *schedule,
-                struct fault *fault);
+bool spec_parse(enum cron_dialect dialect, struct str spec, const struct cron_zone *controller_zone,
+                struct cron_schedule *schedule, struct fault *fault);
 /* As arena_quote, cut after `limit` bytes so that a message stays one line. */
 struct str spec_quote(struct arena *arena, struct str text, size_t limit);
 int64_t fault_position(struct str spec, const struct fault *fault);
 /* Fills the error with our own words for a fault: what is wrong and what to write instead. */
-void advice_write(struct str spec, const struct fault *fault, struct error *error);
+void advice_write(enum cron_dialect dialect, struct str spec, const struct fault *fault, struct error *error);
 
 #endif

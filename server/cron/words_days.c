@@ -1,3 +1,4 @@
+#include "moment.h"
 #include "words.h"
 
 static void write_weekdays(struct buf *out, int value)
@@ -27,16 +28,32 @@ static void write_all(struct buf *out, int value)
 
 enum { WORKING_DAYS = 0x3e };
 
-/* "on weekdays", "on Mondays and Fridays"; `any` for the one side of an "or". */
-static void say_weekdays(struct buf *out, const struct set *weekdays, bool any, int pieces_max)
+/* What stands before days of the week: alone, as the one side of an "or", or as what a date has to be. */
+enum weekday_place { WEEKDAYS_ALONE, WEEKDAYS_OR, WEEKDAYS_IF };
+
+static enum weekday_place weekday_place(const struct day_rule *rule)
 {
-    struct list_style style = {" to ", any ? " or " : " and ", any ? write_any : write_all, pieces_max};
+    if (!rule->by_date)
+        return WEEKDAYS_ALONE;
+    return rule->both ? WEEKDAYS_IF : WEEKDAYS_OR;
+}
+
+/* "on weekdays", "on Mondays and Fridays"; "on any Monday or Friday"; "(if it is) a Monday or Friday". */
+static void say_weekdays(struct buf *out, const struct set *weekdays, enum weekday_place place, int pieces_max)
+{
+    static const char *const before[] = {" on ", " on any ", " a "};
+    static const char *const counted[] = {" on any of", " on any of", " one of"};
+    const bool plural = place == WEEKDAYS_ALONE;
+    struct list_style style = {" to ", plural ? " and " : " or ", plural ? write_all : write_any, pieces_max};
     struct set set = monday_first(weekdays);
-    buf_puts(out, any ? " on any " : " on ");
-    if (weekdays->bits == WORKING_DAYS)
-        buf_puts(out, any ? "weekday" : "weekdays");
-    else if (!words_list(out, &set, &style))
-        buf_printf(out, "%sof %d days of the week", any ? "" : "any ", weekdays->count);
+    const size_t start = out->len;
+    buf_puts(out, before[place]);
+    if (weekdays->bits == WORKING_DAYS) {
+        buf_puts(out, plural ? "weekdays" : "weekday");
+    } else if (!words_list(out, &set, &style)) {
+        out->len = start;
+        buf_printf(out, "%s %d days of the week", counted[place], weekdays->count);
+    }
 }
 
 /* "on the 1st and 15th". */
@@ -73,36 +90,21 @@ static void say_months(struct buf *out, const struct set *months, const char *be
     buf_printf(out, "%s%d months of the year", before, months->count);
 }
 
-/* Which of the day fields decide, by the rule of schedule_day_matches. */
-struct day_rule {
-    bool every_day, by_date, by_weekday;
-};
-
-static struct day_rule day_rule(const struct cron_schedule *schedule, const struct set *dates,
-                                const struct set *weekdays)
-{
-    if ((schedule->day_of_month | schedule->day_of_week) & CRON_STAR)
-        return (struct day_rule){dates->full && weekdays->full, !dates->full, !weekdays->full};
-    if (dates->full || weekdays->full)
-        return (struct day_rule){.every_day = true};
-    return (struct day_rule){false, dates->count > 0, weekdays->count > 0};
-}
-
 void words_days(struct buf *out, const struct cron_schedule *schedule, bool say_every_day, int pieces_max)
 {
     struct set dates = words_set(schedule->day_of_month, FIELD_DAY_OF_MONTH),
                months = words_set(schedule->month, FIELD_MONTH),
                weekdays = words_set(schedule->day_of_week, FIELD_DAY_OF_WEEK);
-    struct day_rule rule = day_rule(schedule, &dates, &weekdays);
+    struct day_rule rule = schedule_day_rule(schedule);
     bool dates_only = rule.by_date && !rule.by_weekday;
     if (rule.every_day && say_every_day)
         buf_puts(out, " every day");
     if (rule.by_date)
         say_dates(out, &dates, pieces_max);
     if (rule.by_date && rule.by_weekday)
-        buf_puts(out, " or");
+        buf_puts(out, rule.both ? " if it is" : " or");
     if (rule.by_weekday)
-        say_weekdays(out, &weekdays, rule.by_date, pieces_max);
+        say_weekdays(out, &weekdays, weekday_place(&rule), pieces_max);
     if (!months.full)
         say_months(out, &months, dates_only ? " of " : " in ", pieces_max);
     else if (dates_only)

@@ -63,7 +63,7 @@ bool check_schedule(const struct schedule_check *check, const struct request *re
     struct arena *arena = decision->arena;
     struct cron_schedule schedule;
     struct error error;
-    if (!cron_parse(check->spec, controller_zone(settings, arena), &schedule, &error)) {
+    if (!cron_parse(CRON_ROBFIG, check->spec, controller_zone(settings, arena), &schedule, &error)) {
         if (error.code >= 500)
             arena_fail(arena); /* it could not be read, which says nothing of it */
         struct str where = error.position >= 0 ? arena_printf(arena, "at position %" PRId64 ": ", error.position)

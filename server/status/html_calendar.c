@@ -48,7 +48,7 @@ static void draw_days(const struct picture *picture, size_t height)
     struct error error;
     const struct cron_zone *zone = cron_zone_find(picture->page->view->settings->schedules_controller_zone, &error);
     int64_t at = picture->from - 86400, next;
-    if (!cron_parse(STR("0 0 * * *"), zone ? zone : cron_zone_utc(), &daily, &error))
+    if (!cron_parse(CRON_ROBFIG, STR("0 0 * * *"), zone ? zone : cron_zone_utc(), &daily, &error))
         return;
     while (cron_next(&daily, at, &next) && next <= picture->from + STATUS_WINDOW) {
         int64_t after;

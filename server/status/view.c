@@ -76,7 +76,7 @@ bool status_schedule(const struct status_view *view, struct str spec, struct cro
 {
     struct error error;
     const struct cron_zone *zone = cron_zone_find(view->settings->schedules_controller_zone, &error);
-    bool valid = cron_parse(spec, zone ? zone : cron_zone_utc(), schedule, &error);
+    bool valid = cron_parse(CRON_ROBFIG, spec, zone ? zone : cron_zone_utc(), schedule, &error);
     *meaning = valid ? describe(view->arena, schedule) : arena_copy(view->arena, str_from(error.message));
     return valid;
 }

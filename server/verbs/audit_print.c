@@ -17,7 +17,7 @@ static struct str echo_of(struct arena *arena, const struct review_result *resul
     struct cron_schedule schedule;
     struct str spec = json_path_str(result->object, "spec.schedule");
     const struct cron_zone *zone = cron_zone_find(settings->schedules_controller_zone, &ignored);
-    if (!spec.len || !cron_parse(spec, zone ? zone : cron_zone_utc(), &schedule, &ignored))
+    if (!spec.len || !cron_parse(CRON_ROBFIG, spec, zone ? zone : cron_zone_utc(), &schedule, &ignored))
         return (struct str){NULL, 0};
     BUF_SCOPED words;
     buf_init(&words, WORDS_LIMIT);

@@ -201,7 +201,7 @@ static bool explain(struct run *run, struct str spec)
                                       .arena = arena,
                                       .out = &run->out,
                                       .colour = run->colour};
-    explanation.valid = cron_parse(spec, run->zone, &explanation.schedule, &explanation.error);
+    explanation.valid = cron_parse(CRON_ROBFIG, spec, run->zone, &explanation.schedule, &explanation.error);
     run->all_valid &= explanation.valid;
     if (explanation.valid)
         cron_pitfalls(spec, &explanation.schedule, explanation.from, arena, &explanation.warnings);

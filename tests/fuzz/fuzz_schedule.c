@@ -1,4 +1,4 @@
-/* Any bytes as a schedule: parse, next, describe and say keep their promises. */
+/* Any bytes as a schedule, in each dialect: parse, next, describe and say keep their promises. */
 #include <string.h>
 
 #include "backstop/cron.h"
@@ -42,23 +42,30 @@ static void check_words(struct str spec, const struct cron_schedule *schedule, s
     }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void check_dialect(enum cron_dialect dialect, struct str spec)
 {
     ARENA_SCOPED arena = arena_new(ARENA);
-    struct str spec = {(const char *)data, size};
     struct cron_schedule schedule;
-    struct error error = {0}, robfig = {0};
-    bool good = cron_parse(spec, cron_zone_utc(), &schedule, &error);
-    PROMISE(good != cron_robfig_error(spec, &robfig), "robfig disagrees: %s", robfig.message);
+    struct error error = {0}, upstream = {0};
+    bool good = cron_parse(dialect, spec, cron_zone_utc(), &schedule, &error);
+    PROMISE(good != cron_upstream_error(dialect, spec, &upstream), "%s disagrees: %s", cron_library(dialect),
+            upstream.message);
     if (!good) {
         PROMISE(error.message[0] != '\0' && !strchr(error.message, '\n'), "message");
         PROMISE(str_utf8_valid(str_from(error.message)), "message is not UTF-8");
-        PROMISE(error.position >= 0 && error.position <= (int64_t)size, "position %lld", (long long)error.position);
-        return 0;
+        PROMISE(error.position >= 0 && error.position <= (int64_t)spec.len, "position %lld",
+                (long long)error.position);
+        return;
     }
     for (size_t i = 0; i < LENGTH_OF(starts); i++)
         check_runs(&schedule, starts[i]);
     PROMISE(cron_shortest_interval(&schedule, FUZZ_NOW) >= 0, "interval");
     check_words(spec, &schedule, arena);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    for (enum cron_dialect dialect = 0; dialect < CRON_DIALECTS; dialect++)
+        check_dialect(dialect, (struct str){(const char *)data, size});
     return 0;
 }
