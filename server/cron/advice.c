@@ -86,7 +86,7 @@ static struct str advise(const struct advice *advice)
             "%.*s has no space after the time zone and no schedule%s; write for example \"TZ=UTC 0 6 * * "
             "*\"",
             STR_ARG(advice_quote(advice->arena, advice->spec)),
-            spec_dialects[advice->dialect].zone_checked ? "" : ", on which the parser panics");
+            spec_dialects[advice->dialect].zone_checked ? "" : ", which makes the parser panic");
     case FAULT_NOTHING_AFTER_ZONE:
         return STR("there is no schedule after the time zone; write for example \"TZ=UTC 0 6 * * *\"");
     case FAULT_ZONE_TEXT:

@@ -82,8 +82,11 @@ static void warn_about_step(const struct pitfalls *pitfalls, enum field_id id, c
 /* go-cron: a range that goes on over the end of its field. */
 static void warn_about_wrap(const struct pitfalls *pitfalls, enum field_id id, const struct item *item)
 {
-    const struct field *field = spec_field(pitfalls->schedule->dialect, id);
-    if (!spec_dialects[pitfalls->schedule->dialect].wraps || item->star)
+    const enum cron_dialect dialect = pitfalls->schedule->dialect;
+    const struct field *field = spec_field(dialect, id);
+    struct fault ignored;
+    uint64_t bits;
+    if (!spec_dialects[dialect].wraps || item->star || !field_parse(dialect, item->text, id, &bits, &ignored) || !bits)
         return;
     int64_t start = item_number(field, item->base);
     struct str shown = quote_short(pitfalls, item->text);

@@ -68,6 +68,12 @@ static int count_pieces(uint64_t bits)
 bool words_list(struct buf *out, const struct set *set, const struct list_style *style)
 {
     int pieces = count_pieces(set->bits);
+    if (pieces > 1 && set->count > 2 && set->one_run && set->run_first > set->run_last) { /* "Friday to Monday" */
+        style->write(out, set->run_first);
+        buf_puts(out, style->range);
+        style->write(out, set->run_last);
+        return true;
+    }
     if (pieces > style->pieces_max)
         return false;
     for (int value = set->first, written = 0; value >= 0; written++) {

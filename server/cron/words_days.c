@@ -81,7 +81,7 @@ static void say_dates(struct buf *out, const struct set *days, int pieces_max)
 static void say_months(struct buf *out, const struct set *months, const char *before, int pieces_max)
 {
     struct list_style style = {" to ", " and ", words_month, pieces_max};
-    bool run = months->step == 1 && months->count > 2;
+    bool run = (months->step == 1 || months->one_run) && months->count > 2;
     size_t start = out->len;
     buf_puts(out, run ? " from " : before);
     if (words_list(out, months, &style))

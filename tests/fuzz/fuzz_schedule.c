@@ -53,8 +53,7 @@ static void check_dialect(enum cron_dialect dialect, struct str spec)
     if (!good) {
         PROMISE(error.message[0] != '\0' && !strchr(error.message, '\n'), "message");
         PROMISE(str_utf8_valid(str_from(error.message)), "message is not UTF-8");
-        PROMISE(error.position >= 0 && error.position <= (int64_t)spec.len, "position %lld",
-                (long long)error.position);
+        PROMISE(error.position >= 0 && error.position <= (int64_t)spec.len, "position %lld", (long long)error.position);
         return;
     }
     for (size_t i = 0; i < LENGTH_OF(starts); i++)

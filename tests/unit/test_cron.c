@@ -49,6 +49,87 @@ static void meanings(void)
     }
 }
 
+/* How Velero reads it from 1.18.3 on: what it means, or why it is refused; what will surprise. */
+static void go_cron(void)
+{
+    static const struct {
+        const char *spec, *meaning, *pitfall;
+    } rows[] = {
+        {"0 */6 * * *", "every 6 hours", NULL},
+        {"0 9 * * 7", "at 09:00 on Sundays", NULL},
+        {"0 9 * * 0-7", "at 09:00 every day", NULL},
+        {"0 9 * * fri-mon", "at 09:00 on Fridays to Mondays", NULL},
+        {"0 22-2 * * *", "every hour from 22:00 to 02:00 every day", NULL},
+        {"0 0 1 nov-feb *", "at 00:00 on the 1st from November to February", NULL},
+        {"0 0 1-31 * 5", "at 00:00 on Fridays", NULL},
+        {"0 0 13 * 5", "at 00:00 on the 13th if it is a Friday",
+         "day-of-month and day-of-week are both set: it runs only when both match, not when either does as in other "
+         "crons"},
+        {"0 9 1-7 3 mon-fri", "at 09:00 on the 1st to 7th if it is a weekday in March",
+         "day-of-month and day-of-week are both set: it runs only when both match, not when either does as in other "
+         "crons"},
+        {"0 0 13 2 5", "at 00:00 on the 13th if it is a Friday in February",
+         "it has no run within the next five years; Velero takes that for \"due now\" and starts one backup after "
+         "another"},
+        {"60/5 * * * *", "every 5 minutes", "minute \"60/5\": there is no \"60\", so it is counted on from 0"},
+        {"0 9 * * fri-mon/2", "at 09:00 on Mondays, Fridays and Sundays",
+         "day-of-week \"fri-mon/2\": Sunday counts as two days there, as 7 and as 0"},
+        {"0 9 * * 1/2", "at 09:00 on Mondays, Wednesdays, Fridays and Sundays",
+         "day-of-week \"1/2\": counting starts again at Sunday, so the last step is shorter than the others"},
+        {"TZ=\"UTC\" 0 6 * * *", "at 06:00 every day", NULL},
+        {"TZ=\"Local\" @daily", "at 00:00 every day",
+         "\"Local\" is the time zone of the controller's container, usually UTC; write the zone you mean"},
+        {"@triggered", "never", "it never runs; Velero takes that for \"due now\" and starts one backup after another"},
+        {"200/5 * * * *", "never",
+         "it never runs; Velero takes that for \"due now\" and starts one backup after another"},
+        {"TZ=Europe/Berlin 15 2 * * *", "at 02:15 every day",
+         "02:15 on 2027-03-28 in Europe/Berlin: runs at 03:15 instead, because clocks go forward over that time"},
+        {"TZ=Europe/Berlin 15 1,2 * * *", "at 01:15 and 02:15 every day",
+         "02:15 on 2027-03-28 in Europe/Berlin: no run, because clocks go forward over that time"},
+        {"*/70 * * * *",
+         "minute step in \"*/70\" must be less than 60, the size of its range; for its first value alone write \"0\"",
+         NULL},
+        {"0 0 1-31/40 * *",
+         "day-of-month step in \"1-31/40\" must be less than 31, the size of its range; for its first value alone "
+         "write \"1\"",
+         NULL},
+        {"0 9 * * 8", "day-of-week 8 is out of range; allowed are 0 to 7, or sun to sat", NULL},
+        {"@every 500ms", "\"@every\" takes a second or more, and \"500ms\" is less; write for example \"@every 6h\"",
+         NULL},
+        {"TZ=UTC",
+         "\"TZ=UTC\" has no space after the time zone and no schedule; write for example \"TZ=UTC 0 6 * * *\"", NULL},
+        {"TZ=\"UTC\" ", "there is no schedule after the time zone; write for example \"TZ=UTC 0 6 * * *\"", NULL},
+        {"TZ= 0 6 * * *", "the time zone is empty; write for example \"TZ=UTC 0 6 * * *\"", NULL},
+        {"0 0 L * *", "day-of-month \"L\" is not accepted: \"L\" (the last) is not supported; allowed are 1 to 31",
+         NULL},
+        {"H 3 * * *",
+         "minute \"H\" is not accepted: \"H\" (a value chosen by hash) is not supported; allowed are 0 to 59", NULL},
+        {"0 0 * * fri#3",
+         "day-of-week \"fri#3\" is not accepted: \"#\" (the nth weekday of a month) is not supported; allowed are 0 to "
+         "7, or sun to sat",
+         NULL},
+    };
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        struct cron_schedule schedule;
+        struct error error = {0};
+        struct strlist warnings = {0};
+        ARENA_SCOPED arena = arena_new(1 << 20);
+        BUF_SCOPED out;
+        buf_init(&out, 1000);
+        struct str spec = str_from(rows[i].spec);
+        if (cron_parse(CRON_GO_CRON, spec, cron_zone_utc(), &schedule, &error)) {
+            cron_describe(&schedule, &out);
+            cron_pitfalls(spec, &schedule, now, arena, &warnings);
+        } else {
+            buf_puts(&out, error.message);
+        }
+        ASSERT_TEXT(buf_str(&out), rows[i].meaning);
+        if (warnings.len && rows[i].pitfall)
+            ASSERT_TEXT(warnings.items[0], rows[i].pitfall);
+        CU_ASSERT_EQUAL(warnings.len > 0, rows[i].pitfall != NULL);
+    }
+}
+
 static void said_back(void)
 {
     static const char *const rows[][2] = {
@@ -119,7 +200,7 @@ static void advice(void)
         {"*/0 * * * *", "minute step in \"*/0\" must be 1 or more", 2},
         {"0 0 * january *", "month \"january\" is not accepted; names have three letters: write \"jan\"", 6},
         {"TZ=UTC",
-         "\"TZ=UTC\" has no space after the time zone and no schedule, on which the parser panics; "
+         "\"TZ=UTC\" has no space after the time zone and no schedule, which makes the parser panic; "
          "write for example \"TZ=UTC 0 6 * * *\"",
          6},
         {"TZ=Nowhere/Else @daily",
@@ -252,6 +333,7 @@ static void extreme_times(void)
     }
 }
 
-SUITE(cron, {"meanings", meanings}, {"said back in one line", said_back}, {"said back as a warning", said_back_whole},
-      {"advice", advice}, {"pitfalls", pitfalls}, {"29 February around 2100", leap_day_horizon},
-      {"a search without an end", endless_search}, {"times at the ends of the range", extreme_times})
+SUITE(cron, {"meanings", meanings}, {"as go-cron reads it", go_cron}, {"said back in one line", said_back},
+      {"said back as a warning", said_back_whole}, {"advice", advice}, {"pitfalls", pitfalls},
+      {"29 February around 2100", leap_day_horizon}, {"a search without an end", endless_search},
+      {"times at the ends of the range", extreme_times})
