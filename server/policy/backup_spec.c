@@ -1,6 +1,7 @@
 #include "backup_spec.h"
 
 #include "checks.h"
+#include "selector.h"
 
 bool backup_spec_asks(const struct backup_spec *view, const char *member)
 {
@@ -74,13 +75,39 @@ static void check_hooks(const struct backup_spec *view)
     }
 }
 
+static void deny_empty_selector(const struct backup_spec *view, struct str field, const char *remove)
+{
+    decision_invalid(view->decision, field.ptr ? field.ptr : view->at,
+                     "Invalid value: {}: an empty selector makes every list call of Velero fail, and the Backup ends "
+                     "PartiallyFailed with nothing in it. Remove %s",
+                     remove);
+}
+
+/* Velero lists with metav1.FormatLabelSelector, which is "<none>" for a selector without
+ * requirements, and the API server does not parse that (item_collector.go
+ * listResourceByLabelsPerNamespace). A Restore matches in memory: there it is harmless. */
+static void check_empty_selectors(const struct backup_spec *view)
+{
+    struct json_object *one = json_get(view->spec, "labelSelector"), *any = json_get(view->spec, "orLabelSelectors");
+    if (one && selector_is_empty(one) && !any)
+        deny_empty_selector(view, str_from(backup_spec_field(view, "labelSelector")),
+                            "it, or name the labels to back up");
+    for (size_t i = 0; i < json_len(any) && !said_enough(view->decision); i++) {
+        if (selector_is_empty(json_item(any, i)))
+            deny_empty_selector(view, arena_printf(view->arena, "%s.orLabelSelectors[%zu]", view->at, i),
+                                "this item; without orLabelSelectors everything is backed up");
+    }
+}
+
 void backup_spec_check(const struct backup_spec *view)
 {
     check_storage_location(view);
     backup_spec_check_snapshots(view);
     backup_spec_check_lists(view);
-    if (backup_spec_asks(view, "labelSelector") || backup_spec_asks(view, "orLabelSelectors"))
+    if (backup_spec_asks(view, "labelSelector") || backup_spec_asks(view, "orLabelSelectors")) {
         check_selectors(view->decision, str_from(view->at), view->spec);
+        check_empty_selectors(view);
+    }
     backup_spec_check_policy(view);
     check_durations(view);
     check_hooks(view);

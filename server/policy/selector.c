@@ -179,3 +179,16 @@ bool selector_problem(struct arena *arena, struct json_object *selector, struct 
     *where = *why = (struct str){NULL, 0};
     return false;
 }
+
+bool selector_is_empty(struct json_object *selector)
+{
+    if (!json_object_is_type(selector, json_type_object))
+        return selector == NULL;
+    json_foreach(selector, key, value)
+    {
+        bool known = str_is(str_from(key), "matchLabels") || str_is(str_from(key), "matchExpressions");
+        if (!known || json_member_count(value) > 0 || json_len(value) > 0)
+            return false;
+    }
+    return true;
+}
