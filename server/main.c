@@ -1,4 +1,5 @@
 /* Which verb. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,8 +43,22 @@ static int unknown(const char *name)
     return EXIT_USAGE;
 }
 
+/* A descriptor below 3 that is closed at the start would be given to the next file or socket, and what
+ * is meant for standard output would be written into that. Opened the wrong way round, so that whoever
+ * needs the input or the output is told that there is none. */
+static bool open_standard_descriptors(void)
+{
+    static const int modes[] = {O_WRONLY, O_RDONLY, O_RDWR};
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", modes[fd]) != fd)
+            return false;
+    return true;
+}
+
 int main(int argc, char **argv)
 {
+    if (!open_standard_descriptors())
+        return EXIT_USAGE;
     signal(SIGPIPE, SIG_IGN);
     program_called(argc ? argv[0] : NULL);
     if (argc && program_completes(argv[0]))

@@ -37,6 +37,7 @@ bool certificates_take(struct certificates *certificates, const struct pki_pair 
         return false;
     metric_set(METRIC_CERTIFICATE_EXPIRY, (double)facts.not_after, "serving");
     pthread_mutex_lock(&certificates->lock);
+    certificates->serving_from = facts.not_before;
     certificates->serving_until = facts.not_after;
     pthread_mutex_unlock(&certificates->lock);
     log_line(LOG_INFO, "certificate in force", LOG_TEXT("names", str_from(facts.dns_names)),
@@ -47,12 +48,18 @@ bool certificates_take(struct certificates *certificates, const struct pki_pair 
 
 bool certificates_ready(struct certificates *certificates, char *reason, size_t size)
 {
-    char until[TIME_TEXT_SIZE];
+    char until[TIME_TEXT_SIZE], clock[TIME_TEXT_SIZE];
+    const int64_t now = time_now();
     pthread_mutex_lock(&certificates->lock);
     const char *problem = certificates->problem, *notice = certificates->notice;
-    bool serving = certificates->serving_until != 0, expired = serving && time_now() > certificates->serving_until;
-    bool ready = serving && !expired && certificates->announced;
-    if (expired)
+    bool serving = certificates->serving_until != 0, expired = serving && now > certificates->serving_until;
+    bool early = serving && now < certificates->serving_from; /* it was valid when it was taken */
+    bool ready = serving && !expired && !early && certificates->announced;
+    if (early)
+        snprintf(reason, size, "the certificate is not valid before %s, and the clock says %s: set the clock right%s%s",
+                 time_format(certificates->serving_from, 0, until), time_format(now, 0, clock), problem[0] ? "; " : "",
+                 problem);
+    else if (expired)
         snprintf(reason, size, "the certificate expired at %s%s%s", time_format(certificates->serving_until, 0, until),
                  problem[0] ? "; " : "", problem);
     else if (ready && problem[0])

@@ -10,7 +10,8 @@ enum { CERTIFICATES_MEMORY = 16 * 1024 * 1024 };
 struct certificates {
     struct certificates_options options;
     pthread_mutex_t lock;    /* guards what follows up to `watch` */
-    int64_t serving_until;   /* when what is served expires; 0 = nothing is served */
+    int64_t serving_from;    /* when what is served begins to be valid */
+    int64_t serving_until;   /* when it expires; 0 = nothing is served */
     bool announced;          /* clients were told to trust it; with files that is not our part */
     char problem[1100];      /* why the last attempt failed */
     char notice[400];        /* worth knowing, although all is well */

@@ -1,4 +1,5 @@
 """The webhook is down, comes back, and is replaced, as an admin at the API server sees it."""
+import signal
 import time
 
 from control_plane import wait_until
@@ -65,3 +66,19 @@ def case_killed(setup):
     say(f"      2 replicas killed, {len(flight)} under way, {len(unaware)} begun before it was noticed", load)
     assert not others, [str(f) for f in others[:3]]
     works_again(setup)
+
+
+def case_hung(setup):
+    """a replica that hangs (SIGSTOP): what reaches it fails after the webhook's timeout, and no more once it is killed"""
+    cluster, (hung, other) = setup.cluster, setup.replicas
+    other.endpoint(False)
+    hung.process.handle.send_signal(signal.SIGSTOP)
+    answer = cluster.kubectl(*upgrade_command(), "--dry-run=server")
+    assert is_down(answer) and "context deadline exceeded" in answer.err, answer
+    assert hung.health_get("/readyz")[0] == 0, "a stopped replica answers its probe"
+    other.endpoint(True)
+    setup.replicas.remove(hung)
+    hung.stop(how=signal.SIGKILL)  # as the liveness probe has it: open connections lead to it until then
+    setup.forget(hung)
+    works_again(setup)
+    setup.add()
