@@ -146,6 +146,9 @@ struct str arena_printable(struct arena *arena, struct str text, bool ascii);
 /* How many columns of a terminal it takes: none for combining characters, two for wide ones. */
 size_t str_columns(struct str text);
 struct str str_fitting(struct str text, size_t columns); /* as much of it as fits */
+/* Whether anything of it can be seen: not only white space, controls, combining and other
+ * characters without a width or a picture of their own. */
+bool str_is_visible(struct str text);
 /* A name or word from outside as a terminal may show it: as it is, or quoted where it
  * holds anything but visible ASCII. "-" for none. */
 struct str shown(struct arena *arena, struct str text);

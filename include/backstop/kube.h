@@ -64,6 +64,7 @@ struct kube_resource {
  * names verb, resource, name and the API server's own Status message: `create
  * managementbackups "kcm-backup-kcm-1-2-0": forbidden: User "..." cannot create
  * ...`. Trees are owned by the arena. */
+/* 404 also, unasked, for what can be no name: "..", "a/b", more than 253 bytes. */
 bool kube_get(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,
               struct str name, struct json_object **object, struct error *error) MUST_CHECK;
 /* 409: an object of that name exists already; another conflict than that is 502. */

@@ -45,6 +45,8 @@ bool object_true(const struct request *request, const struct object *object, con
 bool object_has(const struct object *object, const char *path); /* present and not null; two levels */
 struct str object_label(const struct request *request, const struct object *object, const char *key);
 struct str object_annotation(const struct request *request, const struct object *object, const char *key);
+/* The reason that an annotation gives, trimmed; empty where it has none that can be seen. */
+struct str object_reason(const struct request *request, const struct object *object, const char *annotation);
 bool object_deleting(const struct object *object); /* has a deletionTimestamp */
 /* True on CREATE when the path is there, on UPDATE when its value differs from the
  * old object's: "deny only for what the request changes". */

@@ -83,6 +83,27 @@ static size_t columns_of(uint32_t point)
     return in_table(point, two_columns, LENGTH_OF(two_columns)) ? 2 : 1;
 }
 
+/* What takes columns all the same: white space and fillers that are meant to show nothing
+ * (Unicode's White_Space and Default_Ignorable_Code_Point), controls, noncharacters. */
+static const struct range blanks[] = {
+    {0x0080, 0x00a0}, {0x00ad, 0x00ad}, {0x034f, 0x034f},   {0x061c, 0x061c},   {0x115f, 0x1160},   {0x1680, 0x1680},
+    {0x17b4, 0x17b5}, {0x180b, 0x180f}, {0x2000, 0x200f},   {0x2028, 0x202f},   {0x205f, 0x206f},   {0x2800, 0x2800},
+    {0x3000, 0x3000}, {0x3164, 0x3164}, {0xfdd0, 0xfdef},   {0xfe00, 0xfe0f},   {0xfeff, 0xfeff},   {0xffa0, 0xffa0},
+    {0xfff0, 0xfffb}, {0xfffe, 0xffff}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff},
+};
+
+bool str_is_visible(struct str text)
+{
+    for (size_t i = 0, length; i < text.len; i += length) {
+        struct str rest = str_slice(text, i, text.len);
+        uint32_t point = code_point(rest, &length);
+        if (length == 1 ? is_plain(rest.ptr[0]) && rest.ptr[0] != ' '
+                        : columns_of(point) > 0 && !in_table(point, blanks, LENGTH_OF(blanks)))
+            return true;
+    }
+    return false;
+}
+
 size_t str_columns(struct str text)
 {
     size_t columns = 0;

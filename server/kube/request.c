@@ -4,7 +4,7 @@
 
 #include "kube.h"
 
-enum { ANSWER_BYTES_MAX = 16 * 1024 * 1024, PATH_BYTES_MAX = 4096 };
+enum { ANSWER_BYTES_MAX = 16 * 1024 * 1024, PATH_BYTES_MAX = 4096, NAME_MAX_BYTES = 253 };
 
 bool kube_refused(long status, struct str answer, const char *verb, struct str what, struct error *error)
 {
@@ -93,11 +93,21 @@ static bool single_request(struct kube_client *client, struct arena *arena, cons
     return true;
 }
 
+/* What the API server takes for no name (apimachinery's IsValidPathSegmentName), or never gave one:
+ * asked for, it would be another path. */
+static bool is_no_name(struct str name)
+{
+    return str_is(name, ".") || str_is(name, "..") || str_contains(name, STR("/")) || str_contains(name, STR("%")) ||
+           name.len > NAME_MAX_BYTES;
+}
+
 bool kube_get(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,
               struct str name, struct json_object **object, struct error *error)
 {
     const struct single single = {
         .verb = "get", .method = "GET", .resource = resource, .ns = ns, .name = name, .called = name};
+    if (is_no_name(name) || is_no_name(ns))
+        return error_set(error, 404, "get %.*s: no object can have that name", STR_ARG(resource->plural));
     return single_request(client, arena, &single, object, error);
 }
 

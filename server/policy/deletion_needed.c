@@ -119,7 +119,8 @@ bool deletion_check_needed(const struct request *request, const struct inventory
         return true;
     }
     struct arena *arena = request->arena;
-    struct str reason = object_annotation(request, holder, ANNOTATION_ALLOW_DELETE), given = str_trim(reason);
+    struct str reason = object_annotation(request, holder, ANNOTATION_ALLOW_DELETE);
+    struct str given = object_reason(request, holder, ANNOTATION_ALLOW_DELETE);
     struct str name = arena_quote(arena, backup->meta.name);
     if (given.len) {
         decision_warn(decision, "backup %.*s %.*s", STR_ARG(name), STR_ARG(why));

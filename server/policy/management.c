@@ -71,7 +71,8 @@ static void warn_removed_providers(const struct request *request, bool gated, st
 static bool skipped_by_annotation(const struct gate *gate)
 {
     const struct request *request = gate->request;
-    struct str value = object_annotation(request, request->object, ANNOTATION_SKIP_BACKUP), reason = str_trim(value);
+    struct str value = object_annotation(request, request->object, ANNOTATION_SKIP_BACKUP);
+    struct str reason = object_reason(request, request->object, ANNOTATION_SKIP_BACKUP);
     if (reason.len == 0) {
         if (value.ptr)
             decision_warn(gate->decision, "annotation %s needs a reason as its value; without one it changes nothing",
@@ -150,6 +151,16 @@ static struct str nearest_release(const struct gate *gate)
     return names ? str_nearest(gate->target, names, count) : (struct str){NULL, 0};
 }
 
+static struct str nearest_hint(const struct gate *gate)
+{
+    struct arena *arena = gate->request->arena;
+    struct str near = nearest_release(gate);
+    const struct release *meant = inventory_release(gate->inventory, near);
+    return near.len ? arena_printf(arena, "; did you mean %.*s%s?", STR_ARG(arena_quote(arena, near)),
+                                   meant && !meant->ready ? " (not ready)" : "")
+                    : STR(".");
+}
+
 /* Step 2. kcm's own webhook refuses these as well, but webhooks run side by side:
  * its answer would come too late to keep a backup from being started. */
 static bool target_is_usable(const struct gate *gate)
@@ -159,6 +170,13 @@ static bool target_is_usable(const struct gate *gate)
     if (gate->target.len == 0) {
         decision_invalid(gate->decision, "spec.release",
                          "Required value: name the Release to run (kubectl get releases)");
+        return false;
+    }
+    if (!is_object_name(gate->target)) {
+        decision_invalid(gate->decision, "spec.release",
+                         "Invalid value: %.*s: no Release can have this name (lower-case letters, digits, \"-\" and "
+                         "\".\")%.*s See what there is with: kubectl get releases. No backup was started",
+                         STR_ARG(target), STR_ARG(nearest_hint(gate)));
         return false;
     }
     if (!gate->inventory->known[FACT_RELEASES])
@@ -173,15 +191,10 @@ static bool target_is_usable(const struct gate *gate)
                          STR_ARG(target), STR_ARG(words_name(arena, gate->target)));
         return false;
     }
-    struct str near = nearest_release(gate);
-    const struct release *meant = inventory_release(gate->inventory, near);
-    struct str hint = near.len ? arena_printf(arena, "; did you mean %.*s%s?", STR_ARG(arena_quote(arena, near)),
-                                              meant && !meant->ready ? " (not ready)" : "")
-                               : STR(".");
     decision_invalid(gate->decision, "spec.release",
                      "Not found: %.*s: there is no such Release%.*s See what there is with: kubectl get releases. "
                      "No backup was started",
-                     STR_ARG(target), STR_ARG(hint));
+                     STR_ARG(target), STR_ARG(nearest_hint(gate)));
     return false;
 }
 

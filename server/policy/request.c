@@ -125,6 +125,12 @@ struct str object_annotation(const struct request *request, const struct object 
     return map_text(request, object, "metadata.annotations", key);
 }
 
+struct str object_reason(const struct request *request, const struct object *object, const char *annotation)
+{
+    struct str reason = str_trim(object_annotation(request, object, annotation));
+    return str_is_visible(reason) ? reason : STR("");
+}
+
 bool object_deleting(const struct object *object)
 {
     return object_has(object, "metadata.deletionTimestamp");

@@ -168,7 +168,7 @@ static void mutate_policy(struct restore_view *view)
 static bool opts_out(const struct restore_view *view)
 {
     struct str reason = str_trim(view->opt_out_reason);
-    if (view->opt_out_reason.ptr && reason.len == 0)
+    if (view->opt_out_reason.ptr && !view->opted_out)
         decision_warn(view->decision, "annotation %s needs a reason as its value; the Restore was completed as usual",
                       ANNOTATION_SKIP_MUTATION);
     if (!view->opted_out)

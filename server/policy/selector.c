@@ -1,5 +1,7 @@
 #include "selector.h"
 
+#include "checks.h"
+
 static bool is_alphanumeric(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -16,24 +18,6 @@ static bool is_label_text(struct str text)
     return true;
 }
 
-/* A DNS-1123 subdomain: dotted labels of lower-case letters, digits and inner dashes. */
-static bool is_subdomain(struct str text)
-{
-    if (text.len == 0 || text.len > 253)
-        return false;
-    char before = '.';
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        bool plain = is_alphanumeric(c) && !(c >= 'A' && c <= 'Z');
-        if (!plain && c != '.' && c != '-')
-            return false;
-        if ((before == '.' && !plain) || (before == '-' && c == '.'))
-            return false;
-        before = c;
-    }
-    return before != '.' && before != '-';
-}
-
 static bool is_label_key(struct str key)
 {
     struct str name = key, prefix;
@@ -41,7 +25,7 @@ static bool is_label_key(struct str key)
         return is_label_text(key);
     if (!str_cut(&name, '/', &prefix))
         return false;
-    return is_subdomain(prefix) && is_label_text(name);
+    return is_object_name(prefix) && is_label_text(name);
 }
 
 struct finding {

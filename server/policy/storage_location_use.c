@@ -67,7 +67,7 @@ void location_check_deletion(const struct request *request, const struct invento
     struct str ns = request->ns.len ? request->ns : settings->system_namespace;
     struct str name = request->name.len ? request->name : object_text(request, request->old_object, "metadata.name");
     const struct storage_location *location = inventory_storage_location(inventory, ns, name);
-    struct str reason = str_trim(object_annotation(request, request->old_object, ANNOTATION_ALLOW_DELETE));
+    struct str reason = object_reason(request, request->old_object, ANNOTATION_ALLOW_DELETE);
     struct users users = {.arena = arena};
     if (!location || object_deleting(request->old_object))
         return;

@@ -9,7 +9,7 @@
 
 static bool is_skipped(const struct request *request)
 {
-    return str_trim(object_annotation(request, request->object, ANNOTATION_SKIP_BACKUP)).len > 0;
+    return object_reason(request, request->object, ANNOTATION_SKIP_BACKUP).len > 0;
 }
 
 /* The Velero Backups of the names that the gate would give: one that came from the

@@ -66,5 +66,43 @@ static void test_columns(void)
     CU_ASSERT_EQUAL(str_columns(STR("\xff\xfe")), 2);
 }
 
-SUITE(printable, {"what a terminal would act on becomes escapes", test_escapes},
+static void test_visible(void)
+{
+    static const char *const seen[] = {"x", " x ", "\xc3\xa9", "e\xcc\x81", "\xe5\x82\x99", "\xf0\x9f\x98\x80",
+                                       "-", "0"};
+    static const char *const unseen[] = {
+        "",
+        " ",
+        "\t\r\n",
+        "\x01\x7f",
+        "\xc2\x85",
+        "\xc2\xa0",
+        "\xc2\xad", /* controls, NBSP, soft hyphen */
+        "\xe2\x80\x8b",
+        "\xe2\x80\xa8",
+        "\xe2\x80\xa9",
+        "\xe2\x81\xa0", /* U+200B U+2028 U+2029 U+2060 */
+        "\xe3\x80\x80",
+        "\xe1\x9a\x80",
+        "\xe2\xa0\x80",
+        "\xef\xbb\xbf", /* U+3000 U+1680 U+2800 U+FEFF */
+        "\xe3\x85\xa4",
+        "\xe1\x85\x9f",
+        "\xef\xbe\xa0",
+        "\xcc\x81", /* fillers, a lone accent */
+        "\xef\xb8\x8f",
+        "\xf3\xa0\x81\x81",
+        "\xe2\x80\xae",
+        "\xef\xbf\xbf", /* U+FE0F U+E0041 U+202E U+FFFF */
+        " \xe2\x80\x8b\xc2\xa0\t",
+        "\xff\xfe",
+    };
+    for (size_t i = 0; i < LENGTH_OF(seen); i++)
+        CU_ASSERT_TRUE(str_is_visible(str_from(seen[i])));
+    for (size_t i = 0; i < LENGTH_OF(unseen); i++)
+        CU_ASSERT_FALSE(str_is_visible(str_from(unseen[i])));
+}
+
+SUITE(printable, {"what can be seen of a text", test_visible},
+      {"what a terminal would act on becomes escapes", test_escapes},
       {"columns of combining and wide characters", test_columns})

@@ -197,6 +197,21 @@ def _(server):
             fresh.stop()
 
 
+@shows("a name that is a path is refused as a name, at once, and asked for nowhere")
+def _(server):
+    server.api.objects = world()
+    for release in ("a/b", "..", ".", "%2e%2e/x", "x" * 300, "a?b", "\n"):
+        before = len(server.api.asked)
+        status = server.post(MANAGEMENT, upgrade_review(release)).denied(422, "no Release can have this name")["status"]
+        same(status["details"]["causes"][0]["field"], "spec.release")
+        asked = [path for path in server.api.asked[before:] if "/releases/" in path]
+        assert not asked or release in ("a?b", "\n"), asked  # which are escaped, and stay a name
+    for name in ("..", "a/b", "%2e%2e/x"):
+        asked = backup_review(location=name)
+        server.post(BACKUP, asked).denied(422, "no BackupStorageLocation")
+    same([path for path in server.api.asked if ".." in path or "%2" in path], [], "paths")
+
+
 @shows("a silent API server does not hold up the end")
 def _(server):
     silent = FakeApi()

@@ -120,6 +120,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         mode, (path, _, query) = self.api.mode, self.path.partition("?")
         if mode != "ok":
             return self.fail(mode)
+        self.api.asked.append(path)
         if self.another("GET"):
             return None
         if "watch=true" in query:
