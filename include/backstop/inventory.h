@@ -254,6 +254,8 @@ struct version_fact inventory_kcm_version(const struct inventory *inventory, con
 /* "settings velero.version", "image of Deployment kcm-system/velero", "unknown": for logs and screens. */
 struct str version_fact_source(struct arena *arena, const struct version_fact *fact);
 enum storage_class storage_location_class(const struct storage_location *location);
+/* The host of a URL or of "host:port", without brackets, port, user and trailing dot; borrowed. */
+struct str storage_url_host(struct str url);
 /* What it is called: "external", "in-cluster S3", ... */
 const char *storage_class_name(enum storage_class class);
 /* Where its backups lie when they are lost with the cluster ("on the disk of a node");

@@ -10,8 +10,7 @@ static const struct {
     {"replicated.com/nfs", STORAGE_NFS},
 };
 
-/* The host of a URL or of "host:port"; without brackets, port, user and trailing dot. */
-static struct str url_host(struct str url)
+struct str storage_url_host(struct str url)
 {
     for (size_t i = 0; i + 2 < url.len; i++)
         if (url.ptr[i] == ':' && url.ptr[i + 1] == '/' && url.ptr[i + 2] == '/') {
@@ -85,7 +84,7 @@ enum storage_class storage_location_class(const struct storage_location *locatio
         if (str_is(location->provider, by_provider[i].provider))
             return by_provider[i].class;
     struct str url = json_get_str(location->config, "s3Url");
-    return url.len && in_cluster(url_host(url)) ? STORAGE_IN_CLUSTER_S3 : STORAGE_EXTERNAL;
+    return url.len && in_cluster(storage_url_host(url)) ? STORAGE_IN_CLUSTER_S3 : STORAGE_EXTERNAL;
 }
 
 static const struct {

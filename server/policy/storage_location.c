@@ -115,7 +115,7 @@ static bool same_place(const struct location_edit *edit, const struct storage_lo
     return str_eq(other->provider, json_get_str(edit->spec, "provider")) &&
            str_eq(without_slashes(other->bucket), without_slashes(json_path_str(edit->spec, "objectStorage.bucket"))) &&
            str_eq(without_slashes(other->prefix), without_slashes(json_path_str(edit->spec, "objectStorage.prefix"))) &&
-           str_eq(json_get_str(other->config, "s3Url"), json_path_str(edit->spec, "config.s3Url"));
+           location_same_config_place(other->provider, other->config, json_get(edit->spec, "config"));
 }
 
 static void check_shared(const struct location_edit *edit)

@@ -4,19 +4,37 @@
 
 enum { KEYS_MAX = 20 };
 
+/* velero-plugin-for-aws v1.14, -gcp v1.14, -microsoft-azure v1.14; velero-plugin-for-openstack
+ * (src/swift) and local-volume-provider take any key. */
 struct provider {
     const char *name;
+    bool takes_any;        /* unknown keys are passed over without a word */
+    const char *places[3]; /* the keys that, with bucket and prefix, say where a backup lies */
     const char *keys[KEYS_MAX];
 };
 static const struct provider providers[] = {
     {"aws",
+     false,
+     {"s3Url"},
      {"region", "s3Url", "publicUrl", "kmsKeyId", "customerKeyEncryptionFile", "customerKeyEncryptionSecret",
       "s3ForcePathStyle", "signatureVersion", "credentialsFile", "profile", "serverSideEncryption",
       "insecureSkipTLSVerify", "enableSharedConfig", "tagging", "checksumAlgorithm"}},
-    {"gcp", {"kmsKeyName", "serviceAccount", "credentialsFile", "storeEndpoint", "universeDomain"}},
+    {"gcp",
+     false,
+     {"storeEndpoint", "universeDomain"},
+     {"kmsKeyName", "serviceAccount", "credentialsFile", "storeEndpoint", "universeDomain"}},
     {"azure",
+     false,
+     {"storageAccount", "storageAccountURI"}, /* a container belongs to its account */
      {"resourceGroup", "storageAccount", "subscriptionId", "blockSizeInBytes", "storageAccountURI", "useAAD",
       "activeDirectoryAuthorityURI", "storageAccountKeyEnvVar", "credentialsFile"}},
+    {"community.openstack.org/openstack",
+     true,
+     {"cloud", "region"},
+     {"cloud", "region", "resticRepoPrefix", "credentialsFile"}},
+    {"replicated.com/hostpath", true, {"path"}, {"path", "resticRepoPrefix", "credentialsFile"}},
+    {"replicated.com/nfs", true, {"server", "path"}, {"path", "server", "resticRepoPrefix", "credentialsFile"}},
+    {"replicated.com/pvc", true, {NULL}, {"storageSize", "resticRepoPrefix", "credentialsFile"}},
 };
 
 /* Velero adds these to every provider's config. */
@@ -32,9 +50,26 @@ static struct str short_name(struct str provider)
 static const struct provider *provider_of(struct str name)
 {
     for (size_t i = 0; i < LENGTH_OF(providers); i++)
-        if (str_is(short_name(name), providers[i].name))
+        if (str_is(short_name(name), providers[i].name) || str_is(name, providers[i].name))
             return &providers[i];
     return NULL;
+}
+
+bool location_same_config_place(struct str provider, struct json_object *a, struct json_object *b)
+{
+    const struct provider *known = provider_of(provider);
+    if (!known) /* whatever its plugin makes of it */
+        return json_object_equal(a, b);
+    for (size_t i = 0; i < LENGTH_OF(known->places) && known->places[i]; i++)
+        if (!str_eq(json_get_str(a, known->places[i]), json_get_str(b, known->places[i])))
+            return false;
+    return true;
+}
+
+const char *location_place_key(struct str provider, size_t i)
+{
+    const struct provider *known = provider_of(provider);
+    return known && i < LENGTH_OF(known->places) ? known->places[i] : NULL;
 }
 
 static const struct {
@@ -74,7 +109,12 @@ static void check_keys(const struct location_edit *edit, const struct provider *
             found = found || str_eq(name, known[i]);
         if (said_enough(edit->decision))
             return;
-        if (!found) {
+        if (!found && provider->takes_any) {
+            struct str near = str_nearest(name, known, count);
+            if (near.len)
+                decision_warn(edit->decision, "spec.config: provider %s takes no notice of %.*s; did you mean %.*s?",
+                              provider->name, STR_ARG(quoted), STR_ARG(near));
+        } else if (!found) {
             struct str near = str_nearest(name, known, count);
             struct str hint =
                 near.len ? arena_printf(edit->arena, "did you mean %.*s?", STR_ARG(near))
@@ -89,35 +129,6 @@ static void check_keys(const struct location_edit *edit, const struct provider *
     }
 }
 
-static bool is_url(struct str url)
-{
-    return str_starts(url, STR("http://")) || str_starts(url, STR("https://"));
-}
-
-static bool is_one_of(struct str value, const char *const *words, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (str_is(value, words[i]))
-            return true;
-    return false;
-}
-
-/* strconv.ParseBool */
-static bool is_true(struct json_object *config, const char *key)
-{
-    static const char *const words[] = {"1", "t", "T", "true", "TRUE", "True"};
-    return is_one_of(json_get_str(config, key), words, LENGTH_OF(words));
-}
-
-static void check_bool(const struct location_edit *edit, struct json_object *config, const char *key)
-{
-    static const char *const words[] = {"", "0", "f", "F", "false", "FALSE", "False"};
-    struct str value = json_get_str(config, key);
-    if (!is_true(config, key) && !is_one_of(value, words, LENGTH_OF(words)))
-        decision_invalid(edit->decision, "spec.config", "Invalid value: %.*s: %s must be \"true\" or \"false\"",
-                         STR_ARG(arena_quote(edit->arena, value)), key);
-}
-
 /* No value of a plugin's begins or ends with a blank, and none is trimmed. */
 static void check_blanks(const struct location_edit *edit, struct json_object *config)
 {
@@ -126,7 +137,8 @@ static void check_blanks(const struct location_edit *edit, struct json_object *c
         struct str text = json_str(value), trimmed = str_trim(text);
         if (said_enough(edit->decision))
             return;
-        if (trimmed.len < text.len && (is_url(text) || !is_url(trimmed))) /* else told as no address */
+        if (trimmed.len < text.len &&
+            (location_is_url(text) || !location_is_url(trimmed))) /* else told as no address */
             decision_invalid(edit->decision, "spec.config",
                              "Invalid value: %.*s: white space before or after it: write %.*s: %.*s",
                              STR_ARG(arena_quote(edit->arena, text)), STR_ARG(arena_quote(edit->arena, str_from(key))),
@@ -134,77 +146,21 @@ static void check_blanks(const struct location_edit *edit, struct json_object *c
     }
 }
 
-/* Texts that are handed on as they are, and compared with their case. */
-static const struct {
-    const char *key, *values[5];
-} cased[] = {
-    {"checksumAlgorithm", {"CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"}},
-    {"serverSideEncryption", {"AES256", "aws:kms", "aws:kms:dsse"}},
-};
-
-static void check_cased(const struct location_edit *edit, struct json_object *config)
+/* object_store.go objectBackupStoreGetter.Get sets both from objectStorage, whatever stands here. */
+static void check_overwritten(const struct location_edit *edit, struct json_object *config)
 {
-    for (size_t i = 0; i < LENGTH_OF(cased); i++)
-        for (size_t v = 0; v < LENGTH_OF(cased[i].values) && cased[i].values[v]; v++) {
-            struct str value = json_get_str(config, cased[i].key), known = str_from(cased[i].values[v]);
-            if (str_eq_nocase(value, known) && !str_eq(value, known))
-                decision_invalid(edit->decision, "spec.config", "Unsupported value: %.*s: %s is written %s",
-                                 STR_ARG(arena_quote(edit->arena, value)), cased[i].key, cased[i].values[v]);
-        }
-}
-
-/* object_store.go Init: the key for encryption comes from one place. */
-static void check_encryption(const struct location_edit *edit, struct json_object *config)
-{
-    static const char *const keys[] = {"kmsKeyId", "customerKeyEncryptionFile", "customerKeyEncryptionSecret"};
-    struct strlist given = {0};
-    for (size_t i = 0; i < LENGTH_OF(keys); i++)
-        if (json_get_str(config, keys[i]).len)
-            strlist_add(edit->arena, &given, str_from(keys[i]));
-    if (given.len > 1)
-        decision_invalid(edit->decision, "spec.config", "Forbidden: provider aws takes one of %.*s: keep one",
-                         STR_ARG(strlist_quoted(edit->arena, &given)));
-}
-
-static void check_aws(const struct location_edit *edit, struct json_object *config)
-{
-    static const char *const urls[] = {"s3Url", "publicUrl"};
-    struct str s3_url = json_get_str(config, "s3Url"), region = json_get_str(config, "region");
-    check_bool(edit, config, "s3ForcePathStyle");
-    check_bool(edit, config, "insecureSkipTLSVerify");
-    check_cased(edit, config);
-    check_encryption(edit, config);
-    for (size_t i = 0; i < LENGTH_OF(urls); i++) {
-        struct str url = json_get_str(config, urls[i]);
-        if (url.len && !is_url(url))
-            decision_invalid(edit->decision, "spec.config",
-                             "Invalid value: %.*s: %s must begin with https:// or http://",
-                             STR_ARG(arena_quote(edit->arena, url)), urls[i]);
+    static const char *const keys[] = {"bucket", "prefix"};
+    for (size_t i = 0; i < LENGTH_OF(keys); i++) {
+        struct str here = json_get_str(config, keys[i]);
+        struct str there = json_get_str(json_get(edit->spec, "objectStorage"), keys[i]);
+        if (here.len && !str_eq(here, there))
+            decision_invalid(
+                edit->decision, "spec.config",
+                "Forbidden: %s %.*s: Velero overwrites it with that of spec.objectStorage (%.*s): write it "
+                "there",
+                keys[i], STR_ARG(arena_quote(edit->arena, here)),
+                STR_ARG(there.len ? arena_quote(edit->arena, there) : STR("none")));
     }
-    if (region.len == 0 && s3_url.len)
-        decision_warn(edit->decision, "spec.config: s3Url needs a region too, unless Velero's environment sets "
-                                      "AWS_REGION; where the store has none, write region: us-east-1");
-    else if (region.len == 0)
-        decision_warn(edit->decision, "spec.config: no region: Velero has to ask AWS where the bucket is, which needs "
-                                      "s3:GetBucketLocation; give it the region");
-    if (s3_url.len && !json_get_str(config, "s3ForcePathStyle").len && !str_contains(s3_url, STR("amazonaws.com")))
-        decision_warn(edit->decision, "spec.config: most S3-compatible stores (MinIO, Ceph) need s3ForcePathStyle: "
-                                      "\"true\" beside s3Url");
-    if (is_true(config, "insecureSkipTLSVerify"))
-        decision_warn(edit->decision, "spec.config: insecureSkipTLSVerify lets anybody on the way read and change "
-                                      "backups; give objectStorage.caCert instead");
-}
-
-static void check_azure(const struct location_edit *edit, struct json_object *config)
-{
-    if (json_get_str(config, "storageAccount").len == 0)
-        decision_invalid(edit->decision, "spec.config",
-                         "Required value: storageAccount: the Azure storage account that has the container");
-    check_bool(edit, config, "useAAD");
-    if (json_get_str(config, "resourceGroup").len == 0 && !is_true(config, "useAAD") &&
-        json_get_str(config, "storageAccountKeyEnvVar").len == 0)
-        decision_warn(edit->decision, "spec.config: without resourceGroup, useAAD or storageAccountKeyEnvVar Velero "
-                                      "cannot find the key of the storage account");
 }
 
 void location_check_provider(const struct location_edit *edit)
@@ -229,6 +185,8 @@ void location_check_provider(const struct location_edit *edit)
                       "spec.provider: Velero has no plugin %.*s of its own; did you mean %s? Without the plugin the "
                       "location stays Unavailable",
                       STR_ARG(arena_quote(edit->arena, name)), right);
+    if (config)
+        check_overwritten(edit, config);
     if (!provider)
         return;
     if (config) {
@@ -236,7 +194,11 @@ void location_check_provider(const struct location_edit *edit)
         check_blanks(edit, config);
     }
     if (str_is(short_name(name), "aws"))
-        check_aws(edit, config);
+        location_check_aws(edit, config);
     else if (str_is(short_name(name), "azure"))
-        check_azure(edit, config);
+        location_check_azure(edit, config);
+    else if (str_is(short_name(name), "gcp"))
+        location_check_gcp(edit, config);
+    else if (str_starts(name, STR("replicated.com/")))
+        location_check_volume(edit, config, provider->name);
 }

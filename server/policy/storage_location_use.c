@@ -100,12 +100,18 @@ void location_check_deletion(const struct request *request, const struct invento
  * does not hold are removed from the cluster. */
 void location_check_move(const struct location_edit *edit)
 {
-    static const char *const places[] = {"provider", "objectStorage.bucket", "objectStorage.prefix", "config.s3Url"};
+    static const char *const fixed[] = {"provider", "objectStorage.bucket", "objectStorage.prefix"};
+    const char *places[LENGTH_OF(fixed) + 3] = {fixed[0], fixed[1], fixed[2]};
+    const char *key;
+    size_t count = LENGTH_OF(fixed);
+    for (size_t i = 0; (key = location_place_key(json_get_str(edit->spec, "provider"), i)) && count < LENGTH_OF(places);
+         i++)
+        places[count++] = arena_printf(edit->arena, "config.%s", key).ptr;
     struct users users = {.arena = edit->arena};
     const struct storage_location *location = inventory_storage_location(edit->inventory, edit->ns, edit->name);
     size_t held = backups_in(edit->inventory, edit->ns, edit->name);
-    for (size_t i = 0; i < LENGTH_OF(places); i++)
-        if (held && location_asks(edit, places[i]))
+    for (size_t i = 0; i < count; i++)
+        if (held && places[i] && location_asks(edit, places[i]))
             decision_warn(
                 edit->decision,
                 "spec.%s: %zu Backup%s of the old place disappear%s from the cluster with Velero's next sync; "
