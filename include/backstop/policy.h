@@ -186,12 +186,23 @@ bool policy_upgrade_view(struct arena *arena, const struct inventory *inventory,
 
 /* ---- the way back from an upgrade ----------------------------------------- */
 
+/* Which release a backup holds that was taken for an upgrade, by what was written when it was
+ * taken. Only HOLDS_OLD goes without a resource modifier that sets the release. */
+enum rollback_holds {
+    HOLDS_UNKNOWN, /* kcm may have taken it by itself, after spec.release was edited */
+    HOLDS_OLD,     /* taken before the edit */
+    HOLDS_NEW,     /* spec.release was another one already */
+    HOLDS_LATER    /* the gate asked for it before the edit, but it was taken later: after a restore kcm runs
+                      on-demand ManagementBackups again whose Velero Backup is gone */
+};
 /* A Velero Backup that was taken for an upgrade. */
 struct rollback_candidate {
     const struct backup *backup;
-    struct str release;  /* before the upgrade */
-    bool needs_modifier; /* kcm took it after spec.release was edited, so it holds the new release */
+    struct str release; /* before the upgrade */
+    enum rollback_holds holds;
 };
+/* What is known of the release it holds, to follow its name: "was taken before ...". */
+struct str policy_rollback_reason(struct arena *arena, const struct rollback_candidate *candidate);
 /* All of the system namespace, newest first; NULL when out of memory. */
 struct rollback_candidate *policy_rollback_candidates(struct arena *arena, const struct inventory *inventory,
                                                       const struct settings *settings, size_t *count) MUST_CHECK;
@@ -223,9 +234,16 @@ wants_fn policy_velero_schedule_wants, policy_velero_backup_wants;
 #define ANNOTATION_SKIP_MUTATION "backstop.k0rdent.mirantis.com/skip-mutation"
 #define ANNOTATION_SKIP_BACKUP "backstop.k0rdent.mirantis.com/skip-pre-upgrade-backup"
 #define ANNOTATION_ALLOW_DELETE "backstop.k0rdent.mirantis.com/allow-delete"
-#define ANNOTATION_TAKEN_BEFORE "backstop.k0rdent.mirantis.com/taken-before-upgrade-to" /* on what the gate creates */
+/* On the ManagementBackup that the gate creates: the release asked for, and when. */
+#define ANNOTATION_TAKEN_BEFORE "backstop.k0rdent.mirantis.com/taken-before-upgrade-to"
+#define ANNOTATION_TAKEN_BEFORE_AT "backstop.k0rdent.mirantis.com/taken-before-upgrade-at"
+/* On a management Backup, as it is created: Management's spec.release, and when. */
+#define ANNOTATION_RELEASE "backstop.k0rdent.mirantis.com/release"
+#define ANNOTATION_RECORDED_AT "backstop.k0rdent.mirantis.com/recorded-at"
 
 /* The name without the -YYYYMMDDhhmmss that the gate appends when it repeats a backup. */
 struct str policy_name_without_stamp(struct str name);
+/* The moment that this stamp says (UTC); 0 where the name has none. */
+int64_t policy_name_stamp(struct str name);
 
 #endif

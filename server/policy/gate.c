@@ -130,12 +130,15 @@ static void create(const struct gate *gate, const struct gate_source *source)
 {
     struct arena *arena = gate->request->arena;
     struct json_object *object = json_own(arena, json_object_new_object()), *metadata, *labels, *annotations, *spec;
+    char now[TIME_TEXT_SIZE];
+    time_format(gate->request->now, 0, now);
     bool done = json_put_text(object, "apiVersion", gate->request->api_version) &&
                 json_put_text(object, "kind", STR("ManagementBackup")) && json_put_map(object, "metadata", &metadata) &&
                 json_put_text(metadata, "name", source->starting) && json_put_map(metadata, "labels", &labels) &&
                 json_put_text(labels, LABEL_RELEASE_BACKUP, kcm_release_label(arena, gate->running)) &&
                 json_put_map(metadata, "annotations", &annotations) &&
                 json_put_text(annotations, ANNOTATION_TAKEN_BEFORE, gate->target) &&
+                json_put_text(annotations, ANNOTATION_TAKEN_BEFORE_AT, str_from(now)) &&
                 json_put_map(object, "spec", &spec);
     struct str location = source->source->storage_location;
     if (!done || (location.len && !json_put_text(spec, "storageLocation", location))) {

@@ -12,7 +12,7 @@ struct str restore_release_left(const struct restore_view *view)
 
 static bool holds_old_release(const struct restore_view *view)
 {
-    return upgrade_backup_holds_old(view->inventory, view->backup);
+    return upgrade_backup_holds(view->inventory, view->backup) == HOLDS_OLD;
 }
 
 static bool leaves_out_managements(const struct restore_view *view)
@@ -131,9 +131,10 @@ static void advise(const struct restore_view *view, struct str release)
 {
     const struct config_map *map = find_map(view, release);
     struct str quoted = arena_quote(view->arena, view->backup->meta.name);
-    decision_warn(view->decision,
-                  "backup %.*s was taken for the upgrade from %.*s and may hold the release upgraded to",
-                  STR_ARG(quoted), STR_ARG(release));
+    const struct rollback_candidate candidate = {view->backup, release,
+                                                 upgrade_backup_holds(view->inventory, view->backup)};
+    decision_warn(view->decision, "backup %.*s is for the way back to %.*s, but %.*s", STR_ARG(quoted),
+                  STR_ARG(release), STR_ARG(policy_rollback_reason(view->arena, &candidate)));
     if (map)
         decision_warn(view->decision, "to roll back to %.*s add resourceModifier: {kind: ConfigMap, name: %.*s}",
                       STR_ARG(release), STR_ARG(map->meta.name));

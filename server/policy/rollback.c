@@ -10,6 +10,26 @@ static int newest_first(const void *a, const void *b)
     return str_cmp(left->backup->meta.name, right->backup->meta.name);
 }
 
+struct str policy_rollback_reason(struct arena *arena, const struct rollback_candidate *candidate)
+{
+    const struct backup *backup = candidate->backup;
+    char when[TIME_TEXT_SIZE];
+    switch (candidate->holds) {
+    case HOLDS_OLD:
+        return STR("was taken before the release was changed and holds the old one");
+    case HOLDS_NEW:
+        return arena_printf(arena, "was taken when spec.release was %.*s already",
+                            STR_ARG(arena_quote(arena, json_get_str(backup->meta.annotations, ANNOTATION_RELEASE))));
+    case HOLDS_LATER:
+        return arena_printf(arena,
+                            "was taken again at %s, as kcm does after a restore, and holds the objects of that time",
+                            time_format(backup->status.started, 0, when));
+    case HOLDS_UNKNOWN:
+        break;
+    }
+    return STR("may hold the new release already");
+}
+
 struct rollback_candidate *policy_rollback_candidates(struct arena *arena, const struct inventory *inventory,
                                                       const struct settings *settings, size_t *count)
 {
@@ -21,7 +41,7 @@ struct rollback_candidate *policy_rollback_candidates(struct arena *arena, const
         struct str release = upgrade_backup_release(inventory, backup);
         if (release.len == 0 || !str_eq(backup->meta.ns, settings->system_namespace))
             continue;
-        found[(*count)++] = (struct rollback_candidate){backup, release, !upgrade_backup_holds_old(inventory, backup)};
+        found[(*count)++] = (struct rollback_candidate){backup, release, upgrade_backup_holds(inventory, backup)};
     }
     if (*count > 1)
         qsort(found, *count, sizeof *found, newest_first);

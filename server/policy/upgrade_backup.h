@@ -7,8 +7,8 @@
 /* The release that a pre-upgrade backup was taken before leaving; absent for other
  * backups and for those of regions. On a fresh cluster its name says so. */
 struct str upgrade_backup_release(const struct inventory *inventory, const struct backup *backup);
-/* kcm itself takes the backup after spec.release was edited, so it holds the new
- * release. One that the gate took before the edit holds the old. */
-bool upgrade_backup_holds_old(const struct inventory *inventory, const struct backup *backup);
+/* Which release such a backup holds. kcm itself takes it after spec.release was edited. That it
+ * was taken before is believed only where what says so was written when Velero began with it. */
+enum rollback_holds upgrade_backup_holds(const struct inventory *inventory, const struct backup *backup);
 
 #endif

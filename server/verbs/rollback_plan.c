@@ -48,11 +48,12 @@ static void list(struct rollback *rollback, struct buf *out)
         struct str taken =
             status->started ? arena_copy(arena, str_from(time_format(status->started, 0, when))) : STR("-");
         struct str phase = each->backup->meta.deleting ? STR("Deleting") : status->phase;
-        columns_row(&columns, (struct cell[]){{shown(arena, each->backup->meta.name), TONE_STRONG},
-                                              {shown(arena, each->release), TONE_PLAIN},
-                                              {taken, TONE_PLAIN},
-                                              {shown(arena, phase), TONE_PLAIN},
-                                              {each->needs_modifier ? STR("needed") : STR("not needed"), TONE_PLAIN}});
+        columns_row(&columns,
+                    (struct cell[]){{shown(arena, each->backup->meta.name), TONE_STRONG},
+                                    {shown(arena, each->release), TONE_PLAIN},
+                                    {taken, TONE_PLAIN},
+                                    {shown(arena, phase), TONE_PLAIN},
+                                    {each->holds == HOLDS_OLD ? STR("not needed") : STR("needed"), TONE_PLAIN}});
     }
     const struct page page = terminal_page(&(struct terminal_options){.color = "never", .width = -1}, out);
     columns_print(&columns, &page);

@@ -3,6 +3,11 @@
 
 enum { OBJECT_LIMIT = 1024 * 1024 };
 
+static bool needs_modifier(const struct rollback_candidate *candidate)
+{
+    return candidate->holds != HOLDS_OLD;
+}
+
 /* The Restore of k0rdent's documentation, before the webhook has completed it. */
 static struct str bare_restore(const struct rollback *rollback, const struct rollback_candidate *candidate)
 {
@@ -30,7 +35,7 @@ static bool review(const struct rollback *rollback, const struct rollback_candid
     const struct object object = {json_index(rollback->arena, text, 2, &ignored)};
     if (!object.root)
         return false;
-    settings.restores_inject_release_modifier = candidate->needs_modifier;
+    settings.restores_inject_release_modifier = needs_modifier(candidate);
     request_init(&request, rollback->arena);
     request.operation = OPERATION_CREATE;
     request.dry_run = true;
@@ -55,13 +60,11 @@ static void explain(const struct rollback *rollback, const struct rollback_candi
     struct arena *arena = rollback->arena;
     comment(out, arena_printf(arena, "Back to %.*s with backup %.*s.", STR_ARG(arena_quote(arena, candidate->release)),
                               STR_ARG(arena_quote(arena, candidate->backup->meta.name))));
-    if (!candidate->needs_modifier)
-        comment(out, STR("It was taken before the release was changed and holds the old one: no modifier is needed."));
-    else if (decision->effects.len)
-        comment(out, STR("It may hold the new release already: the ConfigMap sets the old one as it is restored."));
-    else
-        comment(out, STR("It may hold the new release already: the ConfigMap named below, which is there, sets the "
-                         "old one."));
+    comment(out, arena_printf(arena, "It %.*s%s", STR_ARG(policy_rollback_reason(arena, candidate)),
+                              needs_modifier(candidate) ? "." : ": no modifier is needed."));
+    if (needs_modifier(candidate))
+        comment(out, decision->effects.len ? STR("The ConfigMap sets the old one as it is restored.")
+                                           : STR("The ConfigMap named below, which is there, sets the old one."));
     comment(out, STR("Restore into a clean installation, with the same storage location. What the webhook says:"));
     for (size_t i = 0; i < decision->warnings.len; i++)
         comment(out, decision->warnings.items[i]);
@@ -95,7 +98,7 @@ int rollback_print(const struct verb *verb, struct rollback *rollback, const str
     struct json_object *restore = bare ? admission_apply_patch(arena, bare, &decision, &error) : NULL;
     if (!restore)
         return verb_fail(verb, "%s", error.message);
-    if (candidate->needs_modifier && !has_modifier(restore))
+    if (needs_modifier(candidate) && !has_modifier(restore))
         return refuse(
             verb, candidate, arena,
             arena_printf(arena, "the ConfigMap backstop-release-%.*s exists with another content; rename or delete it",

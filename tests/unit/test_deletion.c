@@ -115,7 +115,7 @@ static void test_candidates(void)
     ASSERT_TEXT(found[0].backup->meta.name, "a-kcm-1-1-0");
     ASSERT_TEXT(found[1].release, "kcm-1-1-0");
     ASSERT_TEXT(found[2].release, "kcm-1-0-0");
-    CU_ASSERT(found[0].needs_modifier);
+    CU_ASSERT(found[0].holds == HOLDS_UNKNOWN);
     shared_release(&inventory->shared);
     shared_release(&settings->shared);
 }

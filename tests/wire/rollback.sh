@@ -29,7 +29,7 @@ spec: {provider: aws, objectStorage: {bucket: b}, config: {region: eu-1}}
 status: {phase: Available}
 YAML
     backup mb-kcm-1-1-0 '' aws-s3 2026-11-20T00:00:00Z
-    backup by-gate-kcm-1-2-0 'backstop.k0rdent.mirantis.com/taken-before-upgrade-to: kcm-1-3-0' aws-s3 2026-11-21T00:00:00Z
+    backup by-gate-kcm-1-2-0 'backstop.k0rdent.mirantis.com/release: kcm-1-2-0, backstop.k0rdent.mirantis.com/recorded-at: "2026-11-20T23:59:58Z"' aws-s3 2026-11-21T00:00:00Z
     backup mb-kcm-1-0-0 '' gone 2026-11-01T00:00:00Z
     backup nightly '' aws-s3 2026-11-21T01:00:00Z
 } >facts.yaml
@@ -57,7 +57,7 @@ has out '^  - natgateways.network.azure.com$'
 cp out plan.yaml
 runs 0 review -f plan.yaml "${facts[@]}"
 has out '^restore/rollback-to-kcm-1-1-0 +allowed'
-lacks out 'kcm-1-1-0 and may hold'
+lacks out 'may hold'
 
 # The gate's holds the old one: none is needed.
 runs 0 rollback-plan "${facts[@]}" by-gate-kcm-1-2-0
