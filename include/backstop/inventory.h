@@ -176,7 +176,11 @@ struct evidence_reading {
     struct str problem;              /* in the API server's words, unless read */
     struct evidence_object *objects; /* the newest by when they began, newest first */
     size_t len, matching;            /* matching: how many there are, objects or not kept */
+    struct str version;              /* of RESERVATIONS: what facts_reserve builds on */
 };
+/* The source under which admitted deletions of Backups are read: `value` is the Backup's name in
+ * the system namespace, `created` when its deletion was admitted. Older ones are left out. */
+#define RESERVATIONS "admitted deletions"
 
 /* Arrays of pointers, sorted by namespace, then name. A fact whose `known` is
  * false was never read (no source, not synced): an empty array then means nothing. */
@@ -328,6 +332,9 @@ const struct inventory *inventory_files_get(struct inventory_files *files, int64
  * exists already is success (the gate races with itself and with kcm). */
 bool inventory_files_create(struct inventory_files *files, struct json_object *object, int64_t now,
                             struct error *error) MUST_CHECK;
+/* facts_reserve, in memory. */
+bool inventory_files_reserve(struct inventory_files *files, const struct inventory *base, struct str backup,
+                             int64_t now, struct error *error) MUST_CHECK;
 void inventory_files_reload(struct inventory_files *files); /* reads what has changed now; safe from any thread */
 /* inventory_files_get with the evidence that is wanted, which is read from the files now. */
 const struct inventory *inventory_files_live(struct inventory_files *files, const struct facts_wanted *wanted,
@@ -349,6 +356,7 @@ struct facts_wanted {
     bool upgrade; /* all ManagementBackups and Managements, and the Velero Backups of pre-upgrade ones */
     const struct evidence_source *evidence; /* of these, the newest objects */
     size_t evidence_count;
+    bool reservations; /* the admitted deletions of Backups (RESERVATIONS) */
     struct facts_ref *refs;
     size_t len, cap;
 };
@@ -374,6 +382,8 @@ struct facts_source_table {
     const struct inventory *(*live)(struct facts_source *self, const struct facts_wanted *wanted, int64_t now,
                                     struct error *error);
     bool (*create)(struct facts_source *self, struct json_object *object, int64_t now, struct error *error);
+    bool (*reserve)(struct facts_source *self, const struct inventory *base, struct str backup, int64_t now,
+                    struct error *error);
     void (*report)(struct facts_source *self, facts_report_fn *report, void *context);
     bool (*ready)(struct facts_source *self);
     size_t (*problems)(struct facts_source *self);
@@ -388,6 +398,14 @@ const struct inventory *facts_live(struct facts_source *source, const struct fac
                                    struct error *error) MUST_CHECK;
 /* Carries out an effect. A name that exists already is success. */
 bool facts_create(struct facts_source *source, struct json_object *object, int64_t now, struct error *error) MUST_CHECK;
+/* The middle of the protocol in docs/deletions.md ("Two at the same moment"): read with
+ * reservations wanted, decide, reserve, answer.
+ * Has every replica know that the deletion of this Backup is admitted, before it is. `base`: the
+ * snapshot that the decision rests on, for which reservations were wanted. False with code 409
+ * when another deletion was admitted since it was read: read and decide again; 429 when there are
+ * too many; 503 when it could not be written. Takes at most 3 seconds. */
+bool facts_reserve(struct facts_source *source, const struct inventory *base, struct str backup, int64_t now,
+                   struct error *error) MUST_CHECK;
 void facts_report(struct facts_source *source, facts_report_fn *report, void *context);
 /* Every list that decisions need has come once, or its CRD is not installed. */
 bool facts_ready(struct facts_source *source);

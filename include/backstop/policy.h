@@ -78,6 +78,13 @@ struct effect {
         size_t len, cap;                                                                                               \
     } name
 
+/* A deletion of a Backup to make known to all replicas before it is admitted (facts_reserve), so
+ * that no two are admitted that each count on the other's backup. Never under dryRun. */
+struct reservation {
+    struct str backup; /* its name in the system namespace; absent: nothing to reserve */
+    bool optional;     /* by annotation it is admitted also where that fails */
+};
+
 struct decision {
     struct arena *arena;
     bool denied;
@@ -91,6 +98,7 @@ struct decision {
     DECISION_LIST(struct patch_step, patch);
     DECISION_LIST(struct audit_annotation, audit);
     DECISION_LIST(struct effect, effects);
+    struct reservation reservation;
 };
 
 void decision_init(struct decision *decision, struct arena *arena);

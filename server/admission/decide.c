@@ -17,6 +17,7 @@ static void deny(struct decision *decision, int code, struct str message)
     decision->causes.len = 0;
     decision->patch.len = 0;
     decision->effects.len = 0;
+    decision->reservation.backup = (struct str){NULL, 0};
 }
 
 void admission_fail(struct review *review, const struct error *error)
@@ -73,7 +74,7 @@ bool admission_wants(const struct review *review, const struct rule *rule, const
     *wanted = (struct facts_wanted){.upgrade = false};
     if (rule->wants && is_right_kind(request, rule) && !pass_reason(request, rule))
         rule->wants(request, inventory, settings, wanted);
-    return wanted->upgrade || wanted->len || wanted->evidence_count;
+    return wanted->upgrade || wanted->len || wanted->evidence_count || wanted->reservations;
 }
 
 void admission_decide(struct review *review, const struct rule *rule, const struct inventory *inventory,

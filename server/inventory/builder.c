@@ -219,6 +219,7 @@ bool snapshot_evidence(struct inventory *inventory, const struct evidence_readin
         copies[i] = readings[i];
         copies[i].source = arena_copy(arena, readings[i].source);
         copies[i].problem = arena_copy(arena, readings[i].problem);
+        copies[i].version = arena_copy(arena, readings[i].version);
         copies[i].objects = arena_array(arena, readings[i].len + 1, sizeof *copies[i].objects);
         for (size_t o = 0; copies[i].objects && o < readings[i].len; o++) {
             struct evidence_object *object = &copies[i].objects[o];

@@ -33,6 +33,7 @@ static const struct facts_source_table table = {
     .get = get,
     .live = cluster_live,
     .create = cluster_create,
+    .reserve = cluster_reserve,
     .report = cluster_report,
     .ready = cluster_ready,
     .problems = cluster_problems,

@@ -8,7 +8,7 @@ static bool look(void *context, struct json_object *object, struct error *error)
     return evidence_look(context, object, error);
 }
 
-static enum evidence_access access_of(int code)
+enum evidence_access evidence_access_of(int code)
 {
     switch (code) {
     case 404:
@@ -39,7 +39,7 @@ void cluster_evidence(struct kube_client *client, struct evidence_search *search
         error_set(&error, 503, "list %.*s: the API server answers too slowly", STR_ARG(source->resource));
     else if (kube_list(client, search->arena, &resource, &options, look, search, NULL, &error))
         return;
-    reading->access = access_of(error.code);
+    reading->access = evidence_access_of(error.code);
     reading->problem = arena_copy(search->arena, str_from(error.message));
     reading->len = reading->matching = 0;
 }

@@ -149,16 +149,27 @@ static bool read_evidence(struct reading *reading, struct error *error)
     return true;
 }
 
-static bool read_others(struct reading *reading, const struct facts_wanted *wanted, struct error *error)
+static void read_others(struct reading *reading, const struct facts_wanted *wanted)
 {
     struct error late;
-    reading->evidence = arena_array(reading->arena, wanted->evidence_count + 1, sizeof *reading->evidence);
-    for (size_t i = 0; reading->evidence && i < wanted->evidence_count; i++) {
+    for (size_t i = 0; i < wanted->evidence_count; i++) {
         struct evidence_search search = {.source = &wanted->evidence[i], .arena = reading->arena};
         cluster_evidence(reading->cluster->live, &search, in_time(reading, &late));
         reading->evidence[reading->evidence_count++] = search.reading;
     }
-    return reading->evidence ? true : error_set(error, 503, "out of memory");
+}
+
+/* Before everything else: what is read after them shows those that have gone through. */
+static bool read_reservations(struct reading *reading, const struct facts_wanted *wanted, int64_t now,
+                              struct error *error)
+{
+    struct error late;
+    reading->evidence = arena_array(reading->arena, wanted->evidence_count + 1, sizeof *reading->evidence);
+    bool good = reading->evidence != NULL;
+    if (good && wanted->reservations)
+        good = cluster_reservations(reading->cluster, reading->arena, now, in_time(reading, &late),
+                                    &reading->evidence[reading->evidence_count++]);
+    return good ? true : error_set(error, 503, "out of memory");
 }
 
 /* ---- one snapshot of both -------------------------------------------------- */
@@ -228,17 +239,16 @@ static const struct inventory *snapshot(const struct reading *reading, bool upgr
 const struct inventory *cluster_live(struct facts_source *self, const struct facts_wanted *wanted, int64_t now,
                                      struct error *error)
 {
-    (void)now;
     ARENA_SCOPED arena = arena_new(READ_LIMIT);
     struct reading reading = {.cluster = (struct cluster *)self, .arena = arena, .begin_ns = time_monotonic_ns()};
     const struct inventory *fresh = NULL;
-    bool good = arena ? true : error_set(error, 503, "out of memory");
+    bool good = arena ? read_reservations(&reading, wanted, now, error) : error_set(error, 503, "out of memory");
     if (good && wanted->upgrade)
         good = read_evidence(&reading, error);
     for (size_t i = 0; good && i < wanted->len; i++)
         good = get_one(&reading, wanted->refs[i].fact, wanted->refs[i].ns, wanted->refs[i].name, error);
-    if (good && wanted->evidence_count)
-        good = read_others(&reading, wanted, error);
+    if (good)
+        read_others(&reading, wanted);
     if (good && arena_failed(arena))
         good = error_set(error, 503, "out of memory");
     if (good)

@@ -1,5 +1,6 @@
 #include <malloc.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "files.h"
 
@@ -16,6 +17,8 @@ struct inventory_files {
     void *context;
     struct file_watch *watch;
     atomic_size_t problems, created; /* created: objects in the simulation */
+    char *reserved;                  /* as reservations_with writes them; NULL: none yet */
+    uint64_t reserved_version;
 };
 
 static struct extractor extractor_of(const struct inventory_files *files)
@@ -128,6 +131,7 @@ void inventory_files_close(struct inventory_files *files)
         return;
     file_watch_stop(files->watch);
     simulation_clear(&files->simulation);
+    free(files->reserved);
     sources_free(files->sources);
     tree_pool_free(files->pool);
     shared_slot_dispose(&files->current);
@@ -165,7 +169,7 @@ static bool search_all(struct inventory_files *files, struct arena *arena, const
                        struct evidence_searches *searches)
 {
     struct error error;
-    searches->items = arena ? arena_array(arena, wanted->evidence_count, sizeof *searches->items) : NULL;
+    searches->items = arena ? arena_array(arena, wanted->evidence_count + 1, sizeof *searches->items) : NULL;
     if (!searches->items)
         return false;
     for (; searches->count < wanted->evidence_count; searches->count++) {
@@ -174,7 +178,7 @@ static bool search_all(struct inventory_files *files, struct arena *arena, const
         search->source = &wanted->evidence[searches->count];
         search->reading.source = search->source->name;
     }
-    bool good = look(files, searches, &error);
+    bool good = searches->count == 0 || look(files, searches, &error);
     for (size_t i = 0; !good && i < searches->count; i++)
         searches->items[i].reading = (struct evidence_reading){.source = searches->items[i].source->name,
                                                                .access = EVIDENCE_UNREADABLE,
@@ -182,14 +186,28 @@ static bool search_all(struct inventory_files *files, struct arena *arena, const
     return !arena_failed(arena);
 }
 
+static bool read_reserved(struct inventory_files *files, struct arena *arena, int64_t now,
+                          struct evidence_reading *reading)
+{
+    pthread_mutex_lock(&files->lock);
+    bool good = reservations_read(arena, str_from(files->reserved ? files->reserved : ""), now, reading);
+    reading->version = arena_printf(arena, "%llu", (unsigned long long)files->reserved_version);
+    pthread_mutex_unlock(&files->lock);
+    return good && reading->version.ptr;
+}
+
 static struct inventory *with_evidence(const struct inventory *current, struct arena *arena,
-                                       const struct evidence_searches *searches)
+                                       const struct evidence_searches *searches,
+                                       const struct evidence_reading *reserved)
 {
     struct inventory *fresh = inventory_copy(current);
-    struct evidence_reading *readings = arena_array(arena, searches->count, sizeof *readings);
-    for (size_t i = 0; readings && i < searches->count; i++)
-        readings[i] = searches->items[i].reading;
-    if (fresh && readings && snapshot_evidence(fresh, readings, searches->count))
+    struct evidence_reading *readings = arena_array(arena, searches->count + 1, sizeof *readings);
+    size_t count = 0;
+    for (; readings && count < searches->count; count++)
+        readings[count] = searches->items[count].reading;
+    if (readings && reserved)
+        readings[count++] = *reserved;
+    if (fresh && readings && snapshot_evidence(fresh, readings, count))
         return fresh;
     if (fresh)
         shared_release(&fresh->shared);
@@ -200,18 +218,50 @@ const struct inventory *inventory_files_live(struct inventory_files *files, cons
                                              int64_t now, struct error *error)
 {
     const struct inventory *current = inventory_files_get(files, now), *fresh = NULL;
-    if (current && wanted->evidence_count == 0)
+    struct evidence_reading reserved = {.len = 0};
+    if (current && wanted->evidence_count == 0 && !wanted->reservations)
         return current;
     ARENA_SCOPED arena = arena_new(EVIDENCE_LIMIT);
     struct evidence_searches searches = {.count = 0};
-    if (current && search_all(files, arena, wanted, &searches))
-        fresh = with_evidence(current, arena, &searches);
+    if (current && search_all(files, arena, wanted, &searches) &&
+        (!wanted->reservations || read_reserved(files, arena, now, &reserved)))
+        fresh = with_evidence(current, arena, &searches, wanted->reservations ? &reserved : NULL);
     if (current)
         /* NOLINTNEXTLINE(performance-no-int-to-ptr): snapshots are handed out as const */
         shared_release((struct shared *)(uintptr_t)&current->shared);
     if (!fresh)
         error_set(error, 503, "out of memory");
     return fresh;
+}
+
+/* The lock is held. */
+static bool reserve(struct inventory_files *files, struct arena *arena, const struct evidence_reading *reading,
+                    struct str backup, int64_t now, struct error *error)
+{
+    struct str version = arena_printf(arena, "%llu", (unsigned long long)files->reserved_version);
+    if (!str_eq(version, reading->version))
+        return error_set(error, 409, "another deletion was admitted meanwhile");
+    struct str text = reservations_with(arena, reading, backup, now, error);
+    char *copy = text.ptr ? strndup(text.ptr, text.len) : NULL;
+    if (!copy)
+        return text.ptr ? error_set(error, 503, "out of memory") : false;
+    free(files->reserved);
+    files->reserved = copy;
+    files->reserved_version++;
+    return true;
+}
+
+bool inventory_files_reserve(struct inventory_files *files, const struct inventory *base, struct str backup,
+                             int64_t now, struct error *error)
+{
+    const struct evidence_reading *reading = inventory_evidence(base, STR(RESERVATIONS));
+    ARENA_SCOPED arena = arena_new(EVIDENCE_LIMIT);
+    if (!arena || !reading)
+        return error_set(error, 503, arena ? "the admitted deletions were not read" : "out of memory");
+    pthread_mutex_lock(&files->lock);
+    bool reserved = reserve(files, arena, reading, backup, now, error);
+    pthread_mutex_unlock(&files->lock);
+    return reserved;
 }
 
 /* Whether the object's name is taken; false with an error when it is no fact at all. */

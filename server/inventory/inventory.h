@@ -97,6 +97,13 @@ bool evidence_look(struct evidence_search *search, struct json_object *object, s
 /* Whether the object is one that the entry asks for: files hold others, and a list does not. */
 bool evidence_wanted(const struct evidence_source *source, struct str group, struct str kind,
                      struct json_object *object);
+/* ---- reservations.c: admitted deletions, as one line of text ---------------- */
+/* Those that still count; what is no entry is passed over. False when out of memory. */
+bool reservations_read(struct arena *arena, struct str text, int64_t now, struct evidence_reading *reading) MUST_CHECK;
+/* The text with this one more; absent with code 429 when there are too many. */
+struct str reservations_with(struct arena *arena, const struct evidence_reading *reading, struct str backup,
+                             int64_t now, struct error *error);
+
 struct evidence_searches {
     struct evidence_search *items;
     size_t count;

@@ -33,6 +33,12 @@ bool facts_create(struct facts_source *source, struct json_object *object, int64
     return source->table->create(source, object, now, error);
 }
 
+bool facts_reserve(struct facts_source *source, const struct inventory *base, struct str backup, int64_t now,
+                   struct error *error)
+{
+    return source->table->reserve(source, base, backup, now, error);
+}
+
 void facts_report(struct facts_source *source, facts_report_fn *report, void *context)
 {
     source->table->report(source, report, context);

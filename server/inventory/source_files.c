@@ -35,6 +35,12 @@ static size_t problems(struct facts_source *self)
     return inventory_files_problems(files_of(self));
 }
 
+static bool reserve(struct facts_source *self, const struct inventory *base, struct str backup, int64_t now,
+                    struct error *error)
+{
+    return inventory_files_reserve(files_of(self), base, backup, now, error);
+}
+
 static void report(struct facts_source *self, facts_report_fn *say, void *context)
 {
     char reason[128] = "";
@@ -68,6 +74,7 @@ static const struct facts_source_table table = {
     .get = get,
     .live = live,
     .create = create,
+    .reserve = reserve,
     .report = report,
     .ready = ready,
     .problems = problems,

@@ -27,30 +27,39 @@ struct question {
     const struct request *request;
     const struct inventory *inventory;
     const struct backup *backup;
+    bool going;                             /* others are there yet, and are to be deleted */
+    const struct evidence_object *admitted; /* the deletion of one of them that only replicas know of; or NULL */
 };
 
-/* No other good backup of the same cluster remains: this one, or the same region. `going`: some are there yet. */
-static bool is_last(const struct question *question, bool *going)
+static bool is_going(struct question *question, const struct backup *other)
+{
+    const struct evidence_object *admitted = deletion_reserved(question->inventory, other->meta.name);
+    if (admitted)
+        question->admitted = admitted;
+    return admitted || deletion_is_pending(question->inventory, other->meta.name);
+}
+
+/* No other good backup of the same cluster remains: this one, or the same region. */
+static bool is_last(struct question *question)
 {
     const struct inventory *inventory = question->inventory;
     const struct backup *self = question->backup;
-    *going = false;
     for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++) {
         const struct backup *other = inventory->backups[i];
         bool same = str_eq(other->meta.ns, self->meta.ns) && str_eq(other->meta.name, self->meta.name);
         if (same || !str_eq(other->meta.ns, self->meta.ns) || !str_eq(other->region, self->region) ||
             !is_good(other, question->request->now))
             continue;
-        if (!deletion_is_pending(inventory, other->meta.name))
+        if (!is_going(question, other))
             return false;
-        *going = true;
+        question->going = true;
     }
     return true;
 }
 
 /* Whether a newer good backup leads back to the same release, or (others) to any but
  * the running one. */
-static bool is_newest_way_back(const struct question *question, struct str running, bool others)
+static bool is_newest_way_back(struct question *question, struct str running, bool others)
 {
     const struct inventory *inventory = question->inventory;
     const struct backup *self = question->backup;
@@ -59,13 +68,13 @@ static bool is_newest_way_back(const struct question *question, struct str runni
         struct str release = upgrade_backup_release(inventory, other);
         bool rivals = release.len && str_eq(other->meta.ns, self->meta.ns) && str_eq(release, running) != others;
         if (rivals && other->status.started > self->status.started && is_good(other, question->request->now) &&
-            !deletion_is_pending(inventory, other->meta.name))
+            !is_going(question, other))
             return false;
     }
     return true;
 }
 
-static struct str last_of(const struct question *question, bool going)
+static struct str last_of(const struct question *question)
 {
     struct arena *arena = question->request->arena;
     struct str region = question->backup->region;
@@ -73,13 +82,26 @@ static struct str last_of(const struct question *question, bool going)
                                : STR("management backup");
     return arena_printf(
         arena, "is the last Completed %.*s%s: without it %s cluster cannot be restored, so take a new one first",
-        STR_ARG(of), going ? " that is not to be deleted already" : "", region.len ? "that" : "this");
+        STR_ARG(of), question->going ? " that is not to be deleted already" : "", region.len ? "that" : "this");
+}
+
+/* What an admitted deletion left standing, because somebody else refused it, is free again soon. */
+static struct str admitted_hint(const struct question *question)
+{
+    struct arena *arena = question->request->arena;
+    const struct evidence_object *admitted = question->admitted;
+    if (!admitted)
+        return STR("");
+    return arena_printf(arena,
+                        ". The deletion of %.*s was admitted a moment ago; if it does not go through, try again in 2 "
+                        "minutes",
+                        STR_ARG(arena_quote(arena, admitted->value)));
 }
 
 /* Why the cluster needs this backup; absent when it does not. The backup of the running
  * release is what an upgrade under way falls back on; after the upgrade, the newest one
  * of another release is the way back to that. */
-static struct str needed_for(const struct question *question)
+static struct str needed_for(struct question *question)
 {
     struct arena *arena = question->request->arena;
     const struct backup *backup = question->backup;
@@ -88,9 +110,8 @@ static struct str needed_for(const struct question *question)
     struct str running = management ? kcm_release_label(arena, management->status_release) : (struct str){NULL, 0};
     if (!is_good(backup, question->request->now))
         return (struct str){NULL, 0};
-    bool going;
-    if (is_last(question, &going))
-        return last_of(question, going);
+    if (is_last(question))
+        return last_of(question);
     if (release.len == 0 || running.len == 0)
         return (struct str){NULL, 0};
     bool others = !str_eq(kcm_release_label(arena, release), running);
@@ -110,17 +131,20 @@ bool deletion_check_needed(const struct request *request, const struct inventory
                            struct decision *decision)
 {
     enum { REASON_SHOWN = 80 };
-    const struct question question = {request, inventory, backup};
+    struct arena *arena = request->arena;
+    struct question question = {.request = request, .inventory = inventory, .backup = backup};
+    struct str reason = object_annotation(request, holder, ANNOTATION_ALLOW_DELETE);
+    struct str given = object_reason(request, holder, ANNOTATION_ALLOW_DELETE);
     /* Restored from and named after its own namespace only: elsewhere k0rdent keeps none. */
-    struct str why = str_eq(backup->meta.ns, settings->system_namespace) ? needed_for(&question) : STR("");
+    bool counts = str_eq(backup->meta.ns, settings->system_namespace);
+    struct str why = counts ? needed_for(&question) : STR("");
+    if (counts && is_good(backup, request->now))
+        decision->reservation = (struct reservation){backup->meta.name, given.len > 0};
     if (why.len == 0) {
         if (backup_is_by_kcm(backup))
             deletion_warn_unseen(inventory, decision);
         return true;
     }
-    struct arena *arena = request->arena;
-    struct str reason = object_annotation(request, holder, ANNOTATION_ALLOW_DELETE);
-    struct str given = object_reason(request, holder, ANNOTATION_ALLOW_DELETE);
     struct str name = arena_quote(arena, backup->meta.name);
     if (given.len) {
         decision_warn(decision, "backup %.*s %.*s", STR_ARG(name), STR_ARG(why));
@@ -131,30 +155,38 @@ bool deletion_check_needed(const struct request *request, const struct inventory
     }
     bool is_request = holder == request->object;
     decision_forbid(decision,
-                    "backup %.*s %.*s; to delete it all the same give the %s the annotation %s: \"<reason>\"%s",
+                    "backup %.*s %.*s; to delete it all the same give the %s the annotation %s: \"<reason>\"%s%.*s",
                     STR_ARG(name), STR_ARG(why), is_request ? "DeleteBackupRequest" : "Backup", ANNOTATION_ALLOW_DELETE,
-                    reason.ptr ? " (it needs a reason as its value)" : "");
+                    reason.ptr ? " (it needs a reason as its value)" : "", STR_ARG(admitted_hint(&question)));
     return false;
 }
 
 /* `kubectl delete backups --all` deletes one after the other, faster than a cache
  * learns of it: the few that would still stand between this one and the last. */
-void policy_backup_deletion_wants(const struct request *request, const struct inventory *inventory,
-                                  const struct settings *settings, struct facts_wanted *wanted)
+void deletion_want_others(const struct request *request, const struct inventory *inventory,
+                          const struct settings *settings, struct str name, struct facts_wanted *wanted)
 {
     enum { OTHERS = 4 };
     size_t others = 0;
     struct str ns = settings->system_namespace;
-    const struct backup *self = inventory_backup(inventory, ns, request->name);
-    if (!self || !str_eq(request->ns, ns) || !is_good(self, request->now) || deletion_is_automatic(request, settings))
+    const struct backup *self = inventory_backup(inventory, ns, name);
+    if (!str_eq(request->ns, ns) || !inventory->known[FACT_BACKUPS] || (self && !backup_is_by_kcm(self)))
         return;
+    wanted->reservations = true;
     deletion_want_pending(request, settings, wanted);
     for (size_t i = inventory->count[FACT_BACKUPS]; i > 0 && others < OTHERS; i--) {
         const struct backup *other = inventory->backups[i - 1];
-        if (other == self || !str_eq(other->meta.ns, ns) || !str_eq(other->region, self->region) ||
+        if (other == self || !str_eq(other->meta.ns, ns) || (self && !str_eq(other->region, self->region)) ||
             !is_good(other, request->now))
             continue;
         facts_want(request->arena, wanted, FACT_BACKUPS, ns, other->meta.name);
         others++;
     }
+}
+
+void policy_backup_deletion_wants(const struct request *request, const struct inventory *inventory,
+                                  const struct settings *settings, struct facts_wanted *wanted)
+{
+    if (!deletion_is_automatic(request, settings))
+        deletion_want_others(request, inventory, settings, request->name, wanted);
 }

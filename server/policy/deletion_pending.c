@@ -37,6 +37,15 @@ bool deletion_is_pending(const struct inventory *inventory, struct str backup)
     return false;
 }
 
+const struct evidence_object *deletion_reserved(const struct inventory *inventory, struct str backup)
+{
+    const struct evidence_reading *reading = inventory_evidence(inventory, STR(RESERVATIONS));
+    for (size_t i = 0; reading && i < reading->len; i++)
+        if (str_eq(reading->objects[i].value, backup))
+            return &reading->objects[i];
+    return NULL;
+}
+
 void deletion_warn_unseen(const struct inventory *inventory, struct decision *decision)
 {
     enum { PROBLEM_SHOWN = 80 };

@@ -99,6 +99,6 @@ void policy_delete_backup_request_wants(const struct request *request, const str
         !(request_changes(request, "spec.backupName") || request_changes(request, "status")))
         return;
     want_backup(request, inventory, wanted);
-    if (inventory->known[FACT_BACKUPS] && str_eq(request->ns, settings->system_namespace))
-        deletion_want_pending(request, settings, wanted);
+    deletion_want_others(request, inventory, settings, object_text(request, request->object, "spec.backupName"),
+                         wanted);
 }

@@ -159,6 +159,15 @@ static bool apply(struct review_facts *facts, struct arena *arena, struct json_o
     return add(facts, object, says_all(object) ? OVERLAY_REPLACES : OVERLAY_FILLS);
 }
 
+/* A deletion that was allowed is under way for the documents after it. A cluster is only read. */
+static bool reserve(struct review_facts *facts, const struct reservation *reservation)
+{
+    struct error ignored;
+    if (!reservation->backup.len || !facts->read || facts_wait(facts->opened.source))
+        return true;
+    return facts_reserve(facts->opened.source, facts->read, reservation->backup, facts->now, &ignored);
+}
+
 bool review_facts_add(struct review_facts *facts, const struct review_result *result)
 {
     const struct decision *decision = &result->decision;
@@ -166,6 +175,8 @@ bool review_facts_add(struct review_facts *facts, const struct review_result *re
         return true;
     ARENA_SCOPED arena = arena_new(EXTRAS_LIMIT);
     if (!arena || (!decision->denied && result->object && !apply(facts, arena, result->object)))
+        return false;
+    if (!decision->denied && !reserve(facts, &decision->reservation))
         return false;
     for (size_t i = 0; i < decision->effects.len; i++) {
         struct json_object *effect = copy_of(arena, decision->effects.items[i].object);

@@ -145,6 +145,8 @@ static void join(struct decision *all, const struct decision *more)
         decision_patch(all, more->patch.items[i].op, more->patch.items[i].path.ptr, more->patch.items[i].value);
     for (size_t i = 0; i < more->effects.len; i++)
         decision_create(all, more->effects.items[i].object, more->effects.items[i].what);
+    if (more->reservation.backup.len)
+        all->reservation = more->reservation;
     if (!more->denied) {
         if (all->patch.len)
             decision_audit(all, "decision", "patched");

@@ -126,6 +126,15 @@ struct inventory *serve_facts(struct service *service, const struct rule *rule, 
                               const struct settings *settings, const struct http_request *http, bool *later,
                               struct error *error);
 
+/* ---- serve_reserve.c: admitted deletions of Backups, made known before they are answered ---- */
+enum reserve_result {
+    RESERVE_DONE, /* reserved, or nothing to reserve; else the decision is a denial now, or has a warning */
+    RESERVE_AGAIN /* another deletion was admitted meanwhile: read and decide again */
+};
+/* Waits for the API server, and for a short while before RESERVE_AGAIN. */
+enum reserve_result serve_reserve(struct service *service, struct review *review, const struct inventory *inventory,
+                                  const struct http_request *http, unsigned attempt);
+
 /* ---- serve_listen.c: the two listeners ---- */
 enum { SERVE_HEALTH_CONNECTIONS = 64 };
 /* NULL with an error. */

@@ -62,7 +62,7 @@ struct inventory *serve_facts(struct service *service, const struct rule *rule, 
     /* Files are as fresh as they can be, but for evidence, which their snapshot leaves out. */
     bool waits = service->facts && facts_wait(service->facts);
     if (!cached || !service->facts || !admission_wants(review, rule, cached, settings, &wanted) ||
-        (!waits && wanted.evidence_count == 0))
+        (!waits && wanted.evidence_count == 0 && !wanted.reservations))
         return cached;
     struct inventory *fresh = NULL;
     may_wait |= !waits;

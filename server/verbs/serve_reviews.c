@@ -146,33 +146,54 @@ static bool hold(struct arena *arena, struct shared *shared)
     return shared && arena_defer(arena, release_shared, shared);
 }
 
-/* A decision borrows from the settings and the snapshot until it is written, so both live
- * as long as its arena. False: this takes time and must be done again where it may. */
-static bool decide(struct service *service, const struct rule *rule, struct review *review,
-                   const struct http_request *http)
+enum review_step {
+    REVIEW_DECIDED,
+    REVIEW_NEEDS_WORKER, /* this takes time: it must be done again where it may */
+    REVIEW_AGAIN         /* the facts have changed under it */
+};
+
+/* A decision borrows from the snapshot until it is written, so that lives as long as its arena. */
+static enum review_step review_decide_once(struct service *service, const struct rule *rule, struct review *review,
+                                           const struct settings *settings, const struct http_request *http,
+                                           unsigned attempt)
 {
     struct arena *arena = review->decision.arena;
     struct error error = {.code = 503, .message = "the server is short of memory; try again"};
-    struct settings *settings = settings_source_get(&service->settings);
-    if (!hold(arena, settings ? &settings->shared : NULL)) {
-        admission_fail(review, &error);
-        return true;
-    }
     bool later = false;
     struct inventory *inventory = serve_facts(service, rule, review, settings, http, &later, &error);
     if (later)
-        return false;
+        return REVIEW_NEEDS_WORKER;
     if (!hold(arena, inventory ? &inventory->shared : NULL)) {
         admission_fail(review, &error);
         review->decision.retry_after = settings->upgrade_retry_after;
-        return true;
+        return REVIEW_DECIDED;
     }
     admission_decide(review, rule, inventory, settings);
-    bool creates = review->decision.effects.len > 0 && !review->request.dry_run;
-    if (creates && !http->may_wait && service->facts && facts_wait(service->facts))
-        return false;
+    bool writes = review->decision.effects.len > 0 || review->decision.reservation.backup.len > 0;
+    if (writes && !review->request.dry_run && !http->may_wait && service->facts && facts_wait(service->facts))
+        return REVIEW_NEEDS_WORKER;
+    if (serve_reserve(service, review, inventory, http, attempt) == RESERVE_AGAIN)
+        return REVIEW_AGAIN;
     carry_out(service, review, settings->upgrade_retry_after);
-    return true;
+    return REVIEW_DECIDED;
+}
+
+/* False: this takes time and must be done again where it may. */
+static bool decide(struct service *service, const struct rule *rule, struct review *review,
+                   const struct http_request *http)
+{
+    struct error error = {.code = 503, .message = "the server is short of memory; try again"};
+    struct settings *settings = settings_source_get(&service->settings);
+    if (!hold(review->decision.arena, settings ? &settings->shared : NULL)) {
+        admission_fail(review, &error);
+        return true;
+    }
+    enum review_step step = REVIEW_AGAIN;
+    for (unsigned attempt = 0; step == REVIEW_AGAIN; attempt++) {
+        decision_init(&review->decision, review->decision.arena);
+        step = review_decide_once(service, rule, review, settings, http, attempt);
+    }
+    return step == REVIEW_DECIDED;
 }
 
 static void review_body(struct service *service, const struct rule *rule, struct arena *arena,

@@ -1,8 +1,9 @@
 """The shipped roles: enough for everything, nothing beside, and a clear word when a permission is missing."""
 import json
+import subprocess
 import time
 
-from control_plane import wait_until
+from control_plane import ROOT, wait_until
 from fixtures import (NEXT, RUNNING, TAKEN, Webhook, accepted, completed_backup, refused, settings_file,
                       stored_release, taken_backups, upgrade_command)
 from standin import StandIn
@@ -72,13 +73,20 @@ def case_enough(setup):
     # What is not known yet is read for the review, and a rollback's ConfigMap is made.
     refused(setup.cluster.kubectl(*upgrade_command("kcm-9")), "there is no such Release")
     refused(setup.cluster.kubectl("create", "-f", "-", stdin=managementbackup("n", storageLocation="nowhere")), "nowhere")
-    settings_file(setup.cluster.dir, restores={"injectReleaseModifier": True})
+    path = settings_file(setup.cluster.dir, restores={"injectReleaseModifier": True})
+    printed = subprocess.run([setup.binary, "rbac", "--settings", path], stdout=subprocess.PIPE, text=True, check=True)
+    setup.cluster.must("apply", "-f", "-", stdin=printed.stdout)
     completed_backup(setup.cluster, "by-kcm", labels={"k0rdent.mirantis.com/release-backup": RUNNING})
     document = restore("rollback", "by-kcm")
     wait_until("the settings to be reloaded", lambda: "resourceModifier set to" in setup.cluster.kubectl(
         "create", "--dry-run=server", "-f", "-", stdin=document).text)
     accepted(setup.cluster.kubectl("create", "-f", "-", stdin=document))
     settings_file(setup.cluster.dir)
+    # A backup that counts is deleted: every replica is told first.
+    completed_backup(setup.cluster, "surplus")
+    accepted(setup.cluster.kubectl("delete", "-n", "kcm-system", "backups.velero.io", "surplus", "--wait=false"))
+    lease = setup.cluster.get("lease", "-n", "kcm-system", "backstop-deletions")
+    assert lease["spec"]["holderIdentity"].startswith("surplus@"), lease
     code, ready = setup.replicas[0].health_get("/readyz?verbose")
     assert code == 200 and "forbidden" not in ready, ready
     assert "forbidden" not in setup.logs(), setup.logs()
@@ -202,7 +210,10 @@ def case_cannot(setup):
     cannot = [("get", "secrets", "kcm-system"), ("list", "secrets", "default"), ("delete", "managementbackups", None),
               ("patch", "managements", None), ("update", "managementbackups", None), ("list", "pods", "kcm-system"),
               ("delete", "backups.velero.io", "kcm-system"), ("create", "restores.velero.io", "kcm-system"),
-              ("delete", "validatingwebhookconfigurations", None), ("create", "clusterrolebindings", None)]
+              ("delete", "validatingwebhookconfigurations", None), ("create", "clusterrolebindings", None),
+              ("create", "leases", "kcm-system"), ("patch", "leases/another", "kcm-system"),
+              ("create", "configmaps", "kcm-system"), ("update", "configmaps", "kcm-system")]
+    setup.cluster.must("apply", "-f", f"{ROOT}/manifests/install.yaml")  # without any setting that needs more
     for verb, resource, namespace in cannot:
         answer = setup.cluster.kubectl("auth", "can-i", verb, resource, *(["-n", namespace] if namespace else []),
                                        user="backstop-token")

@@ -38,11 +38,11 @@ class FakeApi:
     """mode: ok, or how it fails (see Handler.fail). instead: {(method, end of the path): (status, document)},
     what is answered instead of the truth."""
 
-    def __init__(self):
+    def __init__(self, handler=None):
         self.objects, self.mode, self.asked, self.instead = world(), "ok", [], {}
         fake = self
 
-        class Bound(Handler):
+        class Bound(handler or Handler):
             api = fake
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Bound)
         self.server.daemon_threads = True
