@@ -78,8 +78,8 @@ struct str str_trim(struct str text); /* ASCII white space */
  * Returns false when *text is absent already, so it drives a loop. */
 bool str_cut(struct str *text, char separator, struct str *head);
 bool str_utf8_valid(struct str text);
-/* A character (as str_utf8_next cuts it) that reorders the text around it, breaks a line
- * unseen or controls a terminal: text that holds one can lie. ASCII is not asked about. */
+/* A character (as str_utf8_next cuts it) that reorders the text around it, shows nothing, breaks a
+ * line unseen, controls a terminal or is none: text that holds one can lie. ASCII is not asked about. */
 bool str_misleads(struct str character);
 /* How many bytes the first character has; 0 when it is no valid UTF-8 or text is empty. */
 size_t str_utf8_next(struct str text);

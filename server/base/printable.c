@@ -27,6 +27,32 @@ static uint32_t code_point(struct str text, size_t *length)
     return point;
 }
 
+static int by_range(const void *key, const void *element)
+{
+    const uint32_t point = *(const uint32_t *)key;
+    const struct range *range = element;
+    return point < range->first ? -1 : point > range->last;
+}
+
+static bool in_table(uint32_t point, const struct range *table, size_t count)
+{
+    return bsearch(&point, table, count, sizeof *table, by_range) != NULL;
+}
+
+/* C1 controls, Unicode's format characters (category Cf: bidirectional controls, joiners, marks of no
+ * width, tags), letters that show nothing, line breaks of its own, and what is no character. */
+bool str_misleads(struct str character)
+{
+    static const struct range ranges[] = {
+        {0x80, 0x9f},     {0xad, 0xad},       {0x34f, 0x34f},     {0x61c, 0x61c},     {0x115f, 0x1160},
+        {0x17b4, 0x17b5}, {0x180b, 0x180f},   {0x200b, 0x200f},   {0x2028, 0x202e},   {0x2060, 0x206f},
+        {0x3164, 0x3164}, {0xfdd0, 0xfdef},   {0xfeff, 0xfeff},   {0xffa0, 0xffa0},   {0xfff0, 0xfffb},
+        {0xfffe, 0xffff}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff},
+    };
+    size_t length;
+    return character.len > 1 && in_table(code_point(character, &length), ranges, LENGTH_OF(ranges));
+}
+
 void buf_add_printable(struct buf *buf, struct str text, bool ascii)
 {
     for (size_t i = 0, step; i < text.len; i += step) {
@@ -60,18 +86,6 @@ struct str arena_printable(struct arena *arena, struct str text, bool ascii)
     if (out.failed)
         arena_fail(arena);
     return arena_copy(arena, buf_str(&out));
-}
-
-static int by_range(const void *key, const void *element)
-{
-    const uint32_t point = *(const uint32_t *)key;
-    const struct range *range = element;
-    return point < range->first ? -1 : point > range->last;
-}
-
-static bool in_table(uint32_t point, const struct range *table, size_t count)
-{
-    return bsearch(&point, table, count, sizeof *table, by_range) != NULL;
 }
 
 static size_t columns_of(uint32_t point)

@@ -4,22 +4,6 @@
 
 enum { QUOTE_BYTES_MAX = 120 };
 
-/* Characters that reorder the text around them could make a message lie
- * (Unicode bidirectional controls), so they are shown as escapes. */
-bool str_misleads(struct str character)
-{
-    static const struct str controls[] = {
-        STR_INIT("\xd8\x9c"),     STR_INIT("\xe2\x80\x8e"), STR_INIT("\xe2\x80\x8f"), STR_INIT("\xe2\x80\xaa"),
-        STR_INIT("\xe2\x80\xab"), STR_INIT("\xe2\x80\xac"), STR_INIT("\xe2\x80\xad"), STR_INIT("\xe2\x80\xae"),
-        STR_INIT("\xe2\x81\xa6"), STR_INIT("\xe2\x81\xa7"), STR_INIT("\xe2\x81\xa8"), STR_INIT("\xe2\x81\xa9"),
-        STR_INIT("\xe2\x80\xa8"), STR_INIT("\xe2\x80\xa9"), STR_INIT("\xef\xbb\xbf"),
-    };
-    for (size_t i = 0; i < LENGTH_OF(controls); i++)
-        if (str_eq(character, controls[i]))
-            return true;
-    return character.len == 2 && character.ptr[0] == '\xc2' && (unsigned char)character.ptr[1] < 0xa0;
-}
-
 static void quote_bytes(struct buf *out, struct str bytes)
 {
     for (size_t i = 0; i < bytes.len; i++)

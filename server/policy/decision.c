@@ -64,24 +64,21 @@ static void *room_for_one(struct arena *arena, void *items, size_t len, size_t *
     } while (0)
 
 /* One line, cut between characters: a newline in a Warning header is dropped
- * with all that follows it. */
+ * with all that follows it. What misleads is escaped, where nobody has quoted it before. */
 static struct str one_line(struct arena *arena, struct str text, size_t limit)
 {
-    size_t cut = text.len;
-    if (cut > limit) {
-        cut = limit - 3;
-        while (cut > 0 && ((unsigned char)text.ptr[cut] & 0xC0) == 0x80)
-            cut--;
-    }
-    char *line = arena_alloc(arena, cut + 4);
+    char *line = arena_alloc(arena, text.len + 1);
     if (!line)
         return (struct str){NULL, 0};
-    for (size_t i = 0; i < cut; i++)
+    for (size_t i = 0; i < text.len; i++)
         line[i] = (unsigned char)text.ptr[i] < 0x20 || text.ptr[i] == 0x7F ? ' ' : text.ptr[i];
-    size_t len = cut;
-    while (cut < text.len && len < cut + 3)
-        line[len++] = '.';
-    return (struct str){line, len};
+    text = arena_printable(arena, (struct str){line, text.len}, false);
+    if (text.len <= limit)
+        return text;
+    size_t cut = limit - 3;
+    while (cut > 0 && ((unsigned char)text.ptr[cut] & 0xC0) == 0x80)
+        cut--;
+    return arena_printf(arena, "%.*s...", STR_ARG(str_slice(text, 0, cut)));
 }
 
 static void warn_text(struct decision *decision, struct str text)
@@ -117,7 +114,8 @@ static bool deny(struct decision *decision, int code, struct str field, struct s
 
 static void invalid(struct decision *decision, const char *field, struct str message)
 {
-    struct str name = arena_copy(decision->arena, str_from(field));
+    /* Keys are part of a field's path, and a user chooses some of them. */
+    struct str name = arena_printable(decision->arena, arena_copy(decision->arena, str_from(field)), false);
     message = one_line(decision->arena, message, MESSAGE_LIMIT);
     if (deny(decision, 422, name, message))
         LIST_ADD(decision, decision->causes, (struct cause){name, message});

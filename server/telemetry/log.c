@@ -74,24 +74,30 @@ static bool is_control(struct str c)
     return (c.len == 1 && ((unsigned char)c.ptr[0] < 0x20 || c.ptr[0] == 0x7f)) || str_misleads(c);
 }
 
-/* Of one character of at most three bytes. */
 static unsigned code_point(struct str c)
 {
-    unsigned code = (unsigned char)c.ptr[0] & (c.len == 1 ? 0x7f : c.len == 2 ? 0x1f : 0x0f);
+    unsigned code = (unsigned char)c.ptr[0] & (c.len == 1 ? 0x7f : 0xffU >> (c.len + 1));
     for (size_t i = 1; i < c.len; i++)
         code = code << 6 | ((unsigned char)c.ptr[i] & 0x3f);
     return code;
 }
 
-static void add_escaped(struct line *line, struct str c)
+static void add_unit(struct line *line, unsigned unit)
 {
     static const char hex[] = "0123456789abcdef";
+    char escape[] = {'\\', 'u', hex[unit >> 12 & 15], hex[unit >> 8 & 15], hex[unit >> 4 & 15], hex[unit & 15]};
+    add(line, (struct str){escape, sizeof escape});
+}
+
+static void add_escaped(struct line *line, struct str c)
+{
     if (c.ptr[0] == '\n') {
         add(line, STR("\\n"));
     } else if (is_control(c)) {
         unsigned code = code_point(c);
-        char escape[] = {'\\', 'u', hex[code >> 12 & 15], hex[code >> 8 & 15], hex[code >> 4 & 15], hex[code & 15]};
-        add(line, (struct str){escape, sizeof escape});
+        if (code > 0xffff) /* a surrogate pair */
+            add_unit(line, 0xd800 + ((code - 0x10000) >> 10));
+        add_unit(line, code > 0xffff ? 0xdc00 + ((code - 0x10000) & 0x3ff) : code);
     } else {
         if (c.ptr[0] == '"' || c.ptr[0] == '\\')
             add(line, STR("\\"));
@@ -116,7 +122,7 @@ static void add_text(struct line *line, struct str text)
         struct str plain = str_slice(text, 0, length);
         if (!length)
             length = character(text);
-        if (!has_room(line, length + sizeof "\\u0000")) {
+        if (!has_room(line, length + sizeof "\\ud800\\udc00")) {
             cut = true;
             break;
         }

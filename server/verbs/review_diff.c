@@ -119,7 +119,8 @@ void review_diff(struct str before, struct str after, const char *indent, bool c
         printed++;
         const char *on = edit.sign == '+' ? "\033[32m" : (edit.sign == '-' ? "\033[31m" : "");
         bool coloured = colour && *on;
-        buf_printf(out, "%s%s%c %.*s%s\n", indent, coloured ? on : "", edit.sign, STR_ARG(edit.line),
-                   coloured ? "\033[0m" : "");
+        buf_printf(out, "%s%s%c ", indent, coloured ? on : "", edit.sign);
+        buf_add_printable(out, edit.line, false);
+        buf_puts(out, coloured ? "\033[0m\n" : "\n");
     }
 }

@@ -1,16 +1,18 @@
 #include "review.h"
 
-/* XML 1.0 has no way to write most control characters, escaped or not. */
+/* XML 1.0 has no way to write most control characters, U+FFFE and U+FFFF, escaped or not. */
 static void write_xml(struct buf *out, struct str text)
 {
     static const char *const entities[] = {
         ['&'] = "&amp;", ['<'] = "&lt;", ['>'] = "&gt;", ['"'] = "&quot;", ['\n'] = "&#10;", ['\t'] = "&#9;"};
-    for (size_t i = 0; i < text.len; i++) {
+    for (size_t i = 0, step; i < text.len; i += step) {
         unsigned char c = (unsigned char)text.ptr[i];
+        size_t length = str_utf8_next(str_slice(text, i, text.len));
+        step = length ? length : 1;
         if (c < LENGTH_OF(entities) && entities[c])
             buf_puts(out, entities[c]);
         else
-            buf_putc(out, c < ' ' ? '?' : text.ptr[i]);
+            buf_add_printable(out, str_slice(text, i, i + step), false);
     }
 }
 

@@ -10,13 +10,25 @@ static const char *source_name(const struct manifest *manifest)
     return strcmp(manifest->source, "-") == 0 ? "standard input" : manifest->source;
 }
 
-/* Names come from the input and go to a terminal. */
-static void write_plain(struct buf *out, struct str text, bool lower)
+/* Names, keys and paths come from outside and go to a terminal. */
+static void add_plain(struct buf *out, struct str text)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        buf_putc(out, c < ' ' || c == 0x7F ? '?' : (lower ? (char)tolower(c) : text.ptr[i]));
-    }
+    buf_add_printable(out, text, false);
+}
+
+static void write_kind(struct arena *arena, struct buf *out, struct str kind)
+{
+    char *lower = arena_alloc(arena, kind.len + 1);
+    for (size_t i = 0; lower && i < kind.len; i++)
+        lower[i] = (char)tolower((unsigned char)kind.ptr[i]);
+    add_plain(out, (struct str){lower, lower ? kind.len : 0});
+}
+
+static void write_place(struct buf *out, const char *source, unsigned line)
+{
+    buf_puts(out, "  ");
+    add_plain(out, str_from(source));
+    buf_printf(out, ":%u  ", line);
 }
 
 static void write_heading(struct arena *arena, const struct review_result *result, bool colour, struct buf *out)
@@ -25,10 +37,10 @@ static void write_heading(struct arena *arena, const struct review_result *resul
     const struct decision *decision = &result->decision;
     struct str generated = object_text(request, request->object, "metadata.generateName");
     struct str name = request->name.len ? request->name : generated;
-    write_plain(out, request->kind.len ? request->kind : STR("review"), true);
+    write_kind(arena, out, request->kind.len ? request->kind : STR("review"));
     if (name.len)
         buf_putc(out, '/');
-    write_plain(out, name, false);
+    add_plain(out, name);
     if (name.len && !request->name.len)
         buf_putc(out, '*');
     if (request->operation == OPERATION_UPDATE || request->operation == OPERATION_DELETE)
@@ -45,12 +57,18 @@ static void write_denial(struct arena *arena, const struct review_result *result
 {
     const struct decision *decision = &result->decision;
     const char *source = source_name(result->manifest);
-    if (decision->message.len)
-        buf_printf(out, "  %s:%u  %.*s\n", source, result->line, STR_ARG(decision->message));
+    if (decision->message.len) {
+        write_place(out, source, result->line);
+        add_plain(out, decision->message);
+        buf_putc(out, '\n');
+    }
     for (size_t i = 0; i < decision->causes.len; i++) {
         const struct cause *cause = &decision->causes.items[i];
-        buf_printf(out, "  %s:%u  %.*s%s%.*s\n", source, manifest_line(arena, result->manifest, cause->field),
-                   STR_ARG(cause->field), cause->field.len ? ": " : "", STR_ARG(cause->message));
+        write_place(out, source, manifest_line(arena, result->manifest, cause->field));
+        add_plain(out, cause->field);
+        buf_puts(out, cause->field.len ? ": " : "");
+        add_plain(out, cause->message);
+        buf_putc(out, '\n');
     }
     if (decision->retry_after > 0)
         buf_printf(out, "  kubectl asks again after %lld seconds\n", (long long)decision->retry_after);
@@ -73,11 +91,16 @@ void review_print_text(struct arena *arena, const struct review_result *result, 
     write_heading(arena, result, colour, out);
     if (decision->denied)
         write_denial(arena, result, out);
-    for (size_t i = 0; i < decision->warnings.len; i++)
-        buf_printf(out, "  %swarning:%s %.*s\n", colour ? "\033[33m" : "", colour ? "\033[0m" : "",
-                   STR_ARG(decision->warnings.items[i]));
-    for (size_t i = 0; i < decision->effects.len; i++)
-        buf_printf(out, "  would create %.*s\n", STR_ARG(decision->effects.items[i].what));
+    for (size_t i = 0; i < decision->warnings.len; i++) {
+        buf_printf(out, "  %swarning:%s ", colour ? "\033[33m" : "", colour ? "\033[0m" : "");
+        add_plain(out, decision->warnings.items[i]);
+        buf_putc(out, '\n');
+    }
+    for (size_t i = 0; i < decision->effects.len; i++) {
+        buf_puts(out, "  would create ");
+        add_plain(out, decision->effects.items[i].what);
+        buf_putc(out, '\n');
+    }
     if (decision->patch.len && !decision->denied && result->before && result->object)
         write_changes(result, colour, out);
 }

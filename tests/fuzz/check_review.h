@@ -16,6 +16,11 @@ static inline void check_shown(struct str text)
     PROMISE(text.len > 0 && str_utf8_valid(text), "\"%.*s\"", STR_ARG(text));
     for (size_t i = 0; i < text.len; i++)
         PROMISE((unsigned char)text.ptr[i] >= ' ' && text.ptr[i] != 0x7f, "a control byte in \"%.*s\"", STR_ARG(text));
+    for (size_t i = 0, length; i < text.len; i += length) {
+        struct str rest = str_slice(text, i, text.len);
+        length = str_utf8_next(rest);
+        PROMISE(!str_misleads(str_slice(rest, 0, length)), "\"%.*s\" can mislead", STR_ARG(text));
+    }
 }
 
 static inline struct str written(struct arena *arena, const struct review *review)
@@ -48,6 +53,8 @@ static inline void check_decision(const struct decision *decision)
         check_shown(decision->warnings.items[i]);
     for (size_t i = 0; i < decision->causes.len; i++)
         check_shown(decision->causes.items[i].message);
+    if (decision->denied)
+        check_shown(decision_message(decision));
     PROMISE(decision->denied || decision->causes.len == 0, "allowed with causes");
 }
 

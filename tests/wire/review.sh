@@ -258,5 +258,37 @@ has out '^    \+   existingResourcePolicy: update$'
 review 0 -f restore.yaml --inventory backup.yaml --inventory location.yaml -o json
 has out '"namespace":"kcm-system".*"decision":"patched".*"patch":\[\{"op":"add","path":"/spec/.*"object":\{.*natgateways'
 
+# Text that misleads is shown as escapes, in headings, places, differences and warnings; JUnit stays XML
+# whatever the document holds.
+checks=$((checks + 1))
+python3 - <<'END' || fail "no hostile document"
+import json
+nasty = "a\u202eb\u2066c\u200bd\ufeff\ufffe\uffff\x9b\x1b[31m\x01\U000e0041"
+review = {"apiVersion": "velero.io/v1", "kind": "Restore" + nasty, "metadata": {"name": nasty}}
+restore = {"apiVersion": "velero.io/v1", "kind": "Restore", "metadata": {"name": nasty, "labels": {nasty: nasty}},
+           "spec": {"backupName": "azure", "labelSelector": {"matchLabels": {"a": nasty}}}}
+location = {"apiVersion": "velero.io/v1", "kind": "BackupStorageLocation", "metadata": {"name": nasty},
+            "spec": {"provider": "aws", "objectStorage": {"bucket": "b"}, "config": {nasty: "x", "region": nasty}}}
+schedule = {"apiVersion": "k0rdent.mirantis.com/v1beta1", "kind": "ManagementBackup", "metadata": {"name": "x" + nasty},
+            "spec": {"schedule": nasty, "storageLocation": nasty}}
+with open("hostile\u202e.json", "w") as file:
+    for one in review, restore, location, schedule:
+        file.write(json.dumps(one) + "\n")
+    file.write(json.dumps(schedule).replace(chr(34) + "x", chr(34) + chr(92) + "ud800x" + chr(92) + "udfff"))
+END
+for face in text junit; do
+    review 1 -f hostile*.json --inventory backup.yaml --inventory location.yaml -o $face
+    checks=$((checks + 1))
+    python3 - $face <<'END' || fail "$face shows what misleads"
+import sys, unicodedata, xml.etree.ElementTree as tree
+text = open("out").read() + open("err").read()
+bad = {c for c in text if c != "\n" and unicodedata.category(c) in ("Cc", "Cf", "Cn", "Zl", "Zp")}
+assert not bad, bad
+if sys.argv[1] == "junit":
+    assert len(tree.fromstring(text).findall("testcase")) == 5
+END
+done
+rm hostile*.json
+
 [ "$failures" -eq 0 ] && echo "review: $checks checks passed"
 [ "$failures" -eq 0 ]
