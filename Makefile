@@ -148,6 +148,13 @@ page-test: $(BUILD)/backstop ## The status page in headless Chromium; screenshot
 e2e: $(BUILD)/backstop ## Against a real kube-apiserver (KUBEBUILDER_ASSETS, or built by hack/; CASES="install: gate:": only those)
 	tests/e2e/run.py $(BUILD)/backstop $(CASES)
 
+.PHONY: e2e-velero velero-diff
+e2e-velero: $(BUILD)/backstop ## With the real Velero of each supported version, its CLI, and an S3 server (needs Go; VERSIONS="1.18.3", CASES=...)
+	tests/e2e_velero/run.py $(VERSIONS:%=-v%) $(BUILD)/backstop $(CASES)
+
+velero-diff: $(BUILD)/backstop ## Random objects, judged by backstop and by the real Velero (needs Go; DIFF_ARGS=--help)
+	tests/e2e_velero/diff.py $(VERSIONS:%=-v%) $(BUILD)/backstop $(DIFF_ARGS)
+
 .PHONY: e2e-rolling hostile soak
 e2e-rolling: $(BUILD)/backstop ## Two replicas behind the API server, replaced under load (ROLLING_ARGS=--help)
 	tests/e2e/rolling.py $(BUILD)/backstop $(ROLLING_ARGS)

@@ -2,12 +2,12 @@
 from control_plane import wait_until
 from fixtures import NEXT, TAKEN, Webhook, accepted, refused, stored_release, taken_backups, upgrade_command
 from standin import StandIn
-from webhook import managementbackup
+from webhook import SMALL_CRDS, managementbackup
 
 
 class Setup(Webhook):
     def __init__(self, cluster, binary):
-        super().__init__(cluster, binary, crds="crds")
+        super().__init__(cluster, binary, crds=[SMALL_CRDS])
 
 
 def case_backups(setup):

@@ -1,4 +1,5 @@
 """A real etcd and kube-apiserver on loopback, and kubectl against it."""
+import atexit
 import base64
 import json
 import os
@@ -41,7 +42,9 @@ def wait_until(what, check, seconds=20.0, every=0.1):
 
 
 class Process:
-    """A child process with its log; ended by its own handle, never by name."""
+    """A child process with its log; ended by its own handle, never by name, and with its parent at the latest."""
+
+    STARTED = []
 
     def __init__(self, name, command, log, env=None):
         self.name, self.command, self.log, self.env = name, command, log, env
@@ -50,6 +53,7 @@ class Process:
     def start(self):
         self.handle = subprocess.Popen(self.command, stdout=open(self.log, "a"), stderr=subprocess.STDOUT,
                                        env=self.env, stdin=subprocess.DEVNULL)
+        self.STARTED.append(self.handle)
         return self
 
     def stop(self, how=signal.SIGTERM, seconds=20):
@@ -70,6 +74,14 @@ class Process:
         text = open(self.log, errors="replace").read()
         found = SANITIZER.search(text)
         return text[max(0, found.start() - 200):][:6000] if found else ""
+
+
+@atexit.register
+def end_processes():
+    """What a Setup that failed half-way has left."""
+    for handle in Process.STARTED:
+        if handle.poll() is None:
+            handle.kill()
 
 
 class Answer:

@@ -102,7 +102,7 @@ def completed_backup(cluster, name, *providers, labels=None, phase="Completed"):
 class Webhook:
     """The shipped manifests, and replicas of the binary behind their Service."""
 
-    def __init__(self, cluster, binary, crds="real", replicas=1, world=True, settings=None, **how):
+    def __init__(self, cluster, binary, crds=(), replicas=1, world=apply_world, settings=None, **how):
         self.cluster, self.binary = cluster, binary
         apply_crds(cluster, crds)
         apply_manifests(cluster)
@@ -110,8 +110,7 @@ class Webhook:
         self.folder = issue_certificate(f"{cluster.dir}/certificates")
         self.settings = settings or settings_file(cluster.dir)
         self.replicas = [self.replica(i, **how) for i in range(replicas)]
-        if world:
-            apply_world(cluster)  # nothing of it is refused while nobody answers
+        world(cluster)  # nothing of it is refused while nobody answers
         for replica in self.replicas:
             replica.start()
         set_ca_bundle(cluster, f"{self.folder}/ca.crt")

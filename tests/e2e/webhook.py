@@ -68,12 +68,13 @@ class Replica:
         return code
 
 
-def apply_crds(cluster, versions="real"):
-    """The real CRDs where BACKSTOP_E2E_CRDS points, else the project's own small ones."""
-    folder = os.environ.get("BACKSTOP_E2E_CRDS") or f"{ROOT}/tests/e2e/crds"
-    if versions != "real":
-        folder = f"{ROOT}/tests/e2e/{versions}"
-    cluster.must("apply", "--server-side", "-R", "-f", folder)
+SMALL_CRDS = f"{ROOT}/tests/e2e/crds"
+
+
+def apply_crds(cluster, folders=()):
+    """The real CRDs where BACKSTOP_E2E_CRDS points, else the project's own small ones; or those of these folders."""
+    folders = folders or [os.environ.get("BACKSTOP_E2E_CRDS") or SMALL_CRDS]
+    cluster.must("apply", "--server-side", "-R", *[word for folder in folders for word in ("-f", folder)])
     cluster.must("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
 
 

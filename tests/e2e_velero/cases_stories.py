@@ -1,0 +1,149 @@
+"""Backups, the gate, restore, rollback and migration with the real Velero, and kcm's stand-in."""
+import json
+import subprocess
+import tarfile
+
+from control_plane import wait_until
+from fixtures import NEXT, RUNNING, SOURCE, TAKEN, accepted, refused, stored_release, taken_backups, upgrade_command
+from kcm import LABEL
+from stage import CLUSTER, KCM, Stage, installation, labelled, owner
+from velero import velero
+from webhook import managementbackup, restore
+
+AZURE = ["natgateways.network.azure.com", "resourcegroups.resources.azure.com", "virtualnetworks.network.azure.com",
+         "virtualnetworkssubnets.network.azure.com"]
+
+
+class Setup(Stage):
+    def backstop(self, *args, cluster=None):
+        cluster = cluster or self.cluster
+        done = subprocess.run([self.binary, *args, "--kubeconfig", f"{cluster.dir}/admin-token.kubeconfig"],
+                              capture_output=True, text=True, timeout=60)
+        return done.returncode, done.stdout + done.stderr
+
+    def stored(self, backup, path):
+        """An object as it lies in the bucket."""
+        with tarfile.open(f"{self.storage.folder}/backups/{backup}/{backup}.tar.gz") as archive:
+            return json.load(archive.extractfile(path))
+
+    def denials(self):
+        """Reviews that were answered with a denial, as the log has them."""
+        return [line for line in self.logs().splitlines() if '"decision":"denied"' in line]
+
+
+def case_scheduled(setup):
+    """a scheduled ManagementBackup comes due: kcm's Backup passes, Velero completes it, status says READY"""
+    before = len(setup.denials())
+    setup.kcm.fire(SOURCE)
+    status = setup.kcm.wait_backed_up(SOURCE)
+    assert status["lastBackup"]["phase"] == "Completed" and status["lastBackupName"].startswith(SOURCE + "-2"), status
+    assert len(setup.denials()) == before and not setup.kcm.failures, (setup.denials(), setup.kcm.failures)
+    kept = setup.stored(status["lastBackupName"], "resources/managements.k0rdent.mirantis.com/cluster/kcm.json")
+    assert kept["spec"]["release"] == RUNNING
+    code, text = setup.backstop("status")
+    assert code == 0 and SOURCE in text and "READY" in text, text
+
+
+def case_on_demand(setup):
+    """a ManagementBackup without a schedule yields one Backup of its name"""
+    backup = setup.back_up("before-holidays")
+    assert backup["metadata"]["name"] == "before-holidays" and backup["status"]["phase"] == "Completed", backup["status"]
+    refused(setup.cluster.kubectl("create", "-f", "-", stdin=managementbackup("typo", storageLocation="aws-s4")),
+            'did you mean "aws-s3"')
+
+
+def case_gate(setup):
+    """an upgrade waits for the backup that the gate starts, passes, and what was stored is the old release"""
+    answer = setup.cluster.kubectl(*upgrade_command())
+    accepted(answer, "patched")
+    assert answer.seconds > 1 and stored_release(setup.cluster) == NEXT, answer
+    assert taken_backups(setup.cluster) == [TAKEN]
+    kept = setup.stored(TAKEN, "resources/managements.k0rdent.mirantis.com/cluster/kcm.json")
+    assert kept["spec"]["release"] == RUNNING, kept["spec"]
+    wait_until("kcm to run the new release", lambda: setup.cluster.get("management", "kcm")["status"]["release"] == NEXT)
+    assert taken_backups(setup.cluster) == [TAKEN], "kcm took another one"
+
+
+def case_restore(setup):
+    """a disaster: on an empty cluster the Restore gets its exclusions and policy, and Velero completes it"""
+    second = setup.second()
+    second.wait_synced("before-holidays", TAKEN)
+    answer = second.cluster.kubectl("create", "-f", "-", stdin=restore("disaster", "before-holidays"))
+    accepted(answer, "created", "Warning:", "existingResourcePolicy")
+    done = second.velero.wait_phase("restores", "disaster")
+    assert done["status"]["phase"] == "Completed", (done["status"], second.velero.process.tail(20))
+    assert set(AZURE) <= set(done["spec"]["excludedResources"]), done["spec"]
+    assert done["spec"]["existingResourcePolicy"] == "update"
+    assert owner(second.cluster, "management", "kcm") == "source"
+    assert second.cluster.get("clusterdeployment", "-n", "kcm-system", CLUSTER)
+    assert stored_release(second.cluster) == RUNNING
+
+
+def case_restored_on_demand(setup):
+    """kcm runs a restored on-demand ManagementBackup again when its Backup is gone; the webhook is not in its way"""
+    second = setup.others[0]
+    before = len(second.kcm.failures)
+    wait_until("the ManagementBackups to be restored", lambda: second.cluster.get("managementbackup", SOURCE))
+    second.cluster.must("apply", "-f", "-", stdin=labelled(
+        managementbackup("gone", storageLocation="aws-s3"), **{"velero.io/restore-name": "disaster"}, **KCM))
+    status = second.kcm.wait_backed_up("gone")
+    assert status["lastBackup"]["phase"] == "Completed" and len(second.kcm.failures) == before, status
+    assert "velero.io/restore-name" not in second.cluster.get("managementbackup", "gone")["metadata"]["labels"]
+
+
+def case_rollback(setup):
+    """what rollback-plan prints of the backup before the upgrade brings a fresh cluster back to the old release"""
+    third = setup.second()
+    third.wait_synced(TAKEN)
+    code, plan = setup.backstop("rollback-plan", TAKEN, cluster=third.cluster)
+    assert code == 0, plan
+    accepted(third.cluster.kubectl("apply", "-f", "-", stdin=plan), "created")
+    name = third.velero.items("restores")[0]["metadata"]["name"]
+    done = third.velero.wait_phase("restores", name)
+    assert done["status"]["phase"] == "Completed", done["status"]
+    assert stored_release(third.cluster) == RUNNING
+    setup.others.remove(third)
+    third.close()
+
+
+def migrate(setup, target, backup):
+    """The documented Restore of the documented Backup; kcm's own admission webhook would be off for it."""
+    target.wait_synced(backup)
+    answer = target.cluster.kubectl("create", "-f", "-", user="editor-token", stdin=restore(
+        f"restore-{backup}", backup, includedNamespaces=["*"], restoreStatus={"includedResources": ["*"]},
+        excludedResources=["mutatingwebhookconfiguration.admissionregistration.k8s.io",
+                           "validatingwebhookconfiguration.admissionregistration.k8s.io"]))
+    accepted(answer, "created")
+    done = target.velero.wait_phase("restores", f"restore-{backup}")
+    assert done["status"]["phase"] == "Completed", done["status"]
+    assert not done["spec"].get("existingResourcePolicy"), done["spec"]
+
+
+def case_migration(setup):
+    """k0rdent's documented migration of a ClusterDeployment: the target's own objects are as they were"""
+    selectors = [(f"{LABEL}/component", "kcm"), ("cluster.x-k8s.io/provider", "cluster-api"),
+                 ("controller.cert-manager.io/fao", "true"), ("helm.toolkit.fluxcd.io/name", CLUSTER),
+                 ("cluster.x-k8s.io/cluster-name", CLUSTER), ("cluster.x-k8s.io/provider", "infrastructure-azure")]
+    # As documented, Velero leaves all cluster-scoped objects out; with them the source's Management is in the Backup.
+    for name, more in (("cld-migration", {}), ("cld-migration-all", {"includeClusterResources": True})):
+        accepted(setup.cluster.kubectl("create", "-f", "-", user="editor-token", stdin=velero(
+            "Backup", name, storageLocation="aws-s3", includedNamespaces=["*"], **more,
+            orLabelSelectors=[{"matchLabels": {key: value}} for key, value in selectors])), "created")
+        assert setup.velero.wait_phase("backups", name)["status"]["phase"] == "Completed"
+    kept = setup.stored("cld-migration", "resources/credentials.k0rdent.mirantis.com/namespaces/kcm-system/aws-credential.json")
+    assert kept["metadata"]["annotations"]["owner"] == "source", kept
+    kept = setup.stored("cld-migration-all", "resources/managements.k0rdent.mirantis.com/cluster/kcm.json")
+    assert kept["metadata"]["annotations"]["owner"] == "source", kept
+
+    target = setup.second(world=lambda cluster: installation(cluster, owner="target"))
+    before = target.objects()
+    assert {key.split("/")[0] for key in before} == {"managements", "releases", "credentials", "secrets"}, list(before)
+    migrate(setup, target, "cld-migration")
+    moved = target.cluster.get("clusterdeployment", "-n", "kcm-system", CLUSTER)
+    assert moved and moved["spec"]["template"] == "azure-standalone", moved
+    assert target.cluster.get("secret", "-n", "kcm-system", f"{CLUSTER}-kubeconfig")
+    migrate(setup, target, "cld-migration-all")
+    after = target.objects()
+    assert after == before, {key: (before[key], after[key]) for key in before if before[key] != after[key]}
+    setup.others.remove(target)
+    target.close()
