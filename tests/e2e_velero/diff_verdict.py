@@ -5,6 +5,7 @@ import re
 COMPLETED = ("Completed", "Enabled", "Available")
 # What Velero says, and what backstop's answer must speak of then. A reason that is not here counts as unspoken of.
 SUBJECTS = [
+    (r"unable to get credentials|error getting credentials", r"credential"),
     (r"included/excluded namespace lists", r"[nN]amespaces"),
     (r"included/excluded resource lists|-scoped included/excluded resource", r"Resources"),
     (r"labelSelector as well as orLabelSelectors", r"abelSelector"),
@@ -17,16 +18,16 @@ SUBJECTS = [
     (r"non-restorable", r"ncludedResources"),
     (r"Either a backup or schedule|retrieving backup|backups? found for schedule|The BSL \S+ is unavailable|downloading backup",
      r"backupName|scheduleName|backup \""),
-    (r"init container|invalid restore hooks", r"initContainers|hooks"),
+    (r"[iI]nit ?[cC]ontainer|invalid restore hooks|struct field Container", r"initContainers|hooks"),
     (r"invalid schedule|Schedule must be", r"schedule"),
-    (r"found '<'|label selector operator|for 'in', 'notin'|values set must be empty|name part must|valid label|prefix part must"
-     r"|name part must|Observed a panic", r"elector"),
+    (r"found '<'|label selector operator|for 'in', 'notin'|values set must be empty|name part must|valid label|prefix part"
+     r"|qualified name|Observed a panic", r"elector"),
     (r"informers are wedged", r"imeout|ttl|Period|Frequency"),
-    (r"unable to get credentials|error getting credentials", r"credential"),
     (r"caCert|certificate", r"caCert"),
-    (r"NoSuchBucket|InvalidBucketName|bucket", r"bucket"),
-    (r"unable to locate (ObjectStore|plugin)|plugin", r"provider"),
-    (r"config has invalid keys|could not parse|parsing|invalid|region|profile|checksum", r"config"),
+    (r"unable to locate ObjectStore|provider name must", r"provider"),
+    (r"HeadBucket|config has invalid keys|could not parse|ParseBool|Invalid s3 url|region|profile|checksum|Tags are not"
+     r"|customerKeyEncryption|unsupported", r"config"),
+    (r"NoSuchBucket|InvalidBucketName|InvalidArgument|bucket", r"bucket"),
 ]
 
 
