@@ -88,6 +88,8 @@ bool str_to_int64(struct str text, int64_t *out) MUST_CHECK;
 /* The candidate nearest to `wanted` by edit distance (at most a third of its
  * length), for "did you mean"; the absent text when none is near. */
 struct str str_nearest(struct str wanted, const struct str *candidates, size_t count);
+/* Their edit distance, in any case; SIZE_MAX for texts over 64 bytes. */
+size_t str_distance(struct str a, struct str b);
 
 /* ---- buf: a growing byte buffer with a mandatory maximum ----------------- */
 

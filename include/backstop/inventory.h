@@ -89,6 +89,7 @@ struct backup {
     struct str schedule; /* label velero.io/schedule-name, or absent */
     struct str region;   /* label k0rdent.mirantis.com/region, or absent */
     struct backup_identity identity;
+    struct strlist included_namespaces, excluded_namespaces; /* of spec; empty where "*" is among the first */
     struct strlist providers; /* CAPI names from its selectors, sorted, without core ("cluster-api") */
     struct backup_status status;
 };

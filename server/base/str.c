@@ -148,6 +148,11 @@ static size_t edit_distance(struct str a, struct str b)
     return row[b.len];
 }
 
+size_t str_distance(struct str a, struct str b)
+{
+    return a.len > NEAREST_LENGTH_MAX || b.len > NEAREST_LENGTH_MAX ? SIZE_MAX : edit_distance(a, b);
+}
+
 struct str str_nearest(struct str wanted, const struct str *candidates, size_t count)
 {
     struct str nearest = {NULL, 0};

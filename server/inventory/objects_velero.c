@@ -44,6 +44,15 @@ void extract_storage_location(struct store *store, void *fact, struct json_objec
     location->sync_period = sync_period(spec);
 }
 
+/* Nearly all Backups name all namespaces, which is as good as none. */
+static struct strlist store_namespaces(struct store *store, struct json_object *list)
+{
+    for (size_t i = 0; i < json_len(list); i++)
+        if (str_is(json_str(json_item(list, i)), "*"))
+            return (struct strlist){0};
+    return store_strings(store, list, NULL);
+}
+
 void extract_backup(struct store *store, void *fact, struct json_object *object)
 {
     struct backup *backup = fact;
@@ -52,6 +61,8 @@ void extract_backup(struct store *store, void *fact, struct json_object *object)
     backup->schedule = store_text(store, json_get_str(labels, "velero.io/schedule-name"));
     backup->region = store_text(store, json_get_str(labels, "k0rdent.mirantis.com/region"));
     backup->identity = backup_identify(json_get(object, "metadata"), spec);
+    backup->included_namespaces = store_namespaces(store, json_get(spec, "includedNamespaces"));
+    backup->excluded_namespaces = store_namespaces(store, json_get(spec, "excludedNamespaces"));
     struct strlist providers = {0};
     selectors_providers(store->scratch, spec, &providers);
     backup->providers = store_texts(store, &providers);

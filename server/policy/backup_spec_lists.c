@@ -143,8 +143,8 @@ static void check_pair(const struct backup_spec *view, const struct filters *fil
     warn_list_overlap(view->decision, &pair);
     check_patterns(view->decision, pair.included_field, &pair.included, PATTERN_RESOURCES);
     check_patterns(view->decision, pair.excluded_field, &pair.excluded, PATTERN_RESOURCES);
-    warn_unresolvable(view->decision, "included", &pair.included);
-    warn_unresolvable(view->decision, "excluded", &pair.excluded);
+    warn_unresolvable(view->decision, "included", &pair.included, false);
+    warn_unresolvable(view->decision, "excluded", &pair.excluded, false);
 }
 
 void backup_spec_check_lists(const struct backup_spec *view)

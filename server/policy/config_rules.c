@@ -53,6 +53,15 @@ struct json_object *rules_get(struct json_object *object, const char *key)
     return found;
 }
 
+/* Where a key belongs that is known, but not here. */
+static const char *find_place(const struct config_rules *rules, struct str key)
+{
+    for (const struct rules_place *place = rules->places; place && place->key; place++)
+        if (str_eq_nocase(key, str_from(place->key)))
+            return place->place;
+    return NULL;
+}
+
 static void check_key(struct config_rules *rules, struct str where, struct str key, const struct str *names,
                       size_t count)
 {
@@ -71,7 +80,10 @@ static void check_key(struct config_rules *rules, struct str where, struct str k
         strlist_add(arena, &all, names[i]);
     }
     struct str near = str_nearest(key, names, count);
-    if (near.len)
+    const char *place = find_place(rules, key);
+    if (place)
+        rules_problem(rules, at, "unknown key %.*s: it belongs %s", STR_ARG(arena_quote(arena, key)), place);
+    else if (near.len)
         rules_problem(rules, at, "unknown key %.*s; did you mean %.*s?", STR_ARG(arena_quote(arena, key)),
                       STR_ARG(near));
     else

@@ -7,12 +7,18 @@
 
 enum { RULES_PROBLEMS_SHOWN = 8 };
 
+/* A key of the format, and where it stands: {"matches", "conditions"}. */
+struct rules_place {
+    const char *key, *place;
+};
+
 struct config_rules {
     struct arena *arena;
-    struct decision *decision; /* NULL: only look whether they are fine */
-    const char *field;         /* that names the ConfigMap: spec.resourceModifier */
-    const char *content;       /* the key that holds the rules */
-    bool exact;                /* keys count as written (yaml.v3), not in any case (encoding/json) */
+    struct decision *decision;        /* NULL: only look whether they are fine */
+    const char *field;                /* that names the ConfigMap: spec.resourceModifier */
+    const char *content;              /* the key that holds the rules */
+    const struct rules_place *places; /* where keys belong that stand elsewhere, ended by a NULL key; or NULL */
+    bool exact;                       /* keys count as written (yaml.v3), not in any case (encoding/json) */
     /* by rules_load */
     struct str name; /* of the ConfigMap */
     const struct yaml_document *document;

@@ -1,10 +1,35 @@
 #include "modifier.h"
 
+static const struct rules_place places[] = {
+    {"version", "at the top, beside resourceModifierRules"},
+    {"resourceModifierRules", "at the top, beside version"},
+    {"conditions", "into an item of resourceModifierRules"},
+    {"patches", "beside conditions"},
+    {"mergePatches", "beside conditions"},
+    {"strategicPatches", "beside conditions"},
+    {"groupResource", "below conditions"},
+    {"resourceNameRegex", "below conditions"},
+    {"namespaces", "below conditions"},
+    {"labelSelector", "below conditions"},
+    {"matches", "below conditions"},
+    {"matchLabels", "below conditions.labelSelector"},
+    {"matchExpressions", "below conditions.labelSelector"},
+    {"operation", "into an item of patches"},
+    {"from", "into an item of patches"},
+    {"path", "into an item of patches or of conditions.matches"},
+    {"value", "into an item of patches or of conditions.matches"},
+    {"patchData", "into an item of mergePatches or strategicPatches"},
+    {NULL, NULL},
+};
+
 bool modifier_load(struct config_rules *modifier, struct arena *arena, struct decision *decision,
                    const struct config_map *map)
 {
-    *modifier = (struct config_rules){
-        .arena = arena, .decision = decision, .field = "spec.resourceModifier", .content = "resourceModifierRules"};
+    *modifier = (struct config_rules){.arena = arena,
+                                      .decision = decision,
+                                      .field = "spec.resourceModifier",
+                                      .content = "resourceModifierRules",
+                                      .places = places};
     return rules_load(modifier, map);
 }
 

@@ -25,6 +25,7 @@ static void check_plain_target(struct config_rules *modifier, struct str where, 
     const struct resource_kind *kind = resource_name_known(target);
     struct str quoted = arena_quote(arena, target), plural = resource_name_plural(arena, target), resource, group;
     struct str meant = kind ? STR("") : resource_name_meant(arena, target);
+    struct str elsewhere = kind ? STR("") : resource_name_elsewhere(arena, target);
     resource_name_split(target, &resource, &group);
     if (kind && !str_eq(target, plural))
         rules_problem(modifier, where, "%.*s matches nothing, so the objects would be restored unpatched: write %.*s",
@@ -34,6 +35,11 @@ static void check_plain_target(struct config_rules *modifier, struct str where, 
             modifier, where,
             "%.*s matches nothing: write the plural.group in lower case, not the kind, such as " MODIFIER_MANAGEMENTS,
             STR_ARG(quoted));
+    else if (elsewhere.len)
+        rules_problem(modifier, where,
+                      "%.*s matches nothing, so the objects would be restored unpatched: %.*s is not in the group "
+                      "%.*s; write %.*s",
+                      STR_ARG(quoted), STR_ARG(resource), STR_ARG(shown(arena, group)), STR_ARG(elsewhere));
     else if (!kind && meant.len)
         rules_warn(modifier, where, "%.*s is no resource that is known here; did you mean %.*s?", STR_ARG(quoted),
                    STR_ARG(meant));
@@ -139,7 +145,7 @@ static void check_selector(struct config_rules *modifier, struct str where, stru
                       "%.*s; the rule would never apply", STR_ARG(why));
 }
 
-static void check_match(struct config_rules *modifier, struct str where, struct json_object *match)
+static void check_match(struct config_rules *modifier, struct str where, struct str target, struct json_object *match)
 {
     static const char *const keys[] = {"path", "value"};
     struct arena *arena = modifier->arena;
@@ -153,6 +159,8 @@ static void check_match(struct config_rules *modifier, struct str where, struct 
     else if (path.ptr[0] != '/')
         rules_problem(modifier, path_at, "%.*s must begin with \"/\"; the rule would never apply",
                       STR_ARG(arena_quote(arena, path)));
+    else
+        modifier_check_removed_match(modifier, path_at, target, path, value);
     if (problem.len)
         rules_problem(modifier, arena_printf(arena, "%.*s.value", STR_ARG(where)), "%.*s", STR_ARG(problem));
 }
@@ -162,7 +170,7 @@ void modifier_check_conditions(struct config_rules *modifier, struct str where, 
     static const char *const keys[] = {"groupResource", "namespaces", "resourceNameRegex", "labelSelector", "matches"};
     struct arena *arena = modifier->arena;
     struct json_object *matches;
-    struct str target, expression;
+    struct str target = {NULL, 0}, expression;
     if (!rules_keys(modifier, where, conditions, keys, LENGTH_OF(keys)))
         return;
     if (rules_text(modifier, where, conditions, "groupResource", &target))
@@ -178,5 +186,6 @@ void modifier_check_conditions(struct config_rules *modifier, struct str where, 
     check_selector(modifier, where, conditions);
     size_t count = rules_list(modifier, where, conditions, "matches", &matches);
     for (size_t i = 0; i < count; i++)
-        check_match(modifier, arena_printf(arena, "%.*s.matches[%zu]", STR_ARG(where), i), json_item(matches, i));
+        check_match(modifier, arena_printf(arena, "%.*s.matches[%zu]", STR_ARG(where), i), target,
+                    json_item(matches, i));
 }

@@ -82,7 +82,23 @@ static bool sets_value(struct str operation)
            str_eq_nocase(operation, STR("test"));
 }
 
-static void check_value(struct config_rules *modifier, struct str where, const struct patch *patch)
+/* A map of texts, and what it is called: labels and annotations of all objects, the data of two kinds. */
+static const char *text_map(struct str target, struct str path)
+{
+    static const struct {
+        const char *target, *path, *what;
+    } maps[] = {{"configmaps", "/data/", "values below /data of a ConfigMap"},
+                {"secrets", "/data/", "values of a Secret"},
+                {"secrets", "/stringData/", "values of a Secret"}};
+    if (label_key(path).len)
+        return "labels and annotations";
+    for (size_t i = 0; i < LENGTH_OF(maps); i++)
+        if (str_is(target, maps[i].target) && str_starts(path, str_from(maps[i].path)))
+            return maps[i].what;
+    return NULL;
+}
+
+static void check_value(struct config_rules *modifier, struct str where, struct str target, const struct patch *patch)
 {
     struct json_object *tree = NULL;
     struct str problem = modifier_value_problem(modifier->arena, patch->value, &tree);
@@ -92,13 +108,13 @@ static void check_value(struct config_rules *modifier, struct str where, const s
         return;
     else if (!patch->value.ptr)
         rules_warn(modifier, where, "is missing: an empty text is used");
-    else if (label_key(patch->path).len && !json_object_is_type(tree, json_type_string))
-        rules_problem(modifier, where,
-                      "labels and annotations are texts, but Velero makes JSON of %.*s: write '\"%.*s\"'",
-                      STR_ARG(arena_quote(modifier->arena, patch->value)), STR_ARG(str_slice(patch->value, 0, 100)));
+    else if (text_map(target, patch->path) && !json_object_is_type(tree, json_type_string))
+        rules_problem(modifier, where, "%s are texts, but Velero makes JSON of %.*s: write '\"%.*s\"'",
+                      text_map(target, patch->path), STR_ARG(arena_quote(modifier->arena, patch->value)),
+                      STR_ARG(str_slice(patch->value, 0, 100)));
 }
 
-static void check_patch(struct config_rules *modifier, struct str where, struct json_object *item)
+static void check_patch(struct config_rules *modifier, struct str where, struct str target, struct json_object *item)
 {
     static const char *const keys[] = {"operation", "path", "from", "value"};
     struct patch patch;
@@ -113,9 +129,12 @@ static void check_patch(struct config_rules *modifier, struct str where, struct 
     check_operation(modifier, below(modifier, where, "operation"), patch.operation);
     check_pointer(modifier, below(modifier, where, "path"), patch.path,
                   "the field as a JSON Pointer, such as /spec/release");
-    if (str_eq_nocase(patch.operation, STR("move")) || str_eq_nocase(patch.operation, STR("copy")))
+    modifier_check_removed_patch(modifier, below(modifier, where, "path"), target, patch.operation, patch.path);
+    if (str_eq_nocase(patch.operation, STR("move")) || str_eq_nocase(patch.operation, STR("copy"))) {
         check_pointer(modifier, below(modifier, where, "from"), patch.from, "the field to take the value from");
-    check_value(modifier, below(modifier, where, "value"), &patch);
+        modifier_check_removed_patch(modifier, below(modifier, where, "from"), target, STR(""), patch.from);
+    }
+    check_value(modifier, below(modifier, where, "value"), target, &patch);
 }
 
 /* patchData is text that holds YAML or JSON of an object. */
@@ -142,6 +161,8 @@ static void check_patch_data(struct config_rules *modifier, struct str where, st
     else if (!document || !json_object_is_type(document->tree, json_type_object))
         rules_problem(modifier, at,
                       "must hold a map of the fields to set, such as {\"spec\":{\"release\":\"kcm-1-1-0\"}}");
+    else
+        modifier_check_removed_data(modifier, at, document->tree);
 }
 
 /* Strategic patches need the Go types, and the Velero server registers only these
@@ -166,7 +187,7 @@ void modifier_check_patches(struct config_rules *modifier, struct str where, str
     struct json_object *list;
     size_t count = rules_list(modifier, where, rule, "patches", &list);
     for (size_t i = 0; i < count; i++)
-        check_patch(modifier, arena_printf(arena, "%.*s.patches[%zu]", STR_ARG(where), i), json_item(list, i));
+        check_patch(modifier, arena_printf(arena, "%.*s.patches[%zu]", STR_ARG(where), i), target, json_item(list, i));
     for (size_t k = 0; k < LENGTH_OF(data_kinds); k++) {
         count = rules_list(modifier, where, rule, data_kinds[k], &list);
         for (size_t i = 0; i < count; i++)

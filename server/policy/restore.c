@@ -85,6 +85,7 @@ static void check(struct restore_view *view)
 {
     restore_check_source(view);
     restore_check_lists(view);
+    restore_check_namespaces(view);
     restore_check_hooks(view);
     restore_check_fields(view);
     restore_check_modifier(view);

@@ -38,10 +38,16 @@ struct caveats {
 };
 void restore_caveats(const struct restore_view *view, struct caveats *caveats);
 
-void restore_mutate(struct restore_view *view);                    /* restore_mutate.c */
-void restore_advise(const struct restore_view *view);              /* what the mutation would have done, as warnings */
-void restore_check_source(const struct restore_view *view);        /* restore_backup.c */
-void restore_check_lists(const struct restore_view *view);         /* restore_lists.c */
+void restore_mutate(struct restore_view *view);             /* restore_mutate.c */
+void restore_advise(const struct restore_view *view);       /* what the mutation would have done, as warnings */
+void restore_check_source(const struct restore_view *view); /* restore_backup.c */
+void restore_check_lists(const struct restore_view *view);  /* restore_lists.c */
+/* restore_namespaces.c. Whether the backup can hold this namespace, or pattern; true where nobody knows. */
+bool restore_backup_holds(const struct restore_view *view, struct str ns);
+struct str restore_backup_held(const struct restore_view *view); /* `it holds "shop" and "web"` */
+/* The namespace that namespaceMapping restores to this one; absent when none is. */
+struct str restore_mapped_from(const struct restore_view *view, struct str ns);
+void restore_check_namespaces(const struct restore_view *view);
 void restore_check_hooks(const struct restore_view *view);         /* restore_hooks.c */
 void restore_check_fields(const struct restore_view *view);        /* restore_validate.c */
 void restore_check_circumstances(const struct restore_view *view); /* restore_validate.c */

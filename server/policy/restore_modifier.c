@@ -54,6 +54,29 @@ static bool check_reference(const struct restore_view *view)
     return true;
 }
 
+/* modifier.match compares the object's own namespace; it is mapped only afterwards. */
+static void check_rule_namespaces(const struct restore_view *view, struct config_rules *modifier)
+{
+    struct json_object *rules = rules_get(modifier->document->tree, "resourceModifierRules");
+    for (size_t r = 0; r < json_len(rules); r++) {
+        struct json_object *list = rules_get(rules_get(json_item(rules, r), "conditions"), "namespaces");
+        for (size_t i = 0; i < json_len(list); i++) {
+            struct str ns = json_str(json_item(list, i)), from = restore_mapped_from(view, ns);
+            struct str at = arena_printf(view->arena, "resourceModifierRules[%zu].conditions.namespaces[%zu]", r, i);
+            if (ns.len == 0 || str_is(ns, "*"))
+                continue;
+            bool listed = view->backup && view->backup->included_namespaces.len && restore_backup_holds(view, ns);
+            if (from.len && !listed && !json_get_named(json_get(view->spec, "namespaceMapping"), ns))
+                rules_warn(modifier, at,
+                           "rules compare the namespace in the backup, where %.*s is %.*s: the rule never applies",
+                           STR_ARG(arena_quote(view->arena, ns)), STR_ARG(arena_quote(view->arena, from)));
+            else if (!restore_backup_holds(view, ns))
+                rules_warn(modifier, at, "%.*s is not in the backup, so the rule never applies: %.*s",
+                           STR_ARG(arena_quote(view->arena, ns)), STR_ARG(restore_backup_held(view)));
+        }
+    }
+}
+
 void restore_check_modifier(const struct restore_view *view)
 {
     struct config_rules modifier;
@@ -67,8 +90,10 @@ void restore_check_modifier(const struct restore_view *view)
     }
     const struct config_map *map = inventory_config_map(view->inventory, view->ns, view->modifier_name);
     if (map) {
-        if (modifier_load(&modifier, view->arena, view->decision, map))
+        if (modifier_load(&modifier, view->arena, view->decision, map)) {
             modifier_check(&modifier);
+            check_rule_namespaces(view, &modifier);
+        }
     } else if (!is_own_map(view)) {
         say_missing(view);
     }

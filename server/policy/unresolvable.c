@@ -74,6 +74,8 @@ static const struct resource_kind *misspelt_resource(const struct search *search
             strlist_add(search->arena, &plurals, search->kinds[i].plural);
     struct str near = str_nearest(search->resource, plurals.items, plurals.len);
     bool kin = search->resource.len > near.len && str_ends(search->resource, near); /* awsclusters, of clusters */
+    /* Any CRD may be meant by a name without a group: only a slip of the pen is one ("agents" is not "events"). */
+    kin = kin || (search->group.len == 0 && str_distance(search->resource, near) > (near.len < 10 ? 1 : 2));
     return near.len && !kin && !is_open_group(search->group) ? by_plural(search, near) : NULL;
 }
 
@@ -116,8 +118,21 @@ static const struct resource_kind *misspelt_group(const struct search *search)
     return NULL;
 }
 
+/* A resource that is known, in a group whose resources are all known and that has it not:
+ * persistentvolumeclaims.storage.k8s.io, which has stood on Velero's own page. */
+static const struct resource_kind *in_another_group(const struct search *search)
+{
+    bool complete = search->group.len && (is_built_in(search->group) || str_is(search->group, "k0rdent.mirantis.com"));
+    struct search any = *search;
+    any.group = STR("");
+    return complete && !by_plural(search, search->resource) ? by_plural(&any, search->resource) : NULL;
+}
+
 static const struct resource_kind *misspelt(const struct search *search)
 {
+    const struct resource_kind *elsewhere = in_another_group(search);
+    if (elsewhere)
+        return elsewhere;
     return group_known(search) || search->group.len == 0 ? misspelt_resource(search) : misspelt_group(search);
 }
 
@@ -136,7 +151,14 @@ struct str resource_name_meant(struct arena *arena, struct str name)
     return near ? resource_kind_name(arena, near) : (struct str){NULL, 0};
 }
 
-static void warn_unknown(struct decision *decision, const char *verb, struct str name)
+struct str resource_name_elsewhere(struct arena *arena, struct str name)
+{
+    const struct search search = search_for(arena, name);
+    const struct resource_kind *kind = in_another_group(&search);
+    return kind ? resource_kind_name(arena, kind) : (struct str){NULL, 0};
+}
+
+static void warn_unknown(struct decision *decision, const char *verb, struct str name, bool clean_cluster)
 {
     const struct search search = search_for(decision->arena, name);
     const struct resource_kind *near = misspelt(&search);
@@ -146,13 +168,13 @@ static void warn_unknown(struct decision *decision, const char *verb, struct str
                       STR_ARG(resource_kind_name(decision->arena, near)));
     else if (str_contains(name, STR(",")))
         decision_warn(decision, "%s %.*s holds a comma: write one item for each resource", verb, STR_ARG(quoted));
-    else if (search.group.len == 0)
+    else if (search.group.len == 0 && clean_cluster)
         decision_warn(decision, "%s %.*s is not known here: where its CRD is not installed write plural.group", verb,
                       STR_ARG(quoted));
-    else if (is_built_in(search.group) || !can_be_group(search.group))
+    else if (search.group.len && (is_built_in(search.group) || !can_be_group(search.group)))
         decision_warn(decision, "%s %.*s is no resource of the group %.*s that is known here", verb, STR_ARG(quoted),
                       STR_ARG(arena_quote(decision->arena, search.group)));
-    else if (!str_ends(search.resource, STR("s")))
+    else if (search.group.len && !str_ends(search.resource, STR("s")) && clean_cluster)
         decision_warn(decision, "%s %.*s looks like a singular: where its CRD is not installed only the plural works",
                       verb, STR_ARG(quoted));
 }
@@ -166,16 +188,16 @@ static void warn_singular(struct decision *decision, const char *verb, struct st
                       STR_ARG(arena_quote(decision->arena, name)), STR_ARG(plural));
 }
 
-void warn_unresolvable(struct decision *decision, const char *verb, const struct strlist *names)
+void warn_unresolvable(struct decision *decision, const char *verb, const struct strlist *names, bool clean_cluster)
 {
     for (size_t i = 0; i < names->len && i < NAMES_CHECKED && !said_enough(decision); i++) {
         struct str name = names->items[i];
         if (name.len == 0 || glob_has_wildcard(name) || str_contains(name, STR("/"))) /* "/" is denied */
             continue;
         const struct resource_kind *kind = resource_name_known(name);
-        if (kind)
+        if (!kind)
+            warn_unknown(decision, verb, name, clean_cluster);
+        else if (clean_cluster)
             warn_singular(decision, verb, name, kind);
-        else
-            warn_unknown(decision, verb, name);
     }
 }
