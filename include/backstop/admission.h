@@ -10,6 +10,7 @@ struct rule {
     const char *group, *resource, *kind;
     unsigned operations;        /* OPERATION_CREATE | ... */
     bool mutating, has_effects; /* has_effects: sideEffects is NoneOnDryRun, else None */
+    bool advisory;              /* never denies: what goes wrong in reviewing lets the object pass unchanged */
     const char *path;           /* /validate-k0rdent-mirantis-com-v1beta1-managementbackup */
     policy_fn *policy;
     wants_fn *wants;            /* NULL: any snapshot is fresh enough */
@@ -44,6 +45,8 @@ void admission_decide(struct review *review, const struct rule *rule, const stru
 /* What must be read anew before admission_decide; false when nothing. */
 bool admission_wants(const struct review *review, const struct rule *rule, const struct inventory *inventory,
                      const struct settings *settings, struct facts_wanted *wanted);
+/* Turns a denial, or a failure that became one, into "allowed, unchanged": for advisory rules. */
+void admission_let_pass(struct review *review);
 /* Turns a failure to read or to decide into the review's own denial. */
 void admission_fail(struct review *review, const struct error *error);
 /* The AdmissionReview to send back: uid, allowed, status, warnings (each cut to

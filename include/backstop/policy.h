@@ -138,6 +138,7 @@ policy_fn policy_restore_deletion;      /* Restore: DELETE */
 policy_fn policy_storage_location; /* BackupStorageLocation: CREATE, UPDATE, DELETE */
 policy_fn policy_velero_schedule;  /* Schedule: CREATE, UPDATE */
 policy_fn policy_velero_backup;    /* Velero Backup: CREATE, UPDATE */
+policy_fn policy_backup_passport;  /* Velero Backup CREATE: annotates kcm's own, never denies */
 
 /* ---- the upgrade gate, looked at ------------------------------------------ */
 
@@ -228,7 +229,7 @@ wants_fn policy_management_wants, policy_management_backup_wants, policy_restore
 bool policy_velero_name_matters(struct arena *arena, const struct inventory *inventory,
                                 const struct settings *settings);
 
-wants_fn policy_velero_schedule_wants, policy_velero_backup_wants;
+wants_fn policy_velero_schedule_wants, policy_velero_backup_wants, policy_backup_passport_wants;
 
 /* Of the audit annotation that tells what another engine proves: this, then its name;
  * its value is the state, ":" and the object. */

@@ -1,8 +1,7 @@
 #include "backup_spec.h"
 #include "kots.h"
 
-/* A Backup that Velero has not looked at yet. */
-static bool is_waiting(struct str phase)
+bool backup_is_waiting(struct str phase)
 {
     static const char *const phases[] = {"", "New", "Queued", "ReadyToStart"};
     for (size_t i = 0; i < LENGTH_OF(phases); i++)
@@ -16,10 +15,10 @@ static bool is_waiting(struct str phase)
 static bool is_taken_up(const struct request *request, const struct settings *settings, struct decision *decision)
 {
     if (request->operation != OPERATION_UPDATE)
-        return !is_waiting(object_text(request, request->object, "status.phase"));
+        return !backup_is_waiting(object_text(request, request->object, "status.phase"));
     struct str phase = object_text(request, request->old_object, "status.phase");
-    if (is_waiting(phase))
-        return !is_waiting(object_text(request, request->object, "status.phase"));
+    if (backup_is_waiting(phase))
+        return !backup_is_waiting(object_text(request, request->object, "status.phase"));
     if (request_changes(request, "spec") && !request_by_velero(request, settings))
         decision_warn(decision,
                       "the change has no effect: Velero has already read this Backup (phase %.*s); create a new one",
@@ -79,6 +78,7 @@ void policy_velero_backup(const struct request *request, const struct inventory 
 void policy_velero_backup_wants(const struct request *request, const struct inventory *inventory,
                                 const struct settings *settings, struct facts_wanted *wanted)
 {
-    if (request->operation != OPERATION_DELETE && is_waiting(object_text(request, request->object, "status.phase")))
+    if (request->operation != OPERATION_DELETE &&
+        backup_is_waiting(object_text(request, request->object, "status.phase")))
         backup_spec_wants(request, inventory, settings, "spec", wanted);
 }

@@ -134,9 +134,20 @@ static struct str with_object(struct arena *arena, struct str review, struct jso
 
 /* ---- past all rules ------------------------------------------------------- */
 
+/* Of several rules the last one's counts, and it stands last. */
+static void forget_decision(struct decision *all)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < all->audit.len; i++)
+        if (!str_is(all->audit.items[i].key, "decision"))
+            all->audit.items[kept++] = all->audit.items[i];
+    all->audit.len = kept;
+}
+
 /* What a further rule decided joins what the ones before it did. */
 static void join(struct decision *all, const struct decision *more)
 {
+    forget_decision(all);
     for (size_t i = 0; i < more->warnings.len; i++)
         decision_warn(all, "%.*s", STR_ARG(more->warnings.items[i]));
     for (size_t i = 0; i < more->audit.len; i++)

@@ -71,9 +71,12 @@ struct inventory *serve_facts(struct service *service, const struct rule *rule, 
         fresh = held(read_anew(service, &wanted, now, http->received_ns, error));
     if (may_wait && !fresh && !wanted.upgrade) {
         /* The gate alone fails closed; the others do with what is known. */
-        log_line(LOG_WARN, "facts could not be read anew, those at hand are used", LOG_TEXT("uid", review->request.uid),
+        log_line(LOG_WARN, "facts could not be read anew", LOG_TEXT("uid", review->request.uid),
                  LOG_TEXT("reason", str_from(error->message)));
-        return cached;
+        if (!wanted.or_nothing)
+            return cached;
+        shared_release(&cached->shared);
+        return held(inventory_unknown());
     }
     shared_release(&cached->shared);
     if (may_wait && !fresh)

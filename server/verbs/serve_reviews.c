@@ -219,6 +219,8 @@ static void review_body(struct service *service, const struct rule *rule, struct
         error_set(&error, 500, "the review needs more memory than this webhook grants one");
         admission_fail(&review, &error);
     }
+    if (rule->advisory && review.decision.denied)
+        admission_let_pass(&review);
     reply->status = 200;
     reply->content_type = "application/json";
     admission_write(&review, &reply->body);

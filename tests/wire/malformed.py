@@ -29,6 +29,15 @@ def _(server):
         client.post(BACKUP, body).response(asked["request"]["uid"])
 
 
+@shows("a backup is never denied for its annotations' sake, however large or broken its review")
+def _(server):
+    asked = backup_review()
+    uid = asked["request"]["uid"]
+    for body in (text(asked) + b" " * LIMIT, text(asked)[:-2], text(asked)):  # the last: of another kind
+        got = server.post("/mutate-velero-io-v1-backup", body).response(uid)
+        assert got["allowed"] is True and "patch" not in got, got
+
+
 @shows("an oversized chunked body is a 413 review")
 def _(server):
     asked = backup_review()

@@ -1,6 +1,6 @@
 {{- /* What is reviewed, one row a webhook; a test holds these rows against `backstop rules`. `key` is its name
        in the values; conditions: spec (the spec changes), release (spec.release changes), velero (not Velero's
-       own write). */ -}}
+       own write), management (a Backup that kcm may have made). */ -}}
 {{- define "backstop.validating" -}}
 - key: managementBackups
   name: managementbackups
@@ -89,6 +89,15 @@
   operations: [CREATE]
   effects: true # the ConfigMap of a rollback (settings restores.injectReleaseModifier)
   reinvocation: IfNeeded
+- key: backupPassport
+  name: backups
+  path: /mutate-velero-io-v1-backup
+  apiGroups: [velero.io]
+  apiVersions: [v1]
+  resources: [backups]
+  operations: [CREATE]
+  conditions: [management, velero]
+  reinvocation: IfNeeded
 {{- end }}
 
 {{- define "backstop.condition.spec" -}}
@@ -102,6 +111,12 @@
   expression: >-
     !has(object.spec) || !has(oldObject.spec) || !has(object.spec.release) || !has(oldObject.spec.release) ||
     object.spec.release != oldObject.spec.release
+{{- end }}
+
+{{- define "backstop.condition.management" -}}
+- name: management-backup
+  expression: >-
+    has(object.spec) && has(object.spec.orLabelSelectors) && has(object.spec.excludedResources)
 {{- end }}
 
 {{- define "backstop.condition.velero" -}}
