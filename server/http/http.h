@@ -33,6 +33,36 @@ struct body {
     bool oversized, overloaded;
 };
 
+/* ---- head.c: how requests are told apart on a connection ---- */
+enum head_state {
+    HEAD_BEGIN, /* between two requests */
+    HEAD_REQUEST_LINE,
+    HEAD_LINE, /* a header, or the end */
+    HEAD_NAME,
+    HEAD_VALUE,
+    HEAD_LF, /* what must come next */
+    HEAD_EMPTY_LF,
+    HEAD_END_LF,
+    HEAD_BODY,
+    HEAD_LAST,  /* chunked: the connection is closed after it, so its end is not looked for */
+    HEAD_BROKEN /* refused; `why` */
+};
+enum head_field { HEAD_OTHER, HEAD_LENGTH, HEAD_ENCODING, HEAD_HOST };
+#define HEAD_HTTP_1_1 UINT64_C(0x485454502f312e31) /* "HTTP/1.1" */
+struct head {
+    enum head_state state;
+    enum head_field field;
+    unsigned lengths, encodings, hosts;
+    uint64_t version; /* the last eight bytes of the request line */
+    uint64_t body_left;
+    char text[32]; /* the beginning of a name or value */
+    size_t len;
+    const char *why;
+};
+/* Follows what a client sends. Returns how many of the bytes may be passed on: all, or when the framing
+ * is broken those of the requests before. */
+size_t head_scan(struct head *head, struct str bytes);
+
 enum { URI_SIZE = 256 };
 
 struct connection {
@@ -63,6 +93,7 @@ struct connection {
     bool ended;                /* the client closed its side */
 
     bool spoken; /* the client sent something that is no plain HTTP */
+    struct head head;
 };
 
 struct http_server {

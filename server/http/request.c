@@ -52,7 +52,8 @@ static bool add_headers(const struct connection *connection, const struct http_r
     for (const struct http_header *header = reply->headers; header && header->name; header++)
         fine &= MHD_add_response_header(response, header->name, header->value) == MHD_YES;
     /* Plain HTTP serves probes and scrapers: one request a connection keeps slow clients bounded. */
-    if (reply->close || !server->tls || atomic_load_explicit(&server->draining, memory_order_relaxed))
+    if (reply->close || connection->head.state >= HEAD_LAST || !server->tls ||
+        atomic_load_explicit(&server->draining, memory_order_relaxed))
         fine &= MHD_add_response_header(response, "Connection", "close") == MHD_YES;
     return fine;
 }
@@ -87,6 +88,7 @@ void request_handle(struct connection *connection, bool may_wait, bool overloade
                                    .path = path,
                                    .query = query,
                                    .content_type = header(connection->mhd, "Content-Type"),
+                                   .content_encoding = header(connection->mhd, "Content-Encoding"),
                                    .body = {body->data, body->len},
                                    .oversized = body->oversized,
                                    .overloaded = body->overloaded || overloaded,

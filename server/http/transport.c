@@ -2,9 +2,11 @@
  * libmicrohttpd keeps to itself. Nothing may be read ahead of what GnuTLS asks for: poll
  * would not tell of bytes that have left the socket. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "backstop/telemetry.h"
 #include "http.h"
 
 /* libmicrohttpd frees the session before it says that the connection is gone, but it
@@ -66,6 +68,40 @@ static ssize_t pull(gnutls_transport_ptr_t pointer, void *out, size_t size)
         note_plain_alert(connection, out, (size_t)got);
     connection->spoken = true;
     return got;
+}
+
+static void refuse_framing(struct connection *connection)
+{
+    char answer[512], rest[4096];
+    int length = snprintf(answer, sizeof answer,
+                          "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
+                          "Content-Length: %zu\r\n\r\nNot as RFC 9112 has it: %s.\n",
+                          strlen(connection->head.why) + sizeof "Not as RFC 9112 has it: .", connection->head.why);
+    metric_add(METRIC_HTTP_RESPONSES, 1, "400");
+    (void)gnutls_record_send(connection->session, answer, (size_t)length);
+    while (recv(connection->fd, rest, sizeof rest, MSG_DONTWAIT) > 0) /* as above: an unread rest would reset */
+        continue;
+}
+
+/* Takes the place of GnuTLS's function of this name in the whole process: libmicrohttpd reads decrypted bytes
+ * by it, and has no other place to look at them before it parses them. gnutls_record_recv_seq is the same
+ * function with one more result. */
+ssize_t gnutls_record_recv(gnutls_session_t session, void *data, size_t size)
+{
+    unsigned char sequence[8];
+    struct connection *connection = transport_connection(session);
+    if (connection && connection->head.state == HEAD_BROKEN)
+        return 0;
+    ssize_t got = gnutls_record_recv_seq(session, data, size, sequence);
+    if (got <= 0 || !connection)
+        return got;
+    size_t sound = head_scan(&connection->head, (struct str){data, (size_t)got});
+    if (connection->head.state != HEAD_BROKEN)
+        return got;
+    metric_add(METRIC_HTTP_REFUSED, 1, "framing");
+    if (sound == 0) /* else an answer to what was sound comes first, and closes */
+        refuse_framing(connection);
+    return (ssize_t)sound;
 }
 
 void transport_note_failure(void)

@@ -52,6 +52,9 @@ static bool worth_reading(const struct http_request *request, struct http_reply 
     } else if (!is_json(request->content_type)) {
         serve_status(reply, 415, "the body must be an AdmissionReview with Content-Type: application/json, got %.*s",
                      STR_ARG(arena_quote(arena, request->content_type)));
+    } else if (request->content_encoding.ptr) {
+        serve_status(reply, 415, "the body must be sent as it is, without Content-Encoding, got %.*s",
+                     STR_ARG(arena_quote(arena, request->content_encoding)));
     } else if (!request->body.len && !request->oversized) {
         serve_status(reply, 400, "the body is empty; send an AdmissionReview");
     } else {

@@ -285,3 +285,16 @@ def _(server):
         name = list(wrong)[i % len(wrong)]
         answers.setdefault(name, set()).add(status_of(server, wrong[name]))
     return "; ".join(f"{name} {'/'.join(sorted(seen))}" for name, seen in answers.items())
+
+
+@attack("2,300 requests whose end two programs could see in two places")
+def _(server):
+    one = f"POST {BACKUP} HTTP/1.1\r\n".encode()
+    more = [b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", b"Content-Length: 5\r\nContent-Length: 6\r\n",
+            b"Content-Length : 5\r\n", b"Content-Length: 5\x000\r\n", b"X: a\nContent-Length: 5\r\n", b"Host: c\r\n",
+            b"X: a\r\n b\r\n", b"Transfer-Encoding: gzip\r\n"]
+    wrong = [one + b"Host: b\r\n" + lines + b"\r\n0\r\n\r\n" for lines in more]
+    wrong += [one + b"\r\n", one[:-2] + b"\nHost: b\r\n\r\n"]
+    answers = tally(status_of(server, wrong[i % len(wrong)] + one) for i in range(2000))
+    encoded = tally(status_of(server, HEAD.encode() + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}") for _ in range(300))
+    return f"{answers}; with Content-Encoding {encoded}"

@@ -89,16 +89,17 @@ def _(server):
             client.answer().response(one["request"]["uid"])
 
 
-@shows("a chunked body is read")
+@shows("a chunked body is read, answered and the connection closed")
 def _(server):
-    with server.client() as client:
-        for size in (1, 7, 1000, 100000):
+    for size in (1, 7, 1000, 100000):
+        with server.client() as client:
             asked = backup_review()
             body = json.dumps(asked).encode()
             parts = [body[i:i + size] for i in range(0, len(body), size)]
             chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
-            client.request("POST", BACKUP, chunks, {"Content-Length": None, "Transfer-Encoding": "chunked"}) \
-                .response(asked["request"]["uid"])
+            answer = client.request("POST", BACKUP, chunks, {"Content-Length": None, "Transfer-Encoding": "chunked"})
+            answer.response(asked["request"]["uid"])
+            same(answer.headers["Connection"].lower(), "close")  # where it ends is looked at by one program only
 
 
 @shows("a body that comes byte by byte is read")
@@ -162,6 +163,108 @@ def _(server):
             except (TimeoutError, OSError):
                 pass
     server.post(BACKUP, backup_review()).response()
+
+
+FRAMING = {
+    "Content-Length with Transfer-Encoding": b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+    "Transfer-Encoding with Content-Length": b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+    "two Content-Length": b"Content-Length: 5\r\nContent-Length: 6\r\n",
+    "two equal Content-Length": b"Content-Length: 5\r\ncontent-length: 5\r\n",
+    "a list as Content-Length": b"Content-Length: 5, 5\r\n",
+    "a signed Content-Length": b"Content-Length: +5\r\n",
+    "a hexadecimal Content-Length": b"Content-Length: 0x5\r\n",
+    "an empty Content-Length": b"Content-Length: \r\n",
+    "NUL in a length": b"Content-Length: 5\x000\r\n",
+    "NUL in a name": b"Content-Len\0gth: 5\r\n",
+    "NUL in another header": b"X-Some: a\0b\r\n",
+    "white space before the colon": b"Content-Length : 5\r\n",
+    "a tab before the colon": b"Transfer-Encoding\t: chunked\r\n",
+    "a folded header": b"X-Some: a\r\n b\r\n",
+    "white space before the first header": b" X-Some: a\r\n",
+    "no colon": b"X-Some\r\n", "no name": b": x\r\n",
+    "a bare line feed after a header": b"X-Some: a\nContent-Length: 5\r\n",
+    "a bare carriage return in a header": b"X-Some: a\rContent-Length: 5\r\n",
+    "another Transfer-Encoding": b"Transfer-Encoding: gzip, chunked\r\n",
+    "an obscured Transfer-Encoding": b"Transfer-Encoding: \x0bchunked\r\n",
+    "two Transfer-Encoding": b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+    "two Host": b"Host: c\r\n",
+}
+LINE = f"POST {BACKUP} HTTP/1.1\r\n".encode()
+BARE = {
+    "no Host": LINE + b"Content-Length: 0\r\n\r\n",
+    "a bare line feed after the request line": LINE[:-2] + b"\nHost: b\r\nContent-Length: 0\r\n\r\n",
+    "a bare line feed as the last line": LINE + b"Host: b\r\nContent-Length: 0\r\n\n",
+    "a bare line feed before the request": b"\n" + LINE + b"Host: b\r\nContent-Length: 0\r\n\r\n",
+    "NUL in the request line": LINE.replace(b"v1", b"v\0001") + b"Host: b\r\nContent-Length: 0\r\n\r\n",
+    "Transfer-Encoding in HTTP/1.0": LINE.replace(b"1.1", b"1.0") + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+}
+
+
+def refused_framing(client, request, what):
+    """In one piece, and byte by byte; what follows in the same breath is not answered."""
+    client.send(request)
+    answer = client.answer()
+    same((answer.status, answer.headers["Connection"]), (400, "close"), what)
+    holds(b"RFC 9112", answer.body)
+    client.closed(5)
+
+
+@shows("a request whose end two programs could see in two places is refused with 400, and the connection closed (RFC 9112)")
+def _(server):
+    before = server.metric('backstop_http_refused_total{reason="framing"}')
+    smuggled = LINE + b"Host: b\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+    requests = {**{what: LINE + b"Host: b\r\nContent-Type: application/json\r\n" + lines + b"\r\n0\r\n\r\n"
+                   for what, lines in FRAMING.items()}, **BARE}
+    for what, request in requests.items():
+        with server.client(timeout=5) as client:
+            refused_framing(client, request + smuggled, what)
+        with server.client(timeout=5) as client:
+            for byte in request:
+                try:
+                    client.send(bytes([byte]))
+                except OSError:
+                    break  # closed already
+            try:
+                same(client.answer().status, 400, what)
+            except (ConnectionError, http.client.BadStatusLine):
+                pass  # a reset, for bytes that came after the refusal
+    same(server.metric('backstop_http_refused_total{reason="framing"}') - before, 2 * len(requests))
+
+
+@shows("broken framing behind a sound review: that is answered, nothing after it, and the connection is closed")
+def _(server):
+    asked = backup_review()
+    body = json.dumps(asked).encode()
+    sound = LINE + f"Host: b\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    for request in BARE.values():
+        with server.client(timeout=5) as client:
+            client.send(sound + request + sound)
+            answer = client.answer()
+            answer.response(asked["request"]["uid"])
+            same(answer.headers["Connection"].lower(), "close")
+            client.closed(5)
+
+
+@shows("what only looks odd is read: white space around values, empty lines before a request, HTTP/1.0 without Host")
+def _(server):
+    asked = backup_review()
+    body = json.dumps(asked).encode()
+    length = str(len(body)).encode()
+    for head in (LINE + b"Host: b\r\ncontent-type:application/json\r\nCONTENT-LENGTH: \t " + length + b"\r\n\r\n",
+                 b"\r\n\r\n" + LINE + b"Host:\r\nContent-Type: application/json\r\nContent-Length: 000" + length + b"\r\n\r\n",
+                 LINE.replace(b"1.1", b"1.0") + b"Content-Type: application/json\r\nContent-Length: " + length + b"\r\n\r\n",
+                 LINE + b"Host: b\r\nX-Content-Length: 7\r\nX: \xc3\xa9\tb\r\nContent-Type: application/json\r\n"
+                 b"Content-Length: " + length + b"\r\n\r\n"):
+        with server.client() as client:
+            client.send(head + body)
+            client.answer().response(asked["request"]["uid"])
+
+
+@shows("a body with Content-Encoding is 415")
+def _(server):
+    for coding in ("gzip", "identity", "br, gzip", ""):
+        with server.client() as client:
+            client.post(BACKUP, backup_review(), {"Content-Encoding": coding}).error(415, "Content-Encoding")
 
 
 @shows("a head larger than the limit is refused")
