@@ -69,6 +69,27 @@ static struct str newest_hint(const struct restore_view *view)
                         STR_ARG(quoted(view, newest->meta.name)), time_format(newest->status.started, 0, when));
 }
 
+/* Of backups that are made one after the other, under a name and a time, the newest is what is meant more
+ * often than the one that is spelt most alike; unless the very time was given. */
+static struct str best_of_series(const struct restore_view *view, struct str near)
+{
+    struct str series = policy_name_without_stamp(near), wanted = view->backup_name;
+    struct str stamp = str_slice(near, series.len, near.len);
+    const struct backup *newest = NULL;
+    if (stamp.len == 0 || str_ends(wanted, stamp))
+        return near;
+    for (size_t i = 0; i < view->inventory->count[FACT_BACKUPS]; i++) {
+        const struct backup *backup = view->inventory->backups[i];
+        int64_t expires = backup->status.expires;
+        bool going = backup->meta.deleting || (expires != 0 && expires <= view->request->now);
+        if (str_eq(backup->meta.ns, view->ns) && str_eq(policy_name_without_stamp(backup->meta.name), series) &&
+            !going && str_is(backup->status.phase, "Completed") &&
+            (!newest || backup->status.started > newest->status.started))
+            newest = backup;
+    }
+    return newest ? newest->meta.name : near;
+}
+
 static void say_missing(const struct restore_view *view)
 {
     const struct inventory *inventory = view->inventory;
@@ -90,7 +111,7 @@ static void say_missing(const struct restore_view *view)
         hint = arena_printf(arena, "; it is a ManagementBackup with a schedule, whose latest backup is %.*s",
                             STR_ARG(offered(view, maker->last_backup_name)));
     else if (near.len)
-        hint = arena_printf(arena, "; did you mean %.*s?", STR_ARG(offered(view, near)));
+        hint = arena_printf(arena, "; did you mean %.*s?", STR_ARG(offered(view, best_of_series(view, near))));
     else if (candidates.len == 0 && !str_eq(view->ns, view->settings->system_namespace))
         hint = arena_printf(arena, "; k0rdent keeps its backups in %.*s: create the Restore there",
                             STR_ARG(quoted(view, view->settings->system_namespace)));

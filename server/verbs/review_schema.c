@@ -167,8 +167,11 @@ void review_schema_judge(const struct review_context *context, struct arena *are
         problems = schema_check(&request, arena, &count);
     for (size_t i = 0; i < count; i++)
         add_problem(decision, causes, &problems[i]);
-    if (review_rule(admission_group(json_get_str(manifest->tree, "apiVersion")), json_get_str(manifest->tree, "kind")))
+    if (review_rule(admission_group(json_get_str(manifest->tree, "apiVersion")),
+                    json_get_str(manifest->tree, "kind"))) {
         judge_repeats(arena, manifest, decision);
+        review_warn_placeholders(arena, manifest->tree, decision);
+    }
     if (decision->causes.len == causes)
         return;
     result->reviewed = true;
