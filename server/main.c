@@ -55,10 +55,32 @@ static bool open_standard_descriptors(void)
     return true;
 }
 
+static int help_for(char *program, char *name)
+{
+    char help[] = "--help";
+    char *argv[] = {program, name, help, NULL};
+    const struct verb *verb = verb_named(str_from(name));
+    return verb ? verb->run(verb, 2, argv + 1) : unknown(name);
+}
+
+/* The first argument that is neither an option nor an option's value; 1 where there is none. */
+static int verb_position(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (argv[i][0] != '-')
+            return i;
+        i += option_takes_next(argv[i]);
+    }
+    return 1;
+}
+
 int main(int argc, char **argv)
 {
     if (!open_standard_descriptors())
         return EXIT_USAGE;
+}
+
+    char version[] = "version";
     signal(SIGPIPE, SIG_IGN);
     program_called(argc ? argv[0] : NULL);
     if (argc && program_completes(argv[0]))
@@ -66,8 +88,15 @@ int main(int argc, char **argv)
     if (argc < 2)
         return usage(STDERR_FILENO, EXIT_USAGE);
     if (is_any(argv[1], "help", "--help", "-h"))
-        return usage(STDOUT_FILENO, EXIT_OK);
-    const char *name = strcmp(argv[1], "--version") == 0 ? "version" : argv[1];
-    const struct verb *verb = verb_named(str_from(name));
-    return verb ? verb->run(verb, argc - 1, argv + 1) : unknown(name);
+        return argc > 2 && strcmp(argv[1], "help") == 0 ? help_for(argv[0], argv[2]) : usage(STDOUT_FILENO, EXIT_OK);
+    if (is_any(argv[1], "--version", "-v", "-V"))
+        argv[1] = version;
+    int at = verb_position(argc, argv);
+    const struct verb *verb = verb_named(str_from(argv[at]));
+    if (!verb)
+        return unknown(argv[at][0] == '-' ? argv[1] : argv[at]);
+    char *name = argv[at];
+    memmove(argv + 2, argv + 1, (size_t)(at - 1) * sizeof *argv); /* options before the verb are its own */
+    argv[1] = name;
+    return verb->run(verb, argc - 1, argv + 1);
 }

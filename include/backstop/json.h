@@ -40,6 +40,9 @@ const struct json_node *json_member(const struct json_node *node, struct str key
  * Borrows from the source when nothing is escaped, else from the arena. */
 struct str json_text(struct arena *arena, const struct json_node *node);
 bool json_is_true(const struct json_node *node);
+/* The items of an array that was checked, one by one: `rest` is at first the array's raw text
+ * behind its opening bracket. False at the end. */
+bool json_next_item(struct str *rest, struct str *item);
 
 /* ---- trees: json-c for the parts that are read --------------------------- */
 
@@ -124,12 +127,24 @@ struct yaml_repeat {
 struct yaml_options {
     bool reject_duplicates; /* else the last one wins */
     size_t node_limit;      /* nodes after alias expansion; 0 = 1,000,000 */
+    unsigned lines_before;  /* the text's first line is this one's next: lines count from the file's top */
     unsigned depth_limit;   /* 0 = 100 */
 };
 /* All documents of a text, in order. On failure error->position is the line.
  * A failing document fails the whole text. */
 bool yaml_load(struct arena *arena, struct str text, const struct yaml_options *options,
                struct yaml_document **documents, struct error *error) MUST_CHECK;
+/* Cuts a text into its documents without reading them: a line of "---" begins one, and comments and
+ * directives above it are part of it. `rest` is the whole text at first, `line` 1. A byte order mark
+ * after the "---", which libyaml refuses, is left out, and so is then that line. False at the end. */
+struct yaml_split {
+    struct str rest;
+    unsigned line; /* of rest's first line */
+};
+bool yaml_next_document(struct yaml_split *split, struct str *document, unsigned *line);
+struct str yaml_text_line(struct str text, size_t from); /* the line from there, with its newline */
+bool yaml_is_marker(struct str line);                    /* "---" */
+bool yaml_is_prologue(struct str line);                  /* what may stand before a document's "---" */
 /* The line of the value at a field path ("spec.schedule", "spec.hooks.resources[0].name",
  * "metadata.labels[a.b/c]"), or of its nearest parent that the document has. A list or
  * a mapping has its key's line. */

@@ -88,6 +88,7 @@ struct reservation {
 struct decision {
     struct arena *arena;
     bool denied;
+    bool waits;          /* denied only until a pre-upgrade backup is complete */
     bool lenient;        /* denials become warnings (Velero's own writes) */
     int code;            /* 403, 422, 429, 500, 503 when denied */
     const char *reason;  /* Kubernetes' StatusReason for that code */

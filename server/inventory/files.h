@@ -37,10 +37,6 @@ bool load_piece(struct load *load, struct str text, int64_t line, enum piece pie
  * is small, or not laid out as kubectl does, or wrong: then it is to be read whole. */
 bool load_stream(struct load *load, const char *path) MUST_CHECK;
 
-struct str load_line(struct str text, size_t from); /* with its newline */
-bool load_is_marker(struct str line);               /* "---" */
-bool load_is_prologue(struct str line);             /* what may stand before a document's "---" */
-
 /* ---- sources: the files that are named, or stand in named folders --------- */
 
 struct sources;

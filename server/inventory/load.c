@@ -34,74 +34,23 @@ void record_list_clear(struct record_list *list)
 
 /* Documents are read one at a time, so that their trees never stand in memory all
  * at once. */
-struct cutter {
-    struct str rest;
-    int64_t line; /* of rest's first line, 1-based */
-};
-
-struct str load_line(struct str text, size_t from)
-{
-    size_t to = from;
-    while (to < text.len && text.ptr[to] != '\n')
-        to++;
-    return str_slice(text, from, to < text.len ? to + 1 : to);
-}
-
-bool load_is_marker(struct str line)
-{
-    return str_starts(line, STR("---")) &&
-           (line.len == 3 || line.ptr[3] == ' ' || line.ptr[3] == '\t' || line.ptr[3] == '\r' || line.ptr[3] == '\n');
-}
-
-/* Before a document's "---" there may be comments and %YAML lines, which belong to it. */
-bool load_is_prologue(struct str line)
-{
-    struct str trimmed = str_trim(line);
-    return !trimmed.len || trimmed.ptr[0] == '#' || line.ptr[0] == '%';
-}
-
-/* "---" at the start of a line is a marker wherever it stands (YAML 1.1, 9.1.2). */
-static bool next_document(struct cutter *cutter, struct str *document, int64_t *line)
-{
-    if (!cutter->rest.len)
-        return false;
-    *line = cutter->line;
-    bool begun = false;
-    size_t at = 0;
-    while (at < cutter->rest.len) {
-        struct str text = load_line(cutter->rest, at);
-        if (load_is_marker(text) && begun)
-            break;
-        begun |= load_is_marker(text) || !load_is_prologue(text);
-        at += text.len;
-        cutter->line++;
-    }
-    *document = str_slice(cutter->rest, 0, at);
-    cutter->rest = str_slice(cutter->rest, at, cutter->rest.len);
-    return true;
-}
-
-/* Errors stand at lines of the piece; the user counts from the file's top. */
 bool load_piece(struct load *load, struct str text, int64_t line, enum piece piece)
 {
     ARENA_SCOPED arena = arena_new(DOCUMENT_LIMIT);
     struct yaml_document *document = NULL;
-    const struct yaml_options options = {0};
+    const struct yaml_options options = {.lines_before = (unsigned)line - 1};
     struct error *error = load->error;
     if (!arena)
         return error_set(error, 500, "out of memory");
-    if (!yaml_load(arena, text, &options, &document, error)) {
-        if (error->position > 0)
-            error->position += line - 1;
+    if (!yaml_load(arena, text, &options, &document, error))
         return false;
-    }
     for (; document; document = document->next) {
         struct json_object *object = piece == PIECE_ITEM ? json_item(document->tree, 0) : document->tree;
         if (piece == PIECE_LIST && !str_is(json_get_str(object, "kind"), "List"))
             return error_set(error, 422, "not a List");
         if (!document->tree || extract_object(load->extractor, object, record_list_sink, load->records, error))
             continue;
-        error->position = (int64_t)yaml_line(document, str_from(error->field)) + line - 1;
+        error->position = (int64_t)yaml_line(document, str_from(error->field));
         return false;
     }
     return true;
@@ -135,9 +84,9 @@ bool load_file(const struct extractor *extractor, const char *path, struct recor
         return error_set(error, 500, "out of memory");
     if (!file_read(arena, path, LOAD_LIMIT, &text, error))
         return false;
-    struct cutter cutter = {.rest = text, .line = 1};
-    int64_t line;
-    while (next_document(&cutter, &document, &line))
+    struct yaml_split split = {.rest = text, .line = 1};
+    unsigned line;
+    while (yaml_next_document(&split, &document, &line))
         if (!load_document(&load, document, line)) {
             record_list_shorten(records, before);
             return false;

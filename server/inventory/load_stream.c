@@ -13,7 +13,7 @@ static struct str window_line(struct window *window, size_t at)
 {
     for (;;) {
         struct str text = window_text(window, window->len - window->start);
-        struct str line = load_line(text, at);
+        struct str line = yaml_text_line(text, at);
         if (window->eof || window->failed || (line.len && line.ptr[line.len - 1] == '\n'))
             return line;
         window_fill(window);
@@ -43,7 +43,7 @@ static bool load_list(struct load *load, struct window *window, size_t at, struc
     while (str_starts(window_line(window, 0), STR("- ")))
         if (!load_item(load, window))
             return false;
-    for (struct str line; (line = window_line(window, 0)).len && !load_is_marker(line);) {
+    for (struct str line; (line = window_line(window, 0)).len && !yaml_is_marker(line);) {
         if (line.ptr[0] == '-')
             return false;
         buf_add(around, line);
@@ -57,10 +57,10 @@ static bool load_document(struct load *load, struct window *window, struct buf *
     bool begun = false;
     size_t at = 0;
     for (struct str line; (line = window_line(window, at)).len; at += line.len) {
-        bool marker = load_is_marker(line);
+        bool marker = yaml_is_marker(line);
         if (marker && begun)
             break;
-        begun |= marker || !load_is_prologue(line);
+        begun |= marker || !yaml_is_prologue(line);
         if (str_is(line, "items:\n") && str_starts(window_line(window, at + line.len), STR("- ")))
             return load_list(load, window, at + STR("items:\n").len, around);
     }

@@ -199,3 +199,19 @@ bool json_is_true(const struct json_node *node)
 {
     return node && node->kind == JSON_BOOL && node->raw.ptr[0] == 't';
 }
+
+bool json_next_item(struct str *rest, struct str *item)
+{
+    struct error ignored;
+    struct scan scan = scan_text(*rest, &ignored);
+    bool more = false;
+    scan_space(&scan);
+    const char *from = scan.at;
+    if (from == scan.end || *from == ']' || !scan_value(&scan, 0))
+        return false;
+    *item = (struct str){from, (size_t)(scan.at - from)};
+    if (!scan_next(&scan, ']', &more))
+        return false;
+    *rest = (struct str){scan.at, more ? (size_t)(scan.end - scan.at) : 0};
+    return true;
+}

@@ -127,7 +127,8 @@ bool yaml_parse_json(struct yaml_reader *reader, struct str text)
 {
     if (str_starts(text, STR("\xef\xbb\xbf")))
         text = str_slice(text, 3, text.len);
-    struct json_reader json = {.reader = reader, .scan = scan_text(text, reader->error), .line = 1};
+    struct json_reader json = {
+        .reader = reader, .scan = scan_text(text, reader->error), .line = reader->options.lines_before + 1};
     json.counted = json.scan.start;
     scan_space(&json.scan);
     while (json.scan.at < json.scan.end) {

@@ -143,7 +143,7 @@ static bool take_events(struct parse *parse, yaml_parser_t *parser, struct str t
     do {
         yaml_event_t event;
         if (!yaml_parser_parse(parser, &event))
-            return yaml_problem(parser, text, parse->reader->error);
+            return yaml_problem(parser, text, parse->reader->options.lines_before, parse->reader->error);
         type = event.type;
         bool good = take(parse, &event);
         yaml_event_delete(&event);
@@ -159,6 +159,7 @@ bool yaml_parse(struct yaml_reader *reader, struct str text)
     struct parse parse = {.reader = reader};
     if (!yaml_parser_initialize(&parser))
         return yaml_memory(reader, 1);
+    parser.mark.line = reader->options.lines_before;
     yaml_parser_set_input_string(&parser, (const unsigned char *)(text.ptr ? text.ptr : ""), text.len);
     bool good = take_events(&parse, &parser, text);
     tdestroy(parse.anchors, keep);

@@ -53,23 +53,26 @@ static size_t line_at(struct str text, size_t offset)
 }
 
 /* The reader knows only a byte offset; past the last line the text simply ends. */
-static size_t problem_line(const yaml_parser_t *parser, struct str text)
+static size_t problem_line(const yaml_parser_t *parser, struct str text, size_t lines_before)
 {
     if (parser->error == YAML_READER_ERROR)
-        return line_at(text, parser->problem_offset);
-    size_t line = parser->problem_mark.line + 1, last = line_at(text, text.len > 0 ? text.len - 1 : 0);
+        return lines_before + line_at(text, parser->problem_offset);
+    size_t line = parser->problem_mark.line + 1, last = lines_before + line_at(text, text.len > 0 ? text.len - 1 : 0);
     return line < last ? line : last;
 }
 
-bool yaml_problem(const yaml_parser_t *parser, struct str text, struct error *error)
+bool yaml_problem(const yaml_parser_t *parser, struct str text, size_t lines_before, struct error *error)
 {
     if (parser->error == YAML_MEMORY_ERROR || !parser->problem)
         return error_at(error, 500, (int64_t)parser->mark.line + 1, "not enough memory for this document");
     const char *hint = hint_for(parser->problem);
-    size_t line = problem_line(parser, text), from = parser->context ? parser->context_mark.line + 1 : line;
-    char context[160] = "";
+    size_t line = problem_line(parser, text, lines_before),
+           from = parser->context ? parser->context_mark.line + 1 : line;
+    char context[160] = "", column[32] = "";
     if (from < line)
         snprintf(context, sizeof(context), " %s that begins at line %zu", parser->context, from);
-    return error_at(error, 400, (int64_t)line, "%s%s%s%s", parser->problem, context, hint ? ": " : "",
+    if (parser->error != YAML_READER_ERROR && line == parser->problem_mark.line + 1)
+        snprintf(column, sizeof(column), "column %zu: ", parser->problem_mark.column + 1);
+    return error_at(error, 400, (int64_t)line, "%s%s%s%s%s", column, parser->problem, context, hint ? ": " : "",
                     hint ? hint : "");
 }

@@ -7,6 +7,6 @@
 #include "backstop/base.h"
 
 /* Fills the error from a parser that failed on this text. Always false. */
-bool yaml_problem(const yaml_parser_t *parser, struct str text, struct error *error);
+bool yaml_problem(const yaml_parser_t *parser, struct str text, size_t lines_before, struct error *error);
 
 #endif

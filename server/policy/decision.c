@@ -166,6 +166,7 @@ void decision_wait(struct decision *decision, int code, int64_t retry_after, con
     if (!deny(decision, code, (struct str){NULL, 0}, message))
         return;
     decision->message = message;
+    decision->waits = code == 429;
     decision->retry_after = retry_after;
 }
 

@@ -121,6 +121,7 @@ void words_wait(const struct gate *gate)
             "dry run: the upgrade from %.*s to %.*s would first wait for its pre-upgrade backup%s (%.*s%.*s); "
             "nothing was created",
             STR_ARG(from), STR_ARG(to), several(gate) ? "s" : "", STR_ARG(clauses(gate, false)), STR_ARG(half));
+        gate->decision->waits = true;
         return;
     }
     struct str names = watched(gate), ns = words_name(arena, gate->settings->system_namespace);

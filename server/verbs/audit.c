@@ -62,8 +62,10 @@ struct run {
     enum format format;
     struct page page;
     struct buf out, cases; /* cases: JUnit's, whose head needs the totals */
+    const struct audit_world *world;
     struct review_summary summary;
     size_t warned;
+    bool failed; /* for want of memory, or nothing can be written */
 };
 
 static void tell_problem(void *context, const char *source, int64_t line, const char *reason)
@@ -96,46 +98,39 @@ static bool print(struct run *run, struct arena *arena, const struct review_resu
     return flush(run);
 }
 
-static bool audit_one(struct run *run, const struct audit_world *world, struct manifest *manifest)
+static bool audit_one(void *context, struct manifest *manifest)
 {
+    struct run *run = context;
     ARENA_SCOPED arena = arena_new(MEMORY_LIMIT);
     const char *passed_over = NULL;
     struct review_result result;
     if (!audit_concerns(manifest))
         return true;
-    if (!arena || !audit_review(world, run->options->now, arena, manifest, &result, &passed_over))
+    run->failed = !arena || !audit_review(run->world, run->options->now, arena, manifest, &result, &passed_over);
+    if (run->failed)
         return false;
     run->summary.passed += passed_over != NULL;
     run->summary.denied += result.decision.denied;
     run->summary.allowed += !passed_over && !result.decision.denied;
     run->warned += result.decision.warnings.len > 0;
-    return print(run, arena, &result, passed_over);
-}
-
-static bool load(struct run *run, struct arena *arena, const struct facts *facts, struct manifests *manifests)
-{
-    const struct facts_options *from = &run->options->facts;
-    if (facts->cluster)
-        return audit_list(arena, from, facts->from, manifests, tell_problem, run);
-    for (size_t i = 0; i < from->inventories.len; i++)
-        (void)manifests_load(arena, from->inventories.items[i], manifests, tell_problem, run);
-    return run->summary.unreadable == 0;
+    run->failed = !print(run, arena, &result, passed_over);
+    return !run->failed;
 }
 
 static int audit_all(struct run *run, const struct facts *facts)
 {
-    struct manifests manifests = {0};
-    ARENA_SCOPED arena = arena_new(MEMORY_LIMIT);
+    const struct manifest_sink sink = {audit_one, tell_problem, run, NULL};
+    ARENA_SCOPED arena = arena_new(MEMORY_LIMIT); /* of schemas */
     CLEANUP(audit_world_close) struct audit_world world = {0};
+    run->world = &world;
     if (!arena || !audit_world_open(&world, facts->inventory, run->settings))
         return verb_fail(run->verb, "out of memory");
-    (void)load(run, arena, facts, &manifests);
     struct review_schemas schemas = {.set.arena = arena};
-    review_schemas_add(&schemas, &manifests);
+    review_schemas_scan(&schemas, &run->options->facts.inventories);
     world.schemas = facts->cluster ? NULL : &schemas;
-    for (size_t i = 0; i < manifests.len; i++)
-        if (!audit_one(run, &world, &manifests.items[i]))
-            return verb_fail(run->verb, "out of memory, or the output cannot be written");
+    audit_read(&run->options->facts, facts, &sink);
+    if (run->failed)
+        return verb_fail(run->verb, "out of memory, or the output cannot be written");
     if (run->format == FORMAT_TEXT)
         audit_print_summary(&run->summary, run->warned, &run->page);
     run->summary.passed = 0; /* no testcase was written of these */

@@ -9,11 +9,11 @@
 
 /* ---- audit_cluster.c --------------------------------------------------------- */
 
-/* Lists every live object of the kinds in the rule table. Kinds that are not served
- * are passed over; what cannot be listed is told and left out. False when there was
- * any such problem. */
-bool audit_list(struct arena *arena, const struct facts_options *options, struct str from, struct manifests *manifests,
-                manifest_problem_fn *problem, void *context);
+/* Visits every live object of the kinds in the rule table. Kinds that are not served
+ * are passed over; what cannot be listed is reported and left out. */
+void audit_list(const struct facts_options *options, struct str from, const struct manifest_sink *sink);
+/* Visits all that is to be audited, of the files or of the cluster that the facts are of. */
+void audit_read(const struct facts_options *options, const struct facts *facts, const struct manifest_sink *sink);
 
 /* ---- audit_world.c ----------------------------------------------------------- */
 

@@ -4,10 +4,12 @@
 
 /* What an audit finds, kept: the first objects of each sort, and how many there are. */
 
-enum { OBJECT_LIMIT = 256 * 1024 * 1024, LISTING_LIMIT = 1024 * 1024 * 1024, ROWS = 100, SAYS = 20 };
+enum { OBJECT_LIMIT = 256 * 1024 * 1024, ROWS = 100, SAYS = 20 };
 
 struct rows {
     struct arena *arena;
+    const struct audit_world *world;
+    bool failed; /* for want of memory */
     struct status_audit *audit;
     struct status_audited *denied, *warned;
     size_t denied_count, warned_count;
@@ -54,50 +56,40 @@ static void keep_row(struct rows *rows, const struct review_result *result)
     keep_words(rows, row, decision);
 }
 
-static bool review_all(struct rows *rows, const struct audit_world *world, const struct manifests *manifests)
+static bool review_manifest(void *context, struct manifest *manifest)
 {
+    struct rows *rows = context;
     struct status_audit *audit = rows->audit;
-    for (size_t i = 0; i < manifests->len; i++) {
-        const char *passed_over;
-        struct review_result result;
-        if (!audit_concerns(&manifests->items[i]))
-            continue;
-        ARENA_SCOPED arena = arena_new(OBJECT_LIMIT);
-        if (!arena || !audit_review(world, audit->at, arena, &manifests->items[i], &result, &passed_over))
-            return false;
-        if (passed_over)
-            continue;
-        audit->reviewed++;
-        audit->denied += result.decision.denied;
-        audit->warned += !result.decision.denied && result.decision.warnings.len > 0;
-        keep_row(rows, &result);
-    }
+    const char *passed_over;
+    struct review_result result;
+    if (!audit_concerns(manifest))
+        return true;
+    ARENA_SCOPED arena = arena_new(OBJECT_LIMIT);
+    rows->failed = !arena || !audit_review(rows->world, audit->at, arena, manifest, &result, &passed_over);
+    if (rows->failed)
+        return false;
+    if (passed_over)
+        return true;
+    audit->reviewed++;
+    audit->denied += result.decision.denied;
+    audit->warned += !result.decision.denied && result.decision.warnings.len > 0;
+    keep_row(rows, &result);
     return true;
-}
-
-static void read_all(struct rows *rows, struct arena *listing, const struct facts_options *options,
-                     const struct facts *facts, struct manifests *manifests)
-{
-    if (facts->cluster)
-        (void)audit_list(listing, options, facts->from, manifests, keep_problem, rows);
-    for (size_t i = 0; !facts->cluster && i < options->inventories.len; i++)
-        (void)manifests_load(listing, options->inventories.items[i], manifests, keep_problem, rows);
 }
 
 bool audit_rows(struct arena *arena, const struct facts_options *options, const struct facts *facts,
                 const struct settings *settings, int64_t now, struct status_audit *audit)
 {
-    struct manifests manifests = {0};
-    struct rows rows = {.arena = arena, .audit = audit};
-    ARENA_SCOPED listing = arena_new(LISTING_LIMIT);
     CLEANUP(audit_world_close) struct audit_world world = {0};
+    struct rows rows = {.arena = arena, .world = &world, .audit = audit};
+    const struct manifest_sink sink = {review_manifest, keep_problem, &rows, NULL};
     *audit = (struct status_audit){.at = now};
     rows.denied = arena_array(arena, 2 * ROWS, sizeof *rows.denied);
     rows.warned = arena_array(arena, ROWS, sizeof *rows.warned);
-    if (!listing || !rows.denied || !rows.warned || !audit_world_open(&world, facts->inventory, settings))
+    if (!rows.denied || !rows.warned || !audit_world_open(&world, facts->inventory, settings))
         return false;
-    read_all(&rows, listing, options, facts, &manifests);
-    if (!review_all(&rows, &world, &manifests))
+    audit_read(options, facts, &sink);
+    if (rows.failed)
         return false;
     for (size_t i = 0; i < rows.warned_count; i++)
         rows.denied[rows.denied_count + i] = rows.warned[i];

@@ -124,38 +124,74 @@ static void unknown_option(const struct verb *verb, const char *argument)
         verb_fail(verb, "unknown option %s; see: backstop %s --help", argument, verb->name);
 }
 
-/* One option at argv[*at]; *at moves over its value when that is the next argument. */
+/* An argument taken apart as pflag does: --name, --name=value, -n, -nvalue, -n=value, and
+ * letters of flags together (-Rf FILE), of which `rest` are the further ones. */
+struct argument {
+    struct str name;
+    bool letter;
+    const char *value, *rest; /* or NULL */
+};
+
+static struct argument argument_split(const char *text, size_t letter)
+{
+    struct str value = str_from(text + 2);
+    if (text[1] == '-') {
+        struct argument argument = {.name = value};
+        if (str_cut(&value, '=', &argument.name) && value.ptr)
+            argument.value = value.ptr;
+        return argument;
+    }
+    const char *behind = text + letter + 1;
+    return (struct argument){.name = {text + letter, 1},
+                             .letter = true,
+                             .value = *behind == '=' ? behind + 1 : (*behind ? behind : NULL),
+                             .rest = *behind && *behind != '=' ? behind : NULL};
+}
+
+/* One option at argv[*at], or the letter there of several; *at moves over its value when that is the
+ * next argument. */
+static bool take_letter(const struct verb *verb, int argc, char **argv, int *at, size_t letter, void *values)
+{
+    const char *text = argv[*at], *expected;
+    struct argument argument = argument_split(text, letter);
+    struct option option;
+    if (!verb_option_named(verb, argument.name, argument.letter, &option)) {
+        unknown_option(verb, text);
+        return false;
+    }
+    bool flag = option.type == OPTION_FLAG;
+    if (flag && argument.rest)
+        return set_value(&option, values, "true", &expected) && take_letter(verb, argc, argv, at, letter + 1, values);
+    if (!argument.value && flag)
+        argument.value = "true";
+    if (!argument.value && *at + 1 < argc)
+        argument.value = argv[++*at];
+    if (!argument.value) {
+        verb_fail(verb, "%s needs a value: %s", text, option.argument);
+        return false;
+    }
+    if (set_value(&option, values, argument.value, &expected))
+        return true;
+    verb_fail(verb, "--%s %s: expected %s", option.name, argument.value, expected);
+    return false;
+}
+
 static bool take_option(const struct verb *verb, int argc, char **argv, int *at, void *values)
 {
-    const char *argument = argv[*at];
-    bool letter = argument[1] != '-';
-    struct str name = str_from(argument + (letter ? 1 : 2)), value = name;
-    const char *text = NULL;
-    if (letter && name.len > 1) {
-        text = argument + 2;
-        name = str_slice(name, 0, 1);
-    } else if (!letter && str_cut(&value, '=', &name) && value.ptr) {
-        text = value.ptr;
+    return take_letter(verb, argc, argv, at, 1, values);
+}
+
+bool option_takes_next(const char *text)
+{
+    size_t count;
+    const struct verb *const *verbs = verbs_all(&count);
+    struct argument argument = argument_split(text, 1);
+    for (size_t i = 0; !argument.value && i < count; i++) {
+        struct option option;
+        if (verb_option_named(verbs[i], argument.name, argument.letter, &option) && option.type != OPTION_FLAG)
+            return true;
     }
-    struct option option;
-    if (!verb_option_named(verb, name, letter, &option)) {
-        unknown_option(verb, argument);
-        return false;
-    }
-    if (!text && option.type == OPTION_FLAG)
-        text = "true";
-    if (!text && *at + 1 < argc)
-        text = argv[++*at];
-    if (!text) {
-        verb_fail(verb, "%s needs a value: %s", argument, option.argument);
-        return false;
-    }
-    const char *expected;
-    if (!set_value(&option, values, text, &expected)) {
-        verb_fail(verb, "--%s %s: expected %s", option.name, text, expected);
-        return false;
-    }
-    return true;
+    return false;
 }
 
 /* What the command line says replaces what the environment said, lists included. */

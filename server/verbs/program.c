@@ -120,6 +120,12 @@ int verb_fail(const struct verb *verb, const char *format, ...)
     return EXIT_USAGE;
 }
 
+int verb_fail_output(const struct verb *verb)
+{
+    char reason[128];
+    return verb_fail(verb, "cannot write the output: %s", strerror_r(errno, reason, sizeof reason));
+}
+
 bool write_all(int fd, struct str text)
 {
     while (text.len) {

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,14 +16,21 @@ enum {
 struct review_options {
     struct facts_options facts;
     const char *output, *settings, *operation, *old, *user;
+    const char *kustomize;
     struct option_list files;
-    bool dry_run;
+    bool dry_run, recursive, allow_empty;
     int64_t now;
 };
 
 static const struct option options[] = {
-    {"file", 'f', OPTION_LIST, "FILE|DIR|-", "manifests or recorded AdmissionReviews, YAML or JSON; may be repeated",
-     offsetof(struct review_options, files)},
+    {"filename", 'f', OPTION_LIST, "FILE|DIR|URL|-",
+     "manifests or recorded AdmissionReviews, YAML or JSON; may be repeated", offsetof(struct review_options, files)},
+    {"recursive", 'R', OPTION_FLAG, NULL, "folders of -f with all that is below them",
+     offsetof(struct review_options, recursive)},
+    {"kustomize", 'k', OPTION_TEXT, "DIR", "what `kubectl kustomize DIR` prints",
+     offsetof(struct review_options, kustomize)},
+    {"allow-empty", 0, OPTION_FLAG, NULL, "exit 0 when there is nothing to review",
+     offsetof(struct review_options, allow_empty)},
     {"output", 'o', OPTION_TEXT, "text|json|yaml|junit", "how to print it (text); json is an object per line",
      offsetof(struct review_options, output)},
     FACTS_OPTIONS(struct review_options),
@@ -55,7 +63,11 @@ static const char details[] =
     "object is the manifest with the live one's status, uid, resourceVersion, creationTimestamp\n"
     "and deletionTimestamp; kubectl apply's three-way merge is not made. --old and --operation go\n"
     "first. An object that cannot be read is told, and its document is not reviewed.\n\n"
-    "Exit status: 0 all allowed, 1 something denied, 2 usage or unreadable input.\n\n"
+    "Folders are read as kubectl reads them: their *.yaml, *.yml and *.json, with -R those of the folders\n"
+    "below as well. Files of a folder that hold no Kubernetes object (values.yaml, Chart.yaml) or are\n"
+    "templates ({{ ... }}) are counted, not reviewed.\n\n"
+    "Exit status: 0 all allowed, 1 something denied, 2 usage, unreadable input or nothing to review,\n"
+    "3 nothing denied, but an upgrade would first wait for its pre-upgrade backup.\n\n"
     "Examples:\n"
     "  backstop review -f kcm-backup.yaml\n"
     "  backstop review --context prod -f kcm-backup.yaml";
@@ -65,6 +77,9 @@ enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_YAML, FORMAT_JUNIT, FORMAT_NONE }
 /* One run of the verb. */
 struct run {
     const struct verb *verb;
+    struct review_context *context;
+    struct review_facts *facts;
+    bool failed; /* it cannot go on; that was reported */
     const struct review_options *options;
     enum format format;
     bool colour;
@@ -128,14 +143,20 @@ static bool print_end(struct run *run)
         review_print_summary(&run->summary, &out);
     else if (run->format == FORMAT_JUNIT)
         review_junit_document(&run->summary, buf_str(&run->cases), &out);
+    BUF_SCOPED passed_over;
+    buf_init(&passed_over, OUTPUT_LIMIT);
+    review_print_passed_over(&run->summary, &passed_over);
+    (void)write_all(STDERR_FILENO, buf_str(&passed_over));
     return !out.failed && write_all(STDOUT_FILENO, buf_str(&out));
 }
 
 static void count(struct review_summary *summary, const struct review_result *result)
 {
-    summary->denied += result->decision.denied;
-    summary->passed += !result->decision.denied && !result->reviewed;
-    summary->allowed += !result->decision.denied && result->reviewed;
+    const struct decision *decision = &result->decision;
+    summary->waits += decision->denied && decision->waits;
+    summary->denied += decision->denied && !decision->waits;
+    summary->passed += !decision->denied && !result->reviewed;
+    summary->allowed += !decision->denied && result->reviewed;
 }
 
 /* False, and told, when nobody can say what would be asked for. */
@@ -160,22 +181,25 @@ static bool find_live(struct run *run, struct review_context *context, struct ar
     return true;
 }
 
-static bool review_one(struct run *run, struct review_context *context, struct review_facts *facts,
-                       struct manifest *manifest)
+static bool review_one(void *context, struct manifest *manifest)
 {
+    struct run *run = context;
     ARENA_SCOPED arena = arena_new(DOCUMENT_LIMIT);
     struct review_result result;
-    if (arena && !find_live(run, context, arena, manifest))
+    if (arena && !find_live(run, run->context, arena, manifest))
         return true;
-    context->inventory = review_facts_get(facts, context->now);
-    bool good = arena && context->inventory && review_run(context, arena, manifest, &result) &&
-                print_result(run, arena, &result) && review_facts_add(facts, &result);
-    if (!good) {
-        verb_fail(run->verb, "%s:%u: out of memory, or the output cannot be written", manifest->source, manifest->line);
-        return false;
-    }
-    count(&run->summary, &result);
-    return true;
+    (void)schema_set_add(&run->schemas.set, manifest->tree);
+    run->context->inventory = review_facts_get(run->facts, run->context->now);
+    bool good = arena && run->context->inventory && review_run(run->context, arena, manifest, &result) &&
+                review_facts_add(run->facts, &result);
+    if (!good)
+        verb_fail(run->verb, "%s:%u: out of memory", manifest->source, manifest->line);
+    else if ((good = print_result(run, arena, &result)))
+        count(&run->summary, &result);
+    else
+        verb_fail_output(run->verb);
+    run->failed = !good;
+    return good;
 }
 
 static void tell_unused(const struct run *run, const struct review_context *context)
@@ -186,31 +210,57 @@ static void tell_unused(const struct run *run, const struct review_context *cont
                       context->old->items[i].source, context->old->items[i].line);
 }
 
-static int review_all(struct run *run, struct arena *arena, struct manifests *manifests, struct manifests *old,
-                      const struct settings *settings, struct review_facts *facts)
+static bool read_inputs(struct run *run, char **operands, size_t operand_count)
+{
+    const struct review_options *values = run->options;
+    struct manifest_files files = {.sink = {review_one, tell_problem, run, NULL}, .recursive = values->recursive};
+    bool more = !values->kustomize || manifests_kustomize(&files, values->kustomize);
+    for (size_t i = 0; more && i < values->files.len; i++)
+        more = manifests_read(&files, values->files.items[i]);
+    for (size_t i = 0; more && i < operand_count; i++)
+        more = manifests_read(&files, operands[i]);
+    run->summary.others = files.others;
+    run->summary.templates = files.templates;
+    run->summary.irregular = files.irregular;
+    return !run->failed;
+}
+
+/* 2 before 1: what could not be judged may be worse than what was denied. */
+static int exit_code(const struct run *run)
+{
+    const struct review_summary *summary = &run->summary;
+    size_t all = summary->allowed + summary->denied + summary->waits + summary->passed;
+    if (summary->unreadable)
+        return EXIT_USAGE;
+    if (all == 0 && !run->options->allow_empty)
+        return verb_fail(run->verb, "nothing to review: no Kubernetes object was found%s",
+                         run->options->recursive ? "" : " (folders below are read with -R)");
+    return summary->denied ? EXIT_DENIED : summary->waits ? EXIT_WAIT : EXIT_OK;
+}
+
+static int review_all(struct run *run, struct arena *arena, const struct manifests *old,
+                      const struct settings *settings, char **operands, size_t operand_count)
 {
     const struct review_options *values = run->options;
     struct review_schemas *schemas = &run->schemas;
     struct review_context context = {.settings = settings,
                                      .old = old,
                                      .read = review_facts_read,
-                                     .reader = facts,
+                                     .reader = run->facts,
                                      .schemas = schemas,
                                      .user = values->user,
                                      .dry_run = values->dry_run,
                                      .now = values->now};
+    run->context = &context;
     context.old_used = arena_array(arena, old->len + 1, sizeof *context.old_used);
+    if (!context.old_used)
+        return verb_fail(run->verb, "out of memory");
     if (values->operation && !operation_parse(str_from(values->operation), &context.operation))
         return EXIT_USAGE;
-    for (size_t i = 0; i < manifests->len; i++)
-        if (!context.old_used || !review_one(run, &context, facts, &manifests->items[i]))
-            return EXIT_USAGE;
-    tell_unused(run, &context);
-    if (!print_end(run))
-        return verb_fail(run->verb, "the output cannot be written");
-    if (run->summary.unreadable)
+    if (!read_inputs(run, operands, operand_count))
         return EXIT_USAGE;
-    return run->summary.denied ? EXIT_DENIED : EXIT_OK;
+    tell_unused(run, &context);
+    return print_end(run) ? exit_code(run) : verb_fail_output(run->verb);
 }
 
 /* Facts and, when they are a cluster's, a client to look for objects with. */
@@ -239,18 +289,16 @@ static int run_review(struct run *run, char **operands, size_t operand_count)
     struct settings *settings = verb_settings(run->verb, values->settings, &values->facts);
     if (!settings)
         return EXIT_USAGE;
-    struct manifests manifests = {0}, old = {0};
-    for (size_t i = 0; i < values->files.len; i++)
-        (void)manifests_load(arena, values->files.items[i], &manifests, tell_problem, run);
-    for (size_t i = 0; i < operand_count; i++)
-        (void)manifests_load(arena, operands[i], &manifests, tell_problem, run);
+    struct manifests old = {0};
     if (values->old && !manifests_load(arena, values->old, &old, tell_problem, run))
         return EXIT_USAGE;
     CLEANUP(review_facts_close) struct review_facts *facts = open_facts(run, settings);
     run->schemas = (struct review_schemas){.set.arena = arena, .client = run->client};
-    review_schemas_add(&run->schemas, &manifests);
     review_schemas_scan(&run->schemas, &values->facts.inventories);
-    int code = facts ? review_all(run, arena, &manifests, &old, settings, facts) : EXIT_USAGE;
+    review_schemas_scan(&run->schemas, &values->files);
+    review_schemas_scan(&run->schemas, &(struct option_list){.items = operands, .len = operand_count});
+    run->facts = facts;
+    int code = facts ? review_all(run, arena, &old, settings, operands, operand_count) : EXIT_USAGE;
     kube_close(run->client);
     return code;
 }
@@ -265,8 +313,10 @@ static int check(const struct verb *verb, const struct review_options *values, s
         return verb_fail(verb, "--operation %s: expected CREATE, UPDATE or DELETE", values->operation);
     if (values->operation && operation == OPERATION_UPDATE && !values->old && !asks_cluster(values))
         return verb_fail(verb, "--operation UPDATE needs the object before the change: --old FILE, or a cluster");
-    if (values->files.len + operand_count == 0)
-        return verb_fail(verb, "nothing to review: give -f FILE, a folder, or - for standard input");
+    if (values->files.len + operand_count == 0 && !values->kustomize)
+        return verb_fail(verb, "nothing to review: give -f FILE, a folder, a URL, or - for standard input");
+    if (values->kustomize && values->files.len + operand_count)
+        return verb_fail(verb, "-k and -f: give one of them");
     return EXIT_OK;
 }
 
@@ -296,7 +346,7 @@ static int run(const struct verb *verb, int argc, char **argv)
 const struct verb verb_review = {
     .name = "review",
     .summary = "say what the webhook would answer to manifests or recorded reviews",
-    .operands = "-f FILE...",
+    .operands = "-f FILE|DIR|URL|-...",
     .details = details,
     .options = options,
     .option_count = LENGTH_OF(options),

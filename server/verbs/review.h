@@ -5,33 +5,7 @@
 #include "backstop/admission.h"
 #include "backstop/schema.h"
 #include "facts_open.h"
-
-/* ---- manifest.c: what is to be reviewed ----------------------------------- */
-
-/* One object of the input, or one recorded AdmissionReview. */
-struct manifest {
-    const char *source;                /* as the user named it */
-    unsigned number, line;             /* 1-based within its source */
-    struct json_object *tree;          /* NULL when a recorded review is no valid JSON */
-    struct str review;                 /* the text of a recorded AdmissionReview, or absent */
-    const struct yaml_document *lines; /* NULL when no lines are known */
-    struct str at;                     /* where in the document the object stands: "" or "items[3]." */
-    unsigned line_base;                /* lines before the document's text */
-    bool stored;                       /* read from a server: it has what only one gives */
-};
-struct manifests {
-    struct manifest *items;
-    size_t len, cap;
-};
-typedef void manifest_problem_fn(void *context, const char *source, int64_t line, const char *reason);
-
-/* Appends every object of a file, a folder's *.yaml, *.yml and *.json in order, or
- * standard input ("-"), the items of Lists one by one. What cannot be read is
- * told and left out. False when there was any such problem. */
-bool manifests_load(struct arena *arena, const char *path, struct manifests *manifests, manifest_problem_fn *problem,
-                    void *context);
-/* The line of a field as a cause names it, or of its nearest parent. */
-unsigned manifest_line(struct arena *arena, const struct manifest *manifest, struct str field);
+#include "manifest.h"
 
 /* ---- review_run.c: what comes of it --------------------------------------- */
 
@@ -77,8 +51,7 @@ struct review_schemas {
     struct kube_client *client; /* asked for the CRD of each kind, once; NULL: no cluster */
     struct strlist asked;
 };
-/* CRDs among the manifests, and those in an inventory's files, which are read for them. */
-void review_schemas_add(struct review_schemas *schemas, const struct manifests *manifests);
+/* CRDs in these files and folders, which are read for them. */
 void review_schemas_scan(struct review_schemas *schemas, const struct option_list *paths);
 /* Adds to the result what the API server or kubectl would refuse the manifest for. A denial of
  * the policies that says the same field better stands alone. */
@@ -118,13 +91,16 @@ void review_facts_close(struct review_facts **facts);
 /* ---- printing ------------------------------------------------------------- */
 
 struct review_summary {
-    const char *suite;                          /* JUnit's name for it; NULL: backstop review */
-    size_t allowed, denied, passed, unreadable; /* passed: no rule names them */
+    const char *suite;                                 /* JUnit's name for it; NULL: backstop review */
+    size_t allowed, denied, waits, passed, unreadable; /* waits: denied for now; passed: no rule names them */
+    size_t others, templates, irregular;               /* files of folders that hold no manifests */
 };
 void review_print_json(struct arena *arena, const struct review_result *result, struct buf *out);
 void review_print_yaml(struct arena *arena, const struct review_result *result, struct buf *out);
 void review_print_text(struct arena *arena, const struct review_result *result, bool colour, struct buf *out);
 void review_print_summary(const struct review_summary *summary, struct buf *out);
+/* What folders held besides manifests, a line each. */
+void review_print_passed_over(const struct review_summary *summary, struct buf *out);
 /* One <testcase> each; review_junit_document wraps them all. */
 void review_print_junit(struct arena *arena, const struct review_result *result, struct buf *out);
 void review_print_junit_problem(const char *source, const char *where, const char *reason, struct buf *out);

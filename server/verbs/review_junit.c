@@ -40,6 +40,14 @@ static void write_failure(const struct review_result *result, struct buf *out)
     buf_puts(out, "</failure>\n");
 }
 
+/* A correct upgrade is no failure: it is applied again once its backup is complete. */
+static void write_waiting(const struct decision *decision, struct buf *out)
+{
+    buf_puts(out, "    <skipped");
+    write_attribute(out, "message", decision_message(decision));
+    buf_puts(out, "/>\n");
+}
+
 void review_print_junit(struct arena *arena, const struct review_result *result, struct buf *out)
 {
     const struct request *request = &result->request;
@@ -52,7 +60,9 @@ void review_print_junit(struct arena *arena, const struct review_result *result,
     write_attribute(out, "file", str_from(result->manifest->source));
     write_attribute(out, "line", arena_printf(arena, "%u", result->manifest->line));
     buf_puts(out, ">\n");
-    if (decision->denied)
+    if (decision->waits)
+        write_waiting(decision, out);
+    else if (decision->denied)
         write_failure(result, out);
     else if (!result->reviewed)
         buf_puts(out, "    <skipped message=\"not reviewed\"/>\n");
@@ -86,8 +96,8 @@ void review_junit_document(const struct review_summary *summary, struct str case
                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
                "<testsuite name=\"%s\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"%zu\">\n",
                summary->suite ? summary->suite : "backstop review",
-               summary->allowed + summary->denied + summary->passed + summary->unreadable, summary->denied,
-               summary->unreadable, summary->passed);
+               summary->allowed + summary->denied + summary->waits + summary->passed + summary->unreadable,
+               summary->denied, summary->unreadable, summary->passed + summary->waits);
     buf_add(out, cases);
     buf_puts(out, "</testsuite>\n");
 }

@@ -164,6 +164,7 @@ static void join(struct decision *all, const struct decision *more)
         return;
     }
     all->denied = true;
+    all->waits = more->waits;
     all->code = more->code;
     all->reason = more->reason;
     all->message = more->message;

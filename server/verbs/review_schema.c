@@ -9,14 +9,7 @@ enum { SOURCE_LIMIT = 256 * 1024 * 1024, SCAN_LIMIT = 1024 * 1024 * 1024 };
 
 /* ---- CRDs that are at hand ------------------------------------------------------- */
 
-void review_schemas_add(struct review_schemas *schemas, const struct manifests *manifests)
-{
-    for (size_t i = 0; i < manifests->len; i++)
-        if (manifests->items[i].tree)
-            (void)schema_set_add(&schemas->set, manifests->items[i].tree);
-}
-
-/* Inventories are read again only where they hold a CRD; what is wrong with them is told elsewhere. */
+/* Files are read again only where they hold a CRD; what is wrong with them is told elsewhere. */
 static void scan_file(struct review_schemas *schemas, const char *path)
 {
     struct error ignored;
@@ -136,7 +129,8 @@ static bool judge_kind(const struct review_context *context, struct arena *arena
 /* kubectl takes the last; kustomize, Flux and the API server's own strict decoding refuse the file. */
 static void judge_repeats(struct arena *arena, const struct manifest *manifest, struct decision *decision)
 {
-    const struct yaml_repeat *repeat = manifest->lines ? manifest->lines->repeats : NULL;
+    const struct yaml_document *nodes = manifest_nodes(arena, manifest);
+    const struct yaml_repeat *repeat = nodes ? nodes->repeats : NULL;
     for (; repeat; repeat = repeat->next) {
         if (!str_starts(repeat->field, manifest->at))
             continue;
@@ -145,7 +139,7 @@ static void judge_repeats(struct arena *arena, const struct manifest *manifest, 
             decision_invalid(decision, field.ptr,
                              "Duplicate value: the key is set twice, first in line %u: remove one of the two; kubectl "
                              "takes the last one, strict readers refuse the file",
-                             manifest->line_base + repeat->first_line);
+                             repeat->first_line);
     }
 }
 

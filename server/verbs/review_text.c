@@ -45,8 +45,9 @@ static void write_heading(struct arena *arena, const struct review_result *resul
         buf_putc(out, '*');
     if (request->operation == OPERATION_UPDATE || request->operation == OPERATION_DELETE)
         buf_puts(out, request->operation == OPERATION_UPDATE ? " (update)" : " (delete)");
-    const char *on = decision->denied ? "\033[31m" : "\033[32m";
-    struct str verdict = decision->denied      ? arena_printf(arena, "denied (%d)", decision->code)
+    const char *on = decision->waits ? "\033[33m" : decision->denied ? "\033[31m" : "\033[32m";
+    struct str verdict = decision->waits       ? STR("would wait")
+                         : decision->denied    ? arena_printf(arena, "denied (%d)", decision->code)
                          : !result->reviewed   ? STR("not reviewed")
                          : decision->patch.len ? STR("allowed, with changes")
                                                : STR("allowed");
@@ -113,11 +114,23 @@ static void write_count(struct buf *out, size_t count, const char *what)
 
 void review_print_summary(const struct review_summary *summary, struct buf *out)
 {
-    size_t all = summary->allowed + summary->denied + summary->passed;
+    size_t all = summary->allowed + summary->denied + summary->waits + summary->passed;
     buf_printf(out, "%zu document%s: ", all, all == 1 ? "" : "s");
     write_count(out, summary->allowed, "allowed");
     write_count(out, summary->denied, "denied");
+    write_count(out, summary->waits, "would wait");
     write_count(out, summary->passed, "not reviewed");
     write_count(out, summary->unreadable, "unreadable");
     buf_puts(out, all || summary->unreadable ? "\n" : "nothing to review\n");
+}
+
+void review_print_passed_over(const struct review_summary *summary, struct buf *out)
+{
+    static const char *const what[][2] = {{"file holds no Kubernetes object", "files hold no Kubernetes object"},
+                                          {"file is a template, not rendered", "files are templates, not rendered"},
+                                          {"entry is no regular file", "entries are no regular files"}};
+    const size_t counts[] = {summary->others, summary->templates, summary->irregular};
+    for (size_t i = 0; i < LENGTH_OF(counts); i++)
+        if (counts[i])
+            buf_printf(out, "passed over: %zu %s\n", counts[i], what[i][counts[i] > 1]);
 }

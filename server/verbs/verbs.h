@@ -4,7 +4,7 @@
 
 #include "backstop/base.h"
 
-enum exit_code { EXIT_OK = 0, EXIT_DENIED = 1, EXIT_USAGE = 2 };
+enum exit_code { EXIT_OK = 0, EXIT_DENIED = 1, EXIT_USAGE = 2, EXIT_WAIT = 3 };
 
 enum option_type {
     OPTION_FLAG,     /* bool */
@@ -77,6 +77,8 @@ enum options_result { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_BAD };
  * mistake was printed with the way out. */
 enum options_result options_parse(const struct verb *verb, int argc, char **argv, void *values, char ***operands,
                                   size_t *operand_count);
+/* Whether this option, of whatever verb, has its value in the next argument. */
+bool option_takes_next(const char *text);
 void options_dispose(const struct verb *verb, void *values); /* frees the lists */
 void options_help(const struct verb *verb, struct buf *out);
 /* What a verb does once its options are read: the exit code. */
@@ -89,7 +91,9 @@ int verb_run(const struct verb *verb, int argc, char **argv, void *values, verb_
 int64_t verb_now(int64_t given);
 /* Says "backstop VERB: message" on standard error and returns EXIT_USAGE. */
 int verb_fail(const struct verb *verb, const char *format, ...) PRINTF_LIKE(2, 3);
-/* Writes all of a buffer to a descriptor. */
+/* The same when the output cannot be written: errno says why. */
+int verb_fail_output(const struct verb *verb);
+/* Writes all of a buffer to a descriptor; errno when it cannot. */
 bool write_all(int fd, struct str text);
 
 #endif

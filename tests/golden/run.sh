@@ -76,7 +76,7 @@ accept_case() {
         return
     fi
     printf '%s' "${now%.}" >expected.yaml
-    case $now in *"# exit "[01]?.) ;; *) sed -i 's/$/ (no answer, but an error: read it)/' "$2.accepted" ;; esac
+    case $now in *"# exit "[013]?.) ;; *) sed -i 's/$/ (no answer, but an error: read it)/' "$2.accepted" ;; esac
 }
 
 # One case; what differs goes to a file of its own, since two run at a time.

@@ -80,7 +80,7 @@ static void test_json(void)
         {STR_INIT("{\"<<\":{\"a\":1}}"), "1 {\"<<\":{\"a\":1}}"},
         {STR_INIT("{a: 1, b: [yes]} # YAML after all"), "1 {\"a\":1,\"b\":[true]}"},
         {STR_INIT("{\"a\":1} x"),
-         "400 line 1: did not find expected <document start>: separate documents with a line ---"},
+         "400 line 1: column 9: did not find expected <document start>: separate documents with a line ---"},
         {STR_INIT("{\"a\\u0000\":1}"),
          "400 line 1: a text with a NUL character cannot be a key: expected a text, a number, true or false"},
         {buf_str(&text), expected.data},
@@ -92,12 +92,13 @@ static void test_messages(void)
 {
     static const struct expectation cases[] = {
         {STR_INIT("a:\n  b: 1\n c: 2\n"),
-         "400 line 3: did not find expected key while parsing a block mapping that begins at "
+         "400 line 3: column 2: did not find expected key while parsing a block mapping that begins at "
          "line 1: check the indentation of this line and of the lines above it"},
-        {STR_INIT("a:\n\tb: 1\n"), "400 line 2: found character that cannot start any token: indent with spaces, not "
-                                   "with tabs, and quote a value that begins with @, ` or %"},
+        {STR_INIT("a:\n\tb: 1\n"),
+         "400 line 2: column 1: found character that cannot start any token: indent with spaces, not "
+         "with tabs, and quote a value that begins with @, ` or %"},
         {STR_INIT("a: b: c"),
-         "400 line 1: mapping values are not allowed in this context: quote a value that holds \": \", and "
+         "400 line 1: column 5: mapping values are not allowed in this context: quote a value that holds \": \", and "
          "check the indentation of this line"},
         {STR_INIT("a: *b\n"), "400 line 1: the alias *b has no anchor &b before it in this document"},
         {STR_INIT("a: &x 1\n---\nb: *x\n"), "400 line 3: the alias *x has no anchor &x before it in this document"},

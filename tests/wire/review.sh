@@ -148,12 +148,12 @@ has out '^  standard input:15  spec\.schedule: '
 printf 'kind: ManagementBackup\n' >nameless.yaml
 printf 'a: 1\nb: [\n' >broken.yaml
 review 2 -f nameless.yaml -f broken.yaml -f good.yaml
-has err '^backstop review: nameless\.yaml:1: this object has no apiVersion or no kind$'
+has err '^backstop review: nameless\.yaml:1: this document has no apiVersion or no kind$'
 has err '^backstop review: broken\.yaml:[0-9]+: '
 has out '^1 document: 1 allowed, 2 unreadable$'
 review 2 -f /dev/null -f nameless.yaml
-review 0 -f /dev/null
-has out '^0 documents: nothing to review$'
+review 2 -f /dev/null
+has err '^backstop review: /dev/null: no Kubernetes object in it$'
 
 # Folders: YAML and JSON files in order, nothing else.
 mkdir several

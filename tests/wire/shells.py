@@ -73,7 +73,7 @@ CASES = [  # words, candidates (all of them, or with ... some of them), directiv
     (["status", "--output=j"], ["json"], 4),
     (["status", "--inventory", ""], [], 0),
     (["review", "--operation", ""], ["CREATE", "UPDATE", "DELETE"], 4),
-    (["review", "-"], ["--file", "--help", ...], 4),
+    (["review", "-"], ["--filename", "--help", ...], 4),
     (["review", "--user", ""], [], 4),
     (["certs", ""], ["issue", "verify", "show"], 0),
     (["certs", "--service", "x", "is"], ["issue"], 0),

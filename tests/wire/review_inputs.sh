@@ -1,0 +1,164 @@
+#!/usr/bin/env bash
+# What `backstop review` takes: folders as they are, links, pipes, URLs, kustomizations, and
+# kubectl's way to write options: review_inputs.sh BINARY
+# shellcheck source=tests/wire/libverb.sh
+source "$(dirname "${BASH_SOURCE[0]}")/libverb.sh"
+now=2026-11-21T05:00:00Z
+
+backup() { # NAME
+    printf 'apiVersion: velero.io/v1\nkind: Backup\nmetadata: {name: %s, namespace: kcm-system}\nspec: {ttl: 720h}\n' "$1"
+}
+
+# A folder as repositories have them: one summary line for what holds no object, templates named as such.
+mkdir -p repo/charts/templates repo/.git/objects repo/deep/er
+backup a >repo/a.yaml
+backup deep >repo/deep/er/b.yaml
+printf 'replicas: 2\nimage: x\n' >repo/values.yaml
+printf 'apiVersion: v2\nname: chart\nversion: 0.1.0\n' >repo/Chart.yaml
+printf 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [a.yaml]\n' >repo/kustomization.yaml
+printf 'metadata:\n  name: {{ .Release.Name }}\n{{- if .Values.on }}\n{{- end }}\n' >repo/template.yaml
+printf 'broken: [\n' >repo/.git/objects/x.yaml
+mkfifo repo/pipe.yaml
+ln -s ../repo repo/loop
+ln -s a.yaml repo/link.yaml
+python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("repo/socket.json")'
+runs 0 review --now $now -f repo
+has out '^3 documents: 2 allowed, 1 not reviewed$'
+has err '^passed over: 2 files hold no Kubernetes object$'
+has err '^passed over: 1 file is a template, not rendered$'
+has err '^passed over: 2 entries are no regular files$'
+runs 0 review --now $now -R -f repo
+has out '^4 documents: 3 allowed, 1 not reviewed$'
+runs 0 review --now $now -Rf repo
+has out '^4 documents: 3 allowed, 1 not reviewed$'
+runs 0 review --now $now -f repo -o json
+has err '^passed over: 2 files'
+lacks out 'passed over'
+runs 2 review --now $now -f repo/template.yaml
+has err 'template\.yaml: a template .*render it first'
+ln -s nowhere repo/dangling.yaml
+runs 2 review --now $now -f repo
+has err 'dangling\.yaml: this link leads nowhere'
+has out '^3 documents: 2 allowed, 1 not reviewed, 1 unreadable$'
+rm repo/dangling.yaml
+
+# Without metadata nothing aborts, whatever the inventory.
+runs 0 review --now $now -f "$root/manifests/samples" --inventory "$root/manifests/samples/inventory" -R
+has out 'documents: '
+printf 'apiVersion: velero.io/v1\nkind: Backup\n' >bare.yaml
+runs 0 review --now $now -f bare.yaml -f repo/a.yaml --inventory "$root/manifests/samples/inventory"
+
+# Nothing to review is said, and is no success.
+mkdir empty nothing
+printf 'a: 1\n' >nothing/values.yaml
+for folder_name in empty nothing; do
+    runs 2 review --now $now -f $folder_name
+    has err 'nothing to review: no Kubernetes object was found'
+    runs 0 review --now $now -f $folder_name --allow-empty
+done
+runs 2 review --now $now -f nothing/values.yaml
+has err 'values\.yaml:1: this document has no apiVersion or no kind'
+printf 'apiVersion: v1\nkind: List\nitems: []\n' >list.yaml
+runs 2 review --now $now -f list.yaml
+runs 0 review --now $now -f list.yaml --allow-empty
+
+# One document that cannot be read does not leave the others unanswered; line and column are the file's.
+{ backup first; echo ---; printf 'a: b: c\n'; echo ---; backup second; } >mixed.yaml
+runs 2 review --now $now -f mixed.yaml
+has out '^backup/first  allowed$'
+has out '^backup/second  allowed$'
+has err '^backstop review: mixed\.yaml:6: column 5: mapping values are not allowed'
+
+# A byte order mark before any document, Windows' line ends, a number as a name.
+{ backup a; printf -- '---\n\xef\xbb\xbf'; backup b; } >marks.yaml
+runs 0 review --now $now -f marks.yaml
+has out '^backup/b  allowed$'
+sed 's/$/\r/' mixed.yaml | sed '5,6d' >crlf.yaml
+runs 0 review --now $now -f crlf.yaml
+printf 'apiVersion: velero.io/v1\nkind: Backup\nmetadata:\n\tname: x\n' >tab.yaml
+runs 2 review --now $now -f tab.yaml
+has err '^backstop review: tab\.yaml:4: column 1: found character.*indent with spaces, not with tabs'
+
+# Lists, item by item, with the lines of the file; anchors between items work as well.
+{
+    printf 'apiVersion: v1\nitems:\n'
+    for name in one two three; do
+        printf -- '- apiVersion: velero.io/v1\n  kind: Schedule\n  metadata:\n    name: %s\n' $name
+        printf '    namespace: kcm-system\n  spec:\n    schedule: 0 9 * * *\n    template: {}\n'
+    done
+    printf 'kind: List\nmetadata:\n  resourceVersion: ""\n'
+} >listed.yaml
+sed -i '25s/.*/    schedule: 0 9 * * 99/' listed.yaml
+runs 1 review --now $now -f listed.yaml
+has out '^  listed\.yaml:25  spec\.schedule'
+has out '^3 documents: 2 allowed, 1 denied$'
+python3 -c 'import json
+from sys import argv
+item = lambda n, c: {"apiVersion": "velero.io/v1", "kind": "Schedule", "metadata": {"name": n, "namespace": "kcm-system"},
+                     "spec": {"schedule": c, "template": {}}}
+print(json.dumps({"apiVersion": "v1", "kind": "List", "items": [item("a", "0 9 * * *"), item("b", "0 9 * * 99")]}, indent=1))' >listed.json
+runs 1 review --now $now -f listed.json
+has out "^  listed\.json:$(grep -n '99' listed.json | cut -d: -f1)  spec\.schedule"
+printf 'apiVersion: v1\nitems:\n- apiVersion: velero.io/v1\n  kind: Backup\n  metadata: {name: a, namespace: kcm-system}\n  spec: &spec {ttl: 720h}\n- apiVersion: velero.io/v1\n  kind: Backup\n  metadata: {name: b, namespace: kcm-system}\n  spec: *spec\nkind: List\n' >anchors.yaml
+runs 0 review --now $now -f anchors.yaml
+has out '^2 documents: 2 allowed$'
+
+# Several files, the shell's globs, and standard input beside them.
+"$binary" review --now $now repo/a.yaml marks.yaml -f - >out 2>err <<<"$(backup piped)"
+has out '^4 documents: 4 allowed$'
+
+# A URL as kubectl takes it; redirects are followed, errors are said.
+mkdir www && cp repo/a.yaml www/a.yaml
+python3 - >port <<'PY' &
+import http.server
+class Handler(http.server.SimpleHTTPRequestHandler):
+    def __init__(self, *a): super().__init__(*a, directory="www")
+    def log_message(self, *a): pass
+    def do_GET(self):
+        if self.path != "/moved.yaml": return super().do_GET()
+        self.send_response(302); self.send_header("Location", "/a.yaml"); self.end_headers()
+server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_address[1], flush=True)
+server.serve_forever()
+PY
+server=$!
+for _ in $(seq 100); do [ -s port ] && break; sleep 0.05; done
+runs 0 review --now $now -f "http://127.0.0.1:$(cat port)/moved.yaml"
+has out '^1 document: 1 allowed$'
+runs 2 review --now $now -f "http://127.0.0.1:$(cat port)/absent.yaml"
+has err 'absent\.yaml: the server answered 404'
+kill $server
+runs 2 review --now $now -f "http://127.0.0.1:1/a.yaml"
+has err 'http://127\.0\.0\.1:1/a\.yaml: '
+
+# -k is what kubectl kustomize prints.
+mkdir bin
+printf '#!/bin/sh\n[ "$1 $2" = "kustomize --" ] || exit 9\ncat "$3/a.yaml"\n' >bin/kubectl
+chmod +x bin/kubectl
+PATH=$PWD/bin:$PATH runs 0 review --now $now -k repo
+has out '^1 document: 1 allowed$'
+PATH=$PWD/bin:$PATH runs 2 review --now $now -k nothing
+has err 'nothing: kubectl kustomize failed'
+runs 2 review -k repo -f repo
+has err '-k and -f: give one of them'
+
+# Options as kubectl takes them: before the verb too, with = after a letter, long and short.
+runs 0 --now $now review --filename=repo/a.yaml -o=json
+has out '^\{"source":"repo/a\.yaml"'
+runs 0 -o json review --now $now -f=repo/a.yaml
+has out '^\{"source"'
+runs 0 help review
+has out 'recursive'
+runs 0 -v
+has out '^version '
+runs 2 help reveiw
+has err 'did you mean review'
+
+# A disk that is full is named.
+if [ -e /dev/full ]; then
+    asked="review >/dev/full"
+    "$binary" review --now $now -f repo/a.yaml >/dev/full 2>err
+    has err 'cannot write the output: No space left on device'
+fi
+
+ends "review takes what repositories hold"
