@@ -76,11 +76,9 @@ static int verb_position(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    char version[] = "version";
     if (!open_standard_descriptors())
         return EXIT_USAGE;
-}
-
-    char version[] = "version";
     signal(SIGPIPE, SIG_IGN);
     program_called(argc ? argv[0] : NULL);
     if (argc && program_completes(argv[0]))

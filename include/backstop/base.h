@@ -75,7 +75,7 @@ bool str_contains(struct str text, struct str part);
 struct str str_trim(struct str text); /* ASCII white space */
 /* Cuts text at the first separator: *head gets what stands before it, *text what
  * follows. Without a separator *head is the whole and *text becomes absent.
- * Returns false when *text is absent already, so it drives a loop. */
+ * Returns false, and an absent *head, when *text is absent already, so it drives a loop. */
 bool str_cut(struct str *text, char separator, struct str *head);
 bool str_utf8_valid(struct str text);
 /* A character (as str_utf8_next cuts it) that reorders the text around it, shows nothing, breaks a

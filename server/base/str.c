@@ -53,8 +53,10 @@ struct str str_trim(struct str text)
 
 bool str_cut(struct str *text, char separator, struct str *head)
 {
-    if (!text->ptr)
+    if (!text->ptr) {
+        *head = (struct str){NULL, 0};
         return false;
+    }
     const char *found = text->len ? memchr(text->ptr, separator, text->len) : NULL;
     if (!found) {
         *head = *text;

@@ -46,7 +46,7 @@ rm repo/dangling.yaml
 runs 0 review --now $now -f "$root/manifests/samples" --inventory "$root/manifests/samples/inventory" -R
 has out 'documents: '
 printf 'apiVersion: velero.io/v1\nkind: Backup\n' >bare.yaml
-runs 0 review --now $now -f bare.yaml -f repo/a.yaml --inventory "$root/manifests/samples/inventory"
+runs 1 review --now $now -f bare.yaml -f repo/a.yaml --inventory "$root/manifests/samples/inventory"
 
 # Nothing to review is said, and is no success.
 mkdir empty nothing
