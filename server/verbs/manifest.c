@@ -266,7 +266,7 @@ static void reading_documents(struct reading *reading, struct str text)
 /* ---- JSON -------------------------------------------------------------------- */
 
 /* Where the items stand, if it is a List. */
-static const struct json_node *json_list_items(const struct json_node *root)
+static const struct json_node *list_items_node(const struct json_node *root)
 {
     struct str kind = json_text(NULL, json_member(root, STR("kind")));
     const struct json_node *items = json_member(root, STR("items"));
@@ -311,7 +311,7 @@ static void reading_json(struct reading *reading, struct str text, unsigned line
     struct error ignored;
     ARENA_SCOPED arena = arena_new(PIECE_LIMIT);
     const struct json_node *root = arena ? json_index(arena, text, 1, &ignored) : NULL;
-    const struct json_node *items = json_list_items(root);
+    const struct json_node *items = list_items_node(root);
     if (items) {
         reading_json_items(reading, items, lines_before, text.ptr);
         return;
@@ -325,7 +325,7 @@ static void reading_json(struct reading *reading, struct str text, unsigned line
 }
 
 /* The length of the JSON object that text begins with; all of it when it does not end. */
-static size_t json_object_length(struct str text)
+static size_t stream_object_length(struct str text)
 {
     size_t depth = 0;
     bool quoted = false;
@@ -351,7 +351,7 @@ static bool is_json_stream(struct str text)
     while ((text = str_trim(text)).len) {
         if (text.ptr[0] != '{')
             return false;
-        text = str_slice(text, json_object_length(text), text.len);
+        text = str_slice(text, stream_object_length(text), text.len);
     }
     return true;
 }
@@ -361,7 +361,7 @@ static void reading_json_stream(struct reading *reading, struct str text)
     unsigned lines = 0;
     for (struct str object = str_trim(text); object.len && !reading->stopped; object = str_trim(text)) {
         lines += manifest_count_lines((struct str){text.ptr, (size_t)(object.ptr - text.ptr)});
-        object.len = json_object_length(object);
+        object.len = stream_object_length(object);
         reading_json(reading, object, lines);
         lines += manifest_count_lines(object);
         size_t end = (size_t)(object.ptr - text.ptr) + object.len;
