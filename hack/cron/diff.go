@@ -72,6 +72,16 @@ func compareTexts(answer explained) string {
 	return ""
 }
 
+// The binary's text is cut, ends at a NUL, and escapes a DEL in a duration, which Go shows as
+// it is. JSON has no bytes that are no UTF-8.
+func sameError(spec, ours, theirs string) bool {
+	const whole = 1000
+	if !utf8.ValidString(spec) || strings.ContainsAny(spec, "\x00\x7f") {
+		return ours != ""
+	}
+	return ours == theirs || (len(theirs) > whole && len(ours) > whole && strings.HasPrefix(theirs, ours[:whole]))
+}
+
 // compare says how an answer differs from the library's; "" when it does not.
 func compare(l library, spec string, answer explained, from time.Time) string {
 	schedule, err := l.parse(spec)
@@ -82,8 +92,7 @@ func compare(l library, spec string, answer explained, from time.Time) string {
 		if answer.Error == "" || answer.Position == nil || *answer.Position < 0 || *answer.Position > len(spec) {
 			return "refused without a reason or a position inside of the schedule"
 		}
-		// A DEL in a duration is escaped where Go shows it as it is.
-		if utf8.ValidString(spec) && !strings.Contains(spec, "\x7f") && answer.Upstream != err.Error() {
+		if !sameError(spec, answer.Upstream, err.Error()) {
 			return fmt.Sprintf("error %q, library says %q", answer.Upstream, err.Error())
 		}
 		return ""
@@ -129,7 +138,7 @@ func diff(l library, binary string, count int, seed int64) {
 			}
 			if problem := compare(l, specs[i], answer, from); problem != "" {
 				mismatches++
-				fmt.Printf("MISMATCH %q from %s in %s:\n  %s\n", specs[i], from.Format(time.RFC3339), zone, problem)
+				fmt.Printf("MISMATCH %.200q from %s in %s:\n  %.400s\n", specs[i], from.Format(time.RFC3339), zone, problem)
 			}
 			if mismatches >= mismatchMax {
 				fail("stopped after %d mismatches (seed %d)", mismatches, seed)

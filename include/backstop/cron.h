@@ -48,6 +48,10 @@ bool cron_parse(enum cron_dialect dialect, struct str spec, const struct cron_zo
 /* The library's own error text for a spec (or "panic: ..."). False when it parses. */
 bool cron_upstream_error(enum cron_dialect dialect, struct str spec, struct error *error);
 
+/* Whether two readings, each in its dialect, come to the same runs: zone, interval, fields and
+ * the rule for days. How clock changes are met is not looked at. */
+bool cron_agree(const struct cron_schedule *one, const struct cron_schedule *other);
+
 /* The first run strictly after `after`, as SpecSchedule.Next and
  * ConstantDelaySchedule.Next compute it, DST rules included. False where the library
  * returns the zero time, which kcm and Velero read as a run that is due: nothing up to

@@ -61,6 +61,10 @@ enum version_answer product_version_before(const struct product_version *version
 /* How it reads schedules: bits 1u << CRON_ROBFIG and 1u << CRON_GO_CRON; both when it may
  * be rows that differ. */
 unsigned product_version_cron(const struct product_version *version);
+/* Which releases that this may be read schedules in the dialect: "Velero 1.18.2" where they all
+ * do, else "Velero before 1.18.3" or "Velero 1.18.3 and later". */
+struct str product_version_readers(struct arena *arena, const struct product_version *version,
+                                   enum cron_dialect dialect);
 
 /* "Velero 1.18.2", "Velero main", or "Velero" when nothing is known. */
 struct str product_version_name(struct arena *arena, const struct product_version *version);

@@ -1,10 +1,8 @@
 #include "spec.h"
 
 const struct dialect spec_dialects[CRON_DIALECTS] = {
-    [CRON_ROBFIG] = {.library = "robfig/cron v3.0.1",
-                     .due = "kcm and Velero take that for \"due now\" and start one backup after another"},
+    [CRON_ROBFIG] = {.library = "robfig/cron v3.0.1"},
     [CRON_GO_CRON] = {.library = "netresearch/go-cron v0.15.0",
-                      .due = "Velero takes that for \"due now\" and starts one backup after another",
                       .length_max = 1024,
                       .every_least = 1000000000,
                       .wraps = true,

@@ -69,3 +69,20 @@ struct day_rule schedule_day_rule(const struct cron_schedule *schedule)
         return (struct day_rule){.every_day = true};
     return (struct day_rule){false, dates != 0, weekdays != 0, false};
 }
+
+bool cron_agree(const struct cron_schedule *one, const struct cron_schedule *other)
+{
+    const uint64_t fields[][2] = {{one->minute, other->minute},
+                                  {one->hour, other->hour},
+                                  {one->day_of_month, other->day_of_month},
+                                  {one->month, other->month},
+                                  {one->day_of_week, other->day_of_week}};
+    for (size_t i = 0; i < LENGTH_OF(fields); i++)
+        if ((fields[i][0] ^ fields[i][1]) & ~CRON_STAR)
+            return false;
+    const struct day_rule a = schedule_day_rule(one), b = schedule_day_rule(other);
+    bool days = a.every_day == b.every_day && a.by_date == b.by_date && a.by_weekday == b.by_weekday &&
+                (a.both == b.both || !(a.by_date && a.by_weekday));
+    return days && one->zone == other->zone && one->every_seconds == other->every_seconds &&
+           one->triggered == other->triggered;
+}

@@ -2,6 +2,9 @@
 #include "pitfalls.h"
 #include "words.h"
 
+/* kcm and Velero read the zero time, which the library returns when it finds no run, as a run that is due. */
+static const char due[] = "kcm and Velero take that for \"due now\" and start one backup after another";
+
 static struct str date_text(const struct pitfalls *pitfalls, int64_t run)
 {
     struct civil c = civil_from_unix(run + cron_zone_offset(pitfalls->schedule->zone, run));
@@ -32,7 +35,6 @@ static void warn_about_horizon(const struct pitfalls *pitfalls)
         return;
     enum { RUNS_AHEAD = 3, YEARS_AHEAD = 10 };
     const int64_t far = pitfalls->now + (int64_t)YEARS_AHEAD * 366 * SECONDS_PER_DAY;
-    const char *due = spec_dialects[pitfalls->schedule->dialect].due;
     int64_t run, before = pitfalls->now;
     for (int i = 0; i < RUNS_AHEAD && before < far; i++, before = run) {
         if (cron_next(pitfalls->schedule, before, &run))
@@ -102,7 +104,7 @@ static void warn_about_day_rule(const struct pitfalls *pitfalls)
 void pitfalls_of_calendar(const struct pitfalls *pitfalls)
 {
     if (cron_never_fires(pitfalls->schedule)) {
-        pitfall(pitfalls, "it never runs; %s", spec_dialects[pitfalls->schedule->dialect].due);
+        pitfall(pitfalls, "it never runs; %s", due);
         return;
     }
     warn_about_horizon(pitfalls);

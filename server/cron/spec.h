@@ -14,10 +14,9 @@ struct field {
 /* The fields as schedules hold them: Sunday is 0. */
 extern const struct field spec_fields[FIELD_COUNT];
 
-/* In what the libraries differ. What follows `due` is go-cron's; robfig/cron has none of it. */
+/* In what the libraries differ. What follows `library` is go-cron's; robfig/cron has none of it. */
 struct dialect {
     const char *library;
-    const char *due;     /* what becomes of the zero time that a search without result returns */
     size_t length_max;   /* longer schedules are refused; 0: none is */
     int64_t every_least; /* nanoseconds; a shorter "@every" is refused. 0: it becomes a second */
     /* "fri-mon" goes on over the end of the week, and 7 is Sunday as 0 is. A start past the

@@ -4,18 +4,21 @@
 
 #include "backstop/cron.h"
 #include "backstop/json.h"
+#include "backstop/versions.h"
 #include "terminal.h"
 
 enum { RUNS_DEFAULT = 5, RUNS_MAX = 1000, INPUT_MAX = 64 << 20, OUTPUT_MAX = 16 << 20, CARET_MAX = 100 };
 
 struct explain_options {
-    const char *output, *zone, *filename;
+    const char *output, *zone, *filename, *reader;
     int64_t runs, from, now;
 };
 
 static const struct option options[] = {
     {"output", 'o', OPTION_TEXT, "text|json", "how to print it (text); json is one object per line",
      offsetof(struct explain_options, output)},
+    {"for", 0, OPTION_TEXT, "kcm|velero[@VERSION]", "who will read the schedule (both: shown apart where they differ)",
+     offsetof(struct explain_options, reader)},
     {"runs", 'n', OPTION_INTEGER, "N", "how many of the next runs to show (5)", offsetof(struct explain_options, runs)},
     {"from", 0, OPTION_TIME, "TIME", "show the runs after this time, RFC 3339 (now)",
      offsetof(struct explain_options, from)},
@@ -26,24 +29,63 @@ static const struct option options[] = {
      offsetof(struct explain_options, filename)},
 };
 
+/* How one of the dialects reads a schedule. */
+struct reading {
+    struct str readers; /* "kcm, and Velero before 1.18.3" */
+    struct cron_schedule schedule;
+    struct error error;
+    bool valid;
+    struct strlist warnings;
+};
+
 struct explanation {
     struct str spec;
     const struct cron_zone *controller_zone;
     int64_t from, runs;
-    struct cron_schedule schedule;
-    struct error error;
-    bool valid;
+    struct reading readings[CRON_DIALECTS]; /* where they all agree, only the first is printed */
+    size_t count;
     struct arena *arena;
-    struct strlist warnings;
     struct buf *out;
     bool colour;
 };
 
+/* ---- where readings differ --------------------------------------------------------- */
+
+static bool runs_differ(const struct explanation *explanation, const struct reading *a, const struct reading *b)
+{
+    int64_t at_a = explanation->from, at_b = at_a;
+    for (int64_t i = 0; i < explanation->runs; i++) {
+        bool more_a = cron_next(&a->schedule, at_a, &at_a), more_b = cron_next(&b->schedule, at_b, &at_b);
+        if (more_a != more_b || (more_a && at_a != at_b))
+            return true;
+        if (!more_a)
+            break;
+    }
+    return false;
+}
+
+/* In more than what there is to note. Two refusals are one: what mends it for the first reader does for the other. */
+static bool readings_differ(const struct explanation *explanation, const struct reading *a, const struct reading *b)
+{
+    if (!a->valid || !b->valid)
+        return a->valid || b->valid;
+    return !cron_agree(&a->schedule, &b->schedule) || runs_differ(explanation, a, b);
+}
+
+static bool words_differ(const struct reading *a, const struct reading *b)
+{
+    const struct strlist *one = &a->warnings, *other = &b->warnings;
+    for (size_t i = 0; i < one->len && one->len == other->len; i++)
+        if (!str_eq(one->items[i], other->items[i]))
+            return true;
+    return one->len != other->len || a->error.position != b->error.position ||
+           strcmp(a->error.message, b->error.message) != 0;
+}
+
 /* ---- JSON: what other programs build on ---------------------------------------- */
 
-static void json_runs(struct explanation *explanation)
+static void json_runs(const struct explanation *explanation, const struct cron_schedule *schedule)
 {
-    const struct cron_schedule *schedule = &explanation->schedule;
     char text[TIME_TEXT_SIZE];
     int64_t at = explanation->from;
     for (int64_t i = 0; i < explanation->runs && cron_next(schedule, at, &at); i++)
@@ -51,50 +93,81 @@ static void json_runs(struct explanation *explanation)
                    time_format(at, cron_zone_offset(schedule->zone, at), text));
 }
 
-static void json_valid(struct explanation *explanation)
+static void json_valid(const struct explanation *explanation, const struct reading *reading)
 {
     struct buf *out = explanation->out;
     BUF_SCOPED meaning;
     buf_init(&meaning, 4096);
-    cron_describe(&explanation->schedule, &meaning);
-    buf_puts(out, ",\"valid\":true,\"zone\":");
-    json_write_str(out, cron_zone_name(explanation->schedule.zone));
+    cron_describe(&reading->schedule, &meaning);
+    buf_puts(out, "\"valid\":true,\"zone\":");
+    json_write_str(out, cron_zone_name(reading->schedule.zone));
     buf_puts(out, ",\"meaning\":");
     json_write_str(out, buf_str(&meaning));
-    buf_printf(out, ",\"neverFires\":%s,\"next\":[", cron_never_fires(&explanation->schedule) ? "true" : "false");
-    json_runs(explanation);
+    buf_printf(out, ",\"neverFires\":%s,\"next\":[", cron_never_fires(&reading->schedule) ? "true" : "false");
+    json_runs(explanation, &reading->schedule);
     buf_puts(out, "],\"warnings\":[");
-    for (size_t i = 0; i < explanation->warnings.len; i++) {
+    for (size_t i = 0; i < reading->warnings.len; i++) {
         buf_puts(out, i ? "," : "");
-        json_write_str(out, explanation->warnings.items[i]);
+        json_write_str(out, reading->warnings.items[i]);
     }
-    buf_puts(out, "]}\n");
+    buf_puts(out, "]");
 }
 
-static void print_json(struct explanation *explanation)
+static void json_reading(const struct explanation *explanation, const struct reading *reading)
 {
     struct buf *out = explanation->out;
-    buf_puts(out, "{\"schedule\":");
-    json_write_str(out, explanation->spec);
-    if (explanation->valid) {
-        json_valid(explanation);
+    struct error upstream;
+    if (reading->valid) {
+        json_valid(explanation, reading);
         return;
     }
-    buf_puts(out, ",\"valid\":false,\"error\":");
-    json_write_str(out, str_from(explanation->error.message));
-    buf_printf(out, ",\"position\":%lld}\n", (long long)explanation->error.position);
+    buf_puts(out, "\"valid\":false,\"error\":");
+    json_write_str(out, str_from(reading->error.message));
+    buf_printf(out, ",\"position\":%lld", (long long)reading->error.position);
+    if (cron_upstream_error(reading->schedule.dialect, explanation->spec, &upstream)) {
+        buf_puts(out, ",\"upstream\":");
+        json_write_str(out, str_from(upstream.message));
+    }
+}
+
+static void json_for(const struct explanation *explanation, const struct reading *reading)
+{
+    buf_puts(explanation->out, "\"for\":");
+    json_write_str(explanation->out, reading->readers);
+    buf_putc(explanation->out, ',');
+}
+
+/* The first reading, and what is otherwise in the second. */
+static void print_json(const struct explanation *explanation)
+{
+    struct buf *out = explanation->out;
+    const struct reading *first = explanation->readings, *other = first + 1;
+    bool differ = explanation->count > 1 && (readings_differ(explanation, first, other) || words_differ(first, other));
+    buf_puts(out, "{\"schedule\":");
+    json_write_str(out, explanation->spec);
+    buf_putc(out, ',');
+    if (differ)
+        json_for(explanation, first);
+    json_reading(explanation, first);
+    if (differ) {
+        buf_puts(out, ",\"otherwise\":{");
+        json_for(explanation, other);
+        json_reading(explanation, other);
+        buf_putc(out, '}');
+    }
+    buf_puts(out, "}\n");
 }
 
 /* ---- text: what people read ------------------------------------------------------- */
 
-static void coloured(struct explanation *explanation, const char *colour, struct str text)
+static void coloured(const struct explanation *explanation, const char *colour, struct str text)
 {
     buf_puts(explanation->out, explanation->colour ? colour : "");
     buf_add(explanation->out, text);
     buf_puts(explanation->out, explanation->colour ? "\033[0m" : "");
 }
 
-static void label(struct explanation *explanation, const char *name)
+static void label(const struct explanation *explanation, const char *name)
 {
     buf_printf(explanation->out, "  %-9s", name);
 }
@@ -107,25 +180,22 @@ static bool is_plain(struct str text)
     return text.len > 0 && text.len <= CARET_MAX;
 }
 
-static void text_invalid(struct explanation *explanation)
+/* `marked`: the place of the mistake is marked below the schedule. */
+static void text_invalid(const struct explanation *explanation, const struct reading *reading, bool marked)
 {
-    bool plain = is_plain(explanation->spec);
-    if (plain)
-        buf_printf(explanation->out, "%*s^\n", (int)explanation->error.position, "");
     label(explanation, "error");
-    coloured(explanation, "\033[31m", str_from(explanation->error.message));
+    coloured(explanation, "\033[31m", str_from(reading->error.message));
     buf_puts(explanation->out, "\n");
-    if (!plain) {
+    if (!marked) {
         label(explanation, "position");
-        buf_printf(explanation->out, "%lld\n", (long long)explanation->error.position);
+        buf_printf(explanation->out, "%lld\n", (long long)reading->error.position);
     }
 }
 
 /* "Sat 2026-11-21 06:00:00 +00:00  in 2h46m" */
-static void text_runs(struct explanation *explanation)
+static void text_runs(const struct explanation *explanation, const struct cron_schedule *schedule)
 {
     static const char *const weekdays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    const struct cron_schedule *schedule = &explanation->schedule;
     int64_t at = explanation->from;
     for (int64_t i = 0; i < explanation->runs && cron_next(schedule, at, &at); i++) {
         int offset = cron_zone_offset(schedule->zone, at), minutes = abs(offset) / 60;
@@ -141,10 +211,10 @@ static void text_runs(struct explanation *explanation)
     }
 }
 
-static void text_valid(struct explanation *explanation)
+static void text_valid(const struct explanation *explanation, const struct reading *reading)
 {
     struct buf *out = explanation->out;
-    const struct cron_schedule *schedule = &explanation->schedule;
+    const struct cron_schedule *schedule = &reading->schedule;
     label(explanation, "meaning");
     cron_describe(schedule, out);
     buf_puts(out, "\n");
@@ -152,23 +222,68 @@ static void text_valid(struct explanation *explanation)
     buf_add(out, cron_zone_name(schedule->zone));
     buf_puts(out, schedule->zone_given && schedule->zone != explanation->controller_zone ? ", given in the schedule\n"
                                                                                          : ", the controller's\n");
-    text_runs(explanation);
-    for (size_t i = 0; i < explanation->warnings.len; i++) {
-        label(explanation, i ? "" : "note");
-        coloured(explanation, "\033[33m", explanation->warnings.items[i]);
-        buf_puts(out, "\n");
+    text_runs(explanation, schedule);
+}
+
+/* The notes of a reading that another has not (`common`: that it has, too), named after their reader. */
+static void text_notes(const struct explanation *explanation, const struct reading *reading,
+                       const struct reading *other, bool common, bool *noted)
+{
+    for (size_t i = 0; i < reading->warnings.len; i++) {
+        struct str note = reading->warnings.items[i];
+        if (other && strlist_has(&other->warnings, note) != common)
+            continue;
+        if (other && !common)
+            note = arena_printf(explanation->arena, "%.*s: %.*s", STR_ARG(reading->readers), STR_ARG(note));
+        label(explanation, *noted ? "" : "note");
+        coloured(explanation, "\033[33m", note);
+        buf_puts(explanation->out, "\n");
+        *noted = true;
     }
 }
 
-static void print_text(struct explanation *explanation)
+static void text_reading(const struct explanation *explanation, const struct reading *reading, bool marked)
 {
-    bool plain = is_plain(explanation->spec);
+    if (reading->valid)
+        text_valid(explanation, reading);
+    else
+        text_invalid(explanation, reading, marked);
+}
+
+/* What the readings differ in is printed reading by reading. */
+static void text_readings(const struct explanation *explanation, int64_t marked)
+{
+    for (size_t i = 0; i < explanation->count; i++) {
+        const struct reading *reading = &explanation->readings[i];
+        bool noted = false;
+        buf_puts(explanation->out, i ? "\n" : "");
+        label(explanation, "for");
+        coloured(explanation, "\033[1m", reading->readers);
+        buf_puts(explanation->out, "\n");
+        text_reading(explanation, reading, reading->error.position == marked);
+        text_notes(explanation, reading, NULL, true, &noted);
+    }
+}
+
+static void print_text(const struct explanation *explanation)
+{
+    const struct reading *first = explanation->readings, *other = explanation->count > 1 ? first + 1 : NULL;
+    const struct reading *wrong = first->valid && other ? other : first;
+    bool plain = is_plain(explanation->spec), noted = false;
     coloured(explanation, "\033[1m", plain ? explanation->spec : arena_quote(explanation->arena, explanation->spec));
     buf_puts(explanation->out, "\n");
-    if (explanation->valid)
-        text_valid(explanation);
-    else
-        text_invalid(explanation);
+    if (plain && !wrong->valid)
+        buf_printf(explanation->out, "%*s^\n", (int)wrong->error.position, "");
+    if (other && readings_differ(explanation, first, other)) {
+        text_readings(explanation, plain && !wrong->valid ? wrong->error.position : -1);
+        return;
+    }
+    text_reading(explanation, first, plain);
+    text_notes(explanation, first, other, true, &noted);
+    if (other) {
+        text_notes(explanation, first, other, false, &noted);
+        text_notes(explanation, other, first, false, &noted);
+    }
 }
 
 /* ---- one schedule after the other --------------------------------------------------- */
@@ -177,6 +292,8 @@ struct run {
     const struct verb *verb;
     const struct explain_options *options;
     const struct cron_zone *zone;
+    unsigned dialects; /* bits of those that were asked for */
+    struct str readers[CRON_DIALECTS];
     struct buf out;
     bool json, colour, all_valid, started;
 };
@@ -186,6 +303,17 @@ static bool flush(struct run *run)
     bool written = !run->out.failed && write_all(STDOUT_FILENO, buf_str(&run->out));
     buf_clear(&run->out);
     return written;
+}
+
+static bool reading_make(struct explanation *explanation, enum cron_dialect dialect, struct str readers)
+{
+    struct reading *reading = &explanation->readings[explanation->count++];
+    reading->readers = readers;
+    reading->valid =
+        cron_parse(dialect, explanation->spec, explanation->controller_zone, &reading->schedule, &reading->error);
+    if (reading->valid)
+        cron_pitfalls(explanation->spec, &reading->schedule, explanation->from, explanation->arena, &reading->warnings);
+    return reading->valid;
 }
 
 static bool explain(struct run *run, struct str spec)
@@ -201,10 +329,9 @@ static bool explain(struct run *run, struct str spec)
                                       .arena = arena,
                                       .out = &run->out,
                                       .colour = run->colour};
-    explanation.valid = cron_parse(CRON_ROBFIG, spec, run->zone, &explanation.schedule, &explanation.error);
-    run->all_valid &= explanation.valid;
-    if (explanation.valid)
-        cron_pitfalls(spec, &explanation.schedule, explanation.from, arena, &explanation.warnings);
+    for (enum cron_dialect dialect = 0; dialect < CRON_DIALECTS; dialect++)
+        if (run->dialects & 1u << dialect)
+            run->all_valid &= reading_make(&explanation, dialect, run->readers[dialect]);
     if (run->json) {
         print_json(&explanation);
     } else {
@@ -246,6 +373,29 @@ static int explain_all(struct run *run, char **operands, size_t count)
     return run->all_valid ? EXIT_OK : EXIT_DENIED;
 }
 
+/* Whose reading it is about; `arena` keeps the names. */
+static bool choose_readers(struct run *run, struct arena *arena)
+{
+    struct str reader = str_from(run->options->reader), name;
+    str_cut(&reader, '@', &name);
+    struct product_version velero = product_version_parse(PRODUCT_VELERO, reader);
+    bool kcm = run->options->reader == NULL || str_is(name, "kcm");
+    if (kcm ? reader.ptr != NULL : !str_is(name, "velero"))
+        return verb_fail(run->verb, "--for %s: expected kcm, velero or velero@VERSION", run->options->reader), false;
+    if (reader.ptr && velero.text.len == 0)
+        return verb_fail(run->verb, "--for %s: write a version, such as velero@1.18.3", run->options->reader), false;
+    run->dialects = product_version_cron(&velero);
+    for (enum cron_dialect dialect = 0; dialect < CRON_DIALECTS; dialect++)
+        run->readers[dialect] = product_version_readers(arena, &velero, dialect);
+    if (!kcm)
+        return true;
+    if (run->options->reader)
+        run->dialects = 1u << CRON_ROBFIG;
+    else
+        run->readers[CRON_ROBFIG] = arena_printf(arena, "kcm, and %.*s", STR_ARG(run->readers[CRON_ROBFIG]));
+    return true;
+}
+
 static bool check_options(const struct verb *verb, struct explain_options *values, size_t count, struct run *run)
 {
     struct error error = {0};
@@ -268,8 +418,9 @@ static bool check_options(const struct verb *verb, struct explain_options *value
 static int body(const struct verb *verb, void *context, char **operands, size_t count)
 {
     struct explain_options *values = context;
+    ARENA_SCOPED arena = arena_new(64 * 1024);
     struct run run = {.verb = verb, .options = values, .all_valid = true};
-    if (!check_options(verb, values, count, &run))
+    if (!arena || !check_options(verb, values, count, &run) || !choose_readers(&run, arena))
         return EXIT_USAGE;
     if (values->from == INT64_MIN)
         values->from = verb_now(values->now);
@@ -292,9 +443,14 @@ const struct verb verb_explain = {
     .name = "explain",
     .summary = "what a schedule means, its next runs and its pitfalls",
     .operands = "SCHEDULE... | -f FILE",
-    .details = "Schedules are read exactly as kcm and Velero read them (robfig/cron v3.0.1).\n"
+    .details = "Schedules are read exactly as kcm and Velero read them: robfig/cron v3.0.1, and from Velero\n"
+               "1.18.3 on netresearch/go-cron v0.15.0. Where these differ, both readings are shown.\n"
                "\n"
-               "Exit status: 0 all schedules are valid, 1 some are not, 2 wrong usage.",
+               "Examples:\n"
+               "  backstop explain \"0 9 * * 1-5\"\n"
+               "  backstop explain --for velero@1.18.3 \"0 0 13 * 5\"\n"
+               "\n"
+               "Exit status: 0 all schedules are valid for all who are asked about, 1 some are not, 2 wrong usage.",
     .options = options,
     .option_count = LENGTH_OF(options),
     .run = run,

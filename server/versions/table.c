@@ -91,8 +91,7 @@ static void table_write_product(struct buf *out, enum product product)
     buf_puts(out, "\n| schedules are parsed by | ");
     for (size_t i = 0; i < LENGTH_OF(rows); i++)
         if (rows[i].product == product)
-            buf_printf(out, "%s | ",
-                       rows[i].cron == CRON_ROBFIG ? "robfig/cron v3.0.1" : "netresearch/go-cron v0.15.0");
+            buf_printf(out, "%s | ", cron_library(rows[i].cron));
     for (unsigned f = 0; f < FEATURE_COUNT; f++) {
         if (features[f].product != product)
             continue;

@@ -190,17 +190,38 @@ struct str product_version_name(struct arena *arena, const struct product_versio
     return version->text.len ? arena_printf(arena, "%s %.*s", product, STR_ARG(version->text)) : str_from(product);
 }
 
+static struct str release_name(struct arena *arena, const struct release_row *row)
+{
+    const struct release_number *first = &row->first;
+    const char *product = product_words(row->product);
+    return first->patch ? arena_printf(arena, "%s %d.%d.%d", product, first->major, first->minor, first->patch)
+                        : arena_printf(arena, "%s %d.%d", product, first->major, first->minor);
+}
+
+struct str product_version_readers(struct arena *arena, const struct product_version *version,
+                                   enum cron_dialect dialect)
+{
+    size_t count, first = 0;
+    const struct release_row *rows = release_rows(&count);
+    if (product_version_cron(version) == 1u << dialect)
+        return product_version_name(arena, version);
+    while (first < count && (rows[first].product != version->product || rows[first].cron != CRON_GO_CRON))
+        first++;
+    if (first == count)
+        return str_from(product_words(version->product));
+    struct str name = release_name(arena, &rows[first]), number = name;
+    if (dialect == CRON_GO_CRON)
+        return arena_printf(arena, "%.*s and later", STR_ARG(name));
+    str_cut(&number, ' ', &name);
+    return arena_printf(arena, "%.*s before %.*s", STR_ARG(name), STR_ARG(number));
+}
+
 struct str feature_since(struct arena *arena, enum feature feature)
 {
     size_t count;
     const struct release_row *rows = release_rows(&count);
-    const char *product = product_words(feature_product(feature));
-    for (size_t i = 0; i < count; i++) {
-        const struct release_number *first = &rows[i].first;
-        if (rows[i].product != feature_product(feature) || !(rows[i].features & (1u << feature)))
-            continue;
-        return first->patch ? arena_printf(arena, "%s %d.%d.%d", product, first->major, first->minor, first->patch)
-                            : arena_printf(arena, "%s %d.%d", product, first->major, first->minor);
-    }
-    return str_from(product);
+    for (size_t i = 0; i < count; i++)
+        if (rows[i].product == feature_product(feature) && (rows[i].features & (1u << feature)))
+            return release_name(arena, &rows[i]);
+    return str_from(product_words(feature_product(feature)));
 }

@@ -69,8 +69,8 @@ static void go_cron(void)
          "day-of-month and day-of-week are both set: it runs only when both match, not when either does as in other "
          "crons"},
         {"0 0 13 2 5", "at 00:00 on the 13th if it is a Friday in February",
-         "it has no run within the next five years; Velero takes that for \"due now\" and starts one backup after "
-         "another"},
+         "it has no run within the next five years; kcm and Velero take that for \"due now\" and start one backup "
+         "after another"},
         {"60/5 * * * *", "every 5 minutes", "minute \"60/5\": there is no \"60\", so it is counted on from 0"},
         {"0 9 * * fri-mon/2", "at 09:00 on Mondays, Fridays and Sundays",
          "day-of-week \"fri-mon/2\": Sunday counts as two days there, as 7 and as 0"},
@@ -79,9 +79,10 @@ static void go_cron(void)
         {"TZ=\"UTC\" 0 6 * * *", "at 06:00 every day", NULL},
         {"TZ=\"Local\" @daily", "at 00:00 every day",
          "\"Local\" is the time zone of the controller's container, usually UTC; write the zone you mean"},
-        {"@triggered", "never", "it never runs; Velero takes that for \"due now\" and starts one backup after another"},
+        {"@triggered", "never",
+         "it never runs; kcm and Velero take that for \"due now\" and start one backup after another"},
         {"200/5 * * * *", "never",
-         "it never runs; Velero takes that for \"due now\" and starts one backup after another"},
+         "it never runs; kcm and Velero take that for \"due now\" and start one backup after another"},
         {"TZ=Europe/Berlin 15 2 * * *", "at 02:15 every day",
          "02:15 on 2027-03-28 in Europe/Berlin: runs at 03:15 instead, because clocks go forward over that time"},
         {"TZ=Europe/Berlin 15 1,2 * * *", "at 01:15 and 02:15 every day",
