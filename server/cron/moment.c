@@ -72,6 +72,8 @@ struct day_rule schedule_day_rule(const struct cron_schedule *schedule)
 
 bool cron_agree(const struct cron_schedule *one, const struct cron_schedule *other)
 {
+    if (one->every_seconds || other->every_seconds || one->triggered || other->triggered)
+        return one->every_seconds == other->every_seconds && one->triggered == other->triggered;
     const uint64_t fields[][2] = {{one->minute, other->minute},
                                   {one->hour, other->hour},
                                   {one->day_of_month, other->day_of_month},
@@ -83,6 +85,5 @@ bool cron_agree(const struct cron_schedule *one, const struct cron_schedule *oth
     const struct day_rule a = schedule_day_rule(one), b = schedule_day_rule(other);
     bool days = a.every_day == b.every_day && a.by_date == b.by_date && a.by_weekday == b.by_weekday &&
                 (a.both == b.both || !(a.by_date && a.by_weekday));
-    return days && one->zone == other->zone && one->every_seconds == other->every_seconds &&
-           one->triggered == other->triggered;
+    return days && one->zone == other->zone;
 }

@@ -5,19 +5,22 @@
 
 #include "backstop/cron.h"
 #include "backstop/policy.h"
+#include "backstop/versions.h"
 
 /* Denies `Invalid value: "...": message`, or warns with the message alone. */
 void judge_value(struct decision *decision, enum verdict verdict, const char *field, struct str value,
                  const char *format, ...) PRINTF_LIKE(5, 6);
 
 struct schedule_check {
-    const char *field;         /* spec.schedule */
-    const char *runner;        /* who will run it: "kcm", "Velero" */
-    struct str spec;           /* not empty */
-    int64_t last_run, created; /* of an object that changes; 0: that did not happen, or is not known */
+    const char *field;                    /* spec.schedule */
+    const char *runner;                   /* who will run it: "kcm", "Velero" */
+    struct str spec;                      /* not empty */
+    int64_t last_run, created;            /* of an object that changes; 0: that did not happen, or is not known */
+    const struct product_version *velero; /* the Velero that will read it; NULL: kcm will */
 };
 /* Denies what the runner cannot use, warns of what will surprise, and says back
- * what the schedule means. False when it was found invalid. */
+ * what the schedule means. Where it is not known which Velero runs, only what none
+ * takes is denied. False when it was found invalid. */
 bool check_schedule(const struct schedule_check *check, const struct request *request, const struct settings *settings,
                     struct decision *decision);
 

@@ -2,7 +2,28 @@
 
 #include <inttypes.h>
 
+/* A schedule as each library reads it that its runner may have. What all of them refuse is
+ * denied. Where they differ and it is not known which Velero runs, that is only warned about. */
+
 enum { WORDS_LIMIT = 1024 };
+
+/* One library's reading. */
+struct schedule_reading {
+    struct str readers; /* "Velero before 1.18.3" */
+    struct cron_schedule schedule;
+    struct str problem; /* why it will not do; absent when it will */
+    int64_t position;   /* of the mistake; -1 where there is no one place */
+    struct strlist pitfalls;
+};
+
+struct schedule_readings {
+    const struct schedule_check *check;
+    const struct request *request;
+    const struct settings *settings;
+    struct decision *decision;
+    struct schedule_reading all[CRON_DIALECTS];
+    size_t count;
+};
 
 static const struct cron_zone *controller_zone(const struct settings *settings, struct arena *arena)
 {
@@ -23,68 +44,198 @@ static bool has_empty_field(const struct cron_schedule *schedule)
     return false;
 }
 
-static void judge_interval(const struct schedule_check *check, const struct cron_schedule *schedule,
-                           const struct request *request, const struct settings *settings, struct decision *decision)
+static const char *reason_for_never(const struct cron_schedule *schedule)
 {
-    int64_t shortest = cron_shortest_interval(schedule, request->now);
+    if (schedule->triggered)
+        return "it is only ever started by hand, which Velero cannot do, so give it a time";
+    if (has_empty_field(schedule))
+        return "one of its fields holds no value, so give it one";
+    return "its months do not have such a day, so choose another";
+}
+
+/* Both controllers take the zero time for a run that is due (Velero: getNextRunTime's asOf.After). */
+static struct str reading_storm(const struct schedule_readings *readings, const struct cron_schedule *schedule)
+{
+    struct arena *arena = readings->decision->arena;
+    int64_t next;
+    if (cron_never_fires(schedule))
+        return arena_printf(arena,
+                            "never fires: %s. %s would take it as always due and start one backup after the other",
+                            reason_for_never(schedule), readings->check->runner);
+    if (cron_next(schedule, readings->request->now, &next))
+        return (struct str){NULL, 0};
+    return arena_printf(arena,
+                        "has no run within the next five years. %s would take it as always due and start one backup "
+                        "after the other",
+                        readings->check->runner);
+}
+
+static void reading_make(const struct schedule_readings *readings, enum cron_dialect dialect,
+                         struct schedule_reading *reading)
+{
+    const struct schedule_check *check = readings->check;
+    struct arena *arena = readings->decision->arena;
+    struct error error = {.code = 0};
+    reading->position = -1;
+    if (check->velero)
+        reading->readers = product_version_readers(arena, check->velero, dialect);
+    if (cron_parse(dialect, check->spec, controller_zone(readings->settings, arena), &reading->schedule, &error)) {
+        reading->problem = reading_storm(readings, &reading->schedule);
+        return;
+    }
+    reading->problem = arena_copy(arena, str_from(error.message));
+    reading->position = error.position;
+    if (error.code >= 500)
+        arena_fail(arena); /* it could not be read, which says nothing of it */
+}
+
+/* ---- what will not do ---------------------------------------------------------- */
+
+/* Another Velero would take it: then the version that does not is named. */
+static bool depends_on_version(const struct schedule_readings *readings)
+{
+    const struct schedule_reading *only = &readings->all[0];
+    struct schedule_reading other = {.problem = {NULL, 0}};
+    if (!readings->check->velero || readings->count > 1)
+        return false;
+    reading_make(readings, only->schedule.dialect == CRON_ROBFIG ? CRON_GO_CRON : CRON_ROBFIG, &other);
+    return !other.problem.ptr;
+}
+
+static void deny(const struct schedule_readings *readings)
+{
+    const struct schedule_reading *first = &readings->all[0];
+    const struct schedule_check *check = readings->check;
+    struct arena *arena = readings->decision->arena;
+    struct str where = {NULL, 0}, reader = {NULL, 0};
+    if (first->position >= 0)
+        where = arena_printf(arena, "at position %" PRId64 ": ", first->position);
+    if (depends_on_version(readings))
+        reader = arena_printf(arena, " (as read by %.*s)", STR_ARG(first->readers));
+    judge_value(readings->decision, VERDICT_DENY, check->field, check->spec, "%.*s%.*s%.*s", STR_ARG(where),
+                STR_ARG(first->problem), STR_ARG(reader));
+}
+
+/* Some Velero takes it, and which one runs is not known. */
+static void warn_about_refusals(const struct schedule_readings *readings)
+{
+    for (size_t i = 0; i < readings->count; i++) {
+        const struct schedule_reading *reading = &readings->all[i];
+        if (reading->problem.ptr)
+            decision_warn(readings->decision, "%s: unusable with %.*s (the version here is not known): %.*s",
+                          readings->check->field, STR_ARG(reading->readers), STR_ARG(reading->problem));
+    }
+}
+
+/* ---- what it means -------------------------------------------------------------- */
+
+static void judge_interval(const struct schedule_readings *readings, const struct cron_schedule *schedule)
+{
+    const struct schedule_check *check = readings->check;
+    const struct settings *settings = readings->settings;
+    int64_t shortest = cron_shortest_interval(schedule, readings->request->now);
     if (shortest == 0 || shortest >= settings->schedules_minimum_interval)
         return;
     char interval[TIME_TEXT_SIZE], minimum[TIME_TEXT_SIZE];
-    judge_value(decision, settings->schedules_too_frequent, check->field, check->spec,
+    judge_value(readings->decision, settings->schedules_too_frequent, check->field, check->spec,
                 "runs are as little as %s apart, and each is a whole backup; the minimum is %s (settings: "
                 "schedules.minimumInterval)",
                 duration_format(shortest, interval), duration_format(settings->schedules_minimum_interval, minimum));
 }
 
 /* kcm and Velero count from the last run, so that a new schedule can be late at once. */
-static void warn_if_due(const struct schedule_check *check, const struct cron_schedule *schedule,
-                        const struct request *request, struct decision *decision)
+static void warn_if_due(const struct schedule_readings *readings, const struct cron_schedule *schedule)
 {
-    int64_t from = check->last_run ? check->last_run : check->created, due;
-    if (from == 0 || !cron_next(schedule, from, &due) || due >= request->now)
+    const struct schedule_check *check = readings->check;
+    struct decision *decision = readings->decision;
+    int64_t now = readings->request->now, from = check->last_run ? check->last_run : check->created, due;
+    if (from == 0 || !cron_next(schedule, from, &due) || due >= now)
         return;
     decision_warn(decision, "%s: counted from %s, %.*s, a run is due already: a backup starts at once", check->field,
-                  check->last_run ? "the last one" : "its creation", STR_ARG(ago(decision->arena, request->now, from)));
+                  check->last_run ? "the last one" : "its creation", STR_ARG(ago(decision->arena, now, from)));
 }
 
-static void say_meaning(const struct schedule_check *check, const struct cron_schedule *schedule,
-                        const struct request *request, struct decision *decision)
+/* Says the schedule back; returns what it means. */
+static struct str say_meaning(const struct schedule_readings *readings, const struct schedule_reading *reading,
+                              const char *field)
 {
+    struct decision *decision = readings->decision;
     BUF_SCOPED words;
     buf_init(&words, WORDS_LIMIT);
-    struct str description = cron_say_back(check->field, check->spec, schedule, request->now, decision->arena, &words);
+    struct str description = cron_say_back(field, readings->check->spec, &reading->schedule, readings->request->now,
+                                           decision->arena, &words);
     decision_warn(decision, "%.*s", STR_ARG(arena_text(decision->arena, &words)));
-    decision_audit(decision, "schedule", "%.*s", STR_ARG(description));
+    return arena_copy(decision->arena, description);
+}
+
+/* "spec.schedule, as read by Velero before 1.18.3". */
+static const char *field_as_read(const struct schedule_readings *readings, const struct schedule_reading *reading)
+{
+    const char *field = readings->check->field;
+    struct str named = arena_printf(readings->decision->arena, "%s, as read by %.*s", field, STR_ARG(reading->readers));
+    return named.ptr ? named.ptr : field;
+}
+
+/* Pitfalls of one reading alone are said to be its own. */
+static void warn_about_pitfalls(const struct schedule_readings *readings, const struct schedule_reading *reading,
+                                const struct schedule_reading *other)
+{
+    for (size_t i = 0; i < reading->pitfalls.len; i++) {
+        struct str pitfall = reading->pitfalls.items[i];
+        bool own = other && !strlist_has(&other->pitfalls, pitfall);
+        if (!own && other && other < reading)
+            continue; /* said already */
+        decision_warn(readings->decision, "%s: %.*s", own ? field_as_read(readings, reading) : readings->check->field,
+                      STR_ARG(pitfall));
+    }
+}
+
+static void say_readings(struct schedule_readings *readings)
+{
+    struct schedule_reading *good[CRON_DIALECTS] = {NULL};
+    size_t count = 0;
+    for (size_t i = 0; i < readings->count; i++)
+        if (!readings->all[i].problem.ptr)
+            good[count++] = &readings->all[i];
+    struct schedule_reading *first = good[0], *other = good[1];
+    if (!first)
+        return;
+    bool same = !other || cron_agree(&first->schedule, &other->schedule);
+    struct str meaning = say_meaning(readings, first, same ? readings->check->field : field_as_read(readings, first));
+    if (!same)
+        meaning = arena_printf(
+            readings->decision->arena, "%.*s (%.*s); %.*s (%.*s)", STR_ARG(meaning), STR_ARG(first->readers),
+            STR_ARG(say_meaning(readings, other, field_as_read(readings, other))), STR_ARG(other->readers));
+    decision_audit(readings->decision, "schedule", "%.*s", STR_ARG(meaning));
+    judge_interval(readings, &first->schedule);
+    for (size_t i = 0; i < count; i++)
+        cron_pitfalls(readings->check->spec, &good[i]->schedule, readings->request->now, readings->decision->arena,
+                      &good[i]->pitfalls);
+    warn_about_pitfalls(readings, first, other);
+    if (other)
+        warn_about_pitfalls(readings, other, first);
+    warn_if_due(readings, &first->schedule);
 }
 
 bool check_schedule(const struct schedule_check *check, const struct request *request, const struct settings *settings,
                     struct decision *decision)
 {
-    struct arena *arena = decision->arena;
-    struct cron_schedule schedule;
-    struct error error;
-    if (!cron_parse(CRON_ROBFIG, check->spec, controller_zone(settings, arena), &schedule, &error)) {
-        if (error.code >= 500)
-            arena_fail(arena); /* it could not be read, which says nothing of it */
-        struct str where = error.position >= 0 ? arena_printf(arena, "at position %" PRId64 ": ", error.position)
-                                               : (struct str){NULL, 0};
-        judge_value(decision, VERDICT_DENY, check->field, check->spec, "%.*s%s", STR_ARG(where), error.message);
+    struct schedule_readings readings = {
+        .check = check, .request = request, .settings = settings, .decision = decision};
+    unsigned dialects = check->velero ? product_version_cron(check->velero) : 1U << CRON_ROBFIG;
+    size_t bad = 0;
+    for (enum cron_dialect dialect = 0; dialect < CRON_DIALECTS; dialect++) {
+        if (!(dialects & 1U << dialect))
+            continue;
+        struct schedule_reading *reading = &readings.all[readings.count++];
+        reading_make(&readings, dialect, reading);
+        bad += reading->problem.ptr != NULL;
+    }
+    if (bad == readings.count) {
+        deny(&readings);
         return false;
     }
-    if (cron_never_fires(&schedule)) {
-        judge_value(decision, VERDICT_DENY, check->field, check->spec,
-                    "never fires: %s. %s would take it as always due and start one backup after the other",
-                    has_empty_field(&schedule) ? "one of its fields holds no value, so give it one"
-                                               : "its months do not have such a day, so choose another",
-                    check->runner);
-        return false;
-    }
-    say_meaning(check, &schedule, request, decision);
-    judge_interval(check, &schedule, request, settings, decision);
-    struct strlist pitfalls = {0};
-    cron_pitfalls(check->spec, &schedule, request->now, arena, &pitfalls);
-    for (size_t i = 0; i < pitfalls.len; i++)
-        decision_warn(decision, "%s: %.*s", check->field, STR_ARG(pitfalls.items[i]));
-    warn_if_due(check, &schedule, request, decision);
+    warn_about_refusals(&readings);
+    say_readings(&readings);
     return true;
 }

@@ -46,7 +46,9 @@ static void judge_cron(const struct schedule_edit *edit)
                          "a Schedule without one");
         return;
     }
-    struct schedule_check check = {.field = "spec.schedule", .runner = "Velero", .spec = spec};
+    const struct version_fact velero = inventory_velero_version(edit->inventory, edit->settings);
+    struct schedule_check check = {
+        .field = "spec.schedule", .runner = "Velero", .spec = spec, .velero = &velero.version};
     check.created = time_of(edit, "metadata.creationTimestamp");
     check.last_run = time_of(edit, "status.lastBackup");
     int64_t skipped = time_of(edit, "status.lastSkipped");

@@ -51,7 +51,7 @@ static void plan_source(struct plan *plan, struct status_source *source, int64_t
 {
     struct cron_schedule schedule;
     int64_t now = plan->view->now, first = 0;
-    source->valid = status_schedule(plan->view, source->spec, &schedule, &source->meaning);
+    source->valid = status_schedule(plan->view, source->spec, source->maker, &schedule, &source->meaning);
     if (!source->valid)
         return;
     source->zone = cron_zone_name(schedule.zone);

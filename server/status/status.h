@@ -12,9 +12,11 @@ bool status_plan(struct status_view *view) MUST_CHECK;
 bool status_remember(struct status_view *view) MUST_CHECK;
 /* view.c: its ManagementBackup by name; NULL when there is none. */
 struct status_backup *status_backup_named(struct status_view *view, struct str name);
-/* view.c: parses a schedule as its controller does. False: *meaning says what is wrong. */
-bool status_schedule(const struct status_view *view, struct str spec, struct cron_schedule *schedule,
-                     struct str *meaning);
+/* view.c: parses a schedule as its controller does. False: *meaning says what is wrong. Of a
+ * Velero whose version is not known the reading is taken that works, or robfig/cron's where
+ * both do, and *meaning says whose it is where they differ. */
+bool status_schedule(const struct status_view *view, struct str spec, enum status_maker maker,
+                     struct cron_schedule *schedule, struct str *meaning);
 
 /* json_parts.c: what JSON is made of. */
 struct json_object *status_text_value(struct str text);

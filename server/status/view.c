@@ -71,14 +71,44 @@ static int64_t counted_from(const struct status_backup *backup)
     return backup->last && backup->last->started ? backup->last->started : object->meta.created;
 }
 
-bool status_schedule(const struct status_view *view, struct str spec, struct cron_schedule *schedule,
-                     struct str *meaning)
+struct reading {
+    struct cron_schedule schedule;
+    bool valid;
+    struct str meaning; /* or what is wrong */
+};
+
+static struct reading reading_make(const struct status_view *view, struct str spec, enum cron_dialect dialect)
 {
+    struct reading reading;
     struct error error;
     const struct cron_zone *zone = cron_zone_find(view->settings->schedules_controller_zone, &error);
-    bool valid = cron_parse(CRON_ROBFIG, spec, zone ? zone : cron_zone_utc(), schedule, &error);
-    *meaning = valid ? describe(view->arena, schedule) : arena_copy(view->arena, str_from(error.message));
-    return valid;
+    reading.valid = cron_parse(dialect, spec, zone ? zone : cron_zone_utc(), &reading.schedule, &error);
+    reading.meaning =
+        reading.valid ? describe(view->arena, &reading.schedule) : arena_copy(view->arena, str_from(error.message));
+    return reading;
+}
+
+bool status_schedule(const struct status_view *view, struct str spec, enum status_maker maker,
+                     struct cron_schedule *schedule, struct str *meaning)
+{
+    const struct version_fact velero = inventory_velero_version(view->inventory, view->settings);
+    unsigned dialects = maker == STATUS_BY_SCHEDULE ? product_version_cron(&velero.version) : 1U << CRON_ROBFIG;
+    enum cron_dialect dialect = dialects & 1U << CRON_ROBFIG ? CRON_ROBFIG : CRON_GO_CRON;
+    struct reading reading = reading_make(view, spec, dialect);
+    if (dialects != 1U << dialect) {
+        struct reading other = reading_make(view, spec, CRON_GO_CRON);
+        bool same = reading.valid == other.valid && (!other.valid || cron_agree(&reading.schedule, &other.schedule));
+        if (!reading.valid && other.valid) {
+            reading = other;
+            dialect = CRON_GO_CRON;
+        }
+        if (!same)
+            reading.meaning = arena_printf(view->arena, "%.*s (as read by %.*s)", STR_ARG(reading.meaning),
+                                           STR_ARG(product_version_readers(view->arena, &velero.version, dialect)));
+    }
+    *schedule = reading.schedule;
+    *meaning = reading.meaning;
+    return reading.valid;
 }
 
 static void fill_schedule(const struct status_view *view, struct status_backup *backup)
@@ -89,7 +119,7 @@ static void fill_schedule(const struct status_view *view, struct status_backup *
     backup->meaning = STR("once, on demand");
     if (object->schedule.len == 0)
         return;
-    backup->valid = status_schedule(view, object->schedule, &schedule, &backup->meaning);
+    backup->valid = status_schedule(view, object->schedule, STATUS_BY_MANAGEMENT_BACKUP, &schedule, &backup->meaning);
     if (!backup->valid)
         return;
     backup->zone = cron_zone_name(schedule.zone);
