@@ -1,4 +1,5 @@
 #include "deletion.h"
+#include "backup_edit.h"
 #include "storage.h"
 
 enum { NAMES_COMPARED = 500 };
@@ -194,7 +195,8 @@ void policy_delete_backup_request(const struct request *request, const struct in
     check_location(request, inventory, backup, decision);
     if (decision->denied || !stored)
         return;
-    if (deletion_check_needed(request, inventory, settings, request->object, backup, decision))
+    const struct removal removal = {.holder = request->object, .holder_kind = "DeleteBackupRequest"};
+    if (deletion_check_needed(request, inventory, settings, &removal, backup, decision))
         warn_of_loss(request, backup, decision);
 }
 
@@ -255,8 +257,15 @@ void policy_backup_deletion(const struct request *request, const struct inventor
                       STR_ARG(quoted(request, name)));
         return;
     }
+    /* One that is not known yet is what the API server says it is. */
+    struct backup *unknown = arena_alloc(request->arena, sizeof *unknown);
     const struct backup *backup = inventory_backup(inventory, namespace_of(request, settings), name);
-    if (backup && deletion_check_needed(request, inventory, settings, object, backup, decision))
+    if (unknown && !backup) {
+        *unknown = backup_edit_old(request, settings);
+        backup = unknown;
+    }
+    const struct removal removal = {.holder = object, .holder_kind = "Backup"};
+    if (backup && deletion_check_needed(request, inventory, settings, &removal, backup, decision))
         warn_of_backup(request, inventory, backup, decision);
 }
 

@@ -8,11 +8,19 @@
  * expired backups, of a namespace, of owned objects): nobody reads an answer there,
  * and a denial would only block them. */
 bool deletion_is_automatic(const struct request *request, const struct settings *settings);
+/* How a backup would go. */
+struct removal {
+    const struct object *holder; /* whose annotation ANNOTATION_ALLOW_DELETE counts */
+    const char *holder_kind;
+    struct str change; /* the fields of an edit that takes the backup away; empty: it is deleted */
+};
+/* Can be restored, and for as long as anybody looks. */
+bool deletion_counts(const struct backup *backup, int64_t now);
 /* Denies (403) when the cluster needs this backup to come back: the last Completed one,
  * or the way back from the running release. ANNOTATION_ALLOW_DELETE with a reason on
- * `holder` allows it with a warning. True when it may go. */
+ * the holder allows it with a warning. True when it may go; then that is reserved. */
 bool deletion_check_needed(const struct request *request, const struct inventory *inventory,
-                           const struct settings *settings, const struct object *holder, const struct backup *backup,
+                           const struct settings *settings, const struct removal *removal, const struct backup *backup,
                            struct decision *decision);
 
 /* What is read for a review that would have this Backup of the system namespace go: which

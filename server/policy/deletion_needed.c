@@ -16,8 +16,7 @@ bool deletion_is_automatic(const struct request *request, const struct settings 
     return false;
 }
 
-/* Can be restored, and for as long as anybody looks. */
-static bool is_good(const struct backup *backup, int64_t now)
+bool deletion_counts(const struct backup *backup, int64_t now)
 {
     return backup_is_by_kcm(backup) && !backup->meta.deleting && str_is(backup->status.phase, "Completed") &&
            (backup->status.expires == 0 || backup->status.expires > now);
@@ -48,7 +47,7 @@ static bool is_last(struct question *question)
         const struct backup *other = inventory->backups[i];
         bool same = str_eq(other->meta.ns, self->meta.ns) && str_eq(other->meta.name, self->meta.name);
         if (same || !str_eq(other->meta.ns, self->meta.ns) || !str_eq(other->region, self->region) ||
-            !is_good(other, question->request->now))
+            !deletion_counts(other, question->request->now))
             continue;
         if (!is_going(question, other))
             return false;
@@ -67,7 +66,7 @@ static bool is_newest_way_back(struct question *question, struct str running, bo
         const struct backup *other = inventory->backups[i];
         struct str release = upgrade_backup_release(inventory, other);
         bool rivals = release.len && str_eq(other->meta.ns, self->meta.ns) && str_eq(release, running) != others;
-        if (rivals && other->status.started > self->status.started && is_good(other, question->request->now) &&
+        if (rivals && other->status.started > self->status.started && deletion_counts(other, question->request->now) &&
             !is_going(question, other))
             return false;
     }
@@ -108,7 +107,7 @@ static struct str needed_for(struct question *question)
     const struct management *management = inventory_management(question->inventory);
     struct str release = upgrade_backup_release(question->inventory, backup);
     struct str running = management ? kcm_release_label(arena, management->status_release) : (struct str){NULL, 0};
-    if (!is_good(backup, question->request->now))
+    if (!deletion_counts(backup, question->request->now))
         return (struct str){NULL, 0};
     if (is_last(question))
         return last_of(question);
@@ -127,18 +126,18 @@ static struct str needed_for(struct question *question)
 }
 
 bool deletion_check_needed(const struct request *request, const struct inventory *inventory,
-                           const struct settings *settings, const struct object *holder, const struct backup *backup,
+                           const struct settings *settings, const struct removal *removal, const struct backup *backup,
                            struct decision *decision)
 {
     enum { REASON_SHOWN = 80 };
     struct arena *arena = request->arena;
     struct question question = {.request = request, .inventory = inventory, .backup = backup};
-    struct str reason = object_annotation(request, holder, ANNOTATION_ALLOW_DELETE);
-    struct str given = object_reason(request, holder, ANNOTATION_ALLOW_DELETE);
+    struct str reason = object_annotation(request, removal->holder, ANNOTATION_ALLOW_DELETE);
+    struct str given = object_reason(request, removal->holder, ANNOTATION_ALLOW_DELETE);
     /* Restored from and named after its own namespace only: elsewhere k0rdent keeps none. */
     bool counts = str_eq(backup->meta.ns, settings->system_namespace);
     struct str why = counts ? needed_for(&question) : STR("");
-    if (counts && is_good(backup, request->now))
+    if (counts && deletion_counts(backup, request->now))
         decision->reservation = (struct reservation){backup->meta.name, given.len > 0};
     if (why.len == 0) {
         if (backup_is_by_kcm(backup))
@@ -146,17 +145,20 @@ bool deletion_check_needed(const struct request *request, const struct inventory
         return true;
     }
     struct str name = arena_quote(arena, backup->meta.name);
+    const char *done = removal->change.len ? "changed" : "deleted", *act = removal->change.len ? "change" : "delete";
     if (given.len) {
         decision_warn(decision, "backup %.*s %.*s", STR_ARG(name), STR_ARG(why));
-        decision_warn(decision, "deleted all the same, because of the annotation %s: %.*s", ANNOTATION_ALLOW_DELETE,
+        decision_warn(decision, "%s all the same, because of the annotation %s: %.*s", done, ANNOTATION_ALLOW_DELETE,
                       STR_ARG(arena_quote(arena, str_slice(given, 0, REASON_SHOWN))));
         decision_audit(decision, "allow-delete", "%.*s", STR_ARG(given));
         return true;
     }
-    bool is_request = holder == request->object;
+    struct str takes = STR("");
+    if (removal->change.len)
+        takes = arena_printf(arena, ". With this change (%.*s) it would no longer count", STR_ARG(removal->change));
     decision_forbid(decision,
-                    "backup %.*s %.*s; to delete it all the same give the %s the annotation %s: \"<reason>\"%s%.*s",
-                    STR_ARG(name), STR_ARG(why), is_request ? "DeleteBackupRequest" : "Backup", ANNOTATION_ALLOW_DELETE,
+                    "backup %.*s %.*s%.*s; to %s it all the same give the %s the annotation %s: \"<reason>\"%s%.*s",
+                    STR_ARG(name), STR_ARG(why), STR_ARG(takes), act, removal->holder_kind, ANNOTATION_ALLOW_DELETE,
                     reason.ptr ? " (it needs a reason as its value)" : "", STR_ARG(admitted_hint(&question)));
     return false;
 }
@@ -177,7 +179,7 @@ void deletion_want_others(const struct request *request, const struct inventory 
     for (size_t i = inventory->count[FACT_BACKUPS]; i > 0 && others < OTHERS; i--) {
         const struct backup *other = inventory->backups[i - 1];
         if (other == self || !str_eq(other->meta.ns, ns) || (self && !str_eq(other->region, self->region)) ||
-            !is_good(other, request->now))
+            !deletion_counts(other, request->now))
             continue;
         facts_want(request->arena, wanted, FACT_BACKUPS, ns, other->meta.name);
         others++;

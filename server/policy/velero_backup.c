@@ -1,3 +1,4 @@
+#include "backup_edit.h"
 #include "backup_spec.h"
 #include "kots.h"
 
@@ -11,7 +12,7 @@ bool backup_is_waiting(struct str phase)
 }
 
 /* Velero reads a Backup once. One that comes with a status is a copy of a backup in the
- * object store; and what is edited afterwards changes nothing. */
+ * object store; and of what is edited afterwards it takes little notice. */
 static bool is_taken_up(const struct request *request, const struct settings *settings, struct decision *decision)
 {
     if (request->operation != OPERATION_UPDATE)
@@ -20,9 +21,7 @@ static bool is_taken_up(const struct request *request, const struct settings *se
     if (backup_is_waiting(phase))
         return !backup_is_waiting(object_text(request, request->object, "status.phase"));
     if (request_changes(request, "spec") && !request_by_velero(request, settings))
-        decision_warn(decision,
-                      "the change has no effect: Velero has already read this Backup (phase %.*s); create a new one",
-                      STR_ARG(arena_quote(request->arena, phase)));
+        backup_edit_warn(request, settings, decision);
     return true;
 }
 
@@ -45,6 +44,10 @@ void policy_velero_backup(const struct request *request, const struct inventory 
 {
     bool update = request->operation == OPERATION_UPDATE;
     struct json_object *spec = object_tree(request, request->object, "spec");
+    if (request->operation != OPERATION_DELETE)
+        backup_edit_check(request, inventory, settings, decision);
+    if (decision->denied)
+        return;
     if ((update && !request_changes(request, "spec")) || request->operation == OPERATION_DELETE ||
         is_taken_up(request, settings, decision))
         return;
@@ -78,6 +81,7 @@ void policy_velero_backup(const struct request *request, const struct inventory 
 void policy_velero_backup_wants(const struct request *request, const struct inventory *inventory,
                                 const struct settings *settings, struct facts_wanted *wanted)
 {
+    backup_edit_wants(request, inventory, settings, wanted);
     if (request->operation != OPERATION_DELETE &&
         backup_is_waiting(object_text(request, request->object, "status.phase")))
         backup_spec_wants(request, inventory, settings, "spec", wanted);

@@ -85,6 +85,9 @@ static const struct harm {
     {"velero.io", "DeleteBackupRequest", "{\"spec\":{\"backupName\":\"only\"}}",
      "{\"spec\":{\"backupName\":\"only\"},\"status\":{\"phase\":\"Processed\"}}", OPERATION_UPDATE},
     {"velero.io", "Backup", KCM_BACKUP("only", GOOD), KCM_BACKUP("only", GOOD), OPERATION_DELETE},
+    {"velero.io", "Backup", KCM_BACKUP("only", "{\"phase\":\"Failed\"}"), KCM_BACKUP("only", GOOD), OPERATION_UPDATE},
+    {"velero.io", "Backup", KCM_BACKUP("only", GOOD), KCM_BACKUP("only", "{\"phase\":\"Failed\"}"),
+     OPERATION_CREATE | OPERATION_UPDATE},
 };
 
 static struct inventory *facts(struct arena *arena)

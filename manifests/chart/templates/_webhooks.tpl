@@ -44,7 +44,7 @@
   apiVersions: [v1]
   resources: [backups]
   operations: [CREATE, UPDATE]
-  conditions: [spec, velero]
+  conditions: [velero] # status and labels, too: they tell which backup counts
 - key: restores
   name: restores
   path: /validate-velero-io-v1-restore
