@@ -81,7 +81,7 @@ deps: ; @pkg-config --exists $(PACKAGES) $(TEST_PACKAGES) 2>/dev/null || hack/in
 
 # ---- tests ------------------------------------------------------------------
 .PHONY: test unit golden wire asan tsan valgrind accept
-test: unit golden wire fuzz-replay torture-reviews layers docs-check docs-test ## Unit, golden, wire and corpus tests, and the layering check
+test: unit golden review-manifests wire fuzz-replay torture-reviews layers docs-check docs-test ## Unit, golden, wire and corpus tests, and the layering check
 
 unit: $(BUILD)/unit-tests ## CUnit tests (SUITES="settings gate": only those)
 	$(BUILD)/unit-tests $(SUITES)
@@ -91,6 +91,10 @@ golden: $(BUILD)/backstop ## Golden cases, a folder each (tests/golden/README.md
 
 accept: $(BUILD)/backstop ## Rewrite golden expectations (CASES=...), say which; read the diff before committing
 	tests/golden/run.sh --accept $(BUILD)/backstop $(CASES)
+
+.PHONY: review-manifests
+review-manifests: $(BUILD)/backstop ## 300 valid manifests are reviewed without a misleading warning, and 10,000 broken ones noticed
+	tests/manifests/run.py $(BUILD)/backstop
 
 .PHONY: docs decisions docs-check docs-test
 docs: decisions ## Write the generated pages (decisions, settings, metrics) and the screens that pages show
