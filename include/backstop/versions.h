@@ -56,6 +56,8 @@ enum version_answer { ANSWER_NO, ANSWER_YES, ANSWER_DEPENDS };
 /* Whether this version has the feature; ANSWER_DEPENDS when it may be rows that differ. So
  * ANSWER_NO for an unknown version means "no supported release has it". */
 enum version_answer product_version_has(const struct product_version *version, enum feature feature);
+/* The same, of its rows only those that have the feature; unchanged where none has. */
+struct product_version product_version_having(struct product_version version, enum feature feature);
 /* Whether it is a release before MAJOR.MINOR, by number, whether the table holds it or not. */
 enum version_answer product_version_before(const struct product_version *version, int major, int minor);
 /* How it reads schedules: bits 1u << CRON_ROBFIG and 1u << CRON_GO_CRON; both when it may
@@ -68,6 +70,8 @@ struct str product_version_readers(struct arena *arena, const struct product_ver
 
 /* "Velero 1.18.2", "Velero main", or "Velero" when nothing is known. */
 struct str product_version_name(struct arena *arena, const struct product_version *version);
+/* Why an answer depends: "which Velero runs is not known (settings: velero.version)". */
+struct str product_version_doubt(struct arena *arena, const struct product_version *version);
 /* The first release that has it: "Velero 1.18.3". */
 struct str feature_since(struct arena *arena, enum feature feature);
 

@@ -42,7 +42,8 @@ struct version_fact inventory_velero_version(const struct inventory *inventory, 
 /* A Release is named after its version, in which "." and "+" become "-" (kcm's release.Name). */
 static struct str version_of_release_name(struct arena *arena, struct str name)
 {
-    struct str rest = str_starts(name, STR("kcm-")) ? str_slice(name, 4, name.len) : name, major, minor, patch;
+    struct str rest = str_starts(name, STR("kcm-")) ? str_slice(name, 4, name.len) : name;
+    struct str major = {NULL, 0}, minor = {NULL, 0}, patch = {NULL, 0};
     str_cut(&rest, '-', &major);
     str_cut(&rest, '-', &minor);
     str_cut(&rest, '-', &patch);

@@ -1,20 +1,6 @@
 #include "backup_spec.h"
+#include "config_rules.h"
 #include "resource_policy.h"
-
-static void deny_missing(const struct backup_spec *view, const char *field, struct str name)
-{
-    struct arena *arena = view->arena;
-    const struct inventory *inventory = view->inventory;
-    struct strlist names = {0};
-    for (size_t i = 0; i < inventory->count[FACT_CONFIG_MAPS]; i++)
-        if (str_eq(inventory->config_maps[i]->meta.ns, view->ns))
-            strlist_add(arena, &names, inventory->config_maps[i]->meta.name);
-    struct str near = str_nearest(name, names.items, names.len);
-    struct str hint = near.len ? arena_printf(arena, "did you mean %.*s?", STR_ARG(arena_quote(arena, near)))
-                               : STR("create it first");
-    decision_invalid(view->decision, field, "Invalid value: %.*s: there is no ConfigMap of that name in %.*s; %.*s",
-                     STR_ARG(arena_quote(arena, name)), STR_ARG(view->ns), STR_ARG(hint));
-}
 
 /* Velero compares the kind without case and ignores every other one, without a word;
  * but a Schedule's Backups all get the kind ConfigMap (BackupBuilder.FromSchedule). */
@@ -43,14 +29,16 @@ void backup_spec_check_policy(const struct backup_spec *view)
         decision_invalid(view->decision, field, "Required value: name the ConfigMap with the resource policies");
         return;
     }
-    if (!view->facts || !view->inventory->known[FACT_CONFIG_MAPS]) {
+    if (!view->facts) {
         decision_warn(view->decision, "%s: %.*s was not checked: nothing is known about ConfigMaps", field,
                       STR_ARG(arena_quote(view->arena, name)));
         return;
     }
-    const struct config_map *map = inventory_config_map(view->inventory, view->ns, name);
+    const struct config_map *map = rules_find_map(view->decision, view->inventory, view->ns, field, name);
+    const struct resource_policy_use use = {
+        .velero = inventory_velero_version(view->inventory, view->settings).version,
+        .old_filters = backup_spec_old_filters(view),
+    };
     if (map)
-        resource_policy_check(view->decision, field, map, backup_spec_old_filters(view));
-    else
-        deny_missing(view, field, name);
+        resource_policy_check(view->decision, field, map, &use);
 }

@@ -30,6 +30,11 @@ struct config_rules {
  * can be read; the decision then says why. */
 bool rules_load(struct config_rules *rules, const struct config_map *map) MUST_CHECK;
 
+/* The ConfigMap that `field` names, or NULL after a denial (there is none of that name, with
+ * the one that may be meant) or a warning (nothing is known of ConfigMaps). */
+const struct config_map *rules_find_map(struct decision *decision, const struct inventory *inventory, struct str ns,
+                                        const char *field, struct str name) MUST_CHECK;
+
 /* Deny: "Invalid value: "MAP": WHERE (line N): MESSAGE". */
 void rules_problem(struct config_rules *rules, struct str where, const char *format, ...) PRINTF_LIKE(3, 4);
 void rules_warn(struct config_rules *rules, struct str where, const char *format, ...) PRINTF_LIKE(3, 4);

@@ -89,6 +89,7 @@ static void check(struct restore_view *view)
     restore_check_hooks(view);
     restore_check_fields(view);
     restore_check_modifier(view);
+    restore_check_resource_policy(view);
     if (view->request->operation == OPERATION_UPDATE)
         return;
     restore_check_circumstances(view);

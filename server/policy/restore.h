@@ -48,11 +48,12 @@ struct str restore_backup_held(const struct restore_view *view); /* `it holds "s
 /* The namespace that namespaceMapping restores to this one; absent when none is. */
 struct str restore_mapped_from(const struct restore_view *view, struct str ns);
 void restore_check_namespaces(const struct restore_view *view);
-void restore_check_hooks(const struct restore_view *view);         /* restore_hooks.c */
-void restore_check_fields(const struct restore_view *view);        /* restore_validate.c */
-void restore_check_circumstances(const struct restore_view *view); /* restore_validate.c */
-void restore_check_velero(const struct restore_view *view);        /* restore_velero.c */
-void restore_check_modifier(const struct restore_view *view);      /* restore_modifier.c */
+void restore_check_hooks(const struct restore_view *view);           /* restore_hooks.c */
+void restore_check_fields(const struct restore_view *view);          /* restore_validate.c */
+void restore_check_circumstances(const struct restore_view *view);   /* restore_validate.c */
+void restore_check_velero(const struct restore_view *view);          /* restore_velero.c */
+void restore_check_modifier(const struct restore_view *view);        /* restore_modifier.c */
+void restore_check_resource_policy(const struct restore_view *view); /* restore_policy.c */
 
 /* restore_release.c: the way back to the release before an upgrade. */
 /* The release a kcm-made pre-upgrade backup was taken before leaving; absent for other backups. */

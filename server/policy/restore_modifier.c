@@ -10,31 +10,6 @@ static bool is_own_map(const struct restore_view *view)
            str_eq(view->modifier_name, restore_release_map_name(view->arena, release));
 }
 
-static void say_missing(const struct restore_view *view)
-{
-    const struct inventory *inventory = view->inventory;
-    struct strlist names = {0};
-    const struct config_map *elsewhere = NULL;
-    for (size_t i = 0; i < inventory->count[FACT_CONFIG_MAPS]; i++) {
-        const struct config_map *map = inventory->config_maps[i];
-        if (str_eq(map->meta.ns, view->ns))
-            strlist_add(view->arena, &names, map->meta.name);
-        else if (str_eq(map->meta.name, view->modifier_name))
-            elsewhere = map;
-    }
-    struct str near = str_nearest(view->modifier_name, names.items, names.len),
-               hint = STR("; create it before the Restore");
-    if (elsewhere)
-        hint = arena_printf(view->arena, "; the one in %.*s is not read",
-                            STR_ARG(arena_quote(view->arena, elsewhere->meta.ns)));
-    else if (near.len)
-        hint = arena_printf(view->arena, "; did you mean %.*s?", STR_ARG(arena_quote(view->arena, near)));
-    decision_invalid(view->decision, "spec.resourceModifier.name",
-                     "Invalid value: %.*s: there is no ConfigMap of that name in %.*s%.*s",
-                     STR_ARG(arena_quote(view->arena, view->modifier_name)),
-                     STR_ARG(arena_quote(view->arena, view->ns)), STR_ARG(hint));
-}
-
 /* Velero compares the kind without case and ignores every other one, without a word. */
 static bool check_reference(const struct restore_view *view)
 {
@@ -83,18 +58,13 @@ void restore_check_modifier(const struct restore_view *view)
     struct json_object *reference = json_get(view->spec, "resourceModifier");
     if (!reference || view->modifier_injected || !restore_asks(view, "spec.resourceModifier") || !check_reference(view))
         return;
-    if (!view->inventory->known[FACT_CONFIG_MAPS]) {
-        decision_warn(view->decision, "resourceModifier %.*s was not checked: nothing is known about ConfigMaps",
-                      STR_ARG(arena_quote(view->arena, view->modifier_name)));
+    if (view->inventory->known[FACT_CONFIG_MAPS] && is_own_map(view) &&
+        !inventory_config_map(view->inventory, view->ns, view->modifier_name))
         return;
-    }
-    const struct config_map *map = inventory_config_map(view->inventory, view->ns, view->modifier_name);
-    if (map) {
-        if (modifier_load(&modifier, view->arena, view->decision, map)) {
-            modifier_check(&modifier);
-            check_rule_namespaces(view, &modifier);
-        }
-    } else if (!is_own_map(view)) {
-        say_missing(view);
+    const struct config_map *map =
+        rules_find_map(view->decision, view->inventory, view->ns, "spec.resourceModifier.name", view->modifier_name);
+    if (map && modifier_load(&modifier, view->arena, view->decision, map)) {
+        modifier_check(&modifier);
+        check_rule_namespaces(view, &modifier);
     }
 }

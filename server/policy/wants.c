@@ -71,9 +71,9 @@ static void want_backup(const struct request *request, const struct inventory *i
 }
 
 /* A ConfigMap may have been corrected a moment ago, so what the cache holds says little. */
-static void want_modifier(const struct request *request, struct facts_wanted *wanted)
+static void want_config_map(const struct request *request, const char *path, struct facts_wanted *wanted)
 {
-    struct json_object *reference = object_tree(request, request->object, "spec.resourceModifier");
+    struct json_object *reference = object_tree(request, request->object, path);
     struct str name = json_get_str(reference, "name");
     if (name.len && str_eq_nocase(json_get_str(reference, "kind"), STR("ConfigMap")))
         facts_want(request->arena, wanted, FACT_CONFIG_MAPS, request->ns, name);
@@ -87,7 +87,9 @@ void policy_restore_wants(const struct request *request, const struct inventory 
     if (request_changes(request, "spec.backupName"))
         want_backup(request, inventory, wanted);
     if (request_changes(request, "spec.resourceModifier"))
-        want_modifier(request, wanted);
+        want_config_map(request, "spec.resourceModifier", wanted);
+    if (request_changes(request, "spec.resourcePolicy"))
+        want_config_map(request, "spec.resourcePolicy", wanted);
 }
 
 /* ---- DeleteBackupRequest ------------------------------------------------- */

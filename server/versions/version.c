@@ -8,7 +8,7 @@ enum { TAG_MAX = 128 };
  * the last slash is a registry's port. */
 static struct str image_last(struct str reference)
 {
-    struct str rest = reference, name, last;
+    struct str rest = reference, name = {NULL, 0}, last;
     str_cut(&rest, '@', &name);
     last = name;
     for (struct str part = {NULL, 0}; str_cut(&name, '/', &part);)
@@ -18,14 +18,14 @@ static struct str image_last(struct str reference)
 
 struct str image_tag(struct str reference)
 {
-    struct str tag = image_last(reference), name;
+    struct str tag = image_last(reference), name = {NULL, 0};
     str_cut(&tag, ':', &name);
     return tag.len ? tag : (struct str){NULL, 0};
 }
 
 struct str image_name(struct str reference)
 {
-    struct str rest = image_last(reference), name;
+    struct str rest = image_last(reference), name = {NULL, 0};
     str_cut(&rest, ':', &name);
     return name;
 }
@@ -164,6 +164,18 @@ enum version_answer product_version_has(const struct product_version *version, e
     return with && without ? ANSWER_DEPENDS : with ? ANSWER_YES : ANSWER_NO;
 }
 
+struct product_version product_version_having(struct product_version version, enum feature feature)
+{
+    size_t count;
+    unsigned having = 0;
+    const struct release_row *rows = release_rows(&count);
+    for (size_t i = 0; i < count; i++)
+        if (version.rows & (1u << i) && rows[i].features & (1u << feature))
+            having |= 1u << i;
+    version.rows = having ? having : version.rows;
+    return version;
+}
+
 enum version_answer product_version_before(const struct product_version *version, int major, int minor)
 {
     struct version_text scanned = version_scan(version->text);
@@ -214,6 +226,16 @@ struct str product_version_readers(struct arena *arena, const struct product_ver
         return arena_printf(arena, "%.*s and later", STR_ARG(name));
     str_cut(&number, ' ', &name);
     return arena_printf(arena, "%.*s before %.*s", STR_ARG(name), STR_ARG(number));
+}
+
+struct str product_version_doubt(struct arena *arena, const struct product_version *version)
+{
+    const char *setting = version->product == PRODUCT_VELERO ? "velero.version" : "kcm.version";
+    if (!version->text.len)
+        return arena_printf(arena, "which %s runs is not known (settings: %s)", product_words(version->product),
+                            setting);
+    return arena_printf(arena, "%.*s %s (settings: %s)", STR_ARG(product_version_name(arena, version)),
+                        version->listed ? "may be an older one" : "is no release that backstop knows", setting);
 }
 
 struct str feature_since(struct arena *arena, enum feature feature)

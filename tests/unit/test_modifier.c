@@ -170,7 +170,7 @@ static void test_reference(void)
         {"{kind: ConfigMap}", "spec.resourceModifier.name: Required value"},
         {"{kind: ConfigMap, name: patch-mgmt-spec-releas}", "did you mean \"patch-mgmt-spec-release\"?"},
         {"{kind: ConfigMap, name: elsewhere}", "the one in \"default\" is not read"},
-        {"{kind: ConfigMap, name: zzz}", "create it before the Restore"},
+        {"{kind: ConfigMap, name: zzz}", "create it first"},
         {"{kind: ConfigMap, name: none}", "has no data"},
         {"{kind: ConfigMap, name: binary}", "binaryData is not read"},
         {"{kind: ConfigMap, name: two}", "has 2 keys (\"a\" and \"b\")"},

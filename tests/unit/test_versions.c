@@ -22,6 +22,8 @@ static void test_image_references(void)
     assert_tag("velero:", "velero", "");
     assert_tag("", "", "");
     CU_ASSERT(image_tag(STR("velero@sha256:0123")).ptr == NULL);
+    ASSERT_TEXT(image_tag((struct str){NULL, 0}), "");
+    ASSERT_TEXT(image_name((struct str){NULL, 0}), "");
 }
 
 static struct product_version velero(const char *text)
@@ -113,10 +115,17 @@ static void test_names(void)
     ARENA_SCOPED arena = arena_new(1 << 16);
     struct product_version version = velero("v1.18.2");
     ASSERT_TEXT(product_version_name(arena, &version), "Velero 1.18.2");
+    version = velero("v1.18");
+    ASSERT_TEXT(product_version_doubt(arena, &version), "Velero 1.18 may be an older one (settings: velero.version)");
     version = velero("main");
     ASSERT_TEXT(product_version_name(arena, &version), "Velero main");
+    ASSERT_TEXT(product_version_doubt(arena, &version),
+                "Velero main is no release that backstop knows (settings: velero.version)");
+    struct product_version having = product_version_having(version, VELERO_PVC_MODES);
+    CU_ASSERT_EQUAL(product_version_has(&having, VELERO_PVC_MODES), ANSWER_YES);
     version = velero("no tag");
     ASSERT_TEXT(product_version_name(arena, &version), "Velero");
+    ASSERT_TEXT(product_version_doubt(arena, &version), "which Velero runs is not known (settings: velero.version)");
     ASSERT_TEXT(feature_since(arena, VELERO_QUEUE), "Velero 1.18");
     ASSERT_TEXT(feature_since(arena, VELERO_PVC_MODES), "Velero 1.18.3");
     ASSERT_TEXT(feature_since(arena, KCM_SHIPS_VELERO_1_18), "k0rdent 1.11");
