@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Each test that docs/failure-modes.md names must exist: `wire/NAME: words`, `e2e/NAME: words` of its
+"""Each test that docs/failure-modes.md and SECURITY.md name must exist: `wire/NAME: words`, `e2e/NAME: words` of its
 title, `golden/FOLDER`."""
 import os
 import re
@@ -19,15 +19,21 @@ def problem(kind, name, words):
         return None if words in file.read() else f'{path} has no test "{words}"'
 
 
-def main():
-    with open(f"{ROOT}/docs/failure-modes.md") as file:
+def page(path, least):
+    """Whether all is well with one page, which names at least so many tests."""
+    with open(f"{ROOT}/{path}") as file:
         text = " ".join(file.read().split())
     named = re.findall(r"`(wire|e2e|golden)/([\w/-]+)(?:: ([^`]+))?`", text)
     problems = [said for said in (problem(*one) for one in named) if said]
     for said in problems:
-        print("docs/failure-modes.md:", said)
-    print(f"failure modes: {len(named)} tests named, {len(problems)} missing")
-    return 1 if problems or len(named) < 20 else 0
+        print(f"{path}:", said)
+    print(f"{path}: {len(named)} tests named, {len(problems)} missing")
+    return not problems and len(named) >= least
+
+
+def main():
+    good = [page("docs/failure-modes.md", 20), page("SECURITY.md", 20)]
+    return 0 if all(good) else 1
 
 
 if __name__ == "__main__":

@@ -77,6 +77,32 @@ def case_cert_manager():
     assert given.one("Certificate")["spec"]["issuerRef"] == issuer and not given.all("Issuer")
 
 
+def case_least_privilege():
+    """what only a setting or a way to get certificates needs is granted only with it"""
+    def verbs(r, kind, group, resource):
+        return sorted({verb for role in r.all(kind) for rule in role["rules"] for verb in rule["verbs"]
+                       if group in rule["apiGroups"] and resource in rule["resources"]})
+    plain = Rendering()
+    assert verbs(plain, "Role", "", "configmaps") == ["get", "list", "watch"], verbs(plain, "Role", "", "configmaps")
+    injecting = Rendering({"settings": {"restores": {"injectReleaseModifier": True}}})
+    assert "create" in verbs(injecting, "Role", "", "configmaps")
+    for r in (plain, injecting):
+        lease = [rule for role in r.all("Role") for rule in role["rules"] if "leases" in rule["resources"]]
+        assert [(rule["resourceNames"], rule["verbs"]) for rule in lease] == [(["backstop-deletions"], ["get", "patch"])]
+        assert r.one("Lease", "backstop-deletions")["metadata"]["labels"][EXCLUDED] == "true"
+    for mode in (plain, Rendering({"certificates": {"mode": "cert-manager"}}), Rendering({"certificates": SECRET})):
+        managed = "--tls-managed" in mode.container["args"]
+        roles = [rule for kind in ("Role", "ClusterRole") for role in mode.all(kind) for rule in role["rules"]]
+        assert any("patch" in rule["verbs"] and "admissionregistration.k8s.io" in rule["apiGroups"]
+                   for rule in roles) == managed
+        assert any({"create", "update"} & set(rule["verbs"]) and "secrets" in rule["resources"]
+                   for rule in roles) == managed
+    everything = [rule for kind in ("Role", "ClusterRole") for role in plain.all(kind) for rule in role["rules"]
+                  if role["metadata"]["name"] != "backstop-uninstall"]  # its Job's own identity
+    assert not any("*" in rule["verbs"] + rule["resources"] + rule["apiGroups"] for rule in everything)
+    assert not any("delete" in rule["verbs"] for rule in everything)
+
+
 def case_existing_secret():
     """an existing Secret is mounted, and the CA given with it is every webhook's"""
     r = Rendering({"certificates": SECRET})
@@ -96,7 +122,7 @@ def case_excluded_from_every_backup():
     """configurations and certificates carry Velero's own exclusion, cert-manager's Secrets too"""
     for mode in ({"mode": "managed"}, {"mode": "cert-manager"}, SECRET):
         r = Rendering({"certificates": mode})
-        kinds = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration", "Certificate", "Issuer")
+        kinds = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration", "Certificate", "Issuer", "Lease")
         for o in r.objects:
             assert (o["metadata"]["labels"].get(EXCLUDED) == "true") == (o["kind"] in kinds), o["kind"]
         for certificate in r.all("Certificate"):
