@@ -61,6 +61,9 @@ bool cron_agree(const struct cron_schedule *one, const struct cron_schedule *oth
 bool cron_next(const struct cron_schedule *schedule, int64_t after, int64_t *next);
 /* True when no run can ever come, decided from the calendar, not by searching. */
 bool cron_never_fires(const struct cron_schedule *schedule);
+/* True when the library finds no run after `now`: the schedule never fires, or only years from
+ * then. kcm and Velero start one backup after another then. */
+bool cron_storms(const struct cron_schedule *schedule, int64_t now);
 /* The shortest time between two runs, in seconds, exact over the eight weeks after
  * `from` (clock changes included) or, for a rarer schedule, over its next few
  * runs; 0 when it never fires twice. */

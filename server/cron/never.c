@@ -24,8 +24,25 @@ bool cron_never_fires(const struct cron_schedule *schedule)
     uint64_t days = schedule->day_of_month & ~CRON_STAR, weekdays = schedule->day_of_week & ~CRON_STAR;
     if (!(schedule->minute & ~CRON_STAR) || !(schedule->hour & ~CRON_STAR) || !(schedule->month & ~CRON_STAR))
         return true;
+    if (schedule->day_of_month & CRON_STAR) /* it holds every day, and the other one decides alone */
+        return !weekdays;
     /* Within 400 years each date, 29 February too, falls on each day of the week. */
     if (schedule_needs_both_days(schedule))
         return !weekdays || !has_date(schedule->month, days);
     return !weekdays && !has_date(schedule->month, days);
+}
+
+bool cron_storms(const struct cron_schedule *schedule, int64_t now)
+{
+    const uint64_t in_every_month = ((UINT64_C(1) << 29) - 1) & ~UINT64_C(1);
+    int64_t next;
+    if (schedule->every_seconds > 0)
+        return false;
+    if (cron_never_fires(schedule))
+        return true;
+    /* Where only rare dates count, the search can end before them. */
+    const struct day_rule rule = schedule_day_rule(schedule);
+    if (!rule.by_date || (!rule.by_weekday && (schedule->day_of_month & in_every_month)))
+        return false;
+    return !cron_next(schedule, now, &next);
 }

@@ -108,11 +108,12 @@ static void move(struct moment *at, int steps, int seconds)
 }
 
 /* go-cron's checkHourDSTSkip: one step of an hour went over one that the schedule names. */
-static bool hour_skipped(const struct search *search, int64_t before, int hour_before)
+static inline bool hour_skipped(const struct search *search, int64_t before, int hour_before)
 {
     const struct moment *at = &search->at;
-    return spec_dialects[search->schedule->dialect].gap_runs_late && at->unix_seconds - before == SECONDS_PER_HOUR &&
-           at->civil.hour - hour_before == 2 && (search->schedule->hour >> (at->civil.hour - 1) & 1);
+    return at->civil.hour - hour_before == 2 && at->unix_seconds - before == SECONDS_PER_HOUR &&
+           spec_dialects[search->schedule->dialect].gap_runs_late &&
+           (search->schedule->hour >> (at->civil.hour - 1) & 1);
 }
 
 static enum progress find_hour(struct search *search)

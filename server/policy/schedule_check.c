@@ -57,13 +57,12 @@ static const char *reason_for_never(const struct cron_schedule *schedule)
 static struct str reading_storm(const struct schedule_readings *readings, const struct cron_schedule *schedule)
 {
     struct arena *arena = readings->decision->arena;
-    int64_t next;
+    if (!cron_storms(schedule, readings->request->now))
+        return (struct str){NULL, 0};
     if (cron_never_fires(schedule))
         return arena_printf(arena,
                             "never fires: %s. %s would take it as always due and start one backup after the other",
                             reason_for_never(schedule), readings->check->runner);
-    if (cron_next(schedule, readings->request->now, &next))
-        return (struct str){NULL, 0};
     return arena_printf(arena,
                         "has no run within the next five years. %s would take it as always due and start one backup "
                         "after the other",
@@ -129,11 +128,16 @@ static void warn_about_refusals(const struct schedule_readings *readings)
 
 /* ---- what it means -------------------------------------------------------------- */
 
-static void judge_interval(const struct schedule_readings *readings, const struct cron_schedule *schedule)
+/* The shortest interval of any reading; `other` may be NULL. */
+static void judge_interval(const struct schedule_readings *readings, const struct schedule_reading *reading,
+                           const struct schedule_reading *other)
 {
     const struct schedule_check *check = readings->check;
     const struct settings *settings = readings->settings;
-    int64_t shortest = cron_shortest_interval(schedule, readings->request->now);
+    int64_t shortest = cron_shortest_interval(&reading->schedule, readings->request->now);
+    int64_t others = other ? cron_shortest_interval(&other->schedule, readings->request->now) : 0;
+    if (others && (others < shortest || shortest == 0))
+        shortest = others;
     if (shortest == 0 || shortest >= settings->schedules_minimum_interval)
         return;
     char interval[TIME_TEXT_SIZE], minimum[TIME_TEXT_SIZE];
@@ -207,7 +211,7 @@ static void say_readings(struct schedule_readings *readings)
             readings->decision->arena, "%.*s (%.*s); %.*s (%.*s)", STR_ARG(meaning), STR_ARG(first->readers),
             STR_ARG(say_meaning(readings, other, field_as_read(readings, other))), STR_ARG(other->readers));
     decision_audit(readings->decision, "schedule", "%.*s", STR_ARG(meaning));
-    judge_interval(readings, &first->schedule);
+    judge_interval(readings, first, same ? NULL : other);
     for (size_t i = 0; i < count; i++)
         cron_pitfalls(readings->check->spec, &good[i]->schedule, readings->request->now, readings->decision->arena,
                       &good[i]->pitfalls);

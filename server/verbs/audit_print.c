@@ -9,15 +9,15 @@ enum { WORDS_LIMIT = 4096 };
 
 /* ---- what nobody needs to be told ------------------------------------------------ */
 
-/* The very words with which a review says a schedule back, or nothing. */
+/* The very words with which a review says a schedule back that is read in this dialect, or nothing. */
 static struct str echo_of(struct arena *arena, const struct review_result *result, const struct settings *settings,
-                          int64_t now)
+                          enum cron_dialect dialect, int64_t now)
 {
     struct error ignored;
     struct cron_schedule schedule;
     struct str spec = json_path_str(result->object, "spec.schedule");
     const struct cron_zone *zone = cron_zone_find(settings->schedules_controller_zone, &ignored);
-    if (!spec.len || !cron_parse(CRON_ROBFIG, spec, zone ? zone : cron_zone_utc(), &schedule, &ignored))
+    if (!spec.len || !cron_parse(dialect, spec, zone ? zone : cron_zone_utc(), &schedule, &ignored))
         return (struct str){NULL, 0};
     BUF_SCOPED words;
     buf_init(&words, WORDS_LIMIT);
@@ -28,12 +28,14 @@ static struct str echo_of(struct arena *arena, const struct review_result *resul
 void audit_forget_echo(struct review_result *result, const struct settings *settings, int64_t now)
 {
     struct strlist *warnings = &result->decision.warnings;
-    struct str echo = echo_of(result->decision.arena, result, settings, now);
-    size_t kept = 0;
-    for (size_t i = 0; i < warnings->len; i++)
-        if (!echo.len || !str_eq(warnings->items[i], echo))
-            warnings->items[kept++] = warnings->items[i];
-    warnings->len = kept;
+    for (enum cron_dialect dialect = 0; dialect < CRON_DIALECTS; dialect++) {
+        struct str echo = echo_of(result->decision.arena, result, settings, dialect, now);
+        size_t kept = 0;
+        for (size_t i = 0; i < warnings->len; i++)
+            if (!echo.len || !str_eq(warnings->items[i], echo))
+                warnings->items[kept++] = warnings->items[i];
+        warnings->len = kept;
+    }
 }
 
 /* ---- text ------------------------------------------------------------------------- */

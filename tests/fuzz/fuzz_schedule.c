@@ -12,6 +12,8 @@ static const int64_t starts[] = {0,           FUZZ_NOW,           INT64_C(170916
 static void check_runs(const struct cron_schedule *schedule, int64_t from)
 {
     bool never = cron_never_fires(schedule);
+    int64_t first;
+    PROMISE(cron_storms(schedule, from) == !cron_next(schedule, from, &first), "storms");
     for (int i = 0; i < RUNS; i++) {
         int64_t next;
         if (!cron_next(schedule, from, &next))

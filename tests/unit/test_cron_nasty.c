@@ -189,6 +189,7 @@ static void any_sets(void)
         CU_ASSERT(one_line(buf_str(&text), 200));
         /* A date that must be a certain weekday can be further away than go-cron looks. */
         bool fires = cron_next(&schedule, 1795230840, &next), never = cron_never_fires(&schedule);
+        CU_ASSERT_EQUAL(cron_storms(&schedule, 1795230840), !fires);
         CU_ASSERT(schedule.dialect == CRON_GO_CRON ? !(fires && never) : fires != never);
     }
 }

@@ -65,6 +65,42 @@ static void test_every_instant(void)
     world_end(&world);
 }
 
+/* A Velero Schedule counts as the Velero that runs reads it, a ManagementBackup as kcm does. */
+static void test_schedule_dialects(void)
+{
+    static const struct {
+        const char *version, *schedule;
+        bool valid;
+        const char *meaning;
+    } rows[] = {
+        {"1.18.3", "0 9 * * 7", true, "at 09:00 on Sundays"},
+        {"1.18.2", "0 9 * * 7", false, "day-of-week 7 is not accepted; for Sunday use 0 or sun"},
+        {"", "0 9 * * 7", true, "at 09:00 on Sundays (as read by Velero 1.18.3 and later)"},
+        {"1.18.3", "0 0 13 * 5", true, "at 00:00 on the 13th if it is a Friday"},
+        {"", "0 0 13 * 5", true, "at 00:00 on the 13th or on any Friday (as read by Velero before 1.18.3)"},
+        {"", "0 9 * * 0", true, "at 09:00 on Sundays"},
+        {"", "0 9 * * 9", false, "day-of-week 9 is out of range; allowed are 0 to 6, or sun to sat"},
+        {"1.18.3", "@none", false, "never"},
+    };
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        struct world world;
+        struct status_view view;
+        world_begin(&world);
+        world.settings.velero_version = str_from(rows[i].version);
+        add_backup(&world, 0, "0 9 * * 7");
+        world_add(&world,
+                  "{apiVersion: velero.io/v1, kind: Schedule, metadata: {name: s, namespace: kcm-system},"
+                  " spec: {schedule: '%s', template: {storageLocation: aws-s3}}}",
+                  rows[i].schedule);
+        CU_ASSERT_FATAL(fill(&world, world.arena, &view));
+        CU_ASSERT_EQUAL_FATAL(view.source_count, 2);
+        CU_ASSERT_FALSE(view.sources[0].valid);
+        CU_ASSERT_EQUAL(view.sources[1].valid, rows[i].valid);
+        ASSERT_TEXT(view.sources[1].meaning, rows[i].meaning);
+        world_end(&world);
+    }
+}
+
 static void test_collisions(void)
 {
     struct world world;
@@ -155,6 +191,7 @@ static void test_memory(void)
     world_end(&world);
 }
 
-SUITE(status, {"too many runs are counted, to a limit", test_too_many_runs}, {"@every second", test_every_instant},
+SUITE(status, {"schedules as their controllers read them", test_schedule_dialects},
+      {"too many runs are counted, to a limit", test_too_many_runs}, {"@every second", test_every_instant},
       {"collisions", test_collisions}, {"the page is bounded", test_page_is_bounded},
       {"every byte is text", test_every_byte}, {"memory", test_memory})

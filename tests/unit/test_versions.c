@@ -131,8 +131,27 @@ static void test_names(void)
     ASSERT_TEXT(feature_since(arena, KCM_SHIPS_VELERO_1_18), "k0rdent 1.11");
 }
 
+static void assert_readers(const char *version, enum cron_dialect dialect, const char *readers)
+{
+    ARENA_SCOPED arena = arena_new(1 << 12);
+    struct product_version parsed = velero(version);
+    ASSERT_TEXT(product_version_readers(arena, &parsed, dialect), readers);
+}
+
+static void test_schedule_readers(void)
+{
+    assert_readers("v1.18.2", CRON_ROBFIG, "Velero 1.18.2");
+    assert_readers("1.18.3", CRON_GO_CRON, "Velero 1.18.3");
+    assert_readers("1.17", CRON_ROBFIG, "Velero 1.17");
+    const char *const open_to_both[] = {"", "main", "1.18", "2.0.0"};
+    for (size_t i = 0; i < LENGTH_OF(open_to_both); i++) {
+        assert_readers(open_to_both[i], CRON_ROBFIG, "Velero before 1.18.3");
+        assert_readers(open_to_both[i], CRON_GO_CRON, "Velero 1.18.3 and later");
+    }
+}
+
 SUITE(versions, {"tags and names of image references", test_image_references},
       {"listed releases, floating tags and vendors' builds", test_listed_releases},
       {"what the table does not hold may be any row", test_unlisted_may_be_any},
       {"features belong to their product", test_features_belong_to_their_product}, {"before a release", test_before},
-      {"names", test_names})
+      {"names", test_names}, {"who reads schedules how", test_schedule_readers})
