@@ -59,6 +59,8 @@ static const char details[] =
     "were allowed count for those after them, as kubectl would have created them by then: put a\n"
     "storage location before the backup that names it. Not so with --dry-run, which creates\n"
     "nothing.\n\n"
+    "What the API server itself would refuse is said as well: fields, types and names by the CRDs that\n"
+    "are among the manifests, in the inventory or in the cluster, else by those built in.\n\n"
     "With a cluster, an object that it has already is reviewed as an update of that. The new\n"
     "object is the manifest with the live one's status, uid, resourceVersion, creationTimestamp\n"
     "and deletionTimestamp; kubectl apply's three-way merge is not made. --old and --operation go\n"

@@ -194,13 +194,19 @@ static void decide(const struct review_context *context, struct review *review, 
         admission_fail(review, &error);
 }
 
-/* A dump has Restores that were carried out long ago: their Backup may have expired since, and Velero has
- * rewritten their spec. Backups know this themselves (velero_backup.c). */
+/* A dump has Restores and Backups that were carried out long ago: what they name may be gone since, Velero
+ * has rewritten their spec, and a Completed status is what nobody else may give a Backup. */
 static bool is_history(const struct request *request, const struct manifest *manifest)
 {
+    static const char *const waiting[] = {"", "New", "Queued", "ReadyToStart"};
     struct str phase = json_path_str(manifest->tree, "status.phase");
-    return !manifest->review.ptr && request->operation == OPERATION_CREATE && str_is(request->kind, "Restore") &&
-           phase.len && !str_is(phase, "New");
+    bool restore = str_is(request->kind, "Restore"), backup = str_is(request->kind, "Backup") && manifest->stored;
+    if (manifest->review.ptr || request->operation != OPERATION_CREATE || (!restore && !backup))
+        return false;
+    for (size_t i = 0; i < LENGTH_OF(waiting); i++)
+        if (str_is(phase, waiting[i]))
+            return false;
+    return true;
 }
 
 static void pass_history(struct review_result *result)
