@@ -81,7 +81,7 @@ deps: ; @pkg-config --exists $(PACKAGES) $(TEST_PACKAGES) 2>/dev/null || hack/in
 
 # ---- tests ------------------------------------------------------------------
 .PHONY: test unit golden wire asan tsan valgrind accept
-test: unit golden review-manifests wire fuzz-replay torture-reviews layers docs-check docs-test ## Unit, golden, wire and corpus tests, and the layering check
+test: unit golden review-manifests wire fuzz-replay mutate-sample torture-reviews layers docs-check docs-test ## Unit, golden, wire and corpus tests, and the layering check
 
 unit: $(BUILD)/unit-tests ## CUnit tests (SUITES="settings gate": only those)
 	$(BUILD)/unit-tests $(SUITES)
@@ -201,6 +201,19 @@ $(BUILD)/replay_%: tests/fuzz/%.c tests/fuzz/replay.c $(FUZZ_HEADERS) $(BUILD)/l
 	$(call quiet,CC)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.c,$^) $(BUILD)/libbackstop.a $(LIBS)
 fuzz-replay: $(FUZZERS:%=$(BUILD)/replay_%)
 	@for f in $(FUZZERS); do $(BUILD)/replay_$$f tests/fuzz/corpus/$${f#fuzz_} || exit 1; done
+
+# ---- one-node mutations -----------------------------------------------------------
+.PHONY: mutate mutate-sample
+$(BUILD)/mutate: $(BUILD)/tests/mutate/mutate.o $(BUILD)/tests/mutate/api.o $(BUILD)/libbackstop.a
+	$(call quiet,LD)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+MUTATE_STRIDE ?= 1
+mutate: ## Each value of each recorded review, document, answer and Secret becomes every JSON type, under ASan
+	@$(MAKE) VARIANT=asan build/asan/mutate
+	build/asan/mutate $(MUTATE_STRIDE) || { tail -n 40 build/mutate.log; exit 1; }
+
+mutate-sample: $(BUILD)/mutate
+	@$(BUILD)/mutate 211 || { tail -n 40 build/mutate.log; exit 1; }
 
 # ---- allocations that fail ------------------------------------------------------
 .PHONY: torture torture-reviews torture-server

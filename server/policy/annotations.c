@@ -31,8 +31,9 @@ static void add_to_map(const struct request *request, struct decision *decision,
 void annotations_patch(const struct request *request, struct decision *decision, const struct annotation *items,
                        size_t count)
 {
+    const struct json_node *metadata = json_member(request->object->root, STR("metadata"));
     struct json_object *map = object_tree(request, request->object, "metadata.annotations"), *fresh;
-    if (map && !json_object_is_type(map, json_type_object))
+    if (!metadata || metadata->kind != JSON_OBJECT || (map && !json_object_is_type(map, json_type_object)))
         return; /* the API server refuses that by itself */
     for (size_t i = 0; map && i < count; i++)
         if (items[i].value.len)

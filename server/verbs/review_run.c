@@ -171,6 +171,7 @@ static void join(struct decision *all, const struct decision *more)
     all->retry_after = more->retry_after;
     all->causes.items = more->causes.items;
     all->causes.len = more->causes.len;
+    all->causes.cap = more->causes.cap; /* what the manifest itself has wrong comes behind */
 }
 
 static unsigned count_lines(struct str text)

@@ -13,6 +13,7 @@ static void test_str_cut(void)
     CU_ASSERT(str_cut(&rest, ',', &head));
     ASSERT_TEXT(head, "b");
     CU_ASSERT_FALSE(str_cut(&rest, ',', &head));
+    CU_ASSERT(head.ptr == NULL && head.len == 0); /* who does not ask for the result has no text either */
 }
 
 static void test_str_cut_after_trailing_separator(void)
