@@ -136,7 +136,8 @@ def case_outside_backups(setup):
         found = cluster.must("get", kinds, "-A", "-l", label, "-o", "name", "--ignore-not-found").out
         assert "backstop" not in found, (label, found)
     excluded = cluster.must("get", kinds, "-A", "-l", "velero.io/exclude-from-backup=true", "-o", "name").out.split()
-    assert sorted(excluded) == ["mutatingwebhookconfiguration.admissionregistration.k8s.io/backstop",
+    assert sorted(excluded) == ["lease.coordination.k8s.io/backstop-deletions",
+                                "mutatingwebhookconfiguration.admissionregistration.k8s.io/backstop",
                                 "secret/backstop-certificates",
                                 "validatingwebhookconfiguration.admissionregistration.k8s.io/backstop"], excluded
 
@@ -175,6 +176,35 @@ def case_existing_secret(setup):
                       f"127.0.0.1:{setup.replicas[0].port}")
     assert done.returncode == 0 and "serves" in done.stdout, done
     setup.replicas[0].stop()
+
+
+def case_split(setup):
+    """with certificates of cert-manager or one's own the serving pods may change no webhook configuration and no Secret"""
+    cluster = setup.cluster
+    wanted = [("patch", "validatingwebhookconfigurations/backstop", None),
+              ("patch", "mutatingwebhookconfigurations/backstop", None), ("create", "secrets", NAMESPACE),
+              ("update", "secrets/backstop-certificates", NAMESPACE), ("get", "secrets/backstop-certificates", NAMESPACE)]
+
+    def may(mode):
+        cluster.must("delete", "clusterrole,clusterrolebinding", "backstop", "--ignore-not-found")
+        for namespace in ("kcm-system", NAMESPACE):
+            cluster.must("delete", "role,rolebinding", "backstop", "-n", namespace, "--ignore-not-found")
+        plain, _ = setup.objects({"certificates": mode})
+        cluster.must("apply", "-f", "-", stdin=[o for o in plain if o["kind"] in (
+            "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")])
+
+        def ask():
+            return [cluster.kubectl("auth", "can-i", verb, what, *(["-n", namespace] if namespace else []),
+                                    user="backstop-token").out.strip() for verb, what, namespace in wanted]
+        expected = ["yes" if mode["mode"] == "managed" else "no"] * len(wanted)
+        wait_until(f"the roles of {mode['mode']}: {expected}", lambda: ask() == expected, 10)
+        lease = cluster.kubectl("auth", "can-i", "patch", "leases/backstop-deletions", "-n", "kcm-system",
+                                user="backstop-token")
+        assert lease.out.strip() == "yes", lease
+
+    may({"mode": "managed"})
+    may({"mode": "cert-manager"})
+    may({"mode": "secret", "secretName": "own", "caBundle": "eA=="})
 
 
 def helm_at(cluster, *args):
