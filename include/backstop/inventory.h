@@ -116,6 +116,7 @@ struct management {
     struct str release, status_release;
     struct strlist available_providers; /* CAPI names, from status */
     struct strlist provider_components; /* spec.providers[].name */
+    bool node_agent;                    /* its values for Velero say deployNodeAgent: true */
 };
 
 struct release {
@@ -256,8 +257,13 @@ struct version_fact inventory_velero_version(const struct inventory *inventory, 
  * (spec.release while that is empty), by its Release's spec.version or by its name. */
 struct version_fact inventory_kcm_version(const struct inventory *inventory, const struct settings *settings,
                                           struct arena *arena);
+/* The version of a release, by its Release's spec.version or by its name. */
+struct product_version inventory_release_version(const struct inventory *inventory, struct str name,
+                                                 struct arena *arena);
 /* "settings velero.version", "image of Deployment kcm-system/velero", "unknown": for logs and screens. */
 struct str version_fact_source(struct arena *arena, const struct version_fact *fact);
+/* "Velero 1.18.2 (image of Deployment kcm-system/velero)", "Velero of unknown version". */
+struct str version_fact_line(struct arena *arena, const struct version_fact *fact);
 enum storage_class storage_location_class(const struct storage_location *location);
 /* The host of a URL or of "host:port", without brackets, port, user and trailing dot; borrowed. */
 struct str storage_url_host(struct str url);

@@ -18,6 +18,7 @@ enum feature {
     VELERO_QUEUE,                   /* the first phase of a Backup is Queued: its CRD must allow that */
     VELERO_PVC_PHASE,               /* volume condition pvcPhase */
     VELERO_ACTION_CUSTOM,           /* volume policy action "custom" */
+    VELERO_CA_CERT_REF,             /* caCertRef of a storage location */
     VELERO_PVC_MODES,               /* volume conditions pvcVolumeMode and pvcAccessModes */
     VELERO_FILTER_POLICIES,         /* namespacedFilterPolicies and clusterScopedFilterPolicy */
     VELERO_RESTORE_RESOURCE_POLICY, /* Restore.spec.resourcePolicy */
@@ -60,6 +61,8 @@ enum version_answer product_version_has(const struct product_version *version, e
 struct product_version product_version_having(struct product_version version, enum feature feature);
 /* Whether it is a release before MAJOR.MINOR, by number, whether the table holds it or not. */
 enum version_answer product_version_before(const struct product_version *version, int major, int minor);
+/* Less than 0, 0, more than 0 by number; 0 where one of them has none. */
+int product_version_compare(const struct product_version *a, const struct product_version *b);
 /* How it reads schedules: bits 1u << CRON_ROBFIG and 1u << CRON_GO_CRON; both when it may
  * be rows that differ. */
 unsigned product_version_cron(const struct product_version *version);

@@ -37,6 +37,9 @@ void extract_management(struct store *store, void *fact, struct json_object *obj
     management->status_release = store_text(store, json_path_str(object, "status.release"));
     management->available_providers = store_strings(store, json_path(object, "status.availableProviders"), NULL);
     management->provider_components = store_strings(store, json_path(object, "spec.providers"), "name");
+    struct json_object *config = json_path(object, "spec.core.kcm.config");
+    management->node_agent = json_get_bool(json_path(config, "regional.velero"), "deployNodeAgent") ||
+                             json_get_bool(json_get(config, "velero"), "deployNodeAgent"); /* before k0rdent 1.4 */
 }
 
 void extract_release(struct store *store, void *fact, struct json_object *object)

@@ -53,6 +53,14 @@ static struct str version_of_release_name(struct arena *arena, struct str name)
                         rest.len ? "-" : "", STR_ARG(rest));
 }
 
+struct product_version inventory_release_version(const struct inventory *inventory, struct str name,
+                                                 struct arena *arena)
+{
+    const struct release *release = inventory_release(inventory, name);
+    bool said = release && release->version.len;
+    return product_version_parse(PRODUCT_KCM, said ? release->version : version_of_release_name(arena, name));
+}
+
 struct version_fact inventory_kcm_version(const struct inventory *inventory, const struct settings *settings,
                                           struct arena *arena)
 {
@@ -65,7 +73,7 @@ struct version_fact inventory_kcm_version(const struct inventory *inventory, con
     struct str name = management->status_release.len ? management->status_release : management->release;
     const struct release *release = inventory_release(inventory, name);
     bool said = release && release->version.len;
-    fact.version = product_version_parse(PRODUCT_KCM, said ? release->version : version_of_release_name(arena, name));
+    fact.version = inventory_release_version(inventory, name, arena);
     fact.object = said ? &release->meta : &management->meta;
     fact.source = fact.version.text.len ? VERSION_RELEASE : VERSION_UNKNOWN;
     return fact;
@@ -85,4 +93,13 @@ struct str version_fact_source(struct arena *arena, const struct version_fact *f
     default:
         return STR("unknown");
     }
+}
+
+struct str version_fact_line(struct arena *arena, const struct version_fact *fact)
+{
+    struct str name = product_version_name(arena, &fact->version);
+    if (!fact->version.text.len)
+        return arena_printf(arena, "%.*s of unknown version", STR_ARG(name));
+    return arena_printf(arena, "%.*s (%.*s%s)", STR_ARG(name), STR_ARG(version_fact_source(arena, fact)),
+                        fact->version.listed ? "" : "; no release that backstop knows");
 }

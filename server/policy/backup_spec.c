@@ -2,6 +2,7 @@
 
 #include "checks.h"
 #include "selector.h"
+#include "velero_installed.h"
 
 bool backup_spec_asks(const struct backup_spec *view, const char *member)
 {
@@ -109,6 +110,8 @@ void backup_spec_check(const struct backup_spec *view)
         check_empty_selectors(view);
     }
     backup_spec_check_policy(view);
+    if (backup_spec_asks(view, "snapshotMoveData") || backup_spec_asks(view, "defaultVolumesToFsBackup"))
+        velero_warn_node_agent(view->inventory, view->ns, view->at, view->spec, view->decision);
     check_durations(view);
     check_hooks(view);
 }

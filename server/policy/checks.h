@@ -24,6 +24,13 @@ struct schedule_check {
 bool check_schedule(const struct schedule_check *check, const struct request *request, const struct settings *settings,
                     struct decision *decision);
 
+/* The longest time between two runs in the coming year, in seconds, when it is longer than
+ * `least`, in each of the dialects (bits 1u << dialect) that can read the schedule; else 0. */
+int64_t schedule_longest_gap(struct str spec, unsigned dialects, const struct settings *settings, int64_t now,
+                             int64_t least);
+/* "up to 31d apart", "more than a year apart". */
+struct str schedule_gap_words(struct arena *arena, int64_t gap);
+
 struct storage_check {
     const char *field;        /* spec.storageLocation */
     struct str name;          /* empty: Velero's default */

@@ -92,6 +92,9 @@ bool gate_open(struct gate *gate, const struct request *request, const struct in
                const struct settings *settings, struct decision *decision);
 /* The whole gate: fills the decision. */
 void gate_decide(struct gate *gate);
+/* management_velero.c: what an edit does to Velero and k0rdent beside what the gate looks at. */
+void management_warn_of_versions(const struct request *request, const struct inventory *inventory,
+                                 const struct settings *settings, struct decision *decision);
 /* Steps 2 to 7 of it, once nothing lets the change through. */
 void gate_judge(struct gate *gate);
 /* For a change that is let through without the gate: what kcm will do about its own

@@ -239,4 +239,6 @@ void policy_management(const struct request *request, const struct inventory *in
         return;
     if (gate_open(&gate, request, inventory, settings, decision))
         gate_decide(&gate);
+    if (!decision->denied || decision->code == 429) /* whoever waits for the gate reads this, too */
+        management_warn_of_versions(request, inventory, settings, decision);
 }

@@ -59,6 +59,19 @@ static int64_t time_of(const struct request *request, const char *path)
     return time_parse(object_text(request, request->old_object, path), &when) ? when : 0;
 }
 
+/* kcm gives each of its backups 30 days (ttl: 720h). */
+static void warn_of_gap(const struct edit *edit)
+{
+    enum { KCM_TTL = 30 * 86400 };
+    int64_t gap =
+        schedule_longest_gap(edit->now.schedule, 1u << CRON_ROBFIG, edit->settings, edit->request->now, KCM_TTL);
+    if (gap)
+        decision_warn(
+            edit->decision,
+            "spec.schedule: runs are %.*s, and each backup is deleted after 30 days: in between there is none",
+            STR_ARG(schedule_gap_words(edit->request->arena, gap)));
+}
+
 static void judge_schedule(const struct edit *edit)
 {
     const struct request *request = edit->request;
@@ -67,7 +80,8 @@ static void judge_schedule(const struct edit *edit)
     struct schedule_check check = {.field = "spec.schedule", .runner = "kcm", .spec = edit->now.schedule};
     check.last_run = time_of(request, "status.lastBackupTime");
     check.created = time_of(request, "metadata.creationTimestamp");
-    check_schedule(&check, request, edit->settings, edit->decision);
+    if (check_schedule(&check, request, edit->settings, edit->decision))
+        warn_of_gap(edit);
 }
 
 /* A flag set later does not change where backups go, but upgrades depend on the place from then on. */

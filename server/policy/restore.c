@@ -1,5 +1,6 @@
 #include "restore.h"
 #include "velero_fields.h"
+#include "velero_installed.h"
 
 bool restore_asks(const struct restore_view *view, const char *path)
 {
@@ -94,6 +95,7 @@ static void check(struct restore_view *view)
         return;
     restore_check_circumstances(view);
     restore_check_velero(view);
+    velero_warn_fields(view->request, view->inventory, view->settings, view->decision);
     restore_check_release(view);
 }
 

@@ -1,4 +1,5 @@
 #include "storage_location.h"
+#include "velero_installed.h"
 
 #include "checks.h"
 #include "storage.h"
@@ -207,6 +208,10 @@ void policy_storage_location(const struct request *request, const struct invento
     }
     if (edit.create)
         warn_no_velero(decision, inventory, edit.ns, "BackupStorageLocation");
+    if (edit.create)
+        velero_warn_fields(request, inventory, settings, decision);
+    if (location_asks(&edit, "provider"))
+        velero_warn_plugin(inventory, edit.ns, "spec.provider", json_get_str(edit.spec, "provider"), decision);
     check_bucket(&edit);
     location_check_provider(&edit);
     location_check_secrets(&edit);
@@ -214,6 +219,8 @@ void policy_storage_location(const struct request *request, const struct invento
     check_durations(&edit);
     if (decision->denied)
         return;
+    if (location_asks(&edit, "config"))
+        velero_warn_credentials_file(inventory, settings, json_get(edit.spec, "config"), decision);
     check_default(&edit);
     check_shared(&edit);
     check_destination(&edit);

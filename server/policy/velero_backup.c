@@ -1,6 +1,7 @@
 #include "backup_edit.h"
 #include "backup_spec.h"
 #include "kots.h"
+#include "velero_installed.h"
 
 bool backup_is_waiting(struct str phase)
 {
@@ -71,6 +72,8 @@ void policy_velero_backup(const struct request *request, const struct inventory 
         update ? NULL : kots_inside_means(object_tree(request, request->object, "metadata.annotations"));
     if (!update)
         warn_no_velero(decision, inventory, view.ns, "Backup");
+    if (!update)
+        velero_warn_fields(request, inventory, settings, decision);
     backup_spec_check(&view);
     warn_of_ttl(&view);
     bool storage_told = view.facts && settings->storage_not_durable != VERDICT_ALLOW;

@@ -1,6 +1,7 @@
 #include "backup_spec.h"
 #include "checks.h"
 #include "selector.h"
+#include "velero_installed.h"
 
 /* velero pkg/controller/schedule_controller.go. */
 
@@ -101,6 +102,32 @@ static void judge_labels(const struct backup_spec *view)
                      "Invalid value: %.*s: no Backup could be created", STR_ARG(why));
 }
 
+/* Velero keeps a backup for its ttl, and for 30 days when the template says none (server
+ * flag --default-backup-ttl): if runs are further apart, at times there is no backup. */
+static void warn_of_short_ttl(const struct schedule_edit *edit)
+{
+    enum { DEFAULT_TTL = 30 * 86400 };
+    const struct request *request = edit->request;
+    struct error ignored;
+    int64_t nanoseconds = 0;
+    struct str ttl = object_text(request, request->object, "spec.template.ttl");
+    struct str spec = object_text(request, request->object, "spec.schedule");
+    const struct product_version velero = inventory_velero_version(edit->inventory, edit->settings).version;
+    if (!edit->create && !request_changes(request, "spec.schedule") && !request_changes(request, "spec.template"))
+        return;
+    if (ttl.len && (!duration_parse(ttl, &nanoseconds, &ignored) || nanoseconds < 0))
+        return;
+    int64_t seconds = nanoseconds ? nanoseconds / 1000000000 : DEFAULT_TTL;
+    int64_t gap = schedule_longest_gap(spec, product_version_cron(&velero), edit->settings, request->now, seconds);
+    if (!gap)
+        return;
+    struct str kept = nanoseconds ? arena_quote(request->arena, ttl) : STR("Velero's default of 720h");
+    decision_warn(edit->decision,
+                  "spec.template.ttl: %.*s is shorter than the time between runs (%.*s): in between there is no backup "
+                  "of this Schedule",
+                  STR_ARG(kept), STR_ARG(schedule_gap_words(request->arena, gap)));
+}
+
 static void judge_template(const struct schedule_edit *edit)
 {
     const struct request *request = edit->request;
@@ -127,6 +154,8 @@ static void judge_template(const struct schedule_edit *edit)
     view.facts = str_eq(view.ns, edit->settings->system_namespace);
     if (edit->create)
         warn_no_velero(edit->decision, edit->inventory, view.ns, "Schedule");
+    if (edit->create)
+        velero_warn_fields(request, edit->inventory, edit->settings, edit->decision);
     backup_spec_check(&view);
     judge_labels(&view);
 }
@@ -146,6 +175,7 @@ void policy_velero_schedule(const struct request *request, const struct inventor
     judge_name(&edit);
     judge_cron(&edit);
     judge_template(&edit);
+    warn_of_short_ttl(&edit);
     warn_of_switches(&edit);
 }
 

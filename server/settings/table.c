@@ -56,7 +56,7 @@ static const struct settings_key keys[] = {
      "system namespace, or NAMESPACE:NAME. Replaces the default."},
     {"velero.version", KEY_TEXT, PLACE(velero_version), "", &rule_version, 0, 0,
      "The release of Velero that objects are judged by, such as 1.18.3. Empty: found from the image tag of Velero's "
-     "Deployment, or from a ServerStatusRequest that Velero has answered."},
+     "Deployment."},
 
     {"kcm.version", KEY_TEXT, PLACE(kcm_version), "", &rule_version, 0, 0,
      "The release of k0rdent that runs, such as 1.12.0. Empty: found from the Management and its Release."},

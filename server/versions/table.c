@@ -7,8 +7,8 @@ enum { ANY_PATCH = 999 };
 #define HAS(feature) (1u << (feature))
 
 enum {
-    /* pkg/apis/velero/v1/backup_types.go BackupPhaseQueued; internal/resourcepolicies */
-    FEATURES_1_18 = HAS(VELERO_QUEUE) | HAS(VELERO_PVC_PHASE) | HAS(VELERO_ACTION_CUSTOM),
+    /* pkg/apis/velero/v1: BackupPhaseQueued, ObjectStorageLocation.CACertRef; internal/resourcepolicies */
+    FEATURES_1_18 = HAS(VELERO_QUEUE) | HAS(VELERO_PVC_PHASE) | HAS(VELERO_ACTION_CUSTOM) | HAS(VELERO_CA_CERT_REF),
     /* pkg/apis/velero/v1/restore_types.go ResourcePolicy; internal/resourcepolicies */
     FEATURES_1_18_3 =
         FEATURES_1_18 | HAS(VELERO_PVC_MODES) | HAS(VELERO_FILTER_POLICIES) | HAS(VELERO_RESTORE_RESOURCE_POLICY),
@@ -45,6 +45,7 @@ static const struct feature_row {
     [VELERO_QUEUE] = {PRODUCT_VELERO, "the first phase of a Backup is `Queued`"},
     [VELERO_PVC_PHASE] = {PRODUCT_VELERO, "volume condition `pvcPhase`"},
     [VELERO_ACTION_CUSTOM] = {PRODUCT_VELERO, "volume policy action `custom`"},
+    [VELERO_CA_CERT_REF] = {PRODUCT_VELERO, "BackupStorageLocation `objectStorage.caCertRef`"},
     [VELERO_PVC_MODES] = {PRODUCT_VELERO, "volume conditions `pvcVolumeMode`, `pvcAccessModes`"},
     [VELERO_FILTER_POLICIES] = {PRODUCT_VELERO, "`namespacedFilterPolicies`, `clusterScopedFilterPolicy`"},
     [VELERO_RESTORE_RESOURCE_POLICY] = {PRODUCT_VELERO, "Restore `spec.resourcePolicy`"},
@@ -80,25 +81,25 @@ const char *product_words(enum product product)
 
 static void table_write_product(struct buf *out, enum product product)
 {
-    buf_printf(out, "\n| | ");
+    buf_puts(out, "\n| |");
     for (size_t i = 0; i < LENGTH_OF(rows); i++)
         if (rows[i].product == product)
-            buf_printf(out, "%s %s | ", product_words(product), rows[i].name);
+            buf_printf(out, " %s %s |", product_words(product), rows[i].name);
     buf_puts(out, "\n|---|");
     for (size_t i = 0; i < LENGTH_OF(rows); i++)
         if (rows[i].product == product)
             buf_puts(out, "---|");
-    buf_puts(out, "\n| schedules are parsed by | ");
+    buf_puts(out, "\n| schedules are parsed by |");
     for (size_t i = 0; i < LENGTH_OF(rows); i++)
         if (rows[i].product == product)
-            buf_printf(out, "%s | ", cron_library(rows[i].cron));
+            buf_printf(out, " %s |", cron_library(rows[i].cron));
     for (unsigned f = 0; f < FEATURE_COUNT; f++) {
         if (features[f].product != product)
             continue;
-        buf_printf(out, "\n| %s | ", features[f].words);
+        buf_printf(out, "\n| %s |", features[f].words);
         for (size_t i = 0; i < LENGTH_OF(rows); i++)
             if (rows[i].product == product)
-                buf_puts(out, rows[i].features & HAS(f) ? "yes | " : "no | ");
+                buf_puts(out, rows[i].features & HAS(f) ? " yes |" : " no |");
     }
     buf_putc(out, '\n');
 }

@@ -185,6 +185,12 @@ enum version_answer product_version_before(const struct product_version *version
     return release_compare(&scanned.number, &limit) < 0 ? ANSWER_YES : ANSWER_NO;
 }
 
+int product_version_compare(const struct product_version *a, const struct product_version *b)
+{
+    struct version_text left = version_scan(a->text), right = version_scan(b->text);
+    return left.numbers < 2 || right.numbers < 2 ? 0 : release_compare(&left.number, &right.number);
+}
+
 unsigned product_version_cron(const struct product_version *version)
 {
     unsigned dialects = 0;
