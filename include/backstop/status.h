@@ -143,7 +143,8 @@ struct status_view {
     size_t backup_count;
     struct status_location *locations; /* of the system namespace */
     size_t location_count;
-    struct status_velero *veleros; /* all there are */
+    struct version_fact velero_version, kcm_version; /* by which objects are judged */
+    struct status_velero *veleros;                   /* all there are */
     size_t velero_count;
     const struct backup *good; /* the newest Completed management backup whose storage can be read; NULL: none */
     struct status_finding *findings;

@@ -223,6 +223,8 @@ void html_velero(const struct page *page)
     const struct status_view *view = page->view;
     size_t rows = view->velero_count < ROWS ? view->velero_count : ROWS;
     html_section(page, "velero", "Velero");
+    MARKUP(page->out, "<p>Objects are judged by @ and @.</p>\n", version_fact_line(view->arena, &view->velero_version),
+           version_fact_line(view->arena, &view->kcm_version));
     if (rows == 0) {
         buf_puts(page->out, view->inventory->known[FACT_VELERO]
                                 ? "<p>It is not installed: no Deployment is labelled component=velero.</p>\n"

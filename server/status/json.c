@@ -169,12 +169,23 @@ static struct json_object *upgrade_object(const struct upgrade_view *upgrade)
     return object;
 }
 
+static struct json_object *version_object(const struct status_view *view, const struct version_fact *fact)
+{
+    struct json_object *object = json_object_new_object();
+    status_put_text(object, "version", fact->version.text);
+    status_put_text(object, "source", version_fact_source(view->arena, fact));
+    status_put_bool(object, "listed", fact->version.listed);
+    return object;
+}
+
 void status_json(const struct status_view *view, struct buf *out)
 {
     struct json_object *root = json_own(view->arena, json_object_new_object());
     struct json_object *backups = json_object_new_array(), *locations = json_object_new_array();
     struct json_object *veleros = json_object_new_array(), *blockers = json_object_new_array();
-    struct json_object *warnings = json_object_new_array();
+    struct json_object *warnings = json_object_new_array(), *versions = json_object_new_object();
+    status_put(versions, "velero", version_object(view, &view->velero_version));
+    status_put(versions, "k0rdent", version_object(view, &view->kcm_version));
     for (size_t i = 0; i < view->backup_count; i++)
         status_append(backups, backup_object(&view->backups[i]));
     for (size_t i = 0; i < view->location_count; i++)
@@ -193,6 +204,7 @@ void status_json(const struct status_view *view, struct buf *out)
     status_put(root, "newestGoodBackup", good_object(view->good));
     status_put(root, "storageLocations", locations);
     status_put(root, "velero", veleros);
+    status_put(root, "versions", versions);
     status_put(root, "calendar", status_calendar_object(view));
     status_put(root, "audit", status_audit_object(view->audit));
     status_put(root, "serving", status_serving_object(view->serving));

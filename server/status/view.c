@@ -262,6 +262,8 @@ static bool fill_velero(struct status_view *view)
 {
     const struct inventory *inventory = view->inventory;
     size_t all = inventory->count[FACT_VELERO];
+    view->velero_version = inventory_velero_version(inventory, view->settings);
+    view->kcm_version = inventory_kcm_version(inventory, view->settings, view->arena);
     bool name_matters = all && policy_velero_name_matters(view->arena, inventory, view->settings);
     view->veleros = arena_array(view->arena, all + 1, sizeof *view->veleros);
     for (size_t i = 0; view->veleros && i < all; i++) {

@@ -4,7 +4,7 @@
 #include "backstop/telemetry.h"
 #include "serve.h"
 
-enum { PAGE_LIMIT = 1024 * 1024 };
+enum { PAGE_LIMIT = 1024 * 1024, VERSIONS_LIMIT = 64 * 1024 };
 
 /* ---- checks ------------------------------------------------------------------- */
 
@@ -44,6 +44,23 @@ static bool check_inventory(struct service *service, struct buf *reason)
     return ready;
 }
 
+/* By which versions of Velero and k0rdent objects are judged, and who says so. */
+static bool check_versions(struct service *service, struct buf *reason)
+{
+    ARENA_SCOPED arena = arena_new(VERSIONS_LIMIT);
+    struct inventory *inventory = serve_inventory(service, time_now());
+    struct settings *settings = settings_source_get(&service->settings);
+    if (arena && inventory && settings) {
+        const struct version_fact velero = inventory_velero_version(inventory, settings);
+        const struct version_fact kcm = inventory_kcm_version(inventory, settings, arena);
+        buf_printf(reason, "%.*s, %.*s", STR_ARG(version_fact_line(arena, &velero)),
+                   STR_ARG(version_fact_line(arena, &kcm)));
+    }
+    shared_release(settings ? &settings->shared : NULL);
+    shared_release(inventory ? &inventory->shared : NULL);
+    return true;
+}
+
 bool serve_certificate_check(struct service *service, struct buf *reason)
 {
     char text[1500] = "";
@@ -64,7 +81,7 @@ static const struct {
 } checks[] = {
     {"shutdown", check_shutdown}, {"certificate", serve_certificate_check},
     {"settings", check_settings}, {"inventory", check_inventory},
-    {"sandbox", check_sandbox},
+    {"versions", check_versions}, {"sandbox", check_sandbox},
 };
 
 static void write_fact(void *context, const char *name, enum facts_sync sync, const char *reason)

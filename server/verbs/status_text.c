@@ -310,6 +310,13 @@ static void print_locations(const struct status_view *view, const struct page *p
     columns_print(&columns, page);
 }
 
+static void print_versions(const struct status_view *view, const struct page *page)
+{
+    status_heading(page, "Versions");
+    page_paragraph(page, 2, "", version_fact_line(view->arena, &view->velero_version));
+    page_paragraph(page, 2, "", version_fact_line(view->arena, &view->kcm_version));
+}
+
 static void print_velero(const struct status_view *view, const struct page *page)
 {
     static const char *const headings[] = {"DEPLOYMENT", "?NAMESPACE", "READY", "SERVICE ACCOUNT", "KNOWN|TO BACKSTOP"};
@@ -345,4 +352,5 @@ void status_text(const struct status_view *view, const struct page *page)
     print_backups(view, page);
     print_locations(view, page);
     print_velero(view, page);
+    print_versions(view, page);
 }
