@@ -106,7 +106,7 @@ static void judge_labels(const struct backup_spec *view)
  * flag --default-backup-ttl): if runs are further apart, at times there is no backup. */
 static void warn_of_short_ttl(const struct schedule_edit *edit)
 {
-    enum { DEFAULT_TTL = 30 * 86400 };
+    enum { MONTH = 31 * 86400 }; /* a monthly one that relies on the default is not bothered for a day */
     const struct request *request = edit->request;
     struct error ignored;
     int64_t nanoseconds = 0;
@@ -117,7 +117,7 @@ static void warn_of_short_ttl(const struct schedule_edit *edit)
         return;
     if (ttl.len && (!duration_parse(ttl, &nanoseconds, &ignored) || nanoseconds < 0))
         return;
-    int64_t seconds = nanoseconds ? nanoseconds / 1000000000 : DEFAULT_TTL;
+    int64_t seconds = nanoseconds ? nanoseconds / 1000000000 : MONTH;
     int64_t gap = schedule_longest_gap(spec, product_version_cron(&velero), edit->settings, request->now, seconds);
     if (!gap)
         return;

@@ -71,8 +71,9 @@ def add_velero(cluster):
         "apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {"name": "velero", "namespace": "kcm-system", "labels": labels},
         "spec": {"selector": {"matchLabels": labels}, "template": {
-            "metadata": {"labels": labels}, "spec": {"serviceAccountName": "velero-server", "containers": [
-                {"name": "velero", "image": "velero"}]}}}})
+            "metadata": {"labels": labels}, "spec": {
+                "serviceAccountName": "velero-server", "containers": [{"name": "velero", "image": "velero:v1.18.2"}],
+                "initContainers": [{"name": "aws", "image": "velero-plugin-for-aws"}]}}}})
     cluster.must("patch", "deployment", "velero", "-n", "kcm-system", "--subresource=status", "-p",
                  '{"status":{"replicas":1,"readyReplicas":1}}')
 

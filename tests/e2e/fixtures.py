@@ -44,6 +44,8 @@ def velero_deployment(name="velero", account="velero-server"):
             "spec": {"selector": {"matchLabels": labels},
                      "template": {"metadata": {"labels": labels},
                                   "spec": {"serviceAccountName": account,
+                                           "initContainers": [{"name": "velero-plugin-for-aws",
+                                                               "image": "velero/velero-plugin-for-aws:v1.14.3"}],
                                            "containers": [{"name": "velero", "image": "velero/velero:v1.18.2"}]}}}}
 
 

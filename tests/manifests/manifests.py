@@ -72,7 +72,7 @@ BODIES = {  # what a Backup or a Schedule's template holds
         "post": [{"exec": {"command": ["/sbin/fsfreeze", "--unfreeze", "/data"], "onError": "Continue", "timeout": "30s"}}]}]}),
     "empty-lists": template(storageLocation="aws-s3", includedResources=[], excludedNamespaces=[], hooks={}, labelSelector=None),
     "kinds": template(storageLocation="aws-s3", includedNamespaces=["clusters"], includedResources=["sa", "role", "pvc", "configmap", "secrets", "hostedcluster", "nodepool", "agents", "bmh"]),
-    "patterns": template(storageLocation="aws-s3", includedNamespaces=["team-*", "shop"], ttl="72h0m0s"),
+    "patterns": template(storageLocation="aws-s3", includedNamespaces=["team-*", "shop"], ttl="240h0m0s"),
 }
 CRONS = ["0 1 * * *", "30 2 * * 0", "@daily", "@every 12h", "0 */6 * * *", "0 3 1 * *", "CRON_TZ=Europe/Berlin 15 4 * * 1-5"]
 
@@ -191,5 +191,7 @@ def inventory():
         {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "gcp-credentials", "namespace": NS}, "data": {"gcp": ""}},
         {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "minio-ca", "namespace": NS}, "data": {"ca.crt": ""}},
         {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "velero", "namespace": NS, "labels": {"component": "velero"}}, "spec": {"template": {"spec": {
-            "serviceAccountName": "velero-server", "containers": [{"name": "velero", "image": "velero/velero:v1.18.3"}]}}}, "status": {"readyReplicas": 1}},
+            "serviceAccountName": "velero-server", "containers": [{"name": "velero", "image": "velero/velero:v1.18.3"}],
+            "initContainers": [{"name": name, "image": f"velero/{name}:v1.14.0"} for name in (
+                "velero-plugin-for-aws", "velero-plugin-for-microsoft-azure", "velero-plugin-for-gcp")]}}}, "status": {"readyReplicas": 1}},
     ]
