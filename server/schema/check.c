@@ -102,7 +102,8 @@ static void check_required(struct walk *walk, const struct schema *schema, struc
     for (size_t i = 0; i < schema->field_count; i++) {
         const struct schema_field *field = &schema->fields[i];
         struct json_object *member = NULL;
-        bool there = json_object_object_get_ex(value, field->name, &member) && (member || field->schema->nullable);
+        bool there = json_object_object_get_ex(value, field->name, &member) &&
+                     (member || (field->schema && field->schema->nullable));
         if (field->required && is_of_release(walk, field) && !there)
             add_problem(walk, SCHEMA_REFUSED, member_at(walk->arena, at, field->name), STR("Required value"));
     }
@@ -114,7 +115,7 @@ static void check_object(struct walk *walk, const struct schema *schema, struct 
     bool map = schema->items != NULL;
     json_foreach(value, name, member)
     {
-        unsigned elsewhere;
+        unsigned elsewhere = 0;
         const struct schema *below = map ? schema->items : pick_schema(walk, schema, name, member, &elsewhere);
         if (below && member) /* null is pruned */
             check_value(walk, below, member, member_at(walk->arena, at, name), depth);
@@ -224,7 +225,7 @@ static void check_top(struct walk *walk, struct json_object *tree)
     check_metadata(walk, tree);
     json_foreach(tree, name, member)
     {
-        unsigned elsewhere;
+        unsigned elsewhere = 0;
         struct str key = str_from(name);
         if (str_is(key, "apiVersion") || str_is(key, "kind") || str_is(key, "metadata"))
             continue;

@@ -52,18 +52,18 @@ static bool has_type(const struct schema *schema, struct json_object *value)
 /* "; remove the quotes": what a slip of quoting wants, where that is what it is. */
 static struct str type_advice(struct arena *arena, const struct schema *schema, struct json_object *value)
 {
-    struct str text = json_str(value), shown = json_scalar(value);
+    struct str text = json_str(value), scalar = json_scalar(value);
     static const char *const yes[] = {"true", "false"};
-    if (schema->type == SCHEMA_TEXT && shown.ptr)
-        return arena_printf(arena, ": write \"%.*s\" in quotes", STR_ARG(str_slice(shown, 0, 60)));
+    if (schema->type == SCHEMA_TEXT && scalar.ptr)
+        return arena_printf(arena, ": write \"%.*s\" in quotes", STR_ARG(str_slice(scalar, 0, 60)));
     for (size_t i = 0; schema->type == SCHEMA_BOOLEAN && i < LENGTH_OF(yes); i++)
         if (str_eq_nocase(text, str_from(yes[i])))
             return arena_printf(arena, ": write %s without quotes", yes[i]);
     int64_t ignored;
     if (schema->type == SCHEMA_INTEGER && str_to_int64(text, &ignored))
         return arena_printf(arena, ": write %.*s without quotes", STR_ARG(text));
-    if (schema->type == SCHEMA_LIST && shown.ptr && schema->items && schema->items->type == SCHEMA_TEXT)
-        return arena_printf(arena, ", such as [%.*s]", STR_ARG(arena_quote(arena, shown)));
+    if (schema->type == SCHEMA_LIST && scalar.ptr && schema->items && schema->items->type == SCHEMA_TEXT)
+        return arena_printf(arena, ", such as [%.*s]", STR_ARG(arena_quote(arena, scalar)));
     return STR("");
 }
 
@@ -176,14 +176,14 @@ static struct str text_problem(struct arena *arena, const struct schema *schema,
 static struct str number_problem(struct arena *arena, const struct schema *schema, struct json_object *value)
 {
     double real = json_object_get_double(value);
-    struct str shown = json_scalar(value);
+    struct str scalar = json_scalar(value);
     bool small = schema->format && str_is(str_from(schema->format), "int32");
     if (small && (real < INT32_MIN || real > INT32_MAX))
-        return arena_printf(arena, "Invalid value: %.*s: must fit 32 bits", STR_ARG(shown));
+        return arena_printf(arena, "Invalid value: %.*s: must fit 32 bits", STR_ARG(scalar));
     if (schema->has_minimum && real < schema->minimum)
-        return arena_printf(arena, "Invalid value: %.*s: must be %g or more", STR_ARG(shown), schema->minimum);
+        return arena_printf(arena, "Invalid value: %.*s: must be %g or more", STR_ARG(scalar), schema->minimum);
     if (schema->has_maximum && real > schema->maximum)
-        return arena_printf(arena, "Invalid value: %.*s: must be %g or less", STR_ARG(shown), schema->maximum);
+        return arena_printf(arena, "Invalid value: %.*s: must be %g or less", STR_ARG(scalar), schema->maximum);
     return (struct str){NULL, 0};
 }
 
