@@ -222,14 +222,20 @@ static void no_problem(void *context, const char *source, int64_t line, const ch
     PROMISE(reason[0], "no reason");
 }
 
+static bool no_visit(void *context, struct manifest *manifest)
+{
+    (void)context;
+    PROMISE(json_object_is_type(manifest->tree, json_type_object), "no object");
+    return true;
+}
+
 static void run_audit(void *context, struct str text)
 {
     (void)context;
     const struct facts_options options = {.connection = {.kubeconfig = api.kubeconfig.path}};
-    struct manifests manifests = {0};
+    const struct manifest_sink sink = {.visit = no_visit, .problem = no_problem};
     api.changed = text;
-    ARENA_SCOPED arena = arena_new(MEMORY);
-    (void)audit_list(arena, &options, STR("cluster"), &manifests, no_problem, NULL);
+    audit_list(&options, STR("cluster"), &sink);
 }
 
 static void mutate_client(struct arena *arena)

@@ -80,7 +80,7 @@ void mutate_verb(const struct verb *verb, ...)
         argv[argc] = one;
     va_end(args);
     int code = verb->run(verb, argc, argv);
-    if (code < 0 || code > EXIT_USAGE)
+    if (code < 0 || code > EXIT_WAIT)
         mutate_fail("%s: exit code %d", verb->name, code);
 }
 
