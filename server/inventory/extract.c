@@ -211,6 +211,9 @@ bool extract_object(const struct extractor *extractor, struct json_object *objec
     if (kind.len > strlen("List")) {
         origin.kind = str_slice(kind, 0, kind.len - strlen("List"));
         origin.api_version = json_get_str(object, "apiVersion");
+        const struct kind *listed = find_kind(origin.api_version, origin.kind);
+        if (listed && extractor->listed && !listed->wanted)
+            extractor->listed[listed->fact] = true;
     }
     size_t count = json_len(items);
     for (size_t i = 0; i < count; i++) {

@@ -26,14 +26,12 @@ static struct extractor extractor_of(const struct inventory_files *files)
     return (struct extractor){.pool = files->pool, .default_ns = STR("kcm-system")};
 }
 
-/* Files can hold any fact, so what they do not mention is not there. But most
- * people leave Releases, Secrets, Deployments and VolumeSnapshotLocations out: then nothing is known of them. */
+/* Files seldom hold everything: of a kind that they do not mention nothing is known, unless they say
+ * that there is none (a BackupList without items, say). */
 static void set_known(struct inventory *snapshot)
 {
-    for (size_t f = 0; f < FACT_COUNT; f++) {
-        bool optional = f == FACT_RELEASES || f == FACT_SECRETS || f == FACT_VELERO || f == FACT_SNAPSHOT_LOCATIONS;
-        snapshot->known[f] = !optional || snapshot->count[f] > 0;
-    }
+    for (size_t f = 0; f < FACT_COUNT; f++)
+        snapshot->known[f] = snapshot->known[f] || snapshot->count[f] > 0;
 }
 
 /* A fresh snapshot of the files and what was created; the lock is held. */

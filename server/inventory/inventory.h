@@ -113,6 +113,7 @@ struct extractor {
     struct tree_pool *pool;
     struct str default_ns;
     struct evidence_searches *evidence; /* when set, objects are looked at for it and nothing is extracted */
+    bool *listed; /* [FACT_COUNT], or NULL: set for the kinds of lists that name theirs (BackupList), empty ones too */
 };
 typedef bool record_sink(void *context, struct record *record, struct error *error); /* takes the record */
 /* Hands each fact of one object, or of a List's items, to the sink. */

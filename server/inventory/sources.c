@@ -20,6 +20,7 @@ struct source {
     size_t root; /* which named path it came from */
     struct signature signature;
     struct record_list records; /* the last good content */
+    bool listed[FACT_COUNT];    /* the kinds that it says it has all of, be it none */
     bool bad, unread;           /* unread: for want of memory or descriptors, not for what it says */
 };
 
@@ -245,11 +246,15 @@ static bool refresh(struct source *source, const struct extractor *extractor, in
     source->signature = now;
     struct record_list fresh = {0};
     struct error error = {.position = -1};
-    source->bad = !load_file(extractor, source->path, &fresh, &error);
+    bool listed[FACT_COUNT] = {false};
+    struct extractor noting = *extractor;
+    noting.listed = listed;
+    source->bad = !load_file(&noting, source->path, &fresh, &error);
     source->unread = source->bad && !now.missing && (error.code == 0 || error.code >= 500);
     if (!source->bad) {
         record_list_clear(&source->records);
         source->records = fresh;
+        memcpy(source->listed, listed, sizeof listed);
         return true;
     }
     record_list_clear(&fresh);
@@ -279,6 +284,9 @@ bool sources_reload(struct sources *sources, const struct extractor *extractor, 
 bool sources_put(const struct sources *sources, struct inventory_builder *builder)
 {
     for (size_t i = 0; i < sources->len; i++) {
+        for (size_t f = 0; f < FACT_COUNT; f++)
+            if (sources->items[i]->listed[f])
+                inventory_set_known(builder, (enum fact)f, true);
         const struct record_list *records = &sources->items[i]->records;
         for (size_t r = 0; r < records->len; r++) {
             shared_hold(&records->items[r]->shared);

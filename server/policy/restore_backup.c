@@ -242,8 +242,13 @@ static void check_expiry(const struct restore_view *view)
 static void check_location(const struct restore_view *view, const char *field)
 {
     struct str name = view->backup->storage_location;
-    if (name.len == 0 || !view->inventory->known[FACT_STORAGE_LOCATIONS])
+    if (name.len == 0)
         return;
+    if (!view->inventory->known[FACT_STORAGE_LOCATIONS]) {
+        decision_warn(view->decision, "%s: the BackupStorageLocations in %.*s are not known, so %.*s was not checked",
+                      field, STR_ARG(view->ns), STR_ARG(quoted(view, name)));
+        return;
+    }
     const struct storage_location *location = inventory_storage_location(view->inventory, view->ns, name);
     if (location && str_is(location->phase, "Available"))
         return;

@@ -36,7 +36,9 @@ static const char details[] =
     "Velero Backup, say. Not reviewed: objects being deleted, Restores that were carried out, and\n"
     "in files the kinds that no rule names.\n\n"
     "-o json prints one object per reviewed object, with the keys of `backstop review -o json`.\n\n"
-    "Exit status: 0 nothing would be denied, 1 something would, 2 usage, or something cannot be read.\n\n"
+    "Exit status: 0 nothing would be denied, 1 something would, 2 usage, something cannot be read, or\n"
+    "what objects rest on is not known: an inventory without Backups says nothing of Restores. A list\n"
+    "that names its kind (kind: BackupList, items: []) says that there are none.\n\n"
     "Examples:\n"
     "  backstop audit\n"
     "  backstop audit --context prod -o junit >audit.xml\n"
@@ -65,7 +67,8 @@ struct run {
     const struct audit_world *world;
     struct review_summary summary;
     size_t warned;
-    bool failed; /* for want of memory, or nothing can be written */
+    bool rests_on[FACT_COUNT]; /* what the verdicts so far rest on */
+    bool failed;               /* for want of memory, or nothing can be written */
 };
 
 static void tell_problem(void *context, const char *source, int64_t line, const char *reason)
@@ -98,6 +101,23 @@ static bool print(struct run *run, struct arena *arena, const struct review_resu
     return flush(run);
 }
 
+/* Of what the verdicts on each kind rest on. */
+static const struct {
+    const char *kind;
+    enum fact fact;
+} rests_on[] = {{"ManagementBackup", FACT_STORAGE_LOCATIONS},
+                {"Schedule", FACT_STORAGE_LOCATIONS},
+                {"Backup", FACT_STORAGE_LOCATIONS},
+                {"Restore", FACT_STORAGE_LOCATIONS},
+                {"Restore", FACT_BACKUPS},
+                {"DeleteBackupRequest", FACT_BACKUPS}};
+
+static void note_kind(struct run *run, struct str kind)
+{
+    for (size_t i = 0; i < LENGTH_OF(rests_on); i++)
+        run->rests_on[rests_on[i].fact] |= str_is(kind, rests_on[i].kind);
+}
+
 static bool audit_one(void *context, struct manifest *manifest)
 {
     struct run *run = context;
@@ -109,12 +129,30 @@ static bool audit_one(void *context, struct manifest *manifest)
     run->failed = !arena || !audit_review(run->world, run->options->now, arena, manifest, &result, &passed_over);
     if (run->failed)
         return false;
+    note_kind(run, result.request.kind);
     run->summary.passed += passed_over != NULL;
     run->summary.denied += result.decision.denied;
     run->summary.allowed += !passed_over && !result.decision.denied;
     run->warned += result.decision.warnings.len > 0;
     run->failed = !print(run, arena, &result, passed_over);
     return !run->failed;
+}
+
+/* Verdicts that rest on what is not known are not the whole of it. Where there was nothing to
+ * review, anything may be missing. */
+static bool tell_unknown(struct run *run, const struct facts *facts)
+{
+    bool nothing = run->summary.allowed + run->summary.denied + run->summary.passed == 0, any = false;
+    run->rests_on[FACT_MANAGEMENT_BACKUPS] = nothing;
+    for (size_t f = 0; f < FACT_COUNT; f++) {
+        bool wanted = run->rests_on[f] || (nothing && (f == FACT_STORAGE_LOCATIONS || f == FACT_BACKUPS));
+        if (!wanted || facts->inventory->known[f])
+            continue;
+        any = true;
+        verb_fail(run->verb, "%ss are not known (%s), so what depends on them was not judged", fact_kind((enum fact)f),
+                  facts->cluster ? "the cluster does not list them" : "none in the inventory");
+    }
+    return any;
 }
 
 static int audit_all(struct run *run, const struct facts *facts)
@@ -129,6 +167,7 @@ static int audit_all(struct run *run, const struct facts *facts)
     review_schemas_scan(&schemas, &run->options->facts.inventories);
     world.schemas = facts->cluster ? NULL : &schemas;
     audit_read(&run->options->facts, facts, &sink);
+    bool unknown = tell_unknown(run, facts);
     if (run->failed)
         return verb_fail(run->verb, "out of memory, or the output cannot be written");
     if (run->format == FORMAT_TEXT)
@@ -140,7 +179,7 @@ static int audit_all(struct run *run, const struct facts *facts)
         return verb_fail(run->verb, "the output cannot be written");
     if (run->summary.unreadable)
         return EXIT_USAGE;
-    return run->summary.denied ? EXIT_DENIED : EXIT_OK;
+    return run->summary.denied ? EXIT_DENIED : unknown ? EXIT_USAGE : EXIT_OK;
 }
 
 static int audit(const struct verb *verb, const struct audit_options *values)

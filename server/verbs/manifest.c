@@ -266,9 +266,9 @@ static void reading_documents(struct reading *reading, struct str text)
 /* ---- JSON -------------------------------------------------------------------- */
 
 /* Where the items stand, if it is a List. */
-static const struct json_node *list_items_node(const struct json_node *root)
+static const struct json_node *list_items_node(struct arena *arena, const struct json_node *root)
 {
-    struct str kind = json_text(NULL, json_member(root, STR("kind")));
+    struct str kind = json_text(arena, json_member(root, STR("kind")));
     const struct json_node *items = json_member(root, STR("items"));
     return items && items->kind == JSON_ARRAY && kind.len && str_ends(kind, STR("List")) ? items : NULL;
 }
@@ -311,7 +311,7 @@ static void reading_json(struct reading *reading, struct str text, unsigned line
     struct error ignored;
     ARENA_SCOPED arena = arena_new(PIECE_LIMIT);
     const struct json_node *root = arena ? json_index(arena, text, 1, &ignored) : NULL;
-    const struct json_node *items = list_items_node(root);
+    const struct json_node *items = list_items_node(arena, root);
     if (items) {
         reading_json_items(reading, items, lines_before, text.ptr);
         return;

@@ -99,7 +99,8 @@ static void test_folder(void)
     make_place(&place);
     put(place.a, STR("# comment\n---\n" CONFIG_MAP("one") "---\n\n---\n" CONFIG_MAP("two") "...\n"));
     put(place.b,
-        STR("{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\","
+        STR("{\"apiVersion\":\"velero.io/v1\",\"kind\":\"BackupList\",\"items\":[]}\n"
+            "{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\","
             "\"metadata\":{\"name\":\"three\",\"namespace\":\"other\"}}]}"));
     put(place.other, STR("not a manifest: ["));
     struct inventory_files *files = open_files(&place, place.folder, false);
@@ -109,6 +110,7 @@ static void test_folder(void)
     CU_ASSERT(inventory_config_map(inventory, NS, STR("one")) != NULL); /* the default namespace */
     CU_ASSERT(inventory_config_map(inventory, STR("other"), STR("three")) != NULL);
     CU_ASSERT(inventory->known[FACT_BACKUPS] && inventory->known[FACT_CONFIG_MAPS]);
+    CU_ASSERT(!inventory->known[FACT_SCHEDULES]); /* not mentioned: unknown, not none */
     CU_ASSERT(!inventory->known[FACT_RELEASES] && !inventory->known[FACT_SECRETS] && !inventory->known[FACT_VELERO]);
     inventory_files_close(files); /* the snapshot outlives it */
     CU_ASSERT(inventory_config_map(inventory, NS, STR("two")) != NULL);

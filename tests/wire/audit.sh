@@ -124,6 +124,18 @@ printf 'apiVersion: backstop.k0rdent.mirantis.com/v1alpha1\nkind: Settings\nsche
 audit 1 --inventory facts.yaml --inventory objects.yaml --settings strict.yaml
 has out '^managementbackup/fine  would be denied'
 
+# What verdicts rest on and nobody knows is said, and is no clean bill: unknown is not empty.
+printf 'apiVersion: k0rdent.mirantis.com/v1beta1\nkind: ManagementBackup\nmetadata: {name: a}\nspec: {schedule: 0 9 * * *, storageLocation: x}\n' >alone.yaml
+audit 2 --inventory alone.yaml
+has err '^backstop audit: BackupStorageLocations are not known \(none in the inventory\)'
+printf 'apiVersion: velero.io/v1\nkind: BackupStorageLocationList\nitems: []\n' >none.yaml
+audit 1 --inventory alone.yaml --inventory none.yaml
+has out 'there is no BackupStorageLocation'
+printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n' >map.yaml
+audit 2 --inventory map.yaml
+has err 'ManagementBackups are not known'
+has err 'Backups are not known'
+
 # Usage, and what cannot be read.
 runs 0 audit --help
 has out '^Usage: backstop audit'

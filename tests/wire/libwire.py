@@ -118,6 +118,10 @@ kind: ManagementBackup
 metadata: {name: kcm-backup}
 spec: {schedule: 0 */6 * * *, storageLocation: aws-s3, performOnManagementUpgrade: true}
 ---
+apiVersion: velero.io/v1
+kind: BackupList
+items: []
+---
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: velero, namespace: kcm-system, labels: {component: velero}}

@@ -80,7 +80,7 @@ metadata: {name: uses}
 spec: {schedule: "@daily", storageLocation: here}
 END
 cat location.yaml - uses.yaml >both.yaml <<<'---'
-printf 'apiVersion: v1\nkind: Secret\nmetadata: {name: other, namespace: kcm-system}\n' >facts.yaml
+printf 'apiVersion: velero.io/v1\nkind: BackupStorageLocationList\nitems: []\n' >facts.yaml
 
 # Usage.
 review 0 --help
