@@ -16,6 +16,7 @@ enum product { PRODUCT_VELERO, PRODUCT_KCM };
 enum feature {
     /* Velero */
     VELERO_QUEUE,                   /* the first phase of a Backup is Queued: its CRD must allow that */
+    VELERO_NAMESPACE_PATTERNS,      /* patterns in a Backup's includedNamespaces are expanded */
     VELERO_PVC_PHASE,               /* volume condition pvcPhase */
     VELERO_ACTION_CUSTOM,           /* volume policy action "custom" */
     VELERO_CA_CERT_REF,             /* caCertRef of a storage location */

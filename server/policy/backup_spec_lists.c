@@ -120,6 +120,32 @@ static void check_wildcards(const struct backup_spec *view, const char *field, c
     }
 }
 
+/* Up to 1.17 Velero looks for a namespace with the pattern as its name: the Backup ends PartiallyFailed, without
+ * what the pattern was meant for (pkg/backup/item_collector.go). */
+static void check_patterns_expanded(const struct backup_spec *view, const char *field, const struct strlist *list)
+{
+    struct version_fact velero = inventory_velero_version(view->inventory, view->settings);
+    enum version_answer expands = product_version_has(&velero.version, VELERO_NAMESPACE_PATTERNS);
+    for (size_t i = 0; i < list->len && expands != ANSWER_YES && !said_enough(view->decision); i++) {
+        struct str quoted = arena_quote(view->arena, list->items[i]);
+        if (str_is(list->items[i], "*") || !glob_has_wildcard(list->items[i]))
+            continue;
+        struct str since = feature_since(view->arena, VELERO_NAMESPACE_PATTERNS);
+        if (expands == ANSWER_NO) {
+            decision_invalid(view->decision, field,
+                             "Invalid value: %.*s: %.*s takes it as the name of one namespace and backs up nothing for "
+                             "it: name the namespaces (patterns: %.*s and later)",
+                             STR_ARG(quoted), STR_ARG(product_version_name(view->arena, &velero.version)),
+                             STR_ARG(since));
+        } else {
+            decision_warn(view->decision,
+                          "%s: %.*s is a pattern only for %.*s and later; before, nothing is backed up for it", field,
+                          STR_ARG(quoted), STR_ARG(since));
+            return; /* once for all of them */
+        }
+    }
+}
+
 static void check_pair(const struct backup_spec *view, const struct filters *filters)
 {
     struct list_pair pair = {
@@ -138,6 +164,7 @@ static void check_pair(const struct backup_spec *view, const struct filters *fil
     if (filters->kind == PATTERN_NAMESPACES) {
         check_wildcards(view, pair.included_field, &pair.included);
         check_wildcards(view, pair.excluded_field, &pair.excluded);
+        check_patterns_expanded(view, pair.included_field, &pair.included);
         return;
     }
     warn_list_overlap(view->decision, &pair);

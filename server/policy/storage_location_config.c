@@ -1,5 +1,6 @@
 /* What the object store plugins make of spec.config: each refuses keys it does not know
  * (ValidateObjectStoreConfigKeys), and the location then is Unavailable. */
+#include "backstop/schema.h"
 #include "storage_location.h"
 
 enum { KEYS_MAX = 20 };
@@ -163,6 +164,16 @@ static void check_overwritten(const struct location_edit *edit, struct json_obje
     }
 }
 
+/* pkg/plugin/framework/common/server_mux.go ValidatePluginName: no plugin can have another name, so none is found.
+ * A name without "/" gets "velero.io/" put in front. */
+static bool can_be_plugin(struct str name)
+{
+    struct str rest = name, vendor;
+    if (!str_cut(&rest, '/', &vendor) || str_eq(vendor, name))
+        return true;
+    return rest.len && !memchr(rest.ptr, '/', rest.len) && schema_is_dns_subdomain(vendor);
+}
+
 void location_check_provider(const struct location_edit *edit)
 {
     struct str name = json_get_str(edit->spec, "provider");
@@ -175,6 +186,12 @@ void location_check_provider(const struct location_edit *edit)
                          "Required value: the plugin that reaches the object store: aws (any S3), gcp or azure");
         return;
     }
+    if (!can_be_plugin(name))
+        decision_invalid(
+            edit->decision, "spec.provider",
+            "Invalid value: %.*s: no plugin can have this name: a DNS name, one \"/\" and a name, or a name "
+            "alone",
+            STR_ARG(arena_quote(edit->arena, name)));
     if (config && !json_object_is_type(config, json_type_object)) {
         decision_invalid(edit->decision, "spec.config", "Invalid value: must map names to texts");
         return;

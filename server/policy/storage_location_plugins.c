@@ -62,7 +62,9 @@ static struct str listed_words(const struct location_edit *edit, const char *con
     return strlist_quoted(edit->arena, &all);
 }
 
-/* object_store.go validChecksumAlg: "" switches it off, every other word must be one of the SDK's. */
+/* object_store.go validChecksumAlg: "" switches it off, every other word must be one of the SDK's. Newer plugins
+ * take the SDK's other words as well (MD5, SHA512, XXHASH64): the location is Available then and every upload fails,
+ * "unknown checksum algorithm". */
 static void check_checksum(const struct location_edit *edit, struct json_object *config)
 {
     static const char *const words[] = {"CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"};
@@ -194,12 +196,34 @@ static void check_path_style(const struct location_edit *edit, struct json_objec
         decision_warn(edit->decision, "spec.config: Alibaba Cloud OSS refuses path style: remove s3ForcePathStyle");
 }
 
+/* Amazon's rule; stores of one's own may take more. An access point has an ARN. */
+static void check_bucket_letters(const struct location_edit *edit)
+{
+    struct str bucket = str_trim(json_path_str(edit->spec, "objectStorage.bucket"));
+    if (!edit->create && !location_asks(edit, "objectStorage.bucket"))
+        return;
+    for (size_t i = 0; i < bucket.len; i++) {
+        char c = bucket.ptr[i];
+        if (c == '/' || c == ':')
+            return; /* told elsewhere */
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-')) {
+            decision_warn(
+                edit->decision,
+                "spec.objectStorage.bucket: %.*s: S3 answers InvalidBucketName: names have lower-case letters, "
+                "digits, dots and dashes",
+                STR_ARG(arena_quote(edit->arena, bucket)));
+            return;
+        }
+    }
+}
+
 void location_check_aws(const struct location_edit *edit, struct json_object *config)
 {
     static const char *const urls[] = {"s3Url", "publicUrl"};
     struct str s3_url = json_get_str(config, "s3Url"), region = json_get_str(config, "region");
     check_bool(edit, config, "s3ForcePathStyle");
     check_bool(edit, config, "insecureSkipTLSVerify");
+    check_bucket_letters(edit);
     check_checksum(edit, config);
     check_server_side(edit, config);
     check_tagging(edit, config);

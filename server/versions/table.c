@@ -8,7 +8,8 @@ enum { ANY_PATCH = 999 };
 
 enum {
     /* pkg/apis/velero/v1: BackupPhaseQueued, ObjectStorageLocation.CACertRef; internal/resourcepolicies */
-    FEATURES_1_18 = HAS(VELERO_QUEUE) | HAS(VELERO_PVC_PHASE) | HAS(VELERO_ACTION_CUSTOM) | HAS(VELERO_CA_CERT_REF),
+    FEATURES_1_18 = HAS(VELERO_QUEUE) | HAS(VELERO_NAMESPACE_PATTERNS) | HAS(VELERO_PVC_PHASE) |
+                    HAS(VELERO_ACTION_CUSTOM) | HAS(VELERO_CA_CERT_REF),
     /* pkg/apis/velero/v1/restore_types.go ResourcePolicy; internal/resourcepolicies */
     FEATURES_1_18_3 =
         FEATURES_1_18 | HAS(VELERO_PVC_MODES) | HAS(VELERO_FILTER_POLICIES) | HAS(VELERO_RESTORE_RESOURCE_POLICY),
@@ -43,6 +44,7 @@ static const struct feature_row {
     const char *words;
 } features[FEATURE_COUNT] = {
     [VELERO_QUEUE] = {PRODUCT_VELERO, "the first phase of a Backup is `Queued`"},
+    [VELERO_NAMESPACE_PATTERNS] = {PRODUCT_VELERO, "patterns (`team-*`) in a Backup's `includedNamespaces`"},
     [VELERO_PVC_PHASE] = {PRODUCT_VELERO, "volume condition `pvcPhase`"},
     [VELERO_ACTION_CUSTOM] = {PRODUCT_VELERO, "volume policy action `custom`"},
     [VELERO_CA_CERT_REF] = {PRODUCT_VELERO, "BackupStorageLocation `objectStorage.caCertRef`"},

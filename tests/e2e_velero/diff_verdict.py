@@ -60,9 +60,9 @@ class Found:
     def __init__(self, phase, reasons=(), template=None):
         self.phase, self.reasons = phase, [r for r in reasons if r]
         if template is not None and phase in COMPLETED and not template.completed:
-            # A Schedule is as good as the Backups that come of it.
-            self.phase, self.reasons = f"Backup of the template: {template.phase}", template.reasons
-        self.completed = self.phase in COMPLETED
+            # A Schedule is as good as the Backups that come of it, a location as those to it.
+            self.phase, self.reasons = f"{phase}, its Backup {template.phase}", template.reasons
+        self.completed = self.phase in COMPLETED and (template is None or template.completed)
 
     def lines(self):
         return [self.phase or "(no phase)", *self.reasons]

@@ -125,6 +125,7 @@ class DiffWorld(Stage):
             found = self.wedged(sent)
         else:
             found = self.wait(sent)
+            sent += self.back_up_to([case for case in batch if case.object["kind"] == "BackupStorageLocation"], found)
         for case, said in asked:
             name = case.name
             yield case, said, found.get(name) or Found("")
@@ -143,6 +144,18 @@ class DiffWorld(Stage):
                 assert one is not document, answer
                 documents = documents[:1]
         return [(one["kind"], one["metadata"]["name"]) for one in documents]
+
+    def back_up_to(self, cases, found):
+        """A location is as good as the backups to it: one to each that is Available and may be written."""
+        sent = []
+        for case in cases:
+            at = case.object["metadata"]["name"]
+            if at in found and found[at].completed and case.object["spec"].get("accessMode") != "ReadOnly":
+                backup = velero("Backup", f"{at}-t", storageLocation=at, includedNamespaces=["demo"])
+                sent.append(("Backup", f"{at}-t"))
+                self.velero.create(backup)
+                found[at] = Found(found[at].phase, found[at].reasons, self.wait(sent[-1:])[f"{at}-t"])
+        return sent
 
     def wedged(self, sent):
         """A duration that Go does not parse stops the informers: no phase is ever written."""

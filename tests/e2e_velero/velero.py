@@ -108,7 +108,7 @@ class Velero:
     def cli(self, *args, user="editor-token", timeout=120):
         """One command of the Velero CLI, as a person calls it."""
         start = time.monotonic()
-        done = subprocess.run([self.binary, *args], capture_output=True, text=True, timeout=timeout,
+        done = subprocess.run([self.binary, "--colorized=false", *args], capture_output=True, text=True, timeout=timeout,
                               stdin=subprocess.DEVNULL,
                               env={**self.environment, "KUBECONFIG": f"{self.cluster.dir}/{user}.kubeconfig"})
         return Answer(done, time.monotonic() - start)
