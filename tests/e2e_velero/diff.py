@@ -40,7 +40,8 @@ def run(version, options, assets):
     try:
         world = diff_world.DiffWorld(cluster, os.path.abspath(options.binary))
         numbers = options.case or range(options.count)
-        for batch in batches([grammar.make(options.seed, number, version, world.storage.port) for number in numbers]):
+        cases = [grammar.make(options.seed, number, version, world.storage.port) for number in numbers]
+        for batch in batches([case for case in cases if options.kind in (None, case.object["kind"])]):
             for case, said, found in world.judge(batch):
                 yield case, said, found, compare(case, said, found, Differences.of(version))
     finally:
@@ -88,6 +89,7 @@ def main():
     parser.add_argument("--count", type=int, default=300, help="objects per version (300)")
     parser.add_argument("--seed", default="1", help="another seed, other objects (1)")
     parser.add_argument("--case", type=int, action="append", help="only this number of the seed; may be repeated")
+    parser.add_argument("--kind", choices=KINDS, help="only these of them")
     parser.add_argument("binary")
     options = parser.parse_args()
     versions = options.v or VERSIONS

@@ -230,6 +230,10 @@ class DiffWorld(Stage):
             self.forget(f"{kind.lower()}s", name)
             for bucket in ("management", "archive", "spare"):
                 shutil.rmtree(f"{os.path.dirname(self.storage.folder)}/{bucket}/{kind.lower()}s/{name}", ignore_errors=True)
+        # Velero refuses a location in whose place it finds folders of others.
+        spare = f"{os.path.dirname(self.storage.folder)}/spare"
+        for left in os.listdir(spare):
+            shutil.rmtree(f"{spare}/{left}")
         for case in batch:
             for extra in case.extra:
                 self.cluster.request("DELETE", f"{self.path(extra)}/{extra['metadata']['name']}")
