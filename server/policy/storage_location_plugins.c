@@ -202,19 +202,19 @@ static void check_bucket_letters(const struct location_edit *edit)
     struct str bucket = str_trim(json_path_str(edit->spec, "objectStorage.bucket"));
     if (!edit->create && !location_asks(edit, "objectStorage.bucket"))
         return;
+    bool odd = false;
     for (size_t i = 0; i < bucket.len; i++) {
         char c = bucket.ptr[i];
-        if (c == '/' || c == ':')
-            return; /* told elsewhere */
-        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-')) {
-            decision_warn(
-                edit->decision,
-                "spec.objectStorage.bucket: %.*s: S3 answers InvalidBucketName: names have lower-case letters, "
-                "digits, dots and dashes",
-                STR_ARG(arena_quote(edit->arena, bucket)));
-            return;
-        }
+        bool capital = c >= 'A' && c <= 'Z';
+        odd = odd || capital || c == '_';
+        if (!capital && c != '_' && !((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-'))
+            return; /* no name at all: told elsewhere */
     }
+    if (odd)
+        decision_warn(edit->decision,
+                      "spec.objectStorage.bucket: %.*s: S3 answers InvalidBucketName: names have lower-case letters, "
+                      "digits, dots and dashes",
+                      STR_ARG(arena_quote(edit->arena, bucket)));
 }
 
 void location_check_aws(const struct location_edit *edit, struct json_object *config)
