@@ -7,7 +7,7 @@ enum { ANY_PATCH = 999 };
 #define HAS(feature) (1u << (feature))
 
 enum {
-    /* pkg/apis/velero/v1: BackupPhaseQueued, ObjectStorageLocation.CACertRef; internal/resourcepolicies */
+    /* pkg/apis/velero/v1: BackupPhaseQueued, ObjectStorageLocation.CACertRef; pkg/util/wildcard; internal/resourcepolicies */
     FEATURES_1_18 = HAS(VELERO_QUEUE) | HAS(VELERO_NAMESPACE_PATTERNS) | HAS(VELERO_PVC_PHASE) |
                     HAS(VELERO_ACTION_CUSTOM) | HAS(VELERO_CA_CERT_REF),
     /* pkg/apis/velero/v1/restore_types.go ResourcePolicy; internal/resourcepolicies */
