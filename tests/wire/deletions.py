@@ -103,7 +103,7 @@ class Replicas:
             self.api.lease_status, self.api.before_patch, self.api.mode = 200, None, "ok"
             self.api.write("")
         for server in self.servers:
-            eventually(lambda s=server: same(s.get("/readyz")[0], 200))
+            eventually(lambda s=server: same(s.get("/readyz")[0], 200), 30)
         return self.api
 
     def stop(self):
@@ -246,6 +246,11 @@ def _(two):
 def _(two):
     api = two.reset()
     dying = ServerOf(api)
+
+    def knows_the_backups():
+        answer = response(dying, DELETION, deletion("one", dryRun=True))
+        assert "nothing is known" not in " ".join(answer.get("warnings", [])), answer
+    eventually(knows_the_backups)
 
     def dies(api):
         api.before_patch = None
