@@ -8,6 +8,7 @@
 /* One row per webhook: the newcomer's map. Routes, manifests and docs follow it. */
 struct rule {
     const char *group, *resource, *kind;
+    const char *subresource;    /* "status"; NULL: the object itself */
     unsigned operations;        /* OPERATION_CREATE | ... */
     bool mutating, has_effects; /* has_effects: sideEffects is NoneOnDryRun, else None */
     bool advisory;              /* never denies: what goes wrong in reviewing lets the object pass unchanged */
@@ -22,6 +23,9 @@ const struct rule *admission_rule_for_path(struct str path);
 /* The n-th rule (0, 1, ...) for an object of this group, kind and operation, in the
  * order the API server would call them: mutating first. NULL after the last. */
 const struct rule *admission_rule_for_object(struct str group, struct str kind, enum operation operation, size_t n);
+
+/* The same for what a review says it is about, its subresource included. */
+const struct rule *admission_rule_for_request(const struct request *request, size_t n);
 
 /* A review while it is worked on. Everything lives in the arena. */
 struct review {

@@ -28,6 +28,7 @@ struct request {
     struct str api_version, kind; /* of the object: k0rdent.mirantis.com/v1beta1, ManagementBackup */
     struct str ns, name;          /* name is absent while generateName has not been carried out */
     struct str user;
+    struct str subresource; /* "status"; absent for the object itself */
     const struct object *object, *old_object;
     struct request_parts *parts; /* private: what was built already; NULL is fine, then nothing is kept */
 };
@@ -53,6 +54,8 @@ bool object_deleting(const struct object *object); /* has a deletionTimestamp */
 bool request_changes(const struct request *request, const char *path);
 /* The requester is one of Velero's service accounts (settings velero.serviceAccounts). */
 bool request_by_velero(const struct request *request, const struct settings *settings);
+/* The same of kcm (settings kcm.serviceAccounts). */
+bool request_by_kcm(const struct request *request, const struct settings *settings);
 
 /* ---- what is decided ------------------------------------------------------ */
 
@@ -130,6 +133,9 @@ policy_fn policy_management_backup; /* ManagementBackup: CREATE, UPDATE, DELETE 
  * ManagementBackups and Velero Backups in the snapshot are to be no older than the
  * request (known = false where they cannot be read; the gate then stays closed). */
 policy_fn policy_management;
+policy_fn policy_management_life;       /* Management: CREATE, DELETE */
+policy_fn policy_management_status;     /* Management's /status: UPDATE */
+policy_fn policy_release;               /* Release: UPDATE */
 policy_fn policy_restore_mutate;        /* Restore CREATE: patch, then validate what the patch makes of it */
 policy_fn policy_restore;               /* Restore: validate only */
 policy_fn policy_delete_backup_request; /* DeleteBackupRequest: CREATE, UPDATE */

@@ -64,18 +64,22 @@ struct settings {
     struct provider_caveat *caveats;       /* built in, then restores.providerCaveats[] */
     size_t caveat_count;
 
-    bool upgrade_gate;                    /* upgrade.gate: true */
-    int64_t upgrade_max_backup_age;       /* upgrade.maxBackupAge: 1h */
-    int64_t upgrade_retry_after;          /* upgrade.retryAfter: 15s */
-    int64_t upgrade_retry_after_failure;  /* upgrade.retryAfterFailure: 10m */
-    int64_t upgrade_start_timeout;        /* upgrade.startTimeout: 5m */
-    enum verdict upgrade_without_backups; /* upgrade.withoutBackups: warn */
-    struct evidence_source *evidence;     /* upgrade.evidence: first allOf, then anyOf; none */
+    bool upgrade_gate;                       /* upgrade.gate: true */
+    int64_t upgrade_max_backup_age;          /* upgrade.maxBackupAge: 1h */
+    int64_t upgrade_retry_after;             /* upgrade.retryAfter: 15s */
+    int64_t upgrade_retry_after_failure;     /* upgrade.retryAfterFailure: 10m */
+    int64_t upgrade_start_timeout;           /* upgrade.startTimeout: 5m */
+    enum verdict upgrade_without_backups;    /* upgrade.withoutBackups: warn */
+    enum verdict upgrade_changed_status;     /* upgrade.changedStatus: deny */
+    enum verdict upgrade_changed_release;    /* upgrade.changedRelease: deny */
+    enum verdict upgrade_deleted_management; /* upgrade.deletedManagement: warn */
+    struct evidence_source *evidence;        /* upgrade.evidence: first allOf, then anyOf; none */
     size_t evidence_count;
 
     struct strlist velero_service_accounts; /* velero.serviceAccounts: [velero-server, velero]; in the
                                                 system namespace, or NAMESPACE:NAME */
     struct str velero_version;              /* velero.version: "" (found from the cluster) */
+    struct strlist kcm_service_accounts;    /* kcm.serviceAccounts: [kcm-controller-manager] */
     struct str kcm_version;                 /* kcm.version: "" (found from the cluster) */
 };
 

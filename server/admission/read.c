@@ -25,6 +25,7 @@ static const struct field {
     {"kind.kind", JSON_STRING, true, KIND, LEAF},
     {"operation", JSON_STRING, true, REQUEST, LEAF},
     {"name", JSON_STRING, false, REQUEST, LEAF},
+    {"subResource", JSON_STRING, false, REQUEST, LEAF},
     {"namespace", JSON_STRING, false, REQUEST, LEAF},
     {"dryRun", JSON_BOOL, false, REQUEST, LEAF},
     {"userInfo", JSON_OBJECT, false, REQUEST, USER_INFO},
@@ -141,6 +142,7 @@ static void take_names(struct arena *arena, const struct json_node *request, str
     r->dry_run = json_is_true(find(request, "dryRun"));
     r->name = json_text(arena, find(request, "name"));
     r->ns = json_text(arena, find(request, "namespace"));
+    r->subresource = json_text(arena, find(request, "subResource"));
     if (!r->name.len)
         r->name = json_text(arena, find(metadata, "name"));
     if (!r->ns.len)

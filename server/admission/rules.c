@@ -63,6 +63,39 @@ static const struct rule rules[] = {
         .documentation = "admits a new release only when a fresh, complete pre-upgrade backup exists",
     },
     {
+        .group = "k0rdent.mirantis.com",
+        .resource = "managements",
+        .kind = "Management",
+        .operations = OPERATION_CREATE | OPERATION_DELETE,
+        .path = "/validate-k0rdent-mirantis-com-v1beta1-management-life",
+        .policy = policy_management_life,
+        .wants = policy_management_wants,
+        .has_effects = true,
+        .failure_policy = "Ignore", /* an install or uninstall must not wait for it */
+        .documentation = "the same for a Management that is deleted and made anew, or made beside the one there is",
+    },
+    {
+        .group = "k0rdent.mirantis.com",
+        .resource = "managements",
+        .subresource = "status",
+        .kind = "Management",
+        .operations = OPERATION_UPDATE,
+        .path = "/validate-k0rdent-mirantis-com-v1beta1-management-status",
+        .policy = policy_management_status,
+        .failure_policy = "Fail",
+        .documentation = "keeps status.release, which the gate stands on, from being changed by anybody but kcm",
+    },
+    {
+        .group = "k0rdent.mirantis.com",
+        .resource = "releases",
+        .kind = "Release",
+        .operations = OPERATION_UPDATE,
+        .path = "/validate-k0rdent-mirantis-com-v1beta1-release",
+        .policy = policy_release,
+        .failure_policy = "Fail",
+        .documentation = "keeps the Release that runs from being edited in place, which would be an upgrade",
+    },
+    {
         .group = "velero.io",
         .resource = "deletebackuprequests",
         .kind = "DeleteBackupRequest",
@@ -143,15 +176,27 @@ const struct rule *admission_rule_for_path(struct str path)
     return NULL;
 }
 
-const struct rule *admission_rule_for_object(struct str group, struct str kind, enum operation operation, size_t n)
+static const struct rule *find_rule(struct str group, struct str kind, struct str subresource, enum operation operation,
+                                    size_t n)
 {
     for (size_t i = 0; i < LENGTH_OF(rules); i++) {
         const struct rule *rule = &rules[i];
-        if (str_is(group, rule->group) && str_is(kind, rule->kind) && (rule->operations & (unsigned)operation) &&
-            n-- == 0)
+        if (str_is(group, rule->group) && str_is(kind, rule->kind) &&
+            str_is(subresource, rule->subresource ? rule->subresource : "") &&
+            (rule->operations & (unsigned)operation) && n-- == 0)
             return rule;
     }
     return NULL;
+}
+
+const struct rule *admission_rule_for_object(struct str group, struct str kind, enum operation operation, size_t n)
+{
+    return find_rule(group, kind, STR(""), operation, n);
+}
+
+const struct rule *admission_rule_for_request(const struct request *request, size_t n)
+{
+    return find_rule(admission_group(request->api_version), request->kind, request->subresource, request->operation, n);
 }
 
 struct str admission_group(struct str api_version)

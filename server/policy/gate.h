@@ -95,6 +95,14 @@ void gate_decide(struct gate *gate);
 /* management_velero.c: what an edit does to Velero and k0rdent beside what the gate looks at. */
 void management_warn_of_versions(const struct request *request, const struct inventory *inventory,
                                  const struct settings *settings, struct decision *decision);
+/* Whether more than one Release, or ManagementBackups, show that an empty status.release is not that of a
+ * first install. */
+bool gate_sees_older_life(const struct inventory *inventory);
+/* A Management that is made where none is, and one that is deleted (upgrade_paths.c). */
+void management_judge_creation(const struct request *request, const struct inventory *inventory,
+                               const struct settings *settings, struct decision *decision);
+void management_judge_deletion(const struct request *request, const struct settings *settings,
+                               struct decision *decision);
 /* Steps 2 to 7 of it, once nothing lets the change through. */
 void gate_judge(struct gate *gate);
 /* For a change that is let through without the gate: what kcm will do about its own

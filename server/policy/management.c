@@ -98,6 +98,16 @@ static bool let_through(struct gate *gate)
         decision_audit(decision, "upgrade-gate", "let through: written by Velero (a restore)");
         return true;
     }
+    /* Emptied by hand, or by a restore: what ran is what spec.release said until now. */
+    if (gate->running.len == 0 && gate->before.len && gate_sees_older_life(gate->inventory)) {
+        gate->running = gate->before;
+        gate->under_way = false;
+        decision_warn(
+            decision,
+            "status.release is empty, but this is no first install: %.*s, from spec.release, is taken for the "
+            "release that runs",
+            STR_ARG(words_name(arena, gate->running)));
+    }
     if (gate->running.len == 0) {
         decision_audit(decision, "upgrade-gate", "let through: status.release is empty");
         decision_warn(decision, "no release is reported as running yet (status.release is empty): "
@@ -229,6 +239,43 @@ void gate_decide(struct gate *gate)
     bool gated = gate->count > 0 || engines_at(gate, STEP_PASS) || engines_at(gate, STEP_WAIT);
     if (gated || !decision->denied)
         warn_removed_providers(gate->request, gated, decision);
+}
+
+/* A Management that is made beside another one is an upgrade of that. */
+static void judge_made(const struct request *request, const struct inventory *inventory,
+                       const struct settings *settings, struct decision *decision)
+{
+    struct gate gate;
+    const struct management *other = inventory_management(inventory);
+    struct str name = request->name.len ? request->name : object_text(request, request->object, "metadata.name");
+    if (!inventory->known[FACT_MANAGEMENTS] || !inventory->known[FACT_MANAGEMENT_BACKUPS]) {
+        /* In a cluster they were read for this review, or it was answered 503. */
+        decision_warn(decision, "cannot tell whether k0rdent ran here before: Managements or ManagementBackups are not "
+                                "known");
+        return;
+    }
+    if (!other) {
+        management_judge_creation(request, inventory, settings, decision);
+        return;
+    }
+    if (str_eq(other->meta.name, name)) /* the API server refuses it, or nobody asks it (audit) */
+        return;
+    decision_warn(decision,
+                  "Management %.*s exists already, and k0rdent knows one only: kcm runs the components of both",
+                  STR_ARG(words_name(request->arena, other->meta.name)));
+    if (gate_open(&gate, request, inventory, settings, decision))
+        gate_decide(&gate);
+}
+
+void policy_management_life(const struct request *request, const struct inventory *inventory,
+                            const struct settings *settings, struct decision *decision)
+{
+    if (request_by_velero(request, settings) || request_by_kcm(request, settings))
+        return;
+    if (request->operation == OPERATION_DELETE)
+        management_judge_deletion(request, settings, decision);
+    else if (request->operation == OPERATION_CREATE && request->object)
+        judge_made(request, inventory, settings, decision);
 }
 
 void policy_management(const struct request *request, const struct inventory *inventory,

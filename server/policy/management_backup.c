@@ -170,6 +170,21 @@ bool last_upgrade_backup(const struct inventory *inventory, struct str name)
     return inventory->known[FACT_MANAGEMENT_BACKUPS];
 }
 
+/* Taken off the last one, the flag does what its deletion would: the same setting says whether it may. */
+static void judge_last_flag(const struct edit *edit)
+{
+    const char *field = edit->now.schedule.len ? "spec.performOnManagementUpgrade" : "spec.schedule";
+    if (edit->settings->backups_delete_protecting == VERDICT_DENY)
+        decision_invalid(edit->decision, field,
+                         "Forbidden: no other ManagementBackup has performOnManagementUpgrade, so upgrades would start "
+                         "without a backup; to do it anyway, set managementBackups.deleteProtecting to warn in "
+                         "backstop's settings");
+    else if (edit->settings->backups_delete_protecting == VERDICT_WARN)
+        decision_warn(edit->decision,
+                      "no ManagementBackup is left with performOnManagementUpgrade: upgrades will start without "
+                      "a backup");
+}
+
 /* What an admin may not expect of an edit that is allowed. */
 static void warn_of_edit(const struct edit *edit, struct str name)
 {
@@ -190,9 +205,7 @@ static void warn_of_edit(const struct edit *edit, struct str name)
                           : "takes one backup at once, and no other after it");
     bool did_protect = was_scheduled && edit->before.on_upgrade, protects = is_scheduled && edit->now.on_upgrade;
     if (did_protect && !protects && last_upgrade_backup(edit->inventory, name))
-        decision_warn(decision,
-                      "no ManagementBackup is left with performOnManagementUpgrade: upgrades will start without "
-                      "a backup");
+        judge_last_flag(edit);
 }
 
 void policy_management_backup(const struct request *request, const struct inventory *inventory,

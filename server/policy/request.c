@@ -164,7 +164,7 @@ bool request_changes(const struct request *request, const char *path)
            !json_object_equal(json_path(node_tree(request, node), rest), json_path(node_tree(request, old), rest));
 }
 
-bool request_by_velero(const struct request *request, const struct settings *settings)
+static bool is_by(const struct request *request, const struct settings *settings, const struct strlist *accounts)
 {
     const struct str prefix = STR("system:serviceaccount:");
     if (!str_starts(request->user, prefix))
@@ -172,8 +172,8 @@ bool request_by_velero(const struct request *request, const struct settings *set
     struct str name = str_slice(request->user, prefix.len, request->user.len), ns;
     if (!str_cut(&name, ':', &ns) || name.len == 0)
         return false;
-    for (size_t i = 0; i < settings->velero_service_accounts.len; i++) {
-        struct str listed = settings->velero_service_accounts.items[i], head;
+    for (size_t i = 0; i < accounts->len; i++) {
+        struct str listed = accounts->items[i], head;
         struct str wanted_ns = settings->system_namespace;
         if (str_contains(listed, STR(":")) && str_cut(&listed, ':', &head))
             wanted_ns = head;
@@ -181,4 +181,14 @@ bool request_by_velero(const struct request *request, const struct settings *set
             return true;
     }
     return false;
+}
+
+bool request_by_velero(const struct request *request, const struct settings *settings)
+{
+    return is_by(request, settings, &settings->velero_service_accounts);
+}
+
+bool request_by_kcm(const struct request *request, const struct settings *settings)
+{
+    return is_by(request, settings, &settings->kcm_service_accounts);
 }

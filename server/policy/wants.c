@@ -25,14 +25,30 @@ static void want_exact_names(const struct request *request, const struct invento
     }
 }
 
+/* What runs, as far as the request and the cache say. */
+static struct str release_of_request(const struct request *request, const struct inventory *inventory)
+{
+    struct str running = object_text(request, request->old_object, "status.release");
+    const struct management *management = inventory_management(inventory);
+    if (request->operation == OPERATION_CREATE)
+        return management ? management->status_release : (struct str){NULL, 0};
+    if (running.len == 0 && gate_sees_older_life(inventory))
+        return object_text(request, request->old_object, "spec.release");
+    return running;
+}
+
 /* The same conditions as policy_management, step 1: who is let through needs no
  * evidence, and must not be held up by an API server that does not answer. */
 void policy_management_wants(const struct request *request, const struct inventory *inventory,
                              const struct settings *settings, struct facts_wanted *wanted)
 {
-    struct str running = object_text(request, request->old_object, "status.release");
+    bool creates = request->operation == OPERATION_CREATE;
     struct str target = object_text(request, request->object, "spec.release");
-    if (!request_changes(request, "spec.release") || running.len == 0 || str_eq(target, running) || target.len == 0)
+    struct str running = release_of_request(request, inventory);
+    if (!request_changes(request, "spec.release") || target.len == 0 ||
+        (!creates && (running.len == 0 || str_eq(target, running))))
+        return;
+    if (creates && request_by_kcm(request, settings))
         return;
     if (request_by_velero(request, settings) || !settings->upgrade_gate || is_skipped(request))
         return;

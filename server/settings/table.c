@@ -22,7 +22,7 @@ static const struct settings_key keys[] = {
 
     {"managementBackups.deleteProtecting", KEY_VERDICT, PLACE(backups_delete_protecting), "warn", NULL, 0, 0,
      "What happens when the backup that protects the running release, or the last ManagementBackup with "
-     "performOnManagementUpgrade, is deleted."},
+     "performOnManagementUpgrade, is deleted or loses its flag or schedule."},
 
     {"restores.mutateAll", KEY_BOOL, PLACE(restores_mutate_all), "false", NULL, 0, 0,
      "Complete every Velero Restore, not only those of a management backup. Where this cluster has a Management, "
@@ -48,6 +48,12 @@ static const struct settings_key keys[] = {
      "A pre-upgrade backup that has not started after this time is reported as stuck."},
     {"upgrade.withoutBackups", KEY_VERDICT, PLACE(upgrade_without_backups), "warn", NULL, 0, 0,
      "What happens to an upgrade that no ManagementBackup with performOnManagementUpgrade protects."},
+    {"upgrade.changedStatus", KEY_VERDICT, PLACE(upgrade_changed_status), "deny", NULL, 0, 0,
+     "What happens to a change of a Management's status.release by anybody but kcm and Velero."},
+    {"upgrade.changedRelease", KEY_VERDICT, PLACE(upgrade_changed_release), "deny", NULL, 0, 0,
+     "What happens to a change of the spec of the Release that runs: other components under the same name."},
+    {"upgrade.deletedManagement", KEY_VERDICT, PLACE(upgrade_deleted_management), "warn", NULL, 0, 0,
+     "What happens to the deletion of a Management that runs a release."},
     {"upgrade.evidence", KEY_EVIDENCE, PLACE(evidence), "", NULL, 0, 0,
      "Backups of other engines (Kasten, Trilio, Cohesity, etcd snapshots) that the gate asks for as well."},
 
@@ -58,6 +64,9 @@ static const struct settings_key keys[] = {
      "The release of Velero that objects are judged by, such as 1.18.3. Empty: found from the image tag of Velero's "
      "Deployment."},
 
+    {"kcm.serviceAccounts", KEY_TEXTS, PLACE(kcm_service_accounts), "kcm-controller-manager", &rule_account, 0, 0,
+     "Service accounts of kcm, which alone reports status.release: NAME in the system namespace, or NAMESPACE:NAME. "
+     "Replaces the default."},
     {"kcm.version", KEY_TEXT, PLACE(kcm_version), "", &rule_version, 0, 0,
      "The release of k0rdent that runs, such as 1.12.0. Empty: found from the Management and its Release."},
 };

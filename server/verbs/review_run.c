@@ -240,7 +240,7 @@ static bool run_rule(const struct review_context *context, struct arena *arena, 
         if (error.position >= 0) /* a byte of the recorded text */
             result->line += count_lines(str_slice(*text, 0, (size_t)error.position));
     } else {
-        rule = admission_rule_for_object(admission_group(request->api_version), request->kind, request->operation, n);
+        rule = admission_rule_for_request(request, n);
         if (n == 0 && request->object)
             result->before = result->object = json_build(arena, request->object->root->raw, &error);
         if (rule && is_history(request, result->manifest)) {

@@ -27,7 +27,8 @@ static void print_markdown(struct buf *out, const struct rule *rules, size_t cou
 {
     buf_puts(out, "| object | operations | what it does | when the webhook is down |\n|---|---|---|---|\n");
     for (size_t i = 0; i < count; i++) {
-        buf_printf(out, "| %s (%s) | ", rules[i].kind, rules[i].group);
+        buf_printf(out, "| %s%s%s (%s) | ", rules[i].kind, rules[i].subresource ? " /" : "",
+                   rules[i].subresource ? rules[i].subresource : "", rules[i].group);
         add_operations(out, rules[i].operations);
         buf_printf(out, " | %s%s | %s |\n", rules[i].mutating ? "changes: " : "", rules[i].documentation,
                    str_is(str_from(rules[i].failure_policy), "Fail") ? "refused" : "admitted unchecked");
@@ -40,7 +41,8 @@ static void print_markdown(struct buf *out, const struct rule *rules, size_t cou
 static void print_text(struct buf *out, const struct rule *rules, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        buf_printf(out, "%s.%s  ", rules[i].resource, rules[i].group);
+        buf_printf(out, "%s.%s%s%s  ", rules[i].resource, rules[i].group, rules[i].subresource ? "/" : "",
+                   rules[i].subresource ? rules[i].subresource : "");
         add_operations(out, rules[i].operations);
         buf_printf(out, "  %s (%s)\n    %s\n", rules[i].path, rules[i].failure_policy, rules[i].documentation);
     }

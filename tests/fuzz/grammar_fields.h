@@ -70,6 +70,7 @@ static const struct grammar_field location_fields[] = {
     {"status.phase", V_PHASE},
     {"status.lastValidationTime", V_TIME},
 };
+static const struct grammar_field release_fields[] = {{"spec.version", V_NAME}, {"spec.kcm.template", V_NAME}};
 static const struct grammar_field restore_fields[] = {
     {"spec.backupName", V_BACKUP},
     {"spec.scheduleName", V_SCHEDULE},
@@ -102,6 +103,7 @@ static const struct {
 } grammar_kinds[] = {
     {"ManagementBackup", "v1beta1", management_backup_fields, LENGTH_OF(management_backup_fields), V_NAME},
     {"Management", "v1beta1", management_fields, LENGTH_OF(management_fields), V_NAME},
+    {"Release", "v1beta1", release_fields, LENGTH_OF(release_fields), V_RELEASE},
     {"Backup", "v1", backup_fields, LENGTH_OF(backup_fields), V_BACKUP},
     {"Schedule", "v1", schedule_fields, LENGTH_OF(schedule_fields), V_SCHEDULE},
     {"BackupStorageLocation", "v1", location_fields, LENGTH_OF(location_fields), V_LOCATION},

@@ -58,7 +58,10 @@ static void test_each_rule_has_its_webhook(void)
         unsigned failures = CU_get_number_of_failures();
         CU_ASSERT_EQUAL(json_len(json_get(hook, "rules")), 1);
         ASSERT_TEXT(json_str(json_item(json_get(rule, "apiGroups"), 0)), rules[i].group);
-        ASSERT_TEXT(json_str(json_item(json_get(rule, "resources"), 0)), rules[i].resource);
+        struct str resource = str_from(rules[i].resource);
+        if (rules[i].subresource)
+            resource = arena_printf(arena, "%s/%s", rules[i].resource, rules[i].subresource);
+        ASSERT_TEXT(json_str(json_item(json_get(rule, "resources"), 0)), resource.ptr);
         CU_ASSERT_EQUAL(operations_of(hook), rules[i].operations);
         ASSERT_TEXT(json_get_str(hook, "failurePolicy"), rules[i].failure_policy);
         ASSERT_TEXT(json_get_str(hook, "sideEffects"), rules[i].has_effects ? "NoneOnDryRun" : "None");

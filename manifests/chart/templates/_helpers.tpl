@@ -56,14 +56,25 @@ capabilities:
 {{- end }}
 
 {{- /* Where the users of Velero's service accounts come from is one setting. */ -}}
-{{- define "backstop.veleroUsers" -}}
-{{- $system := include "backstop.systemNamespace" . -}}
-{{- $accounts := list "velero-server" "velero" -}}
-{{- with .Values.settings.velero }}{{ if hasKey . "serviceAccounts" }}{{ $accounts = .serviceAccounts }}{{ end }}{{ end -}}
+{{- /* (dict "root" $ "accounts" LIST): user names of service accounts, NAME or NAMESPACE:NAME. */ -}}
+{{- define "backstop.users" -}}
+{{- $system := include "backstop.systemNamespace" .root -}}
 {{- $users := list -}}
-{{- range $accounts -}}
+{{- range .accounts -}}
 {{- $full := contains ":" . | ternary . (printf "%s:%s" $system .) -}}
 {{- $users = append $users (printf "system:serviceaccount:%s" $full) -}}
 {{- end -}}
 {{ toJson $users }}
+{{- end }}
+
+{{- define "backstop.veleroUsers" -}}
+{{- $accounts := list "velero-server" "velero" -}}
+{{- with .Values.settings.velero }}{{ if hasKey . "serviceAccounts" }}{{ $accounts = .serviceAccounts }}{{ end }}{{ end -}}
+{{ include "backstop.users" (dict "root" . "accounts" $accounts) }}
+{{- end }}
+
+{{- define "backstop.kcmUsers" -}}
+{{- $accounts := list "kcm-controller-manager" -}}
+{{- with .Values.settings.kcm }}{{ if hasKey . "serviceAccounts" }}{{ $accounts = .serviceAccounts }}{{ end }}{{ end -}}
+{{ include "backstop.users" (dict "root" . "accounts" $accounts) }}
 {{- end }}

@@ -1,6 +1,7 @@
 {{- /* What is reviewed, one row a webhook; a test holds these rows against `backstop rules`. `key` is its name
-       in the values; conditions: spec (the spec changes), release (spec.release changes), velero (not Velero's
-       own write), management (a Backup that kcm may have made). */ -}}
+       in the values; conditions: spec (the spec changes), release (spec.release changes), releaseStatus
+       (status.release changes), velero, kcm (not their own write), management (a Backup that kcm may have
+       made). */ -}}
 {{- define "backstop.validating" -}}
 - key: managementBackups
   name: managementbackups
@@ -21,6 +22,34 @@
   scope: Cluster
   conditions: [release, velero]
   effects: true # the gate starts the pre-upgrade backup
+- key: managementLife
+  name: management-life
+  path: /validate-k0rdent-mirantis-com-v1beta1-management-life
+  apiGroups: [k0rdent.mirantis.com]
+  apiVersions: [v1beta1, v1alpha1]
+  resources: [managements]
+  operations: [CREATE, DELETE]
+  scope: Cluster
+  conditions: [velero, kcm]
+  effects: true # the gate starts the pre-upgrade backup
+- key: managementStatus
+  name: management-status
+  path: /validate-k0rdent-mirantis-com-v1beta1-management-status
+  apiGroups: [k0rdent.mirantis.com]
+  apiVersions: [v1beta1, v1alpha1]
+  resources: [managements/status]
+  operations: [UPDATE]
+  scope: Cluster
+  conditions: [releaseStatus, velero, kcm]
+- key: releases
+  name: releases
+  path: /validate-k0rdent-mirantis-com-v1beta1-release
+  apiGroups: [k0rdent.mirantis.com]
+  apiVersions: [v1beta1, v1alpha1]
+  resources: [releases]
+  operations: [UPDATE]
+  scope: Cluster
+  conditions: [spec, velero, kcm]
 - key: backupStorageLocations
   name: backupstoragelocations
   path: /validate-velero-io-v1-backupstoragelocation
@@ -117,6 +146,19 @@
 - name: management-backup
   expression: >-
     has(object.spec) && has(object.spec.orLabelSelectors) && has(object.spec.excludedResources)
+{{- end }}
+
+{{- define "backstop.condition.releaseStatus" -}}
+- name: status-release-changes
+  expression: >-
+    (has(object.status) && has(object.status.release) ? object.status.release : "") !=
+    (has(oldObject.status) && has(oldObject.status.release) ? oldObject.status.release : "")
+{{- end }}
+
+{{- define "backstop.condition.kcm" -}}
+- name: not-kcm
+  expression: >-
+    !(request.userInfo.username in {{ include "backstop.kcmUsers" . }})
 {{- end }}
 
 {{- define "backstop.condition.velero" -}}

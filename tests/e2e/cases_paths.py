@@ -1,0 +1,114 @@
+"""Other paths to an upgrade than spec.release of the one Management (the table in SECURITY.md)."""
+import json
+
+from control_plane import wait_until
+from fixtures import (NEXT, RUNNING, SOURCE, TAKEN, Webhook, accepted, management, refused, settings_file,
+                      stored_release, taken_backups, upgrade_command)
+from standin import set_management_release, set_managementbackup_status
+
+SKIP = "backstop.k0rdent.mirantis.com/skip-pre-upgrade-backup"
+
+
+class Setup(Webhook):
+    def __init__(self, cluster, binary):
+        super().__init__(cluster, binary, settings=settings_file(
+            cluster.dir, upgrade={"withoutBackups": "deny"}, managementBackups={"deleteProtecting": "deny"}))
+
+    def status(self, status, user="admin-token"):
+        return self.cluster.kubectl("patch", "management", "kcm", "--subresource=status", "--type=merge", "-p",
+                                    json.dumps({"status": status}), user=user)
+
+    def flag(self, value):
+        return self.cluster.kubectl("patch", "managementbackup", SOURCE, "--type=merge", "-p",
+                                    json.dumps({"spec": {"performOnManagementUpgrade": value}}))
+
+
+def case_status_set(setup):
+    """status.release set or removed by hand is refused, so the upgrade does not pass as the running release"""
+    for status in ({"release": NEXT}, {"release": None}, None):
+        refused(setup.status(status), "status.release", "kcm alone reports the release that runs")
+    assert setup.cluster.get("management", "kcm")["status"]["release"] == RUNNING
+    answer = setup.cluster.kubectl(*upgrade_command(NEXT, "--dry-run=server"))
+    assert answer.code == 1 and f"{TAKEN}: would be started" in answer.err, answer
+
+
+def case_status_by_the_controllers(setup):
+    """kcm and Velero write status.release without a call, and anybody the rest of the status"""
+    before = setup.calls("managements")
+    set_management_release(setup.cluster, RUNNING)
+    accepted(setup.status({"release": NEXT}, user="kcm-token"))
+    accepted(setup.status({"release": RUNNING}, user="velero-token"))
+    accepted(setup.status({"observedGeneration": 7}))
+    assert setup.calls("managements") == before
+
+
+def case_status_emptied_by_velero(setup):
+    """after a restore status.release is empty: an upgrade beside ManagementBackups still needs its backup"""
+    accepted(setup.status({"release": None}, user="velero-token"))
+    wait_until("it to be known", lambda: "is taken for the release that runs" in setup.cluster.kubectl(
+        *upgrade_command(NEXT, "--dry-run=server")).err)
+    answer = setup.cluster.kubectl(*upgrade_command(NEXT, "--dry-run=server"))
+    assert answer.code == 1 and f"{TAKEN}: would be started" in answer.err, answer
+    set_management_release(setup.cluster, RUNNING)
+
+
+def case_release_edited(setup):
+    """the Release that runs is not edited in place; another one is, and labels are"""
+    edit = '{"spec":{"capi":{"template":"another"}}}'
+    answer = setup.cluster.kubectl("patch", "release", RUNNING, "--type=merge", "-p", edit)
+    refused(answer, f"Release {RUNNING} runs now", "Create a Release of another name")
+    before = setup.calls("releases")
+    accepted(setup.cluster.kubectl("label", "release", RUNNING, "team=ops"))
+    assert setup.calls("releases") == before
+    accepted(setup.cluster.kubectl("patch", "release", "kcm-1-4-0", "--type=merge", "-p", edit))
+    accepted(setup.cluster.kubectl("annotate", "release", RUNNING, f"{SKIP}=tested elsewhere"))
+    accepted(setup.cluster.kubectl("patch", "release", RUNNING, "--type=merge", "-p", edit), "Warning: admitted without")
+
+
+def case_second_management(setup):
+    """a second Management with another release meets the gate"""
+    second = management(NEXT)
+    second["metadata"]["name"] = "second"
+    answer = setup.cluster.kubectl("create", "--dry-run=server", "-f", "-", stdin=second)
+    assert answer.code == 1 and f"{TAKEN}: would be started" in answer.err, answer
+    assert "Management kcm exists already" in answer.err, answer
+
+
+def case_flag_taken_off(setup):
+    """the flag is not taken off the last source, whether or not an upgrade waits for its backup"""
+    refused(setup.flag(False), "Forbidden", "managementBackups.deleteProtecting")
+    setup.reset_upgrade()
+    patch = {"spec": {"release": NEXT}}
+    path = "/apis/k0rdent.mirantis.com/v1beta1/managements/kcm"
+    code, answer = setup.cluster.request("PATCH", path, patch, content_type="application/merge-patch+json")
+    assert code == 429 and taken_backups(setup.cluster) == [TAKEN], answer
+    refused(setup.flag(False), "Forbidden")
+    refused(setup.cluster.kubectl("patch", "managementbackup", SOURCE, "--type=merge", "-p",
+                                  '{"spec":{"schedule":"","performOnManagementUpgrade":false}}'), "Forbidden")
+    code, answer = setup.cluster.request("PATCH", path, patch, content_type="application/merge-patch+json")
+    assert code == 429, answer
+
+
+def case_flag_taken_off_unseen(setup):
+    """taken off while nobody looked, upgrade.withoutBackups: deny still holds between two 429s"""
+    setup.without_webhook(lambda: accepted(setup.flag(False)))
+    wait_until("it to be known", lambda: "performOnManagementUpgrade" in setup.cluster.kubectl(
+        *upgrade_command(NEXT, "--dry-run=server")).err)
+    answer = setup.cluster.kubectl(*upgrade_command())
+    refused(answer, "performOnManagementUpgrade")
+    assert stored_release(setup.cluster) == RUNNING
+    accepted(setup.flag(True))
+    setup.reset_upgrade()
+
+
+def case_replace_force(setup):
+    """kubectl replace --force says what it takes away, and does not come back with another release"""
+    set_managementbackup_status(setup.cluster, SOURCE, "Completed")  # it has run: no first install
+    answer = setup.cluster.kubectl("replace", "--force", "-f", "-", stdin=management(NEXT))
+    assert answer.code == 1 and "removes k0rdent with all its components" in answer.err, answer
+    assert "shows that k0rdent ran here before" in answer.err, answer
+    assert setup.cluster.get("management", "kcm") is None
+    again = setup.cluster.kubectl("create", "-f", "-", stdin=management(NEXT))
+    refused(again, "shows that k0rdent ran here before")
+    accepted(setup.cluster.kubectl("create", "-f", "-", stdin=management(RUNNING, annotations={SKIP: "replaced by hand"})),
+             "Warning: admitted without a checked pre-upgrade backup")
