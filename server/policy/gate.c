@@ -132,7 +132,10 @@ static void create(const struct gate *gate, const struct gate_source *source)
     struct json_object *object = json_own(arena, json_object_new_object()), *metadata, *labels, *annotations, *spec;
     char now[TIME_TEXT_SIZE];
     time_format(gate->request->now, 0, now);
-    bool done = json_put_text(object, "apiVersion", gate->request->api_version) &&
+    /* A Restore may be what asks; the version that is served is put in when it is created. */
+    struct str version =
+        str_is(gate->request->kind, "Management") ? gate->request->api_version : STR("k0rdent.mirantis.com/v1beta1");
+    bool done = json_put_text(object, "apiVersion", version) &&
                 json_put_text(object, "kind", STR("ManagementBackup")) && json_put_map(object, "metadata", &metadata) &&
                 json_put_text(metadata, "name", source->starting) && json_put_map(metadata, "labels", &labels) &&
                 json_put_text(labels, LABEL_RELEASE_BACKUP, kcm_release_label(arena, gate->running)) &&

@@ -15,6 +15,8 @@ struct str words_ago(struct arena *arena, int64_t now, int64_t when)
 
 struct str words_skip_command(const struct request *request)
 {
+    if (str_is(request->kind, "Restore"))
+        return arena_printf(request->arena, "give the Restore the annotation %s: \"REASON\"", ANNOTATION_SKIP_BACKUP);
     return arena_printf(request->arena, "kubectl annotate management %.*s %s=\"REASON\"",
                         STR_ARG(words_name(request->arena, request->name)), ANNOTATION_SKIP_BACKUP);
 }

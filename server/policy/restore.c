@@ -4,7 +4,7 @@
 
 bool restore_asks(const struct restore_view *view, const char *path)
 {
-    return view->request->operation != OPERATION_UPDATE || request_changes(view->request, path);
+    return view->as_new || request_changes(view->request, path);
 }
 
 bool restore_is_regional(const struct restore_view *view)
@@ -50,6 +50,22 @@ bool restore_may_update(const struct restore_view *view)
     return view->inventory->known[FACT_MANAGEMENTS] && !inventory_management(view->inventory);
 }
 
+static bool is_open(struct str phase)
+{
+    return phase.len == 0 || str_is(phase, "New");
+}
+
+/* Velero takes a Restore whose phase is "" or New, once, and by itself moves it on. Until then whoever
+ * changes it makes another Restore of it; and whoever sets the phase back has it taken again. */
+static bool is_as_new(const struct request *request, const struct settings *settings)
+{
+    if (request->operation != OPERATION_UPDATE)
+        return request->operation == OPERATION_CREATE;
+    if (request_by_velero(request, settings) || !is_open(object_text(request, request->object, "status.phase")))
+        return false;
+    return request_changes(request, "spec") || !is_open(object_text(request, request->old_object, "status.phase"));
+}
+
 bool restore_view_init(struct restore_view *view, const struct request *request, const struct inventory *inventory,
                        const struct settings *settings, struct decision *decision)
 {
@@ -59,6 +75,7 @@ bool restore_view_init(struct restore_view *view, const struct request *request,
                                   .settings = settings,
                                   .decision = decision,
                                   .arena = request->arena,
+                                  .as_new = is_as_new(request, settings),
                                   .ns = request->ns.len ? request->ns : settings->system_namespace};
     if (!json_object_is_type(spec, json_type_object)) {
         decision_invalid(decision, "spec", "Required value: name the backup to restore in spec.backupName");
@@ -91,12 +108,13 @@ static void check(struct restore_view *view)
     restore_check_fields(view);
     restore_check_modifier(view);
     restore_check_resource_policy(view);
-    if (view->request->operation == OPERATION_UPDATE)
+    if (!view->as_new)
         return;
     restore_check_circumstances(view);
     restore_check_velero(view);
     velero_warn_fields(view->request, view->inventory, view->settings, view->decision);
     restore_check_release(view);
+    restore_gate_release(view);
 }
 
 /* What was changed is of no interest when nothing is stored. */
@@ -111,7 +129,7 @@ void policy_restore_mutate(const struct request *request, const struct inventory
                            const struct settings *settings, struct decision *decision)
 {
     struct restore_view view;
-    if (request->operation != OPERATION_CREATE || !restore_view_init(&view, request, inventory, settings, decision))
+    if (!is_as_new(request, settings) || !restore_view_init(&view, request, inventory, settings, decision))
         return;
     size_t before = decision->warnings.len;
     view.mutating = true;
@@ -122,21 +140,16 @@ void policy_restore_mutate(const struct request *request, const struct inventory
         forget_warnings(&decision->warnings, before, told);
 }
 
-static bool is_taken_up(struct str phase)
-{
-    return phase.len > 0 && !str_is(phase, "New");
-}
-
 /* Velero reads a Restore once, and rewrites its spec in the same write that moves it on
  * from New (both names set, exclusions appended). Whatever is edited afterwards changes
  * nothing, so there is nothing left to check. */
 static bool already_taken_up(const struct restore_view *view)
 {
     struct str phase = object_text(view->request, view->request->old_object, "status.phase");
-    if (view->request->operation != OPERATION_UPDATE)
+    if (view->as_new)
         return false;
-    if (!is_taken_up(phase))
-        return is_taken_up(object_text(view->request, view->request->object, "status.phase"));
+    if (is_open(phase))
+        return !is_open(object_text(view->request, view->request->object, "status.phase"));
     if (request_changes(view->request, "spec") && !request_by_velero(view->request, view->settings))
         decision_warn(view->decision,
                       "the change has no effect: Velero has already read this Restore (phase %.*s); create a new one",
@@ -149,11 +162,11 @@ void policy_restore(const struct request *request, const struct inventory *inven
 {
     struct restore_view view;
     bool writes = request->operation == OPERATION_CREATE || request->operation == OPERATION_UPDATE;
-    if (!writes || (request->operation == OPERATION_UPDATE && !request_changes(request, "spec")))
+    if (!writes || !(is_as_new(request, settings) || request_changes(request, "spec")))
         return;
     if (!restore_view_init(&view, request, inventory, settings, decision) || already_taken_up(&view))
         return;
-    if (request->operation == OPERATION_CREATE)
+    if (view.as_new)
         restore_advise(&view);
     check(&view);
 }

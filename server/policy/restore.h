@@ -19,6 +19,7 @@ struct restore_view {
     const struct backup *backup;             /* what Velero would restore; NULL when absent or not known */
     bool management;                         /* the rules for k0rdent's backups apply */
     bool mutating;                           /* patches may be added */
+    bool as_new;                             /* created, or changed before Velero takes it: all of it counts */
     bool opted_out;                          /* ANNOTATION_SKIP_MUTATION with a reason */
     struct str opt_out_reason;               /* its ptr tells "empty" from "absent" */
     struct strlist included, excluded;       /* resources */
@@ -29,7 +30,7 @@ struct restore_view {
 
 bool restore_view_init(struct restore_view *view, const struct request *request, const struct inventory *inventory,
                        const struct settings *settings, struct decision *decision);
-/* CREATE, or an update that changes the field: "deny only what the request changes". */
+/* New as a whole, or an update that changes the field: "deny only what the request changes". */
 bool restore_asks(const struct restore_view *view, const char *path);
 /* providers.c: the caveats that apply, as pointers into the settings. */
 struct caveats {
@@ -59,6 +60,7 @@ void restore_check_resource_policy(const struct restore_view *view); /* restore_
 /* The release a kcm-made pre-upgrade backup was taken before leaving; absent for other backups. */
 struct str restore_release_left(const struct restore_view *view);
 void restore_check_release(struct restore_view *view);
+void restore_gate_release(struct restore_view *view); /* restore_gate.c: a modifier that sets a newer release */
 /* The ConfigMap that the webhook itself creates for a release. */
 struct str restore_release_map_name(struct arena *arena, struct str release);
 

@@ -95,6 +95,21 @@ static void want_config_map(const struct request *request, const char *path, str
         facts_want(request->arena, wanted, FACT_CONFIG_MAPS, request->ns, name);
 }
 
+/* A modifier may set a newer release, which is an upgrade; that it does is known once it is read. */
+static void want_upgrade_by_restore(const struct request *request, const struct inventory *inventory,
+                                    const struct settings *settings, struct facts_wanted *wanted)
+{
+    const struct management *management = inventory_management(inventory);
+    bool modifies = json_get_str(object_tree(request, request->object, "spec.resourceModifier"), "name").len > 0;
+    if (!modifies || !management || !management->status_release.len || !settings->upgrade_gate ||
+        object_reason(request, request->object, ANNOTATION_SKIP_BACKUP).len)
+        return;
+    wanted->upgrade = true;
+    wanted->evidence = settings->evidence;
+    wanted->evidence_count = settings->evidence_count;
+    want_exact_names(request, inventory, settings, management->status_release, wanted);
+}
+
 void policy_restore_wants(const struct request *request, const struct inventory *inventory,
                           const struct settings *settings, struct facts_wanted *wanted)
 {
@@ -106,6 +121,7 @@ void policy_restore_wants(const struct request *request, const struct inventory 
         want_config_map(request, "spec.resourceModifier", wanted);
     if (request_changes(request, "spec.resourcePolicy"))
         want_config_map(request, "spec.resourcePolicy", wanted);
+    want_upgrade_by_restore(request, inventory, settings, wanted);
 }
 
 /* ---- DeleteBackupRequest ------------------------------------------------- */

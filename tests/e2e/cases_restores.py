@@ -8,8 +8,8 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from control_plane import base64_file, wait_until
-from fixtures import (RUNNING, TAKEN, Webhook, accepted, completed_backup, refused, settings_file, velero_deployment)
-from standin import set_management_release
+from fixtures import (NEXT, RUNNING, TAKEN, Webhook, accepted, completed_backup, refused, settings_file, velero_deployment)
+from standin import StandIn, set_management_release
 from webhook import restore
 
 AZURE = ["natgateways.network.azure.com", "resourcegroups.resources.azure.com", "virtualnetworks.network.azure.com",
@@ -52,6 +52,49 @@ def case_completed(setup):
     spec = setup.spec("first")
     assert sorted(spec["excludedResources"]) == sorted(AZURE + VSPHERE), spec
     assert spec["existingResourcePolicy"] == "update" and spec["backupName"] == "nightly", spec
+
+
+def case_changed_before_velero(setup):
+    """until Velero takes it, a Restore is completed and checked again when it is changed; its own writes are not"""
+    cluster, first = setup.cluster, restore("changed", "nightly")
+    accepted(setup.create(first))
+    accepted(cluster.kubectl("replace", "-f", "-", stdin=first), "Warning:", "existingResourcePolicy")
+    spec = setup.spec("changed")
+    assert sorted(spec["excludedResources"]) == sorted(AZURE + VSPHERE) and spec["existingResourcePolicy"] == "update", spec
+    accepted(cluster.kubectl("replace", "-f", "-", stdin=restore("changed", "plain-aws")))
+    assert "excludedResources" not in setup.spec("changed"), setup.spec("changed")
+    refused(cluster.kubectl("replace", "-f", "-", stdin=restore("changed", "gone")), "spec.backupName")
+    before = setup.calls("restores")
+    path = "/apis/velero.io/v1/namespaces/kcm-system/restores/changed"
+    for change in ({"status": {"phase": "New"}}, {"spec": {"itemOperationTimeout": "4h0m0s"}},
+                   {"status": {"phase": "InProgress"}, "spec": {"scheduleName": ""}}, {"status": {"phase": "Completed"}}):
+        code, answer = cluster.request("PATCH", path, change, "velero-token", "application/merge-patch+json")
+        assert code == 200, answer
+    assert setup.calls("restores") == before
+    accepted(cluster.kubectl("-n", "kcm-system", "patch", "restore", "changed", "--type=merge", "-p",
+                             '{"spec":{"backupName":"nightly"}}'), "the change has no effect")
+    accepted(cluster.kubectl("-n", "kcm-system", "patch", "restore", "changed", "--type=merge", "-p",
+                             '{"status":{"phase":"New"},"spec":{"existingResourcePolicy":null}}'))
+    spec = setup.spec("changed")
+    assert sorted(spec["excludedResources"]) == sorted(AZURE + VSPHERE) and spec["existingResourcePolicy"] == "update", spec
+
+
+def case_upgrade_by_restore(setup):
+    """a resource modifier that sets a newer release needs the pre-upgrade backup; an older one is a rollback"""
+    cluster = setup.cluster
+    for name, release in (("to-newer", NEXT), ("to-older", "kcm-1-1-0")):
+        cluster.must("create", "-f", "-", stdin={
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "kcm-system"},
+            "data": {"rules.yaml": json.dumps({"version": "v1", "resourceModifierRules": [{
+                "conditions": {"groupResource": "managements.k0rdent.mirantis.com"},
+                "patches": [{"operation": "replace", "path": "/spec/release", "value": release}]}]})}})
+    upgrade = restore("upgrade", "nightly", resourceModifier={"kind": "ConfigMap", "name": "to-newer"})
+    answer = setup.create(upgrade, "--dry-run=server")
+    assert answer.code == 1 and f"{TAKEN}: would be started" in answer.err, answer
+    with StandIn(cluster, seconds=1):
+        accepted(setup.create(upgrade), "restore.velero.io/upgrade created", "this Restore is an upgrade")
+    accepted(setup.create(restore("rollback", "nightly", resourceModifier={"kind": "ConfigMap", "name": "to-older"})))
+    setup.reset_upgrade()
 
 
 def case_with_management(setup):

@@ -186,7 +186,7 @@ static void test_rules_of_an_object(void)
     CU_ASSERT(first && first->mutating && second && !second->mutating);
     CU_ASSERT_PTR_NULL(admission_rule_for_object(velero, kind, OPERATION_CREATE, 2));
     const struct rule *update = admission_rule_for_object(velero, kind, OPERATION_UPDATE, 0);
-    CU_ASSERT(update && !update->mutating);
+    CU_ASSERT(update && update->mutating); /* until Velero takes it */
     CU_ASSERT_PTR_NULL(admission_rule_for_object(STR("other.io"), kind, OPERATION_CREATE, 0));
     CU_ASSERT_PTR_NULL(admission_rule_for_object(STR(""), STR("Pod"), OPERATION_CREATE, 0));
 }

@@ -1,7 +1,8 @@
 {{- /* What is reviewed, one row a webhook; a test holds these rows against `backstop rules`. `key` is its name
        in the values; conditions: spec (the spec changes), release (spec.release changes), releaseStatus
        (status.release changes), velero, kcm (not their own write), management (a Backup that kcm may have
-       made). */ -}}
+       made),
+       open (a Restore is created, or changed by somebody else before Velero takes it). */ -}}
 {{- define "backstop.validating" -}}
 - key: managementBackups
   name: managementbackups
@@ -115,8 +116,9 @@
   apiGroups: [velero.io]
   apiVersions: [v1]
   resources: [restores]
-  operations: [CREATE]
-  effects: true # the ConfigMap of a rollback (settings restores.injectReleaseModifier)
+  operations: [CREATE, UPDATE]
+  conditions: [open]
+  effects: true # the ConfigMap of a rollback (settings restores.injectReleaseModifier), a pre-upgrade backup
   reinvocation: IfNeeded
 - key: backupPassport
   name: backups
@@ -153,6 +155,14 @@
   expression: >-
     (has(object.status) && has(object.status.release) ? object.status.release : "") !=
     (has(oldObject.status) && has(oldObject.status.release) ? oldObject.status.release : "")
+{{- end }}
+
+{{- define "backstop.condition.open" -}}
+- name: not-taken-by-velero-yet
+  expression: >-
+    request.operation == "CREATE" ||
+    (!(request.userInfo.username in {{ include "backstop.veleroUsers" . }}) &&
+    (!has(object.status) || !has(object.status.phase) || object.status.phase in ["", "New"]))
 {{- end }}
 
 {{- define "backstop.condition.kcm" -}}
