@@ -22,6 +22,7 @@ static bool put(char *to, size_t size, struct str text)
 bool event_note_copy(struct event_note *copy, const struct kube_note *note)
 {
     copy->warning = note->warning;
+    copy->important = note->important;
     put(copy->ns, sizeof copy->ns, note->ns);
     put(copy->uid, sizeof copy->uid, note->uid);
     put(copy->plural, sizeof copy->plural, note->plural);

@@ -10,6 +10,18 @@
 enum { BURST = 25, STOP_MS = 2000, SERIES_SECONDS = 600, PATCH_EVERY = 10, TEXT_LIMIT = 1024, EVENT_LIMIT = 64 * 1024 };
 #define NS_PER_S INT64_C(1000000000)
 
+struct event_queue {
+    struct event_note notes[EVENT_QUEUE];
+    unsigned first, count;
+};
+
+struct event_rate {
+    struct event_series series[EVENT_SERIES];
+    unsigned next_series;
+    int64_t tokens_ns; /* the bucket, as time: a token is a second */
+    int64_t filled_ns;
+};
+
 struct kube_recorder {
     struct kube_client *client;
     char controller[128], instance[128];
@@ -17,16 +29,11 @@ struct kube_recorder {
 
     pthread_mutex_t lock; /* the queue */
     pthread_cond_t wake;
-    struct event_note queue[EVENT_QUEUE];
-    unsigned first, count;
+    struct event_queue queues[LANE_COUNT];
     bool stopping;
     int64_t stop_by_ns;
 
-    /* The thread's own. */
-    struct event_series series[EVENT_SERIES];
-    unsigned next_series;
-    int64_t tokens_ns; /* the bucket, as time: a token is a second */
-    int64_t filled_ns;
+    struct event_rate rates[LANE_COUNT]; /* the thread's own */
 };
 
 static const struct kube_resource events_resource = {.group = STR_INIT("events.k8s.io"),
@@ -36,6 +43,20 @@ static const struct kube_resource events_resource = {.group = STR_INIT("events.k
                                                      .namespaced = true};
 
 /* ---- the queue ------------------------------------------------------------- */
+
+static enum event_lane lane_of(const struct event_note *note)
+{
+    return note->important ? LANE_IMPORTANT : LANE_COMMON;
+}
+
+/* The lock is held. What is important first; NULL when nothing waits. */
+static struct event_queue *next_queue(struct kube_recorder *recorder)
+{
+    for (size_t lane = 0; lane < LANE_COUNT; lane++)
+        if (recorder->queues[lane].count)
+            return &recorder->queues[lane];
+    return NULL;
+}
 
 void kube_record(struct kube_recorder *recorder, const struct kube_note *note)
 {
@@ -47,9 +68,10 @@ void kube_record(struct kube_recorder *recorder, const struct kube_note *note)
         return;
     }
     pthread_mutex_lock(&recorder->lock);
-    bool room = recorder->count < EVENT_QUEUE && !recorder->stopping;
+    struct event_queue *queue = &recorder->queues[lane_of(&copy)];
+    bool room = queue->count < EVENT_QUEUE && !recorder->stopping;
     if (room)
-        recorder->queue[(recorder->first + recorder->count++) % EVENT_QUEUE] = copy;
+        queue->notes[(queue->first + queue->count++) % EVENT_QUEUE] = copy;
     pthread_cond_signal(&recorder->wake);
     pthread_mutex_unlock(&recorder->lock);
     if (!room)
@@ -60,30 +82,46 @@ void kube_record(struct kube_recorder *recorder, const struct kube_note *note)
 static bool take(struct kube_recorder *recorder, struct event_note *note)
 {
     pthread_mutex_lock(&recorder->lock);
-    while (!recorder->count && !recorder->stopping)
+    while (!next_queue(recorder) && !recorder->stopping)
         pthread_cond_wait(&recorder->wake, &recorder->lock);
     bool late = recorder->stopping && time_monotonic_ns() >= recorder->stop_by_ns;
-    bool taken = recorder->count > 0 && !late;
+    struct event_queue *queue = next_queue(recorder);
+    bool taken = queue && !late;
     if (taken) {
-        *note = recorder->queue[recorder->first];
-        recorder->first = (recorder->first + 1) % EVENT_QUEUE;
-        recorder->count--;
+        *note = queue->notes[queue->first];
+        queue->first = (queue->first + 1) % EVENT_QUEUE;
+        queue->count--;
     }
     pthread_mutex_unlock(&recorder->lock);
     return taken;
 }
 
-static bool may_write(struct kube_recorder *recorder)
+static bool take_token(struct event_rate *rate)
 {
     int64_t now = time_monotonic_ns();
-    recorder->tokens_ns += now - recorder->filled_ns;
-    recorder->filled_ns = now;
-    if (recorder->tokens_ns > BURST * NS_PER_S)
-        recorder->tokens_ns = BURST * NS_PER_S;
-    if (recorder->tokens_ns < NS_PER_S)
+    rate->tokens_ns += now - rate->filled_ns;
+    rate->filled_ns = now;
+    if (rate->tokens_ns > BURST * NS_PER_S)
+        rate->tokens_ns = BURST * NS_PER_S;
+    if (rate->tokens_ns < NS_PER_S)
         return false;
-    recorder->tokens_ns -= NS_PER_S;
+    rate->tokens_ns -= NS_PER_S;
     return true;
+}
+
+/* What is important waits for its turn, but not for longer than the end allows. */
+static bool may_write(struct kube_recorder *recorder, const struct event_note *note)
+{
+    struct event_rate *rate = &recorder->rates[lane_of(note)];
+    bool taken = take_token(rate), stopping = false;
+    while (!taken && note->important && !stopping) {
+        nanosleep(&(struct timespec){0, 100000000}, NULL);
+        pthread_mutex_lock(&recorder->lock);
+        stopping = recorder->stopping;
+        pthread_mutex_unlock(&recorder->lock);
+        taken = take_token(rate);
+    }
+    return taken || (note->important && stopping);
 }
 
 /* ---- writing --------------------------------------------------------------- */
@@ -141,7 +179,7 @@ static struct event_series *find(struct kube_recorder *recorder, const struct ev
 {
     int64_t now = time_monotonic_ns();
     for (size_t i = 0; i < EVENT_SERIES; i++) {
-        struct event_series *series = &recorder->series[i];
+        struct event_series *series = &recorder->rates[lane_of(note)].series[i];
         if (series->count && now - series->seen_ns < SERIES_SECONDS * NS_PER_S && event_is_of(series, note))
             return series;
     }
@@ -169,7 +207,7 @@ static void record(struct kube_recorder *recorder, struct event_note *note)
         if (now - series->written_ns < PATCH_EVERY * NS_PER_S)
             return;
     }
-    if (!arena || !may_write(recorder)) {
+    if (!arena || !may_write(recorder, note)) {
         metric_add(METRIC_EVENTS, 1, "dropped");
         return;
     }
@@ -182,7 +220,8 @@ static void record(struct kube_recorder *recorder, struct event_note *note)
         }
         series->count = 0; /* it has expired: begin anew */
     }
-    series = &recorder->series[recorder->next_series++ % EVENT_SERIES];
+    struct event_rate *rate = &recorder->rates[lane_of(note)];
+    series = &rate->series[rate->next_series++ % EVENT_SERIES];
     event_series_begin(series, note, now);
     bool good = create(recorder, arena, note, series, &error);
     series->count = good ? 1 : 0;
@@ -208,8 +247,10 @@ struct kube_recorder *kube_recorder_start(struct kube_client *client, const char
         return NULL;
     }
     recorder->client = client;
-    recorder->filled_ns = time_monotonic_ns();
-    recorder->tokens_ns = BURST * NS_PER_S;
+    for (size_t lane = 0; lane < LANE_COUNT; lane++) {
+        recorder->rates[lane].filled_ns = time_monotonic_ns();
+        recorder->rates[lane].tokens_ns = BURST * NS_PER_S;
+    }
     snprintf(recorder->controller, sizeof recorder->controller, "%s", controller);
     if (gethostname(recorder->instance, sizeof recorder->instance - 1) != 0 || !recorder->instance[0])
         snprintf(recorder->instance, sizeof recorder->instance, "backstop");

@@ -5,11 +5,13 @@
 #include "kube.h"
 
 enum { EVENT_QUEUE = 64, EVENT_SERIES = 32 };
+/* What is important apart from the rest: each lane has all of its own. */
+enum event_lane { LANE_IMPORTANT, LANE_COMMON, LANE_COUNT };
 
 /* A note that outlives its review. */
 struct event_note {
     char api_version[128], kind[64], ns[64], name[254], uid[64], plural[64], reason[64], action[64], text[1025];
-    bool warning;
+    bool warning, important;
 };
 /* One Event in the cluster, and how often it has happened. */
 struct event_series {

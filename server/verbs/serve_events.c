@@ -34,9 +34,10 @@ static struct kube_note about_subject(const struct request *request)
 
 static struct str admitted(const struct request *request, const struct decision *decision)
 {
-    struct str text =
-        arena_printf(request->arena, "spec.release %.*s is admitted",
-                     STR_ARG(arena_quote(request->arena, object_text(request, request->object, "spec.release"))));
+    struct str release = object_text(request, request->object, "spec.release"); /* a Restore has none */
+    struct str text = release.len ? arena_printf(request->arena, "spec.release %.*s is admitted",
+                                                 STR_ARG(arena_quote(request->arena, release)))
+                                  : STR("admitted");
     for (size_t i = 0; i < decision->warnings.len; i++)
         text = arena_printf(request->arena, "%.*s; %.*s", STR_ARG(text), STR_ARG(decision->warnings.items[i]));
     return text;
@@ -51,10 +52,12 @@ static void record_started(struct service *service, const struct review *review)
         if (!str_is(kind, "ManagementBackup"))
             continue;
         struct kube_note note = about_subject(request);
+        note.important = true;
         note.reason = "PreUpgradeBackupStarted";
         note.action = "StartBackup";
-        note.text = arena_printf(request->arena, "started %.*s before the upgrade to %.*s", STR_ARG(effect->what),
-                                 STR_ARG(object_text(request, request->object, "spec.release")));
+        note.text = arena_printf(
+            request->arena, "started %.*s before the upgrade to %.*s", STR_ARG(effect->what),
+            STR_ARG(json_get_str(json_path(effect->object, "metadata.annotations"), ANNOTATION_TAKEN_BEFORE)));
         kube_record(service->recorder, &note);
         note.api_version = json_get_str(effect->object, "apiVersion");
         note.kind = kind;
@@ -80,6 +83,7 @@ void serve_events_record(struct service *service, const struct review *review)
     note.reason = step ? step->reason : "Denied";
     note.action = step ? step->action : "Deny";
     note.warning = step ? step->warning : true;
+    note.important = step != NULL;
     note.text = decision->denied ? decision_message(decision) : admitted(request, decision);
     record_started(service, review);
     kube_record(service->recorder, &note);

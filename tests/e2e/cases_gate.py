@@ -356,3 +356,21 @@ def case_events_of_denials(setup):
     wait_until("the series", series, 25, 1)
     denied = [e for e in cluster.items("events.events.k8s.io", "-n", "default") if e["reason"] == "Denied"]
     assert len(denied) <= 2, denied  # one a replica
+
+
+def case_events_in_a_flood(setup):
+    """200 denied creates do not push out the Event about an upgrade without a backup"""
+    cluster = setup.cluster
+    cluster.must("delete", "events.events.k8s.io", "-n", "default", "--all")
+    setup.reset_upgrade()
+    path = "/apis/k0rdent.mirantis.com/v1beta1/managementbackups"
+    for i in range(200):
+        code, answer = cluster.request("POST", path, managementbackup(f"wrong-{i}", schedule="0 9 * * 7"))
+        assert code == 422, answer
+    cluster.must("annotate", "management", "kcm", f"{SKIP}=we have a snapshot")
+    accepted(setup.upgrade(), "Warning:")
+    found = wait_until("the Event", lambda: events_about(cluster, "Management", "kcm").get("UpgradeWithoutBackup"))
+    assert "we have a snapshot" in found["note"], found
+    denied = [e for e in cluster.items("events.events.k8s.io", "-n", "default") if e["reason"] == "Denied"]
+    assert 0 < len(denied) < 150, len(denied)  # the flood itself is held back
+    setup.reset_upgrade()
