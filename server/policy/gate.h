@@ -16,7 +16,7 @@ enum evidence_state {
     EVIDENCE_OLD,     /* completed, but longer ago than upgrade.maxBackupAge */
     EVIDENCE_FUTURE,  /* "completed" after now, by more than clocks may differ */
     EVIDENCE_GONE,    /* its Velero Backup does not exist any more, or is about to go */
-    EVIDENCE_ADOPTED, /* its Velero Backup is from before the ManagementBackup itself */
+    EVIDENCE_ADOPTED, /* its Velero Backup is from before the ManagementBackup itself, or not kcm's */
     EVIDENCE_NONE     /* there is no ManagementBackup at all */
 };
 
@@ -26,6 +26,7 @@ struct evidence {
     struct str region;                  /* of the part that decided; absent for the management cluster */
     struct str velero;                  /* the name of that part's Velero Backup */
     struct str error;                   /* what kcm says of that part */
+    bool foreign;                       /* EVIDENCE_ADOPTED: kcm did not make the Velero Backup */
     const struct backup_status *status; /* of that part, from whoever knows more; never NULL but for NONE */
     int64_t when;                       /* completed, failed, or (not started) created; 0 when nobody says */
 };

@@ -46,7 +46,7 @@ static enum phase_kind phase_kind(const struct backup_status *status)
 struct part {
     struct str region, velero, error;
     const struct backup_status *status;
-    bool adopted, gone;
+    bool adopted, foreign, gone;
 };
 
 /* kcm creates the Velero Backup after the ManagementBackup, unless one of that name
@@ -58,6 +58,14 @@ static bool is_older(const struct management_backup *backup, const struct backup
     if (since == 0)
         return false;
     return (created != 0 && created < since) || (status->started != 0 && status->started < since - GATE_CLOCK_SKEW);
+}
+
+/* A Completed Backup of that name that kcm did not make (of no namespaces, say), or in another place than the
+ * ManagementBackup asked for: kcm would have taken it for its own, but nothing can be restored from it. */
+static bool is_foreign(const struct management_backup *backup, const struct backup *velero)
+{
+    return !backup_is_by_kcm(velero) ||
+           (backup->storage_location.len && !str_eq(velero->storage_location, backup->storage_location));
 }
 
 /* kcm copies the status of Velero's Backup about once a minute, so the Backup itself
@@ -72,6 +80,7 @@ static struct part main_part(const struct gate *gate, const struct management_ba
         part.status = &velero->status;
     part.adopted = is_older(backup, part.status, velero ? velero->meta.created : 0);
     enum phase_kind kind = phase_kind(part.status);
+    part.foreign = velero && kind == PHASE_COMPLETED && is_foreign(backup, velero);
     part.gone = velero ? velero->meta.deleting : kind == PHASE_RUNNING || kind == PHASE_COMPLETED;
     return part;
 }
@@ -104,11 +113,15 @@ static struct evidence judge_part(const struct gate *gate, const struct manageme
 {
     const struct backup_status *status = part->status;
     int64_t now = gate->request->now, created = backup->meta.created;
-    struct evidence evidence = {
-        .backup = backup, .region = part->region, .velero = part->velero, .error = part->error, .status = status};
+    struct evidence evidence = {.backup = backup,
+                                .region = part->region,
+                                .velero = part->velero,
+                                .error = part->error,
+                                .status = status,
+                                .foreign = part->foreign};
     enum phase_kind kind = phase_kind(status);
     evidence.when = kind == PHASE_WAITING ? created : first_known(status->completed, status->started, created);
-    if (part->adopted)
+    if (part->adopted || part->foreign)
         evidence.state = EVIDENCE_ADOPTED;
     else if (part->gone || kind == PHASE_DELETING || (status->expires != 0 && status->expires <= now))
         evidence.state = EVIDENCE_GONE;

@@ -91,7 +91,8 @@ static struct str shortcoming(const struct gate *gate, const struct gate_source 
     case EVIDENCE_GONE:
         return arena_printf(arena, ", since the Velero Backup behind %.*s is gone", STR_ARG(name));
     case EVIDENCE_ADOPTED:
-        return arena_printf(arena, ", since the Velero Backup behind %.*s is from an earlier time", STR_ARG(name));
+        return arena_printf(arena, ", since the Velero Backup behind %.*s %s", STR_ARG(name),
+                            evidence->foreign ? "is not one that kcm made for it" : "is from an earlier time");
     case EVIDENCE_FAILED:
         return arena_printf(arena, ", since %.*s ended %.*s %.*s", STR_ARG(name),
                             STR_ARG(words_name(arena, evidence->status->phase)), STR_ARG(ago));

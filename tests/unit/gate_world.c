@@ -76,7 +76,7 @@ void world_taken(struct world *world, const char *name, const char *release, int
     world_add(
         world,
         "{apiVersion: velero.io/v1, kind: Backup, metadata: {name: %s, namespace: kcm-system, creationTimestamp: %s}"
-        ", spec: {storageLocation: aws-s3}%.*s}",
+        ", spec: {" BY_KCM ", storageLocation: aws-s3}%.*s}",
         name, created, STR_ARG(status));
 }
 

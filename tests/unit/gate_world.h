@@ -39,4 +39,9 @@ struct str world_audit(const struct world *world, const char *key);
 struct str world_created(const struct world *world, size_t n);
 const char *world_time(struct world *world, int64_t seconds_ago);
 
+/* What every Backup of kcm has in its spec. */
+#define BY_KCM                                                                                                         \
+    "includedNamespaces: [\"*\"], excludedResources: [clusters.cluster.x-k8s.io], "                                    \
+    "orLabelSelectors: [{matchLabels: {k0rdent.mirantis.com/component: kcm}}]"
+
 #endif

@@ -226,7 +226,8 @@ static void test_adopted_is_no_evidence(void)
         world_add(
             &world,
             "{apiVersion: velero.io/v1, kind: Backup, metadata: {name: kcm-backup-kcm-1-2-0, namespace: kcm-system, "
-            "creationTimestamp: %s}, status: {phase: Completed, startTimestamp: %s, completionTimestamp: %s}}",
+            "creationTimestamp: %s}, spec: {" BY_KCM
+            ", storageLocation: aws-s3}, status: {phase: Completed, startTimestamp: %s, completionTimestamp: %s}}",
             world_time(&world, rows[i].created), world_time(&world, rows[i].started), world_time(&world, 60));
         CU_ASSERT_EQUAL(world_judge(&world)->denied, !rows[i].evidence);
         if (!rows[i].evidence) {

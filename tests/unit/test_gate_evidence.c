@@ -27,7 +27,7 @@ static void add_velero(struct world *world, const char *name, const char *labels
     world_add(
         world,
         "{apiVersion: velero.io/v1, kind: Backup, metadata: {name: %s, namespace: kcm-system, creationTimestamp: %s, "
-        "labels: {%s}}, status: {startTimestamp: %s, %s}}",
+        "labels: {%s}}, spec: {" BY_KCM ", storageLocation: aws-s3}, status: {startTimestamp: %s, %s}}",
         name, world_time(world, 900), labels, world_time(world, started), rest);
 }
 

@@ -76,7 +76,7 @@ static void add_taken(struct world *world, const struct taken *taken)
     if (!taken->velero_gone)
         world_add(world,
                   "{apiVersion: velero.io/v1, kind: Backup, metadata: {name: %s, namespace: kcm-system, "
-                  "creationTimestamp: %s}, status: %.*s}",
+                  "creationTimestamp: %s}, spec: {" BY_KCM ", storageLocation: aws-s3}, status: %.*s}",
                   taken->name, world_time(world, taken->velero_created), STR_ARG(own));
 }
 
@@ -153,7 +153,7 @@ static void put_life(struct world *world, const struct life *life)
     world_add(
         world,
         "{apiVersion: velero.io/v1, kind: Backup, metadata: {name: %s, namespace: kcm-system, creationTimestamp: %s}, "
-        "status: {phase: %s%.*s}}",
+        "spec: {" BY_KCM ", storageLocation: aws-s3}, status: {phase: %s%.*s}}",
         life->name, world_time(world, world->now - life->created), life->phase, STR_ARG(ended));
 }
 
