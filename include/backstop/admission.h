@@ -11,6 +11,7 @@ struct rule {
     const char *subresource;    /* "status"; NULL: the object itself */
     unsigned operations;        /* OPERATION_CREATE | ... */
     bool mutating, has_effects; /* has_effects: sideEffects is NoneOnDryRun, else None */
+    bool trusts_kcm;            /* what kcm creates and updates is warned about, not denied */
     bool advisory;              /* never denies: what goes wrong in reviewing lets the object pass unchanged */
     const char *path;           /* /validate-k0rdent-mirantis-com-v1beta1-managementbackup */
     policy_fn *policy;

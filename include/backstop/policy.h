@@ -12,6 +12,9 @@
 
 enum operation { OPERATION_CREATE = 1, OPERATION_UPDATE = 2, OPERATION_DELETE = 4, OPERATION_CONNECT = 8 };
 
+/* Whose write it is: what a controller writes is judged otherwise than what a person does. */
+enum request_writer { WRITER_USER, WRITER_VELERO, WRITER_KCM };
+
 /* One version of the object under review. `root` is indexed two levels deep
  * (metadata.*, spec.*, status.*); read it through the functions below. NULL
  * pointers stand for "no such object" (object on DELETE, old on CREATE). */
@@ -29,6 +32,7 @@ struct request {
     struct str ns, name;          /* name is absent while generateName has not been carried out */
     struct str user;
     struct str subresource; /* "status"; absent for the object itself */
+    enum request_writer writer; /* set by admission_decide */
     const struct object *object, *old_object;
     struct request_parts *parts; /* private: what was built already; NULL is fine, then nothing is kept */
 };
@@ -52,7 +56,11 @@ bool object_deleting(const struct object *object); /* has a deletionTimestamp */
 /* True on CREATE when the path is there, on UPDATE when its value differs from the
  * old object's: "deny only for what the request changes". */
 bool request_changes(const struct request *request, const char *path);
-/* The requester is one of Velero's service accounts (settings velero.serviceAccounts). */
+/* By the settings velero.serviceAccounts and kcm.serviceAccounts, and by the account that Velero's
+ * Deployment in the system namespace runs as (inventory; NULL: the settings alone). */
+enum request_writer request_writer(const struct request *request, const struct inventory *inventory,
+                                   const struct settings *settings);
+/* The requester is one of Velero's service accounts. */
 bool request_by_velero(const struct request *request, const struct settings *settings);
 /* The same of kcm (settings kcm.serviceAccounts). */
 bool request_by_kcm(const struct request *request, const struct settings *settings);
@@ -238,6 +246,8 @@ bool policy_velero_name_matters(struct arena *arena, const struct inventory *inv
 
 wants_fn policy_velero_schedule_wants, policy_velero_backup_wants, policy_backup_passport_wants;
 
+/* The audit annotation of what a controller wrote and a user could not: "FIELD: why". */
+#define AUDIT_WOULD_DENY "would-deny"
 /* Of the audit annotation that tells what another engine proves: this, then its name;
  * its value is the state, ":" and the object. */
 #define AUDIT_EVIDENCE "evidence-"

@@ -79,8 +79,8 @@ struct settings {
     struct strlist velero_service_accounts; /* velero.serviceAccounts: [velero-server, velero]; in the
                                                 system namespace, or NAMESPACE:NAME */
     struct str velero_version;              /* velero.version: "" (found from the cluster) */
-    struct strlist kcm_service_accounts;    /* kcm.serviceAccounts: [kcm-controller-manager] */
-    struct str kcm_version;                 /* kcm.version: "" (found from the cluster) */
+    struct strlist kcm_service_accounts; /* kcm.serviceAccounts: [kcm-controller-manager]; as velero.serviceAccounts */
+    struct str kcm_version;              /* kcm.version: "" (found from the cluster) */
 };
 
 /* Every value at its default. Held by the caller; release with shared_release. */

@@ -93,8 +93,10 @@ static void warn_text(struct decision *decision, struct str text)
 static bool deny(struct decision *decision, int code, struct str field, struct str message)
 {
     if (decision->lenient) {
-        warn_text(decision, arena_printf(decision->arena, "would be denied if a user asked: %.*s%s%.*s", STR_ARG(field),
-                                         field.len ? ": " : "", STR_ARG(message)));
+        struct str why =
+            arena_printf(decision->arena, "%.*s%s%.*s", STR_ARG(field), field.len ? ": " : "", STR_ARG(message));
+        warn_text(decision, arena_printf(decision->arena, "would be denied if a user asked: %.*s", STR_ARG(why)));
+        decision_audit(decision, AUDIT_WOULD_DENY, "%.*s", STR_ARG(why));
         return false;
     }
     int rank = rank_of(code), before = rank_of(decision->code);

@@ -46,7 +46,7 @@ static void plan_start(const struct gate *gate, struct gate_source *source)
 {
     struct arena *arena = gate->request->arena;
     struct str name = source->source->meta.name;
-    source->step = gate_storage(gate, source, &source->says);
+    source->step = gate_storage(gate, source->source->storage_location, &source->says);
     if (source->step != STEP_START) {
         source->no_storage = true;
         source->says = arena_printf(arena, "%.*s: %.*s", STR_ARG(words_name(arena, name)), STR_ARG(source->says));
@@ -73,6 +73,22 @@ static void plan_pass(const struct gate *gate, struct gate_source *source)
         source->says = words_blocker(gate, source, &blocker);
 }
 
+/* Waiting is in vain where Velero would refuse the backup the moment it begins with it. One that
+ * runs may yet complete, so its storage is only named. */
+static void plan_wait(const struct gate *gate, struct gate_source *source)
+{
+    struct str fault = {NULL, 0};
+    struct str location = source->evidence.backup->storage_location;
+    enum gate_step step = source->evidence.region.len ? STEP_START : gate_storage(gate, location, &fault);
+    bool refused = step == STEP_REFUSE && source->evidence.state == EVIDENCE_NOT_STARTED;
+    source->step = refused ? STEP_REFUSE : STEP_WAIT;
+    source->no_storage = refused;
+    source->says = words_progress(gate, source);
+    if (fault.len)
+        source->says = arena_printf(gate->request->arena, "%.*s%s%.*s", STR_ARG(source->says),
+                                    refused ? "; it cannot complete: " : "; ", STR_ARG(fault));
+}
+
 static void plan(const struct gate *gate, struct gate_source *source)
 {
     source->evidence = evidence_find(gate, source);
@@ -82,8 +98,7 @@ static void plan(const struct gate *gate, struct gate_source *source)
         return;
     case EVIDENCE_RUNNING:
     case EVIDENCE_NOT_STARTED:
-        source->step = STEP_WAIT;
-        source->says = words_progress(gate, source);
+        plan_wait(gate, source);
         return;
     case EVIDENCE_FAILED:
         if (may_retry(gate, &source->evidence))

@@ -120,9 +120,9 @@ struct evidence_blocker {
 };
 struct evidence_blocker evidence_blocker(const struct gate *gate, const struct gate_source *source);
 
-/* Whether a backup to the source's storage location can complete. When not, *says
- * tells why, and the step is STEP_WAIT (soon) or STEP_REFUSE. */
-enum gate_step gate_storage(const struct gate *gate, const struct gate_source *source, struct str *says);
+/* Whether a backup to this storage location (empty: Velero's default) can complete. When not,
+ * *says tells why, and the step is STEP_WAIT (soon) or STEP_REFUSE. */
+enum gate_step gate_storage(const struct gate *gate, struct str location, struct str *says);
 
 /* ---- other engines: gate_engines.c, gate_engine_words.c ---- */
 

@@ -32,13 +32,12 @@ static struct str said(const struct storage_faults *faults, enum gate_step step,
     return says;
 }
 
-enum gate_step gate_storage(const struct gate *gate, const struct gate_source *source, struct str *says)
+enum gate_step gate_storage(const struct gate *gate, struct str location, struct str *says)
 {
     struct arena *arena = gate->request->arena;
     if (!gate->inventory->known[FACT_STORAGE_LOCATIONS])
         return STEP_START;
-    const struct storage_target target = {gate->inventory, gate->settings->system_namespace,
-                                          source->source->storage_location};
+    const struct storage_target target = {gate->inventory, gate->settings->system_namespace, location};
     const struct storage_faults faults = storage_find_faults(&target, arena);
     if (!any_at(&faults, STEP_REFUSE) && !any_at(&faults, STEP_WAIT))
         return STEP_START;

@@ -143,7 +143,7 @@ static void judge_adoption(const struct edit *edit, struct str name)
     bool to_on_demand = edit->create || (edit->before.schedule.len && !has_run(edit, name));
     bool will_run = edit->now.schedule.len == 0 && to_on_demand;
     /* A restore brings back the ManagementBackup together with the Backup it made. */
-    if (!will_run || name.len == 0 || edit->decision->lenient)
+    if (!will_run || name.len == 0 || request->writer == WRITER_VELERO)
         return;
     struct arena *arena = request->arena;
     struct str ns = edit->settings->system_namespace;

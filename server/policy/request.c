@@ -164,17 +164,12 @@ bool request_changes(const struct request *request, const char *path)
            !json_object_equal(json_path(node_tree(request, node), rest), json_path(node_tree(request, old), rest));
 }
 
-static bool is_by(const struct request *request, const struct settings *settings, const struct strlist *accounts)
+/* "system:serviceaccount:NAMESPACE:NAME" of an account that is listed as NAME, in the system
+ * namespace, or as NAMESPACE:NAME. */
+static bool is_listed(const struct strlist *accounts, struct str system_namespace, struct str ns, struct str name)
 {
-    const struct str prefix = STR("system:serviceaccount:");
-    if (!str_starts(request->user, prefix))
-        return false;
-    struct str name = str_slice(request->user, prefix.len, request->user.len), ns;
-    if (!str_cut(&name, ':', &ns) || name.len == 0)
-        return false;
     for (size_t i = 0; i < accounts->len; i++) {
-        struct str listed = accounts->items[i], head;
-        struct str wanted_ns = settings->system_namespace;
+        struct str listed = accounts->items[i], head, wanted_ns = system_namespace;
         if (str_contains(listed, STR(":")) && str_cut(&listed, ':', &head))
             wanted_ns = head;
         if (str_eq(ns, wanted_ns) && str_eq(name, listed))
@@ -183,12 +178,39 @@ static bool is_by(const struct request *request, const struct settings *settings
     return false;
 }
 
+/* The account of a Velero that runs in the system namespace, whatever the settings say: who may
+ * create a Deployment there may use every account there. */
+static bool runs_velero(const struct inventory *inventory, struct str system_namespace, struct str ns, struct str name)
+{
+    for (size_t i = 0; inventory && i < inventory->count[FACT_VELERO]; i++) {
+        const struct velero_deployment *deployment = inventory->velero_deployments[i];
+        if (str_eq(deployment->meta.ns, system_namespace) && str_eq(ns, system_namespace) &&
+            str_eq(name, deployment->service_account))
+            return true;
+    }
+    return false;
+}
+
+enum request_writer request_writer(const struct request *request, const struct inventory *inventory,
+                                   const struct settings *settings)
+{
+    const struct str prefix = STR("system:serviceaccount:"), system = settings->system_namespace;
+    if (!str_starts(request->user, prefix))
+        return WRITER_USER;
+    struct str name = str_slice(request->user, prefix.len, request->user.len), ns;
+    if (!str_cut(&name, ':', &ns) || name.len == 0)
+        return WRITER_USER;
+    if (is_listed(&settings->velero_service_accounts, system, ns, name) || runs_velero(inventory, system, ns, name))
+        return WRITER_VELERO;
+    return is_listed(&settings->kcm_service_accounts, system, ns, name) ? WRITER_KCM : WRITER_USER;
+}
+
 bool request_by_velero(const struct request *request, const struct settings *settings)
 {
-    return is_by(request, settings, &settings->velero_service_accounts);
+    return request->writer == WRITER_VELERO || request_writer(request, NULL, settings) == WRITER_VELERO;
 }
 
 bool request_by_kcm(const struct request *request, const struct settings *settings)
 {
-    return is_by(request, settings, &settings->kcm_service_accounts);
+    return request->writer == WRITER_KCM || request_writer(request, NULL, settings) == WRITER_KCM;
 }

@@ -65,7 +65,8 @@ static const struct settings_key keys[] = {
      "Deployment."},
 
     {"kcm.serviceAccounts", KEY_TEXTS, PLACE(kcm_service_accounts), "kcm-controller-manager", &rule_account, 0, 0,
-     "Service accounts of kcm, which alone reports status.release: NAME in the system namespace, or NAMESPACE:NAME. "
+     "Service accounts of kcm, which alone reports status.release. What kcm creates (its Backups) is warned about "
+     "instead of denied, since kcm would only try again and again: NAME in the system namespace, or NAMESPACE:NAME. "
      "Replaces the default."},
     {"kcm.version", KEY_TEXT, PLACE(kcm_version), "", &rule_version, 0, 0,
      "The release of k0rdent that runs, such as 1.12.0. Empty: found from the Management and its Release."},

@@ -68,12 +68,44 @@ static void record_started(struct service *service, const struct review *review)
     }
 }
 
+static struct str audited(const struct decision *decision, const char *key)
+{
+    for (size_t i = 0; i < decision->audit.len; i++)
+        if (str_is(decision->audit.items[i].key, key))
+            return decision->audit.items[i].value;
+    return (struct str){NULL, 0};
+}
+
+/* What kcm wrote and a user could not. A Backup of kcm's has another name each time, so the Event
+ * is on the ManagementBackup, which people look at, and is the same one each time. */
+static void record_would_deny(struct service *service, const struct review *review)
+{
+    const struct request *request = &review->request;
+    struct str why = audited(&review->decision, AUDIT_WOULD_DENY);
+    if (why.len == 0 || request->writer != WRITER_KCM)
+        return;
+    struct kube_note note = about_subject(request);
+    if (str_is(request->kind, "Backup")) {
+        struct str maker = object_label(request, request->object, LABEL_MANAGEMENT_BACKUP);
+        note = (struct kube_note){.api_version = STR("k0rdent.mirantis.com/v1beta1"),
+                                  .kind = STR("ManagementBackup"),
+                                  .name = maker.len ? maker : request->name,
+                                  .plural = STR("managementbackups")};
+    }
+    note.reason = "BackupWillFail";
+    note.action = "CreateBackup";
+    note.warning = true;
+    note.text = why;
+    kube_record(service->recorder, &note);
+}
+
 void serve_events_record(struct service *service, const struct review *review)
 {
     const struct request *request = &review->request;
     const struct decision *decision = &review->decision;
     if (!service->recorder || request->dry_run || request->name.len == 0)
         return;
+    record_would_deny(service, review);
     const struct step *step = gate_step(decision);
     struct kube_note note = about_subject(request);
     if (!decision->denied && !step)
