@@ -360,8 +360,9 @@ struct facts_ref {
     struct str ns, name; /* ns absent: the system namespace, or cluster-scoped */
 };
 struct facts_wanted {
-    bool upgrade;    /* all ManagementBackups and Managements, and the Velero Backups of pre-upgrade ones */
-    bool or_nothing; /* what cannot be read is unknown then: the cache, which may lag, is no substitute */
+    bool upgrade; /* all ManagementBackups and Managements, and the Velero Backups of pre-upgrade ones */
+    bool k0rdent; /* all ManagementBackups and Managements; they are unknown where they cannot be read,
+                     since the cache, which may lag, is no substitute */
     const struct evidence_source *evidence; /* of these, the newest objects */
     size_t evidence_count;
     bool reservations; /* the admitted deletions of Backups (RESERVATIONS) */

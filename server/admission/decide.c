@@ -93,7 +93,7 @@ bool admission_wants(const struct review *review, const struct rule *rule, const
     *wanted = (struct facts_wanted){.upgrade = false};
     if (rule->wants && is_right_kind(request, rule) && !pass_reason(request, rule))
         rule->wants(request, inventory, settings, wanted);
-    return wanted->upgrade || wanted->len || wanted->evidence_count || wanted->reservations;
+    return wanted->upgrade || wanted->k0rdent || wanted->len || wanted->evidence_count || wanted->reservations;
 }
 
 void admission_decide(struct review *review, const struct rule *rule, const struct inventory *inventory,

@@ -132,10 +132,15 @@ static bool is_evidence(const struct management_backup *backup, struct str runni
     return running.len == 0 || running.len > LABEL_VALUE_MAX || str_eq(backup->release, running);
 }
 
+static bool read_k0rdent(struct reading *reading, struct error *error)
+{
+    return list(reading, FACT_MANAGEMENTS, error) && list(reading, FACT_MANAGEMENT_BACKUPS, error);
+}
+
 /* kcm names the Velero Backup of a ManagementBackup without a schedule as that itself. */
 static bool read_evidence(struct reading *reading, struct error *error)
 {
-    if (!list(reading, FACT_MANAGEMENTS, error) || !list(reading, FACT_MANAGEMENT_BACKUPS, error))
+    if (!read_k0rdent(reading, error))
         return false;
     struct str running = running_release(reading);
     size_t listed = reading->records.len;
@@ -245,6 +250,8 @@ const struct inventory *cluster_live(struct facts_source *self, const struct fac
     bool good = arena ? read_reservations(&reading, wanted, now, error) : error_set(error, 503, "out of memory");
     if (good && wanted->upgrade)
         good = read_evidence(&reading, error);
+    else if (good && wanted->k0rdent)
+        good = read_k0rdent(&reading, error);
     for (size_t i = 0; good && i < wanted->len; i++)
         good = get_one(&reading, wanted->refs[i].fact, wanted->refs[i].ns, wanted->refs[i].name, error);
     if (good)

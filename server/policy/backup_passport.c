@@ -85,13 +85,6 @@ void policy_backup_passport(const struct request *request, const struct inventor
 void policy_backup_passport_wants(const struct request *request, const struct inventory *inventory,
                                   const struct settings *settings, struct facts_wanted *wanted)
 {
-    const struct management *management = inventory_management(inventory);
-    const struct str cluster_scoped = {NULL, 0};
-    if (!is_due(request, settings))
-        return;
-    wanted->or_nothing = true;
-    facts_want(request->arena, wanted, FACT_MANAGEMENTS, cluster_scoped,
-               management ? management->meta.name : STR("kcm"));
-    if (request->name.len)
-        facts_want(request->arena, wanted, FACT_MANAGEMENT_BACKUPS, cluster_scoped, request->name);
+    (void)inventory;
+    wanted->k0rdent = is_due(request, settings);
 }

@@ -92,7 +92,7 @@ const struct inventory *review_facts_read(void *context, const struct facts_want
         facts->fresh = inventory_overlay_onto(facts->known, facts->read);
     if (facts->fresh)
         return inventory_overlay_get(facts->fresh);
-    if (wanted->or_nothing)
+    if (wanted->k0rdent)
         return inventory_unknown();
     return wanted->upgrade ? NULL : inventory_overlay_get(facts->known);
 }

@@ -73,7 +73,7 @@ struct inventory *serve_facts(struct service *service, const struct rule *rule, 
         /* The gate alone fails closed; the others do with what is known. */
         log_line(LOG_WARN, "facts could not be read anew", LOG_TEXT("uid", review->request.uid),
                  LOG_TEXT("reason", str_from(error->message)));
-        if (!wanted.or_nothing)
+        if (!wanted.k0rdent)
             return cached;
         shared_release(&cached->shared);
         return held(inventory_unknown());

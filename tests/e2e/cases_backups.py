@@ -3,7 +3,7 @@ import json
 import time
 
 from control_plane import wait_until
-from fixtures import SOURCE, Webhook, accepted, location, refused
+from fixtures import RUNNING, SOURCE, Webhook, accepted, location, refused
 from standin import create_backup, set_location_phase, set_managementbackup_status
 from webhook import managementbackup
 
@@ -186,6 +186,46 @@ def case_velero_restores(setup):
     refused(setup.cluster.kubectl("create", "-f", "-", stdin=bad), "day-of-week 7")
     accepted(setup.cluster.kubectl("create", "-f", "-", stdin=bad, user="velero-token"), "Warning:", "day-of-week 7")
     assert setup.stored("restored")["spec"]["schedule"] == "0 9 * * 7"
+
+
+def kcm_backup(name, **spec):
+    """A Backup with the marks that kcm writes into each of its own."""
+    return {"apiVersion": "velero.io/v1", "kind": "Backup", "metadata": {"name": name, "namespace": "kcm-system"},
+            "spec": {"storageLocation": "aws-s3", "includedNamespaces": ["*"],
+                     "excludedResources": ["clusters.cluster.x-k8s.io"],
+                     "orLabelSelectors": [{"matchLabels": {"k0rdent.mirantis.com/component": "kcm"}}], **spec}}
+
+
+def annotations(cluster, name):
+    return cluster.get("backups.velero.io", "-n", "kcm-system", name)["metadata"].get("annotations", {})
+
+
+def case_passport(setup):
+    """kcm's Backups are annotated with the release of the time; a Backup by hand and Velero's copies are not"""
+    cluster = setup.cluster
+    accepted(cluster.kubectl("create", "-f", "-", stdin=kcm_backup("stamped-1"), user="kcm-token"))
+    written = annotations(cluster, "stamped-1")
+    assert written["backstop.k0rdent.mirantis.com/release"] == RUNNING, written
+    assert written["backstop.k0rdent.mirantis.com/recorded-at"].endswith("Z"), written
+    accepted(cluster.kubectl("create", "-f", "-", stdin=kcm_backup("by-hand-1", excludedResources=["pods"]),
+                             user="editor-token"))
+    accepted(cluster.kubectl("create", "-f", "-", stdin=kcm_backup("synced-1"), user="velero-token"))
+    assert not annotations(cluster, "by-hand-1") and not annotations(cluster, "synced-1")
+
+
+def case_kcm_is_not_denied(setup):
+    """what kcm creates is warned about, whatever is wrong with it, and told on the ManagementBackup"""
+    cluster, bad = setup.cluster, kcm_backup("nightly-20261121000000", storageLocation="nosuch")
+    accepted(setup.apply(managementbackup("nightly", schedule="@daily", storageLocation="aws-s3")))
+    bad["metadata"]["labels"] = {"k0rdent.mirantis.com/management-backup": "nightly"}
+    refused(cluster.kubectl("create", "-f", "-", stdin=bad), "nosuch")
+    for attempt in range(3):
+        bad["metadata"]["name"] = f"nightly-2026112100000{attempt}"
+        accepted(cluster.kubectl("create", "-f", "-", stdin=bad, user="kcm-token"), "Warning:", "nosuch")
+    told = wait_until("the Event", lambda: [e for e in cluster.items("events.events.k8s.io", "-A")
+                                            if e["reason"] == "BackupWillFail"])
+    assert [e["regarding"]["name"] for e in told] == ["nightly"], told
+    assert told[0]["regarding"]["kind"] == "ManagementBackup" and "nosuch" in told[0]["note"], told
 
 
 def case_generate_name(setup):
