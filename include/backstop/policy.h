@@ -52,6 +52,7 @@ struct str object_label(const struct request *request, const struct object *obje
 struct str object_annotation(const struct request *request, const struct object *object, const char *key);
 /* The reason that an annotation gives, trimmed; empty where it has none that can be seen. */
 struct str object_reason(const struct request *request, const struct object *object, const char *annotation);
+struct str annotation_reason(struct str value); /* the same of an annotation's value */
 bool object_deleting(const struct object *object); /* has a deletionTimestamp */
 /* True on CREATE when the path is there, on UPDATE when its value differs from the
  * old object's: "deny only for what the request changes". */

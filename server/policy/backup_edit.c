@@ -142,7 +142,7 @@ void backup_edit_check(const struct request *request, const struct inventory *in
     }
     struct str change =
         update && deletion_counts(before, request->now) ? what_weakens(request, before, after) : STR("");
-    const struct removal removal = {.holder = request->object, .holder_kind = "Backup", .change = change};
+    const struct removal removal = {.holder = request->object, .change = change};
     if (change.len)
         deletion_check_needed(request, inventory, settings, &removal, before, decision);
 }

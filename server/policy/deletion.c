@@ -195,7 +195,7 @@ void policy_delete_backup_request(const struct request *request, const struct in
     check_location(request, inventory, backup, decision);
     if (decision->denied || !stored)
         return;
-    const struct removal removal = {.holder = request->object, .holder_kind = "DeleteBackupRequest"};
+    const struct removal removal = {.holder = request->object};
     if (deletion_check_needed(request, inventory, settings, &removal, backup, decision))
         warn_of_loss(request, backup, decision);
 }
@@ -264,7 +264,7 @@ void policy_backup_deletion(const struct request *request, const struct inventor
         *unknown = backup_edit_old(request, settings);
         backup = unknown;
     }
-    const struct removal removal = {.holder = object, .holder_kind = "Backup"};
+    const struct removal removal = {.holder = object};
     if (backup && deletion_check_needed(request, inventory, settings, &removal, backup, decision))
         warn_of_backup(request, inventory, backup, decision);
 }

@@ -11,8 +11,7 @@ bool deletion_is_automatic(const struct request *request, const struct settings 
 /* How a backup would go. */
 struct removal {
     const struct object *holder; /* whose annotation ANNOTATION_ALLOW_DELETE counts */
-    const char *holder_kind;
-    struct str change; /* the fields of an edit that takes the backup away; empty: it is deleted */
+    struct str change;           /* the fields of an edit that takes the backup away; empty: it is deleted */
 };
 /* Can be restored, and for as long as anybody looks. */
 bool deletion_counts(const struct backup *backup, int64_t now);

@@ -1,3 +1,4 @@
+#include "checks.h"
 #include "deletion.h"
 #include "kcm_names.h"
 #include "upgrade_backup.h"
@@ -125,6 +126,16 @@ static struct str needed_for(struct question *question)
                         STR_ARG(arena_quote(arena, release)));
 }
 
+/* Its location does not exist any more: the object restores nothing, its data stays in the bucket, and
+ * the object comes back with the location. `velero backup-location delete` deletes both, in this order. */
+static bool is_out_of_reach(const struct inventory *inventory, const struct backup *backup)
+{
+    const struct storage_location *location =
+        inventory_storage_location(inventory, backup->meta.ns, backup->storage_location);
+    return inventory->known[FACT_STORAGE_LOCATIONS] && backup->storage_location.len > 0 &&
+           (!location || location->meta.deleting);
+}
+
 bool deletion_check_needed(const struct request *request, const struct inventory *inventory,
                            const struct settings *settings, const struct removal *removal, const struct backup *backup,
                            struct decision *decision)
@@ -132,13 +143,24 @@ bool deletion_check_needed(const struct request *request, const struct inventory
     enum { REASON_SHOWN = 80 };
     struct arena *arena = request->arena;
     struct question question = {.request = request, .inventory = inventory, .backup = backup};
+    /* The Velero CLI cannot annotate the request that it makes, so the Backup's own counts too. */
+    struct str own =
+        removal->change.len ? (struct str){NULL, 0} : json_get_str(backup->meta.annotations, ANNOTATION_ALLOW_DELETE);
     struct str reason = object_annotation(request, removal->holder, ANNOTATION_ALLOW_DELETE);
     struct str given = object_reason(request, removal->holder, ANNOTATION_ALLOW_DELETE);
+    if (given.len == 0)
+        given = annotation_reason(own);
     /* Restored from and named after its own namespace only: elsewhere k0rdent keeps none. */
     bool counts = str_eq(backup->meta.ns, settings->system_namespace);
     struct str why = counts ? needed_for(&question) : STR("");
     if (counts && deletion_counts(backup, request->now))
         decision->reservation = (struct reservation){backup->meta.name, given.len > 0};
+    if (why.len && request->operation == OPERATION_DELETE && is_out_of_reach(inventory, backup)) {
+        decision_warn(decision, "backup %.*s %.*s; only its object goes, since BackupStorageLocation %.*s is gone",
+                      STR_ARG(arena_quote(arena, backup->meta.name)), STR_ARG(why),
+                      STR_ARG(arena_quote(arena, backup->storage_location)));
+        return true;
+    }
     if (why.len == 0) {
         if (backup_is_by_kcm(backup))
             deletion_warn_unseen(inventory, decision);
@@ -157,9 +179,12 @@ bool deletion_check_needed(const struct request *request, const struct inventory
     if (removal->change.len)
         takes = arena_printf(arena, ". With this change (%.*s) it would no longer count", STR_ARG(removal->change));
     decision_forbid(decision,
-                    "backup %.*s %.*s%.*s; to %s it all the same give the %s the annotation %s: \"<reason>\"%s%.*s",
-                    STR_ARG(name), STR_ARG(why), STR_ARG(takes), act, removal->holder_kind, ANNOTATION_ALLOW_DELETE,
-                    reason.ptr ? " (it needs a reason as its value)" : "", STR_ARG(admitted_hint(&question)));
+                    "backup %.*s %.*s%.*s. To %s it anyway: kubectl -n %.*s annotate backups.velero.io %.*s "
+                    "%s=\"REASON\", then %s it again%s%.*s",
+                    STR_ARG(name), STR_ARG(why), STR_ARG(takes), act, STR_ARG(words_name(arena, backup->meta.ns)),
+                    STR_ARG(words_name(arena, backup->meta.name)), ANNOTATION_ALLOW_DELETE, act,
+                    reason.ptr || own.ptr ? " (it needs a reason as its value)" : "",
+                    STR_ARG(admitted_hint(&question)));
     return false;
 }
 
@@ -189,6 +214,10 @@ void deletion_want_others(const struct request *request, const struct inventory 
 void policy_backup_deletion_wants(const struct request *request, const struct inventory *inventory,
                                   const struct settings *settings, struct facts_wanted *wanted)
 {
-    if (!deletion_is_automatic(request, settings))
-        deletion_want_others(request, inventory, settings, request->name, wanted);
+    const struct backup *self = inventory_backup(inventory, request->ns, request->name);
+    if (deletion_is_automatic(request, settings))
+        return;
+    deletion_want_others(request, inventory, settings, request->name, wanted);
+    if (self && backup_is_by_kcm(self) && self->storage_location.len)
+        facts_want(request->arena, wanted, FACT_STORAGE_LOCATIONS, self->meta.ns, self->storage_location);
 }

@@ -127,7 +127,12 @@ struct str object_annotation(const struct request *request, const struct object 
 
 struct str object_reason(const struct request *request, const struct object *object, const char *annotation)
 {
-    struct str reason = str_trim(object_annotation(request, object, annotation));
+    return annotation_reason(object_annotation(request, object, annotation));
+}
+
+struct str annotation_reason(struct str value)
+{
+    struct str reason = str_trim(value);
     return str_is_visible(reason) ? reason : STR("");
 }
 

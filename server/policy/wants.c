@@ -132,7 +132,11 @@ void policy_delete_backup_request_wants(const struct request *request, const str
     if (request_by_velero(request, settings) ||
         !(request_changes(request, "spec.backupName") || request_changes(request, "status")))
         return;
+    struct str name = object_text(request, request->object, "spec.backupName");
     want_backup(request, inventory, wanted);
-    deletion_want_others(request, inventory, settings, object_text(request, request->object, "spec.backupName"),
-                         wanted);
+    /* It may have been annotated a moment ago, so that it may go. */
+    const struct backup *backup = inventory_backup(inventory, request->ns, name);
+    if (backup && backup_is_by_kcm(backup) && str_is(backup->status.phase, "Completed"))
+        facts_want(request->arena, wanted, FACT_BACKUPS, request->ns, name);
+    deletion_want_others(request, inventory, settings, name, wanted);
 }
