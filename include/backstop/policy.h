@@ -52,7 +52,7 @@ struct str object_label(const struct request *request, const struct object *obje
 struct str object_annotation(const struct request *request, const struct object *object, const char *key);
 /* The reason that an annotation gives, trimmed; empty where it has none that can be seen. */
 struct str object_reason(const struct request *request, const struct object *object, const char *annotation);
-struct str annotation_reason(struct str value); /* the same of an annotation's value */
+struct str annotation_reason(struct str value);    /* the same of an annotation's value */
 bool object_deleting(const struct object *object); /* has a deletionTimestamp */
 /* True on CREATE when the path is there, on UPDATE when its value differs from the
  * old object's: "deny only for what the request changes". */
@@ -264,6 +264,8 @@ wants_fn policy_velero_schedule_wants, policy_velero_backup_wants, policy_backup
 /* On the ManagementBackup that the gate creates: the release asked for, and when. */
 #define ANNOTATION_TAKEN_BEFORE "backstop.k0rdent.mirantis.com/taken-before-upgrade-to"
 #define ANNOTATION_TAKEN_BEFORE_AT "backstop.k0rdent.mirantis.com/taken-before-upgrade-at"
+/* On a Restore: what the webhook added to it, for those whose client shows no warnings. */
+#define ANNOTATION_ADDED "backstop.k0rdent.mirantis.com/added"
 /* On a management Backup, as it is created: Management's spec.release, and when. */
 #define ANNOTATION_RELEASE "backstop.k0rdent.mirantis.com/release"
 #define ANNOTATION_RECORDED_AT "backstop.k0rdent.mirantis.com/recorded-at"

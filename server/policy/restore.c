@@ -138,6 +138,8 @@ void policy_restore_mutate(const struct request *request, const struct inventory
     check(&view);
     if (decision->denied)
         forget_warnings(&decision->warnings, before, told);
+    else
+        restore_record(&view);
 }
 
 /* Velero reads a Restore once, and rewrites its spec in the same write that moves it on

@@ -26,6 +26,8 @@ struct restore_view {
     struct str policy;                       /* existingResourcePolicy */
     struct str modifier_kind, modifier_name; /* absent when there is no resourceModifier */
     bool modifier_injected;                  /* set by this review: known to be right */
+    size_t excluded_given;                   /* of `excluded`, as sent; the others were added */
+    bool policy_added;                       /* existingResourcePolicy was */
 };
 
 bool restore_view_init(struct restore_view *view, const struct request *request, const struct inventory *inventory,
@@ -40,6 +42,7 @@ struct caveats {
 void restore_caveats(const struct restore_view *view, struct caveats *caveats);
 
 void restore_mutate(struct restore_view *view);             /* restore_mutate.c */
+void restore_record(const struct restore_view *view);       /* what was added, as an annotation */
 void restore_advise(const struct restore_view *view);       /* what the mutation would have done, as warnings */
 void restore_check_source(const struct restore_view *view); /* restore_backup.c */
 void restore_check_lists(const struct restore_view *view);  /* restore_lists.c */

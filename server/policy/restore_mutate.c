@@ -1,3 +1,4 @@
+#include "annotations.h"
 #include "glob.h"
 #include "resource_name.h"
 #include "restore.h"
@@ -162,6 +163,7 @@ static void mutate_policy(struct restore_view *view)
     decision_patch(view->decision, is_text ? "replace" : "add", "/spec/existingResourcePolicy",
                    json_text_value(view, STR("update")));
     view->policy = STR("update");
+    view->policy_added = true;
 }
 
 /* True when the annotation asks to leave the Restore alone. An empty reason does not. */
@@ -195,6 +197,7 @@ static void audit_exclusions(const struct restore_view *view, size_t had)
 void restore_mutate(struct restore_view *view)
 {
     struct json_object *list = json_get(view->spec, "excludedResources");
+    view->excluded_given = view->excluded.len;
     if (!view->management) {
         restore_advise(view);
         return;
@@ -208,6 +211,30 @@ void restore_mutate(struct restore_view *view)
     }
     audit_exclusions(view, had);
     mutate_policy(view);
+}
+
+/* The Velero CLI prints no warnings, so that what was added must stand on the Restore itself. A
+ * review that is repeated for the same Restore adds to what the first one wrote. */
+void restore_record(const struct restore_view *view)
+{
+    BUF_SCOPED text;
+    buf_init(&text, 64 * 1024);
+    struct str before = object_annotation(view->request, view->request->object, ANNOTATION_ADDED);
+    buf_add(&text, before);
+    for (size_t i = view->excluded_given; i < view->excluded.len; i++) {
+        bool first = i == view->excluded_given;
+        buf_puts(&text, first ? (text.len ? "; excludedResources: " : "excludedResources: ") : ", ");
+        buf_add(&text, view->excluded.items[i]);
+    }
+    if (view->policy_added)
+        buf_printf(&text, "%sexistingResourcePolicy: %.*s", text.len ? "; " : "", STR_ARG(view->policy));
+    if (view->modifier_injected)
+        buf_printf(&text, "%sresourceModifier: %.*s", text.len ? "; " : "", STR_ARG(view->modifier_name));
+    struct str added = arena_copy(view->arena, arena_text(view->arena, &text));
+    if (added.len == before.len)
+        return;
+    const struct annotation item = {ANNOTATION_ADDED, added};
+    annotations_patch(view->request, view->decision, &item, 1);
 }
 
 /* A validating review sees the Restore completed, unless the mutation was skipped or

@@ -98,6 +98,7 @@ static void reference_map(struct restore_view *view, struct str name, struct str
     decision_warn(view->decision, "resourceModifier set to ConfigMap %.*s, which sets the release back to %.*s",
                   STR_ARG(arena_quote(view->arena, name)), STR_ARG(release));
     decision_audit(view->decision, "release-modifier", "%.*s", STR_ARG(name));
+    view->modifier_name = name;
     view->modifier_injected = true;
 }
 

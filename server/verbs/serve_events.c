@@ -99,6 +99,24 @@ static void record_would_deny(struct service *service, const struct review *revi
     kube_record(service->recorder, &note);
 }
 
+/* What was added to a Restore, which the Velero CLI shows nobody. */
+static void record_added(struct service *service, const struct review *review)
+{
+    const struct request *request = &review->request;
+    const struct decision *decision = &review->decision;
+    if (!str_is(request->kind, "Restore") || decision->denied || decision->patch.len == 0)
+        return;
+    struct kube_note note = about_subject(request);
+    note.plural = STR("restores");
+    note.reason = "RestoreCompleted";
+    note.action = "CompleteRestore";
+    note.text = STR("");
+    for (size_t i = 0; i < decision->warnings.len; i++)
+        note.text = arena_printf(request->arena, "%.*s%s%.*s", STR_ARG(note.text), i ? "; " : "",
+                                 STR_ARG(decision->warnings.items[i]));
+    kube_record(service->recorder, &note);
+}
+
 void serve_events_record(struct service *service, const struct review *review)
 {
     const struct request *request = &review->request;
@@ -106,6 +124,7 @@ void serve_events_record(struct service *service, const struct review *review)
     if (!service->recorder || request->dry_run || request->name.len == 0)
         return;
     record_would_deny(service, review);
+    record_added(service, review);
     const struct step *step = gate_step(decision);
     struct kube_note note = about_subject(request);
     if (!decision->denied && !step)
