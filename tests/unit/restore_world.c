@@ -173,6 +173,8 @@ struct str restore_patch(const struct restore_world *world)
     buf_init(&text, 1U << 20);
     for (size_t i = 0; i < world->decision.patch.len; i++) {
         const struct patch_step *step = &world->decision.patch.items[i];
+        if (!str_starts(step->path, STR("/spec/"))) /* what was added is also told in an annotation */
+            continue;
         buf_printf(&text, "%s%s %.*s ", i ? "\n" : "", step->op, STR_ARG(step->path));
         json_write_tree(&text, step->value);
     }
