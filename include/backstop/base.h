@@ -141,6 +141,9 @@ size_t arena_used(const struct arena *arena);
  * quotes, backslashes, invalid UTF-8 and bidirectional controls escaped, cut at
  * 120 bytes with "...". Every user-controlled value in a message goes through it. */
 struct str arena_quote(struct arena *arena, struct str text);
+/* The same for an error of another program: where it is long its end stays, since Go wraps
+ * errors with the cause last ("...api error NoSuchBucket: ..."). */
+struct str arena_quote_error(struct arena *arena, struct str text);
 /* The text as a terminal may show it: control bytes, invalid UTF-8 and what str_misleads
  * as escapes (\x1b), and with `ascii` all that is not ASCII. */
 void buf_add_printable(struct buf *buf, struct str text, bool ascii);

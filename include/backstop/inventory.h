@@ -275,6 +275,9 @@ const char *storage_class_inside(enum storage_class class);
 /* Velero's status.message, which begins by naming the location and its phase once more,
  * without that beginning; borrowed. Empty when there is none. */
 struct str storage_location_reason(const struct storage_location *location);
+/* Why a backup failed, in Velero's words and quoted so that their end survives; how many
+ * errors there were; or that Velero gives no reason. In the arena, or static. */
+struct str backup_failure(struct arena *arena, const struct backup_status *status);
 
 /* ---- filling ------------------------------------------------------------- */
 

@@ -91,6 +91,25 @@ struct str arena_quote(struct arena *arena, struct str text)
     return arena_copy(arena, buf_str(&out));
 }
 
+struct str arena_quote_error(struct arena *arena, struct str text)
+{
+    static const struct str dots = STR_INIT("...");
+    enum { LOOK = 48 };
+    text = str_trim(text);
+    if (text.len <= QUOTE_BYTES_MAX)
+        return arena_quote(arena, text);
+    size_t at = text.len - (QUOTE_BYTES_MAX - dots.len), limit = at + LOOK;
+    while (at < text.len && ((unsigned char)text.ptr[at] & 0xC0) == 0x80)
+        at++;
+    /* Better from the beginning of one of the wrapped errors. */
+    for (size_t i = at; i + 2 < text.len && i < limit; i++)
+        if ((text.ptr[i] == ':' || text.ptr[i] == ',') && text.ptr[i + 1] == ' ') {
+            at = i + 2;
+            break;
+        }
+    return arena_quote(arena, arena_printf(arena, "%.*s%.*s", STR_ARG(dots), STR_ARG(str_slice(text, at, text.len))));
+}
+
 void strlist_add(struct arena *arena, struct strlist *list, struct str text)
 {
     if (list->len == list->cap) {

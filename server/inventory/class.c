@@ -116,3 +116,18 @@ struct str storage_location_reason(const struct storage_location *location)
             return str_slice(message, at + middle.len, message.len);
     return message;
 }
+
+struct str backup_failure(struct arena *arena, const struct backup_status *status)
+{
+    struct str text = STR("");
+    for (size_t i = 0; i < status->validation_errors.len; i++)
+        text = arena_printf(arena, "%.*s%s%.*s", STR_ARG(text), i ? ", " : "",
+                            STR_ARG(arena_quote_error(arena, status->validation_errors.items[i])));
+    if (text.len)
+        return text;
+    if (status->failure_reason.len)
+        return arena_quote_error(arena, status->failure_reason);
+    if (status->errors > 0)
+        return arena_printf(arena, "%lld error%s", (long long)status->errors, status->errors == 1 ? "" : "s");
+    return STR("Velero gives no reason");
+}

@@ -37,7 +37,7 @@ static struct str reported(const struct gate *gate, const struct evidence *evide
     struct arena *arena = gate->request->arena;
     if (evidence->error.len == 0)
         return STR("");
-    return arena_printf(arena, "; kcm reports %.*s", STR_ARG(arena_quote(arena, evidence->error)));
+    return arena_printf(arena, "; kcm reports %.*s", STR_ARG(arena_quote_error(arena, evidence->error)));
 }
 
 struct str words_progress(const struct gate *gate, const struct gate_source *source)
@@ -111,19 +111,6 @@ struct str words_starting(const struct gate *gate, const struct gate_source *sou
 
 /* ---- refusals ------------------------------------------------------------ */
 
-static struct str velero_reason(const struct gate *gate, const struct evidence *evidence)
-{
-    struct arena *arena = gate->request->arena;
-    const struct backup_status *status = evidence->status;
-    if (status->validation_errors.len)
-        return strlist_quoted(arena, &status->validation_errors);
-    if (status->failure_reason.len)
-        return arena_quote(arena, status->failure_reason);
-    if (status->errors > 0)
-        return arena_printf(arena, "%lld %s", (long long)status->errors, status->errors == 1 ? "error" : "errors");
-    return STR("Velero gives no reason");
-}
-
 /* " (on the cluster of region eu)"; nothing for the management cluster. */
 static struct str on_cluster(const struct gate *gate, struct str region)
 {
@@ -146,7 +133,7 @@ static struct str words_failed(const struct gate *gate, const struct gate_source
 {
     struct arena *arena = gate->request->arena;
     const struct evidence *evidence = &source->evidence;
-    struct str name = words_name(arena, evidence->backup->meta.name), reason = velero_reason(gate, evidence);
+    struct str name = words_name(arena, evidence->backup->meta.name), reason = backup_failure(arena, evidence->status);
     const char *look = str_is(evidence->status->phase, "PartiallyFailed") ? "velero backup logs"
                                                                           : "kubectl describe backups.velero.io";
     struct str see = velero_command(gate, look, evidence->velero, evidence->region);

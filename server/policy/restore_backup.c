@@ -170,7 +170,7 @@ static struct str why_it_failed(const struct restore_view *view, const struct ba
     struct str reason = status->failure_reason;
     if (reason.len == 0 && status->validation_errors.len)
         reason = status->validation_errors.items[0];
-    return reason.len ? arena_printf(view->arena, " (%.*s)", STR_ARG(quoted(view, reason))) : STR("");
+    return reason.len ? arena_printf(view->arena, " (%.*s)", STR_ARG(arena_quote_error(view->arena, reason))) : STR("");
 }
 
 static struct str progress_of(const struct restore_view *view, const struct backup_status *status)

@@ -120,7 +120,8 @@ struct str storage_phase(struct arena *arena, const struct storage_location *loc
 {
     struct str reason = storage_location_reason(location);
     struct str phase = words_name(arena, str_slice(location->phase, 0, PHASE_SHOWN));
-    return reason.len ? arena_printf(arena, "%.*s (%.*s)", STR_ARG(phase), STR_ARG(arena_quote(arena, reason))) : phase;
+    return reason.len ? arena_printf(arena, "%.*s (%.*s)", STR_ARG(phase), STR_ARG(arena_quote_error(arena, reason)))
+                      : phase;
 }
 
 struct str storage_lost(struct arena *arena, const struct storage_location *location, const char *means)

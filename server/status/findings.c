@@ -109,7 +109,8 @@ static void find_in_location(struct status_view *view, const struct status_locat
     struct str name = object_name(view, "backupstoragelocation", object->meta.name);
     unsigned upgrade = location->used_upgrade ? STATUS_BLOCKS_UPGRADE : 0;
     struct str reason = storage_location_reason(object);
-    struct str message = reason.len ? arena_printf(arena, ": %.*s", STR_ARG(quoted(view, reason))) : STR("");
+    struct str message =
+        reason.len ? arena_printf(arena, ": %.*s", STR_ARG(arena_quote_error(arena, reason))) : STR("");
     if (object->phase.len == 0)
         add(view, location->used ? STATUS_BLOCKS_BACKUP | upgrade : 0, name,
             STR("is not validated by Velero yet; backups to it fail until it is Available"),
@@ -145,17 +146,6 @@ static void find_locations(struct status_view *view)
 
 /* ---- management backups ---------------------------------------------------------------- */
 
-static struct str reason_of(const struct status_view *view, const struct backup_status *status)
-{
-    if (status->validation_errors.len)
-        return strlist_quoted(view->arena, &status->validation_errors);
-    if (status->failure_reason.len)
-        return quoted(view, status->failure_reason);
-    if (status->errors > 0)
-        return arena_printf(view->arena, "%lld error%s", (long long)status->errors, status->errors == 1 ? "" : "s");
-    return STR("Velero gives no reason");
-}
-
 static bool has_failed(const struct backup_status *status)
 {
     static const char *const phases[] = {"FailedValidation", "PartiallyFailed", "Failed"};
@@ -176,7 +166,8 @@ static void find_last(struct status_view *view, const struct status_backup *back
         add(view, 0, name,
             arena_printf(arena, "its last backup %.*s ended %.*s %.*s (%.*s)%.*s",
                          STR_ARG(shown(arena, backup->last_name)), STR_ARG(shown(arena, backup->last->phase)),
-                         STR_ARG(ago(view, backup->last_when)), STR_ARG(reason_of(view, backup->last)), STR_ARG(good)),
+                         STR_ARG(ago(view, backup->last_when)), STR_ARG(backup_failure(arena, backup->last)),
+                         STR_ARG(good)),
             arena_printf(arena, "kubectl describe backups.velero.io -n %.*s %.*s",
                          STR_ARG(view->settings->system_namespace), STR_ARG(status_command_name(backup->last_name))));
     }
@@ -188,8 +179,8 @@ static void find_last(struct status_view *view, const struct status_backup *back
             arena_printf(arena, "kubectl logs -n %.*s deployment/kcm-controller-manager",
                          STR_ARG(view->settings->system_namespace)));
     if (backup->object->error.len)
-        add(view, 0, name, arena_printf(arena, "kcm reports %.*s", STR_ARG(quoted(view, backup->object->error))),
-            STR(""));
+        add(view, 0, name,
+            arena_printf(arena, "kcm reports %.*s", STR_ARG(arena_quote_error(arena, backup->object->error))), STR(""));
 }
 
 /* kcm reports each regional cluster's part; its Backup lives there. */
@@ -205,14 +196,14 @@ static void find_regions(struct status_view *view, const struct management_backu
             add(view, 0, name,
                 arena_printf(arena, "the last backup of region %.*s, %.*s, ended %.*s %.*s (%.*s)", STR_ARG(which),
                              STR_ARG(shown(arena, region->backup_name)), STR_ARG(shown(arena, status->phase)),
-                             STR_ARG(ago(view, when)), STR_ARG(reason_of(view, status))),
+                             STR_ARG(ago(view, when)), STR_ARG(backup_failure(arena, status))),
                 arena_printf(arena, "on that cluster: kubectl describe backups.velero.io -n %.*s %.*s",
                              STR_ARG(view->settings->system_namespace),
                              STR_ARG(status_command_name(region->backup_name))));
         if (region->error.len)
             add(view, 0, name,
                 arena_printf(arena, "kcm reports of region %.*s: %.*s", STR_ARG(which),
-                             STR_ARG(quoted(view, region->error))),
+                             STR_ARG(arena_quote_error(arena, region->error))),
                 STR(""));
     }
 }
