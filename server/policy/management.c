@@ -116,7 +116,7 @@ static bool let_through(struct gate *gate)
     }
     if (str_eq(gate->target, gate->running)) {
         decision_audit(decision, "upgrade-gate", "let through: back to the running release");
-        decision_warn(decision, "back to %.*s, the release that runs: no pre-upgrade backup is needed",
+        decision_warn(decision, "back to %.*s before kcm has applied another release: no pre-upgrade backup is needed",
                       STR_ARG(words_name(arena, gate->running)));
         return true;
     }

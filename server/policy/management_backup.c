@@ -208,6 +208,43 @@ static void warn_of_edit(const struct edit *edit, struct str name)
         judge_last_flag(edit);
 }
 
+/* kcm starts no scheduled backup while one of the same ManagementBackup is New or InProgress, or the
+ * backups of a region cannot be listed, and says so in its debug log alone (schedule.go
+ * areAnyBackupsProgressing). Velero works on one backup after the other, so one that hangs keeps it. */
+static void warn_of_blockers(const struct edit *edit, struct str name)
+{
+    enum { LONG = 3600 };
+    const struct request *request = edit->request;
+    const struct inventory *inventory = edit->inventory;
+    const struct management_backup *known = inventory_management_backup(inventory, name);
+    struct arena *arena = request->arena;
+    if (edit->now.schedule.len == 0 || !(edit->create || request_changes(request, "spec")))
+        return;
+    for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++) {
+        const struct backup *backup = inventory->backups[i];
+        int64_t since = backup->status.started ? backup->status.started : backup->meta.created;
+        bool holds = str_is(backup->status.phase, "New") || str_is(backup->status.phase, "InProgress");
+        if (!holds || since == 0 || request->now - since < LONG ||
+            !str_eq(json_get_str(backup->meta.labels, LABEL_MANAGEMENT_BACKUP), name))
+            continue;
+        decision_warn(edit->decision,
+                      "no scheduled backup starts while %.*s is %.*s (begun %.*s). If Velero hangs: kubectl -n %.*s "
+                      "rollout restart deployment/velero",
+                      STR_ARG(arena_quote(arena, backup->meta.name)), STR_ARG(backup->status.phase),
+                      STR_ARG(ago(arena, request->now, since)), STR_ARG(edit->settings->system_namespace));
+        break;
+    }
+    for (size_t i = 0; known && i < known->region_count; i++)
+        if (known->regions[i].error.len) {
+            decision_warn(
+                edit->decision,
+                "kcm reports region %.*s: %.*s. While its backups cannot be listed no scheduled backup starts",
+                STR_ARG(arena_quote(arena, known->regions[i].region)),
+                STR_ARG(arena_quote_error(arena, known->regions[i].error)));
+            break;
+        }
+}
+
 void policy_management_backup(const struct request *request, const struct inventory *inventory,
                               const struct settings *settings, struct decision *decision)
 {
@@ -231,4 +268,6 @@ void policy_management_backup(const struct request *request, const struct invent
     judge_adoption(&edit, name);
     if (!edit.create && !decision->denied)
         warn_of_edit(&edit, name);
+    if (!decision->denied)
+        warn_of_blockers(&edit, name);
 }

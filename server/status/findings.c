@@ -285,6 +285,30 @@ static void find_in_backup(struct status_view *view, const struct status_backup 
     }
 }
 
+/* Velero lists what a location holds with its first sync, and a cluster that is to be restored has no
+ * Management of its own yet: creating a ManagementBackup would be no help to it. */
+static struct str advice_to_restore(const struct status_view *view)
+{
+    enum { AVAILABLE_WITHIN = 60 };
+    const struct inventory *inventory = view->inventory;
+    bool empty = inventory->known[FACT_MANAGEMENTS] && !inventory_management(inventory), syncs = false;
+    size_t locations = inventory->count[FACT_STORAGE_LOCATIONS];
+    for (size_t i = 0; i < locations; i++) {
+        const struct storage_location *location = inventory->storage_locations[i];
+        syncs |= location->sync_period > 0 && location->meta.created > 0 &&
+                 view->now - location->meta.created <= location->sync_period + AVAILABLE_WITHIN;
+    }
+    if (syncs || (empty && locations))
+        return arena_printf(view->arena,
+                            "Velero lists the backups of a new location within a minute after it is Available: "
+                            "kubectl get backups.velero.io -n %.*s",
+                            STR_ARG(view->settings->system_namespace));
+    if (empty && inventory->known[FACT_STORAGE_LOCATIONS])
+        return STR("to restore here, create the BackupStorageLocation that holds the backups, with the name, bucket, "
+                   "prefix and credential it had");
+    return STR("create a ManagementBackup with a schedule and performOnManagementUpgrade: true");
+}
+
 static void find_nothing_to_restore(struct status_view *view)
 {
     if (!view->inventory->known[FACT_BACKUPS] || view->good)
@@ -292,7 +316,7 @@ static void find_nothing_to_restore(struct status_view *view)
     add(view, STATUS_BLOCKS_RESTORE, STR("backups.velero.io"),
         STR("there is no Completed management backup in storage that can be read: nothing to restore from"),
         view->backup_count ? STR("let a ManagementBackup complete: kubectl get managementbackups")
-                           : STR("create a ManagementBackup with a schedule and performOnManagementUpgrade: true"));
+                           : advice_to_restore(view));
 }
 
 /* ---- the upgrade ---------------------------------------------------------------------- */

@@ -61,7 +61,7 @@ def case_revert(setup):
     with StandIn(setup.cluster, seconds=1):
         accepted(setup.upgrade())
     answer = setup.upgrade(RUNNING)
-    accepted(answer, "Warning: back to kcm-1-2-0, the release that runs: no pre-upgrade backup is needed")
+    accepted(answer, "Warning: back to kcm-1-2-0 before kcm has applied another release: no pre-upgrade backup is needed")
     assert answer.seconds < 2 and stored_release(setup.cluster) == RUNNING
 
 
