@@ -53,7 +53,10 @@ done
             for day in 12 16 20; do
                 printf -- '---\napiVersion: velero.io/v1\nkind: Backup\nmetadata:\n  name: %s-%s\n  namespace: kcm-system\n' "$name" $day
                 printf '  labels: {k0rdent.mirantis.com/management-backup: %s}\n' "$name"
-                printf 'spec: {storageLocation: s3}\nstatus: {phase: %s, startTimestamp: "2026-11-%sT10:00:00Z", ' $phase $day
+                printf 'spec: {storageLocation: s3, includedNamespaces: ["*"], '
+                printf 'excludedResources: [clusters.cluster.x-k8s.io], '
+                printf 'orLabelSelectors: [{matchLabels: {k0rdent.mirantis.com/component: kcm}}]}\n'
+                printf 'status: {phase: %s, startTimestamp: "2026-11-%sT10:00:00Z", ' $phase $day
                 printf 'completionTimestamp: "2026-11-%sT10:05:00Z"}\n' $day
             done
         fi
