@@ -29,9 +29,10 @@ static const struct option options[] = {
      offsetof(struct review_options, recursive)},
     {"kustomize", 'k', OPTION_TEXT, "DIR", "what `kubectl kustomize DIR` prints",
      offsetof(struct review_options, kustomize)},
-    {"allow-empty", 0, OPTION_FLAG, NULL, "exit 0 when there is nothing to review",
+    {"allow-empty", 0, OPTION_FLAG, NULL, "exit 0 when there is nothing to review; files without objects are fine",
      offsetof(struct review_options, allow_empty)},
-    {"output", 'o', OPTION_TEXT, "text|json|yaml|junit", "how to print it (text); json is an object per line",
+    {"output", 'o', OPTION_TEXT, "text|json|yaml|junit|sarif",
+     "how to print it (text); json is an object per line, sarif is for code scanning",
      offsetof(struct review_options, output)},
     FACTS_OPTIONS(struct review_options),
     {"settings", 0, OPTION_TEXT, "FILE", "settings, as serve takes them", offsetof(struct review_options, settings)},
@@ -74,7 +75,7 @@ static const char details[] =
     "  backstop review -f kcm-backup.yaml\n"
     "  backstop review --context prod -f kcm-backup.yaml";
 
-enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_YAML, FORMAT_JUNIT, FORMAT_NONE };
+enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_YAML, FORMAT_JUNIT, FORMAT_SARIF, FORMAT_NONE };
 
 /* One run of the verb. */
 struct run {
@@ -86,14 +87,17 @@ struct run {
     enum format format;
     bool colour;
     struct kube_client *client; /* of the cluster, or NULL */
-    struct buf cases;           /* JUnit's, whose head needs the totals */
+    struct buf cases;           /* JUnit's, whose head needs the totals, or SARIF's results */
     struct review_summary summary;
     struct review_schemas schemas;
+    struct arena *arena;          /* of the whole run */
+    struct manifests managements; /* of the inventory, once a Management is reviewed */
+    bool managements_read;
 };
 
 static enum format parse_format(const char *text)
 {
-    static const char *const names[] = {"text", "json", "yaml", "junit"};
+    static const char *const names[] = {"text", "json", "yaml", "junit", "sarif"};
     for (size_t i = 0; i < LENGTH_OF(names); i++)
         if (strcmp(text, names[i]) == 0)
             return (enum format)i;
@@ -113,7 +117,10 @@ static void tell_problem(void *context, const char *source, int64_t line, const 
     if (source && line >= 0)
         snprintf(where, sizeof where, ":%lld", (long long)line);
     verb_fail(run->verb, "%s%s%s%s", source ? source : "", where, source ? ": " : "", reason);
-    review_print_junit_problem(source ? source : "", where, reason, &run->cases);
+    if (run->format == FORMAT_SARIF)
+        review_print_sarif_problem(source ? source : "", line, reason, &run->cases);
+    else
+        review_print_junit_problem(source ? source : "", where, reason, &run->cases);
     run->summary.unreadable++;
 }
 
@@ -131,6 +138,9 @@ static bool print_result(struct run *run, struct arena *arena, const struct revi
     case FORMAT_JUNIT:
         review_print_junit(arena, result, &run->cases);
         break;
+    case FORMAT_SARIF:
+        review_print_sarif(arena, result, &run->cases);
+        break;
     default:
         review_print_text(arena, result, run->colour, &out);
     }
@@ -145,6 +155,8 @@ static bool print_end(struct run *run)
         review_print_summary(&run->summary, &out);
     else if (run->format == FORMAT_JUNIT)
         review_junit_document(&run->summary, buf_str(&run->cases), &out);
+    else if (run->format == FORMAT_SARIF)
+        review_sarif_document(buf_str(&run->cases), &out);
     BUF_SCOPED passed_over;
     buf_init(&passed_over, OUTPUT_LIMIT);
     review_print_passed_over(&run->summary, &passed_over);
@@ -161,12 +173,66 @@ static void count(struct review_summary *summary, const struct review_result *re
     summary->allowed += !decision->denied && result->reviewed;
 }
 
+/* What people read says "would be started", since nothing is: the words of a dry run. JSON and
+ * YAML keep what the webhook itself would answer. */
+static bool reword_waiting(const struct run *run, struct arena *arena, struct manifest *manifest,
+                           const struct review_result *result, struct review_result *shown)
+{
+    struct review_context context = *run->context;
+    *shown = *result;
+    if (!result->decision.waits || manifest->review.ptr || run->format == FORMAT_JSON || run->format == FORMAT_YAML)
+        return true;
+    context.dry_run = true;
+    if (!review_run(&context, arena, manifest, shown))
+        return false;
+    shown->decision.effects.items = result->decision.effects.items;
+    shown->decision.effects.len = result->decision.effects.len;
+    return true;
+}
+
+/* The Managements of the inventory's files, whole: an upgrade in a repository is an update of these. */
+static bool keep_management(void *context, struct manifest *manifest)
+{
+    struct run *run = context;
+    if (!str_is(json_get_str(manifest->tree, "kind"), "Management"))
+        return true;
+    struct json_object *copy = json_own(run->arena, json_copy(manifest->tree));
+    struct manifest kept = {.source = manifest->source, .tree = copy};
+    return copy && manifests_append(run->arena, &run->managements, &kept);
+}
+
+static void ignore_problem(void *context, const char *source, int64_t line, const char *reason)
+{
+    (void)context, (void)source, (void)line, (void)reason; /* said already as the inventory was read */
+}
+
+static struct json_object *inventory_management_tree(struct run *run, struct json_object *tree)
+{
+    const struct option_list *paths = &run->options->facts.inventories;
+    struct manifest_files files = {.sink = {keep_management, ignore_problem, run, NULL}, .quiet_others = true};
+    for (size_t i = 0; !run->managements_read && i < paths->len; i++)
+        if (!manifests_read(&files, paths->items[i]))
+            break;
+    run->managements_read = true;
+    for (size_t i = 0; i < run->managements.len; i++)
+        if (str_eq(json_path_str(run->managements.items[i].tree, "metadata.name"),
+                   json_path_str(tree, "metadata.name")))
+            return run->managements.items[i].tree;
+    return NULL;
+}
+
 /* False, and told, when nobody can say what would be asked for. */
 static bool find_live(struct run *run, struct review_context *context, struct arena *arena,
                       const struct manifest *manifest)
 {
     struct error error;
     context->live = NULL;
+    if (!run->client && manifest->tree && !manifest->review.ptr && context->operation != OPERATION_CREATE &&
+        context->operation != OPERATION_DELETE && str_is(json_get_str(manifest->tree, "kind"), "Management") &&
+        !review_old(context, manifest->tree))
+        context->live = inventory_management_tree(run, manifest->tree);
+    if (context->live)
+        review_keep_live(manifest->tree, context->live);
     if (!run->client || manifest->review.ptr || context->operation == OPERATION_CREATE ||
         review_old(context, manifest->tree))
         return true;
@@ -187,16 +253,16 @@ static bool review_one(void *context, struct manifest *manifest)
 {
     struct run *run = context;
     ARENA_SCOPED arena = arena_new(DOCUMENT_LIMIT);
-    struct review_result result;
+    struct review_result result, shown;
     if (arena && !find_live(run, run->context, arena, manifest))
         return true;
     (void)schema_set_add(&run->schemas.set, manifest->tree);
     run->context->inventory = review_facts_get(run->facts, run->context->now);
     bool good = arena && run->context->inventory && review_run(run->context, arena, manifest, &result) &&
-                review_facts_add(run->facts, &result);
+                reword_waiting(run, arena, manifest, &result, &shown) && review_facts_add(run->facts, &result);
     if (!good)
         verb_fail(run->verb, "%s:%u: out of memory", manifest->source, manifest->line);
-    else if ((good = print_result(run, arena, &result)))
+    else if ((good = print_result(run, arena, &shown)))
         count(&run->summary, &result);
     else
         verb_fail_output(run->verb);
@@ -215,7 +281,9 @@ static void tell_unused(const struct run *run, const struct review_context *cont
 static bool read_inputs(struct run *run, char **operands, size_t operand_count)
 {
     const struct review_options *values = run->options;
-    struct manifest_files files = {.sink = {review_one, tell_problem, run, NULL}, .recursive = values->recursive};
+    struct manifest_files files = {.sink = {review_one, tell_problem, run, NULL},
+                                   .recursive = values->recursive,
+                                   .quiet_others = values->allow_empty};
     bool more = !values->kustomize || manifests_kustomize(&files, values->kustomize);
     for (size_t i = 0; more && i < values->files.len; i++)
         more = manifests_read(&files, values->files.items[i]);
@@ -292,6 +360,7 @@ static int run_review(struct run *run, char **operands, size_t operand_count)
     if (!settings)
         return EXIT_USAGE;
     struct manifests old = {0};
+    run->arena = arena;
     if (values->old && !manifests_load(arena, values->old, &old, tell_problem, run))
         return EXIT_USAGE;
     CLEANUP(review_facts_close) struct review_facts *facts = open_facts(run, settings);
@@ -309,7 +378,7 @@ static int check(const struct verb *verb, const struct review_options *values, s
 {
     enum operation operation;
     if (parse_format(values->output) == FORMAT_NONE)
-        return verb_fail(verb, "-o %s: expected text, json, yaml or junit", values->output);
+        return verb_fail(verb, "-o %s: expected text, json, yaml, junit or sarif", values->output);
     if (values->operation &&
         (!operation_parse(str_from(values->operation), &operation) || operation == OPERATION_CONNECT))
         return verb_fail(verb, "--operation %s: expected CREATE, UPDATE or DELETE", values->operation);

@@ -104,6 +104,10 @@ void review_print_passed_over(const struct review_summary *summary, struct buf *
 /* One <testcase> each; review_junit_document wraps them all. */
 void review_print_junit(struct arena *arena, const struct review_result *result, struct buf *out);
 void review_print_junit_problem(const char *source, const char *where, const char *reason, struct buf *out);
+/* Results as they come; review_sarif_document wraps them all. */
+void review_print_sarif(struct arena *arena, const struct review_result *result, struct buf *out);
+void review_print_sarif_problem(const char *source, int64_t line, const char *reason, struct buf *out);
+void review_sarif_document(struct str results, struct buf *out);
 void review_junit_document(const struct review_summary *summary, struct str cases, struct buf *out);
 /* The lines that differ, with three lines around them; nothing when none does. */
 void review_diff(struct str before, struct str after, const char *indent, bool colour, struct buf *out);

@@ -89,7 +89,7 @@ has out '--inventory FILE\|DIR'
 review 2
 has err 'nothing to review'
 review 2 -f good.yaml -o xml
-has err '-o xml: expected text, json, yaml or junit'
+has err '-o xml: expected text, json, yaml, junit or sarif'
 review 2 -f good.yaml --operation PATCH
 review 2 -f good.yaml --operation UPDATE
 has err '--old FILE'

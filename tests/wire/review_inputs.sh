@@ -154,6 +154,33 @@ has out '^version '
 runs 2 help reveiw
 has err 'did you mean review'
 
+# An upgrade in a repository is an update of the inventory's Management. It would wait: exit 3, the
+# words of a dry run, no failure in JUnit; JSON keeps the webhook's own answer.
+inventory=$root/manifests/samples/inventory
+printf 'apiVersion: k0rdent.mirantis.com/v1beta1\nkind: Management\nmetadata: {name: kcm}\nspec: {release: kcm-1-3-0}\n' >upgrade.yaml
+runs 3 review --now $now -f upgrade.yaml --inventory "$inventory"
+has out '^management/kcm \(update\)  would wait$'
+has out 'kcm-backup-kcm-1-2-0: would be started'
+has out '^  would create ManagementBackup kcm-backup-kcm-1-2-0$'
+lacks out 'started now'
+runs 3 review --now $now -f upgrade.yaml --inventory "$inventory" -o junit
+has out '^<testsuite name="backstop review" tests="1" failures="0" errors="0" skipped="1">$'
+runs 3 review --now $now -f upgrade.yaml --inventory "$inventory" -o json
+has out '"code":429.*started now'
+sed 's/kcm-1-3-0/kcm-1-2-0/' upgrade.yaml >same.yaml
+runs 0 review --now $now -f same.yaml --inventory "$inventory"
+lacks out 'without a backup'
+runs 1 review --now $now -f upgrade.yaml -f listed.yaml --inventory "$inventory"
+
+# SARIF: a result for each cause and warning, on its line; what cannot be read is one as well.
+runs 2 review --now $now -f listed.yaml -f "repo/template.yaml" -o sarif
+json 'd["version"] == "2.1.0" and len(d["runs"]) == 1'
+json '[(r["ruleId"], r["locations"][0]["physicalLocation"]["region"]["startLine"]) for r in d["runs"][0]["results"] if r["level"] == "error" and "region" in r["locations"][0]["physicalLocation"]] == [("denied", 25)]'
+json 'any(r["ruleId"] == "unreadable" and r["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "repo/template.yaml" for r in d["runs"][0]["results"])'
+json 'all(r["ruleId"] == d["runs"][0]["tool"]["driver"]["rules"][r["ruleIndex"]]["id"] for r in d["runs"][0]["results"])'
+runs 3 review --now $now -f upgrade.yaml --inventory "$inventory" -o sarif
+json '[r["level"] for r in d["runs"][0]["results"] if r["ruleId"] == "waits"] == ["note"]'
+
 # A disk that is full is named.
 if [ -e /dev/full ]; then
     asked="review >/dev/full"
