@@ -103,7 +103,7 @@ def case_upgrade(setup):
     """an upgrade is answered as the gate would, and starts nothing"""
     before = setup.cluster.items("managementbackups")
     said, code, err = setup.review(management(NEXT))
-    assert code == 1 and said[0]["operation"] == "UPDATE" and not said[0]["allowed"], (said, err)
+    assert code == 3 and said[0]["operation"] == "UPDATE" and not said[0]["allowed"], (said, err)
     assert RUNNING in said[0]["message"] and said[0]["retryAfterSeconds"] > 0, said
     assert len(said[0]["effects"]) == 1 and "kcm-backup-" + RUNNING in json.dumps(said[0]["effects"]), said
     assert [each["metadata"]["name"] for each in setup.cluster.items("managementbackups")] == \
