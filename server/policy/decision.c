@@ -107,6 +107,7 @@ static bool deny(struct decision *decision, int code, struct str field, struct s
         decision->retry_after = 0;
     }
     decision->denied = true;
+    decision->waits = false; /* set again by who denies only for now */
     if (rank > before) {
         decision->code = code;
         decision->reason = reason_of(code);
