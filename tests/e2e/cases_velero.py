@@ -70,7 +70,8 @@ def case_kots(setup):
     accepted(setup.apply(partial), "kots-app created", 'partial KOTS snapshot of application "sentry"',
              'KOTS keeps its snapshots in the BackupStorageLocation "default"')
     setup.cluster.must("apply", "-f", "-", stdin=velero("BackupStorageLocation", "kots-pvc",
-                                                        provider="replicated.com/pvc", objectStorage={"bucket": "b"}))
+                                                        provider="replicated.com/pvc", objectStorage={"bucket": "b"},
+                                                        config={"storageSize": "50Gi"}))
     full = kots("kots-instance", {"kots.io/instance": "true"}, storageLocation="kots-pvc")
     wait_until("the location to be known", lambda: "enough for rollbacks, not for disaster recovery" in
                setup.apply(full, "--dry-run=server").text)
