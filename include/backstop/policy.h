@@ -31,7 +31,7 @@ struct request {
     struct str api_version, kind; /* of the object: k0rdent.mirantis.com/v1beta1, ManagementBackup */
     struct str ns, name;          /* name is absent while generateName has not been carried out */
     struct str user;
-    struct str subresource; /* "status"; absent for the object itself */
+    struct str subresource;     /* "status"; absent for the object itself */
     enum request_writer writer; /* set by admission_decide */
     const struct object *object, *old_object;
     struct request_parts *parts; /* private: what was built already; NULL is fine, then nothing is kept */

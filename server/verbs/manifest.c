@@ -82,7 +82,8 @@ static void reading_visit(struct reading *reading, struct manifest manifest)
     manifest.source = reading->source;
     manifest.number = ++reading->number;
     manifest.arena = reading->arena;
-    manifest.stored = json_path(manifest.tree, "metadata.uid") || json_path(manifest.tree, "metadata.resourceVersion") ||
+    manifest.stored = json_path(manifest.tree, "metadata.uid") ||
+                      json_path(manifest.tree, "metadata.resourceVersion") ||
                       json_path(manifest.tree, "metadata.creationTimestamp");
     reading->found->objects++;
     reading->stopped = !reading->sink->visit(reading->sink->context, &manifest);
