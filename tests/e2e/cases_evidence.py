@@ -30,8 +30,7 @@ class Setup(Webhook):
     def ask_for(self, all_of=(), any_of=()):
         """Puts these into the settings, grants what they need, and waits until they are in force."""
         path = settings_file(self.cluster.dir, upgrade={"evidence": {"allOf": list(all_of), "anyOf": list(any_of)}})
-        roles = subprocess.run([self.binary, "rbac", "--settings", path], check=True, capture_output=True, text=True)
-        self.cluster.must("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=roles.stdout)
+        self.grant_for(path)
         before = self.reloads()
         self.replicas[0].process.handle.send_signal(signal.SIGHUP)
         wait_until("the settings to be reloaded", lambda: self.reloads() > before)

@@ -1,6 +1,5 @@
 """The shipped roles: enough for everything, nothing beside, and a clear word when a permission is missing."""
 import json
-import subprocess
 import time
 
 from control_plane import ROOT, wait_until
@@ -73,9 +72,7 @@ def case_enough(setup):
     # What is not known yet is read for the review, and a rollback's ConfigMap is made.
     refused(setup.cluster.kubectl(*upgrade_command("kcm-9")), "there is no such Release")
     refused(setup.cluster.kubectl("create", "-f", "-", stdin=managementbackup("n", storageLocation="nowhere")), "nowhere")
-    path = settings_file(setup.cluster.dir, restores={"injectReleaseModifier": True})
-    printed = subprocess.run([setup.binary, "rbac", "--settings", path], stdout=subprocess.PIPE, text=True, check=True)
-    setup.cluster.must("apply", "-f", "-", stdin=printed.stdout)
+    setup.grant_for(settings_file(setup.cluster.dir, restores={"injectReleaseModifier": True}))
     completed_backup(setup.cluster, "by-kcm", labels={"k0rdent.mirantis.com/release-backup": RUNNING})
     document = restore("rollback", "by-kcm")
     wait_until("the settings to be reloaded", lambda: "resourceModifier set to" in setup.cluster.kubectl(

@@ -225,7 +225,7 @@ def case_injected_modifier(setup):
     setup.cluster.must("delete", "configmap", "-n", "kcm-system", "--all")  # one that is right would be used
     completed_backup(setup.cluster, TAKEN, labels={"k0rdent.mirantis.com/release-backup": RUNNING})
     folder = os.path.dirname(setup.settings)
-    settings_file(folder, restores={"injectReleaseModifier": True})
+    setup.grant_for(settings_file(folder, restores={"injectReleaseModifier": True}))
     document = restore("rollback", TAKEN)
     wait_until("the settings to be reloaded", lambda: "resourceModifier set to" in setup.create(
         document, "--dry-run=server").text)

@@ -123,6 +123,11 @@ class Webhook:
                        ["--tls-cert", f"{self.folder}/tls.crt", "--tls-key", f"{self.folder}/tls.key",
                         "--settings", self.settings], **how)
 
+    def grant_for(self, path):
+        """The roles that this settings file asks for, as `backstop rbac` prints them."""
+        printed = subprocess.run([self.binary, "rbac", "--settings", path], stdout=subprocess.PIPE, text=True, check=True)
+        self.cluster.must("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=printed.stdout)
+
     def without_webhook(self, work):
         """Does the work as if the webhook had not been installed yet, then brings it back."""
         cluster = self.cluster
