@@ -182,6 +182,9 @@ def done(name, age, **spec):
 def inventory():
     config = {"a": "version: v1\nresourceModifierRules:\n- conditions: {groupResource: persistentvolumeclaims}\n  patches:\n  - {operation: replace, path: /spec/storageClassName, value: fast}\n"}
     return [
+        # A clean installation: k0rdent never ran here, which is known.
+        {"apiVersion": "k0rdent.mirantis.com/v1beta1", "kind": "ManagementList", "items": []},
+        {"apiVersion": "k0rdent.mirantis.com/v1beta1", "kind": "ManagementBackupList", "items": []},
         {**location("aws-s3", "aws", "acme", {"region": "eu-west-3"}, default=True), "status": {"phase": "Available"}},
         {"apiVersion": "velero.io/v1", "kind": "Schedule", "metadata": {"name": "web-nightly", "namespace": NS}, "spec": {"schedule": "0 1 * * *", "template": {}}},
         done("shop-nightly", 21), done("shop-old", 11), done("web-today", 21), done("web-old", 10),
