@@ -198,7 +198,8 @@ def configured(server, bundle, path=BACKUP, extra=()):
     webhook = {"name": "x", "clientConfig": {"caBundle": bundle, "service": {
         "name": "backstop", "namespace": "kcm-system", "port": server.port, "path": path}}}
     with tempfile.TemporaryDirectory() as folder:
-        kubeconfig = Api({"kind": "ValidatingWebhookConfiguration", "webhooks": [webhook]}).kubeconfig(folder)
+        kubeconfig = Api({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+                          "metadata": {"name": "backstop"}, "webhooks": [webhook]}).kubeconfig(folder)
         return probe("--kubeconfig", kubeconfig, "--address", f"127.0.0.1:{server.port}", *extra, ca=None, name=None)
 
 
