@@ -288,7 +288,7 @@ format: ## Reformat all C files
 
 certs: $(BUILD)/backstop ## A development certificate in build/certs
 	@mkdir -p build
-	$(BUILD)/backstop certs issue build/certs
+	$(BUILD)/backstop certs issue --force build/certs
 
 INSTALLED = $(DESTDIR)$(or $(PREFIX),/usr/local)
 install: $(BUILD)/backstop ## Install to DESTDIR/PREFIX: binary, kubectl plugin, completions, man pages

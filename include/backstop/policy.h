@@ -108,6 +108,8 @@ struct decision {
     int64_t retry_after; /* seconds, for 429 and 503; 0 = none */
     DECISION_LIST(struct cause, causes);
     struct strlist warnings;
+    struct strlist unchecked; /* those of the warnings that only say what could not be checked */
+    bool missing[FACT_COUNT]; /* the facts that took */
     DECISION_LIST(struct patch_step, patch);
     DECISION_LIST(struct audit_annotation, audit);
     DECISION_LIST(struct effect, effects);
@@ -126,6 +128,8 @@ void decision_forbid(struct decision *decision, const char *format, ...) PRINTF_
 void decision_wait(struct decision *decision, int code, int64_t retry_after, const char *format, ...) PRINTF_LIKE(4, 5);
 /* One short line; the same line twice is kept once. */
 void decision_warn(struct decision *decision, const char *format, ...) PRINTF_LIKE(2, 3);
+/* The same where a check needs facts of which nothing is known: whoever reads many answers may say it once. */
+void decision_unchecked(struct decision *decision, enum fact missing, const char *format, ...) PRINTF_LIKE(3, 4);
 void decision_patch(struct decision *decision, const char *op, const char *path, struct json_object *value);
 void decision_audit(struct decision *decision, const char *key, const char *format, ...) PRINTF_LIKE(3, 4);
 void decision_create(struct decision *decision, struct json_object *object, struct str what);

@@ -30,8 +30,9 @@ void backup_spec_check_policy(const struct backup_spec *view)
         return;
     }
     if (!view->facts) {
-        decision_warn(view->decision, "%s: %.*s was not checked: nothing is known about ConfigMaps", field,
-                      STR_ARG(arena_quote(view->arena, name)));
+        decision_unchecked(view->decision, FACT_CONFIG_MAPS,
+                           "%s: %.*s was not checked: nothing is known about ConfigMaps", field,
+                           STR_ARG(arena_quote(view->arena, name)));
         return;
     }
     const struct config_map *map = rules_find_map(view->decision, view->inventory, view->ns, field, name);

@@ -87,7 +87,8 @@ void backup_spec_check_snapshots(const struct backup_spec *view)
     }
     if (!view->facts || !inventory->known[FACT_SNAPSHOT_LOCATIONS]) {
         if (s.named.len)
-            decision_warn(view->decision, "%s: not checked, as the VolumeSnapshotLocations are not known", s.field);
+            decision_unchecked(view->decision, FACT_SNAPSHOT_LOCATIONS,
+                               "%s: not checked, as the VolumeSnapshotLocations are not known", s.field);
         return;
     }
     for (size_t i = 0; i < s.named.len && !said_enough(view->decision); i++)

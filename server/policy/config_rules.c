@@ -255,8 +255,8 @@ const struct config_map *rules_find_map(struct decision *decision, const struct 
 {
     const struct config_map *map = inventory_config_map(inventory, ns, name);
     if (!inventory->known[FACT_CONFIG_MAPS])
-        decision_warn(decision, "%s: %.*s was not checked: nothing is known about ConfigMaps", field,
-                      STR_ARG(arena_quote(decision->arena, name)));
+        decision_unchecked(decision, FACT_CONFIG_MAPS, "%s: %.*s was not checked: nothing is known about ConfigMaps",
+                           field, STR_ARG(arena_quote(decision->arena, name)));
     else if (!map)
         deny_missing_map(decision, inventory, ns, field, name);
     return inventory->known[FACT_CONFIG_MAPS] ? map : NULL;

@@ -182,6 +182,17 @@ void decision_warn(struct decision *decision, const char *format, ...)
     warn_text(decision, text);
 }
 
+void decision_unchecked(struct decision *decision, enum fact missing, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    struct str text = one_line(decision->arena, arena_vprintf(decision->arena, format, args), WARNING_LIMIT);
+    va_end(args);
+    warn_text(decision, text);
+    strlist_add(decision->arena, &decision->unchecked, text);
+    decision->missing[missing] = true;
+}
+
 void decision_patch(struct decision *decision, const char *op, const char *path, struct json_object *value)
 {
     LIST_ADD(decision, decision->patch, (struct patch_step){op, arena_copy(decision->arena, str_from(path)), value});

@@ -181,8 +181,9 @@ void policy_delete_backup_request(const struct request *request, const struct in
         return;
     }
     if (!inventory->known[FACT_BACKUPS]) {
-        decision_warn(decision, "could not look up backup %.*s: nothing is known about Velero Backups",
-                      STR_ARG(quoted(request, name)));
+        decision_unchecked(decision, FACT_BACKUPS,
+                           "could not look up backup %.*s: nothing is known about Velero Backups",
+                           STR_ARG(quoted(request, name)));
         return;
     }
     const struct backup *backup = inventory_backup(inventory, ns, name);
@@ -253,8 +254,9 @@ void policy_backup_deletion(const struct request *request, const struct inventor
         return;
     }
     if (!inventory->known[FACT_BACKUPS]) {
-        decision_warn(decision, "nothing is known about Velero Backups: whether %.*s is still needed was not checked",
-                      STR_ARG(quoted(request, name)));
+        decision_unchecked(decision, FACT_BACKUPS,
+                           "nothing is known about Velero Backups: whether %.*s is still needed was not checked",
+                           STR_ARG(quoted(request, name)));
         return;
     }
     /* One that is not known yet is what the API server says it is. */

@@ -245,8 +245,9 @@ static void check_location(const struct restore_view *view, const char *field)
     if (name.len == 0)
         return;
     if (!view->inventory->known[FACT_STORAGE_LOCATIONS]) {
-        decision_warn(view->decision, "%s: the BackupStorageLocations in %.*s are not known, so %.*s was not checked",
-                      field, STR_ARG(view->ns), STR_ARG(quoted(view, name)));
+        decision_unchecked(view->decision, FACT_STORAGE_LOCATIONS,
+                           "%s: the BackupStorageLocations in %.*s are not known, so %.*s was not checked", field,
+                           STR_ARG(view->ns), STR_ARG(quoted(view, name)));
         return;
     }
     const struct storage_location *location = inventory_storage_location(view->inventory, view->ns, name);
@@ -308,9 +309,10 @@ void restore_check_source(const struct restore_view *view)
     if (!check_names(view))
         return;
     if (!view->inventory->known[FACT_BACKUPS]) {
-        decision_warn(view->decision, "could not look up the backup: nothing is known about Velero Backups; %s",
-                      view->management ? "treated as a management restore (restores.mutateAll)"
-                                       : "exclusions and existingResourcePolicy are left as they are");
+        decision_unchecked(view->decision, FACT_BACKUPS,
+                           "could not look up the backup: nothing is known about Velero Backups; %s",
+                           view->management ? "treated as a management restore (restores.mutateAll)"
+                                            : "exclusions and existingResourcePolicy are left as they are");
         return;
     }
     if (view->schedule_name.len)

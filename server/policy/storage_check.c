@@ -44,7 +44,7 @@ static void judge_unknown(const struct site *site, enum verdict verdict)
         decision_wait(site->decision, 503, COULD_NOT_TELL_RETRY, "%s: %.*s; try again in a moment", check->field,
                       STR_ARG(message));
     else if (verdict == VERDICT_WARN)
-        decision_warn(site->decision, "%s: %.*s", check->field, STR_ARG(message));
+        decision_unchecked(site->decision, FACT_STORAGE_LOCATIONS, "%s: %.*s", check->field, STR_ARG(message));
 }
 
 static void say(const struct site *site, const struct storage_fault *fault)

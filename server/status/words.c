@@ -2,6 +2,8 @@
 
 const char *status_outcome(const struct upgrade_view *upgrade)
 {
+    if (upgrade->management && upgrade->target.len && str_eq(upgrade->target, upgrade->running) && !upgrade->under_way)
+        return "nothing to do: this release runs already";
     switch (upgrade->outcome) {
     case UPGRADE_ADMITTED:
         return "admitted now: its pre-upgrade backups are fresh and complete";

@@ -18,6 +18,7 @@ static const struct option options[] = {
     {"lifetime", 0, OPTION_DURATION, "DURATION", "issue: of the certificate (8760h); the CA lives ten times as long",
      AT(lifetime)},
     {"keep-ca-key", 0, OPTION_FLAG, NULL, "issue: keep ca.key, and sign with it next time", AT(keep_ca_key)},
+    {"force", 0, OPTION_FLAG, NULL, "issue: replace a certificate that is there", AT(force)},
     {"cert", 0, OPTION_TEXT, "FILE", "verify: the certificate, followed by its chain", AT(cert)},
     {"key", 0, OPTION_TEXT, "FILE", "verify: its key", AT(key)},
     {"ca", 0, OPTION_TEXT, "FILE", "verify: it must lead to a CA of this bundle", AT(ca)},

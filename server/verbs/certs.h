@@ -8,7 +8,7 @@ struct certs_options {
     const char *ca, *cert, *key, *service, *output;
     struct option_list names, addresses;
     int64_t lifetime, at; /* at: -1 = now */
-    bool keep_ca_key;
+    bool keep_ca_key, force;
 };
 enum { CERTS_PEM_LIMIT = 1024 * 1024 };
 

@@ -109,6 +109,15 @@ static bool issue(struct arena *arena, const struct certs_options *options, cons
     return done;
 }
 
+/* A webhook may be serving with it. Where the CA's key was kept, signing again is what it is kept for. */
+static bool has_pair(const char *folder)
+{
+    struct error ignored;
+    char key[PATH_SIZE], ca_key[PATH_SIZE];
+    return path_of(key, folder, "tls.key", &ignored) && path_of(ca_key, folder, "ca.key", &ignored) &&
+           access(key, F_OK) == 0 && access(ca_key, F_OK) != 0;
+}
+
 int certs_issue(const struct verb *verb, const struct certs_options *options, const char *folder)
 {
     struct error error;
@@ -118,6 +127,8 @@ int certs_issue(const struct verb *verb, const struct certs_options *options, co
         return verb_fail(verb, "out of memory");
     if (mkdir(folder, 0755) != 0 && errno != EEXIST)
         return verb_fail(verb, "cannot make the folder %s: %s", folder, strerror_r(errno, words, sizeof words));
+    if (!options->force && has_pair(folder))
+        return verb_fail(verb, "%s holds a certificate already; to replace it: --force", folder);
     if (!issue(arena, options, folder, &error))
         return verb_fail(verb, "%s", error.message);
     printf("%s: ca.crt tls.crt tls.key\n", folder);

@@ -164,8 +164,11 @@ static bool print_end(struct run *run)
     return !out.failed && write_all(STDOUT_FILENO, buf_str(&out));
 }
 
-static void count(struct review_summary *summary, const struct review_result *result)
+static void count(struct run *run, const struct review_result *result)
 {
+    struct review_summary *summary = &run->summary;
+    for (size_t f = 0; f < FACT_COUNT; f++)
+        summary->missing[f] |= review_facts_none(run->facts) && result->decision.missing[f];
     const struct decision *decision = &result->decision;
     summary->waits += decision->denied && decision->waits;
     summary->denied += decision->denied && !decision->waits;
@@ -180,11 +183,13 @@ static bool reword_waiting(const struct run *run, struct arena *arena, struct ma
 {
     struct review_context context = *run->context;
     *shown = *result;
+    shown->offline = review_facts_none(run->facts);
     if (!result->decision.waits || manifest->review.ptr || run->format == FORMAT_JSON || run->format == FORMAT_YAML)
         return true;
     context.dry_run = true;
     if (!review_run(&context, arena, manifest, shown))
         return false;
+    shown->offline = review_facts_none(run->facts);
     shown->decision.effects.items = result->decision.effects.items;
     shown->decision.effects.len = result->decision.effects.len;
     return true;
@@ -263,7 +268,7 @@ static bool review_one(void *context, struct manifest *manifest)
     if (!good)
         verb_fail(run->verb, "%s:%u: out of memory", manifest->source, manifest->line);
     else if ((good = print_result(run, arena, &shown)))
-        count(&run->summary, &result);
+        count(run, &result);
     else
         verb_fail_output(run->verb);
     run->failed = !good;

@@ -30,6 +30,7 @@ struct review_result {
     struct request request;
     struct decision decision;            /* of all rules together */
     unsigned line;                       /* what a denial without causes points at */
+    bool offline;                        /* nothing is known of any object: said once, at the end */
     bool reviewed;                       /* some rule names the kind and operation */
     struct json_object *before, *object; /* as sent, and after the patch; NULL on DELETE */
 };
@@ -78,6 +79,7 @@ struct review_facts *review_facts_files(const struct option_list *paths, manifes
 /* What a cluster holds; only ever read. NULL, with the reason told, when it cannot be. */
 struct review_facts *review_facts_cluster(const struct verb *verb, const struct facts_options *options,
                                           const struct settings *settings, int64_t now);
+bool review_facts_none(const struct review_facts *facts); /* there are neither files nor a cluster */
 /* Borrowed until the next call; NULL when out of memory. */
 const struct inventory *review_facts_get(struct review_facts *facts, int64_t now);
 const struct inventory *review_facts_read(void *facts, const struct facts_wanted *wanted,
@@ -93,6 +95,7 @@ void review_facts_close(struct review_facts **facts);
 struct review_summary {
     const char *suite;                                 /* JUnit's name for it; NULL: backstop review */
     size_t allowed, denied, waits, passed, unreadable; /* waits: denied for now; passed: no rule names them */
+    bool missing[FACT_COUNT];                          /* facts that checks lacked */
     size_t others, templates, irregular;               /* files of folders that hold no manifests */
 };
 void review_print_json(struct arena *arena, const struct review_result *result, struct buf *out);

@@ -67,6 +67,11 @@ static bool review_facts_follow(struct review_facts *facts)
     return known != NULL;
 }
 
+bool review_facts_none(const struct review_facts *facts)
+{
+    return !facts->opened.source;
+}
+
 const struct inventory *review_facts_get(struct review_facts *facts, int64_t now)
 {
     facts->now = now;

@@ -150,6 +150,10 @@ static void join(struct decision *all, const struct decision *more)
     forget_decision(all);
     for (size_t i = 0; i < more->warnings.len; i++)
         decision_warn(all, "%.*s", STR_ARG(more->warnings.items[i]));
+    for (size_t i = 0; i < more->unchecked.len; i++)
+        strlist_add(all->arena, &all->unchecked, more->unchecked.items[i]);
+    for (size_t f = 0; f < FACT_COUNT; f++)
+        all->missing[f] |= more->missing[f];
     for (size_t i = 0; i < more->audit.len; i++)
         decision_audit(all, more->audit.items[i].key.ptr, "%.*s", STR_ARG(more->audit.items[i].value));
     for (size_t i = 0; i < more->patch.len; i++)

@@ -93,6 +93,8 @@ void review_print_text(struct arena *arena, const struct review_result *result, 
     if (decision->denied)
         write_denial(arena, result, out);
     for (size_t i = 0; i < decision->warnings.len; i++) {
+        if (result->offline && strlist_has(&decision->unchecked, decision->warnings.items[i]))
+            continue;
         buf_printf(out, "  %swarning:%s ", colour ? "\033[33m" : "", colour ? "\033[0m" : "");
         add_plain(out, decision->warnings.items[i]);
         buf_putc(out, '\n');
@@ -112,6 +114,19 @@ static void write_count(struct buf *out, size_t count, const char *what)
         buf_printf(out, "%s%zu %s", out->data[out->len - 1] == ' ' ? "" : ", ", count, what);
 }
 
+/* Once for all documents, where there is neither an inventory nor a cluster. */
+static void write_missing(const struct review_summary *summary, struct buf *out)
+{
+    const char *before = "not checked, since nothing is known of them: ";
+    for (size_t f = 0; f < FACT_COUNT; f++)
+        if (summary->missing[f]) {
+            buf_printf(out, "%s%ss", before, fact_kind((enum fact)f));
+            before = ", ";
+        }
+    if (before[0] == ',')
+        buf_puts(out, "; pass --inventory or --context\n");
+}
+
 void review_print_summary(const struct review_summary *summary, struct buf *out)
 {
     size_t all = summary->allowed + summary->denied + summary->waits + summary->passed;
@@ -122,6 +137,7 @@ void review_print_summary(const struct review_summary *summary, struct buf *out)
     write_count(out, summary->passed, "not reviewed");
     write_count(out, summary->unreadable, "unreadable");
     buf_puts(out, all || summary->unreadable ? "\n" : "nothing to review\n");
+    write_missing(summary, out);
 }
 
 void review_print_passed_over(const struct review_summary *summary, struct buf *out)

@@ -143,7 +143,7 @@ def case_uninstall_job():
     r = Rendering({"fullnameOverride": "guard"})
     job = r.one("Job", "guard-uninstall")
     pod = job["spec"]["template"]["spec"]
-    assert pod["containers"][0]["args"] == ["uninstall", "--configuration=guard"]
+    assert pod["containers"][0]["args"] == ["uninstall", "--yes", "--configuration=guard"]
     role = r.one("ClusterRole", pod["serviceAccountName"])
     assert role["rules"] == [{"apiGroups": ["admissionregistration.k8s.io"], "resourceNames": ["guard"],
                               "resources": ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],

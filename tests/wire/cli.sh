@@ -40,6 +40,14 @@ expect "an environment variable stands for its option" 0 '^\{' env BACKSTOP_OUTP
 expect "the command line wins over the environment" 0 '^version ' env BACKSTOP_OUTPUT=json "$binary" version -o text
 expect "a bad environment variable is named" 2 'BACKSTOP_FROM=soon: expected a time' env BACKSTOP_FROM=soon "$binary" explain @daily
 
+expect "uninstall wants --yes where nobody can be asked" 2 'to go on without being asked: --yes' \
+    "$binary" uninstall -s https://127.0.0.1:1
+issued=$(mktemp -d)
+expect "certs issue makes a pair" 0 'tls.key' "$binary" certs issue "$issued"
+expect "certs issue replaces none unasked" 2 'holds a certificate already; to replace it: --force' "$binary" certs issue "$issued"
+expect "certs issue --force replaces it" 0 'tls.key' "$binary" certs issue --force "$issued"
+rm -rf "$issued"
+
 # What `backstop settings` prints is a settings file and its schema.
 printed=$(mktemp)
 trap 'rm -f "$printed"' EXIT

@@ -181,6 +181,19 @@ json 'all(r["ruleId"] == d["runs"][0]["tool"]["driver"]["rules"][r["ruleIndex"]]
 runs 3 review --now $now -f upgrade.yaml --inventory "$inventory" -o sarif
 json '[r["level"] for r in d["runs"][0]["results"] if r["ruleId"] == "waits"] == ["note"]'
 
+# What nothing is known of is said once, not for each document; with facts it is said where it matters.
+printf 'apiVersion: k0rdent.mirantis.com/v1beta1\nkind: ManagementBackup\nmetadata: {name: a}\nspec: {schedule: 0 9 * * *, storageLocation: x}\n' >one.yaml
+{ cat one.yaml; echo ---; sed 's/name: a/name: b/' one.yaml; } >two.yaml
+runs 0 review --now $now -f two.yaml
+lacks out 'was not checked'
+has out '^not checked, since nothing is known of them: BackupStorageLocations; pass --inventory or --context$'
+runs 0 review --now $now -f two.yaml -o json
+has out 'was not checked'
+printf 'apiVersion: velero.io/v1\nkind: BackupList\nitems: []\n' >no-backups.yaml
+runs 0 review --now $now -f two.yaml --inventory no-backups.yaml
+has out 'so "x" was not checked'
+lacks out '^not checked'
+
 # A disk that is full is named.
 if [ -e /dev/full ]; then
     asked="review >/dev/full"
