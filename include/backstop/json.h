@@ -87,8 +87,8 @@ size_t json_member_count(struct json_object *object); /* 0 for what is no object
 /* Each member in its order; none for what is no object. The one at hand may be deleted meanwhile. */
 #define json_foreach(object, key, value)                                                                               \
     const char *key = NULL;                                                                                            \
-    struct json_object *value = NULL;                                                                                  \
-    for (struct lh_entry *next_##key = json_first_member(object); json_next_member(&next_##key, &key, &value);)
+    struct json_object *value = NULL; /* NOLINT(bugprone-macro-parentheses): a name that is declared */                \
+    for (struct lh_entry *next_##key = json_first_member(object); json_next_member(&next_##key, &(key), &(value));)
 struct lh_entry *json_first_member(struct json_object *object);
 bool json_next_member(struct lh_entry **next, const char **key, struct json_object **value);
 struct json_object *json_get_named(struct json_object *object, struct str name);

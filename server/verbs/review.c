@@ -80,7 +80,7 @@ enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_YAML, FORMAT_JUNIT, FORMAT_SARIF,
 /* One run of the verb. */
 struct run {
     const struct verb *verb;
-    struct review_context *context;
+    struct review_context context;
     struct review_facts *facts;
     bool failed; /* it cannot go on; that was reported */
     const struct review_options *options;
@@ -90,9 +90,7 @@ struct run {
     struct buf cases;           /* JUnit's, whose head needs the totals, or SARIF's results */
     struct review_summary summary;
     struct review_schemas schemas;
-    struct arena *arena;          /* of the whole run */
-    struct manifests managements; /* of the inventory, once a Management is reviewed */
-    bool managements_read;
+    struct review_managements managements;
 };
 
 static enum format parse_format(const char *text)
@@ -181,7 +179,7 @@ static void count(struct run *run, const struct review_result *result)
 static bool reword_waiting(const struct run *run, struct arena *arena, struct manifest *manifest,
                            const struct review_result *result, struct review_result *shown)
 {
-    struct review_context context = *run->context;
+    struct review_context context = run->context;
     *shown = *result;
     shown->offline = review_facts_none(run->facts);
     if (!result->decision.waits || manifest->review.ptr || run->format == FORMAT_JSON || run->format == FORMAT_YAML)
@@ -195,37 +193,6 @@ static bool reword_waiting(const struct run *run, struct arena *arena, struct ma
     return true;
 }
 
-/* The Managements of the inventory's files, whole: an upgrade in a repository is an update of these. */
-static bool keep_management(void *context, struct manifest *manifest)
-{
-    struct run *run = context;
-    if (!str_is(json_get_str(manifest->tree, "kind"), "Management"))
-        return true;
-    struct json_object *copy = json_own(run->arena, json_copy(manifest->tree));
-    struct manifest kept = {.source = manifest->source, .tree = copy};
-    return copy && manifests_append(run->arena, &run->managements, &kept);
-}
-
-static void ignore_problem(void *context, const char *source, int64_t line, const char *reason)
-{
-    (void)context, (void)source, (void)line, (void)reason; /* said already as the inventory was read */
-}
-
-static struct json_object *inventory_management_tree(struct run *run, struct json_object *tree)
-{
-    const struct option_list *paths = &run->options->facts.inventories;
-    struct manifest_files files = {.sink = {keep_management, ignore_problem, run, NULL}, .quiet_others = true};
-    for (size_t i = 0; !run->managements_read && i < paths->len; i++)
-        if (!manifests_read(&files, paths->items[i]))
-            break;
-    run->managements_read = true;
-    for (size_t i = 0; i < run->managements.len; i++)
-        if (str_eq(json_path_str(run->managements.items[i].tree, "metadata.name"),
-                   json_path_str(tree, "metadata.name")))
-            return run->managements.items[i].tree;
-    return NULL;
-}
-
 /* False, and told, when nobody can say what would be asked for. */
 static bool find_live(struct run *run, struct review_context *context, struct arena *arena,
                       const struct manifest *manifest)
@@ -235,7 +202,7 @@ static bool find_live(struct run *run, struct review_context *context, struct ar
     if (!run->client && manifest->tree && !manifest->review.ptr && context->operation != OPERATION_CREATE &&
         context->operation != OPERATION_DELETE && str_is(json_get_str(manifest->tree, "kind"), "Management") &&
         !review_old(context, manifest->tree))
-        context->live = inventory_management_tree(run, manifest->tree);
+        context->live = review_inventory_management(&run->managements, manifest->tree);
     if (context->live)
         review_keep_live(manifest->tree, context->live);
     if (!run->client || manifest->review.ptr || context->operation == OPERATION_CREATE ||
@@ -259,11 +226,11 @@ static bool review_one(void *context, struct manifest *manifest)
     struct run *run = context;
     ARENA_SCOPED arena = arena_new(DOCUMENT_LIMIT);
     struct review_result result, shown;
-    if (arena && !find_live(run, run->context, arena, manifest))
+    if (arena && !find_live(run, &run->context, arena, manifest))
         return true;
     (void)schema_set_add(&run->schemas.set, manifest->tree);
-    run->context->inventory = review_facts_get(run->facts, run->context->now);
-    bool good = arena && run->context->inventory && review_run(run->context, arena, manifest, &result) &&
+    run->context.inventory = review_facts_get(run->facts, run->context.now);
+    bool good = arena && run->context.inventory && review_run(&run->context, arena, manifest, &result) &&
                 reword_waiting(run, arena, manifest, &result, &shown) && review_facts_add(run->facts, &result);
     if (!good)
         verb_fail(run->verb, "%s:%u: out of memory", manifest->source, manifest->line);
@@ -317,24 +284,23 @@ static int review_all(struct run *run, struct arena *arena, const struct manifes
                       const struct settings *settings, char **operands, size_t operand_count)
 {
     const struct review_options *values = run->options;
-    struct review_schemas *schemas = &run->schemas;
-    struct review_context context = {.settings = settings,
-                                     .old = old,
-                                     .read = review_facts_read,
-                                     .reader = run->facts,
-                                     .schemas = schemas,
-                                     .user = values->user,
-                                     .dry_run = values->dry_run,
-                                     .now = values->now};
-    run->context = &context;
-    context.old_used = arena_array(arena, old->len + 1, sizeof *context.old_used);
-    if (!context.old_used)
+    struct review_context *context = &run->context;
+    *context = (struct review_context){.settings = settings,
+                                       .old = old,
+                                       .read = review_facts_read,
+                                       .reader = run->facts,
+                                       .schemas = &run->schemas,
+                                       .user = values->user,
+                                       .dry_run = values->dry_run,
+                                       .now = values->now};
+    context->old_used = arena_array(arena, old->len + 1, sizeof *context->old_used);
+    if (!context->old_used)
         return verb_fail(run->verb, "out of memory");
-    if (values->operation && !operation_parse(str_from(values->operation), &context.operation))
+    if (values->operation && !operation_parse(str_from(values->operation), &context->operation))
         return EXIT_USAGE;
     if (!read_inputs(run, operands, operand_count))
         return EXIT_USAGE;
-    tell_unused(run, &context);
+    tell_unused(run, context);
     return print_end(run) ? exit_code(run) : verb_fail_output(run->verb);
 }
 
@@ -365,7 +331,7 @@ static int run_review(struct run *run, char **operands, size_t operand_count)
     if (!settings)
         return EXIT_USAGE;
     struct manifests old = {0};
-    run->arena = arena;
+    run->managements = (struct review_managements){.arena = arena, .paths = &values->facts.inventories};
     if (values->old && !manifests_load(arena, values->old, &old, tell_problem, run))
         return EXIT_USAGE;
     CLEANUP(review_facts_close) struct review_facts *facts = open_facts(run, settings);

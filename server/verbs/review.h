@@ -71,6 +71,17 @@ bool review_live(struct kube_client *client, struct arena *arena, struct json_ob
  * status and metadata such as uid and creationTimestamp. `live` may be NULL. */
 void review_keep_live(struct json_object *tree, struct json_object *live);
 
+/* The Managements of the inventory's files, whole, read once one is asked for: an upgrade in a
+ * repository is an update of these. */
+struct review_managements {
+    struct arena *arena; /* keeps them */
+    const struct option_list *paths;
+    struct manifests kept;
+    bool read;
+};
+/* The one with this document's name, borrowed; NULL when the inventory has none. */
+struct json_object *review_inventory_management(struct review_managements *managements, struct json_object *tree);
+
 /* ---- review_facts.c: what is known, growing as documents are allowed ------- */
 
 struct review_facts;

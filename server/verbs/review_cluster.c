@@ -41,3 +41,32 @@ void review_keep_live(struct json_object *tree, struct json_object *live)
     for (size_t i = 0; i < LENGTH_OF(server_set); i++)
         keep(metadata, json_get(live, "metadata"), server_set[i]);
 }
+
+static bool keep_management(void *context, struct manifest *manifest)
+{
+    struct review_managements *managements = context;
+    if (!str_is(json_get_str(manifest->tree, "kind"), "Management"))
+        return true;
+    struct json_object *copy = json_own(managements->arena, json_copy(manifest->tree));
+    struct manifest kept = {.source = manifest->source, .tree = copy};
+    return copy && manifests_append(managements->arena, &managements->kept, &kept);
+}
+
+static void ignore_problem(void *context, const char *source, int64_t line, const char *reason)
+{
+    (void)context, (void)source, (void)line, (void)reason; /* said already as the inventory was read */
+}
+
+struct json_object *review_inventory_management(struct review_managements *managements, struct json_object *tree)
+{
+    struct manifest_files files = {.sink = {keep_management, ignore_problem, managements, NULL}, .quiet_others = true};
+    for (size_t i = 0; !managements->read && i < managements->paths->len; i++)
+        if (!manifests_read(&files, managements->paths->items[i]))
+            break;
+    managements->read = true;
+    for (size_t i = 0; i < managements->kept.len; i++)
+        if (str_eq(json_path_str(managements->kept.items[i].tree, "metadata.name"),
+                   json_path_str(tree, "metadata.name")))
+            return managements->kept.items[i].tree;
+    return NULL;
+}
