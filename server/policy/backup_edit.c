@@ -128,8 +128,9 @@ void backup_edit_check(const struct request *request, const struct inventory *in
                        const struct settings *settings, struct decision *decision)
 {
     bool update = request->operation == OPERATION_UPDATE && request->old_object;
-    struct backup *after = arena_alloc(request->arena, 2 * sizeof *after), *before = after + 1;
-    if (!after)
+    struct backup *after = arena_alloc(request->arena, sizeof *after);
+    struct backup *before = arena_alloc(request->arena, sizeof *before);
+    if (!after || !before)
         return;
     *after = backup_of(request, settings, request->object);
     if (update)

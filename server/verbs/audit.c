@@ -64,7 +64,8 @@ struct run {
     enum format format;
     struct page page;
     struct buf out, cases; /* cases: JUnit's, whose head needs the totals */
-    const struct audit_world *world;
+    struct audit_world world;
+    struct review_schemas schemas;
     struct review_summary summary;
     size_t warned;
     bool rests_on[FACT_COUNT]; /* what the verdicts so far rest on */
@@ -126,7 +127,7 @@ static bool audit_one(void *context, struct manifest *manifest)
     struct review_result result;
     if (!audit_concerns(manifest))
         return true;
-    run->failed = !arena || !audit_review(run->world, run->options->now, arena, manifest, &result, &passed_over);
+    run->failed = !arena || !audit_review(&run->world, run->options->now, arena, manifest, &result, &passed_over);
     if (run->failed)
         return false;
     note_kind(run, result.request.kind);
@@ -159,13 +160,11 @@ static int audit_all(struct run *run, const struct facts *facts)
 {
     const struct manifest_sink sink = {audit_one, tell_problem, run, NULL};
     ARENA_SCOPED arena = arena_new(MEMORY_LIMIT); /* of schemas */
-    CLEANUP(audit_world_close) struct audit_world world = {0};
-    run->world = &world;
-    if (!arena || !audit_world_open(&world, facts->inventory, run->settings))
+    if (!arena || !audit_world_open(&run->world, facts->inventory, run->settings))
         return verb_fail(run->verb, "out of memory");
-    struct review_schemas schemas = {.set.arena = arena};
-    review_schemas_scan(&schemas, &run->options->facts.inventories);
-    world.schemas = facts->cluster ? NULL : &schemas;
+    run->schemas = (struct review_schemas){.set.arena = arena};
+    review_schemas_scan(&run->schemas, &run->options->facts.inventories);
+    run->world.schemas = facts->cluster ? NULL : &run->schemas;
     audit_read(&run->options->facts, facts, &sink);
     bool unknown = tell_unknown(run, facts);
     if (run->failed)
@@ -194,6 +193,7 @@ static int audit(const struct verb *verb, const struct audit_options *values)
     run.summary.suite = "backstop audit";
     run.page = terminal_page(&values->terminal, &run.out);
     int code = audit_all(&run, &facts);
+    audit_world_close(&run.world);
     buf_dispose(&run.out);
     buf_dispose(&run.cases);
     return code;
