@@ -27,7 +27,7 @@ SUBJECTS = [
     (r"unable to locate ObjectStore|provider name must", r"provider"),
     (r"HeadBucket|config has invalid keys|could not parse|ParseBool|Invalid s3 url|region|profile|checksum|Tags are not"
      r"|customerKeyEncryption|unsupported", r"config"),
-    (r"NoSuchBucket|InvalidBucketName|InvalidArgument|api error BadRequest|bucket", r"bucket"),
+    (r"NoSuchBucket|InvalidBucketName|InvalidArgument|api error (BadRequest|MethodNotAllowed)|bucket", r"bucket"),
 ]
 
 
