@@ -56,8 +56,10 @@ def case_during_backup(setup):
     setup.velero.wait_phase("backups", TAKEN, "InProgress")
     with setup.dead():
         text = upgrade.communicate(timeout=170)[0]
-        assert upgrade.returncode == 1 and "Failed" in text and TAKEN in text, text
-        assert setup.velero.phase("backups", TAKEN) == "Failed" and stored_release(setup.cluster) == RUNNING
+        # Velero may find its storage gone before it is through with the backup: on a slow machine it does.
+        assert upgrade.returncode == 1 and ("Failed" in text or "Unavailable" in text) and TAKEN in text, text
+        assert stored_release(setup.cluster) == RUNNING
+        setup.velero.wait_phase("backups", TAKEN, "Failed")
     setup.velero.restart()
     setup.forget_upgrade()
     accepted(setup.cluster.kubectl(*upgrade_command()), "patched")
