@@ -174,7 +174,9 @@ static bool read_reservations(struct reading *reading, const struct facts_wanted
     if (good && wanted->reservations)
         good = cluster_reservations(reading->cluster, reading->arena, now, in_time(reading, &late),
                                     &reading->evidence[reading->evidence_count++]);
-    return good ? true : error_set(error, 503, "out of memory");
+    if (!good)
+        error_set(error, 503, "out of memory");
+    return good;
 }
 
 /* ---- one snapshot of both -------------------------------------------------- */
@@ -247,7 +249,9 @@ const struct inventory *cluster_live(struct facts_source *self, const struct fac
     ARENA_SCOPED arena = arena_new(READ_LIMIT);
     struct reading reading = {.cluster = (struct cluster *)self, .arena = arena, .begin_ns = time_monotonic_ns()};
     const struct inventory *fresh = NULL;
-    bool good = arena ? read_reservations(&reading, wanted, now, error) : error_set(error, 503, "out of memory");
+    bool good = arena != NULL && read_reservations(&reading, wanted, now, error);
+    if (arena == NULL)
+        error_set(error, 503, "out of memory");
     if (good && wanted->upgrade)
         good = read_evidence(&reading, error);
     else if (good && wanted->k0rdent)

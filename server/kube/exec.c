@@ -73,7 +73,7 @@ static void plugin_become(const struct kube_exec *exec, char **argv, char **env,
     int nothing = open("/dev/null", O_RDONLY);
     if (setpgid(0, 0) == 0 && prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && nothing >= 0 &&
         dup2(nothing, STDIN_FILENO) == STDIN_FILENO && dup2(output, STDOUT_FILENO) == STDOUT_FILENO &&
-        signal(SIGPIPE, SIG_DFL) != SIG_ERR && sigprocmask(SIG_SETMASK, &none, NULL) == 0)
+        signal(SIGPIPE, SIG_DFL) != SIG_ERR && pthread_sigmask(SIG_SETMASK, &none, NULL) == 0)
         execvpe(exec->command.ptr, argv, env);
     int why = errno;
     if (write(trouble, &why, sizeof why) < 0)
