@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -60,7 +61,7 @@ bool manifest_fetch_url(struct arena *arena, const char *url, size_t limit, stru
         return error_set(error, 500, "out of memory");
     for (int i = 0; i < TRIES && (!got || status >= 500); i++) {
         if (i)
-            sleep(1);
+            nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
         got = fetch_once(curl, url, &body, &status, error);
     }
     if (!got)
@@ -110,7 +111,7 @@ bool manifest_fetch_kustomization(struct arena *arena, const char *folder, size_
                                   struct error *error)
 {
     int ends[2], status = 0;
-    pid_t child;
+    pid_t child = -1;
     BUF_SCOPED output;
     buf_init(&output, limit);
     if (pipe2(ends, O_CLOEXEC) != 0)
