@@ -54,14 +54,14 @@ static struct json_object *node_tree(const struct request *request, const struct
 }
 
 /* The node that the first two names of a path lead to; *rest gets what follows
- * them, or NULL. */
+ * them, or NULL: by the path alone, whatever the object has of it. */
 static const struct json_node *find(const struct object *object, const char *path, const char **rest)
 {
     *rest = NULL;
     const struct json_node *node = object ? object->root : NULL;
     struct str names = str_from(path), name;
-    for (int level = 0; node && level < 2 && str_cut(&names, '.', &name); level++)
-        node = json_member(node, name);
+    for (int level = 0; level < 2 && str_cut(&names, '.', &name); level++)
+        node = node ? json_member(node, name) : NULL;
     if (names.ptr)
         *rest = names.ptr;
     return node;

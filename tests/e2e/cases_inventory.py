@@ -7,7 +7,7 @@ import time
 
 import webhook
 from control_plane import wait_until
-from standin import StandIn
+from standin import StandIn, set_management_release
 from webhook import managementbackup
 
 FACTS = ["managementbackups.k0rdent.mirantis.com", "managements.k0rdent.mirantis.com",
@@ -96,8 +96,7 @@ def wait_follows(cluster, name):
 def set_management(cluster, release, running):
     cluster.must("apply", "-f", "-", stdin={"apiVersion": "k0rdent.mirantis.com/v1beta1", "kind": "Management",
                                             "metadata": {"name": "kcm"}, "spec": {"release": release}})
-    cluster.must("patch", "management", "kcm", "--type=merge", "--subresource=status", "-p",
-                 json.dumps({"status": {"release": running}}))
+    set_management_release(cluster, running)
 
 
 def add_release(cluster, version):

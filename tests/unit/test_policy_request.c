@@ -107,6 +107,9 @@ static void test_update_changes(void)
     CU_ASSERT(changes("{\"spec\":{\"a\":\"x\"}}", "{\"spec\":{}}", "spec.a"));
     CU_ASSERT(changes("{\"spec\":{}}", "{\"spec\":{\"a\":\"x\"}}", "spec.a"));
     CU_ASSERT(changes("{}", "{\"spec\":{\"a\":\"x\"}}", "spec.a"));
+    CU_ASSERT(changes("{\"spec\":{\"a\":\"x\"}}", "{}", "spec.a"));
+    CU_ASSERT(changes("{\"spec\":{\"a\":\"x\"}}", "{\"spec\":null}", "spec.a"));
+    CU_ASSERT(changes("{\"spec\":{\"a\":{\"b\":1}}}", "{}", "spec.a.b"));
     CU_ASSERT(changes("{\"spec\":{\"a\":1}}", "{\"spec\":{\"a\":\"1\"}}", "spec.a"));
     CU_ASSERT(changes("{\"spec\":{\"a\":[1,2]}}", "{\"spec\":{\"a\":[2,1]}}", "spec.a"));
     CU_ASSERT(changes("{\"spec\":{\"a\":{\"b\":1}}}", "{\"spec\":{\"a\":{\"b\":2}}}", "spec.a.b"));
