@@ -76,7 +76,8 @@ static bool is_control(struct str c)
 
 static unsigned code_point(struct str c)
 {
-    unsigned code = (unsigned char)c.ptr[0] & (c.len == 1 ? 0x7f : 0xffU >> (c.len + 1));
+    static const unsigned char first_bits[] = {0, 0x7f, 0x1f, 0x0f, 0x07}; /* by the character's length */
+    unsigned code = (unsigned char)c.ptr[0] & first_bits[c.len < LENGTH_OF(first_bits) ? c.len : 0];
     for (size_t i = 1; i < c.len; i++)
         code = code << 6 | ((unsigned char)c.ptr[i] & 0x3f);
     return code;
