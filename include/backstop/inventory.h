@@ -57,6 +57,7 @@ struct backup_status {
     struct strlist validation_errors;
     int64_t started, completed, expires;
     int64_t items_done, items_total, errors, warnings;
+    bool counted; /* there is a progress: 0 items are none, not unknown */
 };
 
 /* What a Velero Backup is, by the marks of who made it. */

@@ -10,6 +10,7 @@ void extract_backup_status(struct store *store, struct backup_status *status, st
     status->expires = object_time(object, "expiration");
     status->items_done = object_count(object, "progress.itemsBackedUp");
     status->items_total = object_count(object, "progress.totalItems");
+    status->counted = json_get(object, "progress") != NULL;
     status->errors = object_count(object, "errors");
     status->warnings = object_count(object, "warnings");
 }

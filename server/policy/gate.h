@@ -23,10 +23,10 @@ enum evidence_state {
 struct evidence {
     enum evidence_state state;
     const struct management_backup *backup;
-    struct str region;                  /* of the part that decided; absent for the management cluster */
-    struct str velero;                  /* the name of that part's Velero Backup */
-    struct str error;                   /* what kcm says of that part */
-    bool foreign;                       /* EVIDENCE_ADOPTED: kcm did not make the Velero Backup */
+    struct str region; /* of the part that decided; absent for the management cluster */
+    struct str velero; /* the name of that part's Velero Backup */
+    struct str error;  /* what kcm says of that part */
+    const char *unfit; /* EVIDENCE_ADOPTED: what the Velero Backup is or lacks; NULL: it is from an earlier time */
     const struct backup_status *status; /* of that part, from whoever knows more; never NULL but for NONE */
     int64_t when;                       /* completed, failed, or (not started) created; 0 when nobody says */
 };

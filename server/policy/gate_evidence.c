@@ -46,7 +46,8 @@ static enum phase_kind phase_kind(const struct backup_status *status)
 struct part {
     struct str region, velero, error;
     const struct backup_status *status;
-    bool adopted, foreign, gone;
+    bool adopted, gone;
+    const char *unfit;
 };
 
 /* kcm creates the Velero Backup after the ManagementBackup, unless one of that name
@@ -60,12 +61,15 @@ static bool is_older(const struct management_backup *backup, const struct backup
     return (created != 0 && created < since) || (status->started != 0 && status->started < since - GATE_CLOCK_SKEW);
 }
 
-/* A Completed Backup of that name that kcm did not make (of no namespaces, say), or in another place than the
- * ManagementBackup asked for: kcm would have taken it for its own, but nothing can be restored from it. */
-static bool is_foreign(const struct management_backup *backup, const struct backup *velero)
+/* Why nothing can be restored from a Completed Backup of that name: kcm did not make it (it may be of no
+ * namespaces, and kcm would have taken it for its own), it stands in another place than the ManagementBackup
+ * asked for, or Velero found nothing to put into it. NULL: it is fit. */
+static const char *unfit_because(const struct management_backup *backup, const struct backup *velero)
 {
-    return !backup_is_by_kcm(velero) ||
-           (backup->storage_location.len && !str_eq(velero->storage_location, backup->storage_location));
+    if (!backup_is_by_kcm(velero) ||
+        (backup->storage_location.len && !str_eq(velero->storage_location, backup->storage_location)))
+        return "is not one that kcm made for it";
+    return velero->status.counted && velero->status.items_total == 0 ? "holds no objects" : NULL;
 }
 
 /* kcm copies the status of Velero's Backup about once a minute, so the Backup itself
@@ -80,7 +84,7 @@ static struct part main_part(const struct gate *gate, const struct management_ba
         part.status = &velero->status;
     part.adopted = is_older(backup, part.status, velero ? velero->meta.created : 0);
     enum phase_kind kind = phase_kind(part.status);
-    part.foreign = velero && kind == PHASE_COMPLETED && is_foreign(backup, velero);
+    part.unfit = velero && kind == PHASE_COMPLETED ? unfit_because(backup, velero) : NULL;
     part.gone = velero ? velero->meta.deleting : kind == PHASE_RUNNING || kind == PHASE_COMPLETED;
     return part;
 }
@@ -118,10 +122,10 @@ static struct evidence judge_part(const struct gate *gate, const struct manageme
                                 .velero = part->velero,
                                 .error = part->error,
                                 .status = status,
-                                .foreign = part->foreign};
+                                .unfit = part->unfit};
     enum phase_kind kind = phase_kind(status);
     evidence.when = kind == PHASE_WAITING ? created : first_known(status->completed, status->started, created);
-    if (part->adopted || part->foreign)
+    if (part->adopted || part->unfit)
         evidence.state = EVIDENCE_ADOPTED;
     else if (part->gone || kind == PHASE_DELETING || (status->expires != 0 && status->expires <= now))
         evidence.state = EVIDENCE_GONE;

@@ -92,7 +92,7 @@ static struct str shortcoming(const struct gate *gate, const struct gate_source 
         return arena_printf(arena, ", since the Velero Backup behind %.*s is gone", STR_ARG(name));
     case EVIDENCE_ADOPTED:
         return arena_printf(arena, ", since the Velero Backup behind %.*s %s", STR_ARG(name),
-                            evidence->foreign ? "is not one that kcm made for it" : "is from an earlier time");
+                            evidence->unfit ? evidence->unfit : "is from an earlier time");
     case EVIDENCE_FAILED:
         return arena_printf(arena, ", since %.*s ended %.*s %.*s", STR_ARG(name),
                             STR_ARG(words_name(arena, evidence->status->phase)), STR_ARG(ago));

@@ -16,7 +16,7 @@ from velero import API, ENDED, MERGE, NAMESPACE, VELERO, velero
 
 LATE = 45  # seconds without any change until an object counts as stuck
 # Velero writes a location's credentials file anew for each use of it; the plugin may meet it empty, and asks the machine then.
-NOISE = re.compile(r"EC2 IMDS")
+NOISE = re.compile(r"EC2 IMDS|file already closed")
 WARNING = re.compile(r'^299 - "(.*)"$', re.S)
 
 
