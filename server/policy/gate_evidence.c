@@ -61,15 +61,28 @@ static bool is_older(const struct management_backup *backup, const struct backup
     return (created != 0 && created < since) || (status->started != 0 && status->started < since - GATE_CLOCK_SKEW);
 }
 
+/* Where the location is known, and is not there or was found Unavailable: nothing can be restored from it now. */
+static bool is_out_of_reach(const struct gate *gate, const struct backup *velero)
+{
+    const struct storage_location *location =
+        inventory_storage_location(gate->inventory, velero->meta.ns, velero->storage_location);
+    if (!velero->storage_location.len || !gate->inventory->known[FACT_STORAGE_LOCATIONS])
+        return false;
+    return !location || str_is(location->phase, "Unavailable");
+}
+
 /* Why nothing can be restored from a Completed Backup of that name: kcm did not make it (it may be of no
  * namespaces, and kcm would have taken it for its own), it stands in another place than the ManagementBackup
- * asked for, or Velero found nothing to put into it. NULL: it is fit. */
-static const char *unfit_because(const struct management_backup *backup, const struct backup *velero)
+ * asked for, Velero found nothing to put into it, or its storage cannot be read. NULL: it is fit. */
+static const char *unfit_because(const struct gate *gate, const struct management_backup *backup,
+                                 const struct backup *velero)
 {
     if (!backup_is_by_kcm(velero) ||
         (backup->storage_location.len && !str_eq(velero->storage_location, backup->storage_location)))
         return "is not one that kcm made for it";
-    return velero->status.counted && velero->status.items_total == 0 ? "holds no objects" : NULL;
+    if (velero->status.counted && velero->status.items_total == 0)
+        return "holds no objects";
+    return is_out_of_reach(gate, velero) ? "is in a storage location that cannot be read" : NULL;
 }
 
 /* kcm copies the status of Velero's Backup about once a minute, so the Backup itself
@@ -84,7 +97,7 @@ static struct part main_part(const struct gate *gate, const struct management_ba
         part.status = &velero->status;
     part.adopted = is_older(backup, part.status, velero ? velero->meta.created : 0);
     enum phase_kind kind = phase_kind(part.status);
-    part.unfit = velero && kind == PHASE_COMPLETED ? unfit_because(backup, velero) : NULL;
+    part.unfit = velero && kind == PHASE_COMPLETED ? unfit_because(gate, backup, velero) : NULL;
     part.gone = velero ? velero->meta.deleting : kind == PHASE_RUNNING || kind == PHASE_COMPLETED;
     return part;
 }

@@ -37,7 +37,7 @@ def case_before_backup(setup):
         assert status["lastBackup"]["phase"] == "FailedValidation" and not setup.kcm.failures, (status, setup.kcm.failures)
     setup.kcm.fire(SOURCE)
     wait_until("the next backup to be Completed",
-               lambda: setup.kcm.wait_backed_up(SOURCE)["lastBackup"]["phase"] == "Completed", 60)
+               lambda: setup.kcm.wait_backed_up(SOURCE)["lastBackup"]["phase"] == "Completed", 180)
 
 
 def case_before_upgrade(setup):
@@ -51,16 +51,18 @@ def case_before_upgrade(setup):
 
 def case_during_backup(setup):
     """during the backup that an upgrade waits for: the upgrade is refused with Velero's reason, and goes on after a repair"""
-    setup.velero.restart("--client-qps", "4", "--client-burst", "4", fast=False)  # so that it takes a few seconds
-    upgrade = start_upgrade(setup.cluster)
-    setup.velero.wait_phase("backups", TAKEN, "InProgress")
-    with setup.dead():
-        text = upgrade.communicate(timeout=170)[0]
-        # Velero may find its storage gone before it is through with the backup: on a slow machine it does.
-        assert upgrade.returncode == 1 and ("Failed" in text or "Unavailable" in text) and TAKEN in text, text
-        assert stored_release(setup.cluster) == RUNNING
-        setup.velero.wait_phase("backups", TAKEN, "Failed")
-    setup.velero.restart()
+    setup.velero.restart("--client-qps", "6", "--client-burst", "6", fast=False)  # so that it takes a while
+    try:
+        upgrade = start_upgrade(setup.cluster)
+        setup.velero.wait_phase("backups", TAKEN, "InProgress")
+        with setup.dead():
+            text = upgrade.communicate(timeout=240)[0]
+            # Velero may find its storage gone before it is through with the backup: on a slow machine it does.
+            assert upgrade.returncode == 1 and ("Failed" in text or "Unavailable" in text) and TAKEN in text, text
+            assert stored_release(setup.cluster) == RUNNING
+            setup.velero.wait_phase("backups", TAKEN, "Failed", seconds=300)
+    finally:
+        setup.velero.restart()
     setup.forget_upgrade()
     accepted(setup.cluster.kubectl(*upgrade_command()), "patched")
     assert stored_release(setup.cluster) == NEXT

@@ -148,7 +148,7 @@ class Kcm:
         found = self._request("GET", "/apis/apps/v1/deployments?labelSelector=component%3Dvelero")[1]
         return bool(found.get("items"))
 
-    def wait_backed_up(self, name, seconds=60):
+    def wait_backed_up(self, name, seconds=180):
         """The status of a ManagementBackup whose last backup has ended."""
         def ended():
             item = self._request("GET", f"{K0RDENT}/managementbackups/{name}")[1]

@@ -124,7 +124,7 @@ class Velero:
     def phase(self, plural, name):
         return ((self.read(plural, name) or {}).get("status") or {}).get("phase", "")
 
-    def wait_phase(self, plural, name, *phases, seconds=60):
+    def wait_phase(self, plural, name, *phases, seconds=180):
         """Waits for one of the phases (or any end) and returns the object."""
         def reached():
             found = self.read(plural, name)
