@@ -117,6 +117,26 @@ static void record_added(struct service *service, const struct review *review)
     kube_record(service->recorder, &note);
 }
 
+/* An annotation has opened what would have been refused: whoever looks at the cluster later finds it. */
+static void record_override(struct service *service, const struct review *review)
+{
+    static const char *const keys[] = {"allow-delete", "skip-mutation"};
+    const struct request *request = &review->request;
+    for (size_t i = 0; i < LENGTH_OF(keys); i++) {
+        struct str reason = audited(&review->decision, keys[i]);
+        if (review->decision.denied || reason.len == 0)
+            continue;
+        struct kube_note note = about_subject(request);
+        note.reason = "GuardOverridden";
+        note.action = "Override";
+        note.warning = true;
+        note.important = true;
+        note.text = arena_printf(request->arena, "%s: %.*s (by %.*s)", keys[i], STR_ARG(reason),
+                                 STR_ARG(arena_quote(request->arena, request->user)));
+        kube_record(service->recorder, &note);
+    }
+}
+
 void serve_events_record(struct service *service, const struct review *review)
 {
     const struct request *request = &review->request;
@@ -125,6 +145,7 @@ void serve_events_record(struct service *service, const struct review *review)
         return;
     record_would_deny(service, review);
     record_added(service, review);
+    record_override(service, review);
     const struct step *step = gate_step(decision);
     struct kube_note note = about_subject(request);
     if (!decision->denied && !step)

@@ -96,13 +96,16 @@ def case_location_unavailable(setup):
 
 
 def case_location_deleted(setup):
-    """a storage location that is deleted is missed, one that comes back is found at once"""
+    """a storage location that is deleted is missed, one that comes back is found at once; what an annotation opened is an Event"""
     cluster = setup.cluster
     delete = ("delete", "backupstoragelocation", "-n", "kcm-system", "aws-east")
     refused(cluster.kubectl(*delete), 'BackupStorageLocation "aws-east" is in use by ManagementBackup "east"')
     cluster.must("annotate", "backupstoragelocation", "-n", "kcm-system", "aws-east",
                  "backstop.k0rdent.mirantis.com/allow-delete=it comes back")
     cluster.must(*delete)
+    told = wait_until("the Event", lambda: [e for e in cluster.items("events.events.k8s.io", "-A")
+                                            if e["reason"] == "GuardOverridden"])
+    assert told[0]["regarding"]["name"] == "aws-east" and "it comes back" in told[0]["note"], told
     backup = managementbackup("east-2", schedule="@daily", storageLocation="aws-east")
     setup.until_known("the deletion to be known", lambda: setup.apply(backup, "--dry-run=server").code == 1)
     refused(setup.apply(backup), 'no BackupStorageLocation "aws-east" in kcm-system')
