@@ -226,12 +226,12 @@ def case_injected_modifier(setup):
     completed_backup(setup.cluster, TAKEN, labels={"k0rdent.mirantis.com/release-backup": RUNNING})
     folder = os.path.dirname(setup.settings)
     setup.grant_for(settings_file(folder, restores={"injectReleaseModifier": True}))
-    document = restore("rollback", TAKEN)
+    document = restore("rollback-injected", TAKEN)
     wait_until("the settings to be reloaded", lambda: "resourceModifier set to" in setup.create(
         document, "--dry-run=server").text)
     assert maps(setup) == []
     accepted(setup.create(document), "sets the release back to kcm-1-2-0")
-    name = setup.spec("rollback")["resourceModifier"]["name"]
+    name = setup.spec("rollback-injected")["resourceModifier"]["name"]
     made = setup.cluster.get("configmap", "-n", "kcm-system", name)
     assert "value: \"kcm-1-2-0\"" in "".join(made["data"].values()), made
     settings_file(folder)
