@@ -49,8 +49,9 @@ bool manifests_read_text(const struct manifest_sink *sink, const char *source, s
 
 struct manifest_files {
     struct manifest_sink sink;
-    bool recursive;    /* folders with all below them */
-    bool quiet_others; /* documents that are no Kubernetes objects are nothing to speak of */
+    bool recursive;         /* folders with all below them */
+    const char *containing; /* only files that hold this text are read on; NULL: all */
+    bool quiet_others;      /* documents that are no Kubernetes objects are nothing to speak of */
     size_t files, objects, lists;
     size_t others;    /* files of folders that hold no Kubernetes object */
     size_t templates; /* files of folders that are templates: {{ ... }} */

@@ -121,6 +121,8 @@ static bool files_read_file(struct manifest_files *files, const char *path, bool
         files->sink.problem(files->sink.context, NULL, -1, error.message); /* it begins with the path */
         return true;
     }
+    if (files->containing && !str_contains(text, str_from(files->containing)))
+        return true;
     return files_read_text(files, name, text, listed);
 }
 

@@ -1,59 +1,32 @@
-#include <dirent.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "backstop/kube.h"
 #include "review.h"
 
-enum { SOURCE_LIMIT = 256 * 1024 * 1024, SCAN_LIMIT = 1024 * 1024 * 1024 };
-
 /* ---- CRDs that are at hand ------------------------------------------------------- */
 
-/* Files are read again only where they hold a CRD; what is wrong with them is told elsewhere. */
-static void scan_file(struct review_schemas *schemas, const char *path)
+static bool schemas_add(void *context, struct manifest *manifest)
 {
-    struct error ignored;
-    struct str text;
-    struct yaml_document *document = NULL;
-    ARENA_SCOPED arena = arena_new(SCAN_LIMIT);
-    if (!arena || !file_read(arena, path, SOURCE_LIMIT, &text, &ignored) ||
-        !str_contains(text, STR("CustomResourceDefinition")) ||
-        !yaml_load(arena, text, &(struct yaml_options){0}, &document, &ignored))
-        return;
-    for (; document; document = document->next)
-        (void)schema_set_add(&schemas->set, document->tree);
+    struct review_schemas *schemas = context;
+    (void)schema_set_add(&schemas->set, manifest->tree);
+    return true;
 }
 
-static int is_manifest(const struct dirent *entry)
+static void schemas_ignore_problem(void *context, const char *source, int64_t line, const char *reason)
 {
-    struct str name = str_from(entry->d_name);
-    return str_ends(name, STR(".yaml")) || str_ends(name, STR(".yml")) || str_ends(name, STR(".json"));
+    (void)context, (void)source, (void)line, (void)reason; /* told where the file is reviewed, or is the inventory */
 }
 
-static void scan_folder(struct review_schemas *schemas, const char *folder)
-{
-    struct dirent **entries = NULL;
-    int count = scandir(folder, &entries, is_manifest, alphasort);
-    for (int i = 0; i < count; i++) {
-        struct str path = arena_printf(schemas->set.arena, "%s/%s", folder, entries[i]->d_name);
-        struct stat info;
-        if (path.ptr && stat(path.ptr, &info) == 0 && S_ISREG(info.st_mode))
-            scan_file(schemas, path.ptr);
-        free(entries[i]);
-    }
-    free(entries);
-}
-
+/* Files are read again only where they hold a CRD; a pipe can be read only once. */
 void review_schemas_scan(struct review_schemas *schemas, const struct option_list *paths)
 {
+    struct manifest_files files = {.sink = {schemas_add, schemas_ignore_problem, schemas, NULL},
+                                   .containing = "CustomResourceDefinition"};
     for (size_t i = 0; i < paths->len; i++) {
         struct stat info;
-        if (stat(paths->items[i], &info) != 0)
-            continue;
-        if (S_ISDIR(info.st_mode))
-            scan_folder(schemas, paths->items[i]);
-        else if (S_ISREG(info.st_mode)) /* a pipe can be read only once */
-            scan_file(schemas, paths->items[i]);
+        if (stat(paths->items[i], &info) == 0 && (S_ISDIR(info.st_mode) || S_ISREG(info.st_mode)) &&
+            !manifests_read(&files, paths->items[i]))
+            return;
     }
 }
 
