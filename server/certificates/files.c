@@ -19,12 +19,13 @@ static void wipe(struct pki_pair *pair)
 static bool read_pair(struct arena *arena, const struct certificates_options *options, struct pki_pair *pair,
                       struct error *error)
 {
-    if (!file_read(arena, options->certificate_file, PEM_LIMIT, &pair->certificate, error) ||
-        !file_read(arena, options->key_file, PEM_LIMIT, &pair->key, error))
-        return false;
-    if (pair->certificate.len && pair->key.len)
-        return true;
-    return error_set(error, 0, "%s is empty", pair->certificate.len ? options->key_file : options->certificate_file);
+    if (!file_read(arena, options->certificate_file, PEM_LIMIT, &pair->certificate, error))
+        return error_wrap(error, "certificate");
+    if (!file_read(arena, options->key_file, PEM_LIMIT, &pair->key, error))
+        return error_wrap(error, "key");
+    if (!pair->certificate.len)
+        return error_set(error, 0, "certificate %s is empty", options->certificate_file);
+    return pair->key.len || error_set(error, 0, "key %s is empty", options->key_file);
 }
 
 /* A Secret's mount is swapped as a whole, but its files are read one after the other: a
@@ -129,7 +130,8 @@ static bool first_load(struct certificates *certificates, struct error *error)
                        pki_verify(&pair, STR(""), NULL, facts.not_before, &reason);
     wipe(&pair);
     if (!out_of_time)
-        return false;
+        return error_wrap(error, "certificate %s and key %s", certificates->options.certificate_file,
+                          certificates->options.key_file);
     tell_failure(certificates, "certificate not taken, a good one is waited for", error->message);
     return true;
 }

@@ -30,7 +30,7 @@ static bool read_one(struct arena *arena, struct str path, bool may_be_missing, 
         return error_set(error, 500, "out of memory");
     /* As client-go: one that is there and cannot be read is a failure, since what it says could be what is meant. */
     if (!file_read(arena, name.ptr, KUBECONFIG_BYTES_MAX, &text, error))
-        return may_be_missing && access(name.ptr, F_OK) != 0 && errno == ENOENT;
+        return (may_be_missing && access(name.ptr, F_OK) != 0 && errno == ENOENT) || error_wrap(error, "kubeconfig");
     struct yaml_document *documents;
     if (!yaml_load(arena, text, &(struct yaml_options){0}, &documents, error))
         return error_wrap(error, "kubeconfig %s: line %lld", name.ptr, (long long)error->position);
@@ -46,11 +46,12 @@ static bool read_one(struct arena *arena, struct str path, bool may_be_missing, 
 static bool read_all(struct arena *arena, struct str paths, struct files *files, struct error *error)
 {
     struct str path;
+    const struct str all = paths;
     bool several = str_contains(paths, STR(":"));
     while (str_cut(&paths, ':', &path))
         if (path.len && !read_one(arena, path, several, files, error))
             return false;
-    return files->count ? true : error_set(error, 0, "no kubeconfig could be read");
+    return files->count ? true : error_set(error, 0, "kubeconfig %.*s holds nothing", STR_ARG(all));
 }
 
 /* The named entry's body (cluster, user or context) and the folder of its file. */
@@ -80,9 +81,7 @@ static struct str file_path(struct arena *arena, struct str folder, struct str p
 static bool decode(struct arena *arena, struct json_object *from, const char *key, struct str *out, struct error *error)
 {
     struct str text = json_get_str(from, key);
-    return text.len == 0 || kube_base64_decode(arena, text, out)
-               ? true
-               : error_set(error, 0, "kubeconfig: %s is not base64", key);
+    return text.len == 0 || kube_base64_decode(arena, text, out) ? true : error_set(error, 0, "%s is not base64", key);
 }
 
 static bool read_cluster(struct arena *arena, struct json_object *cluster, struct str folder, const char *other_server,
@@ -94,7 +93,7 @@ static bool read_cluster(struct arena *arena, struct json_object *cluster, struc
     config->insecure = json_get_bool(cluster, "insecure-skip-tls-verify");
     config->ca_file = file_path(arena, folder, json_get_str(cluster, "certificate-authority"));
     if (config->server.len == 0 && !other_server)
-        return error_set(error, 0, "kubeconfig: the cluster has no server");
+        return error_set(error, 0, "the cluster has no server");
     return decode(arena, cluster, "certificate-authority-data", &config->ca_data, error);
 }
 
@@ -127,7 +126,7 @@ static bool read_impersonation(struct arena *arena, struct json_object *user, st
     for (size_t i = 0; i < json_len(groups); i++)
         strlist_add(arena, &config->as_groups, arena_copy(arena, json_str(json_item(groups, i))));
     if (json_get(user, "as-user-extra"))
-        return error_set(error, 0, "kubeconfig: as-user-extra is not supported; use as, as-uid and as-groups");
+        return error_set(error, 0, "as-user-extra is not supported; use as, as-uid and as-groups");
     return true;
 }
 
@@ -142,7 +141,7 @@ static bool read_user(struct arena *arena, struct json_object *user, struct str 
     config->client_key_file = file_path(arena, folder, json_get_str(user, "client-key"));
     read_exec(arena, json_get(user, "exec"), folder, config);
     if (json_get(user, "auth-provider"))
-        return error_set(error, 0, "kubeconfig: auth-provider was removed from Kubernetes 1.26; use an exec plugin");
+        return error_set(error, 0, "auth-provider was removed from Kubernetes 1.26; use an exec plugin");
     return read_impersonation(arena, user, config, error) &&
            decode(arena, user, "client-certificate-data", &config->client_cert_data, error) &&
            decode(arena, user, "client-key-data", &config->client_key_data, error);
@@ -165,7 +164,8 @@ static bool take_cluster(struct arena *arena, const struct files *files, const c
     struct str folder = {NULL, 0};
     struct json_object *cluster = find(files, "clusters", "cluster", name, &folder);
     if (cluster)
-        return read_cluster(arena, cluster, folder, options->server, config, error);
+        return read_cluster(arena, cluster, folder, options->server, config, error) ||
+               error_wrap(error, "kubeconfig %s", paths);
     if (options->server && !options->cluster)
         return true;
     return error_set(error, 0, "kubeconfig %s has no cluster \"%.*s\"", paths, STR_ARG(name));
@@ -178,7 +178,7 @@ static bool take_user(struct arena *arena, const struct files *files, const char
     struct json_object *user = find(files, "users", "user", name, &folder);
     if (!user && name.len)
         return error_set(error, 0, "kubeconfig %s has no user \"%.*s\"", paths, STR_ARG(name));
-    return !user || read_user(arena, user, folder, config, error);
+    return !user || read_user(arena, user, folder, config, error) || error_wrap(error, "kubeconfig %s", paths);
 }
 
 bool kube_config_from_kubeconfig(struct arena *arena, const char *paths, const struct kube_options *options,

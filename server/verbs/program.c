@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backstop/telemetry.h"
 #include "verbs.h"
 
 enum { MESSAGE_LIMIT = 64 * 1024 };
@@ -100,23 +101,42 @@ void program_usage(struct buf *out)
 
 /* ---- what every verb does ------------------------------------------------------------ */
 
-int verb_fail(const struct verb *verb, const char *format, ...)
+static void verb_log_error(struct str reason)
+{
+    BUF_SCOPED said;
+    buf_init(&said, 16 * MESSAGE_LIMIT);
+    program_say(&said, reason);
+    log_line(LOG_ERROR, "cannot start", LOG_TEXT("reason", buf_str(&said)));
+}
+
+static void verb_print_error(const struct verb *verb, struct str reason)
 {
     BUF_SCOPED text;
     BUF_SCOPED said;
-    va_list args;
-    buf_init(&text, MESSAGE_LIMIT);
-    buf_init(&said, 16 * MESSAGE_LIMIT);
     BUF_SCOPED safe;
+    buf_init(&text, 2 * MESSAGE_LIMIT);
+    buf_init(&said, 16 * MESSAGE_LIMIT);
     buf_init(&safe, 8 * MESSAGE_LIMIT);
-    va_start(args, format);
     buf_printf(&text, "backstop %s: ", verb->name);
-    buf_vprintf(&text, format, args);
-    va_end(args);
+    buf_add(&text, reason);
     buf_add_printable(&safe, buf_str(&text), false); /* API servers and files may say anything */
     buf_putc(&safe, '\n');
     program_say(&said, buf_str(&safe));
     fputs(said.data ? said.data : "backstop: out of memory\n", stderr);
+}
+
+int verb_fail(const struct verb *verb, const char *format, ...)
+{
+    BUF_SCOPED reason;
+    va_list args;
+    buf_init(&reason, MESSAGE_LIMIT);
+    va_start(args, format);
+    buf_vprintf(&reason, format, args);
+    va_end(args);
+    if (verb->logs)
+        verb_log_error(buf_str(&reason));
+    else
+        verb_print_error(verb, buf_str(&reason));
     return EXIT_USAGE;
 }
 

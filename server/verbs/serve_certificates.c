@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backstop/pki.h"
 #include "serve.h"
 #include "verbs.h"
 
@@ -41,9 +42,14 @@ bool serve_certificates_configure(struct arena *arena, const struct tls_options 
     for (size_t i = 0; names && i < options->client_names.len; i++)
         names[i] = options->client_names.items[i];
     config->client_names = names;
-    if (!names || !file_read(arena, options->client_ca, PEM_LIMIT, &config->client_ca, error))
-        return names ? false : error_set(error, 0, "out of memory");
-    return config->client_ca.len || error_set(error, 0, "%s is empty", options->client_ca);
+    if (!names)
+        return error_set(error, 0, "out of memory");
+    if (!file_read(arena, options->client_ca, PEM_LIMIT, &config->client_ca, error))
+        return error_wrap(error, "client CA");
+    struct pki_facts facts;
+    if (!config->client_ca.len)
+        return error_set(error, 0, "client CA %s is empty", options->client_ca);
+    return pki_read(config->client_ca, &facts, error) || error_wrap(error, "client CA %s", options->client_ca);
 }
 
 static bool use(void *context, struct str certificate, struct str key, struct error *error)

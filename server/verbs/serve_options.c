@@ -117,5 +117,6 @@ const struct verb verb_serve = {
         "stops, after a time in which requests are still answered; a second one stops at once.",
     .options = options,
     .option_count = LENGTH_OF(options),
+    .logs = true,
     .run = run,
 };

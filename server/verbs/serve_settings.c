@@ -17,8 +17,10 @@ static struct settings *load(const char *path, struct error *error)
         error_set(error, 0, "out of memory");
         return NULL;
     }
-    if (!file_read(arena, path, FILE_LIMIT, &text, error))
+    if (!file_read(arena, path, FILE_LIMIT, &text, error)) {
+        error_wrap(error, "settings file");
         return NULL;
+    }
     /* A full disk leaves the file of an editor empty: that is no wish for the defaults. */
     if (!str_trim(text).len) {
         error_set(error, 0, "settings file %s is empty; without --settings the defaults are in force", path);

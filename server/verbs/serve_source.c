@@ -41,7 +41,7 @@ static bool open_files(struct service *service, const struct serve_options *valu
                                              .problem = inventory_problem,
                                              .reloaded = inventory_reloaded};
     service->facts = facts_from_files(&wanted, error);
-    return service->facts != NULL;
+    return service->facts || error_wrap(error, "inventory");
 }
 
 static bool open_cluster(struct service *service, const struct serve_options *values, struct error *error)

@@ -40,6 +40,7 @@ struct verb {
     bool asks_cluster; /* it takes connection_options, too (connection.h), at `connection` of its options struct */
     size_t connection;
     bool hidden; /* for programs: not in the list of verbs */
+    bool logs;   /* its standard error is a log: errors are JSON lines there, too */
     int (*run)(const struct verb *verb, int argc, char **argv);
 };
 

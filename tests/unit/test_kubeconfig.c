@@ -64,7 +64,7 @@ static void test_missing(void)
         {kube_files_path(&files, "absent"), NULL, "No such file or directory"},
         {kube_files_put(&files, "broken", "a: [1,\nb: {"), NULL, "broken: line "},
         {kube_files_put(&files, "list", "- a\n- b\n"), NULL, "has no current-context"},
-        {kube_files_put(&files, "nothing", ""), NULL, "no kubeconfig could be read"},
+        {kube_files_put(&files, "nothing", ""), NULL, "holds nothing"},
         {kube_files_put(&files, "no-server",
                         "current-context: x\ncontexts: [{name: x, context: {cluster: c}}]\n"
                         "clusters: [{name: c, cluster: {}}]\n"),

@@ -238,7 +238,7 @@ def _(server):
         holds(said, line)
     for more, said in ((("--client-name", "x"), "--client-name needs --client-ca"),
                        (("--client-ca", "/nowhere"), "No such file"),
-                       (("--client-ca", FIRST + "/tls.key"), "the client CA holds no readable PEM certificate"),
+                       (("--client-ca", FIRST + "/tls.key"), "/tls.key: not a certificate in PEM form"),
                        (("--tls-managed",), "not both"), (("--tls-service", "x"), "expected NAME.NAMESPACE")):
         code, line = start_fails(*pair, *more)
         same(code, 2)

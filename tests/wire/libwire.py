@@ -226,13 +226,14 @@ class Server:
 
 
 def start_fails(*arguments, environment=None):
-    """The last line that `serve` says when it does not start, and its exit code."""
+    """Why `serve` does not start, by its last log line, and its exit code. Every line is JSON."""
     done = subprocess.run([BINARY, "serve", *arguments], capture_output=True, text=True, timeout=30,
                           env=dict(os.environ, **(environment or {})))
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("{")]
     found = SANITIZER.search(done.stderr)
     assert not found, done.stderr
-    return done.returncode, lines[-1] if lines else ""
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert lines and (lines[-1]["level"], lines[-1]["message"]) == ("error", "cannot start"), done.stderr
+    return done.returncode, lines[-1]["reason"]
 
 
 # ---- the client ------------------------------------------------------------------------

@@ -8,7 +8,6 @@ ANYWHERE = ["--listen", "127.0.0.1:0", "--health-listen", ""]
 def refuses(part, *arguments, environment=None):
     code, line = start_fails(*arguments, environment=environment)
     same(code, 2, f"exit code, after {line!r}")
-    holds("backstop serve: ", line)
     holds(part, line)
 
 
@@ -31,9 +30,12 @@ def _(server):
 def _(server):
     certificate, key = CERTS + "/tls.crt", CERTS + "/tls.key"
     other, nothing, garbage = OTHER_CERTS + "/tls.key", temporary(""), temporary("-----BEGIN NONSENSE-----\n")
-    for part, pair in (("No such file", ("/nowhere", key)), ("No such file", (certificate, "/nowhere")),
-                       ("empty", (nothing, key)), ("empty", (certificate, nothing)),
-                       ("the certificate: not a certificate in PEM form", (garbage, key)),
+    for part, pair in (("certificate: /nowhere: No such file", ("/nowhere", key)),
+                       ("key: /nowhere: No such file", (certificate, "/nowhere")),
+                       (f"certificate {nothing} is empty", (nothing, key)),
+                       (f"key {nothing} is empty", (certificate, nothing)),
+                       (f"certificate {garbage} and key {key}: the certificate: not a certificate in PEM form",
+                        (garbage, key)),
                        ("the key: not a private key in PEM form", (certificate, garbage)),
                        ("the certificate: not a certificate in PEM form", (key, key)),
                        ("the key: not a private key in PEM form", (certificate, certificate)),
@@ -57,10 +59,18 @@ def _(server):
     refuses("--request-timeout", *PAIR, "--request-timeout", "0s")
     refuses("takes no operands", *PAIR, "extra")
     refuses("did you mean --tls-cert", "--tls-crt", "x")
-    refuses("/nowhere", *PAIR, *ANYWHERE, "--settings", "/nowhere")
+    refuses("settings file: /nowhere: No such file", *PAIR, *ANYWHERE, "--settings", "/nowhere")
     refuses("line 3", *PAIR, *ANYWHERE, "--settings", temporary(
         "apiVersion: backstop.k0rdent.mirantis.com/v1alpha1\nkind: Settings\nnonsense: 1\n"))
-    refuses("/nowhere", *PAIR, *ANYWHERE, "--inventory", "/nowhere")
+    refuses("inventory: /nowhere: No such file", *PAIR, *ANYWHERE, "--inventory", "/nowhere")
+    nothing = temporary("")
+    refuses("kubeconfig: /nowhere: No such file", *PAIR, *ANYWHERE, "--kubeconfig", "/nowhere")
+    refuses(f"kubeconfig {nothing} holds nothing", *PAIR, *ANYWHERE, "--kubeconfig", nothing)
+    refuses("client CA: /nowhere: No such file", *PAIR, *ANYWHERE, "--client-ca", "/nowhere")
+    refuses(f"client CA {nothing} is empty", *PAIR, *ANYWHERE, "--client-ca", nothing)
+    refuses("cannot write /nowhere/ports", *PAIR, *ANYWHERE, "--port-file", "/nowhere/ports")
+    refuses("BACKSTOP_LOG_REVIEWS=maybe: expected true or false", *PAIR, *ANYWHERE,
+            environment={"BACKSTOP_LOG_REVIEWS": "maybe"})
 
 
 @shows("every option can come from the environment")
