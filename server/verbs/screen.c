@@ -11,9 +11,9 @@
 
 #include "terminal.h"
 
-enum { PICTURE_LIMIT = 64 * 1024 * 1024, ROWS_UNKNOWN = 24 };
+enum { PICTURE_LIMIT = 64 * 1024 * 1024, ROWS_UNKNOWN = 24, ROW_LIMIT = 4096 };
 
-/* The other screen, no cursor, lines that are cut instead of wrapped; and all of it back. */
+/* The other screen, no cursor, no wrapping by the terminal: rows are counted here; and all of it back. */
 #define ENTER "\033[?1049h\033[?25l\033[?7l"
 #define LEAVE "\033[?7h\033[?25h\033[?1049l"
 
@@ -103,14 +103,57 @@ static size_t rows(void)
     return (all ? all : ROWS_UNKNOWN) - 1; /* the last one is ours */
 }
 
+/* As much of a line as a row of the terminal holds. Colours take no columns, and last into the next row. */
+static struct str cut_row(struct str *line, size_t columns)
+{
+    size_t at = 0, used = 0;
+    while (at < line->len) {
+        size_t end = at + 1;
+        if (line->ptr[at] == '\033') {
+            while (end < line->len && line->ptr[end - 1] != 'm')
+                end++;
+        } else {
+            while (end < line->len && ((unsigned char)line->ptr[end] & 0xc0) == 0x80)
+                end++;
+            size_t width = str_columns(str_slice(*line, at, end));
+            if (used && used + width > columns)
+                break;
+            used += width;
+        }
+        at = end;
+    }
+    struct str row = str_slice(*line, 0, at);
+    *line = str_slice(*line, at, line->len);
+    return row;
+}
+
+/* The next row of the picture. Lines without a word that long were broken by who drew them. */
+static bool next_row(struct str *rest, struct str *line, size_t columns, struct str *row)
+{
+    if (!line->len && (!rest->len || !str_cut(rest, '\n', line)))
+        return false;
+    *row = columns ? cut_row(line, columns) : *line;
+    if (!columns)
+        *line = STR("");
+    return true;
+}
+
+/* In fewer words where the terminal is narrow. */
 static void put_hint(const struct screen *screen, size_t shown, struct buf *frame)
 {
     const char *dot = screen->options->ascii ? "-" : "·";
-    buf_printf(frame, "\033[%zu;1H%s", rows() + 1, screen->options->colour ? "\033[2m" : "");
-    buf_printf(frame, "every %llds %s q quits", (long long)screen->options->seconds, dot);
+    size_t columns = terminal_columns(STDOUT_FILENO), last = screen->top + shown;
+    BUF_SCOPED hint;
+    buf_init(&hint, ROW_LIMIT);
+    buf_printf(&hint, "every %llds %s q quits", (long long)screen->options->seconds, dot);
     if (screen->lines > rows())
-        buf_printf(frame, " %s j and k scroll: %zu to %zu of %zu lines", dot, screen->top + 1, screen->top + shown,
-                   screen->lines);
+        buf_printf(&hint, " %s j and k scroll: %zu to %zu of %zu lines", dot, screen->top + 1, last, screen->lines);
+    if (columns && str_columns(buf_str(&hint)) > columns) {
+        buf_clear(&hint);
+        buf_printf(&hint, "q quits %s j, k scroll: %zu/%zu", dot, last, screen->lines);
+    }
+    buf_printf(frame, "\033[%zu;1H%s", rows() + 1, screen->options->colour ? "\033[2m" : "");
+    buf_add(frame, buf_str(&hint));
     buf_puts(frame, screen->options->colour ? "\033[0m\033[K" : "\033[K");
 }
 
@@ -118,19 +161,19 @@ static void put_hint(const struct screen *screen, size_t shown, struct buf *fram
 static bool paint(struct screen *screen)
 {
     BUF_SCOPED frame;
-    struct str rest = buf_str(&screen->picture), line;
-    size_t at = 0, shown = 0, room = rows();
+    struct str rest = buf_str(&screen->picture), line = STR(""), row;
+    size_t at = 0, shown = 0, room = rows(), columns = terminal_columns(STDOUT_FILENO);
     buf_init(&frame, PICTURE_LIMIT);
-    screen->lines = 0;
-    for (size_t i = 0; i < rest.len; i++)
-        screen->lines += rest.ptr[i] == '\n';
+    for (screen->lines = 0; next_row(&rest, &line, columns, &row);)
+        screen->lines++;
+    rest = buf_str(&screen->picture);
     size_t last = screen->lines > room ? screen->lines - room : 0;
     screen->top = screen->top < last ? screen->top : last;
     buf_puts(&frame, "\033[H");
-    while (rest.len && str_cut(&rest, '\n', &line) && shown < room) {
+    while (shown < room && next_row(&rest, &line, columns, &row)) {
         if (at++ < screen->top)
             continue;
-        buf_add(&frame, line);
+        buf_add(&frame, row);
         buf_puts(&frame, "\033[K\n");
         shown++;
     }

@@ -38,6 +38,12 @@ size_t terminal_rows(int fd)
     return isatty(fd) && ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_row : 0;
 }
 
+size_t terminal_columns(int fd)
+{
+    struct winsize size = {0};
+    return isatty(fd) && ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
 /* The first of the three that is not empty decides, as in setlocale. */
 static bool speaks_utf8(void)
 {

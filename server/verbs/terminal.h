@@ -39,5 +39,7 @@ bool terminal_obeys(int fd);
 bool terminal_colour(const char *color);
 /* Rows of the terminal at this descriptor; 0 when it is none, or does not say. */
 size_t terminal_rows(int fd);
+/* Its columns, likewise, however few. */
+size_t terminal_columns(int fd);
 
 #endif

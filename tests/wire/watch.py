@@ -162,6 +162,29 @@ code = terminal.end()
 check("q ends it with status's own exit code", code == 1, code)
 check("and the screen is as before", terminal.seen.endswith(b"\x1b[?7h\x1b[?25h" + LEAVE), terminal.seen[-60:])
 
+# Narrow terminals: no row is wider, and no word is lost, however long (a name, a command's last argument).
+shutil.copy(os.path.join(os.path.dirname(golden), "../blocked/inventory.yaml"), facts)
+for columns in (40, 25):
+    plain = subprocess.run([binary, "status", *NOW, "--width", "40", "--color", "never"], capture_output=True,
+                           env=clean).stdout.decode()
+    terminal = Terminal("--watch", "--interval", "1s", columns=columns, rows=400)
+    seen = terminal.until(rb"\x1b\[400;1H.*")
+    rows = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", row) for row in seen.split(b"\x1b[H")[-1].decode().split("\r\n")]
+    widest = max(rows, key=columns_of)
+    check(f"{columns} columns: every row fits", columns_of(widest) <= columns, widest)
+    hint = rows.pop()
+    check(f"{columns} columns: nothing is lost", "".join("".join(rows).split()) == "".join(plain.split()), rows)
+    check(f"{columns} columns: how to leave it", "q quits" in hint, hint)
+    terminal.type(b"q")
+    terminal.end()
+terminal = Terminal("--watch", "--interval", "1s", columns=40, rows=12)
+hint = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.until(rb"\x1b\[12;1H.*\x1b\[K").split(b"\x1b[12;1H")[-1].decode())
+check("40 columns, more than fits: how to scroll, in fewer words",
+      re.fullmatch(r"q quits · j, k scroll: 11/[0-9]+\s*", hint) and columns_of(hint.strip()) <= 40, hint)
+terminal.type(b"q")
+terminal.end()
+write_facts(980)
+
 for name, how in (("control-C", lambda t: t.type(b"\x03")), ("SIGTERM", lambda t: os.kill(t.child, signal.SIGTERM)),
                   ("SIGHUP", lambda t: os.kill(t.child, signal.SIGHUP))):
     terminal = Terminal("-w", "--interval=60s")
