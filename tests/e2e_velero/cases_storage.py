@@ -35,9 +35,7 @@ def case_before_backup(setup):
         setup.kcm.fire(SOURCE)
         status = setup.kcm.wait_backed_up(SOURCE)
         assert status["lastBackup"]["phase"] == "FailedValidation" and not setup.kcm.failures, (status, setup.kcm.failures)
-    setup.kcm.fire(SOURCE)
-    wait_until("the next backup to be Completed",
-               lambda: setup.kcm.wait_backed_up(SOURCE)["lastBackup"]["phase"] == "Completed", 180)
+    setup.kcm.run_until_completed(SOURCE, after=status["lastBackupName"])
 
 
 def case_before_upgrade(setup):

@@ -8,11 +8,12 @@
   upgrades, or takes the one that is there, waits for completionTimestamp, then sets status.release.
 - After a restore Velero's labels are removed and the status is cleared; on-demand backups whose Backup is gone run again.
 """
+import http.client
 import threading
 import time
 
 from control_plane import wait_until
-from velero import API, MERGE
+from velero import API, ENDED, MERGE
 
 USER = "kcm-token"
 K0RDENT = "/apis/k0rdent.mirantis.com/v1beta1"
@@ -72,7 +73,7 @@ class Kcm:
                     self._copy_status(item, backups)
                 for management in self._request("GET", f"{K0RDENT}/managements")[1]["items"]:
                     self._upgrade(management, items)
-            except (OSError, KeyError, TypeError):
+            except (OSError, KeyError, TypeError, ValueError, http.client.HTTPException):
                 continue  # the API server may be down on purpose
 
     def _back_up(self, item, backups):
@@ -148,10 +149,23 @@ class Kcm:
         found = self._request("GET", "/apis/apps/v1/deployments?labelSelector=component%3Dvelero")[1]
         return bool(found.get("items"))
 
-    def wait_backed_up(self, name, seconds=180):
-        """The status of a ManagementBackup whose last backup has ended."""
+    def wait_backed_up(self, name, seconds=180, after=None):
+        """The status of a ManagementBackup whose last backup has ended, once that is another than `after`."""
         def ended():
-            item = self._request("GET", f"{K0RDENT}/managementbackups/{name}")[1]
-            last = (item.get("status") or {}).get("lastBackup") or {}
-            return item["status"] if last.get("phase") in ("Completed", "PartiallyFailed", "Failed", "FailedValidation") else None
-        return wait_until(f"ManagementBackup {name} to have its backup", ended, seconds)
+            status = self._request("GET", f"{K0RDENT}/managementbackups/{name}")[1].get("status") or {}
+            return status if (status.get("lastBackup") or {}).get("phase") in ENDED and status["lastBackupName"] != after else None
+        return wait_until(f"ManagementBackup {name} to have its backup{f' after {after}' if after else ''}; "
+                          f"refused until now: {self.failures}", ended, seconds)
+
+    def run_until_completed(self, name, after, runs=5):
+        """Comes due until a backup is Completed, and returns the status of that. One run may meet a storage that Velero has
+        found again a moment ago and cannot use yet; not one after the other."""
+        seen = []
+        while len(seen) < runs:
+            self.fire(name)
+            status = self.wait_backed_up(name, after=after)
+            if status["lastBackup"]["phase"] == "Completed":
+                return status
+            after = status["lastBackupName"]
+            seen.append(status["lastBackup"])
+        raise AssertionError(f"no backup of {name} was Completed: {seen}")
