@@ -7,14 +7,14 @@ CC      ?= gcc
 PACKAGES := libmicrohttpd gnutls openssl json-c yaml-0.1 libcurl
 TEST_PACKAGES := cunit
 
-SOURCES := $(wildcard server/*/*.c)
+SOURCES := $(wildcard server/*/*.c server/*/*/*.c)
 MAIN    := server/main.c
 UNIT    := $(wildcard tests/unit/*.c)
 FUZZERS := $(notdir $(basename $(wildcard tests/fuzz/fuzz_*.c)))
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
             -Wformat=2 -Wundef -Wwrite-strings -Wpointer-arith -Wcast-qual -Werror
-CPPFLAGS_ALL = -Iinclude -D_GNU_SOURCE -DBACKSTOP_VERSION='"$(VERSION)"' $(CPPFLAGS)
+CPPFLAGS_ALL = -Iinclude -iquote server -D_GNU_SOURCE -DBACKSTOP_VERSION='"$(VERSION)"' $(CPPFLAGS)
 HARDEN_release := -O3 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 CFLAGS_release := $(HARDEN_release) -g
 CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -47,8 +47,8 @@ help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 18
 
 # One file says which commit and date these sources are of, and is compiled again when that changes.
-$(BUILD)/server/verbs/version.o: $(BUILD)/source-info
-$(BUILD)/server/verbs/version.o: CPPFLAGS += -DBACKSTOP_REVISION='"$(shell head -1 $(BUILD)/source-info)"' \
+$(BUILD)/server/commands/version.o: $(BUILD)/source-info
+$(BUILD)/server/commands/version.o: CPPFLAGS += -DBACKSTOP_REVISION='"$(shell head -1 $(BUILD)/source-info)"' \
                                              -DBACKSTOP_SOURCE_DATE=$(shell tail -1 $(BUILD)/source-info)
 .PHONY: always
 $(BUILD)/source-info: always
@@ -284,7 +284,7 @@ cron-diff: $(BUILD)/backstop ## Compare 60,000 random schedules with each, the r
 lint: ## Format, static analysis, layering, shell scripts
 	hack/lint.sh
 
-layers: ; @hack/layers.sh && hack/json-calls.sh
+layers: ; @hack/layers.py && hack/json-calls.sh
 
 format: ## Reformat all C files
 	clang-format -i $$(git ls-files '*.c' '*.h')

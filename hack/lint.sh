@@ -37,7 +37,7 @@ unfinished() { # a quoted one is a value that the review looks for
 }
 tidy() { # two at a time; clang-tidy's own exit code says nothing of what matters here
   local flags found
-  flags="-std=c17 -D_GNU_SOURCE -Iinclude -DBACKSTOP_VERSION=\\\"lint\\\" $(pkg-config --cflags libmicrohttpd gnutls json-c yaml-0.1 libcurl)"
+  flags="-std=c17 -D_GNU_SOURCE -Iinclude -iquote server -DBACKSTOP_VERSION=\\\"lint\\\" $(pkg-config --cflags libmicrohttpd gnutls json-c yaml-0.1 libcurl)"
   # shellcheck disable=SC2086,SC2016 # the flags are words; $@ belongs to the inner shell
   found=$(printf '%s\n' "${sources[@]}" | xargs -P2 -n4 sh -c 'clang-tidy --quiet "$@" -- '"$flags" tidy 2>&1 |
     grep -E 'warning:|error:' || true)
@@ -46,7 +46,7 @@ tidy() { # two at a time; clang-tidy's own exit code says nothing of what matter
 analyzed() { printf '%s\n' "${sources[@]}" | xargs -P2 -n8 hack/analyzer.sh; }
 
 step "format (clang-format; make format mends it)" clang-format --dry-run -Werror "${c_files[@]}"
-step "layers" hack/layers.sh
+step "layers" hack/layers.py
 step "json-c is called through its checked layer" hack/json-calls.sh
 step "banned functions" banned
 step "complexity (pmccabe <= 20)" complexity
@@ -55,7 +55,7 @@ step "nothing left for later" unfinished
 step "one version everywhere" hack/version-check.sh
 step "shell scripts (shellcheck)" shellcheck -x -e SC1091 "${scripts[@]}"
 step "cppcheck" cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
-  --inline-suppr --suppress=missingIncludeSystem -Iinclude -DBACKSTOP_VERSION='"lint"' -D_GNU_SOURCE server
+  --inline-suppr --suppress=missingIncludeSystem -Iinclude -Iserver -DBACKSTOP_VERSION='"lint"' -D_GNU_SOURCE server
 step "clang-tidy" tidy
 step "gcc -fanalyzer" analyzed
 step "chart (helm)" hack/chart-test.sh

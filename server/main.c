@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "backstop/base.h"
-#include "verbs/verbs.h"
+#include "commands/commands.h"
 
 enum { TEXT_LIMIT = 64 * 1024, VERBS_MAX = 32 };
 
@@ -80,7 +80,9 @@ int main(int argc, char **argv)
     if (!open_standard_descriptors())
         return EXIT_USAGE;
     signal(SIGPIPE, SIG_IGN);
-    program_called(argc ? argv[0] : NULL);
+    size_t count;
+    const struct verb *const *commands = commands_all(&count);
+    program_init(argc ? argv[0] : NULL, commands, count);
     if (argc && program_completes(argv[0]))
         return verb_complete.run(&verb_complete, argc, argv);
     if (argc < 2)

@@ -48,11 +48,4 @@ enum schema_kind_verdict {
 enum schema_kind_verdict schema_kind_check(const struct schema_set *set, struct str api_version, struct str kind,
                                            struct arena *arena, struct str *meant);
 
-/* ---- names of the API ----------------------------------------------------- */
-
-bool schema_is_dns_label(struct str text);     /* a namespace's name */
-bool schema_is_dns_subdomain(struct str text); /* the name of most objects */
-bool schema_is_label_key(struct str text);   /* an optional DNS prefix and "/", then a label value that is not empty */
-bool schema_is_label_value(struct str text); /* may be empty */
-
 #endif

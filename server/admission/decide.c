@@ -1,4 +1,4 @@
-#include "answer.h"
+#include "admission/answer.h"
 
 void decision_conclude(struct decision *decision)
 {

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "answer.h"
+#include "admission/answer.h"
 
 enum { BASE64_BLOCK = 256 }; /* written at once; a multiple of 4 */
 

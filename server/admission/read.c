@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "answer.h"
+#include "admission/answer.h"
 
 /* Members of the review are 1, of the request 2, of the objects 3, of their metadata, spec and status 4. */
 enum { INDEX_DEPTH = 4 };

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "answer.h"
+#include "admission/answer.h"
 
 /* The API server writes apiVersion and request.uid first, so the first bytes of a
  * broken or cut body are enough to answer it as a review. Nothing here is strict:

@@ -1,4 +1,4 @@
-#include "answer.h"
+#include "admission/answer.h"
 
 static const struct {
     int code;

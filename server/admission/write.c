@@ -1,4 +1,4 @@
-#include "answer.h"
+#include "admission/answer.h"
 
 /* k8s.io/apiserver pkg/warning and pkg/endpoints/filters/warning.go: when all
  * warnings together are longer than the total, each is cut, and what is still

@@ -6,7 +6,7 @@
 struct range {
     uint32_t first, last;
 };
-#include "width_table.h"
+#include "base/width_table.h"
 
 static bool is_plain(char c)
 {

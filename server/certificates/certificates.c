@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "backstop/telemetry.h"
-#include "certificates.h"
+#include "certificates/certificates.h"
 
 void certificates_tell_problem(struct certificates *certificates, const char *problem)
 {

@@ -1,6 +1,6 @@
 /* The certificates room's own header. */
-#ifndef BACKSTOP_SERVER_CERTIFICATES_H
-#define BACKSTOP_SERVER_CERTIFICATES_H
+#ifndef BACKSTOP_CERTIFICATES_CERTIFICATES_H
+#define BACKSTOP_CERTIFICATES_CERTIFICATES_H
 
 #include "backstop/certificates.h"
 #include "backstop/pki.h"

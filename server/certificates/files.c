@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "backstop/telemetry.h"
-#include "certificates.h"
+#include "certificates/certificates.h"
 
 enum { PEM_LIMIT = 1024 * 1024, POLL_SECONDS = 5, READS = 5, SWAP_MS = 100 };
 

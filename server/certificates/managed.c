@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "backstop/telemetry.h"
-#include "managed.h"
+#include "certificates/managed.h"
 
 enum { RETRY_MAX = 30, QUIET_MS = 30 };
 

@@ -1,8 +1,8 @@
 /* Managed mode's state: what its thread (managed.c) and its work (managed_settle.c) share. */
-#ifndef BACKSTOP_SERVER_CERTIFICATES_MANAGED_H
-#define BACKSTOP_SERVER_CERTIFICATES_MANAGED_H
+#ifndef BACKSTOP_CERTIFICATES_MANAGED_H
+#define BACKSTOP_CERTIFICATES_MANAGED_H
 
-#include "certificates.h"
+#include "certificates/certificates.h"
 
 enum { NS = 1000000000, REFLECTORS = 3, POLL_MAX = 30 };
 

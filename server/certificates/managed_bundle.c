@@ -3,7 +3,7 @@
  * list item too: a GitOps tool could then no longer take a webhook out, for what is left of
  * it (name and caBundle) is no valid webhook. */
 #include "backstop/telemetry.h"
-#include "certificates.h"
+#include "certificates/certificates.h"
 
 static const struct kube_resource configurations[] = {
     {STR_INIT("admissionregistration.k8s.io"), STR_INIT("v1"), STR_INIT("mutatingwebhookconfigurations"),

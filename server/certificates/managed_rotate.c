@@ -2,7 +2,7 @@
  * same Secret, and the first to write wins. The order of a new CA: it stands in the Secret,
  * it is announced in every caBundle, and only when API servers had the time to notice does
  * a leaf of it follow. The old CA stays announced as long as one of its leaves could live. */
-#include "certificates.h"
+#include "certificates/certificates.h"
 
 enum { SKEW_SECONDS = 300, SETTLE_MIN = 1, SETTLE_MAX = 300, SOON = 1 };
 

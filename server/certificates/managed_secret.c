@@ -3,7 +3,7 @@
 #include <openssl/evp.h>
 #include <string.h>
 
-#include "certificates.h"
+#include "certificates/certificates.h"
 
 #define OWNER_LABEL "app.kubernetes.io/managed-by"
 #define OWNER "backstop"

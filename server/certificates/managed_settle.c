@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "backstop/telemetry.h"
-#include "managed.h"
+#include "certificates/managed.h"
 
 enum { TRIES = 6, WRITES_FREE = 5 };
 

@@ -1,23 +1,15 @@
 /* The names under which the API server and others call a Service. */
 #include <stdio.h>
 
-#include "certificates.h"
-
-static bool is_label(struct str text)
-{
-    bool fine = text.len > 0 && text.len < 64 && text.ptr[0] != '-' && text.ptr[text.len - 1] != '-';
-    for (size_t i = 0; fine && i < text.len; i++)
-        fine = (text.ptr[i] >= 'a' && text.ptr[i] <= 'z') || (text.ptr[i] >= '0' && text.ptr[i] <= '9') ||
-               text.ptr[i] == '-';
-    return fine;
-}
+#include "backstop/grammar.h"
+#include "certificates/certificates.h"
 
 static bool is_domain(struct str text)
 {
     struct str label;
     bool fine = text.len > 0 && text.len < 128;
     while (fine && str_cut(&text, '.', &label))
-        fine = is_label(label);
+        fine = name_is_dns_label(label);
     return fine;
 }
 
@@ -31,7 +23,7 @@ bool certificates_service_parse(struct str text, struct certificates_service *se
         str_cut(&rest, '.', &svc);
         domain = rest;
     }
-    if (!is_label(name) || !is_label(ns) || (!plain && !str_is(svc, "svc")) || !is_domain(domain))
+    if (!name_is_dns_label(name) || !name_is_dns_label(ns) || (!plain && !str_is(svc, "svc")) || !is_domain(domain))
         return error_set(error, 0, "\"%.*s\": expected NAME.NAMESPACE, as backstop.backstop-system",
                          STR_ARG(str_slice(text, 0, 128)));
     *service = (struct certificates_service){.names = {NULL}};

@@ -1,4 +1,4 @@
-#include "words.h"
+#include "cron/words.h"
 
 /* A description says the same in fewer words until it is short enough. */
 enum { DESCRIPTION_MAX = 120 };

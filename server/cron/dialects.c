@@ -1,4 +1,4 @@
-#include "spec.h"
+#include "cron/spec.h"
 
 const struct dialect spec_dialects[CRON_DIALECTS] = {
     [CRON_ROBFIG] = {.library = "robfig/cron v3.0.1"},

@@ -1,4 +1,4 @@
-#include "spec.h"
+#include "cron/spec.h"
 
 static const char *const month_names[] = {"jan", "feb", "mar", "apr", "may", "jun",
                                           "jul", "aug", "sep", "oct", "nov", "dec"};

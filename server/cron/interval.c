@@ -1,5 +1,5 @@
-#include "moment.h"
-#include "spec.h"
+#include "cron/moment.h"
+#include "cron/spec.h"
 
 enum { WEEKS = 8, DAYS_LEAST = 4 };
 

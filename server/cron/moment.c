@@ -1,5 +1,5 @@
-#include "moment.h"
-#include "spec.h"
+#include "cron/moment.h"
+#include "cron/spec.h"
 
 void moment_set(struct moment *moment, int64_t unix_seconds)
 {

@@ -2,7 +2,7 @@
 #ifndef BACKSTOP_CRON_MOMENT_H
 #define BACKSTOP_CRON_MOMENT_H
 
-#include "zone.h"
+#include "cron/zone/zone.h"
 
 struct moment {
     const struct cron_zone *zone;

@@ -1,5 +1,5 @@
-#include "moment.h"
-#include "spec.h"
+#include "cron/moment.h"
+#include "cron/spec.h"
 
 /* SpecSchedule.Next, whose steps are kept one by one near clock changes, since
  * its results there come from the way it steps (a midnight that does not exist

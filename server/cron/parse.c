@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "spec.h"
+#include "cron/spec.h"
 
 /* ---- splitting --------------------------------------------------------------- */
 

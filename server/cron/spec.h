@@ -2,7 +2,7 @@
 #ifndef BACKSTOP_CRON_SPEC_H
 #define BACKSTOP_CRON_SPEC_H
 
-#include "zone.h"
+#include "cron/zone/zone.h"
 
 enum field_id { FIELD_MINUTE, FIELD_HOUR, FIELD_DAY_OF_MONTH, FIELD_MONTH, FIELD_DAY_OF_WEEK, FIELD_COUNT };
 

@@ -1,4 +1,4 @@
-#include "spec.h"
+#include "cron/spec.h"
 
 /* What the libraries themselves say. robfig/cron shows a text as it is (%s), go-cron in quotes (%q). */
 struct upstream {

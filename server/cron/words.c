@@ -1,4 +1,4 @@
-#include "words.h"
+#include "cron/words.h"
 
 static int next_member(uint64_t bits, int value)
 {

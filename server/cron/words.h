@@ -2,7 +2,7 @@
 #ifndef BACKSTOP_CRON_WORDS_H
 #define BACKSTOP_CRON_WORDS_H
 
-#include "spec.h"
+#include "cron/spec.h"
 
 /* A field's set and its shape. */
 struct set {

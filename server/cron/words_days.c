@@ -1,5 +1,5 @@
-#include "moment.h"
-#include "words.h"
+#include "cron/moment.h"
+#include "cron/words.h"
 
 static void write_weekdays(struct buf *out, int value)
 {

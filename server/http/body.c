@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "backstop/telemetry.h"
-#include "http.h"
+#include "http/http.h"
 
 enum { FIRST_CAP = 64 * 1024, OVERSIZED_KEEP = 64 * 1024, LARGE = 1024 * 1024 };
 

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 
 #include "backstop/telemetry.h"
-#include "http.h"
+#include "http/http.h"
 
 enum { SWEEP_MS = 250, SPEAK_MS = 1000, TRIM_MS = 2000, MANY = 64 };
 

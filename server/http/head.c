@@ -4,7 +4,7 @@
  * is refused here is answered 400, and the connection is closed. */
 #include <string.h>
 
-#include "http.h"
+#include "http/http.h"
 
 enum { LENGTH_DIGITS_MAX = 18 };
 

@@ -4,8 +4,8 @@
  * writes its request. What other threads look at (the sweeper, accept, stop) is
  * atomic: phase and since_ns. A connection is in the list from accept until just
  * before its descriptor is closed, so whoever holds the lock may use the descriptor. */
-#ifndef BACKSTOP_HTTP_ROOM_H
-#define BACKSTOP_HTTP_ROOM_H
+#ifndef BACKSTOP_HTTP_HTTP_H
+#define BACKSTOP_HTTP_HTTP_H
 
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>

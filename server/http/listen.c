@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "http.h"
+#include "http/http.h"
 
 enum { BACKLOG = 1024, HOST_SIZE = 256 };
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "backstop/telemetry.h"
-#include "http.h"
+#include "http/http.h"
 
 /* Called with the first line, before libmicrohttpd decodes it in place. */
 void *request_line(void *cls, const char *uri, struct MHD_Connection *mhd)

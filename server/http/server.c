@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "backstop/telemetry.h"
-#include "http.h"
+#include "http/http.h"
 
 enum { MIB = 1024 * 1024, PRIORITIES_MAX = 1024, THREADS_MAX = 4, POLL_MS = 5, SPARE_CONNECTIONS = 64 };
 

@@ -1,7 +1,7 @@
 #include <stdio.h>
 
 #include "backstop/telemetry.h"
-#include "http.h"
+#include "http/http.h"
 
 /* AES-128-GCM, X25519 and server preference: what costs least on every CPU with AES
  * instructions; kube-apiserver (Go) offers the same first. No session tickets: the

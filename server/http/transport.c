@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 
 #include "backstop/telemetry.h"
-#include "http.h"
+#include "http/http.h"
 
 /* libmicrohttpd frees the session before it says that the connection is gone, but it
  * logs a failed handshake at once, on the thread that has just read from the client. */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "backstop/telemetry.h"
-#include "http.h"
+#include "http/http.h"
 
 enum { WORKERS_MAX = 64 };
 

@@ -1,4 +1,4 @@
-#include "inventory.h"
+#include "inventory/inventory.h"
 
 /* What a Velero Backup is. This file alone knows the marks: kcm writes them into every Backup
  * that it makes, and has since its first release (kcm internal/controller/backup/collect.go,

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "inventory.h"
+#include "inventory/inventory.h"
 
 /* Open addressing over a power of two, at most half full; no deletion. */
 struct table {

@@ -1,4 +1,4 @@
-#include "inventory.h"
+#include "inventory/inventory.h"
 
 /* KOTS's own providers (kots-snapshots documentation). */
 static const struct {

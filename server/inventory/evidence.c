@@ -1,5 +1,5 @@
 /* Objects of other backup engines, looked at through an entry of settings upgrade.evidence. */
-#include "inventory.h"
+#include "inventory/inventory.h"
 
 /* The gate needs the newest, and while an upgrade is under way the newest that is done. */
 enum { KEPT = 16, SEEN_MAX = 5000 };

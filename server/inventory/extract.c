@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "inventory.h"
+#include "inventory/inventory.h"
 
 enum { SCRATCH_LIMIT = 64 << 20 };
 

@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "inventory.h"
+#include "inventory/inventory.h"
 
 /* Facts by name: open addressing over a power of two, at most half full. */
 struct name_table {

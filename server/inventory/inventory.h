@@ -1,6 +1,6 @@
 /* inventory's own room: how facts are stored, extracted and kept. */
-#ifndef BACKSTOP_INVENTORY_PRIVATE_H
-#define BACKSTOP_INVENTORY_PRIVATE_H
+#ifndef BACKSTOP_INVENTORY_INVENTORY_H
+#define BACKSTOP_INVENTORY_INVENTORY_H
 
 #include <stdalign.h>
 

@@ -1,4 +1,4 @@
-#include "inventory.h"
+#include "inventory/inventory.h"
 
 void extract_config_map(struct store *store, void *fact, struct json_object *object)
 {

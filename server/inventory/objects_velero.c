@@ -1,4 +1,4 @@
-#include "inventory.h"
+#include "inventory/inventory.h"
 
 void extract_backup_status(struct store *store, struct backup_status *status, struct json_object *object)
 {

@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "inventory.h"
+#include "inventory/inventory.h"
 
 enum { BUCKETS = 256 };
 

@@ -1,6 +1,6 @@
 /* Deletions of Backups that were admitted a moment ago, as one line of text: what replicas tell
  * each other, and what `kubectl get lease` shows. docs/deletions.md has the whole protocol. */
-#include "inventory.h"
+#include "inventory/inventory.h"
 
 /* The API server drops a request after a minute (--request-timeout), so after that a deletion
  * that was admitted shows or never will; the rest is for clocks that differ. */

@@ -1,4 +1,4 @@
-#include "inventory.h"
+#include "inventory/inventory.h"
 
 #define LABEL_PROVIDER "cluster.x-k8s.io/provider"
 

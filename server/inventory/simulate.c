@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "files.h"
+#include "inventory/files/files.h"
 
 /* What a management backup of a small installation holds. */
 enum { ITEMS_TOTAL = 980 };

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "inventory.h"
+#include "inventory/inventory.h"
 
 /* Words that most objects repeat: they cost nothing to keep. */
 static const struct str common[] = {

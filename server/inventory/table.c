@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "cluster.h"
+#include "inventory/cluster/cluster.h"
 
 /* Open addressing over a power of two, at most half full. Removal moves later entries
  * up, so that no marks of the removed pile up over months of backups that come and go. */

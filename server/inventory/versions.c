@@ -1,6 +1,6 @@
 #include "backstop/versions.h"
 
-#include "inventory.h"
+#include "inventory/inventory.h"
 
 /* Where the versions of Velero and k0rdent are read, and how sure that is. */
 

@@ -2,7 +2,7 @@
 #ifndef BACKSTOP_INVENTORY_WINDOW_H
 #define BACKSTOP_INVENTORY_WINDOW_H
 
-#include "files.h"
+#include "inventory/files/files.h"
 
 struct window {
     int fd; /* -1: all is in memory, and not the window's */

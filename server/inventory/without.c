@@ -1,4 +1,4 @@
-#include "inventory.h"
+#include "inventory/inventory.h"
 
 /* A fact stands inside its record. */
 static struct record *record_of(const void *fact)

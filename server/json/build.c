@@ -1,7 +1,7 @@
 /* json_build: json-c trees, built over the same strict scanner as the index so
  * that both accept the same texts (json-c's own tokener accepts NaN, and refuses
  * integers above 64 bits). */
-#include "json.h"
+#include "json/json.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* json_index: the top of a document as linked nodes, the rest only checked. */
-#include "json.h"
+#include "json/json.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* The json room's own header: the scanner that index, build and yaml share, and
  * YAML nodes. */
-#ifndef BACKSTOP_JSON_ROOM_H
-#define BACKSTOP_JSON_ROOM_H
+#ifndef BACKSTOP_JSON_JSON_H
+#define BACKSTOP_JSON_JSON_H
 
 #include "backstop/json.h"
 

@@ -1,6 +1,6 @@
 /* Floating point numbers as Go writes them: the shortest digits that read back
  * as the same value. */
-#include "json.h"
+#include "json/json.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* The scanner: strict RFC 8259 over untrusted bytes, at most one look at each. */
-#include "json.h"
+#include "json/json.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Paths that users write in settings, a small part of kubectl's JSONPath. */
-#include "json.h"
+#include "json/json.h"
 
 /* "name", "[name]", or "[key=value]", which picks an item of a list. */
 struct step {

@@ -1,6 +1,6 @@
 /* Skipping values, and finding the end of strings. Most of a review is neither
  * indexed nor built into a tree, so this is where its bytes are spent. */
-#include "json.h"
+#include "json/json.h"
 
 #include <string.h>
 

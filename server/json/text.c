@@ -1,5 +1,5 @@
 /* UTF-8 and the escapes of JSON strings. */
-#include "json.h"
+#include "json/json.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* Readers of json-c trees that never fail, and building by hand. json-c asserts the type of what it is
  * given, and these are the only ones to call what does (hack/json-calls.sh). */
-#include "json.h"
+#include "json/json.h"
 
 #include <string.h>
 

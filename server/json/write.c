@@ -1,5 +1,5 @@
 /* JSON out, as Go's encoding/json writes it without HTML escaping. */
-#include "json.h"
+#include "json/json.h"
 
 #include <inttypes.h>
 #include <string.h>

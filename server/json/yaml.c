@@ -1,5 +1,5 @@
 /* yaml_load, and the nodes that its parts share. */
-#include "yaml.h"
+#include "json/yaml.h"
 
 #include <string.h>
 

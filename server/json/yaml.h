@@ -4,7 +4,7 @@
 #ifndef BACKSTOP_JSON_YAML_H
 #define BACKSTOP_JSON_YAML_H
 
-#include "json.h"
+#include "json/json.h"
 
 /* ---- nodes ---------------------------------------------------------------- */
 

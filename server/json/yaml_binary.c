@@ -1,6 +1,6 @@
 /* !!binary: base64. JSON has no bytes, so what is not UTF-8 becomes U+FFFD, as
  * encoding/json does it. */
-#include "yaml.h"
+#include "json/yaml.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* Nodes to json-c trees, as sigs.k8s.io/yaml does it on go-yaml v2: aliases are
  * copied out, merge keys are carried out where they stand (a later member wins,
  * merged or not), keys become strings. */
-#include "yaml.h"
+#include "json/yaml.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* JSON texts as nodes: one value, or several one after another, as kubectl takes
  * them; a line of "---" between them is passed over. */
-#include "yaml.h"
+#include "json/yaml.h"
 
 #include <string.h>
 

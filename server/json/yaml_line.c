@@ -1,5 +1,5 @@
 /* Where a field stands in the text it came from. */
-#include "yaml.h"
+#include "json/yaml.h"
 
 #include <string.h>
 

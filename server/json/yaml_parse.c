@@ -1,10 +1,10 @@
 /* libyaml's events, as nodes. */
-#include "yaml.h"
+#include "json/yaml.h"
 
 #include <search.h>
 #include <yaml.h>
 
-#include "yaml_problem.h"
+#include "json/yaml_problem.h"
 
 /* An anchor of the document that is read. They are kept in a search tree: a
  * hostile document may have as many as it has bytes to name them. */

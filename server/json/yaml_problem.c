@@ -1,4 +1,4 @@
-#include "yaml_problem.h"
+#include "json/yaml_problem.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* What a YAML scalar stands for, after go-yaml v2's resolve.go, which is what
  * kubectl and the Kubernetes controllers use: YAML 1.1 words, Go's integers. */
-#include "yaml.h"
+#include "json/yaml.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,13 +1,13 @@
 /* YAML out, as kubectl -o yaml prints it: block style, lists not indented below
  * their key, quotes only where a text would be read as something else. Lines are
  * not folded, so that a message can be searched for. */
-#include "json.h"
+#include "json/json.h"
 
 #include <inttypes.h>
 #include <string.h>
 #include <yaml.h>
 
-#include "yaml.h"
+#include "json/yaml.h"
 
 enum { SCRATCH_LIMIT = 64 * 1024 * 1024 };
 

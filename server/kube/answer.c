@@ -1,7 +1,7 @@
 /* Whether an answer with a status of success is what was asked for. A proxy's page, an aggregated
  * API without its backend or a broken cache in between answer 200 as well, and an empty list that
  * is none would say that nothing exists. Shapes: apimachinery's meta/v1 types.go. */
-#include "kube.h"
+#include "kube/kube.h"
 
 enum { NONSENSE = 502, SHOWN_KIND_MAX = 63 };
 

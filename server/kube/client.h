@@ -1,8 +1,8 @@
 /* What the client is made of; for client.c and exchange.c. */
-#ifndef BACKSTOP_SERVER_KUBE_CLIENT_H
-#define BACKSTOP_SERVER_KUBE_CLIENT_H
+#ifndef BACKSTOP_KUBE_CLIENT_H
+#define BACKSTOP_KUBE_CLIENT_H
 
-#include "kube.h"
+#include "kube/kube.h"
 
 struct kube_client {
     struct arena *arena; /* holds the client itself and its configuration */

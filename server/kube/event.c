@@ -3,7 +3,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "events.h"
+#include "kube/events.h"
 
 enum { NAME_ROOM = 200 };
 

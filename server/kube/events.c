@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "backstop/telemetry.h"
-#include "events.h"
+#include "kube/events.h"
 
 enum { BURST = 25, STOP_MS = 2000, SERIES_SECONDS = 600, PATCH_EVERY = 10, TEXT_LIMIT = 1024, EVENT_LIMIT = 64 * 1024 };
 #define NS_PER_S INT64_C(1000000000)

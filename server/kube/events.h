@@ -2,7 +2,7 @@
 #ifndef BACKSTOP_KUBE_EVENTS_H
 #define BACKSTOP_KUBE_EVENTS_H
 
-#include "kube.h"
+#include "kube/kube.h"
 
 enum { EVENT_QUEUE = 64, EVENT_SERIES = 32 };
 /* What is important apart from the rest: each lane has all of its own. */

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "client.h"
+#include "kube/client.h"
 
 enum {
     EXCHANGE_ARENA_MAX = 4 * 1024 * 1024,

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "kube.h"
+#include "kube/kube.h"
 
 enum { EXEC_OUTPUT_MAX = 1024 * 1024, PLUGIN_TICK_MS = 50 };
 

@@ -1,7 +1,7 @@
 /* Which files a configuration needs. */
 #include <stdlib.h>
 
-#include "kube.h"
+#include "kube/kube.h"
 
 /* Where kube_config_load looks; the pod's own files come with the configuration. */
 static void add_kubeconfigs(const struct kube_options *options, struct arena *arena, struct strlist *files)

@@ -1,6 +1,6 @@
 /* The kube room's own header: the configuration in force, and one HTTP exchange. */
-#ifndef BACKSTOP_SERVER_KUBE_H
-#define BACKSTOP_SERVER_KUBE_H
+#ifndef BACKSTOP_KUBE_KUBE_H
+#define BACKSTOP_KUBE_KUBE_H
 
 #include <curl/curl.h>
 

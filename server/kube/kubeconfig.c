@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "kube.h"
+#include "kube/kube.h"
 
 enum { KUBECONFIG_BYTES_MAX = 4 * 1024 * 1024, FILES_MAX = 16 };
 

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "kube.h"
+#include "kube/kube.h"
 
 bool kube_lines(struct buf *rest, struct str bytes, bool (*take)(void *context, struct str line), void *context)
 {

@@ -1,5 +1,5 @@
 /* Lists, page by page, and discovery. */
-#include "kube.h"
+#include "kube/kube.h"
 
 enum { PAGE_BYTES_MAX = 64 * 1024 * 1024, PAGE_DEFAULT = 500, PATH_BYTES_MAX = 8192 };
 

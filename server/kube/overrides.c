@@ -1,6 +1,6 @@
 /* What kubectl's flags put over a kubeconfig. Mirrors client-go's
  * tools/clientcmd/client_config.go getCluster and getAuthInfo. */
-#include "kube.h"
+#include "kube/kube.h"
 
 static void override_text(struct arena *arena, const char *given, struct str *text)
 {

@@ -1,4 +1,4 @@
-#include "kube.h"
+#include "kube/kube.h"
 
 void kube_escape(struct buf *out, struct str text)
 {

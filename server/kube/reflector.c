@@ -3,7 +3,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "kube.h"
+#include "kube/kube.h"
 
 enum {
     EVENT_BYTES_MAX = 16 * 1024 * 1024,

@@ -2,9 +2,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kube.h"
+#include "backstop/grammar.h"
+#include "kube/kube.h"
 
-enum { ANSWER_BYTES_MAX = 16 * 1024 * 1024, PATH_BYTES_MAX = 4096, NAME_MAX_BYTES = 253 };
+enum { ANSWER_BYTES_MAX = 16 * 1024 * 1024, PATH_BYTES_MAX = 4096 };
 
 bool kube_refused(long status, struct str answer, const char *verb, struct str what, struct error *error)
 {
@@ -98,7 +99,7 @@ static bool single_request(struct kube_client *client, struct arena *arena, cons
 static bool is_no_name(struct str name)
 {
     return str_is(name, ".") || str_is(name, "..") || str_contains(name, STR("/")) || str_contains(name, STR("%")) ||
-           name.len > NAME_MAX_BYTES;
+           name.len > DNS_SUBDOMAIN_MAX;
 }
 
 bool kube_get(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,

@@ -1,5 +1,5 @@
 /* One line of a watch: what the API server sends as a WatchEvent (apimachinery meta/v1). */
-#include "kube.h"
+#include "kube/kube.h"
 
 /* An ERROR carries a Status; 410 in it means: list again. */
 static bool refused(struct json_object *status, struct str plural, struct error *error)

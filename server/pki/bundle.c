@@ -1,6 +1,6 @@
 #include <openssl/err.h>
 
-#include "pki.h"
+#include "pki/pki.h"
 
 enum { BUNDLE_BYTES_MAX = 1024 * 1024 };
 

@@ -1,4 +1,4 @@
-#include "facts.h"
+#include "pki/facts.h"
 
 #include <string.h>
 

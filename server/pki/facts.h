@@ -1,7 +1,7 @@
 /* Certificates as GnuTLS reads them: it serves them, so it is awake anyway, while to wake
  * OpenSSL takes as long as the rest of a start and two megabytes. */
-#ifndef BACKSTOP_SERVER_PKI_FACTS_H
-#define BACKSTOP_SERVER_PKI_FACTS_H
+#ifndef BACKSTOP_PKI_FACTS_H
+#define BACKSTOP_PKI_FACTS_H
 
 #include <gnutls/x509.h>
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pki.h"
+#include "pki/pki.h"
 
 enum { SERIAL_BYTES = 16, SANS_MAX = 4096, CERTIFICATE_BYTES_MAX = 64 * 1024 };
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "facts.h"
-#include "pki.h"
+#include "pki/facts.h"
+#include "pki/pki.h"
 
 void pki_x509_cleanup(X509 **certificate)
 {

@@ -1,6 +1,6 @@
 /* The pki room's own header: OpenSSL objects with their clean-up, PEM both ways. */
-#ifndef BACKSTOP_SERVER_PKI_H
-#define BACKSTOP_SERVER_PKI_H
+#ifndef BACKSTOP_PKI_PKI_H
+#define BACKSTOP_PKI_PKI_H
 
 #include <openssl/evp.h>
 #include <openssl/x509.h>

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "facts.h"
+#include "pki/facts.h"
 
 /* In the order and with the escapes of RFC 2253; what is not plain ASCII as in its hexadecimal form. */
 static void print_name(gnutls_x509_crt_t certificate,

@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "facts.h"
-#include "pki.h"
+#include "pki/facts.h"
+#include "pki/pki.h"
 
 static void store_cleanup(X509_STORE **store)
 {

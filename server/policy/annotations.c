@@ -1,4 +1,4 @@
-#include "annotations.h"
+#include "policy/annotations.h"
 
 enum { PATH_LIMIT = 1024 };
 

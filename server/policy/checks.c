@@ -1,4 +1,4 @@
-#include "checks.h"
+#include "policy/checks.h"
 
 void judge_value(struct decision *decision, enum verdict verdict, const char *field, struct str value,
                  const char *format, ...)
@@ -12,23 +12,6 @@ void judge_value(struct decision *decision, enum verdict verdict, const char *fi
                          STR_ARG(message));
     else if (verdict == VERDICT_WARN)
         decision_warn(decision, "%s: %.*s", field, STR_ARG(message));
-}
-
-bool is_object_name(struct str text)
-{
-    if (text.len == 0 || text.len > 253)
-        return false;
-    char before = '.';
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-        if (!plain && c != '.' && c != '-')
-            return false;
-        if ((before == '.' && !plain) || (before == '-' && c == '.'))
-            return false;
-        before = c;
-    }
-    return before != '.' && before != '-';
 }
 
 static bool is_plain(struct str name)

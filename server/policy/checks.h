@@ -42,9 +42,6 @@ struct storage_check {
 void check_storage(const struct storage_check *check, const struct request *request, const struct inventory *inventory,
                    const struct settings *settings, struct decision *decision);
 
-/* Whether an object can have this name: a DNS-1123 subdomain, dotted labels of lower-case letters, digits
- * and inner dashes, at most 253 bytes in all. */
-bool is_object_name(struct str name);
 /* A name as it may stand in a command: as it is, or quoted where it is no Kubernetes name. */
 struct str words_name(struct arena *arena, struct str name);
 /* "3h ago", "at 2026-11-21T06:00:00Z" for what is to come, "at an unknown time" for 0. */

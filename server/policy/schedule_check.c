@@ -1,4 +1,4 @@
-#include "checks.h"
+#include "policy/checks.h"
 
 #include <inttypes.h>
 

@@ -1,4 +1,4 @@
-#include "checks.h"
+#include "policy/checks.h"
 
 /* A backup that is deleted before the next one is taken leaves a time without any. */
 

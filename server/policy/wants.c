@@ -1,9 +1,9 @@
 /* How fresh facts must be, rule by rule. A cache that follows the cluster lags a few
  * milliseconds, which is longer than one `kubectl apply` takes between two documents:
  * what it does not hold yet, or holds in a state that would be denied, is read anew. */
-#include "deletion.h"
-#include "gate.h"
-#include "kcm_names.h"
+#include "policy/deletion/deletion.h"
+#include "policy/managementbackup/kcm_names.h"
+#include "policy/upgrade/gate.h"
 
 /* ---- the upgrade gate ---------------------------------------------------- */
 

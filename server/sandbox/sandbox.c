@@ -2,7 +2,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#include "sandbox.h"
+#include "sandbox/sandbox.h"
 
 /* Sanitizers and coverage make system calls of their own, and write files when they end. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(BACKSTOP_NO_SANDBOX)

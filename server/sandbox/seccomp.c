@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "sandbox.h"
+#include "sandbox/sandbox.h"
 
 #if defined(__x86_64__)
 #define MACHINE AUDIT_ARCH_X86_64

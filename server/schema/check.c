@@ -1,4 +1,5 @@
-#include "room.h"
+#include "backstop/grammar.h"
+#include "schema/room.h"
 
 #include <ctype.h>
 
@@ -155,7 +156,7 @@ static void check_name(struct walk *walk, struct json_object *metadata, const ch
     bool ns = strcmp(member, "namespace") == 0;
     if (strcmp(member, "generateName") == 0) /* only what comes before the five random characters */
         checked = arena_printf(arena, "%.*sx", STR_ARG(str_slice(name, 0, 248)));
-    if (name.len == 0 || (ns ? schema_is_dns_label(name) : schema_is_dns_subdomain(checked)))
+    if (name.len == 0 || (ns ? name_is_dns_label(name) : name_is_dns_subdomain(checked)))
         return;
     add_problem(walk, SCHEMA_REFUSED, arena_printf(arena, "metadata.%s", member),
                 arena_printf(arena, "Invalid value: %.*s: no %s can have this name: %s",
@@ -184,13 +185,13 @@ static void check_keys(struct walk *walk, struct json_object *metadata, const ch
     {
         struct str text = json_str(value), field = member_at(arena, at, key);
         /* An annotation's key may have capitals in its prefix. */
-        if (!schema_is_label_key(labels ? str_from(key) : lower_case(arena, key)))
+        if (!label_key_is_valid(labels ? str_from(key) : lower_case(arena, key)))
             add_problem(walk, SCHEMA_REFUSED, field,
                         arena_printf(arena,
                                      "Invalid value: %.*s: no such key: an optional DNS prefix and \"/\", then at most "
                                      "63 letters, digits, \"-\", \"_\" or \".\"",
                                      STR_ARG(arena_quote(arena, str_from(key)))));
-        else if (labels && !schema_is_label_value(text))
+        else if (labels && !label_value_is_valid(text))
             add_problem(walk, SCHEMA_REFUSED, field,
                         arena_printf(arena,
                                      "Invalid value: %.*s: no label can have this value: at most 63 letters, digits, "

@@ -1,4 +1,4 @@
-#include "room.h"
+#include "schema/room.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -1,4 +1,4 @@
-#include "room.h"
+#include "schema/room.h"
 
 /* Schemas from CRDs that are at hand. */
 

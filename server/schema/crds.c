@@ -1,6 +1,6 @@
-#include "room.h"
+#include "schema/room.h"
 
-#include "crds.def"
+#include "schema/crds.def"
 
 /* ---- ObjectMeta, which no CRD describes ------------------------------------ */
 

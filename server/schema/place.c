@@ -1,4 +1,4 @@
-#include "room.h"
+#include "schema/room.h"
 
 #include <ctype.h>
 

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "settings.h"
+#include "settings/settings.h"
 
 enum { BUILTIN_RESOURCES = 4 };
 

@@ -1,5 +1,5 @@
 /* upgrade.evidence: which objects of other backup engines the upgrade gate asks for. */
-#include "settings.h"
+#include "settings/settings.h"
 
 enum { SOURCES_MAX = 16, VALUES_MAX = 32, MINUTE = 60, DAY = 24 * 60 * MINUTE };
 

@@ -1,5 +1,5 @@
 /* What an entry of upgrade.evidence needs, and what contradicts itself. */
-#include "settings.h"
+#include "settings/settings.h"
 
 static bool matches(struct str pattern, struct str value)
 {

@@ -1,31 +1,9 @@
 /* Label selectors in the words of `kubectl get -l` (apimachinery labels.Parse): "a=b",
  * "a==b", "a!=b", "a in (x,y)", "a notin (x,y)", "a", "!a", joined by commas. */
-#include "settings.h"
+#include "backstop/grammar.h"
+#include "settings/settings.h"
 
 enum { REQUIREMENTS_MAX = 16, VALUES_MAX = 32 };
-
-static bool is_name_part(struct str text)
-{
-    if (!text.len || text.len > 63)
-        return false;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        bool alphanumeric = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        bool inner = c == '-' || c == '_' || c == '.';
-        if (!alphanumeric && (!inner || i == 0 || i + 1 == text.len))
-            return false;
-    }
-    return true;
-}
-
-static bool is_key(struct str key)
-{
-    struct str name = key, prefix;
-    str_cut(&name, '/', &prefix);
-    if (!name.ptr)
-        return is_name_part(key);
-    return settings_is_subdomain(prefix) && is_name_part(name);
-}
 
 struct parsing {
     struct arena *arena;
@@ -55,7 +33,7 @@ static struct str cut_term(struct str *rest)
 
 static bool add_value(struct parsing *parsing, struct str value)
 {
-    if ((value.len && !is_name_part(value)) || parsing->requirement.values.len == VALUES_MAX)
+    if (!label_value_is_valid(value) || parsing->requirement.values.len == VALUES_MAX)
         return fail(parsing, "is no label value", value);
     strlist_add(parsing->arena, &parsing->requirement.values, value);
     return true;
@@ -110,7 +88,7 @@ static bool read_term(struct parsing *parsing, struct str term)
         at++;
     parsing->requirement =
         (struct label_requirement){.key = str_slice(term, 0, at), .operator= negated ? LABEL_ABSENT : LABEL_EXISTS };
-    if (!is_key(parsing->requirement.key))
+    if (!label_key_is_valid(parsing->requirement.key))
         return fail(parsing, "is no label key", parsing->requirement.key);
     struct str rest = str_trim(str_slice(term, at, term.len));
     if (negated && rest.len)

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "settings.h"
+#include "settings/settings.h"
 
 enum { ARENA_LIMIT = 16 << 20, FILE_LIMIT = 1 << 20, KEYS_MAX = 64 };
 

@@ -1,30 +1,9 @@
-#include "settings.h"
+#include "backstop/grammar.h"
+#include "settings/settings.h"
 
 static bool is_lower_or_digit(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
-
-/* RFC 1123 label, as Kubernetes checks names of namespaces. */
-static bool is_label(struct str text)
-{
-    if (!text.len || text.len > 63 || !is_lower_or_digit(text.ptr[0]) || !is_lower_or_digit(text.ptr[text.len - 1]))
-        return false;
-    for (size_t i = 0; i < text.len; i++)
-        if (!is_lower_or_digit(text.ptr[i]) && text.ptr[i] != '-')
-            return false;
-    return true;
-}
-
-bool settings_is_subdomain(struct str text)
-{
-    struct str part;
-    if (!text.len || text.len > 253)
-        return false;
-    while (str_cut(&text, '.', &part))
-        if (!is_label(part))
-            return false;
-    return true;
 }
 
 /* Go's time.LoadLocation refuses these; whether the zone exists is known only
@@ -46,7 +25,7 @@ static bool is_provider(struct str text)
                                        STR_INIT("control-plane-"),  STR_INIT("ipam-"),
                                        STR_INIT("addon-"),          STR_INIT("runtime-extension-")};
     for (size_t i = 0; i < LENGTH_OF(types); i++)
-        if (str_starts(text, types[i]) && is_label(str_slice(text, types[i].len, text.len)))
+        if (str_starts(text, types[i]) && name_is_dns_label(str_slice(text, types[i].len, text.len)))
             return true;
     return false;
 }
@@ -57,14 +36,14 @@ static bool is_resource(struct str text)
 {
     struct str rest = text, resource;
     str_cut(&rest, '.', &resource);
-    return rest.ptr && is_label(resource) && settings_is_subdomain(rest);
+    return rest.ptr && name_is_dns_label(resource) && name_is_dns_subdomain(rest);
 }
 
 static bool is_account(struct str text)
 {
     struct str rest = text, head;
     str_cut(&rest, ':', &head);
-    return rest.ptr ? is_label(head) && settings_is_subdomain(rest) : settings_is_subdomain(head);
+    return rest.ptr ? name_is_dns_label(head) && name_is_dns_subdomain(rest) : name_is_dns_subdomain(head);
 }
 
 /* "batch/v1", "v1". */
@@ -72,7 +51,7 @@ static bool is_api_version(struct str text)
 {
     struct str version = text, group;
     str_cut(&version, '/', &group);
-    return version.ptr ? settings_is_subdomain(group) && is_label(version) : is_label(group);
+    return version.ptr ? name_is_dns_subdomain(group) && name_is_dns_label(version) : name_is_dns_label(group);
 }
 
 static bool is_kind(struct str text)
@@ -88,7 +67,7 @@ static bool is_kind(struct str text)
 /* Audit annotations are named "evidence-NAME", in at most 63 characters. */
 static bool is_name(struct str text)
 {
-    return text.len <= 40 && is_label(text);
+    return text.len <= 40 && name_is_dns_label(text);
 }
 
 /* It stands in messages as it is. */
@@ -132,14 +111,15 @@ static bool is_version(struct str text)
 #define SUBDOMAIN LABEL "(\\." LABEL ")*"
 
 const struct text_rule rule_namespace = {
-    "^" LABEL "$", "the name of a namespace (lower-case letters, digits and -, at most 63)", is_label};
+    "^" LABEL "$", "the name of a namespace (lower-case letters, digits and -, at most 63)", name_is_dns_label};
 const struct text_rule rule_zone = {"^[^/\\\\\\s][^\\s]*$", "the name of a time zone, such as UTC or Europe/Berlin",
                                     is_zone};
 const struct text_rule rule_provider = {
     "^(infrastructure|bootstrap|control-plane|ipam|addon|runtime-extension)-" LABEL "$",
     "the name of a Cluster API provider, such as infrastructure-azure", is_provider};
 const struct text_rule rule_component = {
-    "^" LABEL "$", "the name of a provider in Management.spec.providers, such as cluster-api-provider-azure", is_label};
+    "^" LABEL "$", "the name of a provider in Management.spec.providers, such as cluster-api-provider-azure",
+    name_is_dns_label};
 const struct text_rule rule_resource = {"^" LABEL "\\." SUBDOMAIN "$",
                                         "plural.group, such as virtualnetworks.network.azure.com", is_resource};
 const struct text_rule rule_account = {"^(" LABEL ":)?" SUBDOMAIN "$",
@@ -152,7 +132,7 @@ const struct text_rule rule_api_version = {"^(" SUBDOMAIN "/)?" LABEL "$",
                                            is_api_version};
 const struct text_rule rule_kind = {"^[A-Z][A-Za-z0-9]*$", "a kind, such as RunAction", is_kind};
 const struct text_rule rule_plural = {
-    "^" LABEL "$", "the plural that kubectl get takes, such as runactions, without its group", is_label};
+    "^" LABEL "$", "the plural that kubectl get takes, such as runactions, without its group", name_is_dns_label};
 const struct text_rule rule_path = {"^[^.\\[\\]=\\s]+(\\.[^.\\[\\]=\\s]+|\\[[^\\]]+\\])*$",
                                     "a path such as status.state or status.conditions[type=Complete].status", is_path};
 const struct text_rule rule_hint = {"^[ -~]{1,200}$", "a line of at most 200 plain characters", is_hint};

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "settings.h"
+#include "settings/settings.h"
 
 #define DURATION_PATTERN "^([0-9]+(\\.[0-9]*)?(h|m|s|ms))+$|^0$"
 

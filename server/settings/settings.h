@@ -1,6 +1,6 @@
 /* settings' own room: the table of keys. */
-#ifndef BACKSTOP_SETTINGS_PRIVATE_H
-#define BACKSTOP_SETTINGS_PRIVATE_H
+#ifndef BACKSTOP_SETTINGS_SETTINGS_H
+#define BACKSTOP_SETTINGS_SETTINGS_H
 
 #include "backstop/json.h"
 #include "backstop/settings.h"
@@ -80,7 +80,6 @@ bool settings_check_evidence(struct arena *arena, const struct evidence_source *
 bool settings_read_selector(struct arena *arena, struct json_object *value, struct evidence_source *source,
                             struct error *error) MUST_CHECK;
 
-bool settings_is_subdomain(struct str text); /* RFC 1123, as Kubernetes checks names of API groups */
 /* A value as a message may show it. */
 struct str settings_show(struct arena *arena, struct json_object *value);
 /* Puts `outer` before error->field. Always false. */

@@ -1,4 +1,4 @@
-#include "settings.h"
+#include "settings/settings.h"
 
 #define PLACE(member) offsetof(struct settings, member)
 enum { MINUTE = 60, HOUR = 60 * MINUTE, DAY = 24 * HOUR };

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "settings.h"
+#include "settings/settings.h"
 
 struct str settings_show(struct arena *arena, struct json_object *value)
 {

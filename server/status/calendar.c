@@ -1,7 +1,7 @@
 #include <stdlib.h>
 
 #include "backstop/cron.h"
-#include "status.h"
+#include "status/status.h"
 
 /* What will run in the next two weeks, from the very function that `explain` asks. */
 

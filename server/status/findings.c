@@ -1,10 +1,11 @@
-#include "status.h"
+#include "backstop/grammar.h"
+#include "status/status.h"
 
 /* What stands against an upgrade, a restore or the backups both rest on, and the way
  * out of each; then what is worth knowing. */
 
 /* A scheduled run may start this much late before its absence is told. */
-enum { GRACE = 15 * 60, LABEL_VALUE_MAX = 63 };
+enum { GRACE = 15 * 60 };
 
 static void add(struct status_view *view, unsigned blocks, struct str object, struct str says, struct str fix)
 {

@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "status.h"
+#include "status/status.h"
 
 /* The Backups of the last two weeks, each with what made it. */
 

@@ -1,4 +1,4 @@
-#include "status.h"
+#include "status/status.h"
 
 /* JSON, for programs. Keys are an interface, documented in docs/status.md: they may be
  * added to, never renamed. Unknown times and absent objects are null. */

@@ -1,4 +1,4 @@
-#include "status.h"
+#include "status/status.h"
 
 static const char *const makers[] = {
     [STATUS_BY_MANAGEMENT_BACKUP] = "ManagementBackup", [STATUS_BY_SCHEDULE] = "Schedule", [STATUS_BY_HAND] = "none"};

@@ -1,4 +1,4 @@
-#include "status.h"
+#include "status/status.h"
 
 struct json_object *status_text_value(struct str text)
 {

@@ -1,4 +1,4 @@
-#include "status.h"
+#include "status/status.h"
 
 struct json_object *status_audit_object(const struct status_audit *audit)
 {

@@ -1,6 +1,6 @@
 /* What the files of the status room share. */
-#ifndef BACKSTOP_STATUS_ROOM_H
-#define BACKSTOP_STATUS_ROOM_H
+#ifndef BACKSTOP_STATUS_STATUS_H
+#define BACKSTOP_STATUS_STATUS_H
 
 #include "backstop/status.h"
 

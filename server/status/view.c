@@ -1,5 +1,5 @@
 #include "backstop/cron.h"
-#include "status.h"
+#include "status/status.h"
 
 /* The model behind every face of status: facts put together, no opinion but the
  * gate's (policy_upgrade_view). Opinions are in findings.c. */

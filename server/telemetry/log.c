@@ -3,7 +3,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "telemetry.h"
+#include "telemetry/telemetry.h"
 
 enum { LINE_SIZE = 32 * 1024, RESERVED = 1024, TEXT_LIMIT = 2048, KEY_LIMIT = 64, FIELD_ROOM = 40 };
 

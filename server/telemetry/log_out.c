@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "telemetry.h"
+#include "telemetry/telemetry.h"
 
 enum { PATIENCE_MS = 100, NOTE_SIZE = 160 };
 

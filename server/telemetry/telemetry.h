@@ -1,6 +1,6 @@
 /* The telemetry room's own header. */
-#ifndef BACKSTOP_TELEMETRY_ROOM_H
-#define BACKSTOP_TELEMETRY_ROOM_H
+#ifndef BACKSTOP_TELEMETRY_TELEMETRY_H
+#define BACKSTOP_TELEMETRY_TELEMETRY_H
 
 #include "backstop/telemetry.h"
 

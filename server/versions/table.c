@@ -1,4 +1,4 @@
-#include "versions.h"
+#include "versions/versions.h"
 
 /* A release that fixes bugs may change what users see: Velero 1.18.3 brought another cron
  * parser. So a row names the very releases that were looked at, and no more. */

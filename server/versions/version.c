@@ -1,4 +1,4 @@
-#include "versions.h"
+#include "versions/versions.h"
 
 enum { TAG_MAX = 128 };
 

@@ -1,6 +1,6 @@
 /* versions, private: the table of releases. */
-#ifndef BACKSTOP_VERSIONS_PRIVATE_H
-#define BACKSTOP_VERSIONS_PRIVATE_H
+#ifndef BACKSTOP_VERSIONS_VERSIONS_H
+#define BACKSTOP_VERSIONS_VERSIONS_H
 
 #include "backstop/versions.h"
 

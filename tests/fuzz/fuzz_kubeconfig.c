@@ -3,8 +3,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../../server/kube/kube.h"
 #include "fuzz.h"
+#include "kube/kube.h"
 
 enum { ARENA = 64 * 1024 * 1024 };
 

@@ -1,8 +1,8 @@
 /* Any bytes as the stream of a watch, in pieces as the network might cut it: the lines
  * do not depend on the pieces, and what they hold is kept as facts or refused. */
-#include "../../server/kube/kube.h"
 #include "backstop/inventory.h"
 #include "fuzz.h"
+#include "kube/kube.h"
 #include "mutate_json.h"
 
 enum { ARENA = 64 * 1024 * 1024, STREAM_LINE_MAX = 64 * 1024, PIECES = 3 };

@@ -4,12 +4,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../server/certificates/certificates.h"
-#include "../../server/kube/kube.h"
-#include "../../server/verbs/audit.h"
 #include "../fuzz/fuzz.h"
 #include "backstop/http.h"
 #include "backstop/inventory.h"
+#include "certificates/certificates.h"
+#include "commands/audit/audit.h"
+#include "kube/kube.h"
 #include "mutate.h"
 
 enum { MEMORY = 64 * 1024 * 1024, PATHS_MAX = 64, LEAF = 900, CA = 2700 };

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../server/verbs/serve.h"
 #include "allocator.h"
+#include "commands/serve/serve.h"
 
 enum { FILE_MAX = 16 << 20, RULES_MAX = 4 };
 #define NOW INT64_C(1795230000) /* 2026-11-21T03:00:00Z, the clock of the golden cases */

@@ -2,7 +2,7 @@
 #ifndef BACKSTOP_TESTS_KUBE_FILES_H
 #define BACKSTOP_TESTS_KUBE_FILES_H
 
-#include "../../server/kube/kube.h"
+#include "kube/kube.h"
 #include "suite.h"
 
 struct kube_files {

@@ -6,8 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../server/certificates/certificates.h"
 #include "backstop/telemetry.h"
+#include "certificates/certificates.h"
 #include "suite.h"
 
 enum { NOW = 1795230000, LEAF = 900, CA = 2700, MEMORY = 64 * 1024 * 1024 };

@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../../server/cron/zone.h"
+#include "cron/zone/zone.h"
 #include "suite.h"
 
 static struct str zone_file(struct arena *arena, const char *name)

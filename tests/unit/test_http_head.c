@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../server/http/http.h"
+#include "http/http.h"
 #include "suite.h"
 
 /* In pieces whose sizes the seed chooses; 0: in one. */

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../../server/inventory/cluster.h"
+#include "inventory/cluster/cluster.h"
 #include "suite.h"
 
 enum { NAMES = 200, STEPS = 20000 };

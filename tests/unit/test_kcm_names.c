@@ -1,6 +1,7 @@
 #include <stdio.h>
 
-#include "../../server/policy/kcm_names.h"
+#include "backstop/grammar.h"
+#include "policy/managementbackup/kcm_names.h"
 #include "suite.h"
 
 /* ---- the same rule, written a second time -------------------------------- */
@@ -96,7 +97,7 @@ static void test_random_names(void)
     char name[1000], expected[1100];
     int bounded = 0;
     for (int i = 0; i < 4000; i++) {
-        size_t limit = i % 2 ? KCM_NAME_MAX : KCM_LABEL_VALUE_MAX;
+        size_t limit = i % 2 ? DNS_SUBDOMAIN_MAX : LABEL_VALUE_MAX;
         random_name(name, i % 3 ? limit - 3 + random_below(7) : random_below(900));
         bounded_again(name, limit, expected);
         struct str actual = kcm_bounded(arena, str_from(name), limit);
@@ -185,11 +186,11 @@ static void test_names_fit_and_are_recognised(void)
         struct str b = str_from(backup), r = str_from(release);
         struct str exact = kcm_upgrade_backup(arena, b, r);
         struct str again = kcm_upgrade_backup_again(arena, b, r, 1795230000 + i);
-        CU_ASSERT(exact.len > 0 && exact.len <= KCM_NAME_MAX);
-        CU_ASSERT(again.len > 0 && again.len <= KCM_NAME_MAX);
+        CU_ASSERT(exact.len > 0 && exact.len <= DNS_SUBDOMAIN_MAX);
+        CU_ASSERT(again.len > 0 && again.len <= DNS_SUBDOMAIN_MAX);
         CU_ASSERT(kcm_is_upgrade_backup(arena, exact, b, r));
         CU_ASSERT(kcm_is_upgrade_backup(arena, again, b, r));
-        CU_ASSERT(kcm_release_label(arena, r).len <= KCM_LABEL_VALUE_MAX);
+        CU_ASSERT(kcm_release_label(arena, r).len <= LABEL_VALUE_MAX);
     }
 }
 
@@ -197,7 +198,7 @@ static void test_out_of_memory(void)
 {
     ARENA_SCOPED arena = arena_new(16);
     char value[400];
-    CU_ASSERT_EQUAL(kcm_bounded(arena, str_from(repeat(value, "a", 300)), KCM_NAME_MAX).len, 0);
+    CU_ASSERT_EQUAL(kcm_bounded(arena, str_from(repeat(value, "a", 300)), DNS_SUBDOMAIN_MAX).len, 0);
     CU_ASSERT(arena_failed(arena));
     CU_ASSERT_FALSE(kcm_is_upgrade_backup(arena, STR("-20261121030000"), STR("kcm-backup"), STR("kcm-1-2-0")));
 }

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "../../server/kube/client.h"
 #include "backstop/http.h"
+#include "kube/client.h"
 #include "kube_files.h"
 
 static struct str token_now(struct kube_client *client, struct arena *arena)

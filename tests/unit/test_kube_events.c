@@ -1,4 +1,4 @@
-#include "../../server/kube/events.h"
+#include "kube/events.h"
 #include "suite.h"
 
 static struct kube_note sample(void)

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../server/kube/kube.h"
+#include "kube/kube.h"
 #include "suite.h"
 
 #define BACKUPS                                                                                                        \

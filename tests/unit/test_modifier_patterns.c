@@ -1,8 +1,6 @@
 /* Patterns, expressions and names as Velero reads them. The verdicts were taken from
  * Go's regexp and gobwas/glob v0.2.3 themselves. */
-#include "../../server/policy/glob.h"
-#include "../../server/policy/regex.h"
-#include "../../server/policy/resource_name.h"
+#include "backstop/grammar.h"
 #include "suite.h"
 
 static void test_expressions(void)

@@ -1,5 +1,5 @@
 /* Admitted deletions: the text that replicas share, who may write it, and how long it counts. */
-#include "../../server/inventory/inventory.h"
+#include "inventory/inventory.h"
 #include "suite.h"
 
 enum { NOW = 1795230000, LIMIT = 1 << 28 }; /* 2026-11-21T03:00:00Z */

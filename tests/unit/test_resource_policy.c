@@ -1,4 +1,5 @@
-#include "../../server/policy/resource_policy.h"
+#include "backstop/grammar.h"
+#include "policy/velero/resource_policy.h"
 #include "suite.h"
 
 #include <stdio.h>

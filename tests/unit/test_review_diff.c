@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../server/verbs/review.h"
+#include "commands/review/review.h"
 #include "suite.h"
 
 static void check(const char *before, const char *after, const char *expected)

@@ -1,4 +1,5 @@
 /* What the API server finds wrong before any webhook: fields, types, names, kinds. */
+#include "backstop/grammar.h"
 #include "backstop/schema.h"
 
 #include <stdlib.h>
@@ -142,16 +143,16 @@ static void test_names(void)
     char long_label[65], long_name[255];
     memset(long_label, 'a', sizeof long_label);
     memset(long_name, 'a', sizeof long_name);
-    CU_ASSERT(schema_is_dns_label((struct str){long_label, 63}) && !schema_is_dns_label((struct str){long_label, 64}));
-    CU_ASSERT(schema_is_dns_subdomain((struct str){long_name, 253}));
-    CU_ASSERT(!schema_is_dns_subdomain((struct str){long_name, 254}));
-    CU_ASSERT(schema_is_dns_subdomain(STR("a.b-c.0")) && !schema_is_dns_subdomain(STR("a..b")));
-    CU_ASSERT(!schema_is_dns_subdomain(STR("a.")) && !schema_is_dns_subdomain(STR("-a")));
-    CU_ASSERT(!schema_is_dns_label(STR("a.b")) && !schema_is_dns_label(STR("")) && !schema_is_dns_label(STR("A")));
-    CU_ASSERT(schema_is_label_key(STR("a.b/C_d")) && schema_is_label_key(STR("C")) && !schema_is_label_key(STR("a/")));
-    CU_ASSERT(!schema_is_label_key(STR("A.b/c")) && !schema_is_label_key(STR("")) && !schema_is_label_key(STR("/a")));
-    CU_ASSERT(schema_is_label_value(STR("")) && schema_is_label_value(STR("A.b_c-1")) &&
-              !schema_is_label_value(STR("a b")));
+    CU_ASSERT(name_is_dns_label((struct str){long_label, 63}) && !name_is_dns_label((struct str){long_label, 64}));
+    CU_ASSERT(name_is_dns_subdomain((struct str){long_name, 253}));
+    CU_ASSERT(!name_is_dns_subdomain((struct str){long_name, 254}));
+    CU_ASSERT(name_is_dns_subdomain(STR("a.b-c.0")) && !name_is_dns_subdomain(STR("a..b")));
+    CU_ASSERT(!name_is_dns_subdomain(STR("a.")) && !name_is_dns_subdomain(STR("-a")));
+    CU_ASSERT(!name_is_dns_label(STR("a.b")) && !name_is_dns_label(STR("")) && !name_is_dns_label(STR("A")));
+    CU_ASSERT(label_key_is_valid(STR("a.b/C_d")) && label_key_is_valid(STR("C")) && !label_key_is_valid(STR("a/")));
+    CU_ASSERT(!label_key_is_valid(STR("A.b/c")) && !label_key_is_valid(STR("")) && !label_key_is_valid(STR("/a")));
+    CU_ASSERT(label_value_is_valid(STR("")) && label_value_is_valid(STR("A.b_c-1")) &&
+              !label_value_is_valid(STR("a b")));
 }
 
 SUITE(schema, {"a field that not every release has", test_releases},

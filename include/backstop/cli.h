@@ -1,0 +1,211 @@
+/* cli: what the commands share: the table's row, options, help, manual pages, completions, and what is
+ * printed on a terminal. Knows no command. */
+#ifndef BACKSTOP_CLI_H
+#define BACKSTOP_CLI_H
+
+#include "backstop/base.h"
+#include "backstop/kube.h"
+
+/* ---- verbs and options ---------------------------------------------------------- */
+
+enum exit_code { EXIT_OK = 0, EXIT_DENIED = 1, EXIT_USAGE = 2, EXIT_WAIT = 3 };
+
+enum option_type {
+    OPTION_FLAG,     /* bool */
+    OPTION_TEXT,     /* const char * */
+    OPTION_INTEGER,  /* int64_t, not negative */
+    OPTION_DURATION, /* int64_t seconds; Go syntax: 90s, 1h30m */
+    OPTION_TIME,     /* int64_t Unix seconds; RFC 3339 */
+    OPTION_LIST      /* struct option_list, may be repeated; the variable's value is split at commas */
+};
+struct option_list {
+    char **items; /* owned; options_dispose frees them */
+    size_t len;
+};
+/* A row: --name (-letter) ARGUMENT, environment variable BACKSTOP_NAME, stored at
+ * `offset` of the verb's own options struct. The same rows make --help, the man page and
+ * the completions: an argument such as text|json names the values there are, one with
+ * FILE or DIR is a path. */
+struct option {
+    const char *name;
+    char letter;
+    enum option_type type;
+    const char *argument, *help;
+    size_t offset;
+};
+/* `details` are paragraphs; lines that begin with spaces stay as they are. One that begins
+ * with "Exit status: " or "Examples:" becomes a section of the man page. */
+struct verb {
+    const char *name, *summary;
+    const char *operands; /* "issue DIR | show FILE..."; words in lower case are to be written so */
+    const char *details;
+    const struct option *options;
+    size_t option_count;
+    bool asks_cluster; /* it takes connection_options, too (connection.h), at `connection` of its options struct */
+    size_t connection;
+    bool hidden; /* for programs: not in the list of verbs */
+    bool logs;   /* its standard error is a log: errors are JSON lines there, too */
+    int (*run)(const struct verb *verb, int argc, char **argv);
+};
+
+/* Those that need nothing but the table: completions, manual pages, and what completions ask. */
+extern const struct verb verb_completion, verb_man, verb_complete;
+/* Those that program_init was given. */
+const struct verb *const *verbs_all(size_t *count);
+const struct verb *verb_named(struct str name); /* or NULL */
+
+/* The verb's rows, its own first; those that its own stand in for are passed over. False
+ * at the end. `option` gets a row whose offset counts from the verb's options struct. */
+bool verb_option(const struct verb *verb, size_t *next, struct option *option);
+/* The row of this name, or of this letter. */
+bool verb_option_named(const struct verb *verb, struct str name, bool letter, struct option *option);
+bool option_shared(const struct verb *verb, const struct option *option); /* one of connection_options */
+/* BACKSTOP_NAME. Returns out. */
+#define OPTION_VARIABLE_SIZE 80
+const char *option_variable(const struct option *option, char out[OPTION_VARIABLE_SIZE]);
+
+/* ---- the program's name (program.c) ------------------------------------------------ */
+
+/* Before anything else: which verbs there are, in the order of the help (static, kept), and what the program was
+ * called as. As kubectl's plugin (kubectl-backstop) it is "kubectl backstop" in all that it prints. */
+void program_init(const char *argv0, const struct verb *const *verbs, size_t count);
+bool program_is_plugin(void);
+bool program_completes(const char *argv0); /* it is kubectl's completer: kubectl_complete-backstop */
+/* The text with "backstop VERB" as the user has to type it. */
+void program_say(struct buf *out, struct str text);
+void program_usage(struct buf *out); /* the verbs there are */
+
+enum options_result { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_BAD };
+/* Fills `values` from the environment, then from argv[1..]; argv is permuted so
+ * that operands stand at *operands. Options may follow operands; "--" ends them;
+ * a lone "-" is an operand. OPTIONS_HELP: help was printed. OPTIONS_BAD: the
+ * mistake was printed with the way out. */
+enum options_result options_parse(const struct verb *verb, int argc, char **argv, void *values, char ***operands,
+                                  size_t *operand_count);
+/* Whether this option, of whatever verb, has its value in the next argument. */
+bool option_takes_next(const char *text);
+void options_dispose(const struct verb *verb, void *values); /* frees the lists */
+void options_help(const struct verb *verb, struct buf *out);
+/* What a verb does once its options are read: the exit code. */
+typedef int verb_body(const struct verb *verb, void *values, char **operands, size_t operand_count);
+/* Options into `values`, which holds the defaults; then the body, unless help was asked
+ * for or there was a mistake: operands given to a verb that names none are one. Returns
+ * the exit code; the lists in `values` are freed. */
+int verb_run(const struct verb *verb, int argc, char **argv, void *values, verb_body *body);
+/* A time that no option gave (INT64_MIN) becomes the clock's. */
+int64_t verb_now(int64_t given);
+/* Says "backstop VERB: message" on standard error and returns EXIT_USAGE. */
+int verb_fail(const struct verb *verb, const char *format, ...) PRINTF_LIKE(2, 3);
+/* The same when the output cannot be written: errno says why. */
+int verb_fail_output(const struct verb *verb);
+/* Writes all of a buffer to a descriptor; errno when it cannot. */
+bool write_all(int fd, struct str text);
+
+/* ---- connection options (connection.c) ----------------------------------------- */
+
+/* Which cluster a verb asks, in kubectl's words. */
+/* Part of a verb's options; the verb's `connection` says where. Its rows are shared:
+ * connection_options. */
+struct connection {
+    const char *kubeconfig, *context, *cluster, *user, *server, *tls_server_name, *certificate_authority, *token,
+        *client_certificate, *client_key, *as, *as_uid;
+    struct option_list as_groups;
+    bool insecure;
+    int64_t request_timeout; /* seconds; 0: the default */
+};
+extern const struct option connection_options[];
+extern const size_t connection_option_count;
+
+/* A cluster was named, on the command line or in the environment of backstop itself. */
+bool connection_given(const struct connection *connection);
+/* What kube_open takes; borrows the texts. */
+struct kube_options connection_access(const struct connection *connection);
+
+/* ---- pages and columns (columns.c) --------------------------------------------- */
+
+/* Pages for a terminal: words, paragraphs, aligned columns. */
+enum tone { TONE_PLAIN, TONE_GOOD, TONE_BAD, TONE_DOUBTFUL, TONE_STRONG, TONE_FAINT };
+
+/* How to print: on what. */
+struct page {
+    struct buf *out;
+    size_t width; /* of the terminal; 0: lines may be as long as they are */
+    bool colour, ascii;
+};
+struct cell {
+    struct str text;
+    enum tone tone;
+};
+enum { COLUMNS_MAX = 10 };
+struct columns_row;
+struct columns {
+    struct arena *arena;
+    size_t count; /* of columns */
+    bool dispensable[COLUMNS_MAX];
+    struct columns_row *rows;
+    size_t len, cap;
+};
+
+/* The first row is the heading: "NEXT RUN|(UTC)" is brief before the bar; a column whose
+ * heading begins with ? is one that a narrow page can do without. */
+void columns_init(struct columns *columns, struct arena *arena, const char *const *headings, size_t count);
+void columns_row(struct columns *columns, const struct cell *cells);
+/* What stands in the last row instead, where the page is narrow. */
+void columns_brief(struct columns *columns, size_t column, struct str text);
+/* Two spaces before each row and between columns. Where rows do not fit the page they
+ * become brief, then columns are left out, then the widest are cut. */
+void columns_print(struct columns *columns, const struct page *page);
+
+/* All of these, and the columns, show what a terminal would act on as escapes: this is the
+ * place where text from outside becomes text on a terminal. */
+void page_text(const struct page *page, struct str text);
+void page_toned(const struct page *page, enum tone tone, struct str text);
+/* Our own characters, as they are. */
+void page_mark(const struct page *page, enum tone tone, const char *mark);
+/* A paragraph with this indent, broken between words where the page ends; one that begins
+ * with "kubectl " is broken so that a shell still takes what is copied. */
+void page_paragraph(const struct page *page, size_t indent, const char *first, struct str text);
+/* One that begins with toned words. */
+void page_sentence(const struct page *page, enum tone tone, struct str first, struct str text);
+
+/* ---- terminals (terminal.c) ---------------------------------------------------- */
+
+/* What the terminal at the other end can show. */
+/* Part of a verb's options, as the member `terminal`; TERMINAL_OPTIONS are its rows. */
+struct terminal_options {
+    const char *color; /* NULL: auto */
+    bool ascii;
+    int64_t width; /* -1: the terminal's */
+};
+#define TERMINAL_OPTIONS(type)                                                                                         \
+    {"color",                                                                                                          \
+     0,                                                                                                                \
+     OPTION_TEXT,                                                                                                      \
+     "auto|always|never",                                                                                              \
+     "colour for terminals, unless NO_COLOR is set (auto)",                                                            \
+     offsetof(type, terminal.color)},                                                                                  \
+        {"ascii",                                                                                                      \
+         0,                                                                                                            \
+         OPTION_FLAG,                                                                                                  \
+         NULL,                                                                                                         \
+         "no other characters than ASCII (where the locale is not UTF-8)",                                             \
+         offsetof(type, terminal.ascii)},                                                                              \
+    {                                                                                                                  \
+        "width", 0, OPTION_INTEGER, "COLUMNS", "fit text into this many columns (the terminal's; 0: no limit)",        \
+            offsetof(type, terminal.width)                                                                             \
+    }
+
+/* Says what is wrong with the options; EXIT_OK when nothing is. */
+int terminal_check(const struct verb *verb, const struct terminal_options *options);
+/* How to print into `out` what goes to standard output. */
+struct page terminal_page(const struct terminal_options *options, struct buf *out);
+/* A terminal that does what escape sequences say, as far as TERM tells. */
+bool terminal_obeys(int fd);
+/* Whether standard output gets colour: auto (or NULL) heeds no-color.org. */
+bool terminal_colour(const char *color);
+/* Rows of the terminal at this descriptor; 0 when it is none, or does not say. */
+size_t terminal_rows(int fd);
+/* Its columns, likewise, however few. */
+size_t terminal_columns(int fd);
+
+#endif

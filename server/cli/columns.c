@@ -1,0 +1,235 @@
+#include "backstop/cli.h"
+
+#include <string.h>
+
+enum { GAP = 2, NARROWEST = 6, LONG_ENOUGH = 24 };
+
+/* Cyan, red and yellow of the terminal's own theme: told apart by those who do not tell red
+ * from green, and never the only sign of anything. */
+static const char *const tones[] = {
+    [TONE_PLAIN] = "",         [TONE_GOOD] = "\033[36m", [TONE_BAD] = "\033[1;31m", [TONE_DOUBTFUL] = "\033[33m",
+    [TONE_STRONG] = "\033[1m", [TONE_FAINT] = "\033[2m",
+};
+
+void page_text(const struct page *page, struct str text)
+{
+    buf_add_printable(page->out, text, page->ascii);
+}
+
+void page_mark(const struct page *page, enum tone tone, const char *mark)
+{
+    bool coloured = page->colour && tone != TONE_PLAIN;
+    buf_puts(page->out, coloured ? tones[tone] : "");
+    buf_puts(page->out, mark);
+    buf_puts(page->out, coloured ? "\033[0m" : "");
+}
+
+void page_toned(const struct page *page, enum tone tone, struct str text)
+{
+    bool coloured = page->colour && tone != TONE_PLAIN;
+    buf_puts(page->out, coloured ? tones[tone] : "");
+    page_text(page, text);
+    buf_puts(page->out, coloured ? "\033[0m" : "");
+}
+
+enum prose { PROSE, COMMAND };
+
+/* What stands in single quotes is one word of a command. */
+static bool cut_word(struct str *rest, enum prose prose, struct str *word)
+{
+    bool quoted = false;
+    if (!rest->ptr)
+        return false;
+    for (size_t i = 0; i < rest->len; i++) {
+        quoted ^= prose == COMMAND && rest->ptr[i] == '\'';
+        if (rest->ptr[i] == ' ' && !quoted) {
+            *word = str_slice(*rest, 0, i);
+            *rest = str_slice(*rest, i + 1, rest->len);
+            return true;
+        }
+    }
+    *word = *rest;
+    *rest = (struct str){NULL, 0};
+    return true;
+}
+
+/* Words from column `at` on; further lines begin at `start`. */
+static void fill(const struct page *page, enum prose prose, size_t at, size_t start, struct str text)
+{
+    const struct str go_on = prose == COMMAND ? STR(" \\") : STR("");
+    BUF_SCOPED safe;
+    struct str rest, word;
+    bool fresh = true;
+    buf_init(&safe, 4 * text.len + 1);
+    buf_add_printable(&safe, text, page->ascii);
+    page->out->failed |= safe.failed;
+    for (rest = buf_str(&safe); cut_word(&rest, prose, &word); fresh = false) {
+        size_t width = str_columns(word), after = rest.ptr ? go_on.len : 0;
+        if (!fresh && page->width && at + 1 + width + after > page->width) {
+            buf_printf(page->out, "%.*s\n%*s", STR_ARG(go_on), (int)start, "");
+            at = start;
+            fresh = true;
+        }
+        if (!fresh)
+            buf_putc(page->out, ' ');
+        buf_add(page->out, word);
+        at += width + !fresh;
+    }
+    buf_putc(page->out, '\n');
+}
+
+void page_paragraph(const struct page *page, size_t indent, const char *first, struct str text)
+{
+    size_t start = indent + strlen(first);
+    buf_printf(page->out, "%*s%s", (int)indent, "", first);
+    fill(page, str_starts(text, STR("kubectl ")) ? COMMAND : PROSE, start, start, text);
+}
+
+void page_sentence(const struct page *page, enum tone tone, struct str first, struct str text)
+{
+    page_toned(page, tone, first);
+    fill(page, PROSE, str_columns(first), GAP, text);
+}
+
+/* ---- columns ------------------------------------------------------------------- */
+
+struct columns_row {
+    struct cell cells[COLUMNS_MAX];
+    struct str brief[COLUMNS_MAX];
+};
+
+void columns_init(struct columns *columns, struct arena *arena, const char *const *headings, size_t count)
+{
+    struct cell cells[COLUMNS_MAX] = {0};
+    *columns = (struct columns){.arena = arena, .count = count < COLUMNS_MAX ? count : COLUMNS_MAX};
+    columns_row(columns, cells);
+    for (size_t i = 0; i < columns->count && columns->len; i++) {
+        columns->dispensable[i] = headings[i][0] == '?';
+        struct str rest = str_from(headings[i] + columns->dispensable[i]), brief;
+        struct cell *cell = &columns->rows[0].cells[i];
+        cell->text = rest;
+        str_cut(&rest, '|', &brief);
+        if (rest.len)
+            cell->text = arena_printf(arena, "%.*s %.*s", STR_ARG(brief), STR_ARG(rest));
+        columns_brief(columns, i, brief);
+    }
+}
+
+void columns_row(struct columns *columns, const struct cell *cells)
+{
+    if (columns->len == columns->cap) {
+        size_t cap = columns->cap ? columns->cap * 2 : 16;
+        struct columns_row *rows = arena_array(columns->arena, cap, sizeof *rows);
+        if (!rows)
+            return;
+        if (columns->len)
+            memcpy(rows, columns->rows, columns->len * sizeof *rows);
+        columns->rows = rows;
+        columns->cap = cap;
+    }
+    memcpy(columns->rows[columns->len++].cells, cells, columns->count * sizeof *cells);
+}
+
+void columns_brief(struct columns *columns, size_t column, struct str text)
+{
+    if (columns->len)
+        columns->rows[columns->len - 1].brief[column] = text;
+}
+
+static size_t measure(const struct columns *columns, size_t *widths)
+{
+    size_t total = 0;
+    for (size_t c = 0; c < columns->count; c++) {
+        widths[c] = 0;
+        for (size_t r = 0; r < columns->len; r++) {
+            size_t width = str_columns(columns->rows[r].cells[c].text);
+            widths[c] = width > widths[c] ? width : widths[c];
+        }
+        total += GAP + widths[c];
+    }
+    return total;
+}
+
+static void make_printable(const struct columns *columns, bool brief, bool ascii)
+{
+    for (size_t r = 0; r < columns->len; r++)
+        for (size_t c = 0; c < columns->count; c++) {
+            struct columns_row *row = &columns->rows[r];
+            struct str text = brief && row->brief[c].len ? row->brief[c] : row->cells[c].text;
+            row->cells[c].text = arena_printable(columns->arena, text, ascii);
+        }
+}
+
+static bool drop_column(struct columns *columns)
+{
+    size_t at = columns->count;
+    while (at > 0 && !columns->dispensable[at - 1])
+        at--;
+    if (at == 0)
+        return false;
+    size_t after = columns->count-- - at;
+    memmove(&columns->dispensable[at - 1], &columns->dispensable[at], after * sizeof columns->dispensable[0]);
+    for (size_t r = 0; r < columns->len; r++)
+        memmove(&columns->rows[r].cells[at - 1], &columns->rows[r].cells[at], after * sizeof(struct cell));
+    return true;
+}
+
+static void squeeze(const struct columns *columns, size_t total, size_t page_width, size_t *widths)
+{
+    while (total > page_width) {
+        size_t widest = 0;
+        for (size_t c = 1; c < columns->count; c++)
+            widest = widths[c] > widths[widest] ? c : widest;
+        if (widths[widest] <= NARROWEST)
+            return;
+        widths[widest]--;
+        total--;
+    }
+}
+
+/* Without what is so long that it can be cut and still be told apart. */
+static size_t needed(const struct columns *columns)
+{
+    size_t widths[COLUMNS_MAX], total = 0;
+    (void)measure(columns, widths);
+    for (size_t c = 0; c < columns->count; c++)
+        total += GAP + (widths[c] < LONG_ENOUGH ? widths[c] : LONG_ENOUGH);
+    return total;
+}
+
+static void fit(struct columns *columns, const struct page *page, size_t *widths)
+{
+    make_printable(columns, false, page->ascii);
+    if (measure(columns, widths) <= page->width || !page->width)
+        return;
+    make_printable(columns, true, page->ascii);
+    while (needed(columns) > page->width && drop_column(columns))
+        continue;
+    squeeze(columns, measure(columns, widths), page->width, widths);
+}
+
+static void print_cell(const struct page *page, const struct cell *cell, size_t width, bool last, bool heading)
+{
+    const char *mark = page->ascii ? "..." : "\u2026";
+    size_t used = str_columns(cell->text);
+    bool cut = used > width;
+    struct str text = cut ? str_fitting(cell->text, width - str_columns(str_from(mark))) : cell->text;
+    if (cut)
+        used = str_columns(text) + str_columns(str_from(mark));
+    buf_printf(page->out, "%*s", GAP, "");
+    page_toned(page, heading ? TONE_STRONG : cell->tone, text);
+    buf_puts(page->out, cut ? mark : "");
+    if (!last)
+        buf_printf(page->out, "%*s", (int)(width - used), "");
+}
+
+void columns_print(struct columns *columns, const struct page *page)
+{
+    size_t widths[COLUMNS_MAX];
+    fit(columns, page, widths);
+    for (size_t r = 0; r < columns->len; r++) {
+        for (size_t c = 0; c < columns->count; c++)
+            print_cell(page, &columns->rows[r].cells[c], widths[c], c + 1 == columns->count, r == 0);
+        buf_putc(page->out, '\n');
+    }
+}

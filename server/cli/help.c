@@ -1,0 +1,87 @@
+/* The verbs' rows, and the help made of them. */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backstop/cli.h"
+
+static bool is_row(const struct option *row, struct str name, bool letter)
+{
+    return letter ? name.len == 1 && row->letter == name.ptr[0] : str_is(name, row->name);
+}
+
+static const struct option *own_row(const struct verb *verb, struct str name, bool letter)
+{
+    for (size_t i = 0; i < verb->option_count; i++)
+        if (is_row(&verb->options[i], name, letter))
+            return &verb->options[i];
+    return NULL;
+}
+
+bool verb_option(const struct verb *verb, size_t *next, struct option *option)
+{
+    size_t shared = verb->asks_cluster ? connection_option_count : 0;
+    while (*next >= verb->option_count && *next < verb->option_count + shared) {
+        *option = connection_options[(*next)++ - verb->option_count];
+        option->offset += verb->connection;
+        if (!own_row(verb, str_from(option->name), false))
+            return true;
+    }
+    if (*next >= verb->option_count)
+        return false;
+    *option = verb->options[(*next)++];
+    return true;
+}
+
+bool verb_option_named(const struct verb *verb, struct str name, bool letter, struct option *option)
+{
+    for (size_t next = 0; verb_option(verb, &next, option);)
+        if (is_row(option, name, letter))
+            return true;
+    return false;
+}
+
+bool option_shared(const struct verb *verb, const struct option *option)
+{
+    return verb->asks_cluster && !own_row(verb, str_from(option->name), false);
+}
+
+const char *option_variable(const struct option *option, char out[OPTION_VARIABLE_SIZE])
+{
+    size_t used = (size_t)snprintf(out, OPTION_VARIABLE_SIZE, "BACKSTOP_");
+    for (const char *c = option->name; *c && used + 1 < OPTION_VARIABLE_SIZE; c++)
+        out[used++] = (char)(*c == '-' ? '_' : toupper((unsigned char)*c));
+    out[used] = '\0';
+    return out;
+}
+
+static void help_row(const struct option *option, struct buf *out)
+{
+    char left[80], letter[8] = "    ";
+    if (option->letter)
+        snprintf(letter, sizeof letter, "-%c, ", option->letter);
+    snprintf(left, sizeof left, "%s--%s%s%s", letter, option->name, option->argument ? " " : "",
+             option->argument ? option->argument : "");
+    buf_printf(out, "  %-34s %s\n", left, option->help);
+}
+
+void options_help(const struct verb *verb, struct buf *out)
+{
+    BUF_SCOPED text;
+    struct option option;
+    bool shared = false;
+    buf_init(&text, out->limit);
+    buf_printf(&text, "backstop %s - %s\n\nUsage: backstop %s%s%s\n", verb->name, verb->summary, verb->name,
+               verb->option_count ? " [options] " : " ", verb->operands ? verb->operands : "");
+    if (verb->details)
+        buf_printf(&text, "\n%s\n", verb->details);
+    buf_puts(&text, "\nOptions (each has an environment variable: BACKSTOP_OUTPUT for --output):\n");
+    for (size_t next = 0; verb_option(verb, &next, &option);) {
+        if (option_shared(verb, &option) && !shared)
+            buf_puts(&text, "\nThe cluster, as kubectl names it:\n");
+        shared = option_shared(verb, &option);
+        help_row(&option, &text);
+    }
+    buf_printf(&text, "%s  %-34s %s\n", shared ? "\n" : "", "-h, --help", "this text");
+    program_say(out, buf_str(&text));
+}

@@ -1,0 +1,252 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backstop/base.h"
+#include "backstop/cli.h"
+
+static void *place(const struct option *option, void *values)
+{
+    return (char *)values + option->offset;
+}
+
+static bool list_add(struct option_list *list, struct str item)
+{
+    char **items = realloc(list->items, (list->len + 1) * sizeof *items);
+    if (!items)
+        return false;
+    list->items = items;
+    items[list->len] = strndup(item.len ? item.ptr : "", item.len);
+    return items[list->len] && ++list->len;
+}
+
+static void list_clear(struct option_list *list)
+{
+    for (size_t i = 0; i < list->len; i++)
+        free(list->items[i]);
+    free(list->items);
+    *list = (struct option_list){0};
+}
+
+static bool set_duration(struct str text, int64_t *seconds)
+{
+    int64_t nanoseconds;
+    struct error ignored;
+    if (str_to_int64(text, seconds)) /* as kubectl's --request-timeout: seconds */
+        return true;
+    if (!duration_parse(text, &nanoseconds, &ignored) || nanoseconds < 0)
+        return false;
+    *seconds = nanoseconds / 1000000000 + (nanoseconds % 1000000000 > 0);
+    return true;
+}
+
+/* Stores one value; says what kind was expected when it does not fit. */
+static bool set_value(const struct option *option, void *values, const char *text, const char **expected)
+{
+    static const char *const words[] = {
+        [OPTION_FLAG] = "true or false",
+        [OPTION_TEXT] = "a text",
+        [OPTION_INTEGER] = "a whole number",
+        [OPTION_DURATION] = "a duration such as 90s, 15m or 1h30m",
+        [OPTION_TIME] = "a time such as 2026-11-21T03:00:00Z",
+        [OPTION_LIST] = "a text",
+    };
+    struct str value = str_from(text);
+    *expected = words[option->type];
+    switch (option->type) {
+    case OPTION_FLAG:
+        *(bool *)place(option, values) = str_is(value, "true") || str_is(value, "1");
+        return str_is(value, "true") || str_is(value, "1") || str_is(value, "false") || str_is(value, "0");
+    case OPTION_TEXT:
+        *(const char **)place(option, values) = text;
+        return true;
+    case OPTION_INTEGER:
+        return str_to_int64(value, place(option, values));
+    case OPTION_DURATION:
+        return set_duration(value, place(option, values));
+    case OPTION_TIME:
+        return time_parse(value, place(option, values));
+    case OPTION_LIST:
+        return list_add(place(option, values), value);
+    }
+    return false;
+}
+
+/* A list's variable holds items between commas. */
+static bool set_list_from(const struct option *option, void *values, const char *text)
+{
+    struct str rest = str_from(text), item;
+    while (str_cut(&rest, ',', &item))
+        if (item.len && !list_add(place(option, values), item))
+            return false;
+    return true;
+}
+
+static bool read_variable(const struct verb *verb, const struct option *option, void *values)
+{
+    char name[OPTION_VARIABLE_SIZE];
+    option_variable(option, name);
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): before any thread starts */
+    const char *text = getenv(name), *expected = "a list";
+    if (!text)
+        return true;
+    bool set =
+        option->type == OPTION_LIST ? set_list_from(option, values, text) : set_value(option, values, text, &expected);
+    if (!set)
+        verb_fail(verb, "%s=%s: expected %s", name, text, expected);
+    return set;
+}
+
+static bool read_environment(const struct verb *verb, void *values)
+{
+    struct option option;
+    for (size_t next = 0; verb_option(verb, &next, &option);)
+        if (!read_variable(verb, &option, values))
+            return false;
+    return true;
+}
+
+static void unknown_option(const struct verb *verb, const char *argument)
+{
+    struct str names[64];
+    size_t count = 0;
+    struct option option;
+    for (size_t next = 0; count < LENGTH_OF(names) && verb_option(verb, &next, &option);)
+        names[count++] = str_from(option.name);
+    struct str typed = str_from(argument + strspn(argument, "-"));
+    typed.len = strcspn(typed.ptr, "=");
+    struct str near = str_nearest(typed, names, count);
+    if (near.len)
+        verb_fail(verb, "unknown option %s; did you mean --%.*s?", argument, STR_ARG(near));
+    else
+        verb_fail(verb, "unknown option %s; see: backstop %s --help", argument, verb->name);
+}
+
+/* An argument taken apart as pflag does: --name, --name=value, -n, -nvalue, -n=value, and
+ * letters of flags together (-Rf FILE), of which `rest` are the further ones. */
+struct argument {
+    struct str name;
+    bool letter;
+    const char *value, *rest; /* or NULL */
+};
+
+static struct argument argument_split(const char *text, size_t letter)
+{
+    struct str value = str_from(text + 2);
+    if (text[1] == '-') {
+        struct argument argument = {.name = value};
+        if (str_cut(&value, '=', &argument.name) && value.ptr)
+            argument.value = value.ptr;
+        return argument;
+    }
+    const char *behind = text + letter + 1;
+    return (struct argument){.name = {text + letter, 1},
+                             .letter = true,
+                             .value = *behind == '=' ? behind + 1 : (*behind ? behind : NULL),
+                             .rest = *behind && *behind != '=' ? behind : NULL};
+}
+
+/* One option at argv[*at], or the letter there of several; *at moves over its value when that is the
+ * next argument. */
+static bool take_letter(const struct verb *verb, int argc, char **argv, int *at, size_t letter, void *values)
+{
+    const char *text = argv[*at], *expected;
+    struct argument argument = argument_split(text, letter);
+    struct option option;
+    if (!verb_option_named(verb, argument.name, argument.letter, &option)) {
+        unknown_option(verb, text);
+        return false;
+    }
+    bool flag = option.type == OPTION_FLAG;
+    if (flag && argument.rest)
+        return set_value(&option, values, "true", &expected) && take_letter(verb, argc, argv, at, letter + 1, values);
+    if (!argument.value && flag)
+        argument.value = "true";
+    if (!argument.value && *at + 1 < argc)
+        argument.value = argv[++*at];
+    if (!argument.value) {
+        verb_fail(verb, "%s needs a value: %s", text, option.argument);
+        return false;
+    }
+    if (set_value(&option, values, argument.value, &expected))
+        return true;
+    verb_fail(verb, "--%s %s: expected %s", option.name, argument.value, expected);
+    return false;
+}
+
+static bool take_option(const struct verb *verb, int argc, char **argv, int *at, void *values)
+{
+    return take_letter(verb, argc, argv, at, 1, values);
+}
+
+bool option_takes_next(const char *text)
+{
+    size_t count;
+    const struct verb *const *verbs = verbs_all(&count);
+    struct argument argument = argument_split(text, 1);
+    for (size_t i = 0; !argument.value && i < count; i++) {
+        struct option option;
+        if (verb_option_named(verbs[i], argument.name, argument.letter, &option) && option.type != OPTION_FLAG)
+            return true;
+    }
+    return false;
+}
+
+/* What the command line says replaces what the environment said, lists included. */
+static void forget_listed(const struct verb *verb, int argc, char **argv, void *values)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (argv[i][0] != '-' || argv[i][1] == '\0')
+            continue;
+        bool letter = argv[i][1] != '-';
+        struct str name = letter ? (struct str){argv[i] + 1, 1} : str_from(argv[i] + 2);
+        if (!letter)
+            name.len = strcspn(name.ptr, "=");
+        struct option option;
+        if (verb_option_named(verb, name, letter, &option) && option.type == OPTION_LIST)
+            list_clear(place(&option, values));
+    }
+}
+
+static bool is_help(const char *argument)
+{
+    return strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0;
+}
+
+enum options_result options_parse(const struct verb *verb, int argc, char **argv, void *values, char ***operands,
+                                  size_t *operand_count)
+{
+    size_t count = 0;
+    bool options_end = false;
+    if (!read_environment(verb, values))
+        return OPTIONS_BAD;
+    forget_listed(verb, argc, argv, values);
+    for (int i = 1; i < argc; i++) {
+        bool operand = options_end || argv[i][0] != '-' || argv[i][1] == '\0';
+        if (operand) {
+            argv[1 + count++] = argv[i]; /* never ahead of i */
+        } else if (strcmp(argv[i], "--") == 0) {
+            options_end = true;
+        } else if (is_help(argv[i])) {
+            BUF_SCOPED help;
+            buf_init(&help, 64 * 1024);
+            options_help(verb, &help);
+            return write_all(STDOUT_FILENO, buf_str(&help)) ? OPTIONS_HELP : OPTIONS_BAD;
+        } else if (!take_option(verb, argc, argv, &i, values)) {
+            return OPTIONS_BAD;
+        }
+    }
+    *operands = argv + 1;
+    *operand_count = count;
+    return OPTIONS_RUN;
+}
+
+void options_dispose(const struct verb *verb, void *values)
+{
+    struct option option;
+    for (size_t next = 0; verb_option(verb, &next, &option);)
+        if (option.type == OPTION_LIST)
+            list_clear(place(&option, values));
+}

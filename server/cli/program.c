@@ -1,0 +1,181 @@
+/* What the program is called, which verbs it has, and how it reports a failure. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backstop/cli.h"
+#include "backstop/telemetry.h"
+
+enum { MESSAGE_LIMIT = 64 * 1024 };
+
+/* Set once, before anything else. */
+static struct {
+    const struct verb *const *verbs;
+    size_t count;
+    bool is_plugin;
+} program;
+
+const struct verb *const *verbs_all(size_t *count)
+{
+    *count = program.count;
+    return program.verbs;
+}
+
+const struct verb *verb_named(struct str name)
+{
+    for (size_t i = 0; i < program.count; i++)
+        if (str_is(name, program.verbs[i]->name))
+            return program.verbs[i];
+    return NULL;
+}
+
+/* ---- the name --------------------------------------------------------------------- */
+
+static bool base_name_is(const char *path, const char *name)
+{
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    return path && strcmp(slash ? slash + 1 : path, name) == 0;
+}
+
+void program_init(const char *argv0, const struct verb *const *verbs, size_t count)
+{
+    program.verbs = verbs;
+    program.count = count;
+    program.is_plugin = base_name_is(argv0, "kubectl-backstop");
+}
+
+bool program_is_plugin(void)
+{
+    return program.is_plugin;
+}
+
+bool program_completes(const char *argv0)
+{
+    return base_name_is(argv0, "kubectl_complete-backstop");
+}
+
+static bool in_word(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-_./", c) != NULL;
+}
+
+/* "backstop status" and "backstop --help" are commands; "backstop itself" and
+ * "backstop-system" are not. */
+static bool is_command(struct str text, size_t at)
+{
+    static const struct str name = STR_INIT("backstop ");
+    struct str rest = str_slice(text, at, text.len);
+    if (!str_starts(rest, name) || (at > 0 && in_word(text.ptr[at - 1])))
+        return false;
+    rest = str_slice(rest, name.len, rest.len);
+    size_t length = 0;
+    while (length < rest.len && in_word(rest.ptr[length]))
+        length++;
+    struct str word = str_slice(rest, 0, length);
+    if (word.len && word.ptr[word.len - 1] == '.') /* of the sentence */
+        word.len--;
+    return verb_named(word) || str_is(word, "VERB") || str_is(word, "--help");
+}
+
+void program_say(struct buf *out, struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (program.is_plugin && is_command(text, i))
+            buf_puts(out, "kubectl ");
+        buf_putc(out, text.ptr[i]);
+    }
+}
+
+void program_usage(struct buf *out)
+{
+    BUF_SCOPED text;
+    buf_init(&text, MESSAGE_LIMIT);
+    buf_puts(&text, "backstop keeps a k0rdent management cluster restorable: a Kubernetes admission webhook\n"
+                    "for its backups, restores and upgrades.\n\n"
+                    "Usage: backstop VERB [options]\n\n");
+    for (size_t i = 0; i < program.count; i++)
+        if (!program.verbs[i]->hidden)
+            buf_printf(&text, "  %-13s %s\n", program.verbs[i]->name, program.verbs[i]->summary);
+    buf_puts(&text, "\nbackstop VERB --help says more.\n");
+    program_say(out, buf_str(&text));
+}
+
+/* ---- what every verb does ------------------------------------------------------------ */
+
+static void verb_log_error(struct str reason)
+{
+    BUF_SCOPED said;
+    buf_init(&said, 16 * MESSAGE_LIMIT);
+    program_say(&said, reason);
+    log_line(LOG_ERROR, "cannot start", LOG_TEXT("reason", buf_str(&said)));
+}
+
+static void verb_print_error(const struct verb *verb, struct str reason)
+{
+    BUF_SCOPED text;
+    BUF_SCOPED said;
+    BUF_SCOPED safe;
+    buf_init(&text, 2 * MESSAGE_LIMIT);
+    buf_init(&said, 16 * MESSAGE_LIMIT);
+    buf_init(&safe, 8 * MESSAGE_LIMIT);
+    buf_printf(&text, "backstop %s: ", verb->name);
+    buf_add(&text, reason);
+    buf_add_printable(&safe, buf_str(&text), false); /* API servers and files may say anything */
+    buf_putc(&safe, '\n');
+    program_say(&said, buf_str(&safe));
+    fputs(said.data ? said.data : "backstop: out of memory\n", stderr);
+}
+
+int verb_fail(const struct verb *verb, const char *format, ...)
+{
+    BUF_SCOPED reason;
+    va_list args;
+    buf_init(&reason, MESSAGE_LIMIT);
+    va_start(args, format);
+    buf_vprintf(&reason, format, args);
+    va_end(args);
+    if (verb->logs)
+        verb_log_error(buf_str(&reason));
+    else
+        verb_print_error(verb, buf_str(&reason));
+    return EXIT_USAGE;
+}
+
+int verb_fail_output(const struct verb *verb)
+{
+    char reason[128];
+    return verb_fail(verb, "cannot write the output: %s", strerror_r(errno, reason, sizeof reason));
+}
+
+bool write_all(int fd, struct str text)
+{
+    while (text.len) {
+        ssize_t written = write(fd, text.ptr, text.len);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return false;
+        text = str_slice(text, (size_t)written, text.len);
+    }
+    return true;
+}
+
+int verb_run(const struct verb *verb, int argc, char **argv, void *values, verb_body *body)
+{
+    char **operands;
+    size_t operand_count;
+    enum options_result parsed = options_parse(verb, argc, argv, values, &operands, &operand_count);
+    int code = parsed == OPTIONS_HELP ? EXIT_OK : EXIT_USAGE;
+    if (parsed == OPTIONS_RUN && operand_count && !verb->operands)
+        verb_fail(verb, "takes no operands; see: backstop %s --help", verb->name);
+    else if (parsed == OPTIONS_RUN)
+        code = body(verb, values, operands, operand_count);
+    options_dispose(verb, values);
+    return code;
+}
+
+int64_t verb_now(int64_t given)
+{
+    return given == INT64_MIN ? time_now() : given;
+}

@@ -1,0 +1,233 @@
+#include "commands/audit/audit.h"
+#include "commands/commands.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backstop/cli.h"
+
+enum { MEMORY_LIMIT = 1024 * 1024 * 1024, OUTPUT_LIMIT = 1024 * 1024 * 1024 };
+
+struct audit_options {
+    struct facts_options facts;
+    struct terminal_options terminal;
+    const char *output, *settings;
+    bool all;
+    int64_t now;
+};
+
+static const struct option options[] = {
+    FACTS_OPTIONS(struct audit_options),
+    {"all", 0, OPTION_FLAG, NULL, "text: print what is fine, too", offsetof(struct audit_options, all)},
+    {"settings", 0, OPTION_TEXT, "FILE", "settings, as serve takes them", offsetof(struct audit_options, settings)},
+    {"output", 'o', OPTION_TEXT, "text|json|junit", "how to print it (text); json is an object per line",
+     offsetof(struct audit_options, output)},
+    TERMINAL_OPTIONS(struct audit_options),
+    {"now", 0, OPTION_TIME, "TIME", "the time to judge at, 2026-11-21T03:00:00Z say (the clock's)",
+     offsetof(struct audit_options, now)},
+};
+
+static const char details[] =
+    "Reviews every object that exists already as if it were created now, with the webhook's own\n"
+    "policies: what came before the webhook, was let in while it was down, or has gone bad since\n"
+    "(a storage location that was deleted, a backup that expired). Text shows problems by object;\n"
+    "--all shows the rest.\n\n" FACTS_DETAILS "\n\n"
+    "What an object made itself does not count against it: an on-demand ManagementBackup's own\n"
+    "Velero Backup, say. Not reviewed: objects being deleted, Restores that were carried out, and\n"
+    "in files the kinds that no rule names.\n\n"
+    "-o json prints one object per reviewed object, with the keys of `backstop review -o json`.\n\n"
+    "Exit status: 0 nothing would be denied, 1 something would, 2 usage, something cannot be read, or\n"
+    "what objects rest on is not known: an inventory without Backups says nothing of Restores. A list\n"
+    "that names its kind (kind: BackupList, items: []) says that there are none.\n\n"
+    "Examples:\n"
+    "  backstop audit\n"
+    "  backstop audit --context prod -o junit >audit.xml\n"
+    "  kubectl get managementbackups,restores.velero.io -A -o yaml >all.yaml\n"
+    "  backstop audit --inventory all.yaml --all";
+
+enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_JUNIT, FORMAT_NONE };
+
+static enum format parse_format(const char *text)
+{
+    static const char *const names[] = {"text", "json", "junit"};
+    for (size_t i = 0; i < LENGTH_OF(names); i++)
+        if (strcmp(text, names[i]) == 0)
+            return (enum format)i;
+    return FORMAT_NONE;
+}
+
+/* One run of the verb. */
+struct run {
+    const struct verb *verb;
+    const struct audit_options *options;
+    const struct settings *settings;
+    enum format format;
+    struct page page;
+    struct buf out, cases; /* cases: JUnit's, whose head needs the totals */
+    struct audit_world world;
+    struct review_schemas schemas;
+    struct review_summary summary;
+    size_t warned;
+    bool rests_on[FACT_COUNT]; /* what the verdicts so far rest on */
+    bool failed;               /* for want of memory, or nothing can be written */
+};
+
+static void tell_problem(void *context, const char *source, int64_t line, const char *reason)
+{
+    struct run *run = context;
+    char where[32] = "";
+    if (source && line >= 0)
+        snprintf(where, sizeof where, ":%lld", (long long)line);
+    verb_fail(run->verb, "%s%s%s%s", source ? source : "", where, source ? ": " : "", reason);
+    review_print_junit_problem(source ? source : "", where, reason, &run->cases);
+    run->summary.unreadable++;
+}
+
+static bool flush(struct run *run)
+{
+    bool written = !run->out.failed && !run->cases.failed && write_all(STDOUT_FILENO, buf_str(&run->out));
+    buf_clear(&run->out);
+    return written;
+}
+
+static bool print(struct run *run, struct arena *arena, const struct review_result *result, const char *passed_over)
+{
+    bool problem = result->decision.denied || result->decision.warnings.len;
+    if (run->format == FORMAT_JSON && !passed_over)
+        review_print_json(arena, result, &run->out);
+    else if (run->format == FORMAT_JUNIT && !passed_over)
+        review_print_junit(arena, result, &run->cases);
+    else if (run->format == FORMAT_TEXT && (problem || run->options->all))
+        audit_print_text(arena, result, passed_over, &run->page);
+    return flush(run);
+}
+
+/* Of what the verdicts on each kind rest on. */
+static const struct {
+    const char *kind;
+    enum fact fact;
+} rests_on[] = {{"ManagementBackup", FACT_STORAGE_LOCATIONS},
+                {"Schedule", FACT_STORAGE_LOCATIONS},
+                {"Backup", FACT_STORAGE_LOCATIONS},
+                {"Restore", FACT_STORAGE_LOCATIONS},
+                {"Restore", FACT_BACKUPS},
+                {"DeleteBackupRequest", FACT_BACKUPS}};
+
+static void note_kind(struct run *run, struct str kind)
+{
+    for (size_t i = 0; i < LENGTH_OF(rests_on); i++)
+        run->rests_on[rests_on[i].fact] |= str_is(kind, rests_on[i].kind);
+}
+
+static bool audit_one(void *context, struct manifest *manifest)
+{
+    struct run *run = context;
+    ARENA_SCOPED arena = arena_new(MEMORY_LIMIT);
+    const char *passed_over = NULL;
+    struct review_result result;
+    if (!audit_concerns(manifest))
+        return true;
+    run->failed = !arena || !audit_review(&run->world, run->options->now, arena, manifest, &result, &passed_over);
+    if (run->failed)
+        return false;
+    note_kind(run, result.request.kind);
+    run->summary.passed += passed_over != NULL;
+    run->summary.denied += result.decision.denied;
+    run->summary.allowed += !passed_over && !result.decision.denied;
+    run->warned += result.decision.warnings.len > 0;
+    run->failed = !print(run, arena, &result, passed_over);
+    return !run->failed;
+}
+
+/* Verdicts that rest on what is not known are not the whole of it. Where there was nothing to
+ * review, anything may be missing. */
+static bool tell_unknown(struct run *run, const struct facts *facts)
+{
+    bool nothing = run->summary.allowed + run->summary.denied + run->summary.passed == 0, any = false;
+    run->rests_on[FACT_MANAGEMENT_BACKUPS] = nothing;
+    for (size_t f = 0; f < FACT_COUNT; f++) {
+        bool wanted = run->rests_on[f] || (nothing && (f == FACT_STORAGE_LOCATIONS || f == FACT_BACKUPS));
+        if (!wanted || facts->inventory->known[f])
+            continue;
+        any = true;
+        verb_fail(run->verb, "%ss are not known (%s), so what depends on them was not judged", fact_kind((enum fact)f),
+                  facts->cluster ? "the cluster does not list them" : "none in the inventory");
+    }
+    return any;
+}
+
+static int audit_all(struct run *run, const struct facts *facts)
+{
+    const struct manifest_sink sink = {audit_one, tell_problem, run, NULL};
+    ARENA_SCOPED arena = arena_new(MEMORY_LIMIT); /* of schemas */
+    if (!arena || !audit_world_open(&run->world, facts->inventory, run->settings))
+        return verb_fail(run->verb, "out of memory");
+    run->schemas = (struct review_schemas){.set.arena = arena};
+    review_schemas_scan(&run->schemas, &run->options->facts.inventories);
+    run->world.schemas = facts->cluster ? NULL : &run->schemas;
+    audit_read(&run->options->facts, facts, &sink);
+    bool unknown = tell_unknown(run, facts);
+    if (run->failed)
+        return verb_fail(run->verb, "out of memory, or the output cannot be written");
+    if (run->format == FORMAT_TEXT)
+        audit_print_summary(&run->summary, run->warned, &run->page);
+    run->summary.passed = 0; /* no testcase was written of these */
+    if (run->format == FORMAT_JUNIT)
+        review_junit_document(&run->summary, buf_str(&run->cases), &run->out);
+    if (!flush(run))
+        return verb_fail(run->verb, "the output cannot be written");
+    if (run->summary.unreadable)
+        return EXIT_USAGE;
+    return run->summary.denied ? EXIT_DENIED : unknown ? EXIT_USAGE : EXIT_OK;
+}
+
+static int audit(const struct verb *verb, const struct audit_options *values)
+{
+    CLEANUP(verb_settings_release) struct settings *settings = verb_settings(verb, values->settings, &values->facts);
+    CLEANUP(facts_dispose) struct facts facts = {0};
+    if (!settings || !facts_open(&facts, verb, &values->facts, settings, values->now))
+        return EXIT_USAGE;
+    struct run run = {.verb = verb, .options = values, .settings = settings, .format = parse_format(values->output)};
+    buf_init(&run.out, OUTPUT_LIMIT);
+    buf_init(&run.cases, OUTPUT_LIMIT);
+    run.summary.suite = "backstop audit";
+    run.page = terminal_page(&values->terminal, &run.out);
+    int code = audit_all(&run, &facts);
+    audit_world_close(&run.world);
+    buf_dispose(&run.out);
+    buf_dispose(&run.cases);
+    return code;
+}
+
+static int check(const struct verb *verb, const struct audit_options *values)
+{
+    if (parse_format(values->output) == FORMAT_NONE)
+        return verb_fail(verb, "-o %s: expected text, json or junit", values->output);
+    return terminal_check(verb, &values->terminal);
+}
+
+static int body(const struct verb *verb, void *context, char **operands, size_t operand_count)
+{
+    struct audit_options *values = context;
+    (void)operands, (void)operand_count;
+    int code = check(verb, values);
+    values->now = verb_now(values->now);
+    return code == EXIT_OK ? audit(verb, values) : code;
+}
+
+static int run(const struct verb *verb, int argc, char **argv)
+{
+    struct audit_options values = {.output = "text", .now = INT64_MIN, .terminal = {.width = -1}};
+    return verb_run(verb, argc, argv, &values, body);
+}
+
+const struct verb verb_audit = {
+    .name = "audit",
+    .summary = "review everything that exists already",
+    .details = details,
+    .options = options,
+    .option_count = LENGTH_OF(options),
+    FACTS_CONNECTION(struct audit_options),
+    .run = run,
+};

@@ -1,0 +1,186 @@
+/* Certificates for development, and a look at those that others issue. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backstop/json.h"
+#include "backstop/pki.h"
+#include "commands/certs/certs.h"
+#include "commands/commands.h"
+
+enum { MEMORY = 16 * 1024 * 1024, YEAR = 365 * 86400 };
+
+#define AT(member) offsetof(struct certs_options, member)
+static const struct option options[] = {
+    {"service", 0, OPTION_TEXT, "NAME.NAMESPACE", "issue: for this Service (backstop.backstop-system) and localhost",
+     AT(service)},
+    {"name", 0, OPTION_LIST, "NAME", "issue: for these names instead; verify: it must have them", AT(names)},
+    {"address", 0, OPTION_LIST, "IP", "issue: and these addresses (127.0.0.1 and ::1)", AT(addresses)},
+    {"lifetime", 0, OPTION_DURATION, "DURATION", "issue: of the certificate (8760h); the CA lives ten times as long",
+     AT(lifetime)},
+    {"keep-ca-key", 0, OPTION_FLAG, NULL, "issue: keep ca.key, and sign with it next time", AT(keep_ca_key)},
+    {"force", 0, OPTION_FLAG, NULL, "issue: replace a certificate that is there", AT(force)},
+    {"cert", 0, OPTION_TEXT, "FILE", "verify: the certificate, followed by its chain", AT(cert)},
+    {"key", 0, OPTION_TEXT, "FILE", "verify: its key", AT(key)},
+    {"ca", 0, OPTION_TEXT, "FILE", "verify: it must lead to a CA of this bundle", AT(ca)},
+    {"at", 0, OPTION_TIME, "TIME", "issue, verify: as if it were then (now)", AT(at)},
+    {"output", 'o', OPTION_TEXT, "text|json", "show: how to print (text)", AT(output)},
+};
+
+/* ---- verify ---------------------------------------------------------------------- */
+
+static int verify(const struct verb *verb, const struct certs_options *values)
+{
+    struct error error;
+    struct pki_pair pair;
+    struct str ca = STR("");
+    char until[TIME_TEXT_SIZE];
+    struct pki_facts facts;
+    ARENA_SCOPED arena = arena_new(MEMORY);
+    if (!values->cert || !values->key)
+        return verb_fail(verb, "verify needs --cert and --key");
+    const char **names = arena ? arena_array(arena, values->names.len + 1, sizeof(char *)) : NULL;
+    if (!names)
+        return verb_fail(verb, "out of memory");
+    for (size_t i = 0; i < values->names.len; i++)
+        names[i] = values->names.items[i];
+    if (!file_read(arena, values->cert, CERTS_PEM_LIMIT, &pair.certificate, &error) ||
+        !file_read(arena, values->key, CERTS_PEM_LIMIT, &pair.key, &error) ||
+        (values->ca && !file_read(arena, values->ca, CERTS_PEM_LIMIT, &ca, &error)))
+        return verb_fail(verb, "%s", error.message);
+    if (values->ca && !ca.len)
+        return verb_fail(verb, "%s is empty", values->ca);
+    bool good = pki_verify(&pair, ca, names, values->at >= 0 ? values->at : time_now(), &error) &&
+                pki_read(pair.certificate, &facts, &error);
+    if (pair.key.len)
+        explicit_bzero((void *)(uintptr_t)pair.key.ptr, pair.key.len);
+    struct str says =
+        good ? arena_printf(arena, "good for %s until %s", facts.dns_names, time_format(facts.not_after, 0, until))
+             : str_from(error.message);
+    says = arena_printable(arena, says, false);
+    printf("%s: %.*s\n", values->cert, STR_ARG(says));
+    return good ? EXIT_OK : EXIT_DENIED;
+}
+
+/* ---- show ------------------------------------------------------------------------ */
+
+/* Whoever made the certificate chose its texts. */
+static void show_row(struct buf *out, const char *name, const char *text, const char *more)
+{
+    buf_printf(out, "%-11s", name);
+    buf_add_printable(out, str_from(text), false);
+    buf_printf(out, "%s\n", more);
+}
+
+static void show_text(const struct pki_facts *facts, struct buf *out)
+{
+    char from[TIME_TEXT_SIZE], until[TIME_TEXT_SIZE], left[TIME_TEXT_SIZE];
+    int64_t rest = facts->not_after - time_now();
+    show_row(out, "subject", facts->subject, facts->is_ca ? " (a CA)" : "");
+    show_row(out, "issuer", facts->issuer, facts->self_signed ? " (itself)" : "");
+    show_row(out, "serial", facts->serial, "");
+    show_row(out, "key", facts->key_type, "");
+    show_row(out, "names", facts->dns_names[0] ? facts->dns_names : "none", "");
+    buf_printf(out, "not before %s\nnot after  %s (%s%s)\n", time_format(facts->not_before, 0, from),
+               time_format(facts->not_after, 0, until), rest < 0 ? "expired" : "in ",
+               rest < 0 ? "" : duration_format(rest, left));
+}
+
+static void show_json(const struct pki_facts *facts, struct buf *out)
+{
+    char from[TIME_TEXT_SIZE], until[TIME_TEXT_SIZE];
+    const struct {
+        const char *key;
+        struct str text;
+    } rows[] = {
+        {"subject", str_from(facts->subject)},
+        {"issuer", str_from(facts->issuer)},
+        {"serial", str_from(facts->serial)},
+        {"keyType", str_from(facts->key_type)},
+        {"notBefore", str_from(time_format(facts->not_before, 0, from))},
+        {"notAfter", str_from(time_format(facts->not_after, 0, until))},
+    };
+    struct str names = str_from(facts->dns_names), name;
+    buf_putc(out, '{');
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        buf_printf(out, "\"%s\":", rows[i].key);
+        json_write_str(out, rows[i].text);
+        buf_putc(out, ',');
+    }
+    buf_puts(out, "\"names\":[");
+    for (bool first = true; names.len && str_cut(&names, ',', &name); first = false) {
+        buf_puts(out, first ? "" : ",");
+        json_write_str(out, name);
+    }
+    buf_printf(out, "],\"ca\":%s}\n", facts->is_ca ? "true" : "false");
+}
+
+/* Each certificate of a chain or bundle. */
+static bool show_file(struct arena *arena, const char *path, bool json, struct buf *out, struct error *error)
+{
+    static const char end_mark[] = "-----END CERTIFICATE-----";
+    struct str text;
+    if (!file_read(arena, path, CERTS_PEM_LIMIT, &text, error))
+        return false;
+    for (bool first = true;; first = false) {
+        struct pki_facts facts;
+        const char *end = text.len ? memmem(text.ptr, text.len, end_mark, sizeof end_mark - 1) : NULL;
+        if (!end && !first)
+            return true;
+        size_t length = end ? (size_t)(end - text.ptr) + sizeof end_mark - 1 : text.len;
+        if (!pki_read(str_slice(text, 0, length), &facts, error))
+            return error_wrap(error, "%s", path);
+        buf_puts(out, first || json ? "" : "\n");
+        json ? show_json(&facts, out) : show_text(&facts, out);
+        text = str_slice(text, length, text.len);
+    }
+}
+
+static int show(const struct verb *verb, const struct certs_options *values, char **files, size_t count)
+{
+    struct error error;
+    struct str output = str_from(values->output);
+    ARENA_SCOPED arena = arena_new(MEMORY);
+    BUF_SCOPED out;
+    buf_init(&out, MEMORY);
+    if (!count || (!str_is(output, "text") && !str_is(output, "json")))
+        return verb_fail(verb, "show needs a FILE (- for standard input), and -o text or json");
+    for (size_t i = 0; i < count; i++)
+        if (!arena || !show_file(arena, files[i], str_is(output, "json"), &out, &error))
+            return verb_fail(verb, "%s", arena ? error.message : "out of memory");
+    return write_all(STDOUT_FILENO, buf_str(&out)) ? EXIT_OK : EXIT_USAGE;
+}
+
+static int act(const struct verb *verb, void *context, char **operands, size_t count)
+{
+    const struct certs_options *values = context;
+    struct str action = str_from(count ? operands[0] : NULL);
+    if (str_is(action, "issue") && count == 2)
+        return values->lifetime > 0 ? certs_issue(verb, values, operands[1])
+                                    : verb_fail(verb, "--lifetime: expected more than 0s");
+    if (str_is(action, "verify") && count == 1)
+        return verify(verb, values);
+    if (str_is(action, "show"))
+        return show(verb, values, operands + 1, count - 1);
+    return verb_fail(verb, "expected issue DIR, verify --cert FILE --key FILE, or show FILE...; see: backstop certs "
+                           "--help");
+}
+
+static int run(const struct verb *verb, int argc, char **argv)
+{
+    struct certs_options values = {.service = "backstop.backstop-system", .output = "text", .lifetime = YEAR, .at = -1};
+    return verb_run(verb, argc, argv, &values, act);
+}
+
+const struct verb verb_certs = {
+    .name = "certs",
+    .summary = "issue, verify and show certificates",
+    .operands = "issue DIR | verify | show FILE...",
+    .details = "issue writes ca.crt, tls.crt and tls.key, for development and tests. verify says whether a\n"
+               "pair may be served: the key fits, it is in time, for servers, for the names, of the CA.\n"
+               "show prints what each certificate of a file says of itself.\n\n"
+               "Exit status: 0 good, 1 verify found it wanting, 2 usage, or a file cannot be read.",
+    .options = options,
+    .option_count = LENGTH_OF(options),
+    .run = run,
+};

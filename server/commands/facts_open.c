@@ -1,0 +1,263 @@
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "backstop/telemetry.h"
+#include "commands/facts_open.h"
+#include "commands/settings_zone.h"
+
+#define SECOND_NS INT64_C(1000000000)
+#define PATIENCE_NS (3 * SECOND_NS)
+enum { TIMEOUT_DEFAULT = 30, POLL_NS = 20 * 1000 * 1000, TEXT_LIMIT = 1024 * 1024 };
+
+/* They are ours alone yet. */
+static bool settings_override(struct settings *settings, const struct facts_options *options, struct error *error)
+{
+    if (options && options->ns)
+        settings->system_namespace = str_from(options->ns);
+    if (!options || !options->velero_version)
+        return true;
+    settings->velero_version = str_from(options->velero_version);
+    return product_version_parse(PRODUCT_VELERO, settings->velero_version).text.len ||
+           error_set(error, 422, "--velero-version %s: write a version, such as 1.18.3", options->velero_version);
+}
+
+struct settings *verb_settings(const struct verb *verb, const char *path, const struct facts_options *options)
+{
+    struct error error;
+    struct settings *settings = path ? settings_load_file(path, &error) : settings_defaults(&error);
+    if (settings && !settings_zone_known(settings, &error)) {
+        error_wrap(&error, "%s", path); /* the default is UTC, which is always there */
+        verb_settings_release(&settings);
+        settings = NULL;
+    }
+    if (settings && !settings_override(settings, options, &error)) {
+        verb_settings_release(&settings);
+        settings = NULL;
+    }
+    if (!settings)
+        verb_fail(verb, "%s", error.message);
+    return settings;
+}
+
+void verb_settings_release(struct settings **settings)
+{
+    if (*settings)
+        shared_release(&(*settings)->shared);
+}
+
+static void release(const struct inventory **inventory)
+{
+    if (*inventory)
+        /* NOLINTNEXTLINE(performance-no-int-to-ptr): the door hands snapshots out as const */
+        shared_release((struct shared *)(uintptr_t) & (*inventory)->shared);
+    *inventory = NULL;
+}
+
+/* ---- files ------------------------------------------------------------------- */
+
+struct reading {
+    struct facts *facts;
+    const struct verb *verb; /* NULL: nobody is told */
+};
+
+static void file_problem(void *context, const char *path, int64_t line, const char *reason)
+{
+    const struct reading *reading = context;
+    struct arena *arena = reading->facts->moment;
+    struct str text = line >= 0 ? arena_printf(arena, "%s:%lld: %s", path ? path : "", (long long)line, reason)
+                                : arena_printf(arena, "%s%s%s", path ? path : "", path ? ": " : "", reason);
+    if (reading->verb)
+        verb_fail(reading->verb, "%.*s", STR_ARG(text));
+    strlist_add(arena, &reading->facts->problems, text);
+}
+
+static struct str joined(struct arena *arena, const struct option_list *paths)
+{
+    BUF_SCOPED text;
+    buf_init(&text, TEXT_LIMIT);
+    for (size_t i = 0; i < paths->len; i++)
+        buf_printf(&text, "%s%s", i ? ", " : "", paths->items[i]);
+    return arena_copy(arena, buf_str(&text));
+}
+
+/* A file that is bad is left out: what a verb then says of the rest could be wrong. */
+static const struct inventory *read_files(struct facts *facts, const struct verb *verb,
+                                          const struct facts_options *options, int64_t now)
+{
+    struct error error;
+    struct reading reading = {facts, verb};
+    const struct inventory_files_options wanted = {.paths = (const char *const *)options->inventories.items,
+                                                   .path_count = options->inventories.len,
+                                                   .simulate_seconds = -1,
+                                                   .problem = file_problem,
+                                                   .context = &reading};
+    facts_close(facts->source);
+    facts->source = facts_from_files(&wanted, &error);
+    if (!facts->source)
+        file_problem(&reading, NULL, -1, error.message);
+    return facts->source && !facts->problems.len ? facts_get(facts->source, now) : NULL;
+}
+
+static bool open_files(struct facts *facts, const struct verb *verb, const struct facts_options *options, int64_t now)
+{
+    facts->from = joined(facts->arena, &options->inventories);
+    facts->inventory = read_files(facts, verb, options, now);
+    return facts->inventory != NULL || facts->problems.len == 0;
+}
+
+/* ---- a cluster --------------------------------------------------------------- */
+
+struct progress {
+    struct facts *facts;
+    enum facts_sync enough; /* whatever is below that is a problem */
+    size_t read, under_way;
+};
+
+static void look(void *context, const char *name, enum facts_sync sync, const char *reason)
+{
+    struct progress *progress = context;
+    struct arena *arena = progress->facts->moment;
+    struct str words = str_from(reason);
+    bool read = sync != FACTS_UNREAD;
+    progress->read += read;
+    progress->under_way += !read && (str_starts(words, STR("connecting")) || str_starts(words, STR("listing")));
+    if (sync < progress->enough)
+        strlist_add(arena, &progress->facts->problems, arena_printf(arena, "%s: %.*s", name, STR_ARG(words)));
+}
+
+static void pause_a_little(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = POLL_NS}, NULL);
+}
+
+/* What fails is retried for ever; nobody at a terminal waits that long. */
+static bool wait_for_lists(struct facts *facts, int64_t seconds)
+{
+    int64_t now = time_monotonic_ns(), until = now + seconds * SECOND_NS, failing_since = INT64_MAX;
+    while (!facts_ready(facts->source)) {
+        struct progress progress = {.facts = facts};
+        facts_report(facts->source, look, &progress);
+        now = time_monotonic_ns();
+        failing_since = progress.under_way ? INT64_MAX : failing_since < now ? failing_since : now;
+        if (now > until || now - failing_since > PATIENCE_NS)
+            return false;
+        pause_a_little();
+    }
+    return true;
+}
+
+static size_t known_facts(const struct inventory *inventory)
+{
+    size_t known = 0;
+    for (size_t f = 0; f < FACT_COUNT; f++)
+        known += inventory->known[f];
+    return known;
+}
+
+/* Snapshots are composed a moment after the lists came: the one that has all of them. */
+static const struct inventory *whole_snapshot(struct facts *facts, size_t lists, int64_t now)
+{
+    int64_t until = time_monotonic_ns() + PATIENCE_NS;
+    const struct inventory *inventory = facts_get(facts->source, now);
+    while (inventory && known_facts(inventory) < lists && time_monotonic_ns() < until) {
+        release(&inventory);
+        pause_a_little();
+        inventory = facts_get(facts->source, now);
+    }
+    return inventory;
+}
+
+static bool open_cluster(struct facts *facts, const struct verb *verb, const struct facts_options *options,
+                         const struct settings *settings, int64_t now)
+{
+    struct error error;
+    const struct facts_cluster_options wanted = {.access = connection_access(&options->connection),
+                                                 .system_namespace = settings->system_namespace};
+    log_set_level(LOG_ERROR); /* the reasons are told below, once */
+    facts->cluster = true;
+    facts->source = facts_from_cluster(&wanted, &error);
+    if (!facts->source) {
+        verb_fail(verb, "%s", error.message);
+        return false;
+    }
+    facts->from = arena_copy(facts->arena, str_from(facts_cluster_server(facts->source)));
+    bool ready = wait_for_lists(facts, options->timeout > 0 ? options->timeout : TIMEOUT_DEFAULT);
+    /* What was read whole answers a question asked once, even where the asker may not watch. */
+    struct progress progress = {.facts = facts, .enough = FACTS_BEHIND};
+    facts_report(facts->source, look, &progress);
+    /* When nothing at all could be read there is one reason, not nine. */
+    size_t told = progress.read ? facts->problems.len : 1;
+    for (size_t i = 0; i < facts->problems.len && i < told; i++)
+        verb_fail(verb, "%.*s", STR_ARG(facts->problems.items[i]));
+    if (!ready)
+        verb_fail(verb, "%s of the cluster at %.*s could be read", progress.read ? "not enough" : "nothing",
+                  STR_ARG(facts->from));
+    if (ready)
+        facts->inventory = whole_snapshot(facts, progress.read, now);
+    return ready;
+}
+
+/* Who shows or judges upgrades needs the evidence of other engines, which no snapshot holds by itself. */
+static void add_evidence(struct facts *facts, const struct settings *settings, int64_t now)
+{
+    struct error error;
+    const struct facts_wanted wanted = {.evidence = settings->evidence, .evidence_count = settings->evidence_count};
+    if (!facts->inventory || settings->evidence_count == 0)
+        return;
+    release(&facts->inventory);
+    facts->inventory = facts_live(facts->source, &wanted, now, &error);
+}
+
+bool facts_open(struct facts *facts, const struct verb *verb, const struct facts_options *options,
+                const struct settings *settings, int64_t now)
+{
+    *facts = (struct facts){.arena = arena_new(64 * TEXT_LIMIT), .moment = arena_new(64 * TEXT_LIMIT)};
+    if (!facts->arena || !facts->moment) {
+        verb_fail(verb, "out of memory");
+        return false;
+    }
+    if (options->inventories.len && connection_given(&options->connection)) {
+        verb_fail(verb, "--inventory and a cluster (--kubeconfig, --context, ...): give one of them");
+        return false;
+    }
+    bool open = options->inventories.len ? open_files(facts, verb, options, now)
+                                         : open_cluster(facts, verb, options, settings, now);
+    if (!open)
+        return false;
+    add_evidence(facts, settings, now);
+    if (!facts->inventory)
+        verb_fail(verb, "out of memory");
+    return facts->inventory != NULL;
+}
+
+void facts_refresh(struct facts *facts, const struct facts_options *options, const struct settings *settings,
+                   int64_t now)
+{
+    const struct inventory *before = facts->inventory;
+    struct progress progress = {.facts = facts, .enough = FACTS_IN_STEP};
+    struct arena *fresh = arena_new(64 * TEXT_LIMIT);
+    if (!fresh)
+        return;
+    arena_free(facts->moment);
+    facts->moment = fresh;
+    facts->problems = (struct strlist){0};
+    if (facts->cluster)
+        facts_report(facts->source, look, &progress);
+    facts->inventory = facts->cluster ? facts_get(facts->source, now) : read_files(facts, NULL, options, now);
+    if (facts->source)
+        add_evidence(facts, settings, now);
+    if (facts->inventory)
+        release(&before);
+    else
+        facts->inventory = before;
+}
+
+void facts_dispose(struct facts *facts)
+{
+    release(&facts->inventory);
+    facts_close(facts->source);
+    arena_free(facts->moment);
+    arena_free(facts->arena);
+    *facts = (struct facts){0};
+}

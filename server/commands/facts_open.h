@@ -1,0 +1,70 @@
+/* Where a verb's facts come from: files, or a cluster read once. */
+#ifndef BACKSTOP_COMMANDS_FACTS_OPEN_H
+#define BACKSTOP_COMMANDS_FACTS_OPEN_H
+
+#include "backstop/cli.h"
+#include "backstop/inventory.h"
+#include "backstop/settings.h"
+
+/* Part of a verb's options, as the member `facts`; FACTS_OPTIONS are its rows. */
+struct facts_options {
+    struct option_list inventories;
+    struct connection connection;
+    const char *ns;             /* the system namespace, or NULL: the settings' */
+    const char *velero_version; /* or NULL: the settings', or as it is found */
+    int64_t timeout;            /* seconds to wait for a cluster's lists; 0 = 30 */
+};
+#define FACTS_OPTIONS(type)                                                                                            \
+    {"inventory",                                                                                                      \
+     0,                                                                                                                \
+     OPTION_LIST,                                                                                                      \
+     "FILE|DIR",                                                                                                       \
+     "what is in the cluster: kubectl get ... -o yaml; may be repeated",                                               \
+     offsetof(type, facts.inventories)},                                                                               \
+        {"namespace",                                                                                                  \
+         'n',                                                                                                          \
+         OPTION_TEXT,                                                                                                  \
+         "NAME",                                                                                                       \
+         "where k0rdent and Velero run (settings' systemNamespace, kcm-system)",                                       \
+         offsetof(type, facts.ns)},                                                                                    \
+        {"velero-version",                                                                                             \
+         0,                                                                                                            \
+         OPTION_TEXT,                                                                                                  \
+         "VERSION",                                                                                                    \
+         "judge by this release of Velero, such as 1.18.3 (found from its Deployment)",                                \
+         offsetof(type, facts.velero_version)},                                                                        \
+    {                                                                                                                  \
+        "timeout", 0, OPTION_DURATION, "DURATION", "how long to wait for the cluster (30s)",                           \
+            offsetof(type, facts.timeout)                                                                              \
+    }
+/* For the verb's row: it takes the connection's options, too. */
+#define FACTS_CONNECTION(type) .asks_cluster = true, .connection = offsetof(type, facts.connection)
+#define FACTS_DETAILS                                                                                                  \
+    "Facts come from --inventory, files as `kubectl get ... -o yaml` prints them, or else from\n"                      \
+    "the cluster, found as kubectl finds it. Nothing is ever written to it."
+
+/* The facts of one moment. */
+struct facts {
+    struct facts_source *source;
+    const struct inventory *inventory; /* held */
+    bool cluster;
+    struct str from;              /* "https://10.0.0.1:443", or the paths of files */
+    struct strlist problems;      /* what could not be read, a line each; told by facts_open on standard error */
+    struct arena *arena, *moment; /* moment: of the problems */
+};
+
+/* Waits for a cluster's lists. False, with the reason told, when decisions could not
+ * rest on what was read. Whatever it returns, facts_dispose it. */
+bool facts_open(struct facts *facts, const struct verb *verb, const struct facts_options *options,
+                const struct settings *settings, int64_t now);
+/* The facts as of now: what the cluster's watches have brought, or the files read again.
+ * Where nothing newer can be had the older stay, and `problems` say why; nobody is told. */
+void facts_refresh(struct facts *facts, const struct facts_options *options, const struct settings *settings,
+                   int64_t now);
+void facts_dispose(struct facts *facts);
+/* The settings of --settings FILE, or the defaults, with the namespace of -n and the
+ * version of --velero-version (`options` may be NULL); NULL, with the reason told. */
+struct settings *verb_settings(const struct verb *verb, const char *path, const struct facts_options *options);
+void verb_settings_release(struct settings **settings);
+
+#endif

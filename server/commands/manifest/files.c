@@ -1,0 +1,274 @@
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "commands/manifest/fetch.h"
+#include "commands/manifest/manifest.h"
+
+enum { SOURCE_LIMIT = 256 * 1024 * 1024, DEPTH_LIMIT = 64 };
+
+static void files_refuse(const struct manifest_files *files, const char *path, const char *reason)
+{
+    files->sink.problem(files->sink.context, path, -1, reason);
+}
+
+/* Problems of a file's text are kept until it is known what sort of file it is. */
+struct held_problem {
+    int64_t line;
+    struct str reason;
+    struct held_problem *next;
+};
+struct held {
+    const struct manifest_files *files;
+    struct arena *arena;
+    struct held_problem *first, **last;
+};
+
+static void held_add(void *context, const char *source, int64_t line, const char *reason)
+{
+    struct held *held = context;
+    struct held_problem *problem = arena_alloc(held->arena, sizeof *problem);
+    if (!problem) {
+        files_refuse(held->files, source, "out of memory");
+        return;
+    }
+    *problem = (struct held_problem){.line = line, .reason = arena_copy(held->arena, str_from(reason))};
+    *held->last = problem;
+    held->last = &problem->next;
+}
+
+struct text_visit {
+    const struct manifest_sink *sink;
+    struct held held;
+};
+
+static bool text_visit_object(void *context, struct manifest *manifest)
+{
+    const struct text_visit *visit = context;
+    return visit->sink->visit(visit->sink->context, manifest);
+}
+
+static void text_visit_problem(void *context, const char *source, int64_t line, const char *reason)
+{
+    struct text_visit *visit = context;
+    held_add(&visit->held, source, line, reason);
+}
+
+static bool is_template(struct str text)
+{
+    const char *at = memmem(text.ptr, text.len, "{{", 2);
+    return at && memmem(at, text.len - (size_t)(at - text.ptr), "}}", 2);
+}
+
+/* What stands in a folder besides manifests (values.yaml, Chart.yaml, templates) is only counted. */
+static void files_count(struct manifest_files *files, const char *source, struct str text, bool listed,
+                        const struct manifest_found *found, const struct text_visit *visit)
+{
+    const struct manifest_sink *sink = &files->sink;
+    files->files++;
+    files->objects += found->objects;
+    files->lists += found->lists;
+    bool nothing = found->objects + found->lists == 0;
+    if (nothing && found->problems && is_template(text)) {
+        files->templates++;
+        if (!listed)
+            sink->problem(sink->context, source, -1,
+                          "a template ({{ ... }}); render it first, for example: helm template");
+        return;
+    }
+    for (const struct held_problem *problem = visit->held.first; problem; problem = problem->next)
+        sink->problem(sink->context, source, problem->line, problem->reason.ptr);
+    if (nothing && !found->problems && (listed || files->quiet_others))
+        files->others++;
+    else if (found->others && !files->quiet_others)
+        sink->problem(sink->context, source, found->other_line, "this document has no apiVersion or no kind");
+    else if (nothing && !found->problems && !files->quiet_others)
+        sink->problem(sink->context, source, -1, "no Kubernetes object in it");
+}
+
+/* `listed`: found in a folder, not named by the user. */
+static bool files_read_text(struct manifest_files *files, const char *source, struct str text, bool listed)
+{
+    enum { HELD_LIMIT = 64 * 1024 * 1024 };
+    ARENA_SCOPED arena = arena_new(HELD_LIMIT);
+    struct text_visit visit = {.sink = &files->sink, .held = {.files = files, .arena = arena}};
+    const struct manifest_sink sink = {text_visit_object, text_visit_problem, &visit, files->sink.keep};
+    struct manifest_found found;
+    visit.held.last = &visit.held.first;
+    if (!arena) {
+        files_refuse(files, source, "out of memory");
+        return true;
+    }
+    bool more = manifests_read_text(&sink, source, text, &found);
+    files_count(files, source, text, listed, &found, &visit);
+    return more;
+}
+
+static bool files_read_file(struct manifest_files *files, const char *path, bool listed)
+{
+    struct error error;
+    struct str text;
+    ARENA_SCOPED own = files->sink.keep ? NULL : arena_new(SOURCE_LIMIT + 4096);
+    struct arena *arena = files->sink.keep ? files->sink.keep : own;
+    const char *name = arena ? arena_copy(arena, str_from(path)).ptr : NULL;
+    if (!name) {
+        files_refuse(files, path, "out of memory");
+        return true;
+    }
+    if (!file_read(arena, path, SOURCE_LIMIT, &text, &error)) {
+        files->sink.problem(files->sink.context, NULL, -1, error.message); /* it begins with the path */
+        return true;
+    }
+    if (files->containing && !str_contains(text, str_from(files->containing)))
+        return true;
+    return files_read_text(files, name, text, listed);
+}
+
+/* ---- folders ------------------------------------------------------------------ */
+
+static bool is_manifest_name(const char *name)
+{
+    struct str text = str_from(name);
+    return str_ends(text, STR(".yaml")) || str_ends(text, STR(".yml")) || str_ends(text, STR(".json"));
+}
+
+static int folder_keep_entry(const struct dirent *entry)
+{
+    return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 && strcmp(entry->d_name, ".git") != 0;
+}
+
+/* The order of kubectl's filepath.Walk: by bytes, whatever the locale. */
+static int folder_order(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static bool files_read_folder(struct manifest_files *files, const char *folder, unsigned depth);
+
+/* Links to files are followed, links to folders are not: as kubectl does, and so no circle is walked. */
+static bool folder_read_entry(struct manifest_files *files, const char *folder, const char *name, unsigned depth)
+{
+    struct stat info;
+    char *path = NULL;
+    bool slash = str_ends(str_from(folder), STR("/")), more = true;
+    if (asprintf(&path, "%s%s%s", folder, slash ? "" : "/", name) < 0) {
+        files_refuse(files, folder, "out of memory");
+        return true;
+    }
+    bool link = lstat(path, &info) == 0 && S_ISLNK(info.st_mode);
+    if (stat(path, &info) != 0) {
+        if (is_manifest_name(name))
+            files_refuse(files, path, link ? "this link leads nowhere" : "cannot be read");
+    } else if (S_ISDIR(info.st_mode)) {
+        if (files->recursive && !link)
+            more = files_read_folder(files, path, depth + 1);
+    } else if (is_manifest_name(name)) {
+        if (S_ISREG(info.st_mode))
+            more = files_read_file(files, path, true);
+        else
+            files->irregular++;
+    }
+    free(path);
+    return more;
+}
+
+static bool files_read_folder(struct manifest_files *files, const char *folder, unsigned depth)
+{
+    struct dirent **entries = NULL;
+    int count = depth > DEPTH_LIMIT ? -1 : scandir(folder, &entries, folder_keep_entry, folder_order);
+    bool more = true;
+    if (count < 0) {
+        files_refuse(files, folder, depth > DEPTH_LIMIT ? "folders are nested too deep" : "cannot be read");
+        return true;
+    }
+    for (int i = 0; i < count; i++) {
+        more = more && folder_read_entry(files, folder, entries[i]->d_name, depth);
+        free(entries[i]);
+    }
+    free(entries);
+    return more;
+}
+
+/* ---- whatever the user named ---------------------------------------------------- */
+
+static bool files_read_fetched(struct manifest_files *files, const char *source,
+                               bool (*fetch)(struct arena *, const char *, size_t, struct str *, struct error *))
+{
+    struct error error;
+    struct str text;
+    ARENA_SCOPED own = files->sink.keep ? NULL : arena_new(2 * (size_t)SOURCE_LIMIT);
+    struct arena *arena = files->sink.keep ? files->sink.keep : own;
+    if (!arena) {
+        files_refuse(files, source, "out of memory");
+        return true;
+    }
+    if (!fetch(arena, source, SOURCE_LIMIT, &text, &error)) {
+        files_refuse(files, source, error.message);
+        return true;
+    }
+    return files_read_text(files, source, text, false);
+}
+
+bool manifests_read(struct manifest_files *files, const char *path)
+{
+    struct stat info;
+    if (str_starts(str_from(path), STR("https://")) || str_starts(str_from(path), STR("http://")))
+        return files_read_fetched(files, path, manifest_fetch_url);
+    if (strcmp(path, "-") != 0 && stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+        return files_read_folder(files, path, 0);
+    return files_read_file(files, path, false);
+}
+
+bool manifests_kustomize(struct manifest_files *files, const char *folder)
+{
+    return files_read_fetched(files, folder, manifest_fetch_kustomization);
+}
+
+/* ---- all at once ------------------------------------------------------------------ */
+
+bool manifests_append(struct arena *arena, struct manifests *manifests, const struct manifest *manifest)
+{
+    if (manifests->len == manifests->cap) {
+        size_t cap = manifests->cap ? 2 * manifests->cap : 16;
+        struct manifest *items = arena_array(arena, cap, sizeof *items);
+        if (!items)
+            return false;
+        if (manifests->len)
+            memcpy(items, manifests->items, manifests->len * sizeof *items);
+        manifests->items = items;
+        manifests->cap = cap;
+    }
+    manifests->items[manifests->len++] = *manifest;
+    return true;
+}
+
+struct collection {
+    struct arena *arena;
+    struct manifests *manifests;
+    manifest_problem_fn *problem;
+    void *context;
+    bool good;
+};
+
+static bool collection_add(void *context, struct manifest *manifest)
+{
+    struct collection *collection = context;
+    return manifests_append(collection->arena, collection->manifests, manifest);
+}
+
+static void collection_problem(void *context, const char *source, int64_t line, const char *reason)
+{
+    struct collection *collection = context;
+    collection->good = false;
+    collection->problem(collection->context, source, line, reason);
+}
+
+bool manifests_load(struct arena *arena, const char *path, struct manifests *manifests, manifest_problem_fn *problem,
+                    void *context)
+{
+    struct collection collection = {arena, manifests, problem, context, true};
+    struct manifest_files files = {.sink = {collection_add, collection_problem, &collection, arena}};
+    return manifests_read(&files, path) && collection.good;
+}

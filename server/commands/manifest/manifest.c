@@ -1,0 +1,388 @@
+#include "commands/manifest/manifest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { TEXT_LIMIT = 256 * 1024 * 1024, PIECE_LIMIT = 1024 * 1024 * 1024 };
+
+/* ---- lines ------------------------------------------------------------------- */
+
+/* Of JSON the nodes are read only now, since few are asked for. */
+const struct yaml_document *manifest_nodes(struct arena *arena, const struct manifest *manifest)
+{
+    struct error ignored;
+    struct yaml_document *document = NULL;
+    const struct yaml_options options = {.lines_before = manifest->line - 1};
+    if (manifest->lines || !manifest->json.ptr)
+        return manifest->lines;
+    return yaml_load(arena, manifest->json, &options, &document, &ignored) ? document : NULL;
+}
+
+unsigned manifest_line(struct arena *arena, const struct manifest *manifest, struct str field)
+{
+    const struct str prefix = STR("request.");
+    struct str path = field;
+    const struct yaml_document *nodes = manifest_nodes(arena, manifest);
+    if (!nodes)
+        return manifest->line;
+    if (!manifest->review.ptr) { /* the request was made around it: request.object.spec is its spec */
+        path = str_starts(path, STR("request.object.")) ? str_slice(path, 15, path.len) : path;
+    } else if (!str_starts(path, prefix)) {
+        bool deletes = str_is(json_path_str(manifest->tree, "request.operation"), "DELETE");
+        path = arena_printf(arena, "request.%s.%.*s", deletes ? "oldObject" : "object", STR_ARG(path));
+    }
+    path = arena_printf(arena, "%.*s%.*s", STR_ARG(manifest->at), STR_ARG(path));
+    unsigned line = yaml_line(nodes, path);
+    return line ? line : manifest->line;
+}
+
+static unsigned manifest_count_lines(struct str text)
+{
+    unsigned lines = 0;
+    for (const char *at = text.ptr, *end = at + text.len; at < end && (at = memchr(at, '\n', (size_t)(end - at))); at++)
+        lines++;
+    return lines;
+}
+
+/* ---- objects ----------------------------------------------------------------- */
+
+/* One text on its way to objects. */
+struct reading {
+    const struct manifest_sink *sink;
+    const char *source;
+    struct arena *arena; /* of the piece that is read now */
+    unsigned number;     /* of the last object found */
+    bool stopped;        /* the visitor has had enough */
+    struct manifest_found *found;
+};
+
+static void reading_refuse(struct reading *reading, int64_t line, const char *reason)
+{
+    reading->found->problems++;
+    reading->sink->problem(reading->sink->context, reading->source, line, reason);
+}
+
+static void reading_object(struct reading *reading, struct manifest manifest);
+
+static void reading_items(struct reading *reading, const struct manifest *list, struct json_object *items, size_t from)
+{
+    for (size_t i = from; i < json_len(items) && !reading->stopped; i++) {
+        struct manifest item = *list;
+        struct str at = arena_printf(reading->arena, "%.*sitems[%zu]", STR_ARG(list->at), i);
+        item.tree = json_item(items, i);
+        item.at = arena_printf(reading->arena, "%.*s.", STR_ARG(at));
+        if (item.lines)
+            item.line = yaml_line(item.lines, at);
+        reading_object(reading, item);
+    }
+}
+
+static void reading_visit(struct reading *reading, struct manifest manifest)
+{
+    manifest.source = reading->source;
+    manifest.number = ++reading->number;
+    manifest.arena = reading->arena;
+    manifest.stored = json_path(manifest.tree, "metadata.uid") ||
+                      json_path(manifest.tree, "metadata.resourceVersion") ||
+                      json_path(manifest.tree, "metadata.creationTimestamp");
+    reading->found->objects++;
+    reading->stopped = !reading->sink->visit(reading->sink->context, &manifest);
+}
+
+static void reading_object(struct reading *reading, struct manifest manifest)
+{
+    struct str kind = json_get_str(manifest.tree, "kind");
+    if (!kind.len || !json_get_str(manifest.tree, "apiVersion").len) {
+        if (!reading->found->others++)
+            reading->found->other_line = manifest.line;
+        return;
+    }
+    struct json_object *items = json_get(manifest.tree, "items");
+    if (str_ends(kind, STR("List")) && json_object_is_type(items, json_type_array)) {
+        reading->found->lists++;
+        reading_items(reading, &manifest, items, 0);
+        return;
+    }
+    if (str_is(kind, "AdmissionReview") && !manifest.review.ptr) {
+        BUF_SCOPED text;
+        buf_init(&text, TEXT_LIMIT);
+        json_write_tree(&text, manifest.tree);
+        manifest.review = arena_copy(reading->arena, buf_str(&text));
+    }
+    reading_visit(reading, manifest);
+}
+
+/* ---- pieces ------------------------------------------------------------------ */
+
+/* What a piece becomes is freed when the next one is read, unless the caller keeps it all. */
+static bool reading_begin(struct reading *reading)
+{
+    if (reading->stopped)
+        return false;
+    reading->arena = reading->sink->keep ? reading->sink->keep : arena_new(PIECE_LIMIT);
+    if (!reading->arena)
+        reading_refuse(reading, -1, "out of memory");
+    return reading->arena;
+}
+
+static void reading_end(struct reading *reading)
+{
+    if (!reading->sink->keep)
+        arena_free(reading->arena);
+    reading->arena = NULL;
+}
+
+/* A recorded review that is no valid JSON: the webhook has an answer to that too. */
+static bool reading_broken_review(struct reading *reading, struct str text, unsigned line)
+{
+    if (!text.len || text.ptr[0] != '{' || !admission_salvage_uid(reading->arena, text).len)
+        return false;
+    reading_visit(reading, (struct manifest){.review = text, .line = line});
+    return true;
+}
+
+static void reading_yaml_objects(struct reading *reading, const struct yaml_document *document)
+{
+    for (; document && !reading->stopped; document = document->next) {
+        const struct manifest manifest = {.tree = document->tree, .line = document->line, .lines = document};
+        if (document->tree)
+            reading_object(reading, manifest);
+    }
+}
+
+static void reading_yaml(struct reading *reading, struct str text, unsigned lines_before)
+{
+    struct error error;
+    struct yaml_document *document;
+    const struct yaml_options options = {.lines_before = lines_before};
+    if (!reading_begin(reading))
+        return;
+    if (yaml_load(reading->arena, text, &options, &document, &error))
+        reading_yaml_objects(reading, document);
+    else if (!reading_broken_review(reading, text, lines_before + 1))
+        reading_refuse(reading, error.position, error.message);
+    reading_end(reading);
+}
+
+/* ---- long lists in YAML -------------------------------------------------------- */
+
+/* Where the items of a List begin, laid out as kubectl does it: "items:" and "- " at the start
+ * of their lines, and a kind beside them. 0 for what is laid out otherwise. */
+static size_t list_items_begin(struct str document)
+{
+    size_t items = 0;
+    bool list = false;
+    for (size_t at = 0; at < document.len;) {
+        struct str line = yaml_text_line(document, at);
+        at += line.len;
+        struct str text = str_trim(line), next = yaml_text_line(document, at);
+        if (line.len && line.ptr[0] == 'i' && str_is(text, "items:") && str_starts(next, STR("- ")))
+            items = items ? SIZE_MAX : at;
+        list |= line.len && line.ptr[0] == 'k' && str_starts(text, STR("kind: ")) && str_ends(text, STR("List"));
+    }
+    return list && items != SIZE_MAX ? items : 0;
+}
+
+/* The item that begins there: up to a line that begins with neither white space nor a comment. */
+static struct str list_item(struct str document, size_t from)
+{
+    size_t at = from;
+    do {
+        at += yaml_text_line(document, at).len;
+    } while (at < document.len && strchr(" \t\r\n#", document.ptr[at]));
+    return str_slice(document, from, at);
+}
+
+static bool reading_item(struct reading *reading, struct str text, unsigned lines_before, struct error *error)
+{
+    struct yaml_document *document;
+    const struct yaml_options options = {.lines_before = lines_before};
+    if (!reading_begin(reading))
+        return true;
+    bool good = yaml_load(reading->arena, text, &options, &document, error);
+    if (good && document && json_len(document->tree) == 1)
+        reading_object(reading, (struct manifest){.tree = json_item(document->tree, 0),
+                                                  .line = yaml_line(document, STR("[0]")),
+                                                  .lines = document,
+                                                  .at = STR("[0].")});
+    reading_end(reading);
+    return good;
+}
+
+/* A List read at once, but for the items that were visited already; false when it cannot be. */
+static bool reading_whole_list(struct reading *reading, struct str text, unsigned lines_before, size_t visited)
+{
+    struct error ignored;
+    struct yaml_document *document;
+    const struct yaml_options options = {.lines_before = lines_before};
+    if (!reading_begin(reading))
+        return true;
+    bool good = yaml_load(reading->arena, text, &options, &document, &ignored) && document;
+    if (good)
+        reading_items(reading, &(struct manifest){.line = document->line, .lines = document, .at = STR("")},
+                      json_get(document->tree, "items"), visited);
+    reading_end(reading);
+    return good;
+}
+
+/* The items of a long List, one by one. One that cannot be read by itself may have an alias to an
+ * anchor that stands before it: then the List is read at once from there on. */
+static bool reading_list(struct reading *reading, struct str document, unsigned lines_before)
+{
+    size_t at = list_items_begin(document), visited = 0;
+    unsigned line = lines_before + (at ? manifest_count_lines(str_slice(document, 0, at)) : 0);
+    bool alone = false;
+    if (!at)
+        return false;
+    reading->found->lists++;
+    for (; !reading->stopped && at < document.len && document.ptr[at] == '-'; visited++) {
+        struct error error;
+        struct str item = list_item(document, at);
+        if (!reading_item(reading, item, line, &error)) {
+            if (!alone && reading_whole_list(reading, document, lines_before, visited))
+                return true;
+            alone = true;
+            reading_refuse(reading, error.position, error.message);
+        }
+        line += manifest_count_lines(item);
+        at += item.len;
+    }
+    return true;
+}
+
+static void reading_document(struct reading *reading, struct str document, unsigned lines_before)
+{
+    if (!reading_list(reading, document, lines_before))
+        reading_yaml(reading, document, lines_before);
+}
+
+static void reading_documents(struct reading *reading, struct str text)
+{
+    struct yaml_split split = {.rest = text, .line = 1};
+    struct str document;
+    unsigned line;
+    while (!reading->stopped && yaml_next_document(&split, &document, &line))
+        reading_document(reading, document, line - 1);
+}
+
+/* ---- JSON -------------------------------------------------------------------- */
+
+/* Where the items stand, if it is a List. */
+static const struct json_node *list_items_node(struct arena *arena, const struct json_node *root)
+{
+    struct str kind = json_text(arena, json_member(root, STR("kind")));
+    const struct json_node *items = json_member(root, STR("items"));
+    return items && items->kind == JSON_ARRAY && kind.len && str_ends(kind, STR("List")) ? items : NULL;
+}
+
+/* JSON is read as JSON, so that a recorded review reaches the reader byte for byte. */
+static bool reading_json_value(struct reading *reading, struct str text, unsigned lines_before)
+{
+    struct error error;
+    struct manifest manifest = {.json = text, .line = lines_before + 1};
+    manifest.tree = json_build(reading->arena, text, &error);
+    if (!manifest.tree)
+        return reading_broken_review(reading, text, lines_before + 1);
+    if (str_is(json_get_str(manifest.tree, "kind"), "AdmissionReview")) {
+        manifest.review = text;
+        reading_visit(reading, manifest);
+    } else {
+        reading_object(reading, manifest);
+    }
+    return true;
+}
+
+static void reading_json_items(struct reading *reading, const struct json_node *items, unsigned lines_before,
+                               const char *counted)
+{
+    struct str rest = str_slice(items->raw, 1, items->raw.len), item;
+    reading->found->lists++;
+    while (!reading->stopped && json_next_item(&rest, &item)) {
+        lines_before += manifest_count_lines((struct str){counted, (size_t)(item.ptr - counted)});
+        counted = item.ptr;
+        if (!reading_begin(reading))
+            return;
+        if (!reading_json_value(reading, item, lines_before))
+            reading_yaml(reading, item, lines_before);
+        reading_end(reading);
+    }
+}
+
+static void reading_json(struct reading *reading, struct str text, unsigned lines_before)
+{
+    struct error ignored;
+    ARENA_SCOPED arena = arena_new(PIECE_LIMIT);
+    const struct json_node *root = arena ? json_index(arena, text, 1, &ignored) : NULL;
+    const struct json_node *items = list_items_node(arena, root);
+    if (items) {
+        reading_json_items(reading, items, lines_before, text.ptr);
+        return;
+    }
+    if (!reading_begin(reading))
+        return;
+    bool read = reading_json_value(reading, text, lines_before);
+    reading_end(reading);
+    if (!read)
+        reading_yaml(reading, text, lines_before);
+}
+
+/* The length of the JSON object that text begins with; all of it when it does not end. */
+static size_t stream_object_length(struct str text)
+{
+    size_t depth = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (quoted) {
+            i += c == '\\';
+            quoted = c != '"';
+        } else if (c == '"') {
+            quoted = true;
+        } else if (c == '{' || c == '[') {
+            depth++;
+        } else if ((c == '}' || c == ']') && depth-- <= 1) {
+            return i + 1;
+        }
+    }
+    return text.len;
+}
+
+/* One object after the other, as logs of reviews are kept: no YAML, but JSON all the same. */
+static bool is_json_stream(struct str text)
+{
+    while ((text = str_trim(text)).len) {
+        if (text.ptr[0] != '{')
+            return false;
+        text = str_slice(text, stream_object_length(text), text.len);
+    }
+    return true;
+}
+
+static void reading_json_stream(struct reading *reading, struct str text)
+{
+    unsigned lines = 0;
+    for (struct str object = str_trim(text); object.len && !reading->stopped; object = str_trim(text)) {
+        lines += manifest_count_lines((struct str){text.ptr, (size_t)(object.ptr - text.ptr)});
+        object.len = stream_object_length(object);
+        reading_json(reading, object, lines);
+        lines += manifest_count_lines(object);
+        size_t end = (size_t)(object.ptr - text.ptr) + object.len;
+        text = str_slice(text, end, text.len);
+    }
+}
+
+/* ---- texts --------------------------------------------------------------------- */
+
+bool manifests_read_text(const struct manifest_sink *sink, const char *source, struct str text,
+                         struct manifest_found *found)
+{
+    struct reading reading = {.sink = sink, .source = source, .found = found};
+    *found = (struct manifest_found){0};
+    if (str_starts(text, STR("\xef\xbb\xbf")))
+        text = str_slice(text, 3, text.len);
+    if (is_json_stream(text))
+        reading_json_stream(&reading, text);
+    else
+        reading_documents(&reading, text);
+    return !reading.stopped;
+}

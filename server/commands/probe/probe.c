@@ -1,0 +1,254 @@
+#include "commands/probe/probe.h"
+#include "backstop/grammar.h"
+#include "commands/commands.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "backstop/admission.h"
+#include "backstop/cli.h"
+
+enum { MEMORY_LIMIT = 64 * 1024 * 1024, CA_LIMIT = 4 * 1024 * 1024, TIMEOUT_MAX = 300 };
+
+#define DEFAULT_NAME "backstop.backstop-system.svc"
+#define BAD_SCHEDULE "0 9 * * 7" /* day-of-week 7: robfig/cron takes 0 to 6 */
+
+struct probe_options {
+    const char *address, *server_name, *ca, *configuration;
+    struct connection connection;
+    bool via_configuration;
+    int64_t timeout, now;
+};
+
+static const struct option options[] = {
+    {"address", 0, OPTION_TEXT, "HOST:PORT", "where to connect to (the server name, port 443)",
+     offsetof(struct probe_options, address)},
+    {"server-name", 0, OPTION_TEXT, "NAME", "the name its certificate must be good for (" DEFAULT_NAME ")",
+     offsetof(struct probe_options, server_name)},
+    {"ca", 0, OPTION_TEXT, "FILE", "PEM certificates to trust (the system's)", offsetof(struct probe_options, ca)},
+    {"via-configuration", 0, OPTION_FLAG, NULL, "take CA, server name and port from the webhook configuration",
+     offsetof(struct probe_options, via_configuration)},
+    {"configuration", 0, OPTION_TEXT, "NAME", "of the ValidatingWebhookConfiguration (backstop)",
+     offsetof(struct probe_options, configuration)},
+    {"timeout", 0, OPTION_DURATION, "DURATION", "for the whole of it (10s)", offsetof(struct probe_options, timeout)},
+    {"now", 0, OPTION_TIME, "TIME", "the time that the certificate's expiry is told from (the clock's)",
+     offsetof(struct probe_options, now)},
+};
+
+static const char details[] =
+    "Asks a running webhook as kube-apiserver does: connects, checks the certificate against the\n"
+    "CA and the server name, and posts a review: a dry run of a ManagementBackup whose schedule\n"
+    "cannot be meant (\"" BAD_SCHEDULE "\"). A webhook that serves denies it, naming the schedule, with\n"
+    "the uid it was asked with. Nothing is created or changed by it.\n\n"
+    "With --via-configuration (or --kubeconfig, --context, --configuration) the CA bundle and the\n"
+    "server name are those that kube-apiserver itself uses: this proves the bundle, too. From\n"
+    "outside the cluster give --address as well, kubectl port-forward's say.\n\n"
+    "Prints one line, with the certificate's expiry.\n\n"
+    "Exit status: 0 it serves, 1 it does not, 2 usage, or a file or the configuration cannot be read.\n\n"
+    "Examples:\n"
+    "  backstop probe --via-configuration\n"
+    "  backstop probe --address 127.0.0.1:9443 --server-name localhost --ca build/certs/ca.crt\n"
+    "  kubectl -n backstop-system port-forward service/backstop 9443:443 &\n"
+    "  backstop probe --via-configuration --address 127.0.0.1:9443";
+
+/* ---- the review ------------------------------------------------------------------ */
+
+static const struct rule *asked_rule(void)
+{
+    return admission_rule_for_object(STR("k0rdent.mirantis.com"), STR("ManagementBackup"), OPERATION_CREATE, 0);
+}
+
+/* Nobody who does not read the review can answer with this. */
+static struct str fresh_uid(struct arena *arena)
+{
+    uint32_t random[4];
+    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+        return (struct str){NULL, 0};
+    return arena_printf(arena, "%08" PRIx32 "-%04" PRIx32 "-4%03" PRIx32 "-8%03" PRIx32 "-%08" PRIx32 "0000", random[0],
+                        random[1] >> 16, random[1] & 0xFFF, random[2] & 0xFFF, random[3]);
+}
+
+static struct str review_text(struct arena *arena, struct str uid)
+{
+    return arena_printf(
+        arena,
+        "{\"kind\":\"AdmissionReview\",\"apiVersion\":\"admission.k8s.io/v1\",\"request\":{\"uid\":\"%.*s\","
+        "\"kind\":{\"group\":\"k0rdent.mirantis.com\",\"version\":\"v1beta1\",\"kind\":\"ManagementBackup\"},"
+        "\"resource\":{\"group\":\"k0rdent.mirantis.com\",\"version\":\"v1beta1\",\"resource\":\"managementbackups\"},"
+        "\"name\":\"backstop-probe\",\"operation\":\"CREATE\",\"userInfo\":{\"username\":\"backstop-probe\"},"
+        "\"object\":{\"apiVersion\":\"k0rdent.mirantis.com/v1beta1\",\"kind\":\"ManagementBackup\","
+        "\"metadata\":{\"name\":\"backstop-probe\"},\"spec\":{\"schedule\":\"" BAD_SCHEDULE "\"}},"
+        "\"oldObject\":null,\"dryRun\":true}}",
+        STR_ARG(uid));
+}
+
+/* ---- the answer -------------------------------------------------------------------- */
+
+static bool judge(struct arena *arena, const struct probe_answer *answer, struct str uid, struct error *error)
+{
+    struct error reason;
+    struct json_object *review = json_build(arena, str_trim(answer->body), &reason);
+    struct str answered = json_path_str(review, "response.uid"), message = json_path_str(review, "message");
+    if (answer->status != 200) /* a webhook says why as a metav1.Status */
+        return error_set(error, 0, "answers HTTP %ld%s%.*s: is %.*s backstop's?", answer->status,
+                         message.len ? ", " : "", STR_ARG(message.len ? arena_quote(arena, message) : message),
+                         STR_ARG(str_from(asked_rule()->path)));
+    if (!review || !str_is(json_get_str(review, "kind"), "AdmissionReview"))
+        return error_set(error, 0, "answers, but not with an AdmissionReview: is it backstop?");
+    if (!str_eq(answered, uid))
+        return error_set(error, 0, "answers for uid %.*s instead of the one it was asked with",
+                         STR_ARG(arena_quote(arena, answered)));
+    struct json_object *response = json_get(review, "response");
+    struct str said = json_path_str(response, "status.message");
+    if (json_get_bool(response, "allowed"))
+        return error_set(error, 0, "admits the schedule \"" BAD_SCHEDULE "\": does it run backstop's policies?");
+    if (!str_contains(said, STR("spec.schedule")))
+        return error_set(error, 0, "denies, but not for the schedule: %.*s", STR_ARG(arena_quote(arena, said)));
+    return true;
+}
+
+static struct str expiry_text(struct arena *arena, int64_t expires, int64_t now)
+{
+    char when[TIME_TEXT_SIZE], left[TIME_TEXT_SIZE];
+    if (expires == 0)
+        return STR("the certificate's expiry could not be read");
+    duration_format(expires > now ? expires - now : now - expires, left);
+    return arena_printf(arena, "the certificate expires %s (%s%s%s)", time_format(expires, 0, when),
+                        expires > now ? "in " : "", left, expires > now ? "" : " ago");
+}
+
+/* ---- asking --------------------------------------------------------------------------- */
+
+/* "127.0.0.1:9443", "[::1]:9443", "webhook.example": a host without a port gets 443. */
+static bool split_address(struct str text, struct probe_target *target)
+{
+    struct str rest = text;
+    int64_t number = 443;
+    target->port = STR("443");
+    if (str_starts(text, STR("["))) {
+        rest = str_slice(text, 1, text.len);
+        if (!str_cut(&rest, ']', &target->host) || !rest.ptr || (rest.len && rest.ptr[0] != ':'))
+            return false;
+        rest = rest.len ? str_slice(rest, 1, rest.len) : (struct str){NULL, 0};
+    } else {
+        str_cut(&rest, ':', &target->host);
+    }
+    if (rest.ptr)
+        target->port = rest;
+    for (size_t i = 0; i < target->host.len; i++) {
+        char c = target->host.ptr[i];
+        if (c <= ' ' || c > '~' || strchr("/@?#%\"\\", c))
+            return false;
+    }
+    return target->host.len && str_to_int64(target->port, &number) && number > 0 && number < 65536;
+}
+
+static bool is_host_name(struct str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        bool fits = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-';
+        if (!fits)
+            return false;
+    }
+    return name.len > 0 && name.len <= DNS_SUBDOMAIN_MAX && name.ptr[0] != '-' && name.ptr[0] != '.';
+}
+
+static bool via_configuration(const struct probe_options *values)
+{
+    return values->via_configuration || connection_given(&values->connection) || values->configuration;
+}
+
+/* What the options and the configuration say together. */
+static bool find_target(struct arena *arena, const struct probe_options *values, struct probe_target *target,
+                        struct error *error)
+{
+    target->path = str_from(asked_rule()->path);
+    target->timeout = values->timeout;
+    target->server_name = str_from(values->server_name);
+    if (values->address && !split_address(str_from(values->address), target))
+        return error_set(error, 0, "--address %s: expected HOST:PORT", values->address);
+    struct str name = str_from(values->configuration ? values->configuration : "backstop");
+    if (via_configuration(values) && !probe_from_configuration(arena, &values->connection, name, target, error))
+        return false;
+    if (values->ca && !file_read(arena, values->ca, CA_LIMIT, &target->ca, error))
+        return false;
+    if (values->ca && !str_contains(target->ca, STR("-----BEGIN CERTIFICATE-----")))
+        return error_set(error, 0, "--ca %s: there is no PEM certificate in it", values->ca);
+    if (!target->server_name.len)
+        target->server_name = STR(DEFAULT_NAME);
+    if (!is_host_name(target->server_name))
+        return error_set(error, 0, "--server-name %.*s: expected a host name",
+                         STR_ARG(arena_quote(arena, target->server_name)));
+    if (!target->host.len)
+        target->host = target->server_name;
+    if (!target->port.len)
+        target->port = STR("443");
+    return true;
+}
+
+static int not_serving(const struct verb *verb, struct error *error)
+{
+    (void)verb_fail(verb, "%s", error->message);
+    return EXIT_DENIED;
+}
+
+static int probe(const struct verb *verb, const struct probe_options *values)
+{
+    struct error error;
+    struct probe_target target = {0};
+    struct probe_answer answer = {0};
+    ARENA_SCOPED arena = arena_new(MEMORY_LIMIT);
+    struct str uid = arena ? fresh_uid(arena) : (struct str){NULL, 0};
+    if (!uid.ptr)
+        return verb_fail(verb, "out of memory");
+    if (!find_target(arena, values, &target, &error))
+        return verb_fail(verb, "%s", error.message);
+    if (!probe_post(arena, &target, review_text(arena, uid), &answer, &error))
+        return not_serving(verb, &error);
+    if (!judge(arena, &answer, uid, &error)) {
+        error_wrap(&error, "%.*s at %.*s:%.*s", STR_ARG(target.server_name), STR_ARG(target.host),
+                   STR_ARG(target.port));
+        return not_serving(verb, &error);
+    }
+    struct str expires = expiry_text(arena, answer.expires, values->now);
+    printf("%.*s at %.*s:%.*s serves: it denied a bad schedule in %lld.%lld ms; %.*s\n", STR_ARG(target.server_name),
+           STR_ARG(target.host), STR_ARG(target.port), (long long)(answer.took_us / 1000),
+           (long long)(answer.took_us / 100 % 10), STR_ARG(expires));
+    return fflush(stdout) == 0 ? EXIT_OK : verb_fail(verb, "the output cannot be written");
+}
+
+static int check(const struct verb *verb, const struct probe_options *values)
+{
+    if (values->timeout < 1 || values->timeout > TIMEOUT_MAX)
+        return verb_fail(verb, "--timeout: expected 1s to 5m");
+    return EXIT_OK;
+}
+
+static int body(const struct verb *verb, void *context, char **operands, size_t operand_count)
+{
+    struct probe_options *values = context;
+    (void)operands, (void)operand_count;
+    int code = check(verb, values);
+    values->now = verb_now(values->now);
+    return code == EXIT_OK ? probe(verb, values) : code;
+}
+
+static int run(const struct verb *verb, int argc, char **argv)
+{
+    struct probe_options values = {.timeout = 10, .now = INT64_MIN};
+    return verb_run(verb, argc, argv, &values, body);
+}
+
+const struct verb verb_probe = {
+    .name = "probe",
+    .summary = "ask a running webhook, over TLS, whether it serves",
+    .details = details,
+    .options = options,
+    .option_count = LENGTH_OF(options),
+    .asks_cluster = true,
+    .connection = offsetof(struct probe_options, connection),
+    .run = run,
+};

@@ -1,0 +1,74 @@
+#include "commands/rbac/rbac.h"
+#include "commands/commands.h"
+
+#include <unistd.h>
+
+#include "commands/facts_open.h"
+
+enum { OUTPUT_LIMIT = 1024 * 1024 };
+
+struct rbac_options {
+    const char *settings, *ns, *account;
+};
+
+static const struct option options[] = {
+    {"settings", 0, OPTION_TEXT, "FILE", "settings, as serve takes them", offsetof(struct rbac_options, settings)},
+    {"namespace", 'n', OPTION_TEXT, "NAME", "where the webhook runs (backstop-system)",
+     offsetof(struct rbac_options, ns)},
+    {"service-account", 0, OPTION_TEXT, "NAME", "what it runs as (backstop)", offsetof(struct rbac_options, account)},
+};
+
+static const char details[] =
+    "Prints the roles that the webhook needs under these settings, and their bindings to its\n"
+    "service account. With the default settings they are those of manifests/install.yaml;\n"
+    "each entry of upgrade.evidence adds get and list on its objects, in its namespace, or in the\n"
+    "whole cluster where it names none.\n\n"
+    "A rule names a resource by its plural: that of the entry's `resource`, else its kind in lower\n"
+    "case with s, es or ies (RunAction: runactions). `kubectl api-resources` shows the real one.\n\n"
+    "Exit status: 0 printed, 2 usage, or the settings cannot be read.\n\n"
+    "Examples:\n"
+    "  backstop rbac --settings settings.yaml | kubectl apply -f -\n"
+    "  backstop rbac --settings settings.yaml | kubectl diff -f -";
+
+static bool is_name(const char *text)
+{
+    struct str name = str_from(text);
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        if ((c < 'a' || c > 'z') && (c < '0' || c > '9') && (c != '-' || i == 0))
+            return false;
+    }
+    return name.len > 0 && name.len <= 63;
+}
+
+static int body(const struct verb *verb, void *context, char **operands, size_t operand_count)
+{
+    const struct rbac_options *values = context;
+    (void)operands, (void)operand_count;
+    if (!is_name(values->ns) || !is_name(values->account))
+        return verb_fail(verb, "--namespace and --service-account: expected names (lower-case letters, digits and -)");
+    CLEANUP(verb_settings_release) struct settings *settings = verb_settings(verb, values->settings, NULL);
+    if (!settings)
+        return EXIT_USAGE;
+    BUF_SCOPED out;
+    buf_init(&out, OUTPUT_LIMIT);
+    rbac_write(settings, str_from(values->ns), str_from(values->account), &out);
+    if (out.failed || !write_all(STDOUT_FILENO, buf_str(&out)))
+        return verb_fail(verb, "out of memory, or the output cannot be written");
+    return EXIT_OK;
+}
+
+static int run(const struct verb *verb, int argc, char **argv)
+{
+    struct rbac_options values = {.ns = "backstop-system", .account = "backstop"};
+    return verb_run(verb, argc, argv, &values, body);
+}
+
+const struct verb verb_rbac = {
+    .name = "rbac",
+    .summary = "the permissions that the webhook needs under these settings",
+    .details = details,
+    .options = options,
+    .option_count = LENGTH_OF(options),
+    .run = run,
+};

@@ -1,0 +1,208 @@
+#include <stdlib.h>
+
+#include "commands/review/review.h"
+
+enum { EXTRAS_LIMIT = 1024 * 1024 * 1024 };
+
+struct review_facts {
+    struct facts opened;                     /* its source is NULL when nothing is known */
+    const struct inventory *base, *read;     /* read: what a rule had read anew */
+    struct inventory_overlay *known, *fresh; /* the two, with what was allowed so far and the effects */
+    int64_t now;
+};
+
+static void let_go(const struct inventory **inventory)
+{
+    if (*inventory)
+        /* NOLINTNEXTLINE(performance-no-int-to-ptr): the door hands snapshots out as const */
+        shared_release((struct shared *)(uintptr_t) & (*inventory)->shared);
+    *inventory = NULL;
+}
+
+struct review_facts *review_facts_files(const struct option_list *paths, manifest_problem_fn *problem, void *context)
+{
+    struct error error;
+    struct review_facts *facts = calloc(1, sizeof *facts);
+    const struct inventory_files_options options = {.paths = (const char *const *)paths->items,
+                                                    .path_count = paths->len,
+                                                    .simulate_seconds = -1,
+                                                    .problem = problem,
+                                                    .context = context};
+    if (facts && paths->len)
+        facts->opened.source = facts_from_files(&options, &error);
+    if (facts && (facts->opened.source || !paths->len))
+        return facts;
+    problem(context, NULL, -1, facts ? error.message : "out of memory");
+    review_facts_close(&facts);
+    return NULL;
+}
+
+struct review_facts *review_facts_cluster(const struct verb *verb, const struct facts_options *options,
+                                          const struct settings *settings, int64_t now)
+{
+    struct review_facts *facts = calloc(1, sizeof *facts);
+    if (!facts)
+        verb_fail(verb, "out of memory");
+    else if (!facts_open(&facts->opened, verb, options, settings, now))
+        review_facts_close(&facts);
+    return facts;
+}
+
+/* The cluster's cache may have moved on since the last document. */
+static bool review_facts_follow(struct review_facts *facts)
+{
+    const struct inventory *base = facts_get(facts->opened.source, facts->now);
+    if (!base || (facts->known && base == facts->base)) {
+        let_go(&base);
+        return facts->known != NULL;
+    }
+    struct inventory_overlay *known =
+        facts->known ? inventory_overlay_onto(facts->known, base) : inventory_overlay_new(base);
+    if (known) {
+        inventory_overlay_free(facts->known);
+        facts->known = known;
+    }
+    let_go(&facts->base);
+    facts->base = base;
+    return known != NULL;
+}
+
+bool review_facts_none(const struct review_facts *facts)
+{
+    return !facts->opened.source;
+}
+
+const struct inventory *review_facts_get(struct review_facts *facts, int64_t now)
+{
+    facts->now = now;
+    if (!facts->opened.source)
+        return inventory_unknown();
+    return review_facts_follow(facts) ? inventory_overlay_get(facts->known) : NULL;
+}
+
+/* As serve does: the gate alone fails closed, the others do with what is known. */
+const struct inventory *review_facts_read(void *context, const struct facts_wanted *wanted, struct error *error)
+{
+    struct review_facts *facts = context;
+    if (!facts->opened.source)
+        return inventory_unknown();
+    error_set(error, 503, "out of memory");
+    let_go(&facts->read);
+    inventory_overlay_free(facts->fresh);
+    facts->fresh = NULL;
+    facts->read = facts_live(facts->opened.source, wanted, facts->now, error);
+    if (facts->read == facts->base)
+        return inventory_overlay_get(facts->known);
+    if (facts->read)
+        facts->fresh = inventory_overlay_onto(facts->known, facts->read);
+    if (facts->fresh)
+        return inventory_overlay_get(facts->fresh);
+    if (wanted->k0rdent)
+        return inventory_unknown();
+    return wanted->upgrade ? NULL : inventory_overlay_get(facts->known);
+}
+
+/* ---- what kubectl apply would have made of it by now ---------------------- */
+
+static void put_text(struct json_object *object, const char *key, struct str text)
+{
+    if (text.len)
+        json_put_text(object, key, text);
+}
+
+static void put_time(struct json_object *object, const char *key, int64_t seconds)
+{
+    char text[TIME_TEXT_SIZE];
+    if (seconds)
+        put_text(object, key, str_from(time_format(seconds, 0, text)));
+}
+
+/* Applying a storage location again keeps its age and the status that Velero wrote. */
+static void keep_status(struct json_object *object, const struct storage_location *before)
+{
+    struct json_object *status;
+    if (!json_put_map(object, "status", &status))
+        return;
+    put_time(json_get(object, "metadata"), "creationTimestamp", before->meta.created);
+    put_text(status, "phase", before->phase);
+    put_text(status, "message", before->message);
+    put_time(status, "lastValidationTime", before->last_validated);
+}
+
+/* Objects whose facts stand in the part that users write; of the others a manifest
+ * without a status says less than what is known already. */
+static bool says_all(struct json_object *object)
+{
+    struct str kind = json_get_str(object, "kind");
+    if (json_get(object, "status") || str_is(kind, "ConfigMap") || str_is(kind, "Secret"))
+        return true;
+    return str_is(kind, "ManagementBackup") && json_path_str(object, "spec.schedule").len;
+}
+
+static bool add(struct review_facts *facts, struct json_object *object, enum overlay_mode mode)
+{
+    struct json_object *metadata = json_get(object, "metadata");
+    if (!json_get(metadata, "creationTimestamp"))
+        put_time(metadata, "creationTimestamp", facts->now);
+    return inventory_overlay_add(facts->known, object, mode);
+}
+
+static struct json_object *copy_of(struct arena *arena, struct json_object *object)
+{
+    return json_own(arena, json_copy(object));
+}
+
+static bool apply(struct review_facts *facts, struct arena *arena, struct json_object *applied)
+{
+    struct json_object *object = copy_of(arena, applied);
+    if (!object)
+        return false;
+    struct str name = json_path_str(object, "metadata.name"), ns = json_path_str(object, "metadata.namespace");
+    const struct storage_location *before = NULL;
+    if (str_is(json_get_str(object, "kind"), "BackupStorageLocation"))
+        before = inventory_storage_location(inventory_overlay_get(facts->known), ns, name);
+    if (before && !json_get(object, "status"))
+        keep_status(object, before);
+    return add(facts, object, says_all(object) ? OVERLAY_REPLACES : OVERLAY_FILLS);
+}
+
+/* A deletion that was allowed is under way for the documents after it. A cluster is only read. */
+static bool reserve(struct review_facts *facts, const struct reservation *reservation)
+{
+    struct error ignored;
+    if (!reservation->backup.len || !facts->read || facts_wait(facts->opened.source))
+        return true;
+    return facts_reserve(facts->opened.source, facts->read, reservation->backup, facts->now, &ignored);
+}
+
+bool review_facts_add(struct review_facts *facts, const struct review_result *result)
+{
+    const struct decision *decision = &result->decision;
+    if (!facts->opened.source || result->request.dry_run)
+        return true;
+    ARENA_SCOPED arena = arena_new(EXTRAS_LIMIT);
+    if (!arena || (!decision->denied && result->object && !apply(facts, arena, result->object)))
+        return false;
+    if (!decision->denied && !reserve(facts, &decision->reservation))
+        return false;
+    for (size_t i = 0; i < decision->effects.len; i++) {
+        struct json_object *effect = copy_of(arena, decision->effects.items[i].object);
+        /* The gate asks for what is there already, too. */
+        if (!effect || !add(facts, effect, OVERLAY_FILLS))
+            return false;
+    }
+    return true;
+}
+
+void review_facts_close(struct review_facts **facts)
+{
+    if (!*facts)
+        return;
+    inventory_overlay_free((*facts)->fresh);
+    inventory_overlay_free((*facts)->known);
+    let_go(&(*facts)->read);
+    let_go(&(*facts)->base);
+    facts_dispose(&(*facts)->opened);
+    free(*facts);
+    *facts = NULL;
+}

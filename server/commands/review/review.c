@@ -1,0 +1,398 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backstop/cli.h"
+#include "commands/commands.h"
+#include "commands/review/review.h"
+
+enum {
+    INPUT_LIMIT = 1024 * 1024 * 1024,
+    DOCUMENT_LIMIT = 1024 * 1024 * 1024,
+    OUTPUT_LIMIT = 1024 * 1024 * 1024,
+};
+
+struct review_options {
+    struct facts_options facts;
+    const char *output, *settings, *operation, *old, *user;
+    const char *kustomize;
+    struct option_list files;
+    bool dry_run, recursive, allow_empty;
+    int64_t now;
+};
+
+static const struct option options[] = {
+    {"filename", 'f', OPTION_LIST, "FILE|DIR|URL|-",
+     "manifests or recorded AdmissionReviews, YAML or JSON; may be repeated", offsetof(struct review_options, files)},
+    {"recursive", 'R', OPTION_FLAG, NULL, "folders of -f with all that is below them",
+     offsetof(struct review_options, recursive)},
+    {"kustomize", 'k', OPTION_TEXT, "DIR", "what `kubectl kustomize DIR` prints",
+     offsetof(struct review_options, kustomize)},
+    {"allow-empty", 0, OPTION_FLAG, NULL, "exit 0 when there is nothing to review; files without objects are fine",
+     offsetof(struct review_options, allow_empty)},
+    {"output", 'o', OPTION_TEXT, "text|json|yaml|junit|sarif",
+     "how to print it (text); json is an object per line, sarif is for code scanning",
+     offsetof(struct review_options, output)},
+    FACTS_OPTIONS(struct review_options),
+    {"settings", 0, OPTION_TEXT, "FILE", "settings, as serve takes them", offsetof(struct review_options, settings)},
+    {"operation", 0, OPTION_TEXT, "CREATE|UPDATE|DELETE",
+     "what is asked (UPDATE where the cluster or --old has the object, else CREATE)",
+     offsetof(struct review_options, operation)},
+    {"old", 0, OPTION_TEXT, "FILE", "the objects before an update, found by kind, namespace and name",
+     offsetof(struct review_options, old)},
+    {"user", 0, OPTION_TEXT, "NAME", "who asks (--as, or kubernetes-admin); not a kubeconfig's user",
+     offsetof(struct review_options, user)},
+    {"dry-run", 0, OPTION_FLAG, NULL, "as kubectl apply --dry-run=server asks",
+     offsetof(struct review_options, dry_run)},
+    {"now", 0, OPTION_TIME, "TIME", "the time to decide at, 2026-11-21T03:00:00Z say (the clock's)",
+     offsetof(struct review_options, now)},
+};
+
+static const char details[] =
+    "Reviews manifests as the webhook would when kubectl applied them, in order, and says\n"
+    "what it would answer. A document that is an AdmissionReview itself is taken as it is;\n"
+    "--operation, --user and --dry-run are for the others.\n\n"
+    "What is in the cluster is read from --inventory, files as `kubectl get ... -o yaml` prints\n"
+    "them, or from the cluster itself where --kubeconfig, --context or the like name one, and\n"
+    "always by kubectl's plugin without --inventory. Nothing is ever written to it. With neither\n"
+    "nothing is known, and checks that need to know are skipped with a warning. Documents that\n"
+    "were allowed count for those after them, as kubectl would have created them by then: put a\n"
+    "storage location before the backup that names it. Not so with --dry-run, which creates\n"
+    "nothing.\n\n"
+    "What the API server itself would refuse is said as well: fields, types and names by the CRDs that\n"
+    "are among the manifests, in the inventory or in the cluster, else by those built in.\n\n"
+    "With a cluster, an object that it has already is reviewed as an update of that. The new\n"
+    "object is the manifest with the live one's status, uid, resourceVersion, creationTimestamp\n"
+    "and deletionTimestamp; kubectl apply's three-way merge is not made. --old and --operation go\n"
+    "first. An object that cannot be read is told, and its document is not reviewed.\n\n"
+    "Folders are read as kubectl reads them: their *.yaml, *.yml and *.json, with -R those of the folders\n"
+    "below as well. Files of a folder that hold no Kubernetes object (values.yaml, Chart.yaml) or are\n"
+    "templates ({{ ... }}) are counted, not reviewed.\n\n"
+    "Exit status: 0 all allowed, 1 something denied, 2 usage, unreadable input or nothing to review,\n"
+    "3 nothing denied, but an upgrade would first wait for its pre-upgrade backup.\n\n"
+    "Examples:\n"
+    "  backstop review -f kcm-backup.yaml\n"
+    "  backstop review --context prod -f kcm-backup.yaml";
+
+enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_YAML, FORMAT_JUNIT, FORMAT_SARIF, FORMAT_NONE };
+
+/* One run of the verb. */
+struct run {
+    const struct verb *verb;
+    struct review_context context;
+    struct review_facts *facts;
+    bool failed; /* it cannot go on; that was reported */
+    const struct review_options *options;
+    enum format format;
+    bool colour;
+    struct kube_client *client; /* of the cluster, or NULL */
+    struct buf cases;           /* JUnit's, whose head needs the totals, or SARIF's results */
+    struct review_summary summary;
+    struct review_schemas schemas;
+    struct review_managements managements;
+};
+
+static enum format parse_format(const char *text)
+{
+    static const char *const names[] = {"text", "json", "yaml", "junit", "sarif"};
+    for (size_t i = 0; i < LENGTH_OF(names); i++)
+        if (strcmp(text, names[i]) == 0)
+            return (enum format)i;
+    return FORMAT_NONE;
+}
+
+/* kubectl's plugin is about the cluster unless told otherwise; backstop by itself is offline. */
+static bool asks_cluster(const struct review_options *values)
+{
+    return connection_given(&values->facts.connection) || (program_is_plugin() && !values->facts.inventories.len);
+}
+
+static void tell_problem(void *context, const char *source, int64_t line, const char *reason)
+{
+    struct run *run = context;
+    char where[32] = "";
+    if (source && line >= 0)
+        snprintf(where, sizeof where, ":%lld", (long long)line);
+    verb_fail(run->verb, "%s%s%s%s", source ? source : "", where, source ? ": " : "", reason);
+    if (run->format == FORMAT_SARIF)
+        review_print_sarif_problem(source ? source : "", line, reason, &run->cases);
+    else
+        review_print_junit_problem(source ? source : "", where, reason, &run->cases);
+    run->summary.unreadable++;
+}
+
+static bool print_result(struct run *run, struct arena *arena, const struct review_result *result)
+{
+    BUF_SCOPED out;
+    buf_init(&out, OUTPUT_LIMIT);
+    switch (run->format) {
+    case FORMAT_JSON:
+        review_print_json(arena, result, &out);
+        break;
+    case FORMAT_YAML:
+        review_print_yaml(arena, result, &out);
+        break;
+    case FORMAT_JUNIT:
+        review_print_junit(arena, result, &run->cases);
+        break;
+    case FORMAT_SARIF:
+        review_print_sarif(arena, result, &run->cases);
+        break;
+    default:
+        review_print_text(arena, result, run->colour, &out);
+    }
+    return !out.failed && write_all(STDOUT_FILENO, buf_str(&out));
+}
+
+static bool print_end(struct run *run)
+{
+    BUF_SCOPED out;
+    buf_init(&out, OUTPUT_LIMIT);
+    if (run->format == FORMAT_TEXT)
+        review_print_summary(&run->summary, &out);
+    else if (run->format == FORMAT_JUNIT)
+        review_junit_document(&run->summary, buf_str(&run->cases), &out);
+    else if (run->format == FORMAT_SARIF)
+        review_sarif_document(buf_str(&run->cases), &out);
+    BUF_SCOPED passed_over;
+    buf_init(&passed_over, OUTPUT_LIMIT);
+    review_print_passed_over(&run->summary, &passed_over);
+    (void)write_all(STDERR_FILENO, buf_str(&passed_over));
+    return !out.failed && write_all(STDOUT_FILENO, buf_str(&out));
+}
+
+static void count(struct run *run, const struct review_result *result)
+{
+    struct review_summary *summary = &run->summary;
+    for (size_t f = 0; f < FACT_COUNT; f++)
+        summary->missing[f] |= review_facts_none(run->facts) && result->decision.missing[f];
+    const struct decision *decision = &result->decision;
+    summary->waits += decision->denied && decision->waits;
+    summary->denied += decision->denied && !decision->waits;
+    summary->passed += !decision->denied && !result->reviewed;
+    summary->allowed += !decision->denied && result->reviewed;
+}
+
+/* What people read says "would be started", since nothing is: the words of a dry run. JSON and
+ * YAML keep what the webhook itself would answer. */
+static bool reword_waiting(const struct run *run, struct arena *arena, struct manifest *manifest,
+                           const struct review_result *result, struct review_result *shown)
+{
+    struct review_context context = run->context;
+    *shown = *result;
+    shown->offline = review_facts_none(run->facts);
+    if (!result->decision.waits || manifest->review.ptr || run->format == FORMAT_JSON || run->format == FORMAT_YAML)
+        return true;
+    context.dry_run = true;
+    if (!review_run(&context, arena, manifest, shown))
+        return false;
+    shown->offline = review_facts_none(run->facts);
+    shown->decision.effects.items = result->decision.effects.items;
+    shown->decision.effects.len = result->decision.effects.len;
+    return true;
+}
+
+/* False, and told, when nobody can say what would be asked for. */
+static bool find_live(struct run *run, struct review_context *context, struct arena *arena,
+                      const struct manifest *manifest)
+{
+    struct error error;
+    context->live = NULL;
+    if (!run->client && manifest->tree && !manifest->review.ptr && context->operation != OPERATION_CREATE &&
+        context->operation != OPERATION_DELETE && str_is(json_get_str(manifest->tree, "kind"), "Management") &&
+        !review_old(context, manifest->tree))
+        context->live = review_inventory_management(&run->managements, manifest->tree);
+    if (context->live)
+        review_keep_live(manifest->tree, context->live);
+    if (!run->client || manifest->review.ptr || context->operation == OPERATION_CREATE ||
+        review_old(context, manifest->tree))
+        return true;
+    if (!review_live(run->client, arena, manifest->tree, &context->live, &error)) {
+        tell_problem(run, manifest->source, manifest->line, error.message);
+        return false;
+    }
+    if (!context->live && context->operation == OPERATION_UPDATE) {
+        tell_problem(run, manifest->source, manifest->line,
+                     "--operation UPDATE, and this object is neither in the cluster nor in --old");
+        return false;
+    }
+    review_keep_live(manifest->tree, context->live);
+    return true;
+}
+
+static bool review_one(void *context, struct manifest *manifest)
+{
+    struct run *run = context;
+    ARENA_SCOPED arena = arena_new(DOCUMENT_LIMIT);
+    struct review_result result, shown;
+    if (arena && !find_live(run, &run->context, arena, manifest))
+        return true;
+    (void)schema_set_add(&run->schemas.set, manifest->tree);
+    run->context.inventory = review_facts_get(run->facts, run->context.now);
+    bool good = arena && run->context.inventory && review_run(&run->context, arena, manifest, &result) &&
+                reword_waiting(run, arena, manifest, &result, &shown) && review_facts_add(run->facts, &result);
+    if (!good)
+        verb_fail(run->verb, "%s:%u: out of memory", manifest->source, manifest->line);
+    else if ((good = print_result(run, arena, &shown)))
+        count(run, &result);
+    else
+        verb_fail_output(run->verb);
+    run->failed = !good;
+    return good;
+}
+
+static void tell_unused(const struct run *run, const struct review_context *context)
+{
+    for (size_t i = 0; context->old && i < context->old->len; i++)
+        if (!context->old_used[i])
+            verb_fail(run->verb, "%s:%u: no document has this object's kind, namespace and name; --old has no effect",
+                      context->old->items[i].source, context->old->items[i].line);
+}
+
+static bool read_inputs(struct run *run, char **operands, size_t operand_count)
+{
+    const struct review_options *values = run->options;
+    struct manifest_files files = {.sink = {review_one, tell_problem, run, NULL},
+                                   .recursive = values->recursive,
+                                   .quiet_others = values->allow_empty};
+    bool more = !values->kustomize || manifests_kustomize(&files, values->kustomize);
+    for (size_t i = 0; more && i < values->files.len; i++)
+        more = manifests_read(&files, values->files.items[i]);
+    for (size_t i = 0; more && i < operand_count; i++)
+        more = manifests_read(&files, operands[i]);
+    run->summary.others = files.others;
+    run->summary.templates = files.templates;
+    run->summary.irregular = files.irregular;
+    return !run->failed;
+}
+
+/* 2 before 1: what could not be judged may be worse than what was denied. */
+static int exit_code(const struct run *run)
+{
+    const struct review_summary *summary = &run->summary;
+    size_t all = summary->allowed + summary->denied + summary->waits + summary->passed;
+    if (summary->unreadable)
+        return EXIT_USAGE;
+    if (all == 0 && !run->options->allow_empty)
+        return verb_fail(run->verb, "nothing to review: no Kubernetes object was found%s",
+                         run->options->recursive ? "" : " (folders below are read with -R)");
+    return summary->denied ? EXIT_DENIED : summary->waits ? EXIT_WAIT : EXIT_OK;
+}
+
+static int review_all(struct run *run, struct arena *arena, const struct manifests *old,
+                      const struct settings *settings, char **operands, size_t operand_count)
+{
+    const struct review_options *values = run->options;
+    struct review_context *context = &run->context;
+    *context = (struct review_context){.settings = settings,
+                                       .old = old,
+                                       .read = review_facts_read,
+                                       .reader = run->facts,
+                                       .schemas = &run->schemas,
+                                       .user = values->user,
+                                       .dry_run = values->dry_run,
+                                       .now = values->now};
+    context->old_used = arena_array(arena, old->len + 1, sizeof *context->old_used);
+    if (!context->old_used)
+        return verb_fail(run->verb, "out of memory");
+    if (values->operation && !operation_parse(str_from(values->operation), &context->operation))
+        return EXIT_USAGE;
+    if (!read_inputs(run, operands, operand_count))
+        return EXIT_USAGE;
+    tell_unused(run, context);
+    return print_end(run) ? exit_code(run) : verb_fail_output(run->verb);
+}
+
+/* Facts and, when they are a cluster's, a client to look for objects with. */
+static struct review_facts *open_facts(struct run *run, const struct settings *settings)
+{
+    struct error error;
+    const struct review_options *values = run->options;
+    if (!asks_cluster(values))
+        return review_facts_files(&values->facts.inventories, tell_problem, run);
+    struct review_facts *facts = review_facts_cluster(run->verb, &values->facts, settings, values->now);
+    const struct kube_options access = connection_access(&values->facts.connection);
+    if (facts && !(run->client = kube_open(&access, &error))) {
+        verb_fail(run->verb, "%s", error.message);
+        review_facts_close(&facts);
+    }
+    return facts;
+}
+
+static int run_review(struct run *run, char **operands, size_t operand_count)
+{
+    const struct review_options *values = run->options;
+    ARENA_SCOPED arena = arena_new(INPUT_LIMIT);
+    if (!arena)
+        return verb_fail(run->verb, "out of memory");
+    CLEANUP(verb_settings_release)
+    struct settings *settings = verb_settings(run->verb, values->settings, &values->facts);
+    if (!settings)
+        return EXIT_USAGE;
+    struct manifests old = {0};
+    run->managements = (struct review_managements){.arena = arena, .paths = &values->facts.inventories};
+    if (values->old && !manifests_load(arena, values->old, &old, tell_problem, run))
+        return EXIT_USAGE;
+    CLEANUP(review_facts_close) struct review_facts *facts = open_facts(run, settings);
+    run->schemas = (struct review_schemas){.set.arena = arena, .client = run->client};
+    review_schemas_scan(&run->schemas, &values->facts.inventories);
+    review_schemas_scan(&run->schemas, &values->files);
+    review_schemas_scan(&run->schemas, &(struct option_list){.items = operands, .len = operand_count});
+    run->facts = facts;
+    int code = facts ? review_all(run, arena, &old, settings, operands, operand_count) : EXIT_USAGE;
+    kube_close(run->client);
+    return code;
+}
+
+static int check(const struct verb *verb, const struct review_options *values, size_t operand_count)
+{
+    enum operation operation;
+    if (parse_format(values->output) == FORMAT_NONE)
+        return verb_fail(verb, "-o %s: expected text, json, yaml, junit or sarif", values->output);
+    if (values->operation &&
+        (!operation_parse(str_from(values->operation), &operation) || operation == OPERATION_CONNECT))
+        return verb_fail(verb, "--operation %s: expected CREATE, UPDATE or DELETE", values->operation);
+    if (values->operation && operation == OPERATION_UPDATE && !values->old && !asks_cluster(values))
+        return verb_fail(verb, "--operation UPDATE needs the object before the change: --old FILE, or a cluster");
+    if (values->files.len + operand_count == 0 && !values->kustomize)
+        return verb_fail(verb, "nothing to review: give -f FILE, a folder, a URL, or - for standard input");
+    if (values->kustomize && values->files.len + operand_count)
+        return verb_fail(verb, "-k and -f: give one of them");
+    return EXIT_OK;
+}
+
+static int body(const struct verb *verb, void *context, char **operands, size_t operand_count)
+{
+    struct review_options *values = context;
+    int code = check(verb, values, operand_count);
+    if (code != EXIT_OK)
+        return code;
+    struct run state = {.verb = verb, .options = values, .format = parse_format(values->output)};
+    state.colour = terminal_colour(NULL);
+    values->now = verb_now(values->now);
+    if (!values->user)
+        values->user = values->facts.connection.as ? values->facts.connection.as : "kubernetes-admin";
+    buf_init(&state.cases, OUTPUT_LIMIT);
+    code = run_review(&state, operands, operand_count);
+    buf_dispose(&state.cases);
+    return code;
+}
+
+static int run(const struct verb *verb, int argc, char **argv)
+{
+    struct review_options values = {.output = "text", .now = INT64_MIN};
+    return verb_run(verb, argc, argv, &values, body);
+}
+
+const struct verb verb_review = {
+    .name = "review",
+    .summary = "say what the webhook would answer to manifests or recorded reviews",
+    .operands = "-f FILE|DIR|URL|-...",
+    .details = details,
+    .options = options,
+    .option_count = LENGTH_OF(options),
+    FACTS_CONNECTION(struct review_options),
+    .run = run,
+};

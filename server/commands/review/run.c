@@ -1,0 +1,281 @@
+#include <ctype.h>
+#include <string.h>
+
+#include "commands/review/review.h"
+
+enum { REVIEW_LIMIT = 512 * 1024 * 1024 };
+
+/* ---- a manifest becomes a review ------------------------------------------ */
+
+/* What kubectl would fill in from the namespace of its context. */
+bool review_is_namespaced(struct str group, struct str kind)
+{
+    if (group.len == 0)
+        return str_is(kind, "ConfigMap") || str_is(kind, "Secret");
+    return str_is(group, "velero.io") || (str_is(group, "apps") && str_is(kind, "Deployment"));
+}
+
+static void fill_namespace(const struct review_context *context, struct json_object *tree)
+{
+    struct json_object *metadata = json_get(tree, "metadata");
+    struct str ns = context->settings->system_namespace;
+    bool wanted = review_is_namespaced(admission_group(json_get_str(tree, "apiVersion")), json_get_str(tree, "kind"));
+    if (wanted && json_object_is_type(metadata, json_type_object) && !json_get(metadata, "namespace"))
+        json_put_text(metadata, "namespace", ns);
+}
+
+static bool same_object(struct json_object *a, struct json_object *b)
+{
+    return str_eq(json_get_str(a, "kind"), json_get_str(b, "kind")) &&
+           str_eq(json_path_str(a, "metadata.name"), json_path_str(b, "metadata.name")) &&
+           str_eq(json_path_str(a, "metadata.namespace"), json_path_str(b, "metadata.namespace")) &&
+           str_eq(admission_group(json_get_str(a, "apiVersion")), admission_group(json_get_str(b, "apiVersion")));
+}
+
+struct json_object *review_old(const struct review_context *context, struct json_object *tree)
+{
+    fill_namespace(context, tree);
+    for (size_t i = 0; context->old && i < context->old->len; i++) {
+        struct json_object *old = context->old->items[i].tree;
+        fill_namespace(context, old);
+        if (!same_object(tree, old))
+            continue;
+        context->old_used[i] = true;
+        return old;
+    }
+    return NULL;
+}
+
+static void write_text(struct buf *out, const char *name, struct str value)
+{
+    buf_printf(out, ",\"%s\":", name);
+    json_write_str(out, value);
+}
+
+const struct rule *review_rule(struct str group, struct str kind)
+{
+    const struct rule *rule = NULL;
+    for (unsigned operation = OPERATION_CREATE; !rule && operation < OPERATION_CONNECT; operation <<= 1)
+        rule = admission_rule_for_object(group, kind, (enum operation)operation, 0);
+    return rule;
+}
+
+static void write_resource(struct buf *out, struct str group, struct str version, struct str kind)
+{
+    const struct rule *rule = review_rule(group, kind);
+    buf_puts(out, ",\"resource\":{\"group\":");
+    json_write_str(out, group);
+    write_text(out, "version", version);
+    buf_puts(out, ",\"resource\":\"");
+    for (size_t i = 0; !rule && i < kind.len; i++)
+        if (isalnum((unsigned char)kind.ptr[i]))
+            buf_putc(out, (char)tolower((unsigned char)kind.ptr[i]));
+    buf_printf(out, "%s\"}", rule ? rule->resource : "s");
+}
+
+static void write_object(struct buf *out, const char *name, struct json_object *tree)
+{
+    buf_printf(out, ",\"%s\":", name);
+    if (tree)
+        json_write_tree(out, tree);
+    else
+        buf_puts(out, "null");
+}
+
+/* The review that the API server would send for this manifest. */
+static struct str wrap(const struct review_context *context, struct arena *arena, const struct manifest *manifest)
+{
+    struct json_object *tree = manifest->tree, *old = review_old(context, tree);
+    if (!old)
+        old = context->live;
+    enum operation operation = context->operation ? context->operation : (old ? OPERATION_UPDATE : OPERATION_CREATE);
+    bool deletes = operation == OPERATION_DELETE;
+    struct str version = json_get_str(tree, "apiVersion"), kind = json_get_str(tree, "kind"), head;
+    struct str group = admission_group(version);
+    if (group.len)
+        str_cut(&version, '/', &head);
+    BUF_SCOPED out;
+    buf_init(&out, REVIEW_LIMIT);
+    buf_printf(&out,
+               "{\"kind\":\"AdmissionReview\",\"apiVersion\":\"admission.k8s.io/v1\",\"request\":"
+               "{\"uid\":\"00000000-0000-0000-0000-%012u\",\"kind\":{\"group\":",
+               manifest->number);
+    json_write_str(&out, group);
+    write_text(&out, "version", version);
+    write_text(&out, "kind", kind);
+    buf_putc(&out, '}');
+    write_resource(&out, group, version, kind);
+    if (json_path_str(tree, "metadata.name").len)
+        write_text(&out, "name", json_path_str(tree, "metadata.name"));
+    if (json_path_str(tree, "metadata.namespace").len)
+        write_text(&out, "namespace", json_path_str(tree, "metadata.namespace"));
+    write_text(&out, "operation", str_from(operation_name(operation)));
+    buf_puts(&out, ",\"userInfo\":{\"username\":");
+    json_write_str(&out, str_from(context->user));
+    buf_putc(&out, '}');
+    write_object(&out, "object", deletes ? NULL : tree);
+    write_object(&out, "oldObject", deletes ? (old ? old : tree) : (operation == OPERATION_UPDATE ? old : NULL));
+    buf_printf(&out, ",\"dryRun\":%s}}", context->dry_run ? "true" : "false");
+    return out.failed ? (struct str){NULL, 0} : arena_copy(arena, buf_str(&out));
+}
+
+/* The same review with another object in it, as the API server goes on after a patch. */
+static struct str with_object(struct arena *arena, struct str review, struct json_object *object)
+{
+    struct error error;
+    struct json_object *tree = json_build(arena, review, &error);
+    if (!json_put_shared(json_get(tree, "request"), "object", object))
+        return (struct str){NULL, 0};
+    BUF_SCOPED out;
+    buf_init(&out, REVIEW_LIMIT);
+    json_write_tree(&out, tree);
+    return out.failed ? (struct str){NULL, 0} : arena_copy(arena, buf_str(&out));
+}
+
+/* ---- past all rules ------------------------------------------------------- */
+
+/* Of several rules the last one's counts, and it stands last. */
+static void forget_decision(struct decision *all)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < all->audit.len; i++)
+        if (!str_is(all->audit.items[i].key, "decision"))
+            all->audit.items[kept++] = all->audit.items[i];
+    all->audit.len = kept;
+}
+
+/* What a further rule decided joins what the ones before it did. */
+static void join(struct decision *all, const struct decision *more)
+{
+    forget_decision(all);
+    for (size_t i = 0; i < more->warnings.len; i++)
+        decision_warn(all, "%.*s", STR_ARG(more->warnings.items[i]));
+    for (size_t i = 0; i < more->unchecked.len; i++)
+        strlist_add(all->arena, &all->unchecked, more->unchecked.items[i]);
+    for (size_t f = 0; f < FACT_COUNT; f++)
+        all->missing[f] |= more->missing[f];
+    for (size_t i = 0; i < more->audit.len; i++)
+        decision_audit(all, more->audit.items[i].key.ptr, "%.*s", STR_ARG(more->audit.items[i].value));
+    for (size_t i = 0; i < more->patch.len; i++)
+        decision_patch(all, more->patch.items[i].op, more->patch.items[i].path.ptr, more->patch.items[i].value);
+    for (size_t i = 0; i < more->effects.len; i++)
+        decision_create(all, more->effects.items[i].object, more->effects.items[i].what);
+    if (more->reservation.backup.len)
+        all->reservation = more->reservation;
+    if (!more->denied) {
+        if (all->patch.len)
+            decision_audit(all, "decision", "patched");
+        return;
+    }
+    all->denied = true;
+    all->waits = more->waits;
+    all->code = more->code;
+    all->reason = more->reason;
+    all->message = more->message;
+    all->retry_after = more->retry_after;
+    all->causes.items = more->causes.items;
+    all->causes.len = more->causes.len;
+    all->causes.cap = more->causes.cap; /* what the manifest itself has wrong comes behind */
+}
+
+static unsigned count_lines(struct str text)
+{
+    unsigned lines = 0;
+    for (size_t i = 0; i < text.len; i++)
+        lines += text.ptr[i] == '\n';
+    return lines;
+}
+
+static void decide(const struct review_context *context, struct review *review, const struct rule *rule)
+{
+    struct facts_wanted wanted;
+    struct error error = {0};
+    const struct inventory *inventory = context->inventory;
+    if (context->read && admission_wants(review, rule, inventory, context->settings, &wanted))
+        inventory = context->read(context->reader, &wanted, &error);
+    if (inventory)
+        admission_decide(review, rule, inventory, context->settings);
+    else
+        admission_fail(review, &error);
+}
+
+/* A dump has Restores and Backups that were carried out long ago: what they name may be gone since, Velero
+ * has rewritten their spec, and a Completed status is what nobody else may give a Backup. */
+static bool is_history(const struct request *request, const struct manifest *manifest)
+{
+    static const char *const waiting[] = {"", "New", "Queued", "ReadyToStart"};
+    struct str phase = json_path_str(manifest->tree, "status.phase");
+    bool restore = str_is(request->kind, "Restore"), backup = str_is(request->kind, "Backup") && manifest->stored;
+    if (manifest->review.ptr || request->operation != OPERATION_CREATE || (!restore && !backup))
+        return false;
+    for (size_t i = 0; i < LENGTH_OF(waiting); i++)
+        if (str_is(phase, waiting[i]))
+            return false;
+    return true;
+}
+
+static void pass_history(struct review_result *result)
+{
+    struct json_object *tree = result->manifest->tree;
+    result->reviewed = true;
+    decision_audit(&result->decision, "skipped", "already carried out");
+    if (!result->manifest->stored)
+        decision_warn(&result->decision,
+                      "status.phase: %.*s: Velero takes this Restore for carried out and restores nothing; remove the "
+                      "status to run it",
+                      STR_ARG(arena_quote(result->decision.arena, json_path_str(tree, "status.phase"))));
+}
+
+/* False: a denial, or the end of the rules. */
+static bool run_rule(const struct review_context *context, struct arena *arena, struct str *text, size_t n,
+                     struct review_result *result)
+{
+    struct error error;
+    struct review *review = arena_alloc(arena, sizeof *review);
+    if (!review)
+        return false;
+    const struct rule *rule = NULL;
+    bool read = admission_read(arena, *text, context->now, review, &error);
+    struct request *request = &review->request;
+    if (n == 0)
+        result->request = *request;
+    if (!read) {
+        admission_fail(review, &error);
+        if (error.position >= 0) /* a byte of the recorded text */
+            result->line += count_lines(str_slice(*text, 0, (size_t)error.position));
+    } else {
+        rule = admission_rule_for_request(request, n);
+        if (n == 0 && request->object)
+            result->before = result->object = json_build(arena, request->object->root->raw, &error);
+        if (rule && is_history(request, result->manifest)) {
+            pass_history(result);
+            return false;
+        }
+        if (!rule)
+            return false;
+        decide(context, review, rule);
+    }
+    result->reviewed = true;
+    if (review->decision.patch.len) {
+        result->object = admission_apply_patch(arena, result->object, &review->decision, &error);
+        if (!result->object)
+            admission_fail(review, &error);
+        else
+            *text = with_object(arena, *text, result->object);
+    }
+    join(&result->decision, &review->decision);
+    return !review->decision.denied && text->ptr;
+}
+
+bool review_run(const struct review_context *context, struct arena *arena, struct manifest *manifest,
+                struct review_result *result)
+{
+    *result = (struct review_result){.manifest = manifest, .line = manifest->line};
+    decision_init(&result->decision, arena);
+    struct str text = manifest->review.ptr ? manifest->review : wrap(context, arena, manifest);
+    for (size_t n = 0; text.ptr && run_rule(context, arena, &text, n, result); n++)
+        ;
+    if (text.ptr && context->schemas)
+        review_schema_judge(context, arena, result);
+    return text.ptr && !arena_failed(arena);
+}

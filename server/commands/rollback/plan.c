@@ -1,0 +1,141 @@
+#include "commands/rollback/plan.h"
+#include "commands/commands.h"
+
+#include <unistd.h>
+
+#include "backstop/cli.h"
+#include "commands/facts_open.h"
+
+enum { MEMORY_LIMIT = 256 * 1024 * 1024, OUTPUT_LIMIT = 64 * 1024 * 1024 };
+
+struct plan_options {
+    struct facts_options facts;
+    const char *settings;
+    int64_t now;
+};
+
+static const struct option options[] = {
+    FACTS_OPTIONS(struct plan_options),
+    {"settings", 0, OPTION_TEXT, "FILE", "settings, as serve takes them", offsetof(struct plan_options, settings)},
+    {"now", 0, OPTION_TIME, "TIME", "the time to judge at, 2026-11-21T03:00:00Z say (the clock's)",
+     offsetof(struct plan_options, now)},
+};
+
+static const char details[] =
+    "For a backup that was taken before an upgrade, prints what brings the cluster back to the\n"
+    "release before it: the Velero Restore with all exclusions it needs and, where the backup\n"
+    "holds the new release already, the ConfigMap that sets the old one. A backup that backstop\n"
+    "started holds the old release; one that kcm took by itself holds the new. Without BACKUP,\n"
+    "lists those there are, newest first.\n\n"
+    "The plan is reviewed before it is printed, as the webhook would review it; what the webhook\n"
+    "would say stands in it as comments. Nothing is applied.\n\n" FACTS_DETAILS "\n\n"
+    "Exit status: 0 printed, 1 there is no way back with it (the reason is told), 2 usage, or the\n"
+    "facts cannot be read.\n\n"
+    "Examples:\n"
+    "  backstop rollback-plan\n"
+    "  backstop rollback-plan kcm-backup-kcm-1-2-0 >rollback.yaml\n"
+    "  backstop rollback-plan kcm-backup-kcm-1-2-0 | kubectl apply -f -";
+
+static void list(struct rollback *rollback, struct buf *out)
+{
+    static const char *const headings[] = {"BACKUP", "BACK TO", "TAKEN", "PHASE", "MODIFIER"};
+    struct columns columns;
+    struct arena *arena = rollback->arena;
+    columns_init(&columns, arena, headings, LENGTH_OF(headings));
+    for (size_t i = 0; i < rollback->count; i++) {
+        const struct rollback_candidate *each = &rollback->candidates[i];
+        const struct backup_status *status = &each->backup->status;
+        char when[TIME_TEXT_SIZE];
+        struct str taken =
+            status->started ? arena_copy(arena, str_from(time_format(status->started, 0, when))) : STR("-");
+        struct str phase = each->backup->meta.deleting ? STR("Deleting") : status->phase;
+        columns_row(&columns,
+                    (struct cell[]){{shown(arena, each->backup->meta.name), TONE_STRONG},
+                                    {shown(arena, each->release), TONE_PLAIN},
+                                    {taken, TONE_PLAIN},
+                                    {shown(arena, phase), TONE_PLAIN},
+                                    {each->holds == HOLDS_OLD ? STR("not needed") : STR("needed"), TONE_PLAIN}});
+    }
+    const struct page page = terminal_page(&(struct terminal_options){.color = "never", .width = -1}, out);
+    columns_print(&columns, &page);
+}
+
+static int say_unknown(const struct verb *verb, struct rollback *rollback, struct str name)
+{
+    struct arena *arena = rollback->arena;
+    struct strlist names = {0};
+    struct str quoted = arena_quote(arena, name);
+    for (size_t i = 0; i < rollback->count; i++)
+        strlist_add(arena, &names, rollback->candidates[i].backup->meta.name);
+    struct str near = str_nearest(name, names.items, names.len);
+    bool exists = inventory_backup(rollback->inventory, rollback->settings->system_namespace, name) != NULL;
+    verb_fail(verb, "%.*s is %s; %s%.*s", STR_ARG(quoted),
+              exists ? "no backup taken before an upgrade" : "no Velero Backup that is known",
+              near.len ? "did you mean " : "see: backstop rollback-plan", STR_ARG(near));
+    return EXIT_DENIED;
+}
+
+static int answer(const struct verb *verb, struct rollback *rollback, const char *name, struct buf *out)
+{
+    if (!name && rollback->count == 0) {
+        verb_fail(verb, "there is no backup taken before an upgrade in %.*s",
+                  STR_ARG(rollback->settings->system_namespace));
+        return EXIT_DENIED;
+    }
+    if (!name) {
+        list(rollback, out);
+        return EXIT_OK;
+    }
+    for (size_t i = 0; i < rollback->count; i++)
+        if (str_is(rollback->candidates[i].backup->meta.name, name))
+            return rollback_print(verb, rollback, &rollback->candidates[i], out);
+    return say_unknown(verb, rollback, str_from(name));
+}
+
+static int show(const struct verb *verb, const struct plan_options *values, const char *name)
+{
+    CLEANUP(verb_settings_release) struct settings *settings = verb_settings(verb, values->settings, &values->facts);
+    if (!settings)
+        return EXIT_USAGE;
+    CLEANUP(facts_dispose) struct facts facts;
+    if (!facts_open(&facts, verb, &values->facts, settings, values->now))
+        return EXIT_USAGE;
+    ARENA_SCOPED arena = arena_new(MEMORY_LIMIT);
+    BUF_SCOPED out;
+    buf_init(&out, OUTPUT_LIMIT);
+    struct rollback rollback = {.arena = arena, .inventory = facts.inventory, .settings = settings, .now = values->now};
+    if (arena)
+        rollback.candidates = policy_rollback_candidates(arena, facts.inventory, settings, &rollback.count);
+    if (!rollback.candidates)
+        return verb_fail(verb, "out of memory");
+    int code = answer(verb, &rollback, name, &out);
+    if (out.failed || arena_failed(arena) || !write_all(STDOUT_FILENO, buf_str(&out)))
+        return verb_fail(verb, "out of memory, or the output cannot be written");
+    return code;
+}
+
+static int body(const struct verb *verb, void *context, char **operands, size_t operand_count)
+{
+    struct plan_options *values = context;
+    if (operand_count > 1)
+        return verb_fail(verb, "takes one backup; see: backstop rollback-plan --help");
+    values->now = verb_now(values->now);
+    return show(verb, values, operand_count ? operands[0] : NULL);
+}
+
+static int run(const struct verb *verb, int argc, char **argv)
+{
+    struct plan_options values = {.now = INT64_MIN};
+    return verb_run(verb, argc, argv, &values, body);
+}
+
+const struct verb verb_rollback_plan = {
+    .name = "rollback-plan",
+    .summary = "what brings the cluster back to the release before an upgrade",
+    .operands = "[BACKUP]",
+    .details = details,
+    .options = options,
+    .option_count = LENGTH_OF(options),
+    FACTS_CONNECTION(struct plan_options),
+    .run = run,
+};

@@ -1,0 +1,108 @@
+/* Which certificate is served: from files, or managed. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "backstop/cli.h"
+#include "backstop/pki.h"
+#include "commands/serve/serve.h"
+
+enum { PEM_LIMIT = 1024 * 1024, NAMESPACE_LIMIT = 256, LIFETIME_MIN = 3 };
+
+int serve_certificates_check(const struct verb *verb, const struct tls_options *options)
+{
+    struct certificates_service service;
+    struct error error;
+    struct str version = str_from(options->min_version);
+    if (options->managed && (options->cert || options->key))
+        return verb_fail(verb, "the certificate comes from --tls-cert and --tls-key or is managed, not both");
+    if (!options->managed && (!options->cert || !options->key))
+        return verb_fail(verb, "needs --tls-cert and --tls-key, or --tls-managed in a cluster; `make certs` makes a "
+                               "pair for development in build/certs");
+    if (!str_is(version, "1.2") && !str_is(version, "1.3"))
+        return verb_fail(verb, "--tls-min-version %s: expected 1.3 or 1.2", options->min_version);
+    if (options->service && !certificates_service_parse(str_from(options->service), &service, &error))
+        return verb_fail(verb, "--tls-service %s", error.message);
+    if (options->client_names.len && !options->client_ca)
+        return verb_fail(verb, "--client-name needs --client-ca");
+    if (options->leaf_seconds < LIFETIME_MIN || options->ca_seconds / 3 < options->leaf_seconds)
+        return verb_fail(verb, "--cert-lifetime: expected %ds or more; --ca-lifetime: at least three times as long",
+                         LIFETIME_MIN);
+    return EXIT_OK;
+}
+
+bool serve_certificates_configure(struct arena *arena, const struct tls_options *options, struct http_config *config,
+                                  struct error *error)
+{
+    config->tls_later = true;
+    config->tls12 = strcmp(options->min_version, "1.2") == 0;
+    config->tls_ciphers = options->ciphers;
+    if (!options->client_ca)
+        return true;
+    const char **names = arena_array(arena, options->client_names.len + 1, sizeof(char *));
+    for (size_t i = 0; names && i < options->client_names.len; i++)
+        names[i] = options->client_names.items[i];
+    config->client_names = names;
+    if (!names)
+        return error_set(error, 0, "out of memory");
+    if (!file_read(arena, options->client_ca, PEM_LIMIT, &config->client_ca, error))
+        return error_wrap(error, "client CA");
+    struct pki_facts facts;
+    if (!config->client_ca.len)
+        return error_set(error, 0, "client CA %s is empty", options->client_ca);
+    return pki_read(config->client_ca, &facts, error) || error_wrap(error, "client CA %s", options->client_ca);
+}
+
+static bool use(void *context, struct str certificate, struct str key, struct error *error)
+{
+    return http_set_certificate(context, certificate, key, error);
+}
+
+/* "backstop" in the namespace this pod runs in, else where the manifests put it. */
+static bool default_service(struct certificates_service *service, struct error *error)
+{
+    ARENA_SCOPED arena = arena_new((size_t)16 * NAMESPACE_LIMIT);
+    struct str ns, name = STR("backstop.backstop-system");
+    struct error ignored;
+    if (arena &&
+        file_read(arena, "/var/run/secrets/kubernetes.io/serviceaccount/namespace", NAMESPACE_LIMIT, &ns, &ignored))
+        name = arena_printf(arena, "backstop.%.*s", STR_ARG(str_trim(ns)));
+    return certificates_service_parse(name, service, error);
+}
+
+bool serve_certificates_open(struct service *service, const struct tls_options *options, struct http_server *server,
+                             const char *kubeconfig, const char *context, struct error *error)
+{
+    struct certificates_service *names = &service->tls_service;
+    struct certificates_options wanted = {.use = use,
+                                          .context = server,
+                                          .certificate_file = options->cert,
+                                          .key_file = options->key,
+                                          .secret = options->secret,
+                                          .configurations = options->configurations,
+                                          .leaf_seconds = options->leaf_seconds,
+                                          .ca_seconds = options->ca_seconds};
+    if (options->service && !certificates_service_parse(str_from(options->service), names, error))
+        return false;
+    wanted.names = options->service ? names->names : NULL;
+    if (!options->managed)
+        return (service->certificates = certificates_from_files(&wanted, error)) != NULL;
+    if (!options->service && !default_service(names, error))
+        return false;
+    wanted.names = names->names;
+    wanted.service = names->name;
+    wanted.ns = names->ns;
+    const struct kube_options kube = {
+        .kubeconfig = kubeconfig, .context = context, .user_agent = "backstop/" BACKSTOP_VERSION};
+    wanted.kube = service->certificates_kube = kube_open(&kube, error);
+    if (!wanted.kube)
+        return error_wrap(error, "--tls-managed");
+    return (service->certificates = certificates_managed(&wanted, error)) != NULL;
+}
+
+void serve_certificates_close(struct service *service)
+{
+    certificates_close(service->certificates);
+    kube_close(service->certificates_kube);
+    service->certificates = NULL;
+    service->certificates_kube = NULL;
+}

@@ -1,0 +1,114 @@
+/* What the facts say of the cluster's health, as gauges, looked at when somebody asks for the metrics. */
+#include "backstop/policy.h"
+#include "backstop/telemetry.h"
+#include "commands/serve/serve.h"
+
+static bool is_completed(const struct backup_status *status)
+{
+    return str_is(status->phase, "Completed");
+}
+
+static bool is_bad(const struct backup_status *status)
+{
+    static const char *const phases[] = {"Failed", "PartiallyFailed", "FailedValidation"};
+    for (size_t i = 0; i < LENGTH_OF(phases); i++)
+        if (str_is(status->phase, phases[i]))
+            return true;
+    return false;
+}
+
+/* The same fact is told by Velero's Backup and, a minute later, by the ManagementBackup; a Backup
+ * that was deleted or has expired stays known by the latter. Another region's backup is not ours. */
+static int64_t newest_completion(const struct inventory *inventory)
+{
+    int64_t newest = 0;
+    for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++) {
+        const struct backup *backup = inventory->backups[i];
+        if (backup->identity.kind == BACKUP_MANAGEMENT && is_completed(&backup->status) &&
+            backup->status.completed > newest)
+            newest = backup->status.completed;
+    }
+    for (size_t i = 0; i < inventory->count[FACT_MANAGEMENT_BACKUPS]; i++) {
+        const struct backup_status *last = &inventory->management_backups[i]->last_backup;
+        if (is_completed(last) && last->completed > newest)
+            newest = last->completed;
+    }
+    return newest;
+}
+
+static bool is_failing(const struct management_backup *backup)
+{
+    bool bad = backup->error.len || is_bad(&backup->last_backup);
+    for (size_t i = 0; i < backup->region_count; i++)
+        bad |= backup->regions[i].error.len || is_bad(&backup->regions[i].backup);
+    return bad;
+}
+
+static void set_backups(const struct inventory *inventory)
+{
+    size_t scheduled = 0, failing = 0;
+    for (size_t i = 0; i < inventory->count[FACT_MANAGEMENT_BACKUPS]; i++) {
+        const struct management_backup *backup = inventory->management_backups[i];
+        scheduled += backup->schedule.len > 0;
+        failing += backup->schedule.len > 0 && is_failing(backup);
+    }
+    metric_set(METRIC_BACKUPS_SCHEDULED, (double)scheduled, NULL);
+    metric_set(METRIC_BACKUPS_FAILING, (double)failing, NULL);
+    metric_set(METRIC_BACKUP_COMPLETED, (double)newest_completion(inventory), NULL);
+}
+
+static bool is_superseded(const struct inventory *inventory, const struct management_backup *backup)
+{
+    struct str base = policy_name_without_stamp(backup->meta.name);
+    for (size_t i = 0; i < inventory->count[FACT_MANAGEMENT_BACKUPS]; i++) {
+        const struct management_backup *other = inventory->management_backups[i];
+        if (is_completed(&other->last_backup) && other->meta.created >= backup->meta.created &&
+            str_eq(other->release, backup->release) && str_eq(policy_name_without_stamp(other->meta.name), base))
+            return true;
+    }
+    return false;
+}
+
+/* Since when the oldest pre-upgrade backup of the running release is wanted and not Completed. */
+static int64_t upgrade_waits_since(const struct inventory *inventory)
+{
+    const struct management *management = inventory_management(inventory);
+    int64_t since = 0;
+    for (size_t i = 0; management && i < inventory->count[FACT_MANAGEMENT_BACKUPS]; i++) {
+        const struct management_backup *backup = inventory->management_backups[i];
+        bool waits = management->status_release.len && str_eq(backup->release, management->status_release) &&
+                     !backup->meta.deleting && !is_superseded(inventory, backup);
+        if (waits && (since == 0 || backup->meta.created < since))
+            since = backup->meta.created;
+    }
+    return since;
+}
+
+static void set_locations(const struct inventory *inventory)
+{
+    enum { AVAILABLE, UNAVAILABLE, UNKNOWN, PHASES };
+    static const char *const names[PHASES] = {"Available", "Unavailable", "Unknown"};
+    size_t counts[PHASES] = {0};
+    for (size_t i = 0; i < inventory->count[FACT_STORAGE_LOCATIONS]; i++) {
+        struct str phase = inventory->storage_locations[i]->phase;
+        size_t at = AVAILABLE;
+        while (at < UNKNOWN && !str_is(phase, names[at]))
+            at++;
+        counts[at]++;
+    }
+    for (size_t i = 0; i < PHASES; i++)
+        metric_set(METRIC_STORAGE_LOCATIONS, (double)counts[i], names[i]);
+}
+
+void serve_gauges(const struct inventory *inventory)
+{
+    for (size_t i = 0; i < FACT_COUNT; i++)
+        if (inventory->known[i])
+            metric_set(METRIC_INVENTORY_OBJECTS, (double)inventory->count[i], fact_kind((enum fact)i));
+    if (inventory->known[FACT_STORAGE_LOCATIONS])
+        set_locations(inventory);
+    if (inventory->known[FACT_MANAGEMENT_BACKUPS])
+        set_backups(inventory);
+    if (inventory->known[FACT_MANAGEMENT_BACKUPS] && inventory->known[FACT_MANAGEMENTS])
+        metric_set(METRIC_UPGRADE_WAITS, (double)upgrade_waits_since(inventory), NULL);
+}

@@ -1,0 +1,167 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "backstop/telemetry.h"
+#include "commands/serve/serve.h"
+
+enum { PAGE_LIMIT = 1024 * 1024, VERSIONS_LIMIT = 64 * 1024 };
+
+/* ---- checks ------------------------------------------------------------------- */
+
+/* A check writes its reason; false takes the server out of the Service. What has a last
+ * good state to fall back on is told, not failed: a typo in a file must not stop the
+ * webhook that guards the cluster. */
+typedef bool check_fn(struct service *service, struct buf *reason);
+
+static bool check_shutdown(struct service *service, struct buf *reason)
+{
+    if (!atomic_load(&service->stopping))
+        return true;
+    buf_puts(reason, "stopping: requests are still answered, new ones should go elsewhere");
+    return false;
+}
+
+static bool check_settings(struct service *service, struct buf *reason)
+{
+    char problem[sizeof service->settings.problem];
+    if (settings_source_problem(&service->settings, problem, sizeof problem))
+        buf_printf(reason, "the last good settings are in force: %s", problem);
+    return true;
+}
+
+static bool check_inventory(struct service *service, struct buf *reason)
+{
+    if (!service->facts) {
+        buf_puts(reason, "no --inventory, --kubeconfig or cluster: facts are unknown");
+        return true;
+    }
+    size_t problems = facts_problems(service->facts);
+    bool ready = facts_ready(service->facts);
+    if (problems)
+        buf_printf(reason, "%zu part%s cannot be read now; see below", problems, problems == 1 ? "" : "s");
+    else if (!ready)
+        buf_puts(reason, "not all is read yet; see below");
+    return ready;
+}
+
+/* By which versions of Velero and k0rdent objects are judged, and who says so. */
+static bool check_versions(struct service *service, struct buf *reason)
+{
+    ARENA_SCOPED arena = arena_new(VERSIONS_LIMIT);
+    struct inventory *inventory = serve_inventory(service, time_now());
+    struct settings *settings = settings_source_get(&service->settings);
+    if (arena && inventory && settings) {
+        const struct version_fact velero = inventory_velero_version(inventory, settings);
+        const struct version_fact kcm = inventory_kcm_version(inventory, settings, arena);
+        buf_printf(reason, "%.*s, %.*s", STR_ARG(version_fact_line(arena, &velero)),
+                   STR_ARG(version_fact_line(arena, &kcm)));
+    }
+    shared_release(settings ? &settings->shared : NULL);
+    shared_release(inventory ? &inventory->shared : NULL);
+    return true;
+}
+
+bool serve_certificate_check(struct service *service, struct buf *reason)
+{
+    char text[1500] = "";
+    bool ready = !service->certificates || certificates_ready(service->certificates, text, sizeof text);
+    buf_puts(reason, text);
+    return ready;
+}
+
+static bool check_sandbox(struct service *service, struct buf *reason)
+{
+    buf_puts(reason, service->sandbox.words);
+    return true;
+}
+
+static const struct {
+    const char *name;
+    check_fn *run;
+} checks[] = {
+    {"shutdown", check_shutdown}, {"certificate", serve_certificate_check},
+    {"settings", check_settings}, {"inventory", check_inventory},
+    {"versions", check_versions}, {"sandbox", check_sandbox},
+};
+
+static void write_fact(void *context, const char *name, enum facts_sync sync, const char *reason)
+{
+    buf_printf(context, "    [%c]%s%s%s\n", sync == FACTS_IN_STEP ? '+' : '-', name, *reason ? ": " : "", reason);
+}
+
+static void answer_ready(struct service *service, const struct http_request *request, struct http_reply *reply)
+{
+    bool ready = true, verbose = str_starts(request->query, STR("verbose"));
+    BUF_SCOPED reason;
+    buf_init(&reason, 4096);
+    for (size_t i = 0; i < LENGTH_OF(checks); i++) {
+        buf_clear(&reason);
+        bool passed = checks[i].run(service, &reason);
+        ready &= passed;
+        if (verbose || !passed)
+            buf_printf(&reply->body, "[%c]%s %s%s%.*s\n", passed ? '+' : '-', checks[i].name, passed ? "ok" : "failed",
+                       reason.len ? ": " : "", STR_ARG(buf_str(&reason)));
+    }
+    if (service->facts && (verbose || !ready))
+        facts_report(service->facts, write_fact, &reply->body);
+    buf_puts(&reply->body, ready ? verbose ? "readyz check passed\n" : "ok" : "readyz check failed\n");
+    reply->status = ready ? 200 : 503;
+}
+
+static void answer_live(struct service *service, const struct http_request *request, struct http_reply *reply)
+{
+    (void)service;
+    (void)request;
+    reply->status = 200;
+    buf_puts(&reply->body, "ok");
+}
+
+/* ---- metrics ------------------------------------------------------------------ */
+
+static void answer_metrics(struct service *service, const struct http_request *request, struct http_reply *reply)
+{
+    (void)request;
+    struct inventory *inventory = serve_inventory(service, time_now());
+    if (inventory)
+        serve_gauges(inventory);
+    shared_release(inventory ? &inventory->shared : NULL);
+    if (service->facts)
+        metric_set(METRIC_INVENTORY_PROBLEMS, (double)facts_problems(service->facts), NULL);
+    metric_set(METRIC_BUILD_INFO, 1, BACKSTOP_VERSION);
+    reply->status = 200;
+    reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    metrics_write(&reply->body);
+}
+
+/* ---- pages -------------------------------------------------------------------- */
+
+static const struct {
+    const char *path;
+    void (*answer)(struct service *service, const struct http_request *request, struct http_reply *reply);
+} pages[] = {
+    {"/livez", answer_live},
+    {"/readyz", answer_ready},
+    {"/metrics", answer_metrics},
+    {"/", serve_page_answer},
+};
+
+void serve_health(void *context, const struct http_request *request, struct http_reply *reply)
+{
+    buf_init(&reply->body, PAGE_LIMIT);
+    reply->content_type = "text/plain; charset=utf-8";
+    if (!str_is(request->method, "GET") && !str_is(request->method, "HEAD")) {
+        reply->allow = "GET, HEAD";
+        reply->status = 405;
+        buf_puts(&reply->body, "only GET and HEAD are answered here\n");
+        return;
+    }
+    for (size_t i = 0; i < LENGTH_OF(pages); i++) {
+        bool served = pages[i].answer != serve_page_answer || ((struct service *)context)->page;
+        if (served && str_is(request->path, pages[i].path)) {
+            pages[i].answer(context, request, reply);
+            return;
+        }
+    }
+    reply->status = 404;
+    buf_puts(&reply->body, "not found; there are /livez, /readyz and /metrics\n");
+}

@@ -1,0 +1,153 @@
+/* What the files of `backstop serve` share. */
+#ifndef BACKSTOP_COMMANDS_SERVE_SERVE_H
+#define BACKSTOP_COMMANDS_SERVE_SERVE_H
+
+#include "backstop/admission.h"
+#include "backstop/certificates.h"
+#include "backstop/cli.h"
+#include "backstop/http.h"
+#include "backstop/inventory.h"
+#include "backstop/kube.h"
+#include "backstop/sandbox.h"
+#include "backstop/settings.h"
+#include "backstop/telemetry.h"
+
+/* ---- serve_settings.c: the settings file, reloaded when it changes ---- */
+struct settings_source {
+    const char *path; /* NULL: the defaults */
+    struct shared_slot slot;
+    pthread_mutex_t lock; /* one reload at a time; guards problem */
+    char problem[1400];   /* why the last reload failed; empty when it did not */
+    struct file_watch *watch;
+};
+bool settings_source_open(struct settings_source *source, const char *path, struct error *error) MUST_CHECK;
+void settings_source_reload(struct settings_source *source);
+struct settings *settings_source_get(struct settings_source *source); /* held for the caller */
+/* Copies the problem; false when there is none. */
+bool settings_source_problem(struct settings_source *source, char *out, size_t size);
+void settings_source_close(struct settings_source *source);
+
+struct service {
+    struct settings_source settings;
+    struct facts_source *facts; /* NULL: no facts */
+    struct certificates *certificates;
+    struct certificates_service tls_service;
+    struct kube_client *certificates_kube; /* managed only */
+    struct kube_client *events_client;
+    struct kube_recorder *recorder; /* NULL: no Events */
+    struct status_page *page;       /* NULL: none is served */
+    const char *from;               /* where facts come from, for people */
+    struct sandbox sandbox;
+    size_t body_limit;
+    bool log_reviews;
+    atomic_bool stopping;
+};
+
+/* ---- serve_options.c: what was asked for ---- */
+struct tls_options {
+    const char *cert, *key, *min_version, *ciphers, *client_ca, *secret, *service, *configurations;
+    struct option_list client_names;
+    int64_t leaf_seconds, ca_seconds;
+    bool managed;
+};
+struct serve_options {
+    const char *listen, *health_listen, *settings, *log_level, *port_file, *sandbox;
+    const char *kubeconfig, *context;
+    struct tls_options tls;
+    struct option_list inventory;
+    int64_t simulate, body_bytes, connections, concurrent, request_timeout, idle_timeout, lame_duck;
+    bool log_reviews, status_page, status_page_users;
+    enum log_level level;           /* of log_level */
+    enum sandbox_mode sandbox_mode; /* of sandbox */
+};
+
+/* ---- serve.c: its life, from the options to the exit code; may lower the connections ---- */
+int serve(const struct verb *verb, struct serve_options *values);
+
+/* ---- serve_certificates.c: what is served, and to whom ---- */
+int serve_certificates_check(const struct verb *verb, const struct tls_options *options);
+/* Texts of the config live as long as the options and the arena. */
+bool serve_certificates_configure(struct arena *arena, const struct tls_options *options, struct http_config *config,
+                                  struct error *error) MUST_CHECK;
+bool serve_certificates_open(struct service *service, const struct tls_options *options, struct http_server *server,
+                             const char *kubeconfig, const char *context, struct error *error) MUST_CHECK;
+void serve_certificates_close(struct service *service);
+
+/* ---- serve_events.c: what the gate did and what was denied, as Events ---- */
+void serve_events_open(struct service *service, const char *kubeconfig, const char *context);
+void serve_events_record(struct service *service, const struct review *review); /* never waits */
+void serve_events_close(struct service *service);
+
+/* ---- serve_page.c, serve_decisions.c: the status page and what it remembers ---- */
+
+/* People's names are kept only when `users`; accounts of the system always. */
+bool serve_page_open(struct service *service, bool users, struct error *error) MUST_CHECK;
+void serve_page_close(struct service *service);
+void serve_page_answer(struct service *service, const struct http_request *request, struct http_reply *reply);
+/* Keeps what did something, of the last ones; nothing where no page is served. */
+void serve_page_record(struct service *service, const struct review *review, const char *outcome);
+
+/* ---- serve_sandbox.c: what is given up before anything is listened to ---- */
+/* Before the first thread. */
+bool serve_sandbox_enter(struct service *service, const struct serve_options *values, struct error *error) MUST_CHECK;
+
+http_handler serve_review; /* context: struct service */
+http_handler serve_health; /* context: struct service */
+
+/* An error that is no AdmissionReview: a metav1.Status. */
+void serve_status(struct http_reply *reply, int status, const char *format, ...) PRINTF_LIKE(3, 4);
+/* What /readyz tells of the certificate: false when none is in force that clients trust. */
+bool serve_certificate_check(struct service *service, struct buf *reason);
+struct inventory *serve_inventory(struct service *service, int64_t now); /* held for the caller */
+/* The same with the evidence of other engines read now: where it may wait. */
+struct inventory *serve_inventory_shown(struct service *service, const struct settings *settings, int64_t now);
+
+/* ---- serve_gauges.c: the cluster's health as metrics ---- */
+void serve_gauges(const struct inventory *inventory);
+
+/* ---- serve_limits.c: what the system grants ---- */
+
+/* Raises the limit on file descriptors to what that many connections need; where it may not,
+ * lowers the connections and says so. Fails when too few are left to serve at all. */
+bool serve_limits_descriptors(int64_t *connections, unsigned health_connections, struct error *error) MUST_CHECK;
+/* Has the memory of large reviews kept for the next ones; before any thread. */
+void serve_limits_memory(void);
+
+/* ---- serve_source.c: where facts come from ---- */
+bool serve_in_cluster(void);                                 /* it runs as a pod */
+bool serve_asks_cluster(const struct serve_options *values); /* a cluster is told of, or it is in one */
+bool serve_source_open(struct service *service, const struct serve_options *values, struct error *error) MUST_CHECK;
+
+/* ---- serve_facts.c: which facts a review rests on ---- */
+
+/* Held for the caller. Reads anew what the rule wants; where that may not wait, NULL
+ * and *later. NULL with an error when a decision could not rest on anything older. */
+struct inventory *serve_facts(struct service *service, const struct rule *rule, const struct review *review,
+                              const struct settings *settings, const struct http_request *http, bool *later,
+                              struct error *error);
+
+/* ---- serve_reserve.c: admitted deletions of Backups, made known before they are answered ---- */
+enum reserve_result {
+    RESERVE_DONE, /* reserved, or nothing to reserve; else the decision is a denial now, or has a warning */
+    RESERVE_AGAIN /* another deletion was admitted meanwhile: read and decide again */
+};
+/* Waits for the API server, and for a short while before RESERVE_AGAIN. */
+enum reserve_result serve_reserve(struct service *service, struct review *review, const struct inventory *inventory,
+                                  const struct http_request *http, unsigned attempt);
+
+/* ---- serve_listen.c: the two listeners ---- */
+enum { SERVE_HEALTH_CONNECTIONS = 64 };
+/* NULL with an error. */
+struct http_server *serve_listen_reviews(struct service *service, const struct serve_options *values,
+                                         struct error *error) MUST_CHECK;
+struct http_server *serve_listen_health(struct service *service, const struct serve_options *values,
+                                        struct error *error) MUST_CHECK;
+/* Writes the ports to a file, for whoever started this. */
+bool serve_listen_tell(const char *path, unsigned reviews, unsigned health, struct error *error) MUST_CHECK;
+
+/* ---- serve_signals.c: reload and stop ---- */
+void serve_signals_block(void); /* before any thread: only serve_signals_wait takes them */
+/* Waits up to `seconds` (-1: for ever); SIGHUP reloads. True when told to stop. */
+bool serve_signals_wait(struct service *service, int64_t seconds);
+
+#endif

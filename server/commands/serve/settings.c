@@ -1,0 +1,108 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "backstop/telemetry.h"
+#include "commands/serve/serve.h"
+#include "commands/settings_zone.h"
+
+enum { FILE_LIMIT = 1024 * 1024, POLL_SECONDS = 30 };
+
+static struct settings *load(const char *path, struct error *error)
+{
+    if (!path)
+        return settings_defaults(error);
+    ARENA_SCOPED arena = arena_new((size_t)4 * FILE_LIMIT);
+    struct str text;
+    if (!arena) {
+        error_set(error, 0, "out of memory");
+        return NULL;
+    }
+    if (!file_read(arena, path, FILE_LIMIT, &text, error)) {
+        error_wrap(error, "settings file");
+        return NULL;
+    }
+    /* A full disk leaves the file of an editor empty: that is no wish for the defaults. */
+    if (!str_trim(text).len) {
+        error_set(error, 0, "settings file %s is empty; without --settings the defaults are in force", path);
+        return NULL;
+    }
+    struct settings *settings = settings_parse(text, error);
+    if (settings && settings_zone_known(settings, error))
+        return settings;
+    if (settings)
+        shared_release(&settings->shared);
+    struct error cause = *error;
+    error_set(error, cause.code, "settings file %s%s", path, cause.position > 0 ? "" : ": ");
+    size_t used = strlen(error->message), room = sizeof error->message - used;
+    if (cause.position > 0)
+        snprintf(error->message + used, room, ", line %lld: %s%s%s", (long long)cause.position, cause.field,
+                 cause.field[0] ? ": " : "", cause.message);
+    else
+        snprintf(error->message + used, room, "%s", cause.message);
+    return NULL;
+}
+
+static void changed(void *context)
+{
+    settings_source_reload(context);
+}
+
+bool settings_source_open(struct settings_source *source, const char *path, struct error *error)
+{
+    source->path = path;
+    shared_slot_init(&source->slot);
+    pthread_mutex_init(&source->lock, NULL);
+    /* Watched first, so that a file that is exchanged while it is read is read again. */
+    pthread_mutex_lock(&source->lock);
+    if (path)
+        source->watch = file_watch_start(&source->path, 1, POLL_SECONDS, changed, source, error);
+    struct settings *settings = path && !source->watch ? NULL : load(path, error);
+    if (settings)
+        shared_slot_set(&source->slot, &settings->shared);
+    pthread_mutex_unlock(&source->lock);
+    return settings != NULL;
+}
+
+void settings_source_reload(struct settings_source *source)
+{
+    struct error error;
+    if (!source->path)
+        return;
+    pthread_mutex_lock(&source->lock);
+    struct settings *settings = load(source->path, &error);
+    metric_add(METRIC_SETTINGS_RELOADS, 1, settings ? "ok" : "failed");
+    if (settings) {
+        shared_slot_set(&source->slot, &settings->shared);
+        source->problem[0] = '\0';
+        log_line(LOG_INFO, "settings reloaded", LOG_TEXT("file", str_from(source->path)));
+    } else {
+        bool unread = error.code == 0 || error.code >= 500; /* rather than wrong: read again, and told once */
+        if (!unread || strcmp(source->problem, error.message) != 0)
+            log_line(LOG_ERROR, "settings not reloaded, the last good ones stay in force",
+                     LOG_TEXT("file", str_from(source->path)), LOG_TEXT("reason", str_from(error.message)));
+        snprintf(source->problem, sizeof source->problem, "%s", error.message);
+        if (unread)
+            file_watch_again(source->watch);
+    }
+    pthread_mutex_unlock(&source->lock);
+}
+
+struct settings *settings_source_get(struct settings_source *source)
+{
+    return (struct settings *)(void *)shared_slot_get(&source->slot);
+}
+
+bool settings_source_problem(struct settings_source *source, char *out, size_t size)
+{
+    pthread_mutex_lock(&source->lock);
+    snprintf(out, size, "%s", source->problem);
+    pthread_mutex_unlock(&source->lock);
+    return out[0] != '\0';
+}
+
+void settings_source_close(struct settings_source *source)
+{
+    file_watch_stop(source->watch);
+    shared_slot_dispose(&source->slot);
+    pthread_mutex_destroy(&source->lock);
+}

@@ -1,0 +1,53 @@
+#include "backstop/settings.h"
+#include "commands/commands.h"
+
+#include <unistd.h>
+
+#include "backstop/cli.h"
+
+struct settings_options {
+    const char *output;
+};
+
+static const struct option options[] = {
+    {"output", 'o', OPTION_TEXT, "yaml|schema", "a file of settings, or its JSON Schema (yaml)",
+     offsetof(struct settings_options, output)},
+};
+
+static int body(const struct verb *verb, void *context, char **operands, size_t operand_count)
+{
+    enum { LIMIT = 1 << 20 };
+    const struct settings_options *values = context;
+    struct str output = str_from(values->output);
+    BUF_SCOPED out;
+    (void)operands, (void)operand_count;
+    buf_init(&out, LIMIT);
+    if (str_is(output, "yaml"))
+        settings_write_sample(&out);
+    else if (str_is(output, "schema"))
+        settings_write_schema(&out);
+    else
+        return verb_fail(verb, "--output %s: write yaml or schema", values->output);
+    if (out.failed || !write_all(STDOUT_FILENO, buf_str(&out)))
+        return verb_fail(verb, "out of memory, or the output cannot be written");
+    return EXIT_OK;
+}
+
+static int run(const struct verb *verb, int argc, char **argv)
+{
+    struct settings_options values = {.output = "yaml"};
+    return verb_run(verb, argc, argv, &values, body);
+}
+
+const struct verb verb_settings_sample = {
+    .name = "settings",
+    .summary = "every setting with its default, as a file to copy from",
+    .details = "Prints a settings file in which every key stands at its default, with a comment that says what\n"
+               "it decides; with -o schema the JSON Schema of the file, by which editors complete it.\n\n"
+               "Examples:\n"
+               "  backstop settings >settings.yaml\n"
+               "  backstop review --settings settings.yaml -f manifest.yaml",
+    .options = options,
+    .option_count = LENGTH_OF(options),
+    .run = run,
+};

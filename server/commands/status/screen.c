@@ -1,0 +1,300 @@
+#include "commands/status/screen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "backstop/cli.h"
+
+enum { PICTURE_LIMIT = 64 * 1024 * 1024, ROWS_UNKNOWN = 24, ROW_LIMIT = 4096 };
+
+/* The other screen, no cursor, no wrapping by the terminal: rows are counted here; and all of it back. */
+#define ENTER "\033[?1049h\033[?25l\033[?7l"
+#define LEAVE "\033[?7h\033[?25h\033[?1049l"
+
+/* ---- signals ------------------------------------------------------------------- */
+
+static int signal_pipe[2] = {-1, -1}; /* handlers may do little but write */
+
+static void note_signal(int number)
+{
+    int before = errno;
+    unsigned char byte = (unsigned char)number;
+    ssize_t ignored = write(signal_pipe[1], &byte, 1);
+    (void)ignored;
+    errno = before;
+}
+
+static const int watched[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGTSTP};
+
+struct signals {
+    sigset_t mask; /* as it was before; and while waiting */
+    struct sigaction actions[LENGTH_OF(watched)];
+};
+
+/* This thread takes them only while it waits. Others, such as those that follow a cluster,
+ * may take them at any time: hence the pipe. */
+static bool listen_to_signals(struct signals *before)
+{
+    struct sigaction action = {.sa_handler = note_signal, .sa_flags = SA_RESTART};
+    sigset_t all;
+    sigemptyset(&action.sa_mask);
+    sigemptyset(&all);
+    if (pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) != 0)
+        return false;
+    for (size_t i = 0; i < LENGTH_OF(watched); i++) {
+        sigaction(watched[i], &action, &before->actions[i]);
+        sigaddset(&all, watched[i]);
+    }
+    pthread_sigmask(SIG_BLOCK, &all, &before->mask);
+    return true;
+}
+
+static void forget_signals(const struct signals *before)
+{
+    pthread_sigmask(SIG_SETMASK, &before->mask, NULL);
+    for (size_t i = 0; i < LENGTH_OF(watched); i++)
+        sigaction(watched[i], &before->actions[i], NULL);
+    close(signal_pipe[0]);
+    close(signal_pipe[1]);
+}
+
+/* ---- the terminal ---------------------------------------------------------------- */
+
+struct screen {
+    const struct screen_options *options;
+    bool terminal, keys; /* output is one; input is one */
+    struct termios before;
+    struct signals signals; /* how they were before */
+    struct buf picture;
+    size_t top, lines; /* the first line shown, and how many there are */
+    bool first;
+};
+
+static void enter(struct screen *screen)
+{
+    if (screen->keys && tcgetattr(STDIN_FILENO, &screen->before) == 0) {
+        struct termios raw = screen->before;
+        raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+        raw.c_cc[VMIN] = 1;
+        raw.c_cc[VTIME] = 0;
+        tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+    } else {
+        screen->keys = false;
+    }
+    (void)!write_all(STDOUT_FILENO, STR(ENTER));
+}
+
+static void leave(struct screen *screen)
+{
+    (void)!write_all(STDOUT_FILENO, STR(LEAVE));
+    if (screen->keys)
+        tcsetattr(STDIN_FILENO, TCSANOW, &screen->before);
+}
+
+static size_t rows(void)
+{
+    size_t all = terminal_rows(STDOUT_FILENO);
+    return (all ? all : ROWS_UNKNOWN) - 1; /* the last one is ours */
+}
+
+/* As much of a line as a row of the terminal holds. Colours take no columns, and last into the next row. */
+static struct str cut_row(struct str *line, size_t columns)
+{
+    size_t at = 0, used = 0;
+    while (at < line->len) {
+        size_t end = at + 1;
+        if (line->ptr[at] == '\033') {
+            while (end < line->len && line->ptr[end - 1] != 'm')
+                end++;
+        } else {
+            while (end < line->len && ((unsigned char)line->ptr[end] & 0xc0) == 0x80)
+                end++;
+            size_t width = str_columns(str_slice(*line, at, end));
+            if (used && used + width > columns)
+                break;
+            used += width;
+        }
+        at = end;
+    }
+    struct str row = str_slice(*line, 0, at);
+    *line = str_slice(*line, at, line->len);
+    return row;
+}
+
+/* The next row of the picture. Lines without a word that long were broken by who drew them. */
+static bool next_row(struct str *rest, struct str *line, size_t columns, struct str *row)
+{
+    if (!line->len && (!rest->len || !str_cut(rest, '\n', line)))
+        return false;
+    *row = columns ? cut_row(line, columns) : *line;
+    if (!columns)
+        *line = STR("");
+    return true;
+}
+
+/* In fewer words where the terminal is narrow. */
+static void put_hint(const struct screen *screen, size_t shown, struct buf *frame)
+{
+    const char *dot = screen->options->ascii ? "-" : "·";
+    size_t columns = terminal_columns(STDOUT_FILENO), last = screen->top + shown;
+    BUF_SCOPED hint;
+    buf_init(&hint, ROW_LIMIT);
+    buf_printf(&hint, "every %llds %s q quits", (long long)screen->options->seconds, dot);
+    if (screen->lines > rows())
+        buf_printf(&hint, " %s j and k scroll: %zu to %zu of %zu lines", dot, screen->top + 1, last, screen->lines);
+    if (columns && str_columns(buf_str(&hint)) > columns) {
+        buf_clear(&hint);
+        buf_printf(&hint, "q quits %s j, k scroll: %zu/%zu", dot, last, screen->lines);
+    }
+    buf_printf(frame, "\033[%zu;1H%s", rows() + 1, screen->options->colour ? "\033[2m" : "");
+    buf_add(frame, buf_str(&hint));
+    buf_puts(frame, screen->options->colour ? "\033[0m\033[K" : "\033[K");
+}
+
+/* Over the last picture, line by line, in one write: nothing flickers. */
+static bool paint(struct screen *screen)
+{
+    BUF_SCOPED frame;
+    struct str rest = buf_str(&screen->picture), line = STR(""), row;
+    size_t at = 0, shown = 0, room = rows(), columns = terminal_columns(STDOUT_FILENO);
+    buf_init(&frame, PICTURE_LIMIT);
+    for (screen->lines = 0; next_row(&rest, &line, columns, &row);)
+        screen->lines++;
+    rest = buf_str(&screen->picture);
+    size_t last = screen->lines > room ? screen->lines - room : 0;
+    screen->top = screen->top < last ? screen->top : last;
+    buf_puts(&frame, "\033[H");
+    while (shown < room && next_row(&rest, &line, columns, &row)) {
+        if (at++ < screen->top)
+            continue;
+        buf_add(&frame, row);
+        buf_puts(&frame, "\033[K\n");
+        shown++;
+    }
+    buf_puts(&frame, "\033[J");
+    put_hint(screen, shown, &frame);
+    return !frame.failed && write_all(STDOUT_FILENO, buf_str(&frame));
+}
+
+/* ---- pictures ----------------------------------------------------------------------- */
+
+static bool show(struct screen *screen)
+{
+    const struct screen_options *options = screen->options;
+    buf_clear(&screen->picture);
+    if (!options->draw(options->context, &screen->picture) || screen->picture.failed)
+        return false;
+    if (screen->terminal)
+        return paint(screen);
+    bool apart = !screen->first && !options->lines;
+    screen->first = false;
+    return (!apart || write_all(STDOUT_FILENO, STR("\n---\n\n"))) &&
+           write_all(STDOUT_FILENO, buf_str(&screen->picture));
+}
+
+enum event { EVENT_TICK, EVENT_PAINT, EVENT_END };
+
+/* The first key of what was typed; how many bytes it has. */
+static size_t on_key(struct screen *screen, struct str typed)
+{
+    static const struct {
+        struct str key;
+        int lines, pages;
+    } moves[] = {{STR_INIT("j"), 1, 0},       {STR_INIT("k"), -1, 0},      {STR_INIT("\033[B"), 1, 0},
+                 {STR_INIT("\033[A"), -1, 0}, {STR_INIT(" "), 0, 1},       {STR_INIT("b"), 0, -1},
+                 {STR_INIT("\033[6~"), 0, 1}, {STR_INIT("\033[5~"), 0, -1}};
+    for (size_t i = 0; i < LENGTH_OF(moves); i++) {
+        if (!str_starts(typed, moves[i].key))
+            continue;
+        int64_t to = (int64_t)screen->top + moves[i].lines + moves[i].pages * (int64_t)rows();
+        screen->top = to > 0 ? (size_t)to : 0;
+        return moves[i].key.len;
+    }
+    return 1;
+}
+
+static enum event on_keys(struct screen *screen, struct str typed)
+{
+    while (typed.len) {
+        if (typed.ptr[0] == 'q' || typed.ptr[0] == 'Q')
+            return EVENT_END;
+        typed = str_slice(typed, on_key(screen, typed), typed.len);
+    }
+    return EVENT_PAINT;
+}
+
+static enum event on_signal(struct screen *screen, unsigned char number)
+{
+    if (number == SIGTSTP) {
+        if (screen->terminal)
+            leave(screen);
+        raise(SIGSTOP);
+        if (screen->terminal)
+            enter(screen);
+    }
+    return number == SIGWINCH || number == SIGTSTP ? EVENT_TICK : EVENT_END;
+}
+
+/* Waits for what comes first. */
+static enum event wait_for(struct screen *screen, int64_t until)
+{
+    struct pollfd waits[2] = {{.fd = signal_pipe[0], .events = POLLIN},
+                              {.fd = screen->keys ? STDIN_FILENO : -1, .events = POLLIN}};
+    char bytes[64];
+    for (;;) {
+        int64_t left = until - time_monotonic_ns();
+        if (left <= 0)
+            return EVENT_TICK;
+        struct timespec most = {.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
+        waits[1].revents = 0;
+        if (ppoll(waits, LENGTH_OF(waits), &most, &screen->signals.mask) < 0 && errno != EINTR)
+            return EVENT_END;
+        if (read(signal_pipe[0], bytes, 1) == 1)
+            return on_signal(screen, (unsigned char)bytes[0]);
+        if (!(waits[1].revents & (POLLIN | POLLHUP | POLLERR)))
+            continue;
+        ssize_t got = read(STDIN_FILENO, bytes, sizeof bytes);
+        return got > 0 ? on_keys(screen, (struct str){bytes, (size_t)got}) : EVENT_END;
+    }
+}
+
+static bool watch(struct screen *screen)
+{
+    const int64_t second = 1000000000;
+    for (;;) {
+        int64_t until = time_monotonic_ns() + screen->options->seconds * second;
+        enum event event = EVENT_PAINT;
+        if (!show(screen))
+            return false;
+        while (event == EVENT_PAINT) {
+            event = wait_for(screen, until);
+            if (event == EVENT_PAINT && screen->terminal && !paint(screen))
+                return false;
+        }
+        if (event == EVENT_END)
+            return true;
+    }
+}
+
+bool screen_watch(const struct screen_options *options)
+{
+    struct screen screen = {.options = options, .terminal = terminal_obeys(STDOUT_FILENO), .first = true};
+    screen.keys = screen.terminal && isatty(STDIN_FILENO);
+    if (!listen_to_signals(&screen.signals))
+        return false;
+    buf_init(&screen.picture, PICTURE_LIMIT);
+    if (screen.terminal)
+        enter(&screen);
+    bool good = watch(&screen);
+    if (screen.terminal)
+        leave(&screen);
+    buf_dispose(&screen.picture);
+    forget_signals(&screen.signals);
+    return good;
+}

@@ -1,0 +1,201 @@
+#include "commands/commands.h"
+#include "commands/status/text.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "backstop/cli.h"
+#include "commands/audit/audit.h"
+#include "commands/status/screen.h"
+
+enum { MEMORY_LIMIT = 256 * 1024 * 1024, OUTPUT_LIMIT = 256 * 1024 * 1024, INTERVAL_MAX = 86400 };
+
+struct status_options {
+    struct facts_options facts;
+    struct terminal_options terminal;
+    const char *output, *settings, *to;
+    int64_t now, interval;
+    bool watch;
+};
+
+static const struct option options[] = {
+    FACTS_OPTIONS(struct status_options),
+    {"to", 0, OPTION_TEXT, "RELEASE", "judge an upgrade to this release (to any other one)",
+     offsetof(struct status_options, to)},
+    {"settings", 0, OPTION_TEXT, "FILE", "settings, as serve takes them", offsetof(struct status_options, settings)},
+    {"output", 'o', OPTION_TEXT, "text|json|html", "how to print it (text)", offsetof(struct status_options, output)},
+    {"watch", 'w', OPTION_FLAG, NULL, "show it again and again, until q or control-C",
+     offsetof(struct status_options, watch)},
+    {"interval", 0, OPTION_DURATION, "DURATION", "--watch: how often (2s)", offsetof(struct status_options, interval)},
+    TERMINAL_OPTIONS(struct status_options),
+    {"now", 0, OPTION_TIME, "TIME", "the time to judge at, 2026-11-21T03:00:00Z say (the clock's)",
+     offsetof(struct status_options, now)},
+};
+
+static const char details[] =
+    "Says whether this cluster could be restored tonight and upgraded tomorrow: what blocks\n"
+    "it and the way out, the upgrade gate's state for each ManagementBackup that protects\n"
+    "upgrades (its evidence, and what is missing), every ManagementBackup with its next run and\n"
+    "its last backup, the storage locations, and Velero. Of the upgrade the gate itself is\n"
+    "asked, with a dry run.\n\n" FACTS_DETAILS "\n\n"
+    "-o json prints one object: time, from, ready, blockers[], warnings[] (object, blocks[],\n"
+    "message, wayOut), upgrade (outcome, running, requested, target, underWay, sources[]),\n"
+    "managementBackups[], newestGoodBackup, storageLocations[], velero[]. docs/status.md\n"
+    "describes every key; they are stable.\n\n"
+    "Text has a line for each source of backups: two weeks of what became of them, two of what is\n"
+    "planned; and a bar for each backup that runs now. --watch shows it again and again.\n\n"
+    "-o html prints a page that needs nothing beside it, to look at or to send to a colleague.\n\n"
+    "Exit status: 0 ready (there may be warnings), 1 something blocks an upgrade, a restore or\n"
+    "the backups they rest on, 2 usage, or the facts cannot be read.\n\n"
+    "Examples:\n"
+    "  backstop status\n"
+    "  backstop status --context prod --to kcm-1-3-0\n"
+    "  backstop status --watch\n"
+    "  backstop status -o html >status.html\n"
+    "  backstop status -o json | jq -r '.blockers[].message'\n"
+    "  kubectl get managements,managementbackups,releases -o yaml >facts.yaml\n"
+    "  backstop status --inventory facts.yaml --inventory velero.yaml";
+
+/* One run of the verb. */
+struct run {
+    const struct status_options *values;
+    struct settings *settings;
+    struct facts facts;
+    bool seen; /* a picture was drawn: the next one wants newer facts */
+    int code;
+};
+
+static void print(const struct run *run, const struct status_view *view, const struct page *page)
+{
+    const char *output = run->values->output;
+    if (strcmp(output, "json") == 0)
+        status_json(view, page->out);
+    else if (strcmp(output, "html") == 0)
+        status_html(view, false, page->out);
+    else
+        status_text(view, page);
+}
+
+/* Facts that are not of now say so first; an API server that is gone is one reason, not ten. */
+static void print_stale(const struct run *run, const struct page *page)
+{
+    const struct strlist *problems = &run->facts.problems;
+    if (!run->seen || !problems->len || strcmp(run->values->output, "text") != 0)
+        return;
+    struct str more = problems->len == 1
+                          ? STR("")
+                          : arena_printf(run->facts.moment, " (and %zu more kinds or files)", problems->len - 1);
+    page_sentence(page, TONE_BAD, STR("NOT UP TO DATE"),
+                  arena_printf(run->facts.moment, ": %.*s%.*s", STR_ARG(problems->items[0]), STR_ARG(more)));
+}
+
+/* The audit lists every object there is: not every two seconds. */
+static bool fill(const struct run *run, struct status_view *view, struct status_audit *audit)
+{
+    const struct status_options *values = run->values;
+    bool audits = strcmp(values->output, "text") != 0 && !values->watch;
+    if (audits)
+        view->audit = audit;
+    return (!audits || audit_rows(view->arena, &values->facts, &run->facts, run->settings, view->now, audit)) &&
+           status_fill(view, str_from(values->to));
+}
+
+static bool draw(void *context, struct buf *out)
+{
+    struct run *run = context;
+    const struct page page = terminal_page(&run->values->terminal, out);
+    const int64_t now = verb_now(run->values->now);
+    struct status_audit audit;
+    ARENA_SCOPED arena = arena_new(MEMORY_LIMIT);
+    if (run->seen)
+        facts_refresh(&run->facts, &run->values->facts, run->settings, now);
+    struct status_view view = {.arena = arena,
+                               .now = now,
+                               .from = run->facts.from,
+                               .inventory = run->facts.inventory,
+                               .settings = run->settings};
+    if (!arena || !fill(run, &view, &audit))
+        return false;
+    print_stale(run, &page);
+    print(run, &view, &page);
+    run->seen = true;
+    run->code = view.blocker_count ? EXIT_DENIED : EXIT_OK;
+    return !out->failed && !arena_failed(arena);
+}
+
+static bool show_once(struct run *run)
+{
+    BUF_SCOPED out;
+    buf_init(&out, OUTPUT_LIMIT);
+    return draw(run, &out) && write_all(STDOUT_FILENO, buf_str(&out));
+}
+
+static bool show_again(struct run *run)
+{
+    const struct page page = terminal_page(&run->values->terminal, NULL);
+    const struct screen_options screen = {.seconds = run->values->interval,
+                                          .lines = strcmp(run->values->output, "json") == 0,
+                                          .ascii = page.ascii,
+                                          .colour = page.colour,
+                                          .draw = draw,
+                                          .context = run};
+    return screen_watch(&screen);
+}
+
+static int show(const struct verb *verb, const struct status_options *values)
+{
+    CLEANUP(verb_settings_release) struct settings *settings = verb_settings(verb, values->settings, &values->facts);
+    struct run run = {.values = values, .settings = settings};
+    if (!settings)
+        return EXIT_USAGE;
+    bool open = facts_open(&run.facts, verb, &values->facts, settings, verb_now(values->now));
+    bool shown = open && (values->watch ? show_again(&run) : show_once(&run));
+    facts_dispose(&run.facts);
+    if (!open)
+        return EXIT_USAGE;
+    return shown ? run.code : verb_fail(verb, "out of memory, or the output cannot be written");
+}
+
+static bool is_format(const char *text)
+{
+    static const char *const formats[] = {"text", "json", "html"};
+    for (size_t i = 0; i < LENGTH_OF(formats); i++)
+        if (strcmp(text, formats[i]) == 0)
+            return true;
+    return false;
+}
+
+static int check(const struct verb *verb, const struct status_options *values)
+{
+    if (!is_format(values->output))
+        return verb_fail(verb, "-o %s: expected text, json or html", values->output);
+    if (values->watch && strcmp(values->output, "html") == 0)
+        return verb_fail(verb, "--watch is for text and json; serve --status-page has a page that renews itself");
+    if (values->interval < 1 || values->interval > INTERVAL_MAX)
+        return verb_fail(verb, "--interval: expected 1s to 24h");
+    return terminal_check(verb, &values->terminal);
+}
+
+static int body(const struct verb *verb, void *context, char **operands, size_t operand_count)
+{
+    struct status_options *values = context;
+    (void)operands, (void)operand_count;
+    int code = check(verb, values);
+    return code == EXIT_OK ? show(verb, values) : code;
+}
+
+static int run(const struct verb *verb, int argc, char **argv)
+{
+    struct status_options values = {.output = "text", .now = INT64_MIN, .interval = 2, .terminal = {.width = -1}};
+    return verb_run(verb, argc, argv, &values, body);
+}
+
+const struct verb verb_status = {
+    .name = "status",
+    .summary = "could this cluster be restored tonight and upgraded tomorrow?",
+    .details = details,
+    .options = options,
+    .option_count = LENGTH_OF(options),
+    FACTS_CONNECTION(struct status_options),
+    .run = run,
+};

@@ -1,0 +1,356 @@
+#include "commands/status/text.h"
+
+/* Text, for the terminal of whoever is on call. */
+
+/* "in 3h", "2h56m ago" */
+static struct str distance_text(const struct status_view *view, int64_t when)
+{
+    char distance[TIME_TEXT_SIZE];
+    int64_t away = when - view->now;
+    duration_format(away < 0 ? -away : away, distance);
+    return arena_printf(view->arena, "%s%s%s", away >= 0 ? "in " : "", distance, away < 0 ? " ago" : "");
+}
+
+static struct str when_text(const struct status_view *view, int64_t when)
+{
+    struct civil at = civil_from_unix(when);
+    return arena_printf(view->arena, "%04lld-%02d-%02d %02d:%02d, %.*s", (long long)at.year, at.month, at.day, at.hour,
+                        at.minute, STR_ARG(distance_text(view, when)));
+}
+
+static struct str ago_text(const struct status_view *view, int64_t when)
+{
+    char distance[TIME_TEXT_SIZE];
+    if (when == 0)
+        return STR("-");
+    if (when >= view->now)
+        return STR("just now");
+    return arena_printf(view->arena, "%s ago", duration_format(view->now - when, distance));
+}
+
+static enum tone phase_tone(struct str phase)
+{
+    static const struct {
+        const char *phase;
+        enum tone tone;
+    } tones[] = {
+        {"Completed", TONE_GOOD},       {"Available", TONE_GOOD},   {"Failed", TONE_BAD},
+        {"FailedValidation", TONE_BAD}, {"Unavailable", TONE_BAD},  {"PartiallyFailed", TONE_BAD},
+        {"completed", TONE_GOOD},       {"failed", TONE_BAD},       {"stuck", TONE_BAD},
+        {"in the future", TONE_BAD},    {"running", TONE_DOUBTFUL}, {"not started", TONE_DOUBTFUL},
+    };
+    for (size_t i = 0; i < LENGTH_OF(tones); i++)
+        if (str_is(phase, tones[i].phase))
+            return tones[i].tone;
+    return phase.len ? TONE_DOUBTFUL : TONE_PLAIN;
+}
+
+void status_heading(const struct page *page, const char *text)
+{
+    buf_putc(page->out, '\n');
+    page_toned(page, TONE_STRONG, str_from(text));
+    buf_putc(page->out, '\n');
+}
+
+/* ---- the verdict ------------------------------------------------------------------- */
+
+static void print_verdict(const struct status_view *view, const struct page *page)
+{
+    char now[TIME_TEXT_SIZE];
+    struct arena *arena = view->arena;
+    size_t blockers = view->blocker_count, warnings = view->finding_count - blockers;
+    struct str says = STR(": nothing blocks an upgrade, a restore or the backups for them");
+    if (blockers)
+        says = arena_printf(arena, ": %zu blocker%s", blockers, blockers == 1 ? "" : "s");
+    if (warnings)
+        says = arena_printf(arena, "%.*s; %zu warning%s", STR_ARG(says), warnings, warnings == 1 ? "" : "s");
+    page_sentence(page, blockers ? TONE_BAD : TONE_GOOD, blockers ? STR("NOT READY") : STR("READY"), says);
+    page_sentence(page, TONE_PLAIN, str_from(time_format(view->now, 0, now)),
+                  arena_printf(arena, ", from %.*s", STR_ARG(shown(arena, view->from))));
+}
+
+static void print_findings(const struct status_view *view, const struct page *page, bool blockers)
+{
+    bool first = true;
+    for (size_t i = 0; i < view->finding_count; i++) {
+        const struct status_finding *finding = &view->findings[i];
+        if ((finding->blocks != 0) != blockers)
+            continue;
+        if (first)
+            status_heading(page, blockers ? "Blockers" : "Warnings");
+        first = false;
+        struct str text = arena_printf(view->arena, "%.*s: %.*s", STR_ARG(finding->object), STR_ARG(finding->says));
+        if (finding->blocks)
+            text = arena_printf(view->arena, "%.*s (blocks %.*s)", STR_ARG(text),
+                                STR_ARG(status_blocked(view, finding->blocks)));
+        page_paragraph(page, 2, "- ", text);
+        if (finding->fix.len)
+            page_paragraph(page, 4, "way out: ", finding->fix);
+    }
+}
+
+/* ---- the gate ------------------------------------------------------------------------- */
+
+static const char *step_text(const struct upgrade_source *source)
+{
+    switch (source->step) {
+    case UPGRADE_STEP_PASS:
+        return "good";
+    case UPGRADE_STEP_WAIT:
+        return "waits for it";
+    case UPGRADE_STEP_START:
+        return "starts one";
+    case UPGRADE_STEP_REFUSE:
+        break;
+    }
+    return "refuses";
+}
+
+static void print_sources(const struct status_view *view, const struct page *page)
+{
+    static const char *const headings[] = {"SOURCE", "PRE-UPGRADE BACKUP", "EVIDENCE", "SINCE", "?PHASE", "THE GATE"};
+    const struct upgrade_view *upgrade = &view->upgrade;
+    struct arena *arena = view->arena;
+    struct columns columns;
+    columns_init(&columns, arena, headings, LENGTH_OF(headings));
+    for (size_t i = 0; i < upgrade->count; i++) {
+        const struct upgrade_source *source = &upgrade->sources[i];
+        struct str state = str_from(source->state), phase = source->status ? source->status->phase : STR("");
+        if (source->status && source->status->items_total > 0 && !source->status->completed)
+            phase = arena_printf(arena, "%.*s %lld/%lld", STR_ARG(shown(arena, phase)),
+                                 (long long)source->status->items_done, (long long)source->status->items_total);
+        else
+            phase = shown(arena, phase);
+        const struct cell cells[] = {
+            {shown(arena, source->source->meta.name), TONE_PLAIN},
+            {shown(arena, source->name), TONE_PLAIN},
+            {state, phase_tone(state)},
+            {ago_text(view, source->when), TONE_PLAIN},
+            {phase, TONE_PLAIN},
+            {str_from(step_text(source)), source->step == UPGRADE_STEP_REFUSE ? TONE_BAD : TONE_PLAIN}};
+        columns_row(&columns, cells);
+    }
+    columns_print(&columns, page);
+    for (size_t i = 0; i < upgrade->count; i++)
+        if (upgrade->sources[i].says.len && upgrade->sources[i].step != UPGRADE_STEP_REFUSE)
+            page_paragraph(page, 2, "", upgrade->sources[i].says);
+}
+
+static void print_evidence(const struct status_view *view, const struct page *page)
+{
+    static const char *const headings[] = {"EVIDENCE OF", "NEEDED", "NEWEST", "STATE", "SINCE", "VALUE"};
+    struct arena *arena = view->arena;
+    struct columns columns;
+    columns_init(&columns, arena, headings, LENGTH_OF(headings));
+    for (size_t i = 0; i < view->upgrade.evidence_count; i++) {
+        const struct upgrade_evidence *evidence = &view->upgrade.evidence[i];
+        bool good = evidence->step == UPGRADE_STEP_PASS, bad = evidence->step == UPGRADE_STEP_REFUSE;
+        const struct cell cells[] = {{evidence->source->name, TONE_PLAIN},
+                                     {evidence->source->alternative ? STR("or another") : STR("yes"), TONE_PLAIN},
+                                     {evidence->object ? shown(arena, evidence->object->name) : STR("-"), TONE_PLAIN},
+                                     {str_from(evidence->state), good                      ? TONE_GOOD
+                                                                 : bad && evidence->counts ? TONE_BAD
+                                                                                           : TONE_DOUBTFUL},
+                                     {ago_text(view, evidence->when), TONE_PLAIN},
+                                     {evidence->object ? shown(arena, evidence->object->value) : STR("-"), TONE_PLAIN}};
+        columns_row(&columns, cells);
+    }
+    columns_print(&columns, page);
+    for (size_t i = 0; i < view->upgrade.evidence_count; i++) {
+        const struct upgrade_evidence *evidence = &view->upgrade.evidence[i];
+        bool blocks = evidence->counts && evidence->step == UPGRADE_STEP_REFUSE;
+        if (evidence->step != UPGRADE_STEP_PASS && !blocks) /* what blocks is told above */
+            page_paragraph(page, 2, "", evidence->says);
+    }
+}
+
+static void print_upgrade(const struct status_view *view, const struct page *page)
+{
+    const struct upgrade_view *upgrade = &view->upgrade;
+    struct arena *arena = view->arena;
+    status_heading(page, "Upgrade");
+    if (upgrade->running.len)
+        page_paragraph(page, 2, "", arena_printf(arena, "running: %.*s", STR_ARG(shown(arena, upgrade->running))));
+    if (upgrade->under_way && upgrade->running.len)
+        page_paragraph(page, 2, "", arena_printf(arena, "under way: to %.*s", STR_ARG(shown(arena, upgrade->before))));
+    page_paragraph(page, 2, "",
+                   arena_printf(arena, "%s%.*s: %s", upgrade->target.len ? "an upgrade to " : "an upgrade",
+                                STR_ARG(upgrade->target.len ? shown(arena, upgrade->target) : upgrade->target),
+                                status_outcome(upgrade)));
+    if (upgrade->count)
+        print_sources(view, page);
+    if (upgrade->evidence_count)
+        print_evidence(view, page);
+    if (upgrade->outcome == UPGRADE_ADMITTED || upgrade->outcome == UPGRADE_WAITS)
+        page_paragraph(page, 2, "",
+                       arena_printf(arena,
+                                    "kubectl patch management %.*s --type=merge -p '{\"spec\":{\"release\":\"%.*s\"}}'",
+                                    STR_ARG(shown(arena, upgrade->management->meta.name)),
+                                    STR_ARG(upgrade->target.len ? shown(arena, upgrade->target) : STR("RELEASE"))));
+}
+
+/* ---- management backups ------------------------------------------------------------------ */
+
+static struct str schedule_text(const struct status_view *view, const struct status_backup *backup)
+{
+    if (backup->kind == STATUS_PRE_UPGRADE)
+        return arena_printf(view->arena, "once, before leaving %.*s",
+                            STR_ARG(shown(view->arena, backup->object->release)));
+    if (!backup->valid)
+        return STR("invalid");
+    if (backup->zone.len && !str_is(backup->zone, "UTC"))
+        return arena_printf(view->arena, "%.*s (%.*s)", STR_ARG(backup->meaning),
+                            STR_ARG(shown(view->arena, backup->zone)));
+    return backup->meaning;
+}
+
+/* As it is written, where there is no room for its meaning. */
+static struct str brief_schedule(const struct status_backup *backup)
+{
+    if (backup->kind != STATUS_SCHEDULED)
+        return STR("once");
+    return backup->valid ? backup->object->schedule : STR("invalid");
+}
+
+static struct str last_text(const struct status_view *view, const struct status_backup *backup)
+{
+    struct arena *arena = view->arena;
+    const struct backup_status *last = backup->last;
+    if (!last)
+        return STR("none yet");
+    struct str phase = last->phase.len ? shown(arena, last->phase) : STR("New");
+    if (last->items_total > 0 && !last->completed)
+        return arena_printf(arena, "%.*s %lld/%lld", STR_ARG(phase), (long long)last->items_done,
+                            (long long)last->items_total);
+    return phase;
+}
+
+static struct cell storage_cell(const struct status_view *view, const struct status_backup *backup)
+{
+    struct arena *arena = view->arena;
+    const struct status_location *location = backup->goes_to;
+    struct str name = backup->object->storage_location;
+    if (!location)
+        return (struct cell){arena_printf(arena, "%.*s (%s)", STR_ARG(shown(arena, name)),
+                                          view->inventory->known[FACT_STORAGE_LOCATIONS] ? "missing" : "unknown"),
+                             TONE_BAD};
+    struct str phase = location->object->phase.len ? shown(arena, location->object->phase) : STR("not validated");
+    if (location->readable && !location->usable)
+        phase = STR("ReadOnly");
+    return (struct cell){arena_printf(arena, "%.*s (%.*s%s)", STR_ARG(shown(arena, location->object->meta.name)),
+                                      STR_ARG(phase), location->survives ? "" : ", in the cluster"),
+                         !location->usable     ? TONE_BAD
+                         : !location->survives ? TONE_DOUBTFUL
+                                               : TONE_GOOD};
+}
+
+static void print_backups(const struct status_view *view, const struct page *page)
+{
+    static const char *const headings[] = {"NAME",   "SCHEDULE",  "NEXT RUN|(UTC)", "LAST",
+                                           "?SINCE", "?UPGRADES", "STORAGE"};
+    struct arena *arena = view->arena;
+    struct columns columns;
+    status_heading(page, "Management backups");
+    if (view->backup_count == 0) {
+        page_paragraph(page, 2, "", view->inventory->known[FACT_MANAGEMENT_BACKUPS] ? STR("none") : STR("unknown"));
+        return;
+    }
+    columns_init(&columns, arena, headings, LENGTH_OF(headings));
+    for (size_t i = 0; i < view->backup_count; i++) {
+        const struct status_backup *backup = &view->backups[i];
+        const struct management_backup *object = backup->object;
+        bool protects = object->on_upgrade && object->schedule.len && !object->meta.deleting;
+        const struct cell cells[] = {
+            {shown(arena, object->meta.name), TONE_PLAIN},
+            {schedule_text(view, backup), backup->valid ? TONE_PLAIN : TONE_BAD},
+            {backup->next ? when_text(view, backup->next) : STR("-"), TONE_PLAIN},
+            {last_text(view, backup), backup->last ? phase_tone(backup->last->phase) : TONE_DOUBTFUL},
+            {ago_text(view, backup->last_when), TONE_PLAIN},
+            {protects ? STR("yes") : STR("-"), TONE_PLAIN},
+            storage_cell(view, backup)};
+        columns_row(&columns, cells);
+        columns_brief(&columns, 1, brief_schedule(backup));
+        columns_brief(&columns, 2, backup->next ? distance_text(view, backup->next) : STR("-"));
+        if (backup->goes_to && backup->goes_to->usable)
+            columns_brief(&columns, 6, shown(arena, backup->goes_to->object->meta.name));
+    }
+    columns_print(&columns, page);
+}
+
+/* ---- storage, Velero ------------------------------------------------------------------------ */
+
+static void print_locations(const struct status_view *view, const struct page *page)
+{
+    static const char *const headings[] = {"NAME",  "DEFAULT",    "?PROVIDER", "?BUCKET",
+                                           "PHASE", "?VALIDATED", "?ACCESS",   "SURVIVES|THE CLUSTER"};
+    struct arena *arena = view->arena;
+    struct columns columns;
+    status_heading(page, "Storage locations");
+    if (view->location_count == 0) {
+        page_paragraph(page, 2, "", view->inventory->known[FACT_STORAGE_LOCATIONS] ? STR("none") : STR("unknown"));
+        return;
+    }
+    columns_init(&columns, arena, headings, LENGTH_OF(headings));
+    for (size_t i = 0; i < view->location_count; i++) {
+        const struct status_location *location = &view->locations[i];
+        const struct storage_location *object = location->object;
+        struct str survives = location->survives ? STR("yes") : arena_printf(arena, "no (%s)", location->class);
+        const struct cell cells[] = {
+            {shown(arena, object->meta.name), TONE_PLAIN},
+            {location->is_default ? STR("yes") : STR("-"), TONE_PLAIN},
+            {shown(arena, object->provider), TONE_PLAIN},
+            {shown(arena, object->bucket), TONE_PLAIN},
+            {object->phase.len ? shown(arena, object->phase) : STR("not validated"),
+             location->readable ? TONE_GOOD : TONE_BAD},
+            {ago_text(view, object->last_validated), TONE_PLAIN},
+            {object->access_mode.len ? shown(arena, object->access_mode) : STR("ReadWrite"), TONE_PLAIN},
+            {survives, location->survives ? TONE_GOOD : TONE_DOUBTFUL}};
+        columns_row(&columns, cells);
+    }
+    columns_print(&columns, page);
+}
+
+static void print_versions(const struct status_view *view, const struct page *page)
+{
+    status_heading(page, "Versions");
+    page_paragraph(page, 2, "", version_fact_line(view->arena, &view->velero_version));
+    page_paragraph(page, 2, "", version_fact_line(view->arena, &view->kcm_version));
+}
+
+static void print_velero(const struct status_view *view, const struct page *page)
+{
+    static const char *const headings[] = {"DEPLOYMENT", "?NAMESPACE", "READY", "SERVICE ACCOUNT", "KNOWN|TO BACKSTOP"};
+    struct arena *arena = view->arena;
+    struct columns columns;
+    status_heading(page, "Velero");
+    if (view->velero_count == 0) {
+        page_paragraph(page, 2, "", view->inventory->known[FACT_VELERO] ? STR("none") : STR("unknown"));
+        return;
+    }
+    columns_init(&columns, arena, headings, LENGTH_OF(headings));
+    for (size_t i = 0; i < view->velero_count; i++) {
+        const struct status_velero *velero = &view->veleros[i];
+        const struct cell cells[] = {
+            {shown(arena, velero->object->meta.name), velero->bad_name ? TONE_BAD : TONE_PLAIN},
+            {shown(arena, velero->object->meta.ns), TONE_PLAIN},
+            {velero->ready ? STR("yes") : STR("no"), velero->ready ? TONE_GOOD : TONE_BAD},
+            {shown(arena, velero->account), TONE_PLAIN},
+            {velero->known_account ? STR("yes") : STR("no"), velero->known_account ? TONE_GOOD : TONE_BAD}};
+        columns_row(&columns, cells);
+    }
+    columns_print(&columns, page);
+}
+
+void status_text(const struct status_view *view, const struct page *page)
+{
+    print_verdict(view, page);
+    print_findings(view, page, true);
+    print_findings(view, page, false);
+    print_upgrade(view, page);
+    status_progress(view, page);
+    status_timeline(view, page);
+    print_backups(view, page);
+    print_locations(view, page);
+    print_velero(view, page);
+    print_versions(view, page);
+}

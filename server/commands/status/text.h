@@ -1,0 +1,15 @@
+/* The terminal's face of status. */
+#ifndef BACKSTOP_COMMANDS_STATUS_TEXT_H
+#define BACKSTOP_COMMANDS_STATUS_TEXT_H
+
+#include "backstop/cli.h"
+#include "backstop/status.h"
+
+void status_text(const struct status_view *view, const struct page *page);
+
+/* ---- its parts ---- */
+void status_heading(const struct page *page, const char *text);
+void status_timeline(const struct status_view *view, const struct page *page); /* nothing without sources */
+void status_progress(const struct status_view *view, const struct page *page); /* nothing when nothing runs */
+
+#endif

@@ -1,0 +1,123 @@
+/* What must go before anything else does: configurations without a webhook behind them refuse upgrades
+ * and restores. The image has no kubectl, so the chart's pre-delete Job calls this. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backstop/cli.h"
+#include "commands/commands.h"
+
+enum { MEMORY = 16 * 1024 * 1024 };
+
+struct uninstall_options {
+    const char *configuration;
+    bool yes, dry_run;
+    struct connection connection;
+};
+
+static const struct option options[] = {
+    {"configuration", 0, OPTION_TEXT, "NAME", "of both webhook configurations (backstop)",
+     offsetof(struct uninstall_options, configuration)},
+    {"yes", 'y', OPTION_FLAG, NULL, "do not ask", offsetof(struct uninstall_options, yes)},
+    {"dry-run", 0, OPTION_FLAG, NULL, "say what would be deleted, and delete nothing",
+     offsetof(struct uninstall_options, dry_run)},
+};
+
+static const struct kube_resource configurations[] = {
+    {STR_INIT("admissionregistration.k8s.io"), STR_INIT("v1"), STR_INIT("validatingwebhookconfigurations"),
+     STR_INIT("ValidatingWebhookConfiguration"), false},
+    {STR_INIT("admissionregistration.k8s.io"), STR_INIT("v1"), STR_INIT("mutatingwebhookconfigurations"),
+     STR_INIT("MutatingWebhookConfiguration"), false},
+};
+
+static int delete_all(const struct verb *verb, struct kube_client *client, struct arena *arena, const char *name)
+{
+    int code = EXIT_OK;
+    for (size_t i = 0; i < LENGTH_OF(configurations); i++) {
+        struct error error;
+        const struct kube_resource *resource = &configurations[i];
+        if (kube_delete(client, arena, resource, STR(""), str_from(name), &error)) {
+            printf("%.*s %s deleted\n", STR_ARG(resource->kind), name);
+        } else if (error.code == 404) {
+            printf("%.*s %s is not there\n", STR_ARG(resource->kind), name);
+        } else {
+            (void)verb_fail(verb, "%s: %s", kube_server(client), error.message);
+            code = EXIT_DENIED;
+        }
+    }
+    return fflush(stdout) == 0 ? code : verb_fail_output(verb);
+}
+
+/* kubectl delete asks nobody, but this is typed in a hurry, beside `kubectl backstop status`. */
+static bool is_wanted(const struct verb *verb, const struct uninstall_options *values, const char *server)
+{
+    char answer[8] = "";
+    if (values->yes || values->dry_run)
+        return true;
+    if (!isatty(STDIN_FILENO)) {
+        verb_fail(verb, "this stops all reviews at %s; to go on without being asked: --yes", server);
+        return false;
+    }
+    fprintf(stderr, "Delete the webhook configurations \"%s\" at %s? Nothing is reviewed after that. [y/N] ",
+            values->configuration, server);
+    return fgets(answer, sizeof answer, stdin) && (strcmp(answer, "y\n") == 0 || strcmp(answer, "yes\n") == 0);
+}
+
+static int show_all(const struct verb *verb, struct kube_client *client, struct arena *arena, const char *name)
+{
+    int code = EXIT_OK;
+    for (size_t i = 0; i < LENGTH_OF(configurations); i++) {
+        struct error error;
+        struct json_object *found = NULL;
+        const struct kube_resource *resource = &configurations[i];
+        if (kube_get(client, arena, resource, STR(""), str_from(name), &found, &error)) {
+            printf("%.*s %s would be deleted\n", STR_ARG(resource->kind), name);
+        } else if (error.code == 404) {
+            printf("%.*s %s is not there\n", STR_ARG(resource->kind), name);
+        } else {
+            (void)verb_fail(verb, "%s: %s", kube_server(client), error.message);
+            code = EXIT_DENIED;
+        }
+    }
+    return fflush(stdout) == 0 ? code : verb_fail_output(verb);
+}
+
+static int body(const struct verb *verb, void *context, char **operands, size_t operand_count)
+{
+    const struct uninstall_options *values = context;
+    struct error error;
+    (void)operands, (void)operand_count;
+    if (!values->configuration[0])
+        return verb_fail(verb, "--configuration: expected a name");
+    const struct kube_options wanted = connection_access(&values->connection);
+    ARENA_SCOPED arena = arena_new(MEMORY);
+    struct kube_client *client = arena ? kube_open(&wanted, &error) : NULL;
+    if (!client)
+        return verb_fail(verb, "%s", arena ? error.message : "out of memory");
+    int code = EXIT_USAGE;
+    if (is_wanted(verb, values, kube_server(client)))
+        code = (values->dry_run ? show_all : delete_all)(verb, client, arena, values->configuration);
+    kube_close(client);
+    return code;
+}
+
+static int run(const struct verb *verb, int argc, char **argv)
+{
+    struct uninstall_options values = {.configuration = "backstop"};
+    return verb_run(verb, argc, argv, &values, body);
+}
+
+const struct verb verb_uninstall = {
+    .name = "uninstall",
+    .summary = "delete the webhook configurations, so that nothing is reviewed any more",
+    .details = "From then on every change is admitted as it was before backstop was installed. Nothing else is\n"
+               "touched: the rest goes with `helm uninstall` (whose pre-delete Job runs this) or kubectl. At a\n"
+               "terminal it asks first; elsewhere it wants --yes.\n\n"
+               "Exit status: 0 they are gone, 1 one of them could not be deleted, 2 usage, configuration, or not\n"
+               "confirmed.",
+    .options = options,
+    .option_count = LENGTH_OF(options),
+    .asks_cluster = true,
+    .connection = offsetof(struct uninstall_options, connection),
+    .run = run,
+};

@@ -1,0 +1,123 @@
+#include "cron/advice/advice.h"
+
+/* Our words for what is wrong with a schedule: the value, what is allowed, and
+ * what to write instead where the mistake is a known one. */
+
+struct str spec_quote(struct arena *arena, struct str text, size_t limit)
+{
+    struct str shown = arena_quote(arena, str_slice(text, 0, limit));
+    if (text.len <= limit || shown.len == 0)
+        return shown;
+    return arena_printf(arena, "%.*s...\"", (int)shown.len - 1, shown.ptr);
+}
+
+struct str advice_quote(struct arena *arena, struct str text)
+{
+    enum { SHOWN = 48 };
+    return spec_quote(arena, text, SHOWN);
+}
+
+struct str advice_lower(struct arena *arena, struct str text)
+{
+    char *lower = arena_alloc(arena, text.len + 1);
+    for (size_t i = 0; lower && i < text.len; i++)
+        lower[i] = text.ptr[i] >= 'A' && text.ptr[i] <= 'Z' ? (char)(text.ptr[i] + ('a' - 'A')) : text.ptr[i];
+    return (struct str){lower, lower ? text.len : 0};
+}
+
+size_t advice_digits(struct str text)
+{
+    size_t count = 0;
+    while (count < text.len && text.ptr[count] >= '0' && text.ptr[count] <= '9')
+        count++;
+    return count;
+}
+
+/* "UTC+2", "GMT-5", "+02:00". */
+static bool is_offset(struct str zone)
+{
+    if (str_starts(zone, STR("UTC")) || str_starts(zone, STR("GMT")))
+        zone = str_slice(zone, 3, zone.len);
+    return zone.len > 1 && (zone.ptr[0] == '+' || zone.ptr[0] == '-') && advice_digits(str_slice(zone, 1, 2));
+}
+
+static bool has_space(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (spec_space(str_slice(text, i, text.len)))
+            return true;
+    return false;
+}
+
+static struct str advise_on_zone(const struct advice *advice)
+{
+    struct arena *arena = advice->arena;
+    struct str zone = advice->fault->value;
+    if (zone.len == 0)
+        return STR("the time zone is empty; write for example \"TZ=UTC 0 6 * * *\"");
+    if (has_space(zone))
+        return arena_printf(arena, "the time zone %.*s must end with a plain space, not with other white space",
+                            STR_ARG(advice->value));
+    if (is_offset(zone))
+        return arena_printf(arena,
+                            "offsets such as %.*s are not accepted; use a name such as \"Europe/Berlin\", or "
+                            "\"Etc/GMT-2\" for two hours ahead of UTC",
+                            STR_ARG(advice->value));
+    struct str near = zone.len <= 64 ? zone_suggest(zone) : STR("");
+    struct error ignored;
+    if (near.len && cron_zone_find(near, &ignored))
+        return arena_printf(arena, "there is no time zone %.*s; did you mean %.*s? (capital letters count)",
+                            STR_ARG(advice->value), STR_ARG(advice_quote(arena, near)));
+    return arena_printf(arena, "there is no time zone %.*s; use a name such as \"Europe/Berlin\", or \"UTC\"",
+                        STR_ARG(advice->value));
+}
+
+static struct str advise(const struct advice *advice)
+{
+    switch (advice->fault->kind) {
+    case FAULT_EMPTY:
+        return STR("the schedule is empty; write five fields such as \"0 */6 * * *\", or a name such as \"@daily\"");
+    case FAULT_TOO_LONG:
+        return arena_printf(advice->arena, "the schedule has %lld bytes; at most %zu are accepted",
+                            (long long)advice->fault->number, spec_dialects[advice->dialect].length_max);
+    case FAULT_NO_SPACE_AFTER_ZONE:
+        return arena_printf(
+            advice->arena,
+            "%.*s has no space after the time zone and no schedule%s; write for example \"TZ=UTC 0 6 * * "
+            "*\"",
+            STR_ARG(advice_quote(advice->arena, advice->spec)),
+            spec_dialects[advice->dialect].zone_checked ? "" : ", which makes the parser panic");
+    case FAULT_NOTHING_AFTER_ZONE:
+        return STR("there is no schedule after the time zone; write for example \"TZ=UTC 0 6 * * *\"");
+    case FAULT_ZONE_TEXT:
+    case FAULT_ZONE:
+        return advise_on_zone(advice);
+    case FAULT_DURATION:
+        return advise_on_duration(advice);
+    case FAULT_EVERY_TOO_SHORT:
+        return arena_printf(advice->arena,
+                            "\"@every\" takes a second or more, and %.*s is less; write for example \"@every 6h\"",
+                            STR_ARG(advice->value));
+    case FAULT_DESCRIPTOR:
+        return advise_on_descriptor(advice);
+    case FAULT_FIELD_COUNT:
+        return advise_on_field_count(advice);
+    default:
+        return advise_on_field(advice);
+    }
+}
+
+void advice_write(enum cron_dialect dialect, struct str spec, const struct fault *fault, struct error *error)
+{
+    ARENA_SCOPED arena = arena_new(256 * 1024);
+    struct str text = {NULL, 0};
+    if (arena) {
+        struct advice advice = {
+            dialect, arena, spec, fault, advice_quote(arena, fault->value), advice_quote(arena, fault->range)};
+        text = advise(&advice);
+    }
+    if (!arena || arena_failed(arena))
+        error_at(error, 500, fault_position(spec, fault), "out of memory");
+    else
+        error_at(error, 422, fault_position(spec, fault), "%.*s", STR_ARG(text));
+}

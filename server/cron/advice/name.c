@@ -1,0 +1,124 @@
+#include "cron/advice/advice.h"
+
+/* "@daily" and its kind, and "@every". */
+
+static const struct str descriptors[] = {STR_INIT("@hourly"),  STR_INIT("@daily"),   STR_INIT("@midnight"),
+                                         STR_INIT("@weekly"),  STR_INIT("@monthly"), STR_INIT("@yearly"),
+                                         STR_INIT("@annually")};
+static const char known_descriptors[] = "@hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually and "
+                                        "\"@every 6h\"";
+
+bool advice_is_descriptor(struct str text)
+{
+    for (size_t i = 0; i < LENGTH_OF(descriptors); i++)
+        if (str_eq(text, descriptors[i]))
+            return true;
+    return false;
+}
+
+/* Units that people write and Go does not know, as a number of units that it does. */
+static const struct {
+    struct str word;
+    int64_t factor;
+    char unit;
+} units[] = {
+    {STR_INIT("d"), 24, 'h'},      {STR_INIT("day"), 24, 'h'},   {STR_INIT("days"), 24, 'h'},
+    {STR_INIT("w"), 168, 'h'},     {STR_INIT("week"), 168, 'h'}, {STR_INIT("weeks"), 168, 'h'},
+    {STR_INIT("h"), 1, 'h'},       {STR_INIT("hr"), 1, 'h'},     {STR_INIT("hrs"), 1, 'h'},
+    {STR_INIT("hour"), 1, 'h'},    {STR_INIT("hours"), 1, 'h'},  {STR_INIT("m"), 1, 'm'},
+    {STR_INIT("min"), 1, 'm'},     {STR_INIT("mins"), 1, 'm'},   {STR_INIT("minute"), 1, 'm'},
+    {STR_INIT("minutes"), 1, 'm'}, {STR_INIT("s"), 1, 's'},      {STR_INIT("sec"), 1, 's'},
+    {STR_INIT("secs"), 1, 's'},    {STR_INIT("second"), 1, 's'}, {STR_INIT("seconds"), 1, 's'},
+};
+
+static bool is_duration(struct str text)
+{
+    int64_t ignored;
+    struct error error;
+    return duration_parse(text, &ignored, &error);
+}
+
+/* "1d", "5 Minutes", "2 w": a whole number and a word; "day" alone is one. */
+struct str advice_duration(struct arena *arena, struct str text)
+{
+    enum { DIGITS_MAX = 6, WORD_ALONE_MIN = 3 };
+    text = str_trim(text);
+    size_t digits = advice_digits(text);
+    int64_t number = 1;
+    if (digits > DIGITS_MAX || (digits && !str_to_int64(str_slice(text, 0, digits), &number)))
+        return (struct str){NULL, 0};
+    struct str unit = str_trim(str_slice(text, digits, text.len)), result = {NULL, 0};
+    struct str word = str_is(unit, "M") ? (struct str){NULL, 0} : advice_lower(arena, unit); /* months, perhaps */
+    for (size_t i = 0; i < LENGTH_OF(units) && !result.len; i++)
+        if (str_eq(word, units[i].word) && (digits || word.len >= WORD_ALONE_MIN))
+            result = arena_printf(arena, "%lld%c", (long long)number * units[i].factor, units[i].unit);
+    return is_duration(result) ? result : (struct str){NULL, 0};
+}
+
+struct str advise_on_descriptor(const struct advice *advice)
+{
+    struct arena *arena = advice->arena;
+    struct str whole = advice->fault->value, rest = whole, word = {NULL, 0};
+    spec_next_field(&rest, &word);
+    struct str lower = advice_lower(arena, str_slice(word, 0, 20)), extra = {NULL, 0};
+    spec_next_field(&rest, &extra);
+    if (str_starts(lower, STR("@every")))
+        return arena_printf(arena,
+                            "%.*s is not accepted; write \"@every\", one space and a duration, as in \"@every 6h\"",
+                            STR_ARG(advice->value));
+    if (advice_is_descriptor(lower) && word.len == lower.len && extra.len)
+        return arena_printf(arena, "%.*s stands alone: remove what follows it", STR_ARG(advice_quote(arena, lower)));
+    if (advice_is_descriptor(word))
+        return arena_printf(arena, "white space after %.*s is not accepted; remove it",
+                            STR_ARG(advice_quote(arena, word)));
+    if (advice_is_descriptor(lower) && word.len == lower.len)
+        return arena_printf(arena, "%.*s must be in small letters; write %.*s", STR_ARG(advice->value),
+                            STR_ARG(advice_quote(arena, lower)));
+    struct str near = str_nearest(lower, descriptors, LENGTH_OF(descriptors));
+    if (near.len)
+        return arena_printf(arena, "there is no %.*s; did you mean %.*s?", STR_ARG(advice->value),
+                            STR_ARG(advice_quote(arena, near)));
+    struct str duration = advice_duration(arena, str_slice(whole, 1, whole.len));
+    if (duration.len)
+        return arena_printf(arena, "there is no %.*s; write \"@every %.*s\"", STR_ARG(advice->value),
+                            STR_ARG(duration));
+    return arena_printf(arena, "there is no %.*s; use %s", STR_ARG(advice->value), known_descriptors);
+}
+
+/* The text without its white space, when that is a duration: "1h 30m". */
+static struct str without_space(struct arena *arena, struct str text)
+{
+    char out[64];
+    size_t length = 0;
+    struct str part;
+    for (; spec_next_field(&text, &part); length += part.len) {
+        if (part.len > sizeof out - length)
+            return (struct str){NULL, 0};
+        memcpy(out + length, part.ptr, part.len);
+    }
+    const struct str squeezed = {out, length};
+    return is_duration(squeezed) ? arena_copy(arena, squeezed) : (struct str){NULL, 0};
+}
+
+struct str advise_on_duration(const struct advice *advice)
+{
+    struct arena *arena = advice->arena;
+    struct str text = advice->fault->value, better = without_space(arena, text);
+    if (better.len)
+        return arena_printf(arena, "the duration %.*s must not contain white space; write \"@every %.*s\"",
+                            STR_ARG(advice->value), STR_ARG(better));
+    better = advice_duration(arena, text);
+    if (better.len)
+        return arena_printf(arena, "%.*s is not a duration (units are h, m and s); write \"@every %.*s\"",
+                            STR_ARG(advice->value), STR_ARG(better));
+    enum { HOURS_DIGITS = 2, DIGITS_MAX = 8 }; /* 3600 is meant as seconds, if anything */
+    if (text.len && text.len <= DIGITS_MAX && advice_digits(text) == text.len)
+        return arena_printf(arena,
+                            "the duration %.*s has no unit; write for example \"@every %.*s%c\" or \"@every %.*s%c\"",
+                            STR_ARG(advice->value), STR_ARG(text), text.len <= HOURS_DIGITS ? 'h' : 'm', STR_ARG(text),
+                            text.len <= HOURS_DIGITS ? 'm' : 's');
+    return arena_printf(arena,
+                        "%.*s is not a duration; write one such as \"@every 6h\" or \"@every 1h30m\" (units are h, "
+                        "m and s; at most 2562047h)",
+                        STR_ARG(advice->value));
+}

@@ -1,0 +1,201 @@
+#include "backstop/grammar.h"
+
+#include <string.h>
+
+enum { TEXT_MAX = 512, PATTERN_MAX = 253, ALTERNATIVES_MAX = 64 };
+
+/* The end of "[a-z]", whose "a" stands at i, or 0 with the problem. */
+static size_t range_end(struct str pattern, size_t i, const char **problem)
+{
+    if (i + 3 >= pattern.len || pattern.ptr[i + 2] == ']')
+        *problem = "a range in [] has no end";
+    else if (pattern.ptr[i + 3] != ']')
+        *problem = "[] holds either one range or a list of characters, not both";
+    else if ((unsigned char)pattern.ptr[i + 2] < (unsigned char)pattern.ptr[i])
+        *problem = "a range in [] ends before it begins";
+    return *problem ? 0 : i + 4;
+}
+
+/* The end of the class that opens at `at` (just after its "]"), or 0 with the
+ * problem: gobwas takes one range "[a-z]" or a list "[abc]", never both. */
+static size_t class_end(struct str pattern, size_t at, const char **problem)
+{
+    size_t i = at + 1;
+    if (i < pattern.len && pattern.ptr[i] == '!')
+        i++;
+    if (i + 1 < pattern.len && pattern.ptr[i] != ']' && pattern.ptr[i] != '\\' && pattern.ptr[i + 1] == '-')
+        return range_end(pattern, i, problem);
+    size_t first = i;
+    while (i < pattern.len && pattern.ptr[i] != ']')
+        i += pattern.ptr[i] == '\\' ? 2 : 1;
+    if (i >= pattern.len)
+        *problem = "a [ is not closed";
+    else if (i == first)
+        *problem = "[] is empty";
+    return *problem ? 0 : i + 1;
+}
+
+const char *glob_problem(struct str pattern)
+{
+    const char *problem = NULL;
+    size_t braces = 0;
+    for (size_t i = 0; i < pattern.len;) {
+        char c = pattern.ptr[i];
+        if (c == '[') {
+            i = class_end(pattern, i, &problem);
+            if (problem)
+                return problem;
+            continue;
+        }
+        if (c == '{')
+            braces++;
+        else if (c == '}' && braces > 0)
+            braces--;
+        i += c == '\\' ? 2 : 1;
+    }
+    return braces ? "a { is not closed" : NULL;
+}
+
+bool glob_has_wildcard(struct str pattern)
+{
+    static const bool wild[256] = {['*'] = true, ['?'] = true, ['['] = true, ['{'] = true, ['\\'] = true};
+    for (size_t i = 0; i < pattern.len; i++)
+        if (wild[(unsigned char)pattern.ptr[i]])
+            return true;
+    return false;
+}
+
+static bool class_has(struct str class, char c)
+{
+    struct str inner = str_slice(class, 1, class.len - 1);
+    bool negated = inner.len > 0 && inner.ptr[0] == '!', found = false;
+    if (negated)
+        inner = str_slice(inner, 1, inner.len);
+    if (inner.len == 3 && inner.ptr[1] == '-')
+        found = inner.ptr[0] <= c && c <= inner.ptr[2];
+    else
+        found = inner.len > 0 && memchr(inner.ptr, c, inner.len);
+    return found != negated;
+}
+
+/* Follows all positions of the text that the pattern so far can have reached, so the
+ * cost is pattern x text whatever the stars. */
+struct walk {
+    struct str text;
+    char separator;
+    bool reached[TEXT_MAX + 1];
+};
+
+static bool step_accepts(const struct walk *walk, struct str token, char c)
+{
+    switch (token.ptr[0]) {
+    case '?':
+        return c != walk->separator || !walk->separator;
+    case '[':
+        return class_has(token, c);
+    case '\\':
+        return token.len == 2 && token.ptr[1] == c;
+    default:
+        return token.ptr[0] == c;
+    }
+}
+
+static void walk_step(struct walk *walk, struct str token)
+{
+    for (size_t i = walk->text.len; i > 0; i--)
+        walk->reached[i] = walk->reached[i - 1] && step_accepts(walk, token, walk->text.ptr[i - 1]);
+    walk->reached[0] = false;
+}
+
+static void walk_star(struct walk *walk, bool crosses)
+{
+    for (size_t i = 1; i <= walk->text.len; i++)
+        if (walk->reached[i - 1] && (crosses || !walk->separator || walk->text.ptr[i - 1] != walk->separator))
+            walk->reached[i] = true;
+}
+
+static bool match_plain(struct str pattern, struct str text, char separator)
+{
+    struct walk walk = {text, separator, {true}};
+    for (size_t i = 0; i < pattern.len;) {
+        const char *problem = NULL;
+        size_t end = i + 1;
+        if (pattern.ptr[i] == '*') {
+            while (end < pattern.len && pattern.ptr[end] == '*')
+                end++;
+            walk_star(&walk, end - i > 1);
+        } else {
+            if (pattern.ptr[i] == '[')
+                end = class_end(pattern, i, &problem);
+            else if (pattern.ptr[i] == '\\')
+                end = i + 2 <= pattern.len ? i + 2 : pattern.len;
+            if (problem)
+                return false;
+            walk_step(&walk, str_slice(pattern, i, end));
+        }
+        i = end;
+    }
+    return walk.reached[text.len];
+}
+
+/* Where the brace that opens at `at` closes, or the pattern's length. */
+static size_t brace_end(struct str pattern, size_t at)
+{
+    size_t depth = 0;
+    for (size_t i = at; i < pattern.len; i++) {
+        if (pattern.ptr[i] == '\\')
+            i++;
+        else if (pattern.ptr[i] == '{')
+            depth++;
+        else if (pattern.ptr[i] == '}' && --depth == 0)
+            return i;
+    }
+    return pattern.len;
+}
+
+static size_t brace_start(struct str pattern)
+{
+    for (size_t i = 0; i < pattern.len; i++) {
+        if (pattern.ptr[i] == '\\')
+            i++;
+        else if (pattern.ptr[i] == '{')
+            return i;
+    }
+    return pattern.len;
+}
+
+static bool match_braces(struct arena *arena, struct str pattern, struct str text, char separator, unsigned *left)
+{
+    size_t open = brace_start(pattern), close = brace_end(pattern, open);
+    if (open == pattern.len)
+        return match_plain(pattern, text, separator);
+    size_t from = open + 1, depth = 0;
+    for (size_t i = from; i <= close && i < pattern.len; i++) {
+        char c = pattern.ptr[i];
+        if (c == '\\')
+            i++;
+        else if (c == '{')
+            depth++;
+        if ((c == ',' && depth == 0) || i == close) {
+            if (*left == 0)
+                return false;
+            --*left;
+            struct str one = arena_printf(arena, "%.*s%.*s%.*s", (int)open, pattern.ptr, (int)(i - from),
+                                          pattern.ptr + from, (int)(pattern.len - close - 1), pattern.ptr + close + 1);
+            if (one.ptr && match_braces(arena, one, text, separator, left))
+                return true;
+            from = i + 1;
+        } else if (c == '}') {
+            depth--;
+        }
+    }
+    return false;
+}
+
+bool glob_match(struct arena *arena, struct str pattern, struct str text, char separator)
+{
+    unsigned left = ALTERNATIVES_MAX;
+    if (text.len > TEXT_MAX || pattern.len > PATTERN_MAX || glob_problem(pattern))
+        return false;
+    return match_braces(arena, pattern, text, separator, &left);
+}

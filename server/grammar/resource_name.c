@@ -1,0 +1,257 @@
+#include "backstop/grammar.h"
+
+#include <string.h>
+
+#define K0RDENT "k0rdent.mirantis.com"
+#define CAPI "cluster.x-k8s.io"
+#define CORE ""
+#define APPS "apps"
+#define VELERO "velero.io"
+#define FLUX "source.toolkit.fluxcd.io"
+#define ADMISSION "admissionregistration.k8s.io"
+#define RBAC "rbac.authorization.k8s.io"
+#define SNAPSHOT "snapshot.storage.k8s.io"
+#define CERTS "cert-manager.io"
+#define OPERATOR "operator.cluster.x-k8s.io"
+/* Only a kind with a form of the wanted length is worth comparing, and few have one. */
+#define OF_LENGTH(text) (UINT64_C(1) << (sizeof(text) - 1))
+#define KIND(plural, singular, group, a, b)                                                                            \
+    {                                                                                                                  \
+        STR_INIT(plural), STR_INIT(singular), STR_INIT(group), {STR_INIT(a), STR_INIT(b)},                             \
+            OF_LENGTH(plural) | OF_LENGTH(singular) | OF_LENGTH(a) | OF_LENGTH(b)                                      \
+    }
+#define ONE(plural, singular, group) KIND(plural, singular, group, "", "")
+#define SHORT(plural, singular, group, a) KIND(plural, singular, group, a, "")
+#define SHORT2(plural, singular, group, a, b) KIND(plural, singular, group, a, b)
+
+/* What k0rdent's documentation, its CRDs and the usual restores name. */
+static const struct resource_kind kinds[] = {
+    SHORT2("managements", "management", K0RDENT, "mgmt", "kcm-mgmt"),
+    SHORT2("managementbackups", "managementbackup", K0RDENT, "kcmbackup", "mgmtbackup"),
+    ONE("releases", "release", K0RDENT),
+    SHORT("regions", "region", K0RDENT, "rgn"),
+    SHORT2("clusterdeployments", "clusterdeployment", K0RDENT, "clusterd", "cld"),
+    SHORT("clustertemplates", "clustertemplate", K0RDENT, "clustertmpl"),
+    ONE("servicetemplates", "servicetemplate", K0RDENT),
+    SHORT("providertemplates", "providertemplate", K0RDENT, "providertmpl"),
+    SHORT("credentials", "credential", K0RDENT, "cred"),
+    ONE("accessmanagements", "accessmanagement", K0RDENT),
+    ONE("multiclusterservices", "multiclusterservice", K0RDENT),
+    ONE("clustertemplatechains", "clustertemplatechain", K0RDENT),
+    ONE("servicetemplatechains", "servicetemplatechain", K0RDENT),
+    ONE("providerinterfaces", "providerinterface", K0RDENT),
+    ONE("clusteripams", "clusteripam", K0RDENT),
+    ONE("clusteripamclaims", "clusteripamclaim", K0RDENT),
+    ONE("servicesets", "serviceset", K0RDENT),
+    ONE("statemanagementproviders", "statemanagementprovider", K0RDENT),
+    ONE("clusterauthentications", "clusterauthentication", K0RDENT),
+    ONE("datasources", "datasource", K0RDENT),
+    ONE("natgateways", "natgateway", "network.azure.com"),
+    ONE("virtualnetworks", "virtualnetwork", "network.azure.com"),
+    ONE("virtualnetworkssubnets", "virtualnetworkssubnet", "network.azure.com"),
+    ONE("resourcegroups", "resourcegroup", "resources.azure.com"),
+    ONE("mutatingwebhookconfigurations", "mutatingwebhookconfiguration", ADMISSION),
+    ONE("validatingwebhookconfigurations", "validatingwebhookconfiguration", ADMISSION),
+    SHORT("clusters", "cluster", CAPI, "cl"),
+    SHORT("machines", "machine", CAPI, "ma"),
+    SHORT("machinesets", "machineset", CAPI, "ms"),
+    SHORT("machinedeployments", "machinedeployment", CAPI, "md"),
+    SHORT("machinepools", "machinepool", CAPI, "mp"),
+    SHORT("clusterclasses", "clusterclass", CAPI, "cc"),
+    SHORT2("machinehealthchecks", "machinehealthcheck", CAPI, "mhc", "mhcs"),
+    SHORT("machinedrainrules", "machinedrainrule", CAPI, "mdr"),
+    SHORT("clusterresourcesets", "clusterresourceset", "addons.cluster.x-k8s.io", "crs"),
+    ONE("clusterresourcesetbindings", "clusterresourcesetbinding", "addons.cluster.x-k8s.io"),
+    ONE("kubeadmconfigs", "kubeadmconfig", "bootstrap.cluster.x-k8s.io"),
+    ONE("kubeadmconfigtemplates", "kubeadmconfigtemplate", "bootstrap.cluster.x-k8s.io"),
+    SHORT("kubeadmcontrolplanes", "kubeadmcontrolplane", "controlplane.cluster.x-k8s.io", "kcp"),
+    ONE("ipaddresses", "ipaddress", "ipam.cluster.x-k8s.io"),
+    ONE("ipaddressclaims", "ipaddressclaim", "ipam.cluster.x-k8s.io"),
+    ONE("coreproviders", "coreprovider", OPERATOR),
+    ONE("bootstrapproviders", "bootstrapprovider", OPERATOR),
+    ONE("controlplaneproviders", "controlplaneprovider", OPERATOR),
+    ONE("infrastructureproviders", "infrastructureprovider", OPERATOR),
+    SHORT("pods", "pod", CORE, "po"),
+    SHORT("services", "service", CORE, "svc"),
+    SHORT("configmaps", "configmap", CORE, "cm"),
+    ONE("secrets", "secret", CORE),
+    SHORT("namespaces", "namespace", CORE, "ns"),
+    SHORT("nodes", "node", CORE, "no"),
+    SHORT("events", "event", CORE, "ev"),
+    SHORT("serviceaccounts", "serviceaccount", CORE, "sa"),
+    SHORT("persistentvolumes", "persistentvolume", CORE, "pv"),
+    SHORT("persistentvolumeclaims", "persistentvolumeclaim", CORE, "pvc"),
+    SHORT("endpoints", "endpoints", CORE, "ep"),
+    SHORT("limitranges", "limitrange", CORE, "limits"),
+    SHORT("resourcequotas", "resourcequota", CORE, "quota"),
+    SHORT("replicationcontrollers", "replicationcontroller", CORE, "rc"),
+    ONE("podtemplates", "podtemplate", CORE),
+    ONE("events", "event", "events.k8s.io"),
+    SHORT("deployments", "deployment", APPS, "deploy"),
+    SHORT("statefulsets", "statefulset", APPS, "sts"),
+    SHORT("daemonsets", "daemonset", APPS, "ds"),
+    SHORT("replicasets", "replicaset", APPS, "rs"),
+    ONE("controllerrevisions", "controllerrevision", APPS),
+    ONE("jobs", "job", "batch"),
+    SHORT("cronjobs", "cronjob", "batch", "cj"),
+    SHORT("ingresses", "ingress", "networking.k8s.io", "ing"),
+    SHORT("networkpolicies", "networkpolicy", "networking.k8s.io", "netpol"),
+    SHORT("storageclasses", "storageclass", "storage.k8s.io", "sc"),
+    SHORT("horizontalpodautoscalers", "horizontalpodautoscaler", "autoscaling", "hpa"),
+    SHORT("poddisruptionbudgets", "poddisruptionbudget", "policy", "pdb"),
+    ONE("ingressclasses", "ingressclass", "networking.k8s.io"),
+    ONE("endpointslices", "endpointslice", "discovery.k8s.io"),
+    ONE("leases", "lease", "coordination.k8s.io"),
+    ONE("leasecandidates", "leasecandidate", "coordination.k8s.io"),
+    SHORT("ipaddresses", "ipaddress", "networking.k8s.io", "ip"),
+    ONE("servicecidrs", "servicecidr", "networking.k8s.io"),
+    ONE("clustertrustbundles", "clustertrustbundle", "certificates.k8s.io"),
+    ONE("podcertificaterequests", "podcertificaterequest", "certificates.k8s.io"),
+    SHORT("priorityclasses", "priorityclass", "scheduling.k8s.io", "pc"),
+    ONE("runtimeclasses", "runtimeclass", "node.k8s.io"),
+    SHORT("certificatesigningrequests", "certificatesigningrequest", "certificates.k8s.io", "csr"),
+    ONE("apiservices", "apiservice", "apiregistration.k8s.io"),
+    ONE("validatingadmissionpolicies", "validatingadmissionpolicy", ADMISSION),
+    ONE("validatingadmissionpolicybindings", "validatingadmissionpolicybinding", ADMISSION),
+    ONE("mutatingadmissionpolicies", "mutatingadmissionpolicy", ADMISSION),
+    ONE("mutatingadmissionpolicybindings", "mutatingadmissionpolicybinding", ADMISSION),
+    ONE("csidrivers", "csidriver", "storage.k8s.io"),
+    ONE("csistoragecapacities", "csistoragecapacity", "storage.k8s.io"),
+    ONE("volumeattributesclasses", "volumeattributesclass", "storage.k8s.io"),
+    SHORT("volumesnapshots", "volumesnapshot", SNAPSHOT, "vs"),
+    SHORT2("volumesnapshotcontents", "volumesnapshotcontent", SNAPSHOT, "vsc", "vscs"),
+    SHORT2("volumesnapshotclasses", "volumesnapshotclass", SNAPSHOT, "vsclass", "vsclasses"),
+    ONE("csinodes", "csinode", "storage.k8s.io"),
+    ONE("volumeattachments", "volumeattachment", "storage.k8s.io"),
+    SHORT2("customresourcedefinitions", "customresourcedefinition", "apiextensions.k8s.io", "crd", "crds"),
+    ONE("clusterroles", "clusterrole", RBAC),
+    ONE("clusterrolebindings", "clusterrolebinding", RBAC),
+    ONE("roles", "role", RBAC),
+    ONE("rolebindings", "rolebinding", RBAC),
+    SHORT("helmreleases", "helmrelease", "helm.toolkit.fluxcd.io", "hr"),
+    SHORT("helmcharts", "helmchart", FLUX, "hc"),
+    SHORT("helmrepositories", "helmrepository", FLUX, "helmrepo"),
+    SHORT2("certificates", "certificate", CERTS, "cert", "certs"),
+    SHORT2("certificaterequests", "certificaterequest", CERTS, "cr", "crs"),
+    ONE("issuers", "issuer", CERTS),
+    ONE("clusterissuers", "clusterissuer", CERTS),
+    ONE("orders", "order", "acme.cert-manager.io"),
+    ONE("challenges", "challenge", "acme.cert-manager.io"),
+    SHORT("gitrepositories", "gitrepository", FLUX, "gitrepo"),
+    SHORT("ocirepositories", "ocirepository", FLUX, "ocirepo"),
+    ONE("buckets", "bucket", FLUX),
+    SHORT("kustomizations", "kustomization", "kustomize.toolkit.fluxcd.io", "ks"),
+    ONE("backups", "backup", VELERO),
+    ONE("restores", "restore", VELERO),
+    ONE("schedules", "schedule", VELERO),
+    SHORT("backupstoragelocations", "backupstoragelocation", VELERO, "bsl"),
+    SHORT("volumesnapshotlocations", "volumesnapshotlocation", VELERO, "vsl"),
+    ONE("backuprepositories", "backuprepository", VELERO),
+    ONE("resticrepositories", "resticrepository", VELERO),
+    ONE("deletebackuprequests", "deletebackuprequest", VELERO),
+    ONE("downloadrequests", "downloadrequest", VELERO),
+    ONE("podvolumebackups", "podvolumebackup", VELERO),
+    ONE("podvolumerestores", "podvolumerestore", VELERO),
+    ONE("serverstatusrequests", "serverstatusrequest", VELERO),
+    ONE("datauploads", "dataupload", VELERO),
+    ONE("datadownloads", "datadownload", VELERO),
+};
+
+const struct resource_kind *resource_kinds(size_t *count)
+{
+    *count = LENGTH_OF(kinds);
+    return kinds;
+}
+
+void resource_name_split(struct str name, struct str *resource, struct str *group)
+{
+    *group = name;
+    if (!str_cut(group, '.', resource))
+        *resource = name;
+}
+
+/* Velero's RESTMapper takes a missing group for any and a part of one for its prefix. */
+static bool same_group(struct str a, struct str b)
+{
+    return a.len == 0 || b.len == 0 || str_starts(a, b) || str_starts(b, a);
+}
+
+static bool is_form_of(struct str resource, const struct resource_kind *kind)
+{
+    if (resource.len >= 64 || !(kind->lengths >> resource.len & 1))
+        return false;
+    return str_eq_nocase(resource, kind->plural) || str_eq_nocase(resource, kind->singular) ||
+           (kind->shorts[0].len && str_eq_nocase(resource, kind->shorts[0])) ||
+           (kind->shorts[1].len && str_eq_nocase(resource, kind->shorts[1]));
+}
+
+const struct resource_kind *resource_name_known(struct str name)
+{
+    struct str resource, group;
+    resource_name_split(name, &resource, &group);
+    for (size_t i = 0; i < LENGTH_OF(kinds); i++) {
+        if (is_form_of(resource, &kinds[i]) &&
+            (group.len == 0 || (kinds[i].group.len && str_starts(kinds[i].group, group))))
+            return &kinds[i];
+    }
+    return NULL;
+}
+
+static bool ends_with_one_of(struct str text, const char *const *endings, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (str_ends(text, str_from(endings[i])))
+            return true;
+    return false;
+}
+
+/* Whether `plural` is the usual plural of `singular`, both in any case. */
+static bool is_plural_of(struct str plural, struct str singular)
+{
+    static const char *const hissing[] = {"s", "x", "ch", "sh", "S", "X", "CH", "SH"};
+    static const char *const with_y[] = {"y", "Y"};
+    struct str stem = singular, ending = STR("s");
+    if (ends_with_one_of(singular, with_y, LENGTH_OF(with_y))) {
+        stem.len--;
+        ending = STR("ies");
+    } else if (ends_with_one_of(singular, hissing, LENGTH_OF(hissing))) {
+        ending = STR("es");
+    }
+    return plural.len == stem.len + ending.len && str_eq_nocase(str_slice(plural, 0, stem.len), stem) &&
+           str_eq_nocase(str_slice(plural, stem.len, plural.len), ending);
+}
+
+bool resource_name_same(struct str a, struct str b)
+{
+    struct str a_resource, a_group, b_resource, b_group;
+    resource_name_split(a, &a_resource, &a_group);
+    resource_name_split(b, &b_resource, &b_group);
+    if (!same_group(a_group, b_group))
+        return false;
+    if (str_eq_nocase(a_resource, b_resource))
+        return true;
+    const struct resource_kind *known = resource_name_known(a);
+    if (known && is_form_of(b_resource, known) && resource_name_known(b) == known)
+        return true;
+    return is_plural_of(a_resource, b_resource) || is_plural_of(b_resource, a_resource);
+}
+
+struct str resource_kind_name(struct arena *arena, const struct resource_kind *kind)
+{
+    if (kind->group.len == 0)
+        return kind->plural;
+    struct str plural = kind->plural, group = kind->group;
+    char *name = arena_alloc(arena, plural.len + group.len + sizeof ".");
+    if (!name)
+        return (struct str){NULL, 0};
+    memcpy(name, plural.ptr, plural.len);
+    name[plural.len] = '.';
+    memcpy(name + plural.len + 1, group.ptr, group.len);
+    return (struct str){name, plural.len + 1 + group.len};
+}
+
+struct str resource_name_plural(struct arena *arena, struct str name)
+{
+    const struct resource_kind *kind = resource_name_known(name);
+    return kind ? resource_kind_name(arena, kind) : name;
+}

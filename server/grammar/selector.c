@@ -1,0 +1,150 @@
+#include "backstop/grammar.h"
+
+struct finding {
+    struct arena *arena;
+    struct str *where, *why;
+};
+
+static bool bad_key(const struct finding *found, struct str key, const char *path)
+{
+    if (label_key_is_valid(key))
+        return false;
+    *found->where = arena_printf(found->arena, "%s", path);
+    *found->why =
+        arena_printf(found->arena,
+                     "%.*s is no label key: an optional DNS prefix and \"/\", then at most 63 letters, digits, "
+                     "\"-\", \"_\" or \".\"",
+                     STR_ARG(arena_quote(found->arena, key)));
+    return true;
+}
+
+static bool bad_value(const struct finding *found, struct json_object *value, struct str where)
+{
+    struct str text = json_str(value);
+    if (json_object_is_type(value, json_type_string) && label_value_is_valid(text))
+        return false;
+    *found->where = where;
+    if (json_object_is_type(value, json_type_string))
+        *found->why =
+            arena_printf(found->arena,
+                         "%.*s is no label value: at most 63 letters, digits, \"-\", \"_\" or \".\", beginning "
+                         "and ending with a letter or digit",
+                         STR_ARG(arena_quote(found->arena, text)));
+    else
+        *found->why = STR("must be a string; put it in quotes");
+    return true;
+}
+
+static bool labels_problem(const struct finding *found, struct json_object *labels, const char *at)
+{
+    if (labels && !json_object_is_type(labels, json_type_object)) {
+        *found->where = str_from(at);
+        *found->why = STR("must be a map of label keys and values");
+        return true;
+    }
+    if (!labels)
+        return false;
+    json_foreach(labels, key, value)
+    {
+        if (bad_key(found, str_from(key), at) || bad_value(found, value, arena_printf(found->arena, "%s[%s]", at, key)))
+            return true;
+    }
+    return false;
+}
+
+/* What metav1.LabelSelectorAsSelector knows; the case counts. */
+static const struct {
+    const char *name;
+    bool takes_values;
+} operators[] = {{"In", true}, {"NotIn", true}, {"Exists", false}, {"DoesNotExist", false}};
+
+static bool operator_problem(const struct finding *found, struct json_object *expression, size_t i, bool *takes_values)
+{
+    struct str operator= json_get_str(expression, "operator");
+    struct str names[LENGTH_OF(operators)];
+    for (size_t o = 0; o < LENGTH_OF(operators); o++) {
+        names[o] = str_from(operators[o].name);
+        if (str_eq(operator, names[o])) {
+            *takes_values = operators[o].takes_values;
+            return false;
+        }
+    }
+    struct str near = str_nearest(operator, names, LENGTH_OF(names));
+    *found->where = arena_printf(found->arena, ".matchExpressions[%zu].operator", i);
+    *found->why = arena_printf(found->arena, "%.*s is none of In, NotIn, Exists and DoesNotExist%s%.*s%s",
+                               STR_ARG(arena_quote(found->arena, operator)), near.len ? " (did you mean " : "",
+                               STR_ARG(near), near.len ? "?)" : "");
+    return true;
+}
+
+static bool expression_problem(const struct finding *found, struct json_object *expression, size_t i)
+{
+    struct arena *arena = found->arena;
+    struct json_object *values = json_get(expression, "values");
+    bool takes_values = false;
+    if (bad_key(found, json_get_str(expression, "key"), "")) {
+        *found->where = arena_printf(arena, ".matchExpressions[%zu].key", i);
+        return true;
+    }
+    if (operator_problem(found, expression, i, &takes_values))
+        return true;
+    *found->where = arena_printf(arena, ".matchExpressions[%zu].values", i);
+    if (values && !json_object_is_type(values, json_type_array)) {
+        *found->why = STR("must be a list of strings");
+        return true;
+    }
+    if (takes_values != (json_len(values) > 0)) {
+        *found->why = takes_values ? STR("must not be empty for In and NotIn")
+                                   : STR("must be left out for Exists and DoesNotExist");
+        return true;
+    }
+    for (size_t v = 0; v < json_len(values); v++)
+        if (bad_value(found, json_item(values, v), arena_printf(arena, ".matchExpressions[%zu].values[%zu]", i, v)))
+            return true;
+    return false;
+}
+
+bool labels_are_bad(struct arena *arena, struct json_object *labels, struct str *where, struct str *why)
+{
+    const struct finding found = {arena, where, why};
+    *where = *why = (struct str){NULL, 0};
+    return labels_problem(&found, labels, "");
+}
+
+bool selector_problem(struct arena *arena, struct json_object *selector, struct str *where, struct str *why)
+{
+    const struct finding found = {arena, where, why};
+    *where = *why = (struct str){NULL, 0};
+    if (!selector)
+        return false;
+    if (!json_object_is_type(selector, json_type_object)) {
+        *why = STR("must be an object with matchLabels or matchExpressions");
+        return true;
+    }
+    if (labels_problem(&found, json_get(selector, "matchLabels"), ".matchLabels"))
+        return true;
+    struct json_object *expressions = json_get(selector, "matchExpressions");
+    if (expressions && !json_object_is_type(expressions, json_type_array)) {
+        *where = STR(".matchExpressions");
+        *why = STR("must be a list");
+        return true;
+    }
+    for (size_t i = 0; i < json_len(expressions); i++)
+        if (expression_problem(&found, json_item(expressions, i), i))
+            return true;
+    *where = *why = (struct str){NULL, 0};
+    return false;
+}
+
+bool selector_is_empty(struct json_object *selector)
+{
+    if (!json_object_is_type(selector, json_type_object))
+        return selector == NULL;
+    json_foreach(selector, key, value)
+    {
+        bool known = str_is(str_from(key), "matchLabels") || str_is(str_from(key), "matchExpressions");
+        if (!known || json_member_count(value) > 0 || json_len(value) > 0)
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,86 @@
+#include <stdlib.h>
+
+#include "inventory/cluster/cluster.h"
+
+/* A list of a full page may take its time; what a review waits for may not. */
+enum { LIST_SECONDS = 30, LIVE_SECONDS = 3, NAMES_LIMIT = 64 * 1024 };
+
+static const struct inventory *get(struct facts_source *self, int64_t now)
+{
+    (void)now;
+    return (const struct inventory *)shared_slot_get(&((struct cluster *)self)->current);
+}
+
+static void close_cluster(struct facts_source *self)
+{
+    struct cluster *cluster = (struct cluster *)self;
+    cluster_watch_stop(cluster);
+    compose_stop(cluster);
+    for (size_t f = 0; f < FACT_COUNT; f++)
+        table_clear(&cluster->feeds[f].records);
+    shared_slot_dispose(&cluster->current);
+    tree_pool_free(cluster->pool);
+    kube_close(cluster->live);
+    kube_close(cluster->client);
+    pthread_cond_destroy(&cluster->wake);
+    pthread_mutex_destroy(&cluster->lock);
+    arena_free(cluster->arena);
+    free(cluster);
+}
+
+static const struct facts_source_table table = {
+    .waits = true,
+    .get = get,
+    .live = cluster_live,
+    .create = cluster_create,
+    .reserve = cluster_reserve,
+    .report = cluster_report,
+    .ready = cluster_ready,
+    .problems = cluster_problems,
+    .close = close_cluster,
+};
+
+static bool start(struct cluster *cluster, const struct facts_cluster_options *options, struct error *error)
+{
+    struct kube_options access = options->access;
+    if (!access.timeout_seconds)
+        access.timeout_seconds = LIST_SECONDS;
+    cluster->pool = tree_pool_new();
+    cluster->arena = arena_new(NAMES_LIMIT);
+    if (cluster->arena)
+        cluster->ns = arena_copy(cluster->arena, options->system_namespace);
+    if (!cluster->pool || !cluster->ns.ptr)
+        return error_set(error, 500, "out of memory");
+    cluster->client = kube_open(&access, error);
+    access.timeout_seconds = LIVE_SECONDS;
+    cluster->live = cluster->client ? kube_open(&access, error) : NULL;
+    return cluster->live && compose_start(cluster, error) && cluster_watch_start(cluster, error);
+}
+
+struct facts_source *facts_from_cluster(const struct facts_cluster_options *options, struct error *error)
+{
+    struct cluster *cluster = calloc(1, sizeof *cluster);
+    if (!cluster) {
+        error_set(error, 500, "out of memory");
+        return NULL;
+    }
+    cluster->source.table = &table;
+    for (size_t f = 0; f < FACT_COUNT; f++)
+        cluster->feeds[f] = (struct feed){.cluster = cluster, .fact = (enum fact)f, .since = time_now()};
+    shared_slot_init(&cluster->current);
+    pthread_mutex_init(&cluster->lock, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&cluster->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    if (start(cluster, options, error))
+        return &cluster->source;
+    close_cluster(&cluster->source);
+    return NULL;
+}
+
+const char *facts_cluster_server(const struct facts_source *source)
+{
+    return kube_server(((const struct cluster *)source)->client);
+}

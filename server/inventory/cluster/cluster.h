@@ -1,0 +1,109 @@
+/* Facts from a cluster: one feed per kind, one store, snapshots composed of it. */
+#ifndef BACKSTOP_INVENTORY_CLUSTER_CLUSTER_H
+#define BACKSTOP_INVENTORY_CLUSTER_CLUSTER_H
+
+#include "backstop/kube.h"
+#include "inventory/inventory.h"
+
+/* ---- cluster_kinds.c: what is read, by fact -------------------------------- */
+
+struct cluster_kind {
+    const char *name;        /* managementbackups.k0rdent.mirantis.com */
+    const char *api_version; /* as objects are given to the extraction; a group's version says nothing there */
+    struct kube_resource resource;
+    const char *const *versions; /* preference for discovery; NULL: resource.version */
+    struct str label_selector;
+    bool everywhere;    /* of a namespaced kind: all namespaces, not the system one only */
+    bool metadata_only; /* existence, never content */
+    bool gate;          /* the upgrade gate cannot do without */
+};
+extern const struct cluster_kind cluster_kinds[FACT_COUNT];
+/* The kind of an object to create; NULL when it is none of ours. */
+const struct cluster_kind *cluster_kind_of(struct json_object *object);
+
+/* ---- table.c: records by name, replaced and removed as events come --------- */
+
+struct table_slot {
+    struct record *record; /* held */
+    unsigned round;        /* of the list that named it last */
+};
+struct record_table {
+    struct table_slot *slots;
+    size_t size, len;
+};
+bool table_put(struct record_table *table, struct record *record, unsigned round); /* takes it; false: no memory */
+void table_remove(struct record_table *table, struct str ns, struct str name);
+void table_keep_round(struct record_table *table, unsigned round); /* drops what that list did not name */
+void table_clear(struct record_table *table);
+
+/* ---- cluster.c ------------------------------------------------------------- */
+
+struct feed { /* one kind; guarded by the cluster's lock */
+    struct cluster *cluster;
+    enum fact fact;
+    struct kube_reflector *reflector;
+    const char *version; /* that live reads found served; NULL: ask again */
+    struct record_table records;
+    unsigned round;
+    bool listing; /* between a list's first object and its last */
+    enum kube_sync state;
+    bool known;    /* listed whole since the CRD is there */
+    bool settled;  /* has come to some end: synced, missing or refused */
+    int64_t since; /* when `state` began */
+    char reason[640];
+};
+
+struct cluster {
+    struct facts_source source;
+    struct kube_client *client; /* of the lists and watches */
+    struct kube_client *live;   /* of what is read for a review, with a short timeout */
+    struct str ns;
+    struct arena *arena;
+    struct shared_slot current;
+
+    pthread_mutex_t lock; /* everything below */
+    pthread_cond_t wake;
+    struct tree_pool *pool;
+    struct feed feeds[FACT_COUNT];
+    bool dirty, stopping, composing;
+    pthread_t composer;
+};
+
+/* Puts the facts of one object as the API server gave it; the lock is held. */
+bool cluster_extract(struct cluster *cluster, enum fact fact, struct json_object *object, record_sink *sink,
+                     void *context, struct error *error) MUST_CHECK;
+
+/* ---- cluster_watch.c: events in, state kept -------------------------------- */
+bool cluster_watch_start(struct cluster *cluster, struct error *error) MUST_CHECK;
+void cluster_watch_stop(struct cluster *cluster);
+
+/* ---- cluster_compose.c: snapshots of what the store holds ------------------ */
+bool compose_start(struct cluster *cluster, struct error *error) MUST_CHECK;
+void compose_stop(struct cluster *cluster);
+void compose_soon(struct cluster *cluster); /* the lock is held */
+
+/* ---- cluster_live.c: what is read for one review, and what is created ------ */
+const struct inventory *cluster_live(struct facts_source *self, const struct facts_wanted *wanted, int64_t now,
+                                     struct error *error);
+bool cluster_create(struct facts_source *self, struct json_object *object, int64_t now, struct error *error);
+
+/* ---- cluster_evidence.c ----------------------------------------------------- */
+/* Fills search->reading, if only with why it could not be read. */
+void cluster_evidence(struct kube_client *client, struct evidence_search *search, bool in_time);
+enum evidence_access evidence_access_of(int code); /* of an error in reading */
+
+/* ---- cluster_reservations.c -------------------------------------------------- */
+/* Fills the reading, if only with why it could not be read; false when out of memory. */
+bool cluster_reservations(struct cluster *cluster, struct arena *arena, int64_t now, bool in_time,
+                          struct evidence_reading *reading) MUST_CHECK;
+bool cluster_reserve(struct facts_source *self, const struct inventory *base, struct str backup, int64_t now,
+                     struct error *error);
+
+/* ---- cluster_report.c ------------------------------------------------------ */
+void cluster_report(struct facts_source *self, facts_report_fn *say, void *context);
+bool cluster_ready(struct facts_source *self);
+size_t cluster_problems(struct facts_source *self);
+/* Takes a reflector's news and logs what is worth a line; the lock is held. */
+void cluster_state(struct feed *feed, enum kube_sync state, const char *reason);
+
+#endif

@@ -1,0 +1,319 @@
+/* What one review needs read anew, and what the gate creates. Runs where it may wait. */
+#include "backstop/grammar.h"
+#include "inventory/cluster/cluster.h"
+#include "inventory/files/files.h"
+
+/* The API server gives a webhook 10 seconds: no request is begun after the fourth, and
+ * none takes longer than 3. */
+enum { BEGIN_MS = 4000, READ_LIMIT = 64 * 1024 * 1024 };
+
+struct reading {
+    struct cluster *cluster;
+    struct arena *arena;
+    int64_t begin_ns;
+    enum fact fact;             /* of the list that is under way */
+    struct record_list records; /* what was read */
+    bool listed[FACT_COUNT];    /* whole: the store's records do not count */
+    struct facts_wanted absent; /* read, and not there */
+    struct evidence_reading *evidence;
+    size_t evidence_count;
+};
+
+/* ---- resources ------------------------------------------------------------- */
+
+/* With the version that the API server serves; asked once and kept until it is refused. */
+static bool resource_now(struct cluster *cluster, enum fact fact, struct kube_resource *resource, struct error *error)
+{
+    const struct cluster_kind *kind = &cluster_kinds[fact];
+    *resource = kind->resource;
+    if (!kind->versions)
+        return true;
+    pthread_mutex_lock(&cluster->lock);
+    const char *version = cluster->feeds[fact].version;
+    pthread_mutex_unlock(&cluster->lock);
+    if (!version) {
+        if (!kube_served_version(cluster->live, resource->group, resource->plural, kind->versions, &version, error))
+            return false;
+        pthread_mutex_lock(&cluster->lock);
+        cluster->feeds[fact].version = version;
+        pthread_mutex_unlock(&cluster->lock);
+    }
+    resource->version = str_from(version);
+    return true;
+}
+
+static void forget_version(struct cluster *cluster, enum fact fact)
+{
+    pthread_mutex_lock(&cluster->lock);
+    cluster->feeds[fact].version = NULL;
+    pthread_mutex_unlock(&cluster->lock);
+}
+
+static struct str namespace_of(const struct cluster *cluster, const struct kube_resource *resource, struct str ns)
+{
+    if (!resource->namespaced)
+        return (struct str){NULL, 0};
+    return ns.len ? ns : cluster->ns;
+}
+
+static bool in_time(const struct reading *reading, struct error *error)
+{
+    if (time_monotonic_ns() - reading->begin_ns < BEGIN_MS * INT64_C(1000000))
+        return true;
+    return error_set(error, 503, "the API server answers too slowly");
+}
+
+/* ---- reading --------------------------------------------------------------- */
+
+static bool take(void *context, struct json_object *object, struct error *error)
+{
+    struct reading *reading = context;
+    pthread_mutex_lock(&reading->cluster->lock);
+    bool good = cluster_extract(reading->cluster, reading->fact, object, record_list_sink, &reading->records, error);
+    pthread_mutex_unlock(&reading->cluster->lock);
+    return good;
+}
+
+static bool list(struct reading *reading, enum fact fact, struct error *error)
+{
+    struct cluster *cluster = reading->cluster;
+    const struct kube_list_options options = {.ns = {NULL, 0}};
+    struct kube_resource resource;
+    reading->fact = fact;
+    /* Twice, because the version that was kept may be served no longer. */
+    for (int attempt = 0; attempt < 2; attempt++) {
+        if (!in_time(reading, error) || !resource_now(cluster, fact, &resource, error))
+            return false;
+        if (kube_list(cluster->live, reading->arena, &resource, &options, take, reading, NULL, error)) {
+            reading->listed[fact] = true;
+            return true;
+        }
+        if (error->code != 404)
+            return false;
+        forget_version(cluster, fact);
+    }
+    return false;
+}
+
+static bool get_one(struct reading *reading, enum fact fact, struct str ns, struct str name, struct error *error)
+{
+    struct cluster *cluster = reading->cluster;
+    struct kube_resource resource;
+    struct json_object *object = NULL;
+    if (!in_time(reading, error))
+        return false;
+    if (resource_now(cluster, fact, &resource, error)) {
+        ns = namespace_of(cluster, &resource, ns);
+        if (kube_get(cluster->live, reading->arena, &resource, ns, name, &object, error)) {
+            reading->fact = fact;
+            return take(reading, object, error);
+        }
+    }
+    if (error->code != 404)
+        return false;
+    facts_want(reading->arena, &reading->absent, fact, ns, name);
+    return true;
+}
+
+/* ---- the gate's evidence --------------------------------------------------- */
+
+static struct str running_release(const struct reading *reading)
+{
+    for (size_t i = 0; i < reading->records.len; i++)
+        if (reading->records.items[i]->fact == FACT_MANAGEMENTS)
+            return ((const struct management *)(const void *)reading->records.items[i]->bytes)->status_release;
+    return (struct str){NULL, 0};
+}
+
+/* The label of a long release name is cut and hashed: then every labelled one is read. */
+static bool is_evidence(const struct management_backup *backup, struct str running)
+{
+    if (backup->release.len == 0 || backup->schedule.len)
+        return false;
+    return running.len == 0 || running.len > LABEL_VALUE_MAX || str_eq(backup->release, running);
+}
+
+static bool read_k0rdent(struct reading *reading, struct error *error)
+{
+    return list(reading, FACT_MANAGEMENTS, error) && list(reading, FACT_MANAGEMENT_BACKUPS, error);
+}
+
+/* kcm names the Velero Backup of a ManagementBackup without a schedule as that itself. */
+static bool read_evidence(struct reading *reading, struct error *error)
+{
+    if (!read_k0rdent(reading, error))
+        return false;
+    struct str running = running_release(reading);
+    size_t listed = reading->records.len;
+    for (size_t i = 0; i < listed; i++) {
+        const struct record *record = reading->records.items[i];
+        const struct management_backup *backup = (const void *)record->bytes;
+        if (record->fact == FACT_MANAGEMENT_BACKUPS && is_evidence(backup, running) &&
+            !get_one(reading, FACT_BACKUPS, reading->cluster->ns, backup->meta.name, error))
+            return false;
+    }
+    return true;
+}
+
+static void read_others(struct reading *reading, const struct facts_wanted *wanted)
+{
+    struct error late;
+    for (size_t i = 0; i < wanted->evidence_count; i++) {
+        struct evidence_search search = {.source = &wanted->evidence[i], .arena = reading->arena};
+        cluster_evidence(reading->cluster->live, &search, in_time(reading, &late));
+        reading->evidence[reading->evidence_count++] = search.reading;
+    }
+}
+
+/* Before everything else: what is read after them shows those that have gone through. */
+static bool read_reservations(struct reading *reading, const struct facts_wanted *wanted, int64_t now,
+                              struct error *error)
+{
+    struct error late;
+    reading->evidence = arena_array(reading->arena, wanted->evidence_count + 1, sizeof *reading->evidence);
+    bool good = reading->evidence != NULL;
+    if (good && wanted->reservations)
+        good = cluster_reservations(reading->cluster, reading->arena, now, in_time(reading, &late),
+                                    &reading->evidence[reading->evidence_count++]);
+    if (!good)
+        error_set(error, 503, "out of memory");
+    return good;
+}
+
+/* ---- one snapshot of both -------------------------------------------------- */
+
+static bool is_absent(const struct reading *reading, const struct record *record)
+{
+    const struct object_meta *meta = record_meta(record);
+    for (size_t i = 0; i < reading->absent.len; i++) {
+        const struct facts_ref *ref = &reading->absent.refs[i];
+        if (ref->fact == record->fact && str_eq(ref->name, meta->name) && str_eq(ref->ns, meta->ns))
+            return true;
+    }
+    return false;
+}
+
+/* The lock is held. */
+static bool put_stored(const struct reading *reading, struct inventory_builder *builder)
+{
+    for (size_t f = 0; f < FACT_COUNT; f++) {
+        const struct feed *feed = &reading->cluster->feeds[f];
+        inventory_set_known(builder, (enum fact)f, feed->known || reading->listed[f]);
+        for (size_t i = 0; feed->known && !reading->listed[f] && i < feed->records.size; i++) {
+            struct record *record = feed->records.slots[i].record;
+            if (!record || is_absent(reading, record))
+                continue;
+            shared_hold(&record->shared);
+            if (!builder_put(builder, record))
+                return false;
+        }
+    }
+    return true;
+}
+
+static bool put_read(const struct reading *reading, struct inventory_builder *builder)
+{
+    for (size_t i = 0; i < reading->records.len; i++) {
+        shared_hold(&reading->records.items[i]->shared);
+        if (!builder_put(builder, reading->records.items[i]))
+            return false;
+    }
+    return true;
+}
+
+static const struct inventory *snapshot(const struct reading *reading, bool upgrade, struct error *error)
+{
+    struct cluster *cluster = reading->cluster;
+    struct inventory_builder *builder = inventory_builder_new();
+    struct inventory *fresh = NULL;
+    pthread_mutex_lock(&cluster->lock);
+    bool filled = builder && put_stored(reading, builder);
+    /* Every Backup that matters to the gate was asked for by its name. */
+    if (filled && upgrade && cluster->feeds[FACT_BACKUPS].state != KUBE_MISSING)
+        inventory_set_known(builder, FACT_BACKUPS, true);
+    pthread_mutex_unlock(&cluster->lock);
+    if (filled && put_read(reading, builder))
+        fresh = builder_snapshot(builder);
+    inventory_builder_free(builder);
+    if (fresh && !snapshot_evidence(fresh, reading->evidence, reading->evidence_count)) {
+        shared_release(&fresh->shared);
+        fresh = NULL;
+    }
+    if (!fresh)
+        error_set(error, 503, "out of memory");
+    return fresh;
+}
+
+const struct inventory *cluster_live(struct facts_source *self, const struct facts_wanted *wanted, int64_t now,
+                                     struct error *error)
+{
+    ARENA_SCOPED arena = arena_new(READ_LIMIT);
+    struct reading reading = {.cluster = (struct cluster *)self, .arena = arena, .begin_ns = time_monotonic_ns()};
+    const struct inventory *fresh = NULL;
+    bool good = arena != NULL && read_reservations(&reading, wanted, now, error);
+    if (arena == NULL)
+        error_set(error, 503, "out of memory");
+    if (good && wanted->upgrade)
+        good = read_evidence(&reading, error);
+    else if (good && wanted->k0rdent)
+        good = read_k0rdent(&reading, error);
+    for (size_t i = 0; good && i < wanted->len; i++)
+        good = get_one(&reading, wanted->refs[i].fact, wanted->refs[i].ns, wanted->refs[i].name, error);
+    if (good)
+        read_others(&reading, wanted);
+    if (good && arena_failed(arena))
+        good = error_set(error, 503, "out of memory");
+    if (good)
+        fresh = snapshot(&reading, wanted->upgrade, error);
+    else
+        error->code = 503;
+    record_list_clear(&reading.records);
+    return fresh;
+}
+
+/* ---- creating -------------------------------------------------------------- */
+
+/* The object in the version that is served; the request may have come in another one. */
+static struct json_object *in_version(struct arena *arena, struct json_object *object,
+                                      const struct kube_resource *resource)
+{
+    struct json_object *copy = json_own(arena, json_copy(object));
+    struct str text = resource->group.len
+                          ? arena_printf(arena, "%.*s/%.*s", STR_ARG(resource->group), STR_ARG(resource->version))
+                          : resource->version;
+    return text.ptr && json_put_text(copy, "apiVersion", text) ? copy : NULL;
+}
+
+static bool create_now(struct cluster *cluster, struct arena *arena, const struct cluster_kind *kind,
+                       struct json_object *object, struct error *error)
+{
+    enum fact fact = (enum fact)(kind - cluster_kinds);
+    struct kube_resource resource;
+    if (!resource_now(cluster, fact, &resource, error))
+        return false;
+    struct json_object *copy = in_version(arena, object, &resource);
+    struct str ns = namespace_of(cluster, &resource, json_path_str(object, "metadata.namespace"));
+    if (!copy)
+        return error_set(error, 503, "out of memory");
+    /* Another replica, a retry or kcm itself may have been faster. */
+    if (kube_create(cluster->live, arena, &resource, ns, copy, NULL, error) || error->code == 409)
+        return true;
+    if (error->code == 404)
+        forget_version(cluster, fact);
+    return false;
+}
+
+bool cluster_create(struct facts_source *self, struct json_object *object, int64_t now, struct error *error)
+{
+    (void)now;
+    ARENA_SCOPED arena = arena_new(READ_LIMIT);
+    const struct cluster_kind *kind = cluster_kind_of(object);
+    if (!arena)
+        return error_set(error, 503, "out of memory");
+    if (!kind)
+        return error_set(error, 500, "objects of this kind are never created");
+    struct cluster *cluster = (struct cluster *)self;
+    if (create_now(cluster, arena, kind, object, error))
+        return true;
+    return error->code == 404 && create_now(cluster, arena, kind, object, error);
+}

@@ -1,0 +1,111 @@
+/* How each kind stands, for the log and for /readyz?verbose. */
+#include <stdio.h>
+
+#include "backstop/telemetry.h"
+#include "inventory/cluster/cluster.h"
+
+static void log_state(const struct feed *feed, enum kube_sync state, const char *reason)
+{
+    struct str resource = str_from(cluster_kinds[feed->fact].name);
+    if (state == KUBE_SYNCED)
+        log_line(LOG_INFO, "facts are up to date", LOG_TEXT("resource", resource),
+                 LOG_INTEGER("objects", (int64_t)feed->records.len));
+    else if (state == KUBE_MISSING)
+        log_line(LOG_WARN, "a kind is not installed; waiting for it", LOG_TEXT("resource", resource),
+                 LOG_TEXT("reason", str_from(reason)));
+    else if (state == KUBE_BROKEN)
+        log_line(LOG_WARN, feed->known ? "facts may be out of date" : "facts cannot be read",
+                 LOG_TEXT("resource", resource), LOG_TEXT("reason", str_from(reason)));
+}
+
+void cluster_state(struct feed *feed, enum kube_sync state, const char *reason)
+{
+    bool trying_again = state == KUBE_LISTING && (feed->state == KUBE_BROKEN || feed->state == KUBE_SYNCED);
+    feed->settled |= state == KUBE_SYNCED || state == KUBE_MISSING || state == KUBE_BROKEN;
+    if (trying_again)
+        return;
+    snprintf(feed->reason, sizeof feed->reason, "%s", reason);
+    if (state == feed->state)
+        return;
+    log_state(feed, state, reason);
+    feed->state = state;
+    feed->since = time_now();
+    metric_set(METRIC_FACTS_SYNCED, state == KUBE_SYNCED, cluster_kinds[feed->fact].name);
+}
+
+/* ---- for people ------------------------------------------------------------ */
+
+static void say_one(const struct feed *feed, struct buf *out)
+{
+    char since[TIME_TEXT_SIZE];
+    time_format(feed->since, 0, since);
+    switch (feed->state) {
+    case KUBE_SYNCED:
+        buf_printf(out, "%zu object%s", feed->records.len, feed->records.len == 1 ? "" : "s");
+        return;
+    case KUBE_MISSING:
+        buf_printf(out, "waiting since %s: %s", since, feed->reason);
+        return;
+    case KUBE_BROKEN:
+        buf_printf(out, "%s since %s: %s", feed->known ? "as it was; not updated" : "cannot be read", since,
+                   feed->reason);
+        return;
+    case KUBE_CONNECTING:
+    case KUBE_LISTING:
+        buf_printf(out, "%s since %s", feed->state == KUBE_LISTING ? "listing" : "connecting", since);
+        return;
+    }
+}
+
+static enum facts_sync sync_of(const struct feed *feed)
+{
+    if (feed->state == KUBE_SYNCED)
+        return FACTS_IN_STEP;
+    return feed->known ? FACTS_BEHIND : FACTS_UNREAD;
+}
+
+void cluster_report(struct facts_source *self, facts_report_fn *say, void *context)
+{
+    struct cluster *cluster = (struct cluster *)self;
+    BUF_SCOPED line;
+    buf_init(&line, 2048);
+    for (size_t f = 0; f < FACT_COUNT; f++) {
+        buf_clear(&line);
+        pthread_mutex_lock(&cluster->lock);
+        enum facts_sync sync = sync_of(&cluster->feeds[f]);
+        say_one(&cluster->feeds[f], &line);
+        pthread_mutex_unlock(&cluster->lock);
+        say(context, cluster_kinds[f].name, sync, line.data ? line.data : "");
+    }
+}
+
+/* Once ready it stays so: facts that are a little old, and a gate that says it cannot
+ * read, serve better than no webhook at all. */
+static bool feed_ready(const struct feed *feed)
+{
+    if (feed->known || feed->state == KUBE_MISSING)
+        return true;
+    return feed->settled && !cluster_kinds[feed->fact].gate;
+}
+
+bool cluster_ready(struct facts_source *self)
+{
+    struct cluster *cluster = (struct cluster *)self;
+    bool ready = true;
+    pthread_mutex_lock(&cluster->lock);
+    for (size_t f = 0; f < FACT_COUNT; f++)
+        ready &= feed_ready(&cluster->feeds[f]);
+    pthread_mutex_unlock(&cluster->lock);
+    return ready;
+}
+
+size_t cluster_problems(struct facts_source *self)
+{
+    struct cluster *cluster = (struct cluster *)self;
+    size_t problems = 0;
+    pthread_mutex_lock(&cluster->lock);
+    for (size_t f = 0; f < FACT_COUNT; f++)
+        problems += cluster->feeds[f].state == KUBE_BROKEN;
+    pthread_mutex_unlock(&cluster->lock);
+    return problems;
+}

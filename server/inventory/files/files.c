@@ -1,0 +1,301 @@
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inventory/files/files.h"
+
+enum { POLL_SECONDS = 30, EVIDENCE_LIMIT = 64 << 20 };
+
+struct inventory_files {
+    pthread_mutex_t lock; /* everything below but `current`, which has its own */
+    struct shared_slot current;
+    struct sources *sources;
+    struct simulation simulation;
+    struct tree_pool *pool;
+    inventory_problem_fn *problem;
+    void (*reloaded)(void *context, const struct inventory *inventory);
+    void *context;
+    struct file_watch *watch;
+    atomic_size_t problems, created; /* created: objects in the simulation */
+    char *reserved;                  /* as reservations_with writes them; NULL: none yet */
+    uint64_t reserved_version;
+};
+
+static struct extractor extractor_of(const struct inventory_files *files)
+{
+    return (struct extractor){.pool = files->pool, .default_ns = STR("kcm-system")};
+}
+
+/* Files seldom hold everything: of a kind that they do not mention nothing is known, unless they say
+ * that there is none (a BackupList without items, say). */
+static void set_known(struct inventory *snapshot)
+{
+    for (size_t f = 0; f < FACT_COUNT; f++)
+        snapshot->known[f] = snapshot->known[f] || snapshot->count[f] > 0;
+}
+
+/* A fresh snapshot of the files and what was created; the lock is held. */
+static bool compose(struct inventory_files *files)
+{
+    struct inventory_builder *builder = inventory_builder_new();
+    struct inventory *fresh = NULL;
+    if (builder && sources_put(files->sources, builder) && simulation_put(&files->simulation, builder))
+        fresh = builder_snapshot(builder);
+    inventory_builder_free(builder);
+    if (!fresh)
+        return false; /* out of memory: the last snapshot stays */
+    set_known(fresh);
+    shared_slot_set(&files->current, &fresh->shared);
+    tree_pool_sweep(files->pool);
+    return true;
+}
+
+/* Runs in the watch's thread, and once while opening. */
+static bool reload(struct inventory_files *files)
+{
+    struct extractor extractor = extractor_of(files);
+    pthread_mutex_lock(&files->lock);
+    bool changed = sources_reload(files->sources, &extractor, files->problem, files->context);
+    atomic_store(&files->problems, sources_problems(files->sources));
+    if (sources_unread(files->sources))
+        file_watch_again(files->watch);
+    if (changed)
+        changed = compose(files);
+    malloc_trim(0); /* the trees of a large file are gone: give their memory back */
+    pthread_mutex_unlock(&files->lock);
+    return changed;
+}
+
+void inventory_files_reload(struct inventory_files *files)
+{
+    if (!reload(files) || !files->reloaded)
+        return;
+    struct shared *held = shared_slot_get(&files->current);
+    files->reloaded(files->context, (const struct inventory *)held);
+    shared_release(held);
+}
+
+static void on_change(void *context)
+{
+    inventory_files_reload(context);
+}
+
+static bool start(struct inventory_files *files, const struct inventory_files_options *options, struct error *error)
+{
+    files->pool = tree_pool_new();
+    files->sources = sources_new(options->paths, options->path_count);
+    if (!files->pool || !files->sources)
+        return error_set(error, 500, "out of memory");
+    if (!sources_check(files->sources, error))
+        return false;
+    reload(files);
+    pthread_mutex_lock(&files->lock);
+    bool composed = files->current.current || compose(files); /* nothing to load is an inventory too */
+    pthread_mutex_unlock(&files->lock);
+    if (!composed)
+        return error_set(error, 500, "out of memory");
+    if (!options->watch)
+        return true;
+    pthread_mutex_lock(&files->lock); /* which on_change takes, too: it finds the watch in its place */
+    files->watch = file_watch_start(options->paths, options->path_count, POLL_SECONDS, on_change, files, error);
+    pthread_mutex_unlock(&files->lock);
+    if (files->watch)
+        on_change(files); /* what changed between the first look and the watch */
+    return files->watch;
+}
+
+struct inventory_files *inventory_files_open(const struct inventory_files_options *options, struct error *error)
+{
+    struct inventory_files *files = calloc(1, sizeof *files);
+    if (!files) {
+        error_set(error, 500, "out of memory");
+        return NULL;
+    }
+    pthread_mutex_init(&files->lock, NULL);
+    shared_slot_init(&files->current);
+    files->simulation.seconds = options->simulate_seconds;
+    files->problem = options->problem;
+    files->reloaded = options->reloaded;
+    files->context = options->context;
+    if (start(files, options, error))
+        return files;
+    inventory_files_close(files);
+    return NULL;
+}
+
+void inventory_files_close(struct inventory_files *files)
+{
+    if (!files)
+        return;
+    file_watch_stop(files->watch);
+    simulation_clear(&files->simulation);
+    free(files->reserved);
+    sources_free(files->sources);
+    tree_pool_free(files->pool);
+    shared_slot_dispose(&files->current);
+    pthread_mutex_destroy(&files->lock);
+    free(files);
+}
+
+const struct inventory *inventory_files_get(struct inventory_files *files, int64_t now)
+{
+    if (atomic_load(&files->created) > 0) {
+        struct extractor extractor = extractor_of(files);
+        pthread_mutex_lock(&files->lock);
+        const struct inventory *current = (const struct inventory *)files->current.current;
+        if (simulation_advance(&files->simulation, &extractor, current, now))
+            compose(files);
+        pthread_mutex_unlock(&files->lock);
+    }
+    return (const struct inventory *)shared_slot_get(&files->current);
+}
+
+/* ---- evidence of other engines --------------------------------------------- */
+
+/* Nearly nobody asks for it, so the files are read again by who does. */
+static bool look(struct inventory_files *files, struct evidence_searches *searches, struct error *error)
+{
+    struct extractor extractor = extractor_of(files);
+    extractor.evidence = searches;
+    pthread_mutex_lock(&files->lock);
+    bool good = sources_look(files->sources, &extractor, error);
+    pthread_mutex_unlock(&files->lock);
+    return good;
+}
+
+static bool search_all(struct inventory_files *files, struct arena *arena, const struct facts_wanted *wanted,
+                       struct evidence_searches *searches)
+{
+    struct error error;
+    searches->items = arena ? arena_array(arena, wanted->evidence_count + 1, sizeof *searches->items) : NULL;
+    if (!searches->items)
+        return false;
+    for (; searches->count < wanted->evidence_count; searches->count++) {
+        struct evidence_search *search = &searches->items[searches->count];
+        search->arena = arena;
+        search->source = &wanted->evidence[searches->count];
+        search->reading.source = search->source->name;
+    }
+    bool good = searches->count == 0 || look(files, searches, &error);
+    for (size_t i = 0; !good && i < searches->count; i++)
+        searches->items[i].reading = (struct evidence_reading){.source = searches->items[i].source->name,
+                                                               .access = EVIDENCE_UNREADABLE,
+                                                               .problem = arena_copy(arena, str_from(error.message))};
+    return !arena_failed(arena);
+}
+
+static bool read_reserved(struct inventory_files *files, struct arena *arena, int64_t now,
+                          struct evidence_reading *reading)
+{
+    pthread_mutex_lock(&files->lock);
+    bool good = reservations_read(arena, str_from(files->reserved ? files->reserved : ""), now, reading);
+    reading->version = arena_printf(arena, "%llu", (unsigned long long)files->reserved_version);
+    pthread_mutex_unlock(&files->lock);
+    return good && reading->version.ptr;
+}
+
+static struct inventory *with_evidence(const struct inventory *current, struct arena *arena,
+                                       const struct evidence_searches *searches,
+                                       const struct evidence_reading *reserved)
+{
+    struct inventory *fresh = inventory_copy(current);
+    struct evidence_reading *readings = arena_array(arena, searches->count + 1, sizeof *readings);
+    size_t count = 0;
+    for (; readings && count < searches->count; count++)
+        readings[count] = searches->items[count].reading;
+    if (readings && reserved)
+        readings[count++] = *reserved;
+    if (fresh && readings && snapshot_evidence(fresh, readings, count))
+        return fresh;
+    if (fresh)
+        shared_release(&fresh->shared);
+    return NULL;
+}
+
+const struct inventory *inventory_files_live(struct inventory_files *files, const struct facts_wanted *wanted,
+                                             int64_t now, struct error *error)
+{
+    const struct inventory *current = inventory_files_get(files, now), *fresh = NULL;
+    struct evidence_reading reserved = {.len = 0};
+    if (current && wanted->evidence_count == 0 && !wanted->reservations)
+        return current;
+    ARENA_SCOPED arena = arena_new(EVIDENCE_LIMIT);
+    struct evidence_searches searches = {.count = 0};
+    if (current && search_all(files, arena, wanted, &searches) &&
+        (!wanted->reservations || read_reserved(files, arena, now, &reserved)))
+        fresh = with_evidence(current, arena, &searches, wanted->reservations ? &reserved : NULL);
+    if (current)
+        /* NOLINTNEXTLINE(performance-no-int-to-ptr): snapshots are handed out as const */
+        shared_release((struct shared *)(uintptr_t)&current->shared);
+    if (!fresh)
+        error_set(error, 503, "out of memory");
+    return fresh;
+}
+
+/* The lock is held. */
+static bool reserve(struct inventory_files *files, struct arena *arena, const struct evidence_reading *reading,
+                    struct str backup, int64_t now, struct error *error)
+{
+    struct str version = arena_printf(arena, "%llu", (unsigned long long)files->reserved_version);
+    if (!str_eq(version, reading->version))
+        return error_set(error, 409, "another deletion was admitted meanwhile");
+    struct str text = reservations_with(arena, reading, backup, now, error);
+    char *copy = text.ptr ? strndup(text.ptr, text.len) : NULL;
+    if (!copy)
+        return text.ptr ? error_set(error, 503, "out of memory") : false;
+    free(files->reserved);
+    files->reserved = copy;
+    files->reserved_version++;
+    return true;
+}
+
+bool inventory_files_reserve(struct inventory_files *files, const struct inventory *base, struct str backup,
+                             int64_t now, struct error *error)
+{
+    const struct evidence_reading *reading = inventory_evidence(base, STR(RESERVATIONS));
+    ARENA_SCOPED arena = arena_new(EVIDENCE_LIMIT);
+    if (!arena || !reading)
+        return error_set(error, 503, arena ? "the admitted deletions were not read" : "out of memory");
+    pthread_mutex_lock(&files->lock);
+    bool reserved = reserve(files, arena, reading, backup, now, error);
+    pthread_mutex_unlock(&files->lock);
+    return reserved;
+}
+
+/* Whether the object's name is taken; false with an error when it is no fact at all. */
+static bool is_taken(struct inventory_files *files, struct json_object *object, bool *taken, struct error *error)
+{
+    struct extractor extractor = extractor_of(files);
+    struct record_list records = {0};
+    bool good = extract_object(&extractor, object, record_list_sink, &records, error);
+    if (good && records.len != 1)
+        good = error_set(error, 422, "the inventory keeps no objects of this kind");
+    if (good) {
+        const struct object_meta *meta = record_meta(records.items[0]);
+        const struct inventory *current = (const struct inventory *)files->current.current;
+        *taken = index_find(current, records.items[0]->fact, meta->ns, meta->name) != NULL;
+    }
+    record_list_clear(&records);
+    return good;
+}
+
+bool inventory_files_create(struct inventory_files *files, struct json_object *object, int64_t now, struct error *error)
+{
+    bool taken = false;
+    pthread_mutex_lock(&files->lock);
+    bool good = is_taken(files, object, &taken, error);
+    if (good && !taken && (good = simulation_add(&files->simulation, object, now, error))) {
+        struct extractor extractor = extractor_of(files);
+        const struct inventory *current = (const struct inventory *)files->current.current;
+        atomic_store(&files->created, files->simulation.count);
+        if (simulation_advance(&files->simulation, &extractor, current, now) && !compose(files))
+            good = error_set(error, 500, "out of memory");
+    }
+    pthread_mutex_unlock(&files->lock);
+    return good;
+}
+
+size_t inventory_files_problems(const struct inventory_files *files)
+{
+    return atomic_load(&files->problems);
+}

@@ -1,0 +1,76 @@
+/* Facts from files, and objects kept in memory beside them. */
+#ifndef BACKSTOP_INVENTORY_FILES_FILES_H
+#define BACKSTOP_INVENTORY_FILES_FILES_H
+
+#include "inventory/inventory.h"
+
+/* ---- records in order ----------------------------------------------------- */
+
+struct record_list {
+    struct record **items; /* held */
+    size_t len, cap;
+};
+bool record_list_sink(void *list, struct record *record, struct error *error); /* a record_sink */
+void record_list_shorten(struct record_list *list, size_t len);
+void record_list_clear(struct record_list *list);
+
+/* ---- load: one file's content --------------------------------------------- */
+
+/* Appends the facts of a file. On failure the message says why, error->position is
+ * the line (or -1), and the list is as it was. */
+bool load_file(const struct extractor *extractor, const char *path, struct record_list *records,
+               struct error *error) MUST_CHECK;
+
+enum { LOAD_WHOLE = 64 << 10, LOAD_LIMIT = 256 << 20 }; /* read at once below, refused above */
+enum { DOCUMENT_LIMIT = 1 << 30 };                      /* of memory, for what one piece becomes */
+
+struct load {
+    const struct extractor *extractor;
+    struct record_list *records;
+    struct error *error;
+};
+/* Text that is read by itself: a document, an item of a List ("- ..."), or what
+ * remains of a List without its items. */
+enum piece { PIECE_DOCUMENT, PIECE_ITEM, PIECE_LIST };
+bool load_piece(struct load *load, struct str text, int64_t line, enum piece piece) MUST_CHECK;
+/* Reads a large file through a small window. False, with the reason unsaid, when it
+ * is small, or not laid out as kubectl does, or wrong: then it is to be read whole. */
+bool load_stream(struct load *load, const char *path) MUST_CHECK;
+
+/* ---- sources: the files that are named, or stand in named folders --------- */
+
+struct sources;
+struct sources *sources_new(const char *const *paths, size_t count) MUST_CHECK;
+void sources_free(struct sources *sources); /* NULL is fine */
+/* Fails when a named path cannot be opened. */
+bool sources_check(const struct sources *sources, struct error *error) MUST_CHECK;
+/* Loads what changed since the last time; a file that fails keeps its last good
+ * facts. True when the facts may differ. */
+bool sources_reload(struct sources *sources, const struct extractor *extractor, inventory_problem_fn *problem,
+                    void *context);
+bool sources_put(const struct sources *sources, struct inventory_builder *builder) MUST_CHECK;
+/* Reads all files again for evidence: the extractor has where it goes. */
+bool sources_look(const struct sources *sources, const struct extractor *extractor, struct error *error) MUST_CHECK;
+size_t sources_problems(const struct sources *sources);
+/* Whether something could not be read for want of memory, descriptors or permission: then
+ * reading again may help although no file changes. */
+bool sources_unread(const struct sources *sources);
+
+/* ---- simulate: created objects that live in memory ------------------------ */
+
+struct simulation {
+    struct simulated *first;
+    size_t count;
+    int64_t seconds; /* until a backup completes; -1: never */
+};
+/* Keeps a copy of the object as of `now`. */
+bool simulation_add(struct simulation *simulation, struct json_object *object, int64_t now,
+                    struct error *error) MUST_CHECK;
+/* Brings every object to what it is at `now`. True when one of them changed. */
+bool simulation_advance(struct simulation *simulation, const struct extractor *extractor,
+                        const struct inventory *inventory, int64_t now);
+/* The files' own objects win. */
+bool simulation_put(const struct simulation *simulation, struct inventory_builder *builder) MUST_CHECK;
+void simulation_clear(struct simulation *simulation);
+
+#endif

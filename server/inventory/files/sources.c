@@ -1,0 +1,326 @@
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "inventory/files/files.h"
+
+/* What changes when a file does. */
+struct signature {
+    int64_t device, inode, size, modified, modified_ns, changed, changed_ns;
+    int missing; /* errno */
+};
+
+struct source {
+    char *path;
+    size_t root; /* which named path it came from */
+    struct signature signature;
+    struct record_list records; /* the last good content */
+    bool listed[FACT_COUNT];    /* the kinds that it says it has all of, be it none */
+    bool bad, unread;           /* unread: for want of memory or descriptors, not for what it says */
+};
+
+struct root {
+    char *path;
+    int failure; /* errno of the last listing */
+};
+
+struct sources {
+    struct root *roots;
+    size_t root_count;
+    struct source **items; /* in the order of the roots, then by name */
+    size_t len, cap;
+    size_t problems;
+};
+
+static void source_free(struct source *source)
+{
+    record_list_clear(&source->records);
+    free(source->path);
+    free(source);
+}
+
+void sources_free(struct sources *sources)
+{
+    if (!sources)
+        return;
+    for (size_t i = 0; i < sources->root_count; i++)
+        free(sources->roots[i].path);
+    for (size_t i = 0; i < sources->len; i++)
+        source_free(sources->items[i]);
+    free(sources->roots);
+    free(sources->items);
+    free(sources);
+}
+
+struct sources *sources_new(const char *const *paths, size_t count)
+{
+    struct sources *sources = calloc(1, sizeof *sources);
+    if (!sources || !(sources->roots = calloc(count + 1, sizeof *sources->roots))) {
+        free(sources);
+        return NULL;
+    }
+    for (; sources->root_count < count; sources->root_count++)
+        if (!(sources->roots[sources->root_count].path = strdup(paths[sources->root_count]))) {
+            sources_free(sources);
+            return NULL;
+        }
+    return sources;
+}
+
+static const char *reason(int failure, char *buffer, size_t size)
+{
+    return strerror_r(failure, buffer, size);
+}
+
+bool sources_check(const struct sources *sources, struct error *error)
+{
+    for (size_t i = 0; i < sources->root_count; i++) {
+        int fd = open(sources->roots[i].path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        if (fd < 0) {
+            char buffer[128];
+            return error_set(error, 0, "%s: %s", sources->roots[i].path, reason(errno, buffer, sizeof buffer));
+        }
+        close(fd);
+    }
+    return true;
+}
+
+static struct signature read_signature(const char *path)
+{
+    struct stat info;
+    if (stat(path, &info) != 0)
+        return (struct signature){.missing = errno};
+    return (struct signature){
+        .device = (int64_t)info.st_dev,
+        .inode = (int64_t)info.st_ino,
+        .size = info.st_size,
+        .modified = info.st_mtim.tv_sec,
+        .modified_ns = info.st_mtim.tv_nsec,
+        .changed = info.st_ctim.tv_sec,
+        .changed_ns = info.st_ctim.tv_nsec,
+    };
+}
+
+static bool same_signature(const struct signature *a, const struct signature *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->size == b->size && a->modified == b->modified &&
+           a->modified_ns == b->modified_ns && a->changed == b->changed && a->changed_ns == b->changed_ns &&
+           a->missing == b->missing;
+}
+
+/* ---- listing -------------------------------------------------------------- */
+
+/* Hidden files are editors' copies, and the versions behind a mounted ConfigMap. */
+static int is_manifest(const struct dirent *entry)
+{
+    struct str name = str_from(entry->d_name);
+    return entry->d_name[0] != '.' &&
+           (str_ends(name, STR(".yaml")) || str_ends(name, STR(".yml")) || str_ends(name, STR(".json")));
+}
+
+/* alphasort follows the locale; the order of files decides which duplicate wins. */
+static int by_bytes(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static bool append(struct sources *sources, struct source *source)
+{
+    if (sources->len == sources->cap) {
+        size_t cap = sources->cap ? sources->cap * 2 : 16;
+        struct source **items = reallocarray(sources->items, cap, sizeof(struct source *));
+        if (!items) {
+            source_free(source);
+            return false;
+        }
+        sources->items = items;
+        sources->cap = cap;
+    }
+    sources->items[sources->len++] = source;
+    return true;
+}
+
+/* The source of this path as it was, taken out of `before`; or a new one. Takes the path. */
+static bool take(struct sources *sources, struct sources *before, size_t root, char *path)
+{
+    for (size_t i = 0; path && i < before->len; i++)
+        if (before->items[i] && before->items[i]->root == root && strcmp(before->items[i]->path, path) == 0) {
+            struct source *source = before->items[i];
+            before->items[i] = NULL;
+            free(path);
+            return append(sources, source);
+        }
+    struct source *fresh = path ? calloc(1, sizeof *fresh) : NULL;
+    if (!fresh) {
+        free(path);
+        return false;
+    }
+    *fresh = (struct source){.path = path, .root = root, .signature = {.missing = -1}};
+    return append(sources, fresh);
+}
+
+static char *join(const char *folder, const char *name)
+{
+    size_t size = strlen(folder) + strlen(name) + 2;
+    char *path = malloc(size);
+    if (path)
+        snprintf(path, size, "%s%s%s", folder, str_ends(str_from(folder), STR("/")) ? "" : "/", name);
+    return path;
+}
+
+static void keep_all(struct sources *sources, struct sources *before, size_t root)
+{
+    for (size_t i = 0; i < before->len; i++)
+        if (before->items[i] && before->items[i]->root == root) {
+            struct source *source = before->items[i];
+            before->items[i] = NULL;
+            append(sources, source);
+        }
+}
+
+/* What a root holds now. A folder that cannot be listed keeps what it held. */
+static int list_root(struct sources *sources, struct sources *before, size_t index)
+{
+    const char *path = sources->roots[index].path;
+    struct stat info;
+    bool was_folder = false;
+    for (size_t i = 0; i < before->len; i++)
+        was_folder |= before->items[i] && before->items[i]->root == index && strcmp(before->items[i]->path, path) != 0;
+    bool there = stat(path, &info) == 0;
+    if (there ? !S_ISDIR(info.st_mode) : !was_folder)
+        return take(sources, before, index, strdup(path)) ? 0 : ENOMEM;
+    struct dirent **names = NULL;
+    int count = scandir(path, &names, is_manifest, by_bytes);
+    if (count < 0) {
+        int failure = errno;
+        keep_all(sources, before, index);
+        return failure;
+    }
+    int failure = 0;
+    for (int i = 0; i < count; i++) {
+        if (!take(sources, before, index, join(path, names[i]->d_name)))
+            failure = ENOMEM;
+        free(names[i]);
+    }
+    free(names);
+    return failure;
+}
+
+static bool list_all(struct sources *sources, inventory_problem_fn *problem, void *context)
+{
+    struct sources before = {.items = sources->items, .len = sources->len};
+    sources->items = NULL;
+    sources->len = sources->cap = 0;
+    for (size_t i = 0; i < sources->root_count; i++) {
+        struct root *root = &sources->roots[i];
+        int failure = list_root(sources, &before, i);
+        char buffer[128];
+        if (failure && failure != root->failure && problem)
+            problem(context, root->path, 0, reason(failure, buffer, sizeof buffer));
+        root->failure = failure;
+    }
+    bool gone = false;
+    for (size_t i = 0; i < before.len; i++)
+        if (before.items[i]) {
+            gone = true;
+            source_free(before.items[i]);
+        }
+    free(before.items);
+    return gone;
+}
+
+/* ---- loading -------------------------------------------------------------- */
+
+static bool refresh(struct source *source, const struct extractor *extractor, inventory_problem_fn *problem,
+                    void *context)
+{
+    struct signature now = read_signature(source->path);
+    bool same = same_signature(&now, &source->signature);
+    if (same && !source->unread)
+        return false;
+    source->signature = now;
+    struct record_list fresh = {0};
+    struct error error = {.position = -1};
+    bool listed[FACT_COUNT] = {false};
+    struct extractor noting = *extractor;
+    noting.listed = listed;
+    source->bad = !load_file(&noting, source->path, &fresh, &error);
+    source->unread = source->bad && !now.missing && (error.code == 0 || error.code >= 500);
+    if (!source->bad) {
+        record_list_clear(&source->records);
+        source->records = fresh;
+        memcpy(source->listed, listed, sizeof listed);
+        return true;
+    }
+    record_list_clear(&fresh);
+    /* file_read's messages begin with the path, which the callback gets by itself. */
+    struct str message = str_from(error.message), path = str_from(source->path);
+    if (str_starts(message, path) && str_starts(str_slice(message, path.len, message.len), STR(": ")))
+        message = str_slice(message, path.len + 2, message.len);
+    if (problem && !same)
+        problem(context, source->path, error.position > 0 ? error.position : 0, message.ptr);
+    return false;
+}
+
+bool sources_reload(struct sources *sources, const struct extractor *extractor, inventory_problem_fn *problem,
+                    void *context)
+{
+    bool changed = list_all(sources, problem, context);
+    sources->problems = 0;
+    for (size_t i = 0; i < sources->root_count; i++)
+        sources->problems += sources->roots[i].failure != 0;
+    for (size_t i = 0; i < sources->len; i++) {
+        changed |= refresh(sources->items[i], extractor, problem, context);
+        sources->problems += sources->items[i]->bad;
+    }
+    return changed;
+}
+
+bool sources_put(const struct sources *sources, struct inventory_builder *builder)
+{
+    for (size_t i = 0; i < sources->len; i++) {
+        for (size_t f = 0; f < FACT_COUNT; f++)
+            if (sources->items[i]->listed[f])
+                inventory_set_known(builder, (enum fact)f, true);
+        const struct record_list *records = &sources->items[i]->records;
+        for (size_t r = 0; r < records->len; r++) {
+            shared_hold(&records->items[r]->shared);
+            if (!builder_put(builder, records->items[r]))
+                return false;
+        }
+    }
+    return true;
+}
+
+bool sources_look(const struct sources *sources, const struct extractor *extractor, struct error *error)
+{
+    for (size_t i = 0; i < sources->len; i++) {
+        struct record_list none = {0};
+        error->position = -1;
+        bool good = load_file(extractor, sources->items[i]->path, &none, error);
+        record_list_clear(&none);
+        if (!good)
+            return error_wrap(error, "%s", sources->items[i]->path);
+    }
+    return true;
+}
+
+bool sources_unread(const struct sources *sources)
+{
+    bool unread = false;
+    for (size_t i = 0; i < sources->root_count; i++)
+        unread |= sources->roots[i].failure != 0;
+    for (size_t i = 0; i < sources->len; i++)
+        unread |= sources->items[i]->unread;
+    return unread;
+}
+
+size_t sources_problems(const struct sources *sources)
+{
+    return sources->problems;
+}

@@ -1,0 +1,91 @@
+#include "policy/backup/edit.h"
+#include "policy/backup/kots.h"
+#include "policy/backup/spec.h"
+#include "policy/velero/installed.h"
+
+bool backup_is_waiting(struct str phase)
+{
+    static const char *const phases[] = {"", "New", "Queued", "ReadyToStart"};
+    for (size_t i = 0; i < LENGTH_OF(phases); i++)
+        if (str_is(phase, phases[i]))
+            return true;
+    return false;
+}
+
+/* Velero reads a Backup once. One that comes with a status is a copy of a backup in the
+ * object store; and of what is edited afterwards it takes little notice. */
+static bool is_taken_up(const struct request *request, const struct settings *settings, struct decision *decision)
+{
+    if (request->operation != OPERATION_UPDATE)
+        return !backup_is_waiting(object_text(request, request->object, "status.phase"));
+    struct str phase = object_text(request, request->old_object, "status.phase");
+    if (backup_is_waiting(phase))
+        return !backup_is_waiting(object_text(request, request->object, "status.phase"));
+    if (request_changes(request, "spec") && !request_by_velero(request, settings))
+        backup_edit_warn(request, settings, decision);
+    return true;
+}
+
+/* k0rdent gives its own Backups 30 days; the least that is of use is a day. */
+static void warn_of_ttl(const struct backup_spec *view)
+{
+    enum { SHORT = 3600 };
+    struct error ignored;
+    int64_t nanoseconds = 0;
+    struct str ttl = json_get_str(view->spec, "ttl");
+    if (!backup_spec_asks(view, "ttl") || !duration_parse(ttl, &nanoseconds, &ignored) || nanoseconds <= 0)
+        return;
+    if (nanoseconds / 1000000000 < SHORT)
+        decision_warn(view->decision, "spec.ttl: %.*s: Velero deletes the backup, in the object store too, this soon",
+                      STR_ARG(arena_quote(view->arena, ttl)));
+}
+
+void policy_velero_backup(const struct request *request, const struct inventory *inventory,
+                          const struct settings *settings, struct decision *decision)
+{
+    bool update = request->operation == OPERATION_UPDATE;
+    struct json_object *spec = object_tree(request, request->object, "spec");
+    if (request->operation != OPERATION_DELETE)
+        backup_edit_check(request, inventory, settings, decision);
+    if (decision->denied)
+        return;
+    if ((update && !request_changes(request, "spec")) || request->operation == OPERATION_DELETE ||
+        is_taken_up(request, settings, decision))
+        return;
+    if (spec && !json_object_is_type(spec, json_type_object)) {
+        decision_invalid(decision, "spec", "Invalid type: must be an object");
+        return;
+    }
+    struct backup_spec view = {
+        .request = request,
+        .inventory = inventory,
+        .settings = settings,
+        .decision = decision,
+        .arena = request->arena,
+        .spec = spec,
+        .before = update ? object_tree(request, request->old_object, "spec") : NULL,
+        .at = "spec",
+        .ns = request->ns.len ? request->ns : settings->system_namespace,
+    };
+    view.facts = str_eq(view.ns, settings->system_namespace);
+    view.inside_means =
+        update ? NULL : kots_inside_means(object_tree(request, request->object, "metadata.annotations"));
+    if (!update)
+        warn_no_velero(decision, inventory, view.ns, "Backup");
+    if (!update)
+        velero_warn_fields(request, inventory, settings, decision);
+    backup_spec_check(&view);
+    warn_of_ttl(&view);
+    bool storage_told = view.facts && settings->storage_not_durable != VERDICT_ALLOW;
+    if (!update)
+        kots_warn_backup(request, inventory, settings, storage_told, decision);
+}
+
+void policy_velero_backup_wants(const struct request *request, const struct inventory *inventory,
+                                const struct settings *settings, struct facts_wanted *wanted)
+{
+    backup_edit_wants(request, inventory, settings, wanted);
+    if (request->operation != OPERATION_DELETE &&
+        backup_is_waiting(object_text(request, request->object, "status.phase")))
+        backup_spec_wants(request, inventory, settings, "spec", wanted);
+}

@@ -1,0 +1,134 @@
+#include "policy/backup/spec.h"
+
+#include "backstop/grammar.h"
+#include "policy/checks.h"
+#include "policy/velero/installed.h"
+
+bool backup_spec_asks(const struct backup_spec *view, const char *member)
+{
+    return !view->before || !json_object_equal(json_get(view->spec, member), json_get(view->before, member));
+}
+
+const char *backup_spec_field(const struct backup_spec *view, const char *member)
+{
+    struct str field = arena_printf(view->arena, "%s.%s", view->at, member);
+    return field.ptr ? field.ptr : view->at;
+}
+
+static void check_storage_location(const struct backup_spec *view)
+{
+    struct json_object *value = json_get(view->spec, "storageLocation");
+    const char *field = backup_spec_field(view, "storageLocation");
+    if (!backup_spec_asks(view, "storageLocation"))
+        return;
+    if (value && !json_object_is_type(value, json_type_string)) {
+        decision_invalid(view->decision, field, "Invalid type: must be a string, in quotes");
+        return;
+    }
+    const struct storage_check check = {.field = field,
+                                        .name = json_str(value),
+                                        .ns = view->ns,
+                                        .unusable = VERDICT_DENY,
+                                        .only_here = true,
+                                        .inside_means = view->inside_means};
+    if (view->facts)
+        check_storage(&check, view->request, view->inventory, view->settings, view->decision);
+}
+
+static void check_durations(const struct backup_spec *view)
+{
+    static const char *const durations[] = {"ttl", "csiSnapshotTimeout", "itemOperationTimeout"};
+    for (size_t i = 0; i < LENGTH_OF(durations); i++)
+        if (backup_spec_asks(view, durations[i]))
+            check_duration(view->decision, str_from(backup_spec_field(view, durations[i])),
+                           json_get(view->spec, durations[i]));
+}
+
+static void check_hook(const struct backup_spec *view, struct str at, struct json_object *hook)
+{
+    static const char *const timeouts[] = {"timeout"};
+    struct str exec_at = arena_printf(view->arena, "%.*s.exec", STR_ARG(at));
+    struct json_object *exec = json_get(hook, "exec");
+    if (exec)
+        check_exec_hook(view->decision, exec_at, exec, timeouts, LENGTH_OF(timeouts));
+    else
+        decision_invalid(view->decision, exec_at.ptr ? exec_at.ptr : view->at,
+                         "Required value: a hook has an exec with the command to run");
+}
+
+static void check_hooks(const struct backup_spec *view)
+{
+    static const char *const lists[] = {"pre", "post"};
+    struct arena *arena = view->arena;
+    struct json_object *resources = json_path(view->spec, "hooks.resources");
+    if (!backup_spec_asks(view, "hooks"))
+        return;
+    for (size_t i = 0; i < json_len(resources) && !said_enough(view->decision); i++) {
+        struct json_object *resource = json_item(resources, i);
+        struct str at = arena_printf(arena, "%s.hooks.resources[%zu]", view->at, i);
+        check_selector(view->decision, arena_printf(arena, "%.*s.labelSelector", STR_ARG(at)),
+                       json_get(resource, "labelSelector"));
+        for (size_t l = 0; l < LENGTH_OF(lists); l++) {
+            struct json_object *hooks = json_get(resource, lists[l]);
+            for (size_t h = 0; h < json_len(hooks) && !said_enough(view->decision); h++)
+                check_hook(view, arena_printf(arena, "%.*s.%s[%zu]", STR_ARG(at), lists[l], h), json_item(hooks, h));
+        }
+    }
+}
+
+static void deny_empty_selector(const struct backup_spec *view, struct str field, const char *remove)
+{
+    decision_invalid(view->decision, field.ptr ? field.ptr : view->at,
+                     "Invalid value: {}: an empty selector makes every list call of Velero fail, and the Backup ends "
+                     "PartiallyFailed with nothing in it. Remove %s",
+                     remove);
+}
+
+/* Velero lists with metav1.FormatLabelSelector, which is "<none>" for a selector without
+ * requirements, and the API server does not parse that (item_collector.go
+ * listResourceByLabelsPerNamespace). A Restore matches in memory: there it is harmless. */
+static void check_empty_selectors(const struct backup_spec *view)
+{
+    struct json_object *one = json_get(view->spec, "labelSelector"), *any = json_get(view->spec, "orLabelSelectors");
+    if (one && selector_is_empty(one) && !any)
+        deny_empty_selector(view, str_from(backup_spec_field(view, "labelSelector")),
+                            "it, or name the labels to back up");
+    for (size_t i = 0; i < json_len(any) && !said_enough(view->decision); i++) {
+        if (selector_is_empty(json_item(any, i)))
+            deny_empty_selector(view, arena_printf(view->arena, "%s.orLabelSelectors[%zu]", view->at, i),
+                                "this item; without orLabelSelectors everything is backed up");
+    }
+}
+
+void backup_spec_check(const struct backup_spec *view)
+{
+    check_storage_location(view);
+    backup_spec_check_snapshots(view);
+    backup_spec_check_lists(view);
+    if (backup_spec_asks(view, "labelSelector") || backup_spec_asks(view, "orLabelSelectors")) {
+        check_selectors(view->decision, str_from(view->at), view->spec);
+        check_empty_selectors(view);
+    }
+    backup_spec_check_policy(view);
+    if (backup_spec_asks(view, "snapshotMoveData") || backup_spec_asks(view, "defaultVolumesToFsBackup"))
+        velero_warn_node_agent(view->inventory, view->ns, view->at, view->spec, view->decision);
+    check_durations(view);
+    check_hooks(view);
+}
+
+/* What the same `kubectl apply` may have created or corrected a moment ago. */
+void backup_spec_wants(const struct request *request, const struct inventory *inventory,
+                       const struct settings *settings, const char *at, struct facts_wanted *wanted)
+{
+    struct json_object *spec = object_tree(request, request->object, at);
+    struct str location = json_get_str(spec, "storageLocation"), ns = request->ns;
+    const struct storage_location *known = inventory_storage_location(inventory, ns, location);
+    struct json_object *policy = json_get(spec, "resourcePolicy");
+    if (request_by_velero(request, settings) || !str_eq(ns, settings->system_namespace) ||
+        !request_changes(request, at))
+        return;
+    if (location.len && inventory->known[FACT_STORAGE_LOCATIONS] && !(known && str_is(known->phase, "Available")))
+        facts_want(request->arena, wanted, FACT_STORAGE_LOCATIONS, ns, location);
+    if (json_get_str(policy, "name").len)
+        facts_want(request->arena, wanted, FACT_CONFIG_MAPS, ns, json_get_str(policy, "name"));
+}

@@ -1,0 +1,306 @@
+#include "policy/deletion/deletion.h"
+#include "policy/backup/edit.h"
+#include "policy/storage/storage.h"
+
+enum { NAMES_COMPARED = 500 };
+
+/* What a deletion meets in a phase. backup_tracker.go: Velero refuses one of a backup
+ * that it works on, and takes one that waits. */
+static const struct {
+    const char *name;
+    enum phase_is { IS_STORED, IS_WAITING, IS_RUNNING, IS_REFUSED, IS_GOING } is;
+} phases[] = {
+    {"", IS_WAITING},
+    {"New", IS_WAITING},
+    {"Queued", IS_WAITING},
+    {"ReadyToStart", IS_WAITING},
+    {"InProgress", IS_RUNNING},
+    {"WaitingForPluginOperations", IS_RUNNING},
+    {"WaitingForPluginOperationsPartiallyFailed", IS_RUNNING},
+    {"Finalizing", IS_RUNNING},
+    {"FinalizingPartiallyFailed", IS_RUNNING},
+    {"FailedValidation", IS_REFUSED},
+    {"Deleting", IS_GOING},
+};
+
+static enum phase_is phase_is(struct str phase)
+{
+    for (size_t i = 0; i < LENGTH_OF(phases); i++)
+        if (str_is(phase, phases[i].name))
+            return phases[i].is;
+    return IS_STORED;
+}
+
+static struct str quoted(const struct request *request, struct str text)
+{
+    return arena_quote(request->arena, text);
+}
+
+static struct str namespace_of(const struct request *request, const struct settings *settings)
+{
+    return request->ns.len ? request->ns : settings->system_namespace;
+}
+
+/* ---- DeleteBackupRequest ------------------------------------------------------ */
+
+static void say_missing(const struct request *request, const struct inventory *inventory, struct str ns,
+                        struct str name, struct decision *decision)
+{
+    struct arena *arena = request->arena;
+    struct strlist names = {0};
+    const struct backup *elsewhere = NULL;
+    for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++) {
+        const struct backup *backup = inventory->backups[i];
+        if (!str_eq(backup->meta.ns, ns) && str_eq(backup->meta.name, name))
+            elsewhere = backup;
+        else if (str_eq(backup->meta.ns, ns) && names.len < NAMES_COMPARED)
+            strlist_add(arena, &names, backup->meta.name);
+    }
+    const struct management_backup *maker = inventory_management_backup(inventory, name);
+    struct str near = str_nearest(name, names.items, names.len), hint = STR("");
+    if (elsewhere)
+        hint = arena_printf(arena, "; it is in %.*s: create the request there",
+                            STR_ARG(quoted(request, elsewhere->meta.ns)));
+    else if (maker && maker->schedule.len && maker->last_backup_name.len)
+        hint = arena_printf(arena, "; it is a ManagementBackup with a schedule, whose latest backup is %.*s",
+                            STR_ARG(quoted(request, maker->last_backup_name)));
+    else if (near.len)
+        hint = arena_printf(arena, "; did you mean %.*s?", STR_ARG(quoted(request, near)));
+    decision_invalid(decision, "spec.backupName",
+                     "Invalid value: %.*s: there is no Velero Backup of that name in %.*s, so nothing would be "
+                     "deleted%.*s",
+                     STR_ARG(quoted(request, name)), STR_ARG(quoted(request, ns)), STR_ARG(hint));
+}
+
+/* backup_deletion_controller.go: the location must be there, writable and Available. */
+static void check_location(const struct request *request, const struct inventory *inventory,
+                           const struct backup *backup, struct decision *decision)
+{
+    static const char field[] = "spec.backupName";
+    struct str name = quoted(request, backup->meta.name), where = quoted(request, backup->storage_location);
+    const struct storage_location *location =
+        inventory_storage_location(inventory, backup->meta.ns, backup->storage_location);
+    if (!inventory->known[FACT_STORAGE_LOCATIONS])
+        return;
+    if (!location)
+        decision_invalid(decision, field,
+                         "Invalid value: %.*s: its BackupStorageLocation %.*s does not exist in %.*s, so Velero cannot "
+                         "reach the backup; create it again first, or delete the Backup object alone",
+                         STR_ARG(name), STR_ARG(where), STR_ARG(quoted(request, backup->meta.ns)));
+    else if (str_is(location->access_mode, "ReadOnly"))
+        decision_invalid(
+            decision, field,
+            "Invalid value: %.*s: its BackupStorageLocation %.*s is read-only (spec.accessMode), so Velero "
+            "deletes nothing there; make it ReadWrite first",
+            STR_ARG(name), STR_ARG(where));
+    else if (location->phase.len == 0)
+        decision_warn(decision,
+                      "BackupStorageLocation %.*s has not been validated yet: the deletion fails unless it becomes "
+                      "Available",
+                      STR_ARG(where));
+    else if (!str_is(location->phase, "Available"))
+        decision_invalid(decision, field,
+                         "Invalid value: %.*s: its BackupStorageLocation %.*s is %.*s, and Velero deletes nothing "
+                         "there until it is Available",
+                         STR_ARG(name), STR_ARG(where), STR_ARG(storage_phase(request->arena, location)));
+}
+
+static bool check_phase(const struct request *request, const struct backup *backup, struct decision *decision)
+{
+    const struct backup_status *status = &backup->status;
+    struct str name = quoted(request, backup->meta.name);
+    enum phase_is is = backup->meta.deleting ? IS_GOING : phase_is(status->phase);
+    struct str progress = STR("");
+    if (status->items_total)
+        progress = arena_printf(request->arena, " (%lld of %lld items)", (long long)status->items_done,
+                                (long long)status->items_total);
+    if (is == IS_RUNNING)
+        decision_invalid(decision, "spec.backupName",
+                         "Invalid value: %.*s: this backup is still running: phase %.*s%.*s; Velero refuses to delete "
+                         "it until it is done",
+                         STR_ARG(name), STR_ARG(quoted(request, status->phase)), STR_ARG(progress));
+    else if (is == IS_WAITING)
+        decision_warn(decision, "backup %.*s has not started yet: it is deleted before it holds anything",
+                      STR_ARG(name));
+    else if (is == IS_GOING)
+        decision_warn(decision,
+                      "backup %.*s is being deleted already; another request makes sense only where that one failed",
+                      STR_ARG(name));
+    return is == IS_STORED || is == IS_REFUSED;
+}
+
+static void warn_of_loss(const struct request *request, const struct backup *backup, struct decision *decision)
+{
+    struct str name = quoted(request, backup->meta.name);
+    if (phase_is(backup->status.phase) == IS_REFUSED)
+        return;
+    decision_warn(decision,
+                  "deletes backup %.*s from the cluster and from the object store, with its volume snapshots: nothing "
+                  "brings it back",
+                  STR_ARG(name));
+    decision_warn(decision, "the Restore objects made from %.*s are deleted with it", STR_ARG(name));
+}
+
+/* backup_deletion_controller.go: Velero looks at no request again that it has begun with. */
+static bool request_is_taken(const struct request *request, const struct object *object)
+{
+    struct str phase = object_text(request, object, "status.phase");
+    return str_is(phase, "InProgress") || str_is(phase, "Processed");
+}
+
+/* An edit can turn a request to another backup, or have one that is done (its status is no
+ * subresource) done once more: both ask for a deletion as creating one does. */
+static bool request_asks(const struct request *request, struct decision *decision)
+{
+    if (request->operation != OPERATION_UPDATE || !request->old_object)
+        return true;
+    bool turned = request_changes(request, "spec.backupName");
+    if (!request_is_taken(request, request->object))
+        return turned || request_is_taken(request, request->old_object);
+    if (turned)
+        decision_warn(decision,
+                      "the change has no effect: Velero has already begun with this DeleteBackupRequest (phase %.*s); "
+                      "create a new one",
+                      STR_ARG(quoted(request, object_text(request, request->object, "status.phase"))));
+    return false;
+}
+
+void policy_delete_backup_request(const struct request *request, const struct inventory *inventory,
+                                  const struct settings *settings, struct decision *decision)
+{
+    struct str ns = namespace_of(request, settings);
+    struct str name = object_text(request, request->object, "spec.backupName");
+    if (deletion_is_automatic(request, settings)) {
+        decision_audit(decision, "skipped", "the deletion is Velero's own");
+        return;
+    }
+    if (!request_asks(request, decision))
+        return;
+    if (name.len == 0) {
+        decision_invalid(decision, "spec.backupName", "Required value: name the Velero Backup to delete");
+        return;
+    }
+    if (!inventory->known[FACT_BACKUPS]) {
+        decision_unchecked(decision, FACT_BACKUPS,
+                           "could not look up backup %.*s: nothing is known about Velero Backups",
+                           STR_ARG(quoted(request, name)));
+        return;
+    }
+    const struct backup *backup = inventory_backup(inventory, ns, name);
+    if (!backup) {
+        say_missing(request, inventory, ns, name, decision);
+        return;
+    }
+    decision_audit(decision, "backup", "%.*s", STR_ARG(name));
+    bool stored = check_phase(request, backup, decision);
+    check_location(request, inventory, backup, decision);
+    if (decision->denied || !stored)
+        return;
+    const struct removal removal = {.holder = request->object};
+    if (deletion_check_needed(request, inventory, settings, &removal, backup, decision))
+        warn_of_loss(request, backup, decision);
+}
+
+/* ---- Backup ------------------------------------------------------------------- */
+
+/* Whether, and when, the sync from the object store brings the object back. */
+static struct str comes_back(const struct request *request, const struct inventory *inventory,
+                             const struct backup *backup)
+{
+    char period[TIME_TEXT_SIZE];
+    struct arena *arena = request->arena;
+    struct str where = quoted(request, backup->storage_location);
+    const struct storage_location *location =
+        inventory_storage_location(inventory, backup->meta.ns, backup->storage_location);
+    if (!location && inventory->known[FACT_STORAGE_LOCATIONS])
+        return arena_printf(arena, "comes back only with BackupStorageLocation %.*s, which does not exist now",
+                            STR_ARG(where));
+    if (!location)
+        return STR("comes back with the next sync");
+    if (location->sync_period == 0)
+        return arena_printf(arena, "does not come back: location %.*s has backupSyncPeriod 0", STR_ARG(where));
+    if (!str_is(location->phase, "Available"))
+        return arena_printf(arena, "comes back once location %.*s is Available", STR_ARG(where));
+    return arena_printf(arena, "comes back with the next sync of location %.*s (every %s)", STR_ARG(where),
+                        duration_format(location->sync_period, period));
+}
+
+static void warn_of_backup(const struct request *request, const struct inventory *inventory,
+                           const struct backup *backup, struct decision *decision)
+{
+    struct str name = quoted(request, backup->meta.name);
+    enum phase_is is = phase_is(backup->status.phase);
+    if (is == IS_RUNNING)
+        decision_warn(decision, "backup %.*s is still running: this does not stop it, and it %.*s", STR_ARG(name),
+                      STR_ARG(comes_back(request, inventory, backup)));
+    if (is != IS_STORED)
+        return;
+    decision_warn(decision, "this removes backup %.*s from the cluster only", STR_ARG(name));
+    decision_warn(decision, "its data stays in the object store, and the object %.*s",
+                  STR_ARG(comes_back(request, inventory, backup)));
+    decision_warn(decision, "to delete it from the object store too, create a DeleteBackupRequest with backupName %.*s",
+                  STR_ARG(name));
+}
+
+void policy_backup_deletion(const struct request *request, const struct inventory *inventory,
+                            const struct settings *settings, struct decision *decision)
+{
+    const struct object *object = request->old_object;
+    struct str name = request->name.len ? request->name : object_text(request, object, "metadata.name");
+    if (request->operation != OPERATION_DELETE || object_deleting(object))
+        return;
+    if (deletion_is_automatic(request, settings)) {
+        decision_audit(decision, "skipped", "the deletion is carried out by a controller");
+        return;
+    }
+    if (!inventory->known[FACT_BACKUPS]) {
+        decision_unchecked(decision, FACT_BACKUPS,
+                           "nothing is known about Velero Backups: whether %.*s is still needed was not checked",
+                           STR_ARG(quoted(request, name)));
+        return;
+    }
+    /* One that is not known yet is what the API server says it is. */
+    struct backup *unknown = arena_alloc(request->arena, sizeof *unknown);
+    const struct backup *backup = inventory_backup(inventory, namespace_of(request, settings), name);
+    if (unknown && !backup) {
+        *unknown = backup_edit_old(request, settings);
+        backup = unknown;
+    }
+    const struct removal removal = {.holder = object};
+    if (backup && deletion_check_needed(request, inventory, settings, &removal, backup, decision))
+        warn_of_backup(request, inventory, backup, decision);
+}
+
+/* ---- Restore ------------------------------------------------------------------ */
+
+static bool restore_runs(struct str phase)
+{
+    return str_is(phase, "InProgress") || str_starts(phase, STR("WaitingForPluginOperations")) ||
+           str_starts(phase, STR("Finalizing"));
+}
+
+/* restore_controller.go, deleteExternalResources: the finalizer waits for the location
+ * of the backup, and finds nothing to do once the backup is gone. */
+void policy_restore_deletion(const struct request *request, const struct inventory *inventory,
+                             const struct settings *settings, struct decision *decision)
+{
+    const struct object *object = request->old_object;
+    struct str ns = namespace_of(request, settings);
+    struct str name = request->name.len ? request->name : object_text(request, object, "metadata.name");
+    struct str phase = object_text(request, object, "status.phase"), shown_name = quoted(request, name);
+    if (request->operation != OPERATION_DELETE || object_deleting(object) || deletion_is_automatic(request, settings))
+        return;
+    if (restore_runs(phase))
+        decision_warn(decision, "Restore %.*s is still running (%.*s): deleting it undoes nothing of what it restored",
+                      STR_ARG(shown_name), STR_ARG(phase));
+    decision_warn(decision,
+                  "deletes Restore %.*s from the cluster and its log and results from the object store; what it "
+                  "restored stays",
+                  STR_ARG(shown_name));
+    const struct backup *backup = inventory_backup(inventory, ns, object_text(request, object, "spec.backupName"));
+    const struct storage_location *location =
+        backup ? inventory_storage_location(inventory, ns, backup->storage_location) : NULL;
+    if (location && !str_is(location->phase, "Available"))
+        decision_warn(decision, "the deletion waits until BackupStorageLocation %.*s is Available",
+                      STR_ARG(quoted(request, location->meta.name)));
+}

@@ -1,0 +1,36 @@
+/* Deleting backups and restores: what is lost, and what comes back. */
+#ifndef BACKSTOP_POLICY_DELETION_DELETION_H
+#define BACKSTOP_POLICY_DELETION_DELETION_H
+
+#include "backstop/policy.h"
+
+/* A deletion that Kubernetes or Velero itself carries out (garbage collection of
+ * expired backups, of a namespace, of owned objects): nobody reads an answer there,
+ * and a denial would only block them. */
+bool deletion_is_automatic(const struct request *request, const struct settings *settings);
+/* How a backup would go. */
+struct removal {
+    const struct object *holder; /* whose annotation ANNOTATION_ALLOW_DELETE counts */
+    struct str change;           /* the fields of an edit that takes the backup away; empty: it is deleted */
+};
+/* Can be restored, and for as long as anybody looks. */
+bool deletion_counts(const struct backup *backup, int64_t now);
+/* Denies (403) when the cluster needs this backup to come back: the last Completed one,
+ * or the way back from the running release. ANNOTATION_ALLOW_DELETE with a reason on
+ * the holder allows it with a warning. True when it may go; then that is reserved. */
+bool deletion_check_needed(const struct request *request, const struct inventory *inventory,
+                           const struct settings *settings, const struct removal *removal, const struct backup *backup,
+                           struct decision *decision);
+
+/* What is read for a review that would have this Backup of the system namespace go: which
+ * deletions were admitted, which wait for Velero, and some of the backups that would remain. */
+void deletion_want_others(const struct request *request, const struct inventory *inventory,
+                          const struct settings *settings, struct str name, struct facts_wanted *wanted);
+void deletion_want_pending(const struct request *request, const struct settings *settings, struct facts_wanted *wanted);
+/* Whether this Backup of the system namespace is to go: a DeleteBackupRequest that Velero has not
+ * begun with names it, or (the admitted deletion; NULL when none) it may not show yet. */
+bool deletion_is_pending(const struct inventory *inventory, struct str backup);
+const struct evidence_object *deletion_reserved(const struct inventory *inventory, struct str backup);
+void deletion_warn_unseen(const struct inventory *inventory, struct decision *decision); /* they could not be read */
+
+#endif

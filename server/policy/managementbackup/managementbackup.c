@@ -1,0 +1,272 @@
+#include "policy/managementbackup/managementbackup.h"
+#include "backstop/grammar.h"
+
+#include "policy/checks.h"
+
+/* What one version of a ManagementBackup asks for. */
+struct wish {
+    struct str schedule, storage;
+    bool on_upgrade;
+};
+
+struct edit {
+    const struct request *request;
+    const struct inventory *inventory;
+    const struct settings *settings;
+    struct decision *decision;
+    struct wish now, before; /* before: all empty on CREATE */
+    bool create;
+    bool pre_upgrade; /* made by kcm or by the gate for an upgrade: denying it would block that upgrade */
+};
+
+static struct wish read_wish(const struct request *request, const struct object *object)
+{
+    return (struct wish){
+        .schedule = object_text(request, object, "spec.schedule"),
+        .storage = object_text(request, object, "spec.storageLocation"),
+        .on_upgrade = object_true(request, object, "spec.performOnManagementUpgrade"),
+    };
+}
+
+struct str subject_name(const struct request *request)
+{
+    return request->name.len ? request->name : object_text(request, request_subject(request), "metadata.name");
+}
+
+/* The API server checks types against the CRD; offline nobody does, and a schedule
+ * that is a number would pass for none. */
+static void judge_types(const struct edit *edit)
+{
+    static const struct {
+        const char *path, *wanted;
+        json_type type;
+    } fields[] = {
+        {"spec.schedule", "a string, in quotes", json_type_string},
+        {"spec.storageLocation", "a string, in quotes", json_type_string},
+        {"spec.performOnManagementUpgrade", "true or false", json_type_boolean},
+    };
+    for (size_t i = 0; i < LENGTH_OF(fields); i++) {
+        struct json_object *value = object_tree(edit->request, edit->request->object, fields[i].path);
+        if (value && !json_object_is_type(value, fields[i].type) && request_changes(edit->request, fields[i].path))
+            decision_invalid(edit->decision, fields[i].path, "Invalid type: must be %s", fields[i].wanted);
+    }
+}
+
+static int64_t time_of(const struct request *request, const char *path)
+{
+    int64_t when;
+    return time_parse(object_text(request, request->old_object, path), &when) ? when : 0;
+}
+
+/* kcm gives each of its backups 30 days (ttl: 720h). */
+static void warn_of_gap(const struct edit *edit)
+{
+    enum { KCM_TTL = 30 * 86400 };
+    int64_t gap =
+        schedule_longest_gap(edit->now.schedule, 1u << CRON_ROBFIG, edit->settings, edit->request->now, KCM_TTL);
+    if (gap)
+        decision_warn(
+            edit->decision,
+            "spec.schedule: runs are %.*s, and each backup is deleted after 30 days: in between there is none",
+            STR_ARG(schedule_gap_words(edit->request->arena, gap)));
+}
+
+static void judge_schedule(const struct edit *edit)
+{
+    const struct request *request = edit->request;
+    if (edit->now.schedule.len == 0 || str_eq(edit->now.schedule, edit->before.schedule))
+        return;
+    struct schedule_check check = {.field = "spec.schedule", .runner = "kcm", .spec = edit->now.schedule};
+    check.last_run = time_of(request, "status.lastBackupTime");
+    check.created = time_of(request, "metadata.creationTimestamp");
+    if (check_schedule(&check, request, edit->settings, edit->decision))
+        warn_of_gap(edit);
+}
+
+/* A flag set later does not change where backups go, but upgrades depend on the place from then on. */
+static void judge_storage(const struct edit *edit)
+{
+    bool newly_scheduled = edit->now.schedule.len && edit->before.schedule.len == 0;
+    bool asked = edit->create || newly_scheduled || !str_eq(edit->now.storage, edit->before.storage);
+    if (!asked && !(edit->now.on_upgrade && edit->now.schedule.len && !edit->before.on_upgrade))
+        return;
+    const struct storage_check check = {
+        .field = "spec.storageLocation",
+        .name = edit->now.storage,
+        .unusable = edit->pre_upgrade || !asked ? VERDICT_WARN : VERDICT_DENY,
+    };
+    check_storage(&check, edit->request, edit->inventory, edit->settings, edit->decision);
+}
+
+/* kcm looks at the flag only on ManagementBackups that have a schedule. */
+static void judge_upgrade_flag(const struct edit *edit)
+{
+    bool pointless = edit->now.on_upgrade && edit->now.schedule.len == 0;
+    bool was_pointless = edit->before.on_upgrade && edit->before.schedule.len == 0;
+    if (pointless && !was_pointless)
+        decision_invalid(edit->decision, "spec.performOnManagementUpgrade",
+                         "Invalid value: true: does nothing without a schedule: no backup would be taken before an "
+                         "upgrade. Add spec.schedule (such as \"0 */6 * * *\"), or remove this field");
+}
+
+/* Each scheduled backup carries the ManagementBackup's name as a label's value. */
+static void judge_length(const struct edit *edit, struct str name)
+{
+    if (name.len <= LABEL_VALUE_MAX || edit->now.schedule.len == 0 || str_eq(edit->now.schedule, edit->before.schedule))
+        return;
+    enum verdict verdict = edit->before.schedule.len ? VERDICT_WARN : VERDICT_DENY;
+    decision_judge(edit->decision, verdict, "metadata.name",
+                   "Too long: may not be more than %d bytes with a schedule, but has %zu: kcm puts the name in a label "
+                   "of each backup, and labels hold no more",
+                   LABEL_VALUE_MAX, name.len);
+}
+
+/* kcm runs an on-demand ManagementBackup until it has a last backup, then never again. */
+static bool has_run(const struct edit *edit, struct str name)
+{
+    const struct request *request = edit->request;
+    if (edit->create)
+        return false;
+    if (object_text(request, request->old_object, "status.lastBackupName").len ||
+        object_has(request->old_object, "status.lastBackup"))
+        return true;
+    const struct management_backup *known = inventory_management_backup(edit->inventory, name);
+    return known && known->last_backup_name.len;
+}
+
+/* An on-demand ManagementBackup's Velero Backup has its own name, and kcm takes one
+ * that exists for the one it wanted to create. */
+static void judge_adoption(const struct edit *edit, struct str name)
+{
+    const struct request *request = edit->request;
+    bool to_on_demand = edit->create || (edit->before.schedule.len && !has_run(edit, name));
+    bool will_run = edit->now.schedule.len == 0 && to_on_demand;
+    /* A restore brings back the ManagementBackup together with the Backup it made. */
+    if (!will_run || name.len == 0 || request->writer == WRITER_VELERO)
+        return;
+    struct arena *arena = request->arena;
+    struct str ns = edit->settings->system_namespace;
+    const struct backup *backup = inventory_backup(edit->inventory, ns, name);
+    if (!backup)
+        return;
+    struct str quoted = arena_quote(arena, name);
+    const char *advice = edit->pre_upgrade ? "" : ". Choose another name";
+    int64_t when = backup->status.completed ? backup->status.completed : backup->meta.created;
+    judge_value(edit->decision, edit->pre_upgrade ? VERDICT_WARN : VERDICT_DENY, "metadata.name", name,
+                "a Velero Backup %.*s exists already in %.*s (%.*s, %.*s): kcm would take it for this one and make no "
+                "new backup%s",
+                STR_ARG(quoted), STR_ARG(ns), STR_ARG(backup->status.phase.len ? backup->status.phase : STR("new")),
+                STR_ARG(ago(arena, request->now, when)), advice);
+}
+
+bool last_upgrade_backup(const struct inventory *inventory, struct str name)
+{
+    for (size_t i = 0; i < inventory->count[FACT_MANAGEMENT_BACKUPS]; i++) {
+        const struct management_backup *backup = inventory->management_backups[i];
+        if (backup->on_upgrade && backup->schedule.len && !backup->meta.deleting && !str_eq(backup->meta.name, name))
+            return false;
+    }
+    return inventory->known[FACT_MANAGEMENT_BACKUPS];
+}
+
+/* Taken off the last one, the flag does what its deletion would: the same setting says whether it may. */
+static void judge_last_flag(const struct edit *edit)
+{
+    const char *field = edit->now.schedule.len ? "spec.performOnManagementUpgrade" : "spec.schedule";
+    if (edit->settings->backups_delete_protecting == VERDICT_DENY)
+        decision_invalid(edit->decision, field,
+                         "Forbidden: no other ManagementBackup has performOnManagementUpgrade, so upgrades would start "
+                         "without a backup; to do it anyway, set managementBackups.deleteProtecting to warn in "
+                         "backstop's settings");
+    else if (edit->settings->backups_delete_protecting == VERDICT_WARN)
+        decision_warn(edit->decision,
+                      "no ManagementBackup is left with performOnManagementUpgrade: upgrades will start without "
+                      "a backup");
+}
+
+/* What an admin may not expect of an edit that is allowed. */
+static void warn_of_edit(const struct edit *edit, struct str name)
+{
+    const struct request *request = edit->request;
+    struct decision *decision = edit->decision;
+    struct str quoted = arena_quote(request->arena, name);
+    bool ran = has_run(edit, name);
+    bool was_scheduled = edit->before.schedule.len > 0, is_scheduled = edit->now.schedule.len > 0;
+    if (!was_scheduled && !is_scheduled && ran && request_changes(request, "spec"))
+        decision_warn(
+            decision,
+            "ManagementBackup %.*s has run already, so changing its spec has no effect; create another one for "
+            "a new backup",
+            STR_ARG(quoted));
+    if (was_scheduled && !is_scheduled)
+        decision_warn(decision, "spec.schedule: without it ManagementBackup %.*s %s", STR_ARG(quoted),
+                      ran ? "takes no further backup; those it has taken stay until they expire"
+                          : "takes one backup at once, and no other after it");
+    bool did_protect = was_scheduled && edit->before.on_upgrade, protects = is_scheduled && edit->now.on_upgrade;
+    if (did_protect && !protects && last_upgrade_backup(edit->inventory, name))
+        judge_last_flag(edit);
+}
+
+/* kcm starts no scheduled backup while one of the same ManagementBackup is New or InProgress, or the
+ * backups of a region cannot be listed, and says so in its debug log alone (schedule.go
+ * areAnyBackupsProgressing). Velero works on one backup after the other, so one that hangs keeps it. */
+static void warn_of_blockers(const struct edit *edit, struct str name)
+{
+    enum { LONG = 3600 };
+    const struct request *request = edit->request;
+    const struct inventory *inventory = edit->inventory;
+    const struct management_backup *known = inventory_management_backup(inventory, name);
+    struct arena *arena = request->arena;
+    if (edit->now.schedule.len == 0 || !(edit->create || request_changes(request, "spec")))
+        return;
+    for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++) {
+        const struct backup *backup = inventory->backups[i];
+        int64_t since = backup->status.started ? backup->status.started : backup->meta.created;
+        bool holds = str_is(backup->status.phase, "New") || str_is(backup->status.phase, "InProgress");
+        if (!holds || since == 0 || request->now - since < LONG ||
+            !str_eq(json_get_str(backup->meta.labels, LABEL_MANAGEMENT_BACKUP), name))
+            continue;
+        decision_warn(edit->decision,
+                      "no scheduled backup starts while %.*s is %.*s (begun %.*s). If Velero hangs: kubectl -n %.*s "
+                      "rollout restart deployment/velero",
+                      STR_ARG(arena_quote(arena, backup->meta.name)), STR_ARG(backup->status.phase),
+                      STR_ARG(ago(arena, request->now, since)), STR_ARG(edit->settings->system_namespace));
+        break;
+    }
+    for (size_t i = 0; known && i < known->region_count; i++)
+        if (known->regions[i].error.len) {
+            decision_warn(
+                edit->decision,
+                "kcm reports region %.*s: %.*s. While its backups cannot be listed no scheduled backup starts",
+                STR_ARG(arena_quote(arena, known->regions[i].region)),
+                STR_ARG(arena_quote_error(arena, known->regions[i].error)));
+            break;
+        }
+}
+
+void policy_management_backup(const struct request *request, const struct inventory *inventory,
+                              const struct settings *settings, struct decision *decision)
+{
+    if (request->operation == OPERATION_DELETE) {
+        judge_deletion(request, inventory, settings, decision);
+        return;
+    }
+    struct edit edit = {.request = request, .inventory = inventory, .settings = settings, .decision = decision};
+    edit.create = request->operation == OPERATION_CREATE || !request->old_object;
+    edit.now = read_wish(request, request->object);
+    edit.before = read_wish(request, edit.create ? NULL : request->old_object);
+    edit.pre_upgrade = object_label(request, request->object, LABEL_RELEASE_BACKUP).len > 0;
+    struct str name = subject_name(request);
+    judge_types(&edit);
+    if (edit.create && edit.now.schedule.len == 0 && !decision->denied)
+        decision_audit(decision, "schedule", "on demand");
+    judge_schedule(&edit);
+    judge_storage(&edit);
+    judge_upgrade_flag(&edit);
+    judge_length(&edit, name);
+    judge_adoption(&edit, name);
+    if (!edit.create && !decision->denied)
+        warn_of_edit(&edit, name);
+    if (!decision->denied)
+        warn_of_blockers(&edit, name);
+}

@@ -1,0 +1,70 @@
+#include "policy/velero/modifier.h"
+#include "policy/restore/restore.h"
+
+/* The ConfigMap this webhook makes may not be in the facts yet when the validating
+ * review follows at the mutating one's heels; its content is known to be right. */
+static bool is_own_map(const struct restore_view *view)
+{
+    struct str release = restore_release_left(view);
+    return view->settings->restores_inject_release_modifier && release.len &&
+           str_eq(view->modifier_name, restore_release_map_name(view->arena, release));
+}
+
+/* Velero compares the kind without case and ignores every other one, without a word. */
+static bool check_reference(const struct restore_view *view)
+{
+    if (!str_eq_nocase(view->modifier_kind, STR("ConfigMap"))) {
+        decision_invalid(
+            view->decision, "spec.resourceModifier.kind",
+            "Unsupported value: %.*s: write \"ConfigMap\"; Velero ignores every other kind and restores the "
+            "objects unpatched",
+            STR_ARG(arena_quote(view->arena, view->modifier_kind)));
+        return false;
+    }
+    if (view->modifier_name.len == 0) {
+        decision_invalid(view->decision, "spec.resourceModifier.name",
+                         "Required value: name the ConfigMap with the rules");
+        return false;
+    }
+    return true;
+}
+
+/* modifier.match compares the object's own namespace; it is mapped only afterwards. */
+static void check_rule_namespaces(const struct restore_view *view, struct config_rules *modifier)
+{
+    struct json_object *rules = rules_get(modifier->document->tree, "resourceModifierRules");
+    for (size_t r = 0; r < json_len(rules); r++) {
+        struct json_object *list = rules_get(rules_get(json_item(rules, r), "conditions"), "namespaces");
+        for (size_t i = 0; i < json_len(list); i++) {
+            struct str ns = json_str(json_item(list, i)), from = restore_mapped_from(view, ns);
+            struct str at = arena_printf(view->arena, "resourceModifierRules[%zu].conditions.namespaces[%zu]", r, i);
+            if (ns.len == 0 || str_is(ns, "*"))
+                continue;
+            bool listed = view->backup && view->backup->included_namespaces.len && restore_backup_holds(view, ns);
+            if (from.len && !listed && !json_get_named(json_get(view->spec, "namespaceMapping"), ns))
+                rules_warn(modifier, at,
+                           "rules compare the namespace in the backup, where %.*s is %.*s: the rule never applies",
+                           STR_ARG(arena_quote(view->arena, ns)), STR_ARG(arena_quote(view->arena, from)));
+            else if (!restore_backup_holds(view, ns))
+                rules_warn(modifier, at, "%.*s is not in the backup, so the rule never applies: %.*s",
+                           STR_ARG(arena_quote(view->arena, ns)), STR_ARG(restore_backup_held(view)));
+        }
+    }
+}
+
+void restore_check_modifier(const struct restore_view *view)
+{
+    struct config_rules modifier;
+    struct json_object *reference = json_get(view->spec, "resourceModifier");
+    if (!reference || view->modifier_injected || !restore_asks(view, "spec.resourceModifier") || !check_reference(view))
+        return;
+    if (view->inventory->known[FACT_CONFIG_MAPS] && is_own_map(view) &&
+        !inventory_config_map(view->inventory, view->ns, view->modifier_name))
+        return;
+    const struct config_map *map =
+        rules_find_map(view->decision, view->inventory, view->ns, "spec.resourceModifier.name", view->modifier_name);
+    if (map && modifier_load(&modifier, view->arena, view->decision, map)) {
+        modifier_check(&modifier);
+        check_rule_namespaces(view, &modifier);
+    }
+}

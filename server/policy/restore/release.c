@@ -1,0 +1,183 @@
+#include "backstop/grammar.h"
+#include "policy/restore/restore.h"
+#include "policy/upgrade/upgrade_backup.h"
+#include "policy/velero/modifier.h"
+
+enum { MAPS_PARSED = 20, NAME_SHOWN = 100 };
+
+struct str restore_release_left(const struct restore_view *view)
+{
+    return upgrade_backup_release(view->inventory, view->backup);
+}
+
+static bool holds_old_release(const struct restore_view *view)
+{
+    return upgrade_backup_holds(view->inventory, view->backup) == HOLDS_OLD;
+}
+
+static bool leaves_out_managements(const struct restore_view *view)
+{
+    bool included = view->included.len == 0;
+    for (size_t i = 0; i < view->included.len && !included; i++)
+        included = str_is(view->included.items[i], "*") ||
+                   resource_name_same(view->included.items[i], STR(MODIFIER_MANAGEMENTS));
+    for (size_t i = 0; i < view->excluded.len && included; i++)
+        included = !resource_name_same(view->excluded.items[i], STR(MODIFIER_MANAGEMENTS));
+    return !included;
+}
+
+struct str restore_release_map_name(struct arena *arena, struct str release)
+{
+    return arena_printf(arena, "backstop-release-%.*s", STR_ARG(release));
+}
+
+static struct modifier_release release_set_by(const struct restore_view *view, const struct config_map *map)
+{
+    struct config_rules modifier;
+    if (!modifier_load(&modifier, view->arena, NULL, map))
+        return (struct modifier_release){{NULL, 0}, false};
+    return modifier_release_set(&modifier);
+}
+
+static bool mentions(const struct config_map *map, struct str release)
+{
+    if (!json_object_is_type(map->data, json_type_object) || json_member_count(map->data) != 1)
+        return false;
+    json_foreach(map->data, key, value)
+    {
+        (void)key;
+        if (str_contains(json_str(value), release) && str_contains(json_str(value), STR("/spec/release")))
+            return true;
+    }
+    return false;
+}
+
+/* A ConfigMap beside the Restore that sets this release and does nothing else. */
+static const struct config_map *find_map(const struct restore_view *view, struct str release)
+{
+    const struct inventory *inventory = view->inventory;
+    unsigned parsed = 0;
+    for (size_t i = 0; i < inventory->count[FACT_CONFIG_MAPS] && parsed < MAPS_PARSED; i++) {
+        const struct config_map *map = inventory->config_maps[i];
+        if (!str_eq(map->meta.ns, view->ns) || !mentions(map, release))
+            continue;
+        parsed++;
+        struct modifier_release set = release_set_by(view, map);
+        if (set.only && str_eq(set.release, release))
+            return map;
+    }
+    return NULL;
+}
+
+static struct json_object *build_map(const struct restore_view *view, struct str name, struct str release)
+{
+    struct json_object *map = json_own(view->arena, json_object_new_object());
+    struct json_object *meta, *labels, *data;
+    struct str rules =
+        arena_printf(view->arena,
+                     "version: v1\nresourceModifierRules:\n- conditions:\n    groupResource: " MODIFIER_MANAGEMENTS
+                     "\n  patches:\n  - operation: replace\n    path: /spec/release\n"
+                     "    value: \"%.*s\"\n",
+                     STR_ARG(release));
+    bool whole = json_put_text(map, "apiVersion", STR("v1")) && json_put_text(map, "kind", STR("ConfigMap")) &&
+                 json_put_map(map, "metadata", &meta) && json_put_text(meta, "name", name) &&
+                 json_put_text(meta, "namespace", view->ns) && json_put_map(meta, "labels", &labels) &&
+                 json_put_text(labels, "app.kubernetes.io/managed-by", STR("backstop")) &&
+                 json_put_map(map, "data", &data) && json_put_text(data, "release.yaml", rules);
+    if (!whole)
+        arena_fail(view->arena);
+    return map;
+}
+
+static void reference_map(struct restore_view *view, struct str name, struct str release)
+{
+    struct json_object *reference = json_own(view->arena, json_object_new_object());
+    if (!json_put_text(reference, "kind", STR("ConfigMap")) || !json_put_text(reference, "name", name))
+        arena_fail(view->arena);
+    decision_patch(view->decision, "add", "/spec/resourceModifier", reference);
+    decision_warn(view->decision, "resourceModifier set to ConfigMap %.*s, which sets the release back to %.*s",
+                  STR_ARG(arena_quote(view->arena, name)), STR_ARG(release));
+    decision_audit(view->decision, "release-modifier", "%.*s", STR_ARG(name));
+    view->modifier_name = name;
+    view->modifier_injected = true;
+}
+
+static void create_map(const struct restore_view *view, struct str name, struct str release)
+{
+    decision_create(view->decision, build_map(view, name, release),
+                    arena_printf(view->arena, "ConfigMap %.*s", STR_ARG(name)));
+}
+
+/* Gives the Restore the modifier it lacks. False when that is not wanted or not safe:
+ * a denied Restore must leave nothing behind. */
+static bool inject(struct restore_view *view, struct str release)
+{
+    struct str name = restore_release_map_name(view->arena, release);
+    if (!view->mutating || view->opted_out || !view->settings->restores_inject_release_modifier ||
+        view->decision->denied || name.len > DNS_SUBDOMAIN_MAX)
+        return false;
+    const struct config_map *map = find_map(view, release);
+    if (map) {
+        reference_map(view, map->meta.name, release);
+        return true;
+    }
+    if (inventory_config_map(view->inventory, view->ns, name))
+        return false; /* of this name, but with another content */
+    create_map(view, name, release);
+    reference_map(view, name, release);
+    return true;
+}
+
+static void advise(const struct restore_view *view, struct str release)
+{
+    const struct config_map *map = find_map(view, release);
+    struct str quoted = arena_quote(view->arena, view->backup->meta.name);
+    const struct rollback_candidate candidate = {view->backup, release,
+                                                 upgrade_backup_holds(view->inventory, view->backup)};
+    decision_warn(view->decision, "backup %.*s is for the way back to %.*s, but %.*s", STR_ARG(quoted),
+                  STR_ARG(release), STR_ARG(policy_rollback_reason(view->arena, &candidate)));
+    if (map)
+        decision_warn(view->decision, "to roll back to %.*s add resourceModifier: {kind: ConfigMap, name: %.*s}",
+                      STR_ARG(release), STR_ARG(map->meta.name));
+    else
+        decision_warn(
+            view->decision,
+            "to roll back, add a resourceModifier ConfigMap that replaces /spec/release of " MODIFIER_MANAGEMENTS
+            " with %.*s",
+            STR_ARG(release));
+    decision_warn(view->decision, "backstop rollback-plan %.*s prints all that is needed",
+                  STR_ARG(arena_quote(view->arena, str_slice(view->backup->meta.name, 0, NAME_SHOWN))));
+}
+
+/* The modifier that is there: does it lead back to the release the backup is for? */
+static void check_modifier(const struct restore_view *view, struct str release)
+{
+    const struct config_map *map = inventory_config_map(view->inventory, view->ns, view->modifier_name);
+    struct str name = arena_quote(view->arena, view->modifier_name);
+    if (!map) {
+        if (view->mutating && !view->decision->denied && view->settings->restores_inject_release_modifier &&
+            str_eq(view->modifier_name, restore_release_map_name(view->arena, release)))
+            create_map(view, view->modifier_name, release);
+        return;
+    }
+    struct str set = release_set_by(view, map).release;
+    if (set.len == 0 && !holds_old_release(view))
+        decision_warn(view->decision,
+                      "resourceModifier %.*s does not set /spec/release; the backup is for the way back to %.*s",
+                      STR_ARG(name), STR_ARG(release));
+    else if (set.len && !str_eq(set, release))
+        decision_warn(
+            view->decision, "resourceModifier %.*s sets release %.*s, but the backup is for the way back to %.*s",
+            STR_ARG(name), STR_ARG(arena_quote(view->arena, set)), STR_ARG(arena_quote(view->arena, release)));
+}
+
+void restore_check_release(struct restore_view *view)
+{
+    struct str release = restore_release_left(view);
+    if (release.len == 0 || leaves_out_managements(view))
+        return;
+    if (json_get(view->spec, "resourceModifier"))
+        check_modifier(view, release);
+    else if (!holds_old_release(view) && !inject(view, release))
+        advise(view, release);
+}

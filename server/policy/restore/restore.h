@@ -1,0 +1,76 @@
+/* Restores: what is asked for, as the review sees it after its own changes. */
+#ifndef BACKSTOP_POLICY_RESTORE_RESTORE_H
+#define BACKSTOP_POLICY_RESTORE_RESTORE_H
+
+#include "backstop/policy.h"
+
+/* A Restore with what was found out about it. The mutation changes only this view
+ * and records patch steps; the checks read the view, so they see the same Restore
+ * whether it was patched in this review or comes back patched. */
+struct restore_view {
+    const struct request *request;
+    const struct inventory *inventory;
+    const struct settings *settings;
+    struct decision *decision;
+    struct arena *arena;
+    struct json_object *spec; /* as sent, never changed; NULL when it is no object */
+    struct str ns;            /* where Velero looks for the backup: the Restore's own namespace */
+    struct str backup_name, schedule_name;
+    const struct backup *backup;             /* what Velero would restore; NULL when absent or not known */
+    bool management;                         /* the rules for k0rdent's backups apply */
+    bool mutating;                           /* patches may be added */
+    bool as_new;                             /* created, or changed before Velero takes it: all of it counts */
+    bool opted_out;                          /* ANNOTATION_SKIP_MUTATION with a reason */
+    struct str opt_out_reason;               /* its ptr tells "empty" from "absent" */
+    struct strlist included, excluded;       /* resources */
+    struct str policy;                       /* existingResourcePolicy */
+    struct str modifier_kind, modifier_name; /* absent when there is no resourceModifier */
+    bool modifier_injected;                  /* set by this review: known to be right */
+    size_t excluded_given;                   /* of `excluded`, as sent; the others were added */
+    bool policy_added;                       /* existingResourcePolicy was */
+};
+
+bool restore_view_init(struct restore_view *view, const struct request *request, const struct inventory *inventory,
+                       const struct settings *settings, struct decision *decision);
+/* New as a whole, or an update that changes the field: "deny only what the request changes". */
+bool restore_asks(const struct restore_view *view, const char *path);
+/* providers.c: the caveats that apply, as pointers into the settings. */
+struct caveats {
+    const struct provider_caveat **items;
+    size_t len;
+};
+void restore_caveats(const struct restore_view *view, struct caveats *caveats);
+
+void restore_mutate(struct restore_view *view);             /* restore_mutate.c */
+void restore_record(const struct restore_view *view);       /* what was added, as an annotation */
+void restore_advise(const struct restore_view *view);       /* what the mutation would have done, as warnings */
+void restore_check_source(const struct restore_view *view); /* restore_backup.c */
+void restore_check_lists(const struct restore_view *view);  /* restore_lists.c */
+/* restore_namespaces.c. Whether the backup can hold this namespace, or pattern; true where nobody knows. */
+bool restore_backup_holds(const struct restore_view *view, struct str ns);
+struct str restore_backup_held(const struct restore_view *view); /* `it holds "shop" and "web"` */
+/* The namespace that namespaceMapping restores to this one; absent when none is. */
+struct str restore_mapped_from(const struct restore_view *view, struct str ns);
+void restore_check_namespaces(const struct restore_view *view);
+void restore_check_hooks(const struct restore_view *view);           /* restore_hooks.c */
+void restore_check_fields(const struct restore_view *view);          /* restore_validate.c */
+void restore_check_circumstances(const struct restore_view *view);   /* restore_validate.c */
+void restore_check_velero(const struct restore_view *view);          /* restore_velero.c */
+void restore_check_modifier(const struct restore_view *view);        /* restore_modifier.c */
+void restore_check_resource_policy(const struct restore_view *view); /* restore_policy.c */
+
+/* restore_release.c: the way back to the release before an upgrade. */
+/* The release a kcm-made pre-upgrade backup was taken before leaving; absent for other backups. */
+struct str restore_release_left(const struct restore_view *view);
+void restore_check_release(struct restore_view *view);
+void restore_gate_release(struct restore_view *view); /* restore_gate.c: a modifier that sets a newer release */
+/* The ConfigMap that the webhook itself creates for a release. */
+struct str restore_release_map_name(struct arena *arena, struct str release);
+
+/* A webhook configuration is never restored with a regional backup (k0rdent documentation). */
+bool restore_is_regional(const struct restore_view *view);
+/* Whether existingResourcePolicy may be set to update: kcm made the backup, or there is no
+ * Management here that a foreign one would overwrite. */
+bool restore_may_update(const struct restore_view *view);
+
+#endif

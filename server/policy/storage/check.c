@@ -1,0 +1,120 @@
+#include "policy/checks.h"
+#include "policy/storage/storage.h"
+
+enum { NAMES_SHOWN = 6, COULD_NOT_TELL_RETRY = 5 };
+
+struct site {
+    const struct storage_check *check;
+    struct storage_target target;
+    struct decision *decision;
+    struct arena *arena;
+};
+
+/* How a fault is said: with the value that is wrong, or as one that is required; what
+ * passes by itself, or may, is never more than a warning. */
+static const enum {
+    SAID_OF_VALUE,
+    SAID_AS_REQUIRED,
+    SAID_AS_WARNING
+} manner[] = {
+    [STORAGE_MISSING] = SAID_OF_VALUE,
+    [STORAGE_NONE_AT_ALL] = SAID_AS_REQUIRED,
+    [STORAGE_NO_DEFAULT] = SAID_AS_REQUIRED,
+    [STORAGE_SEVERAL_DEFAULTS] = SAID_AS_REQUIRED,
+    [STORAGE_UNMARKED_DEFAULT] = SAID_AS_WARNING,
+    [STORAGE_NOT_VALIDATED] = SAID_AS_WARNING,
+    [STORAGE_UNAVAILABLE] = SAID_OF_VALUE,
+    [STORAGE_READ_ONLY] = SAID_OF_VALUE,
+    [STORAGE_DELETING] = SAID_AS_WARNING,
+};
+
+static enum verdict milder(enum verdict a, enum verdict b)
+{
+    return a < b ? a : b;
+}
+
+static void judge_unknown(const struct site *site, enum verdict verdict)
+{
+    const struct storage_check *check = site->check;
+    struct str what = check->name.len ? arena_quote(site->arena, check->name) : STR("the default one");
+    struct str message =
+        arena_printf(site->arena, "the BackupStorageLocations in %.*s are not known right now, so %.*s was not checked",
+                     STR_ARG(site->target.ns), STR_ARG(what));
+    if (verdict == VERDICT_DENY)
+        decision_wait(site->decision, 503, COULD_NOT_TELL_RETRY, "%s: %.*s; try again in a moment", check->field,
+                      STR_ARG(message));
+    else if (verdict == VERDICT_WARN)
+        decision_unchecked(site->decision, FACT_STORAGE_LOCATIONS, "%s: %.*s", check->field, STR_ARG(message));
+}
+
+static void say(const struct site *site, const struct storage_fault *fault)
+{
+    const struct storage_check *check = site->check;
+    switch (manner[fault->kind]) {
+    case SAID_OF_VALUE:
+        judge_value(site->decision, check->unusable, check->field, check->name, "%.*s", STR_ARG(fault->says));
+        break;
+    case SAID_AS_REQUIRED:
+        decision_judge(site->decision, check->unusable, check->field, "%s%.*s",
+                       check->unusable == VERDICT_DENY ? "Required value: " : "", STR_ARG(fault->says));
+        break;
+    case SAID_AS_WARNING:
+        decision_warn(site->decision, "%s: %.*s", check->field, STR_ARG(fault->says));
+        break;
+    }
+}
+
+static void judge_durable(const struct site *site, const struct settings *settings,
+                          const struct storage_location *location)
+{
+    struct str lost = storage_lost(site->arena, location, site->check->inside_means);
+    if (lost.len)
+        judge_value(site->decision, milder(settings->storage_not_durable, site->check->unusable), site->check->field,
+                    site->check->name, "%.*s %.*s", STR_ARG(storage_subject(&site->target, location, site->arena)),
+                    STR_ARG(lost));
+    decision_audit(site->decision, "storage", "%.*s (%s)", STR_ARG(location->meta.name),
+                   storage_class_name(storage_location_class(location)));
+}
+
+/* A backup goes to the location of this name on each regional cluster as well,
+ * which this webhook does not see. */
+static void mention_regions(const struct site *site)
+{
+    const struct inventory *inventory = site->target.inventory;
+    struct strlist regions = {0};
+    for (size_t i = 0; i < inventory->count[FACT_MANAGEMENT_BACKUPS]; i++) {
+        const struct management_backup *backup = inventory->management_backups[i];
+        for (size_t r = 0; r < backup->region_count && regions.len < NAMES_SHOWN; r++)
+            if (backup->regions[r].region.len && !strlist_has(&regions, backup->regions[r].region))
+                strlist_add(site->arena, &regions, backup->regions[r].region);
+    }
+    if (regions.len)
+        decision_warn(site->decision, "%s: %s must also exist on the regional cluster%s %.*s, which was not checked",
+                      site->check->field, site->check->name.len ? "a location of this name" : "a default location",
+                      regions.len == 1 ? "" : "s", STR_ARG(strlist_quoted(site->arena, &regions)));
+}
+
+void check_storage(const struct storage_check *check, const struct request *request, const struct inventory *inventory,
+                   const struct settings *settings, struct decision *decision)
+{
+    const struct site site = {
+        .check = check,
+        .target = {inventory, check->ns.len ? check->ns : settings->system_namespace, check->name},
+        .decision = decision,
+        .arena = request->arena};
+    if (!inventory->known[FACT_STORAGE_LOCATIONS]) {
+        judge_unknown(&site, milder(settings->storage_unknown, check->unusable));
+        return;
+    }
+    const struct storage_faults faults = storage_find_faults(&site.target, site.arena);
+    for (size_t i = 0; i < faults.count; i++) {
+        say(&site, &faults.items[i]);
+        if (faults.items[i].kind == STORAGE_SEVERAL_DEFAULTS) /* so none of them is judged */
+            return;
+    }
+    if (!faults.location)
+        return;
+    judge_durable(&site, settings, faults.location);
+    if (!check->only_here)
+        mention_regions(&site);
+}

@@ -1,0 +1,222 @@
+/* What the object store plugins make of spec.config: each refuses keys it does not know
+ * (ValidateObjectStoreConfigKeys), and the location then is Unavailable. */
+#include "backstop/grammar.h"
+#include "backstop/schema.h"
+#include "policy/storage/location.h"
+
+enum { KEYS_MAX = 20 };
+
+/* velero-plugin-for-aws v1.14, -gcp v1.14, -microsoft-azure v1.14; velero-plugin-for-openstack
+ * (src/swift) and local-volume-provider take any key. */
+struct provider {
+    const char *name;
+    bool takes_any;        /* unknown keys are passed over without a word */
+    const char *places[3]; /* the keys that, with bucket and prefix, say where a backup lies */
+    const char *keys[KEYS_MAX];
+};
+static const struct provider providers[] = {
+    {"aws",
+     false,
+     {"s3Url"},
+     {"region", "s3Url", "publicUrl", "kmsKeyId", "customerKeyEncryptionFile", "customerKeyEncryptionSecret",
+      "s3ForcePathStyle", "signatureVersion", "credentialsFile", "profile", "serverSideEncryption",
+      "insecureSkipTLSVerify", "enableSharedConfig", "tagging", "checksumAlgorithm"}},
+    {"gcp",
+     false,
+     {"storeEndpoint", "universeDomain"},
+     {"kmsKeyName", "serviceAccount", "credentialsFile", "storeEndpoint", "universeDomain"}},
+    {"azure",
+     false,
+     {"storageAccount", "storageAccountURI"}, /* a container belongs to its account */
+     {"resourceGroup", "storageAccount", "subscriptionId", "blockSizeInBytes", "storageAccountURI", "useAAD",
+      "activeDirectoryAuthorityURI", "storageAccountKeyEnvVar", "credentialsFile"}},
+    {"community.openstack.org/openstack",
+     true,
+     {"cloud", "region"},
+     {"cloud", "region", "resticRepoPrefix", "credentialsFile"}},
+    {"replicated.com/hostpath", true, {"path"}, {"path", "resticRepoPrefix", "credentialsFile"}},
+    {"replicated.com/nfs", true, {"server", "path"}, {"path", "server", "resticRepoPrefix", "credentialsFile"}},
+    {"replicated.com/pvc", true, {NULL}, {"storageSize", "resticRepoPrefix", "credentialsFile"}},
+};
+
+/* Velero adds these to every provider's config. */
+static const char *const common_keys[] = {"bucket", "prefix", "caCert"};
+
+/* A plugin's name may leave out "velero.io/". */
+static struct str short_name(struct str provider)
+{
+    const struct str vendor = STR("velero.io/");
+    return str_starts(provider, vendor) ? str_slice(provider, vendor.len, provider.len) : provider;
+}
+
+static const struct provider *provider_of(struct str name)
+{
+    for (size_t i = 0; i < LENGTH_OF(providers); i++)
+        if (str_is(short_name(name), providers[i].name) || str_is(name, providers[i].name))
+            return &providers[i];
+    return NULL;
+}
+
+bool location_same_config_place(struct str provider, struct json_object *a, struct json_object *b)
+{
+    const struct provider *known = provider_of(provider);
+    if (!known) /* whatever its plugin makes of it */
+        return json_object_equal(a, b);
+    for (size_t i = 0; i < LENGTH_OF(known->places) && known->places[i]; i++)
+        if (!str_eq(json_get_str(a, known->places[i]), json_get_str(b, known->places[i])))
+            return false;
+    return true;
+}
+
+const char *location_place_key(struct str provider, size_t i)
+{
+    const struct provider *known = provider_of(provider);
+    return known && i < LENGTH_OF(known->places) ? known->places[i] : NULL;
+}
+
+static const struct {
+    const char *wrong, *right;
+} nicknames[] = {
+    {"s3", "aws"},  {"minio", "aws"},  {"ceph", "aws"},   {"amazon", "aws"},
+    {"gcs", "gcp"}, {"google", "gcp"}, {"blob", "azure"}, {"microsoft-azure", "azure"},
+};
+
+static const char *meant(struct str name)
+{
+    for (size_t i = 0; i < LENGTH_OF(nicknames); i++)
+        if (str_eq_nocase(name, str_from(nicknames[i].wrong)))
+            return nicknames[i].right;
+    for (size_t i = 0; i < LENGTH_OF(providers); i++)
+        if (str_eq_nocase(short_name(name), str_from(providers[i].name)))
+            return providers[i].name;
+    return NULL;
+}
+
+static void check_keys(const struct location_edit *edit, const struct provider *provider, struct json_object *config)
+{
+    struct str known[KEYS_MAX + LENGTH_OF(common_keys)];
+    struct strlist listed = {0};
+    size_t count = 0;
+    for (size_t i = 0; i < KEYS_MAX && provider->keys[i]; i++) {
+        known[count++] = str_from(provider->keys[i]);
+        strlist_add(edit->arena, &listed, str_from(provider->keys[i]));
+    }
+    for (size_t i = 0; i < LENGTH_OF(common_keys); i++)
+        known[count++] = str_from(common_keys[i]);
+    json_foreach(config, key, value)
+    {
+        struct str name = str_from(key), quoted = arena_quote(edit->arena, name);
+        bool found = false;
+        for (size_t i = 0; i < count; i++)
+            found = found || str_eq(name, known[i]);
+        if (said_enough(edit->decision))
+            return;
+        if (!found && provider->takes_any) {
+            struct str near = str_nearest(name, known, count);
+            if (near.len)
+                decision_warn(edit->decision, "spec.config: provider %s takes no notice of %.*s; did you mean %.*s?",
+                              provider->name, STR_ARG(quoted), STR_ARG(near));
+        } else if (!found) {
+            struct str near = str_nearest(name, known, count);
+            struct str hint =
+                near.len ? arena_printf(edit->arena, "did you mean %.*s?", STR_ARG(near))
+                         : arena_printf(edit->arena, "it takes %.*s", STR_ARG(strlist_quoted(edit->arena, &listed)));
+            decision_invalid(edit->decision, "spec.config",
+                             "Unsupported value: %.*s: provider %s refuses unknown keys; %.*s", STR_ARG(quoted),
+                             provider->name, STR_ARG(hint));
+        } else if (!json_object_is_type(value, json_type_string)) {
+            decision_invalid(edit->decision, "spec.config", "Invalid value: the value of %.*s must be text, in quotes",
+                             STR_ARG(quoted));
+        }
+    }
+}
+
+/* No value of a plugin's begins or ends with a blank, and none is trimmed. */
+static void check_blanks(const struct location_edit *edit, struct json_object *config)
+{
+    json_foreach(config, key, value)
+    {
+        struct str text = json_str(value), trimmed = str_trim(text);
+        if (said_enough(edit->decision))
+            return;
+        if (trimmed.len < text.len &&
+            (location_is_url(text) || !location_is_url(trimmed))) /* else told as no address */
+            decision_invalid(edit->decision, "spec.config",
+                             "Invalid value: %.*s: white space before or after it: write %.*s: %.*s",
+                             STR_ARG(arena_quote(edit->arena, text)), STR_ARG(arena_quote(edit->arena, str_from(key))),
+                             STR_ARG(arena_quote(edit->arena, trimmed)));
+    }
+}
+
+/* object_store.go objectBackupStoreGetter.Get sets both from objectStorage, whatever stands here. */
+static void check_overwritten(const struct location_edit *edit, struct json_object *config)
+{
+    static const char *const keys[] = {"bucket", "prefix"};
+    for (size_t i = 0; i < LENGTH_OF(keys); i++) {
+        struct str here = json_get_str(config, keys[i]);
+        struct str there = json_get_str(json_get(edit->spec, "objectStorage"), keys[i]);
+        if (here.len && !str_eq(here, there))
+            decision_invalid(
+                edit->decision, "spec.config",
+                "Forbidden: %s %.*s: Velero overwrites it with that of spec.objectStorage (%.*s): write it "
+                "there",
+                keys[i], STR_ARG(arena_quote(edit->arena, here)),
+                STR_ARG(there.len ? arena_quote(edit->arena, there) : STR("none")));
+    }
+}
+
+/* pkg/plugin/framework/common/server_mux.go ValidatePluginName: no plugin can have another name, so none is found.
+ * A name without "/" gets "velero.io/" put in front. */
+static bool can_be_plugin(struct str name)
+{
+    struct str rest = name, vendor;
+    if (!str_cut(&rest, '/', &vendor) || str_eq(vendor, name))
+        return true;
+    return rest.len && !memchr(rest.ptr, '/', rest.len) && name_is_dns_subdomain(vendor);
+}
+
+void location_check_provider(const struct location_edit *edit)
+{
+    struct str name = json_get_str(edit->spec, "provider");
+    struct json_object *config = json_get(edit->spec, "config");
+    const struct provider *provider = provider_of(name);
+    if (!edit->create && !location_asks(edit, "provider") && !location_asks(edit, "config"))
+        return;
+    if (name.len == 0) {
+        decision_invalid(edit->decision, "spec.provider",
+                         "Required value: the plugin that reaches the object store: aws (any S3), gcp or azure");
+        return;
+    }
+    if (!can_be_plugin(name))
+        decision_invalid(
+            edit->decision, "spec.provider",
+            "Invalid value: %.*s: no plugin can have this name: a DNS name, one \"/\" and a name, or a name "
+            "alone",
+            STR_ARG(arena_quote(edit->arena, name)));
+    if (config && !json_object_is_type(config, json_type_object)) {
+        decision_invalid(edit->decision, "spec.config", "Invalid value: must map names to texts");
+        return;
+    }
+    const char *right = provider ? NULL : meant(str_trim(name));
+    if (right)
+        decision_warn(edit->decision,
+                      "spec.provider: Velero has no plugin %.*s of its own; did you mean %s? Without the plugin the "
+                      "location stays Unavailable",
+                      STR_ARG(arena_quote(edit->arena, name)), right);
+    if (config)
+        check_overwritten(edit, config);
+    if (!provider)
+        return;
+    if (config) {
+        check_keys(edit, provider, config);
+        check_blanks(edit, config);
+    }
+    if (str_is(short_name(name), "aws"))
+        location_check_aws(edit, config);
+    else if (str_is(short_name(name), "azure"))
+        location_check_azure(edit, config);
+    else if (str_is(short_name(name), "gcp"))
+        location_check_gcp(edit, config);
+    else if (str_starts(name, STR("replicated.com/")))
+        location_check_volume(edit, config, provider->name);
+}

@@ -1,0 +1,317 @@
+/* What the object store plugins refuse at Init beside unknown keys: the location is then Unavailable. */
+#include "backstop/grammar.h"
+#include "policy/storage/location.h"
+#include "policy/velero/resource_policy.h"
+
+bool location_is_url(struct str url)
+{
+    return str_eq_nocase(str_slice(url, 0, 7), STR("http://")) || str_eq_nocase(str_slice(url, 0, 8), STR("https://"));
+}
+
+/* What Go's url.Parse finds wrong with a URL whose scheme is right; NULL when it is fine. */
+static const char *url_problem(struct str url)
+{
+    struct str rest = str_slice(url, str_eq_nocase(str_slice(url, 0, 8), STR("https://")) ? 8 : 7, url.len), host, port;
+    for (size_t i = 0; i < url.len; i++)
+        if ((unsigned char)url.ptr[i] < 0x20 || url.ptr[i] == 0x7F)
+            return "holds a control character";
+    (void)str_cut(&rest, '/', &host);
+    if (host.len == 0)
+        return "has no host";
+    if (str_contains(host, STR(" ")))
+        return "has a blank in its host";
+    for (size_t i = host.len; i > 0 && host.ptr[i - 1] != ']'; i--)
+        if (host.ptr[i - 1] == ':') {
+            port = str_slice(host, i, host.len);
+            for (size_t k = 0; k < port.len; k++)
+                if (port.ptr[k] < '0' || port.ptr[k] > '9')
+                    return "has a port that is no number";
+            break;
+        }
+    return NULL;
+}
+
+static bool is_one_of(struct str value, const char *const *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (str_is(value, words[i]))
+            return true;
+    return false;
+}
+
+/* strconv.ParseBool */
+static bool is_true(struct json_object *config, const char *key)
+{
+    static const char *const words[] = {"1", "t", "T", "true", "TRUE", "True"};
+    return is_one_of(json_get_str(config, key), words, LENGTH_OF(words));
+}
+
+static void check_bool(const struct location_edit *edit, struct json_object *config, const char *key)
+{
+    static const char *const words[] = {"", "0", "f", "F", "false", "FALSE", "False"};
+    struct str value = json_get_str(config, key);
+    if (!is_true(config, key) && !is_one_of(value, words, LENGTH_OF(words)))
+        decision_invalid(edit->decision, "spec.config", "Invalid value: %.*s: %s must be \"true\" or \"false\"",
+                         STR_ARG(arena_quote(edit->arena, value)), key);
+}
+
+static struct str listed_words(const struct location_edit *edit, const char *const *words, size_t count)
+{
+    struct strlist all = {0};
+    for (size_t i = 0; i < count; i++)
+        strlist_add(edit->arena, &all, str_from(words[i]));
+    return strlist_quoted(edit->arena, &all);
+}
+
+/* object_store.go validChecksumAlg: "" switches it off, every other word must be one of the SDK's. Newer plugins
+ * take the SDK's other words as well (MD5, SHA512, XXHASH64): the location is Available then and every upload fails,
+ * "unknown checksum algorithm". */
+static void check_checksum(const struct location_edit *edit, struct json_object *config)
+{
+    static const char *const words[] = {"CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"};
+    struct str value = json_get_str(config, "checksumAlgorithm");
+    if (value.len && !is_one_of(value, words, LENGTH_OF(words)))
+        decision_invalid(edit->decision, "spec.config",
+                         "Unsupported value: %.*s: checksumAlgorithm is one of %.*s, or \"\" for none",
+                         STR_ARG(arena_quote(edit->arena, value)),
+                         STR_ARG(listed_words(edit, words, LENGTH_OF(words))));
+}
+
+/* Handed on as it is: S3 refuses each upload with another word, S3-compatible stores may have their own. */
+static void check_server_side(const struct location_edit *edit, struct json_object *config)
+{
+    static const char *const words[] = {"AES256", "aws:kms", "aws:kms:dsse", "aws:fsx"};
+    struct str value = json_get_str(config, "serverSideEncryption");
+    if (value.len == 0 || is_one_of(value, words, LENGTH_OF(words)))
+        return;
+    for (size_t i = 0; i < LENGTH_OF(words); i++)
+        if (str_eq_nocase(value, str_from(words[i]))) {
+            decision_invalid(edit->decision, "spec.config",
+                             "Unsupported value: %.*s: serverSideEncryption is written %s",
+                             STR_ARG(arena_quote(edit->arena, value)), words[i]);
+            return;
+        }
+    if (json_get_str(config, "s3Url").len == 0)
+        decision_warn(edit->decision, "spec.config: serverSideEncryption %.*s is none of %.*s: S3 refuses the uploads",
+                      STR_ARG(arena_quote(edit->arena, value)), STR_ARG(listed_words(edit, words, LENGTH_OF(words))));
+}
+
+static size_t characters(struct str text)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < text.len; i++)
+        count += ((unsigned char)text.ptr[i] & 0xC0) != 0x80;
+    return count;
+}
+
+/* helpers.go CheckTags. */
+static const char *tagging_problem(struct str tagging)
+{
+    enum { TAGS_MAX = 10, KEY_MAX = 128, VALUE_MAX = 248 };
+    struct str tag, key;
+    size_t count = 0;
+    while (str_cut(&tagging, '&', &tag)) {
+        struct str value = tag;
+        if (++count > TAGS_MAX)
+            return "provider aws takes ten tags at most";
+        if (!str_cut(&value, '=', &key) || !value.ptr || str_contains(value, STR("=")))
+            return "each tag is written key=value";
+        if (characters(key) > KEY_MAX || characters(value) > VALUE_MAX)
+            return "a key has 128 characters at most, a value 248";
+    }
+    return count == 1 ? "provider aws refuses a single tag: write two or more, joined by \"&\"" : NULL;
+}
+
+static void check_tagging(const struct location_edit *edit, struct json_object *config)
+{
+    struct str tagging = json_get_str(config, "tagging");
+    const char *problem = tagging.len ? tagging_problem(tagging) : NULL;
+    if (problem)
+        decision_invalid(edit->decision, "spec.config", "Invalid value: %.*s: tagging: %s",
+                         STR_ARG(arena_quote(edit->arena, tagging)), problem);
+}
+
+/* object_store.go readCustomerKeyFromSecret: NAME/KEY of a Secret beside Velero. */
+static void check_customer_key(const struct location_edit *edit, struct json_object *config)
+{
+    struct str value = json_get_str(config, "customerKeyEncryptionSecret"), key = value, name;
+    if (value.len == 0)
+        return;
+    if (!str_cut(&key, '/', &name) || !key.ptr || str_contains(key, STR("/"))) {
+        decision_invalid(edit->decision, "spec.config",
+                         "Invalid value: %.*s: customerKeyEncryptionSecret is written SECRET/KEY",
+                         STR_ARG(arena_quote(edit->arena, value)));
+        return;
+    }
+    const struct secret *secret = inventory_secret(edit->inventory, edit->ns, name);
+    bool lacks_key = secret && secret->keys.len && !strlist_has(&secret->keys, key);
+    if (edit->inventory->known[FACT_SECRETS] && (!secret || lacks_key))
+        decision_warn(edit->decision,
+                      "spec.config: customerKeyEncryptionSecret: there is no Secret %.*s in %.*s with key %.*s; the "
+                      "location stays Unavailable until there is",
+                      STR_ARG(arena_quote(edit->arena, name)), STR_ARG(edit->ns),
+                      STR_ARG(arena_quote(edit->arena, key)));
+}
+
+/* object_store.go Init: the key for encryption comes from one place. */
+static void check_encryption(const struct location_edit *edit, struct json_object *config)
+{
+    static const char *const keys[] = {"kmsKeyId", "customerKeyEncryptionFile", "customerKeyEncryptionSecret"};
+    struct strlist given = {0};
+    for (size_t i = 0; i < LENGTH_OF(keys); i++)
+        if (json_get_str(config, keys[i]).len)
+            strlist_add(edit->arena, &given, str_from(keys[i]));
+    if (given.len > 1)
+        decision_invalid(edit->decision, "spec.config", "Forbidden: provider aws takes one of %.*s: keep one",
+                         STR_ARG(strlist_quoted(edit->arena, &given)));
+}
+
+static bool is_address(struct str host)
+{
+    bool digits = host.len > 0;
+    for (size_t i = 0; i < host.len; i++)
+        digits = digits && ((host.ptr[i] >= '0' && host.ptr[i] <= '9') || host.ptr[i] == '.');
+    return digits || str_contains(host, STR(":"));
+}
+
+/* Stores that answer to BUCKET.HOST only where somebody has set up DNS for it: by address, inside the
+ * cluster, and the software that people run themselves. Hosted ones have wildcard DNS. */
+static bool needs_path_style(const struct location_edit *edit, struct json_object *config, struct str host)
+{
+    static const struct str own[] = {STR_INIT("minio"),      STR_INIT("ceph"),   STR_INIT("rgw"),   STR_INIT("seaweed"),
+                                     STR_INIT("localstack"), STR_INIT("noobaa"), STR_INIT("garage")};
+    const struct storage_location location = {.provider = json_get_str(edit->spec, "provider"), .config = config};
+    for (size_t i = 0; i < LENGTH_OF(own); i++)
+        if (str_contains(host, own[i]))
+            return true;
+    return is_address(host) || storage_location_class(&location) == STORAGE_IN_CLUSTER_S3;
+}
+
+static void check_path_style(const struct location_edit *edit, struct json_object *config, struct str host)
+{
+    bool said = json_get_str(config, "s3ForcePathStyle").len > 0;
+    if (host.len && !said && needs_path_style(edit, config, host))
+        decision_warn(edit->decision, "spec.config: a store at %.*s usually needs s3ForcePathStyle: \"true\"",
+                      STR_ARG(arena_quote(edit->arena, host)));
+    if (is_true(config, "s3ForcePathStyle") && str_ends(host, STR(".aliyuncs.com")))
+        decision_warn(edit->decision, "spec.config: Alibaba Cloud OSS refuses path style: remove s3ForcePathStyle");
+}
+
+/* Amazon's rule; stores of one's own may take more. An access point has an ARN. */
+static void check_bucket_letters(const struct location_edit *edit)
+{
+    struct str bucket = str_trim(json_path_str(edit->spec, "objectStorage.bucket"));
+    if (!edit->create && !location_asks(edit, "objectStorage.bucket"))
+        return;
+    bool odd = false;
+    for (size_t i = 0; i < bucket.len; i++) {
+        char c = bucket.ptr[i];
+        bool capital = c >= 'A' && c <= 'Z';
+        odd = odd || capital || c == '_';
+        if (!capital && c != '_' && !((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-'))
+            return; /* no name at all: told elsewhere */
+    }
+    if (odd)
+        decision_warn(edit->decision,
+                      "spec.objectStorage.bucket: %.*s: S3 answers InvalidBucketName: names have lower-case letters, "
+                      "digits, dots and dashes",
+                      STR_ARG(arena_quote(edit->arena, bucket)));
+}
+
+void location_check_aws(const struct location_edit *edit, struct json_object *config)
+{
+    static const char *const urls[] = {"s3Url", "publicUrl"};
+    struct str s3_url = json_get_str(config, "s3Url"), region = json_get_str(config, "region");
+    check_bool(edit, config, "s3ForcePathStyle");
+    check_bool(edit, config, "insecureSkipTLSVerify");
+    check_bucket_letters(edit);
+    check_checksum(edit, config);
+    check_server_side(edit, config);
+    check_tagging(edit, config);
+    check_customer_key(edit, config);
+    check_encryption(edit, config);
+    for (size_t i = 0; i < LENGTH_OF(urls); i++) {
+        struct str url = json_get_str(config, urls[i]);
+        if (url.len && !location_is_url(url))
+            decision_invalid(edit->decision, "spec.config",
+                             "Invalid value: %.*s: %s must begin with https:// or http://",
+                             STR_ARG(arena_quote(edit->arena, url)), urls[i]);
+        else if (url.len && url_problem(str_trim(url)))
+            decision_invalid(edit->decision, "spec.config", "Invalid value: %.*s: %s %s",
+                             STR_ARG(arena_quote(edit->arena, url)), urls[i], url_problem(str_trim(url)));
+    }
+    if (region.len == 0 && s3_url.len)
+        decision_warn(edit->decision, "spec.config: s3Url needs a region too, unless Velero's environment sets "
+                                      "AWS_REGION; where the store has none, write region: us-east-1");
+    else if (region.len == 0)
+        decision_warn(edit->decision, "spec.config: no region: Velero has to ask AWS where the bucket is, which needs "
+                                      "s3:GetBucketLocation; give it the region");
+    check_path_style(edit, config, storage_url_host(s3_url));
+    if (is_true(config, "insecureSkipTLSVerify"))
+        decision_warn(edit->decision, "spec.config: insecureSkipTLSVerify lets anybody on the way read and change "
+                                      "backups; give objectStorage.caCert instead");
+}
+
+void location_check_azure(const struct location_edit *edit, struct json_object *config)
+{
+    enum { BLOCK_MAX = 100 * 1024 * 1024 };
+    struct str block = json_get_str(config, "blockSizeInBytes"), uri = json_get_str(config, "storageAccountURI");
+    int64_t size = 0;
+    if (json_get_str(config, "storageAccount").len == 0)
+        decision_invalid(edit->decision, "spec.config",
+                         "Required value: storageAccount: the Azure storage account that has the container");
+    check_bool(edit, config, "useAAD");
+    if (block.ptr && (!str_to_int64(block, &size) || size <= 0 || size > BLOCK_MAX))
+        decision_warn(edit->decision,
+                      "spec.config: blockSizeInBytes %.*s is no number from 1 to %d, so Velero takes %d",
+                      STR_ARG(arena_quote(edit->arena, block)), BLOCK_MAX, BLOCK_MAX);
+    if (uri.len && (!location_is_url(uri) || url_problem(uri)))
+        decision_invalid(edit->decision, "spec.config",
+                         "Invalid value: %.*s: storageAccountURI is written https://ACCOUNT.blob.core.windows.net",
+                         STR_ARG(arena_quote(edit->arena, uri)));
+    /* pkg/util/azure/storage.go GetStorageAccountCredentials */
+    if (json_get_str(config, "resourceGroup").len == 0 && !is_true(config, "useAAD") &&
+        json_get_str(config, "storageAccountKeyEnvVar").len == 0)
+        decision_warn(edit->decision,
+                      "spec.config: give it resourceGroup, useAAD or storageAccountKeyEnvVar, unless the "
+                      "credential has AZURE_RESOURCE_GROUP");
+}
+
+/* An empty one is read all the same, as a file without a name (velero-plugin-for-gcp object_store.go Init). */
+void location_check_gcp(const struct location_edit *edit, struct json_object *config)
+{
+    struct json_object *file = json_get(config, "credentialsFile");
+    if (json_object_is_type(file, json_type_string) && !json_str(file).len && !json_get(edit->spec, "credential"))
+        decision_invalid(edit->decision, "spec.config",
+                         "Invalid value: \"\": credentialsFile: remove it, or give the location a credential");
+}
+
+/* local-volume-provider pkg/plugin/volume.go: a volume of the bucket's name in Velero's own pods. */
+void location_check_volume(const struct location_edit *edit, struct json_object *config, const char *provider)
+{
+    static const struct {
+        const char *provider, *key, *what;
+    } needed[] = {{"replicated.com/hostpath", "path", "the folder on the node"},
+                  {"replicated.com/nfs", "path", "the folder that the server exports"},
+                  {"replicated.com/nfs", "server", "the NFS server"},
+                  {"replicated.com/pvc", "storageSize", "the size of the volume, such as 50Gi"}};
+    struct str bucket = json_path_str(edit->spec, "objectStorage.bucket"), path = json_get_str(config, "path");
+    struct str size = json_get_str(config, "storageSize");
+    double ignored;
+    for (size_t i = 0; i < LENGTH_OF(needed); i++)
+        if (strcmp(needed[i].provider, provider) == 0 && json_get_str(config, needed[i].key).len == 0)
+            decision_invalid(edit->decision, "spec.config", "Required value: %s: %s", needed[i].key, needed[i].what);
+    if (path.len && path.ptr[0] != '/')
+        decision_invalid(edit->decision, "spec.config", "Invalid value: %.*s: path must begin with \"/\"",
+                         STR_ARG(arena_quote(edit->arena, path)));
+    if (size.len && !quantity_parse(size, &ignored))
+        decision_invalid(
+            edit->decision, "spec.config",
+            "Invalid value: %.*s: storageSize is a quantity such as 50Gi; the plugin ends itself over others",
+            STR_ARG(arena_quote(edit->arena, size)));
+    if (bucket.len && !name_is_dns_label(bucket))
+        decision_invalid(edit->decision, "spec.objectStorage.bucket",
+                         "Invalid value: %.*s: provider %s makes a volume of this name: lower-case letters, digits and "
+                         "inner dashes, at most 63",
+                         STR_ARG(arena_quote(edit->arena, bucket)), provider);
+}

@@ -1,0 +1,55 @@
+/* What stands between a backup and its storage location, judged and worded once: for the
+ * objects that name a location (storage_check.c) and for the upgrade gate (gate_storage.c). */
+#ifndef BACKSTOP_POLICY_STORAGE_STORAGE_H
+#define BACKSTOP_POLICY_STORAGE_STORAGE_H
+
+#include "backstop/policy.h"
+
+enum storage_fault_kind {
+    STORAGE_MISSING,
+    STORAGE_NONE_AT_ALL,      /* none is named, and there is none to be the default */
+    STORAGE_NO_DEFAULT,       /* none is named, and none of those there are is the default */
+    STORAGE_SEVERAL_DEFAULTS, /* which one a backup gets is a matter of luck; the newest, if it is taken now */
+    STORAGE_UNMARKED_DEFAULT, /* the one named "default": Velero takes it unless told otherwise */
+    STORAGE_NOT_VALIDATED,
+    STORAGE_UNAVAILABLE,
+    STORAGE_READ_ONLY,
+    STORAGE_DELETING
+};
+
+struct storage_fault {
+    enum storage_fault_kind kind;
+    struct str says; /* what is wrong and what to do, with no stop at its end */
+};
+
+/* One of which location it is (the first five kinds), one of its phase, read-only, deleting. */
+enum { STORAGE_FAULTS_MAX = 4 };
+
+struct storage_faults {
+    const struct storage_location *location; /* the one that counts; NULL when there is none */
+    size_t count;
+    struct storage_fault items[STORAGE_FAULTS_MAX];
+};
+
+struct storage_target {
+    const struct inventory *inventory; /* where locations are known */
+    struct str ns, name;               /* name empty: Velero's default */
+};
+
+/* Mirrors velero pkg/controller/backup_controller.go prepareBackupRequest: a Backup ends in
+ * FailedValidation when its location does not exist, is not Available, or is ReadOnly. */
+struct storage_faults storage_find_faults(const struct storage_target *target, struct arena *arena);
+
+/* `BackupStorageLocation "aws-s3"`, or `the default BackupStorageLocation "aws-s3"` where the target names none. */
+struct str storage_subject(const struct storage_target *target, const struct storage_location *location,
+                           struct arena *arena);
+
+/* `Unavailable ("NoSuchBucket")`: the phase of a location that has one, with what Velero says of it. */
+struct str storage_phase(struct arena *arena, const struct storage_location *location);
+
+/* `keeps its backups on the disk of a node: if the cluster is lost, so are they`; empty for a
+ * location that outlives the cluster. `means`: what it means instead, for backups of a kind
+ * of their own; NULL: just that. */
+struct str storage_lost(struct arena *arena, const struct storage_location *location, const char *means);
+
+#endif

@@ -1,0 +1,303 @@
+#include "policy/upgrade/gate.h"
+#include "policy/managementbackup/kcm_names.h"
+
+/* How this fits with kcm, which takes its own pre-upgrade backups after the change
+ * (management_controller.go ensureUpgradeBackup): once spec.release differs from
+ * status.release it gets or creates, per source, the ManagementBackup of the exact
+ * name <source>-<status.release>, and waits for its completionTimestamp, whatever
+ * its phase or age.
+ * - The gate's first backup has that name and label: kcm finds it complete and goes on.
+ * - A repeat has a suffix that kcm does not know. Then either the ManagementBackup of
+ *   the exact name exists, complete if old: kcm reuses it, which is harmless, as the
+ *   fresh one is our evidence. Or only a Velero Backup of that name does: kcm creates
+ *   the ManagementBackup, adopts that Backup and goes on at once; as evidence for a
+ *   later upgrade it is refused, being older than its ManagementBackup.
+ * - What never gets a completionTimestamp (FailedValidation) under the exact name
+ *   would hold kcm forever after the change was admitted: evidence_blocker. */
+
+static bool is_source(const struct management_backup *backup)
+{
+    return backup->schedule.len && backup->on_upgrade && !backup->meta.deleting;
+}
+
+static bool find_sources(struct gate *gate)
+{
+    const struct inventory *inventory = gate->inventory;
+    struct arena *arena = gate->request->arena;
+    size_t total = inventory->count[FACT_MANAGEMENT_BACKUPS];
+    gate->sources = arena_array(arena, total ? total : 1, sizeof(*gate->sources));
+    for (size_t i = 0; gate->sources && i < total; i++) {
+        const struct management_backup *backup = inventory->management_backups[i];
+        if (is_source(backup))
+            gate->sources[gate->count++] = (struct gate_source){
+                .source = backup, .exact = kcm_upgrade_backup(arena, backup->meta.name, gate->running)};
+    }
+    return gate->sources != NULL;
+}
+
+/* Under the exact name kcm finds it; but a name that is taken would adopt what is there. */
+static bool exact_name_taken(const struct gate *gate, const struct gate_source *source)
+{
+    return inventory_management_backup(gate->inventory, source->exact) ||
+           inventory_backup(gate->inventory, gate->settings->system_namespace, source->exact);
+}
+
+static void plan_start(const struct gate *gate, struct gate_source *source)
+{
+    struct arena *arena = gate->request->arena;
+    struct str name = source->source->meta.name;
+    source->step = gate_storage(gate, source->source->storage_location, &source->says);
+    if (source->step != STEP_START) {
+        source->no_storage = true;
+        source->says = arena_printf(arena, "%.*s: %.*s", STR_ARG(words_name(arena, name)), STR_ARG(source->says));
+        return;
+    }
+    source->starting = exact_name_taken(gate, source)
+                           ? kcm_upgrade_backup_again(arena, name, gate->running, gate->request->now)
+                           : source->exact;
+    source->says = words_starting(gate, source);
+}
+
+/* After a failure the next attempt waits, so that a cause that stays does not fill the bucket. */
+static bool may_retry(const struct gate *gate, const struct evidence *evidence)
+{
+    return evidence->when != 0 && gate->request->now - evidence->when >= gate->settings->upgrade_retry_after_failure;
+}
+
+static void plan_pass(const struct gate *gate, struct gate_source *source)
+{
+    struct evidence_blocker blocker = evidence_blocker(gate, source);
+    source->blocked = blocker.blocks;
+    source->step = blocker.blocks ? STEP_REFUSE : STEP_PASS;
+    if (blocker.blocks)
+        source->says = words_blocker(gate, source, &blocker);
+}
+
+/* Waiting is in vain where Velero would refuse the backup the moment it begins with it. One that
+ * runs may yet complete, so its storage is only named. */
+static void plan_wait(const struct gate *gate, struct gate_source *source)
+{
+    struct str fault = {NULL, 0};
+    struct str location = source->evidence.backup->storage_location;
+    enum gate_step step = source->evidence.region.len ? STEP_START : gate_storage(gate, location, &fault);
+    bool refused = step == STEP_REFUSE && source->evidence.state == EVIDENCE_NOT_STARTED;
+    source->step = refused ? STEP_REFUSE : STEP_WAIT;
+    source->no_storage = refused;
+    source->says = words_progress(gate, source);
+    if (fault.len)
+        source->says = arena_printf(gate->request->arena, "%.*s%s%.*s", STR_ARG(source->says),
+                                    refused ? "; it cannot complete: " : "; ", STR_ARG(fault));
+}
+
+static void plan(const struct gate *gate, struct gate_source *source)
+{
+    source->evidence = evidence_find(gate, source);
+    switch (source->evidence.state) {
+    case EVIDENCE_COMPLETED:
+        plan_pass(gate, source);
+        return;
+    case EVIDENCE_RUNNING:
+    case EVIDENCE_NOT_STARTED:
+        plan_wait(gate, source);
+        return;
+    case EVIDENCE_FAILED:
+        if (may_retry(gate, &source->evidence))
+            break;
+        source->step = STEP_REFUSE;
+        source->says = words_refusal(gate, source);
+        return;
+    case EVIDENCE_STUCK:
+    case EVIDENCE_FUTURE:
+        source->step = STEP_REFUSE;
+        source->says = words_refusal(gate, source);
+        return;
+    case EVIDENCE_OLD:
+    case EVIDENCE_GONE:
+    case EVIDENCE_ADOPTED:
+    case EVIDENCE_NONE:
+        break;
+    }
+    plan_start(gate, source);
+}
+
+static bool any(const struct gate *gate, enum gate_step step)
+{
+    for (size_t i = 0; i < gate->count; i++)
+        if (gate->sources[i].step == step)
+            return true;
+    return false;
+}
+
+static bool velero_down(const struct gate *gate)
+{
+    if (!gate->inventory->known[FACT_VELERO])
+        return false;
+    for (size_t i = 0; i < gate->inventory->count[FACT_VELERO]; i++)
+        if (gate->inventory->velero_deployments[i]->ready_replicas > 0)
+            return false;
+    return true;
+}
+
+/* ---- the ManagementBackup to create -------------------------------------- */
+
+/* schedule and performOnManagementUpgrade stay unset: it runs once, as kcm's own does. */
+static void create(const struct gate *gate, const struct gate_source *source)
+{
+    struct arena *arena = gate->request->arena;
+    struct json_object *object = json_own(arena, json_object_new_object()), *metadata, *labels, *annotations, *spec;
+    char now[TIME_TEXT_SIZE];
+    time_format(gate->request->now, 0, now);
+    /* A Restore may be what asks; the version that is served is put in when it is created. */
+    struct str version =
+        str_is(gate->request->kind, "Management") ? gate->request->api_version : STR("k0rdent.mirantis.com/v1beta1");
+    bool done = json_put_text(object, "apiVersion", version) &&
+                json_put_text(object, "kind", STR("ManagementBackup")) && json_put_map(object, "metadata", &metadata) &&
+                json_put_text(metadata, "name", source->starting) && json_put_map(metadata, "labels", &labels) &&
+                json_put_text(labels, LABEL_RELEASE_BACKUP, kcm_release_label(arena, gate->running)) &&
+                json_put_map(metadata, "annotations", &annotations) &&
+                json_put_text(annotations, ANNOTATION_TAKEN_BEFORE, gate->target) &&
+                json_put_text(annotations, ANNOTATION_TAKEN_BEFORE_AT, str_from(now)) &&
+                json_put_map(object, "spec", &spec);
+    struct str location = source->source->storage_location;
+    if (!done || (location.len && !json_put_text(spec, "storageLocation", location))) {
+        arena_fail(arena);
+        return;
+    }
+    decision_create(gate->decision, object,
+                    arena_printf(arena, "ManagementBackup %.*s", STR_ARG(words_name(arena, source->starting))));
+}
+
+/* ---- the judgement ------------------------------------------------------- */
+
+static bool facts_known(struct gate *gate, enum fact fact, const char *name)
+{
+    if (gate->inventory->known[fact])
+        return true;
+    gate->outcome = UPGRADE_UNKNOWN;
+    words_unknown(gate, name);
+    decision_audit(gate->decision, "upgrade-gate", "unknown: %s could not be read", name);
+    return false;
+}
+
+/* The ManagementBackups alone; other engines are not ours to start. */
+static bool waits_for_velero(const struct gate *gate)
+{
+    return any(gate, STEP_WAIT) || any(gate, STEP_START);
+}
+
+static void refuse_velero_down(struct gate *gate)
+{
+    gate->outcome = UPGRADE_REFUSED;
+    words_velero_down(gate);
+    decision_audit(gate->decision, "upgrade-gate", "refused: Velero is not running");
+}
+
+/* One refusal is enough to hold the upgrade, and then nothing is started: what
+ * completes now would be too old when the other source is repaired. */
+static void answer(struct gate *gate)
+{
+    struct decision *decision = gate->decision;
+    if (waits_for_velero(gate) && velero_down(gate)) {
+        refuse_velero_down(gate);
+    } else if (any(gate, STEP_REFUSE) || engines_at(gate, STEP_REFUSE)) {
+        gate->outcome = UPGRADE_REFUSED;
+        words_refuse(gate);
+        decision_audit(decision, "upgrade-gate", "refused");
+    } else if (waits_for_velero(gate) || engines_at(gate, STEP_WAIT)) {
+        gate->outcome = UPGRADE_WAITS;
+        words_wait(gate);
+        decision_audit(decision, "upgrade-gate", gate->request->dry_run ? "dry run: would wait" : "waiting");
+        for (size_t i = 0; i < gate->count; i++)
+            if (gate->sources[i].step == STEP_START)
+                create(gate, &gate->sources[i]);
+    } else {
+        gate->outcome = UPGRADE_ADMITTED;
+        words_pass(gate);
+        decision_audit(decision, "upgrade-gate", "passed");
+    }
+}
+
+static bool engines_known(struct gate *gate)
+{
+    const struct gate_engine *engine = engines_unknown(gate);
+    if (!engine)
+        return true;
+    gate->outcome = UPGRADE_UNKNOWN;
+    words_engine_unknown(gate, engine);
+    return false;
+}
+
+/* No ManagementBackup protects upgrades, and no other engine is to stand in for one. */
+static void judge_unprotected(struct gate *gate)
+{
+    bool refused = gate->settings->upgrade_without_backups == VERDICT_DENY;
+    gate->outcome = UPGRADE_UNPROTECTED;
+    if (refused || gate->engine_count == 0) {
+        words_unprotected(gate);
+    } else {
+        answer(gate);
+        if (gate->outcome == UPGRADE_ADMITTED)
+            words_unprotected(gate);
+    }
+}
+
+/* Sources are planned where no other engine's backup makes them needless. */
+static bool plan_all(struct gate *gate)
+{
+    if (engines_alternative(gate, ENGINE_GOOD) || gate->count == 0)
+        return true;
+    /* Without Velero there may be no CRD of its Backups either, and that is no passing trouble. */
+    if (!gate->inventory->known[FACT_BACKUPS] && velero_down(gate)) {
+        refuse_velero_down(gate);
+        return false;
+    }
+    if (!facts_known(gate, FACT_BACKUPS, "Velero Backups"))
+        return false;
+    for (size_t i = 0; i < gate->count; i++)
+        plan(gate, &gate->sources[i]);
+    return true;
+}
+
+void gate_judge(struct gate *gate)
+{
+    if (!facts_known(gate, FACT_MANAGEMENT_BACKUPS, "ManagementBackups") || !find_sources(gate) || !engines_find(gate))
+        return;
+    words_engines_audit(gate);
+    if (!engines_known(gate))
+        return;
+    if (gate->count == 0 && !engines_any_alternative(gate)) {
+        judge_unprotected(gate);
+        return;
+    }
+    if (!plan_all(gate))
+        return;
+    engines_combine(gate);
+    if (!engines_known(gate)) /* now also those of anyOf, where nothing else will do */
+        return;
+    answer(gate);
+    if (gate->outcome == UPGRADE_ADMITTED && gate->count == 0)
+        gate_warn_of_kcm(gate);
+}
+
+void gate_warn_of_kcm(struct gate *gate)
+{
+    size_t counted = gate->count;
+    gate->count = 0;
+    if (!gate->inventory->known[FACT_MANAGEMENT_BACKUPS] || !find_sources(gate))
+        return;
+    struct arena *arena = gate->request->arena;
+    for (size_t i = 0; i < gate->count; i++) {
+        struct str exact = words_name(arena, gate->sources[i].exact);
+        if (gate->inventory->known[FACT_BACKUPS] && evidence_blocker(gate, &gate->sources[i]).blocks)
+            decision_warn(gate->decision,
+                          "kcm will wait forever for ManagementBackup %.*s, which failed Velero's validation: "
+                          "delete it and the Velero Backup of that name first",
+                          STR_ARG(exact));
+        else
+            decision_warn(
+                gate->decision,
+                "kcm itself still waits for ManagementBackup %.*s, and creates it after the change if need be",
+                STR_ARG(exact));
+    }
+    gate->count = counted;
+}

@@ -1,0 +1,253 @@
+#include "policy/managementbackup/kcm_names.h"
+#include "policy/upgrade/gate.h"
+
+/* ---- phases -------------------------------------------------------------- */
+
+enum phase_kind { PHASE_WAITING, PHASE_RUNNING, PHASE_COMPLETED, PHASE_FAILED, PHASE_DELETING };
+
+/* Velero's BackupPhase, in the order a backup goes through them. */
+static const struct {
+    const char *name;
+    enum phase_kind kind;
+} phases[] = {
+    {"", PHASE_WAITING},
+    {"New", PHASE_WAITING},
+    {"Queued", PHASE_WAITING},
+    {"ReadyToStart", PHASE_WAITING},
+    {"InProgress", PHASE_RUNNING},
+    {"WaitingForPluginOperations", PHASE_RUNNING},
+    {"WaitingForPluginOperationsPartiallyFailed", PHASE_RUNNING},
+    {"Finalizing", PHASE_RUNNING},
+    {"FinalizingPartiallyFailed", PHASE_RUNNING},
+    {"Completed", PHASE_COMPLETED},
+    {"PartiallyFailed", PHASE_FAILED},
+    {"Failed", PHASE_FAILED},
+    {"FailedValidation", PHASE_FAILED},
+    {"Deleting", PHASE_DELETING},
+};
+enum { PHASE_IN_PROGRESS = 4 }; /* also for a phase that this table does not know: something is going on */
+
+static size_t phase_rank(const struct backup_status *status)
+{
+    for (size_t i = 0; i < LENGTH_OF(phases); i++)
+        if (str_is(status->phase, phases[i].name))
+            return i;
+    return PHASE_IN_PROGRESS;
+}
+
+static enum phase_kind phase_kind(const struct backup_status *status)
+{
+    return phases[phase_rank(status)].kind;
+}
+
+/* ---- the parts of a management backup ------------------------------------ */
+
+/* The management cluster's Velero Backup, or one region's. */
+struct part {
+    struct str region, velero, error;
+    const struct backup_status *status;
+    bool adopted, gone;
+    const char *unfit;
+};
+
+/* kcm creates the Velero Backup after the ManagementBackup, unless one of that name
+ * exists: then it takes that one for its own, whatever it holds. Velero's clock
+ * writes the start, the API server's the creation. */
+static bool is_older(const struct management_backup *backup, const struct backup_status *status, int64_t created)
+{
+    int64_t since = backup->meta.created;
+    if (since == 0)
+        return false;
+    return (created != 0 && created < since) || (status->started != 0 && status->started < since - GATE_CLOCK_SKEW);
+}
+
+/* Where the location is known, and is not there or was found Unavailable: nothing can be restored from it now. */
+static bool is_out_of_reach(const struct gate *gate, const struct backup *velero)
+{
+    const struct storage_location *location =
+        inventory_storage_location(gate->inventory, velero->meta.ns, velero->storage_location);
+    if (!velero->storage_location.len || !gate->inventory->known[FACT_STORAGE_LOCATIONS])
+        return false;
+    return !location || str_is(location->phase, "Unavailable");
+}
+
+/* Why nothing can be restored from a Completed Backup of that name: kcm did not make it (it may be of no
+ * namespaces, and kcm would have taken it for its own), it stands in another place than the ManagementBackup
+ * asked for, Velero found nothing to put into it, or its storage cannot be read. NULL: it is fit. */
+static const char *unfit_because(const struct gate *gate, const struct management_backup *backup,
+                                 const struct backup *velero)
+{
+    if (!backup_is_by_kcm(velero) ||
+        (backup->storage_location.len && !str_eq(velero->storage_location, backup->storage_location)))
+        return "is not one that kcm made for it";
+    if (velero->status.counted && velero->status.items_total == 0)
+        return "holds no objects";
+    return is_out_of_reach(gate, velero) ? "is in a storage location that cannot be read" : NULL;
+}
+
+/* kcm copies the status of Velero's Backup about once a minute, so the Backup itself
+ * may know more. It may also be gone (deleted, expired), and kcm then keeps what it
+ * copied last: no backup stands behind that. */
+static struct part main_part(const struct gate *gate, const struct management_backup *backup)
+{
+    const struct backup *velero =
+        inventory_backup(gate->inventory, gate->settings->system_namespace, backup->meta.name);
+    struct part part = {.velero = backup->meta.name, .error = backup->error, .status = &backup->last_backup};
+    if (velero && phase_rank(&velero->status) >= phase_rank(part.status))
+        part.status = &velero->status;
+    part.adopted = is_older(backup, part.status, velero ? velero->meta.created : 0);
+    enum phase_kind kind = phase_kind(part.status);
+    part.unfit = velero && kind == PHASE_COMPLETED ? unfit_because(gate, backup, velero) : NULL;
+    part.gone = velero ? velero->meta.deleting : kind == PHASE_RUNNING || kind == PHASE_COMPLETED;
+    return part;
+}
+
+/* A region's Velero Backup lives on the regional cluster. It reaches this one only
+ * by sync from the shared bucket, once it is done: absence here says nothing. */
+static struct part region_part(const struct gate *gate, const struct management_backup *backup,
+                               const struct region_status *region)
+{
+    const struct backup *synced =
+        inventory_backup(gate->inventory, gate->settings->system_namespace, region->backup_name);
+    struct part part = {
+        .region = region->region, .velero = region->backup_name, .error = region->error, .status = &region->backup};
+    if (synced && str_eq(synced->region, region->region) && !is_older(backup, &synced->status, 0) &&
+        phase_rank(&synced->status) >= phase_rank(part.status))
+        part.status = &synced->status;
+    part.adopted = is_older(backup, part.status, 0);
+    return part;
+}
+
+static int64_t first_known(int64_t a, int64_t b, int64_t c)
+{
+    if (a != 0)
+        return a;
+    return b != 0 ? b : c;
+}
+
+static struct evidence judge_part(const struct gate *gate, const struct management_backup *backup,
+                                  const struct part *part)
+{
+    const struct backup_status *status = part->status;
+    int64_t now = gate->request->now, created = backup->meta.created;
+    struct evidence evidence = {.backup = backup,
+                                .region = part->region,
+                                .velero = part->velero,
+                                .error = part->error,
+                                .status = status,
+                                .unfit = part->unfit};
+    enum phase_kind kind = phase_kind(status);
+    evidence.when = kind == PHASE_WAITING ? created : first_known(status->completed, status->started, created);
+    if (part->adopted || part->unfit)
+        evidence.state = EVIDENCE_ADOPTED;
+    else if (part->gone || kind == PHASE_DELETING || (status->expires != 0 && status->expires <= now))
+        evidence.state = EVIDENCE_GONE;
+    else if (kind == PHASE_FAILED)
+        evidence.state = EVIDENCE_FAILED;
+    else if (kind == PHASE_COMPLETED)
+        evidence.state = EVIDENCE_COMPLETED;
+    else if (kind == PHASE_RUNNING)
+        evidence.state = EVIDENCE_RUNNING;
+    else
+        evidence.state = created != 0 && now - created > gate->settings->upgrade_start_timeout ? EVIDENCE_STUCK
+                                                                                               : EVIDENCE_NOT_STARTED;
+    return evidence;
+}
+
+/* All parts together: the worst state; a whole that is complete was so when its last part was. */
+static struct evidence worse(struct evidence a, struct evidence b)
+{
+    if (a.state != b.state)
+        return a.state > b.state ? a : b;
+    return a.state == EVIDENCE_COMPLETED && b.when > a.when ? b : a;
+}
+
+/* The age counts from completion. A backup taken before an upgrade began stays the
+ * right one however long the upgrade takes: a newer one would hold a half-upgraded cluster. */
+static enum evidence_state judge_age(const struct gate *gate, int64_t completed)
+{
+    int64_t age = gate->request->now - completed;
+    if (age < -GATE_CLOCK_SKEW)
+        return EVIDENCE_FUTURE;
+    return age > gate->settings->upgrade_max_backup_age && !gate->under_way ? EVIDENCE_OLD : EVIDENCE_COMPLETED;
+}
+
+static struct evidence judge_backup(const struct gate *gate, const struct management_backup *backup)
+{
+    struct part part = main_part(gate, backup);
+    struct evidence evidence = judge_part(gate, backup, &part);
+    for (size_t i = 0; i < backup->region_count; i++) {
+        part = region_part(gate, backup, &backup->regions[i]);
+        evidence = worse(evidence, judge_part(gate, backup, &part));
+    }
+    if (evidence.state == EVIDENCE_COMPLETED)
+        evidence.state = judge_age(gate, evidence.when);
+    return evidence;
+}
+
+/* ---- which of several ---------------------------------------------------- */
+
+/* A good one counts whatever came after it, one on its way is waited for; otherwise
+ * the newest attempt speaks. */
+static int usefulness(const struct evidence *evidence)
+{
+    switch (evidence->state) {
+    case EVIDENCE_COMPLETED:
+        return 2;
+    case EVIDENCE_RUNNING:
+    case EVIDENCE_NOT_STARTED:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+static bool is_better(const struct evidence *a, const struct evidence *b)
+{
+    if (b->state == EVIDENCE_NONE)
+        return true;
+    int difference = usefulness(a) - usefulness(b);
+    if (difference != 0)
+        return difference > 0;
+    if (a->backup->meta.created != b->backup->meta.created)
+        return a->backup->meta.created > b->backup->meta.created;
+    return str_cmp(a->backup->meta.name, b->backup->meta.name) > 0;
+}
+
+struct evidence evidence_find(const struct gate *gate, const struct gate_source *source)
+{
+    struct arena *arena = gate->request->arena;
+    const struct inventory *inventory = gate->inventory;
+    struct str label = kcm_release_label(arena, gate->running);
+    struct evidence best = {.state = EVIDENCE_NONE};
+    for (size_t i = 0; i < inventory->count[FACT_MANAGEMENT_BACKUPS]; i++) {
+        const struct management_backup *backup = inventory->management_backups[i];
+        if (!str_eq(backup->release, label) || backup->schedule.len || backup->meta.deleting ||
+            !kcm_is_upgrade_backup(arena, backup->meta.name, source->source->meta.name, gate->running))
+            continue;
+        struct evidence evidence = judge_backup(gate, backup);
+        if (is_better(&evidence, &best))
+            best = evidence;
+    }
+    return best;
+}
+
+static bool never_completes(const struct backup_status *status)
+{
+    return phase_kind(status) == PHASE_FAILED && status->completed == 0;
+}
+
+struct evidence_blocker evidence_blocker(const struct gate *gate, const struct gate_source *source)
+{
+    const struct management_backup *backup = inventory_management_backup(gate->inventory, source->exact);
+    if (!backup) {
+        /* kcm will create it and adopt what Velero has under that name. */
+        const struct backup *velero =
+            inventory_backup(gate->inventory, gate->settings->system_namespace, source->exact);
+        return (struct evidence_blocker){.blocks = velero && never_completes(&velero->status), .velero = source->exact};
+    }
+    struct part part = main_part(gate, backup);
+    for (size_t i = 0; i < backup->region_count && !never_completes(part.status); i++)
+        part = region_part(gate, backup, &backup->regions[i]);
+    return (struct evidence_blocker){never_completes(part.status), part.region, part.velero};
+}

@@ -1,0 +1,292 @@
+#include "backstop/grammar.h"
+#include "backstop/policy.h"
+
+#include "policy/upgrade/gate.h"
+
+/* Management: an UPDATE that changes spec.release is an upgrade, and passes the gate
+ * or is let through for one of the reasons below. Everything else is kcm's matter. */
+
+/* The old object comes from etcd, status and all; a manifest reviewed offline has no
+ * status, and then the known Management says what runs. */
+static struct str running_release(const struct request *request, const struct inventory *inventory)
+{
+    struct str release = object_text(request, request->old_object, "status.release");
+    if (release.len)
+        return release;
+    const struct management *management = inventory_management(inventory);
+    return management ? management->status_release : (struct str){NULL, 0};
+}
+
+static struct str release_before(const struct request *request, const struct inventory *inventory)
+{
+    struct str release = object_text(request, request->old_object, "spec.release");
+    if (release.len)
+        return release;
+    const struct management *management = inventory_management(inventory);
+    return management ? management->release : (struct str){NULL, 0};
+}
+
+static bool has_provider(struct json_object *providers, struct str name)
+{
+    for (size_t i = 0; i < json_len(providers); i++)
+        if (str_eq(json_get_str(json_item(providers, i), "name"), name))
+            return true;
+    return false;
+}
+
+static struct strlist removed_providers(const struct request *request)
+{
+    struct json_object *before = object_tree(request, request->old_object, "spec.providers");
+    struct json_object *after = object_tree(request, request->object, "spec.providers");
+    struct strlist removed = {0};
+    for (size_t i = 0; i < json_len(before); i++) {
+        struct str name = json_get_str(json_item(before, i), "name");
+        if (name.len && !has_provider(after, name))
+            strlist_add(request->arena, &removed, name);
+    }
+    return removed;
+}
+
+/* kcm cleans removed components up before it takes its backup; the gate's backup
+ * comes before both. */
+static void warn_removed_providers(const struct request *request, bool gated, struct decision *decision)
+{
+    struct strlist removed = removed_providers(request);
+    if (removed.len == 0)
+        return;
+    struct str names = strlist_quoted(request->arena, &removed);
+    if (gated)
+        decision_warn(decision,
+                      "this edit also removes %.*s: kcm cleans that up as soon as it is admitted; "
+                      "the pre-upgrade backup still holds it",
+                      STR_ARG(names));
+    else
+        decision_warn(decision,
+                      "this edit also removes %.*s: kcm cleans that up before it takes any backup of its own; "
+                      "better remove it in a later edit",
+                      STR_ARG(names));
+}
+
+/* ---- who passes without a backup ----------------------------------------- */
+
+static bool skipped_by_annotation(const struct gate *gate)
+{
+    const struct request *request = gate->request;
+    struct str value = object_annotation(request, request->object, ANNOTATION_SKIP_BACKUP);
+    struct str reason = object_reason(request, request->object, ANNOTATION_SKIP_BACKUP);
+    if (reason.len == 0) {
+        if (value.ptr)
+            decision_warn(gate->decision, "annotation %s needs a reason as its value; without one it changes nothing",
+                          ANNOTATION_SKIP_BACKUP);
+        return false;
+    }
+    decision_warn(gate->decision, "upgrading without a checked pre-upgrade backup, as the annotation asks: %.*s",
+                  STR_ARG(arena_quote(request->arena, reason)));
+    decision_warn(gate->decision,
+                  "it stays in force for later upgrades until removed: kubectl annotate management %.*s %s-",
+                  STR_ARG(words_name(request->arena, request->name)), ANNOTATION_SKIP_BACKUP);
+    decision_audit(gate->decision, "upgrade-gate", "skipped by annotation: %.*s", STR_ARG(reason));
+    return true;
+}
+
+/* Step 1 of the gate. A restore is known by its requester: the label
+ * velero.io/restore-name can be set by anybody. */
+static bool let_through(struct gate *gate)
+{
+    struct decision *decision = gate->decision;
+    struct arena *arena = gate->request->arena;
+    if (request_by_velero(gate->request, gate->settings)) {
+        decision_audit(decision, "upgrade-gate", "let through: written by Velero (a restore)");
+        return true;
+    }
+    /* Emptied by hand, or by a restore: what ran is what spec.release said until now. */
+    if (gate->running.len == 0 && gate->before.len && gate_sees_older_life(gate->inventory)) {
+        gate->running = gate->before;
+        gate->under_way = false;
+        decision_warn(
+            decision,
+            "status.release is empty, but this is no first install: %.*s, from spec.release, is taken for the "
+            "release that runs",
+            STR_ARG(words_name(arena, gate->running)));
+    }
+    if (gate->running.len == 0) {
+        decision_audit(decision, "upgrade-gate", "let through: status.release is empty");
+        decision_warn(decision, "no release is reported as running yet (status.release is empty): "
+                                "no pre-upgrade backup is needed");
+        return true;
+    }
+    if (str_eq(gate->target, gate->running)) {
+        decision_audit(decision, "upgrade-gate", "let through: back to the running release");
+        decision_warn(decision, "back to %.*s before kcm has applied another release: no pre-upgrade backup is needed",
+                      STR_ARG(words_name(arena, gate->running)));
+        return true;
+    }
+    if (!gate->settings->upgrade_gate) {
+        decision_audit(decision, "upgrade-gate", "off");
+        decision_warn(decision,
+                      "the upgrade gate is off (upgrade.gate in the settings): no pre-upgrade backup was checked");
+    } else if (!skipped_by_annotation(gate)) {
+        return false;
+    }
+    warn_removed_providers(gate->request, false, decision);
+    gate_warn_of_kcm(gate);
+    return true;
+}
+
+/* ---- the release that is asked for --------------------------------------- */
+
+/* "1.3.0" or "v1.3.0" for the Release of that version. */
+static struct str release_of_version(const struct gate *gate)
+{
+    struct str wanted = str_trim(gate->target);
+    if (str_starts(wanted, STR("v")))
+        wanted = str_slice(wanted, 1, wanted.len);
+    for (size_t i = 0; wanted.len && i < gate->inventory->count[FACT_RELEASES]; i++) {
+        const struct release *release = gate->inventory->releases[i];
+        struct str version = release->version;
+        if (str_eq(str_starts(version, STR("v")) ? str_slice(version, 1, version.len) : version, wanted))
+            return release->meta.name;
+    }
+    return (struct str){NULL, 0};
+}
+
+static struct str nearest_release(const struct gate *gate)
+{
+    size_t count = gate->inventory->count[FACT_RELEASES];
+    struct str versioned = release_of_version(gate);
+    if (versioned.len)
+        return versioned;
+    struct str *names = arena_array(gate->request->arena, count ? count : 1, sizeof(*names));
+    for (size_t i = 0; names && i < count; i++)
+        names[i] = gate->inventory->releases[i]->meta.name;
+    return names ? str_nearest(gate->target, names, count) : (struct str){NULL, 0};
+}
+
+static struct str nearest_hint(const struct gate *gate)
+{
+    struct arena *arena = gate->request->arena;
+    struct str near = nearest_release(gate);
+    const struct release *meant = inventory_release(gate->inventory, near);
+    return near.len ? arena_printf(arena, "; did you mean %.*s%s?", STR_ARG(arena_quote(arena, near)),
+                                   meant && !meant->ready ? " (not ready)" : "")
+                    : STR(".");
+}
+
+/* Step 2. kcm's own webhook refuses these as well, but webhooks run side by side:
+ * its answer would come too late to keep a backup from being started. */
+static bool target_is_usable(const struct gate *gate)
+{
+    struct arena *arena = gate->request->arena;
+    struct str target = arena_quote(arena, gate->target);
+    if (gate->target.len == 0) {
+        decision_invalid(gate->decision, "spec.release",
+                         "Required value: name the Release to run (kubectl get releases)");
+        return false;
+    }
+    if (!name_is_dns_subdomain(gate->target)) {
+        decision_invalid(gate->decision, "spec.release",
+                         "Invalid value: %.*s: no Release can have this name (lower-case letters, digits, \"-\" and "
+                         "\".\")%.*s See what there is with: kubectl get releases. No backup was started",
+                         STR_ARG(target), STR_ARG(nearest_hint(gate)));
+        return false;
+    }
+    if (!gate->inventory->known[FACT_RELEASES])
+        return true;
+    const struct release *release = inventory_release(gate->inventory, gate->target);
+    if (release && release->ready)
+        return true;
+    if (release) {
+        decision_invalid(gate->decision, "spec.release",
+                         "Forbidden: Release %.*s is not ready (status.ready); see why with: "
+                         "kubectl describe release %.*s. No backup was started",
+                         STR_ARG(target), STR_ARG(words_name(arena, gate->target)));
+        return false;
+    }
+    decision_invalid(gate->decision, "spec.release",
+                     "Not found: %.*s: there is no such Release%.*s See what there is with: kubectl get releases. "
+                     "No backup was started",
+                     STR_ARG(target), STR_ARG(nearest_hint(gate)));
+    return false;
+}
+
+bool gate_open(struct gate *gate, const struct request *request, const struct inventory *inventory,
+               const struct settings *settings, struct decision *decision)
+{
+    *gate = (struct gate){
+        .request = request,
+        .inventory = inventory,
+        .settings = settings,
+        .decision = decision,
+        .running = running_release(request, inventory),
+        .before = release_before(request, inventory),
+        .target = object_text(request, request->object, "spec.release"),
+    };
+    gate->under_way = gate->before.len && !str_eq(gate->before, gate->running);
+    return !str_eq(gate->before, gate->target);
+}
+
+void gate_decide(struct gate *gate)
+{
+    struct decision *decision = gate->decision;
+    gate->outcome = UPGRADE_LET_THROUGH;
+    if (let_through(gate))
+        return;
+    gate->outcome = UPGRADE_REFUSED;
+    if (!gate->any_target && !target_is_usable(gate)) {
+        decision_audit(decision, "upgrade-gate", "refused: the Release cannot be used");
+        return;
+    }
+    gate_judge(gate);
+    bool gated = gate->count > 0 || engines_at(gate, STEP_PASS) || engines_at(gate, STEP_WAIT);
+    if (gated || !decision->denied)
+        warn_removed_providers(gate->request, gated, decision);
+}
+
+/* A Management that is made beside another one is an upgrade of that. */
+static void judge_made(const struct request *request, const struct inventory *inventory,
+                       const struct settings *settings, struct decision *decision)
+{
+    struct gate gate;
+    const struct management *other = inventory_management(inventory);
+    struct str name = request->name.len ? request->name : object_text(request, request->object, "metadata.name");
+    if (!inventory->known[FACT_MANAGEMENTS] || !inventory->known[FACT_MANAGEMENT_BACKUPS]) {
+        /* In a cluster they were read for this review, or it was answered 503. */
+        decision_warn(decision, "cannot tell whether k0rdent ran here before: Managements or ManagementBackups are not "
+                                "known");
+        return;
+    }
+    if (!other) {
+        management_judge_creation(request, inventory, settings, decision);
+        return;
+    }
+    if (str_eq(other->meta.name, name)) /* the API server refuses it, or nobody asks it (audit) */
+        return;
+    decision_warn(decision,
+                  "Management %.*s exists already, and k0rdent knows one only: kcm runs the components of both",
+                  STR_ARG(words_name(request->arena, other->meta.name)));
+    if (gate_open(&gate, request, inventory, settings, decision))
+        gate_decide(&gate);
+}
+
+void policy_management_life(const struct request *request, const struct inventory *inventory,
+                            const struct settings *settings, struct decision *decision)
+{
+    if (request_by_velero(request, settings) || request_by_kcm(request, settings))
+        return;
+    if (request->operation == OPERATION_DELETE)
+        management_judge_deletion(request, settings, decision);
+    else if (request->operation == OPERATION_CREATE && request->object)
+        judge_made(request, inventory, settings, decision);
+}
+
+void policy_management(const struct request *request, const struct inventory *inventory,
+                       const struct settings *settings, struct decision *decision)
+{
+    struct gate gate;
+    if (request->operation != OPERATION_UPDATE || !request->object || object_deleting(request->object))
+        return;
+    if (gate_open(&gate, request, inventory, settings, decision))
+        gate_decide(&gate);
+    if (!decision->denied || decision->code == 429) /* whoever waits for the gate reads this, too */
+        management_warn_of_versions(request, inventory, settings, decision);
+}

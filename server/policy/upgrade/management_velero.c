@@ -1,0 +1,74 @@
+#include "policy/upgrade/gate.h"
+
+#include "policy/velero/installed.h"
+
+/* What an edit of the Management does to Velero, and to k0rdent itself, that the gate does
+ * not see: kcm installs Velero, and a release changes how. */
+
+#define CONFIG "spec.core.kcm.config"
+
+/* kcm of the release that this edit asks for. */
+static struct product_version kcm_asked_for(const struct request *request, const struct inventory *inventory,
+                                            const struct settings *settings)
+{
+    struct str target = object_text(request, request->object, "spec.release");
+    if (target.len && request_changes(request, "spec.release"))
+        return inventory_release_version(inventory, target, request->arena);
+    return inventory_kcm_version(inventory, settings, request->arena).version;
+}
+
+/* kcm 1.4 moved its values for Velero below "regional", and moves none of them. */
+static void management_warn_ignored_velero(struct json_object *config, const struct product_version *kcm,
+                                           struct decision *decision)
+{
+    if (json_get(config, "velero") && product_version_before(kcm, 1, 4) != ANSWER_YES)
+        decision_warn(decision, CONFIG ".velero: k0rdent ignores this since 1.4, so the plugins and settings in it are "
+                                       "not installed. Move it to " CONFIG ".regional.velero");
+}
+
+static void management_warn_velero_off(struct json_object *config, struct decision *decision)
+{
+    struct json_object *enabled = json_path(config, "regional.velero.enabled");
+    if (json_object_is_type(enabled, json_type_boolean) && !json_object_get_boolean(enabled))
+        decision_warn(decision,
+                      CONFIG ".regional.velero.enabled is false: kcm removes the Velero that it installed, and "
+                             "without any Velero it upgrades without a backup");
+}
+
+/* kcm ships Velero's chart with upgradeCRDs: false. */
+static void management_warn_old_crds(const struct product_version *before, const struct product_version *after,
+                                     struct decision *decision)
+{
+    if (product_version_before(before, 1, 11) == ANSWER_YES && product_version_before(after, 1, 11) == ANSWER_NO)
+        decision_warn(decision,
+                      "k0rdent 1.11 brings Velero 1.18 and leaves the CRDs of 1.17, which refuse its first phase "
+                      "(Queued): no backup starts until you run: " VELERO_CRDS_COMMAND);
+}
+
+static void management_warn_downgrade(const struct request *request, const struct product_version *before,
+                                      const struct product_version *after, struct decision *decision)
+{
+    if (product_version_compare(after, before) < 0)
+        decision_warn(decision,
+                      "%.*s is older than %.*s, which runs, and kcm does not undo what a release changed. To go back, "
+                      "restore the backup from before the upgrade: backstop rollback-plan",
+                      STR_ARG(product_version_name(request->arena, after)),
+                      STR_ARG(product_version_name(request->arena, before)));
+}
+
+void management_warn_of_versions(const struct request *request, const struct inventory *inventory,
+                                 const struct settings *settings, struct decision *decision)
+{
+    struct json_object *config = object_tree(request, request->object, CONFIG);
+    bool upgrade = request_changes(request, "spec.release");
+    const struct product_version before = inventory_kcm_version(inventory, settings, request->arena).version;
+    const struct product_version after = kcm_asked_for(request, inventory, settings);
+    if (request_by_velero(request, settings) || !(upgrade || request_changes(request, CONFIG)))
+        return;
+    management_warn_ignored_velero(config, &after, decision);
+    management_warn_velero_off(config, decision);
+    if (!upgrade)
+        return;
+    management_warn_old_crds(&before, &after, decision);
+    management_warn_downgrade(request, &before, &after, decision);
+}

@@ -1,0 +1,189 @@
+/* The other ways to another release than spec.release of the one Management: its status, a Management
+ * made anew or beside it, its deletion (the first half of kubectl replace --force), and the spec of the
+ * Release that runs. Each would start other components without the backup that the gate asks for. */
+#include "policy/checks.h"
+#include "policy/upgrade/gate.h"
+
+/* Whoever can act as an account there already runs the controllers themselves (helm-controller, say,
+ * which brings Releases): said, never denied. */
+static bool by_account_of_the_system(const struct request *request, const struct settings *settings)
+{
+    struct str rest = request->user, ns = settings->system_namespace;
+    const struct str prefix = STR("system:serviceaccount:");
+    if (!str_starts(rest, prefix))
+        return false;
+    rest = str_slice(rest, prefix.len, rest.len);
+    return rest.len > ns.len && str_starts(rest, ns) && rest.ptr[ns.len] == ':';
+}
+
+static enum verdict softened(const struct request *request, const struct settings *settings, enum verdict verdict)
+{
+    return verdict == VERDICT_DENY && by_account_of_the_system(request, settings) ? VERDICT_WARN : verdict;
+}
+
+/* True when the skip annotation of the object itself takes the denial away. */
+static bool skipped(const struct request *request, struct decision *decision)
+{
+    struct str reason = object_reason(request, request->object, ANNOTATION_SKIP_BACKUP);
+    if (reason.len == 0)
+        return false;
+    decision_warn(decision, "admitted without a checked pre-upgrade backup, as the annotation asks: %.*s",
+                  STR_ARG(arena_quote(request->arena, reason)));
+    decision_audit(decision, "upgrade-gate", "skipped by annotation: %.*s", STR_ARG(reason));
+    return true;
+}
+
+/* ---- status.release ------------------------------------------------------- */
+
+static struct str shown_release(const struct request *request, const struct object *object)
+{
+    struct str release = object_text(request, object, "status.release");
+    return release.len ? arena_quote(request->arena, release) : STR("empty");
+}
+
+void policy_management_status(const struct request *request, const struct inventory *inventory,
+                              const struct settings *settings, struct decision *decision)
+{
+    (void)inventory;
+    if (request->operation != OPERATION_UPDATE || !request_changes(request, "status.release") ||
+        request_by_velero(request, settings) || request_by_kcm(request, settings))
+        return;
+    struct arena *arena = request->arena;
+    struct str message = arena_printf(
+        arena,
+        "from %.*s to %.*s: kcm alone reports the release that runs; set by hand, the next upgrade would pass "
+        "without its pre-upgrade backup",
+        STR_ARG(shown_release(request, request->old_object)), STR_ARG(shown_release(request, request->object)));
+    enum verdict verdict = softened(request, settings, settings->upgrade_changed_status);
+    decision_audit(decision, "upgrade-gate", "status.release changed by %.*s", STR_ARG(request->user));
+    if (verdict == VERDICT_DENY)
+        decision_invalid(decision, "status.release", "Forbidden: %.*s", STR_ARG(message));
+    else if (verdict == VERDICT_WARN)
+        decision_warn(decision, "status.release %.*s", STR_ARG(message));
+}
+
+/* ---- a Management that is made ------------------------------------------- */
+
+/* A ManagementBackup that a running k0rdent has used: this is no first install. */
+static const struct management_backup *trace_of_older_life(const struct inventory *inventory)
+{
+    for (size_t i = 0; i < inventory->count[FACT_MANAGEMENT_BACKUPS]; i++) {
+        const struct management_backup *backup = inventory->management_backups[i];
+        if (backup->release.len || backup->last_backup_name.len || backup->last_backup_time ||
+            backup->last_backup.phase.len)
+            return backup;
+    }
+    return NULL;
+}
+
+bool gate_sees_older_life(const struct inventory *inventory)
+{
+    for (size_t i = 0; i < inventory->count[FACT_MANAGEMENT_BACKUPS]; i++) {
+        const struct management_backup *backup = inventory->management_backups[i];
+        if (backup->schedule.len && backup->on_upgrade)
+            return true;
+    }
+    return inventory->count[FACT_RELEASES] > 1 || trace_of_older_life(inventory);
+}
+
+static void refuse_recreated(const struct request *request, const struct management_backup *trace,
+                             struct decision *decision)
+{
+    struct arena *arena = request->arena;
+    decision_audit(decision, "upgrade-gate", "refused: a Management made anew");
+    decision_forbid(
+        decision,
+        "ManagementBackup %.*s shows that k0rdent ran here before, and there is no Management now: creating "
+        "one starts release %.*s without a pre-upgrade backup. Restore the last management backup instead "
+        "(kubectl backstop status), or create it with the annotation %s: \"<reason>\"",
+        STR_ARG(words_name(arena, trace->meta.name)),
+        STR_ARG(words_name(arena, object_text(request, request->object, "spec.release"))), ANNOTATION_SKIP_BACKUP);
+}
+
+/* kubectl replace --force deletes and creates: then there is no status to compare with. */
+void management_judge_creation(const struct request *request, const struct inventory *inventory,
+                               const struct settings *settings, struct decision *decision)
+{
+    const struct management_backup *trace = trace_of_older_life(inventory);
+    if (!settings->upgrade_gate || !trace || skipped(request, decision))
+        return;
+    if (by_account_of_the_system(request, settings))
+        decision_warn(decision, "k0rdent ran here before (ManagementBackup %.*s): no pre-upgrade backup is checked",
+                      STR_ARG(words_name(request->arena, trace->meta.name)));
+    else
+        refuse_recreated(request, trace, decision);
+}
+
+/* ---- a Management that is deleted ---------------------------------------- */
+
+void management_judge_deletion(const struct request *request, const struct settings *settings,
+                               struct decision *decision)
+{
+    struct str running = object_text(request, request->old_object, "status.release");
+    if (running.len == 0 || object_deleting(request->old_object))
+        return;
+    struct str name = words_name(request->arena, request->name);
+    struct str reason = object_reason(request, request->old_object, ANNOTATION_ALLOW_DELETE);
+    enum verdict verdict = softened(request, settings, settings->upgrade_deleted_management);
+    if (verdict == VERDICT_DENY && reason.len == 0) {
+        decision_forbid(decision,
+                        "deleting Management %.*s removes k0rdent with all its components, and no backup is taken "
+                        "before. To delete it anyway: kubectl annotate management %.*s %s=REASON",
+                        STR_ARG(name), STR_ARG(name), ANNOTATION_ALLOW_DELETE);
+        return;
+    }
+    if (reason.len)
+        decision_audit(decision, "allow-delete", "%.*s", STR_ARG(reason));
+    if (verdict != VERDICT_ALLOW)
+        decision_warn(
+            decision,
+            "deleting Management %.*s removes k0rdent with all its components, and no backup is taken before; "
+            "made anew (kubectl replace --force), it meets the upgrade gate",
+            STR_ARG(name));
+}
+
+/* ---- the Release that runs ----------------------------------------------- */
+
+static bool is_in_use(const struct inventory *inventory, struct str release)
+{
+    for (size_t i = 0; i < inventory->count[FACT_MANAGEMENTS]; i++) {
+        const struct management *management = inventory->managements[i];
+        if (str_eq(management->status_release, release) || str_eq(management->release, release))
+            return true;
+    }
+    return false;
+}
+
+void policy_release(const struct request *request, const struct inventory *inventory, const struct settings *settings,
+                    struct decision *decision)
+{
+    struct arena *arena = request->arena;
+    if (request->operation != OPERATION_UPDATE || !request_changes(request, "spec") || !settings->upgrade_gate ||
+        request_by_velero(request, settings) || request_by_kcm(request, settings))
+        return;
+    struct str name = request->name.len ? request->name : object_text(request, request->object, "metadata.name");
+    if (!inventory->known[FACT_MANAGEMENTS]) {
+        decision_wait(
+            decision, 503, settings->upgrade_retry_after,
+            "cannot tell whether Release %.*s runs: Managements could not be read. Try again; if it persists, "
+            "see /readyz?verbose",
+            STR_ARG(words_name(arena, name)));
+        return;
+    }
+    if (!is_in_use(inventory, name))
+        return;
+    decision_audit(decision, "upgrade-gate", "the spec of the running Release %.*s changed", STR_ARG(name));
+    enum verdict verdict = softened(request, settings, settings->upgrade_changed_release);
+    struct str message = arena_printf(arena,
+                                      "Release %.*s runs now: with another spec kcm replaces its components at "
+                                      "once, without a pre-upgrade backup",
+                                      STR_ARG(words_name(arena, name)));
+    if (verdict == VERDICT_DENY && !skipped(request, decision))
+        decision_forbid(
+            decision,
+            "%.*s. Create a Release of another name and set spec.release of the Management to it; to change "
+            "this one anyway: kubectl annotate release %.*s %s=REASON",
+            STR_ARG(message), STR_ARG(words_name(arena, name)), ANNOTATION_SKIP_BACKUP);
+    else if (verdict == VERDICT_WARN)
+        decision_warn(decision, "%.*s", STR_ARG(message));
+}

@@ -1,0 +1,158 @@
+#include "policy/velero/fields.h"
+
+#include "backstop/grammar.h"
+
+enum { LIST_MAX = 5000, ENOUGH = 20 };
+
+bool said_enough(const struct decision *decision)
+{
+    return decision->causes.len >= ENOUGH || decision->warnings.len >= ENOUGH;
+}
+
+bool read_strings(struct arena *arena, struct json_object *array, struct strlist *list)
+{
+    if (!array)
+        return true;
+    if (!json_object_is_type(array, json_type_array))
+        return false;
+    bool all = true;
+    for (size_t i = 0; i < json_len(array); i++) {
+        struct json_object *item = json_item(array, i);
+        if (json_object_is_type(item, json_type_string))
+            strlist_add(arena, list, json_str(item));
+        else
+            all = false;
+    }
+    return all;
+}
+
+bool check_list_length(struct decision *decision, const char *field, struct json_object *array)
+{
+    size_t len = json_len(array);
+    if (len <= LIST_MAX)
+        return true;
+    decision_invalid(decision, field, "Too many: %zu items; must have at most %d", len, LIST_MAX);
+    return false;
+}
+
+void check_duration(struct decision *decision, struct str field, struct json_object *value)
+{
+    enum { HOURS_DIGITS = 6 }; /* Go's durations end at 2562047h */
+    struct error error = {0};
+    int64_t nanoseconds = 0;
+    struct arena *arena = decision->arena;
+    if (!value)
+        return;
+    struct str text = json_str(value), name = arena_copy(arena, field), quoted = arena_quote(arena, text);
+    struct str number = str_slice(text, 0, text.len ? text.len - 1 : 0);
+    int64_t count = 0;
+    const char *path = name.ptr ? name.ptr : "spec";
+    if (!json_object_is_type(value, json_type_string)) {
+        decision_invalid(decision, path, "Invalid value: must be a duration in quotes, such as \"4h\"");
+        return;
+    }
+    if (duration_parse(text, &nanoseconds, &error)) {
+        if (nanoseconds < 0)
+            decision_warn(decision, "%s: %.*s is negative: the time is over before it begins", path, STR_ARG(quoted));
+        return;
+    }
+    if (text.len == 0)
+        decision_invalid(decision, path, "Invalid value: \"\": leave the field out for Velero's default");
+    else if (str_ends(text, STR("d")) && str_to_int64(number, &count) && count > 0 && count < 100000)
+        decision_invalid(decision, path, "Invalid value: %.*s: there is no unit d; write \"%lldh\"", STR_ARG(quoted),
+                         (long long)count * 24);
+    else if (text.len <= HOURS_DIGITS && str_to_int64(text, &count))
+        decision_invalid(decision, path,
+                         "Invalid value: %.*s: the unit is missing: \"%.*sh\" is hours, \"%.*sm\" minutes, \"%.*ss\" "
+                         "seconds",
+                         STR_ARG(quoted), STR_ARG(text), STR_ARG(text), STR_ARG(text));
+    else
+        decision_invalid(decision, path,
+                         "Invalid value: %.*s: must be a duration of units h, m, s, ms, such as \"90m\" or \"4h\"",
+                         STR_ARG(quoted));
+}
+
+/* The API server drops what it does not know, and a selector without a member matches
+ * everything: only a manifest reviewed offline has such keys. */
+static void check_selector_members(struct decision *decision, const char *field, struct json_object *selector)
+{
+    if (!json_object_is_type(selector, json_type_object))
+        return;
+    json_foreach(selector, key, value)
+    {
+        (void)value;
+        if (!said_enough(decision) && !str_is(str_from(key), "matchLabels") &&
+            !str_is(str_from(key), "matchExpressions"))
+            decision_invalid(decision, field,
+                             "Invalid value: %.*s stands below matchLabels or matchExpressions, not beside them",
+                             STR_ARG(arena_quote(decision->arena, str_from(key))));
+    }
+}
+
+void check_selector(struct decision *decision, struct str field, struct json_object *selector)
+{
+    struct str whole = arena_copy(decision->arena, field);
+    check_selector_members(decision, whole.ptr ? whole.ptr : "spec", selector);
+    struct str where = {NULL, 0}, why = {NULL, 0};
+    if (!selector_problem(decision->arena, selector, &where, &why))
+        return;
+    struct str path = arena_printf(decision->arena, "%.*s%.*s", STR_ARG(field), STR_ARG(where));
+    decision_invalid(decision, path.ptr ? path.ptr : "spec", "Invalid value: %.*s", STR_ARG(why));
+}
+
+void check_selectors(struct decision *decision, struct str at, struct json_object *spec)
+{
+    struct arena *arena = decision->arena;
+    struct json_object *one = json_get(spec, "labelSelector"), *any = json_get(spec, "orLabelSelectors");
+    struct str field = arena_printf(arena, "%.*s.orLabelSelectors", STR_ARG(at));
+    const char *path = field.ptr ? field.ptr : "spec.orLabelSelectors";
+    if (one && any)
+        decision_invalid(
+            decision, path,
+            "Forbidden: Velero takes either labelSelector or orLabelSelectors; put the labels that must all "
+            "match into one item of orLabelSelectors");
+    check_selector(decision, arena_printf(arena, "%.*s.labelSelector", STR_ARG(at)), one);
+    if (any && !json_object_is_type(any, json_type_array))
+        decision_invalid(decision, path, "Invalid value: must be a list of selectors");
+    for (size_t i = 0; i < json_len(any) && !said_enough(decision); i++)
+        check_selector(decision, arena_printf(arena, "%.*s[%zu]", STR_ARG(field), i), json_item(any, i));
+}
+
+void check_exec_hook(struct decision *decision, struct str at, struct json_object *hook, const char *const *timeouts,
+                     size_t count)
+{
+    struct arena *arena = decision->arena;
+    struct strlist words = {0};
+    struct json_object *on_error = json_get(hook, "onError"), *container = json_get(hook, "container");
+    struct str mode = json_str(on_error);
+    struct str command_at = arena_printf(arena, "%.*s.command", STR_ARG(at));
+    struct str mode_at = arena_printf(arena, "%.*s.onError", STR_ARG(at));
+    struct str container_at = arena_printf(arena, "%.*s.container", STR_ARG(at));
+    if (!command_at.ptr || !mode_at.ptr || !container_at.ptr)
+        return;
+    if (!read_strings(arena, json_get(hook, "command"), &words) || words.len == 0)
+        decision_invalid(
+            decision, command_at.ptr,
+            "Required value: the command to run, as a list of strings, such as [\"/bin/sh\", \"-c\", \"...\"]");
+    if (container && !json_object_is_type(container, json_type_string))
+        decision_invalid(decision, container_at.ptr, "Invalid value: must be the name of a container");
+    if (on_error && !str_is(mode, "Continue") && !str_is(mode, "Fail"))
+        decision_invalid(decision, mode_at.ptr, "Unsupported value: %.*s: write \"Continue\" or \"Fail\"",
+                         STR_ARG(arena_quote(arena, mode)));
+    for (size_t i = 0; i < count; i++)
+        check_duration(decision, arena_printf(arena, "%.*s.%s", STR_ARG(at), timeouts[i]), json_get(hook, timeouts[i]));
+}
+
+void warn_no_velero(struct decision *decision, const struct inventory *inventory, struct str ns, const char *kind)
+{
+    const struct velero_deployment *elsewhere = NULL;
+    for (size_t i = 0; i < inventory->count[FACT_VELERO]; i++) {
+        if (str_eq(inventory->velero_deployments[i]->meta.ns, ns))
+            return;
+        elsewhere = inventory->velero_deployments[i];
+    }
+    if (elsewhere)
+        decision_warn(decision, "no Velero runs in namespace %.*s: the %s is never carried out; Velero is in %.*s",
+                      STR_ARG(arena_quote(decision->arena, ns)), kind,
+                      STR_ARG(arena_quote(decision->arena, elsewhere->meta.ns)));
+}

@@ -1,0 +1,152 @@
+#include "policy/velero/installed.h"
+
+#define LAST_APPLIED "kubectl.kubernetes.io/last-applied-configuration"
+
+/* ---- fields that came with a release ------------------------------------------ */
+
+static const struct velero_field {
+    const char *kind, *path;
+    enum feature feature;
+    bool judged; /* what an older Velero makes of it is said where the field is checked */
+} new_fields[] = {
+    {"Restore", "spec.resourcePolicy", VELERO_RESTORE_RESOURCE_POLICY, true},
+    {"Restore", "spec.skipDefaultResourceModifier", VELERO_DEFAULT_MODIFIER, false},
+    {"Backup", "spec.backupType", VELERO_BACKUP_TYPE, false},
+    {"Schedule", "spec.template.backupType", VELERO_BACKUP_TYPE, false},
+    {"Schedule", "spec.template.metadata.annotations", VELERO_TEMPLATE_ANNOTATIONS, false},
+    {"BackupStorageLocation", "spec.objectStorage.caCertRef", VELERO_CA_CERT_REF, false},
+};
+
+static void velero_warn_field_unread(const struct velero_field *field, const struct product_version *velero,
+                                     struct decision *decision)
+{
+    struct arena *arena = decision->arena;
+    struct str since = feature_since(arena, field->feature);
+    switch (product_version_has(velero, field->feature)) {
+    case ANSWER_NO:
+        decision_warn(decision, "%s: %.*s ignores this; it came with %.*s", field->path,
+                      STR_ARG(product_version_name(arena, velero)), STR_ARG(since));
+        break;
+    case ANSWER_DEPENDS:
+        decision_warn(decision, "%s needs %.*s or later, and %.*s", field->path, STR_ARG(since),
+                      STR_ARG(product_version_doubt(arena, velero)));
+        break;
+    case ANSWER_YES:
+    default:
+        break;
+    }
+}
+
+/* The API server drops what the CRD does not have, and kubectl says what was there. */
+static struct json_object *velero_last_applied(const struct request *request)
+{
+    struct error ignored;
+    struct str text = object_annotation(request, request->object, LAST_APPLIED);
+    return text.len ? json_build(request->arena, text, &ignored) : NULL;
+}
+
+void velero_warn_fields(const struct request *request, const struct inventory *inventory,
+                        const struct settings *settings, struct decision *decision)
+{
+    struct json_object *applied = velero_last_applied(request);
+    struct json_object *spec = object_tree(request, request->object, "spec");
+    const struct product_version velero = inventory_velero_version(inventory, settings).version;
+    for (size_t i = 0; i < LENGTH_OF(new_fields); i++) {
+        const struct velero_field *field = &new_fields[i];
+        const char *below = field->path + strlen("spec.");
+        if (!str_is(request->kind, field->kind))
+            continue;
+        if (json_path(spec, below)) {
+            if (!field->judged)
+                velero_warn_field_unread(field, &velero, decision);
+        } else if (json_path(applied, field->path)) {
+            decision_warn(decision,
+                          "%s was dropped by the API server: the CRD is older than %.*s. Bring it up to date: "
+                          "%s",
+                          field->path, STR_ARG(feature_since(decision->arena, field->feature)), VELERO_CRDS_COMMAND);
+        }
+    }
+}
+
+/* ---- plugins ---------------------------------------------------------------------- */
+
+/* Providers whose plugin is an image of its own, and what every copy of it has in its name. */
+static const struct velero_plugin {
+    const char *provider, *image, *word;
+} plugins[] = {
+    {"aws", "velero/velero-plugin-for-aws", "aws"},
+    {"azure", "velero/velero-plugin-for-microsoft-azure", "azure"},
+    {"gcp", "velero/velero-plugin-for-gcp", "gcp"},
+};
+
+static bool velero_has_plugin(const struct velero_deployment *velero, const struct velero_plugin *plugin)
+{
+    for (size_t i = 0; i < velero->plugins.len; i++)
+        if (str_contains(image_name(velero->plugins.items[i]), str_from(plugin->word)))
+            return true;
+    return false;
+}
+
+/* A Deployment without images, as somebody cut it down for a file, says nothing. */
+static const struct velero_deployment *velero_deployment_in(const struct inventory *inventory, struct str ns)
+{
+    for (size_t i = 0; i < inventory->count[FACT_VELERO]; i++)
+        if (str_eq(inventory->velero_deployments[i]->meta.ns, ns) && inventory->velero_deployments[i]->image.len)
+            return inventory->velero_deployments[i];
+    return NULL;
+}
+
+void velero_warn_plugin(const struct inventory *inventory, struct str ns, const char *field, struct str provider,
+                        struct decision *decision)
+{
+    const struct velero_deployment *velero = velero_deployment_in(inventory, ns);
+    struct str name = str_starts(provider, STR("velero.io/")) ? str_slice(provider, 10, provider.len) : provider;
+    for (size_t i = 0; velero && i < LENGTH_OF(plugins); i++)
+        if (str_is(name, plugins[i].provider) && !velero_has_plugin(velero, &plugins[i]))
+            decision_warn(decision,
+                          "%s: no init container of Deployment %.*s looks like the plugin for %s (%s). Without it the "
+                          "location stays Unavailable",
+                          field, STR_ARG(arena_quote(decision->arena, velero->meta.name)), plugins[i].provider,
+                          plugins[i].image);
+}
+
+void velero_warn_credentials_file(const struct inventory *inventory, const struct settings *settings,
+                                  struct json_object *config, struct decision *decision)
+{
+    const struct product_version velero = inventory_velero_version(inventory, settings).version;
+    if (json_get(config, "credentialsFile") && product_version_has(&velero, VELERO_NO_CREDENTIALS_FILE) != ANSWER_NO)
+        decision_warn(decision, "spec.config.credentialsFile: %.*s and later ignore it; use spec.credential",
+                      STR_ARG(feature_since(decision->arena, VELERO_NO_CREDENTIALS_FILE)));
+}
+
+/* ---- the node agent --------------------------------------------------------------- */
+
+/* What needs it: a field below `at`, or a flag of the server; absent for nothing. */
+static struct str node_agent_reason(struct arena *arena, const struct inventory *inventory, const char *at,
+                                    struct json_object *spec)
+{
+    static const char *const fields[] = {"snapshotMoveData", "defaultVolumesToFsBackup",
+                                         "defaultVolumesToRestic" /* its old name */};
+    for (size_t i = 0; i < LENGTH_OF(fields); i++)
+        if (json_get_bool(spec, fields[i]))
+            return arena_printf(arena, "%s.%s", at, fields[i]);
+    if (json_get(spec, "defaultVolumesToFsBackup"))
+        return (struct str){NULL, 0};
+    for (size_t i = 0; i < inventory->count[FACT_VELERO]; i++)
+        if (inventory->velero_deployments[i]->default_file_backup)
+            return STR("--default-volumes-to-fs-backup of Velero's Deployment");
+    return (struct str){NULL, 0};
+}
+
+void velero_warn_node_agent(const struct inventory *inventory, struct str ns, const char *at, struct json_object *spec,
+                            struct decision *decision)
+{
+    const struct management *management = inventory_management(inventory);
+    struct str reason = node_agent_reason(decision->arena, inventory, at, spec);
+    if (reason.len && management && !management->node_agent)
+        decision_warn(decision,
+                      "%.*s needs Velero's node agent, which k0rdent installs only with "
+                      "spec.core.kcm.config.regional.velero.deployNodeAgent: true. Check: kubectl get daemonset "
+                      "node-agent -n %.*s",
+                      STR_ARG(reason), STR_ARG(ns));
+}

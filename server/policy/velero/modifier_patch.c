@@ -1,0 +1,200 @@
+#include "backstop/grammar.h"
+#include "policy/velero/modifier.h"
+
+static const char *const operations[] = {"add", "remove", "replace", "move", "copy", "test"};
+
+struct patch {
+    struct str operation, path, from, value;
+};
+
+static struct str below(const struct config_rules *modifier, struct str where, const char *key)
+{
+    return arena_printf(modifier->arena, "%.*s.%s", STR_ARG(where), key);
+}
+
+/* Velero compares without case when it reads the ConfigMap, but hands the operation on
+ * as it is written, and the JSON Patch library knows lower case only. */
+static void check_operation(struct config_rules *modifier, struct str where, struct str operation)
+{
+    struct str names[LENGTH_OF(operations)];
+    struct str quoted = arena_quote(modifier->arena, operation);
+    for (size_t i = 0; i < LENGTH_OF(operations); i++) {
+        names[i] = str_from(operations[i]);
+        if (str_eq(operation, names[i]))
+            return;
+        if (str_eq_nocase(operation, names[i])) {
+            rules_problem(modifier, where,
+                          "%.*s: write %s in lower case; as it is, the patch fails and the object is "
+                          "restored unpatched",
+                          STR_ARG(quoted), operations[i]);
+            return;
+        }
+    }
+    struct str near = str_nearest(operation, names, LENGTH_OF(names));
+    if (operation.len == 0)
+        rules_problem(modifier, where, "is missing: write add, remove, replace, move, copy or test");
+    else
+        rules_problem(modifier, where, "%.*s is none of add, remove, replace, move, copy and test%s%.*s%s",
+                      STR_ARG(quoted), near.len ? " (did you mean " : "", STR_ARG(near), near.len ? "?)" : "");
+}
+
+/* The key of a label or annotation below metadata, as a JSON Pointer has it; absent for
+ * other paths. */
+static struct str label_key(struct str path)
+{
+    static const struct str maps[] = {STR_INIT("/metadata/labels/"), STR_INIT("/metadata/annotations/")};
+    for (size_t i = 0; i < LENGTH_OF(maps); i++)
+        if (str_starts(path, maps[i]))
+            return str_slice(path, maps[i].len, path.len);
+    return (struct str){NULL, 0};
+}
+
+static struct str escape_slashes(struct arena *arena, struct str key)
+{
+    struct str escaped = STR(""), part;
+    for (bool first = true; str_cut(&key, '/', &part); first = false)
+        escaped = arena_printf(arena, "%.*s%s%.*s", STR_ARG(escaped), first ? "" : "~1", STR_ARG(part));
+    return escaped;
+}
+
+static void check_pointer(struct config_rules *modifier, struct str where, struct str path, const char *example)
+{
+    struct arena *arena = modifier->arena;
+    struct error error = {0};
+    struct str quoted = arena_quote(arena, path), key = label_key(path);
+    if (path.len == 0)
+        rules_problem(modifier, where, "is missing: write %s", example);
+    else if (path.ptr[0] != '/')
+        rules_problem(modifier, where, "%.*s must begin with \"/\": write \"/%.*s\"", STR_ARG(quoted),
+                      STR_ARG(str_slice(quoted, 1, quoted.len - 1)));
+    else if (!json_build(arena, arena_printf(arena, "\"%.*s\"", STR_ARG(path)), &error))
+        rules_problem(modifier, where, "%.*s: Velero does not escape quotes and backslashes in a path",
+                      STR_ARG(quoted));
+    else if (str_contains(key, STR("/")))
+        rules_problem(modifier, where, "%.*s: a \"/\" inside a key is written ~1: %.*s%.*s", STR_ARG(quoted),
+                      STR_ARG(str_slice(path, 0, path.len - key.len)), STR_ARG(escape_slashes(arena, key)));
+}
+
+static bool sets_value(struct str operation)
+{
+    return str_eq_nocase(operation, STR("add")) || str_eq_nocase(operation, STR("replace")) ||
+           str_eq_nocase(operation, STR("test"));
+}
+
+/* A map of texts, and what it is called: labels and annotations of all objects, the data of two kinds. */
+static const char *text_map(struct str target, struct str path)
+{
+    static const struct {
+        const char *target, *path, *what;
+    } maps[] = {{"configmaps", "/data/", "values below /data of a ConfigMap"},
+                {"secrets", "/data/", "values of a Secret"},
+                {"secrets", "/stringData/", "values of a Secret"}};
+    if (label_key(path).len)
+        return "labels and annotations";
+    for (size_t i = 0; i < LENGTH_OF(maps); i++)
+        if (str_is(target, maps[i].target) && str_starts(path, str_from(maps[i].path)))
+            return maps[i].what;
+    return NULL;
+}
+
+static void check_value(struct config_rules *modifier, struct str where, struct str target, const struct patch *patch)
+{
+    struct json_object *tree = NULL;
+    struct str problem = modifier_value_problem(modifier->arena, patch->value, &tree);
+    if (problem.len)
+        rules_problem(modifier, where, "%.*s", STR_ARG(problem));
+    else if (!sets_value(patch->operation))
+        return;
+    else if (!patch->value.ptr)
+        rules_warn(modifier, where, "is missing: an empty text is used");
+    else if (text_map(target, patch->path) && !json_object_is_type(tree, json_type_string))
+        rules_problem(modifier, where, "%s are texts, but Velero makes JSON of %.*s: write '\"%.*s\"'",
+                      text_map(target, patch->path), STR_ARG(arena_quote(modifier->arena, patch->value)),
+                      STR_ARG(str_slice(patch->value, 0, 100)));
+}
+
+static void check_patch(struct config_rules *modifier, struct str where, struct str target, struct json_object *item)
+{
+    static const char *const keys[] = {"operation", "path", "from", "value"};
+    struct patch patch;
+    if (!rules_keys(modifier, where, item, keys, LENGTH_OF(keys)))
+        return;
+    bool readable = rules_text(modifier, where, item, "operation", &patch.operation);
+    readable = rules_text(modifier, where, item, "path", &patch.path) && readable;
+    readable = rules_text(modifier, where, item, "from", &patch.from) && readable;
+    readable = rules_text(modifier, where, item, "value", &patch.value) && readable;
+    if (!readable)
+        return;
+    check_operation(modifier, below(modifier, where, "operation"), patch.operation);
+    check_pointer(modifier, below(modifier, where, "path"), patch.path,
+                  "the field as a JSON Pointer, such as /spec/release");
+    modifier_check_removed_patch(modifier, below(modifier, where, "path"), target, patch.operation, patch.path);
+    if (str_eq_nocase(patch.operation, STR("move")) || str_eq_nocase(patch.operation, STR("copy"))) {
+        check_pointer(modifier, below(modifier, where, "from"), patch.from, "the field to take the value from");
+        modifier_check_removed_patch(modifier, below(modifier, where, "from"), target, STR(""), patch.from);
+    }
+    check_value(modifier, below(modifier, where, "value"), target, &patch);
+}
+
+/* patchData is text that holds YAML or JSON of an object. */
+static void check_patch_data(struct config_rules *modifier, struct str where, struct json_object *item)
+{
+    static const char *const keys[] = {"patchData"};
+    struct yaml_document *document = NULL;
+    struct error error = {.position = -1};
+    struct str text, at = below(modifier, where, "patchData");
+    struct json_object *data = rules_get(item, "patchData");
+    if (!rules_keys(modifier, where, item, keys, LENGTH_OF(keys)))
+        return;
+    if (json_object_is_type(data, json_type_object) || json_object_is_type(data, json_type_array)) {
+        rules_problem(modifier, at, "must be text: write \"patchData: |\" and indent the patch below it");
+        return;
+    }
+    if (!rules_text(modifier, where, item, "patchData", &text))
+        return;
+    if (str_trim(text).len == 0)
+        rules_problem(modifier, at, "is empty: write \"patchData: |\" and the patch below it");
+    else if (!yaml_load(modifier->arena, text, &(struct yaml_options){0}, &document, &error))
+        rules_problem(modifier, at, "is neither YAML nor JSON: line %lld: %s", (long long)error.position,
+                      error.message);
+    else if (!document || !json_object_is_type(document->tree, json_type_object))
+        rules_problem(modifier, at,
+                      "must hold a map of the fields to set, such as {\"spec\":{\"release\":\"kcm-1-1-0\"}}");
+    else
+        modifier_check_removed_data(modifier, at, document->tree);
+}
+
+/* Strategic patches need the Go types, and the Velero server registers only these
+ * (pkg/cmd/server/server.go). */
+static bool has_strategic_types(struct str target)
+{
+    static const char *const groups[] = {
+        "", "apps", "batch", "velero.io", "snapshot.storage.k8s.io", "groupsnapshot.storage.k8s.io"};
+    struct str resource, group;
+    resource_name_split(target, &resource, &group);
+    for (size_t i = 0; i < LENGTH_OF(groups); i++)
+        if (str_is(group, groups[i]))
+            return true;
+    return false;
+}
+
+void modifier_check_patches(struct config_rules *modifier, struct str where, struct json_object *rule,
+                            struct str target)
+{
+    static const char *const data_kinds[] = {"mergePatches", "strategicPatches"};
+    struct arena *arena = modifier->arena;
+    struct json_object *list;
+    size_t count = rules_list(modifier, where, rule, "patches", &list);
+    for (size_t i = 0; i < count; i++)
+        check_patch(modifier, arena_printf(arena, "%.*s.patches[%zu]", STR_ARG(where), i), target, json_item(list, i));
+    for (size_t k = 0; k < LENGTH_OF(data_kinds); k++) {
+        count = rules_list(modifier, where, rule, data_kinds[k], &list);
+        for (size_t i = 0; i < count; i++)
+            check_patch_data(modifier, arena_printf(arena, "%.*s.%s[%zu]", STR_ARG(where), data_kinds[k], i),
+                             json_item(list, i));
+    }
+    if (count > 0 && target.len && !glob_has_wildcard(target) && !has_strategic_types(target))
+        rules_problem(modifier, below(modifier, where, "strategicPatches"),
+                      "Velero knows no Go type for %.*s, so a strategic patch fails: use mergePatches",
+                      STR_ARG(arena_quote(arena, target)));
+}

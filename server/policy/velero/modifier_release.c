@@ -1,0 +1,73 @@
+#include "backstop/grammar.h"
+#include "policy/velero/modifier.h"
+
+static bool targets_managements(const struct config_rules *modifier, struct json_object *rule)
+{
+    struct str target = json_str(rules_get(rules_get(rule, "conditions"), "groupResource"));
+    return glob_match(modifier->arena, target, STR(MODIFIER_MANAGEMENTS), '.');
+}
+
+/* The text that a patch value becomes; absent when it is no text. */
+static struct str value_text(const struct config_rules *modifier, struct json_object *patch)
+{
+    struct json_object *tree = NULL;
+    struct str problem = modifier_value_problem(modifier->arena, json_str(rules_get(patch, "value")), &tree);
+    return problem.len ? (struct str){NULL, 0} : json_str(tree);
+}
+
+static struct str from_patches(const struct config_rules *modifier, struct json_object *patches)
+{
+    struct str release = {NULL, 0};
+    for (size_t i = 0; i < json_len(patches); i++) {
+        struct json_object *patch = json_item(patches, i);
+        struct str operation = json_str(rules_get(patch, "operation"));
+        if (!str_is(json_str(rules_get(patch, "path")), "/spec/release"))
+            continue;
+        if (str_is(operation, "replace") || str_is(operation, "add"))
+            release = value_text(modifier, patch);
+    }
+    return release;
+}
+
+static struct str from_merge_patches(const struct config_rules *modifier, struct json_object *patches)
+{
+    struct str release = {NULL, 0};
+    for (size_t i = 0; i < json_len(patches); i++) {
+        struct yaml_document *document = NULL;
+        struct error ignored;
+        struct str text = json_str(rules_get(json_item(patches, i), "patchData"));
+        if (!yaml_load(modifier->arena, text, &(struct yaml_options){0}, &document, &ignored) || !document)
+            continue;
+        struct str found = json_path_str(document->tree, "spec.release");
+        if (found.len)
+            release = found;
+    }
+    return release;
+}
+
+/* Nothing but "replace /spec/release" for all Managements. */
+static bool is_all(struct json_object *rules)
+{
+    struct json_object *rule = json_item(rules, 0), *conditions = rules_get(rule, "conditions");
+    return json_len(rules) == 1 && json_object_is_type(conditions, json_type_object) &&
+           json_member_count(conditions) == 1 && json_len(rules_get(rule, "patches")) == 1 &&
+           json_member_count(rule) == 2;
+}
+
+struct modifier_release modifier_release_set(const struct config_rules *modifier)
+{
+    struct modifier_release result = {{NULL, 0}, false};
+    struct json_object *rules = rules_get(modifier->document->tree, "resourceModifierRules");
+    for (size_t i = 0; i < json_len(rules); i++) {
+        struct json_object *rule = json_item(rules, i);
+        if (!targets_managements(modifier, rule))
+            continue;
+        struct str release = from_patches(modifier, rules_get(rule, "patches"));
+        if (release.len == 0)
+            release = from_merge_patches(modifier, rules_get(rule, "mergePatches"));
+        if (release.len)
+            result.release = release;
+    }
+    result.only = result.release.len > 0 && is_all(rules);
+    return result;
+}

@@ -1,0 +1,289 @@
+#include <stdlib.h>
+
+#include "backstop/cron.h"
+#include "status/html/html.h"
+
+/* Two pictures, each of fourteen days: what became of the last runs and what is planned.
+ * Places are percentages, so that text keeps its size on every screen. */
+
+#define EDGE 1.5 /* percent left free on both sides, for half of a sign */
+enum { TOP = 22, ROW = 44, NAME_AT = 14, MARK_AT = 29, SOURCES = 60, MARKS = 3000, NAME_LENGTH = 40, NOTE_LENGTH = 46 };
+
+/* One picture: the days from `from` on. */
+struct picture {
+    const struct page *page;
+    int64_t from;
+    size_t rows, marks;
+};
+
+static double place(const struct picture *picture, int64_t when)
+{
+    return EDGE + (100 - 2 * EDGE) * (double)(when - picture->from) / STATUS_WINDOW;
+}
+
+static void mark(struct picture *picture, const char *symbol, int64_t when, size_t row)
+{
+    picture->marks++;
+    buf_printf(picture->page->out, "<use href=\"#%s\" x=\"%.4f%%\" y=\"%zu\">", symbol, place(picture, when),
+               TOP + row * ROW + MARK_AT);
+}
+
+/* ---- the grid ------------------------------------------------------------------------ */
+
+static void draw_weekend(const struct picture *picture, int64_t midnight, int64_t next, size_t height)
+{
+    int64_t end = picture->from + STATUS_WINDOW;
+    int64_t from = midnight > picture->from ? midnight : picture->from, to = next < end ? next : end;
+    if (to > from)
+        buf_printf(picture->page->out, "<rect class=\"weekend\" x=\"%.3f%%\" y=\"0\" width=\"%.3f%%\" height=\"%zu\"/>",
+                   place(picture, from), place(picture, to) - place(picture, from), height);
+}
+
+/* Midnights come from a schedule, which knows of clock changes. */
+static void draw_days(const struct picture *picture, size_t height)
+{
+    static const char *const weekdays[] = {"Su", "Mo", "Tu", "We", "Th", "Fr", "Sa"};
+    struct buf *out = picture->page->out;
+    struct cron_schedule daily;
+    struct error error;
+    const struct cron_zone *zone = cron_zone_find(picture->page->view->settings->schedules_controller_zone, &error);
+    int64_t at = picture->from - 86400, next;
+    if (!cron_parse(CRON_ROBFIG, STR("0 0 * * *"), zone ? zone : cron_zone_utc(), &daily, &error))
+        return;
+    while (cron_next(&daily, at, &next) && next <= picture->from + STATUS_WINDOW) {
+        int64_t after;
+        at = next;
+        struct civil day = civil_from_unix(at + cron_zone_offset(daily.zone, at));
+        if (!cron_next(&daily, at, &after))
+            break;
+        if (day.weekday == 0 || day.weekday == 6)
+            draw_weekend(picture, at, after, height);
+        if (at < picture->from)
+            continue;
+        buf_printf(out, "<line class=\"grid\" x1=\"%.3f%%\" x2=\"%.3f%%\" y1=\"0\" y2=\"%zu\"/>", place(picture, at),
+                   place(picture, at), height);
+        if (place(picture, at) < 96)
+            buf_printf(out,
+                       "<text class=\"day\" x=\"%.3f%%\" dx=\"3\" y=\"12\"><tspan class=\"wide\">%s </tspan>%d</text>",
+                       place(picture, at), weekdays[day.weekday], day.day);
+    }
+}
+
+static void begin(const struct picture *picture, const char *id, const char *title, struct str description)
+{
+    struct buf *out = picture->page->out;
+    size_t height = TOP + picture->rows * ROW + 4;
+    buf_printf(out,
+               "<figure><figcaption>%s</figcaption><svg role=\"img\" aria-labelledby=\"%s-title %s-about\" "
+               "height=\"%zu\"><title id=\"%s-title\">%s</title>",
+               title, id, id, height, id, title);
+    MARKUP(out, "<desc id=\"$-about\">$</desc>\n", str_from(id), description);
+    draw_days(picture, height);
+}
+
+static void end(const struct picture *picture)
+{
+    buf_puts(picture->page->out, "</svg></figure>\n");
+}
+
+static struct str source_name(const struct status_source *source)
+{
+    return source->maker == STATUS_BY_HAND ? STR("without a schedule") : source->name;
+}
+
+static void draw_row(const struct picture *picture, const struct status_source *source, struct str note, size_t row)
+{
+    const struct page *page = picture->page;
+    size_t top = TOP + row * ROW;
+    buf_printf(page->out, "<line class=\"track\" x1=\"0\" x2=\"100%%\" y1=\"%zu\" y2=\"%zu\"/>", top + MARK_AT,
+               top + MARK_AT);
+    buf_printf(page->out, "<text x=\"0\" dx=\"6\" y=\"%zu\">", top + NAME_AT);
+    MARKUP(page->out, "<tspan class=\"row-name\">$</tspan> <tspan class=\"row-note\">$</tspan></text>\n",
+           html_cut(page, source_name(source), NAME_LENGTH), html_cut(page, note, NOTE_LENGTH));
+}
+
+/* ---- what was ---------------------------------------------------------------------------- */
+
+static struct str duration_of(const struct page *page, const struct status_past *past)
+{
+    char text[TIME_TEXT_SIZE];
+    if (past->ended < past->started)
+        return STR("");
+    return arena_printf(page->view->arena, ", took %s", duration_format(past->ended - past->started, text));
+}
+
+static void draw_past_mark(struct picture *picture, const struct status_past *past, size_t row)
+{
+    static const char *const symbols[] = {[STATUS_GOOD] = "good",
+                                          [STATUS_RUNNING] = "run",
+                                          [STATUS_PARTIAL] = "part",
+                                          [STATUS_FAILED] = "bad",
+                                          [STATUS_GOING] = "gone"};
+    enum { VISIBLE = 40 * 60 }; /* seconds that are wider than a mark on a wide screen */
+    const struct page *page = picture->page;
+    if (past->ended - past->started > VISIBLE)
+        buf_printf(page->out, "<rect class=\"span\" x=\"%.3f%%\" y=\"%zu\" width=\"%.3f%%\" height=\"6\"/>",
+                   place(picture, past->started), TOP + row * ROW + MARK_AT - 3,
+                   place(picture, past->ended) - place(picture, past->started));
+    mark(picture, symbols[past->result], past->started, row);
+    buf_puts(page->out, "<title>");
+    markup_text(page->out, past->object->meta.name);
+    MARKUP(page->out, ": $, started ", past->object->status.phase.len ? past->object->status.phase : STR("New"));
+    char text[TIME_TEXT_SIZE];
+    MARKUP(page->out, "$$</title></use>\n", str_from(time_format(past->started, 0, text)), duration_of(page, past));
+}
+
+static struct str past_note(const struct page *page, const struct status_source *source)
+{
+    size_t counts[STATUS_GOING + 1] = {0};
+    for (size_t i = 0; i < source->past_count; i++)
+        counts[source->past[i].result]++;
+    size_t failed = counts[STATUS_FAILED] + counts[STATUS_PARTIAL];
+    if (source->past_total == 0)
+        return STR("none");
+    return arena_printf(page->view->arena, "%zu good%s", counts[STATUS_GOOD],
+                        failed ? arena_printf(page->view->arena, ", %zu not", failed).ptr : "");
+}
+
+static void draw_past(const struct page *page, size_t rows)
+{
+    struct picture picture = {.page = page, .from = page->view->now - STATUS_WINDOW, .rows = rows};
+    size_t all = 0;
+    for (size_t i = 0; i < page->view->source_count; i++)
+        all += page->view->sources[i].past_total;
+    begin(&picture, "past", "The last 14 days",
+          arena_printf(page->view->arena, "%s of %s; the table below has each of them",
+                       html_count(page, all, "backup", "backups").ptr,
+                       html_count(page, rows, "source", "sources").ptr));
+    for (size_t i = 0; i < rows; i++) {
+        const struct status_source *source = &page->view->sources[i];
+        bool drawn = picture.marks + source->past_count <= MARKS;
+        struct str note = past_note(page, source);
+        draw_row(&picture, source, drawn ? note : arena_printf(page->view->arena, "%.*s, not drawn", STR_ARG(note)), i);
+        for (size_t p = drawn ? source->past_count : 0; p > 0; p--)
+            draw_past_mark(&picture, &source->past[p - 1], i);
+    }
+    end(&picture);
+}
+
+/* ---- what will be ------------------------------------------------------------------------- */
+
+static void draw_run(struct picture *picture, const struct status_source *source, const struct status_run *run,
+                     size_t row)
+{
+    char text[TIME_TEXT_SIZE];
+    mark(picture, run->collides ? "clash" : "plan", run->at, row);
+    MARKUP(picture->page->out, "<title>$: $$</title></use>\n", source->name,
+           str_from(time_format(run->at, run->offset, text)),
+           run->collides ? STR(", within 5 minutes of another to this storage") : STR(""));
+}
+
+/* Too many to tell apart. */
+static void draw_band(const struct picture *picture, const struct status_source *source, size_t row)
+{
+    char text[TIME_TEXT_SIZE];
+    buf_printf(picture->page->out, "<rect class=\"band\" x=\"%.3f%%\" y=\"%zu\" width=\"%.3f%%\" height=\"12\">",
+               place(picture, source->first), TOP + row * ROW + MARK_AT - 6,
+               100 - EDGE - place(picture, source->first));
+    MARKUP(picture->page->out, "<title>$: $ runs, $ apart</title></rect>\n", source->name,
+           arena_printf(picture->page->view->arena, "%zu", source->run_total),
+           str_from(duration_format(source->interval, text)));
+}
+
+static struct str plan_note(const struct page *page, const struct status_source *source)
+{
+    struct arena *arena = page->view->arena;
+    if (source->maker == STATUS_BY_HAND)
+        return STR("");
+    if (!source->valid)
+        return STR("invalid schedule: never runs");
+    if (source->rests)
+        return arena_printf(arena, "%.*s, %s", STR_ARG(source->meaning), source->rests);
+    if (source->zone.len && !str_is(source->zone, "UTC"))
+        return arena_printf(arena, "%.*s, %.*s", STR_ARG(source->meaning), STR_ARG(source->zone));
+    return source->meaning;
+}
+
+static void draw_plan(const struct page *page, size_t rows)
+{
+    struct picture picture = {.page = page, .from = page->view->now, .rows = rows};
+    size_t all = 0, clashes = 0;
+    for (size_t i = 0; i < page->view->source_count; i++)
+        all += page->view->sources[i].run_total;
+    for (size_t i = 0; i < page->view->collision_count; i++)
+        clashes += page->view->collisions[i].count;
+    begin(&picture, "plan", "The next 14 days",
+          arena_printf(page->view->arena,
+                       "%s of %s, %zu of them within five minutes of another to the same storage; "
+                       "the table below has each of them",
+                       html_count(page, all, "planned run", "planned runs").ptr,
+                       html_count(page, rows, "source", "sources").ptr, clashes));
+    for (size_t i = 0; i < rows; i++) {
+        const struct status_source *source = &page->view->sources[i];
+        draw_row(&picture, source, plan_note(page, source), i);
+        bool apart = source->run_total == source->run_count && picture.marks + source->run_count <= MARKS;
+        if (!apart && source->run_total)
+            draw_band(&picture, source, i);
+        for (size_t r = 0; apart && r < source->run_count; r++)
+            draw_run(&picture, source, &source->runs[r], i);
+    }
+    end(&picture);
+}
+
+/* ---- both ------------------------------------------------------------------------------------ */
+
+static const char symbols[] =
+    "<svg class=\"symbols\" aria-hidden=\"true\" focusable=\"false\"><defs>"
+    "<g id=\"good\"><rect class=\"m-good\" x=\"-2.5\" y=\"-8\" width=\"5\" height=\"16\" rx=\"2\"/></g>"
+    "<g id=\"part\"><path class=\"m-part\" d=\"M0-8 7 6H-7z\"/></g>"
+    "<g id=\"bad\"><path class=\"m-bad\" d=\"M-5-5 5 5M5-5-5 5\"/></g>"
+    "<g id=\"run\"><circle class=\"m-run\" r=\"6\"/></g>"
+    "<g id=\"gone\"><rect class=\"m-gone\" x=\"-1\" y=\"-8\" width=\"2\" height=\"16\"/></g>"
+    "<g id=\"plan\"><circle class=\"m-plan\" r=\"3.5\"/></g>"
+    "<g id=\"clash\"><path class=\"m-clash\" d=\"M0-7 7 0 0 7-7 0z\"/></g>"
+    "</defs></svg>\n";
+
+static void draw_legend(const struct page *page)
+{
+    static const struct {
+        const char *symbol, *words;
+    } rows[] = {
+        {"good", "good"},
+        {"part", "in part"},
+        {"bad", "failed"},
+        {"run", "running"},
+        {"gone", "being deleted"},
+        {"plan", "planned"},
+        {"clash", "planned, within 5 minutes of another to the same storage"},
+    };
+    buf_puts(page->out, "<ul class=\"legend\" aria-label=\"Signs in the calendar\">");
+    for (size_t i = 0; i < LENGTH_OF(rows); i++)
+        buf_printf(page->out, "<li><svg aria-hidden=\"true\"><use href=\"#%s\" x=\"8\" y=\"9\"/></svg>%s</li>",
+                   rows[i].symbol, rows[i].words);
+    buf_puts(page->out, "</ul>\n");
+}
+
+void html_calendar(const struct page *page)
+{
+    const struct status_view *view = page->view;
+    size_t rows = view->source_count < SOURCES ? view->source_count : SOURCES;
+    html_section(page, "calendar", "Calendar");
+    if (rows == 0) {
+        buf_puts(page->out, "<p>No backup is planned, and none was made in the last 14 days.</p>\n");
+        html_section_end(page);
+        return;
+    }
+    buf_puts(page->out, symbols);
+    buf_puts(page->out, "<div class=\"halves\">\n");
+    draw_past(page, rows);
+    draw_plan(page, rows);
+    buf_puts(page->out, "</div>\n");
+    draw_legend(page);
+    MARKUP(page->out, "<p class=\"muted small\">Days begin at midnight in @, the zone of the controllers.$</p>\n",
+           view->settings->schedules_controller_zone,
+           view->source_count > rows
+               ? arena_printf(view->arena, " %zu more sources are not drawn.", view->source_count - rows)
+               : STR(""));
+    html_calendar_tables(page);
+    html_section_end(page);
+}

@@ -1,0 +1,53 @@
+/* What the files of the HTML page share. */
+#ifndef BACKSTOP_STATUS_HTML_HTML_H
+#define BACKSTOP_STATUS_HTML_HTML_H
+
+#include "status/html/markup.h"
+#include "status/status.h"
+
+enum { ROWS = 200 }; /* of one table; how many more there are is said */
+
+enum tone { TONE_NONE, TONE_GOOD, TONE_WARN, TONE_BAD, TONE_INFO };
+
+struct page {
+    const struct status_view *view;
+    struct buf *out;
+    bool served; /* by `serve --status-page`, not a file */
+};
+
+/* ---- html_style.c ------------------------------------------------------------- */
+void html_style(struct buf *out);
+
+/* ---- html_parts.c: what sections are made of ----------------------------------- */
+
+/* A section with a heading; its id is what links and the region's name use. */
+void html_section(const struct page *page, const char *id, const char *heading);
+void html_section_end(const struct page *page);
+/* A table that scrolls sideways where the screen is narrow; headings end with NULL. */
+void html_table(const struct page *page, const char *name, const char *const *headings);
+void html_table_end(const struct page *page, size_t shown, size_t total);
+/* Words with a state, told by a sign and a colour: <span class="badge ...">. */
+void html_badge(const struct page *page, enum tone tone, struct str words);
+const char *html_tone(enum tone tone); /* its class */
+enum tone html_phase_tone(struct str phase);
+/* "3h ago", "in 2h": "-" for 0, "just now". */
+struct str html_distance(const struct page *page, int64_t when);
+void html_when(const struct page *page, int64_t when); /* a <time> in UTC and its distance */
+struct str html_count(const struct page *page, size_t count, const char *one, const char *many);
+struct str html_cut(const struct page *page, struct str text, size_t characters); /* with an ellipsis */
+
+/* ---- the sections, a file or two ----------------------------------------------- */
+
+void html_verdict(const struct page *page);                 /* html_verdict.c */
+void html_findings(const struct page *page, bool blockers); /* html_verdict.c */
+void html_calendar(const struct page *page);                /* html_calendar.c: the pictures */
+void html_calendar_tables(const struct page *page);
+void html_upgrade(const struct page *page); /* html_tables.c */
+void html_backups(const struct page *page);
+void html_locations(const struct page *page);
+void html_velero(const struct page *page);
+void html_audit(const struct page *page); /* html_serving.c */
+void html_decisions(const struct page *page);
+void html_serving(const struct page *page);
+
+#endif

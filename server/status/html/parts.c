@@ -1,0 +1,121 @@
+#include "status/html/html.h"
+
+void html_section(const struct page *page, const char *id, const char *heading)
+{
+    buf_printf(page->out, "<section aria-labelledby=\"%s\"><h2 id=\"%s\">%s</h2>\n", id, id, heading);
+}
+
+void html_section_end(const struct page *page)
+{
+    buf_puts(page->out, "</section>\n");
+}
+
+void html_table(const struct page *page, const char *name, const char *const *headings)
+{
+    buf_printf(page->out,
+               "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"%s\"><table><caption>%s</caption>"
+               "<thead><tr>",
+               name, name);
+    for (; *headings; headings++)
+        buf_printf(page->out, "<th scope=\"col\">%s</th>", *headings);
+    buf_puts(page->out, "</tr></thead><tbody>\n");
+}
+
+void html_table_end(const struct page *page, size_t shown_rows, size_t total)
+{
+    buf_puts(page->out, "</tbody></table></div>\n");
+    if (total > shown_rows)
+        buf_printf(page->out, "<p class=\"muted\">and %zu more: <code>backstop status -o json</code> has them</p>\n",
+                   total - shown_rows);
+}
+
+const char *html_tone(enum tone tone)
+{
+    static const char *const classes[] = {[TONE_NONE] = "",
+                                          [TONE_GOOD] = "tone-good",
+                                          [TONE_WARN] = "tone-warn",
+                                          [TONE_BAD] = "tone-bad",
+                                          [TONE_INFO] = "tone-info"};
+    return classes[tone];
+}
+
+void html_badge(const struct page *page, enum tone tone, struct str words)
+{
+    if (tone == TONE_NONE)
+        MARKUP(page->out, "@", words);
+    else
+        MARKUP(page->out, "<span class=\"badge $\">$</span>", str_from(html_tone(tone)), words);
+}
+
+enum tone html_phase_tone(struct str phase)
+{
+    static const struct {
+        const char *phase;
+        enum tone tone;
+    } tones[] = {
+        {"Completed", TONE_GOOD},
+        {"Available", TONE_GOOD},
+        {"Failed", TONE_BAD},
+        {"FailedValidation", TONE_BAD},
+        {"Unavailable", TONE_BAD},
+        {"PartiallyFailed", TONE_BAD},
+        {"completed", TONE_GOOD},
+        {"failed", TONE_BAD},
+        {"stuck", TONE_BAD},
+        {"in the future", TONE_BAD},
+        {"running", TONE_INFO},
+        {"not started", TONE_INFO},
+        {"InProgress", TONE_INFO},
+        {"Finalizing", TONE_INFO},
+        {"WaitingForPluginOperations", TONE_INFO},
+        {"New", TONE_INFO},
+        {"none", TONE_WARN},
+        {"too old", TONE_WARN},
+        {"gone", TONE_WARN},
+        {"adopted", TONE_WARN},
+        {"Deleting", TONE_NONE},
+    };
+    for (size_t i = 0; i < LENGTH_OF(tones); i++)
+        if (str_is(phase, tones[i].phase))
+            return tones[i].tone;
+    return phase.len ? TONE_WARN : TONE_NONE;
+}
+
+struct str html_distance(const struct page *page, int64_t when)
+{
+    char text[TIME_TEXT_SIZE];
+    int64_t away = when - page->view->now;
+    if (when == 0)
+        return STR("-");
+    if (away == 0)
+        return STR("just now");
+    duration_format(away < 0 ? -away : away, text);
+    return arena_printf(page->view->arena, "%s%s%s", away > 0 ? "in " : "", text, away < 0 ? " ago" : "");
+}
+
+void html_when(const struct page *page, int64_t when)
+{
+    if (when == 0) {
+        buf_puts(page->out, "-");
+        return;
+    }
+    markup_time(page->out, when, 0);
+    MARKUP(page->out, " <span class=\"when\">UTC, $</span>", html_distance(page, when));
+}
+
+struct str html_count(const struct page *page, size_t count, const char *one, const char *many)
+{
+    return arena_printf(page->view->arena, "%zu %s", count, count == 1 ? one : many);
+}
+
+struct str html_cut(const struct page *page, struct str text, size_t characters)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < characters && at < text.len; i++) {
+        size_t length = str_utf8_next(str_slice(text, at, text.len));
+        at += length ? length : 1;
+    }
+    if (at >= text.len)
+        return text;
+    return arena_printf(page->view->arena, "%.*s\xe2\x80\xa6", STR_ARG(str_slice(text, 0, at)));
+}

@@ -1,0 +1,142 @@
+#include "status/html/html.h"
+
+/* What is asked for besides: the audit, and what only a server knows. */
+
+void html_audit(const struct page *page)
+{
+    const struct status_audit *audit = page->view->audit;
+    if (!audit && !page->served)
+        return;
+    html_section(page, "audit", "Audit");
+    if (!audit) {
+        buf_puts(page->out,
+                 "<p>Would everything that exists be allowed, were it created now? To read and review it all "
+                 "takes more memory than a webhook has to spare, so ask:</p>"
+                 "<code class=\"run\">kubectl backstop audit</code>\n");
+        html_section_end(page);
+        return;
+    }
+    buf_puts(page->out, "<p>");
+    html_badge(page, audit->denied ? TONE_BAD : TONE_GOOD,
+               audit->denied ? html_count(page, audit->denied, "object that exists would be denied",
+                                          "objects that exist would be denied")
+                             : STR("Nothing that exists would be denied"));
+    MARKUP(page->out, " <span class=\"muted\">($ reviewed, $ with warnings, ",
+           html_count(page, audit->reviewed, "object", "objects"),
+           arena_printf(page->view->arena, "%zu", audit->warned));
+    html_when(page, audit->at);
+    buf_puts(page->out, ")</span></p>\n");
+    if (audit->problem.len)
+        MARKUP(page->out, "<p class=\"tone-warn\">Not all could be read: @</p>\n", audit->problem);
+    if (audit->row_count) {
+        buf_puts(page->out, "<ul class=\"findings\">\n");
+        for (size_t i = 0; i < audit->row_count; i++) {
+            const struct status_audited *row = &audit->rows[i];
+            enum tone tone = row->denied ? TONE_BAD : TONE_WARN;
+            MARKUP(page->out, "<li><p><span class=\"badge $\">@</span> $</p>", str_from(html_tone(tone)), row->object,
+                   row->denied ? STR("would be denied") : STR("would be warned about"));
+            for (size_t s = 0; s < row->says.len; s++)
+                MARKUP(page->out, "<p>@</p>", row->says.items[s]);
+            buf_puts(page->out, "</li>\n");
+        }
+        buf_puts(page->out, "</ul>\n");
+    }
+    if (audit->row_total > audit->row_count)
+        MARKUP(page->out, "<p class=\"muted\">and $: <code>backstop audit</code> has them</p>\n",
+               arena_printf(page->view->arena, "%zu more", audit->row_total - audit->row_count));
+    html_section_end(page);
+}
+
+/* ---- decisions ------------------------------------------------------------------------------ */
+
+static enum tone outcome_tone(struct str outcome)
+{
+    if (str_is(outcome, "denied") || str_is(outcome, "error"))
+        return TONE_BAD;
+    if (str_is(outcome, "warned"))
+        return TONE_WARN;
+    return str_is(outcome, "mutated") ? TONE_INFO : TONE_GOOD;
+}
+
+static void put_decision(const struct page *page, const struct status_decision *decision)
+{
+    buf_puts(page->out, "<tr><td>");
+    html_when(page, decision->at);
+    MARKUP(page->out, "</td><td>@</td><td>$ $$ @", decision->user.len ? decision->user : STR("-"), decision->operation,
+           decision->kind, decision->dry_run ? STR(" (dry run)") : STR(""),
+           decision->name.len ? decision->name : STR("without a name"));
+    if (decision->ns.len)
+        MARKUP(page->out, " in @", decision->ns);
+    buf_puts(page->out, "</td><td class=\"state\">");
+    html_badge(page, outcome_tone(decision->outcome), decision->outcome);
+    MARKUP(page->out, "</td><td>@</td></tr>\n", decision->why);
+}
+
+static void put_decisions(const struct page *page, const char *name, size_t from, size_t to)
+{
+    static const char *const headings[] = {"When", "Who", "What", "Decision", "Why", NULL};
+    html_table(page, name, headings);
+    for (size_t i = from; i < to; i++)
+        put_decision(page, &page->view->serving->decisions[i]);
+    html_table_end(page, to - from, to - from);
+}
+
+void html_decisions(const struct page *page)
+{
+    enum { OPEN = 20 }; /* the others are a click away */
+    const struct status_serving *serving = page->view->serving;
+    if (!serving)
+        return;
+    html_section(page, "decisions", "Recent decisions");
+    if (serving->decision_count == 0) {
+        buf_puts(page->out, "<p>This replica has denied, warned of and changed nothing since it started.</p>\n");
+    } else {
+        size_t count = serving->decision_count, open = count < OPEN ? count : OPEN;
+        put_decisions(page, "What this replica denied, warned of, changed or let past the gate, the newest first", 0,
+                      open);
+        if (count > open) {
+            MARKUP(page->out, "<details><summary>$ before that</summary><div>\n",
+                   html_count(page, count - open, "decision", "decisions"));
+            put_decisions(page, "Earlier decisions", open, count);
+            buf_puts(page->out, "</div></details>\n");
+        }
+    }
+    html_section_end(page);
+}
+
+/* ---- certificate, settings, facts -------------------------------------------------------------- */
+
+static void put_check(const struct page *page, const char *name, enum tone tone, struct str words)
+{
+    MARKUP(page->out, "<tr><th scope=\"row\">$</th><td>", str_from(name));
+    html_badge(page, tone, tone == TONE_GOOD ? STR("good") : tone == TONE_WARN ? STR("look here") : STR("not good"));
+    MARKUP(page->out, "</td><td>@</td></tr>\n", words.len ? words : STR("-"));
+}
+
+void html_serving(const struct page *page)
+{
+    static const char *const headings[] = {"What", "State", "Why", NULL};
+    const struct status_serving *serving = page->view->serving;
+    if (!serving)
+        return;
+    html_section(page, "serving", "This webhook");
+    html_table(page, "Certificate, settings and facts of this replica", headings);
+    put_check(page, "Certificate",
+              !serving->certificate_good ? TONE_BAD
+              : serving->certificate.len ? TONE_WARN
+                                         : TONE_GOOD,
+              serving->certificate);
+    put_check(page, "Settings", serving->settings.len ? TONE_WARN : TONE_GOOD, serving->settings);
+    for (size_t i = 0; i < serving->fact_count; i++) {
+        const struct status_sync *fact = &serving->facts[i];
+        MARKUP(page->out, "<tr><th scope=\"row\">@</th><td>", fact->name);
+        html_badge(page,
+                   !fact->synced      ? TONE_BAD
+                   : fact->reason.len ? TONE_WARN
+                                      : TONE_GOOD,
+                   fact->synced ? STR("in step") : STR("not read"));
+        MARKUP(page->out, "</td><td>@</td></tr>\n", fact->reason.len ? fact->reason : STR("-"));
+    }
+    html_table_end(page, serving->fact_count, serving->fact_count);
+    html_section_end(page);
+}
