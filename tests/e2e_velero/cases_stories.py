@@ -119,6 +119,33 @@ def migrate(setup, target, backup):
     assert not done["spec"].get("existingResourcePolicy"), done["spec"]
 
 
+def case_cluster_scoped(setup):
+    """whether the Management gets into a Backup: backstop warns of each that will not hold it, and of no other"""
+    kcm = [{"matchLabels": {f"{LABEL}/component": "kcm"}}]
+    clusters, home = ["clusters.cluster.x-k8s.io"], ["kcm-system"]
+    specs = [{}, {"includedNamespaces": ["*"]}, {"includedNamespaces": home}, {"orLabelSelectors": kcm},
+             {"orLabelSelectors": kcm, "excludedResources": clusters, "includedNamespaces": ["*"]},
+             {"includedNamespaces": home, "excludedResources": clusters},
+             {"includedNamespaces": ["*"], "excludedResources": clusters},
+             {"excludedNamespaces": ["kube-public"], "excludedResources": clusters},
+             {"includedNamespaces": home, "includeClusterResources": True},
+             {"includedNamespaces": home, "includedClusterScopedResources": ["*"]},
+             {"includedClusterScopedResources": ["management"]}, {"excludedClusterScopedResources": ["nodes"]},
+             {"includedNamespaceScopedResources": ["*"]}, {"includedResources": ["*"]},
+             {"excludedNamespaces": ["kube-public"], "includeClusterResources": True}]
+    wrong = []
+    for number, spec in enumerate(specs):
+        name = f"scope-{number}"
+        answer = accepted(setup.cluster.kubectl("create", "-f", "-", user="editor-token",
+                                                stdin=velero("Backup", name, storageLocation="aws-s3", **spec)), "created")
+        phase = setup.velero.wait_phase("backups", name)["status"]["phase"]
+        with tarfile.open(f"{setup.storage.folder}/backups/{name}/{name}.tar.gz") as archive:
+            held = any("managements.k0rdent.mirantis.com" in entry for entry in archive.getnames())
+        if phase != "Completed" or held == ("will hold no Management" in answer.text):
+            wrong.append((spec, phase, held, answer.text))
+    assert not wrong, wrong
+
+
 def case_migration(setup):
     """k0rdent's documented migration of a ClusterDeployment: the target's own objects are as they were"""
     selectors = [(f"{LABEL}/component", "kcm"), ("cluster.x-k8s.io/provider", "cluster-api"),

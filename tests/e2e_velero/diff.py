@@ -10,6 +10,7 @@ Velero's account, which the webhook is not called for. What Velero makes of it (
 What is known and meant stands in differences.tsv with its reason, and is counted apart. Writes build/velero-diff/VERSION.txt
 with every case; exits with 1 if a difference is left that is not explained."""
 import argparse
+import glob
 import os
 import signal
 import subprocess
@@ -61,6 +62,35 @@ def batches(cases):
             yield [case]
 
 
+def uncovered(version, options):
+    """The fields of each kind's CRD that none of the objects of this seed and count has."""
+    import yaml  # only here: judging needs no more than Python itself
+    got, schemas = {kind: set() for kind in KINDS}, {}
+    for file in glob.glob(f"{ROOT}/build/tools/velero-{version}-crds/*.yaml"):
+        with open(file) as f:
+            crd = yaml.safe_load(f)["spec"]
+        if crd["names"]["kind"] in KINDS:
+            schemas[crd["names"]["kind"]] = crd["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    for number in range(options.count):
+        made = grammar.make(options.seed, number, version, 9000).object
+        got[made["kind"]] |= set(fields(schemas[made["kind"]], made["spec"]))
+    return {kind: sorted(set(fields(schemas[kind])) - got[kind]) for kind in KINDS}
+
+
+EVERYTHING = object()
+
+
+def fields(schema, value=EVERYTHING, path="spec"):
+    """The paths of the schema; with a value, only those that it has."""
+    yield path
+    for name, child in (schema.get("properties") or {}).items():
+        if value is EVERYTHING or isinstance(value, dict) and name in value:
+            yield from fields(child, value if value is EVERYTHING else value[name], f"{path}.{name}")
+    if "items" in schema:
+        for item in [value] if value is EVERYTHING else value or []:
+            yield from fields(schema["items"], item, f"{path}[]")
+
+
 def describe(case, said, found, verdict):
     lines = [f"{verdict.kind:14} {case.name} {case.object['kind']} {','.join(case.mistakes) or '-'}"]
     lines += [f"    backstop: {word}" for word in said.lines()]
@@ -90,7 +120,8 @@ def main():
     parser.add_argument("--seed", default="1", help="another seed, other objects (1)")
     parser.add_argument("--case", type=int, action="append", help="only this number of the seed; may be repeated")
     parser.add_argument("--kind", choices=KINDS, help="only these of them")
-    parser.add_argument("binary")
+    parser.add_argument("--fields", action="store_true", help="only name the fields of the CRDs that no object has")
+    parser.add_argument("binary", nargs="?" if "--fields" in sys.argv else None)
     options = parser.parse_args()
     versions = options.v or VERSIONS
     for name in ("versitygw", "velero-plugin-for-aws", *[f"velero-{version}" for version in versions]):
@@ -98,6 +129,11 @@ def main():
     assets = subprocess.run([f"{ROOT}/hack/control-plane.sh"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     os.makedirs(f"{ROOT}/build/velero-diff", exist_ok=True)
+    if options.fields:
+        left = [(version, kind, names) for version in versions for kind, names in uncovered(version, options).items() if names]
+        for version, kind, names in left:
+            print(f"velero {version}: no {kind} has {', '.join(names)}")
+        return 1 if left else 0
     left = 0
     for version in versions:
         start = time.monotonic()

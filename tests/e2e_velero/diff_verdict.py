@@ -11,7 +11,8 @@ SUBJECTS = [
     (r"labelSelector as well as orLabelSelectors", r"abelSelector"),
     (r"(old|new) filter parameters", r"esources|esourcePolicy|includeClusterResources"),
     (r"[rR]esource ?[pP]olic", r"esourcePolicy"),
-    (r"resource modifiers|in applying patch|invalid resource name regex", r"esourceModifier"),
+    (r"resource modifiers|in applying patch|invalid resource name regex|no patch data found", r"esourceModifier"),
+    (r"bucket name", r"bucket"),
     (r"read-only mode|is in Unavailable status|backup storage location|BackupStorageLocation .* not found", r"storageLocation"),
     (r"[vV]olume ?[sS]napshot ?[lL]ocation", r"olumeSnapshotLocations"),
     (r"ExistingResourcePolicy", r"existingResourcePolicy"),
@@ -21,11 +22,11 @@ SUBJECTS = [
     (r"[iI]nit ?[cC]ontainer|invalid restore hooks|struct field Container", r"initContainers|hooks"),
     (r"invalid schedule|Schedule must be", r"schedule"),
     (r"found '<'|label selector operator|for 'in', 'notin'|values set must be empty|name part must|valid label|prefix part"
-     r"|qualified name|Observed a panic", r"elector"),
+     r"|qualified name|must be no more than 63|Observed a panic", r"elector"),
     (r"informers are wedged", r"imeout|ttl|Period|Frequency"),
     (r"caCert|certificate", r"caCert"),
     (r"unable to locate ObjectStore|provider name must", r"provider"),
-    (r"HeadBucket|config has invalid keys|could not parse|ParseBool|Invalid s3 url|region|profile|checksum|Tags are not"
+    (r"HeadBucket|config has invalid keys|could not parse|ParseBool|Invalid s3 url|region|profile|checksum|Tags are not|invalid tags"
      r"|customerKeyEncryption|unsupported", r"config"),
     (r"NoSuchBucket|InvalidBucketName|InvalidArgument|api error (BadRequest|MethodNotAllowed)|bucket", r"bucket"),
 ]
@@ -111,7 +112,8 @@ def compare(case, said, found, differences):
         kind, about = "missed", "\n".join(left)
     else:
         return Verdict("agreed")
+    read_only = " (ReadOnly)" if case.object["spec"].get("accessMode") == "ReadOnly" else ""
     for of, pattern, reason in differences:
-        if of == kind and pattern.search(f"{case.object['kind']}: {about}"):
+        if of == kind and pattern.search(f"{case.object['kind']}{read_only}: {about}"):
             return Verdict("known", f"{kind}: {reason}")
     return Verdict(kind)

@@ -220,6 +220,7 @@ def policy(case, spec):
     if case.chance(8):
         kind = case.pick("Secret", "", "configmaps")  # silently ignored
     spec["resourcePolicy"] = {"kind": kind, "name": case.add_map("policy", case.pick(*texts))}
+    case.maybe(spec["resourcePolicy"], 20, "apiGroup", "", "v1", "velero.io")  # nothing reads it
 
 
 def old_filters(spec):
@@ -262,31 +263,49 @@ def backup_spec(case):
         case.maybe(spec, 40, "includedClusterScopedResources", ["*"], ["persistentvolumes"], ["pv"], ["configmaps"])
         case.maybe(spec, 20, "excludedClusterScopedResources", ["nodes"], ["storageclasses.storage.k8s.io"])
     selectors(case, spec)
-    case.maybe(spec, 15, "hooks", lambda: hooks(case))
+    case.maybe(spec, 20, "hooks", lambda: hooks(case))
     case.maybe(spec, 10, "orderedResources", {"pods": "demo/a,demo/b"}, {"configmaps": "demo/a"}, {"nosuch": "x"}, {"": ""})
     case.maybe(spec, 10, "csiSnapshotTimeout", *SOUND_DURATIONS)
     case.maybe(spec, 10, "itemOperationTimeout", *SOUND_DURATIONS)
-    case.maybe(spec, 10, "snapshotMoveData", False)
+    case.maybe(spec, 10, "snapshotMoveData", False, True)
     case.maybe(spec, 10, "datamover", "velero", "", "other")
     case.maybe(spec, 10, "uploaderConfig", {"parallelFilesUpload": 4}, {}, {"parallelFilesUpload": -1})
     case.maybe(spec, 10, "volumeSnapshotLocations", ["ebs-west"], ["ebs-east"], [], ["ebs-west", "ebs-west"], ["ebs-west", "pd"])
     case.maybe(spec, 10, "metadata", {"labels": {"team": "ops"}}, {})
     case.maybe(spec, 5, "volumeGroupSnapshotLabelKey", "example.com/group", "")
     case.maybe(spec, 10, "defaultVolumesToFsBackup", True, False)
+    case.maybe(spec, 5, "defaultVolumesToRestic", True, False)
     if case.chance(15):
         policy(case, spec)
     return spec
 
 
+def hook_scope(case, resource):
+    """Which objects a hook is for. Velero checks only the selector."""
+    case.maybe(resource, 40, "includedNamespaces", ["demo"], ["*"], ["demo", "*"])
+    case.maybe(resource, 40, "excludedNamespaces", ["shop"], ["demo"], ["*"])
+    case.maybe(resource, 40, "includedResources", ["pods"], ["nosuch"], ["Pod", "*"])
+    case.maybe(resource, 40, "excludedResources", ["pods"], ["jobs.batch", "pods"])
+    case.maybe(resource, 60, "labelSelector", lambda: selector(case), lambda: selector(case), {})
+    return resource
+
+
+def hook(case):
+    run = {"command": ["/bin/true"]}
+    case.maybe(run, 50, "container", "app", "")
+    case.maybe(run, 50, "onError", "Continue", "Fail")
+    case.maybe(run, 50, "timeout", *SOUND_DURATIONS)
+    return {"exec": run}
+
+
 def hooks(case):
-    hook = {"exec": {"command": ["/bin/true"], **case.pick({}, {"container": "app"}, {"onError": "Continue"},
-                                                          {"onError": "Fail", "timeout": "30s"})}}
-    resource = {"name": case.pick("freeze", ""), "pre": [hook]}
-    case.maybe(resource, 30, "includedNamespaces", ["demo"], ["*"])
-    case.maybe(resource, 30, "includedResources", ["pods"], ["nosuch"])
-    case.maybe(resource, 30, "labelSelector", lambda: selector(case), {})
-    case.maybe(resource, 30, "post", [hook])
-    return case.pick({}, {"resources": []}, {"resources": [resource]}, {"resources": [resource]})
+    resources = []
+    for _ in range(case.random.randrange(4)):
+        resource = hook_scope(case, {"name": case.pick("freeze", "")})
+        case.maybe(resource, 80, "pre", lambda: [hook(case)], [])
+        case.maybe(resource, 60, "post", lambda: [hook(case), hook(case)])
+        resources.append(resource)
+    return case.pick({}, *[{"resources": resources}] * 5)
 
 
 def wrong_location(case, spec):
@@ -400,24 +419,32 @@ def restore_spec(case):
                {"includedResources": ["configmaps"], "excludedResources": ["pods"]})
     case.maybe(spec, 15, "itemOperationTimeout", *SOUND_DURATIONS)
     case.maybe(spec, 10, "uploaderConfig", {"writeSparseFiles": True}, {"parallelFilesDownload": 2}, {})
-    case.maybe(spec, 15, "hooks", lambda: restore_hooks(case))
+    case.maybe(spec, 20, "hooks", lambda: restore_hooks(case))
     if case.chance(20):
         spec["resourceModifier"] = {"kind": case.pick("ConfigMap", "configmap"),
                                     "name": case.add_map("modifier", case.pick(*SOUND_MODIFIERS))}
+        case.maybe(spec["resourceModifier"], 20, "apiGroup", "", "v1")
     if newest(case) and case.chance(15):
         spec["resourcePolicy"] = {"kind": case.pick("configmap", "ConfigMap"),
                                   "name": case.add_map("policy", case.pick("version: v1\n", *POLICIES_1_18_3[2:]))}
+        case.maybe(spec["resourcePolicy"], 20, "apiGroup", "", "v1")
     return spec
 
 
 def restore_hooks(case):
-    container = {"name": "init", "image": "busybox", "command": ["/bin/true"]}
-    action = case.pick({"exec": {"command": ["/bin/true"], "onError": "Continue"}}, {"init": {"initContainers": [container]}},
-                       {"init": {"initContainers": [container], "timeout": "1m"}}, {"init": {"initContainers": []}})
-    resource = {"name": "ready", "postHooks": [action]}
-    case.maybe(resource, 30, "labelSelector", lambda: selector(case))
-    case.maybe(resource, 30, "includedNamespaces", ["demo"])
-    return {"resources": [resource]}
+    resources = []
+    for _ in range(case.random.randrange(1, 4)):
+        container = {"name": "init", "image": "busybox", "command": ["/bin/true"]}
+        run = {"command": ["/bin/true"]}
+        case.maybe(run, 40, "container", "app", "", "No Such!")
+        case.maybe(run, 50, "onError", "Continue", "Fail")
+        case.maybe(run, 40, "execTimeout", *SOUND_DURATIONS)
+        case.maybe(run, 40, "waitTimeout", *SOUND_DURATIONS)
+        case.maybe(run, 40, "waitForReady", True, False)
+        action = case.pick({"exec": run}, {"exec": run}, {"init": {"initContainers": [container]}},
+                           {"init": {"initContainers": [container], "timeout": "1m"}}, {"init": {"initContainers": []}})
+        resources.append(hook_scope(case, {"name": "ready", "postHooks": [action]}))
+    return {"resources": resources}
 
 
 def wrong_source(case, spec):
@@ -456,6 +483,14 @@ def wrong_restore_hook_selector(case, spec):
         {"exec": {"command": ["/bin/true"]}}]}]}
 
 
+def wrong_restore_hook_time(case, spec):
+    time = case.pick(*WEDGES)
+    spec["hooks"] = {"resources": [{"name": "r", "postHooks": [case.pick(
+        {"exec": {"command": ["/bin/true"], "execTimeout": time}}, {"exec": {"command": ["/bin/true"], "waitTimeout": time}},
+        {"init": {"initContainers": [], "timeout": time}})]}]}
+    case.wedge = True
+
+
 def bad_modifier(case, spec):
     how = case.random.randrange(12)
     if how == 0:
@@ -484,8 +519,8 @@ RESTORE_MISTAKES = [wrong_source, wrong_source, wrong_restore_namespaces, wrong_
 def make_restore(case):
     spec = restore_spec(case)
     case.spoil(spec, RESTORE_MISTAKES + ([bad_restore_policy, bad_restore_policy] if newest(case) else []))
-    if case.chance(2):
-        wrong_duration("itemOperationTimeout")(case, spec)
+    if case.chance(4):
+        case.pick(wrong_duration("itemOperationTimeout"), wrong_restore_hook_time)(case, spec)
     return velero("Restore", case.name, **spec)
 
 
@@ -541,9 +576,12 @@ def make_schedule(case):
     template = backup_spec(case)
     if case.chance(50):
         case.spoil(template, BACKUP_MISTAKES)
+    if case.chance(3):
+        WEDGING(case, template)
     spec = {"schedule": cron(case), "template": template}
     case.maybe(spec, 20, "useOwnerReferencesInBackup", True, False)
     case.maybe(spec, 60, "skipImmediately", True)
+    case.maybe(spec, 15, "paused", True, False)
     return velero("Schedule", case.name, **spec)
 
 
@@ -567,6 +605,11 @@ def make_location(case, port):
     case.maybe(spec, 30, "accessMode", "ReadWrite", "ReadOnly")
     case.maybe(spec, 20, "backupSyncPeriod", *SOUND_DURATIONS, "-1h")
     case.maybe(spec, 20, "validationFrequency", *SOUND_DURATIONS)
+    case.maybe(spec, 15, "default", True, False)
+    case.maybe(spec["credential"], 15, "optional", True, False)
+    if case.version >= "1.18" and case.chance(20):
+        spec["objectStorage"]["caCertRef"] = {"name": "ca-bundle", "key": "ca.crt"}
+        case.maybe(spec["objectStorage"]["caCertRef"], 20, "optional", True, False)
     case.spoil(spec, LOCATION_MISTAKES)
     if case.chance(6):
         wrong_duration("backupSyncPeriod", "validationFrequency")(case, spec)
@@ -608,8 +651,19 @@ def wrong_certificate(case, spec):
     spec["objectStorage"]["caCert"] = base64.b64encode(text.encode()).decode()
 
 
+def wrong_certificate_reference(case, spec):
+    if case.version < "1.18":
+        return wrong_certificate(case, spec)  # the API server prunes the reference
+    spec["objectStorage"]["caCertRef"] = case.pick(
+        {"name": "nowhere", "key": "ca.crt"}, {"name": "ca-bundle", "key": "nope"}, {"name": "", "key": "ca.crt"},
+        {"name": "ca-bundle", "key": ""}, {"key": "ca.crt"}, {"name": "cloud-credentials", "key": "cloud"},
+        {"name": "nowhere", "key": "ca.crt", "optional": True}, {"name": "ca-bundle", "key": "broken"})
+    if case.chance(20):
+        wrong_certificate(case, spec)
+
+
 LOCATION_MISTAKES = [wrong_config, wrong_config, wrong_config, wrong_config, no_region, wrong_provider, wrong_bucket,
-                     wrong_credential, wrong_certificate]
+                     wrong_credential, wrong_certificate, wrong_certificate_reference]
 
 KINDS = {"Backup": 35, "Restore": 35, "Schedule": 15, "BackupStorageLocation": 15}  # percent
 

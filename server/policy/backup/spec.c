@@ -105,6 +105,7 @@ void backup_spec_check(const struct backup_spec *view)
     check_storage_location(view);
     backup_spec_check_snapshots(view);
     backup_spec_check_lists(view);
+    backup_spec_warn_scope(view);
     if (backup_spec_asks(view, "labelSelector") || backup_spec_asks(view, "orLabelSelectors")) {
         check_selectors(view->decision, str_from(view->at), view->spec);
         check_empty_selectors(view);

@@ -40,5 +40,7 @@ void backup_spec_check_lists(const struct backup_spec *view);     /* backup_spec
 void backup_spec_check_snapshots(const struct backup_spec *view); /* backup_spec_snapshots.c */
 void backup_spec_check_policy(const struct backup_spec *view);    /* backup_spec_policy.c */
 bool backup_spec_old_filters(const struct backup_spec *view);
+/* spec_scope.c: warns where a backup that is meant for k0rdent will lack its cluster-scoped objects. */
+void backup_spec_warn_scope(const struct backup_spec *view);
 
 #endif

@@ -94,6 +94,8 @@ static bool has_stray_bracket(struct str item)
 static void check_wildcards(const struct backup_spec *view, const char *field, const struct strlist *list)
 {
     static const char refused[] = "|()!{},";
+    const struct version_fact velero = inventory_velero_version(view->inventory, view->settings);
+    bool expands = product_version_has(&velero.version, VELERO_NAMESPACE_PATTERNS) != ANSWER_NO;
     for (size_t i = 0; i < list->len && !said_enough(view->decision); i++) {
         struct str item = list->items[i], quoted = arena_quote(view->arena, item);
         bool bad = false;
@@ -104,7 +106,7 @@ static void check_wildcards(const struct backup_spec *view, const char *field, c
                              "Invalid value: %.*s: Velero takes no |, (, ), !, {, } or comma in a namespace pattern; "
                              "write one item for each alternative",
                              STR_ARG(quoted));
-        else if (str_contains(item, STR("**")))
+        else if (str_contains(item, STR("**")) && expands)
             decision_invalid(view->decision, field, "Invalid value: %.*s: Velero takes no \"**\"; write one \"*\"",
                              STR_ARG(quoted));
         else if (glob_has_wildcard(item) && has_stray_bracket(item))
@@ -120,6 +122,15 @@ static void check_wildcards(const struct backup_spec *view, const char *field, c
     }
 }
 
+/* Only stars: up to 1.17 it matches "*", by which Velero knows that all namespaces are meant (getNamespacesToList). */
+static bool is_only_stars(struct str item)
+{
+    for (size_t i = 0; i < item.len; i++)
+        if (item.ptr[i] != '*')
+            return false;
+    return item.len > 0;
+}
+
 /* Up to 1.17 Velero looks for a namespace with the pattern as its name: the Backup ends PartiallyFailed, without
  * what the pattern was meant for (pkg/backup/item_collector.go). */
 static void check_patterns_expanded(const struct backup_spec *view, const char *field, const struct strlist *list)
@@ -131,7 +142,11 @@ static void check_patterns_expanded(const struct backup_spec *view, const char *
         if (str_is(list->items[i], "*") || !glob_has_wildcard(list->items[i]))
             continue;
         struct str since = feature_since(view->arena, VELERO_NAMESPACE_PATTERNS);
-        if (expands == ANSWER_NO) {
+        if (expands == ANSWER_NO && is_only_stars(list->items[i])) {
+            decision_warn(view->decision,
+                          "%s: %.*s means all namespaces here, but %.*s and later refuse it: write \"*\"", field,
+                          STR_ARG(quoted), STR_ARG(since));
+        } else if (expands == ANSWER_NO) {
             decision_invalid(view->decision, field,
                              "Invalid value: %.*s: %.*s takes it as the name of one namespace and backs up nothing for "
                              "it: name the namespaces (patterns: %.*s and later)",
