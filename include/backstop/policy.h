@@ -50,6 +50,9 @@ bool object_true(const struct request *request, const struct object *object, con
 bool object_has(const struct object *object, const char *path); /* present and not null; two levels */
 struct str object_label(const struct request *request, const struct object *object, const char *key);
 struct str object_annotation(const struct request *request, const struct object *object, const char *key);
+/* Whether its JSON text, escapes and all, holds this word: cheap to ask of a large one. */
+bool object_annotation_has(const struct request *request, const struct object *object, const char *key,
+                           struct str word);
 /* The reason that an annotation gives, trimmed; empty where it has none that can be seen. */
 struct str object_reason(const struct request *request, const struct object *object, const char *annotation);
 struct str annotation_reason(struct str value);    /* the same of an annotation's value */

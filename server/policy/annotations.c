@@ -17,14 +17,14 @@ static struct str annotation_path(struct arena *arena, const char *key)
     return arena_copy(arena, arena_text(arena, &path));
 }
 
-static void add_to_map(const struct request *request, struct decision *decision, struct json_object *map,
-                       const struct annotation *item)
+static void add_to_map(const struct request *request, struct decision *decision, const struct annotation *item)
 {
-    if (str_eq(json_get_str(map, item->key), item->value))
+    struct str before = object_annotation(request, request->object, item->key);
+    if (before.ptr && str_eq(before, item->value))
         return;
     struct str path = annotation_path(request->arena, item->key);
     if (path.ptr)
-        decision_patch(decision, json_get(map, item->key) ? "replace" : "add", path.ptr,
+        decision_patch(decision, before.ptr ? "replace" : "add", path.ptr,
                        json_own(request->arena, json_new_text(item->value)));
 }
 
@@ -32,15 +32,16 @@ void annotations_patch(const struct request *request, struct decision *decision,
                        size_t count)
 {
     const struct json_node *metadata = json_member(request->object->root, STR("metadata"));
-    struct json_object *map = object_tree(request, request->object, "metadata.annotations"), *fresh;
-    if (!metadata || metadata->kind != JSON_OBJECT || (map && !json_object_is_type(map, json_type_object)))
+    const struct json_node *map = json_member(metadata, STR("annotations"));
+    bool has_map = map && map->kind != JSON_NULL;
+    if (!metadata || metadata->kind != JSON_OBJECT || (has_map && map->kind != JSON_OBJECT))
         return; /* the API server refuses that by itself */
-    for (size_t i = 0; map && i < count; i++)
+    for (size_t i = 0; has_map && i < count; i++)
         if (items[i].value.len)
-            add_to_map(request, decision, map, &items[i]);
-    if (map)
+            add_to_map(request, decision, &items[i]);
+    if (has_map)
         return;
-    fresh = json_own(request->arena, json_object_new_object());
+    struct json_object *fresh = json_own(request->arena, json_object_new_object());
     bool any = false;
     for (size_t i = 0; i < count; i++) {
         if (items[i].value.len && !json_put_text(fresh, items[i].key, items[i].value))

@@ -8,6 +8,7 @@ struct request_part {
     const char *at;
     bool built;
     struct json_object *tree;
+    const struct json_node *members; /* of a map */
     struct request_part *next;
 };
 struct request_parts {
@@ -103,26 +104,49 @@ bool object_has(const struct object *object, const char *path)
     return node && !rest && node->kind != JSON_NULL;
 }
 
-/* A text of a map whose own members were not indexed with the object: labels, and
- * annotations, where the last applied configuration can be large. */
-static struct str map_text(const struct request *request, const struct object *object, const char *map, const char *key)
+/* Labels are not indexed with the object, and seldom is more than one asked for. */
+struct str object_label(const struct request *request, const struct object *object, const char *key)
 {
     const char *rest;
-    const struct json_node *node = find(object, map, &rest);
-    struct json_node member = {0};
+    const struct json_node *node = find(object, "metadata.labels", &rest);
+    struct json_node member;
     if (!node || !json_find(request->arena, node, str_from(key), &member))
         return (struct str){NULL, 0};
     return json_text(request->arena, &member);
 }
 
-struct str object_label(const struct request *request, const struct object *object, const char *key)
+/* Annotations are not indexed with the object either, as the last applied configuration can be large, but
+ * when the first of several is asked for. A key that stands there twice keeps the map from that, and then
+ * the last one counts, as in Go. */
+static bool find_annotation(const struct request *request, const struct object *object, const char *key,
+                            struct json_node *member)
 {
-    return map_text(request, object, "metadata.labels", key);
+    const char *rest;
+    struct error ignored;
+    const struct json_node *node = find(object, "metadata.annotations", &rest), *found;
+    struct request_part *part = node ? part_of(request, node) : NULL;
+    if (!part)
+        return false;
+    if (!part->members && !(part->members = json_index(request->arena, node->raw, 1, &ignored)))
+        return json_find(request->arena, node, str_from(key), member);
+    if (!(found = json_member(part->members, str_from(key))))
+        return false;
+    *member = *found;
+    return true;
 }
 
 struct str object_annotation(const struct request *request, const struct object *object, const char *key)
 {
-    return map_text(request, object, "metadata.annotations", key);
+    struct json_node member;
+    if (!find_annotation(request, object, key, &member))
+        return (struct str){NULL, 0};
+    return json_text(request->arena, &member);
+}
+
+bool object_annotation_has(const struct request *request, const struct object *object, const char *key, struct str word)
+{
+    struct json_node member;
+    return find_annotation(request, object, key, &member) && str_contains(member.raw, word);
 }
 
 struct str object_reason(const struct request *request, const struct object *object, const char *annotation)

@@ -91,7 +91,7 @@ bool restore_view_init(struct restore_view *view, const struct request *request,
     view->modifier_kind = json_get_str(modifier, "kind");
     view->modifier_name = json_get_str(modifier, "name");
     view->opt_out_reason = object_annotation(request, request->object, ANNOTATION_SKIP_MUTATION);
-    view->opted_out = object_reason(request, request->object, ANNOTATION_SKIP_MUTATION).len > 0;
+    view->opted_out = annotation_reason(view->opt_out_reason).len > 0;
     read_strings(view->arena, json_get(spec, "includedResources"), &view->included);
     read_strings(view->arena, json_get(spec, "excludedResources"), &view->excluded);
     find_backup(view);
