@@ -65,7 +65,7 @@ static inline struct str str_slice(struct str text, size_t from, size_t to) /* c
 bool str_eq_nocase_same_length(struct str a, struct str b);
 static inline bool str_eq_nocase(struct str a, struct str b) /* ASCII letters only */
 {
-    return a.len == b.len && str_eq_nocase_same_length(a, b);
+    return a.len == b.len && (str_eq(a, b) || str_eq_nocase_same_length(a, b));
 }
 
 int str_cmp(struct str a, struct str b); /* bytewise, shorter first */

@@ -63,8 +63,21 @@ bool labels_are_bad(struct arena *arena, struct json_object *labels, struct str 
 struct resource_kind {
     struct str plural, singular, group; /* the singular is the Kind in lower case */
     struct str shorts[2];
-    uint64_t lengths; /* a bit for each length that one of its forms has */
 };
+
+/* A name taken apart, for those that are compared with many. */
+struct resource_name {
+    struct str text, resource, group;
+    const struct resource_kind *kind; /* as resource_name_known */
+    bool wildcard;
+};
+struct resource_name resource_name_read(struct str text);
+struct resource_names {
+    struct resource_name *items;
+    size_t len, cap;
+};
+void resource_names_add(struct arena *arena, struct resource_names *names, struct resource_name name);
+struct resource_names resource_names_of(struct arena *arena, const struct strlist *list);
 
 /* All kinds of the table. */
 const struct resource_kind *resource_kinds(size_t *count);
@@ -74,6 +87,7 @@ const struct resource_kind *resource_name_known(struct str name);
 /* Both stand for the same resource. Kinds outside the table are compared by
  * Kubernetes' own guess of the plural (UnsafeGuessKindToResource). */
 bool resource_name_same(struct str a, struct str b);
+bool resource_name_is(const struct resource_name *a, const struct resource_name *b);
 /* `plural.group`, the only form that also works while its CRD is not installed. */
 struct str resource_name_plural(struct arena *arena, struct str name);
 struct str resource_kind_name(struct arena *arena, const struct resource_kind *kind);

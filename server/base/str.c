@@ -34,6 +34,8 @@ bool str_ends(struct str text, struct str suffix)
 
 bool str_contains(struct str text, struct str part)
 {
+    if (part.len == 1)
+        return text.len && memchr(text.ptr, part.ptr[0], text.len);
     return part.len == 0 || (text.len >= part.len && memmem(text.ptr, text.len, part.ptr, part.len) != NULL);
 }
 

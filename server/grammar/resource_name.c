@@ -1,5 +1,6 @@
 #include "backstop/grammar.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #define K0RDENT "k0rdent.mirantis.com"
@@ -13,12 +14,12 @@
 #define SNAPSHOT "snapshot.storage.k8s.io"
 #define CERTS "cert-manager.io"
 #define OPERATOR "operator.cluster.x-k8s.io"
-/* Only a kind with a form of the wanted length is worth comparing, and few have one. */
-#define OF_LENGTH(text) (UINT64_C(1) << (sizeof(text) - 1))
 #define KIND(plural, singular, group, a, b)                                                                            \
     {                                                                                                                  \
-        STR_INIT(plural), STR_INIT(singular), STR_INIT(group), {STR_INIT(a), STR_INIT(b)},                             \
-            OF_LENGTH(plural) | OF_LENGTH(singular) | OF_LENGTH(a) | OF_LENGTH(b)                                      \
+        STR_INIT(plural), STR_INIT(singular), STR_INIT(group),                                                         \
+        {                                                                                                              \
+            STR_INIT(a), STR_INIT(b)                                                                                   \
+        }                                                                                                              \
     }
 #define ONE(plural, singular, group) KIND(plural, singular, group, "", "")
 #define SHORT(plural, singular, group, a) KIND(plural, singular, group, a, "")
@@ -170,31 +171,93 @@ void resource_name_split(struct str name, struct str *resource, struct str *grou
         *resource = name;
 }
 
-/* Velero's RESTMapper takes a missing group for any and a part of one for its prefix. */
-static bool same_group(struct str a, struct str b)
+/* Every form of every kind by its hash. Forms that several kinds share follow each other in the table's order. */
+enum { FORMS_ROOM = 1024 }; /* a power of two, more than twice the forms */
+static struct form {
+    struct str text;
+    const struct resource_kind *kind;
+} forms[FORMS_ROOM];
+
+static unsigned form_hash(struct str text)
 {
-    return a.len == 0 || b.len == 0 || str_starts(a, b) || str_starts(b, a);
+    unsigned hash = 0;
+    for (size_t i = 0; i < text.len; i++)
+        hash = hash * 31 + ((unsigned char)text.ptr[i] | 0x20); /* in any case */
+    return hash % FORMS_ROOM;
 }
 
-static bool is_form_of(struct str resource, const struct resource_kind *kind)
+static void form_add(struct str text, const struct resource_kind *kind)
 {
-    if (resource.len >= 64 || !(kind->lengths >> resource.len & 1))
-        return false;
-    return str_eq_nocase(resource, kind->plural) || str_eq_nocase(resource, kind->singular) ||
-           (kind->shorts[0].len && str_eq_nocase(resource, kind->shorts[0])) ||
-           (kind->shorts[1].len && str_eq_nocase(resource, kind->shorts[1]));
+    unsigned at = form_hash(text);
+    while (forms[at].kind)
+        at = (at + 1) % FORMS_ROOM;
+    forms[at] = (struct form){text, kind};
+}
+
+static void forms_fill(void)
+{
+    _Static_assert(LENGTH_OF(kinds) * 4 < FORMS_ROOM, "room for all forms");
+    for (size_t i = 0; i < LENGTH_OF(kinds); i++) {
+        form_add(kinds[i].plural, &kinds[i]);
+        form_add(kinds[i].singular, &kinds[i]);
+        for (size_t s = 0; s < LENGTH_OF(kinds[i].shorts) && kinds[i].shorts[s].len; s++)
+            form_add(kinds[i].shorts[s], &kinds[i]);
+    }
+}
+
+static const struct resource_kind *kind_find(struct str resource, struct str group)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, forms_fill);
+    for (unsigned at = form_hash(resource); forms[at].kind; at = (at + 1) % FORMS_ROOM) {
+        struct str of_kind = forms[at].kind->group;
+        if (str_eq_nocase(resource, forms[at].text) && (group.len == 0 || (of_kind.len && str_starts(of_kind, group))))
+            return forms[at].kind;
+    }
+    return NULL;
+}
+
+struct resource_name resource_name_read(struct str text)
+{
+    struct resource_name name = {.text = text, .wildcard = glob_has_wildcard(text)};
+    resource_name_split(text, &name.resource, &name.group);
+    name.kind = kind_find(name.resource, name.group);
+    return name;
+}
+
+void resource_names_add(struct arena *arena, struct resource_names *names, struct resource_name name)
+{
+    if (names->len == names->cap) {
+        size_t cap = names->cap ? 2 * names->cap : 16;
+        struct resource_name *larger = arena_array(arena, cap, sizeof *larger);
+        if (!larger)
+            return;
+        if (names->len)
+            memcpy(larger, names->items, names->len * sizeof *larger);
+        *names = (struct resource_names){larger, names->len, cap};
+    }
+    names->items[names->len++] = name;
+}
+
+struct resource_names resource_names_of(struct arena *arena, const struct strlist *list)
+{
+    struct resource_names names = {NULL, 0, 0};
+    for (size_t i = 0; i < list->len; i++)
+        resource_names_add(arena, &names, resource_name_read(list->items[i]));
+    return names;
 }
 
 const struct resource_kind *resource_name_known(struct str name)
 {
     struct str resource, group;
     resource_name_split(name, &resource, &group);
-    for (size_t i = 0; i < LENGTH_OF(kinds); i++) {
-        if (is_form_of(resource, &kinds[i]) &&
-            (group.len == 0 || (kinds[i].group.len && str_starts(kinds[i].group, group))))
-            return &kinds[i];
-    }
-    return NULL;
+    return kind_find(resource, group);
+}
+
+/* Velero's RESTMapper takes a missing group for any and a part of one for its prefix. */
+static bool same_group(struct str a, struct str b)
+{
+    return a.len == 0 || b.len == 0 || str_starts(a, b) || str_starts(b, a);
 }
 
 static bool ends_with_one_of(struct str text, const char *const *endings, size_t count)
@@ -211,6 +274,8 @@ static bool is_plural_of(struct str plural, struct str singular)
     static const char *const hissing[] = {"s", "x", "ch", "sh", "S", "X", "CH", "SH"};
     static const char *const with_y[] = {"y", "Y"};
     struct str stem = singular, ending = STR("s");
+    if (plural.len <= singular.len || plural.len > singular.len + 2)
+        return false;
     if (ends_with_one_of(singular, with_y, LENGTH_OF(with_y))) {
         stem.len--;
         ending = STR("ies");
@@ -221,19 +286,19 @@ static bool is_plural_of(struct str plural, struct str singular)
            str_eq_nocase(str_slice(plural, stem.len, plural.len), ending);
 }
 
+bool resource_name_is(const struct resource_name *a, const struct resource_name *b)
+{
+    if (!same_group(a->group, b->group))
+        return false;
+    if ((a->kind && a->kind == b->kind) || str_eq_nocase(a->resource, b->resource))
+        return true;
+    return is_plural_of(a->resource, b->resource) || is_plural_of(b->resource, a->resource);
+}
+
 bool resource_name_same(struct str a, struct str b)
 {
-    struct str a_resource, a_group, b_resource, b_group;
-    resource_name_split(a, &a_resource, &a_group);
-    resource_name_split(b, &b_resource, &b_group);
-    if (!same_group(a_group, b_group))
-        return false;
-    if (str_eq_nocase(a_resource, b_resource))
-        return true;
-    const struct resource_kind *known = resource_name_known(a);
-    if (known && is_form_of(b_resource, known) && resource_name_known(b) == known)
-        return true;
-    return is_plural_of(a_resource, b_resource) || is_plural_of(b_resource, a_resource);
+    const struct resource_name one = resource_name_read(a), other = resource_name_read(b);
+    return resource_name_is(&one, &other);
 }
 
 struct str resource_kind_name(struct arena *arena, const struct resource_kind *kind)

@@ -185,8 +185,10 @@ static void check_pair(const struct backup_spec *view, const struct filters *fil
     warn_list_overlap(view->decision, &pair);
     check_patterns(view->decision, pair.included_field, &pair.included, PATTERN_RESOURCES);
     check_patterns(view->decision, pair.excluded_field, &pair.excluded, PATTERN_RESOURCES);
-    warn_unresolvable(view->decision, "included", &pair.included, false);
-    warn_unresolvable(view->decision, "excluded", &pair.excluded, false);
+    const struct resource_names included = resource_names_of(view->arena, &pair.included);
+    const struct resource_names excluded = resource_names_of(view->arena, &pair.excluded);
+    warn_unresolvable(view->decision, "included", &included, false);
+    warn_unresolvable(view->decision, "excluded", &excluded, false);
 }
 
 void backup_spec_check_lists(const struct backup_spec *view)

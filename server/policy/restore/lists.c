@@ -94,8 +94,8 @@ void restore_check_lists(const struct restore_view *view)
         warn_list_overlap(view->decision, &resources);
         check_patterns(view->decision, resources.included_field, &resources.included, PATTERN_RESOURCES);
         check_patterns(view->decision, resources.excluded_field, &resources.excluded, PATTERN_RESOURCES);
-        warn_unresolvable(view->decision, "included", &resources.included, true);
-        warn_unresolvable(view->decision, "excluded", &resources.excluded, true);
+        warn_unresolvable(view->decision, "included", &view->included_names, true);
+        warn_unresolvable(view->decision, "excluded", &view->excluded_names, true);
     }
     if (asks_pair(view, &namespaces) || restore_asks(view, "spec.includeClusterResources")) {
         if (!read_list(view, namespaces.included_field, &namespaces.included) ||

@@ -15,43 +15,42 @@ struct exclusions {
     struct strlist added, included_by_user;
 };
 
-/* Excluded already: by any form of its name, or by a pattern, which Velero matches
- * without separators against plural.group. */
-static bool is_excluded(const struct restore_view *view, struct str plural)
+static bool has_name(const struct resource_names *names, const struct resource_name *wanted)
+{
+    for (size_t i = 0; i < names->len; i++)
+        if (resource_name_is(&names->items[i], wanted))
+            return true;
+    return false;
+}
+
+/* By a pattern, which Velero matches without separators against plural.group. */
+static bool matches_pattern(const struct restore_view *view, struct str plural)
 {
     size_t patterns = 0;
-    if (strlist_has(&view->excluded, plural))
-        return true;
-    for (size_t i = 0; i < view->excluded.len; i++) {
-        struct str item = view->excluded.items[i];
-        if (resource_name_same(item, plural))
-            return true;
-        if (glob_has_wildcard(item) && !str_is(item, "*") && patterns++ < PATTERNS_MAX &&
-            glob_match(view->arena, item, plural, '\0'))
+    for (size_t i = 0; i < view->excluded_names.len && patterns < PATTERNS_MAX; i++) {
+        const struct resource_name *item = &view->excluded_names.items[i];
+        if (item->wildcard && !str_is(item->text, "*") && patterns++ < PATTERNS_MAX &&
+            glob_match(view->arena, item->text, plural, '\0'))
             return true;
     }
     return false;
 }
 
-static bool is_included(const struct restore_view *view, struct str plural)
+static void consider(struct restore_view *view, struct exclusions *exclusions, struct str text)
 {
-    for (size_t i = 0; i < view->included.len; i++)
-        if (resource_name_same(view->included.items[i], plural))
-            return true;
-    return false;
-}
-
-static void consider(struct restore_view *view, struct exclusions *exclusions, struct str name)
-{
-    struct str plural = resource_name_plural(view->arena, name);
-    if (is_excluded(view, plural))
+    struct resource_name name = resource_name_read(text);
+    if (name.kind)
+        name = (struct resource_name){resource_kind_name(view->arena, name.kind), name.kind->plural, name.kind->group,
+                                      name.kind, false};
+    if (has_name(&view->excluded_names, &name) || matches_pattern(view, name.text))
         return;
-    if (is_included(view, plural)) {
-        strlist_add(view->arena, &exclusions->included_by_user, plural);
+    if (has_name(&view->included_names, &name)) {
+        strlist_add(view->arena, &exclusions->included_by_user, name.text);
         return;
     }
-    strlist_add(view->arena, &exclusions->added, plural);
-    strlist_add(view->arena, &view->excluded, plural);
+    strlist_add(view->arena, &exclusions->added, name.text);
+    strlist_add(view->arena, &view->excluded, name.text);
+    resource_names_add(view->arena, &view->excluded_names, name);
 }
 
 /* "LEAD: a, b, c" in as many warnings as it takes, each short enough to be shown whole. */
@@ -246,9 +245,8 @@ void restore_advise(const struct restore_view *view)
     if ((!view->management && !by_hand) || view->opted_out)
         return;
     /* Lists are appended to: the copy must not share the view's room. */
-    copy.excluded = (struct strlist){NULL, 0, 0};
-    for (size_t i = 0; i < view->excluded.len; i++)
-        strlist_add(copy.arena, &copy.excluded, view->excluded.items[i]);
+    copy.excluded.cap = copy.excluded.len;
+    copy.excluded_names.cap = copy.excluded_names.len;
     complete_exclusions(&copy, "spec.excludedResources should name");
     if (!restore_is_regional(view) && view->policy.len == 0 && view->management && restore_may_update(view))
         decision_warn(view->decision, "existingResourcePolicy is not set: a k0rdent management restore needs update");

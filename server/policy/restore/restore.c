@@ -94,6 +94,8 @@ bool restore_view_init(struct restore_view *view, const struct request *request,
     view->opted_out = annotation_reason(view->opt_out_reason).len > 0;
     read_strings(view->arena, json_get(spec, "includedResources"), &view->included);
     read_strings(view->arena, json_get(spec, "excludedResources"), &view->excluded);
+    view->included_names = resource_names_of(view->arena, &view->included);
+    view->excluded_names = resource_names_of(view->arena, &view->excluded);
     find_backup(view);
     view->management = is_management(view);
     return true;

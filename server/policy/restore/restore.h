@@ -2,6 +2,7 @@
 #ifndef BACKSTOP_POLICY_RESTORE_RESTORE_H
 #define BACKSTOP_POLICY_RESTORE_RESTORE_H
 
+#include "backstop/grammar.h"
 #include "backstop/policy.h"
 
 /* A Restore with what was found out about it. The mutation changes only this view
@@ -16,18 +17,19 @@ struct restore_view {
     struct json_object *spec; /* as sent, never changed; NULL when it is no object */
     struct str ns;            /* where Velero looks for the backup: the Restore's own namespace */
     struct str backup_name, schedule_name;
-    const struct backup *backup;             /* what Velero would restore; NULL when absent or not known */
-    bool management;                         /* the rules for k0rdent's backups apply */
-    bool mutating;                           /* patches may be added */
-    bool as_new;                             /* created, or changed before Velero takes it: all of it counts */
-    bool opted_out;                          /* ANNOTATION_SKIP_MUTATION with a reason */
-    struct str opt_out_reason;               /* its ptr tells "empty" from "absent" */
-    struct strlist included, excluded;       /* resources */
-    struct str policy;                       /* existingResourcePolicy */
-    struct str modifier_kind, modifier_name; /* absent when there is no resourceModifier */
-    bool modifier_injected;                  /* set by this review: known to be right */
-    size_t excluded_given;                   /* of `excluded`, as sent; the others were added */
-    bool policy_added;                       /* existingResourcePolicy was */
+    const struct backup *backup;       /* what Velero would restore; NULL when absent or not known */
+    bool management;                   /* the rules for k0rdent's backups apply */
+    bool mutating;                     /* patches may be added */
+    bool as_new;                       /* created, or changed before Velero takes it: all of it counts */
+    bool opted_out;                    /* ANNOTATION_SKIP_MUTATION with a reason */
+    struct str opt_out_reason;         /* its ptr tells "empty" from "absent" */
+    struct strlist included, excluded; /* resources */
+    struct resource_names included_names, excluded_names; /* the same */
+    struct str policy;                                    /* existingResourcePolicy */
+    struct str modifier_kind, modifier_name;              /* absent when there is no resourceModifier */
+    bool modifier_injected;                               /* set by this review: known to be right */
+    size_t excluded_given;                                /* of `excluded`, as sent; the others were added */
+    bool policy_added;                                    /* existingResourcePolicy was */
 };
 
 bool restore_view_init(struct restore_view *view, const struct request *request, const struct inventory *inventory,

@@ -187,16 +187,16 @@ static void warn_singular(struct decision *decision, const char *verb, struct st
                       STR_ARG(arena_quote(decision->arena, name)), STR_ARG(plural));
 }
 
-void warn_unresolvable(struct decision *decision, const char *verb, const struct strlist *names, bool clean_cluster)
+void warn_unresolvable(struct decision *decision, const char *verb, const struct resource_names *names,
+                       bool clean_cluster)
 {
     for (size_t i = 0; i < names->len && i < NAMES_CHECKED && !said_enough(decision); i++) {
-        struct str name = names->items[i];
-        if (name.len == 0 || glob_has_wildcard(name) || str_contains(name, STR("/"))) /* "/" is denied */
+        const struct resource_name *name = &names->items[i];
+        if (name->text.len == 0 || name->wildcard || str_contains(name->text, STR("/"))) /* "/" is denied */
             continue;
-        const struct resource_kind *kind = resource_name_known(name);
-        if (!kind)
-            warn_unknown(decision, verb, name, clean_cluster);
+        if (!name->kind)
+            warn_unknown(decision, verb, name->text, clean_cluster);
         else if (clean_cluster)
-            warn_singular(decision, verb, name, kind);
+            warn_singular(decision, verb, name->text, name->kind);
     }
 }
