@@ -62,6 +62,24 @@ static inline struct str str_slice(struct str text, size_t from, size_t to) /* c
     return (struct str){text.ptr + from, to - from};
 }
 
+/* ASCII only, whatever the locale. */
+static inline bool char_is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+static inline bool char_is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+static inline bool char_is_alphanumeric(char c)
+{
+    return char_is_letter(c) || char_is_digit(c);
+}
+static inline bool char_is_hex(char c)
+{
+    return char_is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
 bool str_eq_nocase_same_length(struct str a, struct str b);
 static inline bool str_eq_nocase(struct str a, struct str b) /* ASCII letters only */
 {
@@ -81,6 +99,8 @@ bool str_utf8_valid(struct str text);
 /* A character (as str_utf8_next cuts it) that reorders the text around it, shows nothing, breaks a
  * line unseen, controls a terminal or is none: text that holds one can lie. ASCII is not asked about. */
 bool str_misleads(struct str character);
+/* The code point of a character as str_utf8_next cuts it; of a byte that is no UTF-8, the byte. */
+uint32_t str_code_point(struct str character);
 /* How many bytes the first character has; 0 when it is no valid UTF-8 or text is empty. */
 size_t str_utf8_next(struct str text);
 /* Whole text as a decimal number, digits only. False when it is not or overflows. */
@@ -170,6 +190,14 @@ bool strlist_has(const struct strlist *list, struct str text);
 /* "a", "b" and "c": each quoted as arena_quote does. */
 struct str strlist_quoted(struct arena *arena, const struct strlist *list);
 
+/* ---- base64 (base64.c): RFC 4648, section 4, as Go's encoding/base64.StdEncoding ----- */
+
+void base64_write(struct str bytes, struct buf *out);
+struct str base64_encode(struct arena *arena, struct str bytes); /* absent when the arena is exhausted */
+/* With padding; line breaks are passed over. NUL-terminated; the absent text when it is no base64. What was a
+ * secret is in the arena alone. */
+struct str base64_decode(struct arena *arena, struct str text);
+
 /* ---- error: what went wrong, as the last argument ------------------------ */
 
 /* A function that can fail takes `struct error *` last and returns false (or
@@ -235,6 +263,9 @@ void shared_slot_set(struct shared_slot *slot, struct shared *fresh); /* takes t
 void shared_slot_dispose(struct shared_slot *slot);
 
 /* ---- files --------------------------------------------------------------- */
+
+void fd_close(int *fd); /* none below 3: the standard ones are left open */
+#define FD_SCOPED CLEANUP(fd_close) int
 
 /* Reads a regular file or a pipe up to `limit` bytes into the arena; "-" is
  * standard input. Fails with the path and the system's reason. Only the arena keeps what

@@ -10,7 +10,6 @@ const char *status_reason(int code);
 void decision_conclude(struct decision *decision);
 /* The patch as the JSON text of RFC 6902. */
 void patch_write(const struct decision *decision, struct buf *out);
-void base64_write(struct str bytes, struct buf *out);
 
 enum { UID_LIMIT = 256 }; /* bytes; the API server sends 36 */
 /* What an answer needs, from a body that could not be read whole. Absent when not found. */

@@ -6,7 +6,7 @@ void decision_conclude(struct decision *decision)
                    decision->denied ? "denied" : (decision->patch.len ? "patched" : "allowed"));
 }
 
-static void deny(struct decision *decision, int code, struct str message)
+static void decision_deny_with(struct decision *decision, int code, struct str message)
 {
     decision->denied = true;
     decision->lenient = false;
@@ -24,8 +24,8 @@ void admission_fail(struct review *review, const struct error *error)
 {
     struct decision *decision = &review->decision;
     struct str message = arena_copy(decision->arena, str_from(error->message));
-    deny(decision, error->code >= 400 && error->code < 600 ? error->code : 500,
-         message.ptr ? message : STR("ran out of memory"));
+    decision_deny_with(decision, error->code >= 400 && error->code < 600 ? error->code : 500,
+                       message.ptr ? message : STR("ran out of memory"));
     if (error->field[0] && message.ptr) {
         int code = decision->code;
         decision->message = (struct str){NULL, 0};
@@ -59,10 +59,10 @@ static bool wrong_kind(struct review *review, const struct rule *rule)
     struct arena *arena = review->decision.arena;
     if (is_right_kind(request, rule))
         return false;
-    deny(&review->decision, 400,
-         arena_printf(arena, "%s reviews %s.%s, got kind %.*s of %.*s: correct the webhook configuration", rule->path,
-                      rule->kind, rule->group, STR_ARG(arena_quote(arena, request->kind)),
-                      STR_ARG(arena_quote(arena, request->api_version))));
+    decision_deny_with(&review->decision, 400,
+                       arena_printf(arena, "%s reviews %s.%s, got kind %.*s of %.*s: correct the webhook configuration",
+                                    rule->path, rule->kind, rule->group, STR_ARG(arena_quote(arena, request->kind)),
+                                    STR_ARG(arena_quote(arena, request->api_version))));
     return true;
 }
 
@@ -117,7 +117,7 @@ void admission_decide(struct review *review, const struct rule *rule, const stru
         decision->patch.len = 0; /* the API server refuses a patch here */
     decision_conclude(decision);
     if (arena_failed(decision->arena)) {
-        deny(decision, 500, STR("ran out of memory while deciding; try again with a smaller object"));
+        decision_deny_with(decision, 500, STR("ran out of memory while deciding; try again with a smaller object"));
         decision_conclude(decision);
     }
 }

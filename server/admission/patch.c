@@ -2,8 +2,6 @@
 
 #include "admission/answer.h"
 
-enum { BASE64_BLOCK = 256 }; /* written at once; a multiple of 4 */
-
 void patch_write(const struct decision *decision, struct buf *out)
 {
     buf_putc(out, '[');
@@ -22,34 +20,9 @@ void patch_write(const struct decision *decision, struct buf *out)
     buf_putc(out, ']');
 }
 
-void base64_write(struct str bytes, struct buf *out)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned char *in = (const unsigned char *)bytes.ptr;
-    char quads[BASE64_BLOCK];
-    size_t used = 0;
-    for (size_t i = 0; i < bytes.len; i += 3) {
-        size_t rest = bytes.len - i;
-        unsigned group = (unsigned)in[i] << 16;
-        if (rest > 1)
-            group |= (unsigned)in[i + 1] << 8;
-        if (rest > 2)
-            group |= in[i + 2];
-        quads[used++] = digits[group >> 18];
-        quads[used++] = digits[group >> 12 & 63];
-        quads[used++] = rest > 1 ? digits[group >> 6 & 63] : '=';
-        quads[used++] = rest > 2 ? digits[group & 63] : '=';
-        if (used == sizeof quads) {
-            buf_add(out, (struct str){quads, used});
-            used = 0;
-        }
-    }
-    buf_add(out, (struct str){quads, used});
-}
-
 /* One reference token of a JSON Pointer, unescaped (RFC 6901: ~1 is /, ~0 is ~).
  * NUL-terminated, as json-c wants its keys. */
-static struct str unescape(struct arena *arena, struct str token)
+static struct str patch_unescape_token(struct arena *arena, struct str token)
 {
     BUF_SCOPED text;
     buf_init(&text, token.len + 1);
@@ -76,7 +49,7 @@ static bool array_index(struct str token, size_t end, bool dash, size_t *index)
     return true;
 }
 
-static struct json_object *child(struct json_object *parent, struct str token)
+static struct json_object *patch_child(struct json_object *parent, struct str token)
 {
     size_t index;
     if (json_object_is_type(parent, json_type_array))
@@ -118,12 +91,12 @@ static bool apply_step(struct arena *arena, struct json_object *root, const stru
         return false;
     rest = str_slice(rest, 1, rest.len);
     while (str_cut(&rest, '/', &token)) {
-        token = unescape(arena, token);
+        token = patch_unescape_token(arena, token);
         if (!token.ptr)
             return false;
         if (!rest.ptr)
             break;
-        parent = child(parent, token);
+        parent = patch_child(parent, token);
     }
     if (!token.ptr)
         return false;

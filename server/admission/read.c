@@ -51,7 +51,7 @@ static const char *const kind_names[] = {
 };
 
 /* The value at a dotted path; NULL when it is absent or null. */
-static const struct json_node *find(const struct json_node *node, const char *path)
+static const struct json_node *envelope_find(const struct json_node *node, const char *path)
 {
     const char *end = path;
     for (; node && *end; path = end + 1) {
@@ -75,7 +75,7 @@ static bool check_fields(const struct json_node *request, struct error *error)
     const struct json_node *found[LEAF + 1] = {[REQUEST] = request};
     for (size_t i = 0; i < LENGTH_OF(fields); i++) {
         const char *dot = strrchr(fields[i].path, '.');
-        const struct json_node *node = find(found[fields[i].parent], dot ? dot + 1 : fields[i].path);
+        const struct json_node *node = envelope_find(found[fields[i].parent], dot ? dot + 1 : fields[i].path);
         found[fields[i].id] = node;
         if (!node && fields[i].required)
             return REFUSE_FIELD(error, fields[i].path, "Required value: %s", kind_names[fields[i].kind]);
@@ -89,7 +89,7 @@ static bool check_fields(const struct json_node *request, struct error *error)
 /* The answer can only be sent back under a uid, so it is taken first, whatever else is wrong. */
 static void take_uid(struct arena *arena, const struct json_node *root, struct review *review)
 {
-    struct str uid = json_text(arena, find(root, "request.uid"));
+    struct str uid = json_text(arena, envelope_find(root, "request.uid"));
     if (uid.len > 0 && uid.len <= UID_LIMIT)
         review->request.uid = uid;
 }
@@ -112,7 +112,7 @@ static bool check_envelope(struct arena *arena, const struct json_node *root, st
         return error_set(error, 400, "the AdmissionReview's apiVersion is %.*s: send admission.k8s.io/v1 or v1beta1",
                          STR_ARG(version.ptr ? arena_quote(arena, version) : STR("missing")));
     review->api_version = version;
-    const struct json_node *request = find(root, "request");
+    const struct json_node *request = envelope_find(root, "request");
     if (!request || request->kind != JSON_OBJECT)
         return error_set(error, 400, "the AdmissionReview has no request");
     if (!review->request.uid.len)
@@ -122,8 +122,8 @@ static bool check_envelope(struct arena *arena, const struct json_node *root, st
 
 static struct str group_version(struct arena *arena, const struct json_node *request)
 {
-    struct str group = json_text(arena, find(request, "kind.group"));
-    struct str version = json_text(arena, find(request, "kind.version"));
+    struct str group = json_text(arena, envelope_find(request, "kind.group"));
+    struct str version = json_text(arena, envelope_find(request, "kind.version"));
     return group.len && version.len ? arena_printf(arena, "%.*s/%.*s", STR_ARG(group), STR_ARG(version)) : version;
 }
 
@@ -132,21 +132,21 @@ static struct str group_version(struct arena *arena, const struct json_node *req
 static void take_names(struct arena *arena, const struct json_node *request, struct review *review)
 {
     struct request *r = &review->request;
-    const char *subject = find(request, "object") ? "object" : "oldObject";
-    const struct json_node *metadata = find(find(request, subject), "metadata");
-    if (!operation_parse(json_text(arena, find(request, "operation")), &r->operation))
+    const char *subject = envelope_find(request, "object") ? "object" : "oldObject";
+    const struct json_node *metadata = envelope_find(envelope_find(request, subject), "metadata");
+    if (!operation_parse(json_text(arena, envelope_find(request, "operation")), &r->operation))
         r->operation = 0;
-    r->kind = json_text(arena, find(request, "kind.kind"));
+    r->kind = json_text(arena, envelope_find(request, "kind.kind"));
     r->api_version = group_version(arena, request);
-    r->user = json_text(arena, find(request, "userInfo.username"));
-    r->dry_run = json_is_true(find(request, "dryRun"));
-    r->name = json_text(arena, find(request, "name"));
-    r->ns = json_text(arena, find(request, "namespace"));
-    r->subresource = json_text(arena, find(request, "subResource"));
+    r->user = json_text(arena, envelope_find(request, "userInfo.username"));
+    r->dry_run = json_is_true(envelope_find(request, "dryRun"));
+    r->name = json_text(arena, envelope_find(request, "name"));
+    r->ns = json_text(arena, envelope_find(request, "namespace"));
+    r->subresource = json_text(arena, envelope_find(request, "subResource"));
     if (!r->name.len)
-        r->name = json_text(arena, find(metadata, "name"));
+        r->name = json_text(arena, envelope_find(metadata, "name"));
     if (!r->ns.len)
-        r->ns = json_text(arena, find(metadata, "namespace"));
+        r->ns = json_text(arena, envelope_find(metadata, "namespace"));
 }
 
 /* With matchPolicy Equivalent the object comes in the rule's version, so its own
@@ -157,9 +157,10 @@ static bool take_kind(struct arena *arena, const struct json_node *request, stru
     if (r->operation == OPERATION_CONNECT) /* its object is an option kind, PodExecOptions say */
         return true;
     const char *subject = r->object ? "object" : "oldObject";
-    const struct json_node *root = find(request, subject);
-    struct str kind = json_text(arena, find(root, "kind")), version = json_text(arena, find(root, "apiVersion"));
-    struct str group = json_text(arena, find(request, "kind.group"));
+    const struct json_node *root = envelope_find(request, subject);
+    struct str kind = json_text(arena, envelope_find(root, "kind")),
+               version = json_text(arena, envelope_find(root, "apiVersion"));
+    struct str group = json_text(arena, envelope_find(request, "kind.group"));
     char path[32];
     snprintf(path, sizeof path, "%s.kind", subject);
     if (kind.len && !str_eq(kind, r->kind))
@@ -178,8 +179,8 @@ static bool take_kind(struct arena *arena, const struct json_node *request, stru
 static bool take_objects(const struct json_node *request, struct review *review, struct error *error)
 {
     struct request *r = &review->request;
-    review->object.root = find(request, "object");
-    review->old_object.root = find(request, "oldObject");
+    review->object.root = envelope_find(request, "object");
+    review->old_object.root = envelope_find(request, "oldObject");
     r->object = review->object.root ? &review->object : NULL;
     r->old_object = review->old_object.root ? &review->old_object : NULL;
     bool writes = r->operation == OPERATION_CREATE || r->operation == OPERATION_UPDATE;
@@ -198,7 +199,7 @@ static bool take_request(struct arena *arena, const struct json_node *request, s
                          struct error *error)
 {
     struct request *r = &review->request;
-    struct str operation = json_text(arena, find(request, "operation"));
+    struct str operation = json_text(arena, envelope_find(request, "operation"));
     if (!r->operation)
         return REFUSE_FIELD(error, "operation", "Unsupported value: %.*s: must be CREATE, UPDATE, DELETE or CONNECT",
                             STR_ARG(arena_quote(arena, operation)));
@@ -225,7 +226,7 @@ bool admission_read(struct arena *arena, struct str body, int64_t now, struct re
     }
     if (!check_envelope(arena, root, review, error))
         return false;
-    const struct json_node *request = find(root, "request");
+    const struct json_node *request = envelope_find(root, "request");
     take_names(arena, request, review);
     if (!check_fields(request, error) || !take_request(arena, request, review, error))
         return false;

@@ -10,7 +10,7 @@ static bool starts_character(char byte)
     return ((unsigned char)byte & 0xC0) != 0x80;
 }
 
-static size_t characters(struct str text)
+static size_t warning_characters(struct str text)
 {
     size_t count = 0;
     for (size_t i = 0; i < text.len; i++)
@@ -31,13 +31,13 @@ static void write_warnings(const struct strlist *warnings, struct buf *out)
 {
     size_t total = 0, written = 0;
     for (size_t i = 0; i < warnings->len; i++)
-        total += characters(warnings->items[i]);
+        total += warning_characters(warnings->items[i]);
     buf_puts(out, ",\"warnings\":[");
     for (size_t i = 0; i < warnings->len; i++) {
         struct str text = warnings->items[i];
         if (total > WARNINGS_TOTAL)
             text = first_characters(text, WARNING_CUT);
-        written += characters(text);
+        written += warning_characters(text);
         /* Leaves room to say how much is missing. */
         if (total > WARNINGS_TOTAL && written > WARNINGS_TOTAL - 64 && i + 1 < warnings->len) {
             buf_printf(out, "%s\"%zu more warnings were left out\"", i ? "," : "", warnings->len - i);
@@ -121,7 +121,7 @@ static void write_details(const struct review *review, struct buf *out)
     buf_putc(out, '}');
 }
 
-static void write_failure(const struct review *review, struct buf *out)
+static void answer_write_failure(const struct review *review, struct buf *out)
 {
     const struct decision *decision = &review->decision;
     struct str message = decision_message(decision);
@@ -162,7 +162,7 @@ void admission_write(const struct review *review, struct buf *out)
     json_write_str(out, review->request.uid);
     buf_puts(out, decision->denied ? ",\"allowed\":false" : ",\"allowed\":true");
     if (decision->denied)
-        write_failure(review, out);
+        answer_write_failure(review, out);
     else if (decision->patch.len)
         write_patch(decision, out);
     if (decision->audit.len)

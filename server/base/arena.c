@@ -29,7 +29,7 @@ struct arena {
 
 /* The arena stands at the start of its block, so that whoever holds it is seen to
  * hold the memory by leak checkers too. */
-static struct chunk *oldest(struct arena *arena)
+static struct chunk *arena_oldest_chunk(struct arena *arena)
 {
     return (struct chunk *)(void *)((unsigned char *)arena + ROUND_UP(sizeof *arena));
 }
@@ -39,7 +39,7 @@ struct arena *arena_new(size_t limit)
     struct arena *arena = malloc(ROUND_UP(sizeof *arena) + sizeof(struct chunk) + CHUNK_SIZE);
     if (!arena)
         return NULL;
-    *arena = (struct arena){.chunks = oldest(arena), .limit = limit};
+    *arena = (struct arena){.chunks = arena_oldest_chunk(arena), .limit = limit};
     *arena->chunks = (struct chunk){.size = CHUNK_SIZE};
     return arena;
 }
@@ -50,7 +50,7 @@ void arena_free(struct arena *arena)
         return;
     for (struct deferred *d = arena->deferred; d; d = d->next)
         d->release(d->object);
-    while (arena->chunks != oldest(arena)) {
+    while (arena->chunks != arena_oldest_chunk(arena)) {
         struct chunk *next = arena->chunks->next;
         free(arena->chunks);
         arena->chunks = next;

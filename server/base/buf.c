@@ -26,7 +26,7 @@ void buf_clear(struct buf *buf)
 }
 
 /* Makes room for `more` bytes and the closing NUL. */
-static bool reserve(struct buf *buf, size_t more)
+static bool buf_reserve(struct buf *buf, size_t more)
 {
     if (buf->failed || more > buf->limit || buf->len > buf->limit - more) {
         buf->failed = true;
@@ -50,7 +50,7 @@ static bool reserve(struct buf *buf, size_t more)
 
 void buf_add(struct buf *buf, struct str text)
 {
-    if (!reserve(buf, text.len))
+    if (!buf_reserve(buf, text.len))
         return;
     if (text.len)
         memcpy(buf->data + buf->len, text.ptr, text.len);
@@ -78,7 +78,7 @@ void buf_vprintf(struct buf *buf, const char *format, va_list args)
         buf->failed = true;
     } else if ((size_t)length < sizeof most) {
         buf_add(buf, (struct str){most, (size_t)length});
-    } else if (reserve(buf, (size_t)length)) {
+    } else if (buf_reserve(buf, (size_t)length)) {
         vsnprintf(buf->data + buf->len, (size_t)length + 1, format, again);
         buf->len += (size_t)length;
     }

@@ -64,7 +64,7 @@ static struct str take_unit(struct str *text)
 }
 
 /* Go's quote(): enough of it for one line of text. */
-static void quote(char *out, size_t size, struct str text)
+static void duration_quote(char *out, size_t size, struct str text)
 {
     size_t used = 0;
     out[used++] = '"';
@@ -80,10 +80,10 @@ static void quote(char *out, size_t size, struct str text)
     snprintf(out + used, size - used, "\"");
 }
 
-static bool invalid(struct error *error, const char *what, struct str whole)
+static bool duration_invalid(struct error *error, const char *what, struct str whole)
 {
     char quoted[400];
-    quote(quoted, sizeof quoted, whole);
+    duration_quote(quoted, sizeof quoted, whole);
     return error_set(error, 422, "time: %s %s", what, quoted);
 }
 
@@ -93,35 +93,35 @@ static bool take_component(struct str *text, struct str whole, uint64_t *sum, st
     uint64_t value, fraction = 0;
     double scale = 1;
     if (text->ptr[0] != '.' && !is_digit(*text))
-        return invalid(error, "invalid duration", whole);
+        return duration_invalid(error, "invalid duration", whole);
     bool before = is_digit(*text), after = false;
     if (!take_whole(text, &value))
-        return invalid(error, "invalid duration", whole);
+        return duration_invalid(error, "invalid duration", whole);
     if (text->len && text->ptr[0] == '.') {
         *text = str_slice(*text, 1, text->len);
         after = is_digit(*text);
         take_fraction(text, &fraction, &scale);
     }
     if (!before && !after)
-        return invalid(error, "invalid duration", whole);
+        return duration_invalid(error, "invalid duration", whole);
     struct str unit = take_unit(text);
     if (unit.len == 0)
-        return invalid(error, "missing unit in duration", whole);
+        return duration_invalid(error, "missing unit in duration", whole);
     for (size_t i = 0; i < LENGTH_OF(units); i++) {
         if (!str_eq(unit, units[i].name))
             continue;
         if (value > OVERFLOWED / units[i].nanoseconds)
-            return invalid(error, "invalid duration", whole);
+            return duration_invalid(error, "invalid duration", whole);
         value *= units[i].nanoseconds;
         if (fraction > 0)
             value += (uint64_t)((double)fraction * ((double)units[i].nanoseconds / scale));
         if (value > OVERFLOWED || (*sum += value) > OVERFLOWED)
-            return invalid(error, "invalid duration", whole);
+            return duration_invalid(error, "invalid duration", whole);
         return true;
     }
     char quoted[200], whole_quoted[400];
-    quote(quoted, sizeof quoted, unit);
-    quote(whole_quoted, sizeof whole_quoted, whole);
+    duration_quote(quoted, sizeof quoted, unit);
+    duration_quote(whole_quoted, sizeof whole_quoted, whole);
     return error_set(error, 422, "time: unknown unit %s in duration %s", quoted, whole_quoted);
 }
 
@@ -135,7 +135,7 @@ bool duration_parse(struct str text, int64_t *nanoseconds, struct error *error)
     if (str_is(text, "0"))
         return true;
     if (text.len == 0)
-        return invalid(error, "invalid duration", whole);
+        return duration_invalid(error, "invalid duration", whole);
     uint64_t sum = 0;
     while (text.len)
         if (!take_component(&text, whole, &sum, error))
@@ -145,7 +145,7 @@ bool duration_parse(struct str text, int64_t *nanoseconds, struct error *error)
         return true;
     }
     if (sum > OVERFLOWED - 1)
-        return invalid(error, "invalid duration", whole);
+        return duration_invalid(error, "invalid duration", whole);
     *nanoseconds = (int64_t)sum;
     return true;
 }

@@ -3,9 +3,10 @@
 
 #include "backstop/base.h"
 
-static void fill(struct error *error, int code, int64_t position, const char *format, va_list args) PRINTF_LIKE(4, 0);
+static void error_fill(struct error *error, int code, int64_t position, const char *format, va_list args)
+    PRINTF_LIKE(4, 0);
 
-static void fill(struct error *error, int code, int64_t position, const char *format, va_list args)
+static void error_fill(struct error *error, int code, int64_t position, const char *format, va_list args)
 {
     error->code = code;
     error->position = position;
@@ -17,7 +18,7 @@ bool error_set(struct error *error, int code, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    fill(error, code, -1, format, args);
+    error_fill(error, code, -1, format, args);
     va_end(args);
     return false;
 }
@@ -26,7 +27,7 @@ bool error_at(struct error *error, int code, int64_t position, const char *forma
 {
     va_list args;
     va_start(args, format);
-    fill(error, code, position, format, args);
+    error_fill(error, code, position, format, args);
     va_end(args);
     return false;
 }

@@ -9,9 +9,9 @@
 
 enum { BLOCK_SIZE = 16 * 1024 };
 
-static void close_fd(int *fd)
+void fd_close(int *fd)
 {
-    if (*fd > STDIN_FILENO)
+    if (*fd > STDERR_FILENO)
         close(*fd);
 }
 
@@ -23,7 +23,7 @@ static bool system_failure(struct error *error, const char *path)
 }
 
 /* Files may hold private keys, so what was read is not left in memory that is free. */
-static void wipe(struct buf *content)
+static void file_wipe(struct buf *content)
 {
     if (content->data)
         explicit_bzero(content->data, content->cap);
@@ -66,7 +66,7 @@ static bool read_sized(int fd, struct arena *arena, size_t size, struct str *out
     return true;
 }
 
-static bool read_all(int fd, const char *path, struct buf *content, struct error *error)
+static bool file_read_all(int fd, const char *path, struct buf *content, struct error *error)
 {
     char block[BLOCK_SIZE];
     bool whole = read_blocks(fd, path, block, content, error);
@@ -77,7 +77,7 @@ static bool read_all(int fd, const char *path, struct buf *content, struct error
 bool file_read(struct arena *arena, const char *path, size_t limit, struct str *out, struct error *error)
 {
     bool standard_input = strcmp(path, "-") == 0;
-    CLEANUP(close_fd) int fd = standard_input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    FD_SCOPED fd = standard_input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     struct stat info;
     if (fd < 0 || fstat(fd, &info) != 0)
         return system_failure(error, path);
@@ -90,9 +90,9 @@ bool file_read(struct arena *arena, const char *path, size_t limit, struct str *
         if (lseek(fd, 0, SEEK_SET) != 0)
             return system_failure(error, path);
     }
-    CLEANUP(wipe) struct buf content;
+    CLEANUP(file_wipe) struct buf content;
     buf_init(&content, limit);
-    if (!read_all(fd, standard_input ? "standard input" : path, &content, error))
+    if (!file_read_all(fd, standard_input ? "standard input" : path, &content, error))
         return false;
     *out = arena_copy(arena, buf_str(&content));
     return out->ptr ? true : error_set(error, 500, "%s: out of memory", path);

@@ -8,23 +8,25 @@ struct range {
 };
 #include "base/width_table.h"
 
-static bool is_plain(char c)
+static bool is_shown_as_is(char c)
 {
     return c >= 0x20 && c < 0x7f;
 }
 
-/* The first character of a text, and its length in bytes: 1 for a byte that is no UTF-8. */
-static uint32_t code_point(struct str text, size_t *length)
+uint32_t str_code_point(struct str character)
 {
-    const unsigned char *bytes = (const unsigned char *)text.ptr;
-    uint32_t point = bytes[0];
-    *length = str_utf8_next(text);
-    if (*length > 1)
-        point &= 0x7fU >> *length;
-    for (size_t i = 1; i < *length; i++)
+    const unsigned char *bytes = (const unsigned char *)character.ptr;
+    uint32_t point = character.len > 1 ? bytes[0] & 0x7fU >> character.len : bytes[0];
+    for (size_t i = 1; i < character.len; i++)
         point = point << 6 | (bytes[i] & 0x3f);
-    *length = *length ? *length : 1;
     return point;
+}
+
+/* The first character of a text; one byte of what is no UTF-8. */
+static struct str first_character(struct str text)
+{
+    size_t length = str_utf8_next(text);
+    return str_slice(text, 0, length ? length : 1);
 }
 
 static int by_range(const void *key, const void *element)
@@ -49,15 +51,14 @@ bool str_misleads(struct str character)
         {0x3164, 0x3164}, {0xfdd0, 0xfdef},   {0xfeff, 0xfeff},   {0xffa0, 0xffa0},   {0xfff0, 0xfffb},
         {0xfffe, 0xffff}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff},
     };
-    size_t length;
-    return character.len > 1 && in_table(code_point(character, &length), ranges, LENGTH_OF(ranges));
+    return character.len > 1 && in_table(str_code_point(character), ranges, LENGTH_OF(ranges));
 }
 
 void buf_add_printable(struct buf *buf, struct str text, bool ascii)
 {
     for (size_t i = 0, step; i < text.len; i += step) {
         struct str rest = str_slice(text, i, text.len);
-        for (step = 0; step < rest.len && is_plain(rest.ptr[step]); step++)
+        for (step = 0; step < rest.len && is_shown_as_is(rest.ptr[step]); step++)
             continue;
         buf_add(buf, str_slice(rest, 0, step));
         if (step)
@@ -76,7 +77,7 @@ void buf_add_printable(struct buf *buf, struct str text, bool ascii)
 struct str arena_printable(struct arena *arena, struct str text, bool ascii)
 {
     size_t plain = 0;
-    while (plain < text.len && is_plain(text.ptr[plain]))
+    while (plain < text.len && is_shown_as_is(text.ptr[plain]))
         plain++;
     if (plain == text.len)
         return text;
@@ -108,11 +109,12 @@ static const struct range blanks[] = {
 
 bool str_is_visible(struct str text)
 {
-    for (size_t i = 0, length; i < text.len; i += length) {
-        struct str rest = str_slice(text, i, text.len);
-        uint32_t point = code_point(rest, &length);
-        if (length == 1 ? is_plain(rest.ptr[0]) && rest.ptr[0] != ' '
-                        : columns_of(point) > 0 && !in_table(point, blanks, LENGTH_OF(blanks)))
+    struct str character;
+    for (size_t i = 0; i < text.len; i += character.len) {
+        character = first_character(str_slice(text, i, text.len));
+        uint32_t point = str_code_point(character);
+        if (character.len == 1 ? is_shown_as_is(character.ptr[0]) && character.ptr[0] != ' '
+                               : columns_of(point) > 0 && !in_table(point, blanks, LENGTH_OF(blanks)))
             return true;
     }
     return false;
@@ -120,17 +122,22 @@ bool str_is_visible(struct str text)
 
 size_t str_columns(struct str text)
 {
+    struct str character;
     size_t columns = 0;
-    for (size_t i = 0, length; i < text.len; i += length)
-        columns += columns_of(code_point(str_slice(text, i, text.len), &length));
+    for (size_t i = 0; i < text.len; i += character.len) {
+        character = first_character(str_slice(text, i, text.len));
+        columns += columns_of(str_code_point(character));
+    }
     return columns;
 }
 
 struct str str_fitting(struct str text, size_t columns)
 {
+    struct str character;
     size_t used = 0;
-    for (size_t i = 0, length; i < text.len; i += length) {
-        used += columns_of(code_point(str_slice(text, i, text.len), &length));
+    for (size_t i = 0; i < text.len; i += character.len) {
+        character = first_character(str_slice(text, i, text.len));
+        used += columns_of(str_code_point(character));
         if (used > columns)
             return str_slice(text, 0, i);
     }

@@ -78,7 +78,7 @@ const char *time_format(int64_t unix_seconds, int offset_seconds, char out[TIME_
 }
 
 /* Takes exactly `digits` digits off the front. */
-static bool take_number(struct str *text, size_t digits, int *out)
+static bool time_take_number(struct str *text, size_t digits, int *out)
 {
     int64_t value;
     if (text->len < digits || !str_to_int64(str_slice(*text, 0, digits), &value))
@@ -101,23 +101,23 @@ static bool take_char(struct str *text, const char *allowed)
 static bool take_date_time(struct str *text, struct civil *c)
 {
     int year;
-    if (!take_number(text, 4, &year) || !take_char(text, "-") || !take_number(text, 2, &c->month) ||
-        !take_char(text, "-") || !take_number(text, 2, &c->day) || !take_char(text, "Tt") ||
-        !take_number(text, 2, &c->hour) || !take_char(text, ":") || !take_number(text, 2, &c->minute) ||
-        !take_char(text, ":") || !take_number(text, 2, &c->second))
+    if (!time_take_number(text, 4, &year) || !take_char(text, "-") || !time_take_number(text, 2, &c->month) ||
+        !take_char(text, "-") || !time_take_number(text, 2, &c->day) || !take_char(text, "Tt") ||
+        !time_take_number(text, 2, &c->hour) || !take_char(text, ":") || !time_take_number(text, 2, &c->minute) ||
+        !take_char(text, ":") || !time_take_number(text, 2, &c->second))
         return false;
     c->year = year;
     return c->hour <= 23 && c->minute <= 59 && c->second <= 59;
 }
 
-static bool take_offset(struct str *text, int *seconds)
+static bool time_take_offset(struct str *text, int *seconds)
 {
     int hours, minutes, sign = text->len && text->ptr[0] == '-' ? -1 : 1;
     *seconds = 0;
     if (take_char(text, "Zz"))
         return true;
-    if (!take_char(text, "+-") || !take_number(text, 2, &hours) || !take_char(text, ":") ||
-        !take_number(text, 2, &minutes) || hours > 23 || minutes > 59)
+    if (!take_char(text, "+-") || !time_take_number(text, 2, &hours) || !take_char(text, ":") ||
+        !time_take_number(text, 2, &minutes) || hours > 23 || minutes > 59)
         return false;
     *seconds = sign * (hours * 3600 + minutes * 60);
     return true;
@@ -138,12 +138,12 @@ bool time_parse(struct str text, int64_t *unix_seconds)
     if (!take_date_time(&text, &c) || !is_date(&c))
         return false;
     if (take_char(&text, ".")) {
-        if (!take_number(&text, 1, &digit))
+        if (!time_take_number(&text, 1, &digit))
             return false;
-        while (take_number(&text, 1, &digit))
+        while (time_take_number(&text, 1, &digit))
             continue;
     }
-    if (!take_offset(&text, &offset) || text.len)
+    if (!time_take_offset(&text, &offset) || text.len)
         return false;
     *unix_seconds = unix_from_civil(&c) - offset;
     return true;

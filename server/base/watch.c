@@ -32,7 +32,7 @@ struct file_watch {
 enum { FNV_PRIME = 0x1b3 };
 static const uint64_t fnv_basis = 0xcbf29ce484222325U;
 
-static uint64_t mix(uint64_t hash, uint64_t word)
+static uint64_t watch_mix(uint64_t hash, uint64_t word)
 {
     return (hash ^ word) * ((UINT64_C(1) << 40) + FNV_PRIME);
 }
@@ -40,16 +40,17 @@ static uint64_t mix(uint64_t hash, uint64_t word)
 static uint64_t mix_text(uint64_t hash, const char *text)
 {
     for (; *text; text++)
-        hash = mix(hash, (unsigned char)*text);
+        hash = watch_mix(hash, (unsigned char)*text);
     return hash;
 }
 
 /* What changes whenever a file's content does, without reading it. */
 static uint64_t mix_stat(uint64_t hash, const struct stat *info)
 {
-    hash = mix(mix(mix(hash, (uint64_t)info->st_dev), (uint64_t)info->st_ino), (uint64_t)info->st_size);
-    hash = mix(mix(hash, (uint64_t)info->st_mtim.tv_sec), (uint64_t)info->st_mtim.tv_nsec);
-    return mix(mix(hash, (uint64_t)info->st_ctim.tv_sec), (uint64_t)info->st_ctim.tv_nsec);
+    hash =
+        watch_mix(watch_mix(watch_mix(hash, (uint64_t)info->st_dev), (uint64_t)info->st_ino), (uint64_t)info->st_size);
+    hash = watch_mix(watch_mix(hash, (uint64_t)info->st_mtim.tv_sec), (uint64_t)info->st_mtim.tv_nsec);
+    return watch_mix(watch_mix(hash, (uint64_t)info->st_ctim.tv_sec), (uint64_t)info->st_ctim.tv_nsec);
 }
 
 static int is_visible(const struct dirent *entry)
@@ -78,7 +79,7 @@ static uint64_t folder_signature(const char *path)
     return sum;
 }
 
-static uint64_t signature(const struct file_watch *watch)
+static uint64_t watch_signature(const struct file_watch *watch)
 {
     uint64_t hash = fnv_basis;
     for (size_t i = 0; i < watch->count; i++) {
@@ -86,7 +87,7 @@ static uint64_t signature(const struct file_watch *watch)
         uint64_t one = 0;
         if (stat(watch->paths[i], &info) == 0)
             one = S_ISDIR(info.st_mode) ? folder_signature(watch->paths[i]) : mix_stat(hash, &info);
-        hash = mix(hash, one);
+        hash = watch_mix(hash, one);
     }
     return hash;
 }
@@ -111,7 +112,7 @@ static void watch_parent(int notify, const char *path)
 /* Parents rather than files: a file that is renamed over has a new inode. Done
  * again after each change, since a link may lead elsewhere by then; adding a
  * folder that is watched already changes nothing. */
-static void arm(const struct file_watch *watch)
+static void watch_arm(const struct file_watch *watch)
 {
     for (size_t i = 0; watch->notify >= 0 && i < watch->count; i++) {
         watch_parent(watch->notify, watch->paths[i]);
@@ -123,7 +124,7 @@ static void arm(const struct file_watch *watch)
     }
 }
 
-static void drain(int notify)
+static void watch_drain(int notify)
 {
     char block[4096];
     while (read(notify, block, sizeof block) > 0)
@@ -131,13 +132,13 @@ static void drain(int notify)
 }
 
 /* Waits for a notice or the timeout; *noticed says which. False when told to stop. */
-static bool wait_for(const struct file_watch *watch, int64_t milliseconds, bool *noticed)
+static bool watch_wait(const struct file_watch *watch, int64_t milliseconds, bool *noticed)
 {
     struct pollfd fds[] = {{.fd = watch->stop, .events = POLLIN}, {.fd = watch->notify, .events = POLLIN}};
     int ready = poll(fds, LENGTH_OF(fds), (int)milliseconds);
     *noticed = ready > 0 && fds[1].revents;
     if (*noticed)
-        drain(watch->notify);
+        watch_drain(watch->notify);
     return ready <= 0 || !fds[0].revents;
 }
 
@@ -146,7 +147,7 @@ static bool wait_for_quiet(const struct file_watch *watch)
     const int64_t latest = time_monotonic_ns() + (int64_t)UNQUIET_MS * 1000000;
     bool noticed = true;
     while (noticed && time_monotonic_ns() < latest)
-        if (!wait_for(watch, QUIET_MS, &noticed))
+        if (!watch_wait(watch, QUIET_MS, &noticed))
             return false;
     return true;
 }
@@ -160,17 +161,17 @@ static int64_t wait_milliseconds(struct file_watch *watch)
     return left < 0 ? 0 : left < most ? left : most;
 }
 
-static void *run(void *argument)
+static void *watch_run(void *argument)
 {
     struct file_watch *watch = argument;
     for (;;) {
         bool noticed;
-        if (!wait_for(watch, wait_milliseconds(watch), &noticed))
+        if (!watch_wait(watch, wait_milliseconds(watch), &noticed))
             return NULL;
         if (noticed && !wait_for_quiet(watch))
             return NULL;
-        arm(watch);
-        uint64_t now = signature(watch);
+        watch_arm(watch);
+        uint64_t now = watch_signature(watch);
         int64_t again = atomic_load(&watch->again_ns);
         if (now == watch->seen && (!again || time_monotonic_ns() < again))
             continue;
@@ -180,7 +181,7 @@ static void *run(void *argument)
     }
 }
 
-static void dispose(struct file_watch *watch)
+static void watch_dispose(struct file_watch *watch)
 {
     for (size_t i = 0; watch->paths && i < watch->count; i++)
         free(watch->paths[i]);
@@ -192,7 +193,7 @@ static void dispose(struct file_watch *watch)
     free(watch);
 }
 
-static bool prepare(struct file_watch *watch, const char *const *paths, size_t count)
+static bool watch_prepare(struct file_watch *watch, const char *const *paths, size_t count)
 {
     watch->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     watch->notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
@@ -202,18 +203,18 @@ static bool prepare(struct file_watch *watch, const char *const *paths, size_t c
     for (; watch->count < count; watch->count++)
         if (!(watch->paths[watch->count] = strdup(paths[watch->count])))
             return false;
-    arm(watch);
-    watch->seen = signature(watch);
+    watch_arm(watch);
+    watch->seen = watch_signature(watch);
     return true;
 }
 
 /* The thread takes no signals: those are for whoever waits for them. */
-static bool start_thread(struct file_watch *watch)
+static bool watch_start_thread(struct file_watch *watch)
 {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(&watch->thread, NULL, run, watch);
+    int failed = pthread_create(&watch->thread, NULL, watch_run, watch);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return !failed;
 }
@@ -231,10 +232,10 @@ struct file_watch *file_watch_start(const char *const *paths, size_t count, unsi
     watch->changed = changed;
     watch->context = context;
     watch->stop = watch->notify = -1;
-    if (prepare(watch, paths, count) && start_thread(watch))
+    if (watch_prepare(watch, paths, count) && watch_start_thread(watch))
         return watch;
     error_set(error, 500, "cannot watch files: out of memory, threads or file descriptors");
-    dispose(watch);
+    watch_dispose(watch);
     return NULL;
 }
 
@@ -252,5 +253,5 @@ void file_watch_stop(struct file_watch *watch)
     ssize_t told = write(watch->stop, &one, sizeof one);
     (void)told; /* an eventfd at zero takes a one */
     pthread_join(watch->thread, NULL);
-    dispose(watch);
+    watch_dispose(watch);
 }

@@ -19,8 +19,8 @@ void certificates_tell_notice(struct certificates *certificates, const char *not
     pthread_mutex_unlock(&certificates->lock);
 }
 
-static bool take(struct certificates *certificates, const struct pki_pair *pair, int64_t now, struct pki_facts *facts,
-                 struct error *error)
+static bool certificates_read_pair(struct certificates *certificates, const struct pki_pair *pair, int64_t now,
+                                   struct pki_facts *facts, struct error *error)
 {
     const struct certificates_options *options = &certificates->options;
     return pki_verify(pair, STR(""), NULL, now, error) && pki_read(pair->certificate, facts, error) &&
@@ -31,7 +31,7 @@ bool certificates_take(struct certificates *certificates, const struct pki_pair 
 {
     struct pki_facts facts;
     char until[TIME_TEXT_SIZE];
-    bool taken = take(certificates, pair, now, &facts, error);
+    bool taken = certificates_read_pair(certificates, pair, now, &facts, error);
     metric_add(METRIC_CERTIFICATE_LOADS, 1, taken ? "ok" : "failed");
     if (!taken)
         return false;

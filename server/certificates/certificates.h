@@ -48,8 +48,6 @@ bool secret_read(struct arena *arena, const struct certificates_options *options
 bool secret_write(struct arena *arena, const struct certificates_options *options, const struct content *content,
                   struct error *error) MUST_CHECK;
 struct str secret_copy(struct arena *arena, struct str text); /* zeroed when the arena is freed */
-struct str base64_encode(struct arena *arena, struct str text);
-struct str base64_decode(struct arena *arena, struct str text); /* absent when it is no base64 */
 
 /* ---- managed_rotate.c: what is to be issued; no I/O, no clock ---- */
 struct rotation {

@@ -9,7 +9,7 @@
 
 enum { PEM_LIMIT = 1024 * 1024, POLL_SECONDS = 5, READS = 5, SWAP_MS = 100 };
 
-static void wipe(struct pki_pair *pair)
+static void pair_wipe(struct pki_pair *pair)
 {
     if (pair->key.len)
         explicit_bzero((void *)(uintptr_t)pair->key.ptr, pair->key.len);
@@ -39,18 +39,18 @@ static bool read_settled(struct arena *arena, const struct certificates_options 
         const struct timespec swap = {0, SWAP_MS * 1000000L};
         if (i)
             nanosleep(&swap, NULL);
-        wipe(pair);
+        pair_wipe(pair);
         if (!read_pair(arena, options, pair, error)) {
-            wipe(&before);
-            wipe(pair);
+            pair_wipe(&before);
+            pair_wipe(pair);
             return false;
         }
         if (pki_verify(pair, STR(""), NULL, time_now(), &reason) ||
             (str_eq(pair->key, before.key) && str_eq(pair->certificate, before.certificate))) {
-            wipe(&before);
+            pair_wipe(&before);
             return true;
         }
-        wipe(&before);
+        pair_wipe(&before);
         before = *pair;
         *pair = (struct pki_pair){0};
     }
@@ -68,7 +68,7 @@ static void look_at_names(struct certificates *certificates, const struct pki_pa
     certificates_tell_notice(certificates, lacking.message);
 }
 
-static bool load(struct certificates *certificates, struct error *error)
+static bool files_load(struct certificates *certificates, struct error *error)
 {
     ARENA_SCOPED arena = arena_new((size_t)4 * READS * PEM_LIMIT);
     struct pki_pair pair = {0};
@@ -80,7 +80,7 @@ static bool load(struct certificates *certificates, struct error *error)
     bool taken = read && certificates_take(certificates, &pair, time_now(), error);
     if (taken)
         look_at_names(certificates, &pair);
-    wipe(&pair);
+    pair_wipe(&pair);
     return taken;
 }
 
@@ -102,14 +102,14 @@ void files_reload(struct certificates *certificates)
 {
     struct error error;
     pthread_mutex_lock(&certificates->loading);
-    if (load(certificates, &error))
+    if (files_load(certificates, &error))
         certificates_tell_problem(certificates, "");
     else
         tell_failure(certificates, "certificate not taken, the last good one stays in force", error.message);
     pthread_mutex_unlock(&certificates->loading);
 }
 
-static void changed(void *context)
+static void files_changed(void *context)
 {
     files_reload(context);
 }
@@ -119,7 +119,7 @@ static void changed(void *context)
 static bool first_load(struct certificates *certificates, struct error *error)
 {
     struct error reason;
-    if (load(certificates, error))
+    if (files_load(certificates, error))
         return true;
     ARENA_SCOPED arena = arena_new((size_t)4 * PEM_LIMIT);
     struct pki_pair pair = {0};
@@ -128,7 +128,7 @@ static bool first_load(struct certificates *certificates, struct error *error)
                        pki_read(pair.certificate, &facts, &reason) &&
                        (time_now() > facts.not_after || time_now() < facts.not_before) &&
                        pki_verify(&pair, STR(""), NULL, facts.not_before, &reason);
-    wipe(&pair);
+    pair_wipe(&pair);
     if (!out_of_time)
         return error_wrap(error, "certificate %s and key %s", certificates->options.certificate_file,
                           certificates->options.key_file);
@@ -150,7 +150,7 @@ struct certificates *certificates_from_files(const struct certificates_options *
     pthread_mutex_init(&certificates->loading, NULL);
     /* Watched first, so that a pair that is exchanged while it is read is read again. */
     pthread_mutex_lock(&certificates->loading);
-    certificates->watch = file_watch_start(paths, LENGTH_OF(paths), POLL_SECONDS, changed, certificates, error);
+    certificates->watch = file_watch_start(paths, LENGTH_OF(paths), POLL_SECONDS, files_changed, certificates, error);
     bool opened = certificates->watch && first_load(certificates, error);
     pthread_mutex_unlock(&certificates->loading);
     if (opened)

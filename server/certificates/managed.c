@@ -35,7 +35,7 @@ static bool is_stopping(struct managed *managed)
     return stopping;
 }
 
-static void tell(struct managed *managed, bool fine, const struct error *error)
+static void managed_log(struct managed *managed, bool fine, const struct error *error)
 {
     char before[sizeof managed->certificates->problem];
     pthread_mutex_lock(&managed->certificates->lock);
@@ -46,7 +46,7 @@ static void tell(struct managed *managed, bool fine, const struct error *error)
     certificates_tell_problem(managed->certificates, fine ? "" : error->message);
 }
 
-static void *run(void *argument)
+static void *managed_run(void *argument)
 {
     struct managed *managed = argument;
     const struct timespec quiet = {0, QUIET_MS * 1000000L};
@@ -56,7 +56,7 @@ static void *run(void *argument)
         bool fine = managed_settle(managed, &wait_ns, &error);
         if (!fine && is_stopping(managed))
             break;
-        tell(managed, fine, &error);
+        managed_log(managed, fine, &error);
         managed->failures = fine ? 0 : managed->failures + 1;
         if (!fine) {
             unsigned shift = managed->failures > 5 ? 5 : managed->failures - 1;
@@ -79,19 +79,19 @@ void managed_look(struct managed *managed)
 
 /* ---- opening and closing ---------------------------------------------------------------- */
 
-static void noticed(void *context, enum kube_event event, struct json_object *object)
+static void managed_noticed(void *context, enum kube_event event, struct json_object *object)
 {
     (void)event, (void)object;
     managed_look(context);
 }
 
-static void listed(void *context)
+static void managed_listed(void *context)
 {
     managed_look(context);
 }
 
 /* Without the watch there is still the poll. */
-static void moved(void *context, enum kube_sync state, const char *reason)
+static void managed_moved(void *context, enum kube_sync state, const char *reason)
 {
     (void)context;
     if (state == KUBE_BROKEN)
@@ -116,10 +116,10 @@ static bool start_reflectors(struct managed *managed, struct error *error)
                                                       .list = {.ns = str_from(i ? NULL : options->ns),
                                                                .field_selector = str_from(selector),
                                                                .metadata_only = true},
-                                                      .object = noticed,
-                                                      .replace_begin = listed,
-                                                      .replace_end = listed,
-                                                      .state = moved,
+                                                      .object = managed_noticed,
+                                                      .replace_begin = managed_listed,
+                                                      .replace_end = managed_listed,
+                                                      .state = managed_moved,
                                                       .context = managed};
         managed->reflectors[i] = kube_reflect(options->kube, &wanted, error);
         if (!managed->reflectors[i])
@@ -128,12 +128,12 @@ static bool start_reflectors(struct managed *managed, struct error *error)
     return true;
 }
 
-static bool start_thread(struct managed *managed, struct error *error)
+static bool managed_start_thread(struct managed *managed, struct error *error)
 {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    managed->started = pthread_create(&managed->thread, NULL, run, managed) == 0;
+    managed->started = pthread_create(&managed->thread, NULL, managed_run, managed) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return managed->started || error_set(error, 500, "cannot start a thread");
 }
@@ -160,7 +160,7 @@ void managed_stop(struct managed *managed)
     free(managed);
 }
 
-static struct managed *create(struct certificates *certificates)
+static struct managed *managed_create(struct certificates *certificates)
 {
     struct managed *managed = calloc(1, sizeof *managed);
     pthread_condattr_t monotonic;
@@ -190,12 +190,12 @@ struct certificates *certificates_managed(const struct certificates_options *opt
     certificates->options.ca_seconds = options->ca_seconds ? options->ca_seconds : (int64_t)3650 * DAY;
     pthread_mutex_init(&certificates->lock, NULL);
     pthread_mutex_init(&certificates->loading, NULL);
-    certificates->managed = create(certificates);
+    certificates->managed = managed_create(certificates);
     if (!certificates->managed)
         error_set(error, 500, "out of memory");
     else if (certificates->options.ca_seconds / 3 < certificates->options.leaf_seconds)
         error_set(error, 0, "the CA must live at least three times as long as a certificate");
-    else if (start_reflectors(certificates->managed, error) && start_thread(certificates->managed, error))
+    else if (start_reflectors(certificates->managed, error) && managed_start_thread(certificates->managed, error))
         return certificates;
     certificates_close(certificates);
     return NULL;

@@ -12,7 +12,7 @@ static const struct kube_resource configurations[] = {
      STR_INIT("ValidatingWebhookConfiguration"), false},
 };
 
-static bool is_ours(const struct certificates_options *options, struct json_object *webhook)
+static bool bundle_webhook_is_ours(const struct certificates_options *options, struct json_object *webhook)
 {
     struct json_object *service = json_path(webhook, "clientConfig.service");
     return str_is(json_get_str(service, "name"), options->service) &&
@@ -55,7 +55,7 @@ static bool announce_in(struct arena *arena, const struct certificates_options *
     struct str encoded = base64_encode(arena, announcement->bundle);
     for (size_t i = 0; patch && i < json_len(webhooks); i++) {
         struct json_object *webhook = json_item(webhooks, i);
-        if (!is_ours(options, webhook))
+        if (!bundle_webhook_is_ours(options, webhook))
             continue;
         announcement->webhooks++;
         if (is_current(arena, announcement, webhook, now))

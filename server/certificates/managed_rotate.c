@@ -6,20 +6,20 @@
 
 enum { SKEW_SECONDS = 300, SETTLE_MIN = 1, SETTLE_MAX = 300, SOON = 1 };
 
-static int64_t clamp(int64_t value, int64_t least, int64_t most)
+static int64_t rotation_clamp(int64_t value, int64_t least, int64_t most)
 {
     return value < least ? least : value > most ? most : value;
 }
 
 int64_t rotation_settle_seconds(int64_t leaf_seconds)
 {
-    return clamp(leaf_seconds / 20, SETTLE_MIN, SETTLE_MAX);
+    return rotation_clamp(leaf_seconds / 20, SETTLE_MIN, SETTLE_MAX);
 }
 
 /* Certificates begin in the past, for clocks that are behind. */
-static int64_t skew(const struct rotation *rotation)
+static int64_t rotation_skew(const struct rotation *rotation)
 {
-    return clamp(rotation->leaf_seconds / 20, 0, SKEW_SECONDS);
+    return rotation_clamp(rotation->leaf_seconds / 20, 0, SKEW_SECONDS);
 }
 
 bool rotation_usable(const struct rotation *rotation, const struct pki_pair *pair, struct str bundle)
@@ -30,16 +30,18 @@ bool rotation_usable(const struct rotation *rotation, const struct pki_pair *pai
 }
 
 /* Bundles are joined as text, so one that is damaged must not hide the other. */
-static struct str sound(struct str bundle)
+static struct str rotation_sound_certificates(struct str bundle)
 {
     struct pki_facts facts;
     struct error ignored;
     return bundle.len && pki_read(bundle, &facts, &ignored) ? bundle : (struct str){NULL, 0};
 }
 
-static struct str join(struct arena *arena, const struct rotation *rotation, struct str first, struct str second)
+static struct str rotation_join(struct arena *arena, const struct rotation *rotation, struct str first,
+                                struct str second)
 {
-    return pki_bundle_join(arena, sound(first), sound(second), rotation->now);
+    return pki_bundle_join(arena, rotation_sound_certificates(first), rotation_sound_certificates(second),
+                           rotation->now);
 }
 
 static bool ca_usable(const struct rotation *rotation, const struct pki_pair *ca, struct pki_facts *facts)
@@ -52,7 +54,8 @@ static bool ca_usable(const struct rotation *rotation, const struct pki_pair *ca
 /* A leaf of an earlier CA was issued before this CA was, and is out of time by then. */
 static int64_t previous_until(const struct rotation *rotation, const struct pki_facts *ca)
 {
-    return ca->not_before + skew(rotation) + rotation->leaf_seconds + rotation_settle_seconds(rotation->leaf_seconds);
+    return ca->not_before + rotation_skew(rotation) + rotation->leaf_seconds +
+           rotation_settle_seconds(rotation->leaf_seconds);
 }
 
 static bool keep_issued(struct arena *arena, struct pki_pair *issued, struct pki_pair *out)
@@ -68,13 +71,13 @@ static bool issue_ca(struct arena *arena, const struct rotation *rotation, struc
     char now[TIME_TEXT_SIZE];
     struct str common = arena_printf(arena, "backstop CA %s", time_format(rotation->now, 0, now));
     const struct pki_profile profile = {.common_name = common.ptr ? common.ptr : "backstop CA",
-                                        .not_before = rotation->now - skew(rotation),
+                                        .not_before = rotation->now - rotation_skew(rotation),
                                         .not_after = rotation->now + rotation->ca_seconds};
     struct pki_pair issued;
     if (!pki_issue_ca(&profile, &issued, error))
         return false;
-    struct str earlier = join(arena, rotation, content->previous, rotation->held_ca);
-    content->previous = join(arena, rotation, content->ca.certificate, earlier);
+    struct str earlier = rotation_join(arena, rotation, content->previous, rotation->held_ca);
+    content->previous = rotation_join(arena, rotation, content->ca.certificate, earlier);
     return keep_issued(arena, &issued, &content->ca) || error_set(error, 500, "out of memory");
 }
 
@@ -87,7 +90,7 @@ static bool issue_serving(struct arena *arena, const struct rotation *rotation, 
     int64_t until = rotation->now + rotation->leaf_seconds;
     const struct pki_profile profile = {.common_name = rotation->names[2],
                                         .dns_names = rotation->names,
-                                        .not_before = rotation->now - skew(rotation),
+                                        .not_before = rotation->now - rotation_skew(rotation),
                                         .not_after = until < ca.not_after ? until : ca.not_after};
     struct pki_pair issued;
     if (!pki_issue_serving(&profile, &content->ca, &issued, error))
@@ -118,7 +121,7 @@ static bool serving_due(const struct rotation *rotation, const struct content *c
 static bool rotate_serving(struct arena *arena, const struct rotation *rotation, struct content *content,
                            unsigned *changes, struct error *error)
 {
-    struct str bundle = join(arena, rotation, content->ca.certificate, content->previous);
+    struct str bundle = rotation_join(arena, rotation, content->ca.certificate, content->previous);
     bool any = rotation_usable(rotation, &content->serving, bundle);
     /* Deleted or damaged: what is served is as good as ever, and its CA is known. */
     if (!any && rotation->held && rotation_usable(rotation, rotation->held, bundle)) {
@@ -141,7 +144,8 @@ bool rotate(struct arena *arena, const struct rotation *rotation, struct content
     bool usable = ca_usable(rotation, &content->ca, &ca);
     *changes = 0;
     if (usable && content->previous.len &&
-        (rotation->now > previous_until(rotation, &ca) || !join(arena, rotation, content->previous, STR("")).len) &&
+        (rotation->now > previous_until(rotation, &ca) ||
+         !rotation_join(arena, rotation, content->previous, STR("")).len) &&
         rotation_usable(rotation, &content->serving, content->ca.certificate)) {
         content->previous = STR("");
         *changes |= ROTATED_PREVIOUS;

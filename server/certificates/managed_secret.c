@@ -24,27 +24,6 @@ struct str secret_copy(struct arena *arena, struct str text)
     return copy;
 }
 
-struct str base64_encode(struct arena *arena, struct str text)
-{
-    size_t size = (text.len + 2) / 3 * 4;
-    unsigned char *out = text.len < CERTIFICATES_MEMORY ? arena_alloc(arena, size + 1) : NULL;
-    if (!out)
-        return (struct str){NULL, 0};
-    EVP_EncodeBlock(out, (const unsigned char *)text.ptr, (int)text.len);
-    return (struct str){(const char *)out, size};
-}
-
-struct str base64_decode(struct arena *arena, struct str text)
-{
-    unsigned char *out = text.len && text.len < CERTIFICATES_MEMORY ? arena_alloc(arena, text.len + 1) : NULL;
-    int length = out ? EVP_DecodeBlock(out, (const unsigned char *)text.ptr, (int)text.len) : -1;
-    if (length < 0)
-        return (struct str){NULL, 0};
-    size_t padding = str_ends(text, STR("==")) ? 2 : str_ends(text, STR("=")) ? 1 : 0;
-    out[(size_t)length - padding] = '\0';
-    return (struct str){(const char *)out, (size_t)length - padding};
-}
-
 /* json-c's copy of a key, in place: its memory is freed without being zeroed. */
 static void wipe_value(struct json_object *data, const char *key)
 {
@@ -117,7 +96,7 @@ static bool secret_put_data(struct arena *arena, struct json_object *secret, con
     for (size_t i = 0; good && i < LENGTH_OF(rows); i++) {
         struct str encoded = base64_encode(arena, rows[i].text);
         good = encoded.ptr && json_put_text(data, rows[i].name, encoded);
-        if (encoded.len)
+        if (encoded.ptr)
             explicit_bzero((void *)(uintptr_t)encoded.ptr, encoded.len);
     }
     return good;

@@ -17,7 +17,7 @@ void managed_drop_held(struct managed *managed)
     managed->held_ca = NULL;
 }
 
-static bool hold(struct managed *managed, const struct pki_pair *pair, struct str ca)
+static bool managed_hold(struct managed *managed, const struct pki_pair *pair, struct str ca)
 {
     char *certificate = strndup(pair->certificate.ptr, pair->certificate.len),
          *key = strndup(pair->key.ptr, pair->key.len), *authority = strndup(ca.ptr, ca.len);
@@ -107,7 +107,7 @@ static bool settle_secret(struct managed *managed, struct arena *arena, struct c
 
 /* Two that write the same field for ever would load the API server: each further write
  * within a second waits twice as long. */
-static bool may_write(struct managed *managed)
+static bool managed_may_write(struct managed *managed)
 {
     int64_t quiet = time_monotonic_ns() - managed->last_write_ns;
     if (quiet > (int64_t)POLL_MAX * NS)
@@ -125,7 +125,7 @@ static bool settle_bundle(struct managed *managed, struct arena *arena, const st
                                         .bundle = pki_bundle_join(arena, content->ca.certificate, held, now),
                                         .prune =
                                             managed->extra_ns && now_ns - managed->extra_ns > 3 * settle_ns(managed)};
-    if (!may_write(managed))
+    if (!managed_may_write(managed))
         return error_set(error, 0, "caBundle is changed again and again by someone else; it is put right every while");
     bool done = announce(arena, managed->options, &announcement, now, error);
     if (announcement.wrote) {
@@ -164,7 +164,7 @@ static bool settle_serving(struct managed *managed, const struct content *conten
     bool of_ca = rotation_usable(&rotation, &content->serving, content->ca.certificate);
     if (!certificates_take(managed->certificates, &content->serving, rotation.now, error))
         return false;
-    return hold(managed, &content->serving, of_ca ? content->ca.certificate : content->previous) ||
+    return managed_hold(managed, &content->serving, of_ca ? content->ca.certificate : content->previous) ||
            error_set(error, 500, "out of memory");
 }
 

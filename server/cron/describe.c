@@ -128,7 +128,7 @@ static bool say_times(struct buf *out, const struct times *times)
     return say_hours(out, times);
 }
 
-static void describe(const struct cron_schedule *schedule, int pieces_max, struct buf *out)
+static void describe_schedule(const struct cron_schedule *schedule, int pieces_max, struct buf *out)
 {
     struct times times = {words_set(schedule->minute, FIELD_MINUTE), words_set(schedule->hour, FIELD_HOUR), pieces_max};
     bool single = say_times(out, &times);
@@ -150,7 +150,7 @@ void cron_describe(const struct cron_schedule *schedule, struct buf *out)
     }
     for (size_t i = 0; i < LENGTH_OF(details); i++) {
         out->len = start;
-        describe(schedule, details[i], out);
+        describe_schedule(schedule, details[i], out);
         if (out->len - start <= DESCRIPTION_MAX)
             return;
     }

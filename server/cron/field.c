@@ -69,7 +69,7 @@ int field_named(const struct field *field, struct str name)
     return -1;
 }
 
-static bool fail(struct fault *fault, enum fault_kind kind, struct str value, int64_t number)
+static bool field_fail(struct fault *fault, enum fault_kind kind, struct str value, int64_t number)
 {
     fault->kind = kind;
     fault->value = value;
@@ -85,19 +85,19 @@ static bool number_parse(struct str text, int64_t *number, struct fault *fault)
     bool negative = i && text.ptr[0] == '-';
     uint64_t value = 0;
     if (i == text.len)
-        return fail(fault, FAULT_NOT_A_NUMBER, text, 0);
+        return field_fail(fault, FAULT_NOT_A_NUMBER, text, 0);
     for (; i < text.len; i++) {
         unsigned digit = (unsigned char)text.ptr[i] - (unsigned)'0';
         if (digit > 9)
-            return fail(fault, FAULT_NOT_A_NUMBER, text, 0);
+            return field_fail(fault, FAULT_NOT_A_NUMBER, text, 0);
         if (value > (UINT64_MAX - digit) / 10)
-            return fail(fault, FAULT_NUMBER_TOO_LARGE, text, 0);
+            return field_fail(fault, FAULT_NUMBER_TOO_LARGE, text, 0);
         value = value * 10 + digit;
     }
     if (value > (uint64_t)INT64_MAX + negative)
-        return fail(fault, FAULT_NUMBER_TOO_LARGE, text, 0);
+        return field_fail(fault, FAULT_NUMBER_TOO_LARGE, text, 0);
     *number = negative ? (int64_t)(0 - value) : (int64_t)value;
-    return *number >= 0 || fail(fault, FAULT_NEGATIVE, text, *number);
+    return *number >= 0 || field_fail(fault, FAULT_NEGATIVE, text, *number);
 }
 
 static bool value_parse(struct str text, const struct field *field, int64_t *number, struct fault *fault)
@@ -133,7 +133,7 @@ static bool ends_parse(struct str text, const struct field *field, struct range 
         return true;
     str_cut(&rest, '-', &range->end_text);
     if (rest.ptr)
-        return fail(fault, FAULT_HYPHENS, text, 0);
+        return field_fail(fault, FAULT_HYPHENS, text, 0);
     return value_parse(range->end_text, field, &range->end, fault);
 }
 
@@ -153,16 +153,16 @@ static bool range_check(const struct dialect *dialect, const struct field *field
     fault->start = range->start;
     fault->end = range->end;
     if (range->start < field->min)
-        return fail(fault, FAULT_BELOW, range->start_text, range->start);
+        return field_fail(fault, FAULT_BELOW, range->start_text, range->start);
     if (range->end > field->max)
-        return fail(fault, FAULT_ABOVE, range->end_text, range->end);
+        return field_fail(fault, FAULT_ABOVE, range->end_text, range->end);
     if (range->start > range->end && !dialect->wraps)
-        return fail(fault, FAULT_BACKWARDS, range->start_text, range->start);
+        return field_fail(fault, FAULT_BACKWARDS, range->start_text, range->start);
     if (range->step == 0)
-        return fail(fault, FAULT_STEP_ZERO, range->step_text, 0);
+        return field_fail(fault, FAULT_STEP_ZERO, range->step_text, 0);
     fault->size = range_size(range, field);
     if (dialect->steps_fit && range->step > 1 && (uint64_t)range->step >= fault->size)
-        return fail(fault, FAULT_STEP_TOO_LARGE, range->step_text, range->step);
+        return field_fail(fault, FAULT_STEP_TOO_LARGE, range->step_text, range->step);
     return true;
 }
 
@@ -181,7 +181,7 @@ static bool range_parse(const struct dialect *dialect, struct str text, const st
         struct str step;
         str_cut(&rest, '/', &step);
         if (rest.ptr)
-            return fail(fault, FAULT_SLASHES, text, 0);
+            return field_fail(fault, FAULT_SLASHES, text, 0);
         range->step_text = step;
         fault->step = true;
         if (!number_parse(step, &range->step, fault))

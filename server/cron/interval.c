@@ -3,7 +3,7 @@
 
 enum { WEEKS = 8, DAYS_LEAST = 4 };
 
-static int64_t smaller(int64_t a, int64_t b)
+static int64_t interval_smaller(int64_t a, int64_t b)
 {
     return a < b ? a : b;
 }
@@ -23,7 +23,7 @@ static int64_t day_gap(const struct cron_schedule *schedule, int minute, int *la
         for (; minutes; minutes &= minutes - 1) {
             int run = hour * 60 + __builtin_ctzll(minutes);
             if (before >= 0)
-                gap = smaller(gap, run - before);
+                gap = interval_smaller(gap, run - before);
             before = run;
             if (gap == 1) {
                 before = hour * 60 + 63 - __builtin_clzll(minutes);
@@ -47,7 +47,7 @@ static int64_t least_gap(const struct cron_schedule *schedule)
 {
     int first = __builtin_ctzll(schedule->hour) * 60 + __builtin_ctzll(schedule->minute), last;
     int64_t gap = day_gap(schedule, first, &last);
-    return smaller(gap, (first + 24 * 60 - last) * SECONDS_PER_MINUTE);
+    return interval_smaller(gap, (first + 24 * 60 - last) * SECONDS_PER_MINUTE);
 }
 
 int64_t cron_shortest_interval(const struct cron_schedule *schedule, int64_t from)
@@ -63,7 +63,7 @@ int64_t cron_shortest_interval(const struct cron_schedule *schedule, int64_t fro
         if (days && run <= before)
             return SECONDS_PER_MINUTE; /* go-cron goes back where hours repeat; controllers look once a minute */
         if (days)
-            shortest = smaller(shortest, run - before);
+            shortest = interval_smaller(shortest, run - before);
         before = run;
         moment_set(&at, run);
         if (days == 0 && at.span.until > end + 2 * SECONDS_PER_DAY)
@@ -71,7 +71,7 @@ int64_t cron_shortest_interval(const struct cron_schedule *schedule, int64_t fro
         int minute = at.civil.hour * 60 + at.civil.minute, last = minute;
         if (!is_plain_day(&at, minute))
             continue;
-        shortest = smaller(shortest, day_gap(schedule, minute, &last));
+        shortest = interval_smaller(shortest, day_gap(schedule, minute, &last));
         before += (last - minute) * SECONDS_PER_MINUTE;
     }
     return shortest == INT64_MAX ? 0 : shortest;

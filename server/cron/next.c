@@ -22,7 +22,7 @@ struct search {
 
 enum progress { MATCHED, WRAPPED, EXHAUSTED };
 
-static bool step(struct search *search)
+static bool search_step(struct search *search)
 {
     return ++search->steps < STEPS_MAX;
 }
@@ -48,7 +48,7 @@ static enum progress find_month(struct search *search)
         }
         const struct civil c = at->civil;
         moment_set_date(at, c.year, c.month + 1, c.day, c.hour, c.minute, c.second);
-        if (!step(search))
+        if (!search_step(search))
             return EXHAUSTED;
         if (at->civil.month == 1)
             return WRAPPED;
@@ -84,7 +84,7 @@ static enum progress find_day(struct search *search)
             moment_set(at, at->unix_seconds + (24 - at->civil.hour) * SECONDS_PER_HOUR);
         else if (at->civil.hour > 0)
             moment_set(at, at->unix_seconds - at->civil.hour * SECONDS_PER_HOUR);
-        if (!step(search))
+        if (!search_step(search))
             return EXHAUSTED;
         if (at->civil.day == 1)
             return WRAPPED;
@@ -93,7 +93,7 @@ static enum progress find_day(struct search *search)
 }
 
 /* How far the next member of `set` is from `value`, at most up to `end`. */
-static int distance(uint64_t set, int value, int end)
+static int set_distance(uint64_t set, int value, int end)
 {
     uint64_t above = (set & ~CRON_STAR) >> value >> 1;
     int ahead = above ? __builtin_ctzll(above) + 1 : end - value;
@@ -101,7 +101,7 @@ static int distance(uint64_t set, int value, int end)
 }
 
 /* Moves on by the largest number of equal steps that meets no clock change. */
-static void move(struct moment *at, int steps, int seconds)
+static void moment_move(struct moment *at, int steps, int seconds)
 {
     int64_t target = at->unix_seconds + (int64_t)steps * seconds;
     moment_set(at, target < at->span.until ? target : at->unix_seconds + seconds);
@@ -126,8 +126,8 @@ static enum progress find_hour(struct search *search)
         }
         const int64_t before = at->unix_seconds;
         const int hour = at->civil.hour;
-        move(at, distance(search->schedule->hour, hour, 24), SECONDS_PER_HOUR);
-        if (!step(search))
+        moment_move(at, set_distance(search->schedule->hour, hour, 24), SECONDS_PER_HOUR);
+        if (!search_step(search))
             return EXHAUSTED;
         if (hour_skipped(search, before, hour))
             break;
@@ -146,8 +146,8 @@ static enum progress find_minute(struct search *search)
             int64_t second = at->unix_seconds % SECONDS_PER_MINUTE;
             moment_set(at, at->unix_seconds - second - (second < 0 ? SECONDS_PER_MINUTE : 0));
         }
-        move(at, distance(search->schedule->minute, at->civil.minute, 60), SECONDS_PER_MINUTE);
-        if (!step(search))
+        moment_move(at, set_distance(search->schedule->minute, at->civil.minute, 60), SECONDS_PER_MINUTE);
+        if (!search_step(search))
             return EXHAUSTED;
         if (at->civil.minute == 0)
             return WRAPPED;
@@ -163,8 +163,8 @@ static enum progress find_second(struct search *search)
         return MATCHED;
     search->added |= !spec_dialects[search->schedule->dialect].forgets_second;
     while (at->civil.second != 0) {
-        move(at, 60 - at->civil.second, 1);
-        if (!step(search))
+        moment_move(at, 60 - at->civil.second, 1);
+        if (!search_step(search))
             return EXHAUSTED;
     }
     return WRAPPED;

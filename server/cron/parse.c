@@ -66,7 +66,7 @@ static struct str trim_end(struct str text)
 }
 
 /* "Europe/Berlin" out of its quotes, where both are there and alike. */
-static struct str unquoted(struct str zone)
+static struct str zone_unquoted(struct str zone)
 {
     if (zone.len < 2 || (zone.ptr[0] != '"' && zone.ptr[0] != '\'') || zone.ptr[zone.len - 1] != zone.ptr[0])
         return zone;
@@ -89,7 +89,7 @@ bool spec_split(enum cron_dialect dialect, struct str spec, struct spec_parts *p
             return false;
         body = trim_end(trim_start(body));
     }
-    parts->zone = spec_dialects[dialect].zone_checked ? unquoted(zone) : zone;
+    parts->zone = spec_dialects[dialect].zone_checked ? zone_unquoted(zone) : zone;
     parts->body = body;
     if (body.len && body.ptr[0] == '@')
         return true;
@@ -120,7 +120,7 @@ static const struct {
     {STR_INIT("@hourly"), ALL_HOURS, ALL_DAYS, ALL_MONTHS, ALL_WEEKDAYS},
 };
 
-static bool fail(struct fault *fault, enum fault_kind kind, struct str value)
+static bool spec_fail(struct fault *fault, enum fault_kind kind, struct str value)
 {
     fault->kind = kind;
     fault->value = value;
@@ -132,10 +132,10 @@ static bool every_parse(struct str text, struct cron_schedule *schedule, struct 
 {
     int64_t nanoseconds;
     if (!duration_parse(text, &nanoseconds, &fault->inner))
-        return fail(fault, FAULT_DURATION, text);
+        return spec_fail(fault, FAULT_DURATION, text);
     const int64_t least = spec_dialects[schedule->dialect].every_least;
     if (least && nanoseconds < least)
-        return fail(fault, FAULT_EVERY_TOO_SHORT, text);
+        return spec_fail(fault, FAULT_EVERY_TOO_SHORT, text);
     int64_t seconds = nanoseconds / 1000000000;
     schedule->every_seconds = seconds < 1 ? 1 : seconds;
     return true;
@@ -164,7 +164,7 @@ static bool descriptor_parse(struct str text, struct cron_schedule *schedule, st
     }
     if (str_starts(text, STR("@every ")))
         return every_parse(str_slice(text, sizeof "@every " - 1, text.len), schedule, fault);
-    return fail(fault, FAULT_DESCRIPTOR, text);
+    return spec_fail(fault, FAULT_DESCRIPTOR, text);
 }
 
 /* ---- the whole ------------------------------------------------------------------ */
@@ -183,7 +183,7 @@ static bool zone_check(struct str zone, struct fault *fault)
     while (good < zone.len && is_zone_character(zone.ptr[good]))
         good++;
     fault->number = zone.len > ZONE_MAX ? ZONE_MAX : (int64_t)good;
-    return (zone.len > 0 && zone.len <= ZONE_MAX && good == zone.len) || fail(fault, FAULT_ZONE_TEXT, zone);
+    return (zone.len > 0 && zone.len <= ZONE_MAX && good == zone.len) || spec_fail(fault, FAULT_ZONE_TEXT, zone);
 }
 
 static bool zone_parse(const struct spec_parts *parts, struct cron_schedule *schedule, struct fault *fault)
@@ -195,8 +195,8 @@ static bool zone_parse(const struct spec_parts *parts, struct cron_schedule *sch
     if (parts->has_zone && !str_is(parts->zone, "Local"))
         schedule->zone = cron_zone_find(parts->zone, &fault->inner);
     if (!schedule->zone)
-        return fail(fault, FAULT_ZONE, parts->zone);
-    return !checked || parts->body.len > 0 || fail(fault, FAULT_NOTHING_AFTER_ZONE, parts->body);
+        return spec_fail(fault, FAULT_ZONE, parts->zone);
+    return !checked || parts->body.len > 0 || spec_fail(fault, FAULT_NOTHING_AFTER_ZONE, parts->body);
 }
 
 static bool foreign_fail(struct fault *fault, enum field_id id, struct str item, char foreign)
@@ -204,7 +204,7 @@ static bool foreign_fail(struct fault *fault, enum field_id id, struct str item,
     fault->field = id;
     fault->range = item;
     fault->foreign = foreign;
-    return fail(fault, FAULT_FOREIGN, item);
+    return spec_fail(fault, FAULT_FOREIGN, item);
 }
 
 /* An item of a field that begins with, or holds, one of the characters. */
@@ -246,7 +246,7 @@ static bool fields_parse(const struct spec_parts *parts, struct cron_schedule *s
         for (size_t i = 0; i < FIELD_COUNT && spec_next_field(&body, &last); i++)
             continue;
         spec_next_field(&body, &last);
-        return fail(fault, FAULT_FIELD_COUNT, last); /* the first one too many, or the end */
+        return spec_fail(fault, FAULT_FIELD_COUNT, last); /* the first one too many, or the end */
     }
     struct str item;
     for (enum field_id id = 0; foreign && id < FIELD_COUNT; id++)
@@ -266,13 +266,13 @@ bool spec_parse(enum cron_dialect dialect, struct str spec, const struct cron_zo
     *schedule = (struct cron_schedule){.dialect = dialect, .zone = controller_zone};
     fault->range = (struct str){NULL, 0};
     if (spec.len == 0)
-        return fail(fault, FAULT_EMPTY, spec);
+        return spec_fail(fault, FAULT_EMPTY, spec);
     if (longest && spec.len > longest) {
         fault->number = (int64_t)spec.len;
-        return fail(fault, FAULT_TOO_LONG, str_slice(spec, longest, spec.len));
+        return spec_fail(fault, FAULT_TOO_LONG, str_slice(spec, longest, spec.len));
     }
     if (!spec_split(dialect, spec, &parts))
-        return fail(fault, FAULT_NO_SPACE_AFTER_ZONE, str_slice(spec, spec.len, spec.len));
+        return spec_fail(fault, FAULT_NO_SPACE_AFTER_ZONE, str_slice(spec, spec.len, spec.len));
     schedule->zone_given = parts.has_zone;
     if (!zone_parse(&parts, schedule, fault))
         return false;

@@ -63,7 +63,7 @@ static void say_next(const struct cron_schedule *schedule, int64_t now, const st
     out->len = described;
 }
 
-static struct str say(const struct cron_schedule *schedule, int64_t now, const struct line *line, struct buf *out)
+static struct str say_line(const struct cron_schedule *schedule, int64_t now, const struct line *line, struct buf *out)
 {
     const size_t start = out->len;
     if (cron_never_fires(schedule)) {
@@ -82,7 +82,7 @@ static struct str say(const struct cron_schedule *schedule, int64_t now, const s
 struct str cron_say(const struct cron_schedule *schedule, int64_t now, struct buf *out)
 {
     const struct line line = {out->len, WORDS_MAX};
-    return say(schedule, now, &line, out);
+    return say_line(schedule, now, &line, out);
 }
 
 struct str cron_say_back(const char *field, struct str spec, const struct cron_schedule *schedule, int64_t now,
@@ -91,5 +91,5 @@ struct str cron_say_back(const char *field, struct str spec, const struct cron_s
     const struct line line = {out->len, LINE_MAX};
     struct str quoted = spec_quote(arena, spec, SPEC_SHOWN);
     buf_printf(out, "%s: %.*s ", field, STR_ARG(quoted));
-    return say(schedule, now, &line, out);
+    return say_line(schedule, now, &line, out);
 }

@@ -10,21 +10,12 @@ struct upstream {
 
 /* A character that Go's Quote writes as it is. Of what lies beyond ASCII only white space and
  * controls are known here. */
-static bool is_shown(struct str character)
+static bool go_shows_character(struct str character)
 {
     const unsigned char *c = (const unsigned char *)character.ptr;
     if (character.len == 1)
         return c[0] >= ' ' && c[0] < 0x7f;
     return !spec_space(character) && !(c[0] == 0xc2 && (c[1] < 0xa0 || c[1] == 0xad)) && !str_misleads(character);
-}
-
-static unsigned code_point(struct str character)
-{
-    const unsigned char *c = (const unsigned char *)character.ptr;
-    unsigned code = character.len == 1 ? c[0] : c[0] & (0xffU >> (character.len + 1));
-    for (size_t i = 1; i < character.len; i++)
-        code = code << 6 | (c[i] & 0x3fU);
-    return code;
 }
 
 static void quote_character(struct buf *out, struct str character, char mark)
@@ -37,12 +28,12 @@ static void quote_character(struct buf *out, struct str character, char mark)
         buf_printf(out, "\\%c", escape[1]);
     else if (character.ptr[0] == mark)
         buf_printf(out, "\\%c", mark);
-    else if (is_shown(character))
+    else if (go_shows_character(character))
         buf_add(out, character);
     else if (character.len == 1)
         buf_printf(out, "\\x%02x", (unsigned char)character.ptr[0]);
     else
-        buf_printf(out, character.len < 4 ? "\\u%04x" : "\\U%08x", code_point(character));
+        buf_printf(out, character.len < 4 ? "\\u%04x" : "\\U%08x", str_code_point(character));
 }
 
 /* strconv.Quote. */

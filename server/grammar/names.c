@@ -2,22 +2,18 @@
 
 /* apimachinery pkg/api/validate/content: names that objects and labels may have. */
 
-static bool is_small(char c)
+static bool is_lower_or_digit(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 }
 
-static bool is_alphanumeric(char c)
-{
-    return is_small(c) || (c >= 'A' && c <= 'Z');
-}
-
 bool name_is_dns_label(struct str text)
 {
-    if (text.len == 0 || text.len > DNS_LABEL_MAX || !is_small(text.ptr[0]) || !is_small(text.ptr[text.len - 1]))
+    if (text.len == 0 || text.len > DNS_LABEL_MAX || !is_lower_or_digit(text.ptr[0]) ||
+        !is_lower_or_digit(text.ptr[text.len - 1]))
         return false;
     for (size_t i = 0; i < text.len; i++)
-        if (!is_small(text.ptr[i]) && text.ptr[i] != '-')
+        if (!is_lower_or_digit(text.ptr[i]) && text.ptr[i] != '-')
             return false;
     return true;
 }
@@ -28,10 +24,10 @@ bool name_is_dns_subdomain(struct str text)
     if (text.len == 0 || text.len > DNS_SUBDOMAIN_MAX)
         return false;
     while (str_cut(&rest, '.', &part)) {
-        if (part.len == 0 || !is_small(part.ptr[0]) || !is_small(part.ptr[part.len - 1]))
+        if (part.len == 0 || !is_lower_or_digit(part.ptr[0]) || !is_lower_or_digit(part.ptr[part.len - 1]))
             return false;
         for (size_t i = 0; i < part.len; i++)
-            if (!is_small(part.ptr[i]) && part.ptr[i] != '-')
+            if (!is_lower_or_digit(part.ptr[i]) && part.ptr[i] != '-')
                 return false;
     }
     return true;
@@ -41,10 +37,10 @@ bool label_value_is_valid(struct str text)
 {
     if (text.len == 0)
         return true;
-    if (text.len > DNS_LABEL_MAX || !is_alphanumeric(text.ptr[0]) || !is_alphanumeric(text.ptr[text.len - 1]))
+    if (text.len > DNS_LABEL_MAX || !char_is_alphanumeric(text.ptr[0]) || !char_is_alphanumeric(text.ptr[text.len - 1]))
         return false;
     for (size_t i = 0; i < text.len; i++)
-        if (!is_alphanumeric(text.ptr[i]) && text.ptr[i] != '-' && text.ptr[i] != '_' && text.ptr[i] != '.')
+        if (!char_is_alphanumeric(text.ptr[i]) && text.ptr[i] != '-' && text.ptr[i] != '_' && text.ptr[i] != '.')
             return false;
     return true;
 }

@@ -10,13 +10,8 @@ static const struct {
     {"Gi", 0x1p30}, {"Ti", 0x1p40}, {"Pi", 0x1p50}, {"Ei", 0x1p60},
 };
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 /* "e3", "E-2" after the digits. */
-static bool exponent(struct str text, double *factor)
+static bool quantity_exponent(struct str text, double *factor)
 {
     int64_t power = 0;
     if (text.len < 2 || (text.ptr[0] != 'e' && text.ptr[0] != 'E'))
@@ -35,7 +30,7 @@ bool quantity_parse(struct str text, double *value)
     bool negative = text.len && text.ptr[0] == '-';
     size_t at = text.len && (negative || text.ptr[0] == '+') ? 1 : 0, digits = 0;
     double number = 0, place = 0;
-    for (; at < text.len && (is_digit(text.ptr[at]) || (text.ptr[at] == '.' && !(place > 0))); at++) {
+    for (; at < text.len && (char_is_digit(text.ptr[at]) || (text.ptr[at] == '.' && !(place > 0))); at++) {
         if (text.ptr[at] == '.') {
             place = 1;
             continue;
@@ -53,7 +48,7 @@ bool quantity_parse(struct str text, double *value)
     for (size_t i = 0; i < LENGTH_OF(suffixes); i++)
         if (str_is(suffix, suffixes[i].suffix))
             factor = suffixes[i].factor;
-    if (!(factor > 0) && !exponent(suffix, &factor))
+    if (!(factor > 0) && !quantity_exponent(suffix, &factor))
         return false;
     *value = (negative ? -number : number) * factor;
     return true;

@@ -92,7 +92,7 @@ static unsigned parse_atom(struct regex *r, bool *is_atom)
     }
 }
 
-static bool take_number(struct regex *r, size_t *at, int64_t *number)
+static bool regex_take_number(struct regex *r, size_t *at, int64_t *number)
 {
     size_t from = *at;
     while (*at < r->text.len && r->text.ptr[*at] >= '0' && r->text.ptr[*at] <= '9')
@@ -109,13 +109,13 @@ static bool take_number(struct regex *r, size_t *at, int64_t *number)
 static bool take_count(struct regex *r, int64_t *min, int64_t *max)
 {
     size_t at = r->at + 1;
-    if (!take_number(r, &at, min))
+    if (!regex_take_number(r, &at, min))
         return false;
     *max = *min;
     if (at < r->text.len && r->text.ptr[at] == ',') {
         at++;
         *max = -1;
-        if (at < r->text.len && r->text.ptr[at] != '}' && !take_number(r, &at, max))
+        if (at < r->text.len && r->text.ptr[at] != '}' && !regex_take_number(r, &at, max))
             return false;
     }
     if (at >= r->text.len || r->text.ptr[at] != '}')

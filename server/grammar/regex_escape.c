@@ -24,20 +24,15 @@ bool regex_fail(struct regex *r, const char *problem)
     return false;
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 bool regex_is_word(char c)
 {
-    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+    return char_is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
 /* The value of a hex digit, or 16. */
 static uint32_t hex_value(char c)
 {
-    if (is_digit(c))
+    if (char_is_digit(c))
         return (uint32_t)(c - '0');
     if (c >= 'a' && c <= 'f')
         return (uint32_t)(c - 'a' + 10);
@@ -101,7 +96,7 @@ static bool take_escape(struct regex *r, uint32_t *rune)
     r->at++;
     if (take_octal(r, c, rune))
         return true;
-    if (is_digit(c))
+    if (char_is_digit(c))
         return regex_fail(r, "backreferences such as \\1 are not supported");
     if (c == 'x')
         return take_hex(r, rune);

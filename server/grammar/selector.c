@@ -5,7 +5,7 @@ struct finding {
     struct str *where, *why;
 };
 
-static bool bad_key(const struct finding *found, struct str key, const char *path)
+static bool selector_key_is_bad(const struct finding *found, struct str key, const char *path)
 {
     if (label_key_is_valid(key))
         return false;
@@ -46,7 +46,8 @@ static bool labels_problem(const struct finding *found, struct json_object *labe
         return false;
     json_foreach(labels, key, value)
     {
-        if (bad_key(found, str_from(key), at) || bad_value(found, value, arena_printf(found->arena, "%s[%s]", at, key)))
+        if (selector_key_is_bad(found, str_from(key), at) ||
+            bad_value(found, value, arena_printf(found->arena, "%s[%s]", at, key)))
             return true;
     }
     return false;
@@ -82,7 +83,7 @@ static bool expression_problem(const struct finding *found, struct json_object *
     struct arena *arena = found->arena;
     struct json_object *values = json_get(expression, "values");
     bool takes_values = false;
-    if (bad_key(found, json_get_str(expression, "key"), "")) {
+    if (selector_key_is_bad(found, json_get_str(expression, "key"), "")) {
         *found->where = arena_printf(arena, ".matchExpressions[%zu].key", i);
         return true;
     }

@@ -22,7 +22,7 @@ static bool memory_take(struct http_server *server, size_t before_cap, size_t ca
     return false;
 }
 
-static void forget(struct http_server *server, struct body *body)
+static void body_forget(struct http_server *server, struct body *body)
 {
     atomic_fetch_sub(&server->body_memory, body->cap);
     free(body->data);
@@ -30,14 +30,14 @@ static void forget(struct http_server *server, struct body *body)
     body->len = body->cap = 0;
 }
 
-static void overload(struct http_server *server, struct body *body)
+static void body_overload(struct http_server *server, struct body *body)
 {
     metric_add(METRIC_HTTP_REFUSED, 1, "overload");
     body->overloaded = true;
-    forget(server, body);
+    body_forget(server, body);
 }
 
-static void oversize(struct http_server *server, struct body *body)
+static void body_oversize(struct http_server *server, struct body *body)
 {
     metric_add(METRIC_HTTP_REFUSED, 1, "oversized");
     body->oversized = true;
@@ -61,15 +61,15 @@ bool body_begin(struct http_server *server, struct body *body, size_t expected, 
         return true;
     body->counted = true;
     if (atomic_fetch_add(&server->bodies, 1) >= server->limits.concurrent && !connections_evict_body(server))
-        overload(server, body);
+        body_overload(server, body);
     if (body->expected > server->limits.body_bytes)
-        oversize(server, body);
+        body_oversize(server, body);
     return body->expected / 2 <= server->limits.body_bytes;
 }
 
 /* Large bodies leave something over: libraries under TLS (libtasn1, GMP) end the process when
  * they cannot have a few bytes. */
-static void *resize(char *data, size_t cap)
+static void *body_resize(char *data, size_t cap)
 {
     void *spare = cap >= LARGE ? malloc(LARGE) : NULL;
     void *resized = cap < LARGE || spare ? realloc(data, cap) : NULL;
@@ -78,7 +78,7 @@ static void *resize(char *data, size_t cap)
 }
 
 /* Starts small whatever Content-Length promises: a promise costs the client nothing. */
-static bool grow(struct http_server *server, struct body *body, size_t needed)
+static bool body_grow(struct http_server *server, struct body *body, size_t needed)
 {
     size_t cap = body->cap ? body->cap : FIRST_CAP;
     while (cap < needed)
@@ -90,7 +90,7 @@ static bool grow(struct http_server *server, struct body *body, size_t needed)
         connections_evict_body(server); /* too late for this one, but not for the next */
         return false;
     }
-    char *data = resize(body->data, cap);
+    char *data = body_resize(body->data, cap);
     if (!data) {
         atomic_fetch_sub(&server->body_memory, cap - body->cap);
         return false;
@@ -104,11 +104,11 @@ static bool grow(struct http_server *server, struct body *body, size_t needed)
 bool body_add(struct http_server *server, struct body *body, struct str part)
 {
     if (!body->oversized && part.len > server->limits.body_bytes - body->len - body->dropped)
-        oversize(server, body);
+        body_oversize(server, body);
     size_t room = body->kept_max > body->len ? body->kept_max - body->len : 0;
     size_t keep = body->overloaded ? 0 : part.len < room ? part.len : room;
-    if (keep && body->len + keep > body->cap && !grow(server, body, body->len + keep)) {
-        overload(server, body);
+    if (keep && body->len + keep > body->cap && !body_grow(server, body, body->len + keep)) {
+        body_overload(server, body);
         keep = 0;
     }
     if (keep)
@@ -124,6 +124,6 @@ void body_end(struct http_server *server, struct body *body)
         atomic_fetch_sub(&server->bodies, 1);
     if (body->cap >= LARGE)
         atomic_store(&server->freed_ns, time_monotonic_ns());
-    forget(server, body);
+    body_forget(server, body);
     *body = (struct body){0};
 }

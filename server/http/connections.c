@@ -16,7 +16,7 @@ void connection_enter(struct connection *connection, enum phase phase)
     atomic_store_explicit(&connection->phase, (int)phase, memory_order_release);
 }
 
-static void cut(struct connection *connection, const char *reason)
+static void connection_cut(struct connection *connection, const char *reason)
 {
     if (atomic_exchange(&connection->cut, true))
         return;
@@ -99,7 +99,8 @@ static const struct evictable for_newcomer[] = {{PHASE_SILENT, 50}, {PHASE_OPENI
 static const struct evictable for_request[] = {{PHASE_REQUEST, 250}};
 
 /* Cuts the one that has lasted longest. */
-static bool evict(struct http_server *server, const struct evictable *kinds, size_t count, const char *reason)
+static bool connections_evict(struct http_server *server, const struct evictable *kinds, size_t count,
+                              const char *reason)
 {
     const int64_t now = time_monotonic_ns();
     struct connection *victim = NULL;
@@ -116,14 +117,14 @@ static bool evict(struct http_server *server, const struct evictable *kinds, siz
         }
     }
     if (victim)
-        cut(victim, reason);
+        connection_cut(victim, reason);
     pthread_mutex_unlock(&server->lock);
     return victim != NULL;
 }
 
 bool connections_evict_body(struct http_server *server)
 {
-    return evict(server, for_request, LENGTH_OF(for_request), "slow");
+    return connections_evict(server, for_request, LENGTH_OF(for_request), "slow");
 }
 
 /* Threads that accept at the same moment may overshoot the limit by one each. */
@@ -133,7 +134,7 @@ enum MHD_Result connections_admit(void *cls, const struct sockaddr *address, soc
     (void)length;
     struct http_server *server = cls;
     if (atomic_load_explicit(&server->open, memory_order_relaxed) < server->limits.connections ||
-        evict(server, for_newcomer, LENGTH_OF(for_newcomer), "connections"))
+        connections_evict(server, for_newcomer, LENGTH_OF(for_newcomer), "connections"))
         return MHD_YES;
     metric_add(METRIC_HTTP_REFUSED, 1, "connections");
     return MHD_NO;
@@ -154,17 +155,17 @@ unsigned connections_busy(struct http_server *server)
 
 /* ---- the sweeper ----------------------------------------------------------- */
 
-static void sweep(struct http_server *server)
+static void connections_sweep(struct http_server *server)
 {
     int64_t now = time_monotonic_ns(), limit_ms = (int64_t)server->limits.request_seconds * 1000;
     for (struct connection *c = server->connections; c; c = c->next)
         if (atomic_load_explicit(&c->phase, memory_order_acquire) != PHASE_IDLE && age_ms(c, now) >= limit_ms)
-            cut(c, "slow");
+            connection_cut(c, "slow");
 }
 
 /* glibc keeps what large reviews and crowds of connections have used, at worst for good.
  * Once none has come for a while the kernel gets it back. */
-static void trim(struct http_server *server)
+static void connections_trim(struct http_server *server)
 {
     int64_t last = atomic_load(&server->freed_ns);
     if (last && time_monotonic_ns() - last > (int64_t)TRIM_MS * 1000000 &&
@@ -172,7 +173,7 @@ static void trim(struct http_server *server)
         malloc_trim(0);
 }
 
-static void *sweeper(void *cls)
+static void *connections_sweeper(void *cls)
 {
     struct http_server *server = cls;
     pthread_mutex_lock(&server->lock);
@@ -180,9 +181,9 @@ static void *sweeper(void *cls)
         int64_t until = time_monotonic_ns() + (int64_t)SWEEP_MS * 1000000;
         struct timespec deadline = {until / 1000000000, until % 1000000000};
         pthread_cond_timedwait(&server->wake, &server->lock, &deadline);
-        sweep(server);
+        connections_sweep(server);
         pthread_mutex_unlock(&server->lock);
-        trim(server);
+        connections_trim(server);
         pthread_mutex_lock(&server->lock);
     }
     pthread_mutex_unlock(&server->lock);
@@ -191,7 +192,7 @@ static void *sweeper(void *cls)
 
 bool connections_start(struct http_server *server, struct error *error)
 {
-    int failed = pthread_create(&server->sweeper, NULL, sweeper, server);
+    int failed = pthread_create(&server->sweeper, NULL, connections_sweeper, server);
     char words[ERROR_WORDS];
     if (failed)
         return error_set(error, 0, "cannot start a thread: %s", strerror_r(failed, words, sizeof words));

@@ -11,7 +11,7 @@ struct credential {
     gnutls_certificate_credentials_t gnutls;
 };
 
-static gnutls_datum_t datum(struct str text)
+static gnutls_datum_t credential_datum(struct str text)
 {
     union {
         const char *read_only;
@@ -22,7 +22,7 @@ static gnutls_datum_t datum(struct str text)
 
 static bool has_certificate(struct str pem)
 {
-    gnutls_datum_t data = datum(pem);
+    gnutls_datum_t data = credential_datum(pem);
     gnutls_x509_crt_t *list = NULL;
     unsigned count = 0;
     if (gnutls_x509_crt_list_import2(&list, &count, &data, GNUTLS_X509_FMT_PEM, 0) != GNUTLS_E_SUCCESS)
@@ -35,7 +35,7 @@ static bool has_certificate(struct str pem)
 
 static bool has_key(struct str pem)
 {
-    gnutls_datum_t data = datum(pem);
+    gnutls_datum_t data = credential_datum(pem);
     gnutls_x509_privkey_t key;
     if (gnutls_x509_privkey_init(&key) != GNUTLS_E_SUCCESS)
         return false;
@@ -47,7 +47,7 @@ static bool has_key(struct str pem)
 static bool load_pair(gnutls_certificate_credentials_t credentials, struct str certificate, struct str key,
                       struct error *error)
 {
-    gnutls_datum_t certificate_data = datum(certificate), key_data = datum(key);
+    gnutls_datum_t certificate_data = credential_datum(certificate), key_data = credential_datum(key);
     int result =
         gnutls_certificate_set_x509_key_mem2(credentials, &certificate_data, &key_data, GNUTLS_X509_FMT_PEM, NULL, 0);
     if (result >= 0)
@@ -64,13 +64,13 @@ static bool load_pair(gnutls_certificate_credentials_t credentials, struct str c
 
 static bool load_client_ca(gnutls_certificate_credentials_t credentials, struct str ca, struct error *error)
 {
-    gnutls_datum_t data = datum(ca);
+    gnutls_datum_t data = credential_datum(ca);
     if (!ca.len || gnutls_certificate_set_x509_trust_mem(credentials, &data, GNUTLS_X509_FMT_PEM) > 0)
         return true;
     return error_set(error, 0, "the client CA holds no readable PEM certificate");
 }
 
-static void destroy(struct shared *shared)
+static void credential_destroy(struct shared *shared)
 {
     struct credential *credential = (struct credential *)(void *)shared;
     gnutls_certificate_free_credentials(credential->gnutls);
@@ -78,8 +78,8 @@ static void destroy(struct shared *shared)
 }
 
 /* An absent certificate gives a credential with which every handshake fails. */
-static struct credential *create(const struct http_server *server, struct str certificate, struct str key,
-                                 struct error *error)
+static struct credential *credential_create(const struct http_server *server, struct str certificate, struct str key,
+                                            struct error *error)
 {
     struct credential *credential = calloc(1, sizeof *credential);
     if (!credential || gnutls_certificate_allocate_credentials(&credential->gnutls) != GNUTLS_E_SUCCESS) {
@@ -87,7 +87,7 @@ static struct credential *create(const struct http_server *server, struct str ce
         error_set(error, 0, "out of memory while loading the TLS certificate");
         return NULL;
     }
-    shared_init(&credential->shared, destroy);
+    shared_init(&credential->shared, credential_destroy);
     if ((!certificate.len && !key.len) || load_pair(credential->gnutls, certificate, key, error))
         if (load_client_ca(credential->gnutls, str_from(server->client_ca), error))
             return credential;
@@ -97,7 +97,7 @@ static struct credential *create(const struct http_server *server, struct str ce
 
 bool http_set_certificate(struct http_server *server, struct str certificate, struct str key, struct error *error)
 {
-    struct credential *credential = create(server, certificate, key, error);
+    struct credential *credential = credential_create(server, certificate, key, error);
     if (!credential)
         return false;
     shared_slot_set(&server->credential, &credential->shared);

@@ -24,7 +24,7 @@ void *request_line(void *cls, const char *uri, struct MHD_Connection *mhd)
     return connection;
 }
 
-static struct str header(struct MHD_Connection *mhd, const char *name)
+static struct str request_header(struct MHD_Connection *mhd, const char *name)
 {
     return str_from(MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, name));
 }
@@ -87,8 +87,8 @@ void request_handle(struct connection *connection, bool may_wait, bool overloade
     struct http_request request = {.method = str_from(connection->method),
                                    .path = path,
                                    .query = query,
-                                   .content_type = header(connection->mhd, "Content-Type"),
-                                   .content_encoding = header(connection->mhd, "Content-Encoding"),
+                                   .content_type = request_header(connection->mhd, "Content-Type"),
+                                   .content_encoding = request_header(connection->mhd, "Content-Encoding"),
                                    .body = {body->data, body->len},
                                    .oversized = body->oversized,
                                    .overloaded = body->overloaded || overloaded,
@@ -110,7 +110,7 @@ static bool hand_over(struct connection *connection)
     return true;
 }
 
-static enum MHD_Result answer(struct connection *connection, bool close)
+static enum MHD_Result request_answer(struct connection *connection, bool close)
 {
     struct http_reply reply;
     atomic_store_explicit(&connection->phase, PHASE_ANSWER, memory_order_relaxed);
@@ -127,19 +127,19 @@ static enum MHD_Result answer(struct connection *connection, bool close)
 }
 
 /* The head is complete: decide how the body will be read. */
-static enum MHD_Result begin(struct connection *connection, struct MHD_Connection *mhd, const char *method)
+static enum MHD_Result request_begin(struct connection *connection, struct MHD_Connection *mhd, const char *method)
 {
     connection->begun = true;
     connection->mhd = mhd;
     connection->method = method;
-    struct str length_text = header(mhd, "Content-Length");
-    bool chunked = header(mhd, "Transfer-Encoding").len > 0;
+    struct str length_text = request_header(mhd, "Content-Length");
+    bool chunked = request_header(mhd, "Transfer-Encoding").len > 0;
     int64_t length = 0;
     if (length_text.len && !str_to_int64(length_text, &length))
         length = INT64_MAX; /* libmicrohttpd refuses what is no number; what is left is too large */
     if (body_begin(connection->server, &connection->body, (size_t)length, chunked))
         return MHD_YES;
-    return answer(connection, true);
+    return request_answer(connection, true);
 }
 
 enum MHD_Result request_part(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
@@ -152,7 +152,7 @@ enum MHD_Result request_part(void *cls, struct MHD_Connection *mhd, const char *
     if (!connection)
         return MHD_NO; /* no memory for the connection */
     if (!connection->begun)
-        return begin(connection, mhd, method);
+        return request_begin(connection, mhd, method);
     if (*size) {
         bool fine = body_add(connection->server, &connection->body, (struct str){data, *size});
         *size = 0;
@@ -162,7 +162,7 @@ enum MHD_Result request_part(void *cls, struct MHD_Connection *mhd, const char *
         connection->answered = false;
         return send_reply(connection, mhd, &connection->reply);
     }
-    return answer(connection, false);
+    return request_answer(connection, false);
 }
 
 void request_done(void *cls, struct MHD_Connection *mhd, void **slot, enum MHD_RequestTerminationCode why)

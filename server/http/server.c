@@ -93,7 +93,7 @@ static bool start_daemon(struct http_server *server, const struct http_config *c
                      reason ? strerror_r(reason, words, sizeof words) : "unknown reason");
 }
 
-static void destroy(struct http_server *server)
+static void server_destroy(struct http_server *server)
 {
     connections_stop(server);
     workers_stop(server->workers);
@@ -106,7 +106,7 @@ static void destroy(struct http_server *server)
     free(server);
 }
 
-static struct http_server *create(const struct http_config *config)
+static struct http_server *server_create(const struct http_config *config)
 {
     struct http_server *server = calloc(1, sizeof *server);
     if (!server)
@@ -134,7 +134,7 @@ static bool start_workers(struct http_server *server, const struct http_config *
 
 struct http_server *http_start(const struct http_config *config, struct error *error)
 {
-    struct http_server *server = create(config);
+    struct http_server *server = server_create(config);
     if (!server) {
         error_set(error, 0, "out of memory");
         return NULL;
@@ -145,7 +145,7 @@ struct http_server *http_start(const struct http_config *config, struct error *e
                 start_daemon(server, config, error);
     if (fine)
         return server;
-    destroy(server);
+    server_destroy(server);
     return NULL;
 }
 
@@ -179,5 +179,5 @@ void http_stop(struct http_server *server, unsigned grace_ms)
     /* libmicrohttpd does not stop while a connection is suspended. */
     workers_stop(server->workers);
     MHD_stop_daemon(server->daemon);
-    destroy(server);
+    server_destroy(server);
 }

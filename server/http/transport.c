@@ -45,7 +45,7 @@ static void note_plain_alert(struct connection *connection, const unsigned char 
         connection->plain_alert = body[1];
 }
 
-static ssize_t pull(gnutls_transport_ptr_t pointer, void *out, size_t size)
+static ssize_t transport_pull(gnutls_transport_ptr_t pointer, void *out, size_t size)
 {
     struct connection *connection = pointer;
     last_read = connection;
@@ -147,6 +147,6 @@ void transport_attach(struct connection *connection, gnutls_session_t session)
     gnutls_transport_ptr_t receive, send_to;
     gnutls_transport_get_ptr2(session, &receive, &send_to);
     gnutls_transport_set_ptr2(session, connection, send_to);
-    gnutls_transport_set_pull_function(session, pull);
+    gnutls_transport_set_pull_function(session, transport_pull);
     gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST, handshake_finished);
 }

@@ -20,7 +20,7 @@ struct workers {
 };
 
 /* The lock is held. */
-static struct connection *next(struct workers *workers)
+static struct connection *workers_next(struct workers *workers)
 {
     struct connection *connection = workers->first;
     if (!connection)
@@ -32,12 +32,12 @@ static struct connection *next(struct workers *workers)
     return connection;
 }
 
-static void *work(void *context)
+static void *workers_work(void *context)
 {
     struct workers *workers = context;
     pthread_mutex_lock(&workers->lock);
     for (;;) {
-        struct connection *connection = next(workers);
+        struct connection *connection = workers_next(workers);
         bool refuse = workers->stopping;
         if (refuse && !connection && !workers->queued)
             break;
@@ -89,7 +89,7 @@ struct workers *workers_start(struct http_server *server, unsigned threads, stru
     pthread_mutex_init(&workers->lock, NULL);
     pthread_cond_init(&workers->wake, NULL);
     for (; workers->count < threads && workers->count < WORKERS_MAX; workers->count++) {
-        int failed = pthread_create(&workers->threads[workers->count], NULL, work, workers);
+        int failed = pthread_create(&workers->threads[workers->count], NULL, workers_work, workers);
         if (failed) {
             char reason[128];
             error_set(error, 0, "cannot start a thread: %s", strerror_r(failed, reason, sizeof reason));

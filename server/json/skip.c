@@ -50,11 +50,6 @@ static inline const char *plain_end(const char *at, const char *end)
     return at;
 }
 
-static bool is_hex(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 /* Past the escape at `at`; NULL when it is none. */
 static const char *escape_end(const char *at, const char *end)
 {
@@ -62,7 +57,8 @@ static const char *escape_end(const char *at, const char *end)
         return NULL;
     if (short_escape[(unsigned char)at[1]])
         return at + 2;
-    bool code = at[1] == 'u' && end - at >= 6 && is_hex(at[2]) && is_hex(at[3]) && is_hex(at[4]) && is_hex(at[5]);
+    bool code = at[1] == 'u' && end - at >= 6 && char_is_hex(at[2]) && char_is_hex(at[3]) && char_is_hex(at[4]) &&
+                char_is_hex(at[5]);
     return code ? at + 6 : NULL;
 }
 

@@ -35,7 +35,7 @@ struct json_object *kube_answer_build(struct arena *arena, struct str body, stru
     return tree;
 }
 
-static bool is_version(struct str text, struct str group, struct str version)
+static bool answer_is_version(struct str text, struct str group, struct str version)
 {
     struct str head, rest = text;
     if (group.len == 0)
@@ -43,7 +43,7 @@ static bool is_version(struct str text, struct str group, struct str version)
     return str_cut(&rest, '/', &head) && str_eq(head, group) && str_eq(rest, version);
 }
 
-static bool is_kind(struct json_object *object, struct str kind, const char *suffix)
+static bool answer_is_kind(struct json_object *object, struct str kind, const char *suffix)
 {
     struct str text = json_get_str(object, "kind"), end = str_from(suffix);
     return text.len == kind.len + end.len && str_starts(text, kind) && str_ends(text, end);
@@ -55,9 +55,9 @@ static bool answer_is_of(struct json_object *answer, const struct kube_resource 
     struct str kind = metadata_only ? STR("PartialObjectMetadata") : resource->kind;
     struct str group = metadata_only ? STR("meta.k8s.io") : resource->group;
     struct str version = metadata_only ? STR("v1") : resource->version;
-    if (!is_kind(answer, kind, suffix))
+    if (!answer_is_kind(answer, kind, suffix))
         return answer_is_another(answer, kind, suffix, error);
-    if (!is_version(json_get_str(answer, "apiVersion"), group, version))
+    if (!answer_is_version(json_get_str(answer, "apiVersion"), group, version))
         return error_set(error, NONSENSE, "the answer's apiVersion is not %.*s%s%.*s", STR_ARG(group),
                          group.len ? "/" : "", STR_ARG(version));
     if (!json_object_is_type(json_get(answer, "metadata"), json_type_object))
@@ -92,7 +92,7 @@ bool kube_answer_item(struct json_object *item, size_t index, const struct kube_
 {
     struct str kind = metadata_only ? STR("PartialObjectMetadata") : resource->kind;
     bool named = json_path_str(item, "metadata.name").len > 0;
-    if (!named || (json_get(item, "kind") && !is_kind(item, kind, "")))
+    if (!named || (json_get(item, "kind") && !answer_is_kind(item, kind, "")))
         return error_set(error, NONSENSE, "the answer's items[%zu] is not a %.*s", index, STR_ARG(kind));
     if (ns.len && !str_eq(json_path_str(item, "metadata.namespace"), ns))
         return error_set(error, NONSENSE, "the answer's items[%zu] is not in namespace %.*s", index, STR_ARG(ns));
@@ -122,9 +122,9 @@ bool kube_answer_event(struct json_object *object, const struct kube_resource *r
 
 bool kube_answer_discovery(struct json_object *list, struct str group, struct str version, struct error *error)
 {
-    if (!is_kind(list, STR("APIResource"), "List"))
+    if (!answer_is_kind(list, STR("APIResource"), "List"))
         return answer_is_another(list, STR("APIResource"), "List", error);
-    if (!is_version(json_get_str(list, "groupVersion"), group, version))
+    if (!answer_is_version(json_get_str(list, "groupVersion"), group, version))
         return error_set(error, NONSENSE, "the answer is about another group or version");
     if (!json_object_is_type(json_get(list, "resources"), json_type_array))
         return error_set(error, NONSENSE, "the answer has no list of resources");
@@ -136,6 +136,6 @@ bool kube_answer_exists(struct str body, struct str name)
     ARENA_SCOPED arena = arena_new(1024 * 1024);
     struct error ignored;
     struct json_object *status = arena ? json_build(arena, str_trim(body), &ignored) : NULL;
-    return is_kind(status, STR("Status"), "") && str_is(json_get_str(status, "reason"), "AlreadyExists") &&
+    return answer_is_kind(status, STR("Status"), "") && str_is(json_get_str(status, "reason"), "AlreadyExists") &&
            str_eq(json_path_str(status, "details.name"), name);
 }

@@ -113,7 +113,8 @@ void kube_connection_give(struct kube_client *client, CURL *connection)
 }
 
 /* Replaces the credentials; the lock is held. */
-static void keep(struct kube_client *client, struct arena *arena, const struct kube_credentials *fresh)
+static void client_keep_credentials(struct kube_client *client, struct arena *arena,
+                                    const struct kube_credentials *fresh)
 {
     arena_free(client->credentials_arena);
     client->credentials_arena = arena;
@@ -163,7 +164,8 @@ static bool refresh_from_plugin(struct kube_client *client, const struct kube_ca
 }
 
 /* The lock is held: a plugin or a file is asked once for all threads. */
-static bool refresh(struct kube_client *client, const struct kube_call *call, int64_t since_ns, struct error *error)
+static bool client_refresh(struct kube_client *client, const struct kube_call *call, int64_t since_ns,
+                           struct error *error)
 {
     struct arena *arena = arena_new(CLIENT_BYTES_MAX);
     struct kube_credentials fresh = {.expires = 0};
@@ -183,7 +185,7 @@ static bool refresh(struct kube_client *client, const struct kube_call *call, in
         }
         fresh.expires = time_now() + TOKEN_READ_SECONDS;
     }
-    keep(client, arena, &fresh);
+    client_keep_credentials(client, arena, &fresh);
     return true;
 }
 
@@ -203,7 +205,7 @@ bool kube_credentials_now(struct kube_client *client, const struct kube_call *ca
     pthread_mutex_lock(&client->lock);
     bool stale = !client->credentials_arena ||
                  (client->credentials.expires && client->credentials.expires <= time_now() + (config->exec ? 10 : 0));
-    bool good = !renewable || !stale || refresh(client, call, since_ns, error);
+    bool good = !renewable || !stale || client_refresh(client, call, since_ns, error);
     if (good && renewable) {
         credentials->token = arena_copy(arena, client->credentials.token);
         credentials->client_cert = arena_copy(arena, client->credentials.client_cert);

@@ -6,44 +6,6 @@
 #define SERVICE_ACCOUNT "/var/run/secrets/kubernetes.io/serviceaccount/"
 enum { NAMESPACE_BYTES_MAX = 1024 };
 
-static int base64_value(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-bool kube_base64_decode(struct arena *arena, struct str text, struct str *out)
-{
-    char *bytes = arena_alloc(arena, text.len / 4 * 3 + 4);
-    size_t length = 0, digits = 0, padding = 0;
-    uint32_t group = 0;
-    if (!bytes)
-        return false;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        if (c == '\n' || c == '\r')
-            continue;
-        int value = c == '=' ? 0 : base64_value(c);
-        padding += c == '=';
-        if (value < 0 || (padding && c != '=') || padding > 2)
-            return false;
-        group = group << 6 | (uint32_t)value;
-        if (++digits % 4 == 0)
-            for (int shift = 16; shift >= 0; shift -= 8)
-                bytes[length++] = (char)(group >> shift & 0xff);
-    }
-    if (digits % 4 != 0)
-        return false;
-    *out = (struct str){bytes, length - padding};
-    bytes[out->len] = '\0';
-    return true;
-}
-
 /* As client-go's rest.InClusterConfig: two variables and the mounted files. */
 bool kube_config_in_cluster(struct arena *arena, struct kube_config *config, struct error *error)
 {

@@ -8,7 +8,7 @@
 enum { NAME_ROOM = 200 };
 
 /* Cut between characters, never inside one. */
-static bool put(char *to, size_t size, struct str text)
+static bool event_put(char *to, size_t size, struct str text)
 {
     size_t len = text.len < size - 1 ? text.len : size - 1;
     while (len < text.len && len > 0 && ((unsigned char)text.ptr[len] & 0xC0) == 0x80)
@@ -23,14 +23,14 @@ bool event_note_copy(struct event_note *copy, const struct kube_note *note)
 {
     copy->warning = note->warning;
     copy->important = note->important;
-    put(copy->ns, sizeof copy->ns, note->ns);
-    put(copy->uid, sizeof copy->uid, note->uid);
-    put(copy->plural, sizeof copy->plural, note->plural);
-    put(copy->reason, sizeof copy->reason, str_from(note->reason));
-    put(copy->action, sizeof copy->action, str_from(note->action));
-    put(copy->text, sizeof copy->text, note->text);
-    return put(copy->api_version, sizeof copy->api_version, note->api_version) &&
-           put(copy->kind, sizeof copy->kind, note->kind) && put(copy->name, sizeof copy->name, note->name);
+    event_put(copy->ns, sizeof copy->ns, note->ns);
+    event_put(copy->uid, sizeof copy->uid, note->uid);
+    event_put(copy->plural, sizeof copy->plural, note->plural);
+    event_put(copy->reason, sizeof copy->reason, str_from(note->reason));
+    event_put(copy->action, sizeof copy->action, str_from(note->action));
+    event_put(copy->text, sizeof copy->text, note->text);
+    return event_put(copy->api_version, sizeof copy->api_version, note->api_version) &&
+           event_put(copy->kind, sizeof copy->kind, note->kind) && event_put(copy->name, sizeof copy->name, note->name);
 }
 
 bool event_is_of(const struct event_series *series, const struct event_note *note)
@@ -49,13 +49,13 @@ void event_series_begin(struct event_series *series, const struct event_note *no
         len--;
     clock_gettime(CLOCK_REALTIME, &now);
     *series = (struct event_series){.seen_ns = now_ns, .written_ns = now_ns};
-    put(series->api_version, sizeof series->api_version, str_from(note->api_version));
-    put(series->kind, sizeof series->kind, str_from(note->kind));
-    put(series->about_ns, sizeof series->about_ns, str_from(note->ns));
-    put(series->name, sizeof series->name, str_from(note->name));
-    put(series->reason, sizeof series->reason, str_from(note->reason));
+    event_put(series->api_version, sizeof series->api_version, str_from(note->api_version));
+    event_put(series->kind, sizeof series->kind, str_from(note->kind));
+    event_put(series->about_ns, sizeof series->about_ns, str_from(note->ns));
+    event_put(series->name, sizeof series->name, str_from(note->name));
+    event_put(series->reason, sizeof series->reason, str_from(note->reason));
     /* Events of cluster-scoped objects live in "default". */
-    put(series->ns, sizeof series->ns, note->ns[0] ? str_from(note->ns) : STR("default"));
+    event_put(series->ns, sizeof series->ns, note->ns[0] ? str_from(note->ns) : STR("default"));
     snprintf(series->event, sizeof series->event, "%.*s.%llx", (int)len, note->name,
              (unsigned long long)now.tv_sec * 1000000000ULL + (unsigned long long)now.tv_nsec);
 }
@@ -72,7 +72,7 @@ static void put_micro_time(struct buf *out)
     buf_printf(out, "\"%.*s.%06ldZ\"", STR_ARG(seconds), now.tv_nsec / 1000);
 }
 
-static void member(struct buf *out, const char *key, const char *value)
+static void event_member(struct buf *out, const char *key, const char *value)
 {
     buf_printf(out, ",\"%s\":", key);
     json_write_str(out, str_from(value));
@@ -83,23 +83,23 @@ void event_write(struct buf *out, const struct event_note *note, const struct ev
 {
     buf_puts(out, "{\"apiVersion\":\"events.k8s.io/v1\",\"kind\":\"Event\",\"metadata\":{\"namespace\":");
     json_write_str(out, str_from(series->ns));
-    member(out, "name", series->event);
+    event_member(out, "name", series->event);
     buf_puts(out, "},\"eventTime\":");
     put_micro_time(out);
-    member(out, "type", note->warning ? "Warning" : "Normal");
-    member(out, "reason", note->reason);
-    member(out, "action", note->action);
-    member(out, "note", note->text);
-    member(out, "reportingController", controller);
-    member(out, "reportingInstance", instance);
+    event_member(out, "type", note->warning ? "Warning" : "Normal");
+    event_member(out, "reason", note->reason);
+    event_member(out, "action", note->action);
+    event_member(out, "note", note->text);
+    event_member(out, "reportingController", controller);
+    event_member(out, "reportingInstance", instance);
     buf_puts(out, ",\"regarding\":{\"apiVersion\":");
     json_write_str(out, str_from(note->api_version));
-    member(out, "kind", note->kind);
-    member(out, "name", note->name);
+    event_member(out, "kind", note->kind);
+    event_member(out, "name", note->name);
     if (note->ns[0])
-        member(out, "namespace", note->ns);
+        event_member(out, "namespace", note->ns);
     if (note->uid[0])
-        member(out, "uid", note->uid);
+        event_member(out, "uid", note->uid);
     buf_puts(out, "}}");
 }
 

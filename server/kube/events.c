@@ -79,7 +79,7 @@ void kube_record(struct kube_recorder *recorder, const struct kube_note *note)
 }
 
 /* False when it is time to end. */
-static bool take(struct kube_recorder *recorder, struct event_note *note)
+static bool recorder_take(struct kube_recorder *recorder, struct event_note *note)
 {
     pthread_mutex_lock(&recorder->lock);
     while (!next_queue(recorder) && !recorder->stopping)
@@ -110,7 +110,7 @@ static bool take_token(struct event_rate *rate)
 }
 
 /* What is important waits for its turn, but not for longer than the end allows. */
-static bool may_write(struct kube_recorder *recorder, const struct event_note *note)
+static bool recorder_may_write(struct kube_recorder *recorder, const struct event_note *note)
 {
     struct event_rate *rate = &recorder->rates[lane_of(note)];
     bool taken = take_token(rate), stopping = false;
@@ -144,38 +144,38 @@ static void look_up(struct kube_recorder *recorder, struct arena *arena, struct 
         snprintf(note->uid, sizeof note->uid, "%.*s", STR_ARG(json_path_str(object, "metadata.uid")));
 }
 
-static struct json_object *parsed(struct arena *arena, struct buf *text)
+static struct json_object *recorder_parse(struct arena *arena, struct buf *text)
 {
     struct error ignored;
     struct str copy = text->failed ? (struct str){NULL, 0} : arena_copy(arena, buf_str(text));
     return copy.ptr ? json_build(arena, copy, &ignored) : NULL;
 }
 
-static bool create(struct kube_recorder *recorder, struct arena *arena, struct event_note *note,
-                   struct event_series *series, struct error *error)
+static bool recorder_create_event(struct kube_recorder *recorder, struct arena *arena, struct event_note *note,
+                                  struct event_series *series, struct error *error)
 {
     BUF_SCOPED text;
     buf_init(&text, EVENT_LIMIT);
     look_up(recorder, arena, note);
     event_write(&text, note, series, recorder->controller, recorder->instance);
-    struct json_object *object = parsed(arena, &text);
+    struct json_object *object = recorder_parse(arena, &text);
     return object ? kube_create(recorder->client, arena, &events_resource, str_from(series->ns), object, NULL, error)
                   : error_set(error, 500, "out of memory");
 }
 
-static bool repeat(struct kube_recorder *recorder, struct arena *arena, struct event_series *series,
-                   struct error *error)
+static bool recorder_repeat(struct kube_recorder *recorder, struct arena *arena, struct event_series *series,
+                            struct error *error)
 {
     BUF_SCOPED text;
     buf_init(&text, EVENT_LIMIT);
     event_write_series(&text, series);
-    struct json_object *patch = parsed(arena, &text);
+    struct json_object *patch = recorder_parse(arena, &text);
     return patch ? kube_patch(recorder->client, arena, &events_resource, str_from(series->ns), str_from(series->event),
                               patch, STR("backstop"), NULL, error)
                  : error_set(error, 500, "out of memory");
 }
 
-static struct event_series *find(struct kube_recorder *recorder, const struct event_note *note)
+static struct event_series *recorder_find(struct kube_recorder *recorder, const struct event_note *note)
 {
     int64_t now = time_monotonic_ns();
     for (size_t i = 0; i < EVENT_SERIES; i++) {
@@ -186,7 +186,7 @@ static struct event_series *find(struct kube_recorder *recorder, const struct ev
     return NULL;
 }
 
-static void tell(const struct event_note *note, bool good, const char *result, const struct error *error)
+static void recorder_log(const struct event_note *note, bool good, const char *result, const struct error *error)
 {
     metric_add(METRIC_EVENTS, 1, good ? result : "failed");
     if (!good)
@@ -194,11 +194,11 @@ static void tell(const struct event_note *note, bool good, const char *result, c
                  LOG_TEXT("event", str_from(note->reason)), LOG_TEXT("reason", str_from(error->message)));
 }
 
-static void record(struct kube_recorder *recorder, struct event_note *note)
+static void recorder_record(struct kube_recorder *recorder, struct event_note *note)
 {
     ARENA_SCOPED arena = arena_new((size_t)16 * EVENT_LIMIT);
     struct error error = {0};
-    struct event_series *series = find(recorder, note);
+    struct event_series *series = recorder_find(recorder, note);
     int64_t now = time_monotonic_ns();
     if (series) {
         series->count++;
@@ -207,15 +207,15 @@ static void record(struct kube_recorder *recorder, struct event_note *note)
         if (now - series->written_ns < PATCH_EVERY * NS_PER_S)
             return;
     }
-    if (!arena || !may_write(recorder, note)) {
+    if (!arena || !recorder_may_write(recorder, note)) {
         metric_add(METRIC_EVENTS, 1, "dropped");
         return;
     }
     if (series) {
         series->written_ns = now;
-        bool good = repeat(recorder, arena, series, &error);
+        bool good = recorder_repeat(recorder, arena, series, &error);
         if (good || error.code != 404) {
-            tell(note, good, "repeated", &error);
+            recorder_log(note, good, "repeated", &error);
             return;
         }
         series->count = 0; /* it has expired: begin anew */
@@ -223,17 +223,17 @@ static void record(struct kube_recorder *recorder, struct event_note *note)
     struct event_rate *rate = &recorder->rates[lane_of(note)];
     series = &rate->series[rate->next_series++ % EVENT_SERIES];
     event_series_begin(series, note, now);
-    bool good = create(recorder, arena, note, series, &error);
+    bool good = recorder_create_event(recorder, arena, note, series, &error);
     series->count = good ? 1 : 0;
-    tell(note, good, "created", &error);
+    recorder_log(note, good, "created", &error);
 }
 
-static void *run(void *context)
+static void *recorder_run(void *context)
 {
     struct kube_recorder *recorder = context;
     struct event_note note;
-    while (take(recorder, &note))
-        record(recorder, &note);
+    while (recorder_take(recorder, &note))
+        recorder_record(recorder, &note);
     return NULL;
 }
 
@@ -256,7 +256,7 @@ struct kube_recorder *kube_recorder_start(struct kube_client *client, const char
         snprintf(recorder->instance, sizeof recorder->instance, "backstop");
     pthread_mutex_init(&recorder->lock, NULL);
     pthread_cond_init(&recorder->wake, NULL);
-    int failed = pthread_create(&recorder->thread, NULL, run, recorder);
+    int failed = pthread_create(&recorder->thread, NULL, recorder_run, recorder);
     if (!failed) {
         pthread_setname_np(recorder->thread, "events");
         return recorder;

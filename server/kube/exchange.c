@@ -24,7 +24,7 @@ struct exchange {
     bool ended_by_stream, never_answered;
 };
 
-static size_t receive(char *bytes, size_t size, size_t count, void *context)
+static size_t exchange_receive(char *bytes, size_t size, size_t count, void *context)
 {
     struct exchange *exchange = context;
     struct str block = {bytes, size * count};
@@ -61,7 +61,7 @@ static bool is_silent(const struct exchange *exchange)
            time_monotonic_ns() - exchange->began_ns > SILENT_SECONDS * INT64_C(1000000000);
 }
 
-static int progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+static int exchange_progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
     (void)a, (void)b, (void)c, (void)d;
     struct exchange *exchange = context;
@@ -219,17 +219,17 @@ static void set_request(struct exchange *exchange, CURL *connection, const struc
     curl_easy_setopt(connection, CURLOPT_TCP_KEEPIDLE, (long)KEEPALIVE_SECONDS);
     curl_easy_setopt(connection, CURLOPT_TCP_KEEPINTVL, (long)KEEPALIVE_SECONDS);
     curl_easy_setopt(connection, CURLOPT_SOCKOPTFUNCTION, give_up_early);
-    curl_easy_setopt(connection, CURLOPT_WRITEFUNCTION, receive);
+    curl_easy_setopt(connection, CURLOPT_WRITEFUNCTION, exchange_receive);
     curl_easy_setopt(connection, CURLOPT_WRITEDATA, exchange);
     curl_easy_setopt(connection, CURLOPT_HEADERFUNCTION, receive_header);
     curl_easy_setopt(connection, CURLOPT_HEADERDATA, exchange);
-    curl_easy_setopt(connection, CURLOPT_XFERINFOFUNCTION, progress);
+    curl_easy_setopt(connection, CURLOPT_XFERINFOFUNCTION, exchange_progress);
     curl_easy_setopt(connection, CURLOPT_XFERINFODATA, exchange);
     curl_easy_setopt(connection, CURLOPT_NOPROGRESS, 0L);
 }
 
-static bool perform(struct kube_client *client, struct exchange *exchange, struct arena *arena, long *status,
-                    struct error *error)
+static bool exchange_perform(struct kube_client *client, struct exchange *exchange, struct arena *arena, long *status,
+                             struct error *error)
 {
     struct kube_credentials credentials = {.expires = 0};
     CURL *connection = exchange->connection;
@@ -283,7 +283,8 @@ bool kube_exchange(struct kube_client *client, const struct kube_call *call, lon
         if (!exchange.connection)
             return error_set(error, 500, "out of memory");
         buf_clear(answer);
-        done = arena ? perform(client, &exchange, arena, status, error) : error_set(error, 500, "out of memory");
+        done =
+            arena ? exchange_perform(client, &exchange, arena, status, error) : error_set(error, 500, "out of memory");
         kube_connection_give(client, exchange.connection);
         bool renewable = client->config.exec || client->config.token_file.len;
         if (!done || *status != 401 || !renewable)

@@ -39,7 +39,7 @@ static bool environment_has(char **env, size_t count, const char *entry)
 /* KUBERNETES_EXEC_INFO, what the kubeconfig sets, and of what is inherited the rest: each name once, for
  * of two entries some programs believe the first and a shell the last. As in client-go the kubeconfig
  * wins, of two entries there the last. */
-static char **environment(struct arena *arena, const struct kube_exec *exec)
+static char **exec_environment(struct arena *arena, const struct kube_exec *exec)
 {
     size_t ours = 0, count = 0;
     while (environ[ours])
@@ -84,7 +84,7 @@ static void plugin_become(const struct kube_exec *exec, char **argv, char **env,
 /* False, with errno, when it could not be started. */
 static bool plugin_start(struct arena *arena, const struct kube_exec *exec, int output, pid_t *pid)
 {
-    char **argv = argument_vector(arena, exec), **env = environment(arena, exec);
+    char **argv = argument_vector(arena, exec), **env = exec_environment(arena, exec);
     int trouble[2], why = 0;
     errno = ENOMEM;
     if (!argv || !env || pipe2(trouble, O_CLOEXEC) != 0)
@@ -159,8 +159,8 @@ static bool plugin_judge(const struct kube_exec *exec, const struct kube_exec_wa
     return true;
 }
 
-static bool run(struct arena *arena, const struct kube_exec *exec, const struct kube_exec_wait *wait,
-                struct buf *output, struct error *error)
+static bool exec_run(struct arena *arena, const struct kube_exec *exec, const struct kube_exec_wait *wait,
+                     struct buf *output, struct error *error)
 {
     int ends[2], status = 0;
     pid_t pid;
@@ -190,7 +190,7 @@ bool kube_exec_run(struct arena *arena, const struct kube_exec *exec, const stru
 {
     BUF_SCOPED output;
     buf_init(&output, EXEC_OUTPUT_MAX);
-    if (!run(arena, exec, wait, &output, error))
+    if (!exec_run(arena, exec, wait, &output, error))
         return false;
     struct json_object *tree = json_build(arena, str_trim(buf_str(&output)), error);
     memset(output.data ? output.data : (char[1]){0}, 0, output.len);

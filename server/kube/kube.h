@@ -47,8 +47,6 @@ bool kube_config_override(struct arena *arena, const struct kube_options *option
 bool kube_config_in_cluster(struct arena *arena, struct kube_config *config, struct error *error) MUST_CHECK;
 bool kube_config_load(struct arena *arena, const struct kube_options *options, struct kube_config *config,
                       struct error *error) MUST_CHECK;
-/* The text of a base64 value, as Go's StdEncoding takes it. */
-bool kube_base64_decode(struct arena *arena, struct str text, struct str *out) MUST_CHECK;
 
 /* Credentials as of now; texts are copied into the caller's arena. */
 struct kube_credentials {

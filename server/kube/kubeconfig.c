@@ -15,7 +15,7 @@ struct files {
     size_t count;
 };
 
-static struct str folder_of(struct str path)
+static struct str kubeconfig_folder(struct str path)
 {
     while (path.len && path.ptr[path.len - 1] != '/')
         path.len--;
@@ -37,13 +37,13 @@ static bool read_one(struct arena *arena, struct str path, bool may_be_missing, 
     if (documents && documents->tree && files->count == FILES_MAX)
         return error_set(error, 0, "kubeconfig: more than %d files", FILES_MAX);
     if (documents && documents->tree) {
-        files->items[files->count].folder = folder_of(name);
+        files->items[files->count].folder = kubeconfig_folder(name);
         files->items[files->count++].tree = documents->tree;
     }
     return true;
 }
 
-static bool read_all(struct arena *arena, struct str paths, struct files *files, struct error *error)
+static bool kubeconfig_read_all(struct arena *arena, struct str paths, struct files *files, struct error *error)
 {
     struct str path;
     const struct str all = paths;
@@ -55,8 +55,8 @@ static bool read_all(struct arena *arena, struct str paths, struct files *files,
 }
 
 /* The named entry's body (cluster, user or context) and the folder of its file. */
-static struct json_object *find(const struct files *files, const char *list, const char *body, struct str name,
-                                struct str *folder)
+static struct json_object *kubeconfig_find(const struct files *files, const char *list, const char *body,
+                                           struct str name, struct str *folder)
 {
     for (size_t f = 0; f < files->count; f++) {
         struct json_object *entries = json_get(files->items[f].tree, list);
@@ -78,10 +78,16 @@ static struct str file_path(struct arena *arena, struct str folder, struct str p
     return arena_printf(arena, "%.*s%.*s", STR_ARG(folder), STR_ARG(path));
 }
 
-static bool decode(struct arena *arena, struct json_object *from, const char *key, struct str *out, struct error *error)
+static bool kubeconfig_decode(struct arena *arena, struct json_object *from, const char *key, struct str *out,
+                              struct error *error)
 {
     struct str text = json_get_str(from, key);
-    return text.len == 0 || kube_base64_decode(arena, text, out) ? true : error_set(error, 0, "%s is not base64", key);
+    struct str decoded = base64_decode(arena, text);
+    if (text.len && !decoded.ptr)
+        return error_set(error, 0, "%s is not base64", key);
+    if (text.len)
+        *out = decoded;
+    return true;
 }
 
 static bool read_cluster(struct arena *arena, struct json_object *cluster, struct str folder, const char *other_server,
@@ -94,7 +100,7 @@ static bool read_cluster(struct arena *arena, struct json_object *cluster, struc
     config->ca_file = file_path(arena, folder, json_get_str(cluster, "certificate-authority"));
     if (config->server.len == 0 && !other_server)
         return error_set(error, 0, "the cluster has no server");
-    return decode(arena, cluster, "certificate-authority-data", &config->ca_data, error);
+    return kubeconfig_decode(arena, cluster, "certificate-authority-data", &config->ca_data, error);
 }
 
 static void read_exec(struct arena *arena, struct json_object *tree, struct str folder, struct kube_config *config)
@@ -143,8 +149,8 @@ static bool read_user(struct arena *arena, struct json_object *user, struct str 
     if (json_get(user, "auth-provider"))
         return error_set(error, 0, "auth-provider was removed from Kubernetes 1.26; use an exec plugin");
     return read_impersonation(arena, user, config, error) &&
-           decode(arena, user, "client-certificate-data", &config->client_cert_data, error) &&
-           decode(arena, user, "client-key-data", &config->client_key_data, error);
+           kubeconfig_decode(arena, user, "client-certificate-data", &config->client_cert_data, error) &&
+           kubeconfig_decode(arena, user, "client-key-data", &config->client_key_data, error);
 }
 
 static struct str current_context(const struct files *files)
@@ -162,7 +168,7 @@ static bool take_cluster(struct arena *arena, const struct files *files, const c
                          const struct kube_options *options, struct kube_config *config, struct error *error)
 {
     struct str folder = {NULL, 0};
-    struct json_object *cluster = find(files, "clusters", "cluster", name, &folder);
+    struct json_object *cluster = kubeconfig_find(files, "clusters", "cluster", name, &folder);
     if (cluster)
         return read_cluster(arena, cluster, folder, options->server, config, error) ||
                error_wrap(error, "kubeconfig %s", paths);
@@ -175,7 +181,7 @@ static bool take_user(struct arena *arena, const struct files *files, const char
                       struct kube_config *config, struct error *error)
 {
     struct str folder = {NULL, 0};
-    struct json_object *user = find(files, "users", "user", name, &folder);
+    struct json_object *user = kubeconfig_find(files, "users", "user", name, &folder);
     if (!user && name.len)
         return error_set(error, 0, "kubeconfig %s has no user \"%.*s\"", paths, STR_ARG(name));
     return !user || read_user(arena, user, folder, config, error) || error_wrap(error, "kubeconfig %s", paths);
@@ -186,10 +192,10 @@ bool kube_config_from_kubeconfig(struct arena *arena, const char *paths, const s
 {
     struct files files = {.count = 0};
     struct str folder = {NULL, 0};
-    if (*paths && !read_all(arena, str_from(paths), &files, error))
+    if (*paths && !kubeconfig_read_all(arena, str_from(paths), &files, error))
         return false;
     struct str name = options->context ? str_from(options->context) : current_context(&files);
-    struct json_object *chosen = find(&files, "contexts", "context", name, &folder);
+    struct json_object *chosen = kubeconfig_find(&files, "contexts", "context", name, &folder);
     if (!chosen && name.len)
         return error_set(error, 0, "kubeconfig %s has no context \"%.*s\"", paths, STR_ARG(name));
     if (!chosen && !options->cluster && !options->server)
@@ -207,7 +213,7 @@ void kube_config_list(struct arena *arena, const char *paths, const char *list, 
 {
     struct files files = {.count = 0};
     struct error ignored;
-    if (!read_all(arena, str_from(paths), &files, &ignored))
+    if (!kubeconfig_read_all(arena, str_from(paths), &files, &ignored))
         return;
     for (size_t f = 0; f < files.count; f++) {
         struct json_object *entries = json_get(files.items[f].tree, list);

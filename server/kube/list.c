@@ -104,8 +104,8 @@ bool kube_list(struct kube_client *client, struct arena *arena, const struct kub
 }
 
 /* Whether /apis/GROUP/VERSION lists the plural. */
-static bool serves(struct kube_client *client, struct str group, const char *version, struct str plural, bool *served,
-                   struct error *error)
+static bool version_is_served(struct kube_client *client, struct str group, const char *version, struct str plural,
+                              bool *served, struct error *error)
 {
     ARENA_SCOPED arena = arena_new(PAGE_BYTES_MAX);
     BUF_SCOPED answer;
@@ -138,7 +138,7 @@ bool kube_served_version(struct kube_client *client, struct str group, struct st
 {
     for (; *versions; versions++) {
         bool served = false;
-        if (!serves(client, group, *versions, plural, &served, error))
+        if (!version_is_served(client, group, *versions, plural, &served, error))
             return false;
         if (served) {
             *version = *versions;

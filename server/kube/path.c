@@ -29,7 +29,7 @@ void kube_path(struct buf *path, const struct kube_resource *resource, struct st
     }
 }
 
-static void query(struct buf *path, char *separator, const char *name, struct str value)
+static void path_query(struct buf *path, char *separator, const char *name, struct str value)
 {
     if (value.len == 0)
         return;
@@ -42,8 +42,8 @@ void kube_list_path(struct buf *path, const struct kube_resource *resource, cons
 {
     char separator = '?';
     kube_path(path, resource, options->ns, (struct str){NULL, 0});
-    query(path, &separator, "labelSelector", options->label_selector);
-    query(path, &separator, "fieldSelector", options->field_selector);
+    path_query(path, &separator, "labelSelector", options->label_selector);
+    path_query(path, &separator, "fieldSelector", options->field_selector);
     if (separator == '?')
         buf_puts(path, "?");
 }

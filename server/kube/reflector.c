@@ -36,7 +36,7 @@ struct kube_reflector {
     struct error event_error;
 };
 
-static void report(struct kube_reflector *r, enum kube_sync state, const char *reason)
+static void reflector_report(struct kube_reflector *r, enum kube_sync state, const char *reason)
 {
     if (r->options.state)
         r->options.state(r->options.context, state, reason);
@@ -62,7 +62,7 @@ static void remember_version(struct kube_reflector *r, struct str version)
     r->version[version.len] = '\0';
 }
 
-static bool listed(void *context, struct json_object *object, struct error *error)
+static bool reflector_listed(void *context, struct json_object *object, struct error *error)
 {
     struct kube_reflector *r = context;
     (void)error;
@@ -70,19 +70,19 @@ static bool listed(void *context, struct json_object *object, struct error *erro
     return !atomic_load(&r->stopping);
 }
 
-static bool list_all(struct kube_reflector *r, struct error *error)
+static bool reflector_list_all(struct kube_reflector *r, struct error *error)
 {
     ARENA_SCOPED arena = arena_new(1024 * 1024);
     struct str version = {NULL, 0};
     if (!arena)
         return error_set(error, 500, "out of memory");
-    report(r, KUBE_LISTING, "listing");
+    reflector_report(r, KUBE_LISTING, "listing");
     r->options.replace_begin(r->options.context);
-    if (!kube_list(r->client, arena, &r->resource, &r->options.list, listed, r, &version, error))
+    if (!kube_list(r->client, arena, &r->resource, &r->options.list, reflector_listed, r, &version, error))
         return false;
     r->options.replace_end(r->options.context);
     remember_version(r, version);
-    report(r, KUBE_SYNCED, "");
+    reflector_report(r, KUBE_SYNCED, "");
     return true;
 }
 
@@ -109,7 +109,7 @@ static bool take_line(void *context, struct str line)
     return take_event(r, line) && !atomic_load(&r->stopping);
 }
 
-static bool stream(void *context, struct str bytes)
+static bool reflector_stream(void *context, struct str bytes)
 {
     struct kube_reflector *r = context;
     if (!kube_lines(&r->line, bytes, take_line, r)) {
@@ -129,11 +129,11 @@ static bool is_passing(int status)
     return status == 0 || status == 429 || status == 500 || status == 502 || status == 503;
 }
 
-static void opened(void *context)
+static void reflector_opened(void *context)
 {
     struct kube_reflector *r = context;
     r->opened_ns = time_monotonic_ns();
-    report(r, KUBE_SYNCED, "");
+    reflector_report(r, KUBE_SYNCED, "");
 }
 
 /* True when the watch ended in order and may simply be taken up again. */
@@ -153,8 +153,8 @@ static bool watch_once(struct kube_reflector *r, struct error *error)
         .path = path.data,
         .accept = r->options.list.metadata_only ? "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1" : NULL,
         .timeout_seconds = seconds + WATCH_GRACE,
-        .stream = stream,
-        .opened = opened,
+        .stream = reflector_stream,
+        .opened = reflector_opened,
         .cancelled = &r->stopping,
         .context = r};
     long status;
@@ -180,7 +180,7 @@ static bool watch_once(struct kube_reflector *r, struct error *error)
     return true;
 }
 
-static bool discover(struct kube_reflector *r, struct error *error)
+static bool reflector_discover(struct kube_reflector *r, struct error *error)
 {
     const char *version;
     if (!r->options.versions)
@@ -198,7 +198,7 @@ static bool round_trip(struct kube_reflector *r, struct error *error)
     r->progressed = false;
     r->opened_ns = 0;
     if (r->version[0] == '\0') {
-        if (!discover(r, error) || !list_all(r, error))
+        if (!reflector_discover(r, error) || !reflector_list_all(r, error))
             return false;
     }
     bool ended = watch_once(r, error);
@@ -206,11 +206,11 @@ static bool round_trip(struct kube_reflector *r, struct error *error)
     return ended;
 }
 
-static void *run(void *context)
+static void *reflector_run(void *context)
 {
     struct kube_reflector *r = context;
     unsigned backoff = BACKOFF_FIRST_MS;
-    report(r, KUBE_CONNECTING, "connecting");
+    reflector_report(r, KUBE_CONNECTING, "connecting");
     while (!atomic_load(&r->stopping)) {
         struct error error = {.code = 0};
         if (round_trip(r, &error)) {
@@ -228,7 +228,7 @@ static void *run(void *context)
         if (r->progressed)
             backoff = BACKOFF_FIRST_MS;
         if (!r->gone)
-            report(r, missing ? KUBE_MISSING : KUBE_BROKEN, error.message);
+            reflector_report(r, missing ? KUBE_MISSING : KUBE_BROKEN, error.message);
         pause_ms(r, missing ? MISSING_MS : backoff);
         backoff = backoff * 2 < BACKOFF_LAST_MS ? backoff * 2 : BACKOFF_LAST_MS;
     }
@@ -253,7 +253,7 @@ struct kube_reflector *kube_reflect(struct kube_client *client, const struct kub
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&r->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    if (pthread_create(&r->thread, NULL, run, r) != 0) {
+    if (pthread_create(&r->thread, NULL, reflector_run, r) != 0) {
         pthread_cond_destroy(&r->wake);
         pthread_mutex_destroy(&r->lock);
         free(r);

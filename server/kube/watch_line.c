@@ -2,7 +2,7 @@
 #include "kube/kube.h"
 
 /* An ERROR carries a Status; 410 in it means: list again. */
-static bool refused(struct json_object *status, struct str plural, struct error *error)
+static bool watch_refused(struct json_object *status, struct str plural, struct error *error)
 {
     if (!str_is(json_get_str(status, "kind"), "Status"))
         return error_set(error, 400, "watch %.*s: an ERROR without a Status", STR_ARG(plural));
@@ -29,7 +29,7 @@ bool kube_watch_line(struct arena *arena, struct str text, const struct kube_res
     struct str type = json_get_str(event, "type");
     line->object = json_get(event, "object");
     if (str_is(type, "ERROR"))
-        return refused(line->object, plural, error);
+        return watch_refused(line->object, plural, error);
     for (size_t i = 0; i < LENGTH_OF(types); i++) {
         if (str_is(type, types[i].type)) {
             line->changes = true;

@@ -4,7 +4,7 @@
 
 enum { BUNDLE_BYTES_MAX = 1024 * 1024 };
 
-static bool has(STACK_OF(X509) * all, int before, X509 *wanted)
+static bool bundle_has(STACK_OF(X509) * all, int before, X509 *wanted)
 {
     for (int i = 0; i < before; i++)
         if (X509_cmp(sk_X509_value(all, i), wanted) == 0)
@@ -30,7 +30,7 @@ static void push_all(STACK_OF(X509) * all, struct str pem, int64_t now, struct a
     X509_STACK_SCOPED some = pki_certificates_from_pem(pem);
     for (int i = 0; i < sk_X509_num(some); i++) {
         X509 *certificate = sk_X509_value(some, i);
-        if (has(all, sk_X509_num(all), certificate) || pki_time(X509_get0_notAfter(certificate)) < now)
+        if (bundle_has(all, sk_X509_num(all), certificate) || pki_time(X509_get0_notAfter(certificate)) < now)
             continue;
         if (!is_written_as_it_was(certificate))
             continue;
@@ -61,5 +61,5 @@ bool pki_bundle_has(struct str bundle, struct str certificate)
     struct error ignored;
     X509_STACK_SCOPED all = pki_certificates_from_pem(bundle);
     X509_SCOPED wanted = pki_certificate_from_pem(certificate, &ignored);
-    return wanted && has(all, sk_X509_num(all), wanted);
+    return wanted && bundle_has(all, sk_X509_num(all), wanted);
 }

@@ -14,7 +14,7 @@ void facts_key_cleanup(gnutls_x509_privkey_t *key)
         gnutls_x509_privkey_deinit(*key);
 }
 
-static gnutls_datum_t datum(struct str text)
+static gnutls_datum_t facts_datum(struct str text)
 {
     union {
         const char *read_only;
@@ -26,7 +26,7 @@ static gnutls_datum_t datum(struct str text)
 gnutls_x509_crt_t facts_certificate(struct str pem, struct error *error)
 {
     CERTIFICATE_SCOPED certificate = NULL;
-    gnutls_datum_t data = datum(pem);
+    gnutls_datum_t data = facts_datum(pem);
     if (gnutls_x509_crt_init(&certificate) != GNUTLS_E_SUCCESS) {
         certificate = NULL;
         error_set(error, 500, "out of memory while reading a certificate");
@@ -44,7 +44,7 @@ gnutls_x509_crt_t facts_certificate(struct str pem, struct error *error)
 gnutls_x509_privkey_t facts_key(struct str pem, struct error *error)
 {
     PRIVATE_KEY_SCOPED key = NULL;
-    gnutls_datum_t data = datum(pem);
+    gnutls_datum_t data = facts_datum(pem);
     if (gnutls_x509_privkey_init(&key) != GNUTLS_E_SUCCESS) {
         key = NULL;
         error_set(error, 500, "out of memory while reading a private key");

@@ -89,8 +89,8 @@ static bool to_pair(X509 *certificate, EVP_PKEY *key, struct pki_pair *pair)
 }
 
 /* Issued by `issuer` with its key, or self-signed when both are NULL. */
-static bool issue(const struct pki_profile *profile, X509 *issuer, EVP_PKEY *issuer_key, struct pki_pair *pair,
-                  struct error *error)
+static bool certificate_issue(const struct pki_profile *profile, X509 *issuer, EVP_PKEY *issuer_key,
+                              struct pki_pair *pair, struct error *error)
 {
     *pair = (struct pki_pair){0};
     KEY_SCOPED key = EVP_EC_gen("P-256");
@@ -106,7 +106,7 @@ static bool issue(const struct pki_profile *profile, X509 *issuer, EVP_PKEY *iss
 
 bool pki_issue_ca(const struct pki_profile *profile, struct pki_pair *ca, struct error *error)
 {
-    return issue(profile, NULL, NULL, ca, error);
+    return certificate_issue(profile, NULL, NULL, ca, error);
 }
 
 bool pki_issue_serving(const struct pki_profile *profile, const struct pki_pair *ca, struct pki_pair *serving,
@@ -119,5 +119,5 @@ bool pki_issue_serving(const struct pki_profile *profile, const struct pki_pair 
         return error_wrap(error, "the CA");
     if (X509_check_private_key(issuer, issuer_key) != 1)
         return error_set(error, 422, "the CA: the private key does not belong to the certificate");
-    return issue(profile, issuer, issuer_key, serving, error);
+    return certificate_issue(profile, issuer, issuer_key, serving, error);
 }

@@ -37,7 +37,7 @@ bool pki_openssl_error(struct error *error, const char *what)
     return error_set(error, 500, "%s: %s", what, reason ? reason : "OpenSSL gives no reason");
 }
 
-static BIO *memory(struct str text)
+static BIO *pem_memory(struct str text)
 {
     return text.len <= INT_MAX ? BIO_new_mem_buf(text.ptr ? text.ptr : "", (int)text.len) : NULL;
 }
@@ -51,7 +51,7 @@ static int no_password(char *buffer, int size, int writing, void *context)
 
 X509 *pki_certificate_from_pem(struct str pem, struct error *error)
 {
-    CLEANUP(bio_cleanup) BIO *bio = memory(pem);
+    CLEANUP(bio_cleanup) BIO *bio = pem_memory(pem);
     X509 *certificate = bio ? PEM_read_bio_X509(bio, NULL, no_password, NULL) : NULL;
     if (!certificate) {
         ERR_clear_error();
@@ -62,7 +62,7 @@ X509 *pki_certificate_from_pem(struct str pem, struct error *error)
 
 STACK_OF(X509) * pki_certificates_from_pem(struct str pem)
 {
-    CLEANUP(bio_cleanup) BIO *bio = memory(pem);
+    CLEANUP(bio_cleanup) BIO *bio = pem_memory(pem);
     STACK_OF(X509) *all = sk_X509_new_null();
     X509 *certificate;
     while (bio && all && (certificate = PEM_read_bio_X509(bio, NULL, no_password, NULL)))
@@ -83,7 +83,7 @@ const char *pki_no_key(struct str pem)
 
 EVP_PKEY *pki_key_from_pem(struct str pem, struct error *error)
 {
-    CLEANUP(bio_cleanup) BIO *bio = memory(pem);
+    CLEANUP(bio_cleanup) BIO *bio = pem_memory(pem);
     EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
     if (!key) {
         ERR_clear_error();

@@ -91,15 +91,15 @@ static void print_alternatives(gnutls_x509_crt_t certificate, char *out, size_t 
     snprintf(out, size, "%.*s", STR_ARG(buf_str(&text)));
 }
 
-static int64_t seconds(time_t time)
+static int64_t asn1_seconds(time_t time)
 {
     return time == (time_t)-1 ? 0 : time;
 }
 
 void facts_of(gnutls_x509_crt_t certificate, struct pki_facts *facts)
 {
-    *facts = (struct pki_facts){.not_before = seconds(gnutls_x509_crt_get_activation_time(certificate)),
-                                .not_after = seconds(gnutls_x509_crt_get_expiration_time(certificate)),
+    *facts = (struct pki_facts){.not_before = asn1_seconds(gnutls_x509_crt_get_activation_time(certificate)),
+                                .not_after = asn1_seconds(gnutls_x509_crt_get_expiration_time(certificate)),
                                 .is_ca = gnutls_x509_crt_get_ca_status(certificate, NULL) > 0,
                                 .self_signed = gnutls_x509_crt_check_issuer(certificate, certificate)};
     print_name(certificate, gnutls_x509_crt_get_dn3, facts->subject, sizeof facts->subject);

@@ -25,7 +25,7 @@ static bool check_dates(const struct pki_facts *facts, int64_t now, struct error
     return true;
 }
 
-static bool check_names(X509 *leaf, const struct pki_facts *facts, const char *const *dns_names, struct error *error)
+static bool verify_names(X509 *leaf, const struct pki_facts *facts, const char *const *dns_names, struct error *error)
 {
     for (; dns_names && *dns_names; dns_names++) {
         if (X509_check_host(leaf, *dns_names, 0, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1)
@@ -74,7 +74,7 @@ static bool check_trust(const struct pki_pair *pair, const struct pki_facts *fac
     X509_SCOPED leaf = pki_certificate_from_pem(pair->certificate, error);
     if (!leaf)
         return error_wrap(error, "the certificate");
-    return check_names(leaf, facts, dns_names, error) &&
+    return verify_names(leaf, facts, dns_names, error) &&
            (ca_bundle.len == 0 || check_chain(leaf, pair->certificate, ca_bundle, now, error));
 }
 

@@ -73,7 +73,7 @@ struct fence {
     uint64_t handled; /* rights that this kernel knows */
 };
 
-static bool allow(const struct fence *fence, const char *path, uint64_t access)
+static bool fence_allow(const struct fence *fence, const char *path, uint64_t access)
 {
     struct beneath rule = {.folder = open(path, O_PATH | O_CLOEXEC)};
     struct stat info;
@@ -87,7 +87,7 @@ static bool allow(const struct fence *fence, const char *path, uint64_t access)
 }
 
 /* The folder a file is in, since a file is replaced by another of its name; a folder itself. */
-static bool folder_of(const char *path, char out[PATH_MAX])
+static bool fence_folder(const char *path, char out[PATH_MAX])
 {
     struct stat info;
     size_t length = strnlen(path, PATH_MAX);
@@ -121,7 +121,7 @@ static bool allow_link(const struct fence *fence, const char *link, uint64_t acc
         return true;
     length = strlen(folder);
     bool inside = strncmp(target, folder, length) == 0 && target[length] == '/';
-    return !inside || allow(fence, folder, access);
+    return !inside || fence_allow(fence, folder, access);
 }
 
 static bool allow_links(const struct fence *fence, const char *path, uint64_t access)
@@ -144,9 +144,9 @@ static bool allow_links(const struct fence *fence, const char *path, uint64_t ac
 static bool allow_kept(const struct fence *fence, const char *path, uint64_t access)
 {
     char folder[PATH_MAX], real[PATH_MAX];
-    if (!folder_of(path, folder) || !allow(fence, folder, access) || !allow_links(fence, path, access))
+    if (!fence_folder(path, folder) || !fence_allow(fence, folder, access) || !allow_links(fence, path, access))
         return false;
-    return !realpath(path, real) || (folder_of(real, folder) && allow(fence, folder, access));
+    return !realpath(path, real) || (fence_folder(real, folder) && fence_allow(fence, folder, access));
 }
 
 /* Who keeps /etc/resolv.conf current elsewhere (/run/NetworkManager, /run/resolvconf) puts a
@@ -155,14 +155,14 @@ static bool allow_common(const struct fence *fence, const char *path)
 {
     char folder[PATH_MAX], real[PATH_MAX];
     struct stat info;
-    if (!allow(fence, path, ACCESS_READ))
+    if (!fence_allow(fence, path, ACCESS_READ))
         return false;
-    if (lstat(path, &info) != 0 || !S_ISLNK(info.st_mode) || !realpath(path, real) || !folder_of(real, folder))
+    if (lstat(path, &info) != 0 || !S_ISLNK(info.st_mode) || !realpath(path, real) || !fence_folder(real, folder))
         return true;
-    return strcmp(folder, "/etc") == 0 || allow(fence, folder, ACCESS_READ);
+    return strcmp(folder, "/etc") == 0 || fence_allow(fence, folder, ACCESS_READ);
 }
 
-static bool fill(const struct fence *fence, const struct sandbox_options *options)
+static bool fence_fill(const struct fence *fence, const struct sandbox_options *options)
 {
     bool filled = true;
     for (size_t i = 0; i < LENGTH_OF(common); i++)
@@ -188,7 +188,7 @@ bool sandbox_landlock(const struct sandbox_options *options, const char **why)
         *why = "it is refused";
         return false;
     }
-    bool entered = fill(&fence, options) && syscall(RESTRICT_SELF, fence.ruleset, 0) == 0;
+    bool entered = fence_fill(&fence, options) && syscall(RESTRICT_SELF, fence.ruleset, 0) == 0;
     close(fence.ruleset);
     *why = entered ? NULL : "it is refused";
     return entered;

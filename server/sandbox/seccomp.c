@@ -215,21 +215,21 @@ struct program {
     unsigned short len;
 };
 
-static void add(struct program *program, unsigned code, uint32_t value, unsigned if_true, unsigned if_false)
+static void program_add(struct program *program, unsigned code, uint32_t value, unsigned if_true, unsigned if_false)
 {
     if (program->len < PROGRAM_MAX)
         program->steps[program->len++] =
             (struct sock_filter){(uint16_t)code, (uint8_t)if_true, (uint8_t)if_false, value};
 }
 
-static void load(struct program *program, size_t offset)
+static void program_load(struct program *program, size_t offset)
 {
-    add(program, BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, 0, 0);
+    program_add(program, BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, 0, 0);
 }
 
-static void answer(struct program *program, uint32_t verdict)
+static void program_answer(struct program *program, uint32_t verdict)
 {
-    add(program, BPF_RET | BPF_K, verdict, 0, 0);
+    program_add(program, BPF_RET | BPF_K, verdict, 0, 0);
 }
 
 /* Both machines are little-endian: the low half of an argument stands first. */
@@ -239,41 +239,41 @@ static void add_argument(struct program *program, const struct argument *argumen
     while (count < LENGTH_OF(argument->values) && argument->values[count])
         count++;
     struct program body = {.len = 0};
-    load(&body, offsetof(struct seccomp_data, args) + 8 * (size_t)argument->number);
+    program_load(&body, offsetof(struct seccomp_data, args) + 8 * (size_t)argument->number);
     if (argument->test == NOT_BOTH_BITS)
-        add(&body, BPF_ALU | BPF_AND | BPF_K, argument->values[0], 0, 0);
+        program_add(&body, BPF_ALU | BPF_AND | BPF_K, argument->values[0], 0, 0);
     for (size_t i = 0; i < count; i++)
-        add(&body, BPF_JMP | (argument->test == ANY_BIT ? BPF_JSET : BPF_JEQ) | BPF_K, argument->values[i],
-            (unsigned)(count - i), 0);
-    answer(&body, argument->test == NOT_BOTH_BITS ? SECCOMP_RET_ALLOW : REFUSE);
-    answer(&body, argument->test == NOT_BOTH_BITS ? REFUSE : SECCOMP_RET_ALLOW);
-    add(program, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)argument->call, 0, body.len);
+        program_add(&body, BPF_JMP | (argument->test == ANY_BIT ? BPF_JSET : BPF_JEQ) | BPF_K, argument->values[i],
+                    (unsigned)(count - i), 0);
+    program_answer(&body, argument->test == NOT_BOTH_BITS ? SECCOMP_RET_ALLOW : REFUSE);
+    program_answer(&body, argument->test == NOT_BOTH_BITS ? REFUSE : SECCOMP_RET_ALLOW);
+    program_add(program, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)argument->call, 0, body.len);
     for (size_t i = 0; i < body.len; i++)
-        add(program, body.steps[i].code, body.steps[i].k, body.steps[i].jt, body.steps[i].jf);
+        program_add(program, body.steps[i].code, body.steps[i].k, body.steps[i].jt, body.steps[i].jf);
 }
 
 static void write_program(struct program *program)
 {
-    load(program, offsetof(struct seccomp_data, arch));
-    add(program, BPF_JMP | BPF_JEQ | BPF_K, MACHINE, 1, 0);
-    answer(program, SECCOMP_RET_KILL_PROCESS);
-    load(program, offsetof(struct seccomp_data, nr));
-    add(program, BPF_JMP | BPF_JGE | BPF_K, X32, 0, 1);
-    answer(program, LACKING);
+    program_load(program, offsetof(struct seccomp_data, arch));
+    program_add(program, BPF_JMP | BPF_JEQ | BPF_K, MACHINE, 1, 0);
+    program_answer(program, SECCOMP_RET_KILL_PROCESS);
+    program_load(program, offsetof(struct seccomp_data, nr));
+    program_add(program, BPF_JMP | BPF_JGE | BPF_K, X32, 0, 1);
+    program_answer(program, LACKING);
     for (size_t i = 0; i < LENGTH_OF(allowed); i++) {
-        add(program, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)allowed[i], 0, 1);
-        answer(program, SECCOMP_RET_ALLOW);
+        program_add(program, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)allowed[i], 0, 1);
+        program_answer(program, SECCOMP_RET_ALLOW);
     }
     for (size_t i = 0; i < LENGTH_OF(arguments); i++)
         add_argument(program, &arguments[i]);
 #ifdef SYS_clone3
     /* Its flags stand in memory, which a filter cannot read: glibc falls back to clone. */
-    add(program, BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1);
-    answer(program, LACKING);
+    program_add(program, BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1);
+    program_answer(program, LACKING);
 #endif
-    add(program, BPF_JMP | BPF_JGE | BPF_K, NEWEST_KNOWN, 0, 1);
-    answer(program, LACKING);
-    answer(program, REFUSE);
+    program_add(program, BPF_JMP | BPF_JGE | BPF_K, NEWEST_KNOWN, 0, 1);
+    program_answer(program, LACKING);
+    program_answer(program, REFUSE);
 }
 
 bool sandbox_seccomp(const char **why)

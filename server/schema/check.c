@@ -20,7 +20,7 @@ struct walk {
     bool in_status;
 };
 
-static void add_problem(struct walk *walk, enum schema_problem_kind kind, struct str field, struct str message)
+static void walk_add_problem(struct walk *walk, enum schema_problem_kind kind, struct str field, struct str message)
 {
     if (walk->in_status && walk->stored)
         return;
@@ -38,8 +38,8 @@ static struct str member_at(struct arena *arena, struct str at, const char *name
                         bracket ? "]" : "");
 }
 
-static void check_value(struct walk *walk, const struct schema *schema, struct json_object *value, struct str at,
-                        unsigned depth);
+static void walk_check_value(struct walk *walk, const struct schema *schema, struct json_object *value, struct str at,
+                             unsigned depth);
 
 static bool is_of_release(const struct walk *walk, const struct schema_field *field)
 {
@@ -63,18 +63,18 @@ static void add_unknown(struct walk *walk, const struct schema *parent, struct s
     struct arena *arena = walk->arena;
     struct str field = member_at(arena, at, name), quoted = arena_quote(arena, str_from(name));
     if (walk->stored || walk->lenient)
-        add_problem(walk, SCHEMA_DOUBT, field,
-                    arena_printf(arena, "unknown field %.*s%.*s", STR_ARG(quoted),
-                                 STR_ARG(schema_hint(arena, walk->kind, parent, at, str_from(name), false))));
+        walk_add_problem(walk, SCHEMA_DOUBT, field,
+                         arena_printf(arena, "unknown field %.*s%.*s", STR_ARG(quoted),
+                                      STR_ARG(schema_hint(arena, walk->kind, parent, at, str_from(name), false))));
     else if (releases)
-        add_problem(walk, SCHEMA_UNKNOWN, field,
-                    arena_printf(arena, "unknown field %.*s in Velero %s; Velero %.*s has it", STR_ARG(quoted),
-                                 walk->release_name, STR_ARG(releases_with(walk, releases))));
+        walk_add_problem(walk, SCHEMA_UNKNOWN, field,
+                         arena_printf(arena, "unknown field %.*s in Velero %s; Velero %.*s has it", STR_ARG(quoted),
+                                      walk->release_name, STR_ARG(releases_with(walk, releases))));
     else
-        add_problem(walk, SCHEMA_UNKNOWN, field,
-                    arena_printf(arena, "unknown field %.*s: kubectl apply refuses it, other clients drop it%.*s",
-                                 STR_ARG(quoted),
-                                 STR_ARG(schema_hint(arena, walk->kind, parent, at, str_from(name), true))));
+        walk_add_problem(walk, SCHEMA_UNKNOWN, field,
+                         arena_printf(arena, "unknown field %.*s: kubectl apply refuses it, other clients drop it%.*s",
+                                      STR_ARG(quoted),
+                                      STR_ARG(schema_hint(arena, walk->kind, parent, at, str_from(name), true))));
 }
 
 /* Releases may differ in a field: a value that one of them takes is fine where none is known. */
@@ -106,7 +106,7 @@ static void check_required(struct walk *walk, const struct schema *schema, struc
         bool there = json_object_object_get_ex(value, field->name, &member) &&
                      (member || (field->schema && field->schema->nullable));
         if (field->required && is_of_release(walk, field) && !there)
-            add_problem(walk, SCHEMA_REFUSED, member_at(walk->arena, at, field->name), STR("Required value"));
+            walk_add_problem(walk, SCHEMA_REFUSED, member_at(walk->arena, at, field->name), STR("Required value"));
     }
 }
 
@@ -119,22 +119,22 @@ static void check_object(struct walk *walk, const struct schema *schema, struct 
         unsigned elsewhere = 0;
         const struct schema *below = map ? schema->items : pick_schema(walk, schema, name, member, &elsewhere);
         if (below && member) /* null is pruned */
-            check_value(walk, below, member, member_at(walk->arena, at, name), depth);
+            walk_check_value(walk, below, member, member_at(walk->arena, at, name), depth);
         else if (!below && !schema->open && schema->field_count)
             add_unknown(walk, schema, at, name, elsewhere);
     }
     check_required(walk, schema, value, at);
 }
 
-static void check_value(struct walk *walk, const struct schema *schema, struct json_object *value, struct str at,
-                        unsigned depth)
+static void walk_check_value(struct walk *walk, const struct schema *schema, struct json_object *value, struct str at,
+                             unsigned depth)
 {
     struct str problem = schema_value_problem(walk->arena, schema, value);
     bool empty = json_object_is_type(value, json_type_string) && json_str(value).len == 0;
     if (problem.len && walk->in_status && empty)
         return; /* as absent, which the client that wrote it took for the same */
     if (problem.len) {
-        add_problem(walk, SCHEMA_REFUSED, at, problem);
+        walk_add_problem(walk, SCHEMA_REFUSED, at, problem);
         return;
     }
     if (depth == DEPTH_MAX)
@@ -142,8 +142,8 @@ static void check_value(struct walk *walk, const struct schema *schema, struct j
     if (json_object_is_type(value, json_type_object))
         check_object(walk, schema, value, at, depth + 1);
     for (size_t i = 0; schema->items && i < json_len(value); i++)
-        check_value(walk, schema->items, json_item(value, i), arena_printf(walk->arena, "%.*s[%zu]", STR_ARG(at), i),
-                    depth + 1);
+        walk_check_value(walk, schema->items, json_item(value, i),
+                         arena_printf(walk->arena, "%.*s[%zu]", STR_ARG(at), i), depth + 1);
 }
 
 /* ---- ObjectMeta ------------------------------------------------------------- */
@@ -158,11 +158,11 @@ static void check_name(struct walk *walk, struct json_object *metadata, const ch
         checked = arena_printf(arena, "%.*sx", STR_ARG(str_slice(name, 0, 248)));
     if (name.len == 0 || (ns ? name_is_dns_label(name) : name_is_dns_subdomain(checked)))
         return;
-    add_problem(walk, SCHEMA_REFUSED, arena_printf(arena, "metadata.%s", member),
-                arena_printf(arena, "Invalid value: %.*s: no %s can have this name: %s",
-                             STR_ARG(arena_quote(arena, name)), ns ? "namespace" : "object",
-                             ns ? "lower-case letters, digits and inner dashes, at most 63"
-                                : "lower-case letters, digits, inner \"-\" and \".\", at most 253"));
+    walk_add_problem(walk, SCHEMA_REFUSED, arena_printf(arena, "metadata.%s", member),
+                     arena_printf(arena, "Invalid value: %.*s: no %s can have this name: %s",
+                                  STR_ARG(arena_quote(arena, name)), ns ? "namespace" : "object",
+                                  ns ? "lower-case letters, digits and inner dashes, at most 63"
+                                     : "lower-case letters, digits, inner \"-\" and \".\", at most 253"));
 }
 
 static struct str lower_case(struct arena *arena, const char *text)
@@ -173,7 +173,7 @@ static struct str lower_case(struct arena *arena, const char *text)
     return copy;
 }
 
-static void check_keys(struct walk *walk, struct json_object *metadata, const char *member)
+static void walk_check_keys(struct walk *walk, struct json_object *metadata, const char *member)
 {
     struct arena *arena = walk->arena;
     struct json_object *map = json_get(metadata, member);
@@ -186,17 +186,19 @@ static void check_keys(struct walk *walk, struct json_object *metadata, const ch
         struct str text = json_str(value), field = member_at(arena, at, key);
         /* An annotation's key may have capitals in its prefix. */
         if (!label_key_is_valid(labels ? str_from(key) : lower_case(arena, key)))
-            add_problem(walk, SCHEMA_REFUSED, field,
-                        arena_printf(arena,
-                                     "Invalid value: %.*s: no such key: an optional DNS prefix and \"/\", then at most "
-                                     "63 letters, digits, \"-\", \"_\" or \".\"",
-                                     STR_ARG(arena_quote(arena, str_from(key)))));
+            walk_add_problem(
+                walk, SCHEMA_REFUSED, field,
+                arena_printf(arena,
+                             "Invalid value: %.*s: no such key: an optional DNS prefix and \"/\", then at most "
+                             "63 letters, digits, \"-\", \"_\" or \".\"",
+                             STR_ARG(arena_quote(arena, str_from(key)))));
         else if (labels && !label_value_is_valid(text))
-            add_problem(walk, SCHEMA_REFUSED, field,
-                        arena_printf(arena,
-                                     "Invalid value: %.*s: no label can have this value: at most 63 letters, digits, "
-                                     "\"-\", \"_\" or \".\", beginning and ending with a letter or digit",
-                                     STR_ARG(arena_quote(arena, text))));
+            walk_add_problem(
+                walk, SCHEMA_REFUSED, field,
+                arena_printf(arena,
+                             "Invalid value: %.*s: no label can have this value: at most 63 letters, digits, "
+                             "\"-\", \"_\" or \".\", beginning and ending with a letter or digit",
+                             STR_ARG(arena_quote(arena, text))));
     }
 }
 
@@ -206,16 +208,16 @@ static void check_metadata(struct walk *walk, struct json_object *tree)
     struct json_object *metadata = json_get(tree, "metadata");
     size_t before = walk->count;
     if (metadata)
-        check_value(walk, &schema_metadata, metadata, STR("metadata"), 0);
+        walk_check_value(walk, &schema_metadata, metadata, STR("metadata"), 0);
     if (!json_get(metadata, "name") && !json_get_str(metadata, "generateName").len)
-        add_problem(walk, SCHEMA_REFUSED, STR("metadata.name"), STR("Required value: give the object a name"));
+        walk_add_problem(walk, SCHEMA_REFUSED, STR("metadata.name"), STR("Required value: give the object a name"));
     else if (walk->count == before && !json_get_str(metadata, "name").len &&
              !json_get_str(metadata, "generateName").len)
-        add_problem(walk, SCHEMA_REFUSED, STR("metadata.name"), STR("Required value: the name is empty"));
+        walk_add_problem(walk, SCHEMA_REFUSED, STR("metadata.name"), STR("Required value: the name is empty"));
     for (size_t i = 0; i < LENGTH_OF(names); i++)
         check_name(walk, metadata, names[i]);
-    check_keys(walk, metadata, "labels");
-    check_keys(walk, metadata, "annotations");
+    walk_check_keys(walk, metadata, "labels");
+    walk_check_keys(walk, metadata, "annotations");
 }
 
 /* ---- the whole --------------------------------------------------------------- */
@@ -235,7 +237,7 @@ static void check_top(struct walk *walk, struct json_object *tree)
         if (!below && !schema->open)
             add_unknown(walk, schema, STR(""), name, elsewhere);
         else if (below && member)
-            check_value(walk, below, member, key, 0);
+            walk_check_value(walk, below, member, key, 0);
     }
     walk->in_status = false;
     check_required(walk, schema, tree, STR(""));

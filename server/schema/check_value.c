@@ -135,22 +135,6 @@ static bool breaks_pattern(struct arena *arena, const char *pattern, struct str 
     return broken;
 }
 
-static bool is_base64(struct str text)
-{
-    size_t digits = 0, padding = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        bool digit = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
-        if (c == '\n' || c == '\r')
-            continue;
-        if ((!digit && c != '=') || (digit && padding))
-            return false;
-        digits++;
-        padding += c == '=';
-    }
-    return digits % 4 == 0 && padding <= 2;
-}
-
 static struct str text_problem(struct arena *arena, const struct schema *schema, struct str text)
 {
     struct str quoted = arena_quote(arena, text);
@@ -166,7 +150,7 @@ static struct str text_problem(struct arena *arena, const struct schema *schema,
                             count_characters(text));
     if (schema->format && str_is(str_from(schema->format), "date-time") && !time_parse(text, &ignored))
         return arena_printf(arena, "Invalid value: %.*s: must be a time such as 2026-11-21T03:00:00Z", STR_ARG(quoted));
-    if (schema->format && str_is(str_from(schema->format), "byte") && !is_base64(text))
+    if (schema->format && str_is(str_from(schema->format), "byte") && !base64_decode(arena, text).ptr)
         return arena_printf(arena, "Invalid value: %.*s: must be base64", STR_ARG(quoted));
     if (schema->pattern && breaks_pattern(arena, schema->pattern, text))
         return arena_printf(arena, "Invalid value: %.*s: must match %s", STR_ARG(quoted), schema->pattern);

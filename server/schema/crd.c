@@ -29,7 +29,7 @@ static size_t count_at(struct json_object *tree, const char *key)
     return value > 0 ? (size_t)value : 0;
 }
 
-static const char *text_at(struct arena *arena, struct json_object *tree, const char *key)
+static const char *crd_text_at(struct arena *arena, struct json_object *tree, const char *key)
 {
     struct str text = json_get_str(tree, key);
     return text.len ? arena_copy(arena, text).ptr : NULL;
@@ -88,8 +88,8 @@ static const struct schema *read_schema(struct arena *arena, struct json_object 
         .has_maximum = maximum != NULL,
         .minimum = json_object_get_double(minimum),
         .maximum = json_object_get_double(maximum),
-        .format = text_at(arena, tree, "format"),
-        .pattern = text_at(arena, tree, "pattern"),
+        .format = crd_text_at(arena, tree, "format"),
+        .pattern = crd_text_at(arena, tree, "pattern"),
         .min_length = count_at(tree, "minLength"),
         .max_length = count_at(tree, "maxLength"),
         .min_items = count_at(tree, "minItems"),
@@ -110,7 +110,7 @@ static void add_version(struct schema_set *set, const char *group, const char *k
     struct arena *arena = set->arena;
     struct json_object *schema = json_path(version, "schema.openAPIV3Schema"), *served = json_get(version, "served");
     struct schema_crd *crd = arena_alloc(arena, sizeof *crd);
-    const char *name = text_at(arena, version, "name");
+    const char *name = crd_text_at(arena, version, "name");
     if (!crd || !name || (served && !json_object_get_boolean(served)))
         return;
     crd->kind = (struct schema_kind){.group = group, .version = name, .kind = kind, .releases = no_releases};
@@ -125,7 +125,7 @@ static bool add_crd(struct schema_set *set, struct json_object *tree)
 {
     struct str group = json_path_str(tree, "spec.group");
     struct json_object *versions = json_path(tree, "spec.versions");
-    const char *kind = text_at(set->arena, json_path(tree, "spec.names"), "kind");
+    const char *kind = crd_text_at(set->arena, json_path(tree, "spec.names"), "kind");
     if (!kind || (!str_is(group, "velero.io") && !str_is(group, "k0rdent.mirantis.com")))
         return false;
     const char *group_copy = arena_copy(set->arena, group).ptr;

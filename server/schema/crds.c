@@ -60,7 +60,7 @@ struct str schema_group_of(struct str api_version, struct str *version)
     return STR("");
 }
 
-static bool is_kind(const struct schema_kind *known, struct str group, struct str kind)
+static bool schema_is_of_kind(const struct schema_kind *known, struct str group, struct str kind)
 {
     return str_is(kind, known->kind) && str_is(group, known->group);
 }
@@ -72,10 +72,10 @@ const struct schema_kind *schema_find(const struct schema_set *set, struct str a
     const struct schema_kind *other = NULL;
     *exact = true;
     for (const struct schema_crd *crd = set ? set->first : NULL; crd; crd = crd->next)
-        if (is_kind(&crd->kind, group, kind) && str_is(version, crd->kind.version))
+        if (schema_is_of_kind(&crd->kind, group, kind) && str_is(version, crd->kind.version))
             return crd->kind.schema ? &crd->kind : NULL;
     for (size_t i = 0; i < LENGTH_OF(kinds); i++) {
-        if (!is_kind(&kinds[i], group, kind))
+        if (!schema_is_of_kind(&kinds[i], group, kind))
             continue;
         if (str_is(version, kinds[i].version))
             return &kinds[i];
@@ -88,7 +88,7 @@ const struct schema_kind *schema_find(const struct schema_set *set, struct str a
 bool schema_set_has(const struct schema_set *set, struct str group, struct str kind)
 {
     for (const struct schema_crd *crd = set ? set->first : NULL; crd; crd = crd->next)
-        if (is_kind(&crd->kind, group, kind))
+        if (schema_is_of_kind(&crd->kind, group, kind))
             return true;
     return false;
 }

@@ -50,7 +50,7 @@ static struct str find_below(struct arena *arena, const struct schema *schema, s
     return found;
 }
 
-static struct str find_place(struct arena *arena, const struct schema *schema, struct str at, struct str name)
+static struct str schema_find_place(struct arena *arena, const struct schema *schema, struct str at, struct str name)
 {
     struct str found = {NULL, 0};
     for (unsigned levels = 0; levels < DEPTH_MAX && !found.len; levels++)
@@ -97,15 +97,15 @@ struct str schema_hint(struct arena *arena, const struct schema_kind *kind, cons
     if (here && !str_is(name, here->name))
         return arena_printf(arena, "; did you mean %s?", here->name);
     if (str_is(at, "metadata") || at.len == 0)
-        place = find_place(arena, kind->schema, STR(""), name);
+        place = schema_find_place(arena, kind->schema, STR(""), name);
     if (!place.len)
-        place = find_place(arena, parent, at, name);
+        place = schema_find_place(arena, parent, at, name);
     if (!place.len && at.len == 0)
-        place = find_place(arena, &schema_metadata, STR("metadata"), name);
+        place = schema_find_place(arena, &schema_metadata, STR("metadata"), name);
     if (!place.len && !near.len)
-        place = find_place(arena, kind->schema, STR(""), name);
+        place = schema_find_place(arena, kind->schema, STR(""), name);
     if (!place.len && !near.len)
-        place = find_place(arena, &schema_metadata, STR("metadata"), name);
+        place = schema_find_place(arena, &schema_metadata, STR("metadata"), name);
     if (place.len)
         return arena_printf(arena, "; write it as %.*s", STR_ARG(place));
     if (near.len)

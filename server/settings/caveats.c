@@ -46,8 +46,8 @@ bool settings_add_builtin_caveats(struct arena *arena, struct settings *settings
     return rows && !arena_failed(arena);
 }
 
-static bool read_member(struct arena *arena, struct provider_caveat *caveat, struct str name, struct json_object *value,
-                        struct error *error)
+static bool caveat_read_member(struct arena *arena, struct provider_caveat *caveat, struct str name,
+                               struct json_object *value, struct error *error)
 {
     static const struct str members[] = {STR_INIT("provider"), STR_INIT("component"), STR_INIT("excludedResources")};
     struct str shown = settings_show(arena, value);
@@ -80,7 +80,7 @@ static bool read_caveat(struct arena *arena, struct provider_caveat *caveat, str
     }
     json_foreach(item, name, value)
     {
-        if (!read_member(arena, caveat, str_from(name), value, error))
+        if (!caveat_read_member(arena, caveat, str_from(name), value, error))
             return false;
     }
     if (!caveat->provider.len && !caveat->component.len)

@@ -175,8 +175,8 @@ static bool read_value(struct arena *arena, struct evidence_source *source, cons
     return false;
 }
 
-static bool read_member(struct arena *arena, struct evidence_source *source, struct str name, struct json_object *value,
-                        struct error *error)
+static bool evidence_read_member(struct arena *arena, struct evidence_source *source, struct str name,
+                                 struct json_object *value, struct error *error)
 {
     struct str names[LENGTH_OF(members)];
     for (size_t i = 0; i < LENGTH_OF(members); i++) {
@@ -212,7 +212,7 @@ static struct str plural_of(struct arena *arena, struct str kind)
     return arena_printf(arena, "%.*ss", STR_ARG(lower));
 }
 
-static void complete(struct arena *arena, struct evidence_source *source, const struct evidence_preset *preset)
+static void evidence_complete(struct arena *arena, struct evidence_source *source, const struct evidence_preset *preset)
 {
     static const struct evidence_preset nothing = {.name = NULL};
     const struct evidence_preset *from = preset ? preset : &nothing;
@@ -251,16 +251,16 @@ static bool read_source(struct arena *arena, struct evidence_source *source, str
         return settings_fail_in(error, ".preset");
     json_foreach(item, name, value)
     {
-        if (!read_member(arena, source, str_from(name), value, error))
+        if (!evidence_read_member(arena, source, str_from(name), value, error))
             return settings_fail_in(error, ".%s", name);
     }
-    complete(arena, source, preset);
+    evidence_complete(arena, source, preset);
     return settings_check_evidence(arena, source, preset, error);
 }
 
 /* ---- both lists ----------------------------------------------------------- */
 
-static bool is_taken(const struct settings *settings, struct str name)
+static bool evidence_name_is_taken(const struct settings *settings, struct str name)
 {
     for (size_t i = 0; i < settings->evidence_count; i++)
         if (str_eq(settings->evidence[i].name, name))
@@ -268,8 +268,8 @@ static bool is_taken(const struct settings *settings, struct str name)
     return false;
 }
 
-static bool read_list(struct arena *arena, struct settings *settings, struct json_object *list, bool alternative,
-                      struct error *error)
+static bool evidence_read_list(struct arena *arena, struct settings *settings, struct json_object *list,
+                               bool alternative, struct error *error)
 {
     for (size_t i = 0; i < json_len(list); i++) {
         if (settings->evidence_count == SOURCES_MAX) {
@@ -280,7 +280,7 @@ static bool read_list(struct arena *arena, struct settings *settings, struct jso
         source->alternative = alternative;
         if (!read_source(arena, source, json_item(list, i), error))
             return settings_fail_in(error, "[%zu]", i);
-        if (is_taken(settings, source->name)) {
+        if (evidence_name_is_taken(settings, source->name)) {
             error_set(error, 422, "a second entry of the name \"%.*s\"; give it a name of its own",
                       STR_ARG(source->name));
             return settings_fail_in(error, "[%zu]", i);
@@ -295,7 +295,7 @@ static const struct {
     bool alternative;
 } lists[] = {{STR_INIT("allOf"), false}, {STR_INIT("anyOf"), true}};
 
-static bool check_names(struct arena *arena, struct json_object *value, struct error *error)
+static bool evidence_check_names(struct arena *arena, struct json_object *value, struct error *error)
 {
     struct str names[] = {lists[0].name, lists[1].name}, shown = settings_show(arena, value);
     if (!json_object_is_type(value, json_type_object))
@@ -323,14 +323,14 @@ static bool check_names(struct arena *arena, struct json_object *value, struct e
 bool settings_read_evidence(struct arena *arena, struct settings *settings, struct json_object *value,
                             struct error *error)
 {
-    if (!check_names(arena, value, error))
+    if (!evidence_check_names(arena, value, error))
         return false;
     settings->evidence = arena_array(arena, SOURCES_MAX, sizeof *settings->evidence);
     settings->evidence_count = 0;
     if (!settings->evidence)
         return error_set(error, 500, "out of memory");
     for (size_t i = 0; i < LENGTH_OF(lists); i++)
-        if (!read_list(arena, settings, json_get_named(value, lists[i].name), lists[i].alternative, error))
+        if (!evidence_read_list(arena, settings, json_get_named(value, lists[i].name), lists[i].alternative, error))
             return settings_fail_in(error, ".%.*s", STR_ARG(lists[i].name));
     return true;
 }

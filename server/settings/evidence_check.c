@@ -1,7 +1,7 @@
 /* What an entry of upgrade.evidence needs, and what contradicts itself. */
 #include "settings/settings.h"
 
-static bool matches(struct str pattern, struct str value)
+static bool evidence_matches(struct str pattern, struct str value)
 {
     int64_t bound, number;
     if (str_starts(pattern, STR(">=")))
@@ -13,7 +13,7 @@ static bool matches(struct str pattern, struct str value)
 bool evidence_value_matches(const struct strlist *values, struct str value)
 {
     for (size_t i = 0; i < values->len; i++)
-        if (matches(values->items[i], value))
+        if (evidence_matches(values->items[i], value))
             return true;
     return false;
 }
@@ -62,7 +62,7 @@ static bool check_values(struct arena *arena, const struct evidence_source *sour
         struct str value = source->failed_values.items[i];
         bool overlaps = evidence_value_matches(&source->done_values, value);
         for (size_t d = 0; d < source->done_values.len && !overlaps; d++)
-            overlaps = matches(value, source->done_values.items[d]);
+            overlaps = evidence_matches(value, source->done_values.items[d]);
         if (!overlaps)
             continue;
         error_set(error, 422, "%.*s is among doneValues too; an object cannot have both done and failed by it",

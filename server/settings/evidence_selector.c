@@ -12,7 +12,7 @@ struct parsing {
     struct label_requirement requirement;
 };
 
-static bool fail(const struct parsing *parsing, const char *what, struct str text)
+static bool selector_fail(const struct parsing *parsing, const char *what, struct str text)
 {
     return error_set(parsing->error, 422,
                      "%.*s %s; write it as kubectl -l does, such as \"app=etcd,tier in (a,b),!draft\"",
@@ -31,10 +31,10 @@ static struct str cut_term(struct str *rest)
     return str_trim(term);
 }
 
-static bool add_value(struct parsing *parsing, struct str value)
+static bool selector_add_value(struct parsing *parsing, struct str value)
 {
     if (!label_value_is_valid(value) || parsing->requirement.values.len == VALUES_MAX)
-        return fail(parsing, "is no label value", value);
+        return selector_fail(parsing, "is no label value", value);
     strlist_add(parsing->arena, &parsing->requirement.values, value);
     return true;
 }
@@ -43,10 +43,10 @@ static bool read_set(struct parsing *parsing, struct str set)
 {
     struct str value;
     if (set.len < 2 || set.ptr[0] != '(' || set.ptr[set.len - 1] != ')')
-        return fail(parsing, "is no set in parentheses", set);
+        return selector_fail(parsing, "is no set in parentheses", set);
     set = str_slice(set, 1, set.len - 1);
     while (str_cut(&set, ',', &value))
-        if (!add_value(parsing, str_trim(value)))
+        if (!selector_add_value(parsing, str_trim(value)))
             return false;
     return true;
 }
@@ -73,9 +73,9 @@ static bool read_operator(struct parsing *parsing, struct str rest)
         size_t used = str_ends(word, STR("(")) ? word.len - 1 : word.len;
         struct str value = str_trim(str_slice(rest, used, rest.len));
         parsing->requirement.operator= operators[i].operator;
-        return operators[i].set ? read_set(parsing, value) : add_value(parsing, value);
+        return operators[i].set ? read_set(parsing, value) : selector_add_value(parsing, value);
     }
-    return fail(parsing, "is no operator (=, !=, in, notin)", rest);
+    return selector_fail(parsing, "is no operator (=, !=, in, notin)", rest);
 }
 
 static bool read_term(struct parsing *parsing, struct str term)
@@ -89,10 +89,10 @@ static bool read_term(struct parsing *parsing, struct str term)
     parsing->requirement =
         (struct label_requirement){.key = str_slice(term, 0, at), .operator= negated ? LABEL_ABSENT : LABEL_EXISTS };
     if (!label_key_is_valid(parsing->requirement.key))
-        return fail(parsing, "is no label key", parsing->requirement.key);
+        return selector_fail(parsing, "is no label key", parsing->requirement.key);
     struct str rest = str_trim(str_slice(term, at, term.len));
     if (negated && rest.len)
-        return fail(parsing, "cannot follow !KEY", rest);
+        return selector_fail(parsing, "cannot follow !KEY", rest);
     return read_operator(parsing, rest);
 }
 

@@ -11,7 +11,7 @@ struct loaded {
     struct arena *arena;
 };
 
-static void destroy(struct shared *shared)
+static void settings_destroy(struct shared *shared)
 {
     struct loaded *loaded = (struct loaded *)shared;
     arena_free(loaded->arena);
@@ -26,7 +26,7 @@ struct settings *settings_defaults(struct error *error)
         error_set(error, 500, "out of memory");
         return NULL;
     }
-    shared_init(&loaded->settings.shared, destroy);
+    shared_init(&loaded->settings.shared, settings_destroy);
     size_t count;
     const struct settings_key *keys = settings_keys(&count);
     bool good =
@@ -47,7 +47,7 @@ struct reader {
     struct error *error;
 };
 
-static bool is_plain(const char *path)
+static bool path_is_printable(const char *path)
 {
     for (; *path; path++)
         if (*path <= ' ' || *path > '~')
@@ -61,16 +61,16 @@ static bool fail_in(struct reader *reader, const char *path)
     struct error *error = reader->error;
     settings_fail_in(error, "%s", path);
     error->position = yaml_line(reader->document, str_from(error->field));
-    if (!is_plain(error->field)) { /* a key may hold anything, and this goes to logs and terminals */
+    if (!path_is_printable(error->field)) { /* a key may hold anything, and this goes to logs and terminals */
         struct str shown = arena_quote(reader->arena, str_from(error->field));
         snprintf(error->field, sizeof error->field, "%.*s", STR_ARG(shown));
     }
     return false;
 }
 
-static bool fail(struct reader *reader, const char *path, const char *format, ...) PRINTF_LIKE(3, 4);
+static bool reader_fail(struct reader *reader, const char *path, const char *format, ...) PRINTF_LIKE(3, 4);
 
-static bool fail(struct reader *reader, const char *path, const char *format, ...)
+static bool reader_fail(struct reader *reader, const char *path, const char *format, ...)
 {
     char message[512];
     va_list args;
@@ -115,7 +115,7 @@ static const char *path_of_leaf(struct str leaf)
     return NULL;
 }
 
-static const struct settings_key *find_key(const char *path)
+static const struct settings_key *settings_find_key(const char *path)
 {
     size_t count;
     const struct settings_key *keys = settings_keys(&count);
@@ -133,17 +133,17 @@ static bool explain_unknown(struct reader *reader, struct str section, struct st
     const char *elsewhere = path_of_leaf(name);
     struct str leaf = name, head;
     str_cut(&leaf, '.', &head);
-    if (!section.len && find_key(path))
-        return fail(reader, path, "no such key; write %.*s inside %.*s", STR_ARG(leaf), STR_ARG(head));
+    if (!section.len && settings_find_key(path))
+        return reader_fail(reader, path, "no such key; write %.*s inside %.*s", STR_ARG(leaf), STR_ARG(head));
     if (elsewhere)
-        return fail(reader, path, "no such key; did you mean %s?", elsewhere);
+        return reader_fail(reader, path, "no such key; did you mean %s?", elsewhere);
     if (near.len)
-        return fail(reader, path, "no such key; did you mean %.*s?", STR_ARG(near));
+        return reader_fail(reader, path, "no such key; did you mean %.*s?", STR_ARG(near));
     BUF_SCOPED list;
     buf_init(&list, 400);
     for (size_t i = 0; i < count; i++)
         buf_printf(&list, "%s%.*s", i ? ", " : "", STR_ARG(names[i]));
-    return fail(reader, path, "no such key; there are %.*s", STR_ARG(buf_str(&list)));
+    return reader_fail(reader, path, "no such key; there are %.*s", STR_ARG(buf_str(&list)));
 }
 
 static bool fail_unknown(struct reader *reader, struct str section, struct str name, const char *path)
@@ -160,13 +160,13 @@ static bool read_section(struct reader *reader, const char *section, struct json
         return true;
     if (!json_object_is_type(tree, json_type_object)) {
         struct str shown = settings_show(reader->arena, tree);
-        return fail(reader, section, "%.*s: expected a mapping of keys", STR_ARG(shown));
+        return reader_fail(reader, section, "%.*s: expected a mapping of keys", STR_ARG(shown));
     }
     json_foreach(tree, name, value)
     {
         char path[sizeof reader->error->field];
         snprintf(path, sizeof path, "%s.%s", section, name);
-        const struct settings_key *key = find_key(path);
+        const struct settings_key *key = settings_find_key(path);
         if (!key)
             return fail_unknown(reader, str_from(section), str_from(name), path);
         if (!settings_read_value(reader->arena, reader->settings, key, value, reader->error))
@@ -180,9 +180,9 @@ static bool check_constant(struct reader *reader, const char *name, const char *
     struct json_object *value = json_get(reader->document->tree, name);
     struct str shown = settings_show(reader->arena, value);
     if (!value)
-        return fail(reader, name, "missing; write %s: %s", name, expected);
+        return reader_fail(reader, name, "missing; write %s: %s", name, expected);
     if (!str_is(json_str(value), expected))
-        return fail(reader, name, "%.*s: expected %s", STR_ARG(shown), expected);
+        return reader_fail(reader, name, "%.*s: expected %s", STR_ARG(shown), expected);
     return true;
 }
 
@@ -199,7 +199,7 @@ static bool read_document(struct reader *reader)
     size_t count = names_in((struct str){NULL, 0}, names);
     json_foreach(tree, name, value)
     {
-        const struct settings_key *key = find_key(name);
+        const struct settings_key *key = settings_find_key(name);
         bool known = false;
         for (size_t i = 0; i < count; i++)
             known |= str_is(names[i], name);
@@ -215,7 +215,7 @@ static bool read_document(struct reader *reader)
     return true;
 }
 
-static bool read_all(struct str yaml, struct settings *settings, struct error *error)
+static bool settings_read_all(struct str yaml, struct settings *settings, struct error *error)
 {
     ARENA_SCOPED scratch = arena_new(ARENA_LIMIT);
     struct yaml_document *documents = NULL;
@@ -241,7 +241,7 @@ static bool read_all(struct str yaml, struct settings *settings, struct error *e
 struct settings *settings_parse(struct str yaml, struct error *error)
 {
     struct settings *settings = settings_defaults(error);
-    if (!settings || read_all(yaml, settings, error))
+    if (!settings || settings_read_all(yaml, settings, error))
         return settings;
     shared_release(&settings->shared);
     return NULL;

@@ -1,11 +1,6 @@
 #include "backstop/grammar.h"
 #include "settings/settings.h"
 
-static bool is_lower_or_digit(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
-
 /* Go's time.LoadLocation refuses these; whether the zone exists is known only
  * where schedules are read. */
 static bool is_zone(struct str text)
@@ -54,18 +49,18 @@ static bool is_api_version(struct str text)
     return version.ptr ? name_is_dns_subdomain(group) && name_is_dns_label(version) : name_is_dns_label(group);
 }
 
-static bool is_kind(struct str text)
+static bool is_kind_name(struct str text)
 {
     if (!text.len || text.len > 63 || text.ptr[0] < 'A' || text.ptr[0] > 'Z')
         return false;
     for (size_t i = 1; i < text.len; i++)
-        if (!is_lower_or_digit(text.ptr[i]) && (text.ptr[i] < 'A' || text.ptr[i] > 'Z'))
+        if (!char_is_alphanumeric(text.ptr[i]))
             return false;
     return true;
 }
 
 /* Audit annotations are named "evidence-NAME", in at most 63 characters. */
-static bool is_name(struct str text)
+static bool is_evidence_name(struct str text)
 {
     return text.len <= 40 && name_is_dns_label(text);
 }
@@ -92,7 +87,7 @@ static bool is_short(struct str text)
 }
 
 /* As much of a version as a table of releases can be asked with; empty where none is given. */
-static bool is_version(struct str text)
+static bool is_group_version(struct str text)
 {
     struct str rest = text, major, minor;
     int64_t number;
@@ -126,11 +121,11 @@ const struct text_rule rule_account = {"^(" LABEL ":)?" SUBDOMAIN "$",
                                        "the name of a service account, or NAMESPACE:NAME", is_account};
 
 const struct text_rule rule_name = {"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$",
-                                    "a short name (lower-case letters, digits and -, at most 40)", is_name};
+                                    "a short name (lower-case letters, digits and -, at most 40)", is_evidence_name};
 const struct text_rule rule_api_version = {"^(" SUBDOMAIN "/)?" LABEL "$",
                                            "an apiVersion, such as actions.kio.kasten.io/v1alpha1 or batch/v1",
                                            is_api_version};
-const struct text_rule rule_kind = {"^[A-Z][A-Za-z0-9]*$", "a kind, such as RunAction", is_kind};
+const struct text_rule rule_kind = {"^[A-Z][A-Za-z0-9]*$", "a kind, such as RunAction", is_kind_name};
 const struct text_rule rule_plural = {
     "^" LABEL "$", "the plural that kubectl get takes, such as runactions, without its group", name_is_dns_label};
 const struct text_rule rule_path = {"^[^.\\[\\]=\\s]+(\\.[^.\\[\\]=\\s]+|\\[[^\\]]+\\])*$",
@@ -138,4 +133,4 @@ const struct text_rule rule_path = {"^[^.\\[\\]=\\s]+(\\.[^.\\[\\]=\\s]+|\\[[^\\
 const struct text_rule rule_hint = {"^[ -~]{1,200}$", "a line of at most 200 plain characters", is_hint};
 const struct text_rule rule_selector = {
     "^.{1,1000}$", "a label selector as kubectl -l takes it, such as \"app=etcd,tier in (a,b)\"", is_short};
-const struct text_rule rule_version = {"^([vV]?[0-9]+\\.[0-9][!-~]*)?$", "a version, such as 1.18.3", is_version};
+const struct text_rule rule_version = {"^([vV]?[0-9]+\\.[0-9][!-~]*)?$", "a version, such as 1.18.3", is_group_version};

@@ -43,7 +43,7 @@ static void write_comment(struct buf *out, const char *indent, struct str text)
     buf_putc(out, '\n');
 }
 
-static void write_value(struct buf *out, const struct settings_key *key)
+static void sample_write_value(struct buf *out, const struct settings_key *key)
 {
     struct str rest = str_from(key->fallback), item;
     const char *before = "[";
@@ -58,7 +58,7 @@ static void write_value(struct buf *out, const struct settings_key *key)
     }
 }
 
-static void write_key(struct buf *out, const char *indent, struct str name, const struct settings_key *key)
+static void sample_write_key(struct buf *out, const char *indent, struct str name, const struct settings_key *key)
 {
     write_comment(out, indent, str_from(key->help));
     if (key->type == KEY_CAVEATS)
@@ -66,7 +66,7 @@ static void write_key(struct buf *out, const char *indent, struct str name, cons
     if (key->type == KEY_EVIDENCE)
         buf_puts(out, evidence_example);
     buf_printf(out, "%s%.*s: ", indent, STR_ARG(name));
-    write_value(out, key);
+    sample_write_value(out, key);
     buf_putc(out, '\n');
 }
 
@@ -83,7 +83,7 @@ void settings_write_sample(struct buf *out)
             buf_putc(out, '\n');
         if (rest.ptr && !str_eq(section, before))
             buf_printf(out, "%.*s:\n", STR_ARG(section));
-        write_key(out, rest.ptr ? "  " : "", rest.ptr ? rest : section, &keys[i]);
+        sample_write_key(out, rest.ptr ? "  " : "", rest.ptr ? rest : section, &keys[i]);
         before = section;
     }
 }

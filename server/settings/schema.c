@@ -4,7 +4,7 @@
 
 #define DURATION_PATTERN "^([0-9]+(\\.[0-9]*)?(h|m|s|ms))+$|^0$"
 
-static void put_text(struct json_object *object, const char *key, const char *text)
+static void schema_put_text(struct json_object *object, const char *key, const char *text)
 {
     json_put_text(object, key, str_from(text));
 }
@@ -21,68 +21,69 @@ static struct json_object *put_array(struct json_object *object, const char *key
     return json_put(object, key, child) ? child : NULL;
 }
 
-static void add_text(struct json_object *array, struct str text)
+static void schema_add_text(struct json_object *array, struct str text)
 {
     json_append(array, json_new_text(text));
 }
 
 static struct json_object *put_mapping(struct json_object *schema)
 {
-    put_text(schema, "type", "object");
+    schema_put_text(schema, "type", "object");
     json_put(schema, "additionalProperties", json_object_new_boolean(false));
     return put_object(schema, "properties");
 }
 
-static void write_text(struct json_object *schema, const struct text_rule *rule)
+static void schema_write_text(struct json_object *schema, const struct text_rule *rule)
 {
-    put_text(schema, "type", "string");
-    put_text(schema, "pattern", rule->pattern);
+    schema_put_text(schema, "type", "string");
+    schema_put_text(schema, "pattern", rule->pattern);
 }
 
 static void write_texts(struct json_object *schema, const struct text_rule *rule)
 {
-    put_text(schema, "type", "array");
-    write_text(put_object(schema, "items"), rule);
+    schema_put_text(schema, "type", "array");
+    schema_write_text(put_object(schema, "items"), rule);
 }
 
 static void write_caveats(struct json_object *schema)
 {
-    put_text(schema, "type", "array");
+    schema_put_text(schema, "type", "array");
     struct json_object *item = put_object(schema, "items"), *members = put_mapping(item);
     struct json_object *provider = put_object(members, "provider");
-    put_text(provider, "description", "The provider's Cluster API name, such as infrastructure-azure.");
-    write_text(provider, &rule_provider);
+    schema_put_text(provider, "description", "The provider's Cluster API name, such as infrastructure-azure.");
+    schema_write_text(provider, &rule_provider);
     struct json_object *component = put_object(members, "component");
-    put_text(component, "description", "Its name in Management.spec.providers, such as cluster-api-provider-azure.");
-    write_text(component, &rule_component);
+    schema_put_text(component, "description",
+                    "Its name in Management.spec.providers, such as cluster-api-provider-azure.");
+    schema_write_text(component, &rule_component);
     struct json_object *excluded = put_object(members, "excludedResources");
-    put_text(excluded, "description", "What a Restore must leave out, as plural.group.");
+    schema_put_text(excluded, "description", "What a Restore must leave out, as plural.group.");
     write_texts(excluded, &rule_resource);
     json_put(excluded, "minItems", json_object_new_int(1));
-    add_text(put_array(item, "required"), STR("excludedResources"));
+    schema_add_text(put_array(item, "required"), STR("excludedResources"));
 }
 
 static void write_evidence_member(struct json_object *schema, const struct evidence_member *member)
 {
-    put_text(schema, "description", member->help);
+    schema_put_text(schema, "description", member->help);
     if (member->type == EVIDENCE_PRESET) {
         size_t count;
         const struct evidence_preset *presets = settings_evidence_presets(&count);
         struct json_object *names = put_array(schema, "enum");
         for (size_t i = 0; i < count; i++)
-            add_text(names, str_from(presets[i].name));
+            schema_add_text(names, str_from(presets[i].name));
     } else if (member->type == EVIDENCE_VALUES) {
         static const char *const types[] = {"string", "number", "boolean"};
-        put_text(schema, "type", "array");
+        schema_put_text(schema, "type", "array");
         json_put(schema, "minItems", json_object_new_int(1));
         struct json_object *allowed = put_array(put_object(schema, "items"), "type");
         for (size_t i = 0; i < LENGTH_OF(types); i++)
-            add_text(allowed, str_from(types[i]));
+            schema_add_text(allowed, str_from(types[i]));
     } else if (member->type == EVIDENCE_AGE) {
-        put_text(schema, "type", "string");
-        put_text(schema, "pattern", DURATION_PATTERN);
+        schema_put_text(schema, "type", "string");
+        schema_put_text(schema, "pattern", DURATION_PATTERN);
     } else {
-        write_text(schema, member->rule);
+        schema_write_text(schema, member->rule);
     }
 }
 
@@ -97,8 +98,8 @@ static void write_evidence(struct json_object *schema)
     const struct evidence_member *members = settings_evidence_members(&count);
     for (size_t i = 0; i < LENGTH_OF(lists); i++) {
         struct json_object *list = put_object(properties, lists[i].name);
-        put_text(list, "description", lists[i].help);
-        put_text(list, "type", "array");
+        schema_put_text(list, "description", lists[i].help);
+        schema_put_text(list, "type", "array");
         struct json_object *entry = put_mapping(put_object(list, "items"));
         for (size_t m = 0; m < count; m++)
             write_evidence_member(put_object(entry, members[m].name), &members[m]);
@@ -115,30 +116,30 @@ static void write_default(struct json_object *schema, const struct settings_key 
     } else if (key->type == KEY_TEXTS || key->type == KEY_CAVEATS) {
         struct json_object *list = put_array(schema, "default");
         while (rest.len && str_cut(&rest, ',', &item))
-            add_text(list, item);
+            schema_add_text(list, item);
     } else {
-        put_text(schema, "default", key->fallback);
+        schema_put_text(schema, "default", key->fallback);
     }
 }
 
-static void write_key(struct json_object *schema, const struct settings_key *key)
+static void schema_write_key(struct json_object *schema, const struct settings_key *key)
 {
-    put_text(schema, "description", key->help);
+    schema_put_text(schema, "description", key->help);
     switch (key->type) {
     case KEY_TEXT:
-        write_text(schema, key->rule);
+        schema_write_text(schema, key->rule);
         break;
     case KEY_BOOL:
-        put_text(schema, "type", "boolean");
+        schema_put_text(schema, "type", "boolean");
         break;
     case KEY_DURATION:
-        put_text(schema, "type", "string");
-        put_text(schema, "pattern", DURATION_PATTERN);
+        schema_put_text(schema, "type", "string");
+        schema_put_text(schema, "pattern", DURATION_PATTERN);
         break;
     case KEY_VERDICT: {
         struct json_object *words = put_array(schema, "enum");
         for (size_t i = 0; i < LENGTH_OF(verdict_words); i++)
-            add_text(words, str_from(verdict_words[i]));
+            schema_add_text(words, str_from(verdict_words[i]));
         break;
     }
     case KEY_TEXTS:
@@ -155,7 +156,7 @@ static void write_key(struct json_object *schema, const struct settings_key *key
 }
 
 /* The properties that hold this key: those of its section, made when first met. */
-static struct json_object *section_of(struct json_object *properties, struct str head)
+static struct json_object *schema_section(struct json_object *properties, struct str head)
 {
     char name[64];
     if (head.len >= sizeof name)
@@ -168,8 +169,8 @@ static struct json_object *section_of(struct json_object *properties, struct str
     section = put_object(properties, name);
     struct json_object *members = put_mapping(section);
     struct json_object *types = json_object_new_array(); /* null: all keys commented out */
-    add_text(types, STR("object"));
-    add_text(types, STR("null"));
+    schema_add_text(types, STR("object"));
+    schema_add_text(types, STR("null"));
     json_put(section, "type", types);
     return members;
 }
@@ -177,22 +178,22 @@ static struct json_object *section_of(struct json_object *properties, struct str
 void settings_write_schema(struct buf *out)
 {
     struct json_object *schema = json_object_new_object();
-    put_text(schema, "$schema", "https://json-schema.org/draft/2020-12/schema");
-    put_text(schema, "$id", "https://" SETTINGS_API_VERSION "/settings.schema.json");
-    put_text(schema, "title", "backstop settings");
+    schema_put_text(schema, "$schema", "https://json-schema.org/draft/2020-12/schema");
+    schema_put_text(schema, "$id", "https://" SETTINGS_API_VERSION "/settings.schema.json");
+    schema_put_text(schema, "title", "backstop settings");
     struct json_object *properties = put_mapping(schema);
-    put_text(put_object(properties, "apiVersion"), "const", SETTINGS_API_VERSION);
-    put_text(put_object(properties, "kind"), "const", SETTINGS_KIND);
+    schema_put_text(put_object(properties, "apiVersion"), "const", SETTINGS_API_VERSION);
+    schema_put_text(put_object(properties, "kind"), "const", SETTINGS_KIND);
     struct json_object *required = put_array(schema, "required");
-    add_text(required, STR("apiVersion"));
-    add_text(required, STR("kind"));
+    schema_add_text(required, STR("apiVersion"));
+    schema_add_text(required, STR("kind"));
     size_t count;
     const struct settings_key *keys = settings_keys(&count);
     for (size_t i = 0; i < count; i++) {
         struct str rest = str_from(keys[i].path), head;
         str_cut(&rest, '.', &head);
-        struct json_object *members = rest.ptr ? section_of(properties, head) : properties;
-        write_key(put_object(members, rest.ptr ? rest.ptr : keys[i].path), &keys[i]);
+        struct json_object *members = rest.ptr ? schema_section(properties, head) : properties;
+        schema_write_key(put_object(members, rest.ptr ? rest.ptr : keys[i].path), &keys[i]);
     }
     const int style = JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE;
     buf_puts(out, json_object_to_json_string_ext(schema, style));

@@ -24,7 +24,7 @@ static void list_runs(const struct plan *plan, struct status_source *source, con
         source->runs[i] = runs[i];
 }
 
-static void walk(struct plan *plan, struct status_source *source, const struct cron_schedule *schedule)
+static void plan_walk(struct plan *plan, struct status_source *source, const struct cron_schedule *schedule)
 {
     struct status_run runs[LISTED];
     int64_t end = plan->view->now + STATUS_WINDOW, at = source->first, before = 0;
@@ -73,7 +73,7 @@ static void plan_source(struct plan *plan, struct status_source *source, int64_t
         source->interval = schedule.every_seconds;
         return;
     }
-    walk(plan, source, &schedule);
+    plan_walk(plan, source, &schedule);
 }
 
 /* ---- sources -------------------------------------------------------------------- */

@@ -7,7 +7,7 @@
 /* A scheduled run may start this much late before its absence is told. */
 enum { GRACE = 15 * 60 };
 
-static void add(struct status_view *view, unsigned blocks, struct str object, struct str says, struct str fix)
+static void finding_add(struct status_view *view, unsigned blocks, struct str object, struct str says, struct str fix)
 {
     if (view->finding_count == view->finding_cap) {
         size_t cap = view->finding_cap ? view->finding_cap * 2 : 16;
@@ -39,12 +39,12 @@ struct str status_command_name(struct str name)
     return name.len ? name : STR("NAME");
 }
 
-static struct str quoted(const struct status_view *view, struct str text)
+static struct str finding_quote(const struct status_view *view, struct str text)
 {
     return arena_quote(view->arena, text);
 }
 
-static struct str ago(const struct status_view *view, int64_t when)
+static struct str finding_ago(const struct status_view *view, int64_t when)
 {
     char text[TIME_TEXT_SIZE];
     if (when == 0)
@@ -61,26 +61,27 @@ static void find_in_velero(struct status_view *view, const struct status_velero 
     const struct object_meta *meta = &velero->object->meta;
     struct str object = object_name(view, "deployment", meta->name), ns = status_command_name(meta->ns);
     if (!velero->ready && !none_ready)
-        add(view, 0, object, STR("has no ready replica"),
-            arena_printf(arena, "kubectl describe deployment -n %.*s %.*s", STR_ARG(ns),
-                         STR_ARG(status_command_name(meta->name))));
+        finding_add(view, 0, object, STR("has no ready replica"),
+                    arena_printf(arena, "kubectl describe deployment -n %.*s %.*s", STR_ARG(ns),
+                                 STR_ARG(status_command_name(meta->name))));
     if (!str_eq(meta->ns, view->settings->system_namespace))
-        add(view, 0, object,
-            arena_printf(arena, "runs in namespace %.*s: the objects in %.*s are out of its reach",
-                         STR_ARG(quoted(view, meta->ns)), STR_ARG(view->settings->system_namespace)),
-            arena_printf(arena, "run Velero in %.*s", STR_ARG(view->settings->system_namespace)));
+        finding_add(view, 0, object,
+                    arena_printf(arena, "runs in namespace %.*s: the objects in %.*s are out of its reach",
+                                 STR_ARG(finding_quote(view, meta->ns)), STR_ARG(view->settings->system_namespace)),
+                    arena_printf(arena, "run Velero in %.*s", STR_ARG(view->settings->system_namespace)));
     if (!velero->known_account)
-        add(view, STATUS_BLOCKS_RESTORE, object,
+        finding_add(
+            view, STATUS_BLOCKS_RESTORE, object,
             arena_printf(arena,
                          "runs as service account %.*s, which is not among velero.serviceAccounts: what a restore "
                          "writes would be checked like a user's, and held by the upgrade gate",
-                         STR_ARG(quoted(view, velero->account))),
+                         STR_ARG(finding_quote(view, velero->account))),
             arena_printf(arena, "add \"%.*s:%.*s\" to velero.serviceAccounts in backstop's settings", STR_ARG(ns),
                          STR_ARG(status_command_name(velero->account))));
     if (velero->bad_name)
-        add(view, STATUS_BLOCKS_RESTORE, object,
-            STR("is not named \"velero\": before k0rdent 1.2.0 restores fail then (velero issue 9023)"),
-            STR("set velero.fullnameOverride: velero in k0rdent's Helm values, or upgrade k0rdent to 1.2.0"));
+        finding_add(view, STATUS_BLOCKS_RESTORE, object,
+                    STR("is not named \"velero\": before k0rdent 1.2.0 restores fail then (velero issue 9023)"),
+                    STR("set velero.fullnameOverride: velero in k0rdent's Helm values, or upgrade k0rdent to 1.2.0"));
 }
 
 /* True when no backup and no restore can run at all. */
@@ -93,11 +94,11 @@ static bool find_velero(struct status_view *view)
         find_in_velero(view, &view->veleros[i], ready == 0);
     if (!view->inventory->known[FACT_VELERO] || ready)
         return false;
-    add(view, STATUS_BLOCKS_UPGRADE | STATUS_BLOCKS_RESTORE | STATUS_BLOCKS_BACKUP, STR("velero"),
-        view->velero_count ? STR("is not running: no Deployment labelled component=velero has a ready replica")
-                           : STR("is not installed: there is no Deployment labelled component=velero"),
-        arena_printf(view->arena, "kubectl get deployments -n %.*s -l component=velero",
-                     STR_ARG(view->settings->system_namespace)));
+    finding_add(view, STATUS_BLOCKS_UPGRADE | STATUS_BLOCKS_RESTORE | STATUS_BLOCKS_BACKUP, STR("velero"),
+                view->velero_count ? STR("is not running: no Deployment labelled component=velero has a ready replica")
+                                   : STR("is not installed: there is no Deployment labelled component=velero"),
+                arena_printf(view->arena, "kubectl get deployments -n %.*s -l component=velero",
+                             STR_ARG(view->settings->system_namespace)));
     return true;
 }
 
@@ -113,21 +114,22 @@ static void find_in_location(struct status_view *view, const struct status_locat
     struct str message =
         reason.len ? arena_printf(arena, ": %.*s", STR_ARG(arena_quote_error(arena, reason))) : STR("");
     if (object->phase.len == 0)
-        add(view, location->used ? STATUS_BLOCKS_BACKUP | upgrade : 0, name,
-            STR("is not validated by Velero yet; backups to it fail until it is Available"),
-            STR("see that Velero runs, then wait a minute"));
+        finding_add(view, location->used ? STATUS_BLOCKS_BACKUP | upgrade : 0, name,
+                    STR("is not validated by Velero yet; backups to it fail until it is Available"),
+                    STR("see that Velero runs, then wait a minute"));
     else if (!location->readable)
-        add(view, location->used ? STATUS_BLOCKS_BACKUP | STATUS_BLOCKS_RESTORE | upgrade : 0, name,
-            arena_printf(arena, "is %.*s%.*s", STR_ARG(shown(arena, object->phase)), STR_ARG(message)),
-            STR("correct its bucket, config or credential"));
+        finding_add(view, location->used ? STATUS_BLOCKS_BACKUP | STATUS_BLOCKS_RESTORE | upgrade : 0, name,
+                    arena_printf(arena, "is %.*s%.*s", STR_ARG(shown(arena, object->phase)), STR_ARG(message)),
+                    STR("correct its bucket, config or credential"));
     else if (!location->usable && location->used)
-        add(view, STATUS_BLOCKS_BACKUP | upgrade, name, STR("is ReadOnly: no backup can be written to it"),
-            STR("set spec.accessMode to ReadWrite, or name another location in the ManagementBackup"));
+        finding_add(view, STATUS_BLOCKS_BACKUP | upgrade, name, STR("is ReadOnly: no backup can be written to it"),
+                    STR("set spec.accessMode to ReadWrite, or name another location in the ManagementBackup"));
     if (!location->survives && location->used)
-        add(view, 0, name,
-            arena_printf(arena, "keeps its backups inside this cluster (%s): if the cluster is lost, so are they",
-                         location->class),
-            STR("use object storage outside of the cluster"));
+        finding_add(view, 0, name,
+                    arena_printf(arena,
+                                 "keeps its backups inside this cluster (%s): if the cluster is lost, so are they",
+                                 location->class),
+                    STR("use object storage outside of the cluster"));
 }
 
 static void find_locations(struct status_view *view)
@@ -135,12 +137,12 @@ static void find_locations(struct status_view *view)
     size_t defaults = 0;
     (void)inventory_default_location(view->inventory, view->settings->system_namespace, &defaults);
     if (defaults > 1)
-        add(view, 0, STR("backupstoragelocations"),
-            arena_printf(view->arena,
-                         "%zu of them are marked as the default; Velero keeps the newest and clears the "
-                         "others, at a time of its own",
-                         defaults),
-            STR("leave spec.default: true on one"));
+        finding_add(view, 0, STR("backupstoragelocations"),
+                    arena_printf(view->arena,
+                                 "%zu of them are marked as the default; Velero keeps the newest and clears the "
+                                 "others, at a time of its own",
+                                 defaults),
+                    STR("leave spec.default: true on one"));
     for (size_t i = 0; i < view->location_count; i++)
         find_in_location(view, &view->locations[i]);
 }
@@ -162,26 +164,28 @@ static void find_last(struct status_view *view, const struct status_backup *back
     char when[TIME_TEXT_SIZE];
     if (has_failed(backup->last)) {
         struct str good = backup->good ? arena_printf(arena, "; the last good one is from %.*s",
-                                                      STR_ARG(ago(view, backup->good->status.completed)))
+                                                      STR_ARG(finding_ago(view, backup->good->status.completed)))
                                        : STR("; there is no good one of it");
-        add(view, 0, name,
-            arena_printf(arena, "its last backup %.*s ended %.*s %.*s (%.*s)%.*s",
-                         STR_ARG(shown(arena, backup->last_name)), STR_ARG(shown(arena, backup->last->phase)),
-                         STR_ARG(ago(view, backup->last_when)), STR_ARG(backup_failure(arena, backup->last)),
-                         STR_ARG(good)),
-            arena_printf(arena, "kubectl describe backups.velero.io -n %.*s %.*s",
-                         STR_ARG(view->settings->system_namespace), STR_ARG(status_command_name(backup->last_name))));
+        finding_add(view, 0, name,
+                    arena_printf(arena, "its last backup %.*s ended %.*s %.*s (%.*s)%.*s",
+                                 STR_ARG(shown(arena, backup->last_name)), STR_ARG(shown(arena, backup->last->phase)),
+                                 STR_ARG(finding_ago(view, backup->last_when)),
+                                 STR_ARG(backup_failure(arena, backup->last)), STR_ARG(good)),
+                    arena_printf(arena, "kubectl describe backups.velero.io -n %.*s %.*s",
+                                 STR_ARG(view->settings->system_namespace),
+                                 STR_ARG(status_command_name(backup->last_name))));
     }
     bool held = backup->goes_to && !backup->goes_to->usable; /* and that is told already */
     if (backup->due && backup->due + GRACE < view->now && backup->goes_to && !held)
-        add(view, 0, name,
-            arena_printf(arena, "a run was due %.*s (%s) and has not been seen", STR_ARG(ago(view, backup->due)),
-                         time_format(backup->due, 0, when)),
-            arena_printf(arena, "kubectl logs -n %.*s deployment/kcm-controller-manager",
-                         STR_ARG(view->settings->system_namespace)));
+        finding_add(view, 0, name,
+                    arena_printf(arena, "a run was due %.*s (%s) and has not been seen",
+                                 STR_ARG(finding_ago(view, backup->due)), time_format(backup->due, 0, when)),
+                    arena_printf(arena, "kubectl logs -n %.*s deployment/kcm-controller-manager",
+                                 STR_ARG(view->settings->system_namespace)));
     if (backup->object->error.len)
-        add(view, 0, name,
-            arena_printf(arena, "kcm reports %.*s", STR_ARG(arena_quote_error(arena, backup->object->error))), STR(""));
+        finding_add(view, 0, name,
+                    arena_printf(arena, "kcm reports %.*s", STR_ARG(arena_quote_error(arena, backup->object->error))),
+                    STR(""));
 }
 
 /* kcm reports each regional cluster's part; its Backup lives there. */
@@ -191,21 +195,22 @@ static void find_regions(struct status_view *view, const struct management_backu
     for (size_t i = 0; i < object->region_count; i++) {
         const struct region_status *region = &object->regions[i];
         const struct backup_status *status = &region->backup;
-        struct str which = quoted(view, region->region);
+        struct str which = finding_quote(view, region->region);
         int64_t when = status->completed ? status->completed : status->started;
         if (has_failed(status))
-            add(view, 0, name,
-                arena_printf(arena, "the last backup of region %.*s, %.*s, ended %.*s %.*s (%.*s)", STR_ARG(which),
-                             STR_ARG(shown(arena, region->backup_name)), STR_ARG(shown(arena, status->phase)),
-                             STR_ARG(ago(view, when)), STR_ARG(backup_failure(arena, status))),
-                arena_printf(arena, "on that cluster: kubectl describe backups.velero.io -n %.*s %.*s",
-                             STR_ARG(view->settings->system_namespace),
-                             STR_ARG(status_command_name(region->backup_name))));
+            finding_add(view, 0, name,
+                        arena_printf(arena, "the last backup of region %.*s, %.*s, ended %.*s %.*s (%.*s)",
+                                     STR_ARG(which), STR_ARG(shown(arena, region->backup_name)),
+                                     STR_ARG(shown(arena, status->phase)), STR_ARG(finding_ago(view, when)),
+                                     STR_ARG(backup_failure(arena, status))),
+                        arena_printf(arena, "on that cluster: kubectl describe backups.velero.io -n %.*s %.*s",
+                                     STR_ARG(view->settings->system_namespace),
+                                     STR_ARG(status_command_name(region->backup_name))));
         if (region->error.len)
-            add(view, 0, name,
-                arena_printf(arena, "kcm reports of region %.*s: %.*s", STR_ARG(which),
-                             STR_ARG(arena_quote_error(arena, region->error))),
-                STR(""));
+            finding_add(view, 0, name,
+                        arena_printf(arena, "kcm reports of region %.*s: %.*s", STR_ARG(which),
+                                     STR_ARG(arena_quote_error(arena, region->error))),
+                        STR(""));
     }
 }
 
@@ -220,19 +225,20 @@ static void find_storage(struct status_view *view, const struct status_backup *b
         arena, "kubectl patch managementbackup %.*s --type=merge -p '{\"spec\":{\"storageLocation\":\"NAME\"}}'",
         STR_ARG(status_command_name(object->meta.name)));
     if (object->storage_location.len)
-        add(view, STATUS_BLOCKS_BACKUP | upgrade, name,
-            arena_printf(arena, "goes to storage location %.*s, which does not exist in %.*s",
-                         STR_ARG(quoted(view, object->storage_location)), STR_ARG(view->settings->system_namespace)),
-            patch);
+        finding_add(view, STATUS_BLOCKS_BACKUP | upgrade, name,
+                    arena_printf(arena, "goes to storage location %.*s, which does not exist in %.*s",
+                                 STR_ARG(finding_quote(view, object->storage_location)),
+                                 STR_ARG(view->settings->system_namespace)),
+                    patch);
     else
-        add(view, STATUS_BLOCKS_BACKUP | upgrade, name,
-            STR("names no storage location, and no BackupStorageLocation is the default"), patch);
+        finding_add(view, STATUS_BLOCKS_BACKUP | upgrade, name,
+                    STR("names no storage location, and no BackupStorageLocation is the default"), patch);
 }
 
 static void find_bad_schedule(struct status_view *view, const struct status_backup *backup, struct str name)
 {
     struct arena *arena = view->arena;
-    struct str schedule = quoted(view, backup->object->schedule);
+    struct str schedule = finding_quote(view, backup->object->schedule);
     struct str fix = arena_printf(arena,
                                   "kubectl patch managementbackup %.*s --type=merge -p "
                                   "'{\"spec\":{\"schedule\":\"0 */6 * * *\"}}'",
@@ -245,14 +251,15 @@ static void find_bad_schedule(struct status_view *view, const struct status_back
                            STR_ARG(schedule))
             : arena_printf(arena, "its schedule %.*s is not understood by kcm, so no backup runs: %.*s",
                            STR_ARG(schedule), STR_ARG(backup->meaning));
-    add(view, STATUS_BLOCKS_BACKUP, name, says, fix);
+    finding_add(view, STATUS_BLOCKS_BACKUP, name, says, fix);
 }
 
 static void find_long_name(struct status_view *view, const struct status_backup *backup, struct str name)
 {
     size_t bytes = backup->object->meta.name.len;
     if (backup->kind == STATUS_SCHEDULED && bytes > LABEL_VALUE_MAX)
-        add(view, STATUS_BLOCKS_BACKUP, name,
+        finding_add(
+            view, STATUS_BLOCKS_BACKUP, name,
             arena_printf(view->arena,
                          "its name has %zu bytes, and kcm puts it into a label of each scheduled backup, which holds "
                          "%d: none can be made",
@@ -273,11 +280,11 @@ static void find_in_backup(struct status_view *view, const struct status_backup 
         find_bad_schedule(view, backup, name);
     find_long_name(view, backup, name);
     if (object->on_upgrade && object->schedule.len == 0)
-        add(view, 0, name, STR("performOnManagementUpgrade does nothing without a schedule"),
-            arena_printf(arena,
-                         "kubectl patch managementbackup %.*s --type=merge -p "
-                         "'{\"spec\":{\"schedule\":\"0 */6 * * *\"}}'",
-                         STR_ARG(status_command_name(object->meta.name))));
+        finding_add(view, 0, name, STR("performOnManagementUpgrade does nothing without a schedule"),
+                    arena_printf(arena,
+                                 "kubectl patch managementbackup %.*s --type=merge -p "
+                                 "'{\"spec\":{\"schedule\":\"0 */6 * * *\"}}'",
+                                 STR_ARG(status_command_name(object->meta.name))));
     if (!done)
         find_storage(view, backup, name);
     if (backup->kind == STATUS_SCHEDULED || !done) {
@@ -314,10 +321,10 @@ static void find_nothing_to_restore(struct status_view *view)
 {
     if (!view->inventory->known[FACT_BACKUPS] || view->good)
         return;
-    add(view, STATUS_BLOCKS_RESTORE, STR("backups.velero.io"),
-        STR("there is no Completed management backup in storage that can be read: nothing to restore from"),
-        view->backup_count ? STR("let a ManagementBackup complete: kubectl get managementbackups")
-                           : advice_to_restore(view));
+    finding_add(view, STATUS_BLOCKS_RESTORE, STR("backups.velero.io"),
+                STR("there is no Completed management backup in storage that can be read: nothing to restore from"),
+                view->backup_count ? STR("let a ManagementBackup complete: kubectl get managementbackups")
+                                   : advice_to_restore(view));
 }
 
 /* ---- the upgrade ---------------------------------------------------------------------- */
@@ -332,19 +339,19 @@ static void find_refused(struct status_view *view, bool velero_down)
             continue;
         told = true;
         if (!source->no_storage) /* else the location is told of already */
-            add(view, STATUS_BLOCKS_UPGRADE, object_name(view, "managementbackup", source->source->meta.name),
-                source->says, STR(""));
+            finding_add(view, STATUS_BLOCKS_UPGRADE, object_name(view, "managementbackup", source->source->meta.name),
+                        source->says, STR(""));
     }
     for (size_t i = 0; i < upgrade->evidence_count; i++) {
         const struct upgrade_evidence *evidence = &upgrade->evidence[i];
         if (!evidence->counts || evidence->step != UPGRADE_STEP_REFUSE)
             continue;
         told = true;
-        add(view, STATUS_BLOCKS_UPGRADE, object_name(view, "upgrade-evidence", evidence->source->name), evidence->says,
-            STR(""));
+        finding_add(view, STATUS_BLOCKS_UPGRADE, object_name(view, "upgrade-evidence", evidence->source->name),
+                    evidence->says, STR(""));
     }
     if (!told) /* the Release asked for cannot be used */
-        add(view, STATUS_BLOCKS_UPGRADE, STR("upgrade"), decision_message(&upgrade->decision), STR(""));
+        finding_add(view, STATUS_BLOCKS_UPGRADE, STR("upgrade"), decision_message(&upgrade->decision), STR(""));
 }
 
 static void find_unprotected(struct status_view *view)
@@ -352,10 +359,10 @@ static void find_unprotected(struct status_view *view)
     const struct decision *decision = &view->upgrade.decision;
     struct str none = {NULL, 0};
     if (decision->denied)
-        add(view, STATUS_BLOCKS_UPGRADE, STR("upgrade"), decision_message(decision), none);
+        finding_add(view, STATUS_BLOCKS_UPGRADE, STR("upgrade"), decision_message(decision), none);
     else if (decision->warnings.len)
-        add(view, 0, STR("upgrade"), decision->warnings.items[0],
-            decision->warnings.len > 1 ? decision->warnings.items[decision->warnings.len - 1] : none);
+        finding_add(view, 0, STR("upgrade"), decision->warnings.items[0],
+                    decision->warnings.len > 1 ? decision->warnings.items[decision->warnings.len - 1] : none);
 }
 
 static void find_upgrade(struct status_view *view, bool velero_down)
@@ -367,10 +374,10 @@ static void find_upgrade(struct status_view *view, bool velero_down)
         find_refused(view, velero_down);
         return;
     case UPGRADE_UNKNOWN:
-        add(view, STATUS_BLOCKS_UPGRADE, STR("upgrade"),
-            upgrade->management ? decision_message(&upgrade->decision)
-                                : STR("the Managements could not be read, so nobody knows what runs"),
-            none);
+        finding_add(view, STATUS_BLOCKS_UPGRADE, STR("upgrade"),
+                    upgrade->management ? decision_message(&upgrade->decision)
+                                        : STR("the Managements could not be read, so nobody knows what runs"),
+                    none);
         return;
     case UPGRADE_UNPROTECTED:
         find_unprotected(view);
@@ -379,7 +386,7 @@ static void find_upgrade(struct status_view *view, bool velero_down)
     case UPGRADE_LET_THROUGH:
         for (size_t i = 0; i < upgrade->decision.warnings.len; i++)
             if (!str_starts(upgrade->decision.warnings.items[i], STR("pre-upgrade backup ")))
-                add(view, 0, STR("upgrade"), upgrade->decision.warnings.items[i], none);
+                finding_add(view, 0, STR("upgrade"), upgrade->decision.warnings.items[i], none);
         return;
     case UPGRADE_WAITS:
     case UPGRADE_NONE:

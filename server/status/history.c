@@ -60,7 +60,7 @@ static size_t source_of(struct status_view *view, const struct backup *backup)
     return source ? (size_t)(source - view->sources) : view->source_count;
 }
 
-static int newest_first(const void *left, const void *right)
+static int backup_newest_first(const void *left, const void *right)
 {
     const struct status_past *a = left, *b = right;
     if (a->started != b->started)
@@ -68,14 +68,14 @@ static int newest_first(const void *left, const void *right)
     return str_cmp(a->object->meta.name, b->object->meta.name);
 }
 
-static int64_t started(const struct backup *backup)
+static int64_t backup_started(const struct backup *backup)
 {
     return backup->status.started ? backup->status.started : backup->meta.created;
 }
 
 static bool is_recent(const struct status_view *view, const struct backup *backup)
 {
-    int64_t when = started(backup);
+    int64_t when = backup_started(backup);
     return when > view->now - STATUS_WINDOW && when <= view->now;
 }
 
@@ -111,14 +111,14 @@ bool status_remember(struct status_view *view)
         struct status_source *source = &view->sources[sources[i]];
         source->past[source->past_count++] = (struct status_past){
             .object = backup,
-            .started = started(backup),
+            .started = backup_started(backup),
             .ended = backup->status.completed,
             .result = result_of(backup),
         };
     }
     for (size_t i = 0; i <= view->source_count; i++) {
         struct status_source *source = &view->sources[i];
-        qsort(source->past, source->past_count, sizeof *source->past, newest_first);
+        qsort(source->past, source->past_count, sizeof *source->past, backup_newest_first);
         source->past_count = source->past_count < LISTED ? source->past_count : LISTED;
     }
     view->source_count += view->sources[view->source_count].past_total > 0;

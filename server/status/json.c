@@ -103,7 +103,7 @@ static struct json_object *finding_object(const struct status_finding *finding)
 
 /* ---- the upgrade ----------------------------------------------------------------------- */
 
-static struct json_object *source_object(const struct upgrade_source *source)
+static struct json_object *json_upgrade_source(const struct upgrade_source *source)
 {
     static const char *const steps[] = {[UPGRADE_STEP_PASS] = "pass",
                                         [UPGRADE_STEP_WAIT] = "wait",
@@ -151,7 +151,7 @@ static struct json_object *upgrade_object(const struct upgrade_view *upgrade)
     struct json_object *object = json_object_new_object(), *sources = json_object_new_array();
     struct json_object *warnings = json_object_new_array(), *evidence = json_object_new_array();
     for (size_t i = 0; i < upgrade->count; i++)
-        status_append(sources, source_object(&upgrade->sources[i]));
+        status_append(sources, json_upgrade_source(&upgrade->sources[i]));
     for (size_t i = 0; i < upgrade->decision.warnings.len; i++)
         status_append(warnings, status_text_value(upgrade->decision.warnings.items[i]));
     status_put_words(object, "outcome", outcomes[upgrade->outcome]);

@@ -40,7 +40,7 @@ static struct json_object *past_object(const struct status_source *source)
     return object;
 }
 
-static struct json_object *source_object(const struct status_source *source)
+static struct json_object *json_calendar_source(const struct status_source *source)
 {
     struct json_object *object = json_object_new_object();
     status_put_words(object, "kind", makers[source->maker]);
@@ -57,7 +57,7 @@ static struct json_object *source_object(const struct status_source *source)
     return object;
 }
 
-static struct json_object *collider(const struct status_source *source)
+static struct json_object *json_collider(const struct status_source *source)
 {
     struct json_object *object = json_object_new_object();
     status_put_words(object, "kind", makers[source->maker]);
@@ -71,12 +71,12 @@ struct json_object *status_calendar_object(const struct status_view *view)
     struct json_object *object = json_object_new_object(), *sources = json_object_new_array();
     struct json_object *collisions = json_object_new_array();
     for (size_t i = 0; i < view->source_count; i++)
-        status_append(sources, source_object(&view->sources[i]));
+        status_append(sources, json_calendar_source(&view->sources[i]));
     for (size_t i = 0; i < view->collision_count; i++) {
         const struct status_collision *from = &view->collisions[i];
         struct json_object *collision = json_object_new_object(), *between = json_object_new_array();
-        status_append(between, collider(from->one));
-        status_append(between, collider(from->other));
+        status_append(between, json_collider(from->one));
+        status_append(between, json_collider(from->other));
         status_put(collision, "between", between);
         status_put_text(collision, "storageLocation", from->one->location);
         status_put_time(collision, "first", from->first);

@@ -54,7 +54,7 @@ static bool fill_locations(struct status_view *view)
 
 /* ---- management backups ---------------------------------------------------------- */
 
-static struct str describe(struct arena *arena, const struct cron_schedule *schedule)
+static struct str view_describe(struct arena *arena, const struct cron_schedule *schedule)
 {
     BUF_SCOPED words;
     buf_init(&words, MEANING_LIMIT);
@@ -77,14 +77,14 @@ struct reading {
     struct str meaning; /* or what is wrong */
 };
 
-static struct reading reading_make(const struct status_view *view, struct str spec, enum cron_dialect dialect)
+static struct reading view_reading(const struct status_view *view, struct str spec, enum cron_dialect dialect)
 {
     struct reading reading;
     struct error error;
     const struct cron_zone *zone = cron_zone_find(view->settings->schedules_controller_zone, &error);
     reading.valid = cron_parse(dialect, spec, zone ? zone : cron_zone_utc(), &reading.schedule, &error);
-    reading.meaning =
-        reading.valid ? describe(view->arena, &reading.schedule) : arena_copy(view->arena, str_from(error.message));
+    reading.meaning = reading.valid ? view_describe(view->arena, &reading.schedule)
+                                    : arena_copy(view->arena, str_from(error.message));
     return reading;
 }
 
@@ -94,9 +94,9 @@ bool status_schedule(const struct status_view *view, struct str spec, enum statu
     const struct version_fact velero = inventory_velero_version(view->inventory, view->settings);
     unsigned dialects = maker == STATUS_BY_SCHEDULE ? product_version_cron(&velero.version) : 1U << CRON_ROBFIG;
     enum cron_dialect dialect = dialects & 1U << CRON_ROBFIG ? CRON_ROBFIG : CRON_GO_CRON;
-    struct reading reading = reading_make(view, spec, dialect);
+    struct reading reading = view_reading(view, spec, dialect);
     if (dialects != 1U << dialect) {
-        struct reading other = reading_make(view, spec, CRON_GO_CRON);
+        struct reading other = view_reading(view, spec, CRON_GO_CRON);
         bool same = reading.valid == other.valid && (!other.valid || cron_agree(&reading.schedule, &other.schedule));
         if (!reading.valid && other.valid) {
             reading = other;
@@ -218,7 +218,7 @@ struct status_backup *status_backup_named(struct status_view *view, struct str n
     return NULL;
 }
 
-static const struct backup *newer(const struct backup *a, const struct backup *b)
+static const struct backup *backup_newer(const struct backup *a, const struct backup *b)
 {
     return !a || b->status.completed > a->status.completed ? b : a;
 }
@@ -241,10 +241,10 @@ static void find_good(struct status_view *view)
         struct str maker = json_get_str(backup->meta.labels, LABEL_MANAGEMENT_BACKUP);
         struct status_backup *owner = status_backup_named(view, maker.len ? maker : backup->meta.name);
         if (owner)
-            owner->good = newer(owner->good, backup);
+            owner->good = backup_newer(owner->good, backup);
         const struct status_location *location = status_location(view, backup->storage_location);
         if (!inventory->known[FACT_STORAGE_LOCATIONS] || (location && location->readable))
-            view->good = newer(view->good, backup);
+            view->good = backup_newer(view->good, backup);
     }
 }
 

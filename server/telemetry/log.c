@@ -39,7 +39,7 @@ static bool has_room(const struct line *line, size_t more)
     return more + RESERVED <= sizeof line->bytes - line->len;
 }
 
-static void add(struct line *line, struct str text)
+static void line_add(struct line *line, struct str text)
 {
     if (text.len > sizeof line->bytes - line->len)
         return;
@@ -55,11 +55,11 @@ static void add_digits(struct line *line, uint64_t number, size_t least)
         digits[--at] = (char)('0' + number % 10);
         number /= 10;
     } while (at && (number || sizeof digits - at < least));
-    add(line, (struct str){digits + at, sizeof digits - at});
+    line_add(line, (struct str){digits + at, sizeof digits - at});
 }
 
 /* The length of the valid UTF-8 character that text begins with; 0 when it is none. */
-static size_t character(struct str text)
+static size_t line_character(struct str text)
 {
     for (size_t length = 1; length <= 4 && length <= text.len; length++)
         if (str_utf8_valid((struct str){text.ptr, length}))
@@ -74,35 +74,26 @@ static bool is_control(struct str c)
     return (c.len == 1 && ((unsigned char)c.ptr[0] < 0x20 || c.ptr[0] == 0x7f)) || str_misleads(c);
 }
 
-static unsigned code_point(struct str c)
-{
-    static const unsigned char first_bits[] = {0, 0x7f, 0x1f, 0x0f, 0x07}; /* by the character's length */
-    unsigned code = (unsigned char)c.ptr[0] & first_bits[c.len < LENGTH_OF(first_bits) ? c.len : 0];
-    for (size_t i = 1; i < c.len; i++)
-        code = code << 6 | ((unsigned char)c.ptr[i] & 0x3f);
-    return code;
-}
-
 static void add_unit(struct line *line, unsigned unit)
 {
     static const char hex[] = "0123456789abcdef";
     char escape[] = {'\\', 'u', hex[unit >> 12 & 15], hex[unit >> 8 & 15], hex[unit >> 4 & 15], hex[unit & 15]};
-    add(line, (struct str){escape, sizeof escape});
+    line_add(line, (struct str){escape, sizeof escape});
 }
 
 static void add_escaped(struct line *line, struct str c)
 {
     if (c.ptr[0] == '\n') {
-        add(line, STR("\\n"));
+        line_add(line, STR("\\n"));
     } else if (is_control(c)) {
-        unsigned code = code_point(c);
+        unsigned code = str_code_point(c);
         if (code > 0xffff) /* a surrogate pair */
             add_unit(line, 0xd800 + ((code - 0x10000) >> 10));
         add_unit(line, code > 0xffff ? 0xdc00 + ((code - 0x10000) & 0x3ff) : code);
     } else {
         if (c.ptr[0] == '"' || c.ptr[0] == '\\')
-            add(line, STR("\\"));
-        add(line, c);
+            line_add(line, STR("\\"));
+        line_add(line, c);
     }
 }
 
@@ -111,31 +102,31 @@ static bool is_plain(char c)
     return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
-static void add_text(struct line *line, struct str text)
+static void line_add_text(struct line *line, struct str text)
 {
     bool cut = text.len > TEXT_LIMIT;
     text = str_slice(text, 0, TEXT_LIMIT);
-    add(line, STR("\""));
+    line_add(line, STR("\""));
     while (text.len) {
         size_t length = 0;
         while (length < text.len && is_plain(text.ptr[length]))
             length++;
         struct str plain = str_slice(text, 0, length);
         if (!length)
-            length = character(text);
+            length = line_character(text);
         if (!has_room(line, length + sizeof "\\ud800\\udc00")) {
             cut = true;
             break;
         }
         if (plain.len)
-            add(line, plain);
+            line_add(line, plain);
         else if (length)
             add_escaped(line, str_slice(text, 0, length));
         else
-            add(line, STR("\xef\xbf\xbd"));
+            line_add(line, STR("\xef\xbf\xbd"));
         text = str_slice(text, length ? length : 1, text.len);
     }
-    add(line, cut ? STR("...\"") : STR("\""));
+    line_add(line, cut ? STR("...\"") : STR("\""));
 }
 
 static void add_time(struct line *line)
@@ -155,10 +146,10 @@ static void add_time(struct line *line)
                  {":", civil.second, 2},
                  {".", now.tv_nsec / 1000000, 3}};
     for (size_t i = 0; i < LENGTH_OF(parts); i++) {
-        add(line, str_from(parts[i].before));
+        line_add(line, str_from(parts[i].before));
         add_digits(line, (uint64_t)parts[i].number, parts[i].digits);
     }
-    add(line, STR("Z\""));
+    line_add(line, STR("Z\""));
 }
 
 static void add_field(struct line *line, const struct log_field *field)
@@ -166,20 +157,20 @@ static void add_field(struct line *line, const struct log_field *field)
     struct str key = str_slice(str_from(field->key), 0, KEY_LIMIT);
     if (key.len + FIELD_ROOM > sizeof line->bytes - line->len)
         return;
-    add(line, STR(",\""));
-    add(line, key);
-    add(line, STR("\":"));
+    line_add(line, STR(",\""));
+    line_add(line, key);
+    line_add(line, STR("\":"));
     switch (field->type) {
     case LOG_FIELD_TEXT:
-        add_text(line, field->text);
+        line_add_text(line, field->text);
         break;
     case LOG_FIELD_INTEGER:
         if (field->integer < 0)
-            add(line, STR("-"));
+            line_add(line, STR("-"));
         add_digits(line, field->integer < 0 ? 0 - (uint64_t)field->integer : (uint64_t)field->integer, 1);
         break;
     case LOG_FIELD_BOOLEAN:
-        add(line, field->integer ? STR("true") : STR("false"));
+        line_add(line, field->integer ? STR("true") : STR("false"));
         break;
     }
 }
@@ -192,13 +183,13 @@ void log_write(enum log_level level, const char *message, const struct log_field
     struct line line;
     line.len = 0;
     add_time(&line);
-    add(&line, STR(",\"level\":\""));
-    add(&line, str_from(level_names[level]));
-    add(&line, STR("\",\"message\":"));
-    add_text(&line, str_from(message));
+    line_add(&line, STR(",\"level\":\""));
+    line_add(&line, str_from(level_names[level]));
+    line_add(&line, STR("\",\"message\":"));
+    line_add_text(&line, str_from(message));
     for (; fields && fields->key; fields++)
         add_field(&line, fields);
-    add(&line, STR("}\n"));
+    line_add(&line, STR("}\n"));
     log_out(line.bytes, line.len);
     errno = saved;
 }

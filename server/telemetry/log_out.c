@@ -27,7 +27,7 @@ static bool is_writable(void)
 }
 
 /* A pipe that is writable takes PIPE_BUF bytes without waiting, but no more for sure. */
-static bool put(const char *bytes, size_t length)
+static bool log_put(const char *bytes, size_t length)
 {
     while (length) {
         if (!is_writable())
@@ -50,7 +50,7 @@ static bool tell_of_lost(void)
     int length =
         snprintf(note, sizeof note, "%s{\"level\":\"warn\",\"message\":\"log lines were lost\",\"lines\":%lu}\n",
                  torn ? "\n" : "", lost);
-    if (!put(note, (size_t)length))
+    if (!log_put(note, (size_t)length))
         return false;
     lost = 0;
     return true;
@@ -59,7 +59,7 @@ static bool tell_of_lost(void)
 void log_out(const char *line, size_t length)
 {
     pthread_mutex_lock(&lock);
-    if ((lost && !tell_of_lost()) || !put(line, length)) {
+    if ((lost && !tell_of_lost()) || !log_put(line, length)) {
         lost++;
         metric_add(METRIC_LOG_LINES_LOST, 1, NULL);
     }

@@ -76,7 +76,7 @@ static bool is_series(const struct series *series, uint32_t hash, const char *co
     return true;
 }
 
-static struct series *find(struct family *family, uint32_t hash, const char *const *labels, size_t count)
+static struct series *series_find(struct family *family, uint32_t hash, const char *const *labels, size_t count)
 {
     size_t known = atomic_load_explicit(&family->count, memory_order_acquire);
     for (size_t i = 0; i < known; i++) {
@@ -87,7 +87,7 @@ static struct series *find(struct family *family, uint32_t hash, const char *con
     return NULL;
 }
 
-static struct series *add(enum metric_id id, uint32_t hash, const char *const *labels, size_t count)
+static struct series *series_add(enum metric_id id, uint32_t hash, const char *const *labels, size_t count)
 {
     struct family *family = &families[id];
     size_t known = atomic_load(&family->count), buckets = metrics[id].kind == HISTOGRAM ? BUCKETS : 0;
@@ -110,13 +110,13 @@ static struct series *series_for(enum metric_id id, const char *const *given)
     const char *labels[LABELS_LIMIT];
     size_t count = read_labels(id, given, labels);
     uint32_t hash = hash_labels(labels, count);
-    struct series *series = find(&families[id], hash, labels, count);
+    struct series *series = series_find(&families[id], hash, labels, count);
     if (series)
         return series;
     pthread_mutex_lock(&adding);
-    series = find(&families[id], hash, labels, count);
+    series = series_find(&families[id], hash, labels, count);
     if (!series)
-        series = add(id, hash, labels, count);
+        series = series_add(id, hash, labels, count);
     pthread_mutex_unlock(&adding);
     return series;
 }

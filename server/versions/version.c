@@ -208,7 +208,7 @@ struct str product_version_name(struct arena *arena, const struct product_versio
     return version->text.len ? arena_printf(arena, "%s %.*s", product, STR_ARG(version->text)) : str_from(product);
 }
 
-static struct str release_name(struct arena *arena, const struct release_row *row)
+static struct str version_release_name(struct arena *arena, const struct release_row *row)
 {
     const struct release_number *first = &row->first;
     const char *product = product_words(row->product);
@@ -227,7 +227,7 @@ struct str product_version_readers(struct arena *arena, const struct product_ver
         first++;
     if (first == count)
         return str_from(product_words(version->product));
-    struct str name = release_name(arena, &rows[first]), number = name;
+    struct str name = version_release_name(arena, &rows[first]), number = name;
     if (dialect == CRON_GO_CRON)
         return arena_printf(arena, "%.*s and later", STR_ARG(name));
     str_cut(&number, ' ', &name);
@@ -250,6 +250,6 @@ struct str feature_since(struct arena *arena, enum feature feature)
     const struct release_row *rows = release_rows(&count);
     for (size_t i = 0; i < count; i++)
         if (rows[i].product == feature_product(feature) && (rows[i].features & (1u << feature)))
-            return release_name(arena, &rows[i]);
+            return version_release_name(arena, &rows[i]);
     return str_from(product_words(feature_product(feature)));
 }

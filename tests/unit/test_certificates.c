@@ -311,19 +311,8 @@ static void test_not_valid_yet(void)
     rmdir(folder);
 }
 
-static void test_base64(void)
-{
-    ARENA_SCOPED arena = arena_new(MEMORY);
-    static const char *const texts[] = {"a", "ab", "abc", "abcd", "-----BEGIN"};
-    for (size_t i = 0; i < LENGTH_OF(texts); i++)
-        ASSERT_TEXT(base64_decode(arena, base64_encode(arena, str_from(texts[i]))), texts[i]);
-    ASSERT_TEXT(base64_encode(arena, STR("ab")), "YWI=");
-    CU_ASSERT_EQUAL(base64_decode(arena, STR("!!!!")).len, 0);
-    CU_ASSERT_EQUAL(base64_decode(arena, STR("")).len, 0);
-}
-
 SUITE(certificates, {"the first pair, then nothing until it is due", test_first_and_steady},
       {"a new CA is announced before it is used", test_a_new_ca_is_announced_first},
       {"a CA that could not be announced", test_unannounced_for_too_long}, {"any damage is made good", test_damage},
       {"many lifetimes", test_long_run}, {"names of a Service", test_service_names}, {"pairs from files", test_files},
-      {"a pair that is not valid yet is taken once it is", test_not_valid_yet}, {"base64", test_base64})
+      {"a pair that is not valid yet is taken once it is", test_not_valid_yet})

@@ -265,27 +265,8 @@ static void test_names(void)
     kube_files_end(&files);
 }
 
-static void test_base64(void)
-{
-    ARENA_SCOPED arena = arena_new(1 << 20);
-    static const struct {
-        const char *text, *bytes; /* NULL: refused */
-    } cases[] = {{"", ""},       {"aGk=", "hi"}, {"aGV5", "hey"},    {"aGV5aA==", "heyh"}, {"aG\nVy\r\n", "her"},
-                 {"aGk", NULL},  {"a===", NULL}, {"aGk=aGk=", NULL}, {"====", NULL},       {"aG k", NULL},
-                 {"-_-_", NULL}, {"=", NULL}};
-    for (size_t i = 0; i < LENGTH_OF(cases); i++) {
-        struct str out = {NULL, 0};
-        bool good = kube_base64_decode(arena, str_from(cases[i].text), &out);
-        CU_ASSERT_EQUAL(good, cases[i].bytes != NULL);
-        if (good && cases[i].bytes)
-            ASSERT_TEXT(out, cases[i].bytes);
-        if (good != (cases[i].bytes != NULL))
-            fprintf(stderr, "\n    base64 \"%s\"\n", cases[i].text);
-    }
-}
-
 SUITE(kubeconfig, {"contexts, relative paths and all that a cluster may say", test_contexts},
       {"what is missing or broken is named", test_missing}, {"several files are merged as kubectl does", test_merge},
       {"flags as kubectl has them are put over a kubeconfig", test_overrides},
       {"credentials go to an https server only", test_secrets_need_encryption},
-      {"the names there are, over all files", test_names}, {"base64 as Go takes it", test_base64})
+      {"the names there are, over all files", test_names})

@@ -1,21 +1,6 @@
 #include "commands/probe/probe.h"
 
-#include <limits.h>
-#include <openssl/evp.h>
-
 #include "backstop/kube.h"
-
-/* caBundle: base64 of PEM; the padding decodes to NULs at the end. */
-static struct str decode(struct arena *arena, struct str text)
-{
-    if (text.len == 0 || text.len > INT_MAX)
-        return (struct str){NULL, 0};
-    unsigned char *out = arena_alloc(arena, text.len + 1);
-    int len = out ? EVP_DecodeBlock(out, (const unsigned char *)text.ptr, (int)text.len) : -1;
-    while (len > 0 && out[len - 1] == '\0')
-        len--;
-    return len > 0 ? (struct str){(const char *)out, (size_t)len} : (struct str){NULL, 0};
-}
 
 static struct json_object *webhook_for(struct json_object *configuration, struct str path)
 {
@@ -36,7 +21,7 @@ static bool fill(struct arena *arena, struct json_object *client, struct str nam
     if (!client)
         return error_set(error, 0, "ValidatingWebhookConfiguration %.*s calls no Service at %.*s", STR_ARG(name),
                          STR_ARG(target->path));
-    target->ca = decode(arena, bundle);
+    target->ca = base64_decode(arena, bundle);
     if (!target->ca.len)
         return error_set(error, 0,
                          "ValidatingWebhookConfiguration %.*s: its caBundle is %s, so kube-apiserver cannot trust the "

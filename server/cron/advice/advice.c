@@ -41,7 +41,7 @@ static bool is_offset(struct str zone)
     return zone.len > 1 && (zone.ptr[0] == '+' || zone.ptr[0] == '-') && advice_digits(str_slice(zone, 1, 2));
 }
 
-static bool has_space(struct str text)
+static bool advice_has_space(struct str text)
 {
     for (size_t i = 0; i < text.len; i++)
         if (spec_space(str_slice(text, i, text.len)))
@@ -55,7 +55,7 @@ static struct str advise_on_zone(const struct advice *advice)
     struct str zone = advice->fault->value;
     if (zone.len == 0)
         return STR("the time zone is empty; write for example \"TZ=UTC 0 6 * * *\"");
-    if (has_space(zone))
+    if (advice_has_space(zone))
         return arena_printf(arena, "the time zone %.*s must end with a plain space, not with other white space",
                             STR_ARG(advice->value));
     if (is_offset(zone))
@@ -72,7 +72,7 @@ static struct str advise_on_zone(const struct advice *advice)
                         STR_ARG(advice->value));
 }
 
-static struct str advise(const struct advice *advice)
+static struct str advice_of_kind(const struct advice *advice)
 {
     switch (advice->fault->kind) {
     case FAULT_EMPTY:
@@ -114,7 +114,7 @@ void advice_write(enum cron_dialect dialect, struct str spec, const struct fault
     if (arena) {
         struct advice advice = {
             dialect, arena, spec, fault, advice_quote(arena, fault->value), advice_quote(arena, fault->range)};
-        text = advise(&advice);
+        text = advice_of_kind(&advice);
     }
     if (!arena || arena_failed(arena))
         error_at(error, 500, fault_position(spec, fault), "out of memory");

@@ -60,15 +60,10 @@ static bool is_assignment(struct str field)
     return str_contains(field, STR("=")) || str_eq_nocase(field, STR("TZ")) || str_eq_nocase(field, STR("CRON_TZ"));
 }
 
-static bool is_letter(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 static bool is_zone_name(struct str field)
 {
     struct error ignored;
-    return field.len >= 3 && is_letter(field.ptr[0]) && cron_zone_find(field, &ignored);
+    return field.len >= 3 && char_is_letter(field.ptr[0]) && cron_zone_find(field, &ignored);
 }
 
 /* A year, a user, a command: what no field of any cron's holds but the year. */
@@ -77,7 +72,7 @@ static bool is_no_field(struct str field)
     enum { YEAR_DIGITS = 4, NAME_LETTERS = 3 };
     if (advice_digits(field) >= YEAR_DIGITS)
         return true;
-    if (is_letter(field.ptr[0]))
+    if (char_is_letter(field.ptr[0]))
         return field.len > NAME_LETTERS &&
                field_named(&spec_fields[FIELD_DAY_OF_WEEK], str_slice(field, 0, NAME_LETTERS)) < 0;
     return !str_contains(STR("0123456789*?,"), str_slice(field, 0, 1));

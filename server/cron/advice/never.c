@@ -2,7 +2,7 @@
 #include "cron/spec.h"
 
 /* The most days a month can have. */
-static int longest(int month)
+static int never_month_days(int month)
 {
     return month == 2 ? 29 : moment_days_in_month(2000, month);
 }
@@ -11,7 +11,7 @@ static int longest(int month)
 static bool has_date(uint64_t months, uint64_t days)
 {
     for (int month = 1; month <= 12; month++)
-        for (int day = 1; (months >> month & 1) && day <= longest(month); day++)
+        for (int day = 1; (months >> month & 1) && day <= never_month_days(month); day++)
             if (days >> day & 1)
                 return true;
     return false;

@@ -15,7 +15,7 @@ struct reader {
     bool failed;
 };
 
-static struct str take(struct reader *reader, uint64_t size)
+static struct str reader_take(struct reader *reader, uint64_t size)
 {
     if (reader->failed || size > reader->rest.len) {
         reader->failed = true;
@@ -37,7 +37,7 @@ static uint64_t big_endian(struct str bytes)
 static void take_counts(struct reader *reader, uint64_t counts[HEADER_COUNTS])
 {
     for (size_t i = 0; i < HEADER_COUNTS; i++)
-        counts[i] = big_endian(take(reader, 4));
+        counts[i] = big_endian(reader_take(reader, 4));
 }
 
 struct tables {
@@ -49,21 +49,21 @@ static void take_tables(struct reader *reader, const uint64_t counts[HEADER_COUN
                         struct tables *tables)
 {
     tables->time_size = time_size;
-    tables->times = take(reader, counts[COUNT_TIME] * time_size);
-    tables->indices = take(reader, counts[COUNT_TIME]);
-    tables->types = take(reader, counts[COUNT_TYPE] * TYPE_SIZE);
-    tables->abbreviations = take(reader, counts[COUNT_CHAR]);
-    take(reader, counts[COUNT_LEAP] * (time_size + 4));
-    take(reader, counts[COUNT_STANDARD]);
-    take(reader, counts[COUNT_UTC]);
+    tables->times = reader_take(reader, counts[COUNT_TIME] * time_size);
+    tables->indices = reader_take(reader, counts[COUNT_TIME]);
+    tables->types = reader_take(reader, counts[COUNT_TYPE] * TYPE_SIZE);
+    tables->abbreviations = reader_take(reader, counts[COUNT_CHAR]);
+    reader_take(reader, counts[COUNT_LEAP] * (time_size + 4));
+    reader_take(reader, counts[COUNT_STANDARD]);
+    reader_take(reader, counts[COUNT_UTC]);
 }
 
 static bool read_tables(struct str data, struct tables *tables)
 {
     struct reader reader = {data, false};
-    if (!str_eq(take(&reader, 4), STR("TZif")))
+    if (!str_eq(reader_take(&reader, 4), STR("TZif")))
         return false;
-    struct str preamble = take(&reader, 16);
+    struct str preamble = reader_take(&reader, 16);
     if (reader.failed || (preamble.ptr[0] != 0 && preamble.ptr[0] != '2' && preamble.ptr[0] != '3'))
         return false;
     uint64_t counts[HEADER_COUNTS];
@@ -72,7 +72,7 @@ static bool read_tables(struct str data, struct tables *tables)
         take_tables(&reader, counts, 4, tables);
     } else { /* the same again with 64-bit times: skip the 32-bit part */
         take_tables(&reader, counts, 4, tables);
-        take(&reader, 4 + 16);
+        reader_take(&reader, 4 + 16);
         take_counts(&reader, counts);
         take_tables(&reader, counts, 8, tables);
     }
@@ -116,7 +116,7 @@ static bool fill_transitions(struct cron_zone *zone, const struct tables *tables
 }
 
 /* Copies a text to *at and moves past it. */
-static struct str keep(char **at, struct str text)
+static struct str zone_keep_text(char **at, struct str text)
 {
     struct str kept = {*at, text.len};
     if (text.len)
@@ -143,13 +143,13 @@ struct cron_zone *zone_decode(struct str name, struct str data)
         return NULL;
     }
     char *at = zone->text;
-    zone->name = keep(&at, name);
+    zone->name = zone_keep_text(&at, name);
     zone->transitions[0].when = INT64_MIN; /* stays when the file has none: one type for all time */
-    if (!fill_types(zone, &tables, keep(&at, tables.abbreviations)) || !fill_transitions(zone, &tables)) {
+    if (!fill_types(zone, &tables, zone_keep_text(&at, tables.abbreviations)) || !fill_transitions(zone, &tables)) {
         zone_free(zone);
         return NULL;
     }
-    zone_rule_parse(keep(&at, tables.footer), &zone->rule);
+    zone_rule_parse(zone_keep_text(&at, tables.footer), &zone->rule);
     return zone;
 }
 

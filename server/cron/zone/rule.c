@@ -2,20 +2,20 @@
 
 /* ---- reading "CET-1CEST,M3.5.0,M10.5.0/3" (Go: tzset and its helpers) ---- */
 
-static void advance(struct str *text, size_t count)
+static void rule_advance(struct str *text, size_t count)
 {
     *text = str_slice(*text, count, text->len);
 }
 
-static bool take(struct str *text, char c)
+static bool rule_take(struct str *text, char c)
 {
     if (text->len == 0 || text->ptr[0] != c)
         return false;
-    advance(text, 1);
+    rule_advance(text, 1);
     return true;
 }
 
-static bool take_number(struct str *text, int low, int high, int *out)
+static bool rule_take_number(struct str *text, int low, int high, int *out)
 {
     size_t digits = 0;
     for (*out = 0; digits < text->len && text->ptr[digits] >= '0' && text->ptr[digits] <= '9'; digits++) {
@@ -23,7 +23,7 @@ static bool take_number(struct str *text, int low, int high, int *out)
         if (*out > high)
             return false;
     }
-    advance(text, digits);
+    rule_advance(text, digits);
     return digits > 0 && *out >= low;
 }
 
@@ -35,34 +35,34 @@ static bool ends_name(char c)
 static bool take_name(struct str *text, struct str *name)
 {
     size_t length = 0;
-    if (take(text, '<')) {
+    if (rule_take(text, '<')) {
         while (length < text->len && text->ptr[length] != '>')
             length++;
         *name = str_slice(*text, 0, length);
-        advance(text, length);
-        return take(text, '>');
+        rule_advance(text, length);
+        return rule_take(text, '>');
     }
     while (length < text->len && !ends_name(text->ptr[length]))
         length++;
     *name = str_slice(*text, 0, length);
-    advance(text, length);
+    rule_advance(text, length);
     return length >= 3;
 }
 
 /* [+-]hours[:minutes[:seconds]]; up to a week, as tzdata uses and POSIX does not. */
-static bool take_offset(struct str *text, int *seconds)
+static bool rule_take_offset(struct str *text, int *seconds)
 {
     int hours, minutes = 0, rest = 0, sign = 1;
-    if (take(text, '-'))
+    if (rule_take(text, '-'))
         sign = -1;
     else
-        take(text, '+');
-    if (!take_number(text, 0, 24 * 7, &hours))
+        rule_take(text, '+');
+    if (!rule_take_number(text, 0, 24 * 7, &hours))
         return false;
-    if (take(text, ':')) {
-        if (!take_number(text, 0, 59, &minutes))
+    if (rule_take(text, ':')) {
+        if (!rule_take_number(text, 0, 59, &minutes))
             return false;
-        if (take(text, ':') && !take_number(text, 0, 59, &rest))
+        if (rule_take(text, ':') && !rule_take_number(text, 0, 59, &rest))
             return false;
     }
     *seconds = sign * (hours * SECONDS_PER_HOUR + minutes * SECONDS_PER_MINUTE + rest);
@@ -73,26 +73,27 @@ static bool take_change(struct str *text, struct zone_change *change)
 {
     *change = (struct zone_change){.time = 2 * SECONDS_PER_HOUR};
     bool read;
-    if (take(text, 'J')) {
+    if (rule_take(text, 'J')) {
         change->kind = CHANGE_JULIAN;
-        read = take_number(text, 1, 365, &change->day);
-    } else if (take(text, 'M')) {
+        read = rule_take_number(text, 1, 365, &change->day);
+    } else if (rule_take(text, 'M')) {
         change->kind = CHANGE_MONTH_WEEK_DAY;
-        read = take_number(text, 1, 12, &change->month) && take(text, '.') && take_number(text, 1, 5, &change->week) &&
-               take(text, '.') && take_number(text, 0, 6, &change->day);
+        read = rule_take_number(text, 1, 12, &change->month) && rule_take(text, '.') &&
+               rule_take_number(text, 1, 5, &change->week) && rule_take(text, '.') &&
+               rule_take_number(text, 0, 6, &change->day);
     } else {
         change->kind = CHANGE_DAY_OF_YEAR;
-        read = take_number(text, 0, 365, &change->day);
+        read = rule_take_number(text, 0, 365, &change->day);
     }
-    if (read && take(text, '/'))
-        read = take_offset(text, &change->time);
+    if (read && rule_take(text, '/'))
+        read = rule_take_offset(text, &change->time);
     return read;
 }
 
 /* POSIX counts west of Greenwich as positive, everyone else as negative. */
 static bool take_type(struct str *text, struct zone_type *type)
 {
-    if (!take_name(text, &type->abbreviation) || !take_offset(text, &type->offset))
+    if (!take_name(text, &type->abbreviation) || !rule_take_offset(text, &type->offset))
         return false;
     type->offset = -type->offset;
     return true;
@@ -106,13 +107,13 @@ static bool take_daylight(struct str *text, struct zone_rule *rule)
     if (text->len == 0 || text->ptr[0] == ',') {
         rule->daylight.offset = rule->standard.offset + SECONDS_PER_HOUR;
     } else {
-        if (!take_offset(text, &rule->daylight.offset))
+        if (!rule_take_offset(text, &rule->daylight.offset))
             return false;
         rule->daylight.offset = -rule->daylight.offset;
     }
     if (text->len == 0)
         *text = STR(",M3.2.0,M11.1.0"); /* tzcode's default */
-    return (take(text, ',') || take(text, ';')) && take_change(text, &rule->start) && take(text, ',') &&
+    return (rule_take(text, ',') || rule_take(text, ';')) && take_change(text, &rule->start) && rule_take(text, ',') &&
            take_change(text, &rule->end) && text->len == 0;
 }
 
@@ -151,12 +152,12 @@ static int64_t change_second(int64_t year, const struct zone_change *change, int
     return day * SECONDS_PER_DAY + change->time - offset;
 }
 
-static int64_t later(int64_t a, int64_t b)
+static int64_t rule_later(int64_t a, int64_t b)
 {
     return a > b ? a : b;
 }
 
-static int64_t earlier(int64_t a, int64_t b)
+static int64_t rule_earlier(int64_t a, int64_t b)
 {
     return a < b ? a : b;
 }
@@ -186,6 +187,6 @@ void zone_rule_lookup(const struct zone_rule *rule, int64_t last_transition, int
         *span = (struct zone_span){.start = end, .end = year_start + 365 * SECONDS_PER_DAY, .type = outer};
     else
         *span = (struct zone_span){.start = start, .end = end, .type = inner};
-    span->from = later(later(span->start, year_start), last_transition);
-    span->until = second >= end ? year_end : earlier(span->end, year_end);
+    span->from = rule_later(rule_later(span->start, year_start), last_transition);
+    span->until = second >= end ? year_end : rule_earlier(span->end, year_end);
 }

@@ -34,15 +34,9 @@ struct str cron_zone_name(const struct cron_zone *zone)
 
 /* ---- reading a file -------------------------------------------------------- */
 
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-}
-
 static bool read_file(const char *path, struct buf *content)
 {
-    CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    FD_SCOPED fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return false;
     char block[4096];
@@ -84,7 +78,7 @@ static void system_words(struct error *error)
 
 /* Go's loadLocation: the first source that has the zone; else the first
  * complaint that is not "no such file". */
-static struct cron_zone *load(struct str name, const char *const *sources, size_t count, struct error *error)
+static struct cron_zone *zone_load(struct str name, const char *const *sources, size_t count, struct error *error)
 {
     bool complained = false;
     BUF_SCOPED content;
@@ -124,11 +118,11 @@ static void find_local(void)
     if (str_starts(name, STR(":")))
         name = str_slice(name, 1, name.len);
     if (!variable)
-        zone = load(STR("localtime"), etc, LENGTH_OF(etc), &ignored);
+        zone = zone_load(STR("localtime"), etc, LENGTH_OF(etc), &ignored);
     else if (str_starts(name, STR("/")))
-        zone = load(name, absolute, LENGTH_OF(absolute), &ignored);
+        zone = zone_load(name, absolute, LENGTH_OF(absolute), &ignored);
     else if (name.len && !str_is(name, "UTC"))
-        zone = load(name, directories, LENGTH_OF(directories), &ignored);
+        zone = zone_load(name, directories, LENGTH_OF(directories), &ignored);
     if (!zone)
         return;
     if (!variable || str_is(name, "/etc/localtime"))
@@ -136,7 +130,7 @@ static void find_local(void)
     local_zone = zone;
 }
 
-static const struct cron_zone *local(void)
+static const struct cron_zone *zone_local(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, find_local);
@@ -213,7 +207,7 @@ const struct cron_zone *cron_zone_find(struct str name, struct error *error)
     if (name.len == 0 || str_is(name, "UTC"))
         return &utc;
     if (str_is(name, "Local"))
-        return local();
+        return zone_local();
     const struct cron_zone *known = cache_find(name);
     if (known)
         return known;
@@ -221,7 +215,7 @@ const struct cron_zone *cron_zone_find(struct str name, struct error *error)
         error_set(error, 422, "time: invalid location name");
         return NULL;
     }
-    struct cron_zone *zone = load(name, directories, LENGTH_OF(directories), error);
+    struct cron_zone *zone = zone_load(name, directories, LENGTH_OF(directories), error);
     if (!zone)
         return NULL;
     simplify_name(zone);

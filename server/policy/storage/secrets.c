@@ -34,41 +34,6 @@ static void check_reference(const struct location_edit *edit, const char *member
                      near.len ? "; did you mean " : "", STR_ARG(near), near.len ? "?" : "");
 }
 
-static int digit_of(char c)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *found = c ? strchr(digits, c) : NULL;
-    return found ? (int)(found - digits) : -1;
-}
-
-/* Standard base64 with padding, line breaks allowed, as encoding/base64 reads it. The
- * absent text when it is none. */
-static struct str decode_base64(struct arena *arena, struct str text)
-{
-    char *out = arena_alloc(arena, text.len + 1);
-    size_t len = 0, digits = 0, padding = 0;
-    unsigned bits = 0;
-    if (!out)
-        return (struct str){NULL, 0};
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        if (c == '\n' || c == '\r')
-            continue;
-        int digit = c == '=' ? 0 : digit_of(c);
-        if (digit < 0 || (c != '=' && padding))
-            return (struct str){NULL, 0};
-        padding += c == '=';
-        bits = (bits << 6 | (unsigned)digit) & 0xFFFFFF;
-        if (++digits % 4)
-            continue;
-        for (int shift = 16; shift >= 0; shift -= 8)
-            out[len++] = (char)(unsigned char)(bits >> shift);
-    }
-    if (digits % 4 || padding > 2 || len < padding)
-        return (struct str){NULL, 0};
-    return (struct str){out, len - padding};
-}
-
 static bool is_pem(struct str text)
 {
     return str_contains(text, STR("-----BEGIN CERTIFICATE-----")) &&
@@ -85,7 +50,7 @@ static bool holds_der(struct arena *arena, struct str text)
     from += begin.len;
     for (to = from; to < text.len && text.ptr[to] != '-'; to++)
         ;
-    struct str der = decode_base64(arena, str_trim(str_slice(text, from, to)));
+    struct str der = base64_decode(arena, str_trim(str_slice(text, from, to)));
     return der.len > 2 && der.ptr[0] == 0x30;
 }
 
@@ -101,14 +66,14 @@ static void check_ca(const struct location_edit *edit)
                          "Forbidden: Velero takes caCert or caCertRef, not both: keep caCertRef");
     if (text.len == 0 || !location_asks(edit, "objectStorage.caCert")) /* "" is none */
         return;
-    struct str decoded = decode_base64(edit->arena, str_trim(text));
+    struct str decoded = base64_decode(edit->arena, str_trim(text));
     if (is_pem(text))
         decision_invalid(edit->decision, field,
                          "Invalid value: the PEM text must be encoded once more: base64 -w0 ca.crt");
     else if (decoded.len == 0)
         decision_invalid(edit->decision, field,
                          "Invalid value: no base64: write what \"base64 -w0 ca.crt\" prints of the CA in PEM");
-    else if (is_pem(decode_base64(edit->arena, str_trim(decoded))))
+    else if (is_pem(base64_decode(edit->arena, str_trim(decoded))))
         decision_invalid(edit->decision, field,
                          "Invalid value: encoded twice: write what \"base64 -w0 ca.crt\" prints");
     else if (!is_pem(decoded))

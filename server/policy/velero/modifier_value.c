@@ -3,16 +3,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool is_hex(char c)
-{
-    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 static char at(struct str text, size_t i)
 {
     return i < text.len ? text.ptr[i] : '\0';
@@ -25,7 +15,7 @@ static size_t skip_mantissa(struct str text, size_t *i, bool hex)
     bool point = false;
     for (;; ++*i) {
         char c = at(text, *i);
-        if (hex ? is_hex(c) : is_digit(c))
+        if (hex ? char_is_hex(c) : char_is_digit(c))
             digits++;
         else if (c == '.' && !point)
             point = true;
@@ -38,7 +28,7 @@ static bool is_exponent(struct str text, size_t i)
 {
     i += at(text, i) == '+' || at(text, i) == '-';
     size_t from = i;
-    while (is_digit(at(text, i)))
+    while (char_is_digit(at(text, i)))
         i++;
     return i > from && i == text.len;
 }
@@ -51,7 +41,8 @@ static struct str without_underscores(struct arena *arena, struct str text)
     bool hex = at(text, 0) == '0' && (at(text, 1) | 0x20) == 'x';
     for (size_t i = 0; i < text.len; i++) {
         char before = i > 0 ? text.ptr[i - 1] : '\0', after = at(text, i + 1);
-        bool between = hex ? (is_hex(before) || i == 2) && is_hex(after) : is_digit(before) && is_digit(after);
+        bool between =
+            hex ? (char_is_hex(before) || i == 2) && char_is_hex(after) : char_is_digit(before) && char_is_digit(after);
         if (text.ptr[i] == '_' && !between)
             return text;
     }

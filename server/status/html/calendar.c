@@ -16,15 +16,15 @@ struct picture {
     size_t rows, marks;
 };
 
-static double place(const struct picture *picture, int64_t when)
+static double picture_place(const struct picture *picture, int64_t when)
 {
     return EDGE + (100 - 2 * EDGE) * (double)(when - picture->from) / STATUS_WINDOW;
 }
 
-static void mark(struct picture *picture, const char *symbol, int64_t when, size_t row)
+static void picture_mark(struct picture *picture, const char *symbol, int64_t when, size_t row)
 {
     picture->marks++;
-    buf_printf(picture->page->out, "<use href=\"#%s\" x=\"%.4f%%\" y=\"%zu\">", symbol, place(picture, when),
+    buf_printf(picture->page->out, "<use href=\"#%s\" x=\"%.4f%%\" y=\"%zu\">", symbol, picture_place(picture, when),
                TOP + row * ROW + MARK_AT);
 }
 
@@ -36,7 +36,7 @@ static void draw_weekend(const struct picture *picture, int64_t midnight, int64_
     int64_t from = midnight > picture->from ? midnight : picture->from, to = next < end ? next : end;
     if (to > from)
         buf_printf(picture->page->out, "<rect class=\"weekend\" x=\"%.3f%%\" y=\"0\" width=\"%.3f%%\" height=\"%zu\"/>",
-                   place(picture, from), place(picture, to) - place(picture, from), height);
+                   picture_place(picture, from), picture_place(picture, to) - picture_place(picture, from), height);
 }
 
 /* Midnights come from a schedule, which knows of clock changes. */
@@ -60,16 +60,16 @@ static void draw_days(const struct picture *picture, size_t height)
             draw_weekend(picture, at, after, height);
         if (at < picture->from)
             continue;
-        buf_printf(out, "<line class=\"grid\" x1=\"%.3f%%\" x2=\"%.3f%%\" y1=\"0\" y2=\"%zu\"/>", place(picture, at),
-                   place(picture, at), height);
-        if (place(picture, at) < 96)
+        buf_printf(out, "<line class=\"grid\" x1=\"%.3f%%\" x2=\"%.3f%%\" y1=\"0\" y2=\"%zu\"/>",
+                   picture_place(picture, at), picture_place(picture, at), height);
+        if (picture_place(picture, at) < 96)
             buf_printf(out,
                        "<text class=\"day\" x=\"%.3f%%\" dx=\"3\" y=\"12\"><tspan class=\"wide\">%s </tspan>%d</text>",
-                       place(picture, at), weekdays[day.weekday], day.day);
+                       picture_place(picture, at), weekdays[day.weekday], day.day);
     }
 }
 
-static void begin(const struct picture *picture, const char *id, const char *title, struct str description)
+static void picture_begin(const struct picture *picture, const char *id, const char *title, struct str description)
 {
     struct buf *out = picture->page->out;
     size_t height = TOP + picture->rows * ROW + 4;
@@ -81,12 +81,12 @@ static void begin(const struct picture *picture, const char *id, const char *tit
     draw_days(picture, height);
 }
 
-static void end(const struct picture *picture)
+static void picture_end(const struct picture *picture)
 {
     buf_puts(picture->page->out, "</svg></figure>\n");
 }
 
-static struct str source_name(const struct status_source *source)
+static struct str picture_source_name(const struct status_source *source)
 {
     return source->maker == STATUS_BY_HAND ? STR("without a schedule") : source->name;
 }
@@ -99,7 +99,7 @@ static void draw_row(const struct picture *picture, const struct status_source *
                top + MARK_AT);
     buf_printf(page->out, "<text x=\"0\" dx=\"6\" y=\"%zu\">", top + NAME_AT);
     MARKUP(page->out, "<tspan class=\"row-name\">$</tspan> <tspan class=\"row-note\">$</tspan></text>\n",
-           html_cut(page, source_name(source), NAME_LENGTH), html_cut(page, note, NOTE_LENGTH));
+           html_cut(page, picture_source_name(source), NAME_LENGTH), html_cut(page, note, NOTE_LENGTH));
 }
 
 /* ---- what was ---------------------------------------------------------------------------- */
@@ -123,9 +123,9 @@ static void draw_past_mark(struct picture *picture, const struct status_past *pa
     const struct page *page = picture->page;
     if (past->ended - past->started > VISIBLE)
         buf_printf(page->out, "<rect class=\"span\" x=\"%.3f%%\" y=\"%zu\" width=\"%.3f%%\" height=\"6\"/>",
-                   place(picture, past->started), TOP + row * ROW + MARK_AT - 3,
-                   place(picture, past->ended) - place(picture, past->started));
-    mark(picture, symbols[past->result], past->started, row);
+                   picture_place(picture, past->started), TOP + row * ROW + MARK_AT - 3,
+                   picture_place(picture, past->ended) - picture_place(picture, past->started));
+    picture_mark(picture, symbols[past->result], past->started, row);
     buf_puts(page->out, "<title>");
     markup_text(page->out, past->object->meta.name);
     MARKUP(page->out, ": $, started ", past->object->status.phase.len ? past->object->status.phase : STR("New"));
@@ -151,10 +151,10 @@ static void draw_past(const struct page *page, size_t rows)
     size_t all = 0;
     for (size_t i = 0; i < page->view->source_count; i++)
         all += page->view->sources[i].past_total;
-    begin(&picture, "past", "The last 14 days",
-          arena_printf(page->view->arena, "%s of %s; the table below has each of them",
-                       html_count(page, all, "backup", "backups").ptr,
-                       html_count(page, rows, "source", "sources").ptr));
+    picture_begin(&picture, "past", "The last 14 days",
+                  arena_printf(page->view->arena, "%s of %s; the table below has each of them",
+                               html_count(page, all, "backup", "backups").ptr,
+                               html_count(page, rows, "source", "sources").ptr));
     for (size_t i = 0; i < rows; i++) {
         const struct status_source *source = &page->view->sources[i];
         bool drawn = picture.marks + source->past_count <= MARKS;
@@ -163,7 +163,7 @@ static void draw_past(const struct page *page, size_t rows)
         for (size_t p = drawn ? source->past_count : 0; p > 0; p--)
             draw_past_mark(&picture, &source->past[p - 1], i);
     }
-    end(&picture);
+    picture_end(&picture);
 }
 
 /* ---- what will be ------------------------------------------------------------------------- */
@@ -172,7 +172,7 @@ static void draw_run(struct picture *picture, const struct status_source *source
                      size_t row)
 {
     char text[TIME_TEXT_SIZE];
-    mark(picture, run->collides ? "clash" : "plan", run->at, row);
+    picture_mark(picture, run->collides ? "clash" : "plan", run->at, row);
     MARKUP(picture->page->out, "<title>$: $$</title></use>\n", source->name,
            str_from(time_format(run->at, run->offset, text)),
            run->collides ? STR(", within 5 minutes of another to this storage") : STR(""));
@@ -183,8 +183,8 @@ static void draw_band(const struct picture *picture, const struct status_source 
 {
     char text[TIME_TEXT_SIZE];
     buf_printf(picture->page->out, "<rect class=\"band\" x=\"%.3f%%\" y=\"%zu\" width=\"%.3f%%\" height=\"12\">",
-               place(picture, source->first), TOP + row * ROW + MARK_AT - 6,
-               100 - EDGE - place(picture, source->first));
+               picture_place(picture, source->first), TOP + row * ROW + MARK_AT - 6,
+               100 - EDGE - picture_place(picture, source->first));
     MARKUP(picture->page->out, "<title>$: $ runs, $ apart</title></rect>\n", source->name,
            arena_printf(picture->page->view->arena, "%zu", source->run_total),
            str_from(duration_format(source->interval, text)));
@@ -212,12 +212,12 @@ static void draw_plan(const struct page *page, size_t rows)
         all += page->view->sources[i].run_total;
     for (size_t i = 0; i < page->view->collision_count; i++)
         clashes += page->view->collisions[i].count;
-    begin(&picture, "plan", "The next 14 days",
-          arena_printf(page->view->arena,
-                       "%s of %s, %zu of them within five minutes of another to the same storage; "
-                       "the table below has each of them",
-                       html_count(page, all, "planned run", "planned runs").ptr,
-                       html_count(page, rows, "source", "sources").ptr, clashes));
+    picture_begin(&picture, "plan", "The next 14 days",
+                  arena_printf(page->view->arena,
+                               "%s of %s, %zu of them within five minutes of another to the same storage; "
+                               "the table below has each of them",
+                               html_count(page, all, "planned run", "planned runs").ptr,
+                               html_count(page, rows, "source", "sources").ptr, clashes));
     for (size_t i = 0; i < rows; i++) {
         const struct status_source *source = &page->view->sources[i];
         draw_row(&picture, source, plan_note(page, source), i);
@@ -227,7 +227,7 @@ static void draw_plan(const struct page *page, size_t rows)
         for (size_t r = 0; apart && r < source->run_count; r++)
             draw_run(&picture, source, &source->runs[r], i);
     }
-    end(&picture);
+    picture_end(&picture);
 }
 
 /* ---- both ------------------------------------------------------------------------------------ */

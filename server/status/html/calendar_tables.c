@@ -6,7 +6,7 @@
 
 enum { TIMES = 3000 }; /* listed one by one, of all sources together */
 
-static void details(const struct page *page, const char *summary)
+static void html_details(const struct page *page, const char *summary)
 {
     buf_printf(page->out, "<details><summary>%s</summary><div>\n", summary);
 }
@@ -60,13 +60,13 @@ static void put_planned(const struct page *page, const struct status_source *sou
     buf_puts(page->out, "</td></tr>\n");
 }
 
-static void planned(const struct page *page)
+static void html_planned_runs(const struct page *page)
 {
     static const char *const headings[] = {
         "Source", "Schedule", "Next run", "Runs", "At least apart", "Storage", "Zone", "All runs, in that zone", NULL};
     const struct status_view *view = page->view;
     size_t put = 0, total = 0, left = TIMES;
-    details(page, "Planned runs as a table");
+    html_details(page, "Planned runs as a table");
     html_table(page, "Planned runs of the next 14 days", headings);
     for (size_t i = 0; i < view->source_count; i++) {
         if (view->sources[i].maker == STATUS_BY_HAND || ++total > ROWS)
@@ -80,7 +80,7 @@ static void planned(const struct page *page)
 
 /* ---- collisions ------------------------------------------------------------------------ */
 
-static void collisions(const struct page *page)
+static void html_collisions(const struct page *page)
 {
     const struct status_view *view = page->view;
     if (view->collision_count == 0)
@@ -99,7 +99,7 @@ static void collisions(const struct page *page)
 
 /* ---- past backups ------------------------------------------------------------------------ */
 
-static struct str items(const struct page *page, const struct backup_status *status)
+static struct str html_items(const struct page *page, const struct backup_status *status)
 {
     if (status->items_total == 0 && status->items_done == 0)
         return STR("-");
@@ -122,7 +122,7 @@ static void put_past(const struct page *page, const struct status_source *source
     MARKUP(page->out, "</td><td class=\"number\">$</td><td class=\"number\">$</td><td>@</td></tr>\n",
            past->ended >= past->started && past->ended ? str_from(duration_format(past->ended - past->started, text))
                                                        : STR("-"),
-           items(page, &backup->status), backup->storage_location.len ? backup->storage_location : STR("-"));
+           html_items(page, &backup->status), backup->storage_location.len ? backup->storage_location : STR("-"));
 }
 
 /* The newest of all sources, each of which has its own newest first. */
@@ -144,7 +144,7 @@ static void past_rows(const struct page *page, size_t *put)
     }
 }
 
-static void past(const struct page *page)
+static void html_past_backups(const struct page *page)
 {
     static const char *const headings[] = {"Backup", "Source", "Phase", "Started", "Took", "Items", "Storage", NULL};
     const struct status_view *view = page->view;
@@ -153,7 +153,7 @@ static void past(const struct page *page)
         total += view->sources[i].past_total;
     if (total == 0)
         return;
-    details(page, "Backups of the last 14 days as a table");
+    html_details(page, "Backups of the last 14 days as a table");
     html_table(page, "Backups of the last 14 days, the newest first", headings);
     past_rows(page, &put);
     html_table_end(page, put, total);
@@ -162,7 +162,7 @@ static void past(const struct page *page)
 
 void html_calendar_tables(const struct page *page)
 {
-    collisions(page);
-    planned(page);
-    past(page);
+    html_collisions(page);
+    html_planned_runs(page);
+    html_past_backups(page);
 }

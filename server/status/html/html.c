@@ -40,7 +40,7 @@ static void put_policy(const struct page *page)
     MARKUP(page->out, "<meta http-equiv=\"Content-Security-Policy\" content=\"$\">\n", inside);
 }
 
-static struct str title(const struct page *page)
+static struct str html_title(const struct page *page)
 {
     const struct status_view *view = page->view;
     if (view->blocker_count == 0)
@@ -50,7 +50,7 @@ static struct str title(const struct page *page)
         html_count(page, view->blocker_count, "thing stands in the way", "things stand in the way").ptr);
 }
 
-static void put_head(const struct page *page)
+static void html_put_head(const struct page *page)
 {
     buf_puts(page->out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     put_policy(page);
@@ -61,7 +61,7 @@ static void put_head(const struct page *page)
                         "<link rel=\"icon\" href=\"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' "
                         "viewBox='0 0 16 16'%3E%3Cpath fill='%231d5bb8' d='M8 0l7 3v5c0 4-3 7-7 8-4-1-7-4-7-8V3z'/%3E"
                         "%3C/svg%3E\">\n");
-    MARKUP(page->out, "<title>$ - backstop</title>\n", title(page));
+    MARKUP(page->out, "<title>$ - backstop</title>\n", html_title(page));
     buf_puts(page->out, "<style>");
     html_style(page->out);
     buf_puts(page->out, "</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#main\">To the answers</a>\n");
@@ -71,7 +71,7 @@ static void put_header(const struct page *page)
 {
     const struct status_view *view = page->view;
     buf_puts(page->out, "<header><p class=\"brand\">backstop</p><h1>");
-    markup_text(page->out, title(page));
+    markup_text(page->out, html_title(page));
     buf_puts(page->out, "</h1><p class=\"muted\">As of ");
     markup_time(page->out, view->now, 0);
     MARKUP(page->out, " UTC, from @", view->from.len ? view->from : STR("nowhere: nothing is known"));
@@ -84,7 +84,7 @@ static void put_header(const struct page *page)
 void status_html(const struct status_view *view, bool served, struct buf *out)
 {
     const struct page page = {view, out, served};
-    put_head(&page);
+    html_put_head(&page);
     put_header(&page);
     html_verdict(&page);
     html_findings(&page, true);

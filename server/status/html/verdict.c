@@ -13,7 +13,7 @@ static const char *verdict_class(enum tone tone)
     return classes[tone];
 }
 
-static void begin(const struct page *page, const char *id, const char *question, struct answer verdict)
+static void verdict_begin(const struct page *page, const char *id, const char *question, struct answer verdict)
 {
     buf_printf(
         page->out,
@@ -21,13 +21,13 @@ static void begin(const struct page *page, const char *id, const char *question,
         verdict_class(verdict.tone), id, id, question, verdict.answer);
 }
 
-static void end(const struct page *page)
+static void verdict_end(const struct page *page)
 {
     buf_puts(page->out, "</p></section>\n");
 }
 
 /* The first blocker of this. */
-static const struct status_finding *blocker(const struct status_view *view, unsigned blocks)
+static const struct status_finding *verdict_blocker(const struct status_view *view, unsigned blocks)
 {
     for (size_t i = 0; i < view->finding_count; i++)
         if (view->findings[i].blocks & blocks)
@@ -42,10 +42,10 @@ static void say_blocker(const struct page *page, const struct status_finding *fi
 
 /* ---- restore ------------------------------------------------------------------------ */
 
-static void restore(const struct page *page)
+static void verdict_restore(const struct page *page)
 {
     const struct status_view *view = page->view;
-    const struct status_finding *against = blocker(view, STATUS_BLOCKS_RESTORE);
+    const struct status_finding *against = verdict_blocker(view, STATUS_BLOCKS_RESTORE);
     const struct backup *good = view->good;
     const struct status_location *location = good ? status_location(view, good->storage_location) : NULL;
     bool survives = !location || location->survives;
@@ -56,7 +56,7 @@ static void restore(const struct page *page)
         verdict = (struct answer){TONE_WARN, "Nobody knows"};
     else if (!survives)
         verdict = (struct answer){TONE_WARN, "Only while its storage lives"};
-    begin(page, "restore", "Could it be restored tonight?", verdict);
+    verdict_begin(page, "restore", "Could it be restored tonight?", verdict);
     if (against)
         say_blocker(page, against);
     if (good)
@@ -67,7 +67,7 @@ static void restore(const struct page *page)
                survives ? STR("survives the cluster") : STR("is lost with the cluster"));
     if (!good && !against)
         buf_puts(page->out, "Velero's Backups could not be read");
-    end(page);
+    verdict_end(page);
 }
 
 /* ---- upgrade ------------------------------------------------------------------------- */
@@ -85,23 +85,23 @@ static struct answer upgrade_verdict(const struct status_view *view)
     };
     if (view->upgrade.outcome == UPGRADE_UNPROTECTED && view->upgrade.decision.denied)
         return verdicts[UPGRADE_REFUSED];
-    if (view->upgrade.outcome == UPGRADE_WAITS && blocker(view, STATUS_BLOCKS_UPGRADE))
+    if (view->upgrade.outcome == UPGRADE_WAITS && verdict_blocker(view, STATUS_BLOCKS_UPGRADE))
         return (struct answer){TONE_BAD, "Not as things are"};
     return verdicts[view->upgrade.outcome];
 }
 
-static void upgrade(const struct page *page)
+static void verdict_upgrade(const struct page *page)
 {
     const struct upgrade_view *view = &page->view->upgrade;
-    const struct status_finding *against = blocker(page->view, STATUS_BLOCKS_UPGRADE);
-    begin(page, "upgrade", "Could it be upgraded tomorrow?", upgrade_verdict(page->view));
+    const struct status_finding *against = verdict_blocker(page->view, STATUS_BLOCKS_UPGRADE);
+    verdict_begin(page, "upgrade", "Could it be upgraded tomorrow?", upgrade_verdict(page->view));
     if (view->running.len)
         MARKUP(page->out, "@ runs. ", view->running);
     if (against)
         say_blocker(page, against);
     else
         MARKUP(page->out, "An upgrade: $", str_from(status_outcome(view)));
-    end(page);
+    verdict_end(page);
 }
 
 /* ---- backups -------------------------------------------------------------------------- */
@@ -124,10 +124,10 @@ static size_t count_results(const struct status_view *view, enum status_result o
     return count;
 }
 
-static void backups(const struct page *page)
+static void verdict_backups(const struct page *page)
 {
     const struct status_view *view = page->view;
-    const struct status_finding *against = blocker(view, STATUS_BLOCKS_BACKUP);
+    const struct status_finding *against = verdict_blocker(view, STATUS_BLOCKS_BACKUP);
     const struct status_source *next = next_source(view);
     size_t good = count_results(view, STATUS_GOOD, STATUS_GOOD);
     size_t bad = count_results(view, STATUS_PARTIAL, STATUS_FAILED);
@@ -138,7 +138,7 @@ static void backups(const struct page *page)
         verdict = (struct answer){TONE_WARN, "None is planned"};
     else if (bad)
         verdict = (struct answer){TONE_WARN, "Some failed"};
-    begin(page, "runs", "Do backups run?", verdict);
+    verdict_begin(page, "runs", "Do backups run?", verdict);
     if (against)
         say_blocker(page, against);
     if (next) {
@@ -150,21 +150,21 @@ static void backups(const struct page *page)
     if (good || bad)
         buf_printf(page->out, "%s%d days: %zu good, %zu failed or in part",
                    next || against ? ". The last " : "The last ", STATUS_DAYS, good, bad);
-    end(page);
+    verdict_end(page);
 }
 
 void html_verdict(const struct page *page)
 {
     buf_puts(page->out, "<div class=\"verdicts\">\n");
-    restore(page);
-    upgrade(page);
-    backups(page);
+    verdict_restore(page);
+    verdict_upgrade(page);
+    verdict_backups(page);
     buf_puts(page->out, "</div>\n");
 }
 
 /* ---- findings --------------------------------------------------------------------------- */
 
-static bool is_command(struct str text)
+static bool html_is_command(struct str text)
 {
     return str_starts(text, STR("kubectl "));
 }
@@ -187,7 +187,7 @@ void html_findings(const struct page *page, bool blockers)
         if (blockers)
             MARKUP(page->out, " <span class=\"muted\">(blocks $)</span>", status_blocked(view, finding->blocks));
         buf_puts(page->out, "</p>");
-        if (is_command(finding->fix))
+        if (html_is_command(finding->fix))
             MARKUP(page->out, "<code class=\"run\">$</code>", finding->fix);
         else if (finding->fix.len)
             MARKUP(page->out, "<p>Way out: @</p>", finding->fix);
