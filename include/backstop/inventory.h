@@ -21,6 +21,9 @@ enum fact {
     FACT_SECRETS,
     FACT_VELERO, /* the Velero Deployment */
     FACT_SNAPSHOT_LOCATIONS,
+    FACT_CUSTOM_RESOURCES, /* CustomResourceDefinitions */
+    FACT_NODE_AGENTS,      /* Velero's DaemonSets */
+    FACT_KCM,              /* the Deployment of kcm's controller manager */
     FACT_COUNT
 };
 const char *fact_kind(enum fact fact); /* of its objects: "ManagementBackup" */
@@ -157,6 +160,27 @@ struct velero_deployment {
     bool default_file_backup; /* --default-volumes-to-fs-backup: volumes are copied unless a Backup says no */
 };
 
+/* What the schema of a CustomResourceDefinition's stored version admits. */
+struct custom_resource {
+    struct object_meta meta; /* named PLURAL.GROUP: "backups.velero.io" */
+    struct strlist versions; /* served */
+    bool schema;             /* the two below were read; false for a schema that is absent, or too large */
+    struct strlist phases;   /* the enum of status.phase; empty: any text */
+    struct strlist fields;   /* paths from spec on, "spec.template.ttl"; "spec.labels.*": any member */
+};
+
+struct node_agent { /* the DaemonSet that copies volumes: file-system backups and data movement */
+    struct object_meta meta;
+    struct str image;
+    int64_t desired, ready; /* nodes that should run it, nodes that do */
+};
+
+struct kcm_deployment {
+    struct object_meta meta;
+    struct str service_account, image;
+    int64_t ready_replicas;
+};
+
 /* One object of another backup engine, as an entry of settings upgrade.evidence looks at
  * it. Texts are cut at EVIDENCE_TEXT_MAX bytes. */
 enum { EVIDENCE_TEXT_MAX = 200 };
@@ -200,6 +224,9 @@ struct inventory {
     const struct secret *const *secrets;
     const struct velero_deployment *const *velero_deployments;
     const struct snapshot_location *const *snapshot_locations;
+    const struct custom_resource *const *custom_resources;
+    const struct node_agent *const *node_agents;
+    const struct kcm_deployment *const *kcm_deployments;
     size_t count[FACT_COUNT];      /* of each array above, by fact */
     struct inventory_index *index; /* private */
     /* Of settings upgrade.evidence; only in snapshots for which it was wanted. */
@@ -217,6 +244,14 @@ const struct velero_schedule *inventory_schedule(const struct inventory *invento
 const struct config_map *inventory_config_map(const struct inventory *inventory, struct str ns, struct str name);
 const struct snapshot_location *inventory_snapshot_location(const struct inventory *inventory, struct str ns,
                                                             struct str name);
+/* The CustomResourceDefinition PLURAL.GROUP. NULL, while they are known, when it is not installed:
+ * a cluster is asked for those of Backup, Restore, Schedule, BackupStorageLocation and ManagementBackup. */
+const struct custom_resource *inventory_custom_resource(const struct inventory *inventory, const char *name);
+/* Whether objects of it keep this field ("spec.resourcePolicy"), which the API server drops otherwise;
+ * ANSWER_DEPENDS where that is not known, and for NULL. */
+enum version_answer custom_resource_has_field(const struct custom_resource *resource, const char *path);
+/* Whether status.phase may be this; ANSWER_DEPENDS as above. */
+enum version_answer custom_resource_takes_phase(const struct custom_resource *resource, const char *phase);
 /* What was read for the entry of this name; NULL when it was not. */
 const struct evidence_reading *inventory_evidence(const struct inventory *inventory, struct str source);
 const struct secret *inventory_secret(const struct inventory *inventory, struct str ns, struct str name);

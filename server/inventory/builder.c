@@ -35,6 +35,9 @@ static const size_t array_offsets[FACT_COUNT] = {
     [FACT_SECRETS] = offsetof(struct inventory, secrets),
     [FACT_VELERO] = offsetof(struct inventory, velero_deployments),
     [FACT_SNAPSHOT_LOCATIONS] = offsetof(struct inventory, snapshot_locations),
+    [FACT_CUSTOM_RESOURCES] = offsetof(struct inventory, custom_resources),
+    [FACT_NODE_AGENTS] = offsetof(struct inventory, node_agents),
+    [FACT_KCM] = offsetof(struct inventory, kcm_deployments),
 };
 
 const void *const *inventory_facts(const struct inventory *inventory, enum fact fact)

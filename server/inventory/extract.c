@@ -29,6 +29,10 @@ static const struct kind {
     {"", "Secret", FACT_SECRETS, true, sizeof(struct secret), extract_secret, NULL},
     {"apps", "Deployment", FACT_VELERO, true, sizeof(struct velero_deployment), extract_velero_deployment,
      is_velero_deployment},
+    {"apps", "Deployment", FACT_KCM, true, sizeof(struct kcm_deployment), extract_kcm_deployment, is_kcm_deployment},
+    {"apps", "DaemonSet", FACT_NODE_AGENTS, true, sizeof(struct node_agent), extract_node_agent, is_node_agent},
+    {"apiextensions.k8s.io", "CustomResourceDefinition", FACT_CUSTOM_RESOURCES, false, sizeof(struct custom_resource),
+     extract_custom_resource, is_our_custom_resource},
 };
 
 int64_t object_time(struct json_object *object, const char *dotted)
@@ -140,11 +144,13 @@ static struct str group_of(struct str api_version)
     return version.ptr ? group : STR(""); /* the core group has a version only */
 }
 
-static const struct kind *find_kind(struct str api_version, struct str kind)
+/* `object`: of it the first fact that wants it; NULL: of the kind the first fact. */
+static const struct kind *find_kind(struct str api_version, struct str kind, struct json_object *object)
 {
     struct str group = group_of(api_version);
     for (size_t i = 0; i < LENGTH_OF(kinds); i++)
-        if (str_is(group, kinds[i].group) && str_is(kind, kinds[i].kind))
+        if (str_is(group, kinds[i].group) && str_is(kind, kinds[i].kind) &&
+            (!object || !kinds[i].wanted || kinds[i].wanted(object)))
             return &kinds[i];
     return NULL;
 }
@@ -188,8 +194,8 @@ static bool extract_one(const struct extractor *extractor, struct json_object *o
                        "missing; a Kubernetes object has apiVersion, kind and metadata");
     if (extractor->evidence)
         return look_for_evidence(extractor->evidence, api_version, name, object, error);
-    const struct kind *kind = find_kind(api_version, name);
-    if (!kind || (kind->wanted && !kind->wanted(object)))
+    const struct kind *kind = find_kind(api_version, name, object);
+    if (!kind)
         return true;
     if (!json_path_str(object, "metadata.name").len)
         return fail_at(error, origin, "metadata.name", "missing");
@@ -211,7 +217,7 @@ bool extract_object(const struct extractor *extractor, struct json_object *objec
     if (kind.len > strlen("List")) {
         origin.kind = str_slice(kind, 0, kind.len - strlen("List"));
         origin.api_version = json_get_str(object, "apiVersion");
-        const struct kind *listed = find_kind(origin.api_version, origin.kind);
+        const struct kind *listed = find_kind(origin.api_version, origin.kind, NULL);
         if (listed && extractor->listed && !listed->wanted)
             extractor->listed[listed->fact] = true;
     }

@@ -330,6 +330,11 @@ const struct secret *inventory_secret(const struct inventory *inventory, struct 
     return index_find(inventory, FACT_SECRETS, ns, name);
 }
 
+const struct custom_resource *inventory_custom_resource(const struct inventory *inventory, const char *name)
+{
+    return index_find(inventory, FACT_CUSTOM_RESOURCES, no_namespace, str_from(name));
+}
+
 const struct management *inventory_management(const struct inventory *inventory)
 {
     return inventory->count[FACT_MANAGEMENTS] ? inventory->managements[0] : NULL;

@@ -72,7 +72,11 @@ extract_fn extract_management_backup, extract_management, extract_release;
 extract_fn extract_storage_location, extract_backup, extract_schedule;
 extract_fn extract_snapshot_location;
 extract_fn extract_config_map, extract_secret, extract_velero_deployment;
+extract_fn extract_custom_resource, extract_node_agent, extract_kcm_deployment;
 bool is_velero_deployment(struct json_object *object);
+bool is_node_agent(struct json_object *object);
+bool is_kcm_deployment(struct json_object *object);
+bool is_our_custom_resource(struct json_object *object);
 void extract_backup_status(struct store *store, struct backup_status *status, struct json_object *object);
 
 int64_t object_time(struct json_object *object, const char *dotted);

@@ -26,3 +26,36 @@ void extract_secret(struct store *store, void *fact, struct json_object *object)
     }
     secret->keys = store_texts(store, &keys);
 }
+
+/* Velero looks for it by this name in its own namespace (pkg/nodeagent). */
+bool is_node_agent(struct json_object *object)
+{
+    return str_is(json_path_str(object, "metadata.name"), "node-agent");
+}
+
+void extract_node_agent(struct store *store, void *fact, struct json_object *object)
+{
+    struct node_agent *agent = fact;
+    struct json_object *containers = json_path(object, "spec.template.spec.containers");
+    agent->image = store_text(store, json_get_str(json_item(containers, 0), "image"));
+    agent->desired = object_count(object, "status.desiredNumberScheduled");
+    agent->ready = object_count(object, "status.numberReady");
+}
+
+/* kcm's chart names its Deployment after the Helm release, and gives it both labels. */
+bool is_kcm_deployment(struct json_object *object)
+{
+    struct json_object *labels = json_path(object, "metadata.labels");
+    return str_is(json_get_str(labels, "k0rdent.mirantis.com/component"), "kcm") &&
+           str_ends(json_get_str(labels, "control-plane"), STR("controller-manager"));
+}
+
+void extract_kcm_deployment(struct store *store, void *fact, struct json_object *object)
+{
+    struct kcm_deployment *deployment = fact;
+    struct json_object *pod = json_path(object, "spec.template.spec");
+    struct str account = json_get_str(pod, "serviceAccountName");
+    deployment->service_account = store_text(store, account.len ? account : json_get_str(pod, "serviceAccount"));
+    deployment->image = store_text(store, json_get_str(json_item(json_get(pod, "containers"), 0), "image"));
+    deployment->ready_replicas = object_count(object, "status.readyReplicas");
+}

@@ -220,6 +220,18 @@ static bool runs_velero(const struct inventory *inventory, struct str system_nam
     return false;
 }
 
+/* The same of kcm. */
+static bool runs_kcm(const struct inventory *inventory, struct str system_namespace, struct str ns, struct str name)
+{
+    for (size_t i = 0; inventory && i < inventory->count[FACT_KCM]; i++) {
+        const struct kcm_deployment *deployment = inventory->kcm_deployments[i];
+        if (str_eq(deployment->meta.ns, system_namespace) && str_eq(ns, system_namespace) &&
+            str_eq(name, deployment->service_account))
+            return true;
+    }
+    return false;
+}
+
 enum request_writer request_writer(const struct request *request, const struct inventory *inventory,
                                    const struct settings *settings)
 {
@@ -231,7 +243,9 @@ enum request_writer request_writer(const struct request *request, const struct i
         return WRITER_USER;
     if (is_listed(&settings->velero_service_accounts, system, ns, name) || runs_velero(inventory, system, ns, name))
         return WRITER_VELERO;
-    return is_listed(&settings->kcm_service_accounts, system, ns, name) ? WRITER_KCM : WRITER_USER;
+    if (is_listed(&settings->kcm_service_accounts, system, ns, name) || runs_kcm(inventory, system, ns, name))
+        return WRITER_KCM;
+    return WRITER_USER;
 }
 
 bool request_by_velero(const struct request *request, const struct settings *settings)

@@ -59,7 +59,7 @@ static const struct settings_key keys[] = {
 
     {"velero.serviceAccounts", KEY_TEXTS, PLACE(velero_service_accounts), "velero-server,velero", &rule_account, 0, 0,
      "Service accounts of Velero, whose own writes (a restore) are warned about instead of denied: NAME in the "
-     "system namespace, or NAMESPACE:NAME. Replaces the default."},
+     "system namespace, or NAMESPACE:NAME. Replaces the default. The account of Velero's Deployment there counts too."},
     {"velero.version", KEY_TEXT, PLACE(velero_version), "", &rule_version, 0, 0,
      "The release of Velero that objects are judged by, such as 1.18.3. Empty: found from the image tag of Velero's "
      "Deployment."},
@@ -67,7 +67,8 @@ static const struct settings_key keys[] = {
     {"kcm.serviceAccounts", KEY_TEXTS, PLACE(kcm_service_accounts), "kcm-controller-manager", &rule_account, 0, 0,
      "Service accounts of kcm, which alone reports status.release. What kcm creates (its Backups) is warned about "
      "instead of denied, since kcm would only try again and again: NAME in the system namespace, or NAMESPACE:NAME. "
-     "Replaces the default."},
+     "Replaces the default. The account of kcm's Deployment there (labels control-plane and "
+     "k0rdent.mirantis.com/component=kcm) counts too."},
     {"kcm.version", KEY_TEXT, PLACE(kcm_version), "", &rule_version, 0, 0,
      "The release of k0rdent that runs, such as 1.12.0. Empty: found from the Management and its Release."},
 };

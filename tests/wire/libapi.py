@@ -7,17 +7,18 @@ from libwire import *
 
 GROUPS = {"k0rdent.mirantis.com/v1beta1": ["managementbackups", "managements", "releases"],
           "velero.io/v1": ["backupstoragelocations", "backups", "schedules", "volumesnapshotlocations"],
-          "apps/v1": ["deployments"]}
+          "apps/v1": ["deployments", "daemonsets"],
+          "apiextensions.k8s.io/v1": ["customresourcedefinitions"]}
 KINDS = {"managementbackups": "ManagementBackup", "managements": "Management", "releases": "Release",
          "backupstoragelocations": "BackupStorageLocation", "backups": "Backup", "schedules": "Schedule",
          "volumesnapshotlocations": "VolumeSnapshotLocation", "deployments": "Deployment",
-         "configmaps": "ConfigMap", "secrets": "Secret"}
+         "daemonsets": "DaemonSet", "customresourcedefinitions": "CustomResourceDefinition", "configmaps": "ConfigMap", "secrets": "Secret"}
 VERSIONS = {**{plural: version for version, plurals in GROUPS.items() for plural in plurals},
             "configmaps": "v1", "secrets": "v1"}
 
 
 def thing(plural, name, **parts):
-    namespaced = VERSIONS[plural].startswith("velero.io/") or plural == "deployments"
+    namespaced = VERSIONS[plural].startswith("velero.io/") or VERSIONS[plural] == "apps/v1"
     return {"apiVersion": VERSIONS[plural], "kind": KINDS[plural], "metadata": {"name": name, "uid": name, "resourceVersion": "1", "creationTimestamp": "2026-01-01T00:00:00Z",
                          **({"namespace": "kcm-system"} if namespaced else {}), **parts.pop("metadata", {})}, **parts}
 
@@ -131,10 +132,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
                                   "resources": [{"name": n, "kind": KINDS[n]} for n in GROUPS[group]]})
         plural = path.rsplit("/", 1)[-1]
         if plural in [p for some in GROUPS.values() for p in some] + ["configmaps", "secrets"]:
+            wanted = re.search("metadata.name%3D([^&]*)", query)
+            items = [o for o in self.api.objects.get(plural, []) if not wanted or o["metadata"]["name"] == wanted[1]]
             partial = "PartialObjectMetadata" in self.headers.get("Accept", "")
             return self.say(200, {"kind": ("PartialObjectMetadata" if partial else KINDS[plural]) + "List",
                                   "apiVersion": "meta.k8s.io/v1" if partial else VERSIONS[plural],
-                                  "metadata": {"resourceVersion": "1"}, "items": self.api.objects.get(plural, [])})
+                                  "metadata": {"resourceVersion": "1"}, "items": items})
         plural, name = path.split("/")[-2:]
         found = [o for o in self.api.objects.get(plural, []) if o["metadata"]["name"] == name]
         return self.say(200, found[0]) if found else self.refuse(404, "NotFound", f'{plural} "{name}" not found')

@@ -16,7 +16,7 @@ static void close_cluster(struct facts_source *self)
     struct cluster *cluster = (struct cluster *)self;
     cluster_watch_stop(cluster);
     compose_stop(cluster);
-    for (size_t f = 0; f < FACT_COUNT; f++)
+    for (size_t f = 0; f < cluster->feed_count; f++)
         table_clear(&cluster->feeds[f].records);
     shared_slot_dispose(&cluster->current);
     tree_pool_free(cluster->pool);
@@ -57,6 +57,30 @@ static bool start(struct cluster *cluster, const struct facts_cluster_options *o
     return cluster->live && compose_start(cluster, error) && cluster_watch_start(cluster, error);
 }
 
+static void add_feed(struct cluster *cluster, enum fact fact, const char *object)
+{
+    struct feed feed = {.cluster = cluster, .fact = fact, .object = object, .since = time_now()};
+    if (cluster->feed_count < FEEDS_MAX)
+        cluster->feeds[cluster->feed_count++] = feed;
+}
+
+static void add_feeds(struct cluster *cluster, enum fact fact)
+{
+    const char *const *names = cluster_kinds[fact].names;
+    if (!names)
+        add_feed(cluster, fact, NULL);
+    for (; names && *names; names++)
+        add_feed(cluster, fact, *names);
+}
+
+bool cluster_knows(const struct cluster *cluster, enum fact fact)
+{
+    bool known = true;
+    for (size_t f = 0; f < cluster->feed_count; f++)
+        known = known && (cluster->feeds[f].fact != fact || cluster->feeds[f].known);
+    return known;
+}
+
 struct facts_source *facts_from_cluster(const struct facts_cluster_options *options, struct error *error)
 {
     struct cluster *cluster = calloc(1, sizeof *cluster);
@@ -66,7 +90,7 @@ struct facts_source *facts_from_cluster(const struct facts_cluster_options *opti
     }
     cluster->source.table = &table;
     for (size_t f = 0; f < FACT_COUNT; f++)
-        cluster->feeds[f] = (struct feed){.cluster = cluster, .fact = (enum fact)f, .since = time_now()};
+        add_feeds(cluster, (enum fact)f);
     shared_slot_init(&cluster->current);
     pthread_mutex_init(&cluster->lock, NULL);
     pthread_condattr_t monotonic;

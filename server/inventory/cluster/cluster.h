@@ -13,9 +13,10 @@ struct cluster_kind {
     struct kube_resource resource;
     const char *const *versions; /* preference for discovery; NULL: resource.version */
     struct str label_selector;
-    bool everywhere;    /* of a namespaced kind: all namespaces, not the system one only */
-    bool metadata_only; /* existence, never content */
-    bool gate;          /* the upgrade gate cannot do without */
+    const char *const *names; /* these objects only, a feed each: what RBAC can be narrowed to; NULL: all */
+    bool everywhere;          /* of a namespaced kind: all namespaces, not the system one only */
+    bool metadata_only;       /* existence, never content */
+    bool gate;                /* the upgrade gate cannot do without */
 };
 extern const struct cluster_kind cluster_kinds[FACT_COUNT];
 /* The kind of an object to create; NULL when it is none of ours. */
@@ -38,11 +39,11 @@ void table_clear(struct record_table *table);
 
 /* ---- cluster.c ------------------------------------------------------------- */
 
-struct feed { /* one kind; guarded by the cluster's lock */
+struct feed { /* one kind, or one object of it; guarded by the cluster's lock */
     struct cluster *cluster;
     enum fact fact;
+    const char *object; /* its name; NULL: all of the kind */
     struct kube_reflector *reflector;
-    const char *version; /* that live reads found served; NULL: ask again */
     struct record_table records;
     unsigned round;
     bool listing; /* between a list's first object and its last */
@@ -52,6 +53,8 @@ struct feed { /* one kind; guarded by the cluster's lock */
     int64_t since; /* when `state` began */
     char reason[640];
 };
+
+enum { FEEDS_MAX = 32 };
 
 struct cluster {
     struct facts_source source;
@@ -64,11 +67,15 @@ struct cluster {
     pthread_mutex_t lock; /* everything below */
     pthread_cond_t wake;
     struct tree_pool *pool;
-    struct feed feeds[FACT_COUNT];
+    struct feed feeds[FEEDS_MAX]; /* in the order of their facts */
+    size_t feed_count;
+    const char *versions[FACT_COUNT]; /* that live reads found served; NULL: ask again */
     bool dirty, stopping, composing;
     pthread_t composer;
 };
 
+/* Whether every feed of the fact has been listed whole; the lock is held. */
+bool cluster_knows(const struct cluster *cluster, enum fact fact);
 /* Puts the facts of one object as the API server gave it; the lock is held. */
 bool cluster_extract(struct cluster *cluster, enum fact fact, struct json_object *object, record_sink *sink,
                      void *context, struct error *error) MUST_CHECK;

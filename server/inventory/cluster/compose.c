@@ -11,9 +11,10 @@ enum { QUIET_MS = 50, COST_SHARE = 20, RETRY_MS = 1000 };
 /* The lock is held. What was never listed whole is left out: half a list misleads. */
 static bool fill(const struct cluster *cluster, struct inventory_builder *builder)
 {
-    for (size_t f = 0; f < FACT_COUNT; f++) {
+    for (size_t f = 0; f < FACT_COUNT; f++)
+        inventory_set_known(builder, (enum fact)f, cluster_knows(cluster, (enum fact)f));
+    for (size_t f = 0; f < cluster->feed_count; f++) {
         const struct feed *feed = &cluster->feeds[f];
-        inventory_set_known(builder, (enum fact)f, feed->known);
         for (size_t i = 0; feed->known && i < feed->records.size; i++) {
             struct record *record = feed->records.slots[i].record;
             if (!record)

@@ -4,6 +4,15 @@
 static const char *const k0rdent_versions[] = {"v1beta1", "v1alpha1", NULL};
 static const char *const velero_versions[] = {"v1", NULL};
 
+/* Those whose schemas decide what becomes of an object; a cluster has hundreds of others. */
+static const char *const crd_names[] = {"backups.velero.io",
+                                        "restores.velero.io",
+                                        "schedules.velero.io",
+                                        "backupstoragelocations.velero.io",
+                                        "managementbackups.k0rdent.mirantis.com",
+                                        NULL};
+static const char *const node_agent_names[] = {"node-agent", NULL};
+
 #define K0RDENT(plural_name, kind_name)                                                                                \
     {                                                                                                                  \
         .group = STR_INIT("k0rdent.mirantis.com"), .plural = STR_INIT(plural_name), .kind = STR_INIT(kind_name)        \
@@ -64,6 +73,21 @@ const struct cluster_kind cluster_kinds[FACT_COUNT] = {
                      .resource = BUILT_IN("apps", "deployments", "Deployment"),
                      .label_selector = STR_INIT("component=velero"),
                      .everywhere = true},
+    [FACT_CUSTOM_RESOURCES] = {.name = "customresourcedefinitions.apiextensions.k8s.io",
+                               .api_version = "apiextensions.k8s.io/v1",
+                               .resource = {.group = STR_INIT("apiextensions.k8s.io"),
+                                            .version = STR_INIT("v1"),
+                                            .plural = STR_INIT("customresourcedefinitions"),
+                                            .kind = STR_INIT("CustomResourceDefinition")},
+                               .names = crd_names},
+    [FACT_NODE_AGENTS] = {.name = "daemonsets.apps",
+                          .api_version = "apps/v1",
+                          .resource = BUILT_IN("apps", "daemonsets", "DaemonSet"),
+                          .names = node_agent_names},
+    [FACT_KCM] = {.name = "deployments.apps of kcm",
+                  .api_version = "apps/v1",
+                  .resource = BUILT_IN("apps", "deployments", "Deployment"),
+                  .label_selector = STR_INIT("k0rdent.mirantis.com/component=kcm")},
 };
 
 const char *fact_kind(enum fact fact)

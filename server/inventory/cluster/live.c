@@ -29,13 +29,13 @@ static bool resource_now(struct cluster *cluster, enum fact fact, struct kube_re
     if (!kind->versions)
         return true;
     pthread_mutex_lock(&cluster->lock);
-    const char *version = cluster->feeds[fact].version;
+    const char *version = cluster->versions[fact];
     pthread_mutex_unlock(&cluster->lock);
     if (!version) {
         if (!kube_served_version(cluster->live, resource->group, resource->plural, kind->versions, &version, error))
             return false;
         pthread_mutex_lock(&cluster->lock);
-        cluster->feeds[fact].version = version;
+        cluster->versions[fact] = version;
         pthread_mutex_unlock(&cluster->lock);
     }
     resource->version = str_from(version);
@@ -45,7 +45,7 @@ static bool resource_now(struct cluster *cluster, enum fact fact, struct kube_re
 static void forget_version(struct cluster *cluster, enum fact fact)
 {
     pthread_mutex_lock(&cluster->lock);
-    cluster->feeds[fact].version = NULL;
+    cluster->versions[fact] = NULL;
     pthread_mutex_unlock(&cluster->lock);
 }
 
@@ -196,10 +196,12 @@ static bool is_absent(const struct reading *reading, const struct record *record
 /* The lock is held. */
 static bool put_stored(const struct reading *reading, struct inventory_builder *builder)
 {
-    for (size_t f = 0; f < FACT_COUNT; f++) {
-        const struct feed *feed = &reading->cluster->feeds[f];
-        inventory_set_known(builder, (enum fact)f, feed->known || reading->listed[f]);
-        for (size_t i = 0; feed->known && !reading->listed[f] && i < feed->records.size; i++) {
+    const struct cluster *cluster = reading->cluster;
+    for (size_t f = 0; f < FACT_COUNT; f++)
+        inventory_set_known(builder, (enum fact)f, cluster_knows(cluster, (enum fact)f) || reading->listed[f]);
+    for (size_t f = 0; f < cluster->feed_count; f++) {
+        const struct feed *feed = &cluster->feeds[f];
+        for (size_t i = 0; feed->known && !reading->listed[feed->fact] && i < feed->records.size; i++) {
             struct record *record = feed->records.slots[i].record;
             if (!record || is_absent(reading, record))
                 continue;
@@ -221,6 +223,15 @@ static bool put_read(const struct reading *reading, struct inventory_builder *bu
     return true;
 }
 
+/* The lock is held. */
+static bool cluster_installed(const struct cluster *cluster, enum fact fact)
+{
+    bool installed = true;
+    for (size_t f = 0; f < cluster->feed_count; f++)
+        installed = installed && (cluster->feeds[f].fact != fact || cluster->feeds[f].state != KUBE_MISSING);
+    return installed;
+}
+
 static const struct inventory *snapshot(const struct reading *reading, bool upgrade, struct error *error)
 {
     struct cluster *cluster = reading->cluster;
@@ -229,7 +240,7 @@ static const struct inventory *snapshot(const struct reading *reading, bool upgr
     pthread_mutex_lock(&cluster->lock);
     bool filled = builder && put_stored(reading, builder);
     /* Every Backup that matters to the gate was asked for by its name. */
-    if (filled && upgrade && cluster->feeds[FACT_BACKUPS].state != KUBE_MISSING)
+    if (filled && upgrade && cluster_installed(cluster, FACT_BACKUPS))
         inventory_set_known(builder, FACT_BACKUPS, true);
     pthread_mutex_unlock(&cluster->lock);
     if (filled && put_read(reading, builder))

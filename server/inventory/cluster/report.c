@@ -6,7 +6,7 @@
 
 static void log_state(const struct feed *feed, enum kube_sync state, const char *reason)
 {
-    struct str resource = str_from(cluster_kinds[feed->fact].name);
+    struct str resource = str_from(feed->object ? feed->object : cluster_kinds[feed->fact].name);
     if (state == KUBE_SYNCED)
         log_line(LOG_INFO, "facts are up to date", LOG_TEXT("resource", resource),
                  LOG_INTEGER("objects", (int64_t)feed->records.len));
@@ -16,6 +16,14 @@ static void log_state(const struct feed *feed, enum kube_sync state, const char 
     else if (state == KUBE_BROKEN)
         log_line(LOG_WARN, feed->known ? "facts may be out of date" : "facts cannot be read",
                  LOG_TEXT("resource", resource), LOG_TEXT("reason", str_from(reason)));
+}
+
+static bool fact_followed(const struct cluster *cluster, enum fact fact)
+{
+    bool followed = true;
+    for (size_t f = 0; f < cluster->feed_count; f++)
+        followed = followed && (cluster->feeds[f].fact != fact || cluster->feeds[f].state == KUBE_SYNCED);
+    return followed;
 }
 
 void cluster_state(struct feed *feed, enum kube_sync state, const char *reason)
@@ -30,18 +38,20 @@ void cluster_state(struct feed *feed, enum kube_sync state, const char *reason)
     log_state(feed, state, reason);
     feed->state = state;
     feed->since = time_now();
-    metric_set(METRIC_FACTS_SYNCED, state == KUBE_SYNCED, cluster_kinds[feed->fact].name);
+    metric_set(METRIC_FACTS_SYNCED, fact_followed(feed->cluster, feed->fact), cluster_kinds[feed->fact].name);
 }
 
 /* ---- for people ------------------------------------------------------------ */
 
-static void say_one(const struct feed *feed, struct buf *out)
+static void report_feed(const struct feed *feed, size_t objects, struct buf *out)
 {
     char since[TIME_TEXT_SIZE];
     time_format(feed->since, 0, since);
+    if (feed->object && feed->state != KUBE_SYNCED)
+        buf_printf(out, "%s: ", feed->object);
     switch (feed->state) {
     case KUBE_SYNCED:
-        buf_printf(out, "%zu object%s", feed->records.len, feed->records.len == 1 ? "" : "s");
+        buf_printf(out, "%zu object%s", objects, objects == 1 ? "" : "s");
         return;
     case KUBE_MISSING:
         buf_printf(out, "waiting since %s: %s", since, feed->reason);
@@ -64,16 +74,33 @@ static enum facts_sync sync_of(const struct feed *feed)
     return feed->known ? FACTS_BEHIND : FACTS_UNREAD;
 }
 
+/* Of the feeds of one fact: it is known as well as the least of them is. */
+static const struct feed *worst_feed(const struct cluster *cluster, enum fact fact, size_t *objects)
+{
+    const struct feed *worst = NULL;
+    for (size_t f = 0; f < cluster->feed_count; f++) {
+        const struct feed *feed = &cluster->feeds[f];
+        if (feed->fact != fact)
+            continue;
+        *objects += feed->records.len;
+        if (!worst || sync_of(feed) < sync_of(worst))
+            worst = feed;
+    }
+    return worst;
+}
+
 void cluster_report(struct facts_source *self, facts_report_fn *say, void *context)
 {
     struct cluster *cluster = (struct cluster *)self;
     BUF_SCOPED line;
     buf_init(&line, 2048);
     for (size_t f = 0; f < FACT_COUNT; f++) {
+        size_t objects = 0;
         buf_clear(&line);
         pthread_mutex_lock(&cluster->lock);
-        enum facts_sync sync = sync_of(&cluster->feeds[f]);
-        say_one(&cluster->feeds[f], &line);
+        const struct feed *worst = worst_feed(cluster, (enum fact)f, &objects);
+        enum facts_sync sync = sync_of(worst);
+        report_feed(worst, objects, &line);
         pthread_mutex_unlock(&cluster->lock);
         say(context, cluster_kinds[f].name, sync, line.data ? line.data : "");
     }
@@ -93,7 +120,7 @@ bool cluster_ready(struct facts_source *self)
     struct cluster *cluster = (struct cluster *)self;
     bool ready = true;
     pthread_mutex_lock(&cluster->lock);
-    for (size_t f = 0; f < FACT_COUNT; f++)
+    for (size_t f = 0; f < cluster->feed_count; f++)
         ready &= feed_ready(&cluster->feeds[f]);
     pthread_mutex_unlock(&cluster->lock);
     return ready;
@@ -104,7 +131,7 @@ size_t cluster_problems(struct facts_source *self)
     struct cluster *cluster = (struct cluster *)self;
     size_t problems = 0;
     pthread_mutex_lock(&cluster->lock);
-    for (size_t f = 0; f < FACT_COUNT; f++)
+    for (size_t f = 0; f < cluster->feed_count; f++)
         problems += cluster->feeds[f].state == KUBE_BROKEN;
     pthread_mutex_unlock(&cluster->lock);
     return problems;

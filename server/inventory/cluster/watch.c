@@ -89,16 +89,23 @@ static void on_state(void *context, enum kube_sync state, const char *reason)
     pthread_mutex_unlock(&feed->cluster->lock);
 }
 
+/* RBAC takes a list with this selector for one of that object alone. */
+static struct str object_selector(struct cluster *cluster, const struct feed *feed)
+{
+    return feed->object ? arena_printf(cluster->arena, "metadata.name=%s", feed->object) : (struct str){NULL, 0};
+}
+
 bool cluster_watch_start(struct cluster *cluster, struct error *error)
 {
-    for (size_t f = 0; f < FACT_COUNT; f++) {
-        const struct cluster_kind *kind = &cluster_kinds[f];
+    for (size_t f = 0; f < cluster->feed_count; f++) {
         struct feed *feed = &cluster->feeds[f];
+        const struct cluster_kind *kind = &cluster_kinds[feed->fact];
         const struct kube_reflector_options options = {
             .resource = kind->resource,
             .versions = kind->versions,
             .list = {.ns = kind->resource.namespaced && !kind->everywhere ? cluster->ns : (struct str){NULL, 0},
                      .label_selector = kind->label_selector,
+                     .field_selector = object_selector(cluster, feed),
                      .metadata_only = kind->metadata_only,
                      .page = PAGE},
             .replace_begin = on_replace_begin,
@@ -115,10 +122,10 @@ bool cluster_watch_start(struct cluster *cluster, struct error *error)
 
 void cluster_watch_stop(struct cluster *cluster)
 {
-    for (size_t f = 0; f < FACT_COUNT; f++)
+    for (size_t f = 0; f < cluster->feed_count; f++)
         kube_reflector_cancel(cluster->feeds[f].reflector);
     if (cluster->client)
         kube_interrupt(cluster->client, time_monotonic_ns());
-    for (size_t f = 0; f < FACT_COUNT; f++)
+    for (size_t f = 0; f < cluster->feed_count; f++)
         kube_reflector_stop(cluster->feeds[f].reflector);
 }

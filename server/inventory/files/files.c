@@ -32,6 +32,8 @@ static void set_known(struct inventory *snapshot)
 {
     for (size_t f = 0; f < FACT_COUNT; f++)
         snapshot->known[f] = snapshot->known[f] || snapshot->count[f] > 0;
+    /* One CRD beside the manifests does not mean that the others are not installed. */
+    snapshot->known[FACT_CUSTOM_RESOURCES] = false;
 }
 
 /* A fresh snapshot of the files and what was created; the lock is held. */

@@ -74,6 +74,8 @@ void policy_velero_backup(const struct request *request, const struct inventory 
         warn_no_velero(decision, inventory, view.ns, "Backup");
     if (!update)
         velero_warn_fields(request, inventory, settings, decision);
+    if (!update && view.facts)
+        velero_warn_cannot_start(inventory, settings, decision);
     backup_spec_check(&view);
     warn_of_ttl(&view);
     bool storage_told = view.facts && settings->storage_not_durable != VERDICT_ALLOW;

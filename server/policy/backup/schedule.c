@@ -154,6 +154,8 @@ static void judge_template(const struct schedule_edit *edit)
         warn_no_velero(edit->decision, edit->inventory, view.ns, "Schedule");
     if (edit->create)
         velero_warn_fields(request, edit->inventory, edit->settings, edit->decision);
+    if (edit->create && view.facts)
+        velero_warn_cannot_start(edit->inventory, edit->settings, edit->decision);
     backup_spec_check(&view);
     judge_labels(&view);
 }

@@ -2,6 +2,7 @@
 #include "backstop/grammar.h"
 
 #include "policy/checks.h"
+#include "policy/velero/installed.h"
 
 /* What one version of a ManagementBackup asks for. */
 struct wish {
@@ -269,4 +270,6 @@ void policy_management_backup(const struct request *request, const struct invent
         warn_of_edit(&edit, name);
     if (!decision->denied)
         warn_of_blockers(&edit, name);
+    if (!decision->denied && (edit.create || request_changes(request, "spec")))
+        velero_warn_cannot_start(inventory, settings, decision);
 }

@@ -1,5 +1,6 @@
 #include "policy/upgrade/gate.h"
 #include "policy/managementbackup/kcm_names.h"
+#include "policy/velero/installed.h"
 
 /* How this fits with kcm, which takes its own pre-upgrade backups after the change
  * (management_controller.go ensureUpgradeBackup): once spec.release differs from
@@ -192,6 +193,38 @@ static void refuse_velero_down(struct gate *gate)
     decision_audit(gate->decision, "upgrade-gate", "refused: Velero is not running");
 }
 
+/* A backup that Velero has begun with shows by itself that its CRD admits the first phase. */
+static bool any_not_begun(const struct gate *gate)
+{
+    for (size_t i = 0; i < gate->count; i++) {
+        enum evidence_state state = gate->sources[i].evidence.state;
+        if (gate->sources[i].step == STEP_START || state == EVIDENCE_NOT_STARTED || state == EVIDENCE_STUCK)
+            return true;
+    }
+    return false;
+}
+
+/* True when it was refused; where only Velero's version decides, it is warned. */
+static bool refuse_cannot_start(struct gate *gate)
+{
+    struct str says = {NULL, 0};
+    if (!any_not_begun(gate))
+        return false;
+    switch (velero_can_start(gate->inventory, gate->settings, gate->request->arena, &says)) {
+    case ANSWER_NO:
+        gate->outcome = UPGRADE_REFUSED;
+        words_cannot_start(gate, says);
+        decision_audit(gate->decision, "upgrade-gate", "refused: the CRD of Backups is older than Velero");
+        return true;
+    case ANSWER_DEPENDS:
+        velero_warn_cannot_start(gate->inventory, gate->settings, gate->decision);
+        return false;
+    case ANSWER_YES:
+    default:
+        return false;
+    }
+}
+
 /* One refusal is enough to hold the upgrade, and then nothing is started: what
  * completes now would be too old when the other source is repaired. */
 static void answer(struct gate *gate)
@@ -199,6 +232,8 @@ static void answer(struct gate *gate)
     struct decision *decision = gate->decision;
     if (waits_for_velero(gate) && velero_down(gate)) {
         refuse_velero_down(gate);
+    } else if (refuse_cannot_start(gate)) {
+        return;
     } else if (any(gate, STEP_REFUSE) || engines_at(gate, STEP_REFUSE)) {
         gate->outcome = UPGRADE_REFUSED;
         words_refuse(gate);

@@ -158,6 +158,8 @@ void words_wait(const struct gate *gate);
 void words_pass(const struct gate *gate);
 void words_unknown(const struct gate *gate, const char *facts);
 void words_velero_down(const struct gate *gate);
+/* `why`: from velero_can_start. */
+void words_cannot_start(const struct gate *gate, struct str why);
 void words_unprotected(const struct gate *gate);
 /* "kubectl annotate ...": the way past the gate. */
 struct str words_skip_command(const struct request *request);

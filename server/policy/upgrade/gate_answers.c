@@ -1,4 +1,5 @@
 #include "policy/upgrade/gate.h"
+#include "policy/velero/installed.h"
 
 /* The whole answers of the gate, put together from the sources' clauses. */
 
@@ -212,6 +213,15 @@ void words_velero_down(const struct gate *gate)
         STR_ARG(release_name(gate, gate->running)), STR_ARG(release_name(gate, gate->target)),
         installed ? "Velero is not running (no ready replica)" : "Velero is not installed", STR_ARG(ns),
         STR_ARG(words_skip_command(gate->request)));
+}
+
+void words_cannot_start(const struct gate *gate, struct str why)
+{
+    decision_forbid(gate->decision,
+                    "no upgrade from %.*s to %.*s without a good pre-upgrade backup, and %.*s. To go on without one: "
+                    "%.*s, then apply again. To update the CRDs: " VELERO_CRDS_COMMAND,
+                    STR_ARG(release_name(gate, gate->running)), STR_ARG(release_name(gate, gate->target)), STR_ARG(why),
+                    STR_ARG(words_skip_command(gate->request)));
 }
 
 /* A ManagementBackup that would protect upgrades with one more field; one that asks

@@ -36,10 +36,12 @@ static void management_warn_velero_off(struct json_object *config, struct decisi
 }
 
 /* kcm ships Velero's chart with upgradeCRDs: false. */
-static void management_warn_old_crds(const struct product_version *before, const struct product_version *after,
-                                     struct decision *decision)
+static void management_warn_old_crds(const struct inventory *inventory, const struct product_version *before,
+                                     const struct product_version *after, struct decision *decision)
 {
-    if (product_version_before(before, 1, 11) == ANSWER_YES && product_version_before(after, 1, 11) == ANSWER_NO)
+    const struct custom_resource *crd = inventory_custom_resource(inventory, "backups.velero.io");
+    if (custom_resource_takes_phase(crd, "Queued") != ANSWER_YES &&
+        product_version_before(before, 1, 11) == ANSWER_YES && product_version_before(after, 1, 11) == ANSWER_NO)
         decision_warn(decision,
                       "k0rdent 1.11 brings Velero 1.18 and leaves the CRDs of 1.17, which refuse its first phase "
                       "(Queued): no backup starts until you run: " VELERO_CRDS_COMMAND);
@@ -69,6 +71,6 @@ void management_warn_of_versions(const struct request *request, const struct inv
     management_warn_velero_off(config, decision);
     if (!upgrade)
         return;
-    management_warn_old_crds(&before, &after, decision);
+    management_warn_old_crds(inventory, &before, &after, decision);
     management_warn_downgrade(request, &before, &after, decision);
 }

@@ -49,6 +49,20 @@ static bool velero_was_applied(const struct request *request, const struct veler
     return json_path(json_build(request->arena, text, &ignored), field->path);
 }
 
+/* By the CRD itself: in an offline review the field still stands in the manifest. */
+static bool velero_drops(const struct inventory *inventory, const struct velero_field *field)
+{
+    static const char *const resources[][2] = {{"Restore", "restores.velero.io"},
+                                               {"Backup", "backups.velero.io"},
+                                               {"Schedule", "schedules.velero.io"},
+                                               {"BackupStorageLocation", "backupstoragelocations.velero.io"}};
+    for (size_t i = 0; i < LENGTH_OF(resources); i++)
+        if (strcmp(field->kind, resources[i][0]) == 0)
+            return custom_resource_has_field(inventory_custom_resource(inventory, resources[i][1]), field->path) ==
+                   ANSWER_NO;
+    return false;
+}
+
 void velero_warn_fields(const struct request *request, const struct inventory *inventory,
                         const struct settings *settings, struct decision *decision)
 {
@@ -59,16 +73,49 @@ void velero_warn_fields(const struct request *request, const struct inventory *i
         const char *below = field->path + strlen("spec.");
         if (!str_is(request->kind, field->kind))
             continue;
-        if (json_path(spec, below)) {
+        bool asked = json_path(spec, below) != NULL;
+        bool dropped = asked && velero_drops(inventory, field);
+        if (asked && !dropped) {
             if (!field->judged)
                 velero_warn_field_unread(field, &velero, decision);
-        } else if (velero_was_applied(request, field)) {
+        } else if (dropped || velero_was_applied(request, field)) {
             decision_warn(decision,
-                          "%s was dropped by the API server: the CRD is older than %.*s. Bring it up to date: "
+                          "%s %s by the API server: the CRD is older than %.*s. Bring it up to date: "
                           "%s",
-                          field->path, STR_ARG(feature_since(decision->arena, field->feature)), VELERO_CRDS_COMMAND);
+                          field->path, dropped ? "will be dropped" : "was dropped",
+                          STR_ARG(feature_since(decision->arena, field->feature)), VELERO_CRDS_COMMAND);
         }
     }
+}
+
+/* ---- the first phase of a Backup ---------------------------------------------- */
+
+enum version_answer velero_can_start(const struct inventory *inventory, const struct settings *settings,
+                                     struct arena *arena, struct str *says)
+{
+    static const char crd[] = "backups.velero.io";
+    const struct custom_resource *resource = inventory_custom_resource(inventory, crd);
+    const struct product_version velero = inventory_velero_version(inventory, settings).version;
+    enum version_answer queues = product_version_has(&velero, VELERO_QUEUE);
+    if (queues == ANSWER_NO || custom_resource_takes_phase(resource, "Queued") != ANSWER_NO)
+        return ANSWER_YES;
+    if (queues == ANSWER_DEPENDS) {
+        *says =
+            arena_printf(arena, "CRD %s refuses phase Queued, so with %.*s or later no backup starts; %.*s", crd,
+                         STR_ARG(feature_since(arena, VELERO_QUEUE)), STR_ARG(product_version_doubt(arena, &velero)));
+        return ANSWER_DEPENDS;
+    }
+    *says = arena_printf(arena, "no backup starts: %.*s first sets phase Queued, which the older CRD %s refuses",
+                         STR_ARG(product_version_name(arena, &velero)), crd);
+    return ANSWER_NO;
+}
+
+void velero_warn_cannot_start(const struct inventory *inventory, const struct settings *settings,
+                              struct decision *decision)
+{
+    struct str says = {NULL, 0};
+    if (velero_can_start(inventory, settings, decision->arena, &says) != ANSWER_YES)
+        decision_warn(decision, "%.*s. Update the CRDs: " VELERO_CRDS_COMMAND, STR_ARG(says));
 }
 
 /* ---- plugins ---------------------------------------------------------------------- */
@@ -141,12 +188,33 @@ static struct str node_agent_reason(struct arena *arena, const struct inventory 
     return (struct str){NULL, 0};
 }
 
+static const struct node_agent *node_agent_in(const struct inventory *inventory, struct str ns)
+{
+    for (size_t i = 0; i < inventory->count[FACT_NODE_AGENTS]; i++)
+        if (str_eq(inventory->node_agents[i]->meta.ns, ns))
+            return inventory->node_agents[i];
+    return NULL;
+}
+
 void velero_warn_node_agent(const struct inventory *inventory, struct str ns, const char *at, struct json_object *spec,
                             struct decision *decision)
 {
     const struct management *management = inventory_management(inventory);
     struct str reason = node_agent_reason(decision->arena, inventory, at, spec);
-    if (reason.len && management && !management->node_agent)
+    const struct node_agent *agent = node_agent_in(inventory, ns);
+    if (reason.len == 0)
+        return;
+    if (agent && agent->desired > 0 && agent->ready == 0)
+        decision_warn(decision,
+                      "%.*s needs Velero's node agent, which is ready on none of %lld nodes. See why: kubectl describe "
+                      "daemonset node-agent -n %.*s",
+                      STR_ARG(reason), (long long)agent->desired, STR_ARG(ns));
+    else if (!agent && inventory->known[FACT_NODE_AGENTS])
+        decision_warn(decision,
+                      "%.*s needs Velero's node agent, and there is no DaemonSet node-agent in %.*s. k0rdent installs "
+                      "it with spec.core.kcm.config.regional.velero.deployNodeAgent: true",
+                      STR_ARG(reason), STR_ARG(ns));
+    else if (!agent && management && !management->node_agent)
         decision_warn(decision,
                       "%.*s needs Velero's node agent, which k0rdent installs only with "
                       "spec.core.kcm.config.regional.velero.deployNodeAgent: true. Check: kubectl get daemonset "

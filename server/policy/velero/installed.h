@@ -9,13 +9,23 @@
  * CRD is older than the field. */
 void velero_warn_fields(const struct request *request, const struct inventory *inventory,
                         const struct settings *settings, struct decision *decision);
+/* Whether Velero's Backup controller can report the first phase of a Backup: Velero 1.18 and later
+ * begin with Queued, which the CRD of 1.17 refuses (422), and then no backup ever starts. ANSWER_YES
+ * where the version or the CRD is not known to say otherwise; ANSWER_DEPENDS where only the version
+ * decides. `says` gets what is wrong and what to run, unless it can. */
+enum version_answer velero_can_start(const struct inventory *inventory, const struct settings *settings,
+                                     struct arena *arena, struct str *says);
+/* Warns of that, once. */
+void velero_warn_cannot_start(const struct inventory *inventory, const struct settings *settings,
+                              struct decision *decision);
 /* Warns when no init container of Velero's Deployment in that namespace looks like the
  * provider's plugin. Says nothing where the Deployment or the provider is not known. */
 void velero_warn_plugin(const struct inventory *inventory, struct str ns, const char *field, struct str provider,
                         struct decision *decision);
 
-/* Warns of file-system backup and data movement (`spec` is a BackupSpec at the path `at`) where
- * k0rdent, which installs Velero without its node agent, was not told to install that too. */
+/* Warns of file-system backup and data movement (`spec` is a BackupSpec at the path `at`) without a
+ * node agent in that namespace; where DaemonSets are not known, by what k0rdent was told to install,
+ * which leaves it out otherwise. */
 void velero_warn_node_agent(const struct inventory *inventory, struct str ns, const char *at, struct json_object *spec,
                             struct decision *decision);
 /* Warns of config.credentialsFile, which Velero 1.19 does not read any more. */
