@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "inventory.h"
+#include "inventory/inventory.h"
 
 /* What is kept of a CustomResourceDefinition: which fields of spec its objects may have, since the
  * API server drops all others without a word, and which phases their controller may report, since

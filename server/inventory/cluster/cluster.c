@@ -73,14 +73,6 @@ static void add_feeds(struct cluster *cluster, enum fact fact)
         add_feed(cluster, fact, *names);
 }
 
-bool cluster_knows(const struct cluster *cluster, enum fact fact)
-{
-    bool known = true;
-    for (size_t f = 0; f < cluster->feed_count; f++)
-        known = known && (cluster->feeds[f].fact != fact || cluster->feeds[f].known);
-    return known;
-}
-
 struct facts_source *facts_from_cluster(const struct facts_cluster_options *options, struct error *error)
 {
     struct cluster *cluster = calloc(1, sizeof *cluster);

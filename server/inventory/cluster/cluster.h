@@ -74,8 +74,6 @@ struct cluster {
     pthread_t composer;
 };
 
-/* Whether every feed of the fact has been listed whole; the lock is held. */
-bool cluster_knows(const struct cluster *cluster, enum fact fact);
 /* Puts the facts of one object as the API server gave it; the lock is held. */
 bool cluster_extract(struct cluster *cluster, enum fact fact, struct json_object *object, record_sink *sink,
                      void *context, struct error *error) MUST_CHECK;
@@ -88,6 +86,8 @@ void cluster_watch_stop(struct cluster *cluster);
 bool compose_start(struct cluster *cluster, struct error *error) MUST_CHECK;
 void compose_stop(struct cluster *cluster);
 void compose_soon(struct cluster *cluster); /* the lock is held */
+/* Whether every feed of the fact has been listed whole; the lock is held. */
+bool cluster_knows(const struct cluster *cluster, enum fact fact);
 
 /* ---- cluster_live.c: what is read for one review, and what is created ------ */
 const struct inventory *cluster_live(struct facts_source *self, const struct facts_wanted *wanted, int64_t now,

@@ -8,6 +8,14 @@
 enum { QUIET_MS = 50, COST_SHARE = 20, RETRY_MS = 1000 };
 #define NS_PER_MS INT64_C(1000000)
 
+bool cluster_knows(const struct cluster *cluster, enum fact fact)
+{
+    bool known = true;
+    for (size_t f = 0; f < cluster->feed_count; f++)
+        known = known && (cluster->feeds[f].fact != fact || cluster->feeds[f].known);
+    return known;
+}
+
 /* The lock is held. What was never listed whole is left out: half a list misleads. */
 static bool fill(const struct cluster *cluster, struct inventory_builder *builder)
 {
