@@ -80,7 +80,8 @@ enum backup_mark {
     BACKUP_KCM_MARKS = 15,      /* those are on every management Backup of every release of kcm */
     BACKUP_FROM_SCHEDULE = 16,  /* label k0rdent.mirantis.com/management-backup: of a ManagementBackup's schedule */
     BACKUP_OF_REGION = 32,      /* label k0rdent.mirantis.com/region */
-    BACKUP_NAMES_K0RDENT = 64   /* any label or selector of k0rdent; alone it proves nothing */
+    BACKUP_NAMES_K0RDENT = 64,  /* any label or selector of k0rdent; alone it proves nothing */
+    BACKUP_EXCLUDES_A_NAMESPACE = 128 /* and includeClusterResources is not true */
 };
 struct backup_identity {
     enum backup_kind kind;
@@ -269,6 +270,10 @@ struct backup_identity backup_identify(struct json_object *metadata, struct json
 enum backup_kind backup_kots_kind(struct json_object *annotations);
 /* Of the management cluster or of a region. */
 bool backup_is_by_kcm(const struct backup *backup);
+/* kcm's backup of the management cluster, without the Management or any other cluster-scoped object: Velero leaves those
+ * out where a namespace is excluded (pkg/util/collections GlobalIncludesExcludes.ShouldInclude), and adds each with the
+ * label velero.io/exclude-from-backup=true to excludedNamespaces itself. Measured on 1.18.3. */
+bool backup_lacks_management(const struct backup *backup);
 /* What it was recognised by, to follow the Backup's name and a verb: "made by hand, not by
  * kcm (spec.excludedResources lacks ...)". Static, or in the arena. */
 struct str backup_identity_reason(struct arena *arena, struct backup_identity identity);

@@ -61,6 +61,9 @@ static unsigned marks_of(struct json_object *metadata, struct json_object *spec)
         marks |= BACKUP_FROM_SCHEDULE;
     if (json_get_str(labels, "k0rdent.mirantis.com/region").len)
         marks |= BACKUP_OF_REGION;
+    if (json_len(json_get(spec, "excludedNamespaces")) > 0 &&
+        !json_object_get_boolean(json_get(spec, "includeClusterResources")))
+        marks |= BACKUP_EXCLUDES_A_NAMESPACE;
     if (selectors_name_k0rdent(spec) || labels_name_k0rdent(labels))
         marks |= BACKUP_NAMES_K0RDENT;
     return marks;
@@ -91,6 +94,11 @@ struct backup_identity backup_identify(struct json_object *metadata, struct json
 bool backup_is_by_kcm(const struct backup *backup)
 {
     return backup->identity.kind == BACKUP_MANAGEMENT || backup->identity.kind == BACKUP_REGIONAL;
+}
+
+bool backup_lacks_management(const struct backup *backup)
+{
+    return backup->identity.kind == BACKUP_MANAGEMENT && (backup->identity.marks & BACKUP_EXCLUDES_A_NAMESPACE);
 }
 
 /* What is missing of kcm's marks, said of the Backup: "spec.excludedResources lacks ...". */

@@ -317,9 +317,30 @@ static struct str advice_to_restore(const struct status_view *view)
     return STR("create a ManagementBackup with a schedule and performOnManagementUpgrade: true");
 }
 
+/* There are backups, but all lack the Management. */
+static bool find_hollow(struct status_view *view)
+{
+    const struct inventory *inventory = view->inventory;
+    for (size_t i = inventory->count[FACT_BACKUPS]; i > 0; i--) {
+        const struct backup *backup = inventory->backups[i - 1];
+        if (!str_is(backup->status.phase, "Completed") || !backup_lacks_management(backup))
+            continue;
+        finding_add(
+            view, STATUS_BLOCKS_RESTORE, object_name(view, "backup", backup->meta.name),
+            STR("holds no Management: a namespace was excluded from it, and Velero then leaves out all cluster-scoped "
+                "objects"),
+            STR("kubectl get namespaces -l velero.io/exclude-from-backup=true; take that label away, then take a new "
+                "backup"));
+        return true;
+    }
+    return false;
+}
+
 static void find_nothing_to_restore(struct status_view *view)
 {
     if (!view->inventory->known[FACT_BACKUPS] || view->good)
+        return;
+    if (find_hollow(view))
         return;
     finding_add(view, STATUS_BLOCKS_RESTORE, STR("backups.velero.io"),
                 STR("there is no Completed management backup in storage that can be read: nothing to restore from"),

@@ -136,14 +136,30 @@ def case_cluster_scoped(setup):
     wrong = []
     for number, spec in enumerate(specs):
         name = f"scope-{number}"
-        answer = accepted(setup.cluster.kubectl("create", "-f", "-", user="editor-token",
-                                                stdin=velero("Backup", name, storageLocation="aws-s3", **spec)), "created")
+        answer = setup.cluster.kubectl("create", "-f", "-", user="editor-token",
+                                       stdin=velero("Backup", name, storageLocation="aws-s3", **spec))
+        accepted(answer, "created")
         phase = setup.velero.wait_phase("backups", name)["status"]["phase"]
         with tarfile.open(f"{setup.storage.folder}/backups/{name}/{name}.tar.gz") as archive:
             held = any("managements.k0rdent.mirantis.com" in entry for entry in archive.getnames())
         if phase != "Completed" or held == ("will hold no Management" in answer.text):
             wrong.append((spec, phase, held, answer.text))
     assert not wrong, wrong
+
+
+def case_namespace_excluded_by_its_label(setup):
+    """kcm's backup while a namespace has Velero's label: it holds no Management, and backstop knows"""
+    setup.cluster.must("create", "namespace", "left-out")
+    setup.cluster.must("label", "namespace", "left-out", "velero.io/exclude-from-backup=true")
+    try:
+        made = setup.back_up("hollow")
+    finally:
+        setup.cluster.must("delete", "namespace", "left-out", "--wait=false")
+    assert made["status"]["phase"] == "Completed" and made["spec"]["excludedNamespaces"] == ["left-out"], made
+    with tarfile.open(f"{setup.storage.folder}/backups/hollow/hollow.tar.gz") as archive:
+        assert not any("managements" in name for name in archive.getnames())
+    accepted(setup.cluster.kubectl("create", "--dry-run=server", "-f", "-", user="editor-token",
+                                   stdin=restore("from-hollow", "hollow")), '"hollow" holds no Management')
 
 
 def case_migration(setup):

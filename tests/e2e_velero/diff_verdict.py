@@ -11,9 +11,9 @@ SUBJECTS = [
     (r"labelSelector as well as orLabelSelectors", r"abelSelector"),
     (r"(old|new) filter parameters", r"esources|esourcePolicy|includeClusterResources"),
     (r"[rR]esource ?[pP]olic", r"esourcePolicy"),
-    (r"resource modifiers|in applying patch|invalid resource name regex|no patch data found", r"esourceModifier"),
+    (r"resource modifiers|in applying patch|invalid resource name regex|in matching regex|no patch data found", r"esourceModifier"),
     (r"bucket name", r"bucket"),
-    (r"read-only mode|is in Unavailable status|backup storage location|BackupStorageLocation .* not found", r"storageLocation"),
+    (r"read-only mode|is in Unavailable status|backup storage location|BackupStorageLocation\S* \S+ not found", r"storageLocation"),
     (r"[vV]olume ?[sS]napshot ?[lL]ocation", r"olumeSnapshotLocations"),
     (r"ExistingResourcePolicy", r"existingResourcePolicy"),
     (r"non-restorable", r"ncludedResources"),
@@ -24,10 +24,10 @@ SUBJECTS = [
     (r"found '<'|label selector operator|for 'in', 'notin'|values set must be empty|name part must|valid label|prefix part"
      r"|qualified name|must be no more than 63|Observed a panic", r"elector"),
     (r"informers are wedged", r"imeout|ttl|Period|Frequency"),
-    (r"caCert|certificate", r"caCert"),
     (r"unable to locate ObjectStore|provider name must", r"provider"),
     (r"HeadBucket|config has invalid keys|could not parse|ParseBool|Invalid s3 url|region|profile|checksum|Tags are not|invalid tags"
      r"|customerKeyEncryption|unsupported", r"config"),
+    (r"caCert|certificate", r"caCert"),
     (r"NoSuchBucket|InvalidBucketName|InvalidArgument|api error (BadRequest|MethodNotAllowed)|bucket", r"bucket"),
 ]
 

@@ -110,7 +110,8 @@ static struct str what_weakens(const struct request *request, const struct backu
     add_change(request, &changes, !str_eq(was->phase, is->phase), "status.phase");
     add_change(request, &changes, sooner, "status.expiration");
     add_change(request, &changes,
-               (before->identity.marks & BACKUP_KCM_MARKS) != (after->identity.marks & BACKUP_KCM_MARKS),
+               (before->identity.marks & BACKUP_KCM_MARKS) != (after->identity.marks & BACKUP_KCM_MARKS) ||
+                   (backup_lacks_management(after) && !backup_lacks_management(before)),
                "kcm's marks in spec");
     add_change(request, &changes, !str_eq(before->storage_location, after->storage_location), "spec.storageLocation");
     add_change(request, &changes, label_changes(before, after, LABEL_REGION), "label " LABEL_REGION);

@@ -100,7 +100,8 @@ void backup_spec_warn_scope(const struct backup_spec *view)
 {
     bool old = backup_spec_old_filters(view);
     bool whole = scope_is_all_namespaces(view) && json_len(json_get(view->spec, "excludedNamespaces")) == 0;
-    if (!scope_asks(view) || scope_is_chosen(view) || (old && whole) || !scope_is_meant_for_k0rdent(view))
+    if (!view->facts || !scope_asks(view) || scope_is_chosen(view) || (old && whole) ||
+        !scope_is_meant_for_k0rdent(view))
         return;
     /* Beside the new filters Velero does not take includeClusterResources. */
     bool scoped = json_len(json_get(view->spec, "includedNamespaceScopedResources")) > 0 ||

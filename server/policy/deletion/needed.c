@@ -39,6 +39,12 @@ static bool is_going(struct question *question, const struct backup *other)
     return admitted || deletion_is_pending(question->inventory, other->meta.name);
 }
 
+/* One without the Management does not stand in for one that has it. */
+static bool is_less(const struct backup *other, const struct backup *self)
+{
+    return backup_lacks_management(other) && !backup_lacks_management(self);
+}
+
 /* No other good backup of the same cluster remains: this one, or the same region. */
 static bool is_last(struct question *question)
 {
@@ -48,7 +54,7 @@ static bool is_last(struct question *question)
         const struct backup *other = inventory->backups[i];
         bool same = str_eq(other->meta.ns, self->meta.ns) && str_eq(other->meta.name, self->meta.name);
         if (same || !str_eq(other->meta.ns, self->meta.ns) || !str_eq(other->region, self->region) ||
-            !deletion_counts(other, question->request->now))
+            !deletion_counts(other, question->request->now) || is_less(other, self))
             continue;
         if (!is_going(question, other))
             return false;
@@ -68,7 +74,7 @@ static bool is_newest_way_back(struct question *question, struct str running, bo
         struct str release = upgrade_backup_release(inventory, other);
         bool rivals = release.len && str_eq(other->meta.ns, self->meta.ns) && str_eq(release, running) != others;
         if (rivals && other->status.started > self->status.started && deletion_counts(other, question->request->now) &&
-            !is_going(question, other))
+            !is_less(other, self) && !is_going(question, other))
             return false;
     }
     return true;

@@ -50,7 +50,7 @@ static const struct backup *newest_usable(const struct restore_view *view)
         int64_t expires = backup->status.expires;
         bool going = backup->meta.deleting || (expires != 0 && expires <= view->request->now);
         if (!str_eq(backup->meta.ns, view->ns) || !str_is(backup->status.phase, "Completed") ||
-            backup->identity.kind != BACKUP_MANAGEMENT || going)
+            backup->identity.kind != BACKUP_MANAGEMENT || backup_lacks_management(backup) || going)
             continue;
         if (!newest || backup->status.started > newest->status.started)
             newest = backup;

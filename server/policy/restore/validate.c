@@ -95,6 +95,12 @@ void restore_check_circumstances(const struct restore_view *view)
     warn_no_velero(view->decision, view->inventory, view->ns, "Restore");
     kots_warn_restore(view->inventory, view->backup, view->decision);
     warn_handmade(view);
+    if (view->backup && backup_lacks_management(view->backup))
+        decision_warn(
+            view->decision,
+            "backup %.*s holds no Management, Release or other cluster-scoped object: a namespace was excluded "
+            "from it. Prefer one whose spec.excludedNamespaces is empty",
+            STR_ARG(arena_quote(view->arena, view->backup->meta.name)));
     if (!view->management || !management || !view->backup)
         return;
     if (restore_is_regional(view))

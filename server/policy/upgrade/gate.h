@@ -12,7 +12,7 @@ enum evidence_state {
     EVIDENCE_RUNNING,
     EVIDENCE_NOT_STARTED,
     EVIDENCE_STUCK,   /* not started for longer than upgrade.startTimeout */
-    EVIDENCE_FAILED,  /* FailedValidation, PartiallyFailed, Failed */
+    EVIDENCE_FAILED,  /* FailedValidation, PartiallyFailed, Failed; or Completed with nothing to go back to in it */
     EVIDENCE_OLD,     /* completed, but longer ago than upgrade.maxBackupAge */
     EVIDENCE_FUTURE,  /* "completed" after now, by more than clocks may differ */
     EVIDENCE_GONE,    /* its Velero Backup does not exist any more, or is about to go */
@@ -23,10 +23,11 @@ enum evidence_state {
 struct evidence {
     enum evidence_state state;
     const struct management_backup *backup;
-    struct str region; /* of the part that decided; absent for the management cluster */
-    struct str velero; /* the name of that part's Velero Backup */
-    struct str error;  /* what kcm says of that part */
-    const char *unfit; /* EVIDENCE_ADOPTED: what the Velero Backup is or lacks; NULL: it is from an earlier time */
+    struct str region;  /* of the part that decided; absent for the management cluster */
+    struct str velero;  /* the name of that part's Velero Backup */
+    struct str error;   /* what kcm says of that part */
+    const char *unfit;  /* EVIDENCE_ADOPTED: what the Velero Backup is or lacks; NULL: it is from an earlier time */
+    const char *hollow; /* EVIDENCE_FAILED, though Completed: what it lacks; else NULL */
     const struct backup_status *status; /* of that part, from whoever knows more; never NULL but for NONE */
     int64_t when;                       /* completed, failed, or (not started) created; 0 when nobody says */
 };

@@ -47,7 +47,7 @@ struct part {
     struct str region, velero, error;
     const struct backup_status *status;
     bool adopted, gone;
-    const char *unfit;
+    const char *unfit, *hollow;
 };
 
 /* kcm creates the Velero Backup after the ManagementBackup, unless one of that name
@@ -73,16 +73,26 @@ static bool is_out_of_reach(const struct gate *gate, const struct backup *velero
 
 /* Why nothing can be restored from a Completed Backup of that name: kcm did not make it (it may be of no
  * namespaces, and kcm would have taken it for its own), it stands in another place than the ManagementBackup
- * asked for, Velero found nothing to put into it, or its storage cannot be read. NULL: it is fit. */
+ * asked for, or its storage cannot be read. NULL: it is fit. */
 static const char *unfit_because(const struct gate *gate, const struct management_backup *backup,
                                  const struct backup *velero)
 {
     if (!backup_is_by_kcm(velero) ||
         (backup->storage_location.len && !str_eq(velero->storage_location, backup->storage_location)))
         return "is not one that kcm made for it";
-    if (velero->status.counted && velero->status.items_total == 0)
-        return "holds no objects";
     return is_out_of_reach(gate, velero) ? "is in a storage location that cannot be read" : NULL;
+}
+
+/* What kcm's own Completed backup lacks. Another one would lack the same until somebody sees to it, so none is
+ * started at once. */
+static const char *hollow_because(const struct backup *velero)
+{
+    if (velero->status.counted && velero->status.items_total == 0)
+        return "it holds no objects";
+    return backup_lacks_management(velero)
+               ? "it holds no Management, since a namespace is excluded from it: kubectl get "
+                 "namespaces -l velero.io/exclude-from-backup=true"
+               : NULL;
 }
 
 /* kcm copies the status of Velero's Backup about once a minute, so the Backup itself
@@ -98,6 +108,7 @@ static struct part main_part(const struct gate *gate, const struct management_ba
     part.adopted = is_older(backup, part.status, velero ? velero->meta.created : 0);
     enum phase_kind kind = phase_kind(part.status);
     part.unfit = velero && kind == PHASE_COMPLETED ? unfit_because(gate, backup, velero) : NULL;
+    part.hollow = velero && kind == PHASE_COMPLETED ? hollow_because(velero) : NULL;
     part.gone = velero ? velero->meta.deleting : kind == PHASE_RUNNING || kind == PHASE_COMPLETED;
     return part;
 }
@@ -135,14 +146,15 @@ static struct evidence judge_part(const struct gate *gate, const struct manageme
                                 .velero = part->velero,
                                 .error = part->error,
                                 .status = status,
-                                .unfit = part->unfit};
+                                .unfit = part->unfit,
+                                .hollow = part->hollow};
     enum phase_kind kind = phase_kind(status);
     evidence.when = kind == PHASE_WAITING ? created : first_known(status->completed, status->started, created);
     if (part->adopted || part->unfit)
         evidence.state = EVIDENCE_ADOPTED;
     else if (part->gone || kind == PHASE_DELETING || (status->expires != 0 && status->expires <= now))
         evidence.state = EVIDENCE_GONE;
-    else if (kind == PHASE_FAILED)
+    else if (kind == PHASE_FAILED || part->hollow)
         evidence.state = EVIDENCE_FAILED;
     else if (kind == PHASE_COMPLETED)
         evidence.state = EVIDENCE_COMPLETED;

@@ -133,7 +133,8 @@ static struct str words_failed(const struct gate *gate, const struct gate_source
 {
     struct arena *arena = gate->request->arena;
     const struct evidence *evidence = &source->evidence;
-    struct str name = words_name(arena, evidence->backup->meta.name), reason = backup_failure(arena, evidence->status);
+    struct str name = words_name(arena, evidence->backup->meta.name);
+    struct str reason = evidence->hollow ? str_from(evidence->hollow) : backup_failure(arena, evidence->status);
     const char *look = str_is(evidence->status->phase, "PartiallyFailed") ? "velero backup logs"
                                                                           : "kubectl describe backups.velero.io";
     struct str see = velero_command(gate, look, evidence->velero, evidence->region);
