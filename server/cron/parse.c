@@ -285,13 +285,3 @@ int64_t fault_position(struct str spec, const struct fault *fault)
 {
     return fault->value.ptr && spec.ptr ? fault->value.ptr - spec.ptr : 0;
 }
-
-bool cron_parse(enum cron_dialect dialect, struct str spec, const struct cron_zone *controller_zone,
-                struct cron_schedule *schedule, struct error *error)
-{
-    struct fault fault;
-    if (spec_parse(dialect, spec, controller_zone, schedule, &fault))
-        return true;
-    advice_write(dialect, spec, &fault, error);
-    return false;
-}

@@ -99,7 +99,5 @@ bool spec_parse(enum cron_dialect dialect, struct str spec, const struct cron_zo
 /* As arena_quote, cut after `limit` bytes so that a message stays one line. */
 struct str spec_quote(struct arena *arena, struct str text, size_t limit);
 int64_t fault_position(struct str spec, const struct fault *fault);
-/* Fills the error with our own words for a fault: what is wrong and what to write instead. */
-void advice_write(enum cron_dialect dialect, struct str spec, const struct fault *fault, struct error *error);
 
 #endif

@@ -3,36 +3,6 @@
 /* Our words for what is wrong with a schedule: the value, what is allowed, and
  * what to write instead where the mistake is a known one. */
 
-struct str spec_quote(struct arena *arena, struct str text, size_t limit)
-{
-    struct str shown = arena_quote(arena, str_slice(text, 0, limit));
-    if (text.len <= limit || shown.len == 0)
-        return shown;
-    return arena_printf(arena, "%.*s...\"", (int)shown.len - 1, shown.ptr);
-}
-
-struct str advice_quote(struct arena *arena, struct str text)
-{
-    enum { SHOWN = 48 };
-    return spec_quote(arena, text, SHOWN);
-}
-
-struct str advice_lower(struct arena *arena, struct str text)
-{
-    char *lower = arena_alloc(arena, text.len + 1);
-    for (size_t i = 0; lower && i < text.len; i++)
-        lower[i] = text.ptr[i] >= 'A' && text.ptr[i] <= 'Z' ? (char)(text.ptr[i] + ('a' - 'A')) : text.ptr[i];
-    return (struct str){lower, lower ? text.len : 0};
-}
-
-size_t advice_digits(struct str text)
-{
-    size_t count = 0;
-    while (count < text.len && text.ptr[count] >= '0' && text.ptr[count] <= '9')
-        count++;
-    return count;
-}
-
 /* "UTC+2", "GMT-5", "+02:00". */
 static bool is_offset(struct str zone)
 {
@@ -107,7 +77,7 @@ static struct str advice_of_kind(const struct advice *advice)
     }
 }
 
-void advice_write(enum cron_dialect dialect, struct str spec, const struct fault *fault, struct error *error)
+static void advice_write(enum cron_dialect dialect, struct str spec, const struct fault *fault, struct error *error)
 {
     ARENA_SCOPED arena = arena_new(256 * 1024);
     struct str text = {NULL, 0};
@@ -120,4 +90,14 @@ void advice_write(enum cron_dialect dialect, struct str spec, const struct fault
         error_at(error, 500, fault_position(spec, fault), "out of memory");
     else
         error_at(error, 422, fault_position(spec, fault), "%.*s", STR_ARG(text));
+}
+
+bool cron_parse(enum cron_dialect dialect, struct str spec, const struct cron_zone *controller_zone,
+                struct cron_schedule *schedule, struct error *error)
+{
+    struct fault fault;
+    if (spec_parse(dialect, spec, controller_zone, schedule, &fault))
+        return true;
+    advice_write(dialect, spec, &fault, error);
+    return false;
 }

@@ -1,6 +1,36 @@
 #include "cron/advice/advice.h"
 
-/* "@daily" and its kind, and "@every". */
+/* What all advice is written with, and advice on "@daily" and its kind, and "@every". */
+
+struct str spec_quote(struct arena *arena, struct str text, size_t limit)
+{
+    struct str shown = arena_quote(arena, str_slice(text, 0, limit));
+    if (text.len <= limit || shown.len == 0)
+        return shown;
+    return arena_printf(arena, "%.*s...\"", (int)shown.len - 1, shown.ptr);
+}
+
+struct str advice_quote(struct arena *arena, struct str text)
+{
+    enum { SHOWN = 48 };
+    return spec_quote(arena, text, SHOWN);
+}
+
+struct str advice_lower(struct arena *arena, struct str text)
+{
+    char *lower = arena_alloc(arena, text.len + 1);
+    for (size_t i = 0; lower && i < text.len; i++)
+        lower[i] = text.ptr[i] >= 'A' && text.ptr[i] <= 'Z' ? (char)(text.ptr[i] + ('a' - 'A')) : text.ptr[i];
+    return (struct str){lower, lower ? text.len : 0};
+}
+
+size_t advice_digits(struct str text)
+{
+    size_t count = 0;
+    while (count < text.len && text.ptr[count] >= '0' && text.ptr[count] <= '9')
+        count++;
+    return count;
+}
 
 static const struct str descriptors[] = {STR_INIT("@hourly"),  STR_INIT("@daily"),   STR_INIT("@midnight"),
                                          STR_INIT("@weekly"),  STR_INIT("@monthly"), STR_INIT("@yearly"),

@@ -1,19 +1,240 @@
-#include "cron/advice/pitfalls.h"
+#include <stdio.h>
 
-void pitfall(const struct pitfalls *pitfalls, const char *format, ...)
+#include "cron/advice/pitfalls.h"
+#include "cron/moment.h"
+#include "cron/spec.h"
+#include "cron/words.h"
+
+/* kcm and Velero read the zero time, which the library returns when it finds no run, as a run that is due. */
+static const char due[] = "kcm and Velero take that for \"due now\" and start one backup after another";
+
+static struct str date_text(const struct pitfalls *pitfalls, int64_t run)
 {
-    va_list args;
-    va_start(args, format);
-    struct str text = arena_vprintf(pitfalls->arena, format, args);
-    va_end(args);
-    if (text.len && !strlist_has(pitfalls->warnings, text))
-        strlist_add(pitfalls->arena, pitfalls->warnings, text);
+    struct civil c = civil_from_unix(run + cron_zone_offset(pitfalls->schedule->zone, run));
+    return arena_printf(pitfalls->arena, "%04lld-%02d-%02d", (long long)c.year, c.month, c.day);
 }
 
-struct str quote_short(const struct pitfalls *pitfalls, struct str text)
+/* No run without one of the dates. */
+static bool by_date(const struct day_rule *rule)
 {
-    enum { SHOWN = 24 };
-    return spec_quote(pitfalls->arena, text, SHOWN);
+    return rule->by_date && (rule->both || !rule->by_weekday);
+}
+
+/* Some date of the schedule is in every year, whatever day of the week it is, and no clock change can skip it. */
+static bool runs_every_year(const struct cron_schedule *schedule)
+{
+    const uint64_t in_every_month = ((UINT64_C(1) << 29) - 1) & ~UINT64_C(1);
+    const struct day_rule rule = schedule_day_rule(schedule);
+    if (schedule->zone != cron_zone_utc())
+        return false;
+    return !by_date(&rule) || (!rule.by_weekday && (schedule->day_of_month & in_every_month));
+}
+
+/* The library looks five years ahead; 2100 is no leap year, so 29 February comes eight years
+ * apart. A date that must be a Friday can be eleven years apart, and as 29 February forty. */
+static void warn_about_horizon(const struct pitfalls *pitfalls)
+{
+    if (runs_every_year(pitfalls->schedule))
+        return;
+    enum { RUNS_AHEAD = 3, YEARS_AHEAD = 10 };
+    const int64_t far = pitfalls->now + (int64_t)YEARS_AHEAD * 366 * SECONDS_PER_DAY;
+    int64_t run, before = pitfalls->now;
+    for (int i = 0; i < RUNS_AHEAD && before < far; i++, before = run) {
+        if (cron_next(pitfalls->schedule, before, &run))
+            continue;
+        if (i == 0)
+            pitfall(pitfalls, "it has no run within the next five years; %s", due);
+        else
+            pitfall(pitfalls, "after %.*s it has no run for over five years; then %s",
+                    STR_ARG(date_text(pitfalls, before)), due);
+        return;
+    }
+}
+
+static void warn_about_dates(const struct pitfalls *pitfalls)
+{
+    const struct cron_schedule *schedule = pitfalls->schedule;
+    const struct day_rule rule = schedule_day_rule(schedule);
+    uint64_t days = schedule->day_of_month & ~CRON_STAR, without = 0;
+    if (!by_date(&rule) || !days)
+        return;
+    for (int month = 1; month <= 12; month++)
+        if ((schedule->month >> month & 1) && !(days & ((UINT64_C(2) << moment_days_in_month(2001, month)) - 1)))
+            without |= UINT64_C(1) << month;
+    if (!without)
+        return;
+    bool leap_day = days >> 29 & 1;
+    if (leap_day && (schedule->month & ~CRON_STAR) == 1U << 2) {
+        pitfall(pitfalls, "29 February exists only in leap years");
+        return;
+    }
+    BUF_SCOPED names;
+    buf_init(&names, 256);
+    struct set months = words_set(without, FIELD_MONTH);
+    struct list_style style = {" to ", " and ", words_month, 12};
+    words_list(&names, &months, &style);
+    pitfall(pitfalls, "no run in %.*s%s: the day does not exist there", STR_ARG(arena_text(pitfalls->arena, &names)),
+            leap_day ? " (but in leap years)" : "");
+}
+
+/* `0 0 13 * 5` is the 13th or any Friday; in go-cron a Friday the 13th, which nobody expects who knows another cron. */
+static void warn_about_day_rule(const struct pitfalls *pitfalls)
+{
+    const struct cron_schedule *schedule = pitfalls->schedule;
+    uint64_t dates = schedule->day_of_month, weekdays = schedule->day_of_week;
+    const struct day_rule rule = schedule_day_rule(schedule);
+    if (rule.both && rule.by_date && rule.by_weekday)
+        pitfall(pitfalls,
+                "day-of-month and day-of-week are both set: it runs only when both match, not when either does as in "
+                "other crons");
+    if (rule.both || !dates || !weekdays)
+        return;
+    const struct str *texts = pitfalls->parts.fields;
+    bool full = dates == field_all(FIELD_DAY_OF_MONTH);
+    if (full || weekdays == field_all(FIELD_DAY_OF_WEEK)) {
+        enum field_id id = full ? FIELD_DAY_OF_MONTH : FIELD_DAY_OF_WEEK;
+        pitfall(pitfalls, "it runs every day: %s %.*s is every day but not \"*\", and either day field is enough",
+                spec_fields[id].name, STR_ARG(pitfall_quote(pitfalls, texts[id])));
+        return;
+    }
+    pitfall(pitfalls, "day-of-month and day-of-week are both set: it runs when either matches, not only when both do");
+    for (enum field_id id = 0; id < FIELD_COUNT; id++)
+        if ((id == FIELD_DAY_OF_MONTH || id == FIELD_DAY_OF_WEEK) && str_contains(texts[id], STR("*")))
+            pitfall(pitfalls, "%s %.*s does not count as \"*\" in that rule", spec_fields[id].name,
+                    STR_ARG(pitfall_quote(pitfalls, texts[id])));
+}
+
+static void pitfalls_of_calendar(const struct pitfalls *pitfalls)
+{
+    if (cron_never_fires(pitfalls->schedule)) {
+        pitfall(pitfalls, "it never runs; %s", due);
+        return;
+    }
+    warn_about_horizon(pitfalls);
+    warn_about_dates(pitfalls);
+    if (pitfalls->parts.field_count == FIELD_COUNT)
+        warn_about_day_rule(pitfalls);
+}
+
+/* What happens to a schedule when clocks are put forward or back within a year. */
+enum { DAYS_AHEAD = 366, CHANGES_READ = 16, RUNS_READ = 5000 };
+
+struct change {
+    int64_t when;
+    int before, after; /* offsets */
+};
+
+/* The schedule's sets hold the wall time, given as seconds since 1970 on that wall clock. */
+static bool matches_wall(const struct cron_schedule *schedule, int64_t wall)
+{
+    struct civil c = civil_from_unix(wall);
+    return (schedule->minute >> c.minute & 1) && (schedule->hour >> c.hour & 1) && (schedule->month >> c.month & 1) &&
+           schedule_day_matches(schedule, c.day, c.weekday);
+}
+
+/* The first full minute from `start` to before `end` that matches; -1 when there is none. */
+static int64_t first_match(const struct cron_schedule *schedule, int64_t start, int64_t end)
+{
+    for (int64_t wall = start + (60 - start % 60) % 60; wall < end; wall += SECONDS_PER_MINUTE)
+        if (matches_wall(schedule, wall))
+            return wall;
+    return -1;
+}
+
+static void warn_at(const struct pitfalls *pitfalls, int64_t wall, const char *what)
+{
+    struct civil c = civil_from_unix(wall);
+    struct str zone = pitfalls->schedule->zone->name;
+    pitfall(pitfalls, "%02d:%02d on %04lld-%02d-%02d in %.*s: %s", c.hour, c.minute, (long long)c.year, c.month, c.day,
+            STR_ARG(zone), what);
+}
+
+/* The first run from a clock change on, found as a controller finds it that has done those before. */
+static bool run_after_change(const struct cron_schedule *schedule, const struct change *change, int64_t *run)
+{
+    int64_t at = change->when - 36 * SECONDS_PER_HOUR;
+    for (int i = 0; i < RUNS_READ && cron_next(schedule, at, run) && *run < change->when; i++)
+        at = *run;
+    return cron_next(schedule, at, run);
+}
+
+/* Where midnight does not exist, the library loses its way through that day:
+ * runs are missed, or come although the day does not match. */
+static void warn_about_lost_day(const struct pitfalls *pitfalls, const struct change *change)
+{
+    const struct cron_schedule *schedule = pitfalls->schedule;
+    int64_t start = change->when + change->after, end = start - start % SECONDS_PER_DAY + SECONDS_PER_DAY, run;
+    int64_t expected = first_match(schedule, start, end);
+    if (!run_after_change(schedule, change, &run))
+        return;
+    int64_t actual = run + change->after;
+    if (expected >= 0 && actual > expected)
+        warn_at(pitfalls, expected,
+                "missed, because the controller drops a day that has no midnight (clocks go forward)");
+    else if (actual < end && !matches_wall(schedule, actual))
+        warn_at(pitfalls, actual, "a run on a day that does not match, because that day has no midnight");
+}
+
+/* go-cron runs in the hour after the gap what the gap swallows, unless the hour before it has runs too. */
+static bool warn_about_late_run(const struct pitfalls *pitfalls, const struct change *change, int64_t lost)
+{
+    const struct cron_schedule *schedule = pitfalls->schedule;
+    int64_t run;
+    if (!spec_dialects[schedule->dialect].gap_runs_late || !run_after_change(schedule, change, &run) ||
+        run >= change->when + SECONDS_PER_HOUR || matches_wall(schedule, run + change->after))
+        return false;
+    struct civil c = civil_from_unix(run + change->after);
+    char what[80];
+    snprintf(what, sizeof what, "runs at %02d:%02d instead, because clocks go forward over that time", c.hour,
+             c.minute);
+    warn_at(pitfalls, lost, what);
+    return true;
+}
+
+static bool warn_about_gap(const struct pitfalls *pitfalls, const struct change *change)
+{
+    int64_t start = change->when + change->before, end = change->when + change->after;
+    int64_t lost = first_match(pitfalls->schedule, start, end);
+    if (lost >= 0 && !warn_about_late_run(pitfalls, change, lost))
+        warn_at(pitfalls, lost, "no run, because clocks go forward over that time");
+    if (start % SECONDS_PER_DAY == 0)
+        warn_about_lost_day(pitfalls, change);
+    return lost >= 0;
+}
+
+static bool warn_about_overlap(const struct pitfalls *pitfalls, const struct change *change)
+{
+    const struct cron_schedule *schedule = pitfalls->schedule;
+    int64_t wall = first_match(schedule, change->when + change->after, change->when + change->before), first, second;
+    if (wall < 0 || !cron_next(schedule, wall - change->before - 1, &first) ||
+        !cron_next(schedule, wall - change->after - 1, &second))
+        return false;
+    bool twice = first == wall - change->before && second == wall - change->after;
+    if (twice)
+        warn_at(pitfalls, wall, "two runs, because clocks go back and that time comes twice");
+    return twice;
+}
+
+static void pitfalls_of_clock(const struct pitfalls *pitfalls)
+{
+    const struct cron_schedule *schedule = pitfalls->schedule;
+    const struct cron_zone *zone = schedule->zone;
+    /* A schedule of every hour goes on evenly whatever the clocks show. */
+    if ((schedule->hour & ~CRON_STAR) == field_all(FIELD_HOUR) || cron_never_fires(schedule))
+        return;
+    struct zone_span span;
+    zone_lookup(zone, pitfalls->now, &span);
+    const int64_t end = pitfalls->now + (int64_t)DAYS_AHEAD * SECONDS_PER_DAY;
+    bool gap = false, overlap = false;
+    for (int i = 0; i < CHANGES_READ && span.until < end; i++) {
+        struct change change = {.when = span.until, .before = span.type.offset};
+        zone_lookup(zone, change.when, &span);
+        change.after = span.type.offset;
+        if (change.after > change.before && !gap)
+            gap = warn_about_gap(pitfalls, &change);
+        else if (change.after < change.before && !overlap)
+            overlap = warn_about_overlap(pitfalls, &change);
+    }
 }
 
 /* "@every": the library is silent about what it rounds. */
@@ -24,7 +245,7 @@ static void warn_about_every(const struct pitfalls *pitfalls)
     struct error ignored;
     if (!duration_parse(text, &nanoseconds, &ignored))
         return;
-    struct str shown = quote_short(pitfalls, text);
+    struct str shown = pitfall_quote(pitfalls, text);
     if (nanoseconds < 1000000000)
         pitfall(pitfalls, "%.*s is less than a second, so it runs every second", STR_ARG(shown));
     else if (nanoseconds % 1000000000)

@@ -14,10 +14,8 @@ struct pitfalls {
 };
 
 void pitfall(const struct pitfalls *pitfalls, const char *format, ...) PRINTF_LIKE(2, 3); /* each text once */
-struct str quote_short(const struct pitfalls *pitfalls, struct str text);
+struct str pitfall_quote(const struct pitfalls *pitfalls, struct str text);
 
-void pitfalls_of_fields(const struct pitfalls *pitfalls);   /* what is written and not meant */
-void pitfalls_of_calendar(const struct pitfalls *pitfalls); /* days that do not exist, the day rule */
-void pitfalls_of_clock(const struct pitfalls *pitfalls);    /* when clocks change */
+void pitfalls_of_fields(const struct pitfalls *pitfalls); /* what is written and not meant */
 
 #endif

@@ -1,5 +1,21 @@
 #include "cron/advice/pitfalls.h"
 
+void pitfall(const struct pitfalls *pitfalls, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    struct str text = arena_vprintf(pitfalls->arena, format, args);
+    va_end(args);
+    if (text.len && !strlist_has(pitfalls->warnings, text))
+        strlist_add(pitfalls->arena, pitfalls->warnings, text);
+}
+
+struct str pitfall_quote(const struct pitfalls *pitfalls, struct str text)
+{
+    enum { SHOWN = 24 };
+    return spec_quote(pitfalls->arena, text, SHOWN);
+}
+
 /* What is written in a field and read as something else. */
 
 struct item {
@@ -45,7 +61,7 @@ static void warn_about_number(const struct pitfalls *pitfalls, struct str number
     while (digits.len > 1 && digits.ptr[0] == '0')
         digits = str_slice(digits, 1, digits.len);
     if (zeros || (number.len && number.ptr[0] == '+'))
-        pitfall(pitfalls, "%.*s is read as %.*s", STR_ARG(quote_short(pitfalls, number)),
+        pitfall(pitfalls, "%.*s is read as %.*s", STR_ARG(pitfall_quote(pitfalls, number)),
                 STR_ARG(str_slice(digits, 0, 20)));
 }
 
@@ -70,7 +86,7 @@ static void warn_about_step(const struct pitfalls *pitfalls, enum field_id id, c
     bool uneven = (item->star || item->single) && first + size - last < item->step;
     if (!once && !uneven)
         return;
-    struct str shown = quote_short(pitfalls, item->text);
+    struct str shown = pitfall_quote(pitfalls, item->text);
     if (once)
         pitfall(pitfalls, "%s %.*s: the step leads past the end at once, so only %d matches", field->name,
                 STR_ARG(shown), first);
@@ -89,10 +105,10 @@ static void warn_about_wrap(const struct pitfalls *pitfalls, enum field_id id, c
     if (!spec_dialects[dialect].wraps || item->star || !field_parse(dialect, item->text, id, &bits, &ignored) || !bits)
         return;
     int64_t start = item_number(field, item->base);
-    struct str shown = quote_short(pitfalls, item->text);
+    struct str shown = pitfall_quote(pitfalls, item->text);
     if (start > field->max)
         pitfall(pitfalls, "%s %.*s: there is no %.*s, so it is counted on from %d", field->name, STR_ARG(shown),
-                STR_ARG(quote_short(pitfalls, item->base)), field->min);
+                STR_ARG(pitfall_quote(pitfalls, item->base)), field->min);
     else if (id == FIELD_DAY_OF_WEEK && item->step > 1 && !item->single && start > item_number(field, item->end))
         pitfall(pitfalls, "%s %.*s: Sunday counts as two days there, as 7 and as 0", field->name, STR_ARG(shown));
 }
@@ -104,7 +120,7 @@ static void warn_about_item(const struct pitfalls *pitfalls, enum field_id id, c
     uint64_t bits;
     if (item->star && !item->single)
         pitfall(pitfalls, "%s %.*s: what follows \"%.*s-\" is ignored", name,
-                STR_ARG(quote_short(pitfalls, item->text)), STR_ARG(item->base));
+                STR_ARG(pitfall_quote(pitfalls, item->text)), STR_ARG(item->base));
     if (str_is(item->base, "?") && id != FIELD_DAY_OF_MONTH && id != FIELD_DAY_OF_WEEK)
         pitfall(pitfalls, "%s \"?\" is read as \"*\"", name);
     warn_about_numbers(pitfalls, item);
@@ -131,7 +147,7 @@ static void warn_about_field(const struct pitfalls *pitfalls, enum field_id id, 
     bool redundant = items > 1 && (bits & CRON_STAR);
     if (items > 0 && !empty && !redundant)
         return;
-    struct str shown = quote_short(pitfalls, text);
+    struct str shown = pitfall_quote(pitfalls, text);
     if (items == 0)
         pitfall(pitfalls, "%s %.*s is a list without a value: it matches nothing", spec_fields[id].name,
                 STR_ARG(shown));
