@@ -250,3 +250,17 @@ void options_dispose(const struct verb *verb, void *values)
         if (option.type == OPTION_LIST)
             list_clear(place(&option, values));
 }
+
+int verb_run(const struct verb *verb, int argc, char **argv, void *values, verb_body *body)
+{
+    char **operands;
+    size_t operand_count;
+    enum options_result parsed = options_parse(verb, argc, argv, values, &operands, &operand_count);
+    int code = parsed == OPTIONS_HELP ? EXIT_OK : EXIT_USAGE;
+    if (parsed == OPTIONS_RUN && operand_count && !verb->operands)
+        verb_fail(verb, "takes no operands; see: backstop %s --help", verb->name);
+    else if (parsed == OPTIONS_RUN)
+        code = body(verb, values, operands, operand_count);
+    options_dispose(verb, values);
+    return code;
+}

@@ -161,20 +161,6 @@ bool write_all(int fd, struct str text)
     return true;
 }
 
-int verb_run(const struct verb *verb, int argc, char **argv, void *values, verb_body *body)
-{
-    char **operands;
-    size_t operand_count;
-    enum options_result parsed = options_parse(verb, argc, argv, values, &operands, &operand_count);
-    int code = parsed == OPTIONS_HELP ? EXIT_OK : EXIT_USAGE;
-    if (parsed == OPTIONS_RUN && operand_count && !verb->operands)
-        verb_fail(verb, "takes no operands; see: backstop %s --help", verb->name);
-    else if (parsed == OPTIONS_RUN)
-        code = body(verb, values, operands, operand_count);
-    options_dispose(verb, values);
-    return code;
-}
-
 int64_t verb_now(int64_t given)
 {
     return given == INT64_MIN ? time_now() : given;

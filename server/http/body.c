@@ -6,29 +6,7 @@
 #include "backstop/telemetry.h"
 #include "http/http.h"
 
-enum { FIRST_CAP = 64 * 1024, OVERSIZED_KEEP = 64 * 1024, LARGE = 1024 * 1024 };
-
-/* Large bodies get three quarters of the memory: however many come, the usual review of some
- * kilobytes finds room. */
-static bool memory_take(struct http_server *server, size_t before_cap, size_t cap)
-{
-    size_t most = server->limits.memory_bytes, more = cap - before_cap;
-    if (cap > FIRST_CAP)
-        most -= most / 4;
-    size_t before = atomic_fetch_add(&server->body_memory, more);
-    if (before + more <= most)
-        return true;
-    atomic_fetch_sub(&server->body_memory, more);
-    return false;
-}
-
-static void body_forget(struct http_server *server, struct body *body)
-{
-    atomic_fetch_sub(&server->body_memory, body->cap);
-    free(body->data);
-    body->data = NULL;
-    body->len = body->cap = 0;
-}
+enum { OVERSIZED_KEEP = 64 * 1024 };
 
 static void body_overload(struct http_server *server, struct body *body)
 {
@@ -71,8 +49,8 @@ bool body_begin(struct http_server *server, struct body *body, size_t expected, 
  * they cannot have a few bytes. */
 static void *body_resize(char *data, size_t cap)
 {
-    void *spare = cap >= LARGE ? malloc(LARGE) : NULL;
-    void *resized = cap < LARGE || spare ? realloc(data, cap) : NULL;
+    void *spare = cap >= BODY_LARGE ? malloc(BODY_LARGE) : NULL;
+    void *resized = cap < BODY_LARGE || spare ? realloc(data, cap) : NULL;
     free(spare);
     return resized;
 }
@@ -80,13 +58,13 @@ static void *body_resize(char *data, size_t cap)
 /* Starts small whatever Content-Length promises: a promise costs the client nothing. */
 static bool body_grow(struct http_server *server, struct body *body, size_t needed)
 {
-    size_t cap = body->cap ? body->cap : FIRST_CAP;
+    size_t cap = body->cap ? body->cap : BODY_FIRST_CAP;
     while (cap < needed)
         cap *= 4;
     size_t most = body->expected && body->expected < body->kept_max ? body->expected : body->kept_max;
     if (cap > most && most >= needed)
         cap = most;
-    if (!memory_take(server, body->cap, cap)) {
+    if (!body_memory_take(server, body->cap, cap)) {
         connections_evict_body(server); /* too late for this one, but not for the next */
         return false;
     }
@@ -116,14 +94,4 @@ bool body_add(struct http_server *server, struct body *body, struct str part)
     body->len += keep;
     body->dropped += part.len - keep;
     return body->dropped / 2 <= server->limits.body_bytes;
-}
-
-void body_end(struct http_server *server, struct body *body)
-{
-    if (body->counted)
-        atomic_fetch_sub(&server->bodies, 1);
-    if (body->cap >= LARGE)
-        atomic_store(&server->freed_ns, time_monotonic_ns());
-    body_forget(server, body);
-    *body = (struct body){0};
 }

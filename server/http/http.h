@@ -165,6 +165,13 @@ void workers_free(struct workers *workers); /* once stopped; NULL is fine */
 /* ---- body.c ---- */
 bool body_begin(struct http_server *server, struct body *body, size_t expected, bool chunked);
 bool body_add(struct http_server *server, struct body *body, struct str part) MUST_CHECK;
+
+/* ---- body_memory.c ---- */
+
+enum { BODY_FIRST_CAP = 64 * 1024, BODY_LARGE = 1024 * 1024 };
+/* Counts the bytes by which a body grows; false, and none counted, where the server's memory does not have them. */
+bool body_memory_take(struct http_server *server, size_t before_cap, size_t cap) MUST_CHECK;
+void body_forget(struct http_server *server, struct body *body); /* frees what it holds */
 void body_end(struct http_server *server, struct body *body);
 
 /* ---- request.c: libmicrohttpd's callbacks ---- */

@@ -3,6 +3,56 @@
 #include "backstop/cron.h"
 #include "status/status.h"
 
+enum { MEANING_LIMIT = 4096 };
+
+struct reading {
+    struct cron_schedule schedule;
+    bool valid;
+    struct str meaning; /* or what is wrong */
+};
+
+static struct str view_describe(struct arena *arena, const struct cron_schedule *schedule)
+{
+    BUF_SCOPED words;
+    buf_init(&words, MEANING_LIMIT);
+    cron_describe(schedule, &words);
+    return arena_copy(arena, buf_str(&words));
+}
+
+static struct reading view_reading(const struct status_view *view, struct str spec, enum cron_dialect dialect)
+{
+    struct reading reading;
+    struct error error;
+    const struct cron_zone *zone = cron_zone_find(view->settings->schedules_controller_zone, &error);
+    reading.valid = cron_parse(dialect, spec, zone ? zone : cron_zone_utc(), &reading.schedule, &error);
+    reading.meaning = reading.valid ? view_describe(view->arena, &reading.schedule)
+                                    : arena_copy(view->arena, str_from(error.message));
+    return reading;
+}
+
+bool status_schedule(const struct status_view *view, struct str spec, enum status_maker maker,
+                     struct cron_schedule *schedule, struct str *meaning)
+{
+    const struct version_fact velero = inventory_velero_version(view->inventory, view->settings);
+    unsigned dialects = maker == STATUS_BY_SCHEDULE ? product_version_cron(&velero.version) : 1U << CRON_ROBFIG;
+    enum cron_dialect dialect = dialects & 1U << CRON_ROBFIG ? CRON_ROBFIG : CRON_GO_CRON;
+    struct reading reading = view_reading(view, spec, dialect);
+    if (dialects != 1U << dialect) {
+        struct reading other = view_reading(view, spec, CRON_GO_CRON);
+        bool same = reading.valid == other.valid && (!other.valid || cron_agree(&reading.schedule, &other.schedule));
+        if (!reading.valid && other.valid) {
+            reading = other;
+            dialect = CRON_GO_CRON;
+        }
+        if (!same)
+            reading.meaning = arena_printf(view->arena, "%.*s (as read by %.*s)", STR_ARG(reading.meaning),
+                                           STR_ARG(product_version_readers(view->arena, &velero.version, dialect)));
+    }
+    *schedule = reading.schedule;
+    *meaning = reading.meaning;
+    return reading.valid;
+}
+
 /* What will run in the next two weeks, from the very function that `explain` asks. */
 
 enum {

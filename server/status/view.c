@@ -4,29 +4,7 @@
 /* The model behind every face of status: facts put together, no opinion but the
  * gate's (policy_upgrade_view). Opinions are in findings.c. */
 
-enum { MEANING_LIMIT = 4096 };
-
 /* ---- storage locations --------------------------------------------------------- */
-
-/* The inventory's order is by name. */
-const struct status_location *status_location(const struct status_view *view, struct str name)
-{
-    size_t low = 0, high = view->location_count;
-    while (name.len && low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = str_cmp(name, view->locations[middle].object->meta.name);
-        if (order == 0)
-            return &view->locations[middle];
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    for (size_t i = 0; name.len == 0 && i < view->location_count; i++)
-        if (view->locations[i].is_default)
-            return &view->locations[i];
-    return NULL;
-}
 
 static bool fill_locations(struct status_view *view)
 {
@@ -54,14 +32,6 @@ static bool fill_locations(struct status_view *view)
 
 /* ---- management backups ---------------------------------------------------------- */
 
-static struct str view_describe(struct arena *arena, const struct cron_schedule *schedule)
-{
-    BUF_SCOPED words;
-    buf_init(&words, MEANING_LIMIT);
-    cron_describe(schedule, &words);
-    return arena_copy(arena, buf_str(&words));
-}
-
 /* When kcm counts from: the last run, or the creation. */
 static int64_t counted_from(const struct status_backup *backup)
 {
@@ -69,46 +39,6 @@ static int64_t counted_from(const struct status_backup *backup)
     if (object->last_backup_time)
         return object->last_backup_time;
     return backup->last && backup->last->started ? backup->last->started : object->meta.created;
-}
-
-struct reading {
-    struct cron_schedule schedule;
-    bool valid;
-    struct str meaning; /* or what is wrong */
-};
-
-static struct reading view_reading(const struct status_view *view, struct str spec, enum cron_dialect dialect)
-{
-    struct reading reading;
-    struct error error;
-    const struct cron_zone *zone = cron_zone_find(view->settings->schedules_controller_zone, &error);
-    reading.valid = cron_parse(dialect, spec, zone ? zone : cron_zone_utc(), &reading.schedule, &error);
-    reading.meaning = reading.valid ? view_describe(view->arena, &reading.schedule)
-                                    : arena_copy(view->arena, str_from(error.message));
-    return reading;
-}
-
-bool status_schedule(const struct status_view *view, struct str spec, enum status_maker maker,
-                     struct cron_schedule *schedule, struct str *meaning)
-{
-    const struct version_fact velero = inventory_velero_version(view->inventory, view->settings);
-    unsigned dialects = maker == STATUS_BY_SCHEDULE ? product_version_cron(&velero.version) : 1U << CRON_ROBFIG;
-    enum cron_dialect dialect = dialects & 1U << CRON_ROBFIG ? CRON_ROBFIG : CRON_GO_CRON;
-    struct reading reading = view_reading(view, spec, dialect);
-    if (dialects != 1U << dialect) {
-        struct reading other = view_reading(view, spec, CRON_GO_CRON);
-        bool same = reading.valid == other.valid && (!other.valid || cron_agree(&reading.schedule, &other.schedule));
-        if (!reading.valid && other.valid) {
-            reading = other;
-            dialect = CRON_GO_CRON;
-        }
-        if (!same)
-            reading.meaning = arena_printf(view->arena, "%.*s (as read by %.*s)", STR_ARG(reading.meaning),
-                                           STR_ARG(product_version_readers(view->arena, &velero.version, dialect)));
-    }
-    *schedule = reading.schedule;
-    *meaning = reading.meaning;
-    return reading.valid;
 }
 
 static void fill_schedule(const struct status_view *view, struct status_backup *backup)
@@ -201,22 +131,6 @@ static bool fill_backups(struct status_view *view)
 }
 
 /* ---- what could be restored -------------------------------------------------------- */
-
-struct status_backup *status_backup_named(struct status_view *view, struct str name)
-{
-    size_t low = 0, high = view->backup_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = str_cmp(name, view->backups[middle].object->meta.name);
-        if (order == 0)
-            return &view->backups[middle];
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return NULL;
-}
 
 static const struct backup *backup_newer(const struct backup *a, const struct backup *b)
 {
