@@ -160,6 +160,8 @@ void columns_print(struct columns *columns, const struct page *page);
  * place where text from outside becomes text on a terminal. */
 void page_text(const struct page *page, struct str text);
 void page_toned(const struct page *page, enum tone tone, struct str text);
+/* A line of its own after an empty one. */
+void page_heading(const struct page *page, const char *text);
 /* Our own characters, as they are. */
 void page_mark(const struct page *page, enum tone tone, const char *mark);
 /* A paragraph with this indent, broken between words where the page ends; one that begins

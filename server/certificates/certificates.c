@@ -48,3 +48,11 @@ void certificates_stop(struct certificates *certificates)
     certificates->watch = NULL;
     certificates->managed = NULL;
 }
+
+void certificates_close(struct certificates *certificates)
+{
+    if (!certificates)
+        return;
+    certificates_stop(certificates);
+    certificates_free(certificates);
+}

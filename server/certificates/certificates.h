@@ -81,4 +81,7 @@ struct announcement {
 bool announce(struct arena *arena, const struct certificates_options *options, struct announcement *announcement,
               int64_t now, struct error *error) MUST_CHECK;
 
+/* Frees one whose watch and threads have been stopped. */
+void certificates_free(struct certificates *certificates);
+
 #endif

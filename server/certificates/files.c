@@ -155,6 +155,7 @@ struct certificates *certificates_from_files(const struct certificates_options *
     pthread_mutex_unlock(&certificates->loading);
     if (opened)
         return certificates;
-    certificates_close(certificates);
+    file_watch_stop(certificates->watch);
+    certificates_free(certificates);
     return NULL;
 }

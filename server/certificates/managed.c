@@ -197,6 +197,7 @@ struct certificates *certificates_managed(const struct certificates_options *opt
         error_set(error, 0, "the CA must live at least three times as long as a certificate");
     else if (start_reflectors(certificates->managed, error) && managed_start_thread(certificates->managed, error))
         return certificates;
-    certificates_close(certificates);
+    managed_stop(certificates->managed);
+    certificates_free(certificates);
     return NULL;
 }

@@ -45,11 +45,8 @@ bool certificates_take(struct certificates *certificates, const struct pki_pair 
     return true;
 }
 
-void certificates_close(struct certificates *certificates)
+void certificates_free(struct certificates *certificates)
 {
-    if (!certificates)
-        return;
-    certificates_stop(certificates);
     pthread_mutex_destroy(&certificates->loading);
     pthread_mutex_destroy(&certificates->lock);
     free(certificates);

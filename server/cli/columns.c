@@ -233,3 +233,10 @@ void columns_print(struct columns *columns, const struct page *page)
         buf_putc(page->out, '\n');
     }
 }
+
+void page_heading(const struct page *page, const char *text)
+{
+    buf_putc(page->out, '\n');
+    page_toned(page, TONE_STRONG, str_from(text));
+    buf_putc(page->out, '\n');
+}

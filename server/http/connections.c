@@ -10,12 +10,6 @@
 
 enum { SWEEP_MS = 250, SPEAK_MS = 1000, TRIM_MS = 2000, MANY = 64 };
 
-void connection_enter(struct connection *connection, enum phase phase)
-{
-    atomic_store_explicit(&connection->since_ns, time_monotonic_ns(), memory_order_relaxed);
-    atomic_store_explicit(&connection->phase, (int)phase, memory_order_release);
-}
-
 static void connection_cut(struct connection *connection, const char *reason)
 {
     if (atomic_exchange(&connection->cut, true))

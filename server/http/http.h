@@ -138,7 +138,12 @@ int credential_none(gnutls_session_t session, const gnutls_datum_t *authorities,
 
 /* ---- transport.c: GnuTLS reads through us ---- */
 void transport_attach(struct connection *connection, gnutls_session_t session);
-struct connection *transport_connection(gnutls_session_t session);
+static inline struct connection *transport_connection(gnutls_session_t session)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(gnutls_session_get_ptr(session), MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
 void transport_note_failure(void); /* why the handshake that this thread attended to came to nothing */
 void transport_detach(const struct connection *connection);
 
@@ -151,10 +156,17 @@ unsigned connections_busy(struct http_server *server); /* in handshake or in a r
 /* Cuts the request that has been coming in for longest, so that slow ones cannot keep
  * others out; false when all of them are recent. */
 bool connections_evict_body(struct http_server *server);
-void connection_enter(struct connection *connection, enum phase phase);
+static inline void connection_enter(struct connection *connection, enum phase phase)
+{
+    atomic_store_explicit(&connection->since_ns, time_monotonic_ns(), memory_order_relaxed);
+    atomic_store_explicit(&connection->phase, (int)phase, memory_order_release);
+}
 
 /* ---- workers.c: threads for requests whose handler waits ---- */
-struct workers *workers_start(struct http_server *server, unsigned threads, struct error *error) MUST_CHECK;
+/* What a worker does with a connection that is suspended (request_handle). */
+typedef void worker_fn(struct connection *connection, bool may_wait, bool overloaded, struct http_reply *reply);
+struct workers *workers_start(struct http_server *server, unsigned threads, worker_fn *work,
+                              struct error *error) MUST_CHECK;
 /* A place in the queue; false when it is full. Then suspend the connection and give it. */
 bool workers_reserve(struct workers *workers) MUST_CHECK;
 void workers_give(struct workers *workers, struct connection *connection);

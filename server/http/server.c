@@ -129,7 +129,7 @@ static struct http_server *server_create(const struct http_config *config)
 
 static bool start_workers(struct http_server *server, const struct http_config *config, struct error *error)
 {
-    return !config->workers || (server->workers = workers_start(server, config->workers, error));
+    return !config->workers || (server->workers = workers_start(server, config->workers, request_handle, error));
 }
 
 struct http_server *http_start(const struct http_config *config, struct error *error)

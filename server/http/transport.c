@@ -121,13 +121,6 @@ void transport_detach(const struct connection *connection)
         last_read = NULL;
 }
 
-struct connection *transport_connection(gnutls_session_t session)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(gnutls_session_get_ptr(session), MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    return info ? info->socket_context : NULL;
-}
-
 static int handshake_finished(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
                               const gnutls_datum_t *message)
 {

@@ -10,6 +10,7 @@ enum { WORKERS_MAX = 64 };
 
 struct workers {
     struct http_server *server;
+    worker_fn *work;
     pthread_mutex_t lock; /* everything below */
     pthread_cond_t wake;
     struct connection *first, **last;
@@ -46,7 +47,7 @@ static void *workers_work(void *context)
             continue;
         }
         pthread_mutex_unlock(&workers->lock);
-        request_handle(connection, !refuse, refuse, &connection->reply);
+        workers->work(connection, !refuse, refuse, &connection->reply);
         connection->answered = true;
         MHD_resume_connection(connection->mhd);
         pthread_mutex_lock(&workers->lock);
@@ -77,7 +78,7 @@ void workers_give(struct workers *workers, struct connection *connection)
     pthread_mutex_unlock(&workers->lock);
 }
 
-struct workers *workers_start(struct http_server *server, unsigned threads, struct error *error)
+struct workers *workers_start(struct http_server *server, unsigned threads, worker_fn *work, struct error *error)
 {
     struct workers *workers = calloc(1, sizeof *workers);
     if (!workers) {
@@ -85,6 +86,7 @@ struct workers *workers_start(struct http_server *server, unsigned threads, stru
         return NULL;
     }
     workers->server = server;
+    workers->work = work;
     workers->last = &workers->first;
     pthread_mutex_init(&workers->lock, NULL);
     pthread_cond_init(&workers->wake, NULL);

@@ -23,35 +23,6 @@ struct snapshot {
     size_t record_count;
 };
 
-/* The arrays have a type each, so they are read and written as bytes. */
-static const size_t array_offsets[FACT_COUNT] = {
-    [FACT_MANAGEMENT_BACKUPS] = offsetof(struct inventory, management_backups),
-    [FACT_MANAGEMENTS] = offsetof(struct inventory, managements),
-    [FACT_RELEASES] = offsetof(struct inventory, releases),
-    [FACT_STORAGE_LOCATIONS] = offsetof(struct inventory, storage_locations),
-    [FACT_BACKUPS] = offsetof(struct inventory, backups),
-    [FACT_SCHEDULES] = offsetof(struct inventory, schedules),
-    [FACT_CONFIG_MAPS] = offsetof(struct inventory, config_maps),
-    [FACT_SECRETS] = offsetof(struct inventory, secrets),
-    [FACT_VELERO] = offsetof(struct inventory, velero_deployments),
-    [FACT_SNAPSHOT_LOCATIONS] = offsetof(struct inventory, snapshot_locations),
-    [FACT_CUSTOM_RESOURCES] = offsetof(struct inventory, custom_resources),
-    [FACT_NODE_AGENTS] = offsetof(struct inventory, node_agents),
-    [FACT_KCM] = offsetof(struct inventory, kcm_deployments),
-};
-
-const void *const *inventory_facts(const struct inventory *inventory, enum fact fact)
-{
-    const void *const *facts;
-    memcpy(&facts, (const unsigned char *)inventory + array_offsets[fact], sizeof facts);
-    return facts;
-}
-
-void inventory_set_facts(struct inventory *inventory, enum fact fact, const void *const *facts)
-{
-    memcpy((unsigned char *)inventory + array_offsets[fact], &facts, sizeof facts);
-}
-
 struct inventory_builder *inventory_builder_new(void)
 {
     return calloc(1, sizeof(struct inventory_builder));

@@ -106,3 +106,11 @@ void serve_certificates_close(struct service *service)
     service->certificates = NULL;
     service->certificates_kube = NULL;
 }
+
+bool serve_certificate_check(struct service *service, struct buf *reason)
+{
+    char text[1500] = "";
+    bool ready = !service->certificates || certificates_ready(service->certificates, text, sizeof text);
+    buf_puts(reason, text);
+    return ready;
+}

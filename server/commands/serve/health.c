@@ -61,14 +61,6 @@ static bool check_versions(struct service *service, struct buf *reason)
     return true;
 }
 
-bool serve_certificate_check(struct service *service, struct buf *reason)
-{
-    char text[1500] = "";
-    bool ready = !service->certificates || certificates_ready(service->certificates, text, sizeof text);
-    buf_puts(reason, text);
-    return ready;
-}
-
 static bool check_sandbox(struct service *service, struct buf *reason)
 {
     buf_puts(reason, service->sandbox.words);

@@ -198,7 +198,7 @@ void status_progress(const struct status_view *view, const struct page *page)
     if (!collect(&progress))
         return;
     size_t bar = fit(&progress);
-    status_heading(page, "Running now");
+    page_heading(page, "Running now");
     for (size_t i = 0; i < progress.len; i++)
         print_running(&progress, &progress.items[i], bar);
 }

@@ -45,13 +45,6 @@ static enum tone phase_tone(struct str phase)
     return phase.len ? TONE_DOUBTFUL : TONE_PLAIN;
 }
 
-void status_heading(const struct page *page, const char *text)
-{
-    buf_putc(page->out, '\n');
-    page_toned(page, TONE_STRONG, str_from(text));
-    buf_putc(page->out, '\n');
-}
-
 /* ---- the verdict ------------------------------------------------------------------- */
 
 static void print_verdict(const struct status_view *view, const struct page *page)
@@ -77,7 +70,7 @@ static void print_findings(const struct status_view *view, const struct page *pa
         if ((finding->blocks != 0) != blockers)
             continue;
         if (first)
-            status_heading(page, blockers ? "Blockers" : "Warnings");
+            page_heading(page, blockers ? "Blockers" : "Warnings");
         first = false;
         struct str text = arena_printf(view->arena, "%.*s: %.*s", STR_ARG(finding->object), STR_ARG(finding->says));
         if (finding->blocks)
@@ -168,7 +161,7 @@ static void print_upgrade(const struct status_view *view, const struct page *pag
 {
     const struct upgrade_view *upgrade = &view->upgrade;
     struct arena *arena = view->arena;
-    status_heading(page, "Upgrade");
+    page_heading(page, "Upgrade");
     if (upgrade->running.len)
         page_paragraph(page, 2, "", arena_printf(arena, "running: %.*s", STR_ARG(shown(arena, upgrade->running))));
     if (upgrade->under_way && upgrade->running.len)
@@ -250,7 +243,7 @@ static void print_backups(const struct status_view *view, const struct page *pag
                                            "?SINCE", "?UPGRADES", "STORAGE"};
     struct arena *arena = view->arena;
     struct columns columns;
-    status_heading(page, "Management backups");
+    page_heading(page, "Management backups");
     if (view->backup_count == 0) {
         page_paragraph(page, 2, "", view->inventory->known[FACT_MANAGEMENT_BACKUPS] ? STR("none") : STR("unknown"));
         return;
@@ -285,7 +278,7 @@ static void print_locations(const struct status_view *view, const struct page *p
                                            "PHASE", "?VALIDATED", "?ACCESS",   "SURVIVES|THE CLUSTER"};
     struct arena *arena = view->arena;
     struct columns columns;
-    status_heading(page, "Storage locations");
+    page_heading(page, "Storage locations");
     if (view->location_count == 0) {
         page_paragraph(page, 2, "", view->inventory->known[FACT_STORAGE_LOCATIONS] ? STR("none") : STR("unknown"));
         return;
@@ -312,7 +305,7 @@ static void print_locations(const struct status_view *view, const struct page *p
 
 static void print_versions(const struct status_view *view, const struct page *page)
 {
-    status_heading(page, "Versions");
+    page_heading(page, "Versions");
     page_paragraph(page, 2, "", version_fact_line(view->arena, &view->velero_version));
     page_paragraph(page, 2, "", version_fact_line(view->arena, &view->kcm_version));
 }
@@ -322,7 +315,7 @@ static void print_velero(const struct status_view *view, const struct page *page
     static const char *const headings[] = {"DEPLOYMENT", "?NAMESPACE", "READY", "SERVICE ACCOUNT", "KNOWN|TO BACKSTOP"};
     struct arena *arena = view->arena;
     struct columns columns;
-    status_heading(page, "Velero");
+    page_heading(page, "Velero");
     if (view->velero_count == 0) {
         page_paragraph(page, 2, "", view->inventory->known[FACT_VELERO] ? STR("none") : STR("unknown"));
         return;

@@ -7,8 +7,6 @@
 
 void status_text(const struct status_view *view, const struct page *page);
 
-/* ---- its parts ---- */
-void status_heading(const struct page *page, const char *text);
 void status_timeline(const struct status_view *view, const struct page *page); /* nothing without sources */
 void status_progress(const struct status_view *view, const struct page *page); /* nothing when nothing runs */
 

@@ -247,7 +247,7 @@ void status_timeline(const struct status_view *view, const struct page *page)
     if (view->source_count == 0)
         return;
     measure(&line);
-    status_heading(page, "Two weeks back and two ahead (UTC)");
+    page_heading(page, "Two weeks back and two ahead (UTC)");
     print_ruler(&line);
     for (size_t i = 0; i < view->source_count; i++)
         print_source(&line, &view->sources[i]);

@@ -4,17 +4,6 @@
 #include "policy/checks.h"
 #include "policy/velero/installed.h"
 
-bool backup_spec_asks(const struct backup_spec *view, const char *member)
-{
-    return !view->before || !json_object_equal(json_get(view->spec, member), json_get(view->before, member));
-}
-
-const char *backup_spec_field(const struct backup_spec *view, const char *member)
-{
-    struct str field = arena_printf(view->arena, "%s.%s", view->at, member);
-    return field.ptr ? field.ptr : view->at;
-}
-
 static void check_storage_location(const struct backup_spec *view)
 {
     struct json_object *value = json_get(view->spec, "storageLocation");

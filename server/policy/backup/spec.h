@@ -33,9 +33,16 @@ void backup_spec_wants(const struct request *request, const struct inventory *in
 /* ---- between its files ---- */
 
 /* True when the member is new or changed: "deny only what the request changes". */
-bool backup_spec_asks(const struct backup_spec *view, const char *member);
+static inline bool backup_spec_asks(const struct backup_spec *view, const char *member)
+{
+    return !view->before || !json_object_equal(json_get(view->spec, member), json_get(view->before, member));
+}
 /* "spec.template.ttl"; never NULL. */
-const char *backup_spec_field(const struct backup_spec *view, const char *member);
+static inline const char *backup_spec_field(const struct backup_spec *view, const char *member)
+{
+    struct str field = arena_printf(view->arena, "%s.%s", view->at, member);
+    return field.ptr ? field.ptr : view->at;
+}
 void backup_spec_check_lists(const struct backup_spec *view);     /* backup_spec_lists.c */
 void backup_spec_check_snapshots(const struct backup_spec *view); /* backup_spec_snapshots.c */
 void backup_spec_check_policy(const struct backup_spec *view);    /* backup_spec_policy.c */

@@ -2,105 +2,6 @@
 #include "policy/velero/fields.h"
 #include "policy/velero/installed.h"
 
-bool restore_asks(const struct restore_view *view, const char *path)
-{
-    return view->as_new || request_changes(view->request, path);
-}
-
-bool restore_is_regional(const struct restore_view *view)
-{
-    return view->management && view->backup && view->backup->region.len > 0;
-}
-
-static bool lists_are_short(const struct restore_view *view)
-{
-    static const char *const lists[] = {"spec.includedResources", "spec.excludedResources", "spec.includedNamespaces",
-                                        "spec.excludedNamespaces"};
-    bool all = true;
-    for (size_t i = 0; i < LENGTH_OF(lists); i++) {
-        struct json_object *list = json_get(view->spec, lists[i] + sizeof("spec.") - 1);
-        all = check_list_length(view->decision, lists[i], list) && all;
-    }
-    return all;
-}
-
-/* The backup as Velero picks it. With both names Velero refuses, with neither too. */
-static void find_backup(struct restore_view *view)
-{
-    if (view->schedule_name.len == 0 && view->backup_name.len)
-        view->backup = inventory_backup(view->inventory, view->ns, view->backup_name);
-    else if (view->backup_name.len == 0 && view->schedule_name.len)
-        view->backup = inventory_newest_completed(view->inventory, view->ns, view->schedule_name, NULL);
-}
-
-/* Whose rules apply. When Backups were never read, only the setting that treats all
- * Restores alike can say so: guessing would change other people's Restores. */
-static bool is_management(const struct restore_view *view)
-{
-    bool one_source = (view->backup_name.len > 0) != (view->schedule_name.len > 0);
-    if (view->backup)
-        return backup_is_by_kcm(view->backup) || view->settings->restores_mutate_all;
-    return one_source && view->settings->restores_mutate_all && !view->inventory->known[FACT_BACKUPS];
-}
-
-bool restore_may_update(const struct restore_view *view)
-{
-    if (view->backup && backup_is_by_kcm(view->backup))
-        return true;
-    return view->inventory->known[FACT_MANAGEMENTS] && !inventory_management(view->inventory);
-}
-
-static bool is_open(struct str phase)
-{
-    return phase.len == 0 || str_is(phase, "New");
-}
-
-/* Velero takes a Restore whose phase is "" or New, once, and by itself moves it on. Until then whoever
- * changes it makes another Restore of it; and whoever sets the phase back has it taken again. */
-static bool is_as_new(const struct request *request, const struct settings *settings)
-{
-    if (request->operation != OPERATION_UPDATE)
-        return request->operation == OPERATION_CREATE;
-    if (request_by_velero(request, settings) || !is_open(object_text(request, request->object, "status.phase")))
-        return false;
-    return request_changes(request, "spec") || !is_open(object_text(request, request->old_object, "status.phase"));
-}
-
-bool restore_view_init(struct restore_view *view, const struct request *request, const struct inventory *inventory,
-                       const struct settings *settings, struct decision *decision)
-{
-    struct json_object *spec = object_tree(request, request->object, "spec");
-    *view = (struct restore_view){.request = request,
-                                  .inventory = inventory,
-                                  .settings = settings,
-                                  .decision = decision,
-                                  .arena = request->arena,
-                                  .as_new = is_as_new(request, settings),
-                                  .ns = request->ns.len ? request->ns : settings->system_namespace};
-    if (!json_object_is_type(spec, json_type_object)) {
-        decision_invalid(decision, "spec", "Required value: name the backup to restore in spec.backupName");
-        return false;
-    }
-    struct json_object *modifier = json_get(spec, "resourceModifier");
-    view->spec = spec;
-    if (!lists_are_short(view))
-        return false;
-    view->backup_name = json_get_str(spec, "backupName");
-    view->schedule_name = json_get_str(spec, "scheduleName");
-    view->policy = json_get_str(spec, "existingResourcePolicy");
-    view->modifier_kind = json_get_str(modifier, "kind");
-    view->modifier_name = json_get_str(modifier, "name");
-    view->opt_out_reason = object_annotation(request, request->object, ANNOTATION_SKIP_MUTATION);
-    view->opted_out = annotation_reason(view->opt_out_reason).len > 0;
-    read_strings(view->arena, json_get(spec, "includedResources"), &view->included);
-    read_strings(view->arena, json_get(spec, "excludedResources"), &view->excluded);
-    view->included_names = resource_names_of(view->arena, &view->included);
-    view->excluded_names = resource_names_of(view->arena, &view->excluded);
-    find_backup(view);
-    view->management = is_management(view);
-    return true;
-}
-
 static void check(struct restore_view *view)
 {
     restore_check_source(view);
@@ -131,7 +32,7 @@ void policy_restore_mutate(const struct request *request, const struct inventory
                            const struct settings *settings, struct decision *decision)
 {
     struct restore_view view;
-    if (!is_as_new(request, settings) || !restore_view_init(&view, request, inventory, settings, decision))
+    if (!restore_is_as_new(request, settings) || !restore_view_init(&view, request, inventory, settings, decision))
         return;
     size_t before = decision->warnings.len;
     view.mutating = true;
@@ -152,8 +53,8 @@ static bool already_taken_up(const struct restore_view *view)
     struct str phase = object_text(view->request, view->request->old_object, "status.phase");
     if (view->as_new)
         return false;
-    if (is_open(phase))
-        return !is_open(object_text(view->request, view->request->object, "status.phase"));
+    if (restore_is_open(phase))
+        return !restore_is_open(object_text(view->request, view->request->object, "status.phase"));
     if (request_changes(view->request, "spec") && !request_by_velero(view->request, view->settings))
         decision_warn(view->decision,
                       "the change has no effect: Velero has already read this Restore (phase %.*s); create a new one",
@@ -166,7 +67,7 @@ void policy_restore(const struct request *request, const struct inventory *inven
 {
     struct restore_view view;
     bool writes = request->operation == OPERATION_CREATE || request->operation == OPERATION_UPDATE;
-    if (!writes || !(is_as_new(request, settings) || request_changes(request, "spec")))
+    if (!writes || !(restore_is_as_new(request, settings) || request_changes(request, "spec")))
         return;
     if (!restore_view_init(&view, request, inventory, settings, decision) || already_taken_up(&view))
         return;

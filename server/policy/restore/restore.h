@@ -34,6 +34,10 @@ struct restore_view {
 
 bool restore_view_init(struct restore_view *view, const struct request *request, const struct inventory *inventory,
                        const struct settings *settings, struct decision *decision);
+/* view.c. Velero has not taken a Restore of this phase yet. */
+bool restore_is_open(struct str phase);
+/* Created, or changed before Velero takes it: then all of it counts, as at a creation. */
+bool restore_is_as_new(const struct request *request, const struct settings *settings);
 /* New as a whole, or an update that changes the field: "deny only what the request changes". */
 bool restore_asks(const struct restore_view *view, const char *path);
 /* providers.c: the caveats that apply, as pointers into the settings. */
@@ -43,29 +47,29 @@ struct caveats {
 };
 void restore_caveats(const struct restore_view *view, struct caveats *caveats);
 
-void restore_mutate(struct restore_view *view);             /* restore_mutate.c */
+void restore_mutate(struct restore_view *view);             /* mutate.c */
 void restore_record(const struct restore_view *view);       /* what was added, as an annotation */
 void restore_advise(const struct restore_view *view);       /* what the mutation would have done, as warnings */
-void restore_check_source(const struct restore_view *view); /* restore_backup.c */
-void restore_check_lists(const struct restore_view *view);  /* restore_lists.c */
-/* restore_namespaces.c. Whether the backup can hold this namespace, or pattern; true where nobody knows. */
+void restore_check_source(const struct restore_view *view); /* backup.c */
+void restore_check_lists(const struct restore_view *view);  /* lists.c */
+/* namespaces.c. Whether the backup can hold this namespace, or pattern; true where nobody knows. */
 bool restore_backup_holds(const struct restore_view *view, struct str ns);
 struct str restore_backup_held(const struct restore_view *view); /* `it holds "shop" and "web"` */
 /* The namespace that namespaceMapping restores to this one; absent when none is. */
 struct str restore_mapped_from(const struct restore_view *view, struct str ns);
 void restore_check_namespaces(const struct restore_view *view);
-void restore_check_hooks(const struct restore_view *view);           /* restore_hooks.c */
-void restore_check_fields(const struct restore_view *view);          /* restore_validate.c */
-void restore_check_circumstances(const struct restore_view *view);   /* restore_validate.c */
-void restore_check_velero(const struct restore_view *view);          /* restore_velero.c */
-void restore_check_modifier(const struct restore_view *view);        /* restore_modifier.c */
-void restore_check_resource_policy(const struct restore_view *view); /* restore_policy.c */
+void restore_check_hooks(const struct restore_view *view);           /* hooks.c */
+void restore_check_fields(const struct restore_view *view);          /* validate.c */
+void restore_check_circumstances(const struct restore_view *view);   /* validate.c */
+void restore_check_velero(const struct restore_view *view);          /* velero.c */
+void restore_check_modifier(const struct restore_view *view);        /* modifier.c */
+void restore_check_resource_policy(const struct restore_view *view); /* policy.c */
 
-/* restore_release.c: the way back to the release before an upgrade. */
+/* release.c: the way back to the release before an upgrade. */
 /* The release a kcm-made pre-upgrade backup was taken before leaving; absent for other backups. */
 struct str restore_release_left(const struct restore_view *view);
 void restore_check_release(struct restore_view *view);
-void restore_gate_release(struct restore_view *view); /* restore_gate.c: a modifier that sets a newer release */
+void restore_gate_release(struct restore_view *view); /* gate.c: a modifier that sets a newer release */
 /* The ConfigMap that the webhook itself creates for a release. */
 struct str restore_release_map_name(struct arena *arena, struct str release);
 

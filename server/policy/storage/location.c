@@ -4,12 +4,6 @@
 #include "policy/checks.h"
 #include "policy/storage/storage.h"
 
-bool location_asks(const struct location_edit *edit, const char *path)
-{
-    struct json_object *now = json_path(edit->spec, path);
-    return edit->create ? now != NULL : !json_object_equal(now, json_path(edit->before, path));
-}
-
 /* object_store.go objectBackupStoreGetter.Get cuts off the outer slashes of bucket and prefix. */
 static struct str without_slashes(struct str text)
 {

@@ -17,7 +17,11 @@ struct location_edit {
 };
 
 /* True when the value at a path below spec is new or changed. */
-bool location_asks(const struct location_edit *edit, const char *path);
+static inline bool location_asks(const struct location_edit *edit, const char *path)
+{
+    struct json_object *now = json_path(edit->spec, path);
+    return edit->create ? now != NULL : !json_object_equal(now, json_path(edit->before, path));
+}
 /* storage_location_config.c: what the provider's plugin takes. */
 void location_check_provider(const struct location_edit *edit);
 /* Whether two configs of one provider lead to the same store, bucket and prefix apart. */

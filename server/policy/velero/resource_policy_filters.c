@@ -1,6 +1,47 @@
 #include "backstop/grammar.h"
 #include "policy/velero/resource_policy.h"
 
+struct str policy_under(const struct config_rules *map, struct str where, const char *key)
+{
+    return arena_printf(map->arena, "%.*s%s%s", STR_ARG(where), where.len ? "." : "", key);
+}
+
+bool policy_reads(struct config_rules *map, const struct resource_policy_use *use, struct str where,
+                  struct json_object *object, const char *key, enum feature feature)
+{
+    struct arena *arena = map->arena;
+    if (!json_get(object, key))
+        return false;
+    switch (product_version_has(&use->velero, feature)) {
+    case ANSWER_NO:
+        rules_problem(map, policy_under(map, where, key), "%.*s does not know this; it came with %.*s",
+                      STR_ARG(product_version_name(arena, &use->velero)), STR_ARG(feature_since(arena, feature)));
+        return false;
+    case ANSWER_DEPENDS:
+        rules_warn(map, policy_under(map, where, key), "needs %.*s or later, and %.*s",
+                   STR_ARG(feature_since(arena, feature)), STR_ARG(product_version_doubt(arena, &use->velero)));
+        break;
+    case ANSWER_YES:
+    default:
+        break;
+    }
+    return true;
+}
+
+void policy_check_texts(struct config_rules *map, struct str where, struct json_object *object, const char *key)
+{
+    struct json_object *list;
+    size_t count = rules_list(map, where, object, key, &list);
+    /* yaml.v3 takes numbers and booleans for texts. */
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *item = json_item(list, i);
+        if (json_object_is_type(item, json_type_array) || json_object_is_type(item, json_type_object)) {
+            rules_problem(map, policy_under(map, where, key), "must be a list of texts");
+            return;
+        }
+    }
+}
+
 /* The fine-grained filters of resource policies: validateClusterScopedFilterPolicy and
  * validateNamespacedFilterPolicies of velero internal/resourcepolicies, since 1.18.3. */
 
