@@ -195,6 +195,28 @@ static void warn_about_pitfalls(const struct schedule_readings *readings, const 
     }
 }
 
+/* A known Velero before the other parser: what its next one will make of the schedule, if that is something else. */
+static void warn_of_next_parser(const struct schedule_readings *readings, const struct schedule_reading *now)
+{
+    struct schedule_reading next = {.problem = {NULL, 0}};
+    struct arena *arena = readings->decision->arena;
+    const struct product_version any = product_version_unknown(PRODUCT_VELERO);
+    if (!readings->check->velero || readings->count > 1 || now->schedule.dialect != CRON_ROBFIG)
+        return;
+    reading_make(readings, CRON_GO_CRON, &next);
+    struct str since = product_version_readers(arena, &any, CRON_GO_CRON);
+    if (next.problem.ptr) {
+        decision_warn(readings->decision, "%s: unusable with %.*s: %.*s", readings->check->field, STR_ARG(since),
+                      STR_ARG(next.problem));
+    } else if (!cron_agree(&now->schedule, &next.schedule)) {
+        BUF_SCOPED words;
+        buf_init(&words, WORDS_LIMIT);
+        cron_describe(&next.schedule, &words);
+        decision_warn(readings->decision, "%s: %.*s will run it at other times: %.*s", readings->check->field,
+                      STR_ARG(since), STR_ARG(arena_text(arena, &words)));
+    }
+}
+
 static void say_readings(struct schedule_readings *readings)
 {
     struct schedule_reading *good[CRON_DIALECTS] = {NULL};
@@ -220,6 +242,7 @@ static void say_readings(struct schedule_readings *readings)
     if (other)
         warn_about_pitfalls(readings, other, first);
     warn_if_due(readings, &first->schedule);
+    warn_of_next_parser(readings, first);
 }
 
 bool check_schedule(const struct schedule_check *check, const struct request *request, const struct settings *settings,
