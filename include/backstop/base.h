@@ -145,7 +145,8 @@ struct arena *arena_new(size_t limit) MUST_CHECK;               /* NULL when out
 void arena_free(struct arena *arena);                           /* NULL is fine; runs defers, newest first */
 void *arena_alloc(struct arena *arena, size_t size) MUST_CHECK; /* zeroed, aligned for any type */
 void *arena_array(struct arena *arena, size_t count, size_t size) MUST_CHECK;
-struct str arena_copy(struct arena *arena, struct str text); /* NUL-terminated copy */
+struct str arena_copy(struct arena *arena, struct str text);                                 /* NUL-terminated copy */
+struct str arena_join(struct arena *arena, struct str a, const char *between, struct str b); /* NUL-terminated */
 struct str arena_printf(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);
 struct str arena_vprintf(struct arena *arena, const char *format, va_list args) PRINTF_LIKE(2, 0);
 /* Calls release(object) when the arena is freed. Takes ownership at once: if the

@@ -8,41 +8,74 @@ enum { INDEX_DEPTH = 4 };
 
 static const char *const versions[] = {"admission.k8s.io/v1", "admission.k8s.io/v1beta1"};
 
-/* What the request must look like before a policy sees it; null counts as absent.
- * Only the parents of what policies read: the fields themselves are the API
- * server's to check against the resource's schema. */
-enum field_id { REQUEST, KIND, USER_INFO, OBJECT, METADATA, OLD_OBJECT, OLD_METADATA, LEAF };
+/* What the request must look like before a policy sees it; null counts as absent. Only the parents of what
+ * policies read and what is read here: the other fields are the API server's to check against the
+ * resource's schema. A parent stands above its members, and both objects in the same order. */
+enum field_id {
+    REQUEST,
+    KIND,
+    KIND_GROUP,
+    KIND_VERSION,
+    KIND_KIND,
+    OPERATION,
+    NAME,
+    SUBRESOURCE,
+    NAMESPACE,
+    DRY_RUN,
+    USER_INFO,
+    USERNAME,
+    OBJECT,
+    OBJECT_API_VERSION,
+    OBJECT_KIND,
+    OBJECT_METADATA,
+    OBJECT_NAME,
+    OBJECT_NAMESPACE,
+    OBJECT_SPEC,
+    OLD_OBJECT,
+    OLD_API_VERSION,
+    OLD_KIND,
+    OLD_METADATA,
+    OLD_NAME,
+    OLD_NAMESPACE,
+    FIELDS
+};
+
+#define FIELD(above, member, kind, required, parent)                                                                   \
+    {                                                                                                                  \
+        above member, STR_INIT(member), kind, required, parent                                                         \
+    }
 
 static const struct field {
     const char *path;
+    struct str name;
     enum json_kind kind;
     bool required;
-    enum field_id parent, id; /* a parent stands above its members */
-} fields[] = {
-    {"kind", JSON_OBJECT, true, REQUEST, KIND},
-    {"kind.group", JSON_STRING, false, KIND, LEAF},
-    {"kind.version", JSON_STRING, true, KIND, LEAF},
-    {"kind.kind", JSON_STRING, true, KIND, LEAF},
-    {"operation", JSON_STRING, true, REQUEST, LEAF},
-    {"name", JSON_STRING, false, REQUEST, LEAF},
-    {"subResource", JSON_STRING, false, REQUEST, LEAF},
-    {"namespace", JSON_STRING, false, REQUEST, LEAF},
-    {"dryRun", JSON_BOOL, false, REQUEST, LEAF},
-    {"userInfo", JSON_OBJECT, false, REQUEST, USER_INFO},
-    {"userInfo.username", JSON_STRING, false, USER_INFO, LEAF},
-    {"object", JSON_OBJECT, false, REQUEST, OBJECT},
-    {"object.apiVersion", JSON_STRING, false, OBJECT, LEAF},
-    {"object.kind", JSON_STRING, false, OBJECT, LEAF},
-    {"object.metadata", JSON_OBJECT, false, OBJECT, METADATA},
-    {"object.metadata.name", JSON_STRING, false, METADATA, LEAF},
-    {"object.metadata.namespace", JSON_STRING, false, METADATA, LEAF},
-    {"object.spec", JSON_OBJECT, false, OBJECT, LEAF},
-    {"oldObject", JSON_OBJECT, false, REQUEST, OLD_OBJECT},
-    {"oldObject.apiVersion", JSON_STRING, false, OLD_OBJECT, LEAF},
-    {"oldObject.kind", JSON_STRING, false, OLD_OBJECT, LEAF},
-    {"oldObject.metadata", JSON_OBJECT, false, OLD_OBJECT, OLD_METADATA},
-    {"oldObject.metadata.name", JSON_STRING, false, OLD_METADATA, LEAF},
-    {"oldObject.metadata.namespace", JSON_STRING, false, OLD_METADATA, LEAF},
+    enum field_id parent;
+} fields[FIELDS] = {
+    [KIND] = FIELD("", "kind", JSON_OBJECT, true, REQUEST),
+    [KIND_GROUP] = FIELD("kind.", "group", JSON_STRING, false, KIND),
+    [KIND_VERSION] = FIELD("kind.", "version", JSON_STRING, true, KIND),
+    [KIND_KIND] = FIELD("kind.", "kind", JSON_STRING, true, KIND),
+    [OPERATION] = FIELD("", "operation", JSON_STRING, true, REQUEST),
+    [NAME] = FIELD("", "name", JSON_STRING, false, REQUEST),
+    [SUBRESOURCE] = FIELD("", "subResource", JSON_STRING, false, REQUEST),
+    [NAMESPACE] = FIELD("", "namespace", JSON_STRING, false, REQUEST),
+    [DRY_RUN] = FIELD("", "dryRun", JSON_BOOL, false, REQUEST),
+    [USER_INFO] = FIELD("", "userInfo", JSON_OBJECT, false, REQUEST),
+    [USERNAME] = FIELD("userInfo.", "username", JSON_STRING, false, USER_INFO),
+    [OBJECT] = FIELD("", "object", JSON_OBJECT, false, REQUEST),
+    [OBJECT_API_VERSION] = FIELD("object.", "apiVersion", JSON_STRING, false, OBJECT),
+    [OBJECT_KIND] = FIELD("object.", "kind", JSON_STRING, false, OBJECT),
+    [OBJECT_METADATA] = FIELD("object.", "metadata", JSON_OBJECT, false, OBJECT),
+    [OBJECT_NAME] = FIELD("object.metadata.", "name", JSON_STRING, false, OBJECT_METADATA),
+    [OBJECT_NAMESPACE] = FIELD("object.metadata.", "namespace", JSON_STRING, false, OBJECT_METADATA),
+    [OBJECT_SPEC] = FIELD("object.", "spec", JSON_OBJECT, false, OBJECT),
+    [OLD_OBJECT] = FIELD("", "oldObject", JSON_OBJECT, false, REQUEST),
+    [OLD_API_VERSION] = FIELD("oldObject.", "apiVersion", JSON_STRING, false, OLD_OBJECT),
+    [OLD_KIND] = FIELD("oldObject.", "kind", JSON_STRING, false, OLD_OBJECT),
+    [OLD_METADATA] = FIELD("oldObject.", "metadata", JSON_OBJECT, false, OLD_OBJECT),
+    [OLD_NAME] = FIELD("oldObject.metadata.", "name", JSON_STRING, false, OLD_METADATA),
+    [OLD_NAMESPACE] = FIELD("oldObject.metadata.", "namespace", JSON_STRING, false, OLD_METADATA),
 };
 
 static const char *const kind_names[] = {
@@ -50,15 +83,30 @@ static const char *const kind_names[] = {
     [JSON_STRING] = "a string", [JSON_ARRAY] = "an array", [JSON_OBJECT] = "an object",
 };
 
-/* The value at a dotted path; NULL when it is absent or null. */
-static const struct json_node *envelope_find(const struct json_node *node, const char *path)
+/* A member that is there and not null. */
+static const struct json_node *envelope_member(const struct json_node *node, struct str name)
 {
-    const char *end = path;
-    for (; node && *end; path = end + 1) {
-        end = strchrnul(path, '.');
-        node = json_member(node, (struct str){path, (size_t)(end - path)});
-    }
+    node = json_member(node, name);
     return node && node->kind != JSON_NULL ? node : NULL;
+}
+
+/* The fields of one request, each looked up once. */
+struct envelope {
+    struct arena *arena;
+    const struct json_node *nodes[FIELDS];
+};
+
+static void envelope_open(struct envelope *envelope, struct arena *arena, const struct json_node *request)
+{
+    envelope->arena = arena;
+    envelope->nodes[REQUEST] = request;
+    for (size_t i = REQUEST + 1; i < FIELDS; i++)
+        envelope->nodes[i] = envelope_member(envelope->nodes[fields[i].parent], fields[i].name);
+}
+
+static struct str envelope_text(const struct envelope *envelope, enum field_id field)
+{
+    return json_text(envelope->arena, envelope->nodes[field]);
 }
 
 static bool name_field(struct error *error, const char *path)
@@ -70,13 +118,10 @@ static bool name_field(struct error *error, const char *path)
 /* Always false: 422, with the field that is wrong. */
 #define REFUSE_FIELD(error, path, ...) (error_set((error), 422, __VA_ARGS__), name_field((error), (path)))
 
-static bool check_fields(const struct json_node *request, struct error *error)
+static bool check_fields(const struct envelope *envelope, struct error *error)
 {
-    const struct json_node *found[LEAF + 1] = {[REQUEST] = request};
-    for (size_t i = 0; i < LENGTH_OF(fields); i++) {
-        const char *dot = strrchr(fields[i].path, '.');
-        const struct json_node *node = envelope_find(found[fields[i].parent], dot ? dot + 1 : fields[i].path);
-        found[fields[i].id] = node;
+    for (size_t i = REQUEST + 1; i < FIELDS; i++) {
+        const struct json_node *node = envelope->nodes[i];
         if (!node && fields[i].required)
             return REFUSE_FIELD(error, fields[i].path, "Required value: %s", kind_names[fields[i].kind]);
         if (node && node->kind != fields[i].kind)
@@ -89,7 +134,7 @@ static bool check_fields(const struct json_node *request, struct error *error)
 /* The answer can only be sent back under a uid, so it is taken first, whatever else is wrong. */
 static void take_uid(struct arena *arena, const struct json_node *root, struct review *review)
 {
-    struct str uid = json_text(arena, envelope_find(root, "request.uid"));
+    struct str uid = json_text(arena, envelope_member(member(root, STR("request")), STR("uid")));
     if (uid.len > 0 && uid.len <= UID_LIMIT)
         review->request.uid = uid;
 }
@@ -112,7 +157,7 @@ static bool check_envelope(struct arena *arena, const struct json_node *root, st
         return error_set(error, 400, "the AdmissionReview's apiVersion is %.*s: send admission.k8s.io/v1 or v1beta1",
                          STR_ARG(version.ptr ? arena_quote(arena, version) : STR("missing")));
     review->api_version = version;
-    const struct json_node *request = envelope_find(root, "request");
+    const struct json_node *request = envelope_member(root, STR("request"));
     if (!request || request->kind != JSON_OBJECT)
         return error_set(error, 400, "the AdmissionReview has no request");
     if (!review->request.uid.len)
@@ -120,55 +165,50 @@ static bool check_envelope(struct arena *arena, const struct json_node *root, st
     return true;
 }
 
-static struct str group_version(struct arena *arena, const struct json_node *request)
+static struct str group_version(const struct envelope *envelope)
 {
-    struct str group = json_text(arena, envelope_find(request, "kind.group"));
-    struct str version = json_text(arena, envelope_find(request, "kind.version"));
-    return group.len && version.len ? arena_printf(arena, "%.*s/%.*s", STR_ARG(group), STR_ARG(version)) : version;
+    struct str group = envelope_text(envelope, KIND_GROUP), version = envelope_text(envelope, KIND_VERSION);
+    return group.len && version.len ? arena_join(envelope->arena, group, "/", version) : version;
 }
 
 /* Who asks what of which object: as far as it can be read, so that answers and
  * logs of a malformed request say it too. */
-static void take_names(struct arena *arena, const struct json_node *request, struct review *review)
+static void take_names(const struct envelope *envelope, struct review *review)
 {
     struct request *r = &review->request;
-    const char *subject = envelope_find(request, "object") ? "object" : "oldObject";
-    const struct json_node *metadata = envelope_find(envelope_find(request, subject), "metadata");
-    if (!operation_parse(json_text(arena, envelope_find(request, "operation")), &r->operation))
+    const bool fresh = envelope->nodes[OBJECT];
+    if (!operation_parse(envelope_text(envelope, OPERATION), &r->operation))
         r->operation = 0;
-    r->kind = json_text(arena, envelope_find(request, "kind.kind"));
-    r->api_version = group_version(arena, request);
-    r->user = json_text(arena, envelope_find(request, "userInfo.username"));
-    r->dry_run = json_is_true(envelope_find(request, "dryRun"));
-    r->name = json_text(arena, envelope_find(request, "name"));
-    r->ns = json_text(arena, envelope_find(request, "namespace"));
-    r->subresource = json_text(arena, envelope_find(request, "subResource"));
+    r->kind = envelope_text(envelope, KIND_KIND);
+    r->api_version = group_version(envelope);
+    r->user = envelope_text(envelope, USERNAME);
+    r->dry_run = json_is_true(envelope->nodes[DRY_RUN]);
+    r->name = envelope_text(envelope, NAME);
+    r->ns = envelope_text(envelope, NAMESPACE);
+    r->subresource = envelope_text(envelope, SUBRESOURCE);
     if (!r->name.len)
-        r->name = json_text(arena, envelope_find(metadata, "name"));
+        r->name = envelope_text(envelope, fresh ? OBJECT_NAME : OLD_NAME);
     if (!r->ns.len)
-        r->ns = json_text(arena, envelope_find(metadata, "namespace"));
+        r->ns = envelope_text(envelope, fresh ? OBJECT_NAMESPACE : OLD_NAMESPACE);
 }
 
 /* With matchPolicy Equivalent the object comes in the rule's version, so its own
  * apiVersion counts; the group and the kind must be those of the request. */
-static bool take_kind(struct arena *arena, const struct json_node *request, struct review *review, struct error *error)
+static bool take_kind(const struct envelope *envelope, struct review *review, struct error *error)
 {
     struct request *r = &review->request;
+    struct arena *arena = envelope->arena;
     if (r->operation == OPERATION_CONNECT) /* its object is an option kind, PodExecOptions say */
         return true;
-    const char *subject = r->object ? "object" : "oldObject";
-    const struct json_node *root = envelope_find(request, subject);
-    struct str kind = json_text(arena, envelope_find(root, "kind")),
-               version = json_text(arena, envelope_find(root, "apiVersion"));
-    struct str group = json_text(arena, envelope_find(request, "kind.group"));
-    char path[32];
-    snprintf(path, sizeof path, "%s.kind", subject);
+    enum field_id kind_field = r->object ? OBJECT_KIND : OLD_KIND;
+    enum field_id version_field = r->object ? OBJECT_API_VERSION : OLD_API_VERSION;
+    struct str kind = envelope_text(envelope, kind_field), version = envelope_text(envelope, version_field);
+    struct str group = envelope_text(envelope, KIND_GROUP);
     if (kind.len && !str_eq(kind, r->kind))
-        return REFUSE_FIELD(error, path, "Invalid value: %.*s: request.kind says %.*s",
+        return REFUSE_FIELD(error, fields[kind_field].path, "Invalid value: %.*s: request.kind says %.*s",
                             STR_ARG(arena_quote(arena, kind)), STR_ARG(arena_quote(arena, r->kind)));
-    snprintf(path, sizeof path, "%s.apiVersion", subject);
     if (version.len && !str_eq(admission_group(version), group))
-        return REFUSE_FIELD(error, path, "Invalid value: %.*s: request.kind says group %.*s",
+        return REFUSE_FIELD(error, fields[version_field].path, "Invalid value: %.*s: request.kind says group %.*s",
                             STR_ARG(arena_quote(arena, version)), STR_ARG(arena_quote(arena, group)));
     if (version.len)
         r->api_version = version;
@@ -176,11 +216,11 @@ static bool take_kind(struct arena *arena, const struct json_node *request, stru
 }
 
 /* Which objects each operation comes with. */
-static bool take_objects(const struct json_node *request, struct review *review, struct error *error)
+static bool take_objects(const struct envelope *envelope, struct review *review, struct error *error)
 {
     struct request *r = &review->request;
-    review->object.root = envelope_find(request, "object");
-    review->old_object.root = envelope_find(request, "oldObject");
+    review->object.root = envelope->nodes[OBJECT];
+    review->old_object.root = envelope->nodes[OLD_OBJECT];
     r->object = review->object.root ? &review->object : NULL;
     r->old_object = review->old_object.root ? &review->old_object : NULL;
     bool writes = r->operation == OPERATION_CREATE || r->operation == OPERATION_UPDATE;
@@ -195,15 +235,12 @@ static bool take_objects(const struct json_node *request, struct review *review,
     return true;
 }
 
-static bool take_request(struct arena *arena, const struct json_node *request, struct review *review,
-                         struct error *error)
+static bool take_request(const struct envelope *envelope, struct review *review, struct error *error)
 {
-    struct request *r = &review->request;
-    struct str operation = json_text(arena, envelope_find(request, "operation"));
-    if (!r->operation)
+    if (!review->request.operation)
         return REFUSE_FIELD(error, "operation", "Unsupported value: %.*s: must be CREATE, UPDATE, DELETE or CONNECT",
-                            STR_ARG(arena_quote(arena, operation)));
-    return take_objects(request, review, error) && take_kind(arena, request, review, error);
+                            STR_ARG(arena_quote(envelope->arena, envelope_text(envelope, OPERATION))));
+    return take_objects(envelope, review, error) && take_kind(envelope, review, error);
 }
 
 bool admission_read(struct arena *arena, struct str body, int64_t now, struct review *review, struct error *error)
@@ -226,9 +263,10 @@ bool admission_read(struct arena *arena, struct str body, int64_t now, struct re
     }
     if (!check_envelope(arena, root, review, error))
         return false;
-    const struct json_node *request = envelope_find(root, "request");
-    take_names(arena, request, review);
-    if (!check_fields(request, error) || !take_request(arena, request, review, error))
+    struct envelope envelope;
+    envelope_open(&envelope, arena, envelope_member(root, STR("request")));
+    take_names(&envelope, review);
+    if (!check_fields(&envelope, error) || !take_request(&envelope, review, error))
         return false;
     return arena_failed(arena) ? error_set(error, 500, "ran out of memory while reading the review") : true;
 }

@@ -112,6 +112,18 @@ struct str arena_copy(struct arena *arena, struct str text)
     return (struct str){copy, text.len};
 }
 
+struct str arena_join(struct arena *arena, struct str a, const char *between, struct str b)
+{
+    size_t middle = strlen(between);
+    char *text = arena_alloc(arena, a.len + middle + b.len + 1);
+    if (!text)
+        return (struct str){NULL, 0};
+    memcpy(text, a.ptr ? a.ptr : "", a.len);
+    memcpy(text + a.len, between, middle);
+    memcpy(text + a.len + middle, b.ptr ? b.ptr : "", b.len);
+    return (struct str){text, a.len + middle + b.len};
+}
+
 struct str arena_vprintf(struct arena *arena, const char *format, va_list args)
 {
     char most[FORMATTED_ONCE]; /* nearly every text fits, and need not be formatted twice */

@@ -303,16 +303,7 @@ bool resource_name_same(struct str a, struct str b)
 
 struct str resource_kind_name(struct arena *arena, const struct resource_kind *kind)
 {
-    if (kind->group.len == 0)
-        return kind->plural;
-    struct str plural = kind->plural, group = kind->group;
-    char *name = arena_alloc(arena, plural.len + group.len + sizeof ".");
-    if (!name)
-        return (struct str){NULL, 0};
-    memcpy(name, plural.ptr, plural.len);
-    name[plural.len] = '.';
-    memcpy(name + plural.len + 1, group.ptr, group.len);
-    return (struct str){name, plural.len + 1 + group.len};
+    return kind->group.len ? arena_join(arena, kind->plural, ".", kind->group) : kind->plural;
 }
 
 struct str resource_name_plural(struct arena *arena, struct str name)
