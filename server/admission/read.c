@@ -134,7 +134,7 @@ static bool check_fields(const struct envelope *envelope, struct error *error)
 /* The answer can only be sent back under a uid, so it is taken first, whatever else is wrong. */
 static void take_uid(struct arena *arena, const struct json_node *root, struct review *review)
 {
-    struct str uid = json_text(arena, envelope_member(member(root, STR("request")), STR("uid")));
+    struct str uid = json_text(arena, envelope_member(envelope_member(root, STR("request")), STR("uid")));
     if (uid.len > 0 && uid.len <= UID_LIMIT)
         review->request.uid = uid;
 }

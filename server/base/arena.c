@@ -129,7 +129,7 @@ struct str arena_vprintf(struct arena *arena, const char *format, va_list args)
     char most[FORMATTED_ONCE]; /* nearly every text fits, and need not be formatted twice */
     va_list again;
     va_copy(again, args);
-    int length = vsnprintf(most, sizeof most, format, args);
+    int length = text_vformat(most, sizeof most, format, args);
     char *text = length >= 0 ? arena_alloc(arena, (size_t)length + 1) : NULL;
     if (text && (size_t)length < sizeof most)
         memcpy(text, most, (size_t)length + 1);

@@ -1,3 +1,4 @@
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,9 +64,44 @@ void buf_puts(struct buf *buf, const char *text)
     buf_add(buf, str_from(text));
 }
 
-void buf_putc(struct buf *buf, char c)
+static bool put(char *room, size_t size, size_t *len, struct str text)
 {
-    buf_add(buf, (struct str){&c, 1});
+    if (text.len >= size - *len)
+        return false;
+    memcpy(room + *len, text.ptr, text.len);
+    *len += text.len;
+    room[*len] = '\0';
+    return true;
+}
+
+/* Whether it has nothing but "%s" and "%.*s", and fits. */
+static bool format_texts(char *room, size_t size, size_t *len, const char *format, va_list args)
+{
+    const char *percent = strchrnul(format, '%');
+    while (put(room, size, len, (struct str){format, (size_t)(percent - format)})) {
+        bool sized = strncmp(percent, "%.*s", 4) == 0;
+        if (!*percent)
+            return true;
+        if (!sized && percent[1] != 's')
+            return false;
+        int most = sized ? va_arg(args, int) : INT_MAX;
+        const char *text = va_arg(args, const char *);
+        if (!text || most < 0 || !put(room, size, len, (struct str){text, strnlen(text, (size_t)most)}))
+            return false;
+        format = percent + (sized ? 4 : 2);
+        percent = strchrnul(format, '%');
+    }
+    return false;
+}
+
+int text_vformat(char *room, size_t size, const char *format, va_list args)
+{
+    size_t len = 0;
+    va_list again;
+    va_copy(again, args);
+    int length = format_texts(room, size, &len, format, args) ? (int)len : vsnprintf(room, size, format, again);
+    va_end(again);
+    return length;
 }
 
 void buf_vprintf(struct buf *buf, const char *format, va_list args)
@@ -73,7 +109,7 @@ void buf_vprintf(struct buf *buf, const char *format, va_list args)
     char most[FORMATTED_ONCE];
     va_list again;
     va_copy(again, args);
-    int length = vsnprintf(most, sizeof most, format, args);
+    int length = text_vformat(most, sizeof most, format, args);
     if (length < 0) {
         buf->failed = true;
     } else if ((size_t)length < sizeof most) {

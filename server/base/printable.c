@@ -76,10 +76,10 @@ void buf_add_printable(struct buf *buf, struct str text, bool ascii)
 
 struct str arena_printable(struct arena *arena, struct str text, bool ascii)
 {
-    size_t plain = 0;
-    while (plain < text.len && is_shown_as_is(text.ptr[plain]))
-        plain++;
-    if (plain == text.len)
+    unsigned char odd = 0;
+    for (size_t i = 0; i < text.len; i++) /* to the end, which compilers do 16 bytes at once */
+        odd |= !is_shown_as_is(text.ptr[i]);
+    if (!odd)
         return text;
     BUF_SCOPED out;
     buf_init(&out, 4 * text.len + 1);
