@@ -179,18 +179,34 @@ static __attribute__((noinline)) const char *skip_long_string(struct scan *scan,
     return NULL;
 }
 
+/* Past the closing quote of the string whose first byte is `at`. */
 static inline const char *skip_string(struct scan *scan, const char *at)
 {
-    at++;
 #ifdef __SSE2__
     /* Keys and most values are short and plain: one look finds the closing quote. */
     if (scan->end - at >= 16) {
         int mask = special_of_16(at);
-        if (mask && at[__builtin_ctz((unsigned)mask)] == '"')
-            return at + __builtin_ctz((unsigned)mask) + 1;
+        at += mask ? __builtin_ctz((unsigned)mask) : 16;
+        if (mask && *at == '"')
+            return at + 1;
     }
 #endif
     return skip_long_string(scan, at);
+}
+
+/* Past this byte, and white space before it; NULL when another one stands there. */
+static inline const char *skip_byte(const struct scan *scan, const char *at, char byte)
+{
+    if (at < scan->end && *at == byte)
+        return at + 1;
+    at = scan_space_end(at, scan->end);
+    return at < scan->end && *at == byte ? at + 1 : NULL;
+}
+
+static const char *skip_failed(struct scan *scan, const char *at, const char *expected)
+{
+    scan_expected(scan, scan_space_end(at, scan->end), expected);
+    return NULL;
 }
 
 static const char *skip_plain(struct scan *scan, const char *at, enum json_kind kind)
@@ -202,49 +218,38 @@ static const char *skip_plain(struct scan *scan, const char *at, enum json_kind 
 
 static inline const char *skip_key(struct scan *scan, const char *at)
 {
-    at = scan_space_end(at, scan->end);
-    if (at == scan->end || *at != '"') {
-        scan_expected(scan, at, "a key in double quotes");
-        return NULL;
-    }
-    at = skip_string(scan, at);
+    const char *key = skip_byte(scan, at, '"'), *colon;
+    if (!key)
+        return skip_failed(scan, at, "a key in double quotes");
+    at = skip_string(scan, key);
     if (!at)
         return NULL;
-    at = scan_space_end(at, scan->end);
-    if (at == scan->end || *at != ':') {
-        scan_expected(scan, at, "a colon after the key");
-        return NULL;
-    }
-    return at + 1;
+    colon = skip_byte(scan, at, ':');
+    return colon ? colon : skip_failed(scan, at, "a colon after the key");
 }
 
 /* What is open around the value that is skipped: a bit each, set for objects. */
 struct nesting {
     uint64_t objects[JSON_DEPTH_LIMIT / 64];
     unsigned open;
+    bool in_object; /* the innermost */
 };
-
-static inline bool in_object(const struct nesting *nesting)
-{
-    unsigned top = nesting->open - 1;
-    return nesting->objects[top / 64] >> (top % 64) & 1;
-}
 
 /* Past what follows a value: a comma and the next key, or brackets and then the same. */
 static inline const char *leave(struct scan *scan, const char *at, struct nesting *nesting)
 {
     while (nesting->open > 0) {
-        bool object = in_object(nesting);
-        at = scan_space_end(at, scan->end);
-        char byte = at < scan->end ? *at : '\0';
-        if (byte == ',')
-            return object ? skip_key(scan, at + 1) : at + 1;
-        if (byte != (object ? '}' : ']')) {
-            scan_expected(scan, at, object ? "a comma or }" : "a comma or ]");
-            return NULL;
+        const char *past = skip_byte(scan, at, ',');
+        if (past)
+            return nesting->in_object ? skip_key(scan, past) : past;
+        past = skip_byte(scan, at, nesting->in_object ? '}' : ']');
+        if (!past)
+            return skip_failed(scan, at, nesting->in_object ? "a comma or }" : "a comma or ]");
+        at = past;
+        if (--nesting->open > 0) {
+            unsigned top = nesting->open - 1;
+            nesting->in_object = nesting->objects[top / 64] >> (top % 64) & 1;
         }
-        at++;
-        nesting->open--;
     }
     return at;
 }
@@ -253,13 +258,14 @@ static inline const char *leave(struct scan *scan, const char *at, struct nestin
 static inline const char *enter(struct scan *scan, const char *at, struct nesting *nesting, bool *empty)
 {
     bool object = *at == '{';
-    at = scan_space_end(at + 1, scan->end);
-    *empty = at < scan->end && *at == (object ? '}' : ']');
-    if (*empty)
-        return at + 1;
+    const char *past = skip_byte(scan, ++at, object ? '}' : ']');
+    *empty = past;
+    if (past)
+        return past;
     uint64_t bit = UINT64_C(1) << (nesting->open % 64), *word = &nesting->objects[nesting->open / 64];
     *word = object ? *word | bit : *word & ~bit;
     nesting->open++;
+    nesting->in_object = object;
     return object ? skip_key(scan, at) : at;
 }
 
@@ -269,13 +275,12 @@ static const char *skip_value(struct scan *scan, const char *at, unsigned level)
     do {
         enum json_kind kind;
         bool done = true;
-        at = scan_space_end(at, scan->end);
-        if (at == scan->end || !scan_kind(*at, &kind)) {
-            scan_expected(scan, at, "a value");
-            return NULL;
-        }
+        if (at < scan->end && *at <= ' ')
+            at = scan_space_end(at, scan->end);
+        if (at == scan->end || !scan_kind(*at, &kind))
+            return skip_failed(scan, at, "a value");
         if (kind == JSON_STRING) {
-            at = skip_string(scan, at);
+            at = skip_string(scan, at + 1);
         } else if (kind < JSON_STRING) {
             at = skip_plain(scan, at, kind);
         } else if (level + nesting.open >= JSON_DEPTH_LIMIT) {
@@ -294,7 +299,7 @@ static const char *skip_value(struct scan *scan, const char *at, unsigned level)
 bool scan_value(struct scan *scan, unsigned level)
 {
     bool is_string = scan->at < scan->end && *scan->at == '"';
-    const char *past = is_string ? skip_string(scan, scan->at) : skip_value(scan, scan->at, level);
+    const char *past = is_string ? skip_string(scan, scan->at + 1) : skip_value(scan, scan->at, level);
     if (past)
         scan->at = past;
     return past;
