@@ -47,7 +47,8 @@ const struct object *request_subject(const struct request *request);
 struct json_object *object_tree(const struct request *request, const struct object *object, const char *path);
 struct str object_text(const struct request *request, const struct object *object, const char *path);
 bool object_true(const struct request *request, const struct object *object, const char *path);
-bool object_has(const struct object *object, const char *path); /* present and not null; two levels */
+enum json_kind object_kind(const struct object *object, const char *path); /* JSON_NULL: absent too; two levels */
+bool object_has(const struct object *object, const char *path);            /* present and not null; two levels */
 struct str object_label(const struct request *request, const struct object *object, const char *key);
 struct str object_annotation(const struct request *request, const struct object *object, const char *key);
 /* Whether its JSON text, escapes and all, holds this word: cheap to ask of a large one. */

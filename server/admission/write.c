@@ -31,13 +31,19 @@ static void write_warnings(const struct strlist *warnings, struct buf *out)
 {
     size_t total = 0, written = 0;
     for (size_t i = 0; i < warnings->len; i++)
-        total += warning_characters(warnings->items[i]);
+        total += warnings->items[i].len;
+    if (total > WARNINGS_TOTAL) { /* in bytes: only then they need to be counted */
+        total = 0;
+        for (size_t i = 0; i < warnings->len; i++)
+            total += warning_characters(warnings->items[i]);
+    }
     buf_puts(out, ",\"warnings\":[");
     for (size_t i = 0; i < warnings->len; i++) {
         struct str text = warnings->items[i];
-        if (total > WARNINGS_TOTAL)
+        if (total > WARNINGS_TOTAL) {
             text = first_characters(text, WARNING_CUT);
-        written += warning_characters(text);
+            written += warning_characters(text);
+        }
         /* Leaves room to say how much is missing. */
         if (total > WARNINGS_TOTAL && written > WARNINGS_TOTAL - 64 && i + 1 < warnings->len) {
             buf_printf(out, "%s\"%zu more warnings were left out\"", i ? "," : "", warnings->len - i);

@@ -97,11 +97,16 @@ bool object_true(const struct request *request, const struct object *object, con
     return json_object_is_type(value, json_type_boolean) && json_object_get_boolean(value);
 }
 
-bool object_has(const struct object *object, const char *path)
+enum json_kind object_kind(const struct object *object, const char *path)
 {
     const char *rest;
     const struct json_node *node = find(object, path, &rest);
-    return node && !rest && node->kind != JSON_NULL;
+    return node && !rest ? node->kind : JSON_NULL;
+}
+
+bool object_has(const struct object *object, const char *path)
+{
+    return object_kind(object, path) != JSON_NULL;
 }
 
 /* Labels are not indexed with the object, and seldom is more than one asked for. */

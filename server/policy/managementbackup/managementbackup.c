@@ -40,15 +40,15 @@ static void judge_types(const struct edit *edit)
 {
     static const struct {
         const char *path, *wanted;
-        json_type type;
+        enum json_kind kind;
     } fields[] = {
-        {"spec.schedule", "a string, in quotes", json_type_string},
-        {"spec.storageLocation", "a string, in quotes", json_type_string},
-        {"spec.performOnManagementUpgrade", "true or false", json_type_boolean},
+        {"spec.schedule", "a string, in quotes", JSON_STRING},
+        {"spec.storageLocation", "a string, in quotes", JSON_STRING},
+        {"spec.performOnManagementUpgrade", "true or false", JSON_BOOL},
     };
     for (size_t i = 0; i < LENGTH_OF(fields); i++) {
-        struct json_object *value = object_tree(edit->request, edit->request->object, fields[i].path);
-        if (value && !json_object_is_type(value, fields[i].type) && request_changes(edit->request, fields[i].path))
+        enum json_kind kind = object_kind(edit->request->object, fields[i].path);
+        if (kind != JSON_NULL && kind != fields[i].kind && request_changes(edit->request, fields[i].path))
             decision_invalid(edit->decision, fields[i].path, "Invalid type: must be %s", fields[i].wanted);
     }
 }
