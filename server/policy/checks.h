@@ -20,14 +20,15 @@ struct schedule_check {
 };
 /* Denies what the runner cannot use, warns of what will surprise, and says back
  * what the schedule means. Where it is not known which Velero runs, only what none
- * takes is denied. False when it was found invalid. */
+ * takes is denied. False when it was found invalid. `read`, unless NULL, is how the first library reads it. */
 bool check_schedule(const struct schedule_check *check, const struct request *request, const struct settings *settings,
-                    struct decision *decision);
+                    struct decision *decision, struct cron_schedule *read);
 
 /* The longest time between two runs in the coming year, in seconds, when it is longer than
  * `least`, in each of the dialects (bits 1u << dialect) that can read the schedule; else 0. */
 int64_t schedule_longest_gap(struct str spec, unsigned dialects, const struct settings *settings, int64_t now,
                              int64_t least);
+int64_t schedule_gap_over(const struct cron_schedule *schedule, int64_t now, int64_t least); /* the same of one */
 /* "up to 31d apart", "more than a year apart". */
 struct str schedule_gap_words(struct arena *arena, int64_t gap);
 

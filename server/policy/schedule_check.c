@@ -246,7 +246,7 @@ static void say_readings(struct schedule_readings *readings)
 }
 
 bool check_schedule(const struct schedule_check *check, const struct request *request, const struct settings *settings,
-                    struct decision *decision)
+                    struct decision *decision, struct cron_schedule *read)
 {
     struct schedule_readings readings = {
         .check = check, .request = request, .settings = settings, .decision = decision};
@@ -259,6 +259,8 @@ bool check_schedule(const struct schedule_check *check, const struct request *re
         reading_make(&readings, dialect, reading);
         bad += reading->problem.ptr != NULL;
     }
+    if (read)
+        *read = readings.all[0].schedule;
     if (bad == readings.count) {
         deny(&readings);
         return false;

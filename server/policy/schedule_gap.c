@@ -36,6 +36,14 @@ static bool schedule_gap_is_short(const struct cron_schedule *schedule, int64_t 
            schedule->month & CRON_STAR;
 }
 
+int64_t schedule_gap_over(const struct cron_schedule *schedule, int64_t now, int64_t least)
+{
+    if (cron_never_fires(schedule) || schedule_gap_is_short(schedule, least))
+        return 0;
+    int64_t gap = schedule_gap(schedule, now, least);
+    return gap > least ? gap : 0;
+}
+
 int64_t schedule_longest_gap(struct str spec, unsigned dialects, const struct settings *settings, int64_t now,
                              int64_t least)
 {
@@ -48,10 +56,10 @@ int64_t schedule_longest_gap(struct str spec, unsigned dialects, const struct se
             !cron_parse((enum cron_dialect)dialect, spec, zone ? zone : cron_zone_utc(), &schedule, &ignored) ||
             cron_never_fires(&schedule))
             continue;
-        int64_t gap = schedule_gap_is_short(&schedule, least) ? 0 : schedule_gap(&schedule, now, least);
+        int64_t gap = schedule_gap_over(&schedule, now, least);
         certain = gap < certain ? gap : certain;
     }
-    return certain == INT64_MAX || certain <= least ? 0 : certain;
+    return certain == INT64_MAX ? 0 : certain;
 }
 
 struct str schedule_gap_words(struct arena *arena, int64_t gap)

@@ -57,7 +57,7 @@ static void judge_cron(const struct schedule_edit *edit)
                  object_true(request, request->object, "spec.skipImmediately");
     if (waits)
         check.last_run = check.created = 0;
-    check_schedule(&check, request, edit->settings, edit->decision);
+    check_schedule(&check, request, edit->settings, edit->decision, NULL);
 }
 
 /* BackupBuilder.FromSchedule puts the name in a label as it is. */

@@ -60,11 +60,10 @@ static int64_t time_of(const struct request *request, const char *path)
 }
 
 /* kcm gives each of its backups 30 days (ttl: 720h). */
-static void warn_of_gap(const struct edit *edit)
+static void warn_of_gap(const struct edit *edit, const struct cron_schedule *schedule)
 {
     enum { KCM_TTL = 30 * 86400 };
-    int64_t gap =
-        schedule_longest_gap(edit->now.schedule, 1u << CRON_ROBFIG, edit->settings, edit->request->now, KCM_TTL);
+    int64_t gap = schedule_gap_over(schedule, edit->request->now, KCM_TTL);
     if (gap)
         decision_warn(
             edit->decision,
@@ -80,8 +79,9 @@ static void judge_schedule(const struct edit *edit)
     struct schedule_check check = {.field = "spec.schedule", .runner = "kcm", .spec = edit->now.schedule};
     check.last_run = time_of(request, "status.lastBackupTime");
     check.created = time_of(request, "metadata.creationTimestamp");
-    if (check_schedule(&check, request, edit->settings, edit->decision))
-        warn_of_gap(edit);
+    struct cron_schedule schedule;
+    if (check_schedule(&check, request, edit->settings, edit->decision, &schedule))
+        warn_of_gap(edit, &schedule);
 }
 
 /* A flag set later does not change where backups go, but upgrades depend on the place from then on. */
