@@ -136,6 +136,7 @@ struct status_view {
     struct arena *arena;
     int64_t now;
     struct str from; /* the API server, or the files */
+    bool files;      /* the files */
     const struct inventory *inventory;
     const struct settings *settings;
     struct upgrade_view upgrade;
@@ -149,6 +150,8 @@ struct status_view {
     const struct backup *good; /* the newest Completed management backup whose storage can be read; NULL: none */
     struct status_finding *findings;
     size_t finding_count, finding_cap, blocker_count;
+    struct status_finding *unjudged; /* kinds nobody knows; `blocks` is what could not be judged without them */
+    size_t unjudged_count;
     struct status_source *sources; /* ManagementBackups, then Schedules by namespace and name, then the rest */
     size_t source_count;
     struct status_collision *collisions;
@@ -158,11 +161,13 @@ struct status_view {
 };
 
 /* Everything lives in view->arena; inventory and settings must outlive it. The caller
- * has set arena, now, from, inventory and settings, and serving and audit where it has
+ * has set arena, now, from, files, inventory and settings, and serving and audit where it has
  * them; target as policy_upgrade_view has it. False when out of memory. */
 bool status_fill(struct status_view *view, struct str target) MUST_CHECK;
 /* The location of this name in the system namespace, or for none the default; NULL when there is none. */
 const struct status_location *status_location(const struct status_view *view, struct str name);
+/* The first unknown kind that one of `judges` (status_blocks) rests on; NULL: all that they rest on is known. */
+const struct status_finding *status_unjudged(const struct status_view *view, unsigned judges);
 /* What an upgrade would meet, in a few words. */
 const char *status_outcome(const struct upgrade_view *upgrade);
 /* "upgrades, restores": what a finding blocks, in words. */

@@ -66,8 +66,9 @@ static void fill(const struct page *page, enum prose prose, size_t at, size_t st
     for (rest = buf_str(&safe); cut_word(&rest, prose, &word); fresh = false) {
         size_t width = str_columns(word), after = rest.ptr ? go_on.len : 0;
         if (!fresh && page->width && at + 1 + width + after > page->width) {
-            buf_printf(page->out, "%.*s\n%*s", STR_ARG(go_on), (int)start, "");
-            at = start;
+            size_t room = page->width > width + after ? page->width - width - after : 0;
+            at = start < room ? start : room; /* a word that is too long for its place moves to the left */
+            buf_printf(page->out, "%.*s\n%*s", STR_ARG(go_on), (int)at, "");
             fresh = true;
         }
         if (!fresh)

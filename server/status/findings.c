@@ -395,6 +395,8 @@ static void find_upgrade(struct status_view *view, bool velero_down)
         find_refused(view, velero_down);
         return;
     case UPGRADE_UNKNOWN:
+        if (status_unjudged(view, STATUS_BLOCKS_UPGRADE))
+            return;
         finding_add(view, STATUS_BLOCKS_UPGRADE, STR("upgrade"),
                     upgrade->management ? decision_message(&upgrade->decision)
                                         : STR("the Managements could not be read, so nobody knows what runs"),

@@ -184,6 +184,7 @@ void status_json(const struct status_view *view, struct buf *out)
     struct json_object *backups = json_object_new_array(), *locations = json_object_new_array();
     struct json_object *veleros = json_object_new_array(), *blockers = json_object_new_array();
     struct json_object *warnings = json_object_new_array(), *versions = json_object_new_object();
+    struct json_object *unjudged = json_object_new_array();
     status_put(versions, "velero", version_object(view, &view->velero_version));
     status_put(versions, "k0rdent", version_object(view, &view->kcm_version));
     for (size_t i = 0; i < view->backup_count; i++)
@@ -194,11 +195,14 @@ void status_json(const struct status_view *view, struct buf *out)
         status_append(veleros, velero_object(&view->veleros[i]));
     for (size_t i = 0; i < view->finding_count; i++)
         status_append(view->findings[i].blocks ? blockers : warnings, finding_object(&view->findings[i]));
+    for (size_t i = 0; i < view->unjudged_count; i++)
+        status_append(unjudged, finding_object(&view->unjudged[i]));
     status_put_time(root, "time", view->now);
     status_put_text(root, "from", view->from);
-    status_put_bool(root, "ready", view->blocker_count == 0);
+    status_put_bool(root, "ready", view->blocker_count == 0 && view->unjudged_count == 0);
     status_put(root, "blockers", blockers);
     status_put(root, "warnings", warnings);
+    status_put(root, "unjudged", unjudged);
     status_put(root, "upgrade", upgrade_object(&view->upgrade));
     status_put(root, "managementBackups", backups);
     status_put(root, "newestGoodBackup", good_object(view->good));

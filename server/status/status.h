@@ -18,6 +18,9 @@ struct status_backup *status_backup_named(struct status_view *view, struct str n
 bool status_schedule(const struct status_view *view, struct str spec, enum status_maker maker,
                      struct cron_schedule *schedule, struct str *meaning);
 
+/* unjudged.c */
+bool status_find_unjudged(struct status_view *view, struct str target) MUST_CHECK;
+
 /* json_parts.c: what JSON is made of. */
 struct json_object *status_text_value(struct str text);
 /* They take the value; without memory for the container it is dropped, where json-c would

@@ -199,7 +199,7 @@ bool status_fill(struct status_view *view, struct str target)
         !fill_locations(view) || !fill_backups(view) || !fill_velero(view))
         return false;
     find_good(view);
-    if (!status_plan(view) || !status_remember(view))
+    if (!status_find_unjudged(view, target) || !status_plan(view) || !status_remember(view))
         return false;
     status_find(view);
     return !arena_failed(view->arena);

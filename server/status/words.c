@@ -12,7 +12,7 @@ const char *status_outcome(const struct upgrade_view *upgrade)
     case UPGRADE_REFUSED:
         return "refused until the blockers are gone";
     case UPGRADE_UNKNOWN:
-        return "refused (503): the gate cannot read what it needs";
+        return "unknown: the gate refuses (503) while it cannot read what it needs";
     case UPGRADE_UNPROTECTED:
         return upgrade->decision.denied ? "refused: no ManagementBackup protects upgrades"
                                         : "admitted without a backup: no ManagementBackup protects upgrades";

@@ -31,7 +31,7 @@ for source in status["calendar"]["sources"]:
 sys.exit(1 if wrong else 0)
 END
 }
-for case in ready:0 blocked:1 under-way:1 hostile:1 empty:1 first-sync:1 migration-only:1 hollow:1 calendar:0 evidence:1; do
+for case in ready:0 blocked:1 under-way:1 hostile:1 empty:2 first-sync:2 migration-only:1 hollow:1 calendar:0 evidence:1; do
     name=${case%:*} wanted=${case#*:}
     status "$wanted" "$name"
     harmless
@@ -82,6 +82,24 @@ has out '…'
 status 0 ready --width 60 --ascii
 lacks out '[^ -~]'
 has out '\.\.\.'
+
+# Without a kind that the answer rests on there is no "ready", in no face: what is not known is named, with exit 2.
+for kind in Management ManagementBackup BackupStorageLocation Backup Deployment; do
+    python3 - "$kind" "$cases/ready/inventory.yaml" >less.yaml <<'END'
+import re, sys
+documents = re.split(r"(?m)^---\n", open(sys.argv[2]).read())
+print("---\n".join(d for d in documents if not re.search(rf"(?m)^kind: {sys.argv[1]}$", d)))
+END
+    for output in text json html; do
+        runs 2 status --now $now --inventory less.yaml -o $output
+        has out "$(echo "${kind,,}" | sed 's/$/s/')[.][a-z0-9.]*"
+        has out 'no --inventory file lists them'
+        lacks out '^READY\|"ready":true\|<title>Ready'
+    done
+done
+runs 0 status --now $now --inventory "$cases/ready/inventory.yaml"
+runs 2 status --now $now --inventory "$cases/ready/inventory.yaml" --to kcm-9-9-9
+has out 'releases.k0rdent.mirantis.com: .*whether that release is ready'
 
 # ASCII where the locale asks for it: the first of the three that is set.
 cat >wide.yaml <<'END'

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     MEMORY_LIMIT = 64 * 1024 * 1024,
@@ -105,6 +106,7 @@ static bool make(struct service *service, const struct inventory *inventory, con
     struct status_view view = {.arena = arena,
                                .now = time_now(),
                                .from = str_from(service->from),
+                               .files = strcmp(service->from, "files") == 0,
                                .inventory = inventory,
                                .settings = settings,
                                .serving = &serving};

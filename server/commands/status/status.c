@@ -38,15 +38,15 @@ static const char details[] =
     "upgrades (its evidence, and what is missing), every ManagementBackup with its next run and\n"
     "its last backup, the storage locations, and Velero. Of the upgrade the gate itself is\n"
     "asked, with a dry run.\n\n" FACTS_DETAILS "\n\n"
-    "-o json prints one object: time, from, ready, blockers[], warnings[] (object, blocks[],\n"
-    "message, wayOut), upgrade (outcome, running, requested, target, underWay, sources[]),\n"
+    "-o json prints one object: time, from, ready, blockers[], warnings[], unjudged[] (object,\n"
+    "blocks[], message, wayOut), upgrade (outcome, running, requested, target, underWay, sources[]),\n"
     "managementBackups[], newestGoodBackup, storageLocations[], velero[]. docs/status.md\n"
     "describes every key; they are stable.\n\n"
     "Text has a line for each source of backups: two weeks of what became of them, two of what is\n"
     "planned; and a bar for each backup that runs now. --watch shows it again and again.\n\n"
     "-o html prints a page that needs nothing beside it, to look at or to send to a colleague.\n\n"
     "Exit status: 0 ready (there may be warnings), 1 something blocks an upgrade, a restore or\n"
-    "the backups they rest on, 2 usage, or the facts cannot be read.\n\n"
+    "the backups they rest on, 2 usage, or facts are missing, so that not all could be judged.\n\n"
     "Examples:\n"
     "  backstop status\n"
     "  backstop status --context prod --to kcm-1-3-0\n"
@@ -112,6 +112,7 @@ static bool draw(void *context, struct buf *out)
     struct status_view view = {.arena = arena,
                                .now = now,
                                .from = run->facts.from,
+                               .files = !run->facts.cluster,
                                .inventory = run->facts.inventory,
                                .settings = run->settings};
     if (!arena || !fill(run, &view, &audit))
@@ -119,7 +120,7 @@ static bool draw(void *context, struct buf *out)
     print_stale(run, &page);
     print(run, &view, &page);
     run->seen = true;
-    run->code = view.blocker_count ? EXIT_DENIED : EXIT_OK;
+    run->code = view.blocker_count ? EXIT_DENIED : view.unjudged_count ? EXIT_USAGE : EXIT_OK;
     return !out->failed && !arena_failed(arena);
 }
 

@@ -55,9 +55,20 @@ static void print_verdict(const struct status_view *view, const struct page *pag
     struct str says = STR(": nothing blocks an upgrade, a restore or the backups for them");
     if (blockers)
         says = arena_printf(arena, ": %zu blocker%s", blockers, blockers == 1 ? "" : "s");
+    else if (view->unjudged_count)
+        says = arena_printf(arena, ": %zu kind%s not known, so not all could be judged", view->unjudged_count,
+                            view->unjudged_count == 1 ? " of objects is" : "s of objects are");
     if (warnings)
         says = arena_printf(arena, "%.*s; %zu warning%s", STR_ARG(says), warnings, warnings == 1 ? "" : "s");
-    page_sentence(page, blockers ? TONE_BAD : TONE_GOOD, blockers ? STR("NOT READY") : STR("READY"), says);
+    bool unknown = !blockers && view->unjudged_count;
+    page_sentence(page,
+                  blockers  ? TONE_BAD
+                  : unknown ? TONE_DOUBTFUL
+                            : TONE_GOOD,
+                  blockers  ? STR("NOT READY")
+                  : unknown ? STR("UNKNOWN")
+                            : STR("READY"),
+                  says);
     page_sentence(page, TONE_PLAIN, str_from(time_format(view->now, 0, now)),
                   arena_printf(arena, ", from %.*s", STR_ARG(shown(arena, view->from))));
 }
@@ -79,6 +90,19 @@ static void print_findings(const struct status_view *view, const struct page *pa
         page_paragraph(page, 2, "- ", text);
         if (finding->fix.len)
             page_paragraph(page, 4, "way out: ", finding->fix);
+    }
+}
+
+static void print_unjudged(const struct status_view *view, const struct page *page)
+{
+    if (view->unjudged_count)
+        status_heading(page, "Not judged");
+    for (size_t i = 0; i < view->unjudged_count; i++) {
+        const struct status_finding *finding = &view->unjudged[i];
+        page_paragraph(page, 2, "- ",
+                       arena_printf(view->arena, "%.*s: %.*s (not judged: %.*s)", STR_ARG(finding->object),
+                                    STR_ARG(finding->says), STR_ARG(status_blocked(view, finding->blocks))));
+        page_paragraph(page, 4, "way out: ", finding->fix);
     }
 }
 
@@ -338,6 +362,7 @@ void status_text(const struct status_view *view, const struct page *page)
 {
     print_verdict(view, page);
     print_findings(view, page, true);
+    print_unjudged(view, page);
     print_findings(view, page, false);
     print_upgrade(view, page);
     status_progress(view, page);

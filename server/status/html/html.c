@@ -43,6 +43,8 @@ static void put_policy(const struct page *page)
 static struct str html_title(const struct page *page)
 {
     const struct status_view *view = page->view;
+    if (view->blocker_count == 0 && view->unjudged_count)
+        return STR("Unknown: not all could be judged");
     if (view->blocker_count == 0)
         return STR("Ready: nothing blocks an upgrade, a restore or a backup");
     return arena_printf(
@@ -88,6 +90,7 @@ void status_html(const struct status_view *view, bool served, struct buf *out)
     put_header(&page);
     html_verdict(&page);
     html_findings(&page, true);
+    html_unjudged(&page);
     html_calendar(&page);
     html_findings(&page, false);
     html_upgrade(&page);

@@ -39,6 +39,7 @@ struct str html_cut(const struct page *page, struct str text, size_t characters)
 /* ---- the sections, a file or two ----------------------------------------------- */
 
 void html_verdict(const struct page *page);                 /* html_verdict.c */
+void html_unjudged(const struct page *page);                /* html_verdict.c */
 void html_findings(const struct page *page, bool blockers); /* html_verdict.c */
 void html_calendar(const struct page *page);                /* html_calendar.c: the pictures */
 void html_calendar_tables(const struct page *page);

@@ -46,27 +46,29 @@ static void verdict_restore(const struct page *page)
 {
     const struct status_view *view = page->view;
     const struct status_finding *against = verdict_blocker(view, STATUS_BLOCKS_RESTORE);
+    const struct status_finding *unknown = status_unjudged(view, STATUS_BLOCKS_RESTORE);
     const struct backup *good = view->good;
     const struct status_location *location = good ? status_location(view, good->storage_location) : NULL;
     bool survives = !location || location->survives;
     struct answer verdict = {TONE_GOOD, "Yes"};
     if (against)
         verdict = (struct answer){TONE_BAD, good ? "Not as things are" : "No"};
-    else if (!good)
+    else if (unknown || !good)
         verdict = (struct answer){TONE_WARN, "Nobody knows"};
     else if (!survives)
         verdict = (struct answer){TONE_WARN, "Only while its storage lives"};
     verdict_begin(page, "restore", "Could it be restored tonight?", verdict);
-    if (against)
-        say_blocker(page, against);
+    if (against || unknown)
+        say_blocker(page, against ? against : unknown);
     if (good)
-        MARKUP(page->out, "$from @, $", against ? STR(" Otherwise ") : STR(""), good->meta.name,
-               html_distance(page, good->status.completed));
+        MARKUP(page->out, "$from @, $",
+               against   ? STR(" Otherwise ")
+               : unknown ? STR(". From ")
+                         : STR(""),
+               good->meta.name, html_distance(page, good->status.completed));
     if (good && location)
         MARKUP(page->out, ", in storage location @, which $", location->object->meta.name,
                survives ? STR("survives the cluster") : STR("is lost with the cluster"));
-    if (!good && !against)
-        buf_puts(page->out, "Velero's Backups could not be read");
     verdict_end(page);
 }
 
@@ -83,6 +85,8 @@ static struct answer upgrade_verdict(const struct status_view *view)
         [UPGRADE_LET_THROUGH] = {TONE_WARN, "Yes, unchecked"},
         [UPGRADE_NONE] = {TONE_NONE, "There is nothing to upgrade"},
     };
+    if (!verdict_blocker(view, STATUS_BLOCKS_UPGRADE) && status_unjudged(view, STATUS_BLOCKS_UPGRADE))
+        return (struct answer){TONE_WARN, "Nobody knows"};
     if (view->upgrade.outcome == UPGRADE_UNPROTECTED && view->upgrade.decision.denied)
         return verdicts[UPGRADE_REFUSED];
     if (view->upgrade.outcome == UPGRADE_WAITS && verdict_blocker(view, STATUS_BLOCKS_UPGRADE))
@@ -94,6 +98,8 @@ static void verdict_upgrade(const struct page *page)
 {
     const struct upgrade_view *view = &page->view->upgrade;
     const struct status_finding *against = verdict_blocker(page->view, STATUS_BLOCKS_UPGRADE);
+    if (!against)
+        against = status_unjudged(page->view, STATUS_BLOCKS_UPGRADE);
     verdict_begin(page, "upgrade", "Could it be upgraded tomorrow?", upgrade_verdict(page->view));
     if (view->running.len)
         MARKUP(page->out, "@ runs. ", view->running);
@@ -131,14 +137,19 @@ static void verdict_backups(const struct page *page)
     const struct status_source *next = next_source(view);
     size_t good = count_results(view, STATUS_GOOD, STATUS_GOOD);
     size_t bad = count_results(view, STATUS_PARTIAL, STATUS_FAILED);
+    const struct status_finding *unknown = status_unjudged(view, STATUS_BLOCKS_BACKUP);
     struct answer verdict = {TONE_GOOD, "Yes"};
     if (against)
         verdict = (struct answer){TONE_BAD, "Not all"};
+    else if (unknown)
+        verdict = (struct answer){TONE_WARN, "Nobody knows"};
     else if (!next)
         verdict = (struct answer){TONE_WARN, "None is planned"};
     else if (bad)
         verdict = (struct answer){TONE_WARN, "Some failed"};
     verdict_begin(page, "runs", "Do backups run?", verdict);
+    if (!against)
+        against = unknown;
     if (against)
         say_blocker(page, against);
     if (next) {
@@ -167,6 +178,23 @@ void html_verdict(const struct page *page)
 static bool html_is_command(struct str text)
 {
     return str_starts(text, STR("kubectl "));
+}
+
+void html_unjudged(const struct page *page)
+{
+    const struct status_view *view = page->view;
+    if (view->unjudged_count == 0)
+        return;
+    html_section(page, "unjudged", "What could not be judged");
+    buf_puts(page->out, "<ul class=\"findings\">\n");
+    for (size_t i = 0; i < view->unjudged_count; i++) {
+        const struct status_finding *finding = &view->unjudged[i];
+        MARKUP(page->out, "<li><p><span class=\"badge $\">@</span>: @ <span class=\"muted\">(not judged: $)</span></p>",
+               str_from(html_tone(TONE_WARN)), finding->object, finding->says, status_blocked(view, finding->blocks));
+        MARKUP(page->out, "<code class=\"run\">$</code></li>\n", finding->fix);
+    }
+    buf_puts(page->out, "</ul>\n");
+    html_section_end(page);
 }
 
 void html_findings(const struct page *page, bool blockers)
