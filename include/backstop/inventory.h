@@ -417,6 +417,7 @@ struct facts_wanted {
 void facts_want(struct arena *arena, struct facts_wanted *wanted, enum fact fact, struct str ns, struct str name);
 
 enum facts_sync {
+    FACTS_NOT_INSTALLED, /* the API server serves no such kind */
     FACTS_UNREAD,
     FACTS_BEHIND, /* read whole once, but not followed now: who may list may not watch, or the server is away */
     FACTS_IN_STEP

@@ -112,6 +112,7 @@ struct progress {
     struct facts *facts;
     enum facts_sync enough; /* whatever is below that is a problem */
     size_t read, under_way;
+    size_t k0rdent, k0rdent_absent, velero, velero_absent; /* kinds of these groups */
 };
 
 static void look(void *context, const char *name, enum facts_sync sync, const char *reason)
@@ -119,7 +120,13 @@ static void look(void *context, const char *name, enum facts_sync sync, const ch
     struct progress *progress = context;
     struct arena *arena = progress->facts->moment;
     struct str words = str_from(reason);
-    bool read = sync != FACTS_UNREAD;
+    bool read = sync > FACTS_UNREAD, absent = sync == FACTS_NOT_INSTALLED;
+    bool k0rdent = str_ends(str_from(name), STR(".k0rdent.mirantis.com"));
+    bool velero = str_ends(str_from(name), STR(".velero.io"));
+    progress->k0rdent += k0rdent;
+    progress->k0rdent_absent += k0rdent && absent;
+    progress->velero += velero;
+    progress->velero_absent += velero && absent;
     progress->read += read;
     progress->under_way += !read && (str_starts(words, STR("connecting")) || str_starts(words, STR("listing")));
     if (sync < progress->enough)
@@ -129,6 +136,14 @@ static void look(void *context, const char *name, enum facts_sync sync, const ch
 static void pause_a_little(void)
 {
     nanosleep(&(struct timespec){.tv_nsec = POLL_NS}, NULL);
+}
+
+/* Every kind of k0rdent's is answered with 404: most likely not the cluster that was meant. Where Velero runs
+ * without k0rdent, its objects can be reviewed all the same. */
+static bool is_wrong_cluster(const struct progress *progress, const struct facts_options *options)
+{
+    bool velero = progress->velero_absent < progress->velero;
+    return progress->k0rdent_absent == progress->k0rdent && !(velero && options->velero_suffices);
 }
 
 /* What fails is retried for ever; nobody at a terminal waits that long. */
@@ -186,6 +201,10 @@ static bool open_cluster(struct facts *facts, const struct verb *verb, const str
     /* What was read whole answers a question asked once, even where the asker may not watch. */
     struct progress progress = {.facts = facts, .enough = FACTS_BEHIND};
     facts_report(facts->source, look, &progress);
+    if (ready && is_wrong_cluster(&progress, options)) {
+        verb_fail(verb, NO_K0RDENT, STR_ARG(facts->from));
+        return false;
+    }
     /* When nothing at all could be read there is one reason, not nine. */
     size_t told = progress.read ? facts->problems.len : 1;
     for (size_t i = 0; i < facts->problems.len && i < told; i++)

@@ -13,7 +13,10 @@ struct facts_options {
     const char *ns;             /* the system namespace, or NULL: the settings' */
     const char *velero_version; /* or NULL: the settings', or as it is found */
     int64_t timeout;            /* seconds to wait for a cluster's lists; 0 = 30 */
+    bool velero_suffices;       /* set by the verb: it has something to say of a cluster with Velero but no k0rdent */
 };
+/* Says so of a cluster, whose address is its argument. */
+#define NO_K0RDENT "no k0rdent here (%.*s serves no k0rdent.mirantis.com): is --context right?"
 #define FACTS_OPTIONS(type)                                                                                            \
     {"inventory",                                                                                                      \
      0,                                                                                                                \

@@ -176,6 +176,10 @@ class Api:
 
     def reply(self, configuration):
         known = self.path == "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/backstop"
+        served = {"kind": "APIResourceList", "groupVersion": "k0rdent.mirantis.com/v1beta1", "apiVersion": "v1",
+                  "resources": [{"name": "managements", "kind": "Management"}]}
+        if self.path == "/apis/k0rdent.mirantis.com/v1beta1":
+            known, configuration = True, served
         body = json.dumps(configuration if known else {"kind": "Status", "message": "not found here"}).encode()
         self.send_response(200 if known else 404)
         self.send_header("Content-Length", str(len(body)))

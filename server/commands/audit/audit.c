@@ -66,7 +66,6 @@ struct run {
     struct page page;
     struct buf out, cases; /* cases: JUnit's, whose head needs the totals */
     struct audit_world world;
-    struct review_schemas schemas;
     struct review_summary summary;
     size_t warned;
     bool rests_on[FACT_COUNT]; /* what the verdicts so far rest on */
@@ -160,12 +159,8 @@ static bool tell_unknown(struct run *run, const struct facts *facts)
 static int audit_all(struct run *run, const struct facts *facts)
 {
     const struct manifest_sink sink = {audit_one, tell_problem, run, NULL};
-    ARENA_SCOPED arena = arena_new(MEMORY_LIMIT); /* of schemas */
-    if (!arena || !audit_world_open(&run->world, facts->inventory, run->settings))
+    if (!audit_world_open(&run->world, &run->options->facts, facts, run->settings))
         return verb_fail(run->verb, "out of memory");
-    run->schemas = (struct review_schemas){.set.arena = arena};
-    review_schemas_scan(&run->schemas, &run->options->facts.inventories);
-    run->world.schemas = facts->cluster ? NULL : &run->schemas;
     audit_read(&run->options->facts, facts, &sink);
     bool unknown = tell_unknown(run, facts);
     if (run->failed)
@@ -218,7 +213,8 @@ static int body(const struct verb *verb, void *context, char **operands, size_t 
 
 static int run(const struct verb *verb, int argc, char **argv)
 {
-    struct audit_options values = {.output = "text", .now = INT64_MIN, .terminal = {.width = -1}};
+    struct audit_options values = {
+        .facts.velero_suffices = true, .output = "text", .now = INT64_MIN, .terminal = {.width = -1}};
     return verb_run(verb, argc, argv, &values, body);
 }
 

@@ -21,16 +21,18 @@ void audit_read(const struct facts_options *options, const struct facts *facts, 
 struct audit_world {
     const struct inventory *inventory, *without_own; /* the second is held */
     const struct settings *settings;
-    struct review_schemas *schemas; /* of what files hold; a cluster's objects have been checked by it */
+    struct review_schemas schemas; /* CRDs of the files or the cluster; what they lack is built in */
 };
-bool audit_world_open(struct audit_world *world, const struct inventory *inventory, const struct settings *settings);
+/* For the objects that `facts` are of. False when out of memory; close it either way. */
+bool audit_world_open(struct audit_world *world, const struct facts_options *options, const struct facts *facts,
+                      const struct settings *settings);
 void audit_world_close(struct audit_world *world);
 /* Whether a rule names its kind. Files hold facts besides, and the Management, which only
  * an update can put wrong. */
 bool audit_concerns(const struct manifest *manifest);
 /* Reviews an object as if it were created now; *passed_over says why it was not, else NULL.
  * False when out of memory. */
-bool audit_review(const struct audit_world *world, int64_t now, struct arena *arena, struct manifest *manifest,
+bool audit_review(struct audit_world *world, int64_t now, struct arena *arena, struct manifest *manifest,
                   struct review_result *result, const char **passed_over) MUST_CHECK;
 
 /* ---- audit_rows.c ------------------------------------------------------------ */

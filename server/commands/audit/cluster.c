@@ -25,7 +25,7 @@ static bool visit(void *context, struct json_object *object, struct error *error
     if (!json_put_text(object, "apiVersion", listing->api_version) ||
         !json_put_text(object, "kind", str_from(listing->kind)))
         return error_set(error, 500, "out of memory");
-    struct manifest manifest = {.source = listing->source, .number = ++listing->number, .tree = object};
+    struct manifest manifest = {.source = listing->source, .number = ++listing->number, .tree = object, .stored = true};
     listing->stopped = !listing->sink->visit(listing->sink->context, &manifest);
     return !listing->stopped || error_set(error, 500, "stopped");
 }

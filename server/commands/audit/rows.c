@@ -8,7 +8,7 @@ enum { OBJECT_LIMIT = 256 * 1024 * 1024, ROWS = 100, SAYS = 20 };
 
 struct rows {
     struct arena *arena;
-    const struct audit_world *world;
+    struct audit_world *world;
     bool failed; /* for want of memory */
     struct status_audit *audit;
     struct status_audited *denied, *warned;
@@ -86,7 +86,7 @@ bool audit_rows(struct arena *arena, const struct facts_options *options, const 
     *audit = (struct status_audit){.at = now};
     rows.denied = arena_array(arena, 2 * ROWS, sizeof *rows.denied);
     rows.warned = arena_array(arena, ROWS, sizeof *rows.warned);
-    if (!rows.denied || !rows.warned || !audit_world_open(&world, facts->inventory, settings))
+    if (!rows.denied || !rows.warned || !audit_world_open(&world, options, facts, settings))
         return false;
     audit_read(options, facts, &sink);
     if (rows.failed)

@@ -1,4 +1,7 @@
+#include "backstop/kube.h"
 #include "commands/audit/audit.h"
+
+enum { SCHEMAS_LIMIT = 64 * 1024 * 1024 };
 
 /* An object is reviewed as if it were created now, but it is there already, and what it
  * brought about must not stand against it:
@@ -39,8 +42,24 @@ static bool is_own(void *context, enum fact fact, const struct object_meta *meta
     return meta->created == 0 || meta->created >= maker->meta.created || was_restored(&maker->meta);
 }
 
-bool audit_world_open(struct audit_world *world, const struct inventory *inventory, const struct settings *settings)
+/* Whoever may not read CRDs is answered by what is built in. */
+static bool world_open_schemas(struct audit_world *world, const struct facts_options *options,
+                               const struct facts *facts)
 {
+    struct error ignored;
+    const struct kube_options wanted = connection_access(&options->connection);
+    world->schemas.set.arena = arena_new(SCHEMAS_LIMIT);
+    if (world->schemas.set.arena && facts->cluster)
+        world->schemas.client = kube_open(&wanted, &ignored);
+    else if (world->schemas.set.arena)
+        review_schemas_scan(&world->schemas, &options->inventories);
+    return world->schemas.set.arena != NULL;
+}
+
+bool audit_world_open(struct audit_world *world, const struct facts_options *options, const struct facts *facts,
+                      const struct settings *settings)
+{
+    const struct inventory *inventory = facts->inventory;
     struct own own = {inventory, settings->system_namespace};
     bool any = false;
     for (size_t i = 0; i < inventory->count[FACT_BACKUPS] && !any; i++)
@@ -48,7 +67,7 @@ bool audit_world_open(struct audit_world *world, const struct inventory *invento
     world->inventory = inventory;
     world->settings = settings;
     world->without_own = any ? inventory_without(inventory, is_own, &own) : reference(inventory);
-    return world->without_own != NULL;
+    return world->without_own && world_open_schemas(world, options, facts);
 }
 
 void audit_world_close(struct audit_world *world)
@@ -57,6 +76,9 @@ void audit_world_close(struct audit_world *world)
         /* NOLINTNEXTLINE(performance-no-int-to-ptr): the door hands snapshots out as const */
         shared_release((struct shared *)(uintptr_t)&world->without_own->shared);
     world->without_own = NULL;
+    kube_close(world->schemas.client);
+    arena_free(world->schemas.set.arena);
+    world->schemas = (struct review_schemas){.client = NULL};
 }
 
 static const struct inventory *facts_for(const struct audit_world *world, const struct manifest *manifest)
@@ -96,7 +118,7 @@ static struct str author_of(const struct audit_world *world, struct arena *arena
                         STR_ARG(account));
 }
 
-bool audit_review(const struct audit_world *world, int64_t now, struct arena *arena, struct manifest *manifest,
+bool audit_review(struct audit_world *world, int64_t now, struct arena *arena, struct manifest *manifest,
                   struct review_result *result, const char **passed_over)
 {
     struct str user = author_of(world, arena, manifest);
@@ -104,7 +126,7 @@ bool audit_review(const struct audit_world *world, int64_t now, struct arena *ar
         return false;
     const struct review_context context = {.inventory = facts_for(world, manifest),
                                            .settings = world->settings,
-                                           .schemas = world->schemas,
+                                           .schemas = &world->schemas,
                                            .user = user.ptr,
                                            .operation = OPERATION_CREATE,
                                            .dry_run = true, /* nothing is to come of it */

@@ -1,6 +1,7 @@
 #include "commands/probe/probe.h"
 
 #include "backstop/kube.h"
+#include "commands/facts_open.h"
 
 static struct json_object *webhook_for(struct json_object *configuration, struct str path)
 {
@@ -36,6 +37,16 @@ static bool fill(struct arena *arena, struct json_object *client, struct str nam
     return true;
 }
 
+/* It serves no Management, in whatever version: most likely not the cluster that was meant. */
+static bool lacks_k0rdent(struct kube_client *client)
+{
+    static const char *const versions[] = {"v1beta1", "v1alpha1", NULL};
+    const char *version;
+    struct error error;
+    return !kube_served_version(client, STR("k0rdent.mirantis.com"), STR("managements"), versions, &version, &error) &&
+           error.code == 404;
+}
+
 bool probe_from_configuration(struct arena *arena, const struct connection *connection, struct str name,
                               struct probe_target *target, struct error *error)
 {
@@ -51,7 +62,9 @@ bool probe_from_configuration(struct arena *arena, const struct connection *conn
     if (!client)
         return false;
     bool got = kube_get(client, arena, &resource, (struct str){NULL, 0}, name, &configuration, error);
-    if (!got)
+    if (!got && error->code == 404 && lacks_k0rdent(client))
+        error_set(error, 404, NO_K0RDENT, STR_ARG(str_from(kube_server(client))));
+    else if (!got)
         error_wrap(error, "%s", kube_server(client));
     kube_close(client);
     return got && fill(arena, webhook_for(configuration, target->path), name, target, error);

@@ -382,7 +382,7 @@ static int body(const struct verb *verb, void *context, char **operands, size_t 
 
 static int run(const struct verb *verb, int argc, char **argv)
 {
-    struct review_options values = {.output = "text", .now = INT64_MIN};
+    struct review_options values = {.facts.velero_suffices = true, .output = "text", .now = INT64_MIN};
     return verb_run(verb, argc, argv, &values, body);
 }
 

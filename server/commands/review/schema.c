@@ -34,8 +34,10 @@ void review_schemas_scan(struct review_schemas *schemas, const struct option_lis
 static void ask_cluster(struct review_schemas *schemas, struct arena *arena, struct str group, struct str kind)
 {
     const struct rule *rule = review_rule(group, kind);
-    const struct kube_resource crds = {
-        .group = STR("apiextensions.k8s.io"), .version = STR("v1"), .plural = STR("customresourcedefinitions")};
+    const struct kube_resource crds = {.group = STR("apiextensions.k8s.io"),
+                                       .version = STR("v1"),
+                                       .plural = STR("customresourcedefinitions"),
+                                       .kind = STR("CustomResourceDefinition")};
     struct json_object *crd = NULL;
     struct error ignored;
     if (!schemas->client || !rule || schema_set_has(&schemas->set, group, kind))
@@ -44,7 +46,7 @@ static void ask_cluster(struct review_schemas *schemas, struct arena *arena, str
     if (strlist_has(&schemas->asked, name))
         return;
     strlist_add(schemas->set.arena, &schemas->asked, arena_copy(schemas->set.arena, name));
-    if (kube_get(schemas->client, arena, &crds, (struct str){NULL, 0}, name, &crd, &ignored))
+    if (kube_get(schemas->client, schemas->set.arena, &crds, (struct str){NULL, 0}, name, &crd, &ignored))
         (void)schema_set_add(&schemas->set, crd);
 }
 

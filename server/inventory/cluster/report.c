@@ -71,7 +71,9 @@ static enum facts_sync sync_of(const struct feed *feed)
 {
     if (feed->state == KUBE_SYNCED)
         return FACTS_IN_STEP;
-    return feed->known ? FACTS_BEHIND : FACTS_UNREAD;
+    if (feed->known)
+        return FACTS_BEHIND;
+    return feed->state == KUBE_MISSING ? FACTS_NOT_INSTALLED : FACTS_UNREAD;
 }
 
 /* Of the feeds of one fact: it is known as well as the least of them is. */
