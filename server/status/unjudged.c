@@ -1,4 +1,4 @@
-#include "status.h"
+#include "status/status.h"
 
 /* What could not be judged because nobody knows the facts it rests on. That is no blocker, and no "ready". */
 

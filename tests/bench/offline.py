@@ -90,7 +90,27 @@ def documents(count):
     return (DOCUMENTS[i % len(DOCUMENTS)].format(i=i) for i in range(count))
 
 
+REST = """apiVersion: k0rdent.mirantis.com/v1beta1
+kind: Management
+metadata: {name: kcm}
+spec: {release: kcm-1-2-0}
+status: {release: kcm-1-2-0}
+---
+apiVersion: k0rdent.mirantis.com/v1beta1
+kind: ManagementBackup
+metadata: {name: kcm-backup, creationTimestamp: "2026-10-01T00:00:00Z"}
+spec: {schedule: "0 */6 * * *", storageLocation: loc-1, performOnManagementUpgrade: true}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: velero, namespace: kcm-system, labels: {component: velero}}
+spec: {template: {spec: {serviceAccountName: velero-server}}}
+status: {readyReplicas: 1}
+"""
+
+
 def inventory(backups, locations):
+    yield REST
     yield from (LOCATION.format(i=i) for i in range(locations))
     yield from (BACKUP.format(i=i, day=1 + i % 20, hour=i % 10, location=i % locations) for i in range(backups))
 
@@ -114,7 +134,11 @@ def main():
         large = write(folder, "50000.yaml", documents(50000))
         usual = write(folder, "inventory-10000.yaml", inventory(10000, 1000))
         huge = write(folder, "inventory-50000.yaml", inventory(50000, 1000))
-        rows = [("review, 5,000 documents", ["review", "-f", small, "-o", "json"], 1, 64),
+        # The same objects before and after: each document has its old one.
+        changed = write(folder, "changed.yaml", (text.replace("720h", "719h").replace("a: b", "a: c") for text in documents(5000)))
+        rows = [("review, 5,000 documents, each an update (--old)",
+                 ["review", "-f", changed, "--old", small, "-o", "json"], 1, 64),
+                ("review, 5,000 documents", ["review", "-f", small, "-o", "json"], 1, 64),
                 ("review, 5,000 documents, 10,000 Backups known", ["review", "-f", small, "--inventory", usual, "-o", "json"], 1, 64),
                 ("review, 50,000 documents, 10,000 Backups known", ["review", "-f", large, "--inventory", usual, "-o", "json"], 10, 64),
                 ("audit, 10,000 Backups, 1,000 locations", ["audit", "--inventory", usual], 1, 64),

@@ -194,6 +194,25 @@ runs 0 review --now $now -f two.yaml --inventory no-backups.yaml
 has out 'so "x" was not checked'
 lacks out '^not checked'
 
+# Documents find their old object in a table, not by a walk through all of them: the square would take a minute.
+python3 - <<'END'
+for name, ttl in (("before", "720h"), ("after", "719h")):
+    with open(f"{name}.yaml", "w") as file:
+        for i in range(20000):
+            file.write(f"---\napiVersion: velero.io/v1\nkind: Schedule\nmetadata: {{name: s-{i}, namespace: kcm-system}}\n"
+                       f"spec: {{schedule: '0 3 * * *', template: {{ttl: {ttl}}}}}\n")
+END
+checks=$((checks + 1)) asked="review of 20,000 updates"
+(ulimit -t 20 && "$binary" review --now $now -f after.yaml --old before.yaml -o json >out 2>err) || fail "$(tail -1 err)"
+checks=$((checks + 1))
+[ "$(grep -c '"operation":"UPDATE"' out)" = 20000 ] || fail "$(grep -c '"operation":"UPDATE"' out) were updates"
+# Of two old objects for one document the first counts, and the other is named.
+{ cat one.yaml; echo ---; sed 's/9 \* \* \*/8 * * */' one.yaml; } >old-twice.yaml
+runs 0 review --now $now -f one.yaml --old old-twice.yaml -o json
+has out '"operation":"UPDATE"'
+lacks out '"before 08:00'
+has err 'old-twice.yaml:6: no document has this object'
+
 # A disk that is full is named.
 if [ -e /dev/full ]; then
     asked="review >/dev/full"

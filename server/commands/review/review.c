@@ -287,15 +287,13 @@ static int review_all(struct run *run, struct arena *arena, const struct manifes
     const struct review_options *values = run->options;
     struct review_context *context = &run->context;
     *context = (struct review_context){.settings = settings,
-                                       .old = old,
                                        .read = review_facts_read,
                                        .reader = run->facts,
                                        .schemas = &run->schemas,
                                        .user = values->user,
                                        .dry_run = values->dry_run,
                                        .now = values->now};
-    context->old_used = arena_array(arena, old->len + 1, sizeof *context->old_used);
-    if (!context->old_used)
+    if (!review_old_open(context, arena, old))
         return verb_fail(run->verb, "out of memory");
     if (values->operation && !operation_parse(str_from(values->operation), &context->operation))
         return EXIT_USAGE;

@@ -12,9 +12,10 @@
 struct review_context {
     const struct inventory *inventory;
     const struct settings *settings;
-    const struct manifests *old; /* the objects before an update, or NULL */
-    bool *old_used;              /* which of them found their document */
-    struct json_object *live;    /* the document's object in the cluster, where `old` has none; or NULL */
+    const struct manifests *old; /* the objects before an update, or NULL; set by review_old_open */
+    const struct review_old_row *old_rows;
+    bool *old_used;           /* which of them found their document */
+    struct json_object *live; /* the document's object in the cluster, where `old` has none; or NULL */
     /* What a rule asks to have read anew, as the webhook does; NULL: `inventory` is fresh
      * enough. The snapshot is borrowed until the next call; NULL denies with the error. */
     const struct inventory *(*read)(void *reader, const struct facts_wanted *wanted, struct error *error);
@@ -38,6 +39,9 @@ struct review_result {
  * before it made; the first denial ends it. False when out of memory. */
 bool review_run(const struct review_context *context, struct arena *arena, struct manifest *manifest,
                 struct review_result *result);
+/* Takes the objects before an update, which must outlive the context; its settings are set.
+ * False when out of memory. */
+bool review_old_open(struct review_context *context, struct arena *arena, const struct manifests *old);
 /* The document's object in `old`, which counts as used; NULL: there is none. The document
  * gets its namespace first. */
 struct json_object *review_old(const struct review_context *context, struct json_object *tree);

@@ -1,4 +1,5 @@
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "commands/review/review.h"
@@ -24,26 +25,73 @@ static void fill_namespace(const struct review_context *context, struct json_obj
         json_put_text(metadata, "namespace", ns);
 }
 
-static bool same_object(struct json_object *a, struct json_object *b)
+/* ---- the objects before an update: a table, sorted by what identifies an object ------ */
+
+struct review_old_row {
+    struct str kind, group, ns, name;
+    size_t at; /* in `old` */
+};
+
+static struct review_old_row old_row(struct json_object *tree, size_t at)
 {
-    return str_eq(json_get_str(a, "kind"), json_get_str(b, "kind")) &&
-           str_eq(json_path_str(a, "metadata.name"), json_path_str(b, "metadata.name")) &&
-           str_eq(json_path_str(a, "metadata.namespace"), json_path_str(b, "metadata.namespace")) &&
-           str_eq(admission_group(json_get_str(a, "apiVersion")), admission_group(json_get_str(b, "apiVersion")));
+    return (struct review_old_row){.kind = json_get_str(tree, "kind"),
+                                   .group = admission_group(json_get_str(tree, "apiVersion")),
+                                   .ns = json_path_str(tree, "metadata.namespace"),
+                                   .name = json_path_str(tree, "metadata.name"),
+                                   .at = at};
+}
+
+static int old_row_compare(const struct review_old_row *a, const struct review_old_row *b)
+{
+    int order = str_cmp(a->name, b->name);
+    if (order == 0)
+        order = str_cmp(a->kind, b->kind);
+    if (order == 0)
+        order = str_cmp(a->ns, b->ns);
+    return order ? order : str_cmp(a->group, b->group);
+}
+
+/* Of two for one object the first in the file counts. */
+static int old_row_order(const void *left, const void *right)
+{
+    const struct review_old_row *a = left, *b = right;
+    int order = old_row_compare(a, b);
+    return order ? order : a->at < b->at ? -1 : 1;
+}
+
+bool review_old_open(struct review_context *context, struct arena *arena, const struct manifests *old)
+{
+    struct review_old_row *rows = arena_array(arena, old->len + 1, sizeof *rows);
+    context->old_used = arena_array(arena, old->len + 1, sizeof *context->old_used);
+    if (!rows || !context->old_used)
+        return false;
+    for (size_t i = 0; i < old->len; i++) {
+        fill_namespace(context, old->items[i].tree);
+        rows[i] = old_row(old->items[i].tree, i);
+    }
+    if (old->len)
+        qsort(rows, old->len, sizeof *rows, old_row_order);
+    context->old = old;
+    context->old_rows = rows;
+    return true;
 }
 
 struct json_object *review_old(const struct review_context *context, struct json_object *tree)
 {
     fill_namespace(context, tree);
-    for (size_t i = 0; context->old && i < context->old->len; i++) {
-        struct json_object *old = context->old->items[i].tree;
-        fill_namespace(context, old);
-        if (!same_object(tree, old))
-            continue;
-        context->old_used[i] = true;
-        return old;
+    const struct review_old_row wanted = old_row(tree, 0);
+    size_t low = 0, high = context->old ? context->old->len : 0;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (old_row_compare(&context->old_rows[middle], &wanted) < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return NULL;
+    if (!context->old || low == context->old->len || old_row_compare(&context->old_rows[low], &wanted) != 0)
+        return NULL;
+    context->old_used[context->old_rows[low].at] = true;
+    return context->old->items[context->old_rows[low].at].tree;
 }
 
 static void write_text(struct buf *out, const char *name, struct str value)
