@@ -237,7 +237,7 @@ torture-reviews: $(BUILD)/torture build/torture/requests/broken.json
 	@tail -n 1 $(BUILD)/torture.log
 
 # ---- performance (docs/performance.md) ---------------------------------------
-.PHONY: bench bench-quick bench-offline bench-accept bench-inventory
+.PHONY: bench bench-quick bench-quick-offline bench-offline bench-accept bench-inventory
 BENCH := build/bench
 $(BENCH)/certs/tls.crt: certs/dev-cert.sh certs/dev-profile.cnf
 	certs/dev-cert.sh $(BENCH)/certs
@@ -264,11 +264,16 @@ bench-inventory: $(BUILD)/backstop ## 10,000 Backups and 1,000 storage locations
 bench-quick: $(BENCH)/fixed_set $(BENCH)/bodies/backup.json ## Instruction counts against tests/bench/baseline.json, 5 % allowed
 	hack/bench-quick.sh $(BENCH)/fixed_set $(BENCH)/bodies
 
+bench-quick-offline: $(BUILD)/backstop ## The same for the offline verbs, against tests/bench/offline.json
+	@command -v valgrind >/dev/null || hack/install-deps.sh bench
+	tests/bench/offline_counts.py $(BUILD)/backstop
+
 bench-offline: $(BUILD)/backstop ## CPU and memory of review, audit and status on 5,000 to 50,000 objects, with limits
 	tests/bench/offline.py $(BUILD)/backstop
 
-bench-accept: $(BENCH)/fixed_set $(BENCH)/bodies/backup.json ## Rewrite the baseline; say why in the commit
+bench-accept: $(BENCH)/fixed_set $(BENCH)/bodies/backup.json $(BUILD)/backstop ## Rewrite both baselines; say why in the commit
 	hack/bench-quick.sh $(BENCH)/fixed_set $(BENCH)/bodies --accept
+	tests/bench/offline_counts.py $(BUILD)/backstop --accept
 
 # ---- the rest ---------------------------------------------------------------
 .PHONY: demo cron-table cron-diff lint layers format certs clean install

@@ -23,20 +23,19 @@ def counts(runs, costs):
     return {name.removeprefix("work_"): spent[name] // times[name] for name in times}
 
 
-def main():
-    path, runs, costs, compiler = sys.argv[1:5]
-    now = counts(runs, costs)
-    if "--accept" in sys.argv:
+def report(path, now, compiler, accept):
+    """Prints the counts beside the baseline's, and ends the process where one is too large."""
+    if accept:
         with open(path, "w", encoding="utf-8") as out:
             json.dump({"compiler": compiler, "instructions": now}, out, indent=2)
             out.write("\n")
     baseline = json.loads(read(path))
-    print(f"{'instructions for one':24}{'baseline':>12}{'now':>12}{'change':>9}")
+    print(f"{'instructions for one':24}{'baseline':>15}{'now':>15}{'change':>9}")
     slower = []
     for name, count in now.items():
         before = baseline["instructions"].get(name)
         change = f"{count / before - 1:+9.1%}" if before else "      new"
-        print(f"{name:24}{before or 0:12,}{count:12,}{change}")
+        print(f"{name:24}{before or 0:15,}{count:15,}{change}")
         if before and count > before * MOST:
             slower.append(name)
     if baseline["compiler"] != compiler:
@@ -46,6 +45,11 @@ def main():
                  "if that is worth it, run `make bench-accept` and say why in the commit")
     else:
         print("bench-quick: within 5 % of the baseline")
+
+
+def main():
+    path, runs, costs, compiler = sys.argv[1:5]
+    report(path, counts(runs, costs), compiler, "--accept" in sys.argv)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+"""Counts the instructions of the offline verbs with callgrind and compares them with tests/bench/offline.json,
+5 % allowed: tests/bench/offline_counts.py BINARY [--accept]
+
+As with hack/bench-quick.sh, nothing else on the machine disturbs it, and counts of another compiler are shown
+but not compared. Process start, libraries included, is part of what a user waits for and is counted, too."""
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import compare
+import offline
+
+BASELINE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "offline.json")
+
+
+def work(folder):
+    """Name, what the exit code must be, and arguments."""
+    one = offline.write(folder, "one.yaml", offline.documents(1))
+    thousand = offline.write(folder, "1000.yaml", offline.documents(1000))
+    usual = offline.write(folder, "inventory.yaml", offline.inventory(10000, 1000))
+    return [("version", 0, ["version"]),
+            ("explain", 0, ["explain", "0 */6 * * *"]),
+            ("review_one", 0, ["review", "-f", one]),
+            ("review_1000", 0, ["review", "-f", thousand, "-o", "json"]),
+            ("audit_10000", 0, ["audit", "--inventory", usual])]
+
+
+def count(binary, name, wanted, words, folder):
+    out = os.path.join(folder, name + ".callgrind")
+    now = [] if name == "version" else ["--now", offline.NOW]
+    done = subprocess.run(["valgrind", "--quiet", "--tool=callgrind", f"--callgrind-out-file={out}", binary, *words, *now],
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=folder,
+                          env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"})
+    if done.returncode != wanted:
+        sys.exit(f"{name}: exit {done.returncode} instead of {wanted}: {done.stderr}")
+    with open(out, encoding="utf-8", errors="replace") as file:
+        return int(re.search(r"^(?:totals|summary): (\d+)", file.read(), re.M)[1])
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    binary = os.path.abspath(sys.argv[1])
+    compiler = " ".join(subprocess.run([os.environ.get("CC", "gcc"), "-dumpfullversion", "-dumpmachine"], capture_output=True,
+                                       text=True, check=True).stdout.split())
+    with tempfile.TemporaryDirectory() as folder:
+        counts = {name: count(binary, name, wanted, words, folder) for name, wanted, words in work(folder)}
+    compare.report(BASELINE, counts, compiler, "--accept" in sys.argv)
+
+
+if __name__ == "__main__":
+    main()
