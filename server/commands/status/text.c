@@ -96,7 +96,7 @@ static void print_findings(const struct status_view *view, const struct page *pa
 static void print_unjudged(const struct status_view *view, const struct page *page)
 {
     if (view->unjudged_count)
-        status_heading(page, "Not judged");
+        page_heading(page, "Not judged");
     for (size_t i = 0; i < view->unjudged_count; i++) {
         const struct status_finding *finding = &view->unjudged[i];
         page_paragraph(page, 2, "- ",
