@@ -41,7 +41,7 @@ def main(binary):
             server.kill()
         shutil.rmtree(work)
     if failures:
-        sys.exit(f"demo: {failures} answers were not what they should be")
+        sys.exit(f"demo: {failures} wrong answers")
 
 
 def start(binary, work):
@@ -67,7 +67,7 @@ def start(binary, work):
 def stop(server):
     server.send_signal(signal.SIGTERM)
     code = server.wait(timeout=20)
-    print(f"\n{DIM}SIGTERM: the webhook stopped with exit code {code}.{OFF}")
+    print(f"\n{DIM}SIGTERM: the webhook exited with code {code}{OFF}")
     if code:
         sys.exit("demo: the webhook did not stop cleanly")
 
@@ -153,7 +153,7 @@ def show_change(before, after):
 
 
 def tour(client):
-    """Returns how many answers were not as they should be."""
+    """Returns the number of wrong answers."""
     wrong = 0
 
     def expect(allowed, response):
@@ -195,7 +195,7 @@ def upgrade(client):
         if response["allowed"] or response["status"]["code"] != 429:
             break
         seconds = response["status"]["details"]["retryAfterSeconds"]
-        print(f"{DIM}  429: kubectl says nothing of this, waits {seconds} s and asks again{OFF}")
+        print(f"{DIM}  429: kubectl prints nothing, waits {seconds} s and retries{OFF}")
         time.sleep(seconds)
         response = client.review("UPDATE", new, old)
         if not response["allowed"]:
