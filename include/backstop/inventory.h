@@ -97,6 +97,9 @@ struct backup {
     struct strlist included_namespaces, excluded_namespaces; /* of spec; empty where "*" is among the first */
     struct strlist providers; /* CAPI names from its selectors, sorted, without core ("cluster-api") */
     struct backup_status status;
+    /* The field managers that last wrote what decisions read of status, a line each; "": the API server names
+     * none; NULL: read from a file that names none. */
+    const char *status_managers;
 };
 
 struct region_status {
@@ -274,6 +277,13 @@ bool backup_is_by_kcm(const struct backup *backup);
  * out where a namespace is excluded (pkg/util/collections GlobalIncludesExcludes.ShouldInclude), and adds each with the
  * label velero.io/exclude-from-backup=true to excludedNamespaces itself. Measured on 1.18.3. */
 bool backup_lacks_management(const struct backup *backup);
+/* Whether a Backup's status is Velero's own word: metadata.managedFields name nobody but Velero (settings
+ * velero.fieldManagers) for what decisions read of it, and it does not contradict itself (Velero completes
+ * nothing with errors: backup_controller.go). Files often lack managedFields, and are believed; the API
+ * server always has them, unless somebody has taken them off. When not, `doubt` (may be NULL) says why,
+ * to follow the Backup's name: `has a status that "kubectl-edit" wrote, not Velero`. */
+bool backup_status_by_velero(struct arena *arena, const struct backup *backup, const struct settings *settings,
+                             struct str *doubt);
 /* What it was recognised by, to follow the Backup's name and a verb: "made by hand, not by
  * kcm (spec.excludedResources lacks ...)". Static, or in the arena. */
 struct str backup_identity_reason(struct arena *arena, struct backup_identity identity);

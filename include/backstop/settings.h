@@ -78,6 +78,7 @@ struct settings {
 
     struct strlist velero_service_accounts; /* velero.serviceAccounts: [velero-server, velero]; in the
                                                 system namespace, or NAMESPACE:NAME */
+    struct strlist velero_field_managers;   /* velero.fieldManagers: [velero-server] */
     struct str velero_version;              /* velero.version: "" (found from the cluster) */
     struct strlist kcm_service_accounts; /* kcm.serviceAccounts: [kcm-controller-manager]; as velero.serviceAccounts */
     struct str kcm_version;              /* kcm.version: "" (found from the cluster) */

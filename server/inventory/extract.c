@@ -103,7 +103,10 @@ static struct record *make_record(const struct extractor *extractor, const struc
     ARENA_SCOPED scratch = arena_new(SCRATCH_LIMIT);
     if (!scratch)
         return NULL;
-    struct store store = {.scratch = scratch, .pool = extractor->pool, .default_ns = extractor->default_ns};
+    struct store store = {.scratch = scratch,
+                          .pool = extractor->pool,
+                          .default_ns = extractor->default_ns,
+                          .from_server = extractor->from_server};
     fill(&store, kind, object);
     struct record *record = arena_failed(scratch) ? NULL : calloc(1, sizeof *record + store.used);
     if (!record)

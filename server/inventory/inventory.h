@@ -56,6 +56,7 @@ struct store {
     unsigned tree_count;
     bool failed;
     struct str default_ns; /* for a namespaced object that names none */
+    bool from_server;      /* objects are as the API server has them, managedFields and all */
 };
 void *store_alloc(struct store *store, size_t size);
 struct str store_text(struct store *store, struct str text);
@@ -116,6 +117,7 @@ struct evidence_searches {
 struct extractor {
     struct tree_pool *pool;
     struct str default_ns;
+    bool from_server;                   /* not from a file, where managedFields are often left out */
     struct evidence_searches *evidence; /* when set, objects are looked at for it and nothing is extracted */
     bool *listed; /* [FACT_COUNT], or NULL: set for the kinds of lists that name theirs (BackupList), empty ones too */
 };

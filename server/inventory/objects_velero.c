@@ -54,6 +54,29 @@ static struct strlist store_namespaces(struct store *store, struct json_object *
     return store_strings(store, list, NULL);
 }
 
+/* Of each entry of metadata.managedFields that holds one of these fields of status, the manager. An Update
+ * takes a field that it changes away from its former owner, so these are the last writers. */
+static const char *status_managers(struct store *store, struct json_object *metadata)
+{
+    static const char *const fields[] = {"f:phase",      "f:startTimestamp", "f:completionTimestamp",
+                                         "f:expiration", "f:progress",       "f:errors"};
+    struct json_object *entries = json_get(metadata, "managedFields");
+    struct strlist managers = {0};
+    struct str text = STR("");
+    for (size_t i = 0; i < json_len(entries); i++) {
+        struct json_object *entry = json_item(entries, i), *status = json_path(entry, "fieldsV1.f:status");
+        struct str manager = json_get_str(entry, "manager");
+        for (size_t f = 0; f < LENGTH_OF(fields); f++)
+            if (json_get(status, fields[f]) && !strlist_has(&managers, manager))
+                strlist_add(store->scratch, &managers, manager);
+    }
+    if (managers.len == 0)
+        return store->from_server ? "" : NULL;
+    for (size_t i = 0; i < managers.len; i++)
+        text = arena_printf(store->scratch, "%.*s%.*s\n", STR_ARG(text), STR_ARG(managers.items[i]));
+    return text.ptr ? store_text(store, (struct str){text.ptr, text.len + 1}).ptr : NULL; /* with its NUL */
+}
+
 void extract_backup(struct store *store, void *fact, struct json_object *object)
 {
     struct backup *backup = fact;
@@ -68,6 +91,7 @@ void extract_backup(struct store *store, void *fact, struct json_object *object)
     selectors_providers(store->scratch, spec, &providers);
     backup->providers = store_texts(store, &providers);
     extract_backup_status(store, &backup->status, json_get(object, "status"));
+    backup->status_managers = status_managers(store, json_get(object, "metadata"));
 }
 
 void extract_schedule(struct store *store, void *fact, struct json_object *object)

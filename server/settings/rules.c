@@ -76,6 +76,11 @@ static bool is_hint(struct str text)
     return true;
 }
 
+static bool is_manager(struct str text)
+{
+    return text.len <= 128 && is_hint(text);
+}
+
 static bool is_path(struct str text)
 {
     return text.len <= 200 && json_select_valid(text);
@@ -119,6 +124,10 @@ const struct text_rule rule_resource = {"^" LABEL "\\." SUBDOMAIN "$",
                                         "plural.group, such as virtualnetworks.network.azure.com", is_resource};
 const struct text_rule rule_account = {"^(" LABEL ":)?" SUBDOMAIN "$",
                                        "the name of a service account, or NAMESPACE:NAME", is_account};
+
+/* As the API server takes it (apimachinery's ValidateFieldManager). */
+const struct text_rule rule_manager = {"^[ -~]{1,128}$",
+                                       "a field manager, as managedFields name it, such as velero-server", is_manager};
 
 const struct text_rule rule_name = {"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$",
                                     "a short name (lower-case letters, digits and -, at most 40)", is_evidence_name};

@@ -13,7 +13,8 @@ struct text_rule {
     const char *pattern, *expected;
     bool (*accepts)(struct str text);
 };
-extern const struct text_rule rule_namespace, rule_zone, rule_provider, rule_component, rule_resource, rule_account;
+extern const struct text_rule rule_namespace, rule_zone, rule_provider, rule_component, rule_resource, rule_account,
+    rule_manager;
 extern const struct text_rule rule_name, rule_api_version, rule_kind, rule_plural, rule_path, rule_hint, rule_selector,
     rule_version;
 

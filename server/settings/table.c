@@ -60,6 +60,9 @@ static const struct settings_key keys[] = {
     {"velero.serviceAccounts", KEY_TEXTS, PLACE(velero_service_accounts), "velero-server,velero", &rule_account, 0, 0,
      "Service accounts of Velero, whose own writes (a restore) are warned about instead of denied: NAME in the "
      "system namespace, or NAMESPACE:NAME. Replaces the default. The account of Velero's Deployment there counts too."},
+    {"velero.fieldManagers", KEY_TEXTS, PLACE(velero_field_managers), "velero-server", &rule_manager, 0, 0,
+     "Names that the API server knows Velero's writes by (metadata.managedFields): of its binary, with -server. A "
+     "Backup whose status anybody else wrote is no evidence. Replaces the default."},
     {"velero.version", KEY_TEXT, PLACE(velero_version), "", &rule_version, 0, 0,
      "The release of Velero that objects are judged by, such as 1.18.3. Empty: found from the image tag of Velero's "
      "Deployment."},

@@ -2,9 +2,11 @@
 import json
 
 from control_plane import wait_until
-from fixtures import (NEXT, RUNNING, SOURCE, TAKEN, Webhook, accepted, management, refused, settings_file,
+from fixtures import (NEXT, RUNNING, SOURCE, TAKEN, Webhook, accepted, location, management, refused, settings_file,
                       stored_release, taken_backups, upgrade_command)
-from standin import set_management_release, set_managementbackup_status
+from standin import (create_backup, forget, now, set_backup_status, set_location_phase, set_management_release,
+                     set_managementbackup_status)
+from webhook import managementbackup
 
 SKIP = "backstop.k0rdent.mirantis.com/skip-pre-upgrade-backup"
 
@@ -21,6 +23,29 @@ class Setup(Webhook):
     def flag(self, value):
         return self.cluster.kubectl("patch", "managementbackup", SOURCE, "--type=merge", "-p",
                                     json.dumps({"spec": {"performOnManagementUpgrade": value}}))
+
+    def edit_backup(self, kind, patch, *more):
+        return self.cluster.kubectl("patch", "backups.velero.io", "-n", "kcm-system", TAKEN, f"--type={kind}", "-p",
+                                    json.dumps(patch), *more)
+
+    def evidence(self, phase, where="aws-s3"):
+        """The pre-upgrade backup as the gate asks for it, kcm makes it and Velero ends it."""
+        self.reset_upgrade()
+        taken = managementbackup(TAKEN, storageLocation=where)
+        taken["metadata"]["labels"] = {"k0rdent.mirantis.com/release-backup": RUNNING}
+        accepted(self.cluster.kubectl("create", "-f", "-", stdin=taken))
+        create_backup(self.cluster, TAKEN, where)
+        set_backup_status(self.cluster, TAKEN, phase, now(1), progress={"itemsBackedUp": 9, "totalItems": 9})
+
+    def gate(self):
+        """Its answer to the upgrade, with nothing started: from the API server, so that nobody tries again."""
+        return self.cluster.request("PATCH", "/apis/k0rdent.mirantis.com/v1beta1/managements/kcm?dryRun=All",
+                                    {"spec": {"release": NEXT}}, content_type="application/merge-patch+json")
+
+
+def holds(setup, *words):
+    code, answer = setup.gate()
+    assert code == 403 and all(word in answer["message"] for word in words), (code, answer.get("message"))
 
 
 def case_status_set(setup):
@@ -98,6 +123,62 @@ def case_flag_taken_off_unseen(setup):
     refused(answer, "performOnManagementUpgrade")
     assert stored_release(setup.cluster) == RUNNING
     accepted(setup.flag(True))
+    setup.reset_upgrade()
+
+
+def case_evidence_edited(setup):
+    """a failed backup that somebody sets to Completed is no evidence: managedFields name who wrote it"""
+    setup.evidence("PartiallyFailed")
+    holds(setup, "ended PartiallyFailed")
+    refused(setup.edit_backup("merge", {"status": {"phase": "Completed"}}), "only Velero completes one")
+    refused(setup.edit_backup("merge", {"status": {"phase": "Completed"}}, "--field-manager=velero-server"),
+            "only Velero completes one")
+    setup.without_webhook(lambda: accepted(setup.edit_backup("merge", {"status": {"phase": "Completed"}})))
+    holds(setup, "would be started", f'behind {TAKEN} has a status that "kubectl-patch" wrote, not Velero')
+
+
+def case_evidence_replaced(setup):
+    """nor one that kubectl edit, kubectl replace or server-side apply writes, nor one whose managedFields are taken off"""
+    cluster = setup.cluster
+    completed = {"status": {"phase": "Completed", "completionTimestamp": now(1)}}
+
+    def applied():
+        document = {"apiVersion": "velero.io/v1", "kind": "Backup",
+                    "metadata": {"name": TAKEN, "namespace": "kcm-system"}, **completed}
+        accepted(cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=document))
+
+    def replaced():
+        document = cluster.get("backups.velero.io", "-n", "kcm-system", TAKEN)
+        document["status"].update(completed["status"])
+        accepted(cluster.kubectl("replace", "-f", "-", stdin=document))
+
+    for manager, write in (("kubectl", applied), ("kubectl-replace", replaced)):
+        setup.evidence("PartiallyFailed")
+        setup.without_webhook(write)
+        holds(setup, f'has a status that "{manager}" wrote, not Velero')
+    setup.evidence("Completed")
+    accepted(cluster.kubectl(*upgrade_command(NEXT, "--dry-run=server")), f"pre-upgrade backup {TAKEN} completed")
+    setup.without_webhook(lambda: accepted(
+        setup.edit_backup("json", [{"op": "replace", "path": "/metadata/managedFields", "value": [{}]}])))
+    holds(setup, "does not say who wrote its status")
+
+
+def case_evidence_elsewhere(setup):
+    """a ManagementBackup made by hand in a bucket inside the cluster opens no gate, though Velero completes it"""
+    inside = location("inside", config={"region": "eu-1", "s3Url": "http://minio.minio.svc:9000"})
+    accepted(setup.cluster.kubectl("create", "-f", "-", stdin=inside))
+    set_location_phase(setup.cluster, "inside", "Available")
+    setup.evidence("Completed", "inside")
+    holds(setup, 'is in storage location "inside", and those of kcm-backup belong in "aws-s3"')
+    setup.reset_upgrade()
+    forget(setup.cluster, "backupstoragelocation.velero.io", "inside")
+
+
+def case_evidence_of_kcm_alone(setup):
+    """the ManagementBackup's status set to Completed while Velero still runs: the Backup itself counts"""
+    setup.evidence("InProgress")
+    set_managementbackup_status(setup.cluster, TAKEN, "Completed", now(1))
+    holds(setup, f"{TAKEN}: InProgress, 9 of 9 items")
     setup.reset_upgrade()
 
 

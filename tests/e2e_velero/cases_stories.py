@@ -64,6 +64,22 @@ def case_gate(setup):
     assert taken_backups(setup.cluster) == [TAKEN], "kcm took another one"
 
 
+def status_managers(backup):
+    """Who last wrote what the gate reads of a Backup's status, by its managedFields."""
+    fields = {f"f:{name}" for name in ("phase", "startTimestamp", "completionTimestamp", "expiration", "progress")}
+    return {entry["manager"] for entry in backup["metadata"].get("managedFields", [])
+            if fields & set(entry.get("fieldsV1", {}).get("f:status", {}))}
+
+
+def case_status_managers(setup):
+    """what Velero writes of a Backup's status bears its manager's name, also where it was synced from the bucket"""
+    assert status_managers(setup.velero.read("backups", TAKEN)) == {"velero-server"}
+    second = setup.second()
+    second.wait_synced(TAKEN)
+    synced = second.velero.read("backups", TAKEN)
+    assert status_managers(synced) == {"velero-server"}, synced["metadata"]["managedFields"]
+
+
 def case_restore(setup):
     """a disaster: on an empty cluster the Restore gets its exclusions and policy, and Velero completes it"""
     second = setup.second()

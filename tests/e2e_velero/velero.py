@@ -71,10 +71,11 @@ class Velero:
         plugins = f"{self.folder}/plugins"
         os.makedirs(plugins)
         os.makedirs(f"{self.folder}/tmp/credentials")
+        os.symlink(self.binary, f"{self.folder}/velero")  # as in its image: the name is that of its writes too
         plugin = tool("velero-plugin-for-aws")
         shutil.copy(plugin, plugins)
         self.command = [
-            self.binary, "server", "--plugin-dir", plugins, "--uploader-type", "kopia",
+            f"{self.folder}/velero", "server", "--plugin-dir", plugins, "--uploader-type", "kopia",
             "--metrics-address", f"127.0.0.1:{free_port()}", "--profiler-address", f"127.0.0.1:{free_port()}",
             "--backup-sync-period", "1s", "--item-operation-sync-frequency", "1s", *flags]
         if version >= "1.18":

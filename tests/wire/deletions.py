@@ -12,7 +12,7 @@ def stamp(offset=0):
 
 def good(name):
     """As kcm asks for it and Velero completes it."""
-    return thing("backups", name, spec={
+    return thing("backups", name, metadata={"managedFields": BY_VELERO}, spec={
         "storageLocation": "aws-s3", "includedNamespaces": ["*"], "excludedResources": ["clusters.cluster.x-k8s.io"],
         "orLabelSelectors": [{"matchLabels": {"k0rdent.mirantis.com/component": "kcm"}}]}, status={
             "phase": "Completed", "startTimestamp": stamp(-3600), "completionTimestamp": stamp(-3000)})

@@ -23,6 +23,11 @@ def thing(plural, name, **parts):
                          **({"namespace": "kcm-system"} if namespaced else {}), **parts.pop("metadata", {})}, **parts}
 
 
+# Of a Backup that Velero completed.
+BY_VELERO = [{"manager": "velero-server", "operation": "Update", "apiVersion": "velero.io/v1", "fieldsType": "FieldsV1",
+              "fieldsV1": {"f:status": {"f:phase": {}, "f:startTimestamp": {}, "f:completionTimestamp": {}}}}]
+
+
 def world():
     return {"managements": [thing("managements", "kcm", spec={"release": "kcm-1-2-0"}, status={"release": "kcm-1-2-0"})],
             "releases": [thing("releases", "kcm-1-3-0", spec={"version": "1.3.0"}, status={"ready": True})],

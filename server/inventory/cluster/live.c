@@ -138,7 +138,17 @@ static bool read_k0rdent(struct reading *reading, struct error *error)
     return list(reading, FACT_MANAGEMENTS, error) && list(reading, FACT_MANAGEMENT_BACKUPS, error);
 }
 
-/* kcm names the Velero Backup of a ManagementBackup without a schedule as that itself. */
+/* kcm names the Velero Backup of a ManagementBackup without a schedule as that itself; those of regions,
+ * which its status names, come here by Velero's sync. */
+static bool read_parts(struct reading *reading, const struct management_backup *backup, struct error *error)
+{
+    bool good = get_one(reading, FACT_BACKUPS, reading->cluster->ns, backup->meta.name, error);
+    for (size_t i = 0; good && i < backup->region_count; i++)
+        if (name_is_dns_subdomain(backup->regions[i].backup_name)) /* it becomes part of a path */
+            good = get_one(reading, FACT_BACKUPS, reading->cluster->ns, backup->regions[i].backup_name, error);
+    return good;
+}
+
 static bool read_evidence(struct reading *reading, struct error *error)
 {
     if (!read_k0rdent(reading, error))
@@ -149,7 +159,7 @@ static bool read_evidence(struct reading *reading, struct error *error)
         const struct record *record = reading->records.items[i];
         const struct management_backup *backup = (const void *)record->bytes;
         if (record->fact == FACT_MANAGEMENT_BACKUPS && is_evidence(backup, running) &&
-            !get_one(reading, FACT_BACKUPS, reading->cluster->ns, backup->meta.name, error))
+            !read_parts(reading, backup, error))
             return false;
     }
     return true;

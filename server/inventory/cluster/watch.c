@@ -17,7 +17,7 @@ static bool name_kind(struct json_object *object, const struct cluster_kind *kin
 bool cluster_extract(struct cluster *cluster, enum fact fact, struct json_object *object, record_sink *sink,
                      void *context, struct error *error)
 {
-    struct extractor extractor = {.pool = cluster->pool, .default_ns = cluster->ns};
+    struct extractor extractor = {.pool = cluster->pool, .default_ns = cluster->ns, .from_server = true};
     if (!json_object_is_type(object, json_type_object))
         return error_set(error, 422, "no object");
     if (!name_kind(object, &cluster_kinds[fact]))

@@ -26,10 +26,24 @@ bool deletion_counts(const struct backup *backup, int64_t now)
 struct question {
     const struct request *request;
     const struct inventory *inventory;
+    const struct settings *settings;
     const struct backup *backup;
+    const struct backup *doubted;           /* another that says Completed, if only Velero had said so; or NULL */
     bool going;                             /* others are there yet, and are to be deleted */
     const struct evidence_object *admitted; /* the deletion of one of them that only replicas know of; or NULL */
 };
+
+/* Good enough to fall back on when the one in question goes: unlike that one, it must prove itself. */
+static bool stands_in(struct question *question, const struct backup *other)
+{
+    const struct request *request = question->request;
+    if (!deletion_counts(other, request->now))
+        return false;
+    if (backup_status_by_velero(request->arena, other, question->settings, NULL))
+        return true;
+    question->doubted = other;
+    return false;
+}
 
 static bool is_going(struct question *question, const struct backup *other)
 {
@@ -54,7 +68,7 @@ static bool is_last(struct question *question)
         const struct backup *other = inventory->backups[i];
         bool same = str_eq(other->meta.ns, self->meta.ns) && str_eq(other->meta.name, self->meta.name);
         if (same || !str_eq(other->meta.ns, self->meta.ns) || !str_eq(other->region, self->region) ||
-            !deletion_counts(other, question->request->now) || is_less(other, self))
+            !stands_in(question, other) || is_less(other, self))
             continue;
         if (!is_going(question, other))
             return false;
@@ -73,7 +87,7 @@ static bool is_newest_way_back(struct question *question, struct str running, bo
         const struct backup *other = inventory->backups[i];
         struct str release = upgrade_backup_release(inventory, other);
         bool rivals = release.len && str_eq(other->meta.ns, self->meta.ns) && str_eq(release, running) != others;
-        if (rivals && other->status.started > self->status.started && deletion_counts(other, question->request->now) &&
+        if (rivals && other->status.started > self->status.started && stands_in(question, other) &&
             !is_less(other, self) && !is_going(question, other))
             return false;
     }
@@ -89,6 +103,17 @@ static struct str last_of(const struct question *question)
     return arena_printf(
         arena, "is the last Completed %.*s%s: without it %s cluster cannot be restored, so take a new one first",
         STR_ARG(of), question->going ? " that is not to be deleted already" : "", region.len ? "that" : "this");
+}
+
+/* Why a backup that says Completed was not counted. */
+static struct str doubted_hint(const struct question *question)
+{
+    struct arena *arena = question->request->arena;
+    struct str doubt = {NULL, 0};
+    if (!question->doubted || backup_status_by_velero(arena, question->doubted, question->settings, &doubt))
+        return STR("");
+    return arena_printf(arena, ". Backup %.*s is not counted: it %.*s",
+                        STR_ARG(arena_quote(arena, question->doubted->meta.name)), STR_ARG(doubt));
 }
 
 /* What an admitted deletion left standing, because somebody else refused it, is free again soon. */
@@ -148,7 +173,7 @@ bool deletion_check_needed(const struct request *request, const struct inventory
 {
     enum { REASON_SHOWN = 80 };
     struct arena *arena = request->arena;
-    struct question question = {.request = request, .inventory = inventory, .backup = backup};
+    struct question question = {.request = request, .inventory = inventory, .settings = settings, .backup = backup};
     /* The Velero CLI cannot annotate the request that it makes, so the Backup's own counts too. */
     struct str own =
         removal->change.len ? (struct str){NULL, 0} : json_get_str(backup->meta.annotations, ANNOTATION_ALLOW_DELETE);
@@ -185,11 +210,11 @@ bool deletion_check_needed(const struct request *request, const struct inventory
     if (removal->change.len)
         takes = arena_printf(arena, ". With this change (%.*s) it would no longer count", STR_ARG(removal->change));
     decision_forbid(decision,
-                    "backup %.*s %.*s%.*s. To %s it anyway: kubectl -n %.*s annotate backups.velero.io %.*s "
+                    "backup %.*s %.*s%.*s%.*s. To %s it anyway: kubectl -n %.*s annotate backups.velero.io %.*s "
                     "%s=\"REASON\", then %s it again%s%.*s",
-                    STR_ARG(name), STR_ARG(why), STR_ARG(takes), act, STR_ARG(words_name(arena, backup->meta.ns)),
-                    STR_ARG(words_name(arena, backup->meta.name)), ANNOTATION_ALLOW_DELETE, act,
-                    reason.ptr || own.ptr ? " (it needs a reason as its value)" : "",
+                    STR_ARG(name), STR_ARG(why), STR_ARG(takes), STR_ARG(doubted_hint(&question)), act,
+                    STR_ARG(words_name(arena, backup->meta.ns)), STR_ARG(words_name(arena, backup->meta.name)),
+                    ANNOTATION_ALLOW_DELETE, act, reason.ptr || own.ptr ? " (it needs a reason as its value)" : "",
                     STR_ARG(admitted_hint(&question)));
     return false;
 }

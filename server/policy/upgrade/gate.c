@@ -65,6 +65,13 @@ static bool may_retry(const struct gate *gate, const struct evidence *evidence)
     return evidence->when != 0 && gate->request->now - evidence->when >= gate->settings->upgrade_retry_after_failure;
 }
 
+/* Whatever makes the gate's own repeats unfit would do so to the next one: no backup after the other. */
+static bool is_unfit_again(const struct gate *gate, const struct gate_source *source)
+{
+    const struct evidence *evidence = &source->evidence;
+    return evidence->unfit.len && !str_eq(evidence->backup->meta.name, source->exact) && !may_retry(gate, evidence);
+}
+
 static void plan_pass(const struct gate *gate, struct gate_source *source)
 {
     struct evidence_blocker blocker = evidence_blocker(gate, source);
@@ -112,9 +119,14 @@ static void plan(const struct gate *gate, struct gate_source *source)
         source->step = STEP_REFUSE;
         source->says = words_refusal(gate, source);
         return;
+    case EVIDENCE_ADOPTED:
+        if (!is_unfit_again(gate, source))
+            break;
+        source->step = STEP_REFUSE;
+        source->says = words_refusal(gate, source);
+        return;
     case EVIDENCE_OLD:
     case EVIDENCE_GONE:
-    case EVIDENCE_ADOPTED:
     case EVIDENCE_NONE:
         break;
     }
@@ -287,6 +299,9 @@ static bool plan_all(struct gate *gate)
         return false;
     }
     if (!facts_known(gate, FACT_BACKUPS, "Velero Backups"))
+        return false;
+    if (gate->settings->storage_not_durable == VERDICT_DENY &&
+        !facts_known(gate, FACT_STORAGE_LOCATIONS, "BackupStorageLocations"))
         return false;
     for (size_t i = 0; i < gate->count; i++)
         plan(gate, &gate->sources[i]);

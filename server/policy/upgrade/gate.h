@@ -26,7 +26,7 @@ struct evidence {
     struct str region;  /* of the part that decided; absent for the management cluster */
     struct str velero;  /* the name of that part's Velero Backup */
     struct str error;   /* what kcm says of that part */
-    const char *unfit;  /* EVIDENCE_ADOPTED: what the Velero Backup is or lacks; NULL: it is from an earlier time */
+    struct str unfit;   /* EVIDENCE_ADOPTED: what the Velero Backup is or lacks; absent: it is from an earlier time */
     const char *hollow; /* EVIDENCE_FAILED, though Completed: what it lacks; else NULL */
     const struct backup_status *status; /* of that part, from whoever knows more; never NULL but for NONE */
     int64_t when;                       /* completed, failed, or (not started) created; 0 when nobody says */

@@ -1,4 +1,6 @@
+#include "policy/storage/storage.h"
 #include "policy/upgrade/gate.h"
+#include "policy/upgrade/upgrade_backup.h"
 #include "policy/velero/installed.h"
 
 /* The whole answers of the gate, put together from the sources' clauses. */
@@ -157,9 +159,31 @@ static void warn_missing_regions(const struct gate *gate, const struct gate_sour
     }
 }
 
-static bool taken_by_gate(const struct management_backup *backup)
+/* Of this one's Velero Backup; NULL where it is not known. */
+static const struct backup *velero_of(const struct gate *gate, const struct management_backup *backup)
 {
-    return json_get_str(backup->meta.annotations, ANNOTATION_TAKEN_BEFORE).len > 0;
+    return inventory_backup(gate->inventory, gate->settings->system_namespace, backup->meta.name);
+}
+
+/* kcm makes its own only after spec.release has changed; and annotations may outlive what they tell of. */
+static bool taken_before(const struct gate *gate, const struct management_backup *backup)
+{
+    const struct backup *velero = velero_of(gate, backup);
+    return velero && upgrade_backup_holds(gate->inventory, velero) == HOLDS_OLD;
+}
+
+/* Allowed by the settings (storage.notDurable), and yet not what one would want to fall back on. */
+static void warn_not_durable(const struct gate *gate, const struct management_backup *backup)
+{
+    const struct backup *velero = velero_of(gate, backup);
+    const struct storage_location *location =
+        velero ? inventory_storage_location(gate->inventory, velero->meta.ns, velero->storage_location) : NULL;
+    struct arena *arena = gate->request->arena;
+    struct str lost = location ? storage_lost(arena, location, NULL) : (struct str){NULL, 0};
+    if (lost.len && gate->settings->storage_not_durable == VERDICT_WARN)
+        decision_warn(gate->decision, "BackupStorageLocation %.*s of %.*s %.*s",
+                      STR_ARG(arena_quote(arena, location->meta.name)), STR_ARG(words_name(arena, backup->meta.name)),
+                      STR_ARG(lost));
 }
 
 void words_pass(const struct gate *gate)
@@ -176,13 +200,13 @@ void words_pass(const struct gate *gate)
         time_format(source->evidence.when, 0, when);
         decision_warn(gate->decision, "pre-upgrade backup %.*s completed %.*s (%s)", STR_ARG(name),
                       STR_ARG(words_ago(arena, gate->request->now, source->evidence.when)), when);
-        /* kcm makes its own only after spec.release has changed. */
-        if (!taken_by_gate(backup))
+        if (!taken_before(gate, backup))
             decision_warn(
                 gate->decision,
                 "%.*s was not started by this gate: if kcm made it, a rollback from it needs a resource modifier "
                 "that sets spec.release",
                 STR_ARG(name));
+        warn_not_durable(gate, backup);
         warn_missing_regions(gate, source);
         buf_printf(&evidence, "%s%.*s completed %s", i ? ", " : "", STR_ARG(backup->meta.name), when);
     }

@@ -47,7 +47,14 @@ struct part {
     struct str region, velero, error;
     const struct backup_status *status;
     bool adopted, gone;
-    const char *unfit, *hollow;
+    struct str unfit;   /* why nothing can be restored from it although it says Completed; absent: it is fit */
+    const char *hollow; /* what it lacks although it says Completed; else NULL */
+};
+
+/* The attempt under judgement, and whose it is to be. */
+struct attempt {
+    const struct gate *gate;
+    const struct management_backup *source, *backup;
 };
 
 /* kcm creates the Velero Backup after the ManagementBackup, unless one of that name
@@ -61,26 +68,60 @@ static bool is_older(const struct management_backup *backup, const struct backup
     return (created != 0 && created < since) || (status->started != 0 && status->started < since - GATE_CLOCK_SKEW);
 }
 
-/* Where the location is known, and is not there or was found Unavailable: nothing can be restored from it now. */
-static bool is_out_of_reach(const struct gate *gate, const struct backup *velero)
+/* ---- whether a Completed Backup is one to restore from -------------------- */
+
+/* Where the source's backups go: what it names, else Velero's default. */
+static struct str location_of_source(const struct attempt *attempt)
 {
+    struct str named = attempt->source->storage_location;
+    const struct storage_location *chosen =
+        inventory_default_location(attempt->gate->inventory, attempt->gate->settings->system_namespace, NULL);
+    return named.len || !chosen ? named : chosen->meta.name;
+}
+
+/* A ManagementBackup of the right name, made by hand, may point anywhere. Where neither it nor its
+ * source names a location the choice was Velero's. */
+static struct str misplaced(const struct attempt *attempt, const struct backup *velero)
+{
+    struct arena *arena = attempt->gate->request->arena;
+    struct str wanted = location_of_source(attempt), is = velero->storage_location;
+    bool left_to_velero = !attempt->source->storage_location.len && !attempt->backup->storage_location.len;
+    if (str_eq(is, wanted) || left_to_velero)
+        return (struct str){NULL, 0};
+    return arena_printf(arena, "is in storage location %.*s, and those of %.*s belong in %.*s",
+                        STR_ARG(arena_quote(arena, is)), STR_ARG(words_name(arena, attempt->source->meta.name)),
+                        STR_ARG(arena_quote(arena, wanted)));
+}
+
+/* The location is not there, was found Unavailable, or is of a class that the settings do not allow. */
+static struct str out_of_reach(const struct attempt *attempt, const struct backup *velero)
+{
+    const struct gate *gate = attempt->gate;
     const struct storage_location *location =
         inventory_storage_location(gate->inventory, velero->meta.ns, velero->storage_location);
     if (!velero->storage_location.len || !gate->inventory->known[FACT_STORAGE_LOCATIONS])
-        return false;
-    return !location || str_is(location->phase, "Unavailable");
+        return (struct str){NULL, 0};
+    if (!location || str_is(location->phase, "Unavailable"))
+        return STR("is in a storage location that cannot be read");
+    const char *inside = storage_class_inside(storage_location_class(location));
+    if (!inside || gate->settings->storage_not_durable != VERDICT_DENY)
+        return (struct str){NULL, 0};
+    return arena_printf(gate->request->arena, "is kept %s, which settings storage.notDurable do not allow", inside);
 }
 
 /* Why nothing can be restored from a Completed Backup of that name: kcm did not make it (it may be of no
- * namespaces, and kcm would have taken it for its own), it stands in another place than the ManagementBackup
- * asked for, or its storage cannot be read. NULL: it is fit. */
-static const char *unfit_because(const struct gate *gate, const struct management_backup *backup,
-                                 const struct backup *velero)
+ * namespaces, and kcm would have taken it for its own), Velero did not complete it, or it lies in the wrong
+ * place. Absent: it is fit. */
+static struct str unfit_because(const struct attempt *attempt, const struct backup *velero)
 {
-    if (!backup_is_by_kcm(velero) ||
-        (backup->storage_location.len && !str_eq(velero->storage_location, backup->storage_location)))
-        return "is not one that kcm made for it";
-    return is_out_of_reach(gate, velero) ? "is in a storage location that cannot be read" : NULL;
+    const struct gate *gate = attempt->gate;
+    struct str why;
+    if ((velero->identity.marks & BACKUP_KCM_MARKS) != BACKUP_KCM_MARKS)
+        return STR("is not one that kcm made for it");
+    if (!backup_status_by_velero(gate->request->arena, velero, gate->settings, &why))
+        return why;
+    why = misplaced(attempt, velero);
+    return why.len ? why : out_of_reach(attempt, velero);
 }
 
 /* What kcm's own Completed backup lacks. Another one would lack the same until somebody sees to it, so none is
@@ -95,36 +136,46 @@ static const char *hollow_because(const struct backup *velero)
                : NULL;
 }
 
-/* kcm copies the status of Velero's Backup about once a minute, so the Backup itself
- * may know more. It may also be gone (deleted, expired), and kcm then keeps what it
- * copied last: no backup stands behind that. */
-static struct part main_part(const struct gate *gate, const struct management_backup *backup)
+/* ---- the parts, read ------------------------------------------------------ */
+
+/* kcm copies the status of Velero's Backup about once a minute, so the Backup itself knows more. It may
+ * also be gone (deleted, expired), and kcm then keeps what it copied last: no backup stands behind that. */
+static struct part main_part(const struct attempt *attempt)
 {
+    const struct management_backup *backup = attempt->backup;
     const struct backup *velero =
-        inventory_backup(gate->inventory, gate->settings->system_namespace, backup->meta.name);
+        inventory_backup(attempt->gate->inventory, attempt->gate->settings->system_namespace, backup->meta.name);
     struct part part = {.velero = backup->meta.name, .error = backup->error, .status = &backup->last_backup};
-    if (velero && phase_rank(&velero->status) >= phase_rank(part.status))
+    if (velero)
         part.status = &velero->status;
     part.adopted = is_older(backup, part.status, velero ? velero->meta.created : 0);
     enum phase_kind kind = phase_kind(part.status);
-    part.unfit = velero && kind == PHASE_COMPLETED ? unfit_because(gate, backup, velero) : NULL;
-    part.hollow = velero && kind == PHASE_COMPLETED ? hollow_because(velero) : NULL;
+    if (velero && kind == PHASE_COMPLETED) {
+        part.unfit = unfit_because(attempt, velero);
+        part.hollow = hollow_because(velero);
+    }
     part.gone = velero ? velero->meta.deleting : kind == PHASE_RUNNING || kind == PHASE_COMPLETED;
     return part;
 }
 
 /* A region's Velero Backup lives on the regional cluster. It reaches this one only
- * by sync from the shared bucket, once it is done: absence here says nothing. */
-static struct part region_part(const struct gate *gate, const struct management_backup *backup,
-                               const struct region_status *region)
+ * by sync from the shared bucket, once it is done: absence here says nothing, and
+ * kcm's word is all there is then. */
+static struct part region_part(const struct attempt *attempt, const struct region_status *region)
 {
+    const struct management_backup *backup = attempt->backup;
     const struct backup *synced =
-        inventory_backup(gate->inventory, gate->settings->system_namespace, region->backup_name);
+        inventory_backup(attempt->gate->inventory, attempt->gate->settings->system_namespace, region->backup_name);
     struct part part = {
         .region = region->region, .velero = region->backup_name, .error = region->error, .status = &region->backup};
     if (synced && str_eq(synced->region, region->region) && !is_older(backup, &synced->status, 0) &&
-        phase_rank(&synced->status) >= phase_rank(part.status))
+        phase_rank(&synced->status) >= phase_rank(part.status)) {
         part.status = &synced->status;
+        if (phase_kind(part.status) == PHASE_COMPLETED) {
+            part.unfit = unfit_because(attempt, synced);
+            part.hollow = hollow_because(synced);
+        }
+    }
     part.adopted = is_older(backup, part.status, 0);
     return part;
 }
@@ -136,9 +187,10 @@ static int64_t first_known(int64_t a, int64_t b, int64_t c)
     return b != 0 ? b : c;
 }
 
-static struct evidence judge_part(const struct gate *gate, const struct management_backup *backup,
-                                  const struct part *part)
+static struct evidence judge_part(const struct attempt *attempt, const struct part *part)
 {
+    const struct gate *gate = attempt->gate;
+    const struct management_backup *backup = attempt->backup;
     const struct backup_status *status = part->status;
     int64_t now = gate->request->now, created = backup->meta.created;
     struct evidence evidence = {.backup = backup,
@@ -150,7 +202,7 @@ static struct evidence judge_part(const struct gate *gate, const struct manageme
                                 .hollow = part->hollow};
     enum phase_kind kind = phase_kind(status);
     evidence.when = kind == PHASE_WAITING ? created : first_known(status->completed, status->started, created);
-    if (part->adopted || part->unfit)
+    if (part->adopted || part->unfit.len)
         evidence.state = EVIDENCE_ADOPTED;
     else if (part->gone || kind == PHASE_DELETING || (status->expires != 0 && status->expires <= now))
         evidence.state = EVIDENCE_GONE;
@@ -184,16 +236,17 @@ static enum evidence_state judge_age(const struct gate *gate, int64_t completed)
     return age > gate->settings->upgrade_max_backup_age && !gate->under_way ? EVIDENCE_OLD : EVIDENCE_COMPLETED;
 }
 
-static struct evidence judge_backup(const struct gate *gate, const struct management_backup *backup)
+static struct evidence judge_backup(const struct attempt *attempt)
 {
-    struct part part = main_part(gate, backup);
-    struct evidence evidence = judge_part(gate, backup, &part);
+    const struct management_backup *backup = attempt->backup;
+    struct part part = main_part(attempt);
+    struct evidence evidence = judge_part(attempt, &part);
     for (size_t i = 0; i < backup->region_count; i++) {
-        part = region_part(gate, backup, &backup->regions[i]);
-        evidence = worse(evidence, judge_part(gate, backup, &part));
+        part = region_part(attempt, &backup->regions[i]);
+        evidence = worse(evidence, judge_part(attempt, &part));
     }
     if (evidence.state == EVIDENCE_COMPLETED)
-        evidence.state = judge_age(gate, evidence.when);
+        evidence.state = judge_age(attempt->gate, evidence.when);
     return evidence;
 }
 
@@ -237,7 +290,8 @@ struct evidence evidence_find(const struct gate *gate, const struct gate_source 
         if (!str_eq(backup->release, label) || backup->schedule.len || backup->meta.deleting ||
             !kcm_is_upgrade_backup(arena, backup->meta.name, source->source->meta.name, gate->running))
             continue;
-        struct evidence evidence = judge_backup(gate, backup);
+        const struct attempt attempt = {gate, source->source, backup};
+        struct evidence evidence = judge_backup(&attempt);
         if (is_better(&evidence, &best))
             best = evidence;
     }
@@ -258,8 +312,9 @@ struct evidence_blocker evidence_blocker(const struct gate *gate, const struct g
             inventory_backup(gate->inventory, gate->settings->system_namespace, source->exact);
         return (struct evidence_blocker){.blocks = velero && never_completes(&velero->status), .velero = source->exact};
     }
-    struct part part = main_part(gate, backup);
+    const struct attempt attempt = {gate, source->source, backup};
+    struct part part = main_part(&attempt);
     for (size_t i = 0; i < backup->region_count && !never_completes(part.status); i++)
-        part = region_part(gate, backup, &backup->regions[i]);
+        part = region_part(&attempt, &backup->regions[i]);
     return (struct evidence_blocker){never_completes(part.status), part.region, part.velero};
 }

@@ -91,8 +91,8 @@ static struct str shortcoming(const struct gate *gate, const struct gate_source 
     case EVIDENCE_GONE:
         return arena_printf(arena, ", since the Velero Backup behind %.*s is gone", STR_ARG(name));
     case EVIDENCE_ADOPTED:
-        return arena_printf(arena, ", since the Velero Backup behind %.*s %s", STR_ARG(name),
-                            evidence->unfit ? evidence->unfit : "is from an earlier time");
+        return arena_printf(arena, ", since the Velero Backup behind %.*s %.*s", STR_ARG(name),
+                            STR_ARG(evidence->unfit.len ? evidence->unfit : STR("is from an earlier time")));
     case EVIDENCE_FAILED:
         return arena_printf(arena, ", since %.*s ended %.*s %.*s", STR_ARG(name),
                             STR_ARG(words_name(arena, evidence->status->phase)), STR_ARG(ago));
@@ -129,6 +129,19 @@ static struct str velero_command(const struct gate *gate, const char *verb, stru
                         STR_ARG(on_cluster(gate, region)));
 }
 
+/* What to do about an attempt that is not repeated at once. */
+static struct str try_again(const struct gate *gate, const struct evidence *evidence)
+{
+    struct arena *arena = gate->request->arena;
+    char left[TIME_TEXT_SIZE];
+    int64_t wait = evidence->when + gate->settings->upgrade_retry_after_failure - gate->request->now;
+    struct str when = evidence->when ? arena_printf(arena, "in %s, or at once ", duration_format(wait, left)) : STR("");
+    return arena_printf(
+        arena,
+        "repair that and apply again %.*safter kubectl delete managementbackup %.*s: a new backup is then started",
+        STR_ARG(when), STR_ARG(words_name(arena, evidence->backup->meta.name)));
+}
+
 static struct str words_failed(const struct gate *gate, const struct gate_source *source)
 {
     struct arena *arena = gate->request->arena;
@@ -152,14 +165,17 @@ static struct str words_failed(const struct gate *gate, const struct gate_source
             "again: kubectl delete managementbackup %.*s; %.*s",
             STR_ARG(says), STR_ARG(name), STR_ARG(command));
     }
-    char left[TIME_TEXT_SIZE];
-    int64_t wait = evidence->when + gate->settings->upgrade_retry_after_failure - gate->request->now;
-    struct str when = evidence->when ? arena_printf(arena, "in %s, or at once ", duration_format(wait, left)) : STR("");
-    return arena_printf(
-        arena,
-        "%.*s: repair that and apply again %.*safter kubectl delete managementbackup %.*s: a new backup is "
-        "then started",
-        STR_ARG(says), STR_ARG(when), STR_ARG(name));
+    return arena_printf(arena, "%.*s: %.*s", STR_ARG(says), STR_ARG(try_again(gate, evidence)));
+}
+
+/* The gate's own repeat completed, and does not count either. */
+static struct str words_unfit(const struct gate *gate, const struct gate_source *source)
+{
+    const struct evidence *evidence = &source->evidence;
+    struct arena *arena = gate->request->arena;
+    return arena_printf(arena, "%.*s completed %.*s, but its Velero Backup %.*s: %.*s",
+                        STR_ARG(subject(gate, evidence)), STR_ARG(words_ago(arena, gate->request->now, evidence->when)),
+                        STR_ARG(evidence->unfit), STR_ARG(try_again(gate, evidence)));
 }
 
 /* kcm makes a Velero Backup without a status; its phase stays empty until Velero takes it up. */
@@ -217,6 +233,8 @@ struct str words_refusal(const struct gate *gate, const struct gate_source *sour
         return words_stuck(gate, source);
     case EVIDENCE_FUTURE:
         return words_future(gate, source);
+    case EVIDENCE_ADOPTED:
+        return words_unfit(gate, source);
     default:
         return words_failed(gate, source);
     }

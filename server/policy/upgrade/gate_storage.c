@@ -39,6 +39,14 @@ enum gate_step gate_storage(const struct gate *gate, struct str location, struct
         return STEP_START;
     const struct storage_target target = {gate->inventory, gate->settings->system_namespace, location};
     const struct storage_faults faults = storage_find_faults(&target, arena);
+    struct str lost = faults.location && gate->settings->storage_not_durable == VERDICT_DENY
+                          ? storage_lost(arena, faults.location, NULL)
+                          : (struct str){NULL, 0};
+    if (lost.len) {
+        *says = arena_printf(arena, "spec.storageLocation: %.*s %.*s (settings storage.notDurable: deny)",
+                             STR_ARG(storage_subject(&target, faults.location, arena)), STR_ARG(lost));
+        return STEP_REFUSE;
+    }
     if (!any_at(&faults, STEP_REFUSE) && !any_at(&faults, STEP_WAIT))
         return STEP_START;
     enum gate_step step = any_at(&faults, STEP_REFUSE) ? STEP_REFUSE : STEP_WAIT;
