@@ -1,6 +1,6 @@
 #include "backstop/base.h"
 
-enum { BASE64_BLOCK = 256 }; /* written at once; a multiple of 4 */
+enum { BASE64_GROUPS = 64 }; /* written at once */
 
 static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -18,22 +18,23 @@ static inline void base64_group(const unsigned char *in, size_t rest, char *quad
     quad[3] = rest > 2 ? base64_digits[group & 63] : '=';
 }
 
+/* Whole groups, and what is left of a last one. */
+static void base64_digits_of(const unsigned char *in, size_t length, char *quad)
+{
+    for (; length >= 3; in += 3, length -= 3, quad += 4)
+        base64_group(in, 3, quad);
+    if (length)
+        base64_group(in, length, quad);
+}
+
 void base64_write(struct str bytes, struct buf *out)
 {
-    const unsigned char *in = (const unsigned char *)bytes.ptr;
-    char quads[BASE64_BLOCK];
-    size_t used = 0;
-    for (size_t i = 0; i < bytes.len; i += 3, used += 4) {
-        if (used == sizeof quads) {
-            buf_add(out, (struct str){quads, used});
-            used = 0;
-        }
-        if (bytes.len - i >= 3)
-            base64_group(in + i, 3, quads + used);
-        else
-            base64_group(in + i, bytes.len - i, quads + used);
+    char quads[4 * BASE64_GROUPS];
+    for (size_t i = 0; i < bytes.len; i += (size_t)3 * BASE64_GROUPS) {
+        struct str block = str_slice(bytes, i, i + (size_t)3 * BASE64_GROUPS);
+        base64_digits_of((const unsigned char *)block.ptr, block.len, quads);
+        buf_add(out, (struct str){quads, (block.len + 2) / 3 * 4});
     }
-    buf_add(out, (struct str){quads, used});
 }
 
 struct str base64_encode(struct arena *arena, struct str bytes)
@@ -42,8 +43,7 @@ struct str base64_encode(struct arena *arena, struct str bytes)
     char *text = arena_alloc(arena, length + 1);
     if (!text)
         return (struct str){NULL, 0};
-    for (size_t i = 0; i < bytes.len; i += 3)
-        base64_group((const unsigned char *)bytes.ptr + i, bytes.len - i, text + i / 3 * 4);
+    base64_digits_of((const unsigned char *)bytes.ptr, bytes.len, text);
     return (struct str){text, length};
 }
 
