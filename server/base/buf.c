@@ -5,7 +5,7 @@
 
 #include "backstop/base.h"
 
-enum { BUF_FIRST_SIZE = 256, FORMATTED_ONCE = 512 };
+enum { BUF_FIRST_SIZE = 1000, FORMATTED_ONCE = 512 };
 
 void buf_init(struct buf *buf, size_t limit)
 {

@@ -7,7 +7,7 @@
 #include "backstop/admission.h"
 #include "backstop/telemetry.h"
 
-enum { TIMES = 20, MEMORY = 64 << 20, PATH_SIZE = 512 };
+enum { TIMES = 100, MEMORY = 64 << 20, PATH_SIZE = 512 };
 #define NOW INT64_C(1795168800) /* 2026-11-20T10:00:00Z */
 #define ON_ITS_OWN __attribute__((noinline, noclone))
 
