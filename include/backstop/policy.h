@@ -45,6 +45,9 @@ const struct object *request_subject(const struct request *request);
  * Readers give NULL, absent, false for what is missing or of another type. Trees
  * are built of just that part, once, and live as long as the request. */
 struct json_object *object_tree(const struct request *request, const struct object *object, const char *path);
+/* Why a part of an object that was asked for as a tree could not be read, and so looked as if it were
+ * absent (json_build); absent when all could. */
+struct str request_problem(const struct request *request);
 struct str object_text(const struct request *request, const struct object *object, const char *path);
 bool object_true(const struct request *request, const struct object *object, const char *path);
 enum json_kind object_kind(const struct object *object, const char *path); /* JSON_NULL: absent too; two levels */

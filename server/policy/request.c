@@ -13,6 +13,7 @@ struct request_part {
 };
 struct request_parts {
     struct request_part *first;
+    struct str problem; /* of the first that could not be read */
 };
 
 void request_init(struct request *request, struct arena *arena)
@@ -47,9 +48,11 @@ static struct json_object *node_tree(const struct request *request, const struct
     if (!part)
         return NULL;
     if (!part->built) {
-        struct error ignored;
-        part->tree = json_build(request->arena, node->raw, &ignored);
+        struct error error = {.code = 0};
+        part->tree = json_build(request->arena, node->raw, &error);
         part->built = true;
+        if (!part->tree && request->parts && !request->parts->problem.ptr)
+            request->parts->problem = arena_copy(request->arena, str_from(error.message));
     }
     return part->tree;
 }
@@ -58,19 +61,24 @@ static struct json_object *node_tree(const struct request *request, const struct
  * them, or NULL: by the path alone, whatever the object has of it. */
 static const struct json_node *find(const struct object *object, const char *path, const char **rest)
 {
-    *rest = NULL;
     const struct json_node *node = object ? object->root : NULL;
-    struct str names = str_from(path), name;
-    for (int level = 0; level < 2 && str_cut(&names, '.', &name); level++)
-        node = node ? json_member(node, name) : NULL;
-    if (names.ptr)
-        *rest = names.ptr;
+    for (int level = 0; level < 2 && *path; level++) {
+        const char *end = strchrnul(path, '.');
+        node = json_member(node, (struct str){path, (size_t)(end - path)});
+        path = *end ? end + 1 : end;
+    }
+    *rest = *path ? path : NULL;
     return node;
 }
 
 const struct object *request_subject(const struct request *request)
 {
     return request->object ? request->object : request->old_object;
+}
+
+struct str request_problem(const struct request *request)
+{
+    return request->parts ? request->parts->problem : (struct str){NULL, 0};
 }
 
 struct json_object *object_tree(const struct request *request, const struct object *object, const char *path)

@@ -96,7 +96,8 @@ void backup_spec_check(const struct backup_spec *view)
     backup_spec_check_lists(view);
     backup_spec_warn_scope(view);
     if (backup_spec_asks(view, "labelSelector") || backup_spec_asks(view, "orLabelSelectors")) {
-        check_selectors(view->decision, str_from(view->at), view->spec);
+        check_selectors(view->decision, str_from(view->at), json_get(view->spec, "labelSelector"),
+                        json_get(view->spec, "orLabelSelectors"));
         check_empty_selectors(view);
     }
     backup_spec_check_policy(view);

@@ -67,7 +67,7 @@ static void check_resource(const struct restore_view *view, struct str at, struc
 
 void restore_check_hooks(const struct restore_view *view)
 {
-    struct json_object *resources = json_path(view->spec, "hooks.resources");
+    struct json_object *resources = restore_field(view, "spec.hooks.resources");
     if (!restore_asks(view, "spec.hooks"))
         return;
     for (size_t i = 0; i < json_len(resources) && !said_enough(view->decision); i++)

@@ -41,8 +41,7 @@ static void check_non_restorable(const struct restore_view *view)
 static bool read_list(const struct restore_view *view, const char *path, struct strlist *list)
 {
     *list = (struct strlist){0};
-    const char *name = path + sizeof("spec.") - 1;
-    if (read_strings(view->arena, json_get(view->spec, name), list))
+    if (read_strings(view->arena, restore_field(view, path), list))
         return true;
     decision_invalid(view->decision, path, "Invalid value: must be a list of strings");
     return false;
@@ -57,7 +56,7 @@ static bool asks_pair(const struct restore_view *view, const struct list_pair *p
  * namespaces do, or when asked for (restore.go, getOrderedResourceCollection). */
 static void warn_cluster_scoped(const struct restore_view *view, const struct list_pair *namespaces)
 {
-    struct json_object *include = json_get(view->spec, "includeClusterResources");
+    struct json_object *include = restore_field(view, "spec.includeClusterResources");
     bool given = json_object_is_type(include, json_type_boolean);
     bool everything = namespaces->excluded.len == 0 &&
                       (namespaces->included.len == 0 || strlist_has(&namespaces->included, STR("*")));

@@ -41,7 +41,7 @@ static void check_rule_namespaces(const struct restore_view *view, struct config
             if (ns.len == 0 || str_is(ns, "*"))
                 continue;
             bool listed = view->backup && view->backup->included_namespaces.len && restore_backup_holds(view, ns);
-            if (from.len && !listed && !json_get_named(json_get(view->spec, "namespaceMapping"), ns))
+            if (from.len && !listed && !json_get_named(restore_field(view, "spec.namespaceMapping"), ns))
                 rules_warn(modifier, at,
                            "rules compare the namespace in the backup, where %.*s is %.*s: the rule never applies",
                            STR_ARG(arena_quote(view->arena, ns)), STR_ARG(arena_quote(view->arena, from)));
@@ -55,7 +55,7 @@ static void check_rule_namespaces(const struct restore_view *view, struct config
 void restore_check_modifier(const struct restore_view *view)
 {
     struct config_rules modifier;
-    struct json_object *reference = json_get(view->spec, "resourceModifier");
+    struct json_object *reference = restore_field(view, "spec.resourceModifier");
     if (!reference || view->modifier_injected || !restore_asks(view, "spec.resourceModifier") || !check_reference(view))
         return;
     if (view->inventory->known[FACT_CONFIG_MAPS] && is_own_map(view) &&

@@ -111,7 +111,7 @@ static struct json_object *json_text_value(const struct restore_view *view, stru
 
 static void patch_exclusions(struct restore_view *view, size_t had)
 {
-    struct json_object *list = json_get(view->spec, "excludedResources");
+    struct json_object *list = restore_field(view, "spec.excludedResources");
     if (view->excluded.len == had)
         return;
     if (list) {
@@ -143,10 +143,10 @@ static void warn_not_updated(const struct restore_view *view)
 static void mutate_policy(struct restore_view *view)
 {
     bool forced = str_is(view->policy, "none") && view->settings->restores_force_update;
-    bool is_text = json_object_is_type(json_get(view->spec, "existingResourcePolicy"), json_type_string);
+    bool is_text = json_object_is_type(restore_field(view, "spec.existingResourcePolicy"), json_type_string);
     if (restore_is_regional(view) || !(view->policy.len == 0 || forced))
         return;
-    if (json_get(view->spec, "existingResourcePolicy") && !is_text)
+    if (restore_field(view, "spec.existingResourcePolicy") && !is_text)
         return; /* of a wrong type: denied below */
     if (!restore_may_update(view)) {
         warn_not_updated(view);
@@ -194,7 +194,7 @@ static void audit_exclusions(const struct restore_view *view, size_t had)
 
 void restore_mutate(struct restore_view *view)
 {
-    struct json_object *list = json_get(view->spec, "excludedResources");
+    struct json_object *list = restore_field(view, "spec.excludedResources");
     view->excluded_given = view->excluded.len;
     if (!view->management) {
         restore_advise(view);

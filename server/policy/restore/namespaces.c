@@ -33,7 +33,7 @@ bool restore_backup_holds(const struct restore_view *view, struct str ns)
 
 struct str restore_mapped_from(const struct restore_view *view, struct str ns)
 {
-    struct json_object *mapping = json_get(view->spec, "namespaceMapping");
+    struct json_object *mapping = restore_field(view, "spec.namespaceMapping");
     json_foreach(mapping, from, to)
     {
         if (str_eq(json_str(to), ns) && !str_is(ns, from))
@@ -75,8 +75,8 @@ static void check_one(const struct restore_view *view, const char *field, struct
 
 void restore_check_namespaces(const struct restore_view *view)
 {
-    struct json_object *included = json_get(view->spec, "includedNamespaces");
-    struct json_object *mapping = json_get(view->spec, "namespaceMapping");
+    struct json_object *included = restore_field(view, "spec.includedNamespaces");
+    struct json_object *mapping = restore_field(view, "spec.namespaceMapping");
     bool asked = restore_asks(view, "spec.includedNamespaces") || restore_asks(view, "spec.namespaceMapping");
     if (!asked || !view->backup)
         return;

@@ -176,7 +176,7 @@ void restore_check_release(struct restore_view *view)
     struct str release = restore_release_left(view);
     if (release.len == 0 || leaves_out_managements(view))
         return;
-    if (json_get(view->spec, "resourceModifier"))
+    if (restore_field(view, "spec.resourceModifier"))
         check_modifier(view, release);
     else if (!holds_old_release(view) && !inject(view, release))
         advise(view, release);

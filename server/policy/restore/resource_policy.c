@@ -45,7 +45,7 @@ static bool restore_policy_is_config_map(const struct restore_view *view, struct
 
 void restore_check_resource_policy(const struct restore_view *view)
 {
-    struct json_object *reference = json_get(view->spec, "resourcePolicy");
+    struct json_object *reference = restore_field(view, "spec.resourcePolicy");
     struct str name = json_get_str(reference, "name");
     const struct product_version velero = inventory_velero_version(view->inventory, view->settings).version;
     /* Whichever Velero reads the field at all also knows the filters. */

@@ -2,6 +2,14 @@
 #include "policy/velero/fields.h"
 #include "policy/velero/installed.h"
 
+/* What could not be read was not checked either. */
+static void restore_check_readable(const struct restore_view *view)
+{
+    struct str problem = request_problem(view->request);
+    if (problem.ptr)
+        decision_invalid(view->decision, "spec", "Invalid value: %.*s", STR_ARG(problem));
+}
+
 static void check(struct restore_view *view)
 {
     restore_check_source(view);
@@ -39,6 +47,7 @@ void policy_restore_mutate(const struct request *request, const struct inventory
     restore_mutate(&view);
     size_t told = decision->warnings.len - before;
     check(&view);
+    restore_check_readable(&view);
     if (decision->denied)
         forget_warnings(&decision->warnings, before, told);
     else
@@ -74,4 +83,5 @@ void policy_restore(const struct request *request, const struct inventory *inven
     if (view.as_new)
         restore_advise(&view);
     check(&view);
+    restore_check_readable(&view);
 }

@@ -14,8 +14,7 @@ struct restore_view {
     const struct settings *settings;
     struct decision *decision;
     struct arena *arena;
-    struct json_object *spec; /* as sent, never changed; NULL when it is no object */
-    struct str ns;            /* where Velero looks for the backup: the Restore's own namespace */
+    struct str ns; /* where Velero looks for the backup: the Restore's own namespace */
     struct str backup_name, schedule_name;
     const struct backup *backup;       /* what Velero would restore; NULL when absent or not known */
     bool management;                   /* the rules for k0rdent's backups apply */
@@ -38,6 +37,8 @@ bool restore_view_init(struct restore_view *view, const struct request *request,
 bool restore_is_open(struct str phase);
 /* Created, or changed before Velero takes it: then all of it counts, as at a creation. */
 bool restore_is_as_new(const struct request *request, const struct settings *settings);
+/* A field as sent, which is never changed: "spec.hooks"; NULL when it is absent. */
+struct json_object *restore_field(const struct restore_view *view, const char *path);
 /* New as a whole, or an update that changes the field: "deny only what the request changes". */
 bool restore_asks(const struct restore_view *view, const char *path);
 /* providers.c: the caveats that apply, as pointers into the settings. */

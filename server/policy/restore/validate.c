@@ -6,7 +6,7 @@
 /* pkg/util/velero/restore.IsResourcePolicyValid: none or update, exactly. */
 static void check_policy(const struct restore_view *view)
 {
-    struct json_object *sent = json_get(view->spec, "existingResourcePolicy");
+    struct json_object *sent = restore_field(view, "spec.existingResourcePolicy");
     bool regional = restore_is_regional(view), is_update = str_is(view->policy, "update");
     if (!restore_asks(view, "spec.existingResourcePolicy"))
         return;
@@ -37,7 +37,7 @@ static void check_policy(const struct restore_view *view)
 
 static void check_mapping(const struct restore_view *view)
 {
-    struct json_object *mapping = json_get(view->spec, "namespaceMapping");
+    struct json_object *mapping = restore_field(view, "spec.namespaceMapping");
     if (!mapping || !restore_asks(view, "spec.namespaceMapping"))
         return;
     if (!json_object_is_type(mapping, json_type_object)) {
@@ -64,10 +64,12 @@ void restore_check_fields(const struct restore_view *view)
 {
     check_policy(view);
     if (restore_asks(view, "spec.labelSelector") || restore_asks(view, "spec.orLabelSelectors"))
-        check_selectors(view->decision, STR("spec"), view->spec);
+        check_selectors(view->decision, STR("spec"), restore_field(view, "spec.labelSelector"),
+                        restore_field(view, "spec.orLabelSelectors"));
     check_mapping(view);
     if (restore_asks(view, "spec.itemOperationTimeout"))
-        check_duration(view->decision, STR("spec.itemOperationTimeout"), json_get(view->spec, "itemOperationTimeout"));
+        check_duration(view->decision, STR("spec.itemOperationTimeout"),
+                       restore_field(view, "spec.itemOperationTimeout"));
 }
 
 /* k0rdent documents moving a ClusterDeployment to another management cluster, which runs, with a

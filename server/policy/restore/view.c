@@ -7,6 +7,11 @@ bool restore_asks(const struct restore_view *view, const char *path)
     return view->as_new || request_changes(view->request, path);
 }
 
+struct json_object *restore_field(const struct restore_view *view, const char *path)
+{
+    return object_tree(view->request, view->request->object, path);
+}
+
 bool restore_is_regional(const struct restore_view *view)
 {
     return view->management && view->backup && view->backup->region.len > 0;
@@ -18,7 +23,7 @@ static bool lists_are_short(const struct restore_view *view)
                                         "spec.excludedNamespaces"};
     bool all = true;
     for (size_t i = 0; i < LENGTH_OF(lists); i++) {
-        struct json_object *list = json_get(view->spec, lists[i] + sizeof("spec.") - 1);
+        struct json_object *list = restore_field(view, lists[i]);
         all = check_list_length(view->decision, lists[i], list) && all;
     }
     return all;
@@ -70,7 +75,6 @@ bool restore_is_as_new(const struct request *request, const struct settings *set
 bool restore_view_init(struct restore_view *view, const struct request *request, const struct inventory *inventory,
                        const struct settings *settings, struct decision *decision)
 {
-    struct json_object *spec = object_tree(request, request->object, "spec");
     *view = (struct restore_view){.request = request,
                                   .inventory = inventory,
                                   .settings = settings,
@@ -78,23 +82,22 @@ bool restore_view_init(struct restore_view *view, const struct request *request,
                                   .arena = request->arena,
                                   .as_new = restore_is_as_new(request, settings),
                                   .ns = request->ns.len ? request->ns : settings->system_namespace};
-    if (!json_object_is_type(spec, json_type_object)) {
+    if (object_kind(request->object, "spec") != JSON_OBJECT) {
         decision_invalid(decision, "spec", "Required value: name the backup to restore in spec.backupName");
         return false;
     }
-    struct json_object *modifier = json_get(spec, "resourceModifier");
-    view->spec = spec;
+    struct json_object *modifier = restore_field(view, "spec.resourceModifier");
     if (!lists_are_short(view))
         return false;
-    view->backup_name = json_get_str(spec, "backupName");
-    view->schedule_name = json_get_str(spec, "scheduleName");
-    view->policy = json_get_str(spec, "existingResourcePolicy");
+    view->backup_name = object_text(request, request->object, "spec.backupName");
+    view->schedule_name = object_text(request, request->object, "spec.scheduleName");
+    view->policy = object_text(request, request->object, "spec.existingResourcePolicy");
     view->modifier_kind = json_get_str(modifier, "kind");
     view->modifier_name = json_get_str(modifier, "name");
     view->opt_out_reason = object_annotation(request, request->object, ANNOTATION_SKIP_MUTATION);
     view->opted_out = annotation_reason(view->opt_out_reason).len > 0;
-    read_strings(view->arena, json_get(spec, "includedResources"), &view->included);
-    read_strings(view->arena, json_get(spec, "excludedResources"), &view->excluded);
+    read_strings(view->arena, restore_field(view, "spec.includedResources"), &view->included);
+    read_strings(view->arena, restore_field(view, "spec.excludedResources"), &view->excluded);
     view->included_names = resource_names_of(view->arena, &view->included);
     view->excluded_names = resource_names_of(view->arena, &view->excluded);
     find_backup(view);

@@ -100,10 +100,9 @@ void check_selector(struct decision *decision, struct str field, struct json_obj
     decision_invalid(decision, path.ptr ? path.ptr : "spec", "Invalid value: %.*s", STR_ARG(why));
 }
 
-void check_selectors(struct decision *decision, struct str at, struct json_object *spec)
+void check_selectors(struct decision *decision, struct str at, struct json_object *one, struct json_object *any)
 {
     struct arena *arena = decision->arena;
-    struct json_object *one = json_get(spec, "labelSelector"), *any = json_get(spec, "orLabelSelectors");
     struct str field = arena_printf(arena, "%.*s.orLabelSelectors", STR_ARG(at));
     const char *path = field.ptr ? field.ptr : "spec.orLabelSelectors";
     if (one && any)

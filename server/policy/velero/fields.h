@@ -17,8 +17,8 @@ bool check_list_length(struct decision *decision, const char *field, struct json
  * that does not parse can stop the informers of the whole Velero server. NULL is fine. */
 void check_duration(struct decision *decision, struct str field, struct json_object *value);
 void check_selector(struct decision *decision, struct str field, struct json_object *selector);
-/* Both kinds of selectors below `at` ("spec"), which Velero takes one of. */
-void check_selectors(struct decision *decision, struct str at, struct json_object *spec);
+/* labelSelector and orLabelSelectors below `at` ("spec"), which Velero takes one of. */
+void check_selectors(struct decision *decision, struct str at, struct json_object *one, struct json_object *any);
 /* The command, container and onError of an exec hook, and the durations named. */
 void check_exec_hook(struct decision *decision, struct str at, struct json_object *hook, const char *const *timeouts,
                      size_t count);

@@ -66,14 +66,12 @@ static bool velero_drops(const struct inventory *inventory, const struct velero_
 void velero_warn_fields(const struct request *request, const struct inventory *inventory,
                         const struct settings *settings, struct decision *decision)
 {
-    struct json_object *spec = object_tree(request, request->object, "spec");
     const struct product_version velero = inventory_velero_version(inventory, settings).version;
     for (size_t i = 0; i < LENGTH_OF(new_fields); i++) {
         const struct velero_field *field = &new_fields[i];
-        const char *below = field->path + strlen("spec.");
         if (!str_is(request->kind, field->kind))
             continue;
-        bool asked = json_path(spec, below) != NULL;
+        bool asked = object_tree(request, request->object, field->path) != NULL;
         bool dropped = asked && velero_drops(inventory, field);
         if (asked && !dropped) {
             if (!field->judged)
