@@ -28,6 +28,7 @@ enum feature {
     VELERO_BACKUP_TYPE,             /* Backup.spec.backupType */
     VELERO_TEMPLATE_ANNOTATIONS,    /* Schedule.spec.template.metadata.annotations */
     VELERO_NO_CREDENTIALS_FILE,     /* config.credentialsFile of a storage location is ignored */
+    VELERO_BUCKET_ARN,              /* objectStorage.bucket may be an ARN of S3, slashes and all */
     /* kcm */
     KCM_REGIONAL_VELERO,   /* Velero is configured below regional.velero, no longer below velero */
     KCM_SHIPS_VELERO_1_18, /* its Velero chart is 12.x */

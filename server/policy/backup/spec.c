@@ -89,6 +89,21 @@ static void check_empty_selectors(const struct backup_spec *view)
     }
 }
 
+/* The CRD of 1.19 has an enum (backup_types.go BackupType), which the API server holds everybody to; a review without a
+ * cluster does not have it. Older CRDs drop the field. */
+static void check_backup_type(const struct backup_spec *view)
+{
+    const struct product_version velero = inventory_velero_version(view->inventory, view->settings).version;
+    struct json_object *value = json_get(view->spec, "backupType");
+    struct str type = json_str(value);
+    if (!value || !backup_spec_asks(view, "backupType") || str_is(type, "Full") || str_is(type, "Incremental") ||
+        product_version_has(&velero, VELERO_BACKUP_TYPE) != ANSWER_YES)
+        return;
+    decision_invalid(view->decision, backup_spec_field(view, "backupType"),
+                     "Unsupported value: %.*s: supported values: \"Full\", \"Incremental\"",
+                     STR_ARG(arena_quote(view->arena, type)));
+}
+
 void backup_spec_check(const struct backup_spec *view)
 {
     check_storage_location(view);
@@ -103,6 +118,7 @@ void backup_spec_check(const struct backup_spec *view)
     backup_spec_check_policy(view);
     if (backup_spec_asks(view, "snapshotMoveData") || backup_spec_asks(view, "defaultVolumesToFsBackup"))
         velero_warn_node_agent(view->inventory, view->ns, view->at, view->spec, view->decision);
+    check_backup_type(view);
     check_durations(view);
     check_hooks(view);
 }

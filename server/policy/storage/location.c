@@ -24,6 +24,18 @@ static struct str without_scheme(struct str bucket)
     return bucket;
 }
 
+/* Since 1.19 Velero lets the ARN of an access point through (pkg/persistence/object_store.go Get). */
+static bool location_takes_arn(const struct location_edit *edit)
+{
+    const struct product_version velero = inventory_velero_version(edit->inventory, edit->settings).version;
+    enum version_answer takes = product_version_has(&velero, VELERO_BUCKET_ARN);
+    if (takes == ANSWER_DEPENDS)
+        decision_warn(edit->decision, "spec.objectStorage.bucket: an ARN needs %.*s or later, and %.*s",
+                      STR_ARG(feature_since(edit->arena, VELERO_BUCKET_ARN)),
+                      STR_ARG(product_version_doubt(edit->arena, &velero)));
+    return takes != ANSWER_NO;
+}
+
 /* Get refuses an inner slash, of an access point's ARN too. Backup and sync controller ask BackupExists for the bucket
    with its outer ones: the location is Available, but with one in front every backup to it fails, and with one behind the
    S3 plugin looks for another key, so that a new cluster takes none for existing. */
@@ -52,6 +64,8 @@ static void check_bucket(const struct location_edit *edit)
     }
     str_cut(&prefix, '/', &head);
     if (str_eq(head, bucket))
+        return;
+    if (str_starts(bucket, STR("arn:aws:s3:")) && location_takes_arn(edit))
         return;
     if (str_starts(inner, STR("arn:"))) {
         decision_invalid(edit->decision, "spec.objectStorage.bucket",
