@@ -5,6 +5,8 @@
   modules below its own, and private headers of its own module. Ranks rise strictly, so modules cannot form a circle.
 - With object files (build/release, or the folder given), the linker's symbols say which file needs which: files that
   need each other in a circle are named, with the symbols that do it.
+
+layers.py [OBJECTS]; layers.py --ranks prints the layers, top first.
 """
 import os
 import re
@@ -121,6 +123,10 @@ def check_circles(folder):
 
 
 def main():
+    if "--ranks" in sys.argv:
+        for rank in sorted(set(RANKS.values()), reverse=True):
+            print(f"{rank:2}", *sorted(module for module in RANKS if RANKS[module] == rank))
+        return 0
     bad = 0
     files = sorted(f"{top}/{name}" for root in ("include", "server") for top, _, names in os.walk(root)
                    for name in names if name.endswith((".c", ".h", ".def")))

@@ -15,8 +15,8 @@ How a block is marked (CONTRIBUTING.md tells writers):
   ```yaml settings      settings, or a part of them; settings:upgrade.evidence.anyOf is the part below those keys
 
 The clock of the commands stands at 2026-11-21 12:00 UTC. The folder has the repository's manifests/ and docs/.
-With --accept screens that are old are written anew. Also checks that links between the pages lead somewhere, and that
-the messages of docs/troubleshooting.md exist."""
+With --accept screens that are old are written anew. Also checks that links between the pages lead somewhere, that
+the files and folders that they name exist, and that the program prints the messages of docs/troubleshooting.md."""
 import functools
 import os
 import pathlib
@@ -246,6 +246,16 @@ def check_links(page):
             raise Problem(f"no such heading: {target}")
 
 
+def check_paths(page):
+    """Files and folders of the tree that a page names must exist, or be made by the page. GROUP, NAME stand for any."""
+    text = page.read_text()
+    made = re.findall(r"^```\w+ tree (\S+)", text, re.M)
+    text = re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)
+    for name in re.findall(r"`((?:server|include|tests|hack|manifests|docs|certs)/[\w./*-]*)[` ]", text):
+        if not re.search(r"[A-Z]{4}", name) and not any(one.startswith(name) for one in made) and not any(ROOT.glob(name)):
+            raise Problem(f"no such file or folder: {name}")
+
+
 def anchors(page):
     """As GitHub makes them of headings."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(), re.M)
@@ -260,7 +270,7 @@ def main():
     pages += [] if names else sorted((ROOT / "docs").glob("*.md"))
     failed, count = 0, {"ran": 0, "shown": 0, "unrun": 0}
     for page in pages:
-        for check in (lambda: check_page(page, binary, count, accept), lambda: check_links(page)):
+        for check in (lambda: check_page(page, binary, count, accept), lambda: check_links(page), lambda: check_paths(page)):
             try:
                 check()
             except Problem as problem:
