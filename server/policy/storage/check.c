@@ -1,5 +1,6 @@
 #include "policy/checks.h"
 #include "policy/storage/storage.h"
+#include "policy/velero/installed.h"
 
 enum { NAMES_SHOWN = 6, COULD_NOT_TELL_RETRY = 5 };
 
@@ -94,6 +95,16 @@ static void mention_regions(const struct site *site)
                       regions.len == 1 ? "" : "s", STR_ARG(strlist_quoted(site->arena, &regions)));
 }
 
+/* A location that Velero reached a moment ago has its plugin, whatever its image is called. */
+static void warn_of_plugin(const struct site *site, int64_t now, const struct storage_location *location)
+{
+    enum { RECENT = 3600 };
+    bool recent = location->last_validated == 0 || now - location->last_validated < RECENT;
+    if (!str_is(location->phase, "Available") || !recent)
+        velero_warn_plugin(site->target.inventory, location->meta.ns, site->check->field, location->provider,
+                           site->decision);
+}
+
 void check_storage(const struct storage_check *check, const struct request *request, const struct inventory *inventory,
                    const struct settings *settings, struct decision *decision)
 {
@@ -114,6 +125,7 @@ void check_storage(const struct storage_check *check, const struct request *requ
     }
     if (!faults.location)
         return;
+    warn_of_plugin(&site, request->now, faults.location);
     judge_durable(&site, settings, faults.location);
     if (!check->only_here)
         mention_regions(&site);
