@@ -24,6 +24,7 @@ enum fact {
     FACT_CUSTOM_RESOURCES, /* CustomResourceDefinitions */
     FACT_NODE_AGENTS,      /* Velero's DaemonSets */
     FACT_KCM,              /* the Deployment of kcm's controller manager */
+    FACT_SERVER_STATUSES,  /* ServerStatusRequests that Velero has answered */
     FACT_COUNT
 };
 const char *fact_kind(enum fact fact); /* of its objects: "ManagementBackup" */
@@ -179,6 +180,13 @@ struct node_agent { /* the DaemonSet that copies volumes: file-system backups an
     int64_t desired, ready; /* nodes that should run it, nodes that do */
 };
 
+struct server_status {
+    struct object_meta meta;
+    struct str version;     /* the server's own: "v1.18.3"; empty: not answered */
+    struct str image;       /* of the Deployment that was asked; absent: nobody noted it */
+    struct strlist plugins; /* its ObjectStores: "velero.io/aws" */
+};
+
 struct kcm_deployment {
     struct object_meta meta;
     struct str service_account, image;
@@ -231,6 +239,7 @@ struct inventory {
     const struct custom_resource *const *custom_resources;
     const struct node_agent *const *node_agents;
     const struct kcm_deployment *const *kcm_deployments;
+    const struct server_status *const *server_statuses;
     size_t count[FACT_COUNT];      /* of each array above, by fact */
     struct inventory_index *index; /* private */
     /* Of settings upgrade.evidence; only in snapshots for which it was wanted. */
@@ -295,13 +304,17 @@ struct str backup_identity_reason(struct arena *arena, struct backup_identity id
 const struct storage_location *inventory_default_location(const struct inventory *inventory, struct str ns,
                                                           size_t *defaults);
 /* Where a version was read. */
-enum version_source { VERSION_UNKNOWN, VERSION_SETTINGS, VERSION_IMAGE, VERSION_RELEASE };
+enum version_source { VERSION_UNKNOWN, VERSION_SETTINGS, VERSION_IMAGE, VERSION_SERVER, VERSION_RELEASE };
 struct version_fact {
     struct product_version version;
     enum version_source source;
     const struct object_meta *object; /* the Deployment, the Release or the Management; NULL when the settings say it */
 };
-/* Velero's version: settings velero.version, else the image tag of its Deployments. Where
+/* What the server of this Deployment has answered; NULL when it was not asked. */
+const struct server_status *inventory_server_status(const struct inventory *inventory,
+                                                    const struct velero_deployment *velero);
+/* Velero's version: settings velero.version, else the image tag of its Deployments, or, where that
+ * is no release of the table, what the server has answered to a ServerStatusRequest. Where
  * several run, those in the system namespace count; if they differ it may be any of theirs. */
 struct version_fact inventory_velero_version(const struct inventory *inventory, const struct settings *settings);
 /* k0rdent's: settings kcm.version, else that of the release in Management's status.release
@@ -484,6 +497,9 @@ struct facts_source *facts_from_files(const struct inventory_files_options *opti
 struct facts_cluster_options {
     struct kube_options access; /* its time limit is of one list; 0: the default */
     struct str system_namespace;
+    bool ask_velero; /* create a ServerStatusRequest where the image's tag does not tell Velero's version */
+    void (*composed)(void *context, const struct inventory *inventory); /* a new snapshot; may be NULL */
+    void *context;
 };
 /* Facts from the cluster: lists and watches every kind that a policy reads, kept up
  * from then on. Fails only for a configuration that cannot be read: an API server

@@ -25,6 +25,8 @@ static const struct kind {
     {"velero.io", "Schedule", FACT_SCHEDULES, true, sizeof(struct velero_schedule), extract_schedule, NULL},
     {"velero.io", "VolumeSnapshotLocation", FACT_SNAPSHOT_LOCATIONS, true, sizeof(struct snapshot_location),
      extract_snapshot_location, NULL},
+    {"velero.io", "ServerStatusRequest", FACT_SERVER_STATUSES, true, sizeof(struct server_status),
+     extract_server_status, NULL},
     {"", "ConfigMap", FACT_CONFIG_MAPS, true, sizeof(struct config_map), extract_config_map, NULL},
     {"", "Secret", FACT_SECRETS, true, sizeof(struct secret), extract_secret, NULL},
     {"apps", "Deployment", FACT_VELERO, true, sizeof(struct velero_deployment), extract_velero_deployment,

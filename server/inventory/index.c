@@ -18,6 +18,7 @@ static const size_t array_offsets[FACT_COUNT] = {
     [FACT_CUSTOM_RESOURCES] = offsetof(struct inventory, custom_resources),
     [FACT_NODE_AGENTS] = offsetof(struct inventory, node_agents),
     [FACT_KCM] = offsetof(struct inventory, kcm_deployments),
+    [FACT_SERVER_STATUSES] = offsetof(struct inventory, server_statuses),
 };
 
 const void *const *inventory_facts(const struct inventory *inventory, enum fact fact)

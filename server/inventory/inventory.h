@@ -73,7 +73,9 @@ extract_fn extract_management_backup, extract_management, extract_release;
 extract_fn extract_storage_location, extract_backup, extract_schedule;
 extract_fn extract_snapshot_location;
 extract_fn extract_config_map, extract_secret, extract_velero_deployment;
-extract_fn extract_custom_resource, extract_node_agent, extract_kcm_deployment;
+extract_fn extract_custom_resource, extract_node_agent, extract_kcm_deployment, extract_server_status;
+/* On a ServerStatusRequest: the image of the Deployment that is asked. */
+#define ANNOTATION_OF_IMAGE "backstop.k0rdent.mirantis.com/of-image"
 bool is_velero_deployment(struct json_object *object);
 bool is_node_agent(struct json_object *object);
 bool is_kcm_deployment(struct json_object *object);

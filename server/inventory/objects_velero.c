@@ -152,3 +152,17 @@ void extract_velero_deployment(struct store *store, void *fact, struct json_obje
     deployment->default_file_backup = arguments_have(json_get(server, "args"), "--default-volumes-to-fs-backup") ||
                                       arguments_have(json_get(server, "command"), "--default-volumes-to-fs-backup");
 }
+
+/* Velero lists each plugin by its name and what it is for (pkg/cmd/cli/serverstatus). */
+void extract_server_status(struct store *store, void *fact, struct json_object *object)
+{
+    struct server_status *status = fact;
+    struct json_object *plugins = json_path(object, "status.plugins");
+    struct strlist stores = {0};
+    for (size_t i = 0; i < json_len(plugins); i++)
+        if (str_is(json_get_str(json_item(plugins, i), "kind"), "ObjectStore"))
+            strlist_add(store->scratch, &stores, json_get_str(json_item(plugins, i), "name"));
+    status->version = store_text(store, json_path_str(object, "status.serverVersion"));
+    status->image = store_text(store, json_get_str(json_path(object, "metadata.annotations"), ANNOTATION_OF_IMAGE));
+    status->plugins = store_texts(store, &stores);
+}

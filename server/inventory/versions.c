@@ -9,10 +9,27 @@ static struct version_fact version_from_settings(enum product product, struct st
     return (struct version_fact){.version = product_version_parse(product, text), .source = VERSION_SETTINGS};
 }
 
+const struct server_status *inventory_server_status(const struct inventory *inventory,
+                                                    const struct velero_deployment *velero)
+{
+    for (size_t i = 0; i < inventory->count[FACT_SERVER_STATUSES]; i++) {
+        const struct server_status *status = inventory->server_statuses[i];
+        if (status->version.len && str_eq(status->meta.ns, velero->meta.ns) &&
+            (status->image.len == 0 || str_eq(status->image, velero->image)))
+            return status;
+    }
+    return NULL;
+}
+
 /* Deployments that run different releases: whichever of them takes up an object. */
-static void version_fact_add(struct version_fact *fact, const struct velero_deployment *deployment)
+static void version_fact_add(struct version_fact *fact, const struct inventory *inventory,
+                             const struct velero_deployment *deployment)
 {
     struct product_version version = product_version_parse(PRODUCT_VELERO, image_tag(deployment->image));
+    const struct server_status *status = version.listed ? NULL : inventory_server_status(inventory, deployment);
+    if (status)
+        version = product_version_parse(PRODUCT_VELERO, status->version);
+    enum version_source source = status ? VERSION_SERVER : VERSION_IMAGE;
     if (!fact->object) {
         fact->version = version;
         fact->object = &deployment->meta;
@@ -21,7 +38,7 @@ static void version_fact_add(struct version_fact *fact, const struct velero_depl
         fact->version.listed = fact->version.listed && version.listed;
         fact->version.text = (struct str){NULL, 0};
     }
-    fact->source = fact->version.text.len ? VERSION_IMAGE : VERSION_UNKNOWN;
+    fact->source = fact->version.text.len ? source : VERSION_UNKNOWN;
 }
 
 struct version_fact inventory_velero_version(const struct inventory *inventory, const struct settings *settings)
@@ -35,7 +52,7 @@ struct version_fact inventory_velero_version(const struct inventory *inventory, 
         here = here || str_eq(inventory->velero_deployments[i]->meta.ns, settings->system_namespace);
     for (size_t i = 0; i < count; i++)
         if (!here || str_eq(inventory->velero_deployments[i]->meta.ns, settings->system_namespace))
-            version_fact_add(&fact, inventory->velero_deployments[i]);
+            version_fact_add(&fact, inventory, inventory->velero_deployments[i]);
     return fact;
 }
 
@@ -87,6 +104,9 @@ struct str version_fact_source(struct arena *arena, const struct version_fact *f
         return arena_printf(arena, "settings %s", key);
     case VERSION_IMAGE:
         return arena_printf(arena, "image of Deployment %.*s/%.*s", STR_ARG(fact->object->ns),
+                            STR_ARG(fact->object->name));
+    case VERSION_SERVER:
+        return arena_printf(arena, "answer of the server of Deployment %.*s/%.*s", STR_ARG(fact->object->ns),
                             STR_ARG(fact->object->name));
     case VERSION_RELEASE:
         return arena_printf(arena, "Management and Release");

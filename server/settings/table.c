@@ -65,7 +65,7 @@ static const struct settings_key keys[] = {
      "Backup whose status anybody else wrote is no evidence. Replaces the default."},
     {"velero.version", KEY_TEXT, PLACE(velero_version), "", &rule_version, 0, 0,
      "The release of Velero that objects are judged by, such as 1.18.3. Empty: found from the image tag of Velero's "
-     "Deployment."},
+     "Deployment, or asked of its server where the tag does not tell."},
 
     {"kcm.serviceAccounts", KEY_TEXTS, PLACE(kcm_service_accounts), "kcm-controller-manager", &rule_account, 0, 0,
      "Service accounts of kcm, which alone reports status.release. What kcm creates (its Backups) is warned about "

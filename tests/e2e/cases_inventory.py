@@ -7,14 +7,15 @@ import time
 
 import webhook
 from control_plane import wait_until
-from standin import StandIn, set_management_release
+from standin import (SERVER_STATUS_CRD, StandIn, answer_server_status, server_status_requests, set_management_release)
 from webhook import managementbackup
 
 FACTS = ["managementbackups.k0rdent.mirantis.com", "managements.k0rdent.mirantis.com",
          "releases.k0rdent.mirantis.com", "backupstoragelocations.velero.io", "backups.velero.io",
          "schedules.velero.io", "volumesnapshotlocations.velero.io", "configmaps", "secrets", "deployments.apps",
-         "customresourcedefinitions.apiextensions.k8s.io", "daemonsets.apps", "deployments.apps of kcm"]
-BUILT_IN = ("configmaps", "secrets", *FACTS[-4:])
+         "customresourcedefinitions.apiextensions.k8s.io", "daemonsets.apps", "deployments.apps of kcm",
+         "serverstatusrequests.velero.io"]
+BUILT_IN = ("configmaps", "secrets", *FACTS[-5:])  # the last is asked for only where it is needed
 
 
 class Setup:
@@ -66,7 +67,7 @@ def add_location(cluster, name, phase="Available"):
                  json.dumps({"status": {"phase": phase}}))
 
 
-def add_velero(cluster):
+def add_velero(cluster, image="velero:v1.18.2"):
     """A Deployment that says of itself that it runs."""
     labels = {"component": "velero"}
     cluster.must("apply", "-f", "-", stdin={
@@ -74,7 +75,7 @@ def add_velero(cluster):
         "metadata": {"name": "velero", "namespace": "kcm-system", "labels": labels},
         "spec": {"selector": {"matchLabels": labels}, "template": {
             "metadata": {"labels": labels}, "spec": {
-                "serviceAccountName": "velero-server", "containers": [{"name": "velero", "image": "velero:v1.18.2"}],
+                "serviceAccountName": "velero-server", "containers": [{"name": "velero", "image": image}],
                 "initContainers": [{"name": "aws", "image": "velero-plugin-for-aws"}]}}}})
     cluster.must("patch", "deployment", "velero", "-n", "kcm-system", "--subresource=status", "-p",
                  '{"status":{"replicas":1,"readyReplicas":1}}')
@@ -198,6 +199,46 @@ def case_account_of_kcm(s):
     assert 'no BackupStorageLocation "nowhere"' in written().text, written().text
     s.cluster.must("delete", "deployment", "our-controller-manager", "-n", "kcm-system")
     wait_until("the account to be nobody's", lambda: written().code != 0, 20)
+
+
+def case_version_by_digest(s):
+    """an image without a tag: Velero is asked for its version, once, and again when the image changes; a tag ends it"""
+    def versions():
+        return re.search(r"\[\+\]versions ok: (.*)", s.main.health_get("/readyz?verbose")[1])[1]
+
+    def asked(digit, version):
+        add_velero(s.cluster, "registry.example.com:5000/velero@sha256:" + digit * 64)
+        wait_until("the question", lambda: answer_server_status(s.cluster, version), 30)
+        wait_until("the version", lambda: version.lstrip("v") in versions(), 10)
+    s.cluster.must("apply", "-f", "-", stdin=SERVER_STATUS_CRD)
+    s.cluster.must("wait", "--for=condition=Established", "crd/serverstatusrequests.velero.io")
+    asked("a", "v1.18.3")
+    assert "Velero 1.18.3 (answer of the server of Deployment kcm-system/velero)" in versions()
+    time.sleep(7)
+    assert len(server_status_requests(s.cluster)) == 1  # Velero deletes it; nobody asks twice
+    asked("b", "v1.17.2")
+    add_velero(s.cluster)
+    wait_until("the tag", lambda: "Velero 1.18.2 (image of" in versions(), 10)
+    time.sleep(4)
+    assert len(server_status_requests(s.cluster)) == 2
+    log = open(s.main.log).read()
+    for words in ("1.18.3 (answer", "1.17.2 (answer", "1.18.2 (image"):
+        assert any("objects are judged by these versions" in line and words in line for line in log.splitlines()), words
+    s.cluster.must("delete", "deployment", "velero", "-n", "kcm-system")
+    s.cluster.must("delete", "crd", "serverstatusrequests.velero.io")
+
+
+def case_version_not_answered(s):
+    """a Velero that does not answer is of unknown version, and /readyz?verbose says who was asked"""
+    s.cluster.must("apply", "-f", "-", stdin=SERVER_STATUS_CRD)
+    s.cluster.must("wait", "--for=condition=Established", "crd/serverstatusrequests.velero.io")
+    add_velero(s.cluster, "velero@sha256:" + "c" * 64)
+    said = wait_until("the reason", lambda: [text for name, (synced, text) in facts_of(s.main).items()
+                                             if name == "serverstatusrequests.velero.io" and not synced], 40)
+    assert "Velero has not answered ServerStatusRequest backstop-" in said[0], said
+    assert "Velero of unknown version" in s.main.health_get("/readyz?verbose")[1]
+    s.cluster.must("delete", "deployment", "velero", "-n", "kcm-system")
+    s.cluster.must("delete", "crd", "serverstatusrequests.velero.io")
 
 
 def case_one_apply(s):

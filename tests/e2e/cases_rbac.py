@@ -5,7 +5,7 @@ import time
 from control_plane import ROOT, wait_until
 from fixtures import (NEXT, RUNNING, TAKEN, Webhook, accepted, completed_backup, refused, settings_file,
                       stored_release, taken_backups, upgrade_command)
-from standin import StandIn
+from standin import SERVER_STATUS_CRD, StandIn, answer_server_status
 from webhook import managementbackup, restore
 
 AUDIT_POLICY = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [
@@ -192,6 +192,11 @@ def case_nothing_beside(setup):
     """every permission granted is used (the API server's audit log), but for those of --tls-managed"""
     wait_until("a series of Events", lambda: any(e.get("series") for e in setup.cluster.items(
         "events.events.k8s.io", "-n", "default")) or setup.cluster.kubectl(*upgrade_command("kcm-9")).code != 1, 20, 1)
+    setup.cluster.must("apply", "-f", "-", stdin=SERVER_STATUS_CRD)
+    setup.cluster.must("wait", "--for=condition=Established", "crd/serverstatusrequests.velero.io")
+    setup.cluster.must("set", "image", "deployment/velero", "-n", "kcm-system", "velero=velero@sha256:" + "a" * 64)
+    wait_until("Velero to be asked", lambda: answer_server_status(setup.cluster, "v1.18.2"), 30)
+    time.sleep(2)
     used = used_permissions(setup.audit_log)
     unused = []
     for kind, namespace in (("clusterrole", ""), ("role", "kcm-system")):

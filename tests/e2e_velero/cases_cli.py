@@ -26,6 +26,22 @@ def case_version(setup):
     assert f"v{setup.velero.version}" in setup.ok("version").split("Server:")[1]
 
 
+def case_version_asked(setup):
+    """an image by digest alone: backstop asks the server for its version, as velero version does; one question"""
+    def versions():
+        return setup.replicas[0].health_get("/readyz?verbose")[1]
+    before = setup.cluster.get("deployment", "velero", "-n", "kcm-system")["spec"]["template"]["spec"]["containers"][0]["image"]
+    setup.cluster.must("set", "image", "deployment/velero", "-n", "kcm-system", "velero=velero/velero@sha256:" + "a" * 64)
+    try:
+        wait_until("the version", lambda: f"Velero {setup.velero.version} (answer of the server" in versions(), 60)
+        mine = [r for r in setup.cluster.items("serverstatusrequests.velero.io", "-n", "kcm-system")
+                if r["metadata"]["name"].startswith("backstop-")]
+        assert len(mine) == 1 and mine[0]["status"]["phase"] == "Processed", mine
+    finally:
+        setup.cluster.must("set", "image", "deployment/velero", "-n", "kcm-system", f"velero={before}")
+    wait_until("the tag", lambda: "(image of Deployment" in versions(), 20)
+
+
 def case_backup(setup):
     """velero backup create, get, describe, logs, download: as without a webhook; a wrong one is refused in words"""
     text = setup.ok("backup", "create", "plain", "--include-namespaces", "kcm-system", "--wait")

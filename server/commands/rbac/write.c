@@ -35,6 +35,8 @@ static const struct grant cluster[] = {
 static const struct grant in_system[] = {
     {"Velero's objects.", "velero.io", "backups, backupstoragelocations", NULL, "get, list, watch", NULL},
     {NULL, "velero.io", "schedules, volumesnapshotlocations", NULL, "list, watch", NULL},
+    {"Asks Velero which version it is, where the tag of its image does not tell.", "velero.io", "serverstatusrequests",
+     NULL, "create, get", NULL},
     {"The deletions that wait, for the review that asks which backups remain.", "velero.io", "deletebackuprequests",
      NULL, "list", NULL},
     {"Which deletions of backups were admitted a moment ago: what replicas tell each other.", "coordination.k8s.io",

@@ -50,12 +50,8 @@ static bool check_versions(struct service *service, struct buf *reason)
     ARENA_SCOPED arena = arena_new(VERSIONS_LIMIT);
     struct inventory *inventory = serve_inventory(service, time_now());
     struct settings *settings = settings_source_get(&service->settings);
-    if (arena && inventory && settings) {
-        const struct version_fact velero = inventory_velero_version(inventory, settings);
-        const struct version_fact kcm = inventory_kcm_version(inventory, settings, arena);
-        buf_printf(reason, "%.*s, %.*s", STR_ARG(version_fact_line(arena, &velero)),
-                   STR_ARG(version_fact_line(arena, &kcm)));
-    }
+    if (arena && inventory && settings)
+        buf_printf(reason, "%.*s", STR_ARG(serve_versions(arena, inventory, settings)));
     shared_release(settings ? &settings->shared : NULL);
     shared_release(inventory ? &inventory->shared : NULL);
     return true;

@@ -1,4 +1,5 @@
 /* Where facts come from: files, the cluster, or nowhere. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "backstop/telemetry.h"
@@ -23,13 +24,37 @@ static void inventory_problem(void *context, const char *path, int64_t line, con
              LOG_TEXT("file", str_from(path)), LOG_INTEGER("line", line), LOG_TEXT("reason", str_from(reason)));
 }
 
+enum { VERSIONS_LIMIT = 64 * 1024 };
+
+struct str serve_versions(struct arena *arena, const struct inventory *inventory, const struct settings *settings)
+{
+    const struct version_fact velero = inventory_velero_version(inventory, settings);
+    const struct version_fact kcm = inventory_kcm_version(inventory, settings, arena);
+    return arena_printf(arena, "%.*s, %.*s", STR_ARG(version_fact_line(arena, &velero)),
+                        STR_ARG(version_fact_line(arena, &kcm)));
+}
+
+/* A line in the log whenever the versions change. Called by the one thread that makes snapshots. */
+static void versions_changed(void *context, const struct inventory *inventory)
+{
+    struct service *service = context;
+    ARENA_SCOPED arena = arena_new(VERSIONS_LIMIT);
+    struct settings *settings = settings_source_get(&service->settings);
+    struct str words = arena && settings ? serve_versions(arena, inventory, settings) : (struct str){NULL, 0};
+    if (words.len && !str_is(words, service->versions)) {
+        snprintf(service->versions, sizeof service->versions, "%.*s", STR_ARG(words));
+        log_line(LOG_INFO, "objects are judged by these versions", LOG_TEXT("versions", words));
+    }
+    shared_release(settings ? &settings->shared : NULL);
+}
+
 static void inventory_reloaded(void *context, const struct inventory *inventory)
 {
-    (void)context;
     int64_t objects = 0;
     for (size_t i = 0; i < FACT_COUNT; i++)
         objects += (int64_t)inventory->count[i];
     log_line(LOG_INFO, "inventory loaded", LOG_INTEGER("objects", objects));
+    versions_changed(context, inventory);
 }
 
 static bool open_files(struct service *service, const struct serve_options *values, struct error *error)
@@ -39,7 +64,8 @@ static bool open_files(struct service *service, const struct serve_options *valu
                                              .watch = true,
                                              .simulate_seconds = values->simulate,
                                              .problem = inventory_problem,
-                                             .reloaded = inventory_reloaded};
+                                             .reloaded = inventory_reloaded,
+                                             .context = service};
     service->facts = facts_from_files(&wanted, error);
     return service->facts || error_wrap(error, "inventory");
 }
@@ -50,7 +76,10 @@ static bool open_cluster(struct service *service, const struct serve_options *va
     struct facts_cluster_options wanted = {.access = {.kubeconfig = values->kubeconfig,
                                                       .context = values->context,
                                                       .user_agent = "backstop/" BACKSTOP_VERSION},
-                                           .system_namespace = settings->system_namespace};
+                                           .system_namespace = settings->system_namespace,
+                                           .ask_velero = true,
+                                           .composed = versions_changed,
+                                           .context = service};
     service->facts = facts_from_cluster(&wanted, error);
     if (service->facts)
         log_line(LOG_INFO, "facts come from the cluster",

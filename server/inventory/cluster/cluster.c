@@ -14,6 +14,7 @@ static const struct inventory *get(struct facts_source *self, int64_t now)
 static void close_cluster(struct facts_source *self)
 {
     struct cluster *cluster = (struct cluster *)self;
+    ask_stop(cluster);
     cluster_watch_stop(cluster);
     compose_stop(cluster);
     for (size_t f = 0; f < cluster->feed_count; f++)
@@ -23,6 +24,7 @@ static void close_cluster(struct facts_source *self)
     kube_close(cluster->live);
     kube_close(cluster->client);
     pthread_cond_destroy(&cluster->wake);
+    pthread_cond_destroy(&cluster->asker.wake);
     pthread_mutex_destroy(&cluster->lock);
     arena_free(cluster->arena);
     free(cluster);
@@ -54,12 +56,17 @@ static bool start(struct cluster *cluster, const struct facts_cluster_options *o
     cluster->client = kube_open(&access, error);
     access.timeout_seconds = LIVE_SECONDS;
     cluster->live = cluster->client ? kube_open(&access, error) : NULL;
-    return cluster->live && compose_start(cluster, error) && cluster_watch_start(cluster, error);
+    return cluster->live && compose_start(cluster, error) && cluster_watch_start(cluster, error) &&
+           (!options->ask_velero || ask_start(cluster, error));
 }
 
 static void add_feed(struct cluster *cluster, enum fact fact, const char *object)
 {
     struct feed feed = {.cluster = cluster, .fact = fact, .object = object, .since = time_now()};
+    if (cluster_kinds[fact].asked) { /* nothing needs to be asked for until something does */
+        feed.known = feed.settled = true;
+        feed.state = KUBE_SYNCED;
+    }
     if (cluster->feed_count < FEEDS_MAX)
         cluster->feeds[cluster->feed_count++] = feed;
 }
@@ -81,6 +88,8 @@ struct facts_source *facts_from_cluster(const struct facts_cluster_options *opti
         return NULL;
     }
     cluster->source.table = &table;
+    cluster->composed = options->composed;
+    cluster->context = options->context;
     for (size_t f = 0; f < FACT_COUNT; f++)
         add_feeds(cluster, (enum fact)f);
     shared_slot_init(&cluster->current);
@@ -89,6 +98,7 @@ struct facts_source *facts_from_cluster(const struct facts_cluster_options *opti
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&cluster->wake, &monotonic);
+    pthread_cond_init(&cluster->asker.wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
     if (start(cluster, options, error))
         return &cluster->source;

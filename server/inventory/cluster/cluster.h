@@ -14,6 +14,7 @@ struct cluster_kind {
     const char *const *versions; /* preference for discovery; NULL: resource.version */
     struct str label_selector;
     const char *const *names; /* these objects only, a feed each: what RBAC can be narrowed to; NULL: all */
+    bool asked;               /* neither listed nor watched: ask.c asks for it */
     bool everywhere;          /* of a namespaced kind: all namespaces, not the system one only */
     bool metadata_only;       /* existence, never content */
     bool gate;                /* the upgrade gate cannot do without */
@@ -54,7 +55,15 @@ struct feed { /* one kind, or one object of it; guarded by the cluster's lock */
     char reason[640];
 };
 
-enum { FEEDS_MAX = 32 };
+enum { FEEDS_MAX = 32, ASK_IMAGE_SIZE = 512 };
+
+struct cluster_asker { /* ask.c */
+    pthread_t thread;
+    pthread_cond_t wake;
+    bool running, stopping;
+    char image[ASK_IMAGE_SIZE]; /* that was asked for last */
+    int64_t next_ns;            /* when it may be asked for again */
+};
 
 struct cluster {
     struct facts_source source;
@@ -72,6 +81,9 @@ struct cluster {
     const char *versions[FACT_COUNT]; /* that live reads found served; NULL: ask again */
     bool dirty, stopping, composing;
     pthread_t composer;
+    void (*composed)(void *context, const struct inventory *inventory); /* may be NULL; never changed */
+    void *context;
+    struct cluster_asker asker;
 };
 
 /* Puts the facts of one object as the API server gave it; the lock is held. */
@@ -105,6 +117,10 @@ bool cluster_reservations(struct cluster *cluster, struct arena *arena, int64_t 
                           struct evidence_reading *reading) MUST_CHECK;
 bool cluster_reserve(struct facts_source *self, const struct inventory *base, struct str backup, int64_t now,
                      struct error *error);
+
+/* ---- ask.c: which version Velero's server is, asked of itself ---------------- */
+bool ask_start(struct cluster *cluster, struct error *error);
+void ask_stop(struct cluster *cluster);
 
 /* ---- cluster_report.c ------------------------------------------------------ */
 void cluster_report(struct facts_source *self, facts_report_fn *say, void *context);

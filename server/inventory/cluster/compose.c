@@ -43,6 +43,8 @@ static bool compose(struct cluster *cluster)
     pthread_mutex_unlock(&cluster->lock);
     struct inventory *fresh = filled ? builder_snapshot(builder) : NULL;
     inventory_builder_free(builder);
+    if (fresh && cluster->composed)
+        cluster->composed(cluster->context, fresh);
     if (fresh)
         shared_slot_set(&cluster->current, &fresh->shared);
     metric_add(METRIC_FACTS_SNAPSHOTS, fresh != NULL, NULL);

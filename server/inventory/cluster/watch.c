@@ -100,6 +100,8 @@ bool cluster_watch_start(struct cluster *cluster, struct error *error)
     for (size_t f = 0; f < cluster->feed_count; f++) {
         struct feed *feed = &cluster->feeds[f];
         const struct cluster_kind *kind = &cluster_kinds[feed->fact];
+        if (kind->asked)
+            continue;
         const struct kube_reflector_options options = {
             .resource = kind->resource,
             .versions = kind->versions,

@@ -127,8 +127,15 @@ static const struct velero_plugin {
     {"gcp", "velero/velero-plugin-for-gcp", "gcp"},
 };
 
-static bool velero_has_plugin(const struct velero_deployment *velero, const struct velero_plugin *plugin)
+/* By the server's own answer, where it was asked, else by the images. */
+static bool velero_has_plugin(const struct inventory *inventory, const struct velero_deployment *velero,
+                              const struct velero_plugin *plugin)
 {
+    const struct server_status *status = inventory_server_status(inventory, velero);
+    for (size_t i = 0; status && i < status->plugins.len; i++)
+        if (str_starts(status->plugins.items[i], STR("velero.io/")) &&
+            str_is(str_slice(status->plugins.items[i], 10, status->plugins.items[i].len), plugin->provider))
+            return true;
     for (size_t i = 0; i < velero->plugins.len; i++)
         if (str_contains(image_name(velero->plugins.items[i]), str_from(plugin->word)))
             return true;
@@ -150,7 +157,7 @@ void velero_warn_plugin(const struct inventory *inventory, struct str ns, const 
     const struct velero_deployment *velero = velero_deployment_in(inventory, ns);
     struct str name = str_starts(provider, STR("velero.io/")) ? str_slice(provider, 10, provider.len) : provider;
     for (size_t i = 0; velero && i < LENGTH_OF(plugins); i++)
-        if (str_is(name, plugins[i].provider) && !velero_has_plugin(velero, &plugins[i]))
+        if (str_is(name, plugins[i].provider) && !velero_has_plugin(inventory, velero, &plugins[i]))
             decision_warn(decision,
                           "%s: no init container of Deployment %.*s looks like the plugin for %s (%s). Without it the "
                           "location stays Unavailable",
