@@ -117,6 +117,7 @@ struct decision {
     struct strlist warnings;
     struct strlist unchecked; /* those of the warnings that only say what could not be checked */
     bool missing[FACT_COUNT]; /* the facts that took */
+    struct strlist told;      /* those of the warnings that only say what the patch changes */
     DECISION_LIST(struct patch_step, patch);
     DECISION_LIST(struct audit_annotation, audit);
     DECISION_LIST(struct effect, effects);
@@ -140,6 +141,9 @@ void decision_unchecked(struct decision *decision, enum fact missing, const char
 void decision_patch(struct decision *decision, const char *op, const char *path, struct json_object *value);
 void decision_audit(struct decision *decision, const char *key, const char *format, ...) PRINTF_LIKE(3, 4);
 void decision_create(struct decision *decision, struct json_object *object, struct str what);
+/* What would have been changed is of no interest when nothing is stored: drops the patch and
+ * the warnings and audit annotations that tell of them. */
+void decision_forget_changes(struct decision *decision);
 /* The whole denial as one line: the message, or the causes as Kubernetes joins them. */
 struct str decision_message(const struct decision *decision);
 

@@ -247,3 +247,18 @@ struct str decision_message(const struct decision *decision)
         buf_putc(&joined, ']');
     return one_line(arena, arena_text(arena, &joined), MESSAGE_LIMIT);
 }
+
+void decision_forget_changes(struct decision *decision)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < decision->warnings.len; i++)
+        if (!strlist_has(&decision->told, decision->warnings.items[i]))
+            decision->warnings.items[kept++] = decision->warnings.items[i];
+    decision->warnings.len = kept;
+    kept = 0;
+    for (size_t i = 0; i < decision->audit.len; i++)
+        if (!str_is(decision->audit.items[i].key, "excluded-resources"))
+            decision->audit.items[kept++] = decision->audit.items[i];
+    decision->audit.len = kept;
+    decision->told.len = decision->patch.len = 0;
+}

@@ -198,6 +198,8 @@ static void join(struct decision *all, const struct decision *more)
     forget_decision(all);
     for (size_t i = 0; i < more->warnings.len; i++)
         decision_warn(all, "%.*s", STR_ARG(more->warnings.items[i]));
+    for (size_t i = 0; i < more->told.len; i++)
+        strlist_add(all->arena, &all->told, more->told.items[i]);
     for (size_t i = 0; i < more->unchecked.len; i++)
         strlist_add(all->arena, &all->unchecked, more->unchecked.items[i]);
     for (size_t f = 0; f < FACT_COUNT; f++)

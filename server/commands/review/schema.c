@@ -145,5 +145,8 @@ void review_schema_judge(const struct review_context *context, struct arena *are
         return;
     result->reviewed = true;
     result->object = result->before; /* nothing would come of it */
-    decision->patch.len = decision->effects.len = 0;
+    if (decision->patch.len)
+        decision_audit(decision, "decision", "denied");
+    decision_forget_changes(decision);
+    decision->effects.len = 0;
 }

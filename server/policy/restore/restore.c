@@ -28,14 +28,6 @@ static void check(struct restore_view *view)
     restore_gate_release(view);
 }
 
-/* What was changed is of no interest when nothing is stored. */
-static void forget_warnings(struct strlist *warnings, size_t at, size_t count)
-{
-    for (size_t i = at; i + count < warnings->len; i++)
-        warnings->items[i] = warnings->items[i + count];
-    warnings->len -= count;
-}
-
 void policy_restore_mutate(const struct request *request, const struct inventory *inventory,
                            const struct settings *settings, struct decision *decision)
 {
@@ -45,11 +37,12 @@ void policy_restore_mutate(const struct request *request, const struct inventory
     size_t before = decision->warnings.len;
     view.mutating = true;
     restore_mutate(&view);
-    size_t told = decision->warnings.len - before;
+    for (size_t i = before; i < decision->warnings.len; i++)
+        strlist_add(decision->arena, &decision->told, decision->warnings.items[i]);
     check(&view);
     restore_check_readable(&view);
     if (decision->denied)
-        forget_warnings(&decision->warnings, before, told);
+        decision_forget_changes(decision);
     else
         restore_record(&view);
 }
