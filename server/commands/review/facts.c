@@ -67,6 +67,15 @@ static bool review_facts_follow(struct review_facts *facts)
     return known != NULL;
 }
 
+/* Without an inventory the documents before this one are all that is known, and no kind is: what is not
+ * among them may be in the cluster. */
+static const struct inventory *review_facts_alone(struct review_facts *facts)
+{
+    if (!facts->known)
+        facts->known = inventory_overlay_new(inventory_unknown());
+    return facts->known ? inventory_overlay_get(facts->known) : NULL;
+}
+
 bool review_facts_none(const struct review_facts *facts)
 {
     return !facts->opened.source;
@@ -76,7 +85,7 @@ const struct inventory *review_facts_get(struct review_facts *facts, int64_t now
 {
     facts->now = now;
     if (!facts->opened.source)
-        return inventory_unknown();
+        return review_facts_alone(facts);
     return review_facts_follow(facts) ? inventory_overlay_get(facts->known) : NULL;
 }
 
@@ -85,7 +94,7 @@ const struct inventory *review_facts_read(void *context, const struct facts_want
 {
     struct review_facts *facts = context;
     if (!facts->opened.source)
-        return inventory_unknown();
+        return review_facts_alone(facts);
     error_set(error, 503, "out of memory");
     let_go(&facts->read);
     inventory_overlay_free(facts->fresh);
@@ -170,7 +179,7 @@ static bool apply(struct review_facts *facts, struct arena *arena, struct json_o
 static bool reserve(struct review_facts *facts, const struct reservation *reservation)
 {
     struct error ignored;
-    if (!reservation->backup.len || !facts->read || facts_wait(facts->opened.source))
+    if (!reservation->backup.len || !facts->read || !facts->opened.source || facts_wait(facts->opened.source))
         return true;
     return facts_reserve(facts->opened.source, facts->read, reservation->backup, facts->now, &ignored);
 }
@@ -178,7 +187,7 @@ static bool reserve(struct review_facts *facts, const struct reservation *reserv
 bool review_facts_add(struct review_facts *facts, const struct review_result *result)
 {
     const struct decision *decision = &result->decision;
-    if (!facts->opened.source || result->request.dry_run)
+    if (!facts->known || result->request.dry_run)
         return true;
     ARENA_SCOPED arena = arena_new(EXTRAS_LIMIT);
     if (!arena || (!decision->denied && result->object && !apply(facts, arena, result->object)))

@@ -52,11 +52,19 @@ static void ask_cluster(struct review_schemas *schemas, struct arena *arena, str
 
 /* ---- judging ----------------------------------------------------------------------- */
 
-/* "spec.includedNamespaces[0]" is below "spec.includedNamespaces". */
+/* "spec.includedNamespaces[0]" is below "spec.includedNamespaces"; "matchLabels[app]" is "matchLabels.app". */
 static bool is_at_or_below(struct str field, struct str parent)
 {
-    return str_eq(field, parent) ||
-           (parent.len && str_starts(field, parent) && (field.ptr[parent.len] == '.' || field.ptr[parent.len] == '['));
+    size_t f = 0, p = 0;
+    for (; p < parent.len; p++) {
+        if (parent.ptr[p] == ']' && (f == field.len || field.ptr[f] != ']'))
+            continue;
+        bool same = f < field.len && (field.ptr[f] == parent.ptr[p] || (field.ptr[f] == '.' && parent.ptr[p] == '['));
+        if (!same)
+            return false;
+        f++;
+    }
+    return f == field.len || (parent.len && (field.ptr[f] == '.' || field.ptr[f] == '['));
 }
 
 /* A policy knows better what is wrong with a value than its type does. */

@@ -57,13 +57,26 @@ static const struct provider *provider_of(struct str name)
     return NULL;
 }
 
+static struct str without_last_slashes(struct str text)
+{
+    while (text.len && text.ptr[text.len - 1] == '/')
+        text.len--;
+    return text;
+}
+
+bool location_same_provider(struct str a, struct str b)
+{
+    return str_eq(short_name(a), short_name(b));
+}
+
 bool location_same_config_place(struct str provider, struct json_object *a, struct json_object *b)
 {
     const struct provider *known = provider_of(provider);
     if (!known) /* whatever its plugin makes of it */
         return json_object_equal(a, b);
     for (size_t i = 0; i < LENGTH_OF(known->places) && known->places[i]; i++)
-        if (!str_eq(json_get_str(a, known->places[i]), json_get_str(b, known->places[i])))
+        if (!str_eq(without_last_slashes(json_get_str(a, known->places[i])),
+                    without_last_slashes(json_get_str(b, known->places[i]))))
             return false;
     return true;
 }

@@ -130,7 +130,7 @@ static void check_default(const struct location_edit *edit)
 
 static bool same_place(const struct location_edit *edit, const struct storage_location *other)
 {
-    return str_eq(other->provider, json_get_str(edit->spec, "provider")) &&
+    return location_same_provider(other->provider, json_get_str(edit->spec, "provider")) &&
            str_eq(without_slashes(other->bucket), without_slashes(json_path_str(edit->spec, "objectStorage.bucket"))) &&
            str_eq(without_slashes(other->prefix), without_slashes(json_path_str(edit->spec, "objectStorage.prefix"))) &&
            location_same_config_place(other->provider, other->config, json_get(edit->spec, "config"));

@@ -24,6 +24,8 @@ static inline bool location_asks(const struct location_edit *edit, const char *p
 }
 /* storage_location_config.c: what the provider's plugin takes. */
 void location_check_provider(const struct location_edit *edit);
+/* Velero's own plugins go by two names: aws is velero.io/aws. */
+bool location_same_provider(struct str a, struct str b);
 /* Whether two configs of one provider lead to the same store, bucket and prefix apart. */
 bool location_same_config_place(struct str provider, struct json_object *a, struct json_object *b);
 /* The provider's i-th key of config that says where its store is; NULL after the last. */

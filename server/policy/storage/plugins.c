@@ -218,6 +218,17 @@ static void check_bucket_letters(const struct location_edit *edit)
                       STR_ARG(arena_quote(edit->arena, bucket)));
 }
 
+/* The plugin hands it to the SDK as it is (object_store.go Init), unless objectStorage.caCert replaces it. */
+static void check_config_ca(const struct location_edit *edit, struct json_object *config)
+{
+    struct str ca = json_get_str(config, "caCert");
+    if (ca.len && !json_path(edit->spec, "objectStorage.caCert") &&
+        !str_contains(ca, STR("-----BEGIN CERTIFICATE-----")))
+        decision_invalid(edit->decision, "spec.config",
+                         "Invalid value: caCert here is the CA in PEM, not its base64, which belongs in "
+                         "spec.objectStorage.caCert");
+}
+
 void location_check_aws(const struct location_edit *edit, struct json_object *config)
 {
     static const char *const urls[] = {"s3Url", "publicUrl"};
@@ -226,6 +237,7 @@ void location_check_aws(const struct location_edit *edit, struct json_object *co
     check_bool(edit, config, "insecureSkipTLSVerify");
     check_bucket_letters(edit);
     check_checksum(edit, config);
+    check_config_ca(edit, config);
     check_server_side(edit, config);
     check_tagging(edit, config);
     check_customer_key(edit, config);

@@ -254,10 +254,12 @@ const struct config_map *rules_find_map(struct decision *decision, const struct 
                                         const char *field, struct str name)
 {
     const struct config_map *map = inventory_config_map(inventory, ns, name);
+    if (map) /* from an earlier document, perhaps: the kind need not be known for that */
+        return map;
     if (!inventory->known[FACT_CONFIG_MAPS])
         decision_unchecked(decision, FACT_CONFIG_MAPS, "%s: %.*s was not checked: nothing is known about ConfigMaps",
                            field, STR_ARG(arena_quote(decision->arena, name)));
-    else if (!map)
+    else
         deny_missing_map(decision, inventory, ns, field, name);
-    return inventory->known[FACT_CONFIG_MAPS] ? map : NULL;
+    return NULL;
 }
