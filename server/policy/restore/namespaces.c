@@ -74,15 +74,13 @@ static void check_one(const struct restore_view *view, const char *field, struct
 }
 
 /* What is not restored is not mapped, and in a Restore a namespace is named as it is in the backup. */
-static void check_mapping_source(const struct restore_view *view, struct str from, struct str to)
+static void check_mapping_source(const struct restore_view *view, const struct strlist *included,
+                                 const struct strlist *excluded, struct str from, struct str to)
 {
-    struct strlist included = {0}, excluded = {0};
-    (void)read_strings(view->arena, json_get(view->spec, "includedNamespaces"), &included);
-    (void)read_strings(view->arena, json_get(view->spec, "excludedNamespaces"), &excluded);
-    bool in = included.len == 0 || strlist_has(&included, STR("*")) || matches_one(view, &included, from);
-    if (strlist_has(&included, to) && view->backup && !restore_backup_holds(view, to))
+    bool in = included->len == 0 || strlist_has(included, STR("*")) || matches_one(view, included, from);
+    if (strlist_has(included, to) && view->backup && !restore_backup_holds(view, to))
         return; /* that is told of the target */
-    if (from.len && included.len <= PATTERNS_MAX && (!in || strlist_has(&excluded, from)))
+    if (from.len && included->len <= PATTERNS_MAX && (!in || strlist_has(excluded, from)))
         decision_warn(
             view->decision,
             "spec.namespaceMapping: nothing is restored to %.*s: %.*s is %s (namespaces are named as they are "
@@ -96,9 +94,9 @@ static void check_left_out(const struct restore_view *view)
 {
     struct strlist excluded = {0};
     const struct strlist *held = view->backup ? &view->backup->included_namespaces : NULL;
-    (void)read_strings(view->arena, json_get(view->spec, "excludedNamespaces"), &excluded);
     if (!held || !held->len || held->len > PATTERNS_MAX || !restore_asks(view, "spec.excludedNamespaces"))
         return;
+    (void)read_strings(view->arena, restore_field(view, "spec.excludedNamespaces"), &excluded);
     for (size_t i = 0; i < held->len; i++)
         if (glob_has_wildcard(held->items[i]) || !strlist_has(&excluded, held->items[i]))
             return;
@@ -111,13 +109,18 @@ void restore_check_namespaces(const struct restore_view *view)
     struct json_object *included = restore_field(view, "spec.includedNamespaces");
     struct json_object *mapping = restore_field(view, "spec.namespaceMapping");
     bool asked = restore_asks(view, "spec.includedNamespaces") || restore_asks(view, "spec.namespaceMapping");
+    struct strlist in = {0}, out = {0};
     check_left_out(view);
     if (!asked)
         return;
+    if (mapping) {
+        (void)read_strings(view->arena, included, &in);
+        (void)read_strings(view->arena, restore_field(view, "spec.excludedNamespaces"), &out);
+    }
     json_foreach(mapping, source, target)
     {
         if (!said_enough(view->decision))
-            check_mapping_source(view, str_from(source), json_str(target));
+            check_mapping_source(view, &in, &out, str_from(source), json_str(target));
     }
     if (!view->backup)
         return;
