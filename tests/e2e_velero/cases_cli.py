@@ -51,6 +51,9 @@ def case_backup(setup):
     assert "Backed up" in setup.ok("backup", "logs", "plain")
     setup.ok("backup", "download", "plain", "--output", f"{setup.cluster.dir}/plain.tar.gz")
     assert os.path.getsize(f"{setup.cluster.dir}/plain.tar.gz") > 1000
+    # The warnings that it drops are seen where kubectl sends what it prints.
+    printed = setup.ok("backup", "create", "printed", "--include-namespaces", "kcm-system", "-o", "yaml")
+    accepted(setup.cluster.kubectl("create", "-f", "-", user="editor-token", stdin=printed), "created", "hold no Management")
     # What the CLI finds itself it does not send: a location that is not there, or a namespace that cannot be.
     answer = setup.velero.cli("backup", "create", "wrong", "--storage-location", "aws-s4")
     assert answer.code != 0 and '"aws-s4" not found' in answer.text, answer
@@ -91,6 +94,10 @@ def case_restore(setup):
     assert "Completed" in setup.ok("restore", "create", "whole", "--from-backup", "whole", "--wait")
     spec = setup.velero.read("restores", "whole")["spec"]
     assert "natgateways.network.azure.com" in spec["excludedResources"] and spec["existingResourcePolicy"] == "update", spec
+    events = wait_until("the Event", lambda: [
+        e for e in setup.cluster.items("events.events.k8s.io", "-n", "kcm-system") if e["regarding"]["name"] == "whole"
+        and e["regarding"]["kind"] == "Restore"])
+    assert [e["reason"] for e in events] == ["RestoreAdjusted"], events
 
 
 def case_backup_delete(setup):

@@ -1,12 +1,18 @@
 """A fixed sample of the differential generator (diff.py): random objects, judged by backstop and by Velero."""
 import grammar
 import stage
-from diff import batches, describe
+from diff import batches, describe, uncovered
 from diff_verdict import Differences, compare
 from diff_world import DiffWorld
 
 SEED, COUNT = "sample", 40
 Setup = DiffWorld
+
+
+def case_fields(setup):
+    """every field that this version's CRDs have is in some object of the grammar"""
+    left = uncovered(setup.cluster.items("crd"), stage.VERSION, SEED, 1000)
+    assert not left, left
 
 
 def case_sample(setup):

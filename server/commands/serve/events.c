@@ -108,8 +108,8 @@ static void record_added(struct service *service, const struct review *review)
         return;
     struct kube_note note = about_subject(request);
     note.plural = STR("restores");
-    note.reason = "RestoreCompleted";
-    note.action = "CompleteRestore";
+    note.reason = "RestoreAdjusted";
+    note.action = "AdjustRestore";
     note.text = STR("");
     for (size_t i = 0; i < decision->warnings.len; i++)
         note.text = arena_printf(request->arena, "%.*s%s%.*s", STR_ARG(note.text), i ? "; " : "",
