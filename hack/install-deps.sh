@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages of one or more groups: build (the default), lint, chart, e2e,
-# bench, page, image.
+# counts, bench, page, image.
 set -eu
 
 build="gcc make pkg-config libmicrohttpd-dev libgnutls28-dev libssl-dev libjson-c-dev libyaml-dev
@@ -9,6 +9,7 @@ lint="clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck pmcca
 chart="python3 python3-yaml"
 e2e="zstd"
 page="chromium fonts-dejavu-core python3"
+counts="gcc python3 valgrind"
 bench="gcc pkg-config libmicrohttpd-dev openssl python3 wrk valgrind"
 image="docker.io debootstrap python3 git"
 
@@ -19,10 +20,11 @@ for group in "${@:-build}"; do
     lint) packages="$packages $lint" ;;
     chart) packages="$packages $chart" ;;
     e2e) packages="$packages $e2e" ;;
+    counts) packages="$packages $counts" ;;
     bench) packages="$packages $bench" ;;
     page) packages="$packages $page" ;;
     image) packages="$packages $image" ;;
-    *) echo "install-deps: no group \"$group\" (build, lint, chart, e2e, bench, page, image)" >&2; exit 2 ;;
+    *) echo "install-deps: no group \"$group\" (build, lint, chart, e2e, counts, bench, page, image)" >&2; exit 2 ;;
   esac
 done
 

@@ -219,9 +219,10 @@ static const struct resource_kind *kind_find(struct str resource, struct str gro
 
 struct resource_name resource_name_read(struct str text)
 {
-    struct resource_name name = {.text = text, .wildcard = glob_has_wildcard(text)};
+    struct resource_name name = {.text = text};
     resource_name_split(text, &name.resource, &name.group);
     name.kind = kind_find(name.resource, name.group);
+    name.wildcard = !name.kind && glob_has_wildcard(text);
     return name;
 }
 
