@@ -125,6 +125,7 @@ struct management {
     struct str release, status_release;
     struct strlist available_providers; /* CAPI names, from status */
     struct strlist provider_components; /* spec.providers[].name */
+    struct strlist unready_components;  /* status.components without success: what status.release does not say */
     bool node_agent;                    /* its values for Velero say deployNodeAgent: true */
 };
 

@@ -30,6 +30,20 @@ void extract_management_backup(struct store *store, void *fact, struct json_obje
     }
 }
 
+/* kcm sets status.release about a minute after a change, and each component's success when it runs. */
+static struct strlist store_unready(struct store *store, struct json_object *components)
+{
+    struct strlist names = {0};
+    if (json_object_is_type(components, json_type_object)) {
+        json_foreach(components, key, value)
+        {
+            if (!json_get_bool(value, "success"))
+                strlist_add(store->scratch, &names, str_from(key));
+        }
+    }
+    return store_texts(store, &names);
+}
+
 void extract_management(struct store *store, void *fact, struct json_object *object)
 {
     struct management *management = fact;
@@ -37,6 +51,7 @@ void extract_management(struct store *store, void *fact, struct json_object *obj
     management->status_release = store_text(store, json_path_str(object, "status.release"));
     management->available_providers = store_strings(store, json_path(object, "status.availableProviders"), NULL);
     management->provider_components = store_strings(store, json_path(object, "spec.providers"), "name");
+    management->unready_components = store_unready(store, json_path(object, "status.components"));
     struct json_object *config = json_path(object, "spec.core.kcm.config");
     management->node_agent = json_get_bool(json_path(config, "regional.velero"), "deployNodeAgent") ||
                              json_get_bool(json_get(config, "velero"), "deployNodeAgent"); /* before k0rdent 1.4 */

@@ -209,6 +209,21 @@ static bool target_is_usable(const struct gate *gate)
     return false;
 }
 
+/* status.release names a release about a minute after it was asked for, with nothing of it ready. */
+static void warn_unready_components(const struct gate *gate)
+{
+    const struct management *management = inventory_management(gate->inventory);
+    struct arena *arena = gate->request->arena;
+    if (gate->under_way || !management || management->unready_components.len == 0)
+        return;
+    decision_warn(gate->decision,
+                  "kcm is not done with %.*s: not ready are %.*s. A backup taken now holds a half-installed cluster; "
+                  "better wait: kubectl get management %.*s -o yaml",
+                  STR_ARG(words_name(arena, gate->running)),
+                  STR_ARG(strlist_quoted(arena, &management->unready_components)),
+                  STR_ARG(words_name(arena, management->meta.name)));
+}
+
 bool gate_open(struct gate *gate, const struct request *request, const struct inventory *inventory,
                const struct settings *settings, struct decision *decision)
 {
@@ -236,6 +251,7 @@ void gate_decide(struct gate *gate)
         decision_audit(decision, "upgrade-gate", "refused: the Release cannot be used");
         return;
     }
+    warn_unready_components(gate);
     gate_judge(gate);
     bool gated = gate->count > 0 || engines_at(gate, STEP_PASS) || engines_at(gate, STEP_WAIT);
     if (gated || !decision->denied)
