@@ -96,7 +96,7 @@ has err '--old FILE'
 review 2 -f missing.yaml
 has err '^backstop review: missing.yaml: No such file'
 review 2 -f good.yaml --settings missing.yaml
-has err '^backstop review: kubeconfig: missing\.yaml: No such file'
+has err '^backstop review: .*missing\.yaml: No such file'
 printf 'apiVersion: backstop.k0rdent.mirantis.com/v1alpha1\nkind: Settings\nschedule: 1\n' >unknown.yaml
 review 2 -f good.yaml --settings unknown.yaml
 has err '^backstop review: unknown\.yaml: line 3: schedule: '
@@ -112,7 +112,7 @@ has err '^backstop review: --inventory and a cluster \(--kubeconfig, --context, 
 BACKSTOP_CONTEXT=prod review 2 -f good.yaml --inventory facts.yaml
 has err 'give one of them$'
 review 2 -f good.yaml --kubeconfig missing.yaml
-has err '^backstop review: kubeconfig: missing\.yaml: '
+has err '^backstop review: .*missing\.yaml: '
 review 2 -f good.yaml -s $down --timeout 1s
 has err 'https://127\.0\.0\.1:1'
 lacks out .
