@@ -161,14 +161,15 @@ static bool has_version(const struct known *known, struct str version)
     return false;
 }
 
-/* No group of another product: nothing, a version only, Velero's name of old, or a slip of the pen. */
+/* No group of another product: nothing, a version only, the product's name of old, or a slip of the pen. */
 static bool is_meant_group(struct str api_version, struct str group, const struct known *known)
 {
     struct str right = str_from(known->group), head, rest = right;
     str_cut(&rest, '.', &head); /* velero, k0rdent */
     if (group.len == 0)         /* a version only, or a group without one */
         return true;
-    return str_eq_nocase(group, head) || str_is(group, "ark.heptio.com") || str_nearest(group, &right, 1).len ||
+    bool former = str_is(group, str_is(head, "velero") ? "ark.heptio.com" : "hmc.mirantis.com");
+    return str_eq_nocase(group, head) || former || str_nearest(group, &right, 1).len ||
            (str_starts(group, head) && !str_ends(api_version, STR(".io"))) || str_eq_nocase(group, right);
 }
 
@@ -177,14 +178,20 @@ enum schema_kind_verdict schema_kind_check(const struct schema_set *set, struct 
 {
     struct str version, group = schema_group_of(api_version, &version);
     bool ours = str_is(group, VELERO_GROUP) || str_is(group, K0RDENT_GROUP), exact;
-    const struct known *known = find_known(arena, ours ? group : STR(""), kind);
+    const struct known *known = find_known(arena, ours ? group : STR(""), kind), *other = NULL;
+    if (ours && !known) /* a Backup of k0rdent's group is one of Velero's */
+        other = find_known(arena, str_is(group, VELERO_GROUP) ? STR(K0RDENT_GROUP) : STR(VELERO_GROUP), kind);
+    if (other && str_eq_nocase(kind, str_from(other->kind)))
+        known = other;
     *meant = known ? write_this(arena, known) : (struct str){NULL, 0};
     if (schema_set_has(set, group, kind))
         return schema_find(set, api_version, kind, &exact) && exact ? SCHEMA_KIND_FINE : SCHEMA_KIND_WRONG;
     if (!known) /* new releases of k0rdent bring new kinds */
         return str_is(group, VELERO_GROUP) ? SCHEMA_KIND_WRONG : SCHEMA_KIND_FINE;
-    if (ours)
+    if (ours && str_is(group, known->group))
         return str_is(kind, known->kind) && has_version(known, version) ? SCHEMA_KIND_FINE : SCHEMA_KIND_WRONG;
+    if (ours)
+        return SCHEMA_KIND_WRONG;
     /* Of other groups' kinds only those of the very name: "Schedule" and "Restore" are common words. */
     bool wrong = str_eq_nocase(kind, str_from(known->kind)) && is_meant_group(api_version, group, known);
     return wrong ? SCHEMA_KIND_WRONG : SCHEMA_KIND_FINE;
