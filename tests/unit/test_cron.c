@@ -63,51 +63,44 @@ static void go_cron(void)
         {"0 0 1 nov-feb *", "at 00:00 on the 1st from November to February", NULL},
         {"0 0 1-31 * 5", "at 00:00 on Fridays", NULL},
         {"0 0 13 * 5", "at 00:00 on the 13th if it is a Friday",
-         "day-of-month and day-of-week are both set: it runs only when both match, not when either does as in other "
-         "crons"},
+         "day-of-month and day-of-week are both set: it runs only when both match (other crons need only one)"},
         {"0 9 1-7 3 mon-fri", "at 09:00 on the 1st to 7th if it is a weekday in March",
-         "day-of-month and day-of-week are both set: it runs only when both match, not when either does as in other "
-         "crons"},
+         "day-of-month and day-of-week are both set: it runs only when both match (other crons need only one)"},
         {"0 0 13 2 5", "at 00:00 on the 13th if it is a Friday in February",
-         "it has no run within the next five years; kcm and Velero take that for \"due now\" and start one backup "
-         "after another"},
-        {"60/5 * * * *", "every 5 minutes", "minute \"60/5\": there is no \"60\", so it is counted on from 0"},
+         "no run within the next five years; kcm and Velero treat it as always due and start backups back to back"},
+        {"60/5 * * * *", "every 5 minutes", "minute \"60/5\": \"60\" does not exist, so the steps count from 0"},
         {"0 9 * * fri-mon/2", "at 09:00 on Mondays, Fridays and Sundays",
-         "day-of-week \"fri-mon/2\": Sunday counts as two days there, as 7 and as 0"},
+         "day-of-week \"fri-mon/2\": Sunday counts twice there, as 7 and as 0"},
         {"0 9 * * 1/2", "at 09:00 on Mondays, Wednesdays, Fridays and Sundays",
-         "day-of-week \"1/2\": counting starts again at Sunday, so the last step is shorter than the others"},
+         "day-of-week \"1/2\": counting restarts at Sunday, so the last interval is shorter"},
         {"TZ=\"UTC\" 0 6 * * *", "at 06:00 every day", NULL},
         {"TZ=\"Local\" @daily", "at 00:00 every day",
-         "\"Local\" is the time zone of the controller's container, usually UTC; write the zone you mean"},
-        {"@triggered", "never",
-         "it never runs; kcm and Velero take that for \"due now\" and start one backup after another"},
-        {"200/5 * * * *", "never",
-         "it never runs; kcm and Velero take that for \"due now\" and start one backup after another"},
+         "\"Local\" is the time zone of the controller's container, usually UTC; name the zone you mean"},
+        {"@triggered", "never", "never runs; kcm and Velero treat it as always due and start backups back to back"},
+        {"200/5 * * * *", "never", "never runs; kcm and Velero treat it as always due and start backups back to back"},
         {"TZ=Europe/Berlin 15 2 * * *", "at 02:15 every day",
-         "02:15 on 2027-03-28 in Europe/Berlin: runs at 03:15 instead, because clocks go forward over that time"},
+         "02:15 on 2027-03-28 in Europe/Berlin: runs at 03:15 instead, because clocks skip that time"},
         {"TZ=Europe/Berlin 15 1,2 * * *", "at 01:15 and 02:15 every day",
-         "02:15 on 2027-03-28 in Europe/Berlin: no run, because clocks go forward over that time"},
+         "02:15 on 2027-03-28 in Europe/Berlin: no run, because clocks skip that time"},
         {"*/70 * * * *",
-         "minute step in \"*/70\" must be less than 60, the size of its range; for its first value alone write \"0\"",
+         "minute step in \"*/70\" must be less than 60, the size of its range; for the first value alone use \"0\"",
          NULL},
         {"0 0 1-31/40 * *",
-         "day-of-month step in \"1-31/40\" must be less than 31, the size of its range; for its first value alone "
-         "write \"1\"",
+         "day-of-month step in \"1-31/40\" must be less than 31, the size of its range; for the first value alone use "
+         "\"1\"",
          NULL},
-        {"0 9 * * 8", "day-of-week 8 is out of range; allowed are 0 to 7, or sun to sat", NULL},
-        {"@every 500ms", "\"@every\" takes a second or more, and \"500ms\" is less; write for example \"@every 6h\"",
+        {"0 9 * * 8", "day-of-week 8 is out of range; use 0 to 7, or sun to sat", NULL},
+        {"@every 500ms", "\"@every\" needs at least one second, and \"500ms\" is less; use, for example, \"@every 6h\"",
          NULL},
         {"TZ=UTC",
-         "\"TZ=UTC\" has no space after the time zone and no schedule; write for example \"TZ=UTC 0 6 * * *\"", NULL},
-        {"TZ=\"UTC\" ", "there is no schedule after the time zone; write for example \"TZ=UTC 0 6 * * *\"", NULL},
-        {"TZ= 0 6 * * *", "the time zone is empty; write for example \"TZ=UTC 0 6 * * *\"", NULL},
-        {"0 0 L * *", "day-of-month \"L\" is not accepted: \"L\" (the last) is not supported; allowed are 1 to 31",
-         NULL},
-        {"H 3 * * *",
-         "minute \"H\" is not accepted: \"H\" (a value chosen by hash) is not supported; allowed are 0 to 59", NULL},
+         "\"TZ=UTC\" has no space and no schedule after the time zone; use, for example, \"TZ=UTC 0 6 * * *\"", NULL},
+        {"TZ=\"UTC\" ", "no schedule follows the time zone; use, for example, \"TZ=UTC 0 6 * * *\"", NULL},
+        {"TZ= 0 6 * * *", "the time zone is empty; name one, as in \"TZ=UTC 0 6 * * *\"", NULL},
+        {"0 0 L * *", "day-of-month \"L\" is not valid: \"L\" (the last) is not supported; use 1 to 31", NULL},
+        {"H 3 * * *", "minute \"H\" is not valid: \"H\" (a value chosen by hash) is not supported; use 0 to 59", NULL},
         {"0 0 * * fri#3",
-         "day-of-week \"fri#3\" is not accepted: \"#\" (the nth weekday of a month) is not supported; allowed are 0 to "
-         "7, or sun to sat",
+         "day-of-week \"fri#3\" is not valid: \"#\" (the nth weekday of a month) is not supported; use 0 to 7, or sun "
+         "to sat",
          NULL},
     };
     for (size_t i = 0; i < LENGTH_OF(rows); i++) {
@@ -179,66 +172,67 @@ static void advice(void)
         const char *spec, *message;
         int64_t position;
     } rows[] = {
-        {"", "the schedule is empty; write five fields such as \"0 */6 * * *\", or a name such as \"@daily\"", 0},
-        {"0 9 * * 7", "day-of-week 7 is not accepted; for Sunday use 0 or sun", 8},
-        {"0 9 * * 5-7", "day-of-week 7 is not accepted; for Sunday use 0 or sun: write \"5-6,0\"", 10},
+        {"", "the schedule is empty; use five fields such as \"0 */6 * * *\", or a name such as \"@daily\"", 0},
+        {"0 9 * * 7", "day-of-week 7 is out of range; for Sunday use 0 or sun", 8},
+        {"0 9 * * 5-7", "day-of-week 7 is out of range; Sunday is 0 or sun, so use \"5-6,0\"", 10},
         {"0 0 9 * * *",
          "expected 5 fields (minute hour day-of-month month day-of-week), found 6; seconds are not supported, so "
          "remove "
          "the first field",
          10},
-        {"@Hourly", "\"@Hourly\" must be in small letters; write \"@hourly\"", 0},
-        {"@daily ", "white space after \"@daily\" is not accepted; remove it", 0},
-        {"@every 1d", "\"1d\" is not a duration (units are h, m and s); write \"@every 24h\"", 7},
-        {"* * L * *", "day-of-month \"L\" is not accepted: \"L\" (the last) is not supported; allowed are 1 to 31", 4},
+        {"@Hourly", "\"@Hourly\" must be lower case: \"@hourly\"", 0},
+        {"@daily ", "remove the white space after \"@daily\"", 0},
+        {"@every 1d", "\"1d\" is not a duration (units are h, m and s); use \"@every 24h\"", 7},
+        {"* * L * *", "day-of-month \"L\" is not valid: \"L\" (the last) is not supported; use 1 to 31", 4},
         {"* * * * 5#2",
-         "day-of-week \"5#2\" is not accepted: \"#\" (the nth weekday of a month) is not supported; allowed are 0 to "
-         "6, or sun to sat",
+         "day-of-week \"5#2\" is not valid: \"#\" (the nth weekday of a month) is not supported; use 0 to 6, or sun to "
+         "sat",
          8},
-        {"0 22-6 * * *", "hour range \"22-6\" runs backwards; write \"22-23,0-6\"", 2},
-        {"0 0 * * fri-mon", "day-of-week range \"fri-mon\" runs backwards; write \"fri-sat,sun-mon\"", 8},
-        {"0 24 * * *", "hour 24 is out of range; allowed are 0 to 23; midnight is 0", 2},
+        {"0 22-6 * * *", "hour range \"22-6\" is backwards; use \"22-23,0-6\"", 2},
+        {"0 0 * * fri-mon", "day-of-week range \"fri-mon\" is backwards; use \"fri-sat,sun-mon\"", 8},
+        {"0 24 * * *", "hour 24 is out of range; use 0 to 23; midnight is 0", 2},
         {"*/0 * * * *", "minute step in \"*/0\" must be 1 or more", 2},
-        {"0 0 * january *", "month \"january\" is not accepted; names have three letters: write \"jan\"", 6},
+        {"0 0 * january *", "month \"january\" is not valid; names have three letters, so use \"jan\"", 6},
         {"TZ=UTC",
-         "\"TZ=UTC\" has no space after the time zone and no schedule, which makes the parser panic; "
-         "write for example \"TZ=UTC 0 6 * * *\"",
+         "\"TZ=UTC\" has no space and no schedule after the time zone, and the parser panics on it; use, for example, "
+         "\"TZ=UTC 0 6 * * *\"",
          6},
         {"TZ=Nowhere/Else @daily",
-         "there is no time zone \"Nowhere/Else\"; use a name such as \"Europe/Berlin\", or \"UTC\"", 3},
+         "unknown time zone \"Nowhere/Else\"; use a name such as \"Europe/Berlin\", or \"UTC\"", 3},
         {"0 9 * * * 2026",
-         "expected 5 fields (minute hour day-of-month month day-of-week), found 6; remove what follows the fifth", 10},
+         "expected 5 fields (minute hour day-of-month month day-of-week), found 6; remove everything after the fifth",
+         10},
         {"0 6 * * * velero backup create",
-         "expected 5 fields (minute hour day-of-month month day-of-week), found 8; remove what follows the fifth", 10},
+         "expected 5 fields (minute hour day-of-month month day-of-week), found 8; remove everything after the fifth",
+         10},
         {"0 0 9 * * 7",
          "expected 5 fields (minute hour day-of-month month day-of-week), found 6; seconds are not supported", 10},
         {"*/ 15 * * * *",
-         "expected 5 fields (minute hour day-of-month month day-of-week), found 6; steps must not contain white space: "
-         "write \"*/6\"",
+         "expected 5 fields (minute hour day-of-month month day-of-week), found 6; a step must not contain white "
+         "space: use \"*/6\"",
          12},
         {"0 9 * * 1 -5",
-         "expected 5 fields (minute hour day-of-month month day-of-week), found 6; ranges must not contain white "
-         "space: write \"1-5\"",
+         "expected 5 fields (minute hour day-of-month month day-of-week), found 6; a range must not contain white "
+         "space: use \"1-5\"",
          10},
         {"UTC 0 9 * * *",
-         "expected 5 fields (minute hour day-of-month month day-of-week), found 6; a time zone stands at the very "
+         "expected 5 fields (minute hour day-of-month month day-of-week), found 6; the time zone goes at the very "
          "start, as in \"TZ=UTC 0 6 * * *\"",
          12},
-        {"every 6 hours", "\"every 6 hours\" is not a schedule; write \"@every 6h\"", 13},
-        {"@day", "there is no \"@day\"; write \"@every 24h\"", 0},
+        {"every 6 hours", "\"every 6 hours\" is not a schedule; use \"@every 6h\"", 13},
+        {"@day", "unknown schedule name \"@day\"; use \"@every 24h\"", 0},
         {"@every 999999w",
-         "\"999999w\" is not a duration; write one such as \"@every 6h\" or \"@every 1h30m\" (units are h, m and s; at "
-         "most 2562047h)",
+         "\"999999w\" is not a duration; use, for example, \"@every 6h\" or \"@every 1h30m\" (units are h, m and s; "
+         "maximum 2562047h)",
          7},
-        {"@every 3600", "the duration \"3600\" has no unit; write for example \"@every 3600m\" or \"@every 3600s\"", 7},
-        {"0 9 * * mon;wed", "day-of-week \"mon;wed\" is not accepted: a list is written with commas, as in \"1,15\"",
-         8},
-        {"0 9 * * -fri", "day-of-week \"-fri\" is not accepted: a number is missing", 8},
-        {"TZ=IST 0 9 * * *", "there is no time zone \"IST\"; use a name such as \"Europe/Berlin\", or \"UTC\"", 3},
-        {"TZ=India 0 9 * * *", "there is no time zone \"India\"; use a name such as \"Europe/Berlin\", or \"UTC\"", 3},
-        {"TZ=Etc/UTC+2 0 9 * * *",
-         "there is no time zone \"Etc/UTC+2\"; use a name such as \"Europe/Berlin\", or \"UTC\"", 3},
-        {"\x01 * * * *", "minute \"\\x01\" is not a number; allowed are 0 to 59", 0},
+        {"@every 3600", "the duration \"3600\" has no unit; use \"@every 3600m\" or \"@every 3600s\"", 7},
+        {"0 9 * * mon;wed", "day-of-week \"mon;wed\" is not valid: use commas for a list, as in \"1,15\"", 8},
+        {"0 9 * * -fri", "day-of-week \"-fri\" is not valid: a number is missing", 8},
+        {"TZ=IST 0 9 * * *", "unknown time zone \"IST\"; use a name such as \"Europe/Berlin\", or \"UTC\"", 3},
+        {"TZ=India 0 9 * * *", "unknown time zone \"India\"; use a name such as \"Europe/Berlin\", or \"UTC\"", 3},
+        {"TZ=Etc/UTC+2 0 9 * * *", "unknown time zone \"Etc/UTC+2\"; use a name such as \"Europe/Berlin\", or \"UTC\"",
+         3},
+        {"\x01 * * * *", "minute \"\\x01\" is not a number; use 0 to 59", 0},
     };
     for (size_t i = 0; i < LENGTH_OF(rows); i++) {
         struct cron_schedule schedule;
@@ -253,28 +247,29 @@ static void pitfalls(void)
 {
     static const char *const rows[][2] = {
         {"0 */6 * * *", NULL},
-        {"0 0 13 * 5", "day-of-month and day-of-week are both set: it runs when either matches, not only when both do"},
-        {"0 0 1-31 * 5",
-         "it runs every day: day-of-month \"1-31\" is every day but not \"*\", and either day field is enough"},
+        {"0 0 13 * 5",
+         "day-of-month and day-of-week are both set: it runs when either matches, not only when both match"},
+        {"0 0 1-31 * 5", "runs every day: day-of-month \"1-31\" covers every day without being \"*\", and a match of "
+                         "either day field is enough"},
         {"*-abc * * * *", "minute \"*-abc\": what follows \"*-\" is ignored"},
-        {"*/70 * * * *", "minute \"*/70\": the step leads past the end at once, so only 0 matches"},
+        {"*/70 * * * *", "minute \"*/70\": the first step already passes the end, so only 0 matches"},
         {"1,,2 * * * *", "minute \"1,,2\": an empty list item is ignored"},
         {"+5 * * * *", "\"+5\" is read as 5"},
-        {"0 0 *,13 * 5", "day-of-month \"*,13\": \"*\" stands for every value, so the rest of the list has no effect"},
-        {"*/7 * * * *",
-         "minute \"*/7\": counting starts again at every full hour, so the last step is shorter than the others"},
-        {"0 0 31 * *", "no run in February, April, June, September and November: the day does not exist there"},
-        {"0 0 29 2 *", "29 February exists only in leap years"},
-        {"0 0 30 2 *", "it never runs; kcm and Velero take that for \"due now\" and start one backup after another"},
+        {"0 0 *,13 * 5",
+         "day-of-month \"*,13\": \"*\" already means every value, so the rest of the list has no effect"},
+        {"*/7 * * * *", "minute \"*/7\": counting restarts at minute 0, so the last interval is shorter"},
+        {"0 0 31 * *", "skips February, April, June, September and November: that day does not exist there"},
+        {"0 0 29 2 *", "29 February exists in leap years only"},
+        {"0 0 30 2 *", "never runs; kcm and Velero treat it as always due and start backups back to back"},
         {"TZ=Local @daily",
-         "\"Local\" is the time zone of the controller's container, usually UTC; write the zone you mean"},
+         "\"Local\" is the time zone of the controller's container, usually UTC; name the zone you mean"},
         {"TZ=Europe/Berlin 15 2 1-30 3 *",
-         "02:15 on 2027-03-28 in Europe/Berlin: no run, because clocks go forward over that time"},
+         "02:15 on 2027-03-28 in Europe/Berlin: no run, because clocks skip that time"},
         {"TZ=America/New_York 30 1 * * *",
-         "01:30 on 2027-11-07 in America/New_York: two runs, because clocks go back and that time comes twice"},
+         "01:30 on 2027-11-07 in America/New_York: runs twice, because clocks go back and that time occurs twice"},
         {"0\xc2\xa0"
          "0 * * *",
-         "it contains white space that only looks like a plain space (such as a no-break space)"},
+         "it contains white space other than plain spaces (such as a no-break space)"},
     };
     for (size_t i = 0; i < LENGTH_OF(rows); i++) {
         struct cron_schedule schedule;
@@ -303,9 +298,8 @@ static void leap_day_horizon(void)
     CU_ASSERT_FALSE(cron_never_fires(&schedule));
     cron_pitfalls(spec, &schedule, in_2094, arena, &warnings);
     CU_ASSERT_FATAL(warnings.len == 2);
-    ASSERT_TEXT(warnings.items[0],
-                "after 2096-02-29 it has no run for over five years; then kcm and Velero take that for "
-                "\"due now\" and start one backup after another");
+    ASSERT_TEXT(warnings.items[0], "no run for over five years after 2096-02-29; then kcm and Velero treat it as "
+                                   "always due and start backups back to back");
 }
 
 /* The library would search for ever: Apia had no 30 December in 2011. */

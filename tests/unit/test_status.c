@@ -74,12 +74,12 @@ static void test_schedule_dialects(void)
         const char *meaning;
     } rows[] = {
         {"1.18.3", "0 9 * * 7", true, "at 09:00 on Sundays"},
-        {"1.18.2", "0 9 * * 7", false, "day-of-week 7 is not accepted; for Sunday use 0 or sun"},
+        {"1.18.2", "0 9 * * 7", false, "day-of-week 7 is out of range; for Sunday use 0 or sun"},
         {"", "0 9 * * 7", true, "at 09:00 on Sundays (as read by Velero 1.18.3 and later)"},
         {"1.18.3", "0 0 13 * 5", true, "at 00:00 on the 13th if it is a Friday"},
         {"", "0 0 13 * 5", true, "at 00:00 on the 13th or on any Friday (as read by Velero before 1.18.3)"},
         {"", "0 9 * * 0", true, "at 09:00 on Sundays"},
-        {"", "0 9 * * 9", false, "day-of-week 9 is out of range; allowed are 0 to 6, or sun to sat"},
+        {"", "0 9 * * 9", false, "day-of-week 9 is out of range; use 0 to 6, or sun to sat"},
         {"1.18.3", "@none", false, "never"},
     };
     for (size_t i = 0; i < LENGTH_OF(rows); i++) {

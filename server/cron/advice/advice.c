@@ -24,21 +24,21 @@ static struct str advise_on_zone(const struct advice *advice)
     struct arena *arena = advice->arena;
     struct str zone = advice->fault->value;
     if (zone.len == 0)
-        return STR("the time zone is empty; write for example \"TZ=UTC 0 6 * * *\"");
+        return STR("the time zone is empty; name one, as in \"TZ=UTC 0 6 * * *\"");
     if (advice_has_space(zone))
-        return arena_printf(arena, "the time zone %.*s must end with a plain space, not with other white space",
+        return arena_printf(arena, "the time zone %.*s must be followed by a plain space, not by other white space",
                             STR_ARG(advice->value));
     if (is_offset(zone))
         return arena_printf(arena,
-                            "offsets such as %.*s are not accepted; use a name such as \"Europe/Berlin\", or "
+                            "an offset such as %.*s is not a time zone; use a name such as \"Europe/Berlin\", or "
                             "\"Etc/GMT-2\" for two hours ahead of UTC",
                             STR_ARG(advice->value));
     struct str near = zone.len <= 64 ? zone_suggest(zone) : STR("");
     struct error ignored;
     if (near.len && cron_zone_find(near, &ignored))
-        return arena_printf(arena, "there is no time zone %.*s; did you mean %.*s? (capital letters count)",
+        return arena_printf(arena, "unknown time zone %.*s; did you mean %.*s? (names are case-sensitive)",
                             STR_ARG(advice->value), STR_ARG(advice_quote(arena, near)));
-    return arena_printf(arena, "there is no time zone %.*s; use a name such as \"Europe/Berlin\", or \"UTC\"",
+    return arena_printf(arena, "unknown time zone %.*s; use a name such as \"Europe/Berlin\", or \"UTC\"",
                         STR_ARG(advice->value));
 }
 
@@ -46,19 +46,18 @@ static struct str advice_of_kind(const struct advice *advice)
 {
     switch (advice->fault->kind) {
     case FAULT_EMPTY:
-        return STR("the schedule is empty; write five fields such as \"0 */6 * * *\", or a name such as \"@daily\"");
+        return STR("the schedule is empty; use five fields such as \"0 */6 * * *\", or a name such as \"@daily\"");
     case FAULT_TOO_LONG:
-        return arena_printf(advice->arena, "the schedule has %lld bytes; at most %zu are accepted",
+        return arena_printf(advice->arena, "the schedule is %lld bytes long; the maximum is %zu",
                             (long long)advice->fault->number, spec_dialects[advice->dialect].length_max);
     case FAULT_NO_SPACE_AFTER_ZONE:
         return arena_printf(
             advice->arena,
-            "%.*s has no space after the time zone and no schedule%s; write for example \"TZ=UTC 0 6 * * "
-            "*\"",
+            "%.*s has no space and no schedule after the time zone%s; use, for example, \"TZ=UTC 0 6 * * *\"",
             STR_ARG(advice_quote(advice->arena, advice->spec)),
-            spec_dialects[advice->dialect].zone_checked ? "" : ", which makes the parser panic");
+            spec_dialects[advice->dialect].zone_checked ? "" : ", and the parser panics on it");
     case FAULT_NOTHING_AFTER_ZONE:
-        return STR("there is no schedule after the time zone; write for example \"TZ=UTC 0 6 * * *\"");
+        return STR("no schedule follows the time zone; use, for example, \"TZ=UTC 0 6 * * *\"");
     case FAULT_ZONE_TEXT:
     case FAULT_ZONE:
         return advise_on_zone(advice);
@@ -66,7 +65,7 @@ static struct str advice_of_kind(const struct advice *advice)
         return advise_on_duration(advice);
     case FAULT_EVERY_TOO_SHORT:
         return arena_printf(advice->arena,
-                            "\"@every\" takes a second or more, and %.*s is less; write for example \"@every 6h\"",
+                            "\"@every\" needs at least one second, and %.*s is less; use, for example, \"@every 6h\"",
                             STR_ARG(advice->value));
     case FAULT_DESCRIPTOR:
         return advise_on_descriptor(advice);

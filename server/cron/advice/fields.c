@@ -33,10 +33,10 @@ static struct str say_seven(const struct advice *advice)
 {
     int64_t start = advice->fault->start;
     if (start >= field_of(advice)->max || str_contains(advice->fault->range, STR("/")))
-        return STR("day-of-week 7 is not accepted; for Sunday use 0 or sun");
+        return STR("day-of-week 7 is out of range; for Sunday use 0 or sun");
     if (start <= 1)
-        return STR("day-of-week 7 is not accepted; for every day write \"*\"");
-    return arena_printf(advice->arena, "day-of-week 7 is not accepted; for Sunday use 0 or sun: write \"%lld-6,0\"",
+        return STR("day-of-week 7 is out of range; for every day use \"*\"");
+    return arena_printf(advice->arena, "day-of-week 7 is out of range; Sunday is 0 or sun, so use \"%lld-6,0\"",
                         (long long)start);
 }
 
@@ -50,9 +50,9 @@ static struct str say_out_of_range(const struct advice *advice)
     if (fault->kind == FAULT_ABOVE && fault->field == FIELD_HOUR && fault->number == 24)
         hint = "; midnight is 0";
     if (fault->kind == FAULT_ABOVE && fault->field == FIELD_MINUTE && fault->number == 60)
-        hint = "; the full hour is 0";
-    return arena_printf(advice->arena, "%s %lld is out of range; allowed are %s%s", field->name,
-                        (long long)fault->number, field->allowed, hint);
+        hint = "; the top of the hour is 0";
+    return arena_printf(advice->arena, "%s %lld is out of range; use %s%s", field->name, (long long)fault->number,
+                        field->allowed, hint);
 }
 
 /* "fri-mon" becomes "fri-sat,sun-mon": the week does not go on after its last day. */
@@ -66,9 +66,9 @@ static struct str say_backwards(const struct advice *advice)
     struct str first = range_text(advice, fault->start, field->max, names);
     struct str second = range_text(advice, field->min, fault->end, names);
     if (str_contains(fault->range, STR("/")))
-        return arena_printf(advice->arena, "%s range %.*s runs backwards; split it into %.*s and %.*s", field->name,
+        return arena_printf(advice->arena, "%s range %.*s is backwards; split it into %.*s and %.*s", field->name,
                             STR_ARG(advice->range), STR_ARG(first), STR_ARG(second));
-    return arena_printf(advice->arena, "%s range %.*s runs backwards; write \"%.*s,%.*s\"", field->name,
+    return arena_printf(advice->arena, "%s range %.*s is backwards; use \"%.*s,%.*s\"", field->name,
                         STR_ARG(advice->range), STR_ARG(first), STR_ARG(second));
 }
 
@@ -89,26 +89,26 @@ static const char *foreign_sign(struct str value, struct str range)
         const char *part, *hint;
     } signs[] = {
         {"#", "\"#\" (the nth weekday of a month) is not supported"},
-        {"*", "\"*\" stands alone or before a step, as in \"*/5\""},
-        {"?", "\"?\" stands alone"},
-        {":", "a time is written as two fields, minute and hour: \"30 9\" for 09:30"},
-        {"..", "a range is written with a hyphen, as in \"1-5\""},
-        {"~", "a range is written with a hyphen, as in \"1-5\""},
-        {";", "a list is written with commas, as in \"1,15\""},
-        {"&", "a list is written with commas, as in \"1,15\""},
-        {"|", "a list is written with commas, as in \"1,15\""},
-        {"+", "a list is written with commas, as in \"1,15\""},
-        {".", "only whole numbers are accepted"},
+        {"*", "\"*\" is only valid on its own or before a step, as in \"*/5\""},
+        {"?", "\"?\" is only valid on its own"},
+        {":", "minute and hour are two fields: \"30 9\" is 09:30"},
+        {"..", "use a hyphen for a range, as in \"1-5\""},
+        {"~", "use a hyphen for a range, as in \"1-5\""},
+        {";", "use commas for a list, as in \"1,15\""},
+        {"&", "use commas for a list, as in \"1,15\""},
+        {"|", "use commas for a list, as in \"1,15\""},
+        {"+", "use commas for a list, as in \"1,15\""},
+        {".", "use whole numbers"},
         {"\"", "remove the quotes"},
         {"'", "remove the quotes"},
         {"`", "remove the quotes"},
-        {"\xe2\x80\x93", "a range is written with a plain hyphen, \"-\""},
-        {"\xe2\x80\x94", "a range is written with a plain hyphen, \"-\""},
-        {"=", "a time zone stands at the very start, as in \"TZ=UTC 0 6 * * *\""},
+        {"\xe2\x80\x93", "use a plain hyphen \"-\" for a range"},
+        {"\xe2\x80\x94", "use a plain hyphen \"-\" for a range"},
+        {"=", "the time zone goes at the very start, as in \"TZ=UTC 0 6 * * *\""},
     };
     if (value.len == 0)
         return range.len && range.ptr[0] == '-' && advice_digits(str_slice(range, 1, range.len))
-                   ? "negative numbers are not accepted"
+                   ? "negative numbers are not allowed"
                    : "a number is missing";
     for (size_t i = 0; i < LENGTH_OF(signs); i++)
         if (str_contains(value, str_from(signs[i].part)))
@@ -130,12 +130,12 @@ static struct str say_name(const struct advice *advice)
     int own = field_named(field, three), month = field_named(&spec_fields[FIELD_MONTH], three),
         weekday = field_named(&spec_fields[FIELD_DAY_OF_WEEK], three);
     if (own >= 0)
-        return arena_printf(advice->arena, "%s %.*s is not accepted; names have three letters: write \"%s\"",
-                            field->name, STR_ARG(advice->value), field->names[own - field->min]);
+        return arena_printf(advice->arena, "%s %.*s is not valid; names have three letters, so use \"%s\"", field->name,
+                            STR_ARG(advice->value), field->names[own - field->min]);
     if (month >= 0 || weekday >= 0)
-        return arena_printf(advice->arena, "%s %.*s is not accepted: it is a %s; allowed are %s", field->name,
+        return arena_printf(advice->arena, "%s %.*s is not valid: it is a %s; use %s", field->name,
                             STR_ARG(advice->value), month >= 0 ? "month" : "day of the week", field->allowed);
-    return arena_printf(advice->arena, "%s %.*s is not a number; allowed are %s", field->name, STR_ARG(advice->value),
+    return arena_printf(advice->arena, "%s %.*s is not a number; use %s", field->name, STR_ARG(advice->value),
                         field->allowed);
 }
 
@@ -146,11 +146,11 @@ static struct str say_not_a_number(const struct advice *advice)
     /* Of what another cron can do and this one cannot there is nothing to be corrected. */
     bool foreign = hint && str_ends(str_from(hint), STR("is not supported"));
     if (hint)
-        return arena_printf(advice->arena, "%s %.*s is not accepted: %s%s%s", field_of(advice)->name,
-                            STR_ARG(advice->range), hint, foreign ? "; allowed are " : "",
+        return arena_printf(advice->arena, "%s %.*s is not valid: %s%s%s", field_of(advice)->name,
+                            STR_ARG(advice->range), hint, foreign ? "; use " : "",
                             foreign ? field_of(advice)->allowed : "");
     if (fault->step)
-        return arena_printf(advice->arena, "%s step %.*s is not a number; write for example \"*/5\"",
+        return arena_printf(advice->arena, "%s step %.*s is not a number; use, for example, \"*/5\"",
                             field_of(advice)->name, STR_ARG(advice->value));
     return say_name(advice);
 }
@@ -162,10 +162,10 @@ static struct str say_step_too_large(const struct advice *advice)
     const struct fault *fault = advice->fault;
     if (fault->start > field->max)
         return say_out_of_range(advice);
-    return arena_printf(advice->arena,
-                        "%s step in %.*s must be less than %llu, the size of its range; for its first "
-                        "value alone write \"%lld\"",
-                        field->name, STR_ARG(advice->range), (unsigned long long)fault->size, (long long)fault->start);
+    return arena_printf(
+        advice->arena,
+        "%s step in %.*s must be less than %llu, the size of its range; for the first value alone use \"%lld\"",
+        field->name, STR_ARG(advice->range), (unsigned long long)fault->size, (long long)fault->start);
 }
 
 struct str advise_on_field(const struct advice *advice)
@@ -177,7 +177,7 @@ struct str advise_on_field(const struct advice *advice)
     case FAULT_NOT_A_NUMBER:
         return say_not_a_number(advice);
     case FAULT_NUMBER_TOO_LARGE:
-        return arena_printf(arena, "%s %.*s is too large; allowed are %s", name, STR_ARG(advice->value),
+        return arena_printf(arena, "%s %.*s is too large; use %s", name, STR_ARG(advice->value),
                             field_of(advice)->allowed);
     case FAULT_NEGATIVE:
     case FAULT_STEP_ZERO:
@@ -185,10 +185,10 @@ struct str advise_on_field(const struct advice *advice)
     case FAULT_STEP_TOO_LARGE:
         return say_step_too_large(advice);
     case FAULT_HYPHENS:
-        return arena_printf(arena, "%s %.*s has more than one hyphen; write a range as \"1-5\" and a list as \"1,3,5\"",
-                            name, STR_ARG(advice->range));
+        return arena_printf(arena, "%s %.*s has more than one hyphen; a range is \"1-5\" and a list is \"1,3,5\"", name,
+                            STR_ARG(advice->range));
     case FAULT_SLASHES:
-        return arena_printf(arena, "%s %.*s has more than one \"/\"; write one step, as in \"*/15\"", name,
+        return arena_printf(arena, "%s %.*s has more than one \"/\"; use one step, as in \"*/15\"", name,
                             STR_ARG(advice->range));
     case FAULT_BACKWARDS:
         return say_backwards(advice);
@@ -284,12 +284,12 @@ static const char *reason_for_surplus(enum cron_dialect dialect, struct str body
         struct str whole = body, first;
         spec_next_field(&whole, &first);
         if (is_zone_name(sixth) || is_zone_name(first))
-            return "; a time zone stands at the very start, as in \"TZ=UTC 0 6 * * *\"";
+            return "; the time zone goes at the very start, as in \"TZ=UTC 0 6 * * *\"";
         if (is_schedule(dialect, without_fields(body, 1)))
             return "; seconds are not supported, so remove the first field";
     }
     if (is_no_field(sixth) && is_schedule(dialect, first_five(body)))
-        return "; remove what follows the fifth";
+        return "; remove everything after the fifth";
     if (count == FIELD_COUNT + 1)
         return "; seconds are not supported";
     if (count > FIELD_COUNT + 2)
@@ -305,13 +305,13 @@ static const char *reason_for_count(enum cron_dialect dialect, struct str body, 
         bool (*is)(struct str field);
         const char *reason;
     } slips[] = {
-        {is_broken_list, "; lists must not contain white space: write \"1,15\""},
-        {is_broken_range, "; ranges must not contain white space: write \"1-5\""},
-        {is_broken_step, "; steps must not contain white space: write \"*/6\""},
-        {is_assignment, "; a time zone stands at the very start, as in \"TZ=UTC 0 6 * * *\""},
+        {is_broken_list, "; a list must not contain white space: use \"1,15\""},
+        {is_broken_range, "; a range must not contain white space: use \"1-5\""},
+        {is_broken_step, "; a step must not contain white space: use \"*/6\""},
+        {is_assignment, "; the time zone goes at the very start, as in \"TZ=UTC 0 6 * * *\""},
     };
     if (count < FIELD_COUNT)
-        return "; write \"*\" for the fields that do not matter";
+        return "; use \"*\" for fields that do not matter";
     for (size_t i = 0; i < LENGTH_OF(slips); i++)
         if (any_field(body, slips[i].is))
             return slips[i].reason;
@@ -327,13 +327,13 @@ static struct str advise_on_words(const struct advice *advice, struct str body)
     bool at = lower.len && lower.ptr[0] == '@';
     struct str name = at ? lower : arena_printf(arena, "@%.*s", STR_ARG(lower));
     if (advice_is_descriptor(name))
-        return arena_printf(arena, "%.*s is not accepted; write %.*s%s", STR_ARG(advice_quote(arena, advice->spec)),
-                            STR_ARG(advice_quote(arena, name)), at ? " without white space before it" : "");
+        return arena_printf(arena, "%.*s is not valid; use %.*s%s", STR_ARG(advice_quote(arena, advice->spec)),
+                            STR_ARG(advice_quote(arena, name)), at ? " without leading white space" : "");
     struct str every = STR("every ");
     struct str duration =
         advice_duration(arena, str_starts(lower, every) ? str_slice(lower, every.len, lower.len) : lower);
     if (duration.len)
-        return arena_printf(arena, "%.*s is not a schedule; write \"@every %.*s\"",
+        return arena_printf(arena, "%.*s is not a schedule; use \"@every %.*s\"",
                             STR_ARG(advice_quote(arena, advice->spec)), STR_ARG(duration));
     return (struct str){NULL, 0};
 }
@@ -345,8 +345,8 @@ struct str advise_on_field_count(const struct advice *advice)
     int64_t count = advice->fault->number;
     struct str better = {NULL, 0};
     if (count == 0)
-        return parts.has_zone ? STR("there is no schedule after the time zone; write for example \"TZ=UTC 0 6 * * *\"")
-                              : STR("the schedule is empty: it holds only white space");
+        return parts.has_zone ? STR("no schedule follows the time zone; use, for example, \"TZ=UTC 0 6 * * *\"")
+                              : STR("the schedule is empty: it is only white space");
     if (count < FIELD_COUNT)
         better = advise_on_words(advice, parts.body);
     if (better.len)

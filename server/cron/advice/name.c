@@ -93,26 +93,25 @@ struct str advise_on_descriptor(const struct advice *advice)
     struct str lower = advice_lower(arena, str_slice(word, 0, 20)), extra = {NULL, 0};
     spec_next_field(&rest, &extra);
     if (str_starts(lower, STR("@every")))
-        return arena_printf(arena,
-                            "%.*s is not accepted; write \"@every\", one space and a duration, as in \"@every 6h\"",
+        return arena_printf(arena, "%.*s is not valid; use \"@every\", one space and a duration, as in \"@every 6h\"",
                             STR_ARG(advice->value));
     if (advice_is_descriptor(lower) && word.len == lower.len && extra.len)
-        return arena_printf(arena, "%.*s stands alone: remove what follows it", STR_ARG(advice_quote(arena, lower)));
+        return arena_printf(arena, "%.*s must be the whole schedule; remove everything after it",
+                            STR_ARG(advice_quote(arena, lower)));
     if (advice_is_descriptor(word))
-        return arena_printf(arena, "white space after %.*s is not accepted; remove it",
-                            STR_ARG(advice_quote(arena, word)));
+        return arena_printf(arena, "remove the white space after %.*s", STR_ARG(advice_quote(arena, word)));
     if (advice_is_descriptor(lower) && word.len == lower.len)
-        return arena_printf(arena, "%.*s must be in small letters; write %.*s", STR_ARG(advice->value),
+        return arena_printf(arena, "%.*s must be lower case: %.*s", STR_ARG(advice->value),
                             STR_ARG(advice_quote(arena, lower)));
     struct str near = str_nearest(lower, descriptors, LENGTH_OF(descriptors));
     if (near.len)
-        return arena_printf(arena, "there is no %.*s; did you mean %.*s?", STR_ARG(advice->value),
+        return arena_printf(arena, "unknown schedule name %.*s; did you mean %.*s?", STR_ARG(advice->value),
                             STR_ARG(advice_quote(arena, near)));
     struct str duration = advice_duration(arena, str_slice(whole, 1, whole.len));
     if (duration.len)
-        return arena_printf(arena, "there is no %.*s; write \"@every %.*s\"", STR_ARG(advice->value),
+        return arena_printf(arena, "unknown schedule name %.*s; use \"@every %.*s\"", STR_ARG(advice->value),
                             STR_ARG(duration));
-    return arena_printf(arena, "there is no %.*s; use %s", STR_ARG(advice->value), known_descriptors);
+    return arena_printf(arena, "unknown schedule name %.*s; use %s", STR_ARG(advice->value), known_descriptors);
 }
 
 /* The text without its white space, when that is a duration: "1h 30m". */
@@ -135,20 +134,19 @@ struct str advise_on_duration(const struct advice *advice)
     struct arena *arena = advice->arena;
     struct str text = advice->fault->value, better = without_space(arena, text);
     if (better.len)
-        return arena_printf(arena, "the duration %.*s must not contain white space; write \"@every %.*s\"",
+        return arena_printf(arena, "the duration %.*s must not contain white space; use \"@every %.*s\"",
                             STR_ARG(advice->value), STR_ARG(better));
     better = advice_duration(arena, text);
     if (better.len)
-        return arena_printf(arena, "%.*s is not a duration (units are h, m and s); write \"@every %.*s\"",
+        return arena_printf(arena, "%.*s is not a duration (units are h, m and s); use \"@every %.*s\"",
                             STR_ARG(advice->value), STR_ARG(better));
     enum { HOURS_DIGITS = 2, DIGITS_MAX = 8 }; /* 3600 is meant as seconds, if anything */
     if (text.len && text.len <= DIGITS_MAX && advice_digits(text) == text.len)
-        return arena_printf(arena,
-                            "the duration %.*s has no unit; write for example \"@every %.*s%c\" or \"@every %.*s%c\"",
+        return arena_printf(arena, "the duration %.*s has no unit; use \"@every %.*s%c\" or \"@every %.*s%c\"",
                             STR_ARG(advice->value), STR_ARG(text), text.len <= HOURS_DIGITS ? 'h' : 'm', STR_ARG(text),
                             text.len <= HOURS_DIGITS ? 'm' : 's');
     return arena_printf(arena,
-                        "%.*s is not a duration; write one such as \"@every 6h\" or \"@every 1h30m\" (units are h, "
-                        "m and s; at most 2562047h)",
+                        "%.*s is not a duration; use, for example, \"@every 6h\" or \"@every 1h30m\" (units are h, m "
+                        "and s; maximum 2562047h)",
                         STR_ARG(advice->value));
 }

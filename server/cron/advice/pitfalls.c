@@ -6,7 +6,7 @@
 #include "cron/words.h"
 
 /* kcm and Velero read the zero time, which the library returns when it finds no run, as a run that is due. */
-static const char due[] = "kcm and Velero take that for \"due now\" and start one backup after another";
+static const char due[] = "kcm and Velero treat it as always due and start backups back to back";
 
 static struct str date_text(const struct pitfalls *pitfalls, int64_t run)
 {
@@ -43,10 +43,10 @@ static void warn_about_horizon(const struct pitfalls *pitfalls)
         if (cron_next(pitfalls->schedule, before, &run))
             continue;
         if (i == 0)
-            pitfall(pitfalls, "it has no run within the next five years; %s", due);
+            pitfall(pitfalls, "no run within the next five years; %s", due);
         else
-            pitfall(pitfalls, "after %.*s it has no run for over five years; then %s",
-                    STR_ARG(date_text(pitfalls, before)), due);
+            pitfall(pitfalls, "no run for over five years after %.*s; then %s", STR_ARG(date_text(pitfalls, before)),
+                    due);
         return;
     }
 }
@@ -65,7 +65,7 @@ static void warn_about_dates(const struct pitfalls *pitfalls)
         return;
     bool leap_day = days >> 29 & 1;
     if (leap_day && (schedule->month & ~CRON_STAR) == 1U << 2) {
-        pitfall(pitfalls, "29 February exists only in leap years");
+        pitfall(pitfalls, "29 February exists in leap years only");
         return;
     }
     BUF_SCOPED names;
@@ -73,8 +73,8 @@ static void warn_about_dates(const struct pitfalls *pitfalls)
     struct set months = words_set(without, FIELD_MONTH);
     struct list_style style = {" to ", " and ", words_month, 12};
     words_list(&names, &months, &style);
-    pitfall(pitfalls, "no run in %.*s%s: the day does not exist there", STR_ARG(arena_text(pitfalls->arena, &names)),
-            leap_day ? " (but in leap years)" : "");
+    pitfall(pitfalls, "skips %.*s%s: that day does not exist there", STR_ARG(arena_text(pitfalls->arena, &names)),
+            leap_day ? " (except in leap years)" : "");
 }
 
 /* `0 0 13 * 5` is the 13th or any Friday; in go-cron a Friday the 13th, which nobody expects who knows another cron. */
@@ -85,29 +85,31 @@ static void warn_about_day_rule(const struct pitfalls *pitfalls)
     const struct day_rule rule = schedule_day_rule(schedule);
     if (rule.both && rule.by_date && rule.by_weekday)
         pitfall(pitfalls,
-                "day-of-month and day-of-week are both set: it runs only when both match, not when either does as in "
-                "other crons");
+                "day-of-month and day-of-week are both set: it runs only when both match (other crons need only one)");
     if (rule.both || !dates || !weekdays)
         return;
     const struct str *texts = pitfalls->parts.fields;
     bool full = dates == field_all(FIELD_DAY_OF_MONTH);
     if (full || weekdays == field_all(FIELD_DAY_OF_WEEK)) {
         enum field_id id = full ? FIELD_DAY_OF_MONTH : FIELD_DAY_OF_WEEK;
-        pitfall(pitfalls, "it runs every day: %s %.*s is every day but not \"*\", and either day field is enough",
-                spec_fields[id].name, STR_ARG(pitfall_quote(pitfalls, texts[id])));
+        pitfall(
+            pitfalls,
+            "runs every day: %s %.*s covers every day without being \"*\", and a match of either day field is enough",
+            spec_fields[id].name, STR_ARG(pitfall_quote(pitfalls, texts[id])));
         return;
     }
-    pitfall(pitfalls, "day-of-month and day-of-week are both set: it runs when either matches, not only when both do");
+    pitfall(pitfalls,
+            "day-of-month and day-of-week are both set: it runs when either matches, not only when both match");
     for (enum field_id id = 0; id < FIELD_COUNT; id++)
         if ((id == FIELD_DAY_OF_MONTH || id == FIELD_DAY_OF_WEEK) && str_contains(texts[id], STR("*")))
-            pitfall(pitfalls, "%s %.*s does not count as \"*\" in that rule", spec_fields[id].name,
+            pitfall(pitfalls, "%s %.*s does not count as \"*\" here", spec_fields[id].name,
                     STR_ARG(pitfall_quote(pitfalls, texts[id])));
 }
 
 static void pitfalls_of_calendar(const struct pitfalls *pitfalls)
 {
     if (cron_never_fires(pitfalls->schedule)) {
-        pitfall(pitfalls, "it never runs; %s", due);
+        pitfall(pitfalls, "never runs; %s", due);
         return;
     }
     warn_about_horizon(pitfalls);
@@ -170,9 +172,9 @@ static void warn_about_lost_day(const struct pitfalls *pitfalls, const struct ch
     int64_t actual = run + change->after;
     if (expected >= 0 && actual > expected)
         warn_at(pitfalls, expected,
-                "missed, because the controller drops a day that has no midnight (clocks go forward)");
+                "missed, because the controller skips a day without a midnight (clocks go forward)");
     else if (actual < end && !matches_wall(schedule, actual))
-        warn_at(pitfalls, actual, "a run on a day that does not match, because that day has no midnight");
+        warn_at(pitfalls, actual, "an extra run on a day that does not match, because that day has no midnight");
 }
 
 /* go-cron runs in the hour after the gap what the gap swallows, unless the hour before it has runs too. */
@@ -185,8 +187,7 @@ static bool warn_about_late_run(const struct pitfalls *pitfalls, const struct ch
         return false;
     struct civil c = civil_from_unix(run + change->after);
     char what[80];
-    snprintf(what, sizeof what, "runs at %02d:%02d instead, because clocks go forward over that time", c.hour,
-             c.minute);
+    snprintf(what, sizeof what, "runs at %02d:%02d instead, because clocks skip that time", c.hour, c.minute);
     warn_at(pitfalls, lost, what);
     return true;
 }
@@ -196,7 +197,7 @@ static bool warn_about_gap(const struct pitfalls *pitfalls, const struct change 
     int64_t start = change->when + change->before, end = change->when + change->after;
     int64_t lost = first_match(pitfalls->schedule, start, end);
     if (lost >= 0 && !warn_about_late_run(pitfalls, change, lost))
-        warn_at(pitfalls, lost, "no run, because clocks go forward over that time");
+        warn_at(pitfalls, lost, "no run, because clocks skip that time");
     if (start % SECONDS_PER_DAY == 0)
         warn_about_lost_day(pitfalls, change);
     return lost >= 0;
@@ -211,7 +212,7 @@ static bool warn_about_overlap(const struct pitfalls *pitfalls, const struct cha
         return false;
     bool twice = first == wall - change->before && second == wall - change->after;
     if (twice)
-        warn_at(pitfalls, wall, "two runs, because clocks go back and that time comes twice");
+        warn_at(pitfalls, wall, "runs twice, because clocks go back and that time occurs twice");
     return twice;
 }
 
@@ -247,12 +248,12 @@ static void warn_about_every(const struct pitfalls *pitfalls)
         return;
     struct str shown = pitfall_quote(pitfalls, text);
     if (nanoseconds < 1000000000)
-        pitfall(pitfalls, "%.*s is less than a second, so it runs every second", STR_ARG(shown));
+        pitfall(pitfalls, "%.*s is under one second, so it runs every second", STR_ARG(shown));
     else if (nanoseconds % 1000000000)
-        pitfall(pitfalls, "%.*s: the part of a second is dropped", STR_ARG(shown));
-    pitfall(pitfalls, "\"@every\" counts from the last run, not by the clock, so the times of day drift");
+        pitfall(pitfalls, "%.*s: fractions of a second are dropped", STR_ARG(shown));
+    pitfall(pitfalls, "\"@every\" counts from the last run, so the time of day drifts");
     if (pitfalls->parts.has_zone)
-        pitfall(pitfalls, "the time zone has no effect on \"@every\"");
+        pitfall(pitfalls, "\"@every\" ignores the time zone");
 }
 
 static void warn_about_zone(const struct pitfalls *pitfalls)
@@ -261,10 +262,10 @@ static void warn_about_zone(const struct pitfalls *pitfalls)
     if (!parts->has_zone)
         return;
     if (parts->zone.len == 0)
-        pitfall(pitfalls, "the time zone is empty, which means UTC");
+        pitfall(pitfalls, "the time zone is empty, so it is UTC");
     if (str_is(parts->zone, "Local"))
         pitfall(pitfalls,
-                "\"Local\" is the time zone of the controller's container, usually UTC; write the zone you mean");
+                "\"Local\" is the time zone of the controller's container, usually UTC; name the zone you mean");
 }
 
 static void warn_about_spaces(const struct pitfalls *pitfalls)
@@ -272,7 +273,7 @@ static void warn_about_spaces(const struct pitfalls *pitfalls)
     struct str spec = pitfalls->spec;
     for (size_t i = 0; i < spec.len; i++)
         if ((unsigned char)spec.ptr[i] >= 0x80 && spec_space(str_slice(spec, i, spec.len))) {
-            pitfall(pitfalls, "it contains white space that only looks like a plain space (such as a no-break space)");
+            pitfall(pitfalls, "it contains white space other than plain spaces (such as a no-break space)");
             return;
         }
 }

@@ -76,7 +76,7 @@ static void warn_about_numbers(const struct pitfalls *pitfalls, const struct ite
 /* "*" over 60 minutes by 7: 56 is followed by 0. */
 static void warn_about_step(const struct pitfalls *pitfalls, enum field_id id, const struct item *item, uint64_t bits)
 {
-    static const char *const restarts[FIELD_COUNT] = {"every full hour", "midnight", "the 1st of every month",
+    static const char *const restarts[FIELD_COUNT] = {"minute 0", "midnight", "the 1st of every month",
                                                       "January", "Sunday"};
     const struct field *field = &spec_fields[id];
     if (id == FIELD_DAY_OF_WEEK && (bits & 1) && item->single && !item->star && item_number(field, item->base) > 0)
@@ -88,11 +88,11 @@ static void warn_about_step(const struct pitfalls *pitfalls, enum field_id id, c
         return;
     struct str shown = pitfall_quote(pitfalls, item->text);
     if (once)
-        pitfall(pitfalls, "%s %.*s: the step leads past the end at once, so only %d matches", field->name,
+        pitfall(pitfalls, "%s %.*s: the first step already passes the end, so only %d matches", field->name,
                 STR_ARG(shown), first);
     else
-        pitfall(pitfalls, "%s %.*s: counting starts again at %s, so the last step is shorter than the others",
-                field->name, STR_ARG(shown), restarts[id]);
+        pitfall(pitfalls, "%s %.*s: counting restarts at %s, so the last interval is shorter", field->name,
+                STR_ARG(shown), restarts[id]);
 }
 
 /* go-cron: a range that goes on over the end of its field. */
@@ -107,10 +107,10 @@ static void warn_about_wrap(const struct pitfalls *pitfalls, enum field_id id, c
     int64_t start = item_number(field, item->base);
     struct str shown = pitfall_quote(pitfalls, item->text);
     if (start > field->max)
-        pitfall(pitfalls, "%s %.*s: there is no %.*s, so it is counted on from %d", field->name, STR_ARG(shown),
+        pitfall(pitfalls, "%s %.*s: %.*s does not exist, so the steps count from %d", field->name, STR_ARG(shown),
                 STR_ARG(pitfall_quote(pitfalls, item->base)), field->min);
     else if (id == FIELD_DAY_OF_WEEK && item->step > 1 && !item->single && start > item_number(field, item->end))
-        pitfall(pitfalls, "%s %.*s: Sunday counts as two days there, as 7 and as 0", field->name, STR_ARG(shown));
+        pitfall(pitfalls, "%s %.*s: Sunday counts twice there, as 7 and as 0", field->name, STR_ARG(shown));
 }
 
 static void warn_about_item(const struct pitfalls *pitfalls, enum field_id id, const struct item *item)
@@ -149,12 +149,11 @@ static void warn_about_field(const struct pitfalls *pitfalls, enum field_id id, 
         return;
     struct str shown = pitfall_quote(pitfalls, text);
     if (items == 0)
-        pitfall(pitfalls, "%s %.*s is a list without a value: it matches nothing", spec_fields[id].name,
-                STR_ARG(shown));
+        pitfall(pitfalls, "%s %.*s is an empty list, so it matches nothing", spec_fields[id].name, STR_ARG(shown));
     else if (empty)
         pitfall(pitfalls, "%s %.*s: an empty list item is ignored", spec_fields[id].name, STR_ARG(shown));
     if (redundant)
-        pitfall(pitfalls, "%s %.*s: \"*\" stands for every value, so the rest of the list has no effect",
+        pitfall(pitfalls, "%s %.*s: \"*\" already means every value, so the rest of the list has no effect",
                 spec_fields[id].name, STR_ARG(shown));
 }
 
