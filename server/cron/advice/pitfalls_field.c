@@ -76,8 +76,8 @@ static void warn_about_numbers(const struct pitfalls *pitfalls, const struct ite
 /* "*" over 60 minutes by 7: 56 is followed by 0. */
 static void warn_about_step(const struct pitfalls *pitfalls, enum field_id id, const struct item *item, uint64_t bits)
 {
-    static const char *const restarts[FIELD_COUNT] = {"minute 0", "midnight", "the 1st of every month",
-                                                      "January", "Sunday"};
+    static const char *const restarts[FIELD_COUNT] = {"minute 0", "midnight", "the 1st of every month", "January",
+                                                      "Sunday"};
     const struct field *field = &spec_fields[id];
     if (id == FIELD_DAY_OF_WEEK && (bits & 1) && item->single && !item->star && item_number(field, item->base) > 0)
         bits = (bits & ~UINT64_C(1)) | UINT64_C(1) << 7; /* go-cron counts on to Sunday as 7 */
