@@ -319,7 +319,23 @@ static void test_file_read_names_the_path(void)
     CU_ASSERT_EQUAL(content.len, 0);
 }
 
-SUITE(base, {"cutting a text", test_str_cut},
+/* As printf would, whether it has to be asked or not. */
+static void test_formats(void)
+{
+    struct arena *arena = arena_new(1 << 16);
+    char long_text[700];
+    memset(long_text, 'x', sizeof long_text - 1);
+    long_text[sizeof long_text - 1] = '\0';
+    ASSERT_TEXT(arena_printf(arena, "plain"), "plain");
+    ASSERT_TEXT(arena_printf(arena, "%s-%.*s-%s", "a", 2, "bcd", ""), "a-bc-");
+    ASSERT_TEXT(arena_printf(arena, "%.*s|%s", 5, "a\0b", "c"), "a|c");
+    ASSERT_TEXT(arena_printf(arena, "%s %d %.*s%%", "a", 42, 1, "bc"), "a 42 b%");
+    ASSERT_TEXT(arena_printf(arena, "%5s%.2s", "a", "bcd"), "    abc");
+    CU_ASSERT_EQUAL(arena_printf(arena, "%s%s", long_text, "y").len, sizeof long_text);
+    arena_free(arena);
+}
+
+SUITE(base, {"cutting a text", test_str_cut}, {"formats", test_formats},
       {"cutting after a trailing separator", test_str_cut_after_trailing_separator},
       {"comparing texts", test_str_compare}, {"integers at their limits", test_str_to_int64_limits},
       {"UTF-8 validity", test_utf8}, {"did you mean", test_nearest},

@@ -101,6 +101,19 @@ static void test_labels(void)
     arena_free(f.arena);
 }
 
+/* What could not be read looks as if it were absent, and that must be known. */
+static void test_unreadable_parts(void)
+{
+    struct fixture f;
+    setup(&f, OPERATION_CREATE, "{\"spec\":{\"good\":{\"a\":1},\"bad\":{\"a\\u0000\":1}}}", NULL);
+    CU_ASSERT_PTR_NOT_NULL(object_tree(&f.request, f.request.object, "spec.good"));
+    CU_ASSERT_PTR_NULL(object_tree(&f.request, f.request.object, "spec.none"));
+    CU_ASSERT_PTR_NULL(request_problem(&f.request).ptr);
+    CU_ASSERT_PTR_NULL(object_tree(&f.request, f.request.object, "spec.bad"));
+    CU_ASSERT(str_contains(request_problem(&f.request), STR("NUL")));
+    arena_free(f.arena);
+}
+
 static void test_update_changes(void)
 {
     CU_ASSERT(changes("{\"spec\":{\"a\":\"x\"}}", "{\"spec\":{\"a\":\"y\"}}", "spec.a"));
@@ -175,7 +188,7 @@ static void test_velero_accounts(void)
 }
 
 SUITE(policy_request, {"values are read by path", test_readers}, {"a tree is built once", test_trees_are_built_once},
-      {"labels and annotations", test_labels}, {"what an update changes", test_update_changes},
-      {"another spelling is no change", test_same_is_no_change},
+      {"labels and annotations", test_labels}, {"parts that cannot be read", test_unreadable_parts},
+      {"what an update changes", test_update_changes}, {"another spelling is no change", test_same_is_no_change},
       {"changes on create and delete", test_create_and_delete_changes},
       {"Velero's service accounts", test_velero_accounts})
