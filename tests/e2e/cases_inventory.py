@@ -13,9 +13,8 @@ from webhook import managementbackup
 FACTS = ["managementbackups.k0rdent.mirantis.com", "managements.k0rdent.mirantis.com",
          "releases.k0rdent.mirantis.com", "backupstoragelocations.velero.io", "backups.velero.io",
          "schedules.velero.io", "volumesnapshotlocations.velero.io", "configmaps", "secrets", "deployments.apps",
-         "customresourcedefinitions.apiextensions.k8s.io", "daemonsets.apps", "deployments.apps of kcm",
-         "serverstatusrequests.velero.io"]
-BUILT_IN = ("configmaps", "secrets", *FACTS[-5:])  # the last is asked for only where it is needed
+         "customresourcedefinitions.apiextensions.k8s.io", "daemonsets.apps", "deployments.apps of kcm"]
+BUILT_IN = ("configmaps", "secrets", *FACTS[-4:])
 
 
 class Setup:

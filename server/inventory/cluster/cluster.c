@@ -64,7 +64,7 @@ static void add_feed(struct cluster *cluster, enum fact fact, const char *object
 {
     struct feed feed = {.cluster = cluster, .fact = fact, .object = object, .since = time_now()};
     if (cluster_kinds[fact].asked) { /* nothing needs to be asked for until something does */
-        feed.known = feed.settled = true;
+        feed.settled = true;
         feed.state = KUBE_SYNCED;
     }
     if (cluster->feed_count < FEEDS_MAX)

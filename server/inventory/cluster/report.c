@@ -103,7 +103,10 @@ void cluster_report(struct facts_source *self, facts_report_fn *say, void *conte
         const struct feed *worst = worst_feed(cluster, (enum fact)f, &objects);
         enum facts_sync sync = sync_of(worst);
         report_feed(worst, objects, &line);
+        bool nothing = cluster_kinds[f].asked && sync == FACTS_IN_STEP && objects == 0; /* nobody was asked */
         pthread_mutex_unlock(&cluster->lock);
+        if (nothing)
+            continue;
         say(context, cluster_kinds[f].name, sync, line.data ? line.data : "");
     }
 }
