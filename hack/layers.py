@@ -64,16 +64,15 @@ def symbols(folder):
     """For each object file: what it defines and what it needs."""
     objects = sorted(f"{top}/{name}" for top, _, names in os.walk(folder) for name in names if name.endswith(".o"))
     defined, needed = {}, {}
-    for path in objects:
+    for line in subprocess.run(["nm", "-A", *objects], capture_output=True, text=True, check=True).stdout.splitlines():
+        path, kind, name = line.split(":")[0], *line.split()[-2:]
         source = path[len(os.path.dirname(folder)) + 1:-2] + ".c"
         if not os.path.exists(source):
             continue  # of a file that is gone
-        for line in subprocess.run(["nm", path], capture_output=True, text=True, check=True).stdout.splitlines():
-            kind, name = line.split()[-2:]
-            if kind in "TDBRC":
-                defined[name] = source
-            elif kind == "U":
-                needed.setdefault(source, set()).add(name)
+        if kind in "TDBRC":
+            defined[name] = source
+        elif kind == "U":
+            needed.setdefault(source, set()).add(name)
     return defined, needed
 
 

@@ -75,8 +75,21 @@ bool request_by_kcm(const struct request *request, const struct settings *settin
 
 /* ---- what is decided ------------------------------------------------------ */
 
+/* Kubernetes' kinds of field errors (apimachinery pkg/util/validation/field, ErrorType). */
+enum field_error {
+    FIELD_INVALID,
+    FIELD_TYPE_INVALID,
+    FIELD_REQUIRED,
+    FIELD_NOT_SUPPORTED,
+    FIELD_NOT_FOUND,
+    FIELD_FORBIDDEN,
+    FIELD_DUPLICATE,
+    FIELD_TOO_LONG,
+    FIELD_TOO_MANY
+};
 struct cause {
-    struct str field, message;
+    enum field_error error;
+    struct str field, message; /* the message begins with the error's prefix */
 };
 struct patch_step {
     const char *op;  /* add, replace, remove */
@@ -125,12 +138,27 @@ struct decision {
 };
 
 void decision_init(struct decision *decision, struct arena *arena);
-/* 422 Invalid: one bad field. Message in the words of Kubernetes' field errors:
- * `Invalid value: "0 9 * * 7": day-of-week 7 is ...`. May be called again for other fields. */
-void decision_invalid(struct decision *decision, const char *field, const char *format, ...) PRINTF_LIKE(3, 4);
-/* The same by a settings verdict: deny, warn ("field: message") or nothing. */
-void decision_judge(struct decision *decision, enum verdict verdict, const char *field, const char *format, ...)
+/* 422 Invalid: one bad field, in the words of Kubernetes' field errors. The prefix ("Invalid value: ") and the
+ * cause's reason are set here; the format goes on after it: `decision_invalid(decision, "spec.schedule",
+ * "%.*s: day-of-week 7 is ...", value)`. May be called again for other fields. */
+void decision_field_error(struct decision *decision, enum field_error error, const char *field, const char *format, ...)
     PRINTF_LIKE(4, 5);
+#define decision_invalid(decision, ...) decision_field_error(decision, FIELD_INVALID, __VA_ARGS__)
+#define decision_type_invalid(decision, ...) decision_field_error(decision, FIELD_TYPE_INVALID, __VA_ARGS__)
+#define decision_required(decision, ...) decision_field_error(decision, FIELD_REQUIRED, __VA_ARGS__)
+#define decision_not_supported(decision, ...) decision_field_error(decision, FIELD_NOT_SUPPORTED, __VA_ARGS__)
+#define decision_not_found(decision, ...) decision_field_error(decision, FIELD_NOT_FOUND, __VA_ARGS__)
+#define decision_forbidden(decision, ...) decision_field_error(decision, FIELD_FORBIDDEN, __VA_ARGS__)
+#define decision_duplicate(decision, ...) decision_field_error(decision, FIELD_DUPLICATE, __VA_ARGS__)
+#define decision_too_long(decision, ...) decision_field_error(decision, FIELD_TOO_LONG, __VA_ARGS__)
+#define decision_too_many(decision, ...) decision_field_error(decision, FIELD_TOO_MANY, __VA_ARGS__)
+/* The same of a text that brings its prefix, as schemas and the reader of reviews write it; without one: invalid. */
+void decision_field_text(struct decision *decision, const char *field, struct str text);
+/* FieldValueRequired and so on: metav1.CauseType. */
+const char *field_error_reason(enum field_error error);
+/* The same by a settings verdict: deny, warn ("field: message") or nothing. */
+void decision_judge(struct decision *decision, enum verdict verdict, enum field_error error, const char *field,
+                    const char *format, ...) PRINTF_LIKE(5, 6);
 void decision_forbid(struct decision *decision, const char *format, ...) PRINTF_LIKE(2, 3); /* 403 */
 /* 429 (not yet) or 503 (could not tell), with retryAfterSeconds. */
 void decision_wait(struct decision *decision, int code, int64_t retry_after, const char *format, ...) PRINTF_LIKE(4, 5);

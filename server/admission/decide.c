@@ -29,7 +29,7 @@ void admission_fail(struct review *review, const struct error *error)
     if (error->field[0] && message.ptr) {
         int code = decision->code;
         decision->message = (struct str){NULL, 0};
-        decision_invalid(decision, error->field, "%.*s", STR_ARG(message));
+        decision_field_text(decision, error->field, message);
         decision->code = code;
         decision->reason = status_reason(code);
     }

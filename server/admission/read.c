@@ -125,7 +125,7 @@ static bool check_fields(const struct envelope *envelope, struct error *error)
         if (!node && fields[i].required)
             return REFUSE_FIELD(error, fields[i].path, "Required value: %s", kind_names[fields[i].kind]);
         if (node && node->kind != fields[i].kind)
-            return REFUSE_FIELD(error, fields[i].path, "Invalid type: must be %s, not %s", kind_names[fields[i].kind],
+            return REFUSE_FIELD(error, fields[i].path, "Invalid value: must be %s, not %s", kind_names[fields[i].kind],
                                 kind_names[node->kind]);
     }
     return true;

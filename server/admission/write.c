@@ -112,9 +112,9 @@ static void write_details(const struct review *review, struct buf *out)
         write_member("kind", request->kind, &first, out);
     }
     for (size_t i = 0; i < decision->causes.len && i < CAUSES_LIMIT; i++) {
-        bool first_member = false;
+        bool first_member = true;
         buf_puts(out, i ? ",{" : (first ? "\"causes\":[{" : ",\"causes\":[{"));
-        buf_puts(out, "\"reason\":\"FieldValueInvalid\"");
+        write_member("reason", str_from(field_error_reason(decision->causes.items[i].error)), &first_member, out);
         write_member("message", decision->causes.items[i].message, &first_member, out);
         write_member("field", decision->causes.items[i].field, &first_member, out);
         buf_putc(out, '}');

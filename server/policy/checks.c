@@ -8,8 +8,7 @@ void judge_value(struct decision *decision, enum verdict verdict, const char *fi
     struct str message = arena_vprintf(decision->arena, format, args);
     va_end(args);
     if (verdict == VERDICT_DENY)
-        decision_invalid(decision, field, "Invalid value: %.*s: %.*s", STR_ARG(arena_quote(decision->arena, value)),
-                         STR_ARG(message));
+        decision_invalid(decision, field, "%.*s: %.*s", STR_ARG(arena_quote(decision->arena, value)), STR_ARG(message));
     else if (verdict == VERDICT_WARN)
         decision_warn(decision, "%s: %.*s", field, STR_ARG(message));
 }

@@ -115,25 +115,58 @@ static bool deny(struct decision *decision, int code, struct str field, struct s
     return true;
 }
 
-static void invalid(struct decision *decision, const char *field, struct str message)
+static const struct {
+    const char *prefix, *reason;
+} field_errors[] = {
+    [FIELD_INVALID] = {"Invalid value", "FieldValueInvalid"},
+    [FIELD_TYPE_INVALID] = {"Invalid value", "FieldValueTypeInvalid"},
+    [FIELD_REQUIRED] = {"Required value", "FieldValueRequired"},
+    [FIELD_NOT_SUPPORTED] = {"Unsupported value", "FieldValueNotSupported"},
+    [FIELD_NOT_FOUND] = {"Not found", "FieldValueNotFound"},
+    [FIELD_FORBIDDEN] = {"Forbidden", "FieldValueForbidden"},
+    [FIELD_DUPLICATE] = {"Duplicate value", "FieldValueDuplicate"},
+    [FIELD_TOO_LONG] = {"Too long", "FieldValueTooLong"},
+    [FIELD_TOO_MANY] = {"Too many", "FieldValueTooMany"},
+};
+
+const char *field_error_reason(enum field_error error)
+{
+    return field_errors[error].reason;
+}
+
+/* `message` has its prefix. */
+static void add_cause(struct decision *decision, enum field_error error, const char *field, struct str message)
 {
     /* Keys are part of a field's path, and a user chooses some of them. */
     struct str name = arena_printable(decision->arena, arena_copy(decision->arena, str_from(field)), false);
     message = one_line(decision->arena, message, MESSAGE_LIMIT);
     if (deny(decision, 422, name, message))
-        LIST_ADD(decision, decision->causes, (struct cause){name, message});
+        LIST_ADD(decision, decision->causes, (struct cause){error, name, message});
 }
 
-void decision_invalid(struct decision *decision, const char *field, const char *format, ...)
+void decision_field_error(struct decision *decision, enum field_error error, const char *field, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     struct str message = arena_vprintf(decision->arena, format, args);
     va_end(args);
-    invalid(decision, field, message);
+    add_cause(decision, error, field,
+              arena_printf(decision->arena, "%s: %.*s", field_errors[error].prefix, STR_ARG(message)));
 }
 
-void decision_judge(struct decision *decision, enum verdict verdict, const char *field, const char *format, ...)
+void decision_field_text(struct decision *decision, const char *field, struct str text)
+{
+    struct str prefix, rest = text;
+    str_cut(&rest, ':', &prefix);
+    enum field_error error = FIELD_INVALID;
+    for (size_t i = 0; i < LENGTH_OF(field_errors); i++)
+        if (i != FIELD_TYPE_INVALID && str_is(prefix, field_errors[i].prefix))
+            error = (enum field_error)i;
+    add_cause(decision, error, field, text);
+}
+
+void decision_judge(struct decision *decision, enum verdict verdict, enum field_error error, const char *field,
+                    const char *format, ...)
 {
     if (verdict == VERDICT_ALLOW)
         return;
@@ -142,7 +175,7 @@ void decision_judge(struct decision *decision, enum verdict verdict, const char 
     struct str message = arena_vprintf(decision->arena, format, args);
     va_end(args);
     if (verdict == VERDICT_DENY)
-        invalid(decision, field, message);
+        decision_field_error(decision, error, field, "%.*s", STR_ARG(message));
     else
         warn_text(decision, arena_printf(decision->arena, "%s: %.*s", field, STR_ARG(message)));
 }

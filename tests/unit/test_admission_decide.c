@@ -9,7 +9,7 @@ static void refuse(const struct request *request, const struct inventory *invent
                    struct decision *decision)
 {
     (void)request, (void)inventory, (void)settings;
-    decision_invalid(decision, "spec.schedule", "Invalid value: \"x\"");
+    decision_invalid(decision, "spec.schedule", "\"x\"");
 }
 
 static void patch(const struct request *request, const struct inventory *inventory, const struct settings *settings,

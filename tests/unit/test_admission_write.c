@@ -47,7 +47,7 @@ static void test_invalid(void)
     ARENA_SCOPED arena = arena_new(1024 * 1024);
     struct review *review = new_review(arena);
     review->api_version = STR("admission.k8s.io/v1beta1");
-    decision_invalid(&review->decision, "spec.a", "Invalid value: \"x\"");
+    decision_invalid(&review->decision, "spec.a", "\"x\"");
     decision_warn(&review->decision, "look \"here\"");
     decision_audit(&review->decision, "decision", "denied");
     ASSERT_TEXT(

@@ -20,7 +20,7 @@ static void test_invalid(void)
     struct decision d = start();
     CU_ASSERT_FALSE(d.denied);
     CU_ASSERT_EQUAL(decision_message(&d).len, 0);
-    decision_invalid(&d, "spec.schedule", "Invalid value: \"%s\": no", "0 9 * * 7");
+    decision_invalid(&d, "spec.schedule", "\"%s\": no", "0 9 * * 7");
     CU_ASSERT(d.denied);
     CU_ASSERT_EQUAL(d.code, 422);
     CU_ASSERT_STRING_EQUAL(d.reason, "Invalid");
@@ -28,11 +28,12 @@ static void test_invalid(void)
     ASSERT_TEXT(d.causes.items[0].message, "Invalid value: \"0 9 * * 7\": no");
     ASSERT_TEXT(decision_message(&d), "spec.schedule: Invalid value: \"0 9 * * 7\": no");
     for (int i = 0; i < 9; i++)
-        decision_invalid(&d, "spec.b", "Required value");
-    ASSERT_TEXT(decision_message(&d), "[spec.schedule: Invalid value: \"0 9 * * 7\": no, spec.b: Required value]");
+        decision_required(&d, "spec.b", "set it");
+    ASSERT_TEXT(decision_message(&d),
+                "[spec.schedule: Invalid value: \"0 9 * * 7\": no, spec.b: Required value: set it]");
     CU_ASSERT_EQUAL(d.causes.len, 10);
-    decision_invalid(&d, "spec.c", "Invalid value:\nforged\r\nline");
-    ASSERT_TEXT(d.causes.items[10].message, "Invalid value: forged  line");
+    decision_invalid(&d, "spec.c", "\nforged\r\nline");
+    ASSERT_TEXT(d.causes.items[10].message, "Invalid value:  forged  line");
     finish(&d);
 }
 
@@ -48,34 +49,71 @@ static void test_several_denials(void)
     decision_wait(&d, 503, 5, "cannot tell");
     CU_ASSERT_EQUAL(d.code, 503);
     ASSERT_TEXT(decision_message(&d), "cannot tell");
-    decision_invalid(&d, "spec.a", "Required value");
+    decision_required(&d, "spec.a", "set it");
     CU_ASSERT_EQUAL(d.code, 422);
     CU_ASSERT_EQUAL(d.retry_after, 0);
-    ASSERT_TEXT(decision_message(&d), "spec.a: Required value");
+    ASSERT_TEXT(decision_message(&d), "spec.a: Required value: set it");
     decision_wait(&d, 429, 15, "too late");
     CU_ASSERT_EQUAL(d.retry_after, 0);
     decision_forbid(&d, "it protects %s", "you");
     CU_ASSERT_EQUAL(d.code, 403);
     CU_ASSERT_STRING_EQUAL(d.reason, "Forbidden");
-    ASSERT_TEXT(decision_message(&d), "[it protects you, spec.a: Required value]");
+    ASSERT_TEXT(decision_message(&d), "[it protects you, spec.a: Required value: set it]");
     decision_forbid(&d, "twice");
-    decision_invalid(&d, "spec.b", "Required value");
+    decision_required(&d, "spec.b", "set it");
     CU_ASSERT_EQUAL(d.code, 403);
-    ASSERT_TEXT(decision_message(&d), "[it protects you; twice, spec.a: Required value, spec.b: Required value]");
+    ASSERT_TEXT(decision_message(&d),
+                "[it protects you; twice, spec.a: Required value: set it, spec.b: Required value: set it]");
+    finish(&d);
+}
+
+/* Prefix and reason as apimachinery's field.Error has them. */
+static void test_field_errors(void)
+{
+    struct decision d = start();
+    decision_invalid(&d, "spec.a", "no");
+    decision_type_invalid(&d, "spec.a", "no");
+    decision_required(&d, "spec.a", "no");
+    decision_not_supported(&d, "spec.a", "no");
+    decision_not_found(&d, "spec.a", "no");
+    decision_forbidden(&d, "spec.a", "no");
+    decision_duplicate(&d, "spec.a", "no");
+    decision_too_long(&d, "spec.a", "no");
+    decision_too_many(&d, "spec.a", "no");
+    decision_field_text(&d, "spec.a", STR("Not found: it: is gone"));
+    decision_field_text(&d, "spec.a", STR("no prefix"));
+    static const struct {
+        const char *message, *reason;
+    } wanted[] = {{"Invalid value: no", "FieldValueInvalid"},
+                  {"Invalid value: no", "FieldValueTypeInvalid"},
+                  {"Required value: no", "FieldValueRequired"},
+                  {"Unsupported value: no", "FieldValueNotSupported"},
+                  {"Not found: no", "FieldValueNotFound"},
+                  {"Forbidden: no", "FieldValueForbidden"},
+                  {"Duplicate value: no", "FieldValueDuplicate"},
+                  {"Too long: no", "FieldValueTooLong"},
+                  {"Too many: no", "FieldValueTooMany"},
+                  {"Not found: it: is gone", "FieldValueNotFound"},
+                  {"no prefix", "FieldValueInvalid"}};
+    CU_ASSERT_EQUAL_FATAL(d.causes.len, LENGTH_OF(wanted));
+    for (size_t i = 0; i < LENGTH_OF(wanted); i++) {
+        ASSERT_TEXT(d.causes.items[i].message, wanted[i].message);
+        CU_ASSERT_STRING_EQUAL(field_error_reason(d.causes.items[i].error), wanted[i].reason);
+    }
     finish(&d);
 }
 
 static void test_judge(void)
 {
     struct decision d = start();
-    decision_judge(&d, VERDICT_ALLOW, "spec.a", "nothing");
+    decision_judge(&d, VERDICT_ALLOW, FIELD_REQUIRED, "spec.a", "nothing");
     CU_ASSERT_EQUAL(d.warnings.len, 0);
-    decision_judge(&d, VERDICT_WARN, "spec.a", "careful");
+    decision_judge(&d, VERDICT_WARN, FIELD_REQUIRED, "spec.a", "careful");
     ASSERT_TEXT(d.warnings.items[0], "spec.a: careful");
     CU_ASSERT_FALSE(d.denied);
-    decision_judge(&d, VERDICT_DENY, "spec.a", "no");
+    decision_judge(&d, VERDICT_DENY, FIELD_REQUIRED, "spec.a", "no");
     CU_ASSERT(d.denied);
-    ASSERT_TEXT(decision_message(&d), "spec.a: no");
+    ASSERT_TEXT(decision_message(&d), "spec.a: Required value: no");
     finish(&d);
 }
 
@@ -83,14 +121,14 @@ static void test_lenient(void)
 {
     struct decision d = start();
     d.lenient = true;
-    decision_invalid(&d, "spec.a", "Required value");
+    decision_required(&d, "spec.a", "set it");
     decision_forbid(&d, "it protects you");
     decision_wait(&d, 429, 15, "not yet");
     CU_ASSERT_FALSE(d.denied);
     CU_ASSERT_EQUAL(d.code, 0);
     CU_ASSERT_EQUAL(d.retry_after, 0);
     CU_ASSERT_EQUAL(d.warnings.len, 3);
-    ASSERT_TEXT(d.warnings.items[0], "would be denied if a user asked: spec.a: Required value");
+    ASSERT_TEXT(d.warnings.items[0], "would be denied if a user asked: spec.a: Required value: set it");
     ASSERT_TEXT(d.warnings.items[1], "would be denied if a user asked: it protects you");
     ASSERT_TEXT(d.warnings.items[2], "would be denied if a user asked: not yet");
     CU_ASSERT_EQUAL(decision_message(&d).len, 0);
@@ -159,6 +197,7 @@ static void test_out_of_memory(void)
 }
 
 SUITE(decision, {"bad fields", test_invalid}, {"the denial that matters most is answered", test_several_denials},
+      {"each kind of field error has its prefix and its reason", test_field_errors},
       {"by a settings verdict", test_judge}, {"Velero is warned instead", test_lenient},
       {"warnings are short, single and once", test_warnings}, {"patch, effects and audit", test_lists},
       {"out of memory", test_out_of_memory})

@@ -89,7 +89,7 @@ static void add_problem(struct decision *decision, size_t causes, const struct s
     if (problem->kind == SCHEMA_DOUBT)
         decision_warn(decision, "%s: %.*s", field.ptr, STR_ARG(problem->message));
     else
-        decision_invalid(decision, field.ptr, "%.*s", STR_ARG(problem->message));
+        decision_field_text(decision, field.ptr, problem->message);
 }
 
 /* False: there is no such kind. */
@@ -102,10 +102,10 @@ static bool judge_kind(const struct review_context *context, struct arena *arena
         return true;
     struct str hint = meant.len ? arena_printf(arena, "; did you mean %.*s?", STR_ARG(meant)) : STR("");
     bool other_version = str_ends(meant, arena_printf(arena, "kind: %.*s", STR_ARG(kind)));
-    decision_invalid(&result->decision, other_version ? "apiVersion" : "kind",
-                     "Unsupported value: %.*s: no matches for kind %.*s in version %.*s%.*s",
-                     STR_ARG(arena_quote(arena, other_version ? version : kind)), STR_ARG(arena_quote(arena, kind)),
-                     STR_ARG(arena_quote(arena, version)), STR_ARG(hint));
+    decision_not_supported(&result->decision, other_version ? "apiVersion" : "kind",
+                           "%.*s: no matches for kind %.*s in version %.*s%.*s",
+                           STR_ARG(arena_quote(arena, other_version ? version : kind)),
+                           STR_ARG(arena_quote(arena, kind)), STR_ARG(arena_quote(arena, version)), STR_ARG(hint));
     return false;
 }
 
@@ -119,10 +119,10 @@ static void judge_repeats(struct arena *arena, const struct manifest *manifest, 
             continue;
         struct str field = arena_copy(arena, str_slice(repeat->field, manifest->at.len, repeat->field.len));
         if (field.ptr)
-            decision_invalid(decision, field.ptr,
-                             "Duplicate value: the key is set twice, first in line %u: remove one of the two; kubectl "
-                             "takes the last one, strict readers refuse the file",
-                             repeat->first_line);
+            decision_duplicate(decision, field.ptr,
+                               "the key is set twice, first in line %u: remove one of the two; kubectl "
+                               "takes the last one, strict readers refuse the file",
+                               repeat->first_line);
     }
 }
 

@@ -53,7 +53,7 @@ void policy_velero_backup(const struct request *request, const struct inventory 
         is_taken_up(request, settings, decision))
         return;
     if (spec && !json_object_is_type(spec, json_type_object)) {
-        decision_invalid(decision, "spec", "Invalid type: must be an object");
+        decision_type_invalid(decision, "spec", "must be an object");
         return;
     }
     struct backup_spec view = {

@@ -36,13 +36,13 @@ static void judge_cron(const struct schedule_edit *edit)
     if (!edit->create && !resumed && !request_changes(request, "spec.schedule"))
         return;
     if (value && !json_object_is_type(value, json_type_string)) {
-        decision_invalid(edit->decision, "spec.schedule", "Invalid type: must be a string, in quotes");
+        decision_type_invalid(edit->decision, "spec.schedule", "must be a string, in quotes");
         return;
     }
     if (spec.len == 0) {
-        decision_invalid(edit->decision, "spec.schedule",
-                         "Required value: a cron expression such as \"0 1 * * *\" (daily at 01:00); Velero never runs "
-                         "a Schedule without one");
+        decision_required(edit->decision, "spec.schedule",
+                          "a cron expression such as \"0 1 * * *\" (daily at 01:00); Velero never runs "
+                          "a Schedule without one");
         return;
     }
     const struct version_fact velero = inventory_velero_version(edit->inventory, edit->settings);
@@ -66,10 +66,10 @@ static void judge_name(const struct schedule_edit *edit)
     const struct request *request = edit->request;
     struct str name = request->name.len ? request->name : object_text(request, request->object, "metadata.name");
     if (edit->create && name.len > LABEL_VALUE_MAX)
-        decision_invalid(edit->decision, "metadata.name",
-                         "Too long: may not be more than %d bytes, but has %zu: Velero puts the name in a label of "
-                         "each Backup, and labels hold no more: no Backup could be created",
-                         LABEL_VALUE_MAX, name.len);
+        decision_too_long(edit->decision, "metadata.name",
+                          "may not be more than %d bytes, but has %zu: Velero puts the name in a label of "
+                          "each Backup, and labels hold no more: no Backup could be created",
+                          LABEL_VALUE_MAX, name.len);
 }
 
 static void warn_of_switches(const struct schedule_edit *edit)
@@ -96,8 +96,8 @@ static void judge_labels(const struct backup_spec *view)
     if (!labels_are_bad(view->arena, json_path(view->spec, labels), &where, &why))
         return;
     struct str field = arena_printf(view->arena, "%s.%s%.*s", view->at, labels, STR_ARG(where));
-    decision_invalid(view->decision, field.ptr ? field.ptr : view->at,
-                     "Invalid value: %.*s: no Backup could be created", STR_ARG(why));
+    decision_invalid(view->decision, field.ptr ? field.ptr : view->at, "%.*s: no Backup could be created",
+                     STR_ARG(why));
 }
 
 /* Velero keeps a backup for its ttl, and for 30 days when the template says none (server
@@ -133,8 +133,8 @@ static void judge_template(const struct schedule_edit *edit)
     if (!edit->create && !request_changes(request, "spec.template"))
         return;
     if (!json_object_is_type(template, json_type_object)) {
-        decision_invalid(edit->decision, "spec.template",
-                         "Required value: what each Backup is to hold; {} backs up everything to the default location");
+        decision_required(edit->decision, "spec.template",
+                          "what each Backup is to hold; {} backs up everything to the default location");
         return;
     }
     struct backup_spec view = {

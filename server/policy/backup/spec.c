@@ -11,7 +11,7 @@ static void check_storage_location(const struct backup_spec *view)
     if (!backup_spec_asks(view, "storageLocation"))
         return;
     if (value && !json_object_is_type(value, json_type_string)) {
-        decision_invalid(view->decision, field, "Invalid type: must be a string, in quotes");
+        decision_type_invalid(view->decision, field, "must be a string, in quotes");
         return;
     }
     const struct storage_check check = {.field = field,
@@ -41,8 +41,8 @@ static void check_hook(const struct backup_spec *view, struct str at, struct jso
     if (exec)
         check_exec_hook(view->decision, exec_at, exec, timeouts, LENGTH_OF(timeouts));
     else
-        decision_invalid(view->decision, exec_at.ptr ? exec_at.ptr : view->at,
-                         "Required value: a hook has an exec with the command to run");
+        decision_required(view->decision, exec_at.ptr ? exec_at.ptr : view->at,
+                          "a hook has an exec with the command to run");
 }
 
 static void check_hooks(const struct backup_spec *view)
@@ -68,7 +68,7 @@ static void check_hooks(const struct backup_spec *view)
 static void deny_empty_selector(const struct backup_spec *view, struct str field, const char *remove)
 {
     decision_invalid(view->decision, field.ptr ? field.ptr : view->at,
-                     "Invalid value: {}: an empty selector makes every list call of Velero fail, and the Backup ends "
+                     "{}: an empty selector makes every list call of Velero fail, and the Backup ends "
                      "PartiallyFailed with nothing in it. Remove %s",
                      remove);
 }
@@ -99,9 +99,9 @@ static void check_backup_type(const struct backup_spec *view)
     if (!value || !backup_spec_asks(view, "backupType") || str_is(type, "Full") || str_is(type, "Incremental") ||
         product_version_has(&velero, VELERO_BACKUP_TYPE) != ANSWER_YES)
         return;
-    decision_invalid(view->decision, backup_spec_field(view, "backupType"),
-                     "Unsupported value: %.*s: supported values: \"Full\", \"Incremental\"",
-                     STR_ARG(arena_quote(view->arena, type)));
+    decision_not_supported(view->decision, backup_spec_field(view, "backupType"),
+                           "%.*s: supported values: \"Full\", \"Incremental\"",
+                           STR_ARG(arena_quote(view->arena, type)));
 }
 
 void backup_spec_check(const struct backup_spec *view)

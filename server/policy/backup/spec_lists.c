@@ -51,10 +51,10 @@ static void check_mixed(const struct backup_spec *view)
     struct strlist old = used(view, old_filters, LENGTH_OF(old_filters), &asked);
     struct strlist fresh = used(view, new_filters, LENGTH_OF(new_filters), &asked);
     if (asked && old.len && fresh.len)
-        decision_invalid(view->decision, backup_spec_field(view, fresh.items[0].ptr),
-                         "Forbidden: Velero takes the new filters (%.*s) or the old ones (%.*s), not both: use one "
-                         "kind",
-                         STR_ARG(strlist_quoted(view->arena, &fresh)), STR_ARG(strlist_quoted(view->arena, &old)));
+        decision_forbidden(view->decision, backup_spec_field(view, fresh.items[0].ptr),
+                           "Velero takes the new filters (%.*s) or the old ones (%.*s), not both: use one "
+                           "kind",
+                           STR_ARG(strlist_quoted(view->arena, &fresh)), STR_ARG(strlist_quoted(view->arena, &old)));
 }
 
 static bool read_list(const struct backup_spec *view, const char *member, struct strlist *list)
@@ -65,7 +65,7 @@ static bool read_list(const struct backup_spec *view, const char *member, struct
         return false;
     if (read_strings(view->arena, value, list))
         return true;
-    decision_invalid(view->decision, field, "Invalid value: must be a list of strings");
+    decision_invalid(view->decision, field, "must be a list of strings");
     return false;
 }
 
@@ -103,17 +103,16 @@ static void check_wildcards(const struct backup_spec *view, const char *field, c
             bad = bad || memchr(refused, item.ptr[c], sizeof(refused) - 1);
         if (bad)
             decision_invalid(view->decision, field,
-                             "Invalid value: %.*s: Velero takes no |, (, ), !, {, } or comma in a namespace pattern; "
+                             "%.*s: Velero takes no |, (, ), !, {, } or comma in a namespace pattern; "
                              "write one item for each alternative",
                              STR_ARG(quoted));
         else if (str_contains(item, STR("**")) && expands)
-            decision_invalid(view->decision, field, "Invalid value: %.*s: Velero takes no \"**\"; write one \"*\"",
-                             STR_ARG(quoted));
+            decision_invalid(view->decision, field, "%.*s: Velero takes no \"**\"; write one \"*\"", STR_ARG(quoted));
         else if (glob_has_wildcard(item) && has_stray_bracket(item))
-            decision_invalid(view->decision, field, "Invalid value: %.*s: a ] is not opened", STR_ARG(quoted));
+            decision_invalid(view->decision, field, "%.*s: a ] is not opened", STR_ARG(quoted));
         else if (glob_has_wildcard(item) && !glob_problem(item) && !can_be_namespace(view, item))
             decision_invalid(view->decision, field,
-                             "Invalid value: %.*s: no namespace can match this: names have lower-case letters, digits "
+                             "%.*s: no namespace can match this: names have lower-case letters, digits "
                              "and inner dashes, at most 63",
                              STR_ARG(quoted));
         else
@@ -148,7 +147,7 @@ static void check_patterns_expanded(const struct backup_spec *view, const char *
                           STR_ARG(quoted), STR_ARG(since));
         } else if (expands == ANSWER_NO) {
             decision_invalid(view->decision, field,
-                             "Invalid value: %.*s: %.*s takes it as the name of one namespace and backs up nothing for "
+                             "%.*s: %.*s takes it as the name of one namespace and backs up nothing for "
                              "it: name the namespaces (patterns: %.*s and later)",
                              STR_ARG(quoted), STR_ARG(product_version_name(view->arena, &velero.version)),
                              STR_ARG(since));

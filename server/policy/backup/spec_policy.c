@@ -8,10 +8,10 @@ static bool check_kind(const struct backup_spec *view, struct str kind)
 {
     if (str_eq_nocase(kind, STR("ConfigMap")) || view->template)
         return true;
-    decision_invalid(view->decision, backup_spec_field(view, "resourcePolicy.kind"),
-                     "Unsupported value: %.*s: write \"ConfigMap\"; Velero ignores every other kind and backs up as if "
-                     "there were no policy",
-                     STR_ARG(arena_quote(view->arena, kind)));
+    decision_not_supported(view->decision, backup_spec_field(view, "resourcePolicy.kind"),
+                           "%.*s: write \"ConfigMap\"; Velero ignores every other kind and backs up as if "
+                           "there were no policy",
+                           STR_ARG(arena_quote(view->arena, kind)));
     return false;
 }
 
@@ -26,7 +26,7 @@ void backup_spec_check_policy(const struct backup_spec *view)
     if (!reference || (!changed && !filters_change) || !check_kind(view, json_get_str(reference, "kind")))
         return;
     if (name.len == 0) {
-        decision_invalid(view->decision, field, "Required value: name the ConfigMap with the resource policies");
+        decision_required(view->decision, field, "name the ConfigMap with the resource policies");
         return;
     }
     if (!view->facts) {

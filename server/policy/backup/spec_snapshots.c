@@ -42,8 +42,7 @@ static void deny_missing(const struct snapshots *s, struct str name)
     else if (names.len)
         hint = arena_printf(arena, "; there %s %.*s", names.len > 1 ? "are" : "is only",
                             STR_ARG(strlist_quoted(arena, &names)));
-    decision_invalid(s->view->decision, s->field,
-                     "Invalid value: %.*s: no VolumeSnapshotLocation of that name in %.*s%.*s",
+    decision_invalid(s->view->decision, s->field, "%.*s: no VolumeSnapshotLocation of that name in %.*s%.*s",
                      STR_ARG(arena_quote(arena, name)), STR_ARG(s->view->ns), STR_ARG(hint));
 }
 
@@ -61,7 +60,7 @@ static void check_provider(const struct snapshots *s, struct str provider)
     struct str quoted = arena_quote(arena, provider);
     if (named.len > 1)
         decision_invalid(s->view->decision, s->field,
-                         "Invalid value: %.*s: Velero takes one location per provider, and these are all of %.*s; "
+                         "%.*s: Velero takes one location per provider, and these are all of %.*s; "
                          "keep one of them",
                          STR_ARG(strlist_quoted(arena, &named)), STR_ARG(quoted));
     else if (named.len == 0 && all.len > 1)
@@ -82,7 +81,7 @@ void backup_spec_check_snapshots(const struct backup_spec *view)
     if (!check_list_length(view->decision, s.field, list))
         return;
     if (!read_strings(view->arena, list, &s.named)) {
-        decision_invalid(view->decision, s.field, "Invalid value: must be a list of strings");
+        decision_invalid(view->decision, s.field, "must be a list of strings");
         return;
     }
     if (!view->facts || !inventory->known[FACT_SNAPSHOT_LOCATIONS]) {

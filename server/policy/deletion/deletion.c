@@ -67,7 +67,7 @@ static void say_missing(const struct request *request, const struct inventory *i
     else if (near.len)
         hint = arena_printf(arena, "; did you mean %.*s?", STR_ARG(quoted(request, near)));
     decision_invalid(decision, "spec.backupName",
-                     "Invalid value: %.*s: there is no Velero Backup of that name in %.*s, so nothing would be "
+                     "%.*s: there is no Velero Backup of that name in %.*s, so nothing would be "
                      "deleted%.*s",
                      STR_ARG(quoted(request, name)), STR_ARG(quoted(request, ns)), STR_ARG(hint));
 }
@@ -84,15 +84,14 @@ static void check_location(const struct request *request, const struct inventory
         return;
     if (!location)
         decision_invalid(decision, field,
-                         "Invalid value: %.*s: its BackupStorageLocation %.*s does not exist in %.*s, so Velero cannot "
+                         "%.*s: its BackupStorageLocation %.*s does not exist in %.*s, so Velero cannot "
                          "reach the backup; create it again first, or delete the Backup object alone",
                          STR_ARG(name), STR_ARG(where), STR_ARG(quoted(request, backup->meta.ns)));
     else if (str_is(location->access_mode, "ReadOnly"))
-        decision_invalid(
-            decision, field,
-            "Invalid value: %.*s: its BackupStorageLocation %.*s is read-only (spec.accessMode), so Velero "
-            "deletes nothing there; make it ReadWrite first",
-            STR_ARG(name), STR_ARG(where));
+        decision_invalid(decision, field,
+                         "%.*s: its BackupStorageLocation %.*s is read-only (spec.accessMode), so Velero "
+                         "deletes nothing there; make it ReadWrite first",
+                         STR_ARG(name), STR_ARG(where));
     else if (location->phase.len == 0)
         decision_warn(decision,
                       "BackupStorageLocation %.*s has not been validated yet: the deletion fails unless it becomes "
@@ -100,7 +99,7 @@ static void check_location(const struct request *request, const struct inventory
                       STR_ARG(where));
     else if (!str_is(location->phase, "Available"))
         decision_invalid(decision, field,
-                         "Invalid value: %.*s: its BackupStorageLocation %.*s is %.*s, and Velero deletes nothing "
+                         "%.*s: its BackupStorageLocation %.*s is %.*s, and Velero deletes nothing "
                          "there until it is Available",
                          STR_ARG(name), STR_ARG(where), STR_ARG(storage_phase(request->arena, location)));
 }
@@ -116,7 +115,7 @@ static bool check_phase(const struct request *request, const struct backup *back
                                 (long long)status->items_total);
     if (is == IS_RUNNING)
         decision_invalid(decision, "spec.backupName",
-                         "Invalid value: %.*s: this backup is still running: phase %.*s%.*s; Velero refuses to delete "
+                         "%.*s: this backup is still running: phase %.*s%.*s; Velero refuses to delete "
                          "it until it is done",
                          STR_ARG(name), STR_ARG(quoted(request, status->phase)), STR_ARG(progress));
     else if (is == IS_WAITING)
@@ -177,7 +176,7 @@ void policy_delete_backup_request(const struct request *request, const struct in
     if (!request_asks(request, decision))
         return;
     if (name.len == 0) {
-        decision_invalid(decision, "spec.backupName", "Required value: name the Velero Backup to delete");
+        decision_required(decision, "spec.backupName", "name the Velero Backup to delete");
         return;
     }
     if (!inventory->known[FACT_BACKUPS]) {

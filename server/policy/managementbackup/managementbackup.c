@@ -49,7 +49,7 @@ static void judge_types(const struct edit *edit)
     for (size_t i = 0; i < LENGTH_OF(fields); i++) {
         enum json_kind kind = object_kind(edit->request->object, fields[i].path);
         if (kind != JSON_NULL && kind != fields[i].kind && request_changes(edit->request, fields[i].path))
-            decision_invalid(edit->decision, fields[i].path, "Invalid type: must be %s", fields[i].wanted);
+            decision_type_invalid(edit->decision, fields[i].path, "must be %s", fields[i].wanted);
     }
 }
 
@@ -106,7 +106,7 @@ static void judge_upgrade_flag(const struct edit *edit)
     bool was_pointless = edit->before.on_upgrade && edit->before.schedule.len == 0;
     if (pointless && !was_pointless)
         decision_invalid(edit->decision, "spec.performOnManagementUpgrade",
-                         "Invalid value: true: does nothing without a schedule: no backup would be taken before an "
+                         "true: does nothing without a schedule: no backup would be taken before an "
                          "upgrade. Add spec.schedule (such as \"0 */6 * * *\"), or remove this field");
 }
 
@@ -116,8 +116,8 @@ static void judge_length(const struct edit *edit, struct str name)
     if (name.len <= LABEL_VALUE_MAX || edit->now.schedule.len == 0 || str_eq(edit->now.schedule, edit->before.schedule))
         return;
     enum verdict verdict = edit->before.schedule.len ? VERDICT_WARN : VERDICT_DENY;
-    decision_judge(edit->decision, verdict, "metadata.name",
-                   "Too long: may not be more than %d bytes with a schedule, but has %zu: kcm puts the name in a label "
+    decision_judge(edit->decision, verdict, FIELD_TOO_LONG, "metadata.name",
+                   "may not be more than %d bytes with a schedule, but has %zu: kcm puts the name in a label "
                    "of each backup, and labels hold no more",
                    LABEL_VALUE_MAX, name.len);
 }
@@ -175,10 +175,10 @@ static void judge_last_flag(const struct edit *edit)
 {
     const char *field = edit->now.schedule.len ? "spec.performOnManagementUpgrade" : "spec.schedule";
     if (edit->settings->backups_delete_protecting == VERDICT_DENY)
-        decision_invalid(edit->decision, field,
-                         "Forbidden: no other ManagementBackup has performOnManagementUpgrade, so upgrades would start "
-                         "without a backup; to do it anyway, set managementBackups.deleteProtecting to warn in "
-                         "backstop's settings");
+        decision_forbidden(edit->decision, field,
+                           "no other ManagementBackup has performOnManagementUpgrade, so upgrades would start "
+                           "without a backup; to do it anyway, set managementBackups.deleteProtecting to warn in "
+                           "backstop's settings");
     else if (edit->settings->backups_delete_protecting == VERDICT_WARN)
         decision_warn(edit->decision,
                       "no ManagementBackup is left with performOnManagementUpgrade: upgrades will start without "

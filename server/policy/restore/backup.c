@@ -120,8 +120,7 @@ static void say_missing(const struct restore_view *view)
                    "becomes Available");
     else
         hint = newest_hint(view);
-    decision_invalid(view->decision, "spec.backupName",
-                     "Invalid value: %.*s: there is no Velero Backup of that name in %.*s%.*s",
+    decision_invalid(view->decision, "spec.backupName", "%.*s: there is no Velero Backup of that name in %.*s%.*s",
                      STR_ARG(quoted(view, view->backup_name)), STR_ARG(quoted(view, view->ns)), STR_ARG(hint));
 }
 
@@ -132,24 +131,23 @@ static void say_no_completed(const struct restore_view *view, const struct backu
     struct str name = quoted(view, view->schedule_name);
     if (newest) {
         decision_invalid(view->decision, "spec.scheduleName",
-                         "Invalid value: %.*s: none of its backups is Completed; the newest, %.*s, is %.*s%.*s",
-                         STR_ARG(name), STR_ARG(quoted(view, newest->meta.name)),
-                         STR_ARG(quoted(view, newest->status.phase)), STR_ARG(newest_hint(view)));
+                         "%.*s: none of its backups is Completed; the newest, %.*s, is %.*s%.*s", STR_ARG(name),
+                         STR_ARG(quoted(view, newest->meta.name)), STR_ARG(quoted(view, newest->status.phase)),
+                         STR_ARG(newest_hint(view)));
         return;
     }
     const struct management_backup *maker = inventory_management_backup(inventory, view->schedule_name);
     if (maker) {
         decision_invalid(view->decision, "spec.scheduleName",
-                         "Invalid value: %.*s: that is a ManagementBackup, and those have no Velero Schedule; use "
+                         "%.*s: that is a ManagementBackup, and those have no Velero Schedule; use "
                          "backupName%s%.*s",
                          STR_ARG(name), maker->last_backup_name.len ? ": " : " instead",
                          STR_ARG(maker->last_backup_name.len ? offered(view, maker->last_backup_name) : STR("")));
         return;
     }
     if (inventory_schedule(inventory, view->ns, view->schedule_name)) {
-        decision_invalid(view->decision, "spec.scheduleName",
-                         "Invalid value: %.*s: this Schedule has not made a backup yet%.*s", STR_ARG(name),
-                         STR_ARG(newest_hint(view)));
+        decision_invalid(view->decision, "spec.scheduleName", "%.*s: this Schedule has not made a backup yet%.*s",
+                         STR_ARG(name), STR_ARG(newest_hint(view)));
         return;
     }
     struct strlist candidates = {0};
@@ -158,8 +156,8 @@ static void say_no_completed(const struct restore_view *view, const struct backu
             strlist_add(arena, &candidates, inventory->schedules[i]->meta.name);
     struct str near = str_nearest(view->schedule_name, candidates.items, candidates.len);
     decision_invalid(view->decision, "spec.scheduleName",
-                     "Invalid value: %.*s: there is no Velero Schedule of that name in %.*s, nor any backup of one%.*s",
-                     STR_ARG(name), STR_ARG(quoted(view, view->ns)),
+                     "%.*s: there is no Velero Schedule of that name in %.*s, nor any backup of one%.*s", STR_ARG(name),
+                     STR_ARG(quoted(view, view->ns)),
                      STR_ARG(near.len ? arena_printf(arena, "; did you mean %.*s?", STR_ARG(quoted(view, near)))
                                       : newest_hint(view)));
 }
@@ -206,17 +204,17 @@ static void check_phase(const struct restore_view *view, const char *field)
         break;
     case PHASE_RUNNING:
         decision_invalid(view->decision, field,
-                         "Invalid value: %.*s: this backup is not finished: phase %.*s%.*s; wait until it is Completed",
-                         STR_ARG(name), STR_ARG(phase.len ? quoted(view, phase) : STR("still empty")),
+                         "%.*s: this backup is not finished: phase %.*s%.*s; wait until it is Completed", STR_ARG(name),
+                         STR_ARG(phase.len ? quoted(view, phase) : STR("still empty")),
                          STR_ARG(progress_of(view, &backup->status)));
         break;
     case PHASE_BAD:
-        decision_invalid(view->decision, field,
-                         "Invalid value: %.*s: this backup is %.*s%.*s and holds nothing to restore%.*s", STR_ARG(name),
-                         STR_ARG(phase), STR_ARG(why_it_failed(view, &backup->status)), STR_ARG(newest_hint(view)));
+        decision_invalid(view->decision, field, "%.*s: this backup is %.*s%.*s and holds nothing to restore%.*s",
+                         STR_ARG(name), STR_ARG(phase), STR_ARG(why_it_failed(view, &backup->status)),
+                         STR_ARG(newest_hint(view)));
         break;
     case PHASE_GOING:
-        decision_invalid(view->decision, field, "Invalid value: %.*s: this backup is being deleted%.*s", STR_ARG(name),
+        decision_invalid(view->decision, field, "%.*s: this backup is being deleted%.*s", STR_ARG(name),
                          STR_ARG(newest_hint(view)));
         break;
     }
@@ -256,7 +254,7 @@ static void check_location(const struct restore_view *view, const char *field)
     struct str quoted_name = quoted(view, name), backup_name = quoted(view, view->backup->meta.name);
     if (!location) {
         decision_invalid(view->decision, field,
-                         "Invalid value: %.*s: its BackupStorageLocation %.*s does not exist in %.*s; create it first "
+                         "%.*s: its BackupStorageLocation %.*s does not exist in %.*s; create it first "
                          "with the bucket, prefix and credential it had",
                          STR_ARG(backup_name), STR_ARG(quoted_name), STR_ARG(quoted(view, view->ns)));
     } else if (location->phase.len == 0) {
@@ -266,7 +264,7 @@ static void check_location(const struct restore_view *view, const char *field)
             STR_ARG(quoted_name));
     } else {
         decision_invalid(view->decision, field,
-                         "Invalid value: %.*s: its BackupStorageLocation %.*s is %.*s; the backup cannot be read until "
+                         "%.*s: its BackupStorageLocation %.*s is %.*s; the backup cannot be read until "
                          "it is Available",
                          STR_ARG(backup_name), STR_ARG(quoted_name), STR_ARG(storage_phase(view->arena, location)));
     }
@@ -279,14 +277,14 @@ static bool check_names(const struct restore_view *view)
     if (by_backup != by_schedule)
         return true;
     if (by_backup)
-        decision_invalid(view->decision, "spec.backupName",
-                         "Forbidden: Velero takes either backupName or scheduleName; to restore %.*s itself, remove "
-                         "scheduleName",
-                         STR_ARG(quoted(view, view->backup_name)));
+        decision_forbidden(view->decision, "spec.backupName",
+                           "Velero takes either backupName or scheduleName; to restore %.*s itself, remove "
+                           "scheduleName",
+                           STR_ARG(quoted(view, view->backup_name)));
     else
-        decision_invalid(view->decision, "spec.backupName",
-                         "Required value: name the backup to restore, or a Velero Schedule in spec.scheduleName%.*s",
-                         STR_ARG(newest_hint(view)));
+        decision_required(view->decision, "spec.backupName",
+                          "name the backup to restore, or a Velero Schedule in spec.scheduleName%.*s",
+                          STR_ARG(newest_hint(view)));
     return false;
 }
 

@@ -20,9 +20,8 @@ static void check_init_container(const struct restore_view *view, struct str at,
     if (!read_strings(arena, command, &words) || words.len == 0)
         missing = arena_printf(arena, "%.*s%scommand (a list of strings)", STR_ARG(missing), missing.len ? ", " : "");
     if (missing.len)
-        decision_invalid(view->decision, at.ptr ? at.ptr : "spec.hooks",
-                         "Required value: %.*s; Velero refuses an init container without name, image and command",
-                         STR_ARG(missing));
+        decision_required(view->decision, at.ptr ? at.ptr : "spec.hooks",
+                          "%.*s; Velero refuses an init container without name, image and command", STR_ARG(missing));
 }
 
 static void check_init(const struct restore_view *view, struct str at, struct json_object *hook)

@@ -29,9 +29,9 @@ static void check_non_restorable(const struct restore_view *view)
                 strlist_add(view->arena, &ignored, item);
         }
     if (refused.len)
-        decision_invalid(
-            view->decision, "spec.includedResources", "Invalid value: %.*s: Velero never restores %s from the list",
-            STR_ARG(strlist_quoted(view->arena, &refused)), refused.len > 1 ? "these; remove them" : "this; remove it");
+        decision_invalid(view->decision, "spec.includedResources", "%.*s: Velero never restores %s from the list",
+                         STR_ARG(strlist_quoted(view->arena, &refused)),
+                         refused.len > 1 ? "these; remove them" : "this; remove it");
     for (size_t i = 0; i < ignored.len && !said_enough(view->decision); i++)
         if (!strlist_has(&refused, ignored.items[i]))
             decision_warn(view->decision, "includedResources: Velero never restores %.*s",
@@ -43,7 +43,7 @@ static bool read_list(const struct restore_view *view, const char *path, struct 
     *list = (struct strlist){0};
     if (read_strings(view->arena, restore_field(view, path), list))
         return true;
-    decision_invalid(view->decision, path, "Invalid value: must be a list of strings");
+    decision_invalid(view->decision, path, "must be a list of strings");
     return false;
 }
 

@@ -14,16 +14,14 @@ static bool is_own_map(const struct restore_view *view)
 static bool check_reference(const struct restore_view *view)
 {
     if (!str_eq_nocase(view->modifier_kind, STR("ConfigMap"))) {
-        decision_invalid(
-            view->decision, "spec.resourceModifier.kind",
-            "Unsupported value: %.*s: write \"ConfigMap\"; Velero ignores every other kind and restores the "
-            "objects unpatched",
-            STR_ARG(arena_quote(view->arena, view->modifier_kind)));
+        decision_not_supported(view->decision, "spec.resourceModifier.kind",
+                               "%.*s: write \"ConfigMap\"; Velero ignores every other kind and restores the "
+                               "objects unpatched",
+                               STR_ARG(arena_quote(view->arena, view->modifier_kind)));
         return false;
     }
     if (view->modifier_name.len == 0) {
-        decision_invalid(view->decision, "spec.resourceModifier.name",
-                         "Required value: name the ConfigMap with the rules");
+        decision_required(view->decision, "spec.resourceModifier.name", "name the ConfigMap with the rules");
         return false;
     }
     return true;

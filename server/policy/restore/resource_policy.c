@@ -13,10 +13,10 @@ static bool restore_policy_is_read(const struct restore_view *view, const struct
     struct str since = feature_since(arena, VELERO_RESTORE_RESOURCE_POLICY);
     switch (product_version_has(velero, VELERO_RESTORE_RESOURCE_POLICY)) {
     case ANSWER_NO:
-        decision_invalid(view->decision, FIELD,
-                         "Forbidden: %.*s does not know it and would restore everything in the backup. It came with "
-                         "%.*s: remove it, or upgrade Velero and its CRDs",
-                         STR_ARG(product_version_name(arena, velero)), STR_ARG(since));
+        decision_forbidden(view->decision, FIELD,
+                           "%.*s does not know it and would restore everything in the backup. It came with "
+                           "%.*s: remove it, or upgrade Velero and its CRDs",
+                           STR_ARG(product_version_name(arena, velero)), STR_ARG(since));
         return false;
     case ANSWER_DEPENDS:
         decision_warn(view->decision,
@@ -33,13 +33,13 @@ static bool restore_policy_is_read(const struct restore_view *view, const struct
 static bool restore_policy_is_config_map(const struct restore_view *view, struct str kind, struct str name)
 {
     if (!str_eq_nocase(kind, STR("ConfigMap"))) {
-        decision_invalid(view->decision, FIELD ".kind",
-                         "Unsupported value: %.*s: write \"ConfigMap\", the only kind that Velero takes",
-                         STR_ARG(arena_quote(view->arena, kind)));
+        decision_not_supported(view->decision, FIELD ".kind",
+                               "%.*s: write \"ConfigMap\", the only kind that Velero takes",
+                               STR_ARG(arena_quote(view->arena, kind)));
         return false;
     }
     if (name.len == 0)
-        decision_invalid(view->decision, FIELD ".name", "Required value: name the ConfigMap with the filter policies");
+        decision_required(view->decision, FIELD ".name", "name the ConfigMap with the filter policies");
     return name.len > 0;
 }
 

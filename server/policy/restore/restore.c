@@ -7,7 +7,7 @@ static void restore_check_readable(const struct restore_view *view)
 {
     struct str problem = request_problem(view->request);
     if (problem.ptr)
-        decision_invalid(view->decision, "spec", "Invalid value: %.*s", STR_ARG(problem));
+        decision_invalid(view->decision, "spec", "%.*s", STR_ARG(problem));
 }
 
 static void check(struct restore_view *view)

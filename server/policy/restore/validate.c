@@ -11,7 +11,7 @@ static void check_policy(const struct restore_view *view)
     if (!restore_asks(view, "spec.existingResourcePolicy"))
         return;
     if (sent && !json_object_is_type(sent, json_type_string)) {
-        decision_invalid(view->decision, "spec.existingResourcePolicy", "Invalid value: write \"update\" or \"none\"");
+        decision_invalid(view->decision, "spec.existingResourcePolicy", "write \"update\" or \"none\"");
         return;
     }
     if (view->policy.len && !is_update && !str_is(view->policy, "none")) {
@@ -20,9 +20,9 @@ static void check_policy(const struct restore_view *view)
         struct str hint = near.len           ? arena_printf(view->arena, "; did you mean \"%.*s\"?", STR_ARG(near))
                           : view->management ? STR("; a k0rdent management restore needs \"update\"")
                                              : STR("");
-        decision_invalid(view->decision, "spec.existingResourcePolicy",
-                         "Unsupported value: %.*s: Velero takes \"update\" and \"none\", in lower case%.*s",
-                         STR_ARG(arena_quote(view->arena, view->policy)), STR_ARG(hint));
+        decision_not_supported(view->decision, "spec.existingResourcePolicy",
+                               "%.*s: Velero takes \"update\" and \"none\", in lower case%.*s",
+                               STR_ARG(arena_quote(view->arena, view->policy)), STR_ARG(hint));
         return;
     }
     if (regional && is_update)
@@ -41,7 +41,7 @@ static void check_mapping(const struct restore_view *view)
     if (!mapping || !restore_asks(view, "spec.namespaceMapping"))
         return;
     if (!json_object_is_type(mapping, json_type_object)) {
-        decision_invalid(view->decision, "spec.namespaceMapping", "Invalid value: must map namespaces to namespaces");
+        decision_invalid(view->decision, "spec.namespaceMapping", "must map namespaces to namespaces");
         return;
     }
     json_foreach(mapping, key, value)
@@ -51,7 +51,7 @@ static void check_mapping(const struct restore_view *view)
         struct str from = str_from(key), to = json_str(value), quoted = arena_quote(view->arena, from);
         if (!name_is_dns_label(to))
             decision_invalid(view->decision, "spec.namespaceMapping",
-                             "Invalid value: %.*s: %.*s is not a namespace name: lower-case letters, digits and inner "
+                             "%.*s: %.*s is not a namespace name: lower-case letters, digits and inner "
                              "dashes, at most 63",
                              STR_ARG(quoted), STR_ARG(arena_quote(view->arena, to)));
         else if (str_eq(from, view->settings->system_namespace) && !str_eq(from, to))

@@ -83,7 +83,7 @@ bool restore_view_init(struct restore_view *view, const struct request *request,
                                   .as_new = restore_is_as_new(request, settings),
                                   .ns = request->ns.len ? request->ns : settings->system_namespace};
     if (object_kind(request->object, "spec") != JSON_OBJECT) {
-        decision_invalid(decision, "spec", "Required value: name the backup to restore in spec.backupName");
+        decision_required(decision, "spec", "name the backup to restore in spec.backupName");
         return false;
     }
     struct json_object *modifier = restore_field(view, "spec.resourceModifier");

@@ -56,8 +56,7 @@ static void say(const struct site *site, const struct storage_fault *fault)
         judge_value(site->decision, check->unusable, check->field, check->name, "%.*s", STR_ARG(fault->says));
         break;
     case SAID_AS_REQUIRED:
-        decision_judge(site->decision, check->unusable, check->field, "%s%.*s",
-                       check->unusable == VERDICT_DENY ? "Required value: " : "", STR_ARG(fault->says));
+        decision_judge(site->decision, check->unusable, FIELD_REQUIRED, check->field, "%.*s", STR_ARG(fault->says));
         break;
     case SAID_AS_WARNING:
         decision_warn(site->decision, "%s: %.*s", check->field, STR_ARG(fault->says));

@@ -134,11 +134,10 @@ static void check_keys(const struct location_edit *edit, const struct provider *
             struct str hint =
                 near.len ? arena_printf(edit->arena, "did you mean %.*s?", STR_ARG(near))
                          : arena_printf(edit->arena, "it takes %.*s", STR_ARG(strlist_quoted(edit->arena, &listed)));
-            decision_invalid(edit->decision, "spec.config",
-                             "Unsupported value: %.*s: provider %s refuses unknown keys; %.*s", STR_ARG(quoted),
-                             provider->name, STR_ARG(hint));
+            decision_not_supported(edit->decision, "spec.config", "%.*s: provider %s refuses unknown keys; %.*s",
+                                   STR_ARG(quoted), provider->name, STR_ARG(hint));
         } else if (!json_object_is_type(value, json_type_string)) {
-            decision_invalid(edit->decision, "spec.config", "Invalid value: the value of %.*s must be text, in quotes",
+            decision_invalid(edit->decision, "spec.config", "the value of %.*s must be text, in quotes",
                              STR_ARG(quoted));
         }
     }
@@ -154,8 +153,7 @@ static void check_blanks(const struct location_edit *edit, struct json_object *c
             return;
         if (trimmed.len < text.len &&
             (location_is_url(text) || !location_is_url(trimmed))) /* else told as no address */
-            decision_invalid(edit->decision, "spec.config",
-                             "Invalid value: %.*s: white space before or after it: write %.*s: %.*s",
+            decision_invalid(edit->decision, "spec.config", "%.*s: white space before or after it: write %.*s: %.*s",
                              STR_ARG(arena_quote(edit->arena, text)), STR_ARG(arena_quote(edit->arena, str_from(key))),
                              STR_ARG(arena_quote(edit->arena, trimmed)));
     }
@@ -169,12 +167,11 @@ static void check_overwritten(const struct location_edit *edit, struct json_obje
         struct str here = json_get_str(config, keys[i]);
         struct str there = json_get_str(json_get(edit->spec, "objectStorage"), keys[i]);
         if (here.len && !str_eq(here, there))
-            decision_invalid(
-                edit->decision, "spec.config",
-                "Forbidden: %s %.*s: Velero overwrites it with that of spec.objectStorage (%.*s): write it "
-                "there",
-                keys[i], STR_ARG(arena_quote(edit->arena, here)),
-                STR_ARG(there.len ? arena_quote(edit->arena, there) : STR("none")));
+            decision_forbidden(edit->decision, "spec.config",
+                               "%s %.*s: Velero overwrites it with that of spec.objectStorage (%.*s): write it "
+                               "there",
+                               keys[i], STR_ARG(arena_quote(edit->arena, here)),
+                               STR_ARG(there.len ? arena_quote(edit->arena, there) : STR("none")));
     }
 }
 
@@ -196,18 +193,17 @@ void location_check_provider(const struct location_edit *edit)
     if (!edit->create && !location_asks(edit, "provider") && !location_asks(edit, "config"))
         return;
     if (name.len == 0) {
-        decision_invalid(edit->decision, "spec.provider",
-                         "Required value: the plugin that reaches the object store: aws (any S3), gcp or azure");
+        decision_required(edit->decision, "spec.provider",
+                          "the plugin that reaches the object store: aws (any S3), gcp or azure");
         return;
     }
     if (!can_be_plugin(name))
-        decision_invalid(
-            edit->decision, "spec.provider",
-            "Invalid value: %.*s: no plugin can have this name: a DNS name, one \"/\" and a name, or a name "
-            "alone",
-            STR_ARG(arena_quote(edit->arena, name)));
+        decision_invalid(edit->decision, "spec.provider",
+                         "%.*s: no plugin can have this name: a DNS name, one \"/\" and a name, or a name "
+                         "alone",
+                         STR_ARG(arena_quote(edit->arena, name)));
     if (config && !json_object_is_type(config, json_type_object)) {
-        decision_invalid(edit->decision, "spec.config", "Invalid value: must map names to texts");
+        decision_invalid(edit->decision, "spec.config", "must map names to texts");
         return;
     }
     const char *right = provider ? NULL : meant(str_trim(name));

@@ -46,19 +46,19 @@ static void check_bucket(const struct location_edit *edit)
         return;
     struct str quoted = arena_quote(edit->arena, bucket), prefix = without_slashes(without_scheme(bucket)), head;
     if (prefix.len == 0) {
-        decision_invalid(edit->decision, "spec.objectStorage.bucket", "Required value: name the bucket for backups");
+        decision_required(edit->decision, "spec.objectStorage.bucket", "name the bucket for backups");
         return;
     }
     if (str_starts(inner, STR("http://")) || str_starts(inner, STR("https://"))) {
         decision_invalid(edit->decision, "spec.objectStorage.bucket",
-                         "Invalid value: %.*s: Velero takes the bucket's name here; the address of an S3 server goes "
+                         "%.*s: Velero takes the bucket's name here; the address of an S3 server goes "
                          "into spec.config, s3Url",
                          STR_ARG(quoted));
         return;
     }
     if (str_trim(bucket).len < bucket.len) {
         decision_invalid(edit->decision, "spec.objectStorage.bucket",
-                         "Invalid value: %.*s: white space before or after it: write bucket: %.*s", STR_ARG(quoted),
+                         "%.*s: white space before or after it: write bucket: %.*s", STR_ARG(quoted),
                          STR_ARG(arena_quote(edit->arena, str_trim(bucket))));
         return;
     }
@@ -69,7 +69,7 @@ static void check_bucket(const struct location_edit *edit)
         return;
     if (str_starts(inner, STR("arn:"))) {
         decision_invalid(edit->decision, "spec.objectStorage.bucket",
-                         "Invalid value: %.*s: Velero takes no \"/\" in a bucket: write the alias of the access point",
+                         "%.*s: Velero takes no \"/\" in a bucket: write the alias of the access point",
                          STR_ARG(quoted));
         return;
     }
@@ -77,7 +77,7 @@ static void check_bucket(const struct location_edit *edit)
                           ? arena_printf(edit->arena, " and prefix: %.*s", STR_ARG(arena_quote(edit->arena, prefix)))
                           : STR("");
     decision_invalid(edit->decision, "spec.objectStorage.bucket",
-                     "Invalid value: %.*s: Velero takes no \"/\" in a bucket: write bucket: %.*s%.*s", STR_ARG(quoted),
+                     "%.*s: Velero takes no \"/\" in a bucket: write bucket: %.*s%.*s", STR_ARG(quoted),
                      STR_ARG(arena_quote(edit->arena, head)), STR_ARG(rest));
 }
 
@@ -90,10 +90,9 @@ static void check_access_mode(const struct location_edit *edit)
         return;
     if (mode.len && !read_only && !str_is(mode, "ReadWrite")) {
         struct str near = str_nearest(mode, modes, LENGTH_OF(modes));
-        decision_invalid(edit->decision, "spec.accessMode",
-                         "Unsupported value: %.*s: write ReadWrite or ReadOnly%s%.*s%s",
-                         STR_ARG(arena_quote(edit->arena, mode)), near.len ? "; did you mean " : "", STR_ARG(near),
-                         near.len ? "?" : "");
+        decision_not_supported(edit->decision, "spec.accessMode", "%.*s: write ReadWrite or ReadOnly%s%.*s%s",
+                               STR_ARG(arena_quote(edit->arena, mode)), near.len ? "; did you mean " : "",
+                               STR_ARG(near), near.len ? "?" : "");
     }
     if (read_only && json_get_bool(edit->spec, "default"))
         decision_warn(edit->decision, "spec.accessMode: this is the default location and read-only: every backup that "
@@ -220,7 +219,7 @@ void policy_storage_location(const struct request *request, const struct invento
     if (!edit.create && !request_changes(request, "spec"))
         return;
     if (!json_object_is_type(edit.spec, json_type_object)) {
-        decision_invalid(decision, "spec", "Required value: give it a provider and objectStorage.bucket");
+        decision_required(decision, "spec", "give it a provider and objectStorage.bucket");
         return;
     }
     if (edit.create)

@@ -51,7 +51,7 @@ static void check_bool(const struct location_edit *edit, struct json_object *con
     static const char *const words[] = {"", "0", "f", "F", "false", "FALSE", "False"};
     struct str value = json_get_str(config, key);
     if (!is_true(config, key) && !is_one_of(value, words, LENGTH_OF(words)))
-        decision_invalid(edit->decision, "spec.config", "Invalid value: %.*s: %s must be \"true\" or \"false\"",
+        decision_invalid(edit->decision, "spec.config", "%.*s: %s must be \"true\" or \"false\"",
                          STR_ARG(arena_quote(edit->arena, value)), key);
 }
 
@@ -71,10 +71,9 @@ static void check_checksum(const struct location_edit *edit, struct json_object 
     static const char *const words[] = {"CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"};
     struct str value = json_get_str(config, "checksumAlgorithm");
     if (value.len && !is_one_of(value, words, LENGTH_OF(words)))
-        decision_invalid(edit->decision, "spec.config",
-                         "Unsupported value: %.*s: checksumAlgorithm is one of %.*s, or \"\" for none",
-                         STR_ARG(arena_quote(edit->arena, value)),
-                         STR_ARG(listed_words(edit, words, LENGTH_OF(words))));
+        decision_not_supported(
+            edit->decision, "spec.config", "%.*s: checksumAlgorithm is one of %.*s, or \"\" for none",
+            STR_ARG(arena_quote(edit->arena, value)), STR_ARG(listed_words(edit, words, LENGTH_OF(words))));
 }
 
 /* Handed on as it is: S3 refuses each upload with another word, S3-compatible stores may have their own. */
@@ -86,9 +85,8 @@ static void check_server_side(const struct location_edit *edit, struct json_obje
         return;
     for (size_t i = 0; i < LENGTH_OF(words); i++)
         if (str_eq_nocase(value, str_from(words[i]))) {
-            decision_invalid(edit->decision, "spec.config",
-                             "Unsupported value: %.*s: serverSideEncryption is written %s",
-                             STR_ARG(arena_quote(edit->arena, value)), words[i]);
+            decision_not_supported(edit->decision, "spec.config", "%.*s: serverSideEncryption is written %s",
+                                   STR_ARG(arena_quote(edit->arena, value)), words[i]);
             return;
         }
     if (json_get_str(config, "s3Url").len == 0)
@@ -127,8 +125,8 @@ static void check_tagging(const struct location_edit *edit, struct json_object *
     struct str tagging = json_get_str(config, "tagging");
     const char *problem = tagging.len ? tagging_problem(tagging) : NULL;
     if (problem)
-        decision_invalid(edit->decision, "spec.config", "Invalid value: %.*s: tagging: %s",
-                         STR_ARG(arena_quote(edit->arena, tagging)), problem);
+        decision_invalid(edit->decision, "spec.config", "%.*s: tagging: %s", STR_ARG(arena_quote(edit->arena, tagging)),
+                         problem);
 }
 
 /* object_store.go readCustomerKeyFromSecret: NAME/KEY of a Secret beside Velero. */
@@ -138,8 +136,7 @@ static void check_customer_key(const struct location_edit *edit, struct json_obj
     if (value.len == 0)
         return;
     if (!str_cut(&key, '/', &name) || !key.ptr || str_contains(key, STR("/"))) {
-        decision_invalid(edit->decision, "spec.config",
-                         "Invalid value: %.*s: customerKeyEncryptionSecret is written SECRET/KEY",
+        decision_invalid(edit->decision, "spec.config", "%.*s: customerKeyEncryptionSecret is written SECRET/KEY",
                          STR_ARG(arena_quote(edit->arena, value)));
         return;
     }
@@ -162,8 +159,8 @@ static void check_encryption(const struct location_edit *edit, struct json_objec
         if (json_get_str(config, keys[i]).len)
             strlist_add(edit->arena, &given, str_from(keys[i]));
     if (given.len > 1)
-        decision_invalid(edit->decision, "spec.config", "Forbidden: provider aws takes one of %.*s: keep one",
-                         STR_ARG(strlist_quoted(edit->arena, &given)));
+        decision_forbidden(edit->decision, "spec.config", "provider aws takes one of %.*s: keep one",
+                           STR_ARG(strlist_quoted(edit->arena, &given)));
 }
 
 static bool is_address(struct str host)
@@ -245,12 +242,11 @@ void location_check_aws(const struct location_edit *edit, struct json_object *co
     for (size_t i = 0; i < LENGTH_OF(urls); i++) {
         struct str url = json_get_str(config, urls[i]);
         if (url.len && !location_is_url(url))
-            decision_invalid(edit->decision, "spec.config",
-                             "Invalid value: %.*s: %s must begin with https:// or http://",
+            decision_invalid(edit->decision, "spec.config", "%.*s: %s must begin with https:// or http://",
                              STR_ARG(arena_quote(edit->arena, url)), urls[i]);
         else if (url.len && url_problem(str_trim(url)))
-            decision_invalid(edit->decision, "spec.config", "Invalid value: %.*s: %s %s",
-                             STR_ARG(arena_quote(edit->arena, url)), urls[i], url_problem(str_trim(url)));
+            decision_invalid(edit->decision, "spec.config", "%.*s: %s %s", STR_ARG(arena_quote(edit->arena, url)),
+                             urls[i], url_problem(str_trim(url)));
     }
     if (region.len == 0 && s3_url.len)
         decision_warn(edit->decision, "spec.config: s3Url needs a region too, unless Velero's environment sets "
@@ -270,8 +266,8 @@ void location_check_azure(const struct location_edit *edit, struct json_object *
     struct str block = json_get_str(config, "blockSizeInBytes"), uri = json_get_str(config, "storageAccountURI");
     int64_t size = 0;
     if (json_get_str(config, "storageAccount").len == 0)
-        decision_invalid(edit->decision, "spec.config",
-                         "Required value: storageAccount: the Azure storage account that has the container");
+        decision_required(edit->decision, "spec.config",
+                          "storageAccount: the Azure storage account that has the container");
     check_bool(edit, config, "useAAD");
     if (block.ptr && (!str_to_int64(block, &size) || size <= 0 || size > BLOCK_MAX))
         decision_warn(edit->decision,
@@ -279,7 +275,7 @@ void location_check_azure(const struct location_edit *edit, struct json_object *
                       STR_ARG(arena_quote(edit->arena, block)), BLOCK_MAX, BLOCK_MAX);
     if (uri.len && (!location_is_url(uri) || url_problem(uri)))
         decision_invalid(edit->decision, "spec.config",
-                         "Invalid value: %.*s: storageAccountURI is written https://ACCOUNT.blob.core.windows.net",
+                         "%.*s: storageAccountURI is written https://ACCOUNT.blob.core.windows.net",
                          STR_ARG(arena_quote(edit->arena, uri)));
     /* pkg/util/azure/storage.go GetStorageAccountCredentials */
     if (json_get_str(config, "resourceGroup").len == 0 && !is_true(config, "useAAD") &&
@@ -295,7 +291,7 @@ void location_check_gcp(const struct location_edit *edit, struct json_object *co
     struct json_object *file = json_get(config, "credentialsFile");
     if (json_object_is_type(file, json_type_string) && !json_str(file).len && !json_get(edit->spec, "credential"))
         decision_invalid(edit->decision, "spec.config",
-                         "Invalid value: \"\": credentialsFile: remove it, or give the location a credential");
+                         "\"\": credentialsFile: remove it, or give the location a credential");
 }
 
 /* local-volume-provider pkg/plugin/volume.go: a volume of the bucket's name in Velero's own pods. */
@@ -312,18 +308,17 @@ void location_check_volume(const struct location_edit *edit, struct json_object 
     double ignored;
     for (size_t i = 0; i < LENGTH_OF(needed); i++)
         if (strcmp(needed[i].provider, provider) == 0 && json_get_str(config, needed[i].key).len == 0)
-            decision_invalid(edit->decision, "spec.config", "Required value: %s: %s", needed[i].key, needed[i].what);
+            decision_required(edit->decision, "spec.config", "%s: %s", needed[i].key, needed[i].what);
     if (path.len && path.ptr[0] != '/')
-        decision_invalid(edit->decision, "spec.config", "Invalid value: %.*s: path must begin with \"/\"",
+        decision_invalid(edit->decision, "spec.config", "%.*s: path must begin with \"/\"",
                          STR_ARG(arena_quote(edit->arena, path)));
     if (size.len && !quantity_parse(size, &ignored))
-        decision_invalid(
-            edit->decision, "spec.config",
-            "Invalid value: %.*s: storageSize is a quantity such as 50Gi; the plugin ends itself over others",
-            STR_ARG(arena_quote(edit->arena, size)));
+        decision_invalid(edit->decision, "spec.config",
+                         "%.*s: storageSize is a quantity such as 50Gi; the plugin ends itself over others",
+                         STR_ARG(arena_quote(edit->arena, size)));
     if (bucket.len && !name_is_dns_label(bucket))
         decision_invalid(edit->decision, "spec.objectStorage.bucket",
-                         "Invalid value: %.*s: provider %s makes a volume of this name: lower-case letters, digits and "
+                         "%.*s: provider %s makes a volume of this name: lower-case letters, digits and "
                          "inner dashes, at most 63",
                          STR_ARG(arena_quote(edit->arena, bucket)), provider);
 }

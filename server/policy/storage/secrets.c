@@ -11,9 +11,9 @@ static void check_reference(const struct location_edit *edit, const char *member
     if (!reference || !location_asks(edit, member) || !name_at.ptr || !key_at.ptr)
         return;
     if (name.len == 0)
-        decision_invalid(edit->decision, name_at.ptr, "Required value: name the Secret in %.*s", STR_ARG(edit->ns));
+        decision_required(edit->decision, name_at.ptr, "name the Secret in %.*s", STR_ARG(edit->ns));
     if (key.len == 0)
-        decision_invalid(edit->decision, key_at.ptr, "Required value: the key of the Secret that holds the file");
+        decision_required(edit->decision, key_at.ptr, "the key of the Secret that holds the file");
     if (name.len == 0 || key.len == 0 || !inventory->known[FACT_SECRETS])
         return;
     const struct secret *secret = inventory_secret(inventory, edit->ns, name);
@@ -28,8 +28,7 @@ static void check_reference(const struct location_edit *edit, const char *member
     if (secret->keys.len == 0 || strlist_has(&secret->keys, key))
         return;
     struct str near = str_nearest(key, secret->keys.items, secret->keys.len);
-    decision_invalid(edit->decision, key_at.ptr,
-                     "Invalid value: %.*s: Secret %.*s has no such key; it has %.*s%s%.*s%s",
+    decision_invalid(edit->decision, key_at.ptr, "%.*s: Secret %.*s has no such key; it has %.*s%s%.*s%s",
                      STR_ARG(arena_quote(arena, key)), STR_ARG(quoted), STR_ARG(strlist_quoted(arena, &secret->keys)),
                      near.len ? "; did you mean " : "", STR_ARG(near), near.len ? "?" : "");
 }
@@ -62,26 +61,22 @@ static void check_ca(const struct location_edit *edit)
     if (!value || !location_asks(edit, "objectStorage"))
         return;
     if (json_path(edit->spec, "objectStorage.caCertRef"))
-        decision_invalid(edit->decision, field,
-                         "Forbidden: Velero takes caCert or caCertRef, not both: keep caCertRef");
+        decision_forbidden(edit->decision, field, "Velero takes caCert or caCertRef, not both: keep caCertRef");
     if (text.len == 0 || !location_asks(edit, "objectStorage.caCert")) /* "" is none */
         return;
     struct str decoded = base64_decode(edit->arena, str_trim(text));
     if (is_pem(text))
-        decision_invalid(edit->decision, field,
-                         "Invalid value: the PEM text must be encoded once more: base64 -w0 ca.crt");
+        decision_invalid(edit->decision, field, "the PEM text must be encoded once more: base64 -w0 ca.crt");
     else if (decoded.len == 0)
-        decision_invalid(edit->decision, field,
-                         "Invalid value: no base64: write what \"base64 -w0 ca.crt\" prints of the CA in PEM");
+        decision_invalid(edit->decision, field, "no base64: write what \"base64 -w0 ca.crt\" prints of the CA in PEM");
     else if (is_pem(base64_decode(edit->arena, str_trim(decoded))))
-        decision_invalid(edit->decision, field,
-                         "Invalid value: encoded twice: write what \"base64 -w0 ca.crt\" prints");
+        decision_invalid(edit->decision, field, "encoded twice: write what \"base64 -w0 ca.crt\" prints");
     else if (!is_pem(decoded))
         decision_invalid(edit->decision, field,
-                         "Invalid value: holds no PEM certificate (-----BEGIN CERTIFICATE-----); of a DER file make "
+                         "holds no PEM certificate (-----BEGIN CERTIFICATE-----); of a DER file make "
                          "one first: openssl x509 -inform der");
     else if (!holds_der(edit->arena, decoded))
-        decision_invalid(edit->decision, field, "Invalid value: the PEM block holds no certificate");
+        decision_invalid(edit->decision, field, "the PEM block holds no certificate");
 }
 
 void location_check_secrets(const struct location_edit *edit)

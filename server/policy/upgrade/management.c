@@ -179,13 +179,12 @@ static bool target_is_usable(const struct gate *gate)
     struct arena *arena = gate->request->arena;
     struct str target = arena_quote(arena, gate->target);
     if (gate->target.len == 0) {
-        decision_invalid(gate->decision, "spec.release",
-                         "Required value: name the Release to run (kubectl get releases)");
+        decision_required(gate->decision, "spec.release", "name the Release to run (kubectl get releases)");
         return false;
     }
     if (!name_is_dns_subdomain(gate->target)) {
         decision_invalid(gate->decision, "spec.release",
-                         "Invalid value: %.*s: no Release can have this name (lower-case letters, digits, \"-\" and "
+                         "%.*s: no Release can have this name (lower-case letters, digits, \"-\" and "
                          "\".\")%.*s See what there is with: kubectl get releases. No backup was started",
                          STR_ARG(target), STR_ARG(nearest_hint(gate)));
         return false;
@@ -196,16 +195,16 @@ static bool target_is_usable(const struct gate *gate)
     if (release && release->ready)
         return true;
     if (release) {
-        decision_invalid(gate->decision, "spec.release",
-                         "Forbidden: Release %.*s is not ready (status.ready); see why with: "
-                         "kubectl describe release %.*s. No backup was started",
-                         STR_ARG(target), STR_ARG(words_name(arena, gate->target)));
+        decision_forbidden(gate->decision, "spec.release",
+                           "Release %.*s is not ready (status.ready); see why with: "
+                           "kubectl describe release %.*s. No backup was started",
+                           STR_ARG(target), STR_ARG(words_name(arena, gate->target)));
         return false;
     }
-    decision_invalid(gate->decision, "spec.release",
-                     "Not found: %.*s: there is no such Release%.*s See what there is with: kubectl get releases. "
-                     "No backup was started",
-                     STR_ARG(target), STR_ARG(nearest_hint(gate)));
+    decision_not_found(gate->decision, "spec.release",
+                       "%.*s: there is no such Release%.*s See what there is with: kubectl get releases. "
+                       "No backup was started",
+                       STR_ARG(target), STR_ARG(nearest_hint(gate)));
     return false;
 }
 

@@ -57,7 +57,7 @@ void policy_management_status(const struct request *request, const struct invent
     enum verdict verdict = softened(request, settings, settings->upgrade_changed_status);
     decision_audit(decision, "upgrade-gate", "status.release changed by %.*s", STR_ARG(request->user));
     if (verdict == VERDICT_DENY)
-        decision_invalid(decision, "status.release", "Forbidden: %.*s", STR_ARG(message));
+        decision_forbidden(decision, "status.release", "%.*s", STR_ARG(message));
     else if (verdict == VERDICT_WARN)
         decision_warn(decision, "status.release %.*s", STR_ARG(message));
 }

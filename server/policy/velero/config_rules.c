@@ -23,7 +23,7 @@ void rules_problem(struct config_rules *rules, struct str where, const char *for
     va_start(args, format);
     struct str message = arena_vprintf(arena, format, args);
     va_end(args);
-    decision_invalid(rules->decision, rules->field, "Invalid value: ConfigMap %.*s: %.*s%.*s",
+    decision_invalid(rules->decision, rules->field, "ConfigMap %.*s: %.*s%.*s",
                      STR_ARG(arena_quote(arena, rules->name)), STR_ARG(place(rules, where)), STR_ARG(message));
 }
 
@@ -246,7 +246,7 @@ static void deny_missing_map(struct decision *decision, const struct inventory *
         hint = arena_printf(arena, "the one in %.*s is not read", STR_ARG(arena_quote(arena, elsewhere)));
     else if (near.len)
         hint = arena_printf(arena, "did you mean %.*s?", STR_ARG(arena_quote(arena, near)));
-    decision_invalid(decision, field, "Invalid value: %.*s: there is no ConfigMap of that name in %.*s; %.*s",
+    decision_invalid(decision, field, "%.*s: there is no ConfigMap of that name in %.*s; %.*s",
                      STR_ARG(arena_quote(arena, name)), STR_ARG(arena_quote(arena, ns)), STR_ARG(hint));
 }
 

@@ -31,7 +31,7 @@ bool check_list_length(struct decision *decision, const char *field, struct json
     size_t len = json_len(array);
     if (len <= LIST_MAX)
         return true;
-    decision_invalid(decision, field, "Too many: %zu items; must have at most %d", len, LIST_MAX);
+    decision_too_many(decision, field, "%zu items; must have at most %d", len, LIST_MAX);
     return false;
 }
 
@@ -48,7 +48,7 @@ void check_duration(struct decision *decision, struct str field, struct json_obj
     int64_t count = 0;
     const char *path = name.ptr ? name.ptr : "spec";
     if (!json_object_is_type(value, json_type_string)) {
-        decision_invalid(decision, path, "Invalid value: must be a duration in quotes, such as \"4h\"");
+        decision_invalid(decision, path, "must be a duration in quotes, such as \"4h\"");
         return;
     }
     if (duration_parse(text, &nanoseconds, &error)) {
@@ -57,18 +57,17 @@ void check_duration(struct decision *decision, struct str field, struct json_obj
         return;
     }
     if (text.len == 0)
-        decision_invalid(decision, path, "Invalid value: \"\": leave the field out for Velero's default");
+        decision_invalid(decision, path, "\"\": leave the field out for Velero's default");
     else if (str_ends(text, STR("d")) && str_to_int64(number, &count) && count > 0 && count < 100000)
-        decision_invalid(decision, path, "Invalid value: %.*s: there is no unit d; write \"%lldh\"", STR_ARG(quoted),
+        decision_invalid(decision, path, "%.*s: there is no unit d; write \"%lldh\"", STR_ARG(quoted),
                          (long long)count * 24);
     else if (text.len <= HOURS_DIGITS && str_to_int64(text, &count))
         decision_invalid(decision, path,
-                         "Invalid value: %.*s: the unit is missing: \"%.*sh\" is hours, \"%.*sm\" minutes, \"%.*ss\" "
+                         "%.*s: the unit is missing: \"%.*sh\" is hours, \"%.*sm\" minutes, \"%.*ss\" "
                          "seconds",
                          STR_ARG(quoted), STR_ARG(text), STR_ARG(text), STR_ARG(text));
     else
-        decision_invalid(decision, path,
-                         "Invalid value: %.*s: must be a duration of units h, m, s, ms, such as \"90m\" or \"4h\"",
+        decision_invalid(decision, path, "%.*s: must be a duration of units h, m, s, ms, such as \"90m\" or \"4h\"",
                          STR_ARG(quoted));
 }
 
@@ -83,8 +82,7 @@ static void check_selector_members(struct decision *decision, const char *field,
         (void)value;
         if (!said_enough(decision) && !str_is(str_from(key), "matchLabels") &&
             !str_is(str_from(key), "matchExpressions"))
-            decision_invalid(decision, field,
-                             "Invalid value: %.*s stands below matchLabels or matchExpressions, not beside them",
+            decision_invalid(decision, field, "%.*s stands below matchLabels or matchExpressions, not beside them",
                              STR_ARG(arena_quote(decision->arena, str_from(key))));
     }
 }
@@ -97,7 +95,7 @@ void check_selector(struct decision *decision, struct str field, struct json_obj
     if (!selector_problem(decision->arena, selector, &where, &why))
         return;
     struct str path = arena_printf(decision->arena, "%.*s%.*s", STR_ARG(field), STR_ARG(where));
-    decision_invalid(decision, path.ptr ? path.ptr : "spec", "Invalid value: %.*s", STR_ARG(why));
+    decision_invalid(decision, path.ptr ? path.ptr : "spec", "%.*s", STR_ARG(why));
 }
 
 void check_selectors(struct decision *decision, struct str at, struct json_object *one, struct json_object *any)
@@ -106,13 +104,12 @@ void check_selectors(struct decision *decision, struct str at, struct json_objec
     struct str field = arena_printf(arena, "%.*s.orLabelSelectors", STR_ARG(at));
     const char *path = field.ptr ? field.ptr : "spec.orLabelSelectors";
     if (one && any)
-        decision_invalid(
-            decision, path,
-            "Forbidden: Velero takes either labelSelector or orLabelSelectors; put the labels that must all "
-            "match into one item of orLabelSelectors");
+        decision_forbidden(decision, path,
+                           "Velero takes either labelSelector or orLabelSelectors; put the labels that must all "
+                           "match into one item of orLabelSelectors");
     check_selector(decision, arena_printf(arena, "%.*s.labelSelector", STR_ARG(at)), one);
     if (any && !json_object_is_type(any, json_type_array))
-        decision_invalid(decision, path, "Invalid value: must be a list of selectors");
+        decision_invalid(decision, path, "must be a list of selectors");
     for (size_t i = 0; i < json_len(any) && !said_enough(decision); i++)
         check_selector(decision, arena_printf(arena, "%.*s[%zu]", STR_ARG(field), i), json_item(any, i));
 }
@@ -130,14 +127,13 @@ void check_exec_hook(struct decision *decision, struct str at, struct json_objec
     if (!command_at.ptr || !mode_at.ptr || !container_at.ptr)
         return;
     if (!read_strings(arena, json_get(hook, "command"), &words) || words.len == 0)
-        decision_invalid(
-            decision, command_at.ptr,
-            "Required value: the command to run, as a list of strings, such as [\"/bin/sh\", \"-c\", \"...\"]");
+        decision_required(decision, command_at.ptr,
+                          "the command to run, as a list of strings, such as [\"/bin/sh\", \"-c\", \"...\"]");
     if (container && !json_object_is_type(container, json_type_string))
-        decision_invalid(decision, container_at.ptr, "Invalid value: must be the name of a container");
+        decision_invalid(decision, container_at.ptr, "must be the name of a container");
     if (on_error && !str_is(mode, "Continue") && !str_is(mode, "Fail"))
-        decision_invalid(decision, mode_at.ptr, "Unsupported value: %.*s: write \"Continue\" or \"Fail\"",
-                         STR_ARG(arena_quote(arena, mode)));
+        decision_not_supported(decision, mode_at.ptr, "%.*s: write \"Continue\" or \"Fail\"",
+                               STR_ARG(arena_quote(arena, mode)));
     for (size_t i = 0; i < count; i++)
         check_duration(decision, arena_printf(arena, "%.*s.%s", STR_ARG(at), timeouts[i]), json_get(hook, timeouts[i]));
 }

@@ -18,24 +18,23 @@ static void check_stars(struct decision *decision, const struct list_pair *pair)
     bool all_in = strlist_has(&pair->included, STR("*")), all_out = strlist_has(&pair->excluded, STR("*"));
     if (all_in && has_other_than_star(arena, &pair->included, &others))
         decision_invalid(decision, pair->included_field,
-                         "Invalid value: \"*\": it means all %s and must stand alone; remove it, or remove %.*s",
-                         pair->what, STR_ARG(strlist_quoted(arena, &others)));
+                         "\"*\": it means all %s and must stand alone; remove it, or remove %.*s", pair->what,
+                         STR_ARG(strlist_quoted(arena, &others)));
     if (!all_out)
         return;
     if (!pair->scoped)
-        decision_invalid(
-            decision, pair->excluded_field,
-            "Invalid value: \"*\": Velero does not take it here, as nothing would be left to %s; name the %s to "
-            "leave out",
-            pair->verb, pair->what);
+        decision_invalid(decision, pair->excluded_field,
+                         "\"*\": Velero does not take it here, as nothing would be left to %s; name the %s to "
+                         "leave out",
+                         pair->verb, pair->what);
     else if (pair->included.len)
         decision_invalid(decision, pair->excluded_field,
-                         "Invalid value: \"*\": leaves out all %s, so %s must be empty; remove one of the two",
-                         pair->what, pair->included_field);
+                         "\"*\": leaves out all %s, so %s must be empty; remove one of the two", pair->what,
+                         pair->included_field);
     else if (has_other_than_star(arena, &pair->excluded, &others_excluded))
         decision_invalid(decision, pair->excluded_field,
-                         "Invalid value: \"*\": it means all %s and must stand alone; remove it, or remove %.*s",
-                         pair->what, STR_ARG(strlist_quoted(arena, &others_excluded)));
+                         "\"*\": it means all %s and must stand alone; remove it, or remove %.*s", pair->what,
+                         STR_ARG(strlist_quoted(arena, &others_excluded)));
 }
 
 void check_list_pair(struct decision *decision, const struct list_pair *pair)
@@ -50,11 +49,10 @@ void check_list_pair(struct decision *decision, const struct list_pair *pair)
             strlist_add(arena, &both, item);
     }
     if (both.len)
-        decision_invalid(
-            decision, pair->excluded_field,
-            "Invalid value: %.*s: also in %s; Velero refuses a %s that includes and excludes the same: remove it from "
-            "one of the two",
-            STR_ARG(strlist_quoted(arena, &both)), pair->included_field, pair->object);
+        decision_invalid(decision, pair->excluded_field,
+                         "%.*s: also in %s; Velero refuses a %s that includes and excludes the same: remove it from "
+                         "one of the two",
+                         STR_ARG(strlist_quoted(arena, &both)), pair->included_field, pair->object);
 }
 
 void warn_list_overlap(struct decision *decision, const struct list_pair *pair)
@@ -79,7 +77,7 @@ static void check_pattern(struct decision *decision, const char *field, struct s
      * without a word (globStringSet.match). */
     const char *problem = pattern ? glob_problem(item) : NULL;
     if (problem)
-        decision_invalid(decision, field, "Invalid value: %.*s: as a pattern, %s; Velero then matches nothing",
+        decision_invalid(decision, field, "%.*s: as a pattern, %s; Velero then matches nothing",
                          STR_ARG(arena_quote(arena, item)), problem);
     else if (item.len == 0)
         decision_warn(decision, "%s has an empty item, which %s", field,
@@ -87,12 +85,12 @@ static void check_pattern(struct decision *decision, const char *field, struct s
                                                 : "matches nothing");
     else if (kind == PATTERN_NAMESPACES && !pattern && !name_is_dns_label(item))
         decision_invalid(decision, field,
-                         "Invalid value: %.*s: no namespace can have this name: lower-case letters, digits and inner "
+                         "%.*s: no namespace can have this name: lower-case letters, digits and inner "
                          "dashes, at most 63",
                          STR_ARG(arena_quote(arena, item)));
     else if (kind == PATTERN_RESOURCES && str_contains(item, STR("/")))
         decision_invalid(decision, field,
-                         "Invalid value: %.*s: write plural.group without a version, such as "
+                         "%.*s: write plural.group without a version, such as "
                          "managements.k0rdent.mirantis.com",
                          STR_ARG(arena_quote(arena, item)));
 }

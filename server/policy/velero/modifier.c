@@ -94,8 +94,7 @@ void modifier_check(struct config_rules *modifier)
     for (size_t i = 0; i < count; i++)
         check_rule(modifier, arena_printf(modifier->arena, "resourceModifierRules[%zu]", i), json_item(rules, i));
     if (modifier->problems > RULES_PROBLEMS_SHOWN && modifier->decision)
-        decision_invalid(modifier->decision, "spec.resourceModifier",
-                         "Invalid value: ConfigMap %.*s: %u more problems are not shown",
+        decision_invalid(modifier->decision, "spec.resourceModifier", "ConfigMap %.*s: %u more problems are not shown",
                          STR_ARG(arena_quote(modifier->arena, modifier->name)),
                          modifier->problems - RULES_PROBLEMS_SHOWN);
 }
