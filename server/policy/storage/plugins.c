@@ -222,7 +222,7 @@ static void check_config_ca(const struct location_edit *edit, struct json_object
     if (ca.len && !json_path(edit->spec, "objectStorage.caCert") &&
         !str_contains(ca, STR("-----BEGIN CERTIFICATE-----")))
         decision_invalid(edit->decision, "spec.config",
-                         "Invalid value: caCert here is the CA in PEM, not its base64, which belongs in "
+                         "caCert here is the CA in PEM, not its base64, which belongs in "
                          "spec.objectStorage.caCert");
 }
 
