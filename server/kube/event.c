@@ -23,6 +23,7 @@ bool event_note_copy(struct event_note *copy, const struct kube_note *note)
 {
     copy->warning = note->warning;
     copy->important = note->important;
+    copy->times = 1;
     event_put(copy->ns, sizeof copy->ns, note->ns);
     event_put(copy->uid, sizeof copy->uid, note->uid);
     event_put(copy->plural, sizeof copy->plural, note->plural);
@@ -33,11 +34,34 @@ bool event_note_copy(struct event_note *copy, const struct kube_note *note)
            event_put(copy->kind, sizeof copy->kind, note->kind) && event_put(copy->name, sizeof copy->name, note->name);
 }
 
+bool event_same(const struct event_note *a, const struct event_note *b)
+{
+    return strcmp(a->name, b->name) == 0 && strcmp(a->reason, b->reason) == 0 && strcmp(a->kind, b->kind) == 0 &&
+           strcmp(a->ns, b->ns) == 0 && strcmp(a->api_version, b->api_version) == 0;
+}
+
 bool event_is_of(const struct event_series *series, const struct event_note *note)
 {
     return strcmp(series->name, note->name) == 0 && strcmp(series->reason, note->reason) == 0 &&
            strcmp(series->kind, note->kind) == 0 && strcmp(series->about_ns, note->ns) == 0 &&
            strcmp(series->api_version, note->api_version) == 0;
+}
+
+bool event_queue_put(struct event_queue *queue, const struct event_note *note)
+{
+    for (unsigned i = 0; i < queue->count; i++) {
+        struct event_note *waiting = &queue->notes[(queue->first + i) % EVENT_QUEUE];
+        if (!event_same(waiting, note))
+            continue;
+        int64_t times = waiting->times + 1;
+        *waiting = *note;
+        waiting->times = times;
+        return true;
+    }
+    if (queue->count == EVENT_QUEUE)
+        return false;
+    queue->notes[(queue->first + queue->count++) % EVENT_QUEUE] = *note;
+    return true;
 }
 
 /* NAME.TIME, as client-go names its Events; a part of a DNS name ends with a letter or digit. */

@@ -10,11 +10,6 @@
 enum { BURST = 25, STOP_MS = 2000, SERIES_SECONDS = 600, PATCH_EVERY = 10, TEXT_LIMIT = 1024, EVENT_LIMIT = 64 * 1024 };
 #define NS_PER_S INT64_C(1000000000)
 
-struct event_queue {
-    struct event_note notes[EVENT_QUEUE];
-    unsigned first, count;
-};
-
 struct event_rate {
     struct event_series series[EVENT_SERIES];
     unsigned next_series;
@@ -58,6 +53,16 @@ static struct event_queue *next_queue(struct kube_recorder *recorder)
     return NULL;
 }
 
+/* Of what is important the log at least keeps what an Event cannot. */
+static void recorder_log_dropped(const struct event_note *note)
+{
+    metric_add(METRIC_EVENTS, 1, "dropped");
+    if (note->important)
+        log_line(LOG_WARN, "an Event could not be written", LOG_TEXT("about", str_from(note->name)),
+                 LOG_TEXT("event", str_from(note->reason)), LOG_TEXT("text", str_from(note->text)),
+                 LOG_TEXT("reason", STR("too many wait")));
+}
+
 void kube_record(struct kube_recorder *recorder, const struct kube_note *note)
 {
     struct event_note copy;
@@ -68,14 +73,11 @@ void kube_record(struct kube_recorder *recorder, const struct kube_note *note)
         return;
     }
     pthread_mutex_lock(&recorder->lock);
-    struct event_queue *queue = &recorder->queues[lane_of(&copy)];
-    bool room = queue->count < EVENT_QUEUE && !recorder->stopping;
-    if (room)
-        queue->notes[(queue->first + queue->count++) % EVENT_QUEUE] = copy;
+    bool room = !recorder->stopping && event_queue_put(&recorder->queues[lane_of(&copy)], &copy);
     pthread_cond_signal(&recorder->wake);
     pthread_mutex_unlock(&recorder->lock);
     if (!room)
-        metric_add(METRIC_EVENTS, 1, "dropped");
+        recorder_log_dropped(&copy);
 }
 
 /* False when it is time to end. */
@@ -201,14 +203,14 @@ static void recorder_record(struct kube_recorder *recorder, struct event_note *n
     struct event_series *series = recorder_find(recorder, note);
     int64_t now = time_monotonic_ns();
     if (series) {
-        series->count++;
+        series->count += note->times;
         series->seen_ns = now;
         /* A client that asks again each second needs no write each second. */
         if (now - series->written_ns < PATCH_EVERY * NS_PER_S)
             return;
     }
     if (!arena || !recorder_may_write(recorder, note)) {
-        metric_add(METRIC_EVENTS, 1, "dropped");
+        recorder_log_dropped(note);
         return;
     }
     if (series) {
@@ -224,7 +226,7 @@ static void recorder_record(struct kube_recorder *recorder, struct event_note *n
     series = &rate->series[rate->next_series++ % EVENT_SERIES];
     event_series_begin(series, note, now);
     bool good = recorder_create_event(recorder, arena, note, series, &error);
-    series->count = good ? 1 : 0;
+    series->count = good ? note->times : 0;
     recorder_log(note, good, "created", &error);
 }
 

@@ -12,6 +12,7 @@ enum event_lane { LANE_IMPORTANT, LANE_COMMON, LANE_COUNT };
 struct event_note {
     char api_version[128], kind[64], ns[64], name[254], uid[64], plural[64], reason[64], action[64], text[1025];
     bool warning, important;
+    int64_t times; /* how often it came while it waited */
 };
 /* One Event in the cluster, and how often it has happened. */
 struct event_series {
@@ -20,8 +21,17 @@ struct event_series {
     int64_t count, seen_ns, written_ns;
 };
 
+struct event_queue {
+    struct event_note notes[EVENT_QUEUE];
+    unsigned first, count;
+};
+/* A note that waits already takes the newer one's words, so that however often one thing happens it
+ * takes one place. False when there is no room. */
+bool event_queue_put(struct event_queue *queue, const struct event_note *note);
+
 /* False when it is about nothing that has a name. */
 bool event_note_copy(struct event_note *copy, const struct kube_note *note);
+bool event_same(const struct event_note *a, const struct event_note *b); /* one Event tells of both */
 bool event_is_of(const struct event_series *series, const struct event_note *note);
 void event_series_begin(struct event_series *series, const struct event_note *note, int64_t now_ns);
 void event_write(struct buf *out, const struct event_note *note, const struct event_series *series,

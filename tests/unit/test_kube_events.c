@@ -1,4 +1,6 @@
 #include "kube/events.h"
+#include <stdio.h>
+
 #include "suite.h"
 
 static struct kube_note sample(void)
@@ -112,9 +114,38 @@ static void test_series_is_of_one_object_and_reason(void)
     CU_ASSERT_FALSE(event_is_of(&series, &copy));
 }
 
+/* However often one thing happens while the API server is slow, it takes one place in the queue. */
+static void test_a_flood_takes_one_place(void)
+{
+    struct kube_note often = sample(), once = sample();
+    struct event_note a, b;
+    often.important = once.important = true;
+    CU_ASSERT_FATAL(event_note_copy(&a, &often));
+    often.text = STR("other words");
+    CU_ASSERT_FATAL(event_note_copy(&b, &often));
+    CU_ASSERT(event_same(&a, &b));
+    once.name = STR("another");
+    CU_ASSERT_FATAL(event_note_copy(&b, &once));
+    CU_ASSERT_FALSE(event_same(&a, &b));
+    struct event_queue queue = {.first = EVENT_QUEUE - 1};
+    for (int i = 0; i < 10 * EVENT_QUEUE; i++)
+        CU_ASSERT_FATAL(event_queue_put(&queue, &a));
+    CU_ASSERT(event_queue_put(&queue, &b));
+    CU_ASSERT_EQUAL(queue.count, 2);
+    CU_ASSERT_EQUAL(queue.notes[queue.first].times, 10 * EVENT_QUEUE);
+    for (int i = 0; i < EVENT_QUEUE - 2; i++) {
+        snprintf(b.name, sizeof b.name, "more-%d", i);
+        CU_ASSERT_FATAL(event_queue_put(&queue, &b));
+    }
+    snprintf(b.name, sizeof b.name, "one-too-many");
+    CU_ASSERT_FALSE(event_queue_put(&queue, &b));
+    CU_ASSERT(event_queue_put(&queue, &a));
+}
+
 SUITE(kube_events, {"an Event of a cluster-scoped object lives in default", test_event_of_cluster_scoped},
       {"an Event of a namespaced object lives beside it", test_event_of_namespaced},
       {"an Event's name stays a DNS name however long the object's is", test_event_name_stays_a_dns_name},
       {"an Event's text is cut between characters", test_event_text_is_cut_between_characters},
       {"no Event is about nothing", test_no_event_about_nothing},
-      {"a series is of one object and one reason", test_series_is_of_one_object_and_reason})
+      {"a series is of one object and one reason", test_series_is_of_one_object_and_reason},
+      {"a flood of one thing takes one place, so that others are not dropped", test_a_flood_takes_one_place})

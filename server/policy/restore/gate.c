@@ -1,6 +1,7 @@
 /* A resource modifier that sets /spec/release of Managements to a newer release than the one that runs:
  * an upgrade by Velero's hand, whose own writes the gate lets through. So it is gated here, in the
- * review of the Restore, with the same evidence. To an older release it is a rollback. */
+ * review of the Restore, with the same evidence. To an older release it is a rollback. Where nobody can
+ * tell which is newer it may be an upgrade, so it is gated as one; the annotation is the way past. */
 #include "policy/upgrade/gate.h"
 #include "policy/restore/restore.h"
 #include "policy/velero/modifier.h"
@@ -78,9 +79,10 @@ void restore_gate_release(struct restore_view *view)
         return;
     decision_warn(view->decision, "resourceModifier sets release %.*s, and %.*s runs: %s",
                   STR_ARG(words_name(view->arena, release)), STR_ARG(words_name(view->arena, running)),
-                  order == NEWER ? "this Restore is an upgrade" : "if that is newer, this Restore is an upgrade");
+                  order == NEWER ? "this Restore is an upgrade"
+                                 : "which of them is newer cannot be told, so this Restore is judged as an upgrade");
     /* The validating review follows at the mutating one's heels, and must have no effects. */
-    if (order != NEWER || !view->mutating || skipped_by_annotation(view))
+    if (!view->mutating || skipped_by_annotation(view))
         return;
     struct gate gate = {.request = view->request,
                         .inventory = view->inventory,

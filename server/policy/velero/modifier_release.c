@@ -7,12 +7,14 @@ static bool targets_managements(const struct config_rules *modifier, struct json
     return glob_match(modifier->arena, target, STR(MODIFIER_MANAGEMENTS), '.');
 }
 
-/* The text that a patch value becomes; absent when it is no text. */
-static struct str value_text(const struct config_rules *modifier, struct json_object *patch)
+/* What a patch's value becomes at /spec/release: the text itself, or a member of a whole spec. */
+static struct str value_release(const struct config_rules *modifier, struct json_object *patch, bool whole_spec)
 {
     struct json_object *tree = NULL;
     struct str problem = modifier_value_problem(modifier->arena, json_str(rules_get(patch, "value")), &tree);
-    return problem.len ? (struct str){NULL, 0} : json_str(tree);
+    if (problem.len)
+        return (struct str){NULL, 0};
+    return whole_spec ? json_get_str(tree, "release") : json_str(tree);
 }
 
 static struct str from_patches(const struct config_rules *modifier, struct json_object *patches)
@@ -20,11 +22,17 @@ static struct str from_patches(const struct config_rules *modifier, struct json_
     struct str release = {NULL, 0};
     for (size_t i = 0; i < json_len(patches); i++) {
         struct json_object *patch = json_item(patches, i);
-        struct str operation = json_str(rules_get(patch, "operation"));
-        if (!str_is(json_str(rules_get(patch, "path")), "/spec/release"))
+        struct str operation = json_str(rules_get(patch, "operation")), path = json_str(rules_get(patch, "path"));
+        bool whole_spec = str_is(path, "/spec");
+        struct str found = {NULL, 0};
+        if (!whole_spec && !str_is(path, "/spec/release"))
             continue;
         if (str_is(operation, "replace") || str_is(operation, "add"))
-            release = value_text(modifier, patch);
+            found = value_release(modifier, patch, whole_spec);
+        else if (str_is(operation, "copy") || str_is(operation, "move"))
+            found = json_str(rules_get(patch, "from")); /* whatever stands there in the backup */
+        if (found.len)
+            release = found;
     }
     return release;
 }
