@@ -194,10 +194,11 @@ class ControlPlane:
         return (self.get(*args, **more) or {"items": []})["items"]
 
     def request(self, method, path, body=None, user="admin-token", content_type="application/json", timeout=10):
-        """One plain API request: (status, document)."""
+        """One plain API request: (status, document). managedFields name a writer by its User-Agent, so Velero's is set."""
+        headers = {"Authorization": f"Bearer {user}", "Content-Type": content_type,
+                   **({"User-Agent": "velero-server/e2e"} if user == "velero-token" else {})}
         request = urllib.request.Request(self.url + path, method=method,
-                                         data=None if body is None else json.dumps(body).encode(),
-                                         headers={"Authorization": f"Bearer {user}", "Content-Type": content_type})
+                                         data=None if body is None else json.dumps(body).encode(), headers=headers)
         context = ssl.create_default_context(cafile=f"{self.dir}/api.crt")
         try:
             with urllib.request.urlopen(request, context=context, timeout=timeout) as answer:

@@ -70,7 +70,7 @@ def set_backup_status(cluster, name, phase, completed=None, **more):
         status["failureReason"] = "object store not reachable"
     if phase == "FailedValidation":
         status["validationErrors"] = ["backup storage location \"aws-s3\" is currently unavailable"]
-    code, answer = cluster.request("PATCH", f"/apis/velero.io/v1/namespaces/kcm-system/backups/{name}?fieldManager=velero-server",
+    code, answer = cluster.request("PATCH", f"/apis/velero.io/v1/namespaces/kcm-system/backups/{name}",
                                    {"status": status}, "velero-token", "application/merge-patch+json")
     assert code == 200, answer
 

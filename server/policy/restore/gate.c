@@ -46,13 +46,25 @@ static enum order order_of(const struct inventory *inventory, struct str release
     return UNCLEAR;
 }
 
-static struct str release_set(const struct restore_view *view)
+/* Of all the releases that the modifier's rules set the one that makes it an upgrade, or may; absent where all are
+ * older. Whether a later rule, with conditions of its own, takes it back is not known before Velero applies it. */
+static struct str release_set(const struct restore_view *view, struct str running, enum order *order)
 {
     struct config_rules modifier;
+    struct str worst = {NULL, 0};
     const struct config_map *map = inventory_config_map(view->inventory, view->ns, view->modifier_name);
+    *order = OLDER;
     if (!map || !modifier_load(&modifier, view->arena, NULL, map))
-        return (struct str){NULL, 0};
-    return modifier_release_set(&modifier).release;
+        return worst;
+    const struct strlist all = modifier_release_set(&modifier).all;
+    for (size_t i = 0; i < all.len; i++) {
+        enum order this = str_eq(all.items[i], running) ? OLDER : order_of(view->inventory, all.items[i], running);
+        if (this == OLDER || *order == NEWER)
+            continue;
+        *order = this;
+        worst = all.items[i];
+    }
+    return worst;
 }
 
 static bool skipped_by_annotation(const struct restore_view *view)
@@ -69,13 +81,13 @@ static bool skipped_by_annotation(const struct restore_view *view)
 void restore_gate_release(struct restore_view *view)
 {
     const struct management *management = inventory_management(view->inventory);
-    struct str release = view->modifier_name.len ? release_set(view) : (struct str){NULL, 0};
-    if (view->decision->denied || !view->settings->upgrade_gate || release.len == 0 || !management ||
-        management->status_release.len == 0 || str_eq(release, management->status_release))
+    if (view->decision->denied || !view->settings->upgrade_gate || !view->modifier_name.len || !management ||
+        management->status_release.len == 0)
         return;
     struct str running = management->status_release;
-    enum order order = order_of(view->inventory, release, running);
-    if (order == OLDER)
+    enum order order;
+    struct str release = release_set(view, running, &order);
+    if (release.len == 0)
         return;
     decision_warn(view->decision, "resourceModifier sets release %.*s, and %.*s runs: %s",
                   STR_ARG(words_name(view->arena, release)), STR_ARG(words_name(view->arena, running)),

@@ -35,7 +35,7 @@ static struct modifier_release release_set_by(const struct restore_view *view, c
 {
     struct config_rules modifier;
     if (!modifier_load(&modifier, view->arena, NULL, map))
-        return (struct modifier_release){{NULL, 0}, false};
+        return (struct modifier_release){.only = false};
     return modifier_release_set(&modifier);
 }
 

@@ -16,7 +16,8 @@ void modifier_check(struct config_rules *modifier); /* every rule */
 
 /* What a modifier does to spec.release of Managements. */
 struct modifier_release {
-    struct str release; /* absent: it does not set it */
+    struct str release; /* the last one that a rule sets; absent: none does */
+    struct strlist all; /* each that a rule sets, whatever its conditions; or the path that it is copied from */
     bool only;          /* it does this and nothing else, for every Management */
 };
 struct modifier_release modifier_release_set(const struct config_rules *modifier);

@@ -17,9 +17,8 @@ static struct str value_release(const struct config_rules *modifier, struct json
     return whole_spec ? json_get_str(tree, "release") : json_str(tree);
 }
 
-static struct str from_patches(const struct config_rules *modifier, struct json_object *patches)
+static void add_from_patches(const struct config_rules *modifier, struct json_object *patches, struct strlist *all)
 {
-    struct str release = {NULL, 0};
     for (size_t i = 0; i < json_len(patches); i++) {
         struct json_object *patch = json_item(patches, i);
         struct str operation = json_str(rules_get(patch, "operation")), path = json_str(rules_get(patch, "path"));
@@ -32,14 +31,13 @@ static struct str from_patches(const struct config_rules *modifier, struct json_
         else if (str_is(operation, "copy") || str_is(operation, "move"))
             found = json_str(rules_get(patch, "from")); /* whatever stands there in the backup */
         if (found.len)
-            release = found;
+            strlist_add(modifier->arena, all, found);
     }
-    return release;
 }
 
-static struct str from_merge_patches(const struct config_rules *modifier, struct json_object *patches)
+static void add_from_merge_patches(const struct config_rules *modifier, struct json_object *patches,
+                                   struct strlist *all)
 {
-    struct str release = {NULL, 0};
     for (size_t i = 0; i < json_len(patches); i++) {
         struct yaml_document *document = NULL;
         struct error ignored;
@@ -48,9 +46,8 @@ static struct str from_merge_patches(const struct config_rules *modifier, struct
             continue;
         struct str found = json_path_str(document->tree, "spec.release");
         if (found.len)
-            release = found;
+            strlist_add(modifier->arena, all, found);
     }
-    return release;
 }
 
 /* Nothing but "replace /spec/release" for all Managements. */
@@ -64,18 +61,17 @@ static bool is_all(struct json_object *rules)
 
 struct modifier_release modifier_release_set(const struct config_rules *modifier)
 {
-    struct modifier_release result = {{NULL, 0}, false};
+    struct modifier_release result = {.release = {NULL, 0}};
     struct json_object *rules = rules_get(modifier->document->tree, "resourceModifierRules");
     for (size_t i = 0; i < json_len(rules); i++) {
         struct json_object *rule = json_item(rules, i);
         if (!targets_managements(modifier, rule))
             continue;
-        struct str release = from_patches(modifier, rules_get(rule, "patches"));
-        if (release.len == 0)
-            release = from_merge_patches(modifier, rules_get(rule, "mergePatches"));
-        if (release.len)
-            result.release = release;
+        add_from_patches(modifier, rules_get(rule, "patches"), &result.all);
+        add_from_merge_patches(modifier, rules_get(rule, "mergePatches"), &result.all);
     }
+    if (result.all.len)
+        result.release = result.all.items[result.all.len - 1];
     result.only = result.release.len > 0 && is_all(rules);
     return result;
 }
