@@ -36,7 +36,7 @@ static void test_documented(void)
         {PATCH("operation: add, path: /metadata/annotations/k0rdent.mirantis.com~1region-pause, value: '\"true\"'"),
          NULL},
         {RULE "  mergePatches:\n  - patchData: |\n      metadata:\n        annotations: {a: null}\n", NULL},
-        {RULE "  mergePatches:\n  - patchData: '{\"spec\": {\"release\": \"x\"}}'\n", NULL},
+        {RULE "  mergePatches:\n  - patchData: '{\"spec\": {\"release\": \"kcm-1-1-0\"}}'\n", NULL},
         {HEAD "- conditions: {groupResource: pods, namespaces: [a], labelSelector: {matchLabels: {app: 1}}}\n"
               "  strategicPatches:\n  - patchData: '{\"spec\":{\"containers\":[{\"name\":\"a\",\"image\":\"b\"}]}}'\n",
          NULL},
