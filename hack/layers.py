@@ -143,10 +143,11 @@ def main():
     if found is None:
         print(f"layers: circles between files were not looked for: no {folder}")
     elif found:
-        print(f"layers: {len(found)} circles over {sum(map(len, found))} files")
+        print(f"layers: {len(found)} circles over {sum(map(len, found))} files. Move what they share to a file below both, "
+              "or pass it in as an argument; then make all, and make layers again")
     if not bad and not found:
         print(f"layers: {len(files)} files, every include points down" + ("" if found is None else ", no circles between files"))
-    return 1 if bad else 0
+    return 1 if bad or found else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-/* What the files of the review verb share. */
+/* What the files of the review command share. */
 #ifndef BACKSTOP_COMMANDS_REVIEW_REVIEW_H
 #define BACKSTOP_COMMANDS_REVIEW_REVIEW_H
 
@@ -7,7 +7,7 @@
 #include "commands/facts_open.h"
 #include "commands/manifest/manifest.h"
 
-/* ---- review_run.c: what comes of it --------------------------------------- */
+/* ---- run.c: what comes of it --------------------------------------- */
 
 struct review_context {
     const struct inventory *inventory;
@@ -39,6 +39,9 @@ struct review_result {
  * before it made; the first denial ends it. False when out of memory. */
 bool review_run(const struct review_context *context, struct arena *arena, struct manifest *manifest,
                 struct review_result *result);
+
+/* ---- context.c: what a document is reviewed against ------------------------- */
+
 /* Takes the objects before an update, which must outlive the context; its settings are set.
  * False when out of memory. */
 bool review_old_open(struct review_context *context, struct arena *arena, const struct manifests *old);
@@ -49,7 +52,7 @@ struct json_object *review_old(const struct review_context *context, struct json
 const struct rule *review_rule(struct str group, struct str kind);
 bool review_is_namespaced(struct str group, struct str kind); /* of the kinds that rules name, and their like */
 
-/* ---- review_schema.c: what the API server says before any webhook ------------ */
+/* ---- schema.c: what the API server says before any webhook ------------ */
 
 struct review_schemas {
     struct schema_set set;
@@ -62,10 +65,10 @@ void review_schemas_scan(struct review_schemas *schemas, const struct option_lis
  * the policies that says the same field better stands alone. */
 void review_schema_judge(const struct review_context *context, struct arena *arena, struct review_result *result);
 
-/* review_placeholders.c: warns of values that a templating tool, or a person, was to fill in. */
+/* placeholders.c: warns of values that a templating tool, or a person, was to fill in. */
 void review_warn_placeholders(struct arena *arena, struct json_object *tree, struct decision *decision);
 
-/* ---- review_cluster.c: the object that is there already -------------------- */
+/* ---- cluster.c: the object that is there already -------------------- */
 
 /* The object of this document as the cluster has it, in the arena; *live is NULL when there
  * is none, no rule names its kind, or it has no name yet. False when it cannot be read. */
@@ -86,7 +89,7 @@ struct review_managements {
 /* The one with this document's name, borrowed; NULL when the inventory has none. */
 struct json_object *review_inventory_management(struct review_managements *managements, struct json_object *tree);
 
-/* ---- review_facts.c: what is known, growing as documents are allowed ------- */
+/* ---- facts.c: what is known, growing as documents are allowed ------- */
 
 struct review_facts;
 /* Without paths nothing is known. NULL when a path cannot be read; that was told. */
