@@ -17,7 +17,8 @@ static struct str annotation_path(struct arena *arena, const char *key)
     return arena_copy(arena, arena_text(arena, &path));
 }
 
-static void add_to_map(const struct request *request, struct decision *decision, const struct annotation *item)
+static void annotation_add_to_map(const struct request *request, struct decision *decision,
+                                  const struct annotation *item)
 {
     struct str before = object_annotation(request, request->object, item->key);
     if (before.ptr && str_eq(before, item->value))
@@ -38,7 +39,7 @@ void annotations_patch(const struct request *request, struct decision *decision,
         return; /* the API server refuses that by itself */
     for (size_t i = 0; has_map && i < count; i++)
         if (items[i].value.len)
-            add_to_map(request, decision, &items[i]);
+            annotation_add_to_map(request, decision, &items[i]);
     if (has_map)
         return;
     struct json_object *fresh = json_own(request->arena, json_object_new_object());

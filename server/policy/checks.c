@@ -13,7 +13,7 @@ void judge_value(struct decision *decision, enum verdict verdict, const char *fi
         decision_warn(decision, "%s: %.*s", field, STR_ARG(message));
 }
 
-static bool is_plain(struct str name)
+static bool name_is_plain(struct str name)
 {
     for (size_t i = 0; i < name.len; i++) {
         char c = name.ptr[i];
@@ -26,7 +26,7 @@ static bool is_plain(struct str name)
 
 struct str words_name(struct arena *arena, struct str name)
 {
-    return is_plain(name) ? name : arena_quote(arena, name);
+    return name_is_plain(name) ? name : arena_quote(arena, name);
 }
 
 struct str ago(struct arena *arena, int64_t now, int64_t when)

@@ -90,7 +90,7 @@ static void warn_text(struct decision *decision, struct str text)
 
 /* Records that the request is denied with this code; false when the denial is
  * only to be told, or says less than one recorded before. */
-static bool deny(struct decision *decision, int code, struct str field, struct str message)
+static bool decision_deny(struct decision *decision, int code, struct str field, struct str message)
 {
     if (decision->lenient) {
         struct str why =
@@ -140,7 +140,7 @@ static void add_cause(struct decision *decision, enum field_error error, const c
     /* Keys are part of a field's path, and a user chooses some of them. */
     struct str name = arena_printable(decision->arena, arena_copy(decision->arena, str_from(field)), false);
     message = one_line(decision->arena, message, MESSAGE_LIMIT);
-    if (deny(decision, 422, name, message))
+    if (decision_deny(decision, 422, name, message))
         LIST_ADD(decision, decision->causes, (struct cause){error, name, message});
 }
 
@@ -186,7 +186,7 @@ void decision_forbid(struct decision *decision, const char *format, ...)
     va_start(args, format);
     struct str message = arena_vprintf(decision->arena, format, args);
     va_end(args);
-    if (!deny(decision, 403, (struct str){NULL, 0}, message))
+    if (!decision_deny(decision, 403, (struct str){NULL, 0}, message))
         return;
     decision->message = decision->message.len
                             ? arena_printf(decision->arena, "%.*s; %.*s", STR_ARG(decision->message), STR_ARG(message))
@@ -199,7 +199,7 @@ void decision_wait(struct decision *decision, int code, int64_t retry_after, con
     va_start(args, format);
     struct str message = arena_vprintf(decision->arena, format, args);
     va_end(args);
-    if (!deny(decision, code, (struct str){NULL, 0}, message))
+    if (!decision_deny(decision, code, (struct str){NULL, 0}, message))
         return;
     decision->message = message;
     decision->waits = code == 429;

@@ -59,7 +59,7 @@ static struct json_object *node_tree(const struct request *request, const struct
 
 /* The node that the first two names of a path lead to; *rest gets what follows
  * them, or NULL: by the path alone, whatever the object has of it. */
-static const struct json_node *find(const struct object *object, const char *path, const char **rest)
+static const struct json_node *object_find(const struct object *object, const char *path, const char **rest)
 {
     const struct json_node *node = object ? object->root : NULL;
     for (int level = 0; level < 2 && *path; level++) {
@@ -84,21 +84,21 @@ struct str request_problem(const struct request *request)
 struct json_object *object_tree(const struct request *request, const struct object *object, const char *path)
 {
     const char *rest;
-    struct json_object *tree = node_tree(request, find(object, path, &rest));
+    struct json_object *tree = node_tree(request, object_find(object, path, &rest));
     return rest ? json_path(tree, rest) : tree;
 }
 
 struct str object_text(const struct request *request, const struct object *object, const char *path)
 {
     const char *rest;
-    const struct json_node *node = find(object, path, &rest);
+    const struct json_node *node = object_find(object, path, &rest);
     return rest ? json_path_str(node_tree(request, node), rest) : json_text(request->arena, node);
 }
 
 bool object_true(const struct request *request, const struct object *object, const char *path)
 {
     const char *rest;
-    const struct json_node *node = find(object, path, &rest);
+    const struct json_node *node = object_find(object, path, &rest);
     if (!rest)
         return json_is_true(node);
     struct json_object *value = json_path(node_tree(request, node), rest);
@@ -108,7 +108,7 @@ bool object_true(const struct request *request, const struct object *object, con
 enum json_kind object_kind(const struct object *object, const char *path)
 {
     const char *rest;
-    const struct json_node *node = find(object, path, &rest);
+    const struct json_node *node = object_find(object, path, &rest);
     return node && !rest ? node->kind : JSON_NULL;
 }
 
@@ -121,7 +121,7 @@ bool object_has(const struct object *object, const char *path)
 struct str object_label(const struct request *request, const struct object *object, const char *key)
 {
     const char *rest;
-    const struct json_node *node = find(object, "metadata.labels", &rest);
+    const struct json_node *node = object_find(object, "metadata.labels", &rest);
     struct json_node member;
     if (!node || !json_find(request->arena, node, str_from(key), &member))
         return (struct str){NULL, 0};
@@ -131,12 +131,12 @@ struct str object_label(const struct request *request, const struct object *obje
 /* Annotations are not indexed with the object either, as the last applied configuration can be large, but
  * when the first of several is asked for. A key that stands there twice keeps the map from that, and then
  * the last one counts, as in Go. */
-static bool find_annotation(const struct request *request, const struct object *object, const char *key,
-                            struct json_node *member)
+static bool object_find_annotation(const struct request *request, const struct object *object, const char *key,
+                                   struct json_node *member)
 {
     const char *rest;
     struct error ignored;
-    const struct json_node *node = find(object, "metadata.annotations", &rest), *found;
+    const struct json_node *node = object_find(object, "metadata.annotations", &rest), *found;
     struct request_part *part = node ? part_of(request, node) : NULL;
     if (!part)
         return false;
@@ -151,7 +151,7 @@ static bool find_annotation(const struct request *request, const struct object *
 struct str object_annotation(const struct request *request, const struct object *object, const char *key)
 {
     struct json_node member;
-    if (!find_annotation(request, object, key, &member))
+    if (!object_find_annotation(request, object, key, &member))
         return (struct str){NULL, 0};
     return json_text(request->arena, &member);
 }
@@ -159,7 +159,7 @@ struct str object_annotation(const struct request *request, const struct object 
 bool object_annotation_has(const struct request *request, const struct object *object, const char *key, struct str word)
 {
     struct json_node member;
-    return find_annotation(request, object, key, &member) && str_contains(member.raw, word);
+    return object_find_annotation(request, object, key, &member) && str_contains(member.raw, word);
 }
 
 struct str object_reason(const struct request *request, const struct object *object, const char *annotation)
@@ -180,7 +180,7 @@ bool object_deleting(const struct object *object)
 
 /* Bytes first: an unchanged value nearly always has the same ones. Only then is
  * it worth telling a real change from another order of keys. */
-static bool same_value(const struct request *request, const struct json_node *a, const struct json_node *b)
+static bool request_same_value(const struct request *request, const struct json_node *a, const struct json_node *b)
 {
     bool absent_a = !a || a->kind == JSON_NULL, absent_b = !b || b->kind == JSON_NULL;
     if (absent_a || absent_b)
@@ -195,12 +195,12 @@ bool request_changes(const struct request *request, const char *path)
     if (!request->object)
         return false;
     const char *rest;
-    const struct json_node *node = find(request->object, path, &rest);
+    const struct json_node *node = object_find(request->object, path, &rest);
     bool is_new = request->operation == OPERATION_CREATE || !request->old_object;
     if (is_new)
         return rest ? json_path(node_tree(request, node), rest) != NULL : node && node->kind != JSON_NULL;
-    const struct json_node *old = find(request->old_object, path, &rest);
-    if (same_value(request, node, old))
+    const struct json_node *old = object_find(request->old_object, path, &rest);
+    if (request_same_value(request, node, old))
         return false;
     return !rest ||
            !json_object_equal(json_path(node_tree(request, node), rest), json_path(node_tree(request, old), rest));
@@ -208,7 +208,8 @@ bool request_changes(const struct request *request, const char *path)
 
 /* "system:serviceaccount:NAMESPACE:NAME" of an account that is listed as NAME, in the system
  * namespace, or as NAMESPACE:NAME. */
-static bool is_listed(const struct strlist *accounts, struct str system_namespace, struct str ns, struct str name)
+static bool account_is_listed(const struct strlist *accounts, struct str system_namespace, struct str ns,
+                              struct str name)
 {
     for (size_t i = 0; i < accounts->len; i++) {
         struct str listed = accounts->items[i], head, wanted_ns = system_namespace;
@@ -222,7 +223,8 @@ static bool is_listed(const struct strlist *accounts, struct str system_namespac
 
 /* The account of a Velero that runs in the system namespace, whatever the settings say: who may
  * create a Deployment there may use every account there. */
-static bool runs_velero(const struct inventory *inventory, struct str system_namespace, struct str ns, struct str name)
+static bool account_runs_velero(const struct inventory *inventory, struct str system_namespace, struct str ns,
+                                struct str name)
 {
     for (size_t i = 0; inventory && i < inventory->count[FACT_VELERO]; i++) {
         const struct velero_deployment *deployment = inventory->velero_deployments[i];
@@ -234,7 +236,8 @@ static bool runs_velero(const struct inventory *inventory, struct str system_nam
 }
 
 /* The same of kcm. */
-static bool runs_kcm(const struct inventory *inventory, struct str system_namespace, struct str ns, struct str name)
+static bool account_runs_kcm(const struct inventory *inventory, struct str system_namespace, struct str ns,
+                             struct str name)
 {
     for (size_t i = 0; inventory && i < inventory->count[FACT_KCM]; i++) {
         const struct kcm_deployment *deployment = inventory->kcm_deployments[i];
@@ -254,9 +257,11 @@ enum request_writer request_writer(const struct request *request, const struct i
     struct str name = str_slice(request->user, prefix.len, request->user.len), ns;
     if (!str_cut(&name, ':', &ns) || name.len == 0)
         return WRITER_USER;
-    if (is_listed(&settings->velero_service_accounts, system, ns, name) || runs_velero(inventory, system, ns, name))
+    if (account_is_listed(&settings->velero_service_accounts, system, ns, name) ||
+        account_runs_velero(inventory, system, ns, name))
         return WRITER_VELERO;
-    if (is_listed(&settings->kcm_service_accounts, system, ns, name) || runs_kcm(inventory, system, ns, name))
+    if (account_is_listed(&settings->kcm_service_accounts, system, ns, name) ||
+        account_runs_kcm(inventory, system, ns, name))
         return WRITER_KCM;
     return WRITER_USER;
 }

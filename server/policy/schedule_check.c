@@ -25,7 +25,7 @@ struct schedule_readings {
     size_t count;
 };
 
-static const struct cron_zone *controller_zone(const struct settings *settings, struct arena *arena)
+static const struct cron_zone *schedule_controller_zone(const struct settings *settings, struct arena *arena)
 {
     struct error error = {.code = 0};
     const struct cron_zone *zone = cron_zone_find(settings->schedules_controller_zone, &error);
@@ -34,7 +34,7 @@ static const struct cron_zone *controller_zone(const struct settings *settings, 
     return zone ? zone : cron_zone_utc();
 }
 
-static bool has_empty_field(const struct cron_schedule *schedule)
+static bool schedule_has_empty_field(const struct cron_schedule *schedule)
 {
     const uint64_t fields[] = {schedule->minute, schedule->hour, schedule->day_of_month, schedule->month,
                                schedule->day_of_week};
@@ -44,17 +44,17 @@ static bool has_empty_field(const struct cron_schedule *schedule)
     return false;
 }
 
-static const char *reason_for_never(const struct cron_schedule *schedule)
+static const char *schedule_never_reason(const struct cron_schedule *schedule)
 {
     if (schedule->triggered)
         return "it is only ever started by hand, which Velero cannot do, so give it a time";
-    if (has_empty_field(schedule))
+    if (schedule_has_empty_field(schedule))
         return "one of its fields holds no value, so give it one";
     return "its months do not have such a day, so choose another";
 }
 
 /* Both controllers take the zero time for a run that is due (Velero: getNextRunTime's asOf.After). */
-static struct str reading_storm(const struct schedule_readings *readings, const struct cron_schedule *schedule)
+static struct str schedule_reading_storm(const struct schedule_readings *readings, const struct cron_schedule *schedule)
 {
     struct arena *arena = readings->decision->arena;
     if (!cron_storms(schedule, readings->request->now))
@@ -62,15 +62,15 @@ static struct str reading_storm(const struct schedule_readings *readings, const 
     if (cron_never_fires(schedule))
         return arena_printf(arena,
                             "never fires: %s. %s would take it as always due and start one backup after the other",
-                            reason_for_never(schedule), readings->check->runner);
+                            schedule_never_reason(schedule), readings->check->runner);
     return arena_printf(arena,
                         "has no run within the next five years. %s would take it as always due and start one backup "
                         "after the other",
                         readings->check->runner);
 }
 
-static void reading_make(const struct schedule_readings *readings, enum cron_dialect dialect,
-                         struct schedule_reading *reading)
+static void schedule_reading_make(const struct schedule_readings *readings, enum cron_dialect dialect,
+                                  struct schedule_reading *reading)
 {
     const struct schedule_check *check = readings->check;
     struct arena *arena = readings->decision->arena;
@@ -78,8 +78,9 @@ static void reading_make(const struct schedule_readings *readings, enum cron_dia
     reading->position = -1;
     if (check->velero)
         reading->readers = product_version_readers(arena, check->velero, dialect);
-    if (cron_parse(dialect, check->spec, controller_zone(readings->settings, arena), &reading->schedule, &error)) {
-        reading->problem = reading_storm(readings, &reading->schedule);
+    if (cron_parse(dialect, check->spec, schedule_controller_zone(readings->settings, arena), &reading->schedule,
+                   &error)) {
+        reading->problem = schedule_reading_storm(readings, &reading->schedule);
         return;
     }
     reading->problem = arena_copy(arena, str_from(error.message));
@@ -91,17 +92,17 @@ static void reading_make(const struct schedule_readings *readings, enum cron_dia
 /* ---- what will not do ---------------------------------------------------------- */
 
 /* Another Velero would take it: then the version that does not is named. */
-static bool depends_on_version(const struct schedule_readings *readings)
+static bool schedule_depends_on_version(const struct schedule_readings *readings)
 {
     const struct schedule_reading *only = &readings->all[0];
     struct schedule_reading other = {.problem = {NULL, 0}};
     if (!readings->check->velero || readings->count > 1)
         return false;
-    reading_make(readings, only->schedule.dialect == CRON_ROBFIG ? CRON_GO_CRON : CRON_ROBFIG, &other);
+    schedule_reading_make(readings, only->schedule.dialect == CRON_ROBFIG ? CRON_GO_CRON : CRON_ROBFIG, &other);
     return !other.problem.ptr;
 }
 
-static void deny(const struct schedule_readings *readings)
+static void schedule_deny(const struct schedule_readings *readings)
 {
     const struct schedule_reading *first = &readings->all[0];
     const struct schedule_check *check = readings->check;
@@ -109,14 +110,14 @@ static void deny(const struct schedule_readings *readings)
     struct str where = {NULL, 0}, reader = {NULL, 0};
     if (first->position >= 0)
         where = arena_printf(arena, "at position %" PRId64 ": ", first->position);
-    if (depends_on_version(readings))
+    if (schedule_depends_on_version(readings))
         reader = arena_printf(arena, " (as read by %.*s)", STR_ARG(first->readers));
     judge_value(readings->decision, VERDICT_DENY, check->field, check->spec, "%.*s%.*s%.*s", STR_ARG(where),
                 STR_ARG(first->problem), STR_ARG(reader));
 }
 
 /* Some Velero takes it, and which one runs is not known. */
-static void warn_about_refusals(const struct schedule_readings *readings)
+static void schedule_warn_refusals(const struct schedule_readings *readings)
 {
     for (size_t i = 0; i < readings->count; i++) {
         const struct schedule_reading *reading = &readings->all[i];
@@ -130,8 +131,8 @@ static void warn_about_refusals(const struct schedule_readings *readings)
 /* ---- what it means -------------------------------------------------------------- */
 
 /* The shortest interval of any reading; `other` may be NULL. */
-static void judge_interval(const struct schedule_readings *readings, const struct schedule_reading *reading,
-                           const struct schedule_reading *other)
+static void schedule_judge_interval(const struct schedule_readings *readings, const struct schedule_reading *reading,
+                                    const struct schedule_reading *other)
 {
     const struct schedule_check *check = readings->check;
     const struct settings *settings = readings->settings;
@@ -149,7 +150,7 @@ static void judge_interval(const struct schedule_readings *readings, const struc
 }
 
 /* kcm and Velero count from the last run, so that a new schedule can be late at once. */
-static void warn_if_due(const struct schedule_readings *readings, const struct cron_schedule *schedule)
+static void schedule_warn_if_due(const struct schedule_readings *readings, const struct cron_schedule *schedule)
 {
     const struct schedule_check *check = readings->check;
     struct decision *decision = readings->decision;
@@ -161,8 +162,8 @@ static void warn_if_due(const struct schedule_readings *readings, const struct c
 }
 
 /* Says the schedule back; returns what it means. */
-static struct str say_meaning(const struct schedule_readings *readings, const struct schedule_reading *reading,
-                              const char *field)
+static struct str schedule_warn_meaning(const struct schedule_readings *readings,
+                                        const struct schedule_reading *reading, const char *field)
 {
     struct decision *decision = readings->decision;
     BUF_SCOPED words;
@@ -182,8 +183,8 @@ static const char *field_as_read(const struct schedule_readings *readings, const
 }
 
 /* Pitfalls of one reading alone are said to be its own. */
-static void warn_about_pitfalls(const struct schedule_readings *readings, const struct schedule_reading *reading,
-                                const struct schedule_reading *other)
+static void schedule_warn_pitfalls(const struct schedule_readings *readings, const struct schedule_reading *reading,
+                                   const struct schedule_reading *other)
 {
     for (size_t i = 0; i < reading->pitfalls.len; i++) {
         struct str pitfall = reading->pitfalls.items[i];
@@ -196,14 +197,14 @@ static void warn_about_pitfalls(const struct schedule_readings *readings, const 
 }
 
 /* A known Velero before the other parser: what its next one will make of the schedule, if that is something else. */
-static void warn_of_next_parser(const struct schedule_readings *readings, const struct schedule_reading *now)
+static void schedule_warn_next_parser(const struct schedule_readings *readings, const struct schedule_reading *now)
 {
     struct schedule_reading next = {.problem = {NULL, 0}};
     struct arena *arena = readings->decision->arena;
     const struct product_version any = product_version_unknown(PRODUCT_VELERO);
     if (!readings->check->velero || readings->count > 1 || now->schedule.dialect != CRON_ROBFIG)
         return;
-    reading_make(readings, CRON_GO_CRON, &next);
+    schedule_reading_make(readings, CRON_GO_CRON, &next);
     struct str since = product_version_readers(arena, &any, CRON_GO_CRON);
     if (next.problem.ptr) {
         decision_warn(readings->decision, "%s: unusable with %.*s: %.*s", readings->check->field, STR_ARG(since),
@@ -217,7 +218,7 @@ static void warn_of_next_parser(const struct schedule_readings *readings, const 
     }
 }
 
-static void say_readings(struct schedule_readings *readings)
+static void schedule_warn_readings(struct schedule_readings *readings)
 {
     struct schedule_reading *good[CRON_DIALECTS] = {NULL};
     size_t count = 0;
@@ -228,21 +229,22 @@ static void say_readings(struct schedule_readings *readings)
     if (!first)
         return;
     bool same = !other || cron_agree(&first->schedule, &other->schedule);
-    struct str meaning = say_meaning(readings, first, same ? readings->check->field : field_as_read(readings, first));
+    struct str meaning =
+        schedule_warn_meaning(readings, first, same ? readings->check->field : field_as_read(readings, first));
     if (!same)
         meaning = arena_printf(
             readings->decision->arena, "%.*s (%.*s); %.*s (%.*s)", STR_ARG(meaning), STR_ARG(first->readers),
-            STR_ARG(say_meaning(readings, other, field_as_read(readings, other))), STR_ARG(other->readers));
+            STR_ARG(schedule_warn_meaning(readings, other, field_as_read(readings, other))), STR_ARG(other->readers));
     decision_audit(readings->decision, "schedule", "%.*s", STR_ARG(meaning));
-    judge_interval(readings, first, same ? NULL : other);
+    schedule_judge_interval(readings, first, same ? NULL : other);
     for (size_t i = 0; i < count; i++)
         cron_pitfalls(readings->check->spec, &good[i]->schedule, readings->request->now, readings->decision->arena,
                       &good[i]->pitfalls);
-    warn_about_pitfalls(readings, first, other);
+    schedule_warn_pitfalls(readings, first, other);
     if (other)
-        warn_about_pitfalls(readings, other, first);
-    warn_if_due(readings, &first->schedule);
-    warn_of_next_parser(readings, first);
+        schedule_warn_pitfalls(readings, other, first);
+    schedule_warn_if_due(readings, &first->schedule);
+    schedule_warn_next_parser(readings, first);
 }
 
 bool check_schedule(const struct schedule_check *check, const struct request *request, const struct settings *settings,
@@ -256,16 +258,16 @@ bool check_schedule(const struct schedule_check *check, const struct request *re
         if (!(dialects & 1U << dialect))
             continue;
         struct schedule_reading *reading = &readings.all[readings.count++];
-        reading_make(&readings, dialect, reading);
+        schedule_reading_make(&readings, dialect, reading);
         bad += reading->problem.ptr != NULL;
     }
     if (read)
         *read = readings.all[0].schedule;
     if (bad == readings.count) {
-        deny(&readings);
+        schedule_deny(&readings);
         return false;
     }
-    warn_about_refusals(&readings);
-    say_readings(&readings);
+    schedule_warn_refusals(&readings);
+    schedule_warn_readings(&readings);
     return true;
 }

@@ -7,15 +7,15 @@
 
 /* ---- the upgrade gate ---------------------------------------------------- */
 
-static bool is_skipped(const struct request *request)
+static bool wants_is_skipped(const struct request *request)
 {
     return object_reason(request, request->object, ANNOTATION_SKIP_BACKUP).len > 0;
 }
 
 /* The Velero Backups of the names that the gate would give: one that came from the
  * object store must not be adopted. */
-static void want_exact_names(const struct request *request, const struct inventory *inventory,
-                             const struct settings *settings, struct str running, struct facts_wanted *wanted)
+static void wants_exact_names(const struct request *request, const struct inventory *inventory,
+                              const struct settings *settings, struct str running, struct facts_wanted *wanted)
 {
     for (size_t i = 0; i < inventory->count[FACT_MANAGEMENT_BACKUPS]; i++) {
         const struct management_backup *backup = inventory->management_backups[i];
@@ -26,7 +26,7 @@ static void want_exact_names(const struct request *request, const struct invento
 }
 
 /* What runs, as far as the request and the cache say. */
-static struct str release_of_request(const struct request *request, const struct inventory *inventory)
+static struct str wants_running_release(const struct request *request, const struct inventory *inventory)
 {
     struct str running = object_text(request, request->old_object, "status.release");
     const struct management *management = inventory_management(inventory);
@@ -44,18 +44,18 @@ void policy_management_wants(const struct request *request, const struct invento
 {
     bool creates = request->operation == OPERATION_CREATE;
     struct str target = object_text(request, request->object, "spec.release");
-    struct str running = release_of_request(request, inventory);
+    struct str running = wants_running_release(request, inventory);
     if (!request_changes(request, "spec.release") || target.len == 0 ||
         (!creates && (running.len == 0 || str_eq(target, running))))
         return;
     if (creates && request_by_kcm(request, settings))
         return;
-    if (request_by_velero(request, settings) || !settings->upgrade_gate || is_skipped(request))
+    if (request_by_velero(request, settings) || !settings->upgrade_gate || wants_is_skipped(request))
         return;
     wanted->upgrade = true;
     wanted->evidence = settings->evidence;
     wanted->evidence_count = settings->evidence_count;
-    want_exact_names(request, inventory, settings, running, wanted);
+    wants_exact_names(request, inventory, settings, running, wanted);
     const struct release *release = inventory_release(inventory, target);
     if (inventory->known[FACT_RELEASES] && !(release && release->ready))
         facts_want(request->arena, wanted, FACT_RELEASES, (struct str){NULL, 0}, target);
@@ -78,7 +78,7 @@ void policy_management_backup_wants(const struct request *request, const struct 
 
 /* ---- Restore ------------------------------------------------------------- */
 
-static void want_backup(const struct request *request, const struct inventory *inventory, struct facts_wanted *wanted)
+static void wants_backup(const struct request *request, const struct inventory *inventory, struct facts_wanted *wanted)
 {
     struct str name = object_text(request, request->object, "spec.backupName");
     const struct backup *backup = inventory_backup(inventory, request->ns, name);
@@ -87,7 +87,7 @@ static void want_backup(const struct request *request, const struct inventory *i
 }
 
 /* A ConfigMap may have been corrected a moment ago, so what the cache holds says little. */
-static void want_config_map(const struct request *request, const char *path, struct facts_wanted *wanted)
+static void wants_config_map(const struct request *request, const char *path, struct facts_wanted *wanted)
 {
     struct json_object *reference = object_tree(request, request->object, path);
     struct str name = json_get_str(reference, "name");
@@ -96,8 +96,8 @@ static void want_config_map(const struct request *request, const char *path, str
 }
 
 /* A modifier may set a newer release, which is an upgrade; that it does is known once it is read. */
-static void want_upgrade_by_restore(const struct request *request, const struct inventory *inventory,
-                                    const struct settings *settings, struct facts_wanted *wanted)
+static void wants_upgrade_by_restore(const struct request *request, const struct inventory *inventory,
+                                     const struct settings *settings, struct facts_wanted *wanted)
 {
     const struct management *management = inventory_management(inventory);
     bool modifies = json_get_str(object_tree(request, request->object, "spec.resourceModifier"), "name").len > 0;
@@ -107,7 +107,7 @@ static void want_upgrade_by_restore(const struct request *request, const struct 
     wanted->upgrade = true;
     wanted->evidence = settings->evidence;
     wanted->evidence_count = settings->evidence_count;
-    want_exact_names(request, inventory, settings, management->status_release, wanted);
+    wants_exact_names(request, inventory, settings, management->status_release, wanted);
 }
 
 void policy_restore_wants(const struct request *request, const struct inventory *inventory,
@@ -116,12 +116,12 @@ void policy_restore_wants(const struct request *request, const struct inventory 
     if (request_by_velero(request, settings))
         return;
     if (request_changes(request, "spec.backupName"))
-        want_backup(request, inventory, wanted);
+        wants_backup(request, inventory, wanted);
     if (request_changes(request, "spec.resourceModifier"))
-        want_config_map(request, "spec.resourceModifier", wanted);
+        wants_config_map(request, "spec.resourceModifier", wanted);
     if (request_changes(request, "spec.resourcePolicy"))
-        want_config_map(request, "spec.resourcePolicy", wanted);
-    want_upgrade_by_restore(request, inventory, settings, wanted);
+        wants_config_map(request, "spec.resourcePolicy", wanted);
+    wants_upgrade_by_restore(request, inventory, settings, wanted);
 }
 
 /* ---- DeleteBackupRequest ------------------------------------------------- */
@@ -133,7 +133,7 @@ void policy_delete_backup_request_wants(const struct request *request, const str
         !(request_changes(request, "spec.backupName") || request_changes(request, "status")))
         return;
     struct str name = object_text(request, request->object, "spec.backupName");
-    want_backup(request, inventory, wanted);
+    wants_backup(request, inventory, wanted);
     /* It may have been annotated a moment ago, so that it may go. */
     const struct backup *backup = inventory_backup(inventory, request->ns, name);
     if (backup && backup_is_by_kcm(backup) && str_is(backup->status.phase, "Completed"))

@@ -31,20 +31,20 @@ static enum phase_is phase_is(struct str phase)
     return IS_STORED;
 }
 
-static struct str quoted(const struct request *request, struct str text)
+static struct str deletion_quote(const struct request *request, struct str text)
 {
     return arena_quote(request->arena, text);
 }
 
-static struct str namespace_of(const struct request *request, const struct settings *settings)
+static struct str deletion_namespace(const struct request *request, const struct settings *settings)
 {
     return request->ns.len ? request->ns : settings->system_namespace;
 }
 
 /* ---- DeleteBackupRequest ------------------------------------------------------ */
 
-static void say_missing(const struct request *request, const struct inventory *inventory, struct str ns,
-                        struct str name, struct decision *decision)
+static void deletion_deny_missing(const struct request *request, const struct inventory *inventory, struct str ns,
+                                  struct str name, struct decision *decision)
 {
     struct arena *arena = request->arena;
     struct strlist names = {0};
@@ -60,24 +60,25 @@ static void say_missing(const struct request *request, const struct inventory *i
     struct str near = str_nearest(name, names.items, names.len), hint = STR("");
     if (elsewhere)
         hint = arena_printf(arena, "; it is in %.*s: create the request there",
-                            STR_ARG(quoted(request, elsewhere->meta.ns)));
+                            STR_ARG(deletion_quote(request, elsewhere->meta.ns)));
     else if (maker && maker->schedule.len && maker->last_backup_name.len)
         hint = arena_printf(arena, "; it is a ManagementBackup with a schedule, whose latest backup is %.*s",
-                            STR_ARG(quoted(request, maker->last_backup_name)));
+                            STR_ARG(deletion_quote(request, maker->last_backup_name)));
     else if (near.len)
-        hint = arena_printf(arena, "; did you mean %.*s?", STR_ARG(quoted(request, near)));
+        hint = arena_printf(arena, "; did you mean %.*s?", STR_ARG(deletion_quote(request, near)));
     decision_invalid(decision, "spec.backupName",
                      "%.*s: there is no Velero Backup of that name in %.*s, so nothing would be "
                      "deleted%.*s",
-                     STR_ARG(quoted(request, name)), STR_ARG(quoted(request, ns)), STR_ARG(hint));
+                     STR_ARG(deletion_quote(request, name)), STR_ARG(deletion_quote(request, ns)), STR_ARG(hint));
 }
 
 /* backup_deletion_controller.go: the location must be there, writable and Available. */
-static void check_location(const struct request *request, const struct inventory *inventory,
-                           const struct backup *backup, struct decision *decision)
+static void deletion_check_location(const struct request *request, const struct inventory *inventory,
+                                    const struct backup *backup, struct decision *decision)
 {
     static const char field[] = "spec.backupName";
-    struct str name = quoted(request, backup->meta.name), where = quoted(request, backup->storage_location);
+    struct str name = deletion_quote(request, backup->meta.name),
+               where = deletion_quote(request, backup->storage_location);
     const struct storage_location *location =
         inventory_storage_location(inventory, backup->meta.ns, backup->storage_location);
     if (!inventory->known[FACT_STORAGE_LOCATIONS])
@@ -86,7 +87,7 @@ static void check_location(const struct request *request, const struct inventory
         decision_invalid(decision, field,
                          "%.*s: its BackupStorageLocation %.*s does not exist in %.*s, so Velero cannot "
                          "reach the backup; create it again first, or delete the Backup object alone",
-                         STR_ARG(name), STR_ARG(where), STR_ARG(quoted(request, backup->meta.ns)));
+                         STR_ARG(name), STR_ARG(where), STR_ARG(deletion_quote(request, backup->meta.ns)));
     else if (str_is(location->access_mode, "ReadOnly"))
         decision_invalid(decision, field,
                          "%.*s: its BackupStorageLocation %.*s is read-only (spec.accessMode), so Velero "
@@ -104,10 +105,10 @@ static void check_location(const struct request *request, const struct inventory
                          STR_ARG(name), STR_ARG(where), STR_ARG(storage_phase(request->arena, location)));
 }
 
-static bool check_phase(const struct request *request, const struct backup *backup, struct decision *decision)
+static bool deletion_check_phase(const struct request *request, const struct backup *backup, struct decision *decision)
 {
     const struct backup_status *status = &backup->status;
-    struct str name = quoted(request, backup->meta.name);
+    struct str name = deletion_quote(request, backup->meta.name);
     enum phase_is is = backup->meta.deleting ? IS_GOING : phase_is(status->phase);
     struct str progress = STR("");
     if (status->items_total)
@@ -117,7 +118,7 @@ static bool check_phase(const struct request *request, const struct backup *back
         decision_invalid(decision, "spec.backupName",
                          "%.*s: this backup is still running: phase %.*s%.*s; Velero refuses to delete "
                          "it until it is done",
-                         STR_ARG(name), STR_ARG(quoted(request, status->phase)), STR_ARG(progress));
+                         STR_ARG(name), STR_ARG(deletion_quote(request, status->phase)), STR_ARG(progress));
     else if (is == IS_WAITING)
         decision_warn(decision, "backup %.*s has not started yet: it is deleted before it holds anything",
                       STR_ARG(name));
@@ -128,9 +129,9 @@ static bool check_phase(const struct request *request, const struct backup *back
     return is == IS_STORED || is == IS_REFUSED;
 }
 
-static void warn_of_loss(const struct request *request, const struct backup *backup, struct decision *decision)
+static void deletion_warn_of_loss(const struct request *request, const struct backup *backup, struct decision *decision)
 {
-    struct str name = quoted(request, backup->meta.name);
+    struct str name = deletion_quote(request, backup->meta.name);
     if (phase_is(backup->status.phase) == IS_REFUSED)
         return;
     decision_warn(decision,
@@ -141,7 +142,7 @@ static void warn_of_loss(const struct request *request, const struct backup *bac
 }
 
 /* backup_deletion_controller.go: Velero looks at no request again that it has begun with. */
-static bool request_is_taken(const struct request *request, const struct object *object)
+static bool delete_request_is_taken(const struct request *request, const struct object *object)
 {
     struct str phase = object_text(request, object, "status.phase");
     return str_is(phase, "InProgress") || str_is(phase, "Processed");
@@ -149,31 +150,31 @@ static bool request_is_taken(const struct request *request, const struct object 
 
 /* An edit can turn a request to another backup, or have one that is done (its status is no
  * subresource) done once more: both ask for a deletion as creating one does. */
-static bool request_asks(const struct request *request, struct decision *decision)
+static bool delete_request_asks(const struct request *request, struct decision *decision)
 {
     if (request->operation != OPERATION_UPDATE || !request->old_object)
         return true;
     bool turned = request_changes(request, "spec.backupName");
-    if (!request_is_taken(request, request->object))
-        return turned || request_is_taken(request, request->old_object);
+    if (!delete_request_is_taken(request, request->object))
+        return turned || delete_request_is_taken(request, request->old_object);
     if (turned)
         decision_warn(decision,
                       "the change has no effect: Velero has already begun with this DeleteBackupRequest (phase %.*s); "
                       "create a new one",
-                      STR_ARG(quoted(request, object_text(request, request->object, "status.phase"))));
+                      STR_ARG(deletion_quote(request, object_text(request, request->object, "status.phase"))));
     return false;
 }
 
 void policy_delete_backup_request(const struct request *request, const struct inventory *inventory,
                                   const struct settings *settings, struct decision *decision)
 {
-    struct str ns = namespace_of(request, settings);
+    struct str ns = deletion_namespace(request, settings);
     struct str name = object_text(request, request->object, "spec.backupName");
     if (deletion_is_automatic(request, settings)) {
         decision_audit(decision, "skipped", "the deletion is Velero's own");
         return;
     }
-    if (!request_asks(request, decision))
+    if (!delete_request_asks(request, decision))
         return;
     if (name.len == 0) {
         decision_required(decision, "spec.backupName", "name the Velero Backup to delete");
@@ -182,33 +183,33 @@ void policy_delete_backup_request(const struct request *request, const struct in
     if (!inventory->known[FACT_BACKUPS]) {
         decision_unchecked(decision, FACT_BACKUPS,
                            "could not look up backup %.*s: nothing is known about Velero Backups",
-                           STR_ARG(quoted(request, name)));
+                           STR_ARG(deletion_quote(request, name)));
         return;
     }
     const struct backup *backup = inventory_backup(inventory, ns, name);
     if (!backup) {
-        say_missing(request, inventory, ns, name, decision);
+        deletion_deny_missing(request, inventory, ns, name, decision);
         return;
     }
     decision_audit(decision, "backup", "%.*s", STR_ARG(name));
-    bool stored = check_phase(request, backup, decision);
-    check_location(request, inventory, backup, decision);
+    bool stored = deletion_check_phase(request, backup, decision);
+    deletion_check_location(request, inventory, backup, decision);
     if (decision->denied || !stored)
         return;
     const struct removal removal = {.holder = request->object};
     if (deletion_check_needed(request, inventory, settings, &removal, backup, decision))
-        warn_of_loss(request, backup, decision);
+        deletion_warn_of_loss(request, backup, decision);
 }
 
 /* ---- Backup ------------------------------------------------------------------- */
 
 /* Whether, and when, the sync from the object store brings the object back. */
-static struct str comes_back(const struct request *request, const struct inventory *inventory,
-                             const struct backup *backup)
+static struct str deletion_comes_back(const struct request *request, const struct inventory *inventory,
+                                      const struct backup *backup)
 {
     char period[TIME_TEXT_SIZE];
     struct arena *arena = request->arena;
-    struct str where = quoted(request, backup->storage_location);
+    struct str where = deletion_quote(request, backup->storage_location);
     const struct storage_location *location =
         inventory_storage_location(inventory, backup->meta.ns, backup->storage_location);
     if (!location && inventory->known[FACT_STORAGE_LOCATIONS])
@@ -224,19 +225,19 @@ static struct str comes_back(const struct request *request, const struct invento
                         duration_format(location->sync_period, period));
 }
 
-static void warn_of_backup(const struct request *request, const struct inventory *inventory,
-                           const struct backup *backup, struct decision *decision)
+static void deletion_warn_of_backup(const struct request *request, const struct inventory *inventory,
+                                    const struct backup *backup, struct decision *decision)
 {
-    struct str name = quoted(request, backup->meta.name);
+    struct str name = deletion_quote(request, backup->meta.name);
     enum phase_is is = phase_is(backup->status.phase);
     if (is == IS_RUNNING)
         decision_warn(decision, "backup %.*s is still running: this does not stop it, and it %.*s", STR_ARG(name),
-                      STR_ARG(comes_back(request, inventory, backup)));
+                      STR_ARG(deletion_comes_back(request, inventory, backup)));
     if (is != IS_STORED)
         return;
     decision_warn(decision, "this removes backup %.*s from the cluster only", STR_ARG(name));
     decision_warn(decision, "its data stays in the object store, and the object %.*s",
-                  STR_ARG(comes_back(request, inventory, backup)));
+                  STR_ARG(deletion_comes_back(request, inventory, backup)));
     decision_warn(decision, "to delete it from the object store too, create a DeleteBackupRequest with backupName %.*s",
                   STR_ARG(name));
 }
@@ -255,24 +256,24 @@ void policy_backup_deletion(const struct request *request, const struct inventor
     if (!inventory->known[FACT_BACKUPS]) {
         decision_unchecked(decision, FACT_BACKUPS,
                            "nothing is known about Velero Backups: whether %.*s is still needed was not checked",
-                           STR_ARG(quoted(request, name)));
+                           STR_ARG(deletion_quote(request, name)));
         return;
     }
     /* One that is not known yet is what the API server says it is. */
     struct backup *unknown = arena_alloc(request->arena, sizeof *unknown);
-    const struct backup *backup = inventory_backup(inventory, namespace_of(request, settings), name);
+    const struct backup *backup = inventory_backup(inventory, deletion_namespace(request, settings), name);
     if (unknown && !backup) {
         *unknown = backup_edit_old(request, settings);
         backup = unknown;
     }
     const struct removal removal = {.holder = object};
     if (backup && deletion_check_needed(request, inventory, settings, &removal, backup, decision))
-        warn_of_backup(request, inventory, backup, decision);
+        deletion_warn_of_backup(request, inventory, backup, decision);
 }
 
 /* ---- Restore ------------------------------------------------------------------ */
 
-static bool restore_runs(struct str phase)
+static bool deletion_restore_runs(struct str phase)
 {
     return str_is(phase, "InProgress") || str_starts(phase, STR("WaitingForPluginOperations")) ||
            str_starts(phase, STR("Finalizing"));
@@ -284,12 +285,12 @@ void policy_restore_deletion(const struct request *request, const struct invento
                              const struct settings *settings, struct decision *decision)
 {
     const struct object *object = request->old_object;
-    struct str ns = namespace_of(request, settings);
+    struct str ns = deletion_namespace(request, settings);
     struct str name = request->name.len ? request->name : object_text(request, object, "metadata.name");
-    struct str phase = object_text(request, object, "status.phase"), shown_name = quoted(request, name);
+    struct str phase = object_text(request, object, "status.phase"), shown_name = deletion_quote(request, name);
     if (request->operation != OPERATION_DELETE || object_deleting(object) || deletion_is_automatic(request, settings))
         return;
-    if (restore_runs(phase))
+    if (deletion_restore_runs(phase))
         decision_warn(decision, "Restore %.*s is still running (%.*s): deleting it undoes nothing of what it restored",
                       STR_ARG(shown_name), STR_ARG(phase));
     decision_warn(decision,
@@ -301,5 +302,5 @@ void policy_restore_deletion(const struct request *request, const struct invento
         backup ? inventory_storage_location(inventory, ns, backup->storage_location) : NULL;
     if (location && !str_is(location->phase, "Available"))
         decision_warn(decision, "the deletion waits until BackupStorageLocation %.*s is Available",
-                      STR_ARG(quoted(request, location->meta.name)));
+                      STR_ARG(deletion_quote(request, location->meta.name)));
 }

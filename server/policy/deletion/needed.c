@@ -23,7 +23,7 @@ bool deletion_counts(const struct backup *backup, int64_t now)
            (backup->status.expires == 0 || backup->status.expires > now);
 }
 
-struct question {
+struct deletion_question {
     const struct request *request;
     const struct inventory *inventory;
     const struct settings *settings;
@@ -34,7 +34,7 @@ struct question {
 };
 
 /* Good enough to fall back on when the one in question goes: unlike that one, it must prove itself. */
-static bool stands_in(struct question *question, const struct backup *other)
+static bool deletion_stands_in(struct deletion_question *question, const struct backup *other)
 {
     const struct request *request = question->request;
     if (!deletion_counts(other, request->now))
@@ -45,7 +45,7 @@ static bool stands_in(struct question *question, const struct backup *other)
     return false;
 }
 
-static bool is_going(struct question *question, const struct backup *other)
+static bool deletion_is_going(struct deletion_question *question, const struct backup *other)
 {
     const struct evidence_object *admitted = deletion_reserved(question->inventory, other->meta.name);
     if (admitted)
@@ -54,13 +54,13 @@ static bool is_going(struct question *question, const struct backup *other)
 }
 
 /* One without the Management does not stand in for one that has it. */
-static bool is_less(const struct backup *other, const struct backup *self)
+static bool deletion_is_less(const struct backup *other, const struct backup *self)
 {
     return backup_lacks_management(other) && !backup_lacks_management(self);
 }
 
 /* No other good backup of the same cluster remains: this one, or the same region. */
-static bool is_last(struct question *question)
+static bool deletion_is_last(struct deletion_question *question)
 {
     const struct inventory *inventory = question->inventory;
     const struct backup *self = question->backup;
@@ -68,9 +68,9 @@ static bool is_last(struct question *question)
         const struct backup *other = inventory->backups[i];
         bool same = str_eq(other->meta.ns, self->meta.ns) && str_eq(other->meta.name, self->meta.name);
         if (same || !str_eq(other->meta.ns, self->meta.ns) || !str_eq(other->region, self->region) ||
-            !stands_in(question, other) || is_less(other, self))
+            !deletion_stands_in(question, other) || deletion_is_less(other, self))
             continue;
-        if (!is_going(question, other))
+        if (!deletion_is_going(question, other))
             return false;
         question->going = true;
     }
@@ -79,7 +79,7 @@ static bool is_last(struct question *question)
 
 /* Whether a newer good backup leads back to the same release, or (others) to any but
  * the running one. */
-static bool is_newest_way_back(struct question *question, struct str running, bool others)
+static bool deletion_is_newest_rollback(struct deletion_question *question, struct str running, bool others)
 {
     const struct inventory *inventory = question->inventory;
     const struct backup *self = question->backup;
@@ -87,14 +87,14 @@ static bool is_newest_way_back(struct question *question, struct str running, bo
         const struct backup *other = inventory->backups[i];
         struct str release = upgrade_backup_release(inventory, other);
         bool rivals = release.len && str_eq(other->meta.ns, self->meta.ns) && str_eq(release, running) != others;
-        if (rivals && other->status.started > self->status.started && stands_in(question, other) &&
-            !is_less(other, self) && !is_going(question, other))
+        if (rivals && other->status.started > self->status.started && deletion_stands_in(question, other) &&
+            !deletion_is_less(other, self) && !deletion_is_going(question, other))
             return false;
     }
     return true;
 }
 
-static struct str last_of(const struct question *question)
+static struct str deletion_last_message(const struct deletion_question *question)
 {
     struct arena *arena = question->request->arena;
     struct str region = question->backup->region;
@@ -106,7 +106,7 @@ static struct str last_of(const struct question *question)
 }
 
 /* Why a backup that says Completed was not counted. */
-static struct str doubted_hint(const struct question *question)
+static struct str deletion_doubted_hint(const struct deletion_question *question)
 {
     struct arena *arena = question->request->arena;
     struct str doubt = {NULL, 0};
@@ -117,7 +117,7 @@ static struct str doubted_hint(const struct question *question)
 }
 
 /* What an admitted deletion left standing, because somebody else refused it, is free again soon. */
-static struct str admitted_hint(const struct question *question)
+static struct str deletion_admitted_hint(const struct deletion_question *question)
 {
     struct arena *arena = question->request->arena;
     const struct evidence_object *admitted = question->admitted;
@@ -132,7 +132,7 @@ static struct str admitted_hint(const struct question *question)
 /* Why the cluster needs this backup; absent when it does not. The backup of the running
  * release is what an upgrade under way falls back on; after the upgrade, the newest one
  * of another release is the way back to that. */
-static struct str needed_for(struct question *question)
+static struct str deletion_needed_for(struct deletion_question *question)
 {
     struct arena *arena = question->request->arena;
     const struct backup *backup = question->backup;
@@ -141,12 +141,12 @@ static struct str needed_for(struct question *question)
     struct str running = management ? kcm_release_label(arena, management->status_release) : (struct str){NULL, 0};
     if (!deletion_counts(backup, question->request->now))
         return (struct str){NULL, 0};
-    if (is_last(question))
-        return last_of(question);
+    if (deletion_is_last(question))
+        return deletion_last_message(question);
     if (release.len == 0 || running.len == 0)
         return (struct str){NULL, 0};
     bool others = !str_eq(kcm_release_label(arena, release), running);
-    if (!is_newest_way_back(question, running, others))
+    if (!deletion_is_newest_rollback(question, running, others))
         return (struct str){NULL, 0};
     struct str quoted = arena_quote(arena, management->status_release);
     if (!others)
@@ -159,7 +159,7 @@ static struct str needed_for(struct question *question)
 
 /* Its location does not exist any more: the object restores nothing, its data stays in the bucket, and
  * the object comes back with the location. `velero backup-location delete` deletes both, in this order. */
-static bool is_out_of_reach(const struct inventory *inventory, const struct backup *backup)
+static bool deletion_is_out_of_reach(const struct inventory *inventory, const struct backup *backup)
 {
     const struct storage_location *location =
         inventory_storage_location(inventory, backup->meta.ns, backup->storage_location);
@@ -173,7 +173,8 @@ bool deletion_check_needed(const struct request *request, const struct inventory
 {
     enum { REASON_SHOWN = 80 };
     struct arena *arena = request->arena;
-    struct question question = {.request = request, .inventory = inventory, .settings = settings, .backup = backup};
+    struct deletion_question question = {
+        .request = request, .inventory = inventory, .settings = settings, .backup = backup};
     /* The Velero CLI cannot annotate the request that it makes, so the Backup's own counts too. */
     struct str own =
         removal->change.len ? (struct str){NULL, 0} : json_get_str(backup->meta.annotations, ANNOTATION_ALLOW_DELETE);
@@ -183,10 +184,10 @@ bool deletion_check_needed(const struct request *request, const struct inventory
         given = annotation_reason(own);
     /* Restored from and named after its own namespace only: elsewhere k0rdent keeps none. */
     bool counts = str_eq(backup->meta.ns, settings->system_namespace);
-    struct str why = counts ? needed_for(&question) : STR("");
+    struct str why = counts ? deletion_needed_for(&question) : STR("");
     if (counts && deletion_counts(backup, request->now))
         decision->reservation = (struct reservation){backup->meta.name, given.len > 0};
-    if (why.len && request->operation == OPERATION_DELETE && is_out_of_reach(inventory, backup)) {
+    if (why.len && request->operation == OPERATION_DELETE && deletion_is_out_of_reach(inventory, backup)) {
         decision_warn(decision, "backup %.*s %.*s; only its object goes, since BackupStorageLocation %.*s is gone",
                       STR_ARG(arena_quote(arena, backup->meta.name)), STR_ARG(why),
                       STR_ARG(arena_quote(arena, backup->storage_location)));
@@ -212,10 +213,10 @@ bool deletion_check_needed(const struct request *request, const struct inventory
     decision_forbid(decision,
                     "backup %.*s %.*s%.*s%.*s. To %s it anyway: kubectl -n %.*s annotate backups.velero.io %.*s "
                     "%s=\"REASON\", then %s it again%s%.*s",
-                    STR_ARG(name), STR_ARG(why), STR_ARG(takes), STR_ARG(doubted_hint(&question)), act,
+                    STR_ARG(name), STR_ARG(why), STR_ARG(takes), STR_ARG(deletion_doubted_hint(&question)), act,
                     STR_ARG(words_name(arena, backup->meta.ns)), STR_ARG(words_name(arena, backup->meta.name)),
                     ANNOTATION_ALLOW_DELETE, act, reason.ptr || own.ptr ? " (it needs a reason as its value)" : "",
-                    STR_ARG(admitted_hint(&question)));
+                    STR_ARG(deletion_admitted_hint(&question)));
     return false;
 }
 

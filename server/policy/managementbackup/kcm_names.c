@@ -26,24 +26,24 @@ struct str kcm_bounded(struct arena *arena, struct str value, size_t limit)
     return arena_printf(arena, "%.*s-%02x%02x%02x%02x", STR_ARG(prefix), hash[0], hash[1], hash[2], hash[3]);
 }
 
-static struct str unbounded(struct arena *arena, struct str backup, struct str release)
+static struct str kcm_unbounded_name(struct arena *arena, struct str backup, struct str release)
 {
     return arena_printf(arena, "%.*s-%.*s", STR_ARG(backup), STR_ARG(release));
 }
 
-static struct str repeat_prefix(struct arena *arena, struct str backup, struct str release)
+static struct str kcm_repeat_prefix(struct arena *arena, struct str backup, struct str release)
 {
-    return kcm_bounded(arena, unbounded(arena, backup, release), DNS_SUBDOMAIN_MAX - TIME_SUFFIX);
+    return kcm_bounded(arena, kcm_unbounded_name(arena, backup, release), DNS_SUBDOMAIN_MAX - TIME_SUFFIX);
 }
 
 struct str kcm_upgrade_backup(struct arena *arena, struct str backup, struct str release)
 {
-    return kcm_bounded(arena, unbounded(arena, backup, release), DNS_SUBDOMAIN_MAX);
+    return kcm_bounded(arena, kcm_unbounded_name(arena, backup, release), DNS_SUBDOMAIN_MAX);
 }
 
 struct str kcm_upgrade_backup_again(struct arena *arena, struct str backup, struct str release, int64_t when)
 {
-    struct str prefix = repeat_prefix(arena, backup, release);
+    struct str prefix = kcm_repeat_prefix(arena, backup, release);
     struct civil at = civil_from_unix(when);
     return arena_printf(arena, "%.*s-%04lld%02d%02d%02d%02d%02d", STR_ARG(prefix), (long long)at.year, at.month, at.day,
                         at.hour, at.minute, at.second);
@@ -53,7 +53,7 @@ bool kcm_is_upgrade_backup(struct arena *arena, struct str name, struct str back
 {
     if (str_eq(name, kcm_upgrade_backup(arena, backup, release)))
         return true;
-    struct str prefix = repeat_prefix(arena, backup, release);
+    struct str prefix = kcm_repeat_prefix(arena, backup, release);
     if (prefix.len == 0 || name.len != prefix.len + TIME_SUFFIX || !str_starts(name, prefix) ||
         name.ptr[prefix.len] != '-')
         return false;

@@ -1,42 +1,43 @@
-#include "policy/managementbackup/managementbackup.h"
 #include "backstop/grammar.h"
+#include "backstop/policy.h"
 #include "policy/checks.h"
 #include "policy/managementbackup/kcm_names.h"
 #include "policy/velero/installed.h"
 
 /* What one version of a ManagementBackup asks for. */
-struct wish {
+struct managementbackup_fields {
     struct str schedule, storage;
     bool on_upgrade;
 };
 
-struct edit {
+struct managementbackup_edit {
     const struct request *request;
     const struct inventory *inventory;
     const struct settings *settings;
     struct decision *decision;
-    struct wish now, before; /* before: all empty on CREATE */
+    struct managementbackup_fields now, before; /* before: all empty on CREATE */
     bool create;
     bool pre_upgrade; /* made by kcm or by the gate for an upgrade: denying it would block that upgrade */
 };
 
-static struct wish read_wish(const struct request *request, const struct object *object)
+static struct managementbackup_fields managementbackup_read(const struct request *request, const struct object *object)
 {
-    return (struct wish){
+    return (struct managementbackup_fields){
         .schedule = object_text(request, object, "spec.schedule"),
         .storage = object_text(request, object, "spec.storageLocation"),
         .on_upgrade = object_true(request, object, "spec.performOnManagementUpgrade"),
     };
 }
 
-struct str subject_name(const struct request *request)
+/* The object's own name, also where the request itself names none. */
+static struct str managementbackup_name(const struct request *request)
 {
     return request->name.len ? request->name : object_text(request, request_subject(request), "metadata.name");
 }
 
 /* The API server checks types against the CRD; offline nobody does, and a schedule
  * that is a number would pass for none. */
-static void judge_types(const struct edit *edit)
+static void managementbackup_judge_types(const struct managementbackup_edit *edit)
 {
     static const struct {
         const char *path, *wanted;
@@ -53,14 +54,14 @@ static void judge_types(const struct edit *edit)
     }
 }
 
-static int64_t time_of(const struct request *request, const char *path)
+static int64_t managementbackup_time(const struct request *request, const char *path)
 {
     int64_t when;
     return time_parse(object_text(request, request->old_object, path), &when) ? when : 0;
 }
 
 /* kcm gives each of its backups 30 days (ttl: 720h). */
-static void warn_of_gap(const struct edit *edit, const struct cron_schedule *schedule)
+static void managementbackup_warn_of_gap(const struct managementbackup_edit *edit, const struct cron_schedule *schedule)
 {
     enum { KCM_TTL = 30 * 86400 };
     int64_t gap = schedule_gap_over(schedule, edit->request->now, KCM_TTL);
@@ -71,21 +72,21 @@ static void warn_of_gap(const struct edit *edit, const struct cron_schedule *sch
             STR_ARG(schedule_gap_words(edit->request->arena, gap)));
 }
 
-static void judge_schedule(const struct edit *edit)
+static void managementbackup_judge_schedule(const struct managementbackup_edit *edit)
 {
     const struct request *request = edit->request;
     if (edit->now.schedule.len == 0 || str_eq(edit->now.schedule, edit->before.schedule))
         return;
     struct schedule_check check = {.field = "spec.schedule", .runner = "kcm", .spec = edit->now.schedule};
-    check.last_run = time_of(request, "status.lastBackupTime");
-    check.created = time_of(request, "metadata.creationTimestamp");
+    check.last_run = managementbackup_time(request, "status.lastBackupTime");
+    check.created = managementbackup_time(request, "metadata.creationTimestamp");
     struct cron_schedule schedule;
     if (check_schedule(&check, request, edit->settings, edit->decision, &schedule))
-        warn_of_gap(edit, &schedule);
+        managementbackup_warn_of_gap(edit, &schedule);
 }
 
 /* A flag set later does not change where backups go, but upgrades depend on the place from then on. */
-static void judge_storage(const struct edit *edit)
+static void managementbackup_judge_storage(const struct managementbackup_edit *edit)
 {
     bool newly_scheduled = edit->now.schedule.len && edit->before.schedule.len == 0;
     bool asked = edit->create || newly_scheduled || !str_eq(edit->now.storage, edit->before.storage);
@@ -100,7 +101,7 @@ static void judge_storage(const struct edit *edit)
 }
 
 /* kcm looks at the flag only on ManagementBackups that have a schedule. */
-static void judge_upgrade_flag(const struct edit *edit)
+static void managementbackup_judge_upgrade_flag(const struct managementbackup_edit *edit)
 {
     bool pointless = edit->now.on_upgrade && edit->now.schedule.len == 0;
     bool was_pointless = edit->before.on_upgrade && edit->before.schedule.len == 0;
@@ -111,7 +112,7 @@ static void judge_upgrade_flag(const struct edit *edit)
 }
 
 /* Each scheduled backup carries the ManagementBackup's name as a label's value. */
-static void judge_length(const struct edit *edit, struct str name)
+static void managementbackup_judge_length(const struct managementbackup_edit *edit, struct str name)
 {
     if (name.len <= LABEL_VALUE_MAX || edit->now.schedule.len == 0 || str_eq(edit->now.schedule, edit->before.schedule))
         return;
@@ -123,7 +124,7 @@ static void judge_length(const struct edit *edit, struct str name)
 }
 
 /* kcm runs an on-demand ManagementBackup until it has a last backup, then never again. */
-static bool has_run(const struct edit *edit, struct str name)
+static bool managementbackup_has_run(const struct managementbackup_edit *edit, struct str name)
 {
     const struct request *request = edit->request;
     if (edit->create)
@@ -137,10 +138,10 @@ static bool has_run(const struct edit *edit, struct str name)
 
 /* An on-demand ManagementBackup's Velero Backup has its own name, and kcm takes one
  * that exists for the one it wanted to create. */
-static void judge_adoption(const struct edit *edit, struct str name)
+static void managementbackup_judge_adoption(const struct managementbackup_edit *edit, struct str name)
 {
     const struct request *request = edit->request;
-    bool to_on_demand = edit->create || (edit->before.schedule.len && !has_run(edit, name));
+    bool to_on_demand = edit->create || (edit->before.schedule.len && !managementbackup_has_run(edit, name));
     bool will_run = edit->now.schedule.len == 0 && to_on_demand;
     /* A restore brings back the ManagementBackup together with the Backup it made. */
     if (!will_run || name.len == 0 || request->writer == WRITER_VELERO)
@@ -160,7 +161,9 @@ static void judge_adoption(const struct edit *edit, struct str name)
                 STR_ARG(ago(arena, request->now, when)), advice);
 }
 
-bool last_upgrade_backup(const struct inventory *inventory, struct str name)
+/* True when no ManagementBackup but the one named would back up before an upgrade.
+ * False where that is not known. */
+static bool managementbackup_is_last_source(const struct inventory *inventory, struct str name)
 {
     for (size_t i = 0; i < inventory->count[FACT_MANAGEMENT_BACKUPS]; i++) {
         const struct management_backup *backup = inventory->management_backups[i];
@@ -171,7 +174,7 @@ bool last_upgrade_backup(const struct inventory *inventory, struct str name)
 }
 
 /* Taken off the last one, the flag does what its deletion would: the same setting says whether it may. */
-static void judge_last_flag(const struct edit *edit)
+static void managementbackup_judge_last_flag(const struct managementbackup_edit *edit)
 {
     const char *field = edit->now.schedule.len ? "spec.performOnManagementUpgrade" : "spec.schedule";
     if (edit->settings->backups_delete_protecting == VERDICT_DENY)
@@ -186,12 +189,12 @@ static void judge_last_flag(const struct edit *edit)
 }
 
 /* What an admin may not expect of an edit that is allowed. */
-static void warn_of_edit(const struct edit *edit, struct str name)
+static void managementbackup_warn_of_edit(const struct managementbackup_edit *edit, struct str name)
 {
     const struct request *request = edit->request;
     struct decision *decision = edit->decision;
     struct str quoted = arena_quote(request->arena, name);
-    bool ran = has_run(edit, name);
+    bool ran = managementbackup_has_run(edit, name);
     bool was_scheduled = edit->before.schedule.len > 0, is_scheduled = edit->now.schedule.len > 0;
     if (!was_scheduled && !is_scheduled && ran && request_changes(request, "spec"))
         decision_warn(
@@ -204,14 +207,14 @@ static void warn_of_edit(const struct edit *edit, struct str name)
                       ran ? "takes no further backup; those it has taken stay until they expire"
                           : "takes one backup at once, and no other after it");
     bool did_protect = was_scheduled && edit->before.on_upgrade, protects = is_scheduled && edit->now.on_upgrade;
-    if (did_protect && !protects && last_upgrade_backup(edit->inventory, name))
-        judge_last_flag(edit);
+    if (did_protect && !protects && managementbackup_is_last_source(edit->inventory, name))
+        managementbackup_judge_last_flag(edit);
 }
 
 /* kcm starts no scheduled backup while one of the same ManagementBackup is New or InProgress, or the
  * backups of a region cannot be listed, and says so in its debug log alone (schedule.go
  * areAnyBackupsProgressing). Velero works on one backup after the other, so one that hangs keeps it. */
-static void warn_of_blockers(const struct edit *edit, struct str name)
+static void managementbackup_warn_of_blockers(const struct managementbackup_edit *edit, struct str name)
 {
     enum { LONG = 3600 };
     const struct request *request = edit->request;
@@ -245,36 +248,7 @@ static void warn_of_blockers(const struct edit *edit, struct str name)
         }
 }
 
-void policy_management_backup(const struct request *request, const struct inventory *inventory,
-                              const struct settings *settings, struct decision *decision)
-{
-    if (request->operation == OPERATION_DELETE) {
-        judge_deletion(request, inventory, settings, decision);
-        return;
-    }
-    struct edit edit = {.request = request, .inventory = inventory, .settings = settings, .decision = decision};
-    edit.create = request->operation == OPERATION_CREATE || !request->old_object;
-    edit.now = read_wish(request, request->object);
-    edit.before = read_wish(request, edit.create ? NULL : request->old_object);
-    edit.pre_upgrade = object_label(request, request->object, LABEL_RELEASE_BACKUP).len > 0;
-    struct str name = subject_name(request);
-    judge_types(&edit);
-    if (edit.create && edit.now.schedule.len == 0 && !decision->denied)
-        decision_audit(decision, "schedule", "on demand");
-    judge_schedule(&edit);
-    judge_storage(&edit);
-    judge_upgrade_flag(&edit);
-    judge_length(&edit, name);
-    judge_adoption(&edit, name);
-    if (!edit.create && !decision->denied)
-        warn_of_edit(&edit, name);
-    if (!decision->denied)
-        warn_of_blockers(&edit, name);
-    if (!decision->denied && (edit.create || request_changes(request, "spec")))
-        velero_warn_cannot_start(inventory, settings, decision);
-}
-
-static void judge(struct decision *decision, enum verdict verdict, struct str message)
+static void managementbackup_judge_loss(struct decision *decision, enum verdict verdict, struct str message)
 {
     if (verdict == VERDICT_DENY)
         decision_forbid(decision,
@@ -285,7 +259,7 @@ static void judge(struct decision *decision, enum verdict verdict, struct str me
         decision_warn(decision, "%.*s", STR_ARG(message));
 }
 
-static bool completed(const struct management_backup *backup)
+static bool managementbackup_completed(const struct management_backup *backup)
 {
     if (!str_is(backup->last_backup.phase, "Completed"))
         return false;
@@ -296,13 +270,14 @@ static bool completed(const struct management_backup *backup)
 }
 
 /* The newest good pre-upgrade backup of a release (its label's value; absent: of any). */
-static const struct management_backup *newest_good(const struct inventory *inventory, struct str release)
+static const struct management_backup *managementbackup_newest_good(const struct inventory *inventory,
+                                                                    struct str release)
 {
     const struct management_backup *newest = NULL;
     for (size_t i = 0; i < inventory->count[FACT_MANAGEMENT_BACKUPS]; i++) {
         const struct management_backup *backup = inventory->management_backups[i];
         bool wanted = release.ptr ? str_eq(backup->release, release) : backup->release.len > 0;
-        if (wanted && !backup->meta.deleting && completed(backup) &&
+        if (wanted && !backup->meta.deleting && managementbackup_completed(backup) &&
             (!newest || backup->last_backup.completed > newest->last_backup.completed))
             newest = backup;
     }
@@ -311,8 +286,8 @@ static const struct management_backup *newest_good(const struct inventory *inven
 
 /* The backup of the running release is what an upgrade under way falls back on; after
  * the upgrade, the newest one of another release is the way back to that. */
-static void judge_rollback(const struct request *request, const struct inventory *inventory, struct str name,
-                           enum verdict verdict, struct decision *decision)
+static void managementbackup_judge_rollback(const struct request *request, const struct inventory *inventory,
+                                            struct str name, enum verdict verdict, struct decision *decision)
 {
     const struct management_backup *self = inventory_management_backup(inventory, name);
     const struct management *management = inventory_management(inventory);
@@ -322,39 +297,73 @@ static void judge_rollback(const struct request *request, const struct inventory
     struct str running = kcm_release_label(arena, management->status_release);
     struct str quoted = arena_quote(arena, name);
     if (str_eq(self->release, running)) {
-        if (newest_good(inventory, running) == self)
-            judge(decision, verdict,
-                  arena_printf(arena,
-                               "ManagementBackup %.*s protects the running release %.*s: it tracks the backup to "
-                               "return to if an upgrade goes wrong",
-                               STR_ARG(quoted), STR_ARG(arena_quote(arena, management->status_release))));
+        if (managementbackup_newest_good(inventory, running) == self)
+            managementbackup_judge_loss(
+                decision, verdict,
+                arena_printf(arena,
+                             "ManagementBackup %.*s protects the running release %.*s: it tracks the backup to "
+                             "return to if an upgrade goes wrong",
+                             STR_ARG(quoted), STR_ARG(arena_quote(arena, management->status_release))));
         return;
     }
-    const struct management_backup *newest = newest_good(inventory, (struct str){NULL, 0});
+    const struct management_backup *newest = managementbackup_newest_good(inventory, (struct str){NULL, 0});
     if (newest == self)
-        judge(decision, verdict,
-              arena_printf(arena,
-                           "ManagementBackup %.*s protects the running release %.*s: it tracks the backup to roll "
-                           "back to %.*s with",
-                           STR_ARG(quoted), STR_ARG(arena_quote(arena, management->status_release)),
-                           STR_ARG(arena_quote(arena, self->release))));
+        managementbackup_judge_loss(
+            decision, verdict,
+            arena_printf(arena,
+                         "ManagementBackup %.*s protects the running release %.*s: it tracks the backup to roll "
+                         "back to %.*s with",
+                         STR_ARG(quoted), STR_ARG(arena_quote(arena, management->status_release)),
+                         STR_ARG(arena_quote(arena, self->release))));
 }
 
-void judge_deletion(const struct request *request, const struct inventory *inventory, const struct settings *settings,
-                    struct decision *decision)
+/* DELETE: what the cluster loses with this ManagementBackup. */
+static void managementbackup_judge_deletion(const struct request *request, const struct inventory *inventory,
+                                            const struct settings *settings, struct decision *decision)
 {
     const struct object *object = request->old_object;
-    struct str name = subject_name(request);
+    struct str name = managementbackup_name(request);
     enum verdict verdict = settings->backups_delete_protecting;
     if (object_deleting(object))
         return;
-    judge_rollback(request, inventory, name, verdict, decision);
+    managementbackup_judge_rollback(request, inventory, name, verdict, decision);
     bool protects = object_true(request, object, "spec.performOnManagementUpgrade") &&
                     object_text(request, object, "spec.schedule").len;
-    if (protects && last_upgrade_backup(inventory, name))
-        judge(decision, verdict,
-              arena_printf(request->arena,
-                           "ManagementBackup %.*s is the last one with performOnManagementUpgrade: "
-                           "without it upgrades start without a backup",
-                           STR_ARG(arena_quote(request->arena, name))));
+    if (protects && managementbackup_is_last_source(inventory, name))
+        managementbackup_judge_loss(
+            decision, verdict,
+            arena_printf(request->arena,
+                         "ManagementBackup %.*s is the last one with performOnManagementUpgrade: "
+                         "without it upgrades start without a backup",
+                         STR_ARG(arena_quote(request->arena, name))));
+}
+
+void policy_management_backup(const struct request *request, const struct inventory *inventory,
+                              const struct settings *settings, struct decision *decision)
+{
+    if (request->operation == OPERATION_DELETE) {
+        managementbackup_judge_deletion(request, inventory, settings, decision);
+        return;
+    }
+    struct managementbackup_edit edit = {
+        .request = request, .inventory = inventory, .settings = settings, .decision = decision};
+    edit.create = request->operation == OPERATION_CREATE || !request->old_object;
+    edit.now = managementbackup_read(request, request->object);
+    edit.before = managementbackup_read(request, edit.create ? NULL : request->old_object);
+    edit.pre_upgrade = object_label(request, request->object, LABEL_RELEASE_BACKUP).len > 0;
+    struct str name = managementbackup_name(request);
+    managementbackup_judge_types(&edit);
+    if (edit.create && edit.now.schedule.len == 0 && !decision->denied)
+        decision_audit(decision, "schedule", "on demand");
+    managementbackup_judge_schedule(&edit);
+    managementbackup_judge_storage(&edit);
+    managementbackup_judge_upgrade_flag(&edit);
+    managementbackup_judge_length(&edit, name);
+    managementbackup_judge_adoption(&edit, name);
+    if (!edit.create && !decision->denied)
+        managementbackup_warn_of_edit(&edit, name);
+    if (!decision->denied)
+        managementbackup_warn_of_blockers(&edit, name);
+    if (!decision->denied && (edit.create || request_changes(request, "spec")))
+        velero_warn_cannot_start(inventory, settings, decision);
 }

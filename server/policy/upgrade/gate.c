@@ -16,12 +16,12 @@
  * - What never gets a completionTimestamp (FailedValidation) under the exact name
  *   would hold kcm forever after the change was admitted: evidence_blocker. */
 
-static bool is_source(const struct management_backup *backup)
+static bool gate_is_source(const struct management_backup *backup)
 {
     return backup->schedule.len && backup->on_upgrade && !backup->meta.deleting;
 }
 
-static bool find_sources(struct gate *gate)
+static bool gate_find_sources(struct gate *gate)
 {
     const struct inventory *inventory = gate->inventory;
     struct arena *arena = gate->request->arena;
@@ -29,7 +29,7 @@ static bool find_sources(struct gate *gate)
     gate->sources = arena_array(arena, total ? total : 1, sizeof(*gate->sources));
     for (size_t i = 0; gate->sources && i < total; i++) {
         const struct management_backup *backup = inventory->management_backups[i];
-        if (is_source(backup))
+        if (gate_is_source(backup))
             gate->sources[gate->count++] = (struct gate_source){
                 .source = backup, .exact = kcm_upgrade_backup(arena, backup->meta.name, gate->running)};
     }
@@ -37,13 +37,13 @@ static bool find_sources(struct gate *gate)
 }
 
 /* Under the exact name kcm finds it; but a name that is taken would adopt what is there. */
-static bool exact_name_taken(const struct gate *gate, const struct gate_source *source)
+static bool gate_exact_name_taken(const struct gate *gate, const struct gate_source *source)
 {
     return inventory_management_backup(gate->inventory, source->exact) ||
            inventory_backup(gate->inventory, gate->settings->system_namespace, source->exact);
 }
 
-static void plan_start(const struct gate *gate, struct gate_source *source)
+static void gate_plan_start(const struct gate *gate, struct gate_source *source)
 {
     struct arena *arena = gate->request->arena;
     struct str name = source->source->meta.name;
@@ -53,37 +53,38 @@ static void plan_start(const struct gate *gate, struct gate_source *source)
         source->says = arena_printf(arena, "%.*s: %.*s", STR_ARG(words_name(arena, name)), STR_ARG(source->says));
         return;
     }
-    source->starting = exact_name_taken(gate, source)
+    source->starting = gate_exact_name_taken(gate, source)
                            ? kcm_upgrade_backup_again(arena, name, gate->running, gate->request->now)
                            : source->exact;
-    source->says = words_starting(gate, source);
+    source->says = gate_starting_message(gate, source);
 }
 
 /* After a failure the next attempt waits, so that a cause that stays does not fill the bucket. */
-static bool may_retry(const struct gate *gate, const struct evidence *evidence)
+static bool gate_may_retry(const struct gate *gate, const struct evidence *evidence)
 {
     return evidence->when != 0 && gate->request->now - evidence->when >= gate->settings->upgrade_retry_after_failure;
 }
 
 /* Whatever makes the gate's own repeats unfit would do so to the next one: no backup after the other. */
-static bool is_unfit_again(const struct gate *gate, const struct gate_source *source)
+static bool gate_is_unfit_again(const struct gate *gate, const struct gate_source *source)
 {
     const struct evidence *evidence = &source->evidence;
-    return evidence->unfit.len && !str_eq(evidence->backup->meta.name, source->exact) && !may_retry(gate, evidence);
+    return evidence->unfit.len && !str_eq(evidence->backup->meta.name, source->exact) &&
+           !gate_may_retry(gate, evidence);
 }
 
-static void plan_pass(const struct gate *gate, struct gate_source *source)
+static void gate_plan_pass(const struct gate *gate, struct gate_source *source)
 {
     struct evidence_blocker blocker = evidence_blocker(gate, source);
     source->blocked = blocker.blocks;
     source->step = blocker.blocks ? STEP_REFUSE : STEP_PASS;
     if (blocker.blocks)
-        source->says = words_blocker(gate, source, &blocker);
+        source->says = gate_blocker_message(gate, source, &blocker);
 }
 
 /* Waiting is in vain where Velero would refuse the backup the moment it begins with it. One that
  * runs may yet complete, so its storage is only named. */
-static void plan_wait(const struct gate *gate, struct gate_source *source)
+static void gate_plan_wait(const struct gate *gate, struct gate_source *source)
 {
     struct str fault = {NULL, 0};
     struct str location = source->evidence.backup->storage_location;
@@ -91,49 +92,49 @@ static void plan_wait(const struct gate *gate, struct gate_source *source)
     bool refused = step == STEP_REFUSE && source->evidence.state == EVIDENCE_NOT_STARTED;
     source->step = refused ? STEP_REFUSE : STEP_WAIT;
     source->no_storage = refused;
-    source->says = words_progress(gate, source);
+    source->says = gate_progress_message(gate, source);
     if (fault.len)
         source->says = arena_printf(gate->request->arena, "%.*s%s%.*s", STR_ARG(source->says),
                                     refused ? "; it cannot complete: " : "; ", STR_ARG(fault));
 }
 
-static void plan(const struct gate *gate, struct gate_source *source)
+static void gate_plan_source(const struct gate *gate, struct gate_source *source)
 {
     source->evidence = evidence_find(gate, source);
     switch (source->evidence.state) {
     case EVIDENCE_COMPLETED:
-        plan_pass(gate, source);
+        gate_plan_pass(gate, source);
         return;
     case EVIDENCE_RUNNING:
     case EVIDENCE_NOT_STARTED:
-        plan_wait(gate, source);
+        gate_plan_wait(gate, source);
         return;
     case EVIDENCE_FAILED:
-        if (may_retry(gate, &source->evidence))
+        if (gate_may_retry(gate, &source->evidence))
             break;
         source->step = STEP_REFUSE;
-        source->says = words_refusal(gate, source);
+        source->says = gate_refusal_message(gate, source);
         return;
     case EVIDENCE_STUCK:
     case EVIDENCE_FUTURE:
         source->step = STEP_REFUSE;
-        source->says = words_refusal(gate, source);
+        source->says = gate_refusal_message(gate, source);
         return;
     case EVIDENCE_ADOPTED:
-        if (!is_unfit_again(gate, source))
+        if (!gate_is_unfit_again(gate, source))
             break;
         source->step = STEP_REFUSE;
-        source->says = words_refusal(gate, source);
+        source->says = gate_refusal_message(gate, source);
         return;
     case EVIDENCE_OLD:
     case EVIDENCE_GONE:
     case EVIDENCE_NONE:
         break;
     }
-    plan_start(gate, source);
+    gate_plan_start(gate, source);
 }
 
-static bool any(const struct gate *gate, enum gate_step step)
+static bool gate_any_at(const struct gate *gate, enum gate_step step)
 {
     for (size_t i = 0; i < gate->count; i++)
         if (gate->sources[i].step == step)
@@ -141,7 +142,7 @@ static bool any(const struct gate *gate, enum gate_step step)
     return false;
 }
 
-static bool velero_down(const struct gate *gate)
+static bool gate_velero_is_down(const struct gate *gate)
 {
     if (!gate->inventory->known[FACT_VELERO])
         return false;
@@ -154,7 +155,7 @@ static bool velero_down(const struct gate *gate)
 /* ---- the ManagementBackup to create -------------------------------------- */
 
 /* schedule and performOnManagementUpgrade stay unset: it runs once, as kcm's own does. */
-static void create(const struct gate *gate, const struct gate_source *source)
+static void gate_create_backup(const struct gate *gate, const struct gate_source *source)
 {
     struct arena *arena = gate->request->arena;
     struct json_object *object = json_own(arena, json_object_new_object()), *metadata, *labels, *annotations, *spec;
@@ -182,31 +183,31 @@ static void create(const struct gate *gate, const struct gate_source *source)
 
 /* ---- the judgement ------------------------------------------------------- */
 
-static bool facts_known(struct gate *gate, enum fact fact, const char *name)
+static bool gate_cache_known(struct gate *gate, enum fact fact, const char *name)
 {
     if (gate->inventory->known[fact])
         return true;
     gate->outcome = UPGRADE_UNKNOWN;
-    words_unknown(gate, name);
+    gate_answer_unknown(gate, name);
     decision_audit(gate->decision, "upgrade-gate", "unknown: %s could not be read", name);
     return false;
 }
 
 /* The ManagementBackups alone; other engines are not ours to start. */
-static bool waits_for_velero(const struct gate *gate)
+static bool gate_waits_for_velero(const struct gate *gate)
 {
-    return any(gate, STEP_WAIT) || any(gate, STEP_START);
+    return gate_any_at(gate, STEP_WAIT) || gate_any_at(gate, STEP_START);
 }
 
-static void refuse_velero_down(struct gate *gate)
+static void gate_refuse_velero_down(struct gate *gate)
 {
     gate->outcome = UPGRADE_REFUSED;
-    words_velero_down(gate);
+    gate_answer_velero_down(gate);
     decision_audit(gate->decision, "upgrade-gate", "refused: Velero is not running");
 }
 
 /* A backup that Velero has begun with shows by itself that its CRD admits the first phase. */
-static bool any_not_begun(const struct gate *gate)
+static bool gate_any_not_begun(const struct gate *gate)
 {
     for (size_t i = 0; i < gate->count; i++) {
         enum evidence_state state = gate->sources[i].evidence.state;
@@ -217,15 +218,15 @@ static bool any_not_begun(const struct gate *gate)
 }
 
 /* True when it was refused; where only Velero's version decides, it is warned. */
-static bool refuse_cannot_start(struct gate *gate)
+static bool gate_refuse_cannot_start(struct gate *gate)
 {
     struct str says = {NULL, 0};
-    if (!any_not_begun(gate))
+    if (!gate_any_not_begun(gate))
         return false;
     switch (velero_can_start(gate->inventory, gate->settings, gate->request->arena, &says)) {
     case ANSWER_NO:
         gate->outcome = UPGRADE_REFUSED;
-        words_cannot_start(gate, says);
+        gate_answer_cannot_start(gate, says);
         decision_audit(gate->decision, "upgrade-gate", "refused: the CRD of Backups is older than Velero");
         return true;
     case ANSWER_DEPENDS:
@@ -239,92 +240,93 @@ static bool refuse_cannot_start(struct gate *gate)
 
 /* One refusal is enough to hold the upgrade, and then nothing is started: what
  * completes now would be too old when the other source is repaired. */
-static void answer(struct gate *gate)
+static void gate_answer(struct gate *gate)
 {
     struct decision *decision = gate->decision;
-    if (waits_for_velero(gate) && velero_down(gate)) {
-        refuse_velero_down(gate);
-    } else if (refuse_cannot_start(gate)) {
+    if (gate_waits_for_velero(gate) && gate_velero_is_down(gate)) {
+        gate_refuse_velero_down(gate);
+    } else if (gate_refuse_cannot_start(gate)) {
         return;
-    } else if (any(gate, STEP_REFUSE) || engines_at(gate, STEP_REFUSE)) {
+    } else if (gate_any_at(gate, STEP_REFUSE) || engines_at(gate, STEP_REFUSE)) {
         gate->outcome = UPGRADE_REFUSED;
-        words_refuse(gate);
+        gate_answer_refused(gate);
         decision_audit(decision, "upgrade-gate", "refused");
-    } else if (waits_for_velero(gate) || engines_at(gate, STEP_WAIT)) {
+    } else if (gate_waits_for_velero(gate) || engines_at(gate, STEP_WAIT)) {
         gate->outcome = UPGRADE_WAITS;
-        words_wait(gate);
+        gate_answer_waiting(gate);
         decision_audit(decision, "upgrade-gate", gate->request->dry_run ? "dry run: would wait" : "waiting");
         for (size_t i = 0; i < gate->count; i++)
             if (gate->sources[i].step == STEP_START)
-                create(gate, &gate->sources[i]);
+                gate_create_backup(gate, &gate->sources[i]);
     } else {
         gate->outcome = UPGRADE_ADMITTED;
-        words_pass(gate);
+        gate_answer_admitted(gate);
         decision_audit(decision, "upgrade-gate", "passed");
     }
 }
 
-static bool engines_known(struct gate *gate)
+static bool gate_engines_known(struct gate *gate)
 {
     const struct gate_engine *engine = engines_unknown(gate);
     if (!engine)
         return true;
     gate->outcome = UPGRADE_UNKNOWN;
-    words_engine_unknown(gate, engine);
+    engine_answer_unknown(gate, engine);
     return false;
 }
 
 /* No ManagementBackup protects upgrades, and no other engine is to stand in for one. */
-static void judge_unprotected(struct gate *gate)
+static void gate_judge_unprotected(struct gate *gate)
 {
     bool refused = gate->settings->upgrade_without_backups == VERDICT_DENY;
     gate->outcome = UPGRADE_UNPROTECTED;
     if (refused || gate->engine_count == 0) {
-        words_unprotected(gate);
+        gate_answer_unprotected(gate);
     } else {
-        answer(gate);
+        gate_answer(gate);
         if (gate->outcome == UPGRADE_ADMITTED)
-            words_unprotected(gate);
+            gate_answer_unprotected(gate);
     }
 }
 
 /* Sources are planned where no other engine's backup makes them needless. */
-static bool plan_all(struct gate *gate)
+static bool gate_plan_all(struct gate *gate)
 {
     if (engines_alternative(gate, ENGINE_GOOD) || gate->count == 0)
         return true;
     /* Without Velero there may be no CRD of its Backups either, and that is no passing trouble. */
-    if (!gate->inventory->known[FACT_BACKUPS] && velero_down(gate)) {
-        refuse_velero_down(gate);
+    if (!gate->inventory->known[FACT_BACKUPS] && gate_velero_is_down(gate)) {
+        gate_refuse_velero_down(gate);
         return false;
     }
-    if (!facts_known(gate, FACT_BACKUPS, "Velero Backups"))
+    if (!gate_cache_known(gate, FACT_BACKUPS, "Velero Backups"))
         return false;
     if (gate->settings->storage_not_durable == VERDICT_DENY &&
-        !facts_known(gate, FACT_STORAGE_LOCATIONS, "BackupStorageLocations"))
+        !gate_cache_known(gate, FACT_STORAGE_LOCATIONS, "BackupStorageLocations"))
         return false;
     for (size_t i = 0; i < gate->count; i++)
-        plan(gate, &gate->sources[i]);
+        gate_plan_source(gate, &gate->sources[i]);
     return true;
 }
 
 void gate_judge(struct gate *gate)
 {
-    if (!facts_known(gate, FACT_MANAGEMENT_BACKUPS, "ManagementBackups") || !find_sources(gate) || !engines_find(gate))
+    if (!gate_cache_known(gate, FACT_MANAGEMENT_BACKUPS, "ManagementBackups") || !gate_find_sources(gate) ||
+        !engines_find(gate))
         return;
-    words_engines_audit(gate);
-    if (!engines_known(gate))
+    engines_audit(gate);
+    if (!gate_engines_known(gate))
         return;
     if (gate->count == 0 && !engines_any_alternative(gate)) {
-        judge_unprotected(gate);
+        gate_judge_unprotected(gate);
         return;
     }
-    if (!plan_all(gate))
+    if (!gate_plan_all(gate))
         return;
     engines_combine(gate);
-    if (!engines_known(gate)) /* now also those of anyOf, where nothing else will do */
+    if (!gate_engines_known(gate)) /* now also those of anyOf, where nothing else will do */
         return;
-    answer(gate);
+    gate_answer(gate);
     if (gate->outcome == UPGRADE_ADMITTED && gate->count == 0)
         gate_warn_of_kcm(gate);
 }
@@ -333,7 +335,7 @@ void gate_warn_of_kcm(struct gate *gate)
 {
     size_t counted = gate->count;
     gate->count = 0;
-    if (!gate->inventory->known[FACT_MANAGEMENT_BACKUPS] || !find_sources(gate))
+    if (!gate->inventory->known[FACT_MANAGEMENT_BACKUPS] || !gate_find_sources(gate))
         return;
     struct arena *arena = gate->request->arena;
     for (size_t i = 0; i < gate->count; i++) {

@@ -1,5 +1,5 @@
 /* The upgrade gate's own header: one upgrade under judgement, and what its parts
- * (evidence, storage, words) tell each other. */
+ * (evidence, storage, messages) share. */
 #ifndef BACKSTOP_POLICY_UPGRADE_GATE_H
 #define BACKSTOP_POLICY_UPGRADE_GATE_H
 
@@ -100,7 +100,7 @@ void management_warn_of_versions(const struct request *request, const struct inv
 /* Whether more than one Release, or ManagementBackups, show that an empty status.release is not that of a
  * first install. */
 bool gate_sees_older_life(const struct inventory *inventory);
-/* A Management that is made where none is, and one that is deleted (upgrade_paths.c). */
+/* A Management that is made where none is, and one that is deleted (paths.c). */
 void management_judge_creation(const struct request *request, const struct inventory *inventory,
                                const struct settings *settings, struct decision *decision);
 void management_judge_deletion(const struct request *request, const struct settings *settings,
@@ -125,7 +125,7 @@ struct evidence_blocker evidence_blocker(const struct gate *gate, const struct g
  * *says tells why, and the step is STEP_WAIT (soon) or STEP_REFUSE. */
 enum gate_step gate_storage(const struct gate *gate, struct str location, struct str *says);
 
-/* ---- other engines: gate_engines.c, gate_engine_words.c ---- */
+/* ---- other engines: gate_engines.c ---- */
 
 /* What each entry of upgrade.evidence proves. False when out of memory. */
 bool engines_find(struct gate *gate);
@@ -140,30 +140,30 @@ bool engines_any_alternative(const struct gate *gate);
 void engines_combine(struct gate *gate);
 /* Whether one that has a part in the answer is at this step. */
 bool engines_at(const struct gate *gate, enum gate_step step);
-struct str words_engine(const struct gate *gate, const struct gate_engine *engine);
-void words_engines_pass(const struct gate *gate);
-void words_engine_unknown(const struct gate *gate, const struct gate_engine *engine);
+struct str engine_message(const struct gate *gate, const struct gate_engine *engine);
+void engines_warn_passed(const struct gate *gate);
+void engine_answer_unknown(const struct gate *gate, const struct gate_engine *engine);
 /* One audit annotation each: evidence-NAME. */
-void words_engines_audit(const struct gate *gate);
+void engines_audit(const struct gate *gate);
 extern const char *const engine_states[]; /* "good", "running", ... */
 
-/* Clauses for one source. */
-struct str words_progress(const struct gate *gate, const struct gate_source *source);
-struct str words_starting(const struct gate *gate, const struct gate_source *source);
-struct str words_refusal(const struct gate *gate, const struct gate_source *source);
-struct str words_blocker(const struct gate *gate, const struct gate_source *source,
-                         const struct evidence_blocker *blocker);
-/* Whole answers. */
-void words_refuse(const struct gate *gate);
-void words_wait(const struct gate *gate);
-void words_pass(const struct gate *gate);
-void words_unknown(const struct gate *gate, const char *facts);
-void words_velero_down(const struct gate *gate);
+/* The clause of the answer for one source. */
+struct str gate_progress_message(const struct gate *gate, const struct gate_source *source);
+struct str gate_starting_message(const struct gate *gate, const struct gate_source *source);
+struct str gate_refusal_message(const struct gate *gate, const struct gate_source *source);
+struct str gate_blocker_message(const struct gate *gate, const struct gate_source *source,
+                                const struct evidence_blocker *blocker);
+/* Whole answers: each fills the decision. */
+void gate_answer_refused(const struct gate *gate);
+void gate_answer_waiting(const struct gate *gate);
+void gate_answer_admitted(const struct gate *gate);
+void gate_answer_unknown(const struct gate *gate, const char *facts);
+void gate_answer_velero_down(const struct gate *gate);
 /* `why`: from velero_can_start. */
-void words_cannot_start(const struct gate *gate, struct str why);
-void words_unprotected(const struct gate *gate);
-/* "kubectl annotate ...": the way past the gate. */
-struct str words_skip_command(const struct request *request);
-struct str words_ago(struct arena *arena, int64_t now, int64_t when); /* "3m ago" */
+void gate_answer_cannot_start(const struct gate *gate, struct str why);
+void gate_answer_unprotected(const struct gate *gate);
+/* "kubectl annotate ...": how to upgrade without a backup. */
+struct str gate_skip_command(const struct request *request);
+struct str gate_ago(struct arena *arena, int64_t now, int64_t when); /* "3m ago" */
 
 #endif

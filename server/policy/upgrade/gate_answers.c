@@ -7,13 +7,13 @@
 
 enum { ANSWER_LIMIT = 32 * 1024 };
 
-static struct str release_name(const struct gate *gate, struct str release)
+static struct str gate_release_name(const struct gate *gate, struct str release)
 {
     return words_name(gate->request->arena, release);
 }
 
 /* The clauses of the sources at one of these steps, joined. */
-static struct str clauses(const struct gate *gate, bool refused)
+static struct str gate_clauses(const struct gate *gate, bool refused)
 {
     BUF_SCOPED text;
     buf_init(&text, ANSWER_LIMIT);
@@ -36,7 +36,7 @@ static struct str clauses(const struct gate *gate, bool refused)
     return arena_copy(gate->request->arena, arena_text(gate->request->arena, &text));
 }
 
-static bool any_source_waits(const struct gate *gate)
+static bool gate_any_source_waits(const struct gate *gate)
 {
     for (size_t i = 0; i < gate->count; i++)
         if (gate->sources[i].step == STEP_WAIT || gate->sources[i].step == STEP_START)
@@ -45,16 +45,16 @@ static bool any_source_waits(const struct gate *gate)
 }
 
 /* Whether the answer is about several backups. */
-static bool several(const struct gate *gate)
+static bool gate_has_several_backups(const struct gate *gate)
 {
-    size_t count = any_source_waits(gate);
+    size_t count = gate_any_source_waits(gate);
     for (size_t i = 0; i < gate->engine_count; i++)
         count += gate->engines[i].counts && gate->engines[i].step == STEP_WAIT;
     return gate->count > 1 || count > 1;
 }
 
 /* The names to watch: what runs and what is being started. */
-static struct str watched(const struct gate *gate)
+static struct str gate_watched_names(const struct gate *gate)
 {
     BUF_SCOPED text;
     buf_init(&text, ANSWER_LIMIT);
@@ -71,18 +71,18 @@ static struct str watched(const struct gate *gate)
     return arena_copy(gate->request->arena, arena_text(gate->request->arena, &text));
 }
 
-static void warn_under_way(const struct gate *gate)
+static void gate_warn_under_way(const struct gate *gate)
 {
     if (gate->under_way)
         decision_warn(gate->decision,
                       "the upgrade from %.*s to %.*s has not finished yet; this changes its target to %.*s",
-                      STR_ARG(release_name(gate, gate->running)), STR_ARG(release_name(gate, gate->before)),
-                      STR_ARG(release_name(gate, gate->target)));
+                      STR_ARG(gate_release_name(gate, gate->running)), STR_ARG(gate_release_name(gate, gate->before)),
+                      STR_ARG(gate_release_name(gate, gate->target)));
 }
 
 /* True when good backups are there, and only kcm's own wait stands against the upgrade:
  * the way past the gate would lead straight into that wait. */
-static bool only_blocked(const struct gate *gate)
+static bool gate_is_only_blocked(const struct gate *gate)
 {
     for (size_t i = 0; i < gate->count; i++)
         if (gate->sources[i].step == STEP_REFUSE && !gate->sources[i].blocked)
@@ -90,12 +90,12 @@ static bool only_blocked(const struct gate *gate)
     return !engines_at(gate, STEP_REFUSE);
 }
 
-void words_refuse(const struct gate *gate)
+void gate_answer_refused(const struct gate *gate)
 {
-    struct str from = release_name(gate, gate->running), to = release_name(gate, gate->target);
-    struct str says = clauses(gate, true);
-    warn_under_way(gate);
-    if (only_blocked(gate))
+    struct str from = gate_release_name(gate, gate->running), to = gate_release_name(gate, gate->target);
+    struct str says = gate_clauses(gate, true);
+    gate_warn_under_way(gate);
+    if (gate_is_only_blocked(gate))
         decision_forbid(gate->decision, "the upgrade from %.*s to %.*s would hang: %.*s", STR_ARG(from), STR_ARG(to),
                         STR_ARG(says));
     else
@@ -104,30 +104,31 @@ void words_refuse(const struct gate *gate)
             "no upgrade from %.*s to %.*s without a good pre-upgrade backup: %.*s%s To go on without one: %.*s, "
             "then apply again",
             STR_ARG(from), STR_ARG(to), STR_ARG(says), str_ends(says, STR("?")) ? "" : ".",
-            STR_ARG(words_skip_command(gate->request)));
+            STR_ARG(gate_skip_command(gate->request)));
 }
 
 /* kubectl would retry a dry run ten times for nothing, since nothing was started: 403. */
-void words_wait(const struct gate *gate)
+void gate_answer_waiting(const struct gate *gate)
 {
     const struct request *request = gate->request;
     struct arena *arena = request->arena;
-    struct str from = release_name(gate, gate->running), to = release_name(gate, gate->target);
+    struct str from = gate_release_name(gate, gate->running), to = gate_release_name(gate, gate->target);
     struct str half = gate->under_way
                           ? STR(". The cluster is between two releases and no backup from before that is left: "
                                 "this one holds a half-upgraded cluster")
                           : STR("");
-    warn_under_way(gate);
+    gate_warn_under_way(gate);
     if (request->dry_run) {
         decision_forbid(
             gate->decision,
             "dry run: the upgrade from %.*s to %.*s would first wait for its pre-upgrade backup%s (%.*s%.*s); "
             "nothing was created",
-            STR_ARG(from), STR_ARG(to), several(gate) ? "s" : "", STR_ARG(clauses(gate, false)), STR_ARG(half));
+            STR_ARG(from), STR_ARG(to), gate_has_several_backups(gate) ? "s" : "", STR_ARG(gate_clauses(gate, false)),
+            STR_ARG(half));
         gate->decision->waits = true;
         return;
     }
-    struct str names = watched(gate), ns = words_name(arena, gate->settings->system_namespace);
+    struct str names = gate_watched_names(gate), ns = words_name(arena, gate->settings->system_namespace);
     struct str watch = names.len ? arena_printf(arena,
                                                 " Watch it with: kubectl get managementbackup%.*s -o wide; "
                                                 "kubectl get backups.velero.io -n %.*s%.*s -o yaml.",
@@ -136,14 +137,14 @@ void words_wait(const struct gate *gate)
     decision_wait(gate->decision, 429, gate->settings->upgrade_retry_after,
                   "the upgrade from %.*s to %.*s waits for its pre-upgrade backup%s (%.*s%.*s).%.*s Apply the same "
                   "change again to go on waiting; it is admitted once that is complete",
-                  STR_ARG(from), STR_ARG(to), several(gate) ? "s" : "", STR_ARG(clauses(gate, false)), STR_ARG(half),
-                  STR_ARG(watch));
+                  STR_ARG(from), STR_ARG(to), gate_has_several_backups(gate) ? "s" : "",
+                  STR_ARG(gate_clauses(gate, false)), STR_ARG(half), STR_ARG(watch));
 }
 
 /* The regions of the source (by its scheduled backups) that this backup lacks. kcm
  * leaves a region out while it cannot be reached, and never forgets a former one, so
  * this cannot be a refusal. */
-static void warn_missing_regions(const struct gate *gate, const struct gate_source *source)
+static void gate_warn_missing_regions(const struct gate *gate, const struct gate_source *source)
 {
     const struct management_backup *backup = source->evidence.backup;
     struct arena *arena = gate->request->arena;
@@ -160,22 +161,22 @@ static void warn_missing_regions(const struct gate *gate, const struct gate_sour
 }
 
 /* Of this one's Velero Backup; NULL where it is not known. */
-static const struct backup *velero_of(const struct gate *gate, const struct management_backup *backup)
+static const struct backup *gate_velero_backup(const struct gate *gate, const struct management_backup *backup)
 {
     return inventory_backup(gate->inventory, gate->settings->system_namespace, backup->meta.name);
 }
 
 /* kcm makes its own only after spec.release has changed; and annotations may outlive what they tell of. */
-static bool taken_before(const struct gate *gate, const struct management_backup *backup)
+static bool gate_was_taken_before(const struct gate *gate, const struct management_backup *backup)
 {
-    const struct backup *velero = velero_of(gate, backup);
+    const struct backup *velero = gate_velero_backup(gate, backup);
     return velero && upgrade_backup_holds(gate->inventory, velero) == HOLDS_OLD;
 }
 
 /* Allowed by the settings (storage.notDurable), and yet not what one would want to fall back on. */
-static void warn_not_durable(const struct gate *gate, const struct management_backup *backup)
+static void gate_warn_not_durable(const struct gate *gate, const struct management_backup *backup)
 {
-    const struct backup *velero = velero_of(gate, backup);
+    const struct backup *velero = gate_velero_backup(gate, backup);
     const struct storage_location *location =
         velero ? inventory_storage_location(gate->inventory, velero->meta.ns, velero->storage_location) : NULL;
     struct arena *arena = gate->request->arena;
@@ -186,12 +187,12 @@ static void warn_not_durable(const struct gate *gate, const struct management_ba
                       STR_ARG(lost));
 }
 
-void words_pass(const struct gate *gate)
+void gate_answer_admitted(const struct gate *gate)
 {
     struct arena *arena = gate->request->arena;
     BUF_SCOPED evidence;
     buf_init(&evidence, ANSWER_LIMIT);
-    warn_under_way(gate);
+    gate_warn_under_way(gate);
     for (size_t i = 0; i < gate->count; i++) {
         const struct gate_source *source = &gate->sources[i];
         const struct management_backup *backup = source->evidence.backup;
@@ -199,34 +200,34 @@ void words_pass(const struct gate *gate)
         char when[TIME_TEXT_SIZE];
         time_format(source->evidence.when, 0, when);
         decision_warn(gate->decision, "pre-upgrade backup %.*s completed %.*s (%s)", STR_ARG(name),
-                      STR_ARG(words_ago(arena, gate->request->now, source->evidence.when)), when);
-        if (!taken_before(gate, backup))
+                      STR_ARG(gate_ago(arena, gate->request->now, source->evidence.when)), when);
+        if (!gate_was_taken_before(gate, backup))
             decision_warn(
                 gate->decision,
                 "%.*s was not started by this gate: if kcm made it, a rollback from it needs a resource modifier "
                 "that sets spec.release",
                 STR_ARG(name));
-        warn_not_durable(gate, backup);
-        warn_missing_regions(gate, source);
+        gate_warn_not_durable(gate, backup);
+        gate_warn_missing_regions(gate, source);
         buf_printf(&evidence, "%s%.*s completed %s", i ? ", " : "", STR_ARG(backup->meta.name), when);
     }
-    words_engines_pass(gate);
+    engines_warn_passed(gate);
     struct str text = arena_text(gate->decision->arena, &evidence);
     if (text.len)
         decision_audit(gate->decision, "pre-upgrade-backup", "%.*s", STR_ARG(text));
 }
 
-void words_unknown(const struct gate *gate, const char *facts)
+void gate_answer_unknown(const struct gate *gate, const char *facts)
 {
     decision_wait(
         gate->decision, 503, gate->settings->upgrade_retry_after,
         "the upgrade gate cannot tell whether there is a fresh pre-upgrade backup, since it could not read the %s. "
         "Nothing was changed: apply again in a moment. If it stays so, ask the webhook why (/readyz?verbose), or "
         "go on without a backup: %.*s, then apply again",
-        facts, STR_ARG(words_skip_command(gate->request)));
+        facts, STR_ARG(gate_skip_command(gate->request)));
 }
 
-void words_velero_down(const struct gate *gate)
+void gate_answer_velero_down(const struct gate *gate)
 {
     struct str ns = words_name(gate->request->arena, gate->settings->system_namespace);
     bool installed = gate->inventory->count[FACT_VELERO] > 0;
@@ -234,23 +235,23 @@ void words_velero_down(const struct gate *gate)
         gate->decision,
         "no upgrade from %.*s to %.*s without a good pre-upgrade backup, and none can complete: %s. Look at: "
         "kubectl get deployments -n %.*s -l component=velero. To go on without one: %.*s, then apply again",
-        STR_ARG(release_name(gate, gate->running)), STR_ARG(release_name(gate, gate->target)),
+        STR_ARG(gate_release_name(gate, gate->running)), STR_ARG(gate_release_name(gate, gate->target)),
         installed ? "Velero is not running (no ready replica)" : "Velero is not installed", STR_ARG(ns),
-        STR_ARG(words_skip_command(gate->request)));
+        STR_ARG(gate_skip_command(gate->request)));
 }
 
-void words_cannot_start(const struct gate *gate, struct str why)
+void gate_answer_cannot_start(const struct gate *gate, struct str why)
 {
     decision_forbid(gate->decision,
                     "no upgrade from %.*s to %.*s without a good pre-upgrade backup, and %.*s. To go on without one: "
                     "%.*s, then apply again. To update the CRDs: " VELERO_CRDS_COMMAND,
-                    STR_ARG(release_name(gate, gate->running)), STR_ARG(release_name(gate, gate->target)), STR_ARG(why),
-                    STR_ARG(words_skip_command(gate->request)));
+                    STR_ARG(gate_release_name(gate, gate->running)), STR_ARG(gate_release_name(gate, gate->target)),
+                    STR_ARG(why), STR_ARG(gate_skip_command(gate->request)));
 }
 
 /* A ManagementBackup that would protect upgrades with one more field; one that asks
  * for it already (kcm ignores the flag where there is no schedule) comes first. */
-static const struct management_backup *nearly_a_source(const struct gate *gate)
+static const struct management_backup *gate_nearly_a_source(const struct gate *gate)
 {
     const struct inventory *inventory = gate->inventory;
     const struct management_backup *found = NULL;
@@ -263,7 +264,7 @@ static const struct management_backup *nearly_a_source(const struct gate *gate)
 }
 
 /* What to do about it: the field to set on which object. */
-static struct str protection(const struct gate *gate, const struct management_backup *backup)
+static struct str gate_protection_advice(const struct gate *gate, const struct management_backup *backup)
 {
     struct arena *arena = gate->request->arena;
     if (!backup)
@@ -275,7 +276,7 @@ static struct str protection(const struct gate *gate, const struct management_ba
                         STR_ARG(words_name(arena, backup->meta.name)), field);
 }
 
-void words_unprotected(const struct gate *gate)
+void gate_answer_unprotected(const struct gate *gate)
 {
     struct decision *decision = gate->decision;
     enum verdict verdict = gate->settings->upgrade_without_backups;
@@ -283,13 +284,13 @@ void words_unprotected(const struct gate *gate)
                    verdict == VERDICT_DENY ? "refused" : "passed");
     if (verdict == VERDICT_ALLOW)
         return;
-    warn_under_way(gate);
-    struct str protect = protection(gate, nearly_a_source(gate));
+    gate_warn_under_way(gate);
+    struct str protect = gate_protection_advice(gate, gate_nearly_a_source(gate));
     if (verdict == VERDICT_WARN) {
         decision_warn(decision,
                       "no ManagementBackup has both a schedule and performOnManagementUpgrade: true, "
                       "so there is no backup of %.*s to go back to",
-                      STR_ARG(release_name(gate, gate->running)));
+                      STR_ARG(gate_release_name(gate, gate->running)));
         decision_warn(decision, "%.*s", STR_ARG(protect));
         return;
     }
@@ -297,6 +298,6 @@ void words_unprotected(const struct gate *gate)
         decision,
         "no upgrade from %.*s to %.*s without a backup: no ManagementBackup has both a schedule and "
         "performOnManagementUpgrade: true. %.*s, then apply again. To go on without one: %.*s, then apply again",
-        STR_ARG(release_name(gate, gate->running)), STR_ARG(release_name(gate, gate->target)), STR_ARG(protect),
-        STR_ARG(words_skip_command(gate->request)));
+        STR_ARG(gate_release_name(gate, gate->running)), STR_ARG(gate_release_name(gate, gate->target)),
+        STR_ARG(protect), STR_ARG(gate_skip_command(gate->request)));
 }

@@ -3,7 +3,7 @@
 /* The clauses for other backup engines. */
 
 /* "RunAction run-x in kasten-io" */
-static struct str subject(const struct gate *gate, const struct gate_engine *engine)
+static struct str engine_subject(const struct gate *gate, const struct gate_engine *engine)
 {
     struct arena *arena = gate->request->arena;
     const struct evidence_object *object = engine->object;
@@ -15,77 +15,80 @@ static struct str subject(const struct gate *gate, const struct gate_engine *eng
 }
 
 /* runactions.actions.kio.kasten.io */
-static struct str resource(const struct gate *gate, const struct evidence_source *source)
+static struct str engine_resource(const struct gate *gate, const struct evidence_source *source)
 {
     if (source->group.len == 0)
         return source->resource;
     return arena_printf(gate->request->arena, "%.*s.%.*s", STR_ARG(source->resource), STR_ARG(source->group));
 }
 
-static struct str command(const struct gate *gate, const struct gate_engine *engine, const char *verb, const char *more)
+static struct str engine_command(const struct gate *gate, const struct gate_engine *engine, const char *verb,
+                                 const char *more)
 {
     struct arena *arena = gate->request->arena;
     const struct evidence_object *object = engine->object;
     struct str ns = object->ns.len ? arena_printf(arena, " -n %.*s", STR_ARG(words_name(arena, object->ns))) : STR("");
-    return arena_printf(arena, "kubectl %s %.*s%.*s %.*s%s", verb, STR_ARG(resource(gate, engine->source)), STR_ARG(ns),
-                        STR_ARG(words_name(arena, object->name)), more);
+    return arena_printf(arena, "kubectl %s %.*s%.*s %.*s%s", verb, STR_ARG(engine_resource(gate, engine->source)),
+                        STR_ARG(ns), STR_ARG(words_name(arena, object->name)), more);
 }
 
 /* A value as it may stand in a message; "Complete", "true". */
-static struct str value(const struct gate *gate, struct str text)
+static struct str engine_value(const struct gate *gate, struct str text)
 {
     return words_name(gate->request->arena, text);
 }
 
 /* backstop starts ManagementBackups only. */
-static struct str how(const struct gate *gate, const struct gate_engine *engine, const char *which)
+static struct str engine_advice(const struct gate *gate, const struct gate_engine *engine, const char *which)
 {
     struct str hint = engine->source->hint.len ? engine->source->hint : STR("take one with that engine");
     return arena_printf(gate->request->arena, "backstop cannot start %s: %.*s, then apply again", which, STR_ARG(hint));
 }
 
-static struct str running(const struct gate *gate, const struct gate_engine *engine)
+static struct str engine_running_message(const struct gate *gate, const struct gate_engine *engine)
 {
     struct arena *arena = gate->request->arena;
     struct str path = engine->source->done_path, seen = engine->object->value;
-    struct str state = seen.len ? arena_printf(arena, "%.*s is %.*s", STR_ARG(path), STR_ARG(value(gate, seen)))
+    struct str state = seen.len ? arena_printf(arena, "%.*s is %.*s", STR_ARG(path), STR_ARG(engine_value(gate, seen)))
                                 : arena_printf(arena, "nothing at %.*s yet", STR_ARG(path));
-    return arena_printf(arena, "%.*s is not done (%.*s, created %.*s; %.*s)", STR_ARG(subject(gate, engine)),
-                        STR_ARG(state), STR_ARG(words_ago(arena, gate->request->now, engine->when)),
-                        STR_ARG(command(gate, engine, "get", " -o yaml")));
+    return arena_printf(arena, "%.*s is not done (%.*s, created %.*s; %.*s)", STR_ARG(engine_subject(gate, engine)),
+                        STR_ARG(state), STR_ARG(gate_ago(arena, gate->request->now, engine->when)),
+                        STR_ARG(engine_command(gate, engine, "get", " -o yaml")));
 }
 
-static struct str failed(const struct gate *gate, const struct gate_engine *engine)
+static struct str engine_failed_message(const struct gate *gate, const struct gate_engine *engine)
 {
     struct arena *arena = gate->request->arena;
-    return arena_printf(arena, "%.*s failed %.*s (%.*s is %.*s; see %.*s): repair that; %.*s",
-                        STR_ARG(subject(gate, engine)), STR_ARG(words_ago(arena, gate->request->now, engine->when)),
-                        STR_ARG(engine->source->failed_path), STR_ARG(arena_quote(arena, engine->object->failure)),
-                        STR_ARG(command(gate, engine, "describe", "")), STR_ARG(how(gate, engine, "another")));
+    return arena_printf(
+        arena, "%.*s failed %.*s (%.*s is %.*s; see %.*s): repair that; %.*s", STR_ARG(engine_subject(gate, engine)),
+        STR_ARG(gate_ago(arena, gate->request->now, engine->when)), STR_ARG(engine->source->failed_path),
+        STR_ARG(arena_quote(arena, engine->object->failure)), STR_ARG(engine_command(gate, engine, "describe", "")),
+        STR_ARG(engine_advice(gate, engine, "another")));
 }
 
-static struct str old(const struct gate *gate, const struct gate_engine *engine)
+static struct str engine_old_message(const struct gate *gate, const struct gate_engine *engine)
 {
     struct arena *arena = gate->request->arena;
     int64_t own = engine->source->maximum_age;
     char limit[TIME_TEXT_SIZE];
-    return arena_printf(arena, "%.*s is from %.*s and counts for %s (%s); %.*s", STR_ARG(subject(gate, engine)),
-                        STR_ARG(words_ago(arena, gate->request->now, engine->when)),
+    return arena_printf(arena, "%.*s is from %.*s and counts for %s (%s); %.*s", STR_ARG(engine_subject(gate, engine)),
+                        STR_ARG(gate_ago(arena, gate->request->now, engine->when)),
                         duration_format(own ? own : gate->settings->upgrade_max_backup_age, limit),
-                        own ? "its maximumAge" : "upgrade.maxBackupAge", STR_ARG(how(gate, engine, "another")));
+                        own ? "its maximumAge" : "upgrade.maxBackupAge",
+                        STR_ARG(engine_advice(gate, engine, "another")));
 }
 
-static struct str future(const struct gate *gate, const struct gate_engine *engine)
+static struct str engine_future_message(const struct gate *gate, const struct gate_engine *engine)
 {
     char when[TIME_TEXT_SIZE], now[TIME_TEXT_SIZE];
     return arena_printf(gate->request->arena,
                         "%.*s says it was done at %s, but it is %s here: the clocks differ too much to tell its age; "
                         "set them right",
-                        STR_ARG(subject(gate, engine)), time_format(engine->when, 0, when),
+                        STR_ARG(engine_subject(gate, engine)), time_format(engine->when, 0, when),
                         time_format(gate->request->now, 0, now));
 }
 
-static struct str none(const struct gate *gate, const struct gate_engine *engine)
+static struct str engine_none_message(const struct gate *gate, const struct gate_engine *engine)
 {
     struct arena *arena = gate->request->arena;
     const struct evidence_source *source = engine->source;
@@ -94,19 +97,19 @@ static struct str none(const struct gate *gate, const struct gate_engine *engine
                             ? arena_printf(arena, " with labels %.*s", STR_ARG(arena_quote(arena, source->selector)))
                             : STR("");
     return arena_printf(arena, "there is no %.*s%.*s%.*s; %.*s", STR_ARG(source->kind), STR_ARG(ns), STR_ARG(labels),
-                        STR_ARG(how(gate, engine, "one")));
+                        STR_ARG(engine_advice(gate, engine, "one")));
 }
 
-static struct str not_served(const struct gate *gate, const struct gate_engine *engine)
+static struct str engine_not_served_message(const struct gate *gate, const struct gate_engine *engine)
 {
     const struct evidence_source *source = engine->source;
     return arena_printf(gate->request->arena,
                         "the API server does not serve %.*s in version %.*s: that engine is not installed, or "
                         "apiVersion, kind or resource of this entry of upgrade.evidence are wrong",
-                        STR_ARG(resource(gate, source)), STR_ARG(source->version));
+                        STR_ARG(engine_resource(gate, source)), STR_ARG(source->version));
 }
 
-static struct str unknown(const struct gate *gate, const struct gate_engine *engine)
+static struct str engine_unknown_message(const struct gate *gate, const struct gate_engine *engine)
 {
     const struct evidence_reading *reading = engine->reading;
     if (!reading)
@@ -117,27 +120,26 @@ static struct str unknown(const struct gate *gate, const struct gate_engine *eng
     return arena_printf(gate->request->arena, "%.*s%.*s", STR_ARG(reading->problem), STR_ARG(grant));
 }
 
-static struct str good(const struct gate *gate, const struct gate_engine *engine)
+static struct str engine_good_message(const struct gate *gate, const struct gate_engine *engine)
 {
     struct arena *arena = gate->request->arena;
     char when[TIME_TEXT_SIZE];
-    return arena_printf(arena, "%.*s, %.*s %.*s, from %.*s (%s)", STR_ARG(subject(gate, engine)),
-                        STR_ARG(engine->source->done_path), STR_ARG(value(gate, engine->object->value)),
-                        STR_ARG(words_ago(arena, gate->request->now, engine->when)),
-                        time_format(engine->when, 0, when));
+    return arena_printf(arena, "%.*s, %.*s %.*s, from %.*s (%s)", STR_ARG(engine_subject(gate, engine)),
+                        STR_ARG(engine->source->done_path), STR_ARG(engine_value(gate, engine->object->value)),
+                        STR_ARG(gate_ago(arena, gate->request->now, engine->when)), time_format(engine->when, 0, when));
 }
 
-struct str words_engine(const struct gate *gate, const struct gate_engine *engine)
+struct str engine_message(const struct gate *gate, const struct gate_engine *engine)
 {
     static struct str (*const clauses[])(const struct gate *, const struct gate_engine *) = {
-        [ENGINE_GOOD] = good,
-        [ENGINE_RUNNING] = running,
-        [ENGINE_FAILED] = failed,
-        [ENGINE_OLD] = old,
-        [ENGINE_FUTURE] = future,
-        [ENGINE_NONE] = none,
-        [ENGINE_NOT_SERVED] = not_served,
-        [ENGINE_UNKNOWN] = unknown,
+        [ENGINE_GOOD] = engine_good_message,
+        [ENGINE_RUNNING] = engine_running_message,
+        [ENGINE_FAILED] = engine_failed_message,
+        [ENGINE_OLD] = engine_old_message,
+        [ENGINE_FUTURE] = engine_future_message,
+        [ENGINE_NONE] = engine_none_message,
+        [ENGINE_NOT_SERVED] = engine_not_served_message,
+        [ENGINE_UNKNOWN] = engine_unknown_message,
     };
     return arena_printf(gate->request->arena, "%.*s: %.*s", STR_ARG(engine->source->name),
                         STR_ARG(clauses[engine->state](gate, engine)));
@@ -145,7 +147,7 @@ struct str words_engine(const struct gate *gate, const struct gate_engine *engin
 
 /* ---- whole answers ------------------------------------------------------------- */
 
-void words_engines_pass(const struct gate *gate)
+void engines_warn_passed(const struct gate *gate)
 {
     for (size_t i = 0; i < gate->engine_count; i++) {
         const struct gate_engine *engine = &gate->engines[i];
@@ -160,24 +162,24 @@ void words_engines_pass(const struct gate *gate)
     }
 }
 
-void words_engine_unknown(const struct gate *gate, const struct gate_engine *engine)
+void engine_answer_unknown(const struct gate *gate, const struct gate_engine *engine)
 {
     decision_wait(
         gate->decision, 503, gate->settings->upgrade_retry_after,
         "the upgrade gate cannot tell whether there is a fresh pre-upgrade backup: %.*s. Nothing was changed: "
         "apply again in a moment. If it stays so, go on without it: %.*s, then apply again",
-        STR_ARG(engine->says), STR_ARG(words_skip_command(gate->request)));
+        STR_ARG(engine->says), STR_ARG(gate_skip_command(gate->request)));
     decision_audit(gate->decision, "upgrade-gate", "unknown: the evidence of %.*s could not be read",
                    STR_ARG(engine->source->name));
 }
 
-void words_engines_audit(const struct gate *gate)
+void engines_audit(const struct gate *gate)
 {
     struct arena *arena = gate->request->arena;
     for (size_t i = 0; i < gate->engine_count; i++) {
         const struct gate_engine *engine = &gate->engines[i];
         const struct evidence_object *object = engine->object;
-        struct str seen = object && object->value.len ? value(gate, object->value) : STR("not set");
+        struct str seen = object && object->value.len ? engine_value(gate, object->value) : STR("not set");
         struct str key = arena_printf(arena, AUDIT_EVIDENCE "%.*s", STR_ARG(engine->source->name));
         char when[TIME_TEXT_SIZE];
         if (!key.ptr)
@@ -209,62 +211,62 @@ const char *const engine_states[] = {
 
 /* ---- one engine -------------------------------------------------------------- */
 
-static bool is_failed(const struct evidence_source *source, const struct evidence_object *object)
+static bool engine_is_failed(const struct evidence_source *source, const struct evidence_object *object)
 {
     return object->failure.len && evidence_value_matches(&source->failed_values, object->failure);
 }
 
-static bool is_done(const struct evidence_source *source, const struct evidence_object *object)
+static bool engine_is_done(const struct evidence_source *source, const struct evidence_object *object)
 {
-    return object->value.len && !is_failed(source, object) &&
+    return object->value.len && !engine_is_failed(source, object) &&
            evidence_value_matches(&source->done_values, object->value);
 }
 
 /* The newest decides. A backup taken before an upgrade began stays the right one however
  * long the upgrade takes, so while it is under way one that is done is looked for. */
-static const struct evidence_object *deciding(const struct gate *gate, const struct gate_engine *engine)
+static const struct evidence_object *engine_deciding_object(const struct gate *gate, const struct gate_engine *engine)
 {
     const struct evidence_reading *reading = engine->reading;
     for (size_t i = 0; gate->under_way && i < reading->len; i++)
-        if (is_done(engine->source, &reading->objects[i]))
+        if (engine_is_done(engine->source, &reading->objects[i]))
             return &reading->objects[i];
     return reading->len ? &reading->objects[0] : NULL;
 }
 
 /* An object is created before its backup is done, so its creation makes it no younger. */
-static int64_t time_of(const struct evidence_object *object)
+static int64_t engine_object_time(const struct evidence_object *object)
 {
     return object->time != 0 ? object->time : object->created;
 }
 
-static int64_t age_limit(const struct gate *gate, const struct gate_engine *engine)
+static int64_t engine_age_limit(const struct gate *gate, const struct gate_engine *engine)
 {
     return engine->source->maximum_age ? engine->source->maximum_age : gate->settings->upgrade_max_backup_age;
 }
 
-static enum engine_state judge_age(const struct gate *gate, const struct gate_engine *engine)
+static enum engine_state engine_judge_age(const struct gate *gate, const struct gate_engine *engine)
 {
     int64_t age = gate->request->now - engine->when;
     if (age < -GATE_CLOCK_SKEW)
         return ENGINE_FUTURE;
-    return age > age_limit(gate, engine) && !gate->under_way ? ENGINE_OLD : ENGINE_GOOD;
+    return age > engine_age_limit(gate, engine) && !gate->under_way ? ENGINE_OLD : ENGINE_GOOD;
 }
 
-static enum engine_state judge(const struct gate *gate, struct gate_engine *engine)
+static enum engine_state engine_judge(const struct gate *gate, struct gate_engine *engine)
 {
     const struct evidence_reading *reading = engine->reading;
     if (!reading || reading->access == EVIDENCE_FORBIDDEN || reading->access == EVIDENCE_UNREADABLE)
         return ENGINE_UNKNOWN;
     if (reading->access == EVIDENCE_NOT_SERVED)
         return ENGINE_NOT_SERVED;
-    engine->object = deciding(gate, engine);
+    engine->object = engine_deciding_object(gate, engine);
     if (!engine->object)
         return ENGINE_NONE;
-    engine->when = time_of(engine->object);
-    if (is_failed(engine->source, engine->object))
+    engine->when = engine_object_time(engine->object);
+    if (engine_is_failed(engine->source, engine->object))
         return ENGINE_FAILED;
-    if (is_done(engine->source, engine->object))
-        return judge_age(gate, engine);
+    if (engine_is_done(engine->source, engine->object))
+        return engine_judge_age(gate, engine);
     engine->when = engine->object->created;
     return ENGINE_RUNNING;
 }
@@ -277,12 +279,12 @@ bool engines_find(struct gate *gate)
         struct gate_engine *engine = &gate->engines[gate->engine_count++];
         engine->source = &settings->evidence[i];
         engine->reading = inventory_evidence(gate->inventory, engine->source->name);
-        engine->state = judge(gate, engine);
+        engine->state = engine_judge(gate, engine);
         engine->step = engine->state == ENGINE_GOOD      ? STEP_PASS
                        : engine->state == ENGINE_RUNNING ? STEP_WAIT
                                                          : STEP_REFUSE;
         engine->counts = !engine->source->alternative;
-        engine->says = words_engine(gate, engine);
+        engine->says = engine_message(gate, engine);
     }
     return gate->engines != NULL;
 }
@@ -321,7 +323,7 @@ bool engines_at(const struct gate *gate, enum gate_step step)
     return false;
 }
 
-static bool sources_at(const struct gate *gate, enum gate_step step)
+static bool engines_sources_at(const struct gate *gate, enum gate_step step)
 {
     for (size_t i = 0; i < gate->count; i++)
         if (gate->sources[i].step == step)
@@ -330,18 +332,18 @@ static bool sources_at(const struct gate *gate, enum gate_step step)
 }
 
 /* One that began longer ago than a backup counts for may never end; when it does it still counts. */
-static bool runs_in_time(const struct gate *gate)
+static bool engines_run_in_time(const struct gate *gate)
 {
     for (size_t i = 0; i < gate->engine_count; i++) {
         const struct gate_engine *engine = &gate->engines[i];
         if (engine->source->alternative && engine->state == ENGINE_RUNNING &&
-            gate->request->now - engine->when <= age_limit(gate, engine))
+            gate->request->now - engine->when <= engine_age_limit(gate, engine))
             return true;
     }
     return false;
 }
 
-static void count_alternatives(struct gate *gate, enum gate_step step)
+static void engines_count_alternatives(struct gate *gate, enum gate_step step)
 {
     for (size_t i = 0; i < gate->engine_count; i++)
         if (gate->engines[i].source->alternative && gate->engines[i].step == step)
@@ -350,21 +352,21 @@ static void count_alternatives(struct gate *gate, enum gate_step step)
 
 void engines_combine(struct gate *gate)
 {
-    bool refused = gate->count == 0 || sources_at(gate, STEP_REFUSE);
+    bool refused = gate->count == 0 || engines_sources_at(gate, STEP_REFUSE);
     if (!engines_any_alternative(gate))
         return;
     if (engines_alternative(gate, ENGINE_GOOD)) {
-        count_alternatives(gate, STEP_PASS);
+        engines_count_alternatives(gate, STEP_PASS);
         gate->count = 0;
-    } else if (runs_in_time(gate) || (refused && engines_alternative(gate, ENGINE_RUNNING))) {
+    } else if (engines_run_in_time(gate) || (refused && engines_alternative(gate, ENGINE_RUNNING))) {
         /* Nothing is started beside a backup that runs already. */
-        count_alternatives(gate, STEP_WAIT);
-        if (refused || sources_at(gate, STEP_START))
+        engines_count_alternatives(gate, STEP_WAIT);
+        if (refused || engines_sources_at(gate, STEP_START))
             gate->count = 0;
-        else if (!sources_at(gate, STEP_WAIT))
+        else if (!engines_sources_at(gate, STEP_WAIT))
             for (size_t i = 0; i < gate->engine_count; i++) /* the ManagementBackups are good already */
                 gate->engines[i].counts = !gate->engines[i].source->alternative;
     } else if (refused) {
-        count_alternatives(gate, STEP_REFUSE);
+        engines_count_alternatives(gate, STEP_REFUSE);
     }
 }

@@ -52,7 +52,7 @@ struct part {
 };
 
 /* The attempt under judgement, and whose it is to be. */
-struct attempt {
+struct evidence_attempt {
     const struct gate *gate;
     const struct management_backup *source, *backup;
 };
@@ -71,7 +71,7 @@ static bool is_older(const struct management_backup *backup, const struct backup
 /* ---- whether a Completed Backup is one to restore from -------------------- */
 
 /* Where the source's backups go: what it names, else Velero's default. */
-static struct str location_of_source(const struct attempt *attempt)
+static struct str location_of_source(const struct evidence_attempt *attempt)
 {
     struct str named = attempt->source->storage_location;
     const struct storage_location *chosen =
@@ -81,7 +81,7 @@ static struct str location_of_source(const struct attempt *attempt)
 
 /* A ManagementBackup of the right name, made by hand, may point anywhere. Where neither it nor its
  * source names a location the choice was Velero's. */
-static struct str misplaced(const struct attempt *attempt, const struct backup *velero)
+static struct str evidence_misplaced(const struct evidence_attempt *attempt, const struct backup *velero)
 {
     struct arena *arena = attempt->gate->request->arena;
     struct str wanted = location_of_source(attempt), is = velero->storage_location;
@@ -94,7 +94,7 @@ static struct str misplaced(const struct attempt *attempt, const struct backup *
 }
 
 /* The location is not there, was found Unavailable, or is of a class that the settings do not allow. */
-static struct str out_of_reach(const struct attempt *attempt, const struct backup *velero)
+static struct str out_of_reach(const struct evidence_attempt *attempt, const struct backup *velero)
 {
     const struct gate *gate = attempt->gate;
     const struct storage_location *location =
@@ -112,7 +112,7 @@ static struct str out_of_reach(const struct attempt *attempt, const struct backu
 /* Why nothing can be restored from a Completed Backup of that name: kcm did not make it (it may be of no
  * namespaces, and kcm would have taken it for its own), Velero did not complete it, or it lies in the wrong
  * place. Absent: it is fit. */
-static struct str unfit_because(const struct attempt *attempt, const struct backup *velero)
+static struct str unfit_because(const struct evidence_attempt *attempt, const struct backup *velero)
 {
     const struct gate *gate = attempt->gate;
     struct str why;
@@ -120,7 +120,7 @@ static struct str unfit_because(const struct attempt *attempt, const struct back
         return STR("is not one that kcm made for it");
     if (!backup_status_by_velero(gate->request->arena, velero, gate->settings, &why))
         return why;
-    why = misplaced(attempt, velero);
+    why = evidence_misplaced(attempt, velero);
     return why.len ? why : out_of_reach(attempt, velero);
 }
 
@@ -140,7 +140,7 @@ static const char *hollow_because(const struct backup *velero)
 
 /* kcm copies the status of Velero's Backup about once a minute, so the Backup itself knows more. It may
  * also be gone (deleted, expired), and kcm then keeps what it copied last: no backup stands behind that. */
-static struct part main_part(const struct attempt *attempt)
+static struct part main_part(const struct evidence_attempt *attempt)
 {
     const struct management_backup *backup = attempt->backup;
     const struct backup *velero =
@@ -161,7 +161,7 @@ static struct part main_part(const struct attempt *attempt)
 /* A region's Velero Backup lives on the regional cluster. It reaches this one only
  * by sync from the shared bucket, once it is done: absence here says nothing, and
  * kcm's word is all there is then. */
-static struct part region_part(const struct attempt *attempt, const struct region_status *region)
+static struct part region_part(const struct evidence_attempt *attempt, const struct region_status *region)
 {
     const struct management_backup *backup = attempt->backup;
     const struct backup *synced =
@@ -187,7 +187,7 @@ static int64_t first_known(int64_t a, int64_t b, int64_t c)
     return b != 0 ? b : c;
 }
 
-static struct evidence judge_part(const struct attempt *attempt, const struct part *part)
+static struct evidence judge_part(const struct evidence_attempt *attempt, const struct part *part)
 {
     const struct gate *gate = attempt->gate;
     const struct management_backup *backup = attempt->backup;
@@ -219,7 +219,7 @@ static struct evidence judge_part(const struct attempt *attempt, const struct pa
 }
 
 /* All parts together: the worst state; a whole that is complete was so when its last part was. */
-static struct evidence worse(struct evidence a, struct evidence b)
+static struct evidence evidence_worse(struct evidence a, struct evidence b)
 {
     if (a.state != b.state)
         return a.state > b.state ? a : b;
@@ -228,7 +228,7 @@ static struct evidence worse(struct evidence a, struct evidence b)
 
 /* The age counts from completion. A backup taken before an upgrade began stays the
  * right one however long the upgrade takes: a newer one would hold a half-upgraded cluster. */
-static enum evidence_state judge_age(const struct gate *gate, int64_t completed)
+static enum evidence_state evidence_judge_age(const struct gate *gate, int64_t completed)
 {
     int64_t age = gate->request->now - completed;
     if (age < -GATE_CLOCK_SKEW)
@@ -236,17 +236,17 @@ static enum evidence_state judge_age(const struct gate *gate, int64_t completed)
     return age > gate->settings->upgrade_max_backup_age && !gate->under_way ? EVIDENCE_OLD : EVIDENCE_COMPLETED;
 }
 
-static struct evidence judge_backup(const struct attempt *attempt)
+static struct evidence judge_backup(const struct evidence_attempt *attempt)
 {
     const struct management_backup *backup = attempt->backup;
     struct part part = main_part(attempt);
     struct evidence evidence = judge_part(attempt, &part);
     for (size_t i = 0; i < backup->region_count; i++) {
         part = region_part(attempt, &backup->regions[i]);
-        evidence = worse(evidence, judge_part(attempt, &part));
+        evidence = evidence_worse(evidence, judge_part(attempt, &part));
     }
     if (evidence.state == EVIDENCE_COMPLETED)
-        evidence.state = judge_age(attempt->gate, evidence.when);
+        evidence.state = evidence_judge_age(attempt->gate, evidence.when);
     return evidence;
 }
 
@@ -254,7 +254,7 @@ static struct evidence judge_backup(const struct attempt *attempt)
 
 /* A good one counts whatever came after it, one on its way is waited for; otherwise
  * the newest attempt speaks. */
-static int usefulness(const struct evidence *evidence)
+static int evidence_usefulness(const struct evidence *evidence)
 {
     switch (evidence->state) {
     case EVIDENCE_COMPLETED:
@@ -271,7 +271,7 @@ static bool is_better(const struct evidence *a, const struct evidence *b)
 {
     if (b->state == EVIDENCE_NONE)
         return true;
-    int difference = usefulness(a) - usefulness(b);
+    int difference = evidence_usefulness(a) - evidence_usefulness(b);
     if (difference != 0)
         return difference > 0;
     if (a->backup->meta.created != b->backup->meta.created)
@@ -290,7 +290,7 @@ struct evidence evidence_find(const struct gate *gate, const struct gate_source 
         if (!str_eq(backup->release, label) || backup->schedule.len || backup->meta.deleting ||
             !kcm_is_upgrade_backup(arena, backup->meta.name, source->source->meta.name, gate->running))
             continue;
-        const struct attempt attempt = {gate, source->source, backup};
+        const struct evidence_attempt attempt = {gate, source->source, backup};
         struct evidence evidence = judge_backup(&attempt);
         if (is_better(&evidence, &best))
             best = evidence;
@@ -312,7 +312,7 @@ struct evidence_blocker evidence_blocker(const struct gate *gate, const struct g
             inventory_backup(gate->inventory, gate->settings->system_namespace, source->exact);
         return (struct evidence_blocker){.blocks = velero && never_completes(&velero->status), .velero = source->exact};
     }
-    const struct attempt attempt = {gate, source->source, backup};
+    const struct evidence_attempt attempt = {gate, source->source, backup};
     struct part part = main_part(&attempt);
     for (size_t i = 0; i < backup->region_count && !never_completes(part.status); i++)
         part = region_part(&attempt, &backup->regions[i]);

@@ -3,7 +3,7 @@
 /* The clauses for one source. kubectl shows only the last answer, after its ten
  * retries, so each of them must stand alone. */
 
-struct str words_ago(struct arena *arena, int64_t now, int64_t when)
+struct str gate_ago(struct arena *arena, int64_t now, int64_t when)
 {
     char text[TIME_TEXT_SIZE];
     if (when == 0)
@@ -13,7 +13,7 @@ struct str words_ago(struct arena *arena, int64_t now, int64_t when)
     return arena_printf(arena, "%s ago", duration_format(now - when, text));
 }
 
-struct str words_skip_command(const struct request *request)
+struct str gate_skip_command(const struct request *request)
 {
     if (str_is(request->kind, "Restore"))
         return arena_printf(request->arena, "give the Restore the annotation %s: \"REASON\"", ANNOTATION_SKIP_BACKUP);
@@ -22,7 +22,7 @@ struct str words_skip_command(const struct request *request)
 }
 
 /* "kcm-backup-kcm-1-2-0" or "kcm-backup-kcm-1-2-0 in region eu" */
-static struct str subject(const struct gate *gate, const struct evidence *evidence)
+static struct str evidence_subject(const struct gate *gate, const struct evidence *evidence)
 {
     struct arena *arena = gate->request->arena;
     struct str name = words_name(arena, evidence->backup->meta.name);
@@ -31,8 +31,8 @@ static struct str subject(const struct gate *gate, const struct evidence *eviden
     return arena_printf(arena, "%.*s in region %.*s", STR_ARG(name), STR_ARG(words_name(arena, evidence->region)));
 }
 
-/* kcm's own words (status.error), where it has any. */
-static struct str reported(const struct gate *gate, const struct evidence *evidence)
+/* kcm's own message (status.error), where it has any. */
+static struct str evidence_kcm_error(const struct gate *gate, const struct evidence *evidence)
 {
     struct arena *arena = gate->request->arena;
     if (evidence->error.len == 0)
@@ -40,16 +40,16 @@ static struct str reported(const struct gate *gate, const struct evidence *evide
     return arena_printf(arena, "; kcm reports %.*s", STR_ARG(arena_quote_error(arena, evidence->error)));
 }
 
-struct str words_progress(const struct gate *gate, const struct gate_source *source)
+struct str gate_progress_message(const struct gate *gate, const struct gate_source *source)
 {
     const struct evidence *evidence = &source->evidence;
     const struct backup_status *status = evidence->status;
     struct arena *arena = gate->request->arena;
-    struct str name = subject(gate, evidence), ago = words_ago(arena, gate->request->now, evidence->when);
+    struct str name = evidence_subject(gate, evidence), ago = gate_ago(arena, gate->request->now, evidence->when);
     struct str phase = words_name(arena, status->phase);
     if (evidence->state == EVIDENCE_NOT_STARTED && status->phase.len == 0)
         return arena_printf(arena, "%.*s: created %.*s, not started yet%.*s", STR_ARG(name), STR_ARG(ago),
-                            STR_ARG(reported(gate, evidence)));
+                            STR_ARG(evidence_kcm_error(gate, evidence)));
     if (evidence->state == EVIDENCE_NOT_STARTED)
         return arena_printf(arena, "%.*s: %.*s, created %.*s", STR_ARG(name), STR_ARG(phase), STR_ARG(ago));
     struct str errors = str_ends(status->phase, STR("PartiallyFailed")) ? STR(", with errors already") : STR("");
@@ -61,7 +61,7 @@ struct str words_progress(const struct gate *gate, const struct gate_source *sou
 }
 
 /* What holds the exact name, when nothing of it is evidence. */
-static struct str name_taken(const struct gate *gate, const struct gate_source *source)
+static struct str evidence_name_taken(const struct gate *gate, const struct gate_source *source)
 {
     struct arena *arena = gate->request->arena;
     struct str exact = words_name(arena, source->exact);
@@ -75,13 +75,13 @@ static struct str name_taken(const struct gate *gate, const struct gate_source *
 }
 
 /* Why what is there does not do. */
-static struct str shortcoming(const struct gate *gate, const struct gate_source *source)
+static struct str evidence_shortcoming(const struct gate *gate, const struct gate_source *source)
 {
     struct arena *arena = gate->request->arena;
     const struct evidence *evidence = &source->evidence;
     if (evidence->state == EVIDENCE_NONE)
-        return name_taken(gate, source);
-    struct str name = subject(gate, evidence), ago = words_ago(arena, gate->request->now, evidence->when);
+        return evidence_name_taken(gate, source);
+    struct str name = evidence_subject(gate, evidence), ago = gate_ago(arena, gate->request->now, evidence->when);
     char limit[TIME_TEXT_SIZE];
     switch (evidence->state) {
     case EVIDENCE_OLD:
@@ -101,18 +101,18 @@ static struct str shortcoming(const struct gate *gate, const struct gate_source 
     }
 }
 
-struct str words_starting(const struct gate *gate, const struct gate_source *source)
+struct str gate_starting_message(const struct gate *gate, const struct gate_source *source)
 {
     struct arena *arena = gate->request->arena;
     return arena_printf(arena, "%.*s: %s%.*s", STR_ARG(words_name(arena, source->starting)),
                         gate->request->dry_run ? "would be started" : "started now",
-                        STR_ARG(shortcoming(gate, source)));
+                        STR_ARG(evidence_shortcoming(gate, source)));
 }
 
 /* ---- refusals ------------------------------------------------------------ */
 
 /* " (on the cluster of region eu)"; nothing for the management cluster. */
-static struct str on_cluster(const struct gate *gate, struct str region)
+static struct str evidence_on_cluster(const struct gate *gate, struct str region)
 {
     struct arena *arena = gate->request->arena;
     if (region.len == 0)
@@ -121,16 +121,16 @@ static struct str on_cluster(const struct gate *gate, struct str region)
 }
 
 /* "kubectl delete backups.velero.io -n kcm-system NAME", where the Backup is. */
-static struct str velero_command(const struct gate *gate, const char *verb, struct str name, struct str region)
+static struct str gate_velero_command(const struct gate *gate, const char *verb, struct str name, struct str region)
 {
     struct arena *arena = gate->request->arena;
     return arena_printf(arena, "%s -n %.*s %.*s%.*s", verb,
                         STR_ARG(words_name(arena, gate->settings->system_namespace)), STR_ARG(words_name(arena, name)),
-                        STR_ARG(on_cluster(gate, region)));
+                        STR_ARG(evidence_on_cluster(gate, region)));
 }
 
 /* What to do about an attempt that is not repeated at once. */
-static struct str try_again(const struct gate *gate, const struct evidence *evidence)
+static struct str evidence_try_again(const struct gate *gate, const struct evidence *evidence)
 {
     struct arena *arena = gate->request->arena;
     char left[TIME_TEXT_SIZE];
@@ -142,7 +142,7 @@ static struct str try_again(const struct gate *gate, const struct evidence *evid
         STR_ARG(when), STR_ARG(words_name(arena, evidence->backup->meta.name)));
 }
 
-static struct str words_failed(const struct gate *gate, const struct gate_source *source)
+static struct str gate_failed_message(const struct gate *gate, const struct gate_source *source)
 {
     struct arena *arena = gate->request->arena;
     const struct evidence *evidence = &source->evidence;
@@ -150,57 +150,59 @@ static struct str words_failed(const struct gate *gate, const struct gate_source
     struct str reason = evidence->hollow ? str_from(evidence->hollow) : backup_failure(arena, evidence->status);
     const char *look = str_is(evidence->status->phase, "PartiallyFailed") ? "velero backup logs"
                                                                           : "kubectl describe backups.velero.io";
-    struct str see = velero_command(gate, look, evidence->velero, evidence->region);
+    struct str see = gate_velero_command(gate, look, evidence->velero, evidence->region);
     struct str says =
-        arena_printf(arena, "%.*s ended %.*s %.*s (%.*s; see %.*s)", STR_ARG(subject(gate, evidence)),
+        arena_printf(arena, "%.*s ended %.*s %.*s (%.*s; see %.*s)", STR_ARG(evidence_subject(gate, evidence)),
                      STR_ARG(words_name(arena, evidence->status->phase)),
-                     STR_ARG(words_ago(arena, gate->request->now, evidence->when)), STR_ARG(reason), STR_ARG(see));
+                     STR_ARG(gate_ago(arena, gate->request->now, evidence->when)), STR_ARG(reason), STR_ARG(see));
     /* Under kcm's own name it must go, see evidence_blocker; deleted, it need not be waited out. */
     if (evidence->status->completed == 0 && str_eq(evidence->backup->meta.name, source->exact)) {
         struct str command =
-            velero_command(gate, "kubectl delete backups.velero.io", evidence->velero, evidence->region);
+            gate_velero_command(gate, "kubectl delete backups.velero.io", evidence->velero, evidence->region);
         return arena_printf(
             arena,
             "%.*s: repair that, then delete the failed one, since kcm would wait for it forever, and apply "
             "again: kubectl delete managementbackup %.*s; %.*s",
             STR_ARG(says), STR_ARG(name), STR_ARG(command));
     }
-    return arena_printf(arena, "%.*s: %.*s", STR_ARG(says), STR_ARG(try_again(gate, evidence)));
+    return arena_printf(arena, "%.*s: %.*s", STR_ARG(says), STR_ARG(evidence_try_again(gate, evidence)));
 }
 
 /* The gate's own repeat completed, and does not count either. */
-static struct str words_unfit(const struct gate *gate, const struct gate_source *source)
+static struct str gate_unfit_message(const struct gate *gate, const struct gate_source *source)
 {
     const struct evidence *evidence = &source->evidence;
     struct arena *arena = gate->request->arena;
     return arena_printf(arena, "%.*s completed %.*s, but its Velero Backup %.*s: %.*s",
-                        STR_ARG(subject(gate, evidence)), STR_ARG(words_ago(arena, gate->request->now, evidence->when)),
-                        STR_ARG(evidence->unfit), STR_ARG(try_again(gate, evidence)));
+                        STR_ARG(evidence_subject(gate, evidence)),
+                        STR_ARG(gate_ago(arena, gate->request->now, evidence->when)), STR_ARG(evidence->unfit),
+                        STR_ARG(evidence_try_again(gate, evidence)));
 }
 
 /* kcm makes a Velero Backup without a status; its phase stays empty until Velero takes it up. */
-static bool is_made(const struct gate *gate, const struct evidence *evidence)
+static bool evidence_is_made(const struct gate *gate, const struct evidence *evidence)
 {
     if (evidence->region.len)
         return evidence->velero.len > 0;
     return inventory_backup(gate->inventory, gate->settings->system_namespace, evidence->velero) != NULL;
 }
 
-static struct str words_stuck(const struct gate *gate, const struct gate_source *source)
+static struct str gate_stuck_message(const struct gate *gate, const struct gate_source *source)
 {
     struct arena *arena = gate->request->arena;
     const struct evidence *evidence = &source->evidence;
     struct str ns = words_name(arena, gate->settings->system_namespace), phase = evidence->status->phase, look;
     char limit[TIME_TEXT_SIZE];
-    if (phase.len == 0 && !is_made(gate, evidence))
+    if (phase.len == 0 && !evidence_is_made(gate, evidence))
         look = arena_printf(arena,
                             "kcm has not made its Velero Backup%.*s; look at: kubectl logs -n %.*s "
                             "deployment/kcm-controller-manager",
-                            STR_ARG(reported(gate, evidence)), STR_ARG(ns));
+                            STR_ARG(evidence_kcm_error(gate, evidence)), STR_ARG(ns));
     else if (phase.len == 0 || str_is(phase, "New"))
         look =
             arena_printf(arena, "Velero has not picked it up%.*s; look at: kubectl logs -n %.*s deployment/velero%.*s",
-                         STR_ARG(reported(gate, evidence)), STR_ARG(ns), STR_ARG(on_cluster(gate, evidence->region)));
+                         STR_ARG(evidence_kcm_error(gate, evidence)), STR_ARG(ns),
+                         STR_ARG(evidence_on_cluster(gate, evidence->region)));
     else
         look = arena_printf(arena, "it is %.*s behind other backups; look at: kubectl get backups.velero.io -n %.*s",
                             STR_ARG(words_name(arena, phase)), STR_ARG(ns));
@@ -209,11 +211,11 @@ static struct str words_stuck(const struct gate *gate, const struct gate_source 
         arena,
         "%.*s is stuck: created %.*s and not started (limit %s, upgrade.startTimeout); %.*s. It is taken "
         "up again when it starts; to begin anew: kubectl delete managementbackup %.*s",
-        STR_ARG(subject(gate, evidence)), STR_ARG(words_ago(arena, gate->request->now, evidence->when)),
+        STR_ARG(evidence_subject(gate, evidence)), STR_ARG(gate_ago(arena, gate->request->now, evidence->when)),
         duration_format(gate->settings->upgrade_start_timeout, limit), STR_ARG(look), STR_ARG(name));
 }
 
-static struct str words_future(const struct gate *gate, const struct gate_source *source)
+static struct str gate_future_message(const struct gate *gate, const struct gate_source *source)
 {
     struct arena *arena = gate->request->arena;
     const struct evidence *evidence = &source->evidence;
@@ -221,31 +223,32 @@ static struct str words_future(const struct gate *gate, const struct gate_source
     return arena_printf(arena,
                         "%.*s says it completed at %s, but it is %s here: the clocks differ too much to tell its age; "
                         "set them right, or kubectl delete managementbackup %.*s",
-                        STR_ARG(subject(gate, evidence)), time_format(evidence->when, 0, when),
+                        STR_ARG(evidence_subject(gate, evidence)), time_format(evidence->when, 0, when),
                         time_format(gate->request->now, 0, now),
                         STR_ARG(words_name(arena, evidence->backup->meta.name)));
 }
 
-struct str words_refusal(const struct gate *gate, const struct gate_source *source)
+struct str gate_refusal_message(const struct gate *gate, const struct gate_source *source)
 {
     switch (source->evidence.state) {
     case EVIDENCE_STUCK:
-        return words_stuck(gate, source);
+        return gate_stuck_message(gate, source);
     case EVIDENCE_FUTURE:
-        return words_future(gate, source);
+        return gate_future_message(gate, source);
     case EVIDENCE_ADOPTED:
-        return words_unfit(gate, source);
+        return gate_unfit_message(gate, source);
     default:
-        return words_failed(gate, source);
+        return gate_failed_message(gate, source);
     }
 }
 
-struct str words_blocker(const struct gate *gate, const struct gate_source *source,
-                         const struct evidence_blocker *blocker)
+struct str gate_blocker_message(const struct gate *gate, const struct gate_source *source,
+                                const struct evidence_blocker *blocker)
 {
     struct arena *arena = gate->request->arena;
     struct str exact = words_name(arena, source->exact);
-    struct str command = velero_command(gate, "kubectl delete backups.velero.io", blocker->velero, blocker->region);
+    struct str command =
+        gate_velero_command(gate, "kubectl delete backups.velero.io", blocker->velero, blocker->region);
     return arena_printf(arena,
                         "%.*s is complete, but kcm would then wait forever for %.*s, which failed Velero's validation; "
                         "delete that and apply again: kubectl delete managementbackup %.*s; %.*s",

@@ -12,7 +12,7 @@ static const enum gate_step steps[] = {
     [STORAGE_DELETING] = STEP_START,
 };
 
-static bool any_at(const struct storage_faults *faults, enum gate_step step)
+static bool gate_storage_any_at(const struct storage_faults *faults, enum gate_step step)
 {
     for (size_t i = 0; i < faults->count; i++)
         if (steps[faults->items[i].kind] == step)
@@ -21,7 +21,7 @@ static bool any_at(const struct storage_faults *faults, enum gate_step step)
 }
 
 /* The field is named where it is what to change; while it waits, nothing is. */
-static struct str said(const struct storage_faults *faults, enum gate_step step, struct arena *arena)
+static struct str gate_storage_message(const struct storage_faults *faults, enum gate_step step, struct arena *arena)
 {
     const char *field = step == STEP_REFUSE ? "spec.storageLocation: " : "";
     struct str says = {NULL, 0};
@@ -47,9 +47,9 @@ enum gate_step gate_storage(const struct gate *gate, struct str location, struct
                              STR_ARG(storage_subject(&target, faults.location, arena)), STR_ARG(lost));
         return STEP_REFUSE;
     }
-    if (!any_at(&faults, STEP_REFUSE) && !any_at(&faults, STEP_WAIT))
+    if (!gate_storage_any_at(&faults, STEP_REFUSE) && !gate_storage_any_at(&faults, STEP_WAIT))
         return STEP_START;
-    enum gate_step step = any_at(&faults, STEP_REFUSE) ? STEP_REFUSE : STEP_WAIT;
-    *says = said(&faults, step, arena);
+    enum gate_step step = gate_storage_any_at(&faults, STEP_REFUSE) ? STEP_REFUSE : STEP_WAIT;
+    *says = gate_storage_message(&faults, step, arena);
     return step;
 }

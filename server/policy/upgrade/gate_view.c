@@ -21,8 +21,8 @@ static const enum upgrade_step steps[] = {
 };
 
 /* The Management as it is, with this release; its annotations may open the gate. */
-static const struct json_node *management_with(struct arena *arena, const struct management *management,
-                                               struct str release)
+static const struct json_node *gate_view_management(struct arena *arena, const struct management *management,
+                                                    struct str release)
 {
     struct error ignored;
     BUF_SCOPED text;
@@ -43,7 +43,7 @@ static const struct json_node *management_with(struct arena *arena, const struct
     return copy.ptr ? json_index(arena, copy, 2, &ignored) : NULL;
 }
 
-static struct upgrade_source look_at(const struct gate_source *source)
+static struct upgrade_source gate_view_source(const struct gate_source *source)
 {
     const struct evidence *evidence = &source->evidence;
     bool starts = source->step == STEP_START;
@@ -65,7 +65,7 @@ static struct upgrade_source look_at(const struct gate_source *source)
     return view;
 }
 
-static bool show_engines(struct upgrade_view *view, struct arena *arena, const struct gate *gate)
+static bool gate_view_engines(struct upgrade_view *view, struct arena *arena, const struct gate *gate)
 {
     view->evidence = arena_array(arena, gate->engine_count + 1, sizeof *view->evidence);
     for (size_t i = 0; view->evidence && i < gate->engine_count; i++) {
@@ -81,7 +81,7 @@ static bool show_engines(struct upgrade_view *view, struct arena *arena, const s
     return view->evidence != NULL;
 }
 
-static bool show(struct upgrade_view *view, struct arena *arena, const struct gate *gate)
+static bool gate_view_fill(struct upgrade_view *view, struct arena *arena, const struct gate *gate)
 {
     view->outcome = gate->outcome;
     view->running = gate->running;
@@ -92,8 +92,8 @@ static bool show(struct upgrade_view *view, struct arena *arena, const struct ga
                   (gate->outcome == UPGRADE_REFUSED && gate->count > 0);
     view->sources = arena_array(arena, gate->count + 1, sizeof *view->sources);
     for (size_t i = 0; judged && view->sources && i < gate->count; i++)
-        view->sources[view->count++] = look_at(&gate->sources[i]);
-    return view->sources && show_engines(view, arena, gate) && !arena_failed(arena);
+        view->sources[view->count++] = gate_view_source(&gate->sources[i]);
+    return view->sources && gate_view_engines(view, arena, gate) && !arena_failed(arena);
 }
 
 bool policy_upgrade_view(struct arena *arena, const struct inventory *inventory, const struct settings *settings,
@@ -112,8 +112,8 @@ bool policy_upgrade_view(struct arena *arena, const struct inventory *inventory,
     if (!request || !objects || !gate)
         return false;
     struct str asked = target.len ? target : STR("RELEASE"); /* stands in answers as REASON does in commands */
-    objects[0].root = management_with(arena, management, management->release);
-    objects[1].root = management_with(arena, management, asked);
+    objects[0].root = gate_view_management(arena, management, management->release);
+    objects[1].root = gate_view_management(arena, management, asked);
     if (!objects[0].root || !objects[1].root)
         return false;
     request_init(request, arena);
@@ -131,5 +131,5 @@ bool policy_upgrade_view(struct arena *arena, const struct inventory *inventory,
         gate_decide(gate);
     else /* that release is asked for already */
         gate->outcome = UPGRADE_LET_THROUGH;
-    return show(view, arena, gate);
+    return gate_view_fill(view, arena, gate);
 }

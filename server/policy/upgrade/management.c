@@ -8,7 +8,7 @@
 
 /* The old object comes from etcd, status and all; a manifest reviewed offline has no
  * status, and then the known Management says what runs. */
-static struct str running_release(const struct request *request, const struct inventory *inventory)
+static struct str management_running_release(const struct request *request, const struct inventory *inventory)
 {
     struct str release = object_text(request, request->old_object, "status.release");
     if (release.len)
@@ -17,7 +17,7 @@ static struct str running_release(const struct request *request, const struct in
     return management ? management->status_release : (struct str){NULL, 0};
 }
 
-static struct str release_before(const struct request *request, const struct inventory *inventory)
+static struct str management_release_before(const struct request *request, const struct inventory *inventory)
 {
     struct str release = object_text(request, request->old_object, "spec.release");
     if (release.len)
@@ -26,7 +26,7 @@ static struct str release_before(const struct request *request, const struct inv
     return management ? management->release : (struct str){NULL, 0};
 }
 
-static bool has_provider(struct json_object *providers, struct str name)
+static bool management_has_provider(struct json_object *providers, struct str name)
 {
     for (size_t i = 0; i < json_len(providers); i++)
         if (str_eq(json_get_str(json_item(providers, i), "name"), name))
@@ -34,14 +34,14 @@ static bool has_provider(struct json_object *providers, struct str name)
     return false;
 }
 
-static struct strlist removed_providers(const struct request *request)
+static struct strlist management_removed_providers(const struct request *request)
 {
     struct json_object *before = object_tree(request, request->old_object, "spec.providers");
     struct json_object *after = object_tree(request, request->object, "spec.providers");
     struct strlist removed = {0};
     for (size_t i = 0; i < json_len(before); i++) {
         struct str name = json_get_str(json_item(before, i), "name");
-        if (name.len && !has_provider(after, name))
+        if (name.len && !management_has_provider(after, name))
             strlist_add(request->arena, &removed, name);
     }
     return removed;
@@ -49,9 +49,9 @@ static struct strlist removed_providers(const struct request *request)
 
 /* kcm cleans removed components up before it takes its backup; the gate's backup
  * comes before both. */
-static void warn_removed_providers(const struct request *request, bool gated, struct decision *decision)
+static void management_warn_removed_providers(const struct request *request, bool gated, struct decision *decision)
 {
-    struct strlist removed = removed_providers(request);
+    struct strlist removed = management_removed_providers(request);
     if (removed.len == 0)
         return;
     struct str names = strlist_quoted(request->arena, &removed);
@@ -69,7 +69,7 @@ static void warn_removed_providers(const struct request *request, bool gated, st
 
 /* ---- who passes without a backup ----------------------------------------- */
 
-static bool skipped_by_annotation(const struct gate *gate)
+static bool management_skip_annotated(const struct gate *gate)
 {
     const struct request *request = gate->request;
     struct str value = object_annotation(request, request->object, ANNOTATION_SKIP_BACKUP);
@@ -91,7 +91,7 @@ static bool skipped_by_annotation(const struct gate *gate)
 
 /* Step 1 of the gate. A restore is known by its requester: the label
  * velero.io/restore-name can be set by anybody. */
-static bool let_through(struct gate *gate)
+static bool gate_let_through(struct gate *gate)
 {
     struct decision *decision = gate->decision;
     struct arena *arena = gate->request->arena;
@@ -125,10 +125,10 @@ static bool let_through(struct gate *gate)
         decision_audit(decision, "upgrade-gate", "off");
         decision_warn(decision,
                       "the upgrade gate is off (upgrade.gate in the settings): no pre-upgrade backup was checked");
-    } else if (!skipped_by_annotation(gate)) {
+    } else if (!management_skip_annotated(gate)) {
         return false;
     }
-    warn_removed_providers(gate->request, false, decision);
+    management_warn_removed_providers(gate->request, false, decision);
     gate_warn_of_kcm(gate);
     return true;
 }
@@ -136,7 +136,7 @@ static bool let_through(struct gate *gate)
 /* ---- the release that is asked for --------------------------------------- */
 
 /* "1.3.0" or "v1.3.0" for the Release of that version. */
-static struct str release_of_version(const struct gate *gate)
+static struct str gate_release_of_version(const struct gate *gate)
 {
     struct str wanted = str_trim(gate->target);
     if (str_starts(wanted, STR("v")))
@@ -150,10 +150,10 @@ static struct str release_of_version(const struct gate *gate)
     return (struct str){NULL, 0};
 }
 
-static struct str nearest_release(const struct gate *gate)
+static struct str gate_nearest_release(const struct gate *gate)
 {
     size_t count = gate->inventory->count[FACT_RELEASES];
-    struct str versioned = release_of_version(gate);
+    struct str versioned = gate_release_of_version(gate);
     if (versioned.len)
         return versioned;
     struct str *names = arena_array(gate->request->arena, count ? count : 1, sizeof(*names));
@@ -162,10 +162,10 @@ static struct str nearest_release(const struct gate *gate)
     return names ? str_nearest(gate->target, names, count) : (struct str){NULL, 0};
 }
 
-static struct str nearest_hint(const struct gate *gate)
+static struct str gate_nearest_hint(const struct gate *gate)
 {
     struct arena *arena = gate->request->arena;
-    struct str near = nearest_release(gate);
+    struct str near = gate_nearest_release(gate);
     const struct release *meant = inventory_release(gate->inventory, near);
     return near.len ? arena_printf(arena, "; did you mean %.*s%s?", STR_ARG(arena_quote(arena, near)),
                                    meant && !meant->ready ? " (not ready)" : "")
@@ -174,7 +174,7 @@ static struct str nearest_hint(const struct gate *gate)
 
 /* Step 2. kcm's own webhook refuses these as well, but webhooks run side by side:
  * its answer would come too late to keep a backup from being started. */
-static bool target_is_usable(const struct gate *gate)
+static bool gate_target_is_usable(const struct gate *gate)
 {
     struct arena *arena = gate->request->arena;
     struct str target = arena_quote(arena, gate->target);
@@ -186,7 +186,7 @@ static bool target_is_usable(const struct gate *gate)
         decision_invalid(gate->decision, "spec.release",
                          "%.*s: no Release can have this name (lower-case letters, digits, \"-\" and "
                          "\".\")%.*s See what there is with: kubectl get releases. No backup was started",
-                         STR_ARG(target), STR_ARG(nearest_hint(gate)));
+                         STR_ARG(target), STR_ARG(gate_nearest_hint(gate)));
         return false;
     }
     if (!gate->inventory->known[FACT_RELEASES])
@@ -204,12 +204,12 @@ static bool target_is_usable(const struct gate *gate)
     decision_not_found(gate->decision, "spec.release",
                        "%.*s: there is no such Release%.*s See what there is with: kubectl get releases. "
                        "No backup was started",
-                       STR_ARG(target), STR_ARG(nearest_hint(gate)));
+                       STR_ARG(target), STR_ARG(gate_nearest_hint(gate)));
     return false;
 }
 
 /* status.release names a release about a minute after it was asked for, with nothing of it ready. */
-static void warn_unready_components(const struct gate *gate)
+static void gate_warn_unready_components(const struct gate *gate)
 {
     const struct management *management = inventory_management(gate->inventory);
     struct arena *arena = gate->request->arena;
@@ -231,8 +231,8 @@ bool gate_open(struct gate *gate, const struct request *request, const struct in
         .inventory = inventory,
         .settings = settings,
         .decision = decision,
-        .running = running_release(request, inventory),
-        .before = release_before(request, inventory),
+        .running = management_running_release(request, inventory),
+        .before = management_release_before(request, inventory),
         .target = object_text(request, request->object, "spec.release"),
     };
     gate->under_way = gate->before.len && !str_eq(gate->before, gate->running);
@@ -243,23 +243,23 @@ void gate_decide(struct gate *gate)
 {
     struct decision *decision = gate->decision;
     gate->outcome = UPGRADE_LET_THROUGH;
-    if (let_through(gate))
+    if (gate_let_through(gate))
         return;
     gate->outcome = UPGRADE_REFUSED;
-    if (!gate->any_target && !target_is_usable(gate)) {
+    if (!gate->any_target && !gate_target_is_usable(gate)) {
         decision_audit(decision, "upgrade-gate", "refused: the Release cannot be used");
         return;
     }
-    warn_unready_components(gate);
+    gate_warn_unready_components(gate);
     gate_judge(gate);
     bool gated = gate->count > 0 || engines_at(gate, STEP_PASS) || engines_at(gate, STEP_WAIT);
     if (gated || !decision->denied)
-        warn_removed_providers(gate->request, gated, decision);
+        management_warn_removed_providers(gate->request, gated, decision);
 }
 
 /* A Management that is made beside another one is an upgrade of that. */
-static void judge_made(const struct request *request, const struct inventory *inventory,
-                       const struct settings *settings, struct decision *decision)
+static void management_judge_made(const struct request *request, const struct inventory *inventory,
+                                  const struct settings *settings, struct decision *decision)
 {
     struct gate gate;
     const struct management *other = inventory_management(inventory);
@@ -291,7 +291,7 @@ void policy_management_life(const struct request *request, const struct inventor
     if (request->operation == OPERATION_DELETE)
         management_judge_deletion(request, settings, decision);
     else if (request->operation == OPERATION_CREATE && request->object)
-        judge_made(request, inventory, settings, decision);
+        management_judge_made(request, inventory, settings, decision);
 }
 
 void policy_management(const struct request *request, const struct inventory *inventory,

@@ -6,7 +6,7 @@
 
 /* Whoever can act as an account there already runs the controllers themselves (helm-controller, say,
  * which brings Releases): said, never denied. */
-static bool by_account_of_the_system(const struct request *request, const struct settings *settings)
+static bool request_by_system_account(const struct request *request, const struct settings *settings)
 {
     struct str rest = request->user, ns = settings->system_namespace;
     const struct str prefix = STR("system:serviceaccount:");
@@ -16,13 +16,14 @@ static bool by_account_of_the_system(const struct request *request, const struct
     return rest.len > ns.len && str_starts(rest, ns) && rest.ptr[ns.len] == ':';
 }
 
-static enum verdict softened(const struct request *request, const struct settings *settings, enum verdict verdict)
+static enum verdict management_soften_verdict(const struct request *request, const struct settings *settings,
+                                              enum verdict verdict)
 {
-    return verdict == VERDICT_DENY && by_account_of_the_system(request, settings) ? VERDICT_WARN : verdict;
+    return verdict == VERDICT_DENY && request_by_system_account(request, settings) ? VERDICT_WARN : verdict;
 }
 
 /* True when the skip annotation of the object itself takes the denial away. */
-static bool skipped(const struct request *request, struct decision *decision)
+static bool management_skip_by_annotation(const struct request *request, struct decision *decision)
 {
     struct str reason = object_reason(request, request->object, ANNOTATION_SKIP_BACKUP);
     if (reason.len == 0)
@@ -35,7 +36,7 @@ static bool skipped(const struct request *request, struct decision *decision)
 
 /* ---- status.release ------------------------------------------------------- */
 
-static struct str shown_release(const struct request *request, const struct object *object)
+static struct str management_status_release(const struct request *request, const struct object *object)
 {
     struct str release = object_text(request, object, "status.release");
     return release.len ? arena_quote(request->arena, release) : STR("empty");
@@ -53,8 +54,9 @@ void policy_management_status(const struct request *request, const struct invent
         arena,
         "from %.*s to %.*s: kcm alone reports the release that runs; set by hand, the next upgrade would pass "
         "without its pre-upgrade backup",
-        STR_ARG(shown_release(request, request->old_object)), STR_ARG(shown_release(request, request->object)));
-    enum verdict verdict = softened(request, settings, settings->upgrade_changed_status);
+        STR_ARG(management_status_release(request, request->old_object)),
+        STR_ARG(management_status_release(request, request->object)));
+    enum verdict verdict = management_soften_verdict(request, settings, settings->upgrade_changed_status);
     decision_audit(decision, "upgrade-gate", "status.release changed by %.*s", STR_ARG(request->user));
     if (verdict == VERDICT_DENY)
         decision_forbidden(decision, "status.release", "%.*s", STR_ARG(message));
@@ -65,7 +67,7 @@ void policy_management_status(const struct request *request, const struct invent
 /* ---- a Management that is made ------------------------------------------- */
 
 /* A ManagementBackup that a running k0rdent has used: this is no first install. */
-static const struct management_backup *trace_of_older_life(const struct inventory *inventory)
+static const struct management_backup *gate_trace_of_older_life(const struct inventory *inventory)
 {
     for (size_t i = 0; i < inventory->count[FACT_MANAGEMENT_BACKUPS]; i++) {
         const struct management_backup *backup = inventory->management_backups[i];
@@ -83,11 +85,11 @@ bool gate_sees_older_life(const struct inventory *inventory)
         if (backup->schedule.len && backup->on_upgrade)
             return true;
     }
-    return inventory->count[FACT_RELEASES] > 1 || trace_of_older_life(inventory);
+    return inventory->count[FACT_RELEASES] > 1 || gate_trace_of_older_life(inventory);
 }
 
-static void refuse_recreated(const struct request *request, const struct management_backup *trace,
-                             struct decision *decision)
+static void management_refuse_recreated(const struct request *request, const struct management_backup *trace,
+                                        struct decision *decision)
 {
     struct arena *arena = request->arena;
     decision_audit(decision, "upgrade-gate", "refused: a Management made anew");
@@ -104,14 +106,14 @@ static void refuse_recreated(const struct request *request, const struct managem
 void management_judge_creation(const struct request *request, const struct inventory *inventory,
                                const struct settings *settings, struct decision *decision)
 {
-    const struct management_backup *trace = trace_of_older_life(inventory);
-    if (!settings->upgrade_gate || !trace || skipped(request, decision))
+    const struct management_backup *trace = gate_trace_of_older_life(inventory);
+    if (!settings->upgrade_gate || !trace || management_skip_by_annotation(request, decision))
         return;
-    if (by_account_of_the_system(request, settings))
+    if (request_by_system_account(request, settings))
         decision_warn(decision, "k0rdent ran here before (ManagementBackup %.*s): no pre-upgrade backup is checked",
                       STR_ARG(words_name(request->arena, trace->meta.name)));
     else
-        refuse_recreated(request, trace, decision);
+        management_refuse_recreated(request, trace, decision);
 }
 
 /* ---- a Management that is deleted ---------------------------------------- */
@@ -124,7 +126,7 @@ void management_judge_deletion(const struct request *request, const struct setti
         return;
     struct str name = words_name(request->arena, request->name);
     struct str reason = object_reason(request, request->old_object, ANNOTATION_ALLOW_DELETE);
-    enum verdict verdict = softened(request, settings, settings->upgrade_deleted_management);
+    enum verdict verdict = management_soften_verdict(request, settings, settings->upgrade_deleted_management);
     if (verdict == VERDICT_DENY && reason.len == 0) {
         decision_forbid(decision,
                         "deleting Management %.*s removes k0rdent with all its components, and no backup is taken "
@@ -144,7 +146,7 @@ void management_judge_deletion(const struct request *request, const struct setti
 
 /* ---- the Release that runs ----------------------------------------------- */
 
-static bool is_in_use(const struct inventory *inventory, struct str release)
+static bool release_is_in_use(const struct inventory *inventory, struct str release)
 {
     for (size_t i = 0; i < inventory->count[FACT_MANAGEMENTS]; i++) {
         const struct management *management = inventory->managements[i];
@@ -170,15 +172,15 @@ void policy_release(const struct request *request, const struct inventory *inven
             STR_ARG(words_name(arena, name)));
         return;
     }
-    if (!is_in_use(inventory, name))
+    if (!release_is_in_use(inventory, name))
         return;
     decision_audit(decision, "upgrade-gate", "the spec of the running Release %.*s changed", STR_ARG(name));
-    enum verdict verdict = softened(request, settings, settings->upgrade_changed_release);
+    enum verdict verdict = management_soften_verdict(request, settings, settings->upgrade_changed_release);
     struct str message = arena_printf(arena,
                                       "Release %.*s runs now: with another spec kcm replaces its components at "
                                       "once, without a pre-upgrade backup",
                                       STR_ARG(words_name(arena, name)));
-    if (verdict == VERDICT_DENY && !skipped(request, decision))
+    if (verdict == VERDICT_DENY && !management_skip_by_annotation(request, decision))
         decision_forbid(
             decision,
             "%.*s. Create a Release of another name and set spec.release of the Management to it; to change "

@@ -2,7 +2,7 @@
 
 #include "policy/upgrade/upgrade_backup.h"
 
-static int newest_first(const void *a, const void *b)
+static int rollback_newest_first(const void *a, const void *b)
 {
     const struct rollback_candidate *left = a, *right = b;
     if (left->backup->status.started != right->backup->status.started)
@@ -44,6 +44,6 @@ struct rollback_candidate *policy_rollback_candidates(struct arena *arena, const
         found[(*count)++] = (struct rollback_candidate){backup, release, upgrade_backup_holds(inventory, backup)};
     }
     if (*count > 1)
-        qsort(found, *count, sizeof *found, newest_first);
+        qsort(found, *count, sizeof *found, rollback_newest_first);
     return found;
 }
