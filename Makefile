@@ -4,7 +4,7 @@ VERSION := 0.1.0
 VARIANT ?= release
 BUILD   := build/$(VARIANT)
 CC      ?= gcc
-PACKAGES := libmicrohttpd gnutls openssl json-c yaml-0.1 libcurl
+PACKAGES := libmicrohttpd gnutls openssl json-c yaml-0.1 libcurl libseccomp
 TEST_PACKAGES := cunit
 
 SOURCES := $(wildcard server/*/*.c server/*/*/*.c)

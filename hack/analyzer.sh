@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 read -ra flags <<<"-std=c17 -O1 -pthread -fanalyzer -Iinclude -iquote server -D_GNU_SOURCE -DBACKSTOP_VERSION=\"lint\" \
-  $(pkg-config --cflags libmicrohttpd gnutls openssl json-c yaml-0.1 libcurl)"
+  $(pkg-config --cflags libmicrohttpd gnutls openssl json-c yaml-0.1 libcurl libseccomp)"
 read -ra compiler <<<"${CC:-gcc}"
 failed=0
 for file in "$@"; do

@@ -37,7 +37,7 @@ unfinished() { # a quoted one is a value that the review looks for
 }
 tidy() { # two at a time; clang-tidy's own exit code says nothing of what matters here
   local flags found
-  flags="-std=c17 -D_GNU_SOURCE -Iinclude -iquote server -DBACKSTOP_VERSION=\\\"lint\\\" $(pkg-config --cflags libmicrohttpd gnutls json-c yaml-0.1 libcurl)"
+  flags="-std=c17 -D_GNU_SOURCE -Iinclude -iquote server -DBACKSTOP_VERSION=\\\"lint\\\" $(pkg-config --cflags libmicrohttpd gnutls json-c yaml-0.1 libcurl libseccomp)"
   # shellcheck disable=SC2086,SC2016 # the flags are words; $@ belongs to the inner shell
   found=$(printf '%s\n' "${sources[@]}" | xargs -P2 -n4 sh -c 'clang-tidy --quiet "$@" -- '"$flags" tidy 2>&1 |
     grep -E 'warning:|error:' || true)

@@ -79,6 +79,25 @@ static bool try_code(void)
                    MAP_FAILED);
 }
 
+/* The kernel has both calls: only the filter can answer that there are none. Libraries then fall back, as glibc from
+ * clone3 to clone. */
+static bool try_newer_calls(void)
+{
+    errno = 0;
+    bool unknown = syscall(SYS_clone3, NULL, 0) == -1 && errno == ENOSYS;
+    errno = 0;
+    return unknown && syscall(450 /* set_mempolicy_home_node */, 0, 0, 0, 0) == -1 && errno == ENOSYS;
+}
+
+/* The upper half of a register that holds an int may be anything, and decides nothing. */
+static bool try_upper_halves(void)
+{
+    const long upper = 0x7FL << 32;
+    return refused(syscall(SYS_ioctl, 0, upper | 0x5412 /* TIOCSTI */, "x") == 0) &&
+           refused(syscall(SYS_socket, upper | AF_PACKET, SOCK_RAW, 0) >= 0) &&
+           syscall(SYS_socket, upper | AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) >= 0;
+}
+
 static bool try_terminal(void)
 {
     return refused(syscall(SYS_ioctl, 0, 0x5412 /* TIOCSTI */, "x") == 0);
@@ -171,6 +190,8 @@ static const struct {
     {"tracing is refused", try_trace, false},
     {"doors of the kernel are refused", try_kernel, false},
     {"memory that is written and run is refused", try_code, false},
+    {"calls newer than the table are unknown", try_newer_calls, false},
+    {"the upper half of an argument decides nothing", try_upper_halves, false},
     {"typing into a terminal is refused", try_terminal, false},
     {"no privileges are to be had", try_privileges, false},
     {"other files are refused", try_other_files, true},
