@@ -14,7 +14,7 @@ enum verdict { VERDICT_ALLOW, VERDICT_WARN, VERDICT_DENY }; /* allow, warn, deny
 /* What a Restore must leave out for a CAPI provider (k0rdent documentation,
  * "Restoration: Caveats"). `provider` is the CAPI name (infrastructure-azure),
  * `component` k0rdent's (cluster-api-provider-azure). */
-struct provider_caveat {
+struct provider_exclusion {
     struct str provider, component;
     struct strlist excluded_resources;
 };
@@ -57,12 +57,12 @@ struct settings {
     enum verdict storage_not_durable;       /* storage.notDurable: warn */
     enum verdict backups_delete_protecting; /* managementBackups.deleteProtecting: warn */
 
-    bool restores_mutate_all;              /* restores.mutateAll: false */
-    bool restores_force_update;            /* restores.forceExistingResourcePolicy: false */
-    bool restores_inject_release_modifier; /* restores.injectReleaseModifier: false */
-    struct strlist restores_providers;     /* restores.providers: [] (used when nothing names them) */
-    struct provider_caveat *caveats;       /* built in, then restores.providerCaveats[] */
-    size_t caveat_count;
+    bool restores_mutate_all;                       /* restores.mutateAll: false */
+    bool restores_force_update;                     /* restores.forceExistingResourcePolicy: false */
+    bool restores_inject_release_modifier;          /* restores.injectReleaseModifier: false */
+    struct strlist restores_providers;              /* restores.providers: [] (used when nothing names them) */
+    struct provider_exclusion *provider_exclusions; /* built in, then restores.providerCaveats[] */
+    size_t provider_exclusion_count;
 
     bool upgrade_gate;                       /* upgrade.gate: true */
     int64_t upgrade_max_backup_age;          /* upgrade.maxBackupAge: 1h */

@@ -40,8 +40,8 @@ bool settings_read_value(struct arena *arena, struct settings *settings, const s
         return read_verdict(arena, value, place, error);
     case KEY_TEXTS:
         return settings_read_texts(arena, place, key->rule, value, error);
-    case KEY_CAVEATS:
-        return settings_read_caveats(arena, settings, key, value, error);
+    case KEY_PROVIDER_EXCLUSIONS:
+        return settings_read_provider_exclusions(arena, settings, key, value, error);
     case KEY_EVIDENCE:
         return settings_read_evidence(arena, settings, value, error);
     }
@@ -58,7 +58,7 @@ bool settings_read_default(struct arena *arena, struct settings *settings, const
         value = json_object_new_boolean(str_is(rest, "true"));
     else if (key->type == KEY_EVIDENCE)
         value = json_object_new_object();
-    else if (key->type != KEY_TEXTS && key->type != KEY_CAVEATS)
+    else if (key->type != KEY_TEXTS && key->type != KEY_PROVIDER_EXCLUSIONS)
         value = json_object_new_string(key->fallback);
     else if ((value = json_object_new_array()))
         while (rest.len && str_cut(&rest, ',', &item))

@@ -29,8 +29,8 @@ struct settings *settings_defaults(struct error *error)
     shared_init(&loaded->settings.shared, settings_destroy);
     size_t count;
     const struct settings_key *keys = settings_keys(&count);
-    bool good =
-        settings_add_builtin_caveats(loaded->arena, &loaded->settings) || error_set(error, 500, "out of memory");
+    bool good = settings_add_builtin_provider_exclusions(loaded->arena, &loaded->settings) ||
+                error_set(error, 500, "out of memory");
     for (size_t i = 0; good && i < count; i++)
         good = settings_read_default(loaded->arena, &loaded->settings, &keys[i], error);
     if (good)

@@ -13,10 +13,10 @@ static const char head[] =
     "kind: " SETTINGS_KIND "\n";
 
 /* Keys that are no single value show how they are written. */
-static const char caveats_example[] = "  # For example:\n"
-                                      "  #   - provider: infrastructure-example\n"
-                                      "  #     component: cluster-api-provider-example\n"
-                                      "  #     excludedResources: [networks.example.com]\n";
+static const char provider_exclusions_example[] = "  # For example:\n"
+                                                  "  #   - provider: infrastructure-example\n"
+                                                  "  #     component: cluster-api-provider-example\n"
+                                                  "  #     excludedResources: [networks.example.com]\n";
 static const char evidence_example[] =
     "  # allOf: each must be good as well; anyOf: a good one stands in for the\n"
     "  # ManagementBackups (docs/upgrade.md, \"Other backup engines\"). For example:\n"
@@ -49,7 +49,7 @@ static void sample_write_value(struct buf *out, const struct settings_key *key)
     const char *before = "[";
     if (key->type == KEY_EVIDENCE) {
         buf_puts(out, "{}");
-    } else if (key->type == KEY_TEXTS || key->type == KEY_CAVEATS) {
+    } else if (key->type == KEY_TEXTS || key->type == KEY_PROVIDER_EXCLUSIONS) {
         for (; rest.len && str_cut(&rest, ',', &item); before = ", ")
             buf_printf(out, "%s%.*s", before, STR_ARG(item));
         buf_puts(out, key->fallback[0] ? "]" : "[]");
@@ -61,8 +61,8 @@ static void sample_write_value(struct buf *out, const struct settings_key *key)
 static void sample_write_key(struct buf *out, const char *indent, struct str name, const struct settings_key *key)
 {
     write_comment(out, indent, str_from(key->help));
-    if (key->type == KEY_CAVEATS)
-        buf_puts(out, caveats_example);
+    if (key->type == KEY_PROVIDER_EXCLUSIONS)
+        buf_puts(out, provider_exclusions_example);
     if (key->type == KEY_EVIDENCE)
         buf_puts(out, evidence_example);
     buf_printf(out, "%s%.*s: ", indent, STR_ARG(name));

@@ -45,7 +45,7 @@ static void write_texts(struct json_object *schema, const struct text_rule *rule
     schema_write_text(put_object(schema, "items"), rule);
 }
 
-static void write_caveats(struct json_object *schema)
+static void write_provider_exclusions(struct json_object *schema)
 {
     schema_put_text(schema, "type", "array");
     struct json_object *item = put_object(schema, "items"), *members = put_mapping(item);
@@ -113,7 +113,7 @@ static void write_default(struct json_object *schema, const struct settings_key 
         json_put(schema, "default", json_object_new_boolean(str_is(rest, "true")));
     } else if (key->type == KEY_EVIDENCE) {
         put_object(schema, "default");
-    } else if (key->type == KEY_TEXTS || key->type == KEY_CAVEATS) {
+    } else if (key->type == KEY_TEXTS || key->type == KEY_PROVIDER_EXCLUSIONS) {
         struct json_object *list = put_array(schema, "default");
         while (rest.len && str_cut(&rest, ',', &item))
             schema_add_text(list, item);
@@ -145,8 +145,8 @@ static void schema_write_key(struct json_object *schema, const struct settings_k
     case KEY_TEXTS:
         write_texts(schema, key->rule);
         break;
-    case KEY_CAVEATS:
-        write_caveats(schema);
+    case KEY_PROVIDER_EXCLUSIONS:
+        write_provider_exclusions(schema);
         break;
     case KEY_EVIDENCE:
         write_evidence(schema);

@@ -5,7 +5,7 @@
 #include "backstop/json.h"
 #include "backstop/settings.h"
 
-enum key_type { KEY_TEXT, KEY_BOOL, KEY_DURATION, KEY_VERDICT, KEY_TEXTS, KEY_CAVEATS, KEY_EVIDENCE };
+enum key_type { KEY_TEXT, KEY_BOOL, KEY_DURATION, KEY_VERDICT, KEY_TEXTS, KEY_PROVIDER_EXCLUSIONS, KEY_EVIDENCE };
 
 /* What a text must look like: the pattern is for editors (the JSON Schema), the
  * function decides, `expected` tells the user. */
@@ -37,15 +37,15 @@ bool settings_read_value(struct arena *arena, struct settings *settings, const s
                          struct json_object *value, struct error *error) MUST_CHECK;
 bool settings_read_default(struct arena *arena, struct settings *settings, const struct settings_key *key,
                            struct error *error) MUST_CHECK;
-bool settings_read_caveats(struct arena *arena, struct settings *settings, const struct settings_key *key,
-                           struct json_object *value, struct error *error) MUST_CHECK;
+bool settings_read_provider_exclusions(struct arena *arena, struct settings *settings, const struct settings_key *key,
+                                       struct json_object *value, struct error *error) MUST_CHECK;
 bool settings_read_texts(struct arena *arena, struct strlist *list, const struct text_rule *rule,
                          struct json_object *value, struct error *error) MUST_CHECK;
 bool settings_read_duration(struct arena *arena, const struct settings_key *key, struct json_object *value,
                             int64_t *out, struct error *error) MUST_CHECK;
 bool settings_read_text(struct arena *arena, const struct text_rule *rule, struct json_object *value, struct str *out,
                         struct error *error) MUST_CHECK;
-bool settings_add_builtin_caveats(struct arena *arena, struct settings *settings) MUST_CHECK;
+bool settings_add_builtin_provider_exclusions(struct arena *arena, struct settings *settings) MUST_CHECK;
 
 /* ---- evidence of other engines: evidence.c, evidence_check.c, evidence_selector.c --- */
 

@@ -33,7 +33,7 @@ static const struct settings_key keys[] = {
      "Add the resource modifier that sets the old release back to a Restore of a pre-upgrade backup that has none."},
     {"restores.providers", KEY_TEXTS, PLACE(restores_providers), "", &rule_provider, 0, 0,
      "CAPI providers to assume when neither the Backup nor the Management names any (infrastructure-azure, ...)."},
-    {"restores.providerCaveats", KEY_CAVEATS, PLACE(caveats), "", NULL, 0, 0,
+    {"restores.providerCaveats", KEY_PROVIDER_EXCLUSIONS, PLACE(provider_exclusions), "", NULL, 0, 0,
      "What a Restore must leave out for a provider, beside what is built in for Azure and vSphere."},
 
     {"upgrade.gate", KEY_BOOL, PLACE(upgrade_gate), "true", NULL, 0, 0,

@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     PROMISE(settings->system_namespace.len > 0, "no system namespace");
     PROMISE(settings->schedules_minimum_interval >= 0 && settings->upgrade_max_backup_age >= 0, "negative times");
     PROMISE(settings->upgrade_retry_after >= 0 && settings->upgrade_retry_after_failure >= 0, "negative times");
-    PROMISE(settings->caveat_count == 0 || settings->caveats, "caveats");
+    PROMISE(settings->provider_exclusion_count == 0 || settings->provider_exclusions, "provider exclusions");
     shared_release(&settings->shared);
     return 0;
 }

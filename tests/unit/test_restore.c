@@ -98,7 +98,7 @@ static void test_whose_backup(void)
         size_t steps;
     } cases[] = {
         {"{backupName: app}", 0},                /* somebody else's */
-        {"{backupName: aws-20261121000000}", 1}, /* no caveat: the policy only */
+        {"{backupName: aws-20261121000000}", 1}, /* no provider exclusion: the policy only */
         {"{backupName: core-only}", 2},          /* no provider: the Management's */
         {"{scheduleName: nightly}", 2},          /* newest Completed is vSphere's */
         {"{backupName: nosuch}", 0},

@@ -34,18 +34,18 @@ static void test_defaults(void)
     ASSERT_TEXT(s->velero_service_accounts.items[1], "velero");
 }
 
-static void test_builtin_caveats(void)
+static void test_builtin_provider_exclusions(void)
 {
     struct error error = {0};
     SETTINGS_SCOPED s = settings_defaults(&error);
-    CU_ASSERT_FATAL(s != NULL && s->caveat_count == 2);
-    ASSERT_TEXT(s->caveats[0].provider, "infrastructure-azure");
-    ASSERT_TEXT(s->caveats[0].component, "cluster-api-provider-azure");
-    CU_ASSERT_FATAL(s->caveats[0].excluded_resources.len == 4);
-    ASSERT_TEXT(s->caveats[0].excluded_resources.items[3], "virtualnetworkssubnets.network.azure.com");
-    ASSERT_TEXT(s->caveats[1].provider, "infrastructure-vsphere");
-    CU_ASSERT_FATAL(s->caveats[1].excluded_resources.len == 2);
-    ASSERT_TEXT(s->caveats[1].excluded_resources.items[0],
+    CU_ASSERT_FATAL(s != NULL && s->provider_exclusion_count == 2);
+    ASSERT_TEXT(s->provider_exclusions[0].provider, "infrastructure-azure");
+    ASSERT_TEXT(s->provider_exclusions[0].component, "cluster-api-provider-azure");
+    CU_ASSERT_FATAL(s->provider_exclusions[0].excluded_resources.len == 4);
+    ASSERT_TEXT(s->provider_exclusions[0].excluded_resources.items[3], "virtualnetworkssubnets.network.azure.com");
+    ASSERT_TEXT(s->provider_exclusions[1].provider, "infrastructure-vsphere");
+    CU_ASSERT_FATAL(s->provider_exclusions[1].excluded_resources.len == 2);
+    ASSERT_TEXT(s->provider_exclusions[1].excluded_resources.items[0],
                 "mutatingwebhookconfigurations.admissionregistration.k8s.io");
 }
 
@@ -84,10 +84,10 @@ static void test_every_key_is_read(void)
     CU_ASSERT(s->backups_delete_protecting == VERDICT_DENY);
     CU_ASSERT(s->restores_mutate_all && s->restores_force_update && s->restores_inject_release_modifier);
     CU_ASSERT(s->restores_providers.len == 1);
-    CU_ASSERT_FATAL(s->caveat_count == 3);
-    ASSERT_TEXT(s->caveats[0].provider, "infrastructure-azure");
-    ASSERT_TEXT(s->caveats[2].provider, "infrastructure-example");
-    ASSERT_TEXT(s->caveats[2].excluded_resources.items[0], "things.example.com");
+    CU_ASSERT_FATAL(s->provider_exclusion_count == 3);
+    ASSERT_TEXT(s->provider_exclusions[0].provider, "infrastructure-azure");
+    ASSERT_TEXT(s->provider_exclusions[2].provider, "infrastructure-example");
+    ASSERT_TEXT(s->provider_exclusions[2].excluded_resources.items[0], "things.example.com");
     CU_ASSERT(!s->upgrade_gate && s->upgrade_max_backup_age == 7200 && s->upgrade_retry_after == 5);
     CU_ASSERT(s->upgrade_retry_after_failure == 0 && s->upgrade_start_timeout == 60);
     CU_ASSERT(s->upgrade_without_backups == VERDICT_DENY && s->velero_service_accounts.len == 2);
@@ -212,7 +212,7 @@ static const struct {
      "as infrastructure-azure"},
     {HEAD "restores:\n  providerCaveats:\n  - provider: infrastructure-aws\n    excluded: [a.b]\n", 6,
      "restores.providerCaveats[0].excluded",
-     "restores.providerCaveats[0].excluded: no such key; a caveat has provider, component and excludedResources"},
+     "restores.providerCaveats[0].excluded: no such key; an exclusion has provider, component and excludedResources"},
     {HEAD "restores:\n  providerCaveats:\n  - provider: infrastructure-aws\n", 5, "restores.providerCaveats[0]",
      "restores.providerCaveats[0]: excludes nothing; add excludedResources: [plural.group, ...]"},
     {HEAD "restores:\n  providerCaveats:\n  - provider: infrastructure-aws\n    excludedResources: [pods]\n", 6,
@@ -316,7 +316,7 @@ static void test_load_file(void)
 }
 
 SUITE(settings, {"every default of the table", test_defaults},
-      {"the documented provider caveats", test_builtin_caveats},
+      {"the documented provider exclusions", test_builtin_provider_exclusions},
       {"an empty file gives the defaults", test_empty_gives_defaults}, {"every key is read", test_every_key_is_read},
       {"mistakes are named with line, key and way out", test_mistakes_are_named},
       {"YAML errors have a line", test_bad_yaml}, {"deep and long input", test_hostile_sizes},

@@ -4,7 +4,7 @@
 enum { SHOWN = 60 };
 
 /* The application of a partial snapshot, by what its selector or annotation says. */
-static struct str application(struct arena *arena, struct json_object *annotations, struct str slug)
+static struct str kots_application(struct arena *arena, struct json_object *annotations, struct str slug)
 {
     struct str app = slug.len ? slug : json_get_str(annotations, "kots.io/app-id");
     return arena_quote(arena, str_slice(app, 0, SHOWN));
@@ -47,7 +47,7 @@ void kots_warn_backup(const struct request *request, const struct inventory *inv
         decision_warn(decision,
                       "a partial KOTS snapshot of application %.*s: without the admin console it is no disaster "
                       "recovery; take a full one for that",
-                      STR_ARG(application(request->arena, annotations, slug)));
+                      STR_ARG(kots_application(request->arena, annotations, slug)));
     if (named.len && !str_is(named, "default"))
         decision_warn(decision, "KOTS keeps its snapshots in the BackupStorageLocation \"default\", not in %.*s",
                       STR_ARG(arena_quote(request->arena, str_slice(named, 0, SHOWN))));
@@ -77,7 +77,7 @@ static void warn_partial(const struct inventory *inventory, const struct backup 
                   "backup %.*s is a partial KOTS snapshot of application %.*s: it holds no admin console and is no "
                   "disaster recovery",
                   STR_ARG(arena_quote(arena, str_slice(backup->meta.name, 0, SHOWN))),
-                  STR_ARG(application(arena, backup->meta.annotations, (struct str){NULL, 0})));
+                  STR_ARG(kots_application(arena, backup->meta.annotations, (struct str){NULL, 0})));
     if (full)
         decision_warn(decision, "for disaster recovery restore a full snapshot: the newest Completed one is %.*s",
                       STR_ARG(arena_quote(arena, full->meta.name)));

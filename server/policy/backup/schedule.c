@@ -13,7 +13,7 @@ struct schedule_edit {
     bool create;
 };
 
-static int64_t time_of(const struct schedule_edit *edit, const char *path)
+static int64_t schedule_time_of(const struct schedule_edit *edit, const char *path)
 {
     int64_t when;
     return time_parse(object_text(edit->request, edit->request->old_object, path), &when) ? when : 0;
@@ -48,9 +48,9 @@ static void judge_cron(const struct schedule_edit *edit)
     const struct version_fact velero = inventory_velero_version(edit->inventory, edit->settings);
     struct schedule_check check = {
         .field = "spec.schedule", .runner = "Velero", .spec = spec, .velero = &velero.version};
-    check.created = time_of(edit, "metadata.creationTimestamp");
-    check.last_run = time_of(edit, "status.lastBackup");
-    int64_t skipped = time_of(edit, "status.lastSkipped");
+    check.created = schedule_time_of(edit, "metadata.creationTimestamp");
+    check.last_run = schedule_time_of(edit, "status.lastBackup");
+    int64_t skipped = schedule_time_of(edit, "status.lastSkipped");
     if (skipped > check.last_run)
         check.last_run = skipped;
     bool waits = object_true(request, request->object, "spec.paused") ||

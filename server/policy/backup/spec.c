@@ -24,7 +24,7 @@ static void check_storage_location(const struct backup_spec *view)
         check_storage(&check, view->request, view->inventory, view->settings, view->decision);
 }
 
-static void check_durations(const struct backup_spec *view)
+static void backup_spec_check_durations(const struct backup_spec *view)
 {
     static const char *const durations[] = {"ttl", "csiSnapshotTimeout", "itemOperationTimeout"};
     for (size_t i = 0; i < LENGTH_OF(durations); i++)
@@ -33,7 +33,7 @@ static void check_durations(const struct backup_spec *view)
                            json_get(view->spec, durations[i]));
 }
 
-static void check_hook(const struct backup_spec *view, struct str at, struct json_object *hook)
+static void backup_spec_check_hook(const struct backup_spec *view, struct str at, struct json_object *hook)
 {
     static const char *const timeouts[] = {"timeout"};
     struct str exec_at = arena_printf(view->arena, "%.*s.exec", STR_ARG(at));
@@ -60,7 +60,8 @@ static void check_hooks(const struct backup_spec *view)
         for (size_t l = 0; l < LENGTH_OF(lists); l++) {
             struct json_object *hooks = json_get(resource, lists[l]);
             for (size_t h = 0; h < json_len(hooks) && !said_enough(view->decision); h++)
-                check_hook(view, arena_printf(arena, "%.*s.%s[%zu]", STR_ARG(at), lists[l], h), json_item(hooks, h));
+                backup_spec_check_hook(view, arena_printf(arena, "%.*s.%s[%zu]", STR_ARG(at), lists[l], h),
+                                       json_item(hooks, h));
         }
     }
 }
@@ -119,7 +120,7 @@ void backup_spec_check(const struct backup_spec *view)
     if (backup_spec_asks(view, "snapshotMoveData") || backup_spec_asks(view, "defaultVolumesToFsBackup"))
         velero_warn_node_agent(view->inventory, view->ns, view->at, view->spec, view->decision);
     check_backup_type(view);
-    check_durations(view);
+    backup_spec_check_durations(view);
     check_hooks(view);
 }
 

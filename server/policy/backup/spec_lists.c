@@ -27,7 +27,8 @@ static bool is_used(const struct backup_spec *view, const char *filter)
     return value && (!json_object_is_type(value, json_type_array) || json_len(value) > 0);
 }
 
-static struct strlist used(const struct backup_spec *view, const char *const *filters, size_t count, bool *asked)
+static struct strlist filters_in_use(const struct backup_spec *view, const char *const *filters, size_t count,
+                                     bool *asked)
 {
     struct strlist names = {0};
     for (size_t i = 0; i < count; i++) {
@@ -41,15 +42,15 @@ static struct strlist used(const struct backup_spec *view, const char *const *fi
 bool backup_spec_old_filters(const struct backup_spec *view)
 {
     bool ignored = false;
-    return used(view, old_filters, LENGTH_OF(old_filters), &ignored).len > 0;
+    return filters_in_use(view, old_filters, LENGTH_OF(old_filters), &ignored).len > 0;
 }
 
 /* oldAndNewFilterParametersUsedTogether */
 static void check_mixed(const struct backup_spec *view)
 {
     bool asked = false;
-    struct strlist old = used(view, old_filters, LENGTH_OF(old_filters), &asked);
-    struct strlist fresh = used(view, new_filters, LENGTH_OF(new_filters), &asked);
+    struct strlist old = filters_in_use(view, old_filters, LENGTH_OF(old_filters), &asked);
+    struct strlist fresh = filters_in_use(view, new_filters, LENGTH_OF(new_filters), &asked);
     if (asked && old.len && fresh.len)
         decision_forbidden(view->decision, backup_spec_field(view, fresh.items[0].ptr),
                            "Velero takes the new filters (%.*s) or the old ones (%.*s), not both: use one "
@@ -57,7 +58,7 @@ static void check_mixed(const struct backup_spec *view)
                            STR_ARG(strlist_quoted(view->arena, &fresh)), STR_ARG(strlist_quoted(view->arena, &old)));
 }
 
-static bool read_list(const struct backup_spec *view, const char *member, struct strlist *list)
+static bool backup_spec_read_list(const struct backup_spec *view, const char *member, struct strlist *list)
 {
     struct json_object *value = json_get(view->spec, member);
     const char *field = backup_spec_field(view, member);
@@ -172,7 +173,8 @@ static void check_pair(const struct backup_spec *view, const struct filters *fil
     };
     if (!backup_spec_asks(view, filters->included) && !backup_spec_asks(view, filters->excluded))
         return;
-    if (!read_list(view, filters->included, &pair.included) || !read_list(view, filters->excluded, &pair.excluded))
+    if (!backup_spec_read_list(view, filters->included, &pair.included) ||
+        !backup_spec_read_list(view, filters->excluded, &pair.excluded))
         return;
     check_list_pair(view->decision, &pair);
     if (filters->kind == PATTERN_NAMESPACES) {

@@ -25,20 +25,20 @@ static const struct {
     {"Deleting", PHASE_GOING},
 };
 
-static struct str quoted(const struct restore_view *view, struct str text)
+static struct str restore_quote(const struct restore_view *view, struct str text)
 {
     return arena_quote(view->arena, text);
 }
 
 /* A backup's name, with its phase where it cannot be restored. */
-static struct str offered(const struct restore_view *view, struct str name)
+static struct str backup_with_phase(const struct restore_view *view, struct str name)
 {
     const struct backup *backup = inventory_backup(view->inventory, view->ns, name);
     struct str phase = backup ? backup->status.phase : STR("Completed");
     if (str_is(phase, "Completed"))
-        return quoted(view, name);
-    return arena_printf(view->arena, "%.*s (%.*s)", STR_ARG(quoted(view, name)),
-                        STR_ARG(phase.len ? quoted(view, phase) : STR("not started")));
+        return restore_quote(view, name);
+    return arena_printf(view->arena, "%.*s (%.*s)", STR_ARG(restore_quote(view, name)),
+                        STR_ARG(phase.len ? restore_quote(view, phase) : STR("not started")));
 }
 
 /* The newest Completed backup of this namespace that the same rules would take, and that stays. */
@@ -66,7 +66,7 @@ static struct str newest_hint(const struct restore_view *view)
     if (!newest)
         return STR("");
     return arena_printf(view->arena, "; the newest Completed management backup is %.*s of %s",
-                        STR_ARG(quoted(view, newest->meta.name)), time_format(newest->status.started, 0, when));
+                        STR_ARG(restore_quote(view, newest->meta.name)), time_format(newest->status.started, 0, when));
 }
 
 /* Of backups that are made one after the other, under a name and a time, the newest is what is meant more
@@ -90,7 +90,7 @@ static struct str best_of_series(const struct restore_view *view, struct str nea
     return newest ? newest->meta.name : near;
 }
 
-static void say_missing(const struct restore_view *view)
+static void restore_deny_missing_backup(const struct restore_view *view)
 {
     const struct inventory *inventory = view->inventory;
     struct arena *arena = view->arena;
@@ -105,44 +105,47 @@ static void say_missing(const struct restore_view *view)
     }
     struct str near = str_nearest(view->backup_name, candidates.items, candidates.len), hint;
     if (elsewhere)
-        hint =
-            arena_printf(arena, "; it is in %.*s: create the Restore there", STR_ARG(quoted(view, elsewhere->meta.ns)));
+        hint = arena_printf(arena, "; it is in %.*s: create the Restore there",
+                            STR_ARG(restore_quote(view, elsewhere->meta.ns)));
     else if (maker && maker->schedule.len && maker->last_backup_name.len)
         hint = arena_printf(arena, "; it is a ManagementBackup with a schedule, whose latest backup is %.*s",
-                            STR_ARG(offered(view, maker->last_backup_name)));
+                            STR_ARG(backup_with_phase(view, maker->last_backup_name)));
     else if (near.len)
-        hint = arena_printf(arena, "; did you mean %.*s?", STR_ARG(offered(view, best_of_series(view, near))));
+        hint =
+            arena_printf(arena, "; did you mean %.*s?", STR_ARG(backup_with_phase(view, best_of_series(view, near))));
     else if (candidates.len == 0 && !str_eq(view->ns, view->settings->system_namespace))
         hint = arena_printf(arena, "; k0rdent keeps its backups in %.*s: create the Restore there",
-                            STR_ARG(quoted(view, view->settings->system_namespace)));
+                            STR_ARG(restore_quote(view, view->settings->system_namespace)));
     else if (candidates.len == 0)
         hint = STR("; there are no Backups yet: Velero lists those of a BackupStorageLocation within a minute after it "
                    "becomes Available");
     else
         hint = newest_hint(view);
     decision_invalid(view->decision, "spec.backupName", "%.*s: there is no Velero Backup of that name in %.*s%.*s",
-                     STR_ARG(quoted(view, view->backup_name)), STR_ARG(quoted(view, view->ns)), STR_ARG(hint));
+                     STR_ARG(restore_quote(view, view->backup_name)), STR_ARG(restore_quote(view, view->ns)),
+                     STR_ARG(hint));
 }
 
-static void say_no_completed(const struct restore_view *view, const struct backup *newest)
+static void restore_deny_no_completed(const struct restore_view *view, const struct backup *newest)
 {
     const struct inventory *inventory = view->inventory;
     struct arena *arena = view->arena;
-    struct str name = quoted(view, view->schedule_name);
+    struct str name = restore_quote(view, view->schedule_name);
     if (newest) {
         decision_invalid(view->decision, "spec.scheduleName",
                          "%.*s: none of its backups is Completed; the newest, %.*s, is %.*s%.*s", STR_ARG(name),
-                         STR_ARG(quoted(view, newest->meta.name)), STR_ARG(quoted(view, newest->status.phase)),
-                         STR_ARG(newest_hint(view)));
+                         STR_ARG(restore_quote(view, newest->meta.name)),
+                         STR_ARG(restore_quote(view, newest->status.phase)), STR_ARG(newest_hint(view)));
         return;
     }
     const struct management_backup *maker = inventory_management_backup(inventory, view->schedule_name);
     if (maker) {
-        decision_invalid(view->decision, "spec.scheduleName",
-                         "%.*s: that is a ManagementBackup, and those have no Velero Schedule; use "
-                         "backupName%s%.*s",
-                         STR_ARG(name), maker->last_backup_name.len ? ": " : " instead",
-                         STR_ARG(maker->last_backup_name.len ? offered(view, maker->last_backup_name) : STR("")));
+        decision_invalid(
+            view->decision, "spec.scheduleName",
+            "%.*s: that is a ManagementBackup, and those have no Velero Schedule; use "
+            "backupName%s%.*s",
+            STR_ARG(name), maker->last_backup_name.len ? ": " : " instead",
+            STR_ARG(maker->last_backup_name.len ? backup_with_phase(view, maker->last_backup_name) : STR("")));
         return;
     }
     if (inventory_schedule(inventory, view->ns, view->schedule_name)) {
@@ -157,21 +160,12 @@ static void say_no_completed(const struct restore_view *view, const struct backu
     struct str near = str_nearest(view->schedule_name, candidates.items, candidates.len);
     decision_invalid(view->decision, "spec.scheduleName",
                      "%.*s: there is no Velero Schedule of that name in %.*s, nor any backup of one%.*s", STR_ARG(name),
-                     STR_ARG(quoted(view, view->ns)),
-                     STR_ARG(near.len ? arena_printf(arena, "; did you mean %.*s?", STR_ARG(quoted(view, near)))
+                     STR_ARG(restore_quote(view, view->ns)),
+                     STR_ARG(near.len ? arena_printf(arena, "; did you mean %.*s?", STR_ARG(restore_quote(view, near)))
                                       : newest_hint(view)));
 }
 
-/* What a backup that failed says about itself: " (reason)" or nothing. */
-static struct str why_it_failed(const struct restore_view *view, const struct backup_status *status)
-{
-    struct str reason = status->failure_reason;
-    if (reason.len == 0 && status->validation_errors.len)
-        reason = status->validation_errors.items[0];
-    return reason.len ? arena_printf(view->arena, " (%.*s)", STR_ARG(arena_quote_error(view->arena, reason))) : STR("");
-}
-
-static struct str progress_of(const struct restore_view *view, const struct backup_status *status)
+static struct str backup_progress(const struct restore_view *view, const struct backup_status *status)
 {
     if (status->items_total == 0)
         return STR("");
@@ -179,19 +173,19 @@ static struct str progress_of(const struct restore_view *view, const struct back
                         (long long)status->items_total);
 }
 
-static void check_phase(const struct restore_view *view, const char *field)
+static void restore_check_backup_phase(const struct restore_view *view, const char *field)
 {
     const struct backup *backup = view->backup;
     struct str phase = backup->status.phase;
     size_t p = 0;
     if (str_is(phase, "Completed") && !backup->meta.deleting)
         return;
-    struct str name = quoted(view, backup->meta.name);
+    struct str name = restore_quote(view, backup->meta.name);
     while (p < LENGTH_OF(phases) && !str_is(phase, phases[p].name))
         p++;
     if (p == LENGTH_OF(phases)) {
         decision_warn(view->decision, "backup %.*s has the phase %.*s, which is not known here", STR_ARG(name),
-                      STR_ARG(quoted(view, phase)));
+                      STR_ARG(restore_quote(view, phase)));
         return;
     }
     switch (backup->meta.deleting ? PHASE_GOING : phases[p].is) {
@@ -205,12 +199,12 @@ static void check_phase(const struct restore_view *view, const char *field)
     case PHASE_RUNNING:
         decision_invalid(view->decision, field,
                          "%.*s: this backup is not finished: phase %.*s%.*s; wait until it is Completed", STR_ARG(name),
-                         STR_ARG(phase.len ? quoted(view, phase) : STR("still empty")),
-                         STR_ARG(progress_of(view, &backup->status)));
+                         STR_ARG(phase.len ? restore_quote(view, phase) : STR("still empty")),
+                         STR_ARG(backup_progress(view, &backup->status)));
         break;
     case PHASE_BAD:
-        decision_invalid(view->decision, field, "%.*s: this backup is %.*s%.*s and holds nothing to restore%.*s",
-                         STR_ARG(name), STR_ARG(phase), STR_ARG(why_it_failed(view, &backup->status)),
+        decision_invalid(view->decision, field, "%.*s: this backup is %.*s (%.*s) and holds nothing to restore%.*s",
+                         STR_ARG(name), STR_ARG(phase), STR_ARG(backup_failure(view->arena, &backup->status)),
                          STR_ARG(newest_hint(view)));
         break;
     case PHASE_GOING:
@@ -226,7 +220,7 @@ static void check_expiry(const struct restore_view *view)
     int64_t expires = view->backup->status.expires, now = view->request->now;
     if (expires == 0 || expires > now + EXPIRY_NOTICE)
         return;
-    struct str name = quoted(view, view->backup->meta.name);
+    struct str name = restore_quote(view, view->backup->meta.name);
     time_format(expires, 0, when);
     if (expires <= now)
         decision_warn(view->decision,
@@ -237,7 +231,7 @@ static void check_expiry(const struct restore_view *view)
 }
 
 /* Velero fails a Restore for good when the location is not Available as it begins. */
-static void check_location(const struct restore_view *view, const char *field)
+static void restore_check_location(const struct restore_view *view, const char *field)
 {
     struct str name = view->backup->storage_location;
     if (name.len == 0)
@@ -245,18 +239,18 @@ static void check_location(const struct restore_view *view, const char *field)
     if (!view->inventory->known[FACT_STORAGE_LOCATIONS]) {
         decision_unchecked(view->decision, FACT_STORAGE_LOCATIONS,
                            "%s: the BackupStorageLocations in %.*s are not known, so %.*s was not checked", field,
-                           STR_ARG(view->ns), STR_ARG(quoted(view, name)));
+                           STR_ARG(view->ns), STR_ARG(restore_quote(view, name)));
         return;
     }
     const struct storage_location *location = inventory_storage_location(view->inventory, view->ns, name);
     if (location && str_is(location->phase, "Available"))
         return;
-    struct str quoted_name = quoted(view, name), backup_name = quoted(view, view->backup->meta.name);
+    struct str quoted_name = restore_quote(view, name), backup_name = restore_quote(view, view->backup->meta.name);
     if (!location) {
         decision_invalid(view->decision, field,
                          "%.*s: its BackupStorageLocation %.*s does not exist in %.*s; create it first "
                          "with the bucket, prefix and credential it had",
-                         STR_ARG(backup_name), STR_ARG(quoted_name), STR_ARG(quoted(view, view->ns)));
+                         STR_ARG(backup_name), STR_ARG(quoted_name), STR_ARG(restore_quote(view, view->ns)));
     } else if (location->phase.len == 0) {
         decision_warn(
             view->decision,
@@ -280,7 +274,7 @@ static bool check_names(const struct restore_view *view)
         decision_forbidden(view->decision, "spec.backupName",
                            "Velero takes either backupName or scheduleName; to restore %.*s itself, remove "
                            "scheduleName",
-                           STR_ARG(quoted(view, view->backup_name)));
+                           STR_ARG(restore_quote(view, view->backup_name)));
     else
         decision_required(view->decision, "spec.backupName",
                           "name the backup to restore, or a Velero Schedule in spec.scheduleName%.*s",
@@ -292,10 +286,10 @@ static void check_newer(const struct restore_view *view, const struct backup *ne
 {
     char when[TIME_TEXT_SIZE];
     if (view->backup && newest && newest != view->backup)
-        decision_warn(view->decision, "newest backup %.*s is %.*s; Velero restores %.*s of %s",
-                      STR_ARG(quoted(view, newest->meta.name)), STR_ARG(quoted(view, newest->status.phase)),
-                      STR_ARG(quoted(view, view->backup->meta.name)),
-                      time_format(view->backup->status.started, 0, when));
+        decision_warn(
+            view->decision, "newest backup %.*s is %.*s; Velero restores %.*s of %s",
+            STR_ARG(restore_quote(view, newest->meta.name)), STR_ARG(restore_quote(view, newest->status.phase)),
+            STR_ARG(restore_quote(view, view->backup->meta.name)), time_format(view->backup->status.started, 0, when));
 }
 
 void restore_check_source(const struct restore_view *view)
@@ -317,14 +311,14 @@ void restore_check_source(const struct restore_view *view)
         inventory_newest_completed(view->inventory, view->ns, view->schedule_name, &newest);
     if (!view->backup) {
         if (view->schedule_name.len)
-            say_no_completed(view, newest);
+            restore_deny_no_completed(view, newest);
         else
-            say_missing(view);
+            restore_deny_missing_backup(view);
         return;
     }
     check_newer(view, newest);
-    check_phase(view, field);
+    restore_check_backup_phase(view, field);
     check_expiry(view);
-    check_location(view, field);
+    restore_check_location(view, field);
     decision_audit(view->decision, "backup", "%.*s", STR_ARG(view->backup->meta.name));
 }

@@ -67,7 +67,7 @@ static struct str release_set(const struct restore_view *view, struct str runnin
     return worst;
 }
 
-static bool skipped_by_annotation(const struct restore_view *view)
+static bool restore_gate_is_skipped(const struct restore_view *view)
 {
     struct str reason = object_reason(view->request, view->request->object, ANNOTATION_SKIP_BACKUP);
     if (reason.len == 0)
@@ -94,7 +94,7 @@ void restore_gate_release(struct restore_view *view)
                   order == NEWER ? "this Restore is an upgrade"
                                  : "which of them is newer cannot be told, so this Restore is judged as an upgrade");
     /* The validating review follows at the mutating one's heels, and must have no effects. */
-    if (!view->mutating || skipped_by_annotation(view))
+    if (!view->mutating || restore_gate_is_skipped(view))
         return;
     struct gate gate = {.request = view->request,
                         .inventory = view->inventory,

@@ -42,7 +42,7 @@ static void check_exec(const struct restore_view *view, struct str at, struct js
     check_exec_hook(view->decision, at, hook, timeouts, LENGTH_OF(timeouts));
 }
 
-static void check_hook(const struct restore_view *view, struct str at, struct json_object *hook)
+static void restore_check_hook(const struct restore_view *view, struct str at, struct json_object *hook)
 {
     struct arena *arena = view->arena;
     struct json_object *exec = json_get(hook, "exec"), *init = json_get(hook, "init");
@@ -61,7 +61,7 @@ static void check_resource(const struct restore_view *view, struct str at, struc
     check_selector(view->decision, arena_printf(arena, "%.*s.labelSelector", STR_ARG(at)),
                    json_get(resource, "labelSelector"));
     for (size_t i = 0; i < json_len(hooks) && !said_enough(view->decision); i++)
-        check_hook(view, arena_printf(arena, "%.*s.postHooks[%zu]", STR_ARG(at), i), json_item(hooks, i));
+        restore_check_hook(view, arena_printf(arena, "%.*s.postHooks[%zu]", STR_ARG(at), i), json_item(hooks, i));
 }
 
 void restore_check_hooks(const struct restore_view *view)

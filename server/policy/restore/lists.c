@@ -38,7 +38,7 @@ static void check_non_restorable(const struct restore_view *view)
                           STR_ARG(arena_quote(view->arena, ignored.items[i])));
 }
 
-static bool read_list(const struct restore_view *view, const char *path, struct strlist *list)
+static bool restore_read_list(const struct restore_view *view, const char *path, struct strlist *list)
 {
     *list = (struct strlist){0};
     if (read_strings(view->arena, restore_field(view, path), list))
@@ -86,8 +86,8 @@ void restore_check_lists(const struct restore_view *view)
                                    .what = "namespaces",
                                    .object = "Restore",
                                    .verb = "restore"};
-    if (asks_pair(view, &resources) && read_list(view, resources.included_field, &ignored) &&
-        read_list(view, resources.excluded_field, &ignored)) {
+    if (asks_pair(view, &resources) && restore_read_list(view, resources.included_field, &ignored) &&
+        restore_read_list(view, resources.excluded_field, &ignored)) {
         check_list_pair(view->decision, &resources);
         check_non_restorable(view);
         warn_list_overlap(view->decision, &resources);
@@ -97,8 +97,8 @@ void restore_check_lists(const struct restore_view *view)
         warn_unresolvable(view->decision, "excluded", &view->excluded_names, true);
     }
     if (asks_pair(view, &namespaces) || restore_asks(view, "spec.includeClusterResources")) {
-        if (!read_list(view, namespaces.included_field, &namespaces.included) ||
-            !read_list(view, namespaces.excluded_field, &namespaces.excluded))
+        if (!restore_read_list(view, namespaces.included_field, &namespaces.included) ||
+            !restore_read_list(view, namespaces.excluded_field, &namespaces.excluded))
             return;
         check_list_pair(view->decision, &namespaces);
         check_patterns(view->decision, namespaces.included_field, &namespaces.included, PATTERN_NAMESPACES);

@@ -11,7 +11,7 @@ static bool is_own_map(const struct restore_view *view)
 }
 
 /* Velero compares the kind without case and ignores every other one, without a word. */
-static bool check_reference(const struct restore_view *view)
+static bool restore_check_modifier_reference(const struct restore_view *view)
 {
     if (!str_eq_nocase(view->modifier_kind, STR("ConfigMap"))) {
         decision_not_supported(view->decision, "spec.resourceModifier.kind",
@@ -54,7 +54,8 @@ void restore_check_modifier(const struct restore_view *view)
 {
     struct config_rules modifier;
     struct json_object *reference = restore_field(view, "spec.resourceModifier");
-    if (!reference || view->modifier_injected || !restore_asks(view, "spec.resourceModifier") || !check_reference(view))
+    if (!reference || view->modifier_injected || !restore_asks(view, "spec.resourceModifier") ||
+        !restore_check_modifier_reference(view))
         return;
     if (view->inventory->known[FACT_CONFIG_MAPS] && is_own_map(view) &&
         !inventory_config_map(view->inventory, view->ns, view->modifier_name))

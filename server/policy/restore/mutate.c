@@ -15,7 +15,7 @@ struct exclusions {
     struct strlist added, included_by_user;
 };
 
-static bool has_name(const struct resource_names *names, const struct resource_name *wanted)
+static bool resource_names_have(const struct resource_names *names, const struct resource_name *wanted)
 {
     for (size_t i = 0; i < names->len; i++)
         if (resource_name_is(&names->items[i], wanted))
@@ -36,15 +36,15 @@ static bool matches_pattern(const struct restore_view *view, struct str plural)
     return false;
 }
 
-static void consider(struct restore_view *view, struct exclusions *exclusions, struct str text)
+static void exclusion_consider(struct restore_view *view, struct exclusions *exclusions, struct str text)
 {
     struct resource_name name = resource_name_read(text);
     if (name.kind)
         name = (struct resource_name){resource_kind_name(view->arena, name.kind), name.kind->plural, name.kind->group,
                                       name.kind, false};
-    if (has_name(&view->excluded_names, &name) || matches_pattern(view, name.text))
+    if (resource_names_have(&view->excluded_names, &name) || matches_pattern(view, name.text))
         return;
-    if (has_name(&view->included_names, &name)) {
+    if (resource_names_have(&view->included_names, &name)) {
         strlist_add(view->arena, &exclusions->included_by_user, name.text);
         return;
     }
@@ -73,7 +73,7 @@ static void warn_list(const struct restore_view *view, struct str lead, const st
         decision_warn(view->decision, "%.*s", STR_ARG(arena_text(view->arena, &line)));
 }
 
-static void tell(const struct restore_view *view, const struct exclusions *exclusions, const char *verb)
+static void exclusions_warn(const struct restore_view *view, const struct exclusions *exclusions, const char *verb)
 {
     if (exclusions->added.len)
         warn_list(view, arena_printf(view->arena, "%s for %.*s", verb, STR_ARG(exclusions->why)), &exclusions->added);
@@ -87,20 +87,20 @@ static void tell(const struct restore_view *view, const struct exclusions *exclu
 /* Works out what is missing from the exclusions, tells it, and adds it to the view. */
 static void complete_exclusions(struct restore_view *view, const char *verb)
 {
-    struct caveats caveats;
-    restore_caveats(view, &caveats);
-    for (size_t i = 0; i < caveats.len; i++) {
-        const struct provider_caveat *caveat = caveats.items[i];
-        struct exclusions exclusions = {.why = caveat->provider.len ? caveat->provider : caveat->component};
-        for (size_t e = 0; e < caveat->excluded_resources.len; e++)
-            consider(view, &exclusions, caveat->excluded_resources.items[e]);
-        tell(view, &exclusions, verb);
+    struct provider_exclusions providers;
+    restore_provider_exclusions(view, &providers);
+    for (size_t i = 0; i < providers.len; i++) {
+        const struct provider_exclusion *provider = providers.items[i];
+        struct exclusions exclusions = {.why = provider->provider.len ? provider->provider : provider->component};
+        for (size_t e = 0; e < provider->excluded_resources.len; e++)
+            exclusion_consider(view, &exclusions, provider->excluded_resources.items[e]);
+        exclusions_warn(view, &exclusions, verb);
     }
     if (restore_is_regional(view)) {
         struct exclusions exclusions = {.why = STR("a regional backup")};
         for (size_t i = 0; i < LENGTH_OF(webhook_configurations); i++)
-            consider(view, &exclusions, webhook_configurations[i]);
-        tell(view, &exclusions, verb);
+            exclusion_consider(view, &exclusions, webhook_configurations[i]);
+        exclusions_warn(view, &exclusions, verb);
     }
 }
 

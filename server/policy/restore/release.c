@@ -39,7 +39,7 @@ static struct modifier_release release_set_by(const struct restore_view *view, c
     return modifier_release_set(&modifier);
 }
 
-static bool mentions(const struct config_map *map, struct str release)
+static bool config_map_mentions(const struct config_map *map, struct str release)
 {
     if (!json_object_is_type(map->data, json_type_object) || json_member_count(map->data) != 1)
         return false;
@@ -59,7 +59,7 @@ static const struct config_map *find_map(const struct restore_view *view, struct
     unsigned parsed = 0;
     for (size_t i = 0; i < inventory->count[FACT_CONFIG_MAPS] && parsed < MAPS_PARSED; i++) {
         const struct config_map *map = inventory->config_maps[i];
-        if (!str_eq(map->meta.ns, view->ns) || !mentions(map, release))
+        if (!str_eq(map->meta.ns, view->ns) || !config_map_mentions(map, release))
             continue;
         parsed++;
         struct modifier_release set = release_set_by(view, map);
@@ -110,7 +110,7 @@ static void create_map(const struct restore_view *view, struct str name, struct 
 
 /* Gives the Restore the modifier it lacks. False when that is not wanted or not safe:
  * a denied Restore must leave nothing behind. */
-static bool inject(struct restore_view *view, struct str release)
+static bool release_map_inject(struct restore_view *view, struct str release)
 {
     struct str name = restore_release_map_name(view->arena, release);
     if (!view->mutating || view->opted_out || !view->settings->restores_inject_release_modifier ||
@@ -128,7 +128,7 @@ static bool inject(struct restore_view *view, struct str release)
     return true;
 }
 
-static void advise(const struct restore_view *view, struct str release)
+static void release_map_advise(const struct restore_view *view, struct str release)
 {
     const struct config_map *map = find_map(view, release);
     struct str quoted = arena_quote(view->arena, view->backup->meta.name);
@@ -178,6 +178,6 @@ void restore_check_release(struct restore_view *view)
         return;
     if (restore_field(view, "spec.resourceModifier"))
         check_modifier(view, release);
-    else if (!holds_old_release(view) && !inject(view, release))
-        advise(view, release);
+    else if (!holds_old_release(view) && !release_map_inject(view, release))
+        release_map_advise(view, release);
 }

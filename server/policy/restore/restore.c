@@ -10,7 +10,7 @@ static void restore_check_readable(const struct restore_view *view)
         decision_invalid(view->decision, "spec", "%.*s", STR_ARG(problem));
 }
 
-static void check(struct restore_view *view)
+static void restore_check(struct restore_view *view)
 {
     restore_check_source(view);
     restore_check_lists(view);
@@ -39,7 +39,7 @@ void policy_restore_mutate(const struct request *request, const struct inventory
     restore_mutate(&view);
     for (size_t i = before; i < decision->warnings.len; i++)
         strlist_add(decision->arena, &decision->told, decision->warnings.items[i]);
-    check(&view);
+    restore_check(&view);
     restore_check_readable(&view);
     if (decision->denied)
         decision_forget_changes(decision);
@@ -75,6 +75,6 @@ void policy_restore(const struct request *request, const struct inventory *inven
         return;
     if (view.as_new)
         restore_advise(&view);
-    check(&view);
+    restore_check(&view);
     restore_check_readable(&view);
 }

@@ -41,12 +41,12 @@ bool restore_is_as_new(const struct request *request, const struct settings *set
 struct json_object *restore_field(const struct restore_view *view, const char *path);
 /* New as a whole, or an update that changes the field: "deny only what the request changes". */
 bool restore_asks(const struct restore_view *view, const char *path);
-/* providers.c: the caveats that apply, as pointers into the settings. */
-struct caveats {
-    const struct provider_caveat **items;
+/* providers.c: the provider exclusions that apply, as pointers into the settings. */
+struct provider_exclusions {
+    const struct provider_exclusion **items;
     size_t len;
 };
-void restore_caveats(const struct restore_view *view, struct caveats *caveats);
+void restore_provider_exclusions(const struct restore_view *view, struct provider_exclusions *exclusions);
 
 void restore_mutate(struct restore_view *view);             /* mutate.c */
 void restore_record(const struct restore_view *view);       /* what was added, as an annotation */

@@ -29,7 +29,7 @@ static const enum {
     [STORAGE_DELETING] = SAID_AS_WARNING,
 };
 
-static enum verdict milder(enum verdict a, enum verdict b)
+static enum verdict verdict_milder(enum verdict a, enum verdict b)
 {
     return a < b ? a : b;
 }
@@ -48,7 +48,7 @@ static void judge_unknown(const struct site *site, enum verdict verdict)
         decision_unchecked(site->decision, FACT_STORAGE_LOCATIONS, "%s: %.*s", check->field, STR_ARG(message));
 }
 
-static void say(const struct site *site, const struct storage_fault *fault)
+static void storage_report_fault(const struct site *site, const struct storage_fault *fault)
 {
     const struct storage_check *check = site->check;
     switch (manner[fault->kind]) {
@@ -69,9 +69,9 @@ static void judge_durable(const struct site *site, const struct settings *settin
 {
     struct str lost = storage_lost(site->arena, location, site->check->inside_means);
     if (lost.len)
-        judge_value(site->decision, milder(settings->storage_not_durable, site->check->unusable), site->check->field,
-                    site->check->name, "%.*s %.*s", STR_ARG(storage_subject(&site->target, location, site->arena)),
-                    STR_ARG(lost));
+        judge_value(site->decision, verdict_milder(settings->storage_not_durable, site->check->unusable),
+                    site->check->field, site->check->name, "%.*s %.*s",
+                    STR_ARG(storage_subject(&site->target, location, site->arena)), STR_ARG(lost));
     decision_audit(site->decision, "storage", "%.*s (%s)", STR_ARG(location->meta.name),
                    storage_class_name(storage_location_class(location)));
 }
@@ -113,12 +113,12 @@ void check_storage(const struct storage_check *check, const struct request *requ
         .decision = decision,
         .arena = request->arena};
     if (!inventory->known[FACT_STORAGE_LOCATIONS]) {
-        judge_unknown(&site, milder(settings->storage_unknown, check->unusable));
+        judge_unknown(&site, verdict_milder(settings->storage_unknown, check->unusable));
         return;
     }
     const struct storage_faults faults = storage_find_faults(&site.target, site.arena);
     for (size_t i = 0; i < faults.count; i++) {
-        say(&site, &faults.items[i]);
+        storage_report_fault(&site, &faults.items[i]);
         if (faults.items[i].kind == STORAGE_SEVERAL_DEFAULTS) /* so none of them is judged */
             return;
     }

@@ -94,7 +94,7 @@ static const struct {
     {"gcs", "gcp"}, {"google", "gcp"}, {"blob", "azure"}, {"microsoft-azure", "azure"},
 };
 
-static const char *meant(struct str name)
+static const char *provider_meant(struct str name)
 {
     for (size_t i = 0; i < LENGTH_OF(nicknames); i++)
         if (str_eq_nocase(name, str_from(nicknames[i].wrong)))
@@ -206,7 +206,7 @@ void location_check_provider(const struct location_edit *edit)
         decision_invalid(edit->decision, "spec.config", "must map names to texts");
         return;
     }
-    const char *right = provider ? NULL : meant(str_trim(name));
+    const char *right = provider ? NULL : provider_meant(str_trim(name));
     if (right)
         decision_warn(edit->decision,
                       "spec.provider: Velero has no plugin %.*s of its own; did you mean %s? Without the plugin the "

@@ -11,7 +11,7 @@ struct look {
     struct storage_faults *faults;
 };
 
-static void add(const struct look *look, enum storage_fault_kind kind, struct str says)
+static void storage_fault_add(const struct look *look, enum storage_fault_kind kind, struct str says)
 {
     struct storage_faults *faults = look->faults;
     if (faults->count < STORAGE_FAULTS_MAX)
@@ -36,7 +36,7 @@ static struct strlist names_here(const struct look *look, size_t limit, bool def
 }
 
 /* What keeps a location from being the way out, so that nobody corrects a name twice. */
-static const char *drawback(const struct look *look, struct str name)
+static const char *storage_drawback(const struct look *look, struct str name)
 {
     const struct storage_location *location = inventory_storage_location(look->inventory, look->ns, name);
     if (!location || str_is(location->access_mode, "ReadOnly"))
@@ -47,7 +47,7 @@ static const char *drawback(const struct look *look, struct str name)
 }
 
 /* The names there are, as far as they help to correct the one asked for. */
-static struct str others(const struct look *look)
+static struct str storage_other_names(const struct look *look)
 {
     struct arena *arena = look->arena;
     struct strlist names = names_here(look, NAMES_COMPARED, false);
@@ -56,7 +56,8 @@ static struct str others(const struct look *look)
     struct str near = str_nearest(look->name, names.items, names.len);
     struct str text = {NULL, 0};
     if (near.len)
-        text = arena_printf(arena, "; did you mean %.*s%s?", STR_ARG(arena_quote(arena, near)), drawback(look, near));
+        text = arena_printf(arena, "; did you mean %.*s%s?", STR_ARG(arena_quote(arena, near)),
+                            storage_drawback(look, near));
     if (names.len > NAMES_SHOWN)
         return near.len
                    ? text
@@ -75,10 +76,10 @@ static void add_missing(const struct look *look)
         if (str_eq(inventory->storage_locations[i]->meta.name, look->name))
             elsewhere = arena_printf(look->arena, " (the one in %.*s is out of reach for kcm and Velero)",
                                      STR_ARG(arena_quote(look->arena, inventory->storage_locations[i]->meta.ns)));
-    add(look, STORAGE_MISSING,
-        arena_printf(look->arena, "no BackupStorageLocation %.*s in %.*s%.*s%.*s",
-                     STR_ARG(arena_quote(look->arena, look->name)), STR_ARG(ns_name(look)), STR_ARG(elsewhere),
-                     STR_ARG(others(look))));
+    storage_fault_add(look, STORAGE_MISSING,
+                      arena_printf(look->arena, "no BackupStorageLocation %.*s in %.*s%.*s%.*s",
+                                   STR_ARG(arena_quote(look->arena, look->name)), STR_ARG(ns_name(look)),
+                                   STR_ARG(elsewhere), STR_ARG(storage_other_names(look))));
 }
 
 /* Velero keeps the newest of several defaults and clears the others, at a time of
@@ -90,21 +91,24 @@ static const struct storage_location *find_default(const struct look *look)
     const struct storage_location *location = inventory_default_location(look->inventory, look->ns, &defaults);
     if (defaults > 1) {
         struct strlist names = names_here(look, NAMES_SHOWN, true);
-        add(look, STORAGE_SEVERAL_DEFAULTS,
+        storage_fault_add(
+            look, STORAGE_SEVERAL_DEFAULTS,
             arena_printf(arena, "%zu BackupStorageLocations are marked as the default (%.*s): name the one to use",
                          defaults, STR_ARG(strlist_quoted(arena, &names))));
     } else if (location && defaults == 0) {
-        add(look, STORAGE_UNMARKED_DEFAULT,
+        storage_fault_add(
+            look, STORAGE_UNMARKED_DEFAULT,
             STR("no BackupStorageLocation is the default; Velero takes the one named \"default\" unless it was told "
                 "otherwise"));
     } else if (!location && names_here(look, 1, false).len == 0) {
-        add(look, STORAGE_NONE_AT_ALL,
-            arena_printf(arena, "there is no BackupStorageLocation in %.*s yet; create one first",
-                         STR_ARG(ns_name(look))));
+        storage_fault_add(look, STORAGE_NONE_AT_ALL,
+                          arena_printf(arena, "there is no BackupStorageLocation in %.*s yet; create one first",
+                                       STR_ARG(ns_name(look))));
     } else if (!location) {
-        add(look, STORAGE_NO_DEFAULT,
+        storage_fault_add(
+            look, STORAGE_NO_DEFAULT,
             arena_printf(arena, "no BackupStorageLocation in %.*s is the default, so the one to use must be named%.*s",
-                         STR_ARG(ns_name(look)), STR_ARG(others(look))));
+                         STR_ARG(ns_name(look)), STR_ARG(storage_other_names(look))));
     }
     return location;
 }
@@ -133,27 +137,30 @@ struct str storage_lost(struct arena *arena, const struct storage_location *loca
                         means ? means : "if the cluster is lost, so are they");
 }
 
-static void judge(const struct look *look, const struct storage_location *location, struct str who)
+static void storage_judge_location(const struct look *look, const struct storage_location *location, struct str who)
 {
     struct arena *arena = look->arena;
     if (location->phase.len == 0)
-        add(look, STORAGE_NOT_VALIDATED,
-            arena_printf(arena, "%.*s is not validated by Velero yet; backups to it fail until it is Available",
-                         STR_ARG(who)));
+        storage_fault_add(look, STORAGE_NOT_VALIDATED,
+                          arena_printf(arena,
+                                       "%.*s is not validated by Velero yet; backups to it fail until it is Available",
+                                       STR_ARG(who)));
     else if (!str_is(location->phase, "Available"))
-        add(look, STORAGE_UNAVAILABLE,
+        storage_fault_add(
+            look, STORAGE_UNAVAILABLE,
             arena_printf(arena,
                          "%.*s is %.*s: every backup to it fails. Check its bucket, config and credential, or name "
                          "another one",
                          STR_ARG(who), STR_ARG(storage_phase(arena, location))));
     if (str_is(location->access_mode, "ReadOnly"))
-        add(look, STORAGE_READ_ONLY,
+        storage_fault_add(
+            look, STORAGE_READ_ONLY,
             arena_printf(arena,
                          "%.*s is read-only (spec.accessMode): no backup can be written to it. Name another one, or "
                          "make it ReadWrite",
                          STR_ARG(who)));
     if (location->meta.deleting)
-        add(look, STORAGE_DELETING, arena_printf(arena, "%.*s is being deleted", STR_ARG(who)));
+        storage_fault_add(look, STORAGE_DELETING, arena_printf(arena, "%.*s is being deleted", STR_ARG(who)));
 }
 
 struct storage_faults storage_find_faults(const struct storage_target *target, struct arena *arena)
@@ -165,7 +172,7 @@ struct storage_faults storage_find_faults(const struct storage_target *target, s
     else
         faults.location = inventory_storage_location(target->inventory, target->ns, target->name);
     if (faults.location)
-        judge(&look, faults.location, storage_subject(target, faults.location, arena));
+        storage_judge_location(&look, faults.location, storage_subject(target, faults.location, arena));
     else if (target->name.len)
         add_missing(&look);
     return faults;

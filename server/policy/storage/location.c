@@ -149,7 +149,7 @@ static void check_shared(const struct location_edit *edit)
     }
 }
 
-static void check_durations(const struct location_edit *edit)
+static void location_check_durations(const struct location_edit *edit)
 {
     static const struct {
         const char *member, *field, *zero;
@@ -232,7 +232,7 @@ void policy_storage_location(const struct request *request, const struct invento
     location_check_provider(&edit);
     location_check_secrets(&edit);
     check_access_mode(&edit);
-    check_durations(&edit);
+    location_check_durations(&edit);
     if (decision->denied)
         return;
     if (location_asks(&edit, "config"))

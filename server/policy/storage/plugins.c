@@ -94,7 +94,7 @@ static void check_server_side(const struct location_edit *edit, struct json_obje
                       STR_ARG(arena_quote(edit->arena, value)), STR_ARG(listed_words(edit, words, LENGTH_OF(words))));
 }
 
-static size_t characters(struct str text)
+static size_t utf8_characters(struct str text)
 {
     size_t count = 0;
     for (size_t i = 0; i < text.len; i++)
@@ -114,7 +114,7 @@ static const char *tagging_problem(struct str tagging)
             return "provider aws takes ten tags at most";
         if (!str_cut(&value, '=', &key) || !value.ptr || str_contains(value, STR("=")))
             return "each tag is written key=value";
-        if (characters(key) > KEY_MAX || characters(value) > VALUE_MAX)
+        if (utf8_characters(key) > KEY_MAX || utf8_characters(value) > VALUE_MAX)
             return "a key has 128 characters at most, a value 248";
     }
     return count == 1 ? "provider aws refuses a single tag: write two or more, joined by \"&\"" : NULL;

@@ -1,7 +1,7 @@
 #include "policy/storage/location.h"
 
 /* Only the existence of a Secret is ever known from a cluster, its keys from files. */
-static void check_reference(const struct location_edit *edit, const char *member, const char *field)
+static void location_check_secret_reference(const struct location_edit *edit, const char *member, const char *field)
 {
     struct arena *arena = edit->arena;
     const struct inventory *inventory = edit->inventory;
@@ -81,7 +81,7 @@ static void check_ca(const struct location_edit *edit)
 
 void location_check_secrets(const struct location_edit *edit)
 {
-    check_reference(edit, "credential", "spec.credential");
-    check_reference(edit, "objectStorage.caCertRef", "spec.objectStorage.caCertRef");
+    location_check_secret_reference(edit, "credential", "spec.credential");
+    location_check_secret_reference(edit, "objectStorage.caCertRef", "spec.objectStorage.caCertRef");
     check_ca(edit);
 }

@@ -50,7 +50,7 @@ static void find_users(struct users *users, const struct inventory *inventory, c
     }
 }
 
-static struct str listed(struct users *users)
+static struct str users_listed(struct users *users)
 {
     struct str text = {NULL, 0};
     for (size_t i = 0; i < users->names.len; i++)
@@ -82,7 +82,7 @@ void location_check_deletion(const struct request *request, const struct invento
             held, held == 1 ? "" : "s", STR_ARG(quoted));
     if (users.count == 0)
         return;
-    struct str who = listed(&users);
+    struct str who = users_listed(&users);
     if (reason.len) {
         decision_warn(decision, "BackupStorageLocation %.*s is in use by %.*s: their backups fail from now on",
                       STR_ARG(quoted), STR_ARG(who));
@@ -122,7 +122,7 @@ void location_check_move(const struct location_edit *edit)
     find_users(&users, edit->inventory, edit->settings, edit->ns, location);
     if (users.count && location_asks(edit, "accessMode") && str_is(json_get_str(edit->spec, "accessMode"), "ReadOnly"))
         decision_warn(edit->decision, "spec.accessMode: ReadOnly: the backups of %.*s fail from now on",
-                      STR_ARG(listed(&users)));
+                      STR_ARG(users_listed(&users)));
     if (location_asks(edit, "default") && !json_get_bool(edit->spec, "default"))
         decision_warn(edit->decision,
                       "spec.default: backups that name no location fail until another one is the default");

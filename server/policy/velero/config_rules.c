@@ -4,7 +4,7 @@
 
 enum { NODE_LIMIT = 100000 };
 
-static struct str place(const struct config_rules *rules, struct str where)
+static struct str rules_place_text(const struct config_rules *rules, struct str where)
 {
     unsigned line = rules->document ? yaml_line(rules->document, where) : 0;
     if (where.len == 0)
@@ -24,7 +24,8 @@ void rules_problem(struct config_rules *rules, struct str where, const char *for
     struct str message = arena_vprintf(arena, format, args);
     va_end(args);
     decision_invalid(rules->decision, rules->field, "ConfigMap %.*s: %.*s%.*s",
-                     STR_ARG(arena_quote(arena, rules->name)), STR_ARG(place(rules, where)), STR_ARG(message));
+                     STR_ARG(arena_quote(arena, rules->name)), STR_ARG(rules_place_text(rules, where)),
+                     STR_ARG(message));
 }
 
 void rules_warn(struct config_rules *rules, struct str where, const char *format, ...)
@@ -37,7 +38,7 @@ void rules_warn(struct config_rules *rules, struct str where, const char *format
     struct str message = arena_vprintf(arena, format, args);
     va_end(args);
     decision_warn(rules->decision, "ConfigMap %.*s: %.*s%.*s", STR_ARG(arena_quote(arena, rules->name)),
-                  STR_ARG(place(rules, where)), STR_ARG(message));
+                  STR_ARG(rules_place_text(rules, where)), STR_ARG(message));
 }
 
 struct json_object *rules_get(struct json_object *object, const char *key)
@@ -159,7 +160,7 @@ size_t rules_list(struct config_rules *rules, struct str where, struct json_obje
     return 0;
 }
 
-static bool parse(struct config_rules *rules, struct str key, struct str text)
+static bool rules_parse_document(struct config_rules *rules, struct str key, struct str text)
 {
     struct arena *arena = rules->arena;
     const struct yaml_options options = {.reject_duplicates = true, .node_limit = NODE_LIMIT};
@@ -217,7 +218,7 @@ bool rules_load(struct config_rules *rules, const struct config_map *map)
     struct str key = {NULL, 0}, text = {NULL, 0};
     struct arena *arena = rules->arena;
     rules->name = map->meta.name;
-    if (!one_key(rules, map, &key, &text) || !parse(rules, key, text))
+    if (!one_key(rules, map, &key, &text) || !rules_parse_document(rules, key, text))
         return false;
     struct json_object *tree = rules->document->tree;
     if (!json_object_is_type(tree, json_type_object)) {

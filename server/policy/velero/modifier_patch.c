@@ -7,7 +7,7 @@ struct patch {
     struct str operation, path, from, value;
 };
 
-static struct str below(const struct config_rules *modifier, struct str where, const char *key)
+static struct str path_below(const struct config_rules *modifier, struct str where, const char *key)
 {
     return arena_printf(modifier->arena, "%.*s.%s", STR_ARG(where), key);
 }
@@ -125,15 +125,15 @@ static void check_patch(struct config_rules *modifier, struct str where, struct 
     readable = rules_text(modifier, where, item, "value", &patch.value) && readable;
     if (!readable)
         return;
-    check_operation(modifier, below(modifier, where, "operation"), patch.operation);
-    check_pointer(modifier, below(modifier, where, "path"), patch.path,
+    check_operation(modifier, path_below(modifier, where, "operation"), patch.operation);
+    check_pointer(modifier, path_below(modifier, where, "path"), patch.path,
                   "the field as a JSON Pointer, such as /spec/release");
-    modifier_check_removed_patch(modifier, below(modifier, where, "path"), target, patch.operation, patch.path);
+    modifier_check_removed_patch(modifier, path_below(modifier, where, "path"), target, patch.operation, patch.path);
     if (str_eq_nocase(patch.operation, STR("move")) || str_eq_nocase(patch.operation, STR("copy"))) {
-        check_pointer(modifier, below(modifier, where, "from"), patch.from, "the field to take the value from");
-        modifier_check_removed_patch(modifier, below(modifier, where, "from"), target, STR(""), patch.from);
+        check_pointer(modifier, path_below(modifier, where, "from"), patch.from, "the field to take the value from");
+        modifier_check_removed_patch(modifier, path_below(modifier, where, "from"), target, STR(""), patch.from);
     }
-    check_value(modifier, below(modifier, where, "value"), target, &patch);
+    check_value(modifier, path_below(modifier, where, "value"), target, &patch);
 }
 
 /* patchData is text that holds YAML or JSON of an object. */
@@ -142,7 +142,7 @@ static void check_patch_data(struct config_rules *modifier, struct str where, st
     static const char *const keys[] = {"patchData"};
     struct yaml_document *document = NULL;
     struct error error = {.position = -1};
-    struct str text, at = below(modifier, where, "patchData");
+    struct str text, at = path_below(modifier, where, "patchData");
     struct json_object *data = rules_get(item, "patchData");
     if (!rules_keys(modifier, where, item, keys, LENGTH_OF(keys)))
         return;
@@ -194,7 +194,7 @@ void modifier_check_patches(struct config_rules *modifier, struct str where, str
                              json_item(list, i));
     }
     if (count > 0 && target.len && !glob_has_wildcard(target) && !has_strategic_types(target))
-        rules_problem(modifier, below(modifier, where, "strategicPatches"),
+        rules_problem(modifier, path_below(modifier, where, "strategicPatches"),
                       "Velero knows no Go type for %.*s, so a strategic patch fails: use mergePatches",
                       STR_ARG(arena_quote(arena, target)));
 }

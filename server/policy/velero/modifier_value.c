@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-static char at(struct str text, size_t i)
+static char value_char_at(struct str text, size_t i)
 {
     return i < text.len ? text.ptr[i] : '\0';
 }
@@ -14,7 +14,7 @@ static size_t skip_mantissa(struct str text, size_t *i, bool hex)
     size_t digits = 0;
     bool point = false;
     for (;; ++*i) {
-        char c = at(text, *i);
+        char c = value_char_at(text, *i);
         if (hex ? char_is_hex(c) : char_is_digit(c))
             digits++;
         else if (c == '.' && !point)
@@ -26,9 +26,9 @@ static size_t skip_mantissa(struct str text, size_t *i, bool hex)
 
 static bool is_exponent(struct str text, size_t i)
 {
-    i += at(text, i) == '+' || at(text, i) == '-';
+    i += value_char_at(text, i) == '+' || value_char_at(text, i) == '-';
     size_t from = i;
-    while (char_is_digit(at(text, i)))
+    while (char_is_digit(value_char_at(text, i)))
         i++;
     return i > from && i == text.len;
 }
@@ -38,9 +38,9 @@ static bool is_exponent(struct str text, size_t i)
 static struct str without_underscores(struct arena *arena, struct str text)
 {
     struct str plain = STR(""), part, rest = text;
-    bool hex = at(text, 0) == '0' && (at(text, 1) | 0x20) == 'x';
+    bool hex = value_char_at(text, 0) == '0' && (value_char_at(text, 1) | 0x20) == 'x';
     for (size_t i = 0; i < text.len; i++) {
-        char before = i > 0 ? text.ptr[i - 1] : '\0', after = at(text, i + 1);
+        char before = i > 0 ? text.ptr[i - 1] : '\0', after = value_char_at(text, i + 1);
         bool between =
             hex ? (char_is_hex(before) || i == 2) && char_is_hex(after) : char_is_digit(before) && char_is_digit(after);
         if (text.ptr[i] == '_' && !between)
@@ -63,17 +63,17 @@ static bool is_special_float(struct str body, bool sign)
 static bool go_parses_as_float(struct arena *arena, struct str text)
 {
     struct str body = text;
-    bool sign = at(text, 0) == '+' || at(text, 0) == '-';
+    bool sign = value_char_at(text, 0) == '+' || value_char_at(text, 0) == '-';
     if (sign)
         body = str_slice(text, 1, text.len);
     body = without_underscores(arena, body);
     if (is_special_float(body, sign))
         return true;
-    bool hex = at(body, 0) == '0' && (at(body, 1) | 0x20) == 'x';
+    bool hex = value_char_at(body, 0) == '0' && (value_char_at(body, 1) | 0x20) == 'x';
     size_t i = hex ? 2 : 0;
     if (skip_mantissa(body, &i, hex) == 0)
         return false;
-    bool has_exponent = (at(body, i) | 0x20) == (hex ? 'p' : 'e');
+    bool has_exponent = (value_char_at(body, i) | 0x20) == (hex ? 'p' : 'e');
     if (has_exponent ? !is_exponent(body, i + 1) : (hex || i < body.len))
         return false;
     struct str copy = arena_copy(arena, body); /* terminated, for strtod */

@@ -80,8 +80,8 @@ static void warn_unknown_item(struct config_rules *map, struct str at, struct js
                near.len ? "; did you mean " : "", STR_ARG(near), near.len ? "?" : "");
 }
 
-static void warn_unknown(struct config_rules *map, struct str where, struct json_object *object, const char *key,
-                         const struct str *known, size_t count)
+static void policy_warn_unknown(struct config_rules *map, struct str where, struct json_object *object, const char *key,
+                                const struct str *known, size_t count)
 {
     struct json_object *list = json_get(object, key);
     for (size_t i = 0; i < json_len(list); i++)
@@ -132,7 +132,7 @@ static void check_claim_modes(struct config_rules *map, const struct resource_po
         rules_problem(map, policy_under(map, where, "pvcAccessModes"),
                       "must be a list of texts, such as [ReadWriteOnce]");
     else
-        warn_unknown(map, where, conditions, "pvcAccessModes", access_modes, LENGTH_OF(access_modes));
+        policy_warn_unknown(map, where, conditions, "pvcAccessModes", access_modes, LENGTH_OF(access_modes));
 }
 
 static void check_conditions(struct config_rules *map, const struct resource_policy_use *use, struct str where,
@@ -147,11 +147,11 @@ static void check_conditions(struct config_rules *map, const struct resource_pol
     check_capacity(map, where, conditions);
     for (size_t i = 0; i < LENGTH_OF(lists); i++)
         policy_check_texts(map, where, conditions, lists[i]);
-    warn_unknown(map, where, conditions, "volumeTypes", volume_types, LENGTH_OF(volume_types));
+    policy_warn_unknown(map, where, conditions, "volumeTypes", volume_types, LENGTH_OF(volume_types));
     check_labels(map, where, conditions, "pvcLabels");
     if (policy_reads(map, use, where, conditions, "pvcPhase", VELERO_PVC_PHASE)) {
         policy_check_texts(map, where, conditions, "pvcPhase");
-        warn_unknown(map, where, conditions, "pvcPhase", claim_phases, LENGTH_OF(claim_phases));
+        policy_warn_unknown(map, where, conditions, "pvcPhase", claim_phases, LENGTH_OF(claim_phases));
     }
     check_claim_modes(map, use, where, conditions);
     rules_keys(map, policy_under(map, where, "nfs"), json_get(conditions, "nfs"), nfs_keys, LENGTH_OF(nfs_keys));

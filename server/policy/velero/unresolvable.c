@@ -127,7 +127,7 @@ static const struct resource_kind *in_another_group(const struct search *search)
     return complete && !by_plural(search, search->resource) ? by_plural(&any, search->resource) : NULL;
 }
 
-static const struct resource_kind *misspelt(const struct search *search)
+static const struct resource_kind *resource_misspelt(const struct search *search)
 {
     const struct resource_kind *elsewhere = in_another_group(search);
     if (elsewhere)
@@ -146,7 +146,7 @@ static struct search search_for(struct arena *arena, struct str name)
 struct str resource_name_meant(struct arena *arena, struct str name)
 {
     const struct search search = search_for(arena, name);
-    const struct resource_kind *near = misspelt(&search);
+    const struct resource_kind *near = resource_misspelt(&search);
     return near ? resource_kind_name(arena, near) : (struct str){NULL, 0};
 }
 
@@ -157,10 +157,10 @@ struct str resource_name_elsewhere(struct arena *arena, struct str name)
     return kind ? resource_kind_name(arena, kind) : (struct str){NULL, 0};
 }
 
-static void warn_unknown(struct decision *decision, const char *verb, struct str name, bool clean_cluster)
+static void resource_warn_unknown(struct decision *decision, const char *verb, struct str name, bool clean_cluster)
 {
     const struct search search = search_for(decision->arena, name);
-    const struct resource_kind *near = misspelt(&search);
+    const struct resource_kind *near = resource_misspelt(&search);
     struct str quoted = arena_quote(decision->arena, name);
     if (near)
         decision_warn(decision, "%s %.*s is no resource that is known here; did you mean %.*s?", verb, STR_ARG(quoted),
@@ -195,7 +195,7 @@ void warn_unresolvable(struct decision *decision, const char *verb, const struct
         if (name->text.len == 0 || name->wildcard || str_contains(name->text, STR("/"))) /* "/" is denied */
             continue;
         if (!name->kind)
-            warn_unknown(decision, verb, name->text, clean_cluster);
+            resource_warn_unknown(decision, verb, name->text, clean_cluster);
         else if (clean_cluster)
             warn_singular(decision, verb, name->text, name->kind);
     }

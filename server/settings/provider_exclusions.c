@@ -21,22 +21,22 @@ static const struct {
       "validatingwebhookconfigurations.admissionregistration.k8s.io"}},
 };
 
-static struct provider_caveat *add_rows(struct arena *arena, struct settings *settings, size_t count)
+static struct provider_exclusion *add_rows(struct arena *arena, struct settings *settings, size_t count)
 {
-    struct provider_caveat *rows = arena_array(arena, settings->caveat_count + count + 1, sizeof *rows);
+    struct provider_exclusion *rows = arena_array(arena, settings->provider_exclusion_count + count + 1, sizeof *rows);
     if (!rows)
         return NULL;
-    if (settings->caveat_count)
-        memcpy(rows, settings->caveats, settings->caveat_count * sizeof *rows);
-    struct provider_caveat *fresh = rows + settings->caveat_count;
-    settings->caveats = rows;
-    settings->caveat_count += count;
+    if (settings->provider_exclusion_count)
+        memcpy(rows, settings->provider_exclusions, settings->provider_exclusion_count * sizeof *rows);
+    struct provider_exclusion *fresh = rows + settings->provider_exclusion_count;
+    settings->provider_exclusions = rows;
+    settings->provider_exclusion_count += count;
     return fresh;
 }
 
-bool settings_add_builtin_caveats(struct arena *arena, struct settings *settings)
+bool settings_add_builtin_provider_exclusions(struct arena *arena, struct settings *settings)
 {
-    struct provider_caveat *rows = add_rows(arena, settings, LENGTH_OF(builtin));
+    struct provider_exclusion *rows = add_rows(arena, settings, LENGTH_OF(builtin));
     for (size_t i = 0; rows && i < LENGTH_OF(builtin); i++) {
         rows[i].provider = str_from(builtin[i].provider);
         rows[i].component = str_from(builtin[i].component);
@@ -46,19 +46,20 @@ bool settings_add_builtin_caveats(struct arena *arena, struct settings *settings
     return rows && !arena_failed(arena);
 }
 
-static bool caveat_read_member(struct arena *arena, struct provider_caveat *caveat, struct str name,
-                               struct json_object *value, struct error *error)
+static bool provider_exclusion_read_member(struct arena *arena, struct provider_exclusion *exclusion, struct str name,
+                                           struct json_object *value, struct error *error)
 {
     static const struct str members[] = {STR_INIT("provider"), STR_INIT("component"), STR_INIT("excludedResources")};
     struct str shown = settings_show(arena, value);
     if (str_eq(name, members[2]))
-        return settings_read_texts(arena, &caveat->excluded_resources, &rule_resource, value, error) ||
+        return settings_read_texts(arena, &exclusion->excluded_resources, &rule_resource, value, error) ||
                settings_fail_in(error, ".excludedResources");
     bool provider = str_eq(name, members[0]);
     if (!provider && !str_eq(name, members[1])) {
         struct str near = str_nearest(name, members, LENGTH_OF(members));
-        error_set(error, 422, "no such key; %s%.*s%s", near.len ? "did you mean " : "a caveat has provider, component ",
-                  STR_ARG(near), near.len ? "?" : "and excludedResources");
+        error_set(error, 422, "no such key; %s%.*s%s",
+                  near.len ? "did you mean " : "an exclusion has provider, component ", STR_ARG(near),
+                  near.len ? "?" : "and excludedResources");
         return settings_fail_in(error, ".%.*s", STR_ARG(name));
     }
     const struct text_rule *rule = provider ? &rule_provider : &rule_component;
@@ -66,12 +67,12 @@ static bool caveat_read_member(struct arena *arena, struct provider_caveat *cave
         error_set(error, 422, "%.*s: expected %s", STR_ARG(shown), rule->expected);
         return settings_fail_in(error, ".%.*s", STR_ARG(name));
     }
-    *(provider ? &caveat->provider : &caveat->component) = arena_copy(arena, json_str(value));
+    *(provider ? &exclusion->provider : &exclusion->component) = arena_copy(arena, json_str(value));
     return true;
 }
 
-static bool read_caveat(struct arena *arena, struct provider_caveat *caveat, struct json_object *item,
-                        struct error *error)
+static bool read_provider_exclusion(struct arena *arena, struct provider_exclusion *exclusion, struct json_object *item,
+                                    struct error *error)
 {
     if (!json_object_is_type(item, json_type_object)) {
         struct str shown = settings_show(arena, item);
@@ -80,18 +81,18 @@ static bool read_caveat(struct arena *arena, struct provider_caveat *caveat, str
     }
     json_foreach(item, name, value)
     {
-        if (!caveat_read_member(arena, caveat, str_from(name), value, error))
+        if (!provider_exclusion_read_member(arena, exclusion, str_from(name), value, error))
             return false;
     }
-    if (!caveat->provider.len && !caveat->component.len)
+    if (!exclusion->provider.len && !exclusion->component.len)
         return error_set(error, 422, "names no provider; add provider: infrastructure-NAME");
-    if (!caveat->excluded_resources.len)
+    if (!exclusion->excluded_resources.len)
         return error_set(error, 422, "excludes nothing; add excludedResources: [plural.group, ...]");
     return true;
 }
 
-bool settings_read_caveats(struct arena *arena, struct settings *settings, const struct settings_key *key,
-                           struct json_object *value, struct error *error)
+bool settings_read_provider_exclusions(struct arena *arena, struct settings *settings, const struct settings_key *key,
+                                       struct json_object *value, struct error *error)
 {
     (void)key;
     struct str shown = settings_show(arena, value);
@@ -99,11 +100,11 @@ bool settings_read_caveats(struct arena *arena, struct settings *settings, const
         return error_set(error, 422, "%.*s: expected a list of provider, component and excludedResources",
                          STR_ARG(shown));
     size_t count = json_len(value);
-    struct provider_caveat *rows = add_rows(arena, settings, count);
+    struct provider_exclusion *rows = add_rows(arena, settings, count);
     if (!rows)
         return error_set(error, 500, "out of memory");
     for (size_t i = 0; i < count; i++)
-        if (!read_caveat(arena, &rows[i], json_item(value, i), error))
+        if (!read_provider_exclusion(arena, &rows[i], json_item(value, i), error))
             return settings_fail_in(error, "[%zu]", i);
     return true;
 }
