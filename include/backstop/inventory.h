@@ -329,6 +329,8 @@ struct product_version inventory_release_version(const struct inventory *invento
 struct str version_fact_source(struct arena *arena, const struct version_fact *fact);
 /* "Velero 1.18.2 (image of Deployment kcm-system/velero)", "Velero of unknown version". */
 struct str version_fact_line(struct arena *arena, const struct version_fact *fact);
+/* Where it keeps its backups, by its provider and s3Url; "minio.NAMESPACE" is in the cluster when that is the
+ * location's own namespace (meta.ns). */
 enum storage_class storage_location_class(const struct storage_location *location);
 /* The host of a URL or of "host:port", without brackets, port, user and trailing dot; borrowed. */
 struct str storage_url_host(struct str url);
@@ -389,8 +391,9 @@ typedef void inventory_problem_fn(void *context, const char *path, int64_t line,
 struct inventory_files_options {
     const char *const *paths; /* files and folders (*.yaml, *.yml, *.json) */
     size_t path_count;
-    bool watch;               /* reload when something changes */
-    int64_t simulate_seconds; /* created ManagementBackups complete after this time; -1: never */
+    struct str system_namespace; /* of namespaced objects that name none: settings' systemNamespace; copied */
+    bool watch;                  /* reload when something changes */
+    int64_t simulate_seconds;    /* created ManagementBackups complete after this time; -1: never */
     inventory_problem_fn *problem;
     void (*reloaded)(void *context, const struct inventory *inventory); /* may be NULL */
     void *context;

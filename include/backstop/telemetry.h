@@ -3,6 +3,8 @@
 #ifndef BACKSTOP_TELEMETRY_H
 #define BACKSTOP_TELEMETRY_H
 
+#include <math.h>
+
 #include "backstop/base.h"
 
 /* ---- log: one JSON object per line on standard error ---------------------- */
@@ -53,6 +55,8 @@ enum metric_id {
  * order of metrics.def; NULL for a metric without labels. */
 #define metric_add(metric, amount, ...) metric_add_labelled((metric), (amount), METRIC_LABELS(__VA_ARGS__))
 #define metric_set(metric, value, ...) metric_set_labelled((metric), (value), METRIC_LABELS(__VA_ARGS__))
+/* A gauge whose value is not known now: its line is left out until it is set again. */
+#define metric_clear(metric, ...) metric_set_labelled((metric), NAN, METRIC_LABELS(__VA_ARGS__))
 /* For histograms. */
 #define metric_observe(metric, seconds, ...) metric_observe_labelled((metric), (seconds), METRIC_LABELS(__VA_ARGS__))
 #define METRIC_LABELS(...) ((const char *const[]){__VA_ARGS__, NULL})

@@ -83,12 +83,14 @@ static struct str joined(struct arena *arena, const struct option_list *paths)
 
 /* A file that is bad is left out: what a verb then says of the rest could be wrong. */
 static const struct inventory *read_files(struct facts *facts, const struct verb *verb,
-                                          const struct facts_options *options, int64_t now)
+                                          const struct facts_options *options, const struct settings *settings,
+                                          int64_t now)
 {
     struct error error;
     struct reading reading = {facts, verb};
     const struct inventory_files_options wanted = {.paths = (const char *const *)options->inventories.items,
                                                    .path_count = options->inventories.len,
+                                                   .system_namespace = settings->system_namespace,
                                                    .simulate_seconds = -1,
                                                    .problem = file_problem,
                                                    .context = &reading};
@@ -99,10 +101,11 @@ static const struct inventory *read_files(struct facts *facts, const struct verb
     return facts->source && !facts->problems.len ? facts_get(facts->source, now) : NULL;
 }
 
-static bool open_files(struct facts *facts, const struct verb *verb, const struct facts_options *options, int64_t now)
+static bool open_files(struct facts *facts, const struct verb *verb, const struct facts_options *options,
+                       const struct settings *settings, int64_t now)
 {
     facts->from = joined(facts->arena, &options->inventories);
-    facts->inventory = read_files(facts, verb, options, now);
+    facts->inventory = read_files(facts, verb, options, settings, now);
     return facts->inventory != NULL || facts->problems.len == 0;
 }
 
@@ -242,7 +245,7 @@ bool facts_open(struct facts *facts, const struct verb *verb, const struct facts
         verb_fail(verb, "--inventory and a cluster (--kubeconfig, --context, ...): give one of them");
         return false;
     }
-    bool open = options->inventories.len ? open_files(facts, verb, options, now)
+    bool open = options->inventories.len ? open_files(facts, verb, options, settings, now)
                                          : open_cluster(facts, verb, options, settings, now);
     if (!open)
         return false;
@@ -265,7 +268,7 @@ void facts_refresh(struct facts *facts, const struct facts_options *options, con
     facts->problems = (struct strlist){0};
     if (facts->cluster)
         facts_report(facts->source, look, &progress);
-    facts->inventory = facts->cluster ? facts_get(facts->source, now) : read_files(facts, NULL, options, now);
+    facts->inventory = facts->cluster ? facts_get(facts->source, now) : read_files(facts, NULL, options, settings, now);
     if (facts->source)
         add_evidence(facts, settings, now);
     if (facts->inventory)

@@ -50,28 +50,29 @@ static bool ends_nocase(struct str text, struct str suffix)
 
 /* "minio.minio", "rook-ceph-rgw-rook-ceph-store.rook-ceph", which kURL gives KOTS's internal
  * storage: a Service and its namespace. Two labels may be a public name as well, so the
- * namespace must be one that object stores live in, or bear the Service's own name. */
-static bool is_service_of_namespace(struct str host)
+ * namespace must be one that object stores live in, the storage location's own (Velero's),
+ * or bear the Service's own name. */
+static bool is_service_of_namespace(struct str host, struct str own)
 {
-    static const char *const namespaces[] = {"minio",   "rook-ceph", "default",     "velero",         "kurl",
-                                             "openebs", "ceph",      "kube-system", "minio-operator", "kcm-system"};
+    static const char *const namespaces[] = {"minio",   "rook-ceph", "default",     "velero",        "kurl",
+                                             "openebs", "ceph",      "kube-system", "minio-operator"};
     struct str ns = host, service;
     if (!str_cut(&ns, '.', &service) || ns.len == 0 || has_byte(ns, '.'))
         return false;
     for (size_t i = 0; i < LENGTH_OF(namespaces); i++)
         if (str_eq_nocase(ns, str_from(namespaces[i])))
             return true;
-    return str_eq_nocase(ns, service);
+    return str_eq_nocase(ns, service) || (own.len && str_eq_nocase(ns, own));
 }
 
 /* Names that only the cluster itself resolves. */
-static bool in_cluster(struct str host)
+static bool is_cluster_host(struct str host, struct str own)
 {
     static const struct str suffixes[] = {STR_INIT(".svc"), STR_INIT(".svc.cluster.local"), STR_INIT(".cluster.local")};
     for (size_t i = 0; i < LENGTH_OF(suffixes); i++)
         if (ends_nocase(host, suffixes[i]))
             return true;
-    if (is_service_of_namespace(host))
+    if (is_service_of_namespace(host, own))
         return true;
     if (str_starts(host, STR("127.")) || str_is(host, "::1"))
         return true;
@@ -84,7 +85,8 @@ enum storage_class storage_location_class(const struct storage_location *locatio
         if (str_is(location->provider, by_provider[i].provider))
             return by_provider[i].class;
     struct str url = json_get_str(location->config, "s3Url");
-    return url.len && in_cluster(storage_url_host(url)) ? STORAGE_IN_CLUSTER_S3 : STORAGE_EXTERNAL;
+    return url.len && is_cluster_host(storage_url_host(url), location->meta.ns) ? STORAGE_IN_CLUSTER_S3
+                                                                                : STORAGE_EXTERNAL;
 }
 
 static const struct {

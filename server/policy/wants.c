@@ -25,14 +25,11 @@ static void wants_exact_names(const struct request *request, const struct invent
     }
 }
 
-/* What runs, as far as the request and the cache say. */
+/* What runs, as the gate will see it: emptied by hand or by a restore, it is what spec.release said until now. */
 static struct str wants_running_release(const struct request *request, const struct inventory *inventory)
 {
-    struct str running = object_text(request, request->old_object, "status.release");
-    const struct management *management = inventory_management(inventory);
-    if (request->operation == OPERATION_CREATE)
-        return management ? management->status_release : (struct str){NULL, 0};
-    if (running.len == 0 && gate_sees_older_life(inventory))
+    struct str running = gate_running_release(request, inventory);
+    if (running.len == 0 && request->operation != OPERATION_CREATE && gate_sees_older_life(inventory))
         return object_text(request, request->old_object, "spec.release");
     return running;
 }

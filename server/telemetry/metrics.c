@@ -226,9 +226,12 @@ void metrics_write(struct buf *out)
                 write_histogram(out, metric, series);
                 continue;
             }
+            double value = atomic_load_explicit(&series->value, memory_order_relaxed);
+            if (isnan(value)) /* metric_clear */
+                continue;
             buf_puts(out, metric->name);
             write_labels(out, metric, series, NULL);
-            buf_printf(out, " %.15g\n", atomic_load(&series->value));
+            buf_printf(out, " %.15g\n", value);
         }
     }
 }

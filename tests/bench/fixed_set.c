@@ -101,7 +101,8 @@ static void open_world(struct arena *arena, const char *folder, struct world *wo
     struct error error = {0};
     snprintf(path, sizeof path, "%s/facts.json", folder);
     const char *const paths[] = {path};
-    struct inventory_files_options options = {.paths = paths, .path_count = 1, .simulate_seconds = -1};
+    struct inventory_files_options options = {
+        .paths = paths, .path_count = 1, .system_namespace = STR("kcm-system"), .simulate_seconds = -1};
     struct inventory_files *files = inventory_files_open(&options, &error);
     world->inventory = files ? inventory_files_get(files, NOW) : NULL;
     world->settings = settings_defaults(&error);

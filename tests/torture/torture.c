@@ -43,8 +43,11 @@ static const char settings_text[] = "apiVersion: backstop.k0rdent.mirantis.com/v
 
 static struct facts_source *open_facts(struct error *error)
 {
-    const struct inventory_files_options options = {
-        .paths = facts_files, .path_count = facts_count, .simulate_seconds = -1, .problem = NULL};
+    const struct inventory_files_options options = {.paths = facts_files,
+                                                    .path_count = facts_count,
+                                                    .system_namespace = STR("kcm-system"),
+                                                    .simulate_seconds = -1,
+                                                    .problem = NULL};
     return facts_from_files(&options, error);
 }
 

@@ -40,8 +40,12 @@ static void test_descriptors_run_out(void)
     snprintf(path, sizeof path, "%s/a.yaml", folder);
     put(path, "first");
     const char *const paths[] = {path};
-    const struct inventory_files_options options = {
-        .paths = paths, .path_count = 1, .simulate_seconds = -1, .problem = count_problem, .context = &problems};
+    const struct inventory_files_options options = {.paths = paths,
+                                                    .path_count = 1,
+                                                    .system_namespace = STR("kcm-system"),
+                                                    .simulate_seconds = -1,
+                                                    .problem = count_problem,
+                                                    .context = &problems};
     struct inventory_files *files = inventory_files_open(&options, &error);
     CU_ASSERT_FATAL(files != NULL);
     CU_ASSERT(has(files, "first"));

@@ -66,6 +66,7 @@ static struct inventory_files *open_files(struct place *place, const char *path,
         .paths = paths,
         .path_count = 1,
         .watch = watch,
+        .system_namespace = STR("kcm-system"),
         .simulate_seconds = -1,
         .problem = on_problem,
         .reloaded = on_reload,
@@ -168,7 +169,8 @@ static void test_named_file(void)
     struct place place;
     make_place(&place);
     const char *const paths[] = {place.a};
-    struct inventory_files_options options = {.paths = paths, .path_count = 1, .simulate_seconds = -1};
+    struct inventory_files_options options = {
+        .paths = paths, .path_count = 1, .system_namespace = STR("kcm-system"), .simulate_seconds = -1};
     struct error error = {0};
     CU_ASSERT(inventory_files_open(&options, &error) == NULL);
     char expected[200];

@@ -150,6 +150,8 @@ static void test_storage_class(void)
         {"aws", "x.cluster.local", STORAGE_IN_CLUSTER_S3},
         {"aws", "http://rook-ceph-rgw-rook-ceph-store.rook-ceph", STORAGE_IN_CLUSTER_S3},
         {"aws", "http://minio.minio:9000", STORAGE_IN_CLUSTER_S3},
+        {"aws", "http://s3.backup-system:9000", STORAGE_IN_CLUSTER_S3}, /* the location's own namespace */
+        {"aws", "http://s3.other-system:9000", STORAGE_EXTERNAL},
         {"aws", "https://wasabisys.com", STORAGE_EXTERNAL},
         {"aws", "http://nas.lan:9000", STORAGE_EXTERNAL},
         {"aws", "https://minio.example.com", STORAGE_EXTERNAL},
@@ -161,7 +163,8 @@ static void test_storage_class(void)
     for (size_t i = 0; i < LENGTH_OF(rows); i++) {
         struct json_object *config = json_object_new_object();
         json_object_object_add(config, "s3Url", json_object_new_string(rows[i].url));
-        struct storage_location location = {.provider = str_from(rows[i].provider), .config = config};
+        struct storage_location location = {
+            .meta = {.ns = STR("backup-system")}, .provider = str_from(rows[i].provider), .config = config};
         if (storage_location_class(&location) != rows[i].class)
             fprintf(stderr, "\n    class of %s\n", rows[i].url);
         CU_ASSERT(storage_location_class(&location) == rows[i].class);

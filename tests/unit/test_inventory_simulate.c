@@ -27,7 +27,7 @@ static struct inventory_files *open_files(int64_t simulate_seconds)
     close(fd);
     const char *const paths[] = {path};
     const struct inventory_files_options options = {
-        .paths = paths, .path_count = 1, .simulate_seconds = simulate_seconds};
+        .paths = paths, .path_count = 1, .system_namespace = STR("kcm-system"), .simulate_seconds = simulate_seconds};
     struct error error = {0};
     struct inventory_files *files = inventory_files_open(&options, &error);
     CU_ASSERT_FATAL(files != NULL);
@@ -232,7 +232,7 @@ static void test_threads(void)
     inventory_files_close(files);
     const char *const paths[] = {path};
     const struct inventory_files_options options = {
-        .paths = paths, .path_count = 1, .watch = true, .simulate_seconds = 40};
+        .paths = paths, .path_count = 1, .watch = true, .system_namespace = STR("kcm-system"), .simulate_seconds = 40};
     struct error error = {0};
     struct traffic traffic = {.files = inventory_files_open(&options, &error)};
     CU_ASSERT_FATAL(traffic.files != NULL);

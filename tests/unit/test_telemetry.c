@@ -140,6 +140,16 @@ static void test_label_escapes(void)
     CU_ASSERT(metrics_have("backstop_effects_total{kind=\"a\\\"b\\\\c\\nd\",result=\"ok\"} 1\n"));
 }
 
+static void test_cleared_gauge(void)
+{
+    metric_set(METRIC_INVENTORY_OBJECTS, 3, "Cleared");
+    CU_ASSERT(metrics_have("backstop_inventory_objects{kind=\"Cleared\"} 3\n"));
+    metric_clear(METRIC_INVENTORY_OBJECTS, "Cleared");
+    CU_ASSERT(!metrics_have("kind=\"Cleared\""));
+    metric_set(METRIC_INVENTORY_OBJECTS, 0, "Cleared");
+    CU_ASSERT(metrics_have("backstop_inventory_objects{kind=\"Cleared\"} 0\n"));
+}
+
 /* A label that an outsider can choose must not eat the memory. */
 static void test_series_limit(void)
 {
@@ -201,7 +211,8 @@ static void test_docs(void)
         str_contains(buf_str(&out), STR("| `backstop_reviews_total` | counter | resource,operation,decision | ")));
 }
 
-SUITE(telemetry, {"a log line is one JSON object", test_log_line}, {"log texts are escaped", test_log_escapes},
+SUITE(telemetry, {"a gauge without a value has no line", test_cleared_gauge},
+      {"a log line is one JSON object", test_log_line}, {"log texts are escaped", test_log_escapes},
       {"an absent text is logged as empty", test_log_absent_text}, {"log texts are cut", test_log_cuts},
       {"log lines are bounded", test_log_line_is_bounded}, {"log levels", test_log_levels}, {"counters", test_counter},
       {"gauges", test_gauge}, {"histograms are cumulative", test_histogram}, {"labels are escaped", test_label_escapes},

@@ -18,13 +18,16 @@ static const char *const facts[] = {
     "{\"apiVersion\":\"k0rdent.mirantis.com/v1beta1\",\"kind\":\"Release\",\"metadata\":{\"name\":\"kcm-3\"}}",
 };
 
-static struct inventory *make_inventory(struct arena *arena)
+/* more: one object beside `facts`, or NULL. */
+static struct inventory *make_inventory(struct arena *arena, const char *more)
 {
     struct inventory_builder *builder = inventory_builder_new();
     struct error error;
     CU_ASSERT_FATAL(builder != NULL);
     for (size_t i = 0; i < LENGTH_OF(facts); i++)
         CU_ASSERT_FATAL(inventory_add(builder, json_build(arena, str_from(facts[i]), &error), &error));
+    if (more)
+        CU_ASSERT_FATAL(inventory_add(builder, json_build(arena, str_from(more), &error), &error));
     for (int f = 0; f < FACT_COUNT; f++)
         inventory_set_known(builder, (enum fact)f, true);
     return inventory_finish(builder);
@@ -124,7 +127,7 @@ static void test_wants(void)
     ARENA_SCOPED arena = arena_new(16 << 20);
     struct error error;
     struct settings *settings = settings_defaults(&error);
-    struct inventory *inventory = make_inventory(arena);
+    struct inventory *inventory = make_inventory(arena, NULL);
     CU_ASSERT_FATAL(settings && inventory);
     for (size_t i = 0; i < LENGTH_OF(asks); i++)
         put(&asks[i], inventory, settings);
@@ -132,4 +135,27 @@ static void test_wants(void)
     shared_release(&settings->shared);
 }
 
-SUITE(wants, {"each rule asks for what may have changed a moment ago, and no more", test_wants})
+/* A manifest reviewed offline has no status: the gate takes the cached Management's, and so does what is read for it. */
+static void test_running_release_of_cache(void)
+{
+    static const struct ask without_status[] = {
+        {"upgrade of what the cache says runs", MANAGEMENTS, "UPDATE", "admin", TO("kcm-2", ""), TO("kcm-1", ""),
+         EVIDENCE},
+        {"back to what the cache says runs", MANAGEMENTS, "UPDATE", "admin", TO("kcm-1", ""), TO("kcm-2", ""), ""},
+    };
+    ARENA_SCOPED arena = arena_new(16 << 20);
+    struct error error;
+    struct settings *settings = settings_defaults(&error);
+    struct inventory *inventory =
+        make_inventory(arena, "{\"apiVersion\":\"k0rdent.mirantis.com/v1beta1\",\"kind\":\"Management\",\"metadata\":{"
+                              "\"name\":\"kcm\"},\"spec\":{\"release\":\"kcm-1\"},\"status\":{\"release\":\"kcm-1\"}}");
+    CU_ASSERT_FATAL(settings && inventory);
+    for (size_t i = 0; i < LENGTH_OF(without_status); i++)
+        put(&without_status[i], inventory, settings);
+    shared_release(&inventory->shared);
+    shared_release(&settings->shared);
+}
+
+SUITE(wants,
+      {"the release that runs comes from the cache where the old object has none", test_running_release_of_cache},
+      {"each rule asks for what may have changed a moment ago, and no more", test_wants})

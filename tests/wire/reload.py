@@ -90,6 +90,15 @@ def _(server):
     eventually(lambda: holds("no BackupStorageLocation", refused(server, BACKUP, asked, 422)["status"]["message"]))
 
 
+@shows("a kind whose last file is gone is unknown, and its gauge has no value any more")
+def _(server):
+    server.write("inventory/schedule.yaml", "apiVersion: velero.io/v1\nkind: Schedule\nmetadata: {name: s}\n"
+                 "spec: {schedule: '@daily', template: {}}\n")
+    eventually(lambda: same(server.metric('backstop_inventory_objects{kind="Schedule"}'), 1))
+    os.remove(server.path("inventory/schedule.yaml"))
+    eventually(lambda: same('objects{kind="Schedule"}' in server.get("/metrics")[1], False))
+
+
 @shows("a broken inventory file leaves its last good content in force, and is named")
 def _(server):
     server.write("inventory/more.yaml", LOCATION % "aws-s5")
@@ -131,6 +140,39 @@ def _(server):
     refused(server, MANAGEMENT, upgrade_review(), 429)
     same(server.metric('backstop_effects_total{kind="ManagementBackup",result="created"}'), 1)
     eventually(lambda: allowed(server, MANAGEMENT, upgrade_review()))
+
+
+ROLLBACK_POINT = """apiVersion: k0rdent.mirantis.com/v1beta1
+kind: Release
+metadata: {name: kcm-1-1-0}
+spec: {version: 1.1.0}
+status: {ready: true}
+---
+apiVersion: velero.io/v1
+kind: Backup
+metadata: {name: kcm-backup-kcm-1-1-0, namespace: kcm-system, creationTimestamp: "2026-09-01T10:00:00Z"}
+spec:
+  includedNamespaces: ['*']
+  excludedResources: [clusters.cluster.x-k8s.io]
+  storageLocation: aws-s3
+  orLabelSelectors:
+  - matchLabels: {k0rdent.mirantis.com/component: kcm}
+  - matchLabels: {cluster.x-k8s.io/provider: cluster-api}
+  - matchLabels: {controller.cert-manager.io/fao: "true"}
+status: {phase: Completed, startTimestamp: "2026-09-01T10:00:00Z", completionTimestamp: "2026-09-01T10:05:00Z"}
+"""
+
+
+@shows("an effect is logged and counted by its own kind: the ConfigMap of a rollback")
+def _(server):
+    server.write("settings.yaml", SETTINGS + "restores:\n  injectReleaseModifier: true\n")
+    server.write("inventory/back.yaml", ROLLBACK_POINT)
+    asked = review("Restore", "back", {"backupName": "kcm-backup-kcm-1-1-0"}, namespace="kcm-system")
+    eventually(lambda: holds("resourceModifier", str(server.post(RESTORE, asked).response())))
+    counted = 'backstop_effects_total{kind="%s",result="created"}'
+    assert server.metric(counted % "ConfigMap") >= 1, server.get("/metrics")[1]
+    same(server.metric(counted % "ManagementBackup"), 1)
+    holds("ConfigMap", server.log_lines("created")[-1]["object"])
 
 
 main(Server("--simulate-backups", "2s", settings=SETTINGS))

@@ -19,12 +19,14 @@ static void let_go(const struct inventory **inventory)
     *inventory = NULL;
 }
 
-struct review_facts *review_facts_files(const struct option_list *paths, manifest_problem_fn *problem, void *context)
+struct review_facts *review_facts_files(const struct option_list *paths, struct str system_namespace,
+                                        manifest_problem_fn *problem, void *context)
 {
     struct error error;
     struct review_facts *facts = calloc(1, sizeof *facts);
     const struct inventory_files_options options = {.paths = (const char *const *)paths->items,
                                                     .path_count = paths->len,
+                                                    .system_namespace = system_namespace,
                                                     .simulate_seconds = -1,
                                                     .problem = problem,
                                                     .context = context};

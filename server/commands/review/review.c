@@ -309,7 +309,7 @@ static struct review_facts *open_facts(struct run *run, const struct settings *s
     struct error error;
     const struct review_options *values = run->options;
     if (!asks_cluster(values))
-        return review_facts_files(&values->facts.inventories, tell_problem, run);
+        return review_facts_files(&values->facts.inventories, settings->system_namespace, tell_problem, run);
     struct review_facts *facts = review_facts_cluster(run->verb, &values->facts, settings, values->now);
     const struct kube_options access = connection_access(&values->facts.connection);
     if (facts && !(run->client = kube_open(&access, &error))) {

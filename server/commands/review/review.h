@@ -92,8 +92,9 @@ struct json_object *review_inventory_management(struct review_managements *manag
 /* ---- facts.c: what is known, growing as documents are allowed ------- */
 
 struct review_facts;
-/* Without paths nothing is known. NULL when a path cannot be read; that was told. */
-struct review_facts *review_facts_files(const struct option_list *paths, manifest_problem_fn *problem, void *context);
+/* Objects that name no namespace are in system_namespace. Without paths nothing is known. NULL when a path cannot be read; that was told. */
+struct review_facts *review_facts_files(const struct option_list *paths, struct str system_namespace,
+                                        manifest_problem_fn *problem, void *context);
 /* What a cluster holds; only ever read. NULL, with the reason told, when it cannot be. */
 struct review_facts *review_facts_cluster(const struct verb *verb, const struct facts_options *options,
                                           const struct settings *settings, int64_t now);

@@ -1,4 +1,4 @@
-/* What the facts say of the cluster's health, as gauges, looked at when somebody asks for the metrics. */
+/* The health of the cluster as gauges, computed from the cache when somebody asks for the metrics. */
 #include "backstop/policy.h"
 #include "backstop/telemetry.h"
 #include "commands/serve/serve.h"
@@ -97,18 +97,31 @@ static void set_locations(const struct inventory *inventory)
         counts[at]++;
     }
     for (size_t i = 0; i < PHASES; i++)
-        metric_set(METRIC_STORAGE_LOCATIONS, (double)counts[i], names[i]);
+        if (inventory->known[FACT_STORAGE_LOCATIONS])
+            metric_set(METRIC_STORAGE_LOCATIONS, (double)counts[i], names[i]);
+        else
+            metric_clear(METRIC_STORAGE_LOCATIONS, names[i]);
 }
 
+/* A kind that is no longer known (its CRD or its file is gone) has no value: the last one would be a lie. */
 void serve_gauges(const struct inventory *inventory)
 {
+    bool backups = inventory->known[FACT_MANAGEMENT_BACKUPS];
     for (size_t i = 0; i < FACT_COUNT; i++)
         if (inventory->known[i])
             metric_set(METRIC_INVENTORY_OBJECTS, (double)inventory->count[i], fact_kind((enum fact)i));
-    if (inventory->known[FACT_STORAGE_LOCATIONS])
-        set_locations(inventory);
-    if (inventory->known[FACT_MANAGEMENT_BACKUPS])
+        else
+            metric_clear(METRIC_INVENTORY_OBJECTS, fact_kind((enum fact)i));
+    set_locations(inventory);
+    if (backups) {
         set_backups(inventory);
-    if (inventory->known[FACT_MANAGEMENT_BACKUPS] && inventory->known[FACT_MANAGEMENTS])
+    } else {
+        metric_clear(METRIC_BACKUPS_SCHEDULED, NULL);
+        metric_clear(METRIC_BACKUPS_FAILING, NULL);
+        metric_clear(METRIC_BACKUP_COMPLETED, NULL);
+    }
+    if (backups && inventory->known[FACT_MANAGEMENTS])
         metric_set(METRIC_UPGRADE_WAITS, (double)upgrade_waits_since(inventory), NULL);
+    else
+        metric_clear(METRIC_UPGRADE_WAITS, NULL);
 }

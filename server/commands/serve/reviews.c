@@ -73,11 +73,11 @@ static void carry_out(struct service *service, struct review *review, int64_t re
         return;
     for (size_t i = 0; i < review->decision.effects.len; i++) {
         const struct effect *effect = &review->decision.effects.items[i];
-        const char *kind = "ManagementBackup";
+        struct str kind = arena_copy(review->decision.arena, json_get_str(effect->object, "kind"));
         struct error error;
         bool created = service->facts ? facts_create(service->facts, effect->object, review->request.now, &error)
                                       : error_set(&error, 503, "there is no inventory to create it in");
-        metric_add(METRIC_EFFECTS, 1, kind, created ? "created" : "failed");
+        metric_add(METRIC_EFFECTS, 1, kind.ptr ? kind.ptr : "", created ? "created" : "failed");
         log_line(created ? LOG_INFO : LOG_ERROR, created ? "created" : "not created", LOG_TEXT("object", effect->what),
                  LOG_TEXT("uid", review->request.uid), LOG_TEXT("reason", created ? STR("") : str_from(error.message)));
         if (created)

@@ -59,14 +59,17 @@ static void inventory_reloaded(void *context, const struct inventory *inventory)
 
 static bool open_files(struct service *service, const struct serve_options *values, struct error *error)
 {
+    struct settings *settings = settings_source_get(&service->settings);
     struct inventory_files_options wanted = {.paths = (const char *const *)values->inventory.items,
                                              .path_count = values->inventory.len,
+                                             .system_namespace = settings->system_namespace,
                                              .watch = true,
                                              .simulate_seconds = values->simulate,
                                              .problem = inventory_problem,
                                              .reloaded = inventory_reloaded,
                                              .context = service};
     service->facts = facts_from_files(&wanted, error);
+    shared_release(&settings->shared);
     return service->facts || error_wrap(error, "inventory");
 }
 

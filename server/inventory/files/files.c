@@ -17,13 +17,14 @@ struct inventory_files {
     void *context;
     struct file_watch *watch;
     atomic_size_t problems, created; /* created: objects in the simulation */
+    char *system_namespace;          /* of namespaced objects that name none */
     char *reserved;                  /* as reservations_with writes them; NULL: none yet */
     uint64_t reserved_version;
 };
 
-static struct extractor extractor_of(const struct inventory_files *files)
+static struct extractor files_extractor(const struct inventory_files *files)
 {
-    return (struct extractor){.pool = files->pool, .default_ns = STR("kcm-system")};
+    return (struct extractor){.pool = files->pool, .default_ns = str_from(files->system_namespace)};
 }
 
 /* Files seldom hold everything: of a kind that they do not mention nothing is known, unless they say
@@ -55,7 +56,7 @@ static bool compose(struct inventory_files *files)
 /* Runs in the watch's thread, and once while opening. */
 static bool reload(struct inventory_files *files)
 {
-    struct extractor extractor = extractor_of(files);
+    struct extractor extractor = files_extractor(files);
     pthread_mutex_lock(&files->lock);
     bool changed = sources_reload(files->sources, &extractor, files->problem, files->context);
     atomic_store(&files->problems, sources_problems(files->sources));
@@ -86,7 +87,9 @@ static bool start(struct inventory_files *files, const struct inventory_files_op
 {
     files->pool = tree_pool_new();
     files->sources = sources_new(options->paths, options->path_count);
-    if (!files->pool || !files->sources)
+    files->system_namespace =
+        strndup(options->system_namespace.len ? options->system_namespace.ptr : "", options->system_namespace.len);
+    if (!files->pool || !files->sources || !files->system_namespace)
         return error_set(error, 500, "out of memory");
     if (!sources_check(files->sources, error))
         return false;
@@ -132,6 +135,7 @@ void inventory_files_close(struct inventory_files *files)
     file_watch_stop(files->watch);
     simulation_clear(&files->simulation);
     free(files->reserved);
+    free(files->system_namespace);
     sources_free(files->sources);
     tree_pool_free(files->pool);
     shared_slot_dispose(&files->current);
@@ -142,7 +146,7 @@ void inventory_files_close(struct inventory_files *files)
 const struct inventory *inventory_files_get(struct inventory_files *files, int64_t now)
 {
     if (atomic_load(&files->created) > 0) {
-        struct extractor extractor = extractor_of(files);
+        struct extractor extractor = files_extractor(files);
         pthread_mutex_lock(&files->lock);
         const struct inventory *current = (const struct inventory *)files->current.current;
         if (simulation_advance(&files->simulation, &extractor, current, now))
@@ -157,7 +161,7 @@ const struct inventory *inventory_files_get(struct inventory_files *files, int64
 /* Nearly nobody asks for it, so the files are read again by who does. */
 static bool look(struct inventory_files *files, struct evidence_searches *searches, struct error *error)
 {
-    struct extractor extractor = extractor_of(files);
+    struct extractor extractor = files_extractor(files);
     extractor.evidence = searches;
     pthread_mutex_lock(&files->lock);
     bool good = sources_look(files->sources, &extractor, error);
@@ -267,7 +271,7 @@ bool inventory_files_reserve(struct inventory_files *files, const struct invento
 /* Whether the object's name is taken; false with an error when it is no fact at all. */
 static bool is_taken(struct inventory_files *files, struct json_object *object, bool *taken, struct error *error)
 {
-    struct extractor extractor = extractor_of(files);
+    struct extractor extractor = files_extractor(files);
     struct record_list records = {0};
     bool good = extract_object(&extractor, object, record_list_sink, &records, error);
     if (good && records.len != 1)
@@ -287,7 +291,7 @@ bool inventory_files_create(struct inventory_files *files, struct json_object *o
     pthread_mutex_lock(&files->lock);
     bool good = is_taken(files, object, &taken, error);
     if (good && !taken && (good = simulation_add(&files->simulation, object, now, error))) {
-        struct extractor extractor = extractor_of(files);
+        struct extractor extractor = files_extractor(files);
         const struct inventory *current = (const struct inventory *)files->current.current;
         atomic_store(&files->created, files->simulation.count);
         if (simulation_advance(&files->simulation, &extractor, current, now) && !compose(files))

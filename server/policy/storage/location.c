@@ -178,7 +178,8 @@ static void location_check_durations(const struct location_edit *edit)
 /* Where the bytes end up, and whether they outlive the cluster. */
 static void check_destination(const struct location_edit *edit)
 {
-    struct storage_location location = {.provider = json_get_str(edit->spec, "provider"),
+    struct storage_location location = {.meta = {.ns = edit->ns},
+                                        .provider = json_get_str(edit->spec, "provider"),
                                         .config = json_get(edit->spec, "config")};
     struct str lost = storage_lost(edit->arena, &location, NULL);
     if (!location_asks(edit, "provider") && !location_asks(edit, "config"))

@@ -177,7 +177,8 @@ static bool needs_path_style(const struct location_edit *edit, struct json_objec
 {
     static const struct str own[] = {STR_INIT("minio"),      STR_INIT("ceph"),   STR_INIT("rgw"),   STR_INIT("seaweed"),
                                      STR_INIT("localstack"), STR_INIT("noobaa"), STR_INIT("garage")};
-    const struct storage_location location = {.provider = json_get_str(edit->spec, "provider"), .config = config};
+    const struct storage_location location = {
+        .meta = {.ns = edit->ns}, .provider = json_get_str(edit->spec, "provider"), .config = config};
     for (size_t i = 0; i < LENGTH_OF(own); i++)
         if (str_contains(host, own[i]))
             return true;

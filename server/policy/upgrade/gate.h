@@ -100,6 +100,9 @@ void management_warn_of_versions(const struct request *request, const struct inv
 /* Whether more than one Release, or ManagementBackups, show that an empty status.release is not that of a
  * first install. */
 bool gate_sees_older_life(const struct inventory *inventory);
+/* The release that runs: the old object's status.release (it comes from etcd, status and all), or else the
+ * cached Management's, since a manifest reviewed offline has no status. Absent: nothing is reported as running. */
+struct str gate_running_release(const struct request *request, const struct inventory *inventory);
 /* A Management that is made where none is, and one that is deleted (paths.c). */
 void management_judge_creation(const struct request *request, const struct inventory *inventory,
                                const struct settings *settings, struct decision *decision);

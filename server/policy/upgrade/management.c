@@ -6,17 +6,6 @@
 /* Management: an UPDATE that changes spec.release is an upgrade, and passes the gate
  * or is let through for one of the reasons below. Everything else is kcm's matter. */
 
-/* The old object comes from etcd, status and all; a manifest reviewed offline has no
- * status, and then the known Management says what runs. */
-static struct str management_running_release(const struct request *request, const struct inventory *inventory)
-{
-    struct str release = object_text(request, request->old_object, "status.release");
-    if (release.len)
-        return release;
-    const struct management *management = inventory_management(inventory);
-    return management ? management->status_release : (struct str){NULL, 0};
-}
-
 static struct str management_release_before(const struct request *request, const struct inventory *inventory)
 {
     struct str release = object_text(request, request->old_object, "spec.release");
@@ -231,7 +220,7 @@ bool gate_open(struct gate *gate, const struct request *request, const struct in
         .inventory = inventory,
         .settings = settings,
         .decision = decision,
-        .running = management_running_release(request, inventory),
+        .running = gate_running_release(request, inventory),
         .before = management_release_before(request, inventory),
         .target = object_text(request, request->object, "spec.release"),
     };

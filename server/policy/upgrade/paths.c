@@ -78,6 +78,15 @@ static const struct management_backup *gate_trace_of_older_life(const struct inv
     return NULL;
 }
 
+struct str gate_running_release(const struct request *request, const struct inventory *inventory)
+{
+    struct str release = object_text(request, request->old_object, "status.release");
+    if (release.len)
+        return release;
+    const struct management *management = inventory_management(inventory);
+    return management ? management->status_release : (struct str){NULL, 0};
+}
+
 bool gate_sees_older_life(const struct inventory *inventory)
 {
     for (size_t i = 0; i < inventory->count[FACT_MANAGEMENT_BACKUPS]; i++) {
