@@ -155,6 +155,14 @@ struct arena *arena_new(size_t limit) MUST_CHECK;               /* NULL when out
 void arena_free(struct arena *arena);                           /* NULL is fine; runs defers, newest first */
 void *arena_alloc(struct arena *arena, size_t size) MUST_CHECK; /* zeroed, aligned for any type */
 void *arena_array(struct arena *arena, size_t count, size_t size) MUST_CHECK;
+/* Room for one more item in an array that grows by doubling. `items` is the address of the array's pointer, which is
+ * NULL at first. False, and all stays as it was, when out of memory. */
+bool arena_room(struct arena *arena, void *items, size_t len, size_t *cap, size_t size) MUST_CHECK;
+/* The same for an array that the caller frees. */
+bool array_room(void *items, size_t len, size_t *cap, size_t size) MUST_CHECK;
+/* For a list with the members items, len and cap. */
+#define ARENA_ROOM(arena, list) arena_room(arena, &(list)->items, (list)->len, &(list)->cap, sizeof *(list)->items)
+#define ARRAY_ROOM(list) array_room(&(list)->items, (list)->len, &(list)->cap, sizeof *(list)->items)
 struct str arena_copy(struct arena *arena, struct str text);                                 /* NUL-terminated copy */
 struct str arena_join(struct arena *arena, struct str a, const char *between, struct str b); /* NUL-terminated */
 struct str arena_printf(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);

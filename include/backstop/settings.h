@@ -90,7 +90,8 @@ struct settings *settings_defaults(struct error *error) MUST_CHECK;
  * errors with the line (error->position) and the key (error->field). An empty
  * text gives the defaults. */
 struct settings *settings_parse(struct str yaml, struct error *error) MUST_CHECK;
-/* The same from a file; the message says it all: path, line, key and what is wrong.
+/* The same from a file that is not empty, and schedules.controllerTimeZone is a zone of this machine. The message has
+ * path, line, key and what is wrong; error->code is 0 or 500 when the file could not be read rather than is wrong.
  * For a hot reload: call it from a file watch and put what is not NULL into a slot. */
 struct settings *settings_load_file(const char *path, struct error *error) MUST_CHECK;
 /* The JSON Schema of the file, and a file with every key at its default and a comment

@@ -102,6 +102,37 @@ void *arena_array(struct arena *arena, size_t count, size_t size)
     return arena_alloc(arena, bytes);
 }
 
+enum { ITEMS_FIRST = 8 };
+
+bool arena_room(struct arena *arena, void *items, size_t len, size_t *cap, size_t size)
+{
+    if (len < *cap)
+        return true;
+    void *old, *larger = arena_array(arena, *cap ? *cap * 2 : ITEMS_FIRST, size);
+    if (!larger)
+        return false;
+    memcpy(&old, items, sizeof old); /* the pointer's own type is the caller's */
+    if (len)
+        memcpy(larger, old, len * size);
+    memcpy(items, &larger, sizeof larger);
+    *cap = *cap ? *cap * 2 : ITEMS_FIRST;
+    return true;
+}
+
+bool array_room(void *items, size_t len, size_t *cap, size_t size)
+{
+    if (len < *cap)
+        return true;
+    void *old;
+    memcpy(&old, items, sizeof old);
+    void *larger = reallocarray(old, *cap ? *cap * 2 : ITEMS_FIRST, size);
+    if (!larger)
+        return false;
+    memcpy(items, &larger, sizeof larger);
+    *cap = *cap ? *cap * 2 : ITEMS_FIRST;
+    return true;
+}
+
 struct str arena_copy(struct arena *arena, struct str text)
 {
     char *copy = text.len < SIZE_MAX ? arena_alloc(arena, text.len + 1) : NULL;

@@ -112,17 +112,8 @@ struct str arena_quote_error(struct arena *arena, struct str text)
 
 void strlist_add(struct arena *arena, struct strlist *list, struct str text)
 {
-    if (list->len == list->cap) {
-        size_t cap = list->cap ? 2 * list->cap : 8;
-        struct str *items = arena_array(arena, cap, sizeof *items);
-        if (!items)
-            return;
-        for (size_t i = 0; i < list->len; i++)
-            items[i] = list->items[i];
-        list->items = items;
-        list->cap = cap;
-    }
-    list->items[list->len++] = text;
+    if (ARENA_ROOM(arena, list))
+        list->items[list->len++] = text;
 }
 
 bool strlist_has(const struct strlist *list, struct str text)

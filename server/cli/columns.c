@@ -118,16 +118,8 @@ void columns_init(struct columns *columns, struct arena *arena, const char *cons
 
 void columns_row(struct columns *columns, const struct cell *cells)
 {
-    if (columns->len == columns->cap) {
-        size_t cap = columns->cap ? columns->cap * 2 : 16;
-        struct columns_row *rows = arena_array(columns->arena, cap, sizeof *rows);
-        if (!rows)
-            return;
-        if (columns->len)
-            memcpy(rows, columns->rows, columns->len * sizeof *rows);
-        columns->rows = rows;
-        columns->cap = cap;
-    }
+    if (!arena_room(columns->arena, &columns->rows, columns->len, &columns->cap, sizeof *columns->rows))
+        return;
     memcpy(columns->rows[columns->len++].cells, cells, columns->count * sizeof *cells);
 }
 

@@ -4,7 +4,6 @@
 
 #include "backstop/telemetry.h"
 #include "commands/facts_open.h"
-#include "commands/settings_zone.h"
 
 #define SECOND_NS INT64_C(1000000000)
 #define PATIENCE_NS (3 * SECOND_NS)
@@ -26,11 +25,6 @@ struct settings *verb_settings(const struct verb *verb, const char *path, const 
 {
     struct error error;
     struct settings *settings = path ? settings_load_file(path, &error) : settings_defaults(&error);
-    if (settings && !settings_zone_known(settings, &error)) {
-        error_wrap(&error, "%s", path); /* the default is UTC, which is always there */
-        verb_settings_release(&settings);
-        settings = NULL;
-    }
     if (settings && !settings_override(settings, options, &error)) {
         verb_settings_release(&settings);
         settings = NULL;

@@ -228,16 +228,8 @@ struct resource_name resource_name_read(struct str text)
 
 void resource_names_add(struct arena *arena, struct resource_names *names, struct resource_name name)
 {
-    if (names->len == names->cap) {
-        size_t cap = names->cap ? 2 * names->cap : 16;
-        struct resource_name *larger = arena_array(arena, cap, sizeof *larger);
-        if (!larger)
-            return;
-        if (names->len)
-            memcpy(larger, names->items, names->len * sizeof *larger);
-        *names = (struct resource_names){larger, names->len, cap};
-    }
-    names->items[names->len++] = name;
+    if (ARENA_ROOM(arena, names))
+        names->items[names->len++] = name;
 }
 
 struct resource_names resource_names_of(struct arena *arena, const struct strlist *list)

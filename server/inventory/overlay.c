@@ -62,14 +62,8 @@ static size_t overlay_position(const struct inventory_overlay *overlay, enum fac
 
 static bool overlay_remember(struct inventory_overlay *overlay, struct record *record, enum overlay_mode mode)
 {
-    if (overlay->len == overlay->cap) {
-        size_t cap = 2 * overlay->cap + 16;
-        struct addition *larger = reallocarray(overlay->additions, cap, sizeof *larger);
-        if (!larger)
-            return false;
-        overlay->additions = larger;
-        overlay->cap = cap;
-    }
+    if (!array_room(&overlay->additions, overlay->len, &overlay->cap, sizeof *overlay->additions))
+        return false;
     overlay->additions[overlay->len++] = (struct addition){record, mode};
     return true;
 }

@@ -39,28 +39,10 @@ void decision_init(struct decision *decision, struct arena *arena)
     decision->arena = arena;
 }
 
-/* Room for one more item: the list itself, a larger copy, or NULL. */
-static void *room_for_one(struct arena *arena, void *items, size_t len, size_t *cap, size_t size)
-{
-    if (len < *cap)
-        return items;
-    size_t larger = *cap ? *cap * 2 : 4;
-    void *copy = arena_array(arena, larger, size);
-    if (!copy)
-        return NULL;
-    if (len)
-        memcpy(copy, items, len * size);
-    *cap = larger;
-    return copy;
-}
-
 #define LIST_ADD(decision, list, ...)                                                                                  \
     do {                                                                                                               \
-        void *room_ = room_for_one((decision)->arena, (list).items, (list).len, &(list).cap, sizeof(*(list).items));   \
-        if (room_) {                                                                                                   \
-            (list).items = room_;                                                                                      \
+        if (ARENA_ROOM((decision)->arena, &(list)))                                                                    \
             (list).items[(list).len++] = (__VA_ARGS__);                                                                \
-        }                                                                                                              \
     } while (0)
 
 /* One line, cut between characters: a newline in a Warning header is dropped

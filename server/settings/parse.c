@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backstop/cron.h"
 #include "settings/settings.h"
 
 enum { ARENA_LIMIT = 16 << 20, FILE_LIMIT = 1 << 20, KEYS_MAX = 64 };
@@ -247,6 +248,21 @@ struct settings *settings_parse(struct str yaml, struct error *error)
     return NULL;
 }
 
+/* The default is UTC, which is always there. A zone that is not would silently be taken for UTC. */
+static bool settings_check_zone(const struct settings *settings, struct error *error)
+{
+    enum { SHOWN = 200 };
+    struct error ignored;
+    if (cron_zone_find(settings->schedules_controller_zone, &ignored))
+        return true;
+    ARENA_SCOPED arena = arena_new(8 * SHOWN);
+    struct str zone = arena ? arena_quote(arena, str_slice(settings->schedules_controller_zone, 0, SHOWN)) : STR("it");
+    return error_set(error, 422,
+                     "schedules.controllerTimeZone: there is no time zone %.*s here; write a name as in "
+                     "/usr/share/zoneinfo, such as Europe/Berlin",
+                     STR_ARG(zone));
+}
+
 struct settings *settings_load_file(const char *path, struct error *error)
 {
     struct str text;
@@ -257,10 +273,17 @@ struct settings *settings_load_file(const char *path, struct error *error)
     }
     if (!file_read(scratch, path, FILE_LIMIT, &text, error))
         return NULL;
+    /* A full disk leaves the file of an editor empty. Code 0: it may be whole when it is read again. */
+    if (!str_trim(text).len) {
+        error_set(error, 0, "%s: the file is empty; without --settings the defaults are in force", path);
+        return NULL;
+    }
     struct settings *settings = settings_parse(text, error);
-    if (settings)
+    if (settings && settings_check_zone(settings, error))
         return settings;
-    if (error->field[0])
+    if (settings)
+        shared_release(&settings->shared);
+    else if (error->field[0])
         error_wrap(error, "%s", error->field);
     if (error->position > 0)
         error_wrap(error, "%s: line %lld", path, (long long)error->position);

@@ -9,16 +9,8 @@ enum { GRACE = 15 * 60 };
 
 static void finding_add(struct status_view *view, unsigned blocks, struct str object, struct str says, struct str fix)
 {
-    if (view->finding_count == view->finding_cap) {
-        size_t cap = view->finding_cap ? view->finding_cap * 2 : 16;
-        struct status_finding *findings = arena_array(view->arena, cap, sizeof *findings);
-        if (!findings)
-            return;
-        for (size_t i = 0; i < view->finding_count; i++)
-            findings[i] = view->findings[i];
-        view->findings = findings;
-        view->finding_cap = cap;
-    }
+    if (!arena_room(view->arena, &view->findings, view->finding_count, &view->finding_cap, sizeof *view->findings))
+        return;
     view->findings[view->finding_count++] = (struct status_finding){blocks, object, says, fix};
     view->blocker_count += blocks != 0;
 }

@@ -335,6 +335,28 @@ static void test_formats(void)
     arena_free(arena);
 }
 
+static void test_growing_arrays(void)
+{
+    ARENA_SCOPED arena = arena_new(8192);
+    CU_ASSERT_FATAL(arena != NULL);
+    struct {
+        int *items;
+        size_t len, cap;
+    } heap = {NULL, 0, 0}, list = {NULL, 0, 0};
+    for (int i = 0; i < 100; i++) {
+        CU_ASSERT_FATAL(ARRAY_ROOM(&heap) && ARENA_ROOM(arena, &list));
+        heap.items[heap.len++] = list.items[list.len++] = i;
+    }
+    for (int i = 0; i < 100; i++)
+        CU_ASSERT(heap.items[i] == i && list.items[i] == i);
+    while (ARENA_ROOM(arena, &list))
+        list.items[list.len++] = -1;
+    CU_ASSERT(arena_failed(arena));
+    CU_ASSERT_EQUAL(list.len, list.cap);
+    CU_ASSERT(list.items[0] == 0 && list.items[99] == 99);
+    free(heap.items);
+}
+
 SUITE(base, {"cutting a text", test_str_cut}, {"formats", test_formats},
       {"cutting after a trailing separator", test_str_cut_after_trailing_separator},
       {"comparing texts", test_str_compare}, {"integers at their limits", test_str_to_int64_limits},
@@ -348,4 +370,5 @@ SUITE(base, {"cutting a text", test_str_cut}, {"formats", test_formats},
       {"civil dates round-trip", test_civil_round_trip}, {"RFC 3339", test_time_texts},
       {"durations as Go reads them", test_durations_as_go_reads_them}, {"durations in words", test_duration_texts},
       {"snapshots are swapped and destroyed once", test_shared_slot_swaps_and_destroys_once},
-      {"reading a file names the path", test_file_read_names_the_path})
+      {"reading a file names the path", test_file_read_names_the_path},
+      {"arrays grow, and stay as they were when memory ends", test_growing_arrays})

@@ -315,9 +315,40 @@ static void test_load_file(void)
     ASSERT_TEXT(str_from(error.message), expected);
 }
 
+/* One loader for serve and the offline commands. */
+static void test_load_file_of_a_machine(void)
+{
+    static const struct {
+        const char *text, *message;
+        int code;
+    } files[] = {
+        {"", "the file is empty; without --settings the defaults are in force", 0},
+        {" \n", "the file is empty; without --settings the defaults are in force", 0},
+        {HEAD "schedules:\n  controllerTimeZone: Mars/Phobos\n",
+         "schedules.controllerTimeZone: there is no time zone \"Mars/Phobos\" here; write a name as in "
+         "/usr/share/zoneinfo, such as Europe/Berlin",
+         422},
+    };
+    for (size_t i = 0; i < LENGTH_OF(files); i++) {
+        struct error error = {0};
+        char path[] = "/tmp/backstop-settings-XXXXXX", expected[300];
+        int fd = mkstemp(path);
+        size_t len = strlen(files[i].text);
+        CU_ASSERT_FATAL(fd >= 0 && write(fd, files[i].text, len) == (ssize_t)len);
+        close(fd);
+        SETTINGS_SCOPED s = settings_load_file(path, &error);
+        unlink(path);
+        CU_ASSERT(s == NULL);
+        snprintf(expected, sizeof expected, "%s: %s", path, files[i].message);
+        ASSERT_TEXT(str_from(error.message), expected);
+        CU_ASSERT_EQUAL(error.code, files[i].code);
+    }
+}
+
 SUITE(settings, {"every default of the table", test_defaults},
       {"the documented provider exclusions", test_builtin_provider_exclusions},
       {"an empty file gives the defaults", test_empty_gives_defaults}, {"every key is read", test_every_key_is_read},
       {"mistakes are named with line, key and way out", test_mistakes_are_named},
       {"YAML errors have a line", test_bad_yaml}, {"deep and long input", test_hostile_sizes},
-      {"a file's errors begin with its path", test_load_file})
+      {"a file's errors begin with its path", test_load_file},
+      {"an empty file and an unknown zone are errors", test_load_file_of_a_machine})

@@ -230,16 +230,8 @@ bool manifests_kustomize(struct manifest_files *files, const char *folder)
 
 bool manifests_append(struct arena *arena, struct manifests *manifests, const struct manifest *manifest)
 {
-    if (manifests->len == manifests->cap) {
-        size_t cap = manifests->cap ? 2 * manifests->cap : 16;
-        struct manifest *items = arena_array(arena, cap, sizeof *items);
-        if (!items)
-            return false;
-        if (manifests->len)
-            memcpy(items, manifests->items, manifests->len * sizeof *items);
-        manifests->items = items;
-        manifests->cap = cap;
-    }
+    if (!ARENA_ROOM(arena, manifests))
+        return false;
     manifests->items[manifests->len++] = *manifest;
     return true;
 }

@@ -3,43 +3,12 @@
 
 #include "backstop/telemetry.h"
 #include "commands/serve/serve.h"
-#include "commands/settings_zone.h"
 
-enum { FILE_LIMIT = 1024 * 1024, POLL_SECONDS = 30 };
+enum { POLL_SECONDS = 30 };
 
 static struct settings *load(const char *path, struct error *error)
 {
-    if (!path)
-        return settings_defaults(error);
-    ARENA_SCOPED arena = arena_new((size_t)4 * FILE_LIMIT);
-    struct str text;
-    if (!arena) {
-        error_set(error, 0, "out of memory");
-        return NULL;
-    }
-    if (!file_read(arena, path, FILE_LIMIT, &text, error)) {
-        error_wrap(error, "settings file");
-        return NULL;
-    }
-    /* A full disk leaves the file of an editor empty: that is no wish for the defaults. */
-    if (!str_trim(text).len) {
-        error_set(error, 0, "settings file %s is empty; without --settings the defaults are in force", path);
-        return NULL;
-    }
-    struct settings *settings = settings_parse(text, error);
-    if (settings && settings_zone_known(settings, error))
-        return settings;
-    if (settings)
-        shared_release(&settings->shared);
-    struct error cause = *error;
-    error_set(error, cause.code, "settings file %s%s", path, cause.position > 0 ? "" : ": ");
-    size_t used = strlen(error->message), room = sizeof error->message - used;
-    if (cause.position > 0)
-        snprintf(error->message + used, room, ", line %lld: %s%s%s", (long long)cause.position, cause.field,
-                 cause.field[0] ? ": " : "", cause.message);
-    else
-        snprintf(error->message + used, room, "%s", cause.message);
-    return NULL;
+    return path ? settings_load_file(path, error) : settings_defaults(error);
 }
 
 static void changed(void *context)
@@ -59,6 +28,8 @@ bool settings_source_open(struct settings_source *source, const char *path, stru
     struct settings *settings = path && !source->watch ? NULL : load(path, error);
     if (settings)
         shared_slot_set(&source->slot, &settings->shared);
+    else
+        error_wrap(error, "settings file");
     pthread_mutex_unlock(&source->lock);
     return settings != NULL;
 }

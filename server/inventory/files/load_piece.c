@@ -4,15 +4,9 @@
 bool record_list_sink(void *list, struct record *record, struct error *error)
 {
     struct record_list *records = list;
-    if (records->len == records->cap) {
-        size_t cap = records->cap ? records->cap * 2 : 16;
-        struct record **items = reallocarray(records->items, cap, sizeof(struct record *));
-        if (!items) {
-            shared_release(&record->shared);
-            return error_set(error, 500, "out of memory");
-        }
-        records->items = items;
-        records->cap = cap;
+    if (!ARRAY_ROOM(records)) {
+        shared_release(&record->shared);
+        return error_set(error, 500, "out of memory");
     }
     records->items[records->len++] = record;
     return true;

@@ -4,17 +4,8 @@
 
 void facts_want(struct arena *arena, struct facts_wanted *wanted, enum fact fact, struct str ns, struct str name)
 {
-    if (wanted->len == wanted->cap) {
-        size_t cap = wanted->cap ? wanted->cap * 2 : 8;
-        struct facts_ref *refs = arena_array(arena, cap, sizeof *refs);
-        if (!refs)
-            return;
-        for (size_t i = 0; i < wanted->len; i++)
-            refs[i] = wanted->refs[i];
-        wanted->refs = refs;
-        wanted->cap = cap;
-    }
-    wanted->refs[wanted->len++] = (struct facts_ref){fact, ns, name};
+    if (arena_room(arena, &wanted->refs, wanted->len, &wanted->cap, sizeof *wanted->refs))
+        wanted->refs[wanted->len++] = (struct facts_ref){fact, ns, name};
 }
 
 const struct inventory *facts_get(struct facts_source *source, int64_t now)

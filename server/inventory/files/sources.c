@@ -131,15 +131,9 @@ static int by_bytes(const struct dirent **a, const struct dirent **b)
 
 static bool append(struct sources *sources, struct source *source)
 {
-    if (sources->len == sources->cap) {
-        size_t cap = sources->cap ? sources->cap * 2 : 16;
-        struct source **items = reallocarray(sources->items, cap, sizeof(struct source *));
-        if (!items) {
-            source_free(source);
-            return false;
-        }
-        sources->items = items;
-        sources->cap = cap;
+    if (!ARRAY_ROOM(sources)) {
+        source_free(source);
+        return false;
     }
     sources->items[sources->len++] = source;
     return true;
