@@ -19,7 +19,7 @@ SYSTEMS = [
     ("k0rdent", "ManagementBackup: the storage location", "managementbackup/mb-06-misspelt"),
     ("k0rdent", "Management: the backup before an upgrade", "management/up-02-partially-failed"),
     ("k0rdent", "Restore: what the providers need", "restore/rs-03-azure-exclusions-missing"),
-    ("k0rdent", "Restore: the way back to the release before", "restore/rs-17-rollback-without-modifier"),
+    ("k0rdent", "Restore: the rollback to the release before", "restore/rs-17-rollback-without-modifier"),
     ("Velero", "Backup: all that it checks when the backup begins", "backup/bk-09-ttl-in-days"),
     ("Velero", "Schedule: cron, and the template as a Backup", "schedule/sc-03-template-many-mistakes"),
     ("Velero", "BackupStorageLocation: config, credential, certificate, use", "storagelocation/bl-03-unknown-key"),

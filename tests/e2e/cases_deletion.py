@@ -85,9 +85,9 @@ def case_backup_edited(setup):
                     {"metadata": {"labels": {"k0rdent.mirantis.com/region": "eu"}}},
                     {"metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "y"}]}}):
         refused(edit(**changes), "last Completed management backup", "With this change", ALLOW)
-    refused(edit(name="half", status={"phase": "Completed"}), "only Velero completes one")
+    refused(edit(name="half", status={"phase": "Completed"}), "only Velero may complete one")
     twin = {**backup, "metadata": {"name": "twin", "namespace": "kcm-system"}}
-    refused(cluster.kubectl("create", "-f", "-", stdin=twin), "only Velero completes one")
+    refused(cluster.kubectl("create", "-f", "-", stdin=twin), "only Velero may complete one")
     accepted(edit(metadata={"labels": {"seen": "yes"}}))
     calls = setup.calls("backups", "UPDATE")
     accepted(edit(VELERO, status={"warnings": 3}))

@@ -130,9 +130,9 @@ def case_evidence_edited(setup):
     """a failed backup that somebody sets to Completed is no evidence: managedFields name who wrote it"""
     setup.evidence("PartiallyFailed")
     holds(setup, "ended PartiallyFailed")
-    refused(setup.edit_backup("merge", {"status": {"phase": "Completed"}}), "only Velero completes one")
+    refused(setup.edit_backup("merge", {"status": {"phase": "Completed"}}), "only Velero may complete one")
     refused(setup.edit_backup("merge", {"status": {"phase": "Completed"}}, "--field-manager=velero-server"),
-            "only Velero completes one")
+            "only Velero may complete one")
     setup.without_webhook(lambda: accepted(setup.edit_backup("merge", {"status": {"phase": "Completed"}})))
     holds(setup, "would be started", f'behind {TAKEN} has a status that "kubectl-patch" wrote, not Velero')
 

@@ -99,7 +99,7 @@ def case_upgrade_by_restore(setup):
 
 def case_with_management(setup):
     """on a cluster that has a Management the admin is told that a clean installation is expected"""
-    accepted(setup.create(restore("second", "nightly"), "--dry-run=server"), 'a Management ("kcm") exists already')
+    accepted(setup.create(restore("second", "nightly"), "--dry-run=server"), 'already has a Management ("kcm")')
 
 
 def case_without_management(setup):

@@ -80,7 +80,7 @@ def case_kots(setup):
     restore = velero("Restore", "disaster", backupName="kots-app")
     wait_until("the Backup to be known as Completed", lambda: "Completed" not in setup.apply(
         restore, "--dry-run=server").text.split("full snapshot")[0])
-    accepted(setup.apply(restore, "--dry-run=server"), "is a partial KOTS snapshot", "is no disaster recovery")
+    accepted(setup.apply(restore, "--dry-run=server"), "is a partial KOTS snapshot", "is not enough for disaster recovery")
 
 
 def case_velero(setup):

@@ -87,7 +87,7 @@ static void test_explicit_include_wins(void)
     CU_ASSERT_FALSE(decision->denied);
     ASSERT_TEXT(restore_patch(&world), "add /spec/excludedResources [\"resourcegroups.resources.azure.com\","
                                        "\"virtualnetworkssubnets.network.azure.com\"]");
-    CU_ASSERT(restore_warns(&world, "included by name"));
+    CU_ASSERT(restore_warns(&world, "included explicitly"));
     restore_world_end(&world);
 }
 
@@ -148,11 +148,11 @@ static void test_existing_resource_policy(void)
     restore_world_begin(&world);
     restore_mutated(&world, "{backupName: aws-20261121000000, existingResourcePolicy: none}");
     CU_ASSERT_EQUAL(spec_steps(&world.decision), 0);
-    CU_ASSERT(restore_warns(&world, "existingResourcePolicy none"));
+    CU_ASSERT(restore_warns(&world, "existingResourcePolicy \"none\""));
     world.settings->restores_force_update = true;
     restore_mutated(&world, "{backupName: aws-20261121000000, existingResourcePolicy: none}");
     ASSERT_TEXT(restore_patch(&world), "replace /spec/existingResourcePolicy \"update\"");
-    CU_ASSERT_FALSE(restore_warns(&world, "existingResourcePolicy none keeps"));
+    CU_ASSERT_FALSE(restore_warns(&world, "existingResourcePolicy \"none\""));
     restore_mutated(&world, "{backupName: aws-20261121000000, existingResourcePolicy: ''}");
     ASSERT_TEXT(restore_patch(&world), "replace /spec/existingResourcePolicy \"update\"");
     restore_mutated(&world, "{backupName: aws-20261121000000, existingResourcePolicy: null}");
@@ -190,7 +190,7 @@ static void test_backups_unknown(void)
     world.unknown[FACT_BACKUPS] = true;
     CU_ASSERT_FALSE(restore_mutated(&world, "{backupName: kcm-backup-20261121000000}")->denied);
     CU_ASSERT_EQUAL(spec_steps(&world.decision), 0);
-    CU_ASSERT(restore_warns(&world, "could not look up the backup"));
+    CU_ASSERT(restore_warns(&world, "the backup was not checked"));
     world.settings->restores_mutate_all = true;
     CU_ASSERT_EQUAL(spec_steps(restore_mutated(&world, "{backupName: kcm-backup-20261121000000}")), 1);
     restore_world_end(&world);
@@ -202,7 +202,7 @@ static void test_validating_advises(void)
     restore_world_begin(&world);
     const struct decision *decision = restore_validated(&world, "{backupName: kcm-backup-20261121000000}");
     CU_ASSERT_EQUAL(decision->patch.len, 0);
-    CU_ASSERT(restore_warns(&world, "spec.excludedResources should name for infrastructure-azure: natgateways"));
+    CU_ASSERT(restore_warns(&world, "missing from spec.excludedResources for infrastructure-azure: natgateways"));
     CU_ASSERT(restore_warns(&world, "existingResourcePolicy is not set"));
     restore_world_end(&world);
 }

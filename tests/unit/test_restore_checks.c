@@ -31,9 +31,9 @@ static void test_source(void)
 {
     static const struct row rows[] = {
         {"{}", true, "spec.backupName: Required value: name the backup to restore"},
-        {"{backupName: app, scheduleName: nightly}", true, "either backupName or scheduleName"},
+        {"{backupName: app, scheduleName: nightly}", true, "set backupName or scheduleName, not both"},
         {"{backupName: ap}", true, "did you mean \"app\"?"},
-        {"{backupName: kcm-backup}", true, "whose latest backup is \"kcm-backup-20261121000000\""},
+        {"{backupName: kcm-backup}", true, "its latest backup is \"kcm-backup-20261121000000\""},
         {"{backupName: zzzzzzzzzz}", true, "the newest Completed management backup is"},
         {"{backupName: failed}", true, "is Failed (\"object store not reachable\")"},
         {"{backupName: invalid}", true, "is FailedValidation (\"backup can't be created"},
@@ -42,7 +42,7 @@ static void test_source(void)
         {"{backupName: on-gone}", true, "BackupStorageLocation \"gone\" is Unavailable"},
         {"{backupName: on-missing}", true, "BackupStorageLocation \"deleted-location\" does not exist"},
         {"{scheduleName: nightly}", false,
-         "newest backup \"nightly-20261121010000\" is \"Failed\"; Velero restores \"nightly-20261120010000\""},
+         "the newest backup \"nightly-20261121010000\" is \"Failed\", so Velero restores \"nightly-20261120010000\""},
         {"{scheduleName: broken}", true, "none of its backups is Completed"},
         {"{scheduleName: unused}", true, "has not made a backup yet"},
         {"{scheduleName: nightl}", true, "did you mean \"nightly\"?"},
@@ -133,7 +133,7 @@ static void test_lists(void)
         {AWS "includedResources: [apps/v1/deployments]}", true, "without a version"},
         {AWS "includedNamespaces: [kcm-system]}", false, "skips cluster-scoped objects"},
         {AWS "excludedNamespaces: [a]}", false, "skips cluster-scoped objects"},
-        {AWS "includeClusterResources: false}", false, "leaves out Management"},
+        {AWS "includeClusterResources: false}", false, "excludes Management"},
     };
     struct restore_world world;
     restore_world_begin(&world);
@@ -285,7 +285,7 @@ static void test_existing_management(void)
     struct restore_world world;
     restore_world_begin(&world);
     restore_mutated(&world, AWS "}");
-    CU_ASSERT(restore_warns(&world, "a Management (\"kcm\") exists already"));
+    CU_ASSERT(restore_warns(&world, "already has a Management (\"kcm\")"));
     restore_world_end(&world);
     restore_world_begin(&world);
     world.facts = "fresh";

@@ -20,7 +20,7 @@ static void test_warned(void)
     struct restore_world world;
     restore_world_begin(&world);
     CU_ASSERT_FALSE(restore_mutated(&world, ROLLBACK "}")->denied);
-    CU_ASSERT(restore_warns(&world, "is for the way back to kcm-1-1-0, but may hold the new release already"));
+    CU_ASSERT(restore_warns(&world, "is for the rollback to kcm-1-1-0, but may hold the new release already"));
     CU_ASSERT(restore_warns(&world, "add resourceModifier: {kind: ConfigMap, name: patch-mgmt-spec-release}"));
     restore_mutated(&world, ROLLBACK ", resourceModifier: {kind: ConfigMap, name: patch-mgmt-spec-release}}");
     CU_ASSERT_FALSE(restore_warns(&world, "kcm-1-1-0"));
@@ -65,7 +65,7 @@ static void test_wrong_release(void)
     restore_world_map(&world, "version: v1\nresourceModifierRules:\n- conditions: {groupResource: managements.**}\n"
                               "  mergePatches: [{patchData: '{\"spec\":{\"release\":\"kcm-1-0-0\"}}'}]\n");
     restore_mutated(&world, ROLLBACK ", resourceModifier: {kind: ConfigMap, name: m}}");
-    CU_ASSERT(restore_warns(&world, "sets release \"kcm-1-0-0\", but the backup is for the way back to \"kcm-1-1-0\""));
+    CU_ASSERT(restore_warns(&world, "sets release \"kcm-1-0-0\", but the backup is for the rollback to \"kcm-1-1-0\""));
     restore_world_map(&world, "version: v1\nresourceModifierRules:\n- conditions: {groupResource: pods}\n"
                               "  patches: [{operation: remove, path: /spec/nodeName}]\n");
     restore_mutated(&world, ROLLBACK ", resourceModifier: {kind: configmap, name: m}}");

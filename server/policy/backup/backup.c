@@ -36,7 +36,7 @@ static void warn_of_ttl(const struct backup_spec *view)
     if (!backup_spec_asks(view, "ttl") || !duration_parse(ttl, &nanoseconds, &ignored) || nanoseconds <= 0)
         return;
     if (nanoseconds / 1000000000 < SHORT)
-        decision_warn(view->decision, "spec.ttl: %.*s: Velero deletes the backup, in the object store too, this soon",
+        decision_warn(view->decision, "spec.ttl: the backup and its stored data are deleted after only %.*s",
                       STR_ARG(arena_quote(view->arena, ttl)));
 }
 

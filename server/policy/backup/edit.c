@@ -72,14 +72,13 @@ static void forbid_forged(const struct request *request, const struct backup *af
 {
     struct str name = arena_quote(request->arena, after->meta.name);
     struct str user = arena_quote(request->arena, str_slice(request->user, 0, NAME_SHOWN));
-    decision_forbid(
-        decision,
-        "backup %.*s would count as a Completed management backup, and only Velero completes one. %s. If %.*s "
-        "is Velero, name it in settings velero.serviceAccounts",
-        STR_ARG(name),
-        update ? "Leave its status and kcm's marks as they are"
-               : "Create it without a status; what is in the object store Velero reads in by itself",
-        STR_ARG(user));
+    decision_forbid(decision,
+                    "backup %.*s would count as a Completed management backup, but only Velero may complete one. %s. "
+                    "If %.*s is Velero, add it to velero.serviceAccounts in the settings",
+                    STR_ARG(name),
+                    update ? "Leave its status and what kcm set in its spec unchanged"
+                           : "Create it without a status: Velero itself syncs what is in the object store",
+                    STR_ARG(user));
 }
 
 /* ---- one that is taken away --------------------------------------------------- */
@@ -112,7 +111,7 @@ static struct str what_weakens(const struct request *request, const struct backu
     add_change(request, &changes,
                (before->identity.marks & BACKUP_KCM_MARKS) != (after->identity.marks & BACKUP_KCM_MARKS) ||
                    (backup_lacks_management(after) && !backup_lacks_management(before)),
-               "kcm's marks in spec");
+               "what kcm set in spec");
     add_change(request, &changes, !str_eq(before->storage_location, after->storage_location), "spec.storageLocation");
     add_change(request, &changes, label_changes(before, after, LABEL_REGION), "label " LABEL_REGION);
     add_change(request, &changes,
@@ -172,10 +171,10 @@ struct backup backup_edit_old(const struct request *request, const struct settin
 static const struct {
     const char *field, *effect;
 } read_later[] = {
-    {"storageLocation", "Restores and deletions look for the backup's data there from now on; Velero moves nothing"},
-    {"orLabelSelectors", "Restores are completed for the providers that stand here, whatever the backup holds"},
-    {"snapshotMoveData", "Restores of its volumes go by this, whatever the backup holds"},
-    {"csiSnapshotTimeout", "Restores of its volumes go by this"},
+    {"storageLocation", "restores and deletions now look for the backup's data there, but Velero moves no data"},
+    {"orLabelSelectors", "Restores are completed for the providers named here, whatever the backup holds"},
+    {"snapshotMoveData", "Restores of its volumes follow this, whatever the backup holds"},
+    {"csiSnapshotTimeout", "Restores of its volumes follow this"},
 };
 
 static const char *effect_of(const char *field)
@@ -205,7 +204,7 @@ void backup_edit_warn(const struct request *request, const struct settings *sett
             dead = field;
     }
     if (was.identity.kind != is.identity.kind)
-        decision_warn(decision, "to backstop this backup is one %.*s from now on",
+        decision_warn(decision, "after this change backstop treats the backup as %.*s",
                       STR_ARG(backup_identity_reason(request->arena, is.identity)));
     else if (dead)
         decision_warn(

@@ -45,8 +45,8 @@ void kots_warn_backup(const struct request *request, const struct inventory *inv
         return;
     if (kind == BACKUP_KOTS_PARTIAL)
         decision_warn(decision,
-                      "a partial KOTS snapshot of application %.*s: without the admin console it is no disaster "
-                      "recovery; take a full one for that",
+                      "this is a partial KOTS snapshot of application %.*s: without the admin console it is not enough "
+                      "for disaster recovery. Take a full snapshot for that",
                       STR_ARG(kots_application(request->arena, annotations, slug)));
     if (named.len && !str_is(named, "default"))
         decision_warn(decision, "KOTS keeps its snapshots in the BackupStorageLocation \"default\", not in %.*s",
@@ -74,15 +74,15 @@ static void warn_partial(const struct inventory *inventory, const struct backup 
     struct arena *arena = decision->arena;
     const struct backup *full = newest_full(inventory, backup->meta.ns);
     decision_warn(decision,
-                  "backup %.*s is a partial KOTS snapshot of application %.*s: it holds no admin console and is no "
-                  "disaster recovery",
+                  "backup %.*s is a partial KOTS snapshot of application %.*s: it holds no admin console, so it is not "
+                  "enough for disaster recovery",
                   STR_ARG(arena_quote(arena, str_slice(backup->meta.name, 0, SHOWN))),
                   STR_ARG(kots_application(arena, backup->meta.annotations, (struct str){NULL, 0})));
     if (full)
         decision_warn(decision, "for disaster recovery restore a full snapshot: the newest Completed one is %.*s",
                       STR_ARG(arena_quote(arena, full->meta.name)));
     else
-        decision_warn(decision, "for disaster recovery a full snapshot is needed; there is no Completed one here");
+        decision_warn(decision, "disaster recovery needs a full snapshot, and there is no Completed one here");
 }
 
 /* Prerequisites of the documentation ("Limitations"), as far as the snapshot tells. */
@@ -94,10 +94,10 @@ static void warn_prerequisites(const struct backup *backup, struct decision *dec
         method = " (air gapped)";
     else if (str_is(airgap, "false"))
         method = " (online)";
-    decision_warn(decision,
-                  "a full KOTS snapshot is restored on the operating system and by the installation method%s it was "
-                  "taken with",
-                  method);
+    decision_warn(
+        decision,
+        "restore a full KOTS snapshot with the operating system and installation method%s that it was taken with",
+        method);
 }
 
 void kots_warn_restore(const struct inventory *inventory, const struct backup *backup, struct decision *decision)

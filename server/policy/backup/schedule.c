@@ -67,8 +67,8 @@ static void judge_name(const struct schedule_edit *edit)
     struct str name = request->name.len ? request->name : object_text(request, request->object, "metadata.name");
     if (edit->create && name.len > LABEL_VALUE_MAX)
         decision_too_long(edit->decision, "metadata.name",
-                          "may not be more than %d bytes, but has %zu: Velero puts the name in a label of "
-                          "each Backup, and labels hold no more: no Backup could be created",
+                          "may not be more than %d bytes, but has %zu: Velero copies the name into a label of each "
+                          "Backup, so no Backup could be created",
                           LABEL_VALUE_MAX, name.len);
 }
 
@@ -78,9 +78,8 @@ static void warn_of_switches(const struct schedule_edit *edit)
     if (becomes_true(edit, "spec.paused"))
         decision_warn(decision, "spec.paused: Velero takes no backup of this Schedule until it is false");
     if (becomes_true(edit, "spec.skipImmediately"))
-        decision_warn(decision,
-                      "spec.skipImmediately: Velero skips a run that is due now, then sets this back to false: "
-                      "GitOps tools see drift");
+        decision_warn(decision, "spec.skipImmediately: Velero skips a run that is due now, then sets this to false. "
+                                "GitOps tools will see drift");
     if (becomes_true(edit, "spec.useOwnerReferencesInBackup"))
         decision_warn(decision, "spec.useOwnerReferencesInBackup: deleting this Schedule deletes its Backup objects "
                                 "too; their data stays in the object store");
@@ -121,8 +120,8 @@ static void warn_of_short_ttl(const struct schedule_edit *edit)
         return;
     struct str kept = nanoseconds ? arena_quote(request->arena, ttl) : STR("Velero's default of 720h");
     decision_warn(edit->decision,
-                  "spec.template.ttl: %.*s is shorter than the time between runs (%.*s): in between there is no backup "
-                  "of this Schedule",
+                  "spec.template.ttl: %.*s is shorter than the time between runs (%.*s), so at times there is no "
+                  "backup of this Schedule",
                   STR_ARG(kept), STR_ARG(schedule_gap_words(request->arena, gap)));
 }
 
@@ -134,7 +133,7 @@ static void judge_template(const struct schedule_edit *edit)
         return;
     if (!json_object_is_type(template, json_type_object)) {
         decision_required(edit->decision, "spec.template",
-                          "what each Backup is to hold; {} backs up everything to the default location");
+                          "say what each Backup holds; {} backs up everything to the default location");
         return;
     }
     struct backup_spec view = {

@@ -42,7 +42,7 @@ static void backup_spec_check_hook(const struct backup_spec *view, struct str at
         check_exec_hook(view->decision, exec_at, exec, timeouts, LENGTH_OF(timeouts));
     else
         decision_required(view->decision, exec_at.ptr ? exec_at.ptr : view->at,
-                          "a hook has an exec with the command to run");
+                          "a hook needs an exec with the command to run");
 }
 
 static void check_hooks(const struct backup_spec *view)

@@ -53,8 +53,7 @@ static void check_mixed(const struct backup_spec *view)
     struct strlist fresh = filters_in_use(view, new_filters, LENGTH_OF(new_filters), &asked);
     if (asked && old.len && fresh.len)
         decision_forbidden(view->decision, backup_spec_field(view, fresh.items[0].ptr),
-                           "Velero takes the new filters (%.*s) or the old ones (%.*s), not both: use one "
-                           "kind",
+                           "Velero takes either the new filters (%.*s) or the old ones (%.*s): use one kind",
                            STR_ARG(strlist_quoted(view->arena, &fresh)), STR_ARG(strlist_quoted(view->arena, &old)));
 }
 
@@ -110,12 +109,12 @@ static void check_wildcards(const struct backup_spec *view, const char *field, c
         else if (str_contains(item, STR("**")) && expands)
             decision_invalid(view->decision, field, "%.*s: Velero takes no \"**\"; write one \"*\"", STR_ARG(quoted));
         else if (glob_has_wildcard(item) && has_stray_bracket(item))
-            decision_invalid(view->decision, field, "%.*s: a ] is not opened", STR_ARG(quoted));
+            decision_invalid(view->decision, field, "%.*s: a \"]\" has no \"[\" before it", STR_ARG(quoted));
         else if (glob_has_wildcard(item) && !glob_problem(item) && !can_be_namespace(view, item))
-            decision_invalid(view->decision, field,
-                             "%.*s: no namespace can match this: names have lower-case letters, digits "
-                             "and inner dashes, at most 63",
-                             STR_ARG(quoted));
+            decision_invalid(
+                view->decision, field,
+                "%.*s: no namespace can match this: a name has at most 63 lower-case letters, digits and inner dashes",
+                STR_ARG(quoted));
         else
             check_patterns(view->decision, field, &(struct strlist){.items = &list->items[i], .len = 1},
                            PATTERN_NAMESPACES);
@@ -148,14 +147,14 @@ static void check_patterns_expanded(const struct backup_spec *view, const char *
                           STR_ARG(quoted), STR_ARG(since));
         } else if (expands == ANSWER_NO) {
             decision_invalid(view->decision, field,
-                             "%.*s: %.*s takes it as the name of one namespace and backs up nothing for "
-                             "it: name the namespaces (patterns: %.*s and later)",
+                             "%.*s: %.*s reads it as the name of one namespace and backs up nothing for it. List the "
+                             "namespaces; patterns need %.*s or later",
                              STR_ARG(quoted), STR_ARG(product_version_name(view->arena, &velero.version)),
                              STR_ARG(since));
         } else {
             decision_warn(view->decision,
-                          "%s: %.*s is a pattern only for %.*s and later; before, nothing is backed up for it", field,
-                          STR_ARG(quoted), STR_ARG(since));
+                          "%s: %.*s is a pattern only in %.*s and later; an older Velero backs up nothing for it",
+                          field, STR_ARG(quoted), STR_ARG(since));
             return; /* once for all of them */
         }
     }

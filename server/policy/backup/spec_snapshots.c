@@ -60,8 +60,7 @@ static void check_provider(const struct snapshots *s, struct str provider)
     struct str quoted = arena_quote(arena, provider);
     if (named.len > 1)
         decision_invalid(s->view->decision, s->field,
-                         "%.*s: Velero takes one location per provider, and these are all of %.*s; "
-                         "keep one of them",
+                         "%.*s: Velero takes one location per provider, and all of these are for %.*s; keep one",
                          STR_ARG(strlist_quoted(arena, &named)), STR_ARG(quoted));
     else if (named.len == 0 && all.len > 1)
         decision_warn(s->view->decision,
@@ -87,14 +86,14 @@ void backup_spec_check_snapshots(const struct backup_spec *view)
     if (!view->facts || !inventory->known[FACT_SNAPSHOT_LOCATIONS]) {
         if (s.named.len)
             decision_unchecked(view->decision, FACT_SNAPSHOT_LOCATIONS,
-                               "%s: not checked, as the VolumeSnapshotLocations are not known", s.field);
+                               "%s: not checked, because the VolumeSnapshotLocations are not known", s.field);
         return;
     }
     for (size_t i = 0; i < s.named.len && !said_enough(view->decision); i++)
         if (!inventory_snapshot_location(inventory, view->ns, s.named.items[i]))
             deny_missing(&s, s.named.items[i]);
     if (s.named.len && snapshots_off(view))
-        decision_warn(view->decision, "%s: not used, as snapshotVolumes is false", s.field);
+        decision_warn(view->decision, "%s: ignored, because snapshotVolumes is false", s.field);
     for (size_t i = 0; i < inventory->count[FACT_SNAPSHOT_LOCATIONS] && !said_enough(view->decision); i++) {
         struct str provider = inventory->snapshot_locations[i]->provider;
         if (!is_here(&s, i) || strlist_has(&providers, provider))

@@ -108,7 +108,7 @@ static void restore_deny_missing_backup(const struct restore_view *view)
         hint = arena_printf(arena, "; it is in %.*s: create the Restore there",
                             STR_ARG(restore_quote(view, elsewhere->meta.ns)));
     else if (maker && maker->schedule.len && maker->last_backup_name.len)
-        hint = arena_printf(arena, "; it is a ManagementBackup with a schedule, whose latest backup is %.*s",
+        hint = arena_printf(arena, "; that is a scheduled ManagementBackup, and its latest backup is %.*s",
                             STR_ARG(backup_with_phase(view, maker->last_backup_name)));
     else if (near.len)
         hint =
@@ -117,8 +117,8 @@ static void restore_deny_missing_backup(const struct restore_view *view)
         hint = arena_printf(arena, "; k0rdent keeps its backups in %.*s: create the Restore there",
                             STR_ARG(restore_quote(view, view->settings->system_namespace)));
     else if (candidates.len == 0)
-        hint = STR("; there are no Backups yet: Velero lists those of a BackupStorageLocation within a minute after it "
-                   "becomes Available");
+        hint = STR("; there are no Backups yet. Velero syncs them within a minute of a BackupStorageLocation becoming "
+                   "Available");
     else
         hint = newest_hint(view);
     decision_invalid(view->decision, "spec.backupName", "%.*s: there is no Velero Backup of that name in %.*s%.*s",
@@ -142,9 +142,8 @@ static void restore_deny_no_completed(const struct restore_view *view, const str
     if (maker) {
         decision_invalid(
             view->decision, "spec.scheduleName",
-            "%.*s: that is a ManagementBackup, and those have no Velero Schedule; use "
-            "backupName%s%.*s",
-            STR_ARG(name), maker->last_backup_name.len ? ": " : " instead",
+            "%.*s: this is a ManagementBackup, and it has no Velero Schedule; use backupName%s%.*s", STR_ARG(name),
+            maker->last_backup_name.len ? ": " : " instead",
             STR_ARG(maker->last_backup_name.len ? backup_with_phase(view, maker->last_backup_name) : STR("")));
         return;
     }
@@ -159,8 +158,8 @@ static void restore_deny_no_completed(const struct restore_view *view, const str
             strlist_add(arena, &candidates, inventory->schedules[i]->meta.name);
     struct str near = str_nearest(view->schedule_name, candidates.items, candidates.len);
     decision_invalid(view->decision, "spec.scheduleName",
-                     "%.*s: there is no Velero Schedule of that name in %.*s, nor any backup of one%.*s", STR_ARG(name),
-                     STR_ARG(restore_quote(view, view->ns)),
+                     "%.*s: there is no Velero Schedule of that name in %.*s, and no backup made by one%.*s",
+                     STR_ARG(name), STR_ARG(restore_quote(view, view->ns)),
                      STR_ARG(near.len ? arena_printf(arena, "; did you mean %.*s?", STR_ARG(restore_quote(view, near)))
                                       : newest_hint(view)));
 }
@@ -184,8 +183,9 @@ static void restore_check_backup_phase(const struct restore_view *view, const ch
     while (p < LENGTH_OF(phases) && !str_is(phase, phases[p].name))
         p++;
     if (p == LENGTH_OF(phases)) {
-        decision_warn(view->decision, "backup %.*s has the phase %.*s, which is not known here", STR_ARG(name),
-                      STR_ARG(restore_quote(view, phase)));
+        decision_warn(view->decision,
+                      "backup %.*s has the unknown phase %.*s: whether it can be restored was not checked",
+                      STR_ARG(name), STR_ARG(restore_quote(view, phase)));
         return;
     }
     switch (backup->meta.deleting ? PHASE_GOING : phases[p].is) {
@@ -193,7 +193,7 @@ static void restore_check_backup_phase(const struct restore_view *view, const ch
         break;
     case PHASE_PARTIAL:
         decision_warn(view->decision,
-                      "backup %.*s is PartiallyFailed (%lld error%s): what failed is not in it; prefer a Completed one",
+                      "backup %.*s is PartiallyFailed (%lld error%s) and incomplete: prefer a Completed one",
                       STR_ARG(name), (long long)backup->status.errors, backup->status.errors == 1 ? "" : "s");
         break;
     case PHASE_RUNNING:
@@ -224,7 +224,7 @@ static void check_expiry(const struct restore_view *view)
     time_format(expires, 0, when);
     if (expires <= now)
         decision_warn(view->decision,
-                      "backup %.*s expired at %s: Velero may delete it at any moment, during the restore too",
+                      "backup %.*s expired at %s: Velero may delete it at any time, even during the restore",
                       STR_ARG(name), when);
     else
         decision_warn(view->decision, "backup %.*s expires at %s: Velero deletes it then", STR_ARG(name), when);
@@ -272,8 +272,7 @@ static bool check_names(const struct restore_view *view)
         return true;
     if (by_backup)
         decision_forbidden(view->decision, "spec.backupName",
-                           "Velero takes either backupName or scheduleName; to restore %.*s itself, remove "
-                           "scheduleName",
+                           "set backupName or scheduleName, not both; to restore %.*s, remove scheduleName",
                            STR_ARG(restore_quote(view, view->backup_name)));
     else
         decision_required(view->decision, "spec.backupName",
@@ -287,7 +286,7 @@ static void check_newer(const struct restore_view *view, const struct backup *ne
     char when[TIME_TEXT_SIZE];
     if (view->backup && newest && newest != view->backup)
         decision_warn(
-            view->decision, "newest backup %.*s is %.*s; Velero restores %.*s of %s",
+            view->decision, "the newest backup %.*s is %.*s, so Velero restores %.*s of %s",
             STR_ARG(restore_quote(view, newest->meta.name)), STR_ARG(restore_quote(view, newest->status.phase)),
             STR_ARG(restore_quote(view, view->backup->meta.name)), time_format(view->backup->status.started, 0, when));
 }
@@ -302,9 +301,9 @@ void restore_check_source(const struct restore_view *view)
         return;
     if (!view->inventory->known[FACT_BACKUPS]) {
         decision_unchecked(view->decision, FACT_BACKUPS,
-                           "could not look up the backup: nothing is known about Velero Backups; %s",
+                           "the backup was not checked, because Velero Backups are not known; %s",
                            view->management ? "treated as a management restore (restores.mutateAll)"
-                                            : "exclusions and existingResourcePolicy are left as they are");
+                                            : "exclusions and existingResourcePolicy were left unchanged");
         return;
     }
     if (view->schedule_name.len)

@@ -89,10 +89,10 @@ void restore_gate_release(struct restore_view *view)
     struct str release = release_set(view, running, &order);
     if (release.len == 0)
         return;
-    decision_warn(view->decision, "resourceModifier sets release %.*s, and %.*s runs: %s",
+    decision_warn(view->decision, "resourceModifier sets release %.*s while %.*s runs: %s",
                   STR_ARG(words_name(view->arena, release)), STR_ARG(words_name(view->arena, running)),
                   order == NEWER ? "this Restore is an upgrade"
-                                 : "which of them is newer cannot be told, so this Restore is judged as an upgrade");
+                                 : "which one is newer is unknown, so this Restore is treated as an upgrade");
     /* The validating review follows at the mutating one's heels, and must have no effects. */
     if (!view->mutating || restore_gate_is_skipped(view))
         return;

@@ -41,7 +41,7 @@ static void check_rule_namespaces(const struct restore_view *view, struct config
             bool listed = view->backup && view->backup->included_namespaces.len && restore_backup_holds(view, ns);
             if (from.len && !listed && !json_get_named(restore_field(view, "spec.namespaceMapping"), ns))
                 rules_warn(modifier, at,
-                           "rules compare the namespace in the backup, where %.*s is %.*s: the rule never applies",
+                           "the rule never applies: Velero matches the namespace in the backup, where %.*s is %.*s",
                            STR_ARG(arena_quote(view->arena, ns)), STR_ARG(arena_quote(view->arena, from)));
             else if (!restore_backup_holds(view, ns))
                 rules_warn(modifier, at, "%.*s is not in the backup, so the rule never applies: %.*s",

@@ -79,7 +79,7 @@ static void exclusions_warn(const struct restore_view *view, const struct exclus
         warn_list(view, arena_printf(view->arena, "%s for %.*s", verb, STR_ARG(exclusions->why)), &exclusions->added);
     if (exclusions->included_by_user.len)
         warn_list(view,
-                  arena_printf(view->arena, "included by name, so not excluded although %.*s cannot restore it",
+                  arena_printf(view->arena, "kept because it is included explicitly, but %.*s cannot restore it",
                                STR_ARG(exclusions->why)),
                   &exclusions->included_by_user);
 }
@@ -133,11 +133,10 @@ static void warn_not_updated(const struct restore_view *view)
     struct str reason = STR("not known to be made by kcm");
     if (view->backup)
         reason = backup_identity_reason(view->arena, view->backup->identity);
-    decision_warn(
-        view->decision,
-        "existingResourcePolicy is not set to update: the backup is %.*s, and that would overwrite this cluster's "
-        "Management",
-        STR_ARG(reason));
+    decision_warn(view->decision,
+                  "existingResourcePolicy was not set to update: the backup is %.*s, and update would overwrite this "
+                  "cluster's Management",
+                  STR_ARG(reason));
 }
 
 static void mutate_policy(struct restore_view *view)
@@ -169,11 +168,12 @@ static bool opts_out(const struct restore_view *view)
 {
     struct str reason = str_trim(view->opt_out_reason);
     if (view->opt_out_reason.ptr && !view->opted_out)
-        decision_warn(view->decision, "annotation %s needs a reason as its value; the Restore was completed as usual",
+        decision_warn(view->decision,
+                      "annotation %s was ignored: it needs a reason as its value. The Restore was completed as usual",
                       ANNOTATION_SKIP_MUTATION);
     if (!view->opted_out)
         return false;
-    decision_warn(view->decision, "left as it is, because of the annotation %s: %.*s", ANNOTATION_SKIP_MUTATION,
+    decision_warn(view->decision, "left unchanged by annotation %s: %.*s", ANNOTATION_SKIP_MUTATION,
                   STR_ARG(arena_quote(view->arena, str_slice(reason, 0, 100))));
     decision_audit(view->decision, "skip-mutation", "%.*s", STR_ARG(reason));
     return true;
@@ -247,7 +247,7 @@ void restore_advise(const struct restore_view *view)
     /* Lists are appended to: the copy must not share the view's room. */
     copy.excluded.cap = copy.excluded.len;
     copy.excluded_names.cap = copy.excluded_names.len;
-    complete_exclusions(&copy, "spec.excludedResources should name");
+    complete_exclusions(&copy, "missing from spec.excludedResources");
     if (!restore_is_regional(view) && view->policy.len == 0 && view->management && restore_may_update(view))
         decision_warn(view->decision, "existingResourcePolicy is not set: a k0rdent management restore needs update");
 }

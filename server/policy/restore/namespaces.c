@@ -62,13 +62,12 @@ static void check_one(const struct restore_view *view, const char *field, struct
     if (ns.len == 0 || str_is(ns, "*") || restore_backup_holds(view, ns))
         return;
     if (from.len && restore_backup_holds(view, from))
-        decision_warn(
-            view->decision,
-            "%s: Velero compares namespaces as they are in the backup, where %.*s is %.*s: nothing is restored "
-            "from %.*s",
-            field, STR_ARG(quoted), STR_ARG(arena_quote(view->arena, from)), STR_ARG(quoted));
+        decision_warn(view->decision,
+                      "%s: Velero matches namespaces as they are in the backup, where %.*s is %.*s. Nothing is "
+                      "restored from %.*s",
+                      field, STR_ARG(quoted), STR_ARG(arena_quote(view->arena, from)), STR_ARG(quoted));
     else
-        decision_warn(view->decision, "%s: %.*s is not in backup %.*s: nothing is restored from it; %.*s", field,
+        decision_warn(view->decision, "%s: nothing is restored from %.*s, which is not in backup %.*s: %.*s", field,
                       STR_ARG(quoted), STR_ARG(arena_quote(view->arena, view->backup->meta.name)),
                       STR_ARG(restore_backup_held(view)));
 }
@@ -83,8 +82,7 @@ static void check_mapping_source(const struct restore_view *view, const struct s
     if (from.len && included->len <= PATTERNS_MAX && (!in || strlist_has(excluded, from)))
         decision_warn(
             view->decision,
-            "spec.namespaceMapping: nothing is restored to %.*s: %.*s is %s (namespaces are named as they are "
-            "in the backup)",
+            "spec.namespaceMapping: nothing is restored to %.*s, because %.*s is %s (use the names in the backup)",
             STR_ARG(arena_quote(view->arena, to)), STR_ARG(arena_quote(view->arena, from)),
             in ? "in spec.excludedNamespaces" : "not in spec.includedNamespaces");
 }
@@ -100,8 +98,10 @@ static void check_left_out(const struct restore_view *view)
     for (size_t i = 0; i < held->len; i++)
         if (glob_has_wildcard(held->items[i]) || !strlist_has(&excluded, held->items[i]))
             return;
-    decision_warn(view->decision, "spec.excludedNamespaces: leaves out all that backup %.*s holds (%.*s)",
-                  STR_ARG(arena_quote(view->arena, view->backup->meta.name)), STR_ARG(restore_backup_held(view)));
+    decision_warn(
+        view->decision,
+        "spec.excludedNamespaces: nothing is restored, because it excludes every namespace of backup %.*s (%.*s)",
+        STR_ARG(arena_quote(view->arena, view->backup->meta.name)), STR_ARG(restore_backup_held(view)));
 }
 
 void restore_check_namespaces(const struct restore_view *view)

@@ -14,8 +14,8 @@ static bool restore_policy_is_read(const struct restore_view *view, const struct
     switch (product_version_has(velero, VELERO_RESTORE_RESOURCE_POLICY)) {
     case ANSWER_NO:
         decision_forbidden(view->decision, FIELD,
-                           "%.*s does not know it and would restore everything in the backup. It came with "
-                           "%.*s: remove it, or upgrade Velero and its CRDs",
+                           "%.*s ignores it and would restore everything in the backup. Remove it, or upgrade Velero "
+                           "and its CRDs: it needs %.*s or later",
                            STR_ARG(product_version_name(arena, velero)), STR_ARG(since));
         return false;
     case ANSWER_DEPENDS:

@@ -66,7 +66,7 @@ void restore_check_velero(const struct restore_view *view);          /* velero.c
 void restore_check_modifier(const struct restore_view *view);        /* modifier.c */
 void restore_check_resource_policy(const struct restore_view *view); /* policy.c */
 
-/* release.c: the way back to the release before an upgrade. */
+/* release.c: the rollback to the release before an upgrade. */
 /* The release a kcm-made pre-upgrade backup was taken before leaving; absent for other backups. */
 struct str restore_release_left(const struct restore_view *view);
 void restore_check_release(struct restore_view *view);

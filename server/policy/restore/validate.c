@@ -27,12 +27,11 @@ static void check_policy(const struct restore_view *view)
     }
     if (regional && is_update)
         decision_warn(view->decision,
-                      "existingResourcePolicy update on a regional backup: k0rdent documents leaving it "
-                      "unset there");
+                      "existingResourcePolicy is \"update\" on a regional backup: k0rdent documents leaving it unset");
     else if (view->management && !regional && str_is(view->policy, "none"))
-        decision_warn(view->decision,
-                      "existingResourcePolicy none keeps objects that exist already as they are; k0rdent "
-                      "documents update for a management restore");
+        decision_warn(
+            view->decision,
+            "existingResourcePolicy \"none\" leaves existing objects unchanged; management restores need \"update\"");
 }
 
 static void check_mapping(const struct restore_view *view)
@@ -50,10 +49,10 @@ static void check_mapping(const struct restore_view *view)
             return;
         struct str from = str_from(key), to = json_str(value), quoted = arena_quote(view->arena, from);
         if (!name_is_dns_label(to))
-            decision_invalid(view->decision, "spec.namespaceMapping",
-                             "%.*s: %.*s is not a namespace name: lower-case letters, digits and inner "
-                             "dashes, at most 63",
-                             STR_ARG(quoted), STR_ARG(arena_quote(view->arena, to)));
+            decision_invalid(
+                view->decision, "spec.namespaceMapping",
+                "%.*s: %.*s is not a namespace name: use at most 63 lower-case letters, digits and inner dashes",
+                STR_ARG(quoted), STR_ARG(arena_quote(view->arena, to)));
         else if (str_eq(from, view->settings->system_namespace) && !str_eq(from, to))
             decision_warn(view->decision, "namespaceMapping moves %.*s to %.*s: k0rdent expects its objects in %.*s",
                           STR_ARG(quoted), STR_ARG(arena_quote(view->arena, to)), STR_ARG(from));
@@ -80,13 +79,13 @@ static void warn_handmade(const struct restore_view *view)
     if (!view->backup || view->backup->identity.kind != BACKUP_HANDMADE)
         return;
     if (!view->management)
-        decision_warn(view->decision, "backup %.*s is %.*s: the Restore is left as it is",
+        decision_warn(view->decision, "backup %.*s is %.*s: the Restore was left unchanged",
                       STR_ARG(arena_quote(view->arena, view->backup->meta.name)),
                       STR_ARG(backup_identity_reason(view->arena, view->backup->identity)));
     if (management && str_is(view->policy, "update"))
         decision_warn(view->decision,
-                      "existingResourcePolicy update overwrites this cluster's objects, Management %.*s included, with "
-                      "those of the backup; remove it to keep them",
+                      "existingResourcePolicy \"update\" overwrites this cluster's objects, including Management %.*s, "
+                      "with those of the backup. Remove it to keep them",
                       STR_ARG(arena_quote(view->arena, management->meta.name)));
 }
 
@@ -108,12 +107,12 @@ void restore_check_circumstances(const struct restore_view *view)
     if (restore_is_regional(view))
         decision_warn(
             view->decision,
-            "backup %.*s is of region %.*s: restore it on that regional cluster, not here, where a Management exists",
+            "backup %.*s is from region %.*s, but this cluster has a Management: restore it on the regional cluster",
             STR_ARG(arena_quote(view->arena, view->backup->meta.name)),
             STR_ARG(arena_quote(view->arena, view->backup->region)));
     else
         decision_warn(view->decision,
-                      "a Management (%.*s) exists already: k0rdent restores into a clean installation "
+                      "this cluster already has a Management (%.*s); restore into a clean installation "
                       "(controller.createManagement=false)",
                       STR_ARG(arena_quote(view->arena, management->meta.name)));
 }
