@@ -10,7 +10,7 @@
 
 enum { TEXT_LIMIT = 64 * 1024, VERBS_MAX = 32 };
 
-static int usage(int fd, int code)
+static int main_usage(int fd, int code)
 {
     BUF_SCOPED text;
     buf_init(&text, TEXT_LIMIT);
@@ -23,7 +23,7 @@ static bool is_any(const char *word, const char *a, const char *b, const char *c
     return strcmp(word, a) == 0 || strcmp(word, b) == 0 || strcmp(word, c) == 0;
 }
 
-static int unknown(const char *name)
+static int main_unknown(const char *name)
 {
     struct str names[VERBS_MAX];
     size_t count, known = 0;
@@ -60,7 +60,7 @@ static int help_for(char *program, char *name)
     char help[] = "--help";
     char *argv[] = {program, name, help, NULL};
     const struct verb *verb = verb_named(str_from(name));
-    return verb ? verb->run(verb, 2, argv + 1) : unknown(name);
+    return verb ? verb->run(verb, 2, argv + 1) : main_unknown(name);
 }
 
 /* The first argument that is neither an option nor an option's value; 1 where there is none. */
@@ -86,15 +86,16 @@ int main(int argc, char **argv)
     if (argc && program_completes(argv[0]))
         return verb_complete.run(&verb_complete, argc, argv);
     if (argc < 2)
-        return usage(STDERR_FILENO, EXIT_USAGE);
+        return main_usage(STDERR_FILENO, EXIT_USAGE);
     if (is_any(argv[1], "help", "--help", "-h"))
-        return argc > 2 && strcmp(argv[1], "help") == 0 ? help_for(argv[0], argv[2]) : usage(STDOUT_FILENO, EXIT_OK);
+        return argc > 2 && strcmp(argv[1], "help") == 0 ? help_for(argv[0], argv[2])
+                                                        : main_usage(STDOUT_FILENO, EXIT_OK);
     if (is_any(argv[1], "--version", "-v", "-V"))
         argv[1] = version;
     int at = verb_position(argc, argv);
     const struct verb *verb = verb_named(str_from(argv[at]));
     if (!verb)
-        return unknown(argv[at][0] == '-' ? argv[1] : argv[at]);
+        return main_unknown(argv[at][0] == '-' ? argv[1] : argv[at]);
     char *name = argv[at];
     memmove(argv + 2, argv + 1, (size_t)(at - 1) * sizeof *argv); /* options before the verb are its own */
     argv[1] = name;

@@ -54,7 +54,7 @@ static bool cut_word(struct str *rest, enum prose prose, struct str *word)
 }
 
 /* Words from column `at` on; further lines begin at `start`. */
-static void fill(const struct page *page, enum prose prose, size_t at, size_t start, struct str text)
+static void columns_fill_line(const struct page *page, enum prose prose, size_t at, size_t start, struct str text)
 {
     const struct str go_on = prose == COMMAND ? STR(" \\") : STR("");
     BUF_SCOPED safe;
@@ -83,13 +83,13 @@ void page_paragraph(const struct page *page, size_t indent, const char *first, s
 {
     size_t start = indent + strlen(first);
     buf_printf(page->out, "%*s%s", (int)indent, "", first);
-    fill(page, str_starts(text, STR("kubectl ")) ? COMMAND : PROSE, start, start, text);
+    columns_fill_line(page, str_starts(text, STR("kubectl ")) ? COMMAND : PROSE, start, start, text);
 }
 
 void page_sentence(const struct page *page, enum tone tone, struct str first, struct str text)
 {
     page_toned(page, tone, first);
-    fill(page, PROSE, str_columns(first), GAP, text);
+    columns_fill_line(page, PROSE, str_columns(first), GAP, text);
 }
 
 /* ---- columns ------------------------------------------------------------------- */
@@ -129,7 +129,7 @@ void columns_brief(struct columns *columns, size_t column, struct str text)
         columns->rows[columns->len - 1].brief[column] = text;
 }
 
-static size_t measure(const struct columns *columns, size_t *widths)
+static size_t columns_measure(const struct columns *columns, size_t *widths)
 {
     size_t total = 0;
     for (size_t c = 0; c < columns->count; c++) {
@@ -167,7 +167,7 @@ static bool drop_column(struct columns *columns)
     return true;
 }
 
-static void squeeze(const struct columns *columns, size_t total, size_t page_width, size_t *widths)
+static void columns_squeeze(const struct columns *columns, size_t total, size_t page_width, size_t *widths)
 {
     while (total > page_width) {
         size_t widest = 0;
@@ -181,24 +181,24 @@ static void squeeze(const struct columns *columns, size_t total, size_t page_wid
 }
 
 /* Without what is so long that it can be cut and still be told apart. */
-static size_t needed(const struct columns *columns)
+static size_t columns_needed(const struct columns *columns)
 {
     size_t widths[COLUMNS_MAX], total = 0;
-    (void)measure(columns, widths);
+    (void)columns_measure(columns, widths);
     for (size_t c = 0; c < columns->count; c++)
         total += GAP + (widths[c] < LONG_ENOUGH ? widths[c] : LONG_ENOUGH);
     return total;
 }
 
-static void fit(struct columns *columns, const struct page *page, size_t *widths)
+static void columns_fit_widths(struct columns *columns, const struct page *page, size_t *widths)
 {
     make_printable(columns, false, page->ascii);
-    if (measure(columns, widths) <= page->width || !page->width)
+    if (columns_measure(columns, widths) <= page->width || !page->width)
         return;
     make_printable(columns, true, page->ascii);
-    while (needed(columns) > page->width && drop_column(columns))
+    while (columns_needed(columns) > page->width && drop_column(columns))
         continue;
-    squeeze(columns, measure(columns, widths), page->width, widths);
+    columns_squeeze(columns, columns_measure(columns, widths), page->width, widths);
 }
 
 static void print_cell(const struct page *page, const struct cell *cell, size_t width, bool last, bool heading)
@@ -219,7 +219,7 @@ static void print_cell(const struct page *page, const struct cell *cell, size_t 
 void columns_print(struct columns *columns, const struct page *page)
 {
     size_t widths[COLUMNS_MAX];
-    fit(columns, page, widths);
+    columns_fit_widths(columns, page, widths);
     for (size_t r = 0; r < columns->len; r++) {
         for (size_t c = 0; c < columns->count; c++)
             print_cell(page, &columns->rows[r].cells[c], widths[c], c + 1 == columns->count, r == 0);

@@ -20,7 +20,7 @@ struct completion {
     enum directive directive;
 };
 
-static void offer(struct completion *completion, struct str candidate, const char *description)
+static void complete_offer(struct completion *completion, struct str candidate, const char *description)
 {
     if (!str_starts(candidate, completion->current) || memchr(candidate.ptr, '\n', candidate.len))
         return;
@@ -38,7 +38,7 @@ static void offer_verbs(struct completion *completion)
     const struct verb *const *verbs = verbs_all(&count);
     for (size_t i = 0; i < count; i++)
         if (!verbs[i]->hidden)
-            offer(completion, str_from(verbs[i]->name), verbs[i]->summary);
+            complete_offer(completion, str_from(verbs[i]->name), verbs[i]->summary);
 }
 
 /* ---- values ---------------------------------------------------------------------- */
@@ -69,7 +69,7 @@ static void offer_words(struct completion *completion, const char *pattern, bool
         else if (str_starts(word, STR("DIR")))
             completion->directive = completion->directive == FILES ? FILES : FOLDERS;
         else if (words && is_written_so(word, capitals))
-            offer(completion, word, NULL);
+            complete_offer(completion, word, NULL);
         rest = str_slice(rest, length + 1, rest.len);
     }
 }
@@ -100,7 +100,7 @@ static void offer_value(struct completion *completion, const struct option *opti
         struct strlist names = {0};
         kube_config_names(completion->arena, named_kubeconfig(completion), lists[i].list, &names);
         for (size_t n = 0; n < names.len; n++)
-            offer(completion, names.items[n], NULL);
+            complete_offer(completion, names.items[n], NULL);
     }
     const char *argument = option->type == OPTION_FLAG ? "true|false" : option->argument;
     offer_words(completion, argument, true, argument && strchr(argument, '|'));
@@ -125,8 +125,8 @@ static void offer_options(struct completion *completion)
     struct option option;
     for (size_t next = 0; verb_option(completion->verb, &next, &option);)
         if (option.type == OPTION_LIST || !is_given(completion, &option))
-            offer(completion, arena_printf(completion->arena, "--%s", option.name), option.help);
-    offer(completion, STR("--help"), "this text");
+            complete_offer(completion, arena_printf(completion->arena, "--%s", option.name), option.help);
+    complete_offer(completion, STR("--help"), "this text");
 }
 
 /* True when the word before is an option that waits for its value. */
@@ -185,7 +185,7 @@ static void offer_next(struct completion *completion)
 
 /* ---- the verb --------------------------------------------------------------------- */
 
-static int run(const struct verb *verb, int argc, char **argv)
+static int complete_run(const struct verb *verb, int argc, char **argv)
 {
     BUF_SCOPED out;
     ARENA_SCOPED arena = arena_new(MEMORY_LIMIT);
@@ -212,5 +212,5 @@ const struct verb verb_complete = {
     .summary = "what may come next on a command line",
     .operands = "WORD...",
     .hidden = true,
-    .run = run,
+    .run = complete_run,
 };

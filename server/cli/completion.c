@@ -100,7 +100,7 @@ static const char fish_script[] = "# fish completion for backstop: source it, or
                                   "end\n"
                                   "complete -c backstop -f -a '(__backstop_complete)'\n";
 
-static int body(const struct verb *verb, void *context, char **operands, size_t count)
+static int completion_execute(const struct verb *verb, void *context, char **operands, size_t count)
 {
     static const struct {
         const char *shell, *script;
@@ -112,9 +112,9 @@ static int body(const struct verb *verb, void *context, char **operands, size_t 
     return verb_fail(verb, "expected bash, zsh or fish");
 }
 
-static int run(const struct verb *verb, int argc, char **argv)
+static int completion_run(const struct verb *verb, int argc, char **argv)
 {
-    return verb_run(verb, argc, argv, NULL, body);
+    return verb_run(verb, argc, argv, NULL, completion_execute);
 }
 
 const struct verb verb_completion = {
@@ -128,5 +128,5 @@ const struct verb verb_completion = {
                "  source <(backstop completion bash)\n"
                "  backstop completion zsh >~/.zfunc/_backstop\n"
                "  backstop completion fish >~/.config/fish/completions/backstop.fish",
-    .run = run,
+    .run = completion_run,
 };

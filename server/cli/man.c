@@ -22,7 +22,7 @@ static const struct option options[] = {
 
 /* What roff would take for its own, or set as typographers like it: a hyphen in a command
  * must stay the byte that a shell reads. */
-static void put_text(struct buf *out, struct str text)
+static void man_put_text(struct buf *out, struct str text)
 {
     static const struct {
         char c;
@@ -43,14 +43,14 @@ static void put_text(struct buf *out, struct str text)
 static void put_line(struct buf *out, struct str text)
 {
     buf_puts(out, text.len && text.ptr[0] == '.' ? "\\&" : "");
-    put_text(out, text);
+    man_put_text(out, text);
     buf_putc(out, '\n');
 }
 
 static void put_bold(struct buf *out, const char *before, const char *text)
 {
     buf_printf(out, "%s\\fB", before);
-    put_text(out, str_from(text));
+    man_put_text(out, str_from(text));
     buf_puts(out, "\\fR");
 }
 
@@ -60,7 +60,7 @@ static void put_head(struct buf *out, const char *page, const char *summary)
     for (const char *c = page; *c; c++)
         buf_putc(out, (char)toupper((unsigned char)*c));
     buf_printf(out, " 1 \"\" \"backstop %s\" \"backstop\"\n.SH NAME\n", BACKSTOP_VERSION);
-    put_text(out, str_from(page));
+    man_put_text(out, str_from(page));
     buf_puts(out, " \\- ");
     put_line(out, str_from(summary));
 }
@@ -141,7 +141,7 @@ static void put_option(struct buf *out, const struct option *option)
     put_bold(out, option->letter ? ", " : "", name);
     if (option->argument) {
         buf_puts(out, " \\fI");
-        put_text(out, str_from(option->argument));
+        man_put_text(out, str_from(option->argument));
         buf_puts(out, "\\fR");
     }
     buf_putc(out, '\n');
@@ -208,7 +208,7 @@ static void main_page(struct buf *out)
     for (size_t i = 0; i < count; i++)
         if (!verbs[i]->hidden) {
             buf_printf(out, "%s.BR backstop\\-", between);
-            put_text(out, str_from(verbs[i]->name));
+            man_put_text(out, str_from(verbs[i]->name));
             buf_puts(out, " (1)");
             between = ",\n";
         }
@@ -252,7 +252,7 @@ static int write_pages(const struct verb *verb, const char *folder)
     return good ? EXIT_OK : EXIT_USAGE;
 }
 
-static int body(const struct verb *verb, void *context, char **operands, size_t count)
+static int man_execute(const struct verb *verb, void *context, char **operands, size_t count)
 {
     const struct man_options *values = context;
     const struct verb *about = count ? verb_named(str_from(operands[0])) : NULL;
@@ -271,10 +271,10 @@ static int body(const struct verb *verb, void *context, char **operands, size_t 
     return !text.failed && write_all(STDOUT_FILENO, buf_str(&text)) ? EXIT_OK : EXIT_USAGE;
 }
 
-static int run(const struct verb *verb, int argc, char **argv)
+static int man_run(const struct verb *verb, int argc, char **argv)
 {
     struct man_options values = {0};
-    return verb_run(verb, argc, argv, &values, body);
+    return verb_run(verb, argc, argv, &values, man_execute);
 }
 
 const struct verb verb_man = {
@@ -287,5 +287,5 @@ const struct verb verb_man = {
                "  backstop man status | man -l -",
     .options = options,
     .option_count = LENGTH_OF(options),
-    .run = run,
+    .run = man_run,
 };

@@ -7,7 +7,7 @@
 #include "backstop/base.h"
 #include "backstop/cli.h"
 
-static void *place(const struct option *option, void *values)
+static void *option_place(const struct option *option, void *values)
 {
     return (char *)values + option->offset;
 }
@@ -57,19 +57,19 @@ static bool set_value(const struct option *option, void *values, const char *tex
     *expected = words[option->type];
     switch (option->type) {
     case OPTION_FLAG:
-        *(bool *)place(option, values) = str_is(value, "true") || str_is(value, "1");
+        *(bool *)option_place(option, values) = str_is(value, "true") || str_is(value, "1");
         return str_is(value, "true") || str_is(value, "1") || str_is(value, "false") || str_is(value, "0");
     case OPTION_TEXT:
-        *(const char **)place(option, values) = text;
+        *(const char **)option_place(option, values) = text;
         return true;
     case OPTION_INTEGER:
-        return str_to_int64(value, place(option, values));
+        return str_to_int64(value, option_place(option, values));
     case OPTION_DURATION:
-        return set_duration(value, place(option, values));
+        return set_duration(value, option_place(option, values));
     case OPTION_TIME:
-        return time_parse(value, place(option, values));
+        return time_parse(value, option_place(option, values));
     case OPTION_LIST:
-        return list_add(place(option, values), value);
+        return list_add(option_place(option, values), value);
     }
     return false;
 }
@@ -79,7 +79,7 @@ static bool set_list_from(const struct option *option, void *values, const char 
 {
     struct str rest = str_from(text), item;
     while (str_cut(&rest, ',', &item))
-        if (item.len && !list_add(place(option, values), item))
+        if (item.len && !list_add(option_place(option, values), item))
             return false;
     return true;
 }
@@ -206,7 +206,7 @@ static void forget_listed(const struct verb *verb, int argc, char **argv, void *
             name.len = strcspn(name.ptr, "=");
         struct option option;
         if (verb_option_named(verb, name, letter, &option) && option.type == OPTION_LIST)
-            list_clear(place(&option, values));
+            list_clear(option_place(&option, values));
     }
 }
 
@@ -248,7 +248,7 @@ void options_dispose(const struct verb *verb, void *values)
     struct option option;
     for (size_t next = 0; verb_option(verb, &next, &option);)
         if (option.type == OPTION_LIST)
-            list_clear(place(&option, values));
+            list_clear(option_place(&option, values));
 }
 
 int verb_run(const struct verb *verb, int argc, char **argv, void *values, verb_body *body)

@@ -8,7 +8,7 @@
 enum { NARROWEST = 40, WIDEST = 10000 };
 
 /* Nothing here ever writes the environment. */
-static const char *variable(const char *name)
+static const char *terminal_variable(const char *name)
 {
     const char *value = getenv(name); /* NOLINT(concurrency-mt-unsafe) */
     return value ? value : "";
@@ -29,7 +29,7 @@ static size_t width_of_terminal(int fd)
         return 0;
     if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col)
         return within_bounds(size.ws_col);
-    return str_to_int64(str_from(variable("COLUMNS")), &columns) && columns > 0 ? within_bounds(columns) : 80;
+    return str_to_int64(str_from(terminal_variable("COLUMNS")), &columns) && columns > 0 ? within_bounds(columns) : 80;
 }
 
 size_t terminal_rows(int fd)
@@ -47,17 +47,17 @@ size_t terminal_columns(int fd)
 /* The first of the three that is not empty decides, as in setlocale. */
 static bool speaks_utf8(void)
 {
-    const char *locale = variable("LC_ALL");
+    const char *locale = terminal_variable("LC_ALL");
     if (!*locale)
-        locale = variable("LC_CTYPE");
+        locale = terminal_variable("LC_CTYPE");
     if (!*locale)
-        locale = variable("LANG");
+        locale = terminal_variable("LANG");
     return strcasestr(locale, "UTF-8") || strcasestr(locale, "UTF8");
 }
 
 static bool is_dumb(void)
 {
-    return strcmp(variable("TERM"), "dumb") == 0;
+    return strcmp(terminal_variable("TERM"), "dumb") == 0;
 }
 
 bool terminal_obeys(int fd)
@@ -69,7 +69,7 @@ bool terminal_colour(const char *color)
 {
     if (color && strcmp(color, "auto") != 0)
         return strcmp(color, "always") == 0;
-    return terminal_obeys(STDOUT_FILENO) && !*variable("NO_COLOR");
+    return terminal_obeys(STDOUT_FILENO) && !*terminal_variable("NO_COLOR");
 }
 
 int terminal_check(const struct verb *verb, const struct terminal_options *options)

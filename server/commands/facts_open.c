@@ -40,7 +40,7 @@ void verb_settings_release(struct settings **settings)
         shared_release(&(*settings)->shared);
 }
 
-static void release(const struct inventory **inventory)
+static void facts_release_inventory(const struct inventory **inventory)
 {
     if (*inventory)
         /* NOLINTNEXTLINE(performance-no-int-to-ptr): the door hands snapshots out as const */
@@ -66,7 +66,7 @@ static void file_problem(void *context, const char *path, int64_t line, const ch
     strlist_add(arena, &reading->facts->problems, text);
 }
 
-static struct str joined(struct arena *arena, const struct option_list *paths)
+static struct str facts_join_paths(struct arena *arena, const struct option_list *paths)
 {
     BUF_SCOPED text;
     buf_init(&text, TEXT_LIMIT);
@@ -95,10 +95,10 @@ static const struct inventory *read_files(struct facts *facts, const struct verb
     return facts->source && !facts->problems.len ? facts_get(facts->source, now) : NULL;
 }
 
-static bool open_files(struct facts *facts, const struct verb *verb, const struct facts_options *options,
-                       const struct settings *settings, int64_t now)
+static bool facts_open_from_files(struct facts *facts, const struct verb *verb, const struct facts_options *options,
+                                  const struct settings *settings, int64_t now)
 {
-    facts->from = joined(facts->arena, &options->inventories);
+    facts->from = facts_join_paths(facts->arena, &options->inventories);
     facts->inventory = read_files(facts, verb, options, settings, now);
     return facts->inventory != NULL || facts->problems.len == 0;
 }
@@ -112,7 +112,7 @@ struct progress {
     size_t k0rdent, k0rdent_absent, velero, velero_absent; /* kinds of these groups */
 };
 
-static void look(void *context, const char *name, enum facts_sync sync, const char *reason)
+static void facts_report_kind(void *context, const char *name, enum facts_sync sync, const char *reason)
 {
     struct progress *progress = context;
     struct arena *arena = progress->facts->moment;
@@ -151,7 +151,7 @@ static bool wait_for_lists(struct facts *facts, int64_t seconds)
     int64_t now = time_monotonic_ns(), until = now + seconds * SECOND_NS, failing_since = INT64_MAX;
     while (!facts_ready(facts->source)) {
         struct progress progress = {.facts = facts};
-        facts_report(facts->source, look, &progress);
+        facts_report(facts->source, facts_report_kind, &progress);
         now = time_monotonic_ns();
         failing_since = progress.under_way ? INT64_MAX : failing_since < now ? failing_since : now;
         if (now > until || now - failing_since > PATIENCE_NS)
@@ -175,15 +175,15 @@ static const struct inventory *whole_snapshot(struct facts *facts, size_t lists,
     int64_t until = time_monotonic_ns() + PATIENCE_NS;
     const struct inventory *inventory = facts_get(facts->source, now);
     while (inventory && known_facts(inventory) < lists && time_monotonic_ns() < until) {
-        release(&inventory);
+        facts_release_inventory(&inventory);
         pause_a_little();
         inventory = facts_get(facts->source, now);
     }
     return inventory;
 }
 
-static bool open_cluster(struct facts *facts, const struct verb *verb, const struct facts_options *options,
-                         const struct settings *settings, int64_t now)
+static bool facts_open_from_cluster(struct facts *facts, const struct verb *verb, const struct facts_options *options,
+                                    const struct settings *settings, int64_t now)
 {
     struct error error;
     const struct facts_cluster_options wanted = {.access = connection_access(&options->connection),
@@ -199,7 +199,7 @@ static bool open_cluster(struct facts *facts, const struct verb *verb, const str
     bool ready = wait_for_lists(facts, options->timeout > 0 ? options->timeout : TIMEOUT_DEFAULT);
     /* What was read whole answers a question asked once, even where the asker may not watch. */
     struct progress progress = {.facts = facts, .enough = FACTS_BEHIND};
-    facts_report(facts->source, look, &progress);
+    facts_report(facts->source, facts_report_kind, &progress);
     if (ready && is_wrong_cluster(&progress, options)) {
         verb_fail(verb, NO_K0RDENT, STR_ARG(facts->from));
         return false;
@@ -223,7 +223,7 @@ static void add_evidence(struct facts *facts, const struct settings *settings, i
     const struct facts_wanted wanted = {.evidence = settings->evidence, .evidence_count = settings->evidence_count};
     if (!facts->inventory || settings->evidence_count == 0)
         return;
-    release(&facts->inventory);
+    facts_release_inventory(&facts->inventory);
     facts->inventory = facts_live(facts->source, &wanted, now, &error);
 }
 
@@ -239,8 +239,8 @@ bool facts_open(struct facts *facts, const struct verb *verb, const struct facts
         verb_fail(verb, "--inventory and a cluster (--kubeconfig, --context, ...): give one of them");
         return false;
     }
-    bool open = options->inventories.len ? open_files(facts, verb, options, settings, now)
-                                         : open_cluster(facts, verb, options, settings, now);
+    bool open = options->inventories.len ? facts_open_from_files(facts, verb, options, settings, now)
+                                         : facts_open_from_cluster(facts, verb, options, settings, now);
     if (!open)
         return false;
     add_evidence(facts, settings, now);
@@ -261,19 +261,19 @@ void facts_refresh(struct facts *facts, const struct facts_options *options, con
     facts->moment = fresh;
     facts->problems = (struct strlist){0};
     if (facts->cluster)
-        facts_report(facts->source, look, &progress);
+        facts_report(facts->source, facts_report_kind, &progress);
     facts->inventory = facts->cluster ? facts_get(facts->source, now) : read_files(facts, NULL, options, settings, now);
     if (facts->source)
         add_evidence(facts, settings, now);
     if (facts->inventory)
-        release(&before);
+        facts_release_inventory(&before);
     else
         facts->inventory = before;
 }
 
 void facts_dispose(struct facts *facts)
 {
-    release(&facts->inventory);
+    facts_release_inventory(&facts->inventory);
     facts_close(facts->source);
     arena_free(facts->moment);
     arena_free(facts->arena);

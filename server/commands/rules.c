@@ -49,7 +49,7 @@ static void print_text(struct buf *out, const struct rule *rules, size_t count)
     }
 }
 
-static int body(const struct verb *verb, void *context, char **operands, size_t operand_count)
+static int rules_execute(const struct verb *verb, void *context, char **operands, size_t operand_count)
 {
     enum { LIMIT = 1 << 20 };
     const struct rules_options *values = context;
@@ -68,10 +68,10 @@ static int body(const struct verb *verb, void *context, char **operands, size_t 
     return !out.failed && write_all(STDOUT_FILENO, buf_str(&out)) ? EXIT_OK : EXIT_USAGE;
 }
 
-static int run(const struct verb *verb, int argc, char **argv)
+static int rules_run(const struct verb *verb, int argc, char **argv)
 {
     struct rules_options values = {.output = "text"};
-    return verb_run(verb, argc, argv, &values, body);
+    return verb_run(verb, argc, argv, &values, rules_execute);
 }
 
 const struct verb verb_rules = {
@@ -80,5 +80,5 @@ const struct verb verb_rules = {
     .details = "The rule table, from which the webhook manifests are tested and docs/decisions.md is generated.",
     .options = options,
     .option_count = LENGTH_OF(options),
-    .run = run,
+    .run = rules_run,
 };

@@ -14,7 +14,7 @@ static const struct option options[] = {
      offsetof(struct settings_options, output)},
 };
 
-static int body(const struct verb *verb, void *context, char **operands, size_t operand_count)
+static int settings_verb_execute(const struct verb *verb, void *context, char **operands, size_t operand_count)
 {
     enum { LIMIT = 1 << 20 };
     const struct settings_options *values = context;
@@ -33,10 +33,10 @@ static int body(const struct verb *verb, void *context, char **operands, size_t 
     return EXIT_OK;
 }
 
-static int run(const struct verb *verb, int argc, char **argv)
+static int settings_verb_run(const struct verb *verb, int argc, char **argv)
 {
     struct settings_options values = {.output = "yaml"};
-    return verb_run(verb, argc, argv, &values, body);
+    return verb_run(verb, argc, argv, &values, settings_verb_execute);
 }
 
 const struct verb verb_settings_sample = {
@@ -49,5 +49,5 @@ const struct verb verb_settings_sample = {
                "  backstop review --settings settings.yaml -f manifest.yaml",
     .options = options,
     .option_count = LENGTH_OF(options),
-    .run = run,
+    .run = settings_verb_run,
 };

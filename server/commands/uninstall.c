@@ -82,7 +82,7 @@ static int show_all(const struct verb *verb, struct kube_client *client, struct 
     return fflush(stdout) == 0 ? code : verb_fail_output(verb);
 }
 
-static int body(const struct verb *verb, void *context, char **operands, size_t operand_count)
+static int uninstall_execute(const struct verb *verb, void *context, char **operands, size_t operand_count)
 {
     const struct uninstall_options *values = context;
     struct error error;
@@ -101,10 +101,10 @@ static int body(const struct verb *verb, void *context, char **operands, size_t 
     return code;
 }
 
-static int run(const struct verb *verb, int argc, char **argv)
+static int uninstall_run(const struct verb *verb, int argc, char **argv)
 {
     struct uninstall_options values = {.configuration = "backstop"};
-    return verb_run(verb, argc, argv, &values, body);
+    return verb_run(verb, argc, argv, &values, uninstall_execute);
 }
 
 const struct verb verb_uninstall = {
@@ -119,5 +119,5 @@ const struct verb verb_uninstall = {
     .option_count = LENGTH_OF(options),
     .asks_cluster = true,
     .connection = offsetof(struct uninstall_options, connection),
-    .run = run,
+    .run = uninstall_run,
 };

@@ -27,7 +27,7 @@ static const struct option options[] = {
 
 /* The libraries' versions are those found at run time. The date is the sources', so that the same sources give the
  * same binary. */
-static void print(struct buf *out, bool json)
+static void version_print(struct buf *out, bool json)
 {
     char date[TIME_TEXT_SIZE];
     const struct {
@@ -53,7 +53,7 @@ static void print(struct buf *out, bool json)
         buf_puts(out, "}\n");
 }
 
-static int body(const struct verb *verb, void *context, char **operands, size_t count)
+static int version_execute(const struct verb *verb, void *context, char **operands, size_t count)
 {
     const struct version_options *values = context;
     struct str output = str_from(values->output);
@@ -62,14 +62,14 @@ static int body(const struct verb *verb, void *context, char **operands, size_t 
         return verb_fail(verb, "-o %s: expected text or json", values->output);
     BUF_SCOPED text;
     buf_init(&text, 4096);
-    print(&text, str_is(output, "json"));
+    version_print(&text, str_is(output, "json"));
     return write_all(STDOUT_FILENO, buf_str(&text)) ? EXIT_OK : EXIT_USAGE;
 }
 
-static int run(const struct verb *verb, int argc, char **argv)
+static int version_run(const struct verb *verb, int argc, char **argv)
 {
     struct version_options values = {.output = "text"};
-    return verb_run(verb, argc, argv, &values, body);
+    return verb_run(verb, argc, argv, &values, version_execute);
 }
 
 const struct verb verb_version = {
@@ -77,5 +77,5 @@ const struct verb verb_version = {
     .summary = "version, build and linked libraries",
     .options = options,
     .option_count = LENGTH_OF(options),
-    .run = run,
+    .run = version_run,
 };

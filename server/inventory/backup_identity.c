@@ -101,7 +101,7 @@ bool backup_lacks_management(const struct backup *backup)
     return backup->identity.kind == BACKUP_MANAGEMENT && (backup->identity.marks & BACKUP_EXCLUDES_A_NAMESPACE);
 }
 
-static bool doubtful(struct str *doubt, struct str why)
+static bool identity_doubt(struct str *doubt, struct str why)
 {
     if (doubt)
         *doubt = why;
@@ -114,16 +114,16 @@ bool backup_status_by_velero(struct arena *arena, const struct backup *backup, c
     const struct backup_status *status = &backup->status;
     struct str rest = str_from(backup->status_managers ? backup->status_managers : ""), manager;
     if (backup->status_managers && rest.len == 0)
-        return doubtful(doubt, STR("does not say who wrote its status (metadata.managedFields lack it)"));
+        return identity_doubt(doubt, STR("does not say who wrote its status (metadata.managedFields lack it)"));
     while (rest.len && str_cut(&rest, '\n', &manager))
         if (!strlist_has(&settings->velero_field_managers, manager))
-            return doubtful(doubt, arena_printf(arena,
-                                                "has a status that %.*s wrote, not Velero (settings "
-                                                "velero.fieldManagers)",
-                                                STR_ARG(arena_quote(arena, manager))));
+            return identity_doubt(doubt, arena_printf(arena,
+                                                      "has a status that %.*s wrote, not Velero (settings "
+                                                      "velero.fieldManagers)",
+                                                      STR_ARG(arena_quote(arena, manager))));
     if (str_is(status->phase, "Completed") && status->errors > 0)
-        return doubtful(doubt, arena_printf(arena, "says Completed with %lld error%s, which Velero never does",
-                                            (long long)status->errors, status->errors == 1 ? "" : "s"));
+        return identity_doubt(doubt, arena_printf(arena, "says Completed with %lld error%s, which Velero never does",
+                                                  (long long)status->errors, status->errors == 1 ? "" : "s"));
     return true;
 }
 

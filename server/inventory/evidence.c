@@ -4,7 +4,7 @@
 /* The gate needs the newest, and while an upgrade is under way the newest that is done. */
 enum { KEPT = 16, SEEN_MAX = 5000 };
 
-static size_t kept(const struct evidence_source *source)
+static size_t evidence_kept_limit(const struct evidence_source *source)
 {
     return source->kept ? source->kept : KEPT;
 }
@@ -57,7 +57,7 @@ static struct str text_at(struct json_object *object, struct str path)
     return str_slice(json_scalar(json_select(object, path)), 0, EVIDENCE_TEXT_MAX);
 }
 
-static struct evidence_object look_at(const struct evidence_source *source, struct json_object *object)
+static struct evidence_object evidence_read_object(const struct evidence_source *source, struct json_object *object)
 {
     struct evidence_object seen = {.ns = json_path_str(object, "metadata.namespace"),
                                    .name = json_path_str(object, "metadata.name"),
@@ -71,7 +71,7 @@ static struct evidence_object look_at(const struct evidence_source *source, stru
 
 /* When the backup began, at the latest: an object that was made anew for an old backup
  * (synced from a bucket, listed again after a restart) is as old as that. */
-static int64_t began(const struct evidence_object *object)
+static int64_t evidence_started(const struct evidence_object *object)
 {
     if (object->time != 0 && (object->created == 0 || object->time < object->created))
         return object->time;
@@ -80,8 +80,8 @@ static int64_t began(const struct evidence_object *object)
 
 static bool is_newer(const struct evidence_object *a, const struct evidence_object *b)
 {
-    if (began(a) != began(b))
-        return began(a) > began(b);
+    if (evidence_started(a) != evidence_started(b))
+        return evidence_started(a) > evidence_started(b);
     int order = str_cmp(a->ns, b->ns);
     return order ? order > 0 : str_cmp(a->name, b->name) > 0;
 }
@@ -92,7 +92,7 @@ static bool same_object(const struct evidence_object *a, const struct evidence_o
 }
 
 /* Files may hold an object twice; the last counts. */
-static void drop(struct evidence_reading *reading, const struct evidence_object *object)
+static void evidence_drop_object(struct evidence_reading *reading, const struct evidence_object *object)
 {
     for (size_t i = 0; i < reading->len; i++)
         if (same_object(&reading->objects[i], object)) {
@@ -102,10 +102,10 @@ static void drop(struct evidence_reading *reading, const struct evidence_object 
         }
 }
 
-static void keep(struct evidence_search *search, struct evidence_object object)
+static void evidence_keep_object(struct evidence_search *search, struct evidence_object object)
 {
     struct evidence_reading *reading = &search->reading;
-    size_t at = reading->len, limit = kept(search->source);
+    size_t at = reading->len, limit = evidence_kept_limit(search->source);
     while (at > 0 && is_newer(&object, &reading->objects[at - 1]))
         at--;
     reading->matching++;
@@ -130,11 +130,11 @@ bool evidence_look(struct evidence_search *search, struct json_object *object, s
         return true;
     struct evidence_reading *reading = &search->reading;
     if (!reading->objects)
-        reading->objects = arena_array(search->arena, kept(search->source), sizeof *reading->objects);
+        reading->objects = arena_array(search->arena, evidence_kept_limit(search->source), sizeof *reading->objects);
     if (!reading->objects)
         return error_set(error, 500, "out of memory");
-    struct evidence_object seen = look_at(search->source, object);
-    drop(reading, &seen);
-    keep(search, seen);
+    struct evidence_object seen = evidence_read_object(search->source, object);
+    evidence_drop_object(reading, &seen);
+    evidence_keep_object(search, seen);
     return arena_failed(search->arena) ? error_set(error, 500, "out of memory") : true;
 }

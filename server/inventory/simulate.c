@@ -168,8 +168,8 @@ static bool extract_and_put(const struct extractor *extractor, struct json_objec
     return good;
 }
 
-static void render(struct simulated *simulated, const struct extractor *extractor, const struct inventory *inventory,
-                   int64_t seconds)
+static void simulated_render(struct simulated *simulated, const struct extractor *extractor,
+                             const struct inventory *inventory, int64_t seconds)
 {
     struct record_list fresh = {0};
     bool good;
@@ -196,7 +196,7 @@ bool simulation_advance(struct simulation *simulation, const struct extractor *e
         if (stage == at->stage)
             continue;
         at->stage = stage;
-        render(at, extractor, inventory, simulation->seconds);
+        simulated_render(at, extractor, inventory, simulation->seconds);
         changed = true;
     }
     return changed;

@@ -37,7 +37,7 @@ static struct inventory_builder *builder_of(const struct inventory *inventory, i
     return NULL;
 }
 
-static struct inventory *copy(const struct inventory *inventory, inventory_hide_fn *hide, void *context)
+static struct inventory *without_copy(const struct inventory *inventory, inventory_hide_fn *hide, void *context)
 {
     struct inventory_builder *builder = builder_of(inventory, hide, context);
     return builder ? inventory_finish(builder) : NULL;
@@ -54,10 +54,10 @@ static const struct inventory *same_evidence(struct inventory *fresh, const stru
 
 const struct inventory *inventory_without(const struct inventory *inventory, inventory_hide_fn *hide, void *context)
 {
-    return same_evidence(copy(inventory, hide, context), inventory);
+    return same_evidence(without_copy(inventory, hide, context), inventory);
 }
 
 struct inventory *inventory_copy(const struct inventory *inventory)
 {
-    return copy(inventory, NULL, NULL);
+    return without_copy(inventory, NULL, NULL);
 }

@@ -48,7 +48,7 @@ static const char details[] =
 
 enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_JUNIT, FORMAT_NONE };
 
-static enum format parse_format(const char *text)
+static enum format audit_parse_format(const char *text)
 {
     static const char *const names[] = {"text", "json", "junit"};
     for (size_t i = 0; i < LENGTH_OF(names); i++)
@@ -72,7 +72,7 @@ struct run {
     bool failed;               /* for want of memory, or nothing can be written */
 };
 
-static void tell_problem(void *context, const char *source, int64_t line, const char *reason)
+static void audit_tell_problem(void *context, const char *source, int64_t line, const char *reason)
 {
     struct run *run = context;
     char where[32] = "";
@@ -83,14 +83,15 @@ static void tell_problem(void *context, const char *source, int64_t line, const 
     run->summary.unreadable++;
 }
 
-static bool flush(struct run *run)
+static bool audit_flush(struct run *run)
 {
     bool written = !run->out.failed && !run->cases.failed && write_all(STDOUT_FILENO, buf_str(&run->out));
     buf_clear(&run->out);
     return written;
 }
 
-static bool print(struct run *run, struct arena *arena, const struct review_result *result, const char *passed_over)
+static bool audit_print_result(struct run *run, struct arena *arena, const struct review_result *result,
+                               const char *passed_over)
 {
     bool problem = result->decision.denied || result->decision.warnings.len;
     if (run->format == FORMAT_JSON && !passed_over)
@@ -99,7 +100,7 @@ static bool print(struct run *run, struct arena *arena, const struct review_resu
         review_print_junit(arena, result, &run->cases);
     else if (run->format == FORMAT_TEXT && (problem || run->options->all))
         audit_print_text(arena, result, passed_over, &run->page);
-    return flush(run);
+    return audit_flush(run);
 }
 
 /* Of what the verdicts on each kind rest on. */
@@ -135,7 +136,7 @@ static bool audit_one(void *context, struct manifest *manifest)
     run->summary.denied += result.decision.denied;
     run->summary.allowed += !passed_over && !result.decision.denied;
     run->warned += result.decision.warnings.len > 0;
-    run->failed = !print(run, arena, &result, passed_over);
+    run->failed = !audit_print_result(run, arena, &result, passed_over);
     return !run->failed;
 }
 
@@ -158,7 +159,7 @@ static bool tell_unknown(struct run *run, const struct facts *facts)
 
 static int audit_all(struct run *run, const struct facts *facts)
 {
-    const struct manifest_sink sink = {audit_one, tell_problem, run, NULL};
+    const struct manifest_sink sink = {audit_one, audit_tell_problem, run, NULL};
     if (!audit_world_open(&run->world, &run->options->facts, facts, run->settings))
         return verb_fail(run->verb, "out of memory");
     audit_read(&run->options->facts, facts, &sink);
@@ -170,20 +171,21 @@ static int audit_all(struct run *run, const struct facts *facts)
     run->summary.passed = 0; /* no testcase was written of these */
     if (run->format == FORMAT_JUNIT)
         review_junit_document(&run->summary, buf_str(&run->cases), &run->out);
-    if (!flush(run))
+    if (!audit_flush(run))
         return verb_fail(run->verb, "the output cannot be written");
     if (run->summary.unreadable)
         return EXIT_USAGE;
     return run->summary.denied ? EXIT_DENIED : unknown ? EXIT_USAGE : EXIT_OK;
 }
 
-static int audit(const struct verb *verb, const struct audit_options *values)
+static int audit_inventory(const struct verb *verb, const struct audit_options *values)
 {
     CLEANUP(verb_settings_release) struct settings *settings = verb_settings(verb, values->settings, &values->facts);
     CLEANUP(facts_dispose) struct facts facts = {0};
     if (!settings || !facts_open(&facts, verb, &values->facts, settings, values->now))
         return EXIT_USAGE;
-    struct run run = {.verb = verb, .options = values, .settings = settings, .format = parse_format(values->output)};
+    struct run run = {
+        .verb = verb, .options = values, .settings = settings, .format = audit_parse_format(values->output)};
     buf_init(&run.out, OUTPUT_LIMIT);
     buf_init(&run.cases, OUTPUT_LIMIT);
     run.summary.suite = "backstop audit";
@@ -195,27 +197,27 @@ static int audit(const struct verb *verb, const struct audit_options *values)
     return code;
 }
 
-static int check(const struct verb *verb, const struct audit_options *values)
+static int audit_check_options(const struct verb *verb, const struct audit_options *values)
 {
-    if (parse_format(values->output) == FORMAT_NONE)
+    if (audit_parse_format(values->output) == FORMAT_NONE)
         return verb_fail(verb, "-o %s: expected text, json or junit", values->output);
     return terminal_check(verb, &values->terminal);
 }
 
-static int body(const struct verb *verb, void *context, char **operands, size_t operand_count)
+static int audit_execute(const struct verb *verb, void *context, char **operands, size_t operand_count)
 {
     struct audit_options *values = context;
     (void)operands, (void)operand_count;
-    int code = check(verb, values);
+    int code = audit_check_options(verb, values);
     values->now = verb_now(values->now);
-    return code == EXIT_OK ? audit(verb, values) : code;
+    return code == EXIT_OK ? audit_inventory(verb, values) : code;
 }
 
-static int run(const struct verb *verb, int argc, char **argv)
+static int audit_run(const struct verb *verb, int argc, char **argv)
 {
     struct audit_options values = {
         .facts.velero_suffices = true, .output = "text", .now = INT64_MIN, .terminal = {.width = -1}};
-    return verb_run(verb, argc, argv, &values, body);
+    return verb_run(verb, argc, argv, &values, audit_execute);
 }
 
 const struct verb verb_audit = {
@@ -225,5 +227,5 @@ const struct verb verb_audit = {
     .options = options,
     .option_count = LENGTH_OF(options),
     FACTS_CONNECTION(struct audit_options),
-    .run = run,
+    .run = audit_run,
 };

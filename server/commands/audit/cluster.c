@@ -16,7 +16,7 @@ struct listing {
 
 /* Pages are freed as the list goes on; items of a list say neither apiVersion nor kind.
  * managedFields are most of an object and never read. */
-static bool visit(void *context, struct json_object *object, struct error *error)
+static bool audit_cluster_visit(void *context, struct json_object *object, struct error *error)
 {
     struct listing *listing = context;
     if (!json_object_is_type(object, json_type_object))
@@ -48,10 +48,10 @@ static bool list_kind(struct kube_client *client, struct listing *listing, const
     resource.namespaced = false; /* all namespaces: the path without one */
     listing->kind = rule->kind;
     listing->api_version = arena_printf(arena, "%s/%s", rule->group, version);
-    return kube_list(client, arena, &resource, &all, visit, listing, NULL, error);
+    return kube_list(client, arena, &resource, &all, audit_cluster_visit, listing, NULL, error);
 }
 
-static bool seen_before(const struct rule *rules, size_t at)
+static bool audit_cluster_seen_before(const struct rule *rules, size_t at)
 {
     for (size_t i = 0; i < at; i++)
         if (str_eq(str_from(rules[i].group), str_from(rules[at].group)) &&
@@ -73,7 +73,7 @@ void audit_list(const struct facts_options *options, struct str from, const stru
     size_t count;
     const struct rule *rules = admission_rules(&count);
     for (size_t i = 0; i < count && !listing.stopped; i++)
-        if (!seen_before(rules, i) && !list_kind(client, &listing, &rules[i], &error) && !listing.stopped)
+        if (!audit_cluster_seen_before(rules, i) && !list_kind(client, &listing, &rules[i], &error) && !listing.stopped)
             sink->problem(sink->context, from.ptr, -1, error.message);
     kube_close(client);
 }

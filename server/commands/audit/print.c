@@ -55,7 +55,7 @@ struct str audit_title(struct arena *arena, const struct manifest *manifest)
 }
 
 /* "cluster.yaml:15: " for what came from a file. */
-static struct str place(struct arena *arena, const struct review_result *result, struct str field)
+static struct str audit_place(struct arena *arena, const struct review_result *result, struct str field)
 {
     const struct manifest *manifest = result->manifest;
     if (manifest->line == 0)
@@ -70,11 +70,11 @@ static void print_denial(struct arena *arena, const struct review_result *result
     if (decision->message.len)
         page_paragraph(
             page, 2, "",
-            arena_printf(arena, "%.*s%.*s", STR_ARG(place(arena, result, STR(""))), STR_ARG(decision->message)));
+            arena_printf(arena, "%.*s%.*s", STR_ARG(audit_place(arena, result, STR(""))), STR_ARG(decision->message)));
     for (size_t i = 0; i < decision->causes.len; i++) {
         const struct cause *cause = &decision->causes.items[i];
         page_paragraph(page, 2, "",
-                       arena_printf(arena, "%.*s%.*s%s%.*s", STR_ARG(place(arena, result, cause->field)),
+                       arena_printf(arena, "%.*s%.*s%s%.*s", STR_ARG(audit_place(arena, result, cause->field)),
                                     STR_ARG(cause->field), cause->field.len ? ": " : "", STR_ARG(cause->message)));
     }
 }

@@ -13,7 +13,7 @@ enum { SCHEMAS_LIMIT = 64 * 1024 * 1024 };
  *   Velero has rewritten its spec (both names set, exclusions appended).
  * - An object being deleted is reviewed no more, as on any update. */
 
-static const struct inventory *reference(const struct inventory *inventory)
+static const struct inventory *audit_world_reference(const struct inventory *inventory)
 {
     /* NOLINTNEXTLINE(performance-no-int-to-ptr): the door hands snapshots out as const */
     shared_hold((struct shared *)(uintptr_t)&inventory->shared);
@@ -66,7 +66,7 @@ bool audit_world_open(struct audit_world *world, const struct facts_options *opt
         any = is_own(&own, FACT_BACKUPS, &inventory->backups[i]->meta);
     world->inventory = inventory;
     world->settings = settings;
-    world->without_own = any ? inventory_without(inventory, is_own, &own) : reference(inventory);
+    world->without_own = any ? inventory_without(inventory, is_own, &own) : audit_world_reference(inventory);
     return world->without_own && world_open_schemas(world, options, facts);
 }
 

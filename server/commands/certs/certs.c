@@ -29,7 +29,7 @@ static const struct option options[] = {
 
 /* ---- verify ---------------------------------------------------------------------- */
 
-static int verify(const struct verb *verb, const struct certs_options *values)
+static int certs_verify(const struct verb *verb, const struct certs_options *values)
 {
     struct error error;
     struct pki_pair pair;
@@ -136,7 +136,7 @@ static bool show_file(struct arena *arena, const char *path, bool json, struct b
     }
 }
 
-static int show(const struct verb *verb, const struct certs_options *values, char **files, size_t count)
+static int certs_show(const struct verb *verb, const struct certs_options *values, char **files, size_t count)
 {
     struct error error;
     struct str output = str_from(values->output);
@@ -151,7 +151,7 @@ static int show(const struct verb *verb, const struct certs_options *values, cha
     return write_all(STDOUT_FILENO, buf_str(&out)) ? EXIT_OK : EXIT_USAGE;
 }
 
-static int act(const struct verb *verb, void *context, char **operands, size_t count)
+static int certs_dispatch(const struct verb *verb, void *context, char **operands, size_t count)
 {
     const struct certs_options *values = context;
     struct str action = str_from(count ? operands[0] : NULL);
@@ -159,17 +159,17 @@ static int act(const struct verb *verb, void *context, char **operands, size_t c
         return values->lifetime > 0 ? certs_issue(verb, values, operands[1])
                                     : verb_fail(verb, "--lifetime: expected more than 0s");
     if (str_is(action, "verify") && count == 1)
-        return verify(verb, values);
+        return certs_verify(verb, values);
     if (str_is(action, "show"))
-        return show(verb, values, operands + 1, count - 1);
+        return certs_show(verb, values, operands + 1, count - 1);
     return verb_fail(verb, "expected issue DIR, verify --cert FILE --key FILE, or show FILE...; see: backstop certs "
                            "--help");
 }
 
-static int run(const struct verb *verb, int argc, char **argv)
+static int certs_run(const struct verb *verb, int argc, char **argv)
 {
     struct certs_options values = {.service = "backstop.backstop-system", .output = "text", .lifetime = YEAR, .at = -1};
-    return verb_run(verb, argc, argv, &values, act);
+    return verb_run(verb, argc, argv, &values, certs_dispatch);
 }
 
 const struct verb verb_certs = {
@@ -182,5 +182,5 @@ const struct verb verb_certs = {
                "Exit status: 0 good, 1 verify found it wanting, 2 usage, or a file cannot be read.",
     .options = options,
     .option_count = LENGTH_OF(options),
-    .run = run,
+    .run = certs_run,
 };

@@ -12,7 +12,7 @@
 
 enum { CA_FACTOR = 10, SKEW = 300, KEY_MODE = 0600, CERTIFICATE_MODE = 0644, PATH_SIZE = 4096 };
 
-static bool path_of(char out[PATH_SIZE], const char *folder, const char *name, struct error *error)
+static bool certs_issue_path_of(char out[PATH_SIZE], const char *folder, const char *name, struct error *error)
 {
     if (snprintf(out, PATH_SIZE, "%s/%s", folder, name) < PATH_SIZE)
         return true;
@@ -24,7 +24,7 @@ static bool write_file(const char *folder, const char *name, struct str text, mo
 {
     char path[PATH_SIZE], beside[PATH_SIZE], words[128], temporary[64];
     snprintf(temporary, sizeof temporary, ".%s.new", name);
-    if (!path_of(path, folder, name, error) || !path_of(beside, folder, temporary, error))
+    if (!certs_issue_path_of(path, folder, name, error) || !certs_issue_path_of(beside, folder, temporary, error))
         return false;
     unlink(beside);
     int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
@@ -56,7 +56,8 @@ static bool get_ca(struct arena *arena, const char *folder, const struct pki_pro
 {
     char certificate[PATH_SIZE], key[PATH_SIZE];
     struct str pem, key_pem;
-    if (!path_of(certificate, folder, "ca.crt", error) || !path_of(key, folder, "ca.key", error))
+    if (!certs_issue_path_of(certificate, folder, "ca.crt", error) ||
+        !certs_issue_path_of(key, folder, "ca.key", error))
         return false;
     *fresh = access(key, F_OK) != 0;
     if (*fresh)
@@ -79,7 +80,8 @@ static bool write_folder(const char *folder, const struct pki_pair *ca, bool ca_
            write_file(folder, "tls.crt", serving->certificate, CERTIFICATE_MODE, error);
 }
 
-static bool issue(struct arena *arena, const struct certs_options *options, const char *folder, struct error *error)
+static bool certs_issue_pair(struct arena *arena, const struct certs_options *options, const char *folder,
+                             struct error *error)
 {
     static const char *const loopback[] = {"127.0.0.1", "::1", NULL};
     struct certificates_service service;
@@ -114,8 +116,9 @@ static bool has_pair(const char *folder)
 {
     struct error ignored;
     char key[PATH_SIZE], ca_key[PATH_SIZE];
-    return path_of(key, folder, "tls.key", &ignored) && path_of(ca_key, folder, "ca.key", &ignored) &&
-           access(key, F_OK) == 0 && access(ca_key, F_OK) != 0;
+    return certs_issue_path_of(key, folder, "tls.key", &ignored) &&
+           certs_issue_path_of(ca_key, folder, "ca.key", &ignored) && access(key, F_OK) == 0 &&
+           access(ca_key, F_OK) != 0;
 }
 
 int certs_issue(const struct verb *verb, const struct certs_options *options, const char *folder)
@@ -129,7 +132,7 @@ int certs_issue(const struct verb *verb, const struct certs_options *options, co
         return verb_fail(verb, "cannot make the folder %s: %s", folder, strerror_r(errno, words, sizeof words));
     if (!options->force && has_pair(folder))
         return verb_fail(verb, "%s holds a certificate already; to replace it: --force", folder);
-    if (!issue(arena, options, folder, &error))
+    if (!certs_issue_pair(arena, options, folder, &error))
         return verb_fail(verb, "%s", error.message);
     printf("%s: ca.crt tls.crt tls.key\n", folder);
     return EXIT_OK;

@@ -41,7 +41,7 @@ struct run {
     bool json, colour, all_valid, started;
 };
 
-static bool flush(struct run *run)
+static bool explain_flush(struct run *run)
 {
     bool written = !run->out.failed && write_all(STDOUT_FILENO, buf_str(&run->out));
     buf_clear(&run->out);
@@ -59,7 +59,7 @@ static bool reading_make(struct explanation *explanation, enum cron_dialect dial
     return reading->valid;
 }
 
-static bool explain(struct run *run, struct str spec)
+static bool explain_explain(struct run *run, struct str spec)
 {
     enum { FLUSH_AT = 64 * 1024 };
     ARENA_SCOPED arena = arena_new(1 << 20);
@@ -82,7 +82,7 @@ static bool explain(struct run *run, struct str spec)
         explain_print_text(&explanation);
     }
     run->started = true;
-    return run->out.len < FLUSH_AT || flush(run);
+    return run->out.len < FLUSH_AT || explain_flush(run);
 }
 
 /* Only the newline is cut: white space counts, and an empty line is an empty schedule. */
@@ -94,7 +94,7 @@ static bool explain_lines(struct run *run, struct str text)
     else if (text.len == 0)
         return true;
     while (str_cut(&text, '\n', &line))
-        if (!explain(run, line))
+        if (!explain_explain(run, line))
             return false;
     return true;
 }
@@ -108,10 +108,10 @@ static int explain_all(struct run *run, char **operands, size_t count)
     if (run->options->filename && !file_read(arena, run->options->filename, INPUT_MAX, &text, &error))
         return verb_fail(run->verb, "%s", error.message);
     for (size_t i = 0; i < count && written; i++)
-        written = explain(run, str_from(operands[i]));
+        written = explain_explain(run, str_from(operands[i]));
     if (run->options->filename && written)
         written = explain_lines(run, text);
-    if (!written || !flush(run))
+    if (!written || !explain_flush(run))
         return verb_fail(run->verb, "cannot write the answer");
     return run->all_valid ? EXIT_OK : EXIT_DENIED;
 }
@@ -158,7 +158,7 @@ static bool check_options(const struct verb *verb, struct explain_options *value
     return false;
 }
 
-static int body(const struct verb *verb, void *context, char **operands, size_t count)
+static int explain_execute(const struct verb *verb, void *context, char **operands, size_t count)
 {
     struct explain_options *values = context;
     ARENA_SCOPED arena = arena_new(64 * 1024);
@@ -175,11 +175,11 @@ static int body(const struct verb *verb, void *context, char **operands, size_t 
     return code;
 }
 
-static int run(const struct verb *verb, int argc, char **argv)
+static int explain_run(const struct verb *verb, int argc, char **argv)
 {
     struct explain_options values = {
         .output = "text", .zone = "UTC", .runs = RUNS_DEFAULT, .from = INT64_MIN, .now = INT64_MIN};
-    return verb_run(verb, argc, argv, &values, body);
+    return verb_run(verb, argc, argv, &values, explain_execute);
 }
 
 const struct verb verb_explain = {
@@ -196,5 +196,5 @@ const struct verb verb_explain = {
                "Exit status: 0 all schedules are valid for all who are asked about, 1 some are not, 2 wrong usage.",
     .options = options,
     .option_count = LENGTH_OF(options),
-    .run = run,
+    .run = explain_run,
 };

@@ -117,19 +117,19 @@ void explain_print_json(const struct explanation *explanation)
 
 /* ---- text: what people read ------------------------------------------------------- */
 
-static void coloured(const struct explanation *explanation, const char *colour, struct str text)
+static void explain_print_coloured(const struct explanation *explanation, const char *colour, struct str text)
 {
     buf_puts(explanation->out, explanation->colour ? colour : "");
     buf_add(explanation->out, text);
     buf_puts(explanation->out, explanation->colour ? "\033[0m" : "");
 }
 
-static void label(const struct explanation *explanation, const char *name)
+static void explain_print_label(const struct explanation *explanation, const char *name)
 {
     buf_printf(explanation->out, "  %-9s", name);
 }
 
-static bool is_plain(struct str text)
+static bool explain_print_is_plain(struct str text)
 {
     for (size_t i = 0; i < text.len; i++)
         if (text.ptr[i] < ' ' || text.ptr[i] > '~')
@@ -140,11 +140,11 @@ static bool is_plain(struct str text)
 /* `marked`: the place of the mistake is marked below the schedule. */
 static void text_invalid(const struct explanation *explanation, const struct reading *reading, bool marked)
 {
-    label(explanation, "error");
-    coloured(explanation, "\033[31m", str_from(reading->error.message));
+    explain_print_label(explanation, "error");
+    explain_print_coloured(explanation, "\033[31m", str_from(reading->error.message));
     buf_puts(explanation->out, "\n");
     if (!marked) {
-        label(explanation, "position");
+        explain_print_label(explanation, "position");
         buf_printf(explanation->out, "%lld\n", (long long)reading->error.position);
     }
 }
@@ -158,7 +158,7 @@ static void text_runs(const struct explanation *explanation, const struct cron_s
         int offset = cron_zone_offset(schedule->zone, at), minutes = abs(offset) / 60;
         struct civil c = civil_from_unix(at + offset);
         char distance[TIME_TEXT_SIZE];
-        label(explanation, i ? "" : "next");
+        explain_print_label(explanation, i ? "" : "next");
         buf_printf(explanation->out, "%s %04lld-%02d-%02d %02d:%02d", weekdays[c.weekday], (long long)c.year, c.month,
                    c.day, c.hour, c.minute);
         if (c.second)
@@ -172,10 +172,10 @@ static void text_valid(const struct explanation *explanation, const struct readi
 {
     struct buf *out = explanation->out;
     const struct cron_schedule *schedule = &reading->schedule;
-    label(explanation, "meaning");
+    explain_print_label(explanation, "meaning");
     cron_describe(schedule, out);
     buf_puts(out, "\n");
-    label(explanation, "zone");
+    explain_print_label(explanation, "zone");
     buf_add(out, cron_zone_name(schedule->zone));
     buf_puts(out, schedule->zone_given && schedule->zone != explanation->controller_zone ? ", given in the schedule\n"
                                                                                          : ", the controller's\n");
@@ -192,8 +192,8 @@ static void text_notes(const struct explanation *explanation, const struct readi
             continue;
         if (other && !common)
             note = arena_printf(explanation->arena, "%.*s: %.*s", STR_ARG(reading->readers), STR_ARG(note));
-        label(explanation, *noted ? "" : "note");
-        coloured(explanation, "\033[33m", note);
+        explain_print_label(explanation, *noted ? "" : "note");
+        explain_print_coloured(explanation, "\033[33m", note);
         buf_puts(explanation->out, "\n");
         *noted = true;
     }
@@ -214,8 +214,8 @@ static void text_readings(const struct explanation *explanation, int64_t marked)
         const struct reading *reading = &explanation->readings[i];
         bool noted = false;
         buf_puts(explanation->out, i ? "\n" : "");
-        label(explanation, "for");
-        coloured(explanation, "\033[1m", reading->readers);
+        explain_print_label(explanation, "for");
+        explain_print_coloured(explanation, "\033[1m", reading->readers);
         buf_puts(explanation->out, "\n");
         text_reading(explanation, reading, reading->error.position == marked);
         text_notes(explanation, reading, NULL, true, &noted);
@@ -226,8 +226,9 @@ void explain_print_text(const struct explanation *explanation)
 {
     const struct reading *first = explanation->readings, *other = explanation->count > 1 ? first + 1 : NULL;
     const struct reading *wrong = first->valid && other ? other : first;
-    bool plain = is_plain(explanation->spec), noted = false;
-    coloured(explanation, "\033[1m", plain ? explanation->spec : arena_quote(explanation->arena, explanation->spec));
+    bool plain = explain_print_is_plain(explanation->spec), noted = false;
+    explain_print_coloured(explanation, "\033[1m",
+                           plain ? explanation->spec : arena_quote(explanation->arena, explanation->spec));
     buf_puts(explanation->out, "\n");
     if (plain && !wrong->valid)
         buf_printf(explanation->out, "%*s^\n", (int)wrong->error.position, "");

@@ -14,8 +14,8 @@ static struct json_object *webhook_for(struct json_object *configuration, struct
     return NULL;
 }
 
-static bool fill(struct arena *arena, struct json_object *client, struct str name, struct probe_target *target,
-                 struct error *error)
+static bool probe_config_fill_target(struct arena *arena, struct json_object *client, struct str name,
+                                     struct probe_target *target, struct error *error)
 {
     struct json_object *service = json_get(client, "service"), *port = json_get(service, "port");
     struct str bundle = json_get_str(client, "caBundle");
@@ -67,5 +67,5 @@ bool probe_from_configuration(struct arena *arena, const struct connection *conn
     else if (!got)
         error_wrap(error, "%s", kube_server(client));
     kube_close(client);
-    return got && fill(arena, webhook_for(configuration, target->path), name, target, error);
+    return got && probe_config_fill_target(arena, webhook_for(configuration, target->path), name, target, error);
 }

@@ -7,7 +7,7 @@
 
 enum { ANSWER_LIMIT = 1024 * 1024 };
 
-static size_t take(char *data, size_t size, size_t count, void *out)
+static size_t probe_receive(char *data, size_t size, size_t count, void *out)
 {
     struct buf *body = out;
     buf_add(body, (struct str){data, size * count});
@@ -28,7 +28,7 @@ static const struct {
     {CURLE_GOT_NOTHING, "does it speak HTTPS on this port?"},
 };
 
-static bool failed(CURLcode code, const char *words, const struct probe_target *target, struct error *error)
+static bool probe_fail(CURLcode code, const char *words, const struct probe_target *target, struct error *error)
 {
     const char *hint = "";
     for (size_t i = 0; i < LENGTH_OF(hints); i++)
@@ -39,7 +39,7 @@ static bool failed(CURLcode code, const char *words, const struct probe_target *
 }
 
 /* The leaf's dates, from the PEM that curl keeps of the chain. */
-static int64_t expiry(CURL *curl)
+static int64_t probe_expiry(CURL *curl)
 {
     struct curl_certinfo *chain = NULL;
     if (curl_easy_getinfo(curl, CURLINFO_CERTINFO, &chain) != CURLE_OK || !chain || chain->num_of_certs < 1)
@@ -107,7 +107,7 @@ bool probe_post(struct arena *arena, const struct probe_target *target, struct s
         return error_set(error, 0, "out of memory");
     set_up(curl, target, url.ptr, connect_to, headers, body);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, words);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, probe_receive);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &received);
     int64_t before = time_monotonic_ns();
     CURLcode code = curl_easy_perform(curl);
@@ -115,9 +115,9 @@ bool probe_post(struct arena *arena, const struct probe_target *target, struct s
     if (received.failed)
         return error_set(error, 0, "its answer is larger than any answer to this review: is it backstop?");
     if (code != CURLE_OK)
-        return failed(code, words, target, error);
+        return probe_fail(code, words, target, error);
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer->status);
     answer->body = arena_copy(arena, buf_str(&received));
-    answer->expires = expiry(curl);
+    answer->expires = probe_expiry(curl);
     return true;
 }

@@ -86,7 +86,8 @@ static struct str review_text(struct arena *arena, struct str uid)
 
 /* ---- the answer -------------------------------------------------------------------- */
 
-static bool judge(struct arena *arena, const struct probe_answer *answer, struct str uid, struct error *error)
+static bool probe_judge_answer(struct arena *arena, const struct probe_answer *answer, struct str uid,
+                               struct error *error)
 {
     struct error reason;
     struct json_object *review = json_build(arena, str_trim(answer->body), &reason);
@@ -195,7 +196,7 @@ static int not_serving(const struct verb *verb, struct error *error)
     return EXIT_DENIED;
 }
 
-static int probe(const struct verb *verb, const struct probe_options *values)
+static int probe_webhook(const struct verb *verb, const struct probe_options *values)
 {
     struct error error;
     struct probe_target target = {0};
@@ -208,7 +209,7 @@ static int probe(const struct verb *verb, const struct probe_options *values)
         return verb_fail(verb, "%s", error.message);
     if (!probe_post(arena, &target, review_text(arena, uid), &answer, &error))
         return not_serving(verb, &error);
-    if (!judge(arena, &answer, uid, &error)) {
+    if (!probe_judge_answer(arena, &answer, uid, &error)) {
         error_wrap(&error, "%.*s at %.*s:%.*s", STR_ARG(target.server_name), STR_ARG(target.host),
                    STR_ARG(target.port));
         return not_serving(verb, &error);
@@ -220,26 +221,26 @@ static int probe(const struct verb *verb, const struct probe_options *values)
     return fflush(stdout) == 0 ? EXIT_OK : verb_fail(verb, "the output cannot be written");
 }
 
-static int check(const struct verb *verb, const struct probe_options *values)
+static int probe_check_options(const struct verb *verb, const struct probe_options *values)
 {
     if (values->timeout < 1 || values->timeout > TIMEOUT_MAX)
         return verb_fail(verb, "--timeout: expected 1s to 5m");
     return EXIT_OK;
 }
 
-static int body(const struct verb *verb, void *context, char **operands, size_t operand_count)
+static int probe_execute(const struct verb *verb, void *context, char **operands, size_t operand_count)
 {
     struct probe_options *values = context;
     (void)operands, (void)operand_count;
-    int code = check(verb, values);
+    int code = probe_check_options(verb, values);
     values->now = verb_now(values->now);
-    return code == EXIT_OK ? probe(verb, values) : code;
+    return code == EXIT_OK ? probe_webhook(verb, values) : code;
 }
 
-static int run(const struct verb *verb, int argc, char **argv)
+static int probe_run(const struct verb *verb, int argc, char **argv)
 {
     struct probe_options values = {.timeout = 10, .now = INT64_MIN};
-    return verb_run(verb, argc, argv, &values, body);
+    return verb_run(verb, argc, argv, &values, probe_execute);
 }
 
 const struct verb verb_probe = {
@@ -250,5 +251,5 @@ const struct verb verb_probe = {
     .option_count = LENGTH_OF(options),
     .asks_cluster = true,
     .connection = offsetof(struct probe_options, connection),
-    .run = run,
+    .run = probe_run,
 };

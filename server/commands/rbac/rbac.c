@@ -41,7 +41,7 @@ static bool is_name(const char *text)
     return name.len > 0 && name.len <= 63;
 }
 
-static int body(const struct verb *verb, void *context, char **operands, size_t operand_count)
+static int rbac_execute(const struct verb *verb, void *context, char **operands, size_t operand_count)
 {
     const struct rbac_options *values = context;
     (void)operands, (void)operand_count;
@@ -58,10 +58,10 @@ static int body(const struct verb *verb, void *context, char **operands, size_t 
     return EXIT_OK;
 }
 
-static int run(const struct verb *verb, int argc, char **argv)
+static int rbac_run(const struct verb *verb, int argc, char **argv)
 {
     struct rbac_options values = {.ns = "backstop-system", .account = "backstop"};
-    return verb_run(verb, argc, argv, &values, body);
+    return verb_run(verb, argc, argv, &values, rbac_execute);
 }
 
 const struct verb verb_rbac = {
@@ -70,5 +70,5 @@ const struct verb verb_rbac = {
     .details = details,
     .options = options,
     .option_count = LENGTH_OF(options),
-    .run = run,
+    .run = rbac_run,
 };

@@ -24,7 +24,7 @@ bool review_live(struct kube_client *client, struct arena *arena, struct json_ob
     return kube_get(client, arena, &resource, ns, name, live, error) || error->code == 404;
 }
 
-static void keep(struct json_object *to, struct json_object *from, const char *key)
+static void review_keep_key(struct json_object *to, struct json_object *from, const char *key)
 {
     struct json_object *value = json_get(from, key);
     if (value && !json_get(to, key))
@@ -37,9 +37,9 @@ void review_keep_live(struct json_object *tree, struct json_object *live)
     struct json_object *metadata = json_get(tree, "metadata");
     if (!live || !metadata)
         return;
-    keep(tree, live, "status");
+    review_keep_key(tree, live, "status");
     for (size_t i = 0; i < LENGTH_OF(server_set); i++)
-        keep(metadata, json_get(live, "metadata"), server_set[i]);
+        review_keep_key(metadata, json_get(live, "metadata"), server_set[i]);
 }
 
 static bool keep_management(void *context, struct manifest *manifest)

@@ -8,7 +8,7 @@ struct lines {
     size_t len;
 };
 
-static struct lines split(struct arena *arena, struct str text)
+static struct lines diff_split_lines(struct arena *arena, struct str text)
 {
     struct lines lines = {0};
     size_t count = 1;
@@ -30,7 +30,7 @@ struct script {
     size_t len;
 };
 
-static void add(struct script *script, char sign, struct str line)
+static void diff_add_line(struct script *script, char sign, struct str line)
 {
     script->items[script->len++] = (struct edit){sign, line};
 }
@@ -51,19 +51,19 @@ static bool walk_middle(struct arena *arena, struct script *script, const struct
     size_t i = 0, j = 0;
     while (i < n || j < m) {
         if (i < n && j < m && str_eq(a[i], b[j])) {
-            add(script, ' ', a[i++]);
+            diff_add_line(script, ' ', a[i++]);
             j++;
         } else if (i < n && (j == m || length[(i + 1) * (m + 1) + j] >= length[i * (m + 1) + j + 1])) {
-            add(script, '-', a[i++]);
+            diff_add_line(script, '-', a[i++]);
         } else {
-            add(script, '+', b[j++]);
+            diff_add_line(script, '+', b[j++]);
         }
     }
     return true;
 }
 
 /* Empty when out of memory. */
-static struct script compare(struct arena *arena, const struct lines *a, const struct lines *b)
+static struct script diff_compare_lines(struct arena *arena, const struct lines *a, const struct lines *b)
 {
     struct script made = {0}, *script = &made;
     if (a->items && b->items)
@@ -72,19 +72,19 @@ static struct script compare(struct arena *arena, const struct lines *a, const s
         return made;
     size_t head = 0, tail = 0, shorter = a->len < b->len ? a->len : b->len;
     while (head < shorter && str_eq(a->items[head], b->items[head]))
-        add(script, ' ', a->items[head++]);
+        diff_add_line(script, ' ', a->items[head++]);
     while (tail < shorter - head && str_eq(a->items[a->len - 1 - tail], b->items[b->len - 1 - tail]))
         tail++;
     size_t n = a->len - head - tail, m = b->len - head - tail;
     bool small = n <= LINES_LIMIT && m <= LINES_LIMIT;
     if (!small || !walk_middle(arena, script, a->items + head, n, b->items + head, m)) {
         for (size_t i = 0; i < n; i++)
-            add(script, '-', a->items[head + i]);
+            diff_add_line(script, '-', a->items[head + i]);
         for (size_t j = 0; j < m; j++)
-            add(script, '+', b->items[head + j]);
+            diff_add_line(script, '+', b->items[head + j]);
     }
     for (size_t i = a->len - tail; i < a->len; i++)
-        add(script, ' ', a->items[i]);
+        diff_add_line(script, ' ', a->items[i]);
     return made;
 }
 
@@ -103,8 +103,8 @@ void review_diff(struct str before, struct str after, const char *indent, bool c
     ARENA_SCOPED arena = arena_new(MEMORY_LIMIT);
     if (!arena)
         return;
-    struct lines a = split(arena, before), b = split(arena, after);
-    struct script script = compare(arena, &a, &b);
+    struct lines a = diff_split_lines(arena, before), b = diff_split_lines(arena, after);
+    struct script script = diff_compare_lines(arena, &a, &b);
     bool gap = false;
     size_t printed = 0;
     for (size_t i = 0; i < script.len; i++) {

@@ -11,7 +11,7 @@ struct review_facts {
     int64_t now;
 };
 
-static void let_go(const struct inventory **inventory)
+static void review_facts_release(const struct inventory **inventory)
 {
     if (*inventory)
         /* NOLINTNEXTLINE(performance-no-int-to-ptr): the door hands snapshots out as const */
@@ -55,7 +55,7 @@ static bool review_facts_follow(struct review_facts *facts)
 {
     const struct inventory *base = facts_get(facts->opened.source, facts->now);
     if (!base || (facts->known && base == facts->base)) {
-        let_go(&base);
+        review_facts_release(&base);
         return facts->known != NULL;
     }
     struct inventory_overlay *known =
@@ -64,7 +64,7 @@ static bool review_facts_follow(struct review_facts *facts)
         inventory_overlay_free(facts->known);
         facts->known = known;
     }
-    let_go(&facts->base);
+    review_facts_release(&facts->base);
     facts->base = base;
     return known != NULL;
 }
@@ -98,7 +98,7 @@ const struct inventory *review_facts_read(void *context, const struct facts_want
     if (!facts->opened.source)
         return review_facts_alone(facts);
     error_set(error, 503, "out of memory");
-    let_go(&facts->read);
+    review_facts_release(&facts->read);
     inventory_overlay_free(facts->fresh);
     facts->fresh = NULL;
     facts->read = facts_live(facts->opened.source, wanted, facts->now, error);
@@ -115,34 +115,34 @@ const struct inventory *review_facts_read(void *context, const struct facts_want
 
 /* ---- what kubectl apply would have made of it by now ---------------------- */
 
-static void put_text(struct json_object *object, const char *key, struct str text)
+static void manifest_put_text(struct json_object *object, const char *key, struct str text)
 {
     if (text.len)
         json_put_text(object, key, text);
 }
 
-static void put_time(struct json_object *object, const char *key, int64_t seconds)
+static void manifest_put_time(struct json_object *object, const char *key, int64_t seconds)
 {
     char text[TIME_TEXT_SIZE];
     if (seconds)
-        put_text(object, key, str_from(time_format(seconds, 0, text)));
+        manifest_put_text(object, key, str_from(time_format(seconds, 0, text)));
 }
 
 /* Applying a storage location again keeps its age and the status that Velero wrote. */
-static void keep_status(struct json_object *object, const struct storage_location *before)
+static void manifest_keep_status(struct json_object *object, const struct storage_location *before)
 {
     struct json_object *status;
     if (!json_put_map(object, "status", &status))
         return;
-    put_time(json_get(object, "metadata"), "creationTimestamp", before->meta.created);
-    put_text(status, "phase", before->phase);
-    put_text(status, "message", before->message);
-    put_time(status, "lastValidationTime", before->last_validated);
+    manifest_put_time(json_get(object, "metadata"), "creationTimestamp", before->meta.created);
+    manifest_put_text(status, "phase", before->phase);
+    manifest_put_text(status, "message", before->message);
+    manifest_put_time(status, "lastValidationTime", before->last_validated);
 }
 
 /* Objects whose facts stand in the part that users write; of the others a manifest
  * without a status says less than what is known already. */
-static bool says_all(struct json_object *object)
+static bool manifest_is_complete(struct json_object *object)
 {
     struct str kind = json_get_str(object, "kind");
     if (json_get(object, "status") || str_is(kind, "ConfigMap") || str_is(kind, "Secret"))
@@ -150,22 +150,22 @@ static bool says_all(struct json_object *object)
     return str_is(kind, "ManagementBackup") && json_path_str(object, "spec.schedule").len;
 }
 
-static bool add(struct review_facts *facts, struct json_object *object, enum overlay_mode mode)
+static bool review_facts_add_object(struct review_facts *facts, struct json_object *object, enum overlay_mode mode)
 {
     struct json_object *metadata = json_get(object, "metadata");
     if (!json_get(metadata, "creationTimestamp"))
-        put_time(metadata, "creationTimestamp", facts->now);
+        manifest_put_time(metadata, "creationTimestamp", facts->now);
     return inventory_overlay_add(facts->known, object, mode);
 }
 
-static struct json_object *copy_of(struct arena *arena, struct json_object *object)
+static struct json_object *manifest_copy(struct arena *arena, struct json_object *object)
 {
     return json_own(arena, json_copy(object));
 }
 
-static bool apply(struct review_facts *facts, struct arena *arena, struct json_object *applied)
+static bool review_facts_apply(struct review_facts *facts, struct arena *arena, struct json_object *applied)
 {
-    struct json_object *object = copy_of(arena, applied);
+    struct json_object *object = manifest_copy(arena, applied);
     if (!object)
         return false;
     struct str name = json_path_str(object, "metadata.name"), ns = json_path_str(object, "metadata.namespace");
@@ -173,12 +173,12 @@ static bool apply(struct review_facts *facts, struct arena *arena, struct json_o
     if (str_is(json_get_str(object, "kind"), "BackupStorageLocation"))
         before = inventory_storage_location(inventory_overlay_get(facts->known), ns, name);
     if (before && !json_get(object, "status"))
-        keep_status(object, before);
-    return add(facts, object, says_all(object) ? OVERLAY_REPLACES : OVERLAY_FILLS);
+        manifest_keep_status(object, before);
+    return review_facts_add_object(facts, object, manifest_is_complete(object) ? OVERLAY_REPLACES : OVERLAY_FILLS);
 }
 
 /* A deletion that was allowed is under way for the documents after it. A cluster is only read. */
-static bool reserve(struct review_facts *facts, const struct reservation *reservation)
+static bool review_facts_reserve(struct review_facts *facts, const struct reservation *reservation)
 {
     struct error ignored;
     if (!reservation->backup.len || !facts->read || !facts->opened.source || facts_wait(facts->opened.source))
@@ -192,14 +192,14 @@ bool review_facts_add(struct review_facts *facts, const struct review_result *re
     if (!facts->known || result->request.dry_run)
         return true;
     ARENA_SCOPED arena = arena_new(EXTRAS_LIMIT);
-    if (!arena || (!decision->denied && result->object && !apply(facts, arena, result->object)))
+    if (!arena || (!decision->denied && result->object && !review_facts_apply(facts, arena, result->object)))
         return false;
-    if (!decision->denied && !reserve(facts, &decision->reservation))
+    if (!decision->denied && !review_facts_reserve(facts, &decision->reservation))
         return false;
     for (size_t i = 0; i < decision->effects.len; i++) {
-        struct json_object *effect = copy_of(arena, decision->effects.items[i].object);
+        struct json_object *effect = manifest_copy(arena, decision->effects.items[i].object);
         /* The gate asks for what is there already, too. */
-        if (!effect || !add(facts, effect, OVERLAY_FILLS))
+        if (!effect || !review_facts_add_object(facts, effect, OVERLAY_FILLS))
             return false;
     }
     return true;
@@ -211,8 +211,8 @@ void review_facts_close(struct review_facts **facts)
         return;
     inventory_overlay_free((*facts)->fresh);
     inventory_overlay_free((*facts)->known);
-    let_go(&(*facts)->read);
-    let_go(&(*facts)->base);
+    review_facts_release(&(*facts)->read);
+    review_facts_release(&(*facts)->base);
     facts_dispose(&(*facts)->opened);
     free(*facts);
     *facts = NULL;

@@ -59,7 +59,7 @@ static struct json_object *effects_list(const struct decision *decision)
 }
 
 /* Keys and order are an interface: scripts and golden cases read them. */
-static struct json_object *record(struct arena *arena, const struct review_result *result)
+static struct json_object *review_json_record(struct arena *arena, const struct review_result *result)
 {
     const struct manifest *manifest = result->manifest;
     const struct request *request = &result->request;
@@ -90,14 +90,14 @@ static struct json_object *record(struct arena *arena, const struct review_resul
 
 void review_print_json(struct arena *arena, const struct review_result *result, struct buf *out)
 {
-    json_write_tree(out, record(arena, result));
+    json_write_tree(out, review_json_record(arena, result));
     buf_putc(out, '\n');
 }
 
 void review_print_yaml(struct arena *arena, const struct review_result *result, struct buf *out)
 {
     buf_puts(out, "---\n");
-    yaml_write(out, record(arena, result));
+    yaml_write(out, review_json_record(arena, result));
     if (out->len && out->data[out->len - 1] != '\n')
         buf_putc(out, '\n');
 }

@@ -94,7 +94,7 @@ struct run {
     struct review_managements managements;
 };
 
-static enum format parse_format(const char *text)
+static enum format review_parse_format(const char *text)
 {
     static const char *const names[] = {"text", "json", "yaml", "junit", "sarif"};
     for (size_t i = 0; i < LENGTH_OF(names); i++)
@@ -109,7 +109,7 @@ static bool asks_cluster(const struct review_options *values)
     return connection_given(&values->facts.connection) || (program_is_plugin() && !values->facts.inventories.len);
 }
 
-static void tell_problem(void *context, const char *source, int64_t line, const char *reason)
+static void review_report_problem(void *context, const char *source, int64_t line, const char *reason)
 {
     struct run *run = context;
     char where[32] = "";
@@ -163,7 +163,7 @@ static bool print_end(struct run *run)
     return !out.failed && write_all(STDOUT_FILENO, buf_str(&out));
 }
 
-static void count(struct run *run, const struct review_result *result)
+static void review_count_result(struct run *run, const struct review_result *result)
 {
     struct review_summary *summary = &run->summary;
     for (size_t f = 0; f < FACT_COUNT; f++)
@@ -210,12 +210,12 @@ static bool find_live(struct run *run, struct review_context *context, struct ar
         review_old(context, manifest->tree))
         return true;
     if (!review_live(run->client, arena, manifest->tree, &context->live, &error)) {
-        tell_problem(run, manifest->source, manifest->line, error.message);
+        review_report_problem(run, manifest->source, manifest->line, error.message);
         return false;
     }
     if (!context->live && context->operation == OPERATION_UPDATE) {
-        tell_problem(run, manifest->source, manifest->line,
-                     "--operation UPDATE, and this object is neither in the cluster nor in --old");
+        review_report_problem(run, manifest->source, manifest->line,
+                              "--operation UPDATE, and this object is neither in the cluster nor in --old");
         return false;
     }
     review_keep_live(manifest->tree, context->live);
@@ -236,14 +236,14 @@ static bool review_one(void *context, struct manifest *manifest)
     if (!good)
         verb_fail(run->verb, "%s:%u: out of memory", manifest->source, manifest->line);
     else if ((good = print_result(run, arena, &shown)))
-        count(run, &result);
+        review_count_result(run, &result);
     else
         verb_fail_output(run->verb);
     run->failed = !good;
     return good;
 }
 
-static void tell_unused(const struct run *run, const struct review_context *context)
+static void review_report_unused_old(const struct run *run, const struct review_context *context)
 {
     for (size_t i = 0; context->old && i < context->old->len; i++)
         if (!context->old_used[i])
@@ -254,7 +254,7 @@ static void tell_unused(const struct run *run, const struct review_context *cont
 static bool read_inputs(struct run *run, char **operands, size_t operand_count)
 {
     const struct review_options *values = run->options;
-    struct manifest_files files = {.sink = {review_one, tell_problem, run, NULL},
+    struct manifest_files files = {.sink = {review_one, review_report_problem, run, NULL},
                                    .recursive = values->recursive,
                                    .quiet_others = values->allow_empty};
     bool more = !values->kustomize || manifests_kustomize(&files, values->kustomize);
@@ -299,7 +299,7 @@ static int review_all(struct run *run, struct arena *arena, const struct manifes
         return EXIT_USAGE;
     if (!read_inputs(run, operands, operand_count))
         return EXIT_USAGE;
-    tell_unused(run, context);
+    review_report_unused_old(run, context);
     return print_end(run) ? exit_code(run) : verb_fail_output(run->verb);
 }
 
@@ -309,7 +309,7 @@ static struct review_facts *open_facts(struct run *run, const struct settings *s
     struct error error;
     const struct review_options *values = run->options;
     if (!asks_cluster(values))
-        return review_facts_files(&values->facts.inventories, settings->system_namespace, tell_problem, run);
+        return review_facts_files(&values->facts.inventories, settings->system_namespace, review_report_problem, run);
     struct review_facts *facts = review_facts_cluster(run->verb, &values->facts, settings, values->now);
     const struct kube_options access = connection_access(&values->facts.connection);
     if (facts && !(run->client = kube_open(&access, &error))) {
@@ -331,7 +331,7 @@ static int run_review(struct run *run, char **operands, size_t operand_count)
         return EXIT_USAGE;
     struct manifests old = {0};
     run->managements = (struct review_managements){.arena = arena, .paths = &values->facts.inventories};
-    if (values->old && !manifests_load(arena, values->old, &old, tell_problem, run))
+    if (values->old && !manifests_load(arena, values->old, &old, review_report_problem, run))
         return EXIT_USAGE;
     CLEANUP(review_facts_close) struct review_facts *facts = open_facts(run, settings);
     run->schemas = (struct review_schemas){.set.arena = arena, .client = run->client};
@@ -344,10 +344,10 @@ static int run_review(struct run *run, char **operands, size_t operand_count)
     return code;
 }
 
-static int check(const struct verb *verb, const struct review_options *values, size_t operand_count)
+static int review_check_options(const struct verb *verb, const struct review_options *values, size_t operand_count)
 {
     enum operation operation;
-    if (parse_format(values->output) == FORMAT_NONE)
+    if (review_parse_format(values->output) == FORMAT_NONE)
         return verb_fail(verb, "-o %s: expected text, json, yaml, junit or sarif", values->output);
     if (values->operation &&
         (!operation_parse(str_from(values->operation), &operation) || operation == OPERATION_CONNECT))
@@ -361,13 +361,13 @@ static int check(const struct verb *verb, const struct review_options *values, s
     return EXIT_OK;
 }
 
-static int body(const struct verb *verb, void *context, char **operands, size_t operand_count)
+static int review_verb_execute(const struct verb *verb, void *context, char **operands, size_t operand_count)
 {
     struct review_options *values = context;
-    int code = check(verb, values, operand_count);
+    int code = review_check_options(verb, values, operand_count);
     if (code != EXIT_OK)
         return code;
-    struct run state = {.verb = verb, .options = values, .format = parse_format(values->output)};
+    struct run state = {.verb = verb, .options = values, .format = review_parse_format(values->output)};
     state.colour = terminal_colour(NULL);
     values->now = verb_now(values->now);
     if (!values->user)
@@ -378,10 +378,10 @@ static int body(const struct verb *verb, void *context, char **operands, size_t 
     return code;
 }
 
-static int run(const struct verb *verb, int argc, char **argv)
+static int review_verb_run(const struct verb *verb, int argc, char **argv)
 {
     struct review_options values = {.facts.velero_suffices = true, .output = "text", .now = INT64_MIN};
-    return verb_run(verb, argc, argv, &values, body);
+    return verb_run(verb, argc, argv, &values, review_verb_execute);
 }
 
 const struct verb verb_review = {
@@ -392,5 +392,5 @@ const struct verb verb_review = {
     .options = options,
     .option_count = LENGTH_OF(options),
     FACTS_CONNECTION(struct review_options),
-    .run = run,
+    .run = review_verb_run,
 };

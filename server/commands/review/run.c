@@ -7,18 +7,18 @@ enum { REVIEW_LIMIT = 512 * 1024 * 1024 };
 
 /* ---- a manifest becomes a review ------------------------------------------ */
 
-static void write_text(struct buf *out, const char *name, struct str value)
+static void request_write_text(struct buf *out, const char *name, struct str value)
 {
     buf_printf(out, ",\"%s\":", name);
     json_write_str(out, value);
 }
 
-static void write_resource(struct buf *out, struct str group, struct str version, struct str kind)
+static void request_write_resource(struct buf *out, struct str group, struct str version, struct str kind)
 {
     const struct rule *rule = review_rule(group, kind);
     buf_puts(out, ",\"resource\":{\"group\":");
     json_write_str(out, group);
-    write_text(out, "version", version);
+    request_write_text(out, "version", version);
     buf_puts(out, ",\"resource\":\"");
     for (size_t i = 0; !rule && i < kind.len; i++)
         if (isalnum((unsigned char)kind.ptr[i]))
@@ -26,7 +26,7 @@ static void write_resource(struct buf *out, struct str group, struct str version
     buf_printf(out, "%s\"}", rule ? rule->resource : "s");
 }
 
-static void write_object(struct buf *out, const char *name, struct json_object *tree)
+static void request_write_object(struct buf *out, const char *name, struct json_object *tree)
 {
     buf_printf(out, ",\"%s\":", name);
     if (tree)
@@ -36,7 +36,8 @@ static void write_object(struct buf *out, const char *name, struct json_object *
 }
 
 /* The review that the API server would send for this manifest. */
-static struct str wrap(const struct review_context *context, struct arena *arena, const struct manifest *manifest)
+static struct str request_from_manifest(const struct review_context *context, struct arena *arena,
+                                        const struct manifest *manifest)
 {
     struct json_object *tree = manifest->tree, *old = review_old(context, tree);
     if (!old)
@@ -54,26 +55,27 @@ static struct str wrap(const struct review_context *context, struct arena *arena
                "{\"uid\":\"00000000-0000-0000-0000-%012u\",\"kind\":{\"group\":",
                manifest->number);
     json_write_str(&out, group);
-    write_text(&out, "version", version);
-    write_text(&out, "kind", kind);
+    request_write_text(&out, "version", version);
+    request_write_text(&out, "kind", kind);
     buf_putc(&out, '}');
-    write_resource(&out, group, version, kind);
+    request_write_resource(&out, group, version, kind);
     if (json_path_str(tree, "metadata.name").len)
-        write_text(&out, "name", json_path_str(tree, "metadata.name"));
+        request_write_text(&out, "name", json_path_str(tree, "metadata.name"));
     if (json_path_str(tree, "metadata.namespace").len)
-        write_text(&out, "namespace", json_path_str(tree, "metadata.namespace"));
-    write_text(&out, "operation", str_from(operation_name(operation)));
+        request_write_text(&out, "namespace", json_path_str(tree, "metadata.namespace"));
+    request_write_text(&out, "operation", str_from(operation_name(operation)));
     buf_puts(&out, ",\"userInfo\":{\"username\":");
     json_write_str(&out, str_from(context->user));
     buf_putc(&out, '}');
-    write_object(&out, "object", deletes ? NULL : tree);
-    write_object(&out, "oldObject", deletes ? (old ? old : tree) : (operation == OPERATION_UPDATE ? old : NULL));
+    request_write_object(&out, "object", deletes ? NULL : tree);
+    request_write_object(&out, "oldObject",
+                         deletes ? (old ? old : tree) : (operation == OPERATION_UPDATE ? old : NULL));
     buf_printf(&out, ",\"dryRun\":%s}}", context->dry_run ? "true" : "false");
     return out.failed ? (struct str){NULL, 0} : arena_copy(arena, buf_str(&out));
 }
 
 /* The same review with another object in it, as the API server goes on after a patch. */
-static struct str with_object(struct arena *arena, struct str review, struct json_object *object)
+static struct str request_with_object(struct arena *arena, struct str review, struct json_object *object)
 {
     struct error error;
     struct json_object *tree = json_build(arena, review, &error);
@@ -88,7 +90,7 @@ static struct str with_object(struct arena *arena, struct str review, struct jso
 /* ---- past all rules ------------------------------------------------------- */
 
 /* Of several rules the last one's counts, and it stands last. */
-static void forget_decision(struct decision *all)
+static void decision_forget_outcome(struct decision *all)
 {
     size_t kept = 0;
     for (size_t i = 0; i < all->audit.len; i++)
@@ -98,9 +100,9 @@ static void forget_decision(struct decision *all)
 }
 
 /* What a further rule decided joins what the ones before it did. */
-static void join(struct decision *all, const struct decision *more)
+static void decision_join(struct decision *all, const struct decision *more)
 {
-    forget_decision(all);
+    decision_forget_outcome(all);
     for (size_t i = 0; i < more->warnings.len; i++)
         decision_warn(all, "%.*s", STR_ARG(more->warnings.items[i]));
     for (size_t i = 0; i < more->told.len; i++)
@@ -141,7 +143,7 @@ static unsigned count_lines(struct str text)
     return lines;
 }
 
-static void decide(const struct review_context *context, struct review *review, const struct rule *rule)
+static void review_run_decide(const struct review_context *context, struct review *review, const struct rule *rule)
 {
     struct facts_wanted wanted;
     struct error error = {0};
@@ -156,7 +158,7 @@ static void decide(const struct review_context *context, struct review *review, 
 
 /* A dump has Restores and Backups that were carried out long ago: what they name may be gone since, Velero
  * has rewritten their spec, and a Completed status is what nobody else may give a Backup. */
-static bool is_history(const struct request *request, const struct manifest *manifest)
+static bool manifest_is_history(const struct request *request, const struct manifest *manifest)
 {
     static const char *const waiting[] = {"", "New", "Queued", "ReadyToStart"};
     struct str phase = json_path_str(manifest->tree, "status.phase");
@@ -169,7 +171,7 @@ static bool is_history(const struct request *request, const struct manifest *man
     return true;
 }
 
-static void pass_history(struct review_result *result)
+static void review_pass_history(struct review_result *result)
 {
     struct json_object *tree = result->manifest->tree;
     result->reviewed = true;
@@ -182,8 +184,8 @@ static void pass_history(struct review_result *result)
 }
 
 /* False: a denial, or the end of the rules. */
-static bool run_rule(const struct review_context *context, struct arena *arena, struct str *text, size_t n,
-                     struct review_result *result)
+static bool review_run_rule(const struct review_context *context, struct arena *arena, struct str *text, size_t n,
+                            struct review_result *result)
 {
     struct error error;
     struct review *review = arena_alloc(arena, sizeof *review);
@@ -202,13 +204,13 @@ static bool run_rule(const struct review_context *context, struct arena *arena, 
         rule = admission_rule_for_request(request, n);
         if (n == 0 && request->object)
             result->before = result->object = json_build(arena, request->object->root->raw, &error);
-        if (rule && is_history(request, result->manifest)) {
-            pass_history(result);
+        if (rule && manifest_is_history(request, result->manifest)) {
+            review_pass_history(result);
             return false;
         }
         if (!rule)
             return false;
-        decide(context, review, rule);
+        review_run_decide(context, review, rule);
     }
     result->reviewed = true;
     if (review->decision.patch.len) {
@@ -216,9 +218,9 @@ static bool run_rule(const struct review_context *context, struct arena *arena, 
         if (!result->object)
             admission_fail(review, &error);
         else
-            *text = with_object(arena, *text, result->object);
+            *text = request_with_object(arena, *text, result->object);
     }
-    join(&result->decision, &review->decision);
+    decision_join(&result->decision, &review->decision);
     return !review->decision.denied && text->ptr;
 }
 
@@ -227,8 +229,8 @@ bool review_run(const struct review_context *context, struct arena *arena, struc
 {
     *result = (struct review_result){.manifest = manifest, .line = manifest->line};
     decision_init(&result->decision, arena);
-    struct str text = manifest->review.ptr ? manifest->review : wrap(context, arena, manifest);
-    for (size_t n = 0; text.ptr && run_rule(context, arena, &text, n, result); n++)
+    struct str text = manifest->review.ptr ? manifest->review : request_from_manifest(context, arena, manifest);
+    for (size_t n = 0; text.ptr && review_run_rule(context, arena, &text, n, result); n++)
         ;
     if (text.ptr && context->schemas)
         review_schema_judge(context, arena, result);

@@ -11,7 +11,7 @@ static const char *source_name(const struct manifest *manifest)
 }
 
 /* Names, keys and paths come from outside and go to a terminal. */
-static void add_plain(struct buf *out, struct str text)
+static void review_text_add_plain(struct buf *out, struct str text)
 {
     buf_add_printable(out, text, false);
 }
@@ -21,13 +21,13 @@ static void write_kind(struct arena *arena, struct buf *out, struct str kind)
     char *lower = arena_alloc(arena, kind.len + 1);
     for (size_t i = 0; lower && i < kind.len; i++)
         lower[i] = (char)tolower((unsigned char)kind.ptr[i]);
-    add_plain(out, (struct str){lower, lower ? kind.len : 0});
+    review_text_add_plain(out, (struct str){lower, lower ? kind.len : 0});
 }
 
 static void write_place(struct buf *out, const char *source, unsigned line)
 {
     buf_puts(out, "  ");
-    add_plain(out, str_from(source));
+    review_text_add_plain(out, str_from(source));
     buf_printf(out, ":%u  ", line);
 }
 
@@ -40,7 +40,7 @@ static void write_heading(struct arena *arena, const struct review_result *resul
     write_kind(arena, out, request->kind.len ? request->kind : STR("review"));
     if (name.len)
         buf_putc(out, '/');
-    add_plain(out, name);
+    review_text_add_plain(out, name);
     if (name.len && !request->name.len)
         buf_putc(out, '*');
     if (request->operation == OPERATION_UPDATE || request->operation == OPERATION_DELETE)
@@ -60,15 +60,15 @@ static void write_denial(struct arena *arena, const struct review_result *result
     const char *source = source_name(result->manifest);
     if (decision->message.len) {
         write_place(out, source, result->line);
-        add_plain(out, decision->message);
+        review_text_add_plain(out, decision->message);
         buf_putc(out, '\n');
     }
     for (size_t i = 0; i < decision->causes.len; i++) {
         const struct cause *cause = &decision->causes.items[i];
         write_place(out, source, manifest_line(arena, result->manifest, cause->field));
-        add_plain(out, cause->field);
+        review_text_add_plain(out, cause->field);
         buf_puts(out, cause->field.len ? ": " : "");
-        add_plain(out, cause->message);
+        review_text_add_plain(out, cause->message);
         buf_putc(out, '\n');
     }
     if (decision->retry_after > 0)
@@ -96,12 +96,12 @@ void review_print_text(struct arena *arena, const struct review_result *result, 
         if (result->offline && strlist_has(&decision->unchecked, decision->warnings.items[i]))
             continue;
         buf_printf(out, "  %swarning:%s ", colour ? "\033[33m" : "", colour ? "\033[0m" : "");
-        add_plain(out, decision->warnings.items[i]);
+        review_text_add_plain(out, decision->warnings.items[i]);
         buf_putc(out, '\n');
     }
     for (size_t i = 0; i < decision->effects.len; i++) {
         buf_puts(out, "  would create ");
-        add_plain(out, decision->effects.items[i].what);
+        review_text_add_plain(out, decision->effects.items[i].what);
         buf_putc(out, '\n');
     }
     if (decision->patch.len && !decision->denied && result->before && result->object)

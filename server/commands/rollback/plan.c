@@ -36,7 +36,7 @@ static const char details[] =
     "  backstop rollback-plan kcm-backup-kcm-1-2-0 >rollback.yaml\n"
     "  backstop rollback-plan kcm-backup-kcm-1-2-0 | kubectl apply -f -";
 
-static void list(struct rollback *rollback, struct buf *out)
+static void rollback_plan_list(struct rollback *rollback, struct buf *out)
 {
     static const char *const headings[] = {"BACKUP", "BACK TO", "TAKEN", "PHASE", "MODIFIER"};
     struct columns columns;
@@ -75,7 +75,7 @@ static int say_unknown(const struct verb *verb, struct rollback *rollback, struc
     return EXIT_DENIED;
 }
 
-static int answer(const struct verb *verb, struct rollback *rollback, const char *name, struct buf *out)
+static int rollback_plan_print(const struct verb *verb, struct rollback *rollback, const char *name, struct buf *out)
 {
     if (!name && rollback->count == 0) {
         verb_fail(verb, "there is no backup taken before an upgrade in %.*s",
@@ -83,7 +83,7 @@ static int answer(const struct verb *verb, struct rollback *rollback, const char
         return EXIT_DENIED;
     }
     if (!name) {
-        list(rollback, out);
+        rollback_plan_list(rollback, out);
         return EXIT_OK;
     }
     for (size_t i = 0; i < rollback->count; i++)
@@ -92,7 +92,7 @@ static int answer(const struct verb *verb, struct rollback *rollback, const char
     return say_unknown(verb, rollback, str_from(name));
 }
 
-static int show(const struct verb *verb, const struct plan_options *values, const char *name)
+static int rollback_plan_show(const struct verb *verb, const struct plan_options *values, const char *name)
 {
     CLEANUP(verb_settings_release) struct settings *settings = verb_settings(verb, values->settings, &values->facts);
     if (!settings)
@@ -108,25 +108,25 @@ static int show(const struct verb *verb, const struct plan_options *values, cons
         rollback.candidates = policy_rollback_candidates(arena, facts.inventory, settings, &rollback.count);
     if (!rollback.candidates)
         return verb_fail(verb, "out of memory");
-    int code = answer(verb, &rollback, name, &out);
+    int code = rollback_plan_print(verb, &rollback, name, &out);
     if (out.failed || arena_failed(arena) || !write_all(STDOUT_FILENO, buf_str(&out)))
         return verb_fail(verb, "out of memory, or the output cannot be written");
     return code;
 }
 
-static int body(const struct verb *verb, void *context, char **operands, size_t operand_count)
+static int rollback_plan_execute(const struct verb *verb, void *context, char **operands, size_t operand_count)
 {
     struct plan_options *values = context;
     if (operand_count > 1)
         return verb_fail(verb, "takes one backup; see: backstop rollback-plan --help");
     values->now = verb_now(values->now);
-    return show(verb, values, operand_count ? operands[0] : NULL);
+    return rollback_plan_show(verb, values, operand_count ? operands[0] : NULL);
 }
 
-static int run(const struct verb *verb, int argc, char **argv)
+static int rollback_plan_run(const struct verb *verb, int argc, char **argv)
 {
     struct plan_options values = {.now = INT64_MIN};
-    return verb_run(verb, argc, argv, &values, body);
+    return verb_run(verb, argc, argv, &values, rollback_plan_execute);
 }
 
 const struct verb verb_rollback_plan = {
@@ -137,5 +137,5 @@ const struct verb verb_rollback_plan = {
     .options = options,
     .option_count = LENGTH_OF(options),
     FACTS_CONNECTION(struct plan_options),
-    .run = run,
+    .run = rollback_plan_run,
 };

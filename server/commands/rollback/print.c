@@ -26,8 +26,8 @@ static struct str bare_restore(const struct rollback *rollback, const struct rol
 
 /* The review that completes it: with the injection of the modifier, whatever the
  * settings say, since the ConfigMap is printed and not created. */
-static bool review(const struct rollback *rollback, const struct rollback_candidate *candidate, struct str text,
-                   struct decision *decision)
+static bool rollback_review_plan(const struct rollback *rollback, const struct rollback_candidate *candidate,
+                                 struct str text, struct decision *decision)
 {
     struct error ignored;
     struct request request;
@@ -49,29 +49,32 @@ static bool review(const struct rollback *rollback, const struct rollback_candid
     return true;
 }
 
-static void comment(struct buf *out, struct str text)
+static void rollback_write_comment(struct buf *out, struct str text)
 {
     buf_printf(out, "# %.*s\n", STR_ARG(text));
 }
 
-static void explain(const struct rollback *rollback, const struct rollback_candidate *candidate,
-                    const struct decision *decision, struct buf *out)
+static void rollback_explain(const struct rollback *rollback, const struct rollback_candidate *candidate,
+                             const struct decision *decision, struct buf *out)
 {
     struct arena *arena = rollback->arena;
-    comment(out, arena_printf(arena, "Back to %.*s with backup %.*s.", STR_ARG(arena_quote(arena, candidate->release)),
-                              STR_ARG(arena_quote(arena, candidate->backup->meta.name))));
-    comment(out, arena_printf(arena, "It %.*s%s", STR_ARG(policy_rollback_reason(arena, candidate)),
-                              needs_modifier(candidate) ? "." : ": no modifier is needed."));
+    rollback_write_comment(out, arena_printf(arena, "Back to %.*s with backup %.*s.",
+                                             STR_ARG(arena_quote(arena, candidate->release)),
+                                             STR_ARG(arena_quote(arena, candidate->backup->meta.name))));
+    rollback_write_comment(out, arena_printf(arena, "It %.*s%s", STR_ARG(policy_rollback_reason(arena, candidate)),
+                                             needs_modifier(candidate) ? "." : ": no modifier is needed."));
     if (needs_modifier(candidate))
-        comment(out, decision->effects.len ? STR("The ConfigMap sets the old one as it is restored.")
-                                           : STR("The ConfigMap named below, which is there, sets the old one."));
-    comment(out, STR("Restore into a clean installation, with the same storage location. What the webhook says:"));
+        rollback_write_comment(out, decision->effects.len
+                                        ? STR("The ConfigMap sets the old one as it is restored.")
+                                        : STR("The ConfigMap named below, which is there, sets the old one."));
+    rollback_write_comment(
+        out, STR("Restore into a clean installation, with the same storage location. What the webhook says:"));
     for (size_t i = 0; i < decision->warnings.len; i++)
-        comment(out, decision->warnings.items[i]);
+        rollback_write_comment(out, decision->warnings.items[i]);
 }
 
-static int refuse(const struct verb *verb, const struct rollback_candidate *candidate, struct arena *arena,
-                  struct str why)
+static int rollback_refuse(const struct verb *verb, const struct rollback_candidate *candidate, struct arena *arena,
+                           struct str why)
 {
     verb_fail(verb, "no way back with %.*s: %.*s", STR_ARG(arena_quote(arena, candidate->backup->meta.name)),
               STR_ARG(why));
@@ -90,20 +93,20 @@ int rollback_print(const struct verb *verb, struct rollback *rollback, const str
     struct decision decision;
     struct arena *arena = rollback->arena;
     struct str text = bare_restore(rollback, candidate);
-    if (!text.ptr || !review(rollback, candidate, text, &decision))
+    if (!text.ptr || !rollback_review_plan(rollback, candidate, text, &decision))
         return verb_fail(verb, "out of memory");
     if (decision.denied)
-        return refuse(verb, candidate, arena, decision_message(&decision));
+        return rollback_refuse(verb, candidate, arena, decision_message(&decision));
     struct json_object *bare = json_build(arena, text, &error);
     struct json_object *restore = bare ? admission_apply_patch(arena, bare, &decision, &error) : NULL;
     if (!restore)
         return verb_fail(verb, "%s", error.message);
     if (needs_modifier(candidate) && !has_modifier(restore))
-        return refuse(
+        return rollback_refuse(
             verb, candidate, arena,
             arena_printf(arena, "the ConfigMap backstop-release-%.*s exists with another content; rename or delete it",
                          STR_ARG(candidate->release)));
-    explain(rollback, candidate, &decision, out);
+    rollback_explain(rollback, candidate, &decision, out);
     for (size_t i = 0; i < decision.effects.len; i++) {
         buf_puts(out, "---\n");
         yaml_write(out, decision.effects.items[i].object);

@@ -52,7 +52,7 @@ bool serve_certificates_configure(struct arena *arena, const struct tls_options 
     return pki_read(config->client_ca, &facts, error) || error_wrap(error, "client CA %s", options->client_ca);
 }
 
-static bool use(void *context, struct str certificate, struct str key, struct error *error)
+static bool serve_certificates_use(void *context, struct str certificate, struct str key, struct error *error)
 {
     return http_set_certificate(context, certificate, key, error);
 }
@@ -73,7 +73,7 @@ bool serve_certificates_open(struct service *service, const struct tls_options *
                              const char *kubeconfig, const char *context, struct error *error)
 {
     struct certificates_service *names = &service->tls_service;
-    struct certificates_options wanted = {.use = use,
+    struct certificates_options wanted = {.use = serve_certificates_use,
                                           .context = server,
                                           .certificate_file = options->cert,
                                           .key_file = options->key,

@@ -4,7 +4,7 @@
 #include "commands/serve/page.h"
 
 /* Cut between characters, with an ellipsis. */
-static void keep(char *out, size_t size, struct str text)
+static void decisions_keep_text(char *out, size_t size, struct str text)
 {
     size_t length = text.len;
     if (length >= size)
@@ -55,15 +55,15 @@ void serve_page_record(struct service *service, const struct review *review, con
                                    .operation = request->operation ? operation_name(request->operation) : "",
                                    .outcome = outcome,
                                    .dry_run = request->dry_run};
-    keep(kept->user, sizeof kept->user, user_of(decisions, request));
-    keep(kept->kind, sizeof kept->kind, request->kind);
-    keep(kept->ns, sizeof kept->ns, request->ns);
-    keep(kept->name, sizeof kept->name, request->name);
-    keep(kept->why, sizeof kept->why, why);
+    decisions_keep_text(kept->user, sizeof kept->user, user_of(decisions, request));
+    decisions_keep_text(kept->kind, sizeof kept->kind, request->kind);
+    decisions_keep_text(kept->ns, sizeof kept->ns, request->ns);
+    decisions_keep_text(kept->name, sizeof kept->name, request->name);
+    decisions_keep_text(kept->why, sizeof kept->why, why);
     pthread_mutex_unlock(&decisions->lock);
 }
 
-static struct str copy(struct arena *arena, const char *text)
+static struct str decisions_copy_text(struct arena *arena, const char *text)
 {
     return arena_copy(arena, str_from(text));
 }
@@ -76,13 +76,13 @@ struct status_decision *decisions_list(struct decisions *decisions, struct arena
     for (size_t i = 0; list && i < *count; i++) {
         const struct kept_decision *kept = &decisions->kept[(decisions->count - 1 - i) % DECISIONS];
         list[i] = (struct status_decision){.at = kept->at,
-                                           .user = copy(arena, kept->user),
+                                           .user = decisions_copy_text(arena, kept->user),
                                            .operation = str_from(kept->operation),
-                                           .kind = copy(arena, kept->kind),
-                                           .ns = copy(arena, kept->ns),
-                                           .name = copy(arena, kept->name),
+                                           .kind = decisions_copy_text(arena, kept->kind),
+                                           .ns = decisions_copy_text(arena, kept->ns),
+                                           .name = decisions_copy_text(arena, kept->name),
                                            .outcome = str_from(kept->outcome),
-                                           .why = copy(arena, kept->why),
+                                           .why = decisions_copy_text(arena, kept->why),
                                            .dry_run = kept->dry_run};
     }
     pthread_mutex_unlock(&decisions->lock);

@@ -32,7 +32,7 @@ static struct kube_note about_subject(const struct request *request)
                               .uid = object_text(request, request->old_object, "metadata.uid")};
 }
 
-static struct str admitted(const struct request *request, const struct decision *decision)
+static struct str events_text_admitted(const struct request *request, const struct decision *decision)
 {
     struct str release = object_text(request, request->object, "spec.release"); /* a Restore has none */
     struct str text = release.len ? arena_printf(request->arena, "spec.release %.*s is admitted",
@@ -68,7 +68,7 @@ static void record_started(struct service *service, const struct review *review)
     }
 }
 
-static struct str audited(const struct decision *decision, const char *key)
+static struct str events_audit_value(const struct decision *decision, const char *key)
 {
     for (size_t i = 0; i < decision->audit.len; i++)
         if (str_is(decision->audit.items[i].key, key))
@@ -81,7 +81,7 @@ static struct str audited(const struct decision *decision, const char *key)
 static void record_would_deny(struct service *service, const struct review *review)
 {
     const struct request *request = &review->request;
-    struct str why = audited(&review->decision, AUDIT_WOULD_DENY);
+    struct str why = events_audit_value(&review->decision, AUDIT_WOULD_DENY);
     if (why.len == 0 || request->writer != WRITER_KCM)
         return;
     struct kube_note note = about_subject(request);
@@ -123,7 +123,7 @@ static void record_override(struct service *service, const struct review *review
     static const char *const keys[] = {"allow-delete", "skip-mutation"};
     const struct request *request = &review->request;
     for (size_t i = 0; i < LENGTH_OF(keys); i++) {
-        struct str reason = audited(&review->decision, keys[i]);
+        struct str reason = events_audit_value(&review->decision, keys[i]);
         if (review->decision.denied || reason.len == 0)
             continue;
         struct kube_note note = about_subject(request);
@@ -156,7 +156,7 @@ void serve_events_record(struct service *service, const struct review *review)
     note.action = step ? step->action : "Deny";
     note.warning = step ? step->warning : true;
     note.important = step != NULL;
-    note.text = decision->denied ? decision_message(decision) : admitted(request, decision);
+    note.text = decision->denied ? decision_message(decision) : events_text_admitted(request, decision);
     record_started(service, review);
     kube_record(service->recorder, &note);
 }

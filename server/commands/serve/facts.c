@@ -5,7 +5,7 @@
 enum { WAITED_MS = 2000 };
 
 /* Only the reference count is ever written. */
-static struct inventory *held(const struct inventory *read_only)
+static struct inventory *snapshot_writable(const struct inventory *read_only)
 {
     union {
         const struct inventory *read_only;
@@ -16,7 +16,7 @@ static struct inventory *held(const struct inventory *read_only)
 
 struct inventory *serve_inventory(struct service *service, int64_t now)
 {
-    return held(service->facts ? facts_get(service->facts, now) : inventory_unknown());
+    return snapshot_writable(service->facts ? facts_get(service->facts, now) : inventory_unknown());
 }
 
 struct inventory *serve_inventory_shown(struct service *service, const struct settings *settings, int64_t now)
@@ -26,7 +26,7 @@ struct inventory *serve_inventory_shown(struct service *service, const struct se
     const struct inventory *read = NULL;
     if (service->facts && wanted.evidence_count)
         read = facts_live(service->facts, &wanted, now, &error);
-    return read ? held(read) : serve_inventory(service, now);
+    return read ? snapshot_writable(read) : serve_inventory(service, now);
 }
 
 /* The gate stays closed, and says why and the way out. */
@@ -68,7 +68,7 @@ struct inventory *serve_facts(struct service *service, const struct rule *rule, 
     may_wait |= !waits;
     *later = !may_wait;
     if (may_wait)
-        fresh = held(read_anew(service, &wanted, now, http->received_ns, error));
+        fresh = snapshot_writable(read_anew(service, &wanted, now, http->received_ns, error));
     if (may_wait && !fresh && !wanted.upgrade) {
         /* The gate alone fails closed; the others do with what is known. */
         log_line(LOG_WARN, "facts could not be read anew", LOG_TEXT("uid", review->request.uid),
@@ -76,7 +76,7 @@ struct inventory *serve_facts(struct service *service, const struct rule *rule, 
         if (!wanted.k0rdent)
             return cached;
         shared_release(&cached->shared);
-        return held(inventory_unknown());
+        return snapshot_writable(inventory_unknown());
     }
     shared_release(&cached->shared);
     if (may_wait && !fresh)

@@ -52,12 +52,12 @@ static const struct option options[] = {
     {"port-file", 0, OPTION_TEXT, "FILE", "write the ports here once serving", AT(port_file)},
 };
 
-static bool bounded(int64_t value, int64_t least, int64_t most)
+static bool option_is_within(int64_t value, int64_t least, int64_t most)
 {
     return value >= least && value <= most;
 }
 
-static int check(const struct verb *verb, struct serve_options *values)
+static int serve_options_check(const struct verb *verb, struct serve_options *values)
 {
     /* With managed certificates the kubeconfig is needed for those at least. */
     if (values->inventory.len && (values->kubeconfig || values->context) && !values->tls.managed)
@@ -68,26 +68,26 @@ static int check(const struct verb *verb, struct serve_options *values)
         return verb_fail(verb, "--log-level %s: expected debug, info, warn or error", values->log_level);
     if (!sandbox_mode_parse(str_from(values->sandbox), &values->sandbox_mode))
         return verb_fail(verb, "--sandbox %s: expected auto, require or off", values->sandbox);
-    if (!bounded(values->body_bytes, 1024, 256 << 20))
+    if (!option_is_within(values->body_bytes, 1024, 256 << 20))
         return verb_fail(verb, "--max-body-bytes: expected 1024 to 268435456");
-    if (!bounded(values->connections, 1, 65536) || !bounded(values->concurrent, 1, 65536))
+    if (!option_is_within(values->connections, 1, 65536) || !option_is_within(values->concurrent, 1, 65536))
         return verb_fail(verb, "--max-connections and --max-concurrent: expected 1 to 65536");
-    if (!bounded(values->request_timeout, 1, 3600) || !bounded(values->idle_timeout, 1, 86400))
+    if (!option_is_within(values->request_timeout, 1, 3600) || !option_is_within(values->idle_timeout, 1, 86400))
         return verb_fail(verb, "--request-timeout: expected 1s to 1h; --idle-timeout: expected 1s to 24h");
     if ((values->status_page && !values->health_listen[0]) || (values->status_page_users && !values->status_page))
         return verb_fail(verb, "--status-page-users needs --status-page, and that --health-listen");
     return EXIT_OK;
 }
 
-static int body(const struct verb *verb, void *context, char **operands, size_t count)
+static int serve_options_execute(const struct verb *verb, void *context, char **operands, size_t count)
 {
     struct serve_options *values = context;
     (void)operands, (void)count;
-    int code = check(verb, values);
+    int code = serve_options_check(verb, values);
     return code == EXIT_OK ? serve(verb, values) : code;
 }
 
-static int run(const struct verb *verb, int argc, char **argv)
+static int serve_options_run(const struct verb *verb, int argc, char **argv)
 {
     struct serve_options values = {.listen = ":9443",
                                    .health_listen = ":8080",
@@ -106,7 +106,7 @@ static int run(const struct verb *verb, int argc, char **argv)
                                    .idle_timeout = 120,
                                    .lame_duck = -1,
                                    .log_reviews = true};
-    return verb_run(verb, argc, argv, &values, body);
+    return verb_run(verb, argc, argv, &values, serve_options_execute);
 }
 
 const struct verb verb_serve = {
@@ -119,5 +119,5 @@ const struct verb verb_serve = {
     .options = options,
     .option_count = LENGTH_OF(options),
     .logs = true,
-    .run = run,
+    .run = serve_options_run,
 };

@@ -94,8 +94,8 @@ static void fill_serving(struct service *service, struct arena *arena, struct sy
     serving->decisions = decisions_list(&service->page->decisions, arena, &serving->decision_count);
 }
 
-static bool make(struct service *service, const struct inventory *inventory, const struct settings *settings,
-                 struct buf *out)
+static bool page_make(struct service *service, const struct inventory *inventory, const struct settings *settings,
+                      struct buf *out)
 {
     ARENA_SCOPED arena = arena_new(MEMORY_LIMIT);
     struct syncs syncs = {.arena = arena};
@@ -116,14 +116,14 @@ static bool make(struct service *service, const struct inventory *inventory, con
     return !out->failed && !arena_failed(arena);
 }
 
-static bool remake(struct service *service)
+static bool page_remake(struct service *service)
 {
     struct status_page *page = service->page;
     struct buf fresh;
     buf_init(&fresh, PAGE_LIMIT);
     struct settings *settings = settings_source_get(&service->settings);
     struct inventory *inventory = settings ? serve_inventory_shown(service, settings, time_now()) : NULL;
-    bool made = make(service, inventory, settings, &fresh);
+    bool made = page_make(service, inventory, settings, &fresh);
     shared_release(inventory ? &inventory->shared : NULL);
     shared_release(settings ? &settings->shared : NULL);
     if (!made) {
@@ -169,7 +169,7 @@ void serve_page_answer(struct service *service, const struct http_request *reque
         buf_puts(&reply->body, "too many look at this page at once; try again in a moment\n");
     } else if (!request->may_wait) {
         reply->later = true;
-    } else if (!remake(service) || !answer_fresh(page, reply)) {
+    } else if (!page_remake(service) || !answer_fresh(page, reply)) {
         reply->status = 503;
         buf_puts(&reply->body, "the page cannot be made: it needs more memory than it is granted. "
                                "`backstop status` says the same in a terminal\n");

@@ -22,7 +22,7 @@ static void pause_before(unsigned attempt, struct str uid)
     nanosleep(&while_others_write, NULL);
 }
 
-static void refuse(struct review *review, const struct error *cause, int code, int64_t retry_after)
+static void reserve_refuse(struct review *review, const struct error *cause, int code, int64_t retry_after)
 {
     struct error error;
     error_set(
@@ -68,10 +68,10 @@ enum reserve_result serve_reserve(struct service *service, struct review *review
         decision_warn(&review->decision, "other replicas do not know of this deletion: %.*s",
                       STR_ARG(str_slice(arena_copy(review->decision.arena, str_from(error.message)), 0, 120)));
     else if (error.code == 409)
-        refuse(review, &(struct error){.message = "many deletions at the same time"}, 429, RETRY_AFTER);
+        reserve_refuse(review, &(struct error){.message = "many deletions at the same time"}, 429, RETRY_AFTER);
     else if (error.code == 429)
-        refuse(review, &error, 429, RETRY_AFTER_MANY);
+        reserve_refuse(review, &error, 429, RETRY_AFTER_MANY);
     else
-        refuse(review, &error, 503, RETRY_AFTER);
+        reserve_refuse(review, &error, 503, RETRY_AFTER);
     return RESERVE_DONE;
 }

@@ -28,7 +28,7 @@ static bool is_json(struct str content_type)
     return str_cut(&content_type, ';', &type) && str_eq_nocase(str_trim(type), STR("application/json"));
 }
 
-static void unknown_path(struct http_reply *reply, struct arena *arena, struct str path)
+static void review_unknown_path(struct http_reply *reply, struct arena *arena, struct str path)
 {
     struct strlist paths = {0};
     size_t count;
@@ -40,7 +40,7 @@ static void unknown_path(struct http_reply *reply, struct arena *arena, struct s
 }
 
 /* False when the request is answered already. */
-static bool worth_reading(const struct http_request *request, struct http_reply *reply, struct arena *arena)
+static bool review_check_http(const struct http_request *request, struct http_reply *reply, struct arena *arena)
 {
     if (!str_is(request->method, "POST")) {
         reply->allow = "POST";
@@ -67,7 +67,7 @@ static bool worth_reading(const struct http_request *request, struct http_reply 
 
 /* Creates what the decision asks for. The gate must not tell anyone to wait for a
  * backup that was never started, so a failure turns into the answer. */
-static void carry_out(struct service *service, struct review *review, int64_t retry_after)
+static void review_apply_effects(struct service *service, struct review *review, int64_t retry_after)
 {
     if (review->request.dry_run)
         return;
@@ -98,7 +98,7 @@ static const char *decision_name(const struct decision *decision)
     return decision->patch.len ? "mutated" : decision->warnings.len ? "warned" : "allowed";
 }
 
-static struct str cut(struct str text)
+static struct str log_clip(struct str text)
 {
     return str_slice(text, 0, LOGGED_TEXT);
 }
@@ -117,8 +117,8 @@ static void count_evidence(struct arena *arena, const struct decision *decision)
     }
 }
 
-static void report(const struct service *service, const struct rule *rule, const struct review *review,
-                   const struct http_request *http)
+static void review_log_and_count(const struct service *service, const struct rule *rule, const struct review *review,
+                                 const struct http_request *http)
 {
     const struct request *request = &review->request;
     const struct decision *decision = &review->decision;
@@ -129,9 +129,9 @@ static void report(const struct service *service, const struct rule *rule, const
     metric_observe(METRIC_REVIEW_SECONDS, (double)took_ns / 1e9, rule->resource);
     if (!service->log_reviews)
         return;
-    log_line(LOG_INFO, "review", LOG_TEXT("uid", request->uid), LOG_TEXT("user", cut(request->user)),
+    log_line(LOG_INFO, "review", LOG_TEXT("uid", request->uid), LOG_TEXT("user", log_clip(request->user)),
              LOG_TEXT("resource", str_from(rule->resource)), LOG_TEXT("operation", str_from(operation)),
-             LOG_TEXT("namespace", cut(request->ns)), LOG_TEXT("name", cut(request->name)),
+             LOG_TEXT("namespace", log_clip(request->ns)), LOG_TEXT("name", log_clip(request->name)),
              LOG_TEXT("decision", str_from(decision_name(decision))),
              LOG_INTEGER("code", decision->denied ? decision->code : 200),
              LOG_TEXT("reason", decision->denied ? decision_message(decision) : STR("")),
@@ -139,14 +139,14 @@ static void report(const struct service *service, const struct rule *rule, const
              LOG_INTEGER("bytes", (int64_t)http->body.len), LOG_INTEGER("duration_us", took_ns / 1000));
 }
 
-static void release_shared(void *shared)
+static void arena_release_snapshot(void *shared)
 {
     shared_release(shared);
 }
 
-static bool hold(struct arena *arena, struct shared *shared)
+static bool arena_keep_snapshot(struct arena *arena, struct shared *shared)
 {
-    return shared && arena_defer(arena, release_shared, shared);
+    return shared && arena_defer(arena, arena_release_snapshot, shared);
 }
 
 enum review_step {
@@ -166,7 +166,7 @@ static enum review_step review_decide_once(struct service *service, const struct
     struct inventory *inventory = serve_facts(service, rule, review, settings, http, &later, &error);
     if (later)
         return REVIEW_NEEDS_WORKER;
-    if (!hold(arena, inventory ? &inventory->shared : NULL)) {
+    if (!arena_keep_snapshot(arena, inventory ? &inventory->shared : NULL)) {
         admission_fail(review, &error);
         review->decision.retry_after = settings->upgrade_retry_after;
         return REVIEW_DECIDED;
@@ -177,17 +177,17 @@ static enum review_step review_decide_once(struct service *service, const struct
         return REVIEW_NEEDS_WORKER;
     if (serve_reserve(service, review, inventory, http, attempt) == RESERVE_AGAIN)
         return REVIEW_AGAIN;
-    carry_out(service, review, settings->upgrade_retry_after);
+    review_apply_effects(service, review, settings->upgrade_retry_after);
     return REVIEW_DECIDED;
 }
 
 /* False: this takes time and must be done again where it may. */
-static bool decide(struct service *service, const struct rule *rule, struct review *review,
-                   const struct http_request *http)
+static bool review_decide(struct service *service, const struct rule *rule, struct review *review,
+                          const struct http_request *http)
 {
     struct error error = {.code = 503, .message = "the server is short of memory; try again"};
     struct settings *settings = settings_source_get(&service->settings);
-    if (!hold(review->decision.arena, settings ? &settings->shared : NULL)) {
+    if (!arena_keep_snapshot(review->decision.arena, settings ? &settings->shared : NULL)) {
         admission_fail(review, &error);
         return true;
     }
@@ -209,7 +209,7 @@ static void review_body(struct service *service, const struct rule *rule, struct
         whole =
             error_set(&error, 413, "the review is larger than the %zu bytes this webhook accepts", service->body_limit);
     if (whole) {
-        reply->later = !decide(service, rule, &review, request);
+        reply->later = !review_decide(service, rule, &review, request);
         if (reply->later)
             return;
     } else if (review.request.uid.len) {
@@ -229,7 +229,7 @@ static void review_body(struct service *service, const struct rule *rule, struct
     admission_write(&review, &reply->body);
     serve_events_record(service, &review);
     serve_page_record(service, &review, decision_name(&review.decision));
-    report(service, rule, &review, request);
+    review_log_and_count(service, rule, &review, request);
 }
 
 void serve_review(void *context, const struct http_request *request, struct http_reply *reply)
@@ -243,7 +243,7 @@ void serve_review(void *context, const struct http_request *request, struct http
     }
     const struct rule *rule = admission_rule_for_path(request->path);
     if (!rule)
-        unknown_path(reply, arena, request->path);
-    else if (worth_reading(request, reply, arena))
+        review_unknown_path(reply, arena, request->path);
+    else if (review_check_http(request, reply, arena))
         review_body(service, rule, arena, request, reply);
 }

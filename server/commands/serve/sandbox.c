@@ -4,7 +4,7 @@
 
 enum { CONFIG_BYTES_MAX = 64 * 1024 * 1024 };
 
-static void add(struct arena *arena, struct strlist *files, const char *path)
+static void sandbox_add_file(struct arena *arena, struct strlist *files, const char *path)
 {
     if (path)
         strlist_add(arena, files, str_from(path));
@@ -18,7 +18,7 @@ static bool add_cluster(const struct serve_options *values, struct arena *arena,
     bool runs_program = false;
     bool asked = serve_asks_cluster(values) || values->tls.managed;
     if (asked && !kube_files(&kube, arena, files, &runs_program, &ignored))
-        add(arena, files, values->kubeconfig);
+        sandbox_add_file(arena, files, values->kubeconfig);
     return runs_program;
 }
 
@@ -37,12 +37,12 @@ bool serve_sandbox_enter(struct service *service, const struct serve_options *va
     struct sandbox_options options = {.mode = values->sandbox_mode, .writable = values->port_file};
     if (!arena)
         return error_set(error, 500, "out of memory");
-    add(arena, &files, values->settings);
-    add(arena, &files, values->tls.cert);
-    add(arena, &files, values->tls.key);
-    add(arena, &files, values->tls.client_ca);
+    sandbox_add_file(arena, &files, values->settings);
+    sandbox_add_file(arena, &files, values->tls.cert);
+    sandbox_add_file(arena, &files, values->tls.key);
+    sandbox_add_file(arena, &files, values->tls.client_ca);
     for (size_t i = 0; i < values->inventory.len; i++)
-        add(arena, &files, values->inventory.items[i]);
+        sandbox_add_file(arena, &files, values->inventory.items[i]);
     options.runs_programs = add_cluster(values, arena, &files);
     options.readable = null_terminated(arena, &files);
     if (arena_failed(arena))

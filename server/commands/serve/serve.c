@@ -25,7 +25,7 @@ static void serve_until_told(struct service *service, const struct serve_options
     log_write(LOG_INFO, "stopped", NULL);
 }
 
-static bool open_all(struct service *service, const struct serve_options *values, struct error *error)
+static bool serve_open_all(struct service *service, const struct serve_options *values, struct error *error)
 {
     return settings_source_open(&service->settings, values->settings, error) &&
            serve_source_open(service, values, error) &&
@@ -34,7 +34,7 @@ static bool open_all(struct service *service, const struct serve_options *values
 
 static bool start_and_serve(struct service *service, const struct serve_options *values, struct error *error)
 {
-    if (!open_all(service, values, error))
+    if (!serve_open_all(service, values, error))
         return false;
     struct http_server *reviews = serve_listen_reviews(service, values, error), *health = NULL;
     if (!reviews)
@@ -56,7 +56,7 @@ static bool start_and_serve(struct service *service, const struct serve_options 
     return fine;
 }
 
-static void close_all(struct service *service)
+static void serve_close_all(struct service *service)
 {
     serve_events_close(service);
     serve_page_close(service);
@@ -75,6 +75,6 @@ int serve(const struct verb *verb, struct serve_options *values)
     bool fine = serve_limits_descriptors(&values->connections, SERVE_HEALTH_CONNECTIONS, &error) &&
                 serve_sandbox_enter(&service, values, &error) && start_and_serve(&service, values, &error);
     int code = fine ? EXIT_OK : verb_fail(verb, "%s", error.message);
-    close_all(&service);
+    serve_close_all(&service);
     return code;
 }

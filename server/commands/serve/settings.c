@@ -6,12 +6,12 @@
 
 enum { POLL_SECONDS = 30 };
 
-static struct settings *load(const char *path, struct error *error)
+static struct settings *settings_source_load(const char *path, struct error *error)
 {
     return path ? settings_load_file(path, error) : settings_defaults(error);
 }
 
-static void changed(void *context)
+static void settings_source_changed(void *context)
 {
     settings_source_reload(context);
 }
@@ -24,8 +24,8 @@ bool settings_source_open(struct settings_source *source, const char *path, stru
     /* Watched first, so that a file that is exchanged while it is read is read again. */
     pthread_mutex_lock(&source->lock);
     if (path)
-        source->watch = file_watch_start(&source->path, 1, POLL_SECONDS, changed, source, error);
-    struct settings *settings = path && !source->watch ? NULL : load(path, error);
+        source->watch = file_watch_start(&source->path, 1, POLL_SECONDS, settings_source_changed, source, error);
+    struct settings *settings = path && !source->watch ? NULL : settings_source_load(path, error);
     if (settings)
         shared_slot_set(&source->slot, &settings->shared);
     else
@@ -40,7 +40,7 @@ void settings_source_reload(struct settings_source *source)
     if (!source->path)
         return;
     pthread_mutex_lock(&source->lock);
-    struct settings *settings = load(source->path, &error);
+    struct settings *settings = settings_source_load(source->path, &error);
     metric_add(METRIC_SETTINGS_RELOADS, 1, settings ? "ok" : "failed");
     if (settings) {
         shared_slot_set(&source->slot, &settings->shared);

@@ -57,7 +57,7 @@ static void inventory_reloaded(void *context, const struct inventory *inventory)
     versions_changed(context, inventory);
 }
 
-static bool open_files(struct service *service, const struct serve_options *values, struct error *error)
+static bool facts_open_files(struct service *service, const struct serve_options *values, struct error *error)
 {
     struct settings *settings = settings_source_get(&service->settings);
     struct inventory_files_options wanted = {.paths = (const char *const *)values->inventory.items,
@@ -73,7 +73,7 @@ static bool open_files(struct service *service, const struct serve_options *valu
     return service->facts || error_wrap(error, "inventory");
 }
 
-static bool open_cluster(struct service *service, const struct serve_options *values, struct error *error)
+static bool facts_open_cluster(struct service *service, const struct serve_options *values, struct error *error)
 {
     struct settings *settings = settings_source_get(&service->settings);
     struct facts_cluster_options wanted = {.access = {.kubeconfig = values->kubeconfig,
@@ -100,9 +100,9 @@ bool serve_source_open(struct service *service, const struct serve_options *valu
 {
     service->from = values->inventory.len ? "files" : "";
     if (values->inventory.len)
-        return open_files(service, values, error);
+        return facts_open_files(service, values, error);
     if (serve_asks_cluster(values))
-        return open_cluster(service, values, error);
+        return facts_open_cluster(service, values, error);
     log_write(LOG_WARN, "no --inventory, --kubeconfig or cluster: facts are unknown", NULL);
     return true;
 }

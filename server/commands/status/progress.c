@@ -38,7 +38,8 @@ static bool is_running(const struct backup_status *status)
     return false;
 }
 
-static void add(struct progress *progress, struct str ns, struct str name, const struct backup_status *status)
+static void progress_add_backup(struct progress *progress, struct str ns, struct str name,
+                                const struct backup_status *status)
 {
     struct arena *arena = progress->view->arena;
     bool foreign = ns.len && !str_eq(ns, progress->view->settings->system_namespace);
@@ -58,7 +59,7 @@ static void add(struct progress *progress, struct str ns, struct str name, const
 }
 
 /* What Velero itself says, then what only kcm's copy knows of. */
-static bool collect(struct progress *progress)
+static bool progress_collect(struct progress *progress)
 {
     const struct status_view *view = progress->view;
     progress->cap = view->backup_count;
@@ -69,16 +70,16 @@ static bool collect(struct progress *progress)
         for (size_t p = 0; p < view->sources[i].past_count; p++) {
             const struct backup *backup = view->sources[i].past[p].object;
             if (is_running(&backup->status))
-                add(progress, backup->meta.ns, backup->meta.name, &backup->status);
+                progress_add_backup(progress, backup->meta.ns, backup->meta.name, &backup->status);
         }
     for (size_t i = 0; progress->items && i < view->backup_count; i++)
         if (is_running(view->backups[i].last))
-            add(progress, STR(""), view->backups[i].last_name, view->backups[i].last);
+            progress_add_backup(progress, STR(""), view->backups[i].last_name, view->backups[i].last);
     return progress->len > 0;
 }
 
 /* "about 45m left"; nothing where nobody can tell. */
-static struct str estimate(const struct progress *progress, const struct backup_status *status)
+static struct str progress_estimate(const struct progress *progress, const struct backup_status *status)
 {
     char left[TIME_TEXT_SIZE];
     int64_t elapsed = progress->view->now - status->started;
@@ -93,7 +94,7 @@ static struct str estimate(const struct progress *progress, const struct backup_
     return arena_printf(progress->view->arena, "  about %s left", duration_format(seconds, left));
 }
 
-static struct str rate(const struct progress *progress, const struct backup_status *status)
+static struct str progress_rate(const struct progress *progress, const struct backup_status *status)
 {
     int64_t elapsed = progress->view->now - status->started, done = status->items_done;
     if (!status->started || elapsed <= 0 || done > INT64_MAX / 60)
@@ -106,7 +107,7 @@ static struct str rate(const struct progress *progress, const struct backup_stat
 }
 
 /* "392/980 items  40%  12/s  about 49s left"; the tighter, the less of it. */
-static struct str words(const struct progress *progress, const struct backup_status *status)
+static struct str progress_text(const struct progress *progress, const struct backup_status *status)
 {
     struct arena *arena = progress->view->arena;
     int64_t done = status->items_done, total = status->items_total;
@@ -120,9 +121,10 @@ static struct str words(const struct progress *progress, const struct backup_sta
     struct str part = arena_printf(arena, "%2lld%%", (long long)percent);
     struct str counted =
         arena_printf(arena, "%lld/%lld%s", (long long)done, (long long)total, progress->tight > 0 ? "" : " items");
-    struct str text = arena_printf(arena, "%.*s  %.*s%.*s%.*s", STR_ARG(progress->tight > 2 ? STR("") : counted),
-                                   STR_ARG(part), STR_ARG(progress->tight > 1 ? STR("") : rate(progress, status)),
-                                   STR_ARG(estimate(progress, status)));
+    struct str text =
+        arena_printf(arena, "%.*s  %.*s%.*s%.*s", STR_ARG(progress->tight > 2 ? STR("") : counted), STR_ARG(part),
+                     STR_ARG(progress->tight > 1 ? STR("") : progress_rate(progress, status)),
+                     STR_ARG(progress_estimate(progress, status)));
     return str_trim(text);
 }
 
@@ -164,29 +166,30 @@ static void print_running(const struct progress *progress, const struct running 
     buf_add(page->out, cut ? mark : STR(""));
     buf_printf(page->out, "%*s", (int)(progress->label - columns + 1), "");
     put_bar(progress, running->status, bar);
-    page_paragraph(page, 1, "", words(progress, running->status));
+    page_paragraph(page, 1, "", progress_text(progress, running->status));
 }
 
 /* All columns but the label's and the bar's. */
-static size_t around(const struct progress *progress)
+static size_t progress_columns_around(const struct progress *progress)
 {
     size_t widest = 0;
     for (size_t i = 0; i < progress->len; i++) {
-        size_t columns = str_columns(words(progress, progress->items[i].status));
+        size_t columns = str_columns(progress_text(progress, progress->items[i].status));
         widest = columns > widest ? columns : widest;
     }
     return INDENT + 1 + 2 + 1 + widest;
 }
 
 /* The width of the bar: words go first, then the bar shrinks, then names are cut. */
-static size_t fit(struct progress *progress)
+static size_t progress_fit(struct progress *progress)
 {
     size_t width = progress->page->width;
     if (!width)
         return BAR_WIDEST;
-    while (progress->tight < TIGHTEST && around(progress) + progress->label + BAR_FAIR > width)
+    while (progress->tight < TIGHTEST && progress_columns_around(progress) + progress->label + BAR_FAIR > width)
         progress->tight++;
-    size_t taken = around(progress), room = width > taken + 2 * BAR_NARROWEST ? width - taken : 2 * BAR_NARROWEST;
+    size_t taken = progress_columns_around(progress),
+           room = width > taken + 2 * BAR_NARROWEST ? width - taken : 2 * BAR_NARROWEST;
     if (progress->label > room - BAR_NARROWEST)
         progress->label = room - BAR_NARROWEST;
     return room - progress->label < BAR_WIDEST ? room - progress->label : BAR_WIDEST;
@@ -195,9 +198,9 @@ static size_t fit(struct progress *progress)
 void status_progress(const struct status_view *view, const struct page *page)
 {
     struct progress progress = {.view = view, .page = page};
-    if (!collect(&progress))
+    if (!progress_collect(&progress))
         return;
-    size_t bar = fit(&progress);
+    size_t bar = progress_fit(&progress);
     page_heading(page, "Running now");
     for (size_t i = 0; i < progress.len; i++)
         print_running(&progress, &progress.items[i], bar);

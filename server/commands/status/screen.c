@@ -76,7 +76,7 @@ struct screen {
     bool first;
 };
 
-static void enter(struct screen *screen)
+static void screen_enter(struct screen *screen)
 {
     if (screen->keys && tcgetattr(STDIN_FILENO, &screen->before) == 0) {
         struct termios raw = screen->before;
@@ -90,14 +90,14 @@ static void enter(struct screen *screen)
     (void)!write_all(STDOUT_FILENO, STR(ENTER));
 }
 
-static void leave(struct screen *screen)
+static void screen_leave(struct screen *screen)
 {
     (void)!write_all(STDOUT_FILENO, STR(LEAVE));
     if (screen->keys)
         tcsetattr(STDIN_FILENO, TCSANOW, &screen->before);
 }
 
-static size_t rows(void)
+static size_t screen_rows(void)
 {
     size_t all = terminal_rows(STDOUT_FILENO);
     return (all ? all : ROWS_UNKNOWN) - 1; /* the last one is ours */
@@ -146,23 +146,23 @@ static void put_hint(const struct screen *screen, size_t shown, struct buf *fram
     BUF_SCOPED hint;
     buf_init(&hint, ROW_LIMIT);
     buf_printf(&hint, "every %llds %s q quits", (long long)screen->options->seconds, dot);
-    if (screen->lines > rows())
+    if (screen->lines > screen_rows())
         buf_printf(&hint, " %s j and k scroll: %zu to %zu of %zu lines", dot, screen->top + 1, last, screen->lines);
     if (columns && str_columns(buf_str(&hint)) > columns) {
         buf_clear(&hint);
         buf_printf(&hint, "q quits %s j, k scroll: %zu/%zu", dot, last, screen->lines);
     }
-    buf_printf(frame, "\033[%zu;1H%s", rows() + 1, screen->options->colour ? "\033[2m" : "");
+    buf_printf(frame, "\033[%zu;1H%s", screen_rows() + 1, screen->options->colour ? "\033[2m" : "");
     buf_add(frame, buf_str(&hint));
     buf_puts(frame, screen->options->colour ? "\033[0m\033[K" : "\033[K");
 }
 
 /* Over the last picture, line by line, in one write: nothing flickers. */
-static bool paint(struct screen *screen)
+static bool screen_paint(struct screen *screen)
 {
     BUF_SCOPED frame;
     struct str rest = buf_str(&screen->picture), line = STR(""), row;
-    size_t at = 0, shown = 0, room = rows(), columns = terminal_columns(STDOUT_FILENO);
+    size_t at = 0, shown = 0, room = screen_rows(), columns = terminal_columns(STDOUT_FILENO);
     buf_init(&frame, PICTURE_LIMIT);
     for (screen->lines = 0; next_row(&rest, &line, columns, &row);)
         screen->lines++;
@@ -184,14 +184,14 @@ static bool paint(struct screen *screen)
 
 /* ---- pictures ----------------------------------------------------------------------- */
 
-static bool show(struct screen *screen)
+static bool screen_show(struct screen *screen)
 {
     const struct screen_options *options = screen->options;
     buf_clear(&screen->picture);
     if (!options->draw(options->context, &screen->picture) || screen->picture.failed)
         return false;
     if (screen->terminal)
-        return paint(screen);
+        return screen_paint(screen);
     bool apart = !screen->first && !options->lines;
     screen->first = false;
     return (!apart || write_all(STDOUT_FILENO, STR("\n---\n\n"))) &&
@@ -212,7 +212,7 @@ static size_t on_key(struct screen *screen, struct str typed)
     for (size_t i = 0; i < LENGTH_OF(moves); i++) {
         if (!str_starts(typed, moves[i].key))
             continue;
-        int64_t to = (int64_t)screen->top + moves[i].lines + moves[i].pages * (int64_t)rows();
+        int64_t to = (int64_t)screen->top + moves[i].lines + moves[i].pages * (int64_t)screen_rows();
         screen->top = to > 0 ? (size_t)to : 0;
         return moves[i].key.len;
     }
@@ -233,10 +233,10 @@ static enum event on_signal(struct screen *screen, unsigned char number)
 {
     if (number == SIGTSTP) {
         if (screen->terminal)
-            leave(screen);
+            screen_leave(screen);
         raise(SIGSTOP);
         if (screen->terminal)
-            enter(screen);
+            screen_enter(screen);
     }
     return number == SIGWINCH || number == SIGTSTP ? EVENT_TICK : EVENT_END;
 }
@@ -264,17 +264,17 @@ static enum event wait_for(struct screen *screen, int64_t until)
     }
 }
 
-static bool watch(struct screen *screen)
+static bool screen_wait_key(struct screen *screen)
 {
     const int64_t second = 1000000000;
     for (;;) {
         int64_t until = time_monotonic_ns() + screen->options->seconds * second;
         enum event event = EVENT_PAINT;
-        if (!show(screen))
+        if (!screen_show(screen))
             return false;
         while (event == EVENT_PAINT) {
             event = wait_for(screen, until);
-            if (event == EVENT_PAINT && screen->terminal && !paint(screen))
+            if (event == EVENT_PAINT && screen->terminal && !screen_paint(screen))
                 return false;
         }
         if (event == EVENT_END)
@@ -290,10 +290,10 @@ bool screen_watch(const struct screen_options *options)
         return false;
     buf_init(&screen.picture, PICTURE_LIMIT);
     if (screen.terminal)
-        enter(&screen);
-    bool good = watch(&screen);
+        screen_enter(&screen);
+    bool good = screen_wait_key(&screen);
     if (screen.terminal)
-        leave(&screen);
+        screen_leave(&screen);
     buf_dispose(&screen.picture);
     forget_signals(&screen.signals);
     return good;

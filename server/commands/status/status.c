@@ -65,7 +65,7 @@ struct run {
     int code;
 };
 
-static void print(const struct run *run, const struct status_view *view, const struct page *page)
+static void status_print(const struct run *run, const struct status_view *view, const struct page *page)
 {
     const char *output = run->values->output;
     if (strcmp(output, "json") == 0)
@@ -90,7 +90,7 @@ static void print_stale(const struct run *run, const struct page *page)
 }
 
 /* The audit lists every object there is: not every two seconds. */
-static bool fill(const struct run *run, struct status_view *view, struct status_audit *audit)
+static bool status_fill_view(const struct run *run, struct status_view *view, struct status_audit *audit)
 {
     const struct status_options *values = run->values;
     bool audits = strcmp(values->output, "text") != 0 && !values->watch;
@@ -100,7 +100,7 @@ static bool fill(const struct run *run, struct status_view *view, struct status_
            status_fill(view, str_from(values->to));
 }
 
-static bool draw(void *context, struct buf *out)
+static bool status_draw(void *context, struct buf *out)
 {
     struct run *run = context;
     const struct page page = terminal_page(&run->values->terminal, out);
@@ -115,10 +115,10 @@ static bool draw(void *context, struct buf *out)
                                .files = !run->facts.cluster,
                                .inventory = run->facts.inventory,
                                .settings = run->settings};
-    if (!arena || !fill(run, &view, &audit))
+    if (!arena || !status_fill_view(run, &view, &audit))
         return false;
     print_stale(run, &page);
-    print(run, &view, &page);
+    status_print(run, &view, &page);
     run->seen = true;
     run->code = view.blocker_count ? EXIT_DENIED : view.unjudged_count ? EXIT_USAGE : EXIT_OK;
     return !out->failed && !arena_failed(arena);
@@ -128,7 +128,7 @@ static bool show_once(struct run *run)
 {
     BUF_SCOPED out;
     buf_init(&out, OUTPUT_LIMIT);
-    return draw(run, &out) && write_all(STDOUT_FILENO, buf_str(&out));
+    return status_draw(run, &out) && write_all(STDOUT_FILENO, buf_str(&out));
 }
 
 static bool show_again(struct run *run)
@@ -138,12 +138,12 @@ static bool show_again(struct run *run)
                                           .lines = strcmp(run->values->output, "json") == 0,
                                           .ascii = page.ascii,
                                           .colour = page.colour,
-                                          .draw = draw,
+                                          .draw = status_draw,
                                           .context = run};
     return screen_watch(&screen);
 }
 
-static int show(const struct verb *verb, const struct status_options *values)
+static int status_show(const struct verb *verb, const struct status_options *values)
 {
     CLEANUP(verb_settings_release) struct settings *settings = verb_settings(verb, values->settings, &values->facts);
     struct run run = {.values = values, .settings = settings};
@@ -166,7 +166,7 @@ static bool is_format(const char *text)
     return false;
 }
 
-static int check(const struct verb *verb, const struct status_options *values)
+static int status_check_options(const struct verb *verb, const struct status_options *values)
 {
     if (!is_format(values->output))
         return verb_fail(verb, "-o %s: expected text, json or html", values->output);
@@ -177,18 +177,18 @@ static int check(const struct verb *verb, const struct status_options *values)
     return terminal_check(verb, &values->terminal);
 }
 
-static int body(const struct verb *verb, void *context, char **operands, size_t operand_count)
+static int status_execute(const struct verb *verb, void *context, char **operands, size_t operand_count)
 {
     struct status_options *values = context;
     (void)operands, (void)operand_count;
-    int code = check(verb, values);
-    return code == EXIT_OK ? show(verb, values) : code;
+    int code = status_check_options(verb, values);
+    return code == EXIT_OK ? status_show(verb, values) : code;
 }
 
-static int run(const struct verb *verb, int argc, char **argv)
+static int status_verb_run(const struct verb *verb, int argc, char **argv)
 {
     struct status_options values = {.output = "text", .now = INT64_MIN, .interval = 2, .terminal = {.width = -1}};
-    return verb_run(verb, argc, argv, &values, body);
+    return verb_run(verb, argc, argv, &values, status_execute);
 }
 
 const struct verb verb_status = {
@@ -198,5 +198,5 @@ const struct verb verb_status = {
     .options = options,
     .option_count = LENGTH_OF(options),
     FACTS_CONNECTION(struct status_options),
-    .run = run,
+    .run = status_verb_run,
 };

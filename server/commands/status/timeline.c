@@ -64,7 +64,7 @@ static struct str label_of(const struct timeline *line, const struct status_sour
     return arena_printable(arena, name, line->page->ascii);
 }
 
-static void measure(struct timeline *line)
+static void timeline_measure(struct timeline *line)
 {
     static const size_t choices[] = {6, 4, 3, 2, 1};
     const struct status_view *view = line->view;
@@ -246,7 +246,7 @@ void status_timeline(const struct status_view *view, const struct page *page)
     struct timeline line = {.view = view, .page = page};
     if (view->source_count == 0)
         return;
-    measure(&line);
+    timeline_measure(&line);
     page_heading(page, "Two weeks back and two ahead (UTC)");
     print_ruler(&line);
     for (size_t i = 0; i < view->source_count; i++)

@@ -17,7 +17,7 @@ struct question {
     char name[40], image[ASK_IMAGE_SIZE];
 };
 
-static struct feed *answers(struct cluster *cluster)
+static struct feed *ask_feed(struct cluster *cluster)
 {
     size_t f = 0;
     while (cluster->feeds[f].fact != FACT_SERVER_STATUSES)
@@ -108,7 +108,7 @@ static bool ask_answered(struct cluster *cluster, const struct question *questio
     ARENA_SCOPED arena = arena_new(1 << 20);
     const struct cluster_kind *kind = &cluster_kinds[FACT_SERVER_STATUSES];
     struct json_object *object = NULL;
-    struct feed *feed = answers(cluster);
+    struct feed *feed = ask_feed(cluster);
     *error = (struct error){.code = 0};
     if (!arena)
         return error_set(error, 500, "out of memory");
@@ -130,7 +130,7 @@ static bool ask_answered(struct cluster *cluster, const struct question *questio
 
 static void ask_failed(struct cluster *cluster, const struct error *error)
 {
-    struct feed *feed = answers(cluster);
+    struct feed *feed = ask_feed(cluster);
     pthread_mutex_lock(&cluster->lock);
     feed->known = feed->records.len > 0;
     cluster_state(feed, error->code == 404 ? KUBE_MISSING : KUBE_BROKEN, error->message);
@@ -138,7 +138,7 @@ static void ask_failed(struct cluster *cluster, const struct error *error)
     pthread_mutex_unlock(&cluster->lock);
 }
 
-static void ask(struct cluster *cluster, struct question *question)
+static void ask_put_question(struct cluster *cluster, struct question *question)
 {
     struct error error = {.code = 0};
     bool asked = ask_create(cluster, question, &error), answered = false;
@@ -160,7 +160,7 @@ static void *ask_run(void *context)
     while (ask_pause(cluster, LOOK_MS)) {
         struct question question;
         if (ask_due(cluster, &question))
-            ask(cluster, &question);
+            ask_put_question(cluster, &question);
     }
     return NULL;
 }

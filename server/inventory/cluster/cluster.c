@@ -5,7 +5,7 @@
 /* A list of a full page may take its time; what a review waits for may not. */
 enum { LIST_SECONDS = 30, LIVE_SECONDS = 3, NAMES_LIMIT = 64 * 1024 };
 
-static const struct inventory *get(struct facts_source *self, int64_t now)
+static const struct inventory *cluster_snapshot(struct facts_source *self, int64_t now)
 {
     (void)now;
     return (const struct inventory *)shared_slot_get(&((struct cluster *)self)->current);
@@ -32,7 +32,7 @@ static void close_cluster(struct facts_source *self)
 
 static const struct facts_source_table table = {
     .waits = true,
-    .get = get,
+    .get = cluster_snapshot,
     .live = cluster_live,
     .create = cluster_create,
     .reserve = cluster_reserve,
@@ -42,7 +42,7 @@ static const struct facts_source_table table = {
     .close = close_cluster,
 };
 
-static bool start(struct cluster *cluster, const struct facts_cluster_options *options, struct error *error)
+static bool cluster_start(struct cluster *cluster, const struct facts_cluster_options *options, struct error *error)
 {
     struct kube_options access = options->access;
     if (!access.timeout_seconds)
@@ -100,7 +100,7 @@ struct facts_source *facts_from_cluster(const struct facts_cluster_options *opti
     pthread_cond_init(&cluster->wake, &monotonic);
     pthread_cond_init(&cluster->asker.wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    if (start(cluster, options, error))
+    if (cluster_start(cluster, options, error))
         return &cluster->source;
     close_cluster(&cluster->source);
     return NULL;

@@ -17,7 +17,7 @@ bool cluster_knows(const struct cluster *cluster, enum fact fact)
 }
 
 /* The lock is held. What was never listed whole is left out: half a list misleads. */
-static bool fill(const struct cluster *cluster, struct inventory_builder *builder)
+static bool compose_fill_builder(const struct cluster *cluster, struct inventory_builder *builder)
 {
     for (size_t f = 0; f < FACT_COUNT; f++)
         inventory_set_known(builder, (enum fact)f, cluster_knows(cluster, (enum fact)f));
@@ -36,10 +36,10 @@ static bool fill(const struct cluster *cluster, struct inventory_builder *builde
 }
 
 /* The lock is held, and given up while the snapshot is sorted. */
-static bool compose(struct cluster *cluster)
+static bool compose_snapshot(struct cluster *cluster)
 {
     struct inventory_builder *builder = inventory_builder_new();
-    bool filled = builder && fill(cluster, builder);
+    bool filled = builder && compose_fill_builder(cluster, builder);
     pthread_mutex_unlock(&cluster->lock);
     struct inventory *fresh = filled ? builder_snapshot(builder) : NULL;
     inventory_builder_free(builder);
@@ -60,7 +60,7 @@ static void wait_until(struct cluster *cluster, int64_t when_ns)
         continue;
 }
 
-static void *run(void *context)
+static void *compose_thread(void *context)
 {
     struct cluster *cluster = context;
     int64_t next = 0;
@@ -76,7 +76,7 @@ static void *run(void *context)
             continue;
         }
         cluster->dirty = false;
-        bool composed = compose(cluster);
+        bool composed = compose_snapshot(cluster);
         cluster->dirty |= !composed;
         int64_t took = time_monotonic_ns() - begin, pause = took * COST_SHARE;
         int64_t least = (composed ? QUIET_MS : RETRY_MS) * NS_PER_MS;
@@ -96,11 +96,11 @@ void compose_soon(struct cluster *cluster)
 bool compose_start(struct cluster *cluster, struct error *error)
 {
     pthread_mutex_lock(&cluster->lock);
-    bool composed = compose(cluster);
+    bool composed = compose_snapshot(cluster);
     pthread_mutex_unlock(&cluster->lock);
     if (!composed)
         return error_set(error, 500, "out of memory");
-    int failed = pthread_create(&cluster->composer, NULL, run, cluster);
+    int failed = pthread_create(&cluster->composer, NULL, compose_thread, cluster);
     if (failed)
         return error_set(error, 500, "cannot start a thread: error %d", failed);
     pthread_setname_np(cluster->composer, "facts");

@@ -3,7 +3,7 @@
 
 enum { PAGE = 250 };
 
-static bool look(void *context, struct json_object *object, struct error *error)
+static bool cluster_look_for_evidence(void *context, struct json_object *object, struct error *error)
 {
     return evidence_look(context, object, error);
 }
@@ -37,7 +37,7 @@ void cluster_evidence(struct kube_client *client, struct evidence_search *search
     reading->source = source->name;
     if (!in_time)
         error_set(&error, 503, "list %.*s: the API server answers too slowly", STR_ARG(source->resource));
-    else if (kube_list(client, search->arena, &resource, &options, look, search, NULL, &error))
+    else if (kube_list(client, search->arena, &resource, &options, cluster_look_for_evidence, search, NULL, &error))
         return;
     reading->access = evidence_access_of(error.code);
     reading->problem = arena_copy(search->arena, str_from(error.message));

@@ -49,7 +49,7 @@ static void forget_version(struct cluster *cluster, enum fact fact)
     pthread_mutex_unlock(&cluster->lock);
 }
 
-static struct str namespace_of(const struct cluster *cluster, const struct kube_resource *resource, struct str ns)
+static struct str live_namespace(const struct cluster *cluster, const struct kube_resource *resource, struct str ns)
 {
     if (!resource->namespaced)
         return (struct str){NULL, 0};
@@ -65,7 +65,7 @@ static bool in_time(const struct reading *reading, struct error *error)
 
 /* ---- reading --------------------------------------------------------------- */
 
-static bool take(void *context, struct json_object *object, struct error *error)
+static bool live_take_object(void *context, struct json_object *object, struct error *error)
 {
     struct reading *reading = context;
     pthread_mutex_lock(&reading->cluster->lock);
@@ -74,7 +74,7 @@ static bool take(void *context, struct json_object *object, struct error *error)
     return good;
 }
 
-static bool list(struct reading *reading, enum fact fact, struct error *error)
+static bool live_list_kind(struct reading *reading, enum fact fact, struct error *error)
 {
     struct cluster *cluster = reading->cluster;
     const struct kube_list_options options = {.ns = {NULL, 0}};
@@ -84,7 +84,7 @@ static bool list(struct reading *reading, enum fact fact, struct error *error)
     for (int attempt = 0; attempt < 2; attempt++) {
         if (!in_time(reading, error) || !resource_now(cluster, fact, &resource, error))
             return false;
-        if (kube_list(cluster->live, reading->arena, &resource, &options, take, reading, NULL, error)) {
+        if (kube_list(cluster->live, reading->arena, &resource, &options, live_take_object, reading, NULL, error)) {
             reading->listed[fact] = true;
             return true;
         }
@@ -103,10 +103,10 @@ static bool get_one(struct reading *reading, enum fact fact, struct str ns, stru
     if (!in_time(reading, error))
         return false;
     if (resource_now(cluster, fact, &resource, error)) {
-        ns = namespace_of(cluster, &resource, ns);
+        ns = live_namespace(cluster, &resource, ns);
         if (kube_get(cluster->live, reading->arena, &resource, ns, name, &object, error)) {
             reading->fact = fact;
-            return take(reading, object, error);
+            return live_take_object(reading, object, error);
         }
     }
     if (error->code != 404)
@@ -117,7 +117,7 @@ static bool get_one(struct reading *reading, enum fact fact, struct str ns, stru
 
 /* ---- the gate's evidence --------------------------------------------------- */
 
-static struct str running_release(const struct reading *reading)
+static struct str live_running_release(const struct reading *reading)
 {
     for (size_t i = 0; i < reading->records.len; i++)
         if (reading->records.items[i]->fact == FACT_MANAGEMENTS)
@@ -135,7 +135,7 @@ static bool is_evidence(const struct management_backup *backup, struct str runni
 
 static bool read_k0rdent(struct reading *reading, struct error *error)
 {
-    return list(reading, FACT_MANAGEMENTS, error) && list(reading, FACT_MANAGEMENT_BACKUPS, error);
+    return live_list_kind(reading, FACT_MANAGEMENTS, error) && live_list_kind(reading, FACT_MANAGEMENT_BACKUPS, error);
 }
 
 /* kcm names the Velero Backup of a ManagementBackup without a schedule as that itself; those of regions,
@@ -153,7 +153,7 @@ static bool read_evidence(struct reading *reading, struct error *error)
 {
     if (!read_k0rdent(reading, error))
         return false;
-    struct str running = running_release(reading);
+    struct str running = live_running_release(reading);
     size_t listed = reading->records.len;
     for (size_t i = 0; i < listed; i++) {
         const struct record *record = reading->records.items[i];
@@ -242,7 +242,7 @@ static bool cluster_installed(const struct cluster *cluster, enum fact fact)
     return installed;
 }
 
-static const struct inventory *snapshot(const struct reading *reading, bool upgrade, struct error *error)
+static const struct inventory *live_snapshot(const struct reading *reading, bool upgrade, struct error *error)
 {
     struct cluster *cluster = reading->cluster;
     struct inventory_builder *builder = inventory_builder_new();
@@ -285,7 +285,7 @@ const struct inventory *cluster_live(struct facts_source *self, const struct fac
     if (good && arena_failed(arena))
         good = error_set(error, 503, "out of memory");
     if (good)
-        fresh = snapshot(&reading, wanted->upgrade, error);
+        fresh = live_snapshot(&reading, wanted->upgrade, error);
     else
         error->code = 503;
     record_list_clear(&reading.records);
@@ -313,7 +313,7 @@ static bool create_now(struct cluster *cluster, struct arena *arena, const struc
     if (!resource_now(cluster, fact, &resource, error))
         return false;
     struct json_object *copy = in_version(arena, object, &resource);
-    struct str ns = namespace_of(cluster, &resource, json_path_str(object, "metadata.namespace"));
+    struct str ns = live_namespace(cluster, &resource, json_path_str(object, "metadata.namespace"));
     if (!copy)
         return error_set(error, 503, "out of memory");
     /* Another replica, a retry or kcm itself may have been faster. */

@@ -25,7 +25,7 @@ bool cluster_extract(struct cluster *cluster, enum fact fact, struct json_object
     return extract_object(&extractor, object, sink, context, error);
 }
 
-static bool keep(void *context, struct record *record, struct error *error)
+static bool watch_keep_record(void *context, struct record *record, struct error *error)
 {
     struct feed *feed = context;
     return table_put(&feed->records, record, feed->round) ? true : error_set(error, 500, "out of memory");
@@ -50,7 +50,7 @@ static void on_object(void *context, enum kube_event event, struct json_object *
         table_remove(&feed->records, json_path_str(object, "metadata.namespace"),
                      json_path_str(object, "metadata.name"));
     else
-        good = cluster_extract(feed->cluster, feed->fact, object, keep, feed, &error);
+        good = cluster_extract(feed->cluster, feed->fact, object, watch_keep_record, feed, &error);
     bool followed = feed->known && !feed->listing;
     if (followed)
         compose_soon(feed->cluster);

@@ -38,7 +38,7 @@ static void set_known(struct inventory *snapshot)
 }
 
 /* A fresh snapshot of the files and what was created; the lock is held. */
-static bool compose(struct inventory_files *files)
+static bool files_compose(struct inventory_files *files)
 {
     struct inventory_builder *builder = inventory_builder_new();
     struct inventory *fresh = NULL;
@@ -54,7 +54,7 @@ static bool compose(struct inventory_files *files)
 }
 
 /* Runs in the watch's thread, and once while opening. */
-static bool reload(struct inventory_files *files)
+static bool files_reload_sources(struct inventory_files *files)
 {
     struct extractor extractor = files_extractor(files);
     pthread_mutex_lock(&files->lock);
@@ -63,7 +63,7 @@ static bool reload(struct inventory_files *files)
     if (sources_unread(files->sources))
         file_watch_again(files->watch);
     if (changed)
-        changed = compose(files);
+        changed = files_compose(files);
     malloc_trim(0); /* the trees of a large file are gone: give their memory back */
     pthread_mutex_unlock(&files->lock);
     return changed;
@@ -71,7 +71,7 @@ static bool reload(struct inventory_files *files)
 
 void inventory_files_reload(struct inventory_files *files)
 {
-    if (!reload(files) || !files->reloaded)
+    if (!files_reload_sources(files) || !files->reloaded)
         return;
     struct shared *held = shared_slot_get(&files->current);
     files->reloaded(files->context, (const struct inventory *)held);
@@ -83,7 +83,8 @@ static void on_change(void *context)
     inventory_files_reload(context);
 }
 
-static bool start(struct inventory_files *files, const struct inventory_files_options *options, struct error *error)
+static bool files_start(struct inventory_files *files, const struct inventory_files_options *options,
+                        struct error *error)
 {
     files->pool = tree_pool_new();
     files->sources = sources_new(options->paths, options->path_count);
@@ -93,9 +94,9 @@ static bool start(struct inventory_files *files, const struct inventory_files_op
         return error_set(error, 500, "out of memory");
     if (!sources_check(files->sources, error))
         return false;
-    reload(files);
+    files_reload_sources(files);
     pthread_mutex_lock(&files->lock);
-    bool composed = files->current.current || compose(files); /* nothing to load is an inventory too */
+    bool composed = files->current.current || files_compose(files); /* nothing to load is an inventory too */
     pthread_mutex_unlock(&files->lock);
     if (!composed)
         return error_set(error, 500, "out of memory");
@@ -122,7 +123,7 @@ struct inventory_files *inventory_files_open(const struct inventory_files_option
     files->problem = options->problem;
     files->reloaded = options->reloaded;
     files->context = options->context;
-    if (start(files, options, error))
+    if (files_start(files, options, error))
         return files;
     inventory_files_close(files);
     return NULL;
@@ -150,7 +151,7 @@ const struct inventory *inventory_files_get(struct inventory_files *files, int64
         pthread_mutex_lock(&files->lock);
         const struct inventory *current = (const struct inventory *)files->current.current;
         if (simulation_advance(&files->simulation, &extractor, current, now))
-            compose(files);
+            files_compose(files);
         pthread_mutex_unlock(&files->lock);
     }
     return (const struct inventory *)shared_slot_get(&files->current);
@@ -159,7 +160,8 @@ const struct inventory *inventory_files_get(struct inventory_files *files, int64
 /* ---- evidence of other engines --------------------------------------------- */
 
 /* Nearly nobody asks for it, so the files are read again by who does. */
-static bool look(struct inventory_files *files, struct evidence_searches *searches, struct error *error)
+static bool files_look_for_evidence(struct inventory_files *files, struct evidence_searches *searches,
+                                    struct error *error)
 {
     struct extractor extractor = files_extractor(files);
     extractor.evidence = searches;
@@ -182,7 +184,7 @@ static bool search_all(struct inventory_files *files, struct arena *arena, const
         search->source = &wanted->evidence[searches->count];
         search->reading.source = search->source->name;
     }
-    bool good = searches->count == 0 || look(files, searches, &error);
+    bool good = searches->count == 0 || files_look_for_evidence(files, searches, &error);
     for (size_t i = 0; !good && i < searches->count; i++)
         searches->items[i].reading = (struct evidence_reading){.source = searches->items[i].source->name,
                                                                .access = EVIDENCE_UNREADABLE,
@@ -239,8 +241,8 @@ const struct inventory *inventory_files_live(struct inventory_files *files, cons
 }
 
 /* The lock is held. */
-static bool reserve(struct inventory_files *files, struct arena *arena, const struct evidence_reading *reading,
-                    struct str backup, int64_t now, struct error *error)
+static bool files_reserve(struct inventory_files *files, struct arena *arena, const struct evidence_reading *reading,
+                          struct str backup, int64_t now, struct error *error)
 {
     struct str version = arena_printf(arena, "%llu", (unsigned long long)files->reserved_version);
     if (!str_eq(version, reading->version))
@@ -263,7 +265,7 @@ bool inventory_files_reserve(struct inventory_files *files, const struct invento
     if (!arena || !reading)
         return error_set(error, 503, arena ? "the admitted deletions were not read" : "out of memory");
     pthread_mutex_lock(&files->lock);
-    bool reserved = reserve(files, arena, reading, backup, now, error);
+    bool reserved = files_reserve(files, arena, reading, backup, now, error);
     pthread_mutex_unlock(&files->lock);
     return reserved;
 }
@@ -294,7 +296,7 @@ bool inventory_files_create(struct inventory_files *files, struct json_object *o
         struct extractor extractor = files_extractor(files);
         const struct inventory *current = (const struct inventory *)files->current.current;
         atomic_store(&files->created, files->simulation.count);
-        if (simulation_advance(&files->simulation, &extractor, current, now) && !compose(files))
+        if (simulation_advance(&files->simulation, &extractor, current, now) && !files_compose(files))
             good = error_set(error, 500, "out of memory");
     }
     pthread_mutex_unlock(&files->lock);

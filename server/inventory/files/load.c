@@ -2,7 +2,7 @@
 
 #include "inventory/window.h"
 
-static bool load_document(struct load *load, struct str document, int64_t line)
+static bool load_yaml_document(struct load *load, struct str document, int64_t line)
 {
     size_t before = load->records->len;
     struct str text = str_trim(document);
@@ -33,7 +33,7 @@ bool load_file(const struct extractor *extractor, const char *path, struct recor
     struct yaml_split split = {.rest = text, .line = 1};
     unsigned line;
     while (yaml_next_document(&split, &document, &line))
-        if (!load_document(&load, document, line)) {
+        if (!load_yaml_document(&load, document, line)) {
             record_list_shorten(records, before);
             return false;
         }

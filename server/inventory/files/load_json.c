@@ -45,7 +45,7 @@ static bool names_items(struct str begin)
     return str_ends(str_trim(str_slice(begin, 0, begin.len - 1)), STR("\"items\""));
 }
 
-static bool load_item(struct load *load, struct str text)
+static bool load_json_item(struct load *load, struct str text)
 {
     ARENA_SCOPED arena = arena_new(DOCUMENT_LIMIT);
     struct json_object *object = arena ? json_build(arena, text, load->error) : NULL;
@@ -61,7 +61,7 @@ static bool load_items(struct load *load, struct window *window)
             return false;
         char end = window->data[window->start + length];
         bool none = first && end == ']' && str_trim(window_text(window, length)).len == 0;
-        if (!none && !load_item(load, window_text(window, length)))
+        if (!none && !load_json_item(load, window_text(window, length)))
             return false;
         window->start += length + (end == ',');
         if (end != ',')

@@ -21,7 +21,7 @@ static struct str window_line(struct window *window, size_t at)
 }
 
 /* From a "- " at the start of a line to the next line that is not indented. */
-static bool load_item(struct load *load, struct window *window)
+static bool load_stream_item(struct load *load, struct window *window)
 {
     size_t at = 0;
     struct str line = window_line(window, 0);
@@ -41,7 +41,7 @@ static bool load_list(struct load *load, struct window *window, size_t at, struc
     buf_add(around, window_text(window, at));
     window->start += at;
     while (str_starts(window_line(window, 0), STR("- ")))
-        if (!load_item(load, window))
+        if (!load_stream_item(load, window))
             return false;
     for (struct str line; (line = window_line(window, 0)).len && !yaml_is_marker(line);) {
         if (line.ptr[0] == '-')
@@ -52,7 +52,7 @@ static bool load_list(struct load *load, struct window *window, size_t at, struc
     return !window->failed && !around->failed && load_piece(load, buf_str(around), 1, PIECE_LIST);
 }
 
-static bool load_document(struct load *load, struct window *window, struct buf *around)
+static bool load_stream_document(struct load *load, struct window *window, struct buf *around)
 {
     bool begun = false;
     size_t at = 0;
@@ -86,7 +86,7 @@ bool load_stream(struct load *load, const char *path)
     if (!first || strchr("[ \t\r\n\xef\xfe\xff", first)) /* other JSON, or another encoding */
         return false;
     while (window_line(&window, 0).len)
-        if (!load_document(load, &window, &around))
+        if (!load_stream_document(load, &window, &around))
             return false;
     return !window.failed;
 }

@@ -14,37 +14,37 @@ static struct inventory_files *files_of(struct facts_source *self)
     return ((struct file_source *)self)->files;
 }
 
-static const struct inventory *get(struct facts_source *self, int64_t now)
+static const struct inventory *file_source_get(struct facts_source *self, int64_t now)
 {
     return inventory_files_get(files_of(self), now);
 }
 
-static const struct inventory *live(struct facts_source *self, const struct facts_wanted *wanted, int64_t now,
-                                    struct error *error)
+static const struct inventory *file_source_live(struct facts_source *self, const struct facts_wanted *wanted,
+                                                int64_t now, struct error *error)
 {
     return inventory_files_live(files_of(self), wanted, now, error);
 }
 
-static bool create(struct facts_source *self, struct json_object *object, int64_t now, struct error *error)
+static bool file_source_create(struct facts_source *self, struct json_object *object, int64_t now, struct error *error)
 {
     return inventory_files_create(files_of(self), object, now, error);
 }
 
-static size_t problems(struct facts_source *self)
+static size_t file_source_problems(struct facts_source *self)
 {
     return inventory_files_problems(files_of(self));
 }
 
-static bool reserve(struct facts_source *self, const struct inventory *base, struct str backup, int64_t now,
-                    struct error *error)
+static bool file_source_reserve(struct facts_source *self, const struct inventory *base, struct str backup, int64_t now,
+                                struct error *error)
 {
     return inventory_files_reserve(files_of(self), base, backup, now, error);
 }
 
-static void report(struct facts_source *self, facts_report_fn *say, void *context)
+static void file_source_report(struct facts_source *self, facts_report_fn *say, void *context)
 {
     char reason[128] = "";
-    size_t bad = problems(self);
+    size_t bad = file_source_problems(self);
     if (bad)
         snprintf(reason, sizeof reason, "%zu file%s cannot be read and stand%s at their last good content; see the log",
                  bad, bad == 1 ? "" : "s", bad == 1 ? "s" : "");
@@ -53,13 +53,13 @@ static void report(struct facts_source *self, facts_report_fn *say, void *contex
 
 /* What has a last good state is told, not failed: a typo in a file must not stop the
  * webhook that guards the cluster. */
-static bool ready(struct facts_source *self)
+static bool file_source_ready(struct facts_source *self)
 {
     (void)self;
     return true;
 }
 
-static void reload(struct facts_source *self)
+static void file_source_reload(struct facts_source *self)
 {
     inventory_files_reload(files_of(self));
 }
@@ -71,14 +71,14 @@ static void close_files(struct facts_source *self)
 }
 
 static const struct facts_source_table table = {
-    .get = get,
-    .live = live,
-    .create = create,
-    .reserve = reserve,
-    .report = report,
-    .ready = ready,
-    .problems = problems,
-    .reload = reload,
+    .get = file_source_get,
+    .live = file_source_live,
+    .create = file_source_create,
+    .reserve = file_source_reserve,
+    .report = file_source_report,
+    .ready = file_source_ready,
+    .problems = file_source_problems,
+    .reload = file_source_reload,
     .close = close_files,
 };
 

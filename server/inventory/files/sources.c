@@ -72,7 +72,7 @@ struct sources *sources_new(const char *const *paths, size_t count)
     return sources;
 }
 
-static const char *reason(int failure, char *buffer, size_t size)
+static const char *sources_failure_text(int failure, char *buffer, size_t size)
 {
     return strerror_r(failure, buffer, size);
 }
@@ -83,7 +83,8 @@ bool sources_check(const struct sources *sources, struct error *error)
         int fd = open(sources->roots[i].path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         if (fd < 0) {
             char buffer[128];
-            return error_set(error, 0, "%s: %s", sources->roots[i].path, reason(errno, buffer, sizeof buffer));
+            return error_set(error, 0, "%s: %s", sources->roots[i].path,
+                             sources_failure_text(errno, buffer, sizeof buffer));
         }
         close(fd);
     }
@@ -129,7 +130,7 @@ static int by_bytes(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static bool append(struct sources *sources, struct source *source)
+static bool sources_append(struct sources *sources, struct source *source)
 {
     if (!ARRAY_ROOM(sources)) {
         source_free(source);
@@ -140,14 +141,14 @@ static bool append(struct sources *sources, struct source *source)
 }
 
 /* The source of this path as it was, taken out of `before`; or a new one. Takes the path. */
-static bool take(struct sources *sources, struct sources *before, size_t root, char *path)
+static bool sources_take_path(struct sources *sources, struct sources *before, size_t root, char *path)
 {
     for (size_t i = 0; path && i < before->len; i++)
         if (before->items[i] && before->items[i]->root == root && strcmp(before->items[i]->path, path) == 0) {
             struct source *source = before->items[i];
             before->items[i] = NULL;
             free(path);
-            return append(sources, source);
+            return sources_append(sources, source);
         }
     struct source *fresh = path ? calloc(1, sizeof *fresh) : NULL;
     if (!fresh) {
@@ -155,10 +156,10 @@ static bool take(struct sources *sources, struct sources *before, size_t root, c
         return false;
     }
     *fresh = (struct source){.path = path, .root = root, .signature = {.missing = -1}};
-    return append(sources, fresh);
+    return sources_append(sources, fresh);
 }
 
-static char *join(const char *folder, const char *name)
+static char *path_join(const char *folder, const char *name)
 {
     size_t size = strlen(folder) + strlen(name) + 2;
     char *path = malloc(size);
@@ -173,7 +174,7 @@ static void keep_all(struct sources *sources, struct sources *before, size_t roo
         if (before->items[i] && before->items[i]->root == root) {
             struct source *source = before->items[i];
             before->items[i] = NULL;
-            append(sources, source);
+            sources_append(sources, source);
         }
 }
 
@@ -187,7 +188,7 @@ static int list_root(struct sources *sources, struct sources *before, size_t ind
         was_folder |= before->items[i] && before->items[i]->root == index && strcmp(before->items[i]->path, path) != 0;
     bool there = stat(path, &info) == 0;
     if (there ? !S_ISDIR(info.st_mode) : !was_folder)
-        return take(sources, before, index, strdup(path)) ? 0 : ENOMEM;
+        return sources_take_path(sources, before, index, strdup(path)) ? 0 : ENOMEM;
     struct dirent **names = NULL;
     int count = scandir(path, &names, is_manifest, by_bytes);
     if (count < 0) {
@@ -197,7 +198,7 @@ static int list_root(struct sources *sources, struct sources *before, size_t ind
     }
     int failure = 0;
     for (int i = 0; i < count; i++) {
-        if (!take(sources, before, index, join(path, names[i]->d_name)))
+        if (!sources_take_path(sources, before, index, path_join(path, names[i]->d_name)))
             failure = ENOMEM;
         free(names[i]);
     }
@@ -215,7 +216,7 @@ static bool list_all(struct sources *sources, inventory_problem_fn *problem, voi
         int failure = list_root(sources, &before, i);
         char buffer[128];
         if (failure && failure != root->failure && problem)
-            problem(context, root->path, 0, reason(failure, buffer, sizeof buffer));
+            problem(context, root->path, 0, sources_failure_text(failure, buffer, sizeof buffer));
         root->failure = failure;
     }
     bool gone = false;
@@ -230,8 +231,8 @@ static bool list_all(struct sources *sources, inventory_problem_fn *problem, voi
 
 /* ---- loading -------------------------------------------------------------- */
 
-static bool refresh(struct source *source, const struct extractor *extractor, inventory_problem_fn *problem,
-                    void *context)
+static bool source_refresh(struct source *source, const struct extractor *extractor, inventory_problem_fn *problem,
+                           void *context)
 {
     struct signature now = read_signature(source->path);
     bool same = same_signature(&now, &source->signature);
@@ -269,7 +270,7 @@ bool sources_reload(struct sources *sources, const struct extractor *extractor, 
     for (size_t i = 0; i < sources->root_count; i++)
         sources->problems += sources->roots[i].failure != 0;
     for (size_t i = 0; i < sources->len; i++) {
-        changed |= refresh(sources->items[i], extractor, problem, context);
+        changed |= source_refresh(sources->items[i], extractor, problem, context);
         sources->problems += sources->items[i]->bad;
     }
     return changed;
