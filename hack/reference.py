@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Writes what is made of tables: the settings' JSON Schema and sample (`backstop settings`, from the table that parses
-the file), the tables of docs/settings.md from that schema, and docs/metrics.md from include/backstop/metrics.def.
+the file), the tables of docs/settings.md from that schema, docs/metrics.md from include/backstop/metrics.def, and what the roles of the chart read
+(`backstop rbac`, from include/backstop/facts.def).
 reference.py [--check] BINARY; with --check only says which of them is old."""
 import json
 import pathlib
@@ -18,6 +19,7 @@ port (8080), without TLS. A histogram has `_bucket`, `_sum` and `_count`, in sec
 |---|---|---|---|
 """
 DURATION = "ms))+"
+ROLES = "manifests/chart/templates/rbac.yaml"
 
 
 def values(node):
@@ -95,15 +97,27 @@ def metrics():
 
 
 def printed(binary, *words):
-    return subprocess.run([binary, "settings", *words], check=True, capture_output=True, text=True).stdout
+    return subprocess.run([binary, *words], check=True, capture_output=True, text=True).stdout
+
+
+def roles(binary):
+    """The chart's roles, with what `backstop rbac` says is read in them, in its order."""
+    between = r"# What is read:\n.*?(?=# What else is done:\n)"
+    rules = iter(re.findall(between, printed(binary, "rbac"), re.S))
+    old = (ROOT / ROLES).read_text()
+    text = re.sub(between, lambda _: next(rules), old, flags=re.S)
+    # RBAC knows no finer permission than to list Secrets, so who installs the chart may leave it out.
+    return re.sub(r"(?:# [^\n]*\n)?- apiGroups: \[\"\"\]\n  resources: \[secrets\]\n  verbs: \[list, watch\]\n",
+                  lambda rule: "{{- if .Values.rbac.listSecrets }}\n" + rule[0] + "{{- end }}\n", text)
 
 
 def main():
     check = "--check" in sys.argv
     binary = [word for word in sys.argv[1:] if word != "--check"][0]
-    schema = printed(binary, "-o", "schema")
-    pages = {"docs/settings.schema.json": schema, "manifests/samples/settings.yaml": printed(binary),
-             "docs/settings.md": settings(json.loads(schema)), "docs/metrics.md": metrics()}
+    schema = printed(binary, "settings", "-o", "schema")
+    pages = {"docs/settings.schema.json": schema, "manifests/samples/settings.yaml": printed(binary, "settings"),
+             "docs/settings.md": settings(json.loads(schema)), "docs/metrics.md": metrics(),
+             ROLES: roles(binary)}
     old = [name for name, text in pages.items() if not (ROOT / name).exists() or (ROOT / name).read_text() != text]
     if check and old:
         sys.exit(f"{', '.join(old)}: old; make docs")

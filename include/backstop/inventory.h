@@ -10,24 +10,35 @@
 #include "backstop/settings.h"
 #include "backstop/versions.h"
 
+struct store; /* private */
+
+/* FACT_BACKUPS, ...: the kinds that are read, each declared once in facts.def. */
 enum fact {
-    FACT_MANAGEMENT_BACKUPS,
-    FACT_MANAGEMENTS,
-    FACT_RELEASES,
-    FACT_STORAGE_LOCATIONS,
-    FACT_BACKUPS,
-    FACT_SCHEDULES,
-    FACT_CONFIG_MAPS,
-    FACT_SECRETS,
-    FACT_VELERO, /* the Velero Deployment */
-    FACT_SNAPSHOT_LOCATIONS,
-    FACT_CUSTOM_RESOURCES, /* CustomResourceDefinitions */
-    FACT_NODE_AGENTS,      /* Velero's DaemonSets */
-    FACT_KCM,              /* the Deployment of kcm's controller manager */
-    FACT_SERVER_STATUSES,  /* ServerStatusRequests that Velero has answered */
+#define FACT(id, ...) FACT_##id,
+#include "facts.def"
+#undef FACT
     FACT_COUNT
 };
-const char *fact_kind(enum fact fact); /* of its objects: "ManagementBackup" */
+
+/* What is read of a kind, and how. */
+struct fact_kind {
+    const char *name;        /* in logs and reports: managementbackups.k0rdent.mirantis.com */
+    const char *api_version; /* as its objects are given to the extraction, where a group's version says nothing */
+    struct kube_resource resource;
+    const char *const *versions; /* preference for discovery; NULL: resource.version */
+    struct str label_selector;
+    const char *const *names; /* these objects only, an informer each: what RBAC can be narrowed to; NULL: all */
+    bool asked;               /* neither listed nor watched: ask.c asks for it */
+    bool everywhere;          /* of a namespaced kind: all namespaces, not the system one only */
+    bool metadata_only;       /* existence, never content */
+    bool gate;                /* the upgrade gate cannot do without */
+    bool never_all_in_files;  /* some in a file does not mean that there are no others */
+    const char *verbs, *why;  /* that roles grant, and what for; NULL: another kind's rule grants it */
+    size_t size;              /* of its struct */
+    void (*extract)(struct store *store, void *fact, struct json_object *object);
+    bool (*wanted)(struct json_object *object); /* NULL: all of that kind */
+};
+extern const struct fact_kind fact_kinds[FACT_COUNT];
 
 /* What every object has. Times are Unix seconds, 0 when absent. */
 struct object_meta {
@@ -166,7 +177,8 @@ struct velero_deployment {
     bool default_file_backup; /* --default-volumes-to-fs-backup: volumes are copied unless a Backup says no */
 };
 
-/* What the schema of a CustomResourceDefinition's stored version admits. */
+/* What the schema of a CustomResourceDefinition's stored version admits. While they are known, one that is not found is
+ * not installed: a cluster is asked for those that facts.def names. */
 struct custom_resource {
     struct object_meta meta; /* named PLURAL.GROUP: "backups.velero.io" */
     struct strlist versions; /* served */
@@ -227,20 +239,14 @@ struct evidence_reading {
 struct inventory {
     struct shared shared;
     bool known[FACT_COUNT];
-    const struct management_backup *const *management_backups;
-    const struct management *const *managements;
-    const struct release *const *releases;
-    const struct storage_location *const *storage_locations;
-    const struct backup *const *backups;
-    const struct velero_schedule *const *schedules;
-    const struct config_map *const *config_maps;
-    const struct secret *const *secrets;
-    const struct velero_deployment *const *velero_deployments;
-    const struct snapshot_location *const *snapshot_locations;
-    const struct custom_resource *const *custom_resources;
-    const struct node_agent *const *node_agents;
-    const struct kcm_deployment *const *kcm_deployments;
-    const struct server_status *const *server_statuses;
+    union {
+        struct {
+#define FACT(id, list, type, ...) const struct type *const *list;
+#include "facts.def"
+#undef FACT
+        };
+        const void *const *facts[FACT_COUNT]; /* the same arrays, whatever their type */
+    };
     size_t count[FACT_COUNT];      /* of each array above, by fact */
     struct inventory_index *index; /* private */
     /* Of settings upgrade.evidence; only in snapshots for which it was wanted. */
@@ -249,18 +255,27 @@ struct inventory {
 };
 
 /* Look-ups cost the same with ten objects and with ten thousand; NULL when absent. */
-const struct management_backup *inventory_management_backup(const struct inventory *inventory, struct str name);
-const struct release *inventory_release(const struct inventory *inventory, struct str name);
-const struct storage_location *inventory_storage_location(const struct inventory *inventory, struct str ns,
-                                                          struct str name);
-const struct backup *inventory_backup(const struct inventory *inventory, struct str ns, struct str name);
-const struct velero_schedule *inventory_schedule(const struct inventory *inventory, struct str ns, struct str name);
-const struct config_map *inventory_config_map(const struct inventory *inventory, struct str ns, struct str name);
-const struct snapshot_location *inventory_snapshot_location(const struct inventory *inventory, struct str ns,
-                                                            struct str name);
-/* The CustomResourceDefinition PLURAL.GROUP. NULL, while they are known, when it is not installed:
- * a cluster is asked for those of Backup, Restore, Schedule, BackupStorageLocation and ManagementBackup. */
-const struct custom_resource *inventory_custom_resource(const struct inventory *inventory, const char *name);
+const void *inventory_find(const struct inventory *inventory, enum fact fact, struct str ns, struct str name);
+#define FACT_FINDER_NAMESPACED(id, type)                                                                               \
+    static inline const struct type *inventory_##type(const struct inventory *inventory, struct str ns,                \
+                                                      struct str name)                                                 \
+    {                                                                                                                  \
+        return (const struct type *)inventory_find(inventory, id, ns, name);                                           \
+    }
+#define FACT_FINDER_CLUSTER_SCOPED(id, type)                                                                           \
+    static inline const struct type *inventory_##type(const struct inventory *inventory, struct str name)              \
+    {                                                                                                                  \
+        return (const struct type *)inventory_find(inventory, id, (struct str){NULL, 0}, name);                        \
+    }
+#define FACT_FINDER_SINGLETON(id, type)                                                                                \
+    static inline const struct type *inventory_##type(const struct inventory *inventory)                               \
+    {                                                                                                                  \
+        return inventory->count[id] ? (const struct type *)inventory->facts[id][0] : NULL;                             \
+    }
+/* inventory_backup(inventory, ns, name), inventory_release(inventory, name), inventory_management(inventory), ... */
+#define FACT(id, list, type, scope, ...) FACT_FINDER_##scope(FACT_##id, type)
+#include "facts.def"
+#undef FACT
 /* Whether objects of it keep this field ("spec.resourcePolicy"), which the API server drops otherwise;
  * ANSWER_DEPENDS where that is not known, and for NULL. */
 enum version_answer custom_resource_has_field(const struct custom_resource *resource, const char *path);
@@ -268,9 +283,6 @@ enum version_answer custom_resource_has_field(const struct custom_resource *reso
 enum version_answer custom_resource_takes_phase(const struct custom_resource *resource, const char *phase);
 /* What was read for the entry of this name; NULL when it was not. */
 const struct evidence_reading *inventory_evidence(const struct inventory *inventory, struct str source);
-const struct secret *inventory_secret(const struct inventory *inventory, struct str ns, struct str name);
-/* The Management (a singleton); NULL when there is none. */
-const struct management *inventory_management(const struct inventory *inventory);
 /* What Velero restores from for a scheduleName: the Completed backup of that
  * schedule with the newest start. `newest` (may be NULL) gets the newest of any
  * phase. Mirrors velero restore_controller.go mostRecentCompletedBackup. */
@@ -312,7 +324,7 @@ struct version_fact {
     const struct object_meta *object; /* the Deployment, the Release or the Management; NULL when the settings say it */
 };
 /* What the server of this Deployment has answered; NULL when it was not asked. */
-const struct server_status *inventory_server_status(const struct inventory *inventory,
+const struct server_status *inventory_velero_answer(const struct inventory *inventory,
                                                     const struct velero_deployment *velero);
 /* Velero's version: settings velero.version, else the image tag of its Deployments, or, where that
  * is no release of the table, what the server has answered to a ServerStatusRequest. Where

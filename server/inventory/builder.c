@@ -152,7 +152,7 @@ static bool fill_snapshot(struct snapshot *snapshot, const struct inventory_buil
         const void **facts = collect(snapshot, &builder->tables[f]);
         if (!facts)
             return false;
-        inventory_set_facts(inventory, (enum fact)f, facts);
+        inventory->facts[f] = facts;
         inventory->known[f] = builder->known[f];
         inventory->count[f] = builder->tables[f].len;
     }

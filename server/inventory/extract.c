@@ -6,37 +6,6 @@
 
 enum { SCRATCH_LIMIT = 64 << 20 };
 
-static const struct kind {
-    const char *group, *kind;
-    enum fact fact;
-    bool namespaced;
-    size_t size;
-    extract_fn *extract;
-    bool (*wanted)(struct json_object *object); /* NULL: all of that kind */
-} kinds[] = {
-    {"k0rdent.mirantis.com", "ManagementBackup", FACT_MANAGEMENT_BACKUPS, false, sizeof(struct management_backup),
-     extract_management_backup, NULL},
-    {"k0rdent.mirantis.com", "Management", FACT_MANAGEMENTS, false, sizeof(struct management), extract_management,
-     NULL},
-    {"k0rdent.mirantis.com", "Release", FACT_RELEASES, false, sizeof(struct release), extract_release, NULL},
-    {"velero.io", "BackupStorageLocation", FACT_STORAGE_LOCATIONS, true, sizeof(struct storage_location),
-     extract_storage_location, NULL},
-    {"velero.io", "Backup", FACT_BACKUPS, true, sizeof(struct backup), extract_backup, NULL},
-    {"velero.io", "Schedule", FACT_SCHEDULES, true, sizeof(struct velero_schedule), extract_schedule, NULL},
-    {"velero.io", "VolumeSnapshotLocation", FACT_SNAPSHOT_LOCATIONS, true, sizeof(struct snapshot_location),
-     extract_snapshot_location, NULL},
-    {"velero.io", "ServerStatusRequest", FACT_SERVER_STATUSES, true, sizeof(struct server_status),
-     extract_server_status, NULL},
-    {"", "ConfigMap", FACT_CONFIG_MAPS, true, sizeof(struct config_map), extract_config_map, NULL},
-    {"", "Secret", FACT_SECRETS, true, sizeof(struct secret), extract_secret, NULL},
-    {"apps", "Deployment", FACT_VELERO, true, sizeof(struct velero_deployment), extract_velero_deployment,
-     is_velero_deployment},
-    {"apps", "Deployment", FACT_KCM, true, sizeof(struct kcm_deployment), extract_kcm_deployment, is_kcm_deployment},
-    {"apps", "DaemonSet", FACT_NODE_AGENTS, true, sizeof(struct node_agent), extract_node_agent, is_node_agent},
-    {"apiextensions.k8s.io", "CustomResourceDefinition", FACT_CUSTOM_RESOURCES, false, sizeof(struct custom_resource),
-     extract_custom_resource, is_our_custom_resource},
-};
-
 /* Labels and annotations nobody reads (kubectl's last-applied copy, tracking
  * labels of GitOps tools) would be most of the memory. */
 static bool is_ours(struct str key)
@@ -69,10 +38,10 @@ uint64_t hash_name(struct str ns, struct str name)
 }
 
 static void extract_meta(struct store *store, struct object_meta *meta, struct json_object *metadata,
-                         const struct kind *kind)
+                         const struct fact_kind *kind)
 {
     struct str ns = json_get_str(metadata, "namespace");
-    if (kind->namespaced)
+    if (kind->resource.namespaced)
         meta->ns = store_text(store, ns.len ? ns : store->default_ns);
     meta->name = store_text(store, json_get_str(metadata, "name"));
     meta->created = object_time(metadata, "creationTimestamp");
@@ -90,7 +59,7 @@ static void destroy_record(struct shared *shared)
     free(record);
 }
 
-static void fill(struct store *store, const struct kind *kind, struct json_object *object)
+static void fill(struct store *store, const struct fact_kind *kind, struct json_object *object)
 {
     void *fact = store_alloc(store, kind->size);
     if (!fact)
@@ -99,7 +68,7 @@ static void fill(struct store *store, const struct kind *kind, struct json_objec
     kind->extract(store, fact, object);
 }
 
-static struct record *make_record(const struct extractor *extractor, const struct kind *kind,
+static struct record *make_record(const struct extractor *extractor, const struct fact_kind *kind,
                                   struct json_object *object)
 {
     ARENA_SCOPED scratch = arena_new(SCRATCH_LIMIT);
@@ -114,7 +83,7 @@ static struct record *make_record(const struct extractor *extractor, const struc
     if (!record)
         return NULL;
     shared_init(&record->shared, destroy_record);
-    record->fact = kind->fact;
+    record->fact = (enum fact)(kind - fact_kinds);
     record->size = store.used;
     store.record = record;
     store.memory = record->bytes;
@@ -129,29 +98,11 @@ static struct record *make_record(const struct extractor *extractor, const struc
     return record;
 }
 
-static struct str group_of(struct str api_version)
-{
-    struct str group, version = api_version;
-    str_cut(&version, '/', &group);
-    return version.ptr ? group : STR(""); /* the core group has a version only */
-}
-
-/* `object`: of it the first fact that wants it; NULL: of the kind the first fact. */
-static const struct kind *find_kind(struct str api_version, struct str kind, struct json_object *object)
-{
-    struct str group = group_of(api_version);
-    for (size_t i = 0; i < LENGTH_OF(kinds); i++)
-        if (str_is(group, kinds[i].group) && str_is(kind, kinds[i].kind) &&
-            (!object || !kinds[i].wanted || kinds[i].wanted(object)))
-            return &kinds[i];
-    return NULL;
-}
-
 static bool look_for_evidence(struct evidence_searches *searches, struct str api_version, struct str kind,
                               struct json_object *object, struct error *error)
 {
     for (size_t i = 0; i < searches->count; i++)
-        if (evidence_wanted(searches->items[i].source, group_of(api_version), kind, object) &&
+        if (evidence_wanted(searches->items[i].source, api_version_group(api_version), kind, object) &&
             !evidence_look(&searches->items[i], object, error))
             return false;
     return true;
@@ -186,7 +137,7 @@ static bool extract_one(const struct extractor *extractor, struct json_object *o
                        "missing; a Kubernetes object has apiVersion, kind and metadata");
     if (extractor->evidence)
         return look_for_evidence(extractor->evidence, api_version, name, object, error);
-    const struct kind *kind = find_kind(api_version, name, object);
+    const struct fact_kind *kind = fact_kind_find(api_version, name, object);
     if (!kind)
         return true;
     if (!json_path_str(object, "metadata.name").len)
@@ -209,9 +160,9 @@ bool extract_object(const struct extractor *extractor, struct json_object *objec
     if (kind.len > strlen("List")) {
         origin.kind = str_slice(kind, 0, kind.len - strlen("List"));
         origin.api_version = json_get_str(object, "apiVersion");
-        const struct kind *listed = find_kind(origin.api_version, origin.kind, NULL);
+        const struct fact_kind *listed = fact_kind_find(origin.api_version, origin.kind, NULL);
         if (listed && extractor->listed && !listed->wanted)
-            extractor->listed[listed->fact] = true;
+            extractor->listed[listed - fact_kinds] = true;
     }
     size_t count = json_len(items);
     for (size_t i = 0; i < count; i++) {

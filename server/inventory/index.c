@@ -3,36 +3,6 @@
 
 #include "inventory/inventory.h"
 
-/* The arrays have a type each, so they are read and written as bytes. */
-static const size_t array_offsets[FACT_COUNT] = {
-    [FACT_MANAGEMENT_BACKUPS] = offsetof(struct inventory, management_backups),
-    [FACT_MANAGEMENTS] = offsetof(struct inventory, managements),
-    [FACT_RELEASES] = offsetof(struct inventory, releases),
-    [FACT_STORAGE_LOCATIONS] = offsetof(struct inventory, storage_locations),
-    [FACT_BACKUPS] = offsetof(struct inventory, backups),
-    [FACT_SCHEDULES] = offsetof(struct inventory, schedules),
-    [FACT_CONFIG_MAPS] = offsetof(struct inventory, config_maps),
-    [FACT_SECRETS] = offsetof(struct inventory, secrets),
-    [FACT_VELERO] = offsetof(struct inventory, velero_deployments),
-    [FACT_SNAPSHOT_LOCATIONS] = offsetof(struct inventory, snapshot_locations),
-    [FACT_CUSTOM_RESOURCES] = offsetof(struct inventory, custom_resources),
-    [FACT_NODE_AGENTS] = offsetof(struct inventory, node_agents),
-    [FACT_KCM] = offsetof(struct inventory, kcm_deployments),
-    [FACT_SERVER_STATUSES] = offsetof(struct inventory, server_statuses),
-};
-
-const void *const *inventory_facts(const struct inventory *inventory, enum fact fact)
-{
-    const void *const *facts;
-    memcpy(&facts, (const unsigned char *)inventory + array_offsets[fact], sizeof facts);
-    return facts;
-}
-
-void inventory_set_facts(struct inventory *inventory, enum fact fact, const void *const *facts)
-{
-    memcpy((unsigned char *)inventory + array_offsets[fact], &facts, sizeof facts);
-}
-
 /* Facts by name: open addressing over a power of two, at most half full. */
 struct name_table {
     const void **slots;
@@ -196,7 +166,7 @@ struct inventory_index *index_build(struct arena *arena, const struct inventory 
     for (size_t f = 0; f < FACT_COUNT; f++) {
         if (!names_reserve(arena, &index->names[f], inventory->count[f]))
             return NULL;
-        const void *const *facts = inventory_facts(inventory, (enum fact)f);
+        const void *const *facts = inventory->facts[f];
         for (size_t i = 0; i < inventory->count[f]; i++)
             names_put(&index->names[f], facts[i]);
     }
@@ -308,66 +278,12 @@ bool index_put(struct arena *arena, const struct inventory *inventory, enum fact
     return !now->schedule.len || schedules_add(arena, index, now);
 }
 
-const void *index_find(const struct inventory *inventory, enum fact fact, struct str ns, struct str name)
+const void *inventory_find(const struct inventory *inventory, enum fact fact, struct str ns, struct str name)
 {
     const struct inventory_index *index = inventory->index;
     if (!index)
         return NULL;
     return *names_slot(&index->names[fact], ns, name);
-}
-
-static const struct str no_namespace = {NULL, 0};
-
-const struct management_backup *inventory_management_backup(const struct inventory *inventory, struct str name)
-{
-    return index_find(inventory, FACT_MANAGEMENT_BACKUPS, no_namespace, name);
-}
-
-const struct release *inventory_release(const struct inventory *inventory, struct str name)
-{
-    return index_find(inventory, FACT_RELEASES, no_namespace, name);
-}
-
-const struct storage_location *inventory_storage_location(const struct inventory *inventory, struct str ns,
-                                                          struct str name)
-{
-    return index_find(inventory, FACT_STORAGE_LOCATIONS, ns, name);
-}
-
-const struct backup *inventory_backup(const struct inventory *inventory, struct str ns, struct str name)
-{
-    return index_find(inventory, FACT_BACKUPS, ns, name);
-}
-
-const struct velero_schedule *inventory_schedule(const struct inventory *inventory, struct str ns, struct str name)
-{
-    return index_find(inventory, FACT_SCHEDULES, ns, name);
-}
-
-const struct config_map *inventory_config_map(const struct inventory *inventory, struct str ns, struct str name)
-{
-    return index_find(inventory, FACT_CONFIG_MAPS, ns, name);
-}
-
-const struct snapshot_location *inventory_snapshot_location(const struct inventory *inventory, struct str ns,
-                                                            struct str name)
-{
-    return index_find(inventory, FACT_SNAPSHOT_LOCATIONS, ns, name);
-}
-
-const struct secret *inventory_secret(const struct inventory *inventory, struct str ns, struct str name)
-{
-    return index_find(inventory, FACT_SECRETS, ns, name);
-}
-
-const struct custom_resource *inventory_custom_resource(const struct inventory *inventory, const char *name)
-{
-    return index_find(inventory, FACT_CUSTOM_RESOURCES, no_namespace, str_from(name));
-}
-
-const struct management *inventory_management(const struct inventory *inventory)
-{
-    return inventory->count[FACT_MANAGEMENTS] ? inventory->managements[0] : NULL;
 }
 
 const struct backup *inventory_newest_completed(const struct inventory *inventory, struct str ns, struct str schedule,

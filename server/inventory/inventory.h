@@ -68,12 +68,13 @@ struct strlist store_strings(struct store *store, struct json_object *array,
 
 /* ---- extraction ----------------------------------------------------------- */
 
-typedef void extract_fn(struct store *store, void *fact, struct json_object *object);
-extract_fn extract_management_backup, extract_management, extract_release;
-extract_fn extract_storage_location, extract_backup, extract_schedule;
-extract_fn extract_snapshot_location;
-extract_fn extract_config_map, extract_secret, extract_velero_deployment;
-extract_fn extract_custom_resource, extract_node_agent, extract_kcm_deployment, extract_server_status;
+/* extract_backup, ...: fills the fact, whose metadata is filled already. */
+#define FACT(id, list, type, ...) void extract_##type(struct store *store, void *fact, struct json_object *object);
+#include "backstop/facts.def"
+#undef FACT
+/* The kind of an object: the first that wants it; `object` NULL: of those of this API kind the first. NULL when none does. */
+const struct fact_kind *fact_kind_find(struct str api_version, struct str kind, struct json_object *object);
+struct str api_version_group(struct str api_version); /* "" for the core group, which has a version only */
 /* On a ServerStatusRequest: the image of the Deployment that is asked. */
 #define ANNOTATION_OF_IMAGE "backstop.k0rdent.mirantis.com/of-image"
 bool is_velero_deployment(struct json_object *object);
@@ -132,9 +133,6 @@ bool extract_object(const struct extractor *extractor, struct json_object *objec
 
 bool builder_put(struct inventory_builder *builder, struct record *record); /* takes it; false when out of memory */
 bool builder_has(const struct inventory_builder *builder, const struct record *record);
-/* The array of one kind's facts, whatever their type, and another in its place. */
-const void *const *inventory_facts(const struct inventory *inventory, enum fact fact);
-void inventory_set_facts(struct inventory *inventory, enum fact fact, const void *const *facts);
 /* A snapshot of what the builder holds now; the builder may go on. NULL when out of memory. */
 struct inventory *builder_snapshot(const struct inventory_builder *builder) MUST_CHECK;
 /* Gives a snapshot that nobody else holds yet its own copy of what was read. */
@@ -149,6 +147,5 @@ struct inventory_index *index_build(struct arena *arena, const struct inventory 
 /* Counts one fact more, which stands in its array already, in the place of `gone` (NULL: of none). */
 bool index_put(struct arena *arena, const struct inventory *inventory, enum fact fact, const void *added,
                const void *gone) MUST_CHECK;
-const void *index_find(const struct inventory *inventory, enum fact fact, struct str ns, struct str name);
 
 #endif

@@ -94,7 +94,7 @@ void extract_backup(struct store *store, void *fact, struct json_object *object)
     backup->status_managers = status_managers(store, json_get(object, "metadata"));
 }
 
-void extract_schedule(struct store *store, void *fact, struct json_object *object)
+void extract_velero_schedule(struct store *store, void *fact, struct json_object *object)
 {
     struct velero_schedule *schedule = fact;
     struct json_object *spec = json_get(object, "spec"), *template = json_get(spec, "template");

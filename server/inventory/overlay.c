@@ -34,12 +34,11 @@ static bool overlay_reserve(struct inventory_overlay *overlay, enum fact fact, s
     const void **larger = arena_array(overlay->arena, cap, sizeof *larger);
     if (!larger)
         return false;
-    const void *const *facts = inventory_facts(&overlay->inventory, fact);
     if (overlay->inventory.count[fact])
-        memcpy(larger, facts, overlay->inventory.count[fact] * sizeof *larger);
+        memcpy(larger, overlay->inventory.facts[fact], overlay->inventory.count[fact] * sizeof *larger);
     overlay->facts[fact] = larger;
     overlay->caps[fact] = cap;
-    inventory_set_facts(&overlay->inventory, fact, larger);
+    overlay->inventory.facts[fact] = larger;
     return true;
 }
 
@@ -74,7 +73,7 @@ static bool overlay_put(struct inventory_overlay *overlay, struct record *record
     struct inventory *inventory = &overlay->inventory;
     enum fact fact = record->fact;
     const struct object_meta *meta = record_meta(record);
-    const void *gone = index_find(inventory, fact, meta->ns, meta->name);
+    const void *gone = inventory_find(inventory, fact, meta->ns, meta->name);
     if (!overlay_remember(overlay, record, mode)) {
         shared_release(&record->shared);
         return false;

@@ -9,7 +9,7 @@ static struct version_fact version_from_settings(enum product product, struct st
     return (struct version_fact){.version = product_version_parse(product, text), .source = VERSION_SETTINGS};
 }
 
-const struct server_status *inventory_server_status(const struct inventory *inventory,
+const struct server_status *inventory_velero_answer(const struct inventory *inventory,
                                                     const struct velero_deployment *velero)
 {
     for (size_t i = 0; i < inventory->count[FACT_SERVER_STATUSES]; i++) {
@@ -26,7 +26,7 @@ static void version_fact_add(struct version_fact *fact, const struct inventory *
                              const struct velero_deployment *deployment)
 {
     struct product_version version = product_version_parse(PRODUCT_VELERO, image_tag(deployment->image));
-    const struct server_status *status = version.listed ? NULL : inventory_server_status(inventory, deployment);
+    const struct server_status *status = version.listed ? NULL : inventory_velero_answer(inventory, deployment);
     if (status)
         version = product_version_parse(PRODUCT_VELERO, status->version);
     enum version_source source = status ? VERSION_SERVER : VERSION_IMAGE;

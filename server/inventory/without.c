@@ -27,8 +27,7 @@ static struct inventory_builder *builder_of(const struct inventory *inventory, i
     struct inventory_builder *builder = inventory_builder_new();
     bool whole = builder != NULL;
     for (size_t f = 0; whole && f < FACT_COUNT; f++) {
-        whole = put_all(builder, inventory_facts(inventory, (enum fact)f), inventory->count[f], (enum fact)f, hide,
-                        context);
+        whole = put_all(builder, inventory->facts[f], inventory->count[f], (enum fact)f, hide, context);
         inventory_set_known(builder, (enum fact)f, inventory->known[f]);
     }
     if (whole)

@@ -168,7 +168,7 @@ static void test_other_kinds(void)
     CU_ASSERT(json_object_object_length(map->data) == 1);
     ASSERT_TEXT(json_get_str(map->data, "a"), "text");
     ASSERT_TEXT(json_get_str(map->binary_data, "x"), "aGk=");
-    const struct velero_schedule *schedule = inventory_schedule(inventory, NS, STR("nightly"));
+    const struct velero_schedule *schedule = inventory_velero_schedule(inventory, NS, STR("nightly"));
     CU_ASSERT_FATAL(schedule != NULL);
     CU_ASSERT(schedule->paused);
     ASSERT_TEXT(schedule->storage_location, "s3");

@@ -51,7 +51,7 @@ static void test_fields(void)
         {"spec.template.metadata.more.still", ANSWER_DEPENDS}, /* deeper than anything that was kept */
     };
     INVENTORY_SCOPED inventory = build(CRD("velero.io", VERSION("v1", "true", SPEC)));
-    const struct custom_resource *resource = inventory_custom_resource(inventory, "backups.velero.io");
+    const struct custom_resource *resource = inventory_custom_resource(inventory, STR("backups.velero.io"));
     CU_ASSERT_FATAL(resource != NULL && resource->schema);
     for (size_t i = 0; i < LENGTH_OF(cases); i++)
         CU_ASSERT_EQUAL(custom_resource_has_field(resource, cases[i].path), cases[i].has);
@@ -63,7 +63,7 @@ static void test_phases(void)
     INVENTORY_SCOPED inventory =
         build(CRD("velero.io", VERSION("v1alpha1", "false", SPEC ", " PHASES("Queued")) ", " VERSION(
                                    "v1", "true", SPEC ", " PHASES("New, Completed"))));
-    const struct custom_resource *resource = inventory_custom_resource(inventory, "backups.velero.io");
+    const struct custom_resource *resource = inventory_custom_resource(inventory, STR("backups.velero.io"));
     CU_ASSERT_FATAL(resource != NULL);
     CU_ASSERT_EQUAL(resource->versions.len, 2);
     CU_ASSERT_EQUAL(custom_resource_takes_phase(resource, "Completed"), ANSWER_YES);
@@ -85,7 +85,7 @@ static void test_unknown(void)
     };
     for (size_t i = 0; i < LENGTH_OF(yamls); i++) {
         INVENTORY_SCOPED inventory = build(yamls[i]);
-        const struct custom_resource *resource = inventory_custom_resource(inventory, "backups.velero.io");
+        const struct custom_resource *resource = inventory_custom_resource(inventory, STR("backups.velero.io"));
         CU_ASSERT_EQUAL(custom_resource_has_field(resource, "spec.none"), ANSWER_DEPENDS);
         CU_ASSERT_EQUAL(custom_resource_takes_phase(resource, "Queued"), ANSWER_DEPENDS);
     }

@@ -151,7 +151,8 @@ static bool tell_unknown(struct run *run, const struct facts *facts)
         if (!wanted || facts->inventory->known[f])
             continue;
         any = true;
-        verb_fail(run->verb, "%ss are not known (%s), so what depends on them was not judged", fact_kind((enum fact)f),
+        verb_fail(run->verb, "%ss are not known (%s), so what depends on them was not judged",
+                  fact_kinds[f].resource.kind.ptr,
                   facts->cluster ? "the cluster does not list them" : "none in the inventory");
     }
     return any;

@@ -1,3 +1,4 @@
+#include "backstop/inventory.h"
 #include "commands/rbac/rbac.h"
 
 /* What the roles of manifests/install.yaml grant, which a test holds against this, and list on
@@ -14,39 +15,19 @@ static bool injects_modifier(const struct settings *settings)
     return settings->restores_inject_release_modifier;
 }
 
+/* Beside what is read of the kinds in facts.def. */
 static const struct grant cluster[] = {
-    {"The facts that decisions rest on.", "k0rdent.mirantis.com", "managementbackups, managements, releases", NULL,
-     "list, watch", NULL},
-    {"A Release that is not known yet is read for the review that names it.", "k0rdent.mirantis.com", "releases", NULL,
-     "get", NULL},
-    {"The gate starts the pre-upgrade backup itself, and reads its uid for the Event.", "k0rdent.mirantis.com",
-     "managementbackups", NULL, "create, get", NULL},
-    {"Whether Velero runs, wherever it is (label component=velero), and kcm.", "apps", "deployments", NULL,
-     "list, watch", NULL},
-    {"Which fields and phases the installed CRDs admit: those of these kinds, and no other.", "apiextensions.k8s.io",
-     "customresourcedefinitions",
-     "backups.velero.io, restores.velero.io, schedules.velero.io, backupstoragelocations.velero.io, "
-     "managementbackups.k0rdent.mirantis.com",
-     "list, watch", NULL},
     {"What the gate did, where kubectl describe shows it.", "events.k8s.io", "events", NULL, "create, patch", NULL},
     {"Its own certificate authority, and only in its own configurations.", "admissionregistration.k8s.io",
      "mutatingwebhookconfigurations, validatingwebhookconfigurations", "backstop", "get, list, watch, patch", NULL},
 };
 static const struct grant in_system[] = {
-    {"Velero's objects.", "velero.io", "backups, backupstoragelocations", NULL, "get, list, watch", NULL},
-    {NULL, "velero.io", "schedules, volumesnapshotlocations", NULL, "list, watch", NULL},
-    {"Asks Velero which version it is, where the tag of its image does not tell.", "velero.io", "serverstatusrequests",
-     NULL, "create, get", NULL},
     {"The deletions that wait, for the review that asks which backups remain.", "velero.io", "deletebackuprequests",
      NULL, "list", NULL},
-    {"Which deletions of backups were admitted a moment ago: what replicas tell each other.", "coordination.k8s.io",
+    {"Which deletions of backups were admitted a moment ago: replicas share this Lease.", "coordination.k8s.io",
      "leases", "backstop-deletions", "get, patch", NULL},
-    {"Whether Velero's node agent is there, for Backups that need it.", "apps", "daemonsets", "node-agent",
-     "list, watch", NULL},
-    {"The resource modifiers of Restores.", "", "configmaps", NULL, "get, list, watch", NULL},
     {"The one that sets the release back (settings restores.injectReleaseModifier).", "", "configmaps", NULL, "create",
      injects_modifier},
-    {"Names only: the webhook asks for metadata, never for data.", "", "secrets", NULL, "list, watch", NULL},
 };
 static const struct grant in_own[] = {
     {"The Secret of the managed certificates.", "", "secrets", NULL, "create", NULL},
@@ -79,18 +60,51 @@ static void write_binding(const struct writer *writer, struct str name, struct s
                ns.len ? "" : "Cluster", STR_ARG(name), STR_ARG(writer->account), STR_ARG(writer->account_ns));
 }
 
-static void write_role(const struct writer *writer, struct str ns, const struct grant *grants, size_t count)
+static void write_rule(struct buf *out, const char *why, const char *group, const char *resources)
+{
+    if (why)
+        buf_printf(out, "# %s\n", why);
+    buf_printf(out, "- apiGroups: [%s]\n  resources: [%s]\n", group[0] ? group : "\"\"", resources);
+}
+
+static bool kind_in_cluster(const struct fact_kind *kind)
+{
+    return !kind->resource.namespaced || kind->everywhere;
+}
+
+static bool kind_in_system(const struct fact_kind *kind)
+{
+    return !kind_in_cluster(kind);
+}
+
+static void write_kinds(struct buf *out, bool (*is_here)(const struct fact_kind *kind))
+{
+    buf_puts(out, "# What is read:\n");
+    for (size_t f = 0; f < FACT_COUNT; f++) {
+        const struct fact_kind *kind = &fact_kinds[f];
+        if (!kind->verbs || !is_here(kind))
+            continue;
+        write_rule(out, kind->why, kind->resource.group.ptr, kind->resource.plural.ptr);
+        for (const char *const *name = kind->names; name && *name; name++)
+            buf_printf(out, "%s%s%s", name == kind->names ? "  resourceNames: [" : ", ", *name, name[1] ? "" : "]\n");
+        buf_printf(out, "  verbs: [%s]\n", kind->verbs);
+    }
+    buf_puts(out, "# What else is done:\n");
+}
+
+/* is_here: of which kinds it grants what is read; NULL: of none. */
+static void write_role(const struct writer *writer, struct str ns, bool (*is_here)(const struct fact_kind *kind),
+                       const struct grant *grants, size_t count)
 {
     write_head(writer, "Role", STR("backstop"), ns);
     buf_puts(writer->out, "rules:\n");
+    if (is_here)
+        write_kinds(writer->out, is_here);
     for (size_t i = 0; i < count; i++) {
         const struct grant *grant = &grants[i];
         if (grant->granted && !grant->granted(writer->settings))
             continue;
-        if (grant->why)
-            buf_printf(writer->out, "# %s\n", grant->why);
-        buf_printf(writer->out, "- apiGroups: [%s]\n  resources: [%s]\n", grant->group[0] ? grant->group : "\"\"",
-                   grant->resources);
+        write_rule(writer->out, grant->why, grant->group, grant->resources);
         if (grant->names)
             buf_printf(writer->out, "  resourceNames: [%s]\n", grant->names);
         buf_printf(writer->out, "  verbs: [%s]\n", grant->verbs);
@@ -141,10 +155,10 @@ static void write_evidence_in(const struct writer *writer, const struct settings
 void rbac_write(const struct settings *settings, struct str ns, struct str account, struct buf *out)
 {
     const struct writer writer = {out, settings, account, ns};
-    write_role(&writer, (struct str){NULL, 0}, cluster, LENGTH_OF(cluster));
-    write_role(&writer, settings->system_namespace, in_system, LENGTH_OF(in_system));
+    write_role(&writer, (struct str){NULL, 0}, kind_in_cluster, cluster, LENGTH_OF(cluster));
+    write_role(&writer, settings->system_namespace, kind_in_system, in_system, LENGTH_OF(in_system));
     write_lease(&writer, settings->system_namespace);
-    write_role(&writer, ns, in_own, LENGTH_OF(in_own));
+    write_role(&writer, ns, NULL, in_own, LENGTH_OF(in_own));
     for (size_t i = 0; i < settings->evidence_count; i++)
         if (!seen_before(settings, i, false))
             write_evidence_in(&writer, settings, settings->evidence[i].ns);

@@ -120,7 +120,7 @@ static void write_missing(const struct review_summary *summary, struct buf *out)
     const char *before = "not checked, since nothing is known of them: ";
     for (size_t f = 0; f < FACT_COUNT; f++)
         if (summary->missing[f]) {
-            buf_printf(out, "%s%ss", before, fact_kind((enum fact)f));
+            buf_printf(out, "%s%ss", before, fact_kinds[f].resource.kind.ptr);
             before = ", ";
         }
     if (before[0] == ',')

@@ -109,9 +109,9 @@ void serve_gauges(const struct inventory *inventory)
     bool backups = inventory->known[FACT_MANAGEMENT_BACKUPS];
     for (size_t i = 0; i < FACT_COUNT; i++)
         if (inventory->known[i])
-            metric_set(METRIC_INVENTORY_OBJECTS, (double)inventory->count[i], fact_kind((enum fact)i));
+            metric_set(METRIC_INVENTORY_OBJECTS, (double)inventory->count[i], fact_kinds[i].resource.kind.ptr);
         else
-            metric_clear(METRIC_INVENTORY_OBJECTS, fact_kind((enum fact)i));
+            metric_clear(METRIC_INVENTORY_OBJECTS, fact_kinds[i].resource.kind.ptr);
     set_locations(inventory);
     if (backups) {
         set_backups(inventory);

@@ -80,7 +80,7 @@ static bool ask_due(struct cluster *cluster, struct question *question)
 static bool ask_create(struct cluster *cluster, struct question *question, struct error *error)
 {
     ARENA_SCOPED arena = arena_new(1 << 20);
-    const struct cluster_kind *kind = &cluster_kinds[FACT_SERVER_STATUSES];
+    const struct fact_kind *kind = &fact_kinds[FACT_SERVER_STATUSES];
     struct json_object *object = arena ? json_own(arena, json_object_new_object()) : NULL, *metadata, *annotations,
                        *spec;
     uint32_t chance = (uint32_t)time_monotonic_ns(); /* of replicas that ask at the same moment */
@@ -106,7 +106,7 @@ static bool ask_keep(void *context, struct record *record, struct error *error)
 static bool ask_answered(struct cluster *cluster, const struct question *question, struct error *error)
 {
     ARENA_SCOPED arena = arena_new(1 << 20);
-    const struct cluster_kind *kind = &cluster_kinds[FACT_SERVER_STATUSES];
+    const struct fact_kind *kind = &fact_kinds[FACT_SERVER_STATUSES];
     struct json_object *object = NULL;
     struct feed *feed = ask_feed(cluster);
     *error = (struct error){.code = 0};

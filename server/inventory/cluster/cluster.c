@@ -63,7 +63,7 @@ static bool cluster_start(struct cluster *cluster, const struct facts_cluster_op
 static void add_feed(struct cluster *cluster, enum fact fact, const char *object)
 {
     struct feed feed = {.cluster = cluster, .fact = fact, .object = object, .since = time_now()};
-    if (cluster_kinds[fact].asked) { /* nothing needs to be asked for until something does */
+    if (fact_kinds[fact].asked) { /* nothing needs to be asked for until something does */
         feed.settled = true;
         feed.state = KUBE_SYNCED;
     }
@@ -73,7 +73,7 @@ static void add_feed(struct cluster *cluster, enum fact fact, const char *object
 
 static void add_feeds(struct cluster *cluster, enum fact fact)
 {
-    const char *const *names = cluster_kinds[fact].names;
+    const char *const *names = fact_kinds[fact].names;
     if (!names)
         add_feed(cluster, fact, NULL);
     for (; names && *names; names++)

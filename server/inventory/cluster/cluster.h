@@ -5,24 +5,6 @@
 #include "backstop/kube.h"
 #include "inventory/inventory.h"
 
-/* ---- cluster_kinds.c: what is read, by fact -------------------------------- */
-
-struct cluster_kind {
-    const char *name;        /* managementbackups.k0rdent.mirantis.com */
-    const char *api_version; /* as objects are given to the extraction; a group's version says nothing there */
-    struct kube_resource resource;
-    const char *const *versions; /* preference for discovery; NULL: resource.version */
-    struct str label_selector;
-    const char *const *names; /* these objects only, a feed each: what RBAC can be narrowed to; NULL: all */
-    bool asked;               /* neither listed nor watched: ask.c asks for it */
-    bool everywhere;          /* of a namespaced kind: all namespaces, not the system one only */
-    bool metadata_only;       /* existence, never content */
-    bool gate;                /* the upgrade gate cannot do without */
-};
-extern const struct cluster_kind cluster_kinds[FACT_COUNT];
-/* The kind of an object to create; NULL when it is none of ours. */
-const struct cluster_kind *cluster_kind_of(struct json_object *object);
-
 /* ---- table.c: records by name, replaced and removed as events come --------- */
 
 struct table_slot {

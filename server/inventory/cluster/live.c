@@ -24,7 +24,7 @@ struct reading {
 /* With the version that the API server serves; asked once and kept until it is refused. */
 static bool resource_now(struct cluster *cluster, enum fact fact, struct kube_resource *resource, struct error *error)
 {
-    const struct cluster_kind *kind = &cluster_kinds[fact];
+    const struct fact_kind *kind = &fact_kinds[fact];
     *resource = kind->resource;
     if (!kind->versions)
         return true;
@@ -305,10 +305,10 @@ static struct json_object *in_version(struct arena *arena, struct json_object *o
     return text.ptr && json_put_text(copy, "apiVersion", text) ? copy : NULL;
 }
 
-static bool create_now(struct cluster *cluster, struct arena *arena, const struct cluster_kind *kind,
+static bool create_now(struct cluster *cluster, struct arena *arena, const struct fact_kind *kind,
                        struct json_object *object, struct error *error)
 {
-    enum fact fact = (enum fact)(kind - cluster_kinds);
+    enum fact fact = (enum fact)(kind - fact_kinds);
     struct kube_resource resource;
     if (!resource_now(cluster, fact, &resource, error))
         return false;
@@ -328,7 +328,8 @@ bool cluster_create(struct facts_source *self, struct json_object *object, int64
 {
     (void)now;
     ARENA_SCOPED arena = arena_new(READ_LIMIT);
-    const struct cluster_kind *kind = cluster_kind_of(object);
+    const struct fact_kind *kind =
+        fact_kind_find(json_get_str(object, "apiVersion"), json_get_str(object, "kind"), NULL);
     if (!arena)
         return error_set(error, 503, "out of memory");
     if (!kind)

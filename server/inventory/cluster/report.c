@@ -6,7 +6,7 @@
 
 static void log_state(const struct feed *feed, enum kube_sync state, const char *reason)
 {
-    struct str resource = str_from(feed->object ? feed->object : cluster_kinds[feed->fact].name);
+    struct str resource = str_from(feed->object ? feed->object : fact_kinds[feed->fact].name);
     if (state == KUBE_SYNCED)
         log_line(LOG_INFO, "facts are up to date", LOG_TEXT("resource", resource),
                  LOG_INTEGER("objects", (int64_t)feed->records.len));
@@ -38,7 +38,7 @@ void cluster_state(struct feed *feed, enum kube_sync state, const char *reason)
     log_state(feed, state, reason);
     feed->state = state;
     feed->since = time_now();
-    metric_set(METRIC_FACTS_SYNCED, fact_followed(feed->cluster, feed->fact), cluster_kinds[feed->fact].name);
+    metric_set(METRIC_FACTS_SYNCED, fact_followed(feed->cluster, feed->fact), fact_kinds[feed->fact].name);
 }
 
 /* ---- for people ------------------------------------------------------------ */
@@ -103,11 +103,11 @@ void cluster_report(struct facts_source *self, facts_report_fn *say, void *conte
         const struct feed *worst = worst_feed(cluster, (enum fact)f, &objects);
         enum facts_sync sync = sync_of(worst);
         report_feed(worst, objects, &line);
-        bool nothing = cluster_kinds[f].asked && sync == FACTS_IN_STEP && objects == 0; /* nobody was asked */
+        bool nothing = fact_kinds[f].asked && sync == FACTS_IN_STEP && objects == 0; /* nobody was asked */
         pthread_mutex_unlock(&cluster->lock);
         if (nothing)
             continue;
-        say(context, cluster_kinds[f].name, sync, line.data ? line.data : "");
+        say(context, fact_kinds[f].name, sync, line.data ? line.data : "");
     }
 }
 
@@ -117,7 +117,7 @@ static bool feed_ready(const struct feed *feed)
 {
     if (feed->known || feed->state == KUBE_MISSING)
         return true;
-    return feed->settled && !cluster_kinds[feed->fact].gate;
+    return feed->settled && !fact_kinds[feed->fact].gate;
 }
 
 bool cluster_ready(struct facts_source *self)

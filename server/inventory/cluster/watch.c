@@ -8,7 +8,7 @@
 enum { PAGE = 100 };
 
 /* Items of a list do not say what they are, and metadata says it is only metadata. */
-static bool name_kind(struct json_object *object, const struct cluster_kind *kind)
+static bool name_kind(struct json_object *object, const struct fact_kind *kind)
 {
     return json_put_text(object, "apiVersion", str_from(kind->api_version)) &&
            json_put_text(object, "kind", kind->resource.kind);
@@ -20,7 +20,7 @@ bool cluster_extract(struct cluster *cluster, enum fact fact, struct json_object
     struct extractor extractor = {.pool = cluster->pool, .default_ns = cluster->ns, .from_server = true};
     if (!json_object_is_type(object, json_type_object))
         return error_set(error, 422, "no object");
-    if (!name_kind(object, &cluster_kinds[fact]))
+    if (!name_kind(object, &fact_kinds[fact]))
         return error_set(error, 500, "out of memory");
     return extract_object(&extractor, object, sink, context, error);
 }
@@ -56,10 +56,10 @@ static void on_object(void *context, enum kube_event event, struct json_object *
         compose_soon(feed->cluster);
     pthread_mutex_unlock(&feed->cluster->lock);
     if (followed)
-        metric_add(METRIC_FACTS_EVENTS, 1, cluster_kinds[feed->fact].name);
+        metric_add(METRIC_FACTS_EVENTS, 1, fact_kinds[feed->fact].name);
     if (!good)
         log_line(LOG_ERROR, "an object of the cluster was left out",
-                 LOG_TEXT("resource", str_from(cluster_kinds[feed->fact].name)),
+                 LOG_TEXT("resource", str_from(fact_kinds[feed->fact].name)),
                  LOG_TEXT("name", json_path_str(object, "metadata.name")), LOG_TEXT("reason", str_from(error.message)));
 }
 
@@ -72,7 +72,7 @@ static void on_replace_end(void *context)
     feed->listing = false;
     compose_soon(feed->cluster);
     pthread_mutex_unlock(&feed->cluster->lock);
-    metric_add(METRIC_FACTS_LISTS, 1, cluster_kinds[feed->fact].name);
+    metric_add(METRIC_FACTS_LISTS, 1, fact_kinds[feed->fact].name);
     malloc_trim(0); /* the trees of a long list are gone: give their memory back */
 }
 
@@ -99,7 +99,7 @@ bool cluster_watch_start(struct cluster *cluster, struct error *error)
 {
     for (size_t f = 0; f < cluster->feed_count; f++) {
         struct feed *feed = &cluster->feeds[f];
-        const struct cluster_kind *kind = &cluster_kinds[feed->fact];
+        const struct fact_kind *kind = &fact_kinds[feed->fact];
         if (kind->asked)
             continue;
         const struct kube_reflector_options options = {

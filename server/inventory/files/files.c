@@ -32,9 +32,7 @@ static struct extractor files_extractor(const struct inventory_files *files)
 static void set_known(struct inventory *snapshot)
 {
     for (size_t f = 0; f < FACT_COUNT; f++)
-        snapshot->known[f] = snapshot->known[f] || snapshot->count[f] > 0;
-    /* One CRD beside the manifests does not mean that the others are not installed. */
-    snapshot->known[FACT_CUSTOM_RESOURCES] = false;
+        snapshot->known[f] = (snapshot->known[f] || snapshot->count[f] > 0) && !fact_kinds[f].never_all_in_files;
 }
 
 /* A fresh snapshot of the files and what was created; the lock is held. */
@@ -281,7 +279,7 @@ static bool is_taken(struct inventory_files *files, struct json_object *object, 
     if (good) {
         const struct object_meta *meta = record_meta(records.items[0]);
         const struct inventory *current = (const struct inventory *)files->current.current;
-        *taken = index_find(current, records.items[0]->fact, meta->ns, meta->name) != NULL;
+        *taken = inventory_find(current, records.items[0]->fact, meta->ns, meta->name) != NULL;
     }
     record_list_clear(&records);
     return good;

@@ -147,7 +147,7 @@ static void restore_deny_no_completed(const struct restore_view *view, const str
             STR_ARG(maker->last_backup_name.len ? backup_with_phase(view, maker->last_backup_name) : STR("")));
         return;
     }
-    if (inventory_schedule(inventory, view->ns, view->schedule_name)) {
+    if (inventory_velero_schedule(inventory, view->ns, view->schedule_name)) {
         decision_invalid(view->decision, "spec.scheduleName", "%.*s: this Schedule has not made a backup yet%.*s",
                          STR_ARG(name), STR_ARG(newest_hint(view)));
         return;

@@ -39,7 +39,7 @@ static void management_warn_velero_off(struct json_object *config, struct decisi
 static void management_warn_old_crds(const struct inventory *inventory, const struct product_version *before,
                                      const struct product_version *after, struct decision *decision)
 {
-    const struct custom_resource *crd = inventory_custom_resource(inventory, "backups.velero.io");
+    const struct custom_resource *crd = inventory_custom_resource(inventory, STR("backups.velero.io"));
     if (custom_resource_takes_phase(crd, "Queued") != ANSWER_YES &&
         product_version_before(before, 1, 11) == ANSWER_YES && product_version_before(after, 1, 11) == ANSWER_NO)
         decision_warn(decision,

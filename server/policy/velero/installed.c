@@ -58,8 +58,8 @@ static bool velero_drops(const struct inventory *inventory, const struct velero_
                                                {"BackupStorageLocation", "backupstoragelocations.velero.io"}};
     for (size_t i = 0; i < LENGTH_OF(resources); i++)
         if (strcmp(field->kind, resources[i][0]) == 0)
-            return custom_resource_has_field(inventory_custom_resource(inventory, resources[i][1]), field->path) ==
-                   ANSWER_NO;
+            return custom_resource_has_field(inventory_custom_resource(inventory, str_from(resources[i][1])),
+                                             field->path) == ANSWER_NO;
     return false;
 }
 
@@ -92,7 +92,7 @@ enum version_answer velero_can_start(const struct inventory *inventory, const st
                                      struct arena *arena, struct str *says)
 {
     static const char crd[] = "backups.velero.io";
-    const struct custom_resource *resource = inventory_custom_resource(inventory, crd);
+    const struct custom_resource *resource = inventory_custom_resource(inventory, str_from(crd));
     const struct product_version velero = inventory_velero_version(inventory, settings).version;
     enum version_answer queues = product_version_has(&velero, VELERO_QUEUE);
     if (queues == ANSWER_NO || custom_resource_takes_phase(resource, "Queued") != ANSWER_NO)
@@ -131,7 +131,7 @@ static const struct velero_plugin {
 static bool velero_has_plugin(const struct inventory *inventory, const struct velero_deployment *velero,
                               const struct velero_plugin *plugin)
 {
-    const struct server_status *status = inventory_server_status(inventory, velero);
+    const struct server_status *status = inventory_velero_answer(inventory, velero);
     for (size_t i = 0; status && i < status->plugins.len; i++)
         if (str_starts(status->plugins.items[i], STR("velero.io/")) &&
             str_is(str_slice(status->plugins.items[i], 10, status->plugins.items[i].len), plugin->provider))
