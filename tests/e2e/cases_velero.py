@@ -27,7 +27,7 @@ def case_backup(setup):
     """bk-*: a Backup that Velero would refuse later is refused at apply; one that it takes is stored"""
     wrong = velero("Backup", "wrong", storageLocation="aws-s4", ttl="30d", includedResources=["*", "pods"],
                    volumeSnapshotLocations=["ebs-west", "ebs-east"])
-    refused(setup.apply(wrong), 'did you mean "aws-s3"?', 'write "720h"', "must stand alone", "one location per provider")
+    refused(setup.apply(wrong), 'did you mean "aws-s3"?', 'write "720h"', "must be the only item", "one location per provider")
     good = velero("Backup", "good", storageLocation="aws-s3", ttl="720h", volumeSnapshotLocations=["ebs-west"])
     accepted(setup.apply(good), "backup.velero.io/good created")
 

@@ -114,8 +114,8 @@ static void test_expiry(void)
 static void test_lists(void)
 {
     static const struct row rows[] = {
-        {AWS "includedResources: ['*', pods]}", true, "must stand alone; remove it, or remove \"pods\""},
-        {AWS "includedNamespaces: ['*', a]}", true, "all namespaces and must stand alone"},
+        {AWS "includedResources: ['*', pods]}", true, "must be the only item; remove it, or remove \"pods\""},
+        {AWS "includedNamespaces: ['*', a]}", true, "all namespaces and must be the only item"},
         {AWS "excludedResources: ['*']}", true, "spec.excludedResources: Invalid value: \"*\""},
         {AWS "excludedNamespaces: ['*']}", true, "spec.excludedNamespaces: Invalid value: \"*\""},
         {AWS "includedResources: [pods, secrets], excludedResources: [secrets]}", true,
@@ -193,7 +193,7 @@ static void test_many_mistakes(void)
 static void test_selectors(void)
 {
     static const struct row rows[] = {
-        {AWS "labelSelector: {}, orLabelSelectors: []}", true, "either labelSelector or orLabelSelectors"},
+        {AWS "labelSelector: {}, orLabelSelectors: []}", true, "set labelSelector or orLabelSelectors, not both"},
         {AWS "labelSelector: {matchExpressions: [{key: a, operator: notin, values: [b]}]}}", true,
          "spec.labelSelector.matchExpressions[0].operator: Invalid value: \"notin\" is none of In, NotIn, Exists and "
          "DoesNotExist (did you mean NotIn?)"},

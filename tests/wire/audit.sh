@@ -130,7 +130,7 @@ audit 2 --inventory alone.yaml
 has err '^backstop audit: BackupStorageLocations are not known \(none in the inventory\)'
 printf 'apiVersion: velero.io/v1\nkind: BackupStorageLocationList\nitems: []\n' >none.yaml
 audit 1 --inventory alone.yaml --inventory none.yaml
-has out 'there is none at all yet'
+has out 'there are none yet'
 printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n' >map.yaml
 audit 2 --inventory map.yaml
 has err 'ManagementBackups are not known'

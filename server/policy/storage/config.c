@@ -127,7 +127,7 @@ static void check_keys(const struct location_edit *edit, const struct provider *
         if (!found && provider->takes_any) {
             struct str near = str_nearest(name, known, count);
             if (near.len)
-                decision_warn(edit->decision, "spec.config: provider %s takes no notice of %.*s; did you mean %.*s?",
+                decision_warn(edit->decision, "spec.config: provider %s ignores %.*s; did you mean %.*s?",
                               provider->name, STR_ARG(quoted), STR_ARG(near));
         } else if (!found) {
             struct str near = str_nearest(name, known, count);
@@ -137,7 +137,7 @@ static void check_keys(const struct location_edit *edit, const struct provider *
             decision_not_supported(edit->decision, "spec.config", "%.*s: provider %s refuses unknown keys; %.*s",
                                    STR_ARG(quoted), provider->name, STR_ARG(hint));
         } else if (!json_object_is_type(value, json_type_string)) {
-            decision_invalid(edit->decision, "spec.config", "the value of %.*s must be text, in quotes",
+            decision_invalid(edit->decision, "spec.config", "the value of %.*s must be a string, in quotes",
                              STR_ARG(quoted));
         }
     }
@@ -153,7 +153,8 @@ static void check_blanks(const struct location_edit *edit, struct json_object *c
             return;
         if (trimmed.len < text.len &&
             (location_is_url(text) || !location_is_url(trimmed))) /* else told as no address */
-            decision_invalid(edit->decision, "spec.config", "%.*s: white space before or after it: write %.*s: %.*s",
+            decision_invalid(edit->decision, "spec.config",
+                             "%.*s: has leading or trailing white space; write %.*s: %.*s",
                              STR_ARG(arena_quote(edit->arena, text)), STR_ARG(arena_quote(edit->arena, str_from(key))),
                              STR_ARG(arena_quote(edit->arena, trimmed)));
     }
@@ -167,11 +168,11 @@ static void check_overwritten(const struct location_edit *edit, struct json_obje
         struct str here = json_get_str(config, keys[i]);
         struct str there = json_get_str(json_get(edit->spec, "objectStorage"), keys[i]);
         if (here.len && !str_eq(here, there))
-            decision_forbidden(edit->decision, "spec.config",
-                               "%s %.*s: Velero overwrites it with that of spec.objectStorage (%.*s): write it "
-                               "there",
-                               keys[i], STR_ARG(arena_quote(edit->arena, here)),
-                               STR_ARG(there.len ? arena_quote(edit->arena, there) : STR("none")));
+            decision_forbidden(
+                edit->decision, "spec.config",
+                "%s %.*s: Velero overwrites it with the value in spec.objectStorage (%.*s); set it there", keys[i],
+                STR_ARG(arena_quote(edit->arena, here)),
+                STR_ARG(there.len ? arena_quote(edit->arena, there) : STR("none")));
     }
 }
 
@@ -194,16 +195,15 @@ void location_check_provider(const struct location_edit *edit)
         return;
     if (name.len == 0) {
         decision_required(edit->decision, "spec.provider",
-                          "the plugin that reaches the object store: aws (any S3), gcp or azure");
+                          "name the plugin for the object store: aws (any S3), gcp or azure");
         return;
     }
     if (!can_be_plugin(name))
         decision_invalid(edit->decision, "spec.provider",
-                         "%.*s: no plugin can have this name: a DNS name, one \"/\" and a name, or a name "
-                         "alone",
+                         "%.*s: no plugin can have this name; write NAME or DNS-NAME/NAME",
                          STR_ARG(arena_quote(edit->arena, name)));
     if (config && !json_object_is_type(config, json_type_object)) {
-        decision_invalid(edit->decision, "spec.config", "must map names to texts");
+        decision_invalid(edit->decision, "spec.config", "must map names to strings");
         return;
     }
     const char *right = provider ? NULL : provider_meant(str_trim(name));

@@ -52,7 +52,7 @@ static struct str storage_other_names(const struct look *look)
     struct arena *arena = look->arena;
     struct strlist names = names_here(look, NAMES_COMPARED, false);
     if (names.len == 0)
-        return STR("; there is none at all yet, create one first");
+        return STR("; there are none yet, create one first");
     struct str near = str_nearest(look->name, names.items, names.len);
     struct str text = {NULL, 0};
     if (near.len)
@@ -74,7 +74,7 @@ static void add_missing(const struct look *look)
     const struct inventory *inventory = look->inventory;
     for (size_t i = 0; i < inventory->count[FACT_STORAGE_LOCATIONS]; i++)
         if (str_eq(inventory->storage_locations[i]->meta.name, look->name))
-            elsewhere = arena_printf(look->arena, " (the one in %.*s is out of reach for kcm and Velero)",
+            elsewhere = arena_printf(look->arena, " (kcm and Velero cannot use the one in %.*s)",
                                      STR_ARG(arena_quote(look->arena, inventory->storage_locations[i]->meta.ns)));
     storage_fault_add(look, STORAGE_MISSING,
                       arena_printf(look->arena, "no BackupStorageLocation %.*s in %.*s%.*s%.*s",
@@ -96,19 +96,18 @@ static const struct storage_location *find_default(const struct look *look)
             arena_printf(arena, "%zu BackupStorageLocations are marked as the default (%.*s): name the one to use",
                          defaults, STR_ARG(strlist_quoted(arena, &names))));
     } else if (location && defaults == 0) {
-        storage_fault_add(
-            look, STORAGE_UNMARKED_DEFAULT,
-            STR("no BackupStorageLocation is the default; Velero takes the one named \"default\" unless it was told "
-                "otherwise"));
+        storage_fault_add(look, STORAGE_UNMARKED_DEFAULT,
+                          STR("no BackupStorageLocation is marked as the default; Velero uses the one named "
+                              "\"default\" unless configured otherwise"));
     } else if (!location && names_here(look, 1, false).len == 0) {
         storage_fault_add(look, STORAGE_NONE_AT_ALL,
                           arena_printf(arena, "there is no BackupStorageLocation in %.*s yet; create one first",
                                        STR_ARG(ns_name(look))));
     } else if (!location) {
-        storage_fault_add(
-            look, STORAGE_NO_DEFAULT,
-            arena_printf(arena, "no BackupStorageLocation in %.*s is the default, so the one to use must be named%.*s",
-                         STR_ARG(ns_name(look)), STR_ARG(storage_other_names(look))));
+        storage_fault_add(look, STORAGE_NO_DEFAULT,
+                          arena_printf(arena,
+                                       "no BackupStorageLocation in %.*s is the default: name the one to use%.*s",
+                                       STR_ARG(ns_name(look)), STR_ARG(storage_other_names(look))));
     }
     return location;
 }

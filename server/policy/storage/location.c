@@ -50,15 +50,15 @@ static void check_bucket(const struct location_edit *edit)
         return;
     }
     if (str_starts(inner, STR("http://")) || str_starts(inner, STR("https://"))) {
-        decision_invalid(edit->decision, "spec.objectStorage.bucket",
-                         "%.*s: Velero takes the bucket's name here; the address of an S3 server goes "
-                         "into spec.config, s3Url",
-                         STR_ARG(quoted));
+        decision_invalid(
+            edit->decision, "spec.objectStorage.bucket",
+            "%.*s: Velero expects the bucket's name here; put the address of an S3 server in spec.config.s3Url",
+            STR_ARG(quoted));
         return;
     }
     if (str_trim(bucket).len < bucket.len) {
         decision_invalid(edit->decision, "spec.objectStorage.bucket",
-                         "%.*s: white space before or after it: write bucket: %.*s", STR_ARG(quoted),
+                         "%.*s: has leading or trailing white space; write bucket: %.*s", STR_ARG(quoted),
                          STR_ARG(arena_quote(edit->arena, str_trim(bucket))));
         return;
     }
@@ -95,8 +95,8 @@ static void check_access_mode(const struct location_edit *edit)
                                STR_ARG(near), near.len ? "?" : "");
     }
     if (read_only && json_get_bool(edit->spec, "default"))
-        decision_warn(edit->decision, "spec.accessMode: this is the default location and read-only: every backup that "
-                                      "names no other fails");
+        decision_warn(edit->decision, "spec.accessMode: this is the default location and it is read-only, so every "
+                                      "backup that names no other location fails");
 }
 
 /* ensureSingleDefaultBSL: the one created last stays, the others are set to false. */
@@ -143,7 +143,7 @@ static void check_shared(const struct location_edit *edit)
         const struct storage_location *other = edit->inventory->storage_locations[i];
         if (str_eq(other->meta.ns, edit->ns) && !str_eq(other->meta.name, edit->name) && same_place(edit, other))
             decision_warn(edit->decision,
-                          "spec.objectStorage: BackupStorageLocation %.*s has the same bucket and prefix: Velero finds "
+                          "spec.objectStorage: BackupStorageLocation %.*s has the same bucket and prefix: Velero lists "
                           "each backup under both",
                           STR_ARG(arena_quote(edit->arena, other->meta.name)));
     }
@@ -155,9 +155,9 @@ static void location_check_durations(const struct location_edit *edit)
         const char *member, *field, *zero;
     } durations[] = {
         {"backupSyncPeriod", "spec.backupSyncPeriod",
-         "backups in the bucket never appear by themselves, which a restore on a new cluster needs"},
+         "Velero never syncs the backups in the bucket, and a restore on a new cluster needs that"},
         {"validationFrequency", "spec.validationFrequency",
-         "Velero looks only once whether it can be reached, so its phase says nothing later"},
+         "Velero checks only once whether it is reachable, so its phase goes stale"},
     };
     for (size_t i = 0; i < LENGTH_OF(durations); i++) {
         struct json_object *value = json_get(edit->spec, durations[i].member);
@@ -168,7 +168,7 @@ static void location_check_durations(const struct location_edit *edit)
         if (!value || !duration_parse(json_str(value), &nanoseconds, &ignored))
             check_duration(edit->decision, str_from(durations[i].field), value);
         else if (nanoseconds < 0)
-            decision_warn(edit->decision, "%s: %.*s is negative, so Velero takes its default", durations[i].field,
+            decision_warn(edit->decision, "%s: %.*s is negative, so Velero uses its default", durations[i].field,
                           STR_ARG(arena_quote(edit->arena, json_str(value))));
         else if (nanoseconds == 0)
             decision_warn(edit->decision, "%s: 0: %s", durations[i].field, durations[i].zero);
@@ -220,7 +220,7 @@ void policy_storage_location(const struct request *request, const struct invento
     if (!edit.create && !request_changes(request, "spec"))
         return;
     if (!json_object_is_type(edit.spec, json_type_object)) {
-        decision_required(decision, "spec", "give it a provider and objectStorage.bucket");
+        decision_required(decision, "spec", "set provider and objectStorage.bucket");
         return;
     }
     if (edit.create)

@@ -19,13 +19,13 @@ static const char *url_problem(struct str url)
     if (host.len == 0)
         return "has no host";
     if (str_contains(host, STR(" ")))
-        return "has a blank in its host";
+        return "has a space in its host";
     for (size_t i = host.len; i > 0 && host.ptr[i - 1] != ']'; i--)
         if (host.ptr[i - 1] == ':') {
             port = str_slice(host, i, host.len);
             for (size_t k = 0; k < port.len; k++)
                 if (port.ptr[k] < '0' || port.ptr[k] > '9')
-                    return "has a port that is no number";
+                    return "has a port that is not a number";
             break;
         }
     return NULL;
@@ -72,7 +72,7 @@ static void check_checksum(const struct location_edit *edit, struct json_object 
     struct str value = json_get_str(config, "checksumAlgorithm");
     if (value.len && !is_one_of(value, words, LENGTH_OF(words)))
         decision_not_supported(
-            edit->decision, "spec.config", "%.*s: checksumAlgorithm is one of %.*s, or \"\" for none",
+            edit->decision, "spec.config", "%.*s: checksumAlgorithm must be one of %.*s, or \"\" for none",
             STR_ARG(arena_quote(edit->arena, value)), STR_ARG(listed_words(edit, words, LENGTH_OF(words))));
 }
 
@@ -85,12 +85,13 @@ static void check_server_side(const struct location_edit *edit, struct json_obje
         return;
     for (size_t i = 0; i < LENGTH_OF(words); i++)
         if (str_eq_nocase(value, str_from(words[i]))) {
-            decision_not_supported(edit->decision, "spec.config", "%.*s: serverSideEncryption is written %s",
+            decision_not_supported(edit->decision, "spec.config", "%.*s: write serverSideEncryption as %s",
                                    STR_ARG(arena_quote(edit->arena, value)), words[i]);
             return;
         }
     if (json_get_str(config, "s3Url").len == 0)
-        decision_warn(edit->decision, "spec.config: serverSideEncryption %.*s is none of %.*s: S3 refuses the uploads",
+        decision_warn(edit->decision,
+                      "spec.config: serverSideEncryption %.*s is not one of %.*s: S3 refuses the uploads",
                       STR_ARG(arena_quote(edit->arena, value)), STR_ARG(listed_words(edit, words, LENGTH_OF(words))));
 }
 
@@ -111,11 +112,11 @@ static const char *tagging_problem(struct str tagging)
     while (str_cut(&tagging, '&', &tag)) {
         struct str value = tag;
         if (++count > TAGS_MAX)
-            return "provider aws takes ten tags at most";
+            return "provider aws takes at most ten tags";
         if (!str_cut(&value, '=', &key) || !value.ptr || str_contains(value, STR("=")))
-            return "each tag is written key=value";
+            return "write each tag as key=value";
         if (utf8_characters(key) > KEY_MAX || utf8_characters(value) > VALUE_MAX)
-            return "a key has 128 characters at most, a value 248";
+            return "a key has at most 128 characters, a value 248";
     }
     return count == 1 ? "provider aws refuses a single tag: write two or more, joined by \"&\"" : NULL;
 }
@@ -136,7 +137,7 @@ static void check_customer_key(const struct location_edit *edit, struct json_obj
     if (value.len == 0)
         return;
     if (!str_cut(&key, '/', &name) || !key.ptr || str_contains(key, STR("/"))) {
-        decision_invalid(edit->decision, "spec.config", "%.*s: customerKeyEncryptionSecret is written SECRET/KEY",
+        decision_invalid(edit->decision, "spec.config", "%.*s: write customerKeyEncryptionSecret as SECRET/KEY",
                          STR_ARG(arena_quote(edit->arena, value)));
         return;
     }
@@ -159,7 +160,7 @@ static void check_encryption(const struct location_edit *edit, struct json_objec
         if (json_get_str(config, keys[i]).len)
             strlist_add(edit->arena, &given, str_from(keys[i]));
     if (given.len > 1)
-        decision_forbidden(edit->decision, "spec.config", "provider aws takes one of %.*s: keep one",
+        decision_forbidden(edit->decision, "spec.config", "provider aws takes only one of %.*s: keep one",
                            STR_ARG(strlist_quoted(edit->arena, &given)));
 }
 
@@ -211,7 +212,7 @@ static void check_bucket_letters(const struct location_edit *edit)
     }
     if (odd)
         decision_warn(edit->decision,
-                      "spec.objectStorage.bucket: %.*s: S3 answers InvalidBucketName: names have lower-case letters, "
+                      "spec.objectStorage.bucket: S3 refuses %.*s with InvalidBucketName: use only lower-case letters, "
                       "digits, dots and dashes",
                       STR_ARG(arena_quote(edit->arena, bucket)));
 }
@@ -223,8 +224,7 @@ static void check_config_ca(const struct location_edit *edit, struct json_object
     if (ca.len && !json_path(edit->spec, "objectStorage.caCert") &&
         !str_contains(ca, STR("-----BEGIN CERTIFICATE-----")))
         decision_invalid(edit->decision, "spec.config",
-                         "caCert here is the CA in PEM, not its base64, which belongs in "
-                         "spec.objectStorage.caCert");
+                         "caCert must be the CA as PEM here; its base64 belongs in spec.objectStorage.caCert");
 }
 
 void location_check_aws(const struct location_edit *edit, struct json_object *config)
@@ -251,14 +251,15 @@ void location_check_aws(const struct location_edit *edit, struct json_object *co
     }
     if (region.len == 0 && s3_url.len)
         decision_warn(edit->decision, "spec.config: s3Url needs a region too, unless Velero's environment sets "
-                                      "AWS_REGION; where the store has none, write region: us-east-1");
+                                      "AWS_REGION. If the store has no regions, write region: us-east-1");
     else if (region.len == 0)
-        decision_warn(edit->decision, "spec.config: no region: Velero has to ask AWS where the bucket is, which needs "
-                                      "s3:GetBucketLocation; give it the region");
+        decision_warn(
+            edit->decision,
+            "spec.config: no region is set, so Velero must ask AWS and needs s3:GetBucketLocation. Set region");
     check_path_style(edit, config, storage_url_host(s3_url));
     if (is_true(config, "insecureSkipTLSVerify"))
-        decision_warn(edit->decision, "spec.config: insecureSkipTLSVerify lets anybody on the way read and change "
-                                      "backups; give objectStorage.caCert instead");
+        decision_warn(edit->decision, "spec.config: insecureSkipTLSVerify lets anyone on the network path read and "
+                                      "change backups. Set objectStorage.caCert instead");
 }
 
 void location_check_azure(const struct location_edit *edit, struct json_object *config)
@@ -268,22 +269,21 @@ void location_check_azure(const struct location_edit *edit, struct json_object *
     int64_t size = 0;
     if (json_get_str(config, "storageAccount").len == 0)
         decision_required(edit->decision, "spec.config",
-                          "storageAccount: the Azure storage account that has the container");
+                          "set storageAccount to the Azure storage account with the container");
     check_bool(edit, config, "useAAD");
     if (block.ptr && (!str_to_int64(block, &size) || size <= 0 || size > BLOCK_MAX))
         decision_warn(edit->decision,
-                      "spec.config: blockSizeInBytes %.*s is no number from 1 to %d, so Velero takes %d",
+                      "spec.config: blockSizeInBytes %.*s is not a number from 1 to %d, so Velero uses %d",
                       STR_ARG(arena_quote(edit->arena, block)), BLOCK_MAX, BLOCK_MAX);
     if (uri.len && (!location_is_url(uri) || url_problem(uri)))
         decision_invalid(edit->decision, "spec.config",
-                         "%.*s: storageAccountURI is written https://ACCOUNT.blob.core.windows.net",
+                         "%.*s: write storageAccountURI as https://ACCOUNT.blob.core.windows.net",
                          STR_ARG(arena_quote(edit->arena, uri)));
     /* pkg/util/azure/storage.go GetStorageAccountCredentials */
     if (json_get_str(config, "resourceGroup").len == 0 && !is_true(config, "useAAD") &&
         json_get_str(config, "storageAccountKeyEnvVar").len == 0)
-        decision_warn(edit->decision,
-                      "spec.config: give it resourceGroup, useAAD or storageAccountKeyEnvVar, unless the "
-                      "credential has AZURE_RESOURCE_GROUP");
+        decision_warn(edit->decision, "spec.config: set resourceGroup, useAAD or storageAccountKeyEnvVar, unless the "
+                                      "credential has AZURE_RESOURCE_GROUP");
 }
 
 /* An empty one is read all the same, as a file without a name (velero-plugin-for-gcp object_store.go Init). */
@@ -315,11 +315,11 @@ void location_check_volume(const struct location_edit *edit, struct json_object 
                          STR_ARG(arena_quote(edit->arena, path)));
     if (size.len && !quantity_parse(size, &ignored))
         decision_invalid(edit->decision, "spec.config",
-                         "%.*s: storageSize is a quantity such as 50Gi; the plugin ends itself over others",
+                         "%.*s: storageSize must be a quantity such as 50Gi; any other value makes the plugin exit",
                          STR_ARG(arena_quote(edit->arena, size)));
     if (bucket.len && !name_is_dns_label(bucket))
         decision_invalid(edit->decision, "spec.objectStorage.bucket",
-                         "%.*s: provider %s makes a volume of this name: lower-case letters, digits and "
-                         "inner dashes, at most 63",
+                         "%.*s: provider %s creates a volume of this name; use at most 63 lower-case letters, digits "
+                         "and inner dashes",
                          STR_ARG(arena_quote(edit->arena, bucket)), provider);
 }

@@ -13,7 +13,7 @@ static void location_check_secret_reference(const struct location_edit *edit, co
     if (name.len == 0)
         decision_required(edit->decision, name_at.ptr, "name the Secret in %.*s", STR_ARG(edit->ns));
     if (key.len == 0)
-        decision_required(edit->decision, key_at.ptr, "the key of the Secret that holds the file");
+        decision_required(edit->decision, key_at.ptr, "name the key in the Secret that holds the file");
     if (name.len == 0 || key.len == 0 || !inventory->known[FACT_SECRETS])
         return;
     const struct secret *secret = inventory_secret(inventory, edit->ns, name);
@@ -66,15 +66,15 @@ static void check_ca(const struct location_edit *edit)
         return;
     struct str decoded = base64_decode(edit->arena, str_trim(text));
     if (is_pem(text))
-        decision_invalid(edit->decision, field, "the PEM text must be encoded once more: base64 -w0 ca.crt");
+        decision_invalid(edit->decision, field, "plain PEM must be base64-encoded: base64 -w0 ca.crt");
     else if (decoded.len == 0)
-        decision_invalid(edit->decision, field, "no base64: write what \"base64 -w0 ca.crt\" prints of the CA in PEM");
+        decision_invalid(edit->decision, field, "not base64. Encode the PEM file of the CA: base64 -w0 ca.crt");
     else if (is_pem(base64_decode(edit->arena, str_trim(decoded))))
-        decision_invalid(edit->decision, field, "encoded twice: write what \"base64 -w0 ca.crt\" prints");
+        decision_invalid(edit->decision, field, "encoded twice. Encode the PEM file once: base64 -w0 ca.crt");
     else if (!is_pem(decoded))
         decision_invalid(edit->decision, field,
-                         "holds no PEM certificate (-----BEGIN CERTIFICATE-----); of a DER file make "
-                         "one first: openssl x509 -inform der");
+                         "holds no PEM certificate (-----BEGIN CERTIFICATE-----). Convert a DER file first: openssl "
+                         "x509 -inform der");
     else if (!holds_der(edit->arena, decoded))
         decision_invalid(edit->decision, field, "the PEM block holds no certificate");
 }

@@ -89,11 +89,11 @@ void location_check_deletion(const struct request *request, const struct invento
         decision_audit(decision, "allow-delete", "%.*s", STR_ARG(arena_quote(arena, reason)));
         return;
     }
-    decision_forbid(decision,
-                    "BackupStorageLocation %.*s is in use by %.*s: without it no backup is taken. Move them to another "
-                    "location first, or delete it all the same after: kubectl -n %.*s annotate backupstoragelocation "
-                    "%.*s %s='<reason>'",
-                    STR_ARG(quoted), STR_ARG(who), STR_ARG(ns), STR_ARG(name), ANNOTATION_ALLOW_DELETE);
+    decision_forbid(
+        decision,
+        "BackupStorageLocation %.*s is in use by %.*s: without it their backups fail. Move them to another location "
+        "first, or delete it anyway after: kubectl -n %.*s annotate backupstoragelocation %.*s %s='<reason>'",
+        STR_ARG(quoted), STR_ARG(who), STR_ARG(ns), STR_ARG(name), ANNOTATION_ALLOW_DELETE);
 }
 
 /* backup_sync_controller.go deleteOrphanedBackups: Completed Backups that the new place
@@ -112,11 +112,10 @@ void location_check_move(const struct location_edit *edit)
     size_t held = backups_in(edit->inventory, edit->ns, edit->name);
     for (size_t i = 0; i < count; i++)
         if (held && places[i] && location_asks(edit, places[i]))
-            decision_warn(
-                edit->decision,
-                "spec.%s: %zu Backup%s of the old place disappear%s from the cluster with Velero's next sync; "
-                "their data stays there",
-                places[i], held, held == 1 ? "" : "s", held == 1 ? "s" : "");
+            decision_warn(edit->decision,
+                          "spec.%s: %zu Backup%s at the old location disappear%s from the cluster at Velero's next "
+                          "sync; their data stays there",
+                          places[i], held, held == 1 ? "" : "s", held == 1 ? "s" : "");
     if (!location)
         return;
     find_users(&users, edit->inventory, edit->settings, edit->ns, location);

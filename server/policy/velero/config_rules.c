@@ -142,9 +142,9 @@ bool rules_text(struct config_rules *rules, struct str where, struct json_object
     if (!json.data) /* else it failed for being too long to be shown */
         arena_fail(rules->arena);
     if (json.failed || str_contains(buf_str(&json), STR("'")))
-        rules_problem(rules, at, "must be text: write the JSON in quotes");
+        rules_problem(rules, at, "must be a string: write the JSON in quotes");
     else
-        rules_problem(rules, at, "must be text: write %s: '%.*s'", key, STR_ARG(buf_str(&json)));
+        rules_problem(rules, at, "must be a string: write %s: '%.*s'", key, STR_ARG(buf_str(&json)));
     return false;
 }
 

@@ -53,7 +53,7 @@ void check_duration(struct decision *decision, struct str field, struct json_obj
     }
     if (duration_parse(text, &nanoseconds, &error)) {
         if (nanoseconds < 0)
-            decision_warn(decision, "%s: %.*s is negative: the time is over before it begins", path, STR_ARG(quoted));
+            decision_warn(decision, "%s: %.*s is negative, so it times out at once", path, STR_ARG(quoted));
         return;
     }
     if (text.len == 0)
@@ -67,7 +67,7 @@ void check_duration(struct decision *decision, struct str field, struct json_obj
                          "seconds",
                          STR_ARG(quoted), STR_ARG(text), STR_ARG(text), STR_ARG(text));
     else
-        decision_invalid(decision, path, "%.*s: must be a duration of units h, m, s, ms, such as \"90m\" or \"4h\"",
+        decision_invalid(decision, path, "%.*s: must be a duration in h, m, s or ms, such as \"90m\" or \"4h\"",
                          STR_ARG(quoted));
 }
 
@@ -82,7 +82,7 @@ static void check_selector_members(struct decision *decision, const char *field,
         (void)value;
         if (!said_enough(decision) && !str_is(str_from(key), "matchLabels") &&
             !str_is(str_from(key), "matchExpressions"))
-            decision_invalid(decision, field, "%.*s stands below matchLabels or matchExpressions, not beside them",
+            decision_invalid(decision, field, "%.*s belongs below matchLabels or matchExpressions, not beside them",
                              STR_ARG(arena_quote(decision->arena, str_from(key))));
     }
 }
@@ -105,8 +105,8 @@ void check_selectors(struct decision *decision, struct str at, struct json_objec
     const char *path = field.ptr ? field.ptr : "spec.orLabelSelectors";
     if (one && any)
         decision_forbidden(decision, path,
-                           "Velero takes either labelSelector or orLabelSelectors; put the labels that must all "
-                           "match into one item of orLabelSelectors");
+                           "set labelSelector or orLabelSelectors, not both; put labels that must all match into one "
+                           "item of orLabelSelectors");
     check_selector(decision, arena_printf(arena, "%.*s.labelSelector", STR_ARG(at)), one);
     if (any && !json_object_is_type(any, json_type_array))
         decision_invalid(decision, path, "must be a list of selectors");
@@ -147,7 +147,7 @@ void warn_no_velero(struct decision *decision, const struct inventory *inventory
         elsewhere = inventory->velero_deployments[i];
     }
     if (elsewhere)
-        decision_warn(decision, "no Velero runs in namespace %.*s: the %s is never carried out; Velero is in %.*s",
+        decision_warn(decision, "no Velero runs in namespace %.*s, so the %s is never processed; Velero runs in %.*s",
                       STR_ARG(arena_quote(decision->arena, ns)), kind,
                       STR_ARG(arena_quote(decision->arena, elsewhere->meta.ns)));
 }

@@ -24,7 +24,7 @@ static void velero_warn_field_unread(const struct velero_field *field, const str
     struct str since = feature_since(arena, field->feature);
     switch (product_version_has(velero, field->feature)) {
     case ANSWER_NO:
-        decision_warn(decision, "%s: %.*s ignores this; it came with %.*s", field->path,
+        decision_warn(decision, "%s: %.*s ignores this; it needs %.*s or later", field->path,
                       STR_ARG(product_version_name(arena, velero)), STR_ARG(since));
         break;
     case ANSWER_DEPENDS:
@@ -77,10 +77,8 @@ void velero_warn_fields(const struct request *request, const struct inventory *i
             if (!field->judged)
                 velero_warn_field_unread(field, &velero, decision);
         } else if (dropped || velero_was_applied(request, field)) {
-            decision_warn(decision,
-                          "%s %s by the API server: the CRD is older than %.*s. Bring it up to date: "
-                          "%s",
-                          field->path, dropped ? "will be dropped" : "was dropped",
+            decision_warn(decision, "%s %s by the API server: the CRD is older than %.*s. Update it: %s", field->path,
+                          dropped ? "will be dropped" : "was dropped",
                           STR_ARG(feature_since(decision->arena, field->feature)), VELERO_CRDS_COMMAND);
         }
     }

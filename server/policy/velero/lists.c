@@ -18,22 +18,21 @@ static void check_stars(struct decision *decision, const struct list_pair *pair)
     bool all_in = strlist_has(&pair->included, STR("*")), all_out = strlist_has(&pair->excluded, STR("*"));
     if (all_in && has_other_than_star(arena, &pair->included, &others))
         decision_invalid(decision, pair->included_field,
-                         "\"*\": it means all %s and must stand alone; remove it, or remove %.*s", pair->what,
+                         "\"*\": it means all %s and must be the only item; remove it, or remove %.*s", pair->what,
                          STR_ARG(strlist_quoted(arena, &others)));
     if (!all_out)
         return;
     if (!pair->scoped)
         decision_invalid(decision, pair->excluded_field,
-                         "\"*\": Velero does not take it here, as nothing would be left to %s; name the %s to "
-                         "leave out",
+                         "\"*\": Velero refuses it here, because nothing would be left to %s; name the %s to exclude",
                          pair->verb, pair->what);
     else if (pair->included.len)
         decision_invalid(decision, pair->excluded_field,
-                         "\"*\": leaves out all %s, so %s must be empty; remove one of the two", pair->what,
+                         "\"*\": it excludes all %s, so %s must be empty; remove one of the two", pair->what,
                          pair->included_field);
     else if (has_other_than_star(arena, &pair->excluded, &others_excluded))
         decision_invalid(decision, pair->excluded_field,
-                         "\"*\": it means all %s and must stand alone; remove it, or remove %.*s", pair->what,
+                         "\"*\": it means all %s and must be the only item; remove it, or remove %.*s", pair->what,
                          STR_ARG(strlist_quoted(arena, &others_excluded)));
 }
 
@@ -84,10 +83,10 @@ static void check_pattern(struct decision *decision, const char *field, struct s
                       kind == PATTERN_RESOURCES ? "Velero drops: a list of nothing else counts as empty"
                                                 : "matches nothing");
     else if (kind == PATTERN_NAMESPACES && !pattern && !name_is_dns_label(item))
-        decision_invalid(decision, field,
-                         "%.*s: no namespace can have this name: lower-case letters, digits and inner "
-                         "dashes, at most 63",
-                         STR_ARG(arena_quote(arena, item)));
+        decision_invalid(
+            decision, field,
+            "%.*s: no namespace can have this name; use at most 63 lower-case letters, digits and inner dashes",
+            STR_ARG(arena_quote(arena, item)));
     else if (kind == PATTERN_RESOURCES && str_contains(item, STR("/")))
         decision_invalid(decision, field,
                          "%.*s: write plural.group without a version, such as "

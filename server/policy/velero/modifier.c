@@ -3,7 +3,7 @@
 static const struct rules_place places[] = {
     {"version", "at the top, beside resourceModifierRules"},
     {"resourceModifierRules", "at the top, beside version"},
-    {"conditions", "into an item of resourceModifierRules"},
+    {"conditions", "in an item of resourceModifierRules"},
     {"patches", "beside conditions"},
     {"mergePatches", "beside conditions"},
     {"strategicPatches", "beside conditions"},
@@ -14,11 +14,11 @@ static const struct rules_place places[] = {
     {"matches", "below conditions"},
     {"matchLabels", "below conditions.labelSelector"},
     {"matchExpressions", "below conditions.labelSelector"},
-    {"operation", "into an item of patches"},
-    {"from", "into an item of patches"},
-    {"path", "into an item of patches or of conditions.matches"},
-    {"value", "into an item of patches or of conditions.matches"},
-    {"patchData", "into an item of mergePatches or strategicPatches"},
+    {"operation", "in an item of patches"},
+    {"from", "in an item of patches"},
+    {"path", "in an item of patches or of conditions.matches"},
+    {"value", "in an item of patches or of conditions.matches"},
+    {"patchData", "in an item of mergePatches or strategicPatches"},
     {NULL, NULL},
 };
 
@@ -57,8 +57,8 @@ static void check_kinds(struct config_rules *modifier, struct str where, struct 
             strlist_add(modifier->arena, &given, str_from(kinds[i]));
     if (given.len == 0)
         rules_problem(modifier, where,
-                      "has no patches: give it patches, mergePatches or strategicPatches; Velero would "
-                      "restore the objects unpatched");
+                      "has no patches, so Velero would restore the objects unpatched: add patches, mergePatches or "
+                      "strategicPatches");
     else if (given.len > 1)
         rules_problem(modifier, where, "has %.*s: Velero takes one kind per rule; write a rule for each",
                       STR_ARG(strlist_quoted(modifier->arena, &given)));

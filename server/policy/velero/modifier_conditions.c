@@ -38,10 +38,10 @@ static void check_plain_target(struct config_rules *modifier, struct str where, 
                       "%.*s; write %.*s",
                       STR_ARG(quoted), STR_ARG(resource), STR_ARG(shown(arena, group)), STR_ARG(elsewhere));
     else if (!kind && meant.len)
-        rules_warn(modifier, where, "%.*s is no resource that is known here; did you mean %.*s?", STR_ARG(quoted),
+        rules_warn(modifier, where, "%.*s is not a known resource; did you mean %.*s?", STR_ARG(quoted),
                    STR_ARG(meant));
     else if (!kind && !str_ends(resource, STR("s")))
-        rules_warn(modifier, where, "%.*s looks like a singular; Velero matches the plural.group only",
+        rules_warn(modifier, where, "%.*s looks like a singular name; Velero matches only plural.group",
                    STR_ARG(quoted));
 }
 
@@ -59,7 +59,7 @@ static void check_target(struct config_rules *modifier, struct str where, struct
                       "white space",
                       STR_ARG(quoted));
     else if (problem)
-        rules_problem(modifier, where, "%.*s is not a pattern Velero can use: %s", STR_ARG(quoted), problem);
+        rules_problem(modifier, where, "%.*s is not a valid pattern: %s", STR_ARG(quoted), problem);
     else if (str_contains(target, STR("/")))
         rules_problem(modifier, where,
                       "%.*s matches nothing: write plural.group without a version, such as " MODIFIER_MANAGEMENTS,
@@ -87,7 +87,7 @@ static void check_namespaces(struct config_rules *modifier, struct str where, st
         if (json_object_is_type(item, json_type_object) || json_object_is_type(item, json_type_array))
             rules_problem(modifier, at, "must be the name of a namespace");
         else if (problem)
-            rules_problem(modifier, at, "%.*s is not a pattern Velero can use: %s; the rule would never apply",
+            rules_problem(modifier, at, "%.*s is not a valid pattern: %s; the rule would never apply",
                           STR_ARG(arena_quote(modifier->arena, json_str(item))), problem);
     }
 }
@@ -177,7 +177,7 @@ void modifier_check_conditions(struct config_rules *modifier, struct str where, 
         const char *problem = regex_problem(expression);
         if (problem)
             rules_problem(modifier, arena_printf(arena, "%.*s.resourceNameRegex", STR_ARG(where)),
-                          "%.*s is not a regular expression that Go compiles: %s; the rule would never apply",
+                          "%.*s is not a valid Go regular expression: %s; the rule would never apply",
                           STR_ARG(arena_quote(arena, expression)), problem);
     }
     check_selector(modifier, where, conditions);

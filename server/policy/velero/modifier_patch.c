@@ -24,8 +24,7 @@ static void check_operation(struct config_rules *modifier, struct str where, str
             return;
         if (str_eq_nocase(operation, names[i])) {
             rules_problem(modifier, where,
-                          "%.*s: write %s in lower case; as it is, the patch fails and the object is "
-                          "restored unpatched",
+                          "%.*s: write %s in lower case, or the patch fails and the object is restored unpatched",
                           STR_ARG(quoted), operations[i]);
             return;
         }
@@ -34,7 +33,7 @@ static void check_operation(struct config_rules *modifier, struct str where, str
     if (operation.len == 0)
         rules_problem(modifier, where, "is missing: write add, remove, replace, move, copy or test");
     else
-        rules_problem(modifier, where, "%.*s is none of add, remove, replace, move, copy and test%s%.*s%s",
+        rules_problem(modifier, where, "%.*s is not one of add, remove, replace, move, copy and test%s%.*s%s",
                       STR_ARG(quoted), near.len ? " (did you mean " : "", STR_ARG(near), near.len ? "?)" : "");
 }
 
@@ -71,7 +70,7 @@ static void check_pointer(struct config_rules *modifier, struct str where, struc
         rules_problem(modifier, where, "%.*s: Velero does not escape quotes and backslashes in a path",
                       STR_ARG(quoted));
     else if (str_contains(key, STR("/")))
-        rules_problem(modifier, where, "%.*s: a \"/\" inside a key is written ~1: %.*s%.*s", STR_ARG(quoted),
+        rules_problem(modifier, where, "%.*s: write a \"/\" inside a key as ~1: %.*s%.*s", STR_ARG(quoted),
                       STR_ARG(str_slice(path, 0, path.len - key.len)), STR_ARG(escape_slashes(arena, key)));
 }
 
@@ -106,9 +105,9 @@ static void check_value(struct config_rules *modifier, struct str where, struct 
     else if (!sets_value(patch->operation))
         return;
     else if (!patch->value.ptr)
-        rules_warn(modifier, where, "is missing: an empty text is used");
+        rules_warn(modifier, where, "is missing: Velero uses an empty string");
     else if (text_map(target, patch->path) && !json_object_is_type(tree, json_type_string))
-        rules_problem(modifier, where, "%s are texts, but Velero makes JSON of %.*s: write '\"%.*s\"'",
+        rules_problem(modifier, where, "%s must be strings, but Velero reads %.*s as JSON: write '\"%.*s\"'",
                       text_map(target, patch->path), STR_ARG(arena_quote(modifier->arena, patch->value)),
                       STR_ARG(str_slice(patch->value, 0, 100)));
 }
@@ -147,7 +146,7 @@ static void check_patch_data(struct config_rules *modifier, struct str where, st
     if (!rules_keys(modifier, where, item, keys, LENGTH_OF(keys)))
         return;
     if (json_object_is_type(data, json_type_object) || json_object_is_type(data, json_type_array)) {
-        rules_problem(modifier, at, "must be text: write \"patchData: |\" and indent the patch below it");
+        rules_problem(modifier, at, "must be a string: write \"patchData: |\" and indent the patch below it");
         return;
     }
     if (!rules_text(modifier, where, item, "patchData", &text))

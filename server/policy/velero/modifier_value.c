@@ -106,16 +106,16 @@ struct str modifier_value_problem(struct arena *arena, struct str value, struct 
     if (built || str_is(json, "null"))
         return (struct str){NULL, 0};
     if (value.len && (value.ptr[0] == '{' || value.ptr[0] == '['))
-        return arena_printf(arena, "%.*s is not JSON; Velero takes text beginning with { or [ for JSON",
+        return arena_printf(arena, "%.*s is not JSON, but Velero reads text that begins with { or [ as JSON",
                             STR_ARG(shown));
     if (str_eq_nocase(value, STR("true")) || str_eq_nocase(value, STR("false")))
         return arena_printf(arena, "%.*s: write true or false in lower case", STR_ARG(shown));
     if (go_parses_as_float(arena, value))
         return arena_printf(arena,
-                            "Velero takes %.*s for a number, which JSON cannot write so; for a text write '\"%.*s\"'",
+                            "Velero reads %.*s as a number, but it is not one in JSON; for a string write '\"%.*s\"'",
                             STR_ARG(shown), STR_ARG(value));
     return arena_printf(arena,
-                        "%.*s makes no valid JSON: Velero does not escape quotes, backslashes and line breaks; "
+                        "%.*s is not valid JSON, because Velero does not escape quotes, backslashes and line breaks; "
                         "write \\\" for a quote",
                         STR_ARG(shown));
 }

@@ -53,18 +53,20 @@ static void check_capacity(struct config_rules *map, struct str where, struct js
             parts[count] = str_trim(part);
     struct str quoted = arena_quote(map->arena, text);
     if (count != 2) {
-        rules_problem(map, at, "%.*s must be two quantities with a comma between, such as \"10Gi,100Gi\" or \"10Gi,\"",
+        rules_problem(map, at,
+                      "%.*s must be two quantities with a comma between them, such as \"10Gi,100Gi\" or \"10Gi,\"",
                       STR_ARG(quoted));
         return;
     }
     for (size_t i = 0; i < 2; i++)
         if (parts[i].len && !quantity_parse(parts[i], &bounds[i])) {
-            rules_problem(map, at, "%.*s is no quantity such as \"10Gi\"", STR_ARG(arena_quote(map->arena, parts[i])));
+            rules_problem(map, at, "%.*s is not a quantity such as \"10Gi\"",
+                          STR_ARG(arena_quote(map->arena, parts[i])));
             return;
         }
     bool open = bounds[0] > 0 || bounds[0] < 0;
     if (bounds[1] < bounds[0] && !(open && !(bounds[1] > 0) && !(bounds[1] < 0)))
-        rules_problem(map, at, "%.*s ends below its beginning", STR_ARG(quoted));
+        rules_problem(map, at, "%.*s has an upper bound below its lower bound", STR_ARG(quoted));
 }
 
 /* Velero compares these as they are written and refuses none: one that does not exist
@@ -93,7 +95,7 @@ static void check_labels(struct config_rules *map, struct str where, struct json
 {
     struct json_object *labels = json_get(object, key);
     if (labels && !json_object_is_type(labels, json_type_object))
-        rules_problem(map, policy_under(map, where, key), "must map names to texts");
+        rules_problem(map, policy_under(map, where, key), "must map names to strings");
 }
 
 static void check_csi(struct config_rules *map, struct str where, struct json_object *csi)
@@ -104,8 +106,7 @@ static void check_csi(struct config_rules *map, struct str where, struct json_ob
         return;
     check_labels(map, where, csi, "volumeAttributes");
     if (driver.len == 0 && json_get(csi, "volumeAttributes"))
-        rules_problem(map, policy_under(map, where, "driver"),
-                      "is missing: volumeAttributes need the driver they are of");
+        rules_problem(map, policy_under(map, where, "driver"), "is missing: volumeAttributes need a driver");
 }
 
 /* unmarshalResourcePolicies looks at the types of these itself: texts, and no numbers for them. */
@@ -118,7 +119,7 @@ static void check_claim_modes(struct config_rules *map, const struct resource_po
     struct json_object *mode = json_get(conditions, "pvcVolumeMode"), *modes = json_get(conditions, "pvcAccessModes");
     if (policy_reads(map, use, where, conditions, "pvcVolumeMode", VELERO_PVC_MODES)) {
         if (!json_object_is_type(mode, json_type_string))
-            rules_problem(map, policy_under(map, where, "pvcVolumeMode"), "must be a text: Filesystem or Block");
+            rules_problem(map, policy_under(map, where, "pvcVolumeMode"), "must be a string: Filesystem or Block");
         else if (json_str(mode).len)
             warn_unknown_item(map, policy_under(map, where, "pvcVolumeMode"), mode, volume_modes,
                               LENGTH_OF(volume_modes));
@@ -130,7 +131,7 @@ static void check_claim_modes(struct config_rules *map, const struct resource_po
         texts = texts && json_object_is_type(json_item(modes, i), json_type_string);
     if (!texts)
         rules_problem(map, policy_under(map, where, "pvcAccessModes"),
-                      "must be a list of texts, such as [ReadWriteOnce]");
+                      "must be a list of strings, such as [ReadWriteOnce]");
     else
         policy_warn_unknown(map, where, conditions, "pvcAccessModes", access_modes, LENGTH_OF(access_modes));
 }
@@ -163,7 +164,7 @@ static void check_custom_action(struct config_rules *map, const struct resource_
     struct str since = feature_since(map->arena, VELERO_ACTION_CUSTOM);
     enum version_answer has = product_version_has(&use->velero, VELERO_ACTION_CUSTOM);
     if (has == ANSWER_NO)
-        rules_problem(map, at, "%.*s does not know the action custom; it came with %.*s",
+        rules_problem(map, at, "%.*s does not support the action custom; it needs %.*s or later",
                       STR_ARG(product_version_name(map->arena, &use->velero)), STR_ARG(since));
     else if (has == ANSWER_DEPENDS)
         rules_warn(map, at, "the action custom needs %.*s or later, and %.*s", STR_ARG(since),
@@ -184,7 +185,7 @@ static void check_action(struct config_rules *map, const struct resource_policy_
         if (str_eq(type, actions[i]))
             return;
     struct str near = str_nearest(type, actions, LENGTH_OF(actions));
-    rules_problem(map, at, "%.*s is none of skip, fs-backup, snapshot and custom%s%.*s%s",
+    rules_problem(map, at, "%.*s is not one of skip, fs-backup, snapshot and custom%s%.*s%s",
                   STR_ARG(arena_quote(map->arena, type)), near.len ? "; did you mean " : "", STR_ARG(near),
                   near.len ? "?" : "");
 }
@@ -218,11 +219,11 @@ static void check_filters(struct config_rules *map, struct str where, struct jso
     for (size_t i = 0; i < json_len(in); i++)
         strlist_add(map->arena, &names, json_str(json_item(in, i)));
     if (strlist_has(&names, STR("*")))
-        rules_problem(map, policy_under(map, where, included), "has \"*\", which Velero does not take here");
+        rules_problem(map, policy_under(map, where, included), "has \"*\", which Velero refuses here");
     for (size_t i = 0; i < json_len(out) && map->problems < RULES_PROBLEMS_SHOWN; i++) {
         struct str name = json_str(json_item(out, i));
         if (str_is(name, "*"))
-            rules_problem(map, policy_under(map, where, excluded), "has \"*\", which Velero does not take here");
+            rules_problem(map, policy_under(map, where, excluded), "has \"*\", which Velero refuses here");
         else if (strlist_has(&names, name))
             rules_problem(map, policy_under(map, where, excluded), "has %.*s, which is also in %s",
                           STR_ARG(arena_quote(map->arena, name)), included);
@@ -245,7 +246,7 @@ static void check_include_exclude(struct config_rules *map, const struct resourc
     check_filters(map, at, policy, keys[2], keys[3]);
     if (use->old_filters)
         rules_problem(map, at,
-                      "cannot stand beside includedResources, excludedResources or includeClusterResources of the "
+                      "cannot be combined with includedResources, excludedResources or includeClusterResources of the "
                       "Backup: use the scoped filters");
 }
 

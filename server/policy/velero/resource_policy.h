@@ -23,7 +23,7 @@ void resource_policy_check(struct decision *decision, const char *field, const s
 bool policy_reads(struct config_rules *map, const struct resource_policy_use *use, struct str where,
                   struct json_object *object, const char *key, enum feature feature) MUST_CHECK;
 struct str policy_under(const struct config_rules *map, struct str where, const char *key);
-/* Items of a list must be texts (yaml.v3 takes numbers and booleans for them). */
+/* Items of a list must be strings (yaml.v3 takes numbers and booleans for them). */
 void policy_check_texts(struct config_rules *map, struct str where, struct json_object *object, const char *key);
 /* namespacedFilterPolicies and clusterScopedFilterPolicy: resource_policy_filters.c */
 void policy_check_filters(struct config_rules *map, const struct resource_policy_use *use, struct json_object *tree);

@@ -14,7 +14,7 @@ bool policy_reads(struct config_rules *map, const struct resource_policy_use *us
         return false;
     switch (product_version_has(&use->velero, feature)) {
     case ANSWER_NO:
-        rules_problem(map, policy_under(map, where, key), "%.*s does not know this; it came with %.*s",
+        rules_problem(map, policy_under(map, where, key), "%.*s does not support this; it needs %.*s or later",
                       STR_ARG(product_version_name(arena, &use->velero)), STR_ARG(feature_since(arena, feature)));
         return false;
     case ANSWER_DEPENDS:
@@ -36,7 +36,7 @@ void policy_check_texts(struct config_rules *map, struct str where, struct json_
     for (size_t i = 0; i < count; i++) {
         struct json_object *item = json_item(list, i);
         if (json_object_is_type(item, json_type_array) || json_object_is_type(item, json_type_object)) {
-            rules_problem(map, policy_under(map, where, key), "must be a list of texts");
+            rules_problem(map, policy_under(map, where, key), "must be a list of strings");
             return;
         }
     }
@@ -133,7 +133,7 @@ static void filter_check_selectors(struct config_rules *map, struct str at, stru
     struct json_object *one = json_get(filter, "labelSelector"), *any;
     size_t count = rules_list(map, at, filter, "orLabelSelectors", &any);
     if (filter_has_selector(one) && count)
-        rules_problem(map, at, "labelSelector and orLabelSelectors cannot stand together");
+        rules_problem(map, at, "labelSelector and orLabelSelectors cannot be combined");
     filter_check_selector(map, policy_under(map, at, "labelSelector"), one);
     for (size_t i = 0; i < count && map->problems < RULES_PROBLEMS_SHOWN; i++)
         filter_check_selector(map, arena_printf(map->arena, "%.*s.orLabelSelectors[%zu]", STR_ARG(at), i),
@@ -188,11 +188,11 @@ static void filter_check_catch_all(struct filter_list *list, struct str at, stru
 {
     bool named = json_len(json_get(filter, "names")) || json_len(json_get(filter, "excludedNames"));
     if (list->cluster_scoped) {
-        rules_problem(list->map, at, "needs kinds: clusterScopedFilterPolicy takes no filter for all kinds");
+        rules_problem(list->map, at, "needs kinds: clusterScopedFilterPolicy has no filter for all kinds");
         return;
     }
     if (list->catch_all)
-        rules_problem(list->map, at, "only one filter may be without kinds or with \"*\"");
+        rules_problem(list->map, at, "only one filter may omit kinds or have \"*\"");
     else if (named)
         rules_problem(list->map, at, "names and excludedNames need kinds");
     list->catch_all = true;
@@ -238,7 +238,7 @@ static const char *namespace_pattern_problem(struct str pattern)
     for (size_t i = 0; i < pattern.len; i++) {
         char c = pattern.ptr[i];
         if (strchr("|()!{},", c))
-            return "has one of | ( ) ! { } , which Velero does not take here";
+            return "has one of | ( ) ! { } , which Velero refuses here";
         if (c == '*' && i + 1 < pattern.len && pattern.ptr[i + 1] == '*')
             return "has ** where Velero takes a single *";
         if (!open && c == ']')
@@ -266,7 +266,7 @@ static void filter_check_namespaces(struct config_rules *map, struct str where, 
         if (problem)
             rules_problem(map, at, "%.*s %s", STR_ARG(quoted), problem);
         else if (strlist_has(seen, pattern))
-            rules_problem(map, at, "has %.*s, which stands in namespacedFilterPolicies twice", STR_ARG(quoted));
+            rules_problem(map, at, "has %.*s, which is in namespacedFilterPolicies twice", STR_ARG(quoted));
         else
             strlist_add(map->arena, seen, pattern);
     }
@@ -291,7 +291,7 @@ static void check_namespaced(struct config_rules *map, const struct resource_pol
     }
     if (count && use->old_filters)
         rules_problem(map, STR("namespacedFilterPolicies"),
-                      "cannot stand beside includedResources, excludedResources or includeClusterResources of the "
+                      "cannot be combined with includedResources, excludedResources or includeClusterResources of the "
                       "Backup: use the scoped filters");
 }
 
@@ -308,7 +308,7 @@ static void check_cluster_scoped(struct config_rules *map, const struct resource
     filter_check_list(&list, at, policy);
     if (use->old_filters)
         rules_problem(map, at,
-                      "cannot stand beside includedResources, excludedResources or includeClusterResources of the "
+                      "cannot be combined with includedResources, excludedResources or includeClusterResources of the "
                       "Backup: use the scoped filters");
 }
 

@@ -163,19 +163,21 @@ static void resource_warn_unknown(struct decision *decision, const char *verb, s
     const struct resource_kind *near = resource_misspelt(&search);
     struct str quoted = arena_quote(decision->arena, name);
     if (near)
-        decision_warn(decision, "%s %.*s is no resource that is known here; did you mean %.*s?", verb, STR_ARG(quoted),
+        decision_warn(decision, "%s %.*s is not a known resource; did you mean %.*s?", verb, STR_ARG(quoted),
                       STR_ARG(resource_kind_name(decision->arena, near)));
     else if (str_contains(name, STR(",")))
-        decision_warn(decision, "%s %.*s holds a comma: write one item for each resource", verb, STR_ARG(quoted));
+        decision_warn(decision, "%s %.*s contains a comma: write one item for each resource", verb, STR_ARG(quoted));
     else if (search.group.len == 0 && clean_cluster)
-        decision_warn(decision, "%s %.*s is not known here: where its CRD is not installed write plural.group", verb,
+        decision_warn(decision,
+                      "%s %.*s is not a known resource: where its CRD is not installed, only plural.group works", verb,
                       STR_ARG(quoted));
     else if (search.group.len && (is_built_in(search.group) || !can_be_group(search.group)))
-        decision_warn(decision, "%s %.*s is no resource of the group %.*s that is known here", verb, STR_ARG(quoted),
+        decision_warn(decision, "%s %.*s is not a known resource of group %.*s", verb, STR_ARG(quoted),
                       STR_ARG(arena_quote(decision->arena, search.group)));
     else if (search.group.len && !str_ends(search.resource, STR("s")) && clean_cluster)
-        decision_warn(decision, "%s %.*s looks like a singular: where its CRD is not installed only the plural works",
-                      verb, STR_ARG(quoted));
+        decision_warn(decision,
+                      "%s %.*s looks like a singular name: where its CRD is not installed, only the plural works", verb,
+                      STR_ARG(quoted));
 }
 
 static void warn_singular(struct decision *decision, const char *verb, struct str name,
@@ -183,7 +185,7 @@ static void warn_singular(struct decision *decision, const char *verb, struct st
 {
     struct str plural = resource_kind_name(decision->arena, kind);
     if (!str_eq(name, plural) && !is_built_in(kind->group))
-        decision_warn(decision, "%s %.*s works only where its CRD is installed; on a clean cluster write %.*s", verb,
+        decision_warn(decision, "%s %.*s works only where its CRD is installed. On a clean cluster write %.*s", verb,
                       STR_ARG(arena_quote(decision->arena, name)), STR_ARG(plural));
 }
 
