@@ -10,7 +10,7 @@ struct settings_options {
 };
 
 static const struct option options[] = {
-    {"output", 'o', OPTION_TEXT, "yaml|schema", "a file of settings, or its JSON Schema (yaml)",
+    {"output", 'o', OPTION_TEXT, "yaml|schema", "a settings file, or its JSON Schema (yaml)",
      offsetof(struct settings_options, output)},
 };
 
@@ -41,9 +41,9 @@ static int settings_verb_run(const struct verb *verb, int argc, char **argv)
 
 const struct verb verb_settings_sample = {
     .name = "settings",
-    .summary = "every setting with its default, as a file to copy from",
-    .details = "Prints a settings file in which every key stands at its default, with a comment that says what\n"
-               "it decides; with -o schema the JSON Schema of the file, by which editors complete it.\n\n"
+    .summary = "print a settings file with every default",
+    .details = "Prints a settings file with every key at its default and a comment on what it decides; with\n"
+               "-o schema, the JSON Schema that editors use for completion.\n\n"
                "Examples:\n"
                "  backstop settings >settings.yaml\n"
                "  backstop review --settings settings.yaml -f manifest.yaml",

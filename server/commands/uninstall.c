@@ -16,10 +16,10 @@ struct uninstall_options {
 };
 
 static const struct option options[] = {
-    {"configuration", 0, OPTION_TEXT, "NAME", "of both webhook configurations (backstop)",
+    {"configuration", 0, OPTION_TEXT, "NAME", "name of both webhook configurations (backstop)",
      offsetof(struct uninstall_options, configuration)},
-    {"yes", 'y', OPTION_FLAG, NULL, "do not ask", offsetof(struct uninstall_options, yes)},
-    {"dry-run", 0, OPTION_FLAG, NULL, "say what would be deleted, and delete nothing",
+    {"yes", 'y', OPTION_FLAG, NULL, "do not ask for confirmation", offsetof(struct uninstall_options, yes)},
+    {"dry-run", 0, OPTION_FLAG, NULL, "print what would be deleted, and delete nothing",
      offsetof(struct uninstall_options, dry_run)},
 };
 
@@ -55,7 +55,7 @@ static bool is_wanted(const struct verb *verb, const struct uninstall_options *v
     if (values->yes || values->dry_run)
         return true;
     if (!isatty(STDIN_FILENO)) {
-        verb_fail(verb, "this stops all reviews at %s; to go on without being asked: --yes", server);
+        verb_fail(verb, "this stops all reviews at %s; confirm with --yes", server);
         return false;
     }
     fprintf(stderr, "Delete the webhook configurations \"%s\" at %s? Nothing is reviewed after that. [y/N] ",
@@ -109,12 +109,11 @@ static int uninstall_run(const struct verb *verb, int argc, char **argv)
 
 const struct verb verb_uninstall = {
     .name = "uninstall",
-    .summary = "delete the webhook configurations, so that nothing is reviewed any more",
-    .details = "From then on every change is admitted as it was before backstop was installed. Nothing else is\n"
-               "touched: the rest goes with `helm uninstall` (whose pre-delete Job runs this) or kubectl. At a\n"
-               "terminal it asks first; elsewhere it wants --yes.\n\n"
-               "Exit status: 0 they are gone, 1 one of them could not be deleted, 2 usage, configuration, or not\n"
-               "confirmed.",
+    .summary = "remove the webhook configurations (stops all reviews)",
+    .details = "Every change is then admitted as before backstop was installed. Nothing else is removed: use\n"
+               "`helm uninstall` (its pre-delete Job runs this command) or kubectl for the rest. Asks first at a\n"
+               "terminal; needs --yes elsewhere.\n\n"
+               "Exit status: 0 both are gone, 1 one could not be deleted, 2 usage, configuration, or not confirmed.",
     .options = options,
     .option_count = LENGTH_OF(options),
     .asks_cluster = true,

@@ -40,7 +40,7 @@ expect "an environment variable stands for its option" 0 '^\{' env BACKSTOP_OUTP
 expect "the command line wins over the environment" 0 '^version ' env BACKSTOP_OUTPUT=json "$binary" version -o text
 expect "a bad environment variable is named" 2 'BACKSTOP_FROM=soon: expected a time' env BACKSTOP_FROM=soon "$binary" explain @daily
 
-expect "uninstall wants --yes where nobody can be asked" 2 'to go on without being asked: --yes' \
+expect "uninstall wants --yes where nobody can be asked" 2 'confirm with --yes' \
     "$binary" uninstall -s https://127.0.0.1:1
 issued=$(mktemp -d)
 expect "certs issue makes a pair" 0 'tls.key' "$binary" certs issue "$issued"

@@ -33,7 +33,7 @@ def _(server):
     eventually(told)
     allowed(server, MANAGEMENT, upgrade_review(dryRun=True))
     assert server.metric('backstop_settings_reloads_total{result="failed"}') >= 1
-    holds("gaet", server.log_lines("settings not reloaded, the last good ones stay in force")[-1]["reason"])
+    holds("gaet", server.log_lines("settings not reloaded; the last good ones stay in use")[-1]["reason"])
     server.write("settings.yaml", SETTINGS + "schedules:\n  controllerTimeZone: Mars/Phobos\n")
     eventually(lambda: holds("no time zone", server.get("/readyz?verbose")[1]))
     server.write("settings.yaml", SETTINGS)
@@ -114,7 +114,7 @@ def _(server):
     same(status, 200)
     holds("1 file cannot be read", text)
     assert any("more.yaml" in line["file"] for line in server.log_lines(
-        "inventory file left out, its last good content stays in force"))
+        "inventory file not reloaded; its last good content stays in use"))
     os.remove(server.path("inventory/more.yaml"))
     eventually(lambda: same(server.metric("backstop_inventory_problems"), 0))
 

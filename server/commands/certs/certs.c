@@ -179,7 +179,7 @@ const struct verb verb_certs = {
     .details = "issue writes ca.crt, tls.crt and tls.key, for development and tests. verify says whether a\n"
                "pair may be served: the key fits, it is in time, for servers, for the names, of the CA.\n"
                "show prints what each certificate of a file says of itself.\n\n"
-               "Exit status: 0 good, 1 verify found it wanting, 2 usage, or a file cannot be read.",
+               "Exit status: 0 good, 1 verify failed, 2 usage, or a file cannot be read.",
     .options = options,
     .option_count = LENGTH_OF(options),
     .run = certs_run,

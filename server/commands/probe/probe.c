@@ -33,7 +33,7 @@ static const struct option options[] = {
     {"configuration", 0, OPTION_TEXT, "NAME", "of the ValidatingWebhookConfiguration (backstop)",
      offsetof(struct probe_options, configuration)},
     {"timeout", 0, OPTION_DURATION, "DURATION", "for the whole of it (10s)", offsetof(struct probe_options, timeout)},
-    {"now", 0, OPTION_TIME, "TIME", "the time that the certificate's expiry is told from (the clock's)",
+    {"now", 0, OPTION_TIME, "TIME", "compute the certificate's expiry from this time (the clock's)",
      offsetof(struct probe_options, now)},
 };
 
@@ -245,7 +245,7 @@ static int probe_run(const struct verb *verb, int argc, char **argv)
 
 const struct verb verb_probe = {
     .name = "probe",
-    .summary = "ask a running webhook, over TLS, whether it serves",
+    .summary = "check over TLS that a running webhook answers",
     .details = details,
     .options = options,
     .option_count = LENGTH_OF(options),

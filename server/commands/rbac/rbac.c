@@ -66,7 +66,7 @@ static int rbac_run(const struct verb *verb, int argc, char **argv)
 
 const struct verb verb_rbac = {
     .name = "rbac",
-    .summary = "the permissions that the webhook needs under these settings",
+    .summary = "print the roles that the webhook needs",
     .details = details,
     .options = options,
     .option_count = LENGTH_OF(options),

@@ -113,7 +113,7 @@ const struct inventory *review_facts_read(void *context, const struct facts_want
     return wanted->upgrade ? NULL : inventory_overlay_get(facts->known);
 }
 
-/* ---- what kubectl apply would have made of it by now ---------------------- */
+/* ---- objects that earlier documents of this run would have created --------- */
 
 static void manifest_put_text(struct json_object *object, const char *key, struct str text)
 {
@@ -140,8 +140,8 @@ static void manifest_keep_status(struct json_object *object, const struct storag
     manifest_put_time(status, "lastValidationTime", before->last_validated);
 }
 
-/* Objects whose facts stand in the part that users write; of the others a manifest
- * without a status says less than what is known already. */
+/* Whether a manifest holds everything that policies read of its kind: what users write, or a status as well.
+ * An incomplete one does not replace what is known already. */
 static bool manifest_is_complete(struct json_object *object)
 {
     struct str kind = json_get_str(object, "kind");

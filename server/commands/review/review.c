@@ -61,12 +61,12 @@ static const char details[] =
     "were allowed count for those after them, as kubectl would have created them by then: put a\n"
     "storage location before the backup that names it. Not so with --dry-run, which creates\n"
     "nothing.\n\n"
-    "What the API server itself would refuse is said as well: fields, types and names by the CRDs that\n"
+    "What the API server itself would refuse is reported as well: fields, types and names by the CRDs that\n"
     "are among the manifests, in the inventory or in the cluster, else by those built in.\n\n"
     "With a cluster, an object that it has already is reviewed as an update of that. The new\n"
     "object is the manifest with the live one's status, uid, resourceVersion, creationTimestamp\n"
     "and deletionTimestamp; kubectl apply's three-way merge is not made. --old and --operation go\n"
-    "first. An object that cannot be read is told, and its document is not reviewed.\n\n"
+    "first. If that object cannot be read, this is reported and the document is not reviewed.\n\n"
     "Folders are read as kubectl reads them: their *.yaml, *.yml and *.json, with -R those of the folders\n"
     "below as well. Files of a folder that hold no Kubernetes object (values.yaml, Chart.yaml) or are\n"
     "templates ({{ ... }}) are counted, not reviewed.\n\n"
@@ -386,7 +386,7 @@ static int review_verb_run(const struct verb *verb, int argc, char **argv)
 
 const struct verb verb_review = {
     .name = "review",
-    .summary = "say what the webhook would answer to manifests or recorded reviews",
+    .summary = "review manifests or recorded reviews offline, as the webhook would",
     .operands = "-f FILE|DIR|URL|-...",
     .details = details,
     .options = options,

@@ -29,7 +29,7 @@ static const char details[] =
     "lists those there are, newest first.\n\n"
     "The plan is reviewed before it is printed, as the webhook would review it; what the webhook\n"
     "would say stands in it as comments. Nothing is applied.\n\n" FACTS_DETAILS "\n\n"
-    "Exit status: 0 printed, 1 there is no way back with it (the reason is told), 2 usage, or the\n"
+    "Exit status: 0 printed, 1 this backup cannot be used for a rollback (the reason is printed), 2 usage, or the\n"
     "facts cannot be read.\n\n"
     "Examples:\n"
     "  backstop rollback-plan\n"

@@ -76,7 +76,7 @@ static void rollback_explain(const struct rollback *rollback, const struct rollb
 static int rollback_refuse(const struct verb *verb, const struct rollback_candidate *candidate, struct arena *arena,
                            struct str why)
 {
-    verb_fail(verb, "no way back with %.*s: %.*s", STR_ARG(arena_quote(arena, candidate->backup->meta.name)),
+    verb_fail(verb, "cannot roll back with %.*s: %.*s", STR_ARG(arena_quote(arena, candidate->backup->meta.name)),
               STR_ARG(why));
     return EXIT_DENIED;
 }

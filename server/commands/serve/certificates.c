@@ -14,10 +14,11 @@ int serve_certificates_check(const struct verb *verb, const struct tls_options *
     struct error error;
     struct str version = str_from(options->min_version);
     if (options->managed && (options->cert || options->key))
-        return verb_fail(verb, "the certificate comes from --tls-cert and --tls-key or is managed, not both");
+        return verb_fail(verb, "--tls-managed or --tls-cert and --tls-key, not both");
     if (!options->managed && (!options->cert || !options->key))
-        return verb_fail(verb, "needs --tls-cert and --tls-key, or --tls-managed in a cluster; `make certs` makes a "
-                               "pair for development in build/certs");
+        return verb_fail(verb,
+                         "no serving certificate: give --tls-cert and --tls-key, or --tls-managed in a cluster. For "
+                         "development: make certs");
     if (!str_is(version, "1.2") && !str_is(version, "1.3"))
         return verb_fail(verb, "--tls-min-version %s: expected 1.3 or 1.2", options->min_version);
     if (options->service && !certificates_service_parse(str_from(options->service), &service, &error))

@@ -171,7 +171,7 @@ void serve_events_open(struct service *service, const char *kubeconfig, const ch
     if (service->events_client)
         service->recorder = kube_recorder_start(service->events_client, CONTROLLER, &error);
     if (!service->recorder)
-        log_line(LOG_WARN, "no Events will be written", LOG_TEXT("reason", str_from(error.message)));
+        log_line(LOG_WARN, "Events are off", LOG_TEXT("reason", str_from(error.message)));
 }
 
 void serve_events_close(struct service *service)

@@ -47,12 +47,12 @@ static const struct inventory *read_anew(struct service *service, const struct f
 {
     if (time_monotonic_ns() - received_ns < WAITED_MS * INT64_C(1000000))
         return facts_live(service->facts, wanted, now, error);
-    error_set(error, 503, "the Kubernetes API server answers slowly, and other reviews are waiting for it");
+    error_set(error, 503, "the Kubernetes API server is slow, and other reviews are waiting for it");
     return NULL;
 }
 
 struct inventory *serve_facts(struct service *service, const struct rule *rule, const struct review *review,
-                              const struct settings *settings, const struct http_request *http, bool *later,
+                              const struct settings *settings, const struct http_request *http, bool *needs_worker,
                               struct error *error)
 {
     bool may_wait = http->may_wait;
@@ -66,12 +66,12 @@ struct inventory *serve_facts(struct service *service, const struct rule *rule, 
         return cached;
     struct inventory *fresh = NULL;
     may_wait |= !waits;
-    *later = !may_wait;
+    *needs_worker = !may_wait;
     if (may_wait)
         fresh = snapshot_writable(read_anew(service, &wanted, now, http->received_ns, error));
     if (may_wait && !fresh && !wanted.upgrade) {
         /* The gate alone fails closed; the others do with what is known. */
-        log_line(LOG_WARN, "facts could not be read anew", LOG_TEXT("uid", review->request.uid),
+        log_line(LOG_WARN, "uncached read failed", LOG_TEXT("uid", review->request.uid),
                  LOG_TEXT("reason", str_from(error->message)));
         if (!wanted.k0rdent)
             return cached;

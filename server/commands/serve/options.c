@@ -4,52 +4,50 @@
 
 #define AT(member) offsetof(struct serve_options, member)
 static const struct option options[] = {
-    {"listen", 0, OPTION_TEXT, "ADDR:PORT", "where reviews are answered over HTTPS (:9443)", AT(listen)},
+    {"listen", 0, OPTION_TEXT, "ADDR:PORT", "address of the HTTPS listener for reviews (:9443)", AT(listen)},
     {"tls-cert", 0, OPTION_TEXT, "FILE", "PEM certificate, followed by its chain", AT(tls.cert)},
     {"tls-key", 0, OPTION_TEXT, "FILE", "PEM private key of the certificate", AT(tls.key)},
     {"tls-min-version", 0, OPTION_TEXT, "1.3|1.2", "oldest TLS version accepted (1.3)", AT(tls.min_version)},
-    {"tls-ciphers", 0, OPTION_TEXT, "NAME,...", "of AES-128-GCM, AES-256-GCM and CHACHA20-POLY1305, best first (all)",
+    {"tls-ciphers", 0, OPTION_TEXT, "NAME,...", "AES-128-GCM, AES-256-GCM, CHACHA20-POLY1305; preferred first (all)",
      AT(tls.ciphers)},
-    {"tls-managed", 0, OPTION_FLAG, NULL, "issue and renew certificates itself, and keep caBundle current",
+    {"tls-managed", 0, OPTION_FLAG, NULL, "issue and renew the certificate, and keep caBundle current",
      AT(tls.managed)},
-    {"tls-secret", 0, OPTION_TEXT, "NAME", "where managed certificates are kept (backstop-certificates)",
+    {"tls-secret", 0, OPTION_TEXT, "NAME", "Secret that holds managed certificates (backstop-certificates)",
      AT(tls.secret)},
     {"tls-service", 0, OPTION_TEXT, "NAME.NAMESPACE", "the Service the certificate is for (backstop, in its namespace)",
      AT(tls.service)},
-    {"tls-configurations", 0, OPTION_TEXT, "NAME", "webhook configurations whose caBundle is kept (backstop)",
+    {"tls-configurations", 0, OPTION_TEXT, "NAME", "webhook configurations whose caBundle is managed (backstop)",
      AT(tls.configurations)},
-    {"cert-lifetime", 0, OPTION_DURATION, "DURATION", "of managed certificates (2160h)", AT(tls.leaf_seconds)},
-    {"ca-lifetime", 0, OPTION_DURATION, "DURATION", "of the managed CA (87600h)", AT(tls.ca_seconds)},
-    {"client-ca", 0, OPTION_TEXT, "FILE", "PEM; only clients with a certificate of this CA are answered",
-     AT(tls.client_ca)},
-    {"client-name", 0, OPTION_LIST, "NAME", "and with this common name or DNS name; may be repeated",
+    {"cert-lifetime", 0, OPTION_DURATION, "DURATION", "lifetime of managed certificates (2160h)", AT(tls.leaf_seconds)},
+    {"ca-lifetime", 0, OPTION_DURATION, "DURATION", "lifetime of the managed CA (87600h)", AT(tls.ca_seconds)},
+    {"client-ca", 0, OPTION_TEXT, "FILE", "require a client certificate signed by this CA (PEM)", AT(tls.client_ca)},
+    {"client-name", 0, OPTION_LIST, "NAME", "require this client-certificate CN or DNS name (repeatable)",
      AT(tls.client_names)},
-    {"inventory", 0, OPTION_LIST, "PATH", "file or folder of YAML with the facts; may be repeated", AT(inventory)},
-    {"kubeconfig", 0, OPTION_TEXT, "FILE", "facts from this cluster, watched (default: the cluster it runs in)",
-     AT(kubeconfig)},
+    {"inventory", 0, OPTION_LIST, "PATH", "file or folder of YAML to read cluster objects from (repeatable)",
+     AT(inventory)},
+    {"kubeconfig", 0, OPTION_TEXT, "FILE", "watch this cluster (default: the cluster it runs in)", AT(kubeconfig)},
     {"context", 0, OPTION_TEXT, "NAME", "the kubeconfig context (current-context)", AT(context)},
-    {"simulate-backups", 0, OPTION_DURATION, "DURATION", "let the upgrade gate's backups complete after this time",
+    {"simulate-backups", 0, OPTION_DURATION, "DURATION", "pretend that the gate's backups complete after this time",
      AT(simulate)},
     {"settings", 0, OPTION_TEXT, "FILE", "settings, reloaded when the file changes", AT(settings)},
     {"health-listen", 0, OPTION_TEXT, "ADDR:PORT", "plain HTTP for /livez, /readyz, /metrics (:8080); empty: none",
      AT(health_listen)},
-    {"status-page", 0, OPTION_FLAG, NULL, "serve a status page for people at / there, to whoever can reach it",
+    {"status-page", 0, OPTION_FLAG, NULL, "serve a status page at / of --health-listen, without authentication",
      AT(status_page)},
-    {"status-page-users", 0, OPTION_FLAG, NULL, "and name the people whose requests were decided",
-     AT(status_page_users)},
+    {"status-page-users", 0, OPTION_FLAG, NULL, "show user names on the status page", AT(status_page_users)},
     {"log-level", 0, OPTION_TEXT, "debug|info|warn|error", "how much to log (info)", AT(log_level)},
     {"log-reviews", 0, OPTION_FLAG, NULL, "one log line per review (on; --log-reviews=false)", AT(log_reviews)},
     {"max-body-bytes", 0, OPTION_INTEGER, "N", "largest review (7 MiB)", AT(body_bytes)},
     {"max-connections", 0, OPTION_INTEGER, "N", "open connections (1024)", AT(connections)},
-    {"max-concurrent", 0, OPTION_INTEGER, "N", "reviews in memory at once; above it 429 (256)", AT(concurrent)},
-    {"request-timeout", 0, OPTION_DURATION, "DURATION", "from a request's first byte to its last (10s)",
-     AT(request_timeout)},
-    {"idle-timeout", 0, OPTION_DURATION, "DURATION", "connections kept between requests (2m)", AT(idle_timeout)},
-    {"lame-duck", 0, OPTION_DURATION, "DURATION", "on SIGTERM, how long to go on serving (10s in a cluster, else 0)",
+    {"max-concurrent", 0, OPTION_INTEGER, "N", "reviews in memory at once; more are answered 429 (256)",
+     AT(concurrent)},
+    {"request-timeout", 0, OPTION_DURATION, "DURATION", "time to receive a whole request (10s)", AT(request_timeout)},
+    {"idle-timeout", 0, OPTION_DURATION, "DURATION", "how long an idle connection is kept open (2m)", AT(idle_timeout)},
+    {"lame-duck", 0, OPTION_DURATION, "DURATION", "keep serving this long after SIGTERM (10s in a cluster, else 0)",
      AT(lame_duck)},
-    {"sandbox", 0, OPTION_TEXT, "auto|require|off", "give up what a webhook needs not: seccomp, Landlock (auto)",
+    {"sandbox", 0, OPTION_TEXT, "auto|require|off", "drop privileges it does not need: seccomp, Landlock (auto)",
      AT(sandbox)},
-    {"port-file", 0, OPTION_TEXT, "FILE", "write the ports here once serving", AT(port_file)},
+    {"port-file", 0, OPTION_TEXT, "FILE", "write the port numbers to this file once serving", AT(port_file)},
 };
 
 static bool option_is_within(int64_t value, int64_t least, int64_t most)
@@ -61,7 +59,7 @@ static int serve_options_check(const struct verb *verb, struct serve_options *va
 {
     /* With managed certificates the kubeconfig is needed for those at least. */
     if (values->inventory.len && (values->kubeconfig || values->context) && !values->tls.managed)
-        return verb_fail(verb, "facts come from --inventory or from --kubeconfig, not both");
+        return verb_fail(verb, "--inventory or --kubeconfig (--context), not both");
     if (serve_certificates_check(verb, &values->tls) != EXIT_OK)
         return EXIT_USAGE;
     if (!log_level_parse(str_from(values->log_level), &values->level))
@@ -75,7 +73,7 @@ static int serve_options_check(const struct verb *verb, struct serve_options *va
     if (!option_is_within(values->request_timeout, 1, 3600) || !option_is_within(values->idle_timeout, 1, 86400))
         return verb_fail(verb, "--request-timeout: expected 1s to 1h; --idle-timeout: expected 1s to 24h");
     if ((values->status_page && !values->health_listen[0]) || (values->status_page_users && !values->status_page))
-        return verb_fail(verb, "--status-page-users needs --status-page, and that --health-listen");
+        return verb_fail(verb, "--status-page-users needs --status-page, and --status-page needs --health-listen");
     return EXIT_OK;
 }
 
@@ -112,10 +110,9 @@ static int serve_options_run(const struct verb *verb, int argc, char **argv)
 const struct verb verb_serve = {
     .name = "serve",
     .summary = "run the webhook",
-    .details =
-        "Answers the API server's AdmissionReviews over HTTPS. SIGHUP reads settings, certificate and inventory\n"
-        "files anew, which otherwise happens when they change. SIGTERM\n"
-        "stops, after a time in which requests are still answered; a second one stops at once.",
+    .details = "Answers the API server's AdmissionReviews over HTTPS. Settings, certificates and inventory files\n"
+               "are reloaded when they change, and on SIGHUP. SIGTERM stops it after the --lame-duck time, in\n"
+               "which it still answers; a second SIGTERM stops it at once.",
     .options = options,
     .option_count = LENGTH_OF(options),
     .logs = true,

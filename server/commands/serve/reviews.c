@@ -35,7 +35,7 @@ static void review_unknown_path(struct http_reply *reply, struct arena *arena, s
     const struct rule *rules = admission_rules(&count);
     for (size_t i = 0; i < count; i++)
         strlist_add(arena, &paths, str_from(rules[i].path));
-    serve_status(reply, 404, "there is no webhook at %.*s; the paths are %.*s", STR_ARG(arena_quote(arena, path)),
+    serve_status(reply, 404, "no webhook at %.*s; valid paths: %.*s", STR_ARG(arena_quote(arena, path)),
                  STR_ARG(strlist_quoted(arena, &paths)));
 }
 
@@ -53,7 +53,7 @@ static bool review_check_http(const struct http_request *request, struct http_re
         serve_status(reply, 415, "the body must be an AdmissionReview with Content-Type: application/json, got %.*s",
                      STR_ARG(arena_quote(arena, request->content_type)));
     } else if (request->content_encoding.ptr) {
-        serve_status(reply, 415, "the body must be sent as it is, without Content-Encoding, got %.*s",
+        serve_status(reply, 415, "the body must not have a Content-Encoding, got %.*s",
                      STR_ARG(arena_quote(arena, request->content_encoding)));
     } else if (!request->body.len && !request->oversized) {
         serve_status(reply, 400, "the body is empty; send an AdmissionReview");
@@ -76,7 +76,7 @@ static void review_apply_effects(struct service *service, struct review *review,
         struct str kind = arena_copy(review->decision.arena, json_get_str(effect->object, "kind"));
         struct error error;
         bool created = service->facts ? facts_create(service->facts, effect->object, review->request.now, &error)
-                                      : error_set(&error, 503, "there is no inventory to create it in");
+                                      : error_set(&error, 503, "no cluster and no inventory to create it in");
         metric_add(METRIC_EFFECTS, 1, kind.ptr ? kind.ptr : "", created ? "created" : "failed");
         log_line(created ? LOG_INFO : LOG_ERROR, created ? "created" : "not created", LOG_TEXT("object", effect->what),
                  LOG_TEXT("uid", review->request.uid), LOG_TEXT("reason", created ? STR("") : str_from(error.message)));
@@ -151,8 +151,8 @@ static bool arena_keep_snapshot(struct arena *arena, struct shared *shared)
 
 enum review_step {
     REVIEW_DECIDED,
-    REVIEW_NEEDS_WORKER, /* this takes time: it must be done again where it may */
-    REVIEW_AGAIN         /* the facts have changed under it */
+    REVIEW_NEEDS_WORKER, /* it must read from the API server; the caller runs it again on a worker thread */
+    REVIEW_AGAIN         /* another deletion was admitted meanwhile: decide again on a new snapshot */
 };
 
 /* A decision borrows from the snapshot until it is written, so that lives as long as its arena. */
@@ -162,9 +162,9 @@ static enum review_step review_decide_once(struct service *service, const struct
 {
     struct arena *arena = review->decision.arena;
     struct error error = {.code = 503, .message = "the server is short of memory; try again"};
-    bool later = false;
-    struct inventory *inventory = serve_facts(service, rule, review, settings, http, &later, &error);
-    if (later)
+    bool needs_worker = false;
+    struct inventory *inventory = serve_facts(service, rule, review, settings, http, &needs_worker, &error);
+    if (needs_worker)
         return REVIEW_NEEDS_WORKER;
     if (!arena_keep_snapshot(arena, inventory ? &inventory->shared : NULL)) {
         admission_fail(review, &error);
@@ -181,22 +181,21 @@ static enum review_step review_decide_once(struct service *service, const struct
     return REVIEW_DECIDED;
 }
 
-/* False: this takes time and must be done again where it may. */
-static bool review_decide(struct service *service, const struct rule *rule, struct review *review,
-                          const struct http_request *http)
+static enum review_step review_decide(struct service *service, const struct rule *rule, struct review *review,
+                                      const struct http_request *http)
 {
     struct error error = {.code = 503, .message = "the server is short of memory; try again"};
     struct settings *settings = settings_source_get(&service->settings);
     if (!arena_keep_snapshot(review->decision.arena, settings ? &settings->shared : NULL)) {
         admission_fail(review, &error);
-        return true;
+        return REVIEW_DECIDED;
     }
     enum review_step step = REVIEW_AGAIN;
     for (unsigned attempt = 0; step == REVIEW_AGAIN; attempt++) {
         decision_init(&review->decision, review->decision.arena);
         step = review_decide_once(service, rule, review, settings, http, attempt);
     }
-    return step == REVIEW_DECIDED;
+    return step;
 }
 
 static void review_body(struct service *service, const struct rule *rule, struct arena *arena,
@@ -209,7 +208,7 @@ static void review_body(struct service *service, const struct rule *rule, struct
         whole =
             error_set(&error, 413, "the review is larger than the %zu bytes this webhook accepts", service->body_limit);
     if (whole) {
-        reply->later = !review_decide(service, rule, &review, request);
+        reply->later = review_decide(service, rule, &review, request) == REVIEW_NEEDS_WORKER;
         if (reply->later)
             return;
     } else if (review.request.uid.len) {
@@ -219,7 +218,7 @@ static void review_body(struct service *service, const struct rule *rule, struct
         return;
     }
     if (arena_failed(arena)) {
-        error_set(&error, 500, "the review needs more memory than this webhook grants one");
+        error_set(&error, 500, "this review needs more memory than one review may use");
         admission_fail(&review, &error);
     }
     if (rule->advisory && review.decision.denied)

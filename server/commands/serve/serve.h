@@ -124,9 +124,9 @@ bool serve_source_open(struct service *service, const struct serve_options *valu
 /* ---- serve_facts.c: which facts a review rests on ---- */
 
 /* Held for the caller. Reads anew what the rule wants; where that may not wait, NULL
- * and *later. NULL with an error when a decision could not rest on anything older. */
+ * and *needs_worker. NULL with an error when a decision could not rest on anything older. */
 struct inventory *serve_facts(struct service *service, const struct rule *rule, const struct review *review,
-                              const struct settings *settings, const struct http_request *http, bool *later,
+                              const struct settings *settings, const struct http_request *http, bool *needs_worker,
                               struct error *error);
 
 /* ---- serve_reserve.c: admitted deletions of Backups, made known before they are answered ---- */

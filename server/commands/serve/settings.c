@@ -49,7 +49,7 @@ void settings_source_reload(struct settings_source *source)
     } else {
         bool unread = error.code == 0 || error.code >= 500; /* rather than wrong: read again, and told once */
         if (!unread || strcmp(source->problem, error.message) != 0)
-            log_line(LOG_ERROR, "settings not reloaded, the last good ones stay in force",
+            log_line(LOG_ERROR, "settings not reloaded; the last good ones stay in use",
                      LOG_TEXT("file", str_from(source->path)), LOG_TEXT("reason", str_from(error.message)));
         snprintf(source->problem, sizeof source->problem, "%s", error.message);
         if (unread)

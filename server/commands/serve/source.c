@@ -20,7 +20,7 @@ bool serve_asks_cluster(const struct serve_options *values)
 static void inventory_problem(void *context, const char *path, int64_t line, const char *reason)
 {
     (void)context;
-    log_line(LOG_ERROR, "inventory file left out, its last good content stays in force",
+    log_line(LOG_ERROR, "inventory file not reloaded; its last good content stays in use",
              LOG_TEXT("file", str_from(path)), LOG_INTEGER("line", line), LOG_TEXT("reason", str_from(reason)));
 }
 
@@ -103,6 +103,6 @@ bool serve_source_open(struct service *service, const struct serve_options *valu
         return facts_open_files(service, values, error);
     if (serve_asks_cluster(values))
         return facts_open_cluster(service, values, error);
-    log_write(LOG_WARN, "no --inventory, --kubeconfig or cluster: facts are unknown", NULL);
+    log_write(LOG_WARN, "no --inventory, --kubeconfig or cluster: nothing is known about other objects", NULL);
     return true;
 }
