@@ -95,6 +95,9 @@ struct str str_trim(struct str text); /* ASCII white space */
  * follows. Without a separator *head is the whole and *text becomes absent.
  * Returns false, and an absent *head, when *text is absent already, so it drives a loop. */
 bool str_cut(struct str *text, char separator, struct str *head);
+/* Splits "HOST", "HOST:PORT", ":PORT", "[IPV6]" and "[IPV6]:PORT": *host loses its brackets, *port is absent without a
+ * colon. What they hold is not checked. False for an IPv6 address without brackets, and for text behind a bracket. */
+bool str_split_host_port(struct str text, struct str *host, struct str *port) MUST_CHECK;
 bool str_utf8_valid(struct str text);
 /* A character (as str_utf8_next cuts it) that reorders the text around it, shows nothing, breaks a
  * line unseen, controls a terminal or is none: text that holds one can lie. ASCII is not asked about. */
@@ -140,6 +143,13 @@ void buf_printf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 void buf_vprintf(struct buf *buf, const char *format, va_list args) PRINTF_LIKE(2, 0);
 /* As vsnprintf, and many times faster for the formats of most messages. */
 int text_vformat(char *room, size_t size, const char *format, va_list args) PRINTF_LIKE(3, 0);
+/* Appends the first character of a text that is not empty, and returns how many bytes that was: escaped as the table has
+ * it, as \xNN where it would act on a terminal, mislead or is no UTF-8, else as it is. */
+struct buf_escape {
+    char c;
+    const char *escape;
+};
+size_t buf_add_escaped(struct buf *buf, struct str text, const struct buf_escape *escapes, size_t count);
 struct str buf_str(const struct buf *buf); /* borrowed until the next append */
 #define BUF_SCOPED CLEANUP(buf_dispose) struct buf
 

@@ -143,3 +143,21 @@ struct str str_fitting(struct str text, size_t columns)
     }
     return text;
 }
+
+size_t buf_add_escaped(struct buf *buf, struct str text, const struct buf_escape *escapes, size_t count)
+{
+    size_t length = str_utf8_next(text), step = length ? length : 1;
+    struct str character = str_slice(text, 0, step);
+    unsigned char first = (unsigned char)text.ptr[0];
+    for (size_t i = 0; length == 1 && i < count; i++)
+        if (text.ptr[0] == escapes[i].c) {
+            buf_puts(buf, escapes[i].escape);
+            return step;
+        }
+    if (length > 1 ? !str_misleads(character) : length == 1 && first >= 0x20 && first != 0x7f)
+        buf_add(buf, character);
+    else
+        for (size_t i = 0; i < step; i++)
+            buf_printf(buf, "\\x%02x", (unsigned char)character.ptr[i]);
+    return step;
+}

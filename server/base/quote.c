@@ -4,28 +4,8 @@
 
 enum { QUOTE_BYTES_MAX = 120 };
 
-static void quote_bytes(struct buf *out, struct str bytes)
-{
-    for (size_t i = 0; i < bytes.len; i++)
-        buf_printf(out, "\\x%02x", (unsigned char)bytes.ptr[i]);
-}
-
-static void quote_ascii(struct buf *out, char c)
-{
-    static const struct {
-        char c;
-        const char *escape;
-    } escapes[] = {{'"', "\\\""}, {'\\', "\\\\"}, {'\n', "\\n"}, {'\t', "\\t"}, {'\r', "\\r"}};
-    for (size_t i = 0; i < LENGTH_OF(escapes); i++)
-        if (c == escapes[i].c) {
-            buf_puts(out, escapes[i].escape);
-            return;
-        }
-    if (c < 0x20 || c == 0x7f)
-        quote_bytes(out, (struct str){&c, 1});
-    else
-        buf_putc(out, c);
-}
+static const struct buf_escape quote_escapes[] = {
+    {'"', "\\\""}, {'\\', "\\\\"}, {'\n', "\\n"}, {'\t', "\\t"}, {'\r', "\\r"}};
 
 /* The bytes that stand for themselves, from the first on. */
 static size_t plain_length(struct str text)
@@ -49,18 +29,10 @@ static void quote_into(struct buf *out, struct str text)
             i += plain;
             continue;
         }
-        size_t length = str_utf8_next(rest);
-        size_t step = length ? length : 1;
-        if (cut && i + step > QUOTE_BYTES_MAX)
+        size_t length = cut ? str_utf8_next(rest) : 0;
+        if (cut && i + (length ? length : 1) > QUOTE_BYTES_MAX)
             break;
-        struct str character = str_slice(rest, 0, step);
-        if (length == 1)
-            quote_ascii(out, character.ptr[0]);
-        else if (length == 0 || str_misleads(character))
-            quote_bytes(out, character);
-        else
-            buf_add(out, character);
-        i += step;
+        i += buf_add_escaped(out, rest, quote_escapes, LENGTH_OF(quote_escapes));
     }
     buf_puts(out, cut ? "...\"" : "\"");
 }

@@ -112,6 +112,20 @@ size_t str_utf8_next(struct str text)
     return text.len ? utf8_length((const unsigned char *)text.ptr, text.len) : 0;
 }
 
+bool str_split_host_port(struct str text, struct str *host, struct str *port)
+{
+    *port = text;
+    if (!str_starts(text, STR("["))) {
+        (void)str_cut(port, ':', host);
+        return !port->ptr || !memchr(port->ptr, ':', port->len);
+    }
+    *port = str_slice(text, 1, text.len);
+    if (!str_cut(port, ']', host) || !port->ptr || (port->len && port->ptr[0] != ':'))
+        return false;
+    *port = port->len ? str_slice(*port, 1, port->len) : (struct str){NULL, 0};
+    return true;
+}
+
 bool str_to_int64(struct str text, int64_t *out)
 {
     int64_t value = 0;

@@ -23,18 +23,11 @@ static bool bad_address(const char *text, struct error *error)
 
 static bool address_parse(const char *text, struct address *address, struct error *error)
 {
-    struct str rest = str_from(text);
-    const char *colon = strrchr(text, ':');
-    if (!colon)
-        return bad_address(text, error);
-    struct str host = str_slice(rest, 0, (size_t)(colon - text)), port = str_from(colon + 1);
+    struct str host, port;
     int64_t number;
-    if (!str_to_int64(port, &number) || number < 0 || number > 65535 || port.len >= sizeof address->port)
+    if (!str_split_host_port(str_from(text), &host, &port) || !str_to_int64(port, &number) || number < 0 ||
+        number > 65535 || port.len >= sizeof address->port)
         return bad_address(text, error);
-    if (str_starts(host, STR("[")) && str_ends(host, STR("]")))
-        host = str_slice(host, 1, host.len - 1);
-    else if (memchr(host.ptr, ':', host.len))
-        return bad_address(text, error); /* IPv6 without brackets */
     if (host.len >= sizeof address->host)
         return bad_address(text, error);
     memcpy(address->host, host.ptr, host.len);

@@ -25,13 +25,9 @@ struct str storage_url_host(struct str url)
             host = str_slice(host, i, host.len);
             break;
         }
-    if (host.len && host.ptr[0] == '[') {
-        rest = str_slice(host, 1, host.len);
-        str_cut(&rest, ']', &host);
-        return host;
-    }
-    rest = host;
-    str_cut(&rest, ':', &host);
+    struct str authority = host, port;
+    if (!str_split_host_port(authority, &host, &port))
+        host = authority;
     return str_ends(host, STR(".")) ? str_slice(host, 0, host.len - 1) : host;
 }
 

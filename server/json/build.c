@@ -140,14 +140,9 @@ static bool advance(struct builder *builder, bool opened)
     struct scan *scan = &builder->scan;
     while (builder->depth > 0) {
         bool object = json_object_is_type(builder->open[builder->depth - 1], json_type_object);
-        char closing = object ? '}' : ']';
-        bool more = true;
-        if (opened && scan->at < scan->end && *scan->at == closing) {
-            scan->at++;
-            more = false;
-        } else if (!opened && !scan_next(scan, closing, &more)) {
+        bool more;
+        if (!scan_member(scan, object ? '}' : ']', opened, &more))
             return false;
-        }
         opened = false;
         if (more)
             return !object || read_key(builder);

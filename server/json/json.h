@@ -34,6 +34,8 @@ bool scan_literal(struct scan *scan);
 bool scan_key(struct scan *scan, struct str *inside, bool *escaped);
 /* After a member or an item: true past a comma or the closing bracket; `more` says which. */
 bool scan_next(struct scan *scan, char closing, bool *more);
+/* The same, also right after the opening bracket, where the object or array may be empty. */
+bool scan_member(struct scan *scan, char closing, bool opened, bool *more);
 /* Any value, checked but not kept. `level` is how many arrays and objects are open around it. */
 bool scan_value(struct scan *scan, unsigned level);
 /* Nothing but white space may follow. */

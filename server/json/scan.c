@@ -97,6 +97,16 @@ bool scan_next(struct scan *scan, char closing, bool *more)
     return scan_expected(scan, scan->at, closing == '}' ? "a comma or }" : "a comma or ]");
 }
 
+bool scan_member(struct scan *scan, char closing, bool opened, bool *more)
+{
+    if (!opened)
+        return scan_next(scan, closing, more);
+    scan_space(scan);
+    *more = scan->at == scan->end || *scan->at != closing;
+    scan->at += !*more;
+    return true;
+}
+
 bool scan_finish(struct scan *scan)
 {
     scan_space(scan);

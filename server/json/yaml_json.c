@@ -79,15 +79,9 @@ static bool advance(struct json_reader *json, bool opened)
 {
     struct scan *scan = &json->scan;
     while (json->reader->container) {
-        bool object = json->reader->container->kind == NODE_MAPPING, more = true;
-        char closing = object ? '}' : ']';
-        scan_space(scan);
-        if (opened && scan->at < scan->end && *scan->at == closing) {
-            scan->at++;
-            more = false;
-        } else if (!opened && !scan_next(scan, closing, &more)) {
+        bool object = json->reader->container->kind == NODE_MAPPING, more;
+        if (!scan_member(scan, object ? '}' : ']', opened, &more))
             return false;
-        }
         opened = false;
         if (more)
             return !object || add_key(json);

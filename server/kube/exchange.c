@@ -139,13 +139,14 @@ static struct str server_url(struct arena *arena, const struct kube_config *conf
     struct str path = rest, authority;
     if (!str_cut(&path, '/', &authority))
         return config->server;
-    size_t colon = authority.len;
-    while (colon > 0 && authority.ptr[colon - 1] != ':' && authority.ptr[colon - 1] != ']')
-        colon--;
-    bool has_port = colon > 0 && authority.ptr[colon - 1] == ':';
-    struct str port = has_port ? str_slice(authority, colon, authority.len) : STR("443");
-    struct str host = has_port ? str_slice(authority, 0, colon - 1) : authority;
-    struct str to = arena_printf(arena, "::%.*s:%.*s", STR_ARG(host), STR_ARG(port));
+    struct str host, port;
+    if (!str_split_host_port(authority, &host, &port))
+        return config->server;
+    if (!port.len)
+        port = STR("443");
+    bool bracket = host.len && memchr(host.ptr, ':', host.len);
+    struct str to =
+        arena_printf(arena, "::%s%.*s%s:%.*s", bracket ? "[" : "", STR_ARG(host), bracket ? "]" : "", STR_ARG(port));
     *connect_to = curl_slist_append(NULL, to.ptr ? to.ptr : "");
     curl_easy_setopt(connection, CURLOPT_CONNECT_TO, *connect_to);
     return arena_printf(arena, "https://%.*s:%.*s%s%.*s", STR_ARG(config->tls_server_name), STR_ARG(port),

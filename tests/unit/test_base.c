@@ -357,6 +357,35 @@ static void test_growing_arrays(void)
     free(heap.items);
 }
 
+static void test_host_and_port(void)
+{
+    static const struct {
+        const char *text, *host, *port; /* no host: refused; no port: absent */
+    } rows[] = {
+        {"example.org", "example.org", NULL},
+        {"example.org:443", "example.org", "443"},
+        {":8443", "", "8443"},
+        {"127.0.0.1:", "127.0.0.1", ""},
+        {"[::1]", "::1", NULL},
+        {"[::1]:9443", "::1", "9443"},
+        {"", "", NULL},
+        {"::1", NULL, NULL},
+        {"a:1:2", NULL, NULL},
+        {"[::1", NULL, NULL},
+        {"[::1]9443", NULL, NULL},
+    };
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        struct str host, port;
+        bool split = str_split_host_port(str_from(rows[i].text), &host, &port);
+        CU_ASSERT_EQUAL(split, rows[i].host != NULL);
+        if (split && rows[i].host) {
+            ASSERT_TEXT(host, rows[i].host);
+            CU_ASSERT_EQUAL(port.ptr != NULL, rows[i].port != NULL);
+            ASSERT_TEXT(port, rows[i].port ? rows[i].port : "");
+        }
+    }
+}
+
 SUITE(base, {"cutting a text", test_str_cut}, {"formats", test_formats},
       {"cutting after a trailing separator", test_str_cut_after_trailing_separator},
       {"comparing texts", test_str_compare}, {"integers at their limits", test_str_to_int64_limits},
@@ -371,4 +400,5 @@ SUITE(base, {"cutting a text", test_str_cut}, {"formats", test_formats},
       {"durations as Go reads them", test_durations_as_go_reads_them}, {"durations in words", test_duration_texts},
       {"snapshots are swapped and destroyed once", test_shared_slot_swaps_and_destroys_once},
       {"reading a file names the path", test_file_read_names_the_path},
-      {"arrays grow, and stay as they were when memory ends", test_growing_arrays})
+      {"arrays grow, and stay as they were when memory ends", test_growing_arrays},
+      {"hosts and ports are split", test_host_and_port})

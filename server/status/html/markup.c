@@ -1,43 +1,13 @@
 #include "status/html/markup.h"
 
-static void escape_bytes(struct buf *out, struct str bytes)
-{
-    for (size_t i = 0; i < bytes.len; i++)
-        buf_printf(out, "\\x%02x", (unsigned char)bytes.ptr[i]);
-}
-
-static void put_ascii(struct buf *out, char c)
-{
-    static const struct {
-        char c;
-        const char *escape;
-    } escapes[] = {{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}, {'\'', "&#39;"},
-                   {'`', "&#96;"}, {'\n', " "},   {'\t', " "},   {'\r', " "}};
-    for (size_t i = 0; i < LENGTH_OF(escapes); i++)
-        if (c == escapes[i].c) {
-            buf_puts(out, escapes[i].escape);
-            return;
-        }
-    if (c < ' ' || c == 0x7f)
-        escape_bytes(out, (struct str){&c, 1});
-    else
-        buf_putc(out, c);
-}
+static const struct buf_escape markup_escapes[] = {{'&', "&amp;"},  {'<', "&lt;"},   {'>', "&gt;"},
+                                                   {'"', "&quot;"}, {'\'', "&#39;"}, {'`', "&#96;"},
+                                                   {'\n', " "},     {'\t', " "},     {'\r', " "}};
 
 void markup_text(struct buf *out, struct str text)
 {
-    for (size_t i = 0; i < text.len;) {
-        struct str rest = str_slice(text, i, text.len);
-        size_t length = str_utf8_next(rest), step = length ? length : 1;
-        struct str character = str_slice(rest, 0, step);
-        if (length == 1)
-            put_ascii(out, character.ptr[0]);
-        else if (length == 0 || str_misleads(character))
-            escape_bytes(out, character);
-        else
-            buf_add(out, character);
-        i += step;
-    }
+    for (size_t i = 0; i < text.len;)
+        i += buf_add_escaped(out, str_slice(text, i, text.len), markup_escapes, LENGTH_OF(markup_escapes));
 }
 
 void markup_fill(struct buf *out, const char *template, const struct str *texts, size_t count)
