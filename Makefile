@@ -81,7 +81,7 @@ deps: ; @pkg-config --exists $(PACKAGES) $(TEST_PACKAGES) 2>/dev/null || hack/in
 
 # ---- tests ------------------------------------------------------------------
 .PHONY: test unit golden wire asan tsan valgrind accept
-test: unit golden review-manifests wire fuzz-replay mutate-sample torture-reviews layers docs-check docs-test ## Unit, golden, wire and corpus tests, and the layering check
+test: unit golden review-manifests wire fuzz-replay mutate-sample torture-reviews layers messages docs-check docs-test ## Unit, golden, wire and corpus tests, and the layering check
 
 unit: $(BUILD)/unit-tests ## CUnit tests (SUITES="settings gate": only those)
 	$(BUILD)/unit-tests $(SUITES)
@@ -290,6 +290,7 @@ lint: ## Format, static analysis, layering, shell scripts
 	hack/lint.sh
 
 layers: ; @hack/layers.py && hack/json-calls.sh
+messages: ; @hack/messages.py
 
 format: ## Reformat all C files
 	clang-format -i $$(git ls-files '*.c' '*.h')

@@ -51,6 +51,7 @@ step "json-c is called through its checked layer" hack/json-calls.sh
 step "banned functions" banned
 step "complexity (pmccabe <= 20)" complexity
 step "file length" lengths
+step "plain English in messages" hack/messages.py
 step "nothing left for later" unfinished
 step "one version everywhere" hack/version-check.sh
 step "shell scripts (shellcheck)" shellcheck -x -e SC1091 "${scripts[@]}"

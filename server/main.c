@@ -37,9 +37,9 @@ static int main_unknown(const char *name)
     const char *program = program_is_plugin() ? "kubectl backstop" : "backstop";
     program_say(&text, STR("see: backstop --help"));
     if (near.len)
-        fprintf(stderr, "%s: no verb \"%s\"; did you mean %.*s?\n", program, name, STR_ARG(near));
+        fprintf(stderr, "%s: unknown verb \"%s\"; did you mean %.*s?\n", program, name, STR_ARG(near));
     else
-        fprintf(stderr, "%s: no verb \"%s\"; %.*s\n", program, name, STR_ARG(buf_str(&text)));
+        fprintf(stderr, "%s: unknown verb \"%s\"; %.*s\n", program, name, STR_ARG(buf_str(&text)));
     return EXIT_USAGE;
 }
 

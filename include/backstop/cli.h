@@ -184,17 +184,17 @@ struct terminal_options {
      0,                                                                                                                \
      OPTION_TEXT,                                                                                                      \
      "auto|always|never",                                                                                              \
-     "colour for terminals, unless NO_COLOR is set (auto)",                                                            \
+     "colour: auto, always or never (default: auto; NO_COLOR turns it off)",                                           \
      offsetof(type, terminal.color)},                                                                                  \
         {"ascii",                                                                                                      \
          0,                                                                                                            \
          OPTION_FLAG,                                                                                                  \
          NULL,                                                                                                         \
-         "no other characters than ASCII (where the locale is not UTF-8)",                                             \
+         "print ASCII only (default where the locale is not UTF-8)",                                                   \
          offsetof(type, terminal.ascii)},                                                                              \
     {                                                                                                                  \
-        "width", 0, OPTION_INTEGER, "COLUMNS", "fit text into this many columns (the terminal's; 0: no limit)",        \
-            offsetof(type, terminal.width)                                                                             \
+        "width", 0, OPTION_INTEGER, "COLUMNS",                                                                         \
+            "wrap text at this many columns (default: the terminal's; 0: no limit)", offsetof(type, terminal.width)    \
     }
 
 /* Says what is wrong with the options; EXIT_OK when nothing is. */

@@ -25,7 +25,7 @@ void admission_fail(struct review *review, const struct error *error)
     struct decision *decision = &review->decision;
     struct str message = arena_copy(decision->arena, str_from(error->message));
     decision_deny_with(decision, error->code >= 400 && error->code < 600 ? error->code : 500,
-                       message.ptr ? message : STR("ran out of memory"));
+                       message.ptr ? message : STR("out of memory"));
     if (error->field[0] && message.ptr) {
         int code = decision->code;
         decision->message = (struct str){NULL, 0};
@@ -60,7 +60,7 @@ static bool wrong_kind(struct review *review, const struct rule *rule)
     if (is_right_kind(request, rule))
         return false;
     decision_deny_with(&review->decision, 400,
-                       arena_printf(arena, "%s reviews %s.%s, got kind %.*s of %.*s: correct the webhook configuration",
+                       arena_printf(arena, "%s reviews %s.%s, got kind %.*s of %.*s: fix the webhook configuration",
                                     rule->path, rule->kind, rule->group, STR_ARG(arena_quote(arena, request->kind)),
                                     STR_ARG(arena_quote(arena, request->api_version))));
     return true;
@@ -117,7 +117,7 @@ void admission_decide(struct review *review, const struct rule *rule, const stru
         decision->patch.len = 0; /* the API server refuses a patch here */
     decision_conclude(decision);
     if (arena_failed(decision->arena)) {
-        decision_deny_with(decision, 500, STR("ran out of memory while deciding; try again with a smaller object"));
+        decision_deny_with(decision, 500, STR("out of memory: retry with a smaller object"));
         decision_conclude(decision);
     }
 }

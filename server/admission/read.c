@@ -147,7 +147,7 @@ static bool check_envelope(struct arena *arena, const struct json_node *root, st
     take_uid(arena, root, review);
     struct str kind = json_text(arena, json_member(root, STR("kind")));
     if (!str_is(kind, "AdmissionReview"))
-        return error_set(error, 400, "the body's kind is %.*s, not \"AdmissionReview\"",
+        return error_set(error, 400, "expected kind \"AdmissionReview\" in the body, got %.*s",
                          STR_ARG(kind.ptr ? arena_quote(arena, kind) : STR("missing")));
     struct str version = json_text(arena, json_member(root, STR("apiVersion")));
     bool known = false;
@@ -225,13 +225,14 @@ static bool take_objects(const struct envelope *envelope, struct review *review,
     r->old_object = review->old_object.root ? &review->old_object : NULL;
     bool writes = r->operation == OPERATION_CREATE || r->operation == OPERATION_UPDATE;
     if (writes && !r->object)
-        return REFUSE_FIELD(error, "object", "Required value: a %s carries the object", operation_name(r->operation));
+        return REFUSE_FIELD(error, "object", "Required value: a %s must contain the object",
+                            operation_name(r->operation));
     if (r->operation == OPERATION_UPDATE && !r->old_object)
-        return REFUSE_FIELD(error, "oldObject", "Required value: an UPDATE carries the object as it was");
+        return REFUSE_FIELD(error, "oldObject", "Required value: an UPDATE must contain the old object");
     /* API servers before 1.15, which spoke v1beta1 only, sent no object on DELETE. */
     bool may_lack_old = str_is(review->api_version, "admission.k8s.io/v1beta1");
     if (r->operation == OPERATION_DELETE && !r->old_object && !may_lack_old)
-        return REFUSE_FIELD(error, "oldObject", "Required value: a DELETE carries the object as it was");
+        return REFUSE_FIELD(error, "oldObject", "Required value: a DELETE must contain the old object");
     return true;
 }
 
@@ -268,5 +269,5 @@ bool admission_read(struct arena *arena, struct str body, int64_t now, struct re
     take_names(&envelope, review);
     if (!check_fields(&envelope, error) || !take_request(&envelope, review, error))
         return false;
-    return arena_failed(arena) ? error_set(error, 500, "ran out of memory while reading the review") : true;
+    return arena_failed(arena) ? error_set(error, 500, "out of memory while reading the review") : true;
 }

@@ -13,7 +13,7 @@ static const struct rule rules[] = {
         .policy = policy_restore_mutate,
         .wants = policy_restore_wants,
         .failure_policy = "Fail",
-        .documentation = "adds the exclusions that the backup's providers need, and existingResourcePolicy: update",
+        .documentation = "adds the exclusions for the backup's providers, and existingResourcePolicy: update",
     },
     {
         .group = "velero.io",
@@ -26,7 +26,7 @@ static const struct rule rules[] = {
         .policy = policy_backup_passport,
         .wants = policy_backup_passport_wants,
         .failure_policy = "Ignore",
-        .documentation = "writes the release of the time on a management backup; never denies one",
+        .documentation = "records the running release on a management backup; never denies one",
     },
     {
         .group = "velero.io",
@@ -37,7 +37,7 @@ static const struct rule rules[] = {
         .policy = policy_restore,
         .wants = policy_restore_wants,
         .failure_policy = "Fail",
-        .documentation = "makes the checks that Velero makes after the Restore is stored, or never",
+        .documentation = "runs the checks that Velero runs only after the Restore is stored, or never",
     },
     {
         .group = "k0rdent.mirantis.com",
@@ -49,7 +49,7 @@ static const struct rule rules[] = {
         .policy = policy_management_backup,
         .wants = policy_management_backup_wants,
         .failure_policy = "Ignore",
-        .documentation = "checks schedule, storage location and upgrade flag, and says back what they mean",
+        .documentation = "checks schedule, storage location and upgrade flag, and explains what they do",
     },
     {
         .group = "k0rdent.mirantis.com",
@@ -73,7 +73,7 @@ static const struct rule rules[] = {
         .wants = policy_management_wants,
         .has_effects = true,
         .failure_policy = "Ignore", /* an install or uninstall must not wait for it */
-        .documentation = "the same for a Management that is deleted and made anew, or made beside the one there is",
+        .documentation = "the same for a Management that is deleted and re-created, or created beside the existing one",
     },
     {
         .group = "k0rdent.mirantis.com",
@@ -84,7 +84,7 @@ static const struct rule rules[] = {
         .path = "/validate-k0rdent-mirantis-com-v1beta1-management-status",
         .policy = policy_management_status,
         .failure_policy = "Fail",
-        .documentation = "keeps status.release, which the gate stands on, from being changed by anybody but kcm",
+        .documentation = "lets only kcm change status.release, which the gate relies on",
     },
     {
         .group = "k0rdent.mirantis.com",
@@ -94,7 +94,7 @@ static const struct rule rules[] = {
         .path = "/validate-k0rdent-mirantis-com-v1beta1-release",
         .policy = policy_release,
         .failure_policy = "Fail",
-        .documentation = "keeps the Release that runs from being edited in place, which would be an upgrade",
+        .documentation = "prevents in-place edits of the running Release, which would be an upgrade",
     },
     {
         .group = "velero.io",
@@ -106,7 +106,7 @@ static const struct rule rules[] = {
         .wants = policy_delete_backup_request_wants,
         .failure_policy = "Ignore",
         .documentation =
-            "keeps the last management backup and the way back from the running release, and says what goes",
+            "protects the last management backup and the rollback from the running release, and lists what is deleted",
     },
     {
         .group = "velero.io",
@@ -117,7 +117,7 @@ static const struct rule rules[] = {
         .policy = policy_backup_deletion,
         .wants = policy_backup_deletion_wants,
         .failure_policy = "Ignore",
-        .documentation = "the same for the object alone, which may come back from the object store",
+        .documentation = "the same for the object alone, which Velero may re-create from the object store",
     },
     {
         .group = "velero.io",
@@ -127,7 +127,7 @@ static const struct rule rules[] = {
         .path = "/validate-velero-io-v1-restore-deletion",
         .policy = policy_restore_deletion,
         .failure_policy = "Ignore",
-        .documentation = "says what goes with a Restore, and what stays",
+        .documentation = "lists what is deleted with a Restore, and what remains",
     },
     {
         .group = "velero.io",
@@ -138,7 +138,7 @@ static const struct rule rules[] = {
         .path = "/validate-velero-io-v1-backupstoragelocation",
         .policy = policy_storage_location,
         .failure_policy = "Ignore",
-        .documentation = "checks bucket, provider, credential and certificate; keeps what is in use from being deleted",
+        .documentation = "checks bucket, provider, credential and certificate; prevents deletion while in use",
     },
     {
         .group = "velero.io",
@@ -150,7 +150,7 @@ static const struct rule rules[] = {
         .policy = policy_velero_schedule,
         .wants = policy_velero_schedule_wants,
         .failure_policy = "Ignore",
-        .documentation = "checks the cron expression, and the template as the Backups made of it will be",
+        .documentation = "checks the cron expression, and the template like the Backups created from it",
     },
     {
         .group = "velero.io",
@@ -162,7 +162,7 @@ static const struct rule rules[] = {
         .policy = policy_velero_backup,
         .wants = policy_velero_backup_wants,
         .failure_policy = "Ignore",
-        .documentation = "makes the checks that Velero makes when the backup begins",
+        .documentation = "runs the checks that Velero runs when the backup starts",
     },
 };
 

@@ -46,7 +46,7 @@ static void write_warnings(const struct strlist *warnings, struct buf *out)
         }
         /* Leaves room to say how much is missing. */
         if (total > WARNINGS_TOTAL && written > WARNINGS_TOTAL - 64 && i + 1 < warnings->len) {
-            buf_printf(out, "%s\"%zu more warnings were left out\"", i ? "," : "", warnings->len - i);
+            buf_printf(out, "%s\"%zu more warnings omitted\"", i ? "," : "", warnings->len - i);
             break;
         }
         if (i)
@@ -138,7 +138,7 @@ static void answer_write_failure(const struct review *review, struct buf *out)
         reason = status_reason(code);
         message = decision->code >= 500 && decision->message.len
                       ? decision->message
-                      : STR("denied, and out of memory to say why; try again");
+                      : STR("denied; out of memory while writing the reason: retry");
     }
     buf_puts(out, ",\"status\":{\"metadata\":{},\"status\":\"Failure\",\"message\":");
     json_write_str(out, message);

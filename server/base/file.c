@@ -82,7 +82,7 @@ bool file_read(struct arena *arena, const char *path, size_t limit, struct str *
     if (fd < 0 || fstat(fd, &info) != 0)
         return system_failure(error, path);
     if (S_ISDIR(info.st_mode))
-        return error_set(error, 0, "%s: is a folder", path);
+        return error_set(error, 0, "%s: is a directory", path);
     size_t size = S_ISREG(info.st_mode) && info.st_size > 0 ? (size_t)info.st_size : 0;
     if (!standard_input && size && size <= limit) {
         if (read_sized(fd, arena, size, out))

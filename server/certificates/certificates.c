@@ -15,18 +15,19 @@ bool certificates_ready(struct certificates *certificates, char *reason, size_t 
     bool early = serving && now < certificates->serving_from; /* it was valid when it was taken */
     bool ready = serving && !expired && !early && certificates->announced;
     if (early)
-        snprintf(reason, size, "the certificate is not valid before %s, and the clock says %s: set the clock right%s%s",
+        snprintf(reason, size, "the certificate is not valid before %s, but the clock is at %s: fix the clock%s%s",
                  time_format(certificates->serving_from, 0, until), time_format(now, 0, clock), problem[0] ? "; " : "",
                  problem);
     else if (expired)
         snprintf(reason, size, "the certificate expired at %s%s%s", time_format(certificates->serving_until, 0, until),
                  problem[0] ? "; " : "", problem);
     else if (ready && problem[0])
-        snprintf(reason, size, "the last good certificate is in force: %s", problem);
+        snprintf(reason, size, "serving the last good certificate: %s", problem);
     else if (problem[0] || ready)
         snprintf(reason, size, "%s", problem[0] ? problem : notice);
     else
-        snprintf(reason, size, serving ? "the CA is not yet in the webhook configurations" : "no certificate yet");
+        snprintf(reason, size,
+                 serving ? "waiting for the CA to be written to the webhook configurations" : "no certificate yet");
     pthread_mutex_unlock(&certificates->lock);
     return ready;
 }

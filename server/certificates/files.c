@@ -63,7 +63,7 @@ static void look_at_names(struct certificates *certificates, const struct pki_pa
     struct error lacking = {.message = ""};
     const char *const *names = certificates->options.names;
     if (names && !pki_verify(pair, STR(""), names, time_now(), &lacking))
-        log_line(LOG_WARN, "the certificate lacks a name of the Service",
+        log_line(LOG_WARN, "the certificate is not valid for the Service",
                  LOG_TEXT("reason", str_from(lacking.message)));
     certificates_tell_notice(certificates, lacking.message);
 }
@@ -105,7 +105,7 @@ void files_reload(struct certificates *certificates)
     if (files_load(certificates, &error))
         certificates_tell_problem(certificates, "");
     else
-        tell_failure(certificates, "certificate not taken, the last good one stays in force", error.message);
+        tell_failure(certificates, "certificate rejected; still serving the last good one", error.message);
     pthread_mutex_unlock(&certificates->loading);
 }
 
@@ -132,7 +132,7 @@ static bool first_load(struct certificates *certificates, struct error *error)
     if (!out_of_time)
         return error_wrap(error, "certificate %s and key %s", certificates->options.certificate_file,
                           certificates->options.key_file);
-    tell_failure(certificates, "certificate not taken, a good one is waited for", error->message);
+    tell_failure(certificates, "certificate rejected; waiting for a valid one", error->message);
     return true;
 }
 

@@ -42,7 +42,7 @@ static void managed_log(struct managed *managed, bool fine, const struct error *
     snprintf(before, sizeof before, "%s", managed->certificates->problem);
     pthread_mutex_unlock(&managed->certificates->lock);
     if (!fine && strcmp(before, error->message) != 0)
-        log_line(LOG_ERROR, "certificates are not as they should be", LOG_TEXT("reason", str_from(error->message)));
+        log_line(LOG_ERROR, "certificate reconciliation failed", LOG_TEXT("reason", str_from(error->message)));
     certificates_tell_problem(managed->certificates, fine ? "" : error->message);
 }
 
@@ -95,7 +95,7 @@ static void managed_moved(void *context, enum kube_sync state, const char *reaso
 {
     (void)context;
     if (state == KUBE_BROKEN)
-        log_line(LOG_DEBUG, "certificates are polled, not watched", LOG_TEXT("reason", str_from(reason)));
+        log_line(LOG_DEBUG, "cannot watch certificates; polling instead", LOG_TEXT("reason", str_from(reason)));
 }
 
 /* Only metadata is watched: no key travels but when it is needed. */
@@ -194,7 +194,7 @@ struct certificates *certificates_managed(const struct certificates_options *opt
     if (!certificates->managed)
         error_set(error, 500, "out of memory");
     else if (certificates->options.ca_seconds / 3 < certificates->options.leaf_seconds)
-        error_set(error, 0, "the CA must live at least three times as long as a certificate");
+        error_set(error, 0, "the CA lifetime must be at least three times the certificate lifetime");
     else if (start_reflectors(certificates->managed, error) && managed_start_thread(certificates->managed, error))
         return certificates;
     managed_stop(certificates->managed);

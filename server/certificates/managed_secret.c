@@ -56,8 +56,8 @@ bool secret_read(struct arena *arena, const struct certificates_options *options
     content->serving.key = take_key(arena, data, "tls.key");
     if (!str_is(json_get_str(labels, OWNER_LABEL), OWNER))
         return error_set(error, 0,
-                         "Secret %s/%s was not made by backstop (it lacks the label " OWNER_LABEL "=" OWNER
-                         "), so it is left alone: delete it, or name another with --tls-secret",
+                         "Secret %s/%s was not created by backstop (it lacks the label " OWNER_LABEL "=" OWNER
+                         "), so it was not changed: delete it, or use another one with --tls-secret",
                          options->ns, options->secret);
     content->ca.certificate = base64_decode(arena, json_get_str(data, "ca.crt"));
     content->previous = base64_decode(arena, json_get_str(data, "previous-ca.crt"));

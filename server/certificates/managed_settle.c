@@ -126,14 +126,14 @@ static bool settle_bundle(struct managed *managed, struct arena *arena, const st
                                         .prune =
                                             managed->extra_ns && now_ns - managed->extra_ns > 3 * settle_ns(managed)};
     if (!managed_may_write(managed))
-        return error_set(error, 0, "caBundle is changed again and again by someone else; it is put right every while");
+        return error_set(error, 0, "another writer keeps overwriting caBundle; retrying with back-off");
     bool done = announce(arena, managed->options, &announcement, now, error);
     if (announcement.wrote) {
         managed->last_write_ns = now_ns;
         managed->writes++;
     }
     if (!done)
-        return error_wrap(error, "the CA cannot be announced");
+        return error_wrap(error, "cannot write the CA to caBundle");
     managed->extra_ns = !announcement.extra || announcement.prune ? 0 : managed->extra_ns ? managed->extra_ns : now_ns;
     note_announced(managed, content->ca.certificate);
     pthread_mutex_lock(&managed->certificates->lock);

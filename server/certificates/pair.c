@@ -39,7 +39,7 @@ bool certificates_take(struct certificates *certificates, const struct pki_pair 
     certificates->serving_from = facts.not_before;
     certificates->serving_until = facts.not_after;
     pthread_mutex_unlock(&certificates->lock);
-    log_line(LOG_INFO, "certificate in force", LOG_TEXT("names", str_from(facts.dns_names)),
+    log_line(LOG_INFO, "serving certificate loaded", LOG_TEXT("names", str_from(facts.dns_names)),
              LOG_TEXT("issuer", str_from(facts.issuer)), LOG_TEXT("serial", str_from(facts.serial)),
              LOG_TEXT("not_after", str_from(time_format(facts.not_after, 0, until))));
     return true;

@@ -126,7 +126,7 @@ static void offer_options(struct completion *completion)
     for (size_t next = 0; verb_option(completion->verb, &next, &option);)
         if (option.type == OPTION_LIST || !is_given(completion, &option))
             complete_offer(completion, arena_printf(completion->arena, "--%s", option.name), option.help);
-    complete_offer(completion, STR("--help"), "this text");
+    complete_offer(completion, STR("--help"), "show this help");
 }
 
 /* True when the word before is an option that waits for its value. */
@@ -193,7 +193,7 @@ static int complete_run(const struct verb *verb, int argc, char **argv)
     size_t count = argc > 1 ? (size_t)argc - 1 : 0;
     buf_init(&out, OUTPUT_LIMIT);
     if (!arena || count == 0)
-        return verb_fail(verb, "give the words of a command line, the last one may be empty");
+        return verb_fail(verb, "pass the words of a command line; the last one may be empty");
     struct completion completion = {
         .arena = arena, .out = &out, .current = str_from(words[count - 1]), .directive = NOTHING_ELSE};
     if (count == 1) {
@@ -209,7 +209,7 @@ static int complete_run(const struct verb *verb, int argc, char **argv)
 
 const struct verb verb_complete = {
     .name = "__complete",
-    .summary = "what may come next on a command line",
+    .summary = "complete a command line",
     .operands = "WORD...",
     .hidden = true,
     .run = complete_run,

@@ -119,14 +119,11 @@ static int completion_run(const struct verb *verb, int argc, char **argv)
 
 const struct verb verb_completion = {
     .name = "completion",
-    .summary = "a shell's completion: verbs, options, values, contexts",
+    .summary = "print shell completion for verbs, options, values and contexts",
     .operands = "bash | zsh | fish",
-    .details = "Prints the script that lets a shell complete backstop's command lines. `make install` puts\n"
-               "it where the shells look, and beside it kubectl_complete-backstop, with which kubectl\n"
-               "completes `kubectl backstop`.\n\n"
-               "Examples:\n"
-               "  source <(backstop completion bash)\n"
-               "  backstop completion zsh >~/.zfunc/_backstop\n"
-               "  backstop completion fish >~/.config/fish/completions/backstop.fish",
+    .details = "Prints a completion script for a shell. `make install` installs it where the shells look\nfor it, "
+               "together with kubectl_complete-backstop, which lets kubectl complete\n`kubectl "
+               "backstop`.\n\nExamples:\n  source <(backstop completion bash)\n  backstop completion zsh "
+               ">~/.zfunc/_backstop\n  backstop completion fish >~/.config/fish/completions/backstop.fish",
     .run = completion_run,
 };

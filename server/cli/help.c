@@ -75,13 +75,13 @@ void options_help(const struct verb *verb, struct buf *out)
                verb->option_count ? " [options] " : " ", verb->operands ? verb->operands : "");
     if (verb->details)
         buf_printf(&text, "\n%s\n", verb->details);
-    buf_puts(&text, "\nOptions (each has an environment variable: BACKSTOP_OUTPUT for --output):\n");
+    buf_puts(&text, "\nOptions (each has an environment variable, such as BACKSTOP_OUTPUT for --output):\n");
     for (size_t next = 0; verb_option(verb, &next, &option);) {
         if (option_shared(verb, &option) && !shared)
-            buf_puts(&text, "\nThe cluster, as kubectl names it:\n");
+            buf_puts(&text, "\nCluster options (as in kubectl):\n");
         shared = option_shared(verb, &option);
         help_row(&option, &text);
     }
-    buf_printf(&text, "%s  %-34s %s\n", shared ? "\n" : "", "-h, --help", "this text");
+    buf_printf(&text, "%s  %-34s %s\n", shared ? "\n" : "", "-h, --help", "show this help");
     program_say(out, buf_str(&text));
 }

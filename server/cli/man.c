@@ -15,7 +15,7 @@ struct man_options {
 };
 
 static const struct option options[] = {
-    {"into", 0, OPTION_TEXT, "DIR", "write all pages into this folder", offsetof(struct man_options, into)},
+    {"into", 0, OPTION_TEXT, "DIR", "write all pages into this directory", offsetof(struct man_options, into)},
 };
 
 /* ---- roff ---------------------------------------------------------------------------- */
@@ -154,10 +154,11 @@ static void put_options(struct buf *out, const struct verb *verb)
     bool own = false, shared = false;
     for (size_t next = 0; verb_option(verb, &next, &option);) {
         if (option_shared(verb, &option) && !shared)
-            buf_puts(out, ".SS The cluster, as kubectl names it\n");
+            buf_puts(out, ".SS Cluster options (as in kubectl)\n");
         else if (!own && !option_shared(verb, &option))
-            buf_puts(out, ".SH OPTIONS\nEach has an environment variable, "
-                          "BACKSTOP_OUTPUT for \\fB\\-\\-output\\fR say.\n");
+            buf_puts(
+                out,
+                ".SH OPTIONS\nEach has an environment variable, such as BACKSTOP_OUTPUT for \\fB\\-\\-output\\fR.\n");
         own = true;
         shared = option_shared(verb, &option);
         put_option(out, &option);
@@ -226,7 +227,7 @@ static bool write_page(const struct verb *verb, const char *folder, const char *
     if (fd >= 0)
         good = close(fd) == 0 && good;
     if (!good)
-        verb_fail(verb, "%s cannot be written: %s", path, strerrorname_np(errno));
+        verb_fail(verb, "cannot write %s: %s", path, strerrorname_np(errno));
     buf_clear(text);
     return good;
 }
@@ -259,9 +260,9 @@ static int man_execute(const struct verb *verb, void *context, char **operands, 
     BUF_SCOPED text;
     buf_init(&text, PAGE_LIMIT);
     if (count > 1 || (count && values->into))
-        return verb_fail(verb, "takes one verb, or --into DIR; see: backstop man --help");
+        return verb_fail(verb, "expected one verb, or --into DIR; see: backstop man --help");
     if (count && (!about || about->hidden))
-        return verb_fail(verb, "no verb \"%s\"; see: backstop --help", operands[0]);
+        return verb_fail(verb, "unknown verb \"%s\"; see: backstop --help", operands[0]);
     if (values->into)
         return write_pages(verb, values->into);
     if (about)
@@ -279,12 +280,10 @@ static int man_run(const struct verb *verb, int argc, char **argv)
 
 const struct verb verb_man = {
     .name = "man",
-    .summary = "the manual page of a verb, for man",
+    .summary = "print a verb's manual page",
     .operands = "[VERB]",
-    .details = "Prints a manual page, of backstop itself without a verb. `make install` puts all of them\n"
-               "where man looks.\n\n"
-               "Examples:\n"
-               "  backstop man status | man -l -",
+    .details = "Prints the manual page of a verb, or of backstop itself. `make install` installs all pages\nwhere man "
+               "looks for them.\n\nExamples:\n  backstop man status | man -l -",
     .options = options,
     .option_count = LENGTH_OF(options),
     .run = man_run,

@@ -47,11 +47,11 @@ static bool set_value(const struct option *option, void *values, const char *tex
 {
     static const char *const words[] = {
         [OPTION_FLAG] = "true or false",
-        [OPTION_TEXT] = "a text",
+        [OPTION_TEXT] = "a string",
         [OPTION_INTEGER] = "a whole number",
         [OPTION_DURATION] = "a duration such as 90s, 15m or 1h30m",
         [OPTION_TIME] = "a time such as 2026-11-21T03:00:00Z",
-        [OPTION_LIST] = "a text",
+        [OPTION_LIST] = "a string",
     };
     struct str value = str_from(text);
     *expected = words[option->type];
@@ -258,7 +258,7 @@ int verb_run(const struct verb *verb, int argc, char **argv, void *values, verb_
     enum options_result parsed = options_parse(verb, argc, argv, values, &operands, &operand_count);
     int code = parsed == OPTIONS_HELP ? EXIT_OK : EXIT_USAGE;
     if (parsed == OPTIONS_RUN && operand_count && !verb->operands)
-        verb_fail(verb, "takes no operands; see: backstop %s --help", verb->name);
+        verb_fail(verb, "unexpected argument; see: backstop %s --help", verb->name);
     else if (parsed == OPTIONS_RUN)
         code = body(verb, values, operands, operand_count);
     options_dispose(verb, values);

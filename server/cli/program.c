@@ -97,7 +97,7 @@ void program_usage(struct buf *out)
     for (size_t i = 0; i < program.count; i++)
         if (!program.verbs[i]->hidden)
             buf_printf(&text, "  %-13s %s\n", program.verbs[i]->name, program.verbs[i]->summary);
-    buf_puts(&text, "\nbackstop VERB --help says more.\n");
+    buf_puts(&text, "\nFor the options of a verb: backstop VERB --help\n");
     program_say(out, buf_str(&text));
 }
 

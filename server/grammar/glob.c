@@ -8,9 +8,9 @@ enum { TEXT_MAX = 512, PATTERN_MAX = 253, ALTERNATIVES_MAX = 64 };
 static size_t range_end(struct str pattern, size_t i, const char **problem)
 {
     if (i + 3 >= pattern.len || pattern.ptr[i + 2] == ']')
-        *problem = "a range in [] has no end";
+        *problem = "a range in [] is incomplete";
     else if (pattern.ptr[i + 3] != ']')
-        *problem = "[] holds either one range or a list of characters, not both";
+        *problem = "[] can contain either one range or a list of characters, not both";
     else if ((unsigned char)pattern.ptr[i + 2] < (unsigned char)pattern.ptr[i])
         *problem = "a range in [] ends before it begins";
     return *problem ? 0 : i + 4;

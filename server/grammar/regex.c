@@ -26,7 +26,7 @@ static bool take_group_name(struct regex *r)
 /* The flags of (?i) and (?i:...). True when a group follows, false when they end it. */
 static bool take_flags(struct regex *r)
 {
-    static const char *const bad = "it uses Perl syntax that Go does not support, such as look-ahead (?=...)";
+    static const char *const bad = "Go does not support this Perl syntax, such as look-ahead (?=...)";
     bool negated = false, any = false;
     for (;; r->at++) {
         char c = regex_peek(r, 0);

@@ -106,7 +106,7 @@ static bool take_escape(struct regex *r, uint32_t *rune)
         return true;
     }
     if (regex_is_word(c) && c != '_')
-        return regex_fail(r, "it has an escape that Go does not know");
+        return regex_fail(r, "Go does not support this escape");
     *rune = (uint32_t)c;
     return true;
 }
@@ -170,7 +170,7 @@ static bool take_posix_class(struct regex *r)
     for (size_t i = 0; i < LENGTH_OF(names); i++)
         if (str_is(name, names[i]))
             return true;
-    regex_fail(r, "it names a character class that does not exist, such as [:foo:]");
+    regex_fail(r, "unknown character class, such as [:foo:]");
     return true;
 }
 

@@ -10,11 +10,10 @@ static bool selector_key_is_bad(const struct finding *found, struct str key, con
     if (label_key_is_valid(key))
         return false;
     *found->where = arena_printf(found->arena, "%s", path);
-    *found->why =
-        arena_printf(found->arena,
-                     "%.*s is no label key: an optional DNS prefix and \"/\", then at most 63 letters, digits, "
-                     "\"-\", \"_\" or \".\"",
-                     STR_ARG(arena_quote(found->arena, key)));
+    *found->why = arena_printf(found->arena,
+                               "%.*s is not a label key: an optional DNS prefix and \"/\", then at most 63 letters, "
+                               "digits, \"-\", \"_\" or \".\"",
+                               STR_ARG(arena_quote(found->arena, key)));
     return true;
 }
 
@@ -25,13 +24,12 @@ static bool bad_value(const struct finding *found, struct json_object *value, st
         return false;
     *found->where = where;
     if (json_object_is_type(value, json_type_string))
-        *found->why =
-            arena_printf(found->arena,
-                         "%.*s is no label value: at most 63 letters, digits, \"-\", \"_\" or \".\", beginning "
-                         "and ending with a letter or digit",
-                         STR_ARG(arena_quote(found->arena, text)));
+        *found->why = arena_printf(found->arena,
+                                   "%.*s is not a label value: at most 63 letters, digits, \"-\", \"_\" or \".\", "
+                                   "starting and ending with a letter or digit",
+                                   STR_ARG(arena_quote(found->arena, text)));
     else
-        *found->why = STR("must be a string; put it in quotes");
+        *found->why = STR("must be a string: put it in quotes");
     return true;
 }
 
@@ -72,7 +70,7 @@ static bool operator_problem(const struct finding *found, struct json_object *ex
     }
     struct str near = str_nearest(operator, names, LENGTH_OF(names));
     *found->where = arena_printf(found->arena, ".matchExpressions[%zu].operator", i);
-    *found->why = arena_printf(found->arena, "%.*s is none of In, NotIn, Exists and DoesNotExist%s%.*s%s",
+    *found->why = arena_printf(found->arena, "%.*s is not In, NotIn, Exists or DoesNotExist%s%.*s%s",
                                STR_ARG(arena_quote(found->arena, operator)), near.len ? " (did you mean " : "",
                                STR_ARG(near), near.len ? "?)" : "");
     return true;
@@ -95,8 +93,8 @@ static bool expression_problem(const struct finding *found, struct json_object *
         return true;
     }
     if (takes_values != (json_len(values) > 0)) {
-        *found->why = takes_values ? STR("must not be empty for In and NotIn")
-                                   : STR("must be left out for Exists and DoesNotExist");
+        *found->why =
+            takes_values ? STR("must not be empty for In and NotIn") : STR("must be empty for Exists and DoesNotExist");
         return true;
     }
     for (size_t v = 0; v < json_len(values); v++)

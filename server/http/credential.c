@@ -53,12 +53,12 @@ static bool load_pair(gnutls_certificate_credentials_t credentials, struct str c
     if (result >= 0)
         return true;
     if (!has_certificate(certificate))
-        return error_set(error, 0, "the TLS certificate holds no readable PEM certificate");
+        return error_set(error, 0, "the TLS certificate file contains no readable PEM certificate");
     if (!has_key(key))
         return error_set(error, 0,
-                         "the TLS key holds no readable PEM private key (keys with a passphrase do not work)");
+                         "the TLS key file contains no readable PEM private key (passphrases are not supported)");
     if (result == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
-        return error_set(error, 0, "the TLS key does not belong to the certificate");
+        return error_set(error, 0, "the TLS key does not match the certificate");
     return error_set(error, 0, "the TLS certificate and key cannot be used: %s", gnutls_strerror(result));
 }
 
@@ -67,7 +67,7 @@ static bool load_client_ca(gnutls_certificate_credentials_t credentials, struct 
     gnutls_datum_t data = credential_datum(ca);
     if (!ca.len || gnutls_certificate_set_x509_trust_mem(credentials, &data, GNUTLS_X509_FMT_PEM) > 0)
         return true;
-    return error_set(error, 0, "the client CA holds no readable PEM certificate");
+    return error_set(error, 0, "the client CA file contains no readable PEM certificate");
 }
 
 static void credential_destroy(struct shared *shared)

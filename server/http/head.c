@@ -59,10 +59,10 @@ static void head_value_end(struct head *head)
     bool fits = head->len <= sizeof head->text;
     head->state = HEAD_LF;
     if (head->field == HEAD_ENCODING && !(fits && str_eq_nocase(value, STR("chunked"))))
-        head_break(head, "a Transfer-Encoding other than chunked");
+        head_break(head, "a Transfer-Encoding that is not chunked");
     else if (head->field == HEAD_LENGTH &&
              !(fits && value.len && value.len <= LENGTH_DIGITS_MAX && str_to_int64(value, &length)))
-        head_break(head, "a Content-Length that is no number");
+        head_break(head, "a Content-Length that is not a number");
     else if (head->field == HEAD_LENGTH)
         head->body_left = (uint64_t)length;
 }
@@ -87,7 +87,7 @@ static void head_begin(struct head *head, unsigned char c)
     if (c == '\r')
         head->state = HEAD_EMPTY_LF; /* an empty line before a request is passed over */
     else if (!is_name_byte(c))
-        head_break(head, "a request line that begins with no method");
+        head_break(head, "a request line without a method");
 }
 
 static void head_text(struct head *head, unsigned char c)
@@ -125,7 +125,7 @@ static void head_byte(struct head *head, unsigned char c)
         else if (is_name_byte(c))
             head_text(head, c);
         else
-            head_break(head, "white space, a bare line feed or another character that no header's name may have");
+            head_break(head, "white space, a bare line feed or another invalid character in a header name");
         break;
     case HEAD_VALUE:
         if (c == '\r')

@@ -18,7 +18,7 @@ struct address {
 
 static bool bad_address(const char *text, struct error *error)
 {
-    return error_set(error, 0, "\"%s\" is not an address to listen on; use ADDR:PORT, :PORT or [::1]:PORT", text);
+    return error_set(error, 0, "\"%s\" is not a listen address; use ADDR:PORT, :PORT or [::1]:PORT", text);
 }
 
 static bool address_parse(const char *text, struct address *address, struct error *error)
@@ -96,8 +96,8 @@ int listen_open(const char *text, unsigned *port, struct error *error)
     freeaddrinfo(list);
     if (fd < 0) {
         error_set(error, 0, "cannot listen on %s: %s%s", text, strerror_r(reason, words, sizeof words),
-                  reason == EADDRINUSE ? "; stop what listens there, or choose another port"
-                  : reason == EACCES   ? "; ports below 1024 need a privilege"
+                  reason == EADDRINUSE ? "; stop the process that listens there, or choose another port"
+                  : reason == EACCES   ? "; ports below 1024 need CAP_NET_BIND_SERVICE"
                                        : "");
         return -1;
     }

@@ -89,7 +89,7 @@ static bool start_daemon(struct http_server *server, const struct http_config *c
     if (server->daemon)
         return true;
     char words[ERROR_WORDS];
-    return error_set(error, 0, "the HTTP server does not start: %s",
+    return error_set(error, 0, "cannot start the HTTP server: %s",
                      reason ? strerror_r(reason, words, sizeof words) : "unknown reason");
 }
 

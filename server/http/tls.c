@@ -38,8 +38,8 @@ bool tls_priorities(const struct http_config *config, struct buf *out, struct er
     while (wanted.len && str_cut(&wanted, ',', &name)) {
         const char *choice = find_cipher(str_trim(name));
         if (!choice)
-            return error_set(error, 0, "the TLS cipher \"%.*s\" is not known; choose from %s, %s and %s",
-                             STR_ARG(str_slice(name, 0, 64)), ciphers[0].name, ciphers[1].name, ciphers[2].name);
+            return error_set(error, 0, "unknown TLS cipher \"%.*s\"; use %s, %s or %s", STR_ARG(str_slice(name, 0, 64)),
+                             ciphers[0].name, ciphers[1].name, ciphers[2].name);
         buf_puts(out, choice);
     }
     return !out->failed || error_set(error, 0, "out of memory");

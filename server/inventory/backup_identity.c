@@ -137,7 +137,7 @@ static struct str missing_marks(struct arena *arena, unsigned marks)
         {BACKUP_LEAVES_CLUSTERS, "spec.excludedResources lacks " RESOURCE_CLUSTERS},
         {BACKUP_ALL_NAMESPACES, "spec.includedNamespaces is not [\"*\"]"},
         {BACKUP_SELECTS_KCM, "spec.orLabelSelectors lacks " COMPONENT "=" COMPONENT_KCM},
-        {BACKUP_NOT_NARROWED, "it leaves out resources or namespaces that kcm includes"},
+        {BACKUP_NOT_NARROWED, "it lacks resources or namespaces that kcm includes"},
     };
     struct str text = STR("");
     for (size_t i = 0; i < LENGTH_OF(rows); i++)
@@ -151,11 +151,11 @@ struct str backup_identity_reason(struct arena *arena, struct backup_identity id
 {
     switch (identity.kind) {
     case BACKUP_MANAGEMENT:
-        return STR("made by kcm");
+        return STR("created by kcm");
     case BACKUP_REGIONAL:
         return STR("labelled with a region");
     case BACKUP_HANDMADE:
-        return arena_printf(arena, "made by hand, not by kcm (%.*s)", STR_ARG(missing_marks(arena, identity.marks)));
+        return arena_printf(arena, "created by hand, not by kcm (%.*s)", STR_ARG(missing_marks(arena, identity.marks)));
     case BACKUP_KOTS_FULL:
         return STR("a full KOTS snapshot");
     case BACKUP_KOTS_PARTIAL:
@@ -163,5 +163,5 @@ struct str backup_identity_reason(struct arena *arena, struct backup_identity id
     case BACKUP_OTHER:
         break;
     }
-    return STR("not made by kcm");
+    return STR("not created by kcm");
 }

@@ -89,9 +89,9 @@ static const struct {
     const char *name, *inside;
 } classes[] = {
     [STORAGE_EXTERNAL] = {"external", NULL},
-    [STORAGE_IN_CLUSTER_S3] = {"in-cluster S3", "in an S3 service of this cluster"},
+    [STORAGE_IN_CLUSTER_S3] = {"in-cluster S3", "in an S3 service inside this cluster"},
     [STORAGE_PVC] = {"persistent volume", "on a persistent volume of this cluster"},
-    [STORAGE_HOST_PATH] = {"host path", "on the disk of a node"},
+    [STORAGE_HOST_PATH] = {"host path", "on a node's disk"},
     [STORAGE_NFS] = {"NFS", NULL},
 };
 
@@ -127,5 +127,5 @@ struct str backup_failure(struct arena *arena, const struct backup_status *statu
         return arena_quote_error(arena, status->failure_reason);
     if (status->errors > 0)
         return arena_printf(arena, "%lld error%s", (long long)status->errors, status->errors == 1 ? "" : "s");
-    return STR("Velero gives no reason");
+    return STR("Velero reports no reason");
 }

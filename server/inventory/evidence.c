@@ -124,7 +124,7 @@ static void evidence_keep_object(struct evidence_search *search, struct evidence
 bool evidence_look(struct evidence_search *search, struct json_object *object, struct error *error)
 {
     if (search->seen++ == SEEN_MAX)
-        return error_set(error, 422, "there are more than %d of them; narrow them down with namespace or selector",
+        return error_set(error, 422, "more than %d objects match; narrow them down with namespace or selector",
                          SEEN_MAX);
     if (json_path_str(object, "metadata.deletionTimestamp").len)
         return true;

@@ -121,5 +121,5 @@ struct str version_fact_line(struct arena *arena, const struct version_fact *fac
     if (!fact->version.text.len)
         return arena_printf(arena, "%.*s of unknown version", STR_ARG(name));
     return arena_printf(arena, "%.*s (%.*s%s)", STR_ARG(name), STR_ARG(version_fact_source(arena, fact)),
-                        fact->version.listed ? "" : "; no release that backstop knows");
+                        fact->version.listed ? "" : "; not a release that backstop knows");
 }

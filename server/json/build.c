@@ -24,7 +24,7 @@ static bool charge(struct builder *builder, size_t cost)
     builder->cost += cost;
     if (builder->cost > JSON_TREE_LIMIT)
         return error_at(builder->scan.error, 413, builder->scan.at - builder->scan.start,
-                        "needs more than %d MiB of memory: split the document", JSON_TREE_LIMIT >> 20);
+                        "the document needs more than %d MiB of memory: split it", JSON_TREE_LIMIT >> 20);
     return true;
 }
 
@@ -86,7 +86,7 @@ static bool read_key(struct builder *builder)
     if (!key.ptr)
         return scan_memory(scan);
     if (memchr(key.ptr, 0, key.len))
-        return error_at(scan->error, 400, from - scan->start, "a key may not hold a NUL character (\\u0000)");
+        return error_at(scan->error, 400, from - scan->start, "a key must not contain a NUL character (\\u0000)");
     builder->key[builder->depth - 1] = key.ptr;
     return true;
 }

@@ -23,7 +23,7 @@ enum { PAIRWISE_LIMIT = 16 };
 static bool duplicate(struct index *index, const struct json_node *second)
 {
     return error_at(index->scan.error, 400, second->raw.ptr - index->scan.start,
-                    "the key %.*s occurs twice in one object: expected it once",
+                    "duplicate key %.*s in one object: remove one of the two",
                     STR_ARG(arena_quote(index->arena, second->key)));
 }
 

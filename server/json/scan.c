@@ -26,13 +26,12 @@ bool scan_string_broken(struct scan *scan, const char *at)
 {
     int64_t position = at - scan->start;
     if (at == scan->end)
-        return error_at(scan->error, 400, position, "the text ends within a string: expected a closing quote");
+        return error_at(scan->error, 400, position, "the text ends inside a string: expected a closing quote");
     if (*at == '\\')
         return error_at(scan->error, 400, position,
                         "expected one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t or \\u and four hexadecimal digits");
     if ((unsigned char)*at < 0x20)
-        return error_at(scan->error, 400, position,
-                        "byte 0x%02x may not stand in a string: expected it escaped as \\u%04x", *at, *at);
+        return error_at(scan->error, 400, position, "byte 0x%02x must be escaped in a string: use \\u%04x", *at, *at);
     return error_at(scan->error, 400, position, "byte 0x%02x is not UTF-8: expected text encoded as UTF-8",
                     (unsigned char)*at);
 }
@@ -55,7 +54,7 @@ bool scan_number(struct scan *scan, bool *whole)
     if (at == from)
         return scan_expected(scan, at, "a digit");
     if (*from == '0' && at - from > 1)
-        return scan_expected(scan, from + 1, "no digit after a leading 0");
+        return scan_expected(scan, from + 1, "no digits after a leading 0");
     if (at < end && *at == '.') {
         *whole = false;
         from = ++at;

@@ -34,7 +34,7 @@ static bool charge(struct decoder *decoder, const struct yaml_node *node, size_t
     decoder->cost += cost;
     if (decoder->count > limit || decoder->cost / COST_PER_NODE > limit)
         return error_at(decoder->error, 413, node->line,
-                        "the document grows beyond %zu values or %zu MiB when its aliases are filled in: use fewer",
+                        "expanding its aliases makes the document larger than %zu values or %zu MiB: use fewer aliases",
                         limit, limit * COST_PER_NODE >> 20);
     return true;
 }
@@ -46,7 +46,7 @@ static bool enter(struct decoder *decoder, struct yaml_node *node, unsigned dept
         return error_at(decoder->error, 400, node->line, "this anchor's value contains an alias to itself");
     if (depth > decoder->options->depth_limit)
         return error_at(decoder->error, 400, node->line,
-                        "lists and mappings are nested deeper than %u levels when aliases are filled in",
+                        "lists and mappings are nested deeper than %u levels once aliases are expanded",
                         decoder->options->depth_limit);
     node->open = true;
     return true;
@@ -90,7 +90,7 @@ static bool decode_scalar(struct decoder *decoder, struct yaml_node *node, struc
         break;
     case SCALAR_FLOAT:
         if (!yaml_scalar_finite(&scalar))
-            return error_at(decoder->error, 400, node->line, "%.*s is no number that JSON has", STR_ARG(node->value));
+            return error_at(decoder->error, 400, node->line, "%.*s is not a JSON number", STR_ARG(node->value));
         new_float(value, scalar.real);
         break;
     default:
@@ -103,7 +103,7 @@ static bool decode_scalar(struct decoder *decoder, struct yaml_node *node, struc
 
 static bool bad_key(struct decoder *decoder, const struct yaml_node *key, const char *what)
 {
-    return error_at(decoder->error, 400, key->line, "%s cannot be a key: expected a text, a number, true or false",
+    return error_at(decoder->error, 400, key->line, "%s cannot be a key: expected a string, a number, true or false",
                     what);
 }
 
@@ -151,7 +151,7 @@ static bool decode_key(struct decoder *decoder, struct yaml_node *key, struct st
     if (!text->ptr)
         return memory(decoder, key);
     if (memchr(text->ptr, 0, text->len))
-        return bad_key(decoder, key, "a text with a NUL character");
+        return bad_key(decoder, key, "a string with a NUL character");
     return true;
 }
 
@@ -211,8 +211,7 @@ static bool set_member(struct decoder *decoder, struct yaml_node *key, unsigned 
     if (repeated && decoder->repeat_count < REPEATS_MAX)
         note_repeat(decoder, key, text);
     if (decoder->options->reject_duplicates && repeated)
-        return error_at(decoder->error, 400, key->line,
-                        "the key %.*s is set twice in one mapping: remove one of the two",
+        return error_at(decoder->error, 400, key->line, "duplicate key %.*s in one mapping: remove one of the two",
                         STR_ARG(arena_quote(decoder->arena, text)));
     if (!decode(decoder, key->next, depth, &value))
         return false;
@@ -227,7 +226,7 @@ static bool merge_one(struct decoder *decoder, struct yaml_node *value, unsigned
     struct yaml_node *mapping = value->kind == NODE_ALIAS ? value->target : value;
     if (mapping->kind != NODE_MAPPING)
         return error_at(decoder->error, 400, value->line,
-                        "<< takes a mapping or a list of mappings, usually as an alias such as *base");
+                        "<< needs a mapping or a list of mappings, usually as an alias such as *base");
     return charge(decoder, value, 0) && fill(decoder, mapping, depth + 1, object);
 }
 

@@ -264,7 +264,7 @@ static bool resolve_tagged(struct arena *arena, const struct yaml_node *node, st
         if (!yaml_resolve(arena, node->value, scalar))
             return error_at(error, 500, node->line, "not enough memory for this document");
         if (!(tags[i].fits >> scalar->kind & 1))
-            return error_at(error, 400, node->line, "%.*s is not %s, as its tag says: change the one or the other",
+            return error_at(error, 400, node->line, "%.*s is tagged as %s but is not one: change the value or the tag",
                             STR_ARG(arena_quote(arena, node->value)), tags[i].what);
         if (i == TAG_FLOAT && scalar->kind == SCALAR_INTEGER)
             *scalar = (struct yaml_scalar){.kind = SCALAR_FLOAT, .real = (double)scalar->integer};

@@ -21,7 +21,7 @@ static bool answer_is_another(struct json_object *answer, struct str wanted, con
 {
     struct str kind = shown_kind(json_get_str(answer, "kind")), message = json_get_str(answer, "message");
     bool status = str_is(kind, "Status") && message.len;
-    return error_set(error, NONSENSE, "expected kind %.*s%s in the answer, got %s%.*s%s%.*s", STR_ARG(wanted), suffix,
+    return error_set(error, NONSENSE, "expected kind %.*s%s in the response, got %s%.*s%s%.*s", STR_ARG(wanted), suffix,
                      kind.len ? "kind " : "none", STR_ARG(kind), status ? ": " : "", status ? (int)message.len : 0,
                      status ? message.ptr : "");
 }
@@ -31,7 +31,7 @@ struct json_object *kube_answer_build(struct arena *arena, struct str body, stru
     struct error reason = {.code = NONSENSE, .message = "null"};
     struct json_object *tree = json_build(arena, body, &reason);
     if (!tree)
-        error_set(error, reason.code == 400 ? NONSENSE : reason.code, "the answer: %s", reason.message);
+        error_set(error, reason.code == 400 ? NONSENSE : reason.code, "invalid response: %s", reason.message);
     return tree;
 }
 
@@ -58,10 +58,10 @@ static bool answer_is_of(struct json_object *answer, const struct kube_resource 
     if (!answer_is_kind(answer, kind, suffix))
         return answer_is_another(answer, kind, suffix, error);
     if (!answer_is_version(json_get_str(answer, "apiVersion"), group, version))
-        return error_set(error, NONSENSE, "the answer's apiVersion is not %.*s%s%.*s", STR_ARG(group),
+        return error_set(error, NONSENSE, "the response's apiVersion is not %.*s%s%.*s", STR_ARG(group),
                          group.len ? "/" : "", STR_ARG(version));
     if (!json_object_is_type(json_get(answer, "metadata"), json_type_object))
-        return error_set(error, NONSENSE, "the answer has no metadata");
+        return error_set(error, NONSENSE, "the response has no metadata");
     return true;
 }
 
@@ -73,16 +73,16 @@ bool kube_answer_list(struct json_object *list, const struct kube_resource *reso
     struct json_object *items = json_get(list, "items");
     /* kube-apiserver 1.36 writes an empty PartialObjectMetadataList with null, and no other list. */
     if (!json_object_is_type(items, json_type_array) && !(metadata_only && !items && json_has(list, "items")))
-        return error_set(error, NONSENSE, "the answer has no list of items");
+        return error_set(error, NONSENSE, "the response has no items");
     struct json_object *metadata = json_get(list, "metadata"), *more = json_get(metadata, "continue"),
                        *left = json_get(metadata, "remainingItemCount");
     if (more && !json_object_is_type(more, json_type_string))
-        return error_set(error, NONSENSE, "the answer's metadata.continue is not a text");
+        return error_set(error, NONSENSE, "the response's metadata.continue is not a string");
     if (left && !json_object_is_type(left, json_type_int))
-        return error_set(error, NONSENSE, "the answer's metadata.remainingItemCount is not a number");
+        return error_set(error, NONSENSE, "the response's metadata.remainingItemCount is not a number");
     if (left && json_object_get_int64(left) != 0 && json_str(more).len == 0)
         return error_set(error, NONSENSE,
-                         "the answer leaves items out (metadata.remainingItemCount) and says no way on");
+                         "the response is incomplete (metadata.remainingItemCount) but has no metadata.continue");
     return true;
 }
 
@@ -93,9 +93,9 @@ bool kube_answer_item(struct json_object *item, size_t index, const struct kube_
     struct str kind = metadata_only ? STR("PartialObjectMetadata") : resource->kind;
     bool named = json_path_str(item, "metadata.name").len > 0;
     if (!named || (json_get(item, "kind") && !answer_is_kind(item, kind, "")))
-        return error_set(error, NONSENSE, "the answer's items[%zu] is not a %.*s", index, STR_ARG(kind));
+        return error_set(error, NONSENSE, "the response's items[%zu] is not a %.*s", index, STR_ARG(kind));
     if (ns.len && !str_eq(json_path_str(item, "metadata.namespace"), ns))
-        return error_set(error, NONSENSE, "the answer's items[%zu] is not in namespace %.*s", index, STR_ARG(ns));
+        return error_set(error, NONSENSE, "the response's items[%zu] is not in namespace %.*s", index, STR_ARG(ns));
     return true;
 }
 
@@ -105,9 +105,9 @@ bool kube_answer_object(struct json_object *object, const struct kube_resource *
     if (!answer_is_of(object, resource, false, "", error))
         return false;
     if (name.len && !str_eq(json_path_str(object, "metadata.name"), name))
-        return error_set(error, NONSENSE, "the answer is a %.*s of another name", STR_ARG(resource->kind));
+        return error_set(error, NONSENSE, "the response is a %.*s with another name", STR_ARG(resource->kind));
     if (resource->namespaced && ns.len && !str_eq(json_path_str(object, "metadata.namespace"), ns))
-        return error_set(error, NONSENSE, "the answer is a %.*s of another namespace", STR_ARG(resource->kind));
+        return error_set(error, NONSENSE, "the response is a %.*s in another namespace", STR_ARG(resource->kind));
     return true;
 }
 
@@ -125,9 +125,9 @@ bool kube_answer_discovery(struct json_object *list, struct str group, struct st
     if (!answer_is_kind(list, STR("APIResource"), "List"))
         return answer_is_another(list, STR("APIResource"), "List", error);
     if (!answer_is_version(json_get_str(list, "groupVersion"), group, version))
-        return error_set(error, NONSENSE, "the answer is about another group or version");
+        return error_set(error, NONSENSE, "the response is for another group or version");
     if (!json_object_is_type(json_get(list, "resources"), json_type_array))
-        return error_set(error, NONSENSE, "the answer has no list of resources");
+        return error_set(error, NONSENSE, "the response has no resources");
     return true;
 }
 

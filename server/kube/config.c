@@ -14,7 +14,7 @@ bool kube_config_in_cluster(struct arena *arena, struct kube_config *config, str
     if (!host || !*host || !port || !*port)
         return error_set(error, 0, "not in a cluster: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set");
     if (access(SERVICE_ACCOUNT "token", R_OK) != 0)
-        return error_set(error, 0, "the ServiceAccount token %stoken cannot be read", SERVICE_ACCOUNT);
+        return error_set(error, 0, "cannot read the ServiceAccount token %stoken", SERVICE_ACCOUNT);
     bool ipv6 = str_contains(str_from(host), STR(":"));
     config->server = arena_printf(arena, "https://%s%s%s:%s", ipv6 ? "[" : "", host, ipv6 ? "]" : "", port);
     config->ca_file = STR(SERVICE_ACCOUNT "ca.crt");
@@ -56,7 +56,7 @@ bool kube_config_load(struct arena *arena, const struct kube_options *options, s
     if (!paths)
         paths = home_path(arena);
     if (!paths && elsewhere && !options->server)
-        return error_set(error, 0, "no kubeconfig: give --kubeconfig, set KUBECONFIG, or have ~/.kube/config");
+        return error_set(error, 0, "no kubeconfig: pass --kubeconfig, set KUBECONFIG, or create ~/.kube/config");
     if (!paths && !elsewhere)
         return error_wrap(error, "no kubeconfig (--kubeconfig, KUBECONFIG or ~/.kube/config) and");
     return kube_config_from_kubeconfig(arena, paths ? paths : "", options, config, error);

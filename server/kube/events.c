@@ -58,7 +58,7 @@ static void recorder_log_dropped(const struct event_note *note)
 {
     metric_add(METRIC_EVENTS, 1, "dropped");
     if (note->important)
-        log_line(LOG_WARN, "an Event could not be written", LOG_TEXT("about", str_from(note->name)),
+        log_line(LOG_WARN, "cannot write Event", LOG_TEXT("about", str_from(note->name)),
                  LOG_TEXT("event", str_from(note->reason)), LOG_TEXT("text", str_from(note->text)),
                  LOG_TEXT("reason", STR("too many wait")));
 }
@@ -192,7 +192,7 @@ static void recorder_log(const struct event_note *note, bool good, const char *r
 {
     metric_add(METRIC_EVENTS, 1, good ? result : "failed");
     if (!good)
-        log_line(LOG_WARN, "an Event could not be written", LOG_TEXT("about", str_from(note->name)),
+        log_line(LOG_WARN, "cannot write Event", LOG_TEXT("about", str_from(note->name)),
                  LOG_TEXT("event", str_from(note->reason)), LOG_TEXT("reason", str_from(error->message)));
 }
 

@@ -170,8 +170,9 @@ static bool add_header(struct arena *arena, struct curl_slist **headers, const c
     if (value.len == 0)
         return true;
     if (!is_header_value(value))
-        return error_set(error, 0, "%s: the value holds a line break or another control character, so nothing is sent",
-                         name);
+        return error_set(
+            error, 0, "%s: the value contains a line break or another control character, so the request was not sent",
+            name);
     struct str line = arena_printf(arena, "%s: %s%.*s", name, scheme, STR_ARG(value));
     struct curl_slist *longer = line.ptr ? curl_slist_append(*headers, line.ptr) : NULL;
     *headers = longer ? longer : *headers;
@@ -259,10 +260,10 @@ static bool exchange_perform(struct kube_client *client, struct exchange *exchan
     if (result == CURLE_OK || exchange->ended_by_stream)
         return true;
     if (exchange->answer->failed)
-        return error_set(error, 413, "%s: the answer is larger than %zu MiB, or there is no memory for it",
+        return error_set(error, 413, "%s: the response is larger than %zu MiB, or memory ran out",
                          client->config.server.ptr, exchange->answer->limit >> 20);
     if (exchange->never_answered)
-        return error_set(error, 0, "%s: no answer within %d seconds", client->config.server.ptr, SILENT_SECONDS);
+        return error_set(error, 0, "%s: no response within %d seconds", client->config.server.ptr, SILENT_SECONDS);
     return error_set(error, 0, "%s: %s", client->config.server.ptr, reason[0] ? reason : curl_easy_strerror(result));
 }
 

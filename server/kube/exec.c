@@ -144,10 +144,10 @@ static bool plugin_judge(const struct kube_exec *exec, const struct kube_exec_wa
     case PLUGIN_NOT_WANTED:
         return error_set(error, 0, "credential plugin %.*s: request cancelled", STR_ARG(exec->command));
     case PLUGIN_TOO_MUCH:
-        return error_set(error, 0, "credential plugin %.*s printed more than %d KiB", STR_ARG(exec->command),
-                         EXEC_OUTPUT_MAX >> 10);
+        return error_set(error, 0, "credential plugin %.*s printed more than the maximum of %d KiB",
+                         STR_ARG(exec->command), EXEC_OUTPUT_MAX >> 10);
     case PLUGIN_TOO_LONG:
-        return error_set(error, 0, "credential plugin %.*s was killed: it took over %u s", STR_ARG(exec->command),
+        return error_set(error, 0, "credential plugin %.*s was killed: no result within %u s", STR_ARG(exec->command),
                          wait->seconds);
     case PLUGIN_ENDED:
     default:
@@ -166,14 +166,14 @@ static bool exec_run(struct arena *arena, const struct kube_exec *exec, const st
     pid_t pid;
     bool closed;
     if (pipe2(ends, O_CLOEXEC) != 0)
-        return error_set(error, 500, "credential plugin %.*s: out of descriptors", STR_ARG(exec->command));
+        return error_set(error, 500, "credential plugin %.*s: out of file descriptors", STR_ARG(exec->command));
     bool started = plugin_start(arena, exec, ends[1], &pid);
     int why = errno;
     close(ends[1]);
     if (!started) {
         close(ends[0]);
         char reason[128];
-        return error_set(error, 0, "credential plugin %.*s could not be started (%s); is it installed and on PATH?",
+        return error_set(error, 0, "cannot start credential plugin %.*s (%s): check that it is installed and on PATH",
                          STR_ARG(exec->command), strerror_r(why, reason, sizeof reason));
     }
     enum plugin_end end = plugin_watch(pid, ends[0], wait, output, &closed);
@@ -203,7 +203,7 @@ bool kube_exec_run(struct arena *arena, const struct kube_exec *exec, const stru
     if (!time_parse(json_get_str(status, "expirationTimestamp"), &credentials->expires))
         credentials->expires = 0;
     if (credentials->token.len == 0 && credentials->client_cert.len == 0)
-        return error_set(error, 0, "credential plugin %.*s gave neither a token nor a client certificate",
+        return error_set(error, 0, "credential plugin %.*s returned neither a token nor a client certificate",
                          STR_ARG(exec->command));
     return true;
 }

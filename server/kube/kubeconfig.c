@@ -35,7 +35,7 @@ static bool read_one(struct arena *arena, struct str path, bool may_be_missing, 
     if (!yaml_load(arena, text, &(struct yaml_options){0}, &documents, error))
         return error_wrap(error, "kubeconfig %s: line %lld", name.ptr, (long long)error->position);
     if (documents && documents->tree && files->count == FILES_MAX)
-        return error_set(error, 0, "kubeconfig: more than %d files", FILES_MAX);
+        return error_set(error, 0, "too many kubeconfig files: the maximum is %d", FILES_MAX);
     if (documents && documents->tree) {
         files->items[files->count].folder = kubeconfig_folder(name);
         files->items[files->count++].tree = documents->tree;
@@ -51,7 +51,7 @@ static bool kubeconfig_read_all(struct arena *arena, struct str paths, struct fi
     while (str_cut(&paths, ':', &path))
         if (path.len && !read_one(arena, path, several, files, error))
             return false;
-    return files->count ? true : error_set(error, 0, "kubeconfig %.*s holds nothing", STR_ARG(all));
+    return files->count ? true : error_set(error, 0, "kubeconfig %.*s is empty", STR_ARG(all));
 }
 
 /* The named entry's body (cluster, user or context) and the folder of its file. */
@@ -132,7 +132,7 @@ static bool read_impersonation(struct arena *arena, struct json_object *user, st
     for (size_t i = 0; i < json_len(groups); i++)
         strlist_add(arena, &config->as_groups, arena_copy(arena, json_str(json_item(groups, i))));
     if (json_get(user, "as-user-extra"))
-        return error_set(error, 0, "as-user-extra is not supported; use as, as-uid and as-groups");
+        return error_set(error, 0, "as-user-extra is not supported: use as, as-uid and as-groups");
     return true;
 }
 
@@ -147,7 +147,7 @@ static bool read_user(struct arena *arena, struct json_object *user, struct str 
     config->client_key_file = file_path(arena, folder, json_get_str(user, "client-key"));
     read_exec(arena, json_get(user, "exec"), folder, config);
     if (json_get(user, "auth-provider"))
-        return error_set(error, 0, "auth-provider was removed from Kubernetes 1.26; use an exec plugin");
+        return error_set(error, 0, "auth-provider was removed in Kubernetes 1.26: use an exec plugin");
     return read_impersonation(arena, user, config, error) &&
            kubeconfig_decode(arena, user, "client-certificate-data", &config->client_cert_data, error) &&
            kubeconfig_decode(arena, user, "client-key-data", &config->client_key_data, error);
@@ -199,7 +199,7 @@ bool kube_config_from_kubeconfig(struct arena *arena, const char *paths, const s
     if (!chosen && name.len)
         return error_set(error, 0, "kubeconfig %s has no context \"%.*s\"", paths, STR_ARG(name));
     if (!chosen && !options->cluster && !options->server)
-        return error_set(error, 0, "kubeconfig %s has no current-context; name one with --context", paths);
+        return error_set(error, 0, "kubeconfig %s has no current-context: pass --context", paths);
     config->ns = arena_copy(arena, json_get_str(chosen, "namespace"));
     struct str cluster = options->cluster ? str_from(options->cluster) : json_get_str(chosen, "cluster");
     struct str user = options->user ? str_from(options->user) : json_get_str(chosen, "user");

@@ -25,7 +25,7 @@ static bool page_is_good(const struct listing *listing, struct json_object *list
     if (!kube_answer_list(list, listing->resource, metadata_only, error))
         return false;
     if (listing->next.len && str_eq(listing->next, json_path_str(list, "metadata.continue")))
-        return error_set(error, 502, "the answer's metadata.continue leads back to the same page");
+        return error_set(error, 502, "the response's metadata.continue leads back to the same page");
     struct json_object *items = json_get(list, "items");
     for (size_t i = 0; i < json_len(items); i++)
         if (!kube_answer_item(json_item(items, i), i, listing->resource, metadata_only, ns, error))
@@ -145,5 +145,6 @@ bool kube_served_version(struct kube_client *client, struct str group, struct st
             return true;
         }
     }
-    return error_set(error, 404, "%.*s.%.*s is not served: its CRD is not installed", STR_ARG(plural), STR_ARG(group));
+    return error_set(error, 404, "the API server does not serve %.*s.%.*s: its CRD is not installed", STR_ARG(plural),
+                     STR_ARG(group));
 }

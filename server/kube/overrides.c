@@ -67,7 +67,7 @@ static bool config_keep_secrets(const struct kube_options *options, struct kube_
     if (config->server.len == 0 || is_encrypted(config->server))
         return true;
     if (options->token)
-        return error_set(error, 0, "%.*s is not encrypted, so the token is not sent to it: use an https server",
+        return error_set(error, 0, "%.*s is not https, so the token was not sent: use an https:// server",
                          STR_ARG(config->server));
     config->exec = NULL;
     config->token = config->token_file = config->username = config->password = none;

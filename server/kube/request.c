@@ -108,7 +108,7 @@ bool kube_get(struct kube_client *client, struct arena *arena, const struct kube
     const struct single single = {
         .verb = "get", .method = "GET", .resource = resource, .ns = ns, .name = name, .called = name};
     if (is_no_name(name) || is_no_name(ns))
-        return error_set(error, 404, "get %.*s: no object can have that name", STR_ARG(resource->plural));
+        return error_set(error, 404, "get %.*s: not a valid object name", STR_ARG(resource->plural));
     return single_request(client, arena, &single, object, error);
 }
 

@@ -5,7 +5,7 @@
 static bool watch_refused(struct json_object *status, struct str plural, struct error *error)
 {
     if (!str_is(json_get_str(status, "kind"), "Status"))
-        return error_set(error, 400, "watch %.*s: an ERROR without a Status", STR_ARG(plural));
+        return error_set(error, 400, "watch %.*s: an ERROR event without a Status", STR_ARG(plural));
     struct json_object *code = json_get(status, "code");
     return error_set(error, json_object_is_type(code, json_type_int) ? json_object_get_int(code) : 400,
                      "watch %.*s: %.*s", STR_ARG(plural), STR_ARG(json_get_str(status, "message")));
@@ -19,12 +19,12 @@ bool kube_watch_line(struct arena *arena, struct str text, const struct kube_res
         enum kube_event event;
     } types[] = {{"ADDED", KUBE_ADDED}, {"MODIFIED", KUBE_MODIFIED}, {"DELETED", KUBE_DELETED}};
     struct str plural = resource->plural;
-    struct error reason = {.code = 400, .message = "null is no event"};
+    struct error reason = {.code = 400, .message = "null is not an event"};
     struct json_object *event = json_build(arena, text, &reason);
     *line = (struct kube_watch_line){.changes = false};
     if (!event) {
         *error = reason;
-        return error_wrap(error, "watch %.*s: an event", STR_ARG(plural));
+        return error_wrap(error, "watch %.*s: invalid event", STR_ARG(plural));
     }
     struct str type = json_get_str(event, "type");
     line->object = json_get(event, "object");
@@ -38,7 +38,7 @@ bool kube_watch_line(struct arena *arena, struct str text, const struct kube_res
     }
     bool bookmark = str_is(type, "BOOKMARK");
     if (!line->changes && !bookmark)
-        return error_set(error, 400, "watch %.*s: an event of a type that is not known", STR_ARG(plural));
+        return error_set(error, 400, "watch %.*s: an event of an unknown type", STR_ARG(plural));
     if (!kube_answer_event(line->object, resource, metadata_only, bookmark, error)) {
         *line = (struct kube_watch_line){.changes = false};
         error->code = 400; /* the same version would bring the same again: list */

@@ -33,7 +33,7 @@ gnutls_x509_crt_t facts_certificate(struct str pem, struct error *error)
         return NULL;
     }
     if (gnutls_x509_crt_import(certificate, &data, GNUTLS_X509_FMT_PEM) != GNUTLS_E_SUCCESS) {
-        error_set(error, 422, "not a certificate in PEM form (-----BEGIN CERTIFICATE-----)");
+        error_set(error, 422, "not a PEM certificate (-----BEGIN CERTIFICATE-----)");
         return NULL;
     }
     gnutls_x509_crt_t read = certificate;

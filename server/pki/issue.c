@@ -118,6 +118,6 @@ bool pki_issue_serving(const struct pki_profile *profile, const struct pki_pair 
     if (!issuer || !issuer_key)
         return error_wrap(error, "the CA");
     if (X509_check_private_key(issuer, issuer_key) != 1)
-        return error_set(error, 422, "the CA: the private key does not belong to the certificate");
+        return error_set(error, 422, "the CA's private key does not match its certificate");
     return certificate_issue(profile, issuer, issuer_key, serving, error);
 }

@@ -34,7 +34,7 @@ bool pki_openssl_error(struct error *error, const char *what)
     unsigned long code = ERR_peek_last_error();
     const char *reason = code ? ERR_reason_error_string(code) : NULL;
     ERR_clear_error();
-    return error_set(error, 500, "%s: %s", what, reason ? reason : "OpenSSL gives no reason");
+    return error_set(error, 500, "%s: %s", what, reason ? reason : "OpenSSL reported no reason");
 }
 
 static BIO *pem_memory(struct str text)
@@ -55,7 +55,7 @@ X509 *pki_certificate_from_pem(struct str pem, struct error *error)
     X509 *certificate = bio ? PEM_read_bio_X509(bio, NULL, no_password, NULL) : NULL;
     if (!certificate) {
         ERR_clear_error();
-        error_set(error, 422, "not a certificate in PEM form (-----BEGIN CERTIFICATE-----)");
+        error_set(error, 422, "not a PEM certificate (-----BEGIN CERTIFICATE-----)");
     }
     return certificate;
 }
@@ -77,8 +77,8 @@ STACK_OF(X509) * pki_certificates_from_pem(struct str pem)
 
 const char *pki_no_key(struct str pem)
 {
-    return str_contains(pem, STR("ENCRYPTED")) ? "the private key is encrypted; give it without a password"
-                                               : "not a private key in PEM form (-----BEGIN PRIVATE KEY-----)";
+    return str_contains(pem, STR("ENCRYPTED")) ? "the private key is encrypted: use one without a password"
+                                               : "not a PEM private key (-----BEGIN PRIVATE KEY-----)";
 }
 
 EVP_PKEY *pki_key_from_pem(struct str pem, struct error *error)

@@ -30,7 +30,7 @@ static bool verify_names(X509 *leaf, const struct pki_facts *facts, const char *
     for (; dns_names && *dns_names; dns_names++) {
         if (X509_check_host(leaf, *dns_names, 0, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1)
             continue;
-        return error_set(error, 422, "the certificate is not for %s: its names are %s", *dns_names,
+        return error_set(error, 422, "the certificate is not valid for %s: its names are %s", *dns_names,
                          facts->dns_names[0] ? facts->dns_names : "none (no subjectAltName)");
     }
     return true;
@@ -50,11 +50,11 @@ static bool check_chain(X509 *leaf, struct str chain_pem, struct str bundle, int
     X509_STACK_SCOPED roots = pki_certificates_from_pem(bundle);
     X509_STACK_SCOPED chain = pki_certificates_from_pem(chain_pem);
     if (!roots)
-        return error_set(error, 422, "the CA bundle holds no certificate");
+        return error_set(error, 422, "the CA bundle contains no certificate");
     CLEANUP(store_cleanup) X509_STORE *store = store_of(roots);
     CLEANUP(context_cleanup) X509_STORE_CTX *context = X509_STORE_CTX_new();
     if (!store || !context || !X509_STORE_CTX_init(context, store, leaf, chain))
-        return pki_openssl_error(error, "cannot check the chain");
+        return pki_openssl_error(error, "cannot verify the chain");
     X509_STORE_CTX_set_time(context, 0, (time_t)now);
     X509_STORE_CTX_set_flags(context, X509_V_FLAG_PARTIAL_CHAIN);
     X509_STORE_CTX_set_purpose(context, X509_PURPOSE_SSL_SERVER);
@@ -63,7 +63,7 @@ static bool check_chain(X509 *leaf, struct str chain_pem, struct str bundle, int
     ERR_clear_error();
     if (verified == 1)
         return true;
-    return error_set(error, 422, "the certificate does not lead to the CA bundle: %s",
+    return error_set(error, 422, "no CA in the bundle signed the certificate: %s",
                      X509_verify_cert_error_string(reason));
 }
 
@@ -89,12 +89,12 @@ bool pki_verify(const struct pki_pair *pair, struct str ca_bundle, const char *c
     if (!key)
         return error_wrap(error, "the key");
     if (!facts_key_fits(leaf, key))
-        return error_set(error, 422, "the private key does not belong to the certificate");
+        return error_set(error, 422, "the private key does not match the certificate");
     facts_of(leaf, &facts);
     if (!check_dates(&facts, now, error))
         return false;
     if (!facts_for_servers(leaf))
-        return error_set(error, 422, "the certificate is not for servers: extendedKeyUsage lacks serverAuth");
+        return error_set(error, 422, "not a server certificate: extendedKeyUsage lacks serverAuth");
     bool trust_asked = ca_bundle.len > 0 || (dns_names && *dns_names);
     return !trust_asked || check_trust(pair, &facts, ca_bundle, dns_names, now, error);
 }

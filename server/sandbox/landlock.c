@@ -176,7 +176,7 @@ bool sandbox_landlock(const struct sandbox_options *options, const char **why)
 {
     long version = syscall(CREATE_RULESET, NULL, 0, ASK_VERSION);
     if (version < 1) {
-        *why = errno == EOPNOTSUPP ? "it is switched off in the kernel" : "the kernel lacks it";
+        *why = errno == EOPNOTSUPP ? "disabled in the kernel" : "not supported by the kernel";
         return false;
     }
     size_t known = (size_t)version < LENGTH_OF(rights) ? (size_t)version : LENGTH_OF(rights) - 1;
@@ -185,11 +185,11 @@ bool sandbox_landlock(const struct sandbox_options *options, const char **why)
     size_t size = version >= 6 ? sizeof wanted : sizeof wanted.files;
     struct fence fence = {.ruleset = (int)syscall(CREATE_RULESET, &wanted, size, 0), .handled = wanted.files};
     if (fence.ruleset < 0) {
-        *why = "it is refused";
+        *why = "refused by the kernel";
         return false;
     }
     bool entered = fence_fill(&fence, options) && syscall(RESTRICT_SELF, fence.ruleset, 0) == 0;
     close(fence.ruleset);
-    *why = entered ? NULL : "it is refused";
+    *why = entered ? NULL : "refused by the kernel";
     return entered;
 }

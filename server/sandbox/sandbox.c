@@ -28,8 +28,8 @@ static const char *kept_out(const struct sandbox_options *options)
     if (options->mode == SANDBOX_OFF)
         return "switched off";
     if (INSTRUMENTED)
-        return "an instrumented build";
-    return options->runs_programs ? "the kubeconfig runs a credential plugin" : NULL;
+        return "instrumented build";
+    return options->runs_programs ? "the kubeconfig uses a credential plugin" : NULL;
 }
 
 bool sandbox_enter(const struct sandbox_options *options, struct sandbox *sandbox, struct error *error)

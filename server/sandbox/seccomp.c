@@ -222,8 +222,8 @@ bool sandbox_seccomp(const char **why)
         status = seccomp_load(filter);
     seccomp_release(filter);
     if (status == -ENOSYS || status == -EINVAL || status == -EOPNOTSUPP)
-        *why = "the kernel lacks it";
+        *why = "not supported by the kernel";
     else if (status != 0)
-        *why = status == -ENOMEM ? "out of memory" : "it is refused";
+        *why = status == -ENOMEM ? "out of memory" : "refused by the kernel";
     return *why == NULL;
 }

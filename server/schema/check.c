@@ -68,11 +68,11 @@ static void add_unknown(struct walk *walk, const struct schema *parent, struct s
                                       STR_ARG(schema_hint(arena, walk->kind, parent, at, str_from(name), false))));
     else if (releases)
         walk_add_problem(walk, SCHEMA_UNKNOWN, field,
-                         arena_printf(arena, "unknown field %.*s in Velero %s; Velero %.*s has it", STR_ARG(quoted),
-                                      walk->release_name, STR_ARG(releases_with(walk, releases))));
+                         arena_printf(arena, "unknown field %.*s in Velero %s; it exists in Velero %.*s",
+                                      STR_ARG(quoted), walk->release_name, STR_ARG(releases_with(walk, releases))));
     else
         walk_add_problem(walk, SCHEMA_UNKNOWN, field,
-                         arena_printf(arena, "unknown field %.*s: kubectl apply refuses it, other clients drop it%.*s",
+                         arena_printf(arena, "unknown field %.*s: kubectl apply rejects it, other clients drop it%.*s",
                                       STR_ARG(quoted),
                                       STR_ARG(schema_hint(arena, walk->kind, parent, at, str_from(name), true))));
 }
@@ -159,7 +159,7 @@ static void check_name(struct walk *walk, struct json_object *metadata, const ch
     if (name.len == 0 || (ns ? name_is_dns_label(name) : name_is_dns_subdomain(checked)))
         return;
     walk_add_problem(walk, SCHEMA_REFUSED, arena_printf(arena, "metadata.%s", member),
-                     arena_printf(arena, "Invalid value: %.*s: no %s can have this name: %s",
+                     arena_printf(arena, "Invalid value: %.*s: not a valid %s name: %s",
                                   STR_ARG(arena_quote(arena, name)), ns ? "namespace" : "object",
                                   ns ? "lower-case letters, digits and inner dashes, at most 63"
                                      : "lower-case letters, digits, inner \"-\" and \".\", at most 253"));
@@ -186,19 +186,17 @@ static void walk_check_keys(struct walk *walk, struct json_object *metadata, con
         struct str text = json_str(value), field = member_at(arena, at, key);
         /* An annotation's key may have capitals in its prefix. */
         if (!label_key_is_valid(labels ? str_from(key) : lower_case(arena, key)))
-            walk_add_problem(
-                walk, SCHEMA_REFUSED, field,
-                arena_printf(arena,
-                             "Invalid value: %.*s: no such key: an optional DNS prefix and \"/\", then at most "
-                             "63 letters, digits, \"-\", \"_\" or \".\"",
-                             STR_ARG(arena_quote(arena, str_from(key)))));
+            walk_add_problem(walk, SCHEMA_REFUSED, field,
+                             arena_printf(arena,
+                                          "Invalid value: %.*s: not a valid key: an optional DNS prefix and \"/\", "
+                                          "then at most 63 letters, digits, \"-\", \"_\" or \".\"",
+                                          STR_ARG(arena_quote(arena, str_from(key)))));
         else if (labels && !label_value_is_valid(text))
-            walk_add_problem(
-                walk, SCHEMA_REFUSED, field,
-                arena_printf(arena,
-                             "Invalid value: %.*s: no label can have this value: at most 63 letters, digits, "
-                             "\"-\", \"_\" or \".\", beginning and ending with a letter or digit",
-                             STR_ARG(arena_quote(arena, text))));
+            walk_add_problem(walk, SCHEMA_REFUSED, field,
+                             arena_printf(arena,
+                                          "Invalid value: %.*s: not a valid label value: at most 63 letters, digits, "
+                                          "\"-\", \"_\" or \".\", starting and ending with a letter or digit",
+                                          STR_ARG(arena_quote(arena, text))));
     }
 }
 
@@ -210,7 +208,7 @@ static void check_metadata(struct walk *walk, struct json_object *tree)
     if (metadata)
         walk_check_value(walk, &schema_metadata, metadata, STR("metadata"), 0);
     if (!json_get(metadata, "name") && !json_get_str(metadata, "generateName").len)
-        walk_add_problem(walk, SCHEMA_REFUSED, STR("metadata.name"), STR("Required value: give the object a name"));
+        walk_add_problem(walk, SCHEMA_REFUSED, STR("metadata.name"), STR("Required value: set a name"));
     else if (walk->count == before && !json_get_str(metadata, "name").len &&
              !json_get_str(metadata, "generateName").len)
         walk_add_problem(walk, SCHEMA_REFUSED, STR("metadata.name"), STR("Required value: the name is empty"));

@@ -9,7 +9,7 @@
 static const char *const type_names[] = {
     [SCHEMA_ANY] = "anything",
     [SCHEMA_OBJECT] = "a map of fields",
-    [SCHEMA_LIST] = "a list: begin each item with \"- \"",
+    [SCHEMA_LIST] = "a list: start each item with \"- \"",
     [SCHEMA_TEXT] = "text",
     [SCHEMA_INTEGER] = "a whole number",
     [SCHEMA_NUMBER] = "a number",
@@ -146,7 +146,7 @@ static struct str text_problem(struct arena *arena, const struct schema *schema,
                                        schema->min_length)
                         : STR("Invalid value: \"\": must not be empty");
     if (schema->max_length && count_characters(text) > schema->max_length)
-        return arena_printf(arena, "Too long: may have %zu characters, but has %zu", schema->max_length,
+        return arena_printf(arena, "Too long: the maximum is %zu characters, this has %zu", schema->max_length,
                             count_characters(text));
     if (schema->format && str_is(str_from(schema->format), "date-time") && !time_parse(text, &ignored))
         return arena_printf(arena, "Invalid value: %.*s: must be a time such as 2026-11-21T03:00:00Z", STR_ARG(quoted));
@@ -177,7 +177,7 @@ static struct str length_problem(struct arena *arena, const struct schema *schem
         return arena_printf(arena, "Invalid value: must have at least %zu item%s", schema->min_items,
                             schema->min_items == 1 ? "" : "s");
     if (schema->max_items && len > schema->max_items)
-        return arena_printf(arena, "Too many: may have %zu items, but has %zu", schema->max_items, len);
+        return arena_printf(arena, "Too many: the maximum is %zu items, this has %zu", schema->max_items, len);
     return (struct str){NULL, 0};
 }
 
@@ -186,7 +186,7 @@ struct str schema_value_problem(struct arena *arena, const struct schema *schema
     if (!value && (schema->nullable || schema->type == SCHEMA_ANY))
         return (struct str){NULL, 0};
     if (!value)
-        return arena_printf(arena, "Invalid value: null: must be %s; give it a value, or remove the field",
+        return arena_printf(arena, "Invalid value: null: must be %s; set a value or remove the field",
                             type_names[schema->type]);
     if (!has_type(schema, value))
         return arena_printf(arena, "Invalid value: %.*s: must be %s%.*s", STR_ARG(shown_value(arena, value)),

@@ -114,10 +114,10 @@ struct str schema_hint(struct arena *arena, const struct schema_kind *kind, cons
     if (other)
         return arena_printf(arena, "; it is a field of %s, not of %s", other, kind->kind);
     if (find_word(parent, STR("config")) && find_word(parent, STR("provider")))
-        return arena_printf(arena, "; what only the provider's plugin knows is written below %.*s.config", STR_ARG(at));
+        return arena_printf(arena, "; settings of the provider's plugin belong below %.*s.config", STR_ARG(at));
     if (parent->field_count && !sure)
         return STR("");
     if (parent->field_count)
-        return arena_printf(arena, "; known here: %.*s", STR_ARG(fields_of(arena, parent)));
+        return arena_printf(arena, "; valid fields: %.*s", STR_ARG(fields_of(arena, parent)));
     return STR("");
 }

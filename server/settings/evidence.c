@@ -8,31 +8,33 @@ const struct settings_key settings_evidence_age = {
 
 #define PLACE(member) offsetof(struct evidence_source, member)
 static const struct evidence_member members[] = {
-    {"preset", EVIDENCE_PRESET, 0, NULL, "What is known of an engine; every other key may differ from it."},
+    {"preset", EVIDENCE_PRESET, 0, NULL, "A known engine to start from. Every other key overrides its value."},
     {"name", EVIDENCE_TEXT, PLACE(name), &rule_name,
-     "What messages, metrics and audit annotations call it; the preset's name."},
-    {"apiVersion", EVIDENCE_API_VERSION, PLACE(group), &rule_api_version, "Of the objects, such as batch/v1."},
-    {"kind", EVIDENCE_TEXT, PLACE(kind), &rule_kind, "Of the objects, such as Job."},
+     "Its name in messages, metrics and audit annotations. Default: the preset's name."},
+    {"apiVersion", EVIDENCE_API_VERSION, PLACE(group), &rule_api_version,
+     "The apiVersion of the objects, such as batch/v1."},
+    {"kind", EVIDENCE_TEXT, PLACE(kind), &rule_kind, "The kind of the objects, such as Job."},
     {"resource", EVIDENCE_TEXT, PLACE(resource), &rule_plural,
-     "The plural in the API's paths and in RBAC; the kind in lower case with s, es or ies."},
+     "The plural in API paths and RBAC. Default: the kind in lower case with s, es or ies."},
     {"namespace", EVIDENCE_TEXT, PLACE(ns), &rule_namespace,
-     "Where the objects are; none: a cluster-scoped kind, or all namespaces."},
+     "The namespace of the objects. Leave it out for a cluster-scoped kind or for all namespaces."},
     {"selector", EVIDENCE_SELECTOR, PLACE(selector), &rule_selector,
-     "Which objects count, by labels, as kubectl -l takes it; none: all of them."},
+     "Only objects with these labels count, written as for kubectl -l. Default: all of them."},
     {"donePath", EVIDENCE_TEXT, PLACE(done_path), &rule_path,
-     "Where an object says that its backup is done, such as status.state or "
-     "status.conditions[type=Complete].status."},
+     "The field that says that the backup is done, such as status.state or status.conditions[type=Complete].status."},
     {"doneValues", EVIDENCE_VALUES, PLACE(done_values), NULL,
-     "What stands there then: texts, numbers, true or false, >=N for any number from N, or * for anything."},
+     "Values of donePath that mean done: strings, numbers, true or false, >=N for any number from N, or * for "
+     "anything."},
     {"failedPath", EVIDENCE_TEXT, PLACE(failed_path), &rule_path,
-     "Where an object says that its backup failed; donePath."},
+     "The field that says that the backup failed. Default: donePath."},
     {"failedValues", EVIDENCE_VALUES, PLACE(failed_values), NULL,
-     "What stands there then; neither done nor failed means that the backup runs."},
+     "Values of failedPath that mean failed. Neither done nor failed means that the backup is running."},
     {"timePath", EVIDENCE_TEXT, PLACE(time_path), &rule_path,
-     "Where the time of the backup stands (RFC 3339); until then, and by default, metadata.creationTimestamp."},
+     "The field that holds the backup's time (RFC 3339). Default, and while it is empty: metadata.creationTimestamp."},
     {"maximumAge", EVIDENCE_AGE, PLACE(maximum_age), NULL,
-     "How old such a backup may be and still count; upgrade.maxBackupAge."},
-    {"hint", EVIDENCE_TEXT, PLACE(hint), &rule_hint, "How such a backup is taken, for the answer to who lacks one."},
+     "The maximum age of such a backup. Default: upgrade.maxBackupAge."},
+    {"hint", EVIDENCE_TEXT, PLACE(hint), &rule_hint,
+     "How to take such a backup. Shown when an upgrade is denied for lack of one."},
 };
 
 /* Kasten: docs.kasten.io, API reference, Actions. Trilio: BackupStatus of its CRD. Cohesity
@@ -112,8 +114,8 @@ static bool read_preset(struct arena *arena, struct json_object *value, const st
         }
     }
     struct str near = str_nearest(text, names, LENGTH_OF(names));
-    return error_set(error, 422, "%.*s: there is no such preset; %s%.*s%s", STR_ARG(shown),
-                     near.len ? "did you mean " : "there are kasten, trilio, cohesity, etcd-job and k3s-etcd",
+    return error_set(error, 422, "%.*s: unknown preset; %s%.*s%s", STR_ARG(shown),
+                     near.len ? "did you mean " : "the presets are kasten, trilio, cohesity, etcd-job and k3s-etcd",
                      STR_ARG(near), near.len ? "?" : "");
 }
 
@@ -121,14 +123,14 @@ static bool read_values(struct arena *arena, struct strlist *list, struct json_o
 {
     struct str shown = settings_show(arena, value);
     if (!json_object_is_type(value, json_type_array) || json_len(value) == 0 || json_len(value) > VALUES_MAX)
-        return error_set(error, 422, "%.*s: expected a list of 1 to %d texts, numbers or booleans", STR_ARG(shown),
+        return error_set(error, 422, "%.*s: expected a list of 1 to %d strings, numbers or booleans", STR_ARG(shown),
                          VALUES_MAX);
     *list = (struct strlist){0};
     for (size_t i = 0; i < json_len(value); i++) {
         struct str text = json_scalar(json_item(value, i)), bound;
         int64_t number;
         if (!text.len || text.len > 100) {
-            error_set(error, 422, "expected a text, number or boolean of at most 100 characters");
+            error_set(error, 422, "expected a string, number or boolean of at most 100 characters");
             return settings_fail_in(error, "[%zu]", i);
         }
         bound = str_slice(text, 2, text.len);
@@ -183,10 +185,10 @@ static bool evidence_read_member(struct arena *arena, struct evidence_source *so
         names[i] = str_from(members[i].name);
         if (str_eq(name, names[i]))
             return value ? read_value(arena, source, &members[i], value, error)
-                         : error_set(error, 422, "no value; give one or leave the key out");
+                         : error_set(error, 422, "no value; set one or remove the key");
     }
     struct str near = str_nearest(name, names, LENGTH_OF(names));
-    return error_set(error, 422, "no such key%s%.*s%s", near.len ? "; did you mean " : "", STR_ARG(near),
+    return error_set(error, 422, "unknown key%s%.*s%s", near.len ? "; did you mean " : "", STR_ARG(near),
                      near.len ? "?" : "");
 }
 
@@ -273,7 +275,7 @@ static bool evidence_read_list(struct arena *arena, struct settings *settings, s
 {
     for (size_t i = 0; i < json_len(list); i++) {
         if (settings->evidence_count == SOURCES_MAX) {
-            error_set(error, 422, "more than %d entries", SOURCES_MAX);
+            error_set(error, 422, "too many entries: the maximum is %d", SOURCES_MAX);
             return settings_fail_in(error, "[%zu]", i);
         }
         struct evidence_source *source = &settings->evidence[settings->evidence_count];
@@ -281,7 +283,7 @@ static bool evidence_read_list(struct arena *arena, struct settings *settings, s
         if (!read_source(arena, source, json_item(list, i), error))
             return settings_fail_in(error, "[%zu]", i);
         if (evidence_name_is_taken(settings, source->name)) {
-            error_set(error, 422, "a second entry of the name \"%.*s\"; give it a name of its own",
+            error_set(error, 422, "the name \"%.*s\" is used twice; give each entry its own name",
                       STR_ARG(source->name));
             return settings_fail_in(error, "[%zu]", i);
         }
@@ -300,7 +302,8 @@ static bool evidence_check_names(struct arena *arena, struct json_object *value,
     struct str names[] = {lists[0].name, lists[1].name}, shown = settings_show(arena, value);
     if (!json_object_is_type(value, json_type_object))
         return error_set(error, 422,
-                         "%.*s: expected allOf: [...] (needed as well), anyOf: [...] (can stand in), or both",
+                         "%.*s: expected allOf: [...] (required as well), anyOf: [...] (one replaces the "
+                         "ManagementBackups), or both",
                          STR_ARG(shown));
     json_foreach(value, key, list)
     {
@@ -313,7 +316,7 @@ static bool evidence_check_names(struct arena *arena, struct json_object *value,
         if (known)
             error_set(error, 422, "%.*s: expected a list of entries, such as - preset: kasten", STR_ARG(shown));
         else
-            error_set(error, 422, "no such key; %s%.*s%s", near.len ? "did you mean " : "there are allOf and anyOf",
+            error_set(error, 422, "unknown key; %s%.*s%s", near.len ? "did you mean " : "the keys are allOf and anyOf",
                       STR_ARG(near), near.len ? "?" : "");
         return settings_fail_in(error, ".%s", key);
     }

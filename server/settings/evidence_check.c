@@ -32,7 +32,7 @@ static bool check_needed(const struct evidence_source *source, struct error *err
     };
     for (size_t i = 0; i < LENGTH_OF(needed); i++)
         if (!needed[i].value.len)
-            return error_set(error, 422, "has no %s; add it (%s: %s), or a preset", needed[i].key, needed[i].key,
+            return error_set(error, 422, "has no %s; add one (%s: %s), or use a preset", needed[i].key, needed[i].key,
                              needed[i].example);
     return true;
 }
@@ -49,8 +49,8 @@ static bool check_narrow(const struct evidence_source *source, const struct evid
                          "(selector: app=etcd-backup)");
     if (((preset && preset->needs_namespace) || velero) && !source->ns.len)
         return error_set(error, 422,
-                         "has no namespace, so any Velero Backup would count, k0rdent's own too; add the one of the "
-                         "engine's Velero (namespace: cohesity)");
+                         "has no namespace, so any Velero Backup would count, including k0rdent's own; add the "
+                         "namespace of the engine's Velero (namespace: cohesity)");
     return true;
 }
 
@@ -65,7 +65,8 @@ static bool check_values(struct arena *arena, const struct evidence_source *sour
             overlaps = evidence_matches(value, source->done_values.items[d]);
         if (!overlaps)
             continue;
-        error_set(error, 422, "%.*s is among doneValues too; an object cannot have both done and failed by it",
+        error_set(error, 422,
+                  "%.*s is also in doneValues, so it would mean both done and failed; remove it from one of the two",
                   STR_ARG(arena_quote(arena, value)));
         return settings_fail_in(error, ".failedValues[%zu]", i);
     }

@@ -15,7 +15,7 @@ struct parsing {
 static bool selector_fail(const struct parsing *parsing, const char *what, struct str text)
 {
     return error_set(parsing->error, 422,
-                     "%.*s %s; write it as kubectl -l does, such as \"app=etcd,tier in (a,b),!draft\"",
+                     "%.*s %s; write the selector as for kubectl -l, such as \"app=etcd,tier in (a,b),!draft\"",
                      STR_ARG(arena_quote(parsing->arena, text)), what);
 }
 
@@ -34,7 +34,7 @@ static struct str cut_term(struct str *rest)
 static bool selector_add_value(struct parsing *parsing, struct str value)
 {
     if (!label_value_is_valid(value) || parsing->requirement.values.len == VALUES_MAX)
-        return selector_fail(parsing, "is no label value", value);
+        return selector_fail(parsing, "is not a label value", value);
     strlist_add(parsing->arena, &parsing->requirement.values, value);
     return true;
 }
@@ -43,7 +43,7 @@ static bool read_set(struct parsing *parsing, struct str set)
 {
     struct str value;
     if (set.len < 2 || set.ptr[0] != '(' || set.ptr[set.len - 1] != ')')
-        return selector_fail(parsing, "is no set in parentheses", set);
+        return selector_fail(parsing, "is not a set in parentheses", set);
     set = str_slice(set, 1, set.len - 1);
     while (str_cut(&set, ',', &value))
         if (!selector_add_value(parsing, str_trim(value)))
@@ -75,7 +75,7 @@ static bool read_operator(struct parsing *parsing, struct str rest)
         parsing->requirement.operator= operators[i].operator;
         return operators[i].set ? read_set(parsing, value) : selector_add_value(parsing, value);
     }
-    return selector_fail(parsing, "is no operator (=, !=, in, notin)", rest);
+    return selector_fail(parsing, "is not an operator (=, !=, in, notin)", rest);
 }
 
 static bool read_term(struct parsing *parsing, struct str term)
@@ -89,7 +89,7 @@ static bool read_term(struct parsing *parsing, struct str term)
     parsing->requirement =
         (struct label_requirement){.key = str_slice(term, 0, at), .operator= negated ? LABEL_ABSENT : LABEL_EXISTS };
     if (!label_key_is_valid(parsing->requirement.key))
-        return selector_fail(parsing, "is no label key", parsing->requirement.key);
+        return selector_fail(parsing, "is not a label key", parsing->requirement.key);
     struct str rest = str_trim(str_slice(term, at, term.len));
     if (negated && rest.len)
         return selector_fail(parsing, "cannot follow !KEY", rest);
@@ -108,7 +108,7 @@ bool settings_read_selector(struct arena *arena, struct json_object *value, stru
     for (parsing.rest = source->selector; parsing.rest.ptr;) {
         struct str term = cut_term(&parsing.rest);
         if (source->requirement_count == REQUIREMENTS_MAX)
-            return error_set(error, 422, "more than %d requirements", REQUIREMENTS_MAX);
+            return error_set(error, 422, "too many requirements: the maximum is %d", REQUIREMENTS_MAX);
         if (!read_term(&parsing, term))
             return false;
         source->requirements[source->requirement_count++] = parsing.requirement;

@@ -24,7 +24,7 @@ bool settings_read_value(struct arena *arena, struct settings *settings, const s
     void *place = (char *)settings + key->offset;
     struct str shown;
     if (!value)
-        return error_set(error, 422, "no value; give one or leave the key out");
+        return error_set(error, 422, "no value; set one or remove the key");
     switch (key->type) {
     case KEY_TEXT:
         return settings_read_text(arena, key->rule, value, place, error);

@@ -135,16 +135,16 @@ static bool explain_unknown(struct reader *reader, struct str section, struct st
     struct str leaf = name, head;
     str_cut(&leaf, '.', &head);
     if (!section.len && settings_find_key(path))
-        return reader_fail(reader, path, "no such key; write %.*s inside %.*s", STR_ARG(leaf), STR_ARG(head));
+        return reader_fail(reader, path, "unknown key; put %.*s inside %.*s", STR_ARG(leaf), STR_ARG(head));
     if (elsewhere)
-        return reader_fail(reader, path, "no such key; did you mean %s?", elsewhere);
+        return reader_fail(reader, path, "unknown key; did you mean %s?", elsewhere);
     if (near.len)
-        return reader_fail(reader, path, "no such key; did you mean %.*s?", STR_ARG(near));
+        return reader_fail(reader, path, "unknown key; did you mean %.*s?", STR_ARG(near));
     BUF_SCOPED list;
     buf_init(&list, 400);
     for (size_t i = 0; i < count; i++)
         buf_printf(&list, "%s%.*s", i ? ", " : "", STR_ARG(names[i]));
-    return reader_fail(reader, path, "no such key; there are %.*s", STR_ARG(buf_str(&list)));
+    return reader_fail(reader, path, "unknown key; the keys are %.*s", STR_ARG(buf_str(&list)));
 }
 
 static bool fail_unknown(struct reader *reader, struct str section, struct str name, const char *path)
@@ -181,7 +181,7 @@ static bool check_constant(struct reader *reader, const char *name, const char *
     struct json_object *value = json_get(reader->document->tree, name);
     struct str shown = settings_show(reader->arena, value);
     if (!value)
-        return reader_fail(reader, name, "missing; write %s: %s", name, expected);
+        return reader_fail(reader, name, "missing; add %s: %s", name, expected);
     if (!str_is(json_str(value), expected))
         return reader_fail(reader, name, "%.*s: expected %s", STR_ARG(shown), expected);
     return true;
@@ -231,7 +231,8 @@ static bool settings_read_all(struct str yaml, struct settings *settings, struct
         if (!document->tree)
             continue;
         if (reader.document)
-            return error_at(error, 422, document->line, "a second document; settings are one document");
+            return error_at(error, 422, document->line,
+                            "the file has a second document; settings must be a single document");
         reader.document = document;
         if (!read_document(&reader))
             return false;
@@ -275,7 +276,7 @@ struct settings *settings_load_file(const char *path, struct error *error)
         return NULL;
     /* A full disk leaves the file of an editor empty. Code 0: it may be whole when it is read again. */
     if (!str_trim(text).len) {
-        error_set(error, 0, "%s: the file is empty; without --settings the defaults are in force", path);
+        error_set(error, 0, "%s: the file is empty: run without --settings to use the defaults", path);
         return NULL;
     }
     struct settings *settings = settings_parse(text, error);

@@ -57,7 +57,7 @@ static bool provider_exclusion_read_member(struct arena *arena, struct provider_
     bool provider = str_eq(name, members[0]);
     if (!provider && !str_eq(name, members[1])) {
         struct str near = str_nearest(name, members, LENGTH_OF(members));
-        error_set(error, 422, "no such key; %s%.*s%s",
+        error_set(error, 422, "unknown key; %s%.*s%s",
                   near.len ? "did you mean " : "an exclusion has provider, component ", STR_ARG(near),
                   near.len ? "?" : "and excludedResources");
         return settings_fail_in(error, ".%.*s", STR_ARG(name));
@@ -85,9 +85,9 @@ static bool read_provider_exclusion(struct arena *arena, struct provider_exclusi
             return false;
     }
     if (!exclusion->provider.len && !exclusion->component.len)
-        return error_set(error, 422, "names no provider; add provider: infrastructure-NAME");
+        return error_set(error, 422, "has no provider; add provider: infrastructure-NAME");
     if (!exclusion->excluded_resources.len)
-        return error_set(error, 422, "excludes nothing; add excludedResources: [plural.group, ...]");
+        return error_set(error, 422, "excludes nothing; add excludedResources: [PLURAL.GROUP, ...]");
     return true;
 }
 

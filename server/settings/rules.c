@@ -110,10 +110,9 @@ static bool is_group_version(struct str text)
 #define LABEL "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 #define SUBDOMAIN LABEL "(\\." LABEL ")*"
 
-const struct text_rule rule_namespace = {
-    "^" LABEL "$", "the name of a namespace (lower-case letters, digits and -, at most 63)", name_is_dns_label};
-const struct text_rule rule_zone = {"^[^/\\\\\\s][^\\s]*$", "the name of a time zone, such as UTC or Europe/Berlin",
-                                    is_zone};
+const struct text_rule rule_namespace = {"^" LABEL "$", "a namespace (lower-case letters, digits and -, at most 63)",
+                                         name_is_dns_label};
+const struct text_rule rule_zone = {"^[^/\\\\\\s][^\\s]*$", "a time zone, such as UTC or Europe/Berlin", is_zone};
 const struct text_rule rule_provider = {
     "^(infrastructure|bootstrap|control-plane|ipam|addon|runtime-extension)-" LABEL "$",
     "the name of a Cluster API provider, such as infrastructure-azure", is_provider};
@@ -136,10 +135,10 @@ const struct text_rule rule_api_version = {"^(" SUBDOMAIN "/)?" LABEL "$",
                                            is_api_version};
 const struct text_rule rule_kind = {"^[A-Z][A-Za-z0-9]*$", "a kind, such as RunAction", is_kind_name};
 const struct text_rule rule_plural = {
-    "^" LABEL "$", "the plural that kubectl get takes, such as runactions, without its group", name_is_dns_label};
+    "^" LABEL "$", "a plural as in kubectl get, such as runactions, without its group", name_is_dns_label};
 const struct text_rule rule_path = {"^[^.\\[\\]=\\s]+(\\.[^.\\[\\]=\\s]+|\\[[^\\]]+\\])*$",
                                     "a path such as status.state or status.conditions[type=Complete].status", is_path};
 const struct text_rule rule_hint = {"^[ -~]{1,200}$", "a line of at most 200 plain characters", is_hint};
 const struct text_rule rule_selector = {
-    "^.{1,1000}$", "a label selector as kubectl -l takes it, such as \"app=etcd,tier in (a,b)\"", is_short};
+    "^.{1,1000}$", "a label selector as for kubectl -l, such as \"app=etcd,tier in (a,b)\"", is_short};
 const struct text_rule rule_version = {"^([vV]?[0-9]+\\.[0-9][!-~]*)?$", "a version, such as 1.18.3", is_group_version};

@@ -3,13 +3,11 @@
 enum { WIDTH = 88 };
 
 static const char head[] =
-    "# Every setting of backstop at its default (made by `backstop settings`). All are optional: keep the\n"
-    "# lines you change. `backstop serve --settings FILE` reads the file again when it changes; a mistake\n"
-    "# is logged with its line, and the last good settings stay in force.\n"
-    "#\n"
-    "# Verdicts are allow (say nothing), warn (admit with a warning) or deny.\n"
-    "# Durations are written as Go does: 90s, 15m, 1h30m; there is no d for days.\n"
-    "apiVersion: " SETTINGS_API_VERSION "\n"
+    "# Every setting of backstop with its default (printed by `backstop settings`). All are optional: keep the\n# "
+    "lines you change. `backstop serve --settings FILE` reloads the file when it changes. A mistake is logged\n# with "
+    "its line, and the last good settings stay in effect.\n#\n# Verdicts are allow (silently), warn (admit with a "
+    "warning) or deny.\n# Durations are written as in Go: 90s, 15m, 1h30m. There is no d for "
+    "days.\napiVersion: " SETTINGS_API_VERSION "\n"
     "kind: " SETTINGS_KIND "\n";
 
 /* Keys that are no single value show how they are written. */
@@ -18,14 +16,9 @@ static const char provider_exclusions_example[] = "  # For example:\n"
                                                   "  #     component: cluster-api-provider-example\n"
                                                   "  #     excludedResources: [networks.example.com]\n";
 static const char evidence_example[] =
-    "  # allOf: each must be good as well; anyOf: a good one stands in for the\n"
-    "  # ManagementBackups (docs/upgrade.md, \"Other backup engines\"). For example:\n"
-    "  #   allOf:\n"
-    "  #   - preset: k3s-etcd\n"
-    "  #   anyOf:\n"
-    "  #   - preset: kasten\n"
-    "  #     selector: k10.kasten.io/policyName=kcm\n"
-    "  #     maximumAge: 2h\n";
+    "  # allOf: each must be good as well; anyOf: a good one replaces the\n  # ManagementBackups (docs/upgrade.md, "
+    "\"Other backup engines\"). For example:\n  #   allOf:\n  #   - preset: k3s-etcd\n  #   anyOf:\n  #   - preset: "
+    "kasten\n  #     selector: k10.kasten.io/policyName=kcm\n  #     maximumAge: 2h\n";
 
 /* The text as comment lines that are not wider than WIDTH. */
 static void write_comment(struct buf *out, const char *indent, struct str text)

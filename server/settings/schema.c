@@ -57,7 +57,7 @@ static void write_provider_exclusions(struct json_object *schema)
                     "Its name in Management.spec.providers, such as cluster-api-provider-azure.");
     schema_write_text(component, &rule_component);
     struct json_object *excluded = put_object(members, "excludedResources");
-    schema_put_text(excluded, "description", "What a Restore must leave out, as plural.group.");
+    schema_put_text(excluded, "description", "The resources that a Restore must exclude, as plural.group.");
     write_texts(excluded, &rule_resource);
     json_put(excluded, "minItems", json_object_new_int(1));
     schema_add_text(put_array(item, "required"), STR("excludedResources"));
@@ -91,8 +91,8 @@ static void write_evidence(struct json_object *schema)
 {
     static const struct {
         const char *name, *help;
-    } lists[] = {{"allOf", "Every one of these must have a good backup, beside the ManagementBackups."},
-                 {"anyOf", "A good backup of one of these stands in for the ManagementBackups."}};
+    } lists[] = {{"allOf", "Every one of these must have a good backup, in addition to the ManagementBackups."},
+                 {"anyOf", "A good backup of any one of these replaces those of the ManagementBackups."}};
     struct json_object *properties = put_mapping(schema);
     size_t count;
     const struct evidence_member *members = settings_evidence_members(&count);

@@ -40,10 +40,10 @@ static bool fail_duration(struct arena *arena, struct json_object *value, struct
     struct str digits = str_slice(text, 0, text.len ? text.len - 1 : 0);
     int64_t hours = unit == 'd' ? 24 : unit == 'w' ? 168 : 0;
     if (hours && digits.len < 6 && str_to_int64(digits, &number))
-        return error_set(error, 422, "%.*s: not a duration; write %" PRId64 "h", STR_ARG(shown), number * hours);
+        return error_set(error, 422, "%.*s: not a duration; use %" PRId64 "h", STR_ARG(shown), number * hours);
     if (json_object_is_type(value, json_type_int) || str_to_int64(text, &number))
         return error_set(error, 422, "%.*s: not a duration; add the unit: 30s, 15m or 1h", STR_ARG(shown));
-    return error_set(error, 422, "%.*s: not a duration; write a number with its unit, such as 30s, 15m or 1h30m",
+    return error_set(error, 422, "%.*s: not a duration; use a number with a unit, such as 30s, 15m or 1h30m",
                      STR_ARG(shown));
 }
 
@@ -68,7 +68,7 @@ bool settings_read_duration(struct arena *arena, const struct settings_key *key,
         return fail_duration(arena, value, error);
     int64_t seconds = nanoseconds / SECOND_NS;
     if (nanoseconds % SECOND_NS)
-        return error_set(error, 422, "%.*s: must be whole seconds", STR_ARG(shown));
+        return error_set(error, 422, "%.*s: must be a whole number of seconds", STR_ARG(shown));
     if (seconds < key->least)
         return error_set(error, 422, "%.*s: must be at least %s", STR_ARG(shown), duration_format(key->least, bound));
     if (seconds > key->most)

@@ -58,21 +58,20 @@ static void find_in_velero(struct status_view *view, const struct status_velero 
                                  STR_ARG(status_command_name(meta->name))));
     if (!str_eq(meta->ns, view->settings->system_namespace))
         finding_add(view, 0, object,
-                    arena_printf(arena, "runs in namespace %.*s: the objects in %.*s are out of its reach",
+                    arena_printf(arena, "runs in namespace %.*s and cannot see the objects in %.*s",
                                  STR_ARG(finding_quote(view, meta->ns)), STR_ARG(view->settings->system_namespace)),
                     arena_printf(arena, "run Velero in %.*s", STR_ARG(view->settings->system_namespace)));
     if (!velero->known_account)
-        finding_add(
-            view, STATUS_BLOCKS_RESTORE, object,
-            arena_printf(arena,
-                         "runs as service account %.*s, which is not among velero.serviceAccounts: what a restore "
-                         "writes would be checked like a user's, and held by the upgrade gate",
-                         STR_ARG(finding_quote(view, velero->account))),
-            arena_printf(arena, "add \"%.*s:%.*s\" to velero.serviceAccounts in backstop's settings", STR_ARG(ns),
-                         STR_ARG(status_command_name(velero->account))));
+        finding_add(view, STATUS_BLOCKS_RESTORE, object,
+                    arena_printf(arena,
+                                 "runs as service account %.*s, which is not in velero.serviceAccounts: backstop would "
+                                 "check its restores like changes of a user, and the upgrade gate would block them",
+                                 STR_ARG(finding_quote(view, velero->account))),
+                    arena_printf(arena, "add \"%.*s:%.*s\" to velero.serviceAccounts in backstop's settings",
+                                 STR_ARG(ns), STR_ARG(status_command_name(velero->account))));
     if (velero->bad_name)
         finding_add(view, STATUS_BLOCKS_RESTORE, object,
-                    STR("is not named \"velero\": before k0rdent 1.2.0 restores fail then (velero issue 9023)"),
+                    STR("is not named \"velero\": restores fail before k0rdent 1.2.0 (velero issue 9023)"),
                     STR("set velero.fullnameOverride: velero in k0rdent's Helm values, or upgrade k0rdent to 1.2.0"));
 }
 
@@ -88,7 +87,7 @@ static bool find_velero(struct status_view *view)
         return false;
     finding_add(view, STATUS_BLOCKS_UPGRADE | STATUS_BLOCKS_RESTORE | STATUS_BLOCKS_BACKUP, STR("velero"),
                 view->velero_count ? STR("is not running: no Deployment labelled component=velero has a ready replica")
-                                   : STR("is not installed: there is no Deployment labelled component=velero"),
+                                   : STR("is not installed: no Deployment has the label component=velero"),
                 arena_printf(view->arena, "kubectl get deployments -n %.*s -l component=velero",
                              STR_ARG(view->settings->system_namespace)));
     return true;
@@ -107,21 +106,20 @@ static void find_in_location(struct status_view *view, const struct status_locat
         reason.len ? arena_printf(arena, ": %.*s", STR_ARG(arena_quote_error(arena, reason))) : STR("");
     if (object->phase.len == 0)
         finding_add(view, location->used ? STATUS_BLOCKS_BACKUP | upgrade : 0, name,
-                    STR("is not validated by Velero yet; backups to it fail until it is Available"),
-                    STR("see that Velero runs, then wait a minute"));
+                    STR("not validated by Velero yet: backups to it fail until it is Available"),
+                    STR("check that Velero is running, then wait a minute"));
     else if (!location->readable)
         finding_add(view, location->used ? STATUS_BLOCKS_BACKUP | STATUS_BLOCKS_RESTORE | upgrade : 0, name,
                     arena_printf(arena, "is %.*s%.*s", STR_ARG(shown(arena, object->phase)), STR_ARG(message)),
-                    STR("correct its bucket, config or credential"));
+                    STR("fix its bucket, config or credential"));
     else if (!location->usable && location->used)
-        finding_add(view, STATUS_BLOCKS_BACKUP | upgrade, name, STR("is ReadOnly: no backup can be written to it"),
-                    STR("set spec.accessMode to ReadWrite, or name another location in the ManagementBackup"));
+        finding_add(view, STATUS_BLOCKS_BACKUP | upgrade, name, STR("is ReadOnly: backups cannot be written to it"),
+                    STR("set spec.accessMode to ReadWrite, or use another storage location in the ManagementBackup"));
     if (!location->survives && location->used)
         finding_add(view, 0, name,
-                    arena_printf(arena,
-                                 "keeps its backups inside this cluster (%s): if the cluster is lost, so are they",
+                    arena_printf(arena, "stores backups inside this cluster (%s): losing the cluster means losing them",
                                  location->class),
-                    STR("use object storage outside of the cluster"));
+                    STR("use object storage outside the cluster"));
 }
 
 static void find_locations(struct status_view *view)
@@ -131,10 +129,9 @@ static void find_locations(struct status_view *view)
     if (defaults > 1)
         finding_add(view, 0, STR("backupstoragelocations"),
                     arena_printf(view->arena,
-                                 "%zu of them are marked as the default; Velero keeps the newest and clears the "
-                                 "others, at a time of its own",
+                                 "%zu of them are marked as default: Velero will keep the newest and unset the others",
                                  defaults),
-                    STR("leave spec.default: true on one"));
+                    STR("keep spec.default: true on one of them"));
     for (size_t i = 0; i < view->location_count; i++)
         find_in_location(view, &view->locations[i]);
 }
@@ -157,21 +154,20 @@ static void find_last(struct status_view *view, const struct status_backup *back
     if (has_failed(backup->last)) {
         struct str good = backup->good ? arena_printf(arena, "; the last good one is from %.*s",
                                                       STR_ARG(finding_ago(view, backup->good->status.completed)))
-                                       : STR("; there is no good one of it");
-        finding_add(view, 0, name,
-                    arena_printf(arena, "its last backup %.*s ended %.*s %.*s (%.*s)%.*s",
-                                 STR_ARG(shown(arena, backup->last_name)), STR_ARG(shown(arena, backup->last->phase)),
-                                 STR_ARG(finding_ago(view, backup->last_when)),
-                                 STR_ARG(backup_failure(arena, backup->last)), STR_ARG(good)),
-                    arena_printf(arena, "kubectl describe backups.velero.io -n %.*s %.*s",
-                                 STR_ARG(view->settings->system_namespace),
-                                 STR_ARG(status_command_name(backup->last_name))));
+                                       : STR("; it has no good backup");
+        finding_add(
+            view, 0, name,
+            arena_printf(arena, "last backup %.*s ended %.*s %.*s (%.*s)%.*s", STR_ARG(shown(arena, backup->last_name)),
+                         STR_ARG(shown(arena, backup->last->phase)), STR_ARG(finding_ago(view, backup->last_when)),
+                         STR_ARG(backup_failure(arena, backup->last)), STR_ARG(good)),
+            arena_printf(arena, "kubectl describe backups.velero.io -n %.*s %.*s",
+                         STR_ARG(view->settings->system_namespace), STR_ARG(status_command_name(backup->last_name))));
     }
     bool held = backup->goes_to && !backup->goes_to->usable; /* and that is told already */
     if (backup->due && backup->due + GRACE < view->now && backup->goes_to && !held)
         finding_add(view, 0, name,
-                    arena_printf(arena, "a run was due %.*s (%s) and has not been seen",
-                                 STR_ARG(finding_ago(view, backup->due)), time_format(backup->due, 0, when)),
+                    arena_printf(arena, "missed a run that was due %.*s (%s)", STR_ARG(finding_ago(view, backup->due)),
+                                 time_format(backup->due, 0, when)),
                     arena_printf(arena, "kubectl logs -n %.*s deployment/kcm-controller-manager",
                                  STR_ARG(view->settings->system_namespace)));
     if (backup->object->error.len)
@@ -191,16 +187,15 @@ static void find_regions(struct status_view *view, const struct management_backu
         int64_t when = status->completed ? status->completed : status->started;
         if (has_failed(status))
             finding_add(view, 0, name,
-                        arena_printf(arena, "the last backup of region %.*s, %.*s, ended %.*s %.*s (%.*s)",
-                                     STR_ARG(which), STR_ARG(shown(arena, region->backup_name)),
-                                     STR_ARG(shown(arena, status->phase)), STR_ARG(finding_ago(view, when)),
-                                     STR_ARG(backup_failure(arena, status))),
+                        arena_printf(arena, "last backup of region %.*s, %.*s, ended %.*s %.*s (%.*s)", STR_ARG(which),
+                                     STR_ARG(shown(arena, region->backup_name)), STR_ARG(shown(arena, status->phase)),
+                                     STR_ARG(finding_ago(view, when)), STR_ARG(backup_failure(arena, status))),
                         arena_printf(arena, "on that cluster: kubectl describe backups.velero.io -n %.*s %.*s",
                                      STR_ARG(view->settings->system_namespace),
                                      STR_ARG(status_command_name(region->backup_name))));
         if (region->error.len)
             finding_add(view, 0, name,
-                        arena_printf(arena, "kcm reports of region %.*s: %.*s", STR_ARG(which),
+                        arena_printf(arena, "kcm reports for region %.*s: %.*s", STR_ARG(which),
                                      STR_ARG(arena_quote_error(arena, region->error))),
                         STR(""));
     }
@@ -218,13 +213,13 @@ static void find_storage(struct status_view *view, const struct status_backup *b
         STR_ARG(status_command_name(object->meta.name)));
     if (object->storage_location.len)
         finding_add(view, STATUS_BLOCKS_BACKUP | upgrade, name,
-                    arena_printf(arena, "goes to storage location %.*s, which does not exist in %.*s",
+                    arena_printf(arena, "storage location %.*s does not exist in %.*s",
                                  STR_ARG(finding_quote(view, object->storage_location)),
                                  STR_ARG(view->settings->system_namespace)),
                     patch);
     else
         finding_add(view, STATUS_BLOCKS_BACKUP | upgrade, name,
-                    STR("names no storage location, and no BackupStorageLocation is the default"), patch);
+                    STR("has no storage location, and no BackupStorageLocation is the default"), patch);
 }
 
 static void find_bad_schedule(struct status_view *view, const struct status_backup *backup, struct str name)
@@ -238,11 +233,10 @@ static void find_bad_schedule(struct status_view *view, const struct status_back
     struct str says =
         backup->zone.ptr
             ? arena_printf(arena,
-                           "its schedule %.*s never fires, which kcm takes for always due: it starts one backup after "
-                           "the other",
+                           "schedule %.*s never fires: kcm treats it as always due and starts backups back to back",
                            STR_ARG(schedule))
-            : arena_printf(arena, "its schedule %.*s is not understood by kcm, so no backup runs: %.*s",
-                           STR_ARG(schedule), STR_ARG(backup->meaning));
+            : arena_printf(arena, "kcm cannot parse schedule %.*s, so no backup runs: %.*s", STR_ARG(schedule),
+                           STR_ARG(backup->meaning));
     finding_add(view, STATUS_BLOCKS_BACKUP, name, says, fix);
 }
 
@@ -250,13 +244,12 @@ static void find_long_name(struct status_view *view, const struct status_backup 
 {
     size_t bytes = backup->object->meta.name.len;
     if (backup->kind == STATUS_SCHEDULED && bytes > LABEL_VALUE_MAX)
-        finding_add(
-            view, STATUS_BLOCKS_BACKUP, name,
-            arena_printf(view->arena,
-                         "its name has %zu bytes, and kcm puts it into a label of each scheduled backup, which holds "
-                         "%d: none can be made",
-                         bytes, LABEL_VALUE_MAX),
-            STR("create one with a shorter name and the same spec, then delete this one"));
+        finding_add(view, STATUS_BLOCKS_BACKUP, name,
+                    arena_printf(view->arena,
+                                 "name too long (%zu bytes): kcm puts it into a label of each scheduled backup, and "
+                                 "label values hold at most %d, so no backup can be created",
+                                 bytes, LABEL_VALUE_MAX),
+                    STR("create a ManagementBackup with a shorter name and the same spec, then delete this one"));
 }
 
 static void find_in_backup(struct status_view *view, const struct status_backup *backup)
@@ -272,7 +265,7 @@ static void find_in_backup(struct status_view *view, const struct status_backup 
         find_bad_schedule(view, backup, name);
     find_long_name(view, backup, name);
     if (object->on_upgrade && object->schedule.len == 0)
-        finding_add(view, 0, name, STR("performOnManagementUpgrade does nothing without a schedule"),
+        finding_add(view, 0, name, STR("performOnManagementUpgrade has no effect without a schedule"),
                     arena_printf(arena,
                                  "kubectl patch managementbackup %.*s --type=merge -p "
                                  "'{\"spec\":{\"schedule\":\"0 */6 * * *\"}}'",
@@ -300,12 +293,12 @@ static struct str advice_to_restore(const struct status_view *view)
     }
     if (syncs || (empty && locations))
         return arena_printf(view->arena,
-                            "Velero lists the backups of a new location within a minute after it is Available: "
-                            "kubectl get backups.velero.io -n %.*s",
+                            "wait: Velero lists the backups of a new storage location within a minute after it is "
+                            "Available. Then check: kubectl get backups.velero.io -n %.*s",
                             STR_ARG(view->settings->system_namespace));
     if (empty && inventory->known[FACT_STORAGE_LOCATIONS])
-        return STR("to restore here, create the BackupStorageLocation that holds the backups, with the name, bucket, "
-                   "prefix and credential it had");
+        return STR("to restore here, re-create the BackupStorageLocation of the backups with its old name, bucket, "
+                   "prefix and credential");
     return STR("create a ManagementBackup with a schedule and performOnManagementUpgrade: true");
 }
 
@@ -317,12 +310,11 @@ static bool find_hollow(struct status_view *view)
         const struct backup *backup = inventory->backups[i - 1];
         if (!str_is(backup->status.phase, "Completed") || !backup_lacks_management(backup))
             continue;
-        finding_add(
-            view, STATUS_BLOCKS_RESTORE, object_name(view, "backup", backup->meta.name),
-            STR("holds no Management: a namespace was excluded from it, and Velero then leaves out all cluster-scoped "
-                "objects"),
-            STR("kubectl get namespaces -l velero.io/exclude-from-backup=true; take that label away, then take a new "
-                "backup"));
+        finding_add(view, STATUS_BLOCKS_RESTORE, object_name(view, "backup", backup->meta.name),
+                    STR("contains no Management: a namespace was excluded from this backup, so Velero left out all "
+                        "cluster-scoped objects"),
+                    STR("remove the label velero.io/exclude-from-backup from the excluded namespaces and take a new "
+                        "backup. To find them: kubectl get namespaces -l velero.io/exclude-from-backup=true"));
         return true;
     }
     return false;
@@ -335,8 +327,8 @@ static void find_nothing_to_restore(struct status_view *view)
     if (find_hollow(view))
         return;
     finding_add(view, STATUS_BLOCKS_RESTORE, STR("backups.velero.io"),
-                STR("there is no Completed management backup in storage that can be read: nothing to restore from"),
-                view->backup_count ? STR("let a ManagementBackup complete: kubectl get managementbackups")
+                STR("nothing to restore from: no readable storage location has a Completed management backup"),
+                view->backup_count ? STR("wait until a ManagementBackup completes: kubectl get managementbackups")
                                    : advice_to_restore(view));
 }
 
@@ -391,7 +383,7 @@ static void find_upgrade(struct status_view *view, bool velero_down)
             return;
         finding_add(view, STATUS_BLOCKS_UPGRADE, STR("upgrade"),
                     upgrade->management ? decision_message(&upgrade->decision)
-                                        : STR("the Managements could not be read, so nobody knows what runs"),
+                                        : STR("cannot read the Management: the running release is unknown"),
                     none);
         return;
     case UPGRADE_UNPROTECTED:

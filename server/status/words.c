@@ -3,25 +3,25 @@
 const char *status_outcome(const struct upgrade_view *upgrade)
 {
     if (upgrade->management && upgrade->target.len && str_eq(upgrade->target, upgrade->running) && !upgrade->under_way)
-        return "nothing to do: this release runs already";
+        return "nothing to do: this release is already running";
     switch (upgrade->outcome) {
     case UPGRADE_ADMITTED:
-        return "admitted now: its pre-upgrade backups are fresh and complete";
+        return "admitted now: the pre-upgrade backups are fresh and complete";
     case UPGRADE_WAITS:
-        return "waits for its pre-upgrade backups first; kubectl waits by itself, then it is admitted";
+        return "admitted once the pre-upgrade backups complete; kubectl keeps retrying until then";
     case UPGRADE_REFUSED:
-        return "refused until the blockers are gone";
+        return "blocked until the problems are fixed";
     case UPGRADE_UNKNOWN:
-        return "unknown: the gate refuses (503) while it cannot read what it needs";
+        return "unknown: the gate answers 503 while it cannot read what it needs";
     case UPGRADE_UNPROTECTED:
-        return upgrade->decision.denied ? "refused: no ManagementBackup protects upgrades"
+        return upgrade->decision.denied ? "blocked: no ManagementBackup protects upgrades"
                                         : "admitted without a backup: no ManagementBackup protects upgrades";
     case UPGRADE_LET_THROUGH:
-        return "let through without a checked pre-upgrade backup";
+        return "admitted without checking the pre-upgrade backup";
     case UPGRADE_NONE:
         break;
     }
-    return "there is no Management, so nothing to upgrade";
+    return "nothing to upgrade: there is no Management";
 }
 
 struct str status_blocked(const struct status_view *view, unsigned blocks)

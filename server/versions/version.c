@@ -238,10 +238,10 @@ struct str product_version_doubt(struct arena *arena, const struct product_versi
 {
     const char *setting = version->product == PRODUCT_VELERO ? "velero.version" : "kcm.version";
     if (!version->text.len)
-        return arena_printf(arena, "which %s runs is not known (settings: %s)", product_words(version->product),
+        return arena_printf(arena, "the running %s is unknown (settings: %s)", product_words(version->product),
                             setting);
     return arena_printf(arena, "%.*s %s (settings: %s)", STR_ARG(product_version_name(arena, version)),
-                        version->listed ? "may be an older one" : "is no release that backstop knows", setting);
+                        version->listed ? "may be an older one" : "is not a release that backstop knows", setting);
 }
 
 struct str feature_since(struct arena *arena, enum feature feature)

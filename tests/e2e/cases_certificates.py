@@ -252,9 +252,9 @@ def case_foreign(setup):
                     kubeconfig=f"{setup.cluster.dir}/admin-token.kubeconfig")
     other.process.start()
     try:
-        said = wait_until("the reason", lambda: (lambda a: a[1] if "was not made by backstop" in a[1] else None)(
+        said = wait_until("the reason", lambda: (lambda a: a[1] if "was not created by backstop" in a[1] else None)(
             other.health_get("/readyz")), 15)
-        assert "delete it, or name another with --tls-secret" in said, said
+        assert "delete it, or use another one with --tls-secret" in said, said
         assert setup.cluster.get("secret", "-n", NAMESPACE, "foreign")["data"] == {"tls.key": "bWluZQ=="}
         setup.cluster.must("delete", "secret", "-n", NAMESPACE, "foreign")
         other.wait_ready(15)
@@ -328,7 +328,7 @@ def case_wrong_names(setup):
     """a certificate for other names: told in readyz and log, counted; the API server's refusal names them"""
     replica = setup.replicas[0]
     mount(setup, reissue(setup, "wrong", names=["other.example"]))
-    wait_until("the warning", lambda: "is not for backstop: its names are other.example" in
+    wait_until("the warning", lambda: "is not valid for backstop: its names are other.example" in
                replica.health_get("/readyz?verbose")[1], 10)
     replica.stop(how=signal.SIGTERM)
     setup.start(*mount(setup), "--tls-service", "backstop.backstop-system", count=1)

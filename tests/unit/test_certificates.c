@@ -244,7 +244,7 @@ static void test_files(void)
     put(folder, "tls.crt", first.serving.certificate);
     put(folder, "tls.key", second.serving.key);
     CU_ASSERT(certificates_from_files(&options, &error) == NULL);
-    CU_ASSERT(strstr(error.message, "does not belong") != NULL);
+    CU_ASSERT(strstr(error.message, "does not match") != NULL);
 
     put(folder, "tls.crt", expired.serving.certificate);
     put(folder, "tls.key", expired.serving.key);
@@ -262,10 +262,10 @@ static void test_files(void)
     pthread_mutex_unlock(&taken.lock);
 
     put(folder, "tls.crt", STR("junk"));
-    CU_ASSERT(eventually(certificates, "the last good certificate is in force: the certificate: not a certificate"));
+    CU_ASSERT(eventually(certificates, "serving the last good certificate: the certificate: not a PEM certificate"));
     CU_ASSERT(certificates_ready(certificates, reason, sizeof reason));
     put(folder, "tls.crt", second.serving.certificate);
-    CU_ASSERT(eventually(certificates, "does not belong"));
+    CU_ASSERT(eventually(certificates, "does not match"));
     put(folder, "tls.key", second.serving.key);
     CU_ASSERT(eventually(certificates, ""));
     pthread_mutex_lock(&taken.lock);

@@ -265,13 +265,14 @@ static void test_bad_addresses(void)
         "", "9443", "::1:9443", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:9443x"};
     struct str none = {NULL, 0};
     for (size_t i = 0; i < LENGTH_OF(bad); i++)
-        CU_ASSERT(refuses(bad[i], none, none, "is not an address to listen on"));
+        CU_ASSERT(refuses(bad[i], none, none, "is not a listen address"));
     CU_ASSERT(refuses("192.0.2.1:0", none, none, "cannot listen on 192.0.2.1:0"));
     struct http_server *server = start((struct http_limits){0});
     CU_ASSERT_FATAL(server != NULL);
     char taken[32];
     snprintf(taken, sizeof taken, "127.0.0.1:%u", http_port(server));
-    CU_ASSERT(refuses(taken, none, none, "Address already in use; stop what listens there, or choose another port"));
+    CU_ASSERT(refuses(taken, none, none,
+                      "Address already in use; stop the process that listens there, or choose another port"));
     http_stop(server, 0);
 }
 

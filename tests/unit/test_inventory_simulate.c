@@ -165,7 +165,7 @@ static void test_refused(void)
     struct inventory_files *files = open_files(5);
     struct error error = {0};
     CU_ASSERT(!create(files, "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\"}}", NOW, &error));
-    ASSERT_TEXT(str_from(error.message), "the inventory keeps no objects of this kind");
+    ASSERT_TEXT(str_from(error.message), "the inventory does not hold objects of this kind");
     CU_ASSERT(!create(files, "[]", NOW, &error));
     CU_ASSERT(
         !create(files, "{\"apiVersion\":\"k0rdent.mirantis.com/v1beta1\",\"kind\":\"ManagementBackup\"}", NOW, &error));

@@ -69,7 +69,7 @@ static void test_refuses(void)
         {"{\"a\":[}", 6, "expected a value, found '}'"},
         {"[[[1]]", 6, "expected a comma or ], but the text ends here"},
         {"{} {}", 3, "expected nothing after the value, found '{'"},
-        {"01", 1, "expected no digit after a leading 0, found '1'"},
+        {"01", 1, "expected no digits after a leading 0, found '1'"},
         {"+1", 0, "expected a value, found '+'"},
         {"-", 1, "expected a digit, but the text ends here"},
         {"1.", 2, "expected a digit after the decimal point, but the text ends here"},
@@ -80,11 +80,11 @@ static void test_refuses(void)
         {"nulll", 4, "expected nothing after the value, found 'l'"},
         {"NaN", 0, "expected a value, found 'N'"},
         {"'a'", 0, "expected a value, found '''"},
-        {"\"abc", 4, "the text ends within a string: expected a closing quote"},
+        {"\"abc", 4, "the text ends inside a string: expected a closing quote"},
         {"\"a\\", 2, "expected one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t or \\u and four hexadecimal digits"},
         {"\"a\\x\"", 2, "expected one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t or \\u and four hexadecimal digits"},
         {"\"\\u12g4\"", 1, "expected one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t or \\u and four hexadecimal digits"},
-        {"\"a\nb\"", 2, "byte 0x0a may not stand in a string: expected it escaped as \\u000a"},
+        {"\"a\nb\"", 2, "byte 0x0a must be escaped in a string: use \\u000a"},
         {"\"a\xff\"", 2, "byte 0xff is not UTF-8: expected text encoded as UTF-8"},
         {"\xef\xbb\xbf{}", 0, "expected a value, found byte 0xef"},
     };
@@ -311,7 +311,7 @@ static void test_many_keys(void)
     buf.len = clean;
     buf_puts(&buf, ",\"k77\":2,\"k5\":3}");
     CU_ASSERT_PTR_NULL(json_index(arena, buf_str(&buf), 1, &error));
-    ASSERT_TEXT(str_from(error.message), "the key \"k77\" occurs twice in one object: expected it once");
+    ASSERT_TEXT(str_from(error.message), "duplicate key \"k77\" in one object: remove one of the two");
     CU_ASSERT_EQUAL(error.position, (int64_t)clean + 7);
 }
 

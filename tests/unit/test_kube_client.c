@@ -235,7 +235,7 @@ static void test_headers(void)
         CU_ASSERT_FATAL(client != NULL);
         CU_ASSERT_FALSE(kube_get(client, files.arena, &resource, STR(""), STR("a"), NULL, &error));
         struct str wanted = cases[i].header
-                                ? arena_printf(files.arena, "%s: the value holds a line break", cases[i].header)
+                                ? arena_printf(files.arena, "%s: the value contains a line break", cases[i].header)
                                 : STR("connect");
         bool said = str_contains(str_from(error.message), wanted);
         if (!said)

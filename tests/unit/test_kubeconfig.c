@@ -60,11 +60,11 @@ static void test_missing(void)
         {path, "c", "has no context \"c\""},
         {path, "no-cluster", "has no cluster \"three\""},
         {path, "no-user", "has no user \"them\""},
-        {empty, NULL, "has no current-context; name one with --context"},
+        {empty, NULL, "has no current-context: pass --context"},
         {kube_files_path(&files, "absent"), NULL, "No such file or directory"},
         {kube_files_put(&files, "broken", "a: [1,\nb: {"), NULL, "broken: line "},
         {kube_files_put(&files, "list", "- a\n- b\n"), NULL, "has no current-context"},
-        {kube_files_put(&files, "nothing", ""), NULL, "holds nothing"},
+        {kube_files_put(&files, "nothing", ""), NULL, "is empty"},
         {kube_files_put(&files, "no-server",
                         "current-context: x\ncontexts: [{name: x, context: {cluster: c}}]\n"
                         "clusters: [{name: c, cluster: {}}]\n"),
@@ -113,7 +113,7 @@ static void test_merge(void)
     /* One that is not there is passed over; one that cannot be read may say what is meant. */
     struct str unreadable = arena_printf(files.arena, "%s:%s", kube_files_path(&files, "other"), both.ptr);
     CU_ASSERT_FALSE(load(&files, unreadable.ptr, NULL, &config, &error));
-    CU_ASSERT(str_contains(str_from(error.message), STR("is a folder")));
+    CU_ASSERT(str_contains(str_from(error.message), STR("is a directory")));
     kube_files_end(&files);
 }
 
@@ -245,8 +245,7 @@ static void test_secrets_need_encryption(void)
     struct kube_config config = {.insecure = false};
     const struct kube_options given = {.server = "http://s", .token = "secret"};
     CU_ASSERT_FALSE(kube_config_from_kubeconfig(files.arena, path, &given, &config, &error));
-    ASSERT_TEXT(str_from(error.message),
-                "http://s is not encrypted, so the token is not sent to it: use an https server");
+    ASSERT_TEXT(str_from(error.message), "http://s is not https, so the token was not sent: use an https:// server");
     kube_files_end(&files);
 }
 

@@ -66,15 +66,15 @@ static void test_what_must_not_be_served(void)
         int64_t now;
         const char *said;
     } rows[] = {
-        {&mixed, ca.certificate, names, NOW, "the private key does not belong to the certificate"},
-        {&serving, other_ca.certificate, names, NOW, "does not lead to the CA bundle"},
-        {&serving, STR("junk"), names, NOW, "the CA bundle holds no certificate"},
-        {&serving, ca.certificate, elsewhere, NOW, "is not for webhook.other.svc: its names are backstop,"},
+        {&mixed, ca.certificate, names, NOW, "the private key does not match the certificate"},
+        {&serving, other_ca.certificate, names, NOW, "no CA in the bundle signed the certificate"},
+        {&serving, STR("junk"), names, NOW, "the CA bundle contains no certificate"},
+        {&serving, ca.certificate, elsewhere, NOW, "is not valid for webhook.other.svc: its names are backstop,"},
         {&serving, ca.certificate, names, NOW + 90 * DAY, "expired at 2027-02-18T03:00:00Z"},
         {&serving, ca.certificate, names, NOW - 2 * DAY, "is not valid before 2026-11-20T03:00:00Z"},
         {&ca_as_leaf, ca.certificate, names, NOW, "its names are none"},
-        {&no_key, ca.certificate, names, NOW, "not a private key in PEM form"},
-        {&no_certificate, ca.certificate, names, NOW, "not a certificate in PEM form"},
+        {&no_key, ca.certificate, names, NOW, "not a PEM private key"},
+        {&no_certificate, ca.certificate, names, NOW, "not a PEM certificate"},
     };
     for (size_t i = 0; i < LENGTH_OF(rows); i++) {
         struct error error;

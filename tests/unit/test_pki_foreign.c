@@ -79,10 +79,10 @@ static void test_what_cannot_be_issued(void)
     const struct pki_pair mixed = {ca.certificate, other.key}, locked = {ca.certificate, str_from(encrypted)},
                           empty = {STR(""), ca.key};
     CU_ASSERT(!pki_issue_serving(&profile, &mixed, &serving, &error));
-    ASSERT_TEXT(str_from(error.message), "the CA: the private key does not belong to the certificate");
+    ASSERT_TEXT(str_from(error.message), "the CA's private key does not match its certificate");
     CU_ASSERT(!pki_issue_serving(&profile, &locked, &serving, &error));
-    ASSERT_TEXT(str_from(error.message), "the CA: the private key is encrypted; give it without a password");
-    CU_ASSERT(!pki_issue_serving(&profile, &empty, &serving, &error) && strstr(error.message, "not a certificate"));
+    ASSERT_TEXT(str_from(error.message), "the CA: the private key is encrypted: use one without a password");
+    CU_ASSERT(!pki_issue_serving(&profile, &empty, &serving, &error) && strstr(error.message, "not a PEM certificate"));
     profile.addresses = no_address;
     CU_ASSERT(!pki_issue_serving(&profile, &ca, &serving, &error));
     CU_ASSERT(strstr(error.message, "cannot issue a certificate: ") != NULL);

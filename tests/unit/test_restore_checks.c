@@ -195,16 +195,16 @@ static void test_selectors(void)
     static const struct row rows[] = {
         {AWS "labelSelector: {}, orLabelSelectors: []}", true, "set labelSelector or orLabelSelectors, not both"},
         {AWS "labelSelector: {matchExpressions: [{key: a, operator: notin, values: [b]}]}}", true,
-         "spec.labelSelector.matchExpressions[0].operator: Invalid value: \"notin\" is none of In, NotIn, Exists and "
+         "spec.labelSelector.matchExpressions[0].operator: Invalid value: \"notin\" is not In, NotIn, Exists or "
          "DoesNotExist (did you mean NotIn?)"},
         {AWS "labelSelector: {matchExpressions: [{key: a, operator: In, values: []}]}}", true, "must not be empty"},
         {AWS "labelSelector: {matchExpressions: [{key: a, operator: In}]}}", true, "must not be empty"},
-        {AWS "labelSelector: {matchExpressions: [{key: a, operator: Exists, values: [b]}]}}", true, "must be left out"},
-        {AWS "labelSelector: {matchExpressions: [{key: '-a', operator: Exists}]}}", true, "is no label key"},
-        {AWS "labelSelector: {matchLabels: {a/b/c: d}}}", true, "is no label key"},
-        {AWS "labelSelector: {matchLabels: {Team.example/b: d}}}", true, "is no label key"},
+        {AWS "labelSelector: {matchExpressions: [{key: a, operator: Exists, values: [b]}]}}", true, "must be empty"},
+        {AWS "labelSelector: {matchExpressions: [{key: '-a', operator: Exists}]}}", true, "is not a label key"},
+        {AWS "labelSelector: {matchLabels: {a/b/c: d}}}", true, "is not a label key"},
+        {AWS "labelSelector: {matchLabels: {Team.example/b: d}}}", true, "is not a label key"},
         {AWS "orLabelSelectors: [{matchLabels: {a: 'b c'}}]}", true,
-         "spec.orLabelSelectors[0].matchLabels[a]: Invalid value: \"b c\" is no label value"},
+         "spec.orLabelSelectors[0].matchLabels[a]: Invalid value: \"b c\" is not a label value"},
     };
     struct restore_world world;
     restore_world_begin(&world);

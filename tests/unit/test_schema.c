@@ -43,9 +43,9 @@ static void test_releases(void)
     ASSERT_TEXT(problems_of(arena, NULL, policy, NULL, NULL), "");
     ASSERT_TEXT(problems_of(arena, NULL, policy, NULL, "1.18.3"), "");
     ASSERT_TEXT(problems_of(arena, NULL, policy, NULL, "1.18.2"),
-                "spec.resourcePolicy: unknown field \"resourcePolicy\" in Velero 1.18.2; Velero 1.18.3 has it");
+                "spec.resourcePolicy: unknown field \"resourcePolicy\" in Velero 1.18.2; it exists in Velero 1.18.3");
     ASSERT_TEXT(problems_of(arena, NULL, policy, NULL, "1.18.0"),
-                "spec.resourcePolicy: unknown field \"resourcePolicy\" in Velero 1.18.0; Velero 1.18.3 has it");
+                "spec.resourcePolicy: unknown field \"resourcePolicy\" in Velero 1.18.0; it exists in Velero 1.18.3");
     CU_ASSERT(str_contains(problems_of(arena, NULL, queued, NULL, "1.17.2"), STR("Unsupported value: \"Queued\"")));
     ASSERT_TEXT(problems_of(arena, NULL, queued, NULL, "1.18.2"), "");
     ASSERT_TEXT(problems_of(arena, NULL, queued, NULL, NULL), "");
@@ -96,11 +96,11 @@ static void test_crd(void)
     CU_ASSERT(!schema_set_add(&set, NULL));
     ASSERT_TEXT(problems_of(arena, &set, BACKUP "spec: {a: xx, b: [1.0], m: {z: true}}\n", NULL, NULL), "");
     ASSERT_TEXT(problems_of(arena, &set, BACKUP "spec: {b: [1, x], m: {z: 1}}\n", NULL, NULL),
-                "spec.b: Too many: may have 1 items, but has 2; spec.m.z: Invalid value: 1: must be true or false; "
-                "spec.a: Required value");
+                "spec.b: Too many: the maximum is 1 items, this has 2; spec.m.z: Invalid value: 1: must be true or "
+                "false; spec.a: Required value");
     ASSERT_TEXT(problems_of(arena, &set, BACKUP "spec: {a: yy, ttl: 1h}\n", NULL, NULL),
-                "spec.a: Invalid value: \"yy\": must match ^x; spec.ttl: unknown field \"ttl\": kubectl apply refuses "
-                "it, other clients drop it; known here: a, b, d, m");
+                "spec.a: Invalid value: \"yy\": must match ^x; spec.ttl: unknown field \"ttl\": kubectl apply rejects "
+                "it, other clients drop it; valid fields: a, b, d, m");
 }
 
 static void test_kinds(void)

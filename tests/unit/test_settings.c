@@ -101,110 +101,111 @@ static const struct {
     const char *field, *message;
 } bad[] = {
     {HEAD "\n\nschedules:\n  tooFrequent: warn\n  minimunInterval: 5m\n", 7, "schedules.minimunInterval",
-     "schedules.minimunInterval: no such key; did you mean minimumInterval?"},
+     "schedules.minimunInterval: unknown key; did you mean minimumInterval?"},
     {HEAD "upgrade:\n  maxBackupAge: 1d\n", 4, "upgrade.maxBackupAge",
-     "upgrade.maxBackupAge: \"1d\": not a duration; write 24h"},
+     "upgrade.maxBackupAge: \"1d\": not a duration; use 24h"},
     {HEAD "upgrade: {maxBackupAge: 2w}\n", 3, "upgrade.maxBackupAge",
-     "upgrade.maxBackupAge: \"2w\": not a duration; write 336h"},
+     "upgrade.maxBackupAge: \"2w\": not a duration; use 336h"},
     {HEAD "upgrade: {retryAfter: 15}\n", 3, "upgrade.retryAfter",
      "upgrade.retryAfter: 15: not a duration; add the unit: 30s, 15m or 1h"},
     {HEAD "upgrade: {retryAfter: soon}\n", 3, "upgrade.retryAfter",
-     "upgrade.retryAfter: \"soon\": not a duration; write a number with its unit, such as 30s, 15m or 1h30m"},
+     "upgrade.retryAfter: \"soon\": not a duration; use a number with a unit, such as 30s, 15m or 1h30m"},
     {HEAD "upgrade: {retryAfter: 500ms}\n", 3, "upgrade.retryAfter",
-     "upgrade.retryAfter: \"500ms\": must be whole seconds"},
+     "upgrade.retryAfter: \"500ms\": must be a whole number of seconds"},
     {HEAD "upgrade: {retryAfter: 0s}\n", 3, "upgrade.retryAfter", "upgrade.retryAfter: \"0s\": must be at least 1s"},
     {HEAD "upgrade: {maxBackupAge: 9000h}\n", 3, "upgrade.maxBackupAge",
      "upgrade.maxBackupAge: \"9000h\": must be at most 720h"},
     {HEAD "upgrade: {retryAfter: 10h}\n", 3, "upgrade.retryAfter", "upgrade.retryAfter: \"10h\": must be at most 5m"},
     {HEAD "upgrade: {gate: maybe}\n", 3, "upgrade.gate", "upgrade.gate: \"maybe\": expected true or false"},
-    {HEAD "upgrade: {gate: }\n", 3, "upgrade.gate", "upgrade.gate: no value; give one or leave the key out"},
+    {HEAD "upgrade: {gate: }\n", 3, "upgrade.gate", "upgrade.gate: no value; set one or remove the key"},
     {HEAD "upgrade:\n  evidence:\n    allOf:\n    - preset: kastn\n", 6, "upgrade.evidence.allOf[0].preset",
-     "upgrade.evidence.allOf[0].preset: \"kastn\": there is no such preset; did you mean kasten?"},
+     "upgrade.evidence.allOf[0].preset: \"kastn\": unknown preset; did you mean kasten?"},
     {HEAD "upgrade:\n  evidence:\n    allOff: []\n", 5, "upgrade.evidence.allOff",
-     "upgrade.evidence.allOff: no such key; did you mean allOf?"},
+     "upgrade.evidence.allOff: unknown key; did you mean allOf?"},
     {HEAD "upgrade:\n  evidence: [kasten]\n", 4, "upgrade.evidence",
-     "upgrade.evidence: a list: expected allOf: [...] (needed as well), anyOf: [...] (can stand in), or both"},
+     "upgrade.evidence: a list: expected allOf: [...] (required as well), anyOf: [...] (one replaces the "
+     "ManagementBackups), or both"},
     {HEAD "upgrade: {evidence: {anyOf: kasten}}\n", 3, "upgrade.evidence.anyOf",
      "upgrade.evidence.anyOf: \"kasten\": expected a list of entries, such as - preset: kasten"},
     {HEAD "upgrade: {evidence: {anyOf: [kasten]}}\n", 3, "upgrade.evidence.anyOf[0]",
      "upgrade.evidence.anyOf[0]: \"kasten\": expected a mapping, such as preset: kasten"},
     {HEAD "upgrade: {evidence: {anyOf: [{preset: kasten, donepath: x}]}}\n", 3, "upgrade.evidence.anyOf[0].donepath",
-     "upgrade.evidence.anyOf[0].donepath: no such key; did you mean donePath?"},
+     "upgrade.evidence.anyOf[0].donepath: unknown key; did you mean donePath?"},
     {HEAD "upgrade: {evidence: {anyOf: [{preset: kasten, donePath: .status.state}]}}\n", 3,
      "upgrade.evidence.anyOf[0].donePath",
      "upgrade.evidence.anyOf[0].donePath: \".status.state\": expected a path such as status.state or "
      "status.conditions[type=Complete].status"},
     {HEAD "upgrade: {evidence: {anyOf: [{preset: kasten, selector: 'app=etcd,tier in a'}]}}\n", 3,
      "upgrade.evidence.anyOf[0].selector",
-     "upgrade.evidence.anyOf[0].selector: \"a\" is no set in parentheses; write it as kubectl -l does, such as "
-     "\"app=etcd,tier in (a,b),!draft\""},
+     "upgrade.evidence.anyOf[0].selector: \"a\" is not a set in parentheses; write the selector as for kubectl -l, "
+     "such as \"app=etcd,tier in (a,b),!draft\""},
     {HEAD "upgrade: {evidence: {anyOf: [{preset: kasten, selector: 'a b'}]}}\n", 3,
      "upgrade.evidence.anyOf[0].selector",
-     "upgrade.evidence.anyOf[0].selector: \"b\" is no operator (=, !=, in, notin); write it as kubectl -l does, such "
-     "as \"app=etcd,tier in (a,b),!draft\""},
+     "upgrade.evidence.anyOf[0].selector: \"b\" is not an operator (=, !=, in, notin); write the selector as for "
+     "kubectl -l, such as \"app=etcd,tier in (a,b),!draft\""},
     {HEAD "upgrade: {evidence: {anyOf: [{preset: kasten, selector: 'a=b,,c'}]}}\n", 3,
      "upgrade.evidence.anyOf[0].selector",
-     "upgrade.evidence.anyOf[0].selector: \"\" is no label key; write it as kubectl -l does, such as \"app=etcd,tier "
-     "in (a,b),!draft\""},
+     "upgrade.evidence.anyOf[0].selector: \"\" is not a label key; write the selector as for kubectl -l, such as "
+     "\"app=etcd,tier in (a,b),!draft\""},
     {HEAD "upgrade: {evidence: {anyOf: [{preset: kasten, selector: 'a=-b'}]}}\n", 3,
      "upgrade.evidence.anyOf[0].selector",
-     "upgrade.evidence.anyOf[0].selector: \"-b\" is no label value; write it as kubectl -l does, such as "
+     "upgrade.evidence.anyOf[0].selector: \"-b\" is not a label value; write the selector as for kubectl -l, such as "
      "\"app=etcd,tier in (a,b),!draft\""},
     {HEAD "upgrade: {evidence: {anyOf: [{preset: kasten, selector: {matchLabels: {a: b}}}]}}\n", 3,
      "upgrade.evidence.anyOf[0].selector",
-     "upgrade.evidence.anyOf[0].selector: a mapping: expected a label selector as kubectl -l takes it, such as "
+     "upgrade.evidence.anyOf[0].selector: a mapping: expected a label selector as for kubectl -l, such as "
      "\"app=etcd,tier in (a,b)\""},
     {HEAD "upgrade: {evidence: {anyOf: [{preset: kasten, failedValues: [Failed, Complete]}]}}\n", 3,
      "upgrade.evidence.anyOf[0].failedValues[1]",
-     "upgrade.evidence.anyOf[0].failedValues[1]: \"Complete\" is among doneValues too; an object cannot have both done "
-     "and failed by it"},
+     "upgrade.evidence.anyOf[0].failedValues[1]: \"Complete\" is also in doneValues, so it would mean both done and "
+     "failed; remove it from one of the two"},
     {HEAD "upgrade: {evidence: {anyOf: [{preset: kasten, doneValues: ['*']}]}}\n", 3,
      "upgrade.evidence.anyOf[0].failedValues[0]",
-     "upgrade.evidence.anyOf[0].failedValues[0]: \"Failed\" is among doneValues too; an object cannot have both done "
-     "and failed by it"},
+     "upgrade.evidence.anyOf[0].failedValues[0]: \"Failed\" is also in doneValues, so it would mean both done and "
+     "failed; remove it from one of the two"},
     {HEAD "upgrade: {evidence: {anyOf: [{preset: kasten, doneValues: []}]}}\n", 3,
      "upgrade.evidence.anyOf[0].doneValues",
-     "upgrade.evidence.anyOf[0].doneValues: a list: expected a list of 1 to 32 texts, numbers or booleans"},
+     "upgrade.evidence.anyOf[0].doneValues: a list: expected a list of 1 to 32 strings, numbers or booleans"},
     {HEAD "upgrade: {evidence: {anyOf: [{preset: kasten, doneValues: ['>=one']}]}}\n", 3,
      "upgrade.evidence.anyOf[0].doneValues[0]",
      "upgrade.evidence.anyOf[0].doneValues[0]: \">=one\": expected a whole number after >=, such as \">=1\""},
     {HEAD "upgrade: {evidence: {anyOf: [{preset: kasten, doneValues: [[a]]}]}}\n", 3,
      "upgrade.evidence.anyOf[0].doneValues[0]",
-     "upgrade.evidence.anyOf[0].doneValues[0]: expected a text, number or boolean of at most 100 characters"},
+     "upgrade.evidence.anyOf[0].doneValues[0]: expected a string, number or boolean of at most 100 characters"},
     {HEAD "upgrade: {evidence: {anyOf: [{preset: kasten, maximumAge: 30s}]}}\n", 3,
      "upgrade.evidence.anyOf[0].maximumAge", "upgrade.evidence.anyOf[0].maximumAge: \"30s\": must be at least 1m"},
     {HEAD "upgrade: {evidence: {anyOf: [{preset: kasten, maximumAge: 2d}]}}\n", 3,
-     "upgrade.evidence.anyOf[0].maximumAge", "upgrade.evidence.anyOf[0].maximumAge: \"2d\": not a duration; write 48h"},
+     "upgrade.evidence.anyOf[0].maximumAge", "upgrade.evidence.anyOf[0].maximumAge: \"2d\": not a duration; use 48h"},
     {HEAD "upgrade: {evidence: {anyOf: [{preset: kasten, maximumAge: }]}}\n", 3, "upgrade.evidence.anyOf[0].maximumAge",
-     "upgrade.evidence.anyOf[0].maximumAge: no value; give one or leave the key out"},
+     "upgrade.evidence.anyOf[0].maximumAge: no value; set one or remove the key"},
     {HEAD "upgrade: {evidence: {anyOf: [{name: x, apiVersion: a/b/c}]}}\n", 3, "upgrade.evidence.anyOf[0].apiVersion",
      "upgrade.evidence.anyOf[0].apiVersion: \"a/b/c\": expected an apiVersion, such as actions.kio.kasten.io/v1alpha1 "
      "or batch/v1"},
     {HEAD "upgrade: {evidence: {anyOf: [{name: x, apiVersion: a.b/v1}]}}\n", 3, "upgrade.evidence.anyOf[0]",
-     "upgrade.evidence.anyOf[0]: has no kind; add it (kind: Job), or a preset"},
+     "upgrade.evidence.anyOf[0]: has no kind; add one (kind: Job), or use a preset"},
     {HEAD "upgrade: {evidence: {anyOf: [{preset: etcd-job}]}}\n", 3, "upgrade.evidence.anyOf[0]",
      "upgrade.evidence.anyOf[0]: has no selector, so any Job would count as a backup; add the label of the snapshot "
      "Jobs (selector: app=etcd-backup)"},
     {HEAD "upgrade: {evidence: {anyOf: [{preset: cohesity}]}}\n", 3, "upgrade.evidence.anyOf[0]",
-     "upgrade.evidence.anyOf[0]: has no namespace, so any Velero Backup would count, k0rdent's own too; add the one of "
-     "the engine's Velero (namespace: cohesity)"},
+     "upgrade.evidence.anyOf[0]: has no namespace, so any Velero Backup would count, including k0rdent's own; add the "
+     "namespace of the engine's Velero (namespace: cohesity)"},
     {HEAD "upgrade: {evidence: {allOf: [{preset: kasten}], anyOf: [{preset: kasten}]}}\n", 3,
      "upgrade.evidence.anyOf[0]",
-     "upgrade.evidence.anyOf[0]: a second entry of the name \"kasten\"; give it a name of its own"},
+     "upgrade.evidence.anyOf[0]: the name \"kasten\" is used twice; give each entry its own name"},
     {HEAD "storage: {notDurable: dney}\n", 3, "storage.notDurable",
      "storage.notDurable: \"dney\": expected allow, warn or deny"},
     {HEAD "storage: {notDurable: Deny}\n", 3, "storage.notDurable",
      "storage.notDurable: \"Deny\": expected allow, warn or deny; did you mean deny?"},
     {HEAD "storage: [a]\n", 3, "storage", "storage: a list: expected a mapping of keys"},
     {HEAD "systemNamespace: KCM\n", 3, "systemNamespace",
-     "systemNamespace: \"KCM\": expected the name of a namespace (lower-case letters, digits and -, at most 63)"},
-    {HEAD "maxBackupAge: 1h\n", 3, "maxBackupAge", "maxBackupAge: no such key; did you mean upgrade.maxBackupAge?"},
-    {HEAD "upgrade.gate: true\n", 3, "upgrade.gate", "upgrade.gate: no such key; write gate inside upgrade"},
-    {HEAD "upgrades: {}\n", 3, "upgrades", "upgrades: no such key; did you mean upgrade?"},
+     "systemNamespace: \"KCM\": expected a namespace (lower-case letters, digits and -, at most 63)"},
+    {HEAD "maxBackupAge: 1h\n", 3, "maxBackupAge", "maxBackupAge: unknown key; did you mean upgrade.maxBackupAge?"},
+    {HEAD "upgrade.gate: true\n", 3, "upgrade.gate", "upgrade.gate: unknown key; put gate inside upgrade"},
+    {HEAD "upgrades: {}\n", 3, "upgrades", "upgrades: unknown key; did you mean upgrade?"},
     {HEAD "storage: {zzzzzzzz: 1}\n", 3, "storage.zzzzzzzz",
-     "storage.zzzzzzzz: no such key; there are whenUnknown, notDurable"},
+     "storage.zzzzzzzz: unknown key; the keys are whenUnknown, notDurable"},
     {HEAD "storage: {\"a\\nb\": 1}\n", 3, "\"storage.a\\nb\"",
-     "\"storage.a\\nb\": no such key; there are whenUnknown, notDurable"},
+     "\"storage.a\\nb\": unknown key; the keys are whenUnknown, notDurable"},
     {HEAD "restores:\n  providers:\n  - infrastructure-aws\n  - azure\n", 6, "restores.providers[1]",
      "restores.providers[1]: \"azure\": expected the name of a Cluster API provider, such as infrastructure-azure"},
     {HEAD "restores: {providers: infrastructure-aws}\n", 3, "restores.providers",
@@ -212,21 +213,21 @@ static const struct {
      "as infrastructure-azure"},
     {HEAD "restores:\n  providerCaveats:\n  - provider: infrastructure-aws\n    excluded: [a.b]\n", 6,
      "restores.providerCaveats[0].excluded",
-     "restores.providerCaveats[0].excluded: no such key; an exclusion has provider, component and excludedResources"},
+     "restores.providerCaveats[0].excluded: unknown key; an exclusion has provider, component and excludedResources"},
     {HEAD "restores:\n  providerCaveats:\n  - provider: infrastructure-aws\n", 5, "restores.providerCaveats[0]",
-     "restores.providerCaveats[0]: excludes nothing; add excludedResources: [plural.group, ...]"},
+     "restores.providerCaveats[0]: excludes nothing; add excludedResources: [PLURAL.GROUP, ...]"},
     {HEAD "restores:\n  providerCaveats:\n  - provider: infrastructure-aws\n    excludedResources: [pods]\n", 6,
      "restores.providerCaveats[0].excludedResources[0]",
      "restores.providerCaveats[0].excludedResources[0]: \"pods\": expected plural.group, such as "
      "virtualnetworks.network.azure.com"},
     {"kind: Settings\nupgrade: {}\n", 1, "apiVersion",
-     "apiVersion: missing; write apiVersion: backstop.k0rdent.mirantis.com/v1alpha1"},
+     "apiVersion: missing; add apiVersion: backstop.k0rdent.mirantis.com/v1alpha1"},
     {"apiVersion: v1\nkind: Settings\n", 1, "apiVersion",
      "apiVersion: \"v1\": expected backstop.k0rdent.mirantis.com/v1alpha1"},
     {"apiVersion: backstop.k0rdent.mirantis.com/v1alpha1\nkind: Setting\n", 2, "kind",
      "kind: \"Setting\": expected Settings"},
     {"- 1\n", 1, "", "a list: expected a mapping of keys"},
-    {HEAD "---\n" HEAD, 4, "", "a second document; settings are one document"},
+    {HEAD "---\n" HEAD, 4, "", "the file has a second document; settings must be a single document"},
 };
 
 static void test_mistakes_are_named(void)
@@ -306,7 +307,7 @@ static void test_load_file(void)
     SETTINGS_SCOPED s = settings_load_file(path, &error);
     CU_ASSERT(s == NULL);
     char expected[200];
-    snprintf(expected, sizeof expected, "%s: line 4: upgrade.gates: no such key; did you mean gate?", path);
+    snprintf(expected, sizeof expected, "%s: line 4: upgrade.gates: unknown key; did you mean gate?", path);
     ASSERT_TEXT(str_from(error.message), expected);
     unlink(path);
     SETTINGS_SCOPED gone = settings_load_file(path, &error);

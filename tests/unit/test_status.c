@@ -136,7 +136,7 @@ static void test_page_is_bounded(void)
     status_html(&view, false, &page);
     CU_ASSERT(!page.failed);
     CU_ASSERT(str_contains(buf_str(&page), STR("and 9800 more")));
-    CU_ASSERT(str_contains(buf_str(&page), STR("940 more sources are not drawn")));
+    CU_ASSERT(str_contains(buf_str(&page), STR("940 more sources are not shown")));
     world_end(&world);
 }
 

@@ -120,12 +120,12 @@ static void test_names(void)
     version = velero("main");
     ASSERT_TEXT(product_version_name(arena, &version), "Velero main");
     ASSERT_TEXT(product_version_doubt(arena, &version),
-                "Velero main is no release that backstop knows (settings: velero.version)");
+                "Velero main is not a release that backstop knows (settings: velero.version)");
     struct product_version having = product_version_having(version, VELERO_PVC_MODES);
     CU_ASSERT_EQUAL(product_version_has(&having, VELERO_PVC_MODES), ANSWER_YES);
     version = velero("no tag");
     ASSERT_TEXT(product_version_name(arena, &version), "Velero");
-    ASSERT_TEXT(product_version_doubt(arena, &version), "which Velero runs is not known (settings: velero.version)");
+    ASSERT_TEXT(product_version_doubt(arena, &version), "the running Velero is unknown (settings: velero.version)");
     ASSERT_TEXT(feature_since(arena, VELERO_QUEUE), "Velero 1.18");
     ASSERT_TEXT(feature_since(arena, VELERO_PVC_MODES), "Velero 1.18.3");
     ASSERT_TEXT(feature_since(arena, KCM_SHIPS_VELERO_1_18), "k0rdent 1.11");

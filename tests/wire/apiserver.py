@@ -45,7 +45,7 @@ def _(server):
         answer.denied(422, 'no BackupStorageLocation "aws-s4"')  # as far as is known
         assert took < 8, f"{mode}: {took:.1f} s"
         same(server.get("/readyz")[0], 200, mode)
-        eventually(lambda: holds("managementbackups.k0rdent.mirantis.com: as it was; not updated since",
+        eventually(lambda: holds("managementbackups.k0rdent.mirantis.com: stale since",
                                  server.get("/readyz?verbose")[1]), 25)
         api.mode = "ok"
         eventually(lambda: works(server))

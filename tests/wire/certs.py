@@ -70,9 +70,9 @@ def _(server):
 def _(server):
     holds("good for", certs("verify", "--cert", CERTS + "/tls.crt", "--key", CERTS + "/tls.key", "--ca",
                             CERTS + "/ca.crt", "--name", "localhost"))
-    for said, more in (("does not belong", ("--key", OTHER_CERTS + "/tls.key")),
-                       ("does not lead to the CA bundle", ("--key", CERTS + "/tls.key", "--ca", OTHER_CERTS + "/ca.crt")),
-                       ("is not for example.org", ("--key", CERTS + "/tls.key", "--name", "example.org")),
+    for said, more in (("does not match", ("--key", OTHER_CERTS + "/tls.key")),
+                       ("no CA in the bundle signed the certificate", ("--key", CERTS + "/tls.key", "--ca", OTHER_CERTS + "/ca.crt")),
+                       ("is not valid for example.org", ("--key", CERTS + "/tls.key", "--name", "example.org")),
                        ("expired at", ("--key", CERTS + "/tls.key", "--at", "2090-01-01T00:00:00Z")),
                        ("not valid before", ("--key", CERTS + "/tls.key", "--at", "2001-01-01T00:00:00Z"))):
         holds(said, certs("verify", "--cert", CERTS + "/tls.crt", *more, code=1))
@@ -92,7 +92,7 @@ def _(server):
     documents = [json.loads(line) for line in certs("show", "-o", "json", chain).splitlines()]
     same([d["ca"] for d in documents], [False, True])
     holds("backstop.backstop-system.svc", documents[0]["names"])
-    holds("not a certificate", certs("show", CERTS + "/tls.key", code=2))
+    holds("not a PEM certificate", certs("show", CERTS + "/tls.key", code=2))
 
 
 @shows("openssl s_client trusts what is served")
@@ -152,7 +152,7 @@ def _(server):
     def told():
         status, text, _ = server.get("/readyz?verbose")
         same(status, 200)
-        holds("the last good certificate is in force: the private key does not belong", text)
+        holds("serving the last good certificate: the private key does not match", text)
     eventually(told)
     same(serial(server, trusting(FIRST)), served)
     assert server.metric('backstop_certificate_loads_total{result="failed"}') > failed
@@ -232,13 +232,13 @@ def _(server):
     finally:
         narrow.stop()
     pair = ["--tls-cert", FIRST + "/tls.crt", "--tls-key", FIRST + "/tls.key", "--listen", "127.0.0.1:0"]
-    for wrong, said in (("RC4", 'cipher "RC4" is not known; choose from AES-128-GCM'), ("AES-128-GCM,,", 'cipher ""')):
+    for wrong, said in (("RC4", 'unknown TLS cipher "RC4"; use AES-128-GCM'), ("AES-128-GCM,,", 'cipher ""')):
         code, line = start_fails(*pair, "--tls-ciphers", wrong)
         same(code, 2)
         holds(said, line)
     for more, said in ((("--client-name", "x"), "--client-name needs --client-ca"),
                        (("--client-ca", "/nowhere"), "No such file"),
-                       (("--client-ca", FIRST + "/tls.key"), "/tls.key: not a certificate in PEM form"),
+                       (("--client-ca", FIRST + "/tls.key"), "/tls.key: not a PEM certificate"),
                        (("--tls-managed",), "not both"), (("--tls-service", "x"), "expected NAME.NAMESPACE")):
         code, line = start_fails(*pair, *more)
         same(code, 2)

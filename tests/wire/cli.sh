@@ -19,14 +19,14 @@ expect() {
 
 expect "without a verb the verbs are listed" 2 '^  serve ' "$binary"
 expect "help is no mistake" 0 '^  review ' "$binary" --help
-expect "a misspelt verb is guessed" 2 'no verb "reveiw"; did you mean review\?' "$binary" reveiw
-expect "an unknown verb points to help" 2 'no verb "frobnicate"; see: backstop --help' "$binary" frobnicate
+expect "a misspelt verb is guessed" 2 'unknown verb "reveiw"; did you mean review\?' "$binary" reveiw
+expect "an unknown verb points to help" 2 'unknown verb "frobnicate"; see: backstop --help' "$binary" frobnicate
 expect "version names the libraries" 0 '^libmicrohttpd +[0-9]' "$binary" version
 expect "version says which commit, as the Makefile found it" 0 "^revision +$(sed -n 1p "$(dirname "$binary")/source-info")\$" "$binary" version
 expect "version says the sources' date" 0 "^date +$(date -u -d "@$(sed -n 2p "$(dirname "$binary")/source-info")" +%Y-%m-%dT%H:%M:%SZ)\$" "$binary" version
 expect "version as JSON" 0 '^\{"version":"[0-9.]+".*\}$' "$binary" version -o json
 expect "--version is the verb" 0 '^version ' "$binary" --version
-expect "version takes no operand" 2 'takes no operands' "$binary" version now
+expect "version takes no operand" 2 'unexpected argument' "$binary" version now
 expect "a misspelt option is guessed" 2 'unknown option --otput; did you mean --output\?' "$binary" version --otput json
 expect "an option without its value says so" 2 'needs a value: text\|json' "$binary" version -o
 expect "an option's value may follow =" 0 '^\{' "$binary" version --output=json
@@ -53,6 +53,6 @@ printed=$(mktemp)
 trap 'rm -f "$printed"' EXIT
 "$binary" settings >"$printed"
 expect "the settings printed are settings" 0 '^kind: ClusterRole$' "$binary" rbac --settings "$printed"
-expect "the settings printed say what a key decides" 0 '^  # How old a pre-upgrade backup may be' cat "$printed"
+expect "the settings printed say what a key decides" 0 '^  # The maximum age of a pre-upgrade backup' cat "$printed"
 expect "the schema of the settings is printed" 0 '"title": ?"backstop settings"' "$binary" settings -o schema
 expect "settings in another form are refused with those there are" 2 'write yaml or schema' "$binary" settings -o toml

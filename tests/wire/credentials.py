@@ -113,7 +113,7 @@ def _(folder):
         same((len(api.heads) > 0, api.said("Authorization"), api.said("Impersonate-User")), (True, set(), {"somebody"}))
     done, _ = run("audit", "--kubeconfig", path := kubeconfig(folder, api.url, {}), "--token", "secret")
     same(done.returncode, 2)
-    holds("is not encrypted, so the token is not sent to it", done.stderr)
+    holds("is not https, so the token was not sent", done.stderr)
     api = Recorder(tls=True)
     run("audit", "--kubeconfig", kubeconfig(folder, api.url, {"token": "secret"}))
     same(api.said("Authorization"), {"Bearer secret"})
@@ -129,7 +129,7 @@ def _(folder):
         api = Recorder(tls=True)
         done, _ = run("audit", "--timeout", "1s", "--kubeconfig", kubeconfig(folder, api.url, user, plugin), *more)
         same((done.returncode, api.heads), (2, []), str((user, more)))
-        holds("holds a line break", done.stderr)
+        holds("contains a line break", done.stderr)
 
 
 class Folder(str):

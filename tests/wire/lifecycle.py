@@ -34,12 +34,12 @@ def _(server):
                        ("key: /nowhere: No such file", (certificate, "/nowhere")),
                        (f"certificate {nothing} is empty", (nothing, key)),
                        (f"key {nothing} is empty", (certificate, nothing)),
-                       (f"certificate {garbage} and key {key}: the certificate: not a certificate in PEM form",
+                       (f"certificate {garbage} and key {key}: the certificate: not a PEM certificate",
                         (garbage, key)),
-                       ("the key: not a private key in PEM form", (certificate, garbage)),
-                       ("the certificate: not a certificate in PEM form", (key, key)),
-                       ("the key: not a private key in PEM form", (certificate, certificate)),
-                       ("does not belong to the certificate", (certificate, other))):
+                       ("the key: not a PEM private key", (certificate, garbage)),
+                       ("the certificate: not a PEM certificate", (key, key)),
+                       ("the key: not a PEM private key", (certificate, certificate)),
+                       ("does not match the certificate", (certificate, other))):
         refuses(part, "--tls-cert", pair[0], "--tls-key", pair[1], *ANYWHERE)
 
 
@@ -48,7 +48,7 @@ def _(server):
     taken = f"127.0.0.1:{server.port}"
     refuses(f"cannot listen on {taken}: Address already in use", *PAIR, "--listen", taken, "--health-listen", "")
     refuses(f"cannot listen on {taken}: Address already in use", *PAIR, "--listen", "127.0.0.1:0", "--health-listen", taken)
-    refuses("is not an address", *PAIR, "--listen", "9443", "--health-listen", "")
+    refuses("is not a listen address", *PAIR, "--listen", "9443", "--health-listen", "")
 
 
 @shows("wrong options, settings and inventories are named")
@@ -57,7 +57,7 @@ def _(server):
     refuses("--log-level loud", *PAIR, "--log-level", "loud")
     refuses("--max-body-bytes", *PAIR, "--max-body-bytes", "5")
     refuses("--request-timeout", *PAIR, "--request-timeout", "0s")
-    refuses("takes no operands", *PAIR, "extra")
+    refuses("unexpected argument", *PAIR, "extra")
     refuses("did you mean --tls-cert", "--tls-crt", "x")
     refuses("settings file: /nowhere: No such file", *PAIR, *ANYWHERE, "--settings", "/nowhere")
     refuses("line 3", *PAIR, *ANYWHERE, "--settings", temporary(
@@ -65,7 +65,7 @@ def _(server):
     refuses("inventory: /nowhere: No such file", *PAIR, *ANYWHERE, "--inventory", "/nowhere")
     nothing = temporary("")
     refuses("kubeconfig: /nowhere: No such file", *PAIR, *ANYWHERE, "--kubeconfig", "/nowhere")
-    refuses(f"kubeconfig {nothing} holds nothing", *PAIR, *ANYWHERE, "--kubeconfig", nothing)
+    refuses(f"kubeconfig {nothing} is empty", *PAIR, *ANYWHERE, "--kubeconfig", nothing)
     refuses("client CA: /nowhere: No such file", *PAIR, *ANYWHERE, "--client-ca", "/nowhere")
     refuses(f"client CA {nothing} is empty", *PAIR, *ANYWHERE, "--client-ca", nothing)
     refuses("cannot write /nowhere/ports", *PAIR, *ANYWHERE, "--port-file", "/nowhere/ports")

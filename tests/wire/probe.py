@@ -151,7 +151,7 @@ def _(server):
 def _(server):
     with tempfile.NamedTemporaryFile("w") as empty:
         for arguments, part in (
-                (["extra"], "no operands"), (["--address", "a:b"], "HOST:PORT"), (["--address", ":9443"], "HOST:PORT"),
+                (["extra"], "unexpected argument"), (["--address", "a:b"], "HOST:PORT"), (["--address", ":9443"], "HOST:PORT"),
                 (["--address", "[::1"], "HOST:PORT"), (["--address", "a/b:1"], "HOST:PORT"),
                 (["--address", "h:70000"], "HOST:PORT"), (["--timeout", "0s"], "1s to 5m"),
                 (["--server-name", "a b"], "host name"), (["--ca", "/nonexistent"], "/nonexistent"),

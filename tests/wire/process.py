@@ -62,7 +62,7 @@ def _(_server):
             if jump:
                 same(status, 503, text)
                 holds("[-]certificate failed: the certificate is not valid before ", text)
-                holds("set the clock right", text)
+                holds("fix the clock", text)
             else:
                 same(status, 200, text)
     finally:

@@ -122,7 +122,7 @@ review 0 -f good.yaml -n elsewhere
 ln -s "$binary" kubectl-backstop
 offline=$binary binary=$folder/kubectl-backstop
 "$binary" reveiw 2>err
-has err '^kubectl backstop: no verb "reveiw"; did you mean review\?$'
+has err '^kubectl backstop: unknown verb "reveiw"; did you mean review\?$'
 review 2 -f good.yaml
 has err '^kubectl backstop review: no kubeconfig'
 review 1 -f good.yaml --inventory facts.yaml

@@ -148,7 +148,7 @@ has out 'Release "kcm-1-4-0" is not ready'
 status 1 ready --inventory releases.yaml --to kcm-1-3-O -o json
 json '"did you mean" in d["blockers"][0]["message"] and d["upgrade"]["outcome"] == "refused"'
 status 0 ready --to kcm-1-2-0
-has out 'an upgrade to kcm-1-2-0: nothing to do: this release runs already'
+has out 'an upgrade to kcm-1-2-0: nothing to do: this release is already running'
 
 # Settings count: accounts of Velero, the gate, the age of evidence.
 head='apiVersion: backstop.k0rdent.mirantis.com/v1alpha1

@@ -36,7 +36,7 @@ void cluster_evidence(struct kube_client *client, struct evidence_search *search
     struct error error = {.code = 503};
     reading->source = source->name;
     if (!in_time)
-        error_set(&error, 503, "list %.*s: the API server answers too slowly", STR_ARG(source->resource));
+        error_set(&error, 503, "list %.*s: the API server responds too slowly", STR_ARG(source->resource));
     else if (kube_list(client, search->arena, &resource, &options, cluster_look_for_evidence, search, NULL, &error))
         return;
     reading->access = evidence_access_of(error.code);

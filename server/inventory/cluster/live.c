@@ -60,7 +60,7 @@ static bool in_time(const struct reading *reading, struct error *error)
 {
     if (time_monotonic_ns() - reading->begin_ns < BEGIN_MS * INT64_C(1000000))
         return true;
-    return error_set(error, 503, "the API server answers too slowly");
+    return error_set(error, 503, "the API server responds too slowly");
 }
 
 /* ---- reading --------------------------------------------------------------- */

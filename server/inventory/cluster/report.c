@@ -8,13 +8,13 @@ static void log_state(const struct feed *feed, enum kube_sync state, const char 
 {
     struct str resource = str_from(feed->object ? feed->object : fact_kinds[feed->fact].name);
     if (state == KUBE_SYNCED)
-        log_line(LOG_INFO, "facts are up to date", LOG_TEXT("resource", resource),
+        log_line(LOG_INFO, "cache synced", LOG_TEXT("resource", resource),
                  LOG_INTEGER("objects", (int64_t)feed->records.len));
     else if (state == KUBE_MISSING)
-        log_line(LOG_WARN, "a kind is not installed; waiting for it", LOG_TEXT("resource", resource),
+        log_line(LOG_WARN, "kind not installed; waiting for its CRD", LOG_TEXT("resource", resource),
                  LOG_TEXT("reason", str_from(reason)));
     else if (state == KUBE_BROKEN)
-        log_line(LOG_WARN, feed->known ? "facts may be out of date" : "facts cannot be read",
+        log_line(LOG_WARN, feed->known ? "cache may be stale" : "cannot read from the API server",
                  LOG_TEXT("resource", resource), LOG_TEXT("reason", str_from(reason)));
 }
 
@@ -57,8 +57,7 @@ static void report_feed(const struct feed *feed, size_t objects, struct buf *out
         buf_printf(out, "waiting since %s: %s", since, feed->reason);
         return;
     case KUBE_BROKEN:
-        buf_printf(out, "%s since %s: %s", feed->known ? "as it was; not updated" : "cannot be read", since,
-                   feed->reason);
+        buf_printf(out, "%s since %s: %s", feed->known ? "stale" : "cannot be read", since, feed->reason);
         return;
     case KUBE_CONNECTING:
     case KUBE_LISTING:

@@ -18,7 +18,7 @@ bool cluster_reservations(struct cluster *cluster, struct arena *arena, int64_t 
     struct json_object *lease = NULL;
     struct error error = {.code = 503};
     if (!in_time)
-        error_set(&error, 503, "get leases \"" LEASE "\": the API server answers too slowly");
+        error_set(&error, 503, "get leases \"" LEASE "\": the API server responds too slowly");
     else if (kube_get(cluster->live, arena, &leases, cluster->ns, STR(LEASE), &lease, &error)) {
         reading->version = json_path_str(lease, "metadata.resourceVersion");
         return reservations_read(arena, json_path_str(lease, "spec.holderIdentity"), now, reading);
@@ -59,12 +59,10 @@ bool cluster_reserve(struct facts_source *self, const struct inventory *base, st
     if (!arena)
         return error_set(error, 503, "out of memory");
     if (!reading)
-        return error_set(error, 503, "the Lease \"" LEASE "\" could not be read");
+        return error_set(error, 503, "cannot read Lease \"" LEASE "\"");
     if (reading->access == EVIDENCE_NOT_SERVED)
         return error_set(error, 503,
-                         "the Lease \"" LEASE
-                         "\" is missing in namespace \"%.*s\": apply the webhook's manifests again "
-                         "(backstop rbac prints it)",
+                         "the Lease \"" LEASE "\" is missing in namespace \"%.*s\"; backstop rbac prints it",
                          STR_ARG(cluster->ns));
     if (reading->access != EVIDENCE_READ)
         return error_set(error, 503, "%.*s", STR_ARG(reading->problem));

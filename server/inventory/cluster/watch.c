@@ -58,8 +58,7 @@ static void on_object(void *context, enum kube_event event, struct json_object *
     if (followed)
         metric_add(METRIC_FACTS_EVENTS, 1, fact_kinds[feed->fact].name);
     if (!good)
-        log_line(LOG_ERROR, "an object of the cluster was left out",
-                 LOG_TEXT("resource", str_from(fact_kinds[feed->fact].name)),
+        log_line(LOG_ERROR, "object ignored", LOG_TEXT("resource", str_from(fact_kinds[feed->fact].name)),
                  LOG_TEXT("name", json_path_str(object, "metadata.name")), LOG_TEXT("reason", str_from(error.message)));
 }
 

@@ -244,7 +244,7 @@ static bool files_reserve(struct inventory_files *files, struct arena *arena, co
 {
     struct str version = arena_printf(arena, "%llu", (unsigned long long)files->reserved_version);
     if (!str_eq(version, reading->version))
-        return error_set(error, 409, "another deletion was admitted meanwhile");
+        return error_set(error, 409, "another deletion was admitted in the meantime");
     struct str text = reservations_with(arena, reading, backup, now, error);
     char *copy = text.ptr ? strndup(text.ptr, text.len) : NULL;
     if (!copy)
@@ -261,7 +261,7 @@ bool inventory_files_reserve(struct inventory_files *files, const struct invento
     const struct evidence_reading *reading = inventory_evidence(base, STR(RESERVATIONS));
     ARENA_SCOPED arena = arena_new(EVIDENCE_LIMIT);
     if (!arena || !reading)
-        return error_set(error, 503, arena ? "the admitted deletions were not read" : "out of memory");
+        return error_set(error, 503, arena ? "admitted deletions are unknown: they were not read" : "out of memory");
     pthread_mutex_lock(&files->lock);
     bool reserved = files_reserve(files, arena, reading, backup, now, error);
     pthread_mutex_unlock(&files->lock);
@@ -275,7 +275,7 @@ static bool is_taken(struct inventory_files *files, struct json_object *object, 
     struct record_list records = {0};
     bool good = extract_object(&extractor, object, record_list_sink, &records, error);
     if (good && records.len != 1)
-        good = error_set(error, 422, "the inventory keeps no objects of this kind");
+        good = error_set(error, 422, "the inventory does not hold objects of this kind");
     if (good) {
         const struct object_meta *meta = record_meta(records.items[0]);
         const struct inventory *current = (const struct inventory *)files->current.current;

@@ -46,8 +46,8 @@ static void file_source_report(struct facts_source *self, facts_report_fn *say, 
     char reason[128] = "";
     size_t bad = file_source_problems(self);
     if (bad)
-        snprintf(reason, sizeof reason, "%zu file%s cannot be read and stand%s at their last good content; see the log",
-                 bad, bad == 1 ? "" : "s", bad == 1 ? "s" : "");
+        snprintf(reason, sizeof reason, "%zu file%s cannot be read: the last good content is still in use; see the log",
+                 bad, bad == 1 ? "" : "s");
     say(context, "files", FACTS_IN_STEP, reason);
 }
 

@@ -152,7 +152,7 @@ static void draw_past(const struct page *page, size_t rows)
     for (size_t i = 0; i < page->view->source_count; i++)
         all += page->view->sources[i].past_total;
     picture_begin(&picture, "past", "The last 14 days",
-                  arena_printf(page->view->arena, "%s of %s; the table below has each of them",
+                  arena_printf(page->view->arena, "%s of %s; the table below lists all of them",
                                html_count(page, all, "backup", "backups").ptr,
                                html_count(page, rows, "source", "sources").ptr));
     for (size_t i = 0; i < rows; i++) {
@@ -175,7 +175,7 @@ static void draw_run(struct picture *picture, const struct status_source *source
     picture_mark(picture, run->collides ? "clash" : "plan", run->at, row);
     MARKUP(picture->page->out, "<title>$: $$</title></use>\n", source->name,
            str_from(time_format(run->at, run->offset, text)),
-           run->collides ? STR(", within 5 minutes of another to this storage") : STR(""));
+           run->collides ? STR(", within 5 minutes of another to this storage location") : STR(""));
 }
 
 /* Too many to tell apart. */
@@ -214,8 +214,8 @@ static void draw_plan(const struct page *page, size_t rows)
         clashes += page->view->collisions[i].count;
     picture_begin(&picture, "plan", "The next 14 days",
                   arena_printf(page->view->arena,
-                               "%s of %s, %zu of them within five minutes of another to the same storage; "
-                               "the table below has each of them",
+                               "%s of %s, %zu of them within five minutes of another to the same storage location; the "
+                               "table below lists all of them",
                                html_count(page, all, "planned run", "planned runs").ptr,
                                html_count(page, rows, "source", "sources").ptr, clashes));
     for (size_t i = 0; i < rows; i++) {
@@ -249,12 +249,12 @@ static void draw_legend(const struct page *page)
         const char *symbol, *words;
     } rows[] = {
         {"good", "good"},
-        {"part", "in part"},
+        {"part", "partly failed"},
         {"bad", "failed"},
         {"run", "running"},
         {"gone", "being deleted"},
         {"plan", "planned"},
-        {"clash", "planned, within 5 minutes of another to the same storage"},
+        {"clash", "planned, within 5 minutes of another to the same storage location"},
     };
     buf_puts(page->out, "<ul class=\"legend\" aria-label=\"Signs in the calendar\">");
     for (size_t i = 0; i < LENGTH_OF(rows); i++)
@@ -269,7 +269,7 @@ void html_calendar(const struct page *page)
     size_t rows = view->source_count < SOURCES ? view->source_count : SOURCES;
     html_section(page, "calendar", "Calendar");
     if (rows == 0) {
-        buf_puts(page->out, "<p>No backup is planned, and none was made in the last 14 days.</p>\n");
+        buf_puts(page->out, "<p>No backup is planned, and none ran in the last 14 days.</p>\n");
         html_section_end(page);
         return;
     }
@@ -279,10 +279,10 @@ void html_calendar(const struct page *page)
     draw_plan(page, rows);
     buf_puts(page->out, "</div>\n");
     draw_legend(page);
-    MARKUP(page->out, "<p class=\"muted small\">Days begin at midnight in @, the zone of the controllers.$</p>\n",
+    MARKUP(page->out, "<p class=\"muted small\">Days start at midnight in @, the time zone of the controllers.$</p>\n",
            view->settings->schedules_controller_zone,
            view->source_count > rows
-               ? arena_printf(view->arena, " %zu more sources are not drawn.", view->source_count - rows)
+               ? arena_printf(view->arena, " %zu more sources are not shown.", view->source_count - rows)
                : STR(""));
     html_calendar_tables(page);
     html_section_end(page);

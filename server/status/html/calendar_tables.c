@@ -63,7 +63,8 @@ static void put_planned(const struct page *page, const struct status_source *sou
 static void html_planned_runs(const struct page *page)
 {
     static const char *const headings[] = {
-        "Source", "Schedule", "Next run", "Runs", "At least apart", "Storage", "Zone", "All runs, in that zone", NULL};
+        "Source", "Schedule", "Next run", "Runs", "At least apart", "Storage", "Zone", "All runs, in that time zone",
+        NULL};
     const struct status_view *view = page->view;
     size_t put = 0, total = 0, left = TIMES;
     html_details(page, "Planned runs as a table");
@@ -85,8 +86,8 @@ static void html_collisions(const struct page *page)
     const struct status_view *view = page->view;
     if (view->collision_count == 0)
         return;
-    buf_puts(page->out, "<h3>Runs that are close together</h3><p class=\"muted\">Velero makes one backup after the "
-                        "other: of two that begin within five minutes the second may wait. Move one.</p><ul>\n");
+    buf_puts(page->out, "<h3>Runs that are close together</h3><p class=\"muted\">Velero runs one backup at a time, so "
+                        "the second of two runs within five minutes may have to wait. Move one of them.</p><ul>\n");
     for (size_t i = 0; i < view->collision_count && i < ROWS; i++) {
         const struct status_collision *collision = &view->collisions[i];
         MARKUP(page->out, "<li>@ and @, both to storage location @: $, first ", collision->one->name,
@@ -154,7 +155,7 @@ static void html_past_backups(const struct page *page)
     if (total == 0)
         return;
     html_details(page, "Backups of the last 14 days as a table");
-    html_table(page, "Backups of the last 14 days, the newest first", headings);
+    html_table(page, "Backups of the last 14 days, newest first", headings);
     past_rows(page, &put);
     html_table_end(page, put, total);
     end_details(page);

@@ -44,12 +44,10 @@ static struct str html_title(const struct page *page)
 {
     const struct status_view *view = page->view;
     if (view->blocker_count == 0 && view->unjudged_count)
-        return STR("Unknown: not all could be judged");
+        return STR("Unknown: not everything could be checked");
     if (view->blocker_count == 0)
-        return STR("Ready: nothing blocks an upgrade, a restore or a backup");
-    return arena_printf(
-        view->arena, "Not ready: %s",
-        html_count(page, view->blocker_count, "thing stands in the way", "things stand in the way").ptr);
+        return STR("Ready: nothing blocks upgrades, restores or backups");
+    return arena_printf(view->arena, "Not ready: %s", html_count(page, view->blocker_count, "problem", "problems").ptr);
 }
 
 static void html_put_head(const struct page *page)
@@ -66,7 +64,7 @@ static void html_put_head(const struct page *page)
     MARKUP(page->out, "<title>$ - backstop</title>\n", html_title(page));
     buf_puts(page->out, "<style>");
     html_style(page->out);
-    buf_puts(page->out, "</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#main\">To the answers</a>\n");
+    buf_puts(page->out, "</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#main\">Skip to content</a>\n");
 }
 
 static void put_header(const struct page *page)
@@ -76,10 +74,11 @@ static void put_header(const struct page *page)
     markup_text(page->out, html_title(page));
     buf_puts(page->out, "</h1><p class=\"muted\">As of ");
     markup_time(page->out, view->now, 0);
-    MARKUP(page->out, " UTC, from @", view->from.len ? view->from : STR("nowhere: nothing is known"));
+    MARKUP(page->out, " UTC, from @", view->from.len ? view->from : STR("no source: nothing is known"));
     if (page->served)
-        buf_puts(page->out, " <span class=\"reload\">(<a href=\"/\">look again</a>, or <a href=\"/?refresh\">every "
-                            "minute</a>)</span>");
+        buf_puts(
+            page->out,
+            " <span class=\"reload\">(<a href=\"/\">reload</a>, or <a href=\"/?refresh\">every minute</a>)</span>");
     buf_puts(page->out, "</p></header>\n<main id=\"main\">\n");
 }
 
@@ -101,7 +100,7 @@ void status_html(const struct status_view *view, bool served, struct buf *out)
     html_audit(&page);
     html_serving(&page);
     MARKUP(out,
-           "</main>\n<footer><p>backstop $. Times are in UTC where no other zone stands beside them. "
-           "<code>backstop status</code> says the same in a terminal.</p></footer>\n</body>\n</html>\n",
+           "</main>\n<footer><p>backstop $. Times are in UTC unless marked otherwise. The same in a terminal: "
+           "<code>backstop status</code></p></footer>\n</body>\n</html>\n",
            str_from(BACKSTOP_VERSION));
 }

@@ -25,7 +25,7 @@ void html_table_end(const struct page *page, size_t shown_rows, size_t total)
 {
     buf_puts(page->out, "</tbody></table></div>\n");
     if (total > shown_rows)
-        buf_printf(page->out, "<p class=\"muted\">and %zu more: <code>backstop status -o json</code> has them</p>\n",
+        buf_printf(page->out, "<p class=\"muted\">and %zu more: <code>backstop status -o json</code> lists them</p>\n",
                    total - shown_rows);
 }
 

@@ -9,32 +9,30 @@ void html_audit(const struct page *page)
         return;
     html_section(page, "audit", "Audit");
     if (!audit) {
-        buf_puts(page->out,
-                 "<p>Would everything that exists be allowed, were it created now? To read and review it all "
-                 "takes more memory than a webhook has to spare, so ask:</p>"
-                 "<code class=\"run\">kubectl backstop audit</code>\n");
+        buf_puts(page->out, "<p>Would the existing objects be admitted today? Reviewing all of them takes more memory "
+                            "than the webhook has, so run:</p><code class=\"run\">kubectl backstop audit</code>\n");
         html_section_end(page);
         return;
     }
     buf_puts(page->out, "<p>");
     html_badge(page, audit->denied ? TONE_BAD : TONE_GOOD,
-               audit->denied ? html_count(page, audit->denied, "object that exists would be denied",
-                                          "objects that exist would be denied")
-                             : STR("Nothing that exists would be denied"));
+               audit->denied ? html_count(page, audit->denied, "existing object would be denied",
+                                          "existing objects would be denied")
+                             : STR("No existing object would be denied"));
     MARKUP(page->out, " <span class=\"muted\">($ reviewed, $ with warnings, ",
            html_count(page, audit->reviewed, "object", "objects"),
            arena_printf(page->view->arena, "%zu", audit->warned));
     html_when(page, audit->at);
     buf_puts(page->out, ")</span></p>\n");
     if (audit->problem.len)
-        MARKUP(page->out, "<p class=\"tone-warn\">Not all could be read: @</p>\n", audit->problem);
+        MARKUP(page->out, "<p class=\"tone-warn\">Some objects could not be read: @</p>\n", audit->problem);
     if (audit->row_count) {
         buf_puts(page->out, "<ul class=\"findings\">\n");
         for (size_t i = 0; i < audit->row_count; i++) {
             const struct status_audited *row = &audit->rows[i];
             enum tone tone = row->denied ? TONE_BAD : TONE_WARN;
             MARKUP(page->out, "<li><p><span class=\"badge $\">@</span> $</p>", str_from(html_tone(tone)), row->object,
-                   row->denied ? STR("would be denied") : STR("would be warned about"));
+                   row->denied ? STR("would be denied") : STR("would get a warning"));
             for (size_t s = 0; s < row->says.len; s++)
                 MARKUP(page->out, "<p>@</p>", row->says.items[s]);
             buf_puts(page->out, "</li>\n");
@@ -42,7 +40,7 @@ void html_audit(const struct page *page)
         buf_puts(page->out, "</ul>\n");
     }
     if (audit->row_total > audit->row_count)
-        MARKUP(page->out, "<p class=\"muted\">and $: <code>backstop audit</code> has them</p>\n",
+        MARKUP(page->out, "<p class=\"muted\">and $: <code>backstop audit</code> lists them</p>\n",
                arena_printf(page->view->arena, "%zu more", audit->row_total - audit->row_count));
     html_section_end(page);
 }
@@ -89,13 +87,14 @@ void html_decisions(const struct page *page)
         return;
     html_section(page, "decisions", "Recent decisions");
     if (serving->decision_count == 0) {
-        buf_puts(page->out, "<p>This replica has denied, warned of and changed nothing since it started.</p>\n");
+        buf_puts(page->out, "<p>This replica has not denied, warned about or changed anything since it started.</p>\n");
     } else {
         size_t count = serving->decision_count, open = count < OPEN ? count : OPEN;
-        put_decisions(page, "What this replica denied, warned of, changed or let past the gate, the newest first", 0,
-                      open);
+        put_decisions(page,
+                      "What this replica denied, warned about, changed or let through the upgrade gate, newest first",
+                      0, open);
         if (count > open) {
-            MARKUP(page->out, "<details><summary>$ before that</summary><div>\n",
+            MARKUP(page->out, "<details><summary>$ earlier</summary><div>\n",
                    html_count(page, count - open, "decision", "decisions"));
             put_decisions(page, "Earlier decisions", open, count);
             buf_puts(page->out, "</div></details>\n");
@@ -109,7 +108,7 @@ void html_decisions(const struct page *page)
 static void put_check(const struct page *page, const char *name, enum tone tone, struct str words)
 {
     MARKUP(page->out, "<tr><th scope=\"row\">$</th><td>", str_from(name));
-    html_badge(page, tone, tone == TONE_GOOD ? STR("good") : tone == TONE_WARN ? STR("look here") : STR("not good"));
+    html_badge(page, tone, tone == TONE_GOOD ? STR("good") : tone == TONE_WARN ? STR("warning") : STR("problem"));
     MARKUP(page->out, "</td><td>@</td></tr>\n", words.len ? words : STR("-"));
 }
 
@@ -120,7 +119,7 @@ void html_serving(const struct page *page)
     if (!serving)
         return;
     html_section(page, "serving", "This webhook");
-    html_table(page, "Certificate, settings and facts of this replica", headings);
+    html_table(page, "Certificate, settings and cache of this replica", headings);
     put_check(page, "Certificate",
               !serving->certificate_good ? TONE_BAD
               : serving->certificate.len ? TONE_WARN
@@ -134,7 +133,7 @@ void html_serving(const struct page *page)
                    !fact->synced      ? TONE_BAD
                    : fact->reason.len ? TONE_WARN
                                       : TONE_GOOD,
-                   fact->synced ? STR("in step") : STR("not read"));
+                   fact->synced ? STR("synced") : STR("not read"));
         MARKUP(page->out, "</td><td>@</td></tr>\n", fact->reason.len ? fact->reason : STR("-"));
     }
     html_table_end(page, serving->fact_count, serving->fact_count);

@@ -15,10 +15,10 @@ static void put_progress(const struct page *page, const struct backup_status *st
 
 static struct str step_words(const struct upgrade_source *source)
 {
-    static const char *const words[] = {[UPGRADE_STEP_PASS] = "lets the upgrade pass",
-                                        [UPGRADE_STEP_WAIT] = "waits for it",
-                                        [UPGRADE_STEP_START] = "would start one and wait",
-                                        [UPGRADE_STEP_REFUSE] = "refuses the upgrade"};
+    static const char *const words[] = {[UPGRADE_STEP_PASS] = "allows the upgrade",
+                                        [UPGRADE_STEP_WAIT] = "waiting for it",
+                                        [UPGRADE_STEP_START] = "would start a backup and wait",
+                                        [UPGRADE_STEP_REFUSE] = "blocks the upgrade"};
     return str_from(words[source->step]);
 }
 
@@ -94,14 +94,14 @@ void html_upgrade(const struct page *page)
     if (upgrade->running.len)
         MARKUP(page->out, "@ runs. ", upgrade->running);
     if (upgrade->under_way)
-        MARKUP(page->out, "An upgrade to @ is under way. ", upgrade->before);
+        MARKUP(page->out, "An upgrade to @ is in progress. ", upgrade->before);
     MARKUP(page->out, "$: $.</p>\n",
            upgrade->target.len ? arena_printf(page->view->arena, "An upgrade to %.*s", STR_ARG(upgrade->target))
                                : STR("An upgrade"),
            str_from(status_outcome(upgrade)));
     if (upgrade->count) {
         size_t rows = upgrade->count < ROWS ? upgrade->count : ROWS;
-        html_table(page, "Evidence of each ManagementBackup that protects upgrades", headings);
+        html_table(page, "Pre-upgrade backup of each ManagementBackup that protects upgrades", headings);
         for (size_t i = 0; i < rows; i++)
             put_source(page, &upgrade->sources[i]);
         html_table_end(page, rows, upgrade->count);
@@ -163,8 +163,8 @@ void html_backups(const struct page *page)
     html_section(page, "backups", "Management backups");
     if (rows == 0) {
         buf_puts(page->out, view->inventory->known[FACT_MANAGEMENT_BACKUPS]
-                                ? "<p>There are none: nothing of k0rdent is backed up.</p>\n"
-                                : "<p>They could not be read.</p>\n");
+                                ? "<p>None: k0rdent is not backed up.</p>\n"
+                                : "<p>Unknown: they could not be read.</p>\n");
     } else {
         html_table(page, "All ManagementBackups", headings);
         for (size_t i = 0; i < rows; i++)
@@ -205,8 +205,8 @@ void html_locations(const struct page *page)
     html_section(page, "storage", "Storage locations");
     if (rows == 0) {
         buf_puts(page->out, view->inventory->known[FACT_STORAGE_LOCATIONS]
-                                ? "<p>There are none: no backup can be stored.</p>\n"
-                                : "<p>They could not be read.</p>\n");
+                                ? "<p>None: backups cannot be stored.</p>\n"
+                                : "<p>Unknown: they could not be read.</p>\n");
     } else {
         html_table(page, "BackupStorageLocations of the system namespace", headings);
         for (size_t i = 0; i < rows; i++)
@@ -223,12 +223,12 @@ void html_velero(const struct page *page)
     const struct status_view *view = page->view;
     size_t rows = view->velero_count < ROWS ? view->velero_count : ROWS;
     html_section(page, "velero", "Velero");
-    MARKUP(page->out, "<p>Objects are judged by @ and @.</p>\n", version_fact_line(view->arena, &view->velero_version),
-           version_fact_line(view->arena, &view->kcm_version));
+    MARKUP(page->out, "<p>Objects are checked against @ and @.</p>\n",
+           version_fact_line(view->arena, &view->velero_version), version_fact_line(view->arena, &view->kcm_version));
     if (rows == 0) {
         buf_puts(page->out, view->inventory->known[FACT_VELERO]
-                                ? "<p>It is not installed: no Deployment is labelled component=velero.</p>\n"
-                                : "<p>Its Deployment could not be read.</p>\n");
+                                ? "<p>Not installed: no Deployment has the label component=velero.</p>\n"
+                                : "<p>Unknown: its Deployment could not be read.</p>\n");
     } else {
         html_table(page, "Deployments labelled component=velero", headings);
         for (size_t i = 0; i < rows; i++) {

@@ -52,11 +52,11 @@ static void verdict_restore(const struct page *page)
     bool survives = !location || location->survives;
     struct answer verdict = {TONE_GOOD, "Yes"};
     if (against)
-        verdict = (struct answer){TONE_BAD, good ? "Not as things are" : "No"};
+        verdict = (struct answer){TONE_BAD, good ? "Not now" : "No"};
     else if (unknown || !good)
-        verdict = (struct answer){TONE_WARN, "Nobody knows"};
+        verdict = (struct answer){TONE_WARN, "Unknown"};
     else if (!survives)
-        verdict = (struct answer){TONE_WARN, "Only while its storage lives"};
+        verdict = (struct answer){TONE_WARN, "Only while its storage survives"};
     verdict_begin(page, "restore", "Could it be restored tonight?", verdict);
     if (against || unknown)
         say_blocker(page, against ? against : unknown);
@@ -67,8 +67,8 @@ static void verdict_restore(const struct page *page)
                          : STR(""),
                good->meta.name, html_distance(page, good->status.completed));
     if (good && location)
-        MARKUP(page->out, ", in storage location @, which $", location->object->meta.name,
-               survives ? STR("survives the cluster") : STR("is lost with the cluster"));
+        MARKUP(page->out, ", in storage location @ ($)", location->object->meta.name,
+               survives ? STR("survives the cluster") : STR("lost with the cluster"));
     verdict_end(page);
 }
 
@@ -77,20 +77,20 @@ static void verdict_restore(const struct page *page)
 static struct answer upgrade_verdict(const struct status_view *view)
 {
     static const struct answer verdicts[] = {
-        [UPGRADE_ADMITTED] = {TONE_GOOD, "Yes, at once"},
+        [UPGRADE_ADMITTED] = {TONE_GOOD, "Yes, now"},
         [UPGRADE_WAITS] = {TONE_INFO, "Yes, after a fresh backup"},
         [UPGRADE_REFUSED] = {TONE_BAD, "No"},
-        [UPGRADE_UNKNOWN] = {TONE_BAD, "Nobody knows"},
+        [UPGRADE_UNKNOWN] = {TONE_BAD, "Unknown"},
         [UPGRADE_UNPROTECTED] = {TONE_WARN, "Yes, but without a backup"},
         [UPGRADE_LET_THROUGH] = {TONE_WARN, "Yes, unchecked"},
-        [UPGRADE_NONE] = {TONE_NONE, "There is nothing to upgrade"},
+        [UPGRADE_NONE] = {TONE_NONE, "Nothing to upgrade"},
     };
     if (!verdict_blocker(view, STATUS_BLOCKS_UPGRADE) && status_unjudged(view, STATUS_BLOCKS_UPGRADE))
-        return (struct answer){TONE_WARN, "Nobody knows"};
+        return (struct answer){TONE_WARN, "Unknown"};
     if (view->upgrade.outcome == UPGRADE_UNPROTECTED && view->upgrade.decision.denied)
         return verdicts[UPGRADE_REFUSED];
     if (view->upgrade.outcome == UPGRADE_WAITS && verdict_blocker(view, STATUS_BLOCKS_UPGRADE))
-        return (struct answer){TONE_BAD, "Not as things are"};
+        return (struct answer){TONE_BAD, "Not now"};
     return verdicts[view->upgrade.outcome];
 }
 
@@ -106,7 +106,7 @@ static void verdict_upgrade(const struct page *page)
     if (against)
         say_blocker(page, against);
     else
-        MARKUP(page->out, "An upgrade: $", str_from(status_outcome(view)));
+        MARKUP(page->out, "An upgrade would be: $", str_from(status_outcome(view)));
     verdict_end(page);
 }
 
@@ -142,9 +142,9 @@ static void verdict_backups(const struct page *page)
     if (against)
         verdict = (struct answer){TONE_BAD, "Not all"};
     else if (unknown)
-        verdict = (struct answer){TONE_WARN, "Nobody knows"};
+        verdict = (struct answer){TONE_WARN, "Unknown"};
     else if (!next)
-        verdict = (struct answer){TONE_WARN, "None is planned"};
+        verdict = (struct answer){TONE_WARN, "None planned"};
     else if (bad)
         verdict = (struct answer){TONE_WARN, "Some failed"};
     verdict_begin(page, "runs", "Do backups run?", verdict);
@@ -203,7 +203,7 @@ void html_findings(const struct page *page, bool blockers)
     size_t shown_rows = 0, total = blockers ? view->blocker_count : view->finding_count - view->blocker_count;
     if (total == 0)
         return;
-    html_section(page, blockers ? "blockers" : "warnings", blockers ? "What stands in the way" : "Worth knowing");
+    html_section(page, blockers ? "blockers" : "warnings", blockers ? "Problems" : "Notes");
     buf_puts(page->out, "<ul class=\"findings\">\n");
     for (size_t i = 0; i < view->finding_count && shown_rows < ROWS; i++) {
         const struct status_finding *finding = &view->findings[i];
@@ -218,7 +218,7 @@ void html_findings(const struct page *page, bool blockers)
         if (html_is_command(finding->fix))
             MARKUP(page->out, "<code class=\"run\">$</code>", finding->fix);
         else if (finding->fix.len)
-            MARKUP(page->out, "<p>Way out: @</p>", finding->fix);
+            MARKUP(page->out, "<p>Fix: @</p>", finding->fix);
         buf_puts(page->out, "</li>\n");
     }
     buf_puts(page->out, "</ul>\n");
