@@ -323,8 +323,8 @@ static void test_load_file_of_a_machine(void)
         const char *text, *message;
         int code;
     } files[] = {
-        {"", "the file is empty; without --settings the defaults are in force", 0},
-        {" \n", "the file is empty; without --settings the defaults are in force", 0},
+        {"", "the file is empty: run without --settings to use the defaults", 0},
+        {" \n", "the file is empty: run without --settings to use the defaults", 0},
         {HEAD "schedules:\n  controllerTimeZone: Mars/Phobos\n",
          "schedules.controllerTimeZone: there is no time zone \"Mars/Phobos\" here; write a name as in "
          "/usr/share/zoneinfo, such as Europe/Berlin",
