@@ -4,6 +4,7 @@
 #ifndef BACKSTOP_INVENTORY_H
 #define BACKSTOP_INVENTORY_H
 
+#include "backstop/api.h"
 #include "backstop/base.h"
 #include "backstop/json.h"
 #include "backstop/kube.h"

@@ -3,6 +3,7 @@
 #ifndef BACKSTOP_POLICY_H
 #define BACKSTOP_POLICY_H
 
+#include "backstop/api.h"
 #include "backstop/base.h"
 #include "backstop/inventory.h"
 #include "backstop/json.h"
@@ -295,23 +296,6 @@ wants_fn policy_velero_schedule_wants, policy_velero_backup_wants, policy_backup
 /* Of the audit annotation that tells what another engine proves: this, then its name;
  * its value is the state, ":" and the object. */
 #define AUDIT_EVIDENCE "evidence-"
-
-/* The labels and annotations the policies know. */
-#define LABEL_COMPONENT "k0rdent.mirantis.com/component"
-#define LABEL_MANAGEMENT_BACKUP "k0rdent.mirantis.com/management-backup"
-#define LABEL_RELEASE_BACKUP "k0rdent.mirantis.com/release-backup"
-#define LABEL_REGION "k0rdent.mirantis.com/region"
-#define ANNOTATION_SKIP_MUTATION "backstop.k0rdent.mirantis.com/skip-mutation"
-#define ANNOTATION_SKIP_BACKUP "backstop.k0rdent.mirantis.com/skip-pre-upgrade-backup"
-#define ANNOTATION_ALLOW_DELETE "backstop.k0rdent.mirantis.com/allow-delete"
-/* On the ManagementBackup that the gate creates: the release asked for, and when. */
-#define ANNOTATION_TAKEN_BEFORE "backstop.k0rdent.mirantis.com/taken-before-upgrade-to"
-#define ANNOTATION_TAKEN_BEFORE_AT "backstop.k0rdent.mirantis.com/taken-before-upgrade-at"
-/* On a Restore: what the webhook added to it, for those whose client shows no warnings. */
-#define ANNOTATION_ADDED "backstop.k0rdent.mirantis.com/added"
-/* On a management Backup, as it is created: Management's spec.release, and when. */
-#define ANNOTATION_RELEASE "backstop.k0rdent.mirantis.com/release"
-#define ANNOTATION_RECORDED_AT "backstop.k0rdent.mirantis.com/recorded-at"
 
 /* The name without the -YYYYMMDDhhmmss that the gate appends when it repeats a backup. */
 struct str policy_name_without_stamp(struct str name);

@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 #include <string.h>
 
+#include "backstop/api.h"
 #include "certificates/certificates.h"
 
 #define OWNER_LABEL "app.kubernetes.io/managed-by"
@@ -77,7 +78,7 @@ static struct json_object *secret_new(struct arena *arena, const struct certific
         json_put_text(labels, "app.kubernetes.io/name", STR("backstop")) &&
         json_put_text(labels, OWNER_LABEL, STR(OWNER)) &&
         /* A restored CA would not be the one that caBundle announces. */
-        json_put_text(labels, "velero.io/exclude-from-backup", STR("true"));
+        json_put_text(labels, LABEL_EXCLUDE_FROM_BACKUP, STR("true"));
     return good ? secret : NULL;
 }
 

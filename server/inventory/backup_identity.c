@@ -6,7 +6,6 @@
  * from the object store, so they hold on a fresh cluster too. */
 
 #define RESOURCE_CLUSTERS "clusters.cluster.x-k8s.io"
-#define COMPONENT "k0rdent.mirantis.com/component"
 #define COMPONENT_KCM "kcm"
 
 static bool list_holds(struct json_object *list, struct str text)
@@ -23,7 +22,7 @@ static bool selects_kcm(struct json_object *spec)
     struct json_object *either = json_get(spec, "orLabelSelectors");
     size_t count = json_len(either);
     for (size_t i = 0; i < count; i++)
-        if (str_is(json_get_str(json_get(json_item(either, i), "matchLabels"), COMPONENT), COMPONENT_KCM))
+        if (str_is(json_get_str(json_get(json_item(either, i), "matchLabels"), LABEL_COMPONENT), COMPONENT_KCM))
             return true;
     return false;
 }
@@ -57,9 +56,9 @@ static unsigned marks_of(struct json_object *metadata, struct json_object *spec)
         marks |= BACKUP_LEAVES_CLUSTERS;
     if (!is_narrowed(json_get_str(metadata, "namespace"), spec))
         marks |= BACKUP_NOT_NARROWED;
-    if (json_get_str(labels, "k0rdent.mirantis.com/management-backup").len)
+    if (json_get_str(labels, LABEL_MANAGEMENT_BACKUP).len)
         marks |= BACKUP_FROM_SCHEDULE;
-    if (json_get_str(labels, "k0rdent.mirantis.com/region").len)
+    if (json_get_str(labels, LABEL_REGION).len)
         marks |= BACKUP_OF_REGION;
     if (json_len(json_get(spec, "excludedNamespaces")) > 0 &&
         !json_object_get_boolean(json_get(spec, "includeClusterResources")))
@@ -121,7 +120,7 @@ bool backup_status_by_velero(struct arena *arena, const struct backup *backup, c
                                                       "has a status that %.*s wrote, not Velero (settings "
                                                       "velero.fieldManagers)",
                                                       STR_ARG(arena_quote(arena, manager))));
-    if (str_is(status->phase, "Completed") && status->errors > 0)
+    if (phase_is(status->phase, PHASE_COMPLETED) && status->errors > 0)
         return identity_doubt(doubt, arena_printf(arena, "says Completed with %lld error%s, which Velero never does",
                                                   (long long)status->errors, status->errors == 1 ? "" : "s"));
     return true;
@@ -136,7 +135,7 @@ static struct str missing_marks(struct arena *arena, unsigned marks)
     } rows[] = {
         {BACKUP_LEAVES_CLUSTERS, "spec.excludedResources lacks " RESOURCE_CLUSTERS},
         {BACKUP_ALL_NAMESPACES, "spec.includedNamespaces is not [\"*\"]"},
-        {BACKUP_SELECTS_KCM, "spec.orLabelSelectors lacks " COMPONENT "=" COMPONENT_KCM},
+        {BACKUP_SELECTS_KCM, "spec.orLabelSelectors lacks " LABEL_COMPONENT "=" COMPONENT_KCM},
         {BACKUP_NOT_NARROWED, "it lacks resources or namespaces that kcm includes"},
     };
     struct str text = STR("");

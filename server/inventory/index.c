@@ -108,7 +108,7 @@ static bool group_schedules(struct arena *arena, struct inventory_index *index, 
             last = &index->schedules[index->schedule_count++];
             *last = (struct schedule_entry){.ns = backup->meta.ns, .schedule = backup->schedule, .newest = backup};
         }
-        if (!last->newest_completed && str_is(backup->status.phase, "Completed"))
+        if (!last->newest_completed && phase_is(backup->status.phase, PHASE_COMPLETED))
             last->newest_completed = backup;
     }
     return true;
@@ -217,7 +217,7 @@ static void schedule_consider(struct schedule_entry *entry, const struct backup 
 {
     if (!entry->newest || by_schedule(&backup, &entry->newest) < 0)
         entry->newest = backup;
-    if (str_is(backup->status.phase, "Completed") &&
+    if (phase_is(backup->status.phase, PHASE_COMPLETED) &&
         (!entry->newest_completed || by_schedule(&backup, &entry->newest_completed) < 0))
         entry->newest_completed = backup;
 }

@@ -46,7 +46,7 @@ void extract_node_agent(struct store *store, void *fact, struct json_object *obj
 bool is_kcm_deployment(struct json_object *object)
 {
     struct json_object *labels = json_path(object, "metadata.labels");
-    return str_is(json_get_str(labels, "k0rdent.mirantis.com/component"), "kcm") &&
+    return str_is(json_get_str(labels, LABEL_COMPONENT), "kcm") &&
            str_ends(json_get_str(labels, "control-plane"), STR("controller-manager"));
 }
 

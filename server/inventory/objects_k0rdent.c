@@ -8,7 +8,7 @@ void extract_management_backup(struct store *store, void *fact, struct json_obje
     backup->schedule = store_text(store, json_get_str(spec, "schedule"));
     backup->storage_location = store_text(store, json_get_str(spec, "storageLocation"));
     backup->on_upgrade = json_get_bool(spec, "performOnManagementUpgrade");
-    backup->release = store_text(store, json_get_str(labels, "k0rdent.mirantis.com/release-backup"));
+    backup->release = store_text(store, json_get_str(labels, LABEL_RELEASE_BACKUP));
     backup->next_attempt = object_time(status, "nextAttempt");
     backup->last_backup_time = object_time(status, "lastBackupTime");
     backup->last_backup_name = store_text(store, json_get_str(status, "lastBackupName"));

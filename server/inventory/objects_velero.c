@@ -82,8 +82,8 @@ void extract_backup(struct store *store, void *fact, struct json_object *object)
     struct backup *backup = fact;
     struct json_object *spec = json_get(object, "spec"), *labels = json_path(object, "metadata.labels");
     backup->storage_location = store_text(store, json_get_str(spec, "storageLocation"));
-    backup->schedule = store_text(store, json_get_str(labels, "velero.io/schedule-name"));
-    backup->region = store_text(store, json_get_str(labels, "k0rdent.mirantis.com/region"));
+    backup->schedule = store_text(store, json_get_str(labels, LABEL_SCHEDULE_NAME));
+    backup->region = store_text(store, json_get_str(labels, LABEL_REGION));
     backup->identity = backup_identify(json_get(object, "metadata"), spec);
     backup->included_namespaces = store_namespaces(store, json_get(spec, "includedNamespaces"));
     backup->excluded_namespaces = store_namespaces(store, json_get(spec, "excludedNamespaces"));

@@ -1,7 +1,5 @@
 #include "inventory/inventory.h"
 
-#define LABEL_PROVIDER "cluster.x-k8s.io/provider"
-
 /* What kcm writes into its Backups: orLabelSelectors, one label each
  * (kcm internal/controller/backup/templating.go); and what admins write by hand. */
 static bool is_k0rdent(struct str key)

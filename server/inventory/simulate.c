@@ -124,7 +124,7 @@ static struct json_object *velero_backup(const struct simulated *simulated, cons
                                          const struct inventory *inventory, int64_t seconds)
 {
     struct json_object *backup = json_object_new_object();
-    json_put_text(backup, "apiVersion", STR("velero.io/v1"));
+    json_put_text(backup, "apiVersion", STR(API_VELERO));
     json_put_text(backup, "kind", STR("Backup"));
     struct json_object *metadata = set_object(backup, "metadata"), *spec = set_object(backup, "spec");
     struct str name = json_path_str(simulated->object, "metadata.name"), ns = extractor->default_ns;
@@ -143,8 +143,8 @@ static struct json_object *velero_backup(const struct simulated *simulated, cons
     struct json_object *selectors = json_get(spec, "orLabelSelectors");
     const struct management *management = inventory_management(inventory);
     for (size_t i = 0; management && i < management->available_providers.len; i++)
-        add_selector(selectors, "cluster.x-k8s.io/provider", management->available_providers.items[i]);
-    add_selector(selectors, "k0rdent.mirantis.com/component", STR("kcm"));
+        add_selector(selectors, LABEL_PROVIDER, management->available_providers.items[i]);
+    add_selector(selectors, LABEL_COMPONENT, STR("kcm"));
     set_backup_status(backup, "status", simulated, seconds);
     return backup;
 }

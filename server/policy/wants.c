@@ -79,7 +79,7 @@ static void wants_backup(const struct request *request, const struct inventory *
 {
     struct str name = object_text(request, request->object, "spec.backupName");
     const struct backup *backup = inventory_backup(inventory, request->ns, name);
-    if (name.len && inventory->known[FACT_BACKUPS] && !(backup && str_is(backup->status.phase, "Completed")))
+    if (name.len && inventory->known[FACT_BACKUPS] && !(backup && phase_is(backup->status.phase, PHASE_COMPLETED)))
         facts_want(request->arena, wanted, FACT_BACKUPS, request->ns, name);
 }
 
@@ -133,7 +133,7 @@ void policy_delete_backup_request_wants(const struct request *request, const str
     wants_backup(request, inventory, wanted);
     /* It may have been annotated a moment ago, so that it may go. */
     const struct backup *backup = inventory_backup(inventory, request->ns, name);
-    if (backup && backup_is_by_kcm(backup) && str_is(backup->status.phase, "Completed"))
+    if (backup && backup_is_by_kcm(backup) && phase_is(backup->status.phase, PHASE_COMPLETED))
         facts_want(request->arena, wanted, FACT_BACKUPS, request->ns, name);
     deletion_want_others(request, inventory, settings, name, wanted);
 }

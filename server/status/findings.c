@@ -138,20 +138,11 @@ static void find_locations(struct status_view *view)
 
 /* ---- management backups ---------------------------------------------------------------- */
 
-static bool has_failed(const struct backup_status *status)
-{
-    static const char *const phases[] = {"FailedValidation", "PartiallyFailed", "Failed"};
-    for (size_t i = 0; status && i < LENGTH_OF(phases); i++)
-        if (str_is(status->phase, phases[i]))
-            return true;
-    return false;
-}
-
 static void find_last(struct status_view *view, const struct status_backup *backup, struct str name)
 {
     struct arena *arena = view->arena;
     char when[TIME_TEXT_SIZE];
-    if (has_failed(backup->last)) {
+    if (backup->last && phase_has_failed(backup->last->phase)) {
         struct str good = backup->good ? arena_printf(arena, "; the last good one is from %.*s",
                                                       STR_ARG(finding_ago(view, backup->good->status.completed)))
                                        : STR("; it has no good backup");
@@ -185,7 +176,7 @@ static void find_regions(struct status_view *view, const struct management_backu
         const struct backup_status *status = &region->backup;
         struct str which = finding_quote(view, region->region);
         int64_t when = status->completed ? status->completed : status->started;
-        if (has_failed(status))
+        if (status && phase_has_failed(status->phase))
             finding_add(view, 0, name,
                         arena_printf(arena, "last backup of region %.*s, %.*s, ended %.*s %.*s (%.*s)", STR_ARG(which),
                                      STR_ARG(shown(arena, region->backup_name)), STR_ARG(shown(arena, status->phase)),
@@ -308,7 +299,7 @@ static bool find_hollow(struct status_view *view)
     const struct inventory *inventory = view->inventory;
     for (size_t i = inventory->count[FACT_BACKUPS]; i > 0; i--) {
         const struct backup *backup = inventory->backups[i - 1];
-        if (!str_is(backup->status.phase, "Completed") || !backup_lacks_management(backup))
+        if (!phase_is(backup->status.phase, PHASE_COMPLETED) || !backup_lacks_management(backup))
             continue;
         finding_add(view, STATUS_BLOCKS_RESTORE, object_name(view, "backup", backup->meta.name),
                     STR("contains no Management: a namespace was excluded from this backup, so Velero left out all "

@@ -8,24 +8,19 @@ enum { LISTED = 200 }; /* of one source */
 
 static enum status_result result_of(const struct backup *backup)
 {
-    static const struct {
-        const char *phase;
-        enum status_result result;
-    } results[] = {
-        {"Completed", STATUS_GOOD},
-        {"Failed", STATUS_FAILED},
-        {"FailedValidation", STATUS_FAILED},
-        {"PartiallyFailed", STATUS_PARTIAL},
-        {"FinalizingPartiallyFailed", STATUS_PARTIAL},
-        {"WaitingForPluginOperationsPartiallyFailed", STATUS_PARTIAL},
-        {"Deleting", STATUS_GOING},
-    };
     if (backup->meta.deleting)
         return STATUS_GOING;
-    for (size_t i = 0; i < LENGTH_OF(results); i++)
-        if (str_is(backup->status.phase, results[i].phase))
-            return results[i].result;
-    return STATUS_RUNNING;
+    switch (phase_of(backup->status.phase)) {
+    case PHASE_COMPLETED:
+        return STATUS_GOOD;
+    case PHASE_FAILED:
+    case PHASE_REFUSED:
+        return STATUS_FAILED;
+    case PHASE_DELETING:
+        return STATUS_GOING;
+    default:
+        return phase_has_errors(backup->status.phase) ? STATUS_PARTIAL : STATUS_RUNNING;
+    }
 }
 
 /* Schedules follow the ManagementBackups, in the inventory's order. */

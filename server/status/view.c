@@ -141,7 +141,8 @@ static const struct backup *backup_newer(const struct backup *a, const struct ba
 static bool is_good(const struct status_view *view, const struct backup *backup)
 {
     return backup->identity.kind == BACKUP_MANAGEMENT && !backup_lacks_management(backup) && !backup->meta.deleting &&
-           str_eq(backup->meta.ns, view->settings->system_namespace) && str_is(backup->status.phase, "Completed") &&
+           str_eq(backup->meta.ns, view->settings->system_namespace) &&
+           phase_is(backup->status.phase, PHASE_COMPLETED) &&
            (backup->status.expires == 0 || backup->status.expires > view->now);
 }
 

@@ -28,7 +28,7 @@ struct own {
 /* After a restore everything is young, in whatever order it came back. */
 static bool was_restored(const struct object_meta *meta)
 {
-    return json_get(meta->labels, "velero.io/restore-name") != NULL;
+    return json_get(meta->labels, LABEL_RESTORE_NAME) != NULL;
 }
 
 static bool is_own(void *context, enum fact fact, const struct object_meta *meta)

@@ -160,15 +160,11 @@ static void review_run_decide(const struct review_context *context, struct revie
  * has rewritten their spec, and a Completed status is what nobody else may give a Backup. */
 static bool manifest_is_history(const struct request *request, const struct manifest *manifest)
 {
-    static const char *const waiting[] = {"", "New", "Queued", "ReadyToStart"};
     struct str phase = json_path_str(manifest->tree, "status.phase");
     bool restore = str_is(request->kind, "Restore"), backup = str_is(request->kind, "Backup") && manifest->stored;
     if (manifest->review.ptr || request->operation != OPERATION_CREATE || (!restore && !backup))
         return false;
-    for (size_t i = 0; i < LENGTH_OF(waiting); i++)
-        if (str_is(phase, waiting[i]))
-            return false;
-    return true;
+    return !phase_is(phase, PHASE_WAITING);
 }
 
 static void review_pass_history(struct review_result *result)

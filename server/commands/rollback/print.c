@@ -40,7 +40,7 @@ static bool rollback_review_plan(const struct rollback *rollback, const struct r
     request.operation = OPERATION_CREATE;
     request.dry_run = true;
     request.now = rollback->now;
-    request.api_version = STR("velero.io/v1");
+    request.api_version = STR(API_VELERO);
     request.kind = STR("Restore");
     request.ns = candidate->backup->meta.ns;
     request.object = &object;

@@ -87,7 +87,7 @@ static void record_would_deny(struct service *service, const struct review *revi
     struct kube_note note = about_subject(request);
     if (str_is(request->kind, "Backup")) {
         struct str maker = object_label(request, request->object, LABEL_MANAGEMENT_BACKUP);
-        note = (struct kube_note){.api_version = STR("k0rdent.mirantis.com/v1beta1"),
+        note = (struct kube_note){.api_version = STR(API_K0RDENT),
                                   .kind = STR("ManagementBackup"),
                                   .name = maker.len ? maker : request->name,
                                   .plural = STR("managementbackups")};

@@ -5,16 +5,7 @@
 
 static bool is_completed(const struct backup_status *status)
 {
-    return str_is(status->phase, "Completed");
-}
-
-static bool is_bad(const struct backup_status *status)
-{
-    static const char *const phases[] = {"Failed", "PartiallyFailed", "FailedValidation"};
-    for (size_t i = 0; i < LENGTH_OF(phases); i++)
-        if (str_is(status->phase, phases[i]))
-            return true;
-    return false;
+    return phase_is(status->phase, PHASE_COMPLETED);
 }
 
 /* The same fact is told by Velero's Backup and, a minute later, by the ManagementBackup; a Backup
@@ -38,9 +29,9 @@ static int64_t newest_completion(const struct inventory *inventory)
 
 static bool is_failing(const struct management_backup *backup)
 {
-    bool bad = backup->error.len || is_bad(&backup->last_backup);
+    bool bad = backup->error.len || phase_has_failed(backup->last_backup.phase);
     for (size_t i = 0; i < backup->region_count; i++)
-        bad |= backup->regions[i].error.len || is_bad(&backup->regions[i].backup);
+        bad |= backup->regions[i].error.len || phase_has_failed(backup->regions[i].backup.phase);
     return bad;
 }
 

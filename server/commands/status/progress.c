@@ -26,16 +26,9 @@ struct progress {
     int tight; /* 0 to TIGHTEST: how much of the words is left out */
 };
 
-/* velero's backup phases between its creation and its end; those that failed in part go on, too. */
 static bool is_running(const struct backup_status *status)
 {
-    static const char *const phases[] = {"InProgress", "WaitingForPluginOperations",
-                                         "WaitingForPluginOperationsPartiallyFailed", "Finalizing",
-                                         "FinalizingPartiallyFailed"};
-    for (size_t i = 0; status && !status->completed && i < LENGTH_OF(phases); i++)
-        if (str_is(status->phase, phases[i]))
-            return true;
-    return false;
+    return status && !status->completed && phase_is(status->phase, PHASE_RUNNING);
 }
 
 static void progress_add_backup(struct progress *progress, struct str ns, struct str name,

@@ -34,14 +34,18 @@ static enum tone phase_tone(struct str phase)
         const char *phase;
         enum tone tone;
     } tones[] = {
-        {"Completed", TONE_GOOD},       {"Available", TONE_GOOD},   {"Failed", TONE_BAD},
-        {"FailedValidation", TONE_BAD}, {"Unavailable", TONE_BAD},  {"PartiallyFailed", TONE_BAD},
-        {"completed", TONE_GOOD},       {"failed", TONE_BAD},       {"stuck", TONE_BAD},
-        {"in the future", TONE_BAD},    {"running", TONE_DOUBTFUL}, {"not started", TONE_DOUBTFUL},
+        {"Available", TONE_GOOD},   {"Unavailable", TONE_BAD},
+        {"completed", TONE_GOOD},   {"failed", TONE_BAD},
+        {"stuck", TONE_BAD},        {"in the future", TONE_BAD},
+        {"running", TONE_DOUBTFUL}, {"not started", TONE_DOUBTFUL},
     };
     for (size_t i = 0; i < LENGTH_OF(tones); i++)
         if (str_is(phase, tones[i].phase))
             return tones[i].tone;
+    if (phase_is(phase, PHASE_COMPLETED))
+        return TONE_GOOD;
+    if (phase_has_failed(phase))
+        return TONE_BAD;
     return phase.len ? TONE_DOUBTFUL : TONE_PLAIN;
 }
 

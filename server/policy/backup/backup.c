@@ -3,24 +3,15 @@
 #include "policy/backup/spec.h"
 #include "policy/velero/installed.h"
 
-bool backup_is_waiting(struct str phase)
-{
-    static const char *const phases[] = {"", "New", "Queued", "ReadyToStart"};
-    for (size_t i = 0; i < LENGTH_OF(phases); i++)
-        if (str_is(phase, phases[i]))
-            return true;
-    return false;
-}
-
 /* Velero reads a Backup once. One that comes with a status is a copy of a backup in the
  * object store; and of what is edited afterwards it takes little notice. */
 static bool is_taken_up(const struct request *request, const struct settings *settings, struct decision *decision)
 {
     if (request->operation != OPERATION_UPDATE)
-        return !backup_is_waiting(object_text(request, request->object, "status.phase"));
+        return !phase_is(object_text(request, request->object, "status.phase"), PHASE_WAITING);
     struct str phase = object_text(request, request->old_object, "status.phase");
-    if (backup_is_waiting(phase))
-        return !backup_is_waiting(object_text(request, request->object, "status.phase"));
+    if (phase_is(phase, PHASE_WAITING))
+        return !phase_is(object_text(request, request->object, "status.phase"), PHASE_WAITING);
     if (request_changes(request, "spec") && !request_by_velero(request, settings))
         backup_edit_warn(request, settings, decision);
     return true;
@@ -88,6 +79,6 @@ void policy_velero_backup_wants(const struct request *request, const struct inve
 {
     backup_edit_wants(request, inventory, settings, wanted);
     if (request->operation != OPERATION_DELETE &&
-        backup_is_waiting(object_text(request, request->object, "status.phase")))
+        phase_is(object_text(request, request->object, "status.phase"), PHASE_WAITING))
         backup_spec_wants(request, inventory, settings, "spec", wanted);
 }

@@ -54,7 +54,7 @@ static bool is_velero(const struct request *request, const struct inventory *inv
 
 static bool is_real(const struct backup *backup)
 {
-    return backup_is_by_kcm(backup) && str_is(backup->status.phase, "Completed");
+    return backup_is_by_kcm(backup) && phase_is(backup->status.phase, PHASE_COMPLETED);
 }
 
 /* ---- one that is made up ------------------------------------------------------ */
@@ -118,7 +118,7 @@ static struct str what_weakens(const struct request *request, const struct backu
                label_changes(before, after, LABEL_RELEASE_BACKUP) ||
                    label_changes(before, after, LABEL_MANAGEMENT_BACKUP),
                "label " LABEL_RELEASE_BACKUP " or " LABEL_MANAGEMENT_BACKUP);
-    add_change(request, &changes, label_changes(before, after, "velero.io/storage-location"),
+    add_change(request, &changes, label_changes(before, after, LABEL_STORAGE_LOCATION),
                "label velero.io/storage-location");
     add_change(request, &changes, gets_owner(request), "metadata.ownerReferences");
     return changes;

@@ -61,7 +61,7 @@ static const struct backup *newest_full(const struct inventory *inventory, struc
     const struct backup *newest = NULL;
     for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++) {
         const struct backup *backup = inventory->backups[i];
-        if (str_eq(backup->meta.ns, ns) && str_is(backup->status.phase, "Completed") && !backup->meta.deleting &&
+        if (str_eq(backup->meta.ns, ns) && phase_is(backup->status.phase, PHASE_COMPLETED) && !backup->meta.deleting &&
             backup_kots_kind(backup->meta.annotations) == BACKUP_KOTS_FULL &&
             (!newest || backup->status.started > newest->status.started))
             newest = backup;

@@ -41,7 +41,7 @@ static bool is_due(const struct request *request, const struct settings *setting
 {
     if (request->operation != OPERATION_CREATE || !str_eq(request->ns, settings->system_namespace) ||
         request_by_velero(request, settings) ||
-        !backup_is_waiting(object_text(request, request->object, "status.phase")))
+        !phase_is(object_text(request, request->object, "status.phase"), PHASE_WAITING))
         return false;
     const struct backup_identity identity = backup_identify(object_tree(request, request->object, "metadata"),
                                                             object_tree(request, request->object, "spec"));

@@ -22,9 +22,6 @@ struct backup_spec {
     const char *inside_means; /* of struct storage_check */
 };
 
-/* A Backup that Velero has not looked at yet; one that it brings from the object store never waits. */
-bool backup_is_waiting(struct str phase);
-
 void backup_spec_check(const struct backup_spec *view);
 /* What it names and must be read for this very review. */
 void backup_spec_wants(const struct request *request, const struct inventory *inventory,

@@ -4,33 +4,6 @@
 
 enum { NAMES_COMPARED = 500 };
 
-/* What a deletion meets in a phase. backup_tracker.go: Velero refuses one of a backup
- * that it works on, and takes one that waits. */
-static const struct {
-    const char *name;
-    enum phase_is { IS_STORED, IS_WAITING, IS_RUNNING, IS_REFUSED, IS_GOING } is;
-} phases[] = {
-    {"", IS_WAITING},
-    {"New", IS_WAITING},
-    {"Queued", IS_WAITING},
-    {"ReadyToStart", IS_WAITING},
-    {"InProgress", IS_RUNNING},
-    {"WaitingForPluginOperations", IS_RUNNING},
-    {"WaitingForPluginOperationsPartiallyFailed", IS_RUNNING},
-    {"Finalizing", IS_RUNNING},
-    {"FinalizingPartiallyFailed", IS_RUNNING},
-    {"FailedValidation", IS_REFUSED},
-    {"Deleting", IS_GOING},
-};
-
-static enum phase_is phase_is(struct str phase)
-{
-    for (size_t i = 0; i < LENGTH_OF(phases); i++)
-        if (str_is(phase, phases[i].name))
-            return phases[i].is;
-    return IS_STORED;
-}
-
 static struct str deletion_quote(const struct request *request, struct str text)
 {
     return arena_quote(request->arena, text);
@@ -105,34 +78,35 @@ static void deletion_check_location(const struct request *request, const struct 
                          STR_ARG(name), STR_ARG(where), STR_ARG(storage_phase(request->arena, location)));
 }
 
+/* backup_tracker.go: Velero refuses a deletion of a backup that it works on, and takes one of a backup that waits. */
 static bool deletion_check_phase(const struct request *request, const struct backup *backup, struct decision *decision)
 {
     const struct backup_status *status = &backup->status;
     struct str name = deletion_quote(request, backup->meta.name);
-    enum phase_is is = backup->meta.deleting ? IS_GOING : phase_is(status->phase);
+    enum phase phase = backup->meta.deleting ? PHASE_DELETING : phase_of(status->phase);
     struct str progress = STR("");
     if (status->items_total)
         progress = arena_printf(request->arena, " (%lld of %lld items)", (long long)status->items_done,
                                 (long long)status->items_total);
-    if (is == IS_RUNNING)
+    if (phase == PHASE_RUNNING)
         decision_invalid(decision, "spec.backupName",
                          "%.*s: this backup is still running: phase %.*s%.*s; Velero refuses to delete "
                          "it until it is done",
                          STR_ARG(name), STR_ARG(deletion_quote(request, status->phase)), STR_ARG(progress));
-    else if (is == IS_WAITING)
+    else if (phase == PHASE_WAITING)
         decision_warn(decision, "backup %.*s has not started yet: it is deleted before it holds anything",
                       STR_ARG(name));
-    else if (is == IS_GOING)
+    else if (phase == PHASE_DELETING)
         decision_warn(decision,
                       "backup %.*s is being deleted already; another request makes sense only where that one failed",
                       STR_ARG(name));
-    return is == IS_STORED || is == IS_REFUSED;
+    return phase != PHASE_RUNNING && phase != PHASE_WAITING && phase != PHASE_DELETING;
 }
 
 static void deletion_warn_of_loss(const struct request *request, const struct backup *backup, struct decision *decision)
 {
     struct str name = deletion_quote(request, backup->meta.name);
-    if (phase_is(backup->status.phase) == IS_REFUSED)
+    if (phase_is(backup->status.phase, PHASE_REFUSED))
         return;
     decision_warn(decision,
                   "deletes backup %.*s from the cluster and from the object store, with its volume snapshots: nothing "
@@ -229,11 +203,11 @@ static void deletion_warn_of_backup(const struct request *request, const struct 
                                     const struct backup *backup, struct decision *decision)
 {
     struct str name = deletion_quote(request, backup->meta.name);
-    enum phase_is is = phase_is(backup->status.phase);
-    if (is == IS_RUNNING)
+    enum phase phase = phase_of(backup->status.phase);
+    if (phase == PHASE_RUNNING)
         decision_warn(decision, "backup %.*s is still running: this does not stop it, and it %.*s", STR_ARG(name),
                       STR_ARG(deletion_comes_back(request, inventory, backup)));
-    if (is != IS_STORED)
+    if (phase == PHASE_WAITING || phase == PHASE_RUNNING || phase == PHASE_REFUSED || phase == PHASE_DELETING)
         return;
     decision_warn(decision, "this removes backup %.*s from the cluster only", STR_ARG(name));
     decision_warn(decision, "its data stays in the object store, and the object %.*s",
@@ -273,12 +247,6 @@ void policy_backup_deletion(const struct request *request, const struct inventor
 
 /* ---- Restore ------------------------------------------------------------------ */
 
-static bool deletion_restore_runs(struct str phase)
-{
-    return str_is(phase, "InProgress") || str_starts(phase, STR("WaitingForPluginOperations")) ||
-           str_starts(phase, STR("Finalizing"));
-}
-
 /* restore_controller.go, deleteExternalResources: the finalizer waits for the location
  * of the backup, and finds nothing to do once the backup is gone. */
 void policy_restore_deletion(const struct request *request, const struct inventory *inventory,
@@ -290,7 +258,7 @@ void policy_restore_deletion(const struct request *request, const struct invento
     struct str phase = object_text(request, object, "status.phase"), shown_name = deletion_quote(request, name);
     if (request->operation != OPERATION_DELETE || object_deleting(object) || deletion_is_automatic(request, settings))
         return;
-    if (deletion_restore_runs(phase))
+    if (phase_is(phase, PHASE_RUNNING))
         decision_warn(decision, "Restore %.*s is still running (%.*s): deleting it undoes nothing of what it restored",
                       STR_ARG(shown_name), STR_ARG(phase));
     decision_warn(decision,

@@ -19,7 +19,7 @@ bool deletion_is_automatic(const struct request *request, const struct settings 
 
 bool deletion_counts(const struct backup *backup, int64_t now)
 {
-    return backup_is_by_kcm(backup) && !backup->meta.deleting && str_is(backup->status.phase, "Completed") &&
+    return backup_is_by_kcm(backup) && !backup->meta.deleting && phase_is(backup->status.phase, PHASE_COMPLETED) &&
            (backup->status.expires == 0 || backup->status.expires > now);
 }
 

@@ -226,7 +226,7 @@ static void managementbackup_warn_of_blockers(const struct managementbackup_edit
     for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++) {
         const struct backup *backup = inventory->backups[i];
         int64_t since = backup->status.started ? backup->status.started : backup->meta.created;
-        bool holds = str_is(backup->status.phase, "New") || str_is(backup->status.phase, "InProgress");
+        bool holds = phase_holds_kcm(backup->status.phase);
         if (!holds || since == 0 || request->now - since < LONG ||
             !str_eq(json_get_str(backup->meta.labels, LABEL_MANAGEMENT_BACKUP), name))
             continue;
@@ -261,10 +261,10 @@ static void managementbackup_judge_loss(struct decision *decision, enum verdict 
 
 static bool managementbackup_completed(const struct management_backup *backup)
 {
-    if (!str_is(backup->last_backup.phase, "Completed"))
+    if (!phase_is(backup->last_backup.phase, PHASE_COMPLETED))
         return false;
     for (size_t i = 0; i < backup->region_count; i++)
-        if (!str_is(backup->regions[i].backup.phase, "Completed"))
+        if (!phase_is(backup->regions[i].backup.phase, PHASE_COMPLETED))
             return false;
     return true;
 }

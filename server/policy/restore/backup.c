@@ -3,28 +3,6 @@
 
 enum { EXPIRY_NOTICE = 24 * 3600, NAMES_SHOWN = 3 };
 
-/* Velero's Backup phases, as a Restore finds them. Velero itself looks only when it
- * fetches the backup, and for a backupName not at the phase at all. */
-static const struct {
-    const char *name;
-    enum { PHASE_GOOD, PHASE_PARTIAL, PHASE_RUNNING, PHASE_BAD, PHASE_GOING } is;
-} phases[] = {
-    {"Completed", PHASE_GOOD},
-    {"PartiallyFailed", PHASE_PARTIAL},
-    {"", PHASE_RUNNING},
-    {"New", PHASE_RUNNING},
-    {"Queued", PHASE_RUNNING},
-    {"ReadyToStart", PHASE_RUNNING},
-    {"InProgress", PHASE_RUNNING},
-    {"WaitingForPluginOperations", PHASE_RUNNING},
-    {"WaitingForPluginOperationsPartiallyFailed", PHASE_RUNNING},
-    {"Finalizing", PHASE_RUNNING},
-    {"FinalizingPartiallyFailed", PHASE_RUNNING},
-    {"Failed", PHASE_BAD},
-    {"FailedValidation", PHASE_BAD},
-    {"Deleting", PHASE_GOING},
-};
-
 static struct str restore_quote(const struct restore_view *view, struct str text)
 {
     return arena_quote(view->arena, text);
@@ -35,7 +13,7 @@ static struct str backup_with_phase(const struct restore_view *view, struct str 
 {
     const struct backup *backup = inventory_backup(view->inventory, view->ns, name);
     struct str phase = backup ? backup->status.phase : STR("Completed");
-    if (str_is(phase, "Completed"))
+    if (phase_is(phase, PHASE_COMPLETED))
         return restore_quote(view, name);
     return arena_printf(view->arena, "%.*s (%.*s)", STR_ARG(restore_quote(view, name)),
                         STR_ARG(phase.len ? restore_quote(view, phase) : STR("not started")));
@@ -49,7 +27,7 @@ static const struct backup *newest_usable(const struct restore_view *view)
         const struct backup *backup = view->inventory->backups[i];
         int64_t expires = backup->status.expires;
         bool going = backup->meta.deleting || (expires != 0 && expires <= view->request->now);
-        if (!str_eq(backup->meta.ns, view->ns) || !str_is(backup->status.phase, "Completed") ||
+        if (!str_eq(backup->meta.ns, view->ns) || !phase_is(backup->status.phase, PHASE_COMPLETED) ||
             backup->identity.kind != BACKUP_MANAGEMENT || backup_lacks_management(backup) || going)
             continue;
         if (!newest || backup->status.started > newest->status.started)
@@ -83,7 +61,7 @@ static struct str best_of_series(const struct restore_view *view, struct str nea
         int64_t expires = backup->status.expires;
         bool going = backup->meta.deleting || (expires != 0 && expires <= view->request->now);
         if (str_eq(backup->meta.ns, view->ns) && str_eq(policy_name_without_stamp(backup->meta.name), series) &&
-            !going && str_is(backup->status.phase, "Completed") &&
+            !going && phase_is(backup->status.phase, PHASE_COMPLETED) &&
             (!newest || backup->status.started > newest->status.started))
             newest = backup;
     }
@@ -172,42 +150,39 @@ static struct str backup_progress(const struct restore_view *view, const struct 
                         (long long)status->items_total);
 }
 
+/* Velero itself looks only when it fetches the backup, and for a backupName not at the phase at all. */
 static void restore_check_backup_phase(const struct restore_view *view, const char *field)
 {
     const struct backup *backup = view->backup;
     struct str phase = backup->status.phase;
-    size_t p = 0;
-    if (str_is(phase, "Completed") && !backup->meta.deleting)
-        return;
     struct str name = restore_quote(view, backup->meta.name);
-    while (p < LENGTH_OF(phases) && !str_is(phase, phases[p].name))
-        p++;
-    if (p == LENGTH_OF(phases)) {
+    switch (backup->meta.deleting ? PHASE_DELETING : phase_of(phase)) {
+    case PHASE_COMPLETED:
+        break;
+    case PHASE_UNKNOWN:
         decision_warn(view->decision,
                       "backup %.*s has the unknown phase %.*s: whether it can be restored was not checked",
                       STR_ARG(name), STR_ARG(restore_quote(view, phase)));
-        return;
-    }
-    switch (backup->meta.deleting ? PHASE_GOING : phases[p].is) {
-    case PHASE_GOOD:
         break;
-    case PHASE_PARTIAL:
+    case PHASE_PARTIALLY_FAILED:
         decision_warn(view->decision,
                       "backup %.*s is PartiallyFailed (%lld error%s) and incomplete: prefer a Completed one",
                       STR_ARG(name), (long long)backup->status.errors, backup->status.errors == 1 ? "" : "s");
         break;
+    case PHASE_WAITING:
     case PHASE_RUNNING:
         decision_invalid(view->decision, field,
                          "%.*s: this backup is not finished: phase %.*s%.*s; wait until it is Completed", STR_ARG(name),
                          STR_ARG(phase.len ? restore_quote(view, phase) : STR("still empty")),
                          STR_ARG(backup_progress(view, &backup->status)));
         break;
-    case PHASE_BAD:
+    case PHASE_FAILED:
+    case PHASE_REFUSED:
         decision_invalid(view->decision, field, "%.*s: this backup is %.*s (%.*s) and holds nothing to restore%.*s",
                          STR_ARG(name), STR_ARG(phase), STR_ARG(backup_failure(view->arena, &backup->status)),
                          STR_ARG(newest_hint(view)));
         break;
-    case PHASE_GOING:
+    case PHASE_DELETING:
         decision_invalid(view->decision, field, "%.*s: this backup is being deleted%.*s", STR_ARG(name),
                          STR_ARG(newest_hint(view)));
         break;

@@ -162,8 +162,7 @@ static void gate_create_backup(const struct gate *gate, const struct gate_source
     char now[TIME_TEXT_SIZE];
     time_format(gate->request->now, 0, now);
     /* A Restore may be what asks; the version that is served is put in when it is created. */
-    struct str version =
-        str_is(gate->request->kind, "Management") ? gate->request->api_version : STR("k0rdent.mirantis.com/v1beta1");
+    struct str version = str_is(gate->request->kind, "Management") ? gate->request->api_version : STR(API_K0RDENT);
     bool done = json_put_text(object, "apiVersion", version) &&
                 json_put_text(object, "kind", STR("ManagementBackup")) && json_put_map(object, "metadata", &metadata) &&
                 json_put_text(metadata, "name", source->starting) && json_put_map(metadata, "labels", &labels) &&

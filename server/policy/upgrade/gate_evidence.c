@@ -1,45 +1,6 @@
 #include "policy/managementbackup/kcm_names.h"
 #include "policy/upgrade/gate.h"
 
-/* ---- phases -------------------------------------------------------------- */
-
-enum phase_kind { PHASE_WAITING, PHASE_RUNNING, PHASE_COMPLETED, PHASE_FAILED, PHASE_DELETING };
-
-/* Velero's BackupPhase, in the order a backup goes through them. */
-static const struct {
-    const char *name;
-    enum phase_kind kind;
-} phases[] = {
-    {"", PHASE_WAITING},
-    {"New", PHASE_WAITING},
-    {"Queued", PHASE_WAITING},
-    {"ReadyToStart", PHASE_WAITING},
-    {"InProgress", PHASE_RUNNING},
-    {"WaitingForPluginOperations", PHASE_RUNNING},
-    {"WaitingForPluginOperationsPartiallyFailed", PHASE_RUNNING},
-    {"Finalizing", PHASE_RUNNING},
-    {"FinalizingPartiallyFailed", PHASE_RUNNING},
-    {"Completed", PHASE_COMPLETED},
-    {"PartiallyFailed", PHASE_FAILED},
-    {"Failed", PHASE_FAILED},
-    {"FailedValidation", PHASE_FAILED},
-    {"Deleting", PHASE_DELETING},
-};
-enum { PHASE_IN_PROGRESS = 4 }; /* also for a phase that this table does not know: something is going on */
-
-static size_t phase_rank(const struct backup_status *status)
-{
-    for (size_t i = 0; i < LENGTH_OF(phases); i++)
-        if (str_is(status->phase, phases[i].name))
-            return i;
-    return PHASE_IN_PROGRESS;
-}
-
-static enum phase_kind phase_kind(const struct backup_status *status)
-{
-    return phases[phase_rank(status)].kind;
-}
-
 /* ---- the parts of a management backup ------------------------------------ */
 
 /* The management cluster's Velero Backup, or one region's. */
@@ -149,12 +110,13 @@ static struct part main_part(const struct evidence_attempt *attempt)
     if (velero)
         part.status = &velero->status;
     part.adopted = is_older(backup, part.status, velero ? velero->meta.created : 0);
-    enum phase_kind kind = phase_kind(part.status);
-    if (velero && kind == PHASE_COMPLETED) {
+    enum phase phase = phase_of(part.status->phase);
+    if (velero && phase == PHASE_COMPLETED) {
         part.unfit = unfit_because(attempt, velero);
         part.hollow = hollow_because(velero);
     }
-    part.gone = velero ? velero->meta.deleting : kind == PHASE_RUNNING || kind == PHASE_COMPLETED;
+    part.gone =
+        velero ? velero->meta.deleting : phase == PHASE_RUNNING || phase == PHASE_UNKNOWN || phase == PHASE_COMPLETED;
     return part;
 }
 
@@ -169,9 +131,9 @@ static struct part region_part(const struct evidence_attempt *attempt, const str
     struct part part = {
         .region = region->region, .velero = region->backup_name, .error = region->error, .status = &region->backup};
     if (synced && str_eq(synced->region, region->region) && !is_older(backup, &synced->status, 0) &&
-        phase_rank(&synced->status) >= phase_rank(part.status)) {
+        phase_rank(synced->status.phase) >= phase_rank(part.status->phase)) {
         part.status = &synced->status;
-        if (phase_kind(part.status) == PHASE_COMPLETED) {
+        if (phase_is(part.status->phase, PHASE_COMPLETED)) {
             part.unfit = unfit_because(attempt, synced);
             part.hollow = hollow_because(synced);
         }
@@ -200,17 +162,17 @@ static struct evidence judge_part(const struct evidence_attempt *attempt, const 
                                 .status = status,
                                 .unfit = part->unfit,
                                 .hollow = part->hollow};
-    enum phase_kind kind = phase_kind(status);
-    evidence.when = kind == PHASE_WAITING ? created : first_known(status->completed, status->started, created);
+    enum phase phase = phase_of(status->phase);
+    evidence.when = phase == PHASE_WAITING ? created : first_known(status->completed, status->started, created);
     if (part->adopted || part->unfit.len)
         evidence.state = EVIDENCE_ADOPTED;
-    else if (part->gone || kind == PHASE_DELETING || (status->expires != 0 && status->expires <= now))
+    else if (part->gone || phase == PHASE_DELETING || (status->expires != 0 && status->expires <= now))
         evidence.state = EVIDENCE_GONE;
-    else if (kind == PHASE_FAILED || part->hollow)
+    else if (phase_has_failed(status->phase) || part->hollow)
         evidence.state = EVIDENCE_FAILED;
-    else if (kind == PHASE_COMPLETED)
+    else if (phase == PHASE_COMPLETED)
         evidence.state = EVIDENCE_COMPLETED;
-    else if (kind == PHASE_RUNNING)
+    else if (phase == PHASE_RUNNING || phase == PHASE_UNKNOWN)
         evidence.state = EVIDENCE_RUNNING;
     else
         evidence.state = created != 0 && now - created > gate->settings->upgrade_start_timeout ? EVIDENCE_STUCK
@@ -300,7 +262,7 @@ struct evidence evidence_find(const struct gate *gate, const struct gate_source 
 
 static bool never_completes(const struct backup_status *status)
 {
-    return phase_kind(status) == PHASE_FAILED && status->completed == 0;
+    return phase_has_failed(status->phase) && status->completed == 0;
 }
 
 struct evidence_blocker evidence_blocker(const struct gate *gate, const struct gate_source *source)

@@ -52,7 +52,7 @@ struct str gate_progress_message(const struct gate *gate, const struct gate_sour
                             STR_ARG(evidence_kcm_error(gate, evidence)));
     if (evidence->state == EVIDENCE_NOT_STARTED)
         return arena_printf(arena, "%.*s: %.*s, created %.*s", STR_ARG(name), STR_ARG(phase), STR_ARG(ago));
-    struct str errors = str_ends(status->phase, STR("PartiallyFailed")) ? STR(", with errors already") : STR("");
+    struct str errors = phase_has_errors(status->phase) ? STR(", with errors already") : STR("");
     if (status->items_total > 0)
         return arena_printf(arena, "%.*s: %.*s, %lld of %lld items%.*s", STR_ARG(name), STR_ARG(phase),
                             (long long)status->items_done, (long long)status->items_total, STR_ARG(errors));

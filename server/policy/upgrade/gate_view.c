@@ -120,7 +120,7 @@ bool policy_upgrade_view(struct arena *arena, const struct inventory *inventory,
     request->operation = OPERATION_UPDATE;
     request->dry_run = true;
     request->now = now;
-    request->api_version = STR("k0rdent.mirantis.com/v1beta1");
+    request->api_version = STR(API_K0RDENT);
     request->kind = STR("Management");
     request->name = management->meta.name;
     request->old_object = &objects[0];

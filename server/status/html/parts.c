@@ -53,32 +53,26 @@ enum tone html_phase_tone(struct str phase)
         const char *phase;
         enum tone tone;
     } tones[] = {
-        {"Completed", TONE_GOOD},
-        {"Available", TONE_GOOD},
-        {"Failed", TONE_BAD},
-        {"FailedValidation", TONE_BAD},
-        {"Unavailable", TONE_BAD},
-        {"PartiallyFailed", TONE_BAD},
-        {"completed", TONE_GOOD},
-        {"failed", TONE_BAD},
-        {"stuck", TONE_BAD},
-        {"in the future", TONE_BAD},
-        {"running", TONE_INFO},
-        {"not started", TONE_INFO},
-        {"InProgress", TONE_INFO},
-        {"Finalizing", TONE_INFO},
-        {"WaitingForPluginOperations", TONE_INFO},
-        {"New", TONE_INFO},
-        {"none", TONE_WARN},
-        {"too old", TONE_WARN},
-        {"gone", TONE_WARN},
-        {"adopted", TONE_WARN},
-        {"Deleting", TONE_NONE},
+        {"Available", TONE_GOOD}, {"Unavailable", TONE_BAD},   {"completed", TONE_GOOD}, {"failed", TONE_BAD},
+        {"stuck", TONE_BAD},      {"in the future", TONE_BAD}, {"running", TONE_INFO},   {"not started", TONE_INFO},
+        {"none", TONE_WARN},      {"too old", TONE_WARN},      {"gone", TONE_WARN},      {"adopted", TONE_WARN},
     };
     for (size_t i = 0; i < LENGTH_OF(tones); i++)
         if (str_is(phase, tones[i].phase))
             return tones[i].tone;
-    return phase.len ? TONE_WARN : TONE_NONE;
+    if (phase_has_failed(phase))
+        return TONE_BAD;
+    switch (phase.len ? phase_of(phase) : PHASE_DELETING) {
+    case PHASE_COMPLETED:
+        return TONE_GOOD;
+    case PHASE_WAITING:
+    case PHASE_RUNNING:
+        return TONE_INFO;
+    case PHASE_DELETING:
+        return TONE_NONE;
+    default:
+        return TONE_WARN;
+    }
 }
 
 struct str html_distance(const struct page *page, int64_t when)

@@ -1,0 +1,56 @@
+/* api: the words of Velero's and k0rdent's APIs that everything above shares: phases, and the keys of labels and
+ * annotations. Knows no object. */
+#ifndef BACKSTOP_API_H
+#define BACKSTOP_API_H
+
+#include "backstop/base.h"
+
+/* ---- phases of a Velero Backup, and of a Restore, which has some of them ---------- */
+
+/* What can be said of a phase (pkg/apis/velero/v1/backup_types.go, BackupPhase). */
+enum phase {
+    PHASE_WAITING,          /* "", New, Queued, ReadyToStart: Velero has not begun with it */
+    PHASE_RUNNING,          /* InProgress to FinalizingPartiallyFailed */
+    PHASE_COMPLETED,        /* all of it is stored */
+    PHASE_PARTIALLY_FAILED, /* ended, and something is missing */
+    PHASE_FAILED,           /* ended without a backup */
+    PHASE_REFUSED,          /* FailedValidation: never begun */
+    PHASE_DELETING,
+    PHASE_UNKNOWN /* a newer Velero's */
+};
+enum phase phase_of(struct str text);
+bool phase_is(struct str text, enum phase phase);
+bool phase_has_failed(struct str text); /* ended, and not Completed */
+bool phase_has_errors(struct str text); /* what runs or has ended already knows of errors: ...PartiallyFailed */
+/* How far a backup of this phase has come: larger is later. Of an unknown phase, as far as InProgress. */
+unsigned phase_rank(struct str text);
+/* kcm's own idea of a Backup that runs (backup/schedule.go): New and InProgress alone. While there is one it starts none. */
+bool phase_holds_kcm(struct str text);
+
+/* ---- keys of labels and annotations ------------------------------------------------- */
+
+/* The labels and annotations the policies know. */
+#define LABEL_COMPONENT "k0rdent.mirantis.com/component"
+#define LABEL_MANAGEMENT_BACKUP "k0rdent.mirantis.com/management-backup"
+#define LABEL_RELEASE_BACKUP "k0rdent.mirantis.com/release-backup"
+#define LABEL_REGION "k0rdent.mirantis.com/region"
+#define ANNOTATION_SKIP_MUTATION "backstop.k0rdent.mirantis.com/skip-mutation"
+#define ANNOTATION_SKIP_BACKUP "backstop.k0rdent.mirantis.com/skip-pre-upgrade-backup"
+#define ANNOTATION_ALLOW_DELETE "backstop.k0rdent.mirantis.com/allow-delete"
+/* On the ManagementBackup that the gate creates: the release asked for, and when. */
+#define ANNOTATION_TAKEN_BEFORE "backstop.k0rdent.mirantis.com/taken-before-upgrade-to"
+#define ANNOTATION_TAKEN_BEFORE_AT "backstop.k0rdent.mirantis.com/taken-before-upgrade-at"
+/* On a Restore: what the webhook added to it, for those whose client shows no warnings. */
+#define ANNOTATION_ADDED "backstop.k0rdent.mirantis.com/added"
+/* On a management Backup, as it is created: Management's spec.release, and when. */
+#define ANNOTATION_RELEASE "backstop.k0rdent.mirantis.com/release"
+#define ANNOTATION_RECORDED_AT "backstop.k0rdent.mirantis.com/recorded-at"
+#define LABEL_PROVIDER "cluster.x-k8s.io/provider"
+#define LABEL_SCHEDULE_NAME "velero.io/schedule-name"
+#define LABEL_STORAGE_LOCATION "velero.io/storage-location"
+#define LABEL_RESTORE_NAME "velero.io/restore-name"
+#define LABEL_EXCLUDE_FROM_BACKUP "velero.io/exclude-from-backup"
+#define API_K0RDENT "k0rdent.mirantis.com/v1beta1"
+#define API_VELERO "velero.io/v1"
+
+#endif

@@ -1,0 +1,64 @@
+#include "backstop/api.h"
+
+/* In the order a backup goes through them. */
+static const struct {
+    const char *name;
+    enum phase phase;
+} phases[] = {
+    {"", PHASE_WAITING},
+    {"New", PHASE_WAITING},
+    {"Queued", PHASE_WAITING},
+    {"ReadyToStart", PHASE_WAITING},
+    {"InProgress", PHASE_RUNNING},
+    {"WaitingForPluginOperations", PHASE_RUNNING},
+    {"WaitingForPluginOperationsPartiallyFailed", PHASE_RUNNING},
+    {"Finalizing", PHASE_RUNNING},
+    {"FinalizingPartiallyFailed", PHASE_RUNNING},
+    {"Completed", PHASE_COMPLETED},
+    {"PartiallyFailed", PHASE_PARTIALLY_FAILED},
+    {"Failed", PHASE_FAILED},
+    {"FailedValidation", PHASE_REFUSED},
+    {"Deleting", PHASE_DELETING},
+};
+enum { IN_PROGRESS = 4 };
+
+static size_t phase_index(struct str text)
+{
+    size_t i = 0;
+    while (i < LENGTH_OF(phases) && !str_is(text, phases[i].name))
+        i++;
+    return i;
+}
+
+enum phase phase_of(struct str text)
+{
+    size_t i = phase_index(text);
+    return i < LENGTH_OF(phases) ? phases[i].phase : PHASE_UNKNOWN;
+}
+
+bool phase_is(struct str text, enum phase phase)
+{
+    return phase_of(text) == phase;
+}
+
+bool phase_has_failed(struct str text)
+{
+    enum phase phase = phase_of(text);
+    return phase == PHASE_PARTIALLY_FAILED || phase == PHASE_FAILED || phase == PHASE_REFUSED;
+}
+
+bool phase_has_errors(struct str text)
+{
+    return str_ends(text, STR("PartiallyFailed"));
+}
+
+unsigned phase_rank(struct str text)
+{
+    size_t i = phase_index(text);
+    return (unsigned)(i < LENGTH_OF(phases) ? i : IN_PROGRESS);
+}
+
+bool phase_holds_kcm(struct str text)
+{
+    return str_is(text, "New") || str_is(text, "InProgress");
+}
