@@ -47,10 +47,10 @@ static bool schedule_has_empty_field(const struct cron_schedule *schedule)
 static const char *schedule_never_reason(const struct cron_schedule *schedule)
 {
     if (schedule->triggered)
-        return "it is only ever started by hand, which Velero cannot do, so give it a time";
+        return "it can only be started by hand, which Velero cannot do; give it a time";
     if (schedule_has_empty_field(schedule))
-        return "one of its fields holds no value, so give it one";
-    return "its months do not have such a day, so choose another";
+        return "one of its fields has no value; give it one";
+    return "none of its months has that day";
 }
 
 /* Both controllers take the zero time for a run that is due (Velero: getNextRunTime's asOf.After). */
@@ -60,13 +60,11 @@ static struct str schedule_reading_storm(const struct schedule_readings *reading
     if (!cron_storms(schedule, readings->request->now))
         return (struct str){NULL, 0};
     if (cron_never_fires(schedule))
-        return arena_printf(arena,
-                            "never fires: %s. %s would take it as always due and start one backup after the other",
+        return arena_printf(arena, "never fires: %s. %s treats it as always due and starts backups back to back",
                             schedule_never_reason(schedule), readings->check->runner);
-    return arena_printf(arena,
-                        "has no run within the next five years. %s would take it as always due and start one backup "
-                        "after the other",
-                        readings->check->runner);
+    return arena_printf(
+        arena, "has no run within the next five years. %s treats it as always due and starts backups back to back",
+        readings->check->runner);
 }
 
 static void schedule_reading_make(const struct schedule_readings *readings, enum cron_dialect dialect,
@@ -144,7 +142,7 @@ static void schedule_judge_interval(const struct schedule_readings *readings, co
         return;
     char interval[TIME_TEXT_SIZE], minimum[TIME_TEXT_SIZE];
     judge_value(readings->decision, settings->schedules_too_frequent, check->field, check->spec,
-                "runs are as little as %s apart, and each is a whole backup; the minimum is %s (settings: "
+                "runs as often as every %s, and each run is a full backup; the minimum is %s (settings: "
                 "schedules.minimumInterval)",
                 duration_format(shortest, interval), duration_format(settings->schedules_minimum_interval, minimum));
 }
@@ -157,7 +155,7 @@ static void schedule_warn_if_due(const struct schedule_readings *readings, const
     int64_t now = readings->request->now, from = check->last_run ? check->last_run : check->created, due;
     if (from == 0 || !cron_next(schedule, from, &due) || due >= now)
         return;
-    decision_warn(decision, "%s: counted from %s, %.*s, a run is due already: a backup starts at once", check->field,
+    decision_warn(decision, "%s: a run is already due, counted from %s, %.*s: a backup starts at once", check->field,
                   check->last_run ? "the last one" : "its creation", STR_ARG(ago(decision->arena, now, from)));
 }
 
@@ -213,7 +211,7 @@ static void schedule_warn_next_parser(const struct schedule_readings *readings, 
         BUF_SCOPED words;
         buf_init(&words, WORDS_LIMIT);
         cron_describe(&next.schedule, &words);
-        decision_warn(readings->decision, "%s: %.*s will run it at other times: %.*s", readings->check->field,
+        decision_warn(readings->decision, "%s: %.*s runs it at different times: %.*s", readings->check->field,
                       STR_ARG(since), STR_ARG(arena_text(arena, &words)));
     }
 }

@@ -40,7 +40,7 @@ def case_request(setup):
     refused(setup.ask("onli"), "spec.backupName", 'did you mean "only"?')
     refused(setup.ask("only"), "last Completed management backup", ALLOW)
     accepted(setup.ask("only", "the cluster goes"), "Warning:", "the cluster goes", "from the object store")
-    accepted(setup.ask("half"), "Warning:", "nothing brings it back")
+    accepted(setup.ask("half"), "Warning:", "this cannot be undone")
 
 
 def case_request_edited(setup):
@@ -119,10 +119,10 @@ def case_all_requests(setup):
     wait_until("them to be known", lambda: all(setup.ask(name).code == 0 for name in names))
     documents = [{**deletion(name), "metadata": {"name": f"delete-{name}", "namespace": "kcm-system"}} for name in names]
     answer = setup.cluster.kubectl("create", "-f", "-", stdin={"apiVersion": "v1", "kind": "List", "items": documents})
-    refused(answer, "last Completed management backup that is not to be deleted already", ALLOW)
+    refused(answer, "last Completed management backup that is not already being deleted", ALLOW)
     made = [name for name in names if setup.cluster.get("deletebackuprequests", "-n", "kcm-system", f"delete-{name}")]
     assert len(made) == 2, made
-    refused(setup.delete("backups.velero.io", *(set(names) - set(made))), "that is not to be deleted already")
+    refused(setup.delete("backups.velero.io", *(set(names) - set(made))), "that is not already being deleted")
     for name in made:
         setup.cluster.must("delete", "-n", "kcm-system", "deletebackuprequests", f"delete-{name}")
     for name in names[1:]:  # by Velero: the deletions that were given up count for two minutes

@@ -104,7 +104,7 @@ def case_stale(setup):
     """ev-01: one that is too old"""
     setup.reset()
     setup.run_action("run-1", "Complete", now(-600))
-    says(setup.upgrade(), 403, "RunAction run-1 in kasten-io is from 10m", "ago and counts for 1m")
+    says(setup.upgrade(), 403, "RunAction run-1 in kasten-io is from 10m", "ago and counts only for 1m")
 
 
 def case_waits_for_both(setup):

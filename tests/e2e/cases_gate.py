@@ -61,7 +61,7 @@ def case_revert(setup):
     with StandIn(setup.cluster, seconds=1):
         accepted(setup.upgrade())
     answer = setup.upgrade(RUNNING)
-    accepted(answer, "Warning: back to kcm-1-2-0 before kcm has applied another release: no pre-upgrade backup is needed")
+    accepted(answer, "Warning: back to kcm-1-2-0, which is still the running release: no pre-upgrade backup is needed")
     assert answer.seconds < 2 and stored_release(setup.cluster) == RUNNING
 
 
@@ -96,7 +96,7 @@ def case_progress(setup):
     with StandIn(setup.cluster, seconds=60):
         answer = setup.upgrade()
     assert answer.code == 1 and 9 <= answer.seconds < 20, (answer.seconds, answer)
-    for words in (TAKEN, "412 of 980 items", "kubectl get managementbackup", "Apply the same change again"):
+    for words in (TAKEN, "412 of 980 items", "kubectl get managementbackup", "Re-apply the same change"):
         assert words in answer.err, (words, answer)
     assert stored_release(setup.cluster) == RUNNING
 

@@ -51,7 +51,7 @@ def holds(setup, *words):
 def case_status_set(setup):
     """status.release set or removed by hand is refused, so the upgrade does not pass as the running release"""
     for status in ({"release": NEXT}, {"release": None}, None):
-        refused(setup.status(status), "status.release", "kcm alone reports the release that runs")
+        refused(setup.status(status), "status.release", "only kcm may report the running release")
     assert setup.cluster.get("management", "kcm")["status"]["release"] == RUNNING
     answer = setup.cluster.kubectl(*upgrade_command(NEXT, "--dry-run=server"))
     assert answer.code == 1 and f"{TAKEN}: would be started" in answer.err, answer
@@ -70,7 +70,7 @@ def case_status_by_the_controllers(setup):
 def case_status_emptied_by_velero(setup):
     """after a restore status.release is empty: an upgrade beside ManagementBackups still needs its backup"""
     accepted(setup.status({"release": None}, user="velero-token"))
-    wait_until("it to be known", lambda: "is taken for the release that runs" in setup.cluster.kubectl(
+    wait_until("it to be known", lambda: "is taken as the running release" in setup.cluster.kubectl(
         *upgrade_command(NEXT, "--dry-run=server")).err)
     answer = setup.cluster.kubectl(*upgrade_command(NEXT, "--dry-run=server"))
     assert answer.code == 1 and f"{TAKEN}: would be started" in answer.err, answer
@@ -81,7 +81,7 @@ def case_release_edited(setup):
     """the Release that runs is not edited in place; another one is, and labels are"""
     edit = '{"spec":{"capi":{"template":"another"}}}'
     answer = setup.cluster.kubectl("patch", "release", RUNNING, "--type=merge", "-p", edit)
-    refused(answer, f"Release {RUNNING} runs now", "Create a Release of another name")
+    refused(answer, f"Release {RUNNING} is running", "Create a new Release")
     before = setup.calls("releases")
     accepted(setup.cluster.kubectl("label", "release", RUNNING, "team=ops"))
     assert setup.calls("releases") == before
@@ -129,7 +129,7 @@ def case_flag_taken_off_unseen(setup):
 def case_evidence_edited(setup):
     """a failed backup that somebody sets to Completed is no evidence: managedFields name who wrote it"""
     setup.evidence("PartiallyFailed")
-    holds(setup, "ended PartiallyFailed")
+    holds(setup, f"{TAKEN} PartiallyFailed")
     refused(setup.edit_backup("merge", {"status": {"phase": "Completed"}}), "only Velero may complete one")
     refused(setup.edit_backup("merge", {"status": {"phase": "Completed"}}, "--field-manager=velero-server"),
             "only Velero may complete one")

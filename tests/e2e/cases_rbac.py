@@ -70,7 +70,7 @@ def case_enough(setup):
     accepted(setup.cluster.kubectl("create", "-f", "-", stdin=restore("r", "nightly")), "infrastructure-azure")
     accepted(setup.cluster.kubectl("create", "-f", "-", stdin=managementbackup("m", schedule="@daily")))
     # What is not known yet is read for the review, and a rollback's ConfigMap is made.
-    refused(setup.cluster.kubectl(*upgrade_command("kcm-9")), "there is no such Release")
+    refused(setup.cluster.kubectl(*upgrade_command("kcm-9")), "no such Release")
     refused(setup.cluster.kubectl("create", "-f", "-", stdin=managementbackup("n", storageLocation="nowhere")), "nowhere")
     setup.grant_for(settings_file(setup.cluster.dir, restores={"injectReleaseModifier": True}))
     completed_backup(setup.cluster, "by-kcm", labels={"k0rdent.mirantis.com/release-backup": RUNNING})
@@ -117,7 +117,7 @@ def case_list_missing(setup):
         finally:
             back()
         assert code == 503, (resource, answer)
-        for words in (resource, "forbidden", "the upgrade gate cannot tell", "skip-pre-upgrade-backup"):
+        for words in (resource, "forbidden", "cannot verify the pre-upgrade backup", "skip-pre-upgrade-backup"):
             assert words in answer["message"], (resource, words, answer)
         assert stored_release(setup.cluster) != NEXT
 
@@ -169,10 +169,10 @@ def case_deletions_unseen(setup):
         return setup.cluster.kubectl("create", "--dry-run=server", "-f", "-", stdin=request)
 
     wait_until("the backups to be known", lambda: ask().code == 0)
-    assert "could not be seen" not in ask().text, ask()
+    assert "about to be deleted" not in ask().text, ask()
     back = setup.without("role", "kcm-system", "deletebackuprequests")
     try:
-        wait_until("the warning", lambda: "which other backups are about to be deleted could not be seen" in ask().text, 10)
+        wait_until("the warning", lambda: "not checked whether other backups are about to be deleted" in ask().text, 10)
     finally:
         back()
 

@@ -43,7 +43,7 @@ def case_only_v1alpha1(setup):
                      '[{"op":"replace","path":"/spec/versions/0/served","value":false}]')
     wait_until("kubectl to see it", lambda: "k0rdent.mirantis.com/v1beta1" not in cluster.must("api-resources").out)
     answer = cluster.kubectl(*upgrade_command("kcm-9"))
-    assert answer.code == 1 and "there is no such Release" in answer.err, answer
+    assert answer.code == 1 and "no such Release" in answer.err, answer
     answer = cluster.kubectl(*upgrade_command())
     assert answer.code == 1 and TAKEN in answer.err, answer
     assert taken_backups(cluster) == [TAKEN]

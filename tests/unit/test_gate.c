@@ -49,20 +49,20 @@ static void test_every_phase(void)
         {"ReadyToStart", 3, 429, 0, "ReadyToStart"},
         {"InProgress", 86400, 429, 0, "InProgress"},
         {"WaitingForPluginOperations", 400, 429, 0, "WaitingForPluginOperations"},
-        {"WaitingForPluginOperationsPartiallyFailed", 400, 429, 0, "with errors already"},
+        {"WaitingForPluginOperationsPartiallyFailed", 400, 429, 0, "already with errors"},
         {"Finalizing", 400, 429, 0, "Finalizing"},
-        {"FinalizingPartiallyFailed", 400, 429, 0, "with errors already"},
+        {"FinalizingPartiallyFailed", 400, 429, 0, "already with errors"},
         {"SomethingNew", 400, 429, 0, "SomethingNew"},
         {"Completed", 0, 0, 0, NULL},
         {"Completed", 3600, 0, 0, NULL},
-        {"Completed", 3601, 429, 1, "completed 1h ago and counts for 1h"},
+        {"Completed", 3601, 429, 1, "completed 1h ago and counts only for 1h"},
         {"Completed", -300, 0, 0, NULL},
         {"Completed", -301, 403, 0, "the clocks differ"},
-        {"PartiallyFailed", 60, 403, 0, "apply again in 9m, or at once after"},
-        {"PartiallyFailed", 599, 403, 0, "apply again in 1s,"},
+        {"PartiallyFailed", 60, 403, 0, "re-apply in 9m, or re-apply now after"},
+        {"PartiallyFailed", 599, 403, 0, "re-apply in 1s,"},
         {"PartiallyFailed", 600, 429, 1, "ended PartiallyFailed 10m ago"},
-        {"Failed", 60, 403, 0, "ended Failed 1m ago"},
-        {"Failed", 86400, 429, 1, "started now"},
+        {"Failed", 60, 403, 0, "kcm-backup-kcm-1-2-0 Failed 1m ago"},
+        {"Failed", 86400, 429, 1, "just started"},
         {"FailedValidation", 60, 403, 0, "kubectl delete managementbackup kcm-backup-kcm-1-2-0"},
         {"FailedValidation", 700, 429, 1, "ended FailedValidation"},
         {"Deleting", 60, 429, 1, "is gone"},
@@ -159,7 +159,7 @@ static void test_skip_says_what_kcm_does(void)
     CU_ASSERT_FALSE(world_judge(&world)->denied);
     CU_ASSERT(world_warns(&world, "\"disk snapshot\""));
     CU_ASSERT(world_warns(&world, "kubectl annotate management kcm " ANNOTATION_SKIP_BACKUP "-"));
-    CU_ASSERT(world_warns(&world, "kcm itself still waits for ManagementBackup kcm-backup-kcm-1-2-0"));
+    CU_ASSERT(world_warns(&world, "kcm still waits for ManagementBackup kcm-backup-kcm-1-2-0"));
     CU_ASSERT(world_warns(&world, "also removes \"cluster-api-provider-azure\""));
     world_taken(&world, "kcm-backup-kcm-1-2-0", "kcm-1-2-0", 900, "FailedValidation");
     CU_ASSERT_FALSE(world_judge(&world)->denied);

@@ -34,7 +34,7 @@ def _(server):
         works(server)
         api.mode = mode
         answer, took = timed(lambda: gate(server))
-        status = answer.denied(503, "the upgrade gate cannot tell")["status"]
+        status = answer.denied(503, "cannot verify the pre-upgrade backup")["status"]
         holds(words, status["message"])
         assert status["details"]["retryAfterSeconds"] > 0, status
         assert took < 8, f"{mode}: the gate took {took:.1f} s, the API server waits for 10"
@@ -58,7 +58,7 @@ def _(server):
     def ask():
         try:
             answer, took = timed(lambda: gate(server))
-            answers.append((answer.denied(503, "the upgrade gate cannot tell")["status"]["code"], took))
+            answers.append((answer.denied(503, "cannot verify the pre-upgrade backup")["status"]["code"], took))
         except Exception as failure:  # noqa: BLE001 - reported below
             answers.append((repr(failure), 99))
     threads = [threading.Thread(target=ask) for _ in range(20)]
@@ -202,7 +202,7 @@ def _(server):
     server.api.objects = world()
     for release in ("a/b", "..", ".", "%2e%2e/x", "x" * 300, "a?b", "\n"):
         before = len(server.api.asked)
-        status = server.post(MANAGEMENT, upgrade_review(release)).denied(422, "no Release can have this name")["status"]
+        status = server.post(MANAGEMENT, upgrade_review(release)).denied(422, "not a valid Release name")["status"]
         same(status["details"]["causes"][0]["field"], "spec.release")
         asked = [path for path in server.api.asked[before:] if "/releases/" in path]
         assert not asked or release in ("a?b", "\n"), asked  # which are escaped, and stay a name

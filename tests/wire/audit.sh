@@ -83,7 +83,7 @@ audit 0 --inventory own.yaml --all
 has out '^managementbackup/once  fine$'
 on_demand 2026-11-20T01:00:00Z >adopted.yaml
 audit 1 --inventory adopted.yaml
-has out 'a Velero Backup "once" exists already'
+has out 'Velero Backup "once" already exists'
 on_demand 2026-11-20T01:00:00Z 'velero.io/restore-name: dr' >restored.yaml
 audit 0 --inventory restored.yaml
 

@@ -162,11 +162,11 @@ runs 3 review --now $now -f upgrade.yaml --inventory "$inventory"
 has out '^management/kcm \(update\)  would wait$'
 has out 'kcm-backup-kcm-1-2-0: would be started'
 has out '^  would create ManagementBackup kcm-backup-kcm-1-2-0$'
-lacks out 'started now'
+lacks out 'just started'
 runs 3 review --now $now -f upgrade.yaml --inventory "$inventory" -o junit
 has out '^<testsuite name="backstop review" tests="1" failures="0" errors="0" skipped="1">$'
 runs 3 review --now $now -f upgrade.yaml --inventory "$inventory" -o json
-has out '"code":429.*started now'
+has out '"code":429.*just started'
 sed 's/kcm-1-3-0/kcm-1-2-0/' upgrade.yaml >same.yaml
 runs 0 review --now $now -f same.yaml --inventory "$inventory"
 lacks out 'without a backup'

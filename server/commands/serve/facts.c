@@ -33,11 +33,12 @@ struct inventory *serve_inventory_shown(struct service *service, const struct se
 static void explain_gate(const struct review *review, struct error *error)
 {
     const struct error cause = *error;
-    error_set(error, 503,
-              "the upgrade gate cannot tell whether there is a fresh pre-upgrade backup: %.*s. Nothing was changed: "
-              "apply again in a moment. If it stays so, go on without a backup: kubectl annotate management "
-              "%.*s " ANNOTATION_SKIP_BACKUP "=\"REASON\", then apply again",
-              600, cause.message, STR_ARG(review->request.name));
+    error_set(
+        error, 503,
+        "cannot verify the pre-upgrade backup: %.*s. Nothing was changed; retry. If it persists, see /readyz?verbose. "
+        "To upgrade without a backup, re-apply after: kubectl annotate management %.*s " ANNOTATION_SKIP_BACKUP
+        "=\"REASON\"",
+        600, cause.message, STR_ARG(review->request.name));
 }
 
 /* A review that has waited for a worker, behind others that wait for a slow API server, has

@@ -39,10 +39,9 @@ static void deletion_deny_missing(const struct request *request, const struct in
                             STR_ARG(deletion_quote(request, maker->last_backup_name)));
     else if (near.len)
         hint = arena_printf(arena, "; did you mean %.*s?", STR_ARG(deletion_quote(request, near)));
-    decision_invalid(decision, "spec.backupName",
-                     "%.*s: there is no Velero Backup of that name in %.*s, so nothing would be "
-                     "deleted%.*s",
-                     STR_ARG(deletion_quote(request, name)), STR_ARG(deletion_quote(request, ns)), STR_ARG(hint));
+    decision_not_found(decision, "spec.backupName",
+                       "%.*s: no such Velero Backup in %.*s, so nothing would be deleted%.*s",
+                       STR_ARG(deletion_quote(request, name)), STR_ARG(deletion_quote(request, ns)), STR_ARG(hint));
 }
 
 /* backup_deletion_controller.go: the location must be there, writable and Available. */
@@ -58,24 +57,24 @@ static void deletion_check_location(const struct request *request, const struct 
         return;
     if (!location)
         decision_invalid(decision, field,
-                         "%.*s: its BackupStorageLocation %.*s does not exist in %.*s, so Velero cannot "
-                         "reach the backup; create it again first, or delete the Backup object alone",
+                         "%.*s: its BackupStorageLocation %.*s does not exist in %.*s, so Velero cannot reach the "
+                         "backup; recreate it first, or delete only the Backup object",
                          STR_ARG(name), STR_ARG(where), STR_ARG(deletion_quote(request, backup->meta.ns)));
     else if (str_is(location->access_mode, "ReadOnly"))
         decision_invalid(decision, field,
-                         "%.*s: its BackupStorageLocation %.*s is read-only (spec.accessMode), so Velero "
-                         "deletes nothing there; make it ReadWrite first",
+                         "%.*s: its BackupStorageLocation %.*s is read-only (spec.accessMode), so Velero deletes "
+                         "nothing there; make it ReadWrite first",
                          STR_ARG(name), STR_ARG(where));
     else if (location->phase.len == 0)
-        decision_warn(decision,
-                      "BackupStorageLocation %.*s has not been validated yet: the deletion fails unless it becomes "
-                      "Available",
-                      STR_ARG(where));
+        decision_warn(
+            decision,
+            "BackupStorageLocation %.*s has not been validated yet: the deletion fails unless it becomes Available",
+            STR_ARG(where));
     else if (!str_is(location->phase, "Available"))
-        decision_invalid(decision, field,
-                         "%.*s: its BackupStorageLocation %.*s is %.*s, and Velero deletes nothing "
-                         "there until it is Available",
-                         STR_ARG(name), STR_ARG(where), STR_ARG(storage_phase(request->arena, location)));
+        decision_invalid(
+            decision, field,
+            "%.*s: its BackupStorageLocation %.*s is %.*s, and Velero deletes nothing there until it is Available",
+            STR_ARG(name), STR_ARG(where), STR_ARG(storage_phase(request->arena, location)));
 }
 
 /* backup_tracker.go: Velero refuses a deletion of a backup that it works on, and takes one of a backup that waits. */
@@ -89,16 +88,15 @@ static bool deletion_check_phase(const struct request *request, const struct bac
         progress = arena_printf(request->arena, " (%lld of %lld items)", (long long)status->items_done,
                                 (long long)status->items_total);
     if (phase == PHASE_RUNNING)
-        decision_invalid(decision, "spec.backupName",
-                         "%.*s: this backup is still running: phase %.*s%.*s; Velero refuses to delete "
-                         "it until it is done",
-                         STR_ARG(name), STR_ARG(deletion_quote(request, status->phase)), STR_ARG(progress));
+        decision_invalid(
+            decision, "spec.backupName",
+            "%.*s: this backup is still running: phase %.*s%.*s; Velero refuses to delete it until it finishes",
+            STR_ARG(name), STR_ARG(deletion_quote(request, status->phase)), STR_ARG(progress));
     else if (phase == PHASE_WAITING)
         decision_warn(decision, "backup %.*s has not started yet: it is deleted before it holds anything",
                       STR_ARG(name));
     else if (phase == PHASE_DELETING)
-        decision_warn(decision,
-                      "backup %.*s is being deleted already; another request makes sense only where that one failed",
+        decision_warn(decision, "backup %.*s is already being deleted; create another request only if that one failed",
                       STR_ARG(name));
     return phase != PHASE_RUNNING && phase != PHASE_WAITING && phase != PHASE_DELETING;
 }
@@ -109,10 +107,10 @@ static void deletion_warn_of_loss(const struct request *request, const struct ba
     if (phase_is(backup->status.phase, PHASE_REFUSED))
         return;
     decision_warn(decision,
-                  "deletes backup %.*s from the cluster and from the object store, with its volume snapshots: nothing "
-                  "brings it back",
+                  "deletes backup %.*s from the cluster and from the object store, with its volume snapshots: this "
+                  "cannot be undone",
                   STR_ARG(name));
-    decision_warn(decision, "the Restore objects made from %.*s are deleted with it", STR_ARG(name));
+    decision_warn(decision, "the Restores made from %.*s are deleted too", STR_ARG(name));
 }
 
 /* backup_deletion_controller.go: Velero looks at no request again that it has begun with. */
@@ -133,7 +131,7 @@ static bool delete_request_asks(const struct request *request, struct decision *
         return turned || delete_request_is_taken(request, request->old_object);
     if (turned)
         decision_warn(decision,
-                      "the change has no effect: Velero has already begun with this DeleteBackupRequest (phase %.*s); "
+                      "the change has no effect: Velero has already started this DeleteBackupRequest (phase %.*s); "
                       "create a new one",
                       STR_ARG(deletion_quote(request, object_text(request, request->object, "status.phase"))));
     return false;
@@ -259,11 +257,11 @@ void policy_restore_deletion(const struct request *request, const struct invento
     if (request->operation != OPERATION_DELETE || object_deleting(object) || deletion_is_automatic(request, settings))
         return;
     if (phase_is(phase, PHASE_RUNNING))
-        decision_warn(decision, "Restore %.*s is still running (%.*s): deleting it undoes nothing of what it restored",
+        decision_warn(decision, "Restore %.*s is still running (%.*s): deleting it does not undo what it restored",
                       STR_ARG(shown_name), STR_ARG(phase));
     decision_warn(decision,
-                  "deletes Restore %.*s from the cluster and its log and results from the object store; what it "
-                  "restored stays",
+                  "deletes Restore %.*s from the cluster and its log and results from the object store; the restored "
+                  "objects stay",
                   STR_ARG(shown_name));
     const struct backup *backup = inventory_backup(inventory, ns, object_text(request, object, "spec.backupName"));
     const struct storage_location *location =

@@ -102,7 +102,7 @@ static struct str deletion_last_message(const struct deletion_question *question
                                : STR("management backup");
     return arena_printf(
         arena, "is the last Completed %.*s%s: without it %s cluster cannot be restored, so take a new one first",
-        STR_ARG(of), question->going ? " that is not to be deleted already" : "", region.len ? "that" : "this");
+        STR_ARG(of), question->going ? " that is not already being deleted" : "", region.len ? "that" : "this");
 }
 
 /* Why a backup that says Completed was not counted. */
@@ -123,9 +123,7 @@ static struct str deletion_admitted_hint(const struct deletion_question *questio
     const struct evidence_object *admitted = question->admitted;
     if (!admitted)
         return STR("");
-    return arena_printf(arena,
-                        ". The deletion of %.*s was admitted a moment ago; if it does not go through, try again in 2 "
-                        "minutes",
+    return arena_printf(arena, ". The deletion of %.*s was admitted a moment ago; if it fails, try again in 2 minutes",
                         STR_ARG(arena_quote(arena, admitted->value)));
 }
 
@@ -151,9 +149,9 @@ static struct str deletion_needed_for(struct deletion_question *question)
     struct str quoted = arena_quote(arena, management->status_release);
     if (!others)
         return arena_printf(arena,
-                            "protects the running release %.*s: it is the backup to return to if an upgrade goes wrong",
+                            "protects the running release %.*s: it is the backup to roll back to if an upgrade fails",
                             STR_ARG(quoted));
-    return arena_printf(arena, "is the way back from the running release %.*s to %.*s", STR_ARG(quoted),
+    return arena_printf(arena, "is the rollback from the running release %.*s to %.*s", STR_ARG(quoted),
                         STR_ARG(arena_quote(arena, release)));
 }
 
@@ -188,7 +186,8 @@ bool deletion_check_needed(const struct request *request, const struct inventory
     if (counts && deletion_counts(backup, request->now))
         decision->reservation = (struct reservation){backup->meta.name, given.len > 0};
     if (why.len && request->operation == OPERATION_DELETE && deletion_is_out_of_reach(inventory, backup)) {
-        decision_warn(decision, "backup %.*s %.*s; only its object goes, since BackupStorageLocation %.*s is gone",
+        decision_warn(decision,
+                      "backup %.*s %.*s; only its object is deleted, since BackupStorageLocation %.*s is gone",
                       STR_ARG(arena_quote(arena, backup->meta.name)), STR_ARG(why),
                       STR_ARG(arena_quote(arena, backup->storage_location)));
         return true;
@@ -199,10 +198,10 @@ bool deletion_check_needed(const struct request *request, const struct inventory
         return true;
     }
     struct str name = arena_quote(arena, backup->meta.name);
-    const char *done = removal->change.len ? "changed" : "deleted", *act = removal->change.len ? "change" : "delete";
+    const char *done = removal->change.len ? "change" : "deletion", *act = removal->change.len ? "change" : "delete";
     if (given.len) {
         decision_warn(decision, "backup %.*s %.*s", STR_ARG(name), STR_ARG(why));
-        decision_warn(decision, "%s all the same, because of the annotation %s: %.*s", done, ANNOTATION_ALLOW_DELETE,
+        decision_warn(decision, "%s allowed by annotation %s: %.*s", done, ANNOTATION_ALLOW_DELETE,
                       STR_ARG(arena_quote(arena, str_slice(given, 0, REASON_SHOWN))));
         decision_audit(decision, "allow-delete", "%.*s", STR_ARG(given));
         return true;
@@ -211,12 +210,13 @@ bool deletion_check_needed(const struct request *request, const struct inventory
     if (removal->change.len)
         takes = arena_printf(arena, ". With this change (%.*s) it would no longer count", STR_ARG(removal->change));
     decision_forbid(decision,
-                    "backup %.*s %.*s%.*s%.*s. To %s it anyway: kubectl -n %.*s annotate backups.velero.io %.*s "
-                    "%s=\"REASON\", then %s it again%s%.*s",
-                    STR_ARG(name), STR_ARG(why), STR_ARG(takes), STR_ARG(deletion_doubted_hint(&question)), act,
+                    "backup %.*s %.*s%.*s%.*s%.*s. To %s it anyway, annotate it%s and %s it again: kubectl -n %.*s "
+                    "annotate backups.velero.io %.*s %s=\"REASON\"",
+                    STR_ARG(name), STR_ARG(why), STR_ARG(takes), STR_ARG(deletion_doubted_hint(&question)),
+                    STR_ARG(deletion_admitted_hint(&question)), act,
+                    reason.ptr || own.ptr ? " (the value must be a reason)" : "", act,
                     STR_ARG(words_name(arena, backup->meta.ns)), STR_ARG(words_name(arena, backup->meta.name)),
-                    ANNOTATION_ALLOW_DELETE, act, reason.ptr || own.ptr ? " (it needs a reason as its value)" : "",
-                    STR_ARG(deletion_admitted_hint(&question)));
+                    ANNOTATION_ALLOW_DELETE);
     return false;
 }
 

@@ -51,6 +51,6 @@ void deletion_warn_unseen(const struct inventory *inventory, struct decision *de
     enum { PROBLEM_SHOWN = 80 };
     const struct evidence_reading *reading = inventory_evidence(inventory, str_from(source_name));
     if (reading && (reading->access == EVIDENCE_FORBIDDEN || reading->access == EVIDENCE_UNREADABLE))
-        decision_warn(decision, "which other backups are about to be deleted could not be seen (%.*s)",
+        decision_warn(decision, "not checked whether other backups are about to be deleted: %.*s",
                       STR_ARG(str_slice(reading->problem, 0, PROBLEM_SHOWN)));
 }

@@ -66,10 +66,9 @@ static void managementbackup_warn_of_gap(const struct managementbackup_edit *edi
     enum { KCM_TTL = 30 * 86400 };
     int64_t gap = schedule_gap_over(schedule, edit->request->now, KCM_TTL);
     if (gap)
-        decision_warn(
-            edit->decision,
-            "spec.schedule: runs are %.*s, and each backup is deleted after 30 days: in between there is none",
-            STR_ARG(schedule_gap_words(edit->request->arena, gap)));
+        decision_warn(edit->decision,
+                      "spec.schedule: runs are %.*s, but each backup expires after 30 days, so at times there is none",
+                      STR_ARG(schedule_gap_words(edit->request->arena, gap)));
 }
 
 static void managementbackup_judge_schedule(const struct managementbackup_edit *edit)
@@ -107,8 +106,8 @@ static void managementbackup_judge_upgrade_flag(const struct managementbackup_ed
     bool was_pointless = edit->before.on_upgrade && edit->before.schedule.len == 0;
     if (pointless && !was_pointless)
         decision_invalid(edit->decision, "spec.performOnManagementUpgrade",
-                         "true: does nothing without a schedule: no backup would be taken before an "
-                         "upgrade. Add spec.schedule (such as \"0 */6 * * *\"), or remove this field");
+                         "true: has no effect without spec.schedule, so no pre-upgrade backup would be taken. Add "
+                         "spec.schedule (such as \"0 */6 * * *\"), or remove this field");
 }
 
 /* Each scheduled backup carries the ManagementBackup's name as a label's value. */
@@ -117,10 +116,10 @@ static void managementbackup_judge_length(const struct managementbackup_edit *ed
     if (name.len <= LABEL_VALUE_MAX || edit->now.schedule.len == 0 || str_eq(edit->now.schedule, edit->before.schedule))
         return;
     enum verdict verdict = edit->before.schedule.len ? VERDICT_WARN : VERDICT_DENY;
-    decision_judge(edit->decision, verdict, FIELD_TOO_LONG, "metadata.name",
-                   "may not be more than %d bytes with a schedule, but has %zu: kcm puts the name in a label "
-                   "of each backup, and labels hold no more",
-                   LABEL_VALUE_MAX, name.len);
+    decision_judge(
+        edit->decision, verdict, FIELD_TOO_LONG, "metadata.name",
+        "must be at most %d bytes with a schedule, but has %zu: kcm uses the name as a label value on each backup",
+        LABEL_VALUE_MAX, name.len);
 }
 
 /* kcm runs an on-demand ManagementBackup until it has a last backup, then never again. */
@@ -155,8 +154,7 @@ static void managementbackup_judge_adoption(const struct managementbackup_edit *
     const char *advice = edit->pre_upgrade ? "" : ". Choose another name";
     int64_t when = backup->status.completed ? backup->status.completed : backup->meta.created;
     judge_value(edit->decision, edit->pre_upgrade ? VERDICT_WARN : VERDICT_DENY, "metadata.name", name,
-                "a Velero Backup %.*s exists already in %.*s (%.*s, %.*s): kcm would take it for this one and make no "
-                "new backup%s",
+                "Velero Backup %.*s already exists in %.*s (%.*s, %.*s): kcm would adopt it and make no new backup%s",
                 STR_ARG(quoted), STR_ARG(ns), STR_ARG(backup->status.phase.len ? backup->status.phase : STR("new")),
                 STR_ARG(ago(arena, request->now, when)), advice);
 }
@@ -178,14 +176,14 @@ static void managementbackup_judge_last_flag(const struct managementbackup_edit 
 {
     const char *field = edit->now.schedule.len ? "spec.performOnManagementUpgrade" : "spec.schedule";
     if (edit->settings->backups_delete_protecting == VERDICT_DENY)
-        decision_forbidden(edit->decision, field,
-                           "no other ManagementBackup has performOnManagementUpgrade, so upgrades would start "
-                           "without a backup; to do it anyway, set managementBackups.deleteProtecting to warn in "
-                           "backstop's settings");
+        decision_forbidden(
+            edit->decision, field,
+            "no other ManagementBackup has performOnManagementUpgrade, so upgrades would start without a backup. To do "
+            "it anyway, set managementBackups.deleteProtecting to warn in backstop's settings");
     else if (edit->settings->backups_delete_protecting == VERDICT_WARN)
-        decision_warn(edit->decision,
-                      "no ManagementBackup is left with performOnManagementUpgrade: upgrades will start without "
-                      "a backup");
+        decision_warn(
+            edit->decision,
+            "no ManagementBackup is left with performOnManagementUpgrade: upgrades will start without a backup");
 }
 
 /* What an admin may not expect of an edit that is allowed. */
@@ -197,15 +195,14 @@ static void managementbackup_warn_of_edit(const struct managementbackup_edit *ed
     bool ran = managementbackup_has_run(edit, name);
     bool was_scheduled = edit->before.schedule.len > 0, is_scheduled = edit->now.schedule.len > 0;
     if (!was_scheduled && !is_scheduled && ran && request_changes(request, "spec"))
-        decision_warn(
-            decision,
-            "ManagementBackup %.*s has run already, so changing its spec has no effect; create another one for "
-            "a new backup",
-            STR_ARG(quoted));
+        decision_warn(decision,
+                      "ManagementBackup %.*s has already run, so changing its spec has no effect; create another one "
+                      "for a new backup",
+                      STR_ARG(quoted));
     if (was_scheduled && !is_scheduled)
         decision_warn(decision, "spec.schedule: without it ManagementBackup %.*s %s", STR_ARG(quoted),
-                      ran ? "takes no further backup; those it has taken stay until they expire"
-                          : "takes one backup at once, and no other after it");
+                      ran ? "takes no further backups; existing ones stay until they expire"
+                          : "takes one backup now, and none after it");
     bool did_protect = was_scheduled && edit->before.on_upgrade, protects = is_scheduled && edit->now.on_upgrade;
     if (did_protect && !protects && managementbackup_is_last_source(edit->inventory, name))
         managementbackup_judge_last_flag(edit);
@@ -231,7 +228,7 @@ static void managementbackup_warn_of_blockers(const struct managementbackup_edit
             !str_eq(json_get_str(backup->meta.labels, LABEL_MANAGEMENT_BACKUP), name))
             continue;
         decision_warn(edit->decision,
-                      "no scheduled backup starts while %.*s is %.*s (begun %.*s). If Velero hangs: kubectl -n %.*s "
+                      "no scheduled backup starts while %.*s is %.*s (started %.*s). If Velero hangs: kubectl -n %.*s "
                       "rollout restart deployment/velero",
                       STR_ARG(arena_quote(arena, backup->meta.name)), STR_ARG(backup->status.phase),
                       STR_ARG(ago(arena, request->now, since)), STR_ARG(edit->settings->system_namespace));
@@ -241,7 +238,7 @@ static void managementbackup_warn_of_blockers(const struct managementbackup_edit
         if (known->regions[i].error.len) {
             decision_warn(
                 edit->decision,
-                "kcm reports region %.*s: %.*s. While its backups cannot be listed no scheduled backup starts",
+                "kcm reports region %.*s: %.*s. No scheduled backup starts while its backups cannot be listed",
                 STR_ARG(arena_quote(arena, known->regions[i].region)),
                 STR_ARG(arena_quote_error(arena, known->regions[i].error)));
             break;
@@ -251,10 +248,10 @@ static void managementbackup_warn_of_blockers(const struct managementbackup_edit
 static void managementbackup_judge_loss(struct decision *decision, enum verdict verdict, struct str message)
 {
     if (verdict == VERDICT_DENY)
-        decision_forbid(decision,
-                        "%.*s; to delete it all the same, set managementBackups.deleteProtecting to warn in "
-                        "backstop's settings",
-                        STR_ARG(message));
+        decision_forbid(
+            decision,
+            "%.*s. To delete it anyway, set managementBackups.deleteProtecting to warn in backstop's settings",
+            STR_ARG(message));
     else if (verdict == VERDICT_WARN)
         decision_warn(decision, "%.*s", STR_ARG(message));
 }
@@ -298,23 +295,23 @@ static void managementbackup_judge_rollback(const struct request *request, const
     struct str quoted = arena_quote(arena, name);
     if (str_eq(self->release, running)) {
         if (managementbackup_newest_good(inventory, running) == self)
-            managementbackup_judge_loss(
-                decision, verdict,
-                arena_printf(arena,
-                             "ManagementBackup %.*s protects the running release %.*s: it tracks the backup to "
-                             "return to if an upgrade goes wrong",
-                             STR_ARG(quoted), STR_ARG(arena_quote(arena, management->status_release))));
+            managementbackup_judge_loss(decision, verdict,
+                                        arena_printf(arena,
+                                                     "ManagementBackup %.*s protects the running release %.*s: it "
+                                                     "tracks the backup to roll back to if an upgrade fails",
+                                                     STR_ARG(quoted),
+                                                     STR_ARG(arena_quote(arena, management->status_release))));
         return;
     }
     const struct management_backup *newest = managementbackup_newest_good(inventory, (struct str){NULL, 0});
     if (newest == self)
-        managementbackup_judge_loss(
-            decision, verdict,
-            arena_printf(arena,
-                         "ManagementBackup %.*s protects the running release %.*s: it tracks the backup to roll "
-                         "back to %.*s with",
-                         STR_ARG(quoted), STR_ARG(arena_quote(arena, management->status_release)),
-                         STR_ARG(arena_quote(arena, self->release))));
+        managementbackup_judge_loss(decision, verdict,
+                                    arena_printf(arena,
+                                                 "ManagementBackup %.*s protects the running release %.*s: it tracks "
+                                                 "the backup to roll back to %.*s with",
+                                                 STR_ARG(quoted),
+                                                 STR_ARG(arena_quote(arena, management->status_release)),
+                                                 STR_ARG(arena_quote(arena, self->release))));
 }
 
 /* DELETE: what the cluster loses with this ManagementBackup. */
@@ -333,8 +330,8 @@ static void managementbackup_judge_deletion(const struct request *request, const
         managementbackup_judge_loss(
             decision, verdict,
             arena_printf(request->arena,
-                         "ManagementBackup %.*s is the last one with performOnManagementUpgrade: "
-                         "without it upgrades start without a backup",
+                         "ManagementBackup %.*s is the last one with performOnManagementUpgrade: without it upgrades "
+                         "start without a backup",
                          STR_ARG(arena_quote(request->arena, name))));
 }
 

@@ -341,13 +341,13 @@ void gate_warn_of_kcm(struct gate *gate)
         struct str exact = words_name(arena, gate->sources[i].exact);
         if (gate->inventory->known[FACT_BACKUPS] && evidence_blocker(gate, &gate->sources[i]).blocks)
             decision_warn(gate->decision,
-                          "kcm will wait forever for ManagementBackup %.*s, which failed Velero's validation: "
-                          "delete it and the Velero Backup of that name first",
+                          "kcm will wait forever for ManagementBackup %.*s, which failed Velero's validation. Delete "
+                          "it and the Velero Backup of that name first",
                           STR_ARG(exact));
         else
             decision_warn(
                 gate->decision,
-                "kcm itself still waits for ManagementBackup %.*s, and creates it after the change if need be",
+                "kcm still waits for ManagementBackup %.*s before it upgrades, and creates it if it is missing",
                 STR_ARG(exact));
     }
     gate->count = counted;

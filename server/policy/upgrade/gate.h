@@ -165,8 +165,8 @@ void gate_answer_velero_down(const struct gate *gate);
 /* `why`: from velero_can_start. */
 void gate_answer_cannot_start(const struct gate *gate, struct str why);
 void gate_answer_unprotected(const struct gate *gate);
-/* "kubectl annotate ...": how to upgrade without a backup. */
-struct str gate_skip_command(const struct request *request);
+/* How to upgrade without a backup: one sentence that ends with the command. */
+struct str gate_skip_hint(const struct request *request);
 struct str gate_ago(struct arena *arena, int64_t now, int64_t when); /* "3m ago" */
 
 #endif

@@ -22,7 +22,7 @@ static struct str gate_clauses(const struct gate *gate, bool refused)
         if (source->step == STEP_PASS || (source->step == STEP_REFUSE) != refused)
             continue;
         if (text.len)
-            buf_puts(&text, "; ");
+            buf_puts(&text, refused ? ". " : "; ");
         buf_add(&text, source->says);
     }
     for (size_t i = 0; i < gate->engine_count; i++) {
@@ -30,7 +30,7 @@ static struct str gate_clauses(const struct gate *gate, bool refused)
         if (!engine->counts || engine->step == STEP_PASS || (engine->step == STEP_REFUSE) != refused)
             continue;
         if (text.len)
-            buf_puts(&text, engine->source->alternative ? "; or instead " : "; ");
+            buf_puts(&text, engine->source->alternative ? "; or instead " : refused ? ". " : "; ");
         buf_add(&text, engine->says);
     }
     return arena_copy(gate->request->arena, arena_text(gate->request->arena, &text));
@@ -96,15 +96,11 @@ void gate_answer_refused(const struct gate *gate)
     struct str says = gate_clauses(gate, true);
     gate_warn_under_way(gate);
     if (gate_is_only_blocked(gate))
-        decision_forbid(gate->decision, "the upgrade from %.*s to %.*s would hang: %.*s", STR_ARG(from), STR_ARG(to),
+        decision_forbid(gate->decision, "upgrade from %.*s to %.*s would hang: %.*s", STR_ARG(from), STR_ARG(to),
                         STR_ARG(says));
     else
-        decision_forbid(
-            gate->decision,
-            "no upgrade from %.*s to %.*s without a good pre-upgrade backup: %.*s%s To go on without one: %.*s, "
-            "then apply again",
-            STR_ARG(from), STR_ARG(to), STR_ARG(says), str_ends(says, STR("?")) ? "" : ".",
-            STR_ARG(gate_skip_command(gate->request)));
+        decision_forbid(gate->decision, "upgrade from %.*s to %.*s blocked: %.*s%s %.*s", STR_ARG(from), STR_ARG(to),
+                        STR_ARG(says), str_ends(says, STR("?")) ? "" : ".", STR_ARG(gate_skip_hint(gate->request)));
 }
 
 /* kubectl would retry a dry run ten times for nothing, since nothing was started: 403. */
@@ -113,32 +109,31 @@ void gate_answer_waiting(const struct gate *gate)
     const struct request *request = gate->request;
     struct arena *arena = request->arena;
     struct str from = gate_release_name(gate, gate->running), to = gate_release_name(gate, gate->target);
-    struct str half = gate->under_way
-                          ? STR(". The cluster is between two releases and no backup from before that is left: "
-                                "this one holds a half-upgraded cluster")
-                          : STR("");
+    struct str half = gate->under_way ? STR("; the cluster is between two releases and no earlier backup is left, so "
+                                            "this one holds a half-upgraded cluster")
+                                      : STR("");
     gate_warn_under_way(gate);
     if (request->dry_run) {
-        decision_forbid(
-            gate->decision,
-            "dry run: the upgrade from %.*s to %.*s would first wait for its pre-upgrade backup%s (%.*s%.*s); "
-            "nothing was created",
-            STR_ARG(from), STR_ARG(to), gate_has_several_backups(gate) ? "s" : "", STR_ARG(gate_clauses(gate, false)),
-            STR_ARG(half));
+        decision_forbid(gate->decision,
+                        "dry run: the upgrade from %.*s to %.*s would first wait for its pre-upgrade backup%s "
+                        "(%.*s%.*s). Nothing was created",
+                        STR_ARG(from), STR_ARG(to), gate_has_several_backups(gate) ? "s" : "",
+                        STR_ARG(gate_clauses(gate, false)), STR_ARG(half));
         gate->decision->waits = true;
         return;
     }
     struct str names = gate_watched_names(gate), ns = words_name(arena, gate->settings->system_namespace);
     struct str watch = names.len ? arena_printf(arena,
-                                                " Watch it with: kubectl get managementbackup%.*s -o wide; "
-                                                "kubectl get backups.velero.io -n %.*s%.*s -o yaml.",
+                                                ". To watch: kubectl get managementbackup%.*s -o wide; kubectl get "
+                                                "backups.velero.io -n %.*s%.*s -o yaml",
                                                 STR_ARG(names), STR_ARG(ns), STR_ARG(names))
                                  : STR("");
+    bool more = gate_has_several_backups(gate);
     decision_wait(gate->decision, 429, gate->settings->upgrade_retry_after,
-                  "the upgrade from %.*s to %.*s waits for its pre-upgrade backup%s (%.*s%.*s).%.*s Apply the same "
-                  "change again to go on waiting; it is admitted once that is complete",
-                  STR_ARG(from), STR_ARG(to), gate_has_several_backups(gate) ? "s" : "",
-                  STR_ARG(gate_clauses(gate, false)), STR_ARG(half), STR_ARG(watch));
+                  "upgrade from %.*s to %.*s: waiting for pre-upgrade backup%s (%.*s%.*s). Re-apply the same change; "
+                  "it is admitted once %s%.*s",
+                  STR_ARG(from), STR_ARG(to), more ? "s" : "", STR_ARG(gate_clauses(gate, false)), STR_ARG(half),
+                  more ? "the backups complete" : "the backup completes", STR_ARG(watch));
 }
 
 /* The regions of the source (by its scheduled backups) that this backup lacks. kcm
@@ -154,7 +149,7 @@ static void gate_warn_missing_regions(const struct gate *gate, const struct gate
         for (size_t j = 0; j < backup->region_count; j++)
             found = found || str_eq(backup->regions[j].region, region);
         if (!found)
-            decision_warn(gate->decision, "%.*s holds nothing of region %.*s, which %.*s backs up",
+            decision_warn(gate->decision, "pre-upgrade backup %.*s does not include region %.*s, which %.*s backs up",
                           STR_ARG(words_name(arena, backup->meta.name)), STR_ARG(words_name(arena, region)),
                           STR_ARG(words_name(arena, source->source->meta.name)));
     }
@@ -202,11 +197,10 @@ void gate_answer_admitted(const struct gate *gate)
         decision_warn(gate->decision, "pre-upgrade backup %.*s completed %.*s (%s)", STR_ARG(name),
                       STR_ARG(gate_ago(arena, gate->request->now, source->evidence.when)), when);
         if (!gate_was_taken_before(gate, backup))
-            decision_warn(
-                gate->decision,
-                "%.*s was not started by this gate: if kcm made it, a rollback from it needs a resource modifier "
-                "that sets spec.release",
-                STR_ARG(name));
+            decision_warn(gate->decision,
+                          "%.*s was not started by this gate: if kcm made it, a rollback from it needs a resource "
+                          "modifier that sets spec.release",
+                          STR_ARG(name));
         gate_warn_not_durable(gate, backup);
         gate_warn_missing_regions(gate, source);
         buf_printf(&evidence, "%s%.*s completed %s", i ? ", " : "", STR_ARG(backup->meta.name), when);
@@ -219,34 +213,30 @@ void gate_answer_admitted(const struct gate *gate)
 
 void gate_answer_unknown(const struct gate *gate, const char *facts)
 {
-    decision_wait(
-        gate->decision, 503, gate->settings->upgrade_retry_after,
-        "the upgrade gate cannot tell whether there is a fresh pre-upgrade backup, since it could not read the %s. "
-        "Nothing was changed: apply again in a moment. If it stays so, ask the webhook why (/readyz?verbose), or "
-        "go on without a backup: %.*s, then apply again",
-        facts, STR_ARG(gate_skip_command(gate->request)));
+    decision_wait(gate->decision, 503, gate->settings->upgrade_retry_after,
+                  "cannot verify the pre-upgrade backup: the %s could not be read. Nothing was changed; retry. If it "
+                  "persists, see /readyz?verbose. %.*s",
+                  facts, STR_ARG(gate_skip_hint(gate->request)));
 }
 
 void gate_answer_velero_down(const struct gate *gate)
 {
     struct str ns = words_name(gate->request->arena, gate->settings->system_namespace);
     bool installed = gate->inventory->count[FACT_VELERO] > 0;
-    decision_forbid(
-        gate->decision,
-        "no upgrade from %.*s to %.*s without a good pre-upgrade backup, and none can complete: %s. Look at: "
-        "kubectl get deployments -n %.*s -l component=velero. To go on without one: %.*s, then apply again",
-        STR_ARG(gate_release_name(gate, gate->running)), STR_ARG(gate_release_name(gate, gate->target)),
-        installed ? "Velero is not running (no ready replica)" : "Velero is not installed", STR_ARG(ns),
-        STR_ARG(gate_skip_command(gate->request)));
+    decision_forbid(gate->decision,
+                    "upgrade from %.*s to %.*s blocked: %s, so no pre-upgrade backup can complete. See: kubectl get "
+                    "deployments -n %.*s -l component=velero. %.*s",
+                    STR_ARG(gate_release_name(gate, gate->running)), STR_ARG(gate_release_name(gate, gate->target)),
+                    installed ? "Velero is not running (no ready replica)" : "Velero is not installed", STR_ARG(ns),
+                    STR_ARG(gate_skip_hint(gate->request)));
 }
 
 void gate_answer_cannot_start(const struct gate *gate, struct str why)
 {
     decision_forbid(gate->decision,
-                    "no upgrade from %.*s to %.*s without a good pre-upgrade backup, and %.*s. To go on without one: "
-                    "%.*s, then apply again. To update the CRDs: " VELERO_CRDS_COMMAND,
+                    "upgrade from %.*s to %.*s blocked: %.*s. To update the CRDs: " VELERO_CRDS_COMMAND ". %.*s",
                     STR_ARG(gate_release_name(gate, gate->running)), STR_ARG(gate_release_name(gate, gate->target)),
-                    STR_ARG(why), STR_ARG(gate_skip_command(gate->request)));
+                    STR_ARG(why), STR_ARG(gate_skip_hint(gate->request)));
 }
 
 /* A ManagementBackup that would protect upgrades with one more field; one that asks
@@ -271,8 +261,8 @@ static struct str gate_protection_advice(const struct gate *gate, const struct m
         return STR("Create a ManagementBackup with both");
     const char *field = backup->on_upgrade ? "\"schedule\":\"0 */6 * * *\"" : "\"performOnManagementUpgrade\":true";
     return arena_printf(arena, "%s: kubectl patch managementbackup %.*s --type=merge -p '{\"spec\":{%s}}'",
-                        backup->on_upgrade ? "One has the flag but no schedule, and kcm ignores it then"
-                                           : "Let one protect upgrades",
+                        backup->on_upgrade ? "One has the flag but no schedule, so kcm ignores it. Add one"
+                                           : "To protect upgrades",
                         STR_ARG(words_name(arena, backup->meta.name)), field);
 }
 
@@ -288,16 +278,15 @@ void gate_answer_unprotected(const struct gate *gate)
     struct str protect = gate_protection_advice(gate, gate_nearly_a_source(gate));
     if (verdict == VERDICT_WARN) {
         decision_warn(decision,
-                      "no ManagementBackup has both a schedule and performOnManagementUpgrade: true, "
-                      "so there is no backup of %.*s to go back to",
+                      "no ManagementBackup has both a schedule and performOnManagementUpgrade: true, so there is no "
+                      "backup of %.*s to roll back to",
                       STR_ARG(gate_release_name(gate, gate->running)));
         decision_warn(decision, "%.*s", STR_ARG(protect));
         return;
     }
-    decision_forbid(
-        decision,
-        "no upgrade from %.*s to %.*s without a backup: no ManagementBackup has both a schedule and "
-        "performOnManagementUpgrade: true. %.*s, then apply again. To go on without one: %.*s, then apply again",
-        STR_ARG(gate_release_name(gate, gate->running)), STR_ARG(gate_release_name(gate, gate->target)),
-        STR_ARG(protect), STR_ARG(gate_skip_command(gate->request)));
+    decision_forbid(decision,
+                    "upgrade from %.*s to %.*s blocked: no ManagementBackup has both a schedule and "
+                    "performOnManagementUpgrade: true. %.*s. %.*s",
+                    STR_ARG(gate_release_name(gate, gate->running)), STR_ARG(gate_release_name(gate, gate->target)),
+                    STR_ARG(protect), STR_ARG(gate_skip_hint(gate->request)));
 }

@@ -42,7 +42,7 @@ static struct str engine_value(const struct gate *gate, struct str text)
 static struct str engine_advice(const struct gate *gate, const struct gate_engine *engine, const char *which)
 {
     struct str hint = engine->source->hint.len ? engine->source->hint : STR("take one with that engine");
-    return arena_printf(gate->request->arena, "backstop cannot start %s: %.*s, then apply again", which, STR_ARG(hint));
+    return arena_printf(gate->request->arena, "backstop cannot start %s: %.*s, then re-apply", which, STR_ARG(hint));
 }
 
 static struct str engine_running_message(const struct gate *gate, const struct gate_engine *engine)
@@ -60,7 +60,7 @@ static struct str engine_failed_message(const struct gate *gate, const struct ga
 {
     struct arena *arena = gate->request->arena;
     return arena_printf(
-        arena, "%.*s failed %.*s (%.*s is %.*s; see %.*s): repair that; %.*s", STR_ARG(engine_subject(gate, engine)),
+        arena, "%.*s failed %.*s (%.*s is %.*s; see: %.*s). Fix the cause; %.*s", STR_ARG(engine_subject(gate, engine)),
         STR_ARG(gate_ago(arena, gate->request->now, engine->when)), STR_ARG(engine->source->failed_path),
         STR_ARG(arena_quote(arena, engine->object->failure)), STR_ARG(engine_command(gate, engine, "describe", "")),
         STR_ARG(engine_advice(gate, engine, "another")));
@@ -71,21 +71,21 @@ static struct str engine_old_message(const struct gate *gate, const struct gate_
     struct arena *arena = gate->request->arena;
     int64_t own = engine->source->maximum_age;
     char limit[TIME_TEXT_SIZE];
-    return arena_printf(arena, "%.*s is from %.*s and counts for %s (%s); %.*s", STR_ARG(engine_subject(gate, engine)),
-                        STR_ARG(gate_ago(arena, gate->request->now, engine->when)),
-                        duration_format(own ? own : gate->settings->upgrade_max_backup_age, limit),
-                        own ? "its maximumAge" : "upgrade.maxBackupAge",
-                        STR_ARG(engine_advice(gate, engine, "another")));
+    return arena_printf(
+        arena, "%.*s is from %.*s and counts only for %s (%s); %.*s", STR_ARG(engine_subject(gate, engine)),
+        STR_ARG(gate_ago(arena, gate->request->now, engine->when)),
+        duration_format(own ? own : gate->settings->upgrade_max_backup_age, limit),
+        own ? "its maximumAge" : "upgrade.maxBackupAge", STR_ARG(engine_advice(gate, engine, "another")));
 }
 
 static struct str engine_future_message(const struct gate *gate, const struct gate_engine *engine)
 {
     char when[TIME_TEXT_SIZE], now[TIME_TEXT_SIZE];
-    return arena_printf(gate->request->arena,
-                        "%.*s says it was done at %s, but it is %s here: the clocks differ too much to tell its age; "
-                        "set them right",
-                        STR_ARG(engine_subject(gate, engine)), time_format(engine->when, 0, when),
-                        time_format(gate->request->now, 0, now));
+    return arena_printf(
+        gate->request->arena,
+        "%.*s was done at %s, but the time here is %s: the clocks differ too much to tell its age. Fix the clocks",
+        STR_ARG(engine_subject(gate, engine)), time_format(engine->when, 0, when),
+        time_format(gate->request->now, 0, now));
 }
 
 static struct str engine_none_message(const struct gate *gate, const struct gate_engine *engine)
@@ -104,8 +104,8 @@ static struct str engine_not_served_message(const struct gate *gate, const struc
 {
     const struct evidence_source *source = engine->source;
     return arena_printf(gate->request->arena,
-                        "the API server does not serve %.*s in version %.*s: that engine is not installed, or "
-                        "apiVersion, kind or resource of this entry of upgrade.evidence are wrong",
+                        "the API server does not serve %.*s in version %.*s: the engine is not installed, or this "
+                        "entry of upgrade.evidence has a wrong apiVersion, kind or resource",
                         STR_ARG(engine_resource(gate, source)), STR_ARG(source->version));
 }
 
@@ -115,7 +115,7 @@ static struct str engine_unknown_message(const struct gate *gate, const struct g
     if (!reading)
         return STR("it was not read");
     struct str grant = reading->access == EVIDENCE_FORBIDDEN
-                           ? STR("; grant that with: backstop rbac --settings FILE | kubectl apply -f -")
+                           ? STR("; to grant it: backstop rbac --settings FILE | kubectl apply -f -")
                            : STR("");
     return arena_printf(gate->request->arena, "%.*s%.*s", STR_ARG(reading->problem), STR_ARG(grant));
 }
@@ -154,7 +154,8 @@ void engines_warn_passed(const struct gate *gate)
         if (engine->counts && engine->state == ENGINE_GOOD)
             decision_warn(gate->decision, "pre-upgrade backup by %.*s", STR_ARG(engine->says));
         if (engine->counts && engine->state == ENGINE_GOOD && gate->under_way)
-            decision_warn(gate->decision, "%.*s: only you can tell whether it is from before the upgrade to %.*s began",
+            decision_warn(gate->decision,
+                          "%.*s: backstop cannot verify that it was taken before the upgrade to %.*s began",
                           STR_ARG(engine->source->name), STR_ARG(words_name(gate->request->arena, gate->before)));
         if (!engine->counts && engine->state == ENGINE_FAILED && gate->count)
             decision_warn(gate->decision, "%.*s failed; the ManagementBackups count instead",
@@ -164,11 +165,10 @@ void engines_warn_passed(const struct gate *gate)
 
 void engine_answer_unknown(const struct gate *gate, const struct gate_engine *engine)
 {
-    decision_wait(
-        gate->decision, 503, gate->settings->upgrade_retry_after,
-        "the upgrade gate cannot tell whether there is a fresh pre-upgrade backup: %.*s. Nothing was changed: "
-        "apply again in a moment. If it stays so, go on without it: %.*s, then apply again",
-        STR_ARG(engine->says), STR_ARG(gate_skip_command(gate->request)));
+    decision_wait(gate->decision, 503, gate->settings->upgrade_retry_after,
+                  "cannot verify the pre-upgrade backup: %.*s. Nothing was changed; retry. If it persists, see "
+                  "/readyz?verbose. %.*s",
+                  STR_ARG(engine->says), STR_ARG(gate_skip_hint(gate->request)));
     decision_audit(gate->decision, "upgrade-gate", "unknown: the evidence of %.*s could not be read",
                    STR_ARG(engine->source->name));
 }

@@ -13,11 +13,13 @@ struct str gate_ago(struct arena *arena, int64_t now, int64_t when)
     return arena_printf(arena, "%s ago", duration_format(now - when, text));
 }
 
-struct str gate_skip_command(const struct request *request)
+struct str gate_skip_hint(const struct request *request)
 {
     if (str_is(request->kind, "Restore"))
-        return arena_printf(request->arena, "give the Restore the annotation %s: \"REASON\"", ANNOTATION_SKIP_BACKUP);
-    return arena_printf(request->arena, "kubectl annotate management %.*s %s=\"REASON\"",
+        return arena_printf(request->arena, "To restore without a backup, annotate the Restore: %s: \"REASON\"",
+                            ANNOTATION_SKIP_BACKUP);
+    return arena_printf(request->arena,
+                        "To upgrade without a backup, re-apply after: kubectl annotate management %.*s %s=\"REASON\"",
                         STR_ARG(words_name(request->arena, request->name)), ANNOTATION_SKIP_BACKUP);
 }
 
@@ -52,7 +54,7 @@ struct str gate_progress_message(const struct gate *gate, const struct gate_sour
                             STR_ARG(evidence_kcm_error(gate, evidence)));
     if (evidence->state == EVIDENCE_NOT_STARTED)
         return arena_printf(arena, "%.*s: %.*s, created %.*s", STR_ARG(name), STR_ARG(phase), STR_ARG(ago));
-    struct str errors = phase_has_errors(status->phase) ? STR(", with errors already") : STR("");
+    struct str errors = phase_has_errors(status->phase) ? STR(", already with errors") : STR("");
     if (status->items_total > 0)
         return arena_printf(arena, "%.*s: %.*s, %lld of %lld items%.*s", STR_ARG(name), STR_ARG(phase),
                             (long long)status->items_done, (long long)status->items_total, STR_ARG(errors));
@@ -69,7 +71,7 @@ static struct str evidence_name_taken(const struct gate *gate, const struct gate
         return arena_printf(arena, ", since %.*s exists but is not a pre-upgrade backup of %.*s", STR_ARG(exact),
                             STR_ARG(words_name(arena, gate->running)));
     if (inventory_backup(gate->inventory, gate->settings->system_namespace, source->exact))
-        return arena_printf(arena, ", since a Velero Backup %.*s exists already and kcm would adopt it",
+        return arena_printf(arena, ", since a Velero Backup %.*s already exists and kcm would adopt it",
                             STR_ARG(exact));
     return STR("");
 }
@@ -85,7 +87,7 @@ static struct str evidence_shortcoming(const struct gate *gate, const struct gat
     char limit[TIME_TEXT_SIZE];
     switch (evidence->state) {
     case EVIDENCE_OLD:
-        return arena_printf(arena, ", since %.*s completed %.*s and counts for %s (upgrade.maxBackupAge)",
+        return arena_printf(arena, ", since %.*s completed %.*s and counts only for %s (upgrade.maxBackupAge)",
                             STR_ARG(name), STR_ARG(ago),
                             duration_format(gate->settings->upgrade_max_backup_age, limit));
     case EVIDENCE_GONE:
@@ -105,7 +107,7 @@ struct str gate_starting_message(const struct gate *gate, const struct gate_sour
 {
     struct arena *arena = gate->request->arena;
     return arena_printf(arena, "%.*s: %s%.*s", STR_ARG(words_name(arena, source->starting)),
-                        gate->request->dry_run ? "would be started" : "started now",
+                        gate->request->dry_run ? "would be started" : "just started",
                         STR_ARG(evidence_shortcoming(gate, source)));
 }
 
@@ -135,11 +137,10 @@ static struct str evidence_try_again(const struct gate *gate, const struct evide
     struct arena *arena = gate->request->arena;
     char left[TIME_TEXT_SIZE];
     int64_t wait = evidence->when + gate->settings->upgrade_retry_after_failure - gate->request->now;
-    struct str when = evidence->when ? arena_printf(arena, "in %s, or at once ", duration_format(wait, left)) : STR("");
-    return arena_printf(
-        arena,
-        "repair that and apply again %.*safter kubectl delete managementbackup %.*s: a new backup is then started",
-        STR_ARG(when), STR_ARG(words_name(arena, evidence->backup->meta.name)));
+    struct str when =
+        evidence->when ? arena_printf(arena, "in %s, or re-apply now ", duration_format(wait, left)) : STR("");
+    return arena_printf(arena, "Fix the cause and re-apply %.*safter: kubectl delete managementbackup %.*s",
+                        STR_ARG(when), STR_ARG(words_name(arena, evidence->backup->meta.name)));
 }
 
 static struct str gate_failed_message(const struct gate *gate, const struct gate_source *source)
@@ -152,20 +153,20 @@ static struct str gate_failed_message(const struct gate *gate, const struct gate
                                                                           : "kubectl describe backups.velero.io";
     struct str see = gate_velero_command(gate, look, evidence->velero, evidence->region);
     struct str says =
-        arena_printf(arena, "%.*s ended %.*s %.*s (%.*s; see %.*s)", STR_ARG(evidence_subject(gate, evidence)),
-                     STR_ARG(words_name(arena, evidence->status->phase)),
-                     STR_ARG(gate_ago(arena, gate->request->now, evidence->when)), STR_ARG(reason), STR_ARG(see));
+        arena_printf(arena, "pre-upgrade backup %.*s %.*s %.*s%s (%.*s; see: %.*s)",
+                     STR_ARG(evidence_subject(gate, evidence)), STR_ARG(words_name(arena, evidence->status->phase)),
+                     STR_ARG(gate_ago(arena, gate->request->now, evidence->when)),
+                     evidence->hollow ? ", but is unusable" : "", STR_ARG(reason), STR_ARG(see));
     /* Under kcm's own name it must go, see evidence_blocker; deleted, it need not be waited out. */
     if (evidence->status->completed == 0 && str_eq(evidence->backup->meta.name, source->exact)) {
         struct str command =
             gate_velero_command(gate, "kubectl delete backups.velero.io", evidence->velero, evidence->region);
-        return arena_printf(
-            arena,
-            "%.*s: repair that, then delete the failed one, since kcm would wait for it forever, and apply "
-            "again: kubectl delete managementbackup %.*s; %.*s",
-            STR_ARG(says), STR_ARG(name), STR_ARG(command));
+        return arena_printf(arena,
+                            "%.*s. Fix the cause and re-apply after deleting it, since kcm would wait for it forever: "
+                            "kubectl delete managementbackup %.*s; %.*s",
+                            STR_ARG(says), STR_ARG(name), STR_ARG(command));
     }
-    return arena_printf(arena, "%.*s: %.*s", STR_ARG(says), STR_ARG(evidence_try_again(gate, evidence)));
+    return arena_printf(arena, "%.*s. %.*s", STR_ARG(says), STR_ARG(evidence_try_again(gate, evidence)));
 }
 
 /* The gate's own repeat completed, and does not count either. */
@@ -173,7 +174,7 @@ static struct str gate_unfit_message(const struct gate *gate, const struct gate_
 {
     const struct evidence *evidence = &source->evidence;
     struct arena *arena = gate->request->arena;
-    return arena_printf(arena, "%.*s completed %.*s, but its Velero Backup %.*s: %.*s",
+    return arena_printf(arena, "pre-upgrade backup %.*s completed %.*s, but its Velero Backup %.*s. %.*s",
                         STR_ARG(evidence_subject(gate, evidence)),
                         STR_ARG(gate_ago(arena, gate->request->now, evidence->when)), STR_ARG(evidence->unfit),
                         STR_ARG(evidence_try_again(gate, evidence)));
@@ -194,23 +195,22 @@ static struct str gate_stuck_message(const struct gate *gate, const struct gate_
     struct str ns = words_name(arena, gate->settings->system_namespace), phase = evidence->status->phase, look;
     char limit[TIME_TEXT_SIZE];
     if (phase.len == 0 && !evidence_is_made(gate, evidence))
-        look = arena_printf(arena,
-                            "kcm has not made its Velero Backup%.*s; look at: kubectl logs -n %.*s "
-                            "deployment/kcm-controller-manager",
-                            STR_ARG(evidence_kcm_error(gate, evidence)), STR_ARG(ns));
+        look = arena_printf(
+            arena,
+            "kcm has not created its Velero Backup%.*s; see: kubectl logs -n %.*s deployment/kcm-controller-manager",
+            STR_ARG(evidence_kcm_error(gate, evidence)), STR_ARG(ns));
     else if (phase.len == 0 || str_is(phase, "New"))
-        look =
-            arena_printf(arena, "Velero has not picked it up%.*s; look at: kubectl logs -n %.*s deployment/velero%.*s",
-                         STR_ARG(evidence_kcm_error(gate, evidence)), STR_ARG(ns),
-                         STR_ARG(evidence_on_cluster(gate, evidence->region)));
+        look = arena_printf(arena, "Velero has not picked it up%.*s; see: kubectl logs -n %.*s deployment/velero%.*s",
+                            STR_ARG(evidence_kcm_error(gate, evidence)), STR_ARG(ns),
+                            STR_ARG(evidence_on_cluster(gate, evidence->region)));
     else
-        look = arena_printf(arena, "it is %.*s behind other backups; look at: kubectl get backups.velero.io -n %.*s",
+        look = arena_printf(arena, "it is %.*s behind other backups; see: kubectl get backups.velero.io -n %.*s",
                             STR_ARG(words_name(arena, phase)), STR_ARG(ns));
     struct str name = words_name(arena, evidence->backup->meta.name);
     return arena_printf(
         arena,
-        "%.*s is stuck: created %.*s and not started (limit %s, upgrade.startTimeout); %.*s. It is taken "
-        "up again when it starts; to begin anew: kubectl delete managementbackup %.*s",
+        "pre-upgrade backup %.*s is stuck: created %.*s and not started (limit %s, upgrade.startTimeout); %.*s. Once "
+        "it starts the upgrade can go on; to start over: kubectl delete managementbackup %.*s",
         STR_ARG(evidence_subject(gate, evidence)), STR_ARG(gate_ago(arena, gate->request->now, evidence->when)),
         duration_format(gate->settings->upgrade_start_timeout, limit), STR_ARG(look), STR_ARG(name));
 }
@@ -221,8 +221,8 @@ static struct str gate_future_message(const struct gate *gate, const struct gate
     const struct evidence *evidence = &source->evidence;
     char when[TIME_TEXT_SIZE], now[TIME_TEXT_SIZE];
     return arena_printf(arena,
-                        "%.*s says it completed at %s, but it is %s here: the clocks differ too much to tell its age; "
-                        "set them right, or kubectl delete managementbackup %.*s",
+                        "pre-upgrade backup %.*s completed at %s, but the time here is %s: the clocks differ too much "
+                        "to tell its age. Fix the clocks, or start over: kubectl delete managementbackup %.*s",
                         STR_ARG(evidence_subject(gate, evidence)), time_format(evidence->when, 0, when),
                         time_format(gate->request->now, 0, now),
                         STR_ARG(words_name(arena, evidence->backup->meta.name)));
@@ -250,8 +250,8 @@ struct str gate_blocker_message(const struct gate *gate, const struct gate_sourc
     struct str command =
         gate_velero_command(gate, "kubectl delete backups.velero.io", blocker->velero, blocker->region);
     return arena_printf(arena,
-                        "%.*s is complete, but kcm would then wait forever for %.*s, which failed Velero's validation; "
-                        "delete that and apply again: kubectl delete managementbackup %.*s; %.*s",
+                        "%.*s is complete, but kcm would then wait forever for %.*s, which failed Velero's validation. "
+                        "Delete that and re-apply: kubectl delete managementbackup %.*s; %.*s",
                         STR_ARG(words_name(arena, source->evidence.backup->meta.name)), STR_ARG(exact), STR_ARG(exact),
                         STR_ARG(command));
 }

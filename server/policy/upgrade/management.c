@@ -46,13 +46,13 @@ static void management_warn_removed_providers(const struct request *request, boo
     struct str names = strlist_quoted(request->arena, &removed);
     if (gated)
         decision_warn(decision,
-                      "this edit also removes %.*s: kcm cleans that up as soon as it is admitted; "
-                      "the pre-upgrade backup still holds it",
+                      "this change also removes %.*s: kcm deletes removed providers as soon as it is admitted. The "
+                      "pre-upgrade backup still holds them",
                       STR_ARG(names));
     else
         decision_warn(decision,
-                      "this edit also removes %.*s: kcm cleans that up before it takes any backup of its own; "
-                      "better remove it in a later edit",
+                      "this change also removes %.*s: kcm deletes removed providers before it takes its own backup. "
+                      "Remove them in a later change instead",
                       STR_ARG(names));
 }
 
@@ -65,14 +65,14 @@ static bool management_skip_annotated(const struct gate *gate)
     struct str reason = object_reason(request, request->object, ANNOTATION_SKIP_BACKUP);
     if (reason.len == 0) {
         if (value.ptr)
-            decision_warn(gate->decision, "annotation %s needs a reason as its value; without one it changes nothing",
+            decision_warn(gate->decision, "annotation %s needs a reason as its value; without one it has no effect",
                           ANNOTATION_SKIP_BACKUP);
         return false;
     }
-    decision_warn(gate->decision, "upgrading without a checked pre-upgrade backup, as the annotation asks: %.*s",
+    decision_warn(gate->decision, "upgrade allowed by annotation, without a verified pre-upgrade backup: %.*s",
                   STR_ARG(arena_quote(request->arena, reason)));
     decision_warn(gate->decision,
-                  "it stays in force for later upgrades until removed: kubectl annotate management %.*s %s-",
+                  "the annotation also allows later upgrades. To remove it: kubectl annotate management %.*s %s-",
                   STR_ARG(words_name(request->arena, request->name)), ANNOTATION_SKIP_BACKUP);
     decision_audit(gate->decision, "upgrade-gate", "skipped by annotation: %.*s", STR_ARG(reason));
     return true;
@@ -92,21 +92,21 @@ static bool gate_let_through(struct gate *gate)
     if (gate->running.len == 0 && gate->before.len && gate_sees_older_life(gate->inventory)) {
         gate->running = gate->before;
         gate->under_way = false;
-        decision_warn(
-            decision,
-            "status.release is empty, but this is no first install: %.*s, from spec.release, is taken for the "
-            "release that runs",
-            STR_ARG(words_name(arena, gate->running)));
+        decision_warn(decision,
+                      "status.release is empty, but this is not a first install: %.*s (from spec.release) is taken as "
+                      "the running release",
+                      STR_ARG(words_name(arena, gate->running)));
     }
     if (gate->running.len == 0) {
         decision_audit(decision, "upgrade-gate", "let through: status.release is empty");
-        decision_warn(decision, "no release is reported as running yet (status.release is empty): "
-                                "no pre-upgrade backup is needed");
+        decision_warn(
+            decision,
+            "no release is reported as running yet (status.release is empty): no pre-upgrade backup is needed");
         return true;
     }
     if (str_eq(gate->target, gate->running)) {
         decision_audit(decision, "upgrade-gate", "let through: back to the running release");
-        decision_warn(decision, "back to %.*s before kcm has applied another release: no pre-upgrade backup is needed",
+        decision_warn(decision, "back to %.*s, which is still the running release: no pre-upgrade backup is needed",
                       STR_ARG(words_name(arena, gate->running)));
         return true;
     }
@@ -173,8 +173,8 @@ static bool gate_target_is_usable(const struct gate *gate)
     }
     if (!name_is_dns_subdomain(gate->target)) {
         decision_invalid(gate->decision, "spec.release",
-                         "%.*s: no Release can have this name (lower-case letters, digits, \"-\" and "
-                         "\".\")%.*s See what there is with: kubectl get releases. No backup was started",
+                         "%.*s: not a valid Release name (lower-case letters, digits, \"-\" and \".\")%.*s No backup "
+                         "was started. To list Releases: kubectl get releases",
                          STR_ARG(target), STR_ARG(gate_nearest_hint(gate)));
         return false;
     }
@@ -185,14 +185,13 @@ static bool gate_target_is_usable(const struct gate *gate)
         return true;
     if (release) {
         decision_forbidden(gate->decision, "spec.release",
-                           "Release %.*s is not ready (status.ready); see why with: "
-                           "kubectl describe release %.*s. No backup was started",
+                           "Release %.*s is not ready (status.ready), so no backup was started. To see why: kubectl "
+                           "describe release %.*s",
                            STR_ARG(target), STR_ARG(words_name(arena, gate->target)));
         return false;
     }
     decision_not_found(gate->decision, "spec.release",
-                       "%.*s: there is no such Release%.*s See what there is with: kubectl get releases. "
-                       "No backup was started",
+                       "%.*s: no such Release%.*s No backup was started. To list Releases: kubectl get releases",
                        STR_ARG(target), STR_ARG(gate_nearest_hint(gate)));
     return false;
 }
@@ -205,8 +204,8 @@ static void gate_warn_unready_components(const struct gate *gate)
     if (gate->under_way || !management || management->unready_components.len == 0)
         return;
     decision_warn(gate->decision,
-                  "kcm is not done with %.*s: not ready are %.*s. A backup taken now holds a half-installed cluster; "
-                  "better wait: kubectl get management %.*s -o yaml",
+                  "kcm is still installing %.*s (not ready: %.*s). A backup taken now holds a half-installed cluster; "
+                  "wait and check: kubectl get management %.*s -o yaml",
                   STR_ARG(words_name(arena, gate->running)),
                   STR_ARG(strlist_quoted(arena, &management->unready_components)),
                   STR_ARG(words_name(arena, management->meta.name)));
@@ -255,8 +254,8 @@ static void management_judge_made(const struct request *request, const struct in
     struct str name = request->name.len ? request->name : object_text(request, request->object, "metadata.name");
     if (!inventory->known[FACT_MANAGEMENTS] || !inventory->known[FACT_MANAGEMENT_BACKUPS]) {
         /* In a cluster they were read for this review, or it was answered 503. */
-        decision_warn(decision, "cannot tell whether k0rdent ran here before: Managements or ManagementBackups are not "
-                                "known");
+        decision_warn(decision,
+                      "cannot verify whether k0rdent ran here before: Managements or ManagementBackups are not known");
         return;
     }
     if (!other) {
@@ -266,7 +265,7 @@ static void management_judge_made(const struct request *request, const struct in
     if (str_eq(other->meta.name, name)) /* the API server refuses it, or nobody asks it (audit) */
         return;
     decision_warn(decision,
-                  "Management %.*s exists already, and k0rdent knows one only: kcm runs the components of both",
+                  "Management %.*s already exists and k0rdent supports only one: kcm would run the components of both",
                   STR_ARG(words_name(request->arena, other->meta.name)));
     if (gate_open(&gate, request, inventory, settings, decision))
         gate_decide(&gate);

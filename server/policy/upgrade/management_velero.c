@@ -30,9 +30,8 @@ static void management_warn_velero_off(struct json_object *config, struct decisi
 {
     struct json_object *enabled = json_path(config, "regional.velero.enabled");
     if (json_object_is_type(enabled, json_type_boolean) && !json_object_get_boolean(enabled))
-        decision_warn(decision,
-                      CONFIG ".regional.velero.enabled is false: kcm removes the Velero that it installed, and "
-                             "without any Velero it upgrades without a backup");
+        decision_warn(decision, CONFIG ".regional.velero.enabled is false: kcm uninstalls its Velero, and without "
+                                       "Velero it upgrades without a backup");
 }
 
 /* kcm ships Velero's chart with upgradeCRDs: false. */
@@ -42,9 +41,8 @@ static void management_warn_old_crds(const struct inventory *inventory, const st
     const struct custom_resource *crd = inventory_custom_resource(inventory, STR("backups.velero.io"));
     if (custom_resource_takes_phase(crd, "Queued") != ANSWER_YES &&
         product_version_before(before, 1, 11) == ANSWER_YES && product_version_before(after, 1, 11) == ANSWER_NO)
-        decision_warn(decision,
-                      "k0rdent 1.11 brings Velero 1.18 and leaves the CRDs of 1.17, which refuse its first phase "
-                      "(Queued): no backup starts until you run: " VELERO_CRDS_COMMAND);
+        decision_warn(decision, "k0rdent 1.11 installs Velero 1.18 but keeps the CRDs of 1.17, which reject its first "
+                                "phase (Queued). No backup starts until you run: " VELERO_CRDS_COMMAND);
 }
 
 static void management_warn_downgrade(const struct request *request, const struct product_version *before,
@@ -52,8 +50,8 @@ static void management_warn_downgrade(const struct request *request, const struc
 {
     if (product_version_compare(after, before) < 0)
         decision_warn(decision,
-                      "%.*s is older than %.*s, which runs, and kcm does not undo what a release changed. To go back, "
-                      "restore the backup from before the upgrade: backstop rollback-plan",
+                      "%.*s is older than the running %.*s, and kcm does not undo what a release changed. To roll "
+                      "back, restore the pre-upgrade backup: backstop rollback-plan",
                       STR_ARG(product_version_name(request->arena, after)),
                       STR_ARG(product_version_name(request->arena, before)));
 }

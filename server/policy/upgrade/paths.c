@@ -28,7 +28,7 @@ static bool management_skip_by_annotation(const struct request *request, struct 
     struct str reason = object_reason(request, request->object, ANNOTATION_SKIP_BACKUP);
     if (reason.len == 0)
         return false;
-    decision_warn(decision, "admitted without a checked pre-upgrade backup, as the annotation asks: %.*s",
+    decision_warn(decision, "allowed by annotation, without a verified pre-upgrade backup: %.*s",
                   STR_ARG(arena_quote(request->arena, reason)));
     decision_audit(decision, "upgrade-gate", "skipped by annotation: %.*s", STR_ARG(reason));
     return true;
@@ -50,12 +50,11 @@ void policy_management_status(const struct request *request, const struct invent
         request_by_velero(request, settings) || request_by_kcm(request, settings))
         return;
     struct arena *arena = request->arena;
-    struct str message = arena_printf(
-        arena,
-        "from %.*s to %.*s: kcm alone reports the release that runs; set by hand, the next upgrade would pass "
-        "without its pre-upgrade backup",
-        STR_ARG(management_status_release(request, request->old_object)),
-        STR_ARG(management_status_release(request, request->object)));
+    struct str message = arena_printf(arena,
+                                      "from %.*s to %.*s: only kcm may report the running release; after a change by "
+                                      "hand the next upgrade would skip its pre-upgrade backup",
+                                      STR_ARG(management_status_release(request, request->old_object)),
+                                      STR_ARG(management_status_release(request, request->object)));
     enum verdict verdict = management_soften_verdict(request, settings, settings->upgrade_changed_status);
     decision_audit(decision, "upgrade-gate", "status.release changed by %.*s", STR_ARG(request->user));
     if (verdict == VERDICT_DENY)
@@ -102,13 +101,13 @@ static void management_refuse_recreated(const struct request *request, const str
 {
     struct arena *arena = request->arena;
     decision_audit(decision, "upgrade-gate", "refused: a Management made anew");
-    decision_forbid(
-        decision,
-        "ManagementBackup %.*s shows that k0rdent ran here before, and there is no Management now: creating "
-        "one starts release %.*s without a pre-upgrade backup. Restore the last management backup instead "
-        "(kubectl backstop status), or create it with the annotation %s: \"<reason>\"",
-        STR_ARG(words_name(arena, trace->meta.name)),
-        STR_ARG(words_name(arena, object_text(request, request->object, "spec.release"))), ANNOTATION_SKIP_BACKUP);
+    decision_forbid(decision,
+                    "ManagementBackup %.*s shows that k0rdent ran here before, but no Management exists: creating one "
+                    "starts release %.*s without a pre-upgrade backup. Restore the last management backup instead "
+                    "(kubectl backstop status). To create it anyway, annotate it: %s=REASON",
+                    STR_ARG(words_name(arena, trace->meta.name)),
+                    STR_ARG(words_name(arena, object_text(request, request->object, "spec.release"))),
+                    ANNOTATION_SKIP_BACKUP);
 }
 
 /* kubectl replace --force deletes and creates: then there is no status to compare with. */
@@ -119,7 +118,7 @@ void management_judge_creation(const struct request *request, const struct inven
     if (!settings->upgrade_gate || !trace || management_skip_by_annotation(request, decision))
         return;
     if (request_by_system_account(request, settings))
-        decision_warn(decision, "k0rdent ran here before (ManagementBackup %.*s): no pre-upgrade backup is checked",
+        decision_warn(decision, "k0rdent ran here before (ManagementBackup %.*s): no pre-upgrade backup was checked",
                       STR_ARG(words_name(request->arena, trace->meta.name)));
     else
         management_refuse_recreated(request, trace, decision);
@@ -139,18 +138,17 @@ void management_judge_deletion(const struct request *request, const struct setti
     if (verdict == VERDICT_DENY && reason.len == 0) {
         decision_forbid(decision,
                         "deleting Management %.*s removes k0rdent with all its components, and no backup is taken "
-                        "before. To delete it anyway: kubectl annotate management %.*s %s=REASON",
+                        "first. To delete it anyway: kubectl annotate management %.*s %s=REASON",
                         STR_ARG(name), STR_ARG(name), ANNOTATION_ALLOW_DELETE);
         return;
     }
     if (reason.len)
         decision_audit(decision, "allow-delete", "%.*s", STR_ARG(reason));
     if (verdict != VERDICT_ALLOW)
-        decision_warn(
-            decision,
-            "deleting Management %.*s removes k0rdent with all its components, and no backup is taken before; "
-            "made anew (kubectl replace --force), it meets the upgrade gate",
-            STR_ARG(name));
+        decision_warn(decision,
+                      "deleting Management %.*s removes k0rdent with all its components, and no backup is taken first. "
+                      "If it is recreated (kubectl replace --force), the upgrade gate checks it",
+                      STR_ARG(name));
 }
 
 /* ---- the Release that runs ----------------------------------------------- */
@@ -174,27 +172,24 @@ void policy_release(const struct request *request, const struct inventory *inven
         return;
     struct str name = request->name.len ? request->name : object_text(request, request->object, "metadata.name");
     if (!inventory->known[FACT_MANAGEMENTS]) {
-        decision_wait(
-            decision, 503, settings->upgrade_retry_after,
-            "cannot tell whether Release %.*s runs: Managements could not be read. Try again; if it persists, "
-            "see /readyz?verbose",
-            STR_ARG(words_name(arena, name)));
+        decision_wait(decision, 503, settings->upgrade_retry_after,
+                      "cannot verify whether Release %.*s is running: Managements could not be read. Retry; if it "
+                      "persists, see /readyz?verbose",
+                      STR_ARG(words_name(arena, name)));
         return;
     }
     if (!release_is_in_use(inventory, name))
         return;
     decision_audit(decision, "upgrade-gate", "the spec of the running Release %.*s changed", STR_ARG(name));
     enum verdict verdict = management_soften_verdict(request, settings, settings->upgrade_changed_release);
-    struct str message = arena_printf(arena,
-                                      "Release %.*s runs now: with another spec kcm replaces its components at "
-                                      "once, without a pre-upgrade backup",
-                                      STR_ARG(words_name(arena, name)));
+    struct str message = arena_printf(
+        arena, "Release %.*s is running: kcm would replace its components at once, without a pre-upgrade backup",
+        STR_ARG(words_name(arena, name)));
     if (verdict == VERDICT_DENY && !management_skip_by_annotation(request, decision))
-        decision_forbid(
-            decision,
-            "%.*s. Create a Release of another name and set spec.release of the Management to it; to change "
-            "this one anyway: kubectl annotate release %.*s %s=REASON",
-            STR_ARG(message), STR_ARG(words_name(arena, name)), ANNOTATION_SKIP_BACKUP);
+        decision_forbid(decision,
+                        "%.*s. Create a new Release and set the Management's spec.release to it. To change this one "
+                        "anyway: kubectl annotate release %.*s %s=REASON",
+                        STR_ARG(message), STR_ARG(words_name(arena, name)), ANNOTATION_SKIP_BACKUP);
     else if (verdict == VERDICT_WARN)
         decision_warn(decision, "%.*s", STR_ARG(message));
 }
