@@ -87,7 +87,7 @@ def case_release_edited(setup):
     assert setup.calls("releases") == before
     accepted(setup.cluster.kubectl("patch", "release", "kcm-1-4-0", "--type=merge", "-p", edit))
     accepted(setup.cluster.kubectl("annotate", "release", RUNNING, f"{SKIP}=tested elsewhere"))
-    accepted(setup.cluster.kubectl("patch", "release", RUNNING, "--type=merge", "-p", edit), "Warning: admitted without")
+    accepted(setup.cluster.kubectl("patch", "release", RUNNING, "--type=merge", "-p", edit), "Warning: allowed by annotation, without")
 
 
 def case_second_management(setup):
@@ -96,7 +96,7 @@ def case_second_management(setup):
     second["metadata"]["name"] = "second"
     answer = setup.cluster.kubectl("create", "--dry-run=server", "-f", "-", stdin=second)
     assert answer.code == 1 and f"{TAKEN}: would be started" in answer.err, answer
-    assert "Management kcm exists already" in answer.err, answer
+    assert "Management kcm already exists" in answer.err, answer
 
 
 def case_flag_taken_off(setup):
@@ -192,4 +192,4 @@ def case_replace_force(setup):
     again = setup.cluster.kubectl("create", "-f", "-", stdin=management(NEXT))
     refused(again, "shows that k0rdent ran here before")
     accepted(setup.cluster.kubectl("create", "-f", "-", stdin=management(RUNNING, annotations={SKIP: "replaced by hand"})),
-             "Warning: admitted without a checked pre-upgrade backup")
+             "Warning: allowed by annotation, without a verified pre-upgrade backup")
