@@ -2,7 +2,7 @@
 #ifndef BACKSTOP_TESTS_MUTATE_H
 #define BACKSTOP_TESTS_MUTATE_H
 
-#include "backstop/cli.h"
+#include "commands/commands.h"
 #include "backstop/json.h"
 #include "mutation.h"
 

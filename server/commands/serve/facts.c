@@ -29,7 +29,7 @@ struct inventory *serve_inventory_shown(struct service *service, const struct se
     return read ? snapshot_writable(read) : serve_inventory(service, now);
 }
 
-/* The gate stays closed, and says why and the way out. */
+/* The gate stays closed, and says why and the fix. */
 static void explain_gate(const struct review *review, struct error *error)
 {
     const struct error cause = *error;

@@ -34,7 +34,7 @@ static const struct option options[] = {
 
 static const char details[] =
     "Says whether this cluster could be restored tonight and upgraded tomorrow: what blocks\n"
-    "it and the way out, the upgrade gate's state for each ManagementBackup that protects\n"
+    "it and the fix, the upgrade gate's state for each ManagementBackup that protects\n"
     "upgrades (its evidence, and what is missing), every ManagementBackup with its next run and\n"
     "its last backup, the storage locations, and Velero. Of the upgrade the gate itself is\n"
     "asked, with a dry run.\n\n" FACTS_DETAILS "\n\n"

@@ -93,7 +93,7 @@ static void print_findings(const struct status_view *view, const struct page *pa
                                 STR_ARG(status_blocked(view, finding->blocks)));
         page_paragraph(page, 2, "- ", text);
         if (finding->fix.len)
-            page_paragraph(page, 4, "way out: ", finding->fix);
+            page_paragraph(page, 4, "fix: ", finding->fix);
     }
 }
 
@@ -106,7 +106,7 @@ static void print_unjudged(const struct status_view *view, const struct page *pa
         page_paragraph(page, 2, "- ",
                        arena_printf(view->arena, "%.*s: %.*s (not judged: %.*s)", STR_ARG(finding->object),
                                     STR_ARG(finding->says), STR_ARG(status_blocked(view, finding->blocks))));
-        page_paragraph(page, 4, "way out: ", finding->fix);
+        page_paragraph(page, 4, "fix: ", finding->fix);
     }
 }
 

@@ -35,7 +35,7 @@ static struct strlist names_here(const struct look *look, size_t limit, bool def
     return names;
 }
 
-/* What keeps a location from being the way out, so that nobody corrects a name twice. */
+/* What keeps a location from being the fix, so that nobody corrects a name twice. */
 static const char *storage_drawback(const struct look *look, struct str name)
 {
     const struct storage_location *location = inventory_storage_location(look->inventory, look->ns, name);

@@ -3,7 +3,7 @@
 
 /* Asked before a backup is started, so that nobody waits for one that cannot complete.
  * Of several defaults Velero takes the newest, so that one is judged; and a location on
- * its way out still takes backups. */
+ * its fix still takes backups. */
 static const enum gate_step steps[] = {
     [STORAGE_MISSING] = STEP_REFUSE,         [STORAGE_NONE_AT_ALL] = STEP_REFUSE,
     [STORAGE_NO_DEFAULT] = STEP_REFUSE,      [STORAGE_SEVERAL_DEFAULTS] = STEP_START,
