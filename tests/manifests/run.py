@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from manifests import inventory, manifests  # noqa: E402
 
 FLOOR = 0.95
-ECHO = re.compile(r"runs (at|every|on) .*next |runs .* next |runs every .* after the last run$|drift$|^deletes backup |are deleted with it$")
+ECHO = re.compile(r"runs (at|every|on) .*next |runs .* next |runs every .* after the last run$|time of day drifts$|^deletes backup |are deleted too$")
 FREE = {"labels", "annotations", "matchLabels", "config", "namespaceMapping", "orderedResources"}  # maps: any key will do
 OPEN = {"managedFields", "ownerReferences", "finalizers", "status", "initContainers", "annotations"}  # nobody's business here
 
