@@ -173,16 +173,22 @@ static bool is_meant_group(struct str api_version, struct str group, const struc
            (str_starts(group, head) && !str_ends(api_version, STR(".io"))) || str_eq_nocase(group, right);
 }
 
+/* A Backup of k0rdent's group is one of Velero's, and the other way round. */
+static const struct known *find_in_other_group(struct arena *arena, struct str group, struct str kind)
+{
+    const struct str other = str_is(group, VELERO_GROUP) ? STR(K0RDENT_GROUP) : STR(VELERO_GROUP);
+    const struct known *known = find_known(arena, other, kind);
+    return known && str_eq_nocase(kind, str_from(known->kind)) ? known : NULL;
+}
+
 enum schema_kind_verdict schema_kind_check(const struct schema_set *set, struct str api_version, struct str kind,
                                            struct arena *arena, struct str *meant)
 {
     struct str version, group = schema_group_of(api_version, &version);
     bool ours = str_is(group, VELERO_GROUP) || str_is(group, K0RDENT_GROUP), exact;
-    const struct known *known = find_known(arena, ours ? group : STR(""), kind), *other = NULL;
-    if (ours && !known) /* a Backup of k0rdent's group is one of Velero's */
-        other = find_known(arena, str_is(group, VELERO_GROUP) ? STR(K0RDENT_GROUP) : STR(VELERO_GROUP), kind);
-    if (other && str_eq_nocase(kind, str_from(other->kind)))
-        known = other;
+    const struct known *known = find_known(arena, ours ? group : STR(""), kind);
+    if (ours && !known)
+        known = find_in_other_group(arena, group, kind);
     *meant = known ? write_this(arena, known) : (struct str){NULL, 0};
     if (schema_set_has(set, group, kind))
         return schema_find(set, api_version, kind, &exact) && exact ? SCHEMA_KIND_FINE : SCHEMA_KIND_WRONG;

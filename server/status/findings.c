@@ -176,7 +176,7 @@ static void find_regions(struct status_view *view, const struct management_backu
         const struct backup_status *status = &region->backup;
         struct str which = finding_quote(view, region->region);
         int64_t when = status->completed ? status->completed : status->started;
-        if (status && phase_has_failed(status->phase))
+        if (phase_has_failed(status->phase))
             finding_add(view, 0, name,
                         arena_printf(arena, "last backup of region %.*s, %.*s, ended %.*s %.*s (%.*s)", STR_ARG(which),
                                      STR_ARG(shown(arena, region->backup_name)), STR_ARG(shown(arena, status->phase)),

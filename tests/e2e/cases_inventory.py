@@ -280,7 +280,7 @@ def case_status_page(s):
     for found in ("Velero 1.18.2 (image of Deployment kcm-system/velero)", "k0rdent 1.11.0 (Management and Release)"):
         assert found in page and found in versions, (found, versions)
     for part in ("from <bdi>https://", "day-of-week 7 is out of range", "The next 14 days",
-                 '<tspan class="row-name">daily</tspan>', "managementbackups.k0rdent.mirantis.com", "in step"):
+                 '<tspan class="row-name">daily</tspan>', "managementbackups.k0rdent.mirantis.com", "synced"):
         assert part in page, part
     assert code == 200 and "kubernetes-admin" not in page and "<script" not in page, code
 

@@ -2,8 +2,8 @@
 #ifndef BACKSTOP_TESTS_MUTATE_H
 #define BACKSTOP_TESTS_MUTATE_H
 
-#include "commands/commands.h"
 #include "backstop/json.h"
+#include "commands/commands.h"
 #include "mutation.h"
 
 #define MUTATE_NOW "2026-11-21T03:00:00Z"

@@ -92,7 +92,7 @@ print("---\n".join(d for d in documents if not re.search(rf"(?m)^kind: {sys.argv
 END
     for output in text json html; do
         runs 2 status --now $now --inventory less.yaml -o $output
-        has out "$(echo "${kind,,}" | sed 's/$/s/')[.][a-z0-9.]*"
+        has out "${kind,,}s[.][a-z0-9.]*"
         has out 'no --inventory file lists them'
         lacks out '^READY\|"ready":true\|<title>Ready'
     done
