@@ -171,8 +171,9 @@ bool arena_room(struct arena *arena, void *items, size_t len, size_t *cap, size_
 /* The same for an array that the caller frees. */
 bool array_room(void *items, size_t len, size_t *cap, size_t size) MUST_CHECK;
 /* For a list with the members items, len and cap. */
-#define ARENA_ROOM(arena, list) arena_room(arena, &(list)->items, (list)->len, &(list)->cap, sizeof *(list)->items)
-#define ARRAY_ROOM(list) array_room(&(list)->items, (list)->len, &(list)->cap, sizeof *(list)->items)
+#define ARENA_ROOM(arena, list)                                                                                        \
+    arena_room(arena, &(list)->items, (list)->len, &(list)->cap, sizeof(__typeof__(*(list)->items)))
+#define ARRAY_ROOM(list) array_room(&(list)->items, (list)->len, &(list)->cap, sizeof(__typeof__(*(list)->items)))
 struct str arena_copy(struct arena *arena, struct str text);                                 /* NUL-terminated copy */
 struct str arena_join(struct arena *arena, struct str a, const char *between, struct str b); /* NUL-terminated */
 struct str arena_printf(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);

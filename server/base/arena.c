@@ -151,6 +151,7 @@ struct str arena_join(struct arena *arena, struct str a, const char *between, st
     if (!text)
         return (struct str){NULL, 0};
     memcpy(text, a.ptr ? a.ptr : "", a.len);
+    /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): the arena's memory is zeroed */
     memcpy(text + a.len, between, middle);
     memcpy(text + a.len + middle, b.ptr ? b.ptr : "", b.len);
     return (struct str){text, a.len + middle + b.len};

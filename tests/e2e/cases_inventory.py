@@ -294,7 +294,10 @@ def case_api_server_restarted(s):
     assert s.main.health_get("/readyz")[0] == 200
     s.cluster.api.start()
     s.cluster.wait_ready()
-    wait_until("all facts", lambda: all(synced for synced, _ in facts_of(s.main).values()), 45)
+    try:
+        wait_until("all facts", lambda: all(synced for synced, _ in facts_of(s.main).values()), 45)
+    except AssertionError as late:
+        raise AssertionError(f"{late}: {[row for row in facts_of(s.main).items() if not row[1][0]]}") from None
     wait_follows(s.cluster, "restarted")
 
 
