@@ -264,7 +264,7 @@ bool admission_read(struct arena *arena, struct str body, int64_t now, struct re
     }
     if (!check_envelope(arena, root, review, error))
         return false;
-    struct envelope envelope;
+    struct envelope envelope = {0};
     envelope_open(&envelope, arena, envelope_member(root, STR("request")));
     take_names(&envelope, review);
     if (!check_fields(&envelope, error) || !take_request(&envelope, review, error))

@@ -238,6 +238,7 @@ def case_version_not_answered(s):
     assert "Velero of unknown version" in s.main.health_get("/readyz?verbose")[1]
     s.cluster.must("delete", "deployment", "velero", "-n", "kcm-system")
     s.cluster.must("delete", "crd", "serverstatusrequests.velero.io")
+    wait_until("the question to be forgotten", lambda: "serverstatusrequests.velero.io" not in facts_of(s.main), 20)
 
 
 def case_one_apply(s):

@@ -151,7 +151,7 @@ def case_lease_missing(setup):
     _, lease = setup.cluster.request("GET", LEASE)
     setup.cluster.must("delete", "lease", "-n", "kcm-system", "backstop-deletions")
     code, answer = setup.delete(one)
-    assert code == 503 and "backstop-deletions" in answer["message"] and "manifests" in answer["message"], answer
+    assert code == 503 and "backstop-deletions" in answer["message"] and "backstop rbac" in answer["message"], answer
     setup.cluster.must("annotate", "-n", "kcm-system", "backups.velero.io", one,
                        "backstop.k0rdent.mirantis.com/allow-delete=a rehearsal")
     answer = setup.cluster.must("delete", "-n", "kcm-system", "backups.velero.io", one, "--wait=false")

@@ -40,20 +40,31 @@ static bool ask_pause(struct cluster *cluster, int64_t milliseconds)
 
 /* ---- whether to ask -------------------------------------------------------- */
 
-/* A server that runs here, and whose image is no release that the table has. The lock is held. */
-static const struct velero_deployment *ask_whom(const struct cluster *cluster)
+/* A server whose image is no release that the table has, and, to be asked, that runs. The lock is held. */
+static const struct velero_deployment *ask_whom(const struct cluster *cluster, bool runs)
 {
     for (size_t f = 0; f < cluster->feed_count; f++) {
         const struct feed *feed = &cluster->feeds[f];
         for (size_t i = 0; feed->fact == FACT_VELERO && i < feed->records.size; i++) {
             const struct record *record = feed->records.slots[i].record;
             const struct velero_deployment *velero = record ? (const void *)record->bytes : NULL;
-            if (velero && velero->ready_replicas > 0 && str_eq(velero->meta.ns, cluster->ns) &&
+            if (velero && (velero->ready_replicas > 0 || !runs) && str_eq(velero->meta.ns, cluster->ns) &&
                 !product_version_parse(PRODUCT_VELERO, image_tag(velero->image)).listed)
                 return velero;
         }
     }
     return NULL;
+}
+
+/* Nobody is to be asked any more: what was answered, or was not, is of a server that is gone. The lock is held. */
+static void ask_forget(struct cluster *cluster)
+{
+    struct feed *feed = ask_feed(cluster);
+    cluster->asker.image[0] = '\0';
+    table_clear(&feed->records);
+    feed->known = false;
+    cluster_state(feed, KUBE_SYNCED, "");
+    compose_soon(cluster);
 }
 
 static bool ask_due(struct cluster *cluster, struct question *question)
@@ -62,7 +73,7 @@ static bool ask_due(struct cluster *cluster, struct question *question)
     int64_t now_ns = time_monotonic_ns();
     bool due = false;
     pthread_mutex_lock(&cluster->lock);
-    const struct velero_deployment *velero = ask_whom(cluster);
+    const struct velero_deployment *velero = ask_whom(cluster, true);
     if (velero && velero->image.len > 0 && velero->image.len < sizeof question->image &&
         (!str_is(velero->image, asker->image) || now_ns >= asker->next_ns)) {
         due = true;
@@ -70,6 +81,8 @@ static bool ask_due(struct cluster *cluster, struct question *question)
         question->image[velero->image.len] = '\0';
         memcpy(asker->image, question->image, velero->image.len + 1);
         asker->next_ns = now_ns + RETRY_SECONDS * NS_PER_SECOND;
+    } else if (!velero && asker->image[0] && !ask_whom(cluster, false)) {
+        ask_forget(cluster);
     }
     pthread_mutex_unlock(&cluster->lock);
     return due;

@@ -100,6 +100,10 @@ void cluster_report(struct facts_source *self, facts_report_fn *say, void *conte
         buf_clear(&line);
         pthread_mutex_lock(&cluster->lock);
         const struct feed *worst = worst_feed(cluster, (enum fact)f, &objects);
+        if (!worst) {
+            pthread_mutex_unlock(&cluster->lock);
+            continue;
+        }
         enum facts_sync sync = sync_of(worst);
         report_feed(worst, objects, &line);
         bool nothing = fact_kinds[f].asked && sync == FACTS_IN_STEP && objects == 0; /* nobody was asked */
