@@ -161,7 +161,10 @@ struct str buf_str(const struct buf *buf); /* borrowed until the next append */
  * 500. Not thread-safe: one arena belongs to one thread at a time. */
 struct arena;
 
-struct arena *arena_new(size_t limit) MUST_CHECK;               /* NULL when out of memory */
+struct arena *arena_new(size_t limit) MUST_CHECK; /* NULL when out of memory */
+/* Gives the system back what something large had and has freed. Not in a build with a sanitizer, whose allocator
+ * glibc's trim knows nothing of. */
+void memory_trim(void);
 void arena_free(struct arena *arena);                           /* NULL is fine; runs defers, newest first */
 void *arena_alloc(struct arena *arena, size_t size) MUST_CHECK; /* zeroed, aligned for any type */
 void *arena_array(struct arena *arena, size_t count, size_t size) MUST_CHECK;

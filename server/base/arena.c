@@ -1,3 +1,4 @@
+#include <malloc.h>
 #include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -213,4 +214,11 @@ void arena_fail(struct arena *arena)
 size_t arena_used(const struct arena *arena)
 {
     return arena->used;
+}
+
+void memory_trim(void)
+{
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    malloc_trim(0);
+#endif
 }

@@ -1,6 +1,5 @@
 /* libmicrohttpd's own timeout starts anew with every byte, so a client that sends one
  * a minute stays forever. The sweeper looks at each connection's phase instead. */
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -164,7 +163,7 @@ static void connections_trim(struct http_server *server)
     int64_t last = atomic_load(&server->freed_ns);
     if (last && time_monotonic_ns() - last > (int64_t)TRIM_MS * 1000000 &&
         atomic_compare_exchange_strong(&server->freed_ns, &last, 0))
-        malloc_trim(0);
+        memory_trim();
 }
 
 static void *connections_sweeper(void *cls)

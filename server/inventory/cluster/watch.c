@@ -1,5 +1,4 @@
 /* What the reflectors bring goes into the store, under one lock. */
-#include <malloc.h>
 
 #include "backstop/telemetry.h"
 #include "inventory/cluster/cluster.h"
@@ -72,7 +71,7 @@ static void on_replace_end(void *context)
     compose_soon(feed->cluster);
     pthread_mutex_unlock(&feed->cluster->lock);
     metric_add(METRIC_FACTS_LISTS, 1, fact_kinds[feed->fact].name);
-    malloc_trim(0); /* the trees of a long list are gone: give their memory back */
+    memory_trim(); /* the trees of a long list are gone: give their memory back */
 }
 
 static void on_state(void *context, enum kube_sync state, const char *reason)

@@ -1,4 +1,3 @@
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,7 +61,7 @@ static bool files_reload_sources(struct inventory_files *files)
         file_watch_again(files->watch);
     if (changed)
         changed = files_compose(files);
-    malloc_trim(0); /* the trees of a large file are gone: give their memory back */
+    memory_trim(); /* the trees of a large file are gone: give their memory back */
     pthread_mutex_unlock(&files->lock);
     return changed;
 }
