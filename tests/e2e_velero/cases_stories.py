@@ -78,11 +78,13 @@ def case_status_managers(setup):
     second.wait_synced(TAKEN)
     synced = second.velero.read("backups", TAKEN)
     assert status_managers(synced) == {"velero-server"}, synced["metadata"]["managedFields"]
+    setup.others.remove(second)
+    second.close()
 
 
 def case_restore(setup):
     """a disaster: on an empty cluster the Restore gets its exclusions and policy, and Velero completes it"""
-    second = setup.second()
+    second = setup.restored = setup.second()
     second.wait_synced("before-holidays", TAKEN)
     answer = second.cluster.kubectl("create", "-f", "-", stdin=restore("disaster", "before-holidays"))
     accepted(answer, "created", "Warning:", "existingResourcePolicy")
@@ -97,7 +99,7 @@ def case_restore(setup):
 
 def case_restored_on_demand(setup):
     """kcm runs a restored on-demand ManagementBackup again when its Backup is gone; the webhook is not in its way"""
-    second = setup.others[0]
+    second = setup.restored  # of the disaster above
     before = len(second.kcm.failures)
     wait_until("the ManagementBackups to be restored", lambda: second.cluster.get("managementbackup", SOURCE))
     second.cluster.must("apply", "-f", "-", stdin=labelled(

@@ -92,7 +92,8 @@ def _():
         api.instead = {}
         if items != []:
             eventually(lambda: same(server.get("/readyz")[0], 200, items), 60)
-            server.post(BACKUP, backup_review(location="aws-s4")).denied(422, 'no BackupStorageLocation "aws-s4"')
+            eventually(lambda: server.post(BACKUP, backup_review(location="aws-s4")).denied(
+                422, 'no BackupStorageLocation "aws-s4"'), 60)
         server.stop()
         api.server.shutdown()
     of_all(serve, NONSENSE)
