@@ -67,7 +67,7 @@ enum reserve_result serve_reserve(struct service *service, struct review *review
     if (reservation->optional)
         decision_warn(&review->decision, "other replicas do not know of this deletion: %.*s",
                       STR_ARG(str_slice(arena_copy(review->decision.arena, str_from(error.message)), 0, 120)));
-    else if (error.code == 409)
+    else if (error.code == 409 || (error.code == 503 && attempt > 0)) /* others came first, and then the time was up */
         reserve_refuse(review, &(struct error){.message = "many deletions at the same time"}, 429, RETRY_AFTER);
     else if (error.code == 429)
         reserve_refuse(review, &error, 429, RETRY_AFTER_MANY);
