@@ -289,7 +289,7 @@ cron-diff: $(BUILD)/backstop ## Compare 60,000 random schedules with each, the r
 lint: ## Format, static analysis, layering, shell scripts
 	hack/lint.sh
 
-layers: ; @hack/layers.py && hack/json-calls.sh
+layers: $(BUILD)/backstop ; @hack/layers.py && hack/json-calls.sh
 messages: ; @hack/messages.py
 
 format: ## Reformat all C files

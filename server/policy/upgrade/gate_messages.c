@@ -149,8 +149,8 @@ static struct str gate_failed_message(const struct gate *gate, const struct gate
     const struct evidence *evidence = &source->evidence;
     struct str name = words_name(arena, evidence->backup->meta.name);
     struct str reason = evidence->hollow ? str_from(evidence->hollow) : backup_failure(arena, evidence->status);
-    const char *look = str_is(evidence->status->phase, "PartiallyFailed") ? "velero backup logs"
-                                                                          : "kubectl describe backups.velero.io";
+    const char *look = phase_is(evidence->status->phase, PHASE_PARTIALLY_FAILED) ? "velero backup logs"
+                                                                                 : "kubectl describe backups.velero.io";
     struct str see = gate_velero_command(gate, look, evidence->velero, evidence->region);
     struct str says =
         arena_printf(arena, "pre-upgrade backup %.*s %.*s %.*s%s (%.*s; see: %.*s)",
