@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes what is made of tables: the settings' JSON Schema and sample (`backstop settings`, from the table that parses
-the file), the tables of docs/settings.md from that schema, docs/metrics.md from include/backstop/metrics.def, and what the roles of the chart read
-(`backstop rbac`, from include/backstop/facts.def).
+the file), the tables of docs/settings.md from that schema, docs/metrics.md from include/backstop/metrics.def, the causes in docs/troubleshooting.md from causes.def beside it, and
+what the roles of the chart read (`backstop rbac`, from include/backstop/facts.def).
 reference.py [--check] BINARY; with --check only says which of them is old."""
 import json
 import pathlib
@@ -96,6 +96,24 @@ def metrics():
     return text
 
 
+def causes():
+    """docs/troubleshooting.md with its table of causes."""
+    string = r'((?:"(?:[^"\\]|\\.)*"\s*)+)'
+    source = (ROOT / "include/backstop/causes.def").read_text()
+    found = re.findall(rf'^CAUSE\(\s*\w+,\s*{string},\s*([\w |]+),\s*{string},\s*{string},\s*{string}[,)]', source, re.M)
+    if len(found) != len(re.findall(r"^CAUSE\(", source, re.M)):
+        sys.exit("reference: a CAUSE row of causes.def is not understood")
+    words = {"UPGRADE": "upgrades", "RESTORE": "restores", "BACKUP": "backups"}
+    table = "| cause | what is wrong | blocks at most | evidence | fix |\n|---|---|---|---|---|\n"
+    for name, blocks, *texts in found:
+        name, title, proof, fix = ["".join(json.loads(part) for part in re.findall(r'"(?:[^"\\]|\\.)*"', text))
+                                   for text in (name, *texts)]
+        blocks = "all" if blocks == "ALL" else ", ".join(words[word] for word in blocks.split(" | ") if word in words)
+        table += f"| `{name}` | {cell(title)} | {blocks or '-'} | {cell(proof)} | {cell(fix)} |\n"
+    return re.sub(r"(?<= -->\n)[^\n]*(?:\n\|[^\n]*)*\n?(?=<!-- end of causes)", lambda _: table,
+                  (ROOT / "docs/troubleshooting.md").read_text())
+
+
 def printed(binary, *words):
     return subprocess.run([binary, *words], check=True, capture_output=True, text=True).stdout
 
@@ -116,7 +134,7 @@ def main():
     binary = [word for word in sys.argv[1:] if word != "--check"][0]
     schema = printed(binary, "settings", "-o", "schema")
     pages = {"docs/settings.schema.json": schema, "manifests/samples/settings.yaml": printed(binary, "settings"),
-             "docs/settings.md": settings(json.loads(schema)), "docs/metrics.md": metrics(),
+             "docs/settings.md": settings(json.loads(schema)), "docs/metrics.md": metrics(), "docs/troubleshooting.md": causes(),
              ROLES: roles(binary)}
     old = [name for name, text in pages.items() if not (ROOT / name).exists() or (ROOT / name).read_text() != text]
     if check and old:

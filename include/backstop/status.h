@@ -43,7 +43,26 @@ struct status_velero {
 };
 
 enum status_blocks { STATUS_BLOCKS_UPGRADE = 1, STATUS_BLOCKS_RESTORE = 2, STATUS_BLOCKS_BACKUP = 4 };
+
+/* CAUSE_VELERO_NOT_READY, ...: why something does not work, deepest first; each is declared once in causes.def. */
+enum status_cause {
+#define CAUSE(id, ...) CAUSE_##id,
+#include "causes.def"
+#undef CAUSE
+    CAUSE_COUNT
+};
+/* What a cause keeps from going on: Velero as a whole, Backups that exist, the start of new ones. */
+enum status_stops { STATUS_STOPS_VELERO = 1, STATUS_STOPS_BACKUPS = 2, STATUS_STOPS_STARTS = 4 };
+struct status_cause_row {
+    const char *name;                /* an interface: "velero-not-ready" */
+    unsigned blocks;                 /* of status_blocks: the most that it blocks */
+    const char *title, *proof, *fix; /* for the documentation */
+    unsigned stops, explained_by;    /* of status_stops */
+};
+extern const struct status_cause_row status_causes[CAUSE_COUNT];
+
 struct status_finding {
+    enum status_cause cause;
     unsigned blocks;   /* of status_blocks; 0: a warning */
     struct str object; /* "managementbackup/kcm-backup" */
     struct str says, fix;

@@ -7,11 +7,12 @@
 /* A scheduled run may start this much late before its absence is told. */
 enum { GRACE = 15 * 60 };
 
-static void finding_add(struct status_view *view, unsigned blocks, struct str object, struct str says, struct str fix)
+static void finding_add(struct status_view *view, enum status_cause cause, unsigned blocks, struct str object,
+                        struct str says, struct str fix)
 {
     if (!arena_room(view->arena, &view->findings, view->finding_count, &view->finding_cap, sizeof *view->findings))
         return;
-    view->findings[view->finding_count++] = (struct status_finding){blocks, object, says, fix};
+    view->findings[view->finding_count++] = (struct status_finding){cause, blocks, object, says, fix};
     view->blocker_count += blocks != 0;
 }
 
@@ -53,16 +54,16 @@ static void find_in_velero(struct status_view *view, const struct status_velero 
     const struct object_meta *meta = &velero->object->meta;
     struct str object = object_name(view, "deployment", meta->name), ns = status_command_name(meta->ns);
     if (!velero->ready && !none_ready)
-        finding_add(view, 0, object, STR("has no ready replica"),
+        finding_add(view, CAUSE_VELERO_NOT_READY, 0, object, STR("has no ready replica"),
                     arena_printf(arena, "kubectl describe deployment -n %.*s %.*s", STR_ARG(ns),
                                  STR_ARG(status_command_name(meta->name))));
     if (!str_eq(meta->ns, view->settings->system_namespace))
-        finding_add(view, 0, object,
+        finding_add(view, CAUSE_VELERO_WRONG_NAMESPACE, 0, object,
                     arena_printf(arena, "runs in namespace %.*s and cannot see the objects in %.*s",
                                  STR_ARG(finding_quote(view, meta->ns)), STR_ARG(view->settings->system_namespace)),
                     arena_printf(arena, "run Velero in %.*s", STR_ARG(view->settings->system_namespace)));
     if (!velero->known_account)
-        finding_add(view, STATUS_BLOCKS_RESTORE, object,
+        finding_add(view, CAUSE_VELERO_ACCOUNT, STATUS_BLOCKS_RESTORE, object,
                     arena_printf(arena,
                                  "runs as service account %.*s, which is not in velero.serviceAccounts: backstop would "
                                  "check its restores like changes of a user, and the upgrade gate would block them",
@@ -70,7 +71,7 @@ static void find_in_velero(struct status_view *view, const struct status_velero 
                     arena_printf(arena, "add \"%.*s:%.*s\" to velero.serviceAccounts in backstop's settings",
                                  STR_ARG(ns), STR_ARG(status_command_name(velero->account))));
     if (velero->bad_name)
-        finding_add(view, STATUS_BLOCKS_RESTORE, object,
+        finding_add(view, CAUSE_VELERO_NAME, STATUS_BLOCKS_RESTORE, object,
                     STR("is not named \"velero\": restores fail before k0rdent 1.2.0 (velero issue 9023)"),
                     STR("set velero.fullnameOverride: velero in k0rdent's Helm values, or upgrade k0rdent to 1.2.0"));
 }
@@ -85,7 +86,8 @@ static bool find_velero(struct status_view *view)
         find_in_velero(view, &view->veleros[i], ready == 0);
     if (!view->inventory->known[FACT_VELERO] || ready)
         return false;
-    finding_add(view, STATUS_BLOCKS_UPGRADE | STATUS_BLOCKS_RESTORE | STATUS_BLOCKS_BACKUP, STR("velero"),
+    finding_add(view, view->velero_count ? CAUSE_VELERO_NOT_READY : CAUSE_VELERO_NOT_INSTALLED,
+                STATUS_BLOCKS_UPGRADE | STATUS_BLOCKS_RESTORE | STATUS_BLOCKS_BACKUP, STR("velero"),
                 view->velero_count ? STR("is not running: no Deployment labelled component=velero has a ready replica")
                                    : STR("is not installed: no Deployment has the label component=velero"),
                 arena_printf(view->arena, "kubectl get deployments -n %.*s -l component=velero",
@@ -105,18 +107,20 @@ static void find_in_location(struct status_view *view, const struct status_locat
     struct str message =
         reason.len ? arena_printf(arena, ": %.*s", STR_ARG(arena_quote_error(arena, reason))) : STR("");
     if (object->phase.len == 0)
-        finding_add(view, location->used ? STATUS_BLOCKS_BACKUP | upgrade : 0, name,
+        finding_add(view, CAUSE_LOCATION_NOT_VALIDATED, location->used ? STATUS_BLOCKS_BACKUP | upgrade : 0, name,
                     STR("not validated by Velero yet: backups to it fail until it is Available"),
                     STR("check that Velero is running, then wait a minute"));
     else if (!location->readable)
-        finding_add(view, location->used ? STATUS_BLOCKS_BACKUP | STATUS_BLOCKS_RESTORE | upgrade : 0, name,
+        finding_add(view, CAUSE_LOCATION_UNAVAILABLE,
+                    location->used ? STATUS_BLOCKS_BACKUP | STATUS_BLOCKS_RESTORE | upgrade : 0, name,
                     arena_printf(arena, "is %.*s%.*s", STR_ARG(shown(arena, object->phase)), STR_ARG(message)),
                     STR("fix its bucket, config or credential"));
     else if (!location->usable && location->used)
-        finding_add(view, STATUS_BLOCKS_BACKUP | upgrade, name, STR("is ReadOnly: backups cannot be written to it"),
+        finding_add(view, CAUSE_LOCATION_READ_ONLY, STATUS_BLOCKS_BACKUP | upgrade, name,
+                    STR("is ReadOnly: backups cannot be written to it"),
                     STR("set spec.accessMode to ReadWrite, or use another storage location in the ManagementBackup"));
     if (!location->survives && location->used)
-        finding_add(view, 0, name,
+        finding_add(view, CAUSE_LOCATION_IN_CLUSTER, 0, name,
                     arena_printf(arena, "stores backups inside this cluster (%s): losing the cluster means losing them",
                                  location->class),
                     STR("use object storage outside the cluster"));
@@ -127,7 +131,7 @@ static void find_locations(struct status_view *view)
     size_t defaults = 0;
     (void)inventory_default_location(view->inventory, view->settings->system_namespace, &defaults);
     if (defaults > 1)
-        finding_add(view, 0, STR("backupstoragelocations"),
+        finding_add(view, CAUSE_DEFAULT_AMBIGUOUS, 0, STR("backupstoragelocations"),
                     arena_printf(view->arena,
                                  "%zu of them are marked as default: Velero will keep the newest and unset the others",
                                  defaults),
@@ -147,7 +151,7 @@ static void find_last(struct status_view *view, const struct status_backup *back
                                                       STR_ARG(finding_ago(view, backup->good->status.completed)))
                                        : STR("; it has no good backup");
         finding_add(
-            view, 0, name,
+            view, CAUSE_BACKUP_FAILED, 0, name,
             arena_printf(arena, "last backup %.*s ended %.*s %.*s (%.*s)%.*s", STR_ARG(shown(arena, backup->last_name)),
                          STR_ARG(shown(arena, backup->last->phase)), STR_ARG(finding_ago(view, backup->last_when)),
                          STR_ARG(backup_failure(arena, backup->last)), STR_ARG(good)),
@@ -156,13 +160,13 @@ static void find_last(struct status_view *view, const struct status_backup *back
     }
     bool held = backup->goes_to && !backup->goes_to->usable; /* and that is told already */
     if (backup->due && backup->due + GRACE < view->now && backup->goes_to && !held)
-        finding_add(view, 0, name,
+        finding_add(view, CAUSE_RUN_MISSED, 0, name,
                     arena_printf(arena, "missed a run that was due %.*s (%s)", STR_ARG(finding_ago(view, backup->due)),
                                  time_format(backup->due, 0, when)),
                     arena_printf(arena, "kubectl logs -n %.*s deployment/kcm-controller-manager",
                                  STR_ARG(view->settings->system_namespace)));
     if (backup->object->error.len)
-        finding_add(view, 0, name,
+        finding_add(view, CAUSE_KCM_ERROR, 0, name,
                     arena_printf(arena, "kcm reports %.*s", STR_ARG(arena_quote_error(arena, backup->object->error))),
                     STR(""));
 }
@@ -177,7 +181,7 @@ static void find_regions(struct status_view *view, const struct management_backu
         struct str which = finding_quote(view, region->region);
         int64_t when = status->completed ? status->completed : status->started;
         if (phase_has_failed(status->phase))
-            finding_add(view, 0, name,
+            finding_add(view, CAUSE_REGION_BACKUP_FAILED, 0, name,
                         arena_printf(arena, "last backup of region %.*s, %.*s, ended %.*s %.*s (%.*s)", STR_ARG(which),
                                      STR_ARG(shown(arena, region->backup_name)), STR_ARG(shown(arena, status->phase)),
                                      STR_ARG(finding_ago(view, when)), STR_ARG(backup_failure(arena, status))),
@@ -185,7 +189,7 @@ static void find_regions(struct status_view *view, const struct management_backu
                                      STR_ARG(view->settings->system_namespace),
                                      STR_ARG(status_command_name(region->backup_name))));
         if (region->error.len)
-            finding_add(view, 0, name,
+            finding_add(view, CAUSE_REGION_ERROR, 0, name,
                         arena_printf(arena, "kcm reports for region %.*s: %.*s", STR_ARG(which),
                                      STR_ARG(arena_quote_error(arena, region->error))),
                         STR(""));
@@ -203,13 +207,13 @@ static void find_storage(struct status_view *view, const struct status_backup *b
         arena, "kubectl patch managementbackup %.*s --type=merge -p '{\"spec\":{\"storageLocation\":\"NAME\"}}'",
         STR_ARG(status_command_name(object->meta.name)));
     if (object->storage_location.len)
-        finding_add(view, STATUS_BLOCKS_BACKUP | upgrade, name,
+        finding_add(view, CAUSE_LOCATION_MISSING, STATUS_BLOCKS_BACKUP | upgrade, name,
                     arena_printf(arena, "storage location %.*s does not exist in %.*s",
                                  STR_ARG(finding_quote(view, object->storage_location)),
                                  STR_ARG(view->settings->system_namespace)),
                     patch);
     else
-        finding_add(view, STATUS_BLOCKS_BACKUP | upgrade, name,
+        finding_add(view, CAUSE_LOCATION_MISSING, STATUS_BLOCKS_BACKUP | upgrade, name,
                     STR("has no storage location, and no BackupStorageLocation is the default"), patch);
 }
 
@@ -228,14 +232,15 @@ static void find_bad_schedule(struct status_view *view, const struct status_back
                            STR_ARG(schedule))
             : arena_printf(arena, "kcm cannot parse schedule %.*s, so no backup runs: %.*s", STR_ARG(schedule),
                            STR_ARG(backup->meaning));
-    finding_add(view, STATUS_BLOCKS_BACKUP, name, says, fix);
+    finding_add(view, backup->zone.ptr ? CAUSE_SCHEDULE_NEVER_FIRES : CAUSE_SCHEDULE_INVALID, STATUS_BLOCKS_BACKUP,
+                name, says, fix);
 }
 
 static void find_long_name(struct status_view *view, const struct status_backup *backup, struct str name)
 {
     size_t bytes = backup->object->meta.name.len;
     if (backup->kind == STATUS_SCHEDULED && bytes > LABEL_VALUE_MAX)
-        finding_add(view, STATUS_BLOCKS_BACKUP, name,
+        finding_add(view, CAUSE_NAME_TOO_LONG, STATUS_BLOCKS_BACKUP, name,
                     arena_printf(view->arena,
                                  "name too long (%zu bytes): kcm puts it into a label of each scheduled backup, and "
                                  "label values hold at most %d, so no backup can be created",
@@ -256,7 +261,8 @@ static void find_in_backup(struct status_view *view, const struct status_backup 
         find_bad_schedule(view, backup, name);
     find_long_name(view, backup, name);
     if (object->on_upgrade && object->schedule.len == 0)
-        finding_add(view, 0, name, STR("performOnManagementUpgrade has no effect without a schedule"),
+        finding_add(view, CAUSE_UPGRADE_FLAG_ALONE, 0, name,
+                    STR("performOnManagementUpgrade has no effect without a schedule"),
                     arena_printf(arena,
                                  "kubectl patch managementbackup %.*s --type=merge -p "
                                  "'{\"spec\":{\"schedule\":\"0 */6 * * *\"}}'",
@@ -301,7 +307,7 @@ static bool find_hollow(struct status_view *view)
         const struct backup *backup = inventory->backups[i - 1];
         if (!phase_is(backup->status.phase, PHASE_COMPLETED) || !backup_lacks_management(backup))
             continue;
-        finding_add(view, STATUS_BLOCKS_RESTORE, object_name(view, "backup", backup->meta.name),
+        finding_add(view, CAUSE_BACKUP_HOLLOW, STATUS_BLOCKS_RESTORE, object_name(view, "backup", backup->meta.name),
                     STR("contains no Management: a namespace was excluded from this backup, so Velero left out all "
                         "cluster-scoped objects"),
                     STR("remove the label velero.io/exclude-from-backup from the excluded namespaces and take a new "
@@ -317,7 +323,7 @@ static void find_nothing_to_restore(struct status_view *view)
         return;
     if (find_hollow(view))
         return;
-    finding_add(view, STATUS_BLOCKS_RESTORE, STR("backups.velero.io"),
+    finding_add(view, CAUSE_NOTHING_TO_RESTORE, STATUS_BLOCKS_RESTORE, STR("backups.velero.io"),
                 STR("nothing to restore from: no readable storage location has a Completed management backup"),
                 view->backup_count ? STR("wait until a ManagementBackup completes: kubectl get managementbackups")
                                    : advice_to_restore(view));
@@ -335,19 +341,20 @@ static void find_refused(struct status_view *view, bool velero_down)
             continue;
         told = true;
         if (!source->no_storage) /* else the location is told of already */
-            finding_add(view, STATUS_BLOCKS_UPGRADE, object_name(view, "managementbackup", source->source->meta.name),
-                        source->says, STR(""));
+            finding_add(view, CAUSE_UPGRADE_BACKUP, STATUS_BLOCKS_UPGRADE,
+                        object_name(view, "managementbackup", source->source->meta.name), source->says, STR(""));
     }
     for (size_t i = 0; i < upgrade->evidence_count; i++) {
         const struct upgrade_evidence *evidence = &upgrade->evidence[i];
         if (!evidence->counts || evidence->step != UPGRADE_STEP_REFUSE)
             continue;
         told = true;
-        finding_add(view, STATUS_BLOCKS_UPGRADE, object_name(view, "upgrade-evidence", evidence->source->name),
-                    evidence->says, STR(""));
+        finding_add(view, CAUSE_UPGRADE_EVIDENCE, STATUS_BLOCKS_UPGRADE,
+                    object_name(view, "upgrade-evidence", evidence->source->name), evidence->says, STR(""));
     }
     if (!told) /* the Release asked for cannot be used */
-        finding_add(view, STATUS_BLOCKS_UPGRADE, STR("upgrade"), decision_message(&upgrade->decision), STR(""));
+        finding_add(view, CAUSE_UPGRADE_REFUSED, STATUS_BLOCKS_UPGRADE, STR("upgrade"),
+                    decision_message(&upgrade->decision), STR(""));
 }
 
 static void find_unprotected(struct status_view *view)
@@ -355,9 +362,10 @@ static void find_unprotected(struct status_view *view)
     const struct decision *decision = &view->upgrade.decision;
     struct str none = {NULL, 0};
     if (decision->denied)
-        finding_add(view, STATUS_BLOCKS_UPGRADE, STR("upgrade"), decision_message(decision), none);
+        finding_add(view, CAUSE_UPGRADE_UNPROTECTED, STATUS_BLOCKS_UPGRADE, STR("upgrade"), decision_message(decision),
+                    none);
     else if (decision->warnings.len)
-        finding_add(view, 0, STR("upgrade"), decision->warnings.items[0],
+        finding_add(view, CAUSE_UPGRADE_UNPROTECTED, 0, STR("upgrade"), decision->warnings.items[0],
                     decision->warnings.len > 1 ? decision->warnings.items[decision->warnings.len - 1] : none);
 }
 
@@ -372,7 +380,7 @@ static void find_upgrade(struct status_view *view, bool velero_down)
     case UPGRADE_UNKNOWN:
         if (status_unjudged(view, STATUS_BLOCKS_UPGRADE))
             return;
-        finding_add(view, STATUS_BLOCKS_UPGRADE, STR("upgrade"),
+        finding_add(view, CAUSE_UPGRADE_UNKNOWN, STATUS_BLOCKS_UPGRADE, STR("upgrade"),
                     upgrade->management ? decision_message(&upgrade->decision)
                                         : STR("cannot read the Management: the running release is unknown"),
                     none);
@@ -384,7 +392,7 @@ static void find_upgrade(struct status_view *view, bool velero_down)
     case UPGRADE_LET_THROUGH:
         for (size_t i = 0; i < upgrade->decision.warnings.len; i++)
             if (!str_starts(upgrade->decision.warnings.items[i], STR("pre-upgrade backup ")))
-                finding_add(view, 0, STR("upgrade"), upgrade->decision.warnings.items[i], none);
+                finding_add(view, CAUSE_UPGRADE_WARNING, 0, STR("upgrade"), upgrade->decision.warnings.items[i], none);
         return;
     case UPGRADE_WAITS:
     case UPGRADE_NONE:

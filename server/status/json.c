@@ -94,6 +94,7 @@ static struct json_object *finding_object(const struct status_finding *finding)
     for (size_t i = 0; i < LENGTH_OF(names); i++)
         if (finding->blocks & names[i].flag)
             status_append(blocks, json_object_new_string(names[i].name));
+    status_put_words(object, "cause", status_causes[finding->cause].name);
     status_put_text(object, "object", finding->object);
     status_put(object, "blocks", blocks);
     status_put_text(object, "message", finding->says);

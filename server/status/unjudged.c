@@ -36,7 +36,7 @@ bool status_find_unjudged(struct status_view *view, struct str target)
         if (!asked || view->inventory->known[needed->fact])
             continue;
         view->unjudged[view->unjudged_count++] = (struct status_finding){
-            needed->judges, str_from(fact_kinds[needed->fact].name),
+            CAUSE_UNKNOWN, needed->judges, str_from(fact_kinds[needed->fact].name),
             arena_printf(view->arena, "%s, so it is unknown %s",
                          view->files ? "no --inventory file lists them" : "the cluster does not list them",
                          needed->question),

@@ -166,6 +166,19 @@ static void test_every_byte(void)
     world_end(&world);
 }
 
+/* Names of causes are an interface: kebab-case, each once. */
+static void test_causes(void)
+{
+    for (size_t i = 0; i < CAUSE_COUNT; i++) {
+        const struct status_cause_row *row = &status_causes[i];
+        CU_ASSERT_FATAL(row->name && row->title[0] && row->proof[0] && row->fix[0]);
+        CU_ASSERT(strspn(row->name, "abcdefghijklmnopqrstuvwxyz-") == strlen(row->name));
+        CU_ASSERT(row->name[0] != '-' && row->name[strlen(row->name) - 1] != '-' && !strstr(row->name, "--"));
+        for (size_t j = 0; j < i; j++)
+            CU_ASSERT(strcmp(row->name, status_causes[j].name) != 0);
+    }
+}
+
 /* Memory that runs out is told, never half a view. */
 static void test_memory(void)
 {
@@ -194,4 +207,4 @@ static void test_memory(void)
 SUITE(status, {"schedules as their controllers read them", test_schedule_dialects},
       {"too many runs are counted, to a limit", test_too_many_runs}, {"@every second", test_every_instant},
       {"collisions", test_collisions}, {"the page is bounded", test_page_is_bounded},
-      {"every byte is text", test_every_byte}, {"memory", test_memory})
+      {"every byte is text", test_every_byte}, {"causes", test_causes}, {"memory", test_memory})
