@@ -194,6 +194,26 @@ struct node_agent { /* the DaemonSet that copies volumes: file-system backups an
     int64_t desired, ready; /* nodes that should run it, nodes that do */
 };
 
+/* What kcm reads before it makes a ManagementBackup (internal/controller/backup/scope.go). */
+struct cluster_deployment {
+    struct object_meta meta;
+    struct str template, credential; /* names in its own namespace */
+};
+struct cluster_template { /* existence and labels only */
+    struct object_meta meta;
+};
+struct credential {
+    struct object_meta meta;
+    struct str region; /* spec.region; empty: of the management cluster */
+    struct str identity_api_version, identity_kind, identity_ns, identity_name; /* spec.identityRef */
+};
+struct region {
+    struct object_meta meta;
+    struct str kubeconfig_secret, kubeconfig_key; /* spec.kubeConfig: a Secret of the system namespace, or absent */
+    struct str cluster_ns, cluster_name;          /* spec.clusterDeployment, or absent */
+    struct str problem; /* of condition Ready, where it is False: "ConfigurationError: ..."; else absent */
+};
+
 struct server_status {
     struct object_meta meta;
     struct str version;     /* the server's own: "v1.18.3"; empty: not answered */

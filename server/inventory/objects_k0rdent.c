@@ -63,3 +63,58 @@ void extract_release(struct store *store, void *fact, struct json_object *object
     release->version = store_text(store, json_path_str(object, "spec.version"));
     release->ready = json_get_bool(json_get(object, "status"), "ready");
 }
+
+void extract_cluster_deployment(struct store *store, void *fact, struct json_object *object)
+{
+    struct cluster_deployment *deployment = fact;
+    struct json_object *spec = json_get(object, "spec");
+    deployment->template = store_text(store, json_get_str(spec, "template"));
+    deployment->credential = store_text(store, json_get_str(spec, "credential"));
+}
+
+void extract_cluster_template(struct store *store, void *fact, struct json_object *object)
+{
+    (void)store, (void)fact, (void)object; /* its metadata is all */
+}
+
+void extract_credential(struct store *store, void *fact, struct json_object *object)
+{
+    struct credential *credential = fact;
+    struct json_object *spec = json_get(object, "spec"), *identity = json_get(spec, "identityRef");
+    credential->region = store_text(store, json_get_str(spec, "region"));
+    credential->identity_api_version = store_text(store, json_get_str(identity, "apiVersion"));
+    credential->identity_kind = store_text(store, json_get_str(identity, "kind"));
+    credential->identity_ns = store_text(store, json_get_str(identity, "namespace"));
+    credential->identity_name = store_text(store, json_get_str(identity, "name"));
+}
+
+/* A message of kcm's may hold a whole list of errors; their cause stands last. */
+static struct str store_not_ready(struct store *store, struct json_object *conditions)
+{
+    enum { PROBLEM_MAX = 400 };
+    for (size_t i = 0; i < json_len(conditions); i++) {
+        struct json_object *condition = json_item(conditions, i);
+        if (!str_is(json_get_str(condition, "type"), "Ready") || !str_is(json_get_str(condition, "status"), "False"))
+            continue;
+        struct str message = json_get_str(condition, "message");
+        size_t from = message.len > PROBLEM_MAX ? message.len - PROBLEM_MAX : 0;
+        while (from && from < message.len && ((unsigned char)message.ptr[from] & 0xc0) == 0x80)
+            from++; /* not within a character of UTF-8 */
+        return store_text(store,
+                          arena_printf(store->scratch, "%.*s: %s%.*s", STR_ARG(json_get_str(condition, "reason")),
+                                       from ? "..." : "", STR_ARG(str_slice(message, from, message.len))));
+    }
+    return (struct str){NULL, 0};
+}
+
+void extract_region(struct store *store, void *fact, struct json_object *object)
+{
+    struct region *region = fact;
+    struct json_object *spec = json_get(object, "spec"), *kubeconfig = json_get(spec, "kubeConfig");
+    struct json_object *cluster = json_get(spec, "clusterDeployment");
+    region->kubeconfig_secret = store_text(store, json_get_str(kubeconfig, "name"));
+    region->kubeconfig_key = store_text(store, json_get_str(kubeconfig, "key"));
+    region->cluster_ns = store_text(store, json_get_str(cluster, "namespace"));
+    region->cluster_name = store_text(store, json_get_str(cluster, "name"));
+    region->problem = store_not_ready(store, json_path(object, "status.conditions"));
+}

@@ -126,7 +126,9 @@ def case_each_missing(setup):
     """each permission to read, taken away in turn, is named by /readyz?verbose with the API server's words"""
     removed = [("clusterrole", None, "managementbackups"), ("clusterrole", None, "managements"),
                ("clusterrole", None, "releases"), ("clusterrole", None, "deployments"),
-               ("clusterrole", None, "customresourcedefinitions"), ("role", "kcm-system", "daemonsets"),
+               *(("clusterrole", None, plural) for plural in ("clusterdeployments", "clustertemplates", "credentials",
+                                                              "regions", "customresourcedefinitions")),
+               ("role", "kcm-system", "daemonsets"),
                ("role", "kcm-system", "backups"), ("role", "kcm-system", "backupstoragelocations"),
                ("role", "kcm-system", "schedules"), ("role", "kcm-system", "configmaps"),
                ("role", "kcm-system", "secrets")]

@@ -5,11 +5,13 @@ import threading
 
 from libwire import *
 
-GROUPS = {"k0rdent.mirantis.com/v1beta1": ["managementbackups", "managements", "releases"],
+GROUPS = {"k0rdent.mirantis.com/v1beta1": ["managementbackups", "managements", "releases", "clusterdeployments",
+                                          "clustertemplates", "credentials", "regions"],
           "velero.io/v1": ["backupstoragelocations", "backups", "schedules", "volumesnapshotlocations"],
           "apps/v1": ["deployments", "daemonsets"],
           "apiextensions.k8s.io/v1": ["customresourcedefinitions"]}
 KINDS = {"managementbackups": "ManagementBackup", "managements": "Management", "releases": "Release",
+         "clusterdeployments": "ClusterDeployment", "clustertemplates": "ClusterTemplate", "credentials": "Credential", "regions": "Region",
          "backupstoragelocations": "BackupStorageLocation", "backups": "Backup", "schedules": "Schedule",
          "volumesnapshotlocations": "VolumeSnapshotLocation", "deployments": "Deployment",
          "daemonsets": "DaemonSet", "customresourcedefinitions": "CustomResourceDefinition", "configmaps": "ConfigMap", "secrets": "Secret"}
