@@ -258,7 +258,7 @@ struct evidence_reading {
 /* Arrays of pointers, sorted by namespace, then name. A fact whose `known` is
  * false was never read (no source, not synced): an empty array then means nothing. */
 struct inventory {
-    struct shared shared;
+    struct shared *counted; /* private: what snapshot_hold and snapshot_release count; NULL: not counted */
     bool known[FACT_COUNT];
     union {
         struct {
@@ -274,6 +274,10 @@ struct inventory {
     const struct evidence_reading *evidence;
     size_t evidence_count;
 };
+
+/* Snapshots are handed out as const, and counted. */
+const struct inventory *snapshot_hold(const struct inventory *inventory);
+void snapshot_release(const struct inventory *inventory); /* NULL is fine */
 
 /* Look-ups cost the same with ten objects and with ten thousand; NULL when absent. */
 const void *inventory_find(const struct inventory *inventory, enum fact fact, struct str ns, struct str name);
@@ -437,7 +441,7 @@ struct inventory_files;
 /* Fails only when a named path cannot be opened at all. */
 struct inventory_files *inventory_files_open(const struct inventory_files_options *options,
                                              struct error *error) MUST_CHECK;
-/* The snapshot as of `now`, held for the caller; release with shared_release(&inventory->shared). */
+/* The snapshot as of `now`, held for the caller; release with snapshot_release. */
 const struct inventory *inventory_files_get(struct inventory_files *files, int64_t now);
 /* Carries out an effect: keeps the object in memory beside the files. A name that
  * exists already is success (the gate races with itself and with kcm). */
@@ -486,7 +490,7 @@ enum facts_sync {
 typedef void facts_report_fn(void *context, const char *name, enum facts_sync sync, const char *reason);
 
 /* A source is one of the two below; all of it is safe from any thread. Snapshots
- * are held for the caller and released with shared_release(&inventory->shared). */
+ * are held for the caller and released with snapshot_release. */
 struct facts_source {
     const struct facts_source_table *table;
 };

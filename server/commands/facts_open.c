@@ -42,9 +42,7 @@ void verb_settings_release(struct settings **settings)
 
 static void facts_release_inventory(const struct inventory **inventory)
 {
-    if (*inventory)
-        /* NOLINTNEXTLINE(performance-no-int-to-ptr): the door hands snapshots out as const */
-        shared_release((struct shared *)(uintptr_t) & (*inventory)->shared);
+    snapshot_release(*inventory);
     *inventory = NULL;
 }
 

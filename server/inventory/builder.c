@@ -1,27 +1,22 @@
-#include <stddef.h>
+/* Snapshots: immutable, counted, handed out as const. A builder collects records in one table per kind, and the
+ * snapshot takes these tables over, so a record is hashed once, when it is extracted. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "inventory/inventory.h"
 
-/* Open addressing over a power of two, at most half full; no deletion. */
-struct table {
-    struct record **slots;
-    size_t size, len;
-};
-
 struct inventory_builder {
     bool known[FACT_COUNT];
-    struct table tables[FACT_COUNT];
+    struct record_table tables[FACT_COUNT];
     struct tree_pool *pool; /* of inventory_add; records put from elsewhere bring their own */
 };
 
 struct snapshot {
+    struct shared shared;
     struct inventory inventory;
-    struct arena *arena;
-    struct record **records; /* all of them, held */
-    size_t record_count;
+    struct arena *arena; /* of the sorted arrays, the index and the evidence */
 };
+
+/* ---- builder --------------------------------------------------------------- */
 
 struct inventory_builder *inventory_builder_new(void)
 {
@@ -32,70 +27,43 @@ void inventory_builder_free(struct inventory_builder *builder)
 {
     if (!builder)
         return;
-    for (size_t f = 0; f < FACT_COUNT; f++) {
-        struct table *table = &builder->tables[f];
-        for (size_t i = 0; i < table->size; i++)
-            if (table->slots[i])
-                shared_release(&table->slots[i]->shared);
-        free(table->slots);
-    }
+    for (size_t f = 0; f < FACT_COUNT; f++)
+        table_clear(&builder->tables[f]);
     tree_pool_free(builder->pool);
     free(builder);
 }
 
-static bool same_name(const struct record *a, const struct record *b)
+bool builder_share(struct inventory_builder *builder, struct record *record)
 {
-    const struct object_meta *x = record_meta(a), *y = record_meta(b);
-    return a->hash == b->hash && str_eq(x->name, y->name) && str_eq(x->ns, y->ns);
+    shared_hold(&record->shared);
+    return table_put(&builder->tables[record->fact], record);
 }
 
-static struct record **find_slot(const struct table *table, const struct record *record)
+bool builder_share_table(struct inventory_builder *builder, enum fact fact, const struct record_table *records)
 {
-    size_t at = record->hash & (table->size - 1);
-    while (table->slots[at] && !same_name(table->slots[at], record))
-        at = (at + 1) & (table->size - 1);
-    return &table->slots[at];
-}
-
-static bool grow(struct table *table)
-{
-    struct table larger = {.size = table->size ? table->size * 2 : 16, .len = table->len};
-    larger.slots = calloc(larger.size, sizeof(struct record *));
-    if (!larger.slots)
-        return false;
-    for (size_t i = 0; i < table->size; i++)
-        if (table->slots[i])
-            *find_slot(&larger, table->slots[i]) = table->slots[i];
-    free(table->slots);
-    *table = larger;
+    if (builder->tables[fact].size == 0)
+        return table_share(&builder->tables[fact], records);
+    for (size_t i = 0; i < records->size; i++)
+        if (records->slots[i] && !builder_share(builder, records->slots[i]))
+            return false;
     return true;
 }
 
-bool builder_put(struct inventory_builder *builder, struct record *record)
+void builder_remove(struct inventory_builder *builder, enum fact fact, struct str ns, struct str name)
 {
-    struct table *table = &builder->tables[record->fact];
-    if (table->len * 2 >= table->size && !grow(table)) {
-        shared_release(&record->shared);
-        return false;
-    }
-    struct record **slot = find_slot(table, record);
-    if (*slot)
-        shared_release(&(*slot)->shared);
-    else
-        table->len++;
-    *slot = record;
-    return true;
+    table_remove(&builder->tables[fact], ns, name);
 }
 
 bool builder_has(const struct inventory_builder *builder, const struct record *record)
 {
-    const struct table *table = &builder->tables[record->fact];
-    return table->size && *find_slot(table, record);
+    const struct object_meta *meta = record_meta(record);
+    return table_find(&builder->tables[record->fact], meta->ns, meta->name) != NULL;
 }
 
-static bool put_sink(void *context, struct record *record, struct error *error)
+static bool builder_take(void *context, struct record *record, struct error *error)
 {
-    return builder_put(context, record) ? true : error_set(error, 500, "out of memory");
+    struct inventory_builder *builder = context;
+    return table_put(&builder->tables[record->fact], record) ? true : error_set(error, 500, "out of memory");
 }
 
 bool inventory_add(struct inventory_builder *builder, struct json_object *object, struct error *error)
@@ -103,7 +71,7 @@ bool inventory_add(struct inventory_builder *builder, struct json_object *object
     if (!builder->pool && !(builder->pool = tree_pool_new()))
         return error_set(error, 500, "out of memory");
     struct extractor extractor = {.pool = builder->pool};
-    return extract_object(&extractor, object, put_sink, builder, error);
+    return extract_object(&extractor, object, builder_take, builder, error);
 }
 
 void inventory_set_known(struct inventory_builder *builder, enum fact fact, bool known)
@@ -111,15 +79,40 @@ void inventory_set_known(struct inventory_builder *builder, enum fact fact, bool
     builder->known[fact] = known;
 }
 
-static void destroy_snapshot(struct shared *shared)
+/* ---- counting -------------------------------------------------------------- */
+
+const struct inventory *snapshot_hold(const struct inventory *inventory)
+{
+    shared_hold(inventory->counted);
+    return inventory;
+}
+
+void snapshot_release(const struct inventory *inventory)
+{
+    if (inventory)
+        shared_release(inventory->counted);
+}
+
+const struct inventory *snapshot_current(struct shared_slot *slot)
+{
+    struct snapshot *snapshot = (struct snapshot *)shared_slot_get(slot);
+    return snapshot ? &snapshot->inventory : NULL;
+}
+
+static struct snapshot *snapshot_of(const struct inventory *inventory)
+{
+    return (struct snapshot *)inventory->counted;
+}
+
+static void snapshot_destroy(struct shared *shared)
 {
     struct snapshot *snapshot = (struct snapshot *)shared;
-    for (size_t i = 0; i < snapshot->record_count; i++)
-        shared_release(&snapshot->records[i]->shared);
-    free(snapshot->records);
+    index_clear(snapshot->inventory.index);
     arena_free(snapshot->arena);
     free(snapshot);
 }
+
+/* ---- making one ------------------------------------------------------------ */
 
 static int by_name(const void *a, const void *b)
 {
@@ -128,98 +121,137 @@ static int by_name(const void *a, const void *b)
     return order ? order : str_cmp(x->name, y->name);
 }
 
-/* The sorted array of one kind's facts; the snapshot holds their records. */
-static const void **collect(struct snapshot *snapshot, const struct table *table)
+/* The sorted array of one kind's facts. */
+static const void **snapshot_sort(struct arena *arena, const struct record_table *table)
 {
-    const void **facts = arena_array(snapshot->arena, table->len + 1, sizeof *facts);
-    if (!facts)
-        return NULL;
+    const void **facts = arena_array(arena, table->len + 1, sizeof *facts);
     size_t count = 0;
-    for (size_t i = 0; i < table->size; i++)
-        if (table->slots[i]) {
-            shared_hold(&table->slots[i]->shared);
-            snapshot->records[snapshot->record_count++] = table->slots[i];
+    for (size_t i = 0; facts && i < table->size; i++)
+        if (table->slots[i])
             facts[count++] = record_meta(table->slots[i]);
-        }
-    qsort(facts, count, sizeof *facts, by_name);
+    if (facts)
+        qsort(facts, count, sizeof *facts, by_name);
     return facts;
 }
 
-static bool fill_snapshot(struct snapshot *snapshot, const struct inventory_builder *builder)
+static bool snapshot_fill(struct snapshot *snapshot, struct inventory_builder *builder)
 {
     struct inventory *inventory = &snapshot->inventory;
     for (size_t f = 0; f < FACT_COUNT; f++) {
-        const void **facts = collect(snapshot, &builder->tables[f]);
+        const void **facts = snapshot_sort(snapshot->arena, &builder->tables[f]);
         if (!facts)
             return false;
         inventory->facts[f] = facts;
         inventory->known[f] = builder->known[f];
         inventory->count[f] = builder->tables[f].len;
     }
-    inventory->index = index_build(snapshot->arena, inventory);
+    inventory->index = index_build(snapshot->arena, inventory, builder->tables);
     return inventory->index && !arena_failed(snapshot->arena);
-}
-
-struct inventory *builder_snapshot(const struct inventory_builder *builder)
-{
-    struct snapshot *snapshot = calloc(1, sizeof *snapshot);
-    if (!snapshot)
-        return NULL;
-    shared_init(&snapshot->inventory.shared, destroy_snapshot);
-    size_t total = 1;
-    for (size_t f = 0; f < FACT_COUNT; f++)
-        total += builder->tables[f].len;
-    snapshot->arena = arena_new(SIZE_MAX / 2);
-    snapshot->records = calloc(total, sizeof(struct record *));
-    if (!snapshot->arena || !snapshot->records || !fill_snapshot(snapshot, builder)) {
-        shared_release(&snapshot->inventory.shared);
-        return NULL;
-    }
-    return &snapshot->inventory;
 }
 
 struct inventory *inventory_finish(struct inventory_builder *builder)
 {
-    struct inventory *inventory = builder_snapshot(builder);
+    struct snapshot *snapshot = calloc(1, sizeof *snapshot);
+    bool whole = false;
+    if (snapshot) {
+        shared_init(&snapshot->shared, snapshot_destroy);
+        snapshot->inventory.counted = &snapshot->shared;
+        snapshot->arena = arena_new(SIZE_MAX / 2);
+        whole = snapshot->arena && snapshot_fill(snapshot, builder);
+    }
     inventory_builder_free(builder);
-    return inventory;
+    if (whole)
+        return &snapshot->inventory;
+    if (snapshot)
+        shared_release(&snapshot->shared);
+    return NULL;
+}
+
+static bool snapshot_keeps_evidence(struct arena *arena, struct evidence_reading *copy,
+                                    const struct evidence_reading *reading)
+{
+    *copy = *reading;
+    copy->source = arena_copy(arena, reading->source);
+    copy->problem = arena_copy(arena, reading->problem);
+    copy->version = arena_copy(arena, reading->version);
+    copy->objects = arena_array(arena, reading->len + 1, sizeof *copy->objects);
+    for (size_t i = 0; copy->objects && i < reading->len; i++) {
+        struct evidence_object *object = &copy->objects[i];
+        *object = reading->objects[i];
+        object->ns = arena_copy(arena, object->ns);
+        object->name = arena_copy(arena, object->name);
+        object->value = arena_copy(arena, object->value);
+        object->failure = arena_copy(arena, object->failure);
+    }
+    return !arena_failed(arena);
 }
 
 bool snapshot_evidence(struct inventory *inventory, const struct evidence_reading *readings, size_t count)
 {
-    struct arena *arena = ((struct snapshot *)(void *)inventory)->arena;
+    struct arena *arena = snapshot_of(inventory)->arena;
     struct evidence_reading *copies = arena_array(arena, count + 1, sizeof *copies);
-    for (size_t i = 0; copies && i < count; i++) {
-        copies[i] = readings[i];
-        copies[i].source = arena_copy(arena, readings[i].source);
-        copies[i].problem = arena_copy(arena, readings[i].problem);
-        copies[i].version = arena_copy(arena, readings[i].version);
-        copies[i].objects = arena_array(arena, readings[i].len + 1, sizeof *copies[i].objects);
-        for (size_t o = 0; copies[i].objects && o < readings[i].len; o++) {
-            struct evidence_object *object = &copies[i].objects[o];
-            *object = readings[i].objects[o];
-            object->ns = arena_copy(arena, object->ns);
-            object->name = arena_copy(arena, object->name);
-            object->value = arena_copy(arena, object->value);
-            object->failure = arena_copy(arena, object->failure);
+    bool whole = copies != NULL;
+    for (size_t i = 0; whole && i < count; i++)
+        whole = snapshot_keeps_evidence(arena, &copies[i], &readings[i]);
+    inventory->evidence = copies;
+    inventory->evidence_count = whole ? count : 0;
+    return whole;
+}
+
+/* ---- one of another -------------------------------------------------------- */
+
+/* The same facts without those that are hidden; its records are shared, its evidence is left out. */
+static struct inventory *snapshot_without(const struct inventory *inventory, inventory_hide_fn *hide, void *context)
+{
+    struct inventory_builder *builder = inventory_builder_new();
+    bool whole = builder != NULL;
+    for (size_t f = 0; whole && f < FACT_COUNT; f++) {
+        const struct record_table *records = index_records(inventory, (enum fact)f);
+        inventory_set_known(builder, (enum fact)f, inventory->known[f]);
+        whole = !records || builder_share_table(builder, (enum fact)f, records);
+        for (size_t i = 0; whole && hide && i < inventory->count[f]; i++) {
+            const struct object_meta *meta = inventory->facts[f][i];
+            if (hide(context, (enum fact)f, meta))
+                builder_remove(builder, (enum fact)f, meta->ns, meta->name);
         }
     }
-    inventory->evidence = copies;
-    inventory->evidence_count = count;
-    return !arena_failed(arena);
+    if (whole)
+        return inventory_finish(builder);
+    inventory_builder_free(builder);
+    return NULL;
+}
+
+const struct inventory *inventory_without(const struct inventory *inventory, inventory_hide_fn *hide, void *context)
+{
+    struct inventory *fresh = snapshot_without(inventory, hide, context);
+    if (!fresh || snapshot_evidence(fresh, inventory->evidence, inventory->evidence_count))
+        return fresh;
+    snapshot_release(fresh);
+    return NULL;
+}
+
+struct inventory *inventory_copy(const struct inventory *inventory)
+{
+    return snapshot_without(inventory, NULL, NULL);
 }
 
 size_t inventory_memory(const struct inventory *inventory)
 {
-    const struct snapshot *snapshot = (const struct snapshot *)(const void *)inventory;
-    size_t bytes = sizeof *snapshot + arena_used(snapshot->arena) + snapshot->record_count * sizeof(struct record *);
-    for (size_t i = 0; i < snapshot->record_count; i++)
-        bytes += sizeof(struct record) + snapshot->records[i]->size + 16; /* malloc's own */
+    enum { MALLOC_OWN = 16 };
+    const struct snapshot *snapshot = snapshot_of(inventory);
+    size_t bytes = sizeof *snapshot + arena_used(snapshot->arena);
+    for (size_t f = 0; f < FACT_COUNT; f++) {
+        const struct record_table *records = index_records(inventory, (enum fact)f);
+        bytes += records->size * sizeof(struct record *);
+        for (size_t i = 0; i < records->size; i++)
+            bytes += records->slots[i] ? sizeof(struct record) + records->slots[i]->size + MALLOC_OWN : 0;
+    }
     return bytes;
 }
 
 const struct inventory *inventory_unknown(void)
 {
-    static struct inventory unknown = {.shared = {.references = 1}};
+    static struct shared always = {.references = 1}; /* is never destroyed */
+    static const struct inventory unknown = {.counted = &always};
     return &unknown;
 }

@@ -3,12 +3,6 @@
 
 #include "inventory/inventory.h"
 
-/* Facts by name: open addressing over a power of two, at most half full. */
-struct name_table {
-    const void **slots;
-    size_t mask, len;
-};
-
 /* What Velero would pick for a schedule, by namespace and schedule name. */
 struct schedule_entry {
     struct str ns, schedule;
@@ -23,51 +17,12 @@ struct default_entry {
 };
 
 struct inventory_index {
-    struct name_table names[FACT_COUNT];
-    struct schedule_entry *schedules; /* sorted */
+    struct record_table records[FACT_COUNT]; /* held; the snapshot's facts stand inside them */
+    struct schedule_entry *schedules;        /* sorted */
     size_t schedule_count, schedule_cap;
     struct default_entry *defaults; /* sorted */
     size_t default_count;
 };
-
-static const struct object_meta *meta_of(const void *fact)
-{
-    return fact;
-}
-
-/* The slot of a name: of its fact, or the free one where it belongs. */
-static const void **names_slot(const struct name_table *table, struct str ns, struct str name)
-{
-    size_t at = hash_name(ns, name) & table->mask;
-    for (; table->slots[at]; at = (at + 1) & table->mask)
-        if (str_eq(meta_of(table->slots[at])->name, name) && str_eq(meta_of(table->slots[at])->ns, ns))
-            break;
-    return &table->slots[at];
-}
-
-/* Room for twice `count` facts. */
-static bool names_reserve(struct arena *arena, struct name_table *table, size_t count)
-{
-    struct name_table larger = {.mask = 3, .len = table->len};
-    while (larger.mask + 1 < count * 2)
-        larger.mask = larger.mask * 2 + 1;
-    if (table->slots && larger.mask <= table->mask)
-        return true;
-    if (!(larger.slots = arena_array(arena, larger.mask + 1, sizeof *larger.slots)))
-        return false;
-    for (size_t i = 0; table->slots && i <= table->mask; i++)
-        if (table->slots[i])
-            *names_slot(&larger, meta_of(table->slots[i])->ns, meta_of(table->slots[i])->name) = table->slots[i];
-    *table = larger;
-    return true;
-}
-
-static void names_put(struct name_table *table, const void *fact)
-{
-    const void **slot = names_slot(table, meta_of(fact)->ns, meta_of(fact)->name);
-    table->len += !*slot;
-    *slot = fact;
-}
 
 /* A backup that Velero has not started yet is newer than all that it has. */
 static int64_t newness(const struct backup *backup)
@@ -158,19 +113,29 @@ static bool build_defaults(struct arena *arena, struct inventory_index *index, c
     return true;
 }
 
-struct inventory_index *index_build(struct arena *arena, const struct inventory *inventory)
+struct inventory_index *index_build(struct arena *arena, const struct inventory *inventory,
+                                    struct record_table records[FACT_COUNT])
 {
     struct inventory_index *index = arena_alloc(arena, sizeof *index);
     if (!index)
         return NULL;
-    for (size_t f = 0; f < FACT_COUNT; f++) {
-        if (!names_reserve(arena, &index->names[f], inventory->count[f]))
-            return NULL;
-        const void *const *facts = inventory->facts[f];
-        for (size_t i = 0; i < inventory->count[f]; i++)
-            names_put(&index->names[f], facts[i]);
-    }
-    return build_schedules(arena, index, inventory) && build_defaults(arena, index, inventory) ? index : NULL;
+    memcpy(index->records, records, sizeof index->records);
+    memset(records, 0, sizeof index->records);
+    if (build_schedules(arena, index, inventory) && build_defaults(arena, index, inventory))
+        return index;
+    index_clear(index);
+    return NULL;
+}
+
+void index_clear(struct inventory_index *index)
+{
+    for (size_t f = 0; index && f < FACT_COUNT; f++)
+        table_clear(&index->records[f]);
+}
+
+const struct record_table *index_records(const struct inventory *inventory, enum fact fact)
+{
+    return inventory->index ? &inventory->index->records[fact] : NULL;
 }
 
 /* Where the entry of a schedule stands, or would stand. */
@@ -256,13 +221,13 @@ static void schedules_remove(struct inventory_index *index, const struct invento
     memmove(entry, entry + 1, (index->schedule_count - at) * sizeof *entry);
 }
 
-bool index_put(struct arena *arena, const struct inventory *inventory, enum fact fact, const void *added,
-               const void *gone)
+bool index_put(struct arena *arena, const struct inventory *inventory, struct record *record, const void *gone)
 {
     struct inventory_index *index = inventory->index;
-    if (!names_reserve(arena, &index->names[fact], inventory->count[fact]))
+    enum fact fact = record->fact;
+    const void *added = record->bytes;
+    if (!table_put(&index->records[fact], record))
         return false;
-    names_put(&index->names[fact], added);
     if (fact == FACT_STORAGE_LOCATIONS) {
         const struct storage_location *before = gone, *now = added;
         if (!now->is_default && !(before && before->is_default))
@@ -280,10 +245,9 @@ bool index_put(struct arena *arena, const struct inventory *inventory, enum fact
 
 const void *inventory_find(const struct inventory *inventory, enum fact fact, struct str ns, struct str name)
 {
-    const struct inventory_index *index = inventory->index;
-    if (!index)
-        return NULL;
-    return *names_slot(&index->names[fact], ns, name);
+    const struct record_table *records = index_records(inventory, fact);
+    const struct record *record = records ? table_find(records, ns, name) : NULL;
+    return record ? record->bytes : NULL;
 }
 
 const struct backup *inventory_newest_completed(const struct inventory *inventory, struct str ns, struct str schedule,

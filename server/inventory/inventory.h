@@ -33,8 +33,9 @@ enum { RECORD_TREES = 3 };
 struct record {
     struct shared shared;
     enum fact fact;
-    uint64_t hash; /* of namespace and name */
-    size_t size;   /* of bytes[] */
+    unsigned round; /* of the list that named it last: its informer's, who sets it before anybody else has it */
+    uint64_t hash;  /* of namespace and name */
+    size_t size;    /* of bytes[] */
     struct pooled_tree *trees[RECORD_TREES];
     alignas(max_align_t) unsigned char bytes[]; /* the fact, then its texts */
 };
@@ -44,6 +45,21 @@ static inline const struct object_meta *record_meta(const struct record *record)
     return (const struct object_meta *)(const void *)record->bytes;
 }
 uint64_t hash_name(struct str ns, struct str name);
+
+/* ---- table.c: the records of one kind, by namespace and name ---------------- */
+
+/* The one table from informer and files to look-up: informers keep theirs, builders and snapshots share its records. */
+struct record_table {
+    struct record **slots; /* held; NULL where free */
+    size_t size, len;
+};
+bool table_put(struct record_table *table,
+               struct record *record); /* takes it, in the place of its name; false: no memory */
+const struct record *table_find(const struct record_table *table, struct str ns, struct str name); /* NULL: none */
+bool table_share(struct record_table *table, const struct record_table *from) MUST_CHECK; /* fills an empty one */
+void table_remove(struct record_table *table, struct str ns, struct str name);
+void table_keep_round(struct record_table *table, unsigned round); /* drops what that list did not name */
+void table_clear(struct record_table *table);
 
 /* Where an extractor puts what it copies. It runs twice: once to measure, over
  * scratch memory, and once to fill a block of exactly that size. */
@@ -131,10 +147,14 @@ bool extract_object(const struct extractor *extractor, struct json_object *objec
 
 /* ---- snapshots ------------------------------------------------------------ */
 
-bool builder_put(struct inventory_builder *builder, struct record *record); /* takes it; false when out of memory */
+/* They hold what they put, in the place of what has the same name; false when out of memory. */
+bool builder_share(struct inventory_builder *builder, struct record *record) MUST_CHECK;
+bool builder_share_table(struct inventory_builder *builder, enum fact fact,
+                         const struct record_table *records) MUST_CHECK;
+void builder_remove(struct inventory_builder *builder, enum fact fact, struct str ns, struct str name);
 bool builder_has(const struct inventory_builder *builder, const struct record *record);
-/* A snapshot of what the builder holds now; the builder may go on. NULL when out of memory. */
-struct inventory *builder_snapshot(const struct inventory_builder *builder) MUST_CHECK;
+/* The snapshot in a slot, held for the caller; NULL while there is none. */
+const struct inventory *snapshot_current(struct shared_slot *slot);
 /* Gives a snapshot that nobody else holds yet its own copy of what was read. */
 bool snapshot_evidence(struct inventory *inventory, const struct evidence_reading *readings, size_t count) MUST_CHECK;
 /* A snapshot of the same facts, held for the caller; NULL when out of memory. */
@@ -142,10 +162,13 @@ struct inventory *inventory_copy(const struct inventory *inventory) MUST_CHECK;
 size_t inventory_memory(const struct inventory *inventory); /* bytes of the snapshot and its records, pool aside */
 
 struct inventory_index;
-/* Of the sorted array of each kind. */
-struct inventory_index *index_build(struct arena *arena, const struct inventory *inventory) MUST_CHECK;
-/* Counts one fact more, which stands in its array already, in the place of `gone` (NULL: of none). */
-bool index_put(struct arena *arena, const struct inventory *inventory, enum fact fact, const void *added,
+/* Of the sorted array of each kind. The records are taken over, and `records` left empty; NULL when out of memory. */
+struct inventory_index *index_build(struct arena *arena, const struct inventory *inventory,
+                                    struct record_table records[FACT_COUNT]) MUST_CHECK;
+void index_clear(struct inventory_index *index); /* lets go of the records; NULL is fine */
+const struct record_table *index_records(const struct inventory *inventory, enum fact fact); /* NULL: no index */
+/* Counts one record more, whose fact stands in its array already, in the place of `gone` (NULL: of none). Takes it. */
+bool index_put(struct arena *arena, const struct inventory *inventory, struct record *record,
                const void *gone) MUST_CHECK;
 
 #endif

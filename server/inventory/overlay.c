@@ -20,12 +20,6 @@ struct inventory_overlay {
     size_t len, cap;
 };
 
-static struct shared *overlay_base(const struct inventory *base)
-{
-    /* NOLINTNEXTLINE(performance-no-int-to-ptr): snapshots are handed out as const, and counted */
-    return (struct shared *)(uintptr_t)&base->shared;
-}
-
 static bool overlay_reserve(struct inventory_overlay *overlay, enum fact fact, size_t count)
 {
     if (overlay->facts[fact] && count <= overlay->caps[fact])
@@ -89,7 +83,24 @@ static bool overlay_put(struct inventory_overlay *overlay, struct record *record
         inventory->count[fact]++;
     }
     *place = meta;
-    return index_put(overlay->arena, inventory, fact, meta, gone);
+    shared_hold(&record->shared);
+    return index_put(overlay->arena, inventory, record, gone);
+}
+
+/* Arrays that can grow, and tables of the same records. */
+static bool overlay_take_base(struct inventory_overlay *overlay, const struct inventory *base)
+{
+    struct record_table records[FACT_COUNT] = {{.size = 0}};
+    bool whole = true;
+    for (size_t f = 0; whole && f < FACT_COUNT; f++) {
+        const struct record_table *from = index_records(base, (enum fact)f);
+        whole = overlay_reserve(overlay, (enum fact)f, base->count[f]) && (!from || table_share(&records[f], from));
+    }
+    if (whole)
+        overlay->inventory.index = index_build(overlay->arena, &overlay->inventory, records);
+    for (size_t f = 0; f < FACT_COUNT; f++)
+        table_clear(&records[f]); /* empty unless it failed */
+    return overlay->inventory.index != NULL;
 }
 
 struct inventory_overlay *inventory_overlay_new(const struct inventory *base)
@@ -97,18 +108,13 @@ struct inventory_overlay *inventory_overlay_new(const struct inventory *base)
     struct inventory_overlay *overlay = calloc(1, sizeof *overlay);
     if (!overlay)
         return NULL;
-    shared_hold(overlay_base(base));
-    overlay->base = base;
+    overlay->base = snapshot_hold(base);
     overlay->inventory = *base;
-    overlay->inventory.shared = (struct shared){.references = 1};
+    overlay->inventory.counted = NULL; /* borrowed from the overlay */
+    overlay->inventory.index = NULL;
     overlay->arena = arena_new(SIZE_MAX / 2);
     overlay->pool = tree_pool_new();
-    bool whole = overlay->arena && overlay->pool;
-    for (size_t f = 0; whole && f < FACT_COUNT; f++)
-        whole = overlay_reserve(overlay, (enum fact)f, base->count[f]);
-    if (whole)
-        overlay->inventory.index = index_build(overlay->arena, &overlay->inventory);
-    if (whole && overlay->inventory.index)
+    if (overlay->arena && overlay->pool && overlay_take_base(overlay, base))
         return overlay;
     inventory_overlay_free(overlay);
     return NULL;
@@ -121,7 +127,8 @@ void inventory_overlay_free(struct inventory_overlay *overlay)
     for (size_t i = 0; i < overlay->len; i++)
         shared_release(&overlay->additions[i].record->shared);
     free(overlay->additions);
-    shared_release(overlay_base(overlay->base));
+    snapshot_release(overlay->base);
+    index_clear(overlay->inventory.index);
     arena_free(overlay->arena);
     tree_pool_free(overlay->pool);
     free(overlay);

@@ -205,13 +205,8 @@ bool simulation_advance(struct simulation *simulation, const struct extractor *e
 bool simulation_put(const struct simulation *simulation, struct inventory_builder *builder)
 {
     for (const struct simulated *at = simulation->first; at; at = at->next)
-        for (size_t i = 0; i < at->records.len; i++) {
-            struct record *record = at->records.items[i];
-            if (builder_has(builder, record))
-                continue;
-            shared_hold(&record->shared);
-            if (!builder_put(builder, record))
+        for (size_t i = 0; i < at->records.len; i++)
+            if (!builder_has(builder, at->records.items[i]) && !builder_share(builder, at->records.items[i]))
                 return false;
-        }
     return true;
 }

@@ -25,6 +25,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     decision_init(&decision, arena);
     policy_velero_backup(&request, inventory, world_settings(), &decision);
     check_decision(&decision);
-    shared_release(&inventory->shared);
+    snapshot_release(inventory);
     return 0;
 }

@@ -70,6 +70,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     struct inventory *inventory = inventory_finish(seen[0].builder);
     PROMISE(inventory, "memory");
-    shared_release(&inventory->shared);
+    snapshot_release(inventory);
     return 0;
 }

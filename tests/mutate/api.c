@@ -176,7 +176,7 @@ static void run_list(void *context, struct str text)
     good = kube_list(api.client, arena, &call->resource, &metadata, to_inventory, builder, &version, &error);
     PROMISE(good || error.message[0], "no reason");
     struct inventory *inventory = inventory_finish(builder);
-    shared_release(inventory ? &inventory->shared : NULL);
+    snapshot_release(inventory);
 }
 
 static void run_object(void *context, struct str text)
@@ -201,7 +201,7 @@ static void run_object(void *context, struct str text)
         PROMISE(builder, "memory");
         (void)!inventory_add(builder, line.object, &error);
         struct inventory *inventory = inventory_finish(builder);
-        shared_release(inventory ? &inventory->shared : NULL);
+        snapshot_release(inventory);
     }
 }
 

@@ -158,8 +158,7 @@ static size_t objects_of(struct facts_source *facts)
     size_t objects = 0;
     for (size_t i = 0; inventory && i < FACT_COUNT; i++)
         objects += inventory->count[i];
-    if (inventory)
-        shared_release((struct shared *)(uintptr_t)&inventory->shared);
+    snapshot_release(inventory);
     return objects;
 }
 

@@ -27,7 +27,7 @@ void world_begin(struct world *world)
 void world_end(struct world *world)
 {
     if (world->inventory)
-        shared_release(&world->inventory->shared);
+        snapshot_release(world->inventory);
     buf_dispose(&world->yaml);
     arena_free(world->arena);
 }
@@ -115,7 +115,7 @@ static struct object *management(struct world *world, const char *release, const
 const struct decision *world_judge(struct world *world)
 {
     if (world->inventory)
-        shared_release(&world->inventory->shared);
+        snapshot_release(world->inventory);
     world->inventory = read_facts(world);
     CU_ASSERT_FATAL(world->inventory != NULL);
     struct request request;

@@ -14,7 +14,7 @@ void restore_world_begin(struct restore_world *world)
 static void forget_facts(struct restore_world *world)
 {
     if (world->inventory)
-        shared_release(&world->inventory->shared);
+        snapshot_release(world->inventory);
     world->inventory = NULL;
 }
 

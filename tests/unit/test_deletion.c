@@ -74,7 +74,7 @@ static void test_users(void)
         CU_ASSERT_EQUAL(request.denied, users[i].denied);
         CU_ASSERT_EQUAL(request.code, users[i].denied ? 403 : request.code);
     }
-    shared_release(&inventory->shared);
+    snapshot_release(inventory);
 }
 
 static void test_hostile_requests(void)
@@ -96,7 +96,7 @@ static void test_hostile_requests(void)
         CU_ASSERT(decision.denied);
         CU_ASSERT(decision.code == 422 || decision.code == 403);
     }
-    shared_release(&inventory->shared);
+    snapshot_release(inventory);
 }
 
 static void test_candidates(void)
@@ -116,7 +116,7 @@ static void test_candidates(void)
     ASSERT_TEXT(found[1].release, "kcm-1-1-0");
     ASSERT_TEXT(found[2].release, "kcm-1-0-0");
     CU_ASSERT(found[0].holds == HOLDS_UNKNOWN);
-    shared_release(&inventory->shared);
+    snapshot_release(inventory);
     shared_release(&settings->shared);
 }
 

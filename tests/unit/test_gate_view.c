@@ -174,7 +174,7 @@ static void test_inventory_without(void)
     CU_ASSERT(inventory_management_backup(rest, STR("a")) == inventory_management_backup(world.inventory, STR("a")));
     CU_ASSERT_EQUAL(rest->known[FACT_BACKUPS], world.inventory->known[FACT_BACKUPS]);
     CU_ASSERT_EQUAL(rest->known[FACT_VELERO], world.inventory->known[FACT_VELERO]);
-    shared_release((struct shared *)(uintptr_t)&rest->shared);
+    snapshot_release(rest);
     world_end(&world);
 }
 
@@ -315,8 +315,8 @@ static void test_overlay_equals_a_snapshot(void)
         expect_same(inventory_overlay_get(onto), built);
         inventory_overlay_free(onto);
         inventory_overlay_free(overlay);
-        shared_release(&built->shared);
-        shared_release(&base->shared);
+        snapshot_release(built);
+        snapshot_release(base);
         arena_free(arena);
     }
 }

@@ -5,8 +5,7 @@
 
 static void release(const struct inventory **inventory)
 {
-    if (*inventory)
-        shared_release((struct shared *)(uintptr_t) & (*inventory)->shared);
+    snapshot_release(*inventory);
 }
 #define INVENTORY_SCOPED CLEANUP(release) const struct inventory *
 

@@ -25,7 +25,7 @@ static bool has(struct inventory_files *files, const char *name)
 {
     const struct inventory *inventory = inventory_files_get(files, 0);
     bool found = inventory_config_map(inventory, STR("kcm-system"), str_from(name)) != NULL;
-    shared_release((struct shared *)(uintptr_t)&inventory->shared);
+    snapshot_release(inventory);
     return found;
 }
 

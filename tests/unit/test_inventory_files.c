@@ -83,7 +83,7 @@ static bool has(struct inventory_files *files, const char *name)
     const struct inventory *inventory = inventory_files_get(files, 0);
     CU_ASSERT_FATAL(inventory != NULL);
     bool found = inventory_config_map(inventory, NS, str_from(name)) != NULL;
-    shared_release((struct shared *)(uintptr_t)&inventory->shared);
+    snapshot_release(inventory);
     return found;
 }
 
@@ -115,7 +115,7 @@ static void test_folder(void)
     CU_ASSERT(!inventory->known[FACT_RELEASES] && !inventory->known[FACT_SECRETS] && !inventory->known[FACT_VELERO]);
     inventory_files_close(files); /* the snapshot outlives it */
     CU_ASSERT(inventory_config_map(inventory, NS, STR("two")) != NULL);
-    shared_release((struct shared *)(uintptr_t)&inventory->shared);
+    snapshot_release(inventory);
     remove_place(&place);
 }
 
@@ -130,7 +130,7 @@ static void test_reload(void)
     CU_ASSERT(wait_for_reload(&place, 1));
     CU_ASSERT(has(files, "two") && !has(files, "one"));
     CU_ASSERT(inventory_config_map(before, NS, STR("one")) != NULL);
-    shared_release((struct shared *)(uintptr_t)&before->shared);
+    snapshot_release(before);
     put(place.b, STR(CONFIG_MAP("three")));
     CU_ASSERT(wait_for_reload(&place, 2));
     CU_ASSERT(has(files, "two") && has(files, "three"));
@@ -280,7 +280,7 @@ static void test_long_list(void)
         CU_ASSERT(inventory->count[FACT_CONFIG_MAPS] == ITEMS);
         CU_ASSERT_FATAL(inventory_config_map(inventory, NS, STR("m2999")) != NULL);
         ASSERT_TEXT(json_get_str(inventory_config_map(inventory, NS, STR("m7"))->data, "k"), "- text\n\n---\n");
-        shared_release((struct shared *)(uintptr_t)&inventory->shared);
+        snapshot_release(inventory);
         inventory_files_close(files);
         remove_place(&place);
     }
@@ -313,7 +313,7 @@ static void test_long_json_list(void)
         CU_ASSERT(bad || map);
         if (map)
             ASSERT_TEXT(json_get_str(map->data, "k"), "],}{[\"\\");
-        shared_release((struct shared *)(uintptr_t)&inventory->shared);
+        snapshot_release(inventory);
         inventory_files_close(files);
     }
     ASSERT_TEXT(str_from(place.problem), "b.json:1005: items[1000].metadata.name: missing");
@@ -360,7 +360,7 @@ static void test_odd_json_lists(void)
             CU_ASSERT_EQUAL(inventory->count[FACT_CONFIG_MAPS], cases[i].maps);
             CU_ASSERT_EQUAL(place.problem[0] != '\0', cases[i].told);
             place.problem[0] = '\0';
-            shared_release((struct shared *)(uintptr_t)&inventory->shared);
+            snapshot_release(inventory);
             inventory_files_close(files);
         }
     remove_place(&place);
@@ -389,7 +389,7 @@ static void test_many_documents(void)
         const struct inventory *inventory = inventory_files_get(files, 0);
         CU_ASSERT(inventory->count[FACT_CONFIG_MAPS] == (e == 1 ? 0 : DOCUMENTS + 1));
         CU_ASSERT(place.problems == (e == 1));
-        shared_release((struct shared *)(uintptr_t)&inventory->shared);
+        snapshot_release(inventory);
         inventory_files_close(files);
         if (e == 1)
             ASSERT_TEXT(str_from(place.problem),

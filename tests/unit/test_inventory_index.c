@@ -5,8 +5,7 @@
 
 static void release(struct inventory **inventory)
 {
-    if (*inventory)
-        shared_release(&(*inventory)->shared);
+    snapshot_release(*inventory);
 }
 #define INVENTORY_SCOPED CLEANUP(release) struct inventory *
 

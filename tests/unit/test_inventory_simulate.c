@@ -70,7 +70,7 @@ static struct seen look(struct inventory_files *files, struct str name, int64_t 
 
 static void release(struct seen *seen)
 {
-    shared_release((struct shared *)(uintptr_t)&seen->inventory->shared);
+    snapshot_release(seen->inventory);
 }
 #define SEEN_SCOPED CLEANUP(release) struct seen
 
@@ -189,7 +189,7 @@ static void *read_facts(void *argument)
         const struct management *management = inventory_management(inventory);
         if (management && management->release.len == 9 && inventory_default_location(inventory, NS, NULL))
             atomic_fetch_add(&traffic->reads, 1);
-        shared_release((struct shared *)(uintptr_t)&inventory->shared);
+        snapshot_release(inventory);
     }
     return NULL;
 }
@@ -218,7 +218,7 @@ static bool comes_to_know(struct inventory_files *files, struct str name)
     for (int i = 0; i < 500 && !known; i++) {
         const struct inventory *inventory = inventory_files_get(files, NOW);
         known = inventory_config_map(inventory, NS, name) != NULL;
-        shared_release((struct shared *)(uintptr_t)&inventory->shared);
+        snapshot_release(inventory);
         if (!known)
             usleep(20000);
     }
@@ -259,7 +259,7 @@ static void test_threads(void)
     CU_ASSERT(atomic_load(&traffic.reads) > 10);
     const struct inventory *inventory = inventory_files_get(traffic.files, NOW + 40);
     CU_ASSERT(inventory->count[FACT_MANAGEMENT_BACKUPS] == 21 && inventory->count[FACT_BACKUPS] == 20);
-    shared_release((struct shared *)(uintptr_t)&inventory->shared);
+    snapshot_release(inventory);
     close_files(traffic.files);
 }
 

@@ -62,7 +62,7 @@ static void test_memory(void)
     if (used >= (size_t)6 << 20)
         fprintf(stderr, "\n    %d backups and %d locations take %zu KiB\n", BACKUPS, LOCATIONS, used / 1024);
     CU_ASSERT(used < (size_t)6 << 20);
-    shared_release(&inventory->shared);
+    snapshot_release(inventory);
 }
 
 static int64_t nanoseconds_per_look_up(const struct inventory *inventory, int backups)
@@ -96,8 +96,8 @@ static void test_look_up_cost(void)
     if (many > few * 4 + 200)
         fprintf(stderr, "\n    %lld ns with 10 backups, %lld ns with %d\n", (long long)few, (long long)many, BACKUPS);
     CU_ASSERT(many <= few * 4 + 200);
-    shared_release(&small->shared);
-    shared_release(&large->shared);
+    snapshot_release(small);
+    snapshot_release(large);
 }
 
 SUITE(inventory_size, {"10,000 Backups and 1,000 locations in 6 MiB", test_memory},

@@ -45,7 +45,7 @@ static bool agrees(const struct record_table *table, const struct model *model)
     for (unsigned n = 0; n < NAMES; n++)
         expected += model->there[n];
     for (size_t i = 0; i < table->size; i++) {
-        const struct record *record = table->slots[i].record;
+        const struct record *record = table->slots[i];
         if (!record)
             continue;
         struct str digits = str_slice(record_meta(record)->name, 2, SIZE_MAX);
@@ -53,7 +53,8 @@ static bool agrees(const struct record_table *table, const struct model *model)
         if (!str_to_int64(digits, &half))
             return false;
         size_t n = (size_t)half * 2 + str_is(record_meta(record)->ns, "ns-1");
-        found += n < NAMES && model->there[n] && model->round[n] == table->slots[i].round;
+        found += n < NAMES && model->there[n] && model->round[n] == record->round &&
+                 table_find(table, record_meta(record)->ns, record_meta(record)->name) == record;
     }
     return found == expected && table->len == expected;
 }
@@ -73,7 +74,9 @@ static void test_against_model(void)
         random ^= random << 17;
         unsigned n = (unsigned)(random >> 20) % NAMES, what = (unsigned)(random >> 8) % 100;
         if (what < 50) {
-            CU_ASSERT_FATAL(table_put(&table, make(&extractor, n), round));
+            struct record *record = make(&extractor, n);
+            record->round = round;
+            CU_ASSERT_FATAL(table_put(&table, record));
             model.there[n] = true;
             model.round[n] = round;
         } else if (what < 98) {
@@ -89,9 +92,15 @@ static void test_against_model(void)
         if (step % 16 == 0)
             CU_ASSERT_FATAL(agrees(&table, &model));
     }
+    struct record_table shared = {.size = 0};
     CU_ASSERT(agrees(&table, &model));
+    CU_ASSERT_FATAL(table_share(&shared, &table));
     table_clear(&table);
     CU_ASSERT_EQUAL(table.len, 0);
+    CU_ASSERT_PTR_NULL(table_find(&table, STR("ns-0"), STR("b-0")));
+    CU_ASSERT(agrees(&shared, &model)); /* it holds the records itself */
+    table_clear(&shared);
+    CU_ASSERT(table_share(&shared, &table) && shared.size == 0);
     table_remove(&table, STR("ns-0"), STR("b-0"));
     table_keep_round(&table, 7);
     tree_pool_free(extractor.pool);

@@ -58,7 +58,7 @@ static struct world world_open(void)
 static void world_close(struct world *world)
 {
     shared_release(&world->settings->shared);
-    shared_release(&world->inventory->shared);
+    snapshot_release(world->inventory);
 }
 
 static struct str text_of(struct arena *arena, const char *name, const char *schedule, const char *location, bool flag)

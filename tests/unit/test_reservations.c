@@ -67,23 +67,23 @@ static void test_arbitration(void)
     const struct facts_wanted wanted = {.reservations = true};
     struct facts_source *source = facts_from_files(&options, &error);
     CU_ASSERT_FATAL(source != NULL);
-    struct inventory *one = (struct inventory *)(uintptr_t)facts_live(source, &wanted, NOW, &error);
-    struct inventory *two = (struct inventory *)(uintptr_t)facts_live(source, &wanted, NOW, &error);
+    const struct inventory *one = facts_live(source, &wanted, NOW, &error);
+    const struct inventory *two = facts_live(source, &wanted, NOW, &error);
     CU_ASSERT_FATAL(one && two);
     CU_ASSERT(facts_reserve(source, one, STR("a"), NOW, &error));
     CU_ASSERT(!facts_reserve(source, two, STR("b"), NOW, &error));
     CU_ASSERT_EQUAL(error.code, 409);
     CU_ASSERT(!facts_reserve(source, inventory_unknown(), STR("b"), NOW, &error));
     CU_ASSERT_EQUAL(error.code, 503);
-    struct inventory *three = (struct inventory *)(uintptr_t)facts_live(source, &wanted, NOW, &error);
+    const struct inventory *three = facts_live(source, &wanted, NOW, &error);
     CU_ASSERT_FATAL(three != NULL);
     const struct evidence_reading *reading = inventory_evidence(three, STR(RESERVATIONS));
     CU_ASSERT_FATAL(reading && reading->len == 1);
     ASSERT_TEXT(reading->objects[0].value, "a");
     CU_ASSERT(facts_reserve(source, three, STR("b"), NOW, &error));
-    shared_release(&one->shared);
-    shared_release(&two->shared);
-    shared_release(&three->shared);
+    snapshot_release(one);
+    snapshot_release(two);
+    snapshot_release(three);
     facts_close(source);
 }
 

@@ -134,7 +134,7 @@ static bool is_denied(struct arena *arena, const struct harm *harm, enum operati
         admission_decide(&review, rule, inventory, settings);
         denied |= review.decision.denied;
     }
-    shared_release(&inventory->shared);
+    snapshot_release(inventory);
     shared_release(&settings->shared);
     return denied;
 }

@@ -131,7 +131,7 @@ static void test_wants(void)
     CU_ASSERT_FATAL(settings && inventory);
     for (size_t i = 0; i < LENGTH_OF(asks); i++)
         put(&asks[i], inventory, settings);
-    shared_release(&inventory->shared);
+    snapshot_release(inventory);
     shared_release(&settings->shared);
 }
 
@@ -152,7 +152,7 @@ static void test_running_release_of_cache(void)
     CU_ASSERT_FATAL(settings && inventory);
     for (size_t i = 0; i < LENGTH_OF(without_status); i++)
         put(&without_status[i], inventory, settings);
-    shared_release(&inventory->shared);
+    snapshot_release(inventory);
     shared_release(&settings->shared);
 }
 

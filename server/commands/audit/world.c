@@ -13,13 +13,6 @@ enum { SCHEMAS_LIMIT = 64 * 1024 * 1024 };
  *   Velero has rewritten its spec (both names set, exclusions appended).
  * - An object being deleted is reviewed no more, as on any update. */
 
-static const struct inventory *audit_world_reference(const struct inventory *inventory)
-{
-    /* NOLINTNEXTLINE(performance-no-int-to-ptr): the door hands snapshots out as const */
-    shared_hold((struct shared *)(uintptr_t)&inventory->shared);
-    return inventory;
-}
-
 struct own {
     const struct inventory *inventory;
     struct str ns;
@@ -66,15 +59,13 @@ bool audit_world_open(struct audit_world *world, const struct facts_options *opt
         any = is_own(&own, FACT_BACKUPS, &inventory->backups[i]->meta);
     world->inventory = inventory;
     world->settings = settings;
-    world->without_own = any ? inventory_without(inventory, is_own, &own) : audit_world_reference(inventory);
+    world->without_own = any ? inventory_without(inventory, is_own, &own) : snapshot_hold(inventory);
     return world->without_own && world_open_schemas(world, options, facts);
 }
 
 void audit_world_close(struct audit_world *world)
 {
-    if (world->without_own)
-        /* NOLINTNEXTLINE(performance-no-int-to-ptr): the door hands snapshots out as const */
-        shared_release((struct shared *)(uintptr_t)&world->without_own->shared);
+    snapshot_release(world->without_own);
     world->without_own = NULL;
     kube_close(world->schemas.client);
     arena_free(world->schemas.set.arena);

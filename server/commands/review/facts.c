@@ -13,9 +13,7 @@ struct review_facts {
 
 static void review_facts_release(const struct inventory **inventory)
 {
-    if (*inventory)
-        /* NOLINTNEXTLINE(performance-no-int-to-ptr): the door hands snapshots out as const */
-        shared_release((struct shared *)(uintptr_t) & (*inventory)->shared);
+    snapshot_release(*inventory);
     *inventory = NULL;
 }
 

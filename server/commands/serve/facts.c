@@ -4,29 +4,19 @@
 
 enum { WAITED_MS = 2000 };
 
-/* Only the reference count is ever written. */
-static struct inventory *snapshot_writable(const struct inventory *read_only)
+const struct inventory *serve_inventory(struct service *service, int64_t now)
 {
-    union {
-        const struct inventory *read_only;
-        struct inventory *held;
-    } snapshot = {read_only};
-    return snapshot.held;
+    return service->facts ? facts_get(service->facts, now) : inventory_unknown();
 }
 
-struct inventory *serve_inventory(struct service *service, int64_t now)
-{
-    return snapshot_writable(service->facts ? facts_get(service->facts, now) : inventory_unknown());
-}
-
-struct inventory *serve_inventory_shown(struct service *service, const struct settings *settings, int64_t now)
+const struct inventory *serve_inventory_shown(struct service *service, const struct settings *settings, int64_t now)
 {
     struct error error;
     const struct facts_wanted wanted = {.evidence = settings->evidence, .evidence_count = settings->evidence_count};
     const struct inventory *read = NULL;
     if (service->facts && wanted.evidence_count)
         read = facts_live(service->facts, &wanted, now, &error);
-    return read ? snapshot_writable(read) : serve_inventory(service, now);
+    return read ? read : serve_inventory(service, now);
 }
 
 /* The gate stays closed, and says why and the fix. */
@@ -52,34 +42,34 @@ static const struct inventory *read_anew(struct service *service, const struct f
     return NULL;
 }
 
-struct inventory *serve_facts(struct service *service, const struct rule *rule, const struct review *review,
-                              const struct settings *settings, const struct http_request *http, bool *needs_worker,
-                              struct error *error)
+const struct inventory *serve_facts(struct service *service, const struct rule *rule, const struct review *review,
+                                    const struct settings *settings, const struct http_request *http,
+                                    bool *needs_worker, struct error *error)
 {
     bool may_wait = http->may_wait;
     struct facts_wanted wanted;
     int64_t now = review->request.now;
-    struct inventory *cached = serve_inventory(service, now);
+    const struct inventory *cached = serve_inventory(service, now);
     /* Files are as fresh as they can be, but for evidence, which their snapshot leaves out. */
     bool waits = service->facts && facts_wait(service->facts);
     if (!cached || !service->facts || !admission_wants(review, rule, cached, settings, &wanted) ||
         (!waits && wanted.evidence_count == 0 && !wanted.reservations))
         return cached;
-    struct inventory *fresh = NULL;
+    const struct inventory *fresh = NULL;
     may_wait |= !waits;
     *needs_worker = !may_wait;
     if (may_wait)
-        fresh = snapshot_writable(read_anew(service, &wanted, now, http->received_ns, error));
+        fresh = read_anew(service, &wanted, now, http->received_ns, error);
     if (may_wait && !fresh && !wanted.upgrade) {
         /* The gate alone fails closed; the others do with what is known. */
         log_line(LOG_WARN, "uncached read failed", LOG_TEXT("uid", review->request.uid),
                  LOG_TEXT("reason", str_from(error->message)));
         if (!wanted.k0rdent)
             return cached;
-        shared_release(&cached->shared);
-        return snapshot_writable(inventory_unknown());
+        snapshot_release(cached);
+        return inventory_unknown();
     }
-    shared_release(&cached->shared);
+    snapshot_release(cached);
     if (may_wait && !fresh)
         explain_gate(review, error);
     return fresh;

@@ -48,12 +48,12 @@ static bool check_inventory(struct service *service, struct buf *reason)
 static bool check_versions(struct service *service, struct buf *reason)
 {
     ARENA_SCOPED arena = arena_new(VERSIONS_LIMIT);
-    struct inventory *inventory = serve_inventory(service, time_now());
+    const struct inventory *inventory = serve_inventory(service, time_now());
     struct settings *settings = settings_source_get(&service->settings);
     if (arena && inventory && settings)
         buf_printf(reason, "%.*s", STR_ARG(serve_versions(arena, inventory, settings)));
     shared_release(settings ? &settings->shared : NULL);
-    shared_release(inventory ? &inventory->shared : NULL);
+    snapshot_release(inventory);
     return true;
 }
 
@@ -109,10 +109,10 @@ static void answer_live(struct service *service, const struct http_request *requ
 static void answer_metrics(struct service *service, const struct http_request *request, struct http_reply *reply)
 {
     (void)request;
-    struct inventory *inventory = serve_inventory(service, time_now());
+    const struct inventory *inventory = serve_inventory(service, time_now());
     if (inventory)
         serve_gauges(inventory);
-    shared_release(inventory ? &inventory->shared : NULL);
+    snapshot_release(inventory);
     if (service->facts)
         metric_set(METRIC_INVENTORY_PROBLEMS, (double)facts_problems(service->facts), NULL);
     metric_set(METRIC_BUILD_INFO, 1, BACKSTOP_VERSION);

@@ -122,9 +122,9 @@ static bool page_remake(struct service *service)
     struct buf fresh;
     buf_init(&fresh, PAGE_LIMIT);
     struct settings *settings = settings_source_get(&service->settings);
-    struct inventory *inventory = settings ? serve_inventory_shown(service, settings, time_now()) : NULL;
+    const struct inventory *inventory = settings ? serve_inventory_shown(service, settings, time_now()) : NULL;
     bool made = page_make(service, inventory, settings, &fresh);
-    shared_release(inventory ? &inventory->shared : NULL);
+    snapshot_release(inventory);
     shared_release(settings ? &settings->shared : NULL);
     if (!made) {
         buf_dispose(&fresh);

@@ -163,10 +163,10 @@ static enum review_step review_decide_once(struct service *service, const struct
     struct arena *arena = review->decision.arena;
     struct error error = {.code = 503, .message = "the server is short of memory; try again"};
     bool needs_worker = false;
-    struct inventory *inventory = serve_facts(service, rule, review, settings, http, &needs_worker, &error);
+    const struct inventory *inventory = serve_facts(service, rule, review, settings, http, &needs_worker, &error);
     if (needs_worker)
         return REVIEW_NEEDS_WORKER;
-    if (!arena_keep_snapshot(arena, inventory ? &inventory->shared : NULL)) {
+    if (!arena_keep_snapshot(arena, inventory ? inventory->counted : NULL)) {
         admission_fail(review, &error);
         review->decision.retry_after = settings->upgrade_retry_after;
         return REVIEW_DECIDED;

@@ -99,9 +99,9 @@ http_handler serve_health; /* context: struct service */
 void serve_status(struct http_reply *reply, int status, const char *format, ...) PRINTF_LIKE(3, 4);
 /* What /readyz tells of the certificate: false when none is in force that clients trust. */
 bool serve_certificate_check(struct service *service, struct buf *reason);
-struct inventory *serve_inventory(struct service *service, int64_t now); /* held for the caller */
+const struct inventory *serve_inventory(struct service *service, int64_t now); /* held for the caller */
 /* The same with the evidence of other engines read now: where it may wait. */
-struct inventory *serve_inventory_shown(struct service *service, const struct settings *settings, int64_t now);
+const struct inventory *serve_inventory_shown(struct service *service, const struct settings *settings, int64_t now);
 
 /* ---- serve_gauges.c: the cluster's health as metrics ---- */
 void serve_gauges(const struct inventory *inventory);
@@ -125,9 +125,9 @@ bool serve_source_open(struct service *service, const struct serve_options *valu
 
 /* Held for the caller. Reads anew what the rule wants; where that may not wait, NULL
  * and *needs_worker. NULL with an error when a decision could not rest on anything older. */
-struct inventory *serve_facts(struct service *service, const struct rule *rule, const struct review *review,
-                              const struct settings *settings, const struct http_request *http, bool *needs_worker,
-                              struct error *error);
+const struct inventory *serve_facts(struct service *service, const struct rule *rule, const struct review *review,
+                                    const struct settings *settings, const struct http_request *http,
+                                    bool *needs_worker, struct error *error);
 
 /* ---- serve_reserve.c: admitted deletions of Backups, made known before they are answered ---- */
 enum reserve_result {

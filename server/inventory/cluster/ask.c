@@ -46,7 +46,7 @@ static const struct velero_deployment *ask_whom(const struct cluster *cluster, b
     for (size_t f = 0; f < cluster->feed_count; f++) {
         const struct feed *feed = &cluster->feeds[f];
         for (size_t i = 0; feed->fact == FACT_VELERO && i < feed->records.size; i++) {
-            const struct record *record = feed->records.slots[i].record;
+            const struct record *record = feed->records.slots[i];
             const struct velero_deployment *velero = record ? (const void *)record->bytes : NULL;
             if (velero && (velero->ready_replicas > 0 || !runs) && str_eq(velero->meta.ns, cluster->ns) &&
                 !product_version_parse(PRODUCT_VELERO, image_tag(velero->image)).listed)
@@ -112,7 +112,7 @@ static bool ask_create(struct cluster *cluster, struct question *question, struc
 static bool ask_keep(void *context, struct record *record, struct error *error)
 {
     struct feed *feed = context;
-    return table_put(&feed->records, record, feed->round) ? true : error_set(error, 500, "out of memory");
+    return table_put(&feed->records, record) ? true : error_set(error, 500, "out of memory");
 }
 
 /* False with code 0 while there is no answer yet. */

@@ -8,7 +8,7 @@ enum { LIST_SECONDS = 30, LIVE_SECONDS = 3, NAMES_LIMIT = 64 * 1024 };
 static const struct inventory *cluster_snapshot(struct facts_source *self, int64_t now)
 {
     (void)now;
-    return (const struct inventory *)shared_slot_get(&((struct cluster *)self)->current);
+    return snapshot_current(&((struct cluster *)self)->current);
 }
 
 static void close_cluster(struct facts_source *self)

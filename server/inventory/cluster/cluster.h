@@ -5,21 +5,6 @@
 #include "backstop/kube.h"
 #include "inventory/inventory.h"
 
-/* ---- table.c: records by name, replaced and removed as events come --------- */
-
-struct table_slot {
-    struct record *record; /* held */
-    unsigned round;        /* of the list that named it last */
-};
-struct record_table {
-    struct table_slot *slots;
-    size_t size, len;
-};
-bool table_put(struct record_table *table, struct record *record, unsigned round); /* takes it; false: no memory */
-void table_remove(struct record_table *table, struct str ns, struct str name);
-void table_keep_round(struct record_table *table, unsigned round); /* drops what that list did not name */
-void table_clear(struct record_table *table);
-
 /* ---- cluster.c ------------------------------------------------------------- */
 
 struct feed { /* one kind, or one object of it; guarded by the cluster's lock */

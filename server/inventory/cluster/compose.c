@@ -23,14 +23,8 @@ static bool compose_fill_builder(const struct cluster *cluster, struct inventory
         inventory_set_known(builder, (enum fact)f, cluster_knows(cluster, (enum fact)f));
     for (size_t f = 0; f < cluster->feed_count; f++) {
         const struct feed *feed = &cluster->feeds[f];
-        for (size_t i = 0; feed->known && i < feed->records.size; i++) {
-            struct record *record = feed->records.slots[i].record;
-            if (!record)
-                continue;
-            shared_hold(&record->shared);
-            if (!builder_put(builder, record))
-                return false;
-        }
+        if (feed->known && !builder_share_table(builder, feed->fact, &feed->records))
+            return false;
     }
     return true;
 }
@@ -41,12 +35,13 @@ static bool compose_snapshot(struct cluster *cluster)
     struct inventory_builder *builder = inventory_builder_new();
     bool filled = builder && compose_fill_builder(cluster, builder);
     pthread_mutex_unlock(&cluster->lock);
-    struct inventory *fresh = filled ? builder_snapshot(builder) : NULL;
-    inventory_builder_free(builder);
+    struct inventory *fresh = filled ? inventory_finish(builder) : NULL;
+    if (!filled)
+        inventory_builder_free(builder);
     if (fresh && cluster->composed)
         cluster->composed(cluster->context, fresh);
     if (fresh)
-        shared_slot_set(&cluster->current, &fresh->shared);
+        shared_slot_set(&cluster->current, fresh->counted);
     metric_add(METRIC_FACTS_SNAPSHOTS, fresh != NULL, NULL);
     pthread_mutex_lock(&cluster->lock);
     tree_pool_sweep(cluster->pool);

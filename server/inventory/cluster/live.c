@@ -192,17 +192,6 @@ static bool read_reservations(struct reading *reading, const struct facts_wanted
 
 /* ---- one snapshot of both -------------------------------------------------- */
 
-static bool is_absent(const struct reading *reading, const struct record *record)
-{
-    const struct object_meta *meta = record_meta(record);
-    for (size_t i = 0; i < reading->absent.len; i++) {
-        const struct facts_ref *ref = &reading->absent.refs[i];
-        if (ref->fact == record->fact && str_eq(ref->name, meta->name) && str_eq(ref->ns, meta->ns))
-            return true;
-    }
-    return false;
-}
-
 /* The lock is held. */
 static bool put_stored(const struct reading *reading, struct inventory_builder *builder)
 {
@@ -211,25 +200,21 @@ static bool put_stored(const struct reading *reading, struct inventory_builder *
         inventory_set_known(builder, (enum fact)f, cluster_knows(cluster, (enum fact)f) || reading->listed[f]);
     for (size_t f = 0; f < cluster->feed_count; f++) {
         const struct feed *feed = &cluster->feeds[f];
-        for (size_t i = 0; feed->known && !reading->listed[feed->fact] && i < feed->records.size; i++) {
-            struct record *record = feed->records.slots[i].record;
-            if (!record || is_absent(reading, record))
-                continue;
-            shared_hold(&record->shared);
-            if (!builder_put(builder, record))
-                return false;
-        }
+        if (feed->known && !reading->listed[feed->fact] && !builder_share_table(builder, feed->fact, &feed->records))
+            return false;
+    }
+    for (size_t i = 0; i < reading->absent.len; i++) {
+        const struct facts_ref *ref = &reading->absent.refs[i];
+        builder_remove(builder, ref->fact, ref->ns, ref->name);
     }
     return true;
 }
 
 static bool put_read(const struct reading *reading, struct inventory_builder *builder)
 {
-    for (size_t i = 0; i < reading->records.len; i++) {
-        shared_hold(&reading->records.items[i]->shared);
-        if (!builder_put(builder, reading->records.items[i]))
+    for (size_t i = 0; i < reading->records.len; i++)
+        if (!builder_share(builder, reading->records.items[i]))
             return false;
-    }
     return true;
 }
 
@@ -254,10 +239,11 @@ static const struct inventory *live_snapshot(const struct reading *reading, bool
         inventory_set_known(builder, FACT_BACKUPS, true);
     pthread_mutex_unlock(&cluster->lock);
     if (filled && put_read(reading, builder))
-        fresh = builder_snapshot(builder);
-    inventory_builder_free(builder);
+        fresh = inventory_finish(builder);
+    else
+        inventory_builder_free(builder);
     if (fresh && !snapshot_evidence(fresh, reading->evidence, reading->evidence_count)) {
-        shared_release(&fresh->shared);
+        snapshot_release(fresh);
         fresh = NULL;
     }
     if (!fresh)

@@ -27,7 +27,8 @@ bool cluster_extract(struct cluster *cluster, enum fact fact, struct json_object
 static bool watch_keep_record(void *context, struct record *record, struct error *error)
 {
     struct feed *feed = context;
-    return table_put(&feed->records, record, feed->round) ? true : error_set(error, 500, "out of memory");
+    record->round = feed->round;
+    return table_put(&feed->records, record) ? true : error_set(error, 500, "out of memory");
 }
 
 static void on_replace_begin(void *context)

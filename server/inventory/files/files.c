@@ -40,12 +40,13 @@ static bool files_compose(struct inventory_files *files)
     struct inventory_builder *builder = inventory_builder_new();
     struct inventory *fresh = NULL;
     if (builder && sources_put(files->sources, builder) && simulation_put(&files->simulation, builder))
-        fresh = builder_snapshot(builder);
-    inventory_builder_free(builder);
+        fresh = inventory_finish(builder);
+    else
+        inventory_builder_free(builder);
     if (!fresh)
         return false; /* out of memory: the last snapshot stays */
     set_known(fresh);
-    shared_slot_set(&files->current, &fresh->shared);
+    shared_slot_set(&files->current, fresh->counted);
     tree_pool_sweep(files->pool);
     return true;
 }
@@ -70,9 +71,9 @@ void inventory_files_reload(struct inventory_files *files)
 {
     if (!files_reload_sources(files) || !files->reloaded)
         return;
-    struct shared *held = shared_slot_get(&files->current);
-    files->reloaded(files->context, (const struct inventory *)held);
-    shared_release(held);
+    const struct inventory *held = snapshot_current(&files->current);
+    files->reloaded(files->context, held);
+    snapshot_release(held);
 }
 
 static void on_change(void *context)
@@ -146,12 +147,13 @@ const struct inventory *inventory_files_get(struct inventory_files *files, int64
     if (atomic_load(&files->created) > 0) {
         struct extractor extractor = files_extractor(files);
         pthread_mutex_lock(&files->lock);
-        const struct inventory *current = (const struct inventory *)files->current.current;
+        const struct inventory *current = snapshot_current(&files->current);
         if (simulation_advance(&files->simulation, &extractor, current, now))
             files_compose(files);
+        snapshot_release(current);
         pthread_mutex_unlock(&files->lock);
     }
-    return (const struct inventory *)shared_slot_get(&files->current);
+    return snapshot_current(&files->current);
 }
 
 /* ---- evidence of other engines --------------------------------------------- */
@@ -212,8 +214,7 @@ static struct inventory *with_evidence(const struct inventory *current, struct a
         readings[count++] = *reserved;
     if (fresh && readings && snapshot_evidence(fresh, readings, count))
         return fresh;
-    if (fresh)
-        shared_release(&fresh->shared);
+    snapshot_release(fresh);
     return NULL;
 }
 
@@ -229,9 +230,7 @@ const struct inventory *inventory_files_live(struct inventory_files *files, cons
     if (current && search_all(files, arena, wanted, &searches) &&
         (!wanted->reservations || read_reserved(files, arena, now, &reserved)))
         fresh = with_evidence(current, arena, &searches, wanted->reservations ? &reserved : NULL);
-    if (current)
-        /* NOLINTNEXTLINE(performance-no-int-to-ptr): snapshots are handed out as const */
-        shared_release((struct shared *)(uintptr_t)&current->shared);
+    snapshot_release(current);
     if (!fresh)
         error_set(error, 503, "out of memory");
     return fresh;
@@ -277,8 +276,9 @@ static bool is_taken(struct inventory_files *files, struct json_object *object, 
         good = error_set(error, 422, "the inventory does not hold objects of this kind");
     if (good) {
         const struct object_meta *meta = record_meta(records.items[0]);
-        const struct inventory *current = (const struct inventory *)files->current.current;
+        const struct inventory *current = snapshot_current(&files->current);
         *taken = inventory_find(current, records.items[0]->fact, meta->ns, meta->name) != NULL;
+        snapshot_release(current);
     }
     record_list_clear(&records);
     return good;
@@ -291,10 +291,11 @@ bool inventory_files_create(struct inventory_files *files, struct json_object *o
     bool good = is_taken(files, object, &taken, error);
     if (good && !taken && (good = simulation_add(&files->simulation, object, now, error))) {
         struct extractor extractor = files_extractor(files);
-        const struct inventory *current = (const struct inventory *)files->current.current;
+        const struct inventory *current = snapshot_current(&files->current);
         atomic_store(&files->created, files->simulation.count);
         if (simulation_advance(&files->simulation, &extractor, current, now) && !files_compose(files))
             good = error_set(error, 500, "out of memory");
+        snapshot_release(current);
     }
     pthread_mutex_unlock(&files->lock);
     return good;

@@ -283,11 +283,9 @@ bool sources_put(const struct sources *sources, struct inventory_builder *builde
             if (sources->items[i]->listed[f])
                 inventory_set_known(builder, (enum fact)f, true);
         const struct record_list *records = &sources->items[i]->records;
-        for (size_t r = 0; r < records->len; r++) {
-            shared_hold(&records->items[r]->shared);
-            if (!builder_put(builder, records->items[r]))
+        for (size_t r = 0; r < records->len; r++)
+            if (!builder_share(builder, records->items[r]))
                 return false;
-        }
     }
     return true;
 }
