@@ -109,6 +109,7 @@ struct backup {
     struct backup_identity identity;
     struct strlist included_namespaces, excluded_namespaces; /* of spec; empty where "*" is among the first */
     struct strlist providers; /* CAPI names from its selectors, sorted, without core ("cluster-api") */
+    const char *node_agent;   /* backup_spec_node_agent */
     struct backup_status status;
     /* The field managers that last wrote what decisions read of status, a line each; "": the API server names
      * none; NULL: read from a file that names none. */
@@ -135,10 +136,11 @@ struct management_backup {
 struct management {
     struct object_meta meta;
     struct str release, status_release;
-    struct strlist available_providers; /* CAPI names, from status */
-    struct strlist provider_components; /* spec.providers[].name */
-    struct strlist unready_components;  /* status.components without success: what status.release does not say */
-    bool node_agent;                    /* its values for Velero say deployNodeAgent: true */
+    struct strlist available_providers;      /* CAPI names, from status */
+    struct strlist provider_components;      /* spec.providers[].name */
+    struct strlist unready_components;       /* status.components without success: what status.release does not say */
+    bool node_agent;                         /* its values for Velero say deployNodeAgent: true */
+    bool old_velero_values, regional_values; /* spec.core.kcm.config has `velero` (ignored since 1.4), `regional` */
 };
 
 struct release {
@@ -152,6 +154,7 @@ struct velero_schedule {
     struct str schedule, storage_location, phase;
     int64_t last_backup; /* when Velero started its last one */
     bool paused;
+    const char *node_agent; /* backup_spec_node_agent of its template */
 };
 
 struct config_map {
@@ -324,6 +327,8 @@ bool backup_is_by_kcm(const struct backup *backup);
  * out where a namespace is excluded (pkg/util/collections GlobalIncludesExcludes.ShouldInclude), and adds each with the
  * label velero.io/exclude-from-backup=true to excludedNamespaces itself. Measured on 1.18.3. */
 bool backup_lacks_management(const struct backup *backup);
+/* The field of a BackupSpec that needs Velero's node agent, static; NULL: none does. */
+const char *backup_spec_node_agent(struct json_object *spec);
 /* Whether a Backup's status is Velero's own word: metadata.managedFields name nobody but Velero (settings
  * velero.fieldManagers) for what decisions read of it, and it does not contradict itself (Velero completes
  * nothing with errors: backup_controller.go). Files often lack managedFields, and are believed; the API

@@ -289,6 +289,21 @@ wants_fn policy_management_wants, policy_management_backup_wants, policy_restore
 bool policy_velero_name_matters(struct arena *arena, const struct inventory *inventory,
                                 const struct settings *settings);
 
+/* ---- Velero as it is installed -------------------------------------------- */
+
+/* Whether Velero's Backup controller can report the first phase of a Backup: Velero 1.18 and later
+ * begin with Queued, which the CRD of 1.17 refuses (422), and then no backup ever starts. ANSWER_YES
+ * where the version or the CRD is not known to say otherwise; ANSWER_DEPENDS where only the version
+ * decides. `says` gets what is wrong, unless it can. */
+enum version_answer policy_velero_can_start(const struct inventory *inventory, const struct settings *settings,
+                                            struct arena *arena, struct str *says);
+/* "velero install --crds-only ...": how its CRDs are brought up to date. */
+#define VELERO_CRDS_COMMAND "velero install --crds-only --dry-run -o yaml | kubectl apply -f -"
+/* The Deployment of Velero in that namespace that lacks the plugin for this provider, and the plugin's `image`; NULL when it
+ * has it, as the server itself answered or by the names of its init containers, or when nobody knows. */
+const struct velero_deployment *policy_velero_lacks_plugin(const struct inventory *inventory, struct str ns,
+                                                           struct str provider, const char **image);
+
 wants_fn policy_velero_schedule_wants, policy_velero_backup_wants, policy_backup_passport_wants;
 
 /* The audit annotation of what a controller wrote and a user could not: "FIELD: why". */

@@ -53,6 +53,8 @@ void extract_management(struct store *store, void *fact, struct json_object *obj
     management->provider_components = store_strings(store, json_path(object, "spec.providers"), "name");
     management->unready_components = store_unready(store, json_path(object, "status.components"));
     struct json_object *config = json_path(object, "spec.core.kcm.config");
+    management->old_velero_values = json_get(config, "velero") != NULL;
+    management->regional_values = json_get(config, "regional") != NULL;
     management->node_agent = json_get_bool(json_path(config, "regional.velero"), "deployNodeAgent") ||
                              json_get_bool(json_get(config, "velero"), "deployNodeAgent"); /* before k0rdent 1.4 */
 }

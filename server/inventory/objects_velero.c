@@ -45,6 +45,16 @@ void extract_storage_location(struct store *store, void *fact, struct json_objec
     location->sync_period = sync_period(spec);
 }
 
+const char *backup_spec_node_agent(struct json_object *spec)
+{
+    static const char *const fields[] = {"snapshotMoveData", "defaultVolumesToFsBackup",
+                                         "defaultVolumesToRestic" /* its old name */};
+    for (size_t i = 0; i < LENGTH_OF(fields); i++)
+        if (json_get_bool(spec, fields[i]))
+            return fields[i];
+    return NULL;
+}
+
 /* Nearly all Backups name all namespaces, which is as good as none. */
 static struct strlist store_namespaces(struct store *store, struct json_object *list)
 {
@@ -90,6 +100,7 @@ void extract_backup(struct store *store, void *fact, struct json_object *object)
     struct strlist providers = {0};
     selectors_providers(store->scratch, spec, &providers);
     backup->providers = store_texts(store, &providers);
+    backup->node_agent = backup_spec_node_agent(spec);
     extract_backup_status(store, &backup->status, json_get(object, "status"));
     backup->status_managers = status_managers(store, json_get(object, "metadata"));
 }
@@ -103,6 +114,7 @@ void extract_velero_schedule(struct store *store, void *fact, struct json_object
     schedule->phase = store_text(store, json_path_str(object, "status.phase"));
     schedule->last_backup = object_time(object, "status.lastBackup");
     schedule->paused = json_get_bool(spec, "paused");
+    schedule->node_agent = backup_spec_node_agent(template);
 }
 
 void extract_snapshot_location(struct store *store, void *fact, struct json_object *object)

@@ -222,7 +222,7 @@ static bool gate_refuse_cannot_start(struct gate *gate)
     struct str says = {NULL, 0};
     if (!gate_any_not_begun(gate))
         return false;
-    switch (velero_can_start(gate->inventory, gate->settings, gate->request->arena, &says)) {
+    switch (policy_velero_can_start(gate->inventory, gate->settings, gate->request->arena, &says)) {
     case ANSWER_NO:
         gate->outcome = UPGRADE_REFUSED;
         gate_answer_cannot_start(gate, says);

@@ -86,8 +86,8 @@ void velero_warn_fields(const struct request *request, const struct inventory *i
 
 /* ---- the first phase of a Backup ---------------------------------------------- */
 
-enum version_answer velero_can_start(const struct inventory *inventory, const struct settings *settings,
-                                     struct arena *arena, struct str *says)
+enum version_answer policy_velero_can_start(const struct inventory *inventory, const struct settings *settings,
+                                            struct arena *arena, struct str *says)
 {
     static const char crd[] = "backups.velero.io";
     const struct custom_resource *resource = inventory_custom_resource(inventory, str_from(crd));
@@ -110,7 +110,7 @@ void velero_warn_cannot_start(const struct inventory *inventory, const struct se
                               struct decision *decision)
 {
     struct str says = {NULL, 0};
-    if (velero_can_start(inventory, settings, decision->arena, &says) != ANSWER_YES)
+    if (policy_velero_can_start(inventory, settings, decision->arena, &says) != ANSWER_YES)
         decision_warn(decision, "%.*s. Update the CRDs: " VELERO_CRDS_COMMAND, STR_ARG(says));
 }
 
@@ -149,18 +149,36 @@ static const struct velero_deployment *velero_deployment_in(const struct invento
     return NULL;
 }
 
+/* "velero.io/aws" is aws. */
+static struct str plugin_provider(struct str provider)
+{
+    return str_starts(provider, STR("velero.io/")) ? str_slice(provider, 10, provider.len) : provider;
+}
+
+const struct velero_deployment *policy_velero_lacks_plugin(const struct inventory *inventory, struct str ns,
+                                                           struct str provider, const char **image)
+{
+    const struct velero_deployment *velero = velero_deployment_in(inventory, ns);
+    struct str name = plugin_provider(provider);
+    for (size_t i = 0; velero && i < LENGTH_OF(plugins); i++)
+        if (str_is(name, plugins[i].provider) && !velero_has_plugin(inventory, velero, &plugins[i])) {
+            *image = plugins[i].image;
+            return velero;
+        }
+    return NULL;
+}
+
 void velero_warn_plugin(const struct inventory *inventory, struct str ns, const char *field, struct str provider,
                         struct decision *decision)
 {
-    const struct velero_deployment *velero = velero_deployment_in(inventory, ns);
-    struct str name = str_starts(provider, STR("velero.io/")) ? str_slice(provider, 10, provider.len) : provider;
-    for (size_t i = 0; velero && i < LENGTH_OF(plugins); i++)
-        if (str_is(name, plugins[i].provider) && !velero_has_plugin(inventory, velero, &plugins[i]))
-            decision_warn(decision,
-                          "%s: no init container of Deployment %.*s looks like the plugin for %s (%s). Without it the "
-                          "location stays Unavailable",
-                          field, STR_ARG(arena_quote(decision->arena, velero->meta.name)), plugins[i].provider,
-                          plugins[i].image);
+    const char *image = NULL;
+    const struct velero_deployment *velero = policy_velero_lacks_plugin(inventory, ns, provider, &image);
+    if (velero)
+        decision_warn(decision,
+                      "%s: no init container of Deployment %.*s looks like the plugin for %.*s (%s). Without it the "
+                      "location stays Unavailable",
+                      field, STR_ARG(arena_quote(decision->arena, velero->meta.name)),
+                      STR_ARG(plugin_provider(provider)), image);
 }
 
 void velero_warn_credentials_file(const struct inventory *inventory, const struct settings *settings,
@@ -178,11 +196,9 @@ void velero_warn_credentials_file(const struct inventory *inventory, const struc
 static struct str node_agent_reason(struct arena *arena, const struct inventory *inventory, const char *at,
                                     struct json_object *spec)
 {
-    static const char *const fields[] = {"snapshotMoveData", "defaultVolumesToFsBackup",
-                                         "defaultVolumesToRestic" /* its old name */};
-    for (size_t i = 0; i < LENGTH_OF(fields); i++)
-        if (json_get_bool(spec, fields[i]))
-            return arena_printf(arena, "%s.%s", at, fields[i]);
+    const char *field = backup_spec_node_agent(spec);
+    if (field)
+        return arena_printf(arena, "%s.%s", at, field);
     if (json_get(spec, "defaultVolumesToFsBackup"))
         return (struct str){NULL, 0};
     for (size_t i = 0; i < inventory->count[FACT_VELERO]; i++)

@@ -9,13 +9,7 @@
  * CRD is older than the field. */
 void velero_warn_fields(const struct request *request, const struct inventory *inventory,
                         const struct settings *settings, struct decision *decision);
-/* Whether Velero's Backup controller can report the first phase of a Backup: Velero 1.18 and later
- * begin with Queued, which the CRD of 1.17 refuses (422), and then no backup ever starts. ANSWER_YES
- * where the version or the CRD is not known to say otherwise; ANSWER_DEPENDS where only the version
- * decides. `says` gets what is wrong and what to run, unless it can. */
-enum version_answer velero_can_start(const struct inventory *inventory, const struct settings *settings,
-                                     struct arena *arena, struct str *says);
-/* Warns of that, once. */
+/* Warns, once, where policy_velero_can_start says no. */
 void velero_warn_cannot_start(const struct inventory *inventory, const struct settings *settings,
                               struct decision *decision);
 /* Warns when no init container of Velero's Deployment in that namespace looks like the
@@ -31,8 +25,5 @@ void velero_warn_node_agent(const struct inventory *inventory, struct str ns, co
 /* Warns of config.credentialsFile, which Velero 1.19 does not read any more. */
 void velero_warn_credentials_file(const struct inventory *inventory, const struct settings *settings,
                                   struct json_object *config, struct decision *decision);
-
-/* "velero install --crds-only ...": how its CRDs are brought up to date. */
-#define VELERO_CRDS_COMMAND "velero install --crds-only --dry-run -o yaml | kubectl apply -f -"
 
 #endif
