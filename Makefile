@@ -264,7 +264,7 @@ bench-inventory: $(BUILD)/backstop ## 10,000 Backups and 1,000 storage locations
 bench-quick: $(BENCH)/fixed_set $(BENCH)/bodies/backup.json ## Instruction counts against tests/bench/baseline.json, 5 % allowed
 	hack/bench-quick.sh $(BENCH)/fixed_set $(BENCH)/bodies
 
-bench-quick-offline: $(BUILD)/backstop ## The same for the offline verbs, against tests/bench/offline.json
+bench-quick-offline: $(BUILD)/backstop ## The same for the offline commands, against tests/bench/offline.json
 	@command -v valgrind >/dev/null || hack/install-deps.sh bench
 	tests/bench/offline_counts.py $(BUILD)/backstop
 

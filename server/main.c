@@ -1,4 +1,4 @@
-/* Which verb. */
+/* Which command. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #include "backstop/base.h"
 #include "commands/commands.h"
 
-enum { TEXT_LIMIT = 64 * 1024, VERBS_MAX = 32 };
+enum { TEXT_LIMIT = 64 * 1024, COMMANDS_MAX = 32 };
 
 static int main_usage(int fd, int code)
 {
@@ -25,21 +25,21 @@ static bool is_any(const char *word, const char *a, const char *b, const char *c
 
 static int main_unknown(const char *name)
 {
-    struct str names[VERBS_MAX];
+    struct str names[COMMANDS_MAX];
     size_t count, known = 0;
-    const struct verb *const *verbs = verbs_all(&count);
+    const struct command *const *commands = commands_all(&count);
     BUF_SCOPED text;
     buf_init(&text, TEXT_LIMIT);
-    for (size_t i = 0; i < count && known < VERBS_MAX; i++)
-        if (!verbs[i]->hidden)
-            names[known++] = str_from(verbs[i]->name);
+    for (size_t i = 0; i < count && known < COMMANDS_MAX; i++)
+        if (!commands[i]->hidden)
+            names[known++] = str_from(commands[i]->name);
     struct str near = str_nearest(str_from(name), names, known);
     const char *program = program_is_plugin() ? "kubectl backstop" : "backstop";
     program_say(&text, STR("see: backstop --help"));
     if (near.len)
-        fprintf(stderr, "%s: unknown verb \"%s\"; did you mean %.*s?\n", program, name, STR_ARG(near));
+        fprintf(stderr, "%s: unknown command \"%s\"; did you mean %.*s?\n", program, name, STR_ARG(near));
     else
-        fprintf(stderr, "%s: unknown verb \"%s\"; %.*s\n", program, name, STR_ARG(buf_str(&text)));
+        fprintf(stderr, "%s: unknown command \"%s\"; %.*s\n", program, name, STR_ARG(buf_str(&text)));
     return EXIT_USAGE;
 }
 
@@ -59,12 +59,12 @@ static int help_for(char *program, char *name)
 {
     char help[] = "--help";
     char *argv[] = {program, name, help, NULL};
-    const struct verb *verb = verb_named(str_from(name));
-    return verb ? verb->run(verb, 2, argv + 1) : main_unknown(name);
+    const struct command *command = command_named(str_from(name));
+    return command ? command->run(command, 2, argv + 1) : main_unknown(name);
 }
 
 /* The first argument that is neither an option nor an option's value; 1 where there is none. */
-static int verb_position(int argc, char **argv)
+static int command_position(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
         if (argv[i][0] != '-')
@@ -81,10 +81,10 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     signal(SIGPIPE, SIG_IGN);
     size_t count;
-    const struct verb *const *commands = commands_all(&count);
+    const struct command *const *commands = commands_all(&count);
     program_init(argc ? argv[0] : NULL, commands, count);
     if (argc && program_completes(argv[0]))
-        return verb_complete.run(&verb_complete, argc, argv);
+        return command_complete.run(&command_complete, argc, argv);
     if (argc < 2)
         return main_usage(STDERR_FILENO, EXIT_USAGE);
     if (is_any(argv[1], "help", "--help", "-h"))
@@ -92,12 +92,12 @@ int main(int argc, char **argv)
                                                         : main_usage(STDOUT_FILENO, EXIT_OK);
     if (is_any(argv[1], "--version", "-v", "-V"))
         argv[1] = version;
-    int at = verb_position(argc, argv);
-    const struct verb *verb = verb_named(str_from(argv[at]));
-    if (!verb)
+    int at = command_position(argc, argv);
+    const struct command *command = command_named(str_from(argv[at]));
+    if (!command)
         return main_unknown(argv[at][0] == '-' ? argv[1] : argv[at]);
     char *name = argv[at];
-    memmove(argv + 2, argv + 1, (size_t)(at - 1) * sizeof *argv); /* options before the verb are its own */
+    memmove(argv + 2, argv + 1, (size_t)(at - 1) * sizeof *argv); /* options before the command are its own */
     argv[1] = name;
-    return verb->run(verb, argc - 1, argv + 1);
+    return command->run(command, argc - 1, argv + 1);
 }

@@ -20,7 +20,7 @@ const (
 	mismatchMax = 20
 )
 
-// What the explain verb prints for one schedule.
+// What the explain command prints for one schedule.
 type explained struct {
 	Valid      bool     `json:"valid"`
 	Error      string   `json:"error"`

@@ -1,7 +1,7 @@
 // Command cron asks the real libraries inside kcm and Velero, robfig/cron v3.0.1
 // and netresearch/go-cron v0.15.0, what they make of schedules: it writes the
 // tables that the unit tests check (table), random tables of the same form
-// (random), and compares the binary's explain verb with a library (diff). See run.sh.
+// (random), and compares the binary's explain command with a library (diff). See run.sh.
 package main
 
 import (

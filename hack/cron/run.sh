@@ -2,7 +2,7 @@
 # Asks the real robfig/cron v3.0.1 and netresearch/go-cron v0.15.0 (needs Go). LIBRARY is robfig or go-cron:
 #   run.sh table                               rewrites tests/unit/cron_table_*.tsv
 #   run.sh random LIBRARY COUNT SEED FILE      writes a random table; BACKSTOP_CRON_TABLE=FILE build/release/unit-tests checks it
-#   run.sh diff BINARY [COUNT [SEED]]          compares the explain verb with both libraries on random schedules
+#   run.sh diff BINARY [COUNT [SEED]]          compares the explain command with both libraries on random schedules
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)

@@ -6,7 +6,7 @@
 #include "backstop/base.h"
 #include "backstop/kube.h"
 
-/* ---- verbs and options ---------------------------------------------------------- */
+/* ---- commands and options ---------------------------------------------------------- */
 
 enum exit_code { EXIT_OK = 0, EXIT_DENIED = 1, EXIT_USAGE = 2, EXIT_WAIT = 3 };
 
@@ -23,7 +23,7 @@ struct option_list {
     size_t len;
 };
 /* A row: --name (-letter) ARGUMENT, environment variable BACKSTOP_NAME, stored at
- * `offset` of the verb's own options struct. The same rows make --help, the man page and
+ * `offset` of the command's own options struct. The same rows make --help, the man page and
  * the completions: an argument such as text|json names the values there are, one with
  * FILE or DIR is a path. */
 struct option {
@@ -35,7 +35,7 @@ struct option {
 };
 /* `details` are paragraphs; lines that begin with spaces stay as they are. One that begins
  * with "Exit status: " or "Examples:" becomes a section of the man page. */
-struct verb {
+struct command {
     const char *name, *summary;
     const char *operands; /* "issue DIR | show FILE..."; words in lower case are to be written so */
     const char *details;
@@ -43,68 +43,68 @@ struct verb {
     size_t option_count;
     bool asks_cluster; /* it takes connection_options, too (connection.h), at `connection` of its options struct */
     size_t connection;
-    bool hidden; /* for programs: not in the list of verbs */
+    bool hidden; /* for programs: not in the list of commands */
     bool logs;   /* its standard error is a log: errors are JSON lines there, too */
-    int (*run)(const struct verb *verb, int argc, char **argv);
+    int (*run)(const struct command *command, int argc, char **argv);
 };
 
 /* Those that need nothing but the table: completions, manual pages, and what completions ask. */
-extern const struct verb verb_completion, verb_man, verb_complete;
+extern const struct command command_completion, command_man, command_complete;
 /* Those that program_init was given. */
-const struct verb *const *verbs_all(size_t *count);
-const struct verb *verb_named(struct str name); /* or NULL */
+const struct command *const *program_commands(size_t *count);
+const struct command *command_named(struct str name); /* or NULL */
 
-/* The verb's rows, its own first; those that its own stand in for are passed over. False
- * at the end. `option` gets a row whose offset counts from the verb's options struct. */
-bool verb_option(const struct verb *verb, size_t *next, struct option *option);
+/* The command's rows, its own first; those that its own stand in for are passed over. False
+ * at the end. `option` gets a row whose offset counts from the command's options struct. */
+bool command_option(const struct command *command, size_t *next, struct option *option);
 /* The row of this name, or of this letter. */
-bool verb_option_named(const struct verb *verb, struct str name, bool letter, struct option *option);
-bool option_shared(const struct verb *verb, const struct option *option); /* one of connection_options */
+bool command_option_named(const struct command *command, struct str name, bool letter, struct option *option);
+bool option_shared(const struct command *command, const struct option *option); /* one of connection_options */
 /* BACKSTOP_NAME. Returns out. */
 #define OPTION_VARIABLE_SIZE 80
 const char *option_variable(const struct option *option, char out[OPTION_VARIABLE_SIZE]);
 
 /* ---- the program's name (program.c) ------------------------------------------------ */
 
-/* Before anything else: which verbs there are, in the order of the help (static, kept), and what the program was
+/* Before anything else: which commands there are, in the order of the help (static, kept), and what the program was
  * called as. As kubectl's plugin (kubectl-backstop) it is "kubectl backstop" in all that it prints. */
-void program_init(const char *argv0, const struct verb *const *verbs, size_t count);
+void program_init(const char *argv0, const struct command *const *commands, size_t count);
 bool program_is_plugin(void);
 bool program_completes(const char *argv0); /* it is kubectl's completer: kubectl_complete-backstop */
-/* The text with "backstop VERB" as the user has to type it. */
+/* The text with "backstop COMMAND" as the user has to type it. */
 void program_say(struct buf *out, struct str text);
-void program_usage(struct buf *out); /* the verbs there are */
+void program_usage(struct buf *out); /* the commands there are */
 
 enum options_result { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_BAD };
 /* Fills `values` from the environment, then from argv[1..]; argv is permuted so
  * that operands stand at *operands. Options may follow operands; "--" ends them;
  * a lone "-" is an operand. OPTIONS_HELP: help was printed. OPTIONS_BAD: the
  * mistake was printed with the way out. */
-enum options_result options_parse(const struct verb *verb, int argc, char **argv, void *values, char ***operands,
+enum options_result options_parse(const struct command *command, int argc, char **argv, void *values, char ***operands,
                                   size_t *operand_count);
-/* Whether this option, of whatever verb, has its value in the next argument. */
+/* Whether this option, of whatever command, has its value in the next argument. */
 bool option_takes_next(const char *text);
-void options_dispose(const struct verb *verb, void *values); /* frees the lists */
-void options_help(const struct verb *verb, struct buf *out);
-/* What a verb does once its options are read: the exit code. */
-typedef int verb_body(const struct verb *verb, void *values, char **operands, size_t operand_count);
+void options_dispose(const struct command *command, void *values); /* frees the lists */
+void options_help(const struct command *command, struct buf *out);
+/* What a command does once its options are read: the exit code. */
+typedef int command_body(const struct command *command, void *values, char **operands, size_t operand_count);
 /* Options into `values`, which holds the defaults; then the body, unless help was asked
- * for or there was a mistake: operands given to a verb that names none are one. Returns
+ * for or there was a mistake: operands given to a command that names none are one. Returns
  * the exit code; the lists in `values` are freed. */
-int verb_run(const struct verb *verb, int argc, char **argv, void *values, verb_body *body);
+int command_run(const struct command *command, int argc, char **argv, void *values, command_body *body);
 /* A time that no option gave (INT64_MIN) becomes the clock's. */
-int64_t verb_now(int64_t given);
-/* Says "backstop VERB: message" on standard error and returns EXIT_USAGE. */
-int verb_fail(const struct verb *verb, const char *format, ...) PRINTF_LIKE(2, 3);
+int64_t command_now(int64_t given);
+/* Says "backstop COMMAND: message" on standard error and returns EXIT_USAGE. */
+int command_fail(const struct command *command, const char *format, ...) PRINTF_LIKE(2, 3);
 /* The same when the output cannot be written: errno says why. */
-int verb_fail_output(const struct verb *verb);
+int command_fail_output(const struct command *command);
 /* Writes all of a buffer to a descriptor; errno when it cannot. */
 bool write_all(int fd, struct str text);
 
 /* ---- connection options (connection.c) ----------------------------------------- */
 
-/* Which cluster a verb asks, in kubectl's words. */
-/* Part of a verb's options; the verb's `connection` says where. Its rows are shared:
+/* Which cluster a command asks, in kubectl's words. */
+/* Part of a command's options; the command's `connection` says where. Its rows are shared:
  * connection_options. */
 struct connection {
     const char *kubeconfig, *context, *cluster, *user, *server, *tls_server_name, *certificate_authority, *token,
@@ -173,7 +173,7 @@ void page_sentence(const struct page *page, enum tone tone, struct str first, st
 /* ---- terminals (terminal.c) ---------------------------------------------------- */
 
 /* What the terminal at the other end can show. */
-/* Part of a verb's options, as the member `terminal`; TERMINAL_OPTIONS are its rows. */
+/* Part of a command's options, as the member `terminal`; TERMINAL_OPTIONS are its rows. */
 struct terminal_options {
     const char *color; /* NULL: auto */
     bool ascii;
@@ -198,7 +198,7 @@ struct terminal_options {
     }
 
 /* Says what is wrong with the options; EXIT_OK when nothing is. */
-int terminal_check(const struct verb *verb, const struct terminal_options *options);
+int terminal_check(const struct command *command, const struct terminal_options *options);
 /* How to print into `out` what goes to standard output. */
 struct page terminal_page(const struct terminal_options *options, struct buf *out);
 /* A terminal that does what escape sequences say, as far as TERM tells. */

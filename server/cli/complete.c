@@ -1,4 +1,4 @@
-/* What may come next on a command line, from the verb table: the shells' completions and
+/* What may come next on a command line, from the command table: the shells' completions and
  * kubectl's (kubectl_complete-backstop) ask it. It speaks cobra's protocol: a candidate a
  * line, with its description after a tab, and last ":N", a directive to the shell. */
 #include <stdio.h>
@@ -13,8 +13,8 @@ enum directive { FILES = 0, NOTHING_ELSE = 4, FOLDERS = 16 }; /* cobra's ShellCo
 struct completion {
     struct arena *arena;
     struct buf *out;
-    const struct verb *verb;
-    const char *const *words; /* after the verb, without the current one */
+    const struct command *command;
+    const char *const *words; /* after the command, without the current one */
     size_t count;
     struct str current;
     enum directive directive;
@@ -30,15 +30,15 @@ static void complete_offer(struct completion *completion, struct str candidate, 
     buf_putc(completion->out, '\n');
 }
 
-/* ---- verbs ----------------------------------------------------------------------- */
+/* ---- commands ----------------------------------------------------------------------- */
 
-static void offer_verbs(struct completion *completion)
+static void offer_commands(struct completion *completion)
 {
     size_t count;
-    const struct verb *const *verbs = verbs_all(&count);
+    const struct command *const *commands = program_commands(&count);
     for (size_t i = 0; i < count; i++)
-        if (!verbs[i]->hidden)
-            complete_offer(completion, str_from(verbs[i]->name), verbs[i]->summary);
+        if (!commands[i]->hidden)
+            complete_offer(completion, str_from(commands[i]->name), commands[i]->summary);
 }
 
 /* ---- values ---------------------------------------------------------------------- */
@@ -95,7 +95,7 @@ static void offer_value(struct completion *completion, const struct option *opti
         const char *option, *list;
     } lists[] = {{"context", "contexts"}, {"cluster", "clusters"}, {"user", "users"}};
     for (size_t i = 0; i < LENGTH_OF(lists); i++) {
-        if (strcmp(option->name, lists[i].option) != 0 || !option_shared(completion->verb, option))
+        if (strcmp(option->name, lists[i].option) != 0 || !option_shared(completion->command, option))
             continue;
         struct strlist names = {0};
         kube_config_names(completion->arena, named_kubeconfig(completion), lists[i].list, &names);
@@ -123,7 +123,7 @@ static bool is_given(const struct completion *completion, const struct option *o
 static void offer_options(struct completion *completion)
 {
     struct option option;
-    for (size_t next = 0; verb_option(completion->verb, &next, &option);)
+    for (size_t next = 0; command_option(completion->command, &next, &option);)
         if (option.type == OPTION_LIST || !is_given(completion, &option))
             complete_offer(completion, arena_printf(completion->arena, "--%s", option.name), option.help);
     complete_offer(completion, STR("--help"), "show this help");
@@ -138,7 +138,7 @@ static bool waits_for_value(const struct completion *completion, struct option *
     if (name.len < 2 || name.ptr[0] != '-' || (letter && name.len > 2) || memchr(name.ptr, '=', name.len))
         return false;
     name = str_slice(name, letter ? 1 : 2, name.len);
-    return verb_option_named(completion->verb, name, letter, option) && option->type != OPTION_FLAG;
+    return command_option_named(completion->command, name, letter, option) && option->type != OPTION_FLAG;
 }
 
 /* Words that are neither options nor their values. */
@@ -172,20 +172,20 @@ static void offer_next(struct completion *completion)
     } else if (open && str_starts(current, STR("--")) && str_contains(current, STR("="))) {
         str_cut(&current, '=', &name);
         completion->current = current; /* the shell keeps what is before it */
-        if (verb_option_named(completion->verb, str_slice(name, 2, name.len), false, &option))
+        if (command_option_named(completion->command, str_slice(name, 2, name.len), false, &option))
             offer_value(completion, &option);
     } else if (open && str_starts(current, STR("-"))) {
         offer_options(completion);
-    } else if (completion->verb == &verb_man) {
-        offer_verbs(completion);
-    } else if (completion->verb->operands) {
-        offer_words(completion, completion->verb->operands, operands_before(completion) == 0, false);
+    } else if (completion->command == &command_man) {
+        offer_commands(completion);
+    } else if (completion->command->operands) {
+        offer_words(completion, completion->command->operands, operands_before(completion) == 0, false);
     }
 }
 
-/* ---- the verb --------------------------------------------------------------------- */
+/* ---- the command --------------------------------------------------------------------- */
 
-static int complete_run(const struct verb *verb, int argc, char **argv)
+static int complete_run(const struct command *command, int argc, char **argv)
 {
     BUF_SCOPED out;
     ARENA_SCOPED arena = arena_new(MEMORY_LIMIT);
@@ -193,12 +193,12 @@ static int complete_run(const struct verb *verb, int argc, char **argv)
     size_t count = argc > 1 ? (size_t)argc - 1 : 0;
     buf_init(&out, OUTPUT_LIMIT);
     if (!arena || count == 0)
-        return verb_fail(verb, "pass the words of a command line; the last one may be empty");
+        return command_fail(command, "pass the words of a command line; the last one may be empty");
     struct completion completion = {
         .arena = arena, .out = &out, .current = str_from(words[count - 1]), .directive = NOTHING_ELSE};
     if (count == 1) {
-        offer_verbs(&completion);
-    } else if ((completion.verb = verb_named(str_from(words[0]))) != NULL && !completion.verb->hidden) {
+        offer_commands(&completion);
+    } else if ((completion.command = command_named(str_from(words[0]))) != NULL && !completion.command->hidden) {
         completion.words = words + 1;
         completion.count = count - 2;
         offer_next(&completion);
@@ -207,7 +207,7 @@ static int complete_run(const struct verb *verb, int argc, char **argv)
     return write_all(STDOUT_FILENO, buf_str(&out)) ? EXIT_OK : EXIT_USAGE;
 }
 
-const struct verb verb_complete = {
+const struct command command_complete = {
     .name = "__complete",
     .summary = "complete a command line",
     .operands = "WORD...",

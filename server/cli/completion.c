@@ -100,7 +100,7 @@ static const char fish_script[] = "# fish completion for backstop: source it, or
                                   "end\n"
                                   "complete -c backstop -f -a '(__backstop_complete)'\n";
 
-static int completion_execute(const struct verb *verb, void *context, char **operands, size_t count)
+static int completion_execute(const struct command *command, void *context, char **operands, size_t count)
 {
     static const struct {
         const char *shell, *script;
@@ -109,17 +109,17 @@ static int completion_execute(const struct verb *verb, void *context, char **ope
     for (size_t i = 0; count == 1 && i < LENGTH_OF(scripts); i++)
         if (str_is(str_from(operands[0]), scripts[i].shell))
             return write_all(STDOUT_FILENO, str_from(scripts[i].script)) ? EXIT_OK : EXIT_USAGE;
-    return verb_fail(verb, "expected bash, zsh or fish");
+    return command_fail(command, "expected bash, zsh or fish");
 }
 
-static int completion_run(const struct verb *verb, int argc, char **argv)
+static int completion_run(const struct command *command, int argc, char **argv)
 {
-    return verb_run(verb, argc, argv, NULL, completion_execute);
+    return command_run(command, argc, argv, NULL, completion_execute);
 }
 
-const struct verb verb_completion = {
+const struct command command_completion = {
     .name = "completion",
-    .summary = "print shell completion for verbs, options, values and contexts",
+    .summary = "print shell completion for commands, options, values and contexts",
     .operands = "bash | zsh | fish",
     .details = "Prints a completion script for a shell. `make install` installs it where the shells look\nfor it, "
                "together with kubectl_complete-backstop, which lets kubectl complete\n`kubectl "

@@ -1,4 +1,4 @@
-/* The verbs' rows, and the help made of them. */
+/* The commands' rows, and the help made of them. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,40 +10,40 @@ static bool is_row(const struct option *row, struct str name, bool letter)
     return letter ? name.len == 1 && row->letter == name.ptr[0] : str_is(name, row->name);
 }
 
-static const struct option *own_row(const struct verb *verb, struct str name, bool letter)
+static const struct option *own_row(const struct command *command, struct str name, bool letter)
 {
-    for (size_t i = 0; i < verb->option_count; i++)
-        if (is_row(&verb->options[i], name, letter))
-            return &verb->options[i];
+    for (size_t i = 0; i < command->option_count; i++)
+        if (is_row(&command->options[i], name, letter))
+            return &command->options[i];
     return NULL;
 }
 
-bool verb_option(const struct verb *verb, size_t *next, struct option *option)
+bool command_option(const struct command *command, size_t *next, struct option *option)
 {
-    size_t shared = verb->asks_cluster ? connection_option_count : 0;
-    while (*next >= verb->option_count && *next < verb->option_count + shared) {
-        *option = connection_options[(*next)++ - verb->option_count];
-        option->offset += verb->connection;
-        if (!own_row(verb, str_from(option->name), false))
+    size_t shared = command->asks_cluster ? connection_option_count : 0;
+    while (*next >= command->option_count && *next < command->option_count + shared) {
+        *option = connection_options[(*next)++ - command->option_count];
+        option->offset += command->connection;
+        if (!own_row(command, str_from(option->name), false))
             return true;
     }
-    if (*next >= verb->option_count)
+    if (*next >= command->option_count)
         return false;
-    *option = verb->options[(*next)++];
+    *option = command->options[(*next)++];
     return true;
 }
 
-bool verb_option_named(const struct verb *verb, struct str name, bool letter, struct option *option)
+bool command_option_named(const struct command *command, struct str name, bool letter, struct option *option)
 {
-    for (size_t next = 0; verb_option(verb, &next, option);)
+    for (size_t next = 0; command_option(command, &next, option);)
         if (is_row(option, name, letter))
             return true;
     return false;
 }
 
-bool option_shared(const struct verb *verb, const struct option *option)
+bool option_shared(const struct command *command, const struct option *option)
 {
-    return verb->asks_cluster && !own_row(verb, str_from(option->name), false);
+    return command->asks_cluster && !own_row(command, str_from(option->name), false);
 }
 
 const char *option_variable(const struct option *option, char out[OPTION_VARIABLE_SIZE])
@@ -65,21 +65,21 @@ static void help_row(const struct option *option, struct buf *out)
     buf_printf(out, "  %-34s %s\n", left, option->help);
 }
 
-void options_help(const struct verb *verb, struct buf *out)
+void options_help(const struct command *command, struct buf *out)
 {
     BUF_SCOPED text;
     struct option option;
     bool shared = false;
     buf_init(&text, out->limit);
-    buf_printf(&text, "backstop %s - %s\n\nUsage: backstop %s%s%s\n", verb->name, verb->summary, verb->name,
-               verb->option_count ? " [options] " : " ", verb->operands ? verb->operands : "");
-    if (verb->details)
-        buf_printf(&text, "\n%s\n", verb->details);
+    buf_printf(&text, "backstop %s - %s\n\nUsage: backstop %s%s%s\n", command->name, command->summary, command->name,
+               command->option_count ? " [options] " : " ", command->operands ? command->operands : "");
+    if (command->details)
+        buf_printf(&text, "\n%s\n", command->details);
     buf_puts(&text, "\nOptions (each has an environment variable, such as BACKSTOP_OUTPUT for --output):\n");
-    for (size_t next = 0; verb_option(verb, &next, &option);) {
-        if (option_shared(verb, &option) && !shared)
+    for (size_t next = 0; command_option(command, &next, &option);) {
+        if (option_shared(command, &option) && !shared)
             buf_puts(&text, "\nCluster options (as in kubectl):\n");
-        shared = option_shared(verb, &option);
+        shared = option_shared(command, &option);
         help_row(&option, &text);
     }
     buf_printf(&text, "%s  %-34s %s\n", shared ? "\n" : "", "-h, --help", "show this help");

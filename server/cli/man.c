@@ -1,4 +1,4 @@
-/* Manual pages from the verb table, in the man(7) macros that every man reads. */
+/* Manual pages from the command table, in the man(7) macros that every man reads. */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -65,7 +65,7 @@ static void put_head(struct buf *out, const char *page, const char *summary)
     put_line(out, str_from(summary));
 }
 
-/* ---- what a verb says of itself ---------------------------------------------------- */
+/* ---- what a command says of itself ---------------------------------------------------- */
 
 /* Lines that begin with a space stay as they are, the others flow. */
 static void put_lines(struct buf *out, struct str text)
@@ -148,68 +148,68 @@ static void put_option(struct buf *out, const struct option *option)
     put_line(out, str_from(option->help));
 }
 
-static void put_options(struct buf *out, const struct verb *verb)
+static void put_options(struct buf *out, const struct command *command)
 {
     struct option option;
     bool own = false, shared = false;
-    for (size_t next = 0; verb_option(verb, &next, &option);) {
-        if (option_shared(verb, &option) && !shared)
+    for (size_t next = 0; command_option(command, &next, &option);) {
+        if (option_shared(command, &option) && !shared)
             buf_puts(out, ".SS Cluster options (as in kubectl)\n");
-        else if (!own && !option_shared(verb, &option))
+        else if (!own && !option_shared(command, &option))
             buf_puts(
                 out,
                 ".SH OPTIONS\nEach has an environment variable, such as BACKSTOP_OUTPUT for \\fB\\-\\-output\\fR.\n");
         own = true;
-        shared = option_shared(verb, &option);
+        shared = option_shared(command, &option);
         put_option(out, &option);
     }
 }
 
-static void verb_page(const struct verb *verb, struct buf *out)
+static void command_page(const struct command *command, struct buf *out)
 {
     char page[80];
-    snprintf(page, sizeof page, "backstop-%s", verb->name);
-    put_head(out, page, verb->summary);
+    snprintf(page, sizeof page, "backstop-%s", command->name);
+    put_head(out, page, command->summary);
     buf_puts(out, ".SH SYNOPSIS\n");
     put_bold(out, "", "backstop ");
-    put_bold(out, "", verb->name);
-    buf_puts(out, verb->option_count ? " [\\fIoptions\\fR] " : " ");
-    put_line(out, str_from(verb->operands));
-    put_paragraphs(out, verb->details, true);
-    put_options(out, verb);
-    put_paragraphs(out, verb->details, false);
+    put_bold(out, "", command->name);
+    buf_puts(out, command->option_count ? " [\\fIoptions\\fR] " : " ");
+    put_line(out, str_from(command->operands));
+    put_paragraphs(out, command->details, true);
+    put_options(out, command);
+    put_paragraphs(out, command->details, false);
     buf_puts(out, ".SH SEE ALSO\n.BR backstop (1)\n");
 }
 
 static void main_page(struct buf *out)
 {
     size_t count;
-    const struct verb *const *verbs = verbs_all(&count);
+    const struct command *const *commands = program_commands(&count);
     put_head(out, "backstop", "keeps a k0rdent management cluster restorable");
-    buf_puts(out, ".SH SYNOPSIS\n\\fBbackstop\\fR \\fIverb\\fR [\\fIoptions\\fR]\n.br\n"
-                  "\\fBkubectl backstop\\fR \\fIverb\\fR [\\fIoptions\\fR]\n.SH DESCRIPTION\n"
+    buf_puts(out, ".SH SYNOPSIS\n\\fBbackstop\\fR \\fIcommand\\fR [\\fIoptions\\fR]\n.br\n"
+                  "\\fBkubectl backstop\\fR \\fIcommand\\fR [\\fIoptions\\fR]\n.SH DESCRIPTION\n"
                   "A Kubernetes admission webhook for the backups, restores and upgrades of a k0rdent\n"
-                  "management cluster, and what an administrator asks about them. Each verb has a page of its own.\n"
+                  "management cluster, and what an administrator asks about them. Each command has a page of its own.\n"
                   ".PP\n"
-                  "Found on PATH as \\fBkubectl\\-backstop\\fR it is a plugin of kubectl; verbs that ask a cluster\n"
-                  "find it as kubectl does and take kubectl\\(aqs flags.\n.SH VERBS\n");
+                  "Found on PATH as \\fBkubectl\\-backstop\\fR it is a plugin of kubectl; commands that ask a cluster\n"
+                  "find it as kubectl does and take kubectl\\(aqs flags.\n.SH COMMANDS\n");
     for (size_t i = 0; i < count; i++)
-        if (!verbs[i]->hidden) {
+        if (!commands[i]->hidden) {
             buf_puts(out, ".TP\n");
-            put_bold(out, "", verbs[i]->name);
+            put_bold(out, "", commands[i]->name);
             buf_putc(out, '\n');
-            put_line(out, str_from(verbs[i]->summary));
+            put_line(out, str_from(commands[i]->summary));
         }
     buf_puts(out, ".SH ENVIRONMENT\n"
-                  "Each option of a verb has a variable: BACKSTOP_OUTPUT stands for \\fB\\-\\-output\\fR. "
+                  "Each option of a command has a variable: BACKSTOP_OUTPUT stands for \\fB\\-\\-output\\fR. "
                   "The command line wins.\n"
                   ".TP\n\\fBKUBECONFIG\\fR\nfiles between colons, merged as kubectl merges them\n"
                   ".TP\n\\fBNO_COLOR\\fR\nset and not empty: no colour\n.SH SEE ALSO\n");
     const char *between = "";
     for (size_t i = 0; i < count; i++)
-        if (!verbs[i]->hidden) {
+        if (!commands[i]->hidden) {
             buf_printf(out, "%s.BR backstop\\-", between);
-            man_put_text(out, str_from(verbs[i]->name));
+            man_put_text(out, str_from(commands[i]->name));
             buf_puts(out, " (1)");
             between = ",\n";
         }
@@ -218,7 +218,7 @@ static void main_page(struct buf *out)
 
 /* ---- files ---------------------------------------------------------------------------- */
 
-static bool write_page(const struct verb *verb, const char *folder, const char *page, struct buf *text)
+static bool write_page(const struct command *command, const char *folder, const char *page, struct buf *text)
 {
     char path[PATH_SIZE];
     int length = snprintf(path, sizeof path, "%s/%s.1", folder, page);
@@ -227,63 +227,64 @@ static bool write_page(const struct verb *verb, const char *folder, const char *
     if (fd >= 0)
         good = close(fd) == 0 && good;
     if (!good)
-        verb_fail(verb, "cannot write %s: %s", path, strerrorname_np(errno));
+        command_fail(command, "cannot write %s: %s", path, strerrorname_np(errno));
     buf_clear(text);
     return good;
 }
 
-static int write_pages(const struct verb *verb, const char *folder)
+static int write_pages(const struct command *command, const char *folder)
 {
     size_t count;
-    const struct verb *const *verbs = verbs_all(&count);
+    const struct command *const *commands = program_commands(&count);
     BUF_SCOPED text;
     buf_init(&text, PAGE_LIMIT);
     main_page(&text);
-    bool good = write_page(verb, folder, "backstop", &text);
+    bool good = write_page(command, folder, "backstop", &text);
     buf_puts(&text, ".so man1/backstop.1\n");
-    good = good && write_page(verb, folder, "kubectl-backstop", &text);
+    good = good && write_page(command, folder, "kubectl-backstop", &text);
     for (size_t i = 0; i < count && good; i++) {
         char page[80];
-        if (verbs[i]->hidden)
+        if (commands[i]->hidden)
             continue;
-        snprintf(page, sizeof page, "backstop-%s", verbs[i]->name);
-        verb_page(verbs[i], &text);
-        good = write_page(verb, folder, page, &text);
+        snprintf(page, sizeof page, "backstop-%s", commands[i]->name);
+        command_page(commands[i], &text);
+        good = write_page(command, folder, page, &text);
     }
     return good ? EXIT_OK : EXIT_USAGE;
 }
 
-static int man_execute(const struct verb *verb, void *context, char **operands, size_t count)
+static int man_execute(const struct command *command, void *context, char **operands, size_t count)
 {
     const struct man_options *values = context;
-    const struct verb *about = count ? verb_named(str_from(operands[0])) : NULL;
+    const struct command *about = count ? command_named(str_from(operands[0])) : NULL;
     BUF_SCOPED text;
     buf_init(&text, PAGE_LIMIT);
     if (count > 1 || (count && values->into))
-        return verb_fail(verb, "expected one verb, or --into DIR; see: backstop man --help");
+        return command_fail(command, "expected one command, or --into DIR; see: backstop man --help");
     if (count && (!about || about->hidden))
-        return verb_fail(verb, "unknown verb \"%s\"; see: backstop --help", operands[0]);
+        return command_fail(command, "unknown command \"%s\"; see: backstop --help", operands[0]);
     if (values->into)
-        return write_pages(verb, values->into);
+        return write_pages(command, values->into);
     if (about)
-        verb_page(about, &text);
+        command_page(about, &text);
     else
         main_page(&text);
     return !text.failed && write_all(STDOUT_FILENO, buf_str(&text)) ? EXIT_OK : EXIT_USAGE;
 }
 
-static int man_run(const struct verb *verb, int argc, char **argv)
+static int man_run(const struct command *command, int argc, char **argv)
 {
     struct man_options values = {0};
-    return verb_run(verb, argc, argv, &values, man_execute);
+    return command_run(command, argc, argv, &values, man_execute);
 }
 
-const struct verb verb_man = {
+const struct command command_man = {
     .name = "man",
-    .summary = "print a verb's manual page",
-    .operands = "[VERB]",
-    .details = "Prints the manual page of a verb, or of backstop itself. `make install` installs all pages\nwhere man "
-               "looks for them.\n\nExamples:\n  backstop man status | man -l -",
+    .summary = "print a command's manual page",
+    .operands = "[COMMAND]",
+    .details =
+        "Prints the manual page of a command, or of backstop itself. `make install` installs all pages\nwhere man "
+        "looks for them.\n\nExamples:\n  backstop man status | man -l -",
     .options = options,
     .option_count = LENGTH_OF(options),
     .run = man_run,

@@ -84,7 +84,7 @@ static bool set_list_from(const struct option *option, void *values, const char 
     return true;
 }
 
-static bool read_variable(const struct verb *verb, const struct option *option, void *values)
+static bool read_variable(const struct command *command, const struct option *option, void *values)
 {
     char name[OPTION_VARIABLE_SIZE];
     option_variable(option, name);
@@ -95,33 +95,33 @@ static bool read_variable(const struct verb *verb, const struct option *option, 
     bool set =
         option->type == OPTION_LIST ? set_list_from(option, values, text) : set_value(option, values, text, &expected);
     if (!set)
-        verb_fail(verb, "%s=%s: expected %s", name, text, expected);
+        command_fail(command, "%s=%s: expected %s", name, text, expected);
     return set;
 }
 
-static bool read_environment(const struct verb *verb, void *values)
+static bool read_environment(const struct command *command, void *values)
 {
     struct option option;
-    for (size_t next = 0; verb_option(verb, &next, &option);)
-        if (!read_variable(verb, &option, values))
+    for (size_t next = 0; command_option(command, &next, &option);)
+        if (!read_variable(command, &option, values))
             return false;
     return true;
 }
 
-static void unknown_option(const struct verb *verb, const char *argument)
+static void unknown_option(const struct command *command, const char *argument)
 {
     struct str names[64];
     size_t count = 0;
     struct option option;
-    for (size_t next = 0; count < LENGTH_OF(names) && verb_option(verb, &next, &option);)
+    for (size_t next = 0; count < LENGTH_OF(names) && command_option(command, &next, &option);)
         names[count++] = str_from(option.name);
     struct str typed = str_from(argument + strspn(argument, "-"));
     typed.len = strcspn(typed.ptr, "=");
     struct str near = str_nearest(typed, names, count);
     if (near.len)
-        verb_fail(verb, "unknown option %s; did you mean --%.*s?", argument, STR_ARG(near));
+        command_fail(command, "unknown option %s; did you mean --%.*s?", argument, STR_ARG(near));
     else
-        verb_fail(verb, "unknown option %s; see: backstop %s --help", argument, verb->name);
+        command_fail(command, "unknown option %s; see: backstop %s --help", argument, command->name);
 }
 
 /* An argument taken apart as pflag does: --name, --name=value, -n, -nvalue, -n=value, and
@@ -150,52 +150,53 @@ static struct argument argument_split(const char *text, size_t letter)
 
 /* One option at argv[*at], or the letter there of several; *at moves over its value when that is the
  * next argument. */
-static bool take_letter(const struct verb *verb, int argc, char **argv, int *at, size_t letter, void *values)
+static bool take_letter(const struct command *command, int argc, char **argv, int *at, size_t letter, void *values)
 {
     const char *text = argv[*at], *expected;
     struct argument argument = argument_split(text, letter);
     struct option option;
-    if (!verb_option_named(verb, argument.name, argument.letter, &option)) {
-        unknown_option(verb, text);
+    if (!command_option_named(command, argument.name, argument.letter, &option)) {
+        unknown_option(command, text);
         return false;
     }
     bool flag = option.type == OPTION_FLAG;
     if (flag && argument.rest)
-        return set_value(&option, values, "true", &expected) && take_letter(verb, argc, argv, at, letter + 1, values);
+        return set_value(&option, values, "true", &expected) &&
+               take_letter(command, argc, argv, at, letter + 1, values);
     if (!argument.value && flag)
         argument.value = "true";
     if (!argument.value && *at + 1 < argc)
         argument.value = argv[++*at];
     if (!argument.value) {
-        verb_fail(verb, "%s needs a value: %s", text, option.argument);
+        command_fail(command, "%s needs a value: %s", text, option.argument);
         return false;
     }
     if (set_value(&option, values, argument.value, &expected))
         return true;
-    verb_fail(verb, "--%s %s: expected %s", option.name, argument.value, expected);
+    command_fail(command, "--%s %s: expected %s", option.name, argument.value, expected);
     return false;
 }
 
-static bool take_option(const struct verb *verb, int argc, char **argv, int *at, void *values)
+static bool take_option(const struct command *command, int argc, char **argv, int *at, void *values)
 {
-    return take_letter(verb, argc, argv, at, 1, values);
+    return take_letter(command, argc, argv, at, 1, values);
 }
 
 bool option_takes_next(const char *text)
 {
     size_t count;
-    const struct verb *const *verbs = verbs_all(&count);
+    const struct command *const *commands = program_commands(&count);
     struct argument argument = argument_split(text, 1);
     for (size_t i = 0; !argument.value && i < count; i++) {
         struct option option;
-        if (verb_option_named(verbs[i], argument.name, argument.letter, &option) && option.type != OPTION_FLAG)
+        if (command_option_named(commands[i], argument.name, argument.letter, &option) && option.type != OPTION_FLAG)
             return true;
     }
     return false;
 }
 
 /* What the command line says replaces what the environment said, lists included. */
-static void forget_listed(const struct verb *verb, int argc, char **argv, void *values)
+static void forget_listed(const struct command *command, int argc, char **argv, void *values)
 {
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
         if (argv[i][0] != '-' || argv[i][1] == '\0')
@@ -205,7 +206,7 @@ static void forget_listed(const struct verb *verb, int argc, char **argv, void *
         if (!letter)
             name.len = strcspn(name.ptr, "=");
         struct option option;
-        if (verb_option_named(verb, name, letter, &option) && option.type == OPTION_LIST)
+        if (command_option_named(command, name, letter, &option) && option.type == OPTION_LIST)
             list_clear(option_place(&option, values));
     }
 }
@@ -215,14 +216,14 @@ static bool is_help(const char *argument)
     return strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0;
 }
 
-enum options_result options_parse(const struct verb *verb, int argc, char **argv, void *values, char ***operands,
+enum options_result options_parse(const struct command *command, int argc, char **argv, void *values, char ***operands,
                                   size_t *operand_count)
 {
     size_t count = 0;
     bool options_end = false;
-    if (!read_environment(verb, values))
+    if (!read_environment(command, values))
         return OPTIONS_BAD;
-    forget_listed(verb, argc, argv, values);
+    forget_listed(command, argc, argv, values);
     for (int i = 1; i < argc; i++) {
         bool operand = options_end || argv[i][0] != '-' || argv[i][1] == '\0';
         if (operand) {
@@ -232,9 +233,9 @@ enum options_result options_parse(const struct verb *verb, int argc, char **argv
         } else if (is_help(argv[i])) {
             BUF_SCOPED help;
             buf_init(&help, 64 * 1024);
-            options_help(verb, &help);
+            options_help(command, &help);
             return write_all(STDOUT_FILENO, buf_str(&help)) ? OPTIONS_HELP : OPTIONS_BAD;
-        } else if (!take_option(verb, argc, argv, &i, values)) {
+        } else if (!take_option(command, argc, argv, &i, values)) {
             return OPTIONS_BAD;
         }
     }
@@ -243,24 +244,24 @@ enum options_result options_parse(const struct verb *verb, int argc, char **argv
     return OPTIONS_RUN;
 }
 
-void options_dispose(const struct verb *verb, void *values)
+void options_dispose(const struct command *command, void *values)
 {
     struct option option;
-    for (size_t next = 0; verb_option(verb, &next, &option);)
+    for (size_t next = 0; command_option(command, &next, &option);)
         if (option.type == OPTION_LIST)
             list_clear(option_place(&option, values));
 }
 
-int verb_run(const struct verb *verb, int argc, char **argv, void *values, verb_body *body)
+int command_run(const struct command *command, int argc, char **argv, void *values, command_body *body)
 {
     char **operands;
     size_t operand_count;
-    enum options_result parsed = options_parse(verb, argc, argv, values, &operands, &operand_count);
+    enum options_result parsed = options_parse(command, argc, argv, values, &operands, &operand_count);
     int code = parsed == OPTIONS_HELP ? EXIT_OK : EXIT_USAGE;
-    if (parsed == OPTIONS_RUN && operand_count && !verb->operands)
-        verb_fail(verb, "unexpected argument; see: backstop %s --help", verb->name);
+    if (parsed == OPTIONS_RUN && operand_count && !command->operands)
+        command_fail(command, "unexpected argument; see: backstop %s --help", command->name);
     else if (parsed == OPTIONS_RUN)
-        code = body(verb, values, operands, operand_count);
-    options_dispose(verb, values);
+        code = body(command, values, operands, operand_count);
+    options_dispose(command, values);
     return code;
 }

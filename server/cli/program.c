@@ -1,4 +1,4 @@
-/* What the program is called, which verbs it has, and how it reports a failure. */
+/* What the program is called, which commands it has, and how it reports a failure. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,22 +11,22 @@ enum { MESSAGE_LIMIT = 64 * 1024 };
 
 /* Set once, before anything else. */
 static struct {
-    const struct verb *const *verbs;
+    const struct command *const *commands;
     size_t count;
     bool is_plugin;
 } program;
 
-const struct verb *const *verbs_all(size_t *count)
+const struct command *const *program_commands(size_t *count)
 {
     *count = program.count;
-    return program.verbs;
+    return program.commands;
 }
 
-const struct verb *verb_named(struct str name)
+const struct command *command_named(struct str name)
 {
     for (size_t i = 0; i < program.count; i++)
-        if (str_is(name, program.verbs[i]->name))
-            return program.verbs[i];
+        if (str_is(name, program.commands[i]->name))
+            return program.commands[i];
     return NULL;
 }
 
@@ -38,9 +38,9 @@ static bool base_name_is(const char *path, const char *name)
     return path && strcmp(slash ? slash + 1 : path, name) == 0;
 }
 
-void program_init(const char *argv0, const struct verb *const *verbs, size_t count)
+void program_init(const char *argv0, const struct command *const *commands, size_t count)
 {
-    program.verbs = verbs;
+    program.commands = commands;
     program.count = count;
     program.is_plugin = base_name_is(argv0, "kubectl-backstop");
 }
@@ -75,7 +75,7 @@ static bool is_command(struct str text, size_t at)
     struct str word = str_slice(rest, 0, length);
     if (word.len && word.ptr[word.len - 1] == '.') /* of the sentence */
         word.len--;
-    return verb_named(word) || str_is(word, "VERB") || str_is(word, "--help");
+    return command_named(word) || str_is(word, "COMMAND") || str_is(word, "--help");
 }
 
 void program_say(struct buf *out, struct str text)
@@ -93,17 +93,17 @@ void program_usage(struct buf *out)
     buf_init(&text, MESSAGE_LIMIT);
     buf_puts(&text, "backstop keeps a k0rdent management cluster restorable: a Kubernetes admission webhook\n"
                     "for its backups, restores and upgrades.\n\n"
-                    "Usage: backstop VERB [options]\n\n");
+                    "Usage: backstop COMMAND [options]\n\n");
     for (size_t i = 0; i < program.count; i++)
-        if (!program.verbs[i]->hidden)
-            buf_printf(&text, "  %-13s %s\n", program.verbs[i]->name, program.verbs[i]->summary);
-    buf_puts(&text, "\nFor the options of a verb: backstop VERB --help\n");
+        if (!program.commands[i]->hidden)
+            buf_printf(&text, "  %-13s %s\n", program.commands[i]->name, program.commands[i]->summary);
+    buf_puts(&text, "\nFor the options of a command: backstop COMMAND --help\n");
     program_say(out, buf_str(&text));
 }
 
-/* ---- what every verb does ------------------------------------------------------------ */
+/* ---- what every command does ------------------------------------------------------------ */
 
-static void verb_log_error(struct str reason)
+static void command_log_error(struct str reason)
 {
     BUF_SCOPED said;
     buf_init(&said, 16 * MESSAGE_LIMIT);
@@ -111,7 +111,7 @@ static void verb_log_error(struct str reason)
     log_line(LOG_ERROR, "cannot start", LOG_TEXT("reason", buf_str(&said)));
 }
 
-static void verb_print_error(const struct verb *verb, struct str reason)
+static void command_print_error(const struct command *command, struct str reason)
 {
     BUF_SCOPED text;
     BUF_SCOPED said;
@@ -119,7 +119,7 @@ static void verb_print_error(const struct verb *verb, struct str reason)
     buf_init(&text, 2 * MESSAGE_LIMIT);
     buf_init(&said, 16 * MESSAGE_LIMIT);
     buf_init(&safe, 8 * MESSAGE_LIMIT);
-    buf_printf(&text, "backstop %s: ", verb->name);
+    buf_printf(&text, "backstop %s: ", command->name);
     buf_add(&text, reason);
     buf_add_printable(&safe, buf_str(&text), false); /* API servers and files may say anything */
     buf_putc(&safe, '\n');
@@ -127,7 +127,7 @@ static void verb_print_error(const struct verb *verb, struct str reason)
     fputs(said.data ? said.data : "backstop: out of memory\n", stderr);
 }
 
-int verb_fail(const struct verb *verb, const char *format, ...)
+int command_fail(const struct command *command, const char *format, ...)
 {
     BUF_SCOPED reason;
     va_list args;
@@ -135,17 +135,17 @@ int verb_fail(const struct verb *verb, const char *format, ...)
     va_start(args, format);
     buf_vprintf(&reason, format, args);
     va_end(args);
-    if (verb->logs)
-        verb_log_error(buf_str(&reason));
+    if (command->logs)
+        command_log_error(buf_str(&reason));
     else
-        verb_print_error(verb, buf_str(&reason));
+        command_print_error(command, buf_str(&reason));
     return EXIT_USAGE;
 }
 
-int verb_fail_output(const struct verb *verb)
+int command_fail_output(const struct command *command)
 {
     char reason[128];
-    return verb_fail(verb, "cannot write the output: %s", strerror_r(errno, reason, sizeof reason));
+    return command_fail(command, "cannot write the output: %s", strerror_r(errno, reason, sizeof reason));
 }
 
 bool write_all(int fd, struct str text)
@@ -161,7 +161,7 @@ bool write_all(int fd, struct str text)
     return true;
 }
 
-int64_t verb_now(int64_t given)
+int64_t command_now(int64_t given)
 {
     return given == INT64_MIN ? time_now() : given;
 }

@@ -72,16 +72,16 @@ bool terminal_colour(const char *color)
     return terminal_obeys(STDOUT_FILENO) && !*terminal_variable("NO_COLOR");
 }
 
-int terminal_check(const struct verb *verb, const struct terminal_options *options)
+int terminal_check(const struct command *command, const struct terminal_options *options)
 {
     static const char *const colors[] = {"auto", "always", "never"};
     bool known = options->color == NULL;
     for (size_t i = 0; i < LENGTH_OF(colors) && !known; i++)
         known = strcmp(options->color, colors[i]) == 0;
     if (!known)
-        return verb_fail(verb, "--color %s: expected auto, always or never", options->color);
+        return command_fail(command, "--color %s: expected auto, always or never", options->color);
     if (options->width > 0 && (options->width < NARROWEST || options->width > WIDEST))
-        return verb_fail(verb, "--width: expected 0, or %d to %d", NARROWEST, WIDEST);
+        return command_fail(command, "--width: expected 0, or %d to %d", NARROWEST, WIDEST);
     return EXIT_OK;
 }
 

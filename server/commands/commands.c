@@ -1,11 +1,12 @@
 #include "commands/commands.h"
 
-static const struct verb *const commands[] = {
-    &verb_serve,     &verb_review,     &verb_explain, &verb_status,          &verb_audit, &verb_probe,
-    &verb_certs,     &verb_version,    &verb_rules,   &verb_settings_sample, &verb_rbac,  &verb_rollback_plan,
-    &verb_uninstall, &verb_completion, &verb_man,     &verb_complete};
+static const struct command *const commands[] = {
+    &command_serve,     &command_review,          &command_explain, &command_status,
+    &command_audit,     &command_probe,           &command_certs,   &command_version,
+    &command_rules,     &command_settings_sample, &command_rbac,    &command_rollback_plan,
+    &command_uninstall, &command_completion,      &command_man,     &command_complete};
 
-const struct verb *const *commands_all(size_t *count)
+const struct command *const *commands_all(size_t *count)
 {
     *count = LENGTH_OF(commands);
     return commands;

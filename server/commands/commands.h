@@ -4,8 +4,9 @@
 
 #include "backstop/cli.h"
 
-extern const struct verb verb_serve, verb_review, verb_explain, verb_version, verb_status, verb_audit, verb_probe,
-    verb_certs, verb_rollback_plan, verb_rules, verb_settings_sample, verb_rbac, verb_uninstall;
-const struct verb *const *commands_all(size_t *count);
+extern const struct command command_serve, command_review, command_explain, command_version, command_status,
+    command_audit, command_probe, command_certs, command_rollback_plan, command_rules, command_settings_sample,
+    command_rbac, command_uninstall;
+const struct command *const *commands_all(size_t *count);
 
 #endif

@@ -21,20 +21,20 @@ static bool settings_override(struct settings *settings, const struct facts_opti
            error_set(error, 422, "--velero-version %s: write a version, such as 1.18.3", options->velero_version);
 }
 
-struct settings *verb_settings(const struct verb *verb, const char *path, const struct facts_options *options)
+struct settings *command_settings(const struct command *command, const char *path, const struct facts_options *options)
 {
     struct error error;
     struct settings *settings = path ? settings_load_file(path, &error) : settings_defaults(&error);
     if (settings && !settings_override(settings, options, &error)) {
-        verb_settings_release(&settings);
+        command_settings_release(&settings);
         settings = NULL;
     }
     if (!settings)
-        verb_fail(verb, "%s", error.message);
+        command_fail(command, "%s", error.message);
     return settings;
 }
 
-void verb_settings_release(struct settings **settings)
+void command_settings_release(struct settings **settings)
 {
     if (*settings)
         shared_release(&(*settings)->shared);
@@ -50,7 +50,7 @@ static void facts_release_inventory(const struct inventory **inventory)
 
 struct reading {
     struct facts *facts;
-    const struct verb *verb; /* NULL: nobody is told */
+    const struct command *command; /* NULL: nobody is told */
 };
 
 static void file_problem(void *context, const char *path, int64_t line, const char *reason)
@@ -59,8 +59,8 @@ static void file_problem(void *context, const char *path, int64_t line, const ch
     struct arena *arena = reading->facts->moment;
     struct str text = line >= 0 ? arena_printf(arena, "%s:%lld: %s", path ? path : "", (long long)line, reason)
                                 : arena_printf(arena, "%s%s%s", path ? path : "", path ? ": " : "", reason);
-    if (reading->verb)
-        verb_fail(reading->verb, "%.*s", STR_ARG(text));
+    if (reading->command)
+        command_fail(reading->command, "%.*s", STR_ARG(text));
     strlist_add(arena, &reading->facts->problems, text);
 }
 
@@ -73,13 +73,13 @@ static struct str facts_join_paths(struct arena *arena, const struct option_list
     return arena_copy(arena, buf_str(&text));
 }
 
-/* A file that is bad is left out: what a verb then says of the rest could be wrong. */
-static const struct inventory *read_files(struct facts *facts, const struct verb *verb,
+/* A file that is bad is left out: what a command then says of the rest could be wrong. */
+static const struct inventory *read_files(struct facts *facts, const struct command *command,
                                           const struct facts_options *options, const struct settings *settings,
                                           int64_t now)
 {
     struct error error;
-    struct reading reading = {facts, verb};
+    struct reading reading = {facts, command};
     const struct inventory_files_options wanted = {.paths = (const char *const *)options->inventories.items,
                                                    .path_count = options->inventories.len,
                                                    .system_namespace = settings->system_namespace,
@@ -93,11 +93,11 @@ static const struct inventory *read_files(struct facts *facts, const struct verb
     return facts->source && !facts->problems.len ? facts_get(facts->source, now) : NULL;
 }
 
-static bool facts_open_from_files(struct facts *facts, const struct verb *verb, const struct facts_options *options,
-                                  const struct settings *settings, int64_t now)
+static bool facts_open_from_files(struct facts *facts, const struct command *command,
+                                  const struct facts_options *options, const struct settings *settings, int64_t now)
 {
     facts->from = facts_join_paths(facts->arena, &options->inventories);
-    facts->inventory = read_files(facts, verb, options, settings, now);
+    facts->inventory = read_files(facts, command, options, settings, now);
     return facts->inventory != NULL || facts->problems.len == 0;
 }
 
@@ -180,8 +180,8 @@ static const struct inventory *whole_snapshot(struct facts *facts, size_t lists,
     return inventory;
 }
 
-static bool facts_open_from_cluster(struct facts *facts, const struct verb *verb, const struct facts_options *options,
-                                    const struct settings *settings, int64_t now)
+static bool facts_open_from_cluster(struct facts *facts, const struct command *command,
+                                    const struct facts_options *options, const struct settings *settings, int64_t now)
 {
     struct error error;
     const struct facts_cluster_options wanted = {.access = connection_access(&options->connection),
@@ -190,7 +190,7 @@ static bool facts_open_from_cluster(struct facts *facts, const struct verb *verb
     facts->cluster = true;
     facts->source = facts_from_cluster(&wanted, &error);
     if (!facts->source) {
-        verb_fail(verb, "%s", error.message);
+        command_fail(command, "%s", error.message);
         return false;
     }
     facts->from = arena_copy(facts->arena, str_from(facts_cluster_server(facts->source)));
@@ -199,16 +199,16 @@ static bool facts_open_from_cluster(struct facts *facts, const struct verb *verb
     struct progress progress = {.facts = facts, .enough = FACTS_BEHIND};
     facts_report(facts->source, facts_report_kind, &progress);
     if (ready && is_wrong_cluster(&progress, options)) {
-        verb_fail(verb, NO_K0RDENT, STR_ARG(facts->from));
+        command_fail(command, NO_K0RDENT, STR_ARG(facts->from));
         return false;
     }
     /* When nothing at all could be read there is one reason, not nine. */
     size_t told = progress.read ? facts->problems.len : 1;
     for (size_t i = 0; i < facts->problems.len && i < told; i++)
-        verb_fail(verb, "%.*s", STR_ARG(facts->problems.items[i]));
+        command_fail(command, "%.*s", STR_ARG(facts->problems.items[i]));
     if (!ready)
-        verb_fail(verb, "%s of the cluster at %.*s could be read", progress.read ? "not enough" : "nothing",
-                  STR_ARG(facts->from));
+        command_fail(command, "%s of the cluster at %.*s could be read", progress.read ? "not enough" : "nothing",
+                     STR_ARG(facts->from));
     if (ready)
         facts->inventory = whole_snapshot(facts, progress.read, now);
     return ready;
@@ -225,25 +225,25 @@ static void add_evidence(struct facts *facts, const struct settings *settings, i
     facts->inventory = facts_live(facts->source, &wanted, now, &error);
 }
 
-bool facts_open(struct facts *facts, const struct verb *verb, const struct facts_options *options,
+bool facts_open(struct facts *facts, const struct command *command, const struct facts_options *options,
                 const struct settings *settings, int64_t now)
 {
     *facts = (struct facts){.arena = arena_new(64 * TEXT_LIMIT), .moment = arena_new(64 * TEXT_LIMIT)};
     if (!facts->arena || !facts->moment) {
-        verb_fail(verb, "out of memory");
+        command_fail(command, "out of memory");
         return false;
     }
     if (options->inventories.len && connection_given(&options->connection)) {
-        verb_fail(verb, "--inventory and a cluster (--kubeconfig, --context, ...): give one of them");
+        command_fail(command, "--inventory and a cluster (--kubeconfig, --context, ...): give one of them");
         return false;
     }
-    bool open = options->inventories.len ? facts_open_from_files(facts, verb, options, settings, now)
-                                         : facts_open_from_cluster(facts, verb, options, settings, now);
+    bool open = options->inventories.len ? facts_open_from_files(facts, command, options, settings, now)
+                                         : facts_open_from_cluster(facts, command, options, settings, now);
     if (!open)
         return false;
     add_evidence(facts, settings, now);
     if (!facts->inventory)
-        verb_fail(verb, "out of memory");
+        command_fail(command, "out of memory");
     return facts->inventory != NULL;
 }
 

@@ -1,4 +1,4 @@
-/* Where a verb's facts come from: files, or a cluster read once. */
+/* Where a command's facts come from: files, or a cluster read once. */
 #ifndef BACKSTOP_COMMANDS_FACTS_OPEN_H
 #define BACKSTOP_COMMANDS_FACTS_OPEN_H
 
@@ -6,14 +6,14 @@
 #include "backstop/inventory.h"
 #include "backstop/settings.h"
 
-/* Part of a verb's options, as the member `facts`; FACTS_OPTIONS are its rows. */
+/* Part of a command's options, as the member `facts`; FACTS_OPTIONS are its rows. */
 struct facts_options {
     struct option_list inventories;
     struct connection connection;
     const char *ns;             /* the system namespace, or NULL: the settings' */
     const char *velero_version; /* or NULL: the settings', or as it is found */
     int64_t timeout;            /* seconds to wait for a cluster's lists; 0 = 30 */
-    bool velero_suffices;       /* set by the verb: it has something to say of a cluster with Velero but no k0rdent */
+    bool velero_suffices; /* set by the command: it has something to say of a cluster with Velero but no k0rdent */
 };
 /* Says so of a cluster, whose address is its argument. */
 #define NO_K0RDENT "no k0rdent here (%.*s serves no k0rdent.mirantis.com): is --context right?"
@@ -40,7 +40,7 @@ struct facts_options {
         "timeout", 0, OPTION_DURATION, "DURATION", "how long to wait for the cluster (30s)",                           \
             offsetof(type, facts.timeout)                                                                              \
     }
-/* For the verb's row: it takes the connection's options, too. */
+/* For the command's row: it takes the connection's options, too. */
 #define FACTS_CONNECTION(type) .asks_cluster = true, .connection = offsetof(type, facts.connection)
 #define FACTS_DETAILS                                                                                                  \
     "Facts come from --inventory, files as `kubectl get ... -o yaml` prints them, or else from\n"                      \
@@ -58,7 +58,7 @@ struct facts {
 
 /* Waits for a cluster's lists. False, with the reason told, when decisions could not
  * rest on what was read. Whatever it returns, facts_dispose it. */
-bool facts_open(struct facts *facts, const struct verb *verb, const struct facts_options *options,
+bool facts_open(struct facts *facts, const struct command *command, const struct facts_options *options,
                 const struct settings *settings, int64_t now);
 /* The facts as of now: what the cluster's watches have brought, or the files read again.
  * Where nothing newer can be had the older stay, and `problems` say why; nobody is told. */
@@ -67,7 +67,7 @@ void facts_refresh(struct facts *facts, const struct facts_options *options, con
 void facts_dispose(struct facts *facts);
 /* The settings of --settings FILE, or the defaults, with the namespace of -n and the
  * version of --velero-version (`options` may be NULL); NULL, with the reason told. */
-struct settings *verb_settings(const struct verb *verb, const char *path, const struct facts_options *options);
-void verb_settings_release(struct settings **settings);
+struct settings *command_settings(const struct command *command, const char *path, const struct facts_options *options);
+void command_settings_release(struct settings **settings);
 
 #endif

@@ -49,7 +49,7 @@ static void print_text(struct buf *out, const struct rule *rules, size_t count)
     }
 }
 
-static int rules_execute(const struct verb *verb, void *context, char **operands, size_t operand_count)
+static int rules_execute(const struct command *command, void *context, char **operands, size_t operand_count)
 {
     enum { LIMIT = 1 << 20 };
     const struct rules_options *values = context;
@@ -57,7 +57,7 @@ static int rules_execute(const struct verb *verb, void *context, char **operands
     bool markdown = str_is(str_from(values->output), "markdown");
     (void)operands, (void)operand_count;
     if (!markdown && !str_is(str_from(values->output), "text"))
-        return verb_fail(verb, "--output %s: write text or markdown", values->output);
+        return command_fail(command, "--output %s: write text or markdown", values->output);
     const struct rule *rules = admission_rules(&count);
     BUF_SCOPED out;
     buf_init(&out, LIMIT);
@@ -68,13 +68,13 @@ static int rules_execute(const struct verb *verb, void *context, char **operands
     return !out.failed && write_all(STDOUT_FILENO, buf_str(&out)) ? EXIT_OK : EXIT_USAGE;
 }
 
-static int rules_run(const struct verb *verb, int argc, char **argv)
+static int rules_run(const struct command *command, int argc, char **argv)
 {
     struct rules_options values = {.output = "text"};
-    return verb_run(verb, argc, argv, &values, rules_execute);
+    return command_run(command, argc, argv, &values, rules_execute);
 }
 
-const struct verb verb_rules = {
+const struct command command_rules = {
     .name = "rules",
     .summary = "what is reviewed: objects, operations, paths",
     .details = "The rule table, from which the webhook manifests are tested and docs/decisions.md is generated.",

@@ -14,7 +14,7 @@ static const struct option options[] = {
      offsetof(struct settings_options, output)},
 };
 
-static int settings_verb_execute(const struct verb *verb, void *context, char **operands, size_t operand_count)
+static int settings_command_execute(const struct command *command, void *context, char **operands, size_t operand_count)
 {
     enum { LIMIT = 1 << 20 };
     const struct settings_options *values = context;
@@ -27,19 +27,19 @@ static int settings_verb_execute(const struct verb *verb, void *context, char **
     else if (str_is(output, "schema"))
         settings_write_schema(&out);
     else
-        return verb_fail(verb, "--output %s: write yaml or schema", values->output);
+        return command_fail(command, "--output %s: write yaml or schema", values->output);
     if (out.failed || !write_all(STDOUT_FILENO, buf_str(&out)))
-        return verb_fail(verb, "out of memory, or the output cannot be written");
+        return command_fail(command, "out of memory, or the output cannot be written");
     return EXIT_OK;
 }
 
-static int settings_verb_run(const struct verb *verb, int argc, char **argv)
+static int settings_command_run(const struct command *command, int argc, char **argv)
 {
     struct settings_options values = {.output = "yaml"};
-    return verb_run(verb, argc, argv, &values, settings_verb_execute);
+    return command_run(command, argc, argv, &values, settings_command_execute);
 }
 
-const struct verb verb_settings_sample = {
+const struct command command_settings_sample = {
     .name = "settings",
     .summary = "print a settings file with every default",
     .details = "Prints a settings file with every key at its default and a comment on what it decides; with\n"
@@ -49,5 +49,5 @@ const struct verb verb_settings_sample = {
                "  backstop review --settings settings.yaml -f manifest.yaml",
     .options = options,
     .option_count = LENGTH_OF(options),
-    .run = settings_verb_run,
+    .run = settings_command_run,
 };

@@ -30,7 +30,7 @@ static const struct kube_resource configurations[] = {
      STR_INIT("MutatingWebhookConfiguration"), false},
 };
 
-static int delete_all(const struct verb *verb, struct kube_client *client, struct arena *arena, const char *name)
+static int delete_all(const struct command *command, struct kube_client *client, struct arena *arena, const char *name)
 {
     int code = EXIT_OK;
     for (size_t i = 0; i < LENGTH_OF(configurations); i++) {
@@ -41,21 +41,21 @@ static int delete_all(const struct verb *verb, struct kube_client *client, struc
         } else if (error.code == 404) {
             printf("%.*s %s is not there\n", STR_ARG(resource->kind), name);
         } else {
-            (void)verb_fail(verb, "%s: %s", kube_server(client), error.message);
+            (void)command_fail(command, "%s: %s", kube_server(client), error.message);
             code = EXIT_DENIED;
         }
     }
-    return fflush(stdout) == 0 ? code : verb_fail_output(verb);
+    return fflush(stdout) == 0 ? code : command_fail_output(command);
 }
 
 /* kubectl delete asks nobody, but this is typed in a hurry, beside `kubectl backstop status`. */
-static bool is_wanted(const struct verb *verb, const struct uninstall_options *values, const char *server)
+static bool is_wanted(const struct command *command, const struct uninstall_options *values, const char *server)
 {
     char answer[8] = "";
     if (values->yes || values->dry_run)
         return true;
     if (!isatty(STDIN_FILENO)) {
-        verb_fail(verb, "this stops all reviews at %s; confirm with --yes", server);
+        command_fail(command, "this stops all reviews at %s; confirm with --yes", server);
         return false;
     }
     fprintf(stderr, "Delete the webhook configurations \"%s\" at %s? Nothing is reviewed after that. [y/N] ",
@@ -63,7 +63,7 @@ static bool is_wanted(const struct verb *verb, const struct uninstall_options *v
     return fgets(answer, sizeof answer, stdin) && (strcmp(answer, "y\n") == 0 || strcmp(answer, "yes\n") == 0);
 }
 
-static int show_all(const struct verb *verb, struct kube_client *client, struct arena *arena, const char *name)
+static int show_all(const struct command *command, struct kube_client *client, struct arena *arena, const char *name)
 {
     int code = EXIT_OK;
     for (size_t i = 0; i < LENGTH_OF(configurations); i++) {
@@ -75,39 +75,39 @@ static int show_all(const struct verb *verb, struct kube_client *client, struct 
         } else if (error.code == 404) {
             printf("%.*s %s is not there\n", STR_ARG(resource->kind), name);
         } else {
-            (void)verb_fail(verb, "%s: %s", kube_server(client), error.message);
+            (void)command_fail(command, "%s: %s", kube_server(client), error.message);
             code = EXIT_DENIED;
         }
     }
-    return fflush(stdout) == 0 ? code : verb_fail_output(verb);
+    return fflush(stdout) == 0 ? code : command_fail_output(command);
 }
 
-static int uninstall_execute(const struct verb *verb, void *context, char **operands, size_t operand_count)
+static int uninstall_execute(const struct command *command, void *context, char **operands, size_t operand_count)
 {
     const struct uninstall_options *values = context;
     struct error error;
     (void)operands, (void)operand_count;
     if (!values->configuration[0])
-        return verb_fail(verb, "--configuration: expected a name");
+        return command_fail(command, "--configuration: expected a name");
     const struct kube_options wanted = connection_access(&values->connection);
     ARENA_SCOPED arena = arena_new(MEMORY);
     struct kube_client *client = arena ? kube_open(&wanted, &error) : NULL;
     if (!client)
-        return verb_fail(verb, "%s", arena ? error.message : "out of memory");
+        return command_fail(command, "%s", arena ? error.message : "out of memory");
     int code = EXIT_USAGE;
-    if (is_wanted(verb, values, kube_server(client)))
-        code = (values->dry_run ? show_all : delete_all)(verb, client, arena, values->configuration);
+    if (is_wanted(command, values, kube_server(client)))
+        code = (values->dry_run ? show_all : delete_all)(command, client, arena, values->configuration);
     kube_close(client);
     return code;
 }
 
-static int uninstall_run(const struct verb *verb, int argc, char **argv)
+static int uninstall_run(const struct command *command, int argc, char **argv)
 {
     struct uninstall_options values = {.configuration = "backstop"};
-    return verb_run(verb, argc, argv, &values, uninstall_execute);
+    return command_run(command, argc, argv, &values, uninstall_execute);
 }
 
-const struct verb verb_uninstall = {
+const struct command command_uninstall = {
     .name = "uninstall",
     .summary = "remove the webhook configurations (stops all reviews)",
     .details = "Every change is then admitted as before backstop was installed. Nothing else is removed: use\n"

@@ -53,26 +53,26 @@ static void version_print(struct buf *out, bool json)
         buf_puts(out, "}\n");
 }
 
-static int version_execute(const struct verb *verb, void *context, char **operands, size_t count)
+static int version_execute(const struct command *command, void *context, char **operands, size_t count)
 {
     const struct version_options *values = context;
     struct str output = str_from(values->output);
     (void)operands, (void)count;
     if (!str_is(output, "text") && !str_is(output, "json"))
-        return verb_fail(verb, "-o %s: expected text or json", values->output);
+        return command_fail(command, "-o %s: expected text or json", values->output);
     BUF_SCOPED text;
     buf_init(&text, 4096);
     version_print(&text, str_is(output, "json"));
     return write_all(STDOUT_FILENO, buf_str(&text)) ? EXIT_OK : EXIT_USAGE;
 }
 
-static int version_run(const struct verb *verb, int argc, char **argv)
+static int version_run(const struct command *command, int argc, char **argv)
 {
     struct version_options values = {.output = "text"};
-    return verb_run(verb, argc, argv, &values, version_execute);
+    return command_run(command, argc, argv, &values, version_execute);
 }
 
-const struct verb verb_version = {
+const struct command command_version = {
     .name = "version",
     .summary = "version, build and linked libraries",
     .options = options,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the offline verbs take: CPU seconds and peak memory. Usage: tests/bench/offline.py BINARY
+"""What the offline commands take: CPU seconds and peak memory. Usage: tests/bench/offline.py BINARY
 
 Documents and inventories of several sizes, so that growth shows: time in proportion to what is read,
 memory that hardly depends on it. The limits are those of docs/performance.md; exit 1 when one is missed."""

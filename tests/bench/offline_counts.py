@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Counts the instructions of the offline verbs with callgrind and compares them with tests/bench/offline.json,
+"""Counts the instructions of the offline commands with callgrind and compares them with tests/bench/offline.json,
 5 % allowed: tests/bench/offline_counts.py BINARY [--accept]
 
 As with hack/bench-quick.sh, nothing else on the machine disturbs it, and counts of another compiler are shown

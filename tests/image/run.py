@@ -69,7 +69,7 @@ class World:
             f.write("apiVersion: backstop.k0rdent.mirantis.com/v1alpha1\nkind: Settings\nupgrade:\n  retryAfter: 2s\n")
 
     def once(self, *words, flags=()):
-        """A verb in a container of its own: exit code and what it printed."""
+        """A command in a container of its own: exit code and what it printed."""
         done = subprocess.run([DOCKER, "run", "--rm", "--network", "none", *RESTRICTED, *flags, self.name, *words],
                               capture_output=True, text=True)
         return done.returncode, done.stdout + done.stderr

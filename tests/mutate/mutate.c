@@ -53,7 +53,7 @@ void mutate_fail(const char *format, ...)
     _exit(1);
 }
 
-/* ---- files and verbs ------------------------------------------------------------------- */
+/* ---- files and commands ------------------------------------------------------------------- */
 
 struct text_file text_file_new(void)
 {
@@ -70,18 +70,18 @@ void text_file_set(struct text_file *file, struct str text)
         mutate_fail("a file cannot be written");
 }
 
-void mutate_verb(const struct verb *verb, ...)
+void mutate_command(const struct command *command, ...)
 {
-    char *argv[ARGUMENTS_MAX] = {(char *)(uintptr_t)verb->name};
+    char *argv[ARGUMENTS_MAX] = {(char *)(uintptr_t)command->name};
     int argc = 1;
     va_list args;
-    va_start(args, verb);
+    va_start(args, command);
     for (char *one; argc < ARGUMENTS_MAX - 1 && (one = va_arg(args, char *)); argc++)
         argv[argc] = one;
     va_end(args);
-    int code = verb->run(verb, argc, argv);
+    int code = command->run(command, argc, argv);
     if (code < 0 || code > EXIT_WAIT)
-        mutate_fail("%s: exit code %d", verb->name, code);
+        mutate_fail("%s: exit code %d", command->name, code);
 }
 
 struct yaml_document *mutate_documents(struct arena *arena, const char *path)
@@ -139,7 +139,7 @@ static void run_review(void *context, struct str body)
     }
 }
 
-/* ---- documents, through the verbs ------------------------------------------------------- */
+/* ---- documents, through the commands ------------------------------------------------------- */
 
 struct batch {
     struct buf lines;
@@ -155,8 +155,8 @@ static void batch_review(struct batch *batch)
     if (!batch->count)
         return;
     text_file_set(&batch->file, buf_str(&batch->lines));
-    mutate_verb(&verb_review, "--now", MUTATE_NOW, "--inventory", MUTATE_INVENTORY, "-o", format, "-f",
-                batch->file.path, batch->old ? "--old" : NULL, batch->old, NULL);
+    mutate_command(&command_review, "--now", MUTATE_NOW, "--inventory", MUTATE_INVENTORY, "-o", format, "-f",
+                   batch->file.path, batch->old ? "--old" : NULL, batch->old, NULL);
     buf_clear(&batch->lines);
     batch->count = 0;
 }
@@ -186,8 +186,8 @@ static void run_old(void *context, struct str text)
 {
     struct batch *batch = context;
     text_file_set(&batch->file, text);
-    mutate_verb(&verb_review, "--now", MUTATE_NOW, "--inventory", MUTATE_INVENTORY, "-f", batch->old, "--old",
-                batch->file.path, NULL);
+    mutate_command(&command_review, "--now", MUTATE_NOW, "--inventory", MUTATE_INVENTORY, "-f", batch->old, "--old",
+                   batch->file.path, NULL);
 }
 
 static void mutate_case(struct batch *batch, const char *input)
@@ -230,22 +230,22 @@ static void run_world(void *context, struct str text)
     const char *path = world->file.path;
     switch (world->runs++ % 6) {
     case 0:
-        mutate_verb(&verb_status, "--now", MUTATE_NOW, "--inventory", path, NULL);
+        mutate_command(&command_status, "--now", MUTATE_NOW, "--inventory", path, NULL);
         break;
     case 1:
-        mutate_verb(&verb_status, "--now", MUTATE_NOW, "--inventory", path, "-o", "json", NULL);
+        mutate_command(&command_status, "--now", MUTATE_NOW, "--inventory", path, "-o", "json", NULL);
         break;
     case 2:
-        mutate_verb(&verb_status, "--now", MUTATE_NOW, "--inventory", path, "-o", "html", NULL);
+        mutate_command(&command_status, "--now", MUTATE_NOW, "--inventory", path, "-o", "html", NULL);
         break;
     case 3:
-        mutate_verb(&verb_audit, "--now", MUTATE_NOW, "--inventory", path, NULL);
+        mutate_command(&command_audit, "--now", MUTATE_NOW, "--inventory", path, NULL);
         break;
     case 4:
-        mutate_verb(&verb_rollback_plan, "--inventory", path, NULL);
+        mutate_command(&command_rollback_plan, "--inventory", path, NULL);
         break;
     default:
-        mutate_verb(&verb_review, "--now", MUTATE_NOW, "--inventory", path, "-f", "manifests/samples", NULL);
+        mutate_command(&command_review, "--now", MUTATE_NOW, "--inventory", path, "-f", "manifests/samples", NULL);
     }
 }
 

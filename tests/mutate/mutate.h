@@ -21,8 +21,8 @@ void text_file_set(struct text_file *file, struct str text);
  * way is named when the process dies. */
 void mutate_each(const char *name, struct json_object *tree, void (*run)(void *context, struct str text),
                  void *context);
-/* Runs a verb in this process; its exit code must be one of those that there are. The last argument is NULL. */
-void mutate_verb(const struct verb *verb, ...);
+/* Runs a command in this process; its exit code must be one of those that there are. The last argument is NULL. */
+void mutate_command(const struct command *command, ...);
 /* All documents of YAML or JSON text in a file; owned by the arena. */
 struct yaml_document *mutate_documents(struct arena *arena, const char *path);
 void mutate_fail(const char *format, ...) PRINTF_LIKE(1, 2); /* ends the run */

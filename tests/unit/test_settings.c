@@ -94,7 +94,7 @@ static void test_every_key_is_read(void)
     ASSERT_TEXT(s->velero_service_accounts.items[1], "other:velero");
 }
 
-/* Each row: the file, the line, the field, and field and message as a verb prints them. */
+/* Each row: the file, the line, the field, and field and message as a command prints them. */
 static const struct {
     const char *text;
     int64_t line;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The audit verb: what exists, reviewed as if created now. audit.sh BINARY
-# shellcheck source=tests/wire/libverb.sh
-. "$(dirname "$0")/libverb.sh"
+# The audit command: what exists, reviewed as if created now. audit.sh BINARY
+# shellcheck source=tests/wire/libcommand.sh
+. "$(dirname "$0")/libcommand.sh"
 audit() { # WANTED ARGUMENT...
     local wanted=$1
     shift

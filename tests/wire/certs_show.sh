@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # certs show prints what whoever made the certificate wrote: certs_show.sh BINARY
-# shellcheck source=tests/wire/libverb.sh
-. "$(dirname "$0")/libverb.sh"
+# shellcheck source=tests/wire/libcommand.sh
+. "$(dirname "$0")/libcommand.sh"
 
 # A DNS name of the bytes a ESC [ 3 1 m b newline, and a right-to-left mark in the subject.
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -utf8 -keyout key.pem -out cert.pem \

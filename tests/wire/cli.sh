@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What every verb shares on the command line: cli.sh BINARY
+# What every command shares on the command line: cli.sh BINARY
 set -u
 binary=${1:?usage: cli.sh BINARY}
 for variable in $(compgen -e BACKSTOP_); do unset "$variable"; done
@@ -17,10 +17,10 @@ expect() {
     fi
 }
 
-expect "without a verb the verbs are listed" 2 '^  serve ' "$binary"
+expect "without a command the commands are listed" 2 '^  serve ' "$binary"
 expect "help is no mistake" 0 '^  review ' "$binary" --help
-expect "a misspelt verb is guessed" 2 'unknown verb "reveiw"; did you mean review\?' "$binary" reveiw
-expect "an unknown verb points to help" 2 'unknown verb "frobnicate"; see: backstop --help' "$binary" frobnicate
+expect "a misspelt command is guessed" 2 'unknown command "reveiw"; did you mean review\?' "$binary" reveiw
+expect "an unknown command points to help" 2 'unknown command "frobnicate"; see: backstop --help' "$binary" frobnicate
 expect "version names the libraries" 0 '^libmicrohttpd +[0-9]' "$binary" version
 expect "version says which commit, as the Makefile found it" 0 "^revision +$(sed -n 1p "$(dirname "$binary")/source-info")\$" "$binary" version
 expect "version says the sources' date" 0 "^date +$(date -u -d "@$(sed -n 2p "$(dirname "$binary")/source-info")" +%Y-%m-%dT%H:%M:%SZ)\$" "$binary" version
@@ -31,7 +31,7 @@ expect "a misspelt option is guessed" 2 'unknown option --otput; did you mean --
 expect "an option without its value says so" 2 'needs a value: text\|json' "$binary" version -o
 expect "an option's value may follow =" 0 '^\{' "$binary" version --output=json
 expect "a letter's value may be joined" 0 '^\{' "$binary" version -ojson
-expect "help of a verb names its options" 0 '--from' "$binary" explain --help
+expect "help of a command names its options" 0 '--from' "$binary" explain --help
 expect "an option may follow operands" 0 'meaning' "$binary" explain @daily --tz UTC
 expect "-- ends the options" 1 'error' "$binary" explain -- --tz
 expect "a number must be a number" 2 '-n .*expected a whole number|--[a-z]+ x: expected a whole number' "$binary" explain -n x @daily

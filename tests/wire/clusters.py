@@ -1,4 +1,4 @@
-"""Verbs that ask a cluster: one that is not meant, and one whose CRDs are not those that are built in."""
+"""Commands that ask a cluster: one that is not meant, and one whose CRDs are not those that are built in."""
 from libapi import *
 
 ALL = {f"/apis/{group}": (404, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404, "reason": "NotFound",
@@ -22,11 +22,11 @@ def run(api, *arguments):
 def _(_):
     for groups in (("k0rdent",), ("k0rdent", "velero")):
         api = without(*groups)
-        for verb in (["status"], ["status", "-o", "json"], ["rollback-plan"], ["probe"]):
-            if verb == ["probe"]:
+        for command in (["status"], ["status", "-o", "json"], ["rollback-plan"], ["probe"]):
+            if command == ["probe"]:
                 api.instead[("GET", "/validatingwebhookconfigurations/backstop")] = ALL["/apis/apps/v1"]
-            done = run(api, *verb)
-            same((done.returncode, done.stdout, done.stderr.count("\n")), (2, "", 1), f"{verb}: {done.stderr}")
+            done = run(api, *command)
+            same((done.returncode, done.stdout, done.stderr.count("\n")), (2, "", 1), f"{command}: {done.stderr}")
             holds("no k0rdent here (http://127.0.0.1:", done.stderr)
             holds("): is --context right?", done.stderr)
 
@@ -36,9 +36,9 @@ def _(_):
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         file.write("apiVersion: velero.io/v1\nkind: Backup\nmetadata: {name: b, namespace: kcm-system}\nspec: {storageLocation: aws-s3}\n")
         file.flush()
-        for verb in (["audit"], ["review", "-f", file.name]):
-            done = run(without("k0rdent", "velero"), *verb)
-            same((done.returncode, done.stdout, done.stderr.count("\n")), (2, "", 1), f"{verb}: {done.stderr}")
+        for command in (["audit"], ["review", "-f", file.name]):
+            done = run(without("k0rdent", "velero"), *command)
+            same((done.returncode, done.stdout, done.stderr.count("\n")), (2, "", 1), f"{command}: {done.stderr}")
             holds("is --context right?", done.stderr)
         done = run(without("k0rdent"), "audit", "--all")
         holds("backupstoragelocation/kcm-system/aws-s3", done.stdout)

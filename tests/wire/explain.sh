@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The explain verb as other programs and people call it: explain.sh BINARY
+# The explain command as other programs and people call it: explain.sh BINARY
 set -u
 binary=${1:?usage: explain.sh BINARY}
 from=(--from 2026-11-21T03:14:00Z)

@@ -1,4 +1,4 @@
-"""The probe verb: against the webhook, and against what only looks like one."""
+"""The probe command: against the webhook, and against what only looks like one."""
 import base64, http.server, threading
 from libwire import *
 

@@ -84,7 +84,7 @@ def _(_server):
             server.stop()
 
 
-@shows("a verb whose standard output or input is closed says so instead of writing into something else")
+@shows("a command whose standard output or input is closed says so instead of writing into something else")
 def _(server):
     folder = tempfile.mkdtemp(prefix="wire-closed-")
     for redirect, arguments in ((">&-", ["rules"]), (">&-", ["version"]), (">&-", ["--help"]), (">&-", ["rbac"]),

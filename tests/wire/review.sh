@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The review verb on the command line: review.sh BINARY
+# The review command on the command line: review.sh BINARY
 set -u
 
 [ -x "${1-}" ] || { echo "usage: $0 BINARY" >&2; exit 2; }
@@ -122,7 +122,7 @@ review 0 -f good.yaml -n elsewhere
 ln -s "$binary" kubectl-backstop
 offline=$binary binary=$folder/kubectl-backstop
 "$binary" reveiw 2>err
-has err '^kubectl backstop: unknown verb "reveiw"; did you mean review\?$'
+has err '^kubectl backstop: unknown command "reveiw"; did you mean review\?$'
 review 2 -f good.yaml
 has err '^kubectl backstop review: no kubeconfig'
 review 1 -f good.yaml --inventory facts.yaml

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # What `backstop review` takes: folders as they are, links, pipes, URLs, kustomizations, and
 # kubectl's way to write options: review_inputs.sh BINARY
-# shellcheck source=tests/wire/libverb.sh
-source "$(dirname "${BASH_SOURCE[0]}")/libverb.sh"
+# shellcheck source=tests/wire/libcommand.sh
+source "$(dirname "${BASH_SOURCE[0]}")/libcommand.sh"
 now=2026-11-21T05:00:00Z
 
 backup() { # NAME
@@ -142,7 +142,7 @@ has err 'nothing: kubectl kustomize failed'
 runs 2 review -k repo -f repo
 has err '-k and -f: give one of them'
 
-# Options as kubectl takes them: before the verb too, with = after a letter, long and short.
+# Options as kubectl takes them: before the command too, with = after a letter, long and short.
 runs 0 --now $now review --filename=repo/a.yaml -o=json
 has out '^\{"source":"repo/a\.yaml"'
 runs 0 -o json review --now $now -f=repo/a.yaml

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The rollback-plan verb: what it prints is what the webhook accepts. rollback.sh BINARY
-# shellcheck source=tests/wire/libverb.sh
-. "$(dirname "$0")/libverb.sh"
+# The rollback-plan command: what it prints is what the webhook accepts. rollback.sh BINARY
+# shellcheck source=tests/wire/libcommand.sh
+. "$(dirname "$0")/libcommand.sh"
 now=(--now 2026-11-21T03:00:00Z)
 
 backup() { # NAME ANNOTATIONS LOCATION

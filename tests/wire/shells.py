@@ -40,8 +40,8 @@ for name in ("backstop", "kubectl-backstop", "kubectl_complete-backstop"):
     os.symlink(binary, f"{folder}/bin/{name}")
 
 done = run("kubectl-backstop", "--help")
-check("the plugin's help says kubectl backstop", "Usage: kubectl backstop VERB" in done.stdout and
-      ": kubectl backstop VERB --help" in done.stdout and not re.search(r"(?<!kubectl )backstop VERB", done.stdout),
+check("the plugin's help says kubectl backstop", "Usage: kubectl backstop COMMAND" in done.stdout and
+      ": kubectl backstop COMMAND --help" in done.stdout and not re.search(r"(?<!kubectl )backstop COMMAND", done.stdout),
       said(done))
 done = run("kubectl-backstop", "status", "--help")
 check("the plugin's examples can be typed", "  kubectl backstop status --context prod" in done.stdout and
@@ -50,8 +50,8 @@ done = run("kubectl-backstop", "audit", "extra")
 check("the plugin's mistakes say kubectl backstop", done.returncode == 2 and done.stderr ==
       "kubectl backstop audit: unexpected argument; see: kubectl backstop audit --help\n", said(done))
 done = run("kubectl-backstop", "frobnicate")
-check("so does a verb that is not there", done.stderr ==
-      'kubectl backstop: unknown verb "frobnicate"; see: kubectl backstop --help\n', said(done))
+check("so does a command that is not there", done.stderr ==
+      'kubectl backstop: unknown command "frobnicate"; see: kubectl backstop --help\n', said(done))
 done = run("backstop", "status", "--help")
 check("by its own name nothing says kubectl backstop", "kubectl backstop" not in done.stdout, said(done))
 
@@ -171,14 +171,14 @@ if shutil.which("shellcheck"):
 os.mkdir(f"{folder}/man")
 done = run("backstop", "man", "--into", f"{folder}/man")
 pages = sorted(os.listdir(f"{folder}/man"))
-verbs = re.findall(r"^  ([a-z-]+) ", run("backstop", "--help").stdout, re.M)
+commands = re.findall(r"^  ([a-z-]+) ", run("backstop", "--help").stdout, re.M)
 check("there is a page for each verb", done.returncode == 0 and
-      pages == sorted(["backstop.1", "kubectl-backstop.1"] + [f"backstop-{verb}.1" for verb in verbs]), pages)
-for verb in verbs:
-    text = open(f"{folder}/man/backstop-{verb}.1").read().replace("\\-", "-")
-    missing = [o for o in re.findall(r"^ .*?(--[a-z-]+)", run("backstop", verb, "--help").stdout, re.M)
+      pages == sorted(["backstop.1", "kubectl-backstop.1"] + [f"backstop-{command}.1" for command in commands]), pages)
+for command in commands:
+    text = open(f"{folder}/man/backstop-{command}.1").read().replace("\\-", "-")
+    missing = [o for o in re.findall(r"^ .*?(--[a-z-]+)", run("backstop", command, "--help").stdout, re.M)
                if o not in text and o != "--help"]
-    check(f"the page of {verb} has its options", not missing, missing)
+    check(f"the page of {command} has its options", not missing, missing)
 for tool, command in (("mandoc", ["mandoc", "-Tlint", "-W", "warning"]), ("groff", ["groff", "-ww", "-man", "-Tutf8", "-z"])):
     if shutil.which(tool):
         told = "".join(said(run(*command, f"{folder}/man/{page}")) for page in pages if page != "kubectl-backstop.1")
@@ -189,7 +189,7 @@ if shutil.which("mandoc"):
     check("a page can be read", "EXIT STATUS" in shown and "EXAMPLES" in shown and
           re.search(r"^ +backstop status --context prod --to", shown, re.M), shown[-800:])
 done = run("backstop", "man", "statsu")
-check("a page that is not there", done.returncode == 2 and 'unknown verb "statsu"' in done.stderr, said(done))
+check("a page that is not there", done.returncode == 2 and 'unknown command "statsu"' in done.stderr, said(done))
 done = run("backstop", "man", "--into", f"{folder}/absent")
 check("a folder that is not there", done.returncode == 2 and "No such file" in done.stderr or "ENOENT" in done.stderr, said(done))
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The status verb: each folder of tests/golden/status has an inventory (and settings) and what is said of
+# The status command: each folder of tests/golden/status has an inventory (and settings) and what is said of
 # it, as text and as JSON. status.sh BINARY; ACCEPT=1 rewrites what is expected.
-# shellcheck source=tests/wire/libverb.sh
-. "$(dirname "$0")/libverb.sh"
+# shellcheck source=tests/wire/libcommand.sh
+. "$(dirname "$0")/libcommand.sh"
 now=2026-11-21T03:00:00Z # unless a case has a file that says another
 cases=$root/tests/golden/status
 

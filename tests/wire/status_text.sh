@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The terminal's face of status at fixed widths, in Unicode, ASCII and colour, to the byte:
 # status_text.sh BINARY; ACCEPT=1 rewrites what is expected.
-# shellcheck source=tests/wire/libverb.sh
-. "$(dirname "$0")/libverb.sh"
+# shellcheck source=tests/wire/libcommand.sh
+. "$(dirname "$0")/libcommand.sh"
 cases=$root/tests/golden/status
 now=2026-11-21T03:00:00Z
 

@@ -1,4 +1,4 @@
-{{- /* The pod of a Job that runs one verb: (dict "root" $ "job" VALUES "account" NAME "component" NAME "args" LIST).
+{{- /* The pod of a Job that runs one command: (dict "root" $ "job" VALUES "account" NAME "component" NAME "args" LIST).
        Its name label differs from the webhook's, or the Service would send reviews to it. */ -}}
 {{- define "backstop.job" -}}
 backoffLimit: 20

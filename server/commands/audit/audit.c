@@ -57,9 +57,9 @@ static enum format audit_parse_format(const char *text)
     return FORMAT_NONE;
 }
 
-/* One run of the verb. */
+/* One run of the command. */
 struct run {
-    const struct verb *verb;
+    const struct command *command;
     const struct audit_options *options;
     const struct settings *settings;
     enum format format;
@@ -78,7 +78,7 @@ static void audit_tell_problem(void *context, const char *source, int64_t line, 
     char where[32] = "";
     if (source && line >= 0)
         snprintf(where, sizeof where, ":%lld", (long long)line);
-    verb_fail(run->verb, "%s%s%s%s", source ? source : "", where, source ? ": " : "", reason);
+    command_fail(run->command, "%s%s%s%s", source ? source : "", where, source ? ": " : "", reason);
     review_print_junit_problem(source ? source : "", where, reason, &run->cases);
     run->summary.unreadable++;
 }
@@ -151,9 +151,9 @@ static bool tell_unknown(struct run *run, const struct facts *facts)
         if (!wanted || facts->inventory->known[f])
             continue;
         any = true;
-        verb_fail(run->verb, "%ss are not known (%s), so what depends on them was not judged",
-                  fact_kinds[f].resource.kind.ptr,
-                  facts->cluster ? "the cluster does not list them" : "none in the inventory");
+        command_fail(run->command, "%ss are not known (%s), so what depends on them was not judged",
+                     fact_kinds[f].resource.kind.ptr,
+                     facts->cluster ? "the cluster does not list them" : "none in the inventory");
     }
     return any;
 }
@@ -162,31 +162,32 @@ static int audit_all(struct run *run, const struct facts *facts)
 {
     const struct manifest_sink sink = {audit_one, audit_tell_problem, run, NULL};
     if (!audit_world_open(&run->world, &run->options->facts, facts, run->settings))
-        return verb_fail(run->verb, "out of memory");
+        return command_fail(run->command, "out of memory");
     audit_read(&run->options->facts, facts, &sink);
     bool unknown = tell_unknown(run, facts);
     if (run->failed)
-        return verb_fail(run->verb, "out of memory, or the output cannot be written");
+        return command_fail(run->command, "out of memory, or the output cannot be written");
     if (run->format == FORMAT_TEXT)
         audit_print_summary(&run->summary, run->warned, &run->page);
     run->summary.passed = 0; /* no testcase was written of these */
     if (run->format == FORMAT_JUNIT)
         review_junit_document(&run->summary, buf_str(&run->cases), &run->out);
     if (!audit_flush(run))
-        return verb_fail(run->verb, "the output cannot be written");
+        return command_fail(run->command, "the output cannot be written");
     if (run->summary.unreadable)
         return EXIT_USAGE;
     return run->summary.denied ? EXIT_DENIED : unknown ? EXIT_USAGE : EXIT_OK;
 }
 
-static int audit_inventory(const struct verb *verb, const struct audit_options *values)
+static int audit_inventory(const struct command *command, const struct audit_options *values)
 {
-    CLEANUP(verb_settings_release) struct settings *settings = verb_settings(verb, values->settings, &values->facts);
+    CLEANUP(command_settings_release)
+    struct settings *settings = command_settings(command, values->settings, &values->facts);
     CLEANUP(facts_dispose) struct facts facts = {0};
-    if (!settings || !facts_open(&facts, verb, &values->facts, settings, values->now))
+    if (!settings || !facts_open(&facts, command, &values->facts, settings, values->now))
         return EXIT_USAGE;
     struct run run = {
-        .verb = verb, .options = values, .settings = settings, .format = audit_parse_format(values->output)};
+        .command = command, .options = values, .settings = settings, .format = audit_parse_format(values->output)};
     buf_init(&run.out, OUTPUT_LIMIT);
     buf_init(&run.cases, OUTPUT_LIMIT);
     run.summary.suite = "backstop audit";
@@ -198,30 +199,30 @@ static int audit_inventory(const struct verb *verb, const struct audit_options *
     return code;
 }
 
-static int audit_check_options(const struct verb *verb, const struct audit_options *values)
+static int audit_check_options(const struct command *command, const struct audit_options *values)
 {
     if (audit_parse_format(values->output) == FORMAT_NONE)
-        return verb_fail(verb, "-o %s: expected text, json or junit", values->output);
-    return terminal_check(verb, &values->terminal);
+        return command_fail(command, "-o %s: expected text, json or junit", values->output);
+    return terminal_check(command, &values->terminal);
 }
 
-static int audit_execute(const struct verb *verb, void *context, char **operands, size_t operand_count)
+static int audit_execute(const struct command *command, void *context, char **operands, size_t operand_count)
 {
     struct audit_options *values = context;
     (void)operands, (void)operand_count;
-    int code = audit_check_options(verb, values);
-    values->now = verb_now(values->now);
-    return code == EXIT_OK ? audit_inventory(verb, values) : code;
+    int code = audit_check_options(command, values);
+    values->now = command_now(values->now);
+    return code == EXIT_OK ? audit_inventory(command, values) : code;
 }
 
-static int audit_run(const struct verb *verb, int argc, char **argv)
+static int audit_run(const struct command *command, int argc, char **argv)
 {
     struct audit_options values = {
         .facts.velero_suffices = true, .output = "text", .now = INT64_MIN, .terminal = {.width = -1}};
-    return verb_run(verb, argc, argv, &values, audit_execute);
+    return command_run(command, argc, argv, &values, audit_execute);
 }
 
-const struct verb verb_audit = {
+const struct command command_audit = {
     .name = "audit",
     .summary = "review everything that exists already",
     .details = details,

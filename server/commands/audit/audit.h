@@ -1,4 +1,4 @@
-/* What the files of the audit verb share. */
+/* What the files of the audit command share. */
 #ifndef BACKSTOP_COMMANDS_AUDIT_AUDIT_H
 #define BACKSTOP_COMMANDS_AUDIT_AUDIT_H
 

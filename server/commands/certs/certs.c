@@ -29,7 +29,7 @@ static const struct option options[] = {
 
 /* ---- verify ---------------------------------------------------------------------- */
 
-static int certs_verify(const struct verb *verb, const struct certs_options *values)
+static int certs_verify(const struct command *command, const struct certs_options *values)
 {
     struct error error;
     struct pki_pair pair;
@@ -38,18 +38,18 @@ static int certs_verify(const struct verb *verb, const struct certs_options *val
     struct pki_facts facts;
     ARENA_SCOPED arena = arena_new(MEMORY);
     if (!values->cert || !values->key)
-        return verb_fail(verb, "verify needs --cert and --key");
+        return command_fail(command, "verify needs --cert and --key");
     const char **names = arena ? arena_array(arena, values->names.len + 1, sizeof(char *)) : NULL;
     if (!names)
-        return verb_fail(verb, "out of memory");
+        return command_fail(command, "out of memory");
     for (size_t i = 0; i < values->names.len; i++)
         names[i] = values->names.items[i];
     if (!file_read(arena, values->cert, CERTS_PEM_LIMIT, &pair.certificate, &error) ||
         !file_read(arena, values->key, CERTS_PEM_LIMIT, &pair.key, &error) ||
         (values->ca && !file_read(arena, values->ca, CERTS_PEM_LIMIT, &ca, &error)))
-        return verb_fail(verb, "%s", error.message);
+        return command_fail(command, "%s", error.message);
     if (values->ca && !ca.len)
-        return verb_fail(verb, "%s is empty", values->ca);
+        return command_fail(command, "%s is empty", values->ca);
     bool good = pki_verify(&pair, ca, names, values->at >= 0 ? values->at : time_now(), &error) &&
                 pki_read(pair.certificate, &facts, &error);
     if (pair.key.len)
@@ -136,7 +136,7 @@ static bool show_file(struct arena *arena, const char *path, bool json, struct b
     }
 }
 
-static int certs_show(const struct verb *verb, const struct certs_options *values, char **files, size_t count)
+static int certs_show(const struct command *command, const struct certs_options *values, char **files, size_t count)
 {
     struct error error;
     struct str output = str_from(values->output);
@@ -144,35 +144,36 @@ static int certs_show(const struct verb *verb, const struct certs_options *value
     BUF_SCOPED out;
     buf_init(&out, MEMORY);
     if (!count || (!str_is(output, "text") && !str_is(output, "json")))
-        return verb_fail(verb, "show needs a FILE (- for standard input), and -o text or json");
+        return command_fail(command, "show needs a FILE (- for standard input), and -o text or json");
     for (size_t i = 0; i < count; i++)
         if (!arena || !show_file(arena, files[i], str_is(output, "json"), &out, &error))
-            return verb_fail(verb, "%s", arena ? error.message : "out of memory");
+            return command_fail(command, "%s", arena ? error.message : "out of memory");
     return write_all(STDOUT_FILENO, buf_str(&out)) ? EXIT_OK : EXIT_USAGE;
 }
 
-static int certs_dispatch(const struct verb *verb, void *context, char **operands, size_t count)
+static int certs_dispatch(const struct command *command, void *context, char **operands, size_t count)
 {
     const struct certs_options *values = context;
     struct str action = str_from(count ? operands[0] : NULL);
     if (str_is(action, "issue") && count == 2)
-        return values->lifetime > 0 ? certs_issue(verb, values, operands[1])
-                                    : verb_fail(verb, "--lifetime: expected more than 0s");
+        return values->lifetime > 0 ? certs_issue(command, values, operands[1])
+                                    : command_fail(command, "--lifetime: expected more than 0s");
     if (str_is(action, "verify") && count == 1)
-        return certs_verify(verb, values);
+        return certs_verify(command, values);
     if (str_is(action, "show"))
-        return certs_show(verb, values, operands + 1, count - 1);
-    return verb_fail(verb, "expected issue DIR, verify --cert FILE --key FILE, or show FILE...; see: backstop certs "
-                           "--help");
+        return certs_show(command, values, operands + 1, count - 1);
+    return command_fail(command,
+                        "expected issue DIR, verify --cert FILE --key FILE, or show FILE...; see: backstop certs "
+                        "--help");
 }
 
-static int certs_run(const struct verb *verb, int argc, char **argv)
+static int certs_run(const struct command *command, int argc, char **argv)
 {
     struct certs_options values = {.service = "backstop.backstop-system", .output = "text", .lifetime = YEAR, .at = -1};
-    return verb_run(verb, argc, argv, &values, certs_dispatch);
+    return command_run(command, argc, argv, &values, certs_dispatch);
 }
 
-const struct verb verb_certs = {
+const struct command command_certs = {
     .name = "certs",
     .summary = "issue, verify and show certificates",
     .operands = "issue DIR | verify | show FILE...",

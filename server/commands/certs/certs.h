@@ -13,6 +13,6 @@ struct certs_options {
 enum { CERTS_PEM_LIMIT = 1024 * 1024 };
 
 /* ---- certs_issue.c ---- */
-int certs_issue(const struct verb *verb, const struct certs_options *options, const char *folder);
+int certs_issue(const struct command *command, const struct certs_options *options, const char *folder);
 
 #endif

@@ -121,19 +121,19 @@ static bool has_pair(const char *folder)
            access(ca_key, F_OK) != 0;
 }
 
-int certs_issue(const struct verb *verb, const struct certs_options *options, const char *folder)
+int certs_issue(const struct command *command, const struct certs_options *options, const char *folder)
 {
     struct error error;
     char words[128];
     ARENA_SCOPED arena = arena_new((size_t)8 * CERTS_PEM_LIMIT);
     if (!arena)
-        return verb_fail(verb, "out of memory");
+        return command_fail(command, "out of memory");
     if (mkdir(folder, 0755) != 0 && errno != EEXIST)
-        return verb_fail(verb, "cannot make the folder %s: %s", folder, strerror_r(errno, words, sizeof words));
+        return command_fail(command, "cannot make the folder %s: %s", folder, strerror_r(errno, words, sizeof words));
     if (!options->force && has_pair(folder))
-        return verb_fail(verb, "%s holds a certificate already; to replace it: --force", folder);
+        return command_fail(command, "%s holds a certificate already; to replace it: --force", folder);
     if (!certs_issue_pair(arena, options, folder, &error))
-        return verb_fail(verb, "%s", error.message);
+        return command_fail(command, "%s", error.message);
     printf("%s: ca.crt tls.crt tls.key\n", folder);
     return EXIT_OK;
 }

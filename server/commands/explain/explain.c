@@ -32,7 +32,7 @@ static const struct option options[] = {
 /* ---- one schedule after the other --------------------------------------------------- */
 
 struct run {
-    const struct verb *verb;
+    const struct command *command;
     const struct explain_options *options;
     const struct cron_zone *zone;
     unsigned dialects; /* bits of those that were asked for */
@@ -106,13 +106,13 @@ static int explain_all(struct run *run, char **operands, size_t count)
     struct error error = {0};
     bool written = true;
     if (run->options->filename && !file_read(arena, run->options->filename, INPUT_MAX, &text, &error))
-        return verb_fail(run->verb, "%s", error.message);
+        return command_fail(run->command, "%s", error.message);
     for (size_t i = 0; i < count && written; i++)
         written = explain_explain(run, str_from(operands[i]));
     if (run->options->filename && written)
         written = explain_lines(run, text);
     if (!written || !explain_flush(run))
-        return verb_fail(run->verb, "cannot write the answer");
+        return command_fail(run->command, "cannot write the answer");
     return run->all_valid ? EXIT_OK : EXIT_DENIED;
 }
 
@@ -124,9 +124,11 @@ static bool choose_readers(struct run *run, struct arena *arena)
     struct product_version velero = product_version_parse(PRODUCT_VELERO, reader);
     bool kcm = run->options->reader == NULL || str_is(name, "kcm");
     if (kcm ? reader.ptr != NULL : !str_is(name, "velero"))
-        return verb_fail(run->verb, "--for %s: expected kcm, velero or velero@VERSION", run->options->reader), false;
+        return command_fail(run->command, "--for %s: expected kcm, velero or velero@VERSION", run->options->reader),
+               false;
     if (reader.ptr && velero.text.len == 0)
-        return verb_fail(run->verb, "--for %s: write a version, such as velero@1.18.3", run->options->reader), false;
+        return command_fail(run->command, "--for %s: write a version, such as velero@1.18.3", run->options->reader),
+               false;
     run->dialects = product_version_cron(&velero);
     for (enum cron_dialect dialect = 0; dialect < CRON_DIALECTS; dialect++)
         run->readers[dialect] = product_version_readers(arena, &velero, dialect);
@@ -139,34 +141,34 @@ static bool choose_readers(struct run *run, struct arena *arena)
     return true;
 }
 
-static bool check_options(const struct verb *verb, struct explain_options *values, size_t count, struct run *run)
+static bool check_options(const struct command *command, struct explain_options *values, size_t count, struct run *run)
 {
     struct error error = {0};
     struct str output = str_from(values->output);
     if (!str_is(output, "text") && !str_is(output, "json"))
-        verb_fail(verb, "-o %s: expected text or json", values->output);
+        command_fail(command, "-o %s: expected text or json", values->output);
     else if (values->runs > RUNS_MAX)
-        verb_fail(verb, "-n %lld: at most %d runs", (long long)values->runs, (int)RUNS_MAX);
+        command_fail(command, "-n %lld: at most %d runs", (long long)values->runs, (int)RUNS_MAX);
     else if (count > 0 && values->filename)
-        verb_fail(verb, "give schedules or -f FILE, not both");
+        command_fail(command, "give schedules or -f FILE, not both");
     else if (count == 0 && !values->filename)
-        verb_fail(verb, "give a schedule, such as \"0 */6 * * *\", or -f FILE; see: backstop explain --help");
+        command_fail(command, "give a schedule, such as \"0 */6 * * *\", or -f FILE; see: backstop explain --help");
     else if (!(run->zone = cron_zone_find(str_from(values->zone), &error)))
-        verb_fail(verb, "--tz %s: %s", values->zone, error.message);
+        command_fail(command, "--tz %s: %s", values->zone, error.message);
     else
         return true;
     return false;
 }
 
-static int explain_execute(const struct verb *verb, void *context, char **operands, size_t count)
+static int explain_execute(const struct command *command, void *context, char **operands, size_t count)
 {
     struct explain_options *values = context;
     ARENA_SCOPED arena = arena_new(64 * 1024);
-    struct run run = {.verb = verb, .options = values, .all_valid = true};
-    if (!arena || !check_options(verb, values, count, &run) || !choose_readers(&run, arena))
+    struct run run = {.command = command, .options = values, .all_valid = true};
+    if (!arena || !check_options(command, values, count, &run) || !choose_readers(&run, arena))
         return EXIT_USAGE;
     if (values->from == INT64_MIN)
-        values->from = verb_now(values->now);
+        values->from = command_now(values->now);
     run.json = str_is(str_from(values->output), "json");
     run.colour = terminal_colour(NULL);
     buf_init(&run.out, OUTPUT_MAX);
@@ -175,14 +177,14 @@ static int explain_execute(const struct verb *verb, void *context, char **operan
     return code;
 }
 
-static int explain_run(const struct verb *verb, int argc, char **argv)
+static int explain_run(const struct command *command, int argc, char **argv)
 {
     struct explain_options values = {
         .output = "text", .zone = "UTC", .runs = RUNS_DEFAULT, .from = INT64_MIN, .now = INT64_MIN};
-    return verb_run(verb, argc, argv, &values, explain_execute);
+    return command_run(command, argc, argv, &values, explain_execute);
 }
 
-const struct verb verb_explain = {
+const struct command command_explain = {
     .name = "explain",
     .summary = "what a schedule means, its next runs and its pitfalls",
     .operands = "SCHEDULE... | -f FILE",

@@ -1,4 +1,4 @@
-/* What the files of the explain verb share. */
+/* What the files of the explain command share. */
 #ifndef BACKSTOP_COMMANDS_EXPLAIN_EXPLAIN_H
 #define BACKSTOP_COMMANDS_EXPLAIN_EXPLAIN_H
 

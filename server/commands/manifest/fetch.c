@@ -76,9 +76,9 @@ bool manifest_fetch_url(struct arena *arena, const char *url, size_t limit, stru
 
 static bool kustomize_start(const char *folder, int output, pid_t *child, struct error *error)
 {
-    char kubectl[] = "kubectl", verb[] = "kustomize", end[] = "--";
+    char kubectl[] = "kubectl", command[] = "kustomize", end[] = "--";
     char *path = strdup(folder);
-    char *const argv[] = {kubectl, verb, end, path, NULL};
+    char *const argv[] = {kubectl, command, end, path, NULL};
     posix_spawn_file_actions_t actions;
     if (!path || posix_spawn_file_actions_init(&actions) != 0) {
         free(path);

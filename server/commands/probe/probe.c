@@ -190,13 +190,13 @@ static bool find_target(struct arena *arena, const struct probe_options *values,
     return true;
 }
 
-static int not_serving(const struct verb *verb, struct error *error)
+static int not_serving(const struct command *command, struct error *error)
 {
-    (void)verb_fail(verb, "%s", error->message);
+    (void)command_fail(command, "%s", error->message);
     return EXIT_DENIED;
 }
 
-static int probe_webhook(const struct verb *verb, const struct probe_options *values)
+static int probe_webhook(const struct command *command, const struct probe_options *values)
 {
     struct error error;
     struct probe_target target = {0};
@@ -204,46 +204,46 @@ static int probe_webhook(const struct verb *verb, const struct probe_options *va
     ARENA_SCOPED arena = arena_new(MEMORY_LIMIT);
     struct str uid = arena ? fresh_uid(arena) : (struct str){NULL, 0};
     if (!uid.ptr)
-        return verb_fail(verb, "out of memory");
+        return command_fail(command, "out of memory");
     if (!find_target(arena, values, &target, &error))
-        return verb_fail(verb, "%s", error.message);
+        return command_fail(command, "%s", error.message);
     if (!probe_post(arena, &target, review_text(arena, uid), &answer, &error))
-        return not_serving(verb, &error);
+        return not_serving(command, &error);
     if (!probe_judge_answer(arena, &answer, uid, &error)) {
         error_wrap(&error, "%.*s at %.*s:%.*s", STR_ARG(target.server_name), STR_ARG(target.host),
                    STR_ARG(target.port));
-        return not_serving(verb, &error);
+        return not_serving(command, &error);
     }
     struct str expires = expiry_text(arena, answer.expires, values->now);
     printf("%.*s at %.*s:%.*s serves: it denied a bad schedule in %lld.%lld ms; %.*s\n", STR_ARG(target.server_name),
            STR_ARG(target.host), STR_ARG(target.port), (long long)(answer.took_us / 1000),
            (long long)(answer.took_us / 100 % 10), STR_ARG(expires));
-    return fflush(stdout) == 0 ? EXIT_OK : verb_fail(verb, "the output cannot be written");
+    return fflush(stdout) == 0 ? EXIT_OK : command_fail(command, "the output cannot be written");
 }
 
-static int probe_check_options(const struct verb *verb, const struct probe_options *values)
+static int probe_check_options(const struct command *command, const struct probe_options *values)
 {
     if (values->timeout < 1 || values->timeout > TIMEOUT_MAX)
-        return verb_fail(verb, "--timeout: expected 1s to 5m");
+        return command_fail(command, "--timeout: expected 1s to 5m");
     return EXIT_OK;
 }
 
-static int probe_execute(const struct verb *verb, void *context, char **operands, size_t operand_count)
+static int probe_execute(const struct command *command, void *context, char **operands, size_t operand_count)
 {
     struct probe_options *values = context;
     (void)operands, (void)operand_count;
-    int code = probe_check_options(verb, values);
-    values->now = verb_now(values->now);
-    return code == EXIT_OK ? probe_webhook(verb, values) : code;
+    int code = probe_check_options(command, values);
+    values->now = command_now(values->now);
+    return code == EXIT_OK ? probe_webhook(command, values) : code;
 }
 
-static int probe_run(const struct verb *verb, int argc, char **argv)
+static int probe_run(const struct command *command, int argc, char **argv)
 {
     struct probe_options values = {.timeout = 10, .now = INT64_MIN};
-    return verb_run(verb, argc, argv, &values, probe_execute);
+    return command_run(command, argc, argv, &values, probe_execute);
 }
 
-const struct verb verb_probe = {
+const struct command command_probe = {
     .name = "probe",
     .summary = "check over TLS that a running webhook answers",
     .details = details,

@@ -1,4 +1,4 @@
-/* What the files of the probe verb share. */
+/* What the files of the probe command share. */
 #ifndef BACKSTOP_COMMANDS_PROBE_PROBE_H
 #define BACKSTOP_COMMANDS_PROBE_PROBE_H
 

@@ -41,30 +41,31 @@ static bool is_name(const char *text)
     return name.len > 0 && name.len <= 63;
 }
 
-static int rbac_execute(const struct verb *verb, void *context, char **operands, size_t operand_count)
+static int rbac_execute(const struct command *command, void *context, char **operands, size_t operand_count)
 {
     const struct rbac_options *values = context;
     (void)operands, (void)operand_count;
     if (!is_name(values->ns) || !is_name(values->account))
-        return verb_fail(verb, "--namespace and --service-account: expected names (lower-case letters, digits and -)");
-    CLEANUP(verb_settings_release) struct settings *settings = verb_settings(verb, values->settings, NULL);
+        return command_fail(command,
+                            "--namespace and --service-account: expected names (lower-case letters, digits and -)");
+    CLEANUP(command_settings_release) struct settings *settings = command_settings(command, values->settings, NULL);
     if (!settings)
         return EXIT_USAGE;
     BUF_SCOPED out;
     buf_init(&out, OUTPUT_LIMIT);
     rbac_write(settings, str_from(values->ns), str_from(values->account), &out);
     if (out.failed || !write_all(STDOUT_FILENO, buf_str(&out)))
-        return verb_fail(verb, "out of memory, or the output cannot be written");
+        return command_fail(command, "out of memory, or the output cannot be written");
     return EXIT_OK;
 }
 
-static int rbac_run(const struct verb *verb, int argc, char **argv)
+static int rbac_run(const struct command *command, int argc, char **argv)
 {
     struct rbac_options values = {.ns = "backstop-system", .account = "backstop"};
-    return verb_run(verb, argc, argv, &values, rbac_execute);
+    return command_run(command, argc, argv, &values, rbac_execute);
 }
 
-const struct verb verb_rbac = {
+const struct command command_rbac = {
     .name = "rbac",
     .summary = "print the roles that the webhook needs",
     .details = details,

@@ -37,13 +37,13 @@ struct review_facts *review_facts_files(const struct option_list *paths, struct 
     return NULL;
 }
 
-struct review_facts *review_facts_cluster(const struct verb *verb, const struct facts_options *options,
+struct review_facts *review_facts_cluster(const struct command *command, const struct facts_options *options,
                                           const struct settings *settings, int64_t now)
 {
     struct review_facts *facts = calloc(1, sizeof *facts);
     if (!facts)
-        verb_fail(verb, "out of memory");
-    else if (!facts_open(&facts->opened, verb, options, settings, now))
+        command_fail(command, "out of memory");
+    else if (!facts_open(&facts->opened, command, options, settings, now))
         review_facts_close(&facts);
     return facts;
 }

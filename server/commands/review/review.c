@@ -78,9 +78,9 @@ static const char details[] =
 
 enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_YAML, FORMAT_JUNIT, FORMAT_SARIF, FORMAT_NONE };
 
-/* One run of the verb. */
+/* One run of the command. */
 struct run {
-    const struct verb *verb;
+    const struct command *command;
     struct review_context context;
     struct review_facts *facts;
     bool failed; /* it cannot go on; that was reported */
@@ -115,7 +115,7 @@ static void review_report_problem(void *context, const char *source, int64_t lin
     char where[32] = "";
     if (source && line >= 0)
         snprintf(where, sizeof where, ":%lld", (long long)line);
-    verb_fail(run->verb, "%s%s%s%s", source ? source : "", where, source ? ": " : "", reason);
+    command_fail(run->command, "%s%s%s%s", source ? source : "", where, source ? ": " : "", reason);
     if (run->format == FORMAT_SARIF)
         review_print_sarif_problem(source ? source : "", line, reason, &run->cases);
     else
@@ -234,11 +234,11 @@ static bool review_one(void *context, struct manifest *manifest)
     bool good = arena && run->context.inventory && review_run(&run->context, arena, manifest, &result) &&
                 reword_waiting(run, arena, manifest, &result, &shown) && review_facts_add(run->facts, &result);
     if (!good)
-        verb_fail(run->verb, "%s:%u: out of memory", manifest->source, manifest->line);
+        command_fail(run->command, "%s:%u: out of memory", manifest->source, manifest->line);
     else if ((good = print_result(run, arena, &shown)))
         review_count_result(run, &result);
     else
-        verb_fail_output(run->verb);
+        command_fail_output(run->command);
     run->failed = !good;
     return good;
 }
@@ -247,8 +247,9 @@ static void review_report_unused_old(const struct run *run, const struct review_
 {
     for (size_t i = 0; context->old && i < context->old->len; i++)
         if (!context->old_used[i])
-            verb_fail(run->verb, "%s:%u: no document has this object's kind, namespace and name; --old has no effect",
-                      context->old->items[i].source, context->old->items[i].line);
+            command_fail(run->command,
+                         "%s:%u: no document has this object's kind, namespace and name; --old has no effect",
+                         context->old->items[i].source, context->old->items[i].line);
 }
 
 static bool read_inputs(struct run *run, char **operands, size_t operand_count)
@@ -276,8 +277,8 @@ static int exit_code(const struct run *run)
     if (summary->unreadable)
         return EXIT_USAGE;
     if (all == 0 && !run->options->allow_empty)
-        return verb_fail(run->verb, "nothing to review: no Kubernetes object was found%s",
-                         run->options->recursive ? "" : " (folders below are read with -R)");
+        return command_fail(run->command, "nothing to review: no Kubernetes object was found%s",
+                            run->options->recursive ? "" : " (folders below are read with -R)");
     return summary->denied ? EXIT_DENIED : summary->waits ? EXIT_WAIT : EXIT_OK;
 }
 
@@ -294,13 +295,13 @@ static int review_all(struct run *run, struct arena *arena, const struct manifes
                                        .dry_run = values->dry_run,
                                        .now = values->now};
     if (!review_old_open(context, arena, old))
-        return verb_fail(run->verb, "out of memory");
+        return command_fail(run->command, "out of memory");
     if (values->operation && !operation_parse(str_from(values->operation), &context->operation))
         return EXIT_USAGE;
     if (!read_inputs(run, operands, operand_count))
         return EXIT_USAGE;
     review_report_unused_old(run, context);
-    return print_end(run) ? exit_code(run) : verb_fail_output(run->verb);
+    return print_end(run) ? exit_code(run) : command_fail_output(run->command);
 }
 
 /* Facts and, when they are a cluster's, a client to look for objects with. */
@@ -310,10 +311,10 @@ static struct review_facts *open_facts(struct run *run, const struct settings *s
     const struct review_options *values = run->options;
     if (!asks_cluster(values))
         return review_facts_files(&values->facts.inventories, settings->system_namespace, review_report_problem, run);
-    struct review_facts *facts = review_facts_cluster(run->verb, &values->facts, settings, values->now);
+    struct review_facts *facts = review_facts_cluster(run->command, &values->facts, settings, values->now);
     const struct kube_options access = connection_access(&values->facts.connection);
     if (facts && !(run->client = kube_open(&access, &error))) {
-        verb_fail(run->verb, "%s", error.message);
+        command_fail(run->command, "%s", error.message);
         review_facts_close(&facts);
     }
     return facts;
@@ -324,9 +325,9 @@ static int run_review(struct run *run, char **operands, size_t operand_count)
     const struct review_options *values = run->options;
     ARENA_SCOPED arena = arena_new(INPUT_LIMIT);
     if (!arena)
-        return verb_fail(run->verb, "out of memory");
-    CLEANUP(verb_settings_release)
-    struct settings *settings = verb_settings(run->verb, values->settings, &values->facts);
+        return command_fail(run->command, "out of memory");
+    CLEANUP(command_settings_release)
+    struct settings *settings = command_settings(run->command, values->settings, &values->facts);
     if (!settings)
         return EXIT_USAGE;
     struct manifests old = {0};
@@ -344,32 +345,33 @@ static int run_review(struct run *run, char **operands, size_t operand_count)
     return code;
 }
 
-static int review_check_options(const struct verb *verb, const struct review_options *values, size_t operand_count)
+static int review_check_options(const struct command *command, const struct review_options *values,
+                                size_t operand_count)
 {
     enum operation operation;
     if (review_parse_format(values->output) == FORMAT_NONE)
-        return verb_fail(verb, "-o %s: expected text, json, yaml, junit or sarif", values->output);
+        return command_fail(command, "-o %s: expected text, json, yaml, junit or sarif", values->output);
     if (values->operation &&
         (!operation_parse(str_from(values->operation), &operation) || operation == OPERATION_CONNECT))
-        return verb_fail(verb, "--operation %s: expected CREATE, UPDATE or DELETE", values->operation);
+        return command_fail(command, "--operation %s: expected CREATE, UPDATE or DELETE", values->operation);
     if (values->operation && operation == OPERATION_UPDATE && !values->old && !asks_cluster(values))
-        return verb_fail(verb, "--operation UPDATE needs the object before the change: --old FILE, or a cluster");
+        return command_fail(command, "--operation UPDATE needs the object before the change: --old FILE, or a cluster");
     if (values->files.len + operand_count == 0 && !values->kustomize)
-        return verb_fail(verb, "nothing to review: give -f FILE, a folder, a URL, or - for standard input");
+        return command_fail(command, "nothing to review: give -f FILE, a folder, a URL, or - for standard input");
     if (values->kustomize && values->files.len + operand_count)
-        return verb_fail(verb, "-k and -f: give one of them");
+        return command_fail(command, "-k and -f: give one of them");
     return EXIT_OK;
 }
 
-static int review_verb_execute(const struct verb *verb, void *context, char **operands, size_t operand_count)
+static int review_command_execute(const struct command *command, void *context, char **operands, size_t operand_count)
 {
     struct review_options *values = context;
-    int code = review_check_options(verb, values, operand_count);
+    int code = review_check_options(command, values, operand_count);
     if (code != EXIT_OK)
         return code;
-    struct run state = {.verb = verb, .options = values, .format = review_parse_format(values->output)};
+    struct run state = {.command = command, .options = values, .format = review_parse_format(values->output)};
     state.colour = terminal_colour(NULL);
-    values->now = verb_now(values->now);
+    values->now = command_now(values->now);
     if (!values->user)
         values->user = values->facts.connection.as ? values->facts.connection.as : "kubernetes-admin";
     buf_init(&state.cases, OUTPUT_LIMIT);
@@ -378,13 +380,13 @@ static int review_verb_execute(const struct verb *verb, void *context, char **op
     return code;
 }
 
-static int review_verb_run(const struct verb *verb, int argc, char **argv)
+static int review_command_run(const struct command *command, int argc, char **argv)
 {
     struct review_options values = {.facts.velero_suffices = true, .output = "text", .now = INT64_MIN};
-    return verb_run(verb, argc, argv, &values, review_verb_execute);
+    return command_run(command, argc, argv, &values, review_command_execute);
 }
 
-const struct verb verb_review = {
+const struct command command_review = {
     .name = "review",
     .summary = "review manifests or recorded reviews offline, as the webhook would",
     .operands = "-f FILE|DIR|URL|-...",
@@ -392,5 +394,5 @@ const struct verb verb_review = {
     .options = options,
     .option_count = LENGTH_OF(options),
     FACTS_CONNECTION(struct review_options),
-    .run = review_verb_run,
+    .run = review_command_run,
 };

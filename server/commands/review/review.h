@@ -96,7 +96,7 @@ struct review_facts;
 struct review_facts *review_facts_files(const struct option_list *paths, struct str system_namespace,
                                         manifest_problem_fn *problem, void *context);
 /* What a cluster holds; only ever read. NULL, with the reason told, when it cannot be. */
-struct review_facts *review_facts_cluster(const struct verb *verb, const struct facts_options *options,
+struct review_facts *review_facts_cluster(const struct command *command, const struct facts_options *options,
                                           const struct settings *settings, int64_t now);
 bool review_facts_none(const struct review_facts *facts); /* there are neither files nor a cluster */
 /* Borrowed until the next call; NULL when out of memory. */

@@ -60,7 +60,7 @@ static void rollback_plan_list(struct rollback *rollback, struct buf *out)
     columns_print(&columns, &page);
 }
 
-static int say_unknown(const struct verb *verb, struct rollback *rollback, struct str name)
+static int say_unknown(const struct command *command, struct rollback *rollback, struct str name)
 {
     struct arena *arena = rollback->arena;
     struct strlist names = {0};
@@ -69,17 +69,18 @@ static int say_unknown(const struct verb *verb, struct rollback *rollback, struc
         strlist_add(arena, &names, rollback->candidates[i].backup->meta.name);
     struct str near = str_nearest(name, names.items, names.len);
     bool exists = inventory_backup(rollback->inventory, rollback->settings->system_namespace, name) != NULL;
-    verb_fail(verb, "%.*s is %s; %s%.*s", STR_ARG(quoted),
-              exists ? "no backup taken before an upgrade" : "no Velero Backup that is known",
-              near.len ? "did you mean " : "see: backstop rollback-plan", STR_ARG(near));
+    command_fail(command, "%.*s is %s; %s%.*s", STR_ARG(quoted),
+                 exists ? "no backup taken before an upgrade" : "no Velero Backup that is known",
+                 near.len ? "did you mean " : "see: backstop rollback-plan", STR_ARG(near));
     return EXIT_DENIED;
 }
 
-static int rollback_plan_print(const struct verb *verb, struct rollback *rollback, const char *name, struct buf *out)
+static int rollback_plan_print(const struct command *command, struct rollback *rollback, const char *name,
+                               struct buf *out)
 {
     if (!name && rollback->count == 0) {
-        verb_fail(verb, "there is no backup taken before an upgrade in %.*s",
-                  STR_ARG(rollback->settings->system_namespace));
+        command_fail(command, "there is no backup taken before an upgrade in %.*s",
+                     STR_ARG(rollback->settings->system_namespace));
         return EXIT_DENIED;
     }
     if (!name) {
@@ -88,17 +89,18 @@ static int rollback_plan_print(const struct verb *verb, struct rollback *rollbac
     }
     for (size_t i = 0; i < rollback->count; i++)
         if (str_is(rollback->candidates[i].backup->meta.name, name))
-            return rollback_print(verb, rollback, &rollback->candidates[i], out);
-    return say_unknown(verb, rollback, str_from(name));
+            return rollback_print(command, rollback, &rollback->candidates[i], out);
+    return say_unknown(command, rollback, str_from(name));
 }
 
-static int rollback_plan_show(const struct verb *verb, const struct plan_options *values, const char *name)
+static int rollback_plan_show(const struct command *command, const struct plan_options *values, const char *name)
 {
-    CLEANUP(verb_settings_release) struct settings *settings = verb_settings(verb, values->settings, &values->facts);
+    CLEANUP(command_settings_release)
+    struct settings *settings = command_settings(command, values->settings, &values->facts);
     if (!settings)
         return EXIT_USAGE;
     CLEANUP(facts_dispose) struct facts facts;
-    if (!facts_open(&facts, verb, &values->facts, settings, values->now))
+    if (!facts_open(&facts, command, &values->facts, settings, values->now))
         return EXIT_USAGE;
     ARENA_SCOPED arena = arena_new(MEMORY_LIMIT);
     BUF_SCOPED out;
@@ -107,29 +109,29 @@ static int rollback_plan_show(const struct verb *verb, const struct plan_options
     if (arena)
         rollback.candidates = policy_rollback_candidates(arena, facts.inventory, settings, &rollback.count);
     if (!rollback.candidates)
-        return verb_fail(verb, "out of memory");
-    int code = rollback_plan_print(verb, &rollback, name, &out);
+        return command_fail(command, "out of memory");
+    int code = rollback_plan_print(command, &rollback, name, &out);
     if (out.failed || arena_failed(arena) || !write_all(STDOUT_FILENO, buf_str(&out)))
-        return verb_fail(verb, "out of memory, or the output cannot be written");
+        return command_fail(command, "out of memory, or the output cannot be written");
     return code;
 }
 
-static int rollback_plan_execute(const struct verb *verb, void *context, char **operands, size_t operand_count)
+static int rollback_plan_execute(const struct command *command, void *context, char **operands, size_t operand_count)
 {
     struct plan_options *values = context;
     if (operand_count > 1)
-        return verb_fail(verb, "takes one backup; see: backstop rollback-plan --help");
-    values->now = verb_now(values->now);
-    return rollback_plan_show(verb, values, operand_count ? operands[0] : NULL);
+        return command_fail(command, "takes one backup; see: backstop rollback-plan --help");
+    values->now = command_now(values->now);
+    return rollback_plan_show(command, values, operand_count ? operands[0] : NULL);
 }
 
-static int rollback_plan_run(const struct verb *verb, int argc, char **argv)
+static int rollback_plan_run(const struct command *command, int argc, char **argv)
 {
     struct plan_options values = {.now = INT64_MIN};
-    return verb_run(verb, argc, argv, &values, rollback_plan_execute);
+    return command_run(command, argc, argv, &values, rollback_plan_execute);
 }
 
-const struct verb verb_rollback_plan = {
+const struct command command_rollback_plan = {
     .name = "rollback-plan",
     .summary = "what brings the cluster back to the release before an upgrade",
     .operands = "[BACKUP]",

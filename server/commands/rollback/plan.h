@@ -15,7 +15,7 @@ struct rollback {
 };
 /* The plan as YAML with comments. EXIT_DENIED, with the reason told, when the webhook
  * would not admit it. */
-int rollback_print(const struct verb *verb, struct rollback *rollback, const struct rollback_candidate *candidate,
+int rollback_print(const struct command *command, struct rollback *rollback, const struct rollback_candidate *candidate,
                    struct buf *out);
 
 #endif

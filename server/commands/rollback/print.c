@@ -73,11 +73,11 @@ static void rollback_explain(const struct rollback *rollback, const struct rollb
         rollback_write_comment(out, decision->warnings.items[i]);
 }
 
-static int rollback_refuse(const struct verb *verb, const struct rollback_candidate *candidate, struct arena *arena,
-                           struct str why)
+static int rollback_refuse(const struct command *command, const struct rollback_candidate *candidate,
+                           struct arena *arena, struct str why)
 {
-    verb_fail(verb, "cannot roll back with %.*s: %.*s", STR_ARG(arena_quote(arena, candidate->backup->meta.name)),
-              STR_ARG(why));
+    command_fail(command, "cannot roll back with %.*s: %.*s", STR_ARG(arena_quote(arena, candidate->backup->meta.name)),
+                 STR_ARG(why));
     return EXIT_DENIED;
 }
 
@@ -86,7 +86,7 @@ static bool has_modifier(struct json_object *restore)
     return json_path(restore, "spec.resourceModifier") != NULL;
 }
 
-int rollback_print(const struct verb *verb, struct rollback *rollback, const struct rollback_candidate *candidate,
+int rollback_print(const struct command *command, struct rollback *rollback, const struct rollback_candidate *candidate,
                    struct buf *out)
 {
     struct error error = {0};
@@ -94,16 +94,16 @@ int rollback_print(const struct verb *verb, struct rollback *rollback, const str
     struct arena *arena = rollback->arena;
     struct str text = bare_restore(rollback, candidate);
     if (!text.ptr || !rollback_review_plan(rollback, candidate, text, &decision))
-        return verb_fail(verb, "out of memory");
+        return command_fail(command, "out of memory");
     if (decision.denied)
-        return rollback_refuse(verb, candidate, arena, decision_message(&decision));
+        return rollback_refuse(command, candidate, arena, decision_message(&decision));
     struct json_object *bare = json_build(arena, text, &error);
     struct json_object *restore = bare ? admission_apply_patch(arena, bare, &decision, &error) : NULL;
     if (!restore)
-        return verb_fail(verb, "%s", error.message);
+        return command_fail(command, "%s", error.message);
     if (needs_modifier(candidate) && !has_modifier(restore))
         return rollback_refuse(
-            verb, candidate, arena,
+            command, candidate, arena,
             arena_printf(arena, "the ConfigMap backstop-release-%.*s exists with another content; rename or delete it",
                          STR_ARG(candidate->release)));
     rollback_explain(rollback, candidate, &decision, out);

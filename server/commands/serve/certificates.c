@@ -8,26 +8,27 @@
 
 enum { PEM_LIMIT = 1024 * 1024, NAMESPACE_LIMIT = 256, LIFETIME_MIN = 3 };
 
-int serve_certificates_check(const struct verb *verb, const struct tls_options *options)
+int serve_certificates_check(const struct command *command, const struct tls_options *options)
 {
     struct certificates_service service;
     struct error error;
     struct str version = str_from(options->min_version);
     if (options->managed && (options->cert || options->key))
-        return verb_fail(verb, "--tls-managed or --tls-cert and --tls-key, not both");
+        return command_fail(command, "--tls-managed or --tls-cert and --tls-key, not both");
     if (!options->managed && (!options->cert || !options->key))
-        return verb_fail(verb,
-                         "no serving certificate: give --tls-cert and --tls-key, or --tls-managed in a cluster. For "
-                         "development: make certs");
+        return command_fail(command,
+                            "no serving certificate: give --tls-cert and --tls-key, or --tls-managed in a cluster. For "
+                            "development: make certs");
     if (!str_is(version, "1.2") && !str_is(version, "1.3"))
-        return verb_fail(verb, "--tls-min-version %s: expected 1.3 or 1.2", options->min_version);
+        return command_fail(command, "--tls-min-version %s: expected 1.3 or 1.2", options->min_version);
     if (options->service && !certificates_service_parse(str_from(options->service), &service, &error))
-        return verb_fail(verb, "--tls-service %s", error.message);
+        return command_fail(command, "--tls-service %s", error.message);
     if (options->client_names.len && !options->client_ca)
-        return verb_fail(verb, "--client-name needs --client-ca");
+        return command_fail(command, "--client-name needs --client-ca");
     if (options->leaf_seconds < LIFETIME_MIN || options->ca_seconds / 3 < options->leaf_seconds)
-        return verb_fail(verb, "--cert-lifetime: expected %ds or more; --ca-lifetime: at least three times as long",
-                         LIFETIME_MIN);
+        return command_fail(command,
+                            "--cert-lifetime: expected %ds or more; --ca-lifetime: at least three times as long",
+                            LIFETIME_MIN);
     return EXIT_OK;
 }
 

@@ -55,37 +55,38 @@ static bool option_is_within(int64_t value, int64_t least, int64_t most)
     return value >= least && value <= most;
 }
 
-static int serve_options_check(const struct verb *verb, struct serve_options *values)
+static int serve_options_check(const struct command *command, struct serve_options *values)
 {
     /* With managed certificates the kubeconfig is needed for those at least. */
     if (values->inventory.len && (values->kubeconfig || values->context) && !values->tls.managed)
-        return verb_fail(verb, "--inventory or --kubeconfig (--context), not both");
-    if (serve_certificates_check(verb, &values->tls) != EXIT_OK)
+        return command_fail(command, "--inventory or --kubeconfig (--context), not both");
+    if (serve_certificates_check(command, &values->tls) != EXIT_OK)
         return EXIT_USAGE;
     if (!log_level_parse(str_from(values->log_level), &values->level))
-        return verb_fail(verb, "--log-level %s: expected debug, info, warn or error", values->log_level);
+        return command_fail(command, "--log-level %s: expected debug, info, warn or error", values->log_level);
     if (!sandbox_mode_parse(str_from(values->sandbox), &values->sandbox_mode))
-        return verb_fail(verb, "--sandbox %s: expected auto, require or off", values->sandbox);
+        return command_fail(command, "--sandbox %s: expected auto, require or off", values->sandbox);
     if (!option_is_within(values->body_bytes, 1024, 256 << 20))
-        return verb_fail(verb, "--max-body-bytes: expected 1024 to 268435456");
+        return command_fail(command, "--max-body-bytes: expected 1024 to 268435456");
     if (!option_is_within(values->connections, 1, 65536) || !option_is_within(values->concurrent, 1, 65536))
-        return verb_fail(verb, "--max-connections and --max-concurrent: expected 1 to 65536");
+        return command_fail(command, "--max-connections and --max-concurrent: expected 1 to 65536");
     if (!option_is_within(values->request_timeout, 1, 3600) || !option_is_within(values->idle_timeout, 1, 86400))
-        return verb_fail(verb, "--request-timeout: expected 1s to 1h; --idle-timeout: expected 1s to 24h");
+        return command_fail(command, "--request-timeout: expected 1s to 1h; --idle-timeout: expected 1s to 24h");
     if ((values->status_page && !values->health_listen[0]) || (values->status_page_users && !values->status_page))
-        return verb_fail(verb, "--status-page-users needs --status-page, and --status-page needs --health-listen");
+        return command_fail(command,
+                            "--status-page-users needs --status-page, and --status-page needs --health-listen");
     return EXIT_OK;
 }
 
-static int serve_options_execute(const struct verb *verb, void *context, char **operands, size_t count)
+static int serve_options_execute(const struct command *command, void *context, char **operands, size_t count)
 {
     struct serve_options *values = context;
     (void)operands, (void)count;
-    int code = serve_options_check(verb, values);
-    return code == EXIT_OK ? serve(verb, values) : code;
+    int code = serve_options_check(command, values);
+    return code == EXIT_OK ? serve(command, values) : code;
 }
 
-static int serve_options_run(const struct verb *verb, int argc, char **argv)
+static int serve_options_run(const struct command *command, int argc, char **argv)
 {
     struct serve_options values = {.listen = ":9443",
                                    .health_listen = ":8080",
@@ -104,10 +105,10 @@ static int serve_options_run(const struct verb *verb, int argc, char **argv)
                                    .idle_timeout = 120,
                                    .lame_duck = -1,
                                    .log_reviews = true};
-    return verb_run(verb, argc, argv, &values, serve_options_execute);
+    return command_run(command, argc, argv, &values, serve_options_execute);
 }
 
-const struct verb verb_serve = {
+const struct command command_serve = {
     .name = "serve",
     .summary = "run the webhook",
     .details = "Answers the API server's AdmissionReviews over HTTPS. Settings, certificates and inventory files\n"

@@ -65,7 +65,7 @@ static void serve_close_all(struct service *service)
     settings_source_close(&service->settings);
 }
 
-int serve(const struct verb *verb, struct serve_options *values)
+int serve(const struct command *command, struct serve_options *values)
 {
     struct service service = {.body_limit = (size_t)values->body_bytes, .log_reviews = values->log_reviews};
     struct error error;
@@ -74,7 +74,7 @@ int serve(const struct verb *verb, struct serve_options *values)
     serve_limits_memory();
     bool fine = serve_limits_descriptors(&values->connections, SERVE_HEALTH_CONNECTIONS, &error) &&
                 serve_sandbox_enter(&service, values, &error) && start_and_serve(&service, values, &error);
-    int code = fine ? EXIT_OK : verb_fail(verb, "%s", error.message);
+    int code = fine ? EXIT_OK : command_fail(command, "%s", error.message);
     serve_close_all(&service);
     return code;
 }

@@ -63,10 +63,10 @@ struct serve_options {
 };
 
 /* ---- serve.c: its life, from the options to the exit code; may lower the connections ---- */
-int serve(const struct verb *verb, struct serve_options *values);
+int serve(const struct command *command, struct serve_options *values);
 
 /* ---- serve_certificates.c: what is served, and to whom ---- */
-int serve_certificates_check(const struct verb *verb, const struct tls_options *options);
+int serve_certificates_check(const struct command *command, const struct tls_options *options);
 /* Texts of the config live as long as the options and the arena. */
 bool serve_certificates_configure(struct arena *arena, const struct tls_options *options, struct http_config *config,
                                   struct error *error) MUST_CHECK;

@@ -56,7 +56,7 @@ static const char details[] =
     "  kubectl get managements,managementbackups,releases -o yaml >facts.yaml\n"
     "  backstop status --inventory facts.yaml --inventory velero.yaml";
 
-/* One run of the verb. */
+/* One run of the command. */
 struct run {
     const struct status_options *values;
     struct settings *settings;
@@ -104,7 +104,7 @@ static bool status_draw(void *context, struct buf *out)
 {
     struct run *run = context;
     const struct page page = terminal_page(&run->values->terminal, out);
-    const int64_t now = verb_now(run->values->now);
+    const int64_t now = command_now(run->values->now);
     struct status_audit audit;
     ARENA_SCOPED arena = arena_new(MEMORY_LIMIT);
     if (run->seen)
@@ -143,18 +143,19 @@ static bool show_again(struct run *run)
     return screen_watch(&screen);
 }
 
-static int status_show(const struct verb *verb, const struct status_options *values)
+static int status_show(const struct command *command, const struct status_options *values)
 {
-    CLEANUP(verb_settings_release) struct settings *settings = verb_settings(verb, values->settings, &values->facts);
+    CLEANUP(command_settings_release)
+    struct settings *settings = command_settings(command, values->settings, &values->facts);
     struct run run = {.values = values, .settings = settings};
     if (!settings)
         return EXIT_USAGE;
-    bool open = facts_open(&run.facts, verb, &values->facts, settings, verb_now(values->now));
+    bool open = facts_open(&run.facts, command, &values->facts, settings, command_now(values->now));
     bool shown = open && (values->watch ? show_again(&run) : show_once(&run));
     facts_dispose(&run.facts);
     if (!open)
         return EXIT_USAGE;
-    return shown ? run.code : verb_fail(verb, "out of memory, or the output cannot be written");
+    return shown ? run.code : command_fail(command, "out of memory, or the output cannot be written");
 }
 
 static bool is_format(const char *text)
@@ -166,37 +167,37 @@ static bool is_format(const char *text)
     return false;
 }
 
-static int status_check_options(const struct verb *verb, const struct status_options *values)
+static int status_check_options(const struct command *command, const struct status_options *values)
 {
     if (!is_format(values->output))
-        return verb_fail(verb, "-o %s: expected text, json or html", values->output);
+        return command_fail(command, "-o %s: expected text, json or html", values->output);
     if (values->watch && strcmp(values->output, "html") == 0)
-        return verb_fail(verb, "--watch is for text and json; serve --status-page has a page that renews itself");
+        return command_fail(command, "--watch is for text and json; serve --status-page has a page that renews itself");
     if (values->interval < 1 || values->interval > INTERVAL_MAX)
-        return verb_fail(verb, "--interval: expected 1s to 24h");
-    return terminal_check(verb, &values->terminal);
+        return command_fail(command, "--interval: expected 1s to 24h");
+    return terminal_check(command, &values->terminal);
 }
 
-static int status_execute(const struct verb *verb, void *context, char **operands, size_t operand_count)
+static int status_execute(const struct command *command, void *context, char **operands, size_t operand_count)
 {
     struct status_options *values = context;
     (void)operands, (void)operand_count;
-    int code = status_check_options(verb, values);
-    return code == EXIT_OK ? status_show(verb, values) : code;
+    int code = status_check_options(command, values);
+    return code == EXIT_OK ? status_show(command, values) : code;
 }
 
-static int status_verb_run(const struct verb *verb, int argc, char **argv)
+static int status_command_run(const struct command *command, int argc, char **argv)
 {
     struct status_options values = {.output = "text", .now = INT64_MIN, .interval = 2, .terminal = {.width = -1}};
-    return verb_run(verb, argc, argv, &values, status_execute);
+    return command_run(command, argc, argv, &values, status_execute);
 }
 
-const struct verb verb_status = {
+const struct command command_status = {
     .name = "status",
     .summary = "could this cluster be restored tonight and upgraded tomorrow?",
     .details = details,
     .options = options,
     .option_count = LENGTH_OF(options),
     FACTS_CONNECTION(struct status_options),
-    .run = status_verb_run,
+    .run = status_command_run,
 };

@@ -1,4 +1,4 @@
-# What the tests of command line verbs share; sourced with the binary as $1.
+# What the tests of command line commands share; sourced with the binary as $1.
 # shellcheck shell=bash
 set -u
 
