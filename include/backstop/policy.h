@@ -276,6 +276,34 @@ struct str policy_rollback_reason(struct arena *arena, const struct rollback_can
 struct rollback_candidate *policy_rollback_candidates(struct arena *arena, const struct inventory *inventory,
                                                       const struct settings *settings, size_t *count) MUST_CHECK;
 
+/* ---- what keeps kcm from starting backups ---------------------------------- */
+
+enum backup_hold_kind {
+    HOLD_NO_CREDENTIAL, /* of a ClusterDeployment */
+    HOLD_NO_KUBECONFIG, /* of a Region that a ClusterDeployment's Credential names */
+    HOLD_REGION_FAILS,  /* kcm reports an error of a Region whose Backups it lists first */
+    HOLD_BACKUP_RUNS    /* a Backup has been New or InProgress for more than an hour */
+};
+struct backup_hold {
+    enum backup_hold_kind kind;
+    bool whole;          /* kcm starts none at all, on demand and before an upgrade neither; else no scheduled one */
+    bool certain;        /* seen in the objects; else likely, by what kcm reports or because some are not known */
+    struct str owner;    /* of HOLD_BACKUP_RUNS: the ManagementBackup that it holds back; absent: all of them */
+    struct str ns, name; /* of the Credential, Region or Backup (ns: its region, absent: here) */
+    size_t others;       /* how many more objects name the same, such as ClusterDeployments the Credential */
+    struct str reason;   /* "Credential "a/b" of ClusterDeployment "a/c" does not exist", without a full stop */
+    struct str fix;      /* a sentence with its command last */
+};
+struct backup_holds {
+    const struct backup_hold *items; /* certain ones of all backups first; 32 at most */
+    size_t len;
+    bool known; /* false: some kinds that this takes are not known, so that none found proves nothing */
+};
+/* What holds back all ManagementBackups, or all scheduled ones of one, though kcm reports it nowhere. Everything is in the
+ * arena, or borrowed from the inventory; where there is no memory it finds nothing and `known` is false. */
+struct backup_holds policy_backup_holds(struct arena *arena, const struct inventory *inventory,
+                                        const struct settings *settings, int64_t now);
+
 /* What a policy needs to be read for this very request, beside the snapshot that is
  * at hand: what the same `kubectl apply` may have created a moment ago, and the gate's
  * evidence. Wants nothing where the snapshot is enough. */

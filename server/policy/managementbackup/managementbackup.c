@@ -208,41 +208,25 @@ static void managementbackup_warn_of_edit(const struct managementbackup_edit *ed
         managementbackup_judge_last_flag(edit);
 }
 
-/* kcm starts no scheduled backup while one of the same ManagementBackup is New or InProgress, or the
- * backups of a region cannot be listed, and says so in its debug log alone (schedule.go
- * areAnyBackupsProgressing). Velero works on one backup after the other, so one that hangs keeps it. */
-static void managementbackup_warn_of_blockers(const struct managementbackup_edit *edit, struct str name)
+/* kcm reports none of this: the ManagementBackup would just never run. One warning of each kind, the rest counted. */
+static void managementbackup_warn_of_holds(const struct managementbackup_edit *edit, struct str name)
 {
-    enum { LONG = 3600 };
     const struct request *request = edit->request;
-    const struct inventory *inventory = edit->inventory;
-    const struct management_backup *known = inventory_management_backup(inventory, name);
-    struct arena *arena = request->arena;
-    if (edit->now.schedule.len == 0 || !(edit->create || request_changes(request, "spec")))
+    bool scheduled = edit->now.schedule.len > 0;
+    unsigned warned = 0;
+    if (!edit->create && !request_changes(request, "spec"))
         return;
-    for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++) {
-        const struct backup *backup = inventory->backups[i];
-        int64_t since = backup->status.started ? backup->status.started : backup->meta.created;
-        bool holds = phase_holds_kcm(backup->status.phase);
-        if (!holds || since == 0 || request->now - since < LONG ||
-            !str_eq(json_get_str(backup->meta.labels, LABEL_MANAGEMENT_BACKUP), name))
+    const struct backup_holds holds =
+        policy_backup_holds(request->arena, edit->inventory, edit->settings, request->now);
+    for (size_t i = 0; i < holds.len; i++) {
+        const struct backup_hold *hold = &holds.items[i];
+        bool ours = hold->whole || (scheduled && (hold->owner.len == 0 || str_eq(hold->owner, name)));
+        if (!ours || (warned & 1U << hold->kind))
             continue;
-        decision_warn(edit->decision,
-                      "no scheduled backup starts while %.*s is %.*s (started %.*s). If Velero hangs: kubectl -n %.*s "
-                      "rollout restart deployment/velero",
-                      STR_ARG(arena_quote(arena, backup->meta.name)), STR_ARG(backup->status.phase),
-                      STR_ARG(ago(arena, request->now, since)), STR_ARG(edit->settings->system_namespace));
-        break;
+        warned |= 1U << hold->kind;
+        decision_warn(edit->decision, "kcm %s no %s while %.*s. %.*s", hold->certain ? "starts" : "may start",
+                      hold->whole ? "backup at all" : "scheduled backup", STR_ARG(hold->reason), STR_ARG(hold->fix));
     }
-    for (size_t i = 0; known && i < known->region_count; i++)
-        if (known->regions[i].error.len) {
-            decision_warn(
-                edit->decision,
-                "kcm reports region %.*s: %.*s. No scheduled backup starts while its backups cannot be listed",
-                STR_ARG(arena_quote(arena, known->regions[i].region)),
-                STR_ARG(arena_quote_error(arena, known->regions[i].error)));
-            break;
-        }
 }
 
 static void managementbackup_judge_loss(struct decision *decision, enum verdict verdict, struct str message)
@@ -360,7 +344,7 @@ void policy_management_backup(const struct request *request, const struct invent
     if (!edit.create && !decision->denied)
         managementbackup_warn_of_edit(&edit, name);
     if (!decision->denied)
-        managementbackup_warn_of_blockers(&edit, name);
+        managementbackup_warn_of_holds(&edit, name);
     if (!decision->denied && (edit.create || request_changes(request, "spec")))
         velero_warn_cannot_start(inventory, settings, decision);
 }

@@ -1,0 +1,257 @@
+/* What keeps kcm from starting ManagementBackups, none of which it reports (internal/controller/backup, k0rdent 1.10 to
+ * 1.12). Before each of them, on demand and before an upgrade too, kcm computes its scope: the Credential of every
+ * ClusterDeployment, and a client for each Region that those name. An error ends it (scope.go getScope). A scheduled one
+ * waits besides while a Backup of it is New or InProgress, here or in a region, and while the Backups of a region cannot
+ * be listed (schedule.go areAnyBackupsProgressing). */
+#include "backstop/policy.h"
+#include "policy/checks.h"
+
+enum { HOLDS_MAX = 32, RUNS_LONG = 3600 };
+
+struct hold_search {
+    struct arena *arena;
+    const struct inventory *inventory;
+    const struct settings *settings;
+    int64_t now;
+    struct backup_hold *items;
+    size_t len;
+};
+
+/* The one of this kind and object, new and empty if there was none; NULL when there are too many. */
+static struct backup_hold *hold_of(struct hold_search *search, enum backup_hold_kind kind, struct str ns,
+                                   struct str name)
+{
+    for (size_t i = 0; i < search->len; i++) {
+        struct backup_hold *hold = &search->items[i];
+        if (hold->kind == kind && str_eq(hold->ns, ns) && str_eq(hold->name, name))
+            return hold;
+    }
+    if (search->len == HOLDS_MAX)
+        return NULL;
+    struct backup_hold *hold = &search->items[search->len++];
+    *hold = (struct backup_hold){.kind = kind, .ns = ns, .name = name};
+    return hold;
+}
+
+static struct str hold_quote_path(struct arena *arena, struct str ns, struct str name)
+{
+    return arena_quote(arena, arena_printf(arena, "%.*s/%.*s", STR_ARG(ns), STR_ARG(name)));
+}
+
+/* ---- the scope ------------------------------------------------------------------ */
+
+/* kcm asks for the ClusterDeployments of each ClusterTemplate by its name alone, in whatever namespace; where there is
+ * no ClusterTemplate at all, for all of them. */
+static bool hold_scope_has(const struct inventory *inventory, const struct cluster_deployment *deployment)
+{
+    size_t count = inventory->count[FACT_CLUSTER_TEMPLATES];
+    for (size_t i = 0; i < count; i++)
+        if (str_eq(inventory->cluster_templates[i]->meta.name, deployment->template))
+            return true;
+    return count == 0;
+}
+
+static void hold_no_credential(struct hold_search *search, const struct cluster_deployment *deployment)
+{
+    struct arena *arena = search->arena;
+    struct backup_hold *hold = hold_of(search, HOLD_NO_CREDENTIAL, deployment->meta.ns, deployment->credential);
+    if (!hold || hold->others++)
+        return;
+    hold->whole = true;
+    hold->certain = search->inventory->known[FACT_CLUSTER_TEMPLATES];
+    hold->reason = arena_printf(arena, "Credential %.*s of ClusterDeployment %.*s does not exist",
+                                STR_ARG(hold_quote_path(arena, deployment->meta.ns, deployment->credential)),
+                                STR_ARG(hold_quote_path(arena, deployment->meta.ns, deployment->meta.name)));
+    hold->fix = arena_printf(arena, "Restore it, or name another: kubectl -n %.*s edit clusterdeployment %.*s",
+                             STR_ARG(words_name(arena, deployment->meta.ns)),
+                             STR_ARG(words_name(arena, deployment->meta.name)));
+}
+
+/* What is wrong with the kubeconfig of a region, in reason, fix and certain; false where nothing is, or where it is not
+ * known. kcm reads a Secret of the system namespace, or NAME-kubeconfig beside the region's ClusterDeployment
+ * (internal/util/kube GetRegionalClient). */
+static bool hold_kubeconfig(const struct hold_search *search, const struct region *region, struct backup_hold *hold)
+{
+    struct arena *arena = search->arena;
+    const struct inventory *inventory = search->inventory;
+    struct str quoted = arena_quote(arena, region->meta.name), system = search->settings->system_namespace;
+    struct str ns = system, name = region->kubeconfig_secret, key = region->kubeconfig_key;
+    hold->certain = true;
+    if (region->cluster_name.len) {
+        ns = region->cluster_ns.len ? region->cluster_ns : system;
+        name = arena_printf(arena, "%.*s-kubeconfig", STR_ARG(region->cluster_name));
+        key = STR("value");
+    }
+    if (name.len == 0)
+        return false;
+    const struct secret *secret = inventory_secret(inventory, ns, name);
+    hold->fix = arena_printf(arena, "Store it again: kubectl -n %.*s create secret generic %.*s --from-file=%.*s=FILE",
+                             STR_ARG(words_name(arena, ns)), STR_ARG(words_name(arena, name)), STR_ARG(key));
+    if (key.len == 0) {
+        hold->reason = arena_printf(arena, "spec.kubeConfig.key of Region %.*s is empty, since kcm assumes no default",
+                                    STR_ARG(quoted));
+        hold->fix = STR("It cannot be changed: create the Region again with the key of the Secret");
+    } else if (secret && secret->keys.len && !strlist_has(&secret->keys, key)) {
+        hold->reason =
+            arena_printf(arena, "Secret %.*s, the kubeconfig of Region %.*s, has no key %.*s",
+                         STR_ARG(hold_quote_path(arena, ns, name)), STR_ARG(quoted), STR_ARG(arena_quote(arena, key)));
+    } else if (!secret && str_eq(ns, system) && inventory->known[FACT_SECRETS]) {
+        hold->reason = arena_printf(arena, "Secret %.*s, the kubeconfig of Region %.*s, does not exist",
+                                    STR_ARG(hold_quote_path(arena, ns, name)), STR_ARG(quoted));
+    } else if (!secret && region->cluster_name.len && inventory->known[FACT_CLUSTER_DEPLOYMENTS] &&
+               !inventory_cluster_deployment(inventory, ns, region->cluster_name)) {
+        /* Secrets elsewhere are not read. Cluster API deletes this one together with the cluster. */
+        hold->certain = false;
+        hold->reason = arena_printf(arena, "the kubeconfig of Region %.*s is missing: ClusterDeployment %.*s is",
+                                    STR_ARG(quoted), STR_ARG(hold_quote_path(arena, ns, region->cluster_name)));
+        hold->fix = STR("Restore the cluster, or delete the ClusterDeployments of that region");
+    }
+    return hold->reason.len > 0;
+}
+
+static struct str hold_region_fix(struct arena *arena, struct str region)
+{
+    return arena_printf(arena, "See: kubectl describe region %.*s", STR_ARG(words_name(arena, region)));
+}
+
+static void hold_region(struct hold_search *search, const struct region *region)
+{
+    struct arena *arena = search->arena;
+    struct str none = {NULL, 0}, name = region->meta.name;
+    struct backup_hold found = {0};
+    bool kubeconfig = hold_kubeconfig(search, region, &found);
+    /* kcm's own word where it could not reach the region or set it up; components that are not ready hold nothing. */
+    if (!kubeconfig && !str_starts(region->problem, STR("ConfigurationError: ")))
+        return;
+    struct backup_hold *hold = hold_of(search, kubeconfig ? HOLD_NO_KUBECONFIG : HOLD_REGION_FAILS, none, name);
+    if (!hold || hold->others++)
+        return;
+    if (kubeconfig) {
+        hold->whole = true;
+        hold->certain = found.certain;
+        hold->reason = found.reason;
+        hold->fix = found.fix;
+        return;
+    }
+    hold->reason = arena_printf(arena, "Region %.*s is not ready: %.*s", STR_ARG(arena_quote(arena, name)),
+                                STR_ARG(arena_quote_error(arena, region->problem)));
+    hold->fix = hold_region_fix(arena, name);
+}
+
+/* A Credential without a Region, or with one that is gone, stops nothing: kcm passes over both. */
+static void hold_scope(struct hold_search *search)
+{
+    const struct inventory *inventory = search->inventory;
+    for (size_t i = 0; i < inventory->count[FACT_CLUSTER_DEPLOYMENTS]; i++) {
+        const struct cluster_deployment *deployment = inventory->cluster_deployments[i];
+        if (deployment->credential.len == 0)
+            continue;
+        const struct credential *credential =
+            inventory_credential(inventory, deployment->meta.ns, deployment->credential);
+        const struct region *region =
+            credential && credential->region.len ? inventory_region(inventory, credential->region) : NULL;
+        bool missing = !credential && inventory->known[FACT_CREDENTIALS];
+        if ((missing || region) && !hold_scope_has(inventory, deployment))
+            continue;
+        if (missing)
+            hold_no_credential(search, deployment);
+        else if (region)
+            hold_region(search, region);
+    }
+}
+
+/* ---- scheduled ones alone -------------------------------------------------------- */
+
+static void hold_runs(struct hold_search *search, struct str owner, struct str region, struct str name,
+                      const struct backup_status *status, int64_t since)
+{
+    struct arena *arena = search->arena;
+    if (!phase_holds_kcm(status->phase) || since == 0 || search->now - since < RUNS_LONG)
+        return;
+    struct backup_hold *hold = hold_of(search, HOLD_BACKUP_RUNS, region, name);
+    if (!hold || hold->others++)
+        return;
+    hold->certain = true;
+    hold->owner = owner;
+    hold->reason =
+        arena_printf(arena, "Backup %.*s%s%.*s is %.*s (started %.*s)", STR_ARG(arena_quote(arena, name)),
+                     region.len ? " in region " : "", STR_ARG(region.len ? arena_quote(arena, region) : STR("")),
+                     STR_ARG(status->phase), STR_ARG(ago(arena, search->now, since)));
+    hold->fix = arena_printf(arena, "If Velero hangs%s: kubectl -n %.*s rollout restart deployment/velero",
+                             region.len ? ", on that region's cluster" : "",
+                             STR_ARG(words_name(arena, search->settings->system_namespace)));
+}
+
+static void hold_backups(struct hold_search *search)
+{
+    const struct inventory *inventory = search->inventory;
+    struct str here = {NULL, 0};
+    for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++) {
+        const struct backup *backup = inventory->backups[i];
+        struct str owner = json_get_str(backup->meta.labels, LABEL_MANAGEMENT_BACKUP);
+        int64_t since = backup->status.started ? backup->status.started : backup->meta.created;
+        if (owner.len && str_eq(backup->meta.ns, search->settings->system_namespace))
+            hold_runs(search, owner, here, backup->meta.name, &backup->status, since);
+    }
+}
+
+/* kcm sets a region's error where it could not create a Backup there. */
+static void hold_regions_reported(struct hold_search *search, const struct management_backup *backup)
+{
+    struct arena *arena = search->arena;
+    struct str none = {NULL, 0};
+    for (size_t i = 0; i < backup->region_count; i++) {
+        const struct region_status *region = &backup->regions[i];
+        hold_runs(search, backup->meta.name, region->region, region->backup_name, &region->backup,
+                  region->backup.started);
+        struct backup_hold *hold = region->error.len ? hold_of(search, HOLD_REGION_FAILS, none, region->region) : NULL;
+        if (!hold || hold->others++)
+            continue;
+        hold->reason = arena_printf(arena, "region %.*s reports %.*s", STR_ARG(arena_quote(arena, region->region)),
+                                    STR_ARG(arena_quote_error(arena, region->error)));
+        hold->fix = hold_region_fix(arena, region->region);
+    }
+}
+
+/* ---- all of them ------------------------------------------------------------------ */
+
+/* Certain ones of all backups first. */
+static unsigned hold_rank(const struct backup_hold *hold)
+{
+    return (hold->certain ? 0U : 2U) + (hold->whole ? 0U : 1U);
+}
+
+static void hold_sort(struct hold_search *search)
+{
+    for (size_t i = 1; i < search->len; i++)
+        for (size_t at = i; at && hold_rank(&search->items[at]) < hold_rank(&search->items[at - 1]); at--) {
+            struct backup_hold moved = search->items[at];
+            search->items[at] = search->items[at - 1];
+            search->items[at - 1] = moved;
+        }
+}
+
+struct backup_holds policy_backup_holds(struct arena *arena, const struct inventory *inventory,
+                                        const struct settings *settings, int64_t now)
+{
+    static const enum fact needed[] = {
+        FACT_CLUSTER_DEPLOYMENTS, FACT_CLUSTER_TEMPLATES, FACT_CREDENTIALS, FACT_REGIONS, FACT_SECRETS, FACT_BACKUPS,
+        FACT_MANAGEMENT_BACKUPS};
+    struct hold_search search = {.arena = arena, .inventory = inventory, .settings = settings, .now = now};
+    struct backup_holds holds = {.known = true};
+    search.items = arena_array(arena, HOLDS_MAX, sizeof *search.items);
+    if (!search.items)
+        return (struct backup_holds){0};
+    for (size_t i = 0; i < LENGTH_OF(needed); i++)
+        holds.known &= inventory->known[needed[i]];
+    hold_scope(&search);
+    hold_backups(&search);
+    for (size_t i = 0; i < inventory->count[FACT_MANAGEMENT_BACKUPS]; i++)
+        hold_regions_reported(&search, inventory->management_backups[i]);
+    for (size_t i = 0; i < search.len; i++)
+        search.items[i].others--;
+    hold_sort(&search);
+    holds.items = search.items;
+    holds.len = search.len;
+    return holds;
+}
