@@ -28,11 +28,8 @@ static struct connection *connection_open(struct http_server *server, struct MHD
     connection->server = server;
     connection->fd = info->connect_fd;
     connection_enter(connection, PHASE_SILENT);
-    if (server->tls) {
-        info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-        if (info)
-            transport_attach(connection, info->tls_session);
-    }
+    info = server->tls ? MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION) : NULL;
+    transport_attach(connection, info ? info->tls_session : NULL);
     pthread_mutex_lock(&server->lock);
     connection->next = server->connections;
     if (connection->next)

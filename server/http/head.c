@@ -6,7 +6,7 @@
 
 #include "http/http.h"
 
-enum { LENGTH_DIGITS_MAX = 18 };
+enum { LENGTH_DIGITS_MAX = 19 };
 
 static bool is_name_byte(unsigned char c)
 {

@@ -136,8 +136,8 @@ int credential_none(gnutls_session_t session, const gnutls_datum_t *authorities,
                     const gnutls_pk_algorithm_t *algorithms, int algorithm_count, gnutls_pcert_st **certificate,
                     unsigned *length, gnutls_privkey_t *key);
 
-/* ---- transport.c: GnuTLS reads through us ---- */
-void transport_attach(struct connection *connection, gnutls_session_t session);
+/* ---- transport.c: GnuTLS and libmicrohttpd read through us ---- */
+void transport_attach(struct connection *connection, gnutls_session_t session); /* NULL: plain HTTP */
 static inline struct connection *transport_connection(gnutls_session_t session)
 {
     const union MHD_ConnectionInfo *info =

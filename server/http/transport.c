@@ -1,4 +1,4 @@
-/* GnuTLS reads through us: whoever reads knows the moment of a request's first byte, which
+/* GnuTLS and libmicrohttpd read through us: whoever reads knows the moment of a request's first byte, which
  * libmicrohttpd keeps to itself. Nothing may be read ahead of what GnuTLS asks for: poll
  * would not tell of bytes that have left the socket. */
 #include <errno.h>
@@ -70,6 +70,8 @@ static ssize_t transport_pull(gnutls_transport_ptr_t pointer, void *out, size_t 
     return got;
 }
 
+/* ---- framing: what libmicrohttpd reads, looked at first -------------------------------- */
+
 static void refuse_framing(struct connection *connection)
 {
     char answer[512], rest[4096];
@@ -78,14 +80,30 @@ static void refuse_framing(struct connection *connection)
                           "Content-Length: %zu\r\n\r\nNot as RFC 9112 has it: %s.\n",
                           strlen(connection->head.why) + sizeof "Not as RFC 9112 has it: .", connection->head.why);
     metric_add(METRIC_HTTP_RESPONSES, 1, "400");
-    (void)gnutls_record_send(connection->session, answer, (size_t)length);
-    while (recv(connection->fd, rest, sizeof rest, MSG_DONTWAIT) > 0) /* as above: an unread rest would reset */
+    if (connection->session)
+        (void)gnutls_record_send(connection->session, answer, (size_t)length);
+    else if (send(connection->fd, answer, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        return;
+    /* As above: an unread rest would reset. */
+    while (recvfrom(connection->fd, rest, sizeof rest, MSG_DONTWAIT, NULL, NULL) > 0)
         continue;
 }
 
-/* Takes the place of GnuTLS's function of this name in the whole process: libmicrohttpd reads decrypted bytes
- * by it, and has no other place to look at them before it parses them. gnutls_record_recv_seq is the same
- * function with one more result. */
+/* How many of the bytes just read libmicrohttpd may see. */
+static ssize_t transport_scan(struct connection *connection, struct str bytes)
+{
+    size_t sound = head_scan(&connection->head, bytes);
+    if (connection->head.state != HEAD_BROKEN)
+        return (ssize_t)bytes.len;
+    metric_add(METRIC_HTTP_REFUSED, 1, "framing");
+    if (sound == 0) /* else an answer to what was sound comes first, and closes */
+        refuse_framing(connection);
+    return (ssize_t)sound;
+}
+
+/* This and recv take the place of the libraries' functions of these names in the whole process: libmicrohttpd
+ * reads by them, and has no other place to look at the bytes before it parses them. gnutls_record_recv_seq is
+ * the same function with one more result. */
 ssize_t gnutls_record_recv(gnutls_session_t session, void *data, size_t size)
 {
     unsigned char sequence[8];
@@ -93,15 +111,31 @@ ssize_t gnutls_record_recv(gnutls_session_t session, void *data, size_t size)
     if (connection && connection->head.state == HEAD_BROKEN)
         return 0;
     ssize_t got = gnutls_record_recv_seq(session, data, size, sequence);
-    if (got <= 0 || !connection)
-        return got;
-    size_t sound = head_scan(&connection->head, (struct str){data, (size_t)got});
-    if (connection->head.state != HEAD_BROKEN)
-        return got;
-    metric_add(METRIC_HTTP_REFUSED, 1, "framing");
-    if (sound == 0) /* else an answer to what was sound comes first, and closes */
-        refuse_framing(connection);
-    return (ssize_t)sound;
+    return got > 0 && connection ? transport_scan(connection, (struct str){data, (size_t)got}) : got;
+}
+
+/* The server whose plain connections this thread reads; NULL in every other thread. */
+static _Thread_local struct http_server *plain_server;
+
+static struct connection *transport_find_plain(int fd)
+{
+    if (!plain_server)
+        return NULL;
+    pthread_mutex_lock(&plain_server->lock);
+    struct connection *found = plain_server->connections;
+    while (found && found->fd != fd)
+        found = found->next;
+    pthread_mutex_unlock(&plain_server->lock);
+    return found; /* this thread alone closes it */
+}
+
+ssize_t recv(int fd, void *data, size_t size, int flags)
+{
+    struct connection *connection = transport_find_plain(fd);
+    if (connection && connection->head.state == HEAD_BROKEN)
+        return 0;
+    ssize_t got = recvfrom(fd, data, size, flags, NULL, NULL); /* what recv is */
+    return got > 0 && connection ? transport_scan(connection, (struct str){data, (size_t)got}) : got;
 }
 
 void transport_note_failure(void)
@@ -135,6 +169,10 @@ static int handshake_finished(gnutls_session_t session, unsigned type, unsigned 
 
 void transport_attach(struct connection *connection, gnutls_session_t session)
 {
+    if (!connection->server->tls)
+        plain_server = connection->server; /* called on the thread that will read */
+    if (!session)
+        return;
     connection->session = session;
     credential_attach(connection, session);
     gnutls_transport_ptr_t receive, send_to;

@@ -200,6 +200,20 @@ BARE = {
 }
 
 
+class Plain(Client):
+    """A connection to the health port, which speaks plain HTTP."""
+
+    def __init__(self, port, timeout=5):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.stream = self.socket.makefile("rb")
+
+
+def listeners(server):
+    """Both ports, and a request line that each would answer."""
+    return ((lambda: server.client(timeout=5), LINE), (lambda: Plain(server.health), b"GET /livez HTTP/1.1\r\n"))
+
+
 def refused_framing(client, request, what):
     """In one piece, and byte by byte; what follows in the same breath is not answered."""
     client.send(request)
@@ -211,24 +225,39 @@ def refused_framing(client, request, what):
 
 @shows("a request whose end two programs could see in two places is refused with 400, and the connection closed (RFC 9112)")
 def _(server):
-    before = server.metric('backstop_http_refused_total{reason="framing"}')
-    smuggled = LINE + b"Host: b\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
-    requests = {**{what: LINE + b"Host: b\r\nContent-Type: application/json\r\n" + lines + b"\r\n0\r\n\r\n"
-                   for what, lines in FRAMING.items()}, **BARE}
-    for what, request in requests.items():
-        with server.client(timeout=5) as client:
-            refused_framing(client, request + smuggled, what)
-        with server.client(timeout=5) as client:
-            for byte in request:
+    for connect, line in listeners(server):
+        before = server.metric('backstop_http_refused_total{reason="framing"}')
+        smuggled = line + b"Host: b\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+        requests = {**{what: line + b"Host: b\r\nContent-Type: application/json\r\n" + lines + b"\r\n0\r\n\r\n"
+                       for what, lines in FRAMING.items()},
+                    **{what: request.replace(LINE[:-2], line[:-2]) for what, request in BARE.items()}}
+        for what, request in requests.items():
+            with connect() as client:
+                refused_framing(client, request + smuggled, what)
+            with connect() as client:
+                for byte in request:
+                    try:
+                        client.send(bytes([byte]))
+                    except OSError:
+                        break  # closed already
                 try:
-                    client.send(bytes([byte]))
-                except OSError:
-                    break  # closed already
-            try:
-                same(client.answer().status, 400, what)
-            except (ConnectionError, http.client.BadStatusLine):
-                pass  # a reset, for bytes that came after the refusal
-    same(server.metric('backstop_http_refused_total{reason="framing"}') - before, 2 * len(requests))
+                    same(client.answer().status, 400, what)
+                except (ConnectionError, http.client.BadStatusLine):
+                    pass  # a reset, for bytes that came after the refusal
+        same(server.metric('backstop_http_refused_total{reason="framing"}') - before, 2 * len(requests))
+
+
+@shows("the health port answers what is framed soundly, and closes")
+def _(server):
+    for request, status in ((b"GET /livez HTTP/1.1\r\nHost: b\r\n\r\n", 200), (b"GET /livez HTTP/1.0\r\n\r\n", 200),
+                            (b"\r\nHEAD /readyz HTTP/1.1\r\nHost:\r\nContent-Length: 0\r\n\r\n", 200),
+                            (b"GET /metrics HTTP/1.1\r\nHost: b\r\nContent-Length: 5\r\n\r\nhello", 200),
+                            (b"POST /livez HTTP/1.1\r\nHost: b\r\nContent-Length: 0\r\n\r\n", 405),
+                            (b"GET /livez HTTP/1.1\r\nHost: b\r\nContent-Encoding: gzip\r\n\r\n", 415)):
+        with Plain(server.health) as client:
+            client.send(request + LINE)
+            same(client.answer("HEAD" if b"HEAD" in request else "GET").status, status, str(request))
+            client.closed(5)
 
 
 @shows("broken framing behind a sound review: that is answered, nothing after it, and the connection is closed")

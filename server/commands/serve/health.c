@@ -143,6 +143,11 @@ void serve_health(void *context, const struct http_request *request, struct http
         buf_puts(&reply->body, "only GET and HEAD are answered here\n");
         return;
     }
+    if (request->content_encoding.ptr) {
+        reply->status = 415;
+        buf_puts(&reply->body, "Content-Encoding is not supported\n");
+        return;
+    }
     for (size_t i = 0; i < LENGTH_OF(pages); i++) {
         bool served = pages[i].answer != serve_page_answer || ((struct service *)context)->page;
         if (served && str_is(request->path, pages[i].path)) {
