@@ -83,6 +83,13 @@ class Browser:
         with open(path, "wb") as file:
             file.write(base64.b64decode(data))
 
+    def pdf(self, path):
+        """As it is printed, on A4 with the browser's own margins; the colours and rules of the page are kept."""
+        data = self.send("Page.printToPDF", printBackground=True, paperWidth=8.27, paperHeight=11.69)["data"]
+        with open(path, "wb") as file:
+            file.write(base64.b64decode(data))
+        return path
+
     def complaints(self):
         """What the console said, and requests to anywhere but the page itself."""
         said, own = [], None

@@ -7,7 +7,7 @@ status.sh holds against `backstop explain`), each at its place."""
 import json, re, sys
 from html.parser import HTMLParser
 
-VOID = {"meta", "link", "br", "hr", "img", "input"}
+VOID = {"meta", "link", "br", "hr", "img", "input", "wbr"}
 LOADS = {"src", "srcset", "action", "formaction", "poster", "background", "style", "ping"}
 
 

@@ -95,12 +95,38 @@
   skip.blur();
 
   // ---- the screen ----
+  const width = document.documentElement.clientWidth;
   document.querySelectorAll("details").forEach((each) => (each.open = true));
   if (document.scrollingElement.scrollWidth > screen.width) {
     complaints.push(`the page is ${document.scrollingElement.scrollWidth} wide on a screen of ${screen.width}`);
     for (const element of document.body.querySelectorAll("*"))
-      if (element.getBoundingClientRect().right > screen.width + 1 && !element.closest(".scroll, svg")) complain("too wide", element);
+      if (element.getBoundingClientRect().right > screen.width + 1 && !element.closest("svg")) complain("too wide", element);
   }
+  const hidden = (element) => element.closest("caption, title, desc, .skip") || element.closest(width <= 960 ? "thead" : ".stack thead");
+  for (const element of document.body.querySelectorAll(":not(svg, svg *)"))
+    if (element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).display !== "inline" && !hidden(element))
+      complain(`clipped: ${element.scrollWidth} in ${element.clientWidth}`, element);
+  const word = document.createRange();
+  const all = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = all.nextNode(); node; node = all.nextNode()) {
+    if (hidden(node.parentElement) || node.parentElement.closest("svg, .long, .run")) continue;
+    for (const { 0: letters, index } of node.textContent.matchAll(/[\p{L}\p{N}]{2,24}/gu)) {
+      if (node.textContent.includes("\\x")) continue; // escapes are no words
+      word.setStart(node, index);
+      word.setEnd(node, index + letters.length);
+      const lines = new Set([...word.getClientRects()].filter((box) => box.width).map((box) => Math.round(box.top)));
+      if (lines.size > 1) complaints.push(`broken inside: ${letters} in ${node.textContent.slice(0, 80)}`);
+    }
+  }
+  const lines = {}; // of cards: as many in the last as in the first
+  for (const card of document.querySelectorAll(".verdict")) {
+    const top = Math.round(card.getBoundingClientRect().top);
+    lines[top] = (lines[top] || 0) + 1;
+  }
+  if (new Set(Object.values(lines)).size > 1) complaints.push(`cards stand ${Object.values(lines).join(" and ")} a line`);
+  for (const row of width <= 960 ? document.querySelectorAll("tbody tr") : [])
+    for (const cell of row.querySelectorAll("td"))
+      if (!cell.dataset.label) complain("a cell without its heading on a narrow screen", cell);
   document.querySelectorAll("details").forEach((each) => (each.open = false));
   if (texts < 10) complaints.push("hardly any text");
   return { complaints: [...new Set(complaints)], texts, least, scheme: root.colorScheme, ground: root.backgroundColor };

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """The status page in a real browser: run.py BINARY [FOLDER]. Screenshots go to FOLDER (build/page-test).
 
-Each world, light and dark, on a telephone and on a wide screen: no word in the console, no request to
-anywhere else, contrast, names, headings, tables and reach by keyboard (checks.js)."""
+Each world, light and dark, on a telephone, a tablet and a wide screen: no word in the console, no request to
+anywhere else, contrast, names, headings, tables, reach by keyboard, nothing clipped or broken inside a word (checks.js).
+And on paper: no page that is blank or mostly so (paper.py)."""
 import http.client, json, os, shutil, ssl, subprocess, sys, tempfile, time
-import browser, check_html, worlds
+import browser, check_html, paper, worlds
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SCREENS = [(360, False), (360, True), (1440, False), (1440, True)]
+SCREENS = [(width, dark) for width in (360, 800, 1440) for dark in (False, True)]
 
 
 def print_page(binary, inventory, how):
@@ -78,6 +79,13 @@ def look(chromium, url, name, width, dark, folder, checks):
     return problems, found
 
 
+def printed(chromium, url, name, folder):
+    path = os.path.join(folder, f"{name}.pdf")
+    chromium.open(url, 1440, False)
+    with open(chromium.pdf(path), "rb") as file:
+        return paper.judge(file.read())
+
+
 def report(name, problems, page_size, found):
     for where, list_of in problems.items():
         for each in list_of[:10]:
@@ -108,6 +116,7 @@ def main():
             for width, dark in SCREENS:
                 problems[f"{width} px, {'dark' if dark else 'light'}"], found = look(
                     chromium, "file://" + path, name, width, dark, folder, checks)
+            problems["on paper"] = printed(chromium, "file://" + path, name, folder)
             failed += report(name, problems, len(page), found)
         server = Server(binary, os.path.join(folder, "hostile.yaml"))
         try:
@@ -115,6 +124,7 @@ def main():
             for width, dark in SCREENS:
                 problems[f"{width} px, {'dark' if dark else 'light'}"], found = look(
                     chromium, server.url, "served", width, dark, folder, checks)
+            problems["on paper"] = printed(chromium, server.url, "served", folder)
             failed += report("served", problems, 0, found)
         finally:
             server.close()

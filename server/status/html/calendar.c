@@ -8,6 +8,7 @@
 
 #define EDGE 1.5 /* percent left free on both sides, for half of a sign */
 enum { TOP = 22, ROW = 44, NAME_AT = 14, MARK_AT = 29, SOURCES = 60, MARKS = 3000, NAME_LENGTH = 40, NOTE_LENGTH = 46 };
+enum { STRIP = 5 }; /* rows of one drawing: paper breaks between two of them, and the days stand above each */
 
 /* One picture: the days from `from` on. */
 struct picture {
@@ -21,11 +22,16 @@ static double picture_place(const struct picture *picture, int64_t when)
     return EDGE + (100 - 2 * EDGE) * (double)(when - picture->from) / STATUS_WINDOW;
 }
 
+static size_t row_top(size_t row)
+{
+    return TOP + row % STRIP * ROW;
+}
+
 static void picture_mark(struct picture *picture, const char *symbol, int64_t when, size_t row)
 {
     picture->marks++;
     buf_printf(picture->page->out, "<use href=\"#%s\" x=\"%.4f%%\" y=\"%zu\">", symbol, picture_place(picture, when),
-               TOP + row * ROW + MARK_AT);
+               row_top(row) + MARK_AT);
 }
 
 /* ---- the grid ------------------------------------------------------------------------ */
@@ -69,16 +75,22 @@ static void draw_days(const struct picture *picture, size_t height)
     }
 }
 
+static size_t strip_height(const struct picture *picture, size_t row)
+{
+    size_t left = picture->rows - row;
+    return TOP + (left < STRIP ? left : STRIP) * ROW + 4;
+}
+
+/* The first strip of a picture has its name and description. */
 static void picture_begin(const struct picture *picture, const char *id, const char *title, struct str description)
 {
     struct buf *out = picture->page->out;
-    size_t height = TOP + picture->rows * ROW + 4;
     buf_printf(out,
                "<figure><figcaption>%s</figcaption><svg role=\"img\" aria-labelledby=\"%s-title %s-about\" "
                "height=\"%zu\"><title id=\"%s-title\">%s</title>",
-               title, id, id, height, id, title);
+               title, id, id, strip_height(picture, 0), id, title);
     MARKUP(out, "<desc id=\"$-about\">$</desc>\n", str_from(id), description);
-    draw_days(picture, height);
+    draw_days(picture, strip_height(picture, 0));
 }
 
 static void picture_end(const struct picture *picture)
@@ -94,7 +106,12 @@ static struct str picture_source_name(const struct status_source *source)
 static void draw_row(const struct picture *picture, const struct status_source *source, struct str note, size_t row)
 {
     const struct page *page = picture->page;
-    size_t top = TOP + row * ROW;
+    size_t top = row_top(row);
+    if (row && row % STRIP == 0) {
+        size_t height = strip_height(picture, row);
+        buf_printf(page->out, "</svg><svg aria-hidden=\"true\" height=\"%zu\">\n", height);
+        draw_days(picture, height);
+    }
     buf_printf(page->out, "<line class=\"track\" x1=\"0\" x2=\"100%%\" y1=\"%zu\" y2=\"%zu\"/>", top + MARK_AT,
                top + MARK_AT);
     buf_printf(page->out, "<text x=\"0\" dx=\"6\" y=\"%zu\">", top + NAME_AT);
@@ -123,7 +140,7 @@ static void draw_past_mark(struct picture *picture, const struct status_past *pa
     const struct page *page = picture->page;
     if (past->ended - past->started > VISIBLE)
         buf_printf(page->out, "<rect class=\"span\" x=\"%.3f%%\" y=\"%zu\" width=\"%.3f%%\" height=\"6\"/>",
-                   picture_place(picture, past->started), TOP + row * ROW + MARK_AT - 3,
+                   picture_place(picture, past->started), row_top(row) + MARK_AT - 3,
                    picture_place(picture, past->ended) - picture_place(picture, past->started));
     picture_mark(picture, symbols[past->result], past->started, row);
     buf_puts(page->out, "<title>");
@@ -183,7 +200,7 @@ static void draw_band(const struct picture *picture, const struct status_source 
 {
     char text[TIME_TEXT_SIZE];
     buf_printf(picture->page->out, "<rect class=\"band\" x=\"%.3f%%\" y=\"%zu\" width=\"%.3f%%\" height=\"12\">",
-               picture_place(picture, source->first), TOP + row * ROW + MARK_AT - 6,
+               picture_place(picture, source->first), row_top(row) + MARK_AT - 6,
                100 - EDGE - picture_place(picture, source->first));
     MARKUP(picture->page->out, "<title>$: $ runs, $ apart</title></rect>\n", source->name,
            arena_printf(picture->page->view->arena, "%zu", source->run_total),

@@ -18,8 +18,10 @@ static void end_details(const struct page *page)
 
 /* ---- planned runs ------------------------------------------------------------------ */
 
-static void put_times(const struct page *page, const struct status_source *source, size_t *left)
+static void put_times(struct html_table *table, const struct status_source *source, size_t *left)
 {
+    const struct page *page = table->page;
+    html_cell(table, source->run_total ? "all" : "none");
     if (source->run_count == 0 || source->run_count > *left) {
         buf_puts(page->out, source->run_total ? "too many to list" : "-");
         return;
@@ -38,26 +40,25 @@ static void put_times(const struct page *page, const struct status_source *sourc
     buf_puts(page->out, "</ol>");
 }
 
-static void put_planned(const struct page *page, const struct status_source *source, size_t *left)
+static void put_planned(struct html_table *table, const struct status_source *source, size_t *left)
 {
     char text[TIME_TEXT_SIZE];
+    const struct page *page = table->page;
     struct str meaning = source->rests
                              ? arena_printf(page->view->arena, "%.*s (%s)", STR_ARG(source->meaning), source->rests)
                              : source->meaning;
-    MARKUP(page->out, "<tr><th scope=\"row\">@$</th><td>$</td><td>", source->name,
-           source->ns.len ? arena_printf(page->view->arena, " (Schedule in %.*s)", STR_ARG(source->ns)) : STR(""),
-           meaning);
-    if (source->first)
-        html_when(page, source->first);
-    else
-        buf_puts(page->out, "-");
-    MARKUP(page->out, "</td><td class=\"number\">$</td><td>$</td><td>@</td><td>@",
-           arena_printf(page->view->arena, "%s%zu", source->counted_out ? "at least " : "", source->run_total),
-           source->interval ? str_from(duration_format(source->interval, text)) : STR("-"),
-           source->location.len ? source->location : STR("-"), source->zone.len ? source->zone : STR("-"));
-    buf_puts(page->out, "</td><td class=\"all\">");
-    put_times(page, source, left);
-    buf_puts(page->out, "</td></tr>\n");
+    html_row(table);
+    MARKUP(page->out, "@", source->name);
+    if (source->ns.len)
+        MARKUP(page->out, " (Schedule in @)", source->ns);
+    html_cell_text(table, meaning);
+    html_cell_when(table, source->first);
+    html_cell(table, "number");
+    buf_printf(page->out, "%s%zu", source->counted_out ? "at least " : "", source->run_total);
+    html_cell_text(table, source->interval ? str_from(duration_format(source->interval, text)) : STR(""));
+    html_cell_text(table, source->location);
+    html_cell_text(table, source->zone);
+    put_times(table, source, left);
 }
 
 static void html_planned_runs(const struct page *page)
@@ -68,14 +69,14 @@ static void html_planned_runs(const struct page *page)
     const struct status_view *view = page->view;
     size_t put = 0, total = 0, left = TIMES;
     html_details(page, "Planned runs as a table");
-    html_table(page, "Planned runs of the next 14 days", headings);
+    struct html_table table = html_table(page, "stack", "Planned runs of the next 14 days", headings);
     for (size_t i = 0; i < view->source_count; i++) {
         if (view->sources[i].maker == STATUS_BY_HAND || ++total > ROWS)
             continue;
-        put_planned(page, &view->sources[i], &left);
+        put_planned(&table, &view->sources[i], &left);
         put++;
     }
-    html_table_end(page, put, total);
+    html_table_end(&table, put, total);
     end_details(page);
 }
 
@@ -103,33 +104,36 @@ static void html_collisions(const struct page *page)
 static struct str html_items(const struct page *page, const struct backup_status *status)
 {
     if (status->items_total == 0 && status->items_done == 0)
-        return STR("-");
+        return STR("");
     if (status->completed && status->items_done == status->items_total)
         return arena_printf(page->view->arena, "%lld", (long long)status->items_total);
     return arena_printf(page->view->arena, "%lld of %lld", (long long)status->items_done,
                         (long long)status->items_total);
 }
 
-static void put_past(const struct page *page, const struct status_source *source, const struct status_past *past)
+static void put_past(struct html_table *table, const struct status_source *source, const struct status_past *past)
 {
     char text[TIME_TEXT_SIZE];
+    const struct page *page = table->page;
     const struct backup *backup = past->object;
     struct str phase = backup->status.phase.len ? backup->status.phase : STR("New");
-    MARKUP(page->out, "<tr><th scope=\"row\">@</th><td>@</td><td>", backup->meta.name,
-           source->maker == STATUS_BY_HAND ? STR("-") : source->name);
+    html_row(table);
+    MARKUP(page->out, "@", backup->meta.name);
+    html_cell_text(table, source->maker == STATUS_BY_HAND ? STR("") : source->name);
+    html_cell(table, "");
     html_badge(page, html_phase_tone(phase), phase);
-    buf_puts(page->out, "</td><td>");
-    html_when(page, past->started);
-    MARKUP(page->out, "</td><td class=\"number\">$</td><td class=\"number\">$</td><td>@</td></tr>\n",
-           past->ended >= past->started && past->ended ? str_from(duration_format(past->ended - past->started, text))
-                                                       : STR("-"),
-           html_items(page, &backup->status), backup->storage_location.len ? backup->storage_location : STR("-"));
+    html_cell_when(table, past->started);
+    html_cell_text(table, past->ended >= past->started && past->ended
+                              ? str_from(duration_format(past->ended - past->started, text))
+                              : STR(""));
+    html_cell_text(table, html_items(page, &backup->status));
+    html_cell_text(table, backup->storage_location);
 }
 
 /* The newest of all sources, each of which has its own newest first. */
-static void past_rows(const struct page *page, size_t *put)
+static void past_rows(struct html_table *table, size_t *put)
 {
-    const struct status_view *view = page->view;
+    const struct status_view *view = table->page->view;
     size_t *next = arena_array(view->arena, view->source_count + 1, sizeof *next);
     for (; next && *put < ROWS; (*put)++) {
         const struct status_source *newest = NULL;
@@ -141,7 +145,7 @@ static void past_rows(const struct page *page, size_t *put)
         }
         if (!newest)
             return;
-        put_past(page, newest, &newest->past[next[newest - view->sources]++]);
+        put_past(table, newest, &newest->past[next[newest - view->sources]++]);
     }
 }
 
@@ -155,9 +159,9 @@ static void html_past_backups(const struct page *page)
     if (total == 0)
         return;
     html_details(page, "Backups of the last 14 days as a table");
-    html_table(page, "Backups of the last 14 days, newest first", headings);
-    past_rows(page, &put);
-    html_table_end(page, put, total);
+    struct html_table table = html_table(page, "", "Backups of the last 14 days, newest first", headings);
+    past_rows(&table, &put);
+    html_table_end(&table, put, total);
     end_details(page);
 }
 

@@ -74,7 +74,7 @@ static void put_header(const struct page *page)
     markup_text(page->out, html_title(page));
     buf_puts(page->out, "</h1><p class=\"muted\">As of ");
     markup_time(page->out, view->now, 0);
-    MARKUP(page->out, " UTC, from @", view->from.len ? view->from : STR("no source: nothing is known"));
+    MARKUP(page->out, " UTC, from <bdi>$</bdi>", view->from.len ? view->from : STR("no source: nothing is known"));
     if (page->served)
         buf_puts(
             page->out,

@@ -5,7 +5,7 @@
 #include "status/html/markup.h"
 #include "status/status.h"
 
-enum { ROWS = 200 }; /* of one table; how many more there are is said */
+enum { ROWS = 200 /* of one table; how many more there are is said */, REGIONS = 50 /* of one ManagementBackup */ };
 
 enum tone { TONE_NONE, TONE_GOOD, TONE_WARN, TONE_BAD, TONE_INFO };
 
@@ -15,17 +15,32 @@ struct page {
     bool served; /* by `serve --status-page`, not a file */
 };
 
-/* ---- html_style.c ------------------------------------------------------------- */
+/* ---- style.c ------------------------------------------------------------- */
 void html_style(struct buf *out);
 
-/* ---- html_parts.c: what sections are made of ----------------------------------- */
+/* ---- parts.c: what sections are made of ----------------------------------- */
 
 /* A section with a heading; its id is what links and the region's name use. */
 void html_section(const struct page *page, const char *id, const char *heading);
 void html_section_end(const struct page *page);
-/* A table that scrolls sideways where the screen is narrow; headings end with NULL. */
-void html_table(const struct page *page, const char *name, const char *const *headings);
-void html_table_end(const struct page *page, size_t shown, size_t total);
+
+/* A table, which a narrow screen shows as one block a row: each cell carries its heading, as data-label. */
+struct html_table {
+    const struct page *page;
+    const char *const *headings; /* end with NULL */
+    size_t column;               /* cells of the open row; 0: no row is open */
+};
+/* `class` is of the table, or "". */
+struct html_table html_table(const struct page *page, const char *class, const char *name, const char *const *headings);
+/* Closes what is open, and opens a row whose first cell, its heading, follows. */
+void html_row(struct html_table *table);
+/* Closes the cell before, and opens the next. `class` is of the cell, or "". */
+void html_cell(struct html_table *table, const char *class);
+/* A cell with this text in it: "-", of which narrow screens show nothing, when it is empty. */
+void html_cell_text(struct html_table *table, struct str text);
+/* A cell with html_when in it. */
+void html_cell_when(struct html_table *table, int64_t when);
+void html_table_end(struct html_table *table, size_t shown, size_t total);
 /* Words with a state, told by a sign and a colour: <span class="badge ...">. */
 void html_badge(const struct page *page, enum tone tone, struct str words);
 const char *html_tone(enum tone tone); /* its class */

@@ -9,7 +9,8 @@
  * as escapes such as \x1b. */
 void markup_text(struct buf *out, struct str text);
 /* Writes the template: each $ becomes the next text, each @ the next text in a <bdi>, which
- * keeps a name that is written from right to left from moving what stands around it. Texts
+ * keeps a name that is written from right to left from moving what stands around it, and
+ * may be broken anywhere where it has long words. Texts
  * too few or too many make the buffer fail. */
 void markup_fill(struct buf *out, const char *template, const struct str *texts, size_t count);
 #define MARKUP(out, template, ...)                                                                                     \

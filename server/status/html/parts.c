@@ -10,19 +10,56 @@ void html_section_end(const struct page *page)
     buf_puts(page->out, "</section>\n");
 }
 
-void html_table(const struct page *page, const char *name, const char *const *headings)
+struct html_table html_table(const struct page *page, const char *class, const char *name, const char *const *headings)
 {
     buf_printf(page->out,
-               "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"%s\"><table><caption>%s</caption>"
-               "<thead><tr>",
-               name, name);
-    for (; *headings; headings++)
-        buf_printf(page->out, "<th scope=\"col\">%s</th>", *headings);
+               "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"%s\"><table%s%s%s><caption>%s"
+               "</caption><thead><tr>",
+               name, *class ? " class=\"" : "", class, *class ? "\"" : "", name);
+    for (size_t i = 0; headings[i]; i++)
+        buf_printf(page->out, "<th scope=\"col\">%s</th>", headings[i]);
     buf_puts(page->out, "</tr></thead><tbody>\n");
+    return (struct html_table){page, headings, 0};
 }
 
-void html_table_end(const struct page *page, size_t shown_rows, size_t total)
+static void row_end(struct html_table *table)
 {
+    if (table->column)
+        buf_puts(table->page->out, table->column == 1 ? "</th></tr>\n" : "</td></tr>\n");
+    table->column = 0;
+}
+
+void html_row(struct html_table *table)
+{
+    row_end(table);
+    buf_puts(table->page->out, "<tr><th scope=\"row\">");
+    table->column = 1;
+}
+
+void html_cell(struct html_table *table, const char *class)
+{
+    buf_puts(table->page->out, table->column == 1 ? "</th><td" : "</td><td");
+    if (*class)
+        buf_printf(table->page->out, " class=\"%s\"", class);
+    buf_printf(table->page->out, " data-label=\"%s\">", table->headings[table->column++]);
+}
+
+void html_cell_text(struct html_table *table, struct str text)
+{
+    html_cell(table, text.len ? "" : "none");
+    MARKUP(table->page->out, "@", text.len ? text : STR("-"));
+}
+
+void html_cell_when(struct html_table *table, int64_t when)
+{
+    html_cell(table, when ? "" : "none");
+    html_when(table->page, when);
+}
+
+void html_table_end(struct html_table *table, size_t shown_rows, size_t total)
+{
+    const struct page *page = table->page;
+    row_end(table);
     buf_puts(page->out, "</tbody></table></div>\n");
     if (total > shown_rows)
         buf_printf(page->out, "<p class=\"muted\">and %zu more: <code>backstop status -o json</code> lists them</p>\n",
@@ -44,7 +81,7 @@ void html_badge(const struct page *page, enum tone tone, struct str words)
     if (tone == TONE_NONE)
         MARKUP(page->out, "@", words);
     else
-        MARKUP(page->out, "<span class=\"badge $\">$</span>", str_from(html_tone(tone)), words);
+        MARKUP(page->out, "<span class=\"badge $\">@</span>", str_from(html_tone(tone)), words);
 }
 
 enum tone html_phase_tone(struct str phase)

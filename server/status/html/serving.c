@@ -56,27 +56,30 @@ static enum tone outcome_tone(struct str outcome)
     return str_is(outcome, "mutated") ? TONE_INFO : TONE_GOOD;
 }
 
-static void put_decision(const struct page *page, const struct status_decision *decision)
+static void put_decision(struct html_table *table, const struct status_decision *decision)
 {
-    buf_puts(page->out, "<tr><td>");
+    const struct page *page = table->page;
+    html_row(table);
     html_when(page, decision->at);
-    MARKUP(page->out, "</td><td>@</td><td>$ $$ @", decision->user.len ? decision->user : STR("-"), decision->operation,
-           decision->kind, decision->dry_run ? STR(" (dry run)") : STR(""),
+    html_cell_text(table, decision->user);
+    html_cell(table, "full");
+    MARKUP(page->out, "$ $$ @", decision->operation, decision->kind, decision->dry_run ? STR(" (dry run)") : STR(""),
            decision->name.len ? decision->name : STR("without a name"));
     if (decision->ns.len)
         MARKUP(page->out, " in @", decision->ns);
-    buf_puts(page->out, "</td><td class=\"state\">");
+    html_cell(table, "");
     html_badge(page, outcome_tone(decision->outcome), decision->outcome);
-    MARKUP(page->out, "</td><td>@</td></tr>\n", decision->why);
+    html_cell(table, "full");
+    MARKUP(page->out, "@", decision->why);
 }
 
 static void put_decisions(const struct page *page, const char *name, size_t from, size_t to)
 {
     static const char *const headings[] = {"When", "Who", "What", "Decision", "Why", NULL};
-    html_table(page, name, headings);
+    struct html_table table = html_table(page, "", name, headings);
     for (size_t i = from; i < to; i++)
-        put_decision(page, &page->view->serving->decisions[i]);
-    html_table_end(page, to - from, to - from);
+        put_decision(&table, &page->view->serving->decisions[i]);
+    html_table_end(&table, to - from, to - from);
 }
 
 void html_decisions(const struct page *page)
@@ -105,11 +108,13 @@ void html_decisions(const struct page *page)
 
 /* ---- certificate, settings, facts -------------------------------------------------------------- */
 
-static void put_check(const struct page *page, const char *name, enum tone tone, struct str words)
+static void put_check(struct html_table *table, struct str name, enum tone tone, const char *state, struct str words)
 {
-    MARKUP(page->out, "<tr><th scope=\"row\">$</th><td>", str_from(name));
-    html_badge(page, tone, tone == TONE_GOOD ? STR("good") : tone == TONE_WARN ? STR("warning") : STR("problem"));
-    MARKUP(page->out, "</td><td>@</td></tr>\n", words.len ? words : STR("-"));
+    html_row(table);
+    MARKUP(table->page->out, "@", name);
+    html_cell(table, "");
+    html_badge(table->page, tone, str_from(state));
+    html_cell_text(table, words);
 }
 
 void html_serving(const struct page *page)
@@ -119,23 +124,20 @@ void html_serving(const struct page *page)
     if (!serving)
         return;
     html_section(page, "serving", "This webhook");
-    html_table(page, "Certificate, settings and cache of this replica", headings);
-    put_check(page, "Certificate",
-              !serving->certificate_good ? TONE_BAD
-              : serving->certificate.len ? TONE_WARN
-                                         : TONE_GOOD,
-              serving->certificate);
-    put_check(page, "Settings", serving->settings.len ? TONE_WARN : TONE_GOOD, serving->settings);
+    struct html_table table = html_table(page, "", "Certificate, settings and cache of this replica", headings);
+    bool warned = serving->certificate.len > 0;
+    if (serving->certificate_good)
+        put_check(&table, STR("Certificate"), warned ? TONE_WARN : TONE_GOOD, warned ? "warning" : "good",
+                  serving->certificate);
+    else
+        put_check(&table, STR("Certificate"), TONE_BAD, "problem", serving->certificate);
+    put_check(&table, STR("Settings"), serving->settings.len ? TONE_WARN : TONE_GOOD,
+              serving->settings.len ? "warning" : "good", serving->settings);
     for (size_t i = 0; i < serving->fact_count; i++) {
         const struct status_sync *fact = &serving->facts[i];
-        MARKUP(page->out, "<tr><th scope=\"row\">@</th><td>", fact->name);
-        html_badge(page,
-                   !fact->synced      ? TONE_BAD
-                   : fact->reason.len ? TONE_WARN
-                                      : TONE_GOOD,
-                   fact->synced ? STR("synced") : STR("not read"));
-        MARKUP(page->out, "</td><td>@</td></tr>\n", fact->reason.len ? fact->reason : STR("-"));
+        enum tone tone = !fact->synced ? TONE_BAD : fact->reason.len ? TONE_WARN : TONE_GOOD;
+        put_check(&table, fact->name, tone, fact->synced ? "synced" : "not read", fact->reason);
     }
-    html_table_end(page, serving->fact_count, serving->fact_count);
+    html_table_end(&table, serving->fact_count, serving->fact_count);
     html_section_end(page);
 }

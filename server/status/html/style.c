@@ -14,17 +14,16 @@ static const char first[] =
     "h1{font-size:clamp(1.5rem,4vw,2.1rem);line-height:1.2;margin:.15rem 0 .35rem;letter-spacing:-.015em}"
     "h2{font-size:1.15rem;line-height:1.3;margin:0 0 .75rem}"
     "h3{font-size:1rem;margin:1.25rem 0 .5rem}"
-    "p{margin:.35rem 0}a{color:var(--info)}"
+    "p{margin:.35rem 0}time{white-space:nowrap}a{color:var(--info)}"
     ".skip{position:absolute;left:-100rem}.skip:focus{left:1rem;top:.5rem;background:var(--card);padding:.5rem}"
     ":focus-visible{outline:3px solid var(--info);outline-offset:2px}"
     ".muted,.when{color:var(--muted)}.small{font-size:.875rem}"
-    "bdi,code,td,th,p,li{overflow-wrap:anywhere}"
+    "body{overflow-wrap:break-word}.long{overflow-wrap:anywhere}"
     "header{margin-bottom:1.25rem}.brand{color:var(--muted);font-size:.875rem;font-weight:600;letter-spacing:.04em;"
     "margin:0}"
     "section{background:var(--card);border:1px solid var(--line);border-radius:.75rem;padding:1.1rem 1.25rem;"
     "margin:0 0 1.25rem}"
-    ".verdicts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,17rem),1fr));gap:1rem;"
-    "margin:0 0 1.25rem;padding:0}"
+    ".verdicts{display:grid;grid-template-columns:repeat(3,minmax(0,1fr));gap:1rem;margin:0 0 1.25rem;padding:0}"
     ".verdict{margin:0;border-left:.4rem solid var(--muted)}.verdict h2{font-size:.9rem;color:var(--muted);"
     "font-weight:600;margin:0}"
     ".verdict .answer{font-size:1.4rem;line-height:1.25;font-weight:700;margin:.2rem 0 .3rem}"
@@ -32,23 +31,23 @@ static const char first[] =
     ".verdict.bad{border-left-color:var(--bad)}.verdict.info{border-left-color:var(--info)}"
     ".good>.answer,.tone-good{color:var(--good)}.warn>.answer,.tone-warn{color:var(--warn)}"
     ".bad>.answer,.tone-bad{color:var(--bad)}.info>.answer,.tone-info{color:var(--info)}"
-    ".badge{font-weight:600;overflow-wrap:anywhere}"
-    ".badge::before,.answer::before{display:inline-block;min-width:1.15em;margin-right:.1em;content:\"\\2022\"/\"\"}"
-    ".tone-good.badge::before,.good>.answer::before{content:\"\\2713\"/\"\"}"
-    ".tone-warn.badge::before,.warn>.answer::before{content:\"!\"/\"\"}"
-    ".tone-bad.badge::before,.bad>.answer::before{content:\"\\2715\"/\"\"}"
-    ".tone-info.badge::before,.info>.answer::before{content:\"\\25CB\"/\"\"}"
+    ".badge{font-weight:600}"
+    ".badge::before,.answer::before{content:\"\\2022\\00a0\"/\"\"}"
+    ".tone-good.badge::before,.good>.answer::before{content:\"\\2713\\00a0\"/\"\"}"
+    ".tone-warn.badge::before,.warn>.answer::before{content:\"!\\00a0\"/\"\"}"
+    ".tone-bad.badge::before,.bad>.answer::before{content:\"\\2715\\00a0\"/\"\"}"
+    ".tone-info.badge::before,.info>.answer::before{content:\"\\25CB\\00a0\"/\"\"}"
     ".findings{list-style:none;margin:0;padding:0}.findings li{padding:.7rem 0;border-top:1px solid var(--line)}"
     ".findings li:first-child{border-top:0;padding-top:0}.findings li:last-child{padding-bottom:0}";
 static const char second[] =
     "code{font:.8125rem/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,\"DejaVu Sans Mono\",monospace}"
     ".run{display:block;background:var(--code);border:1px solid var(--line);border-radius:.4rem;"
-    "padding:.4rem .6rem;margin:.35rem 0;white-space:pre-wrap;overflow-wrap:anywhere}"
+    "padding:.4rem .6rem;margin:.35rem 0;white-space:pre-wrap}"
     ".scroll{overflow-x:auto;max-width:100%;position:relative}"
     "table{border-collapse:collapse;width:100%;font-size:.9rem}"
     "th,td{text-align:left;vertical-align:top;padding:.5rem .75rem .5rem 0;border-top:1px solid var(--line);"
-    "min-width:5.5rem;max-width:26rem}tbody th{min-width:9rem}"
-    "thead th{border-top:0;color:var(--muted);font-weight:600;white-space:nowrap;font-size:.8125rem}"
+    "max-width:26rem}"
+    "thead th{border-top:0;color:var(--muted);font-weight:600;font-size:.8125rem}"
     "tbody th{font-weight:600}td:last-child,th:last-child{padding-right:0}"
     "caption{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}"
     ".number{font-variant-numeric:tabular-nums}"
@@ -68,20 +67,48 @@ static const char second[] =
     ".legend{list-style:none;display:flex;flex-wrap:wrap;gap:.3rem 1.1rem;margin:.8rem 0 0;padding:0;"
     "font-size:.8125rem;color:var(--muted)}.legend li{display:flex;align-items:center;gap:.35rem}"
     ".legend svg{width:16px;height:18px;flex:none}"
-    ".times{font-variant-numeric:tabular-nums;columns:14rem auto;list-style:none;margin:0;padding:0}"
-    ".times li{white-space:nowrap}td.all{min-width:30rem}td.state,td.state>*{white-space:nowrap}"
+    ".times{font-variant-numeric:tabular-nums;columns:15.5rem auto;list-style:none;margin:0;padding:0}"
+    ".times li{white-space:nowrap}"
     "progress{width:8rem;max-width:100%;accent-color:var(--info);vertical-align:middle}"
     "footer{color:var(--muted);font-size:.875rem}"
     "@media(max-width:60rem){.halves{grid-template-columns:1fr}.halves figure+figure{border-left:0;margin-top:1.25rem}"
     ".halves figure+figure figcaption{padding-left:0}}"
     "@media(max-width:48rem){.wide{display:none}section{padding:.95rem .9rem}}"
+    "@media screen and (max-width:44rem){.verdicts{grid-template-columns:minmax(0,1fr)}}";
+
+/* Each row a block, each cell below its heading, and what has nothing to tell left out: on narrow screens, and
+ * everywhere where a cell holds a list. */
+#define STACKED(table)                                                                                                 \
+    table "," table ">tbody," table ">tbody>tr>*{display:block}" table ">thead{position:absolute;width:1px;"           \
+          "height:1px;overflow:hidden;clip-path:inset(50%)}" table ">tbody>tr{display:grid;"                           \
+          "grid-template-columns:repeat(auto-fill,minmax(8.25rem,1fr));gap:.4rem 1rem;padding:.75rem 0;"               \
+          "border-top:1px solid var(--line)}" table ">tbody>tr:first-child{border-top:0;padding-top:0}" table          \
+          ">tbody>tr>*{border:0;padding:0;max-width:none;min-width:0}" table ">tbody>tr>.none{display:none}" table     \
+          ">tbody>tr>th," table ">tbody>tr>.full," table ">tbody>tr>.all{grid-column:1/-1}" table                      \
+          ">tbody>tr>td::before{display:block;content:attr(data-label);color:var(--muted);font-size:.8125rem;"         \
+          "font-weight:600}"
+static const char stacked[] = STACKED(".stack") "@media screen and (max-width:60rem){" STACKED(
+    "table") "}"
+             "@media screen and (max-width:30rem){table{font-size:.83rem}table>tbody>tr{column-gap:.6rem}}";
+
+static const char paper[] =
+    "@page{margin:14mm 13mm}"
     "@media print{:root{--ground:#fff;--card:#fff;--text:#000;--muted:#444;--line:#bbb;--soft:#f2f2f2;--good:#0b6e3d;"
-    "--warn:#855300;--bad:#b3241b;--info:#1d5bb8;--code:#fff}body{max-width:none;padding:0}"
-    "section,tr,li,figure{break-inside:avoid}.skip,.reload{display:none}.scroll{overflow:visible}"
+    "--warn:#855300;--bad:#b3241b;--info:#1d5bb8;--code:#fff}html{font-size:12px}body{max-width:none;padding:0}"
+    "section{border-width:1px 0 0;border-radius:0;padding:.8rem 0 0}.verdict{border-width:1px 1px 1px .4rem;"
+    "border-radius:.75rem;padding:.8rem}"
+    ".verdict,tr,li,p,svg,.run,.stack tr>:not(.all){break-inside:avoid}"
+    ".stack tr:has(li:nth-child(31)){break-inside:auto}"
+    "h2,h3,summary,figcaption,thead,.stack tr>:not(.all){break-after:avoid}"
+    "tbody "
+    "tr:first-child{break-before:avoid}summary{list-style:none;color:inherit}.skip,.reload{display:none}.scroll{"
+    "overflow:visible}"
     "details::details-content{content-visibility:visible;height:auto}}";
 
 void html_style(struct buf *out)
 {
     buf_puts(out, first);
     buf_puts(out, second);
+    buf_puts(out, stacked);
+    buf_puts(out, paper);
 }

@@ -13,51 +13,66 @@ static void put_progress(const struct page *page, const struct backup_status *st
            done, done, total, done, total);
 }
 
-static struct str step_words(const struct upgrade_source *source)
+static const char *step_words(const struct upgrade_source *source)
 {
     static const char *const words[] = {[UPGRADE_STEP_PASS] = "allows the upgrade",
                                         [UPGRADE_STEP_WAIT] = "waiting for it",
                                         [UPGRADE_STEP_START] = "would start a backup and wait",
                                         [UPGRADE_STEP_REFUSE] = "blocks the upgrade"};
-    return str_from(words[source->step]);
+    return words[source->step];
 }
 
-static void put_source(const struct page *page, const struct upgrade_source *source)
+/* The phase of a backup, and how far it is. */
+static void put_phase_cell(struct html_table *table, const struct backup_status *status, const char *none)
 {
-    const struct backup_status *status = source->status;
-    struct str state = str_from(source->state);
-    MARKUP(page->out, "<tr><th scope=\"row\">@</th><td>@$</td><td class=\"state\">", source->source->meta.name,
-           source->name.len ? source->name : STR("-"),
-           source->region.len ? arena_printf(page->view->arena, " (region %.*s)", STR_ARG(source->region)) : STR(""));
-    html_badge(page, html_phase_tone(state), state);
-    buf_puts(page->out, "</td><td>");
+    const struct page *page = table->page;
+    html_cell(table, status || *none != '-' ? "" : "none");
     if (status)
         html_badge(page, html_phase_tone(status->phase), status->phase.len ? status->phase : STR("New"));
     else
-        buf_puts(page->out, "-");
+        buf_puts(page->out, none);
     put_progress(page, status);
-    MARKUP(page->out, "</td><td>$</td><td>$", html_distance(page, source->when), step_words(source));
-    if (source->says.len)
-        MARKUP(page->out, "<br><span class=\"muted\">@</span>", source->says);
-    buf_puts(page->out, "</td></tr>\n");
 }
 
-static void put_evidence(const struct page *page, const struct upgrade_evidence *evidence)
+static void put_source(struct html_table *table, const struct upgrade_source *source)
 {
+    const struct page *page = table->page;
+    struct str state = str_from(source->state);
+    html_row(table);
+    MARKUP(page->out, "@", source->source->meta.name);
+    html_cell_text(table, source->name);
+    if (source->region.len)
+        MARKUP(page->out, " (region @)", source->region);
+    html_cell(table, "");
+    html_badge(page, html_phase_tone(state), state);
+    put_phase_cell(table, source->status, "-");
+    html_cell_text(table, source->when ? html_distance(page, source->when) : STR(""));
+    html_cell(table, source->says.len ? "full" : "");
+    buf_puts(page->out, step_words(source));
+    if (source->says.len)
+        MARKUP(page->out, "<br><span class=\"muted\">@</span>", source->says);
+}
+
+static void put_evidence(struct html_table *table, const struct upgrade_evidence *evidence)
+{
+    const struct page *page = table->page;
     static const enum tone tones[] = {[UPGRADE_STEP_PASS] = TONE_GOOD,
                                       [UPGRADE_STEP_WAIT] = TONE_WARN,
                                       [UPGRADE_STEP_START] = TONE_WARN,
                                       [UPGRADE_STEP_REFUSE] = TONE_BAD};
     const struct evidence_object *object = evidence->object;
-    MARKUP(page->out, "<tr><th scope=\"row\">@</th><td>$</td><td>@ @</td><td>", evidence->source->name,
-           evidence->source->alternative ? STR("or another") : STR("yes"), evidence->source->kind,
-           object ? object->name : STR("-"));
+    html_row(table);
+    MARKUP(page->out, "@", evidence->source->name);
+    html_cell_text(table, evidence->source->alternative ? STR("or another") : STR("yes"));
+    html_cell(table, "");
+    MARKUP(page->out, "@ @", evidence->source->kind, object ? object->name : STR("-"));
+    html_cell(table, "");
     html_badge(page, evidence->counts ? tones[evidence->step] : TONE_WARN, str_from(evidence->state));
-    MARKUP(page->out, "</td><td>$</td><td>@", html_distance(page, evidence->when),
-           object && object->value.len ? object->value : STR("-"));
+    html_cell_text(table, evidence->when ? html_distance(page, evidence->when) : STR(""));
+    html_cell(table, "");
+    MARKUP(page->out, "@", object && object->value.len ? object->value : STR("-"));
     if (evidence->step != UPGRADE_STEP_PASS)
         MARKUP(page->out, "<br><span class=\"muted\">@</span>", evidence->says);
-    buf_puts(page->out, "</td></tr>\n");
 }
 
 static void put_all_evidence(const struct page *page)
@@ -66,10 +81,10 @@ static void put_all_evidence(const struct page *page)
     const struct upgrade_view *upgrade = &page->view->upgrade;
     if (upgrade->evidence_count == 0)
         return;
-    html_table(page, "Backups of other engines", headings);
+    struct html_table table = html_table(page, "", "Backups of other engines", headings);
     for (size_t i = 0; i < upgrade->evidence_count; i++)
-        put_evidence(page, &upgrade->evidence[i]);
-    html_table_end(page, upgrade->evidence_count, upgrade->evidence_count);
+        put_evidence(&table, &upgrade->evidence[i]);
+    html_table_end(&table, upgrade->evidence_count, upgrade->evidence_count);
 }
 
 static void put_upgrade_command(const struct page *page)
@@ -101,10 +116,11 @@ void html_upgrade(const struct page *page)
            str_from(status_outcome(upgrade)));
     if (upgrade->count) {
         size_t rows = upgrade->count < ROWS ? upgrade->count : ROWS;
-        html_table(page, "Pre-upgrade backup of each ManagementBackup that protects upgrades", headings);
+        struct html_table table =
+            html_table(page, "", "Pre-upgrade backup of each ManagementBackup that protects upgrades", headings);
         for (size_t i = 0; i < rows; i++)
-            put_source(page, &upgrade->sources[i]);
-        html_table_end(page, rows, upgrade->count);
+            put_source(&table, &upgrade->sources[i]);
+        html_table_end(&table, rows, upgrade->count);
     }
     put_all_evidence(page);
     put_upgrade_command(page);
@@ -125,24 +141,40 @@ static struct str schedule_words(const struct page *page, const struct status_ba
     return backup->meaning;
 }
 
-static void put_backup(const struct page *page, const struct status_backup *backup)
+/* The part of a regional cluster: its own Velero Backup, under the same schedule. */
+static void put_region(struct html_table *table, const struct management_backup *object,
+                       const struct region_status *region)
 {
+    const struct backup_status *status = &region->backup;
+    bool any = status->phase.len || region->backup_name.len;
+    html_row(table);
+    MARKUP(table->page->out, "@ <span class=\"muted\">region</span> @", object->meta.name, region->region);
+    html_cell_text(table, STR(""));
+    html_cell_text(table, STR(""));
+    put_phase_cell(table, any ? status : NULL, "none yet");
+    if (region->error.len)
+        MARKUP(table->page->out, "<br><span class=\"muted\">@</span>", html_cut(table->page, region->error, 300));
+    int64_t when = status->completed ? status->completed : status->started;
+    html_cell_text(table, when ? html_distance(table->page, when) : STR(""));
+    html_cell_text(table, STR(""));
+    html_cell_text(table, STR(""));
+}
+
+static void put_backup(struct html_table *table, const struct status_backup *backup)
+{
+    const struct page *page = table->page;
     const struct management_backup *object = backup->object;
     const struct status_location *location = backup->goes_to;
     bool protects = object->on_upgrade && object->schedule.len && !object->meta.deleting;
-    MARKUP(page->out, "<tr><th scope=\"row\">@</th><td>", object->meta.name);
+    html_row(table);
+    MARKUP(page->out, "@", object->meta.name);
+    html_cell(table, "");
     html_badge(page, backup->valid ? TONE_NONE : TONE_BAD, schedule_words(page, backup));
-    buf_puts(page->out, "</td><td>");
-    html_when(page, backup->next);
-    buf_puts(page->out, "</td><td>");
-    if (backup->last)
-        html_badge(page, html_phase_tone(backup->last->phase),
-                   backup->last->phase.len ? backup->last->phase : STR("New"));
-    else
-        buf_puts(page->out, "none yet");
-    put_progress(page, backup->last);
-    MARKUP(page->out, "</td><td>$</td><td>$</td><td>", html_distance(page, backup->last_when),
-           protects ? STR("yes") : STR("no"));
+    html_cell_when(table, backup->next);
+    put_phase_cell(table, backup->last, "none yet");
+    html_cell_text(table, backup->last_when ? html_distance(page, backup->last_when) : STR(""));
+    html_cell_text(table, protects ? STR("yes") : STR("no"));
+    html_cell(table, "");
     if (location)
         html_badge(page,
                    !location->usable    ? TONE_BAD
@@ -151,7 +183,8 @@ static void put_backup(const struct page *page, const struct status_backup *back
                    location->object->meta.name);
     else
         html_badge(page, TONE_BAD, object->storage_location.len ? object->storage_location : STR("none"));
-    buf_puts(page->out, "</td></tr>\n");
+    for (size_t i = 0; i < object->region_count && i < REGIONS; i++)
+        put_region(table, object, &object->regions[i]);
 }
 
 void html_backups(const struct page *page)
@@ -166,34 +199,37 @@ void html_backups(const struct page *page)
                                 ? "<p>None: k0rdent is not backed up.</p>\n"
                                 : "<p>Unknown: they could not be read.</p>\n");
     } else {
-        html_table(page, "All ManagementBackups", headings);
+        struct html_table table = html_table(page, "", "All ManagementBackups", headings);
         for (size_t i = 0; i < rows; i++)
-            put_backup(page, &view->backups[i]);
-        html_table_end(page, rows, view->backup_count);
+            put_backup(&table, &view->backups[i]);
+        html_table_end(&table, rows, view->backup_count);
     }
     html_section_end(page);
 }
 
 /* ---- storage, Velero ------------------------------------------------------------------------ */
 
-static void put_location(const struct page *page, const struct status_location *location)
+static void put_location(struct html_table *table, const struct status_location *location)
 {
+    const struct page *page = table->page;
     const struct storage_location *object = location->object;
-    MARKUP(page->out, "<tr><th scope=\"row\">@$</th><td>", object->meta.name,
-           location->is_default ? STR(" (default)") : STR(""));
+    html_row(table);
+    MARKUP(page->out, "@$", object->meta.name, location->is_default ? STR(" (default)") : STR(""));
+    html_cell(table, "");
     html_badge(page, html_phase_tone(object->phase.len ? object->phase : STR("not validated")),
                object->phase.len ? object->phase : STR("not validated"));
     if (object->message.len)
         MARKUP(page->out, "<br><span class=\"muted\">@</span>", html_cut(page, object->message, 300));
-    buf_puts(page->out, "</td><td>");
+    html_cell(table, "");
     html_badge(page, location->survives ? TONE_GOOD : TONE_WARN,
                location->survives ? arena_printf(page->view->arena, "survives the cluster (%s)", location->class)
                                   : arena_printf(page->view->arena, "lost with the cluster (%s)", location->class));
-    MARKUP(page->out, "</td><td>@</td><td>@$@</td><td>@</td><td>", object->provider.len ? object->provider : STR("-"),
-           object->bucket.len ? object->bucket : STR("-"), object->prefix.len ? STR("/") : STR(""), object->prefix,
-           object->access_mode.len ? object->access_mode : STR("ReadWrite"));
-    html_when(page, object->last_validated);
-    buf_puts(page->out, "</td></tr>\n");
+    html_cell_text(table, object->provider);
+    html_cell_text(table, object->bucket);
+    if (object->prefix.len)
+        MARKUP(page->out, "/@", object->prefix);
+    html_cell_text(table, object->access_mode.len ? object->access_mode : STR("ReadWrite"));
+    html_cell_when(table, object->last_validated);
 }
 
 void html_locations(const struct page *page)
@@ -208,10 +244,10 @@ void html_locations(const struct page *page)
                                 ? "<p>None: backups cannot be stored.</p>\n"
                                 : "<p>Unknown: they could not be read.</p>\n");
     } else {
-        html_table(page, "BackupStorageLocations of the system namespace", headings);
+        struct html_table table = html_table(page, "", "BackupStorageLocations of the system namespace", headings);
         for (size_t i = 0; i < rows; i++)
-            put_location(page, &view->locations[i]);
-        html_table_end(page, rows, view->location_count);
+            put_location(&table, &view->locations[i]);
+        html_table_end(&table, rows, view->location_count);
     }
     html_section_end(page);
 }
@@ -230,18 +266,20 @@ void html_velero(const struct page *page)
                                 ? "<p>Not installed: no Deployment has the label component=velero.</p>\n"
                                 : "<p>Unknown: its Deployment could not be read.</p>\n");
     } else {
-        html_table(page, "Deployments labelled component=velero", headings);
+        struct html_table table = html_table(page, "", "Deployments labelled component=velero", headings);
         for (size_t i = 0; i < rows; i++) {
             const struct status_velero *velero = &view->veleros[i];
-            MARKUP(page->out, "<tr><th scope=\"row\">@</th><td>@</td><td>", velero->object->meta.name,
-                   velero->object->meta.ns);
+            html_row(&table);
+            MARKUP(page->out, "@", velero->object->meta.name);
+            html_cell_text(&table, velero->object->meta.ns);
+            html_cell(&table, "");
             html_badge(page, velero->ready ? TONE_GOOD : TONE_BAD, velero->ready ? STR("yes") : STR("no"));
-            MARKUP(page->out, "</td><td>@</td><td>", velero->account);
+            html_cell_text(&table, velero->account);
+            html_cell(&table, "");
             html_badge(page, velero->known_account ? TONE_GOOD : TONE_BAD,
                        velero->known_account ? STR("yes") : STR("no"));
-            buf_puts(page->out, "</td></tr>\n");
         }
-        html_table_end(page, rows, view->velero_count);
+        html_table_end(&table, rows, view->velero_count);
     }
     html_section_end(page);
 }
