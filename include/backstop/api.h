@@ -46,6 +46,8 @@ bool phase_holds_kcm(struct str text);
 #define ANNOTATION_RELEASE "backstop.k0rdent.mirantis.com/release"
 #define ANNOTATION_RECORDED_AT "backstop.k0rdent.mirantis.com/recorded-at"
 #define LABEL_PROVIDER "cluster.x-k8s.io/provider"
+#define LABEL_CLUSTER_NAME "cluster.x-k8s.io/cluster-name"
+#define LABEL_HELM_NAME "helm.toolkit.fluxcd.io/name"
 #define LABEL_SCHEDULE_NAME "velero.io/schedule-name"
 #define LABEL_STORAGE_LOCATION "velero.io/storage-location"
 #define LABEL_RESTORE_NAME "velero.io/restore-name"

@@ -304,6 +304,26 @@ struct backup_holds {
 struct backup_holds policy_backup_holds(struct arena *arena, const struct inventory *inventory,
                                         const struct settings *settings, int64_t now);
 
+/* What the Management depends on and the backups by kcm leave out, as far as the cache has it: identities of Credentials
+ * that are no Secrets, and objects of other namespaces, are not read. */
+enum backup_omission_kind {
+    OMITS_SECRET, /* a Credential's identity or a Region's kubeconfig, without a label that kcm selects by */
+    OMITS_CLUSTER /* a ClusterDeployment whose ClusterTemplate is gone: kcm passes over all that belongs to it */
+};
+struct backup_omission {
+    enum backup_omission_kind kind;
+    struct str ns, name; /* of the Secret or the ClusterDeployment */
+    struct str reason;   /* without a full stop */
+    struct str fix;      /* a sentence with its command last */
+};
+struct backup_omissions {
+    const struct backup_omission *items; /* 32 at most */
+    size_t len;
+    bool known; /* false: some kinds that this takes are not known */
+};
+struct backup_omissions policy_backup_omissions(struct arena *arena, const struct inventory *inventory,
+                                                const struct settings *settings);
+
 /* What a policy needs to be read for this very request, beside the snapshot that is
  * at hand: what the same `kubectl apply` may have created a moment ago, and the gate's
  * evidence. Wants nothing where the snapshot is enough. */

@@ -21,9 +21,11 @@ static bool is_ours(struct str key)
     return false;
 }
 
+/* Besides k0rdent's own: those by which its management backups select objects, and Velero's. */
 static bool is_kept_label(struct str key)
 {
-    return is_ours(key) || str_starts(key, STR("velero.io/"));
+    return is_ours(key) || str_starts(key, STR("velero.io/")) || str_is(key, LABEL_CLUSTER_NAME) ||
+           str_is(key, LABEL_HELM_NAME) || str_is(key, LABEL_PROVIDER);
 }
 
 static uint64_t mix(uint64_t hash)

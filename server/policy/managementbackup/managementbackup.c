@@ -229,6 +229,28 @@ static void managementbackup_warn_of_holds(const struct managementbackup_edit *e
     }
 }
 
+/* A backup that completes and lacks the credentials of its clusters is noticed when it is restored. */
+static void managementbackup_warn_of_omissions(const struct managementbackup_edit *edit)
+{
+    struct arena *arena = edit->request->arena;
+    if (!edit->create || edit->pre_upgrade)
+        return;
+    const struct backup_omissions omissions = policy_backup_omissions(arena, edit->inventory, edit->settings);
+    for (enum backup_omission_kind kind = OMITS_SECRET; kind <= OMITS_CLUSTER; kind++) {
+        const struct backup_omission *first = NULL;
+        size_t count = 0;
+        for (size_t i = 0; i < omissions.len; i++)
+            if (omissions.items[i].kind == kind && count++ == 0)
+                first = &omissions.items[i];
+        if (!first)
+            continue;
+        struct str more = count > 1 ? arena_printf(arena, " and %zu more", count - 1) : STR("");
+        decision_warn(edit->decision, "backups leave out %s%.*s: %.*s. %.*s",
+                      kind == OMITS_SECRET ? "a Secret" : "a cluster", STR_ARG(more), STR_ARG(first->reason),
+                      STR_ARG(first->fix));
+    }
+}
+
 static void managementbackup_judge_loss(struct decision *decision, enum verdict verdict, struct str message)
 {
     if (verdict == VERDICT_DENY)
@@ -345,6 +367,8 @@ void policy_management_backup(const struct request *request, const struct invent
         managementbackup_warn_of_edit(&edit, name);
     if (!decision->denied)
         managementbackup_warn_of_holds(&edit, name);
+    if (!decision->denied)
+        managementbackup_warn_of_omissions(&edit);
     if (!decision->denied && (edit.create || request_changes(request, "spec")))
         velero_warn_cannot_start(inventory, settings, decision);
 }
