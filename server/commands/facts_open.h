@@ -22,19 +22,19 @@ struct facts_options {
      0,                                                                                                                \
      OPTION_LIST,                                                                                                      \
      "FILE|DIR",                                                                                                       \
-     "what is in the cluster: kubectl get ... -o yaml; may be repeated",                                               \
+     "objects of the cluster, as kubectl get -o yaml prints them (repeatable)",                                        \
      offsetof(type, facts.inventories)},                                                                               \
         {"namespace",                                                                                                  \
          'n',                                                                                                          \
          OPTION_TEXT,                                                                                                  \
          "NAME",                                                                                                       \
-         "where k0rdent and Velero run (settings' systemNamespace, kcm-system)",                                       \
+         "namespace of k0rdent and Velero (systemNamespace of the settings, else kcm-system)",                         \
          offsetof(type, facts.ns)},                                                                                    \
         {"velero-version",                                                                                             \
          0,                                                                                                            \
          OPTION_TEXT,                                                                                                  \
          "VERSION",                                                                                                    \
-         "judge by this release of Velero, such as 1.18.3 (found from its Deployment)",                                \
+         "apply the rules of this Velero release, such as 1.18.3 (read from its Deployment)",                          \
          offsetof(type, facts.velero_version)},                                                                        \
     {                                                                                                                  \
         "timeout", 0, OPTION_DURATION, "DURATION", "how long to wait for the cluster (30s)",                           \
@@ -43,8 +43,8 @@ struct facts_options {
 /* For the command's row: it takes the connection's options, too. */
 #define FACTS_CONNECTION(type) .asks_cluster = true, .connection = offsetof(type, facts.connection)
 #define FACTS_DETAILS                                                                                                  \
-    "Facts come from --inventory, files as `kubectl get ... -o yaml` prints them, or else from\n"                      \
-    "the cluster, found as kubectl finds it. Nothing is ever written to it."
+    "Reads the cluster that kubectl would use, or the files of --inventory, which hold what\n"                         \
+    "`kubectl get -o yaml` prints. Never writes to the cluster."
 
 /* The facts of one moment. */
 struct facts {

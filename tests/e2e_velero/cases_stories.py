@@ -177,7 +177,7 @@ def case_namespace_excluded_by_its_label(setup):
     with tarfile.open(f"{setup.storage.folder}/backups/hollow/hollow.tar.gz") as archive:
         assert not any("managements" in name for name in archive.getnames())
     accepted(setup.cluster.kubectl("create", "--dry-run=server", "-f", "-", user="editor-token",
-                                   stdin=restore("from-hollow", "hollow")), '"hollow" holds no Management')
+                                   stdin=restore("from-hollow", "hollow")), '"hollow" contains no Management')
 
 
 def case_migration(setup):

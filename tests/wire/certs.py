@@ -68,7 +68,7 @@ def _(server):
 
 @shows("what openssl makes passes `certs verify`, and what is wrong with a pair is said")
 def _(server):
-    holds("good for", certs("verify", "--cert", CERTS + "/tls.crt", "--key", CERTS + "/tls.key", "--ca",
+    holds("valid for", certs("verify", "--cert", CERTS + "/tls.crt", "--key", CERTS + "/tls.key", "--ca",
                             CERTS + "/ca.crt", "--name", "localhost"))
     for said, more in (("does not match", ("--key", OTHER_CERTS + "/tls.key")),
                        ("no CA in the bundle signed the certificate", ("--key", CERTS + "/tls.key", "--ca", OTHER_CERTS + "/ca.crt")),

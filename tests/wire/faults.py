@@ -67,7 +67,7 @@ def _(server):
 def _(server):
     kept = Server(settings=SETTINGS + "upgrade:\n  gate: false\n")
     kept.write("settings.yaml", "")
-    eventually(lambda: holds("the last good settings are in force", kept.get("/readyz?verbose")[1]))
+    eventually(lambda: holds("the last good settings are still in use", kept.get("/readyz?verbose")[1]))
     same(kept.post(MANAGEMENT, upgrade_review(dryRun=True)).response()["allowed"], True)
     kept.write("settings.yaml", SETTINGS)
     eventually(lambda: kept.post(MANAGEMENT, upgrade_review(dryRun=True)).denied(403))

@@ -28,7 +28,7 @@ def _(server):
     def told():
         status, text, _ = server.get("/readyz?verbose")
         same(status, 200)
-        holds("the last good settings are in force", text)
+        holds("the last good settings are still in use", text)
         holds("gaet", text)
     eventually(told)
     allowed(server, MANAGEMENT, upgrade_review(dryRun=True))

@@ -24,15 +24,15 @@ ln -s a.yaml repo/link.yaml
 python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("repo/socket.json")'
 runs 0 review --now $now -f repo
 has out '^3 documents: 2 allowed, 1 not reviewed$'
-has err '^passed over: 2 files hold no Kubernetes object$'
-has err '^passed over: 1 file is a template, not rendered$'
-has err '^passed over: 2 entries are no regular files$'
+has err '^skipped: 2 files without a Kubernetes object$'
+has err '^skipped: 1 template \(not rendered\)$'
+has err '^skipped: 2 entries that are not regular files$'
 runs 0 review --now $now -R -f repo
 has out '^4 documents: 3 allowed, 1 not reviewed$'
 runs 0 review --now $now -Rf repo
 has out '^4 documents: 3 allowed, 1 not reviewed$'
 runs 0 review --now $now -f repo -o json
-has err '^passed over: 2 files'
+has err '^skipped: 2 files'
 lacks out 'passed over'
 runs 2 review --now $now -f repo/template.yaml
 has err 'template\.yaml: a template .*render it first'

@@ -19,27 +19,33 @@ struct audit_options {
 
 static const struct option options[] = {
     FACTS_OPTIONS(struct audit_options),
-    {"all", 0, OPTION_FLAG, NULL, "text: print what is fine, too", offsetof(struct audit_options, all)},
-    {"settings", 0, OPTION_TEXT, "FILE", "settings, as serve takes them", offsetof(struct audit_options, settings)},
-    {"output", 'o', OPTION_TEXT, "text|json|junit", "how to print it (text); json is an object per line",
+    {"all", 0, OPTION_FLAG, NULL, "text: also list objects without problems", offsetof(struct audit_options, all)},
+    {"settings", 0, OPTION_TEXT, "FILE", "settings file of the webhook", offsetof(struct audit_options, settings)},
+    {"output", 'o', OPTION_TEXT, "text|json|junit", "output format (text); json is one object per line",
      offsetof(struct audit_options, output)},
     TERMINAL_OPTIONS(struct audit_options),
-    {"now", 0, OPTION_TIME, "TIME", "the time to judge at, 2026-11-21T03:00:00Z say (the clock's)",
+    {"now", 0, OPTION_TIME, "TIME", "current time to assume, such as 2026-11-21T03:00:00Z (now)",
      offsetof(struct audit_options, now)},
 };
 
 static const char details[] =
-    "Reviews every object that exists already as if it were created now, with the webhook's own\n"
-    "policies: what came before the webhook, was let in while it was down, or has gone bad since\n"
-    "(a storage location that was deleted, a backup that expired). Text shows problems by object;\n"
-    "--all shows the rest.\n\n" FACTS_DETAILS "\n\n"
-    "What an object made itself does not count against it: an on-demand ManagementBackup's own\n"
-    "Velero Backup, say. Not reviewed: objects being deleted, Restores that were carried out, and\n"
-    "in files the kinds that no rule names.\n\n"
-    "-o json prints one object per reviewed object, with the keys of `backstop review -o json`.\n\n"
-    "Exit status: 0 nothing would be denied, 1 something would, 2 usage, something cannot be read, or\n"
-    "what objects rest on is not known: an inventory without Backups says nothing of Restores. A list\n"
-    "that names its kind (kind: BackupList, items: []) says that there are none.\n\n"
+    "Reviews all existing objects as if they were created now. This finds objects that are older\n"
+    "than the webhook, were admitted while it was down, or have become invalid since (a deleted\n"
+    "storage location, an expired backup). Text lists the problems by object; --all lists every\n"
+    "object.\n"
+    "\n" FACTS_DETAILS "\n"
+    "\n"
+    "An object's own results do not count against it, such as the Velero Backup of an on-demand\n"
+    "ManagementBackup. Objects being deleted and finished Restores are not reviewed, nor are\n"
+    "kinds in files that no rule covers.\n"
+    "\n"
+    "-o json has the keys of `backstop review -o json`.\n"
+    "\n"
+    "Exit status: 0 nothing would be denied, 1 something would be denied, 2 wrong usage, or\n"
+    "something could not be read or is unknown. Without Backups in the inventory, for example,\n"
+    "Restores cannot be checked. An empty list of the kind (kind: BackupList, items: []) states\n"
+    "that there are none.\n"
+    "\n"
     "Examples:\n"
     "  backstop audit\n"
     "  backstop audit --context prod -o junit >audit.xml\n"

@@ -20,7 +20,7 @@ static bool audit_cluster_visit(void *context, struct json_object *object, struc
 {
     struct listing *listing = context;
     if (!json_object_is_type(object, json_type_object))
-        return error_set(error, 502, "an item of the list is no object");
+        return error_set(error, 502, "an item of the list is not an object");
     json_delete(json_get(object, "metadata"), "managedFields");
     if (!json_put_text(object, "apiVersion", listing->api_version) ||
         !json_put_text(object, "kind", str_from(listing->kind)))

@@ -12,19 +12,20 @@ enum { MEMORY = 16 * 1024 * 1024, YEAR = 365 * 86400 };
 
 #define AT(member) offsetof(struct certs_options, member)
 static const struct option options[] = {
-    {"service", 0, OPTION_TEXT, "NAME.NAMESPACE", "issue: for this Service (backstop.backstop-system) and localhost",
-     AT(service)},
-    {"name", 0, OPTION_LIST, "NAME", "issue: for these names instead; verify: it must have them", AT(names)},
-    {"address", 0, OPTION_LIST, "IP", "issue: and these addresses (127.0.0.1 and ::1)", AT(addresses)},
-    {"lifetime", 0, OPTION_DURATION, "DURATION", "issue: of the certificate (8760h); the CA lives ten times as long",
-     AT(lifetime)},
-    {"keep-ca-key", 0, OPTION_FLAG, NULL, "issue: keep ca.key, and sign with it next time", AT(keep_ca_key)},
-    {"force", 0, OPTION_FLAG, NULL, "issue: replace a certificate that is there", AT(force)},
-    {"cert", 0, OPTION_TEXT, "FILE", "verify: the certificate, followed by its chain", AT(cert)},
-    {"key", 0, OPTION_TEXT, "FILE", "verify: its key", AT(key)},
-    {"ca", 0, OPTION_TEXT, "FILE", "verify: it must lead to a CA of this bundle", AT(ca)},
-    {"at", 0, OPTION_TIME, "TIME", "issue, verify: as if it were then (now)", AT(at)},
-    {"output", 'o', OPTION_TEXT, "text|json", "show: how to print (text)", AT(output)},
+    {"service", 0, OPTION_TEXT, "NAME.NAMESPACE",
+     "issue: Service that the certificate is for, besides localhost (backstop.backstop-system)", AT(service)},
+    {"name", 0, OPTION_LIST, "NAME", "issue: DNS name, instead of the Service (repeatable); verify: required DNS name",
+     AT(names)},
+    {"address", 0, OPTION_LIST, "IP", "issue: IP address of the certificate (127.0.0.1 and ::1)", AT(addresses)},
+    {"lifetime", 0, OPTION_DURATION, "DURATION",
+     "issue: lifetime of the certificate (8760h); the CA gets ten times as much", AT(lifetime)},
+    {"keep-ca-key", 0, OPTION_FLAG, NULL, "issue: keep ca.key to sign the next certificate with it", AT(keep_ca_key)},
+    {"force", 0, OPTION_FLAG, NULL, "issue: replace existing files", AT(force)},
+    {"cert", 0, OPTION_TEXT, "FILE", "verify: certificate, followed by its chain", AT(cert)},
+    {"key", 0, OPTION_TEXT, "FILE", "verify: private key", AT(key)},
+    {"ca", 0, OPTION_TEXT, "FILE", "verify: bundle with the CA that must have signed it", AT(ca)},
+    {"at", 0, OPTION_TIME, "TIME", "issue, verify: current time to assume (now)", AT(at)},
+    {"output", 'o', OPTION_TEXT, "text|json", "show: output format (text)", AT(output)},
 };
 
 /* ---- verify ---------------------------------------------------------------------- */
@@ -55,7 +56,7 @@ static int certs_verify(const struct command *command, const struct certs_option
     if (pair.key.len)
         explicit_bzero((void *)(uintptr_t)pair.key.ptr, pair.key.len);
     struct str says =
-        good ? arena_printf(arena, "good for %s until %s", facts.dns_names, time_format(facts.not_after, 0, until))
+        good ? arena_printf(arena, "valid for %s until %s", facts.dns_names, time_format(facts.not_after, 0, until))
              : str_from(error.message);
     says = arena_printable(arena, says, false);
     printf("%s: %.*s\n", values->cert, STR_ARG(says));
@@ -177,10 +178,11 @@ const struct command command_certs = {
     .name = "certs",
     .summary = "issue, verify and show certificates",
     .operands = "issue DIR | verify | show FILE...",
-    .details = "issue writes ca.crt, tls.crt and tls.key, for development and tests. verify says whether a\n"
-               "pair may be served: the key fits, it is in time, for servers, for the names, of the CA.\n"
-               "show prints what each certificate of a file says of itself.\n\n"
-               "Exit status: 0 good, 1 verify failed, 2 usage, or a file cannot be read.",
+    .details = "issue writes ca.crt, tls.crt and tls.key for development and tests.\n"
+               "verify checks that a certificate can be served: its key matches, it is valid now, for server\n"
+               "authentication and for the names, and the CA signed it.\n"
+               "show prints the contents of each certificate in a file.\n\n"
+               "Exit status: 0 success, 1 verify failed, 2 wrong usage, or a file cannot be read.",
     .options = options,
     .option_count = LENGTH_OF(options),
     .run = certs_run,

@@ -15,16 +15,15 @@ struct explain_options {
 };
 
 static const struct option options[] = {
-    {"output", 'o', OPTION_TEXT, "text|json", "how to print it (text); json is one object per line",
+    {"output", 'o', OPTION_TEXT, "text|json", "output format (text); json is one object per line",
      offsetof(struct explain_options, output)},
-    {"for", 0, OPTION_TEXT, "kcm|velero[@VERSION]", "who will read the schedule (both: shown apart where they differ)",
-     offsetof(struct explain_options, reader)},
-    {"runs", 'n', OPTION_INTEGER, "N", "how many of the next runs to show (5)", offsetof(struct explain_options, runs)},
-    {"from", 0, OPTION_TIME, "TIME", "show the runs after this time, RFC 3339 (now)",
+    {"for", 0, OPTION_TEXT, "kcm|velero[@VERSION]",
+     "controller that runs the schedule (both, shown apart if they differ)", offsetof(struct explain_options, reader)},
+    {"runs", 'n', OPTION_INTEGER, "N", "number of next runs to show (5)", offsetof(struct explain_options, runs)},
+    {"from", 0, OPTION_TIME, "TIME", "show runs after this time, RFC 3339 (now)",
      offsetof(struct explain_options, from)},
     {"now", 0, OPTION_TIME, "TIME", "the same as --from", offsetof(struct explain_options, now)},
-    {"tz", 0, OPTION_TEXT, "ZONE", "the time zone of the controller that runs the schedule (UTC)",
-     offsetof(struct explain_options, zone)},
+    {"tz", 0, OPTION_TEXT, "ZONE", "time zone of that controller (UTC)", offsetof(struct explain_options, zone)},
     {"filename", 'f', OPTION_TEXT, "FILE", "read schedules from a file or - for standard input, one per line, verbatim",
      offsetof(struct explain_options, filename)},
 };
@@ -112,7 +111,7 @@ static int explain_all(struct run *run, char **operands, size_t count)
     if (run->options->filename && written)
         written = explain_lines(run, text);
     if (!written || !explain_flush(run))
-        return command_fail(run->command, "cannot write the answer");
+        return command_fail(run->command, "cannot write the output");
     return run->all_valid ? EXIT_OK : EXIT_DENIED;
 }
 
@@ -195,7 +194,7 @@ const struct command command_explain = {
                "  backstop explain \"0 9 * * 1-5\"\n"
                "  backstop explain --for velero@1.18.3 \"0 0 13 * 5\"\n"
                "\n"
-               "Exit status: 0 all schedules are valid for all who are asked about, 1 some are not, 2 wrong usage.",
+               "Exit status: 0 all schedules are valid for every controller, 1 some are not, 2 wrong usage.",
     .options = options,
     .option_count = LENGTH_OF(options),
     .run = explain_run,

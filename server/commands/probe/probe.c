@@ -23,30 +23,36 @@ struct probe_options {
 };
 
 static const struct option options[] = {
-    {"address", 0, OPTION_TEXT, "HOST:PORT", "where to connect to (the server name, port 443)",
+    {"address", 0, OPTION_TEXT, "HOST:PORT", "address to connect to (the server name, port 443)",
      offsetof(struct probe_options, address)},
-    {"server-name", 0, OPTION_TEXT, "NAME", "the name its certificate must be good for (" DEFAULT_NAME ")",
+    {"server-name", 0, OPTION_TEXT, "NAME", "name that the certificate must be valid for (" DEFAULT_NAME ")",
      offsetof(struct probe_options, server_name)},
-    {"ca", 0, OPTION_TEXT, "FILE", "PEM certificates to trust (the system's)", offsetof(struct probe_options, ca)},
+    {"ca", 0, OPTION_TEXT, "FILE", "trusted CAs in PEM (the system's)", offsetof(struct probe_options, ca)},
     {"via-configuration", 0, OPTION_FLAG, NULL, "take CA, server name and port from the webhook configuration",
      offsetof(struct probe_options, via_configuration)},
-    {"configuration", 0, OPTION_TEXT, "NAME", "of the ValidatingWebhookConfiguration (backstop)",
+    {"configuration", 0, OPTION_TEXT, "NAME", "name of the ValidatingWebhookConfiguration (backstop)",
      offsetof(struct probe_options, configuration)},
-    {"timeout", 0, OPTION_DURATION, "DURATION", "for the whole of it (10s)", offsetof(struct probe_options, timeout)},
-    {"now", 0, OPTION_TIME, "TIME", "compute the certificate's expiry from this time (the clock's)",
+    {"timeout", 0, OPTION_DURATION, "DURATION", "time limit of the whole probe (10s)",
+     offsetof(struct probe_options, timeout)},
+    {"now", 0, OPTION_TIME, "TIME", "current time to assume for the certificate's expiry (now)",
      offsetof(struct probe_options, now)},
 };
 
 static const char details[] =
-    "Asks a running webhook as kube-apiserver does: connects, checks the certificate against the\n"
-    "CA and the server name, and posts a review: a dry run of a ManagementBackup whose schedule\n"
-    "cannot be meant (\"" BAD_SCHEDULE "\"). A webhook that serves denies it, naming the schedule, with\n"
-    "the uid it was asked with. Nothing is created or changed by it.\n\n"
-    "With --via-configuration (or --kubeconfig, --context, --configuration) the CA bundle and the\n"
-    "server name are those that kube-apiserver itself uses: this proves the bundle, too. From\n"
-    "outside the cluster give --address as well, kubectl port-forward's say.\n\n"
-    "Prints one line, with the certificate's expiry.\n\n"
-    "Exit status: 0 it serves, 1 it does not, 2 usage, or a file or the configuration cannot be read.\n\n"
+    "Checks a running webhook as kube-apiserver uses it: connects, verifies the certificate\n"
+    "against the CA and the server name, and sends one review, a dry run of a ManagementBackup\n"
+    "with an invalid schedule (\"" BAD_SCHEDULE "\"). A working webhook denies it and names the schedule.\n"
+    "Nothing is created or changed.\n"
+    "\n"
+    "With --via-configuration (also implied by --kubeconfig, --context and --configuration) the\n"
+    "CA bundle, server name and port are read from the webhook configuration, so the bundle is\n"
+    "verified too. From outside the cluster, use a port-forward and --address.\n"
+    "\n"
+    "Prints one line with the certificate's expiry.\n"
+    "\n"
+    "Exit status: 0 the webhook works, 1 it does not, 2 wrong usage, or a file or the webhook\n"
+    "configuration cannot be read.\n"
+    "\n"
     "Examples:\n"
     "  backstop probe --via-configuration\n"
     "  backstop probe --address 127.0.0.1:9443 --server-name localhost --ca build/certs/ca.crt\n"

@@ -12,20 +12,23 @@ struct rbac_options {
 };
 
 static const struct option options[] = {
-    {"settings", 0, OPTION_TEXT, "FILE", "settings, as serve takes them", offsetof(struct rbac_options, settings)},
+    {"settings", 0, OPTION_TEXT, "FILE", "settings file of the webhook", offsetof(struct rbac_options, settings)},
     {"namespace", 'n', OPTION_TEXT, "NAME", "where the webhook runs (backstop-system)",
      offsetof(struct rbac_options, ns)},
     {"service-account", 0, OPTION_TEXT, "NAME", "what it runs as (backstop)", offsetof(struct rbac_options, account)},
 };
 
 static const char details[] =
-    "Prints the roles that the webhook needs under these settings, and their bindings to its\n"
-    "service account. With the default settings they are those of manifests/install.yaml;\n"
-    "each entry of upgrade.evidence adds get and list on its objects, in its namespace, or in the\n"
-    "whole cluster where it names none.\n\n"
-    "A rule names a resource by its plural: that of the entry's `resource`, else its kind in lower\n"
-    "case with s, es or ies (RunAction: runactions). `kubectl api-resources` shows the real one.\n\n"
-    "Exit status: 0 printed, 2 usage, or the settings cannot be read.\n\n"
+    "Prints the roles that the webhook needs with these settings, and their bindings to its\n"
+    "service account. With the default settings they equal those of manifests/install.yaml. Each\n"
+    "entry of upgrade.evidence adds get and list for its objects, in its namespace, or in the\n"
+    "whole cluster if it has none.\n"
+    "\n"
+    "Rules name the plural of a resource: the entry's `resource`, else its kind in lower case with\n"
+    "s, es or ies (RunAction: runactions). `kubectl api-resources` lists the real plurals.\n"
+    "\n"
+    "Exit status: 0 printed, 2 wrong usage, or the settings cannot be read.\n"
+    "\n"
     "Examples:\n"
     "  backstop rbac --settings settings.yaml | kubectl apply -f -\n"
     "  backstop rbac --settings settings.yaml | kubectl diff -f -";

@@ -25,53 +25,59 @@ struct review_options {
 
 static const struct option options[] = {
     {"filename", 'f', OPTION_LIST, "FILE|DIR|URL|-",
-     "manifests or recorded AdmissionReviews, YAML or JSON; may be repeated", offsetof(struct review_options, files)},
-    {"recursive", 'R', OPTION_FLAG, NULL, "folders of -f with all that is below them",
-     offsetof(struct review_options, recursive)},
-    {"kustomize", 'k', OPTION_TEXT, "DIR", "what `kubectl kustomize DIR` prints",
+     "manifests or recorded AdmissionReviews, YAML or JSON (repeatable)", offsetof(struct review_options, files)},
+    {"recursive", 'R', OPTION_FLAG, NULL, "read folders of -f recursively", offsetof(struct review_options, recursive)},
+    {"kustomize", 'k', OPTION_TEXT, "DIR", "review the output of `kubectl kustomize DIR`",
      offsetof(struct review_options, kustomize)},
-    {"allow-empty", 0, OPTION_FLAG, NULL, "exit 0 when there is nothing to review; files without objects are fine",
+    {"allow-empty", 0, OPTION_FLAG, NULL, "exit 0 if there is nothing to review",
      offsetof(struct review_options, allow_empty)},
     {"output", 'o', OPTION_TEXT, "text|json|yaml|junit|sarif",
-     "how to print it (text); json is an object per line, sarif is for code scanning",
+     "output format (text); json is one object per line, sarif is for code scanning",
      offsetof(struct review_options, output)},
     FACTS_OPTIONS(struct review_options),
-    {"settings", 0, OPTION_TEXT, "FILE", "settings, as serve takes them", offsetof(struct review_options, settings)},
+    {"settings", 0, OPTION_TEXT, "FILE", "settings file of the webhook", offsetof(struct review_options, settings)},
     {"operation", 0, OPTION_TEXT, "CREATE|UPDATE|DELETE",
-     "what is asked (UPDATE where the cluster or --old has the object, else CREATE)",
+     "operation to review (UPDATE if the cluster or --old has the object, else CREATE)",
      offsetof(struct review_options, operation)},
-    {"old", 0, OPTION_TEXT, "FILE", "the objects before an update, found by kind, namespace and name",
+    {"old", 0, OPTION_TEXT, "FILE", "objects as they were before an update, matched by kind, namespace and name",
      offsetof(struct review_options, old)},
-    {"user", 0, OPTION_TEXT, "NAME", "who asks (--as, or kubernetes-admin); not a kubeconfig's user",
+    {"user", 0, OPTION_TEXT, "NAME", "user who makes the request (--as, else kubernetes-admin); not a kubeconfig user",
      offsetof(struct review_options, user)},
-    {"dry-run", 0, OPTION_FLAG, NULL, "as kubectl apply --dry-run=server asks",
+    {"dry-run", 0, OPTION_FLAG, NULL, "review as for kubectl apply --dry-run=server",
      offsetof(struct review_options, dry_run)},
-    {"now", 0, OPTION_TIME, "TIME", "the time to decide at, 2026-11-21T03:00:00Z say (the clock's)",
+    {"now", 0, OPTION_TIME, "TIME", "current time to assume, such as 2026-11-21T03:00:00Z (now)",
      offsetof(struct review_options, now)},
 };
 
 static const char details[] =
-    "Reviews manifests as the webhook would when kubectl applied them, in order, and says\n"
-    "what it would answer. A document that is an AdmissionReview itself is taken as it is;\n"
-    "--operation, --user and --dry-run are for the others.\n\n"
-    "What is in the cluster is read from --inventory, files as `kubectl get ... -o yaml` prints\n"
-    "them, or from the cluster itself where --kubeconfig, --context or the like name one, and\n"
-    "always by kubectl's plugin without --inventory. Nothing is ever written to it. With neither\n"
-    "nothing is known, and checks that need to know are skipped with a warning. Documents that\n"
-    "were allowed count for those after them, as kubectl would have created them by then: put a\n"
-    "storage location before the backup that names it. Not so with --dry-run, which creates\n"
-    "nothing.\n\n"
-    "What the API server itself would refuse is reported as well: fields, types and names by the CRDs that\n"
-    "are among the manifests, in the inventory or in the cluster, else by those built in.\n\n"
-    "With a cluster, an object that it has already is reviewed as an update of that. The new\n"
-    "object is the manifest with the live one's status, uid, resourceVersion, creationTimestamp\n"
-    "and deletionTimestamp; kubectl apply's three-way merge is not made. --old and --operation go\n"
-    "first. If that object cannot be read, this is reported and the document is not reviewed.\n\n"
-    "Folders are read as kubectl reads them: their *.yaml, *.yml and *.json, with -R those of the folders\n"
-    "below as well. Files of a folder that hold no Kubernetes object (values.yaml, Chart.yaml) or are\n"
-    "templates ({{ ... }}) are counted, not reviewed.\n\n"
-    "Exit status: 0 all allowed, 1 something denied, 2 usage, unreadable input or nothing to review,\n"
-    "3 nothing denied, but an upgrade would first wait for its pre-upgrade backup.\n\n"
+    "Shows what the webhook would answer if these manifests were applied with kubectl, in order.\n"
+    "A document that is an AdmissionReview is answered as it is; --operation, --user and\n"
+    "--dry-run apply to all others.\n"
+    "\n"
+    "Without further options backstop reads no cluster: checks that need one are skipped with a\n"
+    "warning. --inventory reads the objects of a cluster from files, as `kubectl get -o yaml`\n"
+    "prints them; --kubeconfig, --context and the like read a cluster. kubectl's plugin reads\n"
+    "the current context unless --inventory is given. Nothing is ever written.\n"
+    "\n"
+    "An allowed document counts for those after it, as if kubectl had created it: put a storage\n"
+    "location before the backup that uses it. With --dry-run it does not count.\n"
+    "\n"
+    "Errors of the API server itself (unknown fields, wrong types, bad names) are reported too.\n"
+    "They come from the CRDs in the manifests, in the inventory or in the cluster, else from\n"
+    "built-in ones.\n"
+    "\n"
+    "An object that the cluster already has is reviewed as an update. The new object is the\n"
+    "manifest plus the live status, uid, resourceVersion, creationTimestamp and\n"
+    "deletionTimestamp, without the three-way merge of kubectl apply. --old and --operation take\n"
+    "precedence. If the live object cannot be read, backstop says so and skips the document.\n"
+    "\n"
+    "Folders are read as kubectl does: *.yaml, *.yml and *.json, with -R recursively. Files\n"
+    "without a Kubernetes object (values.yaml, Chart.yaml) and templates ({{ ... }}) are only\n"
+    "counted.\n"
+    "\n"
+    "Exit status: 0 all allowed, 1 something denied, 2 wrong usage, unreadable input or nothing\n"
+    "to review, 3 nothing denied, but an upgrade would wait for its pre-upgrade backup.\n"
+    "\n"
     "Examples:\n"
     "  backstop review -f kcm-backup.yaml\n"
     "  backstop review --context prod -f kcm-backup.yaml";

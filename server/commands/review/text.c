@@ -142,11 +142,11 @@ void review_print_summary(const struct review_summary *summary, struct buf *out)
 
 void review_print_passed_over(const struct review_summary *summary, struct buf *out)
 {
-    static const char *const what[][2] = {{"file holds no Kubernetes object", "files hold no Kubernetes object"},
-                                          {"file is a template, not rendered", "files are templates, not rendered"},
-                                          {"entry is no regular file", "entries are no regular files"}};
+    static const char *const what[][2] = {{"file without a Kubernetes object", "files without a Kubernetes object"},
+                                          {"template (not rendered)", "templates (not rendered)"},
+                                          {"entry that is not a regular file", "entries that are not regular files"}};
     const size_t counts[] = {summary->others, summary->templates, summary->irregular};
     for (size_t i = 0; i < LENGTH_OF(counts); i++)
         if (counts[i])
-            buf_printf(out, "passed over: %zu %s\n", counts[i], what[i][counts[i] > 1]);
+            buf_printf(out, "skipped: %zu %s\n", counts[i], what[i][counts[i] > 1]);
 }

@@ -16,21 +16,25 @@ struct plan_options {
 
 static const struct option options[] = {
     FACTS_OPTIONS(struct plan_options),
-    {"settings", 0, OPTION_TEXT, "FILE", "settings, as serve takes them", offsetof(struct plan_options, settings)},
-    {"now", 0, OPTION_TIME, "TIME", "the time to judge at, 2026-11-21T03:00:00Z say (the clock's)",
+    {"settings", 0, OPTION_TEXT, "FILE", "settings file of the webhook", offsetof(struct plan_options, settings)},
+    {"now", 0, OPTION_TIME, "TIME", "current time to assume, such as 2026-11-21T03:00:00Z (now)",
      offsetof(struct plan_options, now)},
 };
 
 static const char details[] =
-    "For a backup that was taken before an upgrade, prints what brings the cluster back to the\n"
-    "release before it: the Velero Restore with all exclusions it needs and, where the backup\n"
-    "holds the new release already, the ConfigMap that sets the old one. A backup that backstop\n"
-    "started holds the old release; one that kcm took by itself holds the new. Without BACKUP,\n"
-    "lists those there are, newest first.\n\n"
-    "The plan is reviewed before it is printed, as the webhook would review it; what the webhook\n"
-    "would say stands in it as comments. Nothing is applied.\n\n" FACTS_DETAILS "\n\n"
-    "Exit status: 0 printed, 1 this backup cannot be used for a rollback (the reason is printed), 2 usage, or the\n"
-    "facts cannot be read.\n\n"
+    "Prints the Velero Restore that rolls the cluster back to the release of a backup taken before\n"
+    "an upgrade, with all exclusions it needs. If the backup already contains the new release, it\n"
+    "also prints the ConfigMap that sets the old one: a backup started by backstop contains the\n"
+    "old release, one started by kcm itself the new one. Without BACKUP, lists the backups that\n"
+    "can be used, newest first.\n"
+    "\n"
+    "The plan is reviewed as the webhook would review it, and the answers are printed in it as\n"
+    "comments. Nothing is applied.\n"
+    "\n" FACTS_DETAILS "\n"
+    "\n"
+    "Exit status: 0 printed, 1 the backup cannot be used for a rollback (the reason is printed),\n"
+    "2 wrong usage, or the cluster or the files cannot be read.\n"
+    "\n"
     "Examples:\n"
     "  backstop rollback-plan\n"
     "  backstop rollback-plan kcm-backup-kcm-1-2-0 >rollback.yaml\n"
@@ -133,7 +137,7 @@ static int rollback_plan_run(const struct command *command, int argc, char **arg
 
 const struct command command_rollback_plan = {
     .name = "rollback-plan",
-    .summary = "what brings the cluster back to the release before an upgrade",
+    .summary = "print the Restore that rolls the cluster back to the release before an upgrade",
     .operands = "[BACKUP]",
     .details = details,
     .options = options,

@@ -17,7 +17,7 @@ static bool check_shutdown(struct service *service, struct buf *reason)
 {
     if (!atomic_load(&service->stopping))
         return true;
-    buf_puts(reason, "stopping: requests are still answered, new ones should go elsewhere");
+    buf_puts(reason, "stopping: requests are still answered; send new ones elsewhere");
     return false;
 }
 
@@ -25,22 +25,22 @@ static bool check_settings(struct service *service, struct buf *reason)
 {
     char problem[sizeof service->settings.problem];
     if (settings_source_problem(&service->settings, problem, sizeof problem))
-        buf_printf(reason, "the last good settings are in force: %s", problem);
+        buf_printf(reason, "the last good settings are still in use: %s", problem);
     return true;
 }
 
 static bool check_inventory(struct service *service, struct buf *reason)
 {
     if (!service->facts) {
-        buf_puts(reason, "no --inventory, --kubeconfig or cluster: facts are unknown");
+        buf_puts(reason, "no --inventory, --kubeconfig or cluster: objects of the cluster are unknown");
         return true;
     }
     size_t problems = facts_problems(service->facts);
     bool ready = facts_ready(service->facts);
     if (problems)
-        buf_printf(reason, "%zu part%s cannot be read now; see below", problems, problems == 1 ? "" : "s");
+        buf_printf(reason, "%zu kind%s cannot be read now; see below", problems, problems == 1 ? "" : "s");
     else if (!ready)
-        buf_puts(reason, "not all is read yet; see below");
+        buf_puts(reason, "the cache is not synced yet; see below");
     return ready;
 }
 

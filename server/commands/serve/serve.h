@@ -117,7 +117,7 @@ void serve_limits_memory(void);
 /* ---- serve_source.c: where facts come from ---- */
 bool serve_in_cluster(void);                                 /* it runs as a pod */
 bool serve_asks_cluster(const struct serve_options *values); /* a cluster is told of, or it is in one */
-/* "Velero 1.18.2 (image of Deployment kcm-system/velero), k0rdent 1.12.0 (...)": what objects are judged by. */
+/* "Velero 1.18.2 (image of Deployment kcm-system/velero), k0rdent 1.12.0 (...)": the versions whose rules are applied. */
 struct str serve_versions(struct arena *arena, const struct inventory *inventory, const struct settings *settings);
 bool serve_source_open(struct service *service, const struct serve_options *values, struct error *error) MUST_CHECK;
 

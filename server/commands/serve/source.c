@@ -43,7 +43,7 @@ static void versions_changed(void *context, const struct inventory *inventory)
     struct str words = arena && settings ? serve_versions(arena, inventory, settings) : (struct str){NULL, 0};
     if (words.len && !str_is(words, service->versions)) {
         snprintf(service->versions, sizeof service->versions, "%.*s", STR_ARG(words));
-        log_line(LOG_INFO, "objects are judged by these versions", LOG_TEXT("versions", words));
+        log_line(LOG_INFO, "versions detected", LOG_TEXT("versions", words));
     }
     shared_release(settings ? &settings->shared : NULL);
 }
@@ -85,8 +85,7 @@ static bool facts_open_cluster(struct service *service, const struct serve_optio
                                            .context = service};
     service->facts = facts_from_cluster(&wanted, error);
     if (service->facts)
-        log_line(LOG_INFO, "facts come from the cluster",
-                 LOG_TEXT("server", str_from(facts_cluster_server(service->facts))),
+        log_line(LOG_INFO, "watching the cluster", LOG_TEXT("server", str_from(facts_cluster_server(service->facts))),
                  LOG_TEXT("system_namespace", settings->system_namespace));
     shared_release(&settings->shared);
     if (service->facts)

@@ -22,7 +22,7 @@ static const struct option options[] = {
     FACTS_OPTIONS(struct status_options),
     {"to", 0, OPTION_TEXT, "RELEASE", "judge an upgrade to this release (to any other one)",
      offsetof(struct status_options, to)},
-    {"settings", 0, OPTION_TEXT, "FILE", "settings, as serve takes them", offsetof(struct status_options, settings)},
+    {"settings", 0, OPTION_TEXT, "FILE", "settings file of the webhook", offsetof(struct status_options, settings)},
     {"output", 'o', OPTION_TEXT, "text|json|html", "how to print it (text)", offsetof(struct status_options, output)},
     {"watch", 'w', OPTION_FLAG, NULL, "show it again and again, until q or control-C",
      offsetof(struct status_options, watch)},

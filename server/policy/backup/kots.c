@@ -74,7 +74,7 @@ static void warn_partial(const struct inventory *inventory, const struct backup 
     struct arena *arena = decision->arena;
     const struct backup *full = newest_full(inventory, backup->meta.ns);
     decision_warn(decision,
-                  "backup %.*s is a partial KOTS snapshot of application %.*s: it holds no admin console, so it is not "
+                  "backup %.*s is a partial KOTS snapshot of application %.*s: without the admin console it is not "
                   "enough for disaster recovery",
                   STR_ARG(arena_quote(arena, str_slice(backup->meta.name, 0, SHOWN))),
                   STR_ARG(kots_application(arena, backup->meta.annotations, (struct str){NULL, 0})));

@@ -67,8 +67,8 @@ static void judge_name(const struct schedule_edit *edit)
     struct str name = request->name.len ? request->name : object_text(request, request->object, "metadata.name");
     if (edit->create && name.len > LABEL_VALUE_MAX)
         decision_too_long(edit->decision, "metadata.name",
-                          "may not be more than %d bytes, but has %zu: Velero copies the name into a label of each "
-                          "Backup, so no Backup could be created",
+                          "must be at most %d bytes, not %zu: Velero copies the name into a label of each "
+                          "Backup, and a longer label is refused",
                           LABEL_VALUE_MAX, name.len);
 }
 

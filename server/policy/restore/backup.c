@@ -178,8 +178,9 @@ static void restore_check_backup_phase(const struct restore_view *view, const ch
         break;
     case PHASE_FAILED:
     case PHASE_REFUSED:
-        decision_invalid(view->decision, field, "%.*s: this backup is %.*s (%.*s) and holds nothing to restore%.*s",
-                         STR_ARG(name), STR_ARG(phase), STR_ARG(backup_failure(view->arena, &backup->status)),
+        decision_invalid(view->decision, field,
+                         "%.*s: this backup is %.*s (%.*s); there is nothing to restore from it%.*s", STR_ARG(name),
+                         STR_ARG(phase), STR_ARG(backup_failure(view->arena, &backup->status)),
                          STR_ARG(newest_hint(view)));
         break;
     case PHASE_DELETING:

@@ -99,8 +99,8 @@ void restore_check_circumstances(const struct restore_view *view)
     if (view->backup && backup_lacks_management(view->backup))
         decision_warn(
             view->decision,
-            "backup %.*s holds no Management, Release or other cluster-scoped object: a namespace was excluded "
-            "from it. Prefer one whose spec.excludedNamespaces is empty",
+            "backup %.*s contains no Management, Release or other cluster-scoped object: a namespace was excluded "
+            "from it. Prefer one with an empty spec.excludedNamespaces",
             STR_ARG(arena_quote(view->arena, view->backup->meta.name)));
     if (!view->management || !management || !view->backup)
         return;

@@ -73,10 +73,10 @@ static void check_ca(const struct location_edit *edit)
         decision_invalid(edit->decision, field, "encoded twice. Encode the PEM file once: base64 -w0 ca.crt");
     else if (!is_pem(decoded))
         decision_invalid(edit->decision, field,
-                         "holds no PEM certificate (-----BEGIN CERTIFICATE-----). Convert a DER file first: openssl "
+                         "contains no PEM certificate (-----BEGIN CERTIFICATE-----). Convert a DER file first: openssl "
                          "x509 -inform der");
     else if (!holds_der(edit->arena, decoded))
-        decision_invalid(edit->decision, field, "the PEM block holds no certificate");
+        decision_invalid(edit->decision, field, "the PEM block does not contain a certificate");
 }
 
 void location_check_secrets(const struct location_edit *edit)

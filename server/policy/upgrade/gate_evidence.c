@@ -90,9 +90,9 @@ static struct str unfit_because(const struct evidence_attempt *attempt, const st
 static const char *hollow_because(const struct backup *velero)
 {
     if (velero->status.counted && velero->status.items_total == 0)
-        return "it holds no objects";
+        return "it is empty";
     return backup_lacks_management(velero)
-               ? "it holds no Management, since a namespace is excluded from it: kubectl get "
+               ? "it contains no Management, because a namespace is excluded from it: kubectl get "
                  "namespaces -l velero.io/exclude-from-backup=true"
                : NULL;
 }

@@ -100,7 +100,7 @@ static void management_refuse_recreated(const struct request *request, const str
                                         struct decision *decision)
 {
     struct arena *arena = request->arena;
-    decision_audit(decision, "upgrade-gate", "refused: a Management made anew");
+    decision_audit(decision, "upgrade-gate", "refused: Management created again");
     decision_forbid(decision,
                     "ManagementBackup %.*s shows that k0rdent ran here before, but no Management exists: creating one "
                     "starts release %.*s without a pre-upgrade backup. Restore the last management backup instead "
