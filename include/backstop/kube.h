@@ -43,6 +43,9 @@ void kube_close(struct kube_client *client);
  * are under way: an API server that is silent must not hold up an end. For good. */
 void kube_interrupt(struct kube_client *client, int64_t when_ns);
 const char *kube_server(const struct kube_client *client); /* https://10.0.0.1:443 */
+/* By how many seconds the API server's clock was ahead of this one's in its last answer (the Date header);
+ * 0 when no answer told, or by a minute or less, which an answer that was long on its way could be. */
+int64_t kube_clock_ahead(const struct kube_client *client);
 
 /* The names of one of the kubeconfig's lists ("contexts", "clusters", "users"), found as
  * kube_open finds it; copied into the arena. None when it cannot be read. */

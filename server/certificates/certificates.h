@@ -12,6 +12,7 @@ struct certificates {
     pthread_mutex_t lock;    /* guards what follows up to `watch` */
     int64_t serving_from;    /* when what is served begins to be valid */
     int64_t serving_until;   /* when it expires; 0 = nothing is served */
+    int64_t clock_ahead;     /* managed: of the API server, when it differs too much; else 0 */
     bool announced;          /* clients were told to trust it; with files that is not our part */
     char problem[1100];      /* why the last attempt failed */
     char notice[400];        /* worth knowing, although all is well */

@@ -53,13 +53,32 @@ static void note_announced(struct managed *managed, struct str ca)
     managed->announced_ns = time_monotonic_ns();
 }
 
+/* Who checks the certificates is the API server, so they follow its clock: a replica whose own has jumped would
+ * take the others' CA for one that is not valid yet, and issue one that no API server accepts. */
+static int64_t managed_now(const struct managed *managed)
+{
+    return time_now() + kube_clock_ahead(managed->options->kube);
+}
+
+static void managed_note_clock(const struct managed *managed)
+{
+    int64_t ahead = kube_clock_ahead(managed->options->kube);
+    pthread_mutex_lock(&managed->certificates->lock);
+    int64_t before = managed->certificates->clock_ahead;
+    managed->certificates->clock_ahead = ahead;
+    pthread_mutex_unlock(&managed->certificates->lock);
+    if (ahead && !before)
+        log_line(LOG_ERROR, "the clock differs from the API server's, by which certificates are renewed: fix the clock",
+                 LOG_INTEGER("seconds_behind", ahead));
+}
+
 static struct rotation rotation_now(const struct managed *managed)
 {
     const struct certificates_options *options = managed->options;
     return (struct rotation){.names = options->names,
                              .leaf_seconds = options->leaf_seconds,
                              .ca_seconds = options->ca_seconds,
-                             .now = time_now(),
+                             .now = managed_now(managed),
                              .jitter = managed->jitter,
                              .held = managed->held.key.len ? &managed->held : NULL,
                              .held_ca = str_from(managed->held_ca)};
@@ -85,6 +104,7 @@ static bool settle_secret(struct managed *managed, struct arena *arena, struct c
         unsigned changes = 0;
         if (!secret_read(arena, managed->options, content, error))
             return false;
+        managed_note_clock(managed);
         struct rotation rotation = rotation_now(managed);
         rotation.announced = is_announced(managed, content->ca.certificate);
         if (!rotate(arena, &rotation, content, &changes, error))
@@ -119,7 +139,7 @@ static bool managed_may_write(struct managed *managed)
 static bool settle_bundle(struct managed *managed, struct arena *arena, const struct content *content,
                           struct error *error)
 {
-    int64_t now = time_now(), now_ns = time_monotonic_ns();
+    int64_t now = managed_now(managed), now_ns = time_monotonic_ns();
     struct str held = pki_bundle_join(arena, content->previous, str_from(managed->held_ca), now);
     struct announcement announcement = {.ca = content->ca.certificate,
                                         .bundle = pki_bundle_join(arena, content->ca.certificate, held, now),

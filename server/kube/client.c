@@ -11,7 +11,8 @@ enum {
     TIMEOUT_DEFAULT = 10,
     TOKEN_BYTES_MAX = 64 * 1024,
     TOKEN_READ_SECONDS = 60,
-    PLUGIN_SECONDS = 20
+    PLUGIN_SECONDS = 20,
+    CLOCK_TOLERANCE = 60
 };
 #define PLUGIN_AGAIN_NS INT64_C(5000000000)
 
@@ -71,6 +72,12 @@ bool kube_call_given_up(const struct kube_client *client, const struct kube_call
 const char *kube_server(const struct kube_client *client)
 {
     return client->config.server.ptr;
+}
+
+int64_t kube_clock_ahead(const struct kube_client *client)
+{
+    int64_t ahead = atomic_load(&client->clock_ahead);
+    return ahead > CLOCK_TOLERANCE || ahead < -CLOCK_TOLERANCE ? ahead : 0;
 }
 
 unsigned kube_timeout(const struct kube_client *client)

@@ -10,8 +10,9 @@ struct kube_client {
     struct str user_agent;
     unsigned timeout;
     _Atomic int64_t interrupt_ns; /* 0: never */
-    pthread_mutex_t lock;         /* guards all below */
-    CURL *idle[8];                /* handles keep their connection open for the next request */
+    _Atomic int64_t clock_ahead;
+    pthread_mutex_t lock; /* guards all below */
+    CURL *idle[8];        /* handles keep their connection open for the next request */
     size_t idle_count;
     struct kube_credentials credentials; /* of a token file or an exec plugin */
     struct arena *credentials_arena;

@@ -230,6 +230,17 @@ static void set_request(struct exchange *exchange, CURL *connection, const struc
     curl_easy_setopt(connection, CURLOPT_NOPROGRESS, 0L);
 }
 
+/* A stream's headers are old once it has ended. */
+static void exchange_note_clock(struct kube_client *client, const struct exchange *exchange)
+{
+    struct curl_header *header = NULL;
+    if (exchange->call->stream || curl_easy_header(exchange->connection, "date", 0, CURLH_HEADER, -1, &header) != 0)
+        return;
+    int64_t date = curl_getdate(header->value, NULL);
+    if (date >= 0)
+        atomic_store(&client->clock_ahead, date - time_now());
+}
+
 static bool exchange_perform(struct kube_client *client, struct exchange *exchange, struct arena *arena, long *status,
                              struct error *error)
 {
@@ -257,6 +268,8 @@ static bool exchange_perform(struct kube_client *client, struct exchange *exchan
     curl_easy_setopt(connection, CURLOPT_ERRORBUFFER, NULL);
     curl_slist_free_all(headers);
     curl_slist_free_all(connect_to);
+    if (result == CURLE_OK)
+        exchange_note_clock(client, exchange);
     if (result == CURLE_OK || exchange->ended_by_stream)
         return true;
     if (exchange->answer->failed)

@@ -8,35 +8,6 @@ NONSENSE = [None, True, 5, "x", [], {}, [None], ["x"], [5], [{}], [[]], {"": Non
             {"tls.crt": None, "tls.key": {}}]
 
 
-class Managed:
-    """`serve --tls-managed`, which keeps its certificate in a Secret of the stand-in."""
-
-    def __init__(self, api):
-        self.folder = tempfile.mkdtemp(prefix="wire-managed-")
-        self.log_path, ports = f"{self.folder}/log", f"{self.folder}/ports"
-        with open(self.log_path, "w") as log:
-            self.process = subprocess.Popen(
-                [BINARY, "serve", "--listen", "127.0.0.1:0", "--health-listen", "127.0.0.1:0", "--port-file", ports,
-                 "--kubeconfig", api.kubeconfig, "--tls-managed", "--tls-service", "backstop.backstop-system"], stderr=log)
-        atexit.register(self.process.kill)
-        eventually(lambda: holds("health=", open(ports).read() if os.path.exists(ports) else self.log()), 30)
-        self.health = int(dict(line.split("=") for line in open(ports).read().split())["health"])
-
-    def log(self):
-        return open(self.log_path).read()
-
-    def get(self, path):
-        connection = http.client.HTTPConnection("127.0.0.1", self.health, timeout=10)
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode()
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        same(self.process.wait(20), 0, self.log())
-        shutil.rmtree(self.folder)
-
-
 def secret(**parts):
     return {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
             "metadata": {"name": "backstop-certificates", "namespace": "backstop-system", "resourceVersion": "1"}, **parts}

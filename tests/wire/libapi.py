@@ -72,6 +72,36 @@ class ServerOf(Server):
         super().__init__("--kubeconfig", api.kubeconfig, *more, inventory=False, **options)
 
 
+class Managed:
+    """`serve --tls-managed`, which keeps its certificate in a Secret of the stand-in."""
+
+    def __init__(self, api, *more, environment=None):
+        self.folder = tempfile.mkdtemp(prefix="wire-managed-")
+        self.log_path, ports = f"{self.folder}/log", f"{self.folder}/ports"
+        with open(self.log_path, "w") as log:
+            self.process = subprocess.Popen(
+                [BINARY, "serve", "--listen", "127.0.0.1:0", "--health-listen", "127.0.0.1:0", "--port-file", ports,
+                 "--kubeconfig", api.kubeconfig, "--tls-managed", "--tls-service", "backstop.backstop-system", *more],
+                stderr=log, env=dict(os.environ, **(environment or {})))
+        atexit.register(self.process.kill)
+        eventually(lambda: holds("health=", open(ports).read() if os.path.exists(ports) else self.log()), 30)
+        self.health = int(dict(line.split("=") for line in open(ports).read().split())["health"])
+
+    def log(self):
+        return open(self.log_path).read()
+
+    def get(self, path):
+        connection = http.client.HTTPConnection("127.0.0.1", self.health, timeout=10)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        same(self.process.wait(20), 0, self.log())
+        shutil.rmtree(self.folder)
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -160,6 +190,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
                                     creationTimestamp=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
         self.api.objects.setdefault(plural, []).append(document)
         return self.say(201, document)
+
+    def do_PUT(self):
+        document = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        plural, name = self.path.partition("?")[0].split("/")[-2:]
+        for at, old in enumerate(self.api.objects.get(plural, [])):
+            if old["metadata"]["name"] == name:
+                document["metadata"]["resourceVersion"] = str(int(old["metadata"]["resourceVersion"]) + 1)
+                self.api.objects[plural][at] = document
+                return self.say(200, document)
+        return self.refuse(404, "NotFound", f'{plural} "{name}" not found')
 
     def do_PATCH(self):  # of a series of Events: it has expired
         self.rfile.read(int(self.headers["Content-Length"]))

@@ -1,5 +1,8 @@
 """What happens to the process: it hangs, its clock jumps, it was started without descriptors."""
-from libwire import *
+import base64
+import calendar
+
+from libapi import *
 
 CLOCK = r"""
 #define _GNU_SOURCE
@@ -47,17 +50,35 @@ def _(server):
     same(server.get("/livez")[0], 200)
 
 
+class Clock:
+    """A library that moves the system's clock for one process, by as many seconds as `jump` says."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="wire-clock-")
+        self.offset, library = self.folder + "/offset", self.folder + "/clock.so"
+        subprocess.run(["cc", "-shared", "-fPIC", "-x", "c", "-o", library, "-"], input=CLOCK, text=True, check=True)
+        self.environment = {"LD_PRELOAD": library, "WIRE_CLOCK_OFFSET": self.offset,
+                            "ASAN_OPTIONS": "verify_asan_link_order=0"}
+
+    def jump(self, seconds):
+        with open(self.offset + "~", "w") as file:
+            file.write(str(seconds))
+        os.rename(self.offset + "~", self.offset)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.folder)
+
+
 @shows("a clock that jumps behind the certificate's begin makes it not ready, with the reason; right again, ready again")
 def _(_server):
-    folder = tempfile.mkdtemp(prefix="wire-clock-")
-    offset, library = os.path.join(folder, "offset"), os.path.join(folder, "clock.so")
-    subprocess.run(["cc", "-shared", "-fPIC", "-x", "c", "-o", library, "-"], input=CLOCK, text=True, check=True)
-    environment = {"LD_PRELOAD": library, "WIRE_CLOCK_OFFSET": offset, "ASAN_OPTIONS": "verify_asan_link_order=0"}
-    server = Server("--sandbox", "off", environment=environment)
-    try:
+    with Clock() as clock:
+        server = Server("--sandbox", "off", environment=clock.environment)
         same(server.get("/readyz")[0], 200)
         for jump in (-400 * DAY, 0, -2 * DAY, 0):
-            open(offset, "w").write(str(jump))
+            clock.jump(jump)
             status, text, _ = server.get("/readyz")
             if jump:
                 same(status, 503, text)
@@ -65,9 +86,64 @@ def _(_server):
                 holds("fix the clock", text)
             else:
                 same(status, 200, text)
-    finally:
         server.stop()
-        shutil.rmtree(folder)
+
+
+def certificate_of(api):
+    """The managed Secret, and what its serving certificate says."""
+    found = next((o for o in api.objects.get("secrets", []) if o["metadata"]["name"] == "backstop-certificates"), None)
+    assert found, "no Secret yet"
+    shown = subprocess.run([BINARY, "certs", "show", "-o", "json", "-"], text=True, capture_output=True, check=True,
+                           input=base64.b64decode(found["data"]["tls.crt"]).decode())
+    return copy.deepcopy(found), json.loads(shown.stdout)
+
+
+def seconds_until(text):
+    return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ")) - time.time()
+
+
+@shows("--tls-managed: a clock that jumps makes it not ready, with the reason, and nothing is issued by the wrong clock")
+def _(_server):
+    api = FakeApi()
+    with Clock() as clock:
+        server = Managed(api, "--sandbox", "off", environment=clock.environment)
+        eventually(lambda: same(server.get("/readyz")[0], 200, server.log()), 30)
+        before, _shown = certificate_of(api)
+        for jump, why in ((-400 * DAY, "is not valid before"), (0, None), (200 * DAY, "expired at"), (0, None)):
+            clock.jump(jump)
+            asked = len(api.asked)
+            server.process.send_signal(signal.SIGHUP)
+            eventually(lambda: holds("/secrets/backstop-certificates", " ".join(api.asked[asked:])), 30)
+            if jump:
+                eventually(lambda: holds("(the API server's is at ", server.get("/readyz")[1]), 30)
+                status, text = server.get("/readyz")
+                same(status, 503, text)
+                holds(f"[-]certificate failed: the certificate {why} ", text)
+                holds("fix the clock", text)
+                holds("the clock differs from the API server's", server.log())
+            else:
+                eventually(lambda: same(server.get("/readyz")[0], 200, server.log()), 30)
+            same(certificate_of(api)[0], before, "the Secret")
+        server.stop()
+    api.server.shutdown()
+
+
+@shows("--tls-managed: a first certificate, and its renewal, follow the API server's clock where this one's is wrong")
+def _(_server):
+    api = FakeApi()
+    with Clock() as clock:
+        clock.jump(-400 * DAY)
+        server = Managed(api, "--sandbox", "off", "--cert-lifetime", "6s", environment=clock.environment)
+        eventually(lambda: certificate_of(api), 30)
+        first = certificate_of(api)[1]
+        eventually(lambda: holds("is not valid before", server.get("/readyz")[1]), 30)
+        eventually(lambda: same(certificate_of(api)[1]["serial"] != first["serial"], True), 30)
+        for shown in (first, certificate_of(api)[1]):
+            assert -60 < seconds_until(shown["notAfter"]) < 60, shown
+        clock.jump(0)
+        eventually(lambda: same(server.get("/readyz")[0], 200, server.log()), 30)
+        server.stop()
+    api.server.shutdown()
 
 
 @shows("started without descriptors 0 to 2 it serves, and keeps them for nothing else")
