@@ -153,7 +153,8 @@ void columns_row(struct columns *columns, const struct cell *cells);
 /* What stands in the last row instead, where the page is narrow. */
 void columns_brief(struct columns *columns, size_t column, struct str text);
 /* Two spaces before each row and between columns. Where rows do not fit the page they
- * become brief, then columns are left out, then the widest are cut. */
+ * become brief, then columns are left out, then each row becomes a block: its first cell, and below it the others after
+ * their headings. Nothing is cut: a long first cell has a line of its own. */
 void columns_print(struct columns *columns, const struct page *page);
 
 /* All of these, and the columns, show what a terminal would act on as escapes: this is the
@@ -167,6 +168,9 @@ void page_mark(const struct page *page, enum tone tone, const char *mark);
 /* A paragraph with this indent, broken between words where the page ends; one that begins
  * with "kubectl " is broken so that a shell still takes what is copied. */
 void page_paragraph(const struct page *page, size_t indent, const char *first, struct str text);
+/* A name at the beginning of a line, printable as it is, in `room` columns (0: as many as it takes); one that is longer
+ * has a line of its own, with as many empty columns below it. */
+void page_label(const struct page *page, size_t indent, enum tone tone, struct str text, size_t room);
 /* One that begins with toned words. */
 void page_sentence(const struct page *page, enum tone tone, struct str first, struct str text);
 

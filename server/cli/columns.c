@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-enum { GAP = 2, NARROWEST = 6, LONG_ENOUGH = 24 };
+enum { GAP = 2, LABEL_WIDEST = 24, BLOCK_INDENT = 4 };
 
 /* Cyan, red and yellow of the terminal's own theme: told apart by those who do not tell red
  * from green, and never the only sign of anything. */
@@ -86,6 +86,32 @@ void page_paragraph(const struct page *page, size_t indent, const char *first, s
     columns_fill_line(page, str_starts(text, STR("kubectl ")) ? COMMAND : PROSE, start, start, text);
 }
 
+void page_label(const struct page *page, size_t indent, enum tone tone, struct str text, size_t room)
+{
+    size_t used = str_columns(text);
+    buf_printf(page->out, "%*s", (int)indent, "");
+    page_toned(page, tone, text);
+    if (!room)
+        return;
+    if (used > room)
+        buf_printf(page->out, "\n%*s", (int)(indent + room), "");
+    else
+        buf_printf(page->out, "%*s", (int)(room - used), "");
+}
+
+/* What stands after a heading that ends in column `at`: from column `start` on where it fits there, else below. */
+static void page_value(const struct page *page, enum tone tone, size_t at, size_t start, struct str text)
+{
+    bool coloured = page->colour && tone != TONE_PLAIN, fits = start + str_columns(text) <= page->width;
+    if (fits)
+        buf_printf(page->out, "%*s", (int)(start - at), "");
+    else
+        buf_printf(page->out, "\n%*s", BLOCK_INDENT + GAP, "");
+    buf_puts(page->out, coloured ? tones[tone] : "");
+    columns_fill_line(page, PROSE, fits ? start : BLOCK_INDENT + GAP, BLOCK_INDENT + GAP, text);
+    buf_puts(page->out, coloured ? "\033[0m" : "");
+}
+
 void page_sentence(const struct page *page, enum tone tone, struct str first, struct str text)
 {
     page_toned(page, tone, first);
@@ -167,64 +193,79 @@ static bool drop_column(struct columns *columns)
     return true;
 }
 
-static void columns_squeeze(const struct columns *columns, size_t total, size_t page_width, size_t *widths)
+/* How wide the rows are when long names in the first column have a line of their own. */
+static size_t columns_needed(const struct columns *columns, size_t *widths)
 {
-    while (total > page_width) {
-        size_t widest = 0;
-        for (size_t c = 1; c < columns->count; c++)
-            widest = widths[c] > widths[widest] ? c : widest;
-        if (widths[widest] <= NARROWEST)
-            return;
-        widths[widest]--;
-        total--;
-    }
-}
-
-/* Without what is so long that it can be cut and still be told apart. */
-static size_t columns_needed(const struct columns *columns)
-{
-    size_t widths[COLUMNS_MAX], total = 0;
-    (void)columns_measure(columns, widths);
-    for (size_t c = 0; c < columns->count; c++)
-        total += GAP + (widths[c] < LONG_ENOUGH ? widths[c] : LONG_ENOUGH);
-    return total;
-}
-
-static void columns_fit_widths(struct columns *columns, const struct page *page, size_t *widths)
-{
-    make_printable(columns, false, page->ascii);
-    if (columns_measure(columns, widths) <= page->width || !page->width)
-        return;
-    make_printable(columns, true, page->ascii);
-    while (columns_needed(columns) > page->width && drop_column(columns))
-        continue;
-    columns_squeeze(columns, columns_measure(columns, widths), page->width, widths);
+    size_t total = columns_measure(columns, widths);
+    size_t over = widths[0] > LABEL_WIDEST ? widths[0] - LABEL_WIDEST : 0;
+    widths[0] -= over;
+    return total - over;
 }
 
 static void print_cell(const struct page *page, const struct cell *cell, size_t width, bool last, bool heading)
 {
-    const char *mark = page->ascii ? "..." : "\u2026";
-    size_t used = str_columns(cell->text);
-    bool cut = used > width;
-    struct str text = cut ? str_fitting(cell->text, width - str_columns(str_from(mark))) : cell->text;
-    if (cut)
-        used = str_columns(text) + str_columns(str_from(mark));
     buf_printf(page->out, "%*s", GAP, "");
-    page_toned(page, heading ? TONE_STRONG : cell->tone, text);
-    buf_puts(page->out, cut ? mark : "");
+    page_toned(page, heading ? TONE_STRONG : cell->tone, cell->text);
     if (!last)
-        buf_printf(page->out, "%*s", (int)(width - used), "");
+        buf_printf(page->out, "%*s", (int)(width - str_columns(cell->text)), "");
+}
+
+static void columns_print_rows(const struct columns *columns, const struct page *page, const size_t *widths)
+{
+    for (size_t r = 0; r < columns->len; r++) {
+        const struct cell *cells = columns->rows[r].cells;
+        page_label(page, GAP, r ? cells[0].tone : TONE_STRONG, cells[0].text, columns->count > 1 ? widths[0] : 0);
+        for (size_t c = 1; c < columns->count; c++)
+            print_cell(page, &cells[c], widths[c], c + 1 == columns->count, r == 0);
+        buf_putc(page->out, '\n');
+    }
+}
+
+/* Each row a block: its name, and below it each cell that tells something after its heading. */
+static void columns_print_blocks(const struct columns *columns, const struct page *page)
+{
+    const struct columns_row *headings = columns->rows;
+    size_t aligned = 0; /* columns of the headings, where there is room for that */
+    for (size_t c = 1; c < columns->count; c++)
+        aligned = str_columns(headings->brief[c]) > aligned ? str_columns(headings->brief[c]) : aligned;
+    aligned = BLOCK_INDENT + aligned + GAP + LABEL_WIDEST <= page->width ? aligned : 0;
+    for (size_t r = 1; r < columns->len; r++) {
+        const struct cell *cells = columns->rows[r].cells;
+        buf_printf(page->out, "%*s", GAP, "");
+        page_toned(page, cells[0].tone == TONE_PLAIN ? TONE_STRONG : cells[0].tone, cells[0].text);
+        buf_putc(page->out, '\n');
+        for (size_t c = 1; c < columns->count; c++) {
+            if (cells[c].text.len == 0 || str_is(cells[c].text, "-"))
+                continue;
+            struct str heading = headings->brief[c];
+            size_t used = str_columns(heading), room = used > aligned ? used : aligned;
+            buf_printf(page->out, "%*s", BLOCK_INDENT, "");
+            page_toned(page, TONE_FAINT, heading);
+            page_value(page, cells[c].tone, BLOCK_INDENT + used, BLOCK_INDENT + room + GAP, cells[c].text);
+        }
+    }
 }
 
 void columns_print(struct columns *columns, const struct page *page)
 {
     size_t widths[COLUMNS_MAX];
-    columns_fit_widths(columns, page, widths);
-    for (size_t r = 0; r < columns->len; r++) {
-        for (size_t c = 0; c < columns->count; c++)
-            print_cell(page, &columns->rows[r].cells[c], widths[c], c + 1 == columns->count, r == 0);
-        buf_putc(page->out, '\n');
+    struct columns brief = *columns;
+    make_printable(columns, false, page->ascii);
+    if (columns_measure(columns, widths) <= page->width || !page->width || !columns->len) {
+        columns_print_rows(columns, page, widths);
+        return;
     }
+    brief.rows = arena_array(columns->arena, columns->len, sizeof *brief.rows);
+    if (!brief.rows)
+        return;
+    memcpy(brief.rows, columns->rows, columns->len * sizeof *brief.rows);
+    make_printable(&brief, true, page->ascii);
+    while (columns_needed(&brief, widths) > page->width && drop_column(&brief))
+        continue;
+    if (columns_needed(&brief, widths) <= page->width)
+        columns_print_rows(&brief, page, widths);
+    else
+        columns_print_blocks(columns, page);
 }
 
 void page_heading(const struct page *page, const char *text)

@@ -69,19 +69,23 @@ print(*sorted(missing), end="\n" if missing else "")
 sys.exit(1 if missing else 0)
 END
 
-# Width: tables fit; what is long becomes brief, then columns go, then what is cut says so.
+# Width: tables fit; what is long becomes brief, then columns go, then rows become blocks. Nothing is cut.
 for width in 60 80 100; do
     status 0 ready --width $width
     fits $width
 done
 status 0 ready --width 100
 has out '^  kcm-backup  .*  0 \*/6 \* \* \*  .*  in 3h  .* aws-s3$'
-status 0 ready --width 60
-lacks out UPGRADES
-has out '…'
+for width in 40 60; do
+    status 0 ready --width $width
+    has out '^  kcm-backup-kcm-1-2-0$'
+    has out '^    LAST      InProgress 412/980$'
+    lacks out '…'
+    fits $width
+done
 status 0 ready --width 60 --ascii
 lacks out '[^ -~]'
-has out '\.\.\.'
+lacks out '[a-z0-9]\.\.\.'
 
 # Without a kind that the answer rests on there is no "ready", in no face: what is not known is named, with exit 2.
 for kind in Management ManagementBackup BackupStorageLocation Backup Deployment; do

@@ -156,6 +156,30 @@ terminal.type(b"\x1b[A")
 check("arrows, too", b"2 to 12 of" in terminal.until(rb"2 to 12 of"))
 terminal.type(b"bbb")
 check("not beyond the top", b"1 to 11 of" in terminal.until(rb"1 to 11 of"))
+length = int(re.search(rb"of ([0-9]+) lines", seen)[1])
+for keys, first, name in ((b"G", length - 10, "G goes to the end"), (b"k", length - 11, "and from there up again"),
+                          (b"g", 1, "g goes to the top"), (b"\x1b[F", length - 10, "End, too"), (b"\x1b[H", 1, "Home, too"),
+                          (b">", length - 10, "> and"), (b"<", 1, "< as less has them"), (b"d", 6, "d is half a screen"),
+                          (b"u", 1, "u goes back"), (b"f", 12, "f is a screen"), (b"b", 1, "b goes back"),
+                          (b"\r", 2, "Enter is a line"), (b"y", 1, "y is one, too"), (b"Gg", 1, "typed at once"),
+                          (b"\x1b[15~", 1, "a key that means nothing: not its last byte either")):
+    terminal.type(keys)
+    shown = b"%d to %d of %d lines" % (first, first + 10, length)
+    seen = terminal.until(shown)
+    check(f"{name}: {keys!r}", shown in seen, seen[-300:])
+terminal.type(b"?")
+seen = terminal.until(rb"any key: back[^\x1b]*\x1b")
+check("? shows the keys instead", b"to the top, to the end" in seen and b"NOT READY" not in seen.split(b"\x1b[H")[-1], seen[-600:])
+seen = terminal.until(rb"any key: back")
+check("which stay while time passes", b"any key: back" in seen and b"980/980" not in seen, seen[-300:])
+terminal.type(b"q")
+seen = terminal.until(rb"q quits")
+check("until the next key, be it q", b"NOT READY" in seen and b"? help" in seen, seen[-300:])
+terminal.type(b"h")
+check("h shows them, too", b"any key: back" in terminal.until(rb"any key: back"))
+terminal.type(b"\x1b[B")
+seen = terminal.until(rb"q quits")
+check("an arrow leads back and moves nothing", b"1 to 11 of" in seen + terminal.until(rb"1 to 11 of"), seen[-300:])
 check("keys are not echoed", b"jj" not in terminal.seen and not termios.tcgetattr(terminal.terminal)[3] & termios.ECHO)
 terminal.type(b"q")
 code = terminal.end()
@@ -167,21 +191,26 @@ shutil.copy(os.path.join(os.path.dirname(golden), "../blocked/inventory.yaml"), 
 for columns in (40, 25):
     plain = subprocess.run([binary, "status", *NOW, "--width", "40", "--color", "never"], capture_output=True,
                            env=clean).stdout.decode()
-    terminal = Terminal("--watch", "--interval", "1s", columns=columns, rows=400)
-    seen = terminal.until(rb"\x1b\[400;1H.*")
+    terminal = Terminal("--watch", "--interval", "1s", columns=columns, rows=1000)
+    seen = terminal.until(rb"\x1b\[1000;1H.*")
     rows = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", row) for row in seen.split(b"\x1b[H")[-1].decode().split("\r\n")]
     widest = max(rows, key=columns_of)
     check(f"{columns} columns: every row fits", columns_of(widest) <= columns, widest)
     hint = rows.pop()
     check(f"{columns} columns: nothing is lost", "".join("".join(rows).split()) == "".join(plain.split()), rows)
+    check(f"{columns} columns: nothing is cut", "…" not in plain and "failing-kcm-1-1-0" in plain, plain[-900:])
     check(f"{columns} columns: how to leave it", "q quits" in hint, hint)
     terminal.type(b"q")
     terminal.end()
 terminal = Terminal("--watch", "--interval", "1s", columns=40, rows=12)
 hint = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.until(rb"\x1b\[12;1H.*\x1b\[K").split(b"\x1b[12;1H")[-1].decode())
-check("40 columns, more than fits: how to scroll, in fewer words",
-      re.fullmatch(r"q quits · j, k scroll: 11/[0-9]+\s*", hint) and columns_of(hint.strip()) <= 40, hint)
-terminal.type(b"q")
+check("40 columns, more than fits: where one is, in fewer words",
+      re.fullmatch(r"q quits · \? help · 11/[0-9]+\s*", hint) and columns_of(hint.strip()) <= 40, hint)
+terminal.type(b"?")
+seen = terminal.until(rb"any key: back")
+rows = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", row) for row in seen.split(b"\x1b[H")[-1].decode().split("\r\n")]
+check("the keys fit 40 columns", max(map(columns_of, rows)) <= 40 and not any(row.strip() == "Enter" for row in rows), rows)
+terminal.type(b"qq")
 terminal.end()
 write_facts(980)
 

@@ -150,14 +150,8 @@ static void put_bar(const struct progress *progress, const struct backup_status 
 static void print_running(const struct progress *progress, const struct running *running, size_t bar)
 {
     const struct page *page = progress->page;
-    bool cut = str_columns(running->name) > progress->label;
-    struct str mark = page->ascii ? STR("...") : STR("…");
-    struct str name = cut ? str_fitting(running->name, progress->label - str_columns(mark)) : running->name;
-    size_t columns = str_columns(name) + (cut ? str_columns(mark) : 0);
-    buf_printf(page->out, "%*s", INDENT, "");
-    buf_add(page->out, name);
-    buf_add(page->out, cut ? mark : STR(""));
-    buf_printf(page->out, "%*s", (int)(progress->label - columns + 1), "");
+    page_label(page, INDENT, TONE_PLAIN, running->name, progress->label);
+    buf_putc(page->out, ' ');
     put_bar(progress, running->status, bar);
     page_paragraph(page, 1, "", progress_text(progress, running->status));
 }
@@ -173,7 +167,7 @@ static size_t progress_columns_around(const struct progress *progress)
     return INDENT + 1 + 2 + 1 + widest;
 }
 
-/* The width of the bar: words go first, then the bar shrinks, then names are cut. */
+/* The width of the bar: words go first, then the bar shrinks, then names stand above it. */
 static size_t progress_fit(struct progress *progress)
 {
     size_t width = progress->page->width;

@@ -73,7 +73,7 @@ struct screen {
     struct signals signals; /* how they were before */
     struct buf picture;
     size_t top, lines; /* the first line shown, and how many there are */
-    bool first;
+    bool first, help;  /* no picture was written yet; help stands in its place */
 };
 
 static void screen_enter(struct screen *screen)
@@ -138,6 +138,20 @@ static bool next_row(struct str *rest, struct str *line, size_t columns, struct 
     return true;
 }
 
+/* Keys and what they do are those of less; with one that does nothing here nothing happens. */
+static const char help[] = "Keys, as less has them\n\n"
+                           "  q      end; from here, go back\n"
+                           "  j k    a line down, up (also e y,\n"
+                           "         Enter and the arrows)\n"
+                           "  d u    half a screen down, up\n"
+                           "  f b    a screen down, up (also Space\n"
+                           "         and the page keys)\n"
+                           "  g G    to the top, to the end (also\n"
+                           "         < > and Home, End)\n"
+                           "  r      draw it again now\n"
+                           "  ? h    this help\n"
+                           "  ctrl-C end\n";
+
 /* In fewer words where the terminal is narrow. */
 static void put_hint(const struct screen *screen, size_t shown, struct buf *frame)
 {
@@ -145,16 +159,27 @@ static void put_hint(const struct screen *screen, size_t shown, struct buf *fram
     size_t columns = terminal_columns(STDOUT_FILENO), last = screen->top + shown;
     BUF_SCOPED hint;
     buf_init(&hint, ROW_LIMIT);
-    buf_printf(&hint, "every %llds %s q quits", (long long)screen->options->seconds, dot);
-    if (screen->lines > screen_rows())
+    if (screen->help)
+        buf_puts(&hint, "any key: back to the status");
+    else
+        buf_printf(&hint, "every %llds %s q quits %s ? help", (long long)screen->options->seconds, dot, dot);
+    if (!screen->help && screen->lines > screen_rows())
         buf_printf(&hint, " %s j and k scroll: %zu to %zu of %zu lines", dot, screen->top + 1, last, screen->lines);
     if (columns && str_columns(buf_str(&hint)) > columns) {
         buf_clear(&hint);
-        buf_printf(&hint, "q quits %s j, k scroll: %zu/%zu", dot, last, screen->lines);
+        buf_printf(&hint, "q quits %s ? help", dot);
+        if (screen->lines > screen_rows())
+            buf_printf(&hint, " %s %zu/%zu", dot, last, screen->lines);
     }
     buf_printf(frame, "\033[%zu;1H%s", screen_rows() + 1, screen->options->colour ? "\033[2m" : "");
     buf_add(frame, buf_str(&hint));
     buf_puts(frame, screen->options->colour ? "\033[0m\033[K" : "\033[K");
+}
+
+/* The first line shown when the last one is. */
+static size_t screen_last_top(const struct screen *screen)
+{
+    return screen->lines > screen_rows() ? screen->lines - screen_rows() : 0;
 }
 
 /* Over the last picture, line by line, in one write: nothing flickers. */
@@ -166,12 +191,11 @@ static bool screen_paint(struct screen *screen)
     buf_init(&frame, PICTURE_LIMIT);
     for (screen->lines = 0; next_row(&rest, &line, columns, &row);)
         screen->lines++;
-    rest = buf_str(&screen->picture);
-    size_t last = screen->lines > room ? screen->lines - room : 0;
-    screen->top = screen->top < last ? screen->top : last;
+    screen->top = screen->top < screen_last_top(screen) ? screen->top : screen_last_top(screen);
+    rest = screen->help ? STR(help) : buf_str(&screen->picture);
     buf_puts(&frame, "\033[H");
     while (shown < room && next_row(&rest, &line, columns, &row)) {
-        if (at++ < screen->top)
+        if (!screen->help && at++ < screen->top)
             continue;
         buf_add(&frame, row);
         buf_puts(&frame, "\033[K\n");
@@ -200,33 +224,64 @@ static bool screen_show(struct screen *screen)
 
 enum event { EVENT_TICK, EVENT_PAINT, EVENT_END };
 
-/* The first key of what was typed; how many bytes it has. */
-static size_t on_key(struct screen *screen, struct str typed)
+/* How far one key goes: lines, or halves of a screen; to the top or the end: further than anything is long. */
+enum { FAR = 1 << 30 };
+static const struct {
+    struct str key;
+    int lines, halves;
+} moves[] = {
+    {STR_INIT("j"), 1, 0},         {STR_INIT("e"), 1, 0},         {STR_INIT("\n"), 1, 0},
+    {STR_INIT("\r"), 1, 0},        {STR_INIT("\033[B"), 1, 0},    {STR_INIT("\033OB"), 1, 0},
+    {STR_INIT("k"), -1, 0},        {STR_INIT("y"), -1, 0},        {STR_INIT("\033[A"), -1, 0},
+    {STR_INIT("\033OA"), -1, 0},   {STR_INIT("d"), 0, 1},         {STR_INIT("u"), 0, -1},
+    {STR_INIT(" "), 0, 2},         {STR_INIT("f"), 0, 2},         {STR_INIT("\033[6~"), 0, 2},
+    {STR_INIT("b"), 0, -2},        {STR_INIT("\033[5~"), 0, -2},  {STR_INIT("g"), -FAR, 0},
+    {STR_INIT("<"), -FAR, 0},      {STR_INIT("\033[H"), -FAR, 0}, {STR_INIT("\033[1~"), -FAR, 0},
+    {STR_INIT("\033OH"), -FAR, 0}, {STR_INIT("G"), FAR, 0},       {STR_INIT(">"), FAR, 0},
+    {STR_INIT("\033[F"), FAR, 0},  {STR_INIT("\033[4~"), FAR, 0}, {STR_INIT("\033OF"), FAR, 0},
+};
+
+static void on_key(struct screen *screen, struct str key)
 {
-    static const struct {
-        struct str key;
-        int lines, pages;
-    } moves[] = {{STR_INIT("j"), 1, 0},       {STR_INIT("k"), -1, 0},      {STR_INIT("\033[B"), 1, 0},
-                 {STR_INIT("\033[A"), -1, 0}, {STR_INIT(" "), 0, 1},       {STR_INIT("b"), 0, -1},
-                 {STR_INIT("\033[6~"), 0, 1}, {STR_INIT("\033[5~"), 0, -1}};
     for (size_t i = 0; i < LENGTH_OF(moves); i++) {
-        if (!str_starts(typed, moves[i].key))
+        if (!str_eq(key, moves[i].key))
             continue;
-        int64_t to = (int64_t)screen->top + moves[i].lines + moves[i].pages * (int64_t)screen_rows();
-        screen->top = to > 0 ? (size_t)to : 0;
-        return moves[i].key.len;
+        int64_t rows = (int64_t)screen_rows(), last = (int64_t)screen_last_top(screen);
+        int64_t to = (int64_t)screen->top + moves[i].lines + moves[i].halves * rows / 2;
+        screen->top = (size_t)(to < 0 ? 0 : to > last ? last : to);
+        return;
     }
-    return 1;
+    screen->help = str_is(key, "?") || str_is(key, "h") || str_is(key, "H");
+}
+
+/* The bytes of one key: those of an escape sequence are no keys of their own. */
+static size_t key_length(struct str typed)
+{
+    size_t end = 1;
+    if (typed.ptr[0] != '\033')
+        return 1;
+    if (typed.len > 1 && (typed.ptr[1] == '[' || typed.ptr[1] == 'O'))
+        for (end = 2; end < typed.len && (typed.ptr[end] < '@' || typed.ptr[end] > '~'); end++)
+            continue;
+    return end < typed.len ? end + 1 : typed.len;
 }
 
 static enum event on_keys(struct screen *screen, struct str typed)
 {
+    enum event event = EVENT_PAINT;
     while (typed.len) {
-        if (typed.ptr[0] == 'q' || typed.ptr[0] == 'Q')
+        size_t used = key_length(typed);
+        if (screen->help)
+            screen->help = false; /* any key, and q too, leads back */
+        else if (typed.ptr[0] == 'q' || typed.ptr[0] == 'Q')
             return EVENT_END;
-        typed = str_slice(typed, on_key(screen, typed), typed.len);
+        else if (typed.ptr[0] == 'r' || typed.ptr[0] == 'R')
+            event = EVENT_TICK;
+        else
+            on_key(screen, str_slice(typed, 0, used));
+        typed = str_slice(typed, used, typed.len);
     }
-    return EVENT_PAINT;
+    return event;
 }
 
 static enum event on_signal(struct screen *screen, unsigned char number)

@@ -87,15 +87,8 @@ static void timeline_measure(struct timeline *line)
 
 static void put_label(const struct timeline *line, struct str text)
 {
-    const struct page *page = line->page;
-    struct str mark = page->ascii ? STR("...") : STR("…");
-    bool cut = str_columns(text) > line->label;
-    struct str fits = cut ? str_fitting(text, line->label - str_columns(mark)) : text;
-    size_t columns = str_columns(fits) + (cut ? str_columns(mark) : 0);
-    buf_printf(page->out, "%*s", INDENT, "");
-    buf_add(page->out, fits);
-    buf_add(page->out, cut ? mark : STR(""));
-    buf_printf(page->out, "%*s", (int)(line->label - columns + GAP), "");
+    page_label(line->page, INDENT, TONE_PLAIN, text, line->label);
+    buf_printf(line->page->out, "%*s", GAP, "");
 }
 
 /* ---- the ruler --------------------------------------------------------------------- */
