@@ -136,6 +136,32 @@ audit 2 --inventory map.yaml
 has err 'ManagementBackups are not known'
 has err 'Backups are not known'
 
+# The items of a BackupList say neither apiVersion nor kind (kubectl get --raw): the list does. In every layout, and so
+# long that it is streamed.
+python3 - <<'end'
+import json
+items = [{"metadata": {"name": f"b-{i}", "namespace": "kcm-system"}, "spec": {"labelSelector": {}}} for i in range(700)]
+raw = {"kind": "BackupList", "apiVersion": "velero.io/v1", "metadata": {"resourceVersion": "7", "continue": ""}}
+with open("raw.json", "w") as file:
+    json.dump(raw | {"items": items}, file)
+with open("sorted.json", "w") as file:
+    json.dump({"apiVersion": "velero.io/v1", "items": items, "kind": "BackupList"}, file)
+for name, indent in ("raw.yaml", ""), ("indented.yaml", "  "):
+    with open(name, "w") as file:
+        print("apiVersion: velero.io/v1\nitems:", file=file)
+        for item in items:
+            print(f"{indent}- metadata: {json.dumps(item['metadata'])}\n{indent}  spec: {{labelSelector: {{}}}}", file=file)
+        print("kind: BackupList", file=file)
+end
+for list in raw.json sorted.json raw.yaml indented.yaml; do
+    audit 1 --inventory $list --inventory none.yaml
+    has out '^700 objects reviewed: .*\(700 denied'
+    runs 1 review --now 2026-11-21T03:00:00Z -f $list --inventory none.yaml
+    has out '^700 documents: 700 denied'
+    runs 1 status --now 2026-11-21T03:00:00Z --inventory $list --inventory none.yaml -o json
+    has out '"reviewed":700,"denied":700'
+done
+
 # Usage, and what cannot be read.
 runs 0 audit --help
 has out '^Usage: backstop audit'

@@ -33,7 +33,7 @@ runs 0 review --now $now -Rf repo
 has out '^4 documents: 3 allowed, 1 not reviewed$'
 runs 0 review --now $now -f repo -o json
 has err '^skipped: 2 files'
-lacks out 'passed over'
+lacks out 'skipped'
 runs 2 review --now $now -f repo/template.yaml
 has err 'template\.yaml: a template .*render it first'
 ln -s nowhere repo/dangling.yaml
@@ -47,6 +47,12 @@ runs 0 review --now $now -f "$root/manifests/samples" --inventory "$root/manifes
 has out 'documents: '
 printf 'apiVersion: velero.io/v1\nkind: Backup\n' >bare.yaml
 runs 1 review --now $now -f bare.yaml -f repo/a.yaml --inventory "$root/manifests/samples/inventory"
+
+# What no API server would take is refused before it becomes a tree of many times its size.
+{ printf '{"apiVersion":"velero.io/v1","kind":"Backup","metadata":{"name":"x"},"spec":{"a":"'; head -c 9000000 /dev/zero | tr '\0' a; printf '"}}'; } >large.json
+runs 2 review --now $now -f large.json
+has err '^backstop review: large\.json:1: larger than 8 MiB: the API server accepts at most 3 MiB$'
+rm large.json
 
 # Nothing to review is said, and is no success.
 mkdir empty nothing

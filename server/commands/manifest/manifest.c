@@ -4,6 +4,7 @@
 #include <string.h>
 
 enum { TEXT_LIMIT = 256 * 1024 * 1024, PIECE_LIMIT = 1024 * 1024 * 1024 };
+enum { OBJECT_LIMIT = 8 * 1024 * 1024 }; /* of one JSON text: more than a review of the largest object, old and new */
 
 /* ---- lines ------------------------------------------------------------------- */
 
@@ -50,9 +51,10 @@ static unsigned manifest_count_lines(struct str text)
 struct reading {
     const struct manifest_sink *sink;
     const char *source;
-    struct arena *arena; /* of the piece that is read now */
-    unsigned number;     /* of the last object found */
-    bool stopped;        /* the visitor has had enough */
+    struct arena *arena;                /* of the piece that is read now */
+    unsigned number;                    /* of the last object found */
+    struct str list_version, list_kind; /* of the List whose items are read: "velero.io/v1", "BackupList"; or absent */
+    bool stopped;                       /* the visitor has had enough */
     struct manifest_found *found;
 };
 
@@ -64,12 +66,25 @@ static void reading_refuse(struct reading *reading, int64_t line, const char *re
 
 static void reading_object(struct reading *reading, struct manifest manifest);
 
+/* What the API server itself answers (kubectl get --raw) names apiVersion and kind once, in its BackupList. */
+static void reading_complete_item(const struct reading *reading, struct json_object *item)
+{
+    struct str kind = reading->list_kind;
+    if (!str_ends(kind, STR("List")) || kind.len == strlen("List"))
+        return;
+    if (!json_get_str(item, "apiVersion").len)
+        json_put_text(item, "apiVersion", reading->list_version);
+    if (!json_get_str(item, "kind").len)
+        json_put_text(item, "kind", str_slice(kind, 0, kind.len - strlen("List")));
+}
+
 static void reading_items(struct reading *reading, const struct manifest *list, struct json_object *items, size_t from)
 {
     for (size_t i = from; i < json_len(items) && !reading->stopped; i++) {
         struct manifest item = *list;
         struct str at = arena_printf(reading->arena, "%.*sitems[%zu]", STR_ARG(list->at), i);
         item.tree = json_item(items, i);
+        reading_complete_item(reading, item.tree);
         item.at = arena_printf(reading->arena, "%.*s.", STR_ARG(at));
         if (item.lines)
             item.line = yaml_line(item.lines, at);
@@ -100,7 +115,10 @@ static void reading_object(struct reading *reading, struct manifest manifest)
     struct json_object *items = json_get(manifest.tree, "items");
     if (str_ends(kind, STR("List")) && json_object_is_type(items, json_type_array)) {
         reading->found->lists++;
+        reading->list_version = json_get_str(manifest.tree, "apiVersion");
+        reading->list_kind = kind;
         reading_items(reading, &manifest, items, 0);
+        reading->list_version = reading->list_kind = (struct str){NULL, 0};
         return;
     }
     if (str_is(kind, "AdmissionReview") && !manifest.review.ptr) {
@@ -167,20 +185,24 @@ static void reading_yaml(struct reading *reading, struct str text, unsigned line
 /* ---- long lists in YAML -------------------------------------------------------- */
 
 /* Where the items of a List begin, laid out as kubectl does it: "items:" and "- " at the start
- * of their lines, and a kind beside them. 0 for what is laid out otherwise. */
-static size_t list_items_begin(struct str document)
+ * of their lines, apiVersion and kind beside them. 0 for what is laid out otherwise. */
+static size_t list_items_begin(struct str document, struct str *version, struct str *kind)
 {
+    static const struct str version_key = STR_INIT("apiVersion: "), kind_key = STR_INIT("kind: ");
     size_t items = 0;
-    bool list = false;
+    *version = *kind = (struct str){NULL, 0};
     for (size_t at = 0; at < document.len;) {
         struct str line = yaml_text_line(document, at);
         at += line.len;
         struct str text = str_trim(line), next = yaml_text_line(document, at);
         if (line.len && line.ptr[0] == 'i' && str_is(text, "items:") && str_starts(next, STR("- ")))
             items = items ? SIZE_MAX : at;
-        list |= line.len && line.ptr[0] == 'k' && str_starts(text, STR("kind: ")) && str_ends(text, STR("List"));
+        if (str_starts(line, kind_key))
+            *kind = str_trim(str_slice(text, kind_key.len, text.len));
+        if (str_starts(line, version_key))
+            *version = str_trim(str_slice(text, version_key.len, text.len));
     }
-    return list && items != SIZE_MAX ? items : 0;
+    return str_ends(*kind, STR("List")) && items != SIZE_MAX ? items : 0;
 }
 
 /* The item that begins there: up to a line that begins with neither white space nor a comment. */
@@ -200,6 +222,8 @@ static bool reading_item(struct reading *reading, struct str text, unsigned line
     if (!reading_begin(reading))
         return true;
     bool good = yaml_load(reading->arena, text, &options, &document, error);
+    if (good && document)
+        reading_complete_item(reading, json_item(document->tree, 0));
     if (good && document && json_len(document->tree) == 1)
         reading_object(reading, (struct manifest){.tree = json_item(document->tree, 0),
                                                   .line = yaml_line(document, STR("[0]")),
@@ -229,7 +253,7 @@ static bool reading_whole_list(struct reading *reading, struct str text, unsigne
  * anchor that stands before it: then the List is read at once from there on. */
 static bool reading_list(struct reading *reading, struct str document, unsigned lines_before)
 {
-    size_t at = list_items_begin(document), visited = 0;
+    size_t at = list_items_begin(document, &reading->list_version, &reading->list_kind), visited = 0;
     unsigned line = lines_before + (at ? manifest_count_lines(str_slice(document, 0, at)) : 0);
     bool alone = false;
     if (!at)
@@ -252,7 +276,9 @@ static bool reading_list(struct reading *reading, struct str document, unsigned 
 
 static void reading_document(struct reading *reading, struct str document, unsigned lines_before)
 {
-    if (!reading_list(reading, document, lines_before))
+    bool listed = reading_list(reading, document, lines_before);
+    reading->list_version = reading->list_kind = (struct str){NULL, 0};
+    if (!listed)
         reading_yaml(reading, document, lines_before);
 }
 
@@ -283,6 +309,7 @@ static bool reading_json_value(struct reading *reading, struct str text, unsigne
     manifest.tree = json_build(reading->arena, text, &error);
     if (!manifest.tree)
         return reading_broken_review(reading, text, lines_before + 1);
+    reading_complete_item(reading, manifest.tree);
     if (str_is(json_get_str(manifest.tree, "kind"), "AdmissionReview")) {
         manifest.review = text;
         reading_visit(reading, manifest);
@@ -315,7 +342,14 @@ static void reading_json(struct reading *reading, struct str text, unsigned line
     const struct json_node *root = arena ? json_index(arena, text, 1, &ignored) : NULL;
     const struct json_node *items = list_items_node(arena, root);
     if (items) {
+        reading->list_version = json_text(arena, json_member(root, STR("apiVersion")));
+        reading->list_kind = json_text(arena, json_member(root, STR("kind")));
         reading_json_items(reading, items, lines_before, text.ptr);
+        reading->list_version = reading->list_kind = (struct str){NULL, 0};
+        return;
+    }
+    if (text.len > OBJECT_LIMIT) {
+        reading_refuse(reading, lines_before + 1, "larger than 8 MiB: the API server accepts at most 3 MiB");
         return;
     }
     if (!reading_begin(reading))

@@ -26,15 +26,25 @@ static size_t value_end(struct window *window)
     return window->len - window->start;
 }
 
-/* The bytes up to the items' bracket, which stands after texts alone: kubectl sorts its keys. */
+/* The bytes up to and with the bracket of "items", which stands behind texts and the List's own metadata alone. */
 static size_t items_begin(struct window *window)
 {
+    unsigned depth = 0;
+    bool quoted = false;
     for (size_t at = 1; at < AROUND_LIMIT && window_has(window, at); at++) {
         char c = window->data[window->start + at];
-        if (c == '[' && str_ends(str_trim(window_text(window, at)), STR(":")))
+        if (quoted) {
+            at += c == '\\';
+            quoted = c != '"';
+        } else if (c == '"') {
+            quoted = true;
+        } else if (c == '[' && depth == 0) {
             return at + 1;
-        if (c == '{' || c == '}' || c == '[' || c == ']')
+        } else if (c == '{' || c == '[') {
+            depth++;
+        } else if ((c == '}' || c == ']') && depth-- == 0) {
             return 0;
+        }
     }
     return 0;
 }
@@ -42,18 +52,30 @@ static size_t items_begin(struct window *window)
 static bool names_items(struct str begin)
 {
     begin = str_trim(str_slice(begin, 0, begin.len - 1));
-    return str_ends(str_trim(str_slice(begin, 0, begin.len - 1)), STR("\"items\""));
+    return str_ends(begin, STR(":")) && str_ends(str_trim(str_slice(begin, 0, begin.len - 1)), STR("\"items\""));
 }
 
-static bool load_json_item(struct load *load, struct str text)
+/* `begin`: the List up to its items, where it says its kind by then; else absent. Items of a BackupList may
+ * not say what they are, so each is read in it. */
+static bool load_json_item(struct load *load, struct str begin, struct str text)
 {
     ARENA_SCOPED arena = arena_new(DOCUMENT_LIMIT);
-    struct json_object *object = arena ? json_build(arena, text, load->error) : NULL;
-    return object && extract_object(load->extractor, object, record_list_sink, load->records, load->error);
+    if (arena && begin.len)
+        text = arena_printf(arena, "%.*s%.*s]}", STR_ARG(begin), STR_ARG(text));
+    struct json_object *tree = arena && text.ptr ? json_build(arena, text, load->error) : NULL;
+    return tree && extract_object(load->extractor, tree, record_list_sink, load->records, load->error);
+}
+
+static bool names_kind(struct str begin)
+{
+    struct error ignored;
+    ARENA_SCOPED arena = arena_new((size_t)4 * AROUND_LIMIT);
+    struct str list = arena ? arena_printf(arena, "%.*s]}", STR_ARG(begin)) : (struct str){NULL, 0};
+    return list.ptr && json_member(json_index(arena, list, 1, &ignored), STR("kind"));
 }
 
 /* Up to the bracket that closes the items. */
-static bool load_items(struct load *load, struct window *window)
+static bool load_items(struct load *load, struct window *window, struct str begin)
 {
     for (bool first = true;; first = false) {
         size_t length = value_end(window);
@@ -61,7 +83,7 @@ static bool load_items(struct load *load, struct window *window)
             return false;
         char end = window->data[window->start + length];
         bool none = first && end == ']' && str_trim(window_text(window, length)).len == 0;
-        if (!none && !load_json_item(load, window_text(window, length)))
+        if (!none && !load_json_item(load, begin, window_text(window, length)))
             return false;
         window->start += length + (end == ',');
         if (end != ',')
@@ -78,7 +100,8 @@ bool load_json_list(struct load *load, struct window *window)
         return false;
     buf_add(&around, window_text(window, begin));
     window->start += begin;
-    if (!load_items(load, window))
+    struct str head = names_kind(buf_str(&around)) ? buf_str(&around) : (struct str){NULL, 0};
+    if (around.failed || !load_items(load, window, head))
         return false;
     size_t rest = 0;
     while (rest < AROUND_LIMIT && window_has(window, rest))

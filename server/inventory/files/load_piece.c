@@ -39,7 +39,7 @@ bool load_piece(struct load *load, struct str text, int64_t line, enum piece pie
         return false;
     for (; document; document = document->next) {
         struct json_object *object = piece == PIECE_ITEM ? json_item(document->tree, 0) : document->tree;
-        if (piece == PIECE_LIST && !str_is(json_get_str(object, "kind"), "List"))
+        if (piece == PIECE_LIST && !str_ends(json_get_str(object, "kind"), STR("List")))
             return error_set(error, 422, "not a List");
         if (!document->tree || extract_object(load->extractor, object, record_list_sink, load->records, error))
             continue;
