@@ -65,6 +65,7 @@ struct storage_location {
     bool is_default;
     int64_t last_validated;
     int64_t sync_period; /* seconds between looks into the object store; 0: never */
+    int64_t validation_period; /* seconds between validations; 0: none after the first */
 };
 
 /* velero.io/v1 BackupStatus, as both Velero's Backup and kcm's lastBackup carry it. */
@@ -155,6 +156,11 @@ struct velero_schedule {
     int64_t last_backup; /* when Velero started its last one */
     bool paused;
     const char *node_agent; /* backup_spec_node_agent of its template */
+};
+
+struct delete_request { /* DeleteBackupRequest */
+    struct object_meta meta;
+    struct str backup, phase; /* spec.backupName; "", New, InProgress, Processed */
 };
 
 struct config_map {

@@ -15,15 +15,16 @@ void extract_backup_status(struct store *store, struct backup_status *status, st
     status->warnings = object_count(object, "warnings");
 }
 
-/* backup_sync_controller.go: Velero's own default counts for none and for less than none. */
-static int64_t sync_period(struct json_object *spec)
+/* backup_sync_controller.go, backup_storage_location_controller.go: Velero's own default, a minute for both, counts for
+ * none and for less than none. */
+static int64_t location_period(struct json_object *spec, const char *key)
 {
-    enum { DEFAULT_SYNC_PERIOD = 60, SECOND = 1000000000 };
+    enum { DEFAULT_PERIOD = 60, SECOND = 1000000000 };
     struct error ignored;
     int64_t period;
-    bool parsed = duration_parse(json_get_str(spec, "backupSyncPeriod"), &period, &ignored);
+    bool parsed = duration_parse(json_get_str(spec, key), &period, &ignored);
     if (!parsed || period < 0)
-        return DEFAULT_SYNC_PERIOD;
+        return DEFAULT_PERIOD;
     return period > 0 && period < SECOND ? 1 : period / SECOND;
 }
 
@@ -42,7 +43,8 @@ void extract_storage_location(struct store *store, void *fact, struct json_objec
     location->phase = store_text(store, json_get_str(status, "phase"));
     location->message = store_text(store, json_get_str(status, "message"));
     location->last_validated = object_time(status, "lastValidationTime");
-    location->sync_period = sync_period(spec);
+    location->sync_period = location_period(spec, "backupSyncPeriod");
+    location->validation_period = location_period(spec, "validationFrequency");
 }
 
 const char *backup_spec_node_agent(struct json_object *spec)
@@ -115,6 +117,13 @@ void extract_velero_schedule(struct store *store, void *fact, struct json_object
     schedule->last_backup = object_time(object, "status.lastBackup");
     schedule->paused = json_get_bool(spec, "paused");
     schedule->node_agent = backup_spec_node_agent(template);
+}
+
+void extract_delete_request(struct store *store, void *fact, struct json_object *object)
+{
+    struct delete_request *request = fact;
+    request->backup = store_text(store, json_path_str(object, "spec.backupName"));
+    request->phase = store_text(store, json_path_str(object, "status.phase"));
 }
 
 void extract_snapshot_location(struct store *store, void *fact, struct json_object *object)

@@ -12,7 +12,7 @@ from webhook import managementbackup
 
 FACTS = ["managementbackups.k0rdent.mirantis.com", "managements.k0rdent.mirantis.com",
          "releases.k0rdent.mirantis.com", "backupstoragelocations.velero.io", "backups.velero.io",
-         "schedules.velero.io", "volumesnapshotlocations.velero.io", "configmaps", "secrets", "deployments.apps",
+         "deletebackuprequests.velero.io", "schedules.velero.io", "volumesnapshotlocations.velero.io", "configmaps", "secrets", "deployments.apps",
          "clusterdeployments.k0rdent.mirantis.com", "clustertemplates.k0rdent.mirantis.com",
          "credentials.k0rdent.mirantis.com", "regions.k0rdent.mirantis.com",
          "customresourcedefinitions.apiextensions.k8s.io", "daemonsets.apps", "deployments.apps of kcm"]

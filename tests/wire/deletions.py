@@ -29,9 +29,6 @@ class LeaseHandler(Handler):
             if status != 200:
                 return self.refuse(status, "Forbidden" if status == 403 else "NotFound", "leases: as you like")
             return self.say(200, lease)
-        if self.api.mode == "ok" and path.endswith("/deletebackuprequests"):
-            return self.say(200, {"kind": "DeleteBackupRequestList", "apiVersion": "velero.io/v1",
-                                  "metadata": {"resourceVersion": "1"}, "items": []})
         return super().do_GET()
 
     def do_PATCH(self):

@@ -7,12 +7,12 @@ from libwire import *
 
 GROUPS = {"k0rdent.mirantis.com/v1beta1": ["managementbackups", "managements", "releases", "clusterdeployments",
                                           "clustertemplates", "credentials", "regions"],
-          "velero.io/v1": ["backupstoragelocations", "backups", "schedules", "volumesnapshotlocations"],
+          "velero.io/v1": ["backupstoragelocations", "backups", "deletebackuprequests", "schedules", "volumesnapshotlocations"],
           "apps/v1": ["deployments", "daemonsets"],
           "apiextensions.k8s.io/v1": ["customresourcedefinitions"]}
 KINDS = {"managementbackups": "ManagementBackup", "managements": "Management", "releases": "Release",
          "clusterdeployments": "ClusterDeployment", "clustertemplates": "ClusterTemplate", "credentials": "Credential", "regions": "Region",
-         "backupstoragelocations": "BackupStorageLocation", "backups": "Backup", "schedules": "Schedule",
+         "backupstoragelocations": "BackupStorageLocation", "backups": "Backup", "schedules": "Schedule", "deletebackuprequests": "DeleteBackupRequest",
          "volumesnapshotlocations": "VolumeSnapshotLocation", "deployments": "Deployment",
          "daemonsets": "DaemonSet", "customresourcedefinitions": "CustomResourceDefinition", "configmaps": "ConfigMap", "secrets": "Secret"}
 VERSIONS = {**{plural: version for version, plurals in GROUPS.items() for plural in plurals},

@@ -22,8 +22,6 @@ static const struct grant cluster[] = {
      "mutatingwebhookconfigurations, validatingwebhookconfigurations", "backstop", "get, list, watch, patch", NULL},
 };
 static const struct grant in_system[] = {
-    {"The deletions that wait, for the review that asks which backups remain.", "velero.io", "deletebackuprequests",
-     NULL, "list", NULL},
     {"Which deletions of backups were admitted a moment ago: replicas share this Lease.", "coordination.k8s.io",
      "leases", "backstop-deletions", "get, patch", NULL},
     {"The one that sets the release back (settings restores.injectReleaseModifier).", "", "configmaps", NULL, "create",
