@@ -36,6 +36,8 @@ bool phase_holds_kcm(struct str text);
 #define LABEL_REGION "k0rdent.mirantis.com/region"
 #define ANNOTATION_SKIP_MUTATION "backstop.k0rdent.mirantis.com/skip-mutation"
 #define ANNOTATION_SKIP_BACKUP "backstop.k0rdent.mirantis.com/skip-pre-upgrade-backup"
+/* On a ManagementBackup: how old its newest backup may become ("12h"), in place of settings status.recoveryPoint. */
+#define ANNOTATION_RECOVERY_POINT "backstop.k0rdent.mirantis.com/recovery-point"
 #define ANNOTATION_ALLOW_DELETE "backstop.k0rdent.mirantis.com/allow-delete"
 /* On the ManagementBackup that the gate creates: the release asked for, and when. */
 #define ANNOTATION_TAKEN_BEFORE "backstop.k0rdent.mirantis.com/taken-before-upgrade-to"

@@ -64,7 +64,7 @@ struct storage_location {
     struct json_object *config; /* or NULL */
     bool is_default;
     int64_t last_validated;
-    int64_t sync_period; /* seconds between looks into the object store; 0: never */
+    int64_t sync_period;       /* seconds between looks into the object store; 0: never */
     int64_t validation_period; /* seconds between validations; 0: none after the first */
 };
 

@@ -76,6 +76,8 @@ struct settings {
     struct evidence_source *evidence;        /* upgrade.evidence: first allOf, then anyOf; none */
     size_t evidence_count;
 
+    int64_t status_recovery_point; /* status.recoveryPoint: 0s (two missed runs), in seconds */
+
     struct strlist velero_service_accounts; /* velero.serviceAccounts: [velero-server, velero]; in the
                                                 system namespace, or NAMESPACE:NAME */
     struct strlist velero_field_managers;   /* velero.fieldManagers: [velero-server] */

@@ -17,6 +17,62 @@ struct status_location {
     bool used_upgrade; /* by one that protects upgrades */
 };
 
+/* ---- recovery points: what could be restored, and whether it is recent enough ---- */
+
+/* Why a backup is nothing to rely on, in the order in which that is looked for. */
+enum status_flaw {
+    STATUS_SOUND,
+    /* It could be restored now: */
+    STATUS_FLAW_TIME,    /* but nobody knows how old it is */
+    STATUS_FLAW_INSIDE,  /* but not after the loss of the cluster */
+    STATUS_FLAW_STALE,   /* if its location is still what it was when it was last validated, long ago */
+    STATUS_FLAW_EXPIRES, /* but not until the next run ends */
+    /* It could not: */
+    STATUS_FLAW_UNFINISHED,
+    STATUS_FLAW_HANDMADE, /* not made by kcm */
+    STATUS_FLAW_HOLLOW,   /* without the Management */
+    STATUS_FLAW_FAILED,
+    STATUS_FLAW_DELETING, /* or about to be deleted */
+    STATUS_FLAW_DOUBTED,  /* somebody else wrote its status */
+    STATUS_FLAW_EMPTY,
+    STATUS_FLAW_EXPIRED,
+    STATUS_FLAW_LOCATION_GONE,
+    STATUS_FLAW_LOCATION_UNREADABLE,
+    STATUS_FLAW_COUNT
+};
+extern const char *const status_flaws[STATUS_FLAW_COUNT]; /* an interface: "expires-before-next" */
+
+struct status_source;
+struct status_candidate {
+    const struct backup *object;
+    const struct storage_location *location; /* NULL: none, or unknown */
+    const struct delete_request *request;    /* that waits; NULL: none */
+    struct status_source *schedule;          /* judged as a backup of this; NULL: as a management backup */
+    enum status_flaw flaw;
+    struct str why; /* to follow its name: "expired 3h ago"; empty: sound */
+};
+static inline bool status_is_fragile(const struct status_candidate *candidate)
+{
+    return candidate->flaw > STATUS_SOUND && candidate->flaw < STATUS_FLAW_UNFINISHED;
+}
+
+enum status_objective {
+    STATUS_OBJECTIVE_NONE,
+    STATUS_OBJECTIVE_SCHEDULE,  /* two missed runs */
+    STATUS_OBJECTIVE_SETTINGS,  /* status.recoveryPoint */
+    STATUS_OBJECTIVE_ANNOTATION /* ANNOTATION_RECOVERY_POINT of the ManagementBackup */
+};
+struct status_recovery {
+    const struct status_candidate *point;    /* the newest that is sound; NULL: none */
+    const struct status_candidate *fragile;  /* the newest that could be restored now, if it is newer; else NULL */
+    const struct status_candidate *unusable; /* the newest that could not, if it is newer than both; else NULL */
+    size_t unusable_count;
+    int64_t age;       /* of the point, in seconds since it was completed; 0 without one */
+    int64_t objective; /* seconds; 0: there is none */
+    enum status_objective objective_from;
+    bool late; /* older than the objective, or nothing for as long */
+};
+
 enum status_kind { STATUS_SCHEDULED, STATUS_ON_DEMAND, STATUS_PRE_UPGRADE };
 
 struct status_backup {
@@ -30,7 +86,8 @@ struct status_backup {
     struct str last_name;                  /* of the last Velero Backup */
     const struct backup_status *last;      /* from whoever knows more; NULL: none yet */
     int64_t last_when;                     /* completed, else started; 0 when nobody says */
-    const struct backup *good;             /* its newest Completed one in this cluster; NULL: none */
+    struct status_recovery recovery;       /* of the Velero Backups it made in this cluster */
+    const struct backup *good;             /* the newest of them that could be restored; NULL: none */
     const struct status_location *goes_to; /* NULL when there is none */
     const struct status_source *source;    /* its line of the calendar; NULL when it has no schedule */
 };
@@ -58,15 +115,30 @@ struct status_cause_row {
     unsigned blocks;                 /* of status_blocks: the most that it blocks */
     const char *title, *proof, *fix; /* for the documentation */
     unsigned stops, explained_by;    /* of status_stops */
+    unsigned risks;                  /* of status_blocks: what it puts at risk where it blocks nothing */
 };
 extern const struct status_cause_row status_causes[CAUSE_COUNT];
 
 struct status_finding {
     enum status_cause cause;
-    unsigned blocks;   /* of status_blocks; 0: a warning */
-    struct str object; /* "managementbackup/kcm-backup" */
+    unsigned blocks;   /* of status_blocks; 0: a risk, or a warning */
+    struct str object; /* "managementbackup/kcm-backup"; "60 ManagementBackups" where several are one finding */
     struct str says, fix;
+    unsigned risks;      /* what can still be done, but is not to be relied on; 0 while it blocks */
+    struct str *objects; /* each of them */
+    size_t object_count;
 };
+
+/* ---- verdicts ----------------------------------------------------------------- */
+
+enum status_grade { STATUS_READY, STATUS_AT_RISK, STATUS_UNKNOWN, STATUS_NOT_READY }; /* from good to worst */
+struct status_verdict {
+    enum status_grade grade;
+    struct str says;                      /* the one sentence that decided */
+    const struct status_finding *finding; /* that decided; NULL when READY */
+};
+/* "AT RISK". */
+const char *status_grade_text(enum status_grade grade);
 
 /* ---- the calendar: what makes backups, when it will, when it did ------------- */
 
@@ -102,8 +174,10 @@ struct status_source {
     size_t run_count;
     size_t run_total; /* in the window; counted_out: at least so many */
     bool counted_out;
-    int64_t interval;         /* the shortest between two of them; 0 when there are not two */
-    struct status_past *past; /* newest first; the newest of past_total */
+    int64_t interval;                /* the shortest between two of them; 0 when there are not two */
+    int64_t two_runs;                /* the longest that three runs in a row take; 0 when it does not run */
+    struct status_recovery recovery; /* of STATUS_BY_SCHEDULE */
+    struct status_past *past;        /* newest first; the newest of past_total */
     size_t past_count, past_total;
 };
 /* Two sources that start backups to one storage location within STATUS_CLOSE. */
@@ -166,9 +240,15 @@ struct status_view {
     struct version_fact velero_version, kcm_version; /* by which objects are judged */
     struct status_velero *veleros;                   /* all there are */
     size_t velero_count;
-    const struct backup *good; /* the newest Completed management backup whose storage can be read; NULL: none */
+    struct status_verdict verdict; /* the worst of the three below */
+    struct status_verdict restore, runs, upgrades;
+    struct status_candidate *candidates; /* management backups, and those of Schedules, newest first */
+    size_t candidate_count;
+    struct status_recovery recovery;          /* of the cluster */
+    const struct status_backup *objective_of; /* whose objective is the cluster's; NULL: the settings' */
+    const struct backup *good;                /* the newest management backup that could be restored; NULL: none */
     struct status_finding *findings;
-    size_t finding_count, finding_cap, blocker_count;
+    size_t finding_count, finding_cap, blocker_count, risk_count;
     struct status_finding *unjudged; /* kinds nobody knows; `blocks` is what could not be judged without them */
     size_t unjudged_count;
     struct status_source *sources; /* ManagementBackups, then Schedules by namespace and name, then the rest */

@@ -58,6 +58,12 @@ static const struct settings_key keys[] = {
     {"upgrade.evidence", KEY_EVIDENCE, PLACE(evidence), "", NULL, 0, 0,
      "Backups of other engines (Kasten, Trilio, Cohesity, etcd snapshots) that the upgrade gate checks too."},
 
+    {"status.recoveryPoint", KEY_DURATION, PLACE(status_recovery_point), "0s", NULL, 0, 400 * DAY,
+     "How old the newest backup that can be restored may become before backstop status reports AT RISK. 0s: two missed "
+     "runs "
+     "of the ManagementBackup that runs most often. The annotation backstop.k0rdent.mirantis.com/recovery-point of a "
+     "ManagementBackup sets another value for it."},
+
     {"velero.serviceAccounts", KEY_TEXTS, PLACE(velero_service_accounts), "velero-server,velero", &rule_account, 0, 0,
      "Velero's service accounts: NAME in the system namespace, or NAMESPACE:NAME. What they write (restores) gets "
      "warnings instead of denials. Replaces the default. The account of Velero's Deployment in the system namespace "

@@ -74,10 +74,26 @@ static void list_runs(const struct plan *plan, struct status_source *source, con
         source->runs[i] = runs[i];
 }
 
+/* The longest that three runs in a row take, of those in the window; of rarer ones, of the next four. */
+static int64_t plan_two_runs(const struct cron_schedule *schedule, int64_t first)
+{
+    enum { RUNS = 4 };
+    int64_t runs[RUNS] = {first}, longest = 0;
+    if (schedule->every_seconds > 0)
+        return 2 * schedule->every_seconds;
+    for (int i = 1; i < RUNS; i++) {
+        if (!cron_next(schedule, runs[i - 1], &runs[i]))
+            break;
+        int64_t span = i > 1 ? runs[i] - runs[i - 2] : 2 * (runs[i] - runs[i - 1]);
+        longest = i == 2 || span > longest ? span : longest;
+    }
+    return longest;
+}
+
 static void plan_walk(struct plan *plan, struct status_source *source, const struct cron_schedule *schedule)
 {
     struct status_run runs[LISTED];
-    int64_t end = plan->view->now + STATUS_WINDOW, at = source->first, before = 0;
+    int64_t end = plan->view->now + STATUS_WINDOW, at = source->first, before = 0, last_but_one = 0;
     while (at && at <= end) {
         if (plan->steps == 0) {
             source->counted_out = true;
@@ -89,6 +105,9 @@ static void plan_walk(struct plan *plan, struct status_source *source, const str
         source->run_total++;
         if (before && (source->interval == 0 || at - before < source->interval))
             source->interval = at - before;
+        if (last_but_one && at - last_but_one > source->two_runs)
+            source->two_runs = at - last_but_one;
+        last_but_one = before;
         before = at;
         if (!cron_next(schedule, at, &at))
             break;
@@ -115,7 +134,10 @@ static void plan_source(struct plan *plan, struct status_source *source, int64_t
         first = last + schedule.every_seconds;
     else if (!cron_next(&schedule, now, &first))
         return;
-    if (source->rests || first > now + STATUS_WINDOW)
+    if (source->rests)
+        return;
+    source->two_runs = plan_two_runs(&schedule, first);
+    if (first > now + STATUS_WINDOW)
         return;
     source->first = first;
     if (schedule.every_seconds > 0 && STATUS_WINDOW / schedule.every_seconds > LISTED) {

@@ -13,6 +13,7 @@ enum { VELERO = STATUS_STOPS_VELERO, BACKUPS = STATUS_STOPS_BACKUPS, STARTS = ST
 
 #define STOPS(what) .stops = (what)
 #define EXPLAINED_BY(what) .explained_by = (what)
+#define RISKS(what) .risks = (what)
 #define CAUSE(id, ...) [CAUSE_##id] = {__VA_ARGS__},
 
 const struct status_cause_row status_causes[CAUSE_COUNT] = {

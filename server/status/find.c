@@ -36,3 +36,22 @@ struct status_backup *status_backup_named(struct status_view *view, struct str n
     }
     return NULL;
 }
+
+/* Schedules follow the ManagementBackups, in the inventory's order. */
+struct status_source *status_schedule_named(struct status_view *view, struct str ns, struct str name)
+{
+    size_t low = 0, high = view->source_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        struct status_source *source = &view->sources[middle];
+        int order = source->maker == STATUS_BY_MANAGEMENT_BACKUP ? 1 : str_cmp(ns, source->ns);
+        order = order ? order : str_cmp(name, source->name);
+        if (order == 0)
+            return source;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
+}

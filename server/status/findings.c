@@ -10,10 +10,8 @@ enum { GRACE = 15 * 60 };
 static void finding_add(struct status_view *view, enum status_cause cause, unsigned blocks, struct str object,
                         struct str says, struct str fix)
 {
-    if (!arena_room(view->arena, &view->findings, view->finding_count, &view->finding_cap, sizeof *view->findings))
-        return;
-    view->findings[view->finding_count++] = (struct status_finding){cause, blocks, object, says, fix};
-    view->blocker_count += blocks != 0;
+    status_finding_add(
+        view, (struct status_finding){.cause = cause, .blocks = blocks, .object = object, .says = says, .fix = fix});
 }
 
 static struct str object_name(const struct status_view *view, const char *kind, struct str name)
@@ -21,29 +19,9 @@ static struct str object_name(const struct status_view *view, const char *kind, 
     return arena_printf(view->arena, "%s/%.*s", kind, STR_ARG(shown(view->arena, name)));
 }
 
-struct str status_command_name(struct str name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.ptr[i];
-        bool alphanumeric = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!alphanumeric && (i == 0 || (c != '-' && c != '.')))
-            return STR("NAME");
-    }
-    return name.len ? name : STR("NAME");
-}
-
 static struct str finding_quote(const struct status_view *view, struct str text)
 {
     return arena_quote(view->arena, text);
-}
-
-static struct str finding_ago(const struct status_view *view, int64_t when)
-{
-    char text[TIME_TEXT_SIZE];
-    if (when == 0)
-        return STR("at an unknown time");
-    return when >= view->now ? STR("just now")
-                             : arena_printf(view->arena, "%s ago", duration_format(view->now - when, text));
 }
 
 /* ---- Velero ---------------------------------------------------------------------- */
@@ -107,12 +85,11 @@ static void find_in_location(struct status_view *view, const struct status_locat
     struct str message =
         reason.len ? arena_printf(arena, ": %.*s", STR_ARG(arena_quote_error(arena, reason))) : STR("");
     if (object->phase.len == 0)
-        finding_add(view, CAUSE_LOCATION_NOT_VALIDATED, location->used ? STATUS_BLOCKS_BACKUP | upgrade : 0, name,
+        finding_add(view, CAUSE_LOCATION_NOT_VALIDATED, location->used ? STATUS_BLOCKS_BACKUP : 0, name,
                     STR("not validated by Velero yet: backups to it fail until it is Available"),
                     STR("check that Velero is running, then wait a minute"));
     else if (!location->readable)
-        finding_add(view, CAUSE_LOCATION_UNAVAILABLE,
-                    location->used ? STATUS_BLOCKS_BACKUP | STATUS_BLOCKS_RESTORE | upgrade : 0, name,
+        finding_add(view, CAUSE_LOCATION_UNAVAILABLE, location->used ? STATUS_BLOCKS_BACKUP | upgrade : 0, name,
                     arena_printf(arena, "is %.*s%.*s", STR_ARG(shown(arena, object->phase)), STR_ARG(message)),
                     STR("fix its bucket, config or credential"));
     else if (!location->usable && location->used)
@@ -148,12 +125,12 @@ static void find_last(struct status_view *view, const struct status_backup *back
     char when[TIME_TEXT_SIZE];
     if (backup->last && phase_has_failed(backup->last->phase)) {
         struct str good = backup->good ? arena_printf(arena, "; the last good one is from %.*s",
-                                                      STR_ARG(finding_ago(view, backup->good->status.completed)))
+                                                      STR_ARG(status_ago(view, backup->good->status.completed)))
                                        : STR("; it has no good backup");
         finding_add(
             view, CAUSE_BACKUP_FAILED, 0, name,
             arena_printf(arena, "last backup %.*s ended %.*s %.*s (%.*s)%.*s", STR_ARG(shown(arena, backup->last_name)),
-                         STR_ARG(shown(arena, backup->last->phase)), STR_ARG(finding_ago(view, backup->last_when)),
+                         STR_ARG(shown(arena, backup->last->phase)), STR_ARG(status_ago(view, backup->last_when)),
                          STR_ARG(backup_failure(arena, backup->last)), STR_ARG(good)),
             arena_printf(arena, "kubectl describe backups.velero.io -n %.*s %.*s",
                          STR_ARG(view->settings->system_namespace), STR_ARG(status_command_name(backup->last_name))));
@@ -161,7 +138,7 @@ static void find_last(struct status_view *view, const struct status_backup *back
     bool held = backup->goes_to && !backup->goes_to->usable; /* and that is told already */
     if (backup->due && backup->due + GRACE < view->now && backup->goes_to && !held)
         finding_add(view, CAUSE_RUN_MISSED, 0, name,
-                    arena_printf(arena, "missed a run that was due %.*s (%s)", STR_ARG(finding_ago(view, backup->due)),
+                    arena_printf(arena, "missed a run that was due %.*s (%s)", STR_ARG(status_ago(view, backup->due)),
                                  time_format(backup->due, 0, when)),
                     arena_printf(arena, "kubectl logs -n %.*s deployment/kcm-controller-manager",
                                  STR_ARG(view->settings->system_namespace)));
@@ -184,7 +161,7 @@ static void find_regions(struct status_view *view, const struct management_backu
             finding_add(view, CAUSE_REGION_BACKUP_FAILED, 0, name,
                         arena_printf(arena, "last backup of region %.*s, %.*s, ended %.*s %.*s (%.*s)", STR_ARG(which),
                                      STR_ARG(shown(arena, region->backup_name)), STR_ARG(shown(arena, status->phase)),
-                                     STR_ARG(finding_ago(view, when)), STR_ARG(backup_failure(arena, status))),
+                                     STR_ARG(status_ago(view, when)), STR_ARG(backup_failure(arena, status))),
                         arena_printf(arena, "on that cluster: kubectl describe backups.velero.io -n %.*s %.*s",
                                      STR_ARG(view->settings->system_namespace),
                                      STR_ARG(status_command_name(region->backup_name))));
@@ -275,60 +252,6 @@ static void find_in_backup(struct status_view *view, const struct status_backup 
     }
 }
 
-/* Velero lists what a location holds with its first sync, and a cluster that is to be restored has no
- * Management of its own yet: creating a ManagementBackup would be no help to it. */
-static struct str advice_to_restore(const struct status_view *view)
-{
-    enum { AVAILABLE_WITHIN = 60 };
-    const struct inventory *inventory = view->inventory;
-    bool empty = inventory->known[FACT_MANAGEMENTS] && !inventory_management(inventory), syncs = false;
-    size_t locations = inventory->count[FACT_STORAGE_LOCATIONS];
-    for (size_t i = 0; i < locations; i++) {
-        const struct storage_location *location = inventory->storage_locations[i];
-        syncs |= location->sync_period > 0 && location->meta.created > 0 &&
-                 view->now - location->meta.created <= location->sync_period + AVAILABLE_WITHIN;
-    }
-    if (syncs || (empty && locations))
-        return arena_printf(view->arena,
-                            "wait: Velero lists the backups of a new storage location within a minute after it is "
-                            "Available. Then check: kubectl get backups.velero.io -n %.*s",
-                            STR_ARG(view->settings->system_namespace));
-    if (empty && inventory->known[FACT_STORAGE_LOCATIONS])
-        return STR("to restore here, re-create the BackupStorageLocation of the backups with its old name, bucket, "
-                   "prefix and credential");
-    return STR("create a ManagementBackup with a schedule and performOnManagementUpgrade: true");
-}
-
-/* There are backups, but all lack the Management. */
-static bool find_hollow(struct status_view *view)
-{
-    const struct inventory *inventory = view->inventory;
-    for (size_t i = inventory->count[FACT_BACKUPS]; i > 0; i--) {
-        const struct backup *backup = inventory->backups[i - 1];
-        if (!phase_is(backup->status.phase, PHASE_COMPLETED) || !backup_lacks_management(backup))
-            continue;
-        finding_add(view, CAUSE_BACKUP_HOLLOW, STATUS_BLOCKS_RESTORE, object_name(view, "backup", backup->meta.name),
-                    STR("contains no Management: a namespace was excluded from this backup, so Velero left out all "
-                        "cluster-scoped objects"),
-                    STR("remove the label velero.io/exclude-from-backup from the excluded namespaces and take a new "
-                        "backup. To find them: kubectl get namespaces -l velero.io/exclude-from-backup=true"));
-        return true;
-    }
-    return false;
-}
-
-static void find_nothing_to_restore(struct status_view *view)
-{
-    if (!view->inventory->known[FACT_BACKUPS] || view->good)
-        return;
-    if (find_hollow(view))
-        return;
-    finding_add(view, CAUSE_NOTHING_TO_RESTORE, STATUS_BLOCKS_RESTORE, STR("backups.velero.io"),
-                STR("nothing to restore from: no readable storage location has a Completed management backup"),
-                view->backup_count ? STR("wait until a ManagementBackup completes: kubectl get managementbackups")
-                                   : advice_to_restore(view));
-}
-
 /* ---- the upgrade ---------------------------------------------------------------------- */
 
 static void find_refused(struct status_view *view, bool velero_down)
@@ -406,6 +329,5 @@ void status_find(struct status_view *view)
     find_locations(view);
     for (size_t i = 0; i < view->backup_count; i++)
         find_in_backup(view, &view->backups[i]);
-    find_nothing_to_restore(view);
     find_upgrade(view, velero_down);
 }

@@ -23,25 +23,6 @@ static enum status_result result_of(const struct backup *backup)
     }
 }
 
-/* Schedules follow the ManagementBackups, in the inventory's order. */
-static struct status_source *schedule_named(struct status_view *view, struct str ns, struct str name)
-{
-    size_t low = 0, high = view->source_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        struct status_source *source = &view->sources[middle];
-        int order = source->maker == STATUS_BY_MANAGEMENT_BACKUP ? 1 : str_cmp(ns, source->ns);
-        order = order ? order : str_cmp(name, source->name);
-        if (order == 0)
-            return source;
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return NULL;
-}
-
 static size_t source_of(struct status_view *view, const struct backup *backup)
 {
     const struct status_source *source = NULL;
@@ -50,7 +31,7 @@ static size_t source_of(struct status_view *view, const struct backup *backup)
         const struct status_backup *owner = status_backup_named(view, maker);
         source = owner ? owner->source : NULL;
     } else if (backup->schedule.len) {
-        source = schedule_named(view, backup->meta.ns, backup->schedule);
+        source = status_schedule_named(view, backup->meta.ns, backup->schedule);
     }
     return source ? (size_t)(source - view->sources) : view->source_count;
 }

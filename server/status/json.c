@@ -43,6 +43,7 @@ static struct json_object *backup_object(const struct status_backup *backup)
     status_put(object, "lastBackup",
                backup->last ? status_backup_object(backup->last, backup->last_name, backup->last_when) : NULL);
     status_put(object, "lastGoodBackup", good_object(backup->good));
+    status_put(object, "recovery", status_recovery_object(&backup->recovery));
     status_put_text(object, "storageLocation",
                     backup->goes_to ? backup->goes_to->object->meta.name : from->storage_location);
     status_put_bool(object, "storageUsable", backup->goes_to && backup->goes_to->usable);
@@ -83,20 +84,32 @@ static struct json_object *velero_object(const struct status_velero *velero)
     return object;
 }
 
-static struct json_object *finding_object(const struct status_finding *finding)
+static struct json_object *flags_list(unsigned flags)
 {
     static const struct {
         unsigned flag;
         const char *name;
     } names[] = {
         {STATUS_BLOCKS_UPGRADE, "upgrade"}, {STATUS_BLOCKS_RESTORE, "restore"}, {STATUS_BLOCKS_BACKUP, "backup"}};
-    struct json_object *object = json_object_new_object(), *blocks = json_object_new_array();
+    struct json_object *list = json_object_new_array();
     for (size_t i = 0; i < LENGTH_OF(names); i++)
-        if (finding->blocks & names[i].flag)
-            status_append(blocks, json_object_new_string(names[i].name));
+        if (flags & names[i].flag)
+            status_append(list, json_object_new_string(names[i].name));
+    return list;
+}
+
+static struct json_object *finding_object(const struct status_finding *finding)
+{
+    struct json_object *object = json_object_new_object(), *objects = json_object_new_array();
+    for (size_t i = 0; i < finding->object_count; i++)
+        status_append(objects, status_text_value(finding->objects[i]));
+    if (!finding->object_count)
+        status_append(objects, status_text_value(finding->object));
     status_put_words(object, "cause", status_causes[finding->cause].name);
     status_put_text(object, "object", finding->object);
-    status_put(object, "blocks", blocks);
+    status_put(object, "objects", objects);
+    status_put(object, "blocks", flags_list(finding->blocks));
+    status_put(object, "risks", flags_list(finding->risks));
     status_put_text(object, "message", finding->says);
     status_put_text(object, "wayOut", finding->fix);
     return object;
@@ -200,13 +213,17 @@ void status_json(const struct status_view *view, struct buf *out)
         status_append(unjudged, finding_object(&view->unjudged[i]));
     status_put_time(root, "time", view->now);
     status_put_text(root, "from", view->from);
-    status_put_bool(root, "ready", view->blocker_count == 0 && view->unjudged_count == 0);
+    status_put_bool(root, "ready", view->verdict.grade == STATUS_READY);
+    status_put(root, "verdict", status_verdict_object(&view->verdict));
+    status_put(root, "verdicts", status_verdicts_object(view));
     status_put(root, "blockers", blockers);
     status_put(root, "warnings", warnings);
     status_put(root, "unjudged", unjudged);
     status_put(root, "upgrade", upgrade_object(&view->upgrade));
     status_put(root, "managementBackups", backups);
     status_put(root, "newestGoodBackup", good_object(view->good));
+    status_put(root, "recovery", status_recovery_object(&view->recovery));
+    status_put(root, "unsoundBackups", status_unsound_list(view));
     status_put(root, "storageLocations", locations);
     status_put(root, "velero", veleros);
     status_put(root, "versions", versions);

@@ -54,6 +54,8 @@ static struct json_object *json_calendar_source(const struct status_source *sour
     status_put_text(object, "storageLocation", source->location);
     status_put(object, "plannedRuns", runs_object(source));
     status_put(object, "recentBackups", past_object(source));
+    status_put(object, "recovery",
+               source->maker == STATUS_BY_SCHEDULE ? status_recovery_object(&source->recovery) : NULL);
     return object;
 }
 

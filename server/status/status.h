@@ -10,7 +10,19 @@ struct cron_schedule;
 bool status_plan(struct status_view *view) MUST_CHECK;
 /* history.c: what became of the last runs, after the plan. */
 bool status_remember(struct status_view *view) MUST_CHECK;
-/* view.c: its ManagementBackup by name; NULL when there is none. */
+/* recovery.c: what could be restored, after the plan. */
+bool status_recover(struct status_view *view) MUST_CHECK;
+/* find_recovery.c: what is wrong with that, after the other findings. */
+void status_find_recovery(struct status_view *view);
+/* words.c: adds it to the view, where there is memory. */
+void status_finding_add(struct status_view *view, struct status_finding finding);
+/* verdict.c: the last: risks, groups, verdicts. */
+bool status_judge(struct status_view *view) MUST_CHECK;
+/* find.c: its Schedule by name; NULL when there is none. */
+struct status_source *status_schedule_named(struct status_view *view, struct str ns, struct str name);
+/* words.c: "3h ago", "just now", "at an unknown time" (0). */
+struct str status_ago(const struct status_view *view, int64_t when);
+/* find.c: its ManagementBackup by name; NULL when there is none. */
 struct status_backup *status_backup_named(struct status_view *view, struct str name);
 /* view.c: parses a schedule as its controller does. False: *meaning says what is wrong. Of a
  * Velero whose version is not known the reading is taken that works, or robfig/cron's where
@@ -33,12 +45,17 @@ void status_put_bool(struct json_object *object, const char *key, bool value);
 void status_put_integer(struct json_object *object, const char *key, int64_t value);
 void status_put_time(struct json_object *object, const char *key, int64_t when); /* 0: null */
 struct json_object *status_backup_object(const struct backup_status *status, struct str name, int64_t when);
+/* json_verdict.c */
+struct json_object *status_recovery_object(const struct status_recovery *recovery);
+struct json_object *status_verdict_object(const struct status_verdict *verdict);
+struct json_object *status_verdicts_object(const struct status_view *view);
+struct json_object *status_unsound_list(const struct status_view *view);
 /* json_calendar.c, json_serving.c */
 struct json_object *status_calendar_object(const struct status_view *view);
 struct json_object *status_audit_object(const struct status_audit *audit);
 struct json_object *status_serving_object(const struct status_serving *serving);
 
-/* findings.c: a name in a command to copy, or NAME: what is no Kubernetes name could be a
+/* words.c: a name in a command to copy, or NAME: what is no Kubernetes name could be a
  * command for the shell. */
 struct str status_command_name(struct str name);
 void status_find(struct status_view *view); /* findings.c: opinions of a view that is filled otherwise */

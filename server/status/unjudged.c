@@ -36,11 +36,13 @@ bool status_find_unjudged(struct status_view *view, struct str target)
         if (!asked || view->inventory->known[needed->fact])
             continue;
         view->unjudged[view->unjudged_count++] = (struct status_finding){
-            CAUSE_UNKNOWN, needed->judges, str_from(fact_kinds[needed->fact].name),
-            arena_printf(view->arena, "%s, so it is unknown %s",
-                         view->files ? "no --inventory file lists them" : "the cluster does not list them",
-                         needed->question),
-            unjudged_fix(view, &fact_kinds[needed->fact])};
+            .cause = CAUSE_UNKNOWN,
+            .blocks = needed->judges,
+            .object = str_from(fact_kinds[needed->fact].name),
+            .says = arena_printf(view->arena, "%s, so it is unknown %s",
+                                 view->files ? "no --inventory file lists them" : "the cluster does not list them",
+                                 needed->question),
+            .fix = unjudged_fix(view, &fact_kinds[needed->fact])};
     }
     return view->unjudged != NULL;
 }

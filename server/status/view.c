@@ -130,39 +130,6 @@ static bool fill_backups(struct status_view *view)
     return view->backups != NULL;
 }
 
-/* ---- what could be restored -------------------------------------------------------- */
-
-static const struct backup *backup_newer(const struct backup *a, const struct backup *b)
-{
-    return !a || b->status.completed > a->status.completed ? b : a;
-}
-
-/* A backup of a region restores that region, not this cluster. */
-static bool is_good(const struct status_view *view, const struct backup *backup)
-{
-    return backup->identity.kind == BACKUP_MANAGEMENT && !backup_lacks_management(backup) && !backup->meta.deleting &&
-           str_eq(backup->meta.ns, view->settings->system_namespace) &&
-           phase_is(backup->status.phase, PHASE_COMPLETED) &&
-           (backup->status.expires == 0 || backup->status.expires > view->now);
-}
-
-static void find_good(struct status_view *view)
-{
-    const struct inventory *inventory = view->inventory;
-    for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++) {
-        const struct backup *backup = inventory->backups[i];
-        if (!is_good(view, backup))
-            continue;
-        struct str maker = json_get_str(backup->meta.labels, LABEL_MANAGEMENT_BACKUP);
-        struct status_backup *owner = status_backup_named(view, maker.len ? maker : backup->meta.name);
-        if (owner)
-            owner->good = backup_newer(owner->good, backup);
-        const struct status_location *location = status_location(view, backup->storage_location);
-        if (!inventory->known[FACT_STORAGE_LOCATIONS] || (location && location->readable))
-            view->good = backup_newer(view->good, backup);
-    }
-}
-
 /* ---- Velero ------------------------------------------------------------------------- */
 
 /* Whether the policies would take its writes for Velero's. */
@@ -199,9 +166,9 @@ bool status_fill(struct status_view *view, struct str target)
     if (!policy_upgrade_view(view->arena, view->inventory, view->settings, view->now, target, &view->upgrade) ||
         !fill_locations(view) || !fill_backups(view) || !fill_velero(view))
         return false;
-    find_good(view);
-    if (!status_find_unjudged(view, target) || !status_plan(view) || !status_remember(view))
+    if (!status_find_unjudged(view, target) || !status_plan(view) || !status_recover(view) || !status_remember(view))
         return false;
     status_find(view);
-    return !arena_failed(view->arena);
+    status_find_recovery(view);
+    return status_judge(view);
 }

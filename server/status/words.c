@@ -1,4 +1,4 @@
-#include "backstop/status.h"
+#include "status/status.h"
 
 const char *status_outcome(const struct upgrade_view *upgrade)
 {
@@ -36,4 +36,32 @@ struct str status_blocked(const struct status_view *view, unsigned blocks)
         if (blocks & names[i].flag)
             text = arena_printf(view->arena, "%.*s%s%s", STR_ARG(text), text.len ? ", " : "", names[i].name);
     return text;
+}
+
+struct str status_ago(const struct status_view *view, int64_t when)
+{
+    char text[TIME_TEXT_SIZE];
+    if (when == 0)
+        return STR("at an unknown time");
+    return when >= view->now ? STR("just now")
+                             : arena_printf(view->arena, "%s ago", duration_format(view->now - when, text));
+}
+
+struct str status_command_name(struct str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        bool alphanumeric = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!alphanumeric && (i == 0 || (c != '-' && c != '.')))
+            return STR("NAME");
+    }
+    return name.len ? name : STR("NAME");
+}
+
+void status_finding_add(struct status_view *view, struct status_finding finding)
+{
+    if (!arena_room(view->arena, &view->findings, view->finding_count, &view->finding_cap, sizeof *view->findings))
+        return;
+    view->findings[view->finding_count++] = finding;
+    view->blocker_count += finding.blocks != 0;
 }

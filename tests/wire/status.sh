@@ -31,7 +31,7 @@ for source in status["calendar"]["sources"]:
 sys.exit(1 if wrong else 0)
 END
 }
-for case in ready:0 blocked:1 under-way:1 hostile:1 empty:2 first-sync:2 migration-only:1 hollow:1 calendar:0 evidence:1; do
+for case in ready:0 blocked:1 under-way:1 hostile:1 empty:2 first-sync:2 migration-only:1 hollow:1 calendar:3 evidence:1; do
     name=${case%:*} wanted=${case#*:}
     status "$wanted" "$name"
     harmless
@@ -176,7 +176,7 @@ has out 'is not named "velero".*9023'
 
 # What protects nobody is told.
 grep -v performOnManagementUpgrade "$cases/ready/inventory.yaml" >unprotected.yaml
-runs 0 status --now $now --inventory unprotected.yaml
+runs 3 status --now $now --inventory unprotected.yaml
 has out 'no ManagementBackup protects upgrades'
 printf '%s\nupgrade: {withoutBackups: deny}\n' "$head" >deny.yaml
 runs 1 status --now $now --inventory unprotected.yaml --settings deny.yaml

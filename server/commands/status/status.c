@@ -120,7 +120,11 @@ static bool status_draw(void *context, struct buf *out)
     print_stale(run, &page);
     status_print(run, &view, &page);
     run->seen = true;
-    run->code = view.blocker_count ? EXIT_DENIED : view.unjudged_count ? EXIT_USAGE : EXIT_OK;
+    static const int codes[] = {[STATUS_READY] = EXIT_OK,
+                                [STATUS_AT_RISK] = EXIT_WAIT,
+                                [STATUS_UNKNOWN] = EXIT_USAGE,
+                                [STATUS_NOT_READY] = EXIT_DENIED};
+    run->code = codes[view.verdict.grade];
     return !out->failed && !arena_failed(arena);
 }
 

@@ -1,5 +1,7 @@
 #include "commands/status/text.h"
 
+#include <stdio.h>
+
 /* Text, for the terminal of whoever is on call. */
 
 /* "in 3h", "2h56m ago" */
@@ -51,46 +53,66 @@ static enum tone phase_tone(struct str phase)
 
 /* ---- the verdict ------------------------------------------------------------------- */
 
+static enum tone grade_tone(enum status_grade grade)
+{
+    static const enum tone tones[] = {[STATUS_READY] = TONE_GOOD,
+                                      [STATUS_AT_RISK] = TONE_DOUBTFUL,
+                                      [STATUS_UNKNOWN] = TONE_DOUBTFUL,
+                                      [STATUS_NOT_READY] = TONE_BAD};
+    return tones[grade];
+}
+
+enum { WIDE = 80 }; /* columns: from here on verdicts are a table */
+
 static void print_verdict(const struct status_view *view, const struct page *page)
 {
     char now[TIME_TEXT_SIZE];
     struct arena *arena = view->arena;
-    size_t blockers = view->blocker_count, warnings = view->finding_count - blockers;
-    struct str says = STR(": nothing blocks an upgrade, a restore or the backups for them");
-    if (blockers)
-        says = arena_printf(arena, ": %zu blocker%s", blockers, blockers == 1 ? "" : "s");
-    else if (view->unjudged_count)
-        says = arena_printf(arena, ": %zu kind%s not known, so not all could be judged", view->unjudged_count,
-                            view->unjudged_count == 1 ? " of objects is" : "s of objects are");
-    if (warnings)
-        says = arena_printf(arena, "%.*s; %zu warning%s", STR_ARG(says), warnings, warnings == 1 ? "" : "s");
-    bool unknown = !blockers && view->unjudged_count;
-    page_sentence(page,
-                  blockers  ? TONE_BAD
-                  : unknown ? TONE_DOUBTFUL
-                            : TONE_GOOD,
-                  blockers  ? STR("NOT READY")
-                  : unknown ? STR("UNKNOWN")
-                            : STR("READY"),
-                  says);
+    const struct {
+        const char *name;
+        const struct status_verdict *verdict;
+    } rows[] = {{"restore", &view->restore}, {"backups", &view->runs}, {"upgrade", &view->upgrades}};
+    page_sentence(page, grade_tone(view->verdict.grade), str_from(status_grade_text(view->verdict.grade)),
+                  arena_printf(arena, ": %.*s", STR_ARG(view->verdict.says)));
     page_sentence(page, TONE_PLAIN, str_from(time_format(view->now, 0, now)),
                   arena_printf(arena, ", from %.*s", STR_ARG(shown(arena, view->from))));
+    buf_putc(page->out, '\n');
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        const struct status_verdict *verdict = rows[i].verdict;
+        bool same = verdict->finding && verdict->finding == view->verdict.finding;
+        struct str says = same ? STR("for this reason") : verdict->says;
+        const char *grade = status_grade_text(verdict->grade);
+        char head[32] = "- ";
+        if (page->width && page->width < WIDE)
+            says = arena_printf(arena, "%s %s: %.*s", rows[i].name, grade, STR_ARG(says));
+        else
+            snprintf(head, sizeof head, "%s  %-9s  ", rows[i].name, grade);
+        page_paragraph(page, 2, head, says);
+    }
 }
 
-static void print_findings(const struct status_view *view, const struct page *page, bool blockers)
+enum severity { SEVERITY_BLOCKER, SEVERITY_RISK, SEVERITY_WARNING };
+
+static enum severity finding_severity(const struct status_finding *finding)
 {
+    return finding->blocks ? SEVERITY_BLOCKER : finding->risks ? SEVERITY_RISK : SEVERITY_WARNING;
+}
+
+static void print_findings(const struct status_view *view, const struct page *page, enum severity severity)
+{
+    static const char *const headings[] = {"Blockers", "At risk", "Warnings"};
     bool first = true;
     for (size_t i = 0; i < view->finding_count; i++) {
         const struct status_finding *finding = &view->findings[i];
-        if ((finding->blocks != 0) != blockers)
+        if (finding_severity(finding) != severity)
             continue;
         if (first)
-            page_heading(page, blockers ? "Blockers" : "Warnings");
+            page_heading(page, headings[severity]);
         first = false;
         struct str text = arena_printf(view->arena, "%.*s: %.*s", STR_ARG(finding->object), STR_ARG(finding->says));
-        if (finding->blocks)
-            text = arena_printf(view->arena, "%.*s (blocks %.*s)", STR_ARG(text),
-                                STR_ARG(status_blocked(view, finding->blocks)));
+        if (severity != SEVERITY_WARNING)
+            text = arena_printf(view->arena, "%.*s (%s %.*s)", STR_ARG(text), finding->blocks ? "blocks" : "risk for",
+                                STR_ARG(status_blocked(view, finding->blocks | finding->risks)));
         page_paragraph(page, 2, "- ", text);
         if (finding->fix.len)
             page_paragraph(page, 4, "fix: ", finding->fix);
@@ -194,15 +216,18 @@ static void print_upgrade(const struct status_view *view, const struct page *pag
         page_paragraph(page, 2, "", arena_printf(arena, "running: %.*s", STR_ARG(shown(arena, upgrade->running))));
     if (upgrade->under_way && upgrade->running.len)
         page_paragraph(page, 2, "", arena_printf(arena, "under way: to %.*s", STR_ARG(shown(arena, upgrade->before))));
-    page_paragraph(page, 2, "",
-                   arena_printf(arena, "%s%.*s: %s", upgrade->target.len ? "an upgrade to " : "an upgrade",
-                                STR_ARG(upgrade->target.len ? shown(arena, upgrade->target) : upgrade->target),
-                                status_outcome(upgrade)));
+    bool goes_on = upgrade->under_way && upgrade->running.len && view->upgrades.grade != STATUS_NOT_READY;
+    if (!goes_on)
+        page_paragraph(page, 2, "",
+                       arena_printf(arena, "%s%.*s: %s", upgrade->target.len ? "an upgrade to " : "an upgrade",
+                                    STR_ARG(upgrade->target.len ? shown(arena, upgrade->target) : upgrade->target),
+                                    status_outcome(upgrade)));
     if (upgrade->count)
         print_sources(view, page);
     if (upgrade->evidence_count)
         print_evidence(view, page);
-    if (upgrade->outcome == UPGRADE_ADMITTED || upgrade->outcome == UPGRADE_WAITS)
+    bool asked_for = upgrade->outcome == UPGRADE_ADMITTED || upgrade->outcome == UPGRADE_WAITS;
+    if (asked_for && !upgrade->under_way && view->upgrades.grade != STATUS_NOT_READY)
         page_paragraph(page, 2, "",
                        arena_printf(arena,
                                     "kubectl patch management %.*s --type=merge -p '{\"spec\":{\"release\":\"%.*s\"}}'",
@@ -365,9 +390,10 @@ static void print_velero(const struct status_view *view, const struct page *page
 void status_text(const struct status_view *view, const struct page *page)
 {
     print_verdict(view, page);
-    print_findings(view, page, true);
+    print_findings(view, page, SEVERITY_BLOCKER);
     print_unjudged(view, page);
-    print_findings(view, page, false);
+    print_findings(view, page, SEVERITY_RISK);
+    print_findings(view, page, SEVERITY_WARNING);
     print_upgrade(view, page);
     status_progress(view, page);
     status_timeline(view, page);

@@ -43,10 +43,16 @@ static void put_policy(const struct page *page)
 static struct str html_title(const struct page *page)
 {
     const struct status_view *view = page->view;
-    if (view->blocker_count == 0 && view->unjudged_count)
+    switch (view->verdict.grade) {
+    case STATUS_READY:
+        return STR("Ready: it can be restored, backups run, and nothing blocks upgrades");
+    case STATUS_AT_RISK:
+        return arena_printf(view->arena, "At risk: %s", html_count(page, view->risk_count, "risk", "risks").ptr);
+    case STATUS_UNKNOWN:
         return STR("Unknown: not everything could be checked");
-    if (view->blocker_count == 0)
-        return STR("Ready: nothing blocks upgrades, restores or backups");
+    case STATUS_NOT_READY:
+        break;
+    }
     return arena_printf(view->arena, "Not ready: %s", html_count(page, view->blocker_count, "problem", "problems").ptr);
 }
 

@@ -26,15 +26,6 @@ static void verdict_end(const struct page *page)
     buf_puts(page->out, "</p></section>\n");
 }
 
-/* The first blocker of this. */
-static const struct status_finding *verdict_blocker(const struct status_view *view, unsigned blocks)
-{
-    for (size_t i = 0; i < view->finding_count; i++)
-        if (view->findings[i].blocks & blocks)
-            return &view->findings[i];
-    return NULL;
-}
-
 static void say_blocker(const struct page *page, const struct status_finding *finding)
 {
     MARKUP(page->out, "@: @", finding->object, finding->says);
@@ -44,31 +35,27 @@ static void say_blocker(const struct page *page, const struct status_finding *fi
 
 static void verdict_restore(const struct page *page)
 {
+    static const struct answer answers[] = {[STATUS_READY] = {TONE_GOOD, "Yes"},
+                                            [STATUS_AT_RISK] = {TONE_WARN, "At risk"},
+                                            [STATUS_UNKNOWN] = {TONE_WARN, "Unknown"},
+                                            [STATUS_NOT_READY] = {TONE_BAD, "No"}};
     const struct status_view *view = page->view;
-    const struct status_finding *against = verdict_blocker(view, STATUS_BLOCKS_RESTORE);
-    const struct status_finding *unknown = status_unjudged(view, STATUS_BLOCKS_RESTORE);
-    const struct backup *good = view->good;
-    const struct status_location *location = good ? status_location(view, good->storage_location) : NULL;
-    bool survives = !location || location->survives;
-    struct answer verdict = {TONE_GOOD, "Yes"};
-    if (against)
-        verdict = (struct answer){TONE_BAD, good ? "Not now" : "No"};
-    else if (unknown || !good)
-        verdict = (struct answer){TONE_WARN, "Unknown"};
-    else if (!survives)
-        verdict = (struct answer){TONE_WARN, "Only while its storage survives"};
+    const struct status_recovery *recovery = &view->recovery;
+    const struct status_candidate *best = recovery->point ? recovery->point : recovery->fragile;
+    const struct status_finding *against = view->restore.finding;
+    struct answer verdict = answers[view->restore.grade];
+    if (best && view->restore.grade == STATUS_NOT_READY)
+        verdict.answer = "Not now";
     verdict_begin(page, "restore", "Could it be restored tonight?", verdict);
-    if (against || unknown)
-        say_blocker(page, against ? against : unknown);
-    if (good)
-        MARKUP(page->out, "$from @, $",
-               against   ? STR(" Otherwise ")
-               : unknown ? STR(". From ")
-                         : STR(""),
-               good->meta.name, html_distance(page, good->status.completed));
-    if (good && location)
-        MARKUP(page->out, ", in storage location @ ($)", location->object->meta.name,
-               survives ? STR("survives the cluster") : STR("lost with the cluster"));
+    if (against)
+        say_blocker(page, against);
+    if (best)
+        MARKUP(page->out, "$ @, $", against ? STR(". The newest backup that could be: ") : STR("From"),
+               best->object->meta.name, html_distance(page, best->object->status.completed));
+    if (best && best->location)
+        MARKUP(page->out, ", in storage location @", best->location->meta.name);
+    if (best && best->object->status.expires)
+        MARKUP(page->out, ", expires $", html_distance(page, best->object->status.expires));
     verdict_end(page);
 }
 
@@ -85,28 +72,27 @@ static struct answer upgrade_verdict(const struct status_view *view)
         [UPGRADE_LET_THROUGH] = {TONE_WARN, "Yes, unchecked"},
         [UPGRADE_NONE] = {TONE_NONE, "Nothing to upgrade"},
     };
-    if (!verdict_blocker(view, STATUS_BLOCKS_UPGRADE) && status_unjudged(view, STATUS_BLOCKS_UPGRADE))
+    bool waits = view->upgrade.outcome == UPGRADE_WAITS || view->upgrade.outcome == UPGRADE_ADMITTED;
+    if (view->upgrades.grade == STATUS_UNKNOWN)
         return (struct answer){TONE_WARN, "Unknown"};
-    if (view->upgrade.outcome == UPGRADE_UNPROTECTED && view->upgrade.decision.denied)
-        return verdicts[UPGRADE_REFUSED];
-    if (view->upgrade.outcome == UPGRADE_WAITS && verdict_blocker(view, STATUS_BLOCKS_UPGRADE))
-        return (struct answer){TONE_BAD, "Not now"};
+    if (view->upgrades.grade == STATUS_NOT_READY)
+        return waits ? (struct answer){TONE_BAD, "Not now"} : verdicts[UPGRADE_REFUSED];
+    if (view->upgrade.management && view->upgrade.under_way && view->upgrade.running.len)
+        return (struct answer){TONE_INFO, "Under way"};
     return verdicts[view->upgrade.outcome];
 }
 
 static void verdict_upgrade(const struct page *page)
 {
     const struct upgrade_view *view = &page->view->upgrade;
-    const struct status_finding *against = verdict_blocker(page->view, STATUS_BLOCKS_UPGRADE);
-    if (!against)
-        against = status_unjudged(page->view, STATUS_BLOCKS_UPGRADE);
+    const struct status_finding *against = page->view->upgrades.finding;
     verdict_begin(page, "upgrade", "Could it be upgraded tomorrow?", upgrade_verdict(page->view));
     if (view->running.len)
         MARKUP(page->out, "@ runs. ", view->running);
     if (against)
         say_blocker(page, against);
     else
-        MARKUP(page->out, "An upgrade would be: $", str_from(status_outcome(view)));
+        MARKUP(page->out, view->under_way ? "$" : "An upgrade would be: $", page->view->upgrades.says);
     verdict_end(page);
 }
 
@@ -133,23 +119,22 @@ static size_t count_results(const struct status_view *view, enum status_result o
 static void verdict_backups(const struct page *page)
 {
     const struct status_view *view = page->view;
-    const struct status_finding *against = verdict_blocker(view, STATUS_BLOCKS_BACKUP);
+    const struct status_finding *against = view->runs.finding;
     const struct status_source *next = next_source(view);
     size_t good = count_results(view, STATUS_GOOD, STATUS_GOOD);
     size_t bad = count_results(view, STATUS_PARTIAL, STATUS_FAILED);
-    const struct status_finding *unknown = status_unjudged(view, STATUS_BLOCKS_BACKUP);
     struct answer verdict = {TONE_GOOD, "Yes"};
-    if (against)
+    if (view->runs.grade == STATUS_NOT_READY)
         verdict = (struct answer){TONE_BAD, "Not all"};
-    else if (unknown)
+    else if (view->runs.grade == STATUS_UNKNOWN)
         verdict = (struct answer){TONE_WARN, "Unknown"};
+    else if (view->runs.grade == STATUS_AT_RISK)
+        verdict = (struct answer){TONE_WARN, "Not as planned"};
     else if (!next)
         verdict = (struct answer){TONE_WARN, "None planned"};
     else if (bad)
         verdict = (struct answer){TONE_WARN, "Some failed"};
     verdict_begin(page, "runs", "Do backups run?", verdict);
-    if (!against)
-        against = unknown;
     if (against)
         say_blocker(page, against);
     if (next) {
@@ -214,6 +199,8 @@ void html_findings(const struct page *page, bool blockers)
                str_from(html_tone(blockers ? TONE_BAD : TONE_WARN)), finding->object, finding->says);
         if (blockers)
             MARKUP(page->out, " <span class=\"muted\">(blocks $)</span>", status_blocked(view, finding->blocks));
+        else if (finding->risks)
+            MARKUP(page->out, " <span class=\"muted\">(risk for $)</span>", status_blocked(view, finding->risks));
         buf_puts(page->out, "</p>");
         if (html_is_command(finding->fix))
             MARKUP(page->out, "<code class=\"run\">$</code>", finding->fix);

@@ -1,0 +1,400 @@
+#include "status/status.h"
+
+/* What is wrong with the recovery points: of the cluster, of each ManagementBackup, of each Velero Schedule. */
+
+static struct str recovery_object(const struct status_view *view, const char *kind, struct str name)
+{
+    return arena_printf(view->arena, "%s/%.*s", kind, STR_ARG(shown(view->arena, name)));
+}
+
+static struct str age_text(const struct status_view *view, int64_t seconds)
+{
+    char text[TIME_TEXT_SIZE];
+    return arena_printf(view->arena, "%s", duration_format(seconds, text));
+}
+
+/* ---- fixes ------------------------------------------------------------------------------------------ */
+
+/* Where a backup can be stored so that it outlives the cluster: the default first. NULL: nowhere. */
+static const struct status_location *fix_location(const struct status_view *view)
+{
+    const struct status_location *found = NULL;
+    for (size_t i = 0; i < view->location_count; i++) {
+        const struct status_location *location = &view->locations[i];
+        if (location->usable && location->survives && !location->object->meta.deleting &&
+            (!found || (location->is_default && !found->is_default)))
+            found = location;
+    }
+    return found;
+}
+
+static struct str fix_backup_now(const struct status_view *view)
+{
+    const struct status_location *location = fix_location(view);
+    struct civil at = civil_from_unix(view->now);
+    if (!location)
+        return STR("create a BackupStorageLocation outside this cluster (manifests/samples/storagelocation.yaml), then "
+                   "take a backup into it");
+    return arena_printf(
+        view->arena,
+        "take a backup now: echo '{\"apiVersion\":\"" API_K0RDENT "\",\"kind\":\"ManagementBackup\","
+        "\"metadata\":{\"name\":\"now-%04lld%02d%02d%02d%02d\"},\"spec\":{\"storageLocation\":\"%.*s\"}}' "
+        "| kubectl create -f -",
+        (long long)at.year, at.month, at.day, at.hour, at.minute,
+        STR_ARG(status_command_name(location->object->meta.name)));
+}
+
+static struct str fix_schedule(const struct status_view *view)
+{
+    const struct status_location *location = fix_location(view);
+    return arena_printf(view->arena,
+                        "echo '{\"apiVersion\":\"" API_K0RDENT
+                        "\",\"kind\":\"ManagementBackup\",\"metadata\":{\"name\":"
+                        "\"kcm-backup\"},\"spec\":{\"schedule\":\"0 */6 * * *\",\"storageLocation\":\"%.*s\","
+                        "\"performOnManagementUpgrade\":true}}' | kubectl create -f -",
+                        STR_ARG(location ? status_command_name(location->object->meta.name) : STR("NAME")));
+}
+
+/* Deleting the request stops the deletion: Velero has not begun with it. */
+static struct str fix_deletion(const struct status_view *view, const struct status_candidate *candidate)
+{
+    if (!candidate->request)
+        return fix_backup_now(view);
+    return arena_printf(view->arena, "keep it: kubectl delete deletebackuprequests.velero.io -n %.*s %.*s",
+                        STR_ARG(view->settings->system_namespace),
+                        STR_ARG(status_command_name(candidate->request->meta.name)));
+}
+
+static struct str fix_location_gone(const struct status_view *view, const struct status_candidate *candidate)
+{
+    struct str name = status_command_name(candidate->object->storage_location);
+    return arena_printf(view->arena,
+                        "re-create BackupStorageLocation %.*s with its old bucket, prefix and credential "
+                        "(manifests/samples/storagelocation.yaml); Velero validates it within a minute",
+                        STR_ARG(name));
+}
+
+static struct str fix_unreadable(const struct status_view *view, const struct status_candidate *candidate)
+{
+    const struct storage_location *location = candidate->location;
+    struct str ns = view->settings->system_namespace, name = status_command_name(location->meta.name);
+    if (location->phase.len == 0)
+        return arena_printf(view->arena,
+                            "wait a minute. If it stays so, see why Velero does not validate it: kubectl "
+                            "logs -n %.*s deployment/velero",
+                            STR_ARG(ns));
+    if (location->credential_name.len && view->inventory->known[FACT_SECRETS] &&
+        !inventory_secret(view->inventory, location->meta.ns, location->credential_name))
+        return arena_printf(view->arena,
+                            "create its missing credential: kubectl create secret generic -n %.*s %.*s "
+                            "--from-file=%.*s=FILE",
+                            STR_ARG(ns), STR_ARG(status_command_name(location->credential_name)),
+                            STR_ARG(status_command_name(location->credential_key)));
+    return arena_printf(view->arena,
+                        "fix its bucket, config or credential; Velero validates it again within a minute: "
+                        "kubectl edit backupstoragelocations.velero.io -n %.*s %.*s",
+                        STR_ARG(ns), STR_ARG(name));
+}
+
+static struct str fix_stale(const struct status_view *view)
+{
+    return arena_printf(view->arena, "see why Velero does not validate it: kubectl logs -n %.*s deployment/velero",
+                        STR_ARG(view->settings->system_namespace));
+}
+
+static struct str fix_inside(const struct status_view *view, const struct status_candidate *candidate)
+{
+    const struct status_location *location = fix_location(view);
+    struct str maker = json_get_str(candidate->object->meta.labels, LABEL_MANAGEMENT_BACKUP);
+    if (!location)
+        return STR("create a BackupStorageLocation outside this cluster: manifests/samples/storagelocation.yaml");
+    if (!maker.len)
+        return fix_backup_now(view);
+    return arena_printf(view->arena,
+                        "kubectl patch managementbackup %.*s --type=merge -p "
+                        "'{\"spec\":{\"storageLocation\":\"%.*s\"}}'",
+                        STR_ARG(status_command_name(maker)), STR_ARG(status_command_name(location->object->meta.name)));
+}
+
+static struct str fix_candidate(const struct status_view *view, const struct status_candidate *candidate)
+{
+    switch (candidate->flaw) {
+    case STATUS_FLAW_DELETING:
+        return fix_deletion(view, candidate);
+    case STATUS_FLAW_LOCATION_GONE:
+        return fix_location_gone(view, candidate);
+    case STATUS_FLAW_LOCATION_UNREADABLE:
+        return fix_unreadable(view, candidate);
+    case STATUS_FLAW_STALE:
+        return fix_stale(view);
+    case STATUS_FLAW_INSIDE:
+        return fix_inside(view, candidate);
+    case STATUS_FLAW_HOLLOW:
+        return STR("remove the label velero.io/exclude-from-backup from the excluded namespaces and take a new "
+                   "backup. To find them: kubectl get namespaces -l velero.io/exclude-from-backup=true");
+    case STATUS_FLAW_UNFINISHED:
+        return arena_printf(view->arena, "wait until it completes: kubectl get backups.velero.io -n %.*s %.*s",
+                            STR_ARG(view->settings->system_namespace),
+                            STR_ARG(status_command_name(candidate->object->meta.name)));
+    case STATUS_FLAW_FAILED:
+        return arena_printf(view->arena,
+                            "fix its cause, then take another: kubectl describe backups.velero.io -n %.*s "
+                            "%.*s",
+                            STR_ARG(view->settings->system_namespace),
+                            STR_ARG(status_command_name(candidate->object->meta.name)));
+    default:
+        return fix_backup_now(view);
+    }
+}
+
+/* Velero lists what a location holds with its first sync, and a cluster that is to be restored has no
+ * Management of its own yet: creating a ManagementBackup would be no help to it. */
+static struct str fix_no_backups(const struct status_view *view)
+{
+    enum { AVAILABLE_WITHIN = 60 };
+    const struct inventory *inventory = view->inventory;
+    bool empty = inventory->known[FACT_MANAGEMENTS] && !inventory_management(inventory), syncs = false;
+    size_t locations = inventory->count[FACT_STORAGE_LOCATIONS];
+    for (size_t i = 0; i < locations; i++) {
+        const struct storage_location *location = inventory->storage_locations[i];
+        syncs |= location->sync_period > 0 && location->meta.created > 0 &&
+                 view->now - location->meta.created <= location->sync_period + AVAILABLE_WITHIN;
+    }
+    if (syncs || (empty && locations))
+        return arena_printf(view->arena,
+                            "wait: Velero lists the backups of a new storage location within a minute after it is "
+                            "Available. Then check: kubectl get backups.velero.io -n %.*s",
+                            STR_ARG(view->settings->system_namespace));
+    if (empty && inventory->known[FACT_STORAGE_LOCATIONS])
+        return STR("to restore here, re-create the BackupStorageLocation of the backups with its old name, bucket, "
+                   "prefix and credential");
+    if (view->backup_count)
+        return fix_backup_now(view);
+    return fix_schedule(view);
+}
+
+/* ---- of the cluster --------------------------------------------------------------------------------- */
+
+static struct str objective_text(const struct status_view *view)
+{
+    const struct status_recovery *recovery = &view->recovery;
+    struct arena *arena = view->arena;
+    struct str objective = age_text(view, recovery->objective);
+    struct str of = view->objective_of ? shown(arena, view->objective_of->object->meta.name) : STR("");
+    switch (recovery->objective_from) {
+    case STATUS_OBJECTIVE_ANNOTATION:
+        return arena_printf(arena, "%.*s (annotation of ManagementBackup %.*s)", STR_ARG(objective), STR_ARG(of));
+    case STATUS_OBJECTIVE_SCHEDULE:
+        return arena_printf(arena, "%.*s (two missed runs of %.*s)", STR_ARG(objective), STR_ARG(of));
+    case STATUS_OBJECTIVE_SETTINGS:
+    case STATUS_OBJECTIVE_NONE:
+        break;
+    }
+    return arena_printf(arena, "%.*s (settings status.recoveryPoint)", STR_ARG(objective));
+}
+
+/* "; newer kcm-backup-2 is Failed (...)". */
+static struct str newer_text(const struct status_view *view, const struct status_candidate *newer)
+{
+    if (!newer)
+        return STR("");
+    return arena_printf(view->arena, "; newer backup %.*s %.*s", STR_ARG(shown(view->arena, newer->object->meta.name)),
+                        STR_ARG(newer->why));
+}
+
+static void find_nothing(struct status_view *view)
+{
+    const struct status_candidate *unusable = view->recovery.unusable;
+    size_t others = view->recovery.unusable_count - 1;
+    if (!unusable) {
+        status_finding_add(
+            view, (struct status_finding){.cause = CAUSE_NOTHING_TO_RESTORE,
+                                          .blocks = STATUS_BLOCKS_RESTORE,
+                                          .object = STR("backups.velero.io"),
+                                          .says = STR("nothing to restore from: there is no management backup"),
+                                          .fix = fix_no_backups(view)});
+        return;
+    }
+    struct str rest = STR("");
+    if (others)
+        rest = arena_printf(view->arena, "; nor can the %zu other management backup%s be restored", others,
+                            others == 1 ? "" : "s");
+    status_finding_add(
+        view,
+        (struct status_finding){
+            .cause = unusable->flaw == STATUS_FLAW_HOLLOW ? CAUSE_BACKUP_HOLLOW : CAUSE_NOTHING_TO_RESTORE,
+            .blocks = STATUS_BLOCKS_RESTORE,
+            .object = recovery_object(view, "backup", unusable->object->meta.name),
+            .says = arena_printf(view->arena, "cannot be restored: it %.*s%.*s", STR_ARG(unusable->why), STR_ARG(rest)),
+            .fix = fix_candidate(view, unusable)});
+}
+
+static void find_fragile(struct status_view *view)
+{
+    const struct status_candidate *fragile = view->recovery.fragile;
+    status_finding_add(view,
+                       (struct status_finding){.cause = CAUSE_RECOVERY_FRAGILE,
+                                               .risks = STATUS_BLOCKS_RESTORE,
+                                               .object = recovery_object(view, "backup", fragile->object->meta.name),
+                                               .says = arena_printf(view->arena, "%.*s; no other backup to rely on%.*s",
+                                                                    STR_ARG(fragile->why),
+                                                                    STR_ARG(newer_text(view, view->recovery.unusable))),
+                                               .fix = fix_candidate(view, fragile)});
+}
+
+static void find_late(struct status_view *view)
+{
+    const struct status_recovery *recovery = &view->recovery;
+    const struct status_candidate *newer = recovery->fragile ? recovery->fragile : recovery->unusable;
+    status_finding_add(
+        view,
+        (struct status_finding){
+            .cause = CAUSE_RECOVERY_LATE,
+            .risks = STATUS_BLOCKS_RESTORE,
+            .object = recovery_object(view, "backup", recovery->point->object->meta.name),
+            .says = arena_printf(view->arena, "the newest that can be restored is %.*s old; the objective is %.*s%.*s",
+                                 STR_ARG(age_text(view, recovery->age)), STR_ARG(objective_text(view)),
+                                 STR_ARG(newer_text(view, newer))),
+            .fix = fix_backup_now(view)});
+}
+
+/* ---- of each ManagementBackup ---------------------------------------------------------------------------- */
+
+static bool is_reported(const struct status_view *view, struct str object, size_t until)
+{
+    for (size_t i = 0; i < until; i++)
+        if (str_eq(view->findings[i].object, object) &&
+            (view->findings[i].blocks || status_causes[view->findings[i].cause].risks))
+            return true;
+    return false;
+}
+
+static void find_late_backup(struct status_view *view, const struct status_backup *backup, size_t reported)
+{
+    const struct status_recovery *recovery = &backup->recovery;
+    struct arena *arena = view->arena;
+    struct str object = recovery_object(view, "managementbackup", backup->object->meta.name);
+    struct str objective = age_text(view, recovery->objective), says;
+    bool held = view->inventory->known[FACT_STORAGE_LOCATIONS] && !(backup->goes_to && backup->goes_to->usable);
+    if (!recovery->late || backup->object->meta.deleting || held || is_reported(view, object, reported))
+        return;
+    if (recovery->point)
+        says = arena_printf(arena, "its newest backup that can be restored is %.*s old; the objective is %.*s%.*s",
+                            STR_ARG(age_text(view, recovery->age)), STR_ARG(objective),
+                            STR_ARG(newer_text(view, recovery->fragile ? recovery->fragile : recovery->unusable)));
+    else if (recovery->fragile)
+        says =
+            arena_printf(arena, "its newest backup, %.*s, %.*s",
+                         STR_ARG(shown(arena, recovery->fragile->object->meta.name)), STR_ARG(recovery->fragile->why));
+    else if (recovery->unusable)
+        says = arena_printf(arena, "has no backup that can be restored; the newest, %.*s, %.*s",
+                            STR_ARG(shown(arena, recovery->unusable->object->meta.name)),
+                            STR_ARG(recovery->unusable->why));
+    else
+        says = arena_printf(arena, "has no backup; the objective is %.*s", STR_ARG(objective));
+    status_finding_add(view,
+                       (struct status_finding){
+                           .cause = CAUSE_BACKUP_LATE, .object = object, .says = says, .fix = fix_backup_now(view)});
+}
+
+static void find_bad_annotation(struct status_view *view, const struct status_backup *backup)
+{
+    struct str text = json_get_str(backup->object->meta.annotations, ANNOTATION_RECOVERY_POINT);
+    if (!text.ptr || backup->recovery.objective_from == STATUS_OBJECTIVE_ANNOTATION)
+        return;
+    status_finding_add(
+        view,
+        (struct status_finding){
+            .cause = CAUSE_RECOVERY_POINT_INVALID,
+            .object = recovery_object(view, "managementbackup", backup->object->meta.name),
+            .says = arena_printf(view->arena,
+                                 "annotation " ANNOTATION_RECOVERY_POINT " is %.*s, not a duration such "
+                                 "as 12h, and has no effect",
+                                 STR_ARG(arena_quote(view->arena, text))),
+            .fix = arena_printf(view->arena,
+                                "kubectl annotate managementbackup %.*s --overwrite " ANNOTATION_RECOVERY_POINT "=12h",
+                                STR_ARG(status_command_name(backup->object->meta.name)))});
+}
+
+static void find_no_schedule(struct status_view *view)
+{
+    if (!view->inventory->known[FACT_MANAGEMENT_BACKUPS] || !view->upgrade.management)
+        return;
+    for (size_t i = 0; i < view->backup_count; i++)
+        if (view->backups[i].kind == STATUS_SCHEDULED && !view->backups[i].object->meta.deleting)
+            return;
+    status_finding_add(
+        view, (struct status_finding){.cause = CAUSE_NO_SCHEDULE,
+                                      .object = STR("managementbackups"),
+                                      .says = STR("no ManagementBackup has a schedule: nothing takes the next backup"),
+                                      .fix = fix_schedule(view)});
+}
+
+/* ---- of each Velero Schedule ------------------------------------------------------------------------------- */
+
+static void find_late_schedule(struct status_view *view, const struct status_source *source)
+{
+    const struct status_recovery *recovery = &source->recovery;
+    struct arena *arena = view->arena;
+    if (source->maker != STATUS_BY_SCHEDULE || !recovery->late || source->rests)
+        return;
+    struct str says = STR("has no backup that can be restored");
+    if (recovery->point)
+        says = arena_printf(arena, "its newest backup that can be restored is %.*s old; two missed runs are %.*s",
+                            STR_ARG(age_text(view, recovery->age)), STR_ARG(age_text(view, recovery->objective)));
+    const struct status_candidate *newer = recovery->fragile ? recovery->fragile : recovery->unusable;
+    status_finding_add(
+        view,
+        (struct status_finding){
+            .cause = CAUSE_SCHEDULE_LATE,
+            .object = arena_printf(arena, "schedule/%.*s/%.*s", STR_ARG(shown(arena, source->ns)),
+                                   STR_ARG(shown(arena, source->name))),
+            .says = arena_printf(arena, "%.*s%.*s", STR_ARG(says), STR_ARG(newer_text(view, newer))),
+            .fix = arena_printf(arena, "kubectl describe schedules.velero.io -n %.*s %.*s",
+                                STR_ARG(status_command_name(source->ns)), STR_ARG(status_command_name(source->name)))});
+}
+
+/* ---- the upgrade --------------------------------------------------------------------------------------------- */
+
+/* The gate waits for storage, and nobody knows how long; or refuses because of it, and nothing else says so. */
+static void find_upgrade_storage(struct status_view *view)
+{
+    const struct upgrade_view *upgrade = &view->upgrade;
+    bool blocked = false;
+    for (size_t i = 0; i < view->finding_count; i++)
+        blocked |= view->findings[i].blocks & STATUS_BLOCKS_UPGRADE;
+    for (size_t i = 0; i < upgrade->count; i++) {
+        const struct upgrade_source *source = &upgrade->sources[i];
+        bool refuses = source->step == UPGRADE_STEP_REFUSE && !blocked;
+        if (source->no_storage && (source->step == UPGRADE_STEP_WAIT || refuses))
+            status_finding_add(view, (struct status_finding){
+                                         .cause = CAUSE_UPGRADE_BACKUP,
+                                         .blocks = refuses ? STATUS_BLOCKS_UPGRADE : 0,
+                                         .risks = STATUS_BLOCKS_UPGRADE,
+                                         .object = recovery_object(view, "managementbackup", source->source->meta.name),
+                                         .says = source->says,
+                                         .fix = STR("")});
+    }
+}
+
+void status_find_recovery(struct status_view *view)
+{
+    const struct status_recovery *recovery = &view->recovery;
+    size_t reported = view->finding_count;
+    find_upgrade_storage(view);
+    if (!view->inventory->known[FACT_BACKUPS])
+        return;
+    if (!recovery->point && !recovery->fragile)
+        find_nothing(view);
+    else if (!recovery->point)
+        find_fragile(view);
+    else if (recovery->late)
+        find_late(view);
+    find_no_schedule(view);
+    for (size_t i = 0; i < view->backup_count; i++) {
+        find_late_backup(view, &view->backups[i], reported);
+        find_bad_annotation(view, &view->backups[i]);
+    }
+    for (size_t i = 0; i < view->source_count; i++)
+        find_late_schedule(view, &view->sources[i]);
+}
