@@ -153,6 +153,17 @@ size_t buf_add_escaped(struct buf *buf, struct str text, const struct buf_escape
 struct str buf_str(const struct buf *buf); /* borrowed until the next append */
 #define BUF_SCOPED CLEANUP(buf_dispose) struct buf
 
+/* For interfaces of C libraries that take as writable what they only read: argv, libcurl's blobs, GnuTLS's data.
+ * Nothing else takes a const away. */
+static inline void *text_for_reader(const char *text)
+{
+    union {
+        const char *read_only;
+        void *any;
+    } pointer = {text};
+    return pointer.any;
+}
+
 /* ---- arena: memory that lives as long as one request or one snapshot ----- */
 
 /* Allocation never aborts. When the limit is reached or malloc fails,
@@ -161,7 +172,8 @@ struct str buf_str(const struct buf *buf); /* borrowed until the next append */
  * 500. Not thread-safe: one arena belongs to one thread at a time. */
 struct arena;
 
-struct arena *arena_new(size_t limit) MUST_CHECK; /* NULL when out of memory */
+struct arena *arena_new(size_t limit) MUST_CHECK;        /* NULL when out of memory */
+struct arena *arena_new_secret(size_t limit) MUST_CHECK; /* for private keys: its memory is zeroed before it is freed */
 /* Gives the system back what something large had and has freed. Not in a build with a sanitizer, whose allocator
  * glibc's trim knows nothing of. */
 void memory_trim(void);

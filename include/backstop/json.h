@@ -60,6 +60,8 @@ struct json_object *json_copy(struct json_object *tree) MUST_CHECK;
  * outside decides; these give false, as for what could not be made (a NULL value): call no other
  * (hack/json-calls.sh). They take the value also then. */
 bool json_put(struct json_object *object, const char *key, struct json_object *value);
+/* Overwrites a text with zeros where it lies: json-c frees its memory without clearing it. */
+void json_wipe_text(struct json_object *value);
 bool json_put_text(struct json_object *object, const char *key, struct str text);
 bool json_put_null(struct json_object *object, const char *key);
 /* Another reference to a value that is held elsewhere, too; NULL stands for null. */
@@ -114,7 +116,7 @@ void yaml_write(struct buf *buf, struct json_object *tree);      /* block style,
 struct yaml_document {
     struct json_object *tree; /* owned by the arena; NULL for an empty document */
     unsigned line;            /* where the document's first content stands */
-    const void *lines;        /* for yaml_line */
+    struct yaml_node *lines;  /* for yaml_line */
     const struct yaml_repeat *repeats;
     struct yaml_document *next;
 };

@@ -5,13 +5,11 @@
 
 #include "backstop/base.h"
 
-/* A certificate and its private key as PEM in memory of its own; the key is
- * zeroed by pki_pair_dispose. */
+/* A certificate and its private key as PEM; borrowed, from a secret arena where it is ours. */
 struct pki_pair {
     struct str certificate; /* may be a chain, leaf first */
     struct str key;         /* PKCS#8 */
 };
-void pki_pair_dispose(struct pki_pair *pair);
 
 struct pki_profile {
     const char *common_name;
@@ -19,11 +17,12 @@ struct pki_profile {
     const char *const *addresses;  /* IP SANs, NULL-terminated, or NULL */
     int64_t not_before, not_after; /* Unix seconds */
 };
-/* ECDSA P-256, random 128-bit serial, SHA-256. A CA: CA:TRUE pathlen 0, keyCertSign
+/* The pair is in the arena, which should be a secret one. ECDSA P-256, random 128-bit serial, SHA-256. A CA: CA:TRUE pathlen 0, keyCertSign
  * and cRLSign. A serving certificate: CA:FALSE, digitalSignature, serverAuth. */
-bool pki_issue_ca(const struct pki_profile *profile, struct pki_pair *ca, struct error *error) MUST_CHECK;
-bool pki_issue_serving(const struct pki_profile *profile, const struct pki_pair *ca, struct pki_pair *serving,
-                       struct error *error) MUST_CHECK;
+bool pki_issue_ca(struct arena *arena, const struct pki_profile *profile, struct pki_pair *ca,
+                  struct error *error) MUST_CHECK;
+bool pki_issue_serving(struct arena *arena, const struct pki_profile *profile, const struct pki_pair *ca,
+                       struct pki_pair *serving, struct error *error) MUST_CHECK;
 
 struct pki_facts {
     int64_t not_before, not_after;

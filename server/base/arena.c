@@ -25,7 +25,7 @@ struct arena {
     struct chunk *chunks; /* newest first; the oldest stands behind the arena in the same block */
     struct deferred *deferred;
     size_t used, limit;
-    bool failed;
+    bool failed, secret;
 };
 
 /* The arena stands at the start of its block, so that whoever holds it is seen to
@@ -45,12 +45,22 @@ struct arena *arena_new(size_t limit)
     return arena;
 }
 
+struct arena *arena_new_secret(size_t limit)
+{
+    struct arena *arena = arena_new(limit);
+    if (arena)
+        arena->secret = true;
+    return arena;
+}
+
 void arena_free(struct arena *arena)
 {
     if (!arena)
         return;
     for (struct deferred *d = arena->deferred; d; d = d->next)
         d->release(d->object);
+    for (struct chunk *chunk = arena->chunks; arena->secret && chunk; chunk = chunk->next)
+        explicit_bzero(chunk->bytes, chunk->used);
     while (arena->chunks != arena_oldest_chunk(arena)) {
         struct chunk *next = arena->chunks->next;
         free(arena->chunks);

@@ -48,7 +48,6 @@ bool secret_read(struct arena *arena, const struct certificates_options *options
 /* Creates or replaces; error->code 409 or 404 when another replica was faster: read again. */
 bool secret_write(struct arena *arena, const struct certificates_options *options, const struct content *content,
                   struct error *error) MUST_CHECK;
-struct str secret_copy(struct arena *arena, struct str text); /* zeroed when the arena is freed */
 
 /* ---- managed_rotate.c: what is to be issued; no I/O, no clock ---- */
 struct rotation {

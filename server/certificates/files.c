@@ -9,13 +9,6 @@
 
 enum { PEM_LIMIT = 1024 * 1024, POLL_SECONDS = 5, READS = 5, SWAP_MS = 100 };
 
-static void pair_wipe(struct pki_pair *pair)
-{
-    if (pair->key.len)
-        explicit_bzero((void *)(uintptr_t)pair->key.ptr, pair->key.len);
-    *pair = (struct pki_pair){0};
-}
-
 static bool read_pair(struct arena *arena, const struct certificates_options *options, struct pki_pair *pair,
                       struct error *error)
 {
@@ -39,23 +32,14 @@ static bool read_settled(struct arena *arena, const struct certificates_options 
         const struct timespec swap = {0, SWAP_MS * 1000000L};
         if (i)
             nanosleep(&swap, NULL);
-        pair_wipe(pair);
-        if (!read_pair(arena, options, pair, error)) {
-            pair_wipe(&before);
-            pair_wipe(pair);
+        if (!read_pair(arena, options, pair, error))
             return false;
-        }
         if (pki_verify(pair, STR(""), NULL, time_now(), &reason) ||
-            (str_eq(pair->key, before.key) && str_eq(pair->certificate, before.certificate))) {
-            pair_wipe(&before);
+            (str_eq(pair->key, before.key) && str_eq(pair->certificate, before.certificate)))
             return true;
-        }
-        pair_wipe(&before);
         before = *pair;
-        *pair = (struct pki_pair){0};
     }
-    *pair = before; /* it changes all the time: what is wrong with it is told */
-    return true;
+    return true; /* it changes all the time: what is wrong with it is told */
 }
 
 static void look_at_names(struct certificates *certificates, const struct pki_pair *pair)
@@ -70,7 +54,7 @@ static void look_at_names(struct certificates *certificates, const struct pki_pa
 
 static bool files_load(struct certificates *certificates, struct error *error)
 {
-    ARENA_SCOPED arena = arena_new((size_t)4 * READS * PEM_LIMIT);
+    ARENA_SCOPED arena = arena_new_secret((size_t)4 * READS * PEM_LIMIT);
     struct pki_pair pair = {0};
     if (!arena)
         return error_set(error, 0, "out of memory");
@@ -80,7 +64,6 @@ static bool files_load(struct certificates *certificates, struct error *error)
     bool taken = read && certificates_take(certificates, &pair, time_now(), error);
     if (taken)
         look_at_names(certificates, &pair);
-    pair_wipe(&pair);
     return taken;
 }
 
@@ -121,14 +104,13 @@ static bool first_load(struct certificates *certificates, struct error *error)
     struct error reason;
     if (files_load(certificates, error))
         return true;
-    ARENA_SCOPED arena = arena_new((size_t)4 * PEM_LIMIT);
+    ARENA_SCOPED arena = arena_new_secret((size_t)4 * PEM_LIMIT);
     struct pki_pair pair = {0};
     struct pki_facts facts;
     bool out_of_time = arena && read_pair(arena, &certificates->options, &pair, &reason) &&
                        pki_read(pair.certificate, &facts, &reason) &&
                        (time_now() > facts.not_after || time_now() < facts.not_before) &&
                        pki_verify(&pair, STR(""), NULL, facts.not_before, &reason);
-    pair_wipe(&pair);
     if (!out_of_time)
         return error_wrap(error, "certificate %s and key %s", certificates->options.certificate_file,
                           certificates->options.key_file);

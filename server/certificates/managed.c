@@ -153,7 +153,7 @@ void managed_stop(struct managed *managed)
         kube_reflector_stop(managed->reflectors[i]);
     if (managed->started)
         pthread_join(managed->thread, NULL);
-    managed_drop_held(managed);
+    arena_free(managed->held_memory);
     free(managed->announced_ca);
     pthread_cond_destroy(&managed->wake);
     pthread_mutex_destroy(&managed->lock);

@@ -18,8 +18,9 @@ struct managed {
 
     /* The thread's own. */
     double jitter;
-    struct pki_pair held; /* what is served, and its CA; malloc'ed */
-    char *held_ca;
+    struct arena *held_memory; /* of the two below; NULL until something is served */
+    struct pki_pair held;      /* what is served, and its CA */
+    struct str held_ca;
     char *announced_ca;   /* the CA that all our webhooks are known to trust */
     int64_t announced_ns; /* since when */
     int64_t extra_ns;     /* since when caBundle holds more than it should; 0 = it does not */
@@ -30,6 +31,5 @@ struct managed {
 /* Brings Secret, caBundle and what is served to what they should be; *wait_ns says when to
  * look again although nothing changes. */
 bool managed_settle(struct managed *managed, int64_t *wait_ns, struct error *error) MUST_CHECK;
-void managed_drop_held(struct managed *managed);
 
 #endif

@@ -58,14 +58,6 @@ static int64_t previous_until(const struct rotation *rotation, const struct pki_
            rotation_settle_seconds(rotation->leaf_seconds);
 }
 
-static bool keep_issued(struct arena *arena, struct pki_pair *issued, struct pki_pair *out)
-{
-    out->certificate = arena_copy(arena, issued->certificate);
-    out->key = secret_copy(arena, issued->key);
-    pki_pair_dispose(issued);
-    return out->certificate.ptr && out->key.ptr;
-}
-
 static bool issue_ca(struct arena *arena, const struct rotation *rotation, struct content *content, struct error *error)
 {
     char now[TIME_TEXT_SIZE];
@@ -73,12 +65,9 @@ static bool issue_ca(struct arena *arena, const struct rotation *rotation, struc
     const struct pki_profile profile = {.common_name = common.ptr ? common.ptr : "backstop CA",
                                         .not_before = rotation->now - rotation_skew(rotation),
                                         .not_after = rotation->now + rotation->ca_seconds};
-    struct pki_pair issued;
-    if (!pki_issue_ca(&profile, &issued, error))
-        return false;
     struct str earlier = rotation_join(arena, rotation, content->previous, rotation->held_ca);
     content->previous = rotation_join(arena, rotation, content->ca.certificate, earlier);
-    return keep_issued(arena, &issued, &content->ca) || error_set(error, 500, "out of memory");
+    return pki_issue_ca(arena, &profile, &content->ca, error);
 }
 
 static bool issue_serving(struct arena *arena, const struct rotation *rotation, struct content *content,
@@ -92,10 +81,7 @@ static bool issue_serving(struct arena *arena, const struct rotation *rotation, 
                                         .dns_names = rotation->names,
                                         .not_before = rotation->now - rotation_skew(rotation),
                                         .not_after = until < ca.not_after ? until : ca.not_after};
-    struct pki_pair issued;
-    if (!pki_issue_serving(&profile, &content->ca, &issued, error))
-        return false;
-    return keep_issued(arena, &issued, &content->serving) || error_set(error, 500, "out of memory");
+    return pki_issue_serving(arena, &profile, &content->ca, &content->serving, error);
 }
 
 static bool ca_due(const struct rotation *rotation, const struct content *content, const struct pki_facts *ca)
@@ -126,7 +112,7 @@ static bool rotate_serving(struct arena *arena, const struct rotation *rotation,
     /* Deleted or damaged: what is served is as good as ever, and its CA is known. */
     if (!any && rotation->held && rotation_usable(rotation, rotation->held, bundle)) {
         content->serving.certificate = arena_copy(arena, rotation->held->certificate);
-        content->serving.key = secret_copy(arena, rotation->held->key);
+        content->serving.key = arena_copy(arena, rotation->held->key);
         *changes |= ROTATED_SERVING;
         any = true;
     }

@@ -1,8 +1,5 @@
 /* The Secret all replicas share. Whoever is first creates it; everyone updates with the
  * resourceVersion it read. */
-#include <openssl/evp.h>
-#include <string.h>
-
 #include "backstop/api.h"
 #include "certificates/certificates.h"
 
@@ -12,33 +9,10 @@
 static const struct kube_resource secrets = {STR_INIT(""), STR_INIT("v1"), STR_INIT("secrets"), STR_INIT("Secret"),
                                              true};
 
-static void wipe_text(void *text)
-{
-    explicit_bzero(text, strlen(text));
-}
-
-struct str secret_copy(struct arena *arena, struct str text)
-{
-    struct str copy = arena_copy(arena, text);
-    if (copy.ptr && !arena_defer(arena, wipe_text, (void *)(uintptr_t)copy.ptr))
-        return (struct str){NULL, 0};
-    return copy;
-}
-
-/* json-c's copy of a key, in place: its memory is freed without being zeroed. */
-static void wipe_value(struct json_object *data, const char *key)
-{
-    struct str text = json_get_str(data, key);
-    if (text.len)
-        explicit_bzero((void *)(uintptr_t)text.ptr, text.len);
-}
-
 static struct str take_key(struct arena *arena, struct json_object *data, const char *name)
 {
     struct str decoded = base64_decode(arena, json_get_str(data, name));
-    wipe_value(data, name);
-    if (decoded.len && !arena_defer(arena, wipe_text, (void *)(uintptr_t)decoded.ptr))
-        return (struct str){NULL, 0};
+    json_wipe_text(json_get(data, name));
     return decoded;
 }
 
@@ -97,8 +71,6 @@ static bool secret_put_data(struct arena *arena, struct json_object *secret, con
     for (size_t i = 0; good && i < LENGTH_OF(rows); i++) {
         struct str encoded = base64_encode(arena, rows[i].text);
         good = encoded.ptr && json_put_text(data, rows[i].name, encoded);
-        if (encoded.ptr)
-            explicit_bzero((void *)(uintptr_t)encoded.ptr, encoded.len);
     }
     return good;
 }
@@ -117,8 +89,8 @@ bool secret_write(struct arena *arena, const struct certificates_options *option
                                      secret, &written, error);
     struct json_object *const copies[] = {json_get(secret, "data"), done ? json_get(written, "data") : NULL};
     for (size_t i = 0; i < LENGTH_OF(copies); i++) {
-        wipe_value(copies[i], "ca.key");
-        wipe_value(copies[i], "tls.key");
+        json_wipe_text(json_get(copies[i], "ca.key"));
+        json_wipe_text(json_get(copies[i], "tls.key"));
     }
     return done;
 }

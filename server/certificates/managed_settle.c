@@ -10,24 +10,19 @@ enum { TRIES = 6, WRITES_FREE = 5 };
 
 /* ---- what is served --------------------------------------------------------------- */
 
-void managed_drop_held(struct managed *managed)
-{
-    pki_pair_dispose(&managed->held);
-    free(managed->held_ca);
-    managed->held_ca = NULL;
-}
-
 static bool managed_hold(struct managed *managed, const struct pki_pair *pair, struct str ca)
 {
-    char *certificate = strndup(pair->certificate.ptr, pair->certificate.len),
-         *key = strndup(pair->key.ptr, pair->key.len), *authority = strndup(ca.ptr, ca.len);
-    struct pki_pair copy = {{certificate, certificate ? pair->certificate.len : 0}, {key, key ? pair->key.len : 0}};
-    if (!certificate || !key || !authority) {
-        pki_pair_dispose(&copy);
-        free(authority);
+    struct arena *memory = arena_new_secret(CERTIFICATES_MEMORY);
+    if (!memory)
+        return false;
+    const struct pki_pair copy = {arena_copy(memory, pair->certificate), arena_copy(memory, pair->key)};
+    struct str authority = arena_copy(memory, ca);
+    if (arena_failed(memory)) {
+        arena_free(memory);
         return false;
     }
-    managed_drop_held(managed);
+    arena_free(managed->held_memory);
+    managed->held_memory = memory;
     managed->held = copy;
     managed->held_ca = authority;
     return true;
@@ -81,7 +76,7 @@ static struct rotation rotation_now(const struct managed *managed)
                              .now = managed_now(managed),
                              .jitter = managed->jitter,
                              .held = managed->held.key.len ? &managed->held : NULL,
-                             .held_ca = str_from(managed->held_ca)};
+                             .held_ca = managed->held_ca};
 }
 
 /* ---- the Secret ------------------------------------------------------------------- */
@@ -140,7 +135,7 @@ static bool settle_bundle(struct managed *managed, struct arena *arena, const st
                           struct error *error)
 {
     int64_t now = managed_now(managed), now_ns = time_monotonic_ns();
-    struct str held = pki_bundle_join(arena, content->previous, str_from(managed->held_ca), now);
+    struct str held = pki_bundle_join(arena, content->previous, managed->held_ca, now);
     struct announcement announcement = {.ca = content->ca.certificate,
                                         .bundle = pki_bundle_join(arena, content->ca.certificate, held, now),
                                         .prune =
@@ -202,7 +197,7 @@ static int64_t next_ns(const struct managed *managed, const struct content *cont
 
 bool managed_settle(struct managed *managed, int64_t *wait_ns, struct error *error)
 {
-    ARENA_SCOPED arena = arena_new(CERTIFICATES_MEMORY);
+    ARENA_SCOPED arena = arena_new_secret(CERTIFICATES_MEMORY);
     struct content content;
     if (!arena)
         return error_set(error, 500, "out of memory");

@@ -13,11 +13,7 @@ struct credential {
 
 static gnutls_datum_t credential_datum(struct str text)
 {
-    union {
-        const char *read_only;
-        unsigned char *bytes;
-    } pointer = {text.ptr};
-    return (gnutls_datum_t){pointer.bytes, (unsigned)text.len};
+    return (gnutls_datum_t){text_for_reader(text.ptr), (unsigned)text.len};
 }
 
 static bool has_certificate(struct str pem)
@@ -145,11 +141,7 @@ static int verify_client(gnutls_session_t session)
 {
     struct connection *connection = transport_connection(session);
     char purpose[] = GNUTLS_KP_TLS_WWW_CLIENT;
-    union {
-        char *text;
-        unsigned char *bytes;
-    } oid = {purpose};
-    gnutls_typed_vdata_st wanted[] = {{GNUTLS_DT_KEY_PURPOSE_OID, oid.bytes, 0}};
+    gnutls_typed_vdata_st wanted[] = {{GNUTLS_DT_KEY_PURPOSE_OID, (unsigned char *)purpose, 0}};
     unsigned status = 0;
     int checked = gnutls_certificate_verify_peers(session, wanted, LENGTH_OF(wanted), &status);
     const char *reason = checked < 0 || status                                        ? "client_certificate"

@@ -10,7 +10,7 @@ void window_dispose(struct window *window)
     if (window->fd < 0)
         return;
     close(window->fd);
-    free(window->data);
+    free(window->memory);
 }
 
 void window_fill(struct window *window)
@@ -19,22 +19,22 @@ void window_fill(struct window *window)
     if (window->fd < 0)
         return;
     if (window->start && window->data) {
-        memmove(window->data, window->data + window->start, window->len - window->start);
+        memmove(window->memory, window->memory + window->start, window->len - window->start);
         window->len -= window->start;
         window->start = 0;
     }
     if (window->cap - window->len < BLOCK) {
         size_t cap = window->cap + window->cap / 2 + BLOCK;
-        char *data = realloc(window->data, cap);
-        window->failed |= !data;
-        if (!data)
+        char *memory = realloc(window->memory, cap);
+        window->failed |= !memory;
+        if (!memory)
             return;
-        window->data = data;
+        window->data = window->memory = memory;
         window->cap = cap;
     }
     ssize_t got;
     do {
-        got = read(window->fd, window->data + window->len, BLOCK);
+        got = read(window->fd, window->memory + window->len, BLOCK);
     } while (got < 0 && errno == EINTR);
     window->failed |= got < 0;
     window->eof |= got == 0;

@@ -6,7 +6,8 @@
 
 struct window {
     int fd; /* -1: all is in memory, and not the window's */
-    char *data;
+    const char *data;
+    char *memory;           /* of the data of a file */
     size_t start, len, cap; /* the unread bytes: data[start..len) */
     size_t total;
     bool eof, failed;

@@ -2,6 +2,8 @@
  * given, and these are the only ones to call what does (hack/json-calls.sh). */
 #include "json/json.h"
 
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct json_object *json_get(struct json_object *object, const char *key)
@@ -33,6 +35,15 @@ struct json_object *json_path(struct json_object *object, const char *dotted)
     while (str_cut(&rest, '.', &head))
         object = json_get_named(object, head);
     return object;
+}
+
+void json_wipe_text(struct json_object *value)
+{
+    struct str text = json_str(value);
+    char *zeros = text.len > 0 && text.len <= INT_MAX ? calloc(1, text.len) : NULL;
+    if (zeros)
+        json_object_set_string_len(value, zeros, (int)text.len); /* in place, since it is no longer than before */
+    free(zeros);
 }
 
 struct str json_str(struct json_object *value)

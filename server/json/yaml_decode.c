@@ -322,7 +322,7 @@ static bool decode(struct decoder *decoder, struct yaml_node *node, unsigned dep
 bool yaml_decode(struct yaml_reader *reader, struct yaml_document *document)
 {
     struct decoder decoder = {.arena = reader->arena, .error = reader->error, .options = &reader->options};
-    struct yaml_node *root = (struct yaml_node *)(uintptr_t)document->lines;
+    struct yaml_node *root = document->lines;
     struct json_object *tree = NULL;
     if (root && !decode(&decoder, root, 0, &tree))
         return false;

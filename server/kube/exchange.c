@@ -89,7 +89,7 @@ static void set_text(CURL *connection, CURLoption option, struct str text)
 
 static void set_blob(CURL *connection, CURLoption option, struct str pem)
 {
-    struct curl_blob blob = {.data = kube_readable(pem.ptr), .len = pem.len, .flags = CURL_BLOB_COPY};
+    struct curl_blob blob = {.data = text_for_reader(pem.ptr), .len = pem.len, .flags = CURL_BLOB_COPY};
     if (pem.len)
         curl_easy_setopt(connection, option, &blob);
 }

@@ -21,9 +21,9 @@ static char **argument_vector(struct arena *arena, const struct kube_exec *exec)
     char **argv = arena_array(arena, exec->args.len + 2, sizeof *argv);
     if (!argv)
         return NULL;
-    argv[0] = kube_readable(exec->command.ptr);
+    argv[0] = text_for_reader(exec->command.ptr);
     for (size_t i = 0; i < exec->args.len; i++)
-        argv[i + 1] = kube_readable(exec->args.items[i].ptr);
+        argv[i + 1] = text_for_reader(exec->args.items[i].ptr);
     return argv;
 }
 
@@ -51,10 +51,10 @@ static char **exec_environment(struct arena *arena, const struct kube_exec *exec
         STR_ARG(exec->api_version));
     if (!env || !info.ptr)
         return NULL;
-    env[count++] = kube_readable(info.ptr);
+    env[count++] = text_for_reader(info.ptr);
     for (size_t i = exec->env.len; i-- > 0;)
         if (!environment_has(env, count, exec->env.items[i].ptr))
-            env[count++] = kube_readable(exec->env.items[i].ptr);
+            env[count++] = text_for_reader(exec->env.items[i].ptr);
     for (size_t i = 0; i < ours; i++)
         if (!environment_has(env, count, environ[i]))
             env[count++] = environ[i];

@@ -6,16 +6,6 @@
 
 #include "backstop/kube.h"
 
-/* For interfaces that take a pointer to what they only read: libcurl's blobs, argv. */
-static inline char *kube_readable(const char *text)
-{
-    union {
-        const char *read_only;
-        char *writable;
-    } pointer = {text};
-    return pointer.writable;
-}
-
 /* How to get credentials from a program (client.authentication.k8s.io). */
 struct kube_exec {
     struct str command, api_version;

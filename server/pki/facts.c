@@ -16,11 +16,7 @@ void facts_key_cleanup(gnutls_x509_privkey_t *key)
 
 static gnutls_datum_t facts_datum(struct str text)
 {
-    union {
-        const char *read_only;
-        unsigned char *bytes;
-    } pointer = {text.ptr ? text.ptr : ""};
-    return (gnutls_datum_t){pointer.bytes, text.len <= UINT32_MAX ? (unsigned)text.len : 0};
+    return (gnutls_datum_t){text_for_reader(text.ptr ? text.ptr : ""), text.len <= UINT32_MAX ? (unsigned)text.len : 0};
 }
 
 gnutls_x509_crt_t facts_certificate(struct str pem, struct error *error)

@@ -76,41 +76,40 @@ static bool add_extensions(X509 *certificate, const struct pki_profile *profile,
                                                              NID_subject_alt_name, names.data));
 }
 
-static bool to_pair(X509 *certificate, EVP_PKEY *key, struct pki_pair *pair)
+static bool to_pair(struct arena *arena, X509 *certificate, EVP_PKEY *key, struct pki_pair *pair)
 {
-    struct buf pem;
+    BUF_SCOPED pem;
     buf_init(&pem, CERTIFICATE_BYTES_MAX);
-    if (!pki_certificate_to_pem(certificate, &pem) || !pki_key_to_pem(key, &pair->key)) {
-        buf_dispose(&pem);
+    if (!pki_certificate_to_pem(certificate, &pem) || !pki_key_to_pem(arena, key, &pair->key))
         return false;
-    }
-    pair->certificate = buf_str(&pem); /* taken over; pki_pair_dispose frees it */
-    return true;
+    pair->certificate = arena_copy(arena, buf_str(&pem));
+    return pair->certificate.ptr != NULL;
 }
 
 /* Issued by `issuer` with its key, or self-signed when both are NULL. */
-static bool certificate_issue(const struct pki_profile *profile, X509 *issuer, EVP_PKEY *issuer_key,
-                              struct pki_pair *pair, struct error *error)
+static bool certificate_issue(struct arena *arena, const struct pki_profile *profile, X509 *issuer,
+                              EVP_PKEY *issuer_key, struct pki_pair *pair, struct error *error)
 {
     *pair = (struct pki_pair){0};
     KEY_SCOPED key = EVP_EC_gen("P-256");
     X509_SCOPED certificate = X509_new();
-    bool built =
-        key && certificate && X509_set_version(certificate, X509_VERSION_3) && set_serial(certificate) &&
-        ASN1_TIME_set(X509_getm_notBefore(certificate), profile->not_before) &&
-        ASN1_TIME_set(X509_getm_notAfter(certificate), profile->not_after) && set_names(certificate, profile, issuer) &&
-        X509_set_pubkey(certificate, key) && add_extensions(certificate, profile, issuer) &&
-        X509_sign(certificate, issuer_key ? issuer_key : key, EVP_sha256()) > 0 && to_pair(certificate, key, pair);
+    bool built = key && certificate && X509_set_version(certificate, X509_VERSION_3) && set_serial(certificate) &&
+                 ASN1_TIME_set(X509_getm_notBefore(certificate), profile->not_before) &&
+                 ASN1_TIME_set(X509_getm_notAfter(certificate), profile->not_after) &&
+                 set_names(certificate, profile, issuer) && X509_set_pubkey(certificate, key) &&
+                 add_extensions(certificate, profile, issuer) &&
+                 X509_sign(certificate, issuer_key ? issuer_key : key, EVP_sha256()) > 0 &&
+                 to_pair(arena, certificate, key, pair);
     return built || pki_openssl_error(error, "cannot issue a certificate");
 }
 
-bool pki_issue_ca(const struct pki_profile *profile, struct pki_pair *ca, struct error *error)
+bool pki_issue_ca(struct arena *arena, const struct pki_profile *profile, struct pki_pair *ca, struct error *error)
 {
-    return certificate_issue(profile, NULL, NULL, ca, error);
+    return certificate_issue(arena, profile, NULL, NULL, ca, error);
 }
 
-bool pki_issue_serving(const struct pki_profile *profile, const struct pki_pair *ca, struct pki_pair *serving,
-                       struct error *error)
+bool pki_issue_serving(struct arena *arena, const struct pki_profile *profile, const struct pki_pair *ca,
+                       struct pki_pair *serving, struct error *error)
 {
     *serving = (struct pki_pair){0};
     X509_SCOPED issuer = pki_certificate_from_pem(ca->certificate, error);
@@ -119,5 +118,5 @@ bool pki_issue_serving(const struct pki_profile *profile, const struct pki_pair 
         return error_wrap(error, "the CA");
     if (X509_check_private_key(issuer, issuer_key) != 1)
         return error_set(error, 422, "the CA's private key does not match its certificate");
-    return certificate_issue(profile, issuer, issuer_key, serving, error);
+    return certificate_issue(arena, profile, issuer, issuer_key, serving, error);
 }

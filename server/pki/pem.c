@@ -103,29 +103,15 @@ bool pki_certificate_to_pem(X509 *certificate, struct buf *out)
     return !out->failed;
 }
 
-bool pki_key_to_pem(EVP_PKEY *key, struct str *out)
+bool pki_key_to_pem(struct arena *arena, EVP_PKEY *key, struct str *out)
 {
     CLEANUP(bio_cleanup) BIO *bio = BIO_new(BIO_s_secmem()); /* zeroed when freed */
     char *bytes;
     if (!bio || !PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL))
         return false;
     long length = BIO_get_mem_data(bio, &bytes);
-    char *copy = length > 0 ? malloc((size_t)length + 1) : NULL;
-    if (!copy)
-        return false;
-    memcpy(copy, bytes, (size_t)length);
-    copy[length] = '\0';
-    *out = (struct str){copy, (size_t)length};
-    return true;
-}
-
-void pki_pair_dispose(struct pki_pair *pair)
-{
-    if (pair->key.ptr)
-        OPENSSL_cleanse((void *)(uintptr_t)pair->key.ptr, pair->key.len);
-    free((void *)(uintptr_t)pair->key.ptr);
-    free((void *)(uintptr_t)pair->certificate.ptr);
-    *pair = (struct pki_pair){0};
+    *out = arena_copy(arena, (struct str){bytes, length > 0 ? (size_t)length : 0});
+    return out->len > 0;
 }
 
 int64_t pki_time(const ASN1_TIME *time)

@@ -22,7 +22,7 @@ X509 *pki_certificate_from_pem(struct str pem, struct error *error); /* the firs
 STACK_OF(X509) * pki_certificates_from_pem(struct str pem);          /* all; NULL when there is none */
 EVP_PKEY *pki_key_from_pem(struct str pem, struct error *error);
 bool pki_certificate_to_pem(X509 *certificate, struct buf *out);
-bool pki_key_to_pem(EVP_PKEY *key, struct str *out); /* malloc'd; zero it before freeing */
-int64_t pki_time(const ASN1_TIME *time);             /* Unix seconds; 0 when unreadable */
+bool pki_key_to_pem(struct arena *arena, EVP_PKEY *key, struct str *out);
+int64_t pki_time(const ASN1_TIME *time); /* Unix seconds; 0 when unreadable */
 
 #endif

@@ -167,10 +167,11 @@ static void check_name(struct walk *walk, struct json_object *metadata, const ch
 
 static struct str lower_case(struct arena *arena, const char *text)
 {
-    struct str copy = arena_copy(arena, str_from(text));
-    for (size_t i = 0; i < copy.len; i++)
-        ((char *)(uintptr_t)copy.ptr)[i] = (char)tolower((unsigned char)copy.ptr[i]);
-    return copy;
+    size_t len = strlen(text);
+    char *copy = arena_alloc(arena, len + 1);
+    for (size_t i = 0; copy && i < len; i++)
+        copy[i] = (char)tolower((unsigned char)text[i]);
+    return (struct str){copy, copy ? len : 0};
 }
 
 static void walk_check_keys(struct walk *walk, struct json_object *metadata, const char *member)

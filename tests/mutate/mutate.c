@@ -72,7 +72,7 @@ void text_file_set(struct text_file *file, struct str text)
 
 void mutate_command(const struct command *command, ...)
 {
-    char *argv[ARGUMENTS_MAX] = {(char *)(uintptr_t)command->name};
+    char *argv[ARGUMENTS_MAX] = {text_for_reader(command->name)};
     int argc = 1;
     va_list args;
     va_start(args, command);

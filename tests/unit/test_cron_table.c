@@ -23,17 +23,18 @@ static int hex_digit(char c)
     return at && c ? (int)(at - digits) : -1;
 }
 
-/* "\xNN" back to bytes, in place. */
-static struct str unescape(struct str text)
+/* "\xNN" back to bytes. */
+static struct str unescape(struct arena *arena, struct str text)
 {
-    char *to = (char *)(uintptr_t)text.ptr;
+    char *to = arena_alloc(arena, text.len + 1);
+    CU_ASSERT_FATAL(to != NULL);
     size_t length = 0;
     for (size_t i = 0; i < text.len; i++) {
         bool escaped = text.len - i >= 4 && text.ptr[i] == '\\' && text.ptr[i + 1] == 'x';
         to[length++] = escaped ? (char)(hex_digit(text.ptr[i + 2]) * 16 + hex_digit(text.ptr[i + 3])) : text.ptr[i];
         i += escaped ? 3 : 0;
     }
-    return (struct str){text.ptr, length};
+    return (struct str){to, length};
 }
 
 /* Our text is a C string of limited length: compared as far as it goes. */
@@ -46,7 +47,7 @@ static bool same_text(const char *ours, struct str theirs)
     return length == expected && memcmp(ours, theirs.ptr, length) == 0;
 }
 
-static void check_error(struct str line, struct str spec, struct str text)
+static void check_error(struct arena *arena, struct str line, struct str spec, struct str text)
 {
     struct cron_schedule schedule;
     struct error error = {0}, ours = {0};
@@ -54,7 +55,7 @@ static void check_error(struct str line, struct str spec, struct str text)
         complain(line, "accepted", "");
     else if (!cron_upstream_error(dialect, spec, &ours))
         complain(line, "no upstream error", "");
-    else if (!same_text(ours.message, unescape(text)))
+    else if (!same_text(ours.message, unescape(arena, text)))
         complain(line, "upstream error", ours.message);
     if (error.code != 422 || error.message[0] == '\0' || error.position < 0 || error.position > (int64_t)spec.len)
         complain(line, "our error", error.message);
@@ -98,7 +99,7 @@ static void check_next(struct str line, struct str spec, struct str rest)
 
 static void check_table(const char *path, enum cron_dialect expected)
 {
-    ARENA_SCOPED arena = arena_new(2 * (size_t)TABLE_MAX);
+    ARENA_SCOPED arena = arena_new(8 * (size_t)TABLE_MAX);
     struct str text, line, kind, spec;
     struct error error = {0};
     size_t rows = 0;
@@ -118,10 +119,10 @@ static void check_table(const char *path, enum cron_dialect expected)
         struct str rest = line;
         str_cut(&rest, '\t', &kind);
         str_cut(&rest, '\t', &spec);
-        spec = unescape(spec);
+        spec = unescape(arena, spec);
         rows++;
         if (str_is(kind, "error"))
-            check_error(line, spec, rest);
+            check_error(arena, line, spec, rest);
         else
             check_next(line, spec, rest);
     }

@@ -1,5 +1,6 @@
 /* Trees: building, reading, writing. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "backstop/json.h"
 #include "suite.h"
@@ -262,8 +263,28 @@ static void test_copies(void)
     CU_ASSERT_PTR_NULL(json_copy(NULL));
 }
 
+/* In place: what was read before shows it. */
+static void test_wiping(void)
+{
+    static const size_t sizes[] = {1, 7, 8, 64, 3000};
+    for (size_t i = 0; i < LENGTH_OF(sizes); i++) {
+        ARENA_SCOPED arena = arena_new(ARENA);
+        char *text = arena_alloc(arena, sizes[i]);
+        CU_ASSERT_FATAL(text != NULL);
+        memset(text, 'k', sizes[i]);
+        struct json_object *value = json_own(arena, json_new_text((struct str){text, sizes[i]}));
+        struct str seen = json_str(value);
+        CU_ASSERT(str_eq(seen, (struct str){text, sizes[i]}));
+        json_wipe_text(value);
+        memset(text, 0, sizes[i]);
+        CU_ASSERT(str_eq(seen, (struct str){text, sizes[i]}));
+    }
+    json_wipe_text(NULL);
+}
+
 SUITE(json_tree, {"what is built is written again", test_round_trip}, {"what is no JSON is refused", test_refused},
       {"null is no error", test_null}, {"memory is bounded", test_memory_bound}, {"depth is bounded", test_deep},
       {"readers never fail", test_readers}, {"strings are escaped as in Go", test_write_str},
       {"doubles are written as in Go", test_write_doubles}, {"writing is bounded", test_write_bounded},
-      {"what is of another type is not changed", test_changing_another_type}, {"copies are exact", test_copies})
+      {"what is of another type is not changed", test_changing_another_type}, {"copies are exact", test_copies},
+      {"a text is zeroed in place", test_wiping})

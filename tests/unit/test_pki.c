@@ -7,17 +7,17 @@ enum { NOW = 1795230000, DAY = 86400 };
 
 static const char *const names[] = {"backstop", "backstop.kcm-system", "backstop.kcm-system.svc", NULL};
 
-static struct pki_pair make_ca(const char *name)
+static struct pki_pair make_ca(struct arena *arena, const char *name)
 {
     const struct pki_profile profile = {
         .common_name = name, .not_before = NOW - DAY, .not_after = NOW + 3650 * (int64_t)DAY};
     struct pki_pair ca;
     struct error error;
-    CU_ASSERT_FATAL(pki_issue_ca(&profile, &ca, &error));
+    CU_ASSERT_FATAL(pki_issue_ca(arena, &profile, &ca, &error));
     return ca;
 }
 
-static struct pki_pair make_serving(const struct pki_pair *ca)
+static struct pki_pair make_serving(struct arena *arena, const struct pki_pair *ca)
 {
     static const char *const addresses[] = {"127.0.0.1", "::1", NULL};
     const struct pki_profile profile = {.common_name = "backstop.kcm-system.svc",
@@ -27,13 +27,14 @@ static struct pki_pair make_serving(const struct pki_pair *ca)
                                         .not_after = NOW + 89 * DAY};
     struct pki_pair serving;
     struct error error;
-    CU_ASSERT_FATAL(pki_issue_serving(&profile, ca, &serving, &error));
+    CU_ASSERT_FATAL(pki_issue_serving(arena, &profile, ca, &serving, &error));
     return serving;
 }
 
 static void test_issued_pair_verifies(void)
 {
-    struct pki_pair ca = make_ca("CA"), serving = make_serving(&ca);
+    ARENA_SCOPED arena = arena_new_secret(1 << 20);
+    struct pki_pair ca = make_ca(arena, "CA"), serving = make_serving(arena, &ca);
     struct error error;
     struct pki_facts facts;
     CU_ASSERT(pki_verify(&serving, ca.certificate, names, NOW, &error));
@@ -45,16 +46,15 @@ static void test_issued_pair_verifies(void)
     ASSERT_TEXT(str_from(facts.issuer), "CN=CA,O=backstop");
     CU_ASSERT_FATAL(pki_read(ca.certificate, &facts, &error));
     CU_ASSERT(facts.is_ca && facts.self_signed);
-    pki_pair_dispose(&ca);
-    pki_pair_dispose(&serving);
 }
 
 /* Each thing that must hold before serving, violated alone, with what is said. */
 static void test_what_must_not_be_served(void)
 {
+    ARENA_SCOPED arena = arena_new_secret(1 << 20);
     static const char *const elsewhere[] = {"webhook.other.svc", NULL};
-    struct pki_pair ca = make_ca("CA"), other_ca = make_ca("other"), serving = make_serving(&ca),
-                    second = make_serving(&ca);
+    struct pki_pair ca = make_ca(arena, "CA"), other_ca = make_ca(arena, "other"), serving = make_serving(arena, &ca),
+                    second = make_serving(arena, &ca);
     struct pki_pair mixed = {.certificate = serving.certificate, .key = second.key};
     struct pki_pair ca_as_leaf = {.certificate = ca.certificate, .key = ca.key};
     struct pki_pair no_key = {.certificate = serving.certificate, .key = STR("x")};
@@ -83,16 +83,12 @@ static void test_what_must_not_be_served(void)
             fprintf(stderr, "\n    row %zu: %s\n", i, error.message);
         CU_ASSERT(strstr(error.message, rows[i].said) != NULL);
     }
-    pki_pair_dispose(&ca);
-    pki_pair_dispose(&other_ca);
-    pki_pair_dispose(&serving);
-    pki_pair_dispose(&second);
 }
 
 static void test_bundles_join_without_repeating(void)
 {
     ARENA_SCOPED arena = arena_new(1 << 20);
-    struct pki_pair old = make_ca("old"), new = make_ca("new");
+    struct pki_pair old = make_ca(arena, "old"), new = make_ca(arena, "new");
     struct str both = pki_bundle_join(arena, old.certificate, new.certificate, NOW);
     struct str again = pki_bundle_join(arena, both, old.certificate, NOW);
     CU_ASSERT(str_eq(both, again));
@@ -102,39 +98,33 @@ static void test_bundles_join_without_repeating(void)
     CU_ASSERT(str_eq(pki_bundle_join(arena, cut, new.certificate, NOW),
                      pki_bundle_join(arena, new.certificate, STR(""), NOW)));
     CU_ASSERT_EQUAL(pki_bundle_join(arena, old.certificate, STR(""), NOW + 4000 * (int64_t)DAY).len, 0);
-    pki_pair_dispose(&old);
-    pki_pair_dispose(&new);
 }
 
 static void test_rotation_keeps_old_clients_working(void)
 {
     ARENA_SCOPED arena = arena_new(1 << 20);
-    struct pki_pair old = make_ca("CA"), new = make_ca("CA"), serving = make_serving(&new);
+    struct pki_pair old = make_ca(arena, "CA"), new = make_ca(arena, "CA"), serving = make_serving(arena, &new);
     struct error error;
     struct str both = pki_bundle_join(arena, old.certificate, new.certificate, NOW);
     CU_ASSERT(pki_verify(&serving, both, names, NOW, &error));
     CU_ASSERT_FALSE(pki_verify(&serving, old.certificate, names, NOW, &error));
-    pki_pair_dispose(&old);
-    pki_pair_dispose(&new);
-    pki_pair_dispose(&serving);
 }
 
 /* They end up in messages, logs and on terminals. */
 static void test_names_cannot_steer_a_terminal(void)
 {
+    ARENA_SCOPED arena = arena_new_secret(1 << 20);
     static const char *const nasty[] = {"a\x1b[31mb", NULL};
-    struct pki_pair ca = make_ca("CA\n\x1b[31m"), serving;
+    struct pki_pair ca = make_ca(arena, "CA\n\x1b[31m"), serving;
     const struct pki_profile profile = {
         .common_name = "c\x07", .dns_names = nasty, .not_before = NOW - DAY, .not_after = NOW + DAY};
     struct error error;
     struct pki_facts facts;
-    CU_ASSERT_FATAL(pki_issue_serving(&profile, &ca, &serving, &error));
+    CU_ASSERT_FATAL(pki_issue_serving(arena, &profile, &ca, &serving, &error));
     CU_ASSERT_FATAL(pki_read(serving.certificate, &facts, &error));
     ASSERT_TEXT(str_from(facts.dns_names), "a?[31mb");
     ASSERT_TEXT(str_from(facts.subject), "CN=c\\07,O=backstop");
     ASSERT_TEXT(str_from(facts.issuer), "CN=CA\\0A\\1B[31m,O=backstop");
-    pki_pair_dispose(&ca);
-    pki_pair_dispose(&serving);
 }
 
 static void test_renewal_at_two_thirds(void)

@@ -71,23 +71,23 @@ static void test_kinds_of_keys(void)
 
 static void test_what_cannot_be_issued(void)
 {
+    ARENA_SCOPED arena = arena_new_secret(1 << 20);
     static const char *const no_address[] = {"10.0.0.256", NULL};
     struct pki_profile profile = {.common_name = "x", .not_before = NOW, .not_after = NOW + DAY};
     struct pki_pair ca, other, serving;
     struct error error;
-    CU_ASSERT_FATAL(pki_issue_ca(&profile, &ca, &error) && pki_issue_ca(&profile, &other, &error));
+    CU_ASSERT_FATAL(pki_issue_ca(arena, &profile, &ca, &error) && pki_issue_ca(arena, &profile, &other, &error));
     const struct pki_pair mixed = {ca.certificate, other.key}, locked = {ca.certificate, str_from(encrypted)},
                           empty = {STR(""), ca.key};
-    CU_ASSERT(!pki_issue_serving(&profile, &mixed, &serving, &error));
+    CU_ASSERT(!pki_issue_serving(arena, &profile, &mixed, &serving, &error));
     ASSERT_TEXT(str_from(error.message), "the CA's private key does not match its certificate");
-    CU_ASSERT(!pki_issue_serving(&profile, &locked, &serving, &error));
+    CU_ASSERT(!pki_issue_serving(arena, &profile, &locked, &serving, &error));
     ASSERT_TEXT(str_from(error.message), "the CA: the private key is encrypted: use one without a password");
-    CU_ASSERT(!pki_issue_serving(&profile, &empty, &serving, &error) && strstr(error.message, "not a PEM certificate"));
+    CU_ASSERT(!pki_issue_serving(arena, &profile, &empty, &serving, &error) &&
+              strstr(error.message, "not a PEM certificate"));
     profile.addresses = no_address;
-    CU_ASSERT(!pki_issue_serving(&profile, &ca, &serving, &error));
+    CU_ASSERT(!pki_issue_serving(arena, &profile, &ca, &serving, &error));
     CU_ASSERT(strstr(error.message, "cannot issue a certificate: ") != NULL);
-    pki_pair_dispose(&ca);
-    pki_pair_dispose(&other);
 }
 
 static void test_what_must_not_be_served(void)

@@ -37,7 +37,7 @@ static int certs_verify(const struct command *command, const struct certs_option
     struct str ca = STR("");
     char until[TIME_TEXT_SIZE];
     struct pki_facts facts;
-    ARENA_SCOPED arena = arena_new(MEMORY);
+    ARENA_SCOPED arena = arena_new_secret(MEMORY);
     if (!values->cert || !values->key)
         return command_fail(command, "verify needs --cert and --key");
     const char **names = arena ? arena_array(arena, values->names.len + 1, sizeof(char *)) : NULL;
@@ -53,8 +53,6 @@ static int certs_verify(const struct command *command, const struct certs_option
         return command_fail(command, "%s is empty", values->ca);
     bool good = pki_verify(&pair, ca, names, values->at >= 0 ? values->at : time_now(), &error) &&
                 pki_read(pair.certificate, &facts, &error);
-    if (pair.key.len)
-        explicit_bzero((void *)(uintptr_t)pair.key.ptr, pair.key.len);
     struct str says =
         good ? arena_printf(arena, "valid for %s until %s", facts.dns_names, time_format(facts.not_after, 0, until))
              : str_from(error.message);

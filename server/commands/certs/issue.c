@@ -55,20 +55,16 @@ static bool get_ca(struct arena *arena, const char *folder, const struct pki_pro
                    bool *fresh, struct error *error)
 {
     char certificate[PATH_SIZE], key[PATH_SIZE];
-    struct str pem, key_pem;
     if (!certs_issue_path_of(certificate, folder, "ca.crt", error) ||
         !certs_issue_path_of(key, folder, "ca.key", error))
         return false;
     *fresh = access(key, F_OK) != 0;
     if (*fresh)
-        return pki_issue_ca(profile, ca, error);
-    if (!file_read(arena, certificate, CERTS_PEM_LIMIT, &pem, error) ||
-        !file_read(arena, key, CERTS_PEM_LIMIT, &key_pem, error))
+        return pki_issue_ca(arena, profile, ca, error);
+    if (!file_read(arena, certificate, CERTS_PEM_LIMIT, &ca->certificate, error) ||
+        !file_read(arena, key, CERTS_PEM_LIMIT, &ca->key, error))
         return false;
-    char *copy = strndup(pem.ptr, pem.len), *key_copy = strndup(key_pem.ptr, key_pem.len);
-    explicit_bzero((void *)(uintptr_t)key_pem.ptr, key_pem.len);
-    *ca = (struct pki_pair){{copy, copy ? pem.len : 0}, {key_copy, key_copy ? key_pem.len : 0}};
-    return (copy && key_copy) || error_set(error, 0, "out of memory");
+    return true;
 }
 
 static bool write_folder(const char *folder, const struct pki_pair *ca, bool ca_key, const struct pki_pair *serving,
@@ -103,12 +99,9 @@ static bool certs_issue_pair(struct arena *arena, const struct certs_options *op
                                         .not_after = now + options->lifetime};
     struct pki_pair ca = {0}, serving = {0};
     bool fresh = true;
-    bool done = get_ca(arena, folder, &authority, &ca, &fresh, error) &&
-                pki_issue_serving(&profile, &ca, &serving, error) &&
-                write_folder(folder, &ca, fresh && options->keep_ca_key, &serving, error);
-    pki_pair_dispose(&ca);
-    pki_pair_dispose(&serving);
-    return done;
+    return get_ca(arena, folder, &authority, &ca, &fresh, error) &&
+           pki_issue_serving(arena, &profile, &ca, &serving, error) &&
+           write_folder(folder, &ca, fresh && options->keep_ca_key, &serving, error);
 }
 
 /* A webhook may be serving with it. Where the CA's key was kept, signing again is what it is kept for. */
@@ -125,7 +118,7 @@ int certs_issue(const struct command *command, const struct certs_options *optio
 {
     struct error error;
     char words[128];
-    ARENA_SCOPED arena = arena_new((size_t)8 * CERTS_PEM_LIMIT);
+    ARENA_SCOPED arena = arena_new_secret((size_t)8 * CERTS_PEM_LIMIT);
     if (!arena)
         return command_fail(command, "out of memory");
     if (mkdir(folder, 0755) != 0 && errno != EEXIST)

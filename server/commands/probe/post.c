@@ -70,8 +70,7 @@ static void slist_cleanup(struct curl_slist **list)
 static void set_up(CURL *curl, const struct probe_target *target, const char *url, struct curl_slist *connect_to,
                    struct curl_slist *headers, struct str body)
 {
-    /* NOLINTNEXTLINE(performance-no-int-to-ptr): curl copies it, though its struct says it may write */
-    struct curl_blob ca = {.data = (void *)(uintptr_t)target->ca.ptr, .len = target->ca.len, .flags = CURL_BLOB_COPY};
+    struct curl_blob ca = {.data = text_for_reader(target->ca.ptr), .len = target->ca.len, .flags = CURL_BLOB_COPY};
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https");
     curl_easy_setopt(curl, CURLOPT_PROXY, "");

@@ -6,11 +6,7 @@ static bool load_yaml_document(struct load *load, struct str document, int64_t l
 {
     size_t before = load->records->len;
     struct str text = str_trim(document);
-    union {
-        const char *read_only;
-        char *data;
-    } bytes = {text.ptr};
-    struct window window = {.fd = -1, .data = bytes.data, .len = text.len, .eof = true};
+    struct window window = {.fd = -1, .data = text.ptr, .len = text.len, .eof = true};
     if (text.len && text.ptr[0] == '{' && load_json_list(load, &window))
         return true;
     record_list_shorten(load->records, before);
