@@ -47,6 +47,8 @@ bool phase_holds_kcm(struct str text);
 /* On a management Backup, as it is created: Management's spec.release, and when. */
 #define ANNOTATION_RELEASE "backstop.k0rdent.mirantis.com/release"
 #define ANNOTATION_RECORDED_AT "backstop.k0rdent.mirantis.com/recorded-at"
+/* Beside them: the components that were not ready, because kcm was still installing that release. */
+#define ANNOTATION_NOT_READY "backstop.k0rdent.mirantis.com/not-ready"
 #define LABEL_PROVIDER "cluster.x-k8s.io/provider"
 #define LABEL_CLUSTER_NAME "cluster.x-k8s.io/cluster-name"
 #define LABEL_HELM_NAME "helm.toolkit.fluxcd.io/name"

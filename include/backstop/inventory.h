@@ -352,6 +352,18 @@ struct str backup_identity_reason(struct arena *arena, struct backup_identity id
  * (backup_storage_location_controller.go). */
 const struct storage_location *inventory_default_location(const struct inventory *inventory, struct str ns,
                                                           size_t *defaults);
+/* How far kcm is with the release in status.release. kcm writes it as soon as it has applied the HelmReleases, about a
+ * minute after a change is admitted, with none of it ready (internal/controller/management_controller.go). */
+enum management_progress {
+    MANAGEMENT_NEW,       /* status.release is empty */
+    MANAGEMENT_ASKED,     /* spec.release is another one, which kcm has not applied yet */
+    MANAGEMENT_NOT_READY, /* applied, and components of it are reported as not ready: still installed, or broken */
+    MANAGEMENT_READY      /* applied, and no component is */
+};
+enum management_progress management_progress(const struct management *management);
+/* To follow the release in status.release: "is not ready ("capi", "kcm")" or "runs". In the arena. */
+struct str management_progress_words(struct arena *arena, const struct management *management);
+
 /* Where a version was read. */
 enum version_source { VERSION_UNKNOWN, VERSION_SETTINGS, VERSION_IMAGE, VERSION_SERVER, VERSION_RELEASE };
 struct version_fact {
@@ -366,8 +378,9 @@ const struct server_status *inventory_velero_answer(const struct inventory *inve
  * is no release of the table, what the server has answered to a ServerStatusRequest. Where
  * several run, those in the system namespace count; if they differ it may be any of theirs. */
 struct version_fact inventory_velero_version(const struct inventory *inventory, const struct settings *settings);
-/* k0rdent's: settings kcm.version, else that of the release in Management's status.release
- * (spec.release while that is empty), by its Release's spec.version or by its name. */
+/* k0rdent's: settings kcm.version, else the image tag of kcm's Deployment in the system namespace, where that is a
+ * release of the table; else that of the release in Management's status.release (spec.release while that is empty), by
+ * its Release's spec.version or by its name. */
 struct version_fact inventory_kcm_version(const struct inventory *inventory, const struct settings *settings,
                                           struct arena *arena);
 /* The version of a release, by its Release's spec.version or by its name. */

@@ -239,8 +239,9 @@ struct upgrade_evidence {
 struct upgrade_view {
     enum upgrade_outcome outcome;
     const struct management *management; /* NULL when there is none */
-    struct str running, before, target;  /* status.release, spec.release, the one asked about */
-    bool under_way;                      /* spec.release is not reached yet */
+    struct str running, before, target;  /* status.release (ready or not), spec.release, the one asked about */
+    bool under_way;                      /* spec.release is not in status.release yet */
+    bool not_ready;                      /* it is, and components of it are not ready (management_progress) */
     struct upgrade_source *sources;
     size_t count; /* 0 where other engines' backups stand in for them */
     struct upgrade_evidence *evidence;

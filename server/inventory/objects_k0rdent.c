@@ -59,6 +59,22 @@ void extract_management(struct store *store, void *fact, struct json_object *obj
                              json_get_bool(json_get(config, "velero"), "deployNodeAgent"); /* before k0rdent 1.4 */
 }
 
+enum management_progress management_progress(const struct management *management)
+{
+    if (management->status_release.len == 0)
+        return MANAGEMENT_NEW;
+    if (management->release.len && !str_eq(management->release, management->status_release))
+        return MANAGEMENT_ASKED;
+    return management->unready_components.len ? MANAGEMENT_NOT_READY : MANAGEMENT_READY;
+}
+
+struct str management_progress_words(struct arena *arena, const struct management *management)
+{
+    if (management_progress(management) != MANAGEMENT_NOT_READY)
+        return STR("runs");
+    return arena_printf(arena, "is not ready (%.*s)", STR_ARG(strlist_quoted(arena, &management->unready_components)));
+}
+
 void extract_release(struct store *store, void *fact, struct json_object *object)
 {
     struct release *release = fact;

@@ -78,6 +78,21 @@ struct product_version inventory_release_version(const struct inventory *invento
     return product_version_parse(PRODUCT_KCM, said ? release->version : version_of_release_name(arena, name));
 }
 
+/* status.release names a release before anything of it runs; an image is what runs. */
+static bool version_of_kcm_deployment(const struct inventory *inventory, const struct settings *settings,
+                                      struct version_fact *fact)
+{
+    for (size_t i = 0; i < inventory->count[FACT_KCM]; i++) {
+        const struct kcm_deployment *deployment = inventory->kcm_deployments[i];
+        struct product_version version = product_version_parse(PRODUCT_KCM, image_tag(deployment->image));
+        if (!version.listed || !str_eq(deployment->meta.ns, settings->system_namespace))
+            continue;
+        *fact = (struct version_fact){.version = version, .source = VERSION_IMAGE, .object = &deployment->meta};
+        return true;
+    }
+    return false;
+}
+
 struct version_fact inventory_kcm_version(const struct inventory *inventory, const struct settings *settings,
                                           struct arena *arena)
 {
@@ -85,7 +100,7 @@ struct version_fact inventory_kcm_version(const struct inventory *inventory, con
     const struct management *management = inventory_management(inventory);
     if (settings->kcm_version.len)
         return version_from_settings(PRODUCT_KCM, settings->kcm_version);
-    if (!management)
+    if (version_of_kcm_deployment(inventory, settings, &fact) || !management)
         return fact;
     struct str name = management->status_release.len ? management->status_release : management->release;
     const struct release *release = inventory_release(inventory, name);

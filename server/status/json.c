@@ -174,6 +174,7 @@ static struct json_object *upgrade_object(const struct upgrade_view *upgrade)
     status_put_text(object, "requested", upgrade->before);
     status_put_text(object, "target", upgrade->target);
     status_put_bool(object, "underWay", upgrade->under_way);
+    status_put_bool(object, "notReady", upgrade->not_ready);
     status_put_text(object, "message", upgrade->decision.denied ? decision_message(&upgrade->decision) : STR(""));
     status_put(object, "warnings", warnings);
     status_put(object, "sources", sources);

@@ -3,7 +3,8 @@
 const char *status_outcome(const struct upgrade_view *upgrade)
 {
     if (upgrade->management && upgrade->target.len && str_eq(upgrade->target, upgrade->running) && !upgrade->under_way)
-        return "nothing to do: this release is already running";
+        return upgrade->not_ready ? "nothing to do: this release is already applied, and not ready yet"
+                                  : "nothing to do: this release is already running";
     switch (upgrade->outcome) {
     case UPGRADE_ADMITTED:
         return "admitted now: the pre-upgrade backups are fresh and complete";

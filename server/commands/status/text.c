@@ -213,7 +213,9 @@ static void print_upgrade(const struct status_view *view, const struct page *pag
     struct arena *arena = view->arena;
     page_heading(page, "Upgrade");
     if (upgrade->running.len)
-        page_paragraph(page, 2, "", arena_printf(arena, "running: %.*s", STR_ARG(shown(arena, upgrade->running))));
+        page_paragraph(page, 2, "",
+                       arena_printf(arena, "%s: %.*s", upgrade->not_ready ? "applied, not ready" : "running",
+                                    STR_ARG(shown(arena, upgrade->running))));
     if (upgrade->under_way && upgrade->running.len)
         page_paragraph(page, 2, "", arena_printf(arena, "under way: to %.*s", STR_ARG(shown(arena, upgrade->before))));
     bool goes_on = upgrade->under_way && upgrade->running.len && view->upgrades.grade != STATUS_NOT_READY;

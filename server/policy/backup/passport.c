@@ -28,12 +28,28 @@ static struct str passport_upgrade(const struct passport *passport)
     return json_get_str(made_by->meta.annotations, ANNOTATION_TAKEN_BEFORE);
 }
 
+/* What is half installed is no release to go back to, though its name says so. */
+static struct str passport_not_ready(const struct passport *passport)
+{
+    enum { NAMED = 10 };
+    const struct management *management = passport->management;
+    struct arena *arena = passport->request->arena;
+    struct str names = {NULL, 0};
+    if (!management || management_progress(management) != MANAGEMENT_NOT_READY)
+        return names;
+    for (size_t i = 0; i < management->unready_components.len && i < NAMED; i++)
+        names = arena_printf(arena, "%.*s%s%.*s", STR_ARG(names), i ? "," : "",
+                             STR_ARG(management->unready_components.items[i]));
+    return names;
+}
+
 static const struct {
     const char *key;
     struct str (*value)(const struct passport *passport);
 } fields[] = {
     {ANNOTATION_RELEASE, passport_release},
     {ANNOTATION_TAKEN_BEFORE, passport_upgrade},
+    {ANNOTATION_NOT_READY, passport_not_ready},
 };
 
 /* A new management Backup, not one that Velero brings from the object store. */

@@ -78,7 +78,7 @@ static bool deletion_is_last(struct deletion_question *question)
 }
 
 /* Whether a newer good backup leads back to the same release, or (others) to any but
- * the running one. */
+ * the running one. One that was taken of a half-installed release replaces none of a whole one. */
 static bool deletion_is_newest_rollback(struct deletion_question *question, struct str running, bool others)
 {
     const struct inventory *inventory = question->inventory;
@@ -87,7 +87,8 @@ static bool deletion_is_newest_rollback(struct deletion_question *question, stru
         const struct backup *other = inventory->backups[i];
         struct str release = upgrade_backup_release(inventory, other);
         bool rivals = release.len && str_eq(other->meta.ns, self->meta.ns) && str_eq(release, running) != others;
-        if (rivals && other->status.started > self->status.started && deletion_stands_in(question, other) &&
+        bool half = upgrade_backup_not_ready(other).len > 0 && upgrade_backup_not_ready(self).len == 0;
+        if (rivals && !half && other->status.started > self->status.started && deletion_stands_in(question, other) &&
             !deletion_is_less(other, self) && !deletion_is_going(question, other))
             return false;
     }

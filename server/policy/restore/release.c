@@ -176,6 +176,11 @@ void restore_check_release(struct restore_view *view)
     struct str release = restore_release_left(view);
     if (release.len == 0 || leaves_out_managements(view))
         return;
+    struct str not_ready = upgrade_backup_not_ready(view->backup);
+    if (not_ready.len)
+        decision_warn(view->decision, "backup %.*s was taken while components of %.*s were not ready: %.*s",
+                      STR_ARG(arena_quote(view->arena, view->backup->meta.name)),
+                      STR_ARG(arena_quote(view->arena, release)), STR_ARG(arena_quote(view->arena, not_ready)));
     if (restore_field(view, "spec.resourceModifier"))
         check_modifier(view, release);
     else if (!holds_old_release(view) && !release_map_inject(view, release))

@@ -87,6 +87,7 @@ static bool gate_view_fill(struct upgrade_view *view, struct arena *arena, const
     view->running = gate->running;
     view->before = gate->before;
     view->under_way = gate->under_way;
+    view->not_ready = !gate->under_way && management_progress(view->management) == MANAGEMENT_NOT_READY;
     /* Sources were found but not judged when the gate let the change through or lacked facts. */
     bool judged = gate->outcome == UPGRADE_ADMITTED || gate->outcome == UPGRADE_WAITS ||
                   (gate->outcome == UPGRADE_REFUSED && gate->count > 0);

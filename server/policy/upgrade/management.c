@@ -201,7 +201,7 @@ static void gate_warn_unready_components(const struct gate *gate)
 {
     const struct management *management = inventory_management(gate->inventory);
     struct arena *arena = gate->request->arena;
-    if (gate->under_way || !management || management->unready_components.len == 0)
+    if (gate->under_way || !management || management_progress(management) != MANAGEMENT_NOT_READY)
         return;
     decision_warn(gate->decision,
                   "kcm is still installing %.*s (not ready: %.*s). A backup taken now holds a half-installed cluster; "

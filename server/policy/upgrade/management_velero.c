@@ -50,10 +50,23 @@ static void management_warn_downgrade(const struct request *request, const struc
 {
     if (product_version_compare(after, before) < 0)
         decision_warn(decision,
-                      "%.*s is older than the running %.*s, and kcm does not undo what a release changed. To roll "
+                      "%.*s is older than %.*s, and kcm does not undo what a release changed. To roll "
                       "back, restore the pre-upgrade backup: backstop rollback-plan",
                       STR_ARG(product_version_name(request->arena, after)),
                       STR_ARG(product_version_name(request->arena, before)));
+}
+
+/* docs.k0rdent.io, admin/upgrade: "clusters running k0rdent versions older than v1.0.0 cannot be upgraded directly". No
+ * other release must not be skipped, and Release objects themselves name none. */
+static void management_warn_skipped(const struct request *request, const struct product_version *before,
+                                    const struct product_version *after, struct decision *decision)
+{
+    if (product_version_before(before, 1, 0) == ANSWER_YES && product_version_before(after, 1, 1) == ANSWER_NO)
+        decision_warn(decision,
+                      "%.*s cannot be upgraded directly to %.*s: the API changed from v1alpha1 to v1beta1. Upgrade to "
+                      "1.0.0 first",
+                      STR_ARG(product_version_name(request->arena, before)),
+                      STR_ARG(product_version_name(request->arena, after)));
 }
 
 void management_warn_of_versions(const struct request *request, const struct inventory *inventory,
@@ -71,4 +84,5 @@ void management_warn_of_versions(const struct request *request, const struct inv
         return;
     management_warn_old_crds(inventory, &before, &after, decision);
     management_warn_downgrade(request, &before, &after, decision);
+    management_warn_skipped(request, &before, &after, decision);
 }

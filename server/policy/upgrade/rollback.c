@@ -16,6 +16,9 @@ struct str policy_rollback_reason(struct arena *arena, const struct rollback_can
     char when[TIME_TEXT_SIZE];
     switch (candidate->holds) {
     case HOLDS_OLD:
+        if (upgrade_backup_not_ready(backup).len)
+            return arena_printf(arena, "was taken before the release was changed, with components not ready: %.*s",
+                                STR_ARG(arena_quote(arena, upgrade_backup_not_ready(backup))));
         return STR("was taken before the release was changed and holds the old one");
     case HOLDS_NEW:
         return arena_printf(arena, "was taken when spec.release was %.*s already",

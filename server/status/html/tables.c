@@ -107,7 +107,7 @@ void html_upgrade(const struct page *page)
     html_section(page, "gate", "Upgrade gate");
     buf_puts(page->out, "<p>");
     if (upgrade->running.len)
-        MARKUP(page->out, "@ runs. ", upgrade->running);
+        MARKUP(page->out, upgrade->not_ready ? "@ is applied, and not ready. " : "@ runs. ", upgrade->running);
     if (upgrade->under_way)
         MARKUP(page->out, "An upgrade to @ is in progress. ", upgrade->before);
     MARKUP(page->out, "$: $.</p>\n",

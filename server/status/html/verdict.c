@@ -88,7 +88,7 @@ static void verdict_upgrade(const struct page *page)
     const struct status_finding *against = page->view->upgrades.finding;
     verdict_begin(page, "upgrade", "Could it be upgraded tomorrow?", upgrade_verdict(page->view));
     if (view->running.len)
-        MARKUP(page->out, "@ runs. ", view->running);
+        MARKUP(page->out, view->not_ready ? "@ is applied, and not ready. " : "@ runs. ", view->running);
     if (against)
         say_blocker(page, against);
     else
