@@ -57,6 +57,9 @@ enum metric_id {
 #define metric_set(metric, value, ...) metric_set_labelled((metric), (value), METRIC_LABELS(__VA_ARGS__))
 /* A gauge whose value is not known now: its line is left out until it is set again. */
 #define metric_clear(metric, ...) metric_set_labelled((metric), NAN, METRIC_LABELS(__VA_ARGS__))
+/* Forgets all label values of a gauge, before they are set anew: for names that come and go. Nobody else may read or write
+ * metrics of that gauge meanwhile (metrics_write does). */
+void metric_forget(enum metric_id metric);
 /* For histograms. */
 #define metric_observe(metric, seconds, ...) metric_observe_labelled((metric), (seconds), METRIC_LABELS(__VA_ARGS__))
 #define METRIC_LABELS(...) ((const char *const[]){__VA_ARGS__, NULL})

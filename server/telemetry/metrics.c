@@ -7,7 +7,7 @@
 #include "backstop/telemetry.h"
 
 enum kind { COUNTER, GAUGE, HISTOGRAM };
-enum { LABELS_LIMIT = 3, LABEL_SIZE = 48 };
+enum { LABELS_LIMIT = 3, LABEL_SIZE = 64 };
 
 static const double bounds[] = {0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
                                 0.025,   0.05,   0.1,     0.25,   0.5,   1,      2.5,   5};
@@ -141,6 +141,16 @@ void metric_set_labelled(enum metric_id metric, double value, const char *const 
     struct series *series = series_for(metric, labels);
     if (series)
         atomic_store_explicit(&series->value, value, memory_order_relaxed);
+}
+
+void metric_forget(enum metric_id metric)
+{
+    struct family *family = &families[metric];
+    pthread_mutex_lock(&adding);
+    size_t known = atomic_exchange(&family->count, 0);
+    for (size_t i = 0; i < known; i++)
+        free(atomic_exchange(&family->series[i], NULL));
+    pthread_mutex_unlock(&adding);
 }
 
 void metric_observe_labelled(enum metric_id metric, double seconds, const char *const *labels)

@@ -108,17 +108,20 @@ static void answer_live(struct service *service, const struct http_request *requ
 
 static void answer_metrics(struct service *service, const struct http_request *request, struct http_reply *reply)
 {
-    (void)request;
+    if (!request->may_wait && !request->overloaded) { /* the verdicts take some milliseconds */
+        reply->later = true;
+        return;
+    }
     const struct inventory *inventory = serve_inventory(service, time_now());
     if (inventory)
         serve_gauges(inventory);
-    snapshot_release(inventory);
     if (service->facts)
         metric_set(METRIC_INVENTORY_PROBLEMS, (double)facts_problems(service->facts), NULL);
     metric_set(METRIC_BUILD_INFO, 1, BACKSTOP_VERSION);
     reply->status = 200;
     reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
-    metrics_write(&reply->body);
+    serve_write_metrics(service, request->may_wait ? inventory : NULL, &reply->body);
+    snapshot_release(inventory);
 }
 
 /* ---- pages -------------------------------------------------------------------- */

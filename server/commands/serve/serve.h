@@ -106,6 +106,10 @@ const struct inventory *serve_inventory_shown(struct service *service, const str
 /* ---- serve_gauges.c: the cluster's health as metrics ---- */
 void serve_gauges(const struct inventory *inventory);
 
+/* ---- verdict_gauges.c: the verdicts of status as metrics ---- */
+/* All metrics, after the verdicts on this snapshot (NULL: those of the last time). */
+void serve_write_metrics(struct service *service, const struct inventory *inventory, struct buf *out);
+
 /* ---- serve_limits.c: what the system grants ---- */
 
 /* Raises the limit on file descriptors to what that many connections need; where it may not,
