@@ -8,7 +8,7 @@
 
 /* ---- commands and options ---------------------------------------------------------- */
 
-enum exit_code { EXIT_OK = 0, EXIT_DENIED = 1, EXIT_USAGE = 2, EXIT_WAIT = 3 };
+enum exit_code { EXIT_OK = 0, EXIT_DENIED = 1, EXIT_USAGE = 2, EXIT_WAIT = 3, EXIT_AT_RISK = 3 };
 
 enum option_type {
     OPTION_FLAG,     /* bool */

@@ -217,8 +217,9 @@ static void find_nothing(struct status_view *view)
     }
     struct str rest = STR("");
     if (others)
-        rest = arena_printf(view->arena, "; nor can the %zu other management backup%s be restored", others,
-                            others == 1 ? "" : "s");
+        rest = others == 1
+                   ? STR("; nor can the other management backup be restored")
+                   : arena_printf(view->arena, "; nor can the %zu other management backups be restored", others);
     status_finding_add(
         view,
         (struct status_finding){
@@ -276,7 +277,9 @@ static void find_late_backup(struct status_view *view, const struct status_backu
     struct str object = recovery_object(view, "managementbackup", backup->object->meta.name);
     struct str objective = age_text(view, recovery->objective), says;
     bool held = view->inventory->known[FACT_STORAGE_LOCATIONS] && !(backup->goes_to && backup->goes_to->usable);
-    if (!recovery->late || backup->object->meta.deleting || held || is_reported(view, object, reported))
+    /* Its backups run; that the newest is nothing to rely on is said of the cluster, where it matters. */
+    bool runs = recovery->fragile && view->now - recovery->fragile->object->status.completed <= recovery->objective;
+    if (!recovery->late || backup->object->meta.deleting || held || runs || is_reported(view, object, reported))
         return;
     if (recovery->point)
         says = arena_printf(arena, "its newest backup that can be restored is %.*s old; the objective is %.*s%.*s",

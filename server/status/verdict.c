@@ -21,11 +21,14 @@ static struct str verdict_restore_ready(const struct status_view *view)
         return STR("");
     const struct backup *backup = point->object;
     struct str expiry = STR("");
+    struct str old = STR("just completed");
+    if (view->recovery.age)
+        old = arena_printf(arena, "%s old", duration_format(view->recovery.age, age));
     if (backup->status.expires)
         expiry = arena_printf(arena, ", expires in %s", duration_format(backup->status.expires - view->now, left));
-    return arena_printf(arena, "restorable from %.*s in %.*s, %s old%.*s", STR_ARG(shown(arena, backup->meta.name)),
+    return arena_printf(arena, "restorable from %.*s in %.*s, %.*s%.*s", STR_ARG(shown(arena, backup->meta.name)),
                         STR_ARG(shown(arena, point->location ? point->location->meta.name : backup->storage_location)),
-                        duration_format(view->recovery.age, age), STR_ARG(expiry));
+                        STR_ARG(old), STR_ARG(expiry));
 }
 
 static struct str verdict_backups_ready(const struct status_view *view)

@@ -33,20 +33,24 @@ static const struct option options[] = {
 };
 
 static const char details[] =
-    "Says whether this cluster could be restored tonight and upgraded tomorrow: what blocks\n"
-    "it and the fix, the upgrade gate's state for each ManagementBackup that protects\n"
-    "upgrades (its evidence, and what is missing), every ManagementBackup with its next run and\n"
-    "its last backup, the storage locations, and Velero. Of the upgrade the gate itself is\n"
-    "asked, with a dry run.\n\n" FACTS_DETAILS "\n\n"
-    "-o json prints one object: time, from, ready, blockers[], warnings[], unjudged[] (object,\n"
-    "blocks[], message, wayOut), upgrade (outcome, running, requested, target, underWay, sources[]),\n"
-    "managementBackups[], newestGoodBackup, storageLocations[], velero[]. docs/status.md\n"
-    "describes every key; they are stable.\n\n"
+    "Could this cluster be restored tonight, and upgraded tomorrow? The first line answers, with the\n"
+    "newest backup that can be restored, its age and its expiry, or with what decided otherwise.\n"
+    "Restore, backups and upgrade then have a verdict each:\n\n"
+    "  READY      a backup to rely on, no older than the objective; backups run; upgrades pass\n"
+    "  AT RISK    it can still be done, but a backup is too old, is nothing to rely on, or a run\n"
+    "             was missed or failed\n"
+    "  UNKNOWN    the answer rests on objects that are not listed\n"
+    "  NOT READY  something blocks it\n\n"
+    "The objective is status.recoveryPoint in the settings, or two missed runs. Below are causes with\n"
+    "their fixes, the upgrade gate (asked with a dry run), and every ManagementBackup, storage\n"
+    "location and Velero.\n\n" FACTS_DETAILS "\n\n"
+    "-o json prints one object: verdict and verdicts (state, message, cause), recovery (point,\n"
+    "ageSeconds, objectiveSeconds), blockers[], warnings[], unjudged[], upgrade, managementBackups[],\n"
+    "storageLocations[], velero[]. docs/status.md describes every key; they are stable.\n\n"
     "Text has a line for each source of backups: two weeks of what became of them, two of what is\n"
     "planned; and a bar for each backup that runs now. --watch shows it again and again.\n\n"
     "-o html prints a page that needs nothing beside it, to look at or to send to a colleague.\n\n"
-    "Exit status: 0 ready (there may be warnings), 1 something blocks an upgrade, a restore or\n"
-    "the backups they rest on, 2 usage, or facts are missing, so that not all could be judged.\n\n"
+    "Exit status: 0 READY (there may be warnings), 1 NOT READY, 2 UNKNOWN, or usage, 3 AT RISK.\n\n"
     "Examples:\n"
     "  backstop status\n"
     "  backstop status --context prod --to kcm-1-3-0\n"
@@ -121,7 +125,7 @@ static bool status_draw(void *context, struct buf *out)
     status_print(run, &view, &page);
     run->seen = true;
     static const int codes[] = {[STATUS_READY] = EXIT_OK,
-                                [STATUS_AT_RISK] = EXIT_WAIT,
+                                [STATUS_AT_RISK] = EXIT_AT_RISK,
                                 [STATUS_UNKNOWN] = EXIT_USAGE,
                                 [STATUS_NOT_READY] = EXIT_DENIED};
     run->code = codes[view.verdict.grade];

@@ -292,10 +292,25 @@ static struct cell storage_cell(const struct status_view *view, const struct sta
                                                : TONE_GOOD};
 }
 
+/* Of its newest backup: what stands beside "Completed" and "Available". */
+static struct cell restorable_cell(const struct status_view *view, const struct status_backup *backup)
+{
+    const struct status_recovery *recovery = &backup->recovery;
+    if (!view->inventory->known[FACT_BACKUPS])
+        return (struct cell){STR("unknown"), TONE_DOUBTFUL};
+    if (recovery->point)
+        return (struct cell){recovery->late ? STR("late") : STR("yes"), recovery->late ? TONE_DOUBTFUL : TONE_GOOD};
+    if (recovery->fragile)
+        return (struct cell){str_from(status_flaws[recovery->fragile->flaw]), TONE_DOUBTFUL};
+    if (recovery->unusable)
+        return (struct cell){arena_printf(view->arena, "no: %s", status_flaws[recovery->unusable->flaw]), TONE_BAD};
+    return (struct cell){STR("-"), recovery->late ? TONE_BAD : TONE_PLAIN};
+}
+
 static void print_backups(const struct status_view *view, const struct page *page)
 {
-    static const char *const headings[] = {"NAME",   "SCHEDULE",  "NEXT RUN|(UTC)", "LAST",
-                                           "?SINCE", "?UPGRADES", "STORAGE"};
+    static const char *const headings[] = {"NAME",   "SCHEDULE",   "NEXT RUN|(UTC)", "LAST",
+                                           "?SINCE", "RESTORABLE", "?UPGRADES",      "STORAGE"};
     struct arena *arena = view->arena;
     struct columns columns;
     page_heading(page, "Management backups");
@@ -314,13 +329,14 @@ static void print_backups(const struct status_view *view, const struct page *pag
             {backup->next ? when_text(view, backup->next) : STR("-"), TONE_PLAIN},
             {last_text(view, backup), backup->last ? phase_tone(backup->last->phase) : TONE_DOUBTFUL},
             {ago_text(view, backup->last_when), TONE_PLAIN},
+            restorable_cell(view, backup),
             {protects ? STR("yes") : STR("-"), TONE_PLAIN},
             storage_cell(view, backup)};
         columns_row(&columns, cells);
         columns_brief(&columns, 1, brief_schedule(backup));
         columns_brief(&columns, 2, backup->next ? distance_text(view, backup->next) : STR("-"));
         if (backup->goes_to && backup->goes_to->usable)
-            columns_brief(&columns, 6, shown(arena, backup->goes_to->object->meta.name));
+            columns_brief(&columns, 7, shown(arena, backup->goes_to->object->meta.name));
     }
     columns_print(&columns, page);
 }

@@ -79,6 +79,8 @@ static struct answer upgrade_verdict(const struct status_view *view)
         return waits ? (struct answer){TONE_BAD, "Not now"} : verdicts[UPGRADE_REFUSED];
     if (view->upgrade.management && view->upgrade.under_way && view->upgrade.running.len)
         return (struct answer){TONE_INFO, "Under way"};
+    if (view->upgrades.grade == STATUS_AT_RISK && waits)
+        return (struct answer){TONE_WARN, "Not as things are"};
     return verdicts[view->upgrade.outcome];
 }
 
