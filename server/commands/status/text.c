@@ -260,17 +260,30 @@ static struct str brief_schedule(const struct status_backup *backup)
     return backup->valid ? backup->object->schedule : STR("invalid");
 }
 
-static struct str last_text(const struct status_view *view, const struct status_backup *backup)
+/* Its last backup where that says Completed and is nothing to rely on; else NULL. */
+static const struct status_candidate *last_unsound(const struct status_backup *backup)
+{
+    const struct status_recovery *recovery = &backup->recovery;
+    const struct status_candidate *newest = recovery->unusable ? recovery->unusable : recovery->fragile;
+    bool last = newest && str_eq(newest->object->meta.name, backup->last_name);
+    return last && phase_is(newest->object->status.phase, PHASE_COMPLETED) ? newest : NULL;
+}
+
+static struct cell last_cell(const struct status_view *view, const struct status_backup *backup)
 {
     struct arena *arena = view->arena;
     const struct backup_status *last = backup->last;
+    const struct status_candidate *unsound = last_unsound(backup);
     if (!last)
-        return STR("none yet");
+        return (struct cell){STR("none yet"), TONE_DOUBTFUL};
     struct str phase = last->phase.len ? shown(arena, last->phase) : STR("New");
+    if (unsound) /* "Completed" alone would reassure */
+        return (struct cell){arena_printf(arena, "%.*s, %s", STR_ARG(phase), status_flaws[unsound->flaw]),
+                             status_is_fragile(unsound) ? TONE_DOUBTFUL : TONE_BAD};
     if (last->items_total > 0 && !last->completed)
-        return arena_printf(arena, "%.*s %lld/%lld", STR_ARG(phase), (long long)last->items_done,
-                            (long long)last->items_total);
-    return phase;
+        phase = arena_printf(arena, "%.*s %lld/%lld", STR_ARG(phase), (long long)last->items_done,
+                             (long long)last->items_total);
+    return (struct cell){phase, phase_tone(last->phase)};
 }
 
 static struct cell storage_cell(const struct status_view *view, const struct status_backup *backup)
@@ -292,25 +305,10 @@ static struct cell storage_cell(const struct status_view *view, const struct sta
                                                : TONE_GOOD};
 }
 
-/* Of its newest backup: what stands beside "Completed" and "Available". */
-static struct cell restorable_cell(const struct status_view *view, const struct status_backup *backup)
-{
-    const struct status_recovery *recovery = &backup->recovery;
-    if (!view->inventory->known[FACT_BACKUPS])
-        return (struct cell){STR("unknown"), TONE_DOUBTFUL};
-    if (recovery->point)
-        return (struct cell){recovery->late ? STR("late") : STR("yes"), recovery->late ? TONE_DOUBTFUL : TONE_GOOD};
-    if (recovery->fragile)
-        return (struct cell){str_from(status_flaws[recovery->fragile->flaw]), TONE_DOUBTFUL};
-    if (recovery->unusable)
-        return (struct cell){arena_printf(view->arena, "no: %s", status_flaws[recovery->unusable->flaw]), TONE_BAD};
-    return (struct cell){STR("-"), recovery->late ? TONE_BAD : TONE_PLAIN};
-}
-
 static void print_backups(const struct status_view *view, const struct page *page)
 {
-    static const char *const headings[] = {"NAME",   "SCHEDULE",   "NEXT RUN|(UTC)", "LAST",
-                                           "?SINCE", "RESTORABLE", "?UPGRADES",      "STORAGE"};
+    static const char *const headings[] = {"NAME",   "SCHEDULE",  "NEXT RUN|(UTC)", "LAST",
+                                           "?SINCE", "?UPGRADES", "STORAGE"};
     struct arena *arena = view->arena;
     struct columns columns;
     page_heading(page, "Management backups");
@@ -323,20 +321,18 @@ static void print_backups(const struct status_view *view, const struct page *pag
         const struct status_backup *backup = &view->backups[i];
         const struct management_backup *object = backup->object;
         bool protects = object->on_upgrade && object->schedule.len && !object->meta.deleting;
-        const struct cell cells[] = {
-            {shown(arena, object->meta.name), TONE_PLAIN},
-            {schedule_text(view, backup), backup->valid ? TONE_PLAIN : TONE_BAD},
-            {backup->next ? when_text(view, backup->next) : STR("-"), TONE_PLAIN},
-            {last_text(view, backup), backup->last ? phase_tone(backup->last->phase) : TONE_DOUBTFUL},
-            {ago_text(view, backup->last_when), TONE_PLAIN},
-            restorable_cell(view, backup),
-            {protects ? STR("yes") : STR("-"), TONE_PLAIN},
-            storage_cell(view, backup)};
+        const struct cell cells[] = {{shown(arena, object->meta.name), TONE_PLAIN},
+                                     {schedule_text(view, backup), backup->valid ? TONE_PLAIN : TONE_BAD},
+                                     {backup->next ? when_text(view, backup->next) : STR("-"), TONE_PLAIN},
+                                     last_cell(view, backup),
+                                     {ago_text(view, backup->last_when), TONE_PLAIN},
+                                     {protects ? STR("yes") : STR("-"), TONE_PLAIN},
+                                     storage_cell(view, backup)};
         columns_row(&columns, cells);
         columns_brief(&columns, 1, brief_schedule(backup));
         columns_brief(&columns, 2, backup->next ? distance_text(view, backup->next) : STR("-"));
         if (backup->goes_to && backup->goes_to->usable)
-            columns_brief(&columns, 7, shown(arena, backup->goes_to->object->meta.name));
+            columns_brief(&columns, 6, shown(arena, backup->goes_to->object->meta.name));
     }
     columns_print(&columns, page);
 }
