@@ -122,10 +122,13 @@ static bool try_writing(void)
 
 /* ---- what a webhook does --------------------------------------------------------------- */
 
+/* What there is without a sandbox: a minimal machine has no /etc/hosts, and may not find localhost. */
+static bool has_hosts_file, has_localhost;
+
 static bool reads_its_files(void)
 {
     return opens(in_folder("read"), O_RDONLY) && opens("/usr/share/zoneinfo/Europe/Berlin", O_RDONLY) &&
-           opens("/etc/hosts", O_RDONLY);
+           (!has_hosts_file || opens("/etc/hosts", O_RDONLY));
 }
 
 /* As git-sync: current -> versions/1, and later -> versions/2. */
@@ -164,13 +167,18 @@ static bool starts_threads(void)
     return pthread_create(&thread, NULL, nothing, NULL) == 0 && pthread_join(thread, NULL) == 0;
 }
 
-static bool finds_hosts(void)
+static bool finds_localhost(void)
 {
     struct addrinfo *found = NULL;
     int failed = getaddrinfo("localhost", "443", NULL, &found);
     if (!failed)
         freeaddrinfo(found);
     return !failed;
+}
+
+static bool finds_hosts(void)
+{
+    return !has_localhost || finds_localhost();
 }
 
 static bool opens_sockets(void)
@@ -224,9 +232,21 @@ static void inside(const struct sandbox_options *options)
     _exit(failed);
 }
 
+/* In a process of its own, so that the one in the sandbox has yet to load what looks hosts up. */
+static bool found_outside(void)
+{
+    int status = -1;
+    pid_t child = fork();
+    if (child == 0)
+        _exit(finds_localhost() ? 0 : 1);
+    return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
 static int exit_code_inside(const struct sandbox_options *options)
 {
     int status = -1;
+    has_hosts_file = access("/etc/hosts", R_OK) == 0;
+    has_localhost = found_outside();
     pid_t child = fork();
     if (child == 0)
         inside(options);
