@@ -71,7 +71,8 @@ int main(int argc, char **argv)
     struct MHD_Daemon *daemon = MHD_start_daemon(
         MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_TLS, 0, NULL, NULL, handle, NULL, MHD_OPTION_SOCK_ADDR, &address,
         MHD_OPTION_HTTPS_MEM_CERT, read_file(argv[2]), MHD_OPTION_HTTPS_MEM_KEY, read_file(argv[3]),
-        MHD_OPTION_HTTPS_PRIORITIES, PRIORITIES, MHD_OPTION_CONNECTION_LIMIT, 1024u, MHD_OPTION_END);
+        MHD_OPTION_HTTPS_PRIORITIES, PRIORITIES, MHD_OPTION_CONNECTION_LIMIT, 1024u, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)8 * 1024 /* as backstop: libmicrohttpd clears it for every request */, MHD_OPTION_END);
     if (!daemon) {
         fprintf(stderr, "limit_mhd: cannot start\n");
         return 1;

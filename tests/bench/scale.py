@@ -4,7 +4,7 @@ import statistics
 import threading
 import time
 
-from load import wrk
+from load import load
 from servers import Server
 
 MANY_CONNECTIONS = 500
@@ -18,7 +18,7 @@ def long_run(place, reviews, seconds=4):
     with Server(place, "backstop") as server:
         done, marks = 0, []
         while done < reviews:
-            done += wrk(server, "backup", 16, seconds)["requests"]
+            done += load(server, "backup", 16, seconds)["requests"]
             marks.append({"reviews": done, "high_kib": server.memory_kib(), "rss_kib": server.memory_kib("VmRSS")})
     return marks
 
@@ -26,16 +26,16 @@ def long_run(place, reviews, seconds=4):
 def inventory_size(place, facts, seconds):
     with Server(place, "backstop", facts) as server:
         idle = server.memory_kib("VmRSS")
-        wrk(server, "backup", 16, 1)
-        return {"idle_kib": idle, "start_ms": server.started_ms, "backup": wrk(server, "backup", 16, seconds),
-                "restore": wrk(server, "restore", 16, seconds), "high_kib": server.memory_kib(),
+        load(server, "backup", 16, 1)
+        return {"idle_kib": idle, "start_ms": server.started_ms, "backup": load(server, "backup", 16, seconds),
+                "restore": load(server, "restore", 16, seconds), "high_kib": server.memory_kib(),
                 "rss_kib": server.memory_kib("VmRSS")}
 
 
 def half_sent(place, name):
     """Memory of a TLS connection that sent a part of its request and waits."""
     with Server(place, name) as server:
-        wrk(server, "backup", 16, 1)
+        load(server, "backup", 16, 1)
         before, open_connections = server.memory_kib("VmRSS"), []
         for _ in range(HALF_SENT):
             connection = server.connect()
@@ -50,7 +50,7 @@ def half_sent(place, name):
 
 def many_connections(place, seconds):
     with Server(place, "backstop") as server:
-        row = wrk(server, "backup", MANY_CONNECTIONS, seconds)
+        row = load(server, "backup", MANY_CONNECTIONS, seconds)
         return row | {"high_kib": server.memory_kib()}
 
 
