@@ -213,38 +213,82 @@ enum upgrade_outcome {
 };
 enum upgrade_step { UPGRADE_STEP_PASS, UPGRADE_STEP_WAIT, UPGRADE_STEP_START, UPGRADE_STEP_REFUSE };
 
-/* One ManagementBackup that protects upgrades, and its evidence. */
+/* What one ManagementBackup proves, from the best to the least useful. Of its parts
+ * (the management cluster's backup and each region's) the worst one counts. */
+enum evidence_state {
+    EVIDENCE_COMPLETED,
+    EVIDENCE_RUNNING,
+    EVIDENCE_NOT_STARTED,
+    EVIDENCE_STUCK,   /* not started for longer than upgrade.startTimeout */
+    EVIDENCE_FAILED,  /* FailedValidation, PartiallyFailed, Failed; or Completed with nothing to go back to in it */
+    EVIDENCE_OLD,     /* completed, but longer ago than upgrade.maxBackupAge */
+    EVIDENCE_FUTURE,  /* "completed" after now, by more than clocks may differ */
+    EVIDENCE_GONE,    /* its Velero Backup does not exist any more, or is about to go */
+    EVIDENCE_ADOPTED, /* its Velero Backup is from before the ManagementBackup itself, or not kcm's */
+    EVIDENCE_NONE     /* there is no ManagementBackup at all */
+};
+struct evidence {
+    enum evidence_state state;
+    const struct management_backup *backup; /* the pre-upgrade ManagementBackup; NULL when there is none */
+    struct str region;                      /* of the part that decided; absent for the management cluster */
+    struct str velero;                      /* the name of that part's Velero Backup */
+    struct str error;                       /* what kcm says of that part */
+    struct str unfit;   /* EVIDENCE_ADOPTED: what the Velero Backup is or lacks; absent: it is from an earlier time */
+    const char *hollow; /* EVIDENCE_FAILED, though Completed: what it lacks; else NULL */
+    const struct backup_status *status; /* of that part, from whoever knows more; NULL for EVIDENCE_NONE alone */
+    int64_t when;                       /* completed, failed, or (not started) created; 0 when nobody says */
+};
+
+/* A ManagementBackup with schedule and performOnManagementUpgrade, and what the
+ * upgrade owes it. */
 struct upgrade_source {
     const struct management_backup *source;
-    const struct management_backup *evidence; /* the pre-upgrade ManagementBackup; NULL when there is none */
-    const char *state;                        /* of the evidence: completed, running, failed, too old, none, ... */
+    struct str exact; /* the name kcm itself uses for its pre-upgrade backup */
+    struct evidence evidence;
     enum upgrade_step step;
-    bool no_storage;                    /* it waits or refuses because of its storage location */
-    struct str name;                    /* of the evidence, or of what would be started */
-    struct str velero, region;          /* the Velero Backup that decided, and its region (absent: here) */
-    const struct backup_status *status; /* of that one; NULL when there is none */
-    int64_t when;                       /* completed, failed, or created; 0 when nobody says */
-    struct str says;                    /* what is missing and what to do; empty when it passes */
+    struct str starting; /* UPGRADE_STEP_START: the ManagementBackup to create */
+    bool blocked;        /* UPGRADE_STEP_REFUSE for kcm's sake alone: the evidence itself is good */
+    bool no_storage;     /* it waits or refuses because of its storage location */
+    struct str says;     /* what is missing and what to do: its clause of the answer; empty when it passes */
+};
+/* The pre-upgrade ManagementBackup that is the evidence, or would be started, or is missing. */
+struct str upgrade_source_name(const struct upgrade_source *source);
+const char *evidence_state_name(enum evidence_state state); /* completed, running, failed, too old, none, ... */
+
+/* What another backup engine proves (settings upgrade.evidence). */
+enum engine_state {
+    ENGINE_GOOD,
+    ENGINE_RUNNING,
+    ENGINE_FAILED,
+    ENGINE_OLD,
+    ENGINE_FUTURE,
+    ENGINE_NONE,       /* there is no such object */
+    ENGINE_NOT_SERVED, /* nor can there be: the API server does not know the kind */
+    ENGINE_UNKNOWN     /* it could not be read */
 };
 /* One entry of settings upgrade.evidence, and its newest object. */
 struct upgrade_evidence {
     const struct evidence_source *source;
-    const struct evidence_object *object; /* NULL when there is none, or none could be read */
-    const char *state;                    /* good, running, failed, too old, in the future, none, not served, unknown */
-    enum upgrade_step step;               /* pass, wait or refuse, if it had to do alone */
-    bool counts;                          /* it has a part in the answer */
-    int64_t when;                         /* done, failed or created; 0 when nobody says */
-    struct str says;                      /* the object, or what is missing and what to do */
+    const struct evidence_reading *reading; /* NULL when it was never read */
+    const struct evidence_object *object;   /* the one that decides; NULL when there is none, or none could be read */
+    enum engine_state state;
+    enum upgrade_step step; /* pass, wait or refuse, if it had to do alone; refuse also for ENGINE_UNKNOWN, when
+                               another one decides */
+    bool counts;            /* it has a part in the answer */
+    int64_t when;           /* done, failed or created; 0 when nobody says */
+    struct str says;        /* the object, or what is missing and what to do: its clause of the answer */
 };
+extern const char *const engine_states[]; /* "good", "running", ... */
+
 struct upgrade_view {
     enum upgrade_outcome outcome;
     const struct management *management; /* NULL when there is none */
     struct str running, before, target;  /* status.release (ready or not), spec.release, the one asked about */
     bool under_way;                      /* spec.release is not in status.release yet */
     bool not_ready;                      /* it is, and components of it are not ready (management_progress) */
-    struct upgrade_source *sources;
+    const struct upgrade_source *sources;
     size_t count; /* 0 where other engines' backups stand in for them */
-    struct upgrade_evidence *evidence;
+    const struct upgrade_evidence *evidence;
     size_t evidence_count;
     struct decision decision; /* the whole answer, as dryRun gets it */
 };

@@ -125,12 +125,14 @@ static struct json_object *json_upgrade_source(const struct upgrade_source *sour
                                         [UPGRADE_STEP_REFUSE] = "refuse"};
     struct json_object *object = json_object_new_object();
     status_put_text(object, "managementBackup", source->source->meta.name);
-    status_put_text(object, "preUpgradeBackup", source->name);
-    status_put_words(object, "evidence", source->state);
+    status_put_text(object, "preUpgradeBackup", upgrade_source_name(source));
+    status_put_words(object, "evidence", evidence_state_name(source->evidence.state));
     status_put_words(object, "step", steps[source->step]);
-    status_put_text(object, "region", source->region);
+    status_put_text(object, "region", source->evidence.region);
     status_put(object, "backup",
-               source->status ? status_backup_object(source->status, source->velero, source->when) : NULL);
+               source->evidence.status
+                   ? status_backup_object(source->evidence.status, source->evidence.velero, source->evidence.when)
+                   : NULL);
     status_put_text(object, "message", source->says);
     return object;
 }
@@ -142,7 +144,7 @@ static struct json_object *evidence_object(const struct upgrade_evidence *eviden
     struct json_object *object = json_object_new_object();
     status_put_text(object, "name", evidence->source->name);
     status_put_words(object, "use", evidence->source->alternative ? "anyOf" : "allOf");
-    status_put_words(object, "state", evidence->state);
+    status_put_words(object, "state", engine_states[evidence->state]);
     status_put_bool(object, "counts", evidence->counts);
     status_put_text(object, "kind", evidence->source->kind);
     status_put_text(object, "namespace", seen->ns);

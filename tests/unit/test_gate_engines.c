@@ -72,7 +72,7 @@ static void test_view(void)
     struct upgrade_view view;
     CU_ASSERT_FATAL(policy_upgrade_view(world.arena, world.inventory, &world.settings, world.now, STR(""), &view));
     CU_ASSERT(view.outcome == UPGRADE_UNKNOWN && view.evidence_count == 1 && view.evidence[0].counts);
-    ASSERT_TEXT(str_from(view.evidence[0].state), "unknown");
+    ASSERT_TEXT(str_from(engine_states[view.evidence[0].state]), "unknown");
     world_end(&world);
 }
 

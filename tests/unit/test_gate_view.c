@@ -60,8 +60,8 @@ static void test_each_outcome(void)
         CU_ASSERT_EQUAL(view.outcome, cases[i].outcome);
         CU_ASSERT_EQUAL_FATAL(view.count, 1);
         CU_ASSERT_EQUAL(view.sources[0].step, cases[i].step);
-        CU_ASSERT_STRING_EQUAL(view.sources[0].state, cases[i].state);
-        CU_ASSERT_EQUAL(view.sources[0].evidence != NULL, cases[i].phase != NULL);
+        CU_ASSERT_STRING_EQUAL(evidence_state_name(view.sources[0].evidence.state), cases[i].state);
+        CU_ASSERT_EQUAL((view.sources[0].evidence.backup != NULL), cases[i].phase != NULL);
         CU_ASSERT_EQUAL(view.sources[0].says.len > 0, cases[i].step != UPGRADE_STEP_PASS);
         world_end(&world);
     }

@@ -158,17 +158,19 @@ static void print_sources(const struct status_view *view, const struct page *pag
     columns_init(&columns, arena, headings, LENGTH_OF(headings));
     for (size_t i = 0; i < upgrade->count; i++) {
         const struct upgrade_source *source = &upgrade->sources[i];
-        struct str state = str_from(source->state), phase = source->status ? source->status->phase : STR("");
-        if (source->status && source->status->items_total > 0 && !source->status->completed)
+        struct str state = str_from(evidence_state_name(source->evidence.state)),
+                   phase = source->evidence.status ? source->evidence.status->phase : STR("");
+        if (source->evidence.status && source->evidence.status->items_total > 0 && !source->evidence.status->completed)
             phase = arena_printf(arena, "%.*s %lld/%lld", STR_ARG(shown(arena, phase)),
-                                 (long long)source->status->items_done, (long long)source->status->items_total);
+                                 (long long)source->evidence.status->items_done,
+                                 (long long)source->evidence.status->items_total);
         else
             phase = shown(arena, phase);
         const struct cell cells[] = {
             {shown(arena, source->source->meta.name), TONE_PLAIN},
-            {shown(arena, source->name), TONE_PLAIN},
+            {shown(arena, upgrade_source_name(source)), TONE_PLAIN},
             {state, phase_tone(state)},
-            {ago_text(view, source->when), TONE_PLAIN},
+            {ago_text(view, source->evidence.when), TONE_PLAIN},
             {phase, TONE_PLAIN},
             {str_from(step_text(source)), source->step == UPGRADE_STEP_REFUSE ? TONE_BAD : TONE_PLAIN}};
         columns_row(&columns, cells);
@@ -191,9 +193,10 @@ static void print_evidence(const struct status_view *view, const struct page *pa
         const struct cell cells[] = {{evidence->source->name, TONE_PLAIN},
                                      {evidence->source->alternative ? STR("or another") : STR("yes"), TONE_PLAIN},
                                      {evidence->object ? shown(arena, evidence->object->name) : STR("-"), TONE_PLAIN},
-                                     {str_from(evidence->state), good                      ? TONE_GOOD
-                                                                 : bad && evidence->counts ? TONE_BAD
-                                                                                           : TONE_DOUBTFUL},
+                                     {str_from(engine_states[evidence->state]), good ? TONE_GOOD
+                                                                                : bad && evidence->counts
+                                                                                    ? TONE_BAD
+                                                                                    : TONE_DOUBTFUL},
                                      {ago_text(view, evidence->when), TONE_PLAIN},
                                      {evidence->object ? shown(arena, evidence->object->value) : STR("-"), TONE_PLAIN}};
         columns_row(&columns, cells);

@@ -30,25 +30,25 @@ static bool gate_find_sources(struct gate *gate)
     for (size_t i = 0; gate->sources && i < total; i++) {
         const struct management_backup *backup = inventory->management_backups[i];
         if (gate_is_source(backup))
-            gate->sources[gate->count++] = (struct gate_source){
+            gate->sources[gate->count++] = (struct upgrade_source){
                 .source = backup, .exact = kcm_upgrade_backup(arena, backup->meta.name, gate->running)};
     }
     return gate->sources != NULL;
 }
 
 /* Under the exact name kcm finds it; but a name that is taken would adopt what is there. */
-static bool gate_exact_name_taken(const struct gate *gate, const struct gate_source *source)
+static bool gate_exact_name_taken(const struct gate *gate, const struct upgrade_source *source)
 {
     return inventory_management_backup(gate->inventory, source->exact) ||
            inventory_backup(gate->inventory, gate->settings->system_namespace, source->exact);
 }
 
-static void gate_plan_start(const struct gate *gate, struct gate_source *source)
+static void gate_plan_start(const struct gate *gate, struct upgrade_source *source)
 {
     struct arena *arena = gate->request->arena;
     struct str name = source->source->meta.name;
     source->step = gate_storage(gate, source->source->storage_location, &source->says);
-    if (source->step != STEP_START) {
+    if (source->step != UPGRADE_STEP_START) {
         source->no_storage = true;
         source->says = arena_printf(arena, "%.*s: %.*s", STR_ARG(words_name(arena, name)), STR_ARG(source->says));
         return;
@@ -66,31 +66,31 @@ static bool gate_may_retry(const struct gate *gate, const struct evidence *evide
 }
 
 /* Whatever makes the gate's own repeats unfit would do so to the next one: no backup after the other. */
-static bool gate_is_unfit_again(const struct gate *gate, const struct gate_source *source)
+static bool gate_is_unfit_again(const struct gate *gate, const struct upgrade_source *source)
 {
     const struct evidence *evidence = &source->evidence;
     return evidence->unfit.len && !str_eq(evidence->backup->meta.name, source->exact) &&
            !gate_may_retry(gate, evidence);
 }
 
-static void gate_plan_pass(const struct gate *gate, struct gate_source *source)
+static void gate_plan_pass(const struct gate *gate, struct upgrade_source *source)
 {
     struct evidence_blocker blocker = evidence_blocker(gate, source);
     source->blocked = blocker.blocks;
-    source->step = blocker.blocks ? STEP_REFUSE : STEP_PASS;
+    source->step = blocker.blocks ? UPGRADE_STEP_REFUSE : UPGRADE_STEP_PASS;
     if (blocker.blocks)
         source->says = gate_blocker_message(gate, source, &blocker);
 }
 
 /* Waiting is in vain where Velero would refuse the backup the moment it begins with it. One that
  * runs may yet complete, so its storage is only named. */
-static void gate_plan_wait(const struct gate *gate, struct gate_source *source)
+static void gate_plan_wait(const struct gate *gate, struct upgrade_source *source)
 {
     struct str fault = {NULL, 0};
     struct str location = source->evidence.backup->storage_location;
-    enum gate_step step = source->evidence.region.len ? STEP_START : gate_storage(gate, location, &fault);
-    bool refused = step == STEP_REFUSE && source->evidence.state == EVIDENCE_NOT_STARTED;
-    source->step = refused ? STEP_REFUSE : STEP_WAIT;
+    enum upgrade_step step = source->evidence.region.len ? UPGRADE_STEP_START : gate_storage(gate, location, &fault);
+    bool refused = step == UPGRADE_STEP_REFUSE && source->evidence.state == EVIDENCE_NOT_STARTED;
+    source->step = refused ? UPGRADE_STEP_REFUSE : UPGRADE_STEP_WAIT;
     source->no_storage = refused;
     source->says = gate_progress_message(gate, source);
     if (fault.len)
@@ -98,7 +98,7 @@ static void gate_plan_wait(const struct gate *gate, struct gate_source *source)
                                     refused ? "; it cannot complete: " : "; ", STR_ARG(fault));
 }
 
-static void gate_plan_source(const struct gate *gate, struct gate_source *source)
+static void gate_plan_source(const struct gate *gate, struct upgrade_source *source)
 {
     source->evidence = evidence_find(gate, source);
     switch (source->evidence.state) {
@@ -112,18 +112,18 @@ static void gate_plan_source(const struct gate *gate, struct gate_source *source
     case EVIDENCE_FAILED:
         if (gate_may_retry(gate, &source->evidence))
             break;
-        source->step = STEP_REFUSE;
+        source->step = UPGRADE_STEP_REFUSE;
         source->says = gate_refusal_message(gate, source);
         return;
     case EVIDENCE_STUCK:
     case EVIDENCE_FUTURE:
-        source->step = STEP_REFUSE;
+        source->step = UPGRADE_STEP_REFUSE;
         source->says = gate_refusal_message(gate, source);
         return;
     case EVIDENCE_ADOPTED:
         if (!gate_is_unfit_again(gate, source))
             break;
-        source->step = STEP_REFUSE;
+        source->step = UPGRADE_STEP_REFUSE;
         source->says = gate_refusal_message(gate, source);
         return;
     case EVIDENCE_OLD:
@@ -134,7 +134,7 @@ static void gate_plan_source(const struct gate *gate, struct gate_source *source
     gate_plan_start(gate, source);
 }
 
-static bool gate_any_at(const struct gate *gate, enum gate_step step)
+static bool gate_any_at(const struct gate *gate, enum upgrade_step step)
 {
     for (size_t i = 0; i < gate->count; i++)
         if (gate->sources[i].step == step)
@@ -155,7 +155,7 @@ static bool gate_velero_is_down(const struct gate *gate)
 /* ---- the ManagementBackup to create -------------------------------------- */
 
 /* schedule and performOnManagementUpgrade stay unset: it runs once, as kcm's own does. */
-static void gate_create_backup(const struct gate *gate, const struct gate_source *source)
+static void gate_create_backup(const struct gate *gate, const struct upgrade_source *source)
 {
     struct arena *arena = gate->request->arena;
     struct json_object *object = json_own(arena, json_object_new_object()), *metadata, *labels, *annotations, *spec;
@@ -195,7 +195,7 @@ static bool gate_cache_known(struct gate *gate, enum fact fact, const char *name
 /* The ManagementBackups alone; other engines are not ours to start. */
 static bool gate_waits_for_velero(const struct gate *gate)
 {
-    return gate_any_at(gate, STEP_WAIT) || gate_any_at(gate, STEP_START);
+    return gate_any_at(gate, UPGRADE_STEP_WAIT) || gate_any_at(gate, UPGRADE_STEP_START);
 }
 
 static void gate_refuse_velero_down(struct gate *gate)
@@ -210,7 +210,7 @@ static bool gate_any_not_begun(const struct gate *gate)
 {
     for (size_t i = 0; i < gate->count; i++) {
         enum evidence_state state = gate->sources[i].evidence.state;
-        if (gate->sources[i].step == STEP_START || state == EVIDENCE_NOT_STARTED || state == EVIDENCE_STUCK)
+        if (gate->sources[i].step == UPGRADE_STEP_START || state == EVIDENCE_NOT_STARTED || state == EVIDENCE_STUCK)
             return true;
     }
     return false;
@@ -246,16 +246,16 @@ static void gate_answer(struct gate *gate)
         gate_refuse_velero_down(gate);
     } else if (gate_refuse_cannot_start(gate)) {
         return;
-    } else if (gate_any_at(gate, STEP_REFUSE) || engines_at(gate, STEP_REFUSE)) {
+    } else if (gate_any_at(gate, UPGRADE_STEP_REFUSE) || engines_at(gate, UPGRADE_STEP_REFUSE)) {
         gate->outcome = UPGRADE_REFUSED;
         gate_answer_refused(gate);
         decision_audit(decision, "upgrade-gate", "refused");
-    } else if (gate_waits_for_velero(gate) || engines_at(gate, STEP_WAIT)) {
+    } else if (gate_waits_for_velero(gate) || engines_at(gate, UPGRADE_STEP_WAIT)) {
         gate->outcome = UPGRADE_WAITS;
         gate_answer_waiting(gate);
         decision_audit(decision, "upgrade-gate", gate->request->dry_run ? "dry run: would wait" : "waiting");
         for (size_t i = 0; i < gate->count; i++)
-            if (gate->sources[i].step == STEP_START)
+            if (gate->sources[i].step == UPGRADE_STEP_START)
                 gate_create_backup(gate, &gate->sources[i]);
     } else {
         gate->outcome = UPGRADE_ADMITTED;
@@ -266,7 +266,7 @@ static void gate_answer(struct gate *gate)
 
 static bool gate_engines_known(struct gate *gate)
 {
-    const struct gate_engine *engine = engines_unknown(gate);
+    const struct upgrade_evidence *engine = engines_unknown(gate);
     if (!engine)
         return true;
     gate->outcome = UPGRADE_UNKNOWN;

@@ -18,16 +18,16 @@ static struct str gate_clauses(const struct gate *gate, bool refused)
     BUF_SCOPED text;
     buf_init(&text, ANSWER_LIMIT);
     for (size_t i = 0; i < gate->count; i++) {
-        const struct gate_source *source = &gate->sources[i];
-        if (source->step == STEP_PASS || (source->step == STEP_REFUSE) != refused)
+        const struct upgrade_source *source = &gate->sources[i];
+        if (source->step == UPGRADE_STEP_PASS || (source->step == UPGRADE_STEP_REFUSE) != refused)
             continue;
         if (text.len)
             buf_puts(&text, refused ? ". " : "; ");
         buf_add(&text, source->says);
     }
     for (size_t i = 0; i < gate->engine_count; i++) {
-        const struct gate_engine *engine = &gate->engines[i];
-        if (!engine->counts || engine->step == STEP_PASS || (engine->step == STEP_REFUSE) != refused)
+        const struct upgrade_evidence *engine = &gate->engines[i];
+        if (!engine->counts || engine->step == UPGRADE_STEP_PASS || (engine->step == UPGRADE_STEP_REFUSE) != refused)
             continue;
         if (text.len)
             buf_puts(&text, engine->source->alternative ? "; or instead " : refused ? ". " : "; ");
@@ -39,7 +39,7 @@ static struct str gate_clauses(const struct gate *gate, bool refused)
 static bool gate_any_source_waits(const struct gate *gate)
 {
     for (size_t i = 0; i < gate->count; i++)
-        if (gate->sources[i].step == STEP_WAIT || gate->sources[i].step == STEP_START)
+        if (gate->sources[i].step == UPGRADE_STEP_WAIT || gate->sources[i].step == UPGRADE_STEP_START)
             return true;
     return false;
 }
@@ -49,7 +49,7 @@ static bool gate_has_several_backups(const struct gate *gate)
 {
     size_t count = gate_any_source_waits(gate);
     for (size_t i = 0; i < gate->engine_count; i++)
-        count += gate->engines[i].counts && gate->engines[i].step == STEP_WAIT;
+        count += gate->engines[i].counts && gate->engines[i].step == UPGRADE_STEP_WAIT;
     return gate->count > 1 || count > 1;
 }
 
@@ -59,11 +59,11 @@ static struct str gate_watched_names(const struct gate *gate)
     BUF_SCOPED text;
     buf_init(&text, ANSWER_LIMIT);
     for (size_t i = 0; i < gate->count; i++) {
-        const struct gate_source *source = &gate->sources[i];
+        const struct upgrade_source *source = &gate->sources[i];
         struct str name = source->starting;
-        if (source->step == STEP_WAIT && source->evidence.backup)
+        if (source->step == UPGRADE_STEP_WAIT && source->evidence.backup)
             name = source->evidence.backup->meta.name;
-        if (source->step == STEP_PASS || source->step == STEP_REFUSE || name.len == 0)
+        if (source->step == UPGRADE_STEP_PASS || source->step == UPGRADE_STEP_REFUSE || name.len == 0)
             continue;
         buf_putc(&text, ' ');
         buf_add(&text, words_name(gate->request->arena, name));
@@ -85,9 +85,9 @@ static void gate_warn_under_way(const struct gate *gate)
 static bool gate_is_only_blocked(const struct gate *gate)
 {
     for (size_t i = 0; i < gate->count; i++)
-        if (gate->sources[i].step == STEP_REFUSE && !gate->sources[i].blocked)
+        if (gate->sources[i].step == UPGRADE_STEP_REFUSE && !gate->sources[i].blocked)
             return false;
-    return !engines_at(gate, STEP_REFUSE);
+    return !engines_at(gate, UPGRADE_STEP_REFUSE);
 }
 
 void gate_answer_refused(const struct gate *gate)
@@ -139,7 +139,7 @@ void gate_answer_waiting(const struct gate *gate)
 /* The regions of the source (by its scheduled backups) that this backup lacks. kcm
  * leaves a region out while it cannot be reached, and never forgets a former one, so
  * this cannot be a refusal. */
-static void gate_warn_missing_regions(const struct gate *gate, const struct gate_source *source)
+static void gate_warn_missing_regions(const struct gate *gate, const struct upgrade_source *source)
 {
     const struct management_backup *backup = source->evidence.backup;
     struct arena *arena = gate->request->arena;
@@ -189,7 +189,7 @@ void gate_answer_admitted(const struct gate *gate)
     buf_init(&evidence, ANSWER_LIMIT);
     gate_warn_under_way(gate);
     for (size_t i = 0; i < gate->count; i++) {
-        const struct gate_source *source = &gate->sources[i];
+        const struct upgrade_source *source = &gate->sources[i];
         const struct management_backup *backup = source->evidence.backup;
         struct str name = words_name(arena, backup->meta.name);
         char when[TIME_TEXT_SIZE];

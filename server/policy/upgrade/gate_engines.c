@@ -3,7 +3,7 @@
 /* The clauses for other backup engines. */
 
 /* "RunAction run-x in kasten-io" */
-static struct str engine_subject(const struct gate *gate, const struct gate_engine *engine)
+static struct str engine_subject(const struct gate *gate, const struct upgrade_evidence *engine)
 {
     struct arena *arena = gate->request->arena;
     const struct evidence_object *object = engine->object;
@@ -22,7 +22,7 @@ static struct str engine_resource(const struct gate *gate, const struct evidence
     return arena_printf(gate->request->arena, "%.*s.%.*s", STR_ARG(source->resource), STR_ARG(source->group));
 }
 
-static struct str engine_command(const struct gate *gate, const struct gate_engine *engine, const char *verb,
+static struct str engine_command(const struct gate *gate, const struct upgrade_evidence *engine, const char *verb,
                                  const char *more)
 {
     struct arena *arena = gate->request->arena;
@@ -39,13 +39,13 @@ static struct str engine_value(const struct gate *gate, struct str text)
 }
 
 /* backstop starts ManagementBackups only. */
-static struct str engine_advice(const struct gate *gate, const struct gate_engine *engine, const char *which)
+static struct str engine_advice(const struct gate *gate, const struct upgrade_evidence *engine, const char *which)
 {
     struct str hint = engine->source->hint.len ? engine->source->hint : STR("take one with that engine");
     return arena_printf(gate->request->arena, "backstop cannot start %s: %.*s, then re-apply", which, STR_ARG(hint));
 }
 
-static struct str engine_running_message(const struct gate *gate, const struct gate_engine *engine)
+static struct str engine_running_message(const struct gate *gate, const struct upgrade_evidence *engine)
 {
     struct arena *arena = gate->request->arena;
     struct str path = engine->source->done_path, seen = engine->object->value;
@@ -56,7 +56,7 @@ static struct str engine_running_message(const struct gate *gate, const struct g
                         STR_ARG(engine_command(gate, engine, "get", " -o yaml")));
 }
 
-static struct str engine_failed_message(const struct gate *gate, const struct gate_engine *engine)
+static struct str engine_failed_message(const struct gate *gate, const struct upgrade_evidence *engine)
 {
     struct arena *arena = gate->request->arena;
     return arena_printf(
@@ -66,7 +66,7 @@ static struct str engine_failed_message(const struct gate *gate, const struct ga
         STR_ARG(engine_advice(gate, engine, "another")));
 }
 
-static struct str engine_old_message(const struct gate *gate, const struct gate_engine *engine)
+static struct str engine_old_message(const struct gate *gate, const struct upgrade_evidence *engine)
 {
     struct arena *arena = gate->request->arena;
     int64_t own = engine->source->maximum_age;
@@ -78,7 +78,7 @@ static struct str engine_old_message(const struct gate *gate, const struct gate_
         own ? "its maximumAge" : "upgrade.maxBackupAge", STR_ARG(engine_advice(gate, engine, "another")));
 }
 
-static struct str engine_future_message(const struct gate *gate, const struct gate_engine *engine)
+static struct str engine_future_message(const struct gate *gate, const struct upgrade_evidence *engine)
 {
     char when[TIME_TEXT_SIZE], now[TIME_TEXT_SIZE];
     return arena_printf(
@@ -88,7 +88,7 @@ static struct str engine_future_message(const struct gate *gate, const struct ga
         time_format(gate->request->now, 0, now));
 }
 
-static struct str engine_none_message(const struct gate *gate, const struct gate_engine *engine)
+static struct str engine_none_message(const struct gate *gate, const struct upgrade_evidence *engine)
 {
     struct arena *arena = gate->request->arena;
     const struct evidence_source *source = engine->source;
@@ -100,7 +100,7 @@ static struct str engine_none_message(const struct gate *gate, const struct gate
                         STR_ARG(engine_advice(gate, engine, "one")));
 }
 
-static struct str engine_not_served_message(const struct gate *gate, const struct gate_engine *engine)
+static struct str engine_not_served_message(const struct gate *gate, const struct upgrade_evidence *engine)
 {
     const struct evidence_source *source = engine->source;
     return arena_printf(gate->request->arena,
@@ -109,7 +109,7 @@ static struct str engine_not_served_message(const struct gate *gate, const struc
                         STR_ARG(engine_resource(gate, source)), STR_ARG(source->version));
 }
 
-static struct str engine_unknown_message(const struct gate *gate, const struct gate_engine *engine)
+static struct str engine_unknown_message(const struct gate *gate, const struct upgrade_evidence *engine)
 {
     const struct evidence_reading *reading = engine->reading;
     if (!reading)
@@ -120,7 +120,7 @@ static struct str engine_unknown_message(const struct gate *gate, const struct g
     return arena_printf(gate->request->arena, "%.*s%.*s", STR_ARG(reading->problem), STR_ARG(grant));
 }
 
-static struct str engine_good_message(const struct gate *gate, const struct gate_engine *engine)
+static struct str engine_good_message(const struct gate *gate, const struct upgrade_evidence *engine)
 {
     struct arena *arena = gate->request->arena;
     char when[TIME_TEXT_SIZE];
@@ -129,9 +129,9 @@ static struct str engine_good_message(const struct gate *gate, const struct gate
                         STR_ARG(gate_ago(arena, gate->request->now, engine->when)), time_format(engine->when, 0, when));
 }
 
-struct str engine_message(const struct gate *gate, const struct gate_engine *engine)
+struct str engine_message(const struct gate *gate, const struct upgrade_evidence *engine)
 {
-    static struct str (*const clauses[])(const struct gate *, const struct gate_engine *) = {
+    static struct str (*const clauses[])(const struct gate *, const struct upgrade_evidence *) = {
         [ENGINE_GOOD] = engine_good_message,
         [ENGINE_RUNNING] = engine_running_message,
         [ENGINE_FAILED] = engine_failed_message,
@@ -150,7 +150,7 @@ struct str engine_message(const struct gate *gate, const struct gate_engine *eng
 void engines_warn_passed(const struct gate *gate)
 {
     for (size_t i = 0; i < gate->engine_count; i++) {
-        const struct gate_engine *engine = &gate->engines[i];
+        const struct upgrade_evidence *engine = &gate->engines[i];
         if (engine->counts && engine->state == ENGINE_GOOD)
             decision_warn(gate->decision, "pre-upgrade backup by %.*s", STR_ARG(engine->says));
         if (engine->counts && engine->state == ENGINE_GOOD && gate->under_way)
@@ -163,7 +163,7 @@ void engines_warn_passed(const struct gate *gate)
     }
 }
 
-void engine_answer_unknown(const struct gate *gate, const struct gate_engine *engine)
+void engine_answer_unknown(const struct gate *gate, const struct upgrade_evidence *engine)
 {
     decision_wait(gate->decision, 503, gate->settings->upgrade_retry_after,
                   "cannot verify the pre-upgrade backup: %.*s. Nothing was changed; retry. If it persists, see "
@@ -177,7 +177,7 @@ void engines_audit(const struct gate *gate)
 {
     struct arena *arena = gate->request->arena;
     for (size_t i = 0; i < gate->engine_count; i++) {
-        const struct gate_engine *engine = &gate->engines[i];
+        const struct upgrade_evidence *engine = &gate->engines[i];
         const struct evidence_object *object = engine->object;
         struct str seen = object && object->value.len ? engine_value(gate, object->value) : STR("not set");
         struct str key = arena_printf(arena, AUDIT_EVIDENCE "%.*s", STR_ARG(engine->source->name));
@@ -224,7 +224,8 @@ static bool engine_is_done(const struct evidence_source *source, const struct ev
 
 /* The newest decides. A backup taken before an upgrade began stays the right one however
  * long the upgrade takes, so while it is under way one that is done is looked for. */
-static const struct evidence_object *engine_deciding_object(const struct gate *gate, const struct gate_engine *engine)
+static const struct evidence_object *engine_deciding_object(const struct gate *gate,
+                                                            const struct upgrade_evidence *engine)
 {
     const struct evidence_reading *reading = engine->reading;
     for (size_t i = 0; gate->under_way && i < reading->len; i++)
@@ -239,12 +240,12 @@ static int64_t engine_object_time(const struct evidence_object *object)
     return object->time != 0 ? object->time : object->created;
 }
 
-static int64_t engine_age_limit(const struct gate *gate, const struct gate_engine *engine)
+static int64_t engine_age_limit(const struct gate *gate, const struct upgrade_evidence *engine)
 {
     return engine->source->maximum_age ? engine->source->maximum_age : gate->settings->upgrade_max_backup_age;
 }
 
-static enum engine_state engine_judge_age(const struct gate *gate, const struct gate_engine *engine)
+static enum engine_state engine_judge_age(const struct gate *gate, const struct upgrade_evidence *engine)
 {
     int64_t age = gate->request->now - engine->when;
     if (age < -GATE_CLOCK_SKEW)
@@ -252,7 +253,7 @@ static enum engine_state engine_judge_age(const struct gate *gate, const struct 
     return age > engine_age_limit(gate, engine) && !gate->under_way ? ENGINE_OLD : ENGINE_GOOD;
 }
 
-static enum engine_state engine_judge(const struct gate *gate, struct gate_engine *engine)
+static enum engine_state engine_judge(const struct gate *gate, struct upgrade_evidence *engine)
 {
     const struct evidence_reading *reading = engine->reading;
     if (!reading || reading->access == EVIDENCE_FORBIDDEN || reading->access == EVIDENCE_UNREADABLE)
@@ -276,13 +277,13 @@ bool engines_find(struct gate *gate)
     const struct settings *settings = gate->settings;
     gate->engines = arena_array(gate->request->arena, settings->evidence_count + 1, sizeof *gate->engines);
     for (size_t i = 0; gate->engines && i < settings->evidence_count; i++) {
-        struct gate_engine *engine = &gate->engines[gate->engine_count++];
+        struct upgrade_evidence *engine = &gate->engines[gate->engine_count++];
         engine->source = &settings->evidence[i];
         engine->reading = inventory_evidence(gate->inventory, engine->source->name);
         engine->state = engine_judge(gate, engine);
-        engine->step = engine->state == ENGINE_GOOD      ? STEP_PASS
-                       : engine->state == ENGINE_RUNNING ? STEP_WAIT
-                                                         : STEP_REFUSE;
+        engine->step = engine->state == ENGINE_GOOD      ? UPGRADE_STEP_PASS
+                       : engine->state == ENGINE_RUNNING ? UPGRADE_STEP_WAIT
+                                                         : UPGRADE_STEP_REFUSE;
         engine->counts = !engine->source->alternative;
         engine->says = engine_message(gate, engine);
     }
@@ -299,7 +300,7 @@ bool engines_alternative(const struct gate *gate, enum engine_state state)
     return false;
 }
 
-const struct gate_engine *engines_unknown(const struct gate *gate)
+const struct upgrade_evidence *engines_unknown(const struct gate *gate)
 {
     for (size_t i = 0; i < gate->engine_count; i++)
         if (gate->engines[i].counts && gate->engines[i].state == ENGINE_UNKNOWN)
@@ -315,7 +316,7 @@ bool engines_any_alternative(const struct gate *gate)
     return false;
 }
 
-bool engines_at(const struct gate *gate, enum gate_step step)
+bool engines_at(const struct gate *gate, enum upgrade_step step)
 {
     for (size_t i = 0; i < gate->engine_count; i++)
         if (gate->engines[i].counts && gate->engines[i].step == step)
@@ -323,7 +324,7 @@ bool engines_at(const struct gate *gate, enum gate_step step)
     return false;
 }
 
-static bool engines_sources_at(const struct gate *gate, enum gate_step step)
+static bool engines_sources_at(const struct gate *gate, enum upgrade_step step)
 {
     for (size_t i = 0; i < gate->count; i++)
         if (gate->sources[i].step == step)
@@ -335,7 +336,7 @@ static bool engines_sources_at(const struct gate *gate, enum gate_step step)
 static bool engines_run_in_time(const struct gate *gate)
 {
     for (size_t i = 0; i < gate->engine_count; i++) {
-        const struct gate_engine *engine = &gate->engines[i];
+        const struct upgrade_evidence *engine = &gate->engines[i];
         if (engine->source->alternative && engine->state == ENGINE_RUNNING &&
             gate->request->now - engine->when <= engine_age_limit(gate, engine))
             return true;
@@ -343,7 +344,7 @@ static bool engines_run_in_time(const struct gate *gate)
     return false;
 }
 
-static void engines_count_alternatives(struct gate *gate, enum gate_step step)
+static void engines_count_alternatives(struct gate *gate, enum upgrade_step step)
 {
     for (size_t i = 0; i < gate->engine_count; i++)
         if (gate->engines[i].source->alternative && gate->engines[i].step == step)
@@ -352,21 +353,21 @@ static void engines_count_alternatives(struct gate *gate, enum gate_step step)
 
 void engines_combine(struct gate *gate)
 {
-    bool refused = gate->count == 0 || engines_sources_at(gate, STEP_REFUSE);
+    bool refused = gate->count == 0 || engines_sources_at(gate, UPGRADE_STEP_REFUSE);
     if (!engines_any_alternative(gate))
         return;
     if (engines_alternative(gate, ENGINE_GOOD)) {
-        engines_count_alternatives(gate, STEP_PASS);
+        engines_count_alternatives(gate, UPGRADE_STEP_PASS);
         gate->count = 0;
     } else if (engines_run_in_time(gate) || (refused && engines_alternative(gate, ENGINE_RUNNING))) {
         /* Nothing is started beside a backup that runs already. */
-        engines_count_alternatives(gate, STEP_WAIT);
-        if (refused || engines_sources_at(gate, STEP_START))
+        engines_count_alternatives(gate, UPGRADE_STEP_WAIT);
+        if (refused || engines_sources_at(gate, UPGRADE_STEP_START))
             gate->count = 0;
-        else if (!engines_sources_at(gate, STEP_WAIT))
+        else if (!engines_sources_at(gate, UPGRADE_STEP_WAIT))
             for (size_t i = 0; i < gate->engine_count; i++) /* the ManagementBackups are good already */
                 gate->engines[i].counts = !gate->engines[i].source->alternative;
     } else if (refused) {
-        engines_count_alternatives(gate, STEP_REFUSE);
+        engines_count_alternatives(gate, UPGRADE_STEP_REFUSE);
     }
 }

@@ -241,7 +241,7 @@ static bool is_better(const struct evidence *a, const struct evidence *b)
     return str_cmp(a->backup->meta.name, b->backup->meta.name) > 0;
 }
 
-struct evidence evidence_find(const struct gate *gate, const struct gate_source *source)
+struct evidence evidence_find(const struct gate *gate, const struct upgrade_source *source)
 {
     struct arena *arena = gate->request->arena;
     const struct inventory *inventory = gate->inventory;
@@ -265,7 +265,7 @@ static bool never_completes(const struct backup_status *status)
     return phase_has_failed(status->phase) && status->completed == 0;
 }
 
-struct evidence_blocker evidence_blocker(const struct gate *gate, const struct gate_source *source)
+struct evidence_blocker evidence_blocker(const struct gate *gate, const struct upgrade_source *source)
 {
     const struct management_backup *backup = inventory_management_backup(gate->inventory, source->exact);
     if (!backup) {

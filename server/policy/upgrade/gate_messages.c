@@ -42,7 +42,7 @@ static struct str evidence_kcm_error(const struct gate *gate, const struct evide
     return arena_printf(arena, "; kcm reports %.*s", STR_ARG(arena_quote_error(arena, evidence->error)));
 }
 
-struct str gate_progress_message(const struct gate *gate, const struct gate_source *source)
+struct str gate_progress_message(const struct gate *gate, const struct upgrade_source *source)
 {
     const struct evidence *evidence = &source->evidence;
     const struct backup_status *status = evidence->status;
@@ -63,7 +63,7 @@ struct str gate_progress_message(const struct gate *gate, const struct gate_sour
 }
 
 /* What holds the exact name, when nothing of it is evidence. */
-static struct str evidence_name_taken(const struct gate *gate, const struct gate_source *source)
+static struct str evidence_name_taken(const struct gate *gate, const struct upgrade_source *source)
 {
     struct arena *arena = gate->request->arena;
     struct str exact = words_name(arena, source->exact);
@@ -77,7 +77,7 @@ static struct str evidence_name_taken(const struct gate *gate, const struct gate
 }
 
 /* Why what is there does not do. */
-static struct str evidence_shortcoming(const struct gate *gate, const struct gate_source *source)
+static struct str evidence_shortcoming(const struct gate *gate, const struct upgrade_source *source)
 {
     struct arena *arena = gate->request->arena;
     const struct evidence *evidence = &source->evidence;
@@ -103,7 +103,7 @@ static struct str evidence_shortcoming(const struct gate *gate, const struct gat
     }
 }
 
-struct str gate_starting_message(const struct gate *gate, const struct gate_source *source)
+struct str gate_starting_message(const struct gate *gate, const struct upgrade_source *source)
 {
     struct arena *arena = gate->request->arena;
     return arena_printf(arena, "%.*s: %s%.*s", STR_ARG(words_name(arena, source->starting)),
@@ -143,7 +143,7 @@ static struct str evidence_try_again(const struct gate *gate, const struct evide
                         STR_ARG(when), STR_ARG(words_name(arena, evidence->backup->meta.name)));
 }
 
-static struct str gate_failed_message(const struct gate *gate, const struct gate_source *source)
+static struct str gate_failed_message(const struct gate *gate, const struct upgrade_source *source)
 {
     struct arena *arena = gate->request->arena;
     const struct evidence *evidence = &source->evidence;
@@ -170,7 +170,7 @@ static struct str gate_failed_message(const struct gate *gate, const struct gate
 }
 
 /* The gate's own repeat completed, and does not count either. */
-static struct str gate_unfit_message(const struct gate *gate, const struct gate_source *source)
+static struct str gate_unfit_message(const struct gate *gate, const struct upgrade_source *source)
 {
     const struct evidence *evidence = &source->evidence;
     struct arena *arena = gate->request->arena;
@@ -188,7 +188,7 @@ static bool evidence_is_made(const struct gate *gate, const struct evidence *evi
     return inventory_backup(gate->inventory, gate->settings->system_namespace, evidence->velero) != NULL;
 }
 
-static struct str gate_stuck_message(const struct gate *gate, const struct gate_source *source)
+static struct str gate_stuck_message(const struct gate *gate, const struct upgrade_source *source)
 {
     struct arena *arena = gate->request->arena;
     const struct evidence *evidence = &source->evidence;
@@ -215,7 +215,7 @@ static struct str gate_stuck_message(const struct gate *gate, const struct gate_
         duration_format(gate->settings->upgrade_start_timeout, limit), STR_ARG(look), STR_ARG(name));
 }
 
-static struct str gate_future_message(const struct gate *gate, const struct gate_source *source)
+static struct str gate_future_message(const struct gate *gate, const struct upgrade_source *source)
 {
     struct arena *arena = gate->request->arena;
     const struct evidence *evidence = &source->evidence;
@@ -228,7 +228,7 @@ static struct str gate_future_message(const struct gate *gate, const struct gate
                         STR_ARG(words_name(arena, evidence->backup->meta.name)));
 }
 
-struct str gate_refusal_message(const struct gate *gate, const struct gate_source *source)
+struct str gate_refusal_message(const struct gate *gate, const struct upgrade_source *source)
 {
     switch (source->evidence.state) {
     case EVIDENCE_STUCK:
@@ -242,7 +242,7 @@ struct str gate_refusal_message(const struct gate *gate, const struct gate_sourc
     }
 }
 
-struct str gate_blocker_message(const struct gate *gate, const struct gate_source *source,
+struct str gate_blocker_message(const struct gate *gate, const struct upgrade_source *source,
                                 const struct evidence_blocker *blocker)
 {
     struct arena *arena = gate->request->arena;

@@ -13,12 +13,17 @@ static const char *const states[] = {
     [EVIDENCE_ADOPTED] = "adopted",         [EVIDENCE_NONE] = "none",
 };
 
-static const enum upgrade_step steps[] = {
-    [STEP_PASS] = UPGRADE_STEP_PASS,
-    [STEP_WAIT] = UPGRADE_STEP_WAIT,
-    [STEP_START] = UPGRADE_STEP_START,
-    [STEP_REFUSE] = UPGRADE_STEP_REFUSE,
-};
+const char *evidence_state_name(enum evidence_state state)
+{
+    return states[state];
+}
+
+struct str upgrade_source_name(const struct upgrade_source *source)
+{
+    if (source->step == UPGRADE_STEP_START)
+        return source->starting;
+    return source->evidence.backup ? source->evidence.backup->meta.name : source->exact;
+}
 
 /* The Management as it is, with this release; its annotations may open the gate. */
 static const struct json_node *gate_view_management(struct arena *arena, const struct management *management,
@@ -43,45 +48,7 @@ static const struct json_node *gate_view_management(struct arena *arena, const s
     return copy.ptr ? json_index(arena, copy, 2, &ignored) : NULL;
 }
 
-static struct upgrade_source gate_view_source(const struct gate_source *source)
-{
-    const struct evidence *evidence = &source->evidence;
-    bool starts = source->step == STEP_START;
-    struct upgrade_source view = {.source = source->source,
-                                  .evidence = evidence->backup,
-                                  .state = states[evidence->state],
-                                  .step = steps[source->step],
-                                  .no_storage = source->no_storage,
-                                  .name = source->exact,
-                                  .velero = evidence->velero,
-                                  .region = evidence->region,
-                                  .status = evidence->status,
-                                  .when = evidence->when,
-                                  .says = source->says};
-    if (starts)
-        view.name = source->starting;
-    else if (evidence->backup)
-        view.name = evidence->backup->meta.name;
-    return view;
-}
-
-static bool gate_view_engines(struct upgrade_view *view, struct arena *arena, const struct gate *gate)
-{
-    view->evidence = arena_array(arena, gate->engine_count + 1, sizeof *view->evidence);
-    for (size_t i = 0; view->evidence && i < gate->engine_count; i++) {
-        const struct gate_engine *engine = &gate->engines[i];
-        view->evidence[view->evidence_count++] = (struct upgrade_evidence){.source = engine->source,
-                                                                           .object = engine->object,
-                                                                           .state = engine_states[engine->state],
-                                                                           .step = steps[engine->step],
-                                                                           .counts = engine->counts,
-                                                                           .when = engine->when,
-                                                                           .says = engine->says};
-    }
-    return view->evidence != NULL;
-}
-
-static bool gate_view_fill(struct upgrade_view *view, struct arena *arena, const struct gate *gate)
+static void gate_view_fill(struct upgrade_view *view, const struct gate *gate)
 {
     view->outcome = gate->outcome;
     view->running = gate->running;
@@ -89,12 +56,12 @@ static bool gate_view_fill(struct upgrade_view *view, struct arena *arena, const
     view->under_way = gate->under_way;
     view->not_ready = !gate->under_way && management_progress(view->management) == MANAGEMENT_NOT_READY;
     /* Sources were found but not judged when the gate let the change through or lacked facts. */
-    bool judged = gate->outcome == UPGRADE_ADMITTED || gate->outcome == UPGRADE_WAITS ||
-                  (gate->outcome == UPGRADE_REFUSED && gate->count > 0);
-    view->sources = arena_array(arena, gate->count + 1, sizeof *view->sources);
-    for (size_t i = 0; judged && view->sources && i < gate->count; i++)
-        view->sources[view->count++] = gate_view_source(&gate->sources[i]);
-    return view->sources && gate_view_engines(view, arena, gate) && !arena_failed(arena);
+    bool judged =
+        gate->outcome == UPGRADE_ADMITTED || gate->outcome == UPGRADE_WAITS || gate->outcome == UPGRADE_REFUSED;
+    view->sources = gate->sources;
+    view->count = judged ? gate->count : 0;
+    view->evidence = gate->engines;
+    view->evidence_count = gate->engine_count;
 }
 
 bool policy_upgrade_view(struct arena *arena, const struct inventory *inventory, const struct settings *settings,
@@ -132,5 +99,6 @@ bool policy_upgrade_view(struct arena *arena, const struct inventory *inventory,
         gate_decide(gate);
     else /* that release is asked for already */
         gate->outcome = UPGRADE_LET_THROUGH;
-    return gate_view_fill(view, arena, gate);
+    gate_view_fill(view, gate);
+    return !arena_failed(arena);
 }

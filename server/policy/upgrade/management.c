@@ -240,7 +240,7 @@ void gate_decide(struct gate *gate)
     }
     gate_warn_unready_components(gate);
     gate_judge(gate);
-    bool gated = gate->count > 0 || engines_at(gate, STEP_PASS) || engines_at(gate, STEP_WAIT);
+    bool gated = gate->count > 0 || engines_at(gate, UPGRADE_STEP_PASS) || engines_at(gate, UPGRADE_STEP_WAIT);
     if (gated || !decision->denied)
         management_warn_removed_providers(gate->request, gated, decision);
 }

@@ -37,16 +37,16 @@ static void put_phase_cell(struct html_table *table, const struct backup_status 
 static void put_source(struct html_table *table, const struct upgrade_source *source)
 {
     const struct page *page = table->page;
-    struct str state = str_from(source->state);
+    struct str state = str_from(evidence_state_name(source->evidence.state));
     html_row(table);
     MARKUP(page->out, "@", source->source->meta.name);
-    html_cell_text(table, source->name);
-    if (source->region.len)
-        MARKUP(page->out, " (region @)", source->region);
+    html_cell_text(table, upgrade_source_name(source));
+    if (source->evidence.region.len)
+        MARKUP(page->out, " (region @)", source->evidence.region);
     html_cell(table, "");
     html_badge(page, html_phase_tone(state), state);
-    put_phase_cell(table, source->status, "-");
-    html_cell_text(table, source->when ? html_distance(page, source->when) : STR(""));
+    put_phase_cell(table, source->evidence.status, "-");
+    html_cell_text(table, source->evidence.when ? html_distance(page, source->evidence.when) : STR(""));
     html_cell(table, source->says.len ? "full" : "");
     buf_puts(page->out, step_words(source));
     if (source->says.len)
@@ -67,7 +67,7 @@ static void put_evidence(struct html_table *table, const struct upgrade_evidence
     html_cell(table, "");
     MARKUP(page->out, "@ @", evidence->source->kind, object ? object->name : STR("-"));
     html_cell(table, "");
-    html_badge(page, evidence->counts ? tones[evidence->step] : TONE_WARN, str_from(evidence->state));
+    html_badge(page, evidence->counts ? tones[evidence->step] : TONE_WARN, str_from(engine_states[evidence->state]));
     html_cell_text(table, evidence->when ? html_distance(page, evidence->when) : STR(""));
     html_cell(table, "");
     MARKUP(page->out, "@", object && object->value.len ? object->value : STR("-"));
