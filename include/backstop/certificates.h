@@ -34,6 +34,16 @@ struct certificates *certificates_from_files(const struct certificates_options *
                                              struct error *error) MUST_CHECK;
 /* Managed: returns at once; the work is done on a thread of its own and goes on for ever. */
 struct certificates *certificates_managed(const struct certificates_options *options, struct error *error) MUST_CHECK;
+/* Managed, once, without a thread: issues what is due and writes caBundle; `use` is not called. For a Job whose
+ * account may do that while the webhook's own may not. */
+struct certificates_renewal {
+    bool changed, ca, serving; /* the Secret; what in it was issued */
+    bool announced;            /* caBundle was written */
+    size_t webhooks;           /* that call the Service, all of which trust the CA now */
+    int64_t until;             /* when the serving certificate expires */
+};
+bool certificates_renew(const struct certificates_options *options, struct certificates_renewal *done,
+                        struct error *error) MUST_CHECK;
 /* Joins the threads: `use` is not called any more. certificates_ready may be, until the close. */
 void certificates_stop(struct certificates *certificates);  /* NULL is fine */
 void certificates_close(struct certificates *certificates); /* stops, too; NULL is fine */

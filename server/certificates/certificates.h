@@ -73,14 +73,19 @@ bool rotation_usable(const struct rotation *rotation, const struct pki_pair *pai
 struct announcement {
     struct str ca, bundle; /* the CA in force; all that must be trusted */
     bool prune;            /* take out what else is there */
+    bool look_only;        /* write nothing */
     /* results */
-    size_t webhooks; /* that call our Service */
+    size_t webhooks;  /* that call our Service */
+    struct str found; /* all that they trusted */
     bool wrote, extra;
+    bool lacking; /* some of them did not trust all of the bundle */
 };
 /* Brings the caBundle of both configurations to the bundle where it lacks something. */
 bool announce(struct arena *arena, const struct certificates_options *options, struct announcement *announcement,
               int64_t now, struct error *error) MUST_CHECK;
 
+/* The defaults, and whether they fit. */
+bool certificates_lifetimes(struct certificates_options *options, struct error *error) MUST_CHECK;
 /* Frees one whose watch and threads have been stopped. */
 void certificates_free(struct certificates *certificates);
 

@@ -179,23 +179,19 @@ static struct managed *managed_create(struct certificates *certificates)
 
 struct certificates *certificates_managed(const struct certificates_options *options, struct error *error)
 {
-    enum { DAY = 86400 };
     struct certificates *certificates = calloc(1, sizeof *certificates);
     if (!certificates) {
         error_set(error, 500, "out of memory");
         return NULL;
     }
     certificates->options = *options;
-    certificates->options.leaf_seconds = options->leaf_seconds ? options->leaf_seconds : 90 * DAY;
-    certificates->options.ca_seconds = options->ca_seconds ? options->ca_seconds : (int64_t)3650 * DAY;
     pthread_mutex_init(&certificates->lock, NULL);
     pthread_mutex_init(&certificates->loading, NULL);
     certificates->managed = managed_create(certificates);
     if (!certificates->managed)
         error_set(error, 500, "out of memory");
-    else if (certificates->options.ca_seconds / 3 < certificates->options.leaf_seconds)
-        error_set(error, 0, "the CA lifetime must be at least three times the certificate lifetime");
-    else if (start_reflectors(certificates->managed, error) && managed_start_thread(certificates->managed, error))
+    else if (certificates_lifetimes(&certificates->options, error) && start_reflectors(certificates->managed, error) &&
+             managed_start_thread(certificates->managed, error))
         return certificates;
     managed_stop(certificates->managed);
     certificates_free(certificates);

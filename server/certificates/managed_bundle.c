@@ -58,14 +58,17 @@ static bool announce_in(struct arena *arena, const struct certificates_options *
         if (!bundle_webhook_is_ours(options, webhook))
             continue;
         announcement->webhooks++;
+        struct str current = base64_decode(arena, json_path_str(webhook, "clientConfig.caBundle"));
+        announcement->found = pki_bundle_join(arena, announcement->found, current, now);
         if (is_current(arena, announcement, webhook, now))
             continue;
         add_operation(patch, "test", arena_printf(arena, "/webhooks/%zu/name", i), json_get_str(webhook, "name"));
         add_operation(patch, "add", arena_printf(arena, "/webhooks/%zu/clientConfig/caBundle", i), encoded);
     }
-    if (arena_failed(arena) || !patch || !encoded.len)
+    if (arena_failed(arena) || !patch || (!encoded.len && !announcement->look_only))
         return error_set(error, 500, "out of memory");
-    if (!json_len(patch))
+    announcement->lacking |= json_len(patch) > 0;
+    if (!json_len(patch) || announcement->look_only)
         return true;
     bool written = kube_patch(options->kube, arena, resource, STR(""), name, patch, STR("backstop"), NULL, error);
     metric_add(METRIC_CA_BUNDLE_WRITES, 1, written ? "ok" : "failed");

@@ -45,6 +45,15 @@ bool certificates_take(struct certificates *certificates, const struct pki_pair 
     return true;
 }
 
+bool certificates_lifetimes(struct certificates_options *options, struct error *error)
+{
+    enum { DAY = 86400 };
+    options->leaf_seconds = options->leaf_seconds ? options->leaf_seconds : 90 * DAY;
+    options->ca_seconds = options->ca_seconds ? options->ca_seconds : (int64_t)3650 * DAY;
+    return options->ca_seconds / 3 >= options->leaf_seconds ||
+           error_set(error, 0, "the CA lifetime must be at least three times the certificate lifetime");
+}
+
 void certificates_free(struct certificates *certificates)
 {
     pthread_mutex_destroy(&certificates->loading);

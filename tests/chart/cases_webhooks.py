@@ -77,6 +77,32 @@ def case_cert_manager():
     assert given.one("Certificate")["spec"]["issuerRef"] == issuer and not given.all("Issuer")
 
 
+def case_certificate_job():
+    """job: a Job and a CronJob run the same command as an identity of their own; the pods mount no CA's key"""
+    r = Rendering({"certificates": {"mode": "job", "secretName": "own"}})
+    cron = r.one("CronJob", "backstop-certificates")["spec"]
+    first, = [o["spec"] for o in r.all("Job") if o["metadata"]["name"].startswith("backstop-certificates-")]
+    assert cron["jobTemplate"]["spec"] == first and cron["concurrencyPolicy"] == "Forbid"
+    pod = first["template"]["spec"]
+    assert pod["containers"][0]["args"] == [
+        "certs", "renew", "--service=backstop.backstop-system", "--secret=own", "--configurations=backstop",
+        "--lifetime=2160h", "--wait=2m"]
+    assert pod["serviceAccountName"] == "backstop-certificates" != r.pod["serviceAccountName"]
+    assert "--tls-cert=/etc/backstop/certificates/tls.crt" in r.container["args"]
+    assert r.pod["volumes"][1]["secret"] == {"secretName": "own", "items": [
+        {"key": "tls.crt", "path": "tls.crt"}, {"key": "tls.key", "path": "tls.key"}]}
+    writers = {role["metadata"]["name"] for kind in ("Role", "ClusterRole") for role in r.all(kind)
+               for rule in role["rules"] if {"patch", "create", "update"} & set(rule["verbs"]) and
+               {"secrets", "validatingwebhookconfigurations"} & set(rule["resources"])}
+    assert writers == {"backstop-certificates"}, writers
+    for kind in ("RoleBinding", "ClusterRoleBinding"):
+        assert r.one(kind, "backstop-certificates")["subjects"][0]["name"] == "backstop-certificates"
+    again = Rendering({"certificates": {"mode": "job"}, "image": {"tag": "next"}})
+    names = [[o["metadata"]["name"] for o in x.all("Job") if "certificates" in o["metadata"]["name"]]
+             for x in (Rendering({"certificates": {"mode": "job"}}), again)]
+    assert names[0] != names[1], names  # a Job cannot be changed
+
+
 def case_least_privilege():
     """what only a setting or a way to get certificates needs is granted only with it"""
     def verbs(r, kind, group, resource):
@@ -120,7 +146,7 @@ def case_not_in_management_backups():
 
 def case_excluded_from_every_backup():
     """configurations and certificates carry Velero's own exclusion, cert-manager's Secrets too"""
-    for mode in ({"mode": "managed"}, {"mode": "cert-manager"}, SECRET):
+    for mode in ({"mode": "managed"}, {"mode": "cert-manager"}, {"mode": "job"}, SECRET):
         r = Rendering({"certificates": mode})
         kinds = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration", "Certificate", "Issuer", "Lease")
         for o in r.objects:

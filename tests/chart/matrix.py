@@ -39,6 +39,9 @@ GOOD = {
     "cert-manager": {"certificates": {"mode": "cert-manager"}},
     "cert-manager with an issuer": {"certificates": {"mode": "cert-manager", "certManager": {
         "issuerRef": {"kind": "ClusterIssuer", "name": "internal"}}}},
+    "a certificate Job": {"certificates": {"mode": "job"}},
+    "a certificate Job of another name": {"fullnameOverride": "guard", "certificates": {
+        "mode": "job", "secretName": "own", "job": {"schedule": "0 */6 * * *", "lifetime": "720h"}}},
     "an existing Secret": {"certificates": SECRET},
     "an existing ServiceAccount": {"serviceAccount": {"create": False, "name": "guard"}},
     "another name": {"fullnameOverride": "guard"},
@@ -57,7 +60,8 @@ GOOD = {
 BAD = [(nested(path, value), path.split(".")[-1]) for path, value in (
     ("replica", 2), ("replicas", -1), ("replicas", "two"), ("image.tags", "x"), ("image.repository", ""),
     ("image.digest", "sha256:abc"), ("port", 0), ("port", 70000), ("healthPort", "http"), ("hostNetwork", "yes"),
-    ("certificates.mode", "self-signed"), ("webhooks.managements.failurePolicy", "fail"),
+    ("certificates.mode", "self-signed"), ("certificates.job.schedule", "daily"), ("certificates.job.lifetime", "90d"),
+    ("webhooks.managements.failurePolicy", "fail"),
     ("webhooks.managements.timeoutSeconds", 31), ("webhooks.restoreMutations", {}),
     ("settings.upgrade.maxBackupAge", "1d"), ("settings.upgrade.gates", True), ("settings.storage.notDurable", "warning"),
     ("logLevel", "verbose"), ("extraArgs", ["serve"]), ("resources.limit", {}), ("livenessProbe.path", "/"),

@@ -1,12 +1,18 @@
 """The Helm chart's renderings, on the real API server: taken, installed, serving, uninstalled."""
+import base64
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+import time
 
+from cases_certificates import Calls, certificates_in, handshake
 from control_plane import ROOT, Skip, base64_file, wait_until
 from fixtures import accepted, apply_world, grant, refused, release, upgrade_command
-from webhook import NAMESPACE, Replica, apply_crds, ca_bundle, issue_certificate, managementbackup, restore, wait_in_force
+from webhook import (NAMESPACE, Replica, apply_crds, ca_bundle, issue_certificate, managementbackup, restore, set_ca_bundle,
+                     wait_in_force)
 
 sys.path.insert(0, f"{ROOT}/tests/chart")
 import helm  # noqa: E402
@@ -178,6 +184,136 @@ def case_existing_secret(setup):
     setup.replicas[0].stop()
 
 
+class Kubelet:
+    """What a kubelet and the CronJob's controller would do of a rendering with certificates.mode job."""
+
+    def __init__(self, setup, plain, *more):
+        self.setup, self.more, self.folder = setup, more, f"{setup.cluster.dir}/certificates"
+        self.job, = [o for o in plain if o["kind"] == "Job"]
+        cron, = [o for o in plain if o["kind"] == "CronJob"]
+        assert cron["spec"]["jobTemplate"]["spec"] == self.job["spec"]
+        assert self.job["spec"]["template"]["spec"]["serviceAccountName"] == "backstop-certificates"
+        pod = next(o for o in plain if o["kind"] == "Deployment")["spec"]["template"]["spec"]
+        self.volume, = [v["secret"] for v in pod["volumes"] if "secret" in v]
+
+    def run(self, *more):
+        return self.setup.verb(self.job, "certificates-token", "--wait=0s", *self.more, *more)
+
+    def succeeds(self):
+        done = self.run()
+        assert done.returncode == 0, done
+        return True
+
+    def secret(self):
+        return self.setup.cluster.get("secret", "-n", NAMESPACE, self.volume["secretName"])["data"]
+
+    def mount(self):
+        """The Secret's files, as the volume lists them, in the kubelet's way: ..data is swapped."""
+        if not os.path.islink(f"{self.folder}/..data"):
+            shutil.rmtree(self.folder, ignore_errors=True)
+            os.mkdir(self.folder)
+        data, fresh = self.secret(), tempfile.mkdtemp(prefix="..", dir=self.folder)
+        for item in self.volume["items"]:
+            with open(f"{fresh}/{item['path']}", "wb") as f:
+                f.write(base64.b64decode(data[item["key"]]))
+            if not os.path.islink(f"{self.folder}/{item['path']}"):
+                os.symlink(f"..data/{item['path']}", f"{self.folder}/{item['path']}")
+        os.symlink(os.path.basename(fresh), f"{self.folder}/..data_tmp")
+        os.rename(f"{self.folder}/..data_tmp", f"{self.folder}/..data")
+
+
+def case_certificate_job(setup):
+    """with a certificate Job the pods serve what it issued, without a right on webhook configurations or any Secret"""
+    cluster = setup.cluster
+    plain, hooks = setup.objects({"certificates": {"mode": "job"}})
+    cluster.must("delete", "secret", "-n", NAMESPACE, "backstop-certificates", "--ignore-not-found")
+    for kind in ("clusterrole,clusterrolebinding", "role,rolebinding"):
+        cluster.must("delete", kind, "-A" if "cluster" not in kind else "--wait", "-l", "app.kubernetes.io/name=backstop")
+    kubelet = Kubelet(setup, plain)
+    denied = kubelet.run()
+    assert denied.returncode == 1 and "forbidden" in denied.stderr, denied
+    cluster.must("apply", "-f", "-", stdin=[o for o in plain if o["kind"] not in ("Deployment", "Job", "CronJob")])
+    wait_until("the roles to be in force, and the certificate Job to succeed", kubelet.succeeds, 30)
+    kubelet.mount()
+    assert os.listdir(kubelet.folder) and "ca.key" not in os.listdir(kubelet.folder)
+    setup.start(plain)
+    wait_in_force(cluster)
+    done = setup.verb(hooks["post-install,post-upgrade"][0], "backstop-token", "--address",
+                      f"127.0.0.1:{setup.replicas[0].port}")
+    assert done.returncode == 0 and "serves" in done.stdout, done
+    again = kubelet.run()
+    assert again.returncode == 0 and "nothing was due" in again.stdout and "webhooks: current" in again.stdout, again
+    for user, expected in (("backstop-token", "no"), ("certificates-token", "yes")):
+        for verb, what in (("patch", "validatingwebhookconfigurations/backstop"), ("create", "secrets"),
+                           ("patch", "mutatingwebhookconfigurations/backstop"), ("update", "secrets/backstop-certificates")):
+            assert cluster.kubectl("auth", "can-i", verb, what, "-n", NAMESPACE, user=user).out.strip() == expected, (user, what)
+    for verb, what in (("patch", "validatingwebhookconfigurations/other"), ("get", "secrets/other"), ("delete", "secrets"),
+                       ("list", "secrets"), ("create", "validatingwebhookconfigurations")):
+        assert cluster.kubectl("auth", "can-i", verb, what, "-n", NAMESPACE, user="certificates-token").out.strip() == "no"
+
+
+def case_certificate_job_repairs(setup):
+    """a Secret that is gone: its successor's CA is trusted beside the old one until the pods serve the new certificate"""
+    cluster = setup.cluster
+    plain, _ = setup.objects({"certificates": {"mode": "job"}})
+    kubelet, replica, before = Kubelet(setup, plain), setup.replicas[0], ca_bundle(cluster)
+    cluster.must("delete", "secret", "-n", NAMESPACE, "backstop-certificates")
+    assert "CA and serving certificate issued" in kubelet.run().stdout
+    bundle = ca_bundle(cluster)
+    assert certificates_in(bundle) == 2 and before.strip() in bundle, bundle
+    old = handshake(replica.port, bundle)
+    kubelet.mount()
+    wait_until("the new certificate to be served", lambda: handshake(replica.port, bundle) != old)
+    set_ca_bundle(cluster, f"{kubelet.folder}/tls.crt")
+    done = kubelet.run()
+    assert "nothing was due" in done.stdout and "webhooks: written" in done.stdout, done
+    handshake(replica.port, ca_bundle(cluster))
+    wait_in_force(cluster)
+
+
+def case_certificate_job_rotates(setup):
+    """leaf and CA renewed by the CronJob's runs, the pods reloading their files: no call fails"""
+    cluster = setup.cluster
+    plain, _ = setup.objects({"certificates": {"mode": "job"}})
+    kubelet, authorities, leaves = Kubelet(setup, plain, "--lifetime=12s", "--ca-lifetime=36s"), set(), set()
+    cluster.must("delete", "secret", "-n", NAMESPACE, "backstop-certificates")
+    with Calls(setup):
+        until = time.monotonic() + 120
+        while len(authorities) < 3 or len(leaves) < 5:
+            done = kubelet.run()
+            assert done.returncode == 0, done
+            data = kubelet.secret()
+            authorities.add(data["ca.crt"])
+            if data["tls.crt"] not in leaves:
+                leaves.add(data["tls.crt"])
+                time.sleep(1)  # a kubelet takes longer; API servers notice caBundle meanwhile
+                kubelet.mount()
+            assert time.monotonic() < until, (len(authorities), len(leaves))
+            time.sleep(0.3)
+    setup.replicas[0].stop()
+
+
+def rules_of(documents):
+    return sorted(json.dumps([d["kind"], d["metadata"]["name"], d["metadata"].get("namespace"),
+                              d.get("rules"), d.get("roleRef"), d.get("subjects")], sort_keys=True)
+                  for d in documents if d["kind"] in ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"))
+
+
+def case_rbac_agrees(setup):
+    """`backstop rbac --certificates MODE` prints the roles that the chart renders for that mode"""
+    for mode in ({"mode": "managed"}, {"mode": "job"}, {"mode": "cert-manager"},
+                 {"mode": "secret", "secretName": "own", "caBundle": "eA=="}):
+        printed = subprocess.run([setup.binary, "rbac", "--certificates", mode["mode"]], capture_output=True, text=True, check=True)
+        answer = setup.cluster.must("create", "--dry-run=client", "--validate=false", "-o", "json", "-f", "-", stdin=printed.stdout)
+        wanted, decoder, rest = [], json.JSONDecoder(), answer.out.strip()
+        while rest:
+            found, end = decoder.raw_decode(rest)
+            rest = rest[end:].lstrip()
+            wanted += found["items"] if found["kind"] == "List" else [found]
+        rendered = rules_of(setup.objects({"certificates": mode})[0])
+        assert rules_of(wanted) == rendered, (mode, set(rules_of(wanted)) ^ set(rendered))
+
+
 def case_split(setup):
     """with certificates of cert-manager or one's own the serving pods may change no webhook configuration and no Secret"""
     cluster = setup.cluster
@@ -204,7 +340,10 @@ def case_split(setup):
 
     may({"mode": "managed"})
     may({"mode": "cert-manager"})
+    may({"mode": "job"})
     may({"mode": "secret", "secretName": "own", "caBundle": "eA=="})
+    cluster.must("delete", "clusterrole,clusterrolebinding", "backstop-certificates")
+    cluster.must("delete", "role,rolebinding", "-n", NAMESPACE, "backstop-certificates")
 
 
 def helm_at(cluster, *args):

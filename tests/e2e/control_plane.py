@@ -102,6 +102,7 @@ class ControlPlane:
         "velero-token": ("system:serviceaccount:kcm-system:velero-server", "system:serviceaccounts"),
         "kcm-token": ("system:serviceaccount:kcm-system:kcm-controller-manager", "system:serviceaccounts"),
         "backstop-token": ("system:serviceaccount:backstop-system:backstop", "system:serviceaccounts"),
+        "certificates-token": ("system:serviceaccount:backstop-system:backstop-certificates", "system:serviceaccounts"),
         "uninstall-token": ("system:serviceaccount:backstop-system:backstop-uninstall", "system:serviceaccounts"),
     }
 

@@ -78,7 +78,7 @@ def _(server):
         holds(said, certs("verify", "--cert", CERTS + "/tls.crt", *more, code=1))
     holds("No such file", certs("verify", "--cert", "/nowhere", "--key", "/nowhere", code=2))
     holds("verify needs", certs("verify", code=2))
-    holds("expected issue DIR", certs("renew", code=2))
+    holds("expected issue DIR", certs("renovate", code=2))
 
 
 @shows("`certs show` prints each certificate of a file")

@@ -8,17 +8,17 @@
 #include "commands/certs/certs.h"
 #include "commands/commands.h"
 
-enum { MEMORY = 16 * 1024 * 1024, YEAR = 365 * 86400 };
+enum { MEMORY = 16 * 1024 * 1024, DAY = 86400, LIFETIME = 365 * DAY, LIFETIME_RENEWED = 90 * DAY, LIFETIME_MIN = 3 };
 
 #define AT(member) offsetof(struct certs_options, member)
 static const struct option options[] = {
     {"service", 0, OPTION_TEXT, "NAME.NAMESPACE",
-     "issue: Service that the certificate is for, besides localhost (backstop.backstop-system)", AT(service)},
+     "issue, renew: Service that the certificate is for (backstop.backstop-system); issue: and localhost", AT(service)},
     {"name", 0, OPTION_LIST, "NAME", "issue: DNS name, instead of the Service (repeatable); verify: required DNS name",
      AT(names)},
     {"address", 0, OPTION_LIST, "IP", "issue: IP address of the certificate (127.0.0.1 and ::1)", AT(addresses)},
     {"lifetime", 0, OPTION_DURATION, "DURATION",
-     "issue: lifetime of the certificate (8760h); the CA gets ten times as much", AT(lifetime)},
+     "lifetime of the certificate (issue: 8760h, and ten times as much for the CA; renew: 2160h)", AT(lifetime)},
     {"keep-ca-key", 0, OPTION_FLAG, NULL, "issue: keep ca.key to sign the next certificate with it", AT(keep_ca_key)},
     {"force", 0, OPTION_FLAG, NULL, "issue: replace existing files", AT(force)},
     {"cert", 0, OPTION_TEXT, "FILE", "verify: certificate, followed by its chain", AT(cert)},
@@ -26,6 +26,11 @@ static const struct option options[] = {
     {"ca", 0, OPTION_TEXT, "FILE", "verify: bundle with the CA that must have signed it", AT(ca)},
     {"at", 0, OPTION_TIME, "TIME", "issue, verify: current time to assume (now)", AT(at)},
     {"output", 'o', OPTION_TEXT, "text|json", "show: output format (text)", AT(output)},
+    {"secret", 0, OPTION_TEXT, "NAME", "renew: Secret of the certificates (backstop-certificates)", AT(secret)},
+    {"configurations", 0, OPTION_TEXT, "NAME", "renew: webhook configurations to write caBundle to (backstop)",
+     AT(configurations)},
+    {"ca-lifetime", 0, OPTION_DURATION, "DURATION", "renew: lifetime of the CA (ten times as much)", AT(ca_lifetime)},
+    {"wait", 0, OPTION_DURATION, "DURATION", "renew: retry for this long while it fails (0s)", AT(wait)},
 };
 
 /* ---- verify ---------------------------------------------------------------------- */
@@ -154,34 +159,49 @@ static int certs_dispatch(const struct command *command, void *context, char **o
 {
     const struct certs_options *values = context;
     struct str action = str_from(count ? operands[0] : NULL);
+    struct certs_options with = *values;
+    if (!values->lifetime)
+        with.lifetime = str_is(action, "renew") ? LIFETIME_RENEWED : LIFETIME;
+    if (with.lifetime < LIFETIME_MIN)
+        return command_fail(command, "--lifetime: expected %ds or more", LIFETIME_MIN);
     if (str_is(action, "issue") && count == 2)
-        return values->lifetime > 0 ? certs_issue(command, values, operands[1])
-                                    : command_fail(command, "--lifetime: expected more than 0s");
+        return certs_issue(command, &with, operands[1]);
+    if (str_is(action, "renew") && count == 1)
+        return certs_renew(command, &with);
     if (str_is(action, "verify") && count == 1)
         return certs_verify(command, values);
     if (str_is(action, "show"))
         return certs_show(command, values, operands + 1, count - 1);
     return command_fail(command,
-                        "expected issue DIR, verify --cert FILE --key FILE, or show FILE...; see: backstop certs "
-                        "--help");
+                        "expected issue DIR, renew, verify --cert FILE --key FILE, or show FILE...; see: backstop "
+                        "certs --help");
 }
 
 static int certs_run(const struct command *command, int argc, char **argv)
 {
-    struct certs_options values = {.service = "backstop.backstop-system", .output = "text", .lifetime = YEAR, .at = -1};
+    struct certs_options values = {.service = "backstop.backstop-system",
+                                   .output = "text",
+                                   .secret = "backstop-certificates",
+                                   .configurations = "backstop",
+                                   .at = -1};
     return command_run(command, argc, argv, &values, certs_dispatch);
 }
 
 const struct command command_certs = {
     .name = "certs",
-    .summary = "issue, verify and show certificates",
-    .operands = "issue DIR | verify | show FILE...",
+    .summary = "issue, renew, verify and show certificates",
+    .operands = "issue DIR | renew | verify | show FILE...",
     .details = "issue writes ca.crt, tls.crt and tls.key for development and tests.\n"
+               "renew issues the webhook's certificates where they are due: into the Secret that its pods mount,\n"
+               "and the CA into caBundle of its webhook configurations. It is what serve --tls-managed does,\n"
+               "once: the chart's certificate Job and CronJob run it (certificates.mode: job).\n"
                "verify checks that a certificate can be served: its key matches, it is valid now, for server\n"
                "authentication and for the names, and the CA signed it.\n"
                "show prints the contents of each certificate in a file.\n\n"
-               "Exit status: 0 success, 1 verify failed, 2 wrong usage, or a file cannot be read.",
+               "Exit status: 0 success, 1 verify or renew failed, 2 wrong usage, or a file cannot be read.",
     .options = options,
     .option_count = LENGTH_OF(options),
+    .asks_cluster = true,
+    .connection = offsetof(struct certs_options, connection),
     .run = certs_run,
 };

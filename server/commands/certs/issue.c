@@ -10,7 +10,7 @@
 #include "backstop/pki.h"
 #include "commands/certs/certs.h"
 
-enum { CA_FACTOR = 10, SKEW = 300, KEY_MODE = 0600, CERTIFICATE_MODE = 0644, PATH_SIZE = 4096 };
+enum { SKEW = 300, KEY_MODE = 0600, CERTIFICATE_MODE = 0644, PATH_SIZE = 4096 };
 
 static bool certs_issue_path_of(char out[PATH_SIZE], const char *folder, const char *name, struct error *error)
 {
@@ -91,7 +91,7 @@ static bool certs_issue_pair(struct arena *arena, const struct certs_options *op
     if (!names || !addresses)
         return error_set(error, 0, "out of memory");
     const struct pki_profile authority = {
-        .common_name = "backstop CA", .not_before = now - SKEW, .not_after = now + CA_FACTOR * options->lifetime};
+        .common_name = "backstop CA", .not_before = now - SKEW, .not_after = now + CERTS_CA_FACTOR * options->lifetime};
     const struct pki_profile profile = {.common_name = names[0],
                                         .dns_names = names,
                                         .addresses = addresses,

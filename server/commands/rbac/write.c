@@ -4,22 +4,43 @@
 /* What the roles of manifests/install.yaml grant, which a test holds against this, and list on
  * the objects of upgrade.evidence, each where it is. */
 
+struct writer;
 struct grant {
     const char *why; /* NULL: the same as before */
     const char *group, *resources, *names, *verbs;
-    bool (*granted)(const struct settings *settings); /* NULL: always */
+    bool (*granted)(const struct writer *writer); /* NULL: always */
 };
 
-static bool injects_modifier(const struct settings *settings)
+struct writer {
+    struct buf *out;
+    const struct settings *settings;
+    enum rbac_certificates certificates;
+    struct str account, account_ns;
+};
+
+static bool injects_modifier(const struct writer *writer)
 {
-    return settings->restores_inject_release_modifier;
+    return writer->settings->restores_inject_release_modifier;
+}
+
+static bool certificates_are_managed(const struct writer *writer)
+{
+    return writer->certificates == RBAC_MANAGED;
+}
+
+static bool certificates_are_files(const struct writer *writer)
+{
+    return writer->certificates != RBAC_MANAGED;
 }
 
 /* Beside what is read of the kinds in facts.def. */
 static const struct grant cluster[] = {
     {"What the gate did, where kubectl describe shows it.", "events.k8s.io", "events", NULL, "create, patch", NULL},
     {"Its own certificate authority, and only in its own configurations.", "admissionregistration.k8s.io",
-     "mutatingwebhookconfigurations, validatingwebhookconfigurations", "backstop", "get, list, watch, patch", NULL},
+     "mutatingwebhookconfigurations, validatingwebhookconfigurations", "backstop", "get, list, watch, patch",
+     certificates_are_managed},
+    {"The probe after an install asks as the API server does.", "admissionregistration.k8s.io",
+     "validatingwebhookconfigurations", "backstop", "get", certificates_are_files},
 };
 static const struct grant in_system[] = {
     {"Which deletions of backups were admitted a moment ago: replicas share this Lease.", "coordination.k8s.io",
@@ -31,11 +52,15 @@ static const struct grant in_own[] = {
     {"The Secret of the managed certificates.", "", "secrets", NULL, "create", NULL},
     {NULL, "", "secrets", "backstop-certificates", "get, update, list, watch", NULL},
 };
-
-struct writer {
-    struct buf *out;
-    const struct settings *settings;
-    struct str account, account_ns;
+/* Of the account that the certificate Job runs as. */
+static const struct grant job_cluster[] = {
+    {"The certificate authority that signed the Secret's certificate, in the webhook's own configurations.",
+     "admissionregistration.k8s.io", "mutatingwebhookconfigurations, validatingwebhookconfigurations", "backstop",
+     "get, patch", NULL},
+};
+static const struct grant job_own[] = {
+    {"The Secret that the serving pods mount.", "", "secrets", NULL, "create", NULL},
+    {NULL, "", "secrets", "backstop-certificates", "get, update", NULL},
 };
 
 /* kind: Role, RoleBinding, ...; ns absent: for the whole cluster. */
@@ -91,23 +116,23 @@ static void write_kinds(struct buf *out, bool (*is_here)(const struct fact_kind 
 }
 
 /* is_here: of which kinds it grants what is read; NULL: of none. */
-static void write_role(const struct writer *writer, struct str ns, bool (*is_here)(const struct fact_kind *kind),
-                       const struct grant *grants, size_t count)
+static void write_role(const struct writer *writer, struct str name, struct str ns,
+                       bool (*is_here)(const struct fact_kind *kind), const struct grant *grants, size_t count)
 {
-    write_head(writer, "Role", STR("backstop"), ns);
+    write_head(writer, "Role", name, ns);
     buf_puts(writer->out, "rules:\n");
     if (is_here)
         write_kinds(writer->out, is_here);
     for (size_t i = 0; i < count; i++) {
         const struct grant *grant = &grants[i];
-        if (grant->granted && !grant->granted(writer->settings))
+        if (grant->granted && !grant->granted(writer))
             continue;
         write_rule(writer->out, grant->why, grant->group, grant->resources);
         if (grant->names)
             buf_printf(writer->out, "  resourceNames: [%s]\n", grant->names);
         buf_printf(writer->out, "  verbs: [%s]\n", grant->verbs);
     }
-    write_binding(writer, STR("backstop"), ns);
+    write_binding(writer, name, ns);
 }
 
 /* The chart makes the Lease too, so that nobody need be allowed to create any. */
@@ -150,13 +175,22 @@ static void write_evidence_in(const struct writer *writer, const struct settings
     write_binding(writer, STR("backstop-evidence"), ns);
 }
 
-void rbac_write(const struct settings *settings, struct str ns, struct str account, struct buf *out)
+void rbac_write(const struct settings *settings, enum rbac_certificates certificates, struct str ns, struct str account,
+                struct buf *out)
 {
-    const struct writer writer = {out, settings, account, ns};
-    write_role(&writer, (struct str){NULL, 0}, kind_in_cluster, cluster, LENGTH_OF(cluster));
-    write_role(&writer, settings->system_namespace, kind_in_system, in_system, LENGTH_OF(in_system));
+    const struct writer writer = {out, settings, certificates, account, ns};
+    const struct str name = STR("backstop"), everywhere = {NULL, 0};
+    write_role(&writer, name, everywhere, kind_in_cluster, cluster, LENGTH_OF(cluster));
+    write_role(&writer, name, settings->system_namespace, kind_in_system, in_system, LENGTH_OF(in_system));
     write_lease(&writer, settings->system_namespace);
-    write_role(&writer, ns, NULL, in_own, LENGTH_OF(in_own));
+    if (certificates == RBAC_MANAGED)
+        write_role(&writer, name, ns, NULL, in_own, LENGTH_OF(in_own));
+    if (certificates == RBAC_JOB) {
+        const struct str job = STR("backstop-certificates");
+        const struct writer job_writer = {out, settings, certificates, job, ns};
+        write_role(&job_writer, job, everywhere, NULL, job_cluster, LENGTH_OF(job_cluster));
+        write_role(&job_writer, job, ns, NULL, job_own, LENGTH_OF(job_own));
+    }
     for (size_t i = 0; i < settings->evidence_count; i++)
         if (!seen_before(settings, i, false))
             write_evidence_in(&writer, settings, settings->evidence[i].ns);
