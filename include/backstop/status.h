@@ -225,6 +225,30 @@ struct status_audit {
     size_t row_count, row_total;
 };
 
+/* ---- what a restore would miss ------------------------------------------------ */
+
+/* An object that the Management depends on, and that the backups by kcm do not select. */
+struct status_omission {
+    struct json_object *tree; /* borrowed from what was read */
+    struct str object;        /* "secret/kcm-system/aws-cluster-identity-secret" */
+    struct str reason;        /* "needed by Credential \"aws\"" */
+    struct str fix;           /* the command that labels it */
+};
+struct status_completeness {
+    const struct status_omission *items; /* the first of all */
+    size_t len, total;
+    size_t checked;         /* objects that were looked at, those omitted among them */
+    struct strlist unknown; /* what could not be looked at: a kind, or an object and why */
+};
+/* Finds them. `world` holds what was read: of each kind that is known an object whose members are the objects, by
+ * "namespace/name" ("/name" where there is none), with apiVersion, kind and metadata; of Secrets and ConfigMaps nothing
+ * else is read. A kind without a member is unknown. Mirrors kcm's internal/controller/backup/collect.go. False when out
+ * of memory. */
+bool status_complete(struct arena *arena, struct json_object *world, struct str system_namespace,
+                     struct status_completeness *found) MUST_CHECK;
+/* "3 objects are in no management backup: ...": all of it in a line, without a full stop. `files`: they were read. */
+struct str status_completeness_words(struct arena *arena, const struct status_completeness *found, bool files);
+
 struct status_view {
     struct arena *arena;
     int64_t now;
@@ -255,8 +279,9 @@ struct status_view {
     size_t source_count;
     struct status_collision *collisions;
     size_t collision_count;
-    const struct status_serving *serving; /* NULL: this is no server */
-    const struct status_audit *audit;     /* NULL: not asked for */
+    const struct status_serving *serving;           /* NULL: this is no server */
+    const struct status_audit *audit;               /* NULL: not asked for */
+    const struct status_completeness *completeness; /* NULL: not asked for */
 };
 
 /* Everything lives in view->arena; inventory and settings must outlive it. The caller

@@ -330,4 +330,5 @@ void status_find(struct status_view *view)
     for (size_t i = 0; i < view->backup_count; i++)
         find_in_backup(view, &view->backups[i]);
     find_upgrade(view, velero_down);
+    status_find_incomplete(view);
 }

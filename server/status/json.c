@@ -231,6 +231,7 @@ void status_json(const struct status_view *view, struct buf *out)
     status_put(root, "velero", veleros);
     status_put(root, "versions", versions);
     status_put(root, "calendar", status_calendar_object(view));
+    status_put(root, "completeness", status_completeness_object(view));
     status_put(root, "audit", status_audit_object(view->audit));
     status_put(root, "serving", status_serving_object(view->serving));
     json_write_tree(out, root);

@@ -61,3 +61,27 @@ struct json_object *status_serving_object(const struct status_serving *serving)
     status_put(object, "decisions", decisions);
     return object;
 }
+
+struct json_object *status_completeness_object(const struct status_view *view)
+{
+    const struct status_completeness *found = view->completeness;
+    if (!found)
+        return NULL;
+    struct json_object *object = json_object_new_object(), *missing = json_object_new_array();
+    struct json_object *unknown = json_object_new_array();
+    for (size_t i = 0; i < found->len; i++) {
+        struct json_object *item = json_object_new_object();
+        status_put_text(item, "object", found->items[i].object);
+        status_put_text(item, "message", found->items[i].reason);
+        status_put_text(item, "wayOut", found->items[i].fix);
+        status_append(missing, item);
+    }
+    for (size_t i = 0; i < found->unknown.len; i++)
+        status_append(unknown, status_text_value(found->unknown.items[i]));
+    status_put_text(object, "summary", status_completeness_words(view->arena, found, view->files));
+    status_put_integer(object, "checked", (int64_t)found->checked);
+    status_put_integer(object, "missing", (int64_t)found->total);
+    status_put(object, "objects", missing);
+    status_put(object, "unknown", unknown);
+    return object;
+}

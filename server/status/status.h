@@ -52,12 +52,15 @@ struct json_object *status_verdicts_object(const struct status_view *view);
 struct json_object *status_unsound_list(const struct status_view *view);
 /* json_calendar.c, json_serving.c */
 struct json_object *status_calendar_object(const struct status_view *view);
+struct json_object *status_completeness_object(const struct status_view *view);
 struct json_object *status_audit_object(const struct status_audit *audit);
 struct json_object *status_serving_object(const struct status_serving *serving);
 
 /* words.c: a name in a command to copy, or NAME: what is no Kubernetes name could be a
  * command for the shell. */
 struct str status_command_name(struct str name);
+/* completeness.c: a finding for what a restore would miss. */
+void status_find_incomplete(struct status_view *view);
 void status_find(struct status_view *view); /* findings.c: opinions of a view that is filled otherwise */
 
 #endif

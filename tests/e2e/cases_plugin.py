@@ -166,3 +166,79 @@ def case_completion(setup):
     assert complete("status", "--context", "") == ["e2e", ":4"], complete("status", "--context", "")
     assert complete("status", "--output=j") == ["json", ":4"], complete("status", "--output=j")
     assert complete("status", "--reque") == ["--request-timeout", ":4"], complete("status", "--reque")
+
+
+def custom_resource(group, version, plural, kind, scope):
+    return {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": f"{plural}.{group}"},
+            "spec": {"group": group, "scope": scope,
+                     "names": {"kind": kind, "listKind": kind + "List", "plural": plural, "singular": kind.lower()},
+                     "versions": [{"name": version, "served": True, "storage": True, "schema": {"openAPIV3Schema": {
+                         "type": "object", "x-kubernetes-preserve-unknown-fields": True}}}]}}
+
+
+K0RDENT, SOURCES, CAPI = "k0rdent.mirantis.com", "source.toolkit.fluxcd.io", "infrastructure.cluster.x-k8s.io"
+LABEL = f"{K0RDENT}/component=kcm"
+NEEDED = [  # what a Credential and a template of users need, none of it labelled
+    {"apiVersion": f"{CAPI}/v1beta2", "kind": "AWSClusterStaticIdentity", "metadata": {"name": "aws"},
+     "spec": {"secretRef": "aws-keys"}},
+    {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "aws-keys", "namespace": "kcm-system"},
+     "stringData": {"AccessKeyID": "not-to-be-shown"}},
+    {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "aws-resource-template", "namespace": "kcm-system"}},
+    {"apiVersion": f"{K0RDENT}/v1beta1", "kind": "ServiceTemplate", "metadata": {"name": "web-1", "namespace": "elsewhere"},
+     "spec": {"helm": {"chartSpec": {"chart": "web", "sourceRef": {"kind": "HelmRepository", "name": "charts"}}}}},
+    {"apiVersion": f"{SOURCES}/v1", "kind": "HelmRepository", "metadata": {"name": "charts", "namespace": "elsewhere"},
+     "spec": {"url": "oci://registry.example.com/charts", "secretRef": {"name": "charts-login"}}},
+    {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "charts-login", "namespace": "elsewhere"}},
+]
+
+
+def case_completeness(setup):
+    """what a restore would miss is listed with commands that label it; what may not be read is unknown"""
+    for group, version, plural, kind, scope in (
+            (K0RDENT, "v1beta1", "credentials", "Credential", "Namespaced"),
+            (K0RDENT, "v1beta1", "servicetemplates", "ServiceTemplate", "Namespaced"),
+            (CAPI, "v1beta2", "awsclusterstaticidentities", "AWSClusterStaticIdentity", "Cluster"),
+            (SOURCES, "v1", "helmrepositories", "HelmRepository", "Namespaced")):
+        if setup.cluster.kubectl("get", "crd", f"{plural}.{group}").code:
+            setup.cluster.must("create", "-f", "-", stdin=custom_resource(group, version, plural, kind, scope))
+    setup.cluster.must("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
+
+    def completeness(*args):
+        code, tree, text = setup.kubectl("status", "-o", "json", *args, kubeconfig=setup.kubeconfig)
+        assert tree, (code, text)
+        assert "not-to-be-shown" not in text, text
+        return tree["completeness"]
+    found = completeness()
+    assert found["missing"] == 0 and not found["unknown"] and "nothing is missing" in found["summary"], found
+    setup.cluster.must("create", "-f", "-", stdin={
+        "apiVersion": f"{K0RDENT}/v1beta1", "kind": "Credential", "metadata": {"name": "aws", "namespace": "kcm-system"},
+        "spec": {"identityRef": {"apiVersion": f"{CAPI}/v1beta2", "kind": "AWSClusterStaticIdentity", "name": "aws"}}})
+    found = completeness()
+    assert any("AWSClusterStaticIdentity" in each and "not found" in each for each in found["unknown"]), found
+    assert "unknown" in found["summary"], found
+    for each in NEEDED:
+        setup.cluster.must("create", "-f", "-", stdin=each)
+    names = {(each["kind"].lower(), each["metadata"]["name"]) for each in NEEDED}
+    found = completeness()
+    assert {(each["object"].split("/")[0], each["object"].split("/")[-1]) for each in found["objects"]} == names, found
+    assert not found["unknown"] and found["summary"].startswith("6 objects are in no management backup"), found
+    _, _, text = setup.kubectl("audit", kubeconfig=setup.kubeconfig)
+    assert "secret/kcm-system/aws-keys" in text and "in no management backup" in text, text
+    assert "not-to-be-shown" not in text, text
+    # Who may not read Secrets is told so, and never that all is there.
+    setup.cluster.must("create", "clusterrole", "all-but-secrets", "--verb=get,list,watch",
+                       f"--resource=*.{K0RDENT},*.{CAPI},*.{SOURCES},*.velero.io,deployments.apps,daemonsets.apps,configmaps")
+    setup.cluster.must("create", "clusterrolebinding", "all-but-secrets", "--clusterrole=all-but-secrets", "--user=jill")
+    less = completeness("--as=jill")
+    assert any(each.startswith("Secrets: ") and "forbidden" in each for each in less["unknown"]), less
+    assert less["missing"] == 4, less
+    for each in found["objects"]:
+        command = each["wayOut"].split()
+        assert command[0] == "kubectl" and command[-1] == LABEL, command
+        setup.cluster.must(*command[1:])
+    found = completeness()
+    assert found["missing"] == 0 and found["checked"] >= 6 and not found["unknown"], found
+    assert "nothing is missing" in found["summary"], found
+    less = completeness("--as=jill")
+    assert "unknown" in less["summary"] and "nothing is missing" not in less["summary"], less

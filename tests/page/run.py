@@ -14,7 +14,7 @@ SCREENS = [(width, dark) for width in (360, 800, 1440) for dark in (False, True)
 def print_page(binary, inventory, how):
     done = subprocess.run([binary, "status", "--now", worlds.NOW, "--inventory", inventory, "-o", how],
                           capture_output=True, text=True)
-    if done.returncode > 2 or done.stderr:  # 2: what an inventory does not list was not judged
+    if done.returncode > 3 or done.stderr:  # 2: what an inventory does not list was not judged; 3: at risk
         raise RuntimeError(f"status -o {how}: {done.stderr}")
     return done.stdout
 

@@ -162,6 +162,19 @@ for list in raw.json sorted.json raw.yaml indented.yaml; do
     has out '"reviewed":700,"denied":700'
 done
 
+# What a restore would miss is a warning of each object, whose content is not shown; what nobody knows is said.
+audit 0 --inventory "$root/tests/golden/status/incomplete/inventory.yaml"
+has out '^secret/kcm-system/aws-identity-secret  fine$'
+has out 'in no management backup: needed by Credential "aws"\. Label it: kubectl label secret aws-identity-secret -n kcm-system'
+has out '^Completeness: 8 objects are in no management backup'
+audit 0 --inventory "$root/tests/golden/status/incomplete/inventory.yaml" -o json
+has out '"kind":"Secret","namespace":"kcm-system","name":"aws-identity-secret","allowed":true.*"object":null'
+audit 0 --inventory "$root/tests/golden/status/complete/inventory.yaml"
+has out '^Completeness: nothing is missing: the backups select all [0-9]* objects'
+lacks out 'in no management backup'
+audit 0 --inventory "$root/tests/golden/status/ready/inventory.yaml"
+has out '^Completeness: unknown whether a restore would miss objects \(not in these files: Credentials, '
+
 # Usage, and what cannot be read.
 runs 0 audit --help
 has out '^Usage: backstop audit'

@@ -1,5 +1,6 @@
 #include "commands/audit/audit.h"
 #include "commands/commands.h"
+#include "commands/completeness.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -38,6 +39,10 @@ static const char details[] =
     "An object's own results do not count against it, such as the Velero Backup of an on-demand\n"
     "ManagementBackup. Objects being deleted and finished Restores are not reviewed, nor are\n"
     "kinds in files that no rule covers.\n"
+    "\n"
+    "It also warns of what a restore would miss: Secrets, identities, ConfigMaps, templates and\n"
+    "HelmRepositories that Credentials, Regions and templates need and that no management backup\n"
+    "selects, for want of the label k0rdent.mirantis.com/component=kcm.\n"
     "\n"
     "-o json has the keys of `backstop review -o json`.\n"
     "\n"
@@ -164,17 +169,58 @@ static bool tell_unknown(struct run *run, const struct facts *facts)
     return any;
 }
 
+/* An object that no management backup selects, as a review that warns of it. */
+static bool audit_omission(struct run *run, const struct facts *facts, struct arena *arena,
+                           const struct status_omission *omission)
+{
+    const struct manifest manifest = {
+        .arena = arena, .source = facts->from.ptr, .tree = omission->tree, .stored = true};
+    struct review_result result = {.manifest = &manifest, .reviewed = true}; /* its content is not shown */
+    decision_init(&result.decision, arena);
+    result.request.arena = arena;
+    result.request.operation = OPERATION_CREATE;
+    result.request.api_version = json_get_str(omission->tree, "apiVersion");
+    result.request.kind = json_get_str(omission->tree, "kind");
+    result.request.name = json_path_str(omission->tree, "metadata.name");
+    result.request.ns = json_path_str(omission->tree, "metadata.namespace");
+    decision_warn(&result.decision, "in no management backup: %.*s. Label it: %.*s", STR_ARG(omission->reason),
+                  STR_ARG(omission->fix));
+    run->summary.allowed++;
+    run->warned++;
+    return audit_print_result(run, arena, &result, NULL);
+}
+
+/* The line for text, which says also what is unknown, is empty in other formats. */
+static bool audit_completeness(struct run *run, const struct facts *facts, struct arena *arena, struct str *line)
+{
+    struct status_completeness found;
+    if (!completeness_read(arena, &run->options->facts, facts, run->settings, &found))
+        return false;
+    for (size_t i = 0; i < found.len; i++)
+        if (!audit_omission(run, facts, arena, &found.items[i]))
+            return false;
+    if (run->format == FORMAT_TEXT)
+        *line = status_completeness_words(arena, &found, !facts->cluster);
+    return !arena_failed(arena);
+}
+
 static int audit_all(struct run *run, const struct facts *facts)
 {
+    ARENA_SCOPED arena = arena_new(MEMORY_LIMIT);
+    struct str completeness = STR("");
     const struct manifest_sink sink = {audit_one, audit_tell_problem, run, NULL};
     if (!audit_world_open(&run->world, &run->options->facts, facts, run->settings))
         return command_fail(run->command, "out of memory");
     audit_read(&run->options->facts, facts, &sink);
     bool unknown = tell_unknown(run, facts);
+    run->failed = run->failed || !arena || !audit_completeness(run, facts, arena, &completeness);
     if (run->failed)
         return command_fail(run->command, "out of memory, or the output cannot be written");
     if (run->format == FORMAT_TEXT)
         audit_print_summary(&run->summary, run->warned, &run->page);
+    if (completeness.len)
+        page_sentence(&run->page, TONE_PLAIN, STR("Completeness"),
+                      arena_printf(arena, ": %.*s", STR_ARG(completeness)));
     run->summary.passed = 0; /* no testcase was written of these */
     if (run->format == FORMAT_JUNIT)
         review_junit_document(&run->summary, buf_str(&run->cases), &run->out);

@@ -6,6 +6,7 @@
 
 #include "backstop/cli.h"
 #include "commands/audit/audit.h"
+#include "commands/completeness.h"
 #include "commands/status/screen.h"
 
 enum { MEMORY_LIMIT = 256 * 1024 * 1024, OUTPUT_LIMIT = 256 * 1024 * 1024, INTERVAL_MAX = 86400 };
@@ -42,8 +43,8 @@ static const char details[] =
     "  UNKNOWN    the answer rests on objects that are not listed\n"
     "  NOT READY  something blocks it\n\n"
     "The objective is status.recoveryPoint in the settings, or two missed runs. Below are causes with\n"
-    "their fixes, the upgrade gate (asked with a dry run), and every ManagementBackup, storage\n"
-    "location and Velero.\n\n" FACTS_DETAILS "\n\n"
+    "their fixes, the upgrade gate (asked with a dry run), every ManagementBackup, storage location\n"
+    "and Velero, and what a restore would miss, because no backup selects it.\n\n" FACTS_DETAILS "\n\n"
     "-o json prints one object: verdict and verdicts (state, message, cause), recovery (point,\n"
     "ageSeconds, objectiveSeconds), blockers[], warnings[], unjudged[], upgrade, managementBackups[],\n"
     "storageLocations[], velero[]. docs/status.md describes every key; they are stable.\n\n"
@@ -93,14 +94,19 @@ static void print_stale(const struct run *run, const struct page *page)
                   arena_printf(run->facts.moment, ": %.*s%.*s", STR_ARG(problems->items[0]), STR_ARG(more)));
 }
 
-/* The audit lists every object there is: not every two seconds. */
-static bool status_fill_view(const struct run *run, struct status_view *view, struct status_audit *audit)
+/* The audit lists every object there is, and completeness the Secrets: not every two seconds. */
+static bool status_fill_view(const struct run *run, struct status_view *view, struct status_audit *audit,
+                             struct status_completeness *completeness)
 {
     const struct status_options *values = run->values;
     bool audits = strcmp(values->output, "text") != 0 && !values->watch;
     if (audits)
         view->audit = audit;
-    return (!audits || audit_rows(view->arena, &values->facts, &run->facts, run->settings, view->now, audit)) &&
+    if (!values->watch)
+        view->completeness = completeness;
+    return (values->watch ||
+            completeness_read(view->arena, &values->facts, &run->facts, run->settings, completeness)) &&
+           (!audits || audit_rows(view->arena, &values->facts, &run->facts, run->settings, view->now, audit)) &&
            status_fill(view, str_from(values->to));
 }
 
@@ -110,6 +116,7 @@ static bool status_draw(void *context, struct buf *out)
     const struct page page = terminal_page(&run->values->terminal, out);
     const int64_t now = command_now(run->values->now);
     struct status_audit audit;
+    struct status_completeness completeness;
     ARENA_SCOPED arena = arena_new(MEMORY_LIMIT);
     if (run->seen)
         facts_refresh(&run->facts, &run->values->facts, run->settings, now);
@@ -119,7 +126,7 @@ static bool status_draw(void *context, struct buf *out)
                                .files = !run->facts.cluster,
                                .inventory = run->facts.inventory,
                                .settings = run->settings};
-    if (!arena || !status_fill_view(run, &view, &audit))
+    if (!arena || !status_fill_view(run, &view, &audit, &completeness))
         return false;
     print_stale(run, &page);
     status_print(run, &view, &page);

@@ -404,6 +404,23 @@ static void print_velero(const struct status_view *view, const struct page *page
     columns_print(&columns, page);
 }
 
+static void print_completeness(const struct status_view *view, const struct page *page)
+{
+    const struct status_completeness *found = view->completeness;
+    if (!found)
+        return;
+    page_heading(page, "Completeness");
+    page_paragraph(page, 2, "", status_completeness_words(view->arena, found, view->files));
+    for (size_t i = 0; i < found->len; i++) {
+        page_paragraph(
+            page, 2, "- ",
+            arena_printf(view->arena, "%.*s: %.*s", STR_ARG(found->items[i].object), STR_ARG(found->items[i].reason)));
+        page_paragraph(page, 4, "fix: ", found->items[i].fix);
+    }
+    if (found->total > found->len)
+        page_paragraph(page, 2, "", arena_printf(view->arena, "and %zu more", found->total - found->len));
+}
+
 void status_text(const struct status_view *view, const struct page *page)
 {
     print_verdict(view, page);
@@ -416,6 +433,7 @@ void status_text(const struct status_view *view, const struct page *page)
     status_timeline(view, page);
     print_backups(view, page);
     print_locations(view, page);
+    print_completeness(view, page);
     print_velero(view, page);
     print_versions(view, page);
 }

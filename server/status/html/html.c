@@ -101,6 +101,7 @@ void status_html(const struct status_view *view, bool served, struct buf *out)
     html_upgrade(&page);
     html_locations(&page);
     html_backups(&page);
+    html_completeness(&page);
     html_velero(&page);
     html_decisions(&page);
     html_audit(&page);

@@ -62,6 +62,7 @@ void html_upgrade(const struct page *page); /* html_tables.c */
 void html_backups(const struct page *page);
 void html_locations(const struct page *page);
 void html_velero(const struct page *page);
+void html_completeness(const struct page *page); /* serving.c */
 void html_audit(const struct page *page); /* html_serving.c */
 void html_decisions(const struct page *page);
 void html_serving(const struct page *page);

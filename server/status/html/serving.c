@@ -1,6 +1,34 @@
 #include "status/html/html.h"
 
-/* What is asked for besides: the audit, and what only a server knows. */
+/* What is asked for besides: completeness, the audit, and what only a server knows. */
+
+void html_completeness(const struct page *page)
+{
+    const struct status_completeness *found = page->view->completeness;
+    if (!found && !page->served)
+        return;
+    html_section(page, "completeness", "Completeness");
+    if (!found) {
+        buf_puts(page->out, "<p>Would a restore miss objects that no backup selects? The webhook may not read all that "
+                            "this takes, so run:</p><code class=\"run\">kubectl backstop status</code>\n");
+        html_section_end(page);
+        return;
+    }
+    buf_puts(page->out, "<p>");
+    html_badge(page, found->total || found->unknown.len ? TONE_WARN : TONE_GOOD,
+               status_completeness_words(page->view->arena, found, page->view->files));
+    buf_puts(page->out, "</p>\n");
+    if (found->len)
+        buf_puts(page->out, "<ul class=\"findings\">\n");
+    for (size_t i = 0; i < found->len && i < ROWS; i++)
+        MARKUP(page->out, "<li><p><span class=\"badge tone-warn\">@</span>: @</p><code class=\"run\">$</code></li>\n",
+               found->items[i].object, found->items[i].reason, found->items[i].fix);
+    if (found->len)
+        buf_puts(page->out, "</ul>\n");
+    if (found->total > ROWS)
+        buf_printf(page->out, "<p class=\"muted\">and %zu more</p>\n", found->total - ROWS);
+    html_section_end(page);
+}
 
 void html_audit(const struct page *page)
 {
