@@ -11,8 +11,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SCREENS = [(width, dark) for width in (360, 800, 1440) for dark in (False, True)]
 
 
-def print_page(binary, inventory, how):
-    done = subprocess.run([binary, "status", "--now", worlds.NOW, "--inventory", inventory, "-o", how],
+def print_page(binary, inventory, how, now=worlds.NOW):
+    folder, name = os.path.split(os.path.abspath(inventory))  # so that pages do not show where this tree is
+    done = subprocess.run([binary, "status", "--now", now, "--inventory", name, "-o", how], cwd=folder,
                           capture_output=True, text=True)
     if done.returncode > 3 or done.stderr:  # 2: what an inventory does not list was not judged; 3: at risk
         raise RuntimeError(f"status -o {how}: {done.stderr}")
@@ -107,12 +108,14 @@ def main():
     chromium = browser.Browser()
     try:
         for name, make in worlds.WORLDS.items():
-            inventory, path = os.path.join(folder, name + ".yaml"), os.path.join(folder, name + ".html")
-            worlds.write(inventory, make())
-            page = print_page(binary, inventory, "html")
+            worlds.write(os.path.join(folder, name + ".yaml"), make())
+        made = [(name, os.path.join(folder, name + ".yaml"), worlds.NOW) for name in worlds.WORLDS]
+        for name, inventory, now in made + worlds.golden():
+            path = os.path.join(folder, name + ".html")
+            page = print_page(binary, inventory, "html", now)
             with open(path, "w", encoding="utf-8", newline="") as file:
                 file.write(page)
-            problems = {"as text": static(page, json.loads(print_page(binary, inventory, "json")))}
+            problems = {"as text": static(page, json.loads(print_page(binary, inventory, "json", now)))}
             for width, dark in SCREENS:
                 problems[f"{width} px, {'dark' if dark else 'light'}"], found = look(
                     chromium, "file://" + path, name, width, dark, folder, checks)

@@ -1,5 +1,5 @@
 """Clusters to look at: as inventories, made from a number of ManagementBackups or from hostile names."""
-import json
+import json, os
 
 NOW = "2026-10-20T03:00:00Z"  # Europe's clocks change within the next two weeks
 HOSTILE = ["<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "&lt;b&gt; &amp; 'x' `y`", "\u202egnp.exe\u202c",
@@ -71,3 +71,11 @@ def write(path, objects):
     with open(path, "w") as file:
         for each in objects:
             file.write("---\n" + json.dumps(each, ensure_ascii=False).replace("\x1b", "\\u001b") + "\n")
+
+
+def golden():
+    """Name, inventory and time of states of a cluster that tests/golden/status has."""
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../golden/status")
+    states = {"ready": "ready", "blocked": "blocked", "incomplete": "incomplete", "not-running": "under-way",
+              "under-way": "states/under-way", "regions": "states/region-failed"}
+    return [(name, os.path.join(folder, state, "inventory.yaml"), "2026-11-21T03:00:00Z") for name, state in states.items()]

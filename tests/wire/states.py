@@ -13,7 +13,7 @@ STATES = ROOT / "tests/golden/status/states"
 NOW = "2026-11-21T03:00:00Z"
 EXIT = {"ready": 0, "atRisk": 3, "unknown": 2, "notReady": 1}
 WORDS = {"ready": "READY", "atRisk": "AT RISK", "unknown": "UNKNOWN", "notReady": "NOT READY"}
-TONES = {"ready": ("good", "info", "none", "warn"), "atRisk": ("warn",), "unknown": ("warn",), "notReady": ("bad",)}
+TONES = {"ready": ("good", "info", "none", "warn"), "atRisk": ("warn",), "unknown": ("unknown",), "notReady": ("bad",)}
 failures = []
 
 
@@ -65,8 +65,11 @@ def agree(state, text, tree, page, code):
     check(state, "ready is not the verdict", tree["ready"] == (worst == "ready"))
     check(state, "blockers without NOT READY", bool(tree["blockers"]) == (worst == "notReady"))
     check(state, "a risk is not AT RISK", worst != "ready" or not any(one["risks"] for one in tree["warnings"]))
-    for (kind, question, _), one in zip(cards(page), (states[0], states[2], states[1])):
-        check(state, f"{question}: {kind} on the page for {one}", kind in TONES[one])
+    shown = []
+    for kind, question, _ in cards(page):
+        shown.append(next(one for word, one in zip(("restored", "backups", "upgraded"), states) if word in question))
+        check(state, f"{question}: {kind} on the page for {shown[-1]}", kind in TONES[shown[-1]])
+    check(state, "the worst card is not the first", shown == sorted(shown, key=rank.get, reverse=True))
     check(state, "three cards on the page", len(cards(page)) == 3)
     check(state, "a blocker without a fix", all(one["wayOut"] or "kubectl" in one["message"] for one in tree["blockers"]))
     upgrades = tree["upgrade"]["underWay"] or states[2] == "notReady"

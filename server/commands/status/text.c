@@ -308,6 +308,23 @@ static struct cell storage_cell(const struct status_view *view, const struct sta
                                                : TONE_GOOD};
 }
 
+/* The part of a regional cluster, below its ManagementBackup. */
+static void add_region_row(const struct status_view *view, struct columns *columns, const struct region_status *region)
+{
+    struct arena *arena = view->arena;
+    const struct backup_status *status = &region->backup;
+    struct str none = STR("-"), last = status->phase.len ? shown(arena, status->phase) : STR("none yet");
+    const struct cell cells[] = {
+        {arena_printf(arena, "  region %.*s", STR_ARG(shown(arena, region->region))), TONE_PLAIN},
+        {none, TONE_PLAIN},
+        {none, TONE_PLAIN},
+        {region->error.len ? STR("error") : last, region->error.len ? TONE_BAD : phase_tone(status->phase)},
+        {ago_text(view, status->completed ? status->completed : status->started), TONE_PLAIN},
+        {none, TONE_PLAIN},
+        {none, TONE_PLAIN}};
+    columns_row(columns, cells);
+}
+
 static void print_backups(const struct status_view *view, const struct page *page)
 {
     static const char *const headings[] = {"NAME",   "SCHEDULE",  "NEXT RUN|(UTC)", "LAST",
@@ -336,6 +353,8 @@ static void print_backups(const struct status_view *view, const struct page *pag
         columns_brief(&columns, 2, backup->next ? distance_text(view, backup->next) : STR("-"));
         if (backup->goes_to && backup->goes_to->usable)
             columns_brief(&columns, 6, shown(arena, backup->goes_to->object->meta.name));
+        for (size_t r = 0; r < object->region_count; r++)
+            add_region_row(view, &columns, &object->regions[r]);
     }
     columns_print(&columns, page);
 }

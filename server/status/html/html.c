@@ -40,22 +40,6 @@ static void put_policy(const struct page *page)
     MARKUP(page->out, "<meta http-equiv=\"Content-Security-Policy\" content=\"$\">\n", inside);
 }
 
-static struct str html_title(const struct page *page)
-{
-    const struct status_view *view = page->view;
-    switch (view->verdict.grade) {
-    case STATUS_READY:
-        return STR("Ready: it can be restored, backups run, and nothing blocks upgrades");
-    case STATUS_AT_RISK:
-        return arena_printf(view->arena, "At risk: %s", html_count(page, view->risk_count, "risk", "risks").ptr);
-    case STATUS_UNKNOWN:
-        return STR("Unknown: not everything could be checked");
-    case STATUS_NOT_READY:
-        break;
-    }
-    return arena_printf(view->arena, "Not ready: %s", html_count(page, view->blocker_count, "problem", "problems").ptr);
-}
-
 static void html_put_head(const struct page *page)
 {
     buf_puts(page->out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
@@ -76,9 +60,9 @@ static void html_put_head(const struct page *page)
 static void put_header(const struct page *page)
 {
     const struct status_view *view = page->view;
-    buf_puts(page->out, "<header><p class=\"brand\">backstop</p><h1>");
-    markup_text(page->out, html_title(page));
-    buf_puts(page->out, "</h1><p class=\"muted\">As of ");
+    buf_puts(page->out, "<header><p class=\"brand\">backstop</p>");
+    html_headline(page);
+    buf_puts(page->out, "<p class=\"muted\">As of ");
     markup_time(page->out, view->now, 0);
     MARKUP(page->out, " UTC, from <bdi>$</bdi>", view->from.len ? view->from : STR("no source: nothing is known"));
     if (page->served)
@@ -94,10 +78,11 @@ void status_html(const struct status_view *view, bool served, struct buf *out)
     html_put_head(&page);
     put_header(&page);
     html_verdict(&page);
-    html_findings(&page, true);
+    html_findings(&page, HTML_PROBLEMS);
     html_unjudged(&page);
+    html_findings(&page, HTML_RISKS);
     html_calendar(&page);
-    html_findings(&page, false);
+    html_findings(&page, HTML_NOTES);
     html_upgrade(&page);
     html_locations(&page);
     html_backups(&page);

@@ -7,7 +7,7 @@
 
 enum { ROWS = 200 /* of one table; how many more there are is said */, REGIONS = 50 /* of one ManagementBackup */ };
 
-enum tone { TONE_NONE, TONE_GOOD, TONE_WARN, TONE_BAD, TONE_INFO };
+enum tone { TONE_NONE, TONE_GOOD, TONE_WARN, TONE_BAD, TONE_INFO, TONE_UNKNOWN };
 
 struct page {
     const struct status_view *view;
@@ -43,7 +43,8 @@ void html_cell_when(struct html_table *table, int64_t when);
 void html_table_end(struct html_table *table, size_t shown, size_t total);
 /* Words with a state, told by a sign and a colour: <span class="badge ...">. */
 void html_badge(const struct page *page, enum tone tone, struct str words);
-const char *html_tone(enum tone tone); /* its class */
+const char *html_tone(enum tone tone);      /* its class of words: "tone-good" */
+const char *html_tone_name(enum tone tone); /* its class of cards: "good" */
 enum tone html_phase_tone(struct str phase);
 /* "3h ago", "in 2h": "-" for 0, "just now". */
 struct str html_distance(const struct page *page, int64_t when);
@@ -53,17 +54,20 @@ struct str html_cut(const struct page *page, struct str text, size_t characters)
 
 /* ---- the sections, a file or two ----------------------------------------------- */
 
-void html_verdict(const struct page *page);                 /* html_verdict.c */
-void html_unjudged(const struct page *page);                /* html_verdict.c */
-void html_findings(const struct page *page, bool blockers); /* html_verdict.c */
-void html_calendar(const struct page *page);                /* html_calendar.c: the pictures */
+struct str html_title(const struct page *page); /* verdict.c */
+void html_headline(const struct page *page);
+void html_verdict(const struct page *page);
+void html_unjudged(const struct page *page);
+enum html_findings { HTML_PROBLEMS, HTML_RISKS, HTML_NOTES };
+void html_findings(const struct page *page, enum html_findings sort);
+void html_calendar(const struct page *page); /* html_calendar.c: the pictures */
 void html_calendar_tables(const struct page *page);
 void html_upgrade(const struct page *page); /* html_tables.c */
 void html_backups(const struct page *page);
 void html_locations(const struct page *page);
 void html_velero(const struct page *page);
 void html_completeness(const struct page *page); /* serving.c */
-void html_audit(const struct page *page); /* html_serving.c */
+void html_audit(const struct page *page);        /* html_serving.c */
 void html_decisions(const struct page *page);
 void html_serving(const struct page *page);
 

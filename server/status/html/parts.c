@@ -1,5 +1,7 @@
 #include "status/html/html.h"
 
+#include <string.h>
+
 void html_section(const struct page *page, const char *id, const char *heading)
 {
     buf_printf(page->out, "<section aria-labelledby=\"%s\"><h2 id=\"%s\">%s</h2>\n", id, id, heading);
@@ -68,12 +70,15 @@ void html_table_end(struct html_table *table, size_t shown_rows, size_t total)
 
 const char *html_tone(enum tone tone)
 {
-    static const char *const classes[] = {[TONE_NONE] = "",
-                                          [TONE_GOOD] = "tone-good",
-                                          [TONE_WARN] = "tone-warn",
-                                          [TONE_BAD] = "tone-bad",
-                                          [TONE_INFO] = "tone-info"};
+    static const char *const classes[] = {
+        [TONE_NONE] = "",        [TONE_GOOD] = "tone-good", [TONE_WARN] = "tone-warn",
+        [TONE_BAD] = "tone-bad", [TONE_INFO] = "tone-info", [TONE_UNKNOWN] = "tone-unknown"};
     return classes[tone];
+}
+
+const char *html_tone_name(enum tone tone)
+{
+    return tone == TONE_NONE ? "none" : html_tone(tone) + strlen("tone-");
 }
 
 void html_badge(const struct page *page, enum tone tone, struct str words)

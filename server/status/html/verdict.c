@@ -2,99 +2,117 @@
 
 /* The answers that people come for, and what stands against them. */
 
-struct answer {
-    enum tone tone;
-    const char *answer;
-};
-
-static const char *verdict_class(enum tone tone)
+/* Its sign and colour. */
+static enum tone grade_tone(enum status_grade grade)
 {
-    static const char *const classes[] = {"none", "good", "warn", "bad", "info"};
-    return classes[tone];
+    static const enum tone tones[] = {[STATUS_READY] = TONE_GOOD,
+                                      [STATUS_AT_RISK] = TONE_WARN,
+                                      [STATUS_UNKNOWN] = TONE_UNKNOWN,
+                                      [STATUS_NOT_READY] = TONE_BAD};
+    return tones[grade];
 }
 
-static void verdict_begin(const struct page *page, const char *id, const char *question, struct answer verdict)
+static const char *grade_words(enum status_grade grade)
 {
-    buf_printf(
-        page->out,
-        "<section class=\"verdict %s\" aria-labelledby=\"%s\"><h2 id=\"%s\">%s</h2><p class=\"answer\">%s</p><p>",
-        verdict_class(verdict.tone), id, id, question, verdict.answer);
+    static const char *const words[] = {[STATUS_READY] = "Ready",
+                                        [STATUS_AT_RISK] = "At risk",
+                                        [STATUS_UNKNOWN] = "Unknown",
+                                        [STATUS_NOT_READY] = "Not ready"};
+    return words[grade];
+}
+
+struct str html_title(const struct page *page)
+{
+    enum { TITLE = 120 };
+    const struct status_verdict *verdict = &page->view->verdict;
+    return html_cut(
+        page, arena_printf(page->view->arena, "%s: %.*s", grade_words(verdict->grade), STR_ARG(verdict->says)), TITLE);
+}
+
+void html_headline(const struct page *page)
+{
+    const struct status_verdict *verdict = &page->view->verdict;
+    buf_printf(page->out, "<div class=\"headline %s\"><h1 class=\"answer\">%s</h1><p>",
+               html_tone_name(grade_tone(verdict->grade)), grade_words(verdict->grade));
+    MARKUP(page->out, "@</p></div>", verdict->says);
+}
+
+static void verdict_begin(const struct page *page, const char *id, const char *question,
+                          const struct status_verdict *verdict, enum tone tone, const char *answer)
+{
+    buf_printf(page->out,
+               "<section class=\"verdict %s\" aria-labelledby=\"%s\"><h2 id=\"%s\">%s</h2>"
+               "<p class=\"answer\">%s</p>",
+               html_tone_name(tone), id, id, question, answer);
+    MARKUP(page->out, "<p>@</p>", verdict->says);
 }
 
 static void verdict_end(const struct page *page)
 {
-    buf_puts(page->out, "</p></section>\n");
-}
-
-static void say_blocker(const struct page *page, const struct status_finding *finding)
-{
-    MARKUP(page->out, "@: @", finding->object, finding->says);
+    buf_puts(page->out, "</section>\n");
 }
 
 /* ---- restore ------------------------------------------------------------------------ */
 
 static void verdict_restore(const struct page *page)
 {
-    static const struct answer answers[] = {[STATUS_READY] = {TONE_GOOD, "Yes"},
-                                            [STATUS_AT_RISK] = {TONE_WARN, "At risk"},
-                                            [STATUS_UNKNOWN] = {TONE_WARN, "Unknown"},
-                                            [STATUS_NOT_READY] = {TONE_BAD, "No"}};
     const struct status_view *view = page->view;
     const struct status_recovery *recovery = &view->recovery;
     const struct status_candidate *best = recovery->point ? recovery->point : recovery->fragile;
-    const struct status_finding *against = view->restore.finding;
-    struct answer verdict = answers[view->restore.grade];
-    if (best && view->restore.grade == STATUS_NOT_READY)
-        verdict.answer = "Not now";
-    verdict_begin(page, "restore", "Could it be restored tonight?", verdict);
-    if (against)
-        say_blocker(page, against);
-    if (best)
-        MARKUP(page->out, "$ @, $", against ? STR(". The newest backup that could be: ") : STR("From"),
-               best->object->meta.name, html_distance(page, best->object->status.completed));
-    if (best && best->location)
-        MARKUP(page->out, ", in storage location @", best->location->meta.name);
-    if (best && best->object->status.expires)
-        MARKUP(page->out, ", expires $", html_distance(page, best->object->status.expires));
+    enum status_grade grade = view->restore.grade;
+    verdict_begin(page, "restore", "Could it be restored tonight?", &view->restore, grade_tone(grade),
+                  grade == STATUS_READY                ? "Yes"
+                  : grade == STATUS_NOT_READY && !best ? "No"
+                  : grade == STATUS_NOT_READY          ? "Not now"
+                                                       : grade_words(grade));
+    if (best && grade != STATUS_READY) {
+        MARKUP(page->out, "<p class=\"muted\">The newest backup that could be: @, $", best->object->meta.name,
+               html_distance(page, best->object->status.completed));
+        if (best->location)
+            MARKUP(page->out, ", in storage location @", best->location->meta.name);
+        if (best->object->status.expires)
+            MARKUP(page->out, ", expires $", html_distance(page, best->object->status.expires));
+        buf_puts(page->out, "</p>");
+    }
     verdict_end(page);
 }
 
 /* ---- upgrade ------------------------------------------------------------------------- */
 
-static struct answer upgrade_verdict(const struct status_view *view)
+static void verdict_upgrade(const struct page *page)
 {
-    static const struct answer verdicts[] = {
+    static const struct {
+        enum tone tone;
+        const char *words;
+    } answers[] = {
         [UPGRADE_ADMITTED] = {TONE_GOOD, "Yes, now"},
-        [UPGRADE_WAITS] = {TONE_INFO, "Yes, after a fresh backup"},
+        [UPGRADE_WAITS] = {TONE_GOOD, "Yes, after a fresh backup"},
         [UPGRADE_REFUSED] = {TONE_BAD, "No"},
-        [UPGRADE_UNKNOWN] = {TONE_BAD, "Unknown"},
+        [UPGRADE_UNKNOWN] = {TONE_UNKNOWN, "Unknown"},
         [UPGRADE_UNPROTECTED] = {TONE_WARN, "Yes, but without a backup"},
         [UPGRADE_LET_THROUGH] = {TONE_WARN, "Yes, unchecked"},
         [UPGRADE_NONE] = {TONE_NONE, "Nothing to upgrade"},
     };
-    bool waits = view->upgrade.outcome == UPGRADE_WAITS || view->upgrade.outcome == UPGRADE_ADMITTED;
-    if (view->upgrades.grade == STATUS_UNKNOWN)
-        return (struct answer){TONE_WARN, "Unknown"};
-    if (view->upgrades.grade == STATUS_NOT_READY)
-        return waits ? (struct answer){TONE_BAD, "Not now"} : verdicts[UPGRADE_REFUSED];
-    if (view->upgrade.management && view->upgrade.under_way && view->upgrade.running.len)
-        return (struct answer){TONE_INFO, "Under way"};
-    if (view->upgrades.grade == STATUS_AT_RISK && waits)
-        return (struct answer){TONE_WARN, "Not as things are"};
-    return verdicts[view->upgrade.outcome];
-}
-
-static void verdict_upgrade(const struct page *page)
-{
-    const struct upgrade_view *view = &page->view->upgrade;
-    const struct status_finding *against = page->view->upgrades.finding;
-    verdict_begin(page, "upgrade", "Could it be upgraded tomorrow?", upgrade_verdict(page->view));
-    if (view->running.len)
-        MARKUP(page->out, view->not_ready ? "@ is applied, and not ready. " : "@ runs. ", view->running);
-    if (against)
-        say_blocker(page, against);
-    else
-        MARKUP(page->out, view->under_way ? "$" : "An upgrade would be: $", page->view->upgrades.says);
+    const struct upgrade_view *upgrade = &page->view->upgrade;
+    const struct status_verdict *verdict = &page->view->upgrades;
+    enum tone tone = answers[upgrade->outcome].tone;
+    const char *words = answers[upgrade->outcome].words;
+    if (verdict->grade == STATUS_READY && upgrade->under_way && upgrade->running.len) {
+        tone = TONE_INFO;
+        words = "Under way";
+    } else if (verdict->grade == STATUS_NOT_READY) {
+        tone = TONE_BAD;
+        words = "Not now";
+    } else if (verdict->grade != STATUS_READY && tone != TONE_WARN) {
+        tone = grade_tone(verdict->grade);
+        words = grade_words(verdict->grade);
+    }
+    verdict_begin(page, "upgrade", "Could it be upgraded tomorrow?", verdict, tone, words);
+    if (upgrade->running.len && !(verdict->grade == STATUS_READY && upgrade->under_way))
+        MARKUP(page->out,
+               upgrade->not_ready ? "<p class=\"muted\">@ is applied, and not ready</p>"
+                                  : "<p class=\"muted\">@ runs</p>",
+               upgrade->running);
     verdict_end(page);
 }
 
@@ -118,45 +136,76 @@ static size_t count_results(const struct status_view *view, enum status_result o
     return count;
 }
 
+/* What became of the last backup of each region, as kcm reports it: its Backups are in that cluster. */
+static void put_regions(const struct page *page)
+{
+    enum { REGIONS_SHOWN = 6 };
+    const struct status_view *view = page->view;
+    size_t shown_regions = 0, total = 0;
+    for (size_t i = 0; i < view->backup_count; i++) {
+        const struct management_backup *object = view->backups[i].object;
+        if (view->backups[i].kind != STATUS_SCHEDULED)
+            continue;
+        for (size_t r = 0; r < object->region_count; r++) {
+            const struct region_status *region = &object->regions[r];
+            struct str phase = region->error.len          ? STR("error")
+                               : region->backup.phase.len ? region->backup.phase
+                                                          : STR("none yet");
+            if (total++ >= REGIONS_SHOWN)
+                continue;
+            MARKUP(page->out, shown_regions++ ? ", @ " : "<p class=\"muted\">Regions: @ ", region->region);
+            html_badge(page, region->error.len ? TONE_BAD : html_phase_tone(phase), phase);
+        }
+    }
+    if (total > shown_regions)
+        buf_printf(page->out, " and %zu more", total - shown_regions);
+    buf_puts(page->out, total ? "</p>" : "");
+}
+
 static void verdict_backups(const struct page *page)
 {
     const struct status_view *view = page->view;
-    const struct status_finding *against = view->runs.finding;
     const struct status_source *next = next_source(view);
     size_t good = count_results(view, STATUS_GOOD, STATUS_GOOD);
     size_t bad = count_results(view, STATUS_PARTIAL, STATUS_FAILED);
-    struct answer verdict = {TONE_GOOD, "Yes"};
-    if (view->runs.grade == STATUS_NOT_READY)
-        verdict = (struct answer){TONE_BAD, "Not all"};
-    else if (view->runs.grade == STATUS_UNKNOWN)
-        verdict = (struct answer){TONE_WARN, "Unknown"};
-    else if (view->runs.grade == STATUS_AT_RISK)
-        verdict = (struct answer){TONE_WARN, "Not as planned"};
-    else if (!next)
-        verdict = (struct answer){TONE_WARN, "None planned"};
-    else if (bad)
-        verdict = (struct answer){TONE_WARN, "Some failed"};
-    verdict_begin(page, "runs", "Do backups run?", verdict);
-    if (against)
-        say_blocker(page, against);
+    static const char *const answers[] = {[STATUS_READY] = "Yes",
+                                          [STATUS_AT_RISK] = "Not as planned",
+                                          [STATUS_UNKNOWN] = "Unknown",
+                                          [STATUS_NOT_READY] = "Not all"};
+    enum tone tone = grade_tone(view->runs.grade);
+    const char *answer = answers[view->runs.grade];
+    if (view->runs.grade == STATUS_READY && !next) {
+        tone = TONE_NONE;
+        answer = "None planned";
+    }
+    verdict_begin(page, "runs", "Do backups run?", &view->runs, tone, answer);
     if (next) {
-        MARKUP(page->out, "$next: @, $, ", against ? STR(". The ") : STR("The "), next->name,
-               html_distance(page, next->first));
+        MARKUP(page->out, "<p class=\"muted\">Next: @, $, ", next->name, html_distance(page, next->first));
         markup_time(page->out, next->first, 0);
-        buf_puts(page->out, " UTC");
+        buf_puts(page->out, " UTC</p>");
     }
     if (good || bad)
-        buf_printf(page->out, "%s%d days: %zu good, %zu failed or in part",
-                   next || against ? ". The last " : "The last ", STATUS_DAYS, good, bad);
+        buf_printf(page->out, "<p class=\"muted\">The last %d days: %zu good, %zu failed or in part</p>", STATUS_DAYS,
+                   good, bad);
+    put_regions(page);
     verdict_end(page);
 }
 
+/* The worst first. */
 void html_verdict(const struct page *page)
 {
+    const struct status_view *view = page->view;
+    const struct {
+        enum status_grade grade;
+        void (*put)(const struct page *page);
+    } cards[] = {{view->restore.grade, verdict_restore},
+                 {view->runs.grade, verdict_backups},
+                 {view->upgrades.grade, verdict_upgrade}};
     buf_puts(page->out, "<div class=\"verdicts\">\n");
-    verdict_restore(page);
-    verdict_upgrade(page);
-    verdict_backups(page);
+    for (int grade = STATUS_NOT_READY; grade >= STATUS_READY; grade--)
+        for (size_t i = 0; i < LENGTH_OF(cards); i++)
+            if ((int)cards[i].grade == grade)
+                cards[i].put(page);
     buf_puts(page->out, "</div>\n");
 }
 
@@ -177,41 +226,59 @@ void html_unjudged(const struct page *page)
     for (size_t i = 0; i < view->unjudged_count; i++) {
         const struct status_finding *finding = &view->unjudged[i];
         MARKUP(page->out, "<li><p><span class=\"badge $\">@</span>: @ <span class=\"muted\">(not judged: $)</span></p>",
-               str_from(html_tone(TONE_WARN)), finding->object, finding->says, status_blocked(view, finding->blocks));
+               str_from(html_tone(TONE_UNKNOWN)), finding->object, finding->says,
+               status_blocked(view, finding->blocks));
         MARKUP(page->out, "<code class=\"run\">$</code></li>\n", finding->fix);
     }
     buf_puts(page->out, "</ul>\n");
     html_section_end(page);
 }
 
-void html_findings(const struct page *page, bool blockers)
+static enum html_findings finding_sort(const struct status_finding *finding)
+{
+    return finding->blocks ? HTML_PROBLEMS : finding->risks ? HTML_RISKS : HTML_NOTES;
+}
+
+static void put_finding(const struct page *page, const struct status_finding *finding, enum tone tone)
 {
     const struct status_view *view = page->view;
-    size_t shown_rows = 0, total = blockers ? view->blocker_count : view->finding_count - view->blocker_count;
+    MARKUP(page->out, "<li><p><span class=\"badge $\">@</span>: @", str_from(html_tone(tone)), finding->object,
+           finding->says);
+    if (finding->blocks)
+        MARKUP(page->out, " <span class=\"muted\">(blocks $)</span>", status_blocked(view, finding->blocks));
+    else if (finding->risks)
+        MARKUP(page->out, " <span class=\"muted\">(risk for $)</span>", status_blocked(view, finding->risks));
+    buf_puts(page->out, "</p>");
+    if (html_is_command(finding->fix))
+        MARKUP(page->out, "<code class=\"run\">$</code>", finding->fix);
+    else if (finding->fix.len)
+        MARKUP(page->out, "<p>Fix: @</p>", finding->fix);
+    buf_puts(page->out, "</li>\n");
+}
+
+void html_findings(const struct page *page, enum html_findings sort)
+{
+    static const struct {
+        const char *id, *heading;
+        enum tone tone;
+    } sorts[] = {[HTML_PROBLEMS] = {"blockers", "Problems", TONE_BAD},
+                 [HTML_RISKS] = {"risks", "At risk", TONE_WARN},
+                 [HTML_NOTES] = {"warnings", "Notes", TONE_INFO}};
+    const struct status_view *view = page->view;
+    size_t total = 0;
+    for (size_t i = 0; i < view->finding_count; i++)
+        total += finding_sort(&view->findings[i]) == sort;
     if (total == 0)
         return;
-    html_section(page, blockers ? "blockers" : "warnings", blockers ? "Problems" : "Notes");
+    html_section(page, sorts[sort].id, sorts[sort].heading);
     buf_puts(page->out, "<ul class=\"findings\">\n");
-    for (size_t i = 0; i < view->finding_count && shown_rows < ROWS; i++) {
-        const struct status_finding *finding = &view->findings[i];
-        if ((finding->blocks != 0) != blockers)
-            continue;
-        shown_rows++;
-        MARKUP(page->out, "<li><p><span class=\"badge $\">@</span>: @",
-               str_from(html_tone(blockers ? TONE_BAD : TONE_WARN)), finding->object, finding->says);
-        if (blockers)
-            MARKUP(page->out, " <span class=\"muted\">(blocks $)</span>", status_blocked(view, finding->blocks));
-        else if (finding->risks)
-            MARKUP(page->out, " <span class=\"muted\">(risk for $)</span>", status_blocked(view, finding->risks));
-        buf_puts(page->out, "</p>");
-        if (html_is_command(finding->fix))
-            MARKUP(page->out, "<code class=\"run\">$</code>", finding->fix);
-        else if (finding->fix.len)
-            MARKUP(page->out, "<p>Fix: @</p>", finding->fix);
-        buf_puts(page->out, "</li>\n");
-    }
+    for (size_t i = 0, put = 0; i < view->finding_count && put < ROWS; i++)
+        if (finding_sort(&view->findings[i]) == sort) {
+            put_finding(page, &view->findings[i], sorts[sort].tone);
+            put++;
+        }
     buf_puts(page->out, "</ul>\n");
-    if (total > shown_rows)
-        buf_printf(page->out, "<p class=\"muted\">and %zu more</p>", total - shown_rows);
+    if (total > ROWS)
+        buf_printf(page->out, "<p class=\"muted\">and %zu more</p>", total - ROWS);
     html_section_end(page);
 }
