@@ -29,6 +29,9 @@ enum feature {
     VELERO_TEMPLATE_ANNOTATIONS,    /* Schedule.spec.template.metadata.annotations */
     VELERO_NO_CREDENTIALS_FILE,     /* config.credentialsFile of a storage location is ignored */
     VELERO_BUCKET_ARN,              /* objectStorage.bucket may be an ARN of S3, slashes and all */
+    VELERO_SNAPSHOT_PARAMETERS,     /* volume policy action "snapshot" reads its parameters dataMover, snapshotClass */
+    VELERO_DATA_MOVERS,             /* Backup.spec.datamover: velero-fs and velero-block are built in too */
+    VELERO_IMAGE_VOLUMES,           /* volume type "image" */
     /* kcm */
     KCM_REGIONAL_VELERO,   /* Velero is configured below regional.velero, no longer below velero */
     KCM_SHIPS_VELERO_1_18, /* its Velero chart is 12.x */

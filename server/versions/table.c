@@ -13,11 +13,13 @@ enum {
     /* pkg/apis/velero/v1/restore_types.go ResourcePolicy; internal/resourcepolicies */
     FEATURES_1_18_3 =
         FEATURES_1_18 | HAS(VELERO_PVC_MODES) | HAS(VELERO_FILTER_POLICIES) | HAS(VELERO_RESTORE_RESOURCE_POLICY),
-    /* Not released yet: what its development branch had on 2026-08-21. pkg/apis/velero/v1 (BackupType: Full,
-     * Incremental); pkg/controller/restore_controller.go; pkg/persistence/object_store.go */
+    /* Not released yet: what its development branch (d2241adb) had on 2026-08-21. pkg/apis/velero/v1 (BackupType: Full,
+     * Incremental); pkg/controller/restore_controller.go; pkg/persistence/object_store.go; pkg/util/datamover;
+     * internal/resourcepolicies (Action.validate, SupportedVolume) */
     FEATURES_1_19 = FEATURES_1_18_3 | HAS(VELERO_RESTORE_FINISHED_ONLY) | HAS(VELERO_DEFAULT_MODIFIER) |
                     HAS(VELERO_BACKUP_TYPE) | HAS(VELERO_TEMPLATE_ANNOTATIONS) | HAS(VELERO_NO_CREDENTIALS_FILE) |
-                    HAS(VELERO_BUCKET_ARN),
+                    HAS(VELERO_BUCKET_ARN) | HAS(VELERO_SNAPSHOT_PARAMETERS) | HAS(VELERO_DATA_MOVERS) |
+                    HAS(VELERO_IMAGE_VOLUMES),
 };
 
 static const struct release_row rows[] = {
@@ -59,6 +61,9 @@ static const struct feature_row {
     [VELERO_TEMPLATE_ANNOTATIONS] = {PRODUCT_VELERO, "Schedule `spec.template.metadata.annotations`"},
     [VELERO_NO_CREDENTIALS_FILE] = {PRODUCT_VELERO, "ignores `config.credentialsFile` of a storage location"},
     [VELERO_BUCKET_ARN] = {PRODUCT_VELERO, "takes the ARN of an S3 access point as `objectStorage.bucket`"},
+    [VELERO_SNAPSHOT_PARAMETERS] = {PRODUCT_VELERO, "parameters `dataMover`, `snapshotClass` of action `snapshot`"},
+    [VELERO_DATA_MOVERS] = {PRODUCT_VELERO, "data movers `velero-fs`, `velero-block` beside `velero`"},
+    [VELERO_IMAGE_VOLUMES] = {PRODUCT_VELERO, "volume type `image`"},
     [KCM_REGIONAL_VELERO] = {PRODUCT_KCM, "configures Velero below `regional.velero`, ignores `velero`"},
     [KCM_SHIPS_VELERO_1_18] = {PRODUCT_KCM, "brings Velero 1.18, and leaves its CRDs as they are"},
 };

@@ -105,6 +105,23 @@ static void check_backup_type(const struct backup_spec *view)
                            STR_ARG(arena_quote(view->arena, type)));
 }
 
+/* Any other text names a data mover that is installed apart, which these two are to an older Velero: it would wait for
+ * one that never comes. */
+static void warn_data_mover(const struct backup_spec *view)
+{
+    const struct product_version velero = inventory_velero_version(view->inventory, view->settings).version;
+    struct arena *arena = view->arena;
+    struct str mover = json_get_str(view->spec, "datamover"), since = feature_since(arena, VELERO_DATA_MOVERS);
+    enum version_answer has = product_version_has(&velero, VELERO_DATA_MOVERS);
+    if (has == ANSWER_YES || !backup_spec_asks(view, "datamover") ||
+        !(str_is(mover, "velero-fs") || str_is(mover, "velero-block")))
+        return;
+    decision_warn(view->decision, "%s: %.*s needs %.*s or later%s%.*s", backup_spec_field(view, "datamover"),
+                  STR_ARG(arena_quote(arena, mover)), STR_ARG(since),
+                  has == ANSWER_NO ? "; here the backup waits for a data mover that is not installed" : ", and ",
+                  STR_ARG(has == ANSWER_NO ? STR("") : product_version_doubt(arena, &velero)));
+}
+
 void backup_spec_check(const struct backup_spec *view)
 {
     check_storage_location(view);
@@ -120,6 +137,7 @@ void backup_spec_check(const struct backup_spec *view)
     if (backup_spec_asks(view, "snapshotMoveData") || backup_spec_asks(view, "defaultVolumesToFsBackup"))
         velero_warn_node_agent(view->inventory, view->ns, view->at, view->spec, view->decision);
     check_backup_type(view);
+    warn_data_mover(view);
     backup_spec_check_durations(view);
     check_hooks(view);
 }

@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "policy/velero/resource_policy.h"
 #include "backstop/grammar.h"
 
@@ -23,6 +25,7 @@ static const struct str volume_types[] = {
     STR_INIT("glusterfs"),
     STR_INIT("gcePersistentDisk"),
     STR_INIT("hostPath"),
+    STR_INIT("image"),
     STR_INIT("iscsi"),
     STR_INIT("local"),
     STR_INIT("nfs"),
@@ -80,6 +83,21 @@ static void warn_unknown_item(struct config_rules *map, struct str at, struct js
             return;
     rules_warn(map, at, "%.*s matches no volume%s%.*s%s", STR_ARG(arena_quote(map->arena, item)),
                near.len ? "; did you mean " : "", STR_ARG(near), near.len ? "?" : "");
+}
+
+/* The newest of volume_types. */
+static void check_image_volumes(struct config_rules *map, const struct resource_policy_use *use, struct str where,
+                                struct json_object *conditions)
+{
+    struct json_object *list = json_get(conditions, "volumeTypes");
+    struct str at = policy_under(map, where, "volumeTypes"), since = feature_since(map->arena, VELERO_IMAGE_VOLUMES);
+    enum version_answer has = product_version_has(&use->velero, VELERO_IMAGE_VOLUMES);
+    for (size_t i = 0; i < json_len(list) && has != ANSWER_YES; i++)
+        if (str_is(json_str(json_item(list, i)), "image") && has == ANSWER_NO)
+            rules_warn(map, at, "\"image\" matches no volume; %.*s or later knows it", STR_ARG(since));
+        else if (str_is(json_str(json_item(list, i)), "image"))
+            rules_warn(map, at, "\"image\" needs %.*s or later, and %.*s", STR_ARG(since),
+                       STR_ARG(product_version_doubt(map->arena, &use->velero)));
 }
 
 static void policy_warn_unknown(struct config_rules *map, struct str where, struct json_object *object, const char *key,
@@ -149,6 +167,7 @@ static void check_conditions(struct config_rules *map, const struct resource_pol
     for (size_t i = 0; i < LENGTH_OF(lists); i++)
         policy_check_texts(map, where, conditions, lists[i]);
     policy_warn_unknown(map, where, conditions, "volumeTypes", volume_types, LENGTH_OF(volume_types));
+    check_image_volumes(map, use, where, conditions);
     check_labels(map, where, conditions, "pvcLabels");
     if (policy_reads(map, use, where, conditions, "pvcPhase", VELERO_PVC_PHASE)) {
         policy_check_texts(map, where, conditions, "pvcPhase");
@@ -171,6 +190,59 @@ static void check_custom_action(struct config_rules *map, const struct resource_
                    STR_ARG(product_version_doubt(map->arena, &use->velero)));
 }
 
+/* What Velero 1.19 reads of them (Action.validate) an older one ignores, whatever it says. */
+static void check_parameter(struct config_rules *map, const struct resource_policy_use *use, struct str at,
+                            const char *key, struct json_object *value, bool snapshot)
+{
+    static const struct str movers[] = {STR_INIT("velero"), STR_INIT("velero-fs"), STR_INIT("velero-block")};
+    struct arena *arena = map->arena;
+    struct str since = feature_since(arena, VELERO_SNAPSHOT_PARAMETERS), text = json_str(value);
+    bool mover = strcmp(key, "dataMover") == 0, known = mover && text.len == 0;
+    switch (product_version_has(&use->velero, VELERO_SNAPSHOT_PARAMETERS)) {
+    case ANSWER_NO:
+        rules_warn(map, at, "%.*s ignores this; it needs %.*s or later",
+                   STR_ARG(product_version_name(arena, &use->velero)), STR_ARG(since));
+        return;
+    case ANSWER_DEPENDS:
+        rules_warn(map, at, "needs %.*s or later, and %.*s", STR_ARG(since),
+                   STR_ARG(product_version_doubt(arena, &use->velero)));
+        return;
+    case ANSWER_YES:
+    default:
+        break;
+    }
+    for (size_t i = 0; mover && i < LENGTH_OF(movers); i++)
+        known = known || str_eq(text, movers[i]);
+    if (!snapshot)
+        rules_problem(map, at, "is for the action snapshot alone");
+    else if (!json_object_is_type(value, json_type_string))
+        rules_problem(map, at, "must be a string");
+    else if (mover && !known)
+        rules_problem(map, at, "%.*s is not one of velero, velero-fs and velero-block",
+                      STR_ARG(arena_quote(arena, text)));
+    else if (!mover && text.len == 0)
+        rules_problem(map, at, "must not be empty: name a VolumeSnapshotClass");
+}
+
+static void check_parameters(struct config_rules *map, const struct resource_policy_use *use, struct str where,
+                             struct json_object *action, struct str type)
+{
+    static const struct str known[] = {STR_INIT("dataMover"), STR_INIT("snapshotClass")};
+    struct json_object *parameters = json_get(action, "parameters");
+    struct str at = policy_under(map, where, "parameters");
+    check_labels(map, where, action, "parameters");
+    if (!json_object_is_type(parameters, json_type_object))
+        return;
+    json_foreach(parameters, key, value)
+    {
+        struct str name = str_from(key), near = str_nearest(name, known, LENGTH_OF(known));
+        if (str_eq(name, known[0]) || str_eq(name, known[1]))
+            check_parameter(map, use, policy_under(map, at, key), key, value, str_is(type, "snapshot"));
+        else if (str_is(type, "snapshot") && near.len)
+            rules_warn(map, policy_under(map, at, key), "is not read by Velero; did you mean %.*s?", STR_ARG(near));
+    }
+}
+
 static void check_action(struct config_rules *map, const struct resource_policy_use *use, struct str where,
                          struct json_object *action)
 {
@@ -178,7 +250,7 @@ static void check_action(struct config_rules *map, const struct resource_policy_
     struct str type, at = policy_under(map, where, "type");
     if (!rules_keys(map, where, action, keys, LENGTH_OF(keys)) || !rules_text(map, where, action, "type", &type))
         return;
-    check_labels(map, where, action, "parameters");
+    check_parameters(map, use, where, action, type);
     if (str_is(type, "custom"))
         check_custom_action(map, use, at);
     for (size_t i = 0; i < LENGTH_OF(actions); i++)
