@@ -51,8 +51,11 @@ const char *backup_spec_node_agent(struct json_object *spec)
 {
     static const char *const fields[] = {"snapshotMoveData", "defaultVolumesToFsBackup",
                                          "defaultVolumesToRestic" /* its old name */};
+    struct str mover = json_get_str(spec, "datamover");
+    /* Another data mover brings its own agents (pkg/datamover IsBuiltInUploader; 1.19: velero-fs, velero-block too). */
+    bool built_in = mover.len == 0 || str_is(mover, "velero") || str_starts(mover, STR("velero-"));
     for (size_t i = 0; i < LENGTH_OF(fields); i++)
-        if (json_get_bool(spec, fields[i]))
+        if (json_get_bool(spec, fields[i]) && (i > 0 || built_in))
             return fields[i];
     return NULL;
 }
