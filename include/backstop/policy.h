@@ -132,6 +132,7 @@ struct decision {
     struct strlist unchecked; /* those of the warnings that only say what could not be checked */
     bool missing[FACT_COUNT]; /* the facts that took */
     struct strlist told;      /* those of the warnings that only say what the patch changes */
+    struct strlist cautions;  /* those of the warnings that must reach everybody (decision_caution) */
     DECISION_LIST(struct patch_step, patch);
     DECISION_LIST(struct audit_annotation, audit);
     DECISION_LIST(struct effect, effects);
@@ -165,6 +166,9 @@ void decision_forbid(struct decision *decision, const char *format, ...) PRINTF_
 void decision_wait(struct decision *decision, int code, int64_t retry_after, const char *format, ...) PRINTF_LIKE(4, 5);
 /* One short line; the same line twice is kept once. */
 void decision_warn(struct decision *decision, const char *format, ...) PRINTF_LIKE(2, 3);
+/* The same of an object that is admitted and will fail, or do something else than it says. It must also reach those whose
+ * client shows no warnings (the Velero CLI, GitOps controllers), so an Event on the object repeats it. */
+void decision_caution(struct decision *decision, const char *format, ...) PRINTF_LIKE(2, 3);
 /* The same where a check needs facts of which nothing is known: whoever reads many answers may say it once. */
 void decision_unchecked(struct decision *decision, enum fact missing, const char *format, ...) PRINTF_LIKE(3, 4);
 void decision_patch(struct decision *decision, const char *op, const char *path, struct json_object *value);

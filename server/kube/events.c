@@ -7,7 +7,15 @@
 #include "backstop/telemetry.h"
 #include "kube/events.h"
 
-enum { BURST = 25, STOP_MS = 2000, SERIES_SECONDS = 600, PATCH_EVERY = 10, TEXT_LIMIT = 1024, EVENT_LIMIT = 64 * 1024 };
+enum {
+    LOOK_UPS = 10,
+    BURST = 25,
+    STOP_MS = 2000,
+    SERIES_SECONDS = 600,
+    PATCH_EVERY = 10,
+    TEXT_LIMIT = 1024,
+    EVENT_LIMIT = 64 * 1024
+};
 #define NS_PER_S INT64_C(1000000000)
 
 struct event_rate {
@@ -111,6 +119,14 @@ static bool take_token(struct event_rate *rate)
     return true;
 }
 
+static bool recorder_stopping(struct kube_recorder *recorder)
+{
+    pthread_mutex_lock(&recorder->lock);
+    bool stopping = recorder->stopping;
+    pthread_mutex_unlock(&recorder->lock);
+    return stopping;
+}
+
 /* What is important waits for its turn, but not for longer than the end allows. */
 static bool recorder_may_write(struct kube_recorder *recorder, const struct event_note *note)
 {
@@ -118,9 +134,7 @@ static bool recorder_may_write(struct kube_recorder *recorder, const struct even
     bool taken = take_token(rate), stopping = false;
     while (!taken && note->important && !stopping) {
         nanosleep(&(struct timespec){0, 100000000}, NULL);
-        pthread_mutex_lock(&recorder->lock);
-        stopping = recorder->stopping;
-        pthread_mutex_unlock(&recorder->lock);
+        stopping = recorder_stopping(recorder);
         taken = take_token(rate);
     }
     return taken || (note->important && stopping);
@@ -142,8 +156,16 @@ static void look_up(struct kube_recorder *recorder, struct arena *arena, struct 
                                            .plural = str_from(note->plural),
                                            .kind = str_from(note->kind),
                                            .namespaced = note->ns[0] != '\0'};
-    if (kube_get(recorder->client, arena, &resource, str_from(note->ns), str_from(note->name), &object, &ignored))
-        snprintf(note->uid, sizeof note->uid, "%.*s", STR_ARG(json_path_str(object, "metadata.uid")));
+    for (unsigned attempt = 0; attempt < LOOK_UPS; attempt++) {
+        if (kube_get(recorder->client, arena, &resource, str_from(note->ns), str_from(note->name), &object, &ignored)) {
+            snprintf(note->uid, sizeof note->uid, "%.*s", STR_ARG(json_path_str(object, "metadata.uid")));
+            return;
+        }
+        /* The review of its creation is just being answered: the API server stores it afterwards. */
+        if (ignored.code != 404 || recorder_stopping(recorder))
+            return;
+        nanosleep(&(struct timespec){0, 100000000}, NULL);
+    }
 }
 
 static struct json_object *recorder_parse(struct arena *arena, struct buf *text)

@@ -10,7 +10,7 @@ void judge_value(struct decision *decision, enum verdict verdict, const char *fi
     if (verdict == VERDICT_DENY)
         decision_invalid(decision, field, "%.*s: %.*s", STR_ARG(arena_quote(decision->arena, value)), STR_ARG(message));
     else if (verdict == VERDICT_WARN)
-        decision_warn(decision, "%s: %.*s", field, STR_ARG(message));
+        decision_caution(decision, "%s: %.*s", field, STR_ARG(message));
 }
 
 static bool name_is_plain(struct str name)

@@ -63,11 +63,19 @@ static struct str one_line(struct arena *arena, struct str text, size_t limit)
     return arena_printf(arena, "%.*s...", STR_ARG(str_slice(text, 0, cut)));
 }
 
-static void warn_text(struct decision *decision, struct str text)
+static struct str warn_text(struct decision *decision, struct str text)
 {
     struct str line = one_line(decision->arena, text, WARNING_LIMIT);
     if (line.len && !strlist_has(&decision->warnings, line))
         strlist_add(decision->arena, &decision->warnings, line);
+    return line;
+}
+
+static void caution_text(struct decision *decision, struct str text)
+{
+    struct str line = warn_text(decision, text);
+    if (line.len && !strlist_has(&decision->cautions, line))
+        strlist_add(decision->arena, &decision->cautions, line);
 }
 
 /* Records that the request is denied with this code; false when the denial is
@@ -158,8 +166,8 @@ void decision_judge(struct decision *decision, enum verdict verdict, enum field_
     va_end(args);
     if (verdict == VERDICT_DENY)
         decision_field_error(decision, error, field, "%.*s", STR_ARG(message));
-    else
-        warn_text(decision, arena_printf(decision->arena, "%s: %.*s", field, STR_ARG(message)));
+    else /* what a setting has made of a denial */
+        caution_text(decision, arena_printf(decision->arena, "%s: %.*s", field, STR_ARG(message)));
 }
 
 void decision_forbid(struct decision *decision, const char *format, ...)
@@ -195,6 +203,15 @@ void decision_warn(struct decision *decision, const char *format, ...)
     struct str text = arena_vprintf(decision->arena, format, args);
     va_end(args);
     warn_text(decision, text);
+}
+
+void decision_caution(struct decision *decision, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    struct str text = arena_vprintf(decision->arena, format, args);
+    va_end(args);
+    caution_text(decision, text);
 }
 
 void decision_unchecked(struct decision *decision, enum fact missing, const char *format, ...)

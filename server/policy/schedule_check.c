@@ -120,9 +120,10 @@ static void schedule_warn_refusals(const struct schedule_readings *readings)
     for (size_t i = 0; i < readings->count; i++) {
         const struct schedule_reading *reading = &readings->all[i];
         if (reading->problem.ptr)
-            decision_warn(readings->decision,
-                          "%s: unusable with %.*s, and which Velero runs is not known (settings: velero.version): %.*s",
-                          readings->check->field, STR_ARG(reading->readers), STR_ARG(reading->problem));
+            decision_caution(
+                readings->decision,
+                "%s: unusable with %.*s, and which Velero runs is not known (settings: velero.version): %.*s",
+                readings->check->field, STR_ARG(reading->readers), STR_ARG(reading->problem));
     }
 }
 

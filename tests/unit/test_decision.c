@@ -37,6 +37,27 @@ static void test_invalid(void)
     finish(&d);
 }
 
+/* What must reach everybody is marked, whoever turned a denial into it; nothing else is. */
+static void test_cautions(void)
+{
+    struct decision d = start();
+    decision_warn(&d, "plain");
+    decision_unchecked(&d, FACT_BACKUPS, "not checked");
+    CU_ASSERT_EQUAL(d.cautions.len, 0);
+    decision_caution(&d, "%s", "grave");
+    decision_caution(&d, "%s", "grave");
+    decision_judge(&d, VERDICT_WARN, FIELD_INVALID, "spec.a", "by a setting");
+    decision_judge(&d, VERDICT_ALLOW, FIELD_INVALID, "spec.a", "allowed");
+    CU_ASSERT_EQUAL(d.warnings.len, 4);
+    CU_ASSERT_EQUAL(d.cautions.len, 2);
+    ASSERT_TEXT(d.cautions.items[0], "grave");
+    ASSERT_TEXT(d.cautions.items[1], "spec.a: by a setting");
+    decision_caution(&d, "%0300d", 7); /* cut as the warning is */
+    CU_ASSERT_EQUAL(d.cautions.items[2].len, d.warnings.items[4].len);
+    CU_ASSERT_FALSE(d.denied);
+    finish(&d);
+}
+
 static void test_several_denials(void)
 {
     struct decision d = start();
@@ -199,5 +220,5 @@ static void test_out_of_memory(void)
 SUITE(decision, {"bad fields", test_invalid}, {"the denial that matters most is answered", test_several_denials},
       {"each kind of field error has its prefix and its reason", test_field_errors},
       {"by a settings verdict", test_judge}, {"Velero is warned instead", test_lenient},
-      {"warnings are short, single and once", test_warnings}, {"patch, effects and audit", test_lists},
-      {"out of memory", test_out_of_memory})
+      {"warnings are short, single and once", test_warnings}, {"what must reach everybody is marked", test_cautions},
+      {"patch, effects and audit", test_lists}, {"out of memory", test_out_of_memory})

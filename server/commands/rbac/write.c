@@ -35,7 +35,8 @@ static bool certificates_are_files(const struct writer *writer)
 
 /* Beside what is read of the kinds in facts.def. */
 static const struct grant cluster[] = {
-    {"What the gate did, where kubectl describe shows it.", "events.k8s.io", "events", NULL, "create, patch", NULL},
+    {"What the gate did, and what will go wrong, where kubectl describe shows it.", "events.k8s.io", "events", NULL,
+     "create, patch", NULL},
     {"Its own certificate authority, and only in its own configurations.", "admissionregistration.k8s.io",
      "mutatingwebhookconfigurations, validatingwebhookconfigurations", "backstop", "get, list, watch, patch",
      certificates_are_managed},
@@ -43,6 +44,8 @@ static const struct grant cluster[] = {
      "validatingwebhookconfigurations", "backstop", "get", certificates_are_files},
 };
 static const struct grant in_system[] = {
+    {"The uid of one, for the Event about what was added to it or will go wrong with it.", "velero.io", "restores",
+     NULL, "get", NULL},
     {"Which deletions of backups were admitted a moment ago: replicas share this Lease.", "coordination.k8s.io",
      "leases", "backstop-deletions", "get, patch", NULL},
     {"The one that sets the release back (settings restores.injectReleaseModifier).", "", "configmaps", NULL, "create",

@@ -117,6 +117,28 @@ static void record_added(struct service *service, const struct review *review)
     kube_record(service->recorder, &note);
 }
 
+/* What must reach those, too, whose client drops warnings: the Velero CLI, and whatever applies from git. Of the two
+ * reviews of a Restore only the validating one tells, so that it comes once. Controllers get none for what they write:
+ * Velero makes a Backup of a Schedule at each run. */
+static void record_cautions(struct service *service, const struct rule *rule, const struct review *review)
+{
+    const struct request *request = &review->request;
+    const struct strlist *cautions = &review->decision.cautions;
+    if (rule->mutating || review->decision.denied || cautions->len == 0 || request->writer != WRITER_USER ||
+        request->operation == OPERATION_DELETE || gate_step(&review->decision))
+        return;
+    struct kube_note note = about_subject(request);
+    note.plural = str_from(rule->resource);
+    note.reason = "ReviewWarning";
+    note.action = "Review";
+    note.warning = true;
+    note.text = STR("");
+    for (size_t i = 0; i < cautions->len; i++)
+        note.text =
+            arena_printf(request->arena, "%.*s%s%.*s", STR_ARG(note.text), i ? "; " : "", STR_ARG(cautions->items[i]));
+    kube_record(service->recorder, &note);
+}
+
 /* An annotation has opened what would have been refused: whoever looks at the cluster later finds it. */
 static void record_override(struct service *service, const struct review *review)
 {
@@ -137,7 +159,7 @@ static void record_override(struct service *service, const struct review *review
     }
 }
 
-void serve_events_record(struct service *service, const struct review *review)
+void serve_events_record(struct service *service, const struct rule *rule, const struct review *review)
 {
     const struct request *request = &review->request;
     const struct decision *decision = &review->decision;
@@ -145,6 +167,7 @@ void serve_events_record(struct service *service, const struct review *review)
         return;
     record_would_deny(service, review);
     record_added(service, review);
+    record_cautions(service, rule, review);
     record_override(service, review);
     const struct step *step = gate_step(decision);
     struct kube_note note = about_subject(request);

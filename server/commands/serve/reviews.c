@@ -226,7 +226,7 @@ static void review_body(struct service *service, const struct rule *rule, struct
     reply->status = 200;
     reply->content_type = "application/json";
     admission_write(&review, &reply->body);
-    serve_events_record(service, &review);
+    serve_events_record(service, rule, &review);
     serve_page_record(service, &review, decision_name(&review.decision));
     review_log_and_count(service, rule, &review, request);
 }

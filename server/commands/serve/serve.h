@@ -76,7 +76,8 @@ void serve_certificates_close(struct service *service);
 
 /* ---- serve_events.c: what the gate did and what was denied, as Events ---- */
 void serve_events_open(struct service *service, const char *kubeconfig, const char *context);
-void serve_events_record(struct service *service, const struct review *review); /* never waits */
+/* Never waits. */
+void serve_events_record(struct service *service, const struct rule *rule, const struct review *review);
 void serve_events_close(struct service *service);
 
 /* ---- serve_page.c, serve_decisions.c: the status page and what it remembers ---- */

@@ -27,8 +27,8 @@ static void warn_of_ttl(const struct backup_spec *view)
     if (!backup_spec_asks(view, "ttl") || !duration_parse(ttl, &nanoseconds, &ignored) || nanoseconds <= 0)
         return;
     if (nanoseconds / 1000000000 < SHORT)
-        decision_warn(view->decision, "spec.ttl: the backup and its stored data are deleted after only %.*s",
-                      STR_ARG(arena_quote(view->arena, ttl)));
+        decision_caution(view->decision, "spec.ttl: the backup and its stored data are deleted after only %.*s",
+                         STR_ARG(arena_quote(view->arena, ttl)));
 }
 
 void policy_velero_backup(const struct request *request, const struct inventory *inventory,

@@ -22,8 +22,8 @@ static void warn_location(struct decision *decision, const struct storage_locati
     struct arena *arena = decision->arena;
     struct str lost = location ? storage_lost(arena, location, full_inside) : (struct str){NULL, 0};
     if (lost.len)
-        decision_warn(decision, "BackupStorageLocation %.*s %.*s",
-                      STR_ARG(arena_quote(arena, str_slice(location->meta.name, 0, SHOWN))), STR_ARG(lost));
+        decision_caution(decision, "BackupStorageLocation %.*s %.*s",
+                         STR_ARG(arena_quote(arena, str_slice(location->meta.name, 0, SHOWN))), STR_ARG(lost));
 }
 
 static struct str selected_slug(const struct request *request)
@@ -44,10 +44,11 @@ void kots_warn_backup(const struct request *request, const struct inventory *inv
     if (kind == BACKUP_OTHER)
         return;
     if (kind == BACKUP_KOTS_PARTIAL)
-        decision_warn(decision,
-                      "this is a partial KOTS snapshot of application %.*s: without the admin console it is not enough "
-                      "for disaster recovery. Take a full snapshot for that",
-                      STR_ARG(kots_application(request->arena, annotations, slug)));
+        decision_caution(
+            decision,
+            "this is a partial KOTS snapshot of application %.*s: without the admin console it is not enough "
+            "for disaster recovery. Take a full snapshot for that",
+            STR_ARG(kots_application(request->arena, annotations, slug)));
     if (named.len && !str_is(named, "default"))
         decision_warn(decision, "KOTS keeps its snapshots in the BackupStorageLocation \"default\", not in %.*s",
                       STR_ARG(arena_quote(request->arena, str_slice(named, 0, SHOWN))));
@@ -73,11 +74,11 @@ static void warn_partial(const struct inventory *inventory, const struct backup 
 {
     struct arena *arena = decision->arena;
     const struct backup *full = newest_full(inventory, backup->meta.ns);
-    decision_warn(decision,
-                  "backup %.*s is a partial KOTS snapshot of application %.*s: without the admin console it is not "
-                  "enough for disaster recovery",
-                  STR_ARG(arena_quote(arena, str_slice(backup->meta.name, 0, SHOWN))),
-                  STR_ARG(kots_application(arena, backup->meta.annotations, (struct str){NULL, 0})));
+    decision_caution(decision,
+                     "backup %.*s is a partial KOTS snapshot of application %.*s: without the admin console it is not "
+                     "enough for disaster recovery",
+                     STR_ARG(arena_quote(arena, str_slice(backup->meta.name, 0, SHOWN))),
+                     STR_ARG(kots_application(arena, backup->meta.annotations, (struct str){NULL, 0})));
     if (full)
         decision_warn(decision, "for disaster recovery restore a full snapshot: the newest Completed one is %.*s",
                       STR_ARG(arena_quote(arena, full->meta.name)));

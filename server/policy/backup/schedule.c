@@ -119,10 +119,10 @@ static void warn_of_short_ttl(const struct schedule_edit *edit)
     if (!gap)
         return;
     struct str kept = nanoseconds ? arena_quote(request->arena, ttl) : STR("Velero's default of 720h");
-    decision_warn(edit->decision,
-                  "spec.template.ttl: %.*s is shorter than the time between runs (%.*s), so at times there is no "
-                  "backup of this Schedule",
-                  STR_ARG(kept), STR_ARG(schedule_gap_words(request->arena, gap)));
+    decision_caution(edit->decision,
+                     "spec.template.ttl: %.*s is shorter than the time between runs (%.*s), so at times there is no "
+                     "backup of this Schedule",
+                     STR_ARG(kept), STR_ARG(schedule_gap_words(request->arena, gap)));
 }
 
 static void judge_template(const struct schedule_edit *edit)

@@ -116,10 +116,10 @@ static void warn_data_mover(const struct backup_spec *view)
     if (has == ANSWER_YES || !backup_spec_asks(view, "datamover") ||
         !(str_is(mover, "velero-fs") || str_is(mover, "velero-block")))
         return;
-    decision_warn(view->decision, "%s: %.*s needs %.*s or later%s%.*s", backup_spec_field(view, "datamover"),
-                  STR_ARG(arena_quote(arena, mover)), STR_ARG(since),
-                  has == ANSWER_NO ? "; here the backup waits for a data mover that is not installed" : ", and ",
-                  STR_ARG(has == ANSWER_NO ? STR("") : product_version_doubt(arena, &velero)));
+    decision_caution(view->decision, "%s: %.*s needs %.*s or later%s%.*s", backup_spec_field(view, "datamover"),
+                     STR_ARG(arena_quote(arena, mover)), STR_ARG(since),
+                     has == ANSWER_NO ? "; here the backup waits for a data mover that is not installed" : ", and ",
+                     STR_ARG(has == ANSWER_NO ? STR("") : product_version_doubt(arena, &velero)));
 }
 
 void backup_spec_check(const struct backup_spec *view)

@@ -152,9 +152,9 @@ static void check_patterns_expanded(const struct backup_spec *view, const char *
                              STR_ARG(quoted), STR_ARG(product_version_name(view->arena, &velero.version)),
                              STR_ARG(since));
         } else {
-            decision_warn(view->decision,
-                          "%s: %.*s is a pattern only in %.*s and later; an older Velero backs up nothing for it",
-                          field, STR_ARG(quoted), STR_ARG(since));
+            decision_caution(view->decision,
+                             "%s: %.*s is a pattern only in %.*s and later; an older Velero backs up nothing for it",
+                             field, STR_ARG(quoted), STR_ARG(since));
             return; /* once for all of them */
         }
     }

@@ -107,9 +107,9 @@ void backup_spec_warn_scope(const struct backup_spec *view)
     bool scoped = json_len(json_get(view->spec, "includedNamespaceScopedResources")) > 0 ||
                   json_len(json_get(view->spec, "excludedNamespaceScopedResources")) > 0 ||
                   json_len(json_get(view->spec, "excludedClusterScopedResources")) > 0;
-    decision_warn(view->decision,
-                  "%s: the backup will hold no Management, Release or other cluster-scoped k0rdent object: enough to "
-                  "move ClusterDeployments, not to restore this cluster. Add %s.%s",
-                  view->at, view->at,
-                  scoped ? "includedClusterScopedResources: [\"*\"]" : "includeClusterResources: true");
+    decision_caution(
+        view->decision,
+        "%s: the backup will hold no Management, Release or other cluster-scoped k0rdent object: enough to "
+        "move ClusterDeployments, not to restore this cluster. Add %s.%s",
+        view->at, view->at, scoped ? "includedClusterScopedResources: [\"*\"]" : "includeClusterResources: true");
 }

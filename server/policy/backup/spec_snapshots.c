@@ -63,10 +63,11 @@ static void check_provider(const struct snapshots *s, struct str provider)
                          "%.*s: Velero takes one location per provider, and all of these are for %.*s; keep one",
                          STR_ARG(strlist_quoted(arena, &named)), STR_ARG(quoted));
     else if (named.len == 0 && all.len > 1)
-        decision_warn(s->view->decision,
-                      "%s: provider %.*s has %zu VolumeSnapshotLocations: the Backup fails unless one is named here or "
-                      "is Velero's default",
-                      s->field, STR_ARG(quoted), all.len);
+        decision_caution(
+            s->view->decision,
+            "%s: provider %.*s has %zu VolumeSnapshotLocations: the Backup fails unless one is named here or "
+            "is Velero's default",
+            s->field, STR_ARG(quoted), all.len);
 }
 
 void backup_spec_check_snapshots(const struct backup_spec *view)

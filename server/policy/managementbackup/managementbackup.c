@@ -224,8 +224,8 @@ static void managementbackup_warn_of_holds(const struct managementbackup_edit *e
         if (!ours || (warned & 1U << hold->kind))
             continue;
         warned |= 1U << hold->kind;
-        decision_warn(edit->decision, "kcm %s no %s while %.*s. %.*s", hold->certain ? "starts" : "may start",
-                      hold->whole ? "backup at all" : "scheduled backup", STR_ARG(hold->reason), STR_ARG(hold->fix));
+        decision_caution(edit->decision, "kcm %s no %s while %.*s. %.*s", hold->certain ? "starts" : "may start",
+                         hold->whole ? "backup at all" : "scheduled backup", STR_ARG(hold->reason), STR_ARG(hold->fix));
     }
 }
 
@@ -245,9 +245,9 @@ static void managementbackup_warn_of_omissions(const struct managementbackup_edi
         if (!first)
             continue;
         struct str more = count > 1 ? arena_printf(arena, " and %zu more", count - 1) : STR("");
-        decision_warn(edit->decision, "backups leave out %s%.*s: %.*s. %.*s",
-                      kind == OMITS_SECRET ? "a Secret" : "a cluster", STR_ARG(more), STR_ARG(first->reason),
-                      STR_ARG(first->fix));
+        decision_caution(edit->decision, "backups leave out %s%.*s: %.*s. %.*s",
+                         kind == OMITS_SECRET ? "a Secret" : "a cluster", STR_ARG(more), STR_ARG(first->reason),
+                         STR_ARG(first->fix));
     }
 }
 

@@ -165,9 +165,9 @@ static void restore_check_backup_phase(const struct restore_view *view, const ch
                       STR_ARG(name), STR_ARG(restore_quote(view, phase)));
         break;
     case PHASE_PARTIALLY_FAILED:
-        decision_warn(view->decision,
-                      "backup %.*s is PartiallyFailed (%lld error%s) and incomplete: prefer a Completed one",
-                      STR_ARG(name), (long long)backup->status.errors, backup->status.errors == 1 ? "" : "s");
+        decision_caution(view->decision,
+                         "backup %.*s is PartiallyFailed (%lld error%s) and incomplete: prefer a Completed one",
+                         STR_ARG(name), (long long)backup->status.errors, backup->status.errors == 1 ? "" : "s");
         break;
     case PHASE_WAITING:
     case PHASE_RUNNING:
@@ -199,9 +199,9 @@ static void check_expiry(const struct restore_view *view)
     struct str name = restore_quote(view, view->backup->meta.name);
     time_format(expires, 0, when);
     if (expires <= now)
-        decision_warn(view->decision,
-                      "backup %.*s expired at %s: Velero may delete it at any time, even during the restore",
-                      STR_ARG(name), when);
+        decision_caution(view->decision,
+                         "backup %.*s expired at %s: Velero may delete it at any time, even during the restore",
+                         STR_ARG(name), when);
     else
         decision_warn(view->decision, "backup %.*s expires at %s: Velero deletes it then", STR_ARG(name), when);
 }
@@ -228,7 +228,7 @@ static void restore_check_location(const struct restore_view *view, const char *
                          "with the bucket, prefix and credential it had",
                          STR_ARG(backup_name), STR_ARG(quoted_name), STR_ARG(restore_quote(view, view->ns)));
     } else if (location->phase.len == 0) {
-        decision_warn(
+        decision_caution(
             view->decision,
             "BackupStorageLocation %.*s has not been validated yet: the restore fails unless it becomes Available",
             STR_ARG(quoted_name));

@@ -89,11 +89,11 @@ void restore_gate_release(struct restore_view *view)
     struct str release = release_set(view, running, &order);
     if (release.len == 0)
         return;
-    decision_warn(view->decision, "resourceModifier sets release %.*s while %.*s %.*s: %s",
-                  STR_ARG(words_name(view->arena, release)), STR_ARG(words_name(view->arena, running)),
-                  STR_ARG(management_progress_words(view->arena, management)),
-                  order == NEWER ? "this Restore is an upgrade"
-                                 : "which one is newer is unknown, so this Restore is treated as an upgrade");
+    decision_caution(view->decision, "resourceModifier sets release %.*s while %.*s %.*s: %s",
+                     STR_ARG(words_name(view->arena, release)), STR_ARG(words_name(view->arena, running)),
+                     STR_ARG(management_progress_words(view->arena, management)),
+                     order == NEWER ? "this Restore is an upgrade"
+                                    : "which one is newer is unknown, so this Restore is treated as an upgrade");
     /* The validating review follows at the mutating one's heels, and must have no effects. */
     if (!view->mutating || restore_gate_is_skipped(view))
         return;

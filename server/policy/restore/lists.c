@@ -63,12 +63,12 @@ static void warn_cluster_scoped(const struct restore_view *view, const struct li
     if (!view->management || (given && json_object_get_boolean(include)))
         return;
     if (given)
-        decision_warn(
+        decision_caution(
             view->decision,
             "includeClusterResources: false excludes Management, Release and all other cluster-scoped k0rdent objects");
     else if (!everything)
-        decision_warn(view->decision, "Velero skips cluster-scoped objects (Management, Release) when only some "
-                                      "namespaces are restored. Add includeClusterResources: true");
+        decision_caution(view->decision, "Velero skips cluster-scoped objects (Management, Release) when only some "
+                                         "namespaces are restored. Add includeClusterResources: true");
 }
 
 void restore_check_lists(const struct restore_view *view)

@@ -133,10 +133,11 @@ static void warn_not_updated(const struct restore_view *view)
     struct str reason = STR("not known to be made by kcm");
     if (view->backup)
         reason = backup_identity_reason(view->arena, view->backup->identity);
-    decision_warn(view->decision,
-                  "existingResourcePolicy was not set to update: the backup is %.*s, and update would overwrite this "
-                  "cluster's Management",
-                  STR_ARG(reason));
+    decision_caution(
+        view->decision,
+        "existingResourcePolicy was not set to update: the backup is %.*s, and update would overwrite this "
+        "cluster's Management",
+        STR_ARG(reason));
 }
 
 static void mutate_policy(struct restore_view *view)
@@ -249,5 +250,6 @@ void restore_advise(const struct restore_view *view)
     copy.excluded_names.cap = copy.excluded_names.len;
     complete_exclusions(&copy, "missing from spec.excludedResources");
     if (!restore_is_regional(view) && view->policy.len == 0 && view->management && restore_may_update(view))
-        decision_warn(view->decision, "existingResourcePolicy is not set: a k0rdent management restore needs update");
+        decision_caution(view->decision,
+                         "existingResourcePolicy is not set: a k0rdent management restore needs update");
 }

@@ -62,14 +62,14 @@ static void check_one(const struct restore_view *view, const char *field, struct
     if (ns.len == 0 || str_is(ns, "*") || restore_backup_holds(view, ns))
         return;
     if (from.len && restore_backup_holds(view, from))
-        decision_warn(view->decision,
-                      "%s: Velero matches namespaces as they are in the backup, where %.*s is %.*s. Nothing is "
-                      "restored from %.*s",
-                      field, STR_ARG(quoted), STR_ARG(arena_quote(view->arena, from)), STR_ARG(quoted));
+        decision_caution(view->decision,
+                         "%s: Velero matches namespaces as they are in the backup, where %.*s is %.*s. Nothing is "
+                         "restored from %.*s",
+                         field, STR_ARG(quoted), STR_ARG(arena_quote(view->arena, from)), STR_ARG(quoted));
     else
-        decision_warn(view->decision, "%s: nothing is restored from %.*s, which is not in backup %.*s: %.*s", field,
-                      STR_ARG(quoted), STR_ARG(arena_quote(view->arena, view->backup->meta.name)),
-                      STR_ARG(restore_backup_held(view)));
+        decision_caution(view->decision, "%s: nothing is restored from %.*s, which is not in backup %.*s: %.*s", field,
+                         STR_ARG(quoted), STR_ARG(arena_quote(view->arena, view->backup->meta.name)),
+                         STR_ARG(restore_backup_held(view)));
 }
 
 /* What is not restored is not mapped, and in a Restore a namespace is named as it is in the backup. */
@@ -80,7 +80,7 @@ static void check_mapping_source(const struct restore_view *view, const struct s
     if (strlist_has(included, to) && view->backup && !restore_backup_holds(view, to))
         return; /* that is told of the target */
     if (from.len && included->len <= PATTERNS_MAX && (!in || strlist_has(excluded, from)))
-        decision_warn(
+        decision_caution(
             view->decision,
             "spec.namespaceMapping: nothing is restored to %.*s, because %.*s is %s (use the names in the backup)",
             STR_ARG(arena_quote(view->arena, to)), STR_ARG(arena_quote(view->arena, from)),
@@ -98,7 +98,7 @@ static void check_left_out(const struct restore_view *view)
     for (size_t i = 0; i < held->len; i++)
         if (glob_has_wildcard(held->items[i]) || !strlist_has(&excluded, held->items[i]))
             return;
-    decision_warn(
+    decision_caution(
         view->decision,
         "spec.excludedNamespaces: nothing is restored, because it excludes every namespace of backup %.*s (%.*s)",
         STR_ARG(arena_quote(view->arena, view->backup->meta.name)), STR_ARG(restore_backup_held(view)));

@@ -134,8 +134,8 @@ static void release_map_advise(const struct restore_view *view, struct str relea
     struct str quoted = arena_quote(view->arena, view->backup->meta.name);
     const struct rollback_candidate candidate = {view->backup, release,
                                                  upgrade_backup_holds(view->inventory, view->backup)};
-    decision_warn(view->decision, "backup %.*s is for the rollback to %.*s, but %.*s", STR_ARG(quoted),
-                  STR_ARG(release), STR_ARG(policy_rollback_reason(view->arena, &candidate)));
+    decision_caution(view->decision, "backup %.*s is for the rollback to %.*s, but %.*s", STR_ARG(quoted),
+                     STR_ARG(release), STR_ARG(policy_rollback_reason(view->arena, &candidate)));
     if (map)
         decision_warn(view->decision, "to roll back to %.*s add resourceModifier: {kind: ConfigMap, name: %.*s}",
                       STR_ARG(release), STR_ARG(map->meta.name));
@@ -162,11 +162,11 @@ static void check_modifier(const struct restore_view *view, struct str release)
     }
     struct str set = release_set_by(view, map).release;
     if (set.len == 0 && !holds_old_release(view))
-        decision_warn(view->decision,
-                      "resourceModifier %.*s does not set /spec/release, but the backup is for the rollback to %.*s",
-                      STR_ARG(name), STR_ARG(release));
+        decision_caution(view->decision,
+                         "resourceModifier %.*s does not set /spec/release, but the backup is for the rollback to %.*s",
+                         STR_ARG(name), STR_ARG(release));
     else if (set.len && !str_eq(set, release))
-        decision_warn(
+        decision_caution(
             view->decision, "resourceModifier %.*s sets release %.*s, but the backup is for the rollback to %.*s",
             STR_ARG(name), STR_ARG(arena_quote(view->arena, set)), STR_ARG(arena_quote(view->arena, release)));
 }

@@ -19,10 +19,10 @@ static bool restore_policy_is_read(const struct restore_view *view, const struct
                            STR_ARG(product_version_name(arena, velero)), STR_ARG(since));
         return false;
     case ANSWER_DEPENDS:
-        decision_warn(view->decision,
-                      "%s needs %.*s or later, and %.*s. An older Velero ignores it and restores everything in the "
-                      "backup",
-                      FIELD, STR_ARG(since), STR_ARG(product_version_doubt(arena, velero)));
+        decision_caution(view->decision,
+                         "%s needs %.*s or later, and %.*s. An older Velero ignores it and restores everything in the "
+                         "backup",
+                         FIELD, STR_ARG(since), STR_ARG(product_version_doubt(arena, velero)));
         return true;
     case ANSWER_YES:
     default:

@@ -29,7 +29,7 @@ static void check_policy(const struct restore_view *view)
         decision_warn(view->decision,
                       "existingResourcePolicy is \"update\" on a regional backup: k0rdent documents leaving it unset");
     else if (view->management && !regional && str_is(view->policy, "none"))
-        decision_warn(
+        decision_caution(
             view->decision,
             "existingResourcePolicy \"none\" leaves existing objects unchanged; management restores need \"update\"");
 }
@@ -54,8 +54,8 @@ static void check_mapping(const struct restore_view *view)
                 "%.*s: %.*s is not a namespace name: use at most 63 lower-case letters, digits and inner dashes",
                 STR_ARG(quoted), STR_ARG(arena_quote(view->arena, to)));
         else if (str_eq(from, view->settings->system_namespace) && !str_eq(from, to))
-            decision_warn(view->decision, "namespaceMapping moves %.*s to %.*s: k0rdent expects its objects in %.*s",
-                          STR_ARG(quoted), STR_ARG(arena_quote(view->arena, to)), STR_ARG(from));
+            decision_caution(view->decision, "namespaceMapping moves %.*s to %.*s: k0rdent expects its objects in %.*s",
+                             STR_ARG(quoted), STR_ARG(arena_quote(view->arena, to)), STR_ARG(from));
     }
 }
 
@@ -83,10 +83,11 @@ static void warn_handmade(const struct restore_view *view)
                       STR_ARG(arena_quote(view->arena, view->backup->meta.name)),
                       STR_ARG(backup_identity_reason(view->arena, view->backup->identity)));
     if (management && str_is(view->policy, "update"))
-        decision_warn(view->decision,
-                      "existingResourcePolicy \"update\" overwrites this cluster's objects, including Management %.*s, "
-                      "with those of the backup. Remove it to keep them",
-                      STR_ARG(arena_quote(view->arena, management->meta.name)));
+        decision_caution(
+            view->decision,
+            "existingResourcePolicy \"update\" overwrites this cluster's objects, including Management %.*s, "
+            "with those of the backup. Remove it to keep them",
+            STR_ARG(arena_quote(view->arena, management->meta.name)));
 }
 
 /* What is not wrong with the Restore itself, but with when and where it is made. */
@@ -97,7 +98,7 @@ void restore_check_circumstances(const struct restore_view *view)
     kots_warn_restore(view->inventory, view->backup, view->decision);
     warn_handmade(view);
     if (view->backup && backup_lacks_management(view->backup))
-        decision_warn(
+        decision_caution(
             view->decision,
             "backup %.*s contains no Management, Release or other cluster-scoped object: a namespace was excluded "
             "from it. Prefer one with an empty spec.excludedNamespaces",
@@ -105,14 +106,14 @@ void restore_check_circumstances(const struct restore_view *view)
     if (!view->management || !management || !view->backup)
         return;
     if (restore_is_regional(view))
-        decision_warn(
+        decision_caution(
             view->decision,
             "backup %.*s is from region %.*s, but this cluster has a Management: restore it on the regional cluster",
             STR_ARG(arena_quote(view->arena, view->backup->meta.name)),
             STR_ARG(arena_quote(view->arena, view->backup->region)));
     else
-        decision_warn(view->decision,
-                      "this cluster already has a Management (%.*s); restore into a clean installation "
-                      "(controller.createManagement=false)",
-                      STR_ARG(arena_quote(view->arena, management->meta.name)));
+        decision_caution(view->decision,
+                         "this cluster already has a Management (%.*s); restore into a clean installation "
+                         "(controller.createManagement=false)",
+                         STR_ARG(arena_quote(view->arena, management->meta.name)));
 }

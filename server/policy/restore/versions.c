@@ -22,8 +22,8 @@ void restore_check_velero(const struct restore_view *view)
         named = deployment;
     }
     if (named && view->management && policy_velero_name_matters(view->arena, inventory, view->settings))
-        decision_warn(view->decision,
-                      "Velero's Deployment is named %.*s, and before k0rdent 1.2.0 only \"velero\" can restore. Set "
-                      "velero.fullnameOverride: velero in k0rdent's Helm values",
-                      STR_ARG(arena_quote(view->arena, named->meta.name)));
+        decision_caution(view->decision,
+                         "Velero's Deployment is named %.*s, and before k0rdent 1.2.0 only \"velero\" can restore. Set "
+                         "velero.fullnameOverride: velero in k0rdent's Helm values",
+                         STR_ARG(arena_quote(view->arena, named->meta.name)));
 }

@@ -59,7 +59,7 @@ static void storage_report_fault(const struct site *site, const struct storage_f
         decision_judge(site->decision, check->unusable, FIELD_REQUIRED, check->field, "%.*s", STR_ARG(fault->says));
         break;
     case SAID_AS_WARNING:
-        decision_warn(site->decision, "%s: %.*s", check->field, STR_ARG(fault->says));
+        decision_caution(site->decision, "%s: %.*s", check->field, STR_ARG(fault->says));
         break;
     }
 }

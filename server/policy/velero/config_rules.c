@@ -37,8 +37,8 @@ void rules_warn(struct config_rules *rules, struct str where, const char *format
     va_start(args, format);
     struct str message = arena_vprintf(arena, format, args);
     va_end(args);
-    decision_warn(rules->decision, "ConfigMap %.*s: %.*s%.*s", STR_ARG(arena_quote(arena, rules->name)),
-                  STR_ARG(rules_place_text(rules, where)), STR_ARG(message));
+    decision_caution(rules->decision, "ConfigMap %.*s: %.*s%.*s", STR_ARG(arena_quote(arena, rules->name)),
+                     STR_ARG(rules_place_text(rules, where)), STR_ARG(message));
 }
 
 struct json_object *rules_get(struct json_object *object, const char *key)

@@ -147,7 +147,7 @@ void warn_no_velero(struct decision *decision, const struct inventory *inventory
         elsewhere = inventory->velero_deployments[i];
     }
     if (elsewhere)
-        decision_warn(decision, "no Velero runs in namespace %.*s, so the %s is never processed; Velero runs in %.*s",
-                      STR_ARG(arena_quote(decision->arena, ns)), kind,
-                      STR_ARG(arena_quote(decision->arena, elsewhere->meta.ns)));
+        decision_caution(
+            decision, "no Velero runs in namespace %.*s, so the %s is never processed; Velero runs in %.*s",
+            STR_ARG(arena_quote(decision->arena, ns)), kind, STR_ARG(arena_quote(decision->arena, elsewhere->meta.ns)));
 }

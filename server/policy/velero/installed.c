@@ -24,8 +24,8 @@ static void velero_warn_field_unread(const struct velero_field *field, const str
     struct str since = feature_since(arena, field->feature);
     switch (product_version_has(velero, field->feature)) {
     case ANSWER_NO:
-        decision_warn(decision, "%s: %.*s ignores this; it needs %.*s or later", field->path,
-                      STR_ARG(product_version_name(arena, velero)), STR_ARG(since));
+        decision_caution(decision, "%s: %.*s ignores this; it needs %.*s or later", field->path,
+                         STR_ARG(product_version_name(arena, velero)), STR_ARG(since));
         break;
     case ANSWER_DEPENDS:
         decision_warn(decision, "%s needs %.*s or later, and %.*s", field->path, STR_ARG(since),
@@ -77,9 +77,9 @@ void velero_warn_fields(const struct request *request, const struct inventory *i
             if (!field->judged)
                 velero_warn_field_unread(field, &velero, decision);
         } else if (dropped || velero_was_applied(request, field)) {
-            decision_warn(decision, "%s %s by the API server: the CRD is older than %.*s. Update it: %s", field->path,
-                          dropped ? "will be dropped" : "was dropped",
-                          STR_ARG(feature_since(decision->arena, field->feature)), VELERO_CRDS_COMMAND);
+            decision_caution(decision, "%s %s by the API server: the CRD is older than %.*s. Update it: %s",
+                             field->path, dropped ? "will be dropped" : "was dropped",
+                             STR_ARG(feature_since(decision->arena, field->feature)), VELERO_CRDS_COMMAND);
         }
     }
 }
@@ -111,7 +111,7 @@ void velero_warn_cannot_start(const struct inventory *inventory, const struct se
 {
     struct str says = {NULL, 0};
     if (policy_velero_can_start(inventory, settings, decision->arena, &says) != ANSWER_YES)
-        decision_warn(decision, "%.*s. Update the CRDs: " VELERO_CRDS_COMMAND, STR_ARG(says));
+        decision_caution(decision, "%.*s. Update the CRDs: " VELERO_CRDS_COMMAND, STR_ARG(says));
 }
 
 /* ---- plugins ---------------------------------------------------------------------- */
@@ -224,15 +224,17 @@ void velero_warn_node_agent(const struct inventory *inventory, struct str ns, co
     if (reason.len == 0)
         return;
     if (agent && agent->desired > 0 && agent->ready == 0)
-        decision_warn(decision,
-                      "%.*s needs Velero's node agent, which is ready on none of %lld nodes. See why: kubectl describe "
-                      "daemonset node-agent -n %.*s",
-                      STR_ARG(reason), (long long)agent->desired, STR_ARG(ns));
+        decision_caution(
+            decision,
+            "%.*s needs Velero's node agent, which is ready on none of %lld nodes. See why: kubectl describe "
+            "daemonset node-agent -n %.*s",
+            STR_ARG(reason), (long long)agent->desired, STR_ARG(ns));
     else if (!agent && inventory->known[FACT_NODE_AGENTS])
-        decision_warn(decision,
-                      "%.*s needs Velero's node agent, and there is no DaemonSet node-agent in %.*s. k0rdent installs "
-                      "it with spec.core.kcm.config.regional.velero.deployNodeAgent: true",
-                      STR_ARG(reason), STR_ARG(ns));
+        decision_caution(
+            decision,
+            "%.*s needs Velero's node agent, and there is no DaemonSet node-agent in %.*s. k0rdent installs "
+            "it with spec.core.kcm.config.regional.velero.deployNodeAgent: true",
+            STR_ARG(reason), STR_ARG(ns));
     else if (!agent && management && !management->node_agent)
         decision_warn(decision,
                       "%.*s needs Velero's node agent, which k0rdent installs only with "
