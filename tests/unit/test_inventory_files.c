@@ -342,6 +342,12 @@ static void test_odd_json_lists(void)
         {"{\"apiVersion\":\"v1\",\"items\":[", "}],\"kind\":\"List\"}", 0, true},
         {"{\"apiVersion\":\"v1\",\"items\":[", "],\"kind\":\"List\"} x", 0, true},
         {"{\"apiVersion\":\"v1\",\"items\":[", "],\"kind\":\"List\",\"items\":[]}", 0, false},
+        {"{\"kind\":\"List\",\"apiVersion\":\"v1\",\"items\":[{\"kind\":\"ConfigMapList\",\"apiVersion\":\"v1\","
+         "\"items\":[",
+         "]}]}", 1, false},
+        {"{\"kind\":\"ConfigMapList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"1\"},"
+         "\"items\":[{\"metadata\":{\"name\":\"n\"}},",
+         "]}", 2, false},
     };
     struct place place;
     make_place(&place);

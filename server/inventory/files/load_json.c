@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "inventory/window.h"
 
 enum { AROUND_LIMIT = 64 << 10 };
@@ -55,8 +57,8 @@ static bool names_items(struct str begin)
     return str_ends(begin, STR(":")) && str_ends(str_trim(str_slice(begin, 0, begin.len - 1)), STR("\"items\""));
 }
 
-/* `begin`: the List up to its items, where it says its kind by then; else absent. Items of a BackupList may
- * not say what they are, so each is read in it. */
+/* `begin`: a BackupList up to its items, which may not say what they are, so that each is read in it; absent
+ * for a List of whatever it is. */
 static bool load_json_item(struct load *load, struct str begin, struct str text)
 {
     ARENA_SCOPED arena = arena_new(DOCUMENT_LIMIT);
@@ -66,12 +68,15 @@ static bool load_json_item(struct load *load, struct str begin, struct str text)
     return tree && extract_object(load->extractor, tree, record_list_sink, load->records, load->error);
 }
 
-static bool names_kind(struct str begin)
+/* Whether it is the List of one kind; the items of another may be Lists themselves. */
+static bool lists_one_kind(struct str begin)
 {
     struct error ignored;
     ARENA_SCOPED arena = arena_new((size_t)4 * AROUND_LIMIT);
     struct str list = arena ? arena_printf(arena, "%.*s]}", STR_ARG(begin)) : (struct str){NULL, 0};
-    return list.ptr && json_member(json_index(arena, list, 1, &ignored), STR("kind"));
+    struct str kind =
+        json_text(arena, list.ptr ? json_member(json_index(arena, list, 1, &ignored), STR("kind")) : NULL);
+    return kind.len > strlen("List");
 }
 
 /* Up to the bracket that closes the items. */
@@ -100,7 +105,7 @@ bool load_json_list(struct load *load, struct window *window)
         return false;
     buf_add(&around, window_text(window, begin));
     window->start += begin;
-    struct str head = names_kind(buf_str(&around)) ? buf_str(&around) : (struct str){NULL, 0};
+    struct str head = lists_one_kind(buf_str(&around)) ? buf_str(&around) : (struct str){NULL, 0};
     if (around.failed || !load_items(load, window, head))
         return false;
     size_t rest = 0;
