@@ -146,14 +146,21 @@ void kube_reflector_stop(struct kube_reflector *reflector);   /* joins; NULL is 
 
 /* Writes Events (events.k8s.io/v1) from a thread of its own: what is noted never waits
  * for the API server. Repeats within ten minutes become a series; a full queue and a
- * spent rate (25 at once, then one a second) drop what comes. What is important has a queue,
- * series and a rate of its own, is written first, and waits for its rate instead of being dropped. */
+ * spent rate (25 at once, then one a second) drop what is common. What weighs more has a queue,
+ * series and a rate of its own for each weight, is written first, and waits for its rate. It is
+ * never dropped without a word: when its queue is full, the oldest goes into the log and is counted
+ * in an Event with the same reason. */
 struct kube_recorder;
+enum kube_weight {
+    KUBE_COMMON,    /* a denial */
+    KUBE_IMPORTANT, /* the gate refuses, or asks to wait */
+    KUBE_VITAL      /* something was started, or admitted past a guard */
+};
 struct kube_note {
     struct str api_version, kind, ns, name, uid; /* what it is about; ns absent: cluster-scoped */
     struct str plural;                           /* with it an absent uid is looked up, as kubectl describe needs it */
     bool warning;                                /* else Normal */
-    bool important;                              /* a flood of others must not push it out */
+    enum kube_weight weight;                     /* a flood of lighter ones must not push it out */
     const char *reason;                          /* UpgradeWaits */
     const char *action;                          /* what was done about it: AdmitUpgrade */
     struct str text;                             /* cut at 1024 bytes */

@@ -22,8 +22,9 @@ static bool event_put(char *to, size_t size, struct str text)
 bool event_note_copy(struct event_note *copy, const struct kube_note *note)
 {
     copy->warning = note->warning;
-    copy->important = note->important;
+    copy->weight = note->weight;
     copy->times = 1;
+    copy->others = copy->tries = 0;
     event_put(copy->ns, sizeof copy->ns, note->ns);
     event_put(copy->uid, sizeof copy->uid, note->uid);
     event_put(copy->plural, sizeof copy->plural, note->plural);
@@ -47,21 +48,54 @@ bool event_is_of(const struct event_series *series, const struct event_note *not
            strcmp(series->api_version, note->api_version) == 0;
 }
 
-bool event_queue_put(struct event_queue *queue, const struct event_note *note)
+static struct event_note *event_at(struct event_queue *queue, unsigned i)
+{
+    return &queue->notes[(queue->first + i) % EVENT_QUEUE];
+}
+
+static bool queue_merge(struct event_queue *queue, const struct event_note *note, bool newer)
 {
     for (unsigned i = 0; i < queue->count; i++) {
-        struct event_note *waiting = &queue->notes[(queue->first + i) % EVENT_QUEUE];
+        struct event_note *waiting = event_at(queue, i), before = *waiting;
         if (!event_same(waiting, note))
             continue;
-        int64_t times = waiting->times + 1;
-        *waiting = *note;
-        waiting->times = times;
+        if (newer)
+            *waiting = *note;
+        waiting->times = before.times + note->times;
+        waiting->others = before.others + note->others;
         return true;
     }
     if (queue->count == EVENT_QUEUE)
         return false;
-    queue->notes[(queue->first + queue->count++) % EVENT_QUEUE] = *note;
+    *event_at(queue, queue->count++) = *note;
     return true;
+}
+
+bool event_queue_put(struct event_queue *queue, const struct event_note *note)
+{
+    return queue_merge(queue, note, true);
+}
+
+bool event_queue_return(struct event_queue *queue, const struct event_note *note)
+{
+    return queue_merge(queue, note, false);
+}
+
+bool event_queue_fold(struct event_queue *queue, struct event_note *folded)
+{
+    for (unsigned i = 0; i < queue->count; i++)
+        for (unsigned younger = i + 1; younger < queue->count; younger++) {
+            if (strcmp(event_at(queue, i)->reason, event_at(queue, younger)->reason) != 0)
+                continue;
+            *folded = *event_at(queue, i);
+            event_at(queue, younger)->others += 1 + folded->others;
+            for (; i > 0; i--)
+                *event_at(queue, i) = *event_at(queue, i - 1);
+            queue->first = (queue->first + 1) % EVENT_QUEUE;
+            queue->count--;
+            return true;
+        }
+    return false;
 }
 
 /* NAME.TIME, as client-go names its Events; a part of a DNS name ends with a letter or digit. */
@@ -102,6 +136,18 @@ static void event_member(struct buf *out, const char *key, const char *value)
     json_write_str(out, str_from(value));
 }
 
+/* An Event's note may have 1024 bytes. */
+static void write_note_text(struct buf *out, const struct event_note *note)
+{
+    char text[sizeof note->text], more[96] = "";
+    if (note->others)
+        snprintf(more, sizeof more, " (and %lld more about other objects: see the webhook's log)",
+                 (long long)note->others);
+    event_put(text, sizeof text - strlen(more), str_from(note->text));
+    snprintf(text + strlen(text), sizeof text - strlen(text), "%s", more);
+    event_member(out, "note", text);
+}
+
 void event_write(struct buf *out, const struct event_note *note, const struct event_series *series,
                  const char *controller, const char *instance)
 {
@@ -113,7 +159,7 @@ void event_write(struct buf *out, const struct event_note *note, const struct ev
     event_member(out, "type", note->warning ? "Warning" : "Normal");
     event_member(out, "reason", note->reason);
     event_member(out, "action", note->action);
-    event_member(out, "note", note->text);
+    write_note_text(out, note);
     event_member(out, "reportingController", controller);
     event_member(out, "reportingInstance", instance);
     buf_puts(out, ",\"regarding\":{\"apiVersion\":");

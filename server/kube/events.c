@@ -10,6 +10,8 @@
 enum {
     LOOK_UPS = 10,
     BURST = 25,
+    TRIES = 12,
+    RETRY_SECONDS = 1,
     STOP_MS = 2000,
     SERIES_SECONDS = 600,
     PATCH_EVERY = 10,
@@ -32,11 +34,11 @@ struct kube_recorder {
 
     pthread_mutex_t lock; /* the queue */
     pthread_cond_t wake;
-    struct event_queue queues[LANE_COUNT];
+    struct event_queue queues[EVENT_WEIGHTS];
     bool stopping;
     int64_t stop_by_ns;
 
-    struct event_rate rates[LANE_COUNT]; /* the thread's own */
+    struct event_rate rates[EVENT_WEIGHTS]; /* the thread's own */
 };
 
 static const struct kube_resource events_resource = {.group = STR_INIT("events.k8s.io"),
@@ -47,28 +49,43 @@ static const struct kube_resource events_resource = {.group = STR_INIT("events.k
 
 /* ---- the queue ------------------------------------------------------------- */
 
-static enum event_lane lane_of(const struct event_note *note)
-{
-    return note->important ? LANE_IMPORTANT : LANE_COMMON;
-}
-
-/* The lock is held. What is important first; NULL when nothing waits. */
+/* The lock is held. The heaviest first; NULL when nothing waits. */
 static struct event_queue *next_queue(struct kube_recorder *recorder)
 {
-    for (size_t lane = 0; lane < LANE_COUNT; lane++)
-        if (recorder->queues[lane].count)
-            return &recorder->queues[lane];
+    for (size_t weight = EVENT_WEIGHTS; weight-- > 0;)
+        if (recorder->queues[weight].count)
+            return &recorder->queues[weight];
     return NULL;
 }
 
-/* Of what is important the log at least keeps what an Event cannot. */
-static void recorder_log_dropped(const struct event_note *note)
+/* Of what matters the log at least keeps what an Event cannot. */
+static void recorder_log_dropped(const struct event_note *note, const char *result, const char *why)
 {
-    metric_add(METRIC_EVENTS, 1, "dropped");
-    if (note->important)
+    metric_add(METRIC_EVENTS, 1, result);
+    if (note->weight > KUBE_COMMON)
         log_line(LOG_WARN, "cannot write Event", LOG_TEXT("about", str_from(note->name)),
                  LOG_TEXT("event", str_from(note->reason)), LOG_TEXT("text", str_from(note->text)),
-                 LOG_TEXT("reason", STR("too many wait")));
+                 LOG_TEXT("reason", str_from(why)));
+}
+
+#define TOO_MANY "too many wait"
+
+static bool recorder_put(struct kube_recorder *recorder, const struct event_note *note,
+                         bool (*put)(struct event_queue *queue, const struct event_note *note))
+{
+    struct event_note folded = {.name = ""};
+    pthread_mutex_lock(&recorder->lock);
+    struct event_queue *queue = &recorder->queues[note->weight];
+    bool stopping = recorder->stopping, room = !stopping && put(queue, note);
+    if (!room && !stopping && note->weight > KUBE_COMMON)
+        room = event_queue_fold(queue, &folded) && put(queue, note);
+    pthread_cond_signal(&recorder->wake);
+    pthread_mutex_unlock(&recorder->lock);
+    if (folded.name[0])
+        recorder_log_dropped(&folded, "coalesced", TOO_MANY);
+    if (!room)
+        recorder_log_dropped(note, "dropped", stopping ? "shutting down" : TOO_MANY);
+    return !stopping;
 }
 
 void kube_record(struct kube_recorder *recorder, const struct kube_note *note)
@@ -80,12 +97,7 @@ void kube_record(struct kube_recorder *recorder, const struct kube_note *note)
         metric_add(METRIC_EVENTS, 1, "dropped");
         return;
     }
-    pthread_mutex_lock(&recorder->lock);
-    bool room = !recorder->stopping && event_queue_put(&recorder->queues[lane_of(&copy)], &copy);
-    pthread_cond_signal(&recorder->wake);
-    pthread_mutex_unlock(&recorder->lock);
-    if (!room)
-        recorder_log_dropped(&copy);
+    recorder_put(recorder, &copy, event_queue_put);
 }
 
 /* False when it is time to end. */
@@ -127,17 +139,17 @@ static bool recorder_stopping(struct kube_recorder *recorder)
     return stopping;
 }
 
-/* What is important waits for its turn, but not for longer than the end allows. */
+/* What matters waits for its turn, but not for longer than the end allows. */
 static bool recorder_may_write(struct kube_recorder *recorder, const struct event_note *note)
 {
-    struct event_rate *rate = &recorder->rates[lane_of(note)];
+    struct event_rate *rate = &recorder->rates[note->weight];
     bool taken = take_token(rate), stopping = false;
-    while (!taken && note->important && !stopping) {
+    while (!taken && note->weight > KUBE_COMMON && !stopping) {
         nanosleep(&(struct timespec){0, 100000000}, NULL);
         stopping = recorder_stopping(recorder);
         taken = take_token(rate);
     }
-    return taken || (note->important && stopping);
+    return taken || (note->weight > KUBE_COMMON && stopping);
 }
 
 /* ---- writing --------------------------------------------------------------- */
@@ -203,7 +215,7 @@ static struct event_series *recorder_find(struct kube_recorder *recorder, const 
 {
     int64_t now = time_monotonic_ns();
     for (size_t i = 0; i < EVENT_SERIES; i++) {
-        struct event_series *series = &recorder->rates[lane_of(note)].series[i];
+        struct event_series *series = &recorder->rates[note->weight].series[i];
         if (series->count && now - series->seen_ns < SERIES_SECONDS * NS_PER_S && event_is_of(series, note))
             return series;
     }
@@ -216,6 +228,18 @@ static void recorder_log(const struct event_note *note, bool good, const char *r
     if (!good)
         log_line(LOG_WARN, "cannot write Event", LOG_TEXT("about", str_from(note->name)),
                  LOG_TEXT("event", str_from(note->reason)), LOG_TEXT("reason", str_from(error->message)));
+}
+
+/* An API server that is away for a while must not lose what matters. Whether the answer may be another next time:
+ * as client-go's recorder has it, which tries 12 times. */
+static bool recorder_retry(struct kube_recorder *recorder, struct event_note *note, const struct error *error)
+{
+    bool passing = error->code == 0 || error->code == 429 || error->code >= 500;
+    if (note->weight == KUBE_COMMON || !passing || ++note->tries >= TRIES)
+        return false;
+    if (recorder_put(recorder, note, event_queue_return))
+        nanosleep(&(struct timespec){RETRY_SECONDS, 0}, NULL);
+    return true;
 }
 
 static void recorder_record(struct kube_recorder *recorder, struct event_note *note)
@@ -232,7 +256,7 @@ static void recorder_record(struct kube_recorder *recorder, struct event_note *n
             return;
     }
     if (!arena || !recorder_may_write(recorder, note)) {
-        recorder_log_dropped(note);
+        recorder_log_dropped(note, "dropped", arena ? TOO_MANY : "out of memory");
         return;
     }
     if (series) {
@@ -244,12 +268,13 @@ static void recorder_record(struct kube_recorder *recorder, struct event_note *n
         }
         series->count = 0; /* it has expired: begin anew */
     }
-    struct event_rate *rate = &recorder->rates[lane_of(note)];
+    struct event_rate *rate = &recorder->rates[note->weight];
     series = &rate->series[rate->next_series++ % EVENT_SERIES];
     event_series_begin(series, note, now);
     bool good = recorder_create_event(recorder, arena, note, series, &error);
     series->count = good ? note->times : 0;
-    recorder_log(note, good, "created", &error);
+    if (good || !recorder_retry(recorder, note, &error))
+        recorder_log(note, good, "created", &error);
 }
 
 static void *recorder_run(void *context)
@@ -258,6 +283,9 @@ static void *recorder_run(void *context)
     struct event_note note;
     while (recorder_take(recorder, &note))
         recorder_record(recorder, &note);
+    for (struct event_queue *queue; (queue = next_queue(recorder)); queue->count--)
+        recorder_log_dropped(&queue->notes[(queue->first + queue->count - 1) % EVENT_QUEUE], "dropped",
+                             "shutting down");
     return NULL;
 }
 
@@ -271,9 +299,9 @@ struct kube_recorder *kube_recorder_start(struct kube_client *client, const char
         return NULL;
     }
     recorder->client = client;
-    for (size_t lane = 0; lane < LANE_COUNT; lane++) {
-        recorder->rates[lane].filled_ns = time_monotonic_ns();
-        recorder->rates[lane].tokens_ns = BURST * NS_PER_S;
+    for (size_t weight = 0; weight < EVENT_WEIGHTS; weight++) {
+        recorder->rates[weight].filled_ns = time_monotonic_ns();
+        recorder->rates[weight].tokens_ns = BURST * NS_PER_S;
     }
     snprintf(recorder->controller, sizeof recorder->controller, "%s", controller);
     if (gethostname(recorder->instance, sizeof recorder->instance - 1) != 0 || !recorder->instance[0])

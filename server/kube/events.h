@@ -5,14 +5,16 @@
 #include "kube/kube.h"
 
 enum { EVENT_QUEUE = 64, EVENT_SERIES = 32 };
-/* What is important apart from the rest: each lane has all of its own. */
-enum event_lane { LANE_IMPORTANT, LANE_COMMON, LANE_COUNT };
+enum { EVENT_WEIGHTS = KUBE_VITAL + 1 }; /* each has all of its own */
 
 /* A note that outlives its review. */
 struct event_note {
     char api_version[128], kind[64], ns[64], name[254], uid[64], plural[64], reason[64], action[64], text[1025];
-    bool warning, important;
-    int64_t times; /* how often it came while it waited */
+    bool warning;
+    enum kube_weight weight;
+    int64_t times;  /* how often it came while it waited */
+    unsigned tries; /* that have failed */
+    int64_t others; /* notes about other objects that are told of here alone, for want of room */
 };
 /* One Event in the cluster, and how often it has happened. */
 struct event_series {
@@ -28,6 +30,11 @@ struct event_queue {
 /* A note that waits already takes the newer one's words, so that however often one thing happens it
  * takes one place. False when there is no room. */
 bool event_queue_put(struct event_queue *queue, const struct event_note *note);
+/* Puts one back that could not be written; what has come since has the word. */
+bool event_queue_return(struct event_queue *queue, const struct event_note *note);
+/* Makes room: the oldest note that has a younger one with the same reason is counted in that one, and given to
+ * the caller. False when all reasons are different. */
+bool event_queue_fold(struct event_queue *queue, struct event_note *folded);
 
 /* False when it is about nothing that has a name. */
 bool event_note_copy(struct event_note *copy, const struct kube_note *note);

@@ -119,7 +119,7 @@ static void test_a_flood_takes_one_place(void)
 {
     struct kube_note often = sample(), once = sample();
     struct event_note a, b;
-    often.important = once.important = true;
+    often.weight = once.weight = KUBE_VITAL;
     CU_ASSERT_FATAL(event_note_copy(&a, &often));
     often.text = STR("other words");
     CU_ASSERT_FATAL(event_note_copy(&b, &often));
@@ -142,10 +142,56 @@ static void test_a_flood_takes_one_place(void)
     CU_ASSERT(event_queue_put(&queue, &a));
 }
 
+/* More different ones than there is room for: the oldest are counted in a younger one, none is just gone. */
+static void test_too_many_are_counted_in_one_of_them(void)
+{
+    struct kube_note note = sample();
+    struct event_note copy, folded;
+    static struct event_queue queue = {.first = EVENT_QUEUE - 5};
+    CU_ASSERT_FATAL(event_note_copy(&copy, &note));
+    snprintf(copy.reason, sizeof copy.reason, "Rare");
+    CU_ASSERT(event_queue_put(&queue, &copy));
+    CU_ASSERT_FALSE(event_queue_fold(&queue, &folded)); /* it is the only one */
+    enum { MORE = 1000 };
+    CU_ASSERT_FATAL(event_note_copy(&copy, &note));
+    for (int i = 0; i < MORE; i++) {
+        snprintf(copy.name, sizeof copy.name, "object-%d", i);
+        if (event_queue_put(&queue, &copy))
+            continue;
+        CU_ASSERT_FATAL(event_queue_fold(&queue, &folded));
+        ASSERT_TEXT(str_from(folded.reason), "UpgradeWaits");
+        CU_ASSERT_FATAL(event_queue_put(&queue, &copy));
+    }
+    CU_ASSERT_EQUAL(queue.count, EVENT_QUEUE);
+    ASSERT_TEXT(str_from(queue.notes[queue.first].reason), "Rare"); /* kept, and still the first */
+    int64_t told = 0;
+    for (unsigned i = 0; i < EVENT_QUEUE; i++)
+        told += 1 + queue.notes[i].others;
+    CU_ASSERT_EQUAL(told, MORE + 1);
+    ASSERT_TEXT(str_from(queue.notes[(queue.first + EVENT_QUEUE - 1) % EVENT_QUEUE].name), "object-999");
+}
+
+static void test_an_event_tells_how_many_others(void)
+{
+    ARENA_SCOPED arena = arena_new(1 << 20);
+    static char text[1024];
+    struct kube_note note = sample();
+    struct event_note copy;
+    struct event_series series;
+    memset(text, 'x', sizeof text);
+    note.text = (struct str){text, sizeof text};
+    CU_ASSERT_FATAL(event_note_copy(&copy, &note));
+    copy.others = 937;
+    struct str said = json_get_str(written(arena, &copy, &series), "note");
+    CU_ASSERT(said.len <= 1024 && str_ends(said, STR(" (and 937 more about other objects: see the webhook's log)")));
+}
+
 SUITE(kube_events, {"an Event of a cluster-scoped object lives in default", test_event_of_cluster_scoped},
       {"an Event of a namespaced object lives beside it", test_event_of_namespaced},
       {"an Event's name stays a DNS name however long the object's is", test_event_name_stays_a_dns_name},
       {"an Event's text is cut between characters", test_event_text_is_cut_between_characters},
       {"no Event is about nothing", test_no_event_about_nothing},
       {"a series is of one object and one reason", test_series_is_of_one_object_and_reason},
-      {"a flood of one thing takes one place, so that others are not dropped", test_a_flood_takes_one_place})
+      {"a flood of one thing takes one place, so that others are not dropped", test_a_flood_takes_one_place},
+      {"too many different ones are counted in one of them, the rare kept", test_too_many_are_counted_in_one_of_them},
+      {"an Event tells how many others it stands for, within its 1024 bytes", test_an_event_tells_how_many_others})

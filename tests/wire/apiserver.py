@@ -224,4 +224,36 @@ def _(server):
 
 
 api = FakeApi()
+@shows("300 different upgrades without a backup, and 200 denials, while no Event can be written: each is told of, in an Event or counted in one, and logged")
+def _(*_fixtures):
+    api = FakeApi()
+    server = ServerOf(api)
+    eventually(lambda: same(server.get("/readyz")[0], 200), 30)
+    api.events_free.clear()
+
+    def skipping(name):
+        asked = upgrade_review("kcm-1-3-0")
+        for part in (asked["request"], asked["request"]["object"]["metadata"], asked["request"]["oldObject"]["metadata"]):
+            part["name"] = name
+        asked["request"]["object"]["metadata"]["annotations"] = {
+            "backstop.k0rdent.mirantis.com/skip-pre-upgrade-backup": "because"}
+        return asked
+    with server.client() as client:
+        for i in range(300):
+            same(client.post(MANAGEMENT, skipping(f"management-{i}")).response()["allowed"], True)
+            if i < 200:
+                client.post(BACKUP, backup_review(name=f"denied-{i}", schedule="0 9 * * 7")).denied(422)
+    coalesced = server.metric('backstop_events_total{result="coalesced"}')
+    assert 200 <= coalesced <= 300, coalesced
+    api.events_free.set()
+    server.stop()  # what waits is written, whatever the rate
+    events = [e for e in api.objects["events"] if e["reason"] == "UpgradeWithoutBackup"]
+    assert any("more about other objects: see the webhook's log)" in e["note"] for e in events), events[-1]
+    logged = {line["about"] for line in server.log_lines("cannot write Event") if line["event"] == "UpgradeWithoutBackup"}
+    told = {e["regarding"]["name"] for e in events} | logged
+    same(len([name for name in told if name.startswith("management-")]), 300, "told of")
+    assert len(events) <= 100, len(events)
+    api.server.shutdown()
+
+
 main(ServerOf(api))

@@ -48,6 +48,8 @@ class FakeApi:
 
     def __init__(self, handler=None):
         self.objects, self.mode, self.asked, self.instead = world(), "ok", [], {}
+        self.events_free = threading.Event()  # cleared: whoever writes an Event waits
+        self.events_free.set()
         fake = self
 
         class Bound(handler or Handler):
@@ -186,6 +188,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.another("POST"):
             return None
         plural = self.path.partition("?")[0].rsplit("/", 1)[-1]
+        if plural == "events":
+            self.api.events_free.wait(60)
         document["metadata"].update(uid=document["metadata"].get("name", "e"), resourceVersion="2",
                                     creationTimestamp=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
         self.api.objects.setdefault(plural, []).append(document)

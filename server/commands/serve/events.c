@@ -52,7 +52,7 @@ static void record_started(struct service *service, const struct review *review)
         if (!str_is(kind, "ManagementBackup"))
             continue;
         struct kube_note note = about_subject(request);
-        note.important = true;
+        note.weight = KUBE_VITAL;
         note.reason = "PreUpgradeBackupStarted";
         note.action = "StartBackup";
         note.text = arena_printf(
@@ -152,7 +152,7 @@ static void record_override(struct service *service, const struct review *review
         note.reason = "GuardOverridden";
         note.action = "Override";
         note.warning = true;
-        note.important = true;
+        note.weight = KUBE_VITAL;
         note.text = arena_printf(request->arena, "%s: %.*s (by %.*s)", keys[i], STR_ARG(reason),
                                  STR_ARG(arena_quote(request->arena, request->user)));
         kube_record(service->recorder, &note);
@@ -178,7 +178,7 @@ void serve_events_record(struct service *service, const struct rule *rule, const
     note.reason = step ? step->reason : "Denied";
     note.action = step ? step->action : "Deny";
     note.warning = step ? step->warning : true;
-    note.important = step != NULL;
+    note.weight = !step ? KUBE_COMMON : decision->denied ? KUBE_IMPORTANT : KUBE_VITAL;
     note.text = decision->denied ? decision_message(decision) : events_text_admitted(request, decision);
     record_started(service, review);
     kube_record(service->recorder, &note);
