@@ -178,10 +178,16 @@ struct snapshot_location { /* VolumeSnapshotLocation */
     struct str provider;
 };
 
+struct deployment_state {
+    int64_t ready_replicas;
+    bool scaled_down;          /* spec.replicas is 0 */
+    int64_t unavailable_since; /* of its condition Available, where that is False; 0: unknown */
+};
+
 struct velero_deployment {
     struct object_meta meta;
     struct str service_account;
-    int64_t ready_replicas;
+    struct deployment_state state;
     struct str image;         /* of the container that runs the server */
     struct strlist plugins;   /* images of the init containers, which bring the plugins */
     bool default_file_backup; /* --default-volumes-to-fs-backup: volumes are copied unless a Backup says no */
@@ -233,7 +239,7 @@ struct server_status {
 struct kcm_deployment {
     struct object_meta meta;
     struct str service_account, image;
-    int64_t ready_replicas;
+    struct deployment_state state;
 };
 
 /* One object of another backup engine, as an entry of settings upgrade.evidence looks at

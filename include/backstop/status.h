@@ -15,6 +15,7 @@ struct status_location {
     const char *class; /* external, in-cluster S3, persistent volume, host path, NFS */
     bool used;         /* by a ManagementBackup that will run again */
     bool used_upgrade; /* by one that protects upgrades */
+    bool no_plugin;    /* Velero lacks its provider's plugin */
 };
 
 /* ---- recovery points: what could be restored, and whether it is recent enough ---- */
@@ -273,6 +274,9 @@ struct status_view {
     const struct backup *good;                /* the newest management backup that could be restored; NULL: none */
     struct status_finding *findings;
     size_t finding_count, finding_cap, blocker_count, risk_count;
+    struct status_finding *consequences; /* of findings: problems that go with their cause */
+    size_t consequence_count;
+    struct strlist unchecked;        /* kinds nobody knows, so that causes that they would show are not reported */
     struct status_finding *unjudged; /* kinds nobody knows; `blocks` is what could not be judged without them */
     size_t unjudged_count;
     struct status_source *sources; /* ManagementBackups, then Schedules by namespace and name, then the rest */
@@ -292,6 +296,8 @@ bool status_fill(struct status_view *view, struct str target) MUST_CHECK;
 const struct status_location *status_location(const struct status_view *view, struct str name);
 /* The first unknown kind that one of `judges` (status_blocks) rests on; NULL: all that they rest on is known. */
 const struct status_finding *status_unjudged(const struct status_view *view, unsigned judges);
+/* The kinds without which deeper causes may be hidden, in a sentence; empty where that does not matter. */
+struct str status_unchecked_text(const struct status_view *view);
 /* What an upgrade would meet, in a few words. */
 const char *status_outcome(const struct upgrade_view *upgrade);
 /* "upgrades, restores": what a finding blocks, in words. */

@@ -150,6 +150,15 @@ static bool extract_one(const struct extractor *extractor, struct json_object *o
     return sink(context, record, error);
 }
 
+/* A list that says of what it is holds all of it: also where a fact takes only some of that kind, be it none. */
+static void extract_note_listed(const struct extractor *extractor, const struct origin *origin)
+{
+    struct str group = api_version_group(origin->api_version);
+    for (size_t f = 0; f < FACT_COUNT && extractor->listed; f++)
+        if (str_eq(origin->kind, fact_kinds[f].resource.kind) && str_eq(group, fact_kinds[f].resource.group))
+            extractor->listed[f] = true;
+}
+
 bool extract_object(const struct extractor *extractor, struct json_object *object, record_sink *sink, void *context,
                     struct error *error)
 {
@@ -162,9 +171,7 @@ bool extract_object(const struct extractor *extractor, struct json_object *objec
     if (kind.len > strlen("List")) {
         origin.kind = str_slice(kind, 0, kind.len - strlen("List"));
         origin.api_version = json_get_str(object, "apiVersion");
-        const struct fact_kind *listed = fact_kind_find(origin.api_version, origin.kind, NULL);
-        if (listed && extractor->listed && !listed->wanted)
-            extractor->listed[listed - fact_kinds] = true;
+        extract_note_listed(extractor, &origin);
     }
     size_t count = json_len(items);
     for (size_t i = 0; i < count; i++) {

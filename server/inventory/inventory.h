@@ -100,6 +100,7 @@ bool is_our_custom_resource(struct json_object *object);
 void extract_backup_status(struct store *store, struct backup_status *status, struct json_object *object);
 
 int64_t object_time(struct json_object *object, const char *dotted);
+struct deployment_state object_deployment_state(struct json_object *object);
 int64_t object_count(struct json_object *object, const char *dotted); /* 0 for what is no number or negative */
 /* What a BackupSpec's label selectors name: CAPI providers, sorted, and whether
  * they (or the labels) name anything of k0rdent. */

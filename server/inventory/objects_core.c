@@ -57,5 +57,5 @@ void extract_kcm_deployment(struct store *store, void *fact, struct json_object 
     struct str account = json_get_str(pod, "serviceAccountName");
     deployment->service_account = store_text(store, account.len ? account : json_get_str(pod, "serviceAccount"));
     deployment->image = store_text(store, json_get_str(json_item(json_get(pod, "containers"), 0), "image"));
-    deployment->ready_replicas = object_count(object, "status.readyReplicas");
+    deployment->state = object_deployment_state(object);
 }

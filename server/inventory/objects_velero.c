@@ -169,7 +169,7 @@ void extract_velero_deployment(struct store *store, void *fact, struct json_obje
     struct json_object *pod = json_path(object, "spec.template.spec");
     struct str account = json_get_str(pod, "serviceAccountName");
     deployment->service_account = store_text(store, account.len ? account : json_get_str(pod, "serviceAccount"));
-    deployment->ready_replicas = object_count(object, "status.readyReplicas");
+    deployment->state = object_deployment_state(object);
     struct json_object *server = velero_container(json_get(pod, "containers"));
     deployment->image = store_text(store, json_get_str(server, "image"));
     deployment->plugins = store_strings(store, json_get(pod, "initContainers"), "image");

@@ -1,4 +1,4 @@
-#include "backstop/status.h"
+#include "status/status.h"
 
 /* Every cause, deepest first, from causes.def. */
 
@@ -19,3 +19,48 @@ enum { VELERO = STATUS_STOPS_VELERO, BACKUPS = STATUS_STOPS_BACKUPS, STARTS = ST
 const struct status_cause_row status_causes[CAUSE_COUNT] = {
 #include "backstop/causes.def"
 };
+
+/* What the findings that stop this explain, at most. */
+static unsigned causes_explained(const struct status_view *view, unsigned stop)
+{
+    unsigned blocks = 0;
+    for (size_t i = 0; i < view->finding_count; i++)
+        if (view->findings[i].blocks && status_causes[view->findings[i].cause].stops & stop)
+            blocks |= view->findings[i].blocks;
+    return blocks;
+}
+
+static bool causes_is_explained(const struct status_finding *finding, const unsigned explained[3])
+{
+    const struct status_cause_row *row = &status_causes[finding->cause];
+    unsigned touches = finding->blocks ? finding->blocks : finding->risks | row->risks;
+    for (unsigned i = 0; i < 3; i++)
+        if (row->explained_by & 1U << i && explained[i] && !(touches & ~explained[i]))
+            return true;
+    return false;
+}
+
+bool status_rank(struct status_view *view)
+{
+    const unsigned explained[3] = {causes_explained(view, VELERO), causes_explained(view, BACKUPS),
+                                   causes_explained(view, STARTS)};
+    struct status_finding *ranked = arena_array(view->arena, view->finding_count + 1, sizeof *ranked);
+    view->consequences = arena_array(view->arena, view->finding_count + 1, sizeof *ranked);
+    if (!ranked || !view->consequences)
+        return false;
+    size_t count = 0;
+    for (unsigned cause = 0; cause < CAUSE_COUNT; cause++)
+        for (size_t i = 0; i < view->finding_count; i++) {
+            const struct status_finding *finding = &view->findings[i];
+            if (finding->cause != cause)
+                continue;
+            if (causes_is_explained(finding, explained)) {
+                view->consequences[view->consequence_count++] = *finding;
+                continue;
+            }
+            ranked[count++] = *finding;
+        }
+    view->findings = ranked;
+    view->finding_count = view->finding_cap = count;
+    return true;
+}

@@ -2,11 +2,6 @@
 
 /* What is wrong with the recovery points: of the cluster, of each ManagementBackup, of each Velero Schedule. */
 
-static struct str recovery_object(const struct status_view *view, const char *kind, struct str name)
-{
-    return arena_printf(view->arena, "%s/%.*s", kind, STR_ARG(shown(view->arena, name)));
-}
-
 static struct str age_text(const struct status_view *view, int64_t seconds)
 {
     char text[TIME_TEXT_SIZE];
@@ -78,6 +73,9 @@ static struct str fix_unreadable(const struct status_view *view, const struct st
 {
     const struct storage_location *location = candidate->location;
     struct str ns = view->settings->system_namespace, name = status_command_name(location->meta.name);
+    const struct status_location *found = status_location(view, location->meta.name);
+    if (found && found->no_plugin)
+        return STR("add the missing plugin, as above");
     if (location->phase.len == 0)
         return arena_printf(view->arena,
                             "wait a minute. If it stays so, see why Velero does not validate it: kubectl "
@@ -225,7 +223,7 @@ static void find_nothing(struct status_view *view)
         (struct status_finding){
             .cause = unusable->flaw == STATUS_FLAW_HOLLOW ? CAUSE_BACKUP_HOLLOW : CAUSE_NOTHING_TO_RESTORE,
             .blocks = STATUS_BLOCKS_RESTORE,
-            .object = recovery_object(view, "backup", unusable->object->meta.name),
+            .object = status_object_name(view, "backup", unusable->object->meta.name),
             .says = arena_printf(view->arena, "cannot be restored: it %.*s%.*s", STR_ARG(unusable->why), STR_ARG(rest)),
             .fix = fix_candidate(view, unusable)});
 }
@@ -236,7 +234,7 @@ static void find_fragile(struct status_view *view)
     status_finding_add(view,
                        (struct status_finding){.cause = CAUSE_RECOVERY_FRAGILE,
                                                .risks = STATUS_BLOCKS_RESTORE,
-                                               .object = recovery_object(view, "backup", fragile->object->meta.name),
+                                               .object = status_object_name(view, "backup", fragile->object->meta.name),
                                                .says = arena_printf(view->arena, "%.*s; no other backup to rely on%.*s",
                                                                     STR_ARG(fragile->why),
                                                                     STR_ARG(newer_text(view, view->recovery.unusable))),
@@ -252,7 +250,7 @@ static void find_late(struct status_view *view)
         (struct status_finding){
             .cause = CAUSE_RECOVERY_LATE,
             .risks = STATUS_BLOCKS_RESTORE,
-            .object = recovery_object(view, "backup", recovery->point->object->meta.name),
+            .object = status_object_name(view, "backup", recovery->point->object->meta.name),
             .says = arena_printf(view->arena, "the newest that can be restored is %.*s old; the objective is %.*s%.*s",
                                  STR_ARG(age_text(view, recovery->age)), STR_ARG(objective_text(view)),
                                  STR_ARG(newer_text(view, newer))),
@@ -274,7 +272,7 @@ static void find_late_backup(struct status_view *view, const struct status_backu
 {
     const struct status_recovery *recovery = &backup->recovery;
     struct arena *arena = view->arena;
-    struct str object = recovery_object(view, "managementbackup", backup->object->meta.name);
+    struct str object = status_object_name(view, "managementbackup", backup->object->meta.name);
     struct str objective = age_text(view, recovery->objective), says;
     bool held = view->inventory->known[FACT_STORAGE_LOCATIONS] && !(backup->goes_to && backup->goes_to->usable);
     /* Its backups run; that the newest is nothing to rely on is said of the cluster, where it matters. */
@@ -309,7 +307,7 @@ static void find_bad_annotation(struct status_view *view, const struct status_ba
         view,
         (struct status_finding){
             .cause = CAUSE_RECOVERY_POINT_INVALID,
-            .object = recovery_object(view, "managementbackup", backup->object->meta.name),
+            .object = status_object_name(view, "managementbackup", backup->object->meta.name),
             .says = arena_printf(view->arena,
                                  "annotation " ANNOTATION_RECOVERY_POINT " is %.*s, not a duration such "
                                  "as 12h, and has no effect",
@@ -366,17 +364,17 @@ static void find_upgrade_storage(struct status_view *view)
     bool blocked = false;
     for (size_t i = 0; i < view->finding_count; i++)
         blocked |= view->findings[i].blocks & STATUS_BLOCKS_UPGRADE;
-    for (size_t i = 0; i < upgrade->count; i++) {
+    for (size_t i = 0; i < upgrade->count && !blocked; i++) {
         const struct upgrade_source *source = &upgrade->sources[i];
-        bool refuses = source->step == UPGRADE_STEP_REFUSE && !blocked;
+        bool refuses = source->step == UPGRADE_STEP_REFUSE;
         if (source->no_storage && (source->step == UPGRADE_STEP_WAIT || refuses))
-            status_finding_add(view, (struct status_finding){
-                                         .cause = CAUSE_UPGRADE_BACKUP,
-                                         .blocks = refuses ? STATUS_BLOCKS_UPGRADE : 0,
-                                         .risks = STATUS_BLOCKS_UPGRADE,
-                                         .object = recovery_object(view, "managementbackup", source->source->meta.name),
-                                         .says = source->says,
-                                         .fix = STR("")});
+            status_finding_add(view, (struct status_finding){.cause = CAUSE_UPGRADE_BACKUP,
+                                                             .blocks = refuses ? STATUS_BLOCKS_UPGRADE : 0,
+                                                             .risks = STATUS_BLOCKS_UPGRADE,
+                                                             .object = status_object_name(view, "managementbackup",
+                                                                                          source->source->meta.name),
+                                                             .says = source->says,
+                                                             .fix = STR("")});
     }
 }
 

@@ -201,7 +201,8 @@ void status_json(const struct status_view *view, struct buf *out)
     struct json_object *backups = json_object_new_array(), *locations = json_object_new_array();
     struct json_object *veleros = json_object_new_array(), *blockers = json_object_new_array();
     struct json_object *warnings = json_object_new_array(), *versions = json_object_new_object();
-    struct json_object *unjudged = json_object_new_array();
+    struct json_object *unjudged = json_object_new_array(), *consequences = json_object_new_array();
+    struct json_object *unchecked = json_object_new_array();
     status_put(versions, "velero", version_object(view, &view->velero_version));
     status_put(versions, "k0rdent", version_object(view, &view->kcm_version));
     for (size_t i = 0; i < view->backup_count; i++)
@@ -212,6 +213,8 @@ void status_json(const struct status_view *view, struct buf *out)
         status_append(veleros, velero_object(&view->veleros[i]));
     for (size_t i = 0; i < view->finding_count; i++)
         status_append(view->findings[i].blocks ? blockers : warnings, finding_object(&view->findings[i]));
+    for (size_t i = 0; i < view->consequence_count; i++)
+        status_append(consequences, finding_object(&view->consequences[i]));
     for (size_t i = 0; i < view->unjudged_count; i++)
         status_append(unjudged, finding_object(&view->unjudged[i]));
     status_put_time(root, "time", view->now);
@@ -222,6 +225,10 @@ void status_json(const struct status_view *view, struct buf *out)
     status_put(root, "blockers", blockers);
     status_put(root, "warnings", warnings);
     status_put(root, "unjudged", unjudged);
+    status_put(root, "consequences", consequences);
+    for (size_t i = 0; i < view->unchecked.len; i++)
+        status_append(unchecked, status_text_value(view->unchecked.items[i]));
+    status_put(root, "unchecked", unchecked);
     status_put(root, "upgrade", upgrade_object(&view->upgrade));
     status_put(root, "managementBackups", backups);
     status_put(root, "newestGoodBackup", good_object(view->good));

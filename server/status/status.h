@@ -61,6 +61,21 @@ struct json_object *status_serving_object(const struct status_serving *serving);
 struct str status_command_name(struct str name);
 /* completeness.c: a finding for what a restore would miss. */
 void status_find_incomplete(struct status_view *view);
+/* "deployment/velero", as a name that may be shown. */
+struct str status_object_name(const struct status_view *view, const char *kind, struct str name);
+/* status_finding_add of one object. */
+void status_report(struct status_view *view, enum status_cause cause, unsigned blocks, struct str object,
+                   struct str says, struct str fix);
+/* Of a Deployment without a ready replica: what is wrong with it, since when; and what helps. */
+struct str status_deployment_down(const struct status_view *view, const struct deployment_state *state);
+struct str status_deployment_fix(const struct status_view *view, const struct object_meta *meta,
+                                 const struct deployment_state *state);
+/* doctor_velero.c: causes in Velero beside that it does not run. True when the upgrade gate refuses for one of them. */
+bool status_find_in_velero(struct status_view *view);
+void status_find_in_kcm(struct status_view *view);    /* doctor_kcm.c: and in schedules and clocks */
+void status_find_unchecked(struct status_view *view); /* unjudged.c: fills view->unchecked */
+/* causes.c: deepest first, without those that a deeper one explains, which become view->consequences. */
+bool status_rank(struct status_view *view) MUST_CHECK;
 void status_find(struct status_view *view); /* findings.c: opinions of a view that is filled otherwise */
 
 #endif

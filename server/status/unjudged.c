@@ -54,3 +54,49 @@ const struct status_finding *status_unjudged(const struct status_view *view, uns
             return &view->unjudged[i];
     return NULL;
 }
+
+/* The CRDs of a file are never all; what matters is whether this one is there. */
+static bool unchecked_fact(const struct inventory *inventory, enum fact fact)
+{
+    if (fact == FACT_CUSTOM_RESOURCES && inventory_custom_resource(inventory, STR("backups.velero.io")))
+        return false;
+    if (fact == FACT_CREDENTIALS && inventory->known[FACT_CLUSTER_DEPLOYMENTS] &&
+        inventory->count[FACT_CLUSTER_DEPLOYMENTS] == 0)
+        return false;                     /* kcm looks up none */
+    bool regional = fact != FACT_REGIONS; /* k0rdent before 1.2 has no such kind */
+    for (size_t i = 0; i < inventory->count[FACT_CREDENTIALS] && !regional; i++)
+        regional = inventory->credentials[i]->region.len > 0;
+    return regional && !inventory->known[fact];
+}
+
+void status_find_unchecked(struct status_view *view)
+{
+    static const enum fact facts[] = {FACT_CUSTOM_RESOURCES, FACT_KCM,     FACT_CLUSTER_DEPLOYMENTS,
+                                      FACT_CREDENTIALS,      FACT_REGIONS, FACT_SCHEDULES};
+    for (size_t i = 0; i < LENGTH_OF(facts); i++)
+        if (unchecked_fact(view->inventory, facts[i]))
+            strlist_add(view->arena, &view->unchecked, str_from(fact_kinds[facts[i]].name));
+}
+
+/* A deeper cause could explain one of these. */
+static bool unchecked_matters(const struct status_view *view)
+{
+    for (size_t i = 0; i < view->finding_count; i++)
+        if (status_causes[view->findings[i].cause].explained_by)
+            return true;
+    return false;
+}
+
+struct str status_unchecked_text(const struct status_view *view)
+{
+    struct str names = STR("");
+    for (size_t i = 0; i < view->unchecked.len && unchecked_matters(view); i++) {
+        struct str rest = view->unchecked.items[i], name;
+        str_cut(&rest, '.', &name);
+        names = arena_printf(view->arena, "%.*s%s%.*s%s", STR_ARG(names), i ? ", " : "", STR_ARG(name),
+                             str_ends(view->unchecked.items[i], STR(" of kcm")) ? " of kcm" : "");
+    }
+    return names.len
+               ? arena_printf(view->arena, "a deeper cause may be hidden, since nothing lists %.*s", STR_ARG(names))
+               : names;
+}

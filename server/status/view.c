@@ -154,7 +154,7 @@ static bool fill_velero(struct status_view *view)
         view->veleros[view->velero_count++] =
             (struct status_velero){.object = object,
                                    .account = account,
-                                   .ready = object->ready_replicas > 0,
+                                   .ready = object->state.ready_replicas > 0,
                                    .known_account = is_known_account(view, object->meta.ns, account),
                                    .bad_name = name_matters && !str_is(object->meta.name, "velero")};
     }
@@ -170,5 +170,6 @@ bool status_fill(struct status_view *view, struct str target)
         return false;
     status_find(view);
     status_find_recovery(view);
-    return status_judge(view);
+    status_find_unchecked(view);
+    return status_rank(view) && status_judge(view);
 }

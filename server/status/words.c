@@ -66,3 +66,36 @@ void status_finding_add(struct status_view *view, struct status_finding finding)
     view->findings[view->finding_count++] = finding;
     view->blocker_count += finding.blocks != 0;
 }
+
+void status_report(struct status_view *view, enum status_cause cause, unsigned blocks, struct str object,
+                   struct str says, struct str fix)
+{
+    status_finding_add(
+        view, (struct status_finding){.cause = cause, .blocks = blocks, .object = object, .says = says, .fix = fix});
+}
+
+struct str status_object_name(const struct status_view *view, const char *kind, struct str name)
+{
+    return arena_printf(view->arena, "%s/%.*s", kind, STR_ARG(shown(view->arena, name)));
+}
+
+struct str status_deployment_fix(const struct status_view *view, const struct object_meta *meta,
+                                 const struct deployment_state *state)
+{
+    struct str ns = status_command_name(meta->ns), name = status_command_name(meta->name);
+    return state->scaled_down
+               ? arena_printf(view->arena, "kubectl scale deployment -n %.*s %.*s --replicas=1", STR_ARG(ns),
+                              STR_ARG(name))
+               : arena_printf(view->arena, "kubectl describe deployment -n %.*s %.*s", STR_ARG(ns), STR_ARG(name));
+}
+
+struct str status_deployment_down(const struct status_view *view, const struct deployment_state *state)
+{
+    struct str since = state->unavailable_since ? arena_printf(view->arena, ", unavailable since %.*s",
+                                                               STR_ARG(status_ago(view, state->unavailable_since)))
+                                                : STR("");
+    return arena_printf(view->arena, "%s%.*s",
+                        state->scaled_down ? "is scaled down (spec.replicas: 0)"
+                                           : "has no ready replica (status.readyReplicas)",
+                        STR_ARG(since));
+}

@@ -173,7 +173,7 @@ static void test_other_kinds(void)
     ASSERT_TEXT(schedule->storage_location, "s3");
     CU_ASSERT_FATAL(inventory->count[FACT_VELERO] == 1);
     ASSERT_TEXT(inventory->velero_deployments[0]->service_account, "velero-server");
-    CU_ASSERT(inventory->velero_deployments[0]->ready_replicas == 1);
+    CU_ASSERT(inventory->velero_deployments[0]->state.ready_replicas == 1);
     CU_ASSERT(inventory->count[FACT_BACKUPS] == 0);
 }
 

@@ -111,7 +111,7 @@ static void test_workloads(void)
     CU_ASSERT_EQUAL(inventory->node_agents[0]->ready, 2);
     ASSERT_TEXT(inventory->kcm_deployments[0]->service_account, "mine");
     ASSERT_TEXT(inventory->kcm_deployments[0]->image, "i:v1");
-    CU_ASSERT_EQUAL(inventory->kcm_deployments[0]->ready_replicas, 1);
+    CU_ASSERT_EQUAL(inventory->kcm_deployments[0]->state.ready_replicas, 1);
 }
 
 SUITE(inventory_crd, {"fields", test_fields}, {"phases", test_phases}, {"what is not known", test_unknown},

@@ -447,6 +447,10 @@ void status_text(const struct status_view *view, const struct page *page)
     print_unjudged(view, page);
     print_findings(view, page, SEVERITY_RISK);
     print_findings(view, page, SEVERITY_WARNING);
+    if (status_unchecked_text(view).len) {
+        page_heading(page, "As far as known");
+        page_paragraph(page, 2, "", status_unchecked_text(view));
+    }
     print_upgrade(view, page);
     status_progress(view, page);
     status_timeline(view, page);

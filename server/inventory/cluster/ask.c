@@ -48,7 +48,7 @@ static const struct velero_deployment *ask_whom(const struct cluster *cluster, b
         for (size_t i = 0; feed->fact == FACT_VELERO && i < feed->records.size; i++) {
             const struct record *record = feed->records.slots[i];
             const struct velero_deployment *velero = record ? (const void *)record->bytes : NULL;
-            if (velero && (velero->ready_replicas > 0 || !runs) && str_eq(velero->meta.ns, cluster->ns) &&
+            if (velero && (velero->state.ready_replicas > 0 || !runs) && str_eq(velero->meta.ns, cluster->ns) &&
                 !product_version_parse(PRODUCT_VELERO, image_tag(velero->image)).listed)
                 return velero;
         }

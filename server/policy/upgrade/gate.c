@@ -147,7 +147,7 @@ static bool gate_velero_is_down(const struct gate *gate)
     if (!gate->inventory->known[FACT_VELERO])
         return false;
     for (size_t i = 0; i < gate->inventory->count[FACT_VELERO]; i++)
-        if (gate->inventory->velero_deployments[i]->ready_replicas > 0)
+        if (gate->inventory->velero_deployments[i]->state.ready_replicas > 0)
             return false;
     return true;
 }

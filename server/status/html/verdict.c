@@ -280,5 +280,8 @@ void html_findings(const struct page *page, enum html_findings sort)
     buf_puts(page->out, "</ul>\n");
     if (total > ROWS)
         buf_printf(page->out, "<p class=\"muted\">and %zu more</p>", total - ROWS);
+    struct str unchecked = status_unchecked_text(view);
+    if (unchecked.len && sort == (view->blocker_count ? HTML_PROBLEMS : view->risk_count ? HTML_RISKS : HTML_NOTES))
+        MARKUP(page->out, "<p class=\"muted\">As far as known: @.</p>", unchecked);
     html_section_end(page);
 }
