@@ -106,7 +106,7 @@ def case_without_management(setup):
     """on a fresh cluster without a Management the backup itself names the providers"""
     cluster, kept = setup.cluster, setup.cluster.get("management", "kcm")
     cluster.must("delete", "management", "kcm")
-    wait_until("it to be known", lambda: "exists already" not in setup.create(
+    wait_until("it to be known", lambda: "already has a Management" not in setup.create(
         restore("fresh", "nightly"), "--dry-run=server").text)
     accepted(setup.create(restore("fresh", "nightly")))
     assert sorted(setup.spec("fresh")["excludedResources"]) == sorted(AZURE + VSPHERE)
