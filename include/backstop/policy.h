@@ -186,6 +186,7 @@ typedef void policy_fn(const struct request *request, const struct inventory *in
                        const struct settings *settings, struct decision *decision);
 
 policy_fn policy_management_backup; /* ManagementBackup: CREATE, UPDATE, DELETE */
+policy_fn policy_credential;        /* Credential: CREATE, UPDATE; nothing unless settings ask for it */
 /* Management: the upgrade gate. Its evidence must be read for this very request: the
  * ManagementBackups and Velero Backups in the snapshot are to be no older than the
  * request (known = false where they cannot be read; the gate then stays closed). */
@@ -370,6 +371,8 @@ struct backup_omissions {
     size_t len;
     bool known; /* false: some kinds that this takes are not known */
 };
+/* Whether the backups by kcm select an object with these labels, which are those that the cache keeps. */
+bool policy_backup_selects(struct json_object *labels);
 struct backup_omissions policy_backup_omissions(struct arena *arena, const struct inventory *inventory,
                                                 const struct settings *settings);
 

@@ -56,6 +56,7 @@ struct settings {
     enum verdict storage_unknown;           /* storage.whenUnknown: warn */
     enum verdict storage_not_durable;       /* storage.notDurable: warn */
     enum verdict backups_delete_protecting; /* managementBackups.deleteProtecting: warn */
+    enum verdict credentials_not_backed_up; /* credentials.notInBackups: allow */
 
     bool restores_mutate_all;                       /* restores.mutateAll: false */
     bool restores_force_update;                     /* restores.forceExistingResourcePolicy: false */

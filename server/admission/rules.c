@@ -53,6 +53,17 @@ static const struct rule rules[] = {
     },
     {
         .group = "k0rdent.mirantis.com",
+        .resource = "credentials",
+        .kind = "Credential",
+        .operations = OPERATION_CREATE | OPERATION_UPDATE,
+        .trusts_kcm = true,
+        .path = "/validate-k0rdent-mirantis-com-v1beta1-credential",
+        .policy = policy_credential,
+        .failure_policy = "Ignore",
+        .documentation = "warns when no management backup would contain its Secret (settings credentials.notInBackups)",
+    },
+    {
+        .group = "k0rdent.mirantis.com",
         .resource = "managements",
         .kind = "Management",
         .operations = OPERATION_UPDATE,

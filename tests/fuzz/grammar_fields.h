@@ -39,6 +39,12 @@ static const struct grammar_field management_backup_fields[] = {
     {"status.nextAttempt", V_TIME},
     {"status.error", V_NAME},
 };
+static const struct grammar_field credential_fields[] = {
+    {"spec.identityRef.kind", V_KIND},
+    {"spec.identityRef.name", V_NAME},
+    {"spec.identityRef.namespace", V_NAME},
+    {"spec.region", V_NAME},
+};
 static const struct grammar_field management_fields[] = {
     {"spec.release", V_RELEASE},     {"status.release", V_RELEASE}, {"spec.providers", V_PROVIDERS},
     {"status.backupName", V_BACKUP}, {"spec.core", V_CONFIG},       {"status.availableProviders", V_TEXTS},
@@ -102,6 +108,7 @@ static const struct {
     enum value name;
 } grammar_kinds[] = {
     {"ManagementBackup", "v1beta1", management_backup_fields, LENGTH_OF(management_backup_fields), V_NAME},
+    {"Credential", "v1beta1", credential_fields, LENGTH_OF(credential_fields), V_NAME},
     {"Management", "v1beta1", management_fields, LENGTH_OF(management_fields), V_NAME},
     {"Release", "v1beta1", release_fields, LENGTH_OF(release_fields), V_RELEASE},
     {"Backup", "v1", backup_fields, LENGTH_OF(backup_fields), V_BACKUP},

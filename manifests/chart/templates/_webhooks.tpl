@@ -13,6 +13,14 @@
   operations: [CREATE, UPDATE, DELETE]
   scope: Cluster
   conditions: [spec]
+- key: credentials
+  name: credentials
+  path: /validate-k0rdent-mirantis-com-v1beta1-credential
+  apiGroups: [k0rdent.mirantis.com]
+  apiVersions: [v1beta1, v1alpha1]
+  resources: [credentials]
+  operations: [CREATE, UPDATE]
+  conditions: [spec, velero, kcm]
 - key: managements
   name: managements
   path: /validate-k0rdent-mirantis-com-v1beta1-management

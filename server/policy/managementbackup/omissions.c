@@ -27,18 +27,25 @@ static struct backup_omission *omission_add(struct omission_search *search, enum
     return omission;
 }
 
+bool policy_backup_selects(struct json_object *labels)
+{
+    static const char *const selected_by[] = {LABEL_CLUSTER_NAME, LABEL_HELM_NAME, LABEL_PROVIDER};
+    if (str_is(json_get_str(labels, LABEL_COMPONENT), "kcm"))
+        return true;
+    for (size_t i = 0; i < LENGTH_OF(selected_by); i++)
+        if (json_get_str(labels, selected_by[i]).len)
+            return true;
+    return false;
+}
+
 /* Only Secrets of the system namespace are read; one that is not there is another fault. */
 static void omission_of_secret(struct omission_search *search, struct str ns, struct str name, const char *owner_kind,
                                struct str owner)
 {
     struct arena *arena = search->arena;
-    static const char *const selected_by[] = {LABEL_CLUSTER_NAME, LABEL_HELM_NAME, LABEL_PROVIDER};
     const struct secret *secret = inventory_secret(search->inventory, ns, name);
-    if (!secret || str_is(json_get_str(secret->meta.labels, LABEL_COMPONENT), "kcm"))
+    if (!secret || policy_backup_selects(secret->meta.labels))
         return;
-    for (size_t i = 0; i < LENGTH_OF(selected_by); i++)
-        if (json_get_str(secret->meta.labels, selected_by[i]).len)
-            return;
     struct backup_omission *omission = omission_add(search, OMITS_SECRET, ns, name);
     if (!omission)
         return;
