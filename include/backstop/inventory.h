@@ -161,6 +161,7 @@ struct velero_schedule {
 struct delete_request { /* DeleteBackupRequest */
     struct object_meta meta;
     struct str backup, phase; /* spec.backupName; "", New, InProgress, Processed */
+    struct strlist errors;    /* of a processed one: why the Backup is still there */
 };
 
 struct config_map {

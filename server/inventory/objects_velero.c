@@ -127,6 +127,7 @@ void extract_delete_request(struct store *store, void *fact, struct json_object 
     struct delete_request *request = fact;
     request->backup = store_text(store, json_path_str(object, "spec.backupName"));
     request->phase = store_text(store, json_path_str(object, "status.phase"));
+    request->errors = store_strings(store, json_path(object, "status.errors"), NULL);
 }
 
 void extract_snapshot_location(struct store *store, void *fact, struct json_object *object)

@@ -2,7 +2,10 @@
 
 /* What keeps kcm from asking Velero for backups, what Velero was told not to do, and clocks that make nonsense of both. */
 
-enum { CLOCKS_AGREE = 5 * 60 }; /* as far as the upgrade gate lets them differ */
+enum {
+    CLOCKS_AGREE = 5 * 60,   /* as far as the upgrade gate lets them differ */
+    DELETION_WAITS = 10 * 60 /* Velero takes one up within seconds, unless the Backup itself runs */
+};
 
 static struct str doctor_command(const struct status_view *view, const char *command, struct str name)
 {
@@ -102,6 +105,44 @@ static void doctor_find_schedules(struct status_view *view)
     }
 }
 
+/* ---- deletions ------------------------------------------------------------------------------ */
+
+/* A request that was processed stays for a day; with errors, its Backup stays too. */
+static void doctor_find_deletion(struct status_view *view, const struct delete_request *request)
+{
+    struct arena *arena = view->arena;
+    const struct inventory *inventory = view->inventory;
+    struct str object = status_object_name(view, "deletebackuprequest", request->meta.name);
+    bool done = str_is(request->phase, "Processed");
+    bool there = !inventory->known[FACT_BACKUPS] || inventory_backup(inventory, request->meta.ns, request->backup);
+    int64_t age = request->meta.created ? view->now - request->meta.created : 0;
+    if (done && request->errors.len && there)
+        status_report(view, CAUSE_DELETION_FAILED, 0, object,
+                      arena_printf(arena, "Velero could not delete backup %.*s: %.*s",
+                                   STR_ARG(shown(arena, request->backup)),
+                                   STR_ARG(arena_quote_error(arena, request->errors.items[0]))),
+                      arena_printf(arena, "fix that, then: velero backup delete -n %.*s %.*s",
+                                   STR_ARG(status_command_name(request->meta.ns)),
+                                   STR_ARG(status_command_name(request->backup))));
+    else if (!done && there && age > DELETION_WAITS)
+        status_report(
+            view, CAUSE_DELETION_WAITS, 0, object,
+            arena_printf(arena, "backup %.*s should have been deleted %.*s (phase %.*s): Velero does not take it up",
+                         STR_ARG(shown(arena, request->backup)), STR_ARG(status_ago(view, request->meta.created)),
+                         STR_ARG(request->phase.len ? shown(arena, request->phase) : STR("New"))),
+            arena_printf(
+                arena, "see Velero's log; to keep the backup: %.*s",
+                STR_ARG(doctor_command(view, "kubectl delete deletebackuprequests.velero.io", request->meta.name))));
+}
+
+static void doctor_find_deletions(struct status_view *view)
+{
+    const struct inventory *inventory = view->inventory;
+    for (size_t i = 0; i < inventory->count[FACT_DELETE_REQUESTS]; i++)
+        if (str_eq(inventory->delete_requests[i]->meta.ns, view->settings->system_namespace))
+            doctor_find_deletion(view, inventory->delete_requests[i]);
+}
+
 /* ---- clocks -------------------------------------------------------------------------------- */
 
 struct doctor_moment { /* the farthest in the future that an object's status says */
@@ -165,5 +206,6 @@ void status_find_in_kcm(struct status_view *view)
     doctor_find_kcm(view);
     doctor_find_holds(view);
     doctor_find_schedules(view);
+    doctor_find_deletions(view);
     doctor_find_clocks(view);
 }

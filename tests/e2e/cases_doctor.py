@@ -332,6 +332,29 @@ def case_schedules(setup):
     cluster.must("delete", "schedules.velero.io", "short", "night", *SYSTEM)
 
 
+def case_deletions(setup):
+    """a DeleteBackupRequest that Velero does not take up, and one that failed; the printed command keeps the backup"""
+    cluster = setup.cluster
+    create_backup(cluster, "unwanted")
+    set_backup_status(cluster, "unwanted", "Completed", now())
+    cluster.must("apply", "-f", "-", stdin={
+        "apiVersion": "velero.io/v1", "kind": "DeleteBackupRequest",
+        "metadata": {"name": "delete-unwanted", "namespace": "kcm-system"}, "spec": {"backupName": "unwanted"}})
+    setup.expect_none("deletion-waits")
+    fix = setup.expect("deletion-waits", "deletebackuprequest/delete-unwanted", "unwanted", ahead=1200)["wayOut"]
+    code, answer = cluster.request(
+        "PATCH", "/apis/velero.io/v1/namespaces/kcm-system/deletebackuprequests/delete-unwanted",
+        {"status": {"phase": "Processed", "errors": ["cannot delete backup because backup storage location aws-s3 is "
+                                                     "currently in read-only mode"]}},
+        "velero-token", "application/merge-patch+json")
+    assert code == 200, answer
+    setup.expect("deletion-failed", "read-only mode", "velero backup delete -n kcm-system unwanted")
+    command = fix.split("to keep the backup: ")[1]
+    cluster.must(*command.split()[1:])
+    setup.expect_none("deletion-failed", "deletion-waits", ahead=1200)
+    forget(cluster, "backup", "unwanted")
+
+
 def case_clocks(setup):
     """Velero's clock is five hours ahead"""
     cluster = setup.cluster
