@@ -235,7 +235,7 @@ bool strlist_has(const struct strlist *list, struct str text);
 /* "a", "b" and "c": each quoted as arena_quote does. */
 struct str strlist_quoted(struct arena *arena, const struct strlist *list);
 
-/* ---- base64 (base64.c): RFC 4648, section 4, as Go's encoding/base64.StdEncoding ----- */
+/* ---- base64: RFC 4648, section 4, as Go's encoding/base64.StdEncoding ----- */
 
 void base64_write(struct str bytes, struct buf *out);
 struct str base64_encode(struct arena *arena, struct str bytes); /* absent when the arena is exhausted */

@@ -6,7 +6,7 @@
 #include "backstop/base.h"
 #include "backstop/json.h"
 
-/* ---- names (names.c) ----------------------------------------------------------- */
+/* ---- names --------------------------------------------------------------------- */
 
 /* apimachinery pkg/util/validation: the lengths and forms that the API server holds names to. */
 enum { DNS_LABEL_MAX = 63, DNS_SUBDOMAIN_MAX = 253, LABEL_VALUE_MAX = 63 };

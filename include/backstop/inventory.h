@@ -479,12 +479,8 @@ const struct inventory *inventory_files_get(struct inventory_files *files, int64
 bool inventory_files_create(struct inventory_files *files, struct json_object *object, int64_t now,
                             struct error *error) MUST_CHECK;
 /* facts_reserve, in memory. */
-bool inventory_files_reserve(struct inventory_files *files, const struct inventory *base, struct str backup,
-                             int64_t now, struct error *error) MUST_CHECK;
 void inventory_files_reload(struct inventory_files *files); /* reads what has changed now; safe from any thread */
 /* inventory_files_get with the evidence that is wanted, which is read from the files now. */
-const struct inventory *inventory_files_live(struct inventory_files *files, const struct facts_wanted *wanted,
-                                             int64_t now, struct error *error) MUST_CHECK;
 size_t inventory_files_problems(const struct inventory_files *files); /* files that are bad right now */
 void inventory_files_close(struct inventory_files *files);
 /* An inventory that knows nothing. */

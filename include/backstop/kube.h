@@ -73,10 +73,6 @@ bool kube_get(struct kube_client *client, struct arena *arena, const struct kube
 /* 409: an object of that name exists already; another conflict than that is 502. */
 bool kube_create(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,
                  struct json_object *object, struct json_object **created, struct error *error) MUST_CHECK;
-/* Server-side apply by `manager`, with force. */
-bool kube_apply(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,
-                struct str name, struct json_object *object, struct str manager, struct json_object **applied,
-                struct error *error) MUST_CHECK;
 /* JSON Patch (RFC 6902) by `manager`; 422 when a "test" in it does not hold. */
 bool kube_patch(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,
                 struct str name, struct json_object *patch, struct str manager, struct json_object **patched,

@@ -414,7 +414,5 @@ wants_fn policy_velero_schedule_wants, policy_velero_backup_wants, policy_backup
 
 /* The name without the -YYYYMMDDhhmmss that the gate appends when it repeats a backup. */
 struct str policy_name_without_stamp(struct str name);
-/* The moment that this stamp says (UTC); 0 where the name has none. */
-int64_t policy_name_stamp(struct str name);
 
 #endif

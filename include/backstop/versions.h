@@ -11,7 +11,7 @@
 
 enum product { PRODUCT_VELERO, PRODUCT_KCM };
 
-/* What a release does and another does not. The table in versions/table.c says which, and
+/* What a release does and another does not. The table in versions/version.c says which, and
  * names the source of each. */
 enum feature {
     /* Velero */

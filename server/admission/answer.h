@@ -8,14 +8,11 @@
 const char *status_reason(int code);
 /* Notes the outcome in the audit annotations, once all is decided. */
 void decision_conclude(struct decision *decision);
-/* The patch as the JSON text of RFC 6902. */
-void patch_write(const struct decision *decision, struct buf *out);
 
 enum { UID_LIMIT = 256 }; /* bytes; the API server sends 36 */
 /* What an answer needs, from a body that could not be read whole. Absent when not found. */
 struct salvage {
     struct str uid, api_version;
 };
-struct salvage salvage_review(struct str body);
 
 #endif

@@ -1,7 +1,12 @@
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -96,4 +101,248 @@ bool file_read(struct arena *arena, const char *path, size_t limit, struct str *
         return false;
     *out = arena_copy(arena, buf_str(&content));
     return out->ptr ? true : error_set(error, 500, "%s: out of memory", path);
+}
+
+/* Editors and kubelets change a file in several steps: look when they are done. */
+enum { QUIET_MS = 100, UNQUIET_MS = 1000 };
+
+struct file_watch {
+    char **paths;
+    size_t count;
+    unsigned poll_seconds;
+    void (*changed)(void *context);
+    void *context;
+    int notify; /* -1 where the kernel has no more instances: polling remains */
+    int stop;
+    _Atomic int64_t again_ns; /* when to call although nothing changed; 0: never */
+    uint64_t seen;
+    pthread_t thread;
+};
+
+/* FNV-1a, over words and bytes. */
+enum { FNV_PRIME = 0x1b3 };
+static const uint64_t fnv_basis = 0xcbf29ce484222325U;
+
+static uint64_t watch_mix(uint64_t hash, uint64_t word)
+{
+    return (hash ^ word) * ((UINT64_C(1) << 40) + FNV_PRIME);
+}
+
+static uint64_t mix_text(uint64_t hash, const char *text)
+{
+    for (; *text; text++)
+        hash = watch_mix(hash, (unsigned char)*text);
+    return hash;
+}
+
+/* What changes whenever a file's content does, without reading it. */
+static uint64_t mix_stat(uint64_t hash, const struct stat *info)
+{
+    hash =
+        watch_mix(watch_mix(watch_mix(hash, (uint64_t)info->st_dev), (uint64_t)info->st_ino), (uint64_t)info->st_size);
+    hash = watch_mix(watch_mix(hash, (uint64_t)info->st_mtim.tv_sec), (uint64_t)info->st_mtim.tv_nsec);
+    return watch_mix(watch_mix(hash, (uint64_t)info->st_ctim.tv_sec), (uint64_t)info->st_ctim.tv_nsec);
+}
+
+static int is_visible(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
+/* The files of a folder in any order. Hidden ones are editors' copies, and what a
+ * mounted ConfigMap swaps is seen through its visible links. */
+static uint64_t folder_signature(const char *path)
+{
+    struct dirent **entries = NULL;
+    uint64_t sum = 1;
+    int count = scandir(path, &entries, is_visible, NULL);
+    int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; i < count; i++) {
+        struct stat info = {0};
+        const char *name = entries[i]->d_name;
+        if (folder >= 0 && fstatat(folder, name, &info, 0) == 0 && !S_ISDIR(info.st_mode))
+            sum += mix_stat(mix_text(fnv_basis, name), &info);
+        free(entries[i]);
+    }
+    free(entries);
+    if (folder >= 0)
+        close(folder);
+    return sum;
+}
+
+static uint64_t watch_signature(const struct file_watch *watch)
+{
+    uint64_t hash = fnv_basis;
+    for (size_t i = 0; i < watch->count; i++) {
+        struct stat info = {0};
+        uint64_t one = 0;
+        if (stat(watch->paths[i], &info) == 0)
+            one = S_ISDIR(info.st_mode) ? folder_signature(watch->paths[i]) : mix_stat(hash, &info);
+        hash = watch_mix(hash, one);
+    }
+    return hash;
+}
+
+static void watch_folder(int notify, const char *path)
+{
+    const uint32_t events = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_MODIFY | IN_CLOSE_WRITE |
+                            IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF;
+    /* Failing is fine: the folder may come later, and there is the poll. */
+    (void)inotify_add_watch(notify, path, events | IN_ONLYDIR);
+}
+
+static void watch_parent(int notify, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *parent = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+    if (parent)
+        watch_folder(notify, parent);
+    free(parent);
+}
+
+/* Parents rather than files: a file that is renamed over has a new inode. Done
+ * again after each change, since a link may lead elsewhere by then; adding a
+ * folder that is watched already changes nothing. */
+static void watch_arm(const struct file_watch *watch)
+{
+    for (size_t i = 0; watch->notify >= 0 && i < watch->count; i++) {
+        watch_parent(watch->notify, watch->paths[i]);
+        watch_folder(watch->notify, watch->paths[i]);
+        char *target = realpath(watch->paths[i], NULL);
+        if (target)
+            watch_parent(watch->notify, target);
+        free(target);
+    }
+}
+
+static void watch_drain(int notify)
+{
+    char block[4096];
+    while (read(notify, block, sizeof block) > 0)
+        ;
+}
+
+/* Waits for a notice or the timeout; *noticed says which. False when told to stop. */
+static bool watch_wait(const struct file_watch *watch, int64_t milliseconds, bool *noticed)
+{
+    struct pollfd fds[] = {{.fd = watch->stop, .events = POLLIN}, {.fd = watch->notify, .events = POLLIN}};
+    int ready = poll(fds, LENGTH_OF(fds), (int)milliseconds);
+    *noticed = ready > 0 && fds[1].revents;
+    if (*noticed)
+        watch_drain(watch->notify);
+    return ready <= 0 || !fds[0].revents;
+}
+
+static bool wait_for_quiet(const struct file_watch *watch)
+{
+    const int64_t latest = time_monotonic_ns() + (int64_t)UNQUIET_MS * 1000000;
+    bool noticed = true;
+    while (noticed && time_monotonic_ns() < latest)
+        if (!watch_wait(watch, QUIET_MS, &noticed))
+            return false;
+    return true;
+}
+
+/* Until the next poll, or what was asked for by file_watch_again. */
+static int64_t wait_milliseconds(struct file_watch *watch)
+{
+    enum { NS_PER_MS = 1000000 };
+    int64_t most = (int64_t)watch->poll_seconds * 1000, again = atomic_load(&watch->again_ns);
+    int64_t left = again ? (again - time_monotonic_ns()) / NS_PER_MS + 1 : most;
+    return left < 0 ? 0 : left < most ? left : most;
+}
+
+static void *watch_run(void *argument)
+{
+    struct file_watch *watch = argument;
+    for (;;) {
+        bool noticed;
+        if (!watch_wait(watch, wait_milliseconds(watch), &noticed))
+            return NULL;
+        if (noticed && !wait_for_quiet(watch))
+            return NULL;
+        watch_arm(watch);
+        uint64_t now = watch_signature(watch);
+        int64_t again = atomic_load(&watch->again_ns);
+        if (now == watch->seen && (!again || time_monotonic_ns() < again))
+            continue;
+        watch->seen = now;
+        atomic_store(&watch->again_ns, 0);
+        watch->changed(watch->context);
+    }
+}
+
+static void watch_dispose(struct file_watch *watch)
+{
+    for (size_t i = 0; watch->paths && i < watch->count; i++)
+        free(watch->paths[i]);
+    free(watch->paths);
+    if (watch->notify >= 0)
+        close(watch->notify);
+    if (watch->stop >= 0)
+        close(watch->stop);
+    free(watch);
+}
+
+static bool watch_prepare(struct file_watch *watch, const char *const *paths, size_t count)
+{
+    watch->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    watch->notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    watch->paths = calloc(count ? count : 1, sizeof(char *));
+    if (watch->stop < 0 || !watch->paths)
+        return false;
+    for (; watch->count < count; watch->count++)
+        if (!(watch->paths[watch->count] = strdup(paths[watch->count])))
+            return false;
+    watch_arm(watch);
+    watch->seen = watch_signature(watch);
+    return true;
+}
+
+/* The thread takes no signals: those are for whoever waits for them. */
+static bool watch_start_thread(struct file_watch *watch)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(&watch->thread, NULL, watch_run, watch);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return !failed;
+}
+
+struct file_watch *file_watch_start(const char *const *paths, size_t count, unsigned poll_seconds,
+                                    void (*changed)(void *context), void *context, struct error *error)
+{
+    enum { POLL_MAX = 24 * 3600 };
+    struct file_watch *watch = calloc(1, sizeof *watch);
+    if (!watch) {
+        error_set(error, 500, "cannot watch files: out of memory");
+        return NULL;
+    }
+    watch->poll_seconds = poll_seconds == 0 ? 1 : poll_seconds > POLL_MAX ? POLL_MAX : poll_seconds;
+    watch->changed = changed;
+    watch->context = context;
+    watch->stop = watch->notify = -1;
+    if (watch_prepare(watch, paths, count) && watch_start_thread(watch))
+        return watch;
+    error_set(error, 500, "cannot watch files: out of memory, threads or file descriptors");
+    watch_dispose(watch);
+    return NULL;
+}
+
+void file_watch_again(struct file_watch *watch)
+{
+    if (watch)
+        atomic_store(&watch->again_ns, time_monotonic_ns() + (int64_t)watch->poll_seconds * 1000000000);
+}
+
+void file_watch_stop(struct file_watch *watch)
+{
+    if (!watch)
+        return;
+    const uint64_t one = 1;
+    ssize_t told = write(watch->stop, &one, sizeof one);
+    (void)told; /* an eventfd at zero takes a one */
+    pthread_join(watch->thread, NULL);
+    watch_dispose(watch);
 }

@@ -1,4 +1,175 @@
+/* A warning is one short line: when it gets longer, fewer runs are named, and a long schedule is cut. */
+#include "cron/moment.h"
+#include "cron/spec.h"
 #include "cron/words.h"
+
+enum { RUNS_SAID = 3, WORDS_MAX = 190, LINE_MAX = 199, SPEC_SHOWN = 48 };
+
+struct line {
+    size_t start, max;
+};
+
+/* The zone's name, or the abbreviation where the name says nothing. */
+static struct str zone_words(const struct cron_zone *zone, int64_t at)
+{
+    struct zone_span span;
+    zone_lookup(zone, at, &span);
+    return str_is(zone->name, "Local") ? span.type.abbreviation : zone->name;
+}
+
+static void say_run(struct buf *out, const struct cron_zone *zone, int64_t run, bool dated)
+{
+    static const char *const weekdays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    struct civil c = civil_from_unix(run + cron_zone_offset(zone, run));
+    if (dated) {
+        buf_puts(out, weekdays[c.weekday]);
+        buf_putc(out, ' ');
+        words_date(out, &c);
+        buf_putc(out, ' ');
+    }
+    words_clock(out, c.hour, c.minute);
+}
+
+static void say_runs(struct buf *out, const struct cron_zone *zone, const int64_t *runs, size_t count, bool dated)
+{
+    for (size_t i = 0; i < count; i++) {
+        buf_puts(out, i ? ", " : "; next ");
+        say_run(out, zone, runs[i], dated);
+    }
+    struct str name = zone_words(zone, runs[0]);
+    buf_putc(out, ' ');
+    buf_add(out, name);
+}
+
+/* Ends the line, which describes the schedule already. */
+static void say_next(const struct cron_schedule *schedule, int64_t now, const struct line *line, struct buf *out)
+{
+    int64_t runs[RUNS_SAID];
+    size_t count = 0;
+    while (count < RUNS_SAID && cron_next(schedule, count ? runs[count - 1] : now, &runs[count]))
+        count++;
+    if (count == 0) {
+        buf_puts(out, "; no run within the next five years");
+        return;
+    }
+    /* Times alone are clear as long as none comes round again. */
+    bool dated = count < RUNS_SAID || runs[count - 1] - now >= SECONDS_PER_DAY;
+    const size_t described = out->len;
+    for (; count > 0; count--) {
+        out->len = described;
+        say_runs(out, schedule->zone, runs, count, dated);
+        if (out->len - line->start <= line->max)
+            return;
+    }
+    out->len = described;
+}
+
+static struct str say_line(const struct cron_schedule *schedule, int64_t now, const struct line *line, struct buf *out)
+{
+    const size_t start = out->len;
+    if (cron_never_fires(schedule)) {
+        buf_puts(out, "never runs");
+        return str_slice(buf_str(out), start, out->len);
+    }
+    buf_puts(out, "runs ");
+    const size_t described = out->len;
+    cron_describe(schedule, out);
+    const size_t end = out->len;
+    if (schedule->every_seconds == 0)
+        say_next(schedule, now, line, out);
+    return str_slice(buf_str(out), described, end);
+}
+
+struct str cron_say(const struct cron_schedule *schedule, int64_t now, struct buf *out)
+{
+    const struct line line = {out->len, WORDS_MAX};
+    return say_line(schedule, now, &line, out);
+}
+
+struct str cron_say_back(const char *field, struct str spec, const struct cron_schedule *schedule, int64_t now,
+                         struct arena *arena, struct buf *out)
+{
+    const struct line line = {out->len, LINE_MAX};
+    struct str quoted = spec_quote(arena, spec, SPEC_SHOWN);
+    buf_printf(out, "%s: %.*s ", field, STR_ARG(quoted));
+    return say_line(schedule, now, &line, out);
+}
+
+enum { WEEKS = 8, DAYS_LEAST = 4 };
+
+static int64_t interval_smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The shortest gap between the runs of one day from `minute` of the day on, in
+ * minutes, and the day's last run. A gap of one minute cannot be undercut. */
+static int64_t day_gap(const struct cron_schedule *schedule, int minute, int *last_run)
+{
+    int64_t gap = INT64_MAX;
+    int before = -1;
+    for (int hour = minute / 60; hour <= 23; hour++) {
+        uint64_t minutes = schedule->minute & ~CRON_STAR;
+        if (!(schedule->hour >> hour & 1))
+            continue;
+        if (hour == minute / 60)
+            minutes &= UINT64_MAX << (minute % 60);
+        for (; minutes; minutes &= minutes - 1) {
+            int run = hour * 60 + __builtin_ctzll(minutes);
+            if (before >= 0)
+                gap = interval_smaller(gap, run - before);
+            before = run;
+            if (gap == 1) {
+                before = hour * 60 + 63 - __builtin_clzll(minutes);
+                break;
+            }
+        }
+    }
+    *last_run = before;
+    return gap == INT64_MAX ? gap : gap * SECONDS_PER_MINUTE;
+}
+
+/* No clock change from the day before to the day after: the runs of the day are those of the sets. */
+static bool is_plain_day(const struct moment *at, int minute)
+{
+    int64_t midnight = at->unix_seconds - minute * SECONDS_PER_MINUTE;
+    return at->span.from <= midnight - SECONDS_PER_DAY && at->span.until > midnight + 2 * SECONDS_PER_DAY;
+}
+
+/* No two runs are closer than the times of day are, going round midnight, unless a clock changes. */
+static int64_t least_gap(const struct cron_schedule *schedule)
+{
+    int first = __builtin_ctzll(schedule->hour) * 60 + __builtin_ctzll(schedule->minute), last;
+    int64_t gap = day_gap(schedule, first, &last);
+    return interval_smaller(gap, (first + 24 * 60 - last) * SECONDS_PER_MINUTE);
+}
+
+int64_t cron_shortest_interval(const struct cron_schedule *schedule, int64_t from)
+{
+    if (schedule->every_seconds > 0)
+        return schedule->every_seconds;
+    int64_t shortest = INT64_MAX, least = SECONDS_PER_MINUTE, before = INT64_MAX, run;
+    struct moment at = {.zone = schedule->zone};
+    const int64_t end = from + (int64_t)WEEKS * 7 * SECONDS_PER_DAY;
+    for (int days = 0; (days < DAYS_LEAST || before < end) && shortest > least; days++) {
+        if (!cron_next(schedule, days ? before : from, &run))
+            break;
+        if (days && run <= before)
+            return SECONDS_PER_MINUTE; /* go-cron goes back where hours repeat; controllers look once a minute */
+        if (days)
+            shortest = interval_smaller(shortest, run - before);
+        before = run;
+        moment_set(&at, run);
+        if (days == 0 && at.span.until > end + 2 * SECONDS_PER_DAY)
+            least = least_gap(schedule);
+        int minute = at.civil.hour * 60 + at.civil.minute, last = minute;
+        if (!is_plain_day(&at, minute))
+            continue;
+        shortest = interval_smaller(shortest, day_gap(schedule, minute, &last));
+        before += (last - minute) * SECONDS_PER_MINUTE;
+    }
+    return shortest == INT64_MAX ? 0 : shortest;
+}
 
 /* A description says the same in fewer words until it is short enough. */
 enum { DESCRIPTION_MAX = 120 };

@@ -29,7 +29,6 @@ void words_date(struct buf *out, const struct civil *civil); /* "2026-11-21" */
 void words_number(struct buf *out, int value);
 void words_ordinal(struct buf *out, int value);       /* "13th" */
 void words_month(struct buf *out, int value);         /* "March" */
-void words_weekday(struct buf *out, int value);       /* "Friday" */
 void words_seconds(struct buf *out, int64_t seconds); /* "1 hour 30 minutes", "hour" for a single one */
 
 /* "on the 13th or on any Friday in March": the days and months of a schedule. */

@@ -235,20 +235,6 @@ struct inventory *inventory_copy(const struct inventory *inventory)
     return snapshot_without(inventory, NULL, NULL);
 }
 
-size_t inventory_memory(const struct inventory *inventory)
-{
-    enum { MALLOC_OWN = 16 };
-    const struct snapshot *snapshot = snapshot_of(inventory);
-    size_t bytes = sizeof *snapshot + arena_used(snapshot->arena);
-    for (size_t f = 0; f < FACT_COUNT; f++) {
-        const struct record_table *records = index_records(inventory, (enum fact)f);
-        bytes += records->size * sizeof(struct record *);
-        for (size_t i = 0; i < records->size; i++)
-            bytes += records->slots[i] ? sizeof(struct record) + records->slots[i]->size + MALLOC_OWN : 0;
-    }
-    return bytes;
-}
-
 const struct inventory *inventory_unknown(void)
 {
     static struct shared always = {.references = 1}; /* is never destroyed */

@@ -22,7 +22,6 @@ struct tree_pool *tree_pool_new(void) MUST_CHECK;
 void tree_pool_free(struct tree_pool *pool);  /* NULL is fine; trees in use live on */
 void tree_pool_sweep(struct tree_pool *pool); /* forgets what only the pool holds */
 /* The pooled equal of `tree`, held for the caller; takes the tree. NULL when out of memory. */
-struct pooled_tree *tree_pool_take(struct tree_pool *pool, struct json_object *tree);
 uint64_t hash_text(uint64_t hash, struct str text);
 
 /* ---- record: one object's facts in one block of memory -------------------- */
@@ -35,7 +34,6 @@ struct record {
     enum fact fact;
     unsigned round; /* of the list that named it last: its informer's, who sets it before anybody else has it */
     uint64_t hash;  /* of namespace and name */
-    size_t size;    /* of bytes[] */
     struct pooled_tree *trees[RECORD_TREES];
     alignas(max_align_t) unsigned char bytes[]; /* the fact, then its texts */
 };
@@ -46,7 +44,7 @@ static inline const struct object_meta *record_meta(const struct record *record)
 }
 uint64_t hash_name(struct str ns, struct str name);
 
-/* ---- table.c: the records of one kind, by namespace and name ---------------- */
+/* ---- index.c: the records of one kind, by namespace and name ---------------- */
 
 /* The one table from informer and files to look-up: informers keep theirs, builders and snapshots share its records. */
 struct record_table {
@@ -90,7 +88,6 @@ struct strlist store_strings(struct store *store, struct json_object *array,
 #undef FACT
 /* The kind of an object: the first that wants it; `object` NULL: of those of this API kind the first. NULL when none does. */
 const struct fact_kind *fact_kind_find(struct str api_version, struct str kind, struct json_object *object);
-struct str api_version_group(struct str api_version); /* "" for the core group, which has a version only */
 /* On a ServerStatusRequest: the image of the Deployment that is asked. */
 #define ANNOTATION_OF_IMAGE "backstop.k0rdent.mirantis.com/of-image"
 bool is_velero_deployment(struct json_object *object);
@@ -104,8 +101,6 @@ struct deployment_state object_deployment_state(struct json_object *object);
 int64_t object_count(struct json_object *object, const char *dotted); /* 0 for what is no number or negative */
 /* What a BackupSpec's label selectors name: CAPI providers, sorted, and whether
  * they (or the labels) name anything of k0rdent. */
-bool selectors_name_k0rdent(struct json_object *backup_spec);
-bool labels_name_k0rdent(struct json_object *labels);
 void selectors_providers(struct arena *scratch, struct json_object *backup_spec, struct strlist *providers);
 
 /* ---- evidence of other engines: evidence.c --------------------------------- */
@@ -122,7 +117,7 @@ bool evidence_look(struct evidence_search *search, struct json_object *object, s
 /* Whether the object is one that the entry asks for: files hold others, and a list does not. */
 bool evidence_wanted(const struct evidence_source *source, struct str group, struct str kind,
                      struct json_object *object);
-/* ---- reservations.c: admitted deletions, as one line of text ---------------- */
+/* ---- evidence.c: admitted deletions, as one line of text ---------------- */
 /* Those that still count; what is no entry is passed over. False when out of memory. */
 bool reservations_read(struct arena *arena, struct str text, int64_t now, struct evidence_reading *reading) MUST_CHECK;
 /* The text with this one more; absent with code 429 when there are too many. */
@@ -160,7 +155,6 @@ const struct inventory *snapshot_current(struct shared_slot *slot);
 bool snapshot_evidence(struct inventory *inventory, const struct evidence_reading *readings, size_t count) MUST_CHECK;
 /* A snapshot of the same facts, held for the caller; NULL when out of memory. */
 struct inventory *inventory_copy(const struct inventory *inventory) MUST_CHECK;
-size_t inventory_memory(const struct inventory *inventory); /* bytes of the snapshot and its records, pool aside */
 
 struct inventory_index;
 /* Of the sorted array of each kind. The records are taken over, and `records` left empty; NULL when out of memory. */

@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "inventory/window.h"
+#include "inventory/files/files.h"
 
 /* What was added, so that it can be added to another snapshot as well. */
 struct addition {

@@ -62,7 +62,6 @@ static inline bool scan_kind(char first, enum json_kind *kind)
 
 /* The length of the well-formed UTF-8 sequence at `at`, 0 when it is none. */
 size_t utf8_length(const char *at, const char *end);
-size_t utf8_encode(uint32_t code, char out[4]);
 /* The text with each byte that is not UTF-8 replaced by U+FFFD; the text itself
  * when there is none. The absent text when the arena is full. */
 struct str utf8_clean(struct arena *arena, struct str text);

@@ -1,6 +1,6 @@
 /* YAML inside the json room: a text becomes nodes (yaml_parse.c, or yaml_json.c
  * when it is JSON), nodes become json-c trees (yaml_decode.c), and lines are found
- * by walking the nodes again (yaml_line.c). */
+ * by walking the nodes again (yaml.c). */
 #ifndef BACKSTOP_JSON_YAML_H
 #define BACKSTOP_JSON_YAML_H
 
@@ -78,7 +78,5 @@ bool yaml_resolve(struct arena *arena, struct str text, struct yaml_scalar *scal
 bool yaml_resolve_node(struct arena *arena, const struct yaml_node *node, struct yaml_scalar *scalar,
                        struct error *error);
 bool yaml_scalar_finite(const struct yaml_scalar *scalar);
-/* Base64 as in Go's StdEncoding, line breaks passed over. False when it is none or the arena is full. */
-bool yaml_binary(struct arena *arena, struct str text, struct str *bytes);
 
 #endif

@@ -1,10 +1,21 @@
-/* What a YAML scalar stands for, after go-yaml v2's resolve.go, which is what
- * kubectl and the Kubernetes controllers use: YAML 1.1 words, Go's integers. */
-#include "json/yaml.h"
-
+/* !!binary: base64. JSON has no bytes, so what is not UTF-8 becomes U+FFFD, as
+ * encoding/json does it. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "json/yaml.h"
+
+/* Base64 as in Go's StdEncoding, line breaks passed over. False when it is none or the arena is full. */
+static bool yaml_binary(struct arena *arena, struct str text, struct str *bytes)
+{
+    struct str decoded = base64_decode(arena, text);
+    *bytes = decoded.ptr ? utf8_clean(arena, decoded) : decoded;
+    return bytes->ptr;
+}
+
+/* What a YAML scalar stands for, after go-yaml v2's resolve.go, which is what
+ * kubectl and the Kubernetes controllers use: YAML 1.1 words, Go's integers. */
 
 #define TAG "tag:yaml.org,2002:"
 

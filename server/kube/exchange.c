@@ -1,4 +1,3 @@
-/* One HTTP exchange with the API server, on libcurl. */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -6,6 +5,28 @@
 #include <sys/socket.h>
 
 #include "kube/client.h"
+#include "kube/kube.h"
+
+bool kube_lines(struct buf *rest, struct str bytes, bool (*take)(void *context, struct str line), void *context)
+{
+    while (bytes.len) {
+        const char *end = memchr(bytes.ptr, '\n', bytes.len);
+        struct str piece = str_slice(bytes, 0, end ? (size_t)(end - bytes.ptr) : bytes.len);
+        bytes = str_slice(bytes, piece.len + (end ? 1 : 0), bytes.len);
+        buf_add(rest, piece);
+        if (rest->failed)
+            return false;
+        if (!end)
+            break;
+        bool taken = rest->len == 0 || take(context, buf_str(rest));
+        buf_clear(rest);
+        if (!taken)
+            return false;
+    }
+    return true;
+}
+
+/* One HTTP exchange with the API server, on libcurl. */
 
 enum {
     EXCHANGE_ARENA_MAX = 4 * 1024 * 1024,

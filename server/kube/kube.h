@@ -30,11 +30,6 @@ struct kube_config {
  * the overrides come from the options. */
 bool kube_config_from_kubeconfig(struct arena *arena, const char *paths, const struct kube_options *options,
                                  struct kube_config *config, struct error *error) MUST_CHECK;
-/* The names of one list over all files, the first of each once. */
-void kube_config_list(struct arena *arena, const char *paths, const char *list, struct strlist *names);
-bool kube_config_override(struct arena *arena, const struct kube_options *options, struct kube_config *config,
-                          struct error *error) MUST_CHECK;
-bool kube_config_in_cluster(struct arena *arena, struct kube_config *config, struct error *error) MUST_CHECK;
 bool kube_config_load(struct arena *arena, const struct kube_options *options, struct kube_config *config,
                       struct error *error) MUST_CHECK;
 
@@ -85,20 +80,16 @@ void kube_escape(struct buf *out, struct str text); /* percent-encoding of a que
 bool kube_lines(struct buf *rest, struct str bytes, bool (*take)(void *context, struct str line), void *context);
 /* The tree of an answer's body; NULL with code 502 when it is no JSON, or null. */
 struct json_object *kube_answer_build(struct arena *arena, struct str body, struct error *error) MUST_CHECK;
-/* Whether an answer with a status of success is what was asked for (answer.c). False with
+/* Whether an answer with a status of success is what was asked for (request.c). False with
  * code 502 and a message that says what it is instead. */
 bool kube_answer_list(struct json_object *list, const struct kube_resource *resource, bool metadata_only,
                       struct error *error) MUST_CHECK;
 bool kube_answer_item(struct json_object *item, size_t index, const struct kube_resource *resource, bool metadata_only,
                       struct str ns, struct error *error) MUST_CHECK; /* of a list in `ns`; absent: of any */
-bool kube_answer_object(struct json_object *object, const struct kube_resource *resource, struct str ns,
-                        struct str name, struct error *error) MUST_CHECK;
 bool kube_answer_event(struct json_object *object, const struct kube_resource *resource, bool metadata_only,
                        bool bookmark, struct error *error) MUST_CHECK;
 bool kube_answer_discovery(struct json_object *list, struct str group, struct str version,
                            struct error *error) MUST_CHECK;
-/* Whether the body of a 409 is the API server's word that an object of this name exists. */
-bool kube_answer_exists(struct str body, struct str name);
 /* What one line of a watch says. `object` is what changed, or of a BOOKMARK a shell that
  * carries the version only. */
 struct kube_watch_line {

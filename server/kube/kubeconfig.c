@@ -1,9 +1,132 @@
-/* kubeconfig files, merged as kubectl merges a KUBECONFIG list: the first file
- * that names a cluster, user, context or the current context wins. */
+/* Which files a configuration needs. */
 #include <errno.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "kube/kube.h"
+
+/* Where kube_config_load looks; the pod's own files come with the configuration. */
+static void add_kubeconfigs(const struct kube_options *options, struct arena *arena, struct strlist *files)
+{
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the environment is never written */
+    const char *listed = getenv("KUBECONFIG"), *home = getenv("HOME");
+    struct str paths = str_from(options->kubeconfig ? options->kubeconfig : listed), path;
+    if (!paths.len)
+        paths = arena_printf(arena, "%s/.kube/config", home ? home : "");
+    while (str_cut(&paths, ':', &path))
+        if (path.len)
+            strlist_add(arena, files, arena_copy(arena, path));
+}
+
+bool kube_files(const struct kube_options *options, struct arena *arena, struct strlist *files, bool *runs_program,
+                struct error *error)
+{
+    struct kube_config config = {.insecure = false};
+    *runs_program = false;
+    if (!kube_config_load(arena, options, &config, error))
+        return false;
+    *runs_program = config.exec != NULL;
+    const struct str named[] = {config.ca_file, config.client_cert_file, config.client_key_file, config.token_file};
+    add_kubeconfigs(options, arena, files);
+    for (size_t i = 0; i < LENGTH_OF(named); i++)
+        if (named[i].len)
+            strlist_add(arena, files, named[i]);
+    return arena_failed(arena) ? error_set(error, 500, "out of memory") : true;
+}
+
+/* What kubectl's flags put over a kubeconfig. Mirrors client-go's
+ * tools/clientcmd/client_config.go getCluster and getAuthInfo. */
+
+static void override_text(struct arena *arena, const char *given, struct str *text)
+{
+    if (given)
+        *text = arena_copy(arena, str_from(given));
+}
+
+/* As client-go's rest.DefaultServerURL: without a scheme it is https where something of TLS is configured. */
+static struct str with_scheme(struct arena *arena, const struct kube_config *config)
+{
+    bool tls = config->insecure || config->ca_file.len || config->ca_data.len || config->client_cert_file.len ||
+               config->client_cert_data.len;
+    struct str server = config->server;
+    while (server.len && server.ptr[server.len - 1] == '/')
+        server.len--;
+    if (server.len == 0)
+        return server;
+    return str_contains(server, STR("://")) ? arena_copy(arena, server)
+                                            : arena_printf(arena, "%s://%.*s", tls ? "https" : "http", STR_ARG(server));
+}
+
+static void override_cluster(struct arena *arena, const struct kube_options *options, struct kube_config *config)
+{
+    if (options->insecure || options->certificate_authority) {
+        config->insecure = options->insecure;
+        config->ca_file = config->ca_data = (struct str){NULL, 0};
+        override_text(arena, options->certificate_authority, &config->ca_file);
+    }
+    if (options->server || options->tls_server_name) {
+        config->tls_server_name = (struct str){NULL, 0};
+        override_text(arena, options->tls_server_name, &config->tls_server_name);
+    }
+    override_text(arena, options->server, &config->server);
+}
+
+/* A credential on the command line is the one that is meant: none that a program or a
+ * file gives may come before it. */
+static void override_user(struct arena *arena, const struct kube_options *options, struct kube_config *config)
+{
+    if (options->token || options->client_certificate) {
+        config->exec = NULL;
+        config->token = config->token_file = config->username = config->password = (struct str){NULL, 0};
+    }
+    override_text(arena, options->token, &config->token);
+    if (options->client_certificate)
+        config->client_cert_data = (struct str){NULL, 0};
+    if (options->client_key)
+        config->client_key_data = (struct str){NULL, 0};
+    override_text(arena, options->client_certificate, &config->client_cert_file);
+    override_text(arena, options->client_key, &config->client_key_file);
+}
+
+static bool is_encrypted(struct str server)
+{
+    return str_eq_nocase(str_slice(server, 0, 8), STR("https://"));
+}
+
+/* As client-go (clientcmd's ClientConfig asks rest.IsConfigTransportTLS): who the user is goes to an
+ * https server only, so that `kubectl proxy`, which is http, is asked without. A token on the command
+ * line was meant to be sent. */
+static bool config_keep_secrets(const struct kube_options *options, struct kube_config *config, struct error *error)
+{
+    const struct str none = {NULL, 0};
+    if (config->server.len == 0 || is_encrypted(config->server))
+        return true;
+    if (options->token)
+        return error_set(error, 0, "%.*s is not https, so the token was not sent: use an https:// server",
+                         STR_ARG(config->server));
+    config->exec = NULL;
+    config->token = config->token_file = config->username = config->password = none;
+    config->client_cert_file = config->client_cert_data = config->client_key_file = config->client_key_data = none;
+    return true;
+}
+
+static bool kube_config_override(struct arena *arena, const struct kube_options *options, struct kube_config *config,
+                                 struct error *error)
+{
+    override_cluster(arena, options, config);
+    override_user(arena, options, config);
+    override_text(arena, options->as, &config->as);
+    override_text(arena, options->as_uid, &config->as_uid);
+    if (options->as_group_count)
+        config->as_groups = (struct strlist){0};
+    for (size_t i = 0; i < options->as_group_count; i++)
+        strlist_add(arena, &config->as_groups, arena_copy(arena, str_from(options->as_groups[i])));
+    config->server = with_scheme(arena, config);
+    return config_keep_secrets(options, config, error);
+}
+
+/* kubeconfig files, merged as kubectl merges a KUBECONFIG list: the first file
+ * that names a cluster, user, context or the current context wins. */
 
 enum { KUBECONFIG_BYTES_MAX = 4 * 1024 * 1024, FILES_MAX = 16 };
 
@@ -209,7 +332,8 @@ bool kube_config_from_kubeconfig(struct arena *arena, const char *paths, const s
     return kube_config_override(arena, options, config, error);
 }
 
-void kube_config_list(struct arena *arena, const char *paths, const char *list, struct strlist *names)
+/* The names of one list over all files, the first of each once. */
+static void kube_config_list(struct arena *arena, const char *paths, const char *list, struct strlist *names)
 {
     struct files files = {.count = 0};
     struct error ignored;
@@ -223,4 +347,72 @@ void kube_config_list(struct arena *arena, const char *paths, const char *list, 
                 strlist_add(arena, names, arena_copy(arena, name));
         }
     }
+}
+
+#define SERVICE_ACCOUNT "/var/run/secrets/kubernetes.io/serviceaccount/"
+enum { NAMESPACE_BYTES_MAX = 1024 };
+
+/* As client-go's rest.InClusterConfig: two variables and the mounted files. */
+static bool kube_config_in_cluster(struct arena *arena, struct kube_config *config, struct error *error)
+{
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the environment is never written */
+    const char *host = getenv("KUBERNETES_SERVICE_HOST"), *port = getenv("KUBERNETES_SERVICE_PORT");
+    if (!host || !*host || !port || !*port)
+        return error_set(error, 0, "not in a cluster: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set");
+    if (access(SERVICE_ACCOUNT "token", R_OK) != 0)
+        return error_set(error, 0, "cannot read the ServiceAccount token %stoken", SERVICE_ACCOUNT);
+    bool ipv6 = str_contains(str_from(host), STR(":"));
+    config->server = arena_printf(arena, "https://%s%s%s:%s", ipv6 ? "[" : "", host, ipv6 ? "]" : "", port);
+    config->ca_file = STR(SERVICE_ACCOUNT "ca.crt");
+    config->token_file = STR(SERVICE_ACCOUNT "token");
+    struct error ignored;
+    struct str ns;
+    if (file_read(arena, SERVICE_ACCOUNT "namespace", NAMESPACE_BYTES_MAX, &ns, &ignored))
+        config->ns = str_trim(ns);
+    return config->server.ptr ? true : error_set(error, 500, "out of memory");
+}
+
+/* The flag, or $KUBECONFIG; NULL when neither names a file. */
+static const char *named_paths(const char *kubeconfig)
+{
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the environment is never written */
+    const char *listed = getenv("KUBECONFIG");
+    if (kubeconfig && *kubeconfig)
+        return kubeconfig;
+    return listed && *listed ? listed : NULL;
+}
+
+/* ~/.kube/config; NULL when it cannot be read. */
+static const char *home_path(struct arena *arena)
+{
+    const char *home = getenv("HOME"); /* NOLINT(concurrency-mt-unsafe): the environment is never written */
+    struct str path = arena_printf(arena, "%s/.kube/config", home ? home : "");
+    return path.ptr && access(path.ptr, R_OK) == 0 ? path.ptr : NULL;
+}
+
+/* kubectl's order: the flag, $KUBECONFIG, then (ours) in-cluster, then ~/.kube/config. Who
+ * names something of a kubeconfig, or a server, does not mean the cluster around the pod. */
+bool kube_config_load(struct arena *arena, const struct kube_options *options, struct kube_config *config,
+                      struct error *error)
+{
+    const char *paths = named_paths(options->kubeconfig);
+    bool elsewhere = options->context || options->cluster || options->user || options->server;
+    if (!paths && !elsewhere && kube_config_in_cluster(arena, config, error))
+        return kube_config_override(arena, options, config, error);
+    if (!paths)
+        paths = home_path(arena);
+    if (!paths && elsewhere && !options->server)
+        return error_set(error, 0, "no kubeconfig: pass --kubeconfig, set KUBECONFIG, or create ~/.kube/config");
+    if (!paths && !elsewhere)
+        return error_wrap(error, "no kubeconfig (--kubeconfig, KUBECONFIG or ~/.kube/config) and");
+    return kube_config_from_kubeconfig(arena, paths ? paths : "", options, config, error);
+}
+
+void kube_config_names(struct arena *arena, const char *kubeconfig, const char *list, struct strlist *names)
+{
+    const char *paths = named_paths(kubeconfig);
+    if (!paths)
+        paths = home_path(arena);
+    if (paths)
+        kube_config_list(arena, paths, list, names);
 }

@@ -19,7 +19,6 @@ void facts_of(gnutls_x509_crt_t certificate, struct pki_facts *facts);
 /* Whether it may be served: it has no purposes, or serverAuth is one of them. */
 bool facts_for_servers(gnutls_x509_crt_t certificate);
 /* Why a text that should hold a private key does not. */
-const char *pki_no_key(struct str pem);
 bool facts_key_fits(gnutls_x509_crt_t certificate, gnutls_x509_privkey_t key);
 
 #endif

@@ -47,7 +47,7 @@ bool settings_read_text(struct arena *arena, const struct text_rule *rule, struc
                         struct error *error) MUST_CHECK;
 bool settings_add_builtin_provider_exclusions(struct arena *arena, struct settings *settings) MUST_CHECK;
 
-/* ---- evidence of other engines: evidence.c, evidence_check.c, evidence_selector.c --- */
+/* ---- evidence of other engines: evidence.c, evidence_check.c --- */
 
 enum evidence_type {
     EVIDENCE_PRESET,

@@ -4,7 +4,7 @@
 
 #include "backstop/telemetry.h"
 
-/* ---- log_out.c: where lines go ---- */
+/* ---- log.c: where lines go ---- */
 
 /* Writes one line to standard error, or counts it as lost. Never waits longer than
  * a moment for whoever reads it, however long that stands still. */

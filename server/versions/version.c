@@ -1,4 +1,130 @@
-#include "versions/versions.h"
+/* versions, private: the table of releases. */
+#include "backstop/versions.h"
+
+struct release_number {
+    int major, minor, patch;
+};
+
+/* Releases from `first` to `last`, which behave the same. */
+struct release_row {
+    enum product product;
+    const char *name; /* "1.18.0 to 1.18.2" */
+    struct release_number first, last;
+    enum cron_dialect cron;
+    unsigned features; /* bit set of enum feature */
+};
+/* What the documentation says of a feature. */
+enum product feature_product(enum feature feature);
+
+/* A release that fixes bugs may change what users see: Velero 1.18.3 brought another cron
+ * parser. So a row names the very releases that were looked at, and no more. */
+
+enum { ANY_PATCH = 999 };
+#define HAS(feature) (1u << (feature))
+
+enum {
+    /* pkg/apis/velero/v1: BackupPhaseQueued, ObjectStorageLocation.CACertRef; pkg/util/wildcard; internal/resourcepolicies */
+    FEATURES_1_18 = HAS(VELERO_QUEUE) | HAS(VELERO_NAMESPACE_PATTERNS) | HAS(VELERO_PVC_PHASE) |
+                    HAS(VELERO_ACTION_CUSTOM) | HAS(VELERO_CA_CERT_REF),
+    /* pkg/apis/velero/v1/restore_types.go ResourcePolicy; internal/resourcepolicies */
+    FEATURES_1_18_3 =
+        FEATURES_1_18 | HAS(VELERO_PVC_MODES) | HAS(VELERO_FILTER_POLICIES) | HAS(VELERO_RESTORE_RESOURCE_POLICY),
+    /* Not released yet: what its development branch (d2241adb) had on 2026-08-21. pkg/apis/velero/v1 (BackupType: Full,
+     * Incremental); pkg/controller/restore_controller.go; pkg/persistence/object_store.go; pkg/util/datamover;
+     * internal/resourcepolicies (Action.validate, SupportedVolume) */
+    FEATURES_1_19 = FEATURES_1_18_3 | HAS(VELERO_RESTORE_FINISHED_ONLY) | HAS(VELERO_DEFAULT_MODIFIER) |
+                    HAS(VELERO_BACKUP_TYPE) | HAS(VELERO_TEMPLATE_ANNOTATIONS) | HAS(VELERO_NO_CREDENTIALS_FILE) |
+                    HAS(VELERO_BUCKET_ARN) | HAS(VELERO_SNAPSHOT_PARAMETERS) | HAS(VELERO_DATA_MOVERS) |
+                    HAS(VELERO_IMAGE_VOLUMES),
+};
+
+static const struct release_row release_rows[] = {
+    {PRODUCT_VELERO, "1.17", {1, 17, 0}, {1, 17, ANY_PATCH}, CRON_ROBFIG, 0},
+    {PRODUCT_VELERO, "1.18.0 to 1.18.2", {1, 18, 0}, {1, 18, 2}, CRON_ROBFIG, FEATURES_1_18},
+    {PRODUCT_VELERO, "1.18.3", {1, 18, 3}, {1, 18, 3}, CRON_GO_CRON, FEATURES_1_18_3},
+    {PRODUCT_VELERO, "1.19 (prepared)", {1, 19, 0}, {1, 19, 0}, CRON_GO_CRON, FEATURES_1_19},
+    /* kcm's go.mod pins robfig/cron v3.0.1 in all of them. */
+    {PRODUCT_KCM, "1.10", {1, 10, 0}, {1, 10, ANY_PATCH}, CRON_ROBFIG, HAS(KCM_REGIONAL_VELERO)},
+    {PRODUCT_KCM,
+     "1.11",
+     {1, 11, 0},
+     {1, 11, ANY_PATCH},
+     CRON_ROBFIG,
+     HAS(KCM_REGIONAL_VELERO) | HAS(KCM_SHIPS_VELERO_1_18)},
+    {PRODUCT_KCM,
+     "1.12",
+     {1, 12, 0},
+     {1, 12, ANY_PATCH},
+     CRON_ROBFIG,
+     HAS(KCM_REGIONAL_VELERO) | HAS(KCM_SHIPS_VELERO_1_18)},
+};
+
+static const struct feature_row {
+    enum product product;
+    const char *words;
+} features[FEATURE_COUNT] = {
+    [VELERO_QUEUE] = {PRODUCT_VELERO, "the first phase of a Backup is `Queued`"},
+    [VELERO_NAMESPACE_PATTERNS] = {PRODUCT_VELERO, "patterns (`team-*`) in a Backup's `includedNamespaces`"},
+    [VELERO_PVC_PHASE] = {PRODUCT_VELERO, "volume condition `pvcPhase`"},
+    [VELERO_ACTION_CUSTOM] = {PRODUCT_VELERO, "volume policy action `custom`"},
+    [VELERO_CA_CERT_REF] = {PRODUCT_VELERO, "BackupStorageLocation `objectStorage.caCertRef`"},
+    [VELERO_PVC_MODES] = {PRODUCT_VELERO, "volume conditions `pvcVolumeMode`, `pvcAccessModes`"},
+    [VELERO_FILTER_POLICIES] = {PRODUCT_VELERO, "`namespacedFilterPolicies`, `clusterScopedFilterPolicy`"},
+    [VELERO_RESTORE_RESOURCE_POLICY] = {PRODUCT_VELERO, "Restore `spec.resourcePolicy`"},
+    [VELERO_RESTORE_FINISHED_ONLY] = {PRODUCT_VELERO, "restores only from Completed or PartiallyFailed backups"},
+    [VELERO_DEFAULT_MODIFIER] = {PRODUCT_VELERO, "Restore `spec.skipDefaultResourceModifier`"},
+    [VELERO_BACKUP_TYPE] = {PRODUCT_VELERO, "Backup `spec.backupType`"},
+    [VELERO_TEMPLATE_ANNOTATIONS] = {PRODUCT_VELERO, "Schedule `spec.template.metadata.annotations`"},
+    [VELERO_NO_CREDENTIALS_FILE] = {PRODUCT_VELERO, "ignores `config.credentialsFile` of a storage location"},
+    [VELERO_BUCKET_ARN] = {PRODUCT_VELERO, "takes the ARN of an S3 access point as `objectStorage.bucket`"},
+    [VELERO_SNAPSHOT_PARAMETERS] = {PRODUCT_VELERO, "parameters `dataMover`, `snapshotClass` of action `snapshot`"},
+    [VELERO_DATA_MOVERS] = {PRODUCT_VELERO, "data movers `velero-fs`, `velero-block` beside `velero`"},
+    [VELERO_IMAGE_VOLUMES] = {PRODUCT_VELERO, "volume type `image`"},
+    [KCM_REGIONAL_VELERO] = {PRODUCT_KCM, "configures Velero below `regional.velero`, ignores `velero`"},
+    [KCM_SHIPS_VELERO_1_18] = {PRODUCT_KCM, "brings Velero 1.18, and leaves its CRDs as they are"},
+};
+
+enum product feature_product(enum feature feature)
+{
+    return features[feature].product;
+}
+
+/* "Velero", "k0rdent" */
+static const char *product_words(enum product product)
+{
+    return product == PRODUCT_VELERO ? "Velero" : "k0rdent";
+}
+
+static void table_write_product(struct buf *out, enum product product)
+{
+    buf_puts(out, "\n| |");
+    for (size_t i = 0; i < LENGTH_OF(release_rows); i++)
+        if (release_rows[i].product == product)
+            buf_printf(out, " %s %s |", product_words(product), release_rows[i].name);
+    buf_puts(out, "\n|---|");
+    for (size_t i = 0; i < LENGTH_OF(release_rows); i++)
+        if (release_rows[i].product == product)
+            buf_puts(out, "---|");
+    buf_puts(out, "\n| schedules are parsed by |");
+    for (size_t i = 0; i < LENGTH_OF(release_rows); i++)
+        if (release_rows[i].product == product)
+            buf_printf(out, " %s |", cron_library(release_rows[i].cron));
+    for (unsigned f = 0; f < FEATURE_COUNT; f++) {
+        if (features[f].product != product)
+            continue;
+        buf_printf(out, "\n| %s |", features[f].words);
+        for (size_t i = 0; i < LENGTH_OF(release_rows); i++)
+            if (release_rows[i].product == product)
+                buf_puts(out, release_rows[i].features & HAS(f) ? " yes |" : " no |");
+    }
+    buf_putc(out, '\n');
+}
+
+void versions_write_table(struct buf *out)
+{
+    table_write_product(out, PRODUCT_VELERO);
+    table_write_product(out, PRODUCT_KCM);
+}
 
 enum { TAG_MAX = 128 };
 
@@ -123,10 +249,8 @@ static struct str version_without_v(struct str text)
 struct product_version product_version_unknown(enum product product)
 {
     struct product_version version = {.product = product};
-    size_t count;
-    const struct release_row *rows = release_rows(&count);
-    for (size_t i = 0; i < count; i++)
-        if (rows[i].product == product)
+    for (size_t i = 0; i < LENGTH_OF(release_rows); i++)
+        if (release_rows[i].product == product)
             version.rows |= 1u << i;
     return version;
 }
@@ -135,16 +259,14 @@ struct product_version product_version_parse(enum product product, struct str te
 {
     struct product_version version = product_version_unknown(product);
     unsigned rows_found = 0;
-    size_t count;
-    const struct release_row *rows = release_rows(&count);
     if (!version_is_tag(text))
         return version;
     version.text = version_without_v(text);
     struct version_text scanned = version_scan(version.text);
     if (!version_suffix_is_release(scanned.suffix))
         return version;
-    for (size_t i = 0; i < count; i++)
-        if (rows[i].product == product && release_row_may_be(&rows[i], &scanned))
+    for (size_t i = 0; i < LENGTH_OF(release_rows); i++)
+        if (release_rows[i].product == product && release_row_may_be(&release_rows[i], &scanned))
             rows_found |= 1u << i;
     version.listed = rows_found != 0;
     if (version.listed)
@@ -156,21 +278,18 @@ struct product_version product_version_parse(enum product product, struct str te
 
 enum version_answer product_version_has(const struct product_version *version, enum feature feature)
 {
-    size_t count, with = 0, without = 0;
-    const struct release_row *rows = release_rows(&count);
-    for (size_t i = 0; i < count; i++)
+    size_t with = 0, without = 0;
+    for (size_t i = 0; i < LENGTH_OF(release_rows); i++)
         if (version->rows & (1u << i))
-            *(rows[i].features & (1u << feature) ? &with : &without) += 1;
+            *(release_rows[i].features & (1u << feature) ? &with : &without) += 1;
     return with && without ? ANSWER_DEPENDS : with ? ANSWER_YES : ANSWER_NO;
 }
 
 struct product_version product_version_having(struct product_version version, enum feature feature)
 {
-    size_t count;
     unsigned having = 0;
-    const struct release_row *rows = release_rows(&count);
-    for (size_t i = 0; i < count; i++)
-        if (version.rows & (1u << i) && rows[i].features & (1u << feature))
+    for (size_t i = 0; i < LENGTH_OF(release_rows); i++)
+        if (version.rows & (1u << i) && release_rows[i].features & (1u << feature))
             having |= 1u << i;
     version.rows = having ? having : version.rows;
     return version;
@@ -194,11 +313,9 @@ int product_version_compare(const struct product_version *a, const struct produc
 unsigned product_version_cron(const struct product_version *version)
 {
     unsigned dialects = 0;
-    size_t count;
-    const struct release_row *rows = release_rows(&count);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < LENGTH_OF(release_rows); i++)
         if (version->rows & (1u << i))
-            dialects |= 1u << rows[i].cron;
+            dialects |= 1u << release_rows[i].cron;
     return dialects;
 }
 
@@ -219,15 +336,15 @@ static struct str version_release_name(struct arena *arena, const struct release
 struct str product_version_readers(struct arena *arena, const struct product_version *version,
                                    enum cron_dialect dialect)
 {
-    size_t count, first = 0;
-    const struct release_row *rows = release_rows(&count);
+    size_t first = 0;
     if (product_version_cron(version) == 1u << dialect)
         return product_version_name(arena, version);
-    while (first < count && (rows[first].product != version->product || rows[first].cron != CRON_GO_CRON))
+    while (first < LENGTH_OF(release_rows) &&
+           (release_rows[first].product != version->product || release_rows[first].cron != CRON_GO_CRON))
         first++;
-    if (first == count)
+    if (first == LENGTH_OF(release_rows))
         return str_from(product_words(version->product));
-    struct str name = version_release_name(arena, &rows[first]), number = name;
+    struct str name = version_release_name(arena, &release_rows[first]), number = name;
     if (dialect == CRON_GO_CRON)
         return arena_printf(arena, "%.*s and later", STR_ARG(name));
     str_cut(&number, ' ', &name);
@@ -246,10 +363,8 @@ struct str product_version_doubt(struct arena *arena, const struct product_versi
 
 struct str feature_since(struct arena *arena, enum feature feature)
 {
-    size_t count;
-    const struct release_row *rows = release_rows(&count);
-    for (size_t i = 0; i < count; i++)
-        if (rows[i].product == feature_product(feature) && (rows[i].features & (1u << feature)))
-            return version_release_name(arena, &rows[i]);
+    for (size_t i = 0; i < LENGTH_OF(release_rows); i++)
+        if (release_rows[i].product == feature_product(feature) && (release_rows[i].features & (1u << feature)))
+            return version_release_name(arena, &release_rows[i]);
     return str_from(product_words(feature_product(feature)));
 }

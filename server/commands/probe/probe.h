@@ -22,9 +22,4 @@ struct probe_answer {
 bool probe_post(struct arena *arena, const struct probe_target *target, struct str body, struct probe_answer *answer,
                 struct error *error) MUST_CHECK;
 
-/* Fills CA, server name and path, and what of host and port is absent, from the
- * ValidatingWebhookConfiguration of this name. */
-bool probe_from_configuration(struct arena *arena, const struct connection *connection, struct str name,
-                              struct probe_target *target, struct error *error) MUST_CHECK;
-
 #endif

@@ -1,10 +1,207 @@
-#include "commands/rbac/rbac.h"
-#include "commands/commands.h"
-
+/* What the roles of manifests/install.yaml grant, which a test holds against this, and list on
+ * the objects of upgrade.evidence, each where it is. */
 #include <string.h>
 #include <unistd.h>
 
+#include "backstop/inventory.h"
+#include "commands/commands.h"
 #include "commands/facts_open.h"
+#include "commands/rbac/rbac.h"
+
+struct writer;
+struct grant {
+    const char *why; /* NULL: the same as before */
+    const char *group, *resources, *names, *verbs;
+    bool (*granted)(const struct writer *writer); /* NULL: always */
+};
+
+struct writer {
+    struct buf *out;
+    const struct settings *settings;
+    enum rbac_certificates certificates;
+    struct str account, account_ns;
+};
+
+static bool injects_modifier(const struct writer *writer)
+{
+    return writer->settings->restores_inject_release_modifier;
+}
+
+static bool certificates_are_managed(const struct writer *writer)
+{
+    return writer->certificates == RBAC_MANAGED;
+}
+
+static bool certificates_are_files(const struct writer *writer)
+{
+    return writer->certificates != RBAC_MANAGED;
+}
+
+/* Beside what is read of the kinds in facts.def. */
+static const struct grant cluster[] = {
+    {"What the gate did, and what will go wrong, where kubectl describe shows it.", "events.k8s.io", "events", NULL,
+     "create, patch", NULL},
+    {"Its own certificate authority, and only in its own configurations.", "admissionregistration.k8s.io",
+     "mutatingwebhookconfigurations, validatingwebhookconfigurations", "backstop", "get, list, watch, patch",
+     certificates_are_managed},
+    {"The probe after an install asks as the API server does.", "admissionregistration.k8s.io",
+     "validatingwebhookconfigurations", "backstop", "get", certificates_are_files},
+};
+static const struct grant in_system[] = {
+    {"The uid of one, for the Event about what was added to it or will go wrong with it.", "velero.io", "restores",
+     NULL, "get", NULL},
+    {"Which deletions of backups were admitted a moment ago: replicas share this Lease.", "coordination.k8s.io",
+     "leases", "backstop-deletions", "get, patch", NULL},
+    {"The one that sets the release back (settings restores.injectReleaseModifier).", "", "configmaps", NULL, "create",
+     injects_modifier},
+};
+static const struct grant in_own[] = {
+    {"The Secret of the managed certificates.", "", "secrets", NULL, "create", NULL},
+    {NULL, "", "secrets", "backstop-certificates", "get, update, list, watch", NULL},
+};
+/* Of the account that the certificate Job runs as. */
+static const struct grant job_cluster[] = {
+    {"The certificate authority that signed the Secret's certificate, in the webhook's own configurations.",
+     "admissionregistration.k8s.io", "mutatingwebhookconfigurations, validatingwebhookconfigurations", "backstop",
+     "get, patch", NULL},
+};
+static const struct grant job_own[] = {
+    {"The Secret that the serving pods mount.", "", "secrets", NULL, "create", NULL},
+    {NULL, "", "secrets", "backstop-certificates", "get, update", NULL},
+};
+
+/* kind: Role, RoleBinding, ...; ns absent: for the whole cluster. */
+static void write_head(const struct writer *writer, const char *kind, struct str name, struct str ns)
+{
+    buf_printf(writer->out, "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: %s%s\nmetadata:\n  name: %.*s\n",
+               ns.len ? "" : "Cluster", kind, STR_ARG(name));
+    if (ns.len)
+        buf_printf(writer->out, "  namespace: %.*s\n", STR_ARG(ns));
+    buf_puts(writer->out, "  labels:\n    app.kubernetes.io/name: backstop\n"
+                          "    app.kubernetes.io/version: \"" BACKSTOP_VERSION "\"\n");
+}
+
+static void write_binding(const struct writer *writer, struct str name, struct str ns)
+{
+    write_head(writer, "RoleBinding", name, ns);
+    buf_printf(writer->out,
+               "roleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: %sRole\n  name: %.*s\n"
+               "subjects:\n- kind: ServiceAccount\n  name: %.*s\n  namespace: %.*s\n",
+               ns.len ? "" : "Cluster", STR_ARG(name), STR_ARG(writer->account), STR_ARG(writer->account_ns));
+}
+
+static void write_rule(struct buf *out, const char *why, const char *group, const char *resources)
+{
+    if (why)
+        buf_printf(out, "# %s\n", why);
+    buf_printf(out, "- apiGroups: [%s]\n  resources: [%s]\n", group[0] ? group : "\"\"", resources);
+}
+
+static bool kind_in_cluster(const struct fact_kind *kind)
+{
+    return !kind->resource.namespaced || kind->everywhere;
+}
+
+static bool kind_in_system(const struct fact_kind *kind)
+{
+    return !kind_in_cluster(kind);
+}
+
+static void write_kinds(struct buf *out, bool (*is_here)(const struct fact_kind *kind))
+{
+    buf_puts(out, "# What is read:\n");
+    for (size_t f = 0; f < FACT_COUNT; f++) {
+        const struct fact_kind *kind = &fact_kinds[f];
+        if (!kind->verbs || !is_here(kind))
+            continue;
+        write_rule(out, kind->why, kind->resource.group.ptr, kind->resource.plural.ptr);
+        for (const char *const *name = kind->names; name && *name; name++)
+            buf_printf(out, "%s%s%s", name == kind->names ? "  resourceNames: [" : ", ", *name, name[1] ? "" : "]\n");
+        buf_printf(out, "  verbs: [%s]\n", kind->verbs);
+    }
+    buf_puts(out, "# What else is done:\n");
+}
+
+/* is_here: of which kinds it grants what is read; NULL: of none. */
+static void write_role(const struct writer *writer, struct str name, struct str ns,
+                       bool (*is_here)(const struct fact_kind *kind), const struct grant *grants, size_t count)
+{
+    write_head(writer, "Role", name, ns);
+    buf_puts(writer->out, "rules:\n");
+    if (is_here)
+        write_kinds(writer->out, is_here);
+    for (size_t i = 0; i < count; i++) {
+        const struct grant *grant = &grants[i];
+        if (grant->granted && !grant->granted(writer))
+            continue;
+        write_rule(writer->out, grant->why, grant->group, grant->resources);
+        if (grant->names)
+            buf_printf(writer->out, "  resourceNames: [%s]\n", grant->names);
+        buf_printf(writer->out, "  verbs: [%s]\n", grant->verbs);
+    }
+    write_binding(writer, name, ns);
+}
+
+/* The chart makes the Lease too, so that nobody need be allowed to create any. */
+static void write_lease(const struct writer *writer, struct str ns)
+{
+    buf_printf(writer->out,
+               "---\napiVersion: coordination.k8s.io/v1\nkind: Lease\nmetadata:\n  name: backstop-deletions\n"
+               "  namespace: %.*s\n  labels:\n    app.kubernetes.io/name: backstop\n"
+               "    app.kubernetes.io/version: \"" BACKSTOP_VERSION "\"\n"
+               "    velero.io/exclude-from-backup: \"true\"\n",
+               STR_ARG(ns));
+}
+
+/* ---- evidence of other engines -------------------------------------------------- */
+
+static bool seen_before(const struct settings *settings, size_t at, bool whole)
+{
+    const struct evidence_source *source = &settings->evidence[at];
+    for (size_t i = 0; i < at; i++) {
+        const struct evidence_source *before = &settings->evidence[i];
+        if (str_eq(before->ns, source->ns) &&
+            (!whole || (str_eq(before->group, source->group) && str_eq(before->resource, source->resource))))
+            return true;
+    }
+    return false;
+}
+
+static void write_evidence_in(const struct writer *writer, const struct settings *settings, struct str ns)
+{
+    write_head(writer, "Role", STR("backstop-evidence"), ns);
+    buf_puts(writer->out, "rules:\n");
+    for (size_t i = 0; i < settings->evidence_count; i++) {
+        const struct evidence_source *source = &settings->evidence[i];
+        if (!str_eq(source->ns, ns) || seen_before(settings, i, true))
+            continue;
+        buf_printf(writer->out,
+                   "# upgrade.evidence %.*s\n- apiGroups: [\"%.*s\"]\n  resources: [%.*s]\n  verbs: [get, list]\n",
+                   STR_ARG(source->name), STR_ARG(source->group), STR_ARG(source->resource));
+    }
+    write_binding(writer, STR("backstop-evidence"), ns);
+}
+
+void rbac_write(const struct settings *settings, enum rbac_certificates certificates, struct str ns, struct str account,
+                struct buf *out)
+{
+    const struct writer writer = {out, settings, certificates, account, ns};
+    const struct str name = STR("backstop"), everywhere = {NULL, 0};
+    write_role(&writer, name, everywhere, kind_in_cluster, cluster, LENGTH_OF(cluster));
+    write_role(&writer, name, settings->system_namespace, kind_in_system, in_system, LENGTH_OF(in_system));
+    write_lease(&writer, settings->system_namespace);
+    if (certificates == RBAC_MANAGED)
+        write_role(&writer, name, ns, NULL, in_own, LENGTH_OF(in_own));
+    if (certificates == RBAC_JOB) {
+        const struct str job = STR("backstop-certificates");
+        const struct writer job_writer = {out, settings, certificates, job, ns};
+        write_role(&job_writer, job, everywhere, NULL, job_cluster, LENGTH_OF(job_cluster));
+        write_role(&job_writer, job, ns, NULL, job_own, LENGTH_OF(job_own));
+    }
+    for (size_t i = 0; i < settings->evidence_count; i++)
+        if (!seen_before(settings, i, false))
+            write_evidence_in(&writer, settings, settings->evidence[i].ns);
+}
 
 enum { OUTPUT_LIMIT = 1024 * 1024 };
 

@@ -68,7 +68,7 @@ void review_schema_judge(const struct review_context *context, struct arena *are
 /* placeholders.c: warns of values that a templating tool, or a person, was to fill in. */
 void review_warn_placeholders(struct arena *arena, struct json_object *tree, struct decision *decision);
 
-/* ---- cluster.c: the object that is there already -------------------- */
+/* ---- facts.c: the object that is there already -------------------- */
 
 /* The object of this document as the cluster has it, in the arena; *live is NULL when there
  * is none, no rule names its kind, or it has no name yet. False when it cannot be read. */

@@ -1,14 +1,182 @@
-/* The admission handler: bytes in, AdmissionReview out. What cannot be answered as a
- * review, because no uid is known, is answered as plain HTTP with a metav1.Status. */
+/* Makes the deletion of a Backup known to every replica before it is admitted. */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "backstop/telemetry.h"
+#include "commands/serve/page.h"
 #include "commands/serve/serve.h"
+
+/* The caller waits 10 seconds, and one request to the API server takes 3 at most. */
+enum { BEGIN_MS = 5000, AGAIN_MS = 2000, ATTEMPTS = 16, PAUSE_MS = 10, RETRY_AFTER = 2, RETRY_AFTER_MANY = 15 };
+
+static int64_t waited_ms(const struct http_request *http)
+{
+    return (time_monotonic_ns() - http->received_ns) / 1000000;
+}
+
+/* Those who lost to each other must not meet again: each waits a while of its own. */
+static void pause_before(unsigned attempt, struct str uid)
+{
+    unsigned spread = attempt;
+    for (size_t i = 0; i < uid.len; i++)
+        spread = spread * 31 + (unsigned char)uid.ptr[i];
+    const struct timespec while_others_write = {.tv_nsec = (long)(spread % (PAUSE_MS * (attempt + 1)) + 1) * 1000000};
+    nanosleep(&while_others_write, NULL);
+}
+
+static void reserve_refuse(struct review *review, const struct error *cause, int code, int64_t retry_after)
+{
+    struct error error;
+    error_set(
+        &error, code,
+        "cannot make sure that another management backup remains: %.*s. Nothing was deleted; try again. To delete "
+        "it anyway, annotate it: " ANNOTATION_ALLOW_DELETE "=REASON",
+        600, cause->message);
+    admission_fail(review, &error);
+    review->decision.retry_after = retry_after;
+}
+
+static bool write_reservation(struct service *service, const struct review *review, const struct inventory *inventory,
+                              const struct http_request *http, struct error *error)
+{
+    struct str backup = review->decision.reservation.backup;
+    if (!service->facts)
+        return error_set(error, 503, "there is no inventory to keep it in");
+    if (waited_ms(http) > BEGIN_MS)
+        return error_set(error, 503, "the API server answers too slowly");
+    return facts_reserve(service->facts, inventory, backup, review->request.now, error);
+}
+
+enum reserve_result serve_reserve(struct service *service, struct review *review, const struct inventory *inventory,
+                                  const struct http_request *http, unsigned attempt)
+{
+    static const char kind[] = "deletion";
+    const struct reservation *reservation = &review->decision.reservation;
+    struct error error;
+    if (!reservation->backup.len || review->decision.denied || review->request.dry_run)
+        return RESERVE_DONE;
+    if (write_reservation(service, review, inventory, http, &error)) {
+        metric_add(METRIC_EFFECTS, 1, kind, "reserved");
+        return RESERVE_DONE;
+    }
+    if (error.code == 409 && attempt + 1 < ATTEMPTS && waited_ms(http) < AGAIN_MS) {
+        pause_before(attempt, review->request.uid);
+        return RESERVE_AGAIN;
+    }
+    metric_add(METRIC_EFFECTS, 1, kind, "failed");
+    log_line(LOG_WARN, "deletion not reserved", LOG_TEXT("backup", reservation->backup),
+             LOG_TEXT("uid", review->request.uid), LOG_TEXT("reason", str_from(error.message)));
+    if (reservation->optional)
+        decision_warn(&review->decision, "other replicas do not know of this deletion: %.*s",
+                      STR_ARG(str_slice(arena_copy(review->decision.arena, str_from(error.message)), 0, 120)));
+    else if (error.code == 409 || (error.code == 503 && attempt > 0)) /* others came first, and then the time was up */
+        reserve_refuse(review, &(struct error){.message = "many deletions at the same time"}, 429, RETRY_AFTER);
+    else if (error.code == 429)
+        reserve_refuse(review, &error, 429, RETRY_AFTER_MANY);
+    else
+        reserve_refuse(review, &error, 503, RETRY_AFTER);
+    return RESERVE_DONE;
+}
+
+/* The last decisions that did something, for the status page. */
+
+/* Cut between characters, with an ellipsis. */
+static void decisions_keep_text(char *out, size_t size, struct str text)
+{
+    size_t length = text.len;
+    if (length >= size)
+        for (length = size - 4; length > 0 && ((unsigned char)text.ptr[length] & 0xC0) == 0x80;)
+            length--;
+    snprintf(out, size, "%.*s%s", (int)length, length ? text.ptr : "", length < text.len ? "..." : "");
+}
+
+/* Whoever can reach the page may read it, so people are named only when that is wanted. */
+static struct str user_of(const struct decisions *decisions, const struct request *request)
+{
+    if (decisions->users || str_starts(request->user, STR("system:")))
+        return request->user;
+    return request->user.len ? STR("a user") : STR("");
+}
+
+static struct str why_of(struct arena *arena, const struct decision *decision)
+{
+    struct str why = decision->denied ? decision_message(decision) : STR("");
+    for (size_t i = 0; i < decision->warnings.len && why.len < sizeof((struct kept_decision *)0)->why; i++)
+        why =
+            arena_printf(arena, "%.*s%s%.*s", STR_ARG(why), why.len ? "; " : "", STR_ARG(decision->warnings.items[i]));
+    return why;
+}
+
+static bool through_the_gate(const struct decision *decision)
+{
+    for (size_t i = 0; i < decision->audit.len; i++)
+        if (str_is(decision->audit.items[i].key, "upgrade-gate"))
+            return true;
+    return false;
+}
+
+/* Keeps what did something, of the last ones; nothing where no page is served. */
+static void serve_page_record(struct service *service, const struct review *review, const char *outcome)
+{
+    const struct request *request = &review->request;
+    const struct decision *decision = &review->decision;
+    if (!service->page)
+        return;
+    bool nothing = !decision->denied && !decision->warnings.len && !decision->patch.len;
+    if (nothing && !through_the_gate(decision))
+        return;
+    struct decisions *decisions = &service->page->decisions;
+    struct str why = why_of(decision->arena, decision);
+    pthread_mutex_lock(&decisions->lock);
+    struct kept_decision *kept = &decisions->kept[decisions->count++ % DECISIONS];
+    *kept = (struct kept_decision){.at = request->now,
+                                   .operation = request->operation ? operation_name(request->operation) : "",
+                                   .outcome = outcome,
+                                   .dry_run = request->dry_run};
+    decisions_keep_text(kept->user, sizeof kept->user, user_of(decisions, request));
+    decisions_keep_text(kept->kind, sizeof kept->kind, request->kind);
+    decisions_keep_text(kept->ns, sizeof kept->ns, request->ns);
+    decisions_keep_text(kept->name, sizeof kept->name, request->name);
+    decisions_keep_text(kept->why, sizeof kept->why, why);
+    pthread_mutex_unlock(&decisions->lock);
+}
+
+static struct str decisions_copy_text(struct arena *arena, const char *text)
+{
+    return arena_copy(arena, str_from(text));
+}
+
+struct status_decision *decisions_list(struct decisions *decisions, struct arena *arena, size_t *count)
+{
+    struct status_decision *list = arena_array(arena, DECISIONS, sizeof *list);
+    pthread_mutex_lock(&decisions->lock);
+    *count = decisions->count < DECISIONS ? decisions->count : DECISIONS;
+    for (size_t i = 0; list && i < *count; i++) {
+        const struct kept_decision *kept = &decisions->kept[(decisions->count - 1 - i) % DECISIONS];
+        list[i] = (struct status_decision){.at = kept->at,
+                                           .user = decisions_copy_text(arena, kept->user),
+                                           .operation = str_from(kept->operation),
+                                           .kind = decisions_copy_text(arena, kept->kind),
+                                           .ns = decisions_copy_text(arena, kept->ns),
+                                           .name = decisions_copy_text(arena, kept->name),
+                                           .outcome = str_from(kept->outcome),
+                                           .why = decisions_copy_text(arena, kept->why),
+                                           .dry_run = kept->dry_run};
+    }
+    pthread_mutex_unlock(&decisions->lock);
+    return list;
+}
+
+/* The admission handler: bytes in, AdmissionReview out. What cannot be answered as a
+ * review, because no uid is known, is answered as plain HTTP with a metav1.Status. */
 
 enum { MEMORY_LIMIT = 64 * 1024 * 1024, ANSWER_LIMIT = 32 * 1024 * 1024, LOGGED_TEXT = 256, OVERLOAD_RETRY = 1 };
 
-void serve_status(struct http_reply *reply, int status, const char *format, ...)
+/* An error that is no AdmissionReview: a metav1.Status. */
+static void serve_status(struct http_reply *reply, int status, const char *format, ...) PRINTF_LIKE(3, 4);
+
+static void serve_status(struct http_reply *reply, int status, const char *format, ...)
 {
     char message[1024];
     va_list args;

@@ -80,38 +80,32 @@ void serve_events_open(struct service *service, const char *kubeconfig, const ch
 void serve_events_record(struct service *service, const struct rule *rule, const struct review *review);
 void serve_events_close(struct service *service);
 
-/* ---- serve_page.c, serve_decisions.c: the status page and what it remembers ---- */
+/* ---- page.c, reviews.c: the status page and what it remembers ---- */
 
 /* People's names are kept only when `users`; accounts of the system always. */
 bool serve_page_open(struct service *service, bool users, struct error *error) MUST_CHECK;
 void serve_page_close(struct service *service);
 void serve_page_answer(struct service *service, const struct http_request *request, struct http_reply *reply);
-/* Keeps what did something, of the last ones; nothing where no page is served. */
-void serve_page_record(struct service *service, const struct review *review, const char *outcome);
 
-/* ---- serve_sandbox.c: what is given up before anything is listened to ---- */
-/* Before the first thread. */
-bool serve_sandbox_enter(struct service *service, const struct serve_options *values, struct error *error) MUST_CHECK;
+/* ---- serve.c: what is given up before anything is listened to ---- */
 
 http_handler serve_review; /* context: struct service */
 http_handler serve_health; /* context: struct service */
 
-/* An error that is no AdmissionReview: a metav1.Status. */
-void serve_status(struct http_reply *reply, int status, const char *format, ...) PRINTF_LIKE(3, 4);
 /* What /readyz tells of the certificate: false when none is in force that clients trust. */
 bool serve_certificate_check(struct service *service, struct buf *reason);
 const struct inventory *serve_inventory(struct service *service, int64_t now); /* held for the caller */
 /* The same with the evidence of other engines read now: where it may wait. */
 const struct inventory *serve_inventory_shown(struct service *service, const struct settings *settings, int64_t now);
 
-/* ---- serve_gauges.c: the cluster's health as metrics ---- */
+/* ---- health.c: the cluster's health as metrics ---- */
 void serve_gauges(const struct inventory *inventory);
 
 /* ---- verdict_gauges.c: the verdicts of status as metrics ---- */
 /* All metrics, after the verdicts on this snapshot (NULL: those of the last time). */
 void serve_write_metrics(struct service *service, const struct inventory *inventory, struct buf *out);
 
-/* ---- serve_limits.c: what the system grants ---- */
+/* ---- listen.c: what the system grants ---- */
 
 /* Raises the limit on file descriptors to what that many connections need; where it may not,
  * lowers the connections and says so. Fails when too few are left to serve at all. */
@@ -119,14 +113,14 @@ bool serve_limits_descriptors(int64_t *connections, unsigned health_connections,
 /* Has the memory of large reviews kept for the next ones; before any thread. */
 void serve_limits_memory(void);
 
-/* ---- serve_source.c: where facts come from ---- */
+/* ---- facts.c: where facts come from ---- */
 bool serve_in_cluster(void);                                 /* it runs as a pod */
 bool serve_asks_cluster(const struct serve_options *values); /* a cluster is told of, or it is in one */
 /* "Velero 1.18.2 (image of Deployment kcm-system/velero), k0rdent 1.12.0 (...)": the versions whose rules are applied. */
 struct str serve_versions(struct arena *arena, const struct inventory *inventory, const struct settings *settings);
 bool serve_source_open(struct service *service, const struct serve_options *values, struct error *error) MUST_CHECK;
 
-/* ---- serve_facts.c: which facts a review rests on ---- */
+/* ---- facts.c: which facts a review rests on ---- */
 
 /* Held for the caller. Reads anew what the rule wants; where that may not wait, NULL
  * and *needs_worker. NULL with an error when a decision could not rest on anything older. */
@@ -134,7 +128,7 @@ const struct inventory *serve_facts(struct service *service, const struct rule *
                                     const struct settings *settings, const struct http_request *http,
                                     bool *needs_worker, struct error *error);
 
-/* ---- serve_reserve.c: admitted deletions of Backups, made known before they are answered ---- */
+/* ---- reviews.c: admitted deletions of Backups, made known before they are answered ---- */
 enum reserve_result {
     RESERVE_DONE, /* reserved, or nothing to reserve; else the decision is a denial now, or has a warning */
     RESERVE_AGAIN /* another deletion was admitted meanwhile: read and decide again */
@@ -152,10 +146,5 @@ struct http_server *serve_listen_health(struct service *service, const struct se
                                         struct error *error) MUST_CHECK;
 /* Writes the ports to a file, for whoever started this. */
 bool serve_listen_tell(const char *path, unsigned reviews, unsigned health, struct error *error) MUST_CHECK;
-
-/* ---- serve_signals.c: reload and stop ---- */
-void serve_signals_block(void); /* before any thread: only serve_signals_wait takes them */
-/* Waits up to `seconds` (-1: for ever); SIGHUP reloads. True when told to stop. */
-bool serve_signals_wait(struct service *service, int64_t seconds);
 
 #endif

@@ -1,7 +1,197 @@
+/* ---- reading "CET-1CEST,M3.5.0,M10.5.0/3" (Go: tzset and its helpers) ---- */
 #include <stdlib.h>
 #include <string.h>
 
 #include "cron/zone/zone.h"
+
+static void rule_advance(struct str *text, size_t count)
+{
+    *text = str_slice(*text, count, text->len);
+}
+
+static bool rule_take(struct str *text, char c)
+{
+    if (text->len == 0 || text->ptr[0] != c)
+        return false;
+    rule_advance(text, 1);
+    return true;
+}
+
+static bool rule_take_number(struct str *text, int low, int high, int *out)
+{
+    size_t digits = 0;
+    for (*out = 0; digits < text->len && text->ptr[digits] >= '0' && text->ptr[digits] <= '9'; digits++) {
+        *out = *out * 10 + (text->ptr[digits] - '0');
+        if (*out > high)
+            return false;
+    }
+    rule_advance(text, digits);
+    return digits > 0 && *out >= low;
+}
+
+static bool ends_name(char c)
+{
+    return (c >= '0' && c <= '9') || c == ',' || c == '-' || c == '+';
+}
+
+static bool take_name(struct str *text, struct str *name)
+{
+    size_t length = 0;
+    if (rule_take(text, '<')) {
+        while (length < text->len && text->ptr[length] != '>')
+            length++;
+        *name = str_slice(*text, 0, length);
+        rule_advance(text, length);
+        return rule_take(text, '>');
+    }
+    while (length < text->len && !ends_name(text->ptr[length]))
+        length++;
+    *name = str_slice(*text, 0, length);
+    rule_advance(text, length);
+    return length >= 3;
+}
+
+/* [+-]hours[:minutes[:seconds]]; up to a week, as tzdata uses and POSIX does not. */
+static bool rule_take_offset(struct str *text, int *seconds)
+{
+    int hours, minutes = 0, rest = 0, sign = 1;
+    if (rule_take(text, '-'))
+        sign = -1;
+    else
+        rule_take(text, '+');
+    if (!rule_take_number(text, 0, 24 * 7, &hours))
+        return false;
+    if (rule_take(text, ':')) {
+        if (!rule_take_number(text, 0, 59, &minutes))
+            return false;
+        if (rule_take(text, ':') && !rule_take_number(text, 0, 59, &rest))
+            return false;
+    }
+    *seconds = sign * (hours * SECONDS_PER_HOUR + minutes * SECONDS_PER_MINUTE + rest);
+    return true;
+}
+
+static bool take_change(struct str *text, struct zone_change *change)
+{
+    *change = (struct zone_change){.time = 2 * SECONDS_PER_HOUR};
+    bool read;
+    if (rule_take(text, 'J')) {
+        change->kind = CHANGE_JULIAN;
+        read = rule_take_number(text, 1, 365, &change->day);
+    } else if (rule_take(text, 'M')) {
+        change->kind = CHANGE_MONTH_WEEK_DAY;
+        read = rule_take_number(text, 1, 12, &change->month) && rule_take(text, '.') &&
+               rule_take_number(text, 1, 5, &change->week) && rule_take(text, '.') &&
+               rule_take_number(text, 0, 6, &change->day);
+    } else {
+        change->kind = CHANGE_DAY_OF_YEAR;
+        read = rule_take_number(text, 0, 365, &change->day);
+    }
+    if (read && rule_take(text, '/'))
+        read = rule_take_offset(text, &change->time);
+    return read;
+}
+
+/* POSIX counts west of Greenwich as positive, everyone else as negative. */
+static bool take_type(struct str *text, struct zone_type *type)
+{
+    if (!take_name(text, &type->abbreviation) || !rule_take_offset(text, &type->offset))
+        return false;
+    type->offset = -type->offset;
+    return true;
+}
+
+static bool take_daylight(struct str *text, struct zone_rule *rule)
+{
+    rule->daylight.dst = true;
+    if (!take_name(text, &rule->daylight.abbreviation))
+        return false;
+    if (text->len == 0 || text->ptr[0] == ',') {
+        rule->daylight.offset = rule->standard.offset + SECONDS_PER_HOUR;
+    } else {
+        if (!rule_take_offset(text, &rule->daylight.offset))
+            return false;
+        rule->daylight.offset = -rule->daylight.offset;
+    }
+    if (text->len == 0)
+        *text = STR(",M3.2.0,M11.1.0"); /* tzcode's default */
+    return (rule_take(text, ',') || rule_take(text, ';')) && take_change(text, &rule->start) && rule_take(text, ',') &&
+           take_change(text, &rule->end) && text->len == 0;
+}
+
+void zone_rule_parse(struct str footer, struct zone_rule *rule)
+{
+    *rule = (struct zone_rule){0};
+    if (!take_type(&footer, &rule->standard))
+        return;
+    rule->saves = footer.len > 0 && footer.ptr[0] != ',';
+    rule->present = !rule->saves || take_daylight(&footer, rule);
+}
+
+/* ---- applying it ---------------------------------------------------------- */
+
+static bool is_leap(int64_t year)
+{
+    return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+}
+
+/* Seconds from the start of the year, in UTC, to the change (Go: tzruleTime). */
+static int64_t change_second(int64_t year, const struct zone_change *change, int offset)
+{
+    int64_t year_start = days_from_civil(year, 1, 1), day = change->day;
+    if (change->kind == CHANGE_JULIAN) {
+        day += is_leap(year) && change->day >= 60 ? 0 : -1;
+    } else if (change->kind == CHANGE_MONTH_WEEK_DAY) {
+        int64_t first = days_from_civil(year, change->month, 1);
+        int64_t next =
+            change->month == 12 ? days_from_civil(year + 1, 1, 1) : days_from_civil(year, change->month + 1, 1);
+        int weekday = civil_from_unix(first * SECONDS_PER_DAY).weekday;
+        day = first + (change->day - weekday + 7) % 7;
+        for (int week = 1; week < change->week && day + 7 < next; week++)
+            day += 7;
+        day -= year_start;
+    }
+    return day * SECONDS_PER_DAY + change->time - offset;
+}
+
+static int64_t rule_later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static int64_t rule_earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+void zone_rule_lookup(const struct zone_rule *rule, int64_t last_transition, int64_t second, struct zone_span *span)
+{
+    if (!rule->saves) {
+        *span = (struct zone_span){last_transition, INT64_MAX, last_transition, INT64_MAX, rule->standard};
+        return;
+    }
+    int64_t year = civil_from_unix(second).year;
+    int64_t year_start = days_from_civil(year, 1, 1) * SECONDS_PER_DAY;
+    int64_t year_end = days_from_civil(year + 1, 1, 1) * SECONDS_PER_DAY;
+    int64_t start = year_start + change_second(year, &rule->start, rule->standard.offset);
+    int64_t end = year_start + change_second(year, &rule->end, rule->daylight.offset);
+    struct zone_type outer = rule->standard, inner = rule->daylight;
+    if (end < start) { /* the southern hemisphere: daylight saving time over the new year */
+        int64_t swap = start;
+        start = end;
+        end = swap;
+        outer = rule->daylight;
+        inner = rule->standard;
+    }
+    if (second < start)
+        *span = (struct zone_span){.start = year_start, .end = start, .type = outer};
+    else if (second >= end)
+        *span = (struct zone_span){.start = end, .end = year_start + 365 * SECONDS_PER_DAY, .type = outer};
+    else
+        *span = (struct zone_span){.start = start, .end = end, .type = inner};
+    span->from = rule_later(rule_later(span->start, year_start), last_transition);
+    span->until = second >= end ? year_end : rule_earlier(span->end, year_end);
+}
 
 /* A TZif file (RFC 9636), read in the order and with the checks of Go's
  * LoadLocationFromTZData. The sizes come from the file, so every slice is

@@ -57,11 +57,11 @@ struct cluster {
 bool cluster_extract(struct cluster *cluster, enum fact fact, struct json_object *object, record_sink *sink,
                      void *context, struct error *error) MUST_CHECK;
 
-/* ---- cluster_watch.c: events in, state kept -------------------------------- */
+/* ---- watch.c: events in, state kept -------------------------------- */
 bool cluster_watch_start(struct cluster *cluster, struct error *error) MUST_CHECK;
 void cluster_watch_stop(struct cluster *cluster);
 
-/* ---- cluster_compose.c: snapshots of what the store holds ------------------ */
+/* ---- watch.c: snapshots of what the store holds ------------------ */
 bool compose_start(struct cluster *cluster, struct error *error) MUST_CHECK;
 void compose_stop(struct cluster *cluster);
 void compose_soon(struct cluster *cluster); /* the lock is held */
@@ -73,12 +73,12 @@ const struct inventory *cluster_live(struct facts_source *self, const struct fac
                                      struct error *error);
 bool cluster_create(struct facts_source *self, struct json_object *object, int64_t now, struct error *error);
 
-/* ---- cluster_evidence.c ----------------------------------------------------- */
+/* ---- live.c: evidence ----------------------------------------------------- */
 /* Fills search->reading, if only with why it could not be read. */
 void cluster_evidence(struct kube_client *client, struct evidence_search *search, bool in_time);
 enum evidence_access evidence_access_of(int code); /* of an error in reading */
 
-/* ---- cluster_reservations.c -------------------------------------------------- */
+/* ---- live.c: reservations -------------------------------------------------- */
 /* Fills the reading, if only with why it could not be read; false when out of memory. */
 bool cluster_reservations(struct cluster *cluster, struct arena *arena, int64_t now, bool in_time,
                           struct evidence_reading *reading) MUST_CHECK;

@@ -11,7 +11,6 @@ struct record_list {
     size_t len, cap;
 };
 bool record_list_sink(void *list, struct record *record, struct error *error); /* a record_sink */
-void record_list_shorten(struct record_list *list, size_t len);
 void record_list_clear(struct record_list *list);
 
 /* ---- load: one file's content --------------------------------------------- */
@@ -32,10 +31,6 @@ struct load {
 /* Text that is read by itself: a document, an item of a List ("- ..."), or what
  * remains of a List without its items. */
 enum piece { PIECE_DOCUMENT, PIECE_ITEM, PIECE_LIST };
-bool load_piece(struct load *load, struct str text, int64_t line, enum piece piece) MUST_CHECK;
-/* Reads a large file through a small window. False, with the reason unsaid, when it
- * is small, or not laid out as kubectl does, or wrong: then it is to be read whole. */
-bool load_stream(struct load *load, const char *path) MUST_CHECK;
 
 /* ---- sources: the files that are named, or stand in named folders --------- */
 

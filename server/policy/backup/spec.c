@@ -1,8 +1,270 @@
+/* Velero compares the kind without case and ignores every other one, without a word;
+ * but a Schedule's Backups all get the kind ConfigMap (BackupBuilder.FromSchedule). */
 #include "policy/backup/spec.h"
-
 #include "backstop/grammar.h"
 #include "policy/checks.h"
+#include "policy/velero/config_rules.h"
 #include "policy/velero/installed.h"
+#include "policy/velero/resource_policy.h"
+
+static bool check_kind(const struct backup_spec *view, struct str kind)
+{
+    if (str_eq_nocase(kind, STR("ConfigMap")) || view->template)
+        return true;
+    decision_not_supported(view->decision, backup_spec_field(view, "resourcePolicy.kind"),
+                           "%.*s: write \"ConfigMap\"; Velero ignores every other kind and backs up as if "
+                           "there were no policy",
+                           STR_ARG(arena_quote(view->arena, kind)));
+    return false;
+}
+
+static void backup_spec_check_policy(const struct backup_spec *view)
+{
+    struct json_object *reference = json_get(view->spec, "resourcePolicy");
+    struct str name = json_get_str(reference, "name");
+    const char *field = backup_spec_field(view, "resourcePolicy.name");
+    bool filters_change = backup_spec_asks(view, "includedResources") || backup_spec_asks(view, "excludedResources") ||
+                          backup_spec_asks(view, "includeClusterResources");
+    bool changed = backup_spec_asks(view, "resourcePolicy");
+    if (!reference || (!changed && !filters_change) || !check_kind(view, json_get_str(reference, "kind")))
+        return;
+    if (name.len == 0) {
+        decision_required(view->decision, field, "name the ConfigMap with the resource policies");
+        return;
+    }
+    if (!view->facts) {
+        decision_unchecked(view->decision, FACT_CONFIG_MAPS,
+                           "%s: %.*s was not checked: nothing is known about ConfigMaps", field,
+                           STR_ARG(arena_quote(view->arena, name)));
+        return;
+    }
+    const struct config_map *map = rules_find_map(view->decision, view->inventory, view->ns, field, name);
+    const struct resource_policy_use use = {
+        .velero = inventory_velero_version(view->inventory, view->settings).version,
+        .old_filters = backup_spec_old_filters(view),
+    };
+    if (map)
+        resource_policy_check(view->decision, field, map, &use);
+}
+
+/* Which cluster-scoped objects Velero puts into a backup (pkg/util/collections, ShouldInclude of
+ * GlobalIncludesExcludes and ScopeIncludesExcludes; measured on 1.17.2, 1.18.2 and 1.18.3). With
+ * the old filters: all, but only in a backup of all namespaces with none excluded, or when
+ * includeClusterResources is true. With the new ones, which also stand for no filter at all: those
+ * that includedClusterScopedResources names. Its rule of a full backup never applies, since Velero
+ * itself excludes volumesnapshotcontents first (backup_controller.go prepareBackupRequest). */
+
+static const char *const members[] = {"includedNamespaces",
+                                      "excludedNamespaces",
+                                      "includedResources",
+                                      "excludedResources",
+                                      "includeClusterResources",
+                                      "includedNamespaceScopedResources",
+                                      "includedClusterScopedResources",
+                                      "excludedClusterScopedResources",
+                                      "labelSelector",
+                                      "orLabelSelectors",
+                                      "resourcePolicy"};
+
+static bool scope_asks(const struct backup_spec *view)
+{
+    for (size_t i = 0; i < LENGTH_OF(members); i++)
+        if (backup_spec_asks(view, members[i]))
+            return true;
+    return false;
+}
+
+static bool scope_list_has(const struct backup_spec *view, const char *member, struct str item)
+{
+    struct json_object *list = json_get(view->spec, member);
+    for (size_t i = 0; i < json_len(list); i++)
+        if (str_eq(json_str(json_item(list, i)), item))
+            return true;
+    return false;
+}
+
+/* Some resources and not others were asked for: then the others are not missed. */
+static bool scope_list_chooses(const struct backup_spec *view, const char *member)
+{
+    return json_len(json_get(view->spec, member)) > 0 && !scope_list_has(view, member, STR("*"));
+}
+
+static bool scope_list_leaves_managements(const struct backup_spec *view, const char *member)
+{
+    struct json_object *list = json_get(view->spec, member);
+    for (size_t i = 0; i < json_len(list); i++) {
+        struct str item = json_str(json_item(list, i));
+        if (str_is(item, "*") || resource_name_same(item, STR("managements.k0rdent.mirantis.com")))
+            return true;
+    }
+    return false;
+}
+
+/* What comes with the backup was decided by whoever wrote it, or (a policy) stands elsewhere. */
+static bool scope_is_chosen(const struct backup_spec *view)
+{
+    static const char *const included[] = {"includedResources", "includedNamespaceScopedResources"};
+    static const char *const excluded[] = {"excludedResources", "excludedClusterScopedResources"};
+    for (size_t i = 0; i < LENGTH_OF(included); i++)
+        if (scope_list_chooses(view, included[i]) || scope_list_leaves_managements(view, excluded[i]))
+            return true;
+    return json_get(view->spec, "includeClusterResources") ||
+           json_len(json_get(view->spec, "includedClusterScopedResources")) > 0 ||
+           (json_get(view->spec, "resourcePolicy") && !backup_spec_old_filters(view));
+}
+
+static bool scope_is_all_namespaces(const struct backup_spec *view)
+{
+    return json_len(json_get(view->spec, "includedNamespaces")) == 0 ||
+           scope_list_has(view, "includedNamespaces", STR("*"));
+}
+
+static bool scope_selects_kcm(const struct backup_spec *view)
+{
+    struct json_object *either = json_get(view->spec, "orLabelSelectors");
+    if (str_is(json_get_str(json_path(view->spec, "labelSelector.matchLabels"), LABEL_COMPONENT), "kcm"))
+        return true;
+    for (size_t i = 0; i < json_len(either); i++)
+        if (str_is(json_get_str(json_get(json_item(either, i), "matchLabels"), LABEL_COMPONENT), "kcm"))
+            return true;
+    return false;
+}
+
+/* By its selectors, by k0rdent's own namespace, or since all of a management cluster is asked for. */
+static bool scope_is_meant_for_k0rdent(const struct backup_spec *view)
+{
+    struct str home = view->settings->system_namespace;
+    if (json_get(view->spec, "labelSelector") || json_len(json_get(view->spec, "orLabelSelectors")) > 0)
+        return scope_selects_kcm(view);
+    if (scope_list_has(view, "excludedNamespaces", home))
+        return false;
+    return scope_list_has(view, "includedNamespaces", home) ||
+           (scope_is_all_namespaces(view) && inventory_management(view->inventory));
+}
+
+/* Warns where a backup that is meant for k0rdent will lack its cluster-scoped objects. */
+static void backup_spec_warn_scope(const struct backup_spec *view)
+{
+    bool old = backup_spec_old_filters(view);
+    bool whole = scope_is_all_namespaces(view) && json_len(json_get(view->spec, "excludedNamespaces")) == 0;
+    if (!view->facts || !scope_asks(view) || scope_is_chosen(view) || (old && whole) ||
+        !scope_is_meant_for_k0rdent(view))
+        return;
+    /* Beside the new filters Velero does not take includeClusterResources. */
+    bool scoped = json_len(json_get(view->spec, "includedNamespaceScopedResources")) > 0 ||
+                  json_len(json_get(view->spec, "excludedNamespaceScopedResources")) > 0 ||
+                  json_len(json_get(view->spec, "excludedClusterScopedResources")) > 0;
+    decision_caution(
+        view->decision,
+        "%s: the backup will hold no Management, Release or other cluster-scoped k0rdent object: enough to "
+        "move ClusterDeployments, not to restore this cluster. Add %s.%s",
+        view->at, view->at, scoped ? "includedClusterScopedResources: [\"*\"]" : "includeClusterResources: true");
+}
+
+/* validateAndGetSnapshotLocations: one VolumeSnapshotLocation for each provider. */
+
+static const char field_name[] = "volumeSnapshotLocations";
+
+struct snapshots {
+    const struct backup_spec *view;
+    const char *field;
+    struct strlist named;
+};
+
+static bool is_here(const struct snapshots *s, size_t i)
+{
+    return str_eq(s->view->inventory->snapshot_locations[i]->meta.ns, s->view->ns);
+}
+
+/* The locations of one provider in Velero's namespace. */
+static struct strlist of_provider(const struct snapshots *s, struct str provider, bool named_only)
+{
+    const struct inventory *inventory = s->view->inventory;
+    struct strlist names = {0};
+    for (size_t i = 0; i < inventory->count[FACT_SNAPSHOT_LOCATIONS]; i++) {
+        const struct snapshot_location *location = inventory->snapshot_locations[i];
+        if (is_here(s, i) && str_eq(location->provider, provider) &&
+            (!named_only || strlist_has(&s->named, location->meta.name)))
+            strlist_add(s->view->arena, &names, location->meta.name);
+    }
+    return names;
+}
+
+static void deny_missing(const struct snapshots *s, struct str name)
+{
+    struct arena *arena = s->view->arena;
+    const struct inventory *inventory = s->view->inventory;
+    struct strlist names = {0};
+    for (size_t i = 0; i < inventory->count[FACT_SNAPSHOT_LOCATIONS]; i++)
+        if (is_here(s, i))
+            strlist_add(arena, &names, inventory->snapshot_locations[i]->meta.name);
+    struct str near = str_nearest(name, names.items, names.len), hint = {NULL, 0};
+    if (near.len)
+        hint = arena_printf(arena, "; did you mean %.*s?", STR_ARG(arena_quote(arena, near)));
+    else if (names.len)
+        hint = arena_printf(arena, "; there %s %.*s", names.len > 1 ? "are" : "is only",
+                            STR_ARG(strlist_quoted(arena, &names)));
+    decision_invalid(s->view->decision, s->field, "%.*s: no VolumeSnapshotLocation of that name in %.*s%.*s",
+                     STR_ARG(arena_quote(arena, name)), STR_ARG(s->view->ns), STR_ARG(hint));
+}
+
+static bool snapshots_off(const struct backup_spec *view)
+{
+    struct json_object *snapshot = json_get(view->spec, "snapshotVolumes");
+    return json_object_is_type(snapshot, json_type_boolean) && !json_object_get_boolean(snapshot);
+}
+
+/* One provider at a time, at the first of its locations. */
+static void check_provider(const struct snapshots *s, struct str provider)
+{
+    struct arena *arena = s->view->arena;
+    struct strlist all = of_provider(s, provider, false), named = of_provider(s, provider, true);
+    struct str quoted = arena_quote(arena, provider);
+    if (named.len > 1)
+        decision_invalid(s->view->decision, s->field,
+                         "%.*s: Velero takes one location per provider, and all of these are for %.*s; keep one",
+                         STR_ARG(strlist_quoted(arena, &named)), STR_ARG(quoted));
+    else if (named.len == 0 && all.len > 1)
+        decision_caution(
+            s->view->decision,
+            "%s: provider %.*s has %zu VolumeSnapshotLocations: the Backup fails unless one is named here or "
+            "is Velero's default",
+            s->field, STR_ARG(quoted), all.len);
+}
+
+static void backup_spec_check_snapshots(const struct backup_spec *view)
+{
+    const struct inventory *inventory = view->inventory;
+    struct snapshots s = {.view = view, .field = backup_spec_field(view, field_name)};
+    struct json_object *list = json_get(view->spec, field_name);
+    struct strlist providers = {0};
+    if (!backup_spec_asks(view, field_name))
+        return;
+    if (!check_list_length(view->decision, s.field, list))
+        return;
+    if (!read_strings(view->arena, list, &s.named)) {
+        decision_invalid(view->decision, s.field, "must be a list of strings");
+        return;
+    }
+    if (!view->facts || !inventory->known[FACT_SNAPSHOT_LOCATIONS]) {
+        if (s.named.len)
+            decision_unchecked(view->decision, FACT_SNAPSHOT_LOCATIONS,
+                               "%s: not checked, because the VolumeSnapshotLocations are not known", s.field);
+        return;
+    }
+    for (size_t i = 0; i < s.named.len && !said_enough(view->decision); i++)
+        if (!inventory_snapshot_location(inventory, view->ns, s.named.items[i]))
+            deny_missing(&s, s.named.items[i]);
+    if (s.named.len && snapshots_off(view))
+        decision_warn(view->decision, "%s: ignored, because snapshotVolumes is false", s.field);
+    for (size_t i = 0; i < inventory->count[FACT_SNAPSHOT_LOCATIONS] && !said_enough(view->decision); i++) {
+        struct str provider = inventory->snapshot_locations[i]->provider;
+        if (!is_here(&s, i) || strlist_has(&providers, provider))
+            continue;
+        strlist_add(view->arena, &providers, provider);
+        check_provider(&s, provider);
+    }
+}
 
 static void check_storage_location(const struct backup_spec *view)
 {

@@ -40,11 +40,7 @@ static inline const char *backup_spec_field(const struct backup_spec *view, cons
     struct str field = arena_printf(view->arena, "%s.%s", view->at, member);
     return field.ptr ? field.ptr : view->at;
 }
-void backup_spec_check_lists(const struct backup_spec *view);     /* backup_spec_lists.c */
-void backup_spec_check_snapshots(const struct backup_spec *view); /* backup_spec_snapshots.c */
-void backup_spec_check_policy(const struct backup_spec *view);    /* backup_spec_policy.c */
+void backup_spec_check_lists(const struct backup_spec *view); /* backup_spec_lists.c */
 bool backup_spec_old_filters(const struct backup_spec *view);
-/* spec_scope.c: warns where a backup that is meant for k0rdent will lack its cluster-scoped objects. */
-void backup_spec_warn_scope(const struct backup_spec *view);
 
 #endif

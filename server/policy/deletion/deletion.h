@@ -26,11 +26,5 @@ bool deletion_check_needed(const struct request *request, const struct inventory
  * deletions were admitted, which wait for Velero, and some of the backups that would remain. */
 void deletion_want_others(const struct request *request, const struct inventory *inventory,
                           const struct settings *settings, struct str name, struct facts_wanted *wanted);
-void deletion_want_pending(const struct request *request, const struct settings *settings, struct facts_wanted *wanted);
-/* Whether this Backup of the system namespace is to go: a DeleteBackupRequest that Velero has not
- * begun with names it, or (the admitted deletion; NULL when none) it may not show yet. */
-bool deletion_is_pending(const struct inventory *inventory, struct str backup);
-const struct evidence_object *deletion_reserved(const struct inventory *inventory, struct str backup);
-void deletion_warn_unseen(const struct inventory *inventory, struct decision *decision); /* they could not be read */
 
 #endif

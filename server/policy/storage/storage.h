@@ -1,5 +1,5 @@
 /* What stands between a backup and its storage location, judged and worded once: for the
- * objects that name a location (storage_check.c) and for the upgrade gate (gate_storage.c). */
+ * objects that name a location (check.c) and for the upgrade gate (gate_evidence.c). */
 #ifndef BACKSTOP_POLICY_STORAGE_STORAGE_H
 #define BACKSTOP_POLICY_STORAGE_STORAGE_H
 

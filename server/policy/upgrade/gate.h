@@ -30,9 +30,6 @@ bool gate_open(struct gate *gate, const struct request *request, const struct in
                const struct settings *settings, struct decision *decision);
 /* The whole gate: fills the decision. */
 void gate_decide(struct gate *gate);
-/* management_velero.c: what an edit does to Velero and k0rdent beside what the gate looks at. */
-void management_warn_of_versions(const struct request *request, const struct inventory *inventory,
-                                 const struct settings *settings, struct decision *decision);
 /* Whether more than one Release, or ManagementBackups, show that an empty status.release is not that of a
  * first install. */
 bool gate_sees_older_life(const struct inventory *inventory);

@@ -27,12 +27,9 @@ struct modifier_release modifier_release_set(const struct config_rules *modifier
 void modifier_check_conditions(struct config_rules *modifier, struct str where, struct json_object *conditions);
 void modifier_check_patches(struct config_rules *modifier, struct str where, struct json_object *rule,
                             struct str target);
-/* modifier_removed.c: what Velero has taken away before it applies rules. */
+/* modifier_patch.c: what Velero has taken away before it applies rules. */
 void modifier_check_removed_match(struct config_rules *modifier, struct str where, struct str target, struct str path,
                                   struct str value);
-void modifier_check_removed_patch(struct config_rules *modifier, struct str where, struct str target,
-                                  struct str operation, struct str path);
-void modifier_check_removed_data(struct config_rules *modifier, struct str where, struct json_object *data);
 /* Velero's text for a patch value as JSON: quoted or as it is. Mirrors addQuotes. */
 struct str modifier_value_json(struct arena *arena, struct str value);
 struct str modifier_value_problem(struct arena *arena, struct str value, struct json_object **tree);
