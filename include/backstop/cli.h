@@ -159,7 +159,6 @@ void columns_print(struct columns *columns, const struct page *page);
 
 /* All of these, and the columns, show what a terminal would act on as escapes: this is the
  * place where text from outside becomes text on a terminal. */
-void page_text(const struct page *page, struct str text);
 void page_toned(const struct page *page, enum tone tone, struct str text);
 /* A line of its own after an empty one. */
 void page_heading(const struct page *page, const char *text);

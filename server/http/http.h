@@ -120,10 +120,6 @@ struct http_server {
     struct workers *workers; /* NULL: none */
 };
 
-/* ---- listen.c ---- */
-/* A listening socket for "ADDR:PORT", ":PORT" or "[::1]:PORT"; -1 on failure. */
-int listen_open(const char *address, unsigned *port, struct error *error) MUST_CHECK;
-
 /* ---- tls.c ---- */
 bool tls_priorities(const struct http_config *config, struct buf *out, struct error *error) MUST_CHECK;
 void tls_count_failure(const struct connection *connection); /* closed before the handshake was done */
