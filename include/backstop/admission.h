@@ -65,8 +65,6 @@ void admission_write_status(int code, const char *message, struct buf *out);
 /* The object after the decision's patch (a copy), for offline review and tests. NULL on failure. */
 struct json_object *admission_apply_patch(struct arena *arena, struct json_object *object,
                                           const struct decision *decision, struct error *error);
-/* "velero.io" of velero.io/v1; empty for the core group. */
-struct str admission_group(struct str api_version);
 const char *operation_name(enum operation operation);
 bool operation_parse(struct str text, enum operation *operation) MUST_CHECK;
 

@@ -27,6 +27,10 @@ unsigned phase_rank(struct str text);
 /* kcm's own idea of a Backup that runs (backup/schedule.go): New and InProgress alone. While there is one it starts none. */
 bool phase_holds_kcm(struct str text);
 
+/* The group of "GROUP/VERSION": "" for the core group, which has a version only. `version` may be NULL. Both are
+ * borrowed. */
+struct str api_version_group(struct str api_version, struct str *version);
+
 /* ---- keys of labels and annotations ------------------------------------------------- */
 
 /* The labels and annotations the policies know. */

@@ -48,7 +48,7 @@ void admission_let_pass(struct review *review)
 
 static bool is_right_kind(const struct request *request, const struct rule *rule)
 {
-    return str_is(admission_group(request->api_version), rule->group) && str_is(request->kind, rule->kind);
+    return str_is(api_version_group(request->api_version, NULL), rule->group) && str_is(request->kind, rule->kind);
 }
 
 /* The path says which rule is meant, so another kind is a mistake in the webhook

@@ -9,7 +9,7 @@
 
 enum { SALVAGE_BYTES = 64 * 1024 };
 
-static bool is_space(char c)
+static bool salvage_is_space(char c)
 {
     return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
@@ -32,7 +32,7 @@ static struct str take_string(struct str text, size_t *at)
 
 static void skip_space(struct str text, size_t *at)
 {
-    while (*at < text.len && is_space(text.ptr[*at]))
+    while (*at < text.len && salvage_is_space(text.ptr[*at]))
         (*at)++;
 }
 
@@ -288,7 +288,7 @@ static bool take_kind(const struct envelope *envelope, struct review *review, st
     if (kind.len && !str_eq(kind, r->kind))
         return REFUSE_FIELD(error, fields[kind_field].path, "Invalid value: %.*s: request.kind says %.*s",
                             STR_ARG(arena_quote(arena, kind)), STR_ARG(arena_quote(arena, r->kind)));
-    if (version.len && !str_eq(admission_group(version), group))
+    if (version.len && !str_eq(api_version_group(version, NULL), group))
         return REFUSE_FIELD(error, fields[version_field].path, "Invalid value: %.*s: request.kind says group %.*s",
                             STR_ARG(arena_quote(arena, version)), STR_ARG(arena_quote(arena, group)));
     if (version.len)

@@ -211,13 +211,8 @@ const struct rule *admission_rule_for_object(struct str group, struct str kind, 
 
 const struct rule *admission_rule_for_request(const struct request *request, size_t n)
 {
-    return find_rule(admission_group(request->api_version), request->kind, request->subresource, request->operation, n);
-}
-
-struct str admission_group(struct str api_version)
-{
-    struct str rest = api_version, group;
-    return str_cut(&rest, '/', &group) && rest.ptr ? group : STR("");
+    return find_rule(api_version_group(request->api_version, NULL), request->kind, request->subresource,
+                     request->operation, n);
 }
 
 static const struct {

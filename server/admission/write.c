@@ -266,7 +266,7 @@ static void write_details(const struct review *review, struct buf *out)
     /* For Invalid with a name or kind kubectl prints the causes and drops the message (pkg/cmd/util checkErr). */
     if (decision->code != 422 || decision->causes.len) {
         write_member("name", request->name, &first, out);
-        write_member("group", admission_group(request->api_version), &first, out);
+        write_member("group", api_version_group(request->api_version, NULL), &first, out);
         write_member("kind", request->kind, &first, out);
     }
     for (size_t i = 0; i < decision->causes.len && i < CAUSES_LIMIT; i++) {

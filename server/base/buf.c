@@ -64,7 +64,7 @@ void buf_puts(struct buf *buf, const char *text)
     buf_add(buf, str_from(text));
 }
 
-static bool put(char *room, size_t size, size_t *len, struct str text)
+static bool format_put(char *room, size_t size, size_t *len, struct str text)
 {
     if (text.len >= size - *len)
         return false;
@@ -78,7 +78,7 @@ static bool put(char *room, size_t size, size_t *len, struct str text)
 static bool format_texts(char *room, size_t size, size_t *len, const char *format, va_list args)
 {
     const char *percent = strchrnul(format, '%');
-    while (put(room, size, len, (struct str){format, (size_t)(percent - format)})) {
+    while (format_put(room, size, len, (struct str){format, (size_t)(percent - format)})) {
         bool sized = strncmp(percent, "%.*s", 4) == 0;
         if (!*percent)
             return true;
@@ -86,7 +86,7 @@ static bool format_texts(char *room, size_t size, size_t *len, const char *forma
             return false;
         int most = sized ? va_arg(args, int) : INT_MAX;
         const char *text = va_arg(args, const char *);
-        if (!text || most < 0 || !put(room, size, len, (struct str){text, strnlen(text, (size_t)most)}))
+        if (!text || most < 0 || !format_put(room, size, len, (struct str){text, strnlen(text, (size_t)most)}))
             return false;
         format = percent + (sized ? 4 : 2);
         percent = strchrnul(format, '%');

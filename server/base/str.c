@@ -2,7 +2,7 @@
 
 #include "backstop/base.h"
 
-static char lower(char c)
+static char str_lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
 }
@@ -10,7 +10,7 @@ static char lower(char c)
 bool str_eq_nocase_same_length(struct str a, struct str b)
 {
     for (size_t i = 0; i < a.len; i++)
-        if (lower(a.ptr[i]) != lower(b.ptr[i]))
+        if (str_lower(a.ptr[i]) != str_lower(b.ptr[i]))
             return false;
     return true;
 }
@@ -39,16 +39,16 @@ bool str_contains(struct str text, struct str part)
     return part.len == 0 || (text.len >= part.len && memmem(text.ptr, text.len, part.ptr, part.len) != NULL);
 }
 
-static bool is_space(char c)
+static bool str_is_space(char c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
 struct str str_trim(struct str text)
 {
-    while (text.len > 0 && is_space(text.ptr[0]))
+    while (text.len > 0 && str_is_space(text.ptr[0]))
         text = str_slice(text, 1, text.len);
-    while (text.len > 0 && is_space(text.ptr[text.len - 1]))
+    while (text.len > 0 && str_is_space(text.ptr[text.len - 1]))
         text.len--;
     return text;
 }
@@ -154,7 +154,7 @@ static size_t edit_distance(struct str a, struct str b)
         row[0] = i;
         for (size_t j = 1; j <= b.len; j++) {
             size_t above = row[j];
-            size_t best = diagonal + (lower(a.ptr[i - 1]) != lower(b.ptr[j - 1]));
+            size_t best = diagonal + (str_lower(a.ptr[i - 1]) != str_lower(b.ptr[j - 1]));
             if (above + 1 < best)
                 best = above + 1;
             if (row[j - 1] + 1 < best)

@@ -14,7 +14,7 @@ static bool is_name_byte(unsigned char c)
            (c && strchr("!#$%&'*+-.^_`|~", c));
 }
 
-static bool is_control(unsigned char c)
+static bool head_is_control(unsigned char c)
 {
     return (c < ' ' && c != '\t') || c == 0x7f;
 }
@@ -106,7 +106,7 @@ static void head_byte(struct head *head, unsigned char c)
     case HEAD_REQUEST_LINE:
         if (c == '\r')
             head->state = HEAD_LF;
-        else if (is_control(c))
+        else if (head_is_control(c))
             head_break(head, "a control character or a bare line feed in the request line");
         else
             head->version = head->version << 8 | c; /* its last eight bytes stay */
@@ -130,7 +130,7 @@ static void head_byte(struct head *head, unsigned char c)
     case HEAD_VALUE:
         if (c == '\r')
             head_value_end(head);
-        else if (is_control(c))
+        else if (head_is_control(c))
             head_break(head, "a control character or a bare line feed in a header");
         else if (head->field != HEAD_OTHER)
             head_text(head, c);
@@ -158,7 +158,7 @@ size_t head_scan(struct head *head, struct str bytes)
     size_t whole = 0, i = 0;
     while (i < bytes.len && head->state != HEAD_BROKEN && head->state != HEAD_LAST) {
         while (i < bytes.len && head->state == HEAD_VALUE && head->field == HEAD_OTHER &&
-               !is_control((unsigned char)bytes.ptr[i]))
+               !head_is_control((unsigned char)bytes.ptr[i]))
             i++;
         if (i == bytes.len)
             break;

@@ -35,17 +35,9 @@ const struct fact_kind fact_kinds[FACT_COUNT] = {
 #include "backstop/facts.def"
 #undef FACT
 
-/* "" for the core group, which has a version only */
-static struct str api_version_group(struct str api_version)
-{
-    struct str group, version = api_version;
-    str_cut(&version, '/', &group);
-    return version.ptr ? group : STR("");
-}
-
 const struct fact_kind *fact_kind_find(struct str api_version, struct str kind, struct json_object *object)
 {
-    struct str group = api_version_group(api_version);
+    struct str group = api_version_group(api_version, NULL);
     for (size_t f = 0; f < FACT_COUNT; f++)
         if (str_eq(kind, fact_kinds[f].resource.kind) && str_eq(group, fact_kinds[f].resource.group) &&
             (!object || !fact_kinds[f].wanted || fact_kinds[f].wanted(object)))
@@ -77,7 +69,7 @@ static bool is_kept_label(struct str key)
            str_is(key, LABEL_HELM_NAME) || str_is(key, LABEL_PROVIDER);
 }
 
-static uint64_t mix(uint64_t hash)
+static uint64_t hash_mix(uint64_t hash)
 {
     hash = (hash ^ (hash >> 32)) * 0x9e3779b97f4a7c15U;
     return hash ^ (hash >> 29);
@@ -85,7 +77,7 @@ static uint64_t mix(uint64_t hash)
 
 uint64_t hash_name(struct str ns, struct str name)
 {
-    return mix(hash_text(hash_text(0xcbf29ce484222325U, ns), name));
+    return hash_mix(hash_text(hash_text(0xcbf29ce484222325U, ns), name));
 }
 
 static void extract_meta(struct store *store, struct object_meta *meta, struct json_object *metadata,
@@ -110,7 +102,7 @@ static void destroy_record(struct shared *shared)
     free(record);
 }
 
-static void fill(struct store *store, const struct fact_kind *kind, struct json_object *object)
+static void store_fill(struct store *store, const struct fact_kind *kind, struct json_object *object)
 {
     void *fact = store_alloc(store, kind->size);
     if (!fact)
@@ -129,7 +121,7 @@ static struct record *make_record(const struct extractor *extractor, const struc
                           .pool = extractor->pool,
                           .default_ns = extractor->default_ns,
                           .from_server = extractor->from_server};
-    fill(&store, kind, object);
+    store_fill(&store, kind, object);
     struct record *record = arena_failed(scratch) ? NULL : calloc(1, sizeof *record + store.used);
     if (!record)
         return NULL;
@@ -138,7 +130,7 @@ static struct record *make_record(const struct extractor *extractor, const struc
     store.record = record;
     store.memory = record->bytes;
     store.used = 0;
-    fill(&store, kind, object);
+    store_fill(&store, kind, object);
     if (store.failed || arena_failed(scratch)) {
         shared_release(&record->shared);
         return NULL;
@@ -152,7 +144,7 @@ static bool look_for_evidence(struct evidence_searches *searches, struct str api
                               struct json_object *object, struct error *error)
 {
     for (size_t i = 0; i < searches->count; i++)
-        if (evidence_wanted(searches->items[i].source, api_version_group(api_version), kind, object) &&
+        if (evidence_wanted(searches->items[i].source, api_version_group(api_version, NULL), kind, object) &&
             !evidence_look(&searches->items[i], object, error))
             return false;
     return true;
@@ -201,7 +193,7 @@ static bool extract_one(const struct extractor *extractor, struct json_object *o
 /* A list that says of what it is holds all of it: also where a fact takes only some of that kind, be it none. */
 static void extract_note_listed(const struct extractor *extractor, const struct origin *origin)
 {
-    struct str group = api_version_group(origin->api_version);
+    struct str group = api_version_group(origin->api_version, NULL);
     for (size_t f = 0; f < FACT_COUNT && extractor->listed; f++)
         if (str_eq(origin->kind, fact_kinds[f].resource.kind) && str_eq(group, fact_kinds[f].resource.group))
             extractor->listed[f] = true;

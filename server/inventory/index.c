@@ -140,7 +140,7 @@ struct inventory_index {
 };
 
 /* A backup that Velero has not started yet is newer than all that it has. */
-static int64_t newness(const struct backup *backup)
+static int64_t backup_newness(const struct backup *backup)
 {
     return backup->status.started ? backup->status.started : backup->meta.created;
 }
@@ -152,8 +152,8 @@ static int by_schedule(const void *a, const void *b)
     order = order ? order : str_cmp(x->schedule, y->schedule);
     if (order)
         return order;
-    if (newness(x) != newness(y))
-        return newness(x) > newness(y) ? -1 : 1;
+    if (backup_newness(x) != backup_newness(y))
+        return backup_newness(x) > backup_newness(y) ? -1 : 1;
     return str_cmp(y->meta.name, x->meta.name);
 }
 

@@ -19,7 +19,7 @@ struct builder {
     size_t cost;
 };
 
-static bool charge(struct builder *builder, size_t cost)
+static bool build_charge(struct builder *builder, size_t cost)
 {
     builder->cost += cost;
     if (builder->cost > JSON_TREE_LIMIT)
@@ -28,7 +28,7 @@ static bool charge(struct builder *builder, size_t cost)
     return true;
 }
 
-static struct str unescaped(struct builder *builder, struct str inside, bool escaped)
+static struct str build_unescaped(struct builder *builder, struct str inside, bool escaped)
 {
     return escaped ? json_unescape(builder->arena, inside) : inside;
 }
@@ -37,9 +37,9 @@ static bool build_string(struct builder *builder, struct json_object **value)
 {
     struct str text;
     bool escaped;
-    if (!scan_string(&builder->scan, &text, &escaped) || !charge(builder, JSON_SCALAR_COST + text.len))
+    if (!scan_string(&builder->scan, &text, &escaped) || !build_charge(builder, JSON_SCALAR_COST + text.len))
         return false;
-    text = unescaped(builder, text, escaped);
+    text = build_unescaped(builder, text, escaped);
     *value = text.ptr && text.len <= INT32_MAX ? json_object_new_string_len(text.ptr, (int)text.len) : NULL;
     return *value || scan_memory(&builder->scan);
 }
@@ -50,7 +50,7 @@ static bool build_number(struct builder *builder, struct json_object **value)
 {
     const char *from = builder->scan.at;
     bool whole;
-    if (!scan_number(&builder->scan, &whole) || !charge(builder, JSON_SCALAR_COST))
+    if (!scan_number(&builder->scan, &whole) || !build_charge(builder, JSON_SCALAR_COST))
         return false;
     struct str text = arena_copy(builder->arena, (struct str){from, (size_t)(builder->scan.at - from)});
     if (!text.ptr)
@@ -67,7 +67,7 @@ static bool build_number(struct builder *builder, struct json_object **value)
 static bool build_literal(struct builder *builder, struct json_object **value)
 {
     char first = *builder->scan.at;
-    if (!scan_literal(&builder->scan) || !charge(builder, JSON_SCALAR_COST))
+    if (!scan_literal(&builder->scan) || !build_charge(builder, JSON_SCALAR_COST))
         return false;
     *value = first == 'n' ? NULL : json_object_new_boolean(first == 't');
     return first == 'n' || *value || scan_memory(&builder->scan);
@@ -80,9 +80,9 @@ static bool read_key(struct builder *builder)
     struct str key;
     bool escaped;
     const char *from = scan->at;
-    if (!scan_key(scan, &key, &escaped) || !charge(builder, JSON_SCALAR_COST + key.len))
+    if (!scan_key(scan, &key, &escaped) || !build_charge(builder, JSON_SCALAR_COST + key.len))
         return false;
-    key = arena_copy(builder->arena, unescaped(builder, key, escaped));
+    key = arena_copy(builder->arena, build_unescaped(builder, key, escaped));
     if (!key.ptr)
         return scan_memory(scan);
     if (memchr(key.ptr, 0, key.len))
@@ -92,7 +92,7 @@ static bool read_key(struct builder *builder)
 }
 
 /* Puts a value into the container that is open. Takes it even when it fails. */
-static bool place(struct builder *builder, struct json_object *value)
+static bool build_place(struct builder *builder, struct json_object *value)
 {
     if (builder->depth == 0) {
         builder->root = value;
@@ -113,7 +113,7 @@ static bool build_scalar(struct builder *builder, enum json_kind kind)
     bool good = kind == JSON_STRING   ? build_string(builder, &value)
                 : kind == JSON_NUMBER ? build_number(builder, &value)
                                       : build_literal(builder, &value);
-    return good && place(builder, value);
+    return good && build_place(builder, value);
 }
 
 static bool open_container(struct builder *builder, bool object)
@@ -121,12 +121,12 @@ static bool open_container(struct builder *builder, bool object)
     struct scan *scan = &builder->scan;
     if (builder->depth == JSON_DEPTH_LIMIT)
         return scan_too_deep(scan);
-    if (!charge(builder, object ? JSON_OBJECT_COST : JSON_ARRAY_COST))
+    if (!build_charge(builder, object ? JSON_OBJECT_COST : JSON_ARRAY_COST))
         return false;
     struct json_object *container = object ? json_object_new_object() : json_object_new_array_ext(4);
     if (!container)
         return scan_memory(scan);
-    if (!place(builder, container))
+    if (!build_place(builder, container))
         return false;
     builder->open[builder->depth++] = container;
     scan->at++;
@@ -135,7 +135,7 @@ static bool open_container(struct builder *builder, bool object)
 }
 
 /* Up to the next value: past the key of a first member, or out of what closes here. */
-static bool advance(struct builder *builder, bool opened)
+static bool build_advance(struct builder *builder, bool opened)
 {
     struct scan *scan = &builder->scan;
     while (builder->depth > 0) {
@@ -162,13 +162,13 @@ static bool build_tree(struct builder *builder)
         bool container = kind >= JSON_ARRAY;
         if (!(container ? open_container(builder, kind == JSON_OBJECT) : build_scalar(builder, kind)))
             return false;
-        if (!advance(builder, container))
+        if (!build_advance(builder, container))
             return false;
     } while (builder->depth > 0);
     return scan_finish(scan);
 }
 
-static void release(void *tree)
+static void build_release(void *tree)
 {
     json_object_put(tree);
 }
@@ -177,7 +177,7 @@ struct json_object *json_own(struct arena *arena, struct json_object *tree)
 {
     if (!tree)
         arena_fail(arena);
-    return tree && arena_defer(arena, release, tree) ? tree : NULL;
+    return tree && arena_defer(arena, build_release, tree) ? tree : NULL;
 }
 
 struct json_object *json_build(struct arena *arena, struct str raw, struct error *error)

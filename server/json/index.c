@@ -20,7 +20,7 @@ static bool index_value(struct index *index, struct json_node *node, unsigned le
  * hostile object costs O(n log n). */
 enum { PAIRWISE_LIMIT = 16 };
 
-static bool duplicate(struct index *index, const struct json_node *second)
+static bool index_duplicate(struct index *index, const struct json_node *second)
 {
     return error_at(index->scan.error, 400, second->raw.ptr - index->scan.start,
                     "duplicate key %.*s in one object: remove one of the two",
@@ -47,7 +47,7 @@ static bool unique_sorted(struct index *index, const struct json_node *first, si
     for (size_t i = 1; i < count; i++)
         if (str_eq(sorted[i - 1]->key, sorted[i]->key) && (!worst || sorted[i]->raw.ptr < worst->raw.ptr))
             worst = sorted[i];
-    return !worst || duplicate(index, worst);
+    return !worst || index_duplicate(index, worst);
 }
 
 /* Keys of one length mostly differ at their end: "f:component-1", "f:component-2". */
@@ -56,14 +56,14 @@ static bool same_key(struct str a, struct str b)
     return a.len == b.len && (a.len == 0 || (a.ptr[a.len - 1] == b.ptr[a.len - 1] && memcmp(a.ptr, b.ptr, a.len) == 0));
 }
 
-static bool unique(struct index *index, const struct json_node *object, size_t count)
+static bool index_is_unique(struct index *index, const struct json_node *object, size_t count)
 {
     if (count > PAIRWISE_LIMIT)
         return unique_sorted(index, object->first, count);
     for (const struct json_node *second = object->first; second; second = second->next)
         for (const struct json_node *node = object->first; node != second; node = node->next)
             if (same_key(node->key, second->key))
-                return duplicate(index, second);
+                return index_duplicate(index, second);
     return true;
 }
 
@@ -116,7 +116,7 @@ static bool index_members(struct index *index, struct json_node *object, unsigne
         link = &node->next;
         count++;
     }
-    return unique(index, object, count);
+    return index_is_unique(index, object, count);
 }
 
 static bool index_value(struct index *index, struct json_node *node, unsigned level)

@@ -275,7 +275,7 @@ static bool reads_back(const char *text, double value, bool single)
     return single ? strtof(text, NULL) == (float)value : strtod(text, NULL) == value;
 }
 
-static struct decimal shortest(double value, bool single)
+static struct decimal decimal_shortest(double value, bool single)
 {
     struct decimal decimal = {.negative = signbit(value) != 0};
     char text[40];
@@ -322,7 +322,7 @@ void number_write_json(struct buf *buf, double value)
         buf_puts(buf, "null");
         return;
     }
-    struct decimal decimal = shortest(value, false);
+    struct decimal decimal = decimal_shortest(value, false);
     if (decimal.negative)
         buf_putc(buf, '-');
     if (value == 0 || (fabs(value) >= 1e-6 && fabs(value) < 1e21))
@@ -339,7 +339,7 @@ void number_write_key(struct buf *buf, double value)
         buf_puts(buf, isnan(value) ? ".nan" : value < 0 ? "-.inf" : ".inf");
         return;
     }
-    struct decimal decimal = shortest((double)(float)value, true);
+    struct decimal decimal = decimal_shortest((double)(float)value, true);
     if (decimal.negative)
         buf_putc(buf, '-');
     if (decimal.exponent < -4 || decimal.exponent >= 6)

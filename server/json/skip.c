@@ -236,7 +236,7 @@ struct nesting {
 };
 
 /* Past what follows a value: a comma and the next key, or brackets and then the same. */
-static inline const char *leave(struct scan *scan, const char *at, struct nesting *nesting)
+static inline const char *skip_leave(struct scan *scan, const char *at, struct nesting *nesting)
 {
     while (nesting->open > 0) {
         const char *past = skip_byte(scan, at, ',');
@@ -255,7 +255,7 @@ static inline const char *leave(struct scan *scan, const char *at, struct nestin
 }
 
 /* Into the array or object at `at`, up to its first value; `empty` says that it closed at once. */
-static inline const char *enter(struct scan *scan, const char *at, struct nesting *nesting, bool *empty)
+static inline const char *skip_enter(struct scan *scan, const char *at, struct nesting *nesting, bool *empty)
 {
     bool object = *at == '{';
     const char *past = skip_byte(scan, ++at, object ? '}' : ']');
@@ -288,10 +288,10 @@ static const char *skip_value(struct scan *scan, const char *at, unsigned level)
             scan_too_deep(scan);
             return NULL;
         } else {
-            at = enter(scan, at, &nesting, &done);
+            at = skip_enter(scan, at, &nesting, &done);
         }
         if (at && done)
-            at = leave(scan, at, &nesting);
+            at = skip_leave(scan, at, &nesting);
     } while (at && nesting.open > 0);
     return at;
 }

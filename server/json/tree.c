@@ -204,7 +204,7 @@ struct step {
     bool picks;
 };
 
-static size_t until(struct str text, const char *ends)
+static size_t select_until(struct str text, const char *ends)
 {
     size_t at = 0;
     while (at < text.len && !strchr(ends, text.ptr[at]))
@@ -214,7 +214,7 @@ static size_t until(struct str text, const char *ends)
 
 static bool next_bracket(struct str *path, struct step *step)
 {
-    size_t end = until(*path, "]");
+    size_t end = select_until(*path, "]");
     struct str inside = str_slice(*path, 1, end);
     if (end == path->len)
         return false;
@@ -234,7 +234,7 @@ static bool next_step(struct str *path, bool first, struct step *step)
     if (!first && path->ptr[0] != '.')
         return false;
     struct str rest = first ? *path : str_slice(*path, 1, path->len);
-    size_t end = until(rest, ".[]= \t\r\n\"'{}()?@*");
+    size_t end = select_until(rest, ".[]= \t\r\n\"'{}()?@*");
     step->name = str_slice(rest, 0, end);
     *path = str_slice(rest, end, rest.len);
     return end > 0;
@@ -251,7 +251,7 @@ bool json_select_valid(struct str path)
     return true;
 }
 
-static struct json_object *pick(struct json_object *list, const struct step *step)
+static struct json_object *select_pick(struct json_object *list, const struct step *step)
 {
     for (size_t i = 0; i < json_len(list); i++)
         if (str_eq(json_scalar(json_get_named(json_item(list, i), step->name)), step->value))
@@ -265,7 +265,7 @@ struct json_object *json_select(struct json_object *object, struct str path)
     for (bool first = true; object && path.len; first = false) {
         if (!next_step(&path, first, &step))
             return NULL;
-        object = step.picks ? pick(object, &step) : json_get_named(object, step.name);
+        object = step.picks ? select_pick(object, &step) : json_get_named(object, step.name);
     }
     return object;
 }

@@ -49,7 +49,7 @@ void json_write_str(struct buf *buf, struct str text)
 
 /* json-c hangs a double's own text on it as user data. Its own writer is no help:
  * it changes the object, and snapshots are shared between threads. */
-static void write_number(struct buf *buf, struct json_object *value)
+static void json_write_number_as_go(struct buf *buf, struct json_object *value)
 {
     const char *text = json_object_get_userdata(value);
     if (text)
@@ -62,7 +62,7 @@ static void write_number(struct buf *buf, struct json_object *value)
         buf_printf(buf, "%" PRId64, json_object_get_int64(value));
 }
 
-static void write_value(struct buf *buf, struct json_object *value, unsigned depth);
+static void json_write_node(struct buf *buf, struct json_object *value, unsigned depth);
 
 static void write_object(struct buf *buf, struct json_object *object, unsigned depth)
 {
@@ -72,7 +72,7 @@ static void write_object(struct buf *buf, struct json_object *object, unsigned d
         buf_puts(buf, separator);
         json_write_str(buf, str_from(key));
         buf_putc(buf, ':');
-        write_value(buf, member, depth);
+        json_write_node(buf, member, depth);
         separator = ",";
     }
     buf_puts(buf, *separator == '{' ? "{}" : "}");
@@ -84,12 +84,12 @@ static void write_array(struct buf *buf, struct json_object *array, unsigned dep
     for (size_t i = 0; i < json_object_array_length(array); i++) {
         if (i > 0)
             buf_putc(buf, ',');
-        write_value(buf, json_object_array_get_idx(array, i), depth);
+        json_write_node(buf, json_object_array_get_idx(array, i), depth);
     }
     buf_putc(buf, ']');
 }
 
-static void write_value(struct buf *buf, struct json_object *value, unsigned depth)
+static void json_write_node(struct buf *buf, struct json_object *value, unsigned depth)
 {
     if (depth > WRITE_DEPTH)
         buf->failed = true;
@@ -112,11 +112,11 @@ static void write_value(struct buf *buf, struct json_object *value, unsigned dep
         buf_puts(buf, "null");
         return;
     default:
-        write_number(buf, value);
+        json_write_number_as_go(buf, value);
     }
 }
 
 void json_write_tree(struct buf *buf, struct json_object *tree)
 {
-    write_value(buf, tree, 0);
+    json_write_node(buf, tree, 0);
 }

@@ -20,7 +20,7 @@ static bool next_part(struct str *field, struct str *part)
     return true;
 }
 
-static const struct yaml_node *resolved(const struct yaml_node *node)
+static const struct yaml_node *yaml_alias_target(const struct yaml_node *node)
 {
     return node && node->kind == NODE_ALIAS ? node->target : node;
 }
@@ -41,12 +41,12 @@ static const struct yaml_node *find_key(const struct yaml_node *mapping, struct 
 
 static const struct yaml_node *find_merged(const struct yaml_node *value, struct str part, unsigned merges)
 {
-    const struct yaml_node *target = resolved(value), *found = NULL;
+    const struct yaml_node *target = yaml_alias_target(value), *found = NULL;
     if (target->kind == NODE_MAPPING)
         return find_key(target, part, merges + 1);
     for (const struct yaml_node *item = target->first; item && !found; item = item->next)
-        if (resolved(item)->kind == NODE_MAPPING)
-            found = find_key(resolved(item), part, merges + 1);
+        if (yaml_alias_target(item)->kind == NODE_MAPPING)
+            found = find_key(yaml_alias_target(item), part, merges + 1);
     return found;
 }
 
@@ -61,7 +61,7 @@ static const struct yaml_node *find_key(const struct yaml_node *mapping, struct 
         const struct yaml_node *hit = NULL;
         if (yaml_is_merge(key))
             hit = find_merged(key->next, part, merges);
-        else if (str_eq(resolved(key)->value, part))
+        else if (str_eq(yaml_alias_target(key)->value, part))
             hit = key;
         if (hit)
             found = hit;
@@ -78,7 +78,7 @@ static unsigned line_below(const struct yaml_node *key)
 
 unsigned yaml_line(const struct yaml_document *document, struct str field)
 {
-    const struct yaml_node *node = resolved(document->lines);
+    const struct yaml_node *node = yaml_alias_target(document->lines);
     unsigned line = document->line;
     struct str part;
     while (node && next_part(&field, &part)) {
@@ -91,7 +91,7 @@ unsigned yaml_line(const struct yaml_document *document, struct str field)
             line = key ? line_below(key) : line;
             found = key ? key->next : NULL;
         }
-        node = resolved(found);
+        node = yaml_alias_target(found);
     }
     return line;
 }

@@ -18,16 +18,16 @@ struct decoder {
 /* The memory that each allowed node may take on average. */
 enum { COST_PER_NODE = 512 };
 
-static bool decode(struct decoder *decoder, struct yaml_node *node, unsigned depth, struct json_object **value);
-static bool fill(struct decoder *decoder, struct yaml_node *mapping, unsigned depth, struct json_object *object);
+static bool decode_node(struct decoder *decoder, struct yaml_node *node, unsigned depth, struct json_object **value);
+static bool decode_fill(struct decoder *decoder, struct yaml_node *mapping, unsigned depth, struct json_object *object);
 
-static bool memory(struct decoder *decoder, const struct yaml_node *node)
+static bool decode_memory(struct decoder *decoder, const struct yaml_node *node)
 {
     return error_at(decoder->error, 500, node->line, "not enough memory for this document");
 }
 
 /* A few aliases of aliases stand for millions of values ("billion laughs"). */
-static bool charge(struct decoder *decoder, const struct yaml_node *node, size_t cost)
+static bool decode_charge(struct decoder *decoder, const struct yaml_node *node, size_t cost)
 {
     size_t limit = decoder->options->node_limit;
     decoder->count++;
@@ -40,7 +40,7 @@ static bool charge(struct decoder *decoder, const struct yaml_node *node, size_t
 }
 
 /* Enters a sequence or a mapping; every success is paired with leaving it. */
-static bool enter(struct decoder *decoder, struct yaml_node *node, unsigned depth)
+static bool decode_enter(struct decoder *decoder, struct yaml_node *node, unsigned depth)
 {
     if (node->open)
         return error_at(decoder->error, 400, node->line, "this anchor's value contains an alias to itself");
@@ -96,7 +96,7 @@ static bool decode_scalar(struct decoder *decoder, struct yaml_node *node, struc
     default:
         new_string(value, scalar.text);
     }
-    return *value || memory(decoder, node);
+    return *value || decode_memory(decoder, node);
 }
 
 /* ---- keys ----------------------------------------------------------------- */
@@ -146,10 +146,10 @@ static bool decode_key(struct decoder *decoder, struct yaml_node *key, struct st
     struct yaml_node *value = key->kind == NODE_ALIAS ? key->target : key;
     if (value->kind != NODE_SCALAR)
         return bad_key(decoder, key, value->kind == NODE_MAPPING ? "a mapping" : "a list");
-    if (!charge(decoder, key, JSON_SCALAR_COST + value->value.len) || !scalar_key(decoder, value, text))
+    if (!decode_charge(decoder, key, JSON_SCALAR_COST + value->value.len) || !scalar_key(decoder, value, text))
         return false;
     if (!text->ptr)
-        return memory(decoder, key);
+        return decode_memory(decoder, key);
     if (memchr(text->ptr, 0, text->len))
         return bad_key(decoder, key, "a string with a NUL character");
     return true;
@@ -213,12 +213,12 @@ static bool set_member(struct decoder *decoder, struct yaml_node *key, unsigned 
     if (decoder->options->reject_duplicates && repeated)
         return error_at(decoder->error, 400, key->line, "duplicate key %.*s in one mapping: remove one of the two",
                         STR_ARG(arena_quote(decoder->arena, text)));
-    if (!decode(decoder, key->next, depth, &value))
+    if (!decode_node(decoder, key->next, depth, &value))
         return false;
     if (json_object_object_add(object, text.ptr, value) == 0)
         return true;
     json_object_put(value);
-    return memory(decoder, key);
+    return decode_memory(decoder, key);
 }
 
 static bool merge_one(struct decoder *decoder, struct yaml_node *value, unsigned depth, struct json_object *object)
@@ -227,7 +227,7 @@ static bool merge_one(struct decoder *decoder, struct yaml_node *value, unsigned
     if (mapping->kind != NODE_MAPPING)
         return error_at(decoder->error, 400, value->line,
                         "<< needs a mapping or a list of mappings, usually as an alias such as *base");
-    return charge(decoder, value, 0) && fill(decoder, mapping, depth + 1, object);
+    return decode_charge(decoder, value, 0) && decode_fill(decoder, mapping, depth + 1, object);
 }
 
 /* Backwards, since earlier mappings take precedence. */
@@ -236,7 +236,7 @@ static bool merge_list(struct decoder *decoder, struct yaml_node *list, unsigned
     size_t count = list->count;
     struct yaml_node **items = arena_array(decoder->arena, count, sizeof(struct yaml_node *));
     if (!items)
-        return count == 0 || memory(decoder, list);
+        return count == 0 || decode_memory(decoder, list);
     count = 0;
     for (struct yaml_node *item = list->first; item; item = item->next)
         items[count++] = item;
@@ -246,29 +246,30 @@ static bool merge_list(struct decoder *decoder, struct yaml_node *list, unsigned
     return true;
 }
 
-static bool merge(struct decoder *decoder, struct yaml_node *value, unsigned depth, struct json_object *object)
+static bool decode_merge(struct decoder *decoder, struct yaml_node *value, unsigned depth, struct json_object *object)
 {
     return value->kind == NODE_SEQUENCE ? merge_list(decoder, value, depth, object)
                                         : merge_one(decoder, value, depth, object);
 }
 
-static bool fill(struct decoder *decoder, struct yaml_node *mapping, unsigned depth, struct json_object *object)
+static bool decode_fill(struct decoder *decoder, struct yaml_node *mapping, unsigned depth, struct json_object *object)
 {
-    if (!enter(decoder, mapping, depth))
+    if (!decode_enter(decoder, mapping, depth))
         return false;
     bool good = true;
     for (struct yaml_node *key = mapping->first; good && key; key = key->next->next)
-        good = yaml_is_merge(key) ? merge(decoder, key->next, depth, object) : set_member(decoder, key, depth, object);
+        good = yaml_is_merge(key) ? decode_merge(decoder, key->next, depth, object)
+                                  : set_member(decoder, key, depth, object);
     mapping->open = false;
     return good;
 }
 
 static bool decode_mapping(struct decoder *decoder, struct yaml_node *node, unsigned depth, struct json_object **value)
 {
-    if (!charge(decoder, node, JSON_OBJECT_COST))
+    if (!decode_charge(decoder, node, JSON_OBJECT_COST))
         return false;
     *value = json_object_new_object();
-    return *value ? fill(decoder, node, depth, *value) : memory(decoder, node);
+    return *value ? decode_fill(decoder, node, depth, *value) : decode_memory(decoder, node);
 }
 
 /* ---- the rest ------------------------------------------------------------- */
@@ -276,22 +277,22 @@ static bool decode_mapping(struct decoder *decoder, struct yaml_node *node, unsi
 static bool add_item(struct decoder *decoder, struct yaml_node *item, unsigned depth, struct json_object *array)
 {
     struct json_object *value = NULL;
-    if (!decode(decoder, item, depth, &value))
+    if (!decode_node(decoder, item, depth, &value))
         return false;
     if (json_object_array_add(array, value) == 0)
         return true;
     json_object_put(value);
-    return memory(decoder, item);
+    return decode_memory(decoder, item);
 }
 
 static bool decode_sequence(struct decoder *decoder, struct yaml_node *node, unsigned depth, struct json_object **value)
 {
-    if (!charge(decoder, node, JSON_ARRAY_COST))
+    if (!decode_charge(decoder, node, JSON_ARRAY_COST))
         return false;
     *value = json_object_new_array_ext(4);
     if (!*value)
-        return memory(decoder, node);
-    if (!enter(decoder, node, depth))
+        return decode_memory(decoder, node);
+    if (!decode_enter(decoder, node, depth))
         return false;
     bool good = true;
     for (struct yaml_node *item = node->first; good && item; item = item->next)
@@ -301,7 +302,7 @@ static bool decode_sequence(struct decoder *decoder, struct yaml_node *node, uns
 }
 
 /* On failure nothing is left in *value. */
-static bool decode(struct decoder *decoder, struct yaml_node *node, unsigned depth, struct json_object **value)
+static bool decode_node(struct decoder *decoder, struct yaml_node *node, unsigned depth, struct json_object **value)
 {
     if (node->kind == NODE_ALIAS)
         node = node->target;
@@ -311,7 +312,7 @@ static bool decode(struct decoder *decoder, struct yaml_node *node, unsigned dep
     else if (node->kind == NODE_SEQUENCE)
         good = decode_sequence(decoder, node, depth + 1, value);
     else
-        good = charge(decoder, node, JSON_SCALAR_COST + node->value.len) && decode_scalar(decoder, node, value);
+        good = decode_charge(decoder, node, JSON_SCALAR_COST + node->value.len) && decode_scalar(decoder, node, value);
     if (!good) {
         json_object_put(*value);
         *value = NULL;
@@ -324,9 +325,9 @@ bool yaml_decode(struct yaml_reader *reader, struct yaml_document *document)
     struct decoder decoder = {.arena = reader->arena, .error = reader->error, .options = &reader->options};
     struct yaml_node *root = document->lines;
     struct json_object *tree = NULL;
-    if (root && !decode(&decoder, root, 0, &tree))
+    if (root && !decode_node(&decoder, root, 0, &tree))
         return false;
     document->repeats = decoder.repeats;
     document->tree = tree ? json_own(reader->arena, tree) : NULL;
-    return !tree || document->tree || memory(&decoder, root);
+    return !tree || document->tree || decode_memory(&decoder, root);
 }

@@ -75,7 +75,7 @@ static bool add_value(struct json_reader *json, enum json_kind kind)
 }
 
 /* Up to the next value: past the key of a first member, or out of what closes here. */
-static bool advance(struct json_reader *json, bool opened)
+static bool yaml_json_advance(struct json_reader *json, bool opened)
 {
     struct scan *scan = &json->scan;
     while (json->reader->container) {
@@ -102,7 +102,7 @@ static bool add_document(struct json_reader *json)
         scan_space(scan);
         if (scan->at == scan->end || !scan_kind(*scan->at, &kind))
             return scan_expected(scan, scan->at, "a value");
-        if (!add_value(json, kind) || !advance(json, kind >= JSON_ARRAY))
+        if (!add_value(json, kind) || !yaml_json_advance(json, kind >= JSON_ARRAY))
             return false;
     } while (json->reader->container);
     return true;

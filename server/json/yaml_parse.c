@@ -179,7 +179,7 @@ static int compare_anchors(const void *a, const void *b)
     return str_cmp(((const struct anchor *)a)->name, ((const struct anchor *)b)->name);
 }
 
-static void keep(void *anchor)
+static void parse_keep_anchor(void *anchor)
 {
     (void)anchor; /* the arena's */
 }
@@ -189,14 +189,14 @@ static unsigned line_of(const yaml_event_t *event)
     return (unsigned)event->start_mark.line + 1;
 }
 
-static struct str copy(struct yaml_reader *reader, const yaml_char_t *text, size_t length)
+static struct str parse_copy(struct yaml_reader *reader, const yaml_char_t *text, size_t length)
 {
     return text ? arena_copy(reader->arena, (struct str){(const char *)text, length}) : (struct str){NULL, 0};
 }
 
 static struct str copy_name(struct yaml_reader *reader, const yaml_char_t *text)
 {
-    return copy(reader, text, text ? str_from((const char *)text).len : 0);
+    return parse_copy(reader, text, text ? str_from((const char *)text).len : 0);
 }
 
 /* A name may be given again; aliases mean the last one before them. */
@@ -253,7 +253,7 @@ static bool add_scalar(struct parse *parse, const yaml_event_t *event)
     if (!node)
         return false;
     node->implicit = event->data.scalar.plain_implicit;
-    node->value = copy(reader, event->data.scalar.value, event->data.scalar.length);
+    node->value = parse_copy(reader, event->data.scalar.value, event->data.scalar.length);
     node->tag = copy_name(reader, event->data.scalar.tag);
     if (!node->value.ptr || (event->data.scalar.tag && !node->tag.ptr))
         return yaml_memory(reader, node->line);
@@ -267,13 +267,13 @@ static bool add_container(struct parse *parse, enum node_kind kind, const yaml_e
     return node && set_anchor(parse, node, anchor);
 }
 
-static bool take(struct parse *parse, const yaml_event_t *event)
+static bool parse_take(struct parse *parse, const yaml_event_t *event)
 {
     switch (event->type) {
     case YAML_DOCUMENT_START_EVENT:
         return yaml_document_open(parse->reader, line_of(event));
     case YAML_DOCUMENT_END_EVENT:
-        tdestroy(parse->anchors, keep);
+        tdestroy(parse->anchors, parse_keep_anchor);
         parse->anchors = NULL;
         return true;
     case YAML_SCALAR_EVENT:
@@ -301,7 +301,7 @@ static bool take_events(struct parse *parse, yaml_parser_t *parser, struct str t
         if (!yaml_parser_parse(parser, &event))
             return yaml_problem(parser, text, parse->reader->options.lines_before, parse->reader->error);
         type = event.type;
-        bool good = take(parse, &event);
+        bool good = parse_take(parse, &event);
         yaml_event_delete(&event);
         if (!good)
             return false;
@@ -318,7 +318,7 @@ bool yaml_parse(struct yaml_reader *reader, struct str text)
     parser.mark.line = reader->options.lines_before;
     yaml_parser_set_input_string(&parser, (const unsigned char *)(text.ptr ? text.ptr : ""), text.len);
     bool good = take_events(&parse, &parser, text);
-    tdestroy(parse.anchors, keep);
+    tdestroy(parse.anchors, parse_keep_anchor);
     yaml_parser_delete(&parser);
     return good;
 }

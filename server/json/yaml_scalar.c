@@ -189,7 +189,7 @@ static bool resolve_number(struct arena *arena, struct str text, struct yaml_sca
 /* ---- timestamps ----------------------------------------------------------- */
 
 /* One or `most` digits up to `limit`, then the separator (0: none). */
-static bool part(struct str *text, size_t most, uint64_t limit, char separator)
+static bool scalar_part(struct str *text, size_t most, uint64_t limit, char separator)
 {
     size_t digits = skip_digits(*text, 0);
     uint64_t value;
@@ -201,14 +201,14 @@ static bool part(struct str *text, size_t most, uint64_t limit, char separator)
     return true;
 }
 
-static bool zone(struct str text)
+static bool scalar_zone(struct str text)
 {
     if (str_is(text, "Z"))
         return true;
     if (text.len != 6 || (*text.ptr != '+' && *text.ptr != '-'))
         return false;
     text = str_slice(text, 1, text.len);
-    return part(&text, 2, 24, ':') && part(&text, 2, 60, 0);
+    return scalar_part(&text, 2, 24, ':') && scalar_part(&text, 2, 60, 0);
 }
 
 /* Whether go-yaml's parseTimestamp takes it: a date, or a date with a time and a
@@ -216,13 +216,15 @@ static bool zone(struct str text)
  * written in quotes. */
 static bool is_timestamp(struct str text)
 {
-    if (skip_digits(text, 0) != 4 || !part(&text, 4, 9999, '-') || !part(&text, 2, 12, '-') || !part(&text, 2, 31, 0))
+    if (skip_digits(text, 0) != 4 || !scalar_part(&text, 4, 9999, '-') || !scalar_part(&text, 2, 12, '-') ||
+        !scalar_part(&text, 2, 31, 0))
         return false;
     if (text.len == 0)
         return true;
     char separator = *text.ptr;
     text = str_slice(text, 1, text.len);
-    if (!strchr("Tt ", separator) || !part(&text, 2, 23, ':') || !part(&text, 2, 59, ':') || !part(&text, 2, 59, 0))
+    if (!strchr("Tt ", separator) || !scalar_part(&text, 2, 23, ':') || !scalar_part(&text, 2, 59, ':') ||
+        !scalar_part(&text, 2, 59, 0))
         return false;
     if (text.len > 1 && (*text.ptr == '.' || *text.ptr == ',')) {
         size_t digits = skip_digits(text, 1);
@@ -230,7 +232,7 @@ static bool is_timestamp(struct str text)
             return false;
         text = str_slice(text, digits, text.len);
     }
-    return separator == ' ' ? text.len == 0 : zone(text);
+    return separator == ' ' ? text.len == 0 : scalar_zone(text);
 }
 
 /* ---- all of it ------------------------------------------------------------ */

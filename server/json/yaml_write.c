@@ -16,17 +16,17 @@ struct writer {
     struct arena *arena; /* for cleaned texts */
 };
 
-static int append(void *data, unsigned char *bytes, size_t length)
+static int yaml_write_append(void *data, unsigned char *bytes, size_t length)
 {
     struct buf *buf = data;
     buf_add(buf, (struct str){(const char *)bytes, length});
     return !buf->failed;
 }
 
-static bool write_value(struct writer *writer, struct json_object *value);
+static bool yaml_write_value(struct writer *writer, struct json_object *value);
 
 /* Takes the event over even when it fails, as libyaml does. */
-static bool emit(struct writer *writer, int initialized, yaml_event_t *event)
+static bool yaml_emit(struct writer *writer, int initialized, yaml_event_t *event)
 {
     return initialized && yaml_emitter_emit(&writer->emitter, event);
 }
@@ -36,7 +36,8 @@ static bool write_scalar(struct writer *writer, struct str text, yaml_scalar_sty
     yaml_event_t event;
     const yaml_char_t *value = (const yaml_char_t *)(text.ptr ? text.ptr : "");
     return text.len <= INT32_MAX &&
-           emit(writer, yaml_scalar_event_initialize(&event, NULL, NULL, value, (int)text.len, 1, 1, style), &event);
+           yaml_emit(writer, yaml_scalar_event_initialize(&event, NULL, NULL, value, (int)text.len, 1, 1, style),
+                     &event);
 }
 
 /* YAML 1.1 reads 1:30 as 90; go-yaml does not, but quotes it for those who do. */
@@ -75,7 +76,7 @@ static bool write_text(struct writer *writer, struct str text)
     return (clean.ptr || text.len == 0) && write_scalar(writer, clean, style_of(writer, clean));
 }
 
-static bool write_number(struct writer *writer, struct json_object *value)
+static bool yaml_write_number(struct writer *writer, struct json_object *value)
 {
     BUF_SCOPED digits;
     buf_init(&digits, 4096);
@@ -86,28 +87,30 @@ static bool write_number(struct writer *writer, struct json_object *value)
 static bool write_mapping(struct writer *writer, struct json_object *object)
 {
     yaml_event_t event;
-    if (!emit(writer, yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_MAPPING_STYLE), &event))
+    if (!yaml_emit(writer, yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_MAPPING_STYLE),
+                   &event))
         return false;
     json_foreach(object, key, member)
     {
-        if (!write_text(writer, str_from(key)) || !write_value(writer, member))
+        if (!write_text(writer, str_from(key)) || !yaml_write_value(writer, member))
             return false;
     }
-    return emit(writer, yaml_mapping_end_event_initialize(&event), &event);
+    return yaml_emit(writer, yaml_mapping_end_event_initialize(&event), &event);
 }
 
 static bool write_sequence(struct writer *writer, struct json_object *array)
 {
     yaml_event_t event;
-    if (!emit(writer, yaml_sequence_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_SEQUENCE_STYLE), &event))
+    if (!yaml_emit(writer, yaml_sequence_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_SEQUENCE_STYLE),
+                   &event))
         return false;
     for (size_t i = 0; i < json_object_array_length(array); i++)
-        if (!write_value(writer, json_object_array_get_idx(array, i)))
+        if (!yaml_write_value(writer, json_object_array_get_idx(array, i)))
             return false;
-    return emit(writer, yaml_sequence_end_event_initialize(&event), &event);
+    return yaml_emit(writer, yaml_sequence_end_event_initialize(&event), &event);
 }
 
-static bool write_value(struct writer *writer, struct json_object *value)
+static bool yaml_write_value(struct writer *writer, struct json_object *value)
 {
     switch (json_object_get_type(value)) {
     case json_type_object:
@@ -117,17 +120,17 @@ static bool write_value(struct writer *writer, struct json_object *value)
     case json_type_string:
         return write_text(writer, json_str(value));
     default: /* null, true, false and numbers are written alike in both */
-        return write_number(writer, value);
+        return yaml_write_number(writer, value);
     }
 }
 
 static bool write_document(struct writer *writer, struct json_object *tree)
 {
     yaml_event_t event;
-    return emit(writer, yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING), &event) &&
-           emit(writer, yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1), &event) &&
-           write_value(writer, tree) && emit(writer, yaml_document_end_event_initialize(&event, 1), &event) &&
-           emit(writer, yaml_stream_end_event_initialize(&event), &event);
+    return yaml_emit(writer, yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING), &event) &&
+           yaml_emit(writer, yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1), &event) &&
+           yaml_write_value(writer, tree) && yaml_emit(writer, yaml_document_end_event_initialize(&event, 1), &event) &&
+           yaml_emit(writer, yaml_stream_end_event_initialize(&event), &event);
 }
 
 /* libyaml ends a stream with "..." when some text in it ends with blank lines. */
@@ -147,7 +150,7 @@ void yaml_write(struct buf *buf, struct json_object *tree)
         buf->failed = true;
         return;
     }
-    yaml_emitter_set_output(&writer.emitter, append, buf);
+    yaml_emitter_set_output(&writer.emitter, yaml_write_append, buf);
     yaml_emitter_set_unicode(&writer.emitter, 1);
     yaml_emitter_set_width(&writer.emitter, -1);
     if (!write_document(&writer, tree))

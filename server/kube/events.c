@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "backstop/api.h"
 #include "backstop/telemetry.h"
 #include "kube/events.h"
 
@@ -339,10 +340,10 @@ static bool recorder_may_write(struct kube_recorder *recorder, const struct even
  * object through the API alone knows. */
 static void look_up(struct kube_recorder *recorder, struct arena *arena, struct event_note *note)
 {
-    struct str version = str_from(note->api_version), group;
+    struct str version, group = api_version_group(str_from(note->api_version), &version);
     struct json_object *object = NULL;
     struct error ignored;
-    if (note->uid[0] || !note->plural[0] || !str_cut(&version, '/', &group) || !version.ptr)
+    if (note->uid[0] || !note->plural[0] || !group.len)
         return;
     const struct kube_resource resource = {.group = group,
                                            .version = version,

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backstop/api.h"
 #include "backstop/grammar.h"
 #include "kube/kube.h"
 
@@ -90,10 +91,8 @@ struct json_object *kube_answer_build(struct arena *arena, struct str body, stru
 
 static bool answer_is_version(struct str text, struct str group, struct str version)
 {
-    struct str head, rest = text;
-    if (group.len == 0)
-        return str_eq(text, version);
-    return str_cut(&rest, '/', &head) && str_eq(head, group) && str_eq(rest, version);
+    struct str served;
+    return str_eq(api_version_group(text, &served), group) && str_eq(served, version);
 }
 
 static bool answer_is_kind(struct json_object *object, struct str kind, const char *suffix)

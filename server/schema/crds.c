@@ -1,3 +1,4 @@
+#include "backstop/api.h"
 #include "schema/room.h"
 
 #include "schema/crds.def"
@@ -49,17 +50,6 @@ const struct schema_kind *schema_kinds(size_t *count)
     return kinds;
 }
 
-struct str schema_group_of(struct str api_version, struct str *version)
-{
-    struct str group, rest = api_version;
-    if (str_cut(&rest, '/', &group) && rest.ptr) {
-        *version = rest;
-        return group;
-    }
-    *version = api_version;
-    return STR("");
-}
-
 static bool schema_is_of_kind(const struct schema_kind *known, struct str group, struct str kind)
 {
     return str_is(kind, known->kind) && str_is(group, known->group);
@@ -68,7 +58,7 @@ static bool schema_is_of_kind(const struct schema_kind *known, struct str group,
 const struct schema_kind *schema_find(const struct schema_set *set, struct str api_version, struct str kind,
                                       bool *exact)
 {
-    struct str version, group = schema_group_of(api_version, &version);
+    struct str version, group = api_version_group(api_version, &version);
     const struct schema_kind *other = NULL;
     *exact = true;
     for (const struct schema_crd *crd = set ? set->first : NULL; crd; crd = crd->next)
@@ -184,7 +174,7 @@ static const struct known *find_in_other_group(struct arena *arena, struct str g
 enum schema_kind_verdict schema_kind_check(const struct schema_set *set, struct str api_version, struct str kind,
                                            struct arena *arena, struct str *meant)
 {
-    struct str version, group = schema_group_of(api_version, &version);
+    struct str version, group = api_version_group(api_version, &version);
     bool ours = str_is(group, VELERO_GROUP) || str_is(group, K0RDENT_GROUP), exact;
     const struct known *known = find_known(arena, ours ? group : STR(""), kind);
     if (ours && !known)

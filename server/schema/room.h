@@ -53,7 +53,6 @@ extern const struct schema schema_metadata; /* ObjectMeta */
  * the kind is known. NULL when none is. */
 const struct schema_kind *schema_find(const struct schema_set *set, struct str api_version, struct str kind,
                                       bool *exact);
-struct str schema_group_of(struct str api_version, struct str *version);
 
 /* check_value.c: a scalar against its schema. The absent text when it is fine. */
 struct str schema_value_problem(struct arena *arena, const struct schema *schema, struct json_object *value);

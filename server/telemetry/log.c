@@ -132,7 +132,7 @@ static size_t line_character(struct str text)
 
 /* Control characters, C1 included, could drive the terminal of whoever reads the log, and
  * others make a line read as what it is not. */
-static bool is_control(struct str c)
+static bool log_is_control(struct str c)
 {
     return (c.len == 1 && ((unsigned char)c.ptr[0] < 0x20 || c.ptr[0] == 0x7f)) || str_misleads(c);
 }
@@ -148,7 +148,7 @@ static void add_escaped(struct line *line, struct str c)
 {
     if (c.ptr[0] == '\n') {
         line_add(line, STR("\\n"));
-    } else if (is_control(c)) {
+    } else if (log_is_control(c)) {
         unsigned code = str_code_point(c);
         if (code > 0xffff) /* a surrogate pair */
             add_unit(line, 0xd800 + ((code - 0x10000) >> 10));

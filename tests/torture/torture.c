@@ -241,8 +241,8 @@ static size_t rules_for(struct str body, const struct rule *rules[RULES_MAX])
         return 1;
     }
     const struct request *r = &review.request;
-    while (count < RULES_MAX &&
-           (rules[count] = admission_rule_for_object(admission_group(r->api_version), r->kind, r->operation, count)))
+    while (count < RULES_MAX && (rules[count] = admission_rule_for_object(api_version_group(r->api_version, NULL),
+                                                                          r->kind, r->operation, count)))
         count++;
     return count;
 }

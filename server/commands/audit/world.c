@@ -1,4 +1,5 @@
 /* An audit reads whole objects, where the inventory keeps only the fields it uses. */
+#include "backstop/api.h"
 #include "backstop/kube.h"
 #include "commands/audit/audit.h"
 
@@ -177,7 +178,7 @@ bool audit_concerns(const struct manifest *manifest)
 {
     if (!manifest->tree || manifest->review.ptr)
         return false;
-    struct str group = admission_group(json_get_str(manifest->tree, "apiVersion"));
+    struct str group = api_version_group(json_get_str(manifest->tree, "apiVersion"), NULL);
     return admission_rule_for_object(group, json_get_str(manifest->tree, "kind"), OPERATION_CREATE, 0) != NULL;
 }
 

@@ -333,21 +333,13 @@ static struct str expiry_text(struct arena *arena, int64_t expires, int64_t now)
 /* ---- asking --------------------------------------------------------------------------- */
 
 /* "127.0.0.1:9443", "[::1]:9443", "webhook.example": a host without a port gets 443. */
-static bool split_address(struct str text, struct probe_target *target)
+static bool probe_split_address(struct str text, struct probe_target *target)
 {
-    struct str rest = text;
-    int64_t number = 443;
-    target->port = STR("443");
-    if (str_starts(text, STR("["))) {
-        rest = str_slice(text, 1, text.len);
-        if (!str_cut(&rest, ']', &target->host) || !rest.ptr || (rest.len && rest.ptr[0] != ':'))
-            return false;
-        rest = rest.len ? str_slice(rest, 1, rest.len) : (struct str){NULL, 0};
-    } else {
-        str_cut(&rest, ':', &target->host);
-    }
-    if (rest.ptr)
-        target->port = rest;
+    int64_t number;
+    if (!str_split_host_port(text, &target->host, &target->port))
+        return false;
+    if (!target->port.ptr)
+        target->port = STR("443");
     for (size_t i = 0; i < target->host.len; i++) {
         char c = target->host.ptr[i];
         if (c <= ' ' || c > '~' || strchr("/@?#%\"\\", c))
@@ -379,7 +371,7 @@ static bool find_target(struct arena *arena, const struct probe_options *values,
     target->path = str_from(asked_rule()->path);
     target->timeout = values->timeout;
     target->server_name = str_from(values->server_name);
-    if (values->address && !split_address(str_from(values->address), target))
+    if (values->address && !probe_split_address(str_from(values->address), target))
         return error_set(error, 0, "--address %s: expected HOST:PORT", values->address);
     struct str name = str_from(values->configuration ? values->configuration : "backstop");
     if (via_configuration(values) && !probe_from_configuration(arena, &values->connection, name, target, error))

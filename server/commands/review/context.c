@@ -23,7 +23,8 @@ static void context_fill_namespace(const struct review_context *context, struct 
 {
     struct json_object *metadata = json_get(tree, "metadata");
     struct str ns = context->settings->system_namespace;
-    bool wanted = review_is_namespaced(admission_group(json_get_str(tree, "apiVersion")), json_get_str(tree, "kind"));
+    bool wanted =
+        review_is_namespaced(api_version_group(json_get_str(tree, "apiVersion"), NULL), json_get_str(tree, "kind"));
     if (wanted && json_object_is_type(metadata, json_type_object) && !json_get(metadata, "namespace"))
         json_put_text(metadata, "namespace", ns);
 }
@@ -38,7 +39,7 @@ struct review_old_row {
 static struct review_old_row context_old_row(struct json_object *tree, size_t at)
 {
     return (struct review_old_row){.kind = json_get_str(tree, "kind"),
-                                   .group = admission_group(json_get_str(tree, "apiVersion")),
+                                   .group = api_version_group(json_get_str(tree, "apiVersion"), NULL),
                                    .ns = json_path_str(tree, "metadata.namespace"),
                                    .name = json_path_str(tree, "metadata.name"),
                                    .at = at};

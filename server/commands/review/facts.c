@@ -2,6 +2,7 @@
  * a three-way merge with what was applied last; here the manifest stands for it. */
 #include <stdlib.h>
 
+#include "backstop/api.h"
 #include "backstop/kube.h"
 #include "commands/review/review.h"
 
@@ -10,7 +11,7 @@ bool review_live(struct kube_client *client, struct arena *arena, struct json_ob
 {
     *live = NULL;
     struct str version = json_get_str(tree, "apiVersion"), kind = json_get_str(tree, "kind"), head;
-    struct str group = admission_group(version), name = json_path_str(tree, "metadata.name");
+    struct str group = api_version_group(version, NULL), name = json_path_str(tree, "metadata.name");
     const struct rule *rule = review_rule(group, kind);
     if (!rule || !name.len)
         return true;

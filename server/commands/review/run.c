@@ -45,7 +45,7 @@ static struct str request_from_manifest(const struct review_context *context, st
     enum operation operation = context->operation ? context->operation : (old ? OPERATION_UPDATE : OPERATION_CREATE);
     bool deletes = operation == OPERATION_DELETE;
     struct str version = json_get_str(tree, "apiVersion"), kind = json_get_str(tree, "kind"), head;
-    struct str group = admission_group(version);
+    struct str group = api_version_group(version, NULL);
     if (group.len)
         str_cut(&version, '/', &head);
     BUF_SCOPED out;

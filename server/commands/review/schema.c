@@ -1,5 +1,6 @@
 #include <sys/stat.h>
 
+#include "backstop/api.h"
 #include "backstop/kube.h"
 #include "commands/review/review.h"
 
@@ -97,7 +98,7 @@ static bool judge_kind(const struct review_context *context, struct arena *arena
 {
     struct json_object *tree = result->manifest->tree;
     struct str version = json_get_str(tree, "apiVersion"), kind = json_get_str(tree, "kind"), meant;
-    ask_cluster(context->schemas, arena, admission_group(version), kind);
+    ask_cluster(context->schemas, arena, api_version_group(version, NULL), kind);
     if (schema_kind_check(&context->schemas->set, version, kind, arena, &meant) == SCHEMA_KIND_FINE)
         return true;
     struct str hint = meant.len ? arena_printf(arena, "; did you mean %.*s?", STR_ARG(meant)) : STR("");
@@ -144,7 +145,7 @@ void review_schema_judge(const struct review_context *context, struct arena *are
         problems = schema_check(&request, arena, &count);
     for (size_t i = 0; i < count; i++)
         add_problem(decision, causes, &problems[i]);
-    if (review_rule(admission_group(json_get_str(manifest->tree, "apiVersion")),
+    if (review_rule(api_version_group(json_get_str(manifest->tree, "apiVersion"), NULL),
                     json_get_str(manifest->tree, "kind"))) {
         judge_repeats(arena, manifest, decision);
         review_warn_placeholders(arena, manifest->tree, decision);

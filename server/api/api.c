@@ -62,3 +62,12 @@ bool phase_holds_kcm(struct str text)
 {
     return str_is(text, "New") || str_is(text, "InProgress");
 }
+
+struct str api_version_group(struct str api_version, struct str *version)
+{
+    struct str group, rest = api_version;
+    bool named = str_cut(&rest, '/', &group) && rest.ptr;
+    if (version)
+        *version = named ? rest : api_version;
+    return named ? group : STR("");
+}
