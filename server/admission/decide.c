@@ -1,3 +1,4 @@
+/* What all policies share: objects being deleted pass, Velero's own writes are judged leniently; then the rule's policy. */
 #include "admission/answer.h"
 
 void decision_conclude(struct decision *decision)

@@ -1,3 +1,5 @@
+/* The table of rules: which policy judges which kind, operation and subresource, under which path. Webhook
+ * configurations, documentation and RBAC follow from it. */
 #include "backstop/admission.h"
 
 /* Mutating rows stand before validating ones: the order in which the API server calls them. */

@@ -1,3 +1,4 @@
+/* The answer as JSON: an AdmissionReview, or a metav1.Status where no review could be read. JSON Patch in base64. */
 #include <string.h>
 
 #include "admission/answer.h"

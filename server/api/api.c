@@ -1,3 +1,4 @@
+/* The words of Velero's API that decisions rest on, each table once. */
 #include "backstop/api.h"
 
 /* In the order a backup goes through them. */

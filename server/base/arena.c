@@ -1,3 +1,6 @@
+/* Arenas: chunks of memory that are freed together, so that a review frees nothing by hand and leaks nothing on the way
+ * out. A limit makes the memory of one request bounded; whoever exceeds it fails once, at the end (arena_failed). And
+ * what is counted instead: snapshots that threads share. */
 #include <malloc.h>
 #include <stdalign.h>
 #include <stdio.h>

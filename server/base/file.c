@@ -1,3 +1,5 @@
+/* Files read whole under a limit, and watches of them. A mounted ConfigMap or Secret changes by a swapped symbolic link,
+ * an editor renames over the file, and some file systems send no events at all: so a watch also polls. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,5 @@
+/* Borrowed slices of text, and base64. The absent text (ptr NULL) is not the
+ * empty one: a field that is missing differs from one that is "". */
 #include <string.h>
 
 #include "backstop/base.h"

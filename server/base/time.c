@@ -1,3 +1,5 @@
+/* Times as Unix seconds and their RFC 3339 text; durations as Go's time.ParseDuration reads them, since that is what
+ * Velero's and kcm's fields hold. */
 #include <stdio.h>
 #include <time.h>
 

@@ -1,3 +1,5 @@
+/* What both ways of having a certificate share: a pair is verified before the listener gets it, and what is wrong is kept
+ * for /readyz. */
 #include "backstop/telemetry.h"
 #include "certificates/certificates.h"
 #include <stdio.h>

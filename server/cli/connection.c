@@ -1,3 +1,4 @@
+/* The options of every command that talks to a cluster. */
 #include "backstop/cli.h"
 
 #define AT(member) offsetof(struct connection, member)

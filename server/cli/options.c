@@ -1,3 +1,5 @@
+/* Options by table: one row gives an option's name, type, place and help; parsing, --help, the manual page and completion
+ * follow from it. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

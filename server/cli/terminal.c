@@ -1,3 +1,5 @@
+/* What a terminal can show: its width, whether colours are wanted, and tables whose columns share what there is. A width
+ * is counted in columns, not bytes: some characters take two and some none. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>

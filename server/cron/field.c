@@ -1,3 +1,5 @@
+/* One field of a schedule as a set of bits, as robfig/cron's parser.go getField and getRange read it: the top bit says
+ * that it was "*" or "?", which decides how days and weekdays combine. */
 #include "cron/spec.h"
 
 const struct dialect spec_dialects[CRON_DIALECTS] = {

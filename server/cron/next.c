@@ -1,3 +1,5 @@
+/* The next time of a schedule. Field by field, each set back when a larger one moves, as robfig/cron's spec.go Next does,
+ * with its behaviour in hours that a time zone skips; the search ends after five years, as there. */
 #include "cron/moment.h"
 #include "cron/spec.h"
 

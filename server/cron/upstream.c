@@ -1,3 +1,5 @@
+/* The error that the library itself would log for a schedule, word by word: an admin who searches for it finds it. Held
+ * against the real libraries by `make cron-diff`. */
 #include "cron/spec.h"
 
 /* What the libraries themselves say. robfig/cron shows a text as it is (%s), go-cron in quotes (%q). */

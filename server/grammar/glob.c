@@ -1,3 +1,4 @@
+/* Globs as Velero matches names and namespaces, with gobwas/glob: "*", "?", classes and alternatives. */
 #include "backstop/grammar.h"
 
 #include <string.h>

@@ -1,3 +1,5 @@
+/* How Velero's fields name kinds: "deployments", "deployments.apps", "deploy", singular or plural, resolved as
+ * discovery would. */
 #include "backstop/grammar.h"
 
 #include <pthread.h>

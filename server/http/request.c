@@ -1,3 +1,5 @@
+/* One request from its first byte to its answer, in the callbacks of libmicrohttpd. A handler that would wait is given to a
+ * worker thread, and the connection is suspended meanwhile. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Where a storage location's bytes end up, by its provider and address: only what lies outside of the cluster survives it. */
 #include "inventory/inventory.h"
 
 /* KOTS's own providers (kots-snapshots documentation). */

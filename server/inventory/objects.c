@@ -1,3 +1,5 @@
+/* What is kept of each kind but Velero's: the core group's objects, k0rdent's and CustomResourceDefinitions. An extractor
+ * runs twice, over scratch memory to measure and into the record to fill, so it must do the same both times. */
 #include <string.h>
 
 #include "inventory/inventory.h"

@@ -1,3 +1,4 @@
+/* What is kept of Velero's objects. Times that cannot be read count as absent, as does every field of another type. */
 #include "inventory/inventory.h"
 
 void extract_backup_status(struct store *store, struct backup_status *status, struct json_object *object)

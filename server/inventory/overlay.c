@@ -1,3 +1,5 @@
+/* A snapshot that grows, for offline reviews: documents of one run see what earlier ones would have created. Its arrays are
+ * its own, its records are shared with the snapshot that it lies over. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,3 +1,5 @@
+/* What kcm and Velero would make of a ManagementBackup, for inventories from files: serve can then be tried, gate and all,
+ * without a cluster. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,3 +1,5 @@
+/* One HTTP exchange with the API server through libcurl: TLS, proxy and credentials as the kubeconfig says, time limits,
+ * cancelling. Knows nothing of objects. */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>

@@ -1,3 +1,5 @@
+/* Requests for objects: get, list, create, update, patch, delete. What comes back with a status of success is checked to be
+ * what was asked for, since a proxy or a captive portal answers 200 as well. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* Issues certificates: a CA of our own, and serving certificates of it. */
 #include <openssl/ec.h>
 #include <openssl/rand.h>
 #include <stdio.h>

@@ -1,3 +1,5 @@
+/* PEM in and out, for OpenSSL, which issues and verifies, and for GnuTLS, which the listener serves with and which shows
+ * names as clients will see them. */
 #include <limits.h>
 #include <openssl/bio.h>
 #include <openssl/crypto.h>

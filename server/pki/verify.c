@@ -1,3 +1,4 @@
+/* Whether a pair can be served, by all that an API server will look at; and bundles of CAs, joined without repeating one. */
 #include <openssl/err.h>
 #include <stdio.h>
 #include <time.h>

@@ -1,3 +1,4 @@
+/* Checks and words that several objects share; and annotations put into a patch, with the map that they stand in. */
 #include "policy/checks.h"
 #include "policy/annotations.h"
 

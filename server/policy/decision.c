@@ -1,3 +1,5 @@
+/* A decision as it is filled: causes with Kubernetes' prefixes and reasons, warnings (one line each, within the
+ * API server's limit), patch and effects. Where the writer is Velero itself, denials become warnings here, once for all. */
 #include "backstop/policy.h"
 
 #include <string.h>

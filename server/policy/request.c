@@ -1,3 +1,5 @@
+/* Values of the object under review, by path. A json-c tree is built only of the part that a policy asks for, once, and
+ * lives as long as the request. */
 #include "backstop/policy.h"
 
 #include <string.h>

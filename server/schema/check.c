@@ -1,3 +1,5 @@
+/* What the API server would reject or silently drop before any webhook: unknown fields, wrong types, missing fields. An
+ * update is judged only by what it changes. */
 #include "backstop/grammar.h"
 #include "schema/room.h"
 

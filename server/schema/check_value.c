@@ -1,3 +1,4 @@
+/* One value against its schema: type, enum, pattern, bounds; in the API server's words. */
 #include "schema/room.h"
 
 #include <inttypes.h>

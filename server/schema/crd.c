@@ -1,3 +1,4 @@
+/* Schemas read from CustomResourceDefinitions that are installed or stand in a folder; they outrank what is built in. */
 #include "schema/room.h"
 
 /* Schemas from CRDs that are at hand. */

@@ -1,3 +1,4 @@
+/* Where a misplaced field belongs, for a hint: the same word elsewhere in the object, or in another kind. */
 #include "schema/room.h"
 
 #include <ctype.h>

@@ -1,3 +1,5 @@
+/* The settings file into struct settings, by the table of keys. Strict: a key that is misspelt must not leave a default in
+ * effect unseen. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

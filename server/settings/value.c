@@ -1,3 +1,4 @@
+/* Values of the settings file by type, with what was expected in the message. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

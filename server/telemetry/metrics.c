@@ -1,3 +1,5 @@
+/* Counters, gauges and histograms, declared in metrics.def and written in Prometheus' text format. Counters are added to
+ * without a lock. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>

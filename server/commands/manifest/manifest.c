@@ -1,3 +1,5 @@
+/* Manifests as people write them: YAML documents, Lists and their items, JSON and streams of it, AdmissionReviews; each
+ * object with the line where it begins. */
 #include "commands/manifest/manifest.h"
 
 #include <stdlib.h>

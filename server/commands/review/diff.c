@@ -1,3 +1,4 @@
+/* What a review would patch, shown as a diff. */
 #include "commands/review/review.h"
 
 /* Middles of more lines are shown as all old, then all new. */

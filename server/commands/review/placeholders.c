@@ -1,3 +1,4 @@
+/* Values that look as if they were to be filled in yet: <name>, CHANGEME, ${VAR}. */
 #include <ctype.h>
 
 #include "commands/review/review.h"

@@ -1,3 +1,4 @@
+/* The schemas of a review: those found among the inventories or asked of the cluster, then those built in. */
 #include <sys/stat.h>
 
 #include "backstop/api.h"

@@ -1,3 +1,4 @@
+/* The settings in force: a slot that a reload swaps. A file that is wrong leaves the last good settings in effect. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,3 +1,5 @@
+/* Opens and closes the cache of a cluster: one informer per kind (or per named object, which RBAC can be narrowed to), a
+ * thread that composes snapshots, and a second client with a short time limit for uncached reads. */
 #include <stdlib.h>
 
 #include "inventory/cluster/cluster.h"

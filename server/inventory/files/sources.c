@@ -1,3 +1,5 @@
+/* The files and folders that an inventory is read from. Only what changed is read again; a file that is wrong keeps its
+ * last good content, so that a slip of the pen does not take facts away from the decisions. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

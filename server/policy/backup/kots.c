@@ -1,3 +1,4 @@
+/* Backups that KOTS made, and Restores of them: no disaster recovery of k0rdent. */
 #include "policy/backup/kots.h"
 #include "policy/storage/storage.h"
 

@@ -1,3 +1,4 @@
+/* Velero's Schedule: its times, its name (Velero appends a stamp), and the Backups that its template would make. */
 #include "backstop/grammar.h"
 #include "policy/backup/spec.h"
 #include "policy/checks.h"

@@ -1,3 +1,4 @@
+/* Which resources a Backup holds: the old filters, the new ones, and both at once, which Velero refuses. */
 #include "backstop/grammar.h"
 #include "policy/backup/spec.h"
 #include "policy/velero/unresolvable.h"

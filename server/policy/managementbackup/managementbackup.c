@@ -1,3 +1,5 @@
+/* ManagementBackup: its schedule, storage location and name; whether kcm would adopt somebody else's Velero Backup of that
+ * name; and what is lost when it is changed or deleted. */
 #include "backstop/grammar.h"
 #include "backstop/policy.h"
 #include "policy/checks.h"

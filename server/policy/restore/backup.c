@@ -1,3 +1,4 @@
+/* What a Restore restores from: backupName, or the backup that Velero would pick for scheduleName. */
 #include "policy/restore/restore.h"
 #include "policy/storage/storage.h"
 

@@ -1,3 +1,5 @@
+/* What is added to a Restore before it is validated: the exclusions that its CAPI providers need, existingResourcePolicy,
+ * and the release's modifier. */
 #include "backstop/grammar.h"
 #include "policy/annotations.h"
 #include "policy/restore/restore.h"

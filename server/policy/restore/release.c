@@ -1,3 +1,5 @@
+/* Which release a Restore would set Management to. A backup taken before an upgrade holds the old one, so restoring it
+ * rolls k0rdent back, unless a resource modifier sets the release. */
 #include "backstop/grammar.h"
 #include "policy/restore/restore.h"
 #include "policy/upgrade/upgrade_backup.h"

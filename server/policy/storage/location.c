@@ -1,3 +1,4 @@
+/* BackupStorageLocation: bucket, credential, access mode and default, by what Velero and its plugins accept. */
 #include "policy/storage/location.h"
 #include "policy/velero/installed.h"
 

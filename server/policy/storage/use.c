@@ -1,3 +1,4 @@
+/* Whether a location can be used, for whoever names one; and who uses it, before it is deleted or moved. */
 #include "policy/checks.h"
 #include "policy/storage/location.h"
 #include "policy/storage/storage.h"

@@ -1,3 +1,5 @@
+/* The upgrade gate's plan: for each ManagementBackup that protects upgrades, whether its evidence lets the change pass,
+ * has to be waited for, has to be started, or has failed. The worst one decides; other engines may stand in. */
 #include "policy/upgrade/gate.h"
 #include "policy/managementbackup/kcm_names.h"
 #include "policy/velero/installed.h"

@@ -1,3 +1,4 @@
+/* The gate's whole answers, one function for each outcome. */
 #include "policy/storage/storage.h"
 #include "policy/upgrade/gate.h"
 #include "policy/upgrade/upgrade_backup.h"

@@ -1,3 +1,5 @@
+/* Backups of other engines as evidence (settings upgrade.evidence): the newest object of each entry decides. allOf must
+ * all be good; one good entry of anyOf may stand in for the ManagementBackups. */
 #include "policy/upgrade/gate.h"
 
 /* The clauses for other backup engines. */

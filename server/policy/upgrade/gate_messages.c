@@ -1,3 +1,4 @@
+/* The clause of the gate's answer for one pre-upgrade backup: what it is, why it does not do, and the command that helps. */
 #include "policy/upgrade/gate.h"
 
 /* The clauses for one source. kubectl shows only the last answer, after its ten

@@ -1,3 +1,5 @@
+/* ConfigMaps that Backups and Restores name (resource policies, resource modifiers): found as Velero finds them, and
+ * read with the line of what is wrong. */
 #include "policy/velero/config_rules.h"
 
 #include <string.h>

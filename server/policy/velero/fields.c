@@ -1,3 +1,5 @@
+/* Fields that several of Velero's objects have: include and exclude lists, selectors, durations, hooks; by the checks that
+ * its controllers make. */
 #include "policy/velero/fields.h"
 #include "backstop/grammar.h"
 

@@ -1,3 +1,5 @@
+/* What is installed, where an object needs it: Velero's version and CRDs, its plugins, the node agent. What is unknown is
+ * never taken for missing. */
 #include "policy/velero/installed.h"
 
 #define LAST_APPLIED "kubectl.kubernetes.io/last-applied-configuration"

@@ -1,3 +1,4 @@
+/* Resource modifiers as a whole: version, rules, and which release a rule would set on the Management. */
 #include "policy/velero/modifier.h"
 #include "backstop/grammar.h"
 

@@ -1,3 +1,4 @@
+/* What a rule of a resource modifier applies to: kind, names, namespaces, labels, and what must match. */
 #include "backstop/grammar.h"
 #include "policy/velero/modifier.h"
 #include "policy/velero/unresolvable.h"

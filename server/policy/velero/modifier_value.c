@@ -1,3 +1,5 @@
+/* A patch's value: Velero puts it into JSON text unquoted where Go's strconv would parse it as a number, bool or JSON
+ * (internal/resourcemodifiers/json_patch.go), so "1.0" in YAML may become a number. */
 #include "policy/velero/modifier.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* Resource policies: volume policies, their conditions and actions (internal/resourcepolicies). */
 #include <string.h>
 
 #include "backstop/grammar.h"

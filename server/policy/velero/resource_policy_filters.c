@@ -1,3 +1,4 @@
+/* The filters of a resource policy, new in Velero 1.18.3: which kinds, names and namespaces a Backup holds. */
 #include "backstop/grammar.h"
 #include "policy/velero/resource_policy.h"
 

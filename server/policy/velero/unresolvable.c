@@ -1,3 +1,5 @@
+/* Names of kinds that Velero cannot resolve: it logs them and goes on without, so a misspelt name silently leaves objects
+ * out of a backup. Suggests what was meant. */
 #include "policy/velero/unresolvable.h"
 #include "backstop/grammar.h"
 #include "policy/velero/fields.h"
