@@ -26,7 +26,9 @@ static struct backup_hold *hold_of(struct hold_search *search, enum backup_hold_
         if (hold->kind == kind && str_eq(hold->ns, ns) && str_eq(hold->name, name))
             return hold;
     }
-    if (search->len == HOLDS_MAX)
+    if (!search->items) /* reviews seldom find one, and pay for the room only then */
+        search->items = arena_array(search->arena, HOLDS_MAX, sizeof *search->items);
+    if (!search->items || search->len == HOLDS_MAX)
         return NULL;
     struct backup_hold *hold = &search->items[search->len++];
     *hold = (struct backup_hold){.kind = kind, .ns = ns, .name = name};
@@ -188,6 +190,8 @@ static void hold_backups(struct hold_search *search)
     struct str here = {NULL, 0};
     for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++) {
         const struct backup *backup = inventory->backups[i];
+        if (!phase_holds_kcm(backup->status.phase)) /* of ten thousand nearly all: their labels need no look */
+            continue;
         struct str owner = json_get_str(backup->meta.labels, LABEL_MANAGEMENT_BACKUP);
         int64_t since = backup->status.started ? backup->status.started : backup->meta.created;
         if (owner.len && str_eq(backup->meta.ns, search->settings->system_namespace))
@@ -239,9 +243,6 @@ struct backup_holds policy_backup_holds(struct arena *arena, const struct invent
         FACT_MANAGEMENT_BACKUPS};
     struct hold_search search = {.arena = arena, .inventory = inventory, .settings = settings, .now = now};
     struct backup_holds holds = {.known = true};
-    search.items = arena_array(arena, HOLDS_MAX, sizeof *search.items);
-    if (!search.items)
-        return (struct backup_holds){0};
     for (size_t i = 0; i < LENGTH_OF(needed); i++)
         holds.known &= inventory->known[needed[i]];
     hold_scope(&search);
@@ -251,6 +252,8 @@ struct backup_holds policy_backup_holds(struct arena *arena, const struct invent
     for (size_t i = 0; i < search.len; i++)
         search.items[i].others--;
     hold_sort(&search);
+    if (arena_failed(arena))
+        return (struct backup_holds){0};
     holds.items = search.items;
     holds.len = search.len;
     return holds;
