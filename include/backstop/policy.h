@@ -191,14 +191,15 @@ policy_fn policy_credential;        /* Credential: CREATE, UPDATE; nothing unles
  * ManagementBackups and Velero Backups in the snapshot are to be no older than the
  * request (known = false where they cannot be read; the gate then stays closed). */
 policy_fn policy_management;
-policy_fn policy_management_life;       /* Management: CREATE, DELETE */
-policy_fn policy_management_status;     /* Management's /status: UPDATE */
-policy_fn policy_release;               /* Release: UPDATE */
-policy_fn policy_restore_mutate;        /* Restore CREATE: patch, then validate what the patch makes of it */
-policy_fn policy_restore;               /* Restore: validate only */
-policy_fn policy_delete_backup_request; /* DeleteBackupRequest: CREATE, UPDATE */
-policy_fn policy_backup_deletion;       /* Velero Backup: DELETE */
-policy_fn policy_restore_deletion;      /* Restore: DELETE */
+policy_fn policy_management_life;          /* Management: CREATE, DELETE */
+policy_fn policy_management_status;        /* Management's /status: UPDATE */
+policy_fn policy_management_backup_status; /* ManagementBackup's /status: UPDATE */
+policy_fn policy_release;                  /* Release: UPDATE */
+policy_fn policy_restore_mutate;           /* Restore CREATE: patch, then validate what the patch makes of it */
+policy_fn policy_restore;                  /* Restore: validate only */
+policy_fn policy_delete_backup_request;    /* DeleteBackupRequest: CREATE, UPDATE */
+policy_fn policy_backup_deletion;          /* Velero Backup: DELETE */
+policy_fn policy_restore_deletion;         /* Restore: DELETE */
 
 policy_fn policy_storage_location; /* BackupStorageLocation: CREATE, UPDATE, DELETE */
 policy_fn policy_velero_schedule;  /* Schedule: CREATE, UPDATE */

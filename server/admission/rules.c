@@ -101,6 +101,17 @@ static const struct rule rules[] = {
     },
     {
         .group = "k0rdent.mirantis.com",
+        .resource = "managementbackups",
+        .subresource = "status",
+        .kind = "ManagementBackup",
+        .operations = OPERATION_UPDATE,
+        .path = "/validate-k0rdent-mirantis-com-v1beta1-managementbackup-status",
+        .policy = policy_management_backup_status,
+        .failure_policy = "Fail",
+        .documentation = "lets only kcm change status.regions, which the gate relies on for regional backups",
+    },
+    {
+        .group = "k0rdent.mirantis.com",
         .resource = "releases",
         .kind = "Release",
         .operations = OPERATION_UPDATE,

@@ -197,7 +197,8 @@ static const struct settings_key keys[] = {
     {"upgrade.withoutBackups", KEY_VERDICT, PLACE(upgrade_without_backups), "warn", NULL, 0, 0,
      "What happens to an upgrade when no ManagementBackup has performOnManagementUpgrade."},
     {"upgrade.changedStatus", KEY_VERDICT, PLACE(upgrade_changed_status), "deny", NULL, 0, 0,
-     "What happens when anybody but kcm or Velero changes a Management's status.release."},
+     "What happens when anybody but kcm or Velero changes a Management's status.release, or a ManagementBackup's "
+     "status.regions."},
     {"upgrade.changedRelease", KEY_VERDICT, PLACE(upgrade_changed_release), "deny", NULL, 0, 0,
      "What happens when somebody changes the spec of the running Release (other components under the same name)."},
     {"upgrade.deletedManagement", KEY_VERDICT, PLACE(upgrade_deleted_management), "warn", NULL, 0, 0,

@@ -275,11 +275,11 @@ def case_certificate_job_rotates(setup):
     """leaf and CA renewed by the CronJob's runs, the pods reloading their files: no call fails"""
     cluster = setup.cluster
     plain, _ = setup.objects({"certificates": {"mode": "job"}})
-    kubelet, authorities, leaves = Kubelet(setup, plain, "--lifetime=12s", "--ca-lifetime=36s"), set(), set()
+    kubelet, authorities, leaves = Kubelet(setup, plain, "--lifetime=20s", "--ca-lifetime=60s"), set(), set()
     cluster.must("delete", "secret", "-n", NAMESPACE, "backstop-certificates")
     with Calls(setup):
-        until = time.monotonic() + 120
-        while len(authorities) < 3 or len(leaves) < 5:
+        until = time.monotonic() + 150
+        while len(authorities) < 2 or len(leaves) < 5:
             done = kubelet.run()
             assert done.returncode == 0, done
             data = kubelet.secret()

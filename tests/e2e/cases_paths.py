@@ -67,6 +67,35 @@ def case_status_by_the_controllers(setup):
     assert setup.calls("managements") == before
 
 
+def case_regions_by_hand(setup):
+    """status.regions of a ManagementBackup set by hand is refused; kcm writes it without a call, and anybody the rest"""
+    setup.evidence("InProgress")
+    report = {"status": {"regions": [{"region": "eu", "lastBackupName": TAKEN, "lastBackup": {"phase": "Completed"}}]}}
+
+    def write(user, patch):
+        return setup.cluster.kubectl("patch", "managementbackup", TAKEN, "--subresource=status", "--type=merge", "-p",
+                                     json.dumps(patch), user=user)
+    refused(write("admin-token", report), "status.regions", "only kcm may report the backups of regions")
+    before = setup.calls("managementbackups")
+    accepted(write("admin-token", {"status": {"error": "by hand"}}))
+    accepted(write("kcm-token", report))
+    assert setup.calls("managementbackups") == before
+    refused(write("admin-token", {"status": {"regions": None}}), "status.regions")
+
+
+def case_asked_about_no_more(setup):
+    """what SECURITY.md calls open: nobody asks about ConfigMaps, HelmCharts, namespaces, CRDs or configurations, nor about kcm"""
+    rules = [(rule, hook) for kind in ("validating", "mutating")
+             for hook in setup.cluster.get(f"{kind}webhookconfiguration", "backstop")["webhooks"] for rule in hook["rules"]]
+    groups = {group for rule, _ in rules for group in rule["apiGroups"]}
+    assert groups == {"k0rdent.mirantis.com", "velero.io"}, groups
+    before = setup.calls("managements")
+    accepted(setup.cluster.kubectl(*upgrade_command(NEXT, "--dry-run=server"), user="velero-token"))
+    assert setup.calls("managements") == before
+    life, = {hook["failurePolicy"] for _, hook in rules if hook["name"].startswith("management-life.")}
+    assert life == "Ignore"
+
+
 def case_status_emptied_by_velero(setup):
     """after a restore status.release is empty: an upgrade beside ManagementBackups still needs its backup"""
     accepted(setup.status({"release": None}, user="velero-token"))

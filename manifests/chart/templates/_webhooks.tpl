@@ -50,6 +50,15 @@
   operations: [UPDATE]
   scope: Cluster
   conditions: [releaseStatus, velero, kcm]
+- key: managementBackupStatus
+  name: managementbackup-status
+  path: /validate-k0rdent-mirantis-com-v1beta1-managementbackup-status
+  apiGroups: [k0rdent.mirantis.com]
+  apiVersions: [v1beta1, v1alpha1]
+  resources: [managementbackups/status]
+  operations: [UPDATE]
+  scope: Cluster
+  conditions: [regionsStatus, velero, kcm]
 - key: releases
   name: releases
   path: /validate-k0rdent-mirantis-com-v1beta1-release
@@ -163,6 +172,13 @@
   expression: >-
     (has(object.status) && has(object.status.release) ? object.status.release : "") !=
     (has(oldObject.status) && has(oldObject.status.release) ? oldObject.status.release : "")
+{{- end }}
+
+{{- define "backstop.condition.regionsStatus" -}}
+- name: status-regions-change
+  expression: >-
+    (has(object.status) && has(object.status.regions) ? object.status.regions : []) !=
+    (has(oldObject.status) && has(oldObject.status.regions) ? oldObject.status.regions : [])
 {{- end }}
 
 {{- define "backstop.condition.open" -}}

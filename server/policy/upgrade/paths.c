@@ -63,6 +63,27 @@ void policy_management_status(const struct request *request, const struct invent
         decision_warn(decision, "status.release %.*s", STR_ARG(message));
 }
 
+/* ---- what kcm reports of regional backups -------------------------------- */
+
+/* Of a region's backup that Velero has not synced yet this report is all that can be seen here, and the gate goes
+ * by it. What kcm and Velero write is not sent to the webhook. */
+void policy_management_backup_status(const struct request *request, const struct inventory *inventory,
+                                     const struct settings *settings, struct decision *decision)
+{
+    (void)inventory;
+    if (request->operation != OPERATION_UPDATE || !request_changes(request, "status.regions") ||
+        request_by_velero(request, settings) || request_by_kcm(request, settings))
+        return;
+    const struct str message = STR("only kcm may report the backups of regions; after a change by hand the next "
+                                   "upgrade could rely on a regional backup that does not exist");
+    enum verdict verdict = management_soften_verdict(request, settings, settings->upgrade_changed_status);
+    decision_audit(decision, "upgrade-gate", "status.regions changed by %.*s", STR_ARG(request->user));
+    if (verdict == VERDICT_DENY)
+        decision_forbidden(decision, "status.regions", "%.*s", STR_ARG(message));
+    else if (verdict == VERDICT_WARN)
+        decision_warn(decision, "status.regions: %.*s", STR_ARG(message));
+}
+
 /* ---- a Management that is made ------------------------------------------- */
 
 /* A ManagementBackup that a running k0rdent has used: this is no first install. */
