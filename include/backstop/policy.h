@@ -304,6 +304,67 @@ struct upgrade_view {
 bool policy_upgrade_view(struct arena *arena, const struct inventory *inventory, const struct settings *settings,
                          int64_t now, struct str target, struct upgrade_view *view) MUST_CHECK;
 
+/* ---- recovery points --------------------------------------------------------- */
+
+/* Why a backup is nothing to rely on, in the order in which that is looked for. */
+enum recovery_flaw {
+    RECOVERY_SOUND,
+    /* It could be restored now: */
+    RECOVERY_TIME,    /* but nobody knows how old it is */
+    RECOVERY_INSIDE,  /* but not after the loss of the cluster */
+    RECOVERY_STALE,   /* if its location is still what it was when it was last validated, long ago */
+    RECOVERY_EXPIRES, /* but not until the next run ends */
+    /* It could not: */
+    RECOVERY_UNFINISHED,
+    RECOVERY_HANDMADE, /* not made by kcm */
+    RECOVERY_HOLLOW,   /* without the Management */
+    RECOVERY_FAILED,
+    RECOVERY_DELETING, /* or about to be deleted */
+    RECOVERY_DOUBTED,  /* somebody else wrote its status */
+    RECOVERY_EMPTY,
+    RECOVERY_EXPIRED,
+    RECOVERY_LOCATION_GONE,
+    RECOVERY_LOCATION_UNREADABLE,
+    RECOVERY_COUNT
+};
+extern const char *const recovery_flaws[RECOVERY_COUNT]; /* an interface: "expires-before-next" */
+
+struct recovery_candidate {
+    const struct backup *object;
+    const struct storage_location *location; /* NULL: none, or unknown */
+    const struct delete_request *request;    /* that waits; NULL: none */
+    void *owner;                             /* the caller's */
+    enum recovery_flaw flaw;
+    struct str why; /* to follow its name: "expired 3h ago"; empty: sound */
+};
+static inline bool recovery_is_fragile(const struct recovery_candidate *candidate)
+{
+    return candidate->flaw > RECOVERY_SOUND && candidate->flaw < RECOVERY_UNFINISHED;
+}
+
+/* What backups are judged by. */
+struct recovery_judge {
+    struct arena *arena;
+    const struct inventory *inventory;
+    const struct settings *settings;
+    int64_t now;
+    const struct delete_request **requests; /* that wait, of the system namespace, sorted by the Backup they name */
+    size_t request_count;
+};
+/* Of a judge whose first four members are set. False when out of memory. */
+bool recovery_judge_init(struct recovery_judge *judge) MUST_CHECK;
+/* Says of a candidate whose `object` is set what is wrong with it, if anything. `next`: when a newer backup will be begun,
+ * 0 when nobody knows. `management`: as a backup to restore the management cluster from, which only kcm makes
+ * (backup_identify); else as any backup. Without FACT_STORAGE_LOCATIONS the location is left out. */
+void recovery_judge(const struct recovery_judge *judge, struct recovery_candidate *candidate, int64_t next,
+                    bool management);
+/* Whether it is of the system namespace, and by kcm or looks so: worth being judged as a management backup. */
+bool recovery_may_be_management(const struct backup *backup, const struct settings *settings);
+/* The newest sound one of all management backups, else the newest that could be restored now; its object is NULL when
+ * there is neither. */
+struct recovery_candidate policy_recovery_point(struct arena *arena, const struct inventory *inventory,
+                                                const struct settings *settings, int64_t now);
+
 /* ---- the way back from an upgrade ----------------------------------------- */
 
 /* Which release a backup holds that was taken for an upgrade, by what was written when it was

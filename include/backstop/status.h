@@ -20,43 +20,7 @@ struct status_location {
 
 /* ---- recovery points: what could be restored, and whether it is recent enough ---- */
 
-/* Why a backup is nothing to rely on, in the order in which that is looked for. */
-enum status_flaw {
-    STATUS_SOUND,
-    /* It could be restored now: */
-    STATUS_FLAW_TIME,    /* but nobody knows how old it is */
-    STATUS_FLAW_INSIDE,  /* but not after the loss of the cluster */
-    STATUS_FLAW_STALE,   /* if its location is still what it was when it was last validated, long ago */
-    STATUS_FLAW_EXPIRES, /* but not until the next run ends */
-    /* It could not: */
-    STATUS_FLAW_UNFINISHED,
-    STATUS_FLAW_HANDMADE, /* not made by kcm */
-    STATUS_FLAW_HOLLOW,   /* without the Management */
-    STATUS_FLAW_FAILED,
-    STATUS_FLAW_DELETING, /* or about to be deleted */
-    STATUS_FLAW_DOUBTED,  /* somebody else wrote its status */
-    STATUS_FLAW_EMPTY,
-    STATUS_FLAW_EXPIRED,
-    STATUS_FLAW_LOCATION_GONE,
-    STATUS_FLAW_LOCATION_UNREADABLE,
-    STATUS_FLAW_COUNT
-};
-extern const char *const status_flaws[STATUS_FLAW_COUNT]; /* an interface: "expires-before-next" */
-
 struct status_source;
-struct status_candidate {
-    const struct backup *object;
-    const struct storage_location *location; /* NULL: none, or unknown */
-    const struct delete_request *request;    /* that waits; NULL: none */
-    struct status_source *schedule;          /* judged as a backup of this; NULL: as a management backup */
-    enum status_flaw flaw;
-    struct str why; /* to follow its name: "expired 3h ago"; empty: sound */
-};
-static inline bool status_is_fragile(const struct status_candidate *candidate)
-{
-    return candidate->flaw > STATUS_SOUND && candidate->flaw < STATUS_FLAW_UNFINISHED;
-}
-
 enum status_objective {
     STATUS_OBJECTIVE_NONE,
     STATUS_OBJECTIVE_SCHEDULE,  /* two missed runs */
@@ -64,9 +28,9 @@ enum status_objective {
     STATUS_OBJECTIVE_ANNOTATION /* ANNOTATION_RECOVERY_POINT of the ManagementBackup */
 };
 struct status_recovery {
-    const struct status_candidate *point;    /* the newest that is sound; NULL: none */
-    const struct status_candidate *fragile;  /* the newest that could be restored now, if it is newer; else NULL */
-    const struct status_candidate *unusable; /* the newest that could not, if it is newer than both; else NULL */
+    const struct recovery_candidate *point;    /* the newest that is sound; NULL: none */
+    const struct recovery_candidate *fragile;  /* the newest that could be restored now, if it is newer; else NULL */
+    const struct recovery_candidate *unusable; /* the newest that could not, if it is newer than both; else NULL */
     size_t unusable_count;
     int64_t age;       /* of the point, in seconds since it was completed; 0 without one */
     int64_t objective; /* seconds; 0: there is none */
@@ -115,7 +79,7 @@ struct status_cause_row {
     const char *name;                /* an interface: "velero-not-ready" */
     unsigned blocks;                 /* of status_blocks: the most that it blocks */
     const char *title, *proof, *fix; /* for the documentation */
-    unsigned stops, explained_by;    /* of status_stops */
+    uint16_t stops, explained_by;    /* of status_stops */
     unsigned risks;                  /* of status_blocks: what it puts at risk where it blocks nothing */
 };
 extern const struct status_cause_row status_causes[CAUSE_COUNT];
@@ -267,7 +231,7 @@ struct status_view {
     size_t velero_count;
     struct status_verdict verdict; /* the worst of the three below */
     struct status_verdict restore, runs, upgrades;
-    struct status_candidate *candidates; /* management backups, and those of Schedules, newest first */
+    struct recovery_candidate *candidates; /* management backups, and those of Schedules, newest first */
     size_t candidate_count;
     struct status_recovery recovery;          /* of the cluster */
     const struct status_backup *objective_of; /* whose objective is the cluster's; NULL: the settings' */

@@ -51,7 +51,7 @@ static struct str fix_schedule(const struct status_view *view)
 }
 
 /* Deleting the request stops the deletion: Velero has not begun with it. */
-static struct str fix_deletion(const struct status_view *view, const struct status_candidate *candidate)
+static struct str fix_deletion(const struct status_view *view, const struct recovery_candidate *candidate)
 {
     if (!candidate->request)
         return fix_backup_now(view);
@@ -60,7 +60,7 @@ static struct str fix_deletion(const struct status_view *view, const struct stat
                         STR_ARG(status_command_name(candidate->request->meta.name)));
 }
 
-static struct str fix_location_gone(const struct status_view *view, const struct status_candidate *candidate)
+static struct str fix_location_gone(const struct status_view *view, const struct recovery_candidate *candidate)
 {
     struct str name = status_command_name(candidate->object->storage_location);
     return arena_printf(view->arena,
@@ -69,7 +69,7 @@ static struct str fix_location_gone(const struct status_view *view, const struct
                         STR_ARG(name));
 }
 
-static struct str fix_unreadable(const struct status_view *view, const struct status_candidate *candidate)
+static struct str fix_unreadable(const struct status_view *view, const struct recovery_candidate *candidate)
 {
     const struct storage_location *location = candidate->location;
     struct str ns = view->settings->system_namespace, name = status_command_name(location->meta.name);
@@ -100,7 +100,7 @@ static struct str fix_stale(const struct status_view *view)
                         STR_ARG(view->settings->system_namespace));
 }
 
-static struct str fix_inside(const struct status_view *view, const struct status_candidate *candidate)
+static struct str fix_inside(const struct status_view *view, const struct recovery_candidate *candidate)
 {
     const struct status_location *location = fix_location(view);
     struct str maker = json_get_str(candidate->object->meta.labels, LABEL_MANAGEMENT_BACKUP);
@@ -114,27 +114,27 @@ static struct str fix_inside(const struct status_view *view, const struct status
                         STR_ARG(status_command_name(maker)), STR_ARG(status_command_name(location->object->meta.name)));
 }
 
-static struct str fix_candidate(const struct status_view *view, const struct status_candidate *candidate)
+static struct str fix_candidate(const struct status_view *view, const struct recovery_candidate *candidate)
 {
     switch (candidate->flaw) {
-    case STATUS_FLAW_DELETING:
+    case RECOVERY_DELETING:
         return fix_deletion(view, candidate);
-    case STATUS_FLAW_LOCATION_GONE:
+    case RECOVERY_LOCATION_GONE:
         return fix_location_gone(view, candidate);
-    case STATUS_FLAW_LOCATION_UNREADABLE:
+    case RECOVERY_LOCATION_UNREADABLE:
         return fix_unreadable(view, candidate);
-    case STATUS_FLAW_STALE:
+    case RECOVERY_STALE:
         return fix_stale(view);
-    case STATUS_FLAW_INSIDE:
+    case RECOVERY_INSIDE:
         return fix_inside(view, candidate);
-    case STATUS_FLAW_HOLLOW:
+    case RECOVERY_HOLLOW:
         return STR("remove the label velero.io/exclude-from-backup from the excluded namespaces and take a new "
                    "backup. To find them: kubectl get namespaces -l velero.io/exclude-from-backup=true");
-    case STATUS_FLAW_UNFINISHED:
+    case RECOVERY_UNFINISHED:
         return arena_printf(view->arena, "wait until it completes: kubectl get backups.velero.io -n %.*s %.*s",
                             STR_ARG(view->settings->system_namespace),
                             STR_ARG(status_command_name(candidate->object->meta.name)));
-    case STATUS_FLAW_FAILED:
+    case RECOVERY_FAILED:
         return arena_printf(view->arena,
                             "fix its cause, then take another: kubectl describe backups.velero.io -n %.*s "
                             "%.*s",
@@ -192,7 +192,7 @@ static struct str objective_text(const struct status_view *view)
 }
 
 /* "; newer kcm-backup-2 is Failed (...)". */
-static struct str newer_text(const struct status_view *view, const struct status_candidate *newer)
+static struct str newer_text(const struct status_view *view, const struct recovery_candidate *newer)
 {
     if (!newer)
         return STR("");
@@ -202,7 +202,7 @@ static struct str newer_text(const struct status_view *view, const struct status
 
 static void find_nothing(struct status_view *view)
 {
-    const struct status_candidate *unusable = view->recovery.unusable;
+    const struct recovery_candidate *unusable = view->recovery.unusable;
     size_t others = view->recovery.unusable_count - 1;
     if (!unusable) {
         status_finding_add(
@@ -221,7 +221,7 @@ static void find_nothing(struct status_view *view)
     status_finding_add(
         view,
         (struct status_finding){
-            .cause = unusable->flaw == STATUS_FLAW_HOLLOW ? CAUSE_BACKUP_HOLLOW : CAUSE_NOTHING_TO_RESTORE,
+            .cause = unusable->flaw == RECOVERY_HOLLOW ? CAUSE_BACKUP_HOLLOW : CAUSE_NOTHING_TO_RESTORE,
             .blocks = STATUS_BLOCKS_RESTORE,
             .object = status_object_name(view, "backup", unusable->object->meta.name),
             .says = arena_printf(view->arena, "cannot be restored: it %.*s%.*s", STR_ARG(unusable->why), STR_ARG(rest)),
@@ -230,7 +230,7 @@ static void find_nothing(struct status_view *view)
 
 static void find_fragile(struct status_view *view)
 {
-    const struct status_candidate *fragile = view->recovery.fragile;
+    const struct recovery_candidate *fragile = view->recovery.fragile;
     status_finding_add(view,
                        (struct status_finding){.cause = CAUSE_RECOVERY_FRAGILE,
                                                .risks = STATUS_BLOCKS_RESTORE,
@@ -244,7 +244,7 @@ static void find_fragile(struct status_view *view)
 static void find_late(struct status_view *view)
 {
     const struct status_recovery *recovery = &view->recovery;
-    const struct status_candidate *newer = recovery->fragile ? recovery->fragile : recovery->unusable;
+    const struct recovery_candidate *newer = recovery->fragile ? recovery->fragile : recovery->unusable;
     status_finding_add(
         view,
         (struct status_finding){
@@ -343,7 +343,7 @@ static void find_late_schedule(struct status_view *view, const struct status_sou
     if (recovery->point)
         says = arena_printf(arena, "its newest backup that can be restored is %.*s old; two missed runs are %.*s",
                             STR_ARG(age_text(view, recovery->age)), STR_ARG(age_text(view, recovery->objective)));
-    const struct status_candidate *newer = recovery->fragile ? recovery->fragile : recovery->unusable;
+    const struct recovery_candidate *newer = recovery->fragile ? recovery->fragile : recovery->unusable;
     status_finding_add(
         view,
         (struct status_finding){
@@ -378,6 +378,20 @@ static void find_upgrade_storage(struct status_view *view)
     }
 }
 
+/* Files rarely hold them, and then nothing is said. */
+static void find_unknown_requests(struct status_view *view)
+{
+    if (view->files || view->inventory->known[FACT_DELETE_REQUESTS] || !view->inventory->known[FACT_BACKUPS])
+        return;
+    status_finding_add(view,
+                       (struct status_finding){
+                           .cause = CAUSE_UNKNOWN,
+                           .object = STR("deletebackuprequests.velero.io"),
+                           .says = STR("the cluster does not list them: a backup that is about to be deleted looks "
+                                       "restorable"),
+                           .fix = STR("kubectl get deletebackuprequests.velero.io -A")});
+}
+
 void status_find_recovery(struct status_view *view)
 {
     const struct status_recovery *recovery = &view->recovery;
@@ -392,6 +406,7 @@ void status_find_recovery(struct status_view *view)
     else if (recovery->late)
         find_late(view);
     find_no_schedule(view);
+    find_unknown_requests(view);
     for (size_t i = 0; i < view->backup_count; i++) {
         find_late_backup(view, &view->backups[i], reported);
         find_bad_annotation(view, &view->backups[i]);

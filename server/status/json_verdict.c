@@ -2,7 +2,7 @@
 
 /* Verdicts and recovery points as JSON. */
 
-static struct json_object *candidate_object(const struct status_candidate *candidate)
+static struct json_object *candidate_object(const struct recovery_candidate *candidate)
 {
     if (!candidate)
         return NULL;
@@ -12,7 +12,7 @@ static struct json_object *candidate_object(const struct status_candidate *candi
     status_put_time(object, "expiration", candidate->object->status.expires);
     status_put_text(object, "storageLocation",
                     candidate->location ? candidate->location->meta.name : candidate->object->storage_location);
-    status_put_words(object, "flaw", status_flaws[candidate->flaw]);
+    status_put_words(object, "flaw", recovery_flaws[candidate->flaw]);
     status_put_text(object, "why", candidate->why);
     return object;
 }
@@ -65,8 +65,8 @@ struct json_object *status_unsound_list(const struct status_view *view)
     struct json_object *list = json_object_new_array();
     size_t count = 0;
     for (size_t i = 0; i < view->candidate_count && count < LISTED; i++) {
-        const struct status_candidate *candidate = &view->candidates[i];
-        if (candidate->schedule || candidate->flaw == STATUS_SOUND)
+        const struct recovery_candidate *candidate = &view->candidates[i];
+        if (candidate->owner || candidate->flaw == RECOVERY_SOUND)
             continue;
         status_append(list, candidate_object(candidate));
         count++;

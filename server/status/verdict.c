@@ -15,7 +15,7 @@ static struct str verdict_finding(const struct status_view *view, const struct s
 static struct str verdict_restore_ready(const struct status_view *view)
 {
     struct arena *arena = view->arena;
-    const struct status_candidate *point = view->recovery.point;
+    const struct recovery_candidate *point = view->recovery.point;
     char age[TIME_TEXT_SIZE], left[TIME_TEXT_SIZE];
     if (!point)
         return STR("");
@@ -49,7 +49,7 @@ static struct str verdict_upgrade_ready(const struct status_view *view)
 {
     const struct upgrade_view *upgrade = &view->upgrade;
     if (upgrade->management && upgrade->under_way && upgrade->running.len)
-        return arena_printf(view->arena, "under way from %.*s to %.*s", STR_ARG(shown(view->arena, upgrade->running)),
+        return arena_printf(view->arena, "from %.*s to %.*s in progress", STR_ARG(shown(view->arena, upgrade->running)),
                             STR_ARG(shown(view->arena, upgrade->before)));
     return str_from(status_outcome(upgrade));
 }
@@ -224,7 +224,11 @@ bool status_judge(struct status_view *view)
     }
     if (!group_findings(view))
         return false;
-    view->restore = verdict_of(view, STATUS_BLOCKS_RESTORE, verdict_restore_ready(view));
+    struct str restorable = verdict_restore_ready(view);
+    view->restore = verdict_of(view, STATUS_BLOCKS_RESTORE, restorable);
+    if (view->restore.grade == STATUS_UNKNOWN && restorable.len)
+        view->restore.says =
+            arena_printf(view->arena, "%.*s. As far as known: %.*s", STR_ARG(view->restore.says), STR_ARG(restorable));
     view->runs = verdict_of(view, STATUS_BLOCKS_BACKUP, verdict_backups_ready(view));
     view->upgrades = verdict_of(view, STATUS_BLOCKS_UPGRADE, verdict_upgrade_ready(view));
     verdict_set_headline(view);

@@ -111,7 +111,7 @@ def of_ci(command):
 
 def timeless(text):
     """A transcript of the demo with its times masked, and the gate's waiting told once."""
-    text = re.sub(r"\d{4}-\d\d-\d\d(T[\d:]+Z)?|\b\d\d:\d\d\b|\b\d+s ago|\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b", "T", text)
+    text = re.sub(r"\d{4}-\d\d-\d\d(T[\d:]+Z)?|\b\d\d:\d\d\b|\b(\d+[dhms])+ (ago|old)\b|\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b", "T", text)
     text = re.sub(r"next T.*? UTC", "next T UTC", text)
     text = re.sub(r"\d+ of (\d+) items", r"N of \1 items", text)
     lines = []

@@ -1,7 +1,5 @@
 #include "commands/status/text.h"
 
-#include <stdio.h>
-
 /* Text, for the terminal of whoever is on call. */
 
 /* "in 3h", "2h56m ago" */
@@ -49,87 +47,6 @@ static enum tone phase_tone(struct str phase)
     if (phase_has_failed(phase))
         return TONE_BAD;
     return phase.len ? TONE_DOUBTFUL : TONE_PLAIN;
-}
-
-/* ---- the verdict ------------------------------------------------------------------- */
-
-static enum tone grade_tone(enum status_grade grade)
-{
-    static const enum tone tones[] = {[STATUS_READY] = TONE_GOOD,
-                                      [STATUS_AT_RISK] = TONE_DOUBTFUL,
-                                      [STATUS_UNKNOWN] = TONE_DOUBTFUL,
-                                      [STATUS_NOT_READY] = TONE_BAD};
-    return tones[grade];
-}
-
-enum { WIDE = 80 }; /* columns: from here on verdicts are a table */
-
-static void print_verdict(const struct status_view *view, const struct page *page)
-{
-    char now[TIME_TEXT_SIZE];
-    struct arena *arena = view->arena;
-    const struct {
-        const char *name;
-        const struct status_verdict *verdict;
-    } rows[] = {{"restore", &view->restore}, {"backups", &view->runs}, {"upgrade", &view->upgrades}};
-    page_sentence(page, grade_tone(view->verdict.grade), str_from(status_grade_text(view->verdict.grade)),
-                  arena_printf(arena, ": %.*s", STR_ARG(view->verdict.says)));
-    page_sentence(page, TONE_PLAIN, str_from(time_format(view->now, 0, now)),
-                  arena_printf(arena, ", from %.*s", STR_ARG(shown(arena, view->from))));
-    buf_putc(page->out, '\n');
-    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
-        const struct status_verdict *verdict = rows[i].verdict;
-        bool same = verdict->finding && verdict->finding == view->verdict.finding;
-        struct str says = same ? STR("for this reason") : verdict->says;
-        const char *grade = status_grade_text(verdict->grade);
-        char head[32] = "- ";
-        if (page->width && page->width < WIDE)
-            says = arena_printf(arena, "%s %s: %.*s", rows[i].name, grade, STR_ARG(says));
-        else
-            snprintf(head, sizeof head, "%s  %-9s  ", rows[i].name, grade);
-        page_paragraph(page, 2, head, says);
-    }
-}
-
-enum severity { SEVERITY_BLOCKER, SEVERITY_RISK, SEVERITY_WARNING };
-
-static enum severity finding_severity(const struct status_finding *finding)
-{
-    return finding->blocks ? SEVERITY_BLOCKER : finding->risks ? SEVERITY_RISK : SEVERITY_WARNING;
-}
-
-static void print_findings(const struct status_view *view, const struct page *page, enum severity severity)
-{
-    static const char *const headings[] = {"Blockers", "At risk", "Warnings"};
-    bool first = true;
-    for (size_t i = 0; i < view->finding_count; i++) {
-        const struct status_finding *finding = &view->findings[i];
-        if (finding_severity(finding) != severity)
-            continue;
-        if (first)
-            page_heading(page, headings[severity]);
-        first = false;
-        struct str text = arena_printf(view->arena, "%.*s: %.*s", STR_ARG(finding->object), STR_ARG(finding->says));
-        if (severity != SEVERITY_WARNING)
-            text = arena_printf(view->arena, "%.*s (%s %.*s)", STR_ARG(text), finding->blocks ? "blocks" : "risk for",
-                                STR_ARG(status_blocked(view, finding->blocks | finding->risks)));
-        page_paragraph(page, 2, "- ", text);
-        if (finding->fix.len)
-            page_paragraph(page, 4, "fix: ", finding->fix);
-    }
-}
-
-static void print_unjudged(const struct status_view *view, const struct page *page)
-{
-    if (view->unjudged_count)
-        page_heading(page, "Not judged");
-    for (size_t i = 0; i < view->unjudged_count; i++) {
-        const struct status_finding *finding = &view->unjudged[i];
-        page_paragraph(page, 2, "- ",
-                       arena_printf(view->arena, "%.*s: %.*s (not judged: %.*s)", STR_ARG(finding->object),
-                                    STR_ARG(finding->says), STR_ARG(status_blocked(view, finding->blocks))));
-        page_paragraph(page, 4, "fix: ", finding->fix);
-    }
 }
 
 /* ---- the gate ------------------------------------------------------------------------- */
@@ -264,10 +181,10 @@ static struct str brief_schedule(const struct status_backup *backup)
 }
 
 /* Its last backup where that says Completed and is nothing to rely on; else NULL. */
-static const struct status_candidate *last_unsound(const struct status_backup *backup)
+static const struct recovery_candidate *last_unsound(const struct status_backup *backup)
 {
     const struct status_recovery *recovery = &backup->recovery;
-    const struct status_candidate *newest = recovery->unusable ? recovery->unusable : recovery->fragile;
+    const struct recovery_candidate *newest = recovery->unusable ? recovery->unusable : recovery->fragile;
     bool last = newest && str_eq(newest->object->meta.name, backup->last_name);
     return last && phase_is(newest->object->status.phase, PHASE_COMPLETED) ? newest : NULL;
 }
@@ -276,13 +193,13 @@ static struct cell last_cell(const struct status_view *view, const struct status
 {
     struct arena *arena = view->arena;
     const struct backup_status *last = backup->last;
-    const struct status_candidate *unsound = last_unsound(backup);
+    const struct recovery_candidate *unsound = last_unsound(backup);
     if (!last)
         return (struct cell){STR("none yet"), TONE_DOUBTFUL};
     struct str phase = last->phase.len ? shown(arena, last->phase) : STR("New");
     if (unsound) /* "Completed" alone would reassure */
-        return (struct cell){arena_printf(arena, "%.*s, %s", STR_ARG(phase), status_flaws[unsound->flaw]),
-                             status_is_fragile(unsound) ? TONE_DOUBTFUL : TONE_BAD};
+        return (struct cell){arena_printf(arena, "%.*s, %s", STR_ARG(phase), recovery_flaws[unsound->flaw]),
+                             recovery_is_fragile(unsound) ? TONE_DOUBTFUL : TONE_BAD};
     if (last->items_total > 0 && !last->completed)
         phase = arena_printf(arena, "%.*s %lld/%lld", STR_ARG(phase), (long long)last->items_done,
                              (long long)last->items_total);
@@ -442,15 +359,7 @@ static void print_completeness(const struct status_view *view, const struct page
 
 void status_text(const struct status_view *view, const struct page *page)
 {
-    print_verdict(view, page);
-    print_findings(view, page, SEVERITY_BLOCKER);
-    print_unjudged(view, page);
-    print_findings(view, page, SEVERITY_RISK);
-    print_findings(view, page, SEVERITY_WARNING);
-    if (status_unchecked_text(view).len) {
-        page_heading(page, "As far as known");
-        page_paragraph(page, 2, "", status_unchecked_text(view));
-    }
+    status_print_verdicts(view, page);
     print_upgrade(view, page);
     status_progress(view, page);
     status_timeline(view, page);

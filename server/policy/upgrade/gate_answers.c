@@ -104,6 +104,26 @@ void gate_answer_refused(const struct gate *gate)
                         STR_ARG(says), str_ends(says, STR("?")) ? "" : ".", STR_ARG(gate_skip_hint(gate->request)));
 }
 
+/* ". Until then the newest backup to restore from is kcm-backup-20261121000000, 2h56m old". */
+static struct str gate_recovery_point(const struct gate *gate)
+{
+    struct arena *arena = gate->request->arena;
+    int64_t now = gate->request->now;
+    char age[TIME_TEXT_SIZE];
+    if (!gate->inventory->known[FACT_BACKUPS])
+        return STR("");
+    const struct recovery_candidate point = policy_recovery_point(arena, gate->inventory, gate->settings, now);
+    if (!point.object)
+        return STR(". Until then there is no backup to restore from");
+    int64_t old = now > point.object->status.completed ? now - point.object->status.completed : 0;
+    struct str name = words_name(arena, point.object->meta.name);
+    if (point.flaw != RECOVERY_SOUND)
+        return arena_printf(arena, ". Until then the newest backup to restore from is %.*s, but it %.*s", STR_ARG(name),
+                            STR_ARG(point.why));
+    return arena_printf(arena, ". Until then the newest backup to restore from is %.*s, %s old", STR_ARG(name),
+                        duration_format(old, age));
+}
+
 /* kubectl would retry a dry run ten times for nothing, since nothing was started: 403. */
 void gate_answer_waiting(const struct gate *gate)
 {
@@ -132,9 +152,10 @@ void gate_answer_waiting(const struct gate *gate)
     bool more = gate_has_several_backups(gate);
     decision_wait(gate->decision, 429, gate->settings->upgrade_retry_after,
                   "upgrade from %.*s to %.*s: waiting for pre-upgrade backup%s (%.*s%.*s). Re-apply the same change; "
-                  "it is admitted once %s%.*s",
+                  "it is admitted once %s%.*s%.*s",
                   STR_ARG(from), STR_ARG(to), more ? "s" : "", STR_ARG(gate_clauses(gate, false)), STR_ARG(half),
-                  more ? "the backups complete" : "the backup completes", STR_ARG(watch));
+                  more ? "the backups complete" : "the backup completes", STR_ARG(gate_recovery_point(gate)),
+                  STR_ARG(watch));
 }
 
 /* The regions of the source (by its scheduled backups) that this backup lacks. kcm

@@ -58,7 +58,7 @@ static void verdict_restore(const struct page *page)
 {
     const struct status_view *view = page->view;
     const struct status_recovery *recovery = &view->recovery;
-    const struct status_candidate *best = recovery->point ? recovery->point : recovery->fragile;
+    const struct recovery_candidate *best = recovery->point ? recovery->point : recovery->fragile;
     enum status_grade grade = view->restore.grade;
     verdict_begin(page, "restore", "Could it be restored tonight?", &view->restore, grade_tone(grade),
                   grade == STATUS_READY                ? "Yes"
@@ -99,7 +99,7 @@ static void verdict_upgrade(const struct page *page)
     const char *words = answers[upgrade->outcome].words;
     if (verdict->grade == STATUS_READY && upgrade->under_way && upgrade->running.len) {
         tone = TONE_INFO;
-        words = "Under way";
+        words = "In progress";
     } else if (verdict->grade == STATUS_NOT_READY) {
         tone = TONE_BAD;
         words = "Not now";
