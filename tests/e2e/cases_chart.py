@@ -342,8 +342,6 @@ def case_split(setup):
     may({"mode": "cert-manager"})
     may({"mode": "job"})
     may({"mode": "secret", "secretName": "own", "caBundle": "eA=="})
-    cluster.must("delete", "clusterrole,clusterrolebinding", "backstop-certificates")
-    cluster.must("delete", "role,rolebinding", "-n", NAMESPACE, "backstop-certificates")
 
 
 def helm_at(cluster, *args):
@@ -357,6 +355,8 @@ def helm_at(cluster, *args):
 def case_taken_over(setup):
     """what kubectl applied, helm takes over, upgrades without touching the caBundle, and takes away (Jobs apart: no pods)"""
     cluster = setup.cluster
+    for kind, where in (("clusterrole,clusterrolebinding", ()), ("role,rolebinding", ("-n", NAMESPACE))):
+        cluster.must("delete", kind, "backstop-certificates", *where, "--ignore-not-found")  # the cases' before
     cluster.must("apply", "-k", f"{ROOT}/manifests")
     helm_at(cluster, "install", "backstop", str(helm.CHART), "--no-hooks", "--take-ownership")
     setup.start(setup.objects(VALUES)[0])
