@@ -168,9 +168,8 @@ static const struct settings_key keys[] = {
      "with performOnManagementUpgrade, or removes that ManagementBackup's flag or schedule."},
 
     {"credentials.notInBackups", KEY_VERDICT, PLACE(credentials_not_backed_up), "allow", NULL, 0, 0,
-     "What happens to a Credential whose Secret no management backup contains, for want of a label. Identities that "
-     "are no "
-     "Secrets are not checked, which a warning says."},
+     "What happens to a Credential whose Secret no management backup contains, for want of a label. Identities "
+     "other than Secrets are not checked, and a warning says so."},
     {"restores.mutateAll", KEY_BOOL, PLACE(restores_mutate_all), "false", NULL, 0, 0,
      "Complete every Velero Restore, not only restores of management backups. While this cluster has a Management, "
      "existingResourcePolicy is only set for kcm's own backups."},

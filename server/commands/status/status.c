@@ -21,45 +21,47 @@ struct status_options {
 
 static const struct option options[] = {
     FACTS_OPTIONS(struct status_options),
-    {"to", 0, OPTION_TEXT, "RELEASE", "judge an upgrade to this release (to any other one)",
+    {"to", 0, OPTION_TEXT, "RELEASE", "check an upgrade to this release (any other release)",
      offsetof(struct status_options, to)},
     {"settings", 0, OPTION_TEXT, "FILE", "settings file of the webhook", offsetof(struct status_options, settings)},
-    {"output", 'o', OPTION_TEXT, "text|json|html", "how to print it (text)", offsetof(struct status_options, output)},
-    {"watch", 'w', OPTION_FLAG, NULL, "show it again and again, until q or control-C",
+    {"output", 'o', OPTION_TEXT, "text|json|html", "output format (text)", offsetof(struct status_options, output)},
+    {"watch", 'w', OPTION_FLAG, NULL, "keep updating the screen, until q or control-C",
      offsetof(struct status_options, watch)},
-    {"interval", 0, OPTION_DURATION, "DURATION", "--watch: how often (2s)", offsetof(struct status_options, interval)},
+    {"interval", 0, OPTION_DURATION, "DURATION", "--watch: time between updates (2s)",
+     offsetof(struct status_options, interval)},
     TERMINAL_OPTIONS(struct status_options),
-    {"now", 0, OPTION_TIME, "TIME", "the time to judge at, 2026-11-21T03:00:00Z say (the clock's)",
+    {"now", 0, OPTION_TIME, "TIME", "current time to assume, such as 2026-11-21T03:00:00Z (now)",
      offsetof(struct status_options, now)},
 };
 
 static const char details[] =
-    "Could this cluster be restored tonight, and upgraded tomorrow? The first line answers, with the\n"
-    "newest backup that can be restored, its age and its expiry, or with what decided otherwise.\n"
-    "Restore, backups and upgrade then have a verdict each:\n\n"
-    "  READY      a backup to rely on, no older than the objective; backups run; upgrades pass\n"
-    "  AT RISK    it can still be done, but a backup is too old, is nothing to rely on, or a run\n"
-    "             was missed or failed\n"
-    "  UNKNOWN    the answer rests on objects that are not listed\n"
-    "  NOT READY  something blocks it\n\n"
-    "The objective is status.recoveryPoint in the settings, or two missed runs. Below are causes with\n"
-    "their fixes, the upgrade gate (asked with a dry run), every ManagementBackup, storage location\n"
-    "and Velero, and what a restore would miss, because no backup selects it.\n\n" FACTS_DETAILS "\n\n"
+    "Could this cluster be restored tonight, and upgraded tomorrow? The first line gives the verdict,\n"
+    "with the newest backup that can be restored, its age and its expiry, or with the reason.\n"
+    "Restore, backups and upgrade have a verdict each:\n\n"
+    "  READY      there is a reliable backup no older than the objective, backups run, upgrades pass\n"
+    "  AT RISK    still possible, but the backup is too old or unreliable, or a run was missed or failed\n"
+    "  UNKNOWN    the verdict depends on objects that could not be listed\n"
+    "  NOT READY  blocked\n\n"
+    "The objective is status.recoveryPoint in the settings, or two missed runs. The rest lists\n"
+    "the causes with their fixes, the upgrade gate (by a dry run), all ManagementBackups, storage\n"
+    "locations and Velero, and the objects that a restore would miss because no backup selects them.\n\n" FACTS_DETAILS
+    "\n\n"
     "-o json prints one object: verdict and verdicts (state, message, cause), recovery (point,\n"
     "ageSeconds, objectiveSeconds), blockers[], warnings[], unjudged[], upgrade, managementBackups[],\n"
     "storageLocations[], velero[]. docs/status.md describes every key; they are stable.\n\n"
-    "Text has a line for each source of backups: two weeks of what became of them, two of what is\n"
-    "planned; and a bar for each backup that runs now. --watch shows it again and again.\n\n"
-    "-o html prints a page that needs nothing beside it, to look at or to send to a colleague.\n\n"
-    "Exit status: 0 READY (there may be warnings), 1 NOT READY, 2 UNKNOWN, or usage, 3 AT RISK.\n\n"
+    "Text has a timeline for each source of backups, two weeks back and two ahead, and a progress bar\n"
+    "for each running backup. --watch keeps updating it.\n\n"
+    "-o html prints a self-contained page, to read or to send to a colleague.\n\n"
+    "Exit status: 0 READY (there may be warnings), 1 NOT READY, 2 UNKNOWN or wrong usage,\n"
+    "3 AT RISK.\n\n"
     "Examples:\n"
     "  backstop status\n"
     "  backstop status --context prod --to kcm-1-3-0\n"
     "  backstop status --watch\n"
     "  backstop status -o html >status.html\n"
     "  backstop status -o json | jq -r '.blockers[].message'\n"
-    "  kubectl get managements,managementbackups,releases -o yaml >facts.yaml\n"
-    "  backstop status --inventory facts.yaml --inventory velero.yaml";
+    "  kubectl get managements,managementbackups,releases -o yaml >k0rdent.yaml\n"
+    "  backstop status --inventory k0rdent.yaml --inventory velero.yaml";
 
 /* One run of the command. */
 struct run {

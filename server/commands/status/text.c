@@ -137,7 +137,8 @@ static void print_upgrade(const struct status_view *view, const struct page *pag
                        arena_printf(arena, "%s: %.*s", upgrade->not_ready ? "applied, not ready" : "running",
                                     STR_ARG(shown(arena, upgrade->running))));
     if (upgrade->under_way && upgrade->running.len)
-        page_paragraph(page, 2, "", arena_printf(arena, "under way: to %.*s", STR_ARG(shown(arena, upgrade->before))));
+        page_paragraph(page, 2, "",
+                       arena_printf(arena, "in progress: to %.*s", STR_ARG(shown(arena, upgrade->before))));
     bool goes_on = upgrade->under_way && upgrade->running.len && view->upgrades.grade != STATUS_NOT_READY;
     if (!goes_on)
         page_paragraph(page, 2, "",
