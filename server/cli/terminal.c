@@ -253,7 +253,7 @@ static void columns_print_blocks(const struct columns *columns, const struct pag
 
 void columns_print(struct columns *columns, const struct page *page)
 {
-    size_t widths[COLUMNS_MAX];
+    size_t widths[COLUMNS_MAX] = {0};
     struct columns brief = *columns;
     make_printable(columns, false, page->ascii);
     if (columns_measure(columns, widths) <= page->width || !page->width || !columns->len) {
