@@ -75,7 +75,7 @@ CASES = [  # words, candidates (all of them, or with ... some of them), directiv
     (["review", "--operation", ""], ["CREATE", "UPDATE", "DELETE"], 4),
     (["review", "-"], ["--filename", "--help", ...], 4),
     (["review", "--user", ""], [], 4),
-    (["certs", ""], ["issue", "verify", "show"], 0),
+    (["certs", ""], ["issue", "renew", "verify", "show"], 0),
     (["certs", "--service", "x", "is"], ["issue"], 0),
     (["certs", "show", ""], [], 0),
     (["man", "rev"], ["review"], 4),
