@@ -12,7 +12,8 @@ from webhook import managementbackup
 
 FACTS = ["managementbackups.k0rdent.mirantis.com", "managements.k0rdent.mirantis.com",
          "releases.k0rdent.mirantis.com", "backupstoragelocations.velero.io", "backups.velero.io",
-         "deletebackuprequests.velero.io", "schedules.velero.io", "volumesnapshotlocations.velero.io", "configmaps", "secrets", "deployments.apps",
+         "deletebackuprequests.velero.io", "schedules.velero.io", "volumesnapshotlocations.velero.io", "configmaps",
+         "secrets", "deployments.apps",
          "clusterdeployments.k0rdent.mirantis.com", "clustertemplates.k0rdent.mirantis.com",
          "credentials.k0rdent.mirantis.com", "regions.k0rdent.mirantis.com",
          "customresourcedefinitions.apiextensions.k8s.io", "daemonsets.apps", "deployments.apps of kcm"]
@@ -159,6 +160,39 @@ def case_crd_older_than_velero(s):
     wait_until("no warning", lambda: words not in judge(s.cluster, "nightly", "crd").text, 20)
     s.cluster.must("delete", "deployment", "velero", "-n", "kcm-system")
     s.cluster.must("delete", "bsl", "crd", "-n", "kcm-system")
+
+
+def case_credential_missing(s):
+    """a ManagementBackup is warned of as long as kcm cannot find the Credential of one ClusterDeployment, and so is an Event"""
+    add_location(s.cluster, "held")
+
+    def said():
+        return s.cluster.kubectl("create", "--dry-run=server", "-f", "-",
+                                 stdin=managementbackup("held", schedule="@daily", storageLocation="held")).text
+    words = 'kcm starts no backup at all while Credential "kcm-system/gone" of ClusterDeployment "kcm-system/prod-1" does not'
+
+    def thing(kind, name, **spec):
+        return {"apiVersion": "k0rdent.mirantis.com/v1beta1", "kind": kind,
+                "metadata": {"name": name, "namespace": "kcm-system"}, "spec": spec}
+    credential = {"identityRef": {"apiVersion": "v1", "kind": "Secret", "namespace": "kcm-system", "name": "aws"}}
+    wait_until("the location", lambda: "held" in said() and "Not found" not in said())
+    assert "kcm starts no" not in said(), said()
+    s.cluster.must("apply", "-f", "-", stdin=thing("ClusterTemplate", "aws-1-0-0", helm={"chartSpec": {
+        "chart": "aws", "version": "1.0.0", "sourceRef": {"kind": "HelmRepository", "name": "templates"}}}))
+    s.cluster.must("apply", "-f", "-", stdin=thing("ClusterDeployment", "prod-1", template="aws-1-0-0", credential="gone"))
+    wait_until("the warning", lambda: words in said(), 20)
+    answer = s.cluster.kubectl("create", "-f", "-", stdin=managementbackup("held", schedule="@daily", storageLocation="held"))
+    assert answer.code == 0 and words in answer.text, answer
+    event = wait_until("the Event", lambda: [
+        e for e in s.cluster.items("events.events.k8s.io", "-n", "default")
+        if e["regarding"]["name"] == "held" and e["reason"] == "ReviewWarning"], 20)[0]
+    assert words in event["note"] and event["type"] == "Warning", event
+    assert event["regarding"]["uid"] == s.cluster.get("managementbackup", "held")["metadata"]["uid"], event
+    s.cluster.must("apply", "-f", "-", stdin=thing("Credential", "gone", **credential))
+    wait_until("no warning", lambda: "kcm starts no" not in said(), 20)
+    for kind, name in (("clusterdeployment", "prod-1"), ("credential", "gone"), ("clustertemplate", "aws-1-0-0")):
+        s.cluster.must("delete", kind, name, "-n", "kcm-system", "--wait=false")
+    s.cluster.must("delete", "managementbackup", "held")
 
 
 def case_node_agent(s):

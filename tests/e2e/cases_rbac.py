@@ -69,6 +69,15 @@ def case_enough(setup):
     assert stored_release(setup.cluster) == NEXT
     accepted(setup.cluster.kubectl("create", "-f", "-", stdin=restore("r", "nightly")), "infrastructure-azure")
     accepted(setup.cluster.kubectl("create", "-f", "-", stdin=managementbackup("m", schedule="@daily")))
+    # What must reach everybody is an Event, on the object by its uid.
+    accepted(setup.cluster.kubectl("create", "-f", "-", stdin={
+        "apiVersion": "velero.io/v1", "kind": "Schedule", "metadata": {"name": "gaps", "namespace": "kcm-system"},
+        "spec": {"schedule": "0 3 * * 0", "template": {"ttl": "24h0m0s", "includedNamespaces": ["default"]}}}),
+        "shorter than the time between runs")
+    event = wait_until("the Event", lambda: [
+        e for e in setup.cluster.items("events.events.k8s.io", "-n", "kcm-system") if e["regarding"]["name"] == "gaps"], 20)[0]
+    assert event["regarding"]["uid"] == setup.cluster.get(
+        "schedules.velero.io", "gaps", "-n", "kcm-system")["metadata"]["uid"], event
     # What is not known yet is read for the review, and a rollback's ConfigMap is made.
     refused(setup.cluster.kubectl(*upgrade_command("kcm-9")), "no such Release")
     refused(setup.cluster.kubectl("create", "-f", "-", stdin=managementbackup("n", storageLocation="nowhere")), "nowhere")

@@ -239,6 +239,32 @@ static bool gate_refuse_cannot_start(struct gate *gate)
     }
 }
 
+/* kcm fails over the same objects before it makes any backup, and waiting would be for nothing. Of a k0rdent that is not in
+ * the table that is only likely. */
+static bool gate_refuse_held(struct gate *gate)
+{
+    struct arena *arena = gate->request->arena;
+    if (!gate_any_not_begun(gate))
+        return false;
+    const struct product_version kcm = inventory_kcm_version(gate->inventory, gate->settings, arena).version;
+    const struct backup_holds holds = policy_backup_holds(arena, gate->inventory, gate->settings, gate->request->now);
+    const struct backup_hold *hold = NULL;
+    for (size_t i = 0; i < holds.len && !hold; i++)
+        if (holds.items[i].whole)
+            hold = &holds.items[i];
+    if (!hold)
+        return false;
+    if (!hold->certain || !kcm.listed) {
+        decision_warn(gate->decision, "kcm may start no backup while %.*s. %.*s", STR_ARG(hold->reason),
+                      STR_ARG(hold->fix));
+        return false;
+    }
+    gate->outcome = UPGRADE_REFUSED;
+    gate_answer_held(gate, hold);
+    decision_audit(gate->decision, "upgrade-gate", "refused: kcm cannot start a backup");
+    return true;
+}
+
 /* One refusal is enough to hold the upgrade, and then nothing is started: what
  * completes now would be too old when the other source is repaired. */
 static void gate_answer(struct gate *gate)
@@ -246,7 +272,7 @@ static void gate_answer(struct gate *gate)
     struct decision *decision = gate->decision;
     if (gate_waits_for_velero(gate) && gate_velero_is_down(gate)) {
         gate_refuse_velero_down(gate);
-    } else if (gate_refuse_cannot_start(gate)) {
+    } else if (gate_refuse_cannot_start(gate) || gate_refuse_held(gate)) {
         return;
     } else if (gate_any_at(gate, UPGRADE_STEP_REFUSE) || engines_at(gate, UPGRADE_STEP_REFUSE)) {
         gate->outcome = UPGRADE_REFUSED;

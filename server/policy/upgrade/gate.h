@@ -95,6 +95,7 @@ void gate_answer_unknown(const struct gate *gate, const char *facts);
 void gate_answer_velero_down(const struct gate *gate);
 /* `why`: from policy_velero_can_start. */
 void gate_answer_cannot_start(const struct gate *gate, struct str why);
+void gate_answer_held(const struct gate *gate, const struct backup_hold *hold);
 void gate_answer_unprotected(const struct gate *gate);
 /* How to upgrade without a backup: one sentence that ends with the command. */
 struct str gate_skip_hint(const struct request *request);

@@ -261,6 +261,13 @@ void gate_answer_cannot_start(const struct gate *gate, struct str why)
                     STR_ARG(why), STR_ARG(gate_skip_hint(gate->request)));
 }
 
+void gate_answer_held(const struct gate *gate, const struct backup_hold *hold)
+{
+    decision_forbid(gate->decision, "upgrade from %.*s to %.*s blocked: kcm starts no backup while %.*s. %.*s. %.*s",
+                    STR_ARG(gate_release_name(gate, gate->running)), STR_ARG(gate_release_name(gate, gate->target)),
+                    STR_ARG(hold->reason), STR_ARG(hold->fix), STR_ARG(gate_skip_hint(gate->request)));
+}
+
 /* A ManagementBackup that would protect upgrades with one more field; one that asks
  * for it already (kcm ignores the flag where there is no schedule) comes first. */
 static const struct management_backup *gate_nearly_a_source(const struct gate *gate)
