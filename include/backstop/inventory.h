@@ -189,9 +189,10 @@ struct velero_deployment {
     struct object_meta meta;
     struct str service_account;
     struct deployment_state state;
-    struct str image;         /* of the container that runs the server */
-    struct strlist plugins;   /* images of the init containers, which bring the plugins */
-    bool default_file_backup; /* --default-volumes-to-fs-backup: volumes are copied unless a Backup says no */
+    struct str image;            /* of the container that runs the server */
+    struct strlist plugins;      /* images of the init containers, which bring the plugins */
+    bool default_file_backup;    /* --default-volumes-to-fs-backup: volumes are copied unless a Backup says no */
+    struct str default_modifier; /* --default-resource-modifier-configmap: for Restores without one of their own */
 };
 
 /* What the schema of a CustomResourceDefinition's stored version admits. While they are known, one that is not found is

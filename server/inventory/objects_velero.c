@@ -165,6 +165,19 @@ static bool arguments_have(struct json_object *arguments, const char *flag)
     return set;
 }
 
+/* "--flag=value" or "--flag", "value"; the last one counts. */
+static struct str arguments_value(struct json_object *arguments, const char *flag)
+{
+    struct str found = {NULL, 0};
+    for (size_t i = 0; i < json_len(arguments); i++) {
+        struct str value = json_str(json_item(arguments, i)), name;
+        str_cut(&value, '=', &name);
+        if (str_is(name, flag))
+            found = value.ptr ? value : json_str(json_item(arguments, i + 1));
+    }
+    return found;
+}
+
 void extract_velero_deployment(struct store *store, void *fact, struct json_object *object)
 {
     struct velero_deployment *deployment = fact;
@@ -177,6 +190,10 @@ void extract_velero_deployment(struct store *store, void *fact, struct json_obje
     deployment->plugins = store_strings(store, json_get(pod, "initContainers"), "image");
     deployment->default_file_backup = arguments_have(json_get(server, "args"), "--default-volumes-to-fs-backup") ||
                                       arguments_have(json_get(server, "command"), "--default-volumes-to-fs-backup");
+    struct str modifier = arguments_value(json_get(server, "args"), "--default-resource-modifier-configmap");
+    deployment->default_modifier = store_text(
+        store, modifier.len ? modifier
+                            : arguments_value(json_get(server, "command"), "--default-resource-modifier-configmap"));
 }
 
 /* Velero lists each plugin by its name and what it is for (pkg/cmd/cli/serverstatus). */

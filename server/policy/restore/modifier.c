@@ -108,8 +108,36 @@ static void check_rule_namespaces(const struct restore_view *view, struct config
     }
 }
 
+/* The modifier of all Restores that have none (Velero 1.19, restore_controller.go loadResourceModifierConfigMap). Velero
+ * takes up one of the two, and goes on without a word where its own default is missing. */
+static void check_default_modifier(const struct restore_view *view)
+{
+    const struct inventory *inventory = view->inventory;
+    struct str name = {NULL, 0};
+    for (size_t i = 0; i < inventory->count[FACT_VELERO] && name.len == 0; i++)
+        if (str_eq(inventory->velero_deployments[i]->meta.ns, view->ns))
+            name = inventory->velero_deployments[i]->default_modifier;
+    struct str quoted = arena_quote(view->arena, name);
+    if (name.len == 0 || str_eq(name, view->modifier_name))
+        return;
+    if (view->modifier_name.len)
+        decision_caution(
+            view->decision,
+            "spec.resourceModifier replaces Velero's default modifier, ConfigMap %.*s: copy the rules of it "
+            "that are still needed",
+            STR_ARG(quoted));
+    else if (inventory->known[FACT_CONFIG_MAPS] && !inventory_config_map(inventory, view->ns, name) &&
+             !object_true(view->request, view->request->object, "spec.skipDefaultResourceModifier"))
+        decision_caution(view->decision,
+                         "Velero's default modifier, ConfigMap %.*s, does not exist in %.*s: objects are restored "
+                         "unpatched",
+                         STR_ARG(quoted), STR_ARG(view->ns));
+}
+
 void restore_check_modifier(const struct restore_view *view)
 {
+    if (view->request->operation == OPERATION_CREATE)
+        check_default_modifier(view);
     struct config_rules modifier;
     struct json_object *reference = restore_field(view, "spec.resourceModifier");
     if (!reference || view->modifier_injected || !restore_asks(view, "spec.resourceModifier") ||
