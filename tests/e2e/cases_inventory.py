@@ -178,10 +178,12 @@ def case_credential_missing(s):
     wait_until("the location", lambda: "held" in said() and "Not found" not in said())
     assert "kcm starts no" not in said(), said()
     s.cluster.must("apply", "-f", "-", stdin=thing("ClusterTemplate", "aws-1-0-0", helm={"chartSpec": {
-        "chart": "aws", "version": "1.0.0", "sourceRef": {"kind": "HelmRepository", "name": "templates"}}}))
-    s.cluster.must("apply", "-f", "-", stdin=thing("ClusterDeployment", "prod-1", template="aws-1-0-0", credential="gone"))
+        "chart": "aws", "version": "1.0.0", "interval": "10m0s", "sourceRef": {"kind": "HelmRepository", "name": "templates"}}}))
+    s.cluster.must("apply", "-f", "-",
+                   stdin=thing("ClusterDeployment", "prod-1", template="aws-1-0-0", credential="gone"))
     wait_until("the warning", lambda: words in said(), 20)
-    answer = s.cluster.kubectl("create", "-f", "-", stdin=managementbackup("held", schedule="@daily", storageLocation="held"))
+    answer = s.cluster.kubectl("create", "-f", "-",
+                               stdin=managementbackup("held", schedule="@daily", storageLocation="held"))
     assert answer.code == 0 and words in answer.text, answer
     event = wait_until("the Event", lambda: [
         e for e in s.cluster.items("events.events.k8s.io", "-n", "default")
