@@ -20,7 +20,9 @@ static struct backup_omission *omission_add(struct omission_search *search, enum
     for (size_t i = 0; i < search->len; i++)
         if (search->items[i].kind == kind && str_eq(search->items[i].ns, ns) && str_eq(search->items[i].name, name))
             return NULL;
-    if (search->len == OMISSIONS_MAX)
+    if (!search->items)
+        search->items = arena_array(search->arena, OMISSIONS_MAX, sizeof *search->items);
+    if (!search->items || search->len == OMISSIONS_MAX)
         return NULL;
     struct backup_omission *omission = &search->items[search->len++];
     *omission = (struct backup_omission){.kind = kind, .ns = ns, .name = name};
@@ -82,9 +84,6 @@ struct backup_omissions policy_backup_omissions(struct arena *arena, const struc
                                                 const struct settings *settings)
 {
     struct omission_search search = {.arena = arena, .inventory = inventory};
-    search.items = arena_array(arena, OMISSIONS_MAX, sizeof *search.items);
-    if (!search.items)
-        return (struct backup_omissions){0};
     for (size_t i = 0; i < inventory->count[FACT_CREDENTIALS]; i++) {
         const struct credential *credential = inventory->credentials[i];
         if (str_is(credential->identity_kind, "Secret") && credential->region.len == 0)
