@@ -228,7 +228,8 @@ static const struct settings_key keys[] = {
      "default. The account of kcm's Deployment in the system namespace (labels control-plane and "
      "k0rdent.mirantis.com/component=kcm) always counts."},
     {"kcm.version", KEY_TEXT, PLACE(kcm_version), "", &rule_version, 0, 0,
-     "The running k0rdent release, such as 1.12.0. Default: detected from the Management and its Release."},
+     "The running k0rdent release, such as 1.12.0. Default: detected from the image of kcm's Deployment, or from the "
+     "Management and its Release."},
 };
 
 const char *const verdict_words[3] = {
