@@ -136,9 +136,15 @@ bool cluster_extract(struct cluster *cluster, enum fact fact, struct json_object
     return extract_object(&extractor, object, sink, context, error);
 }
 
+/* A table is one kind's, whatever a list brings: Velero's Deployment may bear kcm's label, too. */
 static bool watch_keep_record(void *context, struct record *record, struct error *error)
 {
     struct feed *feed = context;
+    if (record->fact != feed->fact) {
+        table_remove(&feed->records, record_meta(record)->ns, record_meta(record)->name);
+        shared_release(&record->shared);
+        return true;
+    }
     record->round = feed->round;
     return table_put(&feed->records, record) ? true : error_set(error, 500, "out of memory");
 }
