@@ -30,6 +30,8 @@ struct event_queue {
 /* A note that waits already takes the newer one's words, so that however often one thing happens it
  * takes one place. False when there is no room. */
 bool event_queue_put(struct event_queue *queue, const struct event_note *note);
+/* As the oldest: one that could not be written. */
+bool event_queue_return(struct event_queue *queue, const struct event_note *note);
 /* Makes room: the oldest note that has a younger one with the same reason is counted in that one, and given to
  * the caller. False when all reasons are different. */
 bool event_queue_fold(struct event_queue *queue, struct event_note *folded);
@@ -41,5 +43,6 @@ bool event_is_of(const struct event_series *series, const struct event_note *not
 void event_series_begin(struct event_series *series, const struct event_note *note, int64_t now_ns);
 void event_write(struct buf *out, const struct event_note *note, const struct event_series *series,
                  const char *controller, const char *instance);
+void event_write_series(struct buf *out, const struct event_series *series); /* as a JSON Patch */
 
 #endif

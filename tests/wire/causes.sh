@@ -18,7 +18,7 @@ for case in "$cases"/*.yaml; do
         lacks err .
     done
     checks=$((checks + 1))
-    cmp -s code.text code.json && cmp -s code.text code.html || fail "$name: exit codes differ"
+    [ "$(sort -u code.text code.json code.html | wc -l)" = 1 ] || fail "$name: exit codes differ"
     python3 "$root/tests/wire/causes.py" "$(cat code.text)" text json html >out || fail "$name: what the faces say differs"
     equals out "$cases/$name.txt"
 done
