@@ -64,10 +64,10 @@ void arena_free(struct arena *arena)
         d->release(d->object);
     for (struct chunk *chunk = arena->chunks; arena->secret && chunk; chunk = chunk->next)
         explicit_bzero(chunk->bytes, chunk->used);
-    while (arena->chunks != arena_oldest_chunk(arena)) {
-        struct chunk *next = arena->chunks->next;
-        free(arena->chunks);
-        arena->chunks = next;
+    const struct chunk *oldest = arena_oldest_chunk(arena); /* part of the arena itself */
+    for (struct chunk *chunk = arena->chunks, *next; chunk && chunk != oldest; chunk = next) {
+        next = chunk->next;
+        free(chunk);
     }
     free(arena);
 }

@@ -150,6 +150,8 @@ struct yaml_node *yaml_node_add(struct yaml_reader *reader, enum node_kind kind,
 
 void yaml_node_close(struct yaml_reader *reader)
 {
+    if (!reader->container)
+        return;
     reader->container = reader->container->parent;
     reader->depth--;
 }

@@ -1,6 +1,6 @@
 /* `backstop certs renew`: the certificates of a webhook whose own account may not write them. */
 #include <stdio.h>
-#include <unistd.h>
+#include <time.h>
 
 #include "backstop/certificates.h"
 #include "backstop/kube.h"
@@ -47,7 +47,7 @@ int certs_renew(const struct command *command, const struct certs_options *value
                  (done.webhooks || error_set(&error, 0, "no webhook in the configurations named %s calls Service %s/%s",
                                              values->configurations, service.ns, service.name))) &&
         time_monotonic_ns() < until)
-        sleep(1);
+        nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
     kube_close(client);
     if (fine)
         renew_print(values, &service, &done);
