@@ -129,7 +129,9 @@ static struct connection *transport_find_plain(int fd)
     return found; /* this thread alone closes it */
 }
 
-ssize_t recv(int fd, void *data, size_t size, int flags)
+/* By its symbol: the C library's headers may have an inline function of that name. */
+ssize_t transport_recv(int fd, void *data, size_t size, int flags) __asm__("recv");
+ssize_t transport_recv(int fd, void *data, size_t size, int flags)
 {
     struct connection *connection = transport_find_plain(fd);
     if (connection && connection->head.state == HEAD_BROKEN)
