@@ -16,9 +16,13 @@ enum { VELERO = STATUS_STOPS_VELERO, BACKUPS = STATUS_STOPS_BACKUPS, STARTS = ST
 #define RISKS(what) .risks = (what)
 #define CAUSE(id, ...) [CAUSE_##id] = {__VA_ARGS__},
 
+/* Most rows stop nothing and are explained by nothing: the fields that a row leaves out are 0. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 const struct status_cause_row status_causes[CAUSE_COUNT] = {
 #include "backstop/causes.def"
 };
+#pragma GCC diagnostic pop
 
 /* What the findings that stop this explain, at most. */
 static unsigned causes_explained(const struct status_view *view, unsigned stop)
