@@ -81,6 +81,7 @@ def case_regions_by_hand(setup):
     accepted(write("kcm-token", report))
     assert setup.calls("managementbackups") == before
     refused(write("admin-token", {"status": {"regions": None}}), "status.regions")
+    setup.reset_upgrade()
 
 
 def case_asked_about_no_more(setup):
