@@ -38,10 +38,13 @@ def case_only_v1alpha1(setup):
     """a cluster that serves v1alpha1 alone: facts are read and backups made in that version"""
     cluster = setup.cluster
     setup.reset_upgrade()
-    for plural in ("managementbackups", "managements", "releases"):
+    plurals = ("managementbackups", "managements", "releases")
+    for plural in plurals:
         cluster.must("patch", "crd", f"{plural}.k0rdent.mirantis.com", "--type=json", "-p",
                      '[{"op":"replace","path":"/spec/versions/0/served","value":false}]')
-    wait_until("kubectl to see it", lambda: "k0rdent.mirantis.com/v1beta1" not in cluster.must("api-resources").out)
+    wait_until("kubectl to see it", lambda: not any(
+        line.startswith(plurals) and "k0rdent.mirantis.com/v1beta1" in line
+        for line in cluster.must("api-resources").out.splitlines()))
     answer = cluster.kubectl(*upgrade_command("kcm-9"))
     assert answer.code == 1 and "no such Release" in answer.err, answer
     answer = cluster.kubectl(*upgrade_command())
