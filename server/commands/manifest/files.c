@@ -244,7 +244,7 @@ static bool files_read_text(struct manifest_files *files, const char *source, st
 static bool files_read_file(struct manifest_files *files, const char *path, bool listed)
 {
     struct error error;
-    struct str text = {NULL, 0};
+    struct str text = STR("");
     ARENA_SCOPED own = files->sink.keep ? NULL : arena_new(SOURCE_LIMIT + 4096);
     struct arena *arena = files->sink.keep ? files->sink.keep : own;
     const char *name = arena ? arena_copy(arena, str_from(path)).ptr : NULL;
@@ -332,7 +332,7 @@ static bool files_read_fetched(struct manifest_files *files, const char *source,
                                bool (*fetch)(struct arena *, const char *, size_t, struct str *, struct error *))
 {
     struct error error;
-    struct str text = {NULL, 0};
+    struct str text = STR("");
     ARENA_SCOPED own = files->sink.keep ? NULL : arena_new(2 * (size_t)SOURCE_LIMIT);
     struct arena *arena = files->sink.keep ? files->sink.keep : own;
     if (!arena) {
