@@ -54,6 +54,12 @@ runs 2 review --now $now -f large.json
 has err '^backstop review: large\.json:1: larger than 8 MiB: the API server accepts at most 3 MiB$'
 rm large.json
 
+# An item that is null is no object, and leaves no memory behind.
+printf '{"kind":"List","apiVersion":"v1","items":[null,{"apiVersion":"velero.io/v1","kind":"Backup","metadata":{"name":"a","namespace":"kcm-system"},"spec":{}}]}' >null.json
+runs 0 review --now $now -f null.json
+has out '^1 document: 1 allowed$'
+rm null.json
+
 # Nothing to review is said, and is no success.
 mkdir empty nothing
 printf 'a: 1\n' >nothing/values.yaml

@@ -331,9 +331,10 @@ static void reading_json_items(struct reading *reading, const struct json_node *
         counted = item.ptr;
         if (!reading_begin(reading))
             return;
-        if (!reading_json_value(reading, item, lines_before))
-            reading_yaml(reading, item, lines_before);
+        bool read = reading_json_value(reading, item, lines_before);
         reading_end(reading);
+        if (!read)
+            reading_yaml(reading, item, lines_before);
     }
 }
 
