@@ -106,6 +106,9 @@ bool str_misleads(struct str character);
 uint32_t str_code_point(struct str character);
 /* How many bytes the first character has; 0 when it is no valid UTF-8 or text is empty. */
 size_t str_utf8_next(struct str text);
+/* The longest beginning, or end, of at most `limit` bytes that is not cut within a character. */
+struct str str_utf8_head(struct str text, size_t limit);
+struct str str_utf8_tail(struct str text, size_t limit);
 /* Whole text as a decimal number, digits only. False when it is not or overflows. */
 bool str_to_int64(struct str text, int64_t *out) MUST_CHECK;
 /* The candidate nearest to `wanted` by edit distance (at most a third of its

@@ -232,9 +232,8 @@ struct str arena_quote_error(struct arena *arena, struct str text)
     text = str_trim(text);
     if (text.len <= QUOTE_BYTES_MAX)
         return arena_quote(arena, text);
-    size_t at = text.len - (QUOTE_BYTES_MAX - dots.len), limit = at + LOOK;
-    while (at < text.len && ((unsigned char)text.ptr[at] & 0xC0) == 0x80)
-        at++;
+    size_t limit = text.len - (QUOTE_BYTES_MAX - dots.len) + LOOK;
+    size_t at = text.len - str_utf8_tail(text, QUOTE_BYTES_MAX - dots.len).len;
     /* Better from the beginning of one of the wrapped errors. */
     for (size_t i = at; i + 2 < text.len && i < limit; i++)
         if ((text.ptr[i] == ':' || text.ptr[i] == ',') && text.ptr[i + 1] == ' ') {

@@ -277,3 +277,24 @@ struct str base64_decode(struct arena *arena, struct str text)
     bytes[length - padding] = '\0';
     return (struct str){bytes, length - padding};
 }
+
+static bool str_is_within_character(struct str text, size_t at)
+{
+    return at < text.len && ((unsigned char)text.ptr[at] & 0xC0) == 0x80;
+}
+
+struct str str_utf8_head(struct str text, size_t limit)
+{
+    size_t end = text.len < limit ? text.len : limit;
+    while (end > 0 && str_is_within_character(text, end))
+        end--;
+    return str_slice(text, 0, end);
+}
+
+struct str str_utf8_tail(struct str text, size_t limit)
+{
+    size_t from = text.len > limit ? text.len - limit : 0;
+    while (from > 0 && str_is_within_character(text, from))
+        from++;
+    return str_slice(text, from, text.len);
+}

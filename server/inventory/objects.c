@@ -178,13 +178,10 @@ static struct str store_not_ready(struct store *store, struct json_object *condi
         struct json_object *condition = json_item(conditions, i);
         if (!str_is(json_get_str(condition, "type"), "Ready") || !str_is(json_get_str(condition, "status"), "False"))
             continue;
-        struct str message = json_get_str(condition, "message");
-        size_t from = message.len > PROBLEM_MAX ? message.len - PROBLEM_MAX : 0;
-        while (from && from < message.len && ((unsigned char)message.ptr[from] & 0xc0) == 0x80)
-            from++; /* not within a character of UTF-8 */
+        struct str message = json_get_str(condition, "message"), end = str_utf8_tail(message, PROBLEM_MAX);
         return store_text(store,
                           arena_printf(store->scratch, "%.*s: %s%.*s", STR_ARG(json_get_str(condition, "reason")),
-                                       from ? "..." : "", STR_ARG(str_slice(message, from, message.len))));
+                                       end.len < message.len ? "..." : "", STR_ARG(end)));
     }
     return (struct str){NULL, 0};
 }

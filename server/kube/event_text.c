@@ -15,13 +15,11 @@ enum { NAME_ROOM = 200 };
 /* Cut between characters, never inside one. */
 static bool event_put(char *to, size_t size, struct str text)
 {
-    size_t len = text.len < size - 1 ? text.len : size - 1;
-    while (len < text.len && len > 0 && ((unsigned char)text.ptr[len] & 0xC0) == 0x80)
-        len--;
-    if (len)
-        memcpy(to, text.ptr, len);
-    to[len] = '\0';
-    return text.len > 0 && len == text.len;
+    struct str kept = str_utf8_head(text, size - 1);
+    if (kept.len)
+        memcpy(to, kept.ptr, kept.len);
+    to[kept.len] = '\0';
+    return text.len > 0 && kept.len == text.len;
 }
 
 bool event_note_copy(struct event_note *copy, const struct kube_note *note)

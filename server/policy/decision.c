@@ -59,10 +59,7 @@ static struct str one_line(struct arena *arena, struct str text, size_t limit)
     text = arena_printable(arena, (struct str){line, text.len}, false);
     if (text.len <= limit)
         return text;
-    size_t cut = limit - 3;
-    while (cut > 0 && ((unsigned char)text.ptr[cut] & 0xC0) == 0x80)
-        cut--;
-    return arena_printf(arena, "%.*s...", STR_ARG(str_slice(text, 0, cut)));
+    return arena_printf(arena, "%.*s...", STR_ARG(str_utf8_head(text, limit - 3)));
 }
 
 static struct str warn_text(struct decision *decision, struct str text)

@@ -68,6 +68,19 @@ static void test_utf8(void)
         CU_ASSERT(str_utf8_valid(rows[i].text) == rows[i].valid);
 }
 
+/* "a", a character of two bytes, one of three. */
+static void test_utf8_cut(void)
+{
+    const struct str text = STR("a\xc3\xa4\xe2\x82\xac");
+    static const size_t heads[] = {0, 1, 1, 3, 3, 3, 6, 6}, tails[] = {0, 0, 0, 3, 3, 5, 6, 6};
+    for (size_t limit = 0; limit < LENGTH_OF(heads); limit++) {
+        struct str head = str_utf8_head(text, limit), tail = str_utf8_tail(text, limit);
+        CU_ASSERT(head.len == heads[limit] && str_starts(text, head));
+        CU_ASSERT(tail.len == tails[limit] && str_ends(text, tail));
+    }
+    CU_ASSERT(str_utf8_head((struct str){NULL, 0}, 4).len == 0 && str_utf8_tail((struct str){NULL, 0}, 4).len == 0);
+}
+
 static void test_nearest(void)
 {
     static const struct str names[] = {STR_INIT("aws-s3"), STR_INIT("aws-s3-eu"), STR_INIT("azure")};
@@ -389,7 +402,7 @@ static void test_host_and_port(void)
 SUITE(base, {"cutting a text", test_str_cut}, {"formats", test_formats},
       {"cutting after a trailing separator", test_str_cut_after_trailing_separator},
       {"comparing texts", test_str_compare}, {"integers at their limits", test_str_to_int64_limits},
-      {"UTF-8 validity", test_utf8}, {"did you mean", test_nearest},
+      {"UTF-8 validity", test_utf8}, {"UTF-8 is cut between characters", test_utf8_cut}, {"did you mean", test_nearest},
       {"a buffer keeps its limit", test_buf_keeps_its_limit},
       {"defers run newest first", test_arena_defers_run_newest_first},
       {"the arena's limit is sticky and harmless", test_arena_limit_is_sticky_and_harmless},

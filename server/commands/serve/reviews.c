@@ -84,11 +84,8 @@ enum reserve_result serve_reserve(struct service *service, struct review *review
 /* Cut between characters, with an ellipsis. */
 static void decisions_keep_text(char *out, size_t size, struct str text)
 {
-    size_t length = text.len;
-    if (length >= size)
-        for (length = size - 4; length > 0 && ((unsigned char)text.ptr[length] & 0xC0) == 0x80;)
-            length--;
-    snprintf(out, size, "%.*s%s", (int)length, length ? text.ptr : "", length < text.len ? "..." : "");
+    struct str kept = text.len < size ? text : str_utf8_head(text, size - 4);
+    snprintf(out, size, "%.*s%s", STR_ARG(kept), kept.len < text.len ? "..." : "");
 }
 
 /* Whoever can reach the page may read it, so people are named only when that is wanted. */
