@@ -44,6 +44,14 @@ bool json_is_true(const struct json_node *node);
  * behind its opening bracket. False at the end. */
 bool json_next_item(struct str *rest, struct str *item);
 
+/* Where a text that was not checked may be cut: one byte after the other, brackets within texts passed over. */
+struct json_brackets {
+    size_t depth;
+    bool quoted, escaped;
+};
+/* False at a comma or a closing bracket that belongs to what the text stands in. */
+bool json_brackets_take(struct json_brackets *brackets, char byte);
+
 /* ---- trees: json-c for the parts that are read --------------------------- */
 
 /* Builds the tree of one JSON value; it is freed with the arena. NULL and an

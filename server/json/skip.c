@@ -304,3 +304,20 @@ bool scan_value(struct scan *scan, unsigned level)
         scan->at = past;
     return past;
 }
+
+bool json_brackets_take(struct json_brackets *brackets, char byte)
+{
+    if (brackets->quoted) {
+        brackets->quoted = brackets->escaped || byte != '"';
+        brackets->escaped = !brackets->escaped && byte == '\\';
+        return true;
+    }
+    if (brackets->depth == 0 && (byte == ',' || byte == ']' || byte == '}'))
+        return false;
+    brackets->quoted = byte == '"';
+    if (byte == '{' || byte == '[')
+        brackets->depth++;
+    else if (byte == '}' || byte == ']')
+        brackets->depth--;
+    return true;
+}

@@ -366,21 +366,10 @@ static void reading_json(struct reading *reading, struct str text, unsigned line
 /* The length of the JSON object that text begins with; all of it when it does not end. */
 static size_t stream_object_length(struct str text)
 {
-    size_t depth = 0;
-    bool quoted = false;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        if (quoted) {
-            i += c == '\\';
-            quoted = c != '"';
-        } else if (c == '"') {
-            quoted = true;
-        } else if (c == '{' || c == '[') {
-            depth++;
-        } else if ((c == '}' || c == ']') && depth-- <= 1) {
+    struct json_brackets brackets = {0};
+    for (size_t i = 0; i < text.len; i++)
+        if (!json_brackets_take(&brackets, text.ptr[i]) || (brackets.depth == 0 && !brackets.quoted))
             return i + 1;
-        }
-    }
     return text.len;
 }
 

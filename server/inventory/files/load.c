@@ -128,45 +128,23 @@ enum { AROUND_LIMIT = 64 << 10 };
  * bracket that closes what it stands in. The text's end where there is none. */
 static size_t value_end(struct window *window)
 {
-    unsigned depth = 0;
-    bool quoted = false;
-    for (size_t at = 0; window_has(window, at); at++) {
-        char c = window->data[window->start + at];
-        if (quoted) {
-            at += c == '\\';
-            quoted = c != '"';
-        } else if (c == '"') {
-            quoted = true;
-        } else if (c == '{' || c == '[') {
-            depth++;
-        } else if (depth == 0 && (c == ',' || c == ']' || c == '}')) {
-            return at;
-        } else if (c == '}' || c == ']') {
-            depth--;
-        }
-    }
-    return window->len - window->start;
+    struct json_brackets brackets = {0};
+    size_t at = 0;
+    while (window_has(window, at) && json_brackets_take(&brackets, window->data[window->start + at]))
+        at++;
+    return at;
 }
 
 /* The bytes up to and with the bracket of "items", which stands behind texts and the List's own metadata alone. */
 static size_t items_begin(struct window *window)
 {
-    unsigned depth = 0;
-    bool quoted = false;
+    struct json_brackets brackets = {0};
     for (size_t at = 1; at < AROUND_LIMIT && window_has(window, at); at++) {
         char c = window->data[window->start + at];
-        if (quoted) {
-            at += c == '\\';
-            quoted = c != '"';
-        } else if (c == '"') {
-            quoted = true;
-        } else if (c == '[' && depth == 0) {
+        if (c == '[' && brackets.depth == 0 && !brackets.quoted)
             return at + 1;
-        } else if (c == '{' || c == '[') {
-            depth++;
-        } else if ((c == '}' || c == ']') && depth-- == 0) {
+        if (!json_brackets_take(&brackets, c) && c != ',')
             return 0;
-        }
     }
     return 0;
 }
