@@ -58,12 +58,10 @@ static void completeness_unknown(struct completeness_reader *reader, const char 
 /* ---- files ----------------------------------------------------------------------------- */
 
 /* Kinds that files may have and that are asked for: by their group, since others have kinds of the same name. */
-static bool is_wanted(struct str api_version, struct str kind)
+static bool completeness_wants(struct str api_version, struct str kind)
 {
-    struct str rest = api_version, group;
-    bool core = str_is(api_version, "v1");
-    (void)str_cut(&rest, '/', &group);
-    if (core)
+    struct str group = api_version_group(api_version, NULL);
+    if (!group.len)
         return str_is(kind, "Secret") || str_is(kind, "ConfigMap");
     return str_is(group, "k0rdent.mirantis.com") || str_is(group, "source.toolkit.fluxcd.io") ||
            str_ends(group, STR("cluster.x-k8s.io"));
@@ -73,9 +71,10 @@ static bool completeness_visit_manifest(void *context, struct manifest *manifest
 {
     struct completeness_reader *reader = context;
     struct str kind = json_get_str(manifest->tree, "kind");
-    const char *kind_text = arena_printf(reader->arena, "%.*s", STR_ARG(kind)).ptr;
-    if (!manifest->tree || manifest->review.ptr || !is_wanted(json_get_str(manifest->tree, "apiVersion"), kind))
+    if (!manifest->tree || manifest->review.ptr ||
+        !completeness_wants(json_get_str(manifest->tree, "apiVersion"), kind))
         return true;
+    const char *kind_text = arena_printf(reader->arena, "%.*s", STR_ARG(kind)).ptr;
     reader->failed = !kind_text || !completeness_put(reader, kind_text, manifest->tree);
     return !reader->failed;
 }
@@ -90,8 +89,8 @@ static void completeness_file_problem(void *context, const char *source, int64_t
 
 static void completeness_read_files(struct completeness_reader *reader, const struct facts_options *options)
 {
-    struct manifest_files files = {
-        .sink = {completeness_visit_manifest, completeness_file_problem, reader, reader->arena}, .quiet_others = true};
+    struct manifest_files files = {.sink = {completeness_visit_manifest, completeness_file_problem, reader, NULL},
+                                   .quiet_others = true};
     for (size_t i = 0; i < options->inventories.len && !reader->failed; i++)
         (void)!manifests_read(&files, options->inventories.items[i]);
 }
