@@ -148,13 +148,14 @@ page-test: $(BUILD)/backstop ## The status page in headless Chromium; screenshot
 	PYTHONDONTWRITEBYTECODE=1 tests/page/run.py $(BUILD)/backstop build/page-test
 
 # ---- end to end -------------------------------------------------------------
+JOBS ?= 1# files of cases at a time, each with a control plane of its own: they wait more than they work
 .PHONY: e2e
 e2e: $(BUILD)/backstop ## Against a real kube-apiserver (KUBEBUILDER_ASSETS, or built by hack/; CASES="install: gate:": only those)
-	tests/e2e/run.py $(BUILD)/backstop $(CASES)
+	tests/e2e/run.py -j $(JOBS) $(AGAIN) $(BUILD)/backstop $(CASES)
 
 .PHONY: e2e-velero velero-diff
 e2e-velero: $(BUILD)/backstop ## With the real Velero of each supported version, its CLI, and an S3 server (needs Go; VERSIONS="1.18.3", CASES=...)
-	tests/e2e_velero/run.py $(VERSIONS:%=-v%) $(BUILD)/backstop $(CASES)
+	tests/e2e_velero/run.py -j $(JOBS) $(AGAIN) $(VERSIONS:%=-v%) $(BUILD)/backstop $(CASES)
 
 velero-diff: $(BUILD)/backstop ## Random objects, judged by backstop and by the real Velero (needs Go; DIFF_ARGS=--help)
 	tests/e2e_velero/diff.py $(VERSIONS:%=-v%) $(BUILD)/backstop $(DIFF_ARGS)

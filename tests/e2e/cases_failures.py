@@ -72,10 +72,12 @@ def case_hung(setup):
     """a replica that hangs (SIGSTOP): what reaches it fails after the webhook's timeout, and no more once it is killed"""
     cluster, (hung, other) = setup.cluster, setup.replicas
     other.endpoint(False)
-    hung.process.handle.send_signal(signal.SIGSTOP)
+    for replica in setup.replicas:  # the other one as well: the API server may still hold a connection to it
+        replica.process.handle.send_signal(signal.SIGSTOP)
     answer = cluster.kubectl(*upgrade_command(), "--dry-run=server")
     assert is_down(answer) and "context deadline exceeded" in answer.err, answer
     assert hung.health_get("/readyz")[0] == 0, "a stopped replica answers its probe"
+    other.process.handle.send_signal(signal.SIGCONT)
     other.endpoint(True)
     setup.replicas.remove(hung)
     hung.stop(how=signal.SIGKILL)  # as the liveness probe has it: open connections lead to it until then

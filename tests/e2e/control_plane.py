@@ -1,6 +1,7 @@
 """A real etcd and kube-apiserver on loopback, and kubectl against it."""
 import atexit
 import base64
+import fcntl
 import json
 import os
 import re
@@ -21,10 +22,27 @@ class Skip(Exception):
     """Raised by a Setup: what its cases need is not on this machine."""
 
 
+PORTS = range(12000, 32000)  # below those that the kernel gives to clients, so that none takes one before its server does
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that nobody listens on, and that no other run of these tests is given: they take turns by a file."""
+    with open(f"{tempfile.gettempdir()}/backstop-e2e-ports", "a+") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        turn.seek(0)
+        last = int(turn.read() or PORTS.start)
+        for step in range(1, len(PORTS)):
+            port = PORTS[(last - PORTS.start + step) % len(PORTS)]
+            with socket.socket() as s:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    s.bind(("127.0.0.1", port))
+                except OSError:
+                    continue
+            turn.truncate(0)
+            turn.write(str(port))
+            return port
+    raise AssertionError("no port is free")
 
 
 def wait_until(what, check, seconds=20.0, every=0.1):

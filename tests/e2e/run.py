@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""End to end against a real kube-apiserver. Usage: tests/e2e/run.py [-l] BINARY [WORD...]
+"""End to end against a real kube-apiserver. Usage: tests/e2e/run.py [-l] [-j N] BINARY [WORD...]
 
 Runs every case whose name holds one of the words (all without words); -l lists them.
 A case is a function case_... in tests/e2e/cases_*.py taking the Setup; its first
-docstring line is its name. Each file's cases run in order on one control plane."""
+docstring line is its name. Each file's cases run in order on one control plane, N files at a time."""
+import argparse
+import concurrent.futures
 import glob
 import importlib.util
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -41,13 +44,49 @@ def choose(folder, words):
 
 def run_all(chosen, binary, prefix=""):
     """Returns (passed, failed)."""
-    assets = subprocess.run([ROOT + "/hack/control-plane.sh"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
-    passed = failed = 0
-    for module, cases in chosen:
-        if cases:
-            p, f = run_file(module, cases, assets, binary, prefix)
-            passed, failed = passed + p, failed + f
-    return passed, failed
+    assets = control_plane_assets()
+    counts = [run_file(module, cases, assets, binary, prefix) for module, cases in chosen if cases]
+    return sum(passed for passed, _ in counts), sum(failed for _, failed in counts)
+
+
+def control_plane_assets():
+    return subprocess.run([ROOT + "/hack/control-plane.sh"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+
+ALONE = []  # the processes that run one file each
+
+
+def run_apart(chosen, asked, commands):
+    """Runs each file of cases by a process of its own, some at a time, once for each of the commands; with --again a
+    file that fails has a second run, and what passes then is called flaky. Returns (passed, failed)."""
+    control_plane_assets()  # built once, before all ask for it
+    files = sorted((f for f in chosen if f[1]), key=lambda f: -len(f[1]))  # long ones first: none is left alone at the end
+    runs = [[*command, "--only", module.__name__] for module, _ in files for command in commands]
+    with concurrent.futures.ThreadPoolExecutor(asked.j) as pool:
+        counts = list(pool.map(run_alone, runs))
+    for number, (_, failed) in enumerate(counts):
+        if asked.again and failed and (again := run_alone(runs[number]))[1] == 0:
+            print(f"FLAKY {' '.join(runs[number][2:])}: {failed} failed at first, all passed when run alone", flush=True)
+            counts[number] = again
+    return sum(passed for passed, _ in counts), sum(failed for _, failed in counts)
+
+
+def run_alone(command):
+    """Prints what the process said when it has ended. Returns (passed, failed)."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    ALONE.append(process)
+    said, _ = process.communicate()
+    cases, _, last = said.rstrip("\n").rpartition("\n")
+    counts = re.search(r"(\d+) passed, (\d+) failed", last)
+    print(cases if counts else f"{said}\nFAIL  {command[-1]}: ended with {process.returncode}", flush=True)
+    return (int(counts[1]), int(counts[2])) if counts else (0, 1)
+
+
+def end_all(*_):
+    for process in ALONE:
+        if process.poll() is None:
+            process.terminate()
+    sys.exit(143)
 
 
 def run_file(module, cases, assets, binary, prefix=""):
@@ -85,16 +124,37 @@ def run_cases(module, cases, cluster, binary, prefix=""):
         cluster.stop()
 
 
+def options(parser):
+    """What this runner and the one with the real Velero take alike."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("-l", action="store_true", help="list the cases")
+    parser.add_argument("-j", type=int, default=1, metavar="N", help="run N files of cases at a time")
+    parser.add_argument("--again", action="store_true", help="with -j: run a file that fails once more, alone")
+    parser.add_argument("--only", metavar="FILE", help="only this file's cases (cases_gate)")
+    parser.add_argument("binary", nargs="?")
+    parser.add_argument("words", nargs="*")
+    chosen = parser.parse_args()
+    if not chosen.l and not chosen.binary:
+        parser.error("which binary?")
+    return chosen
+
+
+def choose_by(folder, asked):
+    return [(m, cases) for m, cases in choose(folder, asked.words) if asked.only in (None, m.__name__)]
+
+
 def main():
-    words = [a for a in sys.argv[1:] if a != "-l"]
-    chosen = choose(HERE, words[1:])
-    if "-l" in sys.argv:
+    asked = options(argparse.ArgumentParser(description=__doc__))
+    chosen = choose_by(HERE, asked)
+    if asked.l:
         print("\n".join(title(m, c) for m, cases in chosen for c in cases))
         return 0
-    if not words:
-        sys.exit(__doc__)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    passed, failed = run_all(chosen, os.path.abspath(words[0]))
+    signal.signal(signal.SIGTERM, end_all)
+    binary = os.path.abspath(asked.binary)
+    if asked.j > 1:
+        passed, failed = run_apart(chosen, asked, [[sys.executable, __file__, binary, *asked.words]])
+    else:
+        passed, failed = run_all(chosen, binary)
     print(f"e2e: {passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
 

@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
-"""End to end with the real Velero. Usage: tests/e2e_velero/run.py [-l] [-v VERSION]... BINARY [WORD...]
+"""End to end with the real Velero. Usage: tests/e2e_velero/run.py [-l] [-j N] [-v VERSION]... BINARY [WORD...]
 
 Runs tests/e2e_velero/cases_*.py as tests/e2e/run.py runs its own, once for each supported version of Velero (or
 those given), which hack/tool.sh builds from its Go module. Without Go nothing can be run: the exit code is 3 then."""
 import argparse
 import os
 import signal
-import subprocess
 import sys
 import time
 
@@ -20,29 +19,33 @@ from velero import VERSIONS, tool  # noqa: E402
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-l", action="store_true", help="list the cases")
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-v", action="append", choices=VERSIONS, help="only this version of Velero")
-    parser.add_argument("binary", nargs="?")
-    parser.add_argument("words", nargs="*")
-    options = parser.parse_args()
-    chosen = e2e.choose(HERE, options.words)
-    if options.l:
+    asked = e2e.options(parser)
+    chosen, versions, binary = e2e.choose_by(HERE, asked), asked.v or VERSIONS, os.path.abspath(asked.binary or "")
+    if asked.l:
         print("\n".join(e2e.title(m, c) for m, cases in chosen for c in cases))
         return 0
-    if not options.binary:
-        parser.error("which binary?")
-    for name in ("versitygw", "velero-plugin-for-aws", *[f"velero-{version}" for version in options.v or VERSIONS]):
+    for name in ("versitygw", "velero-plugin-for-aws", *[f"velero-{version}" for version in versions]):
         tool(name)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    passed = failed = 0
-    for version in options.v or VERSIONS:
-        stage.VERSION, start = version, time.monotonic()
-        p, f = e2e.run_all(chosen, os.path.abspath(options.binary), f"{version} ")
-        passed, failed = passed + p, failed + f
-        print(f"velero {version}: {p} passed, {f} failed ({time.monotonic() - start:.0f} s)", flush=True)
+    signal.signal(signal.SIGTERM, e2e.end_all)
+    if asked.j > 1:
+        passed, failed = e2e.run_apart(chosen, asked, [[sys.executable, __file__, "-v", version, binary, *asked.words]
+                                                       for version in versions])
+    else:
+        passed, failed = one_after_the_other(chosen, versions, binary)
     print(f"e2e-velero: {passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
+
+
+def one_after_the_other(chosen, versions, binary):
+    passed = failed = 0
+    for version in versions:
+        stage.VERSION, start = version, time.monotonic()
+        p, f = e2e.run_all(chosen, binary, f"{version} ")
+        passed, failed = passed + p, failed + f
+        print(f"velero {version}: {p} passed, {f} failed ({time.monotonic() - start:.0f} s)", flush=True)
+    return passed, failed
 
 
 if __name__ == "__main__":
