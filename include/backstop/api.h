@@ -53,6 +53,8 @@ struct str api_version_group(struct str api_version, struct str *version);
 #define ANNOTATION_RECORDED_AT "backstop.k0rdent.mirantis.com/recorded-at"
 /* Beside them: the components that were not ready, because kcm was still installing that release. */
 #define ANNOTATION_NOT_READY "backstop.k0rdent.mirantis.com/not-ready"
+/* Beside them: which cluster it is of, by the uid of its namespace kube-system. */
+#define ANNOTATION_CLUSTER_ID "backstop.k0rdent.mirantis.com/cluster-id"
 #define LABEL_PROVIDER "cluster.x-k8s.io/provider"
 #define LABEL_CLUSTER_NAME "cluster.x-k8s.io/cluster-name"
 #define LABEL_HELM_NAME "helm.toolkit.fluxcd.io/name"

@@ -238,6 +238,11 @@ struct server_status {
     struct strlist plugins; /* its ObjectStores: "velero.io/aws" */
 };
 
+struct cluster_identity { /* Namespace kube-system */
+    struct object_meta meta;
+    struct str uid;
+};
+
 struct kcm_deployment {
     struct object_meta meta;
     struct str service_account, image;

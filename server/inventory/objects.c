@@ -46,6 +46,17 @@ void extract_node_agent(struct store *store, void *fact, struct json_object *obj
     agent->ready = object_count(object, "status.numberReady");
 }
 
+bool is_kube_system(struct json_object *object)
+{
+    return str_is(json_path_str(object, "metadata.name"), "kube-system");
+}
+
+void extract_cluster_identity(struct store *store, void *fact, struct json_object *object)
+{
+    struct cluster_identity *cluster = fact;
+    cluster->uid = store_text(store, json_path_str(object, "metadata.uid"));
+}
+
 /* kcm's chart names its Deployment after the Helm release, and gives it both labels. */
 bool is_kcm_deployment(struct json_object *object)
 {

@@ -14,9 +14,9 @@ KINDS = {"managementbackups": "ManagementBackup", "managements": "Management", "
          "clusterdeployments": "ClusterDeployment", "clustertemplates": "ClusterTemplate", "credentials": "Credential", "regions": "Region",
          "backupstoragelocations": "BackupStorageLocation", "backups": "Backup", "schedules": "Schedule", "deletebackuprequests": "DeleteBackupRequest",
          "volumesnapshotlocations": "VolumeSnapshotLocation", "deployments": "Deployment",
-         "daemonsets": "DaemonSet", "customresourcedefinitions": "CustomResourceDefinition", "configmaps": "ConfigMap", "secrets": "Secret"}
+         "daemonsets": "DaemonSet", "customresourcedefinitions": "CustomResourceDefinition", "configmaps": "ConfigMap", "secrets": "Secret", "namespaces": "Namespace"}
 VERSIONS = {**{plural: version for version, plurals in GROUPS.items() for plural in plurals},
-            "configmaps": "v1", "secrets": "v1"}
+            "configmaps": "v1", "secrets": "v1", "namespaces": "v1"}
 
 
 def thing(plural, name, **parts):

@@ -45,6 +45,12 @@ static struct str passport_not_ready(const struct passport *passport)
     return names;
 }
 
+static struct str passport_cluster(const struct passport *passport)
+{
+    const struct cluster_identity *cluster = inventory_cluster_identity(passport->inventory);
+    return cluster ? cluster->uid : (struct str){NULL, 0};
+}
+
 static const struct {
     const char *key;
     struct str (*value)(const struct passport *passport);
@@ -52,6 +58,7 @@ static const struct {
     {ANNOTATION_RELEASE, passport_release},
     {ANNOTATION_TAKEN_BEFORE, passport_upgrade},
     {ANNOTATION_NOT_READY, passport_not_ready},
+    {ANNOTATION_CLUSTER_ID, passport_cluster},
 };
 
 /* A new management Backup, not one that Velero brings from the object store. */
