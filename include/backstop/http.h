@@ -6,7 +6,7 @@
 #include "backstop/base.h"
 
 struct http_request {
-    struct str method, path, query, content_type, content_encoding;
+    struct str method, path, query, content_type, content_encoding, traceparent;
     struct str body;     /* whole, or its first bytes when `oversized` */
     bool oversized;      /* the body is over the limit: answer 413 */
     bool overloaded;     /* too many bodies in memory or too many that wait: answer 429 */

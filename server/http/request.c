@@ -91,6 +91,7 @@ void request_handle(struct connection *connection, bool may_wait, bool overloade
                                    .query = query,
                                    .content_type = request_header(connection->mhd, "Content-Type"),
                                    .content_encoding = request_header(connection->mhd, "Content-Encoding"),
+                                   .traceparent = request_header(connection->mhd, "traceparent"),
                                    .body = {body->data, body->len},
                                    .oversized = body->oversized,
                                    .overloaded = body->overloaded || overloaded,

@@ -11,6 +11,19 @@ def _(server):
     same(answer.response(asked["request"]["uid"])["allowed"], True)
 
 
+@shows("the trace that a review belongs to stands in its log line, and only a valid one")
+def _(server):
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    headers = [f"00-{trace}-00f067aa0ba902b7-01", f"00-{trace.upper()}-00f067aa0ba902b7-01", f"00-{'0' * 32}-00f067aa0ba902b7-01",
+               f"00-{trace}-00f067aa0ba902b7-01-x", f"00_{trace}-00f067aa0ba902b7-01", f'00-{trace[:-1]}"-00f067aa0ba902b7-01', ""]
+    for number, header in enumerate(headers):
+        with server.client() as client:
+            client.post(BACKUP, backup_review(name=f"traced-{number}"), {"traceparent": header}).response()
+    eventually(lambda: [line for line in server.log_lines("review") if line["name"] == f"traced-{len(headers) - 1}"])
+    found = {line["name"]: line.get("trace_id") for line in server.log_lines("review") if line["name"].startswith("traced-")}
+    same(found, {f"traced-{number}": trace if number == 0 else None for number in range(len(headers))})
+
+
 @shows("a v1beta1 review is answered in v1beta1")
 def _(server):
     asked = backup_review(version="v1beta1")

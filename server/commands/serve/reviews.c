@@ -282,6 +282,23 @@ static void count_evidence(struct arena *arena, const struct decision *decision)
     }
 }
 
+/* The trace that the API server's call belongs to, out of its header (W3C Trace Context, version 00: "00", 32, 16 and 2
+ * lower-case hexadecimal digits, divided by "-"); empty when there is none, or it is not valid. */
+static struct str trace_id(struct str traceparent)
+{
+    static const char shape[] = "00-hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh-hhhhhhhhhhhhhhhh-hh";
+    bool zero = true;
+    if (traceparent.len != sizeof shape - 1)
+        return STR("");
+    for (size_t i = 0; i < traceparent.len; i++) {
+        char c = traceparent.ptr[i];
+        if (shape[i] == 'h' ? !char_is_hex(c) || (c >= 'A' && c <= 'F') : c != shape[i])
+            return STR("");
+        zero &= i < 3 || i >= 35 || c == '0';
+    }
+    return zero ? STR("") : str_slice(traceparent, 3, 35);
+}
+
 static void review_log_and_count(const struct service *service, const struct rule *rule, const struct review *review,
                                  const struct http_request *http)
 {
@@ -294,6 +311,7 @@ static void review_log_and_count(const struct service *service, const struct rul
     metric_observe(METRIC_REVIEW_SECONDS, (double)took_ns / 1e9, rule->resource);
     if (!service->log_reviews)
         return;
+    struct str trace = trace_id(http->traceparent);
     log_line(LOG_INFO, "review", LOG_TEXT("uid", request->uid), LOG_TEXT("user", log_clip(request->user)),
              LOG_TEXT("resource", str_from(rule->resource)), LOG_TEXT("operation", str_from(operation)),
              LOG_TEXT("namespace", log_clip(request->ns)), LOG_TEXT("name", log_clip(request->name)),
@@ -301,7 +319,8 @@ static void review_log_and_count(const struct service *service, const struct rul
              LOG_INTEGER("code", decision->denied ? decision->code : 200),
              LOG_TEXT("reason", decision->denied ? decision_message(decision) : STR("")),
              LOG_INTEGER("warnings", (int64_t)decision->warnings.len), LOG_BOOLEAN("dry_run", request->dry_run),
-             LOG_INTEGER("bytes", (int64_t)http->body.len), LOG_INTEGER("duration_us", took_ns / 1000));
+             LOG_INTEGER("bytes", (int64_t)http->body.len), LOG_INTEGER("duration_us", took_ns / 1000),
+             LOG_TEXT(trace.len ? "trace_id" : NULL, trace)); /* the last: no key ends the list */
 }
 
 static void arena_release_snapshot(void *shared)
