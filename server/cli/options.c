@@ -1,5 +1,4 @@
-/* Options by table: one row gives an option's name, type, place and help; parsing, --help, the manual page and completion
- * follow from it. */
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +7,9 @@
 
 #include "backstop/base.h"
 #include "backstop/cli.h"
+
+/* Options by table: one row gives an option's name, type, place and help; parsing, --help, the manual page and completion
+ * follow from it. */
 
 static void *option_place(const struct option *option, void *values)
 {
@@ -266,4 +268,139 @@ int command_run(const struct command *command, int argc, char **argv, void *valu
         code = body(command, values, operands, operand_count);
     options_dispose(command, values);
     return code;
+}
+
+/* The options of every command that talks to a cluster. */
+
+#define AT(member) offsetof(struct connection, member)
+const struct option connection_options[] = {
+    {"kubeconfig", 0, OPTION_TEXT, "FILE", "kubeconfig file (default: $KUBECONFIG, in-cluster, ~/.kube/config)",
+     AT(kubeconfig)},
+    {"context", 0, OPTION_TEXT, "NAME", "kubeconfig context (default: current-context)", AT(context)},
+    {"cluster", 0, OPTION_TEXT, "NAME", "kubeconfig cluster (default: the context's)", AT(cluster)},
+    {"user", 0, OPTION_TEXT, "NAME", "kubeconfig user (default: the context's)", AT(user)},
+    {"server", 's', OPTION_TEXT, "URL", "API server (default: the cluster's)", AT(server)},
+    {"certificate-authority", 0, OPTION_TEXT, "FILE", "trusted CAs in PEM (default: the cluster's)",
+     AT(certificate_authority)},
+    {"insecure-skip-tls-verify", 0, OPTION_FLAG, NULL, "do not verify the API server's certificate", AT(insecure)},
+    {"tls-server-name", 0, OPTION_TEXT, "NAME", "server name to verify its certificate against", AT(tls_server_name)},
+    {"token", 0, OPTION_TEXT, "TOKEN", "bearer token (default: the user's)", AT(token)},
+    {"client-certificate", 0, OPTION_TEXT, "FILE", "client certificate in PEM (default: the user's)",
+     AT(client_certificate)},
+    {"client-key", 0, OPTION_TEXT, "FILE", "key of the client certificate in PEM", AT(client_key)},
+    {"as", 0, OPTION_TEXT, "NAME", "impersonate this user", AT(as)},
+    {"as-group", 0, OPTION_LIST, "NAME", "impersonate this group (repeatable)", AT(as_groups)},
+    {"as-uid", 0, OPTION_TEXT, "UID", "impersonate this UID", AT(as_uid)},
+    {"request-timeout", 0, OPTION_DURATION, "DURATION", "timeout of one request (default: 10s)", AT(request_timeout)},
+};
+const size_t connection_option_count = LENGTH_OF(connection_options);
+
+bool connection_given(const struct connection *connection)
+{
+    return connection->kubeconfig || connection->context || connection->cluster || connection->user ||
+           connection->server || connection->token || connection->as;
+}
+
+struct kube_options connection_access(const struct connection *connection)
+{
+    return (struct kube_options){.kubeconfig = connection->kubeconfig,
+                                 .context = connection->context,
+                                 .cluster = connection->cluster,
+                                 .user = connection->user,
+                                 .server = connection->server,
+                                 .tls_server_name = connection->tls_server_name,
+                                 .certificate_authority = connection->certificate_authority,
+                                 .insecure = connection->insecure,
+                                 .token = connection->token,
+                                 .client_certificate = connection->client_certificate,
+                                 .client_key = connection->client_key,
+                                 .as = connection->as,
+                                 .as_uid = connection->as_uid,
+                                 .as_groups = (const char *const *)connection->as_groups.items,
+                                 .as_group_count = connection->as_groups.len,
+                                 .user_agent = "backstop/" BACKSTOP_VERSION,
+                                 .timeout_seconds = (unsigned)connection->request_timeout};
+}
+
+/* The commands' rows, and the help made of them. */
+
+static bool is_row(const struct option *row, struct str name, bool letter)
+{
+    return letter ? name.len == 1 && row->letter == name.ptr[0] : str_is(name, row->name);
+}
+
+static const struct option *own_row(const struct command *command, struct str name, bool letter)
+{
+    for (size_t i = 0; i < command->option_count; i++)
+        if (is_row(&command->options[i], name, letter))
+            return &command->options[i];
+    return NULL;
+}
+
+bool command_option(const struct command *command, size_t *next, struct option *option)
+{
+    size_t shared = command->asks_cluster ? connection_option_count : 0;
+    while (*next >= command->option_count && *next < command->option_count + shared) {
+        *option = connection_options[(*next)++ - command->option_count];
+        option->offset += command->connection;
+        if (!own_row(command, str_from(option->name), false))
+            return true;
+    }
+    if (*next >= command->option_count)
+        return false;
+    *option = command->options[(*next)++];
+    return true;
+}
+
+bool command_option_named(const struct command *command, struct str name, bool letter, struct option *option)
+{
+    for (size_t next = 0; command_option(command, &next, option);)
+        if (is_row(option, name, letter))
+            return true;
+    return false;
+}
+
+bool option_shared(const struct command *command, const struct option *option)
+{
+    return command->asks_cluster && !own_row(command, str_from(option->name), false);
+}
+
+const char *option_variable(const struct option *option, char out[OPTION_VARIABLE_SIZE])
+{
+    size_t used = (size_t)snprintf(out, OPTION_VARIABLE_SIZE, "BACKSTOP_");
+    for (const char *c = option->name; *c && used + 1 < OPTION_VARIABLE_SIZE; c++)
+        out[used++] = (char)(*c == '-' ? '_' : toupper((unsigned char)*c));
+    out[used] = '\0';
+    return out;
+}
+
+static void help_row(const struct option *option, struct buf *out)
+{
+    char left[80], letter[8] = "    ";
+    if (option->letter)
+        snprintf(letter, sizeof letter, "-%c, ", option->letter);
+    snprintf(left, sizeof left, "%s--%s%s%s", letter, option->name, option->argument ? " " : "",
+             option->argument ? option->argument : "");
+    buf_printf(out, "  %-34s %s\n", left, option->help);
+}
+
+void options_help(const struct command *command, struct buf *out)
+{
+    BUF_SCOPED text;
+    struct option option;
+    bool shared = false;
+    buf_init(&text, out->limit);
+    buf_printf(&text, "backstop %s - %s\n\nUsage: backstop %s%s%s\n", command->name, command->summary, command->name,
+               command->option_count ? " [options] " : " ", command->operands ? command->operands : "");
+    if (command->details)
+        buf_printf(&text, "\n%s\n", command->details);
+    buf_puts(&text, "\nOptions (each has an environment variable, such as BACKSTOP_OUTPUT for --output):\n");
+    for (size_t next = 0; command_option(command, &next, &option);) {
+        if (option_shared(command, &option) && !shared)
+            buf_puts(&text, "\nCluster options (as in kubectl):\n");
+        shared = option_shared(command, &option);
+        help_row(&option, &text);
+    }
+    buf_printf(&text, "%s  %-34s %s\n", shared ? "\n" : "", "-h, --help", "show this help");
+    program_say(out, buf_str(&text));
 }

@@ -1,4 +1,207 @@
+#include <curl/curl.h>
+#include <gnutls/gnutls.h>
+#include <json-c/json.h>
+#include <microhttpd.h>
+#include <openssl/crypto.h>
+#include <unistd.h>
+#include <yaml.h>
+
+#include "backstop/admission.h"
+#include "backstop/cli.h"
+#include "backstop/settings.h"
+#include "backstop/versions.h"
 #include "commands/commands.h"
+
+/* The table of commands, and those that only print what the binary holds: settings, version, rules. */
+
+/* Each has the one option -o. */
+struct print_options {
+    const char *output;
+};
+
+static const struct option settings_options[] = {
+    {"output", 'o', OPTION_TEXT, "yaml|schema", "a settings file, or its JSON Schema (yaml)",
+     offsetof(struct print_options, output)},
+};
+
+static int settings_command_execute(const struct command *command, void *context, char **operands, size_t operand_count)
+{
+    enum { LIMIT = 1 << 20 };
+    const struct print_options *values = context;
+    struct str output = str_from(values->output);
+    BUF_SCOPED out;
+    (void)operands, (void)operand_count;
+    buf_init(&out, LIMIT);
+    if (str_is(output, "yaml"))
+        settings_write_sample(&out);
+    else if (str_is(output, "schema"))
+        settings_write_schema(&out);
+    else
+        return command_fail(command, "--output %s: write yaml or schema", values->output);
+    if (out.failed || !write_all(STDOUT_FILENO, buf_str(&out)))
+        return command_fail(command, "out of memory, or the output cannot be written");
+    return EXIT_OK;
+}
+
+static int settings_command_run(const struct command *command, int argc, char **argv)
+{
+    struct print_options values = {.output = "yaml"};
+    return command_run(command, argc, argv, &values, settings_command_execute);
+}
+
+const struct command command_settings_sample = {
+    .name = "settings",
+    .summary = "print a settings file with every default",
+    .details = "Prints a settings file with every key at its default and a comment on what it decides; with\n"
+               "-o schema, the JSON Schema that editors use for completion.\n\n"
+               "Examples:\n"
+               "  backstop settings >settings.yaml\n"
+               "  backstop review --settings settings.yaml -f manifest.yaml",
+    .options = settings_options,
+    .option_count = LENGTH_OF(settings_options),
+    .run = settings_command_run,
+};
+
+/* The Makefile says both (hack/source-info.sh); other builds need not know them. */
+#ifndef BACKSTOP_REVISION
+#define BACKSTOP_REVISION "unknown"
+#endif
+#ifndef BACKSTOP_SOURCE_DATE
+#define BACKSTOP_SOURCE_DATE 0
+#endif
+
+static const struct option version_options[] = {
+    {"output", 'o', OPTION_TEXT, "text|json", "how to print it (text)", offsetof(struct print_options, output)},
+};
+
+/* The libraries' versions are those found at run time. The date is the sources', so that the same sources give the
+ * same binary. */
+static void version_print(struct buf *out, bool json)
+{
+    char date[TIME_TEXT_SIZE];
+    const struct {
+        const char *name, *value;
+    } rows[] = {
+        {"version", BACKSTOP_VERSION},
+        {"revision", BACKSTOP_REVISION},
+        {"date", time_format(BACKSTOP_SOURCE_DATE, 0, date)},
+        {"compiler", __VERSION__},
+        {"libmicrohttpd", MHD_get_version()},
+        {"gnutls", gnutls_check_version(NULL)},
+        {"openssl", OpenSSL_version(OPENSSL_VERSION_STRING)},
+        {"libcurl", curl_version_info(CURLVERSION_NOW)->version},
+        {"json-c", json_c_version()},
+        {"libyaml", yaml_get_version_string()},
+    };
+    for (size_t i = 0; i < LENGTH_OF(rows); i++)
+        if (json)
+            buf_printf(out, "%s\"%s\":\"%s\"", i ? "," : "{", rows[i].name, rows[i].value);
+        else
+            buf_printf(out, "%-14s %s\n", rows[i].name, rows[i].value);
+    if (json)
+        buf_puts(out, "}\n");
+}
+
+static int version_execute(const struct command *command, void *context, char **operands, size_t count)
+{
+    const struct print_options *values = context;
+    struct str output = str_from(values->output);
+    (void)operands, (void)count;
+    if (!str_is(output, "text") && !str_is(output, "json"))
+        return command_fail(command, "-o %s: expected text or json", values->output);
+    BUF_SCOPED text;
+    buf_init(&text, 4096);
+    version_print(&text, str_is(output, "json"));
+    return write_all(STDOUT_FILENO, buf_str(&text)) ? EXIT_OK : EXIT_USAGE;
+}
+
+static int version_run(const struct command *command, int argc, char **argv)
+{
+    struct print_options values = {.output = "text"};
+    return command_run(command, argc, argv, &values, version_execute);
+}
+
+const struct command command_version = {
+    .name = "version",
+    .summary = "version, build and linked libraries",
+    .options = version_options,
+    .option_count = LENGTH_OF(version_options),
+    .run = version_run,
+};
+
+static const struct option rules_options[] = {
+    {"output", 'o', OPTION_TEXT, "text|markdown", "how to print them (text)", offsetof(struct print_options, output)},
+};
+
+static void rules_operations(struct buf *out, unsigned operations)
+{
+    static const enum operation all[] = {OPERATION_CREATE, OPERATION_UPDATE, OPERATION_DELETE};
+    const char *between = "";
+    for (size_t i = 0; i < LENGTH_OF(all); i++)
+        if (operations & (unsigned)all[i]) {
+            buf_printf(out, "%s%s", between, operation_name(all[i]));
+            between = ", ";
+        }
+}
+
+static void rules_markdown(struct buf *out, const struct rule *rules, size_t count)
+{
+    buf_puts(out, "| object | operations | what it does | when the webhook is down |\n|---|---|---|---|\n");
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(out, "| %s%s%s (%s) | ", rules[i].kind, rules[i].subresource ? " /" : "",
+                   rules[i].subresource ? rules[i].subresource : "", rules[i].group);
+        rules_operations(out, rules[i].operations);
+        buf_printf(out, " | %s%s | %s |\n", rules[i].mutating ? "changes: " : "", rules[i].documentation,
+                   str_is(str_from(rules[i].failure_policy), "Fail") ? "refused" : "admitted unchecked");
+    }
+    buf_puts(out, "\n## By release\n\nOf a version that is not known, or not listed here, only what all releases agree "
+                  "on is denied; what they differ in is warned about.\n");
+    versions_write_table(out);
+}
+
+static void rules_text(struct buf *out, const struct rule *rules, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(out, "%s.%s%s%s  ", rules[i].resource, rules[i].group, rules[i].subresource ? "/" : "",
+                   rules[i].subresource ? rules[i].subresource : "");
+        rules_operations(out, rules[i].operations);
+        buf_printf(out, "  %s (%s)\n    %s\n", rules[i].path, rules[i].failure_policy, rules[i].documentation);
+    }
+}
+
+static int rules_execute(const struct command *command, void *context, char **operands, size_t operand_count)
+{
+    enum { LIMIT = 1 << 20 };
+    const struct print_options *values = context;
+    size_t count;
+    bool markdown = str_is(str_from(values->output), "markdown");
+    (void)operands, (void)operand_count;
+    if (!markdown && !str_is(str_from(values->output), "text"))
+        return command_fail(command, "--output %s: write text or markdown", values->output);
+    const struct rule *rules = admission_rules(&count);
+    BUF_SCOPED out;
+    buf_init(&out, LIMIT);
+    if (markdown)
+        rules_markdown(&out, rules, count);
+    else
+        rules_text(&out, rules, count);
+    return !out.failed && write_all(STDOUT_FILENO, buf_str(&out)) ? EXIT_OK : EXIT_USAGE;
+}
+
+static int rules_run(const struct command *command, int argc, char **argv)
+{
+    struct print_options values = {.output = "text"};
+    return command_run(command, argc, argv, &values, rules_execute);
+}
+
+const struct command command_rules = {
+    .name = "rules",
+    .summary = "what is reviewed: objects, operations, paths",
+    .details = "The rule table, from which the webhook manifests are tested and docs/decisions.md is generated.",
+    .options = rules_options,
+    .option_count = LENGTH_OF(rules_options),
+    .run = rules_run,
+};
 
 static const struct command *const commands[] = {
     &command_serve,     &command_review,          &command_explain, &command_status,

@@ -1,3 +1,4 @@
+#include "backstop/cron.h"
 #include "status/status.h"
 
 const char *status_outcome(const struct upgrade_view *upgrade)
@@ -98,4 +99,128 @@ struct str status_deployment_down(const struct status_view *view, const struct d
                         state->scaled_down ? "is scaled down (spec.replicas: 0)"
                                            : "has no ready replica (status.readyReplicas)",
                         STR_ARG(since));
+}
+
+/* The inventory's order is by name. */
+const struct status_location *status_location(const struct status_view *view, struct str name)
+{
+    size_t low = 0, high = view->location_count;
+    while (name.len && low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = str_cmp(name, view->locations[middle].object->meta.name);
+        if (order == 0)
+            return &view->locations[middle];
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    for (size_t i = 0; name.len == 0 && i < view->location_count; i++)
+        if (view->locations[i].is_default)
+            return &view->locations[i];
+    return NULL;
+}
+
+struct status_backup *status_backup_named(struct status_view *view, struct str name)
+{
+    size_t low = 0, high = view->backup_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = str_cmp(name, view->backups[middle].object->meta.name);
+        if (order == 0)
+            return &view->backups[middle];
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
+}
+
+/* Schedules follow the ManagementBackups, in the inventory's order. */
+struct status_source *status_schedule_named(struct status_view *view, struct str ns, struct str name)
+{
+    size_t low = 0, high = view->source_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        struct status_source *source = &view->sources[middle];
+        int order = source->maker == STATUS_BY_MANAGEMENT_BACKUP ? 1 : str_cmp(ns, source->ns);
+        order = order ? order : str_cmp(name, source->name);
+        if (order == 0)
+            return source;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
+}
+
+/* Every cause, deepest first, from causes.def. */
+
+enum {
+    NOTHING = 0,
+    UPGRADE = STATUS_BLOCKS_UPGRADE,
+    RESTORE = STATUS_BLOCKS_RESTORE,
+    BACKUP = STATUS_BLOCKS_BACKUP,
+    ALL = UPGRADE | RESTORE | BACKUP
+};
+enum { VELERO = STATUS_STOPS_VELERO, BACKUPS = STATUS_STOPS_BACKUPS, STARTS = STATUS_STOPS_STARTS };
+
+#define STOPS(what) .stops = (what)
+#define EXPLAINED_BY(what) .explained_by = (what)
+#define RISKS(what) .risks = (what)
+#define CAUSE(id, ...) [CAUSE_##id] = {__VA_ARGS__},
+
+/* Most rows stop nothing and are explained by nothing: the fields that a row leaves out are 0. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+const struct status_cause_row status_causes[CAUSE_COUNT] = {
+#include "backstop/causes.def"
+};
+#pragma GCC diagnostic pop
+
+/* What the findings that stop this explain, at most. */
+static unsigned causes_explained(const struct status_view *view, unsigned stop)
+{
+    unsigned blocks = 0;
+    for (size_t i = 0; i < view->finding_count; i++)
+        if (view->findings[i].blocks && status_causes[view->findings[i].cause].stops & stop)
+            blocks |= view->findings[i].blocks;
+    return blocks;
+}
+
+static bool causes_is_explained(const struct status_finding *finding, const unsigned explained[3])
+{
+    const struct status_cause_row *row = &status_causes[finding->cause];
+    unsigned touches = finding->blocks ? finding->blocks : finding->risks | row->risks;
+    for (unsigned i = 0; i < 3; i++)
+        if (row->explained_by & 1U << i && explained[i] && !(touches & ~explained[i]))
+            return true;
+    return false;
+}
+
+bool status_rank(struct status_view *view)
+{
+    const unsigned explained[3] = {causes_explained(view, VELERO), causes_explained(view, BACKUPS),
+                                   causes_explained(view, STARTS)};
+    struct status_finding *ranked = arena_array(view->arena, view->finding_count + 1, sizeof *ranked);
+    view->consequences = arena_array(view->arena, view->finding_count + 1, sizeof *ranked);
+    if (!ranked || !view->consequences)
+        return false;
+    size_t count = 0;
+    for (unsigned cause = 0; cause < CAUSE_COUNT; cause++)
+        for (size_t i = 0; i < view->finding_count; i++) {
+            const struct status_finding *finding = &view->findings[i];
+            if (finding->cause != cause)
+                continue;
+            if (causes_is_explained(finding, explained)) {
+                view->consequences[view->consequence_count++] = *finding;
+                continue;
+            }
+            ranked[count++] = *finding;
+        }
+    view->findings = ranked;
+    view->finding_count = view->finding_cap = count;
+    return true;
 }

@@ -1,5 +1,3 @@
-/* The files and folders that an inventory is read from. Only what changed is read again; a file that is wrong keeps its
- * last good content, so that a slip of the pen does not take facts away from the decisions. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +8,10 @@
 #include <unistd.h>
 
 #include "inventory/files/files.h"
+#include "inventory/inventory.h"
+
+/* The files and folders that an inventory is read from. Only what changed is read again; a file that is wrong keeps its
+ * last good content, so that a slip of the pen does not take facts away from the decisions. */
 
 /* What changes when a file does. */
 struct signature {
@@ -318,4 +320,64 @@ bool sources_unread(const struct sources *sources)
 size_t sources_problems(const struct sources *sources)
 {
     return sources->problems;
+}
+
+void facts_want(struct arena *arena, struct facts_wanted *wanted, enum fact fact, struct str ns, struct str name)
+{
+    if (arena_room(arena, &wanted->refs, wanted->len, &wanted->cap, sizeof *wanted->refs))
+        wanted->refs[wanted->len++] = (struct facts_ref){fact, ns, name};
+}
+
+const struct inventory *facts_get(struct facts_source *source, int64_t now)
+{
+    return source->table->get(source, now);
+}
+
+const struct inventory *facts_live(struct facts_source *source, const struct facts_wanted *wanted, int64_t now,
+                                   struct error *error)
+{
+    return source->table->live(source, wanted, now, error);
+}
+
+bool facts_create(struct facts_source *source, struct json_object *object, int64_t now, struct error *error)
+{
+    return source->table->create(source, object, now, error);
+}
+
+bool facts_reserve(struct facts_source *source, const struct inventory *base, struct str backup, int64_t now,
+                   struct error *error)
+{
+    return source->table->reserve(source, base, backup, now, error);
+}
+
+void facts_report(struct facts_source *source, facts_report_fn *report, void *context)
+{
+    source->table->report(source, report, context);
+}
+
+bool facts_ready(struct facts_source *source)
+{
+    return source->table->ready(source);
+}
+
+size_t facts_problems(struct facts_source *source)
+{
+    return source->table->problems(source);
+}
+
+void facts_reload(struct facts_source *source)
+{
+    if (source->table->reload)
+        source->table->reload(source);
+}
+
+bool facts_wait(const struct facts_source *source)
+{
+    return source->table->waits;
+}
+
+void facts_close(struct facts_source *source)
+{
+    if (source)
+        source->table->close(source);
 }

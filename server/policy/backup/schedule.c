@@ -1,8 +1,14 @@
-/* Velero's Schedule: its times, its name (Velero appends a stamp), and the Backups that its template would make. */
+#include <string.h>
+
 #include "backstop/grammar.h"
+#include "policy/backup/edit.h"
 #include "policy/backup/spec.h"
 #include "policy/checks.h"
+#include "policy/deletion/deletion.h"
+#include "policy/upgrade/upgrade_backup.h"
 #include "policy/velero/installed.h"
+
+/* Velero's Schedule: its times, its name (Velero appends a stamp), and the Backups that its template would make. */
 
 /* velero pkg/controller/schedule_controller.go. */
 
@@ -184,4 +190,216 @@ void policy_velero_schedule_wants(const struct request *request, const struct in
 {
     if (request->operation != OPERATION_DELETE)
         backup_spec_wants(request, inventory, settings, "spec.template", wanted);
+}
+
+/* Edits of a Backup by others than Velero. Its kind has no status subresource, so whoever may
+ * update Backups writes phase and expiration too, and what is protected is recognised by them,
+ * by spec and by labels: an edit can take a backup away as a deletion does, or make one up. */
+
+enum { NAME_SHOWN = 80 };
+
+/* Of one version of the object, what decides whether it counts; the rest of the fact is empty. */
+static struct backup backup_of(const struct request *request, const struct settings *settings,
+                               const struct object *object)
+{
+    struct backup backup = {.meta.ns = request->ns.len ? request->ns : settings->system_namespace};
+    struct json_object *metadata = object_tree(request, object, "metadata");
+    struct json_object *spec = object_tree(request, object, "spec");
+    struct json_object *labels = json_get(metadata, "labels");
+    struct str name = json_get_str(metadata, "name");
+    backup.meta.name = request->name.len ? request->name : name;
+    backup.meta.deleting = object_deleting(object);
+    backup.meta.labels = labels;
+    backup.meta.annotations = json_get(metadata, "annotations");
+    backup.storage_location = json_get_str(spec, "storageLocation");
+    backup.region = json_get_str(labels, LABEL_REGION);
+    backup.identity = backup_identify(metadata, spec);
+    backup.status.phase = object_text(request, object, "status.phase");
+    if (!time_parse(object_text(request, object, "status.startTimestamp"), &backup.status.started))
+        backup.status.started = 0;
+    if (!time_parse(object_text(request, object, "status.completionTimestamp"), &backup.status.completed))
+        backup.status.completed = 0;
+    if (!time_parse(object_text(request, object, "status.expiration"), &backup.status.expires))
+        backup.status.expires = 0;
+    return backup;
+}
+
+/* Also the account of the Deployment that runs in Velero's namespace: who may have a pod run as
+ * that account there is Velero for every purpose. */
+static bool is_velero(const struct request *request, const struct inventory *inventory, const struct settings *settings)
+{
+    struct str ns = settings->system_namespace;
+    if (request_by_velero(request, settings))
+        return true;
+    for (size_t i = 0; i < inventory->count[FACT_VELERO]; i++) {
+        const struct velero_deployment *velero = inventory->velero_deployments[i];
+        struct str user = arena_printf(request->arena, "system:serviceaccount:%.*s:%.*s", STR_ARG(ns),
+                                       STR_ARG(velero->service_account));
+        if (str_eq(velero->meta.ns, ns) && velero->service_account.len && str_eq(user, request->user))
+            return true;
+    }
+    return false;
+}
+
+static bool is_real(const struct backup *backup)
+{
+    return backup_is_by_kcm(backup) && phase_is(backup->status.phase, PHASE_COMPLETED);
+}
+
+/* ---- one that is made up ------------------------------------------------------ */
+
+static bool is_forged(const struct backup *before, const struct backup *after)
+{
+    if (!is_real(after))
+        return false;
+    return !before || !is_real(before) || before->status.started != after->status.started ||
+           before->status.completed != after->status.completed;
+}
+
+static void forbid_forged(const struct request *request, const struct backup *after, bool update,
+                          struct decision *decision)
+{
+    struct str name = arena_quote(request->arena, after->meta.name);
+    struct str user = arena_quote(request->arena, str_slice(request->user, 0, NAME_SHOWN));
+    decision_forbid(decision,
+                    "backup %.*s would count as a Completed management backup, but only Velero may complete one. %s. "
+                    "If %.*s is Velero, add it to velero.serviceAccounts in the settings",
+                    STR_ARG(name),
+                    update ? "Leave its status and what kcm set in its spec unchanged"
+                           : "Create it without a status: Velero itself syncs what is in the object store",
+                    STR_ARG(user));
+}
+
+/* ---- one that is taken away --------------------------------------------------- */
+
+static void add_change(const struct request *request, struct str *changes, bool changed, const char *what)
+{
+    if (changed)
+        *changes = changes->len ? arena_printf(request->arena, "%.*s, %s", STR_ARG(*changes), what) : str_from(what);
+}
+
+static bool label_changes(const struct backup *before, const struct backup *after, const char *label)
+{
+    return !str_eq(json_get_str(before->meta.labels, label), json_get_str(after->meta.labels, label));
+}
+
+static bool gets_owner(const struct request *request)
+{
+    const char *const path = "metadata.ownerReferences";
+    return request_changes(request, path) && json_len(object_tree(request, request->object, path)) > 0;
+}
+
+/* The fields by which the backup is less, or another, than before; empty when by none. */
+static struct str what_weakens(const struct request *request, const struct backup *before, const struct backup *after)
+{
+    struct str changes = STR("");
+    const struct backup_status *was = &before->status, *is = &after->status;
+    bool sooner = is->expires && (!was->expires || is->expires < was->expires);
+    add_change(request, &changes, !str_eq(was->phase, is->phase), "status.phase");
+    add_change(request, &changes, sooner, "status.expiration");
+    add_change(request, &changes,
+               (before->identity.marks & BACKUP_KCM_MARKS) != (after->identity.marks & BACKUP_KCM_MARKS) ||
+                   (backup_lacks_management(after) && !backup_lacks_management(before)),
+               "what kcm set in spec");
+    add_change(request, &changes, !str_eq(before->storage_location, after->storage_location), "spec.storageLocation");
+    add_change(request, &changes, label_changes(before, after, LABEL_REGION), "label " LABEL_REGION);
+    add_change(request, &changes,
+               label_changes(before, after, LABEL_RELEASE_BACKUP) ||
+                   label_changes(before, after, LABEL_MANAGEMENT_BACKUP),
+               "label " LABEL_RELEASE_BACKUP " or " LABEL_MANAGEMENT_BACKUP);
+    add_change(request, &changes, label_changes(before, after, LABEL_STORAGE_LOCATION),
+               "label velero.io/storage-location");
+    add_change(request, &changes, gets_owner(request), "metadata.ownerReferences");
+    return changes;
+}
+
+void backup_edit_check(const struct request *request, const struct inventory *inventory,
+                       const struct settings *settings, struct decision *decision)
+{
+    bool update = request->operation == OPERATION_UPDATE && request->old_object;
+    struct backup *after = arena_alloc(request->arena, sizeof *after);
+    struct backup *before = arena_alloc(request->arena, sizeof *before);
+    if (!after || !before)
+        return;
+    *after = backup_of(request, settings, request->object);
+    if (update)
+        *before = backup_of(request, settings, request->old_object);
+    if (!str_eq(after->meta.ns, settings->system_namespace) || is_velero(request, inventory, settings))
+        return;
+    if (is_forged(update ? before : NULL, after)) {
+        forbid_forged(request, after, update, decision);
+        return;
+    }
+    struct str change =
+        update && deletion_counts(before, request->now) ? what_weakens(request, before, after) : STR("");
+    const struct removal removal = {.holder = request->object, .change = change};
+    if (change.len)
+        deletion_check_needed(request, inventory, settings, &removal, before, decision);
+}
+
+void backup_edit_wants(const struct request *request, const struct inventory *inventory,
+                       const struct settings *settings, struct facts_wanted *wanted)
+{
+    if (request->operation != OPERATION_UPDATE || !request->old_object || is_velero(request, inventory, settings))
+        return;
+    struct backup before = backup_of(request, settings, request->old_object);
+    struct backup after = backup_of(request, settings, request->object);
+    if (deletion_counts(&before, request->now) && what_weakens(request, &before, &after).len)
+        deletion_want_others(request, inventory, settings, before.meta.name, wanted);
+}
+
+struct backup backup_edit_old(const struct request *request, const struct settings *settings)
+{
+    return backup_of(request, settings, request->old_object);
+}
+
+/* ---- what an edit does that Velero takes no notice of ------------------------- */
+
+/* Fields of a Backup's spec that are read after it is done (velero pkg/restore, gc_controller.go,
+ * backup_deletion_controller.go, csi/pvc_action.go). */
+static const struct {
+    const char *field, *effect;
+} read_later[] = {
+    {"storageLocation", "restores and deletions now look for the backup's data there, but Velero moves no data"},
+    {"orLabelSelectors", "Restores are completed for the providers named here, whatever the backup holds"},
+    {"snapshotMoveData", "Restores of its volumes follow this, whatever the backup holds"},
+    {"csiSnapshotTimeout", "Restores of its volumes follow this"},
+};
+
+static const char *effect_of(const char *field)
+{
+    for (size_t i = 0; i < LENGTH_OF(read_later); i++)
+        if (strcmp(read_later[i].field, field) == 0)
+            return read_later[i].effect;
+    return NULL;
+}
+
+void backup_edit_warn(const struct request *request, const struct settings *settings, struct decision *decision)
+{
+    struct json_object *before = object_tree(request, request->old_object, "spec");
+    struct json_object *after = object_tree(request, request->object, "spec");
+    struct backup was = backup_of(request, settings, request->old_object);
+    struct backup is = backup_of(request, settings, request->object);
+    const char *dead = NULL;
+    json_foreach(before, gone, ignored) if (!json_get(after, gone) && ignored && !effect_of(gone)) dead = gone;
+    json_foreach(after, field, value)
+    {
+        const char *effect = effect_of(field);
+        if (json_object_equal(value, json_get(before, field)))
+            continue;
+        if (effect)
+            decision_warn(decision, "spec.%s: %s", field, effect);
+        else
+            dead = field;
+    }
+    if (was.identity.kind != is.identity.kind)
+        decision_warn(decision, "after this change backstop treats the backup as %.*s",
+                      STR_ARG(backup_identity_reason(request->arena, is.identity)));
+    else if (dead)
+        decision_warn(
+            decision,
+            "the change of %.*s has no effect: Velero has already read this Backup (phase %.*s); create a new "
+            "one",
+            STR_ARG(arena_quote(request->arena, arena_printf(request->arena, "spec.%.*s", NAME_SHOWN, dead))),
+            STR_ARG(arena_quote(request->arena, was.status.phase)));
 }

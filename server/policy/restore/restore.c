@@ -1,6 +1,8 @@
 #include "policy/restore/restore.h"
+#include "backstop/grammar.h"
 #include "policy/velero/fields.h"
 #include "policy/velero/installed.h"
+#include "policy/velero/unresolvable.h"
 
 /* What could not be read was not checked either. */
 static void restore_check_readable(const struct restore_view *view)
@@ -77,4 +79,180 @@ void policy_restore(const struct request *request, const struct inventory *inven
         restore_advise(&view);
     restore_check(&view);
     restore_check_readable(&view);
+}
+
+static bool is_filled_text(struct json_object *container, const char *key)
+{
+    return json_object_is_type(json_get(container, key), json_type_string) && json_get_str(container, key).len > 0;
+}
+
+/* hook.ValidateContainer: a name, an image and a command, of the right types. */
+static void check_init_container(const struct restore_view *view, struct str at, struct json_object *container)
+{
+    static const char *const texts[] = {"name", "image"};
+    struct arena *arena = view->arena;
+    struct json_object *command = json_get(container, "command");
+    struct strlist words = {0};
+    struct str missing = {NULL, 0};
+    for (size_t i = 0; i < LENGTH_OF(texts); i++)
+        if (!is_filled_text(container, texts[i]))
+            missing = arena_printf(arena, "%.*s%s%s", STR_ARG(missing), missing.len ? ", " : "", texts[i]);
+    if (!read_strings(arena, command, &words) || words.len == 0)
+        missing = arena_printf(arena, "%.*s%scommand (a list of strings)", STR_ARG(missing), missing.len ? ", " : "");
+    if (missing.len)
+        decision_required(view->decision, at.ptr ? at.ptr : "spec.hooks",
+                          "%.*s; Velero refuses an init container without name, image and command", STR_ARG(missing));
+}
+
+static void check_init(const struct restore_view *view, struct str at, struct json_object *hook)
+{
+    struct arena *arena = view->arena;
+    struct json_object *containers = json_get(hook, "initContainers");
+    if (json_len(containers) == 0)
+        decision_warn(view->decision, "%.*s has no initContainers: the hook does nothing", STR_ARG(at));
+    for (size_t i = 0; i < json_len(containers) && !said_enough(view->decision); i++)
+        check_init_container(view, arena_printf(arena, "%.*s.initContainers[%zu]", STR_ARG(at), i),
+                             json_item(containers, i));
+    check_duration(view->decision, arena_printf(arena, "%.*s.timeout", STR_ARG(at)), json_get(hook, "timeout"));
+}
+
+static void check_exec(const struct restore_view *view, struct str at, struct json_object *hook)
+{
+    static const char *const timeouts[] = {"execTimeout", "waitTimeout"};
+    check_exec_hook(view->decision, at, hook, timeouts, LENGTH_OF(timeouts));
+}
+
+static void restore_check_hook(const struct restore_view *view, struct str at, struct json_object *hook)
+{
+    struct arena *arena = view->arena;
+    struct json_object *exec = json_get(hook, "exec"), *init = json_get(hook, "init");
+    if (exec)
+        check_exec(view, arena_printf(arena, "%.*s.exec", STR_ARG(at)), exec);
+    if (init)
+        check_init(view, arena_printf(arena, "%.*s.init", STR_ARG(at)), init);
+    if (!exec && !init)
+        decision_warn(view->decision, "%.*s has neither exec nor init: it does nothing", STR_ARG(at));
+}
+
+static void check_resource(const struct restore_view *view, struct str at, struct json_object *resource)
+{
+    struct arena *arena = view->arena;
+    struct json_object *hooks = json_get(resource, "postHooks");
+    check_selector(view->decision, arena_printf(arena, "%.*s.labelSelector", STR_ARG(at)),
+                   json_get(resource, "labelSelector"));
+    for (size_t i = 0; i < json_len(hooks) && !said_enough(view->decision); i++)
+        restore_check_hook(view, arena_printf(arena, "%.*s.postHooks[%zu]", STR_ARG(at), i), json_item(hooks, i));
+}
+
+void restore_check_hooks(const struct restore_view *view)
+{
+    struct json_object *resources = restore_field(view, "spec.hooks.resources");
+    if (!restore_asks(view, "spec.hooks"))
+        return;
+    for (size_t i = 0; i < json_len(resources) && !said_enough(view->decision); i++)
+        check_resource(view, arena_printf(view->arena, "spec.hooks.resources[%zu]", i), json_item(resources, i));
+}
+
+/* What Velero never restores (restore_controller.go nonRestorableResources); it adds
+ * these to the exclusions itself, compared as exact texts. */
+static const struct str non_restorable[] = {
+    STR_INIT("nodes"),
+    STR_INIT("events"),
+    STR_INIT("events.events.k8s.io"),
+    STR_INIT("backups.velero.io"),
+    STR_INIT("restores.velero.io"),
+    STR_INIT("resticrepositories.velero.io"),
+    STR_INIT("backuprepositories.velero.io"),
+    STR_INIT("csinodes.storage.k8s.io"),
+    STR_INIT("volumeattachments.storage.k8s.io"),
+};
+
+static void check_non_restorable(const struct restore_view *view)
+{
+    struct strlist refused = {0}, ignored = {0};
+    for (size_t i = 0; i < view->included.len; i++)
+        for (size_t n = 0; n < LENGTH_OF(non_restorable); n++) {
+            struct str item = view->included.items[i];
+            if (str_eq(item, non_restorable[n]))
+                strlist_add(view->arena, &refused, item);
+            else if (resource_name_same(item, non_restorable[n]) && !strlist_has(&ignored, item))
+                strlist_add(view->arena, &ignored, item);
+        }
+    if (refused.len)
+        decision_invalid(view->decision, "spec.includedResources", "%.*s: Velero never restores %s from the list",
+                         STR_ARG(strlist_quoted(view->arena, &refused)),
+                         refused.len > 1 ? "these; remove them" : "this; remove it");
+    for (size_t i = 0; i < ignored.len && !said_enough(view->decision); i++)
+        if (!strlist_has(&refused, ignored.items[i]))
+            decision_warn(view->decision, "includedResources: Velero never restores %.*s",
+                          STR_ARG(arena_quote(view->arena, ignored.items[i])));
+}
+
+static bool restore_read_list(const struct restore_view *view, const char *path, struct strlist *list)
+{
+    *list = (struct strlist){0};
+    if (read_strings(view->arena, restore_field(view, path), list))
+        return true;
+    decision_invalid(view->decision, path, "must be a list of strings");
+    return false;
+}
+
+static bool asks_pair(const struct restore_view *view, const struct list_pair *pair)
+{
+    return restore_asks(view, pair->included_field) || restore_asks(view, pair->excluded_field);
+}
+
+/* Cluster-scoped objects (Management, Release, Region...) come back only when all
+ * namespaces do, or when asked for (restore.go, getOrderedResourceCollection). */
+static void warn_cluster_scoped(const struct restore_view *view, const struct list_pair *namespaces)
+{
+    struct json_object *include = restore_field(view, "spec.includeClusterResources");
+    bool given = json_object_is_type(include, json_type_boolean);
+    bool everything = namespaces->excluded.len == 0 &&
+                      (namespaces->included.len == 0 || strlist_has(&namespaces->included, STR("*")));
+    if (!view->management || (given && json_object_get_boolean(include)))
+        return;
+    if (given)
+        decision_caution(
+            view->decision,
+            "includeClusterResources: false excludes Management, Release and all other cluster-scoped k0rdent objects");
+    else if (!everything)
+        decision_caution(view->decision, "Velero skips cluster-scoped objects (Management, Release) when only some "
+                                         "namespaces are restored. Add includeClusterResources: true");
+}
+
+void restore_check_lists(const struct restore_view *view)
+{
+    struct strlist ignored = {0};
+    struct list_pair resources = {.included_field = "spec.includedResources",
+                                  .excluded_field = "spec.excludedResources",
+                                  .what = "resources",
+                                  .object = "Restore",
+                                  .verb = "restore",
+                                  .included = view->included,
+                                  .excluded = view->excluded};
+    struct list_pair namespaces = {.included_field = "spec.includedNamespaces",
+                                   .excluded_field = "spec.excludedNamespaces",
+                                   .what = "namespaces",
+                                   .object = "Restore",
+                                   .verb = "restore"};
+    if (asks_pair(view, &resources) && restore_read_list(view, resources.included_field, &ignored) &&
+        restore_read_list(view, resources.excluded_field, &ignored)) {
+        check_list_pair(view->decision, &resources);
+        check_non_restorable(view);
+        warn_list_overlap(view->decision, &resources);
+        check_patterns(view->decision, resources.included_field, &resources.included, PATTERN_RESOURCES);
+        check_patterns(view->decision, resources.excluded_field, &resources.excluded, PATTERN_RESOURCES);
+        warn_unresolvable(view->decision, "included", &view->included_names, true);
+        warn_unresolvable(view->decision, "excluded", &view->excluded_names, true);
+    }
+    if (asks_pair(view, &namespaces) || restore_asks(view, "spec.includeClusterResources")) {
+        if (!restore_read_list(view, namespaces.included_field, &namespaces.included) ||
+            !restore_read_list(view, namespaces.excluded_field, &namespaces.excluded))
+            return;
+        check_list_pair(view->decision, &namespaces);
+        check_patterns(view->decision, namespaces.included_field, &namespaces.included, PATTERN_NAMESPACES);
+        check_patterns(view->decision, namespaces.excluded_field, &namespaces.excluded, PATTERN_NAMESPACES);
+        warn_cluster_scoped(view, &namespaces);
+    }
 }

@@ -104,3 +104,61 @@ bool restore_view_init(struct restore_view *view, const struct request *request,
     view->management = is_management(view);
     return true;
 }
+
+/* Velero as it runs in this cluster, as far as a restore depends on it. */
+
+bool policy_velero_name_matters(struct arena *arena, const struct inventory *inventory, const struct settings *settings)
+{
+    struct version_fact kcm = inventory_kcm_version(inventory, settings, arena);
+    return product_version_before(&kcm.version, 1, 2) != ANSWER_NO;
+}
+
+/* Before k0rdent 1.2.0 a restore fails when Velero's Deployment has another name (velero issue 9023). */
+void restore_check_velero(const struct restore_view *view)
+{
+    const struct inventory *inventory = view->inventory;
+    const struct velero_deployment *named = NULL;
+    for (size_t i = 0; i < inventory->count[FACT_VELERO]; i++) {
+        const struct velero_deployment *deployment = inventory->velero_deployments[i];
+        if (!str_eq(deployment->meta.ns, view->ns))
+            continue;
+        if (str_is(deployment->meta.name, "velero"))
+            return;
+        named = deployment;
+    }
+    if (named && view->management && policy_velero_name_matters(view->arena, inventory, view->settings))
+        decision_caution(view->decision,
+                         "Velero's Deployment is named %.*s, and before k0rdent 1.2.0 only \"velero\" can restore. Set "
+                         "velero.fullnameOverride: velero in k0rdent's Helm values",
+                         STR_ARG(arena_quote(view->arena, named->meta.name)));
+}
+
+static bool list_names_provider(const struct strlist *list, const struct provider_exclusion *exclusion)
+{
+    return (exclusion->provider.len && strlist_has(list, exclusion->provider)) ||
+           (exclusion->component.len && strlist_has(list, exclusion->component));
+}
+
+/* Who says which providers are in the backup. The Backup's own selectors come first:
+ * on a fresh cluster in a disaster they are the only source, and a sufficient one. */
+static bool is_named(const struct restore_view *view, const struct provider_exclusion *exclusion)
+{
+    const struct management *management = inventory_management(view->inventory);
+    if (view->backup && view->backup->providers.len)
+        return list_names_provider(&view->backup->providers, exclusion);
+    if (management && management->available_providers.len + management->provider_components.len)
+        return list_names_provider(&management->available_providers, exclusion) ||
+               list_names_provider(&management->provider_components, exclusion);
+    return list_names_provider(&view->settings->restores_providers, exclusion);
+}
+
+void restore_provider_exclusions(const struct restore_view *view, struct provider_exclusions *exclusions)
+{
+    const struct settings *settings = view->settings;
+    exclusions->len = 0;
+    exclusions->items =
+        arena_array(view->arena, settings->provider_exclusion_count, sizeof(const struct provider_exclusion *));
+    for (size_t i = 0; exclusions->items && i < settings->provider_exclusion_count; i++)
+        if (is_named(view, &settings->provider_exclusions[i]))
+            exclusions->items[exclusions->len++] = &settings->provider_exclusions[i];
+}

@@ -2,6 +2,8 @@
 #include <stdlib.h>
 
 #include "backstop/grammar.h"
+#include "policy/checks.h"
+#include "policy/upgrade/gate.h"
 #include "policy/upgrade/upgrade_backup.h"
 
 static int rollback_newest_first(const void *a, const void *b)
@@ -178,4 +180,219 @@ enum rollback_holds upgrade_backup_holds(const struct inventory *inventory, cons
     if (asked == 0 || started == 0)
         return HOLDS_UNKNOWN;
     return began_then(asked, started) ? HOLDS_OLD : HOLDS_LATER;
+}
+
+/* The other ways to another release than spec.release of the one Management: its status, a Management
+ * made anew or beside it, its deletion (the first half of kubectl replace --force), and the spec of the
+ * Release that runs. Each would start other components without the backup that the gate asks for. */
+
+/* Whoever can act as an account there already runs the controllers themselves (helm-controller, say,
+ * which brings Releases): said, never denied. */
+static bool request_by_system_account(const struct request *request, const struct settings *settings)
+{
+    struct str rest = request->user, ns = settings->system_namespace;
+    const struct str prefix = STR("system:serviceaccount:");
+    if (!str_starts(rest, prefix))
+        return false;
+    rest = str_slice(rest, prefix.len, rest.len);
+    return rest.len > ns.len && str_starts(rest, ns) && rest.ptr[ns.len] == ':';
+}
+
+static enum verdict management_soften_verdict(const struct request *request, const struct settings *settings,
+                                              enum verdict verdict)
+{
+    return verdict == VERDICT_DENY && request_by_system_account(request, settings) ? VERDICT_WARN : verdict;
+}
+
+/* True when the skip annotation of the object itself takes the denial away. */
+static bool management_skip_by_annotation(const struct request *request, struct decision *decision)
+{
+    struct str reason = object_reason(request, request->object, ANNOTATION_SKIP_BACKUP);
+    if (reason.len == 0)
+        return false;
+    decision_warn(decision, "allowed by annotation, without a verified pre-upgrade backup: %.*s",
+                  STR_ARG(arena_quote(request->arena, reason)));
+    decision_audit(decision, "upgrade-gate", "skipped by annotation: %.*s", STR_ARG(reason));
+    return true;
+}
+
+/* ---- status.release ------------------------------------------------------- */
+
+static struct str management_status_release(const struct request *request, const struct object *object)
+{
+    struct str release = object_text(request, object, "status.release");
+    return release.len ? arena_quote(request->arena, release) : STR("empty");
+}
+
+void policy_management_status(const struct request *request, const struct inventory *inventory,
+                              const struct settings *settings, struct decision *decision)
+{
+    (void)inventory;
+    if (request->operation != OPERATION_UPDATE || !request_changes(request, "status.release") ||
+        request_by_velero(request, settings) || request_by_kcm(request, settings))
+        return;
+    struct arena *arena = request->arena;
+    struct str message = arena_printf(arena,
+                                      "from %.*s to %.*s: only kcm may report the running release; after a change by "
+                                      "hand the next upgrade would skip its pre-upgrade backup",
+                                      STR_ARG(management_status_release(request, request->old_object)),
+                                      STR_ARG(management_status_release(request, request->object)));
+    enum verdict verdict = management_soften_verdict(request, settings, settings->upgrade_changed_status);
+    decision_audit(decision, "upgrade-gate", "status.release changed by %.*s", STR_ARG(request->user));
+    if (verdict == VERDICT_DENY)
+        decision_forbidden(decision, "status.release", "%.*s", STR_ARG(message));
+    else if (verdict == VERDICT_WARN)
+        decision_warn(decision, "status.release %.*s", STR_ARG(message));
+}
+
+/* ---- what kcm reports of regional backups -------------------------------- */
+
+/* Of a region's backup that Velero has not synced yet this report is all that can be seen here, and the gate goes
+ * by it. What kcm and Velero write is not sent to the webhook. */
+void policy_management_backup_status(const struct request *request, const struct inventory *inventory,
+                                     const struct settings *settings, struct decision *decision)
+{
+    (void)inventory;
+    if (request->operation != OPERATION_UPDATE || !request_changes(request, "status.regions") ||
+        request_by_velero(request, settings) || request_by_kcm(request, settings))
+        return;
+    const struct str message = STR("only kcm may report the backups of regions; after a change by hand the next "
+                                   "upgrade could rely on a regional backup that does not exist");
+    enum verdict verdict = management_soften_verdict(request, settings, settings->upgrade_changed_status);
+    decision_audit(decision, "upgrade-gate", "status.regions changed by %.*s", STR_ARG(request->user));
+    if (verdict == VERDICT_DENY)
+        decision_forbidden(decision, "status.regions", "%.*s", STR_ARG(message));
+    else if (verdict == VERDICT_WARN)
+        decision_warn(decision, "status.regions: %.*s", STR_ARG(message));
+}
+
+/* ---- a Management that is made ------------------------------------------- */
+
+/* A ManagementBackup that a running k0rdent has used: this is no first install. */
+static const struct management_backup *gate_trace_of_older_life(const struct inventory *inventory)
+{
+    for (size_t i = 0; i < inventory->count[FACT_MANAGEMENT_BACKUPS]; i++) {
+        const struct management_backup *backup = inventory->management_backups[i];
+        if (backup->release.len || backup->last_backup_name.len || backup->last_backup_time ||
+            backup->last_backup.phase.len)
+            return backup;
+    }
+    return NULL;
+}
+
+struct str gate_running_release(const struct request *request, const struct inventory *inventory)
+{
+    struct str release = object_text(request, request->old_object, "status.release");
+    if (release.len)
+        return release;
+    const struct management *management = inventory_management(inventory);
+    return management ? management->status_release : (struct str){NULL, 0};
+}
+
+bool gate_sees_older_life(const struct inventory *inventory)
+{
+    for (size_t i = 0; i < inventory->count[FACT_MANAGEMENT_BACKUPS]; i++) {
+        const struct management_backup *backup = inventory->management_backups[i];
+        if (backup->schedule.len && backup->on_upgrade)
+            return true;
+    }
+    return inventory->count[FACT_RELEASES] > 1 || gate_trace_of_older_life(inventory);
+}
+
+static void management_refuse_recreated(const struct request *request, const struct management_backup *trace,
+                                        struct decision *decision)
+{
+    struct arena *arena = request->arena;
+    decision_audit(decision, "upgrade-gate", "refused: Management created again");
+    decision_forbid(decision,
+                    "ManagementBackup %.*s shows that k0rdent ran here before, but no Management exists: creating one "
+                    "starts release %.*s without a pre-upgrade backup. Restore the last management backup instead "
+                    "(kubectl backstop status). To create it anyway, annotate it: %s=REASON",
+                    STR_ARG(words_name(arena, trace->meta.name)),
+                    STR_ARG(words_name(arena, object_text(request, request->object, "spec.release"))),
+                    ANNOTATION_SKIP_BACKUP);
+}
+
+/* kubectl replace --force deletes and creates: then there is no status to compare with. */
+void management_judge_creation(const struct request *request, const struct inventory *inventory,
+                               const struct settings *settings, struct decision *decision)
+{
+    const struct management_backup *trace = gate_trace_of_older_life(inventory);
+    if (!settings->upgrade_gate || !trace || management_skip_by_annotation(request, decision))
+        return;
+    if (request_by_system_account(request, settings))
+        decision_warn(decision, "k0rdent ran here before (ManagementBackup %.*s): no pre-upgrade backup was checked",
+                      STR_ARG(words_name(request->arena, trace->meta.name)));
+    else
+        management_refuse_recreated(request, trace, decision);
+}
+
+/* ---- a Management that is deleted ---------------------------------------- */
+
+void management_judge_deletion(const struct request *request, const struct settings *settings,
+                               struct decision *decision)
+{
+    struct str running = object_text(request, request->old_object, "status.release");
+    if (running.len == 0 || object_deleting(request->old_object))
+        return;
+    struct str name = words_name(request->arena, request->name);
+    struct str reason = object_reason(request, request->old_object, ANNOTATION_ALLOW_DELETE);
+    enum verdict verdict = management_soften_verdict(request, settings, settings->upgrade_deleted_management);
+    if (verdict == VERDICT_DENY && reason.len == 0) {
+        decision_forbid(decision,
+                        "deleting Management %.*s removes k0rdent with all its components, and no backup is taken "
+                        "first. To delete it anyway: kubectl annotate management %.*s %s=REASON",
+                        STR_ARG(name), STR_ARG(name), ANNOTATION_ALLOW_DELETE);
+        return;
+    }
+    if (reason.len)
+        decision_audit(decision, "allow-delete", "%.*s", STR_ARG(reason));
+    if (verdict != VERDICT_ALLOW)
+        decision_warn(decision,
+                      "deleting Management %.*s removes k0rdent with all its components, and no backup is taken first. "
+                      "If it is recreated (kubectl replace --force), the upgrade gate checks it",
+                      STR_ARG(name));
+}
+
+/* ---- the Release that runs ----------------------------------------------- */
+
+static bool release_is_in_use(const struct inventory *inventory, struct str release)
+{
+    for (size_t i = 0; i < inventory->count[FACT_MANAGEMENTS]; i++) {
+        const struct management *management = inventory->managements[i];
+        if (str_eq(management->status_release, release) || str_eq(management->release, release))
+            return true;
+    }
+    return false;
+}
+
+void policy_release(const struct request *request, const struct inventory *inventory, const struct settings *settings,
+                    struct decision *decision)
+{
+    struct arena *arena = request->arena;
+    if (request->operation != OPERATION_UPDATE || !request_changes(request, "spec") || !settings->upgrade_gate ||
+        request_by_velero(request, settings) || request_by_kcm(request, settings))
+        return;
+    struct str name = request->name.len ? request->name : object_text(request, request->object, "metadata.name");
+    if (!inventory->known[FACT_MANAGEMENTS]) {
+        decision_wait(decision, 503, settings->upgrade_retry_after,
+                      "cannot verify whether Release %.*s is running: Managements could not be read. Retry; if it "
+                      "persists, see /readyz?verbose",
+                      STR_ARG(words_name(arena, name)));
+        return;
+    }
+    if (!release_is_in_use(inventory, name))
+        return;
+    decision_audit(decision, "upgrade-gate", "the spec of the running Release %.*s changed", STR_ARG(name));
+    enum verdict verdict = management_soften_verdict(request, settings, settings->upgrade_changed_release);
+    struct str message = arena_printf(
+        arena, "Release %.*s is running: kcm would replace its components at once, without a pre-upgrade backup",
+        STR_ARG(words_name(arena, name)));
+    if (verdict == VERDICT_DENY && !management_skip_by_annotation(request, decision))
+        decision_forbid(decision,
+                        "%.*s. Create a new Release and set the Management's spec.release to it. To change this one "
+                        "anyway: kubectl annotate release %.*s %s=REASON",
+                        STR_ARG(message), STR_ARG(words_name(arena, name)), ANNOTATION_SKIP_BACKUP);
+    else if (verdict == VERDICT_WARN)
+        decision_warn(decision, "%.*s", STR_ARG(message));
 }

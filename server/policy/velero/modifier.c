@@ -1,6 +1,8 @@
-/* Resource modifiers as a whole: version, rules, and which release a rule would set on the Management. */
 #include "policy/velero/modifier.h"
 #include "backstop/grammar.h"
+#include "policy/velero/unresolvable.h"
+
+/* Resource modifiers as a whole: version, rules, and which release a rule would set on the Management. */
 
 static bool targets_managements(const struct config_rules *modifier, struct json_object *rule)
 {
@@ -174,4 +176,191 @@ void modifier_check(struct config_rules *modifier)
         decision_invalid(modifier->decision, "spec.resourceModifier", "ConfigMap %.*s: %u more problems are not shown",
                          STR_ARG(arena_quote(modifier->arena, modifier->name)),
                          modifier->problems - RULES_PROBLEMS_SHOWN);
+}
+
+/* What a rule of a resource modifier applies to: kind, names, namespaces, labels, and what must match. */
+
+static bool has_space(struct str text)
+{
+    return str_contains(text, STR(" ")) || str_trim(text).len < text.len;
+}
+
+static bool has_upper(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] >= 'A' && text.ptr[i] <= 'Z')
+            return true;
+    return false;
+}
+
+/* A name without wildcards is compared with plural.group as a text. */
+static void check_plain_target(struct config_rules *modifier, struct str where, struct str target)
+{
+    struct arena *arena = modifier->arena;
+    const struct resource_kind *kind = resource_name_known(target);
+    struct str quoted = arena_quote(arena, target), plural = resource_name_plural(arena, target), resource, group;
+    struct str meant = kind ? STR("") : resource_name_meant(arena, target);
+    struct str elsewhere = kind ? STR("") : resource_name_elsewhere(arena, target);
+    resource_name_split(target, &resource, &group);
+    if (kind && !str_eq(target, plural))
+        rules_problem(modifier, where, "%.*s matches nothing, so the objects would be restored unpatched: write %.*s",
+                      STR_ARG(quoted), STR_ARG(plural));
+    else if (has_upper(target))
+        rules_problem(
+            modifier, where,
+            "%.*s matches nothing: write the plural.group in lower case, not the kind, such as " MODIFIER_MANAGEMENTS,
+            STR_ARG(quoted));
+    else if (elsewhere.len)
+        rules_problem(modifier, where,
+                      "%.*s matches nothing, so the objects would be restored unpatched: %.*s is not in the group "
+                      "%.*s; write %.*s",
+                      STR_ARG(quoted), STR_ARG(resource), STR_ARG(shown(arena, group)), STR_ARG(elsewhere));
+    else if (!kind && meant.len)
+        rules_warn(modifier, where, "%.*s is not a known resource; did you mean %.*s?", STR_ARG(quoted),
+                   STR_ARG(meant));
+    else if (!kind && !str_ends(resource, STR("s")))
+        rules_warn(modifier, where, "%.*s looks like a singular name; Velero matches only plural.group",
+                   STR_ARG(quoted));
+}
+
+static void check_target(struct config_rules *modifier, struct str where, struct str target)
+{
+    struct arena *arena = modifier->arena;
+    struct str quoted = arena_quote(arena, target), resource, group;
+    const char *problem = glob_problem(target);
+    resource_name_split(target, &resource, &group);
+    if (target.len == 0)
+        rules_problem(modifier, where, "is missing: name the resource as plural.group, such as " MODIFIER_MANAGEMENTS);
+    else if (has_space(target))
+        rules_problem(modifier, where,
+                      "%.*s matches nothing, so the objects would be restored unpatched: remove the "
+                      "white space",
+                      STR_ARG(quoted));
+    else if (problem)
+        rules_problem(modifier, where, "%.*s is not a valid pattern: %s", STR_ARG(quoted), problem);
+    else if (str_contains(target, STR("/")))
+        rules_problem(modifier, where,
+                      "%.*s matches nothing: write plural.group without a version, such as " MODIFIER_MANAGEMENTS,
+                      STR_ARG(quoted));
+    else if (!glob_has_wildcard(target))
+        check_plain_target(modifier, where, target);
+    else if (has_upper(target))
+        rules_problem(modifier, where, "%.*s matches nothing: resources are written in lower case", STR_ARG(quoted));
+    else if (str_is(target, "*"))
+        rules_warn(modifier, where,
+                   "\"*\" does not cross a dot: it matches only resources without a group; ** matches all");
+    else if (str_is(group, "*"))
+        rules_warn(modifier, where, "%.*s: * does not cross a dot, so only groups without one match; write %.*s.**",
+                   STR_ARG(quoted), STR_ARG(resource));
+}
+
+static void check_namespaces(struct config_rules *modifier, struct str where, struct json_object *conditions)
+{
+    struct json_object *list;
+    size_t count = rules_list(modifier, where, conditions, "namespaces", &list);
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *item = json_item(list, i);
+        struct str at = arena_printf(modifier->arena, "%.*s.namespaces[%zu]", STR_ARG(where), i);
+        const char *problem = glob_problem(json_str(item));
+        if (json_object_is_type(item, json_type_object) || json_object_is_type(item, json_type_array))
+            rules_problem(modifier, at, "must be the name of a namespace");
+        else if (problem)
+            rules_problem(modifier, at, "%.*s is not a valid pattern: %s; the rule would never apply",
+                          STR_ARG(arena_quote(modifier->arena, json_str(item))), problem);
+    }
+}
+
+/* Velero's decoder takes numbers and booleans where the type is text. */
+static struct json_object *as_texts(struct json_object *tree)
+{
+    switch (json_object_get_type(tree)) {
+    case json_type_boolean:
+    case json_type_int:
+    case json_type_double:
+        return json_object_new_string(json_object_get_string(tree));
+    case json_type_array: {
+        struct json_object *copy = json_object_new_array();
+        for (size_t i = 0; copy && i < json_len(tree); i++)
+            json_item(tree, i) ? json_append(copy, as_texts(json_item(tree, i))) : json_append_null(copy);
+        return copy;
+    }
+    case json_type_object: {
+        struct json_object *copy = json_object_new_object();
+        if (!copy)
+            return NULL;
+        json_foreach(tree, key, value)
+        {
+            value ? json_put(copy, key, as_texts(value)) : json_put_null(copy, key);
+        }
+        return copy;
+    }
+    case json_type_null:
+    case json_type_string:
+    default:
+        return json_object_get(tree);
+    }
+}
+
+static void check_selector(struct config_rules *modifier, struct str where, struct json_object *conditions)
+{
+    static const char *const keys[] = {"matchLabels", "matchExpressions"};
+    static const char *const expression_keys[] = {"key", "operator", "values"};
+    struct arena *arena = modifier->arena;
+    struct json_object *selector = rules_get(conditions, "labelSelector"), *expressions;
+    struct str at = arena_printf(arena, "%.*s.labelSelector", STR_ARG(where)), below = {NULL, 0}, why = {NULL, 0};
+    if (!selector || !rules_keys(modifier, at, selector, keys, LENGTH_OF(keys)))
+        return;
+    size_t count = rules_list(modifier, at, selector, "matchExpressions", &expressions);
+    for (size_t i = 0; i < count; i++)
+        if (!rules_keys(modifier, arena_printf(arena, "%.*s.matchExpressions[%zu]", STR_ARG(at), i),
+                        json_item(expressions, i), expression_keys, LENGTH_OF(expression_keys)))
+            return;
+    if (selector_problem(arena, json_own(arena, as_texts(selector)), &below, &why))
+        rules_problem(modifier, arena_printf(arena, "%.*s%.*s", STR_ARG(at), STR_ARG(below)),
+                      "%.*s; the rule would never apply", STR_ARG(why));
+}
+
+static void check_match(struct config_rules *modifier, struct str where, struct str target, struct json_object *match)
+{
+    static const char *const keys[] = {"path", "value"};
+    struct arena *arena = modifier->arena;
+    struct str path, value, path_at = arena_printf(arena, "%.*s.path", STR_ARG(where));
+    if (!rules_keys(modifier, where, match, keys, LENGTH_OF(keys)) ||
+        !rules_text(modifier, where, match, "path", &path) || !rules_text(modifier, where, match, "value", &value))
+        return;
+    struct str problem = modifier_value_problem(arena, value, NULL);
+    if (path.len == 0)
+        rules_problem(modifier, path_at, "is missing: name the field to compare, such as /spec/release");
+    else if (path.ptr[0] != '/')
+        rules_problem(modifier, path_at, "%.*s must begin with \"/\"; the rule would never apply",
+                      STR_ARG(arena_quote(arena, path)));
+    else
+        modifier_check_removed_match(modifier, path_at, target, path, value);
+    if (problem.len)
+        rules_problem(modifier, arena_printf(arena, "%.*s.value", STR_ARG(where)), "%.*s", STR_ARG(problem));
+}
+
+void modifier_check_conditions(struct config_rules *modifier, struct str where, struct json_object *conditions)
+{
+    static const char *const keys[] = {"groupResource", "namespaces", "resourceNameRegex", "labelSelector", "matches"};
+    struct arena *arena = modifier->arena;
+    struct json_object *matches;
+    struct str target = {NULL, 0}, expression;
+    if (!rules_keys(modifier, where, conditions, keys, LENGTH_OF(keys)))
+        return;
+    if (rules_text(modifier, where, conditions, "groupResource", &target))
+        check_target(modifier, arena_printf(arena, "%.*s.groupResource", STR_ARG(where)), target);
+    check_namespaces(modifier, where, conditions);
+    if (rules_text(modifier, where, conditions, "resourceNameRegex", &expression)) {
+        const char *problem = regex_problem(expression);
+        if (problem)
+            rules_problem(modifier, arena_printf(arena, "%.*s.resourceNameRegex", STR_ARG(where)),
+                          "%.*s is not a valid Go regular expression: %s; the rule would never apply",
+                          STR_ARG(arena_quote(arena, expression)), problem);
+    }
+    check_selector(modifier, where, conditions);
+    size_t count = rules_list(modifier, where, conditions, "matches", &matches);
+    for (size_t i = 0; i < count; i++)
+        check_match(modifier, arena_printf(arena, "%.*s.matches[%zu]", STR_ARG(where), i), target,
+                    json_item(matches, i));
 }
