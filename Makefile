@@ -47,8 +47,8 @@ help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 18
 
 # One file says which commit and date these sources are of, and is compiled again when that changes.
-$(BUILD)/server/commands/commands.o: $(BUILD)/source-info
-$(BUILD)/server/commands/commands.o: CPPFLAGS += -DBACKSTOP_REVISION='"$(shell head -1 $(BUILD)/source-info)"' \
+$(BUILD)/server/commands/version.o: $(BUILD)/source-info
+$(BUILD)/server/commands/version.o: CPPFLAGS += -DBACKSTOP_REVISION='"$(shell head -1 $(BUILD)/source-info)"' \
                                              -DBACKSTOP_SOURCE_DATE=$(shell tail -1 $(BUILD)/source-info)
 .PHONY: always
 $(BUILD)/source-info: always

@@ -1,10 +1,4 @@
-#include <curl/curl.h>
-#include <gnutls/gnutls.h>
-#include <json-c/json.h>
-#include <microhttpd.h>
-#include <openssl/crypto.h>
 #include <unistd.h>
-#include <yaml.h>
 
 #include "backstop/admission.h"
 #include "backstop/cli.h"
@@ -12,7 +6,7 @@
 #include "backstop/versions.h"
 #include "commands/commands.h"
 
-/* The table of commands, and those that only print what the binary holds: settings, version, rules. */
+/* The table of commands, and those that only print what the binary holds: settings, rules. */
 
 /* Each has the one option -o. */
 struct print_options {
@@ -60,73 +54,6 @@ const struct command command_settings_sample = {
     .options = settings_options,
     .option_count = LENGTH_OF(settings_options),
     .run = settings_command_run,
-};
-
-/* The Makefile says both (hack/source-info.sh); other builds need not know them. */
-#ifndef BACKSTOP_REVISION
-#define BACKSTOP_REVISION "unknown"
-#endif
-#ifndef BACKSTOP_SOURCE_DATE
-#define BACKSTOP_SOURCE_DATE 0
-#endif
-
-static const struct option version_options[] = {
-    {"output", 'o', OPTION_TEXT, "text|json", "how to print it (text)", offsetof(struct print_options, output)},
-};
-
-/* The libraries' versions are those found at run time. The date is the sources', so that the same sources give the
- * same binary. */
-static void version_print(struct buf *out, bool json)
-{
-    char date[TIME_TEXT_SIZE];
-    const struct {
-        const char *name, *value;
-    } rows[] = {
-        {"version", BACKSTOP_VERSION},
-        {"revision", BACKSTOP_REVISION},
-        {"date", time_format(BACKSTOP_SOURCE_DATE, 0, date)},
-        {"compiler", __VERSION__},
-        {"libmicrohttpd", MHD_get_version()},
-        {"gnutls", gnutls_check_version(NULL)},
-        {"openssl", OpenSSL_version(OPENSSL_VERSION_STRING)},
-        {"libcurl", curl_version_info(CURLVERSION_NOW)->version},
-        {"json-c", json_c_version()},
-        {"libyaml", yaml_get_version_string()},
-    };
-    for (size_t i = 0; i < LENGTH_OF(rows); i++)
-        if (json)
-            buf_printf(out, "%s\"%s\":\"%s\"", i ? "," : "{", rows[i].name, rows[i].value);
-        else
-            buf_printf(out, "%-14s %s\n", rows[i].name, rows[i].value);
-    if (json)
-        buf_puts(out, "}\n");
-}
-
-static int version_execute(const struct command *command, void *context, char **operands, size_t count)
-{
-    const struct print_options *values = context;
-    struct str output = str_from(values->output);
-    (void)operands, (void)count;
-    if (!str_is(output, "text") && !str_is(output, "json"))
-        return command_fail(command, "-o %s: expected text or json", values->output);
-    BUF_SCOPED text;
-    buf_init(&text, 4096);
-    version_print(&text, str_is(output, "json"));
-    return write_all(STDOUT_FILENO, buf_str(&text)) ? EXIT_OK : EXIT_USAGE;
-}
-
-static int version_run(const struct command *command, int argc, char **argv)
-{
-    struct print_options values = {.output = "text"};
-    return command_run(command, argc, argv, &values, version_execute);
-}
-
-const struct command command_version = {
-    .name = "version",
-    .summary = "version, build and linked libraries",
-    .options = version_options,
-    .option_count = LENGTH_OF(version_options),
-    .run = version_run,
 };
 
 static const struct option rules_options[] = {
