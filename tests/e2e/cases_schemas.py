@@ -94,3 +94,16 @@ def case_own_crd(setup):
                    "spec": {**location["spec"], "provider": "azure", "ours": "yes"}}, file)
     found = ask("review", "-f", file.name, wanted=(1,))
     assert "spec.ours" in found and "spec.provider" not in found, found
+
+
+def case_openreports(setup):
+    """audit -o openreports is applied as it is, and once more"""
+    cluster = setup.cluster
+    cluster.must("apply", "--server-side", "-f", f"{ROOT}/tests/e2e/openreports.yaml")
+    cluster.must("wait", "--for=condition=Established", "--timeout=60s", "crd/reports.openreports.io", "crd/clusterreports.openreports.io")
+    for every in ([], ["--all"]):
+        done = subprocess.run([setup.binary, "audit", "--inventory", f"{ROOT}/manifests/samples/inventory", "-o", "openreports", *every],
+                              stdout=subprocess.PIPE, text=True, check=False)
+        cluster.must("apply", "--server-side", "--validate=strict", "-f", "-", stdin=json.loads(done.stdout)["items"])
+    summary = json.loads(cluster.must("-n", "kcm-system", "get", "reports.openreports.io", "backstop", "-o", "json").out)["summary"]
+    assert summary["pass"] >= 5 and summary["warn"] >= 1, summary

@@ -121,6 +121,38 @@ def _(words):
         assert all(sum(case.find(tag) is not None for tag in ("failure", "error", "skipped")) <= 1 for case in cases)
 
 
+REPORT = {"apiVersion": str, "kind": str, "metadata": dict, "source": str, "configuration": dict, "summary": dict, "results": list}
+RESULT = {"source": str, "policy": str, "rule": str, "category": str, "severity": str, "timestamp": dict, "result": str,
+          "scored": bool, "resources": list, "message": str}
+
+
+@shows("OpenReports: one for each namespace and one for the cluster, counts of all, what must be mended first, all with --all")
+def _(words):
+    for inventory in (f"{ROOT}/tests/golden/status/hostile/inventory.yaml", f"{ROOT}/manifests/samples/inventory"):
+        for every in ((), ("--all",)):
+            done = run("audit", "--inventory", inventory, "-o", "openreports", "--now", "2026-11-21T03:00:00Z", *every)
+            text = run("audit", "--inventory", inventory, "--now", "2026-11-21T03:00:00Z", "--all")
+            same(done.returncode, text.returncode)
+            reports = json.loads(done.stdout)["items"]
+            names = [(report["kind"], report["metadata"].get("namespace")) for report in reports]
+            assert len(set(names)) == len(names) and ("ClusterReport", None) in names, names
+            for report in reports:
+                same({key: type(value) for key, value in report.items()}, REPORT)
+                same(report["apiVersion"], "openreports.io/v1alpha1")
+                counts = dict.fromkeys(("fail", "error", "warn", "pass", "skip"), 0)
+                for result in report["results"]:
+                    assert all(isinstance(value, RESULT[key]) for key, value in result.items()), result
+                    assert result["resources"][0].get("namespace") == report["metadata"].get("namespace"), result
+                    same(result["timestamp"]["seconds"], 1795230000)
+                    counts[result["result"]] += 1
+                order = [list(counts).index(result["result"]) for result in report["results"]]
+                same(order, sorted(order))
+                same(counts if every else {**counts, "pass": report["summary"]["pass"]}, report["summary"])
+            denied = {(r["resources"][0]["kind"], r["resources"][0]["name"]) for report in reports
+                      for r in report["results"] if r["result"] == "fail"}
+            same(len(denied), int(re.search(r"(\d+) denied", text.stdout)[1]))
+
+
 @shows("json is an object a line, yaml the same documents, and their members are those that are documented")
 def _(words):
     documents = [json.loads(line) for line in run("review", *words, "-o", "json").stdout.split("\n")[:-1]]

@@ -20,9 +20,10 @@ struct audit_options {
 
 static const struct option options[] = {
     FACTS_OPTIONS(struct audit_options),
-    {"all", 0, OPTION_FLAG, NULL, "text: also list objects without problems", offsetof(struct audit_options, all)},
+    {"all", 0, OPTION_FLAG, NULL, "text, openreports: also list objects without problems",
+     offsetof(struct audit_options, all)},
     {"settings", 0, OPTION_TEXT, "FILE", "settings file of the webhook", offsetof(struct audit_options, settings)},
-    {"output", 'o', OPTION_TEXT, "text|json|junit", "output format (text); json is one object per line",
+    {"output", 'o', OPTION_TEXT, "text|json|junit|openreports", "output format (text); json is one object per line",
      offsetof(struct audit_options, output)},
     TERMINAL_OPTIONS(struct audit_options),
     {"now", 0, OPTION_TIME, "TIME", "current time to assume, such as 2026-11-21T03:00:00Z (now)",
@@ -44,7 +45,8 @@ static const char details[] =
     "HelmRepositories that Credentials, Regions and templates need and that no management backup\n"
     "selects, for want of the label k0rdent.mirantis.com/component=kcm.\n"
     "\n"
-    "-o json has the keys of `backstop review -o json`.\n"
+    "-o json has the keys of `backstop review -o json`. -o openreports is for kubectl apply, where\n"
+    "the CRDs of openreports.io are installed: a ClusterReport, and a Report for each namespace.\n"
     "\n"
     "Exit status: 0 nothing would be denied, 1 something would be denied, 2 wrong usage, or\n"
     "something could not be read or is unknown. Without Backups in the inventory, for example,\n"
@@ -54,14 +56,15 @@ static const char details[] =
     "Examples:\n"
     "  backstop audit\n"
     "  backstop audit --context prod -o junit >audit.xml\n"
+    "  backstop audit -o openreports | kubectl apply --server-side -f -\n"
     "  kubectl get managementbackups,restores.velero.io -A -o yaml >all.yaml\n"
     "  backstop audit --inventory all.yaml --all";
 
-enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_JUNIT, FORMAT_NONE };
+enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_JUNIT, FORMAT_OPENREPORTS, FORMAT_NONE };
 
 static enum format audit_parse_format(const char *text)
 {
-    static const char *const names[] = {"text", "json", "junit"};
+    static const char *const names[] = {"text", "json", "junit", "openreports"};
     for (size_t i = 0; i < LENGTH_OF(names); i++)
         if (strcmp(text, names[i]) == 0)
             return (enum format)i;
@@ -75,7 +78,8 @@ struct run {
     const struct settings *settings;
     enum format format;
     struct page page;
-    struct buf out, cases; /* cases: JUnit's, whose head needs the totals */
+    struct buf out, cases;       /* cases: JUnit's, whose head needs the totals */
+    struct json_object *reports; /* by namespace, of OpenReports; else NULL */
     struct audit_world world;
     struct review_summary summary;
     size_t warned;
@@ -92,6 +96,12 @@ static void audit_tell_problem(void *context, const char *source, int64_t line, 
     command_fail(run->command, "%s%s%s%s", source ? source : "", where, source ? ": " : "", reason);
     review_print_junit_problem(source ? source : "", where, reason, &run->cases);
     run->summary.unreadable++;
+    if (!run->reports)
+        return;
+    ARENA_SCOPED arena = arena_new(MEMORY_LIMIT);
+    struct str problem =
+        !arena ? STR("") : arena_printf(arena, "%s%s%s%s", source ? source : "", where, source ? ": " : "", reason);
+    run->failed |= !audit_report_add_problem(run->reports, problem, run->options->now);
 }
 
 static bool audit_flush(struct run *run)
@@ -109,6 +119,8 @@ static bool audit_print_result(struct run *run, struct arena *arena, const struc
         review_print_json(arena, result, &run->out);
     else if (run->format == FORMAT_JUNIT && !passed_over)
         review_print_junit(arena, result, &run->cases);
+    else if (run->format == FORMAT_OPENREPORTS && !passed_over && !audit_report_add(run->reports, result))
+        return false;
     else if (run->format == FORMAT_TEXT && (problem || run->options->all))
         audit_print_text(arena, result, passed_over, &run->page);
     return audit_flush(run);
@@ -178,6 +190,7 @@ static bool audit_omission(struct run *run, const struct facts *facts, struct ar
     struct review_result result = {.manifest = &manifest, .reviewed = true}; /* its content is not shown */
     decision_init(&result.decision, arena);
     result.request.arena = arena;
+    result.request.now = run->options->now;
     result.request.operation = OPERATION_CREATE;
     result.request.api_version = json_get_str(omission->tree, "apiVersion");
     result.request.kind = json_get_str(omission->tree, "kind");
@@ -211,6 +224,8 @@ static int audit_all(struct run *run, const struct facts *facts)
     const struct manifest_sink sink = {audit_one, audit_tell_problem, run, NULL};
     if (!audit_world_open(&run->world, &run->options->facts, facts, run->settings))
         return command_fail(run->command, "out of memory");
+    if (run->format == FORMAT_OPENREPORTS && arena)
+        run->reports = json_own(arena, json_object_new_object());
     audit_read(&run->options->facts, facts, &sink);
     bool unknown = tell_unknown(run, facts);
     run->failed = run->failed || !arena || !audit_completeness(run, facts, arena, &completeness);
@@ -224,6 +239,8 @@ static int audit_all(struct run *run, const struct facts *facts)
     run->summary.passed = 0; /* no testcase was written of these */
     if (run->format == FORMAT_JUNIT)
         review_junit_document(&run->summary, buf_str(&run->cases), &run->out);
+    if (run->format == FORMAT_OPENREPORTS)
+        audit_report_print(arena, run->reports, run->options->all, &run->out);
     if (!audit_flush(run))
         return command_fail(run->command, "the output cannot be written");
     if (run->summary.unreadable)
@@ -254,7 +271,7 @@ static int audit_inventory(const struct command *command, const struct audit_opt
 static int audit_check_options(const struct command *command, const struct audit_options *values)
 {
     if (audit_parse_format(values->output) == FORMAT_NONE)
-        return command_fail(command, "-o %s: expected text, json or junit", values->output);
+        return command_fail(command, "-o %s: expected text, json, junit or openreports", values->output);
     return terminal_check(command, &values->terminal);
 }
 

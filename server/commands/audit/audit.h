@@ -49,6 +49,10 @@ void audit_forget_echo(struct review_result *result, const struct settings *sett
 struct str audit_title(struct arena *arena, const struct manifest *manifest); /* "restore/kcm-system/dr" */
 void audit_print_text(struct arena *arena, const struct review_result *result, const char *passed_over,
                       const struct page *page);
+/* `reports` is a map from namespaces ("" for the cluster) to results, empty at first. False when out of memory. */
+bool audit_report_add(struct json_object *reports, const struct review_result *result) MUST_CHECK;
+bool audit_report_add_problem(struct json_object *reports, struct str problem, int64_t now) MUST_CHECK;
+void audit_report_print(struct arena *arena, struct json_object *reports, bool all, struct buf *out);
 void audit_print_summary(const struct review_summary *summary, size_t warned, const struct page *page);
 
 #endif
