@@ -12,6 +12,7 @@ struct rule {
     unsigned operations;        /* OPERATION_CREATE | ... */
     bool mutating, has_effects; /* has_effects: sideEffects is NoneOnDryRun, else None */
     bool trusts_kcm;            /* what kcm creates and updates is warned about, not denied */
+    bool binds_velero;          /* denials hold for Velero's own writes, too */
     bool advisory;              /* never denies: what goes wrong in reviewing lets the object pass unchanged */
     const char *path;           /* /validate-k0rdent-mirantis-com-v1beta1-managementbackup */
     policy_fn *policy;
@@ -44,7 +45,7 @@ bool admission_read(struct arena *arena, struct str body, int64_t now, struct re
 /* Runs the rule's policy under the rules all policies share: objects with a
  * deletionTimestamp pass on UPDATE, operations the rule does not name pass, another
  * kind is refused (400: the webhook configuration has a wrong path), Velero's
- * service accounts get warnings instead of denials. */
+ * service accounts get warnings instead of denials, unless the rule binds them. */
 void admission_decide(struct review *review, const struct rule *rule, const struct inventory *inventory,
                       const struct settings *settings);
 /* What must be read anew before admission_decide; false when nothing. */

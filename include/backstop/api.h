@@ -43,6 +43,8 @@ struct str api_version_group(struct str api_version, struct str *version);
 /* On a ManagementBackup: how old its newest backup may become ("12h"), in place of settings status.recoveryPoint. */
 #define ANNOTATION_RECOVERY_POINT "backstop.k0rdent.mirantis.com/recovery-point"
 #define ANNOTATION_ALLOW_DELETE "backstop.k0rdent.mirantis.com/allow-delete"
+/* On a Backup: a pin. While it is there nobody deletes the Backup, whatever its value says. */
+#define ANNOTATION_KEEP "backstop.k0rdent.mirantis.com/keep"
 /* On the ManagementBackup that the gate creates: the release asked for, and when. */
 #define ANNOTATION_TAKEN_BEFORE "backstop.k0rdent.mirantis.com/taken-before-upgrade-to"
 #define ANNOTATION_TAKEN_BEFORE_AT "backstop.k0rdent.mirantis.com/taken-before-upgrade-at"

@@ -365,6 +365,23 @@ bool recovery_may_be_management(const struct backup *backup, const struct settin
 struct recovery_candidate policy_recovery_point(struct arena *arena, const struct inventory *inventory,
                                                 const struct settings *settings, int64_t now);
 
+/* Why a Backup stays although somebody wants to delete it, Velero's garbage collector included: the first that applies. */
+enum backup_keep {
+    KEEP_NOT,
+    KEEP_PIN,      /* ANNOTATION_KEEP */
+    KEEP_LAST,     /* settings backups.keepLast: of this cluster, or of the same region */
+    KEEP_ROLLBACK, /* of the running release, or from it */
+    KEEP_YOUNG     /* settings backups.keepFor */
+};
+extern const char *const backup_keep_names[]; /* an interface: "pin", "keepLast", "rollback", "keepFor" */
+struct backup_kept {
+    enum backup_keep by;
+    struct str why; /* to follow its name: "is the newest Completed management backup, so ..." */
+};
+/* By the snapshot alone, without what was admitted a moment ago. In the arena. */
+struct backup_kept policy_backup_kept(struct arena *arena, const struct inventory *inventory,
+                                      const struct settings *settings, int64_t now, const struct backup *backup);
+
 /* ---- the way back from an upgrade ----------------------------------------- */
 
 /* Which release a backup holds that was taken for an upgrade, by what was written when it was

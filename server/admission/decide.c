@@ -84,7 +84,7 @@ static bool is_lenient(const struct request *request, const struct rule *rule)
 {
     if (request->writer == WRITER_KCM)
         return rule->trusts_kcm && request->operation != OPERATION_DELETE;
-    return request->writer == WRITER_VELERO;
+    return request->writer == WRITER_VELERO && !rule->binds_velero;
 }
 
 bool admission_wants(const struct review *review, const struct rule *rule, const struct inventory *inventory,

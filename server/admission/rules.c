@@ -125,12 +125,14 @@ static const struct rule rules[] = {
         .resource = "deletebackuprequests",
         .kind = "DeleteBackupRequest",
         .operations = OPERATION_CREATE | OPERATION_UPDATE,
+        .binds_velero = true, /* its garbage collector, of expired backups */
         .path = "/validate-velero-io-v1-deletebackuprequest",
         .policy = policy_delete_backup_request,
         .wants = policy_delete_backup_request_wants,
-        .failure_policy = "Ignore",
-        .documentation =
-            "protects the last management backup and the rollback from the running release, and lists what is deleted",
+        .failure_policy =
+            "Fail", /* unreviewed, an expired last backup would be gone; a refused request is made again */
+        .documentation = "protects pinned backups, the last management backups and the rollback from the running "
+                         "release, also from Velero's garbage collector; lists what is deleted",
     },
     {
         .group = "velero.io",

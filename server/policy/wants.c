@@ -126,7 +126,7 @@ void policy_restore_wants(const struct request *request, const struct inventory 
 void policy_delete_backup_request_wants(const struct request *request, const struct inventory *inventory,
                                         const struct settings *settings, struct facts_wanted *wanted)
 {
-    if (request_by_velero(request, settings) ||
+    if ((request_by_velero(request, settings) && request->operation != OPERATION_CREATE) ||
         !(request_changes(request, "spec.backupName") || request_changes(request, "status")))
         return;
     struct str name = object_text(request, request->object, "spec.backupName");

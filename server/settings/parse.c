@@ -328,6 +328,14 @@ bool settings_read_value(struct arena *arena, struct settings *settings, const s
             return error_set(error, 422, "%.*s: expected true or false", STR_ARG(shown));
         *(bool *)place = json_object_get_boolean(value);
         return true;
+    case KEY_COUNT:
+        shown = settings_show(arena, value);
+        if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < key->least ||
+            json_object_get_int64(value) > key->most)
+            return error_set(error, 422, "%.*s: expected a whole number from %" PRId64 " to %" PRId64, STR_ARG(shown),
+                             key->least, key->most);
+        *(int64_t *)place = json_object_get_int64(value);
+        return true;
     case KEY_DURATION:
         return settings_read_duration(arena, key, value, place, error);
     case KEY_VERDICT:
@@ -348,7 +356,10 @@ bool settings_read_default(struct arena *arena, struct settings *settings, const
 {
     struct json_object *value = NULL;
     struct str rest = str_from(key->fallback), item;
-    if (key->type == KEY_BOOL)
+    int64_t number;
+    if (key->type == KEY_COUNT)
+        value = str_to_int64(rest, &number) ? json_object_new_int64(number) : NULL;
+    else if (key->type == KEY_BOOL)
         value = json_object_new_boolean(str_is(rest, "true"));
     else if (key->type == KEY_EVIDENCE)
         value = json_object_new_object();

@@ -190,7 +190,10 @@ static void write_evidence(struct json_object *schema)
 static void write_default(struct json_object *schema, const struct settings_key *key)
 {
     struct str rest = str_from(key->fallback), item;
-    if (key->type == KEY_BOOL) {
+    int64_t number;
+    if (key->type == KEY_COUNT && str_to_int64(rest, &number)) {
+        json_put(schema, "default", json_object_new_int64(number));
+    } else if (key->type == KEY_BOOL) {
         json_put(schema, "default", json_object_new_boolean(str_is(rest, "true")));
     } else if (key->type == KEY_EVIDENCE) {
         put_object(schema, "default");
@@ -212,6 +215,11 @@ static void schema_write_key(struct json_object *schema, const struct settings_k
         break;
     case KEY_BOOL:
         schema_put_text(schema, "type", "boolean");
+        break;
+    case KEY_COUNT:
+        schema_put_text(schema, "type", "integer");
+        json_put(schema, "minimum", json_object_new_int64(key->least));
+        json_put(schema, "maximum", json_object_new_int64(key->most));
         break;
     case KEY_DURATION:
         schema_put_text(schema, "type", "string");

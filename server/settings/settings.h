@@ -5,7 +5,16 @@
 #include "backstop/json.h"
 #include "backstop/settings.h"
 
-enum key_type { KEY_TEXT, KEY_BOOL, KEY_DURATION, KEY_VERDICT, KEY_TEXTS, KEY_PROVIDER_EXCLUSIONS, KEY_EVIDENCE };
+enum key_type {
+    KEY_TEXT,
+    KEY_BOOL,
+    KEY_COUNT,
+    KEY_DURATION,
+    KEY_VERDICT,
+    KEY_TEXTS,
+    KEY_PROVIDER_EXCLUSIONS,
+    KEY_EVIDENCE
+};
 
 /* What a text must look like: the pattern is for editors (the JSON Schema), the
  * function decides, `expected` tells the user. */
@@ -25,7 +34,7 @@ struct settings_key {
     size_t offset;                /* in struct settings */
     const char *fallback;         /* the default as the file would say it; lists: comma-separated */
     const struct text_rule *rule; /* texts and items of lists */
-    int64_t least, most;          /* durations, in seconds */
+    int64_t least, most;          /* counts; durations, in seconds */
     const char *help;
 };
 const struct settings_key *settings_keys(size_t *count);

@@ -130,10 +130,36 @@ def case_all_requests(setup):
 
 
 def case_velero(setup):
-    """what Velero itself deletes goes: expired backups are its own affair"""
-    code, answer = setup.cluster.request("POST", "/apis/velero.io/v1/namespaces/kcm-system/deletebackuprequests",
-                                         deletion("only"), VELERO)
+    """what Velero asks for is held like anybody's request; what it notes on one, and the object that it removes, is not"""
+    path = "/apis/velero.io/v1/namespaces/kcm-system"
+    code, answer = setup.cluster.request("POST", f"{path}/deletebackuprequests", deletion("only"), VELERO)
+    assert code == 403 and "last Completed management backup" in answer["message"], answer
+    assert "To let Velero delete it, annotate it" in answer["message"], answer
+    code, answer = setup.cluster.request("POST", f"{path}/deletebackuprequests", deletion("half"), VELERO)
     assert code == 201, answer
+    calls = setup.calls("deletebackuprequests", "UPDATE")
+    code, answer = setup.cluster.request("PATCH", f"{path}/deletebackuprequests/{answer['metadata']['name']}",
+                                         {"status": {"phase": "Processed"}}, VELERO, "application/merge-patch+json")
+    assert code == 200 and setup.calls("deletebackuprequests", "UPDATE") == calls, answer
+    code, answer = setup.cluster.request("DELETE", f"{path}/backups/half", user=VELERO)
+    assert code == 200, answer
+
+
+def case_pin(setup):
+    """a pinned Backup is deleted by nobody, allow-delete or not, until the pin is removed"""
+    keep = "backstop.k0rdent.mirantis.com/keep"
+
+    def annotate(change):
+        return setup.cluster.kubectl("annotate", "-n", "kcm-system", "backups.velero.io", "app-snapshot", change)
+
+    accepted(annotate(f"{keep}=audit 2026"), "pinned: nobody, Velero included, can delete", "pin backup")
+    wait_until("the pin to be known", lambda: "is pinned" in setup.ask("app-snapshot", "really").text)
+    refused(setup.delete("backups.velero.io", "app-snapshot"), "audit 2026", f"app-snapshot {keep}-")
+    code, answer = setup.cluster.request("POST", "/apis/velero.io/v1/namespaces/kcm-system/deletebackuprequests",
+                                         deletion("app-snapshot"), VELERO)
+    assert code == 403 and "is pinned by annotation" in answer["message"], answer
+    accepted(annotate(f"{keep}-"))
+    wait_until("it to be free", lambda: setup.ask("app-snapshot").code == 0)
 
 
 def case_restore(setup):

@@ -27,6 +27,9 @@ def while_down(setup):
     answer = cluster.kubectl(*dry, stdin=restore("while-down", "rolling"))
     assert is_down(answer) and "restores.backstop.k0rdent.mirantis.com" in answer.err, answer
     assert is_down(cluster.kubectl(*upgrade_command()))
+    answer = cluster.kubectl(*dry, stdin={"apiVersion": "velero.io/v1", "kind": "DeleteBackupRequest", "spec": {
+        "backupName": "rolling"}, "metadata": {"name": "while-down", "namespace": "kcm-system"}})
+    assert is_down(answer) and "deletebackuprequests.backstop" in answer.err, answer
     accepted(cluster.kubectl("label", "management", "kcm", "--overwrite",
                              f"while-down={int(time.monotonic())}"))
 

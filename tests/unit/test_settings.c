@@ -67,7 +67,7 @@ static void test_every_key_is_read(void)
         STR(HEAD "systemNamespace: backups\n"
                  "schedules: {minimumInterval: 1h30m, tooFrequent: deny, controllerTimeZone: Europe/Berlin}\n"
                  "storage: {whenUnknown: allow, notDurable: deny}\n"
-                 "managementBackups: {deleteProtecting: deny}\n"
+                 "managementBackups: {deleteProtecting: deny}\nbackups: {keepLast: 3, keepFor: 168h}\n"
                  "restores:\n  mutateAll: yes\n  forceExistingResourcePolicy: true\n  injectReleaseModifier: on\n"
                  "  providers: [infrastructure-azure, infrastructure-azure]\n"
                  "  providerCaveats:\n  - provider: infrastructure-example\n"
@@ -82,6 +82,7 @@ static void test_every_key_is_read(void)
     ASSERT_TEXT(s->schedules_controller_zone, "Europe/Berlin");
     CU_ASSERT(s->storage_unknown == VERDICT_ALLOW && s->storage_not_durable == VERDICT_DENY);
     CU_ASSERT(s->backups_delete_protecting == VERDICT_DENY);
+    CU_ASSERT(s->backups_keep_last == 3 && s->backups_keep_for == 7 * 86400);
     CU_ASSERT(s->restores_mutate_all && s->restores_force_update && s->restores_inject_release_modifier);
     CU_ASSERT(s->restores_providers.len == 1);
     CU_ASSERT_FATAL(s->provider_exclusion_count == 3);
@@ -116,6 +117,14 @@ static const struct {
     {HEAD "upgrade: {maxBackupAge: 9000h}\n", 3, "upgrade.maxBackupAge",
      "upgrade.maxBackupAge: \"9000h\": must be at most 720h"},
     {HEAD "upgrade: {retryAfter: 10h}\n", 3, "upgrade.retryAfter", "upgrade.retryAfter: \"10h\": must be at most 5m"},
+    {HEAD "backups: {keepLast: -1}\n", 3, "backups.keepLast",
+     "backups.keepLast: -1: expected a whole number from 0 to 1000"},
+    {HEAD "backups: {keepLast: 2.5}\n", 3, "backups.keepLast",
+     "backups.keepLast: 2.5: expected a whole number from 0 to 1000"},
+    {HEAD "backups: {keepLast: 1001}\n", 3, "backups.keepLast",
+     "backups.keepLast: 1001: expected a whole number from 0 to 1000"},
+    {HEAD "backups: {keepLast: all}\n", 3, "backups.keepLast",
+     "backups.keepLast: \"all\": expected a whole number from 0 to 1000"},
     {HEAD "upgrade: {gate: maybe}\n", 3, "upgrade.gate", "upgrade.gate: \"maybe\": expected true or false"},
     {HEAD "upgrade: {gate: }\n", 3, "upgrade.gate", "upgrade.gate: no value; set one or remove the key"},
     {HEAD "upgrade:\n  evidence:\n    allOf:\n    - preset: kastn\n", 6, "upgrade.evidence.allOf[0].preset",

@@ -1,6 +1,7 @@
 {{- /* What is reviewed, one row a webhook; a test holds these rows against `backstop rules`. `key` is its name
        in the values; conditions: spec (the spec changes), release (spec.release changes), releaseStatus
-       (status.release changes), velero, kcm (not their own write), management (a Backup that kcm may have
+       (status.release changes), velero, kcm (not their own write), veleroProgress (not what Velero notes on
+       an object that is there), management (a Backup that kcm may have
        made),
        open (a Restore is created, or changed by somebody else before Velero takes it). */ -}}
 {{- define "backstop.validating" -}}
@@ -107,7 +108,7 @@
   apiVersions: [v1]
   resources: [deletebackuprequests]
   operations: [CREATE, UPDATE]
-  conditions: [velero]
+  conditions: [veleroProgress]
 - key: backupDeletions
   name: backup-deletions
   path: /validate-velero-io-v1-backup-deletion
@@ -198,6 +199,13 @@
 {{- define "backstop.condition.velero" -}}
 - name: not-velero
   expression: >-
+    !(request.userInfo.username in {{ include "backstop.veleroUsers" . }})
+{{- end }}
+
+{{- define "backstop.condition.veleroProgress" -}}
+- name: not-noted-by-velero
+  expression: >-
+    request.operation == "CREATE" ||
     !(request.userInfo.username in {{ include "backstop.veleroUsers" . }})
 {{- end }}
 

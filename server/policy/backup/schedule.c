@@ -313,6 +313,36 @@ static struct str what_weakens(const struct request *request, const struct backu
     return changes;
 }
 
+static void backup_edit_warn_of_pin(const struct request *request, const struct inventory *inventory,
+                                    const struct settings *settings, const struct backup *before,
+                                    const struct backup *after, struct decision *decision)
+{
+    struct arena *arena = request->arena;
+    char since[TIME_TEXT_SIZE];
+    struct str name = arena_quote(arena, after->meta.name);
+    struct str was = json_get_str(before->meta.annotations, ANNOTATION_KEEP);
+    struct str is = json_get_str(after->meta.annotations, ANNOTATION_KEEP);
+    bool expired = after->status.expires && after->status.expires <= request->now;
+    if (is.ptr && !str_eq(is, was)) {
+        decision_warn(decision,
+                      "pinned: nobody, Velero included, can delete backup %.*s until annotation %s is removed%s",
+                      STR_ARG(name), ANNOTATION_KEEP,
+                      annotation_reason(is).len ? "" : ". Give it a reason as its value, for whoever finds it later");
+        if (!was.ptr)
+            decision_warn(decision,
+                          "the object store does not contain the pin: pin backup %.*s again where Velero has "
+                          "synced it from there",
+                          STR_ARG(name));
+    } else if (was.ptr && !is.ptr) {
+        struct backup_kept kept = policy_backup_kept(arena, inventory, settings, request->now, after);
+        if (kept.by != KEEP_NOT)
+            decision_warn(decision, "no longer pinned, but backup %.*s %.*s", STR_ARG(name), STR_ARG(kept.why));
+        else if (expired)
+            decision_warn(decision, "no longer pinned: backup %.*s expired %s ago, and Velero deletes it soon",
+                          STR_ARG(name), duration_format(request->now - after->status.expires, since));
+    }
+}
+
 void backup_edit_check(const struct request *request, const struct inventory *inventory,
                        const struct settings *settings, struct decision *decision)
 {
@@ -330,11 +360,12 @@ void backup_edit_check(const struct request *request, const struct inventory *in
         forbid_forged(request, after, update, decision);
         return;
     }
-    struct str change =
-        update && deletion_counts(before, request->now) ? what_weakens(request, before, after) : STR("");
+    struct str change = update && deletion_is_guarded(before) ? what_weakens(request, before, after) : STR("");
     const struct removal removal = {.holder = request->object, .change = change};
     if (change.len)
         deletion_check_needed(request, inventory, settings, &removal, before, decision);
+    if (update && !decision->denied)
+        backup_edit_warn_of_pin(request, inventory, settings, before, after, decision);
 }
 
 void backup_edit_wants(const struct request *request, const struct inventory *inventory,
@@ -344,7 +375,7 @@ void backup_edit_wants(const struct request *request, const struct inventory *in
         return;
     struct backup before = backup_of(request, settings, request->old_object);
     struct backup after = backup_of(request, settings, request->object);
-    if (deletion_counts(&before, request->now) && what_weakens(request, &before, &after).len)
+    if (deletion_is_guarded(&before) && what_weakens(request, &before, &after).len)
         deletion_want_others(request, inventory, settings, before.meta.name, wanted);
 }
 

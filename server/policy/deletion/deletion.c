@@ -139,17 +139,43 @@ static bool delete_request_asks(const struct request *request, struct decision *
     return false;
 }
 
+/* Velero's account asks for a deletion when a backup has expired (gc_controller.go), and when somebody runs the CLI in
+ * its pod. Refused, the garbage collector logs the answer and tries again, at growing intervals up to 17 minutes and
+ * once in each of its rounds; nothing else of Velero waits for it. All that Velero itself checks later is left to it. */
+static void deletion_check_by_velero(const struct request *request, const struct inventory *inventory,
+                                     const struct settings *settings, struct str ns, struct str name,
+                                     struct decision *decision)
+{
+    const struct removal removal = {.holder = request->object};
+    if (!inventory->known[FACT_BACKUPS]) {
+        decision_wait(decision, 503, 0,
+                      "cannot tell whether backup %.*s is still needed: nothing is known about Velero Backups. Nothing "
+                      "was deleted; Velero tries again. See /readyz?verbose",
+                      STR_ARG(deletion_quote(request, name)));
+        return;
+    }
+    const struct backup *backup = inventory_backup(inventory, ns, name);
+    decision_audit(decision, "backup", "%.*s", STR_ARG(name));
+    if (backup)
+        deletion_check_needed(request, inventory, settings, &removal, backup, decision);
+}
+
 void policy_delete_backup_request(const struct request *request, const struct inventory *inventory,
                                   const struct settings *settings, struct decision *decision)
 {
     struct str ns = deletion_namespace(request, settings);
     struct str name = object_text(request, request->object, "spec.backupName");
-    if (deletion_is_automatic(request, settings)) {
-        decision_audit(decision, "skipped", "the deletion is Velero's own");
+    bool velero = request_by_velero(request, settings);
+    if (velero ? request->operation != OPERATION_CREATE : deletion_is_automatic(request, settings)) {
+        decision_audit(decision, "skipped", "the request is carried out by a controller");
         return;
     }
     if (!delete_request_asks(request, decision))
         return;
+    if (velero && name.len) {
+        deletion_check_by_velero(request, inventory, settings, ns, name, decision);
+        return;
+    }
     if (name.len == 0) {
         decision_required(decision, "spec.backupName", "name the Velero Backup to delete");
         return;

@@ -4,9 +4,9 @@
 
 #include "backstop/policy.h"
 
-/* A deletion that Kubernetes or Velero itself carries out (garbage collection of
- * expired backups, of a namespace, of owned objects): nobody reads an answer there,
- * and a denial would only block them. */
+/* The deletion of an object that Kubernetes or Velero itself carries out (of a namespace, of owned
+ * objects, of a Backup whose data is gone): nobody reads an answer there, and a denial would only
+ * block them. What Velero asks for in a DeleteBackupRequest is another matter: its data is still there. */
 bool deletion_is_automatic(const struct request *request, const struct settings *settings);
 /* How a backup would go. */
 struct removal {
@@ -15,9 +15,10 @@ struct removal {
 };
 /* Can be restored, and for as long as anybody looks. */
 bool deletion_counts(const struct backup *backup, int64_t now);
-/* Denies (403) when the cluster needs this backup to come back: the last Completed one,
- * or the way back from the running release. ANNOTATION_ALLOW_DELETE with a reason on
- * the holder allows it with a warning. True when it may go; then that is reserved. */
+/* By kcm and Completed, expired or not; or pinned: what deletions and edits are checked for. */
+bool deletion_is_guarded(const struct backup *backup);
+/* Denies (403) when the backup stays (policy_backup_kept). ANNOTATION_ALLOW_DELETE with a reason on
+ * the holder allows it with a warning, unless it is pinned. True when it may go; then that is reserved. */
 bool deletion_check_needed(const struct request *request, const struct inventory *inventory,
                            const struct settings *settings, const struct removal *removal, const struct backup *backup,
                            struct decision *decision);
