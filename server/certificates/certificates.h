@@ -21,21 +21,19 @@ struct certificates {
     struct managed *managed;
 };
 
-/* ---- certificates.c: what both modes do with a pair ---- */
+/* ---- what both modes do with a pair ---- */
 /* Verifies, takes into use, counts, logs. False leaves the old pair in force. */
 bool certificates_take(struct certificates *certificates, const struct pki_pair *pair, int64_t now,
                        struct error *error) MUST_CHECK;
 void certificates_tell_problem(struct certificates *certificates, const char *problem); /* "" = none */
 void certificates_tell_notice(struct certificates *certificates, const char *notice);
 
-/* ---- files.c ---- */
 void files_reload(struct certificates *certificates);
 
-/* ---- managed.c ---- */
 void managed_look(struct managed *managed); /* soon, on its own thread */
 void managed_stop(struct managed *managed); /* joins; NULL is fine */
 
-/* ---- managed_secret.c: the Secret all replicas share ---- */
+/* ---- the Secret all replicas share ---- */
 
 /* What the Secret holds, or is to hold. Memory of the arena; keys are zeroed with it. */
 struct content {
@@ -49,7 +47,7 @@ bool secret_read(struct arena *arena, const struct certificates_options *options
 bool secret_write(struct arena *arena, const struct certificates_options *options, const struct content *content,
                   struct error *error) MUST_CHECK;
 
-/* ---- managed_rotate.c: what is to be issued; no I/O, no clock ---- */
+/* ---- what is to be issued; no I/O, no clock ---- */
 struct rotation {
     const char *const *names;
     int64_t leaf_seconds, ca_seconds, now;
@@ -69,7 +67,7 @@ int64_t rotation_settle_seconds(int64_t leaf_seconds);
 /* Whether the pair could be served now: it fits, is in time, and leads to the bundle. */
 bool rotation_usable(const struct rotation *rotation, const struct pki_pair *pair, struct str bundle);
 
-/* ---- managed_bundle.c: caBundle of our webhooks ---- */
+/* ---- caBundle of our webhooks ---- */
 struct announcement {
     struct str ca, bundle; /* the CA in force; all that must be trusted */
     bool prune;            /* take out what else is there */
@@ -88,5 +86,35 @@ bool announce(struct arena *arena, const struct certificates_options *options, s
 bool certificates_lifetimes(struct certificates_options *options, struct error *error) MUST_CHECK;
 /* Frees one whose watch and threads have been stopped. */
 void certificates_free(struct certificates *certificates);
+
+/* Managed mode's state: what its thread (managed.c) and its work (managed_settle.c) share. */
+
+enum { NS = 1000000000, REFLECTORS = 3, POLL_MAX = 30 };
+
+struct managed {
+    struct certificates *certificates;
+    const struct certificates_options *options;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    pthread_t thread;
+    bool started, stopping, looked_for; /* under the lock; looked_for: something changed */
+    struct kube_reflector *reflectors[REFLECTORS];
+    char selectors[REFLECTORS][300]; /* which reflectors borrow */
+
+    /* The thread's own. */
+    double jitter;
+    struct arena *held_memory; /* of the two below; NULL until something is served */
+    struct pki_pair held;      /* what is served, and its CA */
+    struct str held_ca;
+    char *announced_ca;   /* the CA that all our webhooks are known to trust */
+    int64_t announced_ns; /* since when */
+    int64_t extra_ns;     /* since when caBundle holds more than it should; 0 = it does not */
+    unsigned failures, writes;
+    int64_t last_write_ns;
+};
+
+/* Brings Secret, caBundle and what is served to what they should be; *wait_ns says when to
+ * look again although nothing changes. */
+bool managed_settle(struct managed *managed, int64_t *wait_ns, struct error *error) MUST_CHECK;
 
 #endif

@@ -6,7 +6,6 @@
 
 #include "backstop/telemetry.h"
 #include "certificates/certificates.h"
-#include "certificates/managed.h"
 
 /* Managed mode: one thread looks at the Secret and at the webhook configurations, whenever
  * they change and when something falls due, and brings everything to what it should be. It

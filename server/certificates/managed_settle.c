@@ -4,7 +4,6 @@
 
 #include "backstop/telemetry.h"
 #include "certificates/certificates.h"
-#include "certificates/managed.h"
 
 /* What managed mode does whenever it looks: the Secret, the caBundle, what is served. */
 

@@ -1,4 +1,4 @@
-#include "commands/completeness.h"
+#include "commands/facts_open.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -5,6 +5,7 @@
 #include "backstop/cli.h"
 #include "backstop/inventory.h"
 #include "backstop/settings.h"
+#include "backstop/status.h"
 
 /* Part of a command's options, as the member `facts`; FACTS_OPTIONS are its rows. */
 struct facts_options {
@@ -69,5 +70,13 @@ void facts_dispose(struct facts *facts);
  * version of --velero-version (`options` may be NULL); NULL, with the reason told. */
 struct settings *command_settings(const struct command *command, const char *path, const struct facts_options *options);
 void command_settings_release(struct settings **settings);
+
+/* What a restore would miss, read by a command with the rights of whoever runs it. */
+
+/* Reads what status_complete needs, of the files or the cluster that `facts` are of: of Secrets and ConfigMaps only the
+ * metadata, and of each kind a bounded number. What cannot be read is unknown, with the reason. Everything lives in the
+ * arena. False when out of memory. */
+bool completeness_read(struct arena *arena, const struct facts_options *options, const struct facts *facts,
+                       const struct settings *settings, struct status_completeness *found) MUST_CHECK;
 
 #endif

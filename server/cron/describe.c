@@ -1,7 +1,5 @@
 /* A warning is one short line: when it gets longer, fewer runs are named, and a long schedule is cut. */
-#include "cron/moment.h"
 #include "cron/spec.h"
-#include "cron/words.h"
 
 enum { RUNS_SAID = 3, WORDS_MAX = 190, LINE_MAX = 199, SPEC_SHOWN = 48 };
 

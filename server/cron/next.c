@@ -1,4 +1,3 @@
-#include "cron/moment.h"
 #include "cron/spec.h"
 
 /* The next time of a schedule. Field by field, each set back when a larger one moves, as robfig/cron's spec.go Next does,

@@ -100,4 +100,83 @@ bool spec_parse(enum cron_dialect dialect, struct str spec, const struct cron_zo
 struct str spec_quote(struct arena *arena, struct str text, size_t limit);
 int64_t fault_position(struct str spec, const struct fault *fault);
 
+/* A moment as the wall clock of a zone shows it. */
+
+struct moment {
+    const struct cron_zone *zone;
+    int64_t unix_seconds;
+    struct civil civil;
+    int64_t midnight, next_midnight; /* of its date; Unix seconds of that wall time as if it were UTC */
+    struct zone_span span;           /* the zone's, at that moment */
+};
+void moment_set(struct moment *moment, int64_t unix_seconds);
+/* Go's time.Date: days may be past the end of the month; a wall time that a
+ * clock change skips becomes the one an hour earlier or later that Go gives. */
+void moment_set_date(struct moment *moment, int64_t year, int month, int day, int hour, int minute, int second);
+
+/* SpecSchedule's day rule: both day sets must match (in robfig/cron only when either is "*"), else one is enough. */
+bool schedule_day_matches(const struct cron_schedule *schedule, int day, int weekday);
+bool schedule_needs_both_days(const struct cron_schedule *schedule);
+/* Which of the day fields decide. */
+struct day_rule {
+    bool every_day, by_date, by_weekday;
+    bool both; /* by_date and by_weekday: a day must match both, not either */
+};
+struct day_rule schedule_day_rule(const struct cron_schedule *schedule);
+int moment_days_in_month(int64_t year, int month);
+
+/* Putting sets of minutes, hours, days and months into words. */
+
+/* A field's set and its shape. */
+struct set {
+    uint64_t bits; /* without the star */
+    int min, max, count, first, last;
+    int step;     /* between all neighbours, 0 when they differ or there is only one */
+    bool full;    /* every value of the field */
+    bool cyclic;  /* the step goes on evenly over the end: 5, 20, 35, 50 */
+    bool one_run; /* neighbours all along, perhaps over the end: 22, 23, 0, 1 */
+    int run_first, run_last;
+};
+struct set words_set(uint64_t bits, enum field_id id);
+
+/* How a list of values is written. */
+struct list_style {
+    const char *range, *last; /* "-" in 1-3, " and " before the last piece */
+    void (*write)(struct buf *out, int value);
+    int pieces_max; /* with more of them, words_list writes nothing and returns false */
+};
+bool words_list(struct buf *out, const struct set *set, const struct list_style *style);
+
+void words_clock(struct buf *out, int hour, int minute);     /* "09:00" */
+void words_date(struct buf *out, const struct civil *civil); /* "2026-11-21" */
+void words_number(struct buf *out, int value);
+void words_ordinal(struct buf *out, int value);       /* "13th" */
+void words_month(struct buf *out, int value);         /* "March" */
+void words_seconds(struct buf *out, int64_t seconds); /* "1 hour 30 minutes", "hour" for a single one */
+
+/* "on the 13th or on any Friday in March": the days and months of a schedule. */
+void words_days(struct buf *out, const struct cron_schedule *schedule, bool say_every_day, int pieces_max);
+
+/* What the advice on a refused schedule is made from. */
+
+struct advice {
+    enum cron_dialect dialect;
+    struct arena *arena;
+    struct str spec;
+    const struct fault *fault;
+    struct str value, range; /* the fault's, quoted for people */
+};
+
+struct str advise_on_field(const struct advice *advice);
+struct str advise_on_field_count(const struct advice *advice);
+struct str advise_on_duration(const struct advice *advice);
+struct str advise_on_descriptor(const struct advice *advice);
+
+struct str advice_quote(struct arena *arena, struct str text);
+struct str advice_lower(struct arena *arena, struct str text); /* ASCII */
+bool advice_is_descriptor(struct str text);                    /* one that comes due by itself */
+/* A duration that Go reads for one that people write, "24h" for "1 day"; empty where it is none. */
+struct str advice_duration(struct arena *arena, struct str text);
+size_t advice_digits(struct str text); /* how many the text starts with */
+
 #endif

@@ -1,5 +1,4 @@
-#include "cron/words.h"
-#include "cron/moment.h"
+#include "cron/spec.h"
 
 static int next_member(uint64_t bits, int value)
 {

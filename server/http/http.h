@@ -33,7 +33,7 @@ struct body {
     bool oversized, overloaded;
 };
 
-/* ---- head.c: how requests are told apart on a connection ---- */
+/* ---- how requests are told apart on a connection ---- */
 enum head_state {
     HEAD_BEGIN, /* between two requests */
     HEAD_REQUEST_LINE,
@@ -120,11 +120,10 @@ struct http_server {
     struct workers *workers; /* NULL: none */
 };
 
-/* ---- tls.c ---- */
 bool tls_priorities(const struct http_config *config, struct buf *out, struct error *error) MUST_CHECK;
 void tls_count_failure(const struct connection *connection); /* closed before the handshake was done */
 
-/* ---- credential.c: the certificate in force, and clients that must show one ---- */
+/* ---- the certificate in force, and clients that must show one ---- */
 bool credential_open(struct http_server *server, const struct http_config *config, struct error *error) MUST_CHECK;
 void credential_close(struct http_server *server);
 void credential_attach(struct connection *connection, gnutls_session_t session);
@@ -132,7 +131,7 @@ int credential_none(gnutls_session_t session, const gnutls_datum_t *authorities,
                     const gnutls_pk_algorithm_t *algorithms, int algorithm_count, gnutls_pcert_st **certificate,
                     unsigned *length, gnutls_privkey_t *key);
 
-/* ---- transport.c: GnuTLS and libmicrohttpd read through us ---- */
+/* ---- GnuTLS and libmicrohttpd read through us ---- */
 void transport_attach(struct connection *connection, gnutls_session_t session); /* NULL: plain HTTP */
 static inline struct connection *transport_connection(gnutls_session_t session)
 {
@@ -143,7 +142,7 @@ static inline struct connection *transport_connection(gnutls_session_t session)
 void transport_note_failure(void); /* why the handshake that this thread attended to came to nothing */
 void transport_detach(const struct connection *connection);
 
-/* ---- connections.c: who is connected, and the sweeper that cuts the slow ---- */
+/* ---- who is connected, and the sweeper that cuts the slow ---- */
 bool connections_start(struct http_server *server, struct error *error) MUST_CHECK;
 void connections_stop(struct http_server *server);
 void connections_notify(void *cls, struct MHD_Connection *mhd, void **slot, enum MHD_ConnectionNotificationCode code);
@@ -158,7 +157,7 @@ static inline void connection_enter(struct connection *connection, enum phase ph
     atomic_store_explicit(&connection->phase, (int)phase, memory_order_release);
 }
 
-/* ---- workers.c: threads for requests whose handler waits ---- */
+/* ---- threads for requests whose handler waits ---- */
 /* What a worker does with a connection that is suspended (request_handle). */
 typedef void worker_fn(struct connection *connection, bool may_wait, bool overloaded, struct http_reply *reply);
 struct workers *workers_start(struct http_server *server, unsigned threads, worker_fn *work,
@@ -170,11 +169,8 @@ void workers_give(struct workers *workers, struct connection *connection);
 void workers_stop(struct workers *workers); /* NULL is fine */
 void workers_free(struct workers *workers); /* once stopped; NULL is fine */
 
-/* ---- body.c ---- */
 bool body_begin(struct http_server *server, struct body *body, size_t expected, bool chunked);
 bool body_add(struct http_server *server, struct body *body, struct str part) MUST_CHECK;
-
-/* ---- body_memory.c ---- */
 
 enum { BODY_FIRST_CAP = 64 * 1024, BODY_LARGE = 1024 * 1024 };
 /* Counts the bytes by which a body grows; false, and none counted, where the server's memory does not have them. */
@@ -182,7 +178,7 @@ bool body_memory_take(struct http_server *server, size_t before_cap, size_t cap)
 void body_forget(struct http_server *server, struct body *body); /* frees what it holds */
 void body_end(struct http_server *server, struct body *body);
 
-/* ---- request.c: libmicrohttpd's callbacks ---- */
+/* ---- libmicrohttpd's callbacks ---- */
 void *request_line(void *cls, const char *uri, struct MHD_Connection *mhd);
 enum MHD_Result request_part(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
                              const char *version, const char *data, size_t *size, void **slot);

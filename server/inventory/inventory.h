@@ -44,7 +44,7 @@ static inline const struct object_meta *record_meta(const struct record *record)
 }
 uint64_t hash_name(struct str ns, struct str name);
 
-/* ---- index.c: the records of one kind, by namespace and name ---------------- */
+/* ---- the records of one kind, by namespace and name ---------------- */
 
 /* The one table from informer and files to look-up: informers keep theirs, builders and snapshots share its records. */
 struct record_table {
@@ -118,7 +118,7 @@ bool evidence_look(struct evidence_search *search, struct json_object *object, s
 /* Whether the object is one that the entry asks for: files hold others, and a list does not. */
 bool evidence_wanted(const struct evidence_source *source, struct str group, struct str kind,
                      struct json_object *object);
-/* ---- evidence.c: admitted deletions, as one line of text ---------------- */
+/* ---- admitted deletions, as one line of text ---------------- */
 /* Those that still count; what is no entry is passed over. False when out of memory. */
 bool reservations_read(struct arena *arena, struct str text, int64_t now, struct evidence_reading *reading) MUST_CHECK;
 /* The text with this one more; absent with code 429 when there are too many. */

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "kube/client.h"
+#include "kube/kube.h"
 
 enum {
     CLIENT_BYTES_MAX = 8 * 1024 * 1024,

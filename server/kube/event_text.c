@@ -8,7 +8,7 @@
 
 #include "backstop/api.h"
 #include "backstop/telemetry.h"
-#include "kube/events.h"
+#include "kube/kube.h"
 
 enum { NAME_ROOM = 200 };
 

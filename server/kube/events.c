@@ -7,7 +7,7 @@
 
 #include "backstop/api.h"
 #include "backstop/telemetry.h"
-#include "kube/events.h"
+#include "kube/kube.h"
 
 enum {
     LOOK_UPS = 10,

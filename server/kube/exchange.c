@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "kube/client.h"
 #include "kube/kube.h"
 
 bool kube_lines(struct buf *rest, struct str bytes, bool (*take)(void *context, struct str line), void *context)

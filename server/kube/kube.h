@@ -105,4 +105,75 @@ bool kube_watch_line(struct arena *arena, struct str text, const struct kube_res
 unsigned kube_timeout(const struct kube_client *client);
 double kube_random(struct kube_client *client); /* 0 <= x < 1, for jitter */
 
+/* What the client is made of; for client.c and exchange.c. */
+
+struct kube_client {
+    struct arena *arena; /* holds the client itself and its configuration */
+    struct kube_config config;
+    struct str user_agent;
+    unsigned timeout;
+    _Atomic int64_t interrupt_ns; /* 0: never */
+    _Atomic int64_t clock_ahead;
+    pthread_mutex_t lock; /* guards all below */
+    CURL *idle[8];        /* handles keep their connection open for the next request */
+    size_t idle_count;
+    struct kube_credentials credentials; /* of a token file or an exec plugin */
+    struct arena *credentials_arena;
+    int64_t refused_ns; /* when a plugin failed last, and why */
+    struct error refusal;
+    uint64_t random;
+};
+
+/* Whether nobody waits for this call any more; `call` may be NULL. */
+bool kube_call_given_up(const struct kube_client *client, const struct kube_call *call);
+CURL *kube_connection_take(struct kube_client *client);
+void kube_connection_give(struct kube_client *client, CURL *connection);
+/* The credentials to use now, refreshed when they are due; `call`, for which they are, may be NULL. */
+bool kube_credentials_now(struct kube_client *client, const struct kube_call *call, struct arena *arena,
+                          struct kube_credentials *credentials, struct error *error) MUST_CHECK;
+void kube_credentials_forget(struct kube_client *client); /* after a 401: ask again */
+
+/* What the recorder queues, and how an Event is written. */
+
+enum { EVENT_QUEUE = 64, EVENT_SERIES = 32 };
+enum { EVENT_WEIGHTS = KUBE_VITAL + 1 }; /* each has all of its own */
+
+/* A note that outlives its review. */
+struct event_note {
+    char api_version[128], kind[64], ns[64], name[254], uid[64], plural[64], reason[64], action[64], text[1025];
+    bool warning;
+    enum kube_weight weight;
+    int64_t times;  /* how often it came while it waited */
+    unsigned tries; /* that have failed */
+    int64_t others; /* notes about other objects that are told of here alone, for want of room */
+};
+/* One Event in the cluster, and how often it has happened. */
+struct event_series {
+    char api_version[128], kind[64], about_ns[64], name[254], reason[64];
+    char ns[64], event[254]; /* the Event's own namespace and name */
+    int64_t count, seen_ns, written_ns;
+};
+
+struct event_queue {
+    struct event_note notes[EVENT_QUEUE];
+    unsigned first, count;
+};
+/* A note that waits already takes the newer one's words, so that however often one thing happens it
+ * takes one place. False when there is no room. */
+bool event_queue_put(struct event_queue *queue, const struct event_note *note);
+/* As the oldest: one that could not be written. */
+bool event_queue_return(struct event_queue *queue, const struct event_note *note);
+/* Makes room: the oldest note that has a younger one with the same reason is counted in that one, and given to
+ * the caller. False when all reasons are different. */
+bool event_queue_fold(struct event_queue *queue, struct event_note *folded);
+
+/* False when it is about nothing that has a name. */
+bool event_note_copy(struct event_note *copy, const struct kube_note *note);
+bool event_same(const struct event_note *a, const struct event_note *b); /* one Event tells of both */
+bool event_is_of(const struct event_series *series, const struct event_note *note);
+void event_series_begin(struct event_series *series, const struct event_note *note, int64_t now_ns);
+void event_write(struct buf *out, const struct event_note *note, const struct event_series *series,
+                 const char *controller, const char *instance);
+void event_write_series(struct buf *out, const struct event_series *series); /* as a JSON Patch */
+
 #endif

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pki/facts.h"
 #include "pki/pki.h"
 
 /* In the order and with the escapes of RFC 2253; what is not plain ASCII as in its hexadecimal form. */

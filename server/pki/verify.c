@@ -6,7 +6,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "pki/facts.h"
 #include "pki/pki.h"
 
 /* Whether a pair can be served, by all that an API server will look at; and bundles of CAs, joined without repeating one. */

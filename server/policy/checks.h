@@ -48,4 +48,16 @@ struct str words_name(struct arena *arena, struct str name);
 /* "3h ago", "at 2026-11-21T06:00:00Z" for what is to come, "at an unknown time" for 0. */
 struct str ago(struct arena *arena, int64_t now, int64_t when);
 
+/* Annotations that a mutating review writes on the object under review. */
+
+struct annotation {
+    const char *key;
+    struct str value;
+};
+/* Patches the object so that it has these annotations, beside those it has already; one of the
+ * same key is replaced. Values that are empty are left out. Steps are added only for what differs,
+ * so calling it again for the patched object adds none. */
+void annotations_patch(const struct request *request, struct decision *decision, const struct annotation *items,
+                       size_t count);
+
 #endif

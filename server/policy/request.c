@@ -1,7 +1,6 @@
 #include <string.h>
 
 #include "backstop/policy.h"
-#include "policy/annotations.h"
 #include "policy/checks.h"
 
 /* Values of the object under review, by path. A json-c tree is built only of the part that a policy asks for, once, and

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "telemetry/telemetry.h"
+#include "backstop/telemetry.h"
 
 enum { PATIENCE_MS = 100, NOTE_SIZE = 160 };
 
@@ -58,7 +58,7 @@ static bool tell_of_lost(void)
     return true;
 }
 
-void log_out(const char *line, size_t length)
+static void log_out(const char *line, size_t length)
 {
     pthread_mutex_lock(&lock);
     if ((lost && !tell_of_lost()) || !log_put(line, length)) {

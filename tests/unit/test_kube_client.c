@@ -4,7 +4,7 @@
 #include <time.h>
 
 #include "backstop/http.h"
-#include "kube/client.h"
+#include "kube/kube.h"
 #include "kube_files.h"
 
 static struct str token_now(struct kube_client *client, struct arena *arena)

@@ -1,4 +1,4 @@
-#include "kube/events.h"
+#include "kube/kube.h"
 #include <stdio.h>
 
 #include "suite.h"

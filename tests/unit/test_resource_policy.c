@@ -1,5 +1,5 @@
 #include "backstop/grammar.h"
-#include "policy/velero/resource_policy.h"
+#include "policy/velero/velero.h"
 #include "suite.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #include "commands/audit/audit.h"
 #include "commands/commands.h"
-#include "commands/completeness.h"
+#include "commands/facts_open.h"
 
 #include <stdio.h>
 #include <string.h>

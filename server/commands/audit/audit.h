@@ -7,15 +7,11 @@
 #include "commands/facts_open.h"
 #include "commands/review/review.h"
 
-/* ---- audit_cluster.c --------------------------------------------------------- */
-
 /* Visits every live object of the kinds in the rule table. Kinds that are not served
  * are passed over; what cannot be listed is reported and left out. */
 void audit_list(const struct facts_options *options, struct str from, const struct manifest_sink *sink);
 /* Visits all that is to be audited, of the files or of the cluster that the facts are of. */
 void audit_read(const struct facts_options *options, const struct facts *facts, const struct manifest_sink *sink);
-
-/* ---- audit_world.c ----------------------------------------------------------- */
 
 /* The facts as each object must see them: without what it made itself. */
 struct audit_world {
@@ -35,13 +31,9 @@ bool audit_concerns(const struct manifest *manifest);
 bool audit_review(struct audit_world *world, int64_t now, struct arena *arena, struct manifest *manifest,
                   struct review_result *result, const char **passed_over) MUST_CHECK;
 
-/* ---- audit_rows.c ------------------------------------------------------------ */
-
 /* The audit as the status view has it: everything lives in the arena. False when out of memory. */
 bool audit_rows(struct arena *arena, const struct facts_options *options, const struct facts *facts,
                 const struct settings *settings, int64_t now, struct status_audit *audit) MUST_CHECK;
-
-/* ---- audit_print.c ----------------------------------------------------------- */
 
 /* Drops what a review only says back to whoever writes an object ("runs every 6
  * hours; next ..."): nobody is writing it now. */

@@ -7,13 +7,24 @@
 #include <unistd.h>
 
 #include "backstop/certificates.h"
+#include "backstop/cli.h"
 #include "backstop/json.h"
 #include "backstop/kube.h"
 #include "backstop/pki.h"
-#include "commands/certs/certs.h"
 #include "commands/commands.h"
 
-/* Certificates for development, and a look at those that others issue. */
+/* `backstop certs`: certificates for development, a look at those that others issue, and the renewal of a webhook whose own
+ * account may not write them. */
+
+struct certs_options {
+    const char *ca, *cert, *key, *service, *output, *secret, *configurations;
+    struct option_list names, addresses;
+    int64_t lifetime, at; /* at: -1 = now */
+    bool keep_ca_key, force;
+    int64_t wait, ca_lifetime; /* ca_lifetime: 0 = CERTS_CA_FACTOR times lifetime */
+    struct connection connection;
+};
+enum { CERTS_PEM_LIMIT = 1024 * 1024, CERTS_CA_FACTOR = 10 };
 
 enum { MEMORY = 16 * 1024 * 1024, DAY = 86400, LIFETIME = 365 * DAY, LIFETIME_RENEWED = 90 * DAY, LIFETIME_MIN = 3 };
 
@@ -162,57 +173,6 @@ static int certs_show(const struct command *command, const struct certs_options 
     return write_all(STDOUT_FILENO, buf_str(&out)) ? EXIT_OK : EXIT_USAGE;
 }
 
-static int certs_dispatch(const struct command *command, void *context, char **operands, size_t count)
-{
-    const struct certs_options *values = context;
-    struct str action = str_from(count ? operands[0] : NULL);
-    struct certs_options with = *values;
-    if (!values->lifetime)
-        with.lifetime = str_is(action, "renew") ? LIFETIME_RENEWED : LIFETIME;
-    if (with.lifetime < LIFETIME_MIN)
-        return command_fail(command, "--lifetime: expected %ds or more", LIFETIME_MIN);
-    if (str_is(action, "issue") && count == 2)
-        return certs_issue(command, &with, operands[1]);
-    if (str_is(action, "renew") && count == 1)
-        return certs_renew(command, &with);
-    if (str_is(action, "verify") && count == 1)
-        return certs_verify(command, values);
-    if (str_is(action, "show"))
-        return certs_show(command, values, operands + 1, count - 1);
-    return command_fail(command,
-                        "expected issue DIR, renew, verify --cert FILE --key FILE, or show FILE...; see: backstop "
-                        "certs --help");
-}
-
-static int certs_run(const struct command *command, int argc, char **argv)
-{
-    struct certs_options values = {.service = "backstop.backstop-system",
-                                   .output = "text",
-                                   .secret = "backstop-certificates",
-                                   .configurations = "backstop",
-                                   .at = -1};
-    return command_run(command, argc, argv, &values, certs_dispatch);
-}
-
-const struct command command_certs = {
-    .name = "certs",
-    .summary = "issue, renew, verify and show certificates",
-    .operands = "issue DIR | renew | verify | show FILE...",
-    .details = "issue writes ca.crt, tls.crt and tls.key for development and tests.\n"
-               "renew issues the webhook's certificates where they are due: into the Secret that its pods mount,\n"
-               "and the CA into caBundle of its webhook configurations. It is what serve --tls-managed does,\n"
-               "once: the chart's certificate Job and CronJob run it (certificates.mode: job).\n"
-               "verify checks that a certificate can be served: its key matches, it is valid now, for server\n"
-               "authentication and for the names, and the CA signed it.\n"
-               "show prints the contents of each certificate in a file.\n\n"
-               "Exit status: 0 success, 1 verify or renew failed, 2 wrong usage, or a file cannot be read.",
-    .options = certs_rows,
-    .option_count = LENGTH_OF(certs_rows),
-    .asks_cluster = true,
-    .connection = offsetof(struct certs_options, connection),
-    .run = certs_run,
-};
-
 /* `backstop certs issue`: a CA and a serving pair in a folder. */
 
 enum { SKEW = 300, KEY_MODE = 0600, CERTIFICATE_MODE = 0644, PATH_SIZE = 4096 };
@@ -319,7 +279,7 @@ static bool has_pair(const char *folder)
            access(ca_key, F_OK) != 0;
 }
 
-int certs_issue(const struct command *command, const struct certs_options *options, const char *folder)
+static int certs_issue(const struct command *command, const struct certs_options *options, const char *folder)
 {
     struct error error;
     char words[128];
@@ -351,7 +311,7 @@ static void renew_print(const struct certs_options *values, const struct certifi
     printf("caBundle of %zu webhooks: %s\n", done->webhooks, done->announced ? "written" : "current");
 }
 
-int certs_renew(const struct command *command, const struct certs_options *values)
+static int certs_renew(const struct command *command, const struct certs_options *values)
 {
     struct certificates_service service;
     struct error error;
@@ -387,3 +347,56 @@ int certs_renew(const struct command *command, const struct certs_options *value
         (void)command_fail(command, "%s", error.message);
     return !fine ? EXIT_DENIED : fflush(stdout) == 0 ? EXIT_OK : command_fail_output(command);
 }
+
+/* ---- the command ---- */
+
+static int certs_dispatch(const struct command *command, void *context, char **operands, size_t count)
+{
+    const struct certs_options *values = context;
+    struct str action = str_from(count ? operands[0] : NULL);
+    struct certs_options with = *values;
+    if (!values->lifetime)
+        with.lifetime = str_is(action, "renew") ? LIFETIME_RENEWED : LIFETIME;
+    if (with.lifetime < LIFETIME_MIN)
+        return command_fail(command, "--lifetime: expected %ds or more", LIFETIME_MIN);
+    if (str_is(action, "issue") && count == 2)
+        return certs_issue(command, &with, operands[1]);
+    if (str_is(action, "renew") && count == 1)
+        return certs_renew(command, &with);
+    if (str_is(action, "verify") && count == 1)
+        return certs_verify(command, values);
+    if (str_is(action, "show"))
+        return certs_show(command, values, operands + 1, count - 1);
+    return command_fail(command,
+                        "expected issue DIR, renew, verify --cert FILE --key FILE, or show FILE...; see: backstop "
+                        "certs --help");
+}
+
+static int certs_run(const struct command *command, int argc, char **argv)
+{
+    struct certs_options values = {.service = "backstop.backstop-system",
+                                   .output = "text",
+                                   .secret = "backstop-certificates",
+                                   .configurations = "backstop",
+                                   .at = -1};
+    return command_run(command, argc, argv, &values, certs_dispatch);
+}
+
+const struct command command_certs = {
+    .name = "certs",
+    .summary = "issue, renew, verify and show certificates",
+    .operands = "issue DIR | renew | verify | show FILE...",
+    .details = "issue writes ca.crt, tls.crt and tls.key for development and tests.\n"
+               "renew issues the webhook's certificates where they are due: into the Secret that its pods mount,\n"
+               "and the CA into caBundle of its webhook configurations. It is what serve --tls-managed does,\n"
+               "once: the chart's certificate Job and CronJob run it (certificates.mode: job).\n"
+               "verify checks that a certificate can be served: its key matches, it is valid now, for server\n"
+               "authentication and for the names, and the CA signed it.\n"
+               "show prints the contents of each certificate in a file.\n\n"
+               "Exit status: 0 success, 1 verify or renew failed, 2 wrong usage, or a file cannot be read.",
+    .options = certs_rows,
+    .option_count = LENGTH_OF(certs_rows),
+    .asks_cluster = true,
+    .connection = offsetof(struct certs_options, connection),
+    .run = certs_run,
+};

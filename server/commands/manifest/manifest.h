@@ -45,8 +45,6 @@ struct manifest_found {
 bool manifests_read_text(const struct manifest_sink *sink, const char *source, struct str text,
                          struct manifest_found *found) MUST_CHECK;
 
-/* ---- manifest_files.c ----------------------------------------------------------- */
-
 struct manifest_files {
     struct manifest_sink sink;
     bool recursive;         /* folders with all below them */

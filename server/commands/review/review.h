@@ -7,7 +7,7 @@
 #include "commands/facts_open.h"
 #include "commands/manifest/manifest.h"
 
-/* ---- run.c: what comes of it --------------------------------------- */
+/* ---- what comes of it --------------------------------------- */
 
 struct review_context {
     const struct inventory *inventory;
@@ -40,7 +40,7 @@ struct review_result {
 bool review_run(const struct review_context *context, struct arena *arena, struct manifest *manifest,
                 struct review_result *result);
 
-/* ---- context.c: what a document is reviewed against ------------------------- */
+/* ---- what a document is reviewed against ------------------------- */
 
 /* Takes the objects before an update, which must outlive the context; its settings are set.
  * False when out of memory. */
@@ -52,7 +52,7 @@ struct json_object *review_old(const struct review_context *context, struct json
 const struct rule *review_rule(struct str group, struct str kind);
 bool review_is_namespaced(struct str group, struct str kind); /* of the kinds that rules name, and their like */
 
-/* ---- schema.c: what the API server says before any webhook ------------ */
+/* ---- what the API server says before any webhook ------------ */
 
 struct review_schemas {
     struct schema_set set;
@@ -68,7 +68,7 @@ void review_schema_judge(const struct review_context *context, struct arena *are
 /* placeholders.c: warns of values that a templating tool, or a person, was to fill in. */
 void review_warn_placeholders(struct arena *arena, struct json_object *tree, struct decision *decision);
 
-/* ---- facts.c: the object that is there already -------------------- */
+/* ---- the object that is there already -------------------- */
 
 /* The object of this document as the cluster has it, in the arena; *live is NULL when there
  * is none, no rule names its kind, or it has no name yet. False when it cannot be read. */
@@ -89,7 +89,7 @@ struct review_managements {
 /* The one with this document's name, borrowed; NULL when the inventory has none. */
 struct json_object *review_inventory_management(struct review_managements *managements, struct json_object *tree);
 
-/* ---- facts.c: what is known, growing as documents are allowed ------- */
+/* ---- what is known, growing as documents are allowed ------- */
 
 struct review_facts;
 /* Objects that name no namespace are in system_namespace. Without paths nothing is known. NULL when a path cannot be read; that was told. */

@@ -4,7 +4,6 @@
 
 #include "backstop/status.h"
 #include "backstop/telemetry.h"
-#include "commands/serve/page.h"
 #include "commands/serve/serve.h"
 
 /* The status page, read-only, at / of the plain listener. Whoever reaches the port may

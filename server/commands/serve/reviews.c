@@ -4,7 +4,6 @@
 #include <time.h>
 
 #include "backstop/telemetry.h"
-#include "commands/serve/page.h"
 #include "commands/serve/serve.h"
 
 /* The caller waits 10 seconds, and one request to the API server takes 3 at most. */

@@ -10,9 +10,10 @@
 #include "backstop/kube.h"
 #include "backstop/sandbox.h"
 #include "backstop/settings.h"
+#include "backstop/status.h"
 #include "backstop/telemetry.h"
 
-/* ---- serve_settings.c: the settings file, reloaded when it changes ---- */
+/* ---- the settings file, reloaded when it changes ---- */
 struct settings_source {
     const char *path; /* NULL: the defaults */
     struct shared_slot slot;
@@ -44,7 +45,7 @@ struct service {
     atomic_bool stopping;
 };
 
-/* ---- serve_options.c: what was asked for ---- */
+/* ---- what was asked for ---- */
 struct tls_options {
     const char *cert, *key, *min_version, *ciphers, *client_ca, *secret, *service, *configurations;
     struct option_list client_names;
@@ -62,10 +63,10 @@ struct serve_options {
     enum sandbox_mode sandbox_mode; /* of sandbox */
 };
 
-/* ---- serve.c: its life, from the options to the exit code; may lower the connections ---- */
+/* ---- its life, from the options to the exit code; may lower the connections ---- */
 int serve(const struct command *command, struct serve_options *values);
 
-/* ---- serve_certificates.c: what is served, and to whom ---- */
+/* ---- what is served, and to whom ---- */
 int serve_certificates_check(const struct command *command, const struct tls_options *options);
 /* Texts of the config live as long as the options and the arena. */
 bool serve_certificates_configure(struct arena *arena, const struct tls_options *options, struct http_config *config,
@@ -74,20 +75,20 @@ bool serve_certificates_open(struct service *service, const struct tls_options *
                              const char *kubeconfig, const char *context, struct error *error) MUST_CHECK;
 void serve_certificates_close(struct service *service);
 
-/* ---- serve_events.c: what the gate did and what was denied, as Events ---- */
+/* ---- what the gate did and what was denied, as Events ---- */
 void serve_events_open(struct service *service, const char *kubeconfig, const char *context);
 /* Never waits. */
 void serve_events_record(struct service *service, const struct rule *rule, const struct review *review);
 void serve_events_close(struct service *service);
 
-/* ---- page.c, reviews.c: the status page and what it remembers ---- */
+/* ---- the status page and what it remembers ---- */
 
 /* People's names are kept only when `users`; accounts of the system always. */
 bool serve_page_open(struct service *service, bool users, struct error *error) MUST_CHECK;
 void serve_page_close(struct service *service);
 void serve_page_answer(struct service *service, const struct http_request *request, struct http_reply *reply);
 
-/* ---- serve.c: what is given up before anything is listened to ---- */
+/* ---- what is given up before anything is listened to ---- */
 
 http_handler serve_review; /* context: struct service */
 http_handler serve_health; /* context: struct service */
@@ -98,14 +99,14 @@ const struct inventory *serve_inventory(struct service *service, int64_t now); /
 /* The same with the evidence of other engines read now: where it may wait. */
 const struct inventory *serve_inventory_shown(struct service *service, const struct settings *settings, int64_t now);
 
-/* ---- health.c: the cluster's health as metrics ---- */
+/* ---- the cluster's health as metrics ---- */
 void serve_gauges(const struct inventory *inventory);
 
-/* ---- verdict_gauges.c: the verdicts of status as metrics ---- */
+/* ---- the verdicts of status as metrics ---- */
 /* All metrics, after the verdicts on this snapshot (NULL: those of the last time). */
 void serve_write_metrics(struct service *service, const struct inventory *inventory, struct buf *out);
 
-/* ---- listen.c: what the system grants ---- */
+/* ---- what the system grants ---- */
 
 /* Raises the limit on file descriptors to what that many connections need; where it may not,
  * lowers the connections and says so. Fails when too few are left to serve at all. */
@@ -113,14 +114,14 @@ bool serve_limits_descriptors(int64_t *connections, unsigned health_connections,
 /* Has the memory of large reviews kept for the next ones; before any thread. */
 void serve_limits_memory(void);
 
-/* ---- facts.c: where facts come from ---- */
+/* ---- where facts come from ---- */
 bool serve_in_cluster(void);                                 /* it runs as a pod */
 bool serve_asks_cluster(const struct serve_options *values); /* a cluster is told of, or it is in one */
 /* "Velero 1.18.2 (image of Deployment kcm-system/velero), k0rdent 1.12.0 (...)": the versions whose rules are applied. */
 struct str serve_versions(struct arena *arena, const struct inventory *inventory, const struct settings *settings);
 bool serve_source_open(struct service *service, const struct serve_options *values, struct error *error) MUST_CHECK;
 
-/* ---- facts.c: which facts a review rests on ---- */
+/* ---- which facts a review rests on ---- */
 
 /* Held for the caller. Reads anew what the rule wants; where that may not wait, NULL
  * and *needs_worker. NULL with an error when a decision could not rest on anything older. */
@@ -128,7 +129,7 @@ const struct inventory *serve_facts(struct service *service, const struct rule *
                                     const struct settings *settings, const struct http_request *http,
                                     bool *needs_worker, struct error *error);
 
-/* ---- reviews.c: admitted deletions of Backups, made known before they are answered ---- */
+/* ---- admitted deletions of Backups, made known before they are answered ---- */
 enum reserve_result {
     RESERVE_DONE, /* reserved, or nothing to reserve; else the decision is a denial now, or has a warning */
     RESERVE_AGAIN /* another deletion was admitted meanwhile: read and decide again */
@@ -137,7 +138,7 @@ enum reserve_result {
 enum reserve_result serve_reserve(struct service *service, struct review *review, const struct inventory *inventory,
                                   const struct http_request *http, unsigned attempt);
 
-/* ---- serve_listen.c: the two listeners ---- */
+/* ---- the two listeners ---- */
 enum { SERVE_HEALTH_CONNECTIONS = 64 };
 /* NULL with an error. */
 struct http_server *serve_listen_reviews(struct service *service, const struct serve_options *values,
@@ -146,5 +147,34 @@ struct http_server *serve_listen_health(struct service *service, const struct se
                                         struct error *error) MUST_CHECK;
 /* Writes the ports to a file, for whoever started this. */
 bool serve_listen_tell(const char *path, unsigned reviews, unsigned health, struct error *error) MUST_CHECK;
+
+/* What the status page's files share. */
+
+/* The last decisions, in memory that does not grow. */
+enum { DECISIONS = 200 };
+struct kept_decision {
+    int64_t at;
+    const char *operation, *outcome; /* literals */
+    bool dry_run;
+    char user[96], kind[48], ns[64], name[128], why[384];
+};
+struct decisions {
+    pthread_mutex_t lock;
+    bool users;
+    size_t count; /* ever kept */
+    struct kept_decision kept[DECISIONS];
+};
+
+/* Copies of the kept ones, the newest first; NULL when out of memory. */
+struct status_decision *decisions_list(struct decisions *decisions, struct arena *arena, size_t *count);
+
+struct status_page {
+    struct decisions decisions;
+    pthread_mutex_t lock; /* guards body and made_ns */
+    struct buf body;      /* the last page */
+    int64_t made_ns;      /* 0: none yet */
+    char policy[512];
+    struct http_header headers[8]; /* the first is for those who want the page to reload itself */
+};
 
 #endif

@@ -1,4 +1,4 @@
-#include "commands/status/screen.h"
+#include "commands/status/status.h"
 
 #include <errno.h>
 #include <fcntl.h>

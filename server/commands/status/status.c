@@ -1,13 +1,12 @@
+#include "commands/status/status.h"
 #include "commands/commands.h"
-#include "commands/status/text.h"
 
 #include <string.h>
 #include <unistd.h>
 
 #include "backstop/cli.h"
 #include "commands/audit/audit.h"
-#include "commands/completeness.h"
-#include "commands/status/screen.h"
+#include "commands/facts_open.h"
 
 enum { MEMORY_LIMIT = 256 * 1024 * 1024, OUTPUT_LIMIT = 256 * 1024 * 1024, INTERVAL_MAX = 86400 };
 

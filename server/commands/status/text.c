@@ -1,6 +1,6 @@
 #include <stdio.h>
 
-#include "commands/status/text.h"
+#include "commands/status/status.h"
 
 /* Text, for the terminal of whoever is on call. */
 

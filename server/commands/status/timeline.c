@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "commands/status/text.h"
+#include "commands/status/status.h"
 
 /* A line for each source of backups: what became of the last two weeks' and what is
  * planned for the next. Each cell is the same part of a day; "now" stands between. */

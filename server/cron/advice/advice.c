@@ -1,6 +1,6 @@
 #include <stdio.h>
 
-#include "cron/advice/advice.h"
+#include "cron/spec.h"
 
 /* Our words for what is wrong with a schedule: the value, what is allowed, and
  * what to write instead where the mistake is a known one. */

@@ -1,4 +1,4 @@
-#include "cron/advice/advice.h"
+#include "cron/spec.h"
 
 /* What all advice is written with, and advice on "@daily" and its kind, and "@every". */
 

@@ -1,9 +1,7 @@
 /* Warnings about a schedule, collected one by one. */
 #include <stdio.h>
 
-#include "cron/moment.h"
 #include "cron/spec.h"
-#include "cron/words.h"
 
 struct pitfalls {
     struct str spec;

@@ -5,8 +5,6 @@
 #include "backstop/kube.h"
 #include "inventory/inventory.h"
 
-/* ---- cluster.c ------------------------------------------------------------- */
-
 struct feed { /* one kind, or one object of it; guarded by the cluster's lock */
     struct cluster *cluster;
     enum fact fact;
@@ -57,39 +55,38 @@ struct cluster {
 bool cluster_extract(struct cluster *cluster, enum fact fact, struct json_object *object, record_sink *sink,
                      void *context, struct error *error) MUST_CHECK;
 
-/* ---- watch.c: events in, state kept -------------------------------- */
+/* ---- events in, state kept -------------------------------- */
 bool cluster_watch_start(struct cluster *cluster, struct error *error) MUST_CHECK;
 void cluster_watch_stop(struct cluster *cluster);
 
-/* ---- watch.c: snapshots of what the store holds ------------------ */
+/* ---- snapshots of what the store holds ------------------ */
 bool compose_start(struct cluster *cluster, struct error *error) MUST_CHECK;
 void compose_stop(struct cluster *cluster);
 void compose_soon(struct cluster *cluster); /* the lock is held */
 /* Whether every feed of the fact has been listed whole; the lock is held. */
 bool cluster_knows(const struct cluster *cluster, enum fact fact);
 
-/* ---- cluster_live.c: what is read for one review, and what is created ------ */
+/* ---- what is read for one review, and what is created ------ */
 const struct inventory *cluster_live(struct facts_source *self, const struct facts_wanted *wanted, int64_t now,
                                      struct error *error);
 bool cluster_create(struct facts_source *self, struct json_object *object, int64_t now, struct error *error);
 
-/* ---- live.c: evidence ----------------------------------------------------- */
+/* ---- evidence ----------------------------------------------------- */
 /* Fills search->reading, if only with why it could not be read. */
 void cluster_evidence(struct kube_client *client, struct evidence_search *search, bool in_time);
 enum evidence_access evidence_access_of(int code); /* of an error in reading */
 
-/* ---- live.c: reservations -------------------------------------------------- */
+/* ---- reservations -------------------------------------------------- */
 /* Fills the reading, if only with why it could not be read; false when out of memory. */
 bool cluster_reservations(struct cluster *cluster, struct arena *arena, int64_t now, bool in_time,
                           struct evidence_reading *reading) MUST_CHECK;
 bool cluster_reserve(struct facts_source *self, const struct inventory *base, struct str backup, int64_t now,
                      struct error *error);
 
-/* ---- ask.c: which version Velero's server is, asked of itself ---------------- */
+/* ---- which version Velero's server is, asked of itself ---------------- */
 bool ask_start(struct cluster *cluster, struct error *error);
 void ask_stop(struct cluster *cluster);
 
-/* ---- cluster_report.c ------------------------------------------------------ */
 void cluster_report(struct facts_source *self, facts_report_fn *say, void *context);
 bool cluster_ready(struct facts_source *self);
 size_t cluster_problems(struct facts_source *self);

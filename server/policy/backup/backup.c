@@ -1,9 +1,7 @@
-#include "policy/annotations.h"
-#include "policy/backup/edit.h"
-#include "policy/backup/kots.h"
 #include "policy/backup/spec.h"
+#include "policy/checks.h"
 #include "policy/storage/storage.h"
-#include "policy/velero/installed.h"
+#include "policy/velero/velero.h"
 
 /* What the restore of a management Backup will want to know about the time it was taken, written
  * on the Backup itself as it is created. Velero keeps annotations in the object store, so that

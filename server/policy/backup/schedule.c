@@ -1,12 +1,11 @@
 #include <string.h>
 
 #include "backstop/grammar.h"
-#include "policy/backup/edit.h"
 #include "policy/backup/spec.h"
 #include "policy/checks.h"
 #include "policy/deletion/deletion.h"
-#include "policy/upgrade/upgrade_backup.h"
-#include "policy/velero/installed.h"
+#include "policy/upgrade/gate.h"
+#include "policy/velero/velero.h"
 
 /* Velero's Schedule: its times, its name (Velero appends a stamp), and the Backups that its template would make. */
 

@@ -3,9 +3,7 @@
 #include "policy/backup/spec.h"
 #include "backstop/grammar.h"
 #include "policy/checks.h"
-#include "policy/velero/config_rules.h"
-#include "policy/velero/installed.h"
-#include "policy/velero/resource_policy.h"
+#include "policy/velero/velero.h"
 
 static bool check_kind(const struct backup_spec *view, struct str kind)
 {

@@ -5,7 +5,8 @@
 #ifndef BACKSTOP_POLICY_BACKUP_SPEC_H
 #define BACKSTOP_POLICY_BACKUP_SPEC_H
 
-#include "policy/velero/fields.h"
+#include "backstop/policy.h"
+#include "policy/velero/velero.h"
 
 struct backup_spec {
     const struct request *request;
@@ -42,5 +43,32 @@ static inline const char *backup_spec_field(const struct backup_spec *view, cons
 }
 void backup_spec_check_lists(const struct backup_spec *view); /* backup_spec_lists.c */
 bool backup_spec_old_filters(const struct backup_spec *view);
+
+/* Edits of a Velero Backup, and Backups that come with a status. */
+
+/* By others than Velero: denies (403) what would have a backup count as a Completed management
+ * backup that Velero did not complete, and what takes one away that the cluster needs, as
+ * deletion_check_needed does. */
+void backup_edit_check(const struct request *request, const struct inventory *inventory,
+                       const struct settings *settings, struct decision *decision);
+void backup_edit_wants(const struct request *request, const struct inventory *inventory,
+                       const struct settings *settings, struct facts_wanted *wanted);
+/* What a change of spec still does after Velero has read it; only of an UPDATE that changes it. */
+void backup_edit_warn(const struct request *request, const struct settings *settings, struct decision *decision);
+/* The old object of the request as a fact: what deletion_check_needed reads of one. */
+struct backup backup_edit_old(const struct request *request, const struct settings *settings);
+
+/* KOTS snapshots, which are Velero Backups (kots-snapshots documentation). */
+
+/* What storage inside the cluster means for a Backup with these annotations (NULL is
+ * fine), where that is not what it means for any; else NULL. */
+const char *kots_inside_means(struct json_object *annotations);
+/* Backup CREATE: what the snapshot is good for, and where it goes. `storage_told`: what
+ * kots_inside_means tells was said with the storage location. */
+void kots_warn_backup(const struct request *request, const struct inventory *inventory, const struct settings *settings,
+                      bool storage_told, struct decision *decision);
+/* Restore of this backup: a partial snapshot taken for a disaster recovery, and what a
+ * full one asks of the cluster. */
+void kots_warn_restore(const struct inventory *inventory, const struct backup *backup, struct decision *decision);
 
 #endif

@@ -1,7 +1,7 @@
 /* Which resources a Backup holds: the old filters, the new ones, and both at once, which Velero refuses. */
 #include "backstop/grammar.h"
 #include "policy/backup/spec.h"
-#include "policy/velero/unresolvable.h"
+#include "policy/velero/velero.h"
 
 static const char *const old_filters[] = {"includedResources", "excludedResources", "includeClusterResources"};
 static const char *const new_filters[] = {"includedClusterScopedResources", "excludedClusterScopedResources",

@@ -1,7 +1,7 @@
 /* Deletions: of a Backup through Velero's DeleteBackupRequest, which takes the stored data along, of a Backup object alone,
  * which Velero's sync brings back, and of a Restore. */
 #include "policy/deletion/deletion.h"
-#include "policy/backup/edit.h"
+#include "policy/backup/spec.h"
 #include "policy/storage/storage.h"
 
 enum { NAMES_COMPARED = 500 };

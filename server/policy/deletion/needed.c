@@ -4,7 +4,7 @@
 #include "policy/checks.h"
 #include "policy/deletion/deletion.h"
 #include "policy/managementbackup/kcm_names.h"
-#include "policy/upgrade/upgrade_backup.h"
+#include "policy/upgrade/gate.h"
 
 const char *const backup_keep_names[] = {[KEEP_NOT] = "not",
                                          [KEEP_PIN] = "pin",

@@ -4,7 +4,7 @@
 #include "backstop/policy.h"
 #include "policy/checks.h"
 #include "policy/managementbackup/kcm_names.h"
-#include "policy/velero/installed.h"
+#include "policy/velero/velero.h"
 
 /* ManagementBackup: its schedule, storage location and name; whether kcm would adopt somebody else's Velero Backup of that
  * name; and what is lost when it is changed or deleted. */

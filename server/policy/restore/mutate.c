@@ -1,7 +1,7 @@
 /* What is added to a Restore before it is validated: the exclusions that its CAPI providers need, existingResourcePolicy,
  * and the release's modifier. */
 #include "backstop/grammar.h"
-#include "policy/annotations.h"
+#include "policy/checks.h"
 #include "policy/restore/restore.h"
 
 enum { WARNING_ROOM = 190, PATTERNS_MAX = 100 };

@@ -1,8 +1,7 @@
 #include "backstop/grammar.h"
 #include "policy/restore/restore.h"
 #include "policy/upgrade/gate.h"
-#include "policy/upgrade/upgrade_backup.h"
-#include "policy/velero/modifier.h"
+#include "policy/velero/velero.h"
 
 /* Which release a Restore would set Management to. A backup taken before an upgrade holds the old one, so restoring it
  * rolls k0rdent back, unless a resource modifier sets the release. */

@@ -1,8 +1,6 @@
 #include "policy/restore/restore.h"
 #include "backstop/grammar.h"
-#include "policy/velero/fields.h"
-#include "policy/velero/installed.h"
-#include "policy/velero/unresolvable.h"
+#include "policy/velero/velero.h"
 
 /* What could not be read was not checked either. */
 static void restore_check_readable(const struct restore_view *view)

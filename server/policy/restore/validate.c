@@ -1,9 +1,7 @@
 #include "backstop/grammar.h"
-#include "policy/backup/kots.h"
+#include "policy/backup/spec.h"
 #include "policy/restore/restore.h"
-#include "policy/velero/fields.h"
-#include "policy/velero/modifier.h"
-#include "policy/velero/resource_policy.h"
+#include "policy/velero/velero.h"
 
 /* The namespaces of a Restore are those of the backup: Velero compares them before it maps them
  * (pkg/restore/restore.go getOrderedResourceCollection), and a slip ends as Completed with nothing

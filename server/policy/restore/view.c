@@ -1,6 +1,5 @@
 #include "policy/restore/restore.h"
-#include "policy/velero/fields.h"
-#include "policy/velero/installed.h"
+#include "policy/velero/velero.h"
 
 bool restore_asks(const struct restore_view *view, const char *path)
 {

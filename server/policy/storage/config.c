@@ -2,7 +2,7 @@
  * (ValidateObjectStoreConfigKeys), and the location then is Unavailable. */
 #include "backstop/grammar.h"
 #include "backstop/schema.h"
-#include "policy/storage/location.h"
+#include "policy/storage/storage.h"
 
 enum { KEYS_MAX = 20 };
 

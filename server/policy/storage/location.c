@@ -1,7 +1,6 @@
-#include "policy/storage/location.h"
 #include "policy/checks.h"
 #include "policy/storage/storage.h"
-#include "policy/velero/installed.h"
+#include "policy/velero/velero.h"
 
 /* BackupStorageLocation: bucket, credential, access mode and default, by what Velero and its plugins accept. */
 

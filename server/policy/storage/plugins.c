@@ -1,7 +1,7 @@
 /* What the object store plugins refuse at Init beside unknown keys: the location is then Unavailable. */
 #include "backstop/grammar.h"
-#include "policy/storage/location.h"
-#include "policy/velero/resource_policy.h"
+#include "policy/storage/storage.h"
+#include "policy/velero/velero.h"
 
 bool location_is_url(struct str url)
 {

@@ -1,6 +1,5 @@
 /* Whether a location can be used, for whoever names one; and who uses it, before it is deleted or moved. */
 #include "policy/checks.h"
-#include "policy/storage/location.h"
 #include "policy/storage/storage.h"
 
 enum { NAMES_SHOWN = 6, NAMES_COMPARED = 500, PHASE_SHOWN = 40 };

@@ -2,7 +2,7 @@
  * has to be waited for, has to be started, or has failed. The worst one decides; other engines may stand in. */
 #include "policy/upgrade/gate.h"
 #include "policy/managementbackup/kcm_names.h"
-#include "policy/velero/installed.h"
+#include "policy/velero/velero.h"
 
 /* How this fits with kcm, which takes its own pre-upgrade backups after the change
  * (management_controller.go ensureUpgradeBackup): once spec.release differs from

@@ -3,6 +3,7 @@
 #ifndef BACKSTOP_POLICY_UPGRADE_GATE_H
 #define BACKSTOP_POLICY_UPGRADE_GATE_H
 
+#include "backstop/policy.h"
 #include "policy/checks.h"
 
 struct gate {
@@ -100,5 +101,16 @@ void gate_answer_unprotected(const struct gate *gate);
 /* How to upgrade without a backup: one sentence that ends with the command. */
 struct str gate_skip_hint(const struct request *request);
 struct str gate_ago(struct arena *arena, int64_t now, int64_t when); /* "3m ago" */
+
+/* Velero Backups that were taken for an upgrade: the way back from it. */
+
+/* The release that a pre-upgrade backup was taken before leaving; absent for other
+ * backups and for those of regions. On a fresh cluster its name says so. */
+struct str upgrade_backup_release(const struct inventory *inventory, const struct backup *backup);
+/* Which release such a backup holds. kcm itself takes it after spec.release was edited. That it
+ * was taken before is believed only where what says so was written when Velero began with it. */
+enum rollback_holds upgrade_backup_holds(const struct inventory *inventory, const struct backup *backup);
+/* The components of that release that were not ready when it was taken; absent when all were, or nobody knows. */
+struct str upgrade_backup_not_ready(const struct backup *backup);
 
 #endif

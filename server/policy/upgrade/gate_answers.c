@@ -1,8 +1,7 @@
 /* The gate's whole answers, one function for each outcome. */
 #include "policy/storage/storage.h"
 #include "policy/upgrade/gate.h"
-#include "policy/upgrade/upgrade_backup.h"
-#include "policy/velero/installed.h"
+#include "policy/velero/velero.h"
 
 /* The whole answers of the gate, put together from the sources' clauses. */
 

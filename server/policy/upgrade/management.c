@@ -3,7 +3,7 @@
 #include "backstop/grammar.h"
 #include "backstop/policy.h"
 #include "policy/upgrade/gate.h"
-#include "policy/velero/installed.h"
+#include "policy/velero/velero.h"
 
 #define CONFIG "spec.core.kcm.config"
 

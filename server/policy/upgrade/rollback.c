@@ -4,7 +4,6 @@
 #include "backstop/grammar.h"
 #include "policy/checks.h"
 #include "policy/upgrade/gate.h"
-#include "policy/upgrade/upgrade_backup.h"
 
 static int rollback_newest_first(const void *a, const void *b)
 {

@@ -1,6 +1,6 @@
 /* ConfigMaps that Backups and Restores name (resource policies, resource modifiers): found as Velero finds them, and
  * read with the line of what is wrong. */
-#include "policy/velero/config_rules.h"
+#include "policy/velero/velero.h"
 
 #include <string.h>
 

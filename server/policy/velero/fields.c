@@ -1,6 +1,5 @@
-#include "policy/velero/fields.h"
 #include "backstop/grammar.h"
-#include "policy/velero/unresolvable.h"
+#include "policy/velero/velero.h"
 
 /* Fields that several of Velero's objects have: include and exclude lists, selectors, durations, hooks; by the checks that
  * its controllers make. */

@@ -1,6 +1,6 @@
 /* What is installed, where an object needs it: Velero's version and CRDs, its plugins, the node agent. What is unknown is
  * never taken for missing. */
-#include "policy/velero/installed.h"
+#include "policy/velero/velero.h"
 
 #define LAST_APPLIED "kubectl.kubernetes.io/last-applied-configuration"
 

@@ -1,6 +1,5 @@
-#include "policy/velero/modifier.h"
 #include "backstop/grammar.h"
-#include "policy/velero/unresolvable.h"
+#include "policy/velero/velero.h"
 
 /* Resource modifiers as a whole: version, rules, and which release a rule would set on the Management. */
 
@@ -301,7 +300,7 @@ static struct json_object *as_texts(struct json_object *tree)
     }
 }
 
-static void check_selector(struct config_rules *modifier, struct str where, struct json_object *conditions)
+static void modifier_check_selector(struct config_rules *modifier, struct str where, struct json_object *conditions)
 {
     static const char *const keys[] = {"matchLabels", "matchExpressions"};
     static const char *const expression_keys[] = {"key", "operator", "values"};
@@ -358,7 +357,7 @@ void modifier_check_conditions(struct config_rules *modifier, struct str where, 
                           "%.*s is not a valid Go regular expression: %s; the rule would never apply",
                           STR_ARG(arena_quote(arena, expression)), problem);
     }
-    check_selector(modifier, where, conditions);
+    modifier_check_selector(modifier, where, conditions);
     size_t count = rules_list(modifier, where, conditions, "matches", &matches);
     for (size_t i = 0; i < count; i++)
         check_match(modifier, arena_printf(arena, "%.*s.matches[%zu]", STR_ARG(where), i), target,

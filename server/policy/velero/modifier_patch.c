@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "backstop/grammar.h"
-#include "policy/velero/modifier.h"
+#include "policy/velero/velero.h"
 
 /* What is gone before a rule sees the object: pkg/restore/restore.go restoreItem takes away the status
  * and the server's part of metadata (resetMetadataAndStatus), the item actions what belongs to the old

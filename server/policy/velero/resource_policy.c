@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "backstop/grammar.h"
-#include "policy/velero/resource_policy.h"
+#include "policy/velero/velero.h"
 
 static const struct str actions[] = {STR_INIT("skip"), STR_INIT("fs-backup"), STR_INIT("snapshot"), STR_INIT("custom")};
 

@@ -1,6 +1,6 @@
 /* The filters of a resource policy, new in Velero 1.18.3: which kinds, names and namespaces a Backup holds. */
 #include "backstop/grammar.h"
-#include "policy/velero/resource_policy.h"
+#include "policy/velero/velero.h"
 
 struct str policy_under(const struct config_rules *map, struct str where, const char *key)
 {

@@ -2,7 +2,7 @@
 #ifndef BACKSTOP_STATUS_HTML_HTML_H
 #define BACKSTOP_STATUS_HTML_HTML_H
 
-#include "status/html/markup.h"
+#include "backstop/base.h"
 #include "status/status.h"
 
 enum { ROWS = 200 /* of one table; how many more there are is said */, REGIONS = 50 /* of one ManagementBackup */ };
@@ -15,10 +15,9 @@ struct page {
     bool served; /* by `serve --status-page`, not a file */
 };
 
-/* ---- style.c ------------------------------------------------------------- */
 void html_style(struct buf *out);
 
-/* ---- parts.c: what sections are made of ----------------------------------- */
+/* ---- what sections are made of ----------------------------------- */
 
 /* A section with a heading; its id is what links and the region's name use. */
 void html_section(const struct page *page, const char *id, const char *heading);
@@ -70,5 +69,22 @@ void html_completeness(const struct page *page); /* serving.c */
 void html_audit(const struct page *page);        /* html_serving.c */
 void html_decisions(const struct page *page);
 void html_serving(const struct page *page);
+
+/* Writing HTML: the one way in which text reaches the page. */
+
+/* Text as it stands in elements and in attributes with double quotes alike: HTML's own
+ * characters escaped, and control characters, invalid UTF-8 and what reorders text shown
+ * as escapes such as \x1b. */
+void markup_text(struct buf *out, struct str text);
+/* Writes the template: each $ becomes the next text, each @ the next text in a <bdi>, which
+ * keeps a name that is written from right to left from moving what stands around it, and
+ * may be broken anywhere where it has long words. Texts
+ * too few or too many make the buffer fail. */
+void markup_fill(struct buf *out, const char *template, const struct str *texts, size_t count);
+#define MARKUP(out, template, ...)                                                                                     \
+    markup_fill((out), (template), (const struct str[]){__VA_ARGS__},                                                  \
+                sizeof((const struct str[]){__VA_ARGS__}) / sizeof(struct str))
+/* <time datetime="2026-11-22T03:30:00+01:00">Sun 22 Nov 03:30</time> of the given offset. */
+void markup_time(struct buf *out, int64_t when, int offset);
 
 #endif

@@ -1,7 +1,6 @@
 #include <string.h>
 
 #include "status/html/html.h"
-#include "status/html/markup.h"
 
 void html_section(const struct page *page, const char *id, const char *heading)
 {
