@@ -203,6 +203,7 @@ static bool foreign_fail(struct fault *fault, enum field_id id, struct str item,
 {
     fault->field = id;
     fault->range = item;
+    fault->step = false;
     fault->foreign = foreign;
     return spec_fail(fault, FAULT_FOREIGN, item);
 }

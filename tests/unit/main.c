@@ -31,13 +31,13 @@ bool suite_text_is(const char *file, int line, struct str actual, const char *ex
     return false;
 }
 
-/* With arguments, only the suites named. */
+/* With arguments, only the suites named; with -NAME, all but that. */
 static bool wanted(const char *name, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], name) == 0)
-            return true;
-    return argc == 1;
+        if (strcmp(argv[i] + (*argv[i] == '-'), name) == 0)
+            return *argv[i] != '-';
+    return argc == 1 || *argv[1] == '-';
 }
 
 static bool is_suite(const char *name)
@@ -52,7 +52,7 @@ static bool is_suite(const char *name)
 static bool all_known(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
-        if (is_suite(argv[i]))
+        if (is_suite(argv[i] + (*argv[i] == '-')))
             continue;
         fprintf(stderr, "no suite \"%s\"; there are:", argv[i]);
         for (size_t s = 0; s < suite_count; s++)
