@@ -24,6 +24,12 @@ bool phase_has_failed(struct str text); /* ended, and not Completed */
 bool phase_has_errors(struct str text); /* what runs or has ended already knows of errors: ...PartiallyFailed */
 /* How far a backup of this phase has come: larger is later. Of an unknown phase, as far as InProgress. */
 unsigned phase_rank(struct str text);
+/* "" or New: Velero has not looked at this Backup, Restore or DeleteBackupRequest yet. Nothing else is ever new to it. */
+bool phase_is_new(struct str text);
+/* How people read it: "New" while the object has no status. */
+struct str phase_name(struct str text);
+/* Of a DeleteBackupRequest: Velero is done with it, whether or not it deleted the Backup (backup_deletion_controller.go). */
+bool phase_is_processed(struct str text);
 /* kcm's own idea of a Backup that runs (backup/schedule.go): New and InProgress alone. While there is one it starts none. */
 bool phase_holds_kcm(struct str text);
 

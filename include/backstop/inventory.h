@@ -413,6 +413,9 @@ const char *storage_class_name(enum storage_class class);
 /* Where its backups lie when they are lost with the cluster ("on the disk of a node");
  * NULL where they outlive it. */
 const char *storage_class_inside(enum storage_class class);
+/* Velero has validated it, and can use it (pkg/apis/velero/v1 BackupStorageLocationPhaseAvailable). False for NULL, and while
+ * it has no phase yet. */
+bool storage_location_available(const struct storage_location *location);
 /* Velero's status.message, which begins by naming the location and its phase once more,
  * without that beginning; borrowed. Empty when there is none. */
 struct str storage_location_reason(const struct storage_location *location);

@@ -59,6 +59,21 @@ unsigned phase_rank(struct str text)
     return (unsigned)(i < LENGTH_OF(phases) ? i : IN_PROGRESS);
 }
 
+bool phase_is_new(struct str text)
+{
+    return text.len == 0 || str_is(text, "New");
+}
+
+struct str phase_name(struct str text)
+{
+    return text.len ? text : STR("New");
+}
+
+bool phase_is_processed(struct str text)
+{
+    return str_is(text, "Processed");
+}
+
 bool phase_holds_kcm(struct str text)
 {
     return str_is(text, "New") || str_is(text, "InProgress");

@@ -108,6 +108,11 @@ const char *storage_class_inside(enum storage_class class)
     return classes[class].inside;
 }
 
+bool storage_location_available(const struct storage_location *location)
+{
+    return location && str_is(location->phase, "Available");
+}
+
 struct str storage_location_reason(const struct storage_location *location)
 {
     static const struct str head = STR_INIT("BackupStorageLocation "), middle = STR_INIT(" is unavailable: ");

@@ -69,7 +69,7 @@ void policy_management_backup_wants(const struct request *request, const struct 
         return;
     struct str name = object_text(request, request->object, "spec.storageLocation");
     const struct storage_location *location = inventory_storage_location(inventory, ns, name);
-    if (name.len && !(location && str_is(location->phase, "Available")))
+    if (name.len && !storage_location_available(location))
         facts_want(request->arena, wanted, FACT_STORAGE_LOCATIONS, ns, name);
 }
 

@@ -113,7 +113,7 @@ static void doctor_find_deletion(struct status_view *view, const struct delete_r
     struct arena *arena = view->arena;
     const struct inventory *inventory = view->inventory;
     struct str object = status_object_name(view, "deletebackuprequest", request->meta.name);
-    bool done = str_is(request->phase, "Processed");
+    bool done = phase_is_processed(request->phase);
     bool there = !inventory->known[FACT_BACKUPS] || inventory_backup(inventory, request->meta.ns, request->backup);
     int64_t age = request->meta.created ? view->now - request->meta.created : 0;
     if (done && request->errors.len && there)
@@ -129,7 +129,7 @@ static void doctor_find_deletion(struct status_view *view, const struct delete_r
             view, CAUSE_DELETION_WAITS, 0, object,
             arena_printf(arena, "backup %.*s should have been deleted %.*s (phase %.*s): Velero does not take it up",
                          STR_ARG(shown(arena, request->backup)), STR_ARG(status_ago(view, request->meta.created)),
-                         STR_ARG(request->phase.len ? shown(arena, request->phase) : STR("New"))),
+                         STR_ARG(shown(arena, phase_name(request->phase)))),
             arena_printf(
                 arena, "see Velero's log; to keep the backup: %.*s",
                 STR_ARG(doctor_command(view, "kubectl delete deletebackuprequests.velero.io", request->meta.name))));

@@ -17,7 +17,7 @@ static bool fill_locations(struct status_view *view)
         const struct storage_location *object = inventory->storage_locations[i];
         if (!str_eq(object->meta.ns, ns))
             continue;
-        bool available = str_is(object->phase, "Available");
+        bool available = storage_location_available(object);
         enum storage_class class = storage_location_class(object);
         view->locations[view->location_count++] =
             (struct status_location){.object = object,

@@ -172,7 +172,7 @@ static const char *passes_over(const struct manifest *manifest)
     struct str phase = json_path_str(manifest->tree, "status.phase");
     if (json_path_str(manifest->tree, "metadata.deletionTimestamp").len)
         return "being deleted";
-    if (str_is(json_get_str(manifest->tree, "kind"), "Restore") && phase.len && !str_is(phase, "New"))
+    if (str_is(json_get_str(manifest->tree, "kind"), "Restore") && !phase_is_new(phase))
         return "already carried out";
     return NULL;
 }

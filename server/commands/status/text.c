@@ -199,7 +199,7 @@ static struct cell last_cell(const struct status_view *view, const struct status
     const struct recovery_candidate *unsound = last_unsound(backup);
     if (!last)
         return (struct cell){STR("none yet"), TONE_DOUBTFUL};
-    struct str phase = last->phase.len ? shown(arena, last->phase) : STR("New");
+    struct str phase = shown(arena, phase_name(last->phase));
     if (unsound) /* "Completed" alone would reassure */
         return (struct cell){arena_printf(arena, "%.*s, %s", STR_ARG(phase), recovery_flaws[unsound->flaw]),
                              recovery_is_fragile(unsound) ? TONE_DOUBTFUL : TONE_BAD};
@@ -375,7 +375,7 @@ void status_text(const struct status_view *view, const struct page *page)
 
 /* The verdicts, and what they rest on, at the top of the text. */
 
-static enum tone grade_tone(enum status_grade grade)
+static enum tone text_grade_tone(enum status_grade grade)
 {
     static const enum tone tones[] = {[STATUS_READY] = TONE_GOOD,
                                       [STATUS_AT_RISK] = TONE_DOUBTFUL,
@@ -394,7 +394,7 @@ static void print_verdict(const struct status_view *view, const struct page *pag
         const char *name;
         const struct status_verdict *verdict;
     } rows[] = {{"restore", &view->restore}, {"backups", &view->runs}, {"upgrade", &view->upgrades}};
-    page_sentence(page, grade_tone(view->verdict.grade), str_from(status_grade_text(view->verdict.grade)),
+    page_sentence(page, text_grade_tone(view->verdict.grade), str_from(status_grade_text(view->verdict.grade)),
                   arena_printf(arena, ": %.*s", STR_ARG(view->verdict.says)));
     page_sentence(page, TONE_PLAIN, str_from(time_format(view->now, 0, now)),
                   arena_printf(arena, ", from %.*s", STR_ARG(shown(arena, view->from))));

@@ -44,7 +44,7 @@ bool recovery_judge_init(struct recovery_judge *judge)
     for (size_t i = 0; judge->requests && i < all; i++) {
         const struct delete_request *request = inventory->delete_requests[i];
         if (str_eq(request->meta.ns, judge->settings->system_namespace) && !request->meta.deleting &&
-            !str_is(request->phase, "Processed"))
+            !phase_is_processed(request->phase))
             judge->requests[judge->request_count++] = request;
     }
     if (judge->request_count)
@@ -92,7 +92,7 @@ static bool recovery_judge_outcome(const struct recovery_judge *judge, struct re
     const struct backup *backup = candidate->object;
     const struct delete_request *request = recovery_request(judge, backup);
     enum phase phase = phase_of(backup->status.phase);
-    struct str is = shown(arena, backup->status.phase.len ? backup->status.phase : STR("New")), doubt;
+    struct str is = shown(arena, phase_name(backup->status.phase)), doubt;
     candidate->request = request;
     if (backup->meta.deleting || phase == PHASE_DELETING)
         return flaw_set(candidate, RECOVERY_DELETING, STR("is being deleted"));
@@ -138,7 +138,7 @@ static bool recovery_judge_location(const struct recovery_judge *judge, struct r
         return flaw_set(
             candidate, RECOVERY_LOCATION_UNREADABLE,
             arena_printf(arena, "is in storage location %.*s, which Velero has not validated yet", STR_ARG(which)));
-    if (!str_is(location->phase, "Available"))
+    if (!storage_location_available(location))
         return flaw_set(candidate, RECOVERY_LOCATION_UNREADABLE,
                         arena_printf(arena, "is in storage location %.*s, which is %.*s%s%.*s", STR_ARG(which),
                                      STR_ARG(shown(arena, location->phase)), reason.len ? ": " : "",

@@ -413,7 +413,7 @@ void backup_spec_wants(const struct request *request, const struct inventory *in
     if (request_by_velero(request, settings) || !str_eq(ns, settings->system_namespace) ||
         !request_changes(request, at))
         return;
-    if (location.len && inventory->known[FACT_STORAGE_LOCATIONS] && !(known && str_is(known->phase, "Available")))
+    if (location.len && inventory->known[FACT_STORAGE_LOCATIONS] && !storage_location_available(known))
         facts_want(request->arena, wanted, FACT_STORAGE_LOCATIONS, ns, location);
     if (json_get_str(policy, "name").len)
         facts_want(request->arena, wanted, FACT_CONFIG_MAPS, ns, json_get_str(policy, "name"));

@@ -72,7 +72,7 @@ static void deletion_check_location(const struct request *request, const struct 
             decision,
             "BackupStorageLocation %.*s has not been validated yet: the deletion fails unless it becomes Available",
             STR_ARG(where));
-    else if (!str_is(location->phase, "Available"))
+    else if (!storage_location_available(location))
         decision_invalid(
             decision, field,
             "%.*s: its BackupStorageLocation %.*s is %.*s, and Velero deletes nothing there until it is Available",
@@ -119,7 +119,7 @@ static void deletion_warn_of_loss(const struct request *request, const struct ba
 static bool delete_request_is_taken(const struct request *request, const struct object *object)
 {
     struct str phase = object_text(request, object, "status.phase");
-    return str_is(phase, "InProgress") || str_is(phase, "Processed");
+    return str_is(phase, "InProgress") || phase_is_processed(phase);
 }
 
 /* An edit can turn a request to another backup, or have one that is done (its status is no
@@ -219,7 +219,7 @@ static struct str deletion_comes_back(const struct request *request, const struc
         return STR("comes back with the next sync");
     if (location->sync_period == 0)
         return arena_printf(arena, "does not come back: location %.*s has backupSyncPeriod 0", STR_ARG(where));
-    if (!str_is(location->phase, "Available"))
+    if (!storage_location_available(location))
         return arena_printf(arena, "comes back once location %.*s is Available", STR_ARG(where));
     return arena_printf(arena, "comes back with the next sync of location %.*s (every %s)", STR_ARG(where),
                         duration_format(location->sync_period, period));
@@ -294,7 +294,7 @@ void policy_restore_deletion(const struct request *request, const struct invento
     const struct backup *backup = inventory_backup(inventory, ns, object_text(request, object, "spec.backupName"));
     const struct storage_location *location =
         backup ? inventory_storage_location(inventory, ns, backup->storage_location) : NULL;
-    if (location && !str_is(location->phase, "Available"))
+    if (location && !storage_location_available(location))
         decision_warn(decision, "the deletion waits until BackupStorageLocation %.*s is Available",
                       STR_ARG(deletion_quote(request, location->meta.name)));
 }

@@ -42,7 +42,7 @@ static bool deletion_is_pending(const struct inventory *inventory, struct str ba
     const struct evidence_reading *reading = inventory_evidence(inventory, str_from(source_name));
     for (size_t i = 0; reading && i < reading->len; i++)
         if (str_eq(reading->objects[i].value, str_slice(backup, 0, EVIDENCE_TEXT_MAX)) &&
-            !str_is(reading->objects[i].failure, "Processed"))
+            !phase_is_processed(reading->objects[i].failure))
             return true;
     return false;
 }

@@ -220,7 +220,7 @@ static void restore_check_location(const struct restore_view *view, const char *
         return;
     }
     const struct storage_location *location = inventory_storage_location(view->inventory, view->ns, name);
-    if (location && str_is(location->phase, "Available"))
+    if (storage_location_available(location))
         return;
     struct str quoted_name = restore_quote(view, name), backup_name = restore_quote(view, view->backup->meta.name);
     if (!location) {

@@ -55,8 +55,8 @@ static bool already_taken_up(const struct restore_view *view)
     struct str phase = object_text(view->request, view->request->old_object, "status.phase");
     if (view->as_new)
         return false;
-    if (restore_is_open(phase))
-        return !restore_is_open(object_text(view->request, view->request->object, "status.phase"));
+    if (phase_is_new(phase))
+        return !phase_is_new(object_text(view->request, view->request->object, "status.phase"));
     if (request_changes(view->request, "spec") && !request_by_velero(view->request, view->settings))
         decision_warn(view->decision,
                       "the change has no effect: Velero has already read this Restore (phase %.*s); create a new one",

@@ -33,8 +33,6 @@ struct restore_view {
 
 bool restore_view_init(struct restore_view *view, const struct request *request, const struct inventory *inventory,
                        const struct settings *settings, struct decision *decision);
-/* view.c. Velero has not taken a Restore of this phase yet. */
-bool restore_is_open(struct str phase);
 /* Created, or changed before Velero takes it: then all of it counts, as at a creation. */
 bool restore_is_as_new(const struct request *request, const struct settings *settings);
 /* A field as sent, which is never changed: "spec.hooks"; NULL when it is absent. */

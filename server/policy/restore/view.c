@@ -54,21 +54,15 @@ bool restore_may_update(const struct restore_view *view)
     return view->inventory->known[FACT_MANAGEMENTS] && !inventory_management(view->inventory);
 }
 
-bool restore_is_open(struct str phase)
-{
-    return phase.len == 0 || str_is(phase, "New");
-}
-
 /* Velero takes a Restore whose phase is "" or New, once, and by itself moves it on. Until then whoever
  * changes it makes another Restore of it; and whoever sets the phase back has it taken again. */
 bool restore_is_as_new(const struct request *request, const struct settings *settings)
 {
     if (request->operation != OPERATION_UPDATE)
         return request->operation == OPERATION_CREATE;
-    if (request_by_velero(request, settings) || !restore_is_open(object_text(request, request->object, "status.phase")))
+    if (request_by_velero(request, settings) || !phase_is_new(object_text(request, request->object, "status.phase")))
         return false;
-    return request_changes(request, "spec") ||
-           !restore_is_open(object_text(request, request->old_object, "status.phase"));
+    return request_changes(request, "spec") || !phase_is_new(object_text(request, request->old_object, "status.phase"));
 }
 
 bool restore_view_init(struct restore_view *view, const struct request *request, const struct inventory *inventory,

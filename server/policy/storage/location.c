@@ -429,7 +429,7 @@ static void warn_of_plugin(const struct site *site, int64_t now, const struct st
 {
     enum { RECENT = 3600 };
     bool recent = location->last_validated == 0 || now - location->last_validated < RECENT;
-    if (!str_is(location->phase, "Available") || !recent)
+    if (!storage_location_available(location) || !recent)
         velero_warn_plugin(site->target.inventory, location->meta.ns, site->check->field, location->provider,
                            site->decision);
 }

@@ -44,7 +44,7 @@ static const char *storage_drawback(const struct look *look, struct str name)
         return location ? " (read-only)" : "";
     if (location->phase.len == 0)
         return " (not validated yet)";
-    return str_is(location->phase, "Available") ? "" : " (Unavailable)";
+    return storage_location_available(location) ? "" : " (Unavailable)";
 }
 
 /* The names there are, as far as they help to correct the one asked for. */
@@ -145,7 +145,7 @@ static void storage_judge_location(const struct look *look, const struct storage
                           arena_printf(arena,
                                        "%.*s is not validated by Velero yet; backups to it fail until it is Available",
                                        STR_ARG(who)));
-    else if (!str_is(location->phase, "Available"))
+    else if (!storage_location_available(location))
         storage_fault_add(
             look, STORAGE_UNAVAILABLE,
             arena_printf(arena,

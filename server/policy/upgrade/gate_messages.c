@@ -200,7 +200,7 @@ static struct str gate_stuck_message(const struct gate *gate, const struct upgra
             arena,
             "kcm has not created its Velero Backup%.*s; see: kubectl logs -n %.*s deployment/kcm-controller-manager",
             STR_ARG(evidence_kcm_error(gate, evidence)), STR_ARG(ns));
-    else if (phase.len == 0 || str_is(phase, "New"))
+    else if (phase_is_new(phase))
         look = arena_printf(arena, "Velero has not picked it up%.*s; see: kubectl logs -n %.*s deployment/velero%.*s",
                             STR_ARG(evidence_kcm_error(gate, evidence)), STR_ARG(ns),
                             STR_ARG(evidence_on_cluster(gate, evidence->region)));

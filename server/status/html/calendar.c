@@ -145,7 +145,7 @@ static void draw_past_mark(struct picture *picture, const struct status_past *pa
     picture_mark(picture, symbols[past->result], past->started, row);
     buf_puts(page->out, "<title>");
     markup_text(page->out, past->object->meta.name);
-    MARKUP(page->out, ": $, started ", past->object->status.phase.len ? past->object->status.phase : STR("New"));
+    MARKUP(page->out, ": $, started ", phase_name(past->object->status.phase));
     char text[TIME_TEXT_SIZE];
     MARKUP(page->out, "$$</title></use>\n", str_from(time_format(past->started, 0, text)), duration_of(page, past));
 }
@@ -419,7 +419,7 @@ static void put_past(struct html_table *table, const struct status_source *sourc
     char text[TIME_TEXT_SIZE];
     const struct page *page = table->page;
     const struct backup *backup = past->object;
-    struct str phase = backup->status.phase.len ? backup->status.phase : STR("New");
+    struct str phase = phase_name(backup->status.phase);
     html_row(table);
     MARKUP(page->out, "@", backup->meta.name);
     html_cell_text(table, source->maker == STATUS_BY_HAND ? STR("") : source->name);

@@ -28,7 +28,7 @@ static void put_phase_cell(struct html_table *table, const struct backup_status 
     const struct page *page = table->page;
     html_cell(table, status || *none != '-' ? "" : "none");
     if (status)
-        html_badge(page, html_phase_tone(status->phase), status->phase.len ? status->phase : STR("New"));
+        html_badge(page, html_phase_tone(status->phase), phase_name(status->phase));
     else
         buf_puts(page->out, none);
     put_progress(page, status);
