@@ -4,7 +4,7 @@
 set -eu
 
 build="gcc make pkg-config libmicrohttpd-dev libgnutls28-dev libssl-dev libjson-c-dev libyaml-dev
-  libcurl4-openssl-dev libseccomp-dev libcunit1-dev curl openssl python3 tzdata ca-certificates"
+  libcurl4-openssl-dev libseccomp-dev libarchive13 libcunit1-dev curl openssl python3 tzdata ca-certificates"
 lint="clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck pmccabe git mandoc"
 chart="python3 python3-yaml"
 e2e="zstd"

@@ -17,7 +17,7 @@ os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
 RANKS = {module: rank for rank, modules in enumerate((
     "base", "api json telemetry", "grammar cron http pki sandbox", "kube versions schema", "settings", "inventory certificates",
-    "policy", "admission", "status cli", "commands", "main")) for module in modules.split()}
+    "policy", "admission rehearse", "status cli", "commands", "main")) for module in modules.split()}
 NOT_HEADERS = {"metrics": "telemetry", "facts": "inventory", "causes": "status"}  # include/backstop/*.def
 
 

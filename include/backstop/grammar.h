@@ -53,6 +53,9 @@ const char *regex_problem(struct str text);
 bool selector_problem(struct arena *arena, struct json_object *selector, struct str *where, struct str *why);
 /* A selector without a requirement ({}, {matchLabels: {}}, null), which selects everything. */
 bool selector_is_empty(struct json_object *selector);
+/* Whether an object with these labels (or NULL) is selected, as labels.Selector decides it, by a selector without a
+ * problem. One without a requirement, or NULL, selects everything. */
+bool selector_matches(struct json_object *selector, struct json_object *labels);
 /* The same of the labels an object is to get, checked as the API server does: "[team]". */
 bool labels_are_bad(struct arena *arena, struct json_object *labels, struct str *where, struct str *why);
 

@@ -85,6 +85,16 @@ bool kube_update(struct kube_client *client, struct arena *arena, const struct k
 bool kube_delete(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,
                  struct str name, struct error *error) MUST_CHECK;
 
+/* What a write would be answered: dryRun=All goes with each, so that nothing is stored, by the field manager `manager`.
+ * With a name: a JSON merge patch of that object; without: `object` is created, 409 as for kube_create. */
+struct kube_dry_run {
+    const struct kube_resource *resource;
+    struct str ns, name, manager;
+    struct json_object *object;
+};
+bool kube_dry_run(struct kube_client *client, struct arena *arena, const struct kube_dry_run *write,
+                  struct json_object **answer, struct error *error) MUST_CHECK;
+
 struct kube_list_options {
     struct str ns; /* absent: all namespaces, or cluster-scoped */
     struct str label_selector, field_selector;
@@ -106,6 +116,19 @@ bool kube_list(struct kube_client *client, struct arena *arena, const struct kub
  * served at all (the CRD is missing), another code when it could not be asked. */
 bool kube_served_version(struct kube_client *client, struct str group, struct str plural, const char *const *versions,
                          const char **version, struct error *error) MUST_CHECK;
+
+/* One resource that the API server serves, subresources left out. Texts are the callback's for its call. */
+struct kube_served {
+    struct kube_resource resource; /* of the version at hand */
+    struct str singular;           /* may be empty: the Kind in any case stands for it, too */
+    struct json_object *shorts;    /* an array of texts, or NULL */
+    bool preferred;                /* the first version of its group that has this resource */
+    bool storable;                 /* it can be listed, read, created and deleted */
+};
+/* Calls each(context, served) for all that is served, in discovery's order. Asks for aggregated discovery
+ * (Kubernetes 1.27 and later); 406 from an older API server. */
+bool kube_discover(struct kube_client *client, void (*each)(void *context, const struct kube_served *served),
+                   void *context, struct error *error) MUST_CHECK;
 
 /* ---- watch ---------------------------------------------------------------- */
 

@@ -494,4 +494,10 @@ wants_fn policy_velero_schedule_wants, policy_velero_backup_wants, policy_backup
 /* The name without the -YYYYMMDDhhmmss that the gate appends when it repeats a backup. */
 struct str policy_name_without_stamp(struct str name);
 
+/* ---- what a rehearsal shares with the checks ---------------------------------------- */
+
+/* Velero's text for a resource modifier's patch value as JSON: quoted or as it is. Mirrors addQuotes
+ * (internal/resourcemodifiers/json_patch.go). */
+struct str modifier_value_json(struct arena *arena, struct str value);
+
 #endif

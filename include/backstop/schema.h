@@ -12,6 +12,7 @@
 struct schema_set {
     struct arena *arena; /* of what is kept; the trees that were added must live as long */
     struct schema_crd *first;
+    bool any_group; /* keeps CRDs of all groups, not only of those that are reviewed: others may be many and large */
 };
 
 /* Keeps what `tree` says of versions and fields when it is a CustomResourceDefinition, or a List

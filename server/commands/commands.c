@@ -131,10 +131,10 @@ const struct command command_rules = {
 };
 
 static const struct command *const commands[] = {
-    &command_serve,     &command_review,          &command_explain, &command_status,
-    &command_audit,     &command_probe,           &command_certs,   &command_version,
-    &command_rules,     &command_settings_sample, &command_rbac,    &command_rollback_plan,
-    &command_uninstall, &command_completion,      &command_man,     &command_complete};
+    &command_serve, &command_review,        &command_explain,  &command_status,    &command_audit,
+    &command_probe, &command_certs,         &command_version,  &command_rules,     &command_settings_sample,
+    &command_rbac,  &command_rollback_plan, &command_rehearse, &command_uninstall, &command_completion,
+    &command_man,   &command_complete};
 
 const struct command *const *commands_all(size_t *count)
 {

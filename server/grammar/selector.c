@@ -199,3 +199,41 @@ bool selector_is_empty(struct json_object *selector)
     }
     return true;
 }
+
+static struct str selector_label(struct json_object *labels, struct str key, bool *there)
+{
+    struct json_object *value = json_get_named(labels, key);
+    *there = json_object_is_type(value, json_type_string);
+    return json_str(value);
+}
+
+static bool requirement_matches(struct json_object *requirement, struct json_object *labels)
+{
+    bool there, listed = false;
+    struct str operator= json_get_str(requirement, "operator");
+    struct str value = selector_label(labels, json_get_str(requirement, "key"), &there);
+    struct json_object *values = json_get(requirement, "values");
+    for (size_t i = 0; there && i < json_len(values) && !listed; i++)
+        listed = str_eq(json_str(json_item(values, i)), value);
+    if (str_is(operator, "In"))
+        return listed;
+    if (str_is(operator, "NotIn"))
+        return !listed;
+    return str_is(operator, "Exists") ? there : !there;
+}
+
+bool selector_matches(struct json_object *selector, struct json_object *labels)
+{
+    json_foreach(json_get(selector, "matchLabels"), key, wanted)
+    {
+        bool there;
+        struct str value = selector_label(labels, str_from(key), &there);
+        if (!there || !str_eq(value, json_str(wanted)))
+            return false;
+    }
+    struct json_object *expressions = json_get(selector, "matchExpressions");
+    for (size_t i = 0; i < json_len(expressions); i++)
+        if (!requirement_matches(json_item(expressions, i), labels))
+            return false;
+    return true;
+}

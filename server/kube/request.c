@@ -349,6 +349,25 @@ bool kube_patch(struct kube_client *client, struct arena *arena, const struct ku
     return query.ptr ? single_request(client, arena, &single, patched, error) : error_set(error, 500, "out of memory");
 }
 
+bool kube_dry_run(struct kube_client *client, struct arena *arena, const struct kube_dry_run *write,
+                  struct json_object **answer, struct error *error)
+{
+    bool creates = write->name.len == 0;
+    struct str query = arena_printf(arena, "?dryRun=All&fieldManager=%.*s", STR_ARG(write->manager));
+    const struct single single = {.verb = creates ? "create" : "patch",
+                                  .method = creates ? "POST" : "PATCH",
+                                  .content_type = creates ? "application/json" : "application/merge-patch+json",
+                                  .query = query.ptr,
+                                  .resource = write->resource,
+                                  .ns = write->ns,
+                                  .name = write->name,
+                                  .called = creates ? json_path_str(write->object, "metadata.name") : write->name,
+                                  .object = write->object,
+                                  .creates = creates};
+    /* Without its query this would be a real write. */
+    return query.ptr ? single_request(client, arena, &single, answer, error) : error_set(error, 500, "out of memory");
+}
+
 bool kube_delete(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,
                  struct str name, struct error *error)
 {

@@ -314,13 +314,13 @@ static void add_version(struct schema_set *set, const char *group, const char *k
     set->first = crd;
 }
 
-/* Only CRDs of the groups that are reviewed: others may be many and large. */
 static bool add_crd(struct schema_set *set, struct json_object *tree)
 {
     struct str group = json_path_str(tree, "spec.group");
     struct json_object *versions = json_path(tree, "spec.versions");
     const char *kind = crd_text_at(set->arena, json_path(tree, "spec.names"), "kind");
-    if (!kind || (!str_is(group, "velero.io") && !str_is(group, "k0rdent.mirantis.com")))
+    bool reviewed = str_is(group, "velero.io") || str_is(group, "k0rdent.mirantis.com");
+    if (!kind || (!reviewed && !set->any_group))
         return false;
     const char *group_copy = arena_copy(set->arena, group).ptr;
     for (size_t i = 0; group_copy && i < json_len(versions); i++)

@@ -5,7 +5,7 @@
 
 /* XML 1.0 has no way to write most control characters, U+FFFE and U+FFFF, escaped or not. */
 
-static void write_xml(struct buf *out, struct str text)
+void xml_write_text(struct buf *out, struct str text)
 {
     static const char *const entities[] = {
         ['&'] = "&amp;", ['<'] = "&lt;", ['>'] = "&gt;", ['"'] = "&quot;", ['\n'] = "&#10;", ['\t'] = "&#9;"};
@@ -20,10 +20,10 @@ static void write_xml(struct buf *out, struct str text)
     }
 }
 
-static void write_attribute(struct buf *out, const char *name, struct str value)
+void xml_write_attribute(struct buf *out, const char *name, struct str value)
 {
     buf_printf(out, " %s=\"", name);
-    write_xml(out, value);
+    xml_write_text(out, value);
     buf_putc(out, '"');
 }
 
@@ -32,14 +32,14 @@ static void write_failure(const struct review_result *result, struct buf *out)
     const struct decision *decision = &result->decision;
     struct arena *arena = decision->arena;
     buf_puts(out, "    <failure");
-    write_attribute(out, "type", str_from(decision->reason));
-    write_attribute(out, "message", decision_message(decision));
+    xml_write_attribute(out, "type", str_from(decision->reason));
+    xml_write_attribute(out, "message", decision_message(decision));
     buf_puts(out, ">");
     for (size_t i = 0; i < decision->causes.len; i++) {
         const struct cause *cause = &decision->causes.items[i];
-        write_xml(out, arena_printf(arena, "%s:%u: %.*s: %.*s\n", result->manifest->source,
-                                    manifest_line(arena, result->manifest, cause->field), STR_ARG(cause->field),
-                                    STR_ARG(cause->message)));
+        xml_write_text(out, arena_printf(arena, "%s:%u: %.*s: %.*s\n", result->manifest->source,
+                                         manifest_line(arena, result->manifest, cause->field), STR_ARG(cause->field),
+                                         STR_ARG(cause->message)));
     }
     buf_puts(out, "</failure>\n");
 }
@@ -48,7 +48,7 @@ static void write_failure(const struct review_result *result, struct buf *out)
 static void write_waiting(const struct decision *decision, struct buf *out)
 {
     buf_puts(out, "    <skipped");
-    write_attribute(out, "message", decision_message(decision));
+    xml_write_attribute(out, "message", decision_message(decision));
     buf_puts(out, "/>\n");
 }
 
@@ -57,12 +57,12 @@ void review_print_junit(struct arena *arena, const struct review_result *result,
     const struct request *request = &result->request;
     const struct decision *decision = &result->decision;
     buf_puts(out, "  <testcase");
-    write_attribute(out, "classname", str_from(result->manifest->source));
-    write_attribute(out, "name",
-                    arena_printf(arena, "%.*s/%.*s (document %u)", STR_ARG(request->kind), STR_ARG(request->name),
-                                 result->manifest->number));
-    write_attribute(out, "file", str_from(result->manifest->source));
-    write_attribute(out, "line", arena_printf(arena, "%u", result->manifest->line));
+    xml_write_attribute(out, "classname", str_from(result->manifest->source));
+    xml_write_attribute(out, "name",
+                        arena_printf(arena, "%.*s/%.*s (document %u)", STR_ARG(request->kind), STR_ARG(request->name),
+                                     result->manifest->number));
+    xml_write_attribute(out, "file", str_from(result->manifest->source));
+    xml_write_attribute(out, "line", arena_printf(arena, "%u", result->manifest->line));
     buf_puts(out, ">\n");
     if (decision->waits)
         write_waiting(decision, out);
@@ -74,7 +74,7 @@ void review_print_junit(struct arena *arena, const struct review_result *result,
         buf_puts(out, "    <system-out>");
         for (size_t i = 0; i < decision->warnings.len; i++) {
             buf_puts(out, "warning: ");
-            write_xml(out, decision->warnings.items[i]);
+            xml_write_text(out, decision->warnings.items[i]);
             buf_puts(out, "&#10;");
         }
         buf_puts(out, "</system-out>\n");
@@ -88,9 +88,9 @@ void review_print_junit_problem(const char *source, const char *where, const cha
     buf_init(&message, 65536);
     buf_printf(&message, "%s%s%s%s", source, where, *source ? ": " : "", reason);
     buf_puts(out, "  <testcase classname=\"input\"");
-    write_attribute(out, "name", str_from(*source ? source : reason));
+    xml_write_attribute(out, "name", str_from(*source ? source : reason));
     buf_puts(out, ">\n    <error");
-    write_attribute(out, "message", buf_str(&message));
+    xml_write_attribute(out, "message", buf_str(&message));
     buf_puts(out, "/>\n  </testcase>\n");
 }
 

@@ -123,6 +123,9 @@ void review_print_text(struct arena *arena, const struct review_result *result, 
 void review_print_summary(const struct review_summary *summary, struct buf *out);
 /* What folders held besides manifests, a line each. */
 void review_print_passed_over(const struct review_summary *summary, struct buf *out);
+/* Text and an attribute in XML and HTML: what they cannot hold is shown as an escape. */
+void xml_write_text(struct buf *out, struct str text);
+void xml_write_attribute(struct buf *out, const char *name, struct str value);
 /* One <testcase> each; review_junit_document wraps them all. */
 void review_print_junit(struct arena *arena, const struct review_result *result, struct buf *out);
 void review_print_junit_problem(const char *source, const char *where, const char *reason, struct buf *out);

@@ -164,8 +164,6 @@ void modifier_check_patches(struct config_rules *modifier, struct str where, str
 /* modifier_patch.c: what Velero has taken away before it applies rules. */
 void modifier_check_removed_match(struct config_rules *modifier, struct str where, struct str target, struct str path,
                                   struct str value);
-/* Velero's text for a patch value as JSON: quoted or as it is. Mirrors addQuotes. */
-struct str modifier_value_json(struct arena *arena, struct str value);
 struct str modifier_value_problem(struct arena *arena, struct str value, struct json_object **tree);
 
 /* Resource policies: the ConfigMaps by which Velero chooses volumes and resources to

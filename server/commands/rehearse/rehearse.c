@@ -1,0 +1,229 @@
+/* rehearse: would this backup restore, here, now? */
+#include "commands/rehearse/rehearse.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "backstop/telemetry.h"
+#include "commands/commands.h"
+#include "commands/facts_open.h"
+
+#define MEGABYTE (UINT64_C(1024) * 1024)
+enum { MEMORY_LIMIT = 1024 * 1024 * 1024, OUTPUT_LIMIT = 512 * 1024 * 1024, SIZE_DEFAULT = 8192, CONCURRENCY_MAX = 64 };
+
+struct rehearse_options {
+    struct connection connection;
+    struct terminal_options terminal;
+    const char *restore, *contents, *output, *settings, *ns, *ca_file;
+    bool insecure, all, suggest;
+    int64_t concurrency, rate, max_size;
+};
+
+#define AT(member) offsetof(struct rehearse_options, member)
+static const struct option options[] = {
+    {"restore", 0, OPTION_TEXT, "FILE", "the Restore to rehearse, with its ConfigMaps if they are not in the cluster",
+     AT(restore)},
+    {"contents", 0, OPTION_TEXT, "FILE", "the backup's contents, as velero backup download writes them", AT(contents)},
+    {"output", 'o', OPTION_TEXT, "text|json|junit|html", "output format (text)", AT(output)},
+    {"all", 0, OPTION_FLAG, NULL, "text: list all objects, in the order of the restore", AT(all)},
+    {"suggest", 0, OPTION_FLAG, NULL, "print the Restore that would go through instead of the report", AT(suggest)},
+    {"namespace", 'n', OPTION_TEXT, "NAME", "namespace of Velero (systemNamespace of the settings, else kcm-system)",
+     AT(ns)},
+    {"settings", 0, OPTION_TEXT, "FILE", "settings file of the webhook", AT(settings)},
+    {"ca-file", 0, OPTION_TEXT, "FILE", "trusted CAs of the object store in PEM (the storage location's caCert)",
+     AT(ca_file)},
+    {"insecure-skip-tls-verify", 0, OPTION_FLAG, NULL, "do not verify the object store's certificate", AT(insecure)},
+    {"concurrency", 0, OPTION_INTEGER, "COUNT", "requests at the same time, at most 64 (8)", AT(concurrency)},
+    {"rate", 0, OPTION_INTEGER, "COUNT", "dry runs a second, with bursts of six seconds' worth (50)", AT(rate)},
+    {"max-size", 0, OPTION_INTEGER, "MIB", "refuse a backup that unpacks to more than this (8192)", AT(max_size)},
+    TERMINAL_OPTIONS(struct rehearse_options),
+};
+
+static const char details[] =
+    "Reads what a Velero backup contains, and tells for every object what a restore would do with it:\n\n"
+    "  created         it does not exist, and the API server would take it\n"
+    "  updated         it exists and would be patched (existingResourcePolicy: update)\n"
+    "  left (same)     it exists and is the same\n"
+    "  left (differs)  it exists, differs and stays as it is; Velero counts a warning\n"
+    "  skipped         Velero passes it over, or the Restore leaves it out\n"
+    "  refused         by the API server, a webhook, a missing kind or version, or the CRD in the backup\n"
+    "  unknown         it could not be checked\n\n"
+    "The order, filters and changes are Velero's. The API server is asked with dryRun=All, and stores\n"
+    "nothing; the one object that is written is a DownloadRequest, by which Velero hands out the\n"
+    "contents. Objects whose CRD comes with the restore are held against that CRD. Webhooks and\n"
+    "conversions that come with the restore count as down unless their Service has endpoints.\n\n"
+    "Asks the cluster that kubectl would use: --context names the one to restore into. It needs the\n"
+    "rights to list, get and create (by dry run) what is restored. With --contents no cluster is asked,\n"
+    "unless one is named by --context or --kubeconfig.\n\n"
+    "--suggest prints the Restore with all resources excluded that would be refused.\n\n"
+    "Exit status: 0 nothing would be refused, 1 something would be, 2 it cannot tell (objects could not\n"
+    "be checked, no cluster was asked), or wrong usage.\n\n"
+    "Examples:\n"
+    "  backstop rehearse nightly-20261121030000\n"
+    "  backstop rehearse --context new-cluster --restore restore.yaml\n"
+    "  backstop rehearse --contents nightly-data.tar.gz --all\n"
+    "  backstop rehearse nightly-20261121030000 --suggest >restore.yaml";
+
+/* ---- progress ------------------------------------------------------------------------------- */
+
+enum { BAR = 30 };
+
+static void progress_tell(void *context, size_t done, size_t total)
+{
+    size_t *shown_percent = context, percent = total ? done * 100 / total : 100;
+    BUF_SCOPED line;
+    if (percent == *shown_percent)
+        return;
+    *shown_percent = percent;
+    buf_init(&line, 256);
+    buf_puts(&line, "\r[");
+    for (size_t i = 0; i < BAR; i++)
+        buf_putc(&line, i * 100 < percent * BAR ? '#' : '-');
+    buf_printf(&line, "] %zu of %zu objects%s", done, total, done == total ? "\r\033[K" : "");
+    (void)!write(STDERR_FILENO, line.data, line.len);
+}
+
+/* ---- the parts --------------------------------------------------------------------------------- */
+
+static int rehearse_check_options(const struct command *command, const struct rehearse_options *values)
+{
+    static const char *const outputs[] = {"text", "json", "junit", "html"};
+    bool known = false;
+    for (size_t i = 0; i < LENGTH_OF(outputs); i++)
+        known = known || str_is(str_from(values->output), outputs[i]);
+    if (!known)
+        return command_fail(command, "-o %s: expected text, json, junit or html", values->output);
+    if (values->concurrency < 1 || values->concurrency > CONCURRENCY_MAX)
+        return command_fail(command, "--concurrency must be from 1 to %d", CONCURRENCY_MAX);
+    if (values->rate < 1 || values->rate > 100000 || values->max_size < 1 || values->max_size > 1024 * 1024)
+        return command_fail(command, "--rate must be from 1 to 100000, and --max-size from 1 to 1048576");
+    return terminal_check(command, &values->terminal);
+}
+
+static bool rehearse_get_contents(struct rehearsal *rehearsal, const struct rehearse_options *values,
+                                  struct error *error)
+{
+    char buffer[128];
+    const struct rehearse_limits limits = {.total_bytes = (uint64_t)values->max_size * MEGABYTE};
+    const struct download_options download = {.ca_file = values->ca_file, .insecure = values->insecure};
+    FD_SCOPED fd = values->contents ? open(values->contents, O_RDONLY | O_CLOEXEC)
+                                    : rehearsal_download(rehearsal, &download, limits.total_bytes, error);
+    if (fd < 0 && values->contents)
+        error_set(error, 0, "%s: %s", values->contents, strerror_r(errno, buffer, sizeof buffer));
+    if (fd < 0)
+        return false;
+    rehearsal->contents = rehearse_contents_read(fd, &limits, error);
+    if (!rehearsal->contents && values->contents)
+        error_wrap(error, "%s", values->contents);
+    return rehearsal->contents != NULL;
+}
+
+static bool rehearse_judge(struct rehearsal *rehearsal, const struct rehearse_options *values, struct error *error)
+{
+    size_t percent = SIZE_MAX;
+    bool shows = terminal_obeys(STDERR_FILENO) && rehearsal->client;
+    const struct rehearse_progress progress = {shows ? progress_tell : NULL, &percent};
+    const struct rehearse_cluster cluster = {
+        .client = rehearsal->client, .concurrency = (unsigned)values->concurrency, .rate = (unsigned)values->rate};
+    rehearsal->served.arena = rehearsal->arena;
+    if (!rehearsal->client)
+        rehearse_served_by_kubernetes(&rehearsal->served);
+    else if (!rehearse_served_by_cluster(&rehearsal->served, rehearsal->client, error))
+        return false;
+    return rehearse_plan_make(&rehearsal->plan, rehearsal->contents, &rehearsal->restore, &rehearsal->served,
+                              rehearsal->arena, error) &&
+           rehearse_run(&rehearsal->plan, rehearsal->contents, &rehearsal->restore, &rehearsal->served, &cluster,
+                        &progress, rehearsal->arena, error);
+}
+
+static int rehearse_print(const struct command *command, struct rehearsal *rehearsal,
+                          const struct rehearse_options *values)
+{
+    struct rehearsal_summary summary;
+    BUF_SCOPED out;
+    buf_init(&out, OUTPUT_LIMIT);
+    if (!rehearsal_summarize(rehearsal, &summary))
+        return command_fail(command, "out of memory");
+    const struct page page = terminal_page(&values->terminal, &out);
+    if (values->suggest)
+        rehearsal_suggest(rehearsal, &summary, &out);
+    else if (str_is(str_from(values->output), "json"))
+        rehearsal_json(rehearsal, &summary, &out);
+    else if (str_is(str_from(values->output), "junit"))
+        rehearsal_junit(rehearsal, &summary, &out);
+    else if (str_is(str_from(values->output), "html"))
+        rehearsal_html(rehearsal, &summary, &out);
+    else
+        rehearsal_text(rehearsal, &summary, values->all, &page);
+    if (out.failed || arena_failed(rehearsal->arena))
+        return command_fail(command, "out of memory");
+    if (!write_all(STDOUT_FILENO, buf_str(&out)))
+        return command_fail_output(command);
+    return summary.verdict == REHEARSAL_RESTORABLE   ? EXIT_OK
+           : summary.verdict == REHEARSAL_INCOMPLETE ? EXIT_DENIED
+                                                     : EXIT_USAGE;
+}
+
+static int rehearse_with(const struct command *command, struct rehearsal *rehearsal,
+                         const struct rehearse_options *values, const char *backup)
+{
+    struct error error = {0};
+    bool asks = !values->contents || connection_given(&values->connection);
+    log_set_level(LOG_ERROR);
+    if (asks) {
+        const struct kube_options access = connection_access(&values->connection);
+        rehearsal->client = kube_open(&access, &error);
+        if (!rehearsal->client)
+            return command_fail(command, "%s", error.message);
+        rehearsal->server = str_from(kube_server(rehearsal->client));
+    }
+    if (!rehearsal_load_restore(rehearsal, values->restore, backup, &error) ||
+        !rehearsal_read_restore(rehearsal, &error) || !rehearse_get_contents(rehearsal, values, &error) ||
+        !rehearse_judge(rehearsal, values, &error))
+        return command_fail(command, "%s", error.message);
+    return rehearse_print(command, rehearsal, values);
+}
+
+static int rehearse_execute(const struct command *command, void *context, char **operands, size_t operand_count)
+{
+    struct rehearse_options *values = context;
+    int code = rehearse_check_options(command, values);
+    if (code != EXIT_OK)
+        return code;
+    if (operand_count > 1)
+        return command_fail(command, "takes one backup; see: backstop rehearse --help");
+    if (operand_count == 0 && !values->restore && !values->contents)
+        return command_fail(command, "which backup? Give its name, --restore FILE or --contents FILE");
+    CLEANUP(command_settings_release)
+    struct settings *settings = command_settings(command, values->settings, NULL);
+    if (!settings)
+        return EXIT_USAGE;
+    struct rehearsal rehearsal = {.arena = arena_new(MEMORY_LIMIT),
+                                  .ns = values->ns ? str_from(values->ns) : settings->system_namespace};
+    code = rehearsal.arena ? rehearse_with(command, &rehearsal, values, operand_count ? operands[0] : NULL)
+                           : command_fail(command, "out of memory");
+    rehearse_contents_free(rehearsal.contents);
+    kube_close(rehearsal.client);
+    arena_free(rehearsal.arena);
+    return code;
+}
+
+static int rehearse_run_command(const struct command *command, int argc, char **argv)
+{
+    struct rehearse_options values = {
+        .output = "text", .concurrency = 8, .rate = 50, .max_size = SIZE_DEFAULT, .terminal.width = -1};
+    return command_run(command, argc, argv, &values, rehearse_execute);
+}
+
+const struct command command_rehearse = {
+    .name = "rehearse",
+    .summary = "what a restore of a backup would create, change, leave and be refused, without writing",
+    .operands = "[BACKUP]",
+    .details = details,
+    .options = options,
+    .option_count = LENGTH_OF(options),
+    .asks_cluster = true,
+    .connection = offsetof(struct rehearse_options, connection),
+    .run = rehearse_run_command,
+};

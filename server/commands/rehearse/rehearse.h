@@ -1,0 +1,74 @@
+/* rehearse: what the command's files share. */
+#ifndef BACKSTOP_COMMANDS_REHEARSE_H
+#define BACKSTOP_COMMANDS_REHEARSE_H
+
+#include "backstop/cli.h"
+#include "backstop/rehearse.h"
+
+/* What is rehearsed, and what came of it. */
+struct rehearsal {
+    struct arena *arena;
+    struct kube_client *client; /* NULL: offline */
+    struct str ns;              /* Velero's */
+    struct str server;          /* the API server, or absent */
+    struct json_object *tree;   /* of the Restore */
+    struct rehearse_restore restore;
+    struct rehearse_contents *contents;
+    struct rehearse_served served;
+    struct rehearse_plan plan;
+    struct strlist notes; /* of the backup, and of what was assumed */
+};
+
+/* ---- load.c: the Restore, what it refers to, and the backup ---------------------------- */
+
+/* The Restore of a file (which may hold its ConfigMaps, too), or a bare one of the backup. */
+bool rehearsal_load_restore(struct rehearsal *rehearsal, const char *file, const char *backup,
+                            struct error *error) MUST_CHECK;
+/* Reads it, and the ConfigMaps that it names, from the file or the cluster. */
+bool rehearsal_read_restore(struct rehearsal *rehearsal, struct error *error) MUST_CHECK;
+/* How the object store is asked. */
+struct download_options {
+    const char *ca_file; /* or NULL: the storage location's caCert, or the system's */
+    bool insecure;
+};
+/* Asks Velero for a signed URL of the backup's contents (a DownloadRequest, as `velero backup download`), and reads
+ * them from there into a temporary file without a name: its descriptor, at the beginning; -1 after an error. */
+int rehearsal_download(struct rehearsal *rehearsal, const struct download_options *options, uint64_t limit,
+                       struct error *error);
+
+/* ---- report.c ----------------------------------------------------------------------------- */
+
+enum { REHEARSAL_GROUPS_MAX = 200, REHEARSAL_EXAMPLES = 3 };
+enum rehearsal_verdict { REHEARSAL_RESTORABLE, REHEARSAL_INCOMPLETE, REHEARSAL_UNKNOWN };
+/* Refused for the same reason. */
+struct rehearsal_group {
+    enum rehearse_outcome outcome;
+    struct str cause, cure;
+    size_t left; /* objects that nothing refuses and that would go, too, if the cure were excluded */
+    size_t count;
+    const struct rehearse_item *examples[REHEARSAL_EXAMPLES];
+};
+struct rehearsal_summary {
+    size_t total, taken, counts[REHEARSE_OUTCOMES], unmodified;
+    size_t by_crd, by_stand_in;
+    enum rehearsal_verdict verdict;
+    struct rehearsal_group *groups; /* largest first */
+    size_t group_count, in_more_groups;
+    struct strlist cures; /* resources to exclude: nothing that can be restored goes with them */
+    size_t uncured;       /* refused objects that no exclusion of a whole resource cures without a loss */
+};
+bool rehearsal_summarize(struct rehearsal *rehearsal, struct rehearsal_summary *summary) MUST_CHECK;
+struct str rehearsal_verdict_text(struct rehearsal *rehearsal, const struct rehearsal_summary *summary);
+struct str rehearsal_item_text(struct arena *arena, const struct rehearse_item *item); /* "secrets/ns/name" */
+void rehearsal_text(struct rehearsal *rehearsal, const struct rehearsal_summary *summary, bool all,
+                    const struct page *page);
+/* The Restore that would go through: what is refused excluded. YAML, with the verdict as comments. */
+void rehearsal_suggest(struct rehearsal *rehearsal, const struct rehearsal_summary *summary, struct buf *out);
+
+/* ---- formats.c ------------------------------------------------------------------------------ */
+
+void rehearsal_json(struct rehearsal *rehearsal, const struct rehearsal_summary *summary, struct buf *out);
+void rehearsal_junit(struct rehearsal *rehearsal, const struct rehearsal_summary *summary, struct buf *out);
+void rehearsal_html(struct rehearsal *rehearsal, const struct rehearsal_summary *summary, struct buf *out);
+
+#endif

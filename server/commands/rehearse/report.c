@@ -1,0 +1,268 @@
+/* What came of a rehearsal, in ten seconds: the verdict, counts, and what is refused by cause, with its cure. */
+#include <stdlib.h>
+
+#include "commands/rehearse/rehearse.h"
+
+struct str rehearsal_item_text(struct arena *arena, const struct rehearse_item *item)
+{
+    struct str resource = shown(arena, item->resource->name), name = shown(arena, item->name);
+    if (item->ns.len == 0)
+        return arena_printf(arena, "%.*s/%.*s", STR_ARG(resource), STR_ARG(name));
+    return arena_printf(arena, "%.*s/%.*s/%.*s", STR_ARG(resource), STR_ARG(shown(arena, item->ns)), STR_ARG(name));
+}
+
+/* ---- the summary ------------------------------------------------------------------------------ */
+
+static bool item_is_grouped(const struct rehearse_item *item)
+{
+    return item->outcome == REHEARSE_REFUSED || item->outcome == REHEARSE_UNKNOWN || item->unmodified;
+}
+
+static struct rehearsal_group *summary_group(struct rehearsal_summary *summary, const struct rehearse_item *item)
+{
+    for (size_t i = 0; i < summary->group_count; i++) {
+        struct rehearsal_group *group = &summary->groups[i];
+        if (group->outcome == item->outcome && str_eq(group->cause, item->cause) && str_eq(group->cure, item->cure))
+            return group;
+    }
+    if (summary->group_count == REHEARSAL_GROUPS_MAX)
+        return NULL;
+    struct rehearsal_group *group = &summary->groups[summary->group_count++];
+    *group = (struct rehearsal_group){.outcome = item->outcome, .cause = item->cause, .cure = item->cure};
+    return group;
+}
+
+/* Objects that can be restored and would be left out with this resource. A webhook configuration is no loss. */
+static size_t cure_loses(struct rehearsal *rehearsal, struct str cure)
+{
+    size_t lost = 0;
+    const struct rehearse_resource *resource = rehearse_contents_resource(rehearsal->contents, cure);
+    bool webhooks = str_starts(cure, STR("mutatingwebhookconfigurations.")) ||
+                    str_starts(cure, STR("validatingwebhookconfigurations."));
+    for (size_t i = 0; !webhooks && resource && i < resource->count; i++)
+        lost += resource->items[i].outcome != REHEARSE_REFUSED && resource->items[i].outcome != REHEARSE_SKIPPED;
+    return lost;
+}
+
+static void summary_cure(struct rehearsal *rehearsal, struct rehearsal_summary *summary)
+{
+    for (size_t i = 0; i < summary->group_count; i++) {
+        struct rehearsal_group *group = &summary->groups[i];
+        if (group->outcome != REHEARSE_REFUSED)
+            continue;
+        group->left = group->cure.len ? cure_loses(rehearsal, group->cure) : 0;
+        if (group->cure.len && group->left == 0) {
+            if (!strlist_has(&summary->cures, group->cure))
+                strlist_add(rehearsal->arena, &summary->cures, group->cure);
+        } else {
+            summary->uncured += group->count;
+        }
+    }
+}
+
+static void summary_take(struct rehearsal_summary *summary, const struct rehearse_item *item)
+{
+    summary->total++;
+    summary->counts[item->outcome]++;
+    summary->unmodified += item->unmodified;
+    summary->by_crd += item->outcome == REHEARSE_CREATED && item->evidence == REHEARSE_BY_CRD;
+    summary->by_stand_in += item->outcome == REHEARSE_CREATED && item->evidence == REHEARSE_BY_STAND_IN;
+    if (!item_is_grouped(item))
+        return;
+    struct rehearsal_group *group = summary_group(summary, item);
+    if (!group) {
+        summary->in_more_groups++;
+        return;
+    }
+    if (group->count < REHEARSAL_EXAMPLES)
+        group->examples[group->count] = item;
+    group->count++;
+}
+
+static int group_order(const void *a, const void *b)
+{
+    const struct rehearsal_group *one = a, *other = b;
+    return one->count < other->count ? 1 : one->count > other->count ? -1 : str_cmp(one->cause, other->cause);
+}
+
+bool rehearsal_summarize(struct rehearsal *rehearsal, struct rehearsal_summary *summary)
+{
+    size_t count;
+    struct rehearse_resource *resources = rehearse_contents_resources(rehearsal->contents, &count);
+    *summary = (struct rehearsal_summary){
+        .groups = arena_array(rehearsal->arena, REHEARSAL_GROUPS_MAX, sizeof(struct rehearsal_group)),
+        .taken = rehearsal->plan.count};
+    if (!summary->groups)
+        return false;
+    for (size_t r = 0; r < count; r++)
+        for (size_t i = 0; i < resources[r].count; i++)
+            summary_take(summary, &resources[r].items[i]);
+    summary_cure(rehearsal, summary);
+    qsort(summary->groups, summary->group_count, sizeof *summary->groups, group_order);
+    summary->verdict = summary->counts[REHEARSE_REFUSED] || summary->unmodified                 ? REHEARSAL_INCOMPLETE
+                       : summary->counts[REHEARSE_UNKNOWN] || summary->counts[REHEARSE_PENDING] ? REHEARSAL_UNKNOWN
+                                                                                                : REHEARSAL_RESTORABLE;
+    return !arena_failed(rehearsal->arena);
+}
+
+struct str rehearsal_verdict_text(struct rehearsal *rehearsal, const struct rehearsal_summary *summary)
+{
+    struct arena *arena = rehearsal->arena;
+    size_t refused = summary->counts[REHEARSE_REFUSED], differs = summary->counts[REHEARSE_LEFT_DIFFERS];
+    if (refused)
+        return arena_printf(arena, "INCOMPLETE: %zu of %zu objects would be refused", refused, summary->taken);
+    if (summary->unmodified)
+        return arena_printf(arena, "INCOMPLETE: the resource modifier fails for %zu objects", summary->unmodified);
+    if (summary->counts[REHEARSE_UNKNOWN])
+        return arena_printf(arena, "UNKNOWN: %zu of %zu objects could not be checked",
+                            summary->counts[REHEARSE_UNKNOWN], summary->taken);
+    if (summary->counts[REHEARSE_PENDING])
+        return arena_printf(arena, "UNKNOWN: no cluster was asked about %zu of %zu objects",
+                            summary->counts[REHEARSE_PENDING], summary->taken);
+    if (differs)
+        return arena_printf(
+            arena, "RESTORABLE: nothing would be refused; %zu objects exist, differ, and stay as they are", differs);
+    return arena_printf(arena, "RESTORABLE: all %zu objects", summary->taken);
+}
+
+/* ---- text ---------------------------------------------------------------------------------------- */
+
+static struct str group_examples(struct rehearsal *rehearsal, const struct rehearsal_group *group)
+{
+    struct str text = STR("");
+    for (size_t i = 0; i < REHEARSAL_EXAMPLES && group->examples[i]; i++)
+        text = arena_printf(rehearsal->arena, "%.*s%s%.*s", STR_ARG(text), i ? ", " : "",
+                            STR_ARG(rehearsal_item_text(rehearsal->arena, group->examples[i])));
+    return group->count > REHEARSAL_EXAMPLES
+               ? arena_printf(rehearsal->arena, "%.*s and %zu more", STR_ARG(text), group->count - REHEARSAL_EXAMPLES)
+               : text;
+}
+
+static struct str group_fix(struct rehearsal *rehearsal, const struct rehearsal_group *group)
+{
+    struct arena *arena = rehearsal->arena;
+    struct str cure = shown(arena, group->cure);
+    return group->left ? arena_printf(arena,
+                                      "fix: the cause; excluding %.*s would also leave out %zu objects that can be "
+                                      "restored",
+                                      STR_ARG(cure), group->left)
+                       : arena_printf(arena, "fix: exclude %.*s (spec.excludedResources); --suggest prints the Restore",
+                                      STR_ARG(cure));
+}
+
+static void text_groups(struct rehearsal *rehearsal, const struct rehearsal_summary *summary, const struct page *page)
+{
+    struct arena *arena = rehearsal->arena;
+    for (size_t i = 0; i < summary->group_count; i++) {
+        const struct rehearsal_group *group = &summary->groups[i];
+        const char *what = group->outcome == REHEARSE_REFUSED   ? "refused"
+                           : group->outcome == REHEARSE_UNKNOWN ? "unknown"
+                                                                : "restored without the modifier";
+        if (i == 0)
+            page_heading(page, "Not restored as it is");
+        page_paragraph(page, 2, "", arena_printf(arena, "%zu %s: %.*s", group->count, what, STR_ARG(group->cause)));
+        page_paragraph(page, 4, "", group_examples(rehearsal, group));
+        if (group->outcome == REHEARSE_REFUSED && group->cure.len)
+            page_paragraph(page, 4, "", group_fix(rehearsal, group));
+    }
+    if (summary->in_more_groups)
+        page_paragraph(page, 2, "", arena_printf(arena, "%zu for other causes: see -o json", summary->in_more_groups));
+}
+
+static void text_counts(struct rehearsal *rehearsal, const struct rehearsal_summary *summary, const struct page *page)
+{
+    static const char *const headings[] = {"OUTCOME", "OBJECTS"};
+    static const enum tone tones[REHEARSE_OUTCOMES] = {
+        [REHEARSE_LEFT_DIFFERS] = TONE_DOUBTFUL, [REHEARSE_REFUSED] = TONE_BAD, [REHEARSE_UNKNOWN] = TONE_DOUBTFUL};
+    struct columns columns;
+    columns_init(&columns, rehearsal->arena, headings, LENGTH_OF(headings));
+    for (int i = 0; i < REHEARSE_OUTCOMES; i++)
+        if (summary->counts[i])
+            columns_row(&columns,
+                        (struct cell[]){{str_from(rehearse_outcome_name((enum rehearse_outcome)i)), tones[i]},
+                                        {arena_printf(rehearsal->arena, "%zu", summary->counts[i]), TONE_PLAIN}});
+    buf_putc(page->out, '\n');
+    columns_print(&columns, page);
+}
+
+static void text_item(struct rehearsal *rehearsal, const struct rehearse_item *item, const struct page *page)
+{
+    struct arena *arena = rehearsal->arena;
+    page_paragraph(page, 2, "",
+                   arena_printf(arena, "%s: %.*s%s%.*s", rehearse_outcome_name((enum rehearse_outcome)item->outcome),
+                                STR_ARG(rehearsal_item_text(arena, item)), item->reason.len ? ": " : "",
+                                STR_ARG(item->reason)));
+}
+
+/* In the order of the restore, then what it leaves out. */
+static void text_items(struct rehearsal *rehearsal, const struct page *page)
+{
+    size_t count;
+    struct rehearse_resource *resources = rehearse_contents_resources(rehearsal->contents, &count);
+    bool *taken = arena_array(rehearsal->arena, rehearse_contents_count(rehearsal->contents) + 1, sizeof *taken);
+    page_heading(page, "Objects, in the order of the restore");
+    for (size_t i = 0; taken && i < rehearsal->plan.count; i++) {
+        taken[rehearsal->plan.items[i] - resources[0].items] = true;
+        text_item(rehearsal, rehearsal->plan.items[i], page);
+    }
+    for (size_t i = 0; taken && i < rehearse_contents_count(rehearsal->contents); i++)
+        if (!taken[i])
+            text_item(rehearsal, &resources[0].items[i], page);
+}
+
+void rehearsal_text(struct rehearsal *rehearsal, const struct rehearsal_summary *summary, bool all,
+                    const struct page *page)
+{
+    static const enum tone tones[] = {
+        [REHEARSAL_RESTORABLE] = TONE_GOOD, [REHEARSAL_INCOMPLETE] = TONE_BAD, [REHEARSAL_UNKNOWN] = TONE_DOUBTFUL};
+    struct arena *arena = rehearsal->arena;
+    page_sentence(page, tones[summary->verdict], rehearsal_verdict_text(rehearsal, summary), STR(""));
+    page_paragraph(page, 0, "",
+                   arena_printf(arena, "backup %.*s, %zu objects, %s%.*s",
+                                STR_ARG(shown(arena, rehearsal->restore.backup)), summary->total,
+                                rehearsal->client ? "rehearsed on " : "offline: no cluster was asked",
+                                STR_ARG(rehearsal->server)));
+    text_counts(rehearsal, summary, page);
+    text_groups(rehearsal, summary, page);
+    size_t notes = rehearsal->notes.len + rehearsal->plan.notes.len;
+    if (notes || summary->by_crd || summary->by_stand_in)
+        page_heading(page, "Notes");
+    for (size_t i = 0; i < rehearsal->notes.len; i++)
+        page_paragraph(page, 2, "", rehearsal->notes.items[i]);
+    for (size_t i = 0; i < rehearsal->plan.notes.len; i++)
+        page_paragraph(page, 2, "", rehearsal->plan.notes.items[i]);
+    if (summary->by_crd)
+        page_paragraph(page, 2, "",
+                       arena_printf(arena,
+                                    "%zu objects were held against their CRDs in the backup, which come with the "
+                                    "restore: CEL rules were not evaluated",
+                                    summary->by_crd));
+    if (summary->by_stand_in)
+        page_paragraph(page, 2, "",
+                       arena_printf(arena,
+                                    "%zu objects were tried in namespace default, since their own comes with the "
+                                    "restore: its quotas and policies were not",
+                                    summary->by_stand_in));
+    if (all)
+        text_items(rehearsal, page);
+}
+
+void rehearsal_suggest(struct rehearsal *rehearsal, const struct rehearsal_summary *summary, struct buf *out)
+{
+    struct json_object *spec = json_get(rehearsal->tree, "spec"), *excluded = json_get(spec, "excludedResources");
+    struct str verdict = rehearsal_verdict_text(rehearsal, summary);
+    json_delete(rehearsal->tree, "backstop-config-maps");
+    if (!excluded && summary->cures.len) {
+        json_put(spec, "excludedResources", json_object_new_array());
+        excluded = json_get(spec, "excludedResources");
+    }
+    buf_printf(out, "# Rehearsed: %.*s.\n", STR_ARG(verdict));
+    for (size_t i = 0; i < summary->cures.len; i++) {
+        json_append(excluded, json_new_text(summary->cures.items[i]));
+        buf_printf(out, "# Excluded, since objects would be refused: %.*s\n", STR_ARG(summary->cures.items[i]));
+    }
+    if (summary->uncured + summary->unmodified + summary->in_more_groups)
+        buf_printf(out, "# %zu objects are still refused or unmodified: see the report without --suggest.\n",
+                   summary->uncured + summary->unmodified + summary->in_more_groups);
+    yaml_write(out, rehearsal->tree);
+}

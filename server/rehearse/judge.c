@@ -1,0 +1,256 @@
+/* What would become of one object: asked of the API server, which answers writes with dryRun=All as if they were real
+ * and stores nothing, or of the CRD that comes with the restore. Mirrors restoreItem in pkg/restore/restore.go. */
+#include "backstop/api.h"
+#include "backstop/schema.h"
+#include "rehearse/run.h"
+
+enum { OBJECT_BYTES = 128 * 1024 * 1024 };
+#define STAND_IN STR("default")
+
+struct judged {
+    struct run *run;
+    struct rehearse_item *item;
+    size_t at; /* in the plan */
+    const struct rehearse_kind *kind;
+    struct kube_resource resource; /* of the version that the backup has */
+    struct json_object *object;    /* as Velero sends it */
+    struct arena *arena;
+    const struct namespace_state *ns; /* or NULL */
+};
+
+static bool judge_patch(const struct judged *judged, struct json_object *patch, enum rehearse_outcome done)
+{
+    struct error error;
+    const struct kube_dry_run write = {.resource = &judged->resource,
+                                       .ns = judged->item->target_ns,
+                                       .name = judged->item->name,
+                                       .manager = RUN_MANAGER,
+                                       .object = json_own(judged->arena, patch)};
+    run_wait_for_rate(judged->run);
+    if (!kube_dry_run(judged->run->client, judged->arena, &write, NULL, &error)) {
+        run_refusal(judged->run, judged->item, REHEARSE_BY_DRY_RUN, &error);
+        return false;
+    }
+    run_outcome(judged->run, judged->item, done, REHEARSE_BY_DRY_RUN, "%s", "");
+    return true;
+}
+
+/* removeRestoreLabels, so that a patch always sets them */
+static void labels_blank(struct json_object *object)
+{
+    struct json_object *labels = json_path(object, "metadata.labels");
+    json_put_text(labels, "velero.io/backup-name", STR(""));
+    json_put_text(labels, LABEL_RESTORE_NAME, STR(""));
+}
+
+static void labels_take(struct json_object *object, struct json_object *from)
+{
+    static const char *const keys[] = {"velero.io/backup-name", LABEL_RESTORE_NAME};
+    struct json_object *metadata = json_get(object, "metadata"), *labels = json_get(metadata, "labels");
+    if (!json_object_is_type(labels, json_type_object) && !json_put_map(metadata, "labels", &labels))
+        return;
+    for (size_t i = 0; i < LENGTH_OF(keys); i++)
+        json_put_text(labels, keys[i], json_get_str(json_path(from, "metadata.labels"), keys[i]));
+}
+
+static void judge_existing(const struct judged *judged, struct json_object *cluster)
+{
+    struct run *run = judged->run;
+    struct rehearse_item *item = judged->item;
+    bool updates = run->restore->existing == REHEARSE_EXISTING_UPDATE;
+    rehearse_object_strip(cluster);
+    labels_take(cluster, judged->object);
+    if (json_object_equal(cluster, judged->object)) {
+        labels_blank(cluster);
+        if (!updates || judge_patch(judged, rehearse_merge_diff(cluster, judged->object), REHEARSE_LEFT_SAME))
+            run_outcome(run, item, REHEARSE_LEFT_SAME, updates ? REHEARSE_BY_DRY_RUN : REHEARSE_BY_PLAN, "%s", "");
+        return;
+    }
+    if (str_is(item->resource->name, "serviceaccounts")) {
+        struct json_object *merged = json_own(judged->arena, json_copy(cluster));
+        if (merged && rehearse_service_account_merge(merged, judged->object))
+            judge_patch(judged, rehearse_merge_diff(cluster, merged), REHEARSE_UPDATED);
+        else
+            run_outcome(run, item, REHEARSE_LEFT_SAME, REHEARSE_BY_PLAN, "it has all that the backup's has");
+        return;
+    }
+    if (!updates) {
+        run_outcome(run, item, REHEARSE_LEFT_DIFFERS, REHEARSE_BY_PLAN,
+                    "it exists and differs; existingResourcePolicy is not update");
+        return;
+    }
+    labels_blank(cluster);
+    judge_patch(judged, rehearse_merge_diff(cluster, judged->object), REHEARSE_UPDATED);
+}
+
+/* What the API server looks for as a pod is created, and what the restore has created by then. */
+static bool refusal_is_of_what_comes(const struct judged *judged, struct str message)
+{
+    struct str account = json_path_str(judged->object, "spec.serviceAccountName"),
+               priority = json_path_str(judged->object, "spec.priorityClassName");
+    struct rehearse_contents *contents = judged->run->contents;
+    const struct rehearse_item *needed = NULL;
+    if (str_contains(message, STR("error looking up service account"))) {
+        if (account.len == 0 || str_is(account, "default"))
+            return judged->ns && judged->ns->state == NAMESPACE_COMES;
+        needed = rehearse_resource_item(rehearse_contents_resource(contents, STR("serviceaccounts")), judged->item->ns,
+                                        account);
+    } else if (str_contains(message, STR("no PriorityClass with name"))) {
+        needed = rehearse_resource_item(rehearse_contents_resource(contents, STR("priorityclasses.scheduling.k8s.io")),
+                                        STR(""), priority);
+    }
+    return needed && needed->outcome != REHEARSE_SKIPPED && needed->outcome != REHEARSE_REFUSED;
+}
+
+static void judge_create(const struct judged *judged)
+{
+    struct run *run = judged->run;
+    struct rehearse_item *item = judged->item;
+    struct error error;
+    bool stand_in = judged->ns && judged->ns->state == NAMESPACE_COMES;
+    enum rehearse_evidence evidence = stand_in ? REHEARSE_BY_STAND_IN : REHEARSE_BY_DRY_RUN;
+    const struct kube_dry_run write = {.resource = &judged->resource,
+                                       .ns = stand_in ? STAND_IN : item->target_ns,
+                                       .manager = RUN_MANAGER,
+                                       .object = judged->object};
+    if (stand_in)
+        json_put_text(json_get(judged->object, "metadata"), "namespace", STAND_IN);
+    run_wait_for_rate(run);
+    /* That an object of this name is there is the last thing that is looked at: all checks before it passed. */
+    if (kube_dry_run(run->client, judged->arena, &write, NULL, &error) || (error.code == 409 && stand_in))
+        run_outcome(run, item, REHEARSE_CREATED, evidence, "%s", "");
+    else if (refusal_is_of_what_comes(judged, str_from(error.message)))
+        run_outcome(run, item, REHEARSE_CREATED, REHEARSE_BY_PLAN, "what it needs comes with the restore: %s",
+                    error.message);
+    else
+        run_refusal(run, item, evidence, &error);
+    if (item->outcome == REHEARSE_CREATED)
+        run_meets_webhook(run, item, judged->at, judged->kind, judged->object);
+}
+
+static void judge_by_cluster(const struct judged *judged)
+{
+    struct error error;
+    struct json_object *cluster = NULL;
+    bool absent = judged->item->exists == REHEARSE_ABSENT || (judged->ns && judged->ns->state == NAMESPACE_COMES);
+    if (!absent && kube_get(judged->run->client, judged->arena, &judged->resource, judged->item->target_ns,
+                            judged->item->name, &cluster, &error)) {
+        judged->item->exists = REHEARSE_EXISTS;
+        judge_existing(judged, cluster);
+    } else if (absent || error.code == 404) {
+        judged->item->exists = REHEARSE_ABSENT;
+        judge_create(judged);
+    } else {
+        run_outcome(judged->run, judged->item, REHEARSE_UNKNOWN, REHEARSE_BY_DRY_RUN, "%s", error.message);
+        run_cause(judged->run, judged->item, STR(""), "%.*s", STR_ARG(run_answer_cause(str_from(error.message))));
+    }
+}
+
+static void judge_by_crd(const struct judged *judged)
+{
+    struct run *run = judged->run;
+    struct rehearse_item *item = judged->item;
+    struct error error = {0};
+    size_t count = 0;
+    struct json_object *crd = rehearse_item_read(run->contents, judged->kind->crd, judged->arena, &error);
+    struct schema_set set = {.arena = judged->arena, .any_group = true};
+    if (!crd || judged->kind->crd->outcome == REHEARSE_REFUSED) {
+        run_outcome(run, item, REHEARSE_REFUSED, REHEARSE_BY_CRD, "its CRD, which comes with the restore, is refused");
+        run_cause(run, item, item->resource->name, "their CRD is refused");
+        return;
+    }
+    schema_set_add(&set, crd);
+    const struct schema_request request = {.set = &set, .tree = judged->object};
+    const struct schema_problem *problems = schema_check(&request, judged->arena, &count);
+    for (size_t i = 0; i < count; i++)
+        if (problems[i].kind == SCHEMA_REFUSED) {
+            run_outcome(run, item, REHEARSE_REFUSED, REHEARSE_BY_CRD, "%.*s: %.*s", STR_ARG(problems[i].field),
+                        STR_ARG(problems[i].message));
+            run_cause(run, item, item->resource->name, "%.*s: %.*s", STR_ARG(problems[i].field),
+                      STR_ARG(problems[i].message));
+            return;
+        }
+    if (!run_meets_conversion(run, item, crd, judged->resource.version) &&
+        !run_meets_webhook(run, item, judged->at, judged->kind, judged->object))
+        run_outcome(run, item, REHEARSE_CREATED, REHEARSE_BY_CRD, "%s", "");
+}
+
+static bool version_is_served(const struct judged *judged)
+{
+    struct run *run = judged->run;
+    struct rehearse_item *item = judged->item;
+    if (!judged->kind) {
+        run_outcome(run, item, REHEARSE_REFUSED, REHEARSE_BY_PLAN, "nothing serves %.*s: its CRD is %s",
+                    STR_ARG(item->resource->name),
+                    run->client ? "neither in the cluster nor restored" : "not restored");
+        run_cause(run, item, item->resource->name, "nothing serves %.*s", STR_ARG(item->resource->name));
+        return false;
+    }
+    if (strlist_has(&judged->kind->versions, judged->resource.version) || (!run->client && !judged->kind->crd))
+        return true;
+    run_outcome(run, item, REHEARSE_REFUSED, REHEARSE_BY_PLAN, "version %.*s of %.*s is not served",
+                STR_ARG(judged->resource.version), STR_ARG(item->resource->name));
+    run_cause(run, item, item->resource->name, "%.*s: version %.*s is not served", STR_ARG(item->resource->name),
+              STR_ARG(judged->resource.version));
+    return false;
+}
+
+static bool namespace_allows(const struct judged *judged)
+{
+    const struct namespace_state *ns = judged->ns;
+    if (!ns || ns->state == NAMESPACE_EXISTS || ns->state == NAMESPACE_COMES)
+        return true;
+    bool refused = ns->state == NAMESPACE_REFUSED;
+    run_outcome(judged->run, judged->item, refused ? REHEARSE_REFUSED : REHEARSE_UNKNOWN, REHEARSE_BY_DRY_RUN,
+                "namespace %.*s: %.*s", STR_ARG(ns->name), STR_ARG(ns->reason));
+    run_cause(judged->run, judged->item, STR(""), "namespace %.*s will not exist: %.*s", STR_ARG(ns->name),
+              STR_ARG(run_answer_cause(ns->reason)));
+    return false;
+}
+
+void run_judge(struct run *run, struct rehearse_item *item, size_t at)
+{
+    struct error error = {0};
+    struct str skip = {NULL, 0}, problem = {NULL, 0}, version = {NULL, 0};
+    ARENA_SCOPED arena = arena_new(OBJECT_BYTES);
+    struct json_object *object = arena ? rehearse_item_read(run->contents, item, arena, &error) : NULL;
+    if (!object) {
+        run_outcome(run, item, REHEARSE_REFUSED, REHEARSE_BY_PLAN, "its file cannot be read: %s", error.message);
+        run_cause(run, item, STR(""), "its file cannot be read");
+        return;
+    }
+    object = rehearse_object_prepare(arena, object, item, run->restore, &skip, &problem);
+    if (skip.len) {
+        run_outcome(run, item, REHEARSE_SKIPPED, REHEARSE_BY_PLAN, "%.*s", STR_ARG(skip));
+        return;
+    }
+    struct str group = api_version_group(json_get_str(object, "apiVersion"), &version);
+    const struct rehearse_kind *kind = rehearse_served_exactly(run->served, group, item->resource->plural);
+    const struct judged judged = {.run = run,
+                                  .item = item,
+                                  .at = at,
+                                  .kind = kind,
+                                  .resource = {.group = group,
+                                               .version = version,
+                                               .plural = item->resource->plural,
+                                               .kind = json_get_str(object, "kind"),
+                                               .namespaced = item->target_ns.len > 0},
+                                  .object = object,
+                                  .arena = arena,
+                                  .ns = item->target_ns.len ? run_namespace(run, item->target_ns) : NULL};
+    if (!version_is_served(&judged) || !namespace_allows(&judged))
+        return;
+    if (kind->crd)
+        judge_by_crd(&judged);
+    else if (run->client)
+        judge_by_cluster(&judged);
+    else if (!run_meets_webhook(run, item, at, kind, object))
+        run_outcome(run, item, REHEARSE_PENDING, REHEARSE_BY_PLAN, "%s", "");
+    if (problem.len && item->outcome != REHEARSE_REFUSED) {
+        item->unmodified = true;
+        run_outcome(run, item, item->outcome, item->evidence, "a resource modifier fails: %.*s", STR_ARG(problem));
+        run_cause(run, item, STR(""), "%.*s", STR_ARG(problem));
+    }
+    if (arena_failed(arena))
+        run_outcome(run, item, REHEARSE_UNKNOWN, REHEARSE_BY_PLAN, "out of memory: it is too large");
+}

@@ -1,0 +1,79 @@
+/* A rehearsal under way; for run.c, judge.c, outcome.c and webhooks.c. */
+#ifndef BACKSTOP_REHEARSE_RUN_H
+#define BACKSTOP_REHEARSE_RUN_H
+
+#include "backstop/rehearse.h"
+
+#define RUN_MANAGER STR("velero")
+
+struct namespace_state {
+    struct str name; /* after the mapping */
+    enum { NAMESPACE_EXISTS, NAMESPACE_COMES, NAMESPACE_REFUSED, NAMESPACE_UNKNOWN } state;
+    struct str reason;
+};
+
+/* A webhook that comes with the restore, fails closed, and whose service does not run. */
+struct dead_webhook {
+    struct json_object *webhook; /* as in its configuration */
+    struct str name, configuration, service;
+    struct str cure; /* the resource of the configuration */
+    size_t at;       /* in the plan: objects before it do not meet it */
+};
+
+struct run {
+    struct rehearse_plan *plan;
+    struct rehearse_contents *contents;
+    const struct rehearse_restore *restore;
+    const struct rehearse_served *served;
+    struct kube_client *client; /* or NULL */
+    struct arena *arena;        /* of what outlives an object; under the lock */
+    pthread_mutex_t lock;       /* guards the arena, the rate and the progress */
+    const struct rehearse_progress *progress;
+    struct {
+        struct namespace_state *items;
+        size_t len, cap;
+    } namespaces;
+    struct {
+        struct dead_webhook *items;
+        size_t len, cap;
+    } webhooks;
+    struct {
+        struct service_state {
+            struct str ns, name;
+            bool runs;
+        } * items;
+        size_t len, cap;
+    } services;            /* asked about once each */
+    size_t to, next, done; /* what the workers take: from..to of the plan */
+    double rate, tokens;
+    int64_t filled_ns;
+};
+
+void run_outcome(struct run *run, struct rehearse_item *item, enum rehearse_outcome outcome,
+                 enum rehearse_evidence evidence, const char *format, ...) PRINTF_LIKE(5, 6);
+/* The cause and its cure of what was refused. */
+void run_cause(struct run *run, struct rehearse_item *item, struct str cure, const char *format, ...) PRINTF_LIKE(4, 5);
+void run_wait_for_rate(struct run *run); /* before each write */
+/* The API server's own words without the name of the object, so that many objects have the same cause. */
+struct str run_answer_cause(struct str message);
+/* Nothing about the object: the rehearsal itself may not ask, or got no answer. */
+bool run_answer_tells_nothing(const struct error *error, struct str message);
+/* Refused, or unknown where the answer tells nothing. */
+void run_refusal(struct run *run, struct rehearse_item *item, enum rehearse_evidence evidence,
+                 const struct error *error);
+struct namespace_state *run_namespace(struct run *run, struct str name); /* or NULL */
+
+/* judge.c: the outcome of one object, which is at this place of the plan. */
+void run_judge(struct run *run, struct rehearse_item *item, size_t at);
+
+/* Whether a Service has an endpoint that is ready. False without a cluster. */
+bool run_service_runs(struct run *run, struct str ns, struct str name);
+
+/* webhooks.c */
+bool run_find_webhooks(struct run *run, struct error *error) MUST_CHECK;
+/* Whether a webhook or a conversion that comes with the restore refuses this object; its outcome is then set. */
+bool run_meets_webhook(struct run *run, struct rehearse_item *item, size_t at, const struct rehearse_kind *kind,
+                       struct json_object *object);
+bool run_meets_conversion(struct run *run, struct rehearse_item *item, struct json_object *crd, struct str version);
+
+#endif
