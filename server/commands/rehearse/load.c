@@ -42,7 +42,7 @@ static bool restore_bare(struct rehearsal *rehearsal, const char *backup, struct
 /* ConfigMaps of the file stand in for those of the cluster. */
 static struct json_object *restore_file_map(struct rehearsal *rehearsal, struct str name)
 {
-    struct json_object *maps = json_get(rehearsal->tree, "backstop-config-maps");
+    struct json_object *maps = rehearsal->maps;
     for (size_t i = 0; i < json_len(maps); i++)
         if (str_eq(json_path_str(json_item(maps, i), "metadata.name"), name))
             return json_item(maps, i);
@@ -53,15 +53,15 @@ bool rehearsal_load_restore(struct rehearsal *rehearsal, const char *file, const
 {
     struct str text;
     struct yaml_document *documents = NULL;
+    rehearsal->maps = json_own(rehearsal->arena, json_object_new_array());
     if (!file)
         return restore_bare(rehearsal, backup ? backup : "backup", error);
     if (!file_read(rehearsal->arena, file, FILE_LIMIT, &text, error) ||
         !yaml_load(rehearsal->arena, text, &(struct yaml_options){0}, &documents, error))
         return error_wrap(error, "%s", file);
-    struct json_object *maps = json_own(rehearsal->arena, json_object_new_array());
     for (const struct yaml_document *each = documents; each; each = each->next) {
         struct str kind = json_get_str(each->tree, "kind");
-        if (str_is(kind, "ConfigMap") && !json_append(maps, json_object_get(each->tree)))
+        if (str_is(kind, "ConfigMap") && !json_append(rehearsal->maps, json_object_get(each->tree)))
             return error_set(error, 500, "out of memory");
         if (!str_is(kind, "Restore"))
             continue;
@@ -74,7 +74,6 @@ bool rehearsal_load_restore(struct rehearsal *rehearsal, const char *file, const
     struct json_object *spec = json_get(rehearsal->tree, "spec");
     if (backup && !json_put_text(spec, "backupName", str_from(backup)))
         return error_set(error, 422, "%s: the Restore has no spec", file);
-    json_put_shared(rehearsal->tree, "backstop-config-maps", maps);
     return true;
 }
 

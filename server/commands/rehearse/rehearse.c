@@ -16,7 +16,7 @@ struct rehearse_options {
     struct connection connection;
     struct terminal_options terminal;
     const char *restore, *contents, *output, *settings, *ns, *ca_file;
-    bool insecure, all, suggest;
+    bool insecure, all, suggest, plain;
     int64_t concurrency, rate, max_size;
 };
 
@@ -28,6 +28,8 @@ static const struct option options[] = {
     {"output", 'o', OPTION_TEXT, "text|json|junit|html", "output format (text)", AT(output)},
     {"all", 0, OPTION_FLAG, NULL, "text: list all objects, in the order of the restore", AT(all)},
     {"suggest", 0, OPTION_FLAG, NULL, "print the Restore that would go through instead of the report", AT(suggest)},
+    {"no-mutation", 0, OPTION_FLAG, NULL, "rehearse the Restore as it is, not as backstop's webhook would complete it",
+     AT(plain)},
     {"namespace", 'n', OPTION_TEXT, "NAME", "namespace of Velero (systemNamespace of the settings, else kcm-system)",
      AT(ns)},
     {"settings", 0, OPTION_TEXT, "FILE", "settings file of the webhook", AT(settings)},
@@ -51,7 +53,9 @@ static const char details[] =
     "  unknown         it could not be checked\n\n"
     "The order, filters and changes are Velero's. The API server is asked with dryRun=All, and stores\n"
     "nothing; the one object that is written is a DownloadRequest, by which Velero hands out the\n"
-    "contents. Objects whose CRD comes with the restore are held against that CRD. Webhooks and\n"
+    "contents. A Restore of a management backup is rehearsed as the webhook would complete it\n"
+    "(exclusions, existingResourcePolicy); --no-mutation leaves it as it is. Objects whose CRD comes with the restore "
+    "are held against that CRD. Webhooks and\n"
     "conversions that come with the restore count as down unless their Service has endpoints.\n\n"
     "Asks the cluster that kubectl would use: --context names the one to restore into. It needs the\n"
     "rights to list, get and create (by dry run) what is restored. With --contents no cluster is asked,\n"
@@ -165,8 +169,24 @@ static int rehearse_print(const struct command *command, struct rehearsal *rehea
                                                      : EXIT_USAGE;
 }
 
+/* The webhook's own view of the cluster. Where it cannot be had, the Restore stays as it is, and the report says so. */
+static bool rehearse_mutate(const struct command *command, struct rehearsal *rehearsal,
+                            const struct rehearse_options *values, const struct settings *settings, struct error *error)
+{
+    const struct facts_options wanted = {.connection = values->connection, .velero_suffices = true};
+    CLEANUP(facts_dispose) struct facts facts = {0};
+    if (values->plain || !rehearsal->client)
+        return true;
+    if (!facts_open(&facts, command, &wanted, settings, command_now(INT64_MIN))) {
+        strlist_add(rehearsal->arena, &rehearsal->notes,
+                    STR("the Restore was rehearsed as it is: what backstop's webhook would add is not known"));
+        return true;
+    }
+    return rehearsal_mutate(rehearsal, facts.inventory, settings, command_now(INT64_MIN), error);
+}
+
 static int rehearse_with(const struct command *command, struct rehearsal *rehearsal,
-                         const struct rehearse_options *values, const char *backup)
+                         const struct rehearse_options *values, const struct settings *settings, const char *backup)
 {
     struct error error = {0};
     bool asks = !values->contents || connection_given(&values->connection);
@@ -179,8 +199,8 @@ static int rehearse_with(const struct command *command, struct rehearsal *rehear
         rehearsal->server = str_from(kube_server(rehearsal->client));
     }
     if (!rehearsal_load_restore(rehearsal, values->restore, backup, &error) ||
-        !rehearsal_read_restore(rehearsal, &error) || !rehearse_get_contents(rehearsal, values, &error) ||
-        !rehearse_judge(rehearsal, values, &error))
+        !rehearse_mutate(command, rehearsal, values, settings, &error) || !rehearsal_read_restore(rehearsal, &error) ||
+        !rehearse_get_contents(rehearsal, values, &error) || !rehearse_judge(rehearsal, values, &error))
         return command_fail(command, "%s", error.message);
     return rehearse_print(command, rehearsal, values);
 }
@@ -201,7 +221,7 @@ static int rehearse_execute(const struct command *command, void *context, char *
         return EXIT_USAGE;
     struct rehearsal rehearsal = {.arena = arena_new(MEMORY_LIMIT),
                                   .ns = values->ns ? str_from(values->ns) : settings->system_namespace};
-    code = rehearsal.arena ? rehearse_with(command, &rehearsal, values, operand_count ? operands[0] : NULL)
+    code = rehearsal.arena ? rehearse_with(command, &rehearsal, values, settings, operand_count ? operands[0] : NULL)
                            : command_fail(command, "out of memory");
     rehearse_contents_free(rehearsal.contents);
     kube_close(rehearsal.client);

@@ -3,7 +3,9 @@
 #define BACKSTOP_COMMANDS_REHEARSE_H
 
 #include "backstop/cli.h"
+#include "backstop/inventory.h"
 #include "backstop/rehearse.h"
+#include "backstop/settings.h"
 
 /* What is rehearsed, and what came of it. */
 struct rehearsal {
@@ -12,6 +14,7 @@ struct rehearsal {
     struct str ns;              /* Velero's */
     struct str server;          /* the API server, or absent */
     struct json_object *tree;   /* of the Restore */
+    struct json_object *maps;   /* an array of ConfigMaps that stand in for the cluster's */
     struct rehearse_restore restore;
     struct rehearse_contents *contents;
     struct rehearse_served served;
@@ -26,6 +29,9 @@ bool rehearsal_load_restore(struct rehearsal *rehearsal, const char *file, const
                             struct error *error) MUST_CHECK;
 /* Reads it, and the ConfigMaps that it names, from the file or the cluster. */
 bool rehearsal_read_restore(struct rehearsal *rehearsal, struct error *error) MUST_CHECK;
+/* mutate.c: what the webhook would make of it, its warnings as notes. False, with its reason, where it would refuse. */
+bool rehearsal_mutate(struct rehearsal *rehearsal, const struct inventory *inventory, const struct settings *settings,
+                      int64_t now, struct error *error) MUST_CHECK;
 /* How the object store is asked. */
 struct download_options {
     const char *ca_file; /* or NULL: the storage location's caCert, or the system's */

@@ -251,7 +251,6 @@ void rehearsal_suggest(struct rehearsal *rehearsal, const struct rehearsal_summa
 {
     struct json_object *spec = json_get(rehearsal->tree, "spec"), *excluded = json_get(spec, "excludedResources");
     struct str verdict = rehearsal_verdict_text(rehearsal, summary);
-    json_delete(rehearsal->tree, "backstop-config-maps");
     if (!excluded && summary->cures.len) {
         json_put(spec, "excludedResources", json_object_new_array());
         excluded = json_get(spec, "excludedResources");
