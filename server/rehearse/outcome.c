@@ -99,10 +99,11 @@ struct str run_answer_cause(struct str message)
 }
 
 /* Nothing about the object: the rehearsal itself may not ask, or got no answer. */
-bool run_answer_tells_nothing(const struct error *error, struct str message)
+bool run_answer_tells_nothing(const struct run *run, const struct error *error, struct str message)
 {
-    bool denied_to_us = error->code == 401 || (error->code == 403 && str_contains(message, STR("User \"")) &&
-                                               str_contains(message, STR("cannot ")));
+    bool denied_to_us =
+        error->code == 401 || (error->code == 403 && !run->as_velero && str_contains(message, STR("User \"")) &&
+                               str_contains(message, STR("cannot ")));
     bool webhook =
         str_contains(message, STR("admission webhook")) || str_contains(message, STR("failed calling webhook"));
     return error->code == 0 || error->code == 429 || denied_to_us || (error->code >= 500 && !webhook) ||
@@ -113,7 +114,7 @@ void run_refusal(struct run *run, struct rehearse_item *item, enum rehearse_evid
                  const struct error *error)
 {
     struct str message = str_from(error->message), cause = run_answer_cause(message);
-    if (run_answer_tells_nothing(error, message)) {
+    if (run_answer_tells_nothing(run, error, message)) {
         run_outcome(run, item, REHEARSE_UNKNOWN, evidence, "%.*s", STR_ARG(message));
         run_cause(run, item, STR(""), "%.*s", STR_ARG(cause));
         return;

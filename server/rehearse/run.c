@@ -59,7 +59,7 @@ static void namespace_ask(struct run *run, struct str original, struct namespace
             return;
         }
         state->state =
-            run_answer_tells_nothing(&error, str_from(error.message)) ? NAMESPACE_UNKNOWN : NAMESPACE_REFUSED;
+            run_answer_tells_nothing(run, &error, str_from(error.message)) ? NAMESPACE_UNKNOWN : NAMESPACE_REFUSED;
     }
     state->reason = arena_copy(run->arena, str_from(error.message));
 }
@@ -204,6 +204,7 @@ bool rehearse_run(struct rehearse_plan *plan, struct rehearse_contents *contents
                       .restore = restore,
                       .served = served,
                       .client = cluster->client,
+                      .as_velero = cluster->as_velero,
                       .arena = arena,
                       .lock = PTHREAD_MUTEX_INITIALIZER,
                       .progress = progress,

@@ -26,8 +26,9 @@ struct run {
     const struct rehearse_restore *restore;
     const struct rehearse_served *served;
     struct kube_client *client; /* or NULL */
-    struct arena *arena;        /* of what outlives an object; under the lock */
-    pthread_mutex_t lock;       /* guards the arena, the rate and the progress */
+    bool as_velero;
+    struct arena *arena;  /* of what outlives an object; under the lock */
+    pthread_mutex_t lock; /* guards the arena, the rate and the progress */
     const struct rehearse_progress *progress;
     struct {
         struct namespace_state *items;
@@ -57,7 +58,7 @@ void run_wait_for_rate(struct run *run); /* before each write */
 /* The API server's own words without the name of the object, so that many objects have the same cause. */
 struct str run_answer_cause(struct str message);
 /* Nothing about the object: the rehearsal itself may not ask, or got no answer. */
-bool run_answer_tells_nothing(const struct error *error, struct str message);
+bool run_answer_tells_nothing(const struct run *run, const struct error *error, struct str message);
 /* Refused, or unknown where the answer tells nothing. */
 void run_refusal(struct run *run, struct rehearse_item *item, enum rehearse_evidence evidence,
                  const struct error *error);

@@ -89,6 +89,11 @@ def case_restore(setup):
     """a disaster: on an empty cluster the Restore gets its exclusions and policy, and Velero completes it"""
     second = setup.restored = setup.second()
     second.wait_synced("before-holidays", TAKEN)
+    code, text = setup.backstop("rehearse", "before-holidays", cluster=second.cluster)
+    assert code == 0 and text.startswith("RESTORABLE: all") and "existingResourcePolicy set to update" in text, text
+    # Asked as somebody else, backstop itself refuses the ManagementBackup whose Backup is there already.
+    code, text = setup.backstop("rehearse", "before-holidays", "--no-impersonation", cluster=second.cluster)
+    assert code == 1 and "kcm would adopt it" in text, text
     answer = second.cluster.kubectl("create", "-f", "-", stdin=restore("disaster", "before-holidays"))
     accepted(answer, "created", "Warning:", "existingResourcePolicy")
     done = second.velero.wait_phase("restores", "disaster")

@@ -16,7 +16,7 @@ struct rehearse_options {
     struct connection connection;
     struct terminal_options terminal;
     const char *restore, *contents, *output, *settings, *ns, *ca_file;
-    bool insecure, all, suggest, plain;
+    bool insecure, all, suggest, plain, as_me;
     int64_t concurrency, rate, max_size;
 };
 
@@ -30,6 +30,7 @@ static const struct option options[] = {
     {"suggest", 0, OPTION_FLAG, NULL, "print the Restore that would go through instead of the report", AT(suggest)},
     {"no-mutation", 0, OPTION_FLAG, NULL, "rehearse the Restore as it is, not as backstop's webhook would complete it",
      AT(plain)},
+    {"no-impersonation", 0, OPTION_FLAG, NULL, "ask with your own account, not with that of Velero", AT(as_me)},
     {"namespace", 'n', OPTION_TEXT, "NAME", "namespace of Velero (systemNamespace of the settings, else kcm-system)",
      AT(ns)},
     {"settings", 0, OPTION_TEXT, "FILE", "settings file of the webhook", AT(settings)},
@@ -57,8 +58,10 @@ static const char details[] =
     "(exclusions, existingResourcePolicy); --no-mutation leaves it as it is. Objects whose CRD comes with the restore "
     "are held against that CRD. Webhooks and\n"
     "conversions that come with the restore count as down unless their Service has endpoints.\n\n"
-    "Asks the cluster that kubectl would use: --context names the one to restore into. It needs the\n"
-    "rights to list, get and create (by dry run) what is restored. With --contents no cluster is asked,\n"
+    "Asks the cluster that kubectl would use: --context names the one to restore into. It asks as\n"
+    "Velero's account, since webhooks and policies go by who asks, which needs the right to\n"
+    "impersonate it; without that, or with --no-impersonation or --as, it asks with yours, which then\n"
+    "needs the rights to list, get and create what is restored. With --contents no cluster is asked,\n"
     "unless one is named by --context or --kubeconfig.\n\n"
     "--suggest prints the Restore with all resources excluded that would be refused.\n\n"
     "Exit status: 0 nothing would be refused, 1 something would be, 2 it cannot tell (objects could not\n"
@@ -126,14 +129,17 @@ static bool rehearse_get_contents(struct rehearsal *rehearsal, const struct rehe
 static bool rehearse_judge(struct rehearsal *rehearsal, const struct rehearse_options *values, struct error *error)
 {
     size_t percent = SIZE_MAX;
-    bool shows = terminal_obeys(STDERR_FILENO) && rehearsal->client;
+    struct kube_client *client = rehearsal->velero ? rehearsal->velero : rehearsal->client;
+    bool shows = terminal_obeys(STDERR_FILENO) && client;
     const struct rehearse_progress progress = {shows ? progress_tell : NULL, &percent};
-    const struct rehearse_cluster cluster = {
-        .client = rehearsal->client, .concurrency = (unsigned)values->concurrency, .rate = (unsigned)values->rate};
+    const struct rehearse_cluster cluster = {.client = client,
+                                             .as_velero = rehearsal->velero != NULL,
+                                             .concurrency = (unsigned)values->concurrency,
+                                             .rate = (unsigned)values->rate};
     rehearsal->served.arena = rehearsal->arena;
-    if (!rehearsal->client)
+    if (!client)
         rehearse_served_by_kubernetes(&rehearsal->served);
-    else if (!rehearse_served_by_cluster(&rehearsal->served, rehearsal->client, error))
+    else if (!rehearse_served_by_cluster(&rehearsal->served, client, error))
         return false;
     return rehearse_plan_make(&rehearsal->plan, rehearsal->contents, &rehearsal->restore, &rehearsal->served,
                               rehearsal->arena, error) &&
@@ -197,6 +203,8 @@ static int rehearse_with(const struct command *command, struct rehearsal *rehear
         if (!rehearsal->client)
             return command_fail(command, "%s", error.message);
         rehearsal->server = str_from(kube_server(rehearsal->client));
+        if (!values->as_me && !access.as)
+            rehearsal_become_velero(rehearsal, &access);
     }
     if (!rehearsal_load_restore(rehearsal, values->restore, backup, &error) ||
         !rehearse_mutate(command, rehearsal, values, settings, &error) || !rehearsal_read_restore(rehearsal, &error) ||
@@ -224,6 +232,7 @@ static int rehearse_execute(const struct command *command, void *context, char *
     code = rehearsal.arena ? rehearse_with(command, &rehearsal, values, settings, operand_count ? operands[0] : NULL)
                            : command_fail(command, "out of memory");
     rehearse_contents_free(rehearsal.contents);
+    kube_close(rehearsal.velero);
     kube_close(rehearsal.client);
     arena_free(rehearsal.arena);
     return code;

@@ -11,6 +11,7 @@
 struct rehearsal {
     struct arena *arena;
     struct kube_client *client; /* NULL: offline */
+    struct kube_client *velero; /* the same cluster, asked as Velero's account; NULL: not */
     struct str ns;              /* Velero's */
     struct str server;          /* the API server, or absent */
     struct json_object *tree;   /* of the Restore */
@@ -29,6 +30,9 @@ bool rehearsal_load_restore(struct rehearsal *rehearsal, const char *file, const
                             struct error *error) MUST_CHECK;
 /* Reads it, and the ConfigMaps that it names, from the file or the cluster. */
 bool rehearsal_read_restore(struct rehearsal *rehearsal, struct error *error) MUST_CHECK;
+/* velero.c: opens `velero`, so that webhooks and admission policies see the account that the restore will have. Left NULL,
+ * with a note, where Velero's Deployment is not found or its account may not be impersonated. */
+void rehearsal_become_velero(struct rehearsal *rehearsal, const struct kube_options *access);
 /* mutate.c: what the webhook would make of it, its warnings as notes. False, with its reason, where it would refuse. */
 bool rehearsal_mutate(struct rehearsal *rehearsal, const struct inventory *inventory, const struct settings *settings,
                       int64_t now, struct error *error) MUST_CHECK;
