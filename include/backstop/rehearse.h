@@ -159,7 +159,7 @@ struct rehearse_progress {
 };
 struct rehearse_cluster {
     struct kube_client *client; /* NULL: no cluster; what cannot be known then stays REHEARSE_PENDING */
-    bool as_velero;       /* what its account may not do, the restore may not either */
+    bool as_velero;             /* what its account may not do, the restore may not either */
     unsigned concurrency;       /* requests at once; 0 = 8 */
     unsigned rate;              /* dry runs a second, with bursts of six seconds' worth; 0 = 50, as kubectl */
 };

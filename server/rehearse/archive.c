@@ -75,6 +75,13 @@ static bool library_load(struct archive_library *library, struct error *error)
     return true;
 }
 
+static bool library_is_whole(const struct archive_library *library)
+{
+    return library->read_new && library->read_free && library->support_gzip && library->support_tar &&
+           library->open_fd && library->next_header && library->read_data && library->error_string &&
+           library->filter_bytes && library->pathname && library->hardlink && library->filetype && library->size;
+}
+
 static bool archive_failed(const struct archive_reader *reader, struct error *error)
 {
     const char *reason = reader->library.error_string(reader->archive);
@@ -90,7 +97,7 @@ struct archive_reader *archive_reader_open(int fd, const struct archive_limits *
     }
     reader->limits = *limits;
     const struct archive_library *library = &reader->library;
-    bool open = library_load(&reader->library, error) &&
+    bool open = library_load(&reader->library, error) && library_is_whole(library) &&
                 ((reader->archive = library->read_new()) != NULL || error_set(error, 500, "out of memory"));
     if (open &&
         (library->support_gzip(reader->archive) < WARN_CODE || library->support_tar(reader->archive) != OK_CODE ||

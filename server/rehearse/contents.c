@@ -49,7 +49,7 @@ static bool spool_failed(struct error *error, const char *what, const char *fold
 
 int rehearse_temporary_file(struct error *error)
 {
-    const char *folder = getenv("TMPDIR");
+    const char *folder = getenv("TMPDIR"); /* NOLINT(concurrency-mt-unsafe): nothing here sets the environment */
     folder = folder && folder[0] == '/' ? folder : "/tmp";
     int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0) { /* a file system without it */

@@ -71,7 +71,7 @@ static void judge_existing(const struct judged *judged, struct json_object *clus
         if (merged && rehearse_service_account_merge(merged, judged->object))
             judge_patch(judged, rehearse_merge_diff(cluster, merged), REHEARSE_UPDATED);
         else
-            run_outcome(run, item, REHEARSE_LEFT_SAME, REHEARSE_BY_PLAN, "it has all that the backup's has");
+            run_outcome(run, item, REHEARSE_LEFT_SAME, REHEARSE_BY_PLAN, "it already has what the backup's has");
         return;
     }
     if (!updates) {

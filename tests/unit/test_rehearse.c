@@ -18,7 +18,10 @@ static void tar_add(int fd, const char *path, char type, const char *link, const
     char header[BLOCK] = {0}, padding[BLOCK] = {0};
     unsigned sum = 0;
     size_t length = strlen(content);
-    snprintf(header, 100, "%s", path);
+    const char *file = strlen(path) < 100 ? NULL : strrchr(path, '/'); /* a long path is written in two parts */
+    snprintf(header, 100, "%s", file ? file + 1 : path);
+    if (file)
+        snprintf(header + 345, 155, "%.*s", (int)(file - path), path);
     snprintf(header + 100, 8, "%07o", 0644);
     snprintf(header + 108, 8, "%07o", 0);
     snprintf(header + 116, 8, "%07o", 0);
@@ -466,7 +469,123 @@ static void test_compared(void)
                                          "\"secrets\":[{\"name\":\"x\"}],\"imagePullSecrets\":[{\"name\":\"p\"}]}");
 }
 
+/* ---- what k0rdent's documentation lists by hand --------------------------------------------------- */
+
+struct documented {
+    const char *group, *plural, *kind, *version;
+};
+
+/* Azure Service Operator stores each kind in a version of its own and converts by its webhook. */
+static void add_converted(int fd, const struct documented *each)
+{
+    char path[256], text[1024];
+    snprintf(path, sizeof path, "resources/customresourcedefinitions.apiextensions.k8s.io/cluster/%s.%s.json",
+             each->plural, each->group);
+    snprintf(
+        text, sizeof text,
+        "{\"apiVersion\":\"apiextensions.k8s.io/v1\",\"kind\":\"CustomResourceDefinition\",\"metadata\":{\"name\":"
+        "\"%s.%s\"},\"spec\":{\"group\":\"%s\",\"scope\":\"Namespaced\",\"names\":{\"plural\":\"%s\",\"kind\":"
+        "\"%s\"},\"conversion\":{\"strategy\":\"Webhook\",\"webhook\":{\"conversionReviewVersions\":[\"v1\"],"
+        "\"clientConfig\":{\"service\":{\"name\":\"azureserviceoperator-webhook-service\",\"namespace\":"
+        "\"kcm-system\",\"path\":\"/convert\"}}}},\"versions\":[{\"name\":\"%s\",\"served\":true,\"storage\":false},"
+        "{\"name\":\"%sstorage\",\"served\":true,\"storage\":true}]}}",
+        each->plural, each->group, each->group, each->plural, each->kind, each->version, each->version);
+    tar_add(fd, path, '0', "", text, strlen(text));
+    snprintf(path, sizeof path, "resources/%s.%s/namespaces/kcm-system/one.json", each->plural, each->group);
+    snprintf(text, sizeof text,
+             "{\"apiVersion\":\"%s/%s\",\"kind\":\"%s\",\"metadata\":{\"name\":\"one\",\"namespace\":\"kcm-system\"}}",
+             each->group, each->version, each->kind);
+    tar_add(fd, path, '0', "", text, strlen(text));
+}
+
+/* Cluster API's providers keep their webhooks beside their kinds. */
+static void add_webhooks(int fd, const char *kind, const char *plural, const char *resource)
+{
+    char path[256], text[1024];
+    snprintf(path, sizeof path, "resources/%s.admissionregistration.k8s.io/cluster/capv.json", plural);
+    snprintf(
+        text, sizeof text,
+        "{\"apiVersion\":\"admissionregistration.k8s.io/v1\",\"kind\":\"%s\",\"metadata\":{\"name\":\"capv\"},"
+        "\"webhooks\":[{\"name\":\"default.%s.infrastructure.x-k8s.io\",\"failurePolicy\":\"Fail\",\"matchPolicy\":"
+        "\"Equivalent\",\"sideEffects\":\"None\",\"clientConfig\":{\"service\":{\"name\":\"capv-webhook-service\","
+        "\"namespace\":\"kcm-system\"}},\"rules\":[{\"apiGroups\":[\"infrastructure.cluster.x-k8s.io\"],"
+        "\"apiVersions\":[\"v1beta1\"],\"operations\":[\"CREATE\",\"UPDATE\"],\"resources\":[\"%s\"]}]}]}",
+        kind, resource, resource);
+    tar_add(fd, path, '0', "", text, strlen(text));
+}
+
+static void add_plain(int fd, const char *plural, const char *kind)
+{
+    char path[256], text[1024];
+    static const char *const group = "infrastructure.cluster.x-k8s.io";
+    snprintf(path, sizeof path, "resources/customresourcedefinitions.apiextensions.k8s.io/cluster/%s.%s.json", plural,
+             group);
+    snprintf(text, sizeof text,
+             "{\"apiVersion\":\"apiextensions.k8s.io/v1\",\"kind\":\"CustomResourceDefinition\",\"metadata\":{\"name\":"
+             "\"%s.%s\"},\"spec\":{\"group\":\"%s\",\"scope\":\"Namespaced\",\"names\":{\"plural\":\"%s\",\"kind\":"
+             "\"%s\"},\"versions\":[{\"name\":\"v1beta1\",\"served\":true,\"storage\":true}]}}",
+             plural, group, group, plural, kind);
+    tar_add(fd, path, '0', "", text, strlen(text));
+    snprintf(path, sizeof path, "resources/%s.%s/namespaces/kcm-system/one.json", plural, group);
+    snprintf(text, sizeof text,
+             "{\"apiVersion\":\"%s/v1beta1\",\"kind\":\"%s\",\"metadata\":{\"name\":\"one\",\"namespace\":"
+             "\"kcm-system\"}}",
+             group, kind);
+    tar_add(fd, path, '0', "", text, strlen(text));
+}
+
+/* The resources whose exclusion cures what is refused, in the order of the restore, each once. */
+static struct str cures_of(struct arena *arena, int fd)
+{
+    struct error error = {0};
+    struct rehearse_plan plan;
+    struct strlist cures = {0};
+    struct str text = STR("");
+    const struct rehearse_restore restore = {.name = STR("r"), .backup = STR("b"), .include_cluster = -1};
+    const struct rehearse_cluster nowhere = {.concurrency = 1};
+    struct rehearse_served served = {.arena = arena};
+    tar_end(fd);
+    struct rehearse_contents *contents = tar_read(fd, NULL, &error);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(contents);
+    rehearse_served_by_kubernetes(&served);
+    CU_ASSERT_FATAL(rehearse_plan_make(&plan, contents, &restore, &served, arena, &error));
+    CU_ASSERT_FATAL(rehearse_run(&plan, contents, &restore, &served, &nowhere, NULL, arena, &error));
+    for (size_t i = 0; i < plan.count; i++)
+        if (plan.items[i]->outcome == REHEARSE_REFUSED && !strlist_has(&cures, plan.items[i]->cure)) {
+            strlist_add(arena, &cures, plan.items[i]->cure);
+            text = arena_printf(arena, "%.*s%s%.*s", STR_ARG(text), text.len ? " " : "", STR_ARG(plan.items[i]->cure));
+        }
+    rehearse_contents_free(contents);
+    return text;
+}
+
+static void test_documented_providers(void)
+{
+    static const struct documented azure[] = {
+        {"network.azure.com", "natgateways", "NatGateway", "v1api20220701"},
+        {"resources.azure.com", "resourcegroups", "ResourceGroup", "v1api20200601"},
+        {"network.azure.com", "virtualnetworks", "VirtualNetwork", "v1api20201101"},
+        {"network.azure.com", "virtualnetworkssubnets", "VirtualNetworksSubnet", "v1api20201101"},
+    };
+    ARENA_SCOPED arena = arena_new(MEMORY);
+    int fd = tar_open();
+    for (size_t i = 0; i < LENGTH_OF(azure); i++)
+        add_converted(fd, &azure[i]);
+    add_plain(fd, "azureclusters", "AzureCluster");
+    ASSERT_TEXT(cures_of(arena, fd), "natgateways.network.azure.com resourcegroups.resources.azure.com "
+                                     "virtualnetworks.network.azure.com virtualnetworkssubnets.network.azure.com");
+    fd = tar_open();
+    add_plain(fd, "vsphereclusters", "VSphereCluster");
+    add_plain(fd, "vspheremachinetemplates", "VSphereMachineTemplate");
+    add_plain(fd, "awsclusters", "AWSCluster"); /* before the webhooks, by its name */
+    add_webhooks(fd, "MutatingWebhookConfiguration", "mutatingwebhookconfigurations", "vsphereclusters");
+    add_webhooks(fd, "ValidatingWebhookConfiguration", "validatingwebhookconfigurations", "*");
+    ASSERT_TEXT(cures_of(arena, fd), "mutatingwebhookconfigurations.admissionregistration.k8s.io "
+                                     "validatingwebhookconfigurations.admissionregistration.k8s.io");
+}
+
 SUITE(rehearse, {"what is no backup", test_hostile_archives}, {"limits and ends of an archive", test_limits},
       {"no archive", test_not_an_archive}, {"the contents", test_contents},
       {"order and filters", test_order_and_filters}, {"resource policies", test_policy},
-      {"objects as they are sent", test_prepared}, {"resource modifiers", test_modified}, {"comparing", test_compared})
+      {"objects as they are sent", test_prepared}, {"resource modifiers", test_modified}, {"comparing", test_compared},
+      {"what the documentation lists for providers", test_documented_providers})

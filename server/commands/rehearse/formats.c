@@ -11,7 +11,7 @@ static void json_member_text(struct buf *out, const char *key, struct str value)
     json_write_str(out, value);
 }
 
-static void json_object_line(struct buf *out, const struct rehearse_item *item, bool first)
+static void objects_line(struct buf *out, const struct rehearse_item *item, bool first)
 {
     buf_printf(out, "%s\n{\"resource\":", first ? "" : ",");
     json_write_str(out, item->resource->name);
@@ -87,7 +87,7 @@ void rehearsal_json(struct rehearsal *rehearsal, const struct rehearsal_summary 
         json_write_str(out, rehearsal->notes.items[i]);
     }
     buf_puts(out, "],\"objects\":[");
-    each_item(rehearsal, out, json_object_line);
+    each_item(rehearsal, out, objects_line);
     buf_puts(out, "]}\n");
 }
 
