@@ -203,8 +203,8 @@ static bool namespace_allows(const struct judged *judged)
     bool refused = ns->state == NAMESPACE_REFUSED;
     run_outcome(judged->run, judged->item, refused ? REHEARSE_REFUSED : REHEARSE_UNKNOWN, REHEARSE_BY_DRY_RUN,
                 "namespace %.*s: %.*s", STR_ARG(ns->name), STR_ARG(ns->reason));
-    run_cause(judged->run, judged->item, STR(""), "namespace %.*s will not exist: %.*s", STR_ARG(ns->name),
-              STR_ARG(run_answer_cause(ns->reason)));
+    run_cause(judged->run, judged->item, STR(""), "namespace %.*s%s: %.*s", STR_ARG(ns->name),
+              refused ? " will not exist" : "", STR_ARG(run_answer_cause(ns->reason)));
     return false;
 }
 

@@ -85,9 +85,11 @@ static bool run_ask_namespaces(struct run *run, struct error *error)
 static void judge_namespace(struct run *run, struct rehearse_item *item)
 {
     const struct namespace_state *state = run_namespace(run, rehearse_restore_target(run->restore, item->name));
-    if (!state || state->state == NAMESPACE_UNKNOWN)
-        run_outcome(run, item, REHEARSE_UNKNOWN, REHEARSE_BY_DRY_RUN, "%.*s", STR_ARG(state ? state->reason : STR("")));
-    else if (state->state == NAMESPACE_EXISTS)
+    if (!state || state->state == NAMESPACE_UNKNOWN) {
+        struct str reason = state ? state->reason : STR("");
+        run_outcome(run, item, REHEARSE_UNKNOWN, REHEARSE_BY_DRY_RUN, "%.*s", STR_ARG(reason));
+        run_cause(run, item, STR(""), "namespace %.*s: %.*s", STR_ARG(item->name), STR_ARG(run_answer_cause(reason)));
+    } else if (state->state == NAMESPACE_EXISTS)
         run_outcome(run, item, REHEARSE_LEFT_SAME, REHEARSE_BY_PLAN, "it exists: Velero does not change namespaces");
     else if (state->state == NAMESPACE_COMES)
         run_outcome(run, item, run->client ? REHEARSE_CREATED : REHEARSE_PENDING, REHEARSE_BY_DRY_RUN, "%s", "");
@@ -167,6 +169,8 @@ static void *run_work(void *context)
         pthread_mutex_unlock(&run->lock);
         if (at == SIZE_MAX)
             return NULL;
+        if (run->plan->items[at]->outcome != REHEARSE_PENDING)
+            continue; /* judged in an earlier part */
         if (str_is(run->plan->items[at]->resource->name, "namespaces"))
             judge_namespace(run, run->plan->items[at]);
         else
@@ -218,6 +222,11 @@ bool rehearse_run(struct rehearse_plan *plan, struct rehearse_contents *contents
     if (!run_find_webhooks(&run, error))
         return false;
     run_part(&run, 0, plan->crds, concurrency); /* what is said of their objects rests on them */
+    for (size_t from = plan->crds, to; from < plan->count; from = to) {
+        to = run_same_resource(&run, from);
+        if (run_is_webhooks(plan->items[from])) /* so does what they refuse */
+            run_part(&run, from, to, concurrency);
+    }
     run_part(&run, plan->crds, plan->count, concurrency);
     return !arena_failed(arena) || error_set(error, 500, "out of memory");
 }

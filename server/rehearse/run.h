@@ -16,8 +16,9 @@ struct namespace_state {
 struct dead_webhook {
     struct json_object *webhook; /* as in its configuration */
     struct str name, configuration, service;
-    struct str cure; /* the resource of the configuration */
-    size_t at;       /* in the plan: objects before it do not meet it */
+    const struct rehearse_item *item; /* its configuration */
+    struct str cure;                  /* the resource of the configuration */
+    size_t at;                        /* in the plan: objects before it do not meet it */
 };
 
 struct run {
@@ -71,6 +72,7 @@ void run_judge(struct run *run, struct rehearse_item *item, size_t at);
 bool run_service_runs(struct run *run, struct str ns, struct str name);
 
 /* webhooks.c */
+bool run_is_webhooks(const struct rehearse_item *item); /* a configuration */
 bool run_find_webhooks(struct run *run, struct error *error) MUST_CHECK;
 /* Whether a webhook or a conversion that comes with the restore refuses this object; its outcome is then set. */
 bool run_meets_webhook(struct run *run, struct rehearse_item *item, size_t at, const struct rehearse_kind *kind,

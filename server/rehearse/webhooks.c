@@ -68,6 +68,7 @@ static bool webhook_keep(struct run *run, const struct rehearse_item *item, stru
     if (!copy || !ARENA_ROOM(run->arena, &run->webhooks))
         return false;
     run->webhooks.items[run->webhooks.len++] = (struct dead_webhook){.webhook = copy,
+                                                                     .item = item,
                                                                      .name = json_get_str(copy, "name"),
                                                                      .configuration = item->name,
                                                                      .service = arena_join(run->arena, ns, "/", name),
@@ -76,12 +77,16 @@ static bool webhook_keep(struct run *run, const struct rehearse_item *item, stru
     return !arena_failed(run->arena);
 }
 
+bool run_is_webhooks(const struct rehearse_item *item)
+{
+    return str_is(item->resource->name, MUTATING) || str_is(item->resource->name, VALIDATING);
+}
+
 bool run_find_webhooks(struct run *run, struct error *error)
 {
     for (size_t i = 0; i < run->plan->count; i++) {
         const struct rehearse_item *item = run->plan->items[i];
-        bool configuration = str_is(item->resource->name, MUTATING) || str_is(item->resource->name, VALIDATING);
-        if (!configuration || item->exists == REHEARSE_EXISTS)
+        if (!run_is_webhooks(item) || item->exists == REHEARSE_EXISTS)
             continue;
         ARENA_SCOPED arena = arena_new(64 * 1024 * 1024);
         struct json_object *tree = arena ? rehearse_item_read(run->contents, item, arena, error) : NULL;
@@ -149,7 +154,8 @@ bool run_meets_webhook(struct run *run, struct rehearse_item *item, size_t at, c
     ARENA_SCOPED arena = run->webhooks.len ? arena_new(64 * 1024 * 1024) : NULL;
     for (size_t i = 0; arena && i < run->webhooks.len; i++) {
         const struct dead_webhook *dead = &run->webhooks.items[i];
-        if (dead->at >= at || !webhook_takes(run, dead, item, kind, object, arena))
+        if (dead->at >= at || dead->item->outcome == REHEARSE_REFUSED ||
+            !webhook_takes(run, dead, item, kind, object, arena))
             continue;
         bool sure = json_len(json_get(dead->webhook, "matchConditions")) == 0;
         run_outcome(run, item, sure ? REHEARSE_REFUSED : REHEARSE_UNKNOWN, REHEARSE_BY_WEBHOOK,

@@ -167,10 +167,42 @@ bool rehearsal_read_restore(struct rehearsal *rehearsal, struct error *error)
 
 /* ---- the contents --------------------------------------------------------------------------- */
 
+struct backup_names {
+    struct arena *arena;
+    struct strlist names;
+};
+
+static bool backup_names_take(void *context, struct json_object *backup, struct error *error)
+{
+    struct backup_names *found = context;
+    (void)error;
+    strlist_add(found->arena, &found->names, arena_copy(found->arena, json_path_str(backup, "metadata.name")));
+    return true;
+}
+
+static bool download_no_backup(struct rehearsal *rehearsal, struct error *error)
+{
+    struct error reason;
+    struct str name = rehearsal->restore.backup;
+    struct backup_names found = {.arena = rehearsal->arena};
+    const struct kube_list_options options = {.ns = rehearsal->ns, .metadata_only = true};
+    if (!kube_list(rehearsal->client, rehearsal->arena, &backups, &options, backup_names_take, &found, NULL, &reason))
+        return error_set(error, 404, "there is no Velero in %.*s (%s): is --context right, and --namespace?",
+                         STR_ARG(rehearsal->ns), reason.message);
+    struct str near = str_nearest(name, found.names.items, found.names.len);
+    return error_set(error, 404, "Backup \"%.*s\" is not in %.*s, which has %zu%s%.*s%s",
+                     STR_ARG(str_utf8_head(name, 253)), STR_ARG(rehearsal->ns), found.names.len,
+                     near.len ? "; did you mean \"" : "", STR_ARG(near),
+                     near.len ? "\"?" : "; see: kubectl get backups.velero.io -A");
+}
+
 static bool download_check_backup(struct rehearsal *rehearsal, struct json_object **backup, struct error *error)
 {
     struct str name = rehearsal->restore.backup;
-    if (!kube_get(rehearsal->client, rehearsal->arena, &backups, rehearsal->ns, name, backup, error))
+    bool found = kube_get(rehearsal->client, rehearsal->arena, &backups, rehearsal->ns, name, backup, error);
+    if (!found && error->code == 404)
+        return download_no_backup(rehearsal, error);
+    if (!found)
         return error_wrap(error, "Backup %.*s/%.*s", STR_ARG(rehearsal->ns), STR_ARG(str_utf8_head(name, 253)));
     struct str phase = json_path_str(*backup, "status.phase");
     if (phase_is(phase, PHASE_WAITING) || phase_is(phase, PHASE_RUNNING) || phase_is(phase, PHASE_REFUSED))

@@ -48,7 +48,7 @@ bool rehearsal_mutate(struct rehearsal *rehearsal, const struct inventory *inven
     if (!mutate_review(rehearsal, inventory, settings, now, &decision))
         return error_set(error, 500, "out of memory");
     if (decision.denied)
-        return error_set(error, 422, "backstop's webhook would refuse this Restore: %.*s",
+        return error_set(error, REHEARSAL_DENIED, "backstop's webhook would refuse this Restore: %.*s",
                          STR_ARG(decision_message(&decision)));
     for (size_t i = 0; i < decision.warnings.len; i++)
         strlist_add(arena, &rehearsal->notes,

@@ -136,11 +136,6 @@ static bool rehearse_judge(struct rehearsal *rehearsal, const struct rehearse_op
                                              .as_velero = rehearsal->velero != NULL,
                                              .concurrency = (unsigned)values->concurrency,
                                              .rate = (unsigned)values->rate};
-    rehearsal->served.arena = rehearsal->arena;
-    if (!client)
-        rehearse_served_by_kubernetes(&rehearsal->served);
-    else if (!rehearse_served_by_cluster(&rehearsal->served, client, error))
-        return false;
     return rehearse_plan_make(&rehearsal->plan, rehearsal->contents, &rehearsal->restore, &rehearsal->served,
                               rehearsal->arena, error) &&
            rehearse_run(&rehearsal->plan, rehearsal->contents, &rehearsal->restore, &rehearsal->served, &cluster,
@@ -176,12 +171,24 @@ static int rehearse_print(const struct command *command, struct rehearsal *rehea
 }
 
 /* The webhook's own view of the cluster. Where it cannot be had, the Restore stays as it is, and the report says so. */
+static bool rehearse_discover(struct rehearsal *rehearsal, struct error *error)
+{
+    struct kube_client *client = rehearsal->velero ? rehearsal->velero : rehearsal->client;
+    rehearsal->served.arena = rehearsal->arena;
+    if (client)
+        return rehearse_served_by_cluster(&rehearsal->served, client, error);
+    rehearse_served_by_kubernetes(&rehearsal->served);
+    return true;
+}
+
 static bool rehearse_mutate(const struct command *command, struct rehearsal *rehearsal,
                             const struct rehearse_options *values, const struct settings *settings, struct error *error)
 {
     const struct facts_options wanted = {.connection = values->connection, .velero_suffices = true};
     CLEANUP(facts_dispose) struct facts facts = {0};
-    if (values->plain || !rehearsal->client)
+    /* Of a file of contents the Backup need not be known here, and without k0rdent there is nothing to complete. */
+    if (values->plain || !rehearsal->client || values->contents ||
+        !rehearse_served_exactly(&rehearsal->served, STR("k0rdent.mirantis.com"), STR("managements")))
         return true;
     if (!facts_open(&facts, command, &wanted, settings, command_now(INT64_MIN))) {
         strlist_add(rehearsal->arena, &rehearsal->notes,
@@ -206,10 +213,10 @@ static int rehearse_with(const struct command *command, struct rehearsal *rehear
         if (!values->as_me && !access.as)
             rehearsal_become_velero(rehearsal, &access);
     }
-    if (!rehearsal_load_restore(rehearsal, values->restore, backup, &error) ||
+    if (!rehearsal_load_restore(rehearsal, values->restore, backup, &error) || !rehearse_discover(rehearsal, &error) ||
         !rehearse_mutate(command, rehearsal, values, settings, &error) || !rehearsal_read_restore(rehearsal, &error) ||
         !rehearse_get_contents(rehearsal, values, &error) || !rehearse_judge(rehearsal, values, &error))
-        return command_fail(command, "%s", error.message);
+        return command_fail(command, "%s", error.message), error.code == REHEARSAL_DENIED ? EXIT_DENIED : EXIT_USAGE;
     return rehearse_print(command, rehearsal, values);
 }
 

@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# The rehearse command without a cluster: reports, exit codes, and what it refuses to read. rehearse.sh BINARY
+# shellcheck source=tests/wire/libcommand.sh
+. "$(dirname "$0")/libcommand.sh"
+
+python3 - <<'PY'
+import io, json, tarfile
+
+def thing(api, kind, name, ns=None, **more):
+    return {"apiVersion": api, "kind": kind, "metadata": {"name": name, **({"namespace": ns} if ns else {})}, **more}
+
+def archive(name, objects, keep=None):
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as tar:
+        for resource, document in objects:
+            ns, text = document["metadata"].get("namespace"), json.dumps(document).encode()
+            scope = f"namespaces/{ns}" if ns else "cluster"
+            for part in ("v1-preferredversion/", ""):
+                info = tarfile.TarInfo(f"resources/{resource}/{part}{scope}/{document['metadata']['name']}.json")
+                info.size = len(text)
+                tar.addfile(info, io.BytesIO(text))
+    with open(name, "wb") as out:
+        out.write(file.getvalue()[:keep])
+
+crd = thing("apiextensions.k8s.io/v1", "CustomResourceDefinition", "zebras.example.com", spec={
+    "group": "example.com", "scope": "Namespaced", "names": {"plural": "zebras", "kind": "Zebra"}, "versions": [{
+        "name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object", "properties": {
+            "spec": {"type": "object", "properties": {"stripes": {"type": "integer"}}}}}}}]})
+hook = thing("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", "zoo", webhooks=[{
+    "name": "zebras.example.com", "failurePolicy": "Fail", "clientConfig": {"service": {"namespace": "zoo", "name": "gate"}},
+    "rules": [{"apiGroups": ["example.com"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["zebras"]}]}])
+plain = [("configmaps", thing("v1", "ConfigMap", "a", "zoo", data={"k": "v"})), ("nodes", thing("v1", "Node", "n"))]
+odd = [("configmaps", thing("v1", "ConfigMap", "x<\x1b[31m&\u202e", "zoo"))]
+archive("plain.tar.gz", plain)
+archive("refused.tar.gz", [*plain, *odd, ("customresourcedefinitions.apiextensions.k8s.io", crd),
+    ("mutatingwebhookconfigurations.admissionregistration.k8s.io", hook),
+    ("zebras.example.com", thing("example.com/v1", "Zebra", "good", "zoo", spec={"stripes": 3})),
+    ("zebras.example.com", thing("example.com/v1", "Zebra", "bad", "zoo", spec={"stripes": "many"})),
+    ("lions.example.com", thing("example.com/v1", "Lion", "alone", "zoo"))])
+archive("cut.tar.gz", plain, 100)
+PY
+cat >restore.yaml <<'YAML'
+apiVersion: velero.io/v1
+kind: Restore
+metadata: {name: mine, namespace: kcm-system}
+spec: {backupName: nightly, excludedResources: [mutatingwebhookconfiguration.admissionregistration], resourceModifier: {kind: ConfigMap, name: m}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: m, namespace: kcm-system}
+data:
+  rules: |
+    version: v1
+    resourceModifierRules:
+    - conditions: {groupResource: zebras.example.com}
+      patches: [{operation: replace, path: /spec/stripes, value: "7"}]
+    - conditions: {groupResource: configmaps, resourceNameRegex: "^a$"}
+      patches: [{operation: remove, path: /data/none}]
+YAML
+
+runs 2 rehearse --contents plain.tar.gz
+has out '^UNKNOWN: no cluster was asked about 1 of 1 objects$'
+has out '^  skipped +1 *$'
+runs 1 rehearse --contents refused.tar.gz --all
+has out '^INCOMPLETE: 3 of 7 objects would be refused$'
+has out 'fix: exclude mutatingwebhookconfigurations.admissionregistration.k8s.io'
+has out 'nothing serves lions.example.com'
+has out '^  refused: zebras.example.com/zoo/bad: spec.stripes: Invalid value'
+has out '^  skipped: nodes/n: Velero never restores this resource'
+harmless
+runs 1 rehearse --contents refused.tar.gz -o json
+json 'd["verdict"] == "incomplete" and d["counts"]["refused"] == 3 and d["total"] == 8 and len(d["objects"]) == 8'
+json '{"lions.example.com", "mutatingwebhookconfigurations.admissionregistration.k8s.io"} == set(d["exclude"]) - {"zebras.example.com"}'
+runs 1 rehearse --contents refused.tar.gz -o junit
+has out '<testsuite name="backstop rehearse" tests="8" failures="3" errors="0" skipped="5">'
+python3 -c 'import xml.dom.minidom; xml.dom.minidom.parse("out")' || fail "not XML"
+harmless
+runs 1 rehearse --contents refused.tar.gz -o html
+has out '<h1>INCOMPLETE: 3 of 7 objects would be refused</h1>'
+lacks out 'x<'
+runs 1 rehearse --contents refused.tar.gz --suggest
+has out '^  - lions.example.com$'
+
+# A Restore of a file, with the ConfigMap that it names: the webhook is excluded, zebras are mended, one rule fails.
+runs 1 rehearse --contents refused.tar.gz --restore restore.yaml -o json
+json 'd["restore"] == "mine" and d["backup"] == "nightly" and d["counts"]["refused"] == 1'
+json '[o["name"] for o in d["objects"] if o.get("unmodified")] == ["a"]'
+json '{o["name"]: o["outcome"] for o in d["objects"]}["bad"] == "created"'
+sed 's/excludedResources: .*admissionregistration\]/includedNamespaces: [a, "*"]/' restore.yaml >bad.yaml
+runs 2 rehearse --contents plain.tar.gz --restore bad.yaml
+has err 'Velero refuses this Restore: spec.includedNamespaces has "\*" and other items$'
+
+runs 2 rehearse --contents cut.tar.gz
+has err 'cut.tar.gz: the archive cannot be read: '
+runs 2 rehearse --contents restore.yaml
+has err 'restore.yaml: '
+runs 2 rehearse --contents missing.tar.gz
+has err 'missing.tar.gz: No such file'
+runs 2 rehearse --contents plain.tar.gz --max-size 0
+runs 2 rehearse --contents plain.tar.gz -o yaml
+has err 'expected text, json, junit or html'
+runs 2 rehearse
+has err 'which backup'
+runs 2 rehearse a b
+runs 0 rehearse --help
+has out 'dryRun=All'
+ends rehearse
