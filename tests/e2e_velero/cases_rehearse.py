@@ -212,8 +212,13 @@ class Setup:
     def restored(self, server, restore):
         """What Velero says it did with each object, from the restore's own list in the bucket."""
         name = restore["metadata"]["name"]
-        server.create(restore)
-        done = server.wait_phase("restores", name)
+        for _ in range(5):  # Velero has just been restarted: what it knows of the location may be of before
+            server.wait_location("Available")
+            server.create(restore)
+            done = server.wait_phase("restores", name)
+            if "unavailable" not in str(done["status"].get("validationErrors")):
+                break
+            server.delete("restores", name)
         listed = glob.glob(f"{self.storage.folder}/restores/{name}/*resource-list.json.gz")
         assert listed, done["status"]
         with gzip.open(listed[0]) as file:
