@@ -357,7 +357,8 @@ static void plan_resource(struct planner *planner, struct rehearse_resource *res
         struct rehearse_item *item = &resource->items[i];
         if (i == 0 || !str_eq(item->ns, resource->items[i - 1].ns)) {
             excluded = scope_excluded(planner, item->ns, always);
-            filter = excluded ? (struct item_filter){0} : filter_for(planner, item);
+            if (!excluded)
+                filter = filter_for(planner, item);
         }
         const char *why = excluded ? excluded : item_unselected(planner, &filter, item);
         if (why)
