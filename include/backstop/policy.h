@@ -304,6 +304,25 @@ struct upgrade_view {
 bool policy_upgrade_view(struct arena *arena, const struct inventory *inventory, const struct settings *settings,
                          int64_t now, struct str target, struct upgrade_view *view) MUST_CHECK;
 
+/* ---- backups that nobody may delete --------------------------------------- */
+
+/* Why a Backup stays although somebody wants to delete it, Velero's garbage collector included: the first that applies. */
+enum backup_keep {
+    KEEP_NOT,
+    KEEP_PIN,      /* ANNOTATION_KEEP */
+    KEEP_LAST,     /* settings backups.keepLast: of this cluster, or of the same region */
+    KEEP_ROLLBACK, /* of the running release, or from it */
+    KEEP_YOUNG     /* settings backups.keepFor */
+};
+extern const char *const backup_keep_names[]; /* an interface: "pin", "keepLast", "rollback", "keepFor" */
+struct backup_kept {
+    enum backup_keep by;
+    struct str why; /* to follow its name: "is the newest Completed management backup, so ..." */
+};
+/* By the snapshot alone, without what was admitted a moment ago. In the arena. */
+struct backup_kept policy_backup_kept(struct arena *arena, const struct inventory *inventory,
+                                      const struct settings *settings, int64_t now, const struct backup *backup);
+
 /* ---- recovery points --------------------------------------------------------- */
 
 /* Why a backup is nothing to rely on, in the order in which that is looked for. */
@@ -313,6 +332,7 @@ enum recovery_flaw {
     RECOVERY_TIME,    /* but nobody knows how old it is */
     RECOVERY_INSIDE,  /* but not after the loss of the cluster */
     RECOVERY_STALE,   /* if its location is still what it was when it was last validated, long ago */
+    RECOVERY_KEPT,    /* although it has expired: it is kept (policy_backup_kept) */
     RECOVERY_EXPIRES, /* but not until the next run ends */
     /* It could not: */
     RECOVERY_UNFINISHED,
@@ -334,6 +354,7 @@ struct recovery_candidate {
     const struct storage_location *location; /* NULL: none, or unknown */
     const struct delete_request *request;    /* that waits; NULL: none */
     void *owner;                             /* the caller's */
+    struct backup_kept kept;                 /* why it is still there although it has expired */
     enum recovery_flaw flaw;
     struct str why; /* to follow its name: "expired 3h ago"; empty: sound */
 };
@@ -364,23 +385,6 @@ bool recovery_may_be_management(const struct backup *backup, const struct settin
  * there is neither. */
 struct recovery_candidate policy_recovery_point(struct arena *arena, const struct inventory *inventory,
                                                 const struct settings *settings, int64_t now);
-
-/* Why a Backup stays although somebody wants to delete it, Velero's garbage collector included: the first that applies. */
-enum backup_keep {
-    KEEP_NOT,
-    KEEP_PIN,      /* ANNOTATION_KEEP */
-    KEEP_LAST,     /* settings backups.keepLast: of this cluster, or of the same region */
-    KEEP_ROLLBACK, /* of the running release, or from it */
-    KEEP_YOUNG     /* settings backups.keepFor */
-};
-extern const char *const backup_keep_names[]; /* an interface: "pin", "keepLast", "rollback", "keepFor" */
-struct backup_kept {
-    enum backup_keep by;
-    struct str why; /* to follow its name: "is the newest Completed management backup, so ..." */
-};
-/* By the snapshot alone, without what was admitted a moment ago. In the arena. */
-struct backup_kept policy_backup_kept(struct arena *arena, const struct inventory *inventory,
-                                      const struct settings *settings, int64_t now, const struct backup *backup);
 
 /* ---- the way back from an upgrade ----------------------------------------- */
 

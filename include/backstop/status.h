@@ -38,6 +38,13 @@ struct status_recovery {
     bool late; /* older than the objective, or nothing for as long */
 };
 
+/* A Backup that has expired and stays. */
+struct status_kept {
+    const struct backup *object;
+    struct backup_kept kept;
+    int64_t age; /* in seconds since it was completed; 0: unknown */
+};
+
 enum status_kind { STATUS_SCHEDULED, STATUS_ON_DEMAND, STATUS_PRE_UPGRADE };
 
 struct status_backup {
@@ -233,6 +240,8 @@ struct status_view {
     struct status_verdict restore, runs, upgrades;
     struct recovery_candidate *candidates; /* management backups, and those of Schedules, newest first */
     size_t candidate_count;
+    struct status_kept *kept; /* of the system namespace, newest first */
+    size_t kept_count;
     struct status_recovery recovery;          /* of the cluster */
     const struct status_backup *objective_of; /* whose objective is the cluster's; NULL: the settings' */
     const struct backup *good;                /* the newest management backup that could be restored; NULL: none */

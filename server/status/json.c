@@ -195,6 +195,28 @@ static struct json_object *version_object(const struct status_view *view, const 
     return object;
 }
 
+/* Velero counts objects, not bytes. */
+static struct json_object *json_kept_list(const struct status_view *view)
+{
+    enum { LISTED = 100 };
+    struct json_object *list = json_object_new_array();
+    for (size_t i = 0; i < view->kept_count && i < LISTED; i++) {
+        const struct status_kept *kept = &view->kept[i];
+        const struct backup_status *status = &kept->object->status;
+        struct json_object *object = json_object_new_object();
+        status_put_text(object, "name", kept->object->meta.name);
+        status_put_words(object, "keptBy", backup_keep_names[kept->kept.by]);
+        status_put_text(object, "why", kept->kept.why);
+        status_put_time(object, "completionTimestamp", status->completed);
+        status_put_time(object, "expiration", status->expires);
+        status_put(object, "ageSeconds", kept->age ? json_object_new_int64(kept->age) : NULL);
+        status_put(object, "items", status->counted ? json_object_new_int64(status->items_total) : NULL);
+        status_put_text(object, "storageLocation", kept->object->storage_location);
+        status_append(list, object);
+    }
+    return list;
+}
+
 void status_json(const struct status_view *view, struct buf *out)
 {
     struct json_object *root = json_own(view->arena, json_object_new_object());
@@ -234,6 +256,8 @@ void status_json(const struct status_view *view, struct buf *out)
     status_put(root, "newestGoodBackup", good_object(view->good));
     status_put(root, "recovery", status_recovery_object(&view->recovery));
     status_put(root, "unsoundBackups", status_unsound_list(view));
+    status_put(root, "keptBackups", json_kept_list(view));
+    status_put_integer(root, "keptBackupsCount", (int64_t)view->kept_count);
     status_put(root, "storageLocations", locations);
     status_put(root, "velero", veleros);
     status_put(root, "versions", versions);

@@ -97,6 +97,39 @@ static bool recovery_collect(struct recovery *recovery)
     return view->candidates != NULL;
 }
 
+/* ---- expired ones that stay --------------------------------------------------------------------- */
+
+static int kept_newest_first(const void *left, const void *right)
+{
+    const struct backup *a = ((const struct status_kept *)left)->object;
+    const struct backup *b = ((const struct status_kept *)right)->object;
+    int64_t one = backup_time(a), other = backup_time(b);
+    if (one != other)
+        return one > other ? -1 : 1;
+    return str_cmp(a->meta.name, b->meta.name);
+}
+
+static bool recovery_list_kept(struct status_view *view)
+{
+    const struct inventory *inventory = view->inventory;
+    size_t all = inventory->count[FACT_BACKUPS];
+    view->kept = arena_array(view->arena, all + 1, sizeof *view->kept);
+    for (size_t i = 0; view->kept && i < all; i++) {
+        const struct backup *backup = inventory->backups[i];
+        int64_t when = backup->status.completed;
+        if (!str_eq(backup->meta.ns, view->settings->system_namespace) || backup->meta.deleting ||
+            !backup->status.expires || backup->status.expires > view->now)
+            continue;
+        struct backup_kept kept = policy_backup_kept(view->arena, inventory, view->settings, view->now, backup);
+        if (kept.by != KEEP_NOT)
+            view->kept[view->kept_count++] = (struct status_kept){
+                .object = backup, .kept = kept, .age = when && when < view->now ? view->now - when : 0};
+    }
+    if (view->kept && view->kept_count)
+        qsort(view->kept, view->kept_count, sizeof *view->kept, kept_newest_first);
+    return view->kept != NULL;
+}
+
 /* ---- the objective --------------------------------------------------------------------------- */
 
 /* From the annotation; 0 where there is none, or it is no duration. */
@@ -175,7 +208,7 @@ bool status_recover(struct status_view *view)
         .view = view,
         .judge = {.arena = view->arena, .inventory = view->inventory, .settings = view->settings, .now = view->now},
         .next = recovery_next_run(view)};
-    if (!recovery_judge_init(&recovery.judge) || !recovery_collect(&recovery))
+    if (!recovery_judge_init(&recovery.judge) || !recovery_collect(&recovery) || !recovery_list_kept(view))
         return false;
     recovery_judge_all(&recovery);
     for (size_t i = 0; i < view->backup_count; i++) {

@@ -279,6 +279,28 @@ static void print_backups(const struct status_view *view, const struct page *pag
     columns_print(&columns, page);
 }
 
+/* What they cost is known as far as Velero reports it: the number of objects, no bytes. */
+static void print_kept(const struct status_view *view, const struct page *page)
+{
+    enum { LISTED = 20 };
+    struct arena *arena = view->arena;
+    char age[TIME_TEXT_SIZE];
+    if (view->kept_count)
+        page_heading(page, "Kept after expiry");
+    for (size_t i = 0; i < view->kept_count && i < LISTED; i++) {
+        const struct status_kept *kept = &view->kept[i];
+        const struct backup_status *status = &kept->object->status;
+        struct str items = status->counted ? arena_printf(arena, ", %lld objects", (long long)status->items_total) : STR("");
+        page_paragraph(page, 2, "- ",
+                       arena_printf(arena, "%.*s expired %.*s and %.*s (%s old%.*s)",
+                                    STR_ARG(shown(arena, kept->object->meta.name)),
+                                    STR_ARG(ago_text(view, status->expires)), STR_ARG(kept->kept.why),
+                                    kept->age ? duration_format(kept->age, age) : "unknown how", STR_ARG(items)));
+    }
+    if (view->kept_count > LISTED)
+        page_paragraph(page, 2, "", arena_printf(arena, "and %zu more", view->kept_count - LISTED));
+}
+
 /* ---- storage, Velero ------------------------------------------------------------------------ */
 
 static void print_locations(const struct status_view *view, const struct page *page)
@@ -367,6 +389,7 @@ void status_text(const struct status_view *view, const struct page *page)
     status_progress(view, page);
     status_timeline(view, page);
     print_backups(view, page);
+    print_kept(view, page);
     print_locations(view, page);
     print_completeness(view, page);
     print_velero(view, page);

@@ -15,6 +15,7 @@ const char *const recovery_flaws[RECOVERY_COUNT] = {
     [RECOVERY_TIME] = "age-unknown",
     [RECOVERY_INSIDE] = "lost-with-cluster",
     [RECOVERY_STALE] = "location-not-validated-recently",
+    [RECOVERY_KEPT] = "expired-kept",
     [RECOVERY_EXPIRES] = "expires-before-next",
     [RECOVERY_UNFINISHED] = "unfinished",
     [RECOVERY_HANDMADE] = "not-by-kcm",
@@ -111,6 +112,8 @@ static bool recovery_judge_outcome(const struct recovery_judge *judge, struct re
     if (backup->status.counted && backup->status.items_total == 0)
         return flaw_set(candidate, RECOVERY_EMPTY, STR("contains no objects"));
     if (backup->status.expires && backup->status.expires <= judge->now)
+        candidate->kept = policy_backup_kept(arena, judge->inventory, judge->settings, judge->now, backup);
+    if (backup->status.expires && backup->status.expires <= judge->now && candidate->kept.by == KEEP_NOT)
         return flaw_set(candidate, RECOVERY_EXPIRED,
                         arena_printf(arena, "expired %.*s", STR_ARG(recovery_ago(judge, backup->status.expires))));
     return false;
@@ -174,6 +177,10 @@ static void recovery_judge_fragile(const struct recovery_judge *judge, struct re
                  arena_printf(arena, "is in storage location %.*s, which was last validated %.*s",
                               STR_ARG(arena_quote(arena, location->meta.name)),
                               STR_ARG(recovery_ago(judge, location->last_validated))));
+    else if (candidate->kept.by != KEEP_NOT)
+        flaw_set(candidate, RECOVERY_KEPT,
+                 arena_printf(arena, "expired %.*s and %.*s", STR_ARG(recovery_ago(judge, status->expires)),
+                              STR_ARG(candidate->kept.why)));
     else if (next && status->expires && status->expires < next + (took < RUN_LONGEST ? took : RUN_LONGEST))
         flaw_set(candidate, RECOVERY_EXPIRES,
                  arena_printf(arena, "expires in %s, before the next backup is complete",

@@ -187,6 +187,31 @@ static void put_backup(struct html_table *table, const struct status_backup *bac
         put_region(table, object, &object->regions[i]);
 }
 
+/* Expired ones that stay. */
+static void html_kept(const struct page *page)
+{
+    static const char *const headings[] = {"Kept after expiry", "Expired", "Age", "Objects", "Why", NULL};
+    const struct status_view *view = page->view;
+    size_t rows = view->kept_count < ROWS ? view->kept_count : ROWS;
+    char age[TIME_TEXT_SIZE];
+    if (rows == 0)
+        return;
+    struct html_table table = html_table(page, "", "Velero Backups that are kept after they have expired", headings);
+    for (size_t i = 0; i < rows; i++) {
+        const struct status_kept *kept = &view->kept[i];
+        const struct backup_status *status = &kept->object->status;
+        html_row(&table);
+        MARKUP(page->out, "@", kept->object->meta.name);
+        html_cell_when(&table, status->expires);
+        html_cell_text(&table, kept->age ? str_from(duration_format(kept->age, age)) : STR("unknown"));
+        html_cell_text(&table, status->counted ? arena_printf(view->arena, "%lld", (long long)status->items_total)
+                                               : STR("unknown"));
+        html_cell(&table, "full");
+        MARKUP(page->out, "@", kept->kept.why);
+    }
+    html_table_end(&table, rows, view->kept_count);
+}
+
 void html_backups(const struct page *page)
 {
     static const char *const headings[] = {"Name",  "Schedule",          "Next run", "Last",
@@ -204,6 +229,7 @@ void html_backups(const struct page *page)
             put_backup(&table, &view->backups[i]);
         html_table_end(&table, rows, view->backup_count);
     }
+    html_kept(page);
     html_section_end(page);
 }
 
