@@ -156,7 +156,10 @@ static void deletion_check_by_velero(const struct request *request, const struct
     }
     const struct backup *backup = inventory_backup(inventory, ns, name);
     decision_audit(decision, "backup", "%.*s", STR_ARG(name));
-    if (backup)
+    /* One with a short ttl can expire while it runs: the request would fail, and stay for a day. */
+    if (backup && phase_is(backup->status.phase, PHASE_RUNNING))
+        deletion_check_phase(request, backup, decision);
+    else if (backup)
         deletion_check_needed(request, inventory, settings, &removal, backup, decision);
 }
 
@@ -194,10 +197,10 @@ void policy_delete_backup_request(const struct request *request, const struct in
     decision_audit(decision, "backup", "%.*s", STR_ARG(name));
     bool stored = deletion_check_phase(request, backup, decision);
     deletion_check_location(request, inventory, backup, decision);
-    if (decision->denied || !stored)
+    if (decision->denied)
         return;
     const struct removal removal = {.holder = request->object};
-    if (deletion_check_needed(request, inventory, settings, &removal, backup, decision))
+    if (deletion_check_needed(request, inventory, settings, &removal, backup, decision) && stored)
         deletion_warn_of_loss(request, backup, decision);
 }
 
