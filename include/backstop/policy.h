@@ -187,6 +187,7 @@ typedef void policy_fn(const struct request *request, const struct inventory *in
 
 policy_fn policy_management_backup; /* ManagementBackup: CREATE, UPDATE, DELETE */
 policy_fn policy_credential;        /* Credential: CREATE, UPDATE; nothing unless settings ask for it */
+policy_fn policy_credential_deletion, policy_region_deletion; /* Credential, Region: DELETE */
 /* Management: the upgrade gate. Its evidence must be read for this very request: the
  * ManagementBackups and Velero Backups in the snapshot are to be no older than the
  * request (known = false where they cannot be read; the gate then stays closed). */

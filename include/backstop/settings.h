@@ -56,6 +56,7 @@ struct settings {
     enum verdict storage_unknown;           /* storage.whenUnknown: warn */
     enum verdict storage_not_durable;       /* storage.notDurable: warn */
     enum verdict backups_delete_protecting; /* managementBackups.deleteProtecting: warn */
+    enum verdict backups_delete_needed;     /* managementBackups.deleteNeeded: warn */
     enum verdict credentials_not_backed_up; /* credentials.notInBackups: allow */
     int64_t backups_keep_last;              /* backups.keepLast: 1, a number of backups */
     int64_t backups_keep_for;               /* backups.keepFor: 0s (off), in seconds */

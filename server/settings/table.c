@@ -167,6 +167,10 @@ static const struct settings_key keys[] = {
      "What happens when somebody deletes the backup that protects the running release or the last ManagementBackup "
      "with performOnManagementUpgrade, or removes that ManagementBackup's flag or schedule."},
 
+    {"managementBackups.deleteNeeded", KEY_VERDICT, PLACE(backups_delete_needed), "warn", NULL, 0, 0,
+     "What happens when somebody deletes a Credential or Region that a ClusterDeployment needs. Without the Credential "
+     "kcm makes no management backup at all."},
+
     {"credentials.notInBackups", KEY_VERDICT, PLACE(credentials_not_backed_up), "allow", NULL, 0, 0,
      "What happens to a Credential whose Secret no management backup contains, for want of a label. Identities "
      "other than Secrets are not checked, and a warning says so."},

@@ -76,6 +76,7 @@ static const struct grammar_field location_fields[] = {
     {"status.phase", V_PHASE},
     {"status.lastValidationTime", V_TIME},
 };
+static const struct grammar_field region_fields[] = {{"spec.kubeConfig.name", V_NAME}, {"spec.kubeConfig.key", V_NAME}};
 static const struct grammar_field release_fields[] = {{"spec.version", V_NAME}, {"spec.kcm.template", V_NAME}};
 static const struct grammar_field restore_fields[] = {
     {"spec.backupName", V_BACKUP},
@@ -109,6 +110,7 @@ static const struct {
 } grammar_kinds[] = {
     {"ManagementBackup", "v1beta1", management_backup_fields, LENGTH_OF(management_backup_fields), V_NAME},
     {"Credential", "v1beta1", credential_fields, LENGTH_OF(credential_fields), V_NAME},
+    {"Region", "v1beta1", region_fields, LENGTH_OF(region_fields), V_NAME},
     {"Management", "v1beta1", management_fields, LENGTH_OF(management_fields), V_NAME},
     {"Release", "v1beta1", release_fields, LENGTH_OF(release_fields), V_RELEASE},
     {"Backup", "v1", backup_fields, LENGTH_OF(backup_fields), V_BACKUP},

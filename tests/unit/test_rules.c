@@ -15,7 +15,8 @@ static const struct {
     {"Release", OPERATION_CREATE, "runs when spec.release names it, which the gate sees"},
     {"Release", OPERATION_DELETE, "kcm's own webhook keeps the one in use"},
     {"DeleteBackupRequest", OPERATION_DELETE, "gives up a deletion"},
-    {"Credential", OPERATION_DELETE, "takes nothing from a backup"},
+    {"Region", OPERATION_CREATE, "takes nothing from a backup; status and ManagementBackups name one that fails"},
+    {"Region", OPERATION_UPDATE, "the same"},
     {"Schedule", OPERATION_DELETE, "the Backups made of it stay, or come back with the next sync"},
 };
 

@@ -22,6 +22,23 @@
   resources: [credentials]
   operations: [CREATE, UPDATE]
   conditions: [spec, velero, kcm]
+- key: credentialDeletions
+  name: credential-deletions
+  path: /validate-k0rdent-mirantis-com-v1beta1-credential-deletion
+  apiGroups: [k0rdent.mirantis.com]
+  apiVersions: [v1beta1, v1alpha1]
+  resources: [credentials]
+  operations: [DELETE]
+  conditions: [velero, kcm]
+- key: regionDeletions
+  name: region-deletions
+  path: /validate-k0rdent-mirantis-com-v1beta1-region-deletion
+  apiGroups: [k0rdent.mirantis.com]
+  apiVersions: [v1beta1, v1alpha1]
+  resources: [regions]
+  operations: [DELETE]
+  scope: Cluster
+  conditions: [velero, kcm]
 - key: managements
   name: managements
   path: /validate-k0rdent-mirantis-com-v1beta1-management

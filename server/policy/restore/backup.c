@@ -199,7 +199,8 @@ static void check_expiry(const struct restore_view *view)
         return;
     struct str name = restore_quote(view, view->backup->meta.name);
     time_format(expires, 0, when);
-    if (expires <= now && policy_backup_kept(view->request->arena, view->inventory, view->settings, now, view->backup).by)
+    if (expires <= now &&
+        policy_backup_kept(view->request->arena, view->inventory, view->settings, now, view->backup).by)
         decision_warn(view->decision, "backup %.*s expired at %s and is kept by backstop", STR_ARG(name), when);
     else if (expires <= now)
         decision_caution(view->decision,
