@@ -151,7 +151,7 @@ page-test: $(BUILD)/backstop ## The status page in headless Chromium; screenshot
 # ---- end to end -------------------------------------------------------------
 JOBS ?= 1# files of cases at a time, each with a control plane of its own: they wait more than they work
 .PHONY: e2e
-e2e: $(BUILD)/backstop ## Against a real kube-apiserver (KUBEBUILDER_ASSETS, or built by hack/; CASES="install: gate:": only those)
+e2e: $(BUILD)/backstop ## Against a real kube-apiserver (KUBEBUILDER_ASSETS, or built by hack/; KUBERNETES=v1.30.14; CASES="install: gate:")
 	tests/e2e/run.py -j $(JOBS) $(AGAIN) $(BUILD)/backstop $(CASES)
 
 .PHONY: e2e-velero velero-diff

@@ -76,7 +76,7 @@ def case_hung(setup):
     cluster, (hung, other) = setup.cluster, setup.replicas
     other.endpoint(False)
     for replica in setup.replicas:  # the other one as well: the API server may still hold a connection to it
-        replica.process.handle.send_signal(signal.SIGSTOP)
+        replica.hang()
     answer = cluster.kubectl(*upgrade_command(), "--dry-run=server")
     assert is_down(answer) and "context deadline exceeded" in answer.err, answer
     assert hung.health_get("/readyz")[0] == 0, "a stopped replica answers its probe"

@@ -367,7 +367,7 @@ def case_gone(s):
     add_location(s.cluster, "deleted-unseen")
     wait_until("it to be known", lambda: judge(s.cluster, "probe", "deleted-unseen").code == 0, 20)
     before = lists_of(s.main, "backupstoragelocations.velero.io")
-    s.main.process.handle.send_signal(signal.SIGSTOP)
+    s.main.hang()
     try:
         s.cluster.restart_api()  # ends its watches while it cannot see it
         s.cluster.must("delete", "bsl", "deleted-unseen", "-n", "kcm-system")

@@ -125,7 +125,7 @@ class ControlPlane:
     }
 
     def __init__(self, assets):
-        self.assets = assets
+        self.assets, self.minor, self.ports = assets, 0, {}
         self.dir = tempfile.mkdtemp(prefix="backstop-e2e-")
         self.port, etcd, peer = free_port(), free_port(), free_port()
         self.url = f"https://localhost:{self.port}"
@@ -177,6 +177,11 @@ class ControlPlane:
 
     def wait_ready(self):
         wait_until("kube-apiserver", lambda: self.request("GET", "/readyz")[0] == 200, 60)
+        self.minor = int(re.match(r"\d+", self.request("GET", "/version")[1]["minor"])[0])
+
+    def follows_endpoints(self):
+        """It finds webhooks by Endpoints, not by EndpointSlices yet."""
+        return self.minor < 33
 
     def restart_api(self):
         self.api.stop(signal.SIGKILL)

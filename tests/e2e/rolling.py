@@ -45,6 +45,7 @@ class Rolling(Webhook):
         self.replicas.append(replica)
 
     def forget(self, replica):
+        replica.endpoint(False)
         self.cluster.request("DELETE", f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices/"
                              f"backstop-{replica.index}")
 

@@ -1,5 +1,6 @@
 """The webhook under test: its process(es) behind the shipped Service, manifests applied as they are."""
 import base64
+import glob
 import json
 import os
 import signal
@@ -21,7 +22,7 @@ class Replica:
         self.port, self.health = free_port(), free_port()
         self.log = f"{cluster.dir}/backstop-{index}.log"
         self.process = Process(f"backstop-{index}", [
-            binary, "serve", "--listen", f"127.0.0.1:{self.port}", "--health-listen", f"127.0.0.1:{self.health}",
+            binary, "serve", "--listen", f"{'' if cluster.follows_endpoints() else '127.0.0.1'}:{self.port}", "--health-listen", f"127.0.0.1:{self.health}",
             "--kubeconfig", kubeconfig or f"{cluster.dir}/backstop-token.kubeconfig", *extra], self.log,
             {**os.environ, **(env or {})})
 
@@ -46,12 +47,32 @@ class Replica:
 
     def endpoint(self, present):
         """In or out of the Service, as the endpoint controller would do it."""
+        if self.cluster.follows_endpoints():
+            self.old_endpoint(present)
+            return
         self.cluster.must("apply", "-f", "-", stdin={
             "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "FQDN",
             "metadata": {"name": f"backstop-{self.index}", "namespace": NAMESPACE,
                          "labels": {"kubernetes.io/service-name": "backstop"}},
             "endpoints": [{"addresses": ["127.0.0.1"], "conditions": {"ready": True}}] if present else [],
             "ports": [{"name": "https", "port": self.port, "protocol": "TCP"}]})
+
+    def old_endpoint(self, present):
+        """Endpoints name no loopback address, and hold all replicas."""
+        self.cluster.ports[self.index] = self.port if present else None
+        address = subprocess.run(["hostname", "-I"], stdout=subprocess.PIPE, text=True, check=True).stdout.split()[0]
+        self.cluster.must("apply", "-f", "-", stdin={
+            "apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": "backstop", "namespace": NAMESPACE},
+            "subsets": [{"addresses": [{"ip": address}], "ports": [{"name": "https", "port": port, "protocol": "TCP"}]}
+                        for port in self.cluster.ports.values() if port]})
+
+    def hang(self):
+        """Stops all its threads; on a busy machine that takes a moment."""
+        def states():
+            return {open(path).read().rpartition(")")[2].split()[0] for path in glob.glob(f"/proc/{pid}/task/*/stat")}
+        pid = self.process.handle.pid
+        self.process.handle.send_signal(signal.SIGSTOP)
+        wait_until(f"replica {self.index} to stand still", lambda: states() == {"T"})
 
     def stop(self, **how):
         """Ends it; whatever but a clean end at SIGTERM, and every sanitizer report, is noted."""
