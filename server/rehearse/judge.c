@@ -99,7 +99,9 @@ static bool refusal_is_of_what_comes(const struct judged *judged, struct str mes
         needed = rehearse_resource_item(rehearse_contents_resource(contents, STR("priorityclasses.scheduling.k8s.io")),
                                         STR(""), priority);
     }
-    return needed && needed->outcome != REHEARSE_SKIPPED && needed->outcome != REHEARSE_REFUSED;
+    /* Another thread may be at it: what is not judged yet comes, as far as is known. */
+    uint8_t outcome = needed ? __atomic_load_n(&needed->outcome, __ATOMIC_RELAXED) : REHEARSE_REFUSED;
+    return outcome != REHEARSE_SKIPPED && outcome != REHEARSE_REFUSED;
 }
 
 static void judge_create(const struct judged *judged)

@@ -38,7 +38,7 @@ void run_outcome(struct run *run, struct rehearse_item *item, enum rehearse_outc
     va_start(args, format);
     int length = vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    item->outcome = (uint8_t)outcome;
+    __atomic_store_n(&item->outcome, (uint8_t)outcome, __ATOMIC_RELAXED); /* others ask: refusal_is_of_what_comes */
     item->evidence = (uint8_t)evidence;
     if (length <= 0)
         return;
