@@ -63,6 +63,14 @@ struct str api_version_group(struct str api_version, struct str *version);
 #define ANNOTATION_NOT_READY "backstop.k0rdent.mirantis.com/not-ready"
 /* Beside them: which cluster it is of, by the uid of its namespace kube-system. */
 #define ANNOTATION_CLUSTER_ID "backstop.k0rdent.mirantis.com/cluster-id"
+/* And the versions that it was taken under, as numbers; the CAPI providers; and PLURAL.GROUP of what its restore must
+ * leave out, with commas ("none": it was seen that nothing is). */
+#define ANNOTATION_KCM_VERSION "backstop.k0rdent.mirantis.com/k0rdent-version"
+#define ANNOTATION_VELERO_VERSION "backstop.k0rdent.mirantis.com/velero-version"
+#define ANNOTATION_PROVIDERS "backstop.k0rdent.mirantis.com/providers"
+#define ANNOTATION_EXCLUSIONS "backstop.k0rdent.mirantis.com/restore-exclusions"
+/* By Velero itself on every Backup, as it begins (backup_controller.go): "v1.36.3". */
+#define ANNOTATION_KUBERNETES_VERSION "velero.io/source-cluster-k8s-gitversion"
 #define LABEL_PROVIDER "cluster.x-k8s.io/provider"
 #define LABEL_CLUSTER_NAME "cluster.x-k8s.io/cluster-name"
 #define LABEL_HELM_NAME "helm.toolkit.fluxcd.io/name"

@@ -28,11 +28,14 @@ struct fact_kind {
     struct kube_resource resource;
     const char *const *versions; /* preference for discovery; NULL: resource.version */
     struct str label_selector;
+    struct str omit; /* objects under this key are not read */
+    unsigned page;   /* objects to list at once; 0: the usual number */
     const char *const *names; /* these objects only, an informer each: what RBAC can be narrowed to; NULL: all */
     bool asked;               /* neither listed nor watched: ask.c asks for it */
     bool everywhere;          /* of a namespaced kind: all namespaces, not the system one only */
     bool metadata_only;       /* existence, never content */
     bool gate;                /* the upgrade gate cannot do without */
+    bool optional;            /* only what backups record needs it: a right that is not granted turns that off */
     bool never_all_in_files;  /* some in a file does not mean that there are no others */
     const char *verbs, *why;  /* that roles grant, and what for; NULL: another kind's rule grants it */
     size_t size;              /* of its struct */
@@ -203,6 +206,29 @@ struct custom_resource {
     bool schema;             /* the two below were read; false for a schema that is absent, or too large */
     struct strlist phases;   /* the enum of status.phase; empty: any text */
     struct strlist fields;   /* paths from spec on, "spec.template.ttl"; "spec.labels.*": any member */
+};
+
+struct conversion { /* a CustomResourceDefinition with spec.conversion.strategy Webhook */
+    struct object_meta meta;
+    struct str preferred; /* the version that discovery prefers, in which Velero stores objects and restores them */
+    struct str stored;    /* the one that the API server stores: only it needs no conversion */
+};
+
+/* Those webhooks of a configuration without which a creation fails. */
+struct fail_closed {
+    struct strlist services; /* NAMESPACE/NAME */
+    struct strlist kinds;    /* one for each service: PLURAL.GROUP, either may be "*" */
+};
+struct mutating_webhook { /* MutatingWebhookConfiguration */
+    struct object_meta meta;
+    struct fail_closed closed;
+};
+struct validating_webhook { /* ValidatingWebhookConfiguration */
+    struct object_meta meta;
+    struct fail_closed closed;
+};
+struct provider_service { /* Service: existence and labels only */
+    struct object_meta meta;
 };
 
 struct node_agent { /* the DaemonSet that copies volumes: file-system backups and data movement */
@@ -520,7 +546,8 @@ enum facts_sync {
     FACTS_NOT_INSTALLED, /* the API server serves no such kind */
     FACTS_UNREAD,
     FACTS_BEHIND, /* read whole once, but not followed now: who may list may not watch, or the server is away */
-    FACTS_IN_STEP
+    FACTS_IN_STEP,
+    FACTS_OFF /* cannot be read, and only what is optional needs it: no problem, and no proof of a cluster */
 };
 /* One line of /readyz?verbose: `reason` is empty when there is nothing to say. */
 typedef void facts_report_fn(void *context, const char *name, enum facts_sync sync, const char *reason);

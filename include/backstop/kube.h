@@ -99,6 +99,7 @@ struct kube_list_options {
     struct str ns; /* absent: all namespaces, or cluster-scoped */
     struct str label_selector, field_selector;
     bool metadata_only;       /* PartialObjectMetadata: existence without content (Secrets) */
+    struct str omit;          /* objects under this key are emptied before anything is parsed; absent: none are */
     unsigned page;            /* items a page; 0 = 500 */
     unsigned timeout_seconds; /* 0 = the client's */
 };

@@ -283,6 +283,126 @@ void extract_custom_resource(struct store *store, void *fact, struct json_object
     resource->phases = store_strings(store, json_path(schema, "properties.status.properties.phase.enum"), NULL);
 }
 
+/* ---- what a restore of the objects would need: conversions and webhooks ------------------------- */
+
+/* "v12beta3" as Kubernetes orders versions (apimachinery pkg/version helpers.go); false for another form. */
+static bool kube_version_parse(struct str text, int64_t rank[3])
+{
+    static const char *const stages[] = {"alpha", "beta"};
+    struct str rest = str_slice(text, 1, text.len), major = rest, minor = {NULL, 0};
+    rank[1] = LENGTH_OF(stages);
+    rank[2] = 0;
+    for (size_t i = 0; i < LENGTH_OF(stages); i++) {
+        const char *found = rest.len ? memmem(rest.ptr, rest.len, stages[i], strlen(stages[i])) : NULL;
+        if (!found)
+            continue;
+        major = str_slice(rest, 0, (size_t)(found - rest.ptr));
+        minor = str_slice(rest, major.len + strlen(stages[i]), rest.len);
+        rank[1] = (int64_t)i;
+    }
+    return str_starts(text, STR("v")) && str_to_int64(major, &rank[0]) && (!minor.ptr || str_to_int64(minor, &rank[2]));
+}
+
+/* Whether discovery has a before b: stable ones first, by number; what has another form last, by its text. */
+static bool kube_version_precedes(struct str a, struct str b)
+{
+    int64_t x[3], y[3];
+    bool regular = kube_version_parse(a, x), other = kube_version_parse(b, y);
+    if (!regular || !other)
+        return regular != other ? regular : str_cmp(a, b) < 0;
+    if (x[1] != y[1])
+        return x[1] > y[1];
+    return x[0] != y[0] ? x[0] > y[0] : x[2] > y[2];
+}
+
+bool is_conversion(struct json_object *object)
+{
+    return str_is(json_path_str(object, "spec.conversion.strategy"), "Webhook");
+}
+
+void extract_conversion(struct store *store, void *fact, struct json_object *object)
+{
+    struct conversion *conversion = fact;
+    struct json_object *versions = json_path(object, "spec.versions");
+    struct str preferred = {NULL, 0};
+    for (size_t i = 0; i < json_len(versions); i++) {
+        struct str name = json_get_str(json_item(versions, i), "name");
+        if (json_get_bool(json_item(versions, i), "served") && (!preferred.ptr || kube_version_precedes(name, preferred)))
+            preferred = name;
+    }
+    conversion->preferred = store_text(store, preferred);
+    conversion->stored = store_text(store, json_get_str(stored_version(versions), "name"));
+}
+
+bool is_of_provider(struct json_object *object)
+{
+    return json_get_str(json_path(object, "metadata.labels"), LABEL_PROVIDER).len > 0;
+}
+
+static bool list_has_text(struct json_object *list, const char *a, const char *b)
+{
+    for (size_t i = 0; i < json_len(list); i++)
+        if (str_is(json_str(json_item(list, i)), a) || str_is(json_str(json_item(list, i)), b))
+            return true;
+    return false;
+}
+
+/* What is created under this rule: a restore creates, and never a subresource alone. */
+static void closed_add_rule(struct arena *scratch, struct fail_closed *closed, struct str service,
+                            struct json_object *rule)
+{
+    enum { KINDS_MAX = 1000 };
+    struct json_object *groups = json_get(rule, "apiGroups"), *resources = json_get(rule, "resources");
+    if (!list_has_text(json_get(rule, "operations"), "CREATE", "*"))
+        return;
+    for (size_t g = 0; g < json_len(groups); g++)
+        for (size_t r = 0; r < json_len(resources) && closed->kinds.len < KINDS_MAX; r++) {
+            struct str group = json_str(json_item(groups, g)), resource = json_str(json_item(resources, r));
+            if (str_is(resource, "*/*"))
+                resource = STR("*");
+            if (str_contains(resource, STR("/")))
+                continue;
+            strlist_add(scratch, &closed->services, service);
+            strlist_add(scratch, &closed->kinds,
+                        arena_printf(scratch, "%.*s%s%.*s", STR_ARG(resource), group.len ? "." : "", STR_ARG(group)));
+        }
+}
+
+static void extract_closed(struct store *store, struct fail_closed *kept, struct json_object *object)
+{
+    struct json_object *webhooks = json_get(object, "webhooks");
+    struct fail_closed closed = {0};
+    for (size_t i = 0; i < json_len(webhooks); i++) {
+        struct json_object *webhook = json_item(webhooks, i), *rules = json_get(webhook, "rules");
+        struct json_object *service = json_path(webhook, "clientConfig.service");
+        if (!service || str_is(json_get_str(webhook, "failurePolicy"), "Ignore"))
+            continue;
+        struct str name = arena_printf(store->scratch, "%.*s/%.*s", STR_ARG(json_get_str(service, "namespace")),
+                                       STR_ARG(json_get_str(service, "name")));
+        for (size_t r = 0; r < json_len(rules); r++)
+            closed_add_rule(store->scratch, &closed, name, json_item(rules, r));
+    }
+    kept->services = store_texts(store, &closed.services);
+    kept->kinds = store_texts(store, &closed.kinds);
+}
+
+void extract_mutating_webhook(struct store *store, void *fact, struct json_object *object)
+{
+    extract_closed(store, &((struct mutating_webhook *)fact)->closed, object);
+}
+
+void extract_validating_webhook(struct store *store, void *fact, struct json_object *object)
+{
+    extract_closed(store, &((struct validating_webhook *)fact)->closed, object);
+}
+
+void extract_provider_service(struct store *store, void *fact, struct json_object *object)
+{
+    (void)store, (void)fact, (void)object; /* its labels are all */
+}
+
+/* ---- CustomResourceDefinitions ------------------------------------------------------------------- */
+
 enum version_answer custom_resource_has_field(const struct custom_resource *resource, const char *path)
 {
     struct str wanted = str_from(path);

@@ -321,3 +321,39 @@ bool json_brackets_take(struct json_brackets *brackets, char byte)
         brackets->depth--;
     return true;
 }
+
+/* Where the object begins that a key at `at` holds; NULL when that is another value. */
+static const char *omit_value(const char *at, const char *end)
+{
+    while (at < end && (*at == ' ' || *at == ':'))
+        at++;
+    return at < end && *at == '{' ? at : NULL;
+}
+
+void json_omit(struct buf *text, struct str key)
+{
+    const char *at = text->data, *end = at + text->len, *value;
+    struct json_brackets brackets = {.depth = 0};
+    char *out = text->data, *quote = out; /* of what is written: behind it the source may be overwritten */
+    while (at < end) {
+        bool was_quoted = brackets.quoted;
+        json_brackets_take(&brackets, *at);
+        *out++ = *at++;
+        if (!was_quoted && brackets.quoted)
+            quote = out;
+        bool ends = was_quoted && !brackets.quoted && (size_t)(out - quote) == key.len + 1;
+        if (!ends || memcmp(quote, key.ptr, key.len) != 0 || !(value = omit_value(at, end)))
+            continue;
+        struct json_brackets inner = {.depth = 0};
+        while (at < value)
+            *out++ = *at++;
+        while (at < end && json_brackets_take(&inner, *at))
+            at++;
+        *out++ = '{';
+        if (at > value + 1)
+            *out++ = '}';
+    }
+    text->len = (size_t)(out - text->data);
+    if (text->data)
+        text->data[text->len] = '\0';
+}

@@ -142,6 +142,13 @@ static bool take_event(struct kube_reflector *r, struct str text)
     struct kube_watch_line line;
     if (!arena)
         return error_set(&r->event_error, 500, "watch %.*s: out of memory", STR_ARG(r->resource.plural));
+    BUF_SCOPED shorter;
+    buf_init(&shorter, EVENT_BYTES_MAX);
+    if (r->options.list.omit.len) {
+        buf_add(&shorter, text);
+        json_omit(&shorter, r->options.list.omit);
+        text = buf_str(&shorter);
+    }
     if (!kube_watch_line(arena, text, &r->resource, r->options.list.metadata_only, &line, &r->event_error)) {
         r->gone = r->event_error.code == 410;
         return false;
@@ -382,6 +389,8 @@ static bool list_page(struct listing *listing, const struct kube_call *call, str
         return error_wrap(error, "list %.*s", STR_ARG(listing->what));
     if (status != 200)
         return kube_refused(status, buf_str(&answer), "list", listing->what, error);
+    if (listing->options->omit.len)
+        json_omit(&answer, listing->options->omit);
     struct json_object *list = kube_answer_build(arena, buf_str(&answer), error);
     if (!list || !page_is_good(listing, list, error))
         return error_wrap(error, "list %.*s", STR_ARG(listing->what));

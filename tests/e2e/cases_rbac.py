@@ -33,7 +33,7 @@ class Setup(Webhook):
         role = self.role(kind, namespace=namespace)
         rules = json.loads(json.dumps(role["rules"]))
         found = False
-        for rule in rules:
+        for rule in list(rules):
             if resource in rule["resources"] and (not verbs or set(verbs) & set(rule["verbs"])):
                 if verbs:
                     split = [{**rule, "resources": [r for r in rule["resources"] if r != resource]},
@@ -137,7 +137,7 @@ def case_each_missing(setup):
                ("clusterrole", None, "releases"), ("clusterrole", None, "deployments"),
                *(("clusterrole", None, plural) for plural in ("clusterdeployments", "clustertemplates", "credentials",
                                                               "regions", "customresourcedefinitions",
-                                                              "namespaces")),
+                                                              "namespaces", "services", "mutatingwebhookconfigurations")),
                ("role", "kcm-system", "daemonsets"),
                ("role", "kcm-system", "backups"), ("role", "kcm-system", "backupstoragelocations"),
                ("role", "kcm-system", "schedules"), ("role", "kcm-system", "configmaps"),

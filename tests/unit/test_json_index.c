@@ -346,7 +346,33 @@ static void test_truncated(void)
     CU_ASSERT(accepts(STR(text), 2));
 }
 
-SUITE(json_index, {"strict JSON is accepted", test_accepts}, {"anything else is refused, with its place", test_refuses},
+/* What is emptied, as any other parser would find it; what is cut anywhere, without leaving the buffer. */
+static void test_omits(void)
+{
+    static const struct {
+        const char *text, *shorter;
+    } texts[] = {
+        {"{\"s\":{\"a\":[1,\"}\"]},\"t\":1}", "{\"s\":{},\"t\":1}"},
+        {"[{\"v\": [{\"s\" : {\"s\":{}}, \"x\":2}]},{\"s\":{}}]", "[{\"v\": [{\"s\" : {}, \"x\":2}]},{\"s\":{}}]"},
+        {"{\"s\":\"{\\\"s\\\":{1}}\",\"S\":{\"q\":1},\"ss\":{\"q\":1}}", "{\"s\":\"{\\\"s\\\":{1}}\",\"S\":{\"q\":1},\"ss\":{\"q\":1}}"},
+        {"{\"a\":{\"b\":0},\"s\":{\"b\":0},\"s\":{\"c\":0}}", "{\"a\":{\"b\":0},\"s\":{},\"s\":{}}"},
+        {"{\"s\":[{\"a\":1}],\"s\":null,\"s\":{\"\\\\\":\"\\\"}\"}}", "{\"s\":[{\"a\":1}],\"s\":null,\"s\":{}}"},
+    };
+    for (size_t i = 0; i < LENGTH_OF(texts); i++) {
+        size_t len = strlen(texts[i].text);
+        for (size_t cut = 0; cut <= len; cut++) {
+            BUF_SCOPED text;
+            buf_init(&text, 1024);
+            buf_add(&text, (struct str){texts[i].text, cut});
+            json_omit(&text, STR("s"));
+            CU_ASSERT(text.len <= cut);
+            if (cut == len)
+                CU_ASSERT(str_is(buf_str(&text), texts[i].shorter));
+        }
+    }
+}
+
+SUITE(json_index, {"strict JSON is accepted", test_accepts}, {"objects under a key are omitted", test_omits}, {"anything else is refused, with its place", test_refuses},
       {"NUL bytes are refused", test_nul_bytes}, {"UTF-8 is checked at every offset", test_utf8},
       {"depth is bounded", test_depth}, {"members are indexed to the depth asked for", test_members},
       {"a member is found without an index", test_find}, {"escapes are decoded", test_text},

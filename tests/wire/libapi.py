@@ -9,14 +9,17 @@ GROUPS = {"k0rdent.mirantis.com/v1beta1": ["managementbackups", "managements", "
                                           "clustertemplates", "credentials", "regions"],
           "velero.io/v1": ["backupstoragelocations", "backups", "deletebackuprequests", "schedules", "volumesnapshotlocations"],
           "apps/v1": ["deployments", "daemonsets"],
-          "apiextensions.k8s.io/v1": ["customresourcedefinitions"]}
+          "apiextensions.k8s.io/v1": ["customresourcedefinitions"],
+          "admissionregistration.k8s.io/v1": ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"]}
 KINDS = {"managementbackups": "ManagementBackup", "managements": "Management", "releases": "Release",
          "clusterdeployments": "ClusterDeployment", "clustertemplates": "ClusterTemplate", "credentials": "Credential", "regions": "Region",
          "backupstoragelocations": "BackupStorageLocation", "backups": "Backup", "schedules": "Schedule", "deletebackuprequests": "DeleteBackupRequest",
          "volumesnapshotlocations": "VolumeSnapshotLocation", "deployments": "Deployment",
-         "daemonsets": "DaemonSet", "customresourcedefinitions": "CustomResourceDefinition", "configmaps": "ConfigMap", "secrets": "Secret", "namespaces": "Namespace"}
+         "daemonsets": "DaemonSet", "customresourcedefinitions": "CustomResourceDefinition", "configmaps": "ConfigMap", "secrets": "Secret", "namespaces": "Namespace",
+         "services": "Service", "mutatingwebhookconfigurations": "MutatingWebhookConfiguration",
+         "validatingwebhookconfigurations": "ValidatingWebhookConfiguration"}
 VERSIONS = {**{plural: version for version, plurals in GROUPS.items() for plural in plurals},
-            "configmaps": "v1", "secrets": "v1", "namespaces": "v1"}
+            "configmaps": "v1", "secrets": "v1", "namespaces": "v1", "services": "v1"}
 
 
 def thing(plural, name, **parts):

@@ -228,7 +228,8 @@ bool cluster_watch_start(struct cluster *cluster, struct error *error)
                      .label_selector = kind->label_selector,
                      .field_selector = object_selector(cluster, feed),
                      .metadata_only = kind->metadata_only,
-                     .page = PAGE},
+                     .omit = kind->omit,
+                     .page = kind->page ? kind->page : PAGE},
             .replace_begin = on_replace_begin,
             .object = on_object,
             .replace_end = on_replace_end,
@@ -354,6 +355,10 @@ void cluster_report(struct facts_source *self, facts_report_fn *say, void *conte
             continue;
         }
         enum facts_sync sync = sync_of(worst);
+        if (fact_kinds[f].optional && sync == FACTS_UNREAD && worst->state == KUBE_BROKEN) {
+            sync = FACTS_OFF;
+            buf_puts(&line, "off: ");
+        }
         report_feed(worst, objects, &line);
         bool nothing = fact_kinds[f].asked && sync == FACTS_IN_STEP && objects == 0; /* nobody was asked */
         pthread_mutex_unlock(&cluster->lock);
@@ -389,7 +394,7 @@ size_t cluster_problems(struct facts_source *self)
     size_t problems = 0;
     pthread_mutex_lock(&cluster->lock);
     for (size_t f = 0; f < cluster->feed_count; f++)
-        problems += cluster->feeds[f].state == KUBE_BROKEN;
+        problems += cluster->feeds[f].state == KUBE_BROKEN && !fact_kinds[cluster->feeds[f].fact].optional;
     pthread_mutex_unlock(&cluster->lock);
     return problems;
 }

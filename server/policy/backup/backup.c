@@ -11,6 +11,7 @@
 struct passport {
     const struct request *request;
     const struct inventory *inventory;
+    const struct settings *settings;
     const struct management *management;     /* NULL: there is none, or it is not known */
     const struct management_backup *made_by; /* on demand: it has the Backup's name; else NULL */
 };
@@ -51,6 +52,40 @@ static struct str passport_cluster(const struct passport *passport)
     return cluster ? cluster->uid : (struct str){NULL, 0};
 }
 
+static struct str passport_kcm(const struct passport *passport)
+{
+    return inventory_kcm_version(passport->inventory, passport->settings, passport->request->arena).version.text;
+}
+
+static struct str passport_velero(const struct passport *passport)
+{
+    return inventory_velero_version(passport->inventory, passport->settings).version.text;
+}
+
+static struct str join_names(struct arena *arena, const struct strlist *names)
+{
+    enum { NAMES_MAX = 100 };
+    struct str joined = {NULL, 0};
+    for (size_t i = 0; i < names->len && i < NAMES_MAX; i++)
+        joined = arena_printf(arena, "%.*s%s%.*s", STR_ARG(joined), i ? "," : "", STR_ARG(names->items[i]));
+    return joined;
+}
+
+static struct str passport_providers(const struct passport *passport)
+{
+    const struct management *management = passport->management;
+    return management ? join_names(passport->request->arena, &management->available_providers) : (struct str){NULL, 0};
+}
+
+static struct str passport_exclusions(const struct passport *passport)
+{
+    struct arena *arena = passport->request->arena;
+    struct json_object *spec = object_tree(passport->request, passport->request->object, "spec");
+    bool whole = false;
+    struct strlist needs = backup_needs(passport->inventory, spec, arena, &whole);
+    return needs.len || !whole ? join_names(arena, &needs) : STR("none");
+}
+
 static const struct {
     const char *key;
     struct str (*value)(const struct passport *passport);
@@ -59,18 +94,22 @@ static const struct {
     {ANNOTATION_TAKEN_BEFORE, passport_upgrade},
     {ANNOTATION_NOT_READY, passport_not_ready},
     {ANNOTATION_CLUSTER_ID, passport_cluster},
+    {ANNOTATION_KCM_VERSION, passport_kcm},
+    {ANNOTATION_VELERO_VERSION, passport_velero},
+    {ANNOTATION_PROVIDERS, passport_providers},
+    {ANNOTATION_EXCLUSIONS, passport_exclusions},
 };
 
-/* A new management Backup, not one that Velero brings from the object store. */
-static bool is_due(const struct request *request, const struct settings *settings)
+/* BACKUP_MANAGEMENT or BACKUP_REGIONAL where one is created, and not brought from the object store by Velero. */
+static enum backup_kind passport_is_due(const struct request *request, const struct settings *settings)
 {
     if (request->operation != OPERATION_CREATE || !str_eq(request->ns, settings->system_namespace) ||
         request_by_velero(request, settings) ||
         !phase_is(object_text(request, request->object, "status.phase"), PHASE_WAITING))
-        return false;
+        return BACKUP_OTHER;
     const struct backup_identity identity = backup_identify(object_tree(request, request->object, "metadata"),
                                                             object_tree(request, request->object, "spec"));
-    return identity.kind == BACKUP_MANAGEMENT;
+    return identity.kind == BACKUP_MANAGEMENT || identity.kind == BACKUP_REGIONAL ? identity.kind : BACKUP_OTHER;
 }
 
 /* Called again for the same request, it keeps the moment of the first time. */
@@ -90,9 +129,10 @@ void policy_backup_passport(const struct request *request, const struct inventor
 {
     struct annotation items[LENGTH_OF(fields) + 1];
     size_t count = 0;
-    if (!is_due(request, settings))
+    enum backup_kind kind = passport_is_due(request, settings);
+    if (kind == BACKUP_OTHER)
         return;
-    const struct passport passport = {request, inventory, inventory_management(inventory),
+    const struct passport passport = {request, inventory, settings, kind == BACKUP_MANAGEMENT ? inventory_management(inventory) : NULL,
                                       inventory_management_backup(inventory, request->name)};
     for (size_t i = 0; i < LENGTH_OF(fields); i++) {
         struct annotation item = {fields[i].key, fields[i].value(&passport)};
@@ -111,7 +151,7 @@ void policy_backup_passport_wants(const struct request *request, const struct in
                                   const struct settings *settings, struct facts_wanted *wanted)
 {
     (void)inventory;
-    wanted->k0rdent = is_due(request, settings);
+    wanted->k0rdent = passport_is_due(request, settings) == BACKUP_MANAGEMENT;
 }
 
 /* Velero reads a Backup once. One that comes with a status is a copy of a backup in the

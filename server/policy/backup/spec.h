@@ -71,4 +71,16 @@ void kots_warn_backup(const struct request *request, const struct inventory *inv
  * full one asks of the cluster. */
 void kots_warn_restore(const struct inventory *inventory, const struct backup *backup, struct decision *decision);
 
+/* ---- needs.c: what the restore of a Backup has to leave out ---- */
+
+/* The kinds, PLURAL.GROUP, each once and sorted, that the restore of a Backup of this spec must exclude; in the arena.
+ * `whole` (may be NULL): all that this takes could be read, so that an empty list means that nothing is needed.
+ *
+ * R1: a CRD that converts by webhook, and whose preferred version is not the one it stores. Velero writes objects in the
+ * version that discovery prefers (pkg/discovery/helper.go), and the webhook does not run yet.
+ * R2: the configurations of webhooks that fail closed, if Velero restores a kind they are for after them (restore.go
+ * getOrderedResources) and their Service comes from the same backup, so that nothing answers it yet. */
+struct strlist backup_needs(const struct inventory *inventory, struct json_object *spec, struct arena *arena,
+                            bool *whole);
+
 #endif

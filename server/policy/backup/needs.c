@@ -1,0 +1,117 @@
+/* The exclusions that the restore of a Backup needs, learnt from the CRDs and webhook configurations of the cluster that it
+ * is taken of: the two rules of spec.h, which give k0rdent's documented tables for Azure and vSphere, and more. */
+#include "policy/backup/spec.h"
+
+#include <stdlib.h>
+
+enum { NEEDS_MAX = 100 };
+
+#define MUTATING "mutatingwebhookconfigurations.admissionregistration.k8s.io"
+#define VALIDATING "validatingwebhookconfigurations.admissionregistration.k8s.io"
+
+/* What Velero does not restore in the order of the alphabet (pkg/cmd/server/config/config.go, defaultRestorePriorities),
+ * as far as it stands behind webhook configurations there. Its low priorities come last: clusters are in no management
+ * backup, and no template of k0rdent makes one of the others. */
+static const char *const out_of_order[] = {
+    "namespaces",
+    "persistentvolumeclaims",
+    "persistentvolumes",
+    "pods",
+    "priorityclasses.scheduling.k8s.io",
+    "replicasets.apps",
+    "rolebindings.rbac.authorization.k8s.io",
+    "roles.rbac.authorization.k8s.io",
+    "secrets",
+    "serviceaccounts",
+    "services",
+    "storageclasses.storage.k8s.io",
+    "volumesnapshotclasses.snapshot.storage.k8s.io",
+    "volumesnapshotcontents.snapshot.storage.k8s.io",
+    "volumesnapshots.snapshot.storage.k8s.io",
+};
+
+static bool needs_label(const struct object_meta *meta, struct json_object *selector)
+{
+    struct json_object *wanted = json_get(selector, "matchLabels");
+    if (json_member_count(wanted) == 0 || json_get(selector, "matchExpressions"))
+        return false;
+    json_foreach(wanted, key, value)
+    {
+        if (!str_eq(json_get_str(meta->labels, key), json_str(value)))
+            return false;
+    }
+    return true;
+}
+
+/* By the labels that kcm selects by; all that a provider brings bears its label. */
+static bool needs_selected(struct json_object *spec, const struct object_meta *meta)
+{
+    struct json_object *selectors = json_get(spec, "orLabelSelectors");
+    for (size_t i = 0; i < json_len(selectors); i++)
+        if (needs_label(meta, json_item(selectors, i)))
+            return true;
+    return false;
+}
+
+static bool needs_service(const struct inventory *inventory, struct json_object *spec, struct str name)
+{
+    struct str ns = {NULL, 0};
+    str_cut(&name, '/', &ns);
+    const struct provider_service *service = inventory_provider_service(inventory, ns, name);
+    return service && needs_selected(spec, &service->meta);
+}
+
+static bool needs_comes_after(struct str kind, const char *configurations)
+{
+    for (size_t i = 0; i < LENGTH_OF(out_of_order); i++)
+        if (str_is(kind, out_of_order[i]))
+            return false;
+    return str_starts(kind, STR("*")) || str_cmp(kind, str_from(configurations)) > 0;
+}
+
+static bool needs_not(const struct inventory *inventory, struct json_object *spec, const struct object_meta *meta,
+                      const struct fail_closed *closed, const char *configurations)
+{
+    if (!needs_selected(spec, meta))
+        return false;
+    for (size_t i = 0; i < closed->kinds.len && i < closed->services.len; i++)
+        if (needs_comes_after(closed->kinds.items[i], configurations) &&
+            needs_service(inventory, spec, closed->services.items[i]))
+            return true;
+    return false;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+struct strlist backup_needs(const struct inventory *inventory, struct json_object *spec, struct arena *arena,
+                            bool *whole)
+{
+    struct strlist needs = {0};
+    bool mutating = false, validating = false;
+    for (size_t i = 0; i < inventory->count[FACT_CONVERSIONS] && needs.len < NEEDS_MAX; i++) {
+        const struct conversion *conversion = inventory->conversions[i];
+        if (conversion->preferred.len && !str_eq(conversion->preferred, conversion->stored))
+            strlist_add(arena, &needs, conversion->meta.name);
+    }
+    for (size_t i = 0; i < inventory->count[FACT_MUTATING_WEBHOOKS] && !mutating; i++) {
+        const struct mutating_webhook *webhook = inventory->mutating_webhooks[i];
+        mutating = needs_not(inventory, spec, &webhook->meta, &webhook->closed, MUTATING);
+    }
+    for (size_t i = 0; i < inventory->count[FACT_VALIDATING_WEBHOOKS] && !validating; i++) {
+        const struct validating_webhook *webhook = inventory->validating_webhooks[i];
+        validating = needs_not(inventory, spec, &webhook->meta, &webhook->closed, VALIDATING);
+    }
+    if (mutating)
+        strlist_add(arena, &needs, STR(MUTATING));
+    if (validating)
+        strlist_add(arena, &needs, STR(VALIDATING));
+    if (needs.len)
+        qsort(needs.items, needs.len, sizeof *needs.items, by_text);
+    if (whole)
+        *whole = inventory->known[FACT_CONVERSIONS] && inventory->known[FACT_MUTATING_WEBHOOKS] &&
+                 inventory->known[FACT_VALIDATING_WEBHOOKS] && inventory->known[FACT_SERVICES];
+    return needs;
+}
