@@ -110,6 +110,7 @@ struct backup {
     struct str storage_location;
     struct str schedule; /* label velero.io/schedule-name, or absent */
     struct str region;   /* label k0rdent.mirantis.com/region, or absent */
+    struct str kubernetes; /* annotation ANNOTATION_KUBERNETES_VERSION */
     struct backup_identity identity;
     struct strlist included_namespaces, excluded_namespaces; /* of spec; empty where "*" is among the first */
     struct strlist providers; /* CAPI names from its selectors, sorted, without core ("cluster-api") */
@@ -144,6 +145,7 @@ struct management {
     struct strlist provider_components;      /* spec.providers[].name */
     struct strlist unready_components;       /* status.components without success: what status.release does not say */
     bool node_agent;                         /* its values for Velero say deployNodeAgent: true */
+    bool webhook_off;                        /* its values for kcm say admissionWebhook.enabled: false */
     bool old_velero_values, regional_values; /* spec.core.kcm.config has `velero` (ignored since 1.4), `regional` */
 };
 
@@ -267,6 +269,7 @@ struct server_status {
 struct cluster_identity { /* Namespace kube-system */
     struct object_meta meta;
     struct str uid;
+    struct str kubernetes; /* version of its API server, "v1.36.3"; only in what was read for one review */
 };
 
 struct kcm_deployment {

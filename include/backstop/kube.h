@@ -70,6 +70,8 @@ struct kube_resource {
 /* 404 also, unasked, for what can be no name: "..", "a/b", more than 253 bytes. */
 bool kube_get(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,
               struct str name, struct json_object **object, struct error *error) MUST_CHECK;
+/* What the API server says it is: "v1.36.3"; in the arena. */
+bool kube_version(struct kube_client *client, struct arena *arena, struct str *version, struct error *error) MUST_CHECK;
 /* 409: an object of that name exists already; another conflict than that is 502. */
 bool kube_create(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,
                  struct json_object *object, struct json_object **created, struct error *error) MUST_CHECK;

@@ -55,6 +55,8 @@ void extract_cluster_identity(struct store *store, void *fact, struct json_objec
 {
     struct cluster_identity *cluster = fact;
     cluster->uid = store_text(store, json_path_str(object, "metadata.uid"));
+    cluster->kubernetes = store_text(
+        store, json_get_str(json_path(object, "metadata.annotations"), ANNOTATION_KUBERNETES_VERSION));
 }
 
 /* kcm's chart names its Deployment after the Helm release, and gives it both labels. */
@@ -128,6 +130,8 @@ void extract_management(struct store *store, void *fact, struct json_object *obj
     management->provider_components = store_strings(store, json_path(object, "spec.providers"), "name");
     management->unready_components = store_unready(store, json_path(object, "status.components"));
     struct json_object *config = json_path(object, "spec.core.kcm.config");
+    struct json_object *webhook = json_get(json_get(config, "admissionWebhook"), "enabled");
+    management->webhook_off = json_object_is_type(webhook, json_type_boolean) && !json_object_get_boolean(webhook);
     management->old_velero_values = json_get(config, "velero") != NULL;
     management->regional_values = json_get(config, "regional") != NULL;
     management->node_agent = json_get_bool(json_path(config, "regional.velero"), "deployNodeAgent") ||

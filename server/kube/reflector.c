@@ -448,6 +448,23 @@ bool kube_list(struct kube_client *client, struct arena *arena, const struct kub
     return true;
 }
 
+bool kube_version(struct kube_client *client, struct arena *arena, struct str *version, struct error *error)
+{
+    enum { ANSWER_MAX = 64 * 1024 };
+    BUF_SCOPED answer;
+    buf_init(&answer, ANSWER_MAX);
+    long status;
+    const struct kube_call call = {
+        .verb = "get", .method = "GET", .path = "/version", .timeout_seconds = kube_timeout(client)};
+    if (!kube_exchange(client, &call, &status, &answer, error))
+        return error_wrap(error, "get /version");
+    if (status != 200)
+        return kube_refused(status, buf_str(&answer), "get", STR("/version"), error);
+    struct json_object *said = kube_answer_build(arena, buf_str(&answer), error);
+    *version = json_get_str(said, "gitVersion");
+    return version->len ? true : error_set(error, 502, "get /version: the response has no gitVersion");
+}
+
 /* Whether /apis/GROUP/VERSION lists the plural. */
 static bool version_is_served(struct kube_client *client, struct str group, const char *version, struct str plural,
                               bool *served, struct error *error)

@@ -114,6 +114,9 @@ void policy_restore_wants(const struct request *request, const struct inventory 
         return;
     if (request_changes(request, "spec.backupName"))
         wants_backup(request, inventory, wanted);
+    /* For the version of Kubernetes that runs now, which no object tells. */
+    if (request->operation == OPERATION_CREATE && inventory->known[FACT_CLUSTER])
+        facts_want(request->arena, wanted, FACT_CLUSTER, (struct str){NULL, 0}, STR("kube-system"));
     if (request_changes(request, "spec.resourceModifier"))
         wants_config_map(request, "spec.resourceModifier", wanted);
     if (request_changes(request, "spec.resourcePolicy"))

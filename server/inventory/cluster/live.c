@@ -1,5 +1,6 @@
 /* Evidence of other backup engines, listed for one review. */
 #include "backstop/grammar.h"
+#include "backstop/telemetry.h"
 #include "inventory/cluster/cluster.h"
 #include "inventory/files/files.h"
 
@@ -217,6 +218,18 @@ static bool live_list_kind(struct reading *reading, enum fact fact, struct error
     return false;
 }
 
+/* No object tells it, so it is noted on the one that stands for the cluster. */
+static void note_kubernetes(struct reading *reading, struct json_object *object)
+{
+    struct json_object *meta = json_get(object, "metadata"), *annotations;
+    struct str version = {NULL, 0};
+    struct error error = {.message = "out of memory"};
+    if (!kube_version(reading->cluster->live, reading->arena, &version, &error) ||
+        !json_put_map(meta, "annotations", &annotations) ||
+        !json_put_text(annotations, ANNOTATION_KUBERNETES_VERSION, version))
+        log_line(LOG_WARN, "version of the API server is unknown", LOG_TEXT("reason", str_from(error.message)));
+}
+
 static bool get_one(struct reading *reading, enum fact fact, struct str ns, struct str name, struct error *error)
 {
     struct cluster *cluster = reading->cluster;
@@ -228,11 +241,13 @@ static bool get_one(struct reading *reading, enum fact fact, struct str ns, stru
         ns = live_namespace(cluster, &resource, ns);
         if (kube_get(cluster->live, reading->arena, &resource, ns, name, &object, error)) {
             reading->fact = fact;
+            if (fact == FACT_CLUSTER)
+                note_kubernetes(reading, object);
             return live_take_object(reading, object, error);
         }
     }
     if (error->code != 404)
-        return false;
+        return fact_kinds[fact].optional;
     facts_want(reading->arena, &reading->absent, fact, ns, name);
     return true;
 }

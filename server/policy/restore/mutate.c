@@ -98,6 +98,12 @@ static void complete_exclusions(struct restore_view *view, const char *verb)
             exclusion_consider(view, &exclusions, provider->excluded_resources.items[e]);
         exclusions_warn(view, &exclusions, verb);
     }
+    struct strlist recorded = {0};
+    restore_passport_exclusions(view, &recorded);
+    struct exclusions of_backup = {.why = STR("the backup's providers")};
+    for (size_t i = 0; i < recorded.len; i++)
+        exclusion_consider(view, &of_backup, recorded.items[i]);
+    exclusions_warn(view, &of_backup, verb);
     if (restore_is_regional(view)) {
         struct exclusions exclusions = {.why = STR("a regional backup")};
         for (size_t i = 0; i < LENGTH_OF(webhook_configurations); i++)

@@ -23,6 +23,7 @@ static void restore_check(struct restore_view *view)
         return;
     restore_check_circumstances(view);
     restore_check_velero(view);
+    restore_check_passport(view);
     velero_warn_fields(view->request, view->inventory, view->settings, view->decision);
     restore_check_release(view);
     restore_gate_release(view);

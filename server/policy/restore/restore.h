@@ -60,6 +60,9 @@ void restore_check_namespaces(const struct restore_view *view);
 void restore_check_hooks(const struct restore_view *view);           /* hooks.c */
 void restore_check_fields(const struct restore_view *view);          /* validate.c */
 void restore_check_circumstances(const struct restore_view *view);   /* validate.c */
+void restore_check_passport(const struct restore_view *view);        /* passport.c */
+/* The exclusions that were recorded on the backup. */
+void restore_passport_exclusions(const struct restore_view *view, struct strlist *exclusions);
 void restore_check_velero(const struct restore_view *view);          /* velero.c */
 void restore_check_modifier(const struct restore_view *view);        /* modifier.c */
 void restore_check_resource_policy(const struct restore_view *view); /* policy.c */

@@ -110,6 +110,9 @@ struct str upgrade_backup_release(const struct inventory *inventory, const struc
 /* Which release such a backup holds. kcm itself takes it after spec.release was edited. That it
  * was taken before is believed only where what says so was written when Velero began with it. */
 enum rollback_holds upgrade_backup_holds(const struct inventory *inventory, const struct backup *backup);
+/* What backstop recorded on a Backup under this annotation as it was created; absent when that was at another time than
+ * Velero began with it, so that it is of another backup. */
+struct str backup_recorded(const struct backup *backup, const char *key);
 /* The components of that release that were not ready when it was taken; absent when all were, or nobody knows. */
 struct str upgrade_backup_not_ready(const struct backup *backup);
 

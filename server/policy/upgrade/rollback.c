@@ -160,12 +160,17 @@ static int64_t asked_at(const struct inventory *inventory, const struct backup *
     return annotated_time(maker->meta.annotations, ANNOTATION_TAKEN_BEFORE_AT);
 }
 
-struct str upgrade_backup_not_ready(const struct backup *backup)
+struct str backup_recorded(const struct backup *backup, const char *key)
 {
     struct json_object *own = backup->meta.annotations;
     if (!began_then(annotated_time(own, ANNOTATION_RECORDED_AT), backup->status.started))
         return (struct str){NULL, 0};
-    return json_get_str(own, ANNOTATION_NOT_READY);
+    return json_get_str(own, key);
+}
+
+struct str upgrade_backup_not_ready(const struct backup *backup)
+{
+    return backup_recorded(backup, ANNOTATION_NOT_READY);
 }
 
 enum rollback_holds upgrade_backup_holds(const struct inventory *inventory, const struct backup *backup)

@@ -1,0 +1,183 @@
+/* A Restore judged by what backstop recorded on the backup as it was taken, and by where it would be restored now. */
+#include "backstop/grammar.h"
+#include "policy/restore/restore.h"
+#include "policy/upgrade/gate.h"
+
+enum { TEXT_SHOWN = 60, EXCLUSIONS_MAX = 100 };
+
+#define K0RDENT_CRD "managementbackups.k0rdent.mirantis.com"
+#define CRDS "customresourcedefinitions.apiextensions.k8s.io"
+
+static struct str passport_quote(const struct restore_view *view, struct str text)
+{
+    return arena_quote(view->arena, str_slice(text, 0, TEXT_SHOWN));
+}
+
+/* MAJOR.MINOR of "v1.18.2" as one number; -1 where it has none. */
+static int64_t version_minor(struct str version)
+{
+    struct str rest = str_starts(version, STR("v")) ? str_slice(version, 1, version.len) : version;
+    struct str major = {NULL, 0}, minor = {NULL, 0};
+    int64_t x, y;
+    str_cut(&rest, '.', &major);
+    str_cut(&rest, '.', &minor);
+    return str_to_int64(major, &x) && str_to_int64(minor, &y) && x < 1000 && y < 1000000 ? x * 1000000 + y : -1;
+}
+
+/* Less than 0 where `now` is an older minor release than `then`, more than 0 where it is a newer one; else 0. */
+static int version_moved(struct str then, struct str now)
+{
+    int64_t x = version_minor(then), y = version_minor(now);
+    return x < 0 || y < 0 ? 0 : (y > x) - (y < x);
+}
+
+/* A rollback brings an older release back on purpose, where k0rdent is: release.c looks after that. */
+static void passport_check_kcm(const struct restore_view *view)
+{
+    const struct version_fact now = inventory_kcm_version(view->inventory, view->settings, view->arena);
+    const struct product_version then =
+        product_version_parse(PRODUCT_KCM, backup_recorded(view->backup, ANNOTATION_KCM_VERSION));
+    int order = product_version_compare(&now.version, &then);
+    if (order == 0 || inventory_management(view->inventory))
+        return;
+    struct str version = passport_quote(view, then.text);
+    decision_caution(view->decision,
+                     "backup %.*s was taken with k0rdent %.*s, but the %s %.*s is installed here. Install %.*s, restore, "
+                     "then upgrade",
+                     STR_ARG(arena_quote(view->arena, view->backup->meta.name)), STR_ARG(version),
+                     order > 0 ? "newer" : "older", STR_ARG(passport_quote(view, now.version.text)), STR_ARG(version));
+}
+
+/* Velero reads the backups of older releases; it promises nothing of newer ones. */
+static void passport_check_velero(const struct restore_view *view)
+{
+    const struct version_fact now = inventory_velero_version(view->inventory, view->settings);
+    struct str then = backup_recorded(view->backup, ANNOTATION_VELERO_VERSION);
+    if (version_moved(then, now.version.text) < 0)
+        decision_caution(view->decision,
+                         "backup %.*s was made by Velero %.*s, but the older %.*s runs here and may not read all of it. "
+                         "Upgrade Velero before you restore",
+                         STR_ARG(arena_quote(view->arena, view->backup->meta.name)),
+                         STR_ARG(passport_quote(view, then)), STR_ARG(passport_quote(view, now.version.text)));
+}
+
+/* Velero restores an object in the API version that it was backed up in, and no other. */
+static void passport_check_kubernetes(const struct restore_view *view)
+{
+    const struct cluster_identity *here = inventory_cluster_identity(view->inventory);
+    struct str then = view->backup->kubernetes, now = here ? here->kubernetes : (struct str){NULL, 0};
+    int moved = version_moved(then, now);
+    if (moved == 0)
+        return;
+    decision_warn(view->decision,
+                  "backup %.*s was taken on Kubernetes %.*s, and this cluster runs the %s %.*s: objects of API versions "
+                  "that it does not serve are not restored. %s",
+                  STR_ARG(arena_quote(view->arena, view->backup->meta.name)), STR_ARG(passport_quote(view, then)),
+                  moved < 0 ? "older" : "newer", STR_ARG(passport_quote(view, now)),
+                  moved < 0 ? "Use a cluster of at least that version"
+                            : "See kubernetes.io/docs/reference/using-api/deprecation-guide");
+}
+
+static void passport_check_cluster(const struct restore_view *view)
+{
+    const struct cluster_identity *here = inventory_cluster_identity(view->inventory);
+    struct str then = backup_recorded(view->backup, ANNOTATION_CLUSTER_ID);
+    if (!then.len || !here || !here->uid.len || str_eq(then, here->uid))
+        return;
+    struct str name = arena_quote(view->arena, view->backup->meta.name), id = passport_quote(view, then);
+    if (restore_is_regional(view))
+        decision_caution(view->decision,
+                         "backup %.*s is of region %.*s, and was taken on another cluster (%.*s). Restore it only on "
+                         "that cluster, or on its replacement",
+                         STR_ARG(name), STR_ARG(arena_quote(view->arena, view->backup->region)), STR_ARG(id));
+    else if (inventory_management(view->inventory))
+        decision_caution(view->decision,
+                         "backup %.*s is of another cluster (%.*s): its objects would be mixed with those of the "
+                         "Management here. Restore it on an empty cluster",
+                         STR_ARG(name), STR_ARG(id));
+    else
+        decision_warn(view->decision,
+                      "backup %.*s was taken on another cluster (%.*s). Make sure that k0rdent no longer runs there: both "
+                      "would manage the same clusters",
+                      STR_ARG(name), STR_ARG(id));
+}
+
+static bool leaves_out_crds(const struct restore_view *view)
+{
+    bool included = view->included.len == 0;
+    for (size_t i = 0; i < view->included.len && !included; i++)
+        included = str_is(view->included.items[i], "*") || resource_name_same(view->included.items[i], STR(CRDS));
+    for (size_t i = 0; i < view->excluded.len && included; i++)
+        included = !str_is(view->excluded.items[i], "*") && !resource_name_same(view->excluded.items[i], STR(CRDS));
+    return !included; /* includeClusterResources: false has a warning of its own (validate.c) */
+}
+
+/* CRDs come with the backup, and a kind without one is skipped. k0rdent's own are there where it is installed. */
+static void passport_check_crds(const struct restore_view *view)
+{
+    struct str providers = backup_recorded(view->backup, ANNOTATION_PROVIDERS);
+    bool known = view->inventory->known[FACT_CUSTOM_RESOURCES];
+    if (restore_is_regional(view) || inventory_management(view->inventory))
+        return;
+    if (known && !inventory_custom_resource(view->inventory, STR(K0RDENT_CRD)))
+        decision_caution(view->decision,
+                         "k0rdent is not installed in this cluster (CRD " K0RDENT_CRD
+                         " is missing), so nothing would manage what is restored. Install k0rdent %.*s first",
+                         STR_ARG(backup_recorded(view->backup, ANNOTATION_KCM_VERSION)));
+    if (view->included.len == 0 && leaves_out_crds(view))
+        decision_caution(view->decision,
+                         "this Restore leaves out CustomResourceDefinitions: objects of kinds that are not installed here "
+                         "are skipped (the backup's providers are %.*s). Remove that filter",
+                         STR_ARG(providers.len ? passport_quote(view, providers) : STR("not known")));
+}
+
+/* kcm's webhook refuses objects whose parents are not restored yet (k0rdent documentation, ClusterDeployment migration);
+ * kcm installs it unless its configuration says otherwise (internal/controller/components/values.go). */
+static void restore_check_kcm_webhook(const struct restore_view *view)
+{
+    const struct management *management = inventory_management(view->inventory);
+    if (!management || management->webhook_off)
+        return;
+    decision_caution(view->decision,
+                     "kcm's admission webhook must be off for a restore into a live cluster: kubectl patch management "
+                     "%.*s --type=merge -p "
+                     "'{\"spec\":{\"core\":{\"kcm\":{\"config\":{\"admissionWebhook\":{\"enabled\":false}}}}}}'",
+                     STR_ARG(words_name(view->arena, management->meta.name)));
+}
+
+void restore_check_passport(const struct restore_view *view)
+{
+    if (!view->backup)
+        return;
+    enum backup_kind kind = view->backup->identity.kind;
+    if (backup_is_by_kcm(view->backup)) {
+        passport_check_cluster(view);
+        passport_check_kcm(view);
+        passport_check_velero(view);
+        passport_check_kubernetes(view);
+        passport_check_crds(view);
+    }
+    if (kind == BACKUP_MANAGEMENT || kind == BACKUP_HANDMADE)
+        restore_check_kcm_webhook(view);
+}
+
+/* Whoever may edit Backups may write this, so that it is bounded; k0rdent's own kinds are what a restore is for. */
+static bool is_exclusion(struct str text)
+{
+    struct str rest = text, plural = {NULL, 0};
+    str_cut(&rest, '.', &plural);
+    return rest.len && name_is_dns_subdomain(text) && !str_eq(rest, STR("k0rdent.mirantis.com"));
+}
+
+void restore_passport_exclusions(const struct restore_view *view, struct strlist *exclusions)
+{
+    struct str rest = view->backup && backup_is_by_kcm(view->backup)
+                          ? backup_recorded(view->backup, ANNOTATION_EXCLUSIONS)
+                          : (struct str){NULL, 0};
+    struct str item = {NULL, 0};
+    while (rest.ptr && exclusions->len < EXCLUSIONS_MAX) {
+        str_cut(&rest, ',', &item);
+        if (is_exclusion(item))
+            strlist_add(view->arena, exclusions, item);
+    }
+}
