@@ -216,6 +216,51 @@ def case_passport(setup):
     assert not annotations(cluster, "by-hand-1") and not annotations(cluster, "synced-1")
 
 
+def converting(plural, group, *versions):
+    """A CRD that converts by webhook and stores the last of its versions; nothing answers its webhook."""
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    return {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": f"{plural}.{group}"}, "spec": {
+                "group": group, "scope": "Namespaced", "names": {"plural": plural, "kind": plural.title()},
+                "versions": [{"name": name, "served": True, "storage": name == versions[-1], "schema": schema}
+                             for name in versions],
+                "conversion": {"strategy": "Webhook", "webhook": {
+                    "conversionReviewVersions": ["v1"],
+                    "clientConfig": {"service": {"namespace": "kcm-system", "name": "nobody"}}}}}}
+
+
+def case_passport_learns(setup):
+    """what its restore must leave out is learnt from the CRDs and webhook configurations as they are"""
+    cluster, provider = setup.cluster, {"cluster.x-k8s.io/provider": "infrastructure-vsphere"}
+    selectors = [{"matchLabels": {"k0rdent.mirantis.com/component": "kcm"}}, {"matchLabels": provider}]
+    backup = kcm_backup("learns-1", orLabelSelectors=selectors)
+
+    def recorded():
+        answer = cluster.kubectl("create", "--dry-run=server", "-o", "json", "-f", "-", stdin=backup, user="kcm-token")
+        found = json.loads(answer.out)["metadata"]["annotations"]
+        return {key.split("/")[1]: value for key, value in found.items() if key.startswith("backstop.")}
+
+    assert recorded()["cluster-id"] == cluster.get("namespace", "kube-system")["metadata"]["uid"]
+    wait_until("nothing to be needed", lambda: recorded().get("restore-exclusions") == "none")
+    fleets = converting("fleetsmembers", "containerservice.azure.com", "v1api20250301", "v1api20250301storage")
+    hook = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": "capv", "labels": provider}, "webhooks": [{
+                "name": "vms.example.org", "sideEffects": "None", "admissionReviewVersions": ["v1"],
+                "clientConfig": {"service": {"namespace": "kcm-system", "name": "capv-webhook"}},
+                "rules": [{"operations": ["CREATE"], "apiGroups": ["infrastructure.cluster.x-k8s.io"],
+                           "apiVersions": ["*"], "resources": ["vspherevms"]}]}]}
+    service = {"apiVersion": "v1", "kind": "Service", "spec": {"ports": [{"port": 443}]},
+               "metadata": {"name": "capv-webhook", "namespace": "kcm-system", "labels": provider}}
+    objects = [fleets, converting("stored", "example.org", "v1beta1", "v1"), hook, service]
+    cluster.must("create", "-f", "-", stdin=objects)
+    try:
+        wait_until("both rules to find what is there", lambda: recorded()["restore-exclusions"] == (
+            "fleetsmembers.containerservice.azure.com,validatingwebhookconfigurations.admissionregistration.k8s.io"))
+    finally:
+        cluster.must("delete", "-f", "-", stdin=objects)
+    wait_until("nothing to be needed", lambda: recorded()["restore-exclusions"] == "none")
+
+
 def case_kcm_is_not_denied(setup):
     """what kcm creates is warned about, whatever is wrong with it, and told on the ManagementBackup"""
     cluster, bad = setup.cluster, kcm_backup("nightly-20261121000000", storageLocation="nosuch")
