@@ -64,11 +64,15 @@ static struct str passport_velero(const struct passport *passport)
 
 static struct str join_names(struct arena *arena, const struct strlist *names)
 {
-    enum { NAMES_MAX = 100 };
-    struct str joined = {NULL, 0};
-    for (size_t i = 0; i < names->len && i < NAMES_MAX; i++)
-        joined = arena_printf(arena, "%.*s%s%.*s", STR_ARG(joined), i ? "," : "", STR_ARG(names->items[i]));
-    return joined;
+    enum { LIST_MAX = 8192 };
+    BUF_SCOPED joined;
+    buf_init(&joined, LIST_MAX);
+    for (size_t i = 0; i < names->len && joined.len + names->items[i].len < LIST_MAX; i++) {
+        if (i)
+            buf_putc(&joined, ',');
+        buf_add(&joined, names->items[i]);
+    }
+    return arena_copy(arena, arena_text(arena, &joined));
 }
 
 static struct str passport_providers(const struct passport *passport)
