@@ -151,7 +151,7 @@ def case_each_missing(setup):
         finally:
             back()
         # Deployments are asked for twice: Velero's anywhere, and kcm's.
-        assert len(line) == 1 + (resource == "deployments") and "system:serviceaccount:backstop-system:backstop" in line[0], line
+        assert len(line) == 1 + (resource in ("deployments", "customresourcedefinitions")) and "system:serviceaccount:backstop-system:backstop" in line[0], line
     # The last of them is given back: it recovers by itself.
     wait_until("recovery", lambda: "forbidden" not in setup.readiness(), 40)
     setup.replicas[0].wait_ready()
