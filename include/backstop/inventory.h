@@ -28,8 +28,8 @@ struct fact_kind {
     struct kube_resource resource;
     const char *const *versions; /* preference for discovery; NULL: resource.version */
     struct str label_selector;
-    struct str omit; /* objects under this key are not read */
-    unsigned page;   /* objects to list at once; 0: the usual number */
+    struct str omit;          /* objects under this key are not read */
+    unsigned page;            /* objects to list at once; 0: the usual number */
     const char *const *names; /* these objects only, an informer each: what RBAC can be narrowed to; NULL: all */
     bool asked;               /* neither listed nor watched: ask.c asks for it */
     bool everywhere;          /* of a namespaced kind: all namespaces, not the system one only */
@@ -110,7 +110,6 @@ struct backup {
     struct str storage_location;
     struct str schedule; /* label velero.io/schedule-name, or absent */
     struct str region;   /* label k0rdent.mirantis.com/region, or absent */
-    struct str kubernetes; /* annotation ANNOTATION_KUBERNETES_VERSION */
     struct backup_identity identity;
     struct strlist included_namespaces, excluded_namespaces; /* of spec; empty where "*" is among the first */
     struct strlist providers; /* CAPI names from its selectors, sorted, without core ("cluster-api") */
@@ -266,10 +265,9 @@ struct server_status {
     struct strlist plugins; /* its ObjectStores: "velero.io/aws" */
 };
 
-struct cluster_identity { /* Namespace kube-system */
+struct cluster_identity { /* Namespace kube-system; read for one review it has ANNOTATION_KUBERNETES_VERSION of today */
     struct object_meta meta;
     struct str uid;
-    struct str kubernetes; /* version of its API server, "v1.36.3"; only in what was read for one review */
 };
 
 struct kcm_deployment {

@@ -115,7 +115,8 @@ static void facts_report_kind(void *context, const char *name, enum facts_sync s
     struct progress *progress = context;
     struct arena *arena = progress->facts->moment;
     struct str words = str_from(reason);
-    bool asked = str_starts(str_from(name), STR("serverstatusrequests.")); /* Velero's answer, where it was asked: no list */
+    bool asked =
+        str_starts(str_from(name), STR("serverstatusrequests.")); /* Velero's answer, where it was asked: no list */
     if (sync == FACTS_OFF || asked)
         return;
     bool read = sync > FACTS_UNREAD, absent = sync == FACTS_NOT_INSTALLED;

@@ -62,6 +62,11 @@ static bool is_ours(struct str key)
     return false;
 }
 
+static bool is_kept_annotation(struct str key)
+{
+    return is_ours(key) || str_is(key, ANNOTATION_KUBERNETES_VERSION);
+}
+
 /* Besides k0rdent's own: those by which its management backups select objects, and Velero's. */
 static bool is_kept_label(struct str key)
 {
@@ -90,7 +95,7 @@ static void extract_meta(struct store *store, struct object_meta *meta, struct j
     meta->created = object_time(metadata, "creationTimestamp");
     meta->deleting = json_get_str(metadata, "deletionTimestamp").len > 0;
     meta->labels = store_map(store, json_get(metadata, "labels"), is_kept_label);
-    meta->annotations = store_map(store, json_get(metadata, "annotations"), is_ours);
+    meta->annotations = store_map(store, json_get(metadata, "annotations"), is_kept_annotation);
 }
 
 static void destroy_record(struct shared *shared)

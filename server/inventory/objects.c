@@ -55,8 +55,6 @@ void extract_cluster_identity(struct store *store, void *fact, struct json_objec
 {
     struct cluster_identity *cluster = fact;
     cluster->uid = store_text(store, json_path_str(object, "metadata.uid"));
-    cluster->kubernetes = store_text(
-        store, json_get_str(json_path(object, "metadata.annotations"), ANNOTATION_KUBERNETES_VERSION));
 }
 
 /* kcm's chart names its Deployment after the Helm release, and gives it both labels. */
@@ -331,7 +329,8 @@ void extract_conversion(struct store *store, void *fact, struct json_object *obj
     struct str preferred = {NULL, 0};
     for (size_t i = 0; i < json_len(versions); i++) {
         struct str name = json_get_str(json_item(versions, i), "name");
-        if (json_get_bool(json_item(versions, i), "served") && (!preferred.ptr || kube_version_precedes(name, preferred)))
+        if (json_get_bool(json_item(versions, i), "served") &&
+            (!preferred.ptr || kube_version_precedes(name, preferred)))
             preferred = name;
     }
     conversion->preferred = store_text(store, preferred);

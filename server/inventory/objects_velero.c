@@ -100,8 +100,6 @@ void extract_backup(struct store *store, void *fact, struct json_object *object)
     backup->storage_location = store_text(store, json_get_str(spec, "storageLocation"));
     backup->schedule = store_text(store, json_get_str(labels, LABEL_SCHEDULE_NAME));
     backup->region = store_text(store, json_get_str(labels, LABEL_REGION));
-    backup->kubernetes = store_text(
-        store, json_get_str(json_path(object, "metadata.annotations"), ANNOTATION_KUBERNETES_VERSION));
     backup->identity = backup_identify(json_get(object, "metadata"), spec);
     backup->included_namespaces = store_namespaces(store, json_get(spec, "includedNamespaces"));
     backup->excluded_namespaces = store_namespaces(store, json_get(spec, "excludedNamespaces"));

@@ -354,7 +354,8 @@ static void test_omits(void)
     } texts[] = {
         {"{\"s\":{\"a\":[1,\"}\"]},\"t\":1}", "{\"s\":{},\"t\":1}"},
         {"[{\"v\": [{\"s\" : {\"s\":{}}, \"x\":2}]},{\"s\":{}}]", "[{\"v\": [{\"s\" : {}, \"x\":2}]},{\"s\":{}}]"},
-        {"{\"s\":\"{\\\"s\\\":{1}}\",\"S\":{\"q\":1},\"ss\":{\"q\":1}}", "{\"s\":\"{\\\"s\\\":{1}}\",\"S\":{\"q\":1},\"ss\":{\"q\":1}}"},
+        {"{\"s\":\"{\\\"s\\\":{1}}\",\"S\":{\"q\":1},\"ss\":{\"q\":1}}",
+         "{\"s\":\"{\\\"s\\\":{1}}\",\"S\":{\"q\":1},\"ss\":{\"q\":1}}"},
         {"{\"a\":{\"b\":0},\"s\":{\"b\":0},\"s\":{\"c\":0}}", "{\"a\":{\"b\":0},\"s\":{},\"s\":{}}"},
         {"{\"s\":[{\"a\":1}],\"s\":null,\"s\":{\"\\\\\":\"\\\"}\"}}", "{\"s\":[{\"a\":1}],\"s\":null,\"s\":{}}"},
     };
@@ -372,9 +373,10 @@ static void test_omits(void)
     }
 }
 
-SUITE(json_index, {"strict JSON is accepted", test_accepts}, {"objects under a key are omitted", test_omits}, {"anything else is refused, with its place", test_refuses},
-      {"NUL bytes are refused", test_nul_bytes}, {"UTF-8 is checked at every offset", test_utf8},
-      {"depth is bounded", test_depth}, {"members are indexed to the depth asked for", test_members},
-      {"a member is found without an index", test_find}, {"escapes are decoded", test_text},
-      {"escapes at every place", test_escape_places}, {"repeated keys are refused where indexed", test_duplicates},
-      {"thousands of keys", test_many_keys}, {"a full arena", test_out_of_memory}, {"truncated texts", test_truncated})
+SUITE(json_index, {"strict JSON is accepted", test_accepts}, {"objects under a key are omitted", test_omits},
+      {"anything else is refused, with its place", test_refuses}, {"NUL bytes are refused", test_nul_bytes},
+      {"UTF-8 is checked at every offset", test_utf8}, {"depth is bounded", test_depth},
+      {"members are indexed to the depth asked for", test_members}, {"a member is found without an index", test_find},
+      {"escapes are decoded", test_text}, {"escapes at every place", test_escape_places},
+      {"repeated keys are refused where indexed", test_duplicates}, {"thousands of keys", test_many_keys},
+      {"a full arena", test_out_of_memory}, {"truncated texts", test_truncated})

@@ -291,6 +291,15 @@ static void test_existing_management(void)
     world.facts = "fresh";
     restore_mutated(&world, AWS "}");
     CU_ASSERT_EQUAL(world.decision.warnings.len, 0);
+    /* Velero's CRD is known, and k0rdent's is not among them. */
+    restore_world_add(&world, "{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: "
+                              "backups.velero.io}, spec: {group: velero.io}}");
+    restore_mutated(&world, AWS "}");
+    CU_ASSERT(restore_warns(&world, "k0rdent is not installed in this cluster"));
+    restore_world_add(&world, "{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: "
+                              "managementbackups.k0rdent.mirantis.com}, spec: {group: k0rdent.mirantis.com}}");
+    restore_mutated(&world, AWS "}");
+    CU_ASSERT_EQUAL(world.decision.warnings.len, 0);
     restore_world_end(&world);
 }
 

@@ -52,6 +52,7 @@ struct ask {
 #define AT(location) "{\"spec\":{\"schedule\":\"@daily\",\"storageLocation\":\"" location "\"}}"
 #define OF(spec) "{\"metadata\":{\"name\":\"r\",\"namespace\":\"kcm-system\"},\"spec\":{" spec "}}"
 #define MODIFIER(kind) "\"backupName\":\"done\",\"resourceModifier\":{\"kind\":\"" kind "\",\"name\":\"m\"}"
+#define HERE "cluster:/kube-system"
 #define EVIDENCE "upgrade backup:kcm-system/daily-kcm-1"
 
 static const struct ask asks[] = {
@@ -74,10 +75,10 @@ static const struct ask asks[] = {
     {"deleted", BACKUPS, "DELETE", "admin", NULL, AT("new"), ""},
     {"another kind", "/validate-k0rdent-mirantis-com-v1beta1-managementbackup", "velero.io/v1/Restore", "CREATE",
      "admin", AT("new"), NULL, ""},
-    {"restore", RESTORES, "CREATE", "admin", OF("\"backupName\":\"done\""), NULL, ""},
-    {"of a new backup", MUTATED, "CREATE", "admin", OF("\"backupName\":\"new\""), NULL, "backup:kcm-system/new"},
-    {"with a modifier", RESTORES, "CREATE", "admin", OF(MODIFIER("configmap")), NULL, "configmap:kcm-system/m"},
-    {"with another kind", RESTORES, "CREATE", "admin", OF(MODIFIER("Secret")), NULL, ""},
+    {"restore", RESTORES, "CREATE", "admin", OF("\"backupName\":\"done\""), NULL, HERE},
+    {"of a new backup", MUTATED, "CREATE", "admin", OF("\"backupName\":\"new\""), NULL, "backup:kcm-system/new " HERE},
+    {"with a modifier", RESTORES, "CREATE", "admin", OF(MODIFIER("configmap")), NULL, HERE " configmap:kcm-system/m"},
+    {"with another kind", RESTORES, "CREATE", "admin", OF(MODIFIER("Secret")), NULL, HERE},
     {"by Velero", RESTORES, "CREATE", VELERO, OF("\"backupName\":\"new\""), NULL, ""},
     {"unchanged", RESTORES, "UPDATE", "admin", OF(MODIFIER("ConfigMap")), OF(MODIFIER("ConfigMap")), ""},
 };
@@ -87,7 +88,8 @@ static struct str said(struct arena *arena, const struct facts_wanted *wanted)
     static const char *const names[FACT_COUNT] = {[FACT_RELEASES] = "release",
                                                   [FACT_STORAGE_LOCATIONS] = "location",
                                                   [FACT_BACKUPS] = "backup",
-                                                  [FACT_CONFIG_MAPS] = "configmap"};
+                                                  [FACT_CONFIG_MAPS] = "configmap",
+                                                  [FACT_CLUSTER] = "cluster"};
     struct str text = wanted->upgrade ? STR("upgrade") : STR("");
     for (size_t i = 0; i < wanted->len; i++)
         text = arena_printf(arena, "%.*s%s%s:%.*s/%.*s", STR_ARG(text), text.len ? " " : "",

@@ -94,14 +94,10 @@ static const struct {
     const char *key;
     struct str (*value)(const struct passport *passport);
 } fields[] = {
-    {ANNOTATION_RELEASE, passport_release},
-    {ANNOTATION_TAKEN_BEFORE, passport_upgrade},
-    {ANNOTATION_NOT_READY, passport_not_ready},
-    {ANNOTATION_CLUSTER_ID, passport_cluster},
-    {ANNOTATION_KCM_VERSION, passport_kcm},
-    {ANNOTATION_VELERO_VERSION, passport_velero},
-    {ANNOTATION_PROVIDERS, passport_providers},
-    {ANNOTATION_EXCLUSIONS, passport_exclusions},
+    {ANNOTATION_RELEASE, passport_release},     {ANNOTATION_TAKEN_BEFORE, passport_upgrade},
+    {ANNOTATION_NOT_READY, passport_not_ready}, {ANNOTATION_CLUSTER_ID, passport_cluster},
+    {ANNOTATION_KCM_VERSION, passport_kcm},     {ANNOTATION_VELERO_VERSION, passport_velero},
+    {ANNOTATION_PROVIDERS, passport_providers}, {ANNOTATION_EXCLUSIONS, passport_exclusions},
 };
 
 /* BACKUP_MANAGEMENT or BACKUP_REGIONAL where one is created, and not brought from the object store by Velero. */
@@ -136,7 +132,8 @@ void policy_backup_passport(const struct request *request, const struct inventor
     enum backup_kind kind = passport_is_due(request, settings);
     if (kind == BACKUP_OTHER)
         return;
-    const struct passport passport = {request, inventory, settings, kind == BACKUP_MANAGEMENT ? inventory_management(inventory) : NULL,
+    const struct passport passport = {request, inventory, settings,
+                                      kind == BACKUP_MANAGEMENT ? inventory_management(inventory) : NULL,
                                       inventory_management_backup(inventory, request->name)};
     for (size_t i = 0; i < LENGTH_OF(fields); i++) {
         struct annotation item = {fields[i].key, fields[i].value(&passport)};

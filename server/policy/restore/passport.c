@@ -41,11 +41,12 @@ static void passport_check_kcm(const struct restore_view *view)
     if (order == 0 || inventory_management(view->inventory))
         return;
     struct str version = passport_quote(view, then.text);
-    decision_caution(view->decision,
-                     "backup %.*s was taken with k0rdent %.*s, but the %s %.*s is installed here. Install %.*s, restore, "
-                     "then upgrade",
-                     STR_ARG(arena_quote(view->arena, view->backup->meta.name)), STR_ARG(version),
-                     order > 0 ? "newer" : "older", STR_ARG(passport_quote(view, now.version.text)), STR_ARG(version));
+    decision_caution(
+        view->decision,
+        "backup %.*s was taken with k0rdent %.*s, but the %s %.*s is installed here. Install %.*s, restore, "
+        "then upgrade",
+        STR_ARG(arena_quote(view->arena, view->backup->meta.name)), STR_ARG(version), order > 0 ? "newer" : "older",
+        STR_ARG(passport_quote(view, now.version.text)), STR_ARG(version));
 }
 
 /* Velero reads the backups of older releases; it promises nothing of newer ones. */
@@ -54,28 +55,31 @@ static void passport_check_velero(const struct restore_view *view)
     const struct version_fact now = inventory_velero_version(view->inventory, view->settings);
     struct str then = backup_recorded(view->backup, ANNOTATION_VELERO_VERSION);
     if (version_moved(then, now.version.text) < 0)
-        decision_caution(view->decision,
-                         "backup %.*s was made by Velero %.*s, but the older %.*s runs here and may not read all of it. "
-                         "Upgrade Velero before you restore",
-                         STR_ARG(arena_quote(view->arena, view->backup->meta.name)),
-                         STR_ARG(passport_quote(view, then)), STR_ARG(passport_quote(view, now.version.text)));
+        decision_caution(
+            view->decision,
+            "backup %.*s was made by Velero %.*s, but the older %.*s runs here and may not read all of it. "
+            "Upgrade Velero before you restore",
+            STR_ARG(arena_quote(view->arena, view->backup->meta.name)), STR_ARG(passport_quote(view, then)),
+            STR_ARG(passport_quote(view, now.version.text)));
 }
 
 /* Velero restores an object in the API version that it was backed up in, and no other. */
 static void passport_check_kubernetes(const struct restore_view *view)
 {
     const struct cluster_identity *here = inventory_cluster_identity(view->inventory);
-    struct str then = view->backup->kubernetes, now = here ? here->kubernetes : (struct str){NULL, 0};
+    struct str then = json_get_str(view->backup->meta.annotations, ANNOTATION_KUBERNETES_VERSION);
+    struct str now = json_get_str(here ? here->meta.annotations : NULL, ANNOTATION_KUBERNETES_VERSION);
     int moved = version_moved(then, now);
     if (moved == 0)
         return;
-    decision_warn(view->decision,
-                  "backup %.*s was taken on Kubernetes %.*s, and this cluster runs the %s %.*s: objects of API versions "
-                  "that it does not serve are not restored. %s",
-                  STR_ARG(arena_quote(view->arena, view->backup->meta.name)), STR_ARG(passport_quote(view, then)),
-                  moved < 0 ? "older" : "newer", STR_ARG(passport_quote(view, now)),
-                  moved < 0 ? "Use a cluster of at least that version"
-                            : "See kubernetes.io/docs/reference/using-api/deprecation-guide");
+    decision_warn(
+        view->decision,
+        "backup %.*s was taken on Kubernetes %.*s, and this cluster runs the %s %.*s: objects of API versions "
+        "that it does not serve are not restored. %s",
+        STR_ARG(arena_quote(view->arena, view->backup->meta.name)), STR_ARG(passport_quote(view, then)),
+        moved < 0 ? "older" : "newer", STR_ARG(passport_quote(view, now)),
+        moved < 0 ? "Use a cluster of at least that version"
+                  : "See kubernetes.io/docs/reference/using-api/deprecation-guide");
 }
 
 static void passport_check_cluster(const struct restore_view *view)
@@ -96,10 +100,11 @@ static void passport_check_cluster(const struct restore_view *view)
                          "Management here. Restore it on an empty cluster",
                          STR_ARG(name), STR_ARG(id));
     else
-        decision_warn(view->decision,
-                      "backup %.*s was taken on another cluster (%.*s). Make sure that k0rdent no longer runs there: both "
-                      "would manage the same clusters",
-                      STR_ARG(name), STR_ARG(id));
+        decision_warn(
+            view->decision,
+            "backup %.*s was taken on another cluster (%.*s). Make sure that k0rdent no longer runs there: both "
+            "would manage the same clusters",
+            STR_ARG(name), STR_ARG(id));
 }
 
 static bool leaves_out_crds(const struct restore_view *view)
@@ -116,7 +121,8 @@ static bool leaves_out_crds(const struct restore_view *view)
 static void passport_check_crds(const struct restore_view *view)
 {
     struct str providers = backup_recorded(view->backup, ANNOTATION_PROVIDERS);
-    bool known = view->inventory->known[FACT_CUSTOM_RESOURCES];
+    /* Velero's are there at any rate: where none is found, nobody has looked. */
+    bool known = view->inventory->known[FACT_CUSTOM_RESOURCES] && view->inventory->count[FACT_CUSTOM_RESOURCES] > 0;
     if (restore_is_regional(view) || inventory_management(view->inventory))
         return;
     if (known && !inventory_custom_resource(view->inventory, STR(K0RDENT_CRD)))
@@ -125,10 +131,11 @@ static void passport_check_crds(const struct restore_view *view)
                          " is missing), so nothing would manage what is restored. Install k0rdent %.*s first",
                          STR_ARG(backup_recorded(view->backup, ANNOTATION_KCM_VERSION)));
     if (view->included.len == 0 && leaves_out_crds(view))
-        decision_caution(view->decision,
-                         "this Restore leaves out CustomResourceDefinitions: objects of kinds that are not installed here "
-                         "are skipped (the backup's providers are %.*s). Remove that filter",
-                         STR_ARG(providers.len ? passport_quote(view, providers) : STR("not known")));
+        decision_caution(
+            view->decision,
+            "this Restore leaves out CustomResourceDefinitions: objects of kinds that are not installed here "
+            "are skipped (the backup's providers are %.*s). Remove that filter",
+            STR_ARG(providers.len ? passport_quote(view, providers) : STR("not known")));
 }
 
 /* kcm's webhook refuses objects whose parents are not restored yet (k0rdent documentation, ClusterDeployment migration);

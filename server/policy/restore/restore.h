@@ -57,10 +57,10 @@ struct str restore_backup_held(const struct restore_view *view); /* `it holds "s
 /* The namespace that namespaceMapping restores to this one; absent when none is. */
 struct str restore_mapped_from(const struct restore_view *view, struct str ns);
 void restore_check_namespaces(const struct restore_view *view);
-void restore_check_hooks(const struct restore_view *view);           /* hooks.c */
-void restore_check_fields(const struct restore_view *view);          /* validate.c */
-void restore_check_circumstances(const struct restore_view *view);   /* validate.c */
-void restore_check_passport(const struct restore_view *view);        /* passport.c */
+void restore_check_hooks(const struct restore_view *view);         /* hooks.c */
+void restore_check_fields(const struct restore_view *view);        /* validate.c */
+void restore_check_circumstances(const struct restore_view *view); /* validate.c */
+void restore_check_passport(const struct restore_view *view);      /* passport.c */
 /* The exclusions that were recorded on the backup. */
 void restore_passport_exclusions(const struct restore_view *view, struct strlist *exclusions);
 void restore_check_velero(const struct restore_view *view);          /* velero.c */
