@@ -45,8 +45,8 @@ struct http_limits {          /* 0 = the default in brackets */
 
 struct http_config {
     const char *listen;           /* "ADDR:PORT", ":PORT", "[::1]:PORT"; port 0 picks a free one */
-    struct str tls_cert, tls_key; /* PEM; absent = plain HTTP, one request a connection */
-    bool tls_later;               /* HTTPS whose certificate http_set_certificate brings; none can connect before */
+    bool tls;                     /* HTTPS; the first http_set_certificate starts to listen, so that nobody who can
+                                     connect is refused. Else plain HTTP, one request a connection */
     bool tls12;                   /* allow TLS 1.2 besides 1.3 */
     const char *tls_ciphers;      /* "AES-128-GCM,AES-256-GCM,CHACHA20-POLY1305" in order of preference; NULL = these */
     struct str client_ca;         /* PEM; clients must show a certificate of this CA; absent = they need none */
@@ -60,8 +60,8 @@ struct http_config {
 
 struct http_server;
 struct http_server *http_start(const struct http_config *config, struct error *error) MUST_CHECK;
-/* Serves the pair to every connection from now on; those that are open keep theirs.
- * On failure the old pair stays. Safe from any thread. */
+/* Serves the pair (PEM) to every connection from now on; those that are open keep theirs. The first one starts to
+ * listen. On failure the old pair stays, and the server listens as before. Safe from any thread. */
 bool http_set_certificate(struct http_server *server, struct str certificate, struct str key,
                           struct error *error) MUST_CHECK;
 unsigned http_port(const struct http_server *server);

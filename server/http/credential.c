@@ -9,6 +9,8 @@
 #include "backstop/telemetry.h"
 #include "http/http.h"
 
+enum { PRIORITIES_MAX = 1024 };
+
 #define CHOICES                                                                                                        \
     "NONE:+MAC-ALL:+SIGN-ALL:-SIGN-RSA-SHA1:-SIGN-ECDSA-SHA1:-SIGN-DSA-SHA1:+CTYPE-X509:+COMP-NULL"                    \
     ":+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+ECDHE-ECDSA:+ECDHE-RSA"                                         \
@@ -31,7 +33,7 @@ static const char *find_cipher(struct str name)
     return NULL;
 }
 
-bool tls_priorities(const struct http_config *config, struct buf *out, struct error *error)
+static bool tls_priorities(const struct http_config *config, struct buf *out, struct error *error)
 {
     struct str wanted = str_from(config->tls_ciphers), name;
     buf_puts(out, CHOICES);
@@ -153,7 +155,6 @@ static void credential_destroy(struct shared *shared)
     free(credential);
 }
 
-/* An absent certificate gives a credential with which every handshake fails. */
 static struct credential *credential_create(const struct http_server *server, struct str certificate, struct str key,
                                             struct error *error)
 {
@@ -164,9 +165,9 @@ static struct credential *credential_create(const struct http_server *server, st
         return NULL;
     }
     shared_init(&credential->shared, credential_destroy);
-    if ((!certificate.len && !key.len) || load_pair(credential->gnutls, certificate, key, error))
-        if (load_client_ca(credential->gnutls, str_from(server->client_ca), error))
-            return credential;
+    if (load_pair(credential->gnutls, certificate, key, error) &&
+        load_client_ca(credential->gnutls, str_from(server->client_ca), error))
+        return credential;
     shared_release(&credential->shared);
     return NULL;
 }
@@ -177,7 +178,7 @@ bool http_set_certificate(struct http_server *server, struct str certificate, st
     if (!credential)
         return false;
     shared_slot_set(&server->credential, &credential->shared);
-    return true;
+    return server_accept(server, error);
 }
 
 /* ---- clients that must show one -------------------------------------------------- */
@@ -275,7 +276,8 @@ bool credential_open(struct http_server *server, const struct http_config *confi
         copied = (server->client_ca = strndup(config->client_ca.ptr, config->client_ca.len)) != NULL;
     if (!copied)
         return error_set(error, 0, "out of memory");
-    return http_set_certificate(server, config->tls_cert, config->tls_key, error);
+    buf_init(&server->priorities, PRIORITIES_MAX);
+    return tls_priorities(config, &server->priorities, error);
 }
 
 void credential_close(struct http_server *server)
@@ -284,5 +286,6 @@ void credential_close(struct http_server *server)
         free(*name);
     free(server->client_names);
     free(server->client_ca);
+    buf_dispose(&server->priorities);
     shared_slot_dispose(&server->credential);
 }

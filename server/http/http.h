@@ -97,13 +97,15 @@ struct connection {
 };
 
 struct http_server {
-    struct MHD_Daemon *daemon;
+    struct MHD_Daemon *daemon; /* NULL until there is a certificate: nobody can connect before */
     struct http_limits limits;
     http_handler *handler;
     void *context;
-    int listener; /* closed by libmicrohttpd; by us once quiesced */
+    char *address; /* as the caller gave it, for messages */
+    int listener;  /* bound; listens once there is a daemon. Closed by libmicrohttpd; by us once quiesced */
     unsigned port, threads;
     bool tls;
+    struct buf priorities;
     struct shared_slot credential;
     char *client_ca, **client_names; /* NULL: clients need no certificate; NULL-terminated */
     atomic_bool draining;
@@ -112,6 +114,7 @@ struct http_server {
     _Atomic int64_t freed_ns; /* when much memory was freed last; 0 once the kernel got it back */
 
     pthread_mutex_t lock; /* the list below and `stopping` */
+    pthread_mutex_t opening; /* `daemon`, until the server is stopped */
     pthread_cond_t wake;
     struct connection *connections;
     bool stopping, sweeping;
@@ -120,10 +123,12 @@ struct http_server {
     struct workers *workers; /* NULL: none */
 };
 
-bool tls_priorities(const struct http_config *config, struct buf *out, struct error *error) MUST_CHECK;
-void tls_count_failure(const struct connection *connection); /* closed before the handshake was done */
+/* ---- server.c ---- */
+/* Listens and accepts from now on; does nothing when it does already. Safe from any thread. */
+bool server_accept(struct http_server *server, struct error *error) MUST_CHECK;
 
-/* ---- the certificate in force, and clients that must show one ---- */
+/* ---- credential.c: the certificate in force, and clients that must show one ---- */
+void tls_count_failure(const struct connection *connection); /* closed before the handshake was done */
 bool credential_open(struct http_server *server, const struct http_config *config, struct error *error) MUST_CHECK;
 void credential_close(struct http_server *server);
 void credential_attach(struct connection *connection, gnutls_session_t session);

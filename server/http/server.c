@@ -51,7 +51,7 @@ static int open_one(const struct addrinfo *info)
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (info->ai_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-    if (bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+    if (bind(fd, info->ai_addr, info->ai_addrlen) == 0)
         return fd;
     int reason = errno;
     close(fd);
@@ -81,8 +81,17 @@ static int try_all(const struct addrinfo *list, int family)
     return fd;
 }
 
-/* A listening socket for "ADDR:PORT", ":PORT" or "[::1]:PORT"; -1 on failure. */
-static int listen_open(const char *text, unsigned *port, struct error *error)
+static bool address_refused(const char *text, int reason, struct error *error)
+{
+    char words[ERROR_WORDS];
+    return error_set(error, 0, "cannot listen on %s: %s%s", text, strerror_r(reason, words, sizeof words),
+                     reason == EADDRINUSE ? "; stop the process that listens there, or choose another port"
+                     : reason == EACCES   ? "; ports below 1024 need CAP_NET_BIND_SERVICE"
+                                          : "");
+}
+
+/* A socket bound to "ADDR:PORT", ":PORT" or "[::1]:PORT", on which nobody can connect yet; -1 on failure. */
+static int address_bind(const char *text, unsigned *port, struct error *error)
 {
     struct address address = {0};
     if (!address_parse(text, &address, error))
@@ -98,20 +107,16 @@ static int listen_open(const char *text, unsigned *port, struct error *error)
     if (fd < 0 && !(address.any && errno == EADDRINUSE))
         fd = try_all(list, address.any ? AF_INET : AF_UNSPEC);
     int reason = errno;
-    char words[ERROR_WORDS];
     freeaddrinfo(list);
     if (fd < 0) {
-        error_set(error, 0, "cannot listen on %s: %s%s", text, strerror_r(reason, words, sizeof words),
-                  reason == EADDRINUSE ? "; stop the process that listens there, or choose another port"
-                  : reason == EACCES   ? "; ports below 1024 need CAP_NET_BIND_SERVICE"
-                                       : "");
+        address_refused(text, reason, error);
         return -1;
     }
     *port = port_of(fd);
     return fd;
 }
 
-enum { MIB = 1024 * 1024, PRIORITIES_MAX = 1024, THREADS_MAX = 4, POLL_MS = 5, SPARE_CONNECTIONS = 64 };
+enum { MIB = 1024 * 1024, THREADS_MAX = 4, POLL_MS = 5, SPARE_CONNECTIONS = 64 };
 
 static void set_limits(struct http_server *server, const struct http_limits *wanted)
 {
@@ -161,12 +166,8 @@ static unsigned daemon_flags(const struct http_server *server)
            (server->workers ? MHD_ALLOW_SUSPEND_RESUME : 0u);
 }
 
-static bool start_daemon(struct http_server *server, const struct http_config *config, struct error *error)
+static bool start_daemon(struct http_server *server, struct error *error)
 {
-    BUF_SCOPED priorities;
-    buf_init(&priorities, PRIORITIES_MAX);
-    if (!tls_priorities(config, &priorities, error))
-        return false;
     union {
         gnutls_certificate_retrieve_function2 *function;
         void *pointer;
@@ -186,13 +187,27 @@ static bool start_daemon(struct http_server *server, const struct http_config *c
         server->limits.header_bytes, MHD_OPTION_NOTIFY_CONNECTION, connections_notify, server,
         MHD_OPTION_NOTIFY_COMPLETED, request_done, server, MHD_OPTION_URI_LOG_CALLBACK, request_line, server,
         MHD_OPTION_ARRAY, server->threads > 1 ? pool : none, MHD_OPTION_ARRAY, server->tls ? tls : none,
-        server->tls ? MHD_OPTION_HTTPS_PRIORITIES : MHD_OPTION_END, priorities.data, MHD_OPTION_END);
+        server->tls ? MHD_OPTION_HTTPS_PRIORITIES : MHD_OPTION_END, server->priorities.data,
+        MHD_OPTION_END);
     int reason = errno;
     if (server->daemon)
         return true;
+    server->listener = -1; /* libmicrohttpd may have closed it */
     char words[ERROR_WORDS];
     return error_set(error, 0, "cannot start the HTTP server: %s",
                      reason ? strerror_r(reason, words, sizeof words) : "unknown reason");
+}
+
+bool server_accept(struct http_server *server, struct error *error)
+{
+    bool accepts = true;
+    pthread_mutex_lock(&server->opening);
+    if (!server->daemon) {
+        accepts = listen(server->listener, BACKLOG) == 0 || address_refused(server->address, errno, error);
+        accepts = accepts && start_daemon(server, error);
+    }
+    pthread_mutex_unlock(&server->opening);
+    return accepts;
 }
 
 static void server_destroy(struct http_server *server)
@@ -203,19 +218,26 @@ static void server_destroy(struct http_server *server)
     if (server->listener >= 0)
         close(server->listener);
     credential_close(server);
+    free(server->address);
     pthread_cond_destroy(&server->wake);
     pthread_mutex_destroy(&server->lock);
+    pthread_mutex_destroy(&server->opening);
     free(server);
 }
 
 static struct http_server *server_create(const struct http_config *config)
 {
     struct http_server *server = calloc(1, sizeof *server);
-    if (!server)
+    char *address = strdup(config->listen);
+    if (!server || !address) {
+        free(server);
+        free(address);
         return NULL;
+    }
+    server->address = address;
     set_limits(server, &config->limits);
     server->threads = thread_count(config->threads);
-    server->tls = config->tls_cert.len > 0 || config->tls_later;
+    server->tls = config->tls;
     server->handler = config->handler;
     server->context = config->context;
     server->listener = -1;
@@ -226,6 +248,7 @@ static struct http_server *server_create(const struct http_config *config)
     pthread_cond_init(&server->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&server->lock, NULL);
+    pthread_mutex_init(&server->opening, NULL);
     return server;
 }
 
@@ -242,9 +265,9 @@ struct http_server *http_start(const struct http_config *config, struct error *e
         return NULL;
     }
     bool fine = (!server->tls || credential_open(server, config, error)) &&
-                (server->listener = listen_open(config->listen, &server->port, error)) >= 0 &&
+                (server->listener = address_bind(config->listen, &server->port, error)) >= 0 &&
                 connections_start(server, error) && start_workers(server, config, error) &&
-                start_daemon(server, config, error);
+                (server->tls || server_accept(server, error));
     if (fine)
         return server;
     server_destroy(server);
@@ -273,13 +296,15 @@ void http_stop(struct http_server *server, unsigned grace_ms)
         return;
     http_drain(server);
     /* From here on the listening socket is ours; the kernel refuses newcomers once it is closed. */
-    MHD_quiesce_daemon(server->daemon);
+    if (server->daemon)
+        MHD_quiesce_daemon(server->daemon);
     close(server->listener);
     server->listener = -1;
     for (unsigned waited = 0; waited < grace_ms && connections_busy(server); waited += POLL_MS)
         sleep_ms(POLL_MS);
     /* libmicrohttpd does not stop while a connection is suspended. */
     workers_stop(server->workers);
-    MHD_stop_daemon(server->daemon);
+    if (server->daemon)
+        MHD_stop_daemon(server->daemon);
     server_destroy(server);
 }

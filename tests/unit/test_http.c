@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "backstop/http.h"
+#include "backstop/pki.h"
 #include "suite.h"
 
 /* Answers with what it was given. */
@@ -247,10 +248,10 @@ static void test_stop_waits(void)
     close(fd);
 }
 
-static bool refuses(const char *listen, struct str certificate, struct str key, const char *reason)
+static bool refuses(const char *listen, const char *reason)
 {
     struct error error = {0};
-    struct http_config config = {.listen = listen, .tls_cert = certificate, .tls_key = key, .handler = echo};
+    struct http_config config = {.listen = listen, .handler = echo};
     struct http_server *server = http_start(&config, &error);
     bool fine = !server && strstr(error.message, reason);
     if (!fine)
@@ -263,22 +264,61 @@ static void test_bad_addresses(void)
 {
     static const char *const bad[] = {
         "", "9443", "::1:9443", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:9443x"};
-    struct str none = {NULL, 0};
     for (size_t i = 0; i < LENGTH_OF(bad); i++)
-        CU_ASSERT(refuses(bad[i], none, none, "is not a listen address"));
-    CU_ASSERT(refuses("192.0.2.1:0", none, none, "cannot listen on 192.0.2.1:0"));
+        CU_ASSERT(refuses(bad[i], "is not a listen address"));
+    CU_ASSERT(refuses("192.0.2.1:0", "cannot listen on 192.0.2.1:0"));
     struct http_server *server = start((struct http_limits){0});
     CU_ASSERT_FATAL(server != NULL);
     char taken[32];
     snprintf(taken, sizeof taken, "127.0.0.1:%u", http_port(server));
-    CU_ASSERT(refuses(taken, none, none,
-                      "Address already in use; stop the process that listens there, or choose another port"));
+    CU_ASSERT(refuses(taken, "Address already in use; stop the process that listens there, or choose another port"));
     http_stop(server, 0);
 }
 
-static void test_bad_certificates(void)
+/* Another process that binds the same port, and listens first. */
+static int listen_elsewhere(const struct http_server *server)
 {
-    CU_ASSERT(refuses("127.0.0.1:0", STR("not PEM"), STR("neither"), "no readable PEM certificate"));
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)http_port(server))};
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    CU_ASSERT(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0);
+    CU_ASSERT(bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && listen(fd, 1) == 0);
+    return fd;
+}
+
+static void test_first_certificate(void)
+{
+    static const char *const names[] = {"localhost", NULL};
+    ARENA_SCOPED arena = arena_new_secret((size_t)1024 * 1024);
+    struct pki_profile profile = {.common_name = "x", .not_before = time_now() - 60, .not_after = time_now() + 3600};
+    struct pki_pair ca, pair;
+    struct error error = {0};
+    CU_ASSERT_FATAL(pki_issue_ca(arena, &profile, &ca, &error));
+    profile.dns_names = names;
+    CU_ASSERT_FATAL(pki_issue_serving(arena, &profile, &ca, &pair, &error));
+
+    struct http_config config = {.listen = "127.0.0.1:0", .tls = true, .threads = 2, .handler = echo};
+    struct http_server *server = http_start(&config, &error);
+    CU_ASSERT_FATAL(server != NULL);
+    CU_ASSERT(dial(server) < 0);
+    CU_ASSERT(!http_set_certificate(server, STR("not PEM"), STR("neither"), &error) &&
+              strstr(error.message, "no readable PEM certificate"));
+    CU_ASSERT(dial(server) < 0);
+    int other = listen_elsewhere(server);
+    CU_ASSERT(!http_set_certificate(server, pair.certificate, pair.key, &error) &&
+              strstr(error.message, "cannot listen on 127.0.0.1:0: Address already in use; stop the process"));
+    close(other);
+    for (int i = 0; i < 2; i++) {
+        CU_ASSERT(http_set_certificate(server, pair.certificate, pair.key, &error));
+        int fd = dial(server);
+        CU_ASSERT(fd >= 0);
+        close(fd);
+    }
+    http_stop(server, 0);
+
+    server = http_start(&config, &error); /* stopped before any certificate came */
+    CU_ASSERT_FATAL(server != NULL);
+    http_stop(server, 5000);
 }
 
 SUITE(http, {"requests arrive whole", test_request}, {"chunked bodies", test_chunked},
@@ -286,4 +326,4 @@ SUITE(http, {"requests arrive whole", test_request}, {"chunked bodies", test_chu
       {"bodies in memory are bounded", test_memory_limit}, {"requests at once are bounded", test_concurrency_limit},
       {"a trickling client is cut", test_slow_client}, {"connections are bounded", test_connection_limit},
       {"stopping waits for requests", test_stop_waits}, {"addresses that cannot be used", test_bad_addresses},
-      {"certificates that cannot be used", test_bad_certificates})
+      {"nobody can connect before there is a certificate", test_first_certificate})

@@ -1,6 +1,8 @@
-"""What happens to the process: it hangs, its clock jumps, it was started without descriptors."""
+"""What happens to the process: it starts cold, it hangs, its clock jumps, it was started without descriptors."""
 import base64
 import calendar
+import concurrent.futures
+import itertools
 
 from libapi import *
 
@@ -28,6 +30,7 @@ int clock_gettime(clockid_t clock, struct timespec *now)
 }
 """
 DAY = 86400
+COLD_STARTS = int(os.environ.get("WIRE_COLD_STARTS", "20"))
 
 
 @shows("a replica that hangs (SIGSTOP) answers neither reviews nor probes, and goes on where it was")
@@ -87,6 +90,63 @@ def _(_server):
             else:
                 same(status, 200, text)
         server.stop()
+
+
+def first_client(port, process):
+    """What the first client that can connect gets, as it knocks from before the port is open."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the server ended"
+        try:
+            raw = socket.create_connection(("127.0.0.1", port), 20)
+        except ConnectionRefusedError:
+            time.sleep(0.001)
+            continue
+        with ssl._create_unverified_context().wrap_socket(raw) as client:
+            client.sendall(b"GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            return client.recv(64)
+    raise AssertionError("the server never listened")
+
+
+def cold_start(*arguments):
+    # The port is reserved by a socket that never listens, so that no other process is given it.
+    with socket.socket() as reserved, tempfile.TemporaryFile() as log:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind(("127.0.0.1", 0))
+        port = reserved.getsockname()[1]
+        process = subprocess.Popen([BINARY, "serve", "--listen", f"127.0.0.1:{port}", "--health-listen", "",
+                                    *arguments], stderr=log)
+        try:
+            holds("HTTP/1.1 404", first_client(port, process).decode())
+        finally:
+            process.terminate()
+            code = process.wait(30)
+            log.seek(0)
+            text = log.read().decode()
+        same(code, 0, text)
+        assert not SANITIZER.search(text), text
+
+
+def cold_starts(*arguments, before=lambda: None):
+    """Some at once: a stop waits for the watches."""
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(lambda: (before(), cold_start(*arguments))) for _ in range(COLD_STARTS)]:
+            done.result()
+
+
+@shows("a cold start refuses no client: whoever can connect is served")
+def _(server):
+    cold_starts("--tls-cert", CERTS + "/tls.crt", "--tls-key", CERTS + "/tls.key", "--inventory", server.inventory)
+
+
+@shows("--tls-managed: a cold start refuses no client, with a Secret that is there and with one yet to make")
+def _(_server):
+    api = FakeApi()
+    api.server.handle_error = lambda *_: None  # whoever stops leaves requests behind
+    turn = itertools.count()
+    cold_starts("--kubeconfig", api.kubeconfig, "--tls-managed", "--tls-service", "backstop.backstop-system",
+                before=lambda: next(turn) % 2 and api.objects.pop("secrets", None))
+    api.server.shutdown()
 
 
 def certificate_of(api):

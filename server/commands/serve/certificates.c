@@ -38,7 +38,7 @@ int serve_certificates_check(const struct command *command, const struct tls_opt
 bool serve_certificates_configure(struct arena *arena, const struct tls_options *options, struct http_config *config,
                                   struct error *error)
 {
-    config->tls_later = true;
+    config->tls = true;
     config->tls12 = strcmp(options->min_version, "1.2") == 0;
     config->tls_ciphers = options->ciphers;
     if (!options->client_ca)
