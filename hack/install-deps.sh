@@ -9,7 +9,7 @@ lint="clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck pmcca
 chart="python3 python3-yaml"
 e2e="zstd"
 page="chromium fonts-dejavu-core python3"
-counts="gcc python3 valgrind"
+counts="gcc python3 valgrind strace procps"
 bench="gcc pkg-config libmicrohttpd-dev openssl python3 wrk valgrind"
 image="docker.io debootstrap python3 git"
 

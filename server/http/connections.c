@@ -58,6 +58,7 @@ static void connection_close(struct connection *connection)
     if (connection->session && atomic_load(&connection->phase) <= PHASE_OPENING)
         tls_count_failure(connection);
     transport_detach(connection);
+    transport_forget_answer(connection);
     shared_release(connection->credential);
     free(connection);
 }

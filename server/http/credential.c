@@ -172,13 +172,13 @@ static struct credential *credential_create(const struct http_server *server, st
     return NULL;
 }
 
-bool http_set_certificate(struct http_server *server, struct str certificate, struct str key, struct error *error)
+bool credential_set(struct http_server *server, struct str certificate, struct str key, struct error *error)
 {
     struct credential *credential = credential_create(server, certificate, key, error);
     if (!credential)
         return false;
     shared_slot_set(&server->credential, &credential->shared);
-    return server_accept(server, error);
+    return true;
 }
 
 /* ---- clients that must show one -------------------------------------------------- */

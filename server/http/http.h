@@ -92,6 +92,11 @@ struct connection {
     int plain_alert;           /* the same, when it came in the clear */
     bool ended;                /* the client closed its side */
 
+    char *answer;       /* TLS: head and body of an answer, for one record; NULL when none is kept */
+    size_t answer_head; /* how much of it is there, once the head is */
+    size_t answer_body; /* the body that will follow the head; 0: what libmicrohttpd sends is sent as it is */
+    size_t answer_sent;
+
     bool spoken; /* the client sent something that is no plain HTTP */
     struct head head;
 };
@@ -113,7 +118,7 @@ struct http_server {
     atomic_size_t body_memory;
     _Atomic int64_t freed_ns; /* when much memory was freed last; 0 once the kernel got it back */
 
-    pthread_mutex_t lock; /* the list below and `stopping` */
+    pthread_mutex_t lock;    /* the list below and `stopping` */
     pthread_mutex_t opening; /* `daemon`, until the server is stopped */
     pthread_cond_t wake;
     struct connection *connections;
@@ -123,13 +128,12 @@ struct http_server {
     struct workers *workers; /* NULL: none */
 };
 
-/* ---- server.c ---- */
-/* Listens and accepts from now on; does nothing when it does already. Safe from any thread. */
-bool server_accept(struct http_server *server, struct error *error) MUST_CHECK;
-
 /* ---- credential.c: the certificate in force, and clients that must show one ---- */
 void tls_count_failure(const struct connection *connection); /* closed before the handshake was done */
 bool credential_open(struct http_server *server, const struct http_config *config, struct error *error) MUST_CHECK;
+/* To every connection from now on. On failure the old one stays. Safe from any thread. */
+bool credential_set(struct http_server *server, struct str certificate, struct str key,
+                    struct error *error) MUST_CHECK;
 void credential_close(struct http_server *server);
 void credential_attach(struct connection *connection, gnutls_session_t session);
 int credential_none(gnutls_session_t session, const gnutls_datum_t *authorities, int authority_count,
@@ -144,6 +148,9 @@ static inline struct connection *transport_connection(gnutls_session_t session)
         MHD_get_connection_info(gnutls_session_get_ptr(session), MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     return info ? info->socket_context : NULL;
 }
+/* An answer with a body of that size is queued: its head waits for the body. */
+void transport_expect_body(struct connection *connection, size_t size);
+void transport_forget_answer(struct connection *connection); /* sent, or given up */
 void transport_note_failure(void); /* why the handshake that this thread attended to came to nothing */
 void transport_detach(const struct connection *connection);
 

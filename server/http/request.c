@@ -74,6 +74,9 @@ static enum MHD_Result send_reply(struct connection *connection, struct MHD_Conn
         return MHD_NO;
     }
     enum MHD_Result result = MHD_NO;
+    bool has_body = strcmp(connection->method, MHD_HTTP_METHOD_HEAD) != 0 && reply->status != MHD_HTTP_NO_CONTENT &&
+                    reply->status != MHD_HTTP_NOT_MODIFIED;
+    transport_expect_body(connection, has_body ? reply->body.len : 0);
     if (add_headers(connection, reply, response))
         result = MHD_queue_response(mhd, (unsigned)reply->status, response);
     MHD_destroy_response(response);
@@ -181,6 +184,7 @@ void request_done(void *cls, struct MHD_Connection *mhd, void **slot, enum MHD_R
         buf_dispose(&connection->reply.body);
     connection->answered = false;
     body_end(cls, &connection->body);
+    transport_forget_answer(connection);
     connection_enter(connection, PHASE_IDLE);
 }
 

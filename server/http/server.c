@@ -187,8 +187,7 @@ static bool start_daemon(struct http_server *server, struct error *error)
         server->limits.header_bytes, MHD_OPTION_NOTIFY_CONNECTION, connections_notify, server,
         MHD_OPTION_NOTIFY_COMPLETED, request_done, server, MHD_OPTION_URI_LOG_CALLBACK, request_line, server,
         MHD_OPTION_ARRAY, server->threads > 1 ? pool : none, MHD_OPTION_ARRAY, server->tls ? tls : none,
-        server->tls ? MHD_OPTION_HTTPS_PRIORITIES : MHD_OPTION_END, server->priorities.data,
-        MHD_OPTION_END);
+        server->tls ? MHD_OPTION_HTTPS_PRIORITIES : MHD_OPTION_END, server->priorities.data, MHD_OPTION_END);
     int reason = errno;
     if (server->daemon)
         return true;
@@ -198,7 +197,8 @@ static bool start_daemon(struct http_server *server, struct error *error)
                      reason ? strerror_r(reason, words, sizeof words) : "unknown reason");
 }
 
-bool server_accept(struct http_server *server, struct error *error)
+/* Listens and accepts from now on; does nothing when it does already. */
+static bool server_accept(struct http_server *server, struct error *error)
 {
     bool accepts = true;
     pthread_mutex_lock(&server->opening);
@@ -272,6 +272,11 @@ struct http_server *http_start(const struct http_config *config, struct error *e
         return server;
     server_destroy(server);
     return NULL;
+}
+
+bool http_set_certificate(struct http_server *server, struct str certificate, struct str key, struct error *error)
+{
+    return credential_set(server, certificate, key, error) && server_accept(server, error);
 }
 
 unsigned http_port(const struct http_server *server)

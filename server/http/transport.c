@@ -2,9 +2,14 @@
  * libmicrohttpd keeps to itself. Nothing may be read ahead of what GnuTLS asks for: poll
  * would not tell of bytes that have left the socket. */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "backstop/telemetry.h"
 #include "http/http.h"
@@ -114,6 +119,91 @@ ssize_t gnutls_record_recv(gnutls_session_t session, void *data, size_t size)
     return got > 0 && connection ? transport_scan(connection, (struct str){data, (size_t)got}) : got;
 }
 
+/* ---- answers: one record, one system call ------------------------------------------------ */
+
+/* libmicrohttpd sends head and body as two records, and has the kernel hold back the first. Here the head waits in memory:
+ * half the records to encrypt, half the sends. */
+
+enum { ANSWER_MAX = 64 * 1024 };
+
+void transport_expect_body(struct connection *connection, size_t size)
+{
+    transport_forget_answer(connection);
+    connection->answer_body = connection->session && size <= ANSWER_MAX ? size : 0;
+}
+
+void transport_forget_answer(struct connection *connection)
+{
+    free(connection->answer);
+    connection->answer = NULL;
+    connection->answer_head = connection->answer_body = connection->answer_sent = 0;
+}
+
+/* Sends all that is kept, or fails and is called again. */
+static ssize_t transport_flush(struct connection *connection, size_t length)
+{
+    while (connection->answer_sent < length) {
+        ssize_t sent = gnutls_record_send2(connection->session, connection->answer + connection->answer_sent,
+                                           length - connection->answer_sent, 0, 0);
+        if (sent < 0)
+            return sent;
+        connection->answer_sent += (size_t)sent;
+    }
+    transport_forget_answer(connection);
+    return 0;
+}
+
+static bool transport_keep_head(struct connection *connection, struct str head)
+{
+    if (head.len > ANSWER_MAX || !(connection->answer = malloc(head.len + connection->answer_body)))
+        return false;
+    memcpy(connection->answer, head.ptr, head.len);
+    connection->answer_head = head.len;
+    return true;
+}
+
+/* This takes the library's place like gnutls_record_recv above; gnutls_record_send2 does the same. */
+ssize_t gnutls_record_send(gnutls_session_t session, const void *data, size_t size)
+{
+    struct connection *connection = transport_connection(session);
+    if (connection && connection->answer) {
+        size_t head = connection->answer_head;
+        bool whole = size == connection->answer_body; /* else the body comes in parts */
+        if (whole && connection->answer_sent == 0)
+            memcpy(connection->answer + head, data, size);
+        ssize_t flushed = transport_flush(connection, head + (whole ? size : 0));
+        if (flushed < 0 || whole)
+            return flushed < 0 ? flushed : (ssize_t)size;
+    } else if (connection && connection->answer_body) {
+        if (transport_keep_head(connection, (struct str){data, size}))
+            return (ssize_t)size;
+        transport_forget_answer(connection);
+    }
+    return gnutls_record_send2(session, data, size, 0, 0);
+}
+
+/* True in the threads that read and write TLS connections. */
+static _Thread_local bool tls_thread;
+
+/* Nothing is held back by the kernel, so there is nothing to cork and to push: libmicrohttpd would do one of them
+ * for every answer. */
+int transport_setsockopt(int fd, int level, int name, const void *value, socklen_t length) __asm__("setsockopt");
+int transport_setsockopt(int fd, int level, int name, const void *value, socklen_t length)
+{
+    if (tls_thread && level == IPPROTO_TCP && (name == TCP_CORK || name == TCP_NODELAY))
+        return 0;
+    return (int)syscall(SYS_setsockopt, fd, level, name, value, length);
+}
+
+static void transport_push_at_once(int fd)
+{
+    const int on = 1;
+    tls_thread = true;
+    (void)syscall(SYS_setsockopt, fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+/* ---- plain connections ------------------------------------------------------------------- */
+
 /* The server whose plain connections this thread reads; NULL in every other thread. */
 static _Thread_local struct http_server *plain_server;
 
@@ -176,6 +266,7 @@ void transport_attach(struct connection *connection, gnutls_session_t session)
     if (!session)
         return;
     connection->session = session;
+    transport_push_at_once(connection->fd); /* called on the thread that will write, too */
     credential_attach(connection, session);
     gnutls_transport_ptr_t receive, send_to;
     gnutls_transport_get_ptr2(session, &receive, &send_to);

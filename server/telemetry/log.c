@@ -8,6 +8,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,13 +30,34 @@ static bool is_writable(void)
     return ready != 0; /* also what is no pipe, or broken: write knows */
 }
 
+/* Writes without ever waiting for the reader, or fails with EAGAIN. A poll before each write is a system call more, so it is
+ * left out where it says nothing: a file is always ready, and a pipe (what a container's log is) can be asked not to
+ * wait since Linux 6.4. */
+static ssize_t write_at_once(const char *bytes, size_t length)
+{
+    static enum { UNKNOWN, FILE_ALWAYS, PIPE_ASKED, POLLED } way; /* under the lock, like all else here */
+    struct stat info;
+    if (way == UNKNOWN)
+        way = fstat(STDERR_FILENO, &info) != 0 ? POLLED : S_ISREG(info.st_mode) ? FILE_ALWAYS : PIPE_ASKED;
+    if (way == FILE_ALWAYS)
+        return write(STDERR_FILENO, bytes, length);
+    const struct iovec part = {text_for_reader(bytes), length};
+    ssize_t written = way == PIPE_ASKED && !stalled ? pwritev2(STDERR_FILENO, &part, 1, -1, RWF_NOWAIT) : -1;
+    if (written >= 0 || (way == PIPE_ASKED && !stalled && (errno == EPIPE || errno == EINTR)))
+        return written;
+    if (way == PIPE_ASKED && !stalled && errno != EAGAIN)
+        way = POLLED; /* an older kernel, a terminal, a socket */
+    if (is_writable())
+        return write(STDERR_FILENO, bytes, length);
+    errno = EAGAIN;
+    return -1;
+}
+
 /* A pipe that is writable takes PIPE_BUF bytes without waiting, but no more for sure. */
 static bool log_put(const char *bytes, size_t length)
 {
     while (length) {
-        if (!is_writable())
-            return false;
-        ssize_t written = write(STDERR_FILENO, bytes, length < PIPE_BUF ? length : PIPE_BUF);
+        ssize_t written = write_at_once(bytes, length < PIPE_BUF ? length : PIPE_BUF);
         if (written < 0 && errno == EINTR)
             continue;
         if (written <= 0)
