@@ -333,4 +333,14 @@ void file_watch_stop(struct file_watch *watch); /* NULL is fine */
  * from any thread, changed's own included. */
 void file_watch_again(struct file_watch *watch); /* NULL is fine */
 
+/* A library that most runs do not need is loaded when it is first needed, and never unloaded. Each function's address is
+ * put where its pointer is (the address of a pointer to a function). On failure some may be there. Call it once for each
+ * library, by pthread_once. */
+struct library_function {
+    const char *name;
+    void *pointer;
+};
+bool library_load(const char *name, const struct library_function *functions, size_t count,
+                  struct error *error) MUST_CHECK;
+
 #endif

@@ -37,6 +37,8 @@ bool kube_files(const struct kube_options *options, struct arena *arena, struct 
                 struct error *error) MUST_CHECK;
 struct kube_client;
 /* Reads the configuration; makes no connection yet. Errors name the file and the key. */
+/* Before any function of libcurl is called; kube_open does it itself. */
+bool kube_load_curl(struct error *error) MUST_CHECK;
 struct kube_client *kube_open(const struct kube_options *options, struct error *error) MUST_CHECK;
 void kube_close(struct kube_client *client);
 /* From that time on (monotonic) requests end without an answer, within a second those that

@@ -25,7 +25,8 @@ static const struct option options[] = {
     {"output", 'o', OPTION_TEXT, "text|json", "how to print it (text)", offsetof(struct version_options, output)},
 };
 
-/* The libraries' versions are those found at run time. The date is the sources', so that the same sources give the
+/* The libraries' versions are those found at run time; libcurl, which is only loaded to ask a cluster or a URL, has the one
+ * of its headers. The date is the sources', so that the same sources give the
  * same binary. */
 static void version_print(struct buf *out, bool json)
 {
@@ -40,7 +41,7 @@ static void version_print(struct buf *out, bool json)
         {"libmicrohttpd", MHD_get_version()},
         {"gnutls", gnutls_check_version(NULL)},
         {"openssl", OpenSSL_version(OPENSSL_VERSION_STRING)},
-        {"libcurl", curl_version_info(CURLVERSION_NOW)->version},
+        {"libcurl", LIBCURL_VERSION},
         {"json-c", json_c_version()},
         {"libyaml", yaml_get_version_string()},
     };

@@ -16,15 +16,10 @@ enum {
 };
 #define PLUGIN_AGAIN_NS INT64_C(5000000000)
 
-static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
-static void curl_start(void)
-{
-    curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 struct kube_client *kube_open(const struct kube_options *options, struct error *error)
 {
-    pthread_once(&curl_once, curl_start);
+    if (!kube_load_curl(error))
+        return NULL;
     struct arena *arena = arena_new(CLIENT_BYTES_MAX);
     struct kube_client *client = arena ? arena_alloc(arena, sizeof *client) : NULL;
     if (!client) {

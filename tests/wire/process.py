@@ -149,6 +149,32 @@ def _(_server):
     api.server.shutdown()
 
 
+def loads_curl(pid):
+    return "libcurl" in open(f"/proc/{pid}/maps").read()
+
+
+@shows("nothing loads libcurl but what asks a cluster or a URL, and that says how to get it where it is missing")
+def _(server):
+    api = FakeApi()
+    same(loads_curl(server.process.pid), False, "serve with an inventory")
+    watching = ServerOf(api)
+    same(loads_curl(watching.process.pid), True, "serve with a cluster")
+    watching.stop()
+    with tempfile.TemporaryDirectory() as folder:
+        open(folder + "/libcurl.so.4", "w").close()  # what any use of it fails with
+        broken = dict(os.environ, LD_LIBRARY_PATH=folder)
+        for words in (["version"], ["explain", "@daily"], ["status", "--inventory", server.inventory],
+                      ["review", "-f", f"{server.inventory}/facts.yaml"], ["certs", "show", CERTS + "/tls.crt"]):
+            done = subprocess.run([BINARY, *words], capture_output=True, text=True, env=broken)
+            assert "libcurl" not in done.stderr and done.stdout, f"{words}: {done.stderr}"
+        for words in (["status", "--kubeconfig", api.kubeconfig], ["review", "-f", "https://127.0.0.1:1/x.yaml"],
+                      ["serve", "--kubeconfig", api.kubeconfig, "--tls-managed", "--listen", "127.0.0.1:0"]):
+            done = subprocess.run([BINARY, *words], capture_output=True, text=True, env=broken)
+            same(done.returncode, 2, f"{words}: {done.stderr}")
+            holds("the HTTPS client (Debian: libcurl4): cannot load libcurl.so.4: ", done.stderr)
+    api.server.shutdown()
+
+
 def certificate_of(api):
     """The managed Secret, and what its serving certificate says."""
     found = next((o for o in api.objects.get("secrets", []) if o["metadata"]["name"] == "backstop-certificates"), None)

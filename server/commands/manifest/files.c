@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "backstop/base.h"
+#include "backstop/kube.h"
 #include "commands/manifest/manifest.h"
 
 extern char **environ;
@@ -60,6 +61,8 @@ static bool manifest_fetch_url(struct arena *arena, const char *url, size_t limi
                                struct error *error)
 {
     enum { TRIES = 3 };
+    if (!kube_load_curl(error))
+        return false;
     CLEANUP(fetch_cleanup) CURL *curl = curl_easy_init();
     BUF_SCOPED body;
     long status = 0;

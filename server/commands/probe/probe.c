@@ -116,6 +116,8 @@ static bool probe_post(struct arena *arena, const struct probe_target *target, s
                        struct probe_answer *answer, struct error *error)
 {
     char words[CURL_ERROR_SIZE] = "";
+    if (!kube_load_curl(error))
+        return false;
     CLEANUP(curl_cleanup) CURL *curl = curl_easy_init();
     CLEANUP(slist_cleanup) struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
     bool bracket = memchr(target->host.ptr, ':', target->host.len) != NULL;

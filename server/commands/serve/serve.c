@@ -96,6 +96,8 @@ static bool serve_sandbox_enter(struct service *service, const struct serve_opti
     struct sandbox_options options = {.mode = values->sandbox_mode, .writable = values->port_file};
     if (!arena)
         return error_set(error, 500, "out of memory");
+    if ((serve_asks_cluster(values) || values->tls.managed) && !kube_load_curl(error)) /* its files are read before */
+        return false;
     sandbox_add_file(arena, &files, values->settings);
     sandbox_add_file(arena, &files, values->tls.cert);
     sandbox_add_file(arena, &files, values->tls.key);
