@@ -52,7 +52,14 @@ runs 1 review --now $now -f bare.yaml -f repo/a.yaml --inventory "$root/manifest
 { printf '{"apiVersion":"velero.io/v1","kind":"Backup","metadata":{"name":"x"},"spec":{"a":"'; head -c 9000000 /dev/zero | tr '\0' a; printf '"}}'; } >large.json
 runs 2 review --now $now -f large.json
 has err '^backstop review: large\.json:1: larger than 8 MiB: the API server accepts at most 3 MiB$'
-rm large.json
+{ printf '{"kind":"List","apiVersion":"v1","items":['; cat large.json; printf ']}'; } >large-item.json
+{ printf 'apiVersion: velero.io/v1\nkind: Backup\nmetadata: {name: x}\nspec:\n  a: '; head -c 9000000 /dev/zero | tr '\0' a; printf '\n'; } >large.yaml
+{ printf 'apiVersion: v1\nkind: List\nitems:\n'; sed '1s/^/- /; 2,$s/^/  /' large.yaml; } >large-item.yaml
+for large_file in large-item.json large.yaml large-item.yaml; do
+    runs 2 review --now $now -f $large_file
+    has err "^backstop review: $large_file:[0-9]*: larger than 8 MiB: the API server accepts at most 3 MiB\$"
+done
+rm large.json large.yaml large-item.*
 
 # An item that is null is no object, and leaves no memory behind.
 printf '{"kind":"List","apiVersion":"v1","items":[null,{"apiVersion":"velero.io/v1","kind":"Backup","metadata":{"name":"a","namespace":"kcm-system"},"spec":{}}]}' >null.json

@@ -186,6 +186,15 @@ static void reading_yaml(struct reading *reading, struct str text, unsigned line
 
 /* ---- long lists in YAML -------------------------------------------------------- */
 
+/* Said of one object, before it becomes a tree of many times its size. */
+static bool reading_is_too_large(struct reading *reading, struct str object, unsigned lines_before)
+{
+    if (object.len <= OBJECT_LIMIT)
+        return false;
+    reading_refuse(reading, lines_before + 1, "larger than 8 MiB: the API server accepts at most 3 MiB");
+    return true;
+}
+
 /* Where the items of a List begin, laid out as kubectl does it: "items:" and "- " at the start
  * of their lines, apiVersion and kind beside them. 0 for what is laid out otherwise. */
 static size_t list_items_begin(struct str document, struct str *version, struct str *kind)
@@ -264,7 +273,7 @@ static bool reading_list(struct reading *reading, struct str document, unsigned 
     for (; !reading->stopped && at < document.len && document.ptr[at] == '-'; visited++) {
         struct error error;
         struct str item = list_item(document, at);
-        if (!reading_item(reading, item, line, &error)) {
+        if (!reading_is_too_large(reading, item, line) && !reading_item(reading, item, line, &error)) {
             if (!alone && reading_whole_list(reading, document, lines_before, visited))
                 return true;
             alone = true;
@@ -279,8 +288,9 @@ static bool reading_list(struct reading *reading, struct str document, unsigned 
 static void reading_document(struct reading *reading, struct str document, unsigned lines_before)
 {
     bool listed = reading_list(reading, document, lines_before);
+    bool is_list = str_ends(reading->list_kind, STR("List")); /* laid out in another way, and read at once */
     reading->list_version = reading->list_kind = (struct str){NULL, 0};
-    if (!listed)
+    if (!listed && (is_list || !reading_is_too_large(reading, document, lines_before)))
         reading_yaml(reading, document, lines_before);
 }
 
@@ -329,6 +339,8 @@ static void reading_json_items(struct reading *reading, const struct json_node *
     while (!reading->stopped && json_next_item(&rest, &item)) {
         lines_before += manifest_count_lines((struct str){counted, (size_t)(item.ptr - counted)});
         counted = item.ptr;
+        if (reading_is_too_large(reading, item, lines_before))
+            continue;
         if (!reading_begin(reading))
             return;
         bool read = reading_json_value(reading, item, lines_before);
@@ -351,11 +363,7 @@ static void reading_json(struct reading *reading, struct str text, unsigned line
         reading->list_version = reading->list_kind = (struct str){NULL, 0};
         return;
     }
-    if (text.len > OBJECT_LIMIT) {
-        reading_refuse(reading, lines_before + 1, "larger than 8 MiB: the API server accepts at most 3 MiB");
-        return;
-    }
-    if (!reading_begin(reading))
+    if (reading_is_too_large(reading, text, lines_before) || !reading_begin(reading))
         return;
     bool read = reading_json_value(reading, text, lines_before);
     reading_end(reading);
