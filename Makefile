@@ -266,10 +266,11 @@ bench: $(BUILD)/backstop $(BENCH)/bin $(BENCH)/limit_mhd $(BENCH)/bodies/backup.
 bench-inventory: $(BUILD)/backstop ## 10,000 Backups and 1,000 storage locations in a real API server
 	tests/e2e/bench_inventory.py $(BUILD)/backstop
 
-bench-quick: $(BENCH)/fixed_set $(BENCH)/bodies/backup.json $(BUILD)/backstop $(BENCH)/certs/tls.crt ## Instruction counts against tests/bench/baseline.json, 5 % allowed; system calls of a review
+bench-quick: $(BENCH)/fixed_set $(BENCH)/bodies/backup.json $(BUILD)/backstop $(BENCH)/certs/tls.crt ## Instruction counts against tests/bench/baseline.json, 5 % allowed; system calls of a review; starts of commands
 	hack/bench-quick.sh $(BENCH)/fixed_set $(BENCH)/bodies
 	@command -v strace >/dev/null || hack/install-deps.sh counts
 	PYTHONDONTWRITEBYTECODE=1 tests/bench/syscalls.py $(BUILD)/backstop $(BENCH)
+	PYTHONDONTWRITEBYTECODE=1 tests/bench/offline_counts.py $(BUILD)/backstop --quick
 
 bench-quick-offline: $(BUILD)/backstop ## The same for the offline commands, against tests/bench/offline.json
 	@command -v valgrind >/dev/null || hack/install-deps.sh bench

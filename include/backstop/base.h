@@ -41,9 +41,10 @@ static inline struct str str_from(const char *text) /* NULL gives the absent tex
     return (struct str){text, text ? strlen(text) : 0};
 }
 
+/* Most that differ do so in the first byte, which costs less than a call. */
 static inline bool str_eq(struct str a, struct str b)
 {
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+    return a.len == b.len && (a.len == 0 || (a.ptr[0] == b.ptr[0] && memcmp(a.ptr, b.ptr, a.len) == 0));
 }
 
 static inline bool str_is(struct str a, const char *text)
@@ -132,7 +133,10 @@ void buf_init(struct buf *buf, size_t limit);
 void buf_dispose(struct buf *buf); /* frees the data; the buf may be used again */
 void buf_clear(struct buf *buf);   /* forgets the content, keeps the memory */
 void buf_add(struct buf *buf, struct str text);
-void buf_puts(struct buf *buf, const char *text);
+static inline void buf_puts(struct buf *buf, const char *text) /* of a constant the compiler knows the length */
+{
+    buf_add(buf, str_from(text));
+}
 static inline void buf_putc(struct buf *buf, char c)
 {
     if (buf->failed || buf->len + 1 >= buf->cap || buf->len >= buf->limit) {

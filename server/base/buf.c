@@ -61,11 +61,6 @@ void buf_add(struct buf *buf, struct str text)
     buf->data[buf->len] = '\0';
 }
 
-void buf_puts(struct buf *buf, const char *text)
-{
-    buf_add(buf, str_from(text));
-}
-
 static bool format_put(char *room, size_t size, size_t *len, struct str text)
 {
     if (text.len >= size - *len)

@@ -66,7 +66,13 @@ static struct json_object *node_tree(const struct request *request, const struct
 static const struct json_node *object_find(const struct object *object, const char *path, const char **rest)
 {
     const struct json_node *node = object ? object->root : NULL;
-    for (int level = 0; level < 2 && *path; level++) {
+    int level = 0;
+    if (path[0] == 's' && path[1] == 'p' && path[2] == 'e' && path[3] == 'c' && path[4] == '.') { /* nearly all */
+        node = json_member(node, STR("spec"));
+        path += 5;
+        level = 1;
+    }
+    for (; level < 2 && *path; level++) {
         const char *end = strchrnul(path, '.');
         node = json_member(node, (struct str){path, (size_t)(end - path)});
         path = *end ? end + 1 : end;

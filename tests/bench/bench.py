@@ -110,6 +110,36 @@ def run(place, names, args):
     return rounds
 
 
+# What the sandbox and the log line cost a review: the same server without one of them, and without both.
+VARIANTS = {"as shipped": (), "without the sandbox": ("--sandbox", "off"),
+            "without the log line": ("--log-reviews=false",),
+            "without both": ("--sandbox", "off", "--log-reviews=false")}
+
+
+def run_variants(place, args):
+    """Microseconds of CPU of each variant and review, a list of rounds each."""
+    costs = {name: {"backup": [], "restore": []} for name in VARIANTS}
+    for _ in range(args.rounds):
+        for name, more in VARIANTS.items():
+            with Server(place, "backstop", more=more) as server:
+                load(server, "backup", 16, min(1, args.seconds))
+                for review, rounds in costs[name].items():
+                    rounds.append(load(server, review, 16, args.seconds)["cpu_us"])
+    return costs
+
+
+def variants_table(costs):
+    lines = ["| CPU of a review, 16 connections | ManagementBackup, us | Restore, us |", "|---|---:|---:|"]
+    for name, reviews in costs.items():
+        cells = []
+        for rounds in reviews.values():
+            middle = statistics.median(rounds)
+            steady = max(rounds) - min(rounds) <= SPREAD * middle
+            cells.append(f"{middle:.1f}" if steady else f"{min(rounds):.1f} to {max(rounds):.1f} (rounds differ)")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
 # ---- reporting --------------------------------------------------------------------
 
 def ratio(rounds, name, base, row, column):
@@ -159,7 +189,7 @@ def verdicts(rounds):
     return lines
 
 
-def report(rounds, sizes, args, began):
+def report(rounds, costs, sizes, args, began):
     trouble = sum(one[work][key] for runs in rounds.values() for one in runs for work in WORK
                   for key in ("errors", "refused"))
     foreign = statistics.median(one[work]["foreign_cpu"] for runs in rounds.values() for one in runs for work in WORK)
@@ -168,6 +198,8 @@ def report(rounds, sizes, args, began):
              f"{args.rounds} interleaved rounds, medians; (x) is the ratio to {BASE}; {os.cpu_count()} CPUs, "
              f"{platform.release()}; {trouble} errors; {resumed} resumed sessions; other processes used {foreign:.0%} of a CPU (median); "
              f"{(time.time() - began) / 60:.0f} minutes", "", *table(rounds), "", *verdicts(rounds)]
+    if costs:
+        lines += ["", *variants_table(costs)]
     if sizes:
         lines += ["", *scale.table(sizes)]
     return "\n".join(lines) + "\n"
@@ -178,15 +210,16 @@ def main():
     place = Place(args.build, args.backstop)
     names = [name for name in NAMES if name in args.only.split(",")]
     rounds = run(place, names, args)
+    costs = run_variants(place, args) if "backstop" in names else None
     sizes = None if args.no_scale else scale.run(place, names, args)
-    text = report(rounds, sizes, args, began)
+    text = report(rounds, costs, sizes, args, began)
     print(text)
     stem = f"{args.build}/result-{time.strftime('%Y%m%d-%H%M%S')}"
     with open(stem + ".md", "w", encoding="utf-8") as out:
         out.write(text)
     version = subprocess.run([args.backstop, "version"], capture_output=True, text=True, check=False).stdout
     with open(stem + ".json", "w", encoding="utf-8") as out:
-        json.dump({"version": version, "arguments": vars(args), "rounds": rounds, "scale": sizes}, out, indent=1)
+        json.dump({"version": version, "arguments": vars(args), "rounds": rounds, "variants": costs, "scale": sizes}, out, indent=1)
     print(f"written to {stem}.md and .json")
 
 
