@@ -179,7 +179,7 @@ has out '^Completeness: unknown whether a restore would miss objects \(not in th
 runs 0 audit --help
 has out '^Usage: backstop audit'
 audit 2 -o yaml
-has err 'expected text, json or junit'
+has err 'expected text, json, junit or openreports'
 audit 2 operand
 audit 2 --inventory missing.yaml
 has err 'missing\.yaml'
