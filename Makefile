@@ -28,10 +28,8 @@ LDFLAGS_tsan := -fsanitize=thread
 LDFLAGS_coverage := --coverage
 LDFLAGS_fuzz := -fsanitize=address,undefined
 LDFLAGS_ALL = -pie -pthread $(LDFLAGS_$(VARIANT)) $(LDFLAGS)
-# libcurl is loaded when it is first needed (server/kube/curl.c). CURL=DIR links the one there instead, which
-# hack/slim-curl.sh has built.
-LIBS = $(if $(CURL),$(CURL)/lib/libcurl.a -lz) $(shell pkg-config --libs $(filter-out libcurl,$(PACKAGES))) -ldl
-CPPFLAGS += $(if $(CURL),-DBACKSTOP_LINKS_CURL)
+# libcurl is loaded when it is first needed (server/kube/curl.c).
+LIBS = $(shell pkg-config --libs $(filter-out libcurl,$(PACKAGES))) -ldl
 TEST_LIBS = $(shell pkg-config --libs $(TEST_PACKAGES))
 
 OBJECTS      := $(SOURCES:%.c=$(BUILD)/%.o)

@@ -35,8 +35,8 @@ install -m 0755 "$binary" "$root/backstop"
 strip "$root/backstop"
 # libcurl is loaded when a cluster is asked (server/kube/curl.c), so ldd of the binary does not name it.
 curl=$(ldconfig -p | sed -n 's,.*libcurl\.so\.4 .*=> \(/.*\),\1,p' | head -1)
-grep -q 'libcurl\.so\.4' "$binary" || curl= # linked into it
-{ ldd "$binary"; [ -z "$curl" ] || { ldd "$curl"; echo "$curl"; }; } | grep -o '/[^ ]*' | LC_ALL=C sort -u | while read -r library; do
+[ -n "$curl" ] || { echo "image-rootfs: no libcurl.so.4 here" >&2; exit 1; }
+{ ldd "$binary"; ldd "$curl"; echo "$curl"; } | grep -o '/[^ ]*' | LC_ALL=C sort -u | while read -r library; do
   mkdir -p "$root$(dirname "$library")"
   cp -L "$library" "$root$library"
   chmod 0755 "$root$library"

@@ -1,28 +1,17 @@
 /* libcurl brings some 20 libraries (TLS, LDAP, Kerberos, SSH): milliseconds and megabytes of every start. Whoever asks no
  * cluster and no URL does not need it, so it is loaded when it is first needed: the functions below take the place of
- * the library's, and pass each call on. `make CURL=DIR` links the libcurl there instead (hack/slim-curl.sh). */
-#include "kube/kube.h"
-
-#ifdef BACKSTOP_LINKS_CURL
-
-bool kube_load_curl(struct error *error)
-{
-    (void)error;
-    return true;
-}
-
-#else
-
+ * the library's, and pass each call on. */
 #include <curl/curl.h>
 #include <pthread.h>
 #include <stdarg.h>
+
+#include "kube/kube.h"
 
 #define LIBRARY "libcurl.so.4"
 #define LOADED(name) __typeof__(curl_##name) *name
 
 static struct {
     LOADED(global_init);
-    LOADED(version_info);
     LOADED(getdate);
     LOADED(easy_init);
     LOADED(easy_setopt);
@@ -47,10 +36,9 @@ static struct error curl_missing; /* why it is not loaded */
 static void curl_load(void)
 {
     static const struct library_function functions[] = {
-        FUNCTION(global_init),    FUNCTION(version_info), FUNCTION(getdate),      FUNCTION(easy_init),
-        FUNCTION(easy_setopt),    FUNCTION(easy_perform), FUNCTION(easy_getinfo), FUNCTION(easy_header),
-        FUNCTION(easy_strerror),  FUNCTION(easy_reset),   FUNCTION(easy_cleanup), FUNCTION(slist_append),
-        FUNCTION(slist_free_all),
+        FUNCTION(global_init),  FUNCTION(getdate),      FUNCTION(easy_init),    FUNCTION(easy_setopt),
+        FUNCTION(easy_perform), FUNCTION(easy_getinfo), FUNCTION(easy_header),  FUNCTION(easy_strerror),
+        FUNCTION(easy_reset),   FUNCTION(easy_cleanup), FUNCTION(slist_append), FUNCTION(slist_free_all),
     };
     if (library_load(LIBRARY, functions, LENGTH_OF(functions), &curl_missing))
         curl.global_init(CURL_GLOBAL_DEFAULT);
@@ -140,5 +128,3 @@ time_t curl_getdate(const char *text, const time_t *unused)
 {
     return curl.getdate(text, unused);
 }
-
-#endif
