@@ -44,12 +44,12 @@ struct http_limits {          /* 0 = the default in brackets */
 };
 
 struct http_config {
-    const char *listen;           /* "ADDR:PORT", ":PORT", "[::1]:PORT"; port 0 picks a free one */
-    bool tls;                     /* HTTPS; the first http_set_certificate starts to listen, so that nobody who can
+    const char *listen;      /* "ADDR:PORT", ":PORT", "[::1]:PORT"; port 0 picks a free one */
+    bool tls;                /* HTTPS; the first http_set_certificate starts to listen, so that nobody who can
                                      connect is refused. Else plain HTTP, one request a connection */
-    bool tls12;                   /* allow TLS 1.2 besides 1.3 */
-    const char *tls_ciphers;      /* "AES-128-GCM,AES-256-GCM,CHACHA20-POLY1305" in order of preference; NULL = these */
-    struct str client_ca;         /* PEM; clients must show a certificate of this CA; absent = they need none */
+    bool tls12;              /* allow TLS 1.2 besides 1.3 */
+    const char *tls_ciphers; /* "AES-128-GCM,AES-256-GCM,CHACHA20-POLY1305" in order of preference; NULL = these */
+    struct str client_ca;    /* PEM; clients must show a certificate of this CA; absent = they need none */
     const char *const *client_names; /* and one of these as CN or DNS SAN; NULL-terminated; NULL = any */
     unsigned threads;                /* 0 = one per CPU, at most 4 */
     unsigned workers;                /* threads on which handlers may wait; 0 = they may wait anywhere */

@@ -132,8 +132,7 @@ struct http_server {
 void tls_count_failure(const struct connection *connection); /* closed before the handshake was done */
 bool credential_open(struct http_server *server, const struct http_config *config, struct error *error) MUST_CHECK;
 /* To every connection from now on. On failure the old one stays. Safe from any thread. */
-bool credential_set(struct http_server *server, struct str certificate, struct str key,
-                    struct error *error) MUST_CHECK;
+bool credential_set(struct http_server *server, struct str certificate, struct str key, struct error *error) MUST_CHECK;
 void credential_close(struct http_server *server);
 void credential_attach(struct connection *connection, gnutls_session_t session);
 int credential_none(gnutls_session_t session, const gnutls_datum_t *authorities, int authority_count,

@@ -1,7 +1,6 @@
 /* libarchive by dlopen: only this command needs it, and a library that is linked costs every start of the binary. */
 #include "rehearse/archive.h"
 
-#include <dlfcn.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -13,7 +12,6 @@ struct archive;
 struct archive_entry;
 /* What is called of libarchive 3 (archive.h, archive_entry.h): its soname promises these. */
 struct archive_library {
-    void *handle;
     struct archive *(*read_new)(void);
     int (*read_free)(struct archive *);
     int (*support_gzip)(struct archive *);
@@ -37,49 +35,24 @@ struct archive_reader {
     uint64_t files, size; /* of the entry */
 };
 
-/* A pointer to a function by its name: dlsym's answer has another type (POSIX, dlsym's rationale). */
-static bool library_symbol(const struct archive_library *library, const char *name, void *function)
+static bool archive_load(struct archive_library *library, struct error *error)
 {
-    void *symbol = dlsym(library->handle, name);
-    memcpy(function, &symbol, sizeof symbol);
-    return symbol != NULL;
-}
-
-static bool library_load(struct archive_library *library, struct error *error)
-{
-    library->handle = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    if (!library->handle)
-        return error_set(error, 501,
-                         "reading a backup needs libarchive (%s), which is not installed: apt install "
-                         "libarchive13",
-                         LIBRARY);
-    const struct {
-        const char *name;
-        void *function;
-    } symbols[] = {{"archive_read_new", &library->read_new},
-                   {"archive_read_free", &library->read_free},
-                   {"archive_read_support_filter_gzip", &library->support_gzip},
-                   {"archive_read_support_format_tar", &library->support_tar},
-                   {"archive_read_open_fd", &library->open_fd},
-                   {"archive_read_next_header", &library->next_header},
-                   {"archive_read_data", &library->read_data},
-                   {"archive_error_string", &library->error_string},
-                   {"archive_filter_bytes", &library->filter_bytes},
-                   {"archive_entry_pathname", &library->pathname},
-                   {"archive_entry_hardlink", &library->hardlink},
-                   {"archive_entry_filetype", &library->filetype},
-                   {"archive_entry_size", &library->size}};
-    for (size_t i = 0; i < LENGTH_OF(symbols); i++)
-        if (!library_symbol(library, symbols[i].name, symbols[i].function))
-            return error_set(error, 501, "%s has no %s: install libarchive 3", LIBRARY, symbols[i].name);
-    return true;
-}
-
-static bool library_is_whole(const struct archive_library *library)
-{
-    return library->read_new && library->read_free && library->support_gzip && library->support_tar &&
-           library->open_fd && library->next_header && library->read_data && library->error_string &&
-           library->filter_bytes && library->pathname && library->hardlink && library->filetype && library->size;
+    const struct library_function functions[] = {{"archive_read_new", &library->read_new},
+                                                 {"archive_read_free", &library->read_free},
+                                                 {"archive_read_support_filter_gzip", &library->support_gzip},
+                                                 {"archive_read_support_format_tar", &library->support_tar},
+                                                 {"archive_read_open_fd", &library->open_fd},
+                                                 {"archive_read_next_header", &library->next_header},
+                                                 {"archive_read_data", &library->read_data},
+                                                 {"archive_error_string", &library->error_string},
+                                                 {"archive_filter_bytes", &library->filter_bytes},
+                                                 {"archive_entry_pathname", &library->pathname},
+                                                 {"archive_entry_hardlink", &library->hardlink},
+                                                 {"archive_entry_filetype", &library->filetype},
+                                                 {"archive_entry_size", &library->size}};
+    struct error reason;
+    return library_load(LIBRARY, functions, LENGTH_OF(functions), &reason) ||
+           error_set(error, 501, "reading a backup needs libarchive 3 (apt install libarchive13): %s", reason.message);
 }
 
 static bool archive_failed(const struct archive_reader *reader, struct error *error)
@@ -97,7 +70,7 @@ struct archive_reader *archive_reader_open(int fd, const struct archive_limits *
     }
     reader->limits = *limits;
     const struct archive_library *library = &reader->library;
-    bool open = library_load(&reader->library, error) && library_is_whole(library) &&
+    bool open = archive_load(&reader->library, error) &&
                 ((reader->archive = library->read_new()) != NULL || error_set(error, 500, "out of memory"));
     if (open &&
         (library->support_gzip(reader->archive) < WARN_CODE || library->support_tar(reader->archive) != OK_CODE ||
@@ -115,8 +88,6 @@ void archive_reader_close(struct archive_reader *reader)
         return;
     if (reader->archive)
         reader->library.read_free(reader->archive);
-    if (reader->library.handle)
-        dlclose(reader->library.handle);
     free(reader);
 }
 
