@@ -175,12 +175,12 @@ static const struct settings_key keys[] = {
      "What happens to a Credential whose Secret no management backup contains, for want of a label. Identities "
      "other than Secrets are not checked, and a warning says so."},
     {"backups.keepLast", KEY_COUNT, PLACE(backups_keep_last), "1", NULL, 0, 1000,
-     "How many of the newest Completed management backups, of this cluster and of each region, nobody may delete, "
-     "Velero's garbage collector included: an expired one stays until that many newer ones are Completed. 0: none is "
-     "protected by its number."},
+     "How many of the newest Completed management backups, of this cluster and of each region, nobody can delete, "
+     "Velero's garbage collector included: an expired one stays until that many newer ones are Completed. 0 disables "
+     "the check."},
     {"backups.keepFor", KEY_DURATION, PLACE(backups_keep_for), "0s", NULL, 0, 3650 * DAY,
-     "A Completed management backup younger than this may not be deleted by anybody, Velero's garbage collector "
-     "included. 0s disables the check."},
+     "Nobody can delete a Completed management backup younger than this, Velero's garbage collector included. 0s "
+     "disables the check."},
     {"restores.mutateAll", KEY_BOOL, PLACE(restores_mutate_all), "false", NULL, 0, 0,
      "Complete every Velero Restore, not only restores of management backups. While this cluster has a Management, "
      "existingResourcePolicy is only set for kcm's own backups."},

@@ -162,6 +162,20 @@ def case_pin(setup):
     wait_until("it to be free", lambda: setup.ask("app-snapshot").code == 0)
 
 
+def case_credential(setup):
+    """deleting the Credential that a ClusterDeployment needs is warned of: kcm would make no management backup at all"""
+    api, meta = {"apiVersion": "k0rdent.mirantis.com/v1beta1"}, {"namespace": "kcm-system"}
+    setup.cluster.must("apply", "-f", "-", stdin=[
+        {**api, "kind": "Credential", "metadata": {**meta, "name": "aws-cred"}, "spec": {"identityRef": {
+            "apiVersion": "v1", "kind": "Secret", "name": "identity", "namespace": "kcm-system"}}},
+        {**api, "kind": "ClusterDeployment", "metadata": {**meta, "name": "prod"},
+         "spec": {"template": "aws", "credential": "aws-cred"}}])
+    wait_until("it to be warned of", lambda: "without it kcm makes no management backup at all" in setup.delete(
+        "credentials.k0rdent.mirantis.com", "aws-cred", "--dry-run=server").text)
+    setup.cluster.must("delete", "-n", "kcm-system", "clusterdeployments.k0rdent.mirantis.com", "prod", "--wait=false")
+    accepted(setup.delete("credentials.k0rdent.mirantis.com", "aws-cred"))
+
+
 def case_restore(setup):
     """deleting a Restore says that its log goes too"""
     accepted(setup.cluster.kubectl("create", "-f", "-", stdin=restore("dr", "app-snapshot")), "partial KOTS snapshot")
