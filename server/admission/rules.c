@@ -28,7 +28,7 @@ static const struct rule rules[] = {
         .policy = policy_backup_passport,
         .wants = policy_backup_passport_wants,
         .failure_policy = "Ignore",
-        .documentation = "records the release on a management backup; never denies one",
+        .documentation = "records on a management backup what its restore needs to know; never denies one",
     },
     {
         .group = "velero.io",
