@@ -8,7 +8,7 @@
 #include "kube/kube.h"
 
 #define LIBRARY "libcurl.so.4"
-#define LOADED(name) __typeof__(curl_##name) *name
+#define LOADED(name) __typeof__ (&curl_##name)(name)
 
 static struct {
     LOADED(global_init);
@@ -67,7 +67,7 @@ CURLcode(curl_easy_setopt)(CURL *handle, CURLoption option, ...)
     va_start(arguments, option);
     CURLcode code;
     if ((long)option < CURLOPTTYPE_OBJECTPOINT)
-        code = curl.easy_setopt(handle, option, va_arg(arguments, long));
+        code = curl.easy_setopt(handle, option, va_arg(arguments, long)); /* NOLINT(bugprone-branch-clone) */
     else if ((long)option >= CURLOPTTYPE_OFF_T && (long)option < CURLOPTTYPE_BLOB)
         code = curl.easy_setopt(handle, option, va_arg(arguments, curl_off_t));
     else
