@@ -80,6 +80,7 @@ struct resource_names {
     size_t len, cap;
 };
 void resource_names_add(struct arena *arena, struct resource_names *names, struct resource_name name);
+bool resource_names_have(const struct resource_names *names, const struct resource_name *wanted);
 struct resource_names resource_names_of(struct arena *arena, const struct strlist *list);
 
 /* All kinds of the table. */

@@ -361,3 +361,11 @@ bool quantity_parse(struct str text, double *value)
     *value = (negative ? -number : number) * factor;
     return true;
 }
+
+bool resource_names_have(const struct resource_names *names, const struct resource_name *wanted)
+{
+    for (size_t i = 0; i < names->len; i++)
+        if (resource_name_is(&names->items[i], wanted))
+            return true;
+    return false;
+}

@@ -17,14 +17,6 @@ struct exclusions {
     struct strlist added, included_by_user;
 };
 
-static bool resource_names_have(const struct resource_names *names, const struct resource_name *wanted)
-{
-    for (size_t i = 0; i < names->len; i++)
-        if (resource_name_is(&names->items[i], wanted))
-            return true;
-    return false;
-}
-
 /* By a pattern, which Velero matches without separators against plural.group. */
 static bool matches_pattern(const struct restore_view *view, struct str plural)
 {

@@ -109,11 +109,11 @@ static void passport_check_cluster(const struct restore_view *view)
 
 static bool leaves_out_crds(const struct restore_view *view)
 {
-    bool included = view->included.len == 0;
-    for (size_t i = 0; i < view->included.len && !included; i++)
-        included = str_is(view->included.items[i], "*") || resource_name_same(view->included.items[i], STR(CRDS));
-    for (size_t i = 0; i < view->excluded.len && included; i++)
-        included = !str_is(view->excluded.items[i], "*") && !resource_name_same(view->excluded.items[i], STR(CRDS));
+    const struct resource_name crds = resource_name_read(STR(CRDS));
+    bool included = view->included.len == 0 || strlist_has(&view->included, STR("*")) ||
+                    resource_names_have(&view->included_names, &crds);
+    included =
+        included && !strlist_has(&view->excluded, STR("*")) && !resource_names_have(&view->excluded_names, &crds);
     return !included; /* includeClusterResources: false has a warning of its own (validate.c) */
 }
 
