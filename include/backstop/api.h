@@ -30,12 +30,22 @@ bool phase_is_new(struct str text);
 struct str phase_name(struct str text);
 /* Of a DeleteBackupRequest: Velero is done with it, whether or not it deleted the Backup (backup_deletion_controller.go). */
 bool phase_is_processed(struct str text);
+/* InProgress to the letter: Velero takes up no second time what it has begun with, and counts its items only meanwhile. */
+bool phase_is_in_progress(struct str text);
 /* kcm's own idea of a Backup that runs (backup/schedule.go): New and InProgress alone. While there is one it starts none. */
 bool phase_holds_kcm(struct str text);
 
 /* The group of "GROUP/VERSION": "" for the core group, which has a version only. `version` may be NULL. Both are
  * borrowed. */
 struct str api_version_group(struct str api_version, struct str *version);
+
+/* ---- groups of kinds ------------------------------------------------------------------ */
+
+#define GROUP_K0RDENT "k0rdent.mirantis.com"
+#define GROUP_VELERO "velero.io"
+#define GROUP_ADMISSION "admissionregistration.k8s.io"
+/* Versions to look for, best first, NULL after the last: clusters before k0rdent 1.0 serve v1alpha1 only. */
+extern const char *const versions_of_k0rdent[], *const versions_of_velero[];
 
 /* ---- keys of labels and annotations ------------------------------------------------- */
 

@@ -443,6 +443,8 @@ const char *storage_class_inside(enum storage_class class);
 /* Velero has validated it, and can use it (pkg/apis/velero/v1 BackupStorageLocationPhaseAvailable). False for NULL, and while
  * it has no phase yet. */
 bool storage_location_available(const struct storage_location *location);
+/* Backups in it can be restored, and none is added or deleted. */
+bool storage_location_read_only(const struct storage_location *location);
 /* Velero's status.message, which begins by naming the location and its phase once more,
  * without that beginning; borrowed. Empty when there is none. */
 struct str storage_location_reason(const struct storage_location *location);

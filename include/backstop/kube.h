@@ -61,6 +61,9 @@ struct kube_resource {
     struct str group, version, plural, kind; /* group "" for the core group */
     bool namespaced;
 };
+/* Validating, then mutating: what holds a webhook's rules and caBundle. */
+enum { KUBE_WEBHOOK_CONFIGURATIONS = 2 };
+extern const struct kube_resource kube_webhook_configurations[KUBE_WEBHOOK_CONFIGURATIONS];
 
 /* Everything below is safe from any thread; connections are reused. Failures:
  * error->code is the HTTP status (401, 403, 404, 409, 410, ...), 0 when no

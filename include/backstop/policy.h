@@ -172,6 +172,8 @@ void decision_caution(struct decision *decision, const char *format, ...) PRINTF
 /* The same where a check needs facts of which nothing is known: whoever reads many answers may say it once. */
 void decision_unchecked(struct decision *decision, enum fact missing, const char *format, ...) PRINTF_LIKE(3, 4);
 void decision_patch(struct decision *decision, const char *op, const char *path, struct json_object *value);
+/* The key under which the upgrade gate notes what it did; Events and metrics are made from its value (serve/events.c). */
+#define AUDIT_GATE "upgrade-gate"
 void decision_audit(struct decision *decision, const char *key, const char *format, ...) PRINTF_LIKE(3, 4);
 void decision_create(struct decision *decision, struct json_object *object, struct str what);
 /* What would have been changed is of no interest when nothing is stored: drops the patch and

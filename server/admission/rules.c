@@ -1,11 +1,12 @@
 /* The table of rules: which policy judges which kind, operation and subresource, under which path. Webhook
  * configurations, documentation and RBAC follow from it. */
 #include "backstop/admission.h"
+#include "backstop/api.h"
 
 /* Mutating rows stand before validating ones: the order in which the API server calls them. */
 static const struct rule rules[] = {
     {
-        .group = "velero.io",
+        .group = GROUP_VELERO,
         .resource = "restores",
         .kind = "Restore",
         .operations = OPERATION_CREATE | OPERATION_UPDATE,
@@ -18,7 +19,7 @@ static const struct rule rules[] = {
         .documentation = "adds the exclusions for the backup's providers, and existingResourcePolicy: update",
     },
     {
-        .group = "velero.io",
+        .group = GROUP_VELERO,
         .resource = "backups",
         .kind = "Backup",
         .operations = OPERATION_CREATE,
@@ -31,7 +32,7 @@ static const struct rule rules[] = {
         .documentation = "records on a management backup what its restore needs to know; never denies one",
     },
     {
-        .group = "velero.io",
+        .group = GROUP_VELERO,
         .resource = "restores",
         .kind = "Restore",
         .operations = OPERATION_CREATE | OPERATION_UPDATE,
@@ -42,7 +43,7 @@ static const struct rule rules[] = {
         .documentation = "runs the checks that Velero runs only after the Restore is stored, or never",
     },
     {
-        .group = "k0rdent.mirantis.com",
+        .group = GROUP_K0RDENT,
         .resource = "managementbackups",
         .kind = "ManagementBackup",
         .operations = OPERATION_CREATE | OPERATION_UPDATE | OPERATION_DELETE,
@@ -54,7 +55,7 @@ static const struct rule rules[] = {
         .documentation = "checks schedule, storage location and upgrade flag, and explains what they do",
     },
     {
-        .group = "k0rdent.mirantis.com",
+        .group = GROUP_K0RDENT,
         .resource = "credentials",
         .kind = "Credential",
         .operations = OPERATION_CREATE | OPERATION_UPDATE,
@@ -65,7 +66,7 @@ static const struct rule rules[] = {
         .documentation = "warns when no management backup would contain its Secret (settings credentials.notInBackups)",
     },
     {
-        .group = "k0rdent.mirantis.com",
+        .group = GROUP_K0RDENT,
         .resource = "credentials",
         .kind = "Credential",
         .operations = OPERATION_DELETE,
@@ -75,7 +76,7 @@ static const struct rule rules[] = {
         .documentation = "protects a Credential that a ClusterDeployment needs: without it kcm makes no backup at all",
     },
     {
-        .group = "k0rdent.mirantis.com",
+        .group = GROUP_K0RDENT,
         .resource = "regions",
         .kind = "Region",
         .operations = OPERATION_DELETE,
@@ -85,7 +86,7 @@ static const struct rule rules[] = {
         .documentation = "the same of a Region that ClusterDeployments run in, whose backups would end",
     },
     {
-        .group = "k0rdent.mirantis.com",
+        .group = GROUP_K0RDENT,
         .resource = "managements",
         .kind = "Management",
         .operations = OPERATION_UPDATE,
@@ -97,7 +98,7 @@ static const struct rule rules[] = {
         .documentation = "admits a new release only when a fresh, complete pre-upgrade backup exists",
     },
     {
-        .group = "k0rdent.mirantis.com",
+        .group = GROUP_K0RDENT,
         .resource = "managements",
         .kind = "Management",
         .operations = OPERATION_CREATE | OPERATION_DELETE,
@@ -109,7 +110,7 @@ static const struct rule rules[] = {
         .documentation = "the same for a Management that is deleted and re-created, or created beside the existing one",
     },
     {
-        .group = "k0rdent.mirantis.com",
+        .group = GROUP_K0RDENT,
         .resource = "managements",
         .subresource = "status",
         .kind = "Management",
@@ -120,7 +121,7 @@ static const struct rule rules[] = {
         .documentation = "lets only kcm change status.release, which the gate relies on",
     },
     {
-        .group = "k0rdent.mirantis.com",
+        .group = GROUP_K0RDENT,
         .resource = "managementbackups",
         .subresource = "status",
         .kind = "ManagementBackup",
@@ -131,7 +132,7 @@ static const struct rule rules[] = {
         .documentation = "lets only kcm change status.regions, which the gate relies on for regional backups",
     },
     {
-        .group = "k0rdent.mirantis.com",
+        .group = GROUP_K0RDENT,
         .resource = "releases",
         .kind = "Release",
         .operations = OPERATION_UPDATE,
@@ -141,7 +142,7 @@ static const struct rule rules[] = {
         .documentation = "prevents in-place edits of the running Release, which would be an upgrade",
     },
     {
-        .group = "velero.io",
+        .group = GROUP_VELERO,
         .resource = "deletebackuprequests",
         .kind = "DeleteBackupRequest",
         .operations = OPERATION_CREATE | OPERATION_UPDATE,
@@ -155,7 +156,7 @@ static const struct rule rules[] = {
                          "release, also from Velero's garbage collector; lists what is deleted",
     },
     {
-        .group = "velero.io",
+        .group = GROUP_VELERO,
         .resource = "backups",
         .kind = "Backup",
         .operations = OPERATION_DELETE,
@@ -166,7 +167,7 @@ static const struct rule rules[] = {
         .documentation = "the same for the object alone, which Velero may re-create from the object store",
     },
     {
-        .group = "velero.io",
+        .group = GROUP_VELERO,
         .resource = "restores",
         .kind = "Restore",
         .operations = OPERATION_DELETE,
@@ -176,7 +177,7 @@ static const struct rule rules[] = {
         .documentation = "lists what is deleted with a Restore, and what remains",
     },
     {
-        .group = "velero.io",
+        .group = GROUP_VELERO,
         .resource = "backupstoragelocations",
         .kind = "BackupStorageLocation",
         .operations = OPERATION_CREATE | OPERATION_UPDATE | OPERATION_DELETE,
@@ -187,7 +188,7 @@ static const struct rule rules[] = {
         .documentation = "checks bucket, provider, credential and certificate; prevents deletion while in use",
     },
     {
-        .group = "velero.io",
+        .group = GROUP_VELERO,
         .resource = "schedules",
         .kind = "Schedule",
         .operations = OPERATION_CREATE | OPERATION_UPDATE,
@@ -199,7 +200,7 @@ static const struct rule rules[] = {
         .documentation = "checks the cron expression, and the template like the Backups created from it",
     },
     {
-        .group = "velero.io",
+        .group = GROUP_VELERO,
         .resource = "backups",
         .kind = "Backup",
         .operations = OPERATION_CREATE | OPERATION_UPDATE,

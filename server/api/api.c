@@ -23,6 +23,9 @@ static const struct {
 };
 enum { IN_PROGRESS = 4 };
 
+const char *const versions_of_k0rdent[] = {"v1beta1", "v1alpha1", NULL};
+const char *const versions_of_velero[] = {"v1", NULL};
+
 static size_t phase_index(struct str text)
 {
     size_t i = 0;
@@ -74,9 +77,14 @@ bool phase_is_processed(struct str text)
     return str_is(text, "Processed");
 }
 
+bool phase_is_in_progress(struct str text)
+{
+    return str_is(text, phases[IN_PROGRESS].name);
+}
+
 bool phase_holds_kcm(struct str text)
 {
-    return str_is(text, "New") || str_is(text, "InProgress");
+    return str_is(text, "New") || phase_is_in_progress(text);
 }
 
 struct str api_version_group(struct str api_version, struct str *version)

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "backstop/api.h"
 #include "backstop/telemetry.h"
 #include "certificates/certificates.h"
 
@@ -103,17 +104,13 @@ static void managed_moved(void *context, enum kube_sync state, const char *reaso
 static bool start_reflectors(struct managed *managed, struct error *error)
 {
     const struct certificates_options *options = managed->options;
-    static const struct kube_resource resources[REFLECTORS] = {
-        {STR_INIT(""), STR_INIT("v1"), STR_INIT("secrets"), STR_INIT("Secret"), true},
-        {STR_INIT("admissionregistration.k8s.io"), STR_INIT("v1"), STR_INIT("mutatingwebhookconfigurations"),
-         STR_INIT("MutatingWebhookConfiguration"), false},
-        {STR_INIT("admissionregistration.k8s.io"), STR_INIT("v1"), STR_INIT("validatingwebhookconfigurations"),
-         STR_INIT("ValidatingWebhookConfiguration"), false}};
+    static const struct kube_resource secrets = {STR_INIT(""), STR_INIT("v1"), STR_INIT("secrets"), STR_INIT("Secret"),
+                                                 true};
     for (size_t i = 0; i < REFLECTORS; i++) {
         char *selector = managed->selectors[i];
         snprintf(selector, sizeof managed->selectors[i], "metadata.name=%s",
                  i ? options->configurations : options->secret);
-        const struct kube_reflector_options wanted = {.resource = resources[i],
+        const struct kube_reflector_options wanted = {.resource = i ? kube_webhook_configurations[i - 1] : secrets,
                                                       .list = {.ns = str_from(i ? NULL : options->ns),
                                                                .field_selector = str_from(selector),
                                                                .metadata_only = true},

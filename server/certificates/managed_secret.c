@@ -102,13 +102,6 @@ bool secret_write(struct arena *arena, const struct certificates_options *option
  * list item too: a GitOps tool could then no longer take a webhook out, for what is left of
  * it (name and caBundle) is no valid webhook. */
 
-static const struct kube_resource configurations[] = {
-    {STR_INIT("admissionregistration.k8s.io"), STR_INIT("v1"), STR_INIT("mutatingwebhookconfigurations"),
-     STR_INIT("MutatingWebhookConfiguration"), false},
-    {STR_INIT("admissionregistration.k8s.io"), STR_INIT("v1"), STR_INIT("validatingwebhookconfigurations"),
-     STR_INIT("ValidatingWebhookConfiguration"), false},
-};
-
 static bool bundle_webhook_is_ours(const struct certificates_options *options, struct json_object *webhook)
 {
     struct json_object *service = json_path(webhook, "clientConfig.service");
@@ -181,7 +174,7 @@ bool announce(struct arena *arena, const struct certificates_options *options, s
 {
     bool fine = true;
     struct error other;
-    for (size_t i = 0; i < LENGTH_OF(configurations); i++)
-        fine &= announce_in(arena, options, &configurations[i], announcement, now, fine ? error : &other);
+    for (size_t i = 0; i < KUBE_WEBHOOK_CONFIGURATIONS; i++)
+        fine &= announce_in(arena, options, &kube_webhook_configurations[i], announcement, now, fine ? error : &other);
     return fine;
 }

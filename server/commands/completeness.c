@@ -3,12 +3,12 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "backstop/api.h"
 #include "backstop/kube.h"
 #include "commands/manifest/manifest.h"
 
 enum { OBJECTS_MAX = 20000 };
 
-static const char *const k0rdent[] = {"v1beta1", "v1alpha1", NULL};
 static const char *const flux[] = {"v1", "v1beta2", NULL};
 
 /* What is listed in any case. Identities, and other sources of charts, are listed once something names their kind. */
@@ -16,13 +16,13 @@ static const struct completeness_kind {
     const char *group, *plural, *kind;
     const char *const *versions;
 } listed_kinds[] = {
-    {"k0rdent.mirantis.com", "credentials", "Credential", k0rdent},
-    {"k0rdent.mirantis.com", "regions", "Region", k0rdent},
-    {"k0rdent.mirantis.com", "clusterdeployments", "ClusterDeployment", k0rdent},
-    {"k0rdent.mirantis.com", "clustertemplates", "ClusterTemplate", k0rdent},
-    {"k0rdent.mirantis.com", "servicetemplates", "ServiceTemplate", k0rdent},
-    {"k0rdent.mirantis.com", "providertemplates", "ProviderTemplate", k0rdent},
-    {"k0rdent.mirantis.com", "providerinterfaces", "ProviderInterface", k0rdent},
+    {GROUP_K0RDENT, "credentials", "Credential", versions_of_k0rdent},
+    {GROUP_K0RDENT, "regions", "Region", versions_of_k0rdent},
+    {GROUP_K0RDENT, "clusterdeployments", "ClusterDeployment", versions_of_k0rdent},
+    {GROUP_K0RDENT, "clustertemplates", "ClusterTemplate", versions_of_k0rdent},
+    {GROUP_K0RDENT, "servicetemplates", "ServiceTemplate", versions_of_k0rdent},
+    {GROUP_K0RDENT, "providertemplates", "ProviderTemplate", versions_of_k0rdent},
+    {GROUP_K0RDENT, "providerinterfaces", "ProviderInterface", versions_of_k0rdent},
     {"source.toolkit.fluxcd.io", "helmrepositories", "HelmRepository", flux},
 };
 
@@ -63,7 +63,7 @@ static bool completeness_wants(struct str api_version, struct str kind)
     struct str group = api_version_group(api_version, NULL);
     if (!group.len)
         return str_is(kind, "Secret") || str_is(kind, "ConfigMap");
-    return str_is(group, "k0rdent.mirantis.com") || str_is(group, "source.toolkit.fluxcd.io") ||
+    return str_is(group, GROUP_K0RDENT) || str_is(group, "source.toolkit.fluxcd.io") ||
            str_ends(group, STR("cluster.x-k8s.io"));
 }
 

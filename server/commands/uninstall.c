@@ -23,19 +23,12 @@ static const struct option options[] = {
      offsetof(struct uninstall_options, dry_run)},
 };
 
-static const struct kube_resource configurations[] = {
-    {STR_INIT("admissionregistration.k8s.io"), STR_INIT("v1"), STR_INIT("validatingwebhookconfigurations"),
-     STR_INIT("ValidatingWebhookConfiguration"), false},
-    {STR_INIT("admissionregistration.k8s.io"), STR_INIT("v1"), STR_INIT("mutatingwebhookconfigurations"),
-     STR_INIT("MutatingWebhookConfiguration"), false},
-};
-
 static int delete_all(const struct command *command, struct kube_client *client, struct arena *arena, const char *name)
 {
     int code = EXIT_OK;
-    for (size_t i = 0; i < LENGTH_OF(configurations); i++) {
+    for (size_t i = 0; i < KUBE_WEBHOOK_CONFIGURATIONS; i++) {
         struct error error;
-        const struct kube_resource *resource = &configurations[i];
+        const struct kube_resource *resource = &kube_webhook_configurations[i];
         if (kube_delete(client, arena, resource, STR(""), str_from(name), &error)) {
             printf("%.*s %s deleted\n", STR_ARG(resource->kind), name);
         } else if (error.code == 404) {
@@ -66,10 +59,10 @@ static bool is_wanted(const struct command *command, const struct uninstall_opti
 static int show_all(const struct command *command, struct kube_client *client, struct arena *arena, const char *name)
 {
     int code = EXIT_OK;
-    for (size_t i = 0; i < LENGTH_OF(configurations); i++) {
+    for (size_t i = 0; i < KUBE_WEBHOOK_CONFIGURATIONS; i++) {
         struct error error;
         struct json_object *found = NULL;
-        const struct kube_resource *resource = &configurations[i];
+        const struct kube_resource *resource = &kube_webhook_configurations[i];
         if (kube_get(client, arena, resource, STR(""), str_from(name), &found, &error)) {
             printf("%.*s %s would be deleted\n", STR_ARG(resource->kind), name);
         } else if (error.code == 404) {

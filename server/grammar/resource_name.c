@@ -1,18 +1,19 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "backstop/api.h"
 #include "backstop/grammar.h"
 
 /* How Velero's fields name kinds: "deployments", "deployments.apps", "deploy", singular or plural, resolved as
  * discovery would. */
 
-#define K0RDENT "k0rdent.mirantis.com"
+#define K0RDENT GROUP_K0RDENT
 #define CAPI "cluster.x-k8s.io"
 #define CORE ""
 #define APPS "apps"
-#define VELERO "velero.io"
+#define VELERO GROUP_VELERO
 #define FLUX "source.toolkit.fluxcd.io"
-#define ADMISSION "admissionregistration.k8s.io"
+#define ADMISSION GROUP_ADMISSION
 #define RBAC "rbac.authorization.k8s.io"
 #define SNAPSHOT "snapshot.storage.k8s.io"
 #define CERTS "cert-manager.io"

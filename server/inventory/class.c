@@ -113,6 +113,11 @@ bool storage_location_available(const struct storage_location *location)
     return location && str_is(location->phase, "Available");
 }
 
+bool storage_location_read_only(const struct storage_location *location)
+{
+    return str_is(location->access_mode, "ReadOnly");
+}
+
 struct str storage_location_reason(const struct storage_location *location)
 {
     static const struct str head = STR_INIT("BackupStorageLocation "), middle = STR_INIT(" is unavailable: ");

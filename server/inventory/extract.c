@@ -27,6 +27,7 @@
 const struct fact_kind fact_kinds[FACT_COUNT] = {
 #define FACT(id, list, type, scope, ...)                                                                               \
     [FACT_##id] = {.size = sizeof(struct type), .extract = extract_##type, FACT_SCOPE_##scope, __VA_ARGS__},
+#include "backstop/api.h"
 #include "backstop/facts.def"
 #undef FACT
 };
@@ -51,8 +52,7 @@ enum { SCRATCH_LIMIT = 64 << 20 };
  * labels of GitOps tools) would be most of the memory. */
 static bool is_ours(struct str key)
 {
-    static const struct str domains[] = {STR_INIT("k0rdent.mirantis.com"), STR_INIT("kots.io"),
-                                         STR_INIT("replicated.com")};
+    static const struct str domains[] = {STR_INIT(GROUP_K0RDENT), STR_INIT("kots.io"), STR_INIT("replicated.com")};
     struct str domain, rest = key;
     str_cut(&rest, '/', &domain);
     for (size_t i = 0; rest.ptr && i < LENGTH_OF(domains); i++)

@@ -2,6 +2,7 @@
  * runs twice, over scratch memory to measure and into the record to fill, so it must do the same both times. */
 #include <string.h>
 
+#include "backstop/api.h"
 #include "inventory/inventory.h"
 
 void extract_config_map(struct store *store, void *fact, struct json_object *object)
@@ -252,7 +253,7 @@ static void walk_fields(struct field_walk *walk, struct str at, struct json_obje
 bool is_our_custom_resource(struct json_object *object)
 {
     struct str group = json_path_str(object, "spec.group");
-    return str_is(group, "velero.io") || str_is(group, "k0rdent.mirantis.com");
+    return str_is(group, GROUP_VELERO) || str_is(group, GROUP_K0RDENT);
 }
 
 static struct json_object *stored_version(struct json_object *versions)

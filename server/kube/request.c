@@ -7,6 +7,13 @@
 #include "backstop/grammar.h"
 #include "kube/kube.h"
 
+const struct kube_resource kube_webhook_configurations[] = {
+    {STR_INIT(GROUP_ADMISSION), STR_INIT("v1"), STR_INIT("validatingwebhookconfigurations"),
+     STR_INIT("ValidatingWebhookConfiguration"), false},
+    {STR_INIT(GROUP_ADMISSION), STR_INIT("v1"), STR_INIT("mutatingwebhookconfigurations"),
+     STR_INIT("MutatingWebhookConfiguration"), false},
+};
+
 void kube_escape(struct buf *out, struct str text)
 {
     for (size_t i = 0; i < text.len; i++) {

@@ -86,36 +86,34 @@ bool schema_set_has(const struct schema_set *set, struct str group, struct str k
     return false;
 }
 
-#define VELERO_GROUP "velero.io"
-#define K0RDENT_GROUP "k0rdent.mirantis.com"
 static const struct known {
     const char *group, *kind, *versions[2];
 } known_kinds[] = {
-    {VELERO_GROUP, "Backup", {"v1"}},
-    {VELERO_GROUP, "BackupRepository", {"v1"}},
-    {VELERO_GROUP, "BackupStorageLocation", {"v1"}},
-    {VELERO_GROUP, "DataDownload", {"v2alpha1"}},
-    {VELERO_GROUP, "DataUpload", {"v2alpha1"}},
-    {VELERO_GROUP, "DeleteBackupRequest", {"v1"}},
-    {VELERO_GROUP, "DownloadRequest", {"v1"}},
-    {VELERO_GROUP, "PodVolumeBackup", {"v1"}},
-    {VELERO_GROUP, "PodVolumeRestore", {"v1"}},
-    {VELERO_GROUP, "ResticRepository", {"v1"}},
-    {VELERO_GROUP, "Restore", {"v1"}},
-    {VELERO_GROUP, "Schedule", {"v1"}},
-    {VELERO_GROUP, "ServerStatusRequest", {"v1"}},
-    {VELERO_GROUP, "VolumeSnapshotLocation", {"v1"}},
-    {K0RDENT_GROUP, "AccessManagement", {"v1beta1", "v1alpha1"}},
-    {K0RDENT_GROUP, "ClusterDeployment", {"v1beta1", "v1alpha1"}},
-    {K0RDENT_GROUP, "ClusterTemplate", {"v1beta1", "v1alpha1"}},
-    {K0RDENT_GROUP, "Credential", {"v1beta1", "v1alpha1"}},
-    {K0RDENT_GROUP, "Management", {"v1beta1", "v1alpha1"}},
-    {K0RDENT_GROUP, "ManagementBackup", {"v1beta1", "v1alpha1"}},
-    {K0RDENT_GROUP, "MultiClusterService", {"v1beta1", "v1alpha1"}},
-    {K0RDENT_GROUP, "ProviderTemplate", {"v1beta1", "v1alpha1"}},
-    {K0RDENT_GROUP, "Region", {"v1beta1", "v1alpha1"}},
-    {K0RDENT_GROUP, "Release", {"v1beta1", "v1alpha1"}},
-    {K0RDENT_GROUP, "ServiceTemplate", {"v1beta1", "v1alpha1"}},
+    {GROUP_VELERO, "Backup", {"v1"}},
+    {GROUP_VELERO, "BackupRepository", {"v1"}},
+    {GROUP_VELERO, "BackupStorageLocation", {"v1"}},
+    {GROUP_VELERO, "DataDownload", {"v2alpha1"}},
+    {GROUP_VELERO, "DataUpload", {"v2alpha1"}},
+    {GROUP_VELERO, "DeleteBackupRequest", {"v1"}},
+    {GROUP_VELERO, "DownloadRequest", {"v1"}},
+    {GROUP_VELERO, "PodVolumeBackup", {"v1"}},
+    {GROUP_VELERO, "PodVolumeRestore", {"v1"}},
+    {GROUP_VELERO, "ResticRepository", {"v1"}},
+    {GROUP_VELERO, "Restore", {"v1"}},
+    {GROUP_VELERO, "Schedule", {"v1"}},
+    {GROUP_VELERO, "ServerStatusRequest", {"v1"}},
+    {GROUP_VELERO, "VolumeSnapshotLocation", {"v1"}},
+    {GROUP_K0RDENT, "AccessManagement", {"v1beta1", "v1alpha1"}},
+    {GROUP_K0RDENT, "ClusterDeployment", {"v1beta1", "v1alpha1"}},
+    {GROUP_K0RDENT, "ClusterTemplate", {"v1beta1", "v1alpha1"}},
+    {GROUP_K0RDENT, "Credential", {"v1beta1", "v1alpha1"}},
+    {GROUP_K0RDENT, "Management", {"v1beta1", "v1alpha1"}},
+    {GROUP_K0RDENT, "ManagementBackup", {"v1beta1", "v1alpha1"}},
+    {GROUP_K0RDENT, "MultiClusterService", {"v1beta1", "v1alpha1"}},
+    {GROUP_K0RDENT, "ProviderTemplate", {"v1beta1", "v1alpha1"}},
+    {GROUP_K0RDENT, "Region", {"v1beta1", "v1alpha1"}},
+    {GROUP_K0RDENT, "Release", {"v1beta1", "v1alpha1"}},
+    {GROUP_K0RDENT, "ServiceTemplate", {"v1beta1", "v1alpha1"}},
 };
 
 /* "Backups" for Backup: plurals are what kubectl get takes. */
@@ -169,7 +167,7 @@ static bool is_meant_group(struct str api_version, struct str group, const struc
 /* A Backup of k0rdent's group is one of Velero's, and the other way round. */
 static const struct known *find_in_other_group(struct arena *arena, struct str group, struct str kind)
 {
-    const struct str other = str_is(group, VELERO_GROUP) ? STR(K0RDENT_GROUP) : STR(VELERO_GROUP);
+    const struct str other = str_is(group, GROUP_VELERO) ? STR(GROUP_K0RDENT) : STR(GROUP_VELERO);
     const struct known *known = find_known(arena, other, kind);
     return known && str_eq_nocase(kind, str_from(known->kind)) ? known : NULL;
 }
@@ -178,7 +176,7 @@ enum schema_kind_verdict schema_kind_check(const struct schema_set *set, struct 
                                            struct arena *arena, struct str *meant)
 {
     struct str version, group = api_version_group(api_version, &version);
-    bool ours = str_is(group, VELERO_GROUP) || str_is(group, K0RDENT_GROUP), exact;
+    bool ours = str_is(group, GROUP_VELERO) || str_is(group, GROUP_K0RDENT), exact;
     const struct known *known = find_known(arena, ours ? group : STR(""), kind);
     if (ours && !known)
         known = find_in_other_group(arena, group, kind);
@@ -186,7 +184,7 @@ enum schema_kind_verdict schema_kind_check(const struct schema_set *set, struct 
     if (schema_set_has(set, group, kind))
         return schema_find(set, api_version, kind, &exact) && exact ? SCHEMA_KIND_FINE : SCHEMA_KIND_WRONG;
     if (!known) /* new releases of k0rdent bring new kinds */
-        return str_is(group, VELERO_GROUP) ? SCHEMA_KIND_WRONG : SCHEMA_KIND_FINE;
+        return str_is(group, GROUP_VELERO) ? SCHEMA_KIND_WRONG : SCHEMA_KIND_FINE;
     if (ours && str_is(group, known->group))
         return str_is(kind, known->kind) && has_version(known, version) ? SCHEMA_KIND_FINE : SCHEMA_KIND_WRONG;
     if (ours)
@@ -319,7 +317,7 @@ static bool add_crd(struct schema_set *set, struct json_object *tree)
     struct str group = json_path_str(tree, "spec.group");
     struct json_object *versions = json_path(tree, "spec.versions");
     const char *kind = crd_text_at(set->arena, json_path(tree, "spec.names"), "kind");
-    bool reviewed = str_is(group, "velero.io") || str_is(group, "k0rdent.mirantis.com");
+    bool reviewed = str_is(group, GROUP_VELERO) || str_is(group, GROUP_K0RDENT);
     if (!kind || (!reviewed && !set->any_group))
         return false;
     const char *group_copy = arena_copy(set->arena, group).ptr;

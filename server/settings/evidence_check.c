@@ -1,5 +1,6 @@
 /* Label selectors in the words of `kubectl get -l` (apimachinery labels.Parse): "a=b",
  * "a==b", "a!=b", "a in (x,y)", "a notin (x,y)", "a", "!a", joined by commas. */
+#include "backstop/api.h"
 #include "backstop/grammar.h"
 #include "settings/settings.h"
 
@@ -159,7 +160,7 @@ static bool check_narrow(const struct evidence_source *source, const struct evid
                          struct error *error)
 {
     bool job = str_is(source->kind, "Job") && str_is(source->group, "batch");
-    bool velero = str_is(source->kind, "Backup") && str_is(source->group, "velero.io");
+    bool velero = str_is(source->kind, "Backup") && str_is(source->group, GROUP_VELERO);
     if (((preset && preset->needs_selector) || job) && !source->selector.len)
         return error_set(error, 422,
                          "has no selector, so any Job would count as a backup; add the label of the snapshot Jobs "

@@ -268,7 +268,7 @@ static struct doctor_queue doctor_read_queue(const struct status_view *view)
         int64_t moved = status->completed > status->started ? status->completed : status->started;
         if (moved <= view->now && moved > queue.moved)
             queue.moved = moved;
-        if (str_is(status->phase, "InProgress")) {
+        if (phase_is_in_progress(status->phase)) {
             queue.running = backup;
             if (doctor_is_stuck(view, backup) && (!queue.stuck || status->started < queue.stuck->status.started))
                 queue.stuck = backup;

@@ -23,7 +23,7 @@ static bool fill_locations(struct status_view *view)
             (struct status_location){.object = object,
                                      .is_default = object == standard,
                                      .readable = available,
-                                     .usable = available && !str_is(object->access_mode, "ReadOnly"),
+                                     .usable = available && !storage_location_read_only(object),
                                      .survives = storage_class_inside(class) == NULL,
                                      .class = storage_class_name(class)};
     }

@@ -6,9 +6,6 @@
 
 /* An audit reads whole objects, where the inventory keeps only the fields it uses. */
 
-static const char *const k0rdent_versions[] = {"v1beta1", "v1alpha1", NULL};
-static const char *const other_versions[] = {"v1", NULL};
-
 struct listing {
     const struct manifest_sink *sink;
     const char *source, *kind;
@@ -41,10 +38,10 @@ static bool list_kind(struct kube_client *client, struct listing *listing, const
         return error_set(error, 500, "out of memory");
     struct kube_resource resource = {
         .group = str_from(rule->group), .plural = str_from(rule->resource), .kind = str_from(rule->kind)};
-    bool k0rdent = str_is(resource.group, "k0rdent.mirantis.com");
+    bool k0rdent = str_is(resource.group, GROUP_K0RDENT);
     const char *version = NULL;
-    if (!kube_served_version(client, resource.group, resource.plural, k0rdent ? k0rdent_versions : other_versions,
-                             &version, error))
+    if (!kube_served_version(client, resource.group, resource.plural,
+                             k0rdent ? versions_of_k0rdent : versions_of_velero, &version, error))
         return error->code == 404; /* no CRD, no objects */
     const struct kube_list_options all = {0};
     resource.version = str_from(version);

@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "backstop/admission.h"
+#include "backstop/api.h"
 #include "backstop/cli.h"
 #include "backstop/grammar.h"
 #include "backstop/kube.h"
@@ -184,10 +185,10 @@ static bool probe_config_fill_target(struct arena *arena, struct json_object *cl
 /* It serves no Management, in whatever version: most likely not the cluster that was meant. */
 static bool lacks_k0rdent(struct kube_client *client)
 {
-    static const char *const versions[] = {"v1beta1", "v1alpha1", NULL};
     const char *version;
     struct error error;
-    return !kube_served_version(client, STR("k0rdent.mirantis.com"), STR("managements"), versions, &version, &error) &&
+    return !kube_served_version(client, STR(GROUP_K0RDENT), STR("managements"), versions_of_k0rdent, &version,
+                                &error) &&
            error.code == 404;
 }
 
@@ -199,7 +200,7 @@ static bool probe_from_configuration(struct arena *arena, const struct connectio
     struct kube_options wanted = connection_access(connection);
     if (!wanted.timeout_seconds)
         wanted.timeout_seconds = (unsigned)target->timeout;
-    const struct kube_resource resource = {.group = STR("admissionregistration.k8s.io"),
+    const struct kube_resource resource = {.group = STR(GROUP_ADMISSION),
                                            .version = STR("v1"),
                                            .plural = STR("validatingwebhookconfigurations"),
                                            .kind = STR("ValidatingWebhookConfiguration")};
@@ -269,7 +270,7 @@ static const char details[] =
 
 static const struct rule *asked_rule(void)
 {
-    return admission_rule_for_object(STR("k0rdent.mirantis.com"), STR("ManagementBackup"), OPERATION_CREATE, 0);
+    return admission_rule_for_object(STR(GROUP_K0RDENT), STR("ManagementBackup"), OPERATION_CREATE, 0);
 }
 
 /* Nobody who does not read the review can answer with this. */

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backstop/api.h"
 #include "backstop/inventory.h"
 #include "commands/commands.h"
 #include "commands/facts_open.h"
@@ -41,14 +42,14 @@ static bool certificates_are_files(const struct writer *writer)
 static const struct grant cluster[] = {
     {"What the gate did, and what will go wrong, where kubectl describe shows it.", "events.k8s.io", "events", NULL,
      "create, patch", NULL},
-    {"Its own certificate authority, and only in its own configurations.", "admissionregistration.k8s.io",
+    {"Its own certificate authority, and only in its own configurations.", GROUP_ADMISSION,
      "mutatingwebhookconfigurations, validatingwebhookconfigurations", "backstop", "get, list, watch, patch",
      certificates_are_managed},
-    {"The probe after an install asks as the API server does.", "admissionregistration.k8s.io",
-     "validatingwebhookconfigurations", "backstop", "get", certificates_are_files},
+    {"The probe after an install asks as the API server does.", GROUP_ADMISSION, "validatingwebhookconfigurations",
+     "backstop", "get", certificates_are_files},
 };
 static const struct grant in_system[] = {
-    {"The uid of one, for the Event about what was added to it or will go wrong with it.", "velero.io", "restores",
+    {"The uid of one, for the Event about what was added to it or will go wrong with it.", GROUP_VELERO, "restores",
      NULL, "get", NULL},
     {"Which deletions of backups were admitted a moment ago: replicas share this Lease.", "coordination.k8s.io",
      "leases", "backstop-deletions", "get, patch", NULL},
@@ -62,8 +63,7 @@ static const struct grant in_own[] = {
 /* Of the account that the certificate Job runs as. */
 static const struct grant job_cluster[] = {
     {"The certificate authority that signed the Secret's certificate, in the webhook's own configurations.",
-     "admissionregistration.k8s.io", "mutatingwebhookconfigurations, validatingwebhookconfigurations", "backstop",
-     "get, patch", NULL},
+     GROUP_ADMISSION, "mutatingwebhookconfigurations, validatingwebhookconfigurations", "backstop", "get, patch", NULL},
 };
 static const struct grant job_own[] = {
     {"The Secret that the serving pods mount.", "", "secrets", NULL, "create", NULL},

@@ -179,7 +179,7 @@ bool review_is_namespaced(struct str group, struct str kind)
 {
     if (group.len == 0)
         return str_is(kind, "ConfigMap") || str_is(kind, "Secret");
-    return str_is(group, "velero.io") || (str_is(group, "apps") && str_is(kind, "Deployment"));
+    return str_is(group, GROUP_VELERO) || (str_is(group, "apps") && str_is(kind, "Deployment"));
 }
 
 static void context_fill_namespace(const struct review_context *context, struct json_object *tree)

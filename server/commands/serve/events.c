@@ -17,7 +17,7 @@ static const struct step {
 static const struct step *gate_step(const struct decision *decision)
 {
     for (size_t i = 0; i < decision->audit.len; i++)
-        for (size_t s = 0; s < LENGTH_OF(steps) && str_is(decision->audit.items[i].key, "upgrade-gate"); s++)
+        for (size_t s = 0; s < LENGTH_OF(steps) && str_is(decision->audit.items[i].key, AUDIT_GATE); s++)
             if (str_starts(decision->audit.items[i].value, str_from(steps[s].outcome)))
                 return &steps[s];
     return NULL;

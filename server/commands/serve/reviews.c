@@ -107,7 +107,7 @@ static struct str why_of(struct arena *arena, const struct decision *decision)
 static bool through_the_gate(const struct decision *decision)
 {
     for (size_t i = 0; i < decision->audit.len; i++)
-        if (str_is(decision->audit.items[i].key, "upgrade-gate"))
+        if (str_is(decision->audit.items[i].key, AUDIT_GATE))
             return true;
     return false;
 }

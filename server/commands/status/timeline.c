@@ -350,7 +350,7 @@ static struct str progress_text(const struct progress *progress, const struct ba
 {
     struct arena *arena = progress->view->arena;
     int64_t done = status->items_done, total = status->items_total;
-    if (!str_is(status->phase, "InProgress"))
+    if (!phase_is_in_progress(status->phase))
         return arena_printf(arena, "%lld items, %.*s", (long long)done, STR_ARG(shown(arena, status->phase)));
     if (total <= 0 || done <= 0 || done > total)
         return arena_printf(arena, "%lld items, counting", (long long)(done > 0 ? done : 0));
@@ -373,7 +373,7 @@ static void put_bar(const struct progress *progress, const struct backup_status 
     static const char *const eighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
     const struct page *page = progress->page;
     int64_t total = status->items_total, done = status->items_done;
-    bool over = !str_is(status->phase, "InProgress");
+    bool over = !phase_is_in_progress(status->phase);
     bool counting = total <= 0 || done < 0; /* Velero counts while it backs up already */
     double part = over ? 1 : counting ? 0 : done > total ? 1 : (double)done / (double)total;
     size_t filled = (size_t)(part * (double)width * 8);

@@ -62,7 +62,7 @@ static void deletion_check_location(const struct request *request, const struct 
                          "%.*s: its BackupStorageLocation %.*s does not exist in %.*s, so Velero cannot reach the "
                          "backup; recreate it first, or delete only the Backup object",
                          STR_ARG(name), STR_ARG(where), STR_ARG(deletion_quote(request, backup->meta.ns)));
-    else if (str_is(location->access_mode, "ReadOnly"))
+    else if (storage_location_read_only(location))
         decision_invalid(decision, field,
                          "%.*s: its BackupStorageLocation %.*s is read-only (spec.accessMode), so Velero deletes "
                          "nothing there; make it ReadWrite first",
@@ -119,7 +119,7 @@ static void deletion_warn_of_loss(const struct request *request, const struct ba
 static bool delete_request_is_taken(const struct request *request, const struct object *object)
 {
     struct str phase = object_text(request, object, "status.phase");
-    return str_is(phase, "InProgress") || phase_is_processed(phase);
+    return phase_is_in_progress(phase) || phase_is_processed(phase);
 }
 
 /* An edit can turn a request to another backup, or have one that is done (its status is no

@@ -1,6 +1,7 @@
 /* Velero marks a Backup as Deleting only when it begins with its DeleteBackupRequest, and it
  * takes one after the other: `velero backup delete --all` has created all of them by then.
  * So those that wait are listed for each review that asks what remains. */
+#include "backstop/api.h"
 #include "policy/checks.h"
 #include "policy/deletion/deletion.h"
 #include "policy/managementbackup/kcm_names.h"
@@ -23,7 +24,7 @@ static void deletion_want_pending(const struct request *request, const struct se
     if (!source)
         return;
     *source = (struct evidence_source){.name = str_from(source_name),
-                                       .group = STR("velero.io"),
+                                       .group = STR(GROUP_VELERO),
                                        .version = STR("v1"),
                                        .kind = STR("DeleteBackupRequest"),
                                        .resource = STR("deletebackuprequests"),

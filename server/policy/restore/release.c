@@ -261,7 +261,7 @@ static bool restore_gate_is_skipped(const struct restore_view *view)
     struct str reason = object_reason(view->request, view->request->object, ANNOTATION_SKIP_BACKUP);
     if (reason.len == 0)
         return false;
-    decision_audit(view->decision, "upgrade-gate", "skipped by annotation: %.*s", STR_ARG(reason));
+    decision_audit(view->decision, AUDIT_GATE, "skipped by annotation: %.*s", STR_ARG(reason));
     decision_warn(view->decision, "upgrading without a checked pre-upgrade backup, as the annotation asks: %.*s",
                   STR_ARG(arena_quote(view->arena, reason)));
     return true;

@@ -40,7 +40,7 @@ static struct strlist names_here(const struct look *look, size_t limit, bool def
 static const char *storage_drawback(const struct look *look, struct str name)
 {
     const struct storage_location *location = inventory_storage_location(look->inventory, look->ns, name);
-    if (!location || str_is(location->access_mode, "ReadOnly"))
+    if (!location || storage_location_read_only(location))
         return location ? " (read-only)" : "";
     if (location->phase.len == 0)
         return " (not validated yet)";
@@ -152,7 +152,7 @@ static void storage_judge_location(const struct look *look, const struct storage
                          "%.*s is %.*s: every backup to it fails. Check its bucket, config and credential, or name "
                          "another one",
                          STR_ARG(who), STR_ARG(storage_phase(arena, location))));
-    if (str_is(location->access_mode, "ReadOnly"))
+    if (storage_location_read_only(location))
         storage_fault_add(
             look, STORAGE_READ_ONLY,
             arena_printf(arena,

@@ -190,7 +190,7 @@ static bool gate_cache_known(struct gate *gate, enum fact fact, const char *name
         return true;
     gate->outcome = UPGRADE_UNKNOWN;
     gate_answer_unknown(gate, name);
-    decision_audit(gate->decision, "upgrade-gate", "unknown: %s could not be read", name);
+    decision_audit(gate->decision, AUDIT_GATE, "unknown: %s could not be read", name);
     return false;
 }
 
@@ -204,7 +204,7 @@ static void gate_refuse_velero_down(struct gate *gate)
 {
     gate->outcome = UPGRADE_REFUSED;
     gate_answer_velero_down(gate);
-    decision_audit(gate->decision, "upgrade-gate", "refused: Velero is not running");
+    decision_audit(gate->decision, AUDIT_GATE, "refused: Velero is not running");
 }
 
 /* A backup that Velero has begun with shows by itself that its CRD admits the first phase. */
@@ -228,7 +228,7 @@ static bool gate_refuse_cannot_start(struct gate *gate)
     case ANSWER_NO:
         gate->outcome = UPGRADE_REFUSED;
         gate_answer_cannot_start(gate, says);
-        decision_audit(gate->decision, "upgrade-gate", "refused: the CRD of Backups is older than Velero");
+        decision_audit(gate->decision, AUDIT_GATE, "refused: the CRD of Backups is older than Velero");
         return true;
     case ANSWER_DEPENDS:
         velero_warn_cannot_start(gate->inventory, gate->settings, gate->decision);
@@ -261,7 +261,7 @@ static bool gate_refuse_held(struct gate *gate)
     }
     gate->outcome = UPGRADE_REFUSED;
     gate_answer_held(gate, hold);
-    decision_audit(gate->decision, "upgrade-gate", "refused: kcm cannot start a backup");
+    decision_audit(gate->decision, AUDIT_GATE, "refused: kcm cannot start a backup");
     return true;
 }
 
@@ -277,18 +277,18 @@ static void gate_answer(struct gate *gate)
     } else if (gate_any_at(gate, UPGRADE_STEP_REFUSE) || engines_at(gate, UPGRADE_STEP_REFUSE)) {
         gate->outcome = UPGRADE_REFUSED;
         gate_answer_refused(gate);
-        decision_audit(decision, "upgrade-gate", "refused");
+        decision_audit(decision, AUDIT_GATE, "refused");
     } else if (gate_waits_for_velero(gate) || engines_at(gate, UPGRADE_STEP_WAIT)) {
         gate->outcome = UPGRADE_WAITS;
         gate_answer_waiting(gate);
-        decision_audit(decision, "upgrade-gate", gate->request->dry_run ? "dry run: would wait" : "waiting");
+        decision_audit(decision, AUDIT_GATE, gate->request->dry_run ? "dry run: would wait" : "waiting");
         for (size_t i = 0; i < gate->count; i++)
             if (gate->sources[i].step == UPGRADE_STEP_START)
                 gate_create_backup(gate, &gate->sources[i]);
     } else {
         gate->outcome = UPGRADE_ADMITTED;
         gate_answer_admitted(gate);
-        decision_audit(decision, "upgrade-gate", "passed");
+        decision_audit(decision, AUDIT_GATE, "passed");
     }
 }
 

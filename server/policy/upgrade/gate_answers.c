@@ -298,7 +298,7 @@ void gate_answer_unprotected(const struct gate *gate)
 {
     struct decision *decision = gate->decision;
     enum verdict verdict = gate->settings->upgrade_without_backups;
-    decision_audit(decision, "upgrade-gate", "%s: no ManagementBackup protects upgrades",
+    decision_audit(decision, AUDIT_GATE, "%s: no ManagementBackup protects upgrades",
                    verdict == VERDICT_DENY ? "refused" : "passed");
     if (verdict == VERDICT_ALLOW)
         return;

@@ -171,7 +171,7 @@ void engine_answer_unknown(const struct gate *gate, const struct upgrade_evidenc
                   "cannot verify the pre-upgrade backup: %.*s. Nothing was changed; retry. If it persists, see "
                   "/readyz?verbose. %.*s",
                   STR_ARG(engine->says), STR_ARG(gate_skip_hint(gate->request)));
-    decision_audit(gate->decision, "upgrade-gate", "unknown: the evidence of %.*s could not be read",
+    decision_audit(gate->decision, AUDIT_GATE, "unknown: the evidence of %.*s could not be read",
                    STR_ARG(engine->source->name));
 }
 

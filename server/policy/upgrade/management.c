@@ -159,7 +159,7 @@ static bool management_skip_annotated(const struct gate *gate)
     decision_warn(gate->decision,
                   "the annotation also allows later upgrades. To remove it: kubectl annotate management %.*s %s-",
                   STR_ARG(words_name(request->arena, request->name)), ANNOTATION_SKIP_BACKUP);
-    decision_audit(gate->decision, "upgrade-gate", "skipped by annotation: %.*s", STR_ARG(reason));
+    decision_audit(gate->decision, AUDIT_GATE, "skipped by annotation: %.*s", STR_ARG(reason));
     return true;
 }
 
@@ -170,7 +170,7 @@ static bool gate_let_through(struct gate *gate)
     struct decision *decision = gate->decision;
     struct arena *arena = gate->request->arena;
     if (request_by_velero(gate->request, gate->settings)) {
-        decision_audit(decision, "upgrade-gate", "let through: written by Velero (a restore)");
+        decision_audit(decision, AUDIT_GATE, "let through: written by Velero (a restore)");
         return true;
     }
     /* Emptied by hand, or by a restore: what ran is what spec.release said until now. */
@@ -183,20 +183,20 @@ static bool gate_let_through(struct gate *gate)
                       STR_ARG(words_name(arena, gate->running)));
     }
     if (gate->running.len == 0) {
-        decision_audit(decision, "upgrade-gate", "let through: status.release is empty");
+        decision_audit(decision, AUDIT_GATE, "let through: status.release is empty");
         decision_warn(
             decision,
             "no release is reported as running yet (status.release is empty): no pre-upgrade backup is needed");
         return true;
     }
     if (str_eq(gate->target, gate->running)) {
-        decision_audit(decision, "upgrade-gate", "let through: back to the running release");
+        decision_audit(decision, AUDIT_GATE, "let through: back to the running release");
         decision_warn(decision, "back to %.*s, which is still the running release: no pre-upgrade backup is needed",
                       STR_ARG(words_name(arena, gate->running)));
         return true;
     }
     if (!gate->settings->upgrade_gate) {
-        decision_audit(decision, "upgrade-gate", "off");
+        decision_audit(decision, AUDIT_GATE, "off");
         decision_warn(decision,
                       "the upgrade gate is off (upgrade.gate in the settings): no pre-upgrade backup was checked");
     } else if (!management_skip_annotated(gate)) {
@@ -320,7 +320,7 @@ void gate_decide(struct gate *gate)
         return;
     gate->outcome = UPGRADE_REFUSED;
     if (!gate->any_target && !gate_target_is_usable(gate)) {
-        decision_audit(decision, "upgrade-gate", "refused: the Release cannot be used");
+        decision_audit(decision, AUDIT_GATE, "refused: the Release cannot be used");
         return;
     }
     gate_warn_unready_components(gate);

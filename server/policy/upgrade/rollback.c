@@ -216,7 +216,7 @@ static bool management_skip_by_annotation(const struct request *request, struct 
         return false;
     decision_warn(decision, "allowed by annotation, without a verified pre-upgrade backup: %.*s",
                   STR_ARG(arena_quote(request->arena, reason)));
-    decision_audit(decision, "upgrade-gate", "skipped by annotation: %.*s", STR_ARG(reason));
+    decision_audit(decision, AUDIT_GATE, "skipped by annotation: %.*s", STR_ARG(reason));
     return true;
 }
 
@@ -242,7 +242,7 @@ void policy_management_status(const struct request *request, const struct invent
                                       STR_ARG(management_status_release(request, request->old_object)),
                                       STR_ARG(management_status_release(request, request->object)));
     enum verdict verdict = management_soften_verdict(request, settings, settings->upgrade_changed_status);
-    decision_audit(decision, "upgrade-gate", "status.release changed by %.*s", STR_ARG(request->user));
+    decision_audit(decision, AUDIT_GATE, "status.release changed by %.*s", STR_ARG(request->user));
     if (verdict == VERDICT_DENY)
         decision_forbidden(decision, "status.release", "%.*s", STR_ARG(message));
     else if (verdict == VERDICT_WARN)
@@ -263,7 +263,7 @@ void policy_management_backup_status(const struct request *request, const struct
     const struct str message = STR("only kcm may report the backups of regions; after a change by hand the next "
                                    "upgrade could rely on a regional backup that does not exist");
     enum verdict verdict = management_soften_verdict(request, settings, settings->upgrade_changed_status);
-    decision_audit(decision, "upgrade-gate", "status.regions changed by %.*s", STR_ARG(request->user));
+    decision_audit(decision, AUDIT_GATE, "status.regions changed by %.*s", STR_ARG(request->user));
     if (verdict == VERDICT_DENY)
         decision_forbidden(decision, "status.regions", "%.*s", STR_ARG(message));
     else if (verdict == VERDICT_WARN)
@@ -307,7 +307,7 @@ static void management_refuse_recreated(const struct request *request, const str
                                         struct decision *decision)
 {
     struct arena *arena = request->arena;
-    decision_audit(decision, "upgrade-gate", "refused: Management created again");
+    decision_audit(decision, AUDIT_GATE, "refused: Management created again");
     decision_forbid(decision,
                     "ManagementBackup %.*s shows that k0rdent ran here before, but no Management exists: creating one "
                     "starts release %.*s without a pre-upgrade backup. Restore the last management backup instead "
@@ -387,7 +387,7 @@ void policy_release(const struct request *request, const struct inventory *inven
     }
     if (!release_is_in_use(inventory, name))
         return;
-    decision_audit(decision, "upgrade-gate", "the spec of the running Release %.*s changed", STR_ARG(name));
+    decision_audit(decision, AUDIT_GATE, "the spec of the running Release %.*s changed", STR_ARG(name));
     enum verdict verdict = management_soften_verdict(request, settings, settings->upgrade_changed_release);
     struct str message = arena_printf(
         arena, "Release %.*s is running: kcm would replace its components at once, without a pre-upgrade backup",

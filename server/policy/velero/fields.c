@@ -1,3 +1,4 @@
+#include "backstop/api.h"
 #include "backstop/grammar.h"
 #include "policy/velero/velero.h"
 
@@ -268,8 +269,8 @@ static bool is_built_in(struct str group)
                                            "batch",
                                            "autoscaling",
                                            "policy",
-                                           "velero.io",
-                                           "admissionregistration.k8s.io",
+                                           GROUP_VELERO,
+                                           GROUP_ADMISSION,
                                            "apiextensions.k8s.io",
                                            "apiregistration.k8s.io",
                                            "certificates.k8s.io",
@@ -375,7 +376,7 @@ static const struct resource_kind *misspelt_group(const struct search *search)
  * persistentvolumeclaims.storage.k8s.io, which has stood on Velero's own page. */
 static const struct resource_kind *in_another_group(const struct search *search)
 {
-    bool complete = search->group.len && (is_built_in(search->group) || str_is(search->group, "k0rdent.mirantis.com"));
+    bool complete = search->group.len && (is_built_in(search->group) || str_is(search->group, GROUP_K0RDENT));
     struct search any = *search;
     any.group = STR("");
     return complete && !by_plural(search, search->resource) ? by_plural(&any, search->resource) : NULL;

@@ -1,6 +1,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "backstop/api.h"
 #include "backstop/grammar.h"
 #include "policy/velero/velero.h"
 
@@ -274,7 +275,7 @@ static void check_patch_data(struct config_rules *modifier, struct str where, st
 static bool has_strategic_types(struct str target)
 {
     static const char *const groups[] = {
-        "", "apps", "batch", "velero.io", "snapshot.storage.k8s.io", "groupsnapshot.storage.k8s.io"};
+        "", "apps", "batch", GROUP_VELERO, "snapshot.storage.k8s.io", "groupsnapshot.storage.k8s.io"};
     struct str resource, group;
     resource_name_split(target, &resource, &group);
     for (size_t i = 0; i < LENGTH_OF(groups); i++)
