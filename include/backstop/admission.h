@@ -20,7 +20,9 @@ struct rule {
     const char *failure_policy; /* Fail or Ignore, the shipped default */
     const char *documentation;  /* one line */
 };
+/* Every row, in the order in which the API server calls them: mutating before validating. Static. */
 const struct rule *admission_rules(size_t *count);
+/* The row whose webhook is served under this path ("/validate-backup"); NULL: none, which is answered 404. */
 const struct rule *admission_rule_for_path(struct str path);
 /* The n-th rule (0, 1, ...) for an object of this group, kind and operation, in the
  * order the API server would call them: mutating first. NULL after the last. */
@@ -66,7 +68,9 @@ void admission_write_status(int code, const char *message, struct buf *out);
 /* The object after the decision's patch (a copy), for offline review and tests. NULL on failure. */
 struct json_object *admission_apply_patch(struct arena *arena, struct json_object *object,
                                           const struct decision *decision, struct error *error);
+/* "CREATE", as in AdmissionReview.request.operation. Static. */
 const char *operation_name(enum operation operation);
+/* False for what no rule reviews, such as CONNECT. */
 bool operation_parse(struct str text, enum operation *operation) MUST_CHECK;
 
 #endif

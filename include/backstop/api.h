@@ -18,6 +18,8 @@ enum phase {
     PHASE_DELETING,
     PHASE_UNKNOWN /* a newer Velero's */
 };
+/* Of a Backup or Restore. An absent phase is PHASE_WAITING; what this table does not have is PHASE_UNKNOWN, never a
+ * failure. */
 enum phase phase_of(struct str text);
 bool phase_is(struct str text, enum phase phase);
 bool phase_has_failed(struct str text); /* ended, and not Completed */

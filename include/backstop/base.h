@@ -81,6 +81,7 @@ static inline bool char_is_hex(char c)
     return char_is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
+/* For texts of equal length only. ASCII letters. */
 bool str_eq_nocase_same_length(struct str a, struct str b);
 static inline bool str_eq_nocase(struct str a, struct str b) /* ASCII letters only */
 {
@@ -99,6 +100,7 @@ bool str_cut(struct str *text, char separator, struct str *head);
 /* Splits "HOST", "HOST:PORT", ":PORT", "[IPV6]" and "[IPV6]:PORT": *host loses its brackets, *port is absent without a
  * colon. What they hold is not checked. False for an IPv6 address without brackets, and for text behind a bracket. */
 bool str_split_host_port(struct str text, struct str *host, struct str *port) MUST_CHECK;
+/* As RFC 3629 has it: no overlong forms, no surrogates, nothing past U+10FFFF. */
 bool str_utf8_valid(struct str text);
 /* A character (as str_utf8_next cuts it) that reorders the text around it, shows nothing, breaks a
  * line unseen, controls a terminal or is none: text that holds one can lie. ASCII is not asked about. */
@@ -129,6 +131,7 @@ struct buf {
     bool failed;
 };
 
+/* Empty, with nothing allocated. Past `limit` bytes additions fail: then `failed` is set, and stays set. */
 void buf_init(struct buf *buf, size_t limit);
 void buf_dispose(struct buf *buf); /* frees the data; the buf may be used again */
 void buf_clear(struct buf *buf);   /* forgets the content, keeps the memory */
@@ -199,6 +202,7 @@ bool array_room(void *items, size_t len, size_t *cap, size_t size) MUST_CHECK;
 struct str arena_copy(struct arena *arena, struct str text);                                 /* NUL-terminated copy */
 struct str arena_join(struct arena *arena, struct str a, const char *between, struct str b); /* NUL-terminated */
 struct str arena_printf(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);
+/* As arena_printf; empty when out of memory. */
 struct str arena_vprintf(struct arena *arena, const char *format, va_list args) PRINTF_LIKE(2, 0);
 /* Calls release(object) when the arena is freed. Takes ownership at once: if the
  * defer itself cannot be recorded, object is released immediately and false is
@@ -206,6 +210,7 @@ struct str arena_vprintf(struct arena *arena, const char *format, va_list args) 
 bool arena_defer(struct arena *arena, void (*release)(void *), void *object);
 /* What was put together in a buf of its own, borrowed; when that failed, so has the arena. */
 struct str arena_text(struct arena *arena, const struct buf *buf);
+/* Whether any allocation has failed: asked once, at the end, instead of after each. */
 bool arena_failed(const struct arena *arena);
 void arena_fail(struct arena *arena); /* lets a helper record its own failure */
 size_t arena_used(const struct arena *arena);
@@ -238,12 +243,14 @@ struct strlist {
 };
 /* Appends a borrowed text. On failure the arena is marked failed and the list stays. */
 void strlist_add(struct arena *arena, struct strlist *list, struct str text);
+/* Byte for byte; O(n), for lists that a person wrote. */
 bool strlist_has(const struct strlist *list, struct str text);
 /* "a", "b" and "c": each quoted as arena_quote does. */
 struct str strlist_quoted(struct arena *arena, const struct strlist *list);
 
 /* ---- base64: RFC 4648, section 4, as Go's encoding/base64.StdEncoding ----- */
 
+/* Standard alphabet with padding (RFC 4648 section 4), without line breaks. */
 void base64_write(struct str bytes, struct buf *out);
 struct str base64_encode(struct arena *arena, struct str bytes); /* absent when the arena is exhausted */
 /* With padding; line breaks are passed over. NUL-terminated; the absent text when it is no base64. What was a
@@ -329,6 +336,7 @@ bool file_read(struct arena *arena, const char *path, size_t limit, struct str *
  * kernel gives no notice. Understands Kubernetes' mounts, which swap a symlink.
  * file_watch_stop joins the thread; no call comes after it returns. */
 struct file_watch;
+/* Calls `changed` on a thread of its own when one of the files may have changed. NULL with the reason. */
 struct file_watch *file_watch_start(const char *const *paths, size_t count, unsigned poll_seconds,
                                     void (*changed)(void *context), void *context, struct error *error) MUST_CHECK;
 void file_watch_stop(struct file_watch *watch); /* NULL is fine */

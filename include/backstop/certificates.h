@@ -42,6 +42,8 @@ struct certificates_renewal {
     size_t webhooks;           /* that call the Service, all of which trust the CA now */
     int64_t until;             /* when the serving certificate expires */
 };
+/* Managed mode, once: issues or rotates what is due, writes caBundle, and returns. For a Job whose account may write
+ * what the serving pods may not. `done` says what was done. The error's code is the API server's. */
 bool certificates_renew(const struct certificates_options *options, struct certificates_renewal *done,
                         struct error *error) MUST_CHECK;
 /* Joins the threads: `use` is not called any more. certificates_ready may be, until the close. */
@@ -60,6 +62,8 @@ struct certificates_service {
     char full[4][320];
     const char *names[5]; /* NULL-terminated */
 };
+/* "NAME.NAMESPACE", also with ".svc" or ".svc.DOMAIN" behind it. Gives all names of its certificate, of which the API
+ * server verifies NAME.NAMESPACE.svc. */
 bool certificates_service_parse(struct str text, struct certificates_service *service, struct error *error) MUST_CHECK;
 
 #endif

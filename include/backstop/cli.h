@@ -62,6 +62,8 @@ bool command_option_named(const struct command *command, struct str name, bool l
 bool option_shared(const struct command *command, const struct option *option); /* one of connection_options */
 /* BACKSTOP_NAME. Returns out. */
 #define OPTION_VARIABLE_SIZE 80
+/* Writes the name of the environment variable that gives the option ("BACKSTOP_LISTEN") to `out`, and returns
+ * that. */
 const char *option_variable(const struct option *option, char out[OPTION_VARIABLE_SIZE]);
 
 /* ---- the program's name (program.c) ------------------------------------------------ */
@@ -69,6 +71,8 @@ const char *option_variable(const struct option *option, char out[OPTION_VARIABL
 /* Before anything else: which commands there are, in the order of the help (static, kept), and what the program was
  * called as. As kubectl's plugin (kubectl-backstop) it is "kubectl backstop" in all that it prints. */
 void program_init(const char *argv0, const struct command *const *commands, size_t count);
+/* Called as kubectl-backstop: then messages name "kubectl backstop", and commands are about the cluster unless told
+ * otherwise. */
 bool program_is_plugin(void);
 bool program_completes(const char *argv0); /* it is kubectl's completer: kubectl_complete-backstop */
 /* The text with "backstop COMMAND" as the user has to type it. */

@@ -22,7 +22,9 @@ struct cron_zone;
 /* Finds a zone as Go's time.LoadLocation does: "" and "UTC", "Local" (TZ or
  * /etc/localtime), or an IANA name, case-sensitive. The error text is Go's. */
 const struct cron_zone *cron_zone_find(struct str name, struct error *error) MUST_CHECK;
+/* Always there, also where the image has no tzdata. */
 const struct cron_zone *cron_zone_utc(void);
+/* As it was asked for, for messages; borrowed from the zone. */
 struct str cron_zone_name(const struct cron_zone *zone);
 int cron_zone_offset(const struct cron_zone *zone, int64_t unix_seconds); /* seconds east of UTC */
 

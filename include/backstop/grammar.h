@@ -30,6 +30,7 @@ bool quantity_parse(struct str text, double *value) MUST_CHECK;
 /* Why the pattern does not compile, or compiles but can never match (an unclosed
  * brace); NULL when it is fine. */
 const char *glob_problem(struct str pattern);
+/* Whether Velero takes it as a pattern at all: it has one of * ? [ { or a backslash. */
 bool glob_has_wildcard(struct str pattern);
 /* `*` stops at the separator, `**` does not; separator 0: there is none. Texts over
  * 512 bytes, patterns over 253 and those with over 64 alternatives match nothing. */
@@ -74,6 +75,8 @@ struct resource_name {
     const struct resource_kind *kind; /* as resource_name_known */
     bool wildcard;
 };
+/* Reads "PLURAL", "PLURAL.GROUP", singular and short names; `known` is false for what is in no table, which may well
+ * be installed. */
 struct resource_name resource_name_read(struct str text);
 struct resource_names {
     struct resource_name *items;
@@ -91,6 +94,7 @@ const struct resource_kind *resource_name_known(struct str name);
 /* Both stand for the same resource. Kinds outside the table are compared by
  * Kubernetes' own guess of the plural (UnsafeGuessKindToResource). */
 bool resource_name_same(struct str a, struct str b);
+/* Whether both name the same resource, in whatever form each is written. */
 bool resource_name_is(const struct resource_name *a, const struct resource_name *b);
 /* `plural.group`, the only form that also works while its CRD is not installed. */
 struct str resource_name_plural(struct arena *arena, struct str name);

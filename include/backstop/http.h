@@ -64,6 +64,7 @@ struct http_server *http_start(const struct http_config *config, struct error *e
  * listen. On failure the old pair stays, and the server listens as before. Safe from any thread. */
 bool http_set_certificate(struct http_server *server, struct str certificate, struct str key,
                           struct error *error) MUST_CHECK;
+/* The one that the system gave for ":0"; for tests and messages. */
 unsigned http_port(const struct http_server *server);
 /* Lame duck: goes on accepting and answering, with Connection: close. */
 void http_drain(struct http_server *server);

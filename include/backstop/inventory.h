@@ -455,18 +455,24 @@ struct str backup_failure(struct arena *arena, const struct backup_status *statu
 /* ---- filling ------------------------------------------------------------- */
 
 struct inventory_builder;
+/* For files, and for tests: objects are added in any order, then the snapshot is finished. NULL when out of
+ * memory. */
 struct inventory_builder *inventory_builder_new(void) MUST_CHECK;
 /* Keeps what is used of one object (apiVersion, kind, metadata, ...) or of each
  * item of a List; copies, so the tree may go. Kinds no policy reads are passed
  * over. The same kind, namespace and name again replaces the first. */
 bool inventory_add(struct inventory_builder *builder, struct json_object *object, struct error *error) MUST_CHECK;
+/* A kind that was read and has no objects is known and empty; one that was not read is not known. */
 void inventory_set_known(struct inventory_builder *builder, enum fact fact, bool known);
 /* Consumes the builder. NULL when out of memory. */
 struct inventory *inventory_finish(struct inventory_builder *builder) MUST_CHECK;
+/* With all that was added and not finished; NULL is fine. */
 void inventory_builder_free(struct inventory_builder *builder);
 /* The same facts without those that hide() says true of; they are shared, not copied.
  * A snapshot of its own, held for the caller; NULL when out of memory. */
 typedef bool inventory_hide_fn(void *context, enum fact fact, const struct object_meta *meta);
+/* The same snapshot with some objects out of sight, sharing all others: what would be, were they deleted. Released
+ * like any other; NULL when out of memory. */
 const struct inventory *inventory_without(const struct inventory *inventory, inventory_hide_fn *hide,
                                           void *context) MUST_CHECK;
 /* A snapshot that grows: what the cluster would be with further objects, as offline
@@ -484,6 +490,7 @@ void inventory_overlay_free(struct inventory_overlay *overlay); /* NULL is fine 
  * yet, are passed over. False when out of memory. */
 bool inventory_overlay_add(struct inventory_overlay *overlay, struct json_object *object,
                            enum overlay_mode mode) MUST_CHECK;
+/* The snapshot as changed so far; borrowed, until the next change. */
 const struct inventory *inventory_overlay_get(const struct inventory_overlay *overlay);
 /* An overlay of another snapshot with all that was added to this one; NULL when out of memory. */
 struct inventory_overlay *inventory_overlay_onto(const struct inventory_overlay *overlay,

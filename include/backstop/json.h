@@ -39,6 +39,7 @@ const struct json_node *json_member(const struct json_node *node, struct str key
 /* The decoded text of a string node; absent for NULL and every other type.
  * Borrows from the source when nothing is escaped, else from the arena. */
 struct str json_text(struct arena *arena, const struct json_node *node);
+/* The literal true and nothing else: "true" is a text. */
 bool json_is_true(const struct json_node *node);
 /* The items of an array that was checked, one by one: `rest` is at first the array's raw text
  * behind its opening bracket. False at the end. */
@@ -73,18 +74,22 @@ struct json_object *json_copy(struct json_object *tree) MUST_CHECK;
 bool json_put(struct json_object *object, const char *key, struct json_object *value);
 /* Overwrites a text with zeros where it lies: json-c frees its memory without clearing it. */
 void json_wipe_text(struct json_object *value);
+/* Copies. False when out of memory; the object is as it was then. */
 bool json_put_text(struct json_object *object, const char *key, struct str text);
+/* A key whose value is null, which is not the same as no key to kubectl and jq. */
 bool json_put_null(struct json_object *object, const char *key);
 /* Another reference to a value that is held elsewhere, too; NULL stands for null. */
 bool json_put_shared(struct json_object *object, const char *key, struct json_object *value);
 bool json_put_map(struct json_object *object, const char *key, struct json_object **map); /* *map is borrowed */
 void json_delete(struct json_object *object, const char *key);
+/* Takes the value, also where it fails. False when out of memory. */
 bool json_append(struct json_object *array, struct json_object *value);
 bool json_append_null(struct json_object *array);
 /* Before item i, or at the end when i is the length; NULL stands for null in these two. */
 bool json_insert(struct json_object *array, size_t i, struct json_object *value);
 bool json_replace(struct json_object *array, size_t i, struct json_object *value);
 bool json_remove(struct json_object *array, size_t i);
+/* A copy with its NULs; NULL when out of memory. */
 struct json_object *json_new_text(struct str text);
 /* Readers never fail: a missing member or another type gives NULL, absent or 0. */
 struct json_object *json_get(struct json_object *object, const char *key);
@@ -92,7 +97,10 @@ bool json_has(struct json_object *object, const char *key); /* be it null, which
 struct json_object *json_path(struct json_object *object, const char *dotted); /* "spec.objectStorage.bucket" */
 struct str json_str(struct json_object *value);                                /* borrowed from the tree */
 struct str json_get_str(struct json_object *object, const char *key);
+/* The text at "spec.objectStorage.bucket", borrowed; absent when something else is there, as for every reader
+ * below. */
 struct str json_path_str(struct json_object *object, const char *dotted);
+/* The literal true. False for "true" and 1, which the CRD's schema does not let pass either. */
 bool json_get_bool(struct json_object *object, const char *key);
 size_t json_len(struct json_object *array); /* 0 for what is no array */
 struct json_object *json_item(struct json_object *array, size_t i);
@@ -104,11 +112,13 @@ size_t json_member_count(struct json_object *object); /* 0 for what is no object
     for (struct lh_entry *next_##key = json_first_member(object); json_next_member(&next_##key, &(key), &(value));)
 struct lh_entry *json_first_member(struct json_object *object);
 bool json_next_member(struct lh_entry **next, const char **key, struct json_object **value);
+/* A member whose name may hold dots or NULs, as labels do. */
 struct json_object *json_get_named(struct json_object *object, struct str name);
 /* A value by a path that users write: names joined by ".", where [NAME] may stand for
  * a name that holds dots, and [KEY=VALUE] picks the list's first item whose member KEY
  * has that value: status.conditions[type=Complete].status. NULL for what is not there. */
 struct json_object *json_select(struct json_object *object, struct str path);
+/* Whether json_select understands this path; asked of settings, so that no review finds out. */
 bool json_select_valid(struct str path);
 /* A text, number or boolean as text; absent for everything else. Borrowed from the tree. */
 struct str json_scalar(struct json_object *value);
@@ -154,6 +164,7 @@ struct yaml_split {
     struct str rest;
     unsigned line; /* of rest's first line */
 };
+/* False after the last. `line` is where it begins, from 1; `document` is borrowed from the text. */
 bool yaml_next_document(struct yaml_split *split, struct str *document, unsigned *line);
 struct str yaml_text_line(struct str text, size_t from); /* the line from there, with its newline */
 bool yaml_is_marker(struct str line);                    /* "---" */

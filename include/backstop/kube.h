@@ -40,6 +40,7 @@ struct kube_client;
 /* Before any function of libcurl is called; kube_open does it itself. */
 bool kube_load_curl(struct error *error) MUST_CHECK;
 struct kube_client *kube_open(const struct kube_options *options, struct error *error) MUST_CHECK;
+/* Waits for no request: whoever has one in flight ends it first. NULL is fine. */
 void kube_close(struct kube_client *client);
 /* From that time on (monotonic) requests end without an answer, within a second those that
  * are under way: an API server that is silent must not hold up an end. For good. */
@@ -113,6 +114,8 @@ struct kube_list_options {
 /* Calls item(context, object) for every object, page by page; false from item
  * ends the list with an error the callback has set. `resource_version` gets the list's. */
 typedef bool kube_item_fn(void *context, struct json_object *object, struct error *error);
+/* Page by page, an object at a time. `item` stops it by returning false with an error of its own. `resource_version`
+ * is the list's, to watch from. */
 bool kube_list(struct kube_client *client, struct arena *arena, const struct kube_resource *resource,
                const struct kube_list_options *options, kube_item_fn *item, void *context, struct str *resource_version,
                struct error *error) MUST_CHECK;
@@ -164,6 +167,8 @@ struct kube_reflector_options {
     void *context;
 };
 struct kube_reflector;
+/* Lists, then watches, for ever, on a thread of its own; lists again after a 410, with back-off after any other
+ * failure. NULL with the reason when it could not begin. */
 struct kube_reflector *kube_reflect(struct kube_client *client, const struct kube_reflector_options *options,
                                     struct error *error) MUST_CHECK;
 void kube_reflector_cancel(struct kube_reflector *reflector); /* begins to stop; NULL is fine */

@@ -21,6 +21,8 @@ struct pki_profile {
  * and cRLSign. A serving certificate: CA:FALSE, digitalSignature, serverAuth. */
 bool pki_issue_ca(struct arena *arena, const struct pki_profile *profile, struct pki_pair *ca,
                   struct error *error) MUST_CHECK;
+/* A leaf for the profile's names with a new P-256 key, signed by this CA; 422 when the CA's key is not its
+ * certificate's. */
 bool pki_issue_serving(struct arena *arena, const struct pki_profile *profile, const struct pki_pair *ca,
                        struct pki_pair *serving, struct error *error) MUST_CHECK;
 
@@ -31,6 +33,7 @@ struct pki_facts {
     char key_type[48];    /* "ECDSA P-256", "RSA 2048" */
     char dns_names[1024]; /* comma-separated SANs */
 };
+/* What a certificate says of itself. Nothing is verified. */
 bool pki_read(struct str certificate, struct pki_facts *facts, struct error *error) MUST_CHECK;
 
 /* Everything that must hold before a pair is served: the key fits, dates hold at

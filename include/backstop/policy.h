@@ -49,11 +49,15 @@ struct json_object *object_tree(const struct request *request, const struct obje
 /* Why a part of an object that was asked for as a tree could not be read, and so looked as if it were
  * absent (json_build); absent when all could. */
 struct str request_problem(const struct request *request);
+/* The text at a path of two or more names ("spec.backupName"), borrowed for as long as the request. Absent when the
+ * object is NULL or holds something else there. */
 struct str object_text(const struct request *request, const struct object *object, const char *path);
+/* The literal true at this path. */
 bool object_true(const struct request *request, const struct object *object, const char *path);
 enum json_kind object_kind(const struct object *object, const char *path); /* JSON_NULL: absent too; two levels */
 bool object_has(const struct object *object, const char *path);            /* present and not null; two levels */
 struct str object_label(const struct request *request, const struct object *object, const char *key);
+/* Absent when it is not set, empty when it is set to "". */
 struct str object_annotation(const struct request *request, const struct object *object, const char *key);
 /* Whether its JSON text, escapes and all, holds this word: cheap to ask of a large one. */
 bool object_annotation_has(const struct request *request, const struct object *object, const char *key,
@@ -139,6 +143,7 @@ struct decision {
     struct reservation reservation;
 };
 
+/* Allowed, with nothing to say. Everything that is added lives in the arena. */
 void decision_init(struct decision *decision, struct arena *arena);
 /* 422 Invalid: one bad field, in the words of Kubernetes' field errors. The prefix ("Invalid value: ") and the
  * cause's reason are set here; the format goes on after it: `decision_invalid(decision, "spec.schedule",
@@ -171,10 +176,14 @@ void decision_warn(struct decision *decision, const char *format, ...) PRINTF_LI
 void decision_caution(struct decision *decision, const char *format, ...) PRINTF_LIKE(2, 3);
 /* The same where a check needs facts of which nothing is known: whoever reads many answers may say it once. */
 void decision_unchecked(struct decision *decision, enum fact missing, const char *format, ...) PRINTF_LIKE(3, 4);
+/* A step of the JSON Patch; the value must live as long as the decision. Steps are applied in order, so a parent is
+ * added before its child. */
 void decision_patch(struct decision *decision, const char *op, const char *path, struct json_object *value);
 /* The key under which the upgrade gate notes what it did; Events and metrics are made from its value (serve/events.c). */
 #define AUDIT_GATE "upgrade-gate"
 void decision_audit(struct decision *decision, const char *key, const char *format, ...) PRINTF_LIKE(3, 4);
+/* An effect: the object is created after the decision and before the answer, never under dryRun. `what` names it in
+ * the log. */
 void decision_create(struct decision *decision, struct json_object *object, struct str what);
 /* What would have been changed is of no interest when nothing is stored: drops the patch and
  * the warnings and audit annotations that tell of them. */
@@ -459,6 +468,8 @@ struct backup_omissions {
 };
 /* Whether the backups by kcm select an object with these labels, which are those that the cache keeps. */
 bool policy_backup_selects(struct json_object *labels);
+/* What kcm's selectors (internal/controller/backup/collect.go) leave out although a restore needs it. Not known
+ * unless all that it rests on is. */
 struct backup_omissions policy_backup_omissions(struct arena *arena, const struct inventory *inventory,
                                                 const struct settings *settings);
 

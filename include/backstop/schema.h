@@ -46,6 +46,8 @@ enum schema_kind_verdict {
     SCHEMA_KIND_FINE, /* it is one, or it is none of our business */
     SCHEMA_KIND_WRONG /* the API server has no such kind; *meant says what is near, or is absent */
 };
+/* Whether this apiVersion has this kind. `meant` gets what it is a slip of, or is absent. New releases bring new
+ * kinds, so an unknown one of k0rdent's is no mistake. */
 enum schema_kind_verdict schema_kind_check(const struct schema_set *set, struct str api_version, struct str kind,
                                            struct arena *arena, struct str *meant);
 

@@ -103,6 +103,7 @@ struct settings *settings_load_file(const char *path, struct error *error) MUST_
 /* The JSON Schema of the file, and a file with every key at its default and a comment
  * of what it decides; both from the same table. */
 void settings_write_schema(struct buf *out);
+/* A settings file with every key at its default, each under its documentation; parsing it gives the defaults. */
 void settings_write_sample(struct buf *out);
 
 #endif

@@ -63,8 +63,10 @@ void metric_forget(enum metric_id metric);
 /* For histograms. */
 #define metric_observe(metric, seconds, ...) metric_observe_labelled((metric), (seconds), METRIC_LABELS(__VA_ARGS__))
 #define METRIC_LABELS(...) ((const char *const[]){__VA_ARGS__, NULL})
+/* One label value for each label that metrics.def declares, in its order. */
 void metric_add_labelled(enum metric_id metric, double amount, const char *const *labels);
 void metric_set_labelled(enum metric_id metric, double value, const char *const *labels);
+/* Into the histogram's buckets, which metrics.def declares in seconds. */
 void metric_observe_labelled(enum metric_id metric, double seconds, const char *const *labels);
 void metrics_write(struct buf *out);      /* Prometheus text format 0.0.4 */
 void metrics_write_docs(struct buf *out); /* a Markdown table */

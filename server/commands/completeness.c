@@ -1,3 +1,5 @@
+/* Reads what only completeness needs (identities, sources of charts, metadata of Secrets and ConfigMaps) with the
+ * rights of whoever runs the command. The judgement is in status/completeness.c. */
 #include "commands/facts_open.h"
 
 #include <ctype.h>

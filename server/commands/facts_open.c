@@ -1,3 +1,4 @@
+/* The snapshot that a command judges: of files, or of the cluster, read once by the informers that serve has. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

@@ -1,3 +1,5 @@
+/* Sets of minutes, hours, days and months in English: ranges, steps and exceptions where they are shorter than a
+ * list. */
 #include "cron/spec.h"
 
 static int next_member(uint64_t bits, int value)

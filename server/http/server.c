@@ -1,3 +1,4 @@
+/* The listener's life: from its configuration to a stop that waits for the requests under way. */
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>

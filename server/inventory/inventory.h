@@ -18,6 +18,7 @@ struct pooled_tree {
     struct pooled_tree *next;
 };
 struct tree_pool;
+/* Equal maps of labels are kept once, whatever number of objects has them. */
 struct tree_pool *tree_pool_new(void) MUST_CHECK;
 void tree_pool_free(struct tree_pool *pool);  /* NULL is fine; trees in use live on */
 void tree_pool_sweep(struct tree_pool *pool); /* forgets what only the pool holds */
@@ -42,6 +43,7 @@ static inline const struct object_meta *record_meta(const struct record *record)
 {
     return (const struct object_meta *)(const void *)record->bytes;
 }
+/* Equal names give equal hashes in every table of the process. */
 uint64_t hash_name(struct str ns, struct str name);
 
 /* ---- the records of one kind, by namespace and name ---------------- */
@@ -72,10 +74,13 @@ struct store {
     struct str default_ns; /* for a namespaced object that names none */
     bool from_server;      /* objects are as the API server has them, managedFields and all */
 };
+/* In the record, aligned; while measuring, scratch memory of the same size. NULL sets `failed`. */
 void *store_alloc(struct store *store, size_t size);
+/* Copied into the record; words that most objects repeat cost nothing. Absent stays absent, empty stays empty. */
 struct str store_text(struct store *store, struct str text);
 /* The strings of an object, kept where `keep` (NULL: all) says so; NULL when none is left. */
 struct json_object *store_map(struct store *store, struct json_object *map, bool (*keep)(struct str key));
+/* A copy of the list and of its texts. */
 struct strlist store_texts(struct store *store, const struct strlist *list);
 struct strlist store_strings(struct store *store, struct json_object *array,
                              const char *member); /* member of each item, or NULL */
@@ -90,16 +95,22 @@ struct strlist store_strings(struct store *store, struct json_object *array,
 const struct fact_kind *fact_kind_find(struct str api_version, struct str kind, struct json_object *object);
 /* On a ServerStatusRequest: the image of the Deployment that is asked. */
 #define ANNOTATION_OF_IMAGE "backstop.k0rdent.mirantis.com/of-image"
+/* By the label that kcm looks for, too: component=velero, in any namespace. */
 bool is_velero_deployment(struct json_object *object);
 bool is_node_agent(struct json_object *object);
 bool is_kcm_deployment(struct json_object *object);
 bool is_conversion(struct json_object *object);
 bool is_of_provider(struct json_object *object);
 bool is_kube_system(struct json_object *object);
+/* Velero's and k0rdent's: a cluster has hundreds of others, with large schemas. */
 bool is_our_custom_resource(struct json_object *object);
+/* Of a Velero Backup, and of the copy in a ManagementBackup's status.lastBackup. Velero's names, Unix seconds; 0 for
+ * absent. */
 void extract_backup_status(struct store *store, struct backup_status *status, struct json_object *object);
 
+/* RFC 3339 at this path as Unix seconds; 0 when it is absent or cannot be read. */
 int64_t object_time(struct json_object *object, const char *dotted);
+/* Replicas and the condition Available, as kubectl rollout status reads them. */
 struct deployment_state object_deployment_state(struct json_object *object);
 int64_t object_count(struct json_object *object, const char *dotted); /* 0 for what is no number or negative */
 /* What a BackupSpec's label selectors name: CAPI providers, sorted, and whether
@@ -151,6 +162,7 @@ bool builder_share(struct inventory_builder *builder, struct record *record) MUS
 bool builder_share_table(struct inventory_builder *builder, enum fact fact,
                          const struct record_table *records) MUST_CHECK;
 void builder_remove(struct inventory_builder *builder, enum fact fact, struct str ns, struct str name);
+/* Whether there is a record of the same kind and name. */
 bool builder_has(const struct inventory_builder *builder, const struct record *record);
 /* The snapshot in a slot, held for the caller; NULL while there is none. */
 const struct inventory *snapshot_current(struct shared_slot *slot);

@@ -1,3 +1,5 @@
+/* Which resources of each provider a management restore must leave out, built in and from settings
+ * restores.providerCaveats. */
 #include <string.h>
 
 #include "settings/settings.h"

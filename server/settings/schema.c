@@ -1,3 +1,5 @@
+/* The JSON Schema of the settings file, from the table of keys: what editors complete, and helm checks the chart's
+ * values with. */
 #include <string.h>
 
 #include "settings/settings.h"

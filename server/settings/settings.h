@@ -37,6 +37,7 @@ struct settings_key {
     int64_t least, most;          /* counts; durations, in seconds */
     const char *help;
 };
+/* The table from which parser, schema, sample and documentation follow; in the order of the sample. */
 const struct settings_key *settings_keys(size_t *count);
 extern const char *const verdict_words[3];
 
@@ -44,14 +45,17 @@ extern const char *const verdict_words[3];
  * with it and error->field where inside it ("[2].provider"). */
 bool settings_read_value(struct arena *arena, struct settings *settings, const struct settings_key *key,
                          struct json_object *value, struct error *error) MUST_CHECK;
+/* The default of the key, by the same parser as a file's value. */
 bool settings_read_default(struct arena *arena, struct settings *settings, const struct settings_key *key,
                            struct error *error) MUST_CHECK;
 bool settings_read_provider_exclusions(struct arena *arena, struct settings *settings, const struct settings_key *key,
                                        struct json_object *value, struct error *error) MUST_CHECK;
 bool settings_read_texts(struct arena *arena, struct strlist *list, const struct text_rule *rule,
                          struct json_object *value, struct error *error) MUST_CHECK;
+/* A Go duration of whole seconds within the key's bounds, in seconds. */
 bool settings_read_duration(struct arena *arena, const struct settings_key *key, struct json_object *value,
                             int64_t *out, struct error *error) MUST_CHECK;
+/* A text that the rule takes; in the arena. */
 bool settings_read_text(struct arena *arena, const struct text_rule *rule, struct json_object *value, struct str *out,
                         struct error *error) MUST_CHECK;
 bool settings_add_builtin_provider_exclusions(struct arena *arena, struct settings *settings) MUST_CHECK;
@@ -80,6 +84,7 @@ struct evidence_preset {
         *hint;
     bool needs_namespace, needs_selector; /* without it, objects that prove nothing would count */
 };
+/* kasten, trilio, velero, etcd...: how each engine says that a snapshot is good. */
 const struct evidence_preset *settings_evidence_presets(size_t *count);
 extern const struct settings_key settings_evidence_age; /* its bounds */
 bool settings_read_evidence(struct arena *arena, struct settings *settings, struct json_object *value,

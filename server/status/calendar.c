@@ -1,3 +1,5 @@
+/* The next two weeks: when each ManagementBackup and Schedule runs, and which runs meet. Read in the dialect of who
+ * runs it: kcm keeps robfig/cron, Velero has netresearch/go-cron since 1.18.3. */
 #include <stdlib.h>
 
 #include "backstop/cron.h"

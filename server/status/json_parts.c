@@ -1,3 +1,5 @@
+/* The parts of the JSON answer that several objects have, then verdicts, calendar and what only a server knows. Keys
+ * are an interface, documented in docs/status.md: they may be added to, never renamed. */
 #include "status/status.h"
 
 struct json_object *status_text_value(struct str text)

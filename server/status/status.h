@@ -47,11 +47,14 @@ void status_put_time(struct json_object *object, const char *key, int64_t when);
 struct json_object *status_backup_object(const struct backup_status *status, struct str name, int64_t when);
 /* json_verdict.c */
 struct json_object *status_recovery_object(const struct status_recovery *recovery);
+/* {"state", "message", "cause"}: the keys are documented in docs/status.md, and never renamed. */
 struct json_object *status_verdict_object(const struct status_verdict *verdict);
 struct json_object *status_verdicts_object(const struct status_view *view);
+/* The newest of those that are no recovery point, each with the reason; at most 100. */
 struct json_object *status_unsound_list(const struct status_view *view);
 /* json_calendar.c, json_serving.c */
 struct json_object *status_calendar_object(const struct status_view *view);
+/* NULL where nobody has looked: "not checked" is not "nothing missing". */
 struct json_object *status_completeness_object(const struct status_view *view);
 struct json_object *status_audit_object(const struct status_audit *audit);
 struct json_object *status_serving_object(const struct status_serving *serving);

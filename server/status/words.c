@@ -1,3 +1,5 @@
+/* Words, look-ups and the order of findings, which every face of status shares. A finding that another one explains
+ * is a consequence of it, and shown below it only. */
 #include "backstop/cron.h"
 #include "status/status.h"
 

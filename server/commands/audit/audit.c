@@ -1,3 +1,5 @@
+/* `backstop audit`: reviews what is in the cluster already as if it were created now, and
+ * reports what would be denied. Never writes. */
 #include "commands/audit/audit.h"
 #include "commands/commands.h"
 #include "commands/facts_open.h"

@@ -1,3 +1,5 @@
+/* What an audit prints of one object, and of all. A review's warnings that only say a schedule back are left out:
+ * they are news to the person who writes one, not to the reader of an audit. */
 #include "commands/audit/audit.h"
 
 #include <ctype.h>

@@ -1,3 +1,5 @@
+/* `backstop review`: options, exit code and order of an offline review. What a document meets is in run.c, what is
+ * known of the cluster in facts.c. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,5 @@
+/* One manifest through all rules that its kind meets, mutating ones first, as the API server would send it: the patch
+ * of one rule is the object of the next. The decision code is serve's own. */
 #include <ctype.h>
 #include <string.h>
 

@@ -1,3 +1,5 @@
+/* `backstop status`: the options, the exit code (0 READY, 3 AT RISK, 2 UNKNOWN, 1 NOT READY), and which face of the
+ * view is drawn, once or with --watch. */
 #include "commands/status/status.h"
 #include "commands/commands.h"
 

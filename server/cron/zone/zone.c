@@ -1,3 +1,5 @@
+/* Time zones by name, found as Go's time.LoadLocation finds them, with the rule for all time after the last
+ * transition. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>

@@ -1,3 +1,4 @@
+/* The inventory from files: what `kubectl get -o yaml` prints, read again when it changes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,5 @@
+/* A Restore as its checks see it: read once, with the Backup that it would take, and what of the request is new. Also
+ * what the running Velero and the providers in use mean for it. */
 #include "policy/restore/restore.h"
 #include "policy/velero/velero.h"
 

@@ -82,6 +82,7 @@ bool location_same_config_place(struct str provider, struct json_object *a, stru
 /* The provider's i-th key of config that says where its store is; NULL after the last. */
 const char *location_place_key(struct str provider, size_t i);
 /* storage_location_plugins.c: what each plugin refuses; config is a map of texts, or NULL. */
+/* What velero-plugin-for-aws refuses at Init beside unknown keys; so for the next two. */
 void location_check_aws(const struct location_edit *edit, struct json_object *config);
 void location_check_azure(const struct location_edit *edit, struct json_object *config);
 void location_check_gcp(const struct location_edit *edit, struct json_object *config);
@@ -92,6 +93,8 @@ void location_check_secrets(const struct location_edit *edit);
 /* storage_location_use.c: what rests on it. */
 void location_check_deletion(const struct request *request, const struct inventory *inventory,
                              const struct settings *settings, struct decision *decision);
+/* Edits that lead to another store, make the location read-only or take the default away: what rests on it. Velero
+ * forgets the Backups at the old place with its next sync. */
 void location_check_move(const struct location_edit *edit);
 
 #endif

@@ -1,3 +1,5 @@
+/* Rollback: which Backups hold the release before an upgrade. Then the writes to Management, Release and their status by
+ * which an upgrade would pass the gate unseen. */
 #include <stdio.h>
 #include <stdlib.h>
 

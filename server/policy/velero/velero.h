@@ -20,6 +20,7 @@ bool check_list_length(struct decision *decision, const char *field, struct json
 /* Velero decodes durations with time.ParseDuration. The CRD takes any text, and one
  * that does not parse can stop the informers of the whole Velero server. NULL is fine. */
 void check_duration(struct decision *decision, struct str field, struct json_object *value);
+/* apimachinery's ValidateLabelSelector, with the item that is wrong. */
 void check_selector(struct decision *decision, struct str field, struct json_object *selector);
 /* labelSelector and orLabelSelectors below `at` ("spec"), which Velero takes one of. */
 void check_selectors(struct decision *decision, struct str at, struct json_object *one, struct json_object *any);
@@ -121,6 +122,7 @@ const struct config_map *rules_find_map(struct decision *decision, const struct 
 
 /* Deny: "Invalid value: "MAP": WHERE (line N): MESSAGE". */
 void rules_problem(struct config_rules *rules, struct str where, const char *format, ...) PRINTF_LIKE(3, 4);
+/* As rules_problem, for what Velero takes and ignores. */
 void rules_warn(struct config_rules *rules, struct str where, const char *format, ...) PRINTF_LIKE(3, 4);
 /* A member by its name in any case, as encoding/json finds it; NULL for null too. */
 struct json_object *rules_get(struct json_object *object, const char *key);
@@ -158,7 +160,10 @@ struct modifier_release modifier_release_set(const struct config_rules *modifier
 
 /* ---- between the files of the modifier ---- */
 
+/* groupResource, resourceNameRegex, namespaces, labelSelector and matches of one rule (resource_modifiers.go
+ * ResourceModifierRule.apply). */
 void modifier_check_conditions(struct config_rules *modifier, struct str where, struct json_object *conditions);
+/* The one of patches, mergePatches and strategicPatches that a rule may have, for objects of this groupResource. */
 void modifier_check_patches(struct config_rules *modifier, struct str where, struct json_object *rule,
                             struct str target);
 /* modifier_patch.c: what Velero has taken away before it applies rules. */

@@ -1,3 +1,5 @@
+/* What sections of the page are made of. Text of the cluster enters it only through markup_text, so that no object's
+ * name is ever markup. */
 #include <string.h>
 
 #include "status/html/html.h"
