@@ -60,7 +60,7 @@ static int help_for(char *program, char *name)
     char help[] = "--help";
     char *argv[] = {program, name, help, NULL};
     const struct command *command = command_named(str_from(name));
-    return command ? command->run(command, 2, argv + 1) : main_unknown(name);
+    return command ? command_run(command, 2, argv + 1) : main_unknown(name);
 }
 
 /* The first argument that is neither an option nor an option's value; 1 where there is none. */
@@ -99,5 +99,5 @@ int main(int argc, char **argv)
     char *name = argv[at];
     memmove(argv + 2, argv + 1, (size_t)(at - 1) * sizeof *argv); /* options before the command are its own */
     argv[1] = name;
-    return command->run(command, argc - 1, argv + 1);
+    return command_run(command, argc - 1, argv + 1);
 }

@@ -13,6 +13,7 @@ enum exit_code { EXIT_OK = 0, EXIT_DENIED = 1, EXIT_USAGE = 2, EXIT_WAIT = 3, EX
 enum option_type {
     OPTION_FLAG,     /* bool */
     OPTION_TEXT,     /* const char * */
+    OPTION_CHOICE,   /* int: which of the words of `argument`, "text|json": 0 for the first */
     OPTION_INTEGER,  /* int64_t, not negative */
     OPTION_DURATION, /* int64_t seconds; Go syntax: 90s, 1h30m */
     OPTION_TIME,     /* int64_t Unix seconds; RFC 3339 */
@@ -33,6 +34,9 @@ struct option {
     const char *argument, *help;
     size_t offset;
 };
+struct command;
+/* What a command does once its options are read: the exit code. */
+typedef int command_body(const struct command *command, void *values, char **operands, size_t operand_count);
 /* `details` are paragraphs; lines that begin with spaces stay as they are. One that begins
  * with "Exit status: " or "Examples:" becomes a section of the man page. */
 struct command {
@@ -45,8 +49,13 @@ struct command {
     size_t connection;
     bool hidden; /* for programs: not in the list of commands */
     bool logs;   /* its standard error is a log: errors are JSON lines there, too */
+    command_body *body;
+    const void *defaults; /* of its options struct, which has `size` bytes: COMMAND_DEFAULTS */
+    size_t size;
+    /* In place of body: takes its words as they are. */
     int (*run)(const struct command *command, int argc, char **argv);
 };
+#define COMMAND_DEFAULTS(type, ...) .defaults = &(const type){__VA_ARGS__}, .size = sizeof(type)
 
 /* Those that need nothing but the table: completions, manual pages, and what completions ask. */
 extern const struct command command_completion, command_man, command_complete;
@@ -90,12 +99,9 @@ enum options_result options_parse(const struct command *command, int argc, char 
 bool option_takes_next(const char *text);
 void options_dispose(const struct command *command, void *values); /* frees the lists */
 void options_help(const struct command *command, struct buf *out);
-/* What a command does once its options are read: the exit code. */
-typedef int command_body(const struct command *command, void *values, char **operands, size_t operand_count);
-/* Options into `values`, which holds the defaults; then the body, unless help was asked
- * for or there was a mistake: operands given to a command that names none are one. Returns
- * the exit code; the lists in `values` are freed. */
-int command_run(const struct command *command, int argc, char **argv, void *values, command_body *body);
+/* Runs a command: its options from the environment and argv[1..] over its defaults, then its body, unless help was asked
+ * for or there was a mistake; operands given to a command that names none are one. Returns the exit code. */
+int command_run(const struct command *command, int argc, char **argv);
 /* A time that no option gave (INT64_MIN) becomes the clock's. */
 int64_t command_now(int64_t given);
 /* Says "backstop COMMAND: message" on standard error and returns EXIT_USAGE. */
@@ -179,17 +185,18 @@ void page_sentence(const struct page *page, enum tone tone, struct str first, st
 
 /* ---- terminals (terminal.c) ---------------------------------------------------- */
 
+enum terminal_colours { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER };
 /* What the terminal at the other end can show. */
 /* Part of a command's options, as the member `terminal`; TERMINAL_OPTIONS are its rows. */
 struct terminal_options {
-    const char *color; /* NULL: auto */
+    int color; /* enum terminal_colours */
     bool ascii;
     int64_t width; /* -1: the terminal's */
 };
 #define TERMINAL_OPTIONS(type)                                                                                         \
     {"color",                                                                                                          \
      0,                                                                                                                \
-     OPTION_TEXT,                                                                                                      \
+     OPTION_CHOICE,                                                                                                    \
      "auto|always|never",                                                                                              \
      "colour: auto, always or never (default: auto; NO_COLOR turns it off)",                                           \
      offsetof(type, terminal.color)},                                                                                  \
@@ -210,8 +217,8 @@ int terminal_check(const struct command *command, const struct terminal_options 
 struct page terminal_page(const struct terminal_options *options, struct buf *out);
 /* A terminal that does what escape sequences say, as far as TERM tells. */
 bool terminal_obeys(int fd);
-/* Whether standard output gets colour: auto (or NULL) heeds no-color.org. */
-bool terminal_colour(const char *color);
+/* Whether standard output gets colour: COLOUR_AUTO heeds no-color.org. */
+bool terminal_colour(enum terminal_colours choice);
 /* Rows of the terminal at this descriptor; 0 when it is none, or does not say. */
 size_t terminal_rows(int fd);
 /* Its columns, likewise, however few. */

@@ -11,7 +11,6 @@ enum sandbox_mode {
     SANDBOX_REQUIRE, /* all of it, or fail */
     SANDBOX_OFF
 };
-bool sandbox_mode_parse(struct str text, enum sandbox_mode *mode) MUST_CHECK; /* auto, require, off */
 
 struct sandbox_options {
     enum sandbox_mode mode;

@@ -30,7 +30,6 @@ struct log_field {
     }
 
 void log_set_level(enum log_level level);
-bool log_level_parse(struct str text, enum log_level *level) MUST_CHECK;
 /* Writes {"time":...,"level":...,"message":...,fields...} as one line, every text escaped,
  * values cut at 2 KiB. A line that nobody takes (a reader that stands still, a full disk) is
  * lost and counted; it never holds up the caller for longer than 0.1 s. Safe from any thread. */

@@ -114,11 +114,6 @@ static int completion_execute(const struct command *command, void *context, char
     return command_fail(command, "expected bash, zsh or fish");
 }
 
-static int completion_run(const struct command *command, int argc, char **argv)
-{
-    return command_run(command, argc, argv, NULL, completion_execute);
-}
-
 const struct command command_completion = {
     .name = "completion",
     .summary = "print shell completion for commands, options, values and contexts",
@@ -127,7 +122,7 @@ const struct command command_completion = {
                "together with kubectl_complete-backstop, which lets kubectl complete\n`kubectl "
                "backstop`.\n\nExamples:\n  source <(backstop completion bash)\n  backstop completion zsh "
                ">~/.zfunc/_backstop\n  backstop completion fish >~/.config/fish/completions/backstop.fish",
-    .run = completion_run,
+    .body = completion_execute,
 };
 
 /* What may come next on a command line, from the command table: the shells' completions and

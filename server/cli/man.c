@@ -272,12 +272,6 @@ static int man_execute(const struct command *command, void *context, char **oper
     return !text.failed && write_all(STDOUT_FILENO, buf_str(&text)) ? EXIT_OK : EXIT_USAGE;
 }
 
-static int man_run(const struct command *command, int argc, char **argv)
-{
-    struct man_options values = {0};
-    return command_run(command, argc, argv, &values, man_execute);
-}
-
 const struct command command_man = {
     .name = "man",
     .summary = "print a command's manual page",
@@ -287,5 +281,6 @@ const struct command command_man = {
         "looks for them.\n\nExamples:\n  backstop man status | man -l -",
     .options = options,
     .option_count = LENGTH_OF(options),
-    .run = man_run,
+    .body = man_execute,
+    COMMAND_DEFAULTS(struct man_options, 0),
 };

@@ -46,8 +46,10 @@ static bool set_duration(struct str text, int64_t *seconds)
     return true;
 }
 
-/* Stores one value; says what kind was expected when it does not fit. */
-static bool set_value(const struct option *option, void *values, const char *text, const char **expected)
+enum { EXPECTED_SIZE = 160 };
+
+/* What kind of value an option takes: "a whole number"; of a choice "text, json or yaml". */
+static const char *option_expected(const struct option *option, char out[EXPECTED_SIZE])
 {
     static const char *const words[] = {
         [OPTION_FLAG] = "true or false",
@@ -55,10 +57,31 @@ static bool set_value(const struct option *option, void *values, const char *tex
         [OPTION_INTEGER] = "a whole number",
         [OPTION_DURATION] = "a duration such as 90s, 15m or 1h30m",
         [OPTION_TIME] = "a time such as 2026-11-21T03:00:00Z",
-        [OPTION_LIST] = "a string",
+        [OPTION_LIST] = "a list",
     };
+    if (option->type != OPTION_CHOICE)
+        return words[option->type];
+    struct str rest = str_from(option->argument), word;
+    size_t used = 0;
+    for (const char *before = ""; used < EXPECTED_SIZE && str_cut(&rest, '|', &word);
+         before = str_contains(rest, STR("|")) ? ", " : " or ")
+        used += (size_t)snprintf(out + used, EXPECTED_SIZE - used, "%s%.*s", before, STR_ARG(word));
+    return out;
+}
+
+static bool set_choice(const struct option *option, struct str value, int *choice)
+{
+    struct str rest = str_from(option->argument), word;
+    for (*choice = 0; str_cut(&rest, '|', &word); ++*choice)
+        if (str_eq(word, value))
+            return true;
+    return false;
+}
+
+/* Stores one value; false when it does not fit. */
+static bool set_value(const struct option *option, void *values, const char *text)
+{
     struct str value = str_from(text);
-    *expected = words[option->type];
     switch (option->type) {
     case OPTION_FLAG:
         *(bool *)option_place(option, values) = str_is(value, "true") || str_is(value, "1");
@@ -66,6 +89,8 @@ static bool set_value(const struct option *option, void *values, const char *tex
     case OPTION_TEXT:
         *(const char **)option_place(option, values) = text;
         return true;
+    case OPTION_CHOICE:
+        return set_choice(option, value, option_place(option, values));
     case OPTION_INTEGER:
         return str_to_int64(value, option_place(option, values));
     case OPTION_DURATION:
@@ -90,16 +115,15 @@ static bool set_list_from(const struct option *option, void *values, const char 
 
 static bool read_variable(const struct command *command, const struct option *option, void *values)
 {
-    char name[OPTION_VARIABLE_SIZE];
+    char name[OPTION_VARIABLE_SIZE], expected[EXPECTED_SIZE];
     option_variable(option, name);
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): before any thread starts */
-    const char *text = getenv(name), *expected = "a list";
+    const char *text = getenv(name);
     if (!text)
         return true;
-    bool set =
-        option->type == OPTION_LIST ? set_list_from(option, values, text) : set_value(option, values, text, &expected);
+    bool set = option->type == OPTION_LIST ? set_list_from(option, values, text) : set_value(option, values, text);
     if (!set)
-        command_fail(command, "%s=%s: expected %s", name, text, expected);
+        command_fail(command, "%s=%s: expected %s", name, text, option_expected(option, expected));
     return set;
 }
 
@@ -156,7 +180,8 @@ static struct argument argument_split(const char *text, size_t letter)
  * next argument. */
 static bool take_letter(const struct command *command, int argc, char **argv, int *at, size_t letter, void *values)
 {
-    const char *text = argv[*at], *expected;
+    const char *text = argv[*at];
+    char expected[EXPECTED_SIZE];
     struct argument argument = argument_split(text, letter);
     struct option option;
     if (!command_option_named(command, argument.name, argument.letter, &option)) {
@@ -165,8 +190,7 @@ static bool take_letter(const struct command *command, int argc, char **argv, in
     }
     bool flag = option.type == OPTION_FLAG;
     if (flag && argument.rest)
-        return set_value(&option, values, "true", &expected) &&
-               take_letter(command, argc, argv, at, letter + 1, values);
+        return set_value(&option, values, "true") && take_letter(command, argc, argv, at, letter + 1, values);
     if (!argument.value && flag)
         argument.value = "true";
     if (!argument.value && *at + 1 < argc)
@@ -175,9 +199,12 @@ static bool take_letter(const struct command *command, int argc, char **argv, in
         command_fail(command, "%s needs a value: %s", text, option.argument);
         return false;
     }
-    if (set_value(&option, values, argument.value, &expected))
+    if (set_value(&option, values, argument.value))
         return true;
-    command_fail(command, "--%s %s: expected %s", option.name, argument.value, expected);
+    if (option.type == OPTION_CHOICE && option.letter)
+        command_fail(command, "-%c %s: expected %s", option.letter, argument.value, option_expected(&option, expected));
+    else
+        command_fail(command, "--%s %s: expected %s", option.name, argument.value, option_expected(&option, expected));
     return false;
 }
 
@@ -256,17 +283,25 @@ void options_dispose(const struct command *command, void *values)
             list_clear(option_place(&option, values));
 }
 
-int command_run(const struct command *command, int argc, char **argv, void *values, command_body *body)
+int command_run(const struct command *command, int argc, char **argv)
 {
     char **operands;
     size_t operand_count;
+    if (command->run)
+        return command->run(command, argc, argv);
+    void *values = command->size ? malloc(command->size) : NULL;
+    if (command->size && !values)
+        return command_fail(command, "out of memory");
+    if (values)
+        memcpy(values, command->defaults, command->size);
     enum options_result parsed = options_parse(command, argc, argv, values, &operands, &operand_count);
     int code = parsed == OPTIONS_HELP ? EXIT_OK : EXIT_USAGE;
     if (parsed == OPTIONS_RUN && operand_count && !command->operands)
         command_fail(command, "unexpected argument; see: backstop %s --help", command->name);
     else if (parsed == OPTIONS_RUN)
-        code = body(command, values, operands, operand_count);
+        code = command->body(command, values, operands, operand_count);
     options_dispose(command, values);
+    free(values);
     return code;
 }
 

@@ -340,21 +340,15 @@ bool terminal_obeys(int fd)
     return isatty(fd) && !is_dumb();
 }
 
-bool terminal_colour(const char *color)
+bool terminal_colour(enum terminal_colours choice)
 {
-    if (color && strcmp(color, "auto") != 0)
-        return strcmp(color, "always") == 0;
+    if (choice != COLOUR_AUTO)
+        return choice == COLOUR_ALWAYS;
     return terminal_obeys(STDOUT_FILENO) && !*terminal_variable("NO_COLOR");
 }
 
 int terminal_check(const struct command *command, const struct terminal_options *options)
 {
-    static const char *const colors[] = {"auto", "always", "never"};
-    bool known = options->color == NULL;
-    for (size_t i = 0; i < LENGTH_OF(colors) && !known; i++)
-        known = strcmp(options->color, colors[i]) == 0;
-    if (!known)
-        return command_fail(command, "--color %s: expected auto, always or never", options->color);
     if (options->width > 0 && (options->width < NARROWEST || options->width > WIDEST))
         return command_fail(command, "--width: expected 0, or %d to %d", NARROWEST, WIDEST);
     return EXIT_OK;
@@ -364,6 +358,6 @@ struct page terminal_page(const struct terminal_options *options, struct buf *ou
 {
     return (struct page){.out = out,
                          .width = options->width < 0 ? width_of_terminal(STDOUT_FILENO) : (size_t)options->width,
-                         .colour = terminal_colour(options->color),
+                         .colour = terminal_colour((enum terminal_colours)options->color),
                          .ascii = options->ascii || !speaks_utf8() || is_dumb()};
 }

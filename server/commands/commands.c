@@ -9,12 +9,14 @@
 /* The table of commands, and those that only print what the binary holds: settings, rules. */
 
 /* Each has the one option -o. */
+enum { SETTINGS_YAML, SETTINGS_SCHEMA };
+enum { RULES_TEXT, RULES_MARKDOWN };
 struct print_options {
-    const char *output;
+    int output;
 };
 
 static const struct option settings_options[] = {
-    {"output", 'o', OPTION_TEXT, "yaml|schema", "a settings file, or its JSON Schema (yaml)",
+    {"output", 'o', OPTION_CHOICE, "yaml|schema", "a settings file, or its JSON Schema (yaml)",
      offsetof(struct print_options, output)},
 };
 
@@ -22,25 +24,13 @@ static int settings_command_execute(const struct command *command, void *context
 {
     enum { LIMIT = 1 << 20 };
     const struct print_options *values = context;
-    struct str output = str_from(values->output);
     BUF_SCOPED out;
     (void)operands, (void)operand_count;
     buf_init(&out, LIMIT);
-    if (str_is(output, "yaml"))
-        settings_write_sample(&out);
-    else if (str_is(output, "schema"))
-        settings_write_schema(&out);
-    else
-        return command_fail(command, "--output %s: write yaml or schema", values->output);
+    (values->output == SETTINGS_SCHEMA ? settings_write_schema : settings_write_sample)(&out);
     if (out.failed || !write_all(STDOUT_FILENO, buf_str(&out)))
         return command_fail(command, "out of memory, or the output cannot be written");
     return EXIT_OK;
-}
-
-static int settings_command_run(const struct command *command, int argc, char **argv)
-{
-    struct print_options values = {.output = "yaml"};
-    return command_run(command, argc, argv, &values, settings_command_execute);
 }
 
 const struct command command_settings_sample = {
@@ -53,11 +43,12 @@ const struct command command_settings_sample = {
                "  backstop review --settings settings.yaml -f manifest.yaml",
     .options = settings_options,
     .option_count = LENGTH_OF(settings_options),
-    .run = settings_command_run,
+    .body = settings_command_execute,
+    COMMAND_DEFAULTS(struct print_options, SETTINGS_YAML),
 };
 
 static const struct option rules_options[] = {
-    {"output", 'o', OPTION_TEXT, "text|markdown", "how to print them (text)", offsetof(struct print_options, output)},
+    {"output", 'o', OPTION_CHOICE, "text|markdown", "how to print them (text)", offsetof(struct print_options, output)},
 };
 
 static void rules_operations(struct buf *out, unsigned operations)
@@ -101,24 +92,12 @@ static int rules_execute(const struct command *command, void *context, char **op
     enum { LIMIT = 1 << 20 };
     const struct print_options *values = context;
     size_t count;
-    bool markdown = str_is(str_from(values->output), "markdown");
-    (void)operands, (void)operand_count;
-    if (!markdown && !str_is(str_from(values->output), "text"))
-        return command_fail(command, "--output %s: write text or markdown", values->output);
+    (void)command, (void)operands, (void)operand_count;
     const struct rule *rules = admission_rules(&count);
     BUF_SCOPED out;
     buf_init(&out, LIMIT);
-    if (markdown)
-        rules_markdown(&out, rules, count);
-    else
-        rules_text(&out, rules, count);
+    (values->output == RULES_MARKDOWN ? rules_markdown : rules_text)(&out, rules, count);
     return !out.failed && write_all(STDOUT_FILENO, buf_str(&out)) ? EXIT_OK : EXIT_USAGE;
-}
-
-static int rules_run(const struct command *command, int argc, char **argv)
-{
-    struct print_options values = {.output = "text"};
-    return command_run(command, argc, argv, &values, rules_execute);
 }
 
 const struct command command_rules = {
@@ -127,7 +106,8 @@ const struct command command_rules = {
     .details = "The rule table, from which the webhook manifests are tested and docs/decisions.md is generated.",
     .options = rules_options,
     .option_count = LENGTH_OF(rules_options),
-    .run = rules_run,
+    .body = rules_execute,
+    COMMAND_DEFAULTS(struct print_options, RULES_TEXT),
 };
 
 static const struct command *const commands[] = {

@@ -94,12 +94,6 @@ static int uninstall_execute(const struct command *command, void *context, char 
     return code;
 }
 
-static int uninstall_run(const struct command *command, int argc, char **argv)
-{
-    struct uninstall_options values = {.configuration = "backstop"};
-    return command_run(command, argc, argv, &values, uninstall_execute);
-}
-
 const struct command command_uninstall = {
     .name = "uninstall",
     .summary = "remove the webhook configurations (stops all reviews)",
@@ -111,5 +105,6 @@ const struct command command_uninstall = {
     .option_count = LENGTH_OF(options),
     .asks_cluster = true,
     .connection = offsetof(struct uninstall_options, connection),
-    .run = uninstall_run,
+    .body = uninstall_execute,
+    COMMAND_DEFAULTS(struct uninstall_options, .configuration = "backstop"),
 };

@@ -17,12 +17,14 @@
 #define BACKSTOP_SOURCE_DATE 0
 #endif
 
+enum { VERSION_TEXT, VERSION_JSON };
+
 struct version_options {
-    const char *output;
+    int output;
 };
 
 static const struct option options[] = {
-    {"output", 'o', OPTION_TEXT, "text|json", "how to print it (text)", offsetof(struct version_options, output)},
+    {"output", 'o', OPTION_CHOICE, "text|json", "how to print it (text)", offsetof(struct version_options, output)},
 };
 
 /* The libraries' versions are those found at run time; libcurl, which is only loaded to ask a cluster or a URL, has the one
@@ -57,20 +59,11 @@ static void version_print(struct buf *out, bool json)
 static int version_execute(const struct command *command, void *context, char **operands, size_t count)
 {
     const struct version_options *values = context;
-    struct str output = str_from(values->output);
-    (void)operands, (void)count;
-    if (!str_is(output, "text") && !str_is(output, "json"))
-        return command_fail(command, "-o %s: expected text or json", values->output);
+    (void)command, (void)operands, (void)count;
     BUF_SCOPED text;
     buf_init(&text, 4096);
-    version_print(&text, str_is(output, "json"));
+    version_print(&text, values->output == VERSION_JSON);
     return write_all(STDOUT_FILENO, buf_str(&text)) ? EXIT_OK : EXIT_USAGE;
-}
-
-static int version_run(const struct command *command, int argc, char **argv)
-{
-    struct version_options values = {.output = "text"};
-    return command_run(command, argc, argv, &values, version_execute);
 }
 
 const struct command command_version = {
@@ -78,5 +71,6 @@ const struct command command_version = {
     .summary = "version, build and linked libraries",
     .options = options,
     .option_count = LENGTH_OF(options),
-    .run = version_run,
+    .body = version_execute,
+    COMMAND_DEFAULTS(struct version_options, 0),
 };

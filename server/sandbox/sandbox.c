@@ -433,18 +433,6 @@ enum { INSTRUMENTED = 1 };
 enum { INSTRUMENTED = 0 };
 #endif
 
-bool sandbox_mode_parse(struct str text, enum sandbox_mode *mode)
-{
-    static const char *const names[] = {[SANDBOX_AUTO] = "auto", [SANDBOX_REQUIRE] = "require", [SANDBOX_OFF] = "off"};
-    for (size_t i = 0; i < LENGTH_OF(names); i++) {
-        if (str_is(text, names[i])) {
-            *mode = (enum sandbox_mode)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 static const char *kept_out(const struct sandbox_options *options)
 {
     if (options->mode == SANDBOX_OFF)

@@ -20,7 +20,7 @@ static struct json_object *regions_list(const struct management_backup *backup)
         status_put_text(object, "region", from->region);
         status_put(object, "lastBackup", status_backup_object(&from->backup, from->backup_name, when));
         status_put_text(object, "error", from->error);
-        status_append(list, object);
+        json_append(list, object);
     }
     return list;
 }
@@ -94,7 +94,7 @@ static struct json_object *flags_list(unsigned flags)
     struct json_object *list = json_object_new_array();
     for (size_t i = 0; i < LENGTH_OF(names); i++)
         if (flags & names[i].flag)
-            status_append(list, json_object_new_string(names[i].name));
+            json_append(list, json_object_new_string(names[i].name));
     return list;
 }
 
@@ -102,9 +102,9 @@ static struct json_object *finding_object(const struct status_finding *finding)
 {
     struct json_object *object = json_object_new_object(), *objects = json_object_new_array();
     for (size_t i = 0; i < finding->object_count; i++)
-        status_append(objects, status_text_value(finding->objects[i]));
+        json_append(objects, json_new_text(finding->objects[i]));
     if (!finding->object_count)
-        status_append(objects, status_text_value(finding->object));
+        json_append(objects, json_new_text(finding->object));
     status_put_words(object, "cause", status_causes[finding->cause].name);
     status_put_text(object, "object", finding->object);
     status_put(object, "objects", objects);
@@ -165,11 +165,9 @@ static struct json_object *upgrade_object(const struct upgrade_view *upgrade)
                                            [UPGRADE_LET_THROUGH] = "letThrough",
                                            [UPGRADE_NONE] = "none"};
     struct json_object *object = json_object_new_object(), *sources = json_object_new_array();
-    struct json_object *warnings = json_object_new_array(), *evidence = json_object_new_array();
+    struct json_object *evidence = json_object_new_array();
     for (size_t i = 0; i < upgrade->count; i++)
-        status_append(sources, json_upgrade_source(&upgrade->sources[i]));
-    for (size_t i = 0; i < upgrade->decision.warnings.len; i++)
-        status_append(warnings, status_text_value(upgrade->decision.warnings.items[i]));
+        json_append(sources, json_upgrade_source(&upgrade->sources[i]));
     status_put_words(object, "outcome", outcomes[upgrade->outcome]);
     status_put_words(object, "summary", status_outcome(upgrade));
     status_put_text(object, "running", upgrade->running);
@@ -178,10 +176,10 @@ static struct json_object *upgrade_object(const struct upgrade_view *upgrade)
     status_put_bool(object, "underWay", upgrade->under_way);
     status_put_bool(object, "notReady", upgrade->not_ready);
     status_put_text(object, "message", upgrade->decision.denied ? decision_message(&upgrade->decision) : STR(""));
-    status_put(object, "warnings", warnings);
+    status_put_texts(object, "warnings", &upgrade->decision.warnings);
     status_put(object, "sources", sources);
     for (size_t i = 0; i < upgrade->evidence_count; i++)
-        status_append(evidence, evidence_object(&upgrade->evidence[i]));
+        json_append(evidence, evidence_object(&upgrade->evidence[i]));
     status_put(object, "evidence", evidence);
     return object;
 }
@@ -224,21 +222,20 @@ void status_json(const struct status_view *view, struct buf *out)
     struct json_object *veleros = json_object_new_array(), *blockers = json_object_new_array();
     struct json_object *warnings = json_object_new_array(), *versions = json_object_new_object();
     struct json_object *unjudged = json_object_new_array(), *consequences = json_object_new_array();
-    struct json_object *unchecked = json_object_new_array();
     status_put(versions, "velero", version_object(view, &view->velero_version));
     status_put(versions, "k0rdent", version_object(view, &view->kcm_version));
     for (size_t i = 0; i < view->backup_count; i++)
-        status_append(backups, backup_object(&view->backups[i]));
+        json_append(backups, backup_object(&view->backups[i]));
     for (size_t i = 0; i < view->location_count; i++)
-        status_append(locations, location_object(&view->locations[i]));
+        json_append(locations, location_object(&view->locations[i]));
     for (size_t i = 0; i < view->velero_count; i++)
-        status_append(veleros, velero_object(&view->veleros[i]));
+        json_append(veleros, velero_object(&view->veleros[i]));
     for (size_t i = 0; i < view->finding_count; i++)
-        status_append(view->findings[i].blocks ? blockers : warnings, finding_object(&view->findings[i]));
+        json_append(view->findings[i].blocks ? blockers : warnings, finding_object(&view->findings[i]));
     for (size_t i = 0; i < view->consequence_count; i++)
-        status_append(consequences, finding_object(&view->consequences[i]));
+        json_append(consequences, finding_object(&view->consequences[i]));
     for (size_t i = 0; i < view->unjudged_count; i++)
-        status_append(unjudged, finding_object(&view->unjudged[i]));
+        json_append(unjudged, finding_object(&view->unjudged[i]));
     status_put_time(root, "time", view->now);
     status_put_text(root, "from", view->from);
     status_put_bool(root, "ready", view->verdict.grade == STATUS_READY);
@@ -248,9 +245,7 @@ void status_json(const struct status_view *view, struct buf *out)
     status_put(root, "warnings", warnings);
     status_put(root, "unjudged", unjudged);
     status_put(root, "consequences", consequences);
-    for (size_t i = 0; i < view->unchecked.len; i++)
-        status_append(unchecked, status_text_value(view->unchecked.items[i]));
-    status_put(root, "unchecked", unchecked);
+    status_put_texts(root, "unchecked", &view->unchecked);
     status_put(root, "upgrade", upgrade_object(&view->upgrade));
     status_put(root, "managementBackups", backups);
     status_put(root, "newestGoodBackup", good_object(view->good));

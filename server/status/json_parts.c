@@ -2,11 +2,6 @@
  * are an interface, documented in docs/status.md: they may be added to, never renamed. */
 #include "status/status.h"
 
-struct json_object *status_text_value(struct str text)
-{
-    return json_new_text(text);
-}
-
 void status_put(struct json_object *object, const char *key, struct json_object *value)
 {
     if (value)
@@ -15,14 +10,17 @@ void status_put(struct json_object *object, const char *key, struct json_object 
         json_put_null(object, key);
 }
 
-void status_append(struct json_object *array, struct json_object *value)
+void status_put_texts(struct json_object *object, const char *key, const struct strlist *texts)
 {
-    json_append(array, value);
+    struct json_object *list = json_object_new_array();
+    for (size_t i = 0; i < texts->len; i++)
+        json_append(list, json_new_text(texts->items[i]));
+    status_put(object, key, list);
 }
 
 void status_put_text(struct json_object *object, const char *key, struct str text)
 {
-    status_put(object, key, status_text_value(text));
+    status_put(object, key, json_new_text(text));
 }
 
 void status_put_words(struct json_object *object, const char *key, const char *words)
@@ -131,7 +129,7 @@ struct json_object *status_unsound_list(const struct status_view *view)
         const struct recovery_candidate *candidate = &view->candidates[i];
         if (candidate->owner || candidate->flaw == RECOVERY_SOUND)
             continue;
-        status_append(list, candidate_object(candidate));
+        json_append(list, candidate_object(candidate));
         count++;
     }
     return list;
@@ -154,7 +152,7 @@ static struct json_object *runs_object(const struct status_source *source)
     status_put_time(object, "first", source->first);
     status_put_integer(object, "shortestIntervalSeconds", source->interval);
     for (size_t i = 0; i < source->run_count; i++)
-        status_append(times, json_object_new_string(time_format(source->runs[i].at, source->runs[i].offset, text)));
+        json_append(times, json_object_new_string(time_format(source->runs[i].at, source->runs[i].offset, text)));
     status_put(object, "times", times);
     return object;
 }
@@ -170,19 +168,26 @@ static struct json_object *past_object(const struct status_source *source)
         status_put_text(item, "namespace", backup->meta.ns);
         status_put_text(item, "storageLocation", backup->storage_location);
         status_put_words(item, "result", results[past->result]);
-        status_append(items, item);
+        json_append(items, item);
     }
     status_put_integer(object, "count", (int64_t)source->past_total);
     status_put(object, "items", items);
     return object;
 }
 
-static struct json_object *json_calendar_source(const struct status_source *source)
+/* Which source: what a collision names of each, and the beginning of its row. */
+static struct json_object *json_calendar_maker(const struct status_source *source)
 {
     struct json_object *object = json_object_new_object();
     status_put_words(object, "kind", makers[source->maker]);
     status_put_text(object, "namespace", source->ns);
     status_put_text(object, "name", source->name);
+    return object;
+}
+
+static struct json_object *json_calendar_source(const struct status_source *source)
+{
+    struct json_object *object = json_calendar_maker(source);
     status_put_text(object, "schedule", source->spec);
     status_put_bool(object, "scheduleValid", source->valid);
     status_put_text(object, "meaning", source->meaning);
@@ -196,31 +201,22 @@ static struct json_object *json_calendar_source(const struct status_source *sour
     return object;
 }
 
-static struct json_object *json_collider(const struct status_source *source)
-{
-    struct json_object *object = json_object_new_object();
-    status_put_words(object, "kind", makers[source->maker]);
-    status_put_text(object, "namespace", source->ns);
-    status_put_text(object, "name", source->name);
-    return object;
-}
-
 struct json_object *status_calendar_object(const struct status_view *view)
 {
     struct json_object *object = json_object_new_object(), *sources = json_object_new_array();
     struct json_object *collisions = json_object_new_array();
     for (size_t i = 0; i < view->source_count; i++)
-        status_append(sources, json_calendar_source(&view->sources[i]));
+        json_append(sources, json_calendar_source(&view->sources[i]));
     for (size_t i = 0; i < view->collision_count; i++) {
         const struct status_collision *from = &view->collisions[i];
         struct json_object *collision = json_object_new_object(), *between = json_object_new_array();
-        status_append(between, json_collider(from->one));
-        status_append(between, json_collider(from->other));
+        json_append(between, json_calendar_maker(from->one));
+        json_append(between, json_calendar_maker(from->other));
         status_put(collision, "between", between);
         status_put_text(collision, "storageLocation", from->one->location);
         status_put_time(collision, "first", from->first);
         status_put_integer(collision, "count", (int64_t)from->count);
-        status_append(collisions, collision);
+        json_append(collisions, collision);
     }
     status_put_integer(object, "days", STATUS_DAYS);
     status_put(object, "sources", sources);
@@ -240,13 +236,11 @@ struct json_object *status_audit_object(const struct status_audit *audit)
     status_put_integer(object, "warned", (int64_t)audit->warned);
     for (size_t i = 0; i < audit->row_count; i++) {
         const struct status_audited *from = &audit->rows[i];
-        struct json_object *row = json_object_new_object(), *says = json_object_new_array();
-        for (size_t s = 0; s < from->says.len; s++)
-            status_append(says, status_text_value(from->says.items[s]));
+        struct json_object *row = json_object_new_object();
         status_put_text(row, "object", from->object);
         status_put_bool(row, "denied", from->denied);
-        status_put(row, "messages", says);
-        status_append(rows, row);
+        status_put_texts(row, "messages", &from->says);
+        json_append(rows, row);
     }
     status_put(object, "objects", rows);
     return object;
@@ -278,10 +272,10 @@ struct json_object *status_serving_object(const struct status_serving *serving)
         status_put_text(fact, "name", serving->facts[i].name);
         status_put_bool(fact, "synced", serving->facts[i].synced);
         status_put_text(fact, "reason", serving->facts[i].reason);
-        status_append(facts, fact);
+        json_append(facts, fact);
     }
     for (size_t i = 0; i < serving->decision_count; i++)
-        status_append(decisions, decision_object(&serving->decisions[i]));
+        json_append(decisions, decision_object(&serving->decisions[i]));
     status_put_bool(object, "certificateGood", serving->certificate_good);
     status_put_text(object, "certificate", serving->certificate);
     status_put_text(object, "settings", serving->settings);
@@ -296,20 +290,17 @@ struct json_object *status_completeness_object(const struct status_view *view)
     if (!found)
         return NULL;
     struct json_object *object = json_object_new_object(), *missing = json_object_new_array();
-    struct json_object *unknown = json_object_new_array();
     for (size_t i = 0; i < found->len; i++) {
         struct json_object *item = json_object_new_object();
         status_put_text(item, "object", found->items[i].object);
         status_put_text(item, "message", found->items[i].reason);
         status_put_text(item, "wayOut", found->items[i].fix);
-        status_append(missing, item);
+        json_append(missing, item);
     }
-    for (size_t i = 0; i < found->unknown.len; i++)
-        status_append(unknown, status_text_value(found->unknown.items[i]));
     status_put_text(object, "summary", status_completeness_words(view->arena, found, view->files));
     status_put_integer(object, "checked", (int64_t)found->checked);
     status_put_integer(object, "missing", (int64_t)found->total);
     status_put(object, "objects", missing);
-    status_put(object, "unknown", unknown);
+    status_put_texts(object, "unknown", &found->unknown);
     return object;
 }

@@ -14,7 +14,7 @@ bool status_remember(struct status_view *view) MUST_CHECK;
 bool status_recover(struct status_view *view) MUST_CHECK;
 /* find_recovery.c: what is wrong with that, after the other findings. */
 void status_find_recovery(struct status_view *view);
-/* words.c: adds it to the view, where there is memory. */
+/* Adds it to the view, where there is memory. */
 void status_finding_add(struct status_view *view, struct status_finding finding);
 /* verdict.c: the last: risks, groups, verdicts. */
 bool status_judge(struct status_view *view) MUST_CHECK;
@@ -30,39 +30,35 @@ struct status_backup *status_backup_named(struct status_view *view, struct str n
 bool status_schedule(const struct status_view *view, struct str spec, enum status_maker maker,
                      struct cron_schedule *schedule, struct str *meaning);
 
-/* unjudged.c */
 bool status_find_unjudged(struct status_view *view, struct str target) MUST_CHECK;
 
-/* json_parts.c: what JSON is made of. */
-struct json_object *status_text_value(struct str text);
-/* They take the value; without memory for the container it is dropped, where json-c would
+/* What JSON is made of. */
+/* Takes the value; without memory for the container it is dropped, where json-c would
  * end the process. NULL is written as null. */
 void status_put(struct json_object *object, const char *key, struct json_object *value);
-void status_append(struct json_object *array, struct json_object *value);
+void status_put_texts(struct json_object *object, const char *key, const struct strlist *texts); /* a list of them */
 void status_put_text(struct json_object *object, const char *key, struct str text);
 void status_put_words(struct json_object *object, const char *key, const char *words);
 void status_put_bool(struct json_object *object, const char *key, bool value);
 void status_put_integer(struct json_object *object, const char *key, int64_t value);
 void status_put_time(struct json_object *object, const char *key, int64_t when); /* 0: null */
 struct json_object *status_backup_object(const struct backup_status *status, struct str name, int64_t when);
-/* json_verdict.c */
 struct json_object *status_recovery_object(const struct status_recovery *recovery);
 /* {"state", "message", "cause"}: the keys are documented in docs/status.md, and never renamed. */
 struct json_object *status_verdict_object(const struct status_verdict *verdict);
 struct json_object *status_verdicts_object(const struct status_view *view);
 /* The newest of those that are no recovery point, each with the reason; at most 100. */
 struct json_object *status_unsound_list(const struct status_view *view);
-/* json_calendar.c, json_serving.c */
 struct json_object *status_calendar_object(const struct status_view *view);
 /* NULL where nobody has looked: "not checked" is not "nothing missing". */
 struct json_object *status_completeness_object(const struct status_view *view);
 struct json_object *status_audit_object(const struct status_audit *audit);
 struct json_object *status_serving_object(const struct status_serving *serving);
 
-/* words.c: a name in a command to copy, or NAME: what is no Kubernetes name could be a
+/* A name in a command to copy, or NAME: what is no Kubernetes name could be a
  * command for the shell. */
 struct str status_command_name(struct str name);
-/* completeness.c: a finding for what a restore would miss. */
+/* A finding for what a restore would miss. */
 void status_find_incomplete(struct status_view *view);
 /* "deployment/velero", as a name that may be shown. */
 struct str status_object_name(const struct status_view *view, const char *kind, struct str name);
@@ -73,11 +69,11 @@ void status_report(struct status_view *view, enum status_cause cause, unsigned b
 struct str status_deployment_down(const struct status_view *view, const struct deployment_state *state);
 struct str status_deployment_fix(const struct status_view *view, const struct object_meta *meta,
                                  const struct deployment_state *state);
-/* doctor_velero.c: causes in Velero beside that it does not run. True when the upgrade gate refuses for one of them. */
+/* Causes in Velero beside that it does not run. True when the upgrade gate refuses for one of them. */
 bool status_find_in_velero(struct status_view *view);
-void status_find_in_kcm(struct status_view *view);    /* doctor_kcm.c: and in schedules and clocks */
-void status_find_unchecked(struct status_view *view); /* unjudged.c: fills view->unchecked */
-/* causes.c: deepest first, without those that a deeper one explains, which become view->consequences. */
+void status_find_in_kcm(struct status_view *view);    /* And in schedules and clocks */
+void status_find_unchecked(struct status_view *view); /* Fills view->unchecked */
+/* Deepest first, without those that a deeper one explains, which become view->consequences. */
 bool status_rank(struct status_view *view) MUST_CHECK;
 void status_find(struct status_view *view); /* findings.c: opinions of a view that is filled otherwise */
 

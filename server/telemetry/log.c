@@ -109,17 +109,6 @@ void log_set_level(enum log_level level)
     atomic_store(&threshold, (int)level);
 }
 
-bool log_level_parse(struct str text, enum log_level *level)
-{
-    for (size_t i = 0; i < LENGTH_OF(level_names); i++) {
-        if (str_is(text, level_names[i])) {
-            *level = (enum log_level)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool has_room(const struct line *line, size_t more)
 {
     return more + RESERVED <= sizeof line->bytes - line->len;

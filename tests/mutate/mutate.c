@@ -79,7 +79,7 @@ void mutate_command(const struct command *command, ...)
     for (char *one; argc < ARGUMENTS_MAX - 1 && (one = va_arg(args, char *)); argc++)
         argv[argc] = one;
     va_end(args);
-    int code = command->run(command, argc, argv);
+    int code = command_run(command, argc, argv);
     if (code < 0 || code > EXIT_WAIT)
         mutate_fail("%s: exit code %d", command->name, code);
 }

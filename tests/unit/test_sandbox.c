@@ -321,14 +321,6 @@ static void test_off(void)
     CU_ASSERT(opens("/etc/passwd", O_RDONLY));
 }
 
-static void test_modes(void)
-{
-    enum sandbox_mode mode;
-    CU_ASSERT(sandbox_mode_parse(STR("require"), &mode) && mode == SANDBOX_REQUIRE);
-    CU_ASSERT(sandbox_mode_parse(STR("off"), &mode) && mode == SANDBOX_OFF);
-    CU_ASSERT(!sandbox_mode_parse(STR("on"), &mode));
-}
-
 SUITE(sandbox, {"what a break-in would try is refused, what a webhook does goes on", test_fences},
       {"one that is required and cannot be had is a failure", test_required},
-      {"switched off, nothing is given up", test_off}, {"modes", test_modes})
+      {"switched off, nothing is given up", test_off})

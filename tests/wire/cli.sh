@@ -38,6 +38,10 @@ expect "a number must be a number" 2 '-n .*expected a whole number|--[a-z]+ x: e
 expect "a time must be a time" 2 'expected a time such as' "$binary" explain --from yesterday @daily
 expect "an environment variable stands for its option" 0 '^\{' env BACKSTOP_OUTPUT=json "$binary" version
 expect "the command line wins over the environment" 0 '^version ' env BACKSTOP_OUTPUT=json "$binary" version -o text
+expect "a choice names its words" 2 'rbac: --certificates mine: expected managed, job, cert-manager or secret' "$binary" rbac --certificates mine
+expect "a choice is taken to the letter" 2 '--log-level Debug: expected debug, info, warn or error' "$binary" serve --log-level Debug
+expect "a choice that is empty is none" 2 '--log-level : expected debug' "$binary" serve --log-level=
+expect "a choice of the environment" 2 'BACKSTOP_OUTPUT=xml: expected text or json' env BACKSTOP_OUTPUT=xml "$binary" version
 expect "a bad environment variable is named" 2 'BACKSTOP_FROM=soon: expected a time' env BACKSTOP_FROM=soon "$binary" explain @daily
 
 expect "uninstall wants --yes where nobody can be asked" 2 'confirm with --yes' \
@@ -55,4 +59,4 @@ trap 'rm -f "$printed"' EXIT
 expect "the settings printed are settings" 0 '^kind: ClusterRole$' "$binary" rbac --settings "$printed"
 expect "the settings printed say what a key decides" 0 '^  # The maximum age of a pre-upgrade backup' cat "$printed"
 expect "the schema of the settings is printed" 0 '"title": ?"backstop settings"' "$binary" settings -o schema
-expect "settings in another form are refused with those there are" 2 'write yaml or schema' "$binary" settings -o toml
+expect "settings in another form are refused with those there are" 2 'expected yaml or schema' "$binary" settings -o toml

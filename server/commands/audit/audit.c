@@ -15,7 +15,8 @@ enum { MEMORY_LIMIT = 1024 * 1024 * 1024, OUTPUT_LIMIT = 1024 * 1024 * 1024 };
 struct audit_options {
     struct facts_options facts;
     struct terminal_options terminal;
-    const char *output, *settings;
+    int output; /* enum format */
+    const char *settings;
     bool all;
     int64_t now;
 };
@@ -25,7 +26,7 @@ static const struct option options[] = {
     {"all", 0, OPTION_FLAG, NULL, "text, openreports: also list objects without problems",
      offsetof(struct audit_options, all)},
     {"settings", 0, OPTION_TEXT, "FILE", "settings file of the webhook", offsetof(struct audit_options, settings)},
-    {"output", 'o', OPTION_TEXT, "text|json|junit|openreports", "output format (text); json is one object per line",
+    {"output", 'o', OPTION_CHOICE, "text|json|junit|openreports", "output format (text); json is one object per line",
      offsetof(struct audit_options, output)},
     TERMINAL_OPTIONS(struct audit_options),
     {"now", 0, OPTION_TIME, "TIME", "current time to assume, such as 2026-11-21T03:00:00Z (now)",
@@ -62,16 +63,7 @@ static const char details[] =
     "  kubectl get managementbackups,restores.velero.io -A -o yaml >all.yaml\n"
     "  backstop audit --inventory all.yaml --all";
 
-enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_JUNIT, FORMAT_OPENREPORTS, FORMAT_NONE };
-
-static enum format audit_parse_format(const char *text)
-{
-    static const char *const names[] = {"text", "json", "junit", "openreports"};
-    for (size_t i = 0; i < LENGTH_OF(names); i++)
-        if (strcmp(text, names[i]) == 0)
-            return (enum format)i;
-    return FORMAT_NONE;
-}
+enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_JUNIT, FORMAT_OPENREPORTS };
 
 /* One run of the command. */
 struct run {
@@ -258,7 +250,7 @@ static int audit_inventory(const struct command *command, const struct audit_opt
     if (!settings || !facts_open(&facts, command, &values->facts, settings, values->now))
         return EXIT_USAGE;
     struct run run = {
-        .command = command, .options = values, .settings = settings, .format = audit_parse_format(values->output)};
+        .command = command, .options = values, .settings = settings, .format = (enum format)values->output};
     buf_init(&run.out, OUTPUT_LIMIT);
     buf_init(&run.cases, OUTPUT_LIMIT);
     run.summary.suite = "backstop audit";
@@ -272,8 +264,6 @@ static int audit_inventory(const struct command *command, const struct audit_opt
 
 static int audit_check_options(const struct command *command, const struct audit_options *values)
 {
-    if (audit_parse_format(values->output) == FORMAT_NONE)
-        return command_fail(command, "-o %s: expected text, json, junit or openreports", values->output);
     return terminal_check(command, &values->terminal);
 }
 
@@ -286,13 +276,6 @@ static int audit_execute(const struct command *command, void *context, char **op
     return code == EXIT_OK ? audit_inventory(command, values) : code;
 }
 
-static int audit_run(const struct command *command, int argc, char **argv)
-{
-    struct audit_options values = {
-        .facts.velero_suffices = true, .output = "text", .now = INT64_MIN, .terminal = {.width = -1}};
-    return command_run(command, argc, argv, &values, audit_execute);
-}
-
 const struct command command_audit = {
     .name = "audit",
     .summary = "review everything that exists already",
@@ -300,5 +283,6 @@ const struct command command_audit = {
     .options = options,
     .option_count = LENGTH_OF(options),
     FACTS_CONNECTION(struct audit_options),
-    .run = audit_run,
+    .body = audit_execute,
+    COMMAND_DEFAULTS(struct audit_options, .facts.velero_suffices = true, .now = INT64_MIN, .terminal = {.width = -1}),
 };

@@ -17,7 +17,8 @@
  * account may not write them. */
 
 struct certs_options {
-    const char *ca, *cert, *key, *service, *output, *secret, *configurations;
+    const char *ca, *cert, *key, *service, *secret, *configurations;
+    int output; /* text, json */
     struct option_list names, addresses;
     int64_t lifetime, at; /* at: -1 = now */
     bool keep_ca_key, force;
@@ -43,7 +44,7 @@ static const struct option certs_rows[] = {
     {"key", 0, OPTION_TEXT, "FILE", "verify: private key", AT(key)},
     {"ca", 0, OPTION_TEXT, "FILE", "verify: bundle with the CA that must have signed it", AT(ca)},
     {"at", 0, OPTION_TIME, "TIME", "issue, verify: current time to assume (now)", AT(at)},
-    {"output", 'o', OPTION_TEXT, "text|json", "show: output format (text)", AT(output)},
+    {"output", 'o', OPTION_CHOICE, "text|json", "show: output format (text)", AT(output)},
     {"secret", 0, OPTION_TEXT, "NAME", "renew: Secret of the certificates (backstop-certificates)", AT(secret)},
     {"configurations", 0, OPTION_TEXT, "NAME", "renew: webhook configurations to write caBundle to (backstop)",
      AT(configurations)},
@@ -161,14 +162,13 @@ static bool show_file(struct arena *arena, const char *path, bool json, struct b
 static int certs_show(const struct command *command, const struct certs_options *values, char **files, size_t count)
 {
     struct error error;
-    struct str output = str_from(values->output);
     ARENA_SCOPED arena = arena_new(MEMORY);
     BUF_SCOPED out;
     buf_init(&out, MEMORY);
-    if (!count || (!str_is(output, "text") && !str_is(output, "json")))
-        return command_fail(command, "show needs a FILE (- for standard input), and -o text or json");
+    if (!count)
+        return command_fail(command, "show needs a FILE (- for standard input)");
     for (size_t i = 0; i < count; i++)
-        if (!arena || !show_file(arena, files[i], str_is(output, "json"), &out, &error))
+        if (!arena || !show_file(arena, files[i], values->output != 0, &out, &error))
             return command_fail(command, "%s", arena ? error.message : "out of memory");
     return write_all(STDOUT_FILENO, buf_str(&out)) ? EXIT_OK : EXIT_USAGE;
 }
@@ -372,16 +372,6 @@ static int certs_dispatch(const struct command *command, void *context, char **o
                         "certs --help");
 }
 
-static int certs_run(const struct command *command, int argc, char **argv)
-{
-    struct certs_options values = {.service = "backstop.backstop-system",
-                                   .output = "text",
-                                   .secret = "backstop-certificates",
-                                   .configurations = "backstop",
-                                   .at = -1};
-    return command_run(command, argc, argv, &values, certs_dispatch);
-}
-
 const struct command command_certs = {
     .name = "certs",
     .summary = "issue, renew, verify and show certificates",
@@ -398,5 +388,7 @@ const struct command command_certs = {
     .option_count = LENGTH_OF(certs_rows),
     .asks_cluster = true,
     .connection = offsetof(struct certs_options, connection),
-    .run = certs_run,
+    .body = certs_dispatch,
+    COMMAND_DEFAULTS(struct certs_options, .service = "backstop.backstop-system", .secret = "backstop-certificates",
+                     .configurations = "backstop", .at = -1),
 };

@@ -275,12 +275,13 @@ static void explain_print_text(const struct explanation *explanation)
 enum { RUNS_DEFAULT = 5, RUNS_MAX = 1000, INPUT_MAX = 64 << 20, OUTPUT_MAX = 16 << 20 };
 
 struct explain_options {
-    const char *output, *zone, *filename, *reader;
+    const char *zone, *filename, *reader;
+    int output; /* text, json */
     int64_t runs, from, now;
 };
 
 static const struct option options[] = {
-    {"output", 'o', OPTION_TEXT, "text|json", "output format (text); json is one object per line",
+    {"output", 'o', OPTION_CHOICE, "text|json", "output format (text); json is one object per line",
      offsetof(struct explain_options, output)},
     {"for", 0, OPTION_TEXT, "kcm|velero[@VERSION]",
      "controller that runs the schedule (both, shown apart if they differ)", offsetof(struct explain_options, reader)},
@@ -408,10 +409,7 @@ static bool choose_readers(struct run *run, struct arena *arena)
 static bool check_options(const struct command *command, struct explain_options *values, size_t count, struct run *run)
 {
     struct error error = {0};
-    struct str output = str_from(values->output);
-    if (!str_is(output, "text") && !str_is(output, "json"))
-        command_fail(command, "-o %s: expected text or json", values->output);
-    else if (values->runs > RUNS_MAX)
+    if (values->runs > RUNS_MAX)
         command_fail(command, "-n %lld: at most %d runs", (long long)values->runs, (int)RUNS_MAX);
     else if (count > 0 && values->filename)
         command_fail(command, "give schedules or -f FILE, not both");
@@ -433,19 +431,12 @@ static int explain_execute(const struct command *command, void *context, char **
         return EXIT_USAGE;
     if (values->from == INT64_MIN)
         values->from = command_now(values->now);
-    run.json = str_is(str_from(values->output), "json");
-    run.colour = terminal_colour(NULL);
+    run.json = values->output != 0;
+    run.colour = terminal_colour(COLOUR_AUTO);
     buf_init(&run.out, OUTPUT_MAX);
     int code = explain_all(&run, operands, count);
     buf_dispose(&run.out);
     return code;
-}
-
-static int explain_run(const struct command *command, int argc, char **argv)
-{
-    struct explain_options values = {
-        .output = "text", .zone = "UTC", .runs = RUNS_DEFAULT, .from = INT64_MIN, .now = INT64_MIN};
-    return command_run(command, argc, argv, &values, explain_execute);
 }
 
 const struct command command_explain = {
@@ -462,5 +453,6 @@ const struct command command_explain = {
                "Exit status: 0 all schedules are valid for every controller, 1 some are not, 2 wrong usage.",
     .options = options,
     .option_count = LENGTH_OF(options),
-    .run = explain_run,
+    .body = explain_execute,
+    COMMAND_DEFAULTS(struct explain_options, .zone = "UTC", .runs = RUNS_DEFAULT, .from = INT64_MIN, .now = INT64_MIN),
 };

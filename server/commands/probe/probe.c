@@ -442,12 +442,6 @@ static int probe_execute(const struct command *command, void *context, char **op
     return code == EXIT_OK ? probe_webhook(command, values) : code;
 }
 
-static int probe_run(const struct command *command, int argc, char **argv)
-{
-    struct probe_options values = {.timeout = 10, .now = INT64_MIN};
-    return command_run(command, argc, argv, &values, probe_execute);
-}
-
 const struct command command_probe = {
     .name = "probe",
     .summary = "check over TLS that a running webhook answers",
@@ -456,5 +450,6 @@ const struct command command_probe = {
     .option_count = LENGTH_OF(options),
     .asks_cluster = true,
     .connection = offsetof(struct probe_options, connection),
-    .run = probe_run,
+    .body = probe_execute,
+    COMMAND_DEFAULTS(struct probe_options, .timeout = 10, .now = INT64_MIN),
 };

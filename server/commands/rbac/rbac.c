@@ -206,14 +206,15 @@ void rbac_write(const struct settings *settings, enum rbac_certificates certific
 enum { OUTPUT_LIMIT = 1024 * 1024 };
 
 struct rbac_options {
-    const char *settings, *ns, *account, *certificates;
+    const char *settings, *ns, *account;
+    int certificates; /* of modes */
 };
 
 static const struct option options[] = {
     {"settings", 0, OPTION_TEXT, "FILE", "settings file of the webhook", offsetof(struct rbac_options, settings)},
     {"namespace", 'n', OPTION_TEXT, "NAME", "where the webhook runs (backstop-system)",
      offsetof(struct rbac_options, ns)},
-    {"certificates", 0, OPTION_TEXT, "managed|job|cert-manager|secret", "who issues the certificates (managed)",
+    {"certificates", 0, OPTION_CHOICE, "managed|job|cert-manager|secret", "who issues the certificates (managed)",
      offsetof(struct rbac_options, certificates)},
     {"service-account", 0, OPTION_TEXT, "NAME", "what it runs as (backstop)", offsetof(struct rbac_options, account)},
 };
@@ -247,11 +248,8 @@ static bool is_name(const char *text)
     return name.len > 0 && name.len <= 63;
 }
 
-static const struct {
-    const char *name;
-    enum rbac_certificates certificates;
-} modes[] = {
-    {"managed", RBAC_MANAGED}, {"job", RBAC_JOB}, {"cert-manager", RBAC_CERTIFICATES}, {"secret", RBAC_CERTIFICATES}};
+/* By the words of --certificates. */
+static const enum rbac_certificates modes[] = {RBAC_MANAGED, RBAC_JOB, RBAC_CERTIFICATES, RBAC_CERTIFICATES};
 
 static int rbac_execute(const struct command *command, void *context, char **operands, size_t operand_count)
 {
@@ -260,26 +258,15 @@ static int rbac_execute(const struct command *command, void *context, char **ope
     if (!is_name(values->ns) || !is_name(values->account))
         return command_fail(command,
                             "--namespace and --service-account: expected names (lower-case letters, digits and -)");
-    size_t mode = 0;
-    while (mode < LENGTH_OF(modes) && strcmp(modes[mode].name, values->certificates) != 0)
-        mode++;
-    if (mode == LENGTH_OF(modes))
-        return command_fail(command, "--certificates: expected managed, job, cert-manager or secret");
     CLEANUP(command_settings_release) struct settings *settings = command_settings(command, values->settings, NULL);
     if (!settings)
         return EXIT_USAGE;
     BUF_SCOPED out;
     buf_init(&out, OUTPUT_LIMIT);
-    rbac_write(settings, modes[mode].certificates, str_from(values->ns), str_from(values->account), &out);
+    rbac_write(settings, modes[values->certificates], str_from(values->ns), str_from(values->account), &out);
     if (out.failed || !write_all(STDOUT_FILENO, buf_str(&out)))
         return command_fail(command, "out of memory, or the output cannot be written");
     return EXIT_OK;
-}
-
-static int rbac_run(const struct command *command, int argc, char **argv)
-{
-    struct rbac_options values = {.ns = "backstop-system", .account = "backstop", .certificates = "managed"};
-    return command_run(command, argc, argv, &values, rbac_execute);
 }
 
 const struct command command_rbac = {
@@ -288,5 +275,6 @@ const struct command command_rbac = {
     .details = details,
     .options = options,
     .option_count = LENGTH_OF(options),
-    .run = rbac_run,
+    .body = rbac_execute,
+    COMMAND_DEFAULTS(struct rbac_options, .ns = "backstop-system", .account = "backstop"),
 };

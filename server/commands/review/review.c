@@ -18,12 +18,17 @@ enum {
 
 struct review_options {
     struct facts_options facts;
-    const char *output, *settings, *operation, *old, *user;
+    int output; /* enum format */
+    const char *settings, *old, *user;
+    int operation; /* of operations; -1: as it comes */
     const char *kustomize;
     struct option_list files;
     bool dry_run, recursive, allow_empty;
     int64_t now;
 };
+
+/* By the words of --operation. */
+static const enum operation operations[] = {OPERATION_CREATE, OPERATION_UPDATE, OPERATION_DELETE};
 
 static const struct option options[] = {
     {"filename", 'f', OPTION_LIST, "FILE|DIR|URL|-",
@@ -33,12 +38,12 @@ static const struct option options[] = {
      offsetof(struct review_options, kustomize)},
     {"allow-empty", 0, OPTION_FLAG, NULL, "exit 0 if there is nothing to review",
      offsetof(struct review_options, allow_empty)},
-    {"output", 'o', OPTION_TEXT, "text|json|yaml|junit|sarif",
+    {"output", 'o', OPTION_CHOICE, "text|json|yaml|junit|sarif",
      "output format (text); json is one object per line, sarif is for code scanning",
      offsetof(struct review_options, output)},
     FACTS_OPTIONS(struct review_options),
     {"settings", 0, OPTION_TEXT, "FILE", "settings file of the webhook", offsetof(struct review_options, settings)},
-    {"operation", 0, OPTION_TEXT, "CREATE|UPDATE|DELETE",
+    {"operation", 0, OPTION_CHOICE, "CREATE|UPDATE|DELETE",
      "operation to review (UPDATE if the cluster or --old has the object, else CREATE)",
      offsetof(struct review_options, operation)},
     {"old", 0, OPTION_TEXT, "FILE", "objects as they were before an update, matched by kind, namespace and name",
@@ -84,7 +89,7 @@ static const char details[] =
     "  backstop review -f kcm-backup.yaml\n"
     "  backstop review --context prod -f kcm-backup.yaml";
 
-enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_YAML, FORMAT_JUNIT, FORMAT_SARIF, FORMAT_NONE };
+enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_YAML, FORMAT_JUNIT, FORMAT_SARIF };
 
 /* One run of the command. */
 struct run {
@@ -101,15 +106,6 @@ struct run {
     struct review_schemas schemas;
     struct review_managements managements;
 };
-
-static enum format review_parse_format(const char *text)
-{
-    static const char *const names[] = {"text", "json", "yaml", "junit", "sarif"};
-    for (size_t i = 0; i < LENGTH_OF(names); i++)
-        if (strcmp(text, names[i]) == 0)
-            return (enum format)i;
-    return FORMAT_NONE;
-}
 
 /* kubectl's plugin is about the cluster unless told otherwise; backstop by itself is offline. */
 static bool asks_cluster(const struct review_options *values)
@@ -304,8 +300,8 @@ static int review_all(struct run *run, struct arena *arena, const struct manifes
                                        .now = values->now};
     if (!review_old_open(context, arena, old))
         return command_fail(run->command, "out of memory");
-    if (values->operation && !operation_parse(str_from(values->operation), &context->operation))
-        return EXIT_USAGE;
+    if (values->operation >= 0)
+        context->operation = operations[values->operation];
     if (!read_inputs(run, operands, operand_count))
         return EXIT_USAGE;
     review_report_unused_old(run, context);
@@ -356,13 +352,8 @@ static int run_review(struct run *run, char **operands, size_t operand_count)
 static int review_check_options(const struct command *command, const struct review_options *values,
                                 size_t operand_count)
 {
-    enum operation operation;
-    if (review_parse_format(values->output) == FORMAT_NONE)
-        return command_fail(command, "-o %s: expected text, json, yaml, junit or sarif", values->output);
-    if (values->operation &&
-        (!operation_parse(str_from(values->operation), &operation) || operation == OPERATION_CONNECT))
-        return command_fail(command, "--operation %s: expected CREATE, UPDATE or DELETE", values->operation);
-    if (values->operation && operation == OPERATION_UPDATE && !values->old && !asks_cluster(values))
+    if (values->operation >= 0 && operations[values->operation] == OPERATION_UPDATE && !values->old &&
+        !asks_cluster(values))
         return command_fail(command, "--operation UPDATE needs the object before the change: --old FILE, or a cluster");
     if (values->files.len + operand_count == 0 && !values->kustomize)
         return command_fail(command, "nothing to review: give -f FILE, a folder, a URL, or - for standard input");
@@ -377,8 +368,8 @@ static int review_command_execute(const struct command *command, void *context, 
     int code = review_check_options(command, values, operand_count);
     if (code != EXIT_OK)
         return code;
-    struct run state = {.command = command, .options = values, .format = review_parse_format(values->output)};
-    state.colour = terminal_colour(NULL);
+    struct run state = {.command = command, .options = values, .format = (enum format)values->output};
+    state.colour = terminal_colour(COLOUR_AUTO);
     values->now = command_now(values->now);
     if (!values->user)
         values->user = values->facts.connection.as ? values->facts.connection.as : "kubernetes-admin";
@@ -386,12 +377,6 @@ static int review_command_execute(const struct command *command, void *context, 
     code = run_review(&state, operands, operand_count);
     buf_dispose(&state.cases);
     return code;
-}
-
-static int review_command_run(const struct command *command, int argc, char **argv)
-{
-    struct review_options values = {.facts.velero_suffices = true, .output = "text", .now = INT64_MIN};
-    return command_run(command, argc, argv, &values, review_command_execute);
 }
 
 const struct command command_review = {
@@ -402,5 +387,6 @@ const struct command command_review = {
     .options = options,
     .option_count = LENGTH_OF(options),
     FACTS_CONNECTION(struct review_options),
-    .run = review_command_run,
+    .body = review_command_execute,
+    COMMAND_DEFAULTS(struct review_options, .facts.velero_suffices = true, .operation = -1, .now = INT64_MIN),
 };

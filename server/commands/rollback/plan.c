@@ -187,7 +187,7 @@ static void rollback_plan_list(struct rollback *rollback, struct buf *out)
                                     {shown(arena, phase), TONE_PLAIN},
                                     {each->holds == HOLDS_OLD ? STR("not needed") : STR("needed"), TONE_PLAIN}});
     }
-    const struct page page = terminal_page(&(struct terminal_options){.color = "never", .width = -1}, out);
+    const struct page page = terminal_page(&(struct terminal_options){.color = COLOUR_NEVER, .width = -1}, out);
     columns_print(&columns, &page);
 }
 
@@ -256,12 +256,6 @@ static int rollback_plan_execute(const struct command *command, void *context, c
     return rollback_plan_show(command, values, operand_count ? operands[0] : NULL);
 }
 
-static int rollback_plan_run(const struct command *command, int argc, char **argv)
-{
-    struct plan_options values = {.now = INT64_MIN};
-    return command_run(command, argc, argv, &values, rollback_plan_execute);
-}
-
 const struct command command_rollback_plan = {
     .name = "rollback-plan",
     .summary = "print the Restore that rolls the cluster back to the release before an upgrade",
@@ -270,5 +264,6 @@ const struct command command_rollback_plan = {
     .options = options,
     .option_count = LENGTH_OF(options),
     FACTS_CONNECTION(struct plan_options),
-    .run = rollback_plan_run,
+    .body = rollback_plan_execute,
+    COMMAND_DEFAULTS(struct plan_options, .now = INT64_MIN),
 };

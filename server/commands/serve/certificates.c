@@ -15,15 +15,12 @@ int serve_certificates_check(const struct command *command, const struct tls_opt
 {
     struct certificates_service service;
     struct error error;
-    struct str version = str_from(options->min_version);
     if (options->managed && (options->cert || options->key))
         return command_fail(command, "--tls-managed or --tls-cert and --tls-key, not both");
     if (!options->managed && (!options->cert || !options->key))
         return command_fail(command,
                             "no serving certificate: give --tls-cert and --tls-key, or --tls-managed in a cluster. For "
                             "development: make certs");
-    if (!str_is(version, "1.2") && !str_is(version, "1.3"))
-        return command_fail(command, "--tls-min-version %s: expected 1.3 or 1.2", options->min_version);
     if (options->service && !certificates_service_parse(str_from(options->service), &service, &error))
         return command_fail(command, "--tls-service %s", error.message);
     if (options->client_names.len && !options->client_ca)
@@ -39,7 +36,7 @@ bool serve_certificates_configure(struct arena *arena, const struct tls_options 
                                   struct error *error)
 {
     config->tls = true;
-    config->tls12 = strcmp(options->min_version, "1.2") == 0;
+    config->tls12 = options->min_version != 0;
     config->tls_ciphers = options->ciphers;
     if (!options->client_ca)
         return true;

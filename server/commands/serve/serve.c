@@ -93,7 +93,7 @@ static bool serve_sandbox_enter(struct service *service, const struct serve_opti
 {
     ARENA_SCOPED arena = arena_new(CONFIG_BYTES_MAX);
     struct strlist files = {0};
-    struct sandbox_options options = {.mode = values->sandbox_mode, .writable = values->port_file};
+    struct sandbox_options options = {.mode = (enum sandbox_mode)values->sandbox, .writable = values->port_file};
     if (!arena)
         return error_set(error, 500, "out of memory");
     if ((serve_asks_cluster(values) || values->tls.managed) && !kube_load_curl(error)) /* its files are read before */
@@ -187,7 +187,7 @@ int serve(const struct command *command, struct serve_options *values)
     struct service service = {.body_limit = (size_t)values->body_bytes, .log_reviews = values->log_reviews};
     struct error error;
     serve_signals_block();
-    log_set_level(values->level);
+    log_set_level((enum log_level)values->log_level);
     serve_limits_memory();
     bool fine = serve_limits_descriptors(&values->connections, SERVE_HEALTH_CONNECTIONS, &error) &&
                 serve_sandbox_enter(&service, values, &error) && start_and_serve(&service, values, &error);
@@ -203,7 +203,7 @@ static const struct option options[] = {
     {"listen", 0, OPTION_TEXT, "ADDR:PORT", "address of the HTTPS listener for reviews (:9443)", AT(listen)},
     {"tls-cert", 0, OPTION_TEXT, "FILE", "PEM certificate, followed by its chain", AT(tls.cert)},
     {"tls-key", 0, OPTION_TEXT, "FILE", "PEM private key of the certificate", AT(tls.key)},
-    {"tls-min-version", 0, OPTION_TEXT, "1.3|1.2", "oldest TLS version accepted (1.3)", AT(tls.min_version)},
+    {"tls-min-version", 0, OPTION_CHOICE, "1.3|1.2", "oldest TLS version accepted (1.3)", AT(tls.min_version)},
     {"tls-ciphers", 0, OPTION_TEXT, "NAME,...", "AES-128-GCM, AES-256-GCM, CHACHA20-POLY1305; preferred first (all)",
      AT(tls.ciphers)},
     {"tls-managed", 0, OPTION_FLAG, NULL, "issue and renew the certificate, and keep caBundle current",
@@ -231,7 +231,7 @@ static const struct option options[] = {
     {"status-page", 0, OPTION_FLAG, NULL, "serve a status page at / of --health-listen, without authentication",
      AT(status_page)},
     {"status-page-users", 0, OPTION_FLAG, NULL, "show user names on the status page", AT(status_page_users)},
-    {"log-level", 0, OPTION_TEXT, "debug|info|warn|error", "how much to log (info)", AT(log_level)},
+    {"log-level", 0, OPTION_CHOICE, "debug|info|warn|error", "how much to log (info)", AT(log_level)},
     {"log-reviews", 0, OPTION_FLAG, NULL, "one log line per review (on; --log-reviews=false)", AT(log_reviews)},
     {"max-body-bytes", 0, OPTION_INTEGER, "N", "largest review (7 MiB)", AT(body_bytes)},
     {"max-connections", 0, OPTION_INTEGER, "N", "open connections (1024)", AT(connections)},
@@ -241,7 +241,7 @@ static const struct option options[] = {
     {"idle-timeout", 0, OPTION_DURATION, "DURATION", "how long an idle connection is kept open (2m)", AT(idle_timeout)},
     {"lame-duck", 0, OPTION_DURATION, "DURATION", "keep serving this long after SIGTERM (10s in a cluster, else 0)",
      AT(lame_duck)},
-    {"sandbox", 0, OPTION_TEXT, "auto|require|off", "drop privileges it does not need: seccomp, Landlock (auto)",
+    {"sandbox", 0, OPTION_CHOICE, "auto|require|off", "drop privileges it does not need: seccomp, Landlock (auto)",
      AT(sandbox)},
     {"port-file", 0, OPTION_TEXT, "FILE", "write the port numbers to this file once serving", AT(port_file)},
 };
@@ -258,10 +258,6 @@ static int serve_options_check(const struct command *command, struct serve_optio
         return command_fail(command, "--inventory or --kubeconfig (--context), not both");
     if (serve_certificates_check(command, &values->tls) != EXIT_OK)
         return EXIT_USAGE;
-    if (!log_level_parse(str_from(values->log_level), &values->level))
-        return command_fail(command, "--log-level %s: expected debug, info, warn or error", values->log_level);
-    if (!sandbox_mode_parse(str_from(values->sandbox), &values->sandbox_mode))
-        return command_fail(command, "--sandbox %s: expected auto, require or off", values->sandbox);
     if (!option_is_within(values->body_bytes, 1024, 256 << 20))
         return command_fail(command, "--max-body-bytes: expected 1024 to 268435456");
     if (!option_is_within(values->connections, 1, 65536) || !option_is_within(values->concurrent, 1, 65536))
@@ -282,28 +278,6 @@ static int serve_options_execute(const struct command *command, void *context, c
     return code == EXIT_OK ? serve(command, values) : code;
 }
 
-static int serve_options_run(const struct command *command, int argc, char **argv)
-{
-    struct serve_options values = {.listen = ":9443",
-                                   .health_listen = ":8080",
-                                   .tls = {.min_version = "1.3",
-                                           .secret = "backstop-certificates",
-                                           .configurations = "backstop",
-                                           .leaf_seconds = 90 * 86400,
-                                           .ca_seconds = (int64_t)3650 * 86400},
-                                   .log_level = "info",
-                                   .sandbox = "auto",
-                                   .simulate = -1,
-                                   .body_bytes = 7 << 20,
-                                   .connections = 1024,
-                                   .concurrent = 256,
-                                   .request_timeout = 10,
-                                   .idle_timeout = 120,
-                                   .lame_duck = -1,
-                                   .log_reviews = true};
-    return command_run(command, argc, argv, &values, serve_options_execute);
-}
-
 const struct command command_serve = {
     .name = "serve",
     .summary = "run the webhook",
@@ -313,7 +287,15 @@ const struct command command_serve = {
     .options = options,
     .option_count = LENGTH_OF(options),
     .logs = true,
-    .run = serve_options_run,
+    .body = serve_options_execute,
+    COMMAND_DEFAULTS(struct serve_options, .listen = ":9443", .health_listen = ":8080",
+                     .tls = {.secret = "backstop-certificates",
+                             .configurations = "backstop",
+                             .leaf_seconds = 90 * 86400,
+                             .ca_seconds = (int64_t)3650 * 86400},
+                     .log_level = LOG_INFO, .simulate = -1, .body_bytes = 7 << 20, .connections = 1024,
+                     .concurrent = 256, .request_timeout = 10, .idle_timeout = 120, .lame_duck = -1,
+                     .log_reviews = true),
 };
 
 /* What the system grants this process, descriptors and memory, and how it keeps to that. */

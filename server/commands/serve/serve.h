@@ -47,20 +47,21 @@ struct service {
 
 /* ---- what was asked for ---- */
 struct tls_options {
-    const char *cert, *key, *min_version, *ciphers, *client_ca, *secret, *service, *configurations;
+    const char *cert, *key, *ciphers, *client_ca, *secret, *service, *configurations;
     struct option_list client_names;
+    int min_version; /* 1.3, 1.2 */
     int64_t leaf_seconds, ca_seconds;
     bool managed;
 };
 struct serve_options {
-    const char *listen, *health_listen, *settings, *log_level, *port_file, *sandbox;
+    const char *listen, *health_listen, *settings, *port_file;
     const char *kubeconfig, *context;
     struct tls_options tls;
     struct option_list inventory;
     int64_t simulate, body_bytes, connections, concurrent, request_timeout, idle_timeout, lame_duck;
     bool log_reviews, status_page, status_page_users;
-    enum log_level level;           /* of log_level */
-    enum sandbox_mode sandbox_mode; /* of sandbox */
+    int log_level; /* enum log_level */
+    int sandbox;   /* enum sandbox_mode */
 };
 
 /* ---- its life, from the options to the exit code; may lower the connections ---- */

@@ -12,10 +12,13 @@
 
 enum { MEMORY_LIMIT = 256 * 1024 * 1024, OUTPUT_LIMIT = 256 * 1024 * 1024, INTERVAL_MAX = 86400 };
 
+enum status_format { STATUS_TEXT, STATUS_JSON, STATUS_HTML };
+
 struct status_options {
     struct facts_options facts;
     struct terminal_options terminal;
-    const char *output, *settings, *to;
+    int output; /* enum status_format */
+    const char *settings, *to;
     int64_t now, interval;
     bool watch;
 };
@@ -25,7 +28,7 @@ static const struct option options[] = {
     {"to", 0, OPTION_TEXT, "RELEASE", "check an upgrade to this release (any other release)",
      offsetof(struct status_options, to)},
     {"settings", 0, OPTION_TEXT, "FILE", "settings file of the webhook", offsetof(struct status_options, settings)},
-    {"output", 'o', OPTION_TEXT, "text|json|html", "output format (text)", offsetof(struct status_options, output)},
+    {"output", 'o', OPTION_CHOICE, "text|json|html", "output format (text)", offsetof(struct status_options, output)},
     {"watch", 'w', OPTION_FLAG, NULL, "keep updating the screen, until q or control-C",
      offsetof(struct status_options, watch)},
     {"interval", 0, OPTION_DURATION, "DURATION", "--watch: time between updates (2s)",
@@ -75,10 +78,9 @@ struct run {
 
 static void status_print(const struct run *run, const struct status_view *view, const struct page *page)
 {
-    const char *output = run->values->output;
-    if (strcmp(output, "json") == 0)
+    if (run->values->output == STATUS_JSON)
         status_json(view, page->out);
-    else if (strcmp(output, "html") == 0)
+    else if (run->values->output == STATUS_HTML)
         status_html(view, false, page->out);
     else
         status_text(view, page);
@@ -88,7 +90,7 @@ static void status_print(const struct run *run, const struct status_view *view, 
 static void print_stale(const struct run *run, const struct page *page)
 {
     const struct strlist *problems = &run->facts.problems;
-    if (!run->seen || !problems->len || strcmp(run->values->output, "text") != 0)
+    if (!run->seen || !problems->len || run->values->output != STATUS_TEXT)
         return;
     struct str more = problems->len == 1
                           ? STR("")
@@ -102,7 +104,7 @@ static bool status_fill_view(const struct run *run, struct status_view *view, st
                              struct status_completeness *completeness)
 {
     const struct status_options *values = run->values;
-    bool audits = strcmp(values->output, "text") != 0 && !values->watch;
+    bool audits = values->output != STATUS_TEXT && !values->watch;
     if (audits)
         view->audit = audit;
     if (!values->watch)
@@ -153,7 +155,7 @@ static bool show_again(struct run *run)
 {
     const struct page page = terminal_page(&run->values->terminal, NULL);
     const struct screen_options screen = {.seconds = run->values->interval,
-                                          .lines = strcmp(run->values->output, "json") == 0,
+                                          .lines = run->values->output == STATUS_JSON,
                                           .ascii = page.ascii,
                                           .colour = page.colour,
                                           .draw = status_draw,
@@ -176,20 +178,9 @@ static int status_show(const struct command *command, const struct status_option
     return shown ? run.code : command_fail(command, "out of memory, or the output cannot be written");
 }
 
-static bool is_format(const char *text)
-{
-    static const char *const formats[] = {"text", "json", "html"};
-    for (size_t i = 0; i < LENGTH_OF(formats); i++)
-        if (strcmp(text, formats[i]) == 0)
-            return true;
-    return false;
-}
-
 static int status_check_options(const struct command *command, const struct status_options *values)
 {
-    if (!is_format(values->output))
-        return command_fail(command, "-o %s: expected text, json or html", values->output);
-    if (values->watch && strcmp(values->output, "html") == 0)
+    if (values->watch && values->output == STATUS_HTML)
         return command_fail(command, "--watch is for text and json; serve --status-page has a page that renews itself");
     if (values->interval < 1 || values->interval > INTERVAL_MAX)
         return command_fail(command, "--interval: expected 1s to 24h");
@@ -204,12 +195,6 @@ static int status_execute(const struct command *command, void *context, char **o
     return code == EXIT_OK ? status_show(command, values) : code;
 }
 
-static int status_command_run(const struct command *command, int argc, char **argv)
-{
-    struct status_options values = {.output = "text", .now = INT64_MIN, .interval = 2, .terminal = {.width = -1}};
-    return command_run(command, argc, argv, &values, status_execute);
-}
-
 const struct command command_status = {
     .name = "status",
     .summary = "could this cluster be restored tonight and upgraded tomorrow?",
@@ -217,5 +202,6 @@ const struct command command_status = {
     .options = options,
     .option_count = LENGTH_OF(options),
     FACTS_CONNECTION(struct status_options),
-    .run = status_command_run,
+    .body = status_execute,
+    COMMAND_DEFAULTS(struct status_options, .now = INT64_MIN, .interval = 2, .terminal = {.width = -1}),
 };
