@@ -75,7 +75,7 @@ def _(server):
 
 @shows("every option can come from the environment")
 def _(server):
-    refuses("--tls-min-version 1.1", environment={"BACKSTOP_TLS_CERT": "x", "BACKSTOP_TLS_KEY": "y",
+    refuses("BACKSTOP_TLS_MIN_VERSION=1.1: expected 1.3 or 1.2", environment={"BACKSTOP_TLS_CERT": "x", "BACKSTOP_TLS_KEY": "y",
                                                   "BACKSTOP_TLS_MIN_VERSION": "1.1"})
 
 
