@@ -89,15 +89,8 @@ void program_say(struct buf *out, struct str text);
 void program_usage(struct buf *out); /* the commands there are */
 
 enum options_result { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_BAD };
-/* Fills `values` from the environment, then from argv[1..]; argv is permuted so
- * that operands stand at *operands. Options may follow operands; "--" ends them;
- * a lone "-" is an operand. OPTIONS_HELP: help was printed. OPTIONS_BAD: the
- * mistake was printed with the way out. */
-enum options_result options_parse(const struct command *command, int argc, char **argv, void *values, char ***operands,
-                                  size_t *operand_count);
 /* Whether this option, of whatever command, has its value in the next argument. */
 bool option_takes_next(const char *text);
-void options_dispose(const struct command *command, void *values); /* frees the lists */
 void options_help(const struct command *command, struct buf *out);
 /* Runs a command: its options from the environment and argv[1..] over its defaults, then its body, unless help was asked
  * for or there was a mistake; operands given to a command that names none are one. Returns the exit code. */

@@ -6,8 +6,6 @@
 
 /* Kubernetes' StatusReason for a code (k8s.io/apimachinery meta/v1 types.go). */
 const char *status_reason(int code);
-/* Notes the outcome in the audit annotations, once all is decided. */
-void decision_conclude(struct decision *decision);
 
 enum { UID_LIMIT = 256 }; /* bytes; the API server sends 36 */
 /* What an answer needs, from a body that could not be read whole. Absent when not found. */

@@ -1,7 +1,8 @@
 /* What all policies share: objects being deleted pass, Velero's own writes are judged leniently; then the rule's policy. */
 #include "admission/answer.h"
 
-void decision_conclude(struct decision *decision)
+/* Notes the outcome in the audit annotations, once all is decided. */
+static void decision_conclude(struct decision *decision)
 {
     decision_audit(decision, "decision", "%s",
                    decision->denied ? "denied" : (decision->patch.len ? "patched" : "allowed"));

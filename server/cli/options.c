@@ -247,8 +247,12 @@ static bool is_help(const char *argument)
     return strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0;
 }
 
-enum options_result options_parse(const struct command *command, int argc, char **argv, void *values, char ***operands,
-                                  size_t *operand_count)
+/* Fills `values` from the environment, then from argv[1..]; argv is permuted so
+ * that operands stand at *operands. Options may follow operands; "--" ends them;
+ * a lone "-" is an operand. OPTIONS_HELP: help was printed. OPTIONS_BAD: the
+ * mistake was printed with the way out. */
+static enum options_result options_parse(const struct command *command, int argc, char **argv, void *values,
+                                         char ***operands, size_t *operand_count)
 {
     size_t count = 0;
     bool options_end = false;
@@ -275,7 +279,8 @@ enum options_result options_parse(const struct command *command, int argc, char 
     return OPTIONS_RUN;
 }
 
-void options_dispose(const struct command *command, void *values)
+/* frees the lists */
+static void options_dispose(const struct command *command, void *values)
 {
     struct option option;
     for (size_t next = 0; command_option(command, &next, &option);)

@@ -40,9 +40,6 @@ bool scan_member(struct scan *scan, char closing, bool opened, bool *more);
 bool scan_value(struct scan *scan, unsigned level);
 /* Nothing but white space may follow. */
 bool scan_finish(struct scan *scan);
-/* The closing quote of the string whose first byte is `at`, or where it breaks:
- * `end`, a control character, a bad escape, or a byte that is not UTF-8. */
-const char *scan_string_end(const char *at, const char *end, bool *escaped);
 /* The first byte from `at` on that needs a closer look: a quote, a backslash, a
  * control character, a byte outside ASCII; or `end`. */
 const char *scan_plain_end(const char *at, const char *end);

@@ -113,7 +113,9 @@ const char *scan_plain_end(const char *at, const char *end)
     return plain_end(at, end);
 }
 
-const char *scan_string_end(const char *at, const char *end, bool *escaped)
+/* The closing quote of the string whose first byte is `at`, or where it breaks:
+ * `end`, a control character, a bad escape, or a byte that is not UTF-8. */
+static const char *scan_string_end(const char *at, const char *end, bool *escaped)
 {
     return find_string_end(at, end, escaped);
 }

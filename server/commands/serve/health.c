@@ -98,7 +98,7 @@ static void set_locations(const struct inventory *inventory)
 }
 
 /* A kind that is no longer known (its CRD or its file is gone) has no value: the last one would be a lie. */
-void serve_gauges(const struct inventory *inventory)
+static void serve_gauges(const struct inventory *inventory)
 {
     bool backups = inventory->known[FACT_MANAGEMENT_BACKUPS];
     for (size_t i = 0; i < FACT_COUNT; i++)

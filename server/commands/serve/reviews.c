@@ -47,8 +47,10 @@ static bool write_reservation(struct service *service, const struct review *revi
     return facts_reserve(service->facts, inventory, backup, review->request.now, error);
 }
 
-enum reserve_result serve_reserve(struct service *service, struct review *review, const struct inventory *inventory,
-                                  const struct http_request *http, unsigned attempt)
+/* Waits for the API server, and for a short while before RESERVE_AGAIN. */
+static enum reserve_result serve_reserve(struct service *service, struct review *review,
+                                         const struct inventory *inventory, const struct http_request *http,
+                                         unsigned attempt)
 {
     static const char kind[] = "deletion";
     const struct reservation *reservation = &review->decision.reservation;

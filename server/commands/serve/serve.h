@@ -101,7 +101,6 @@ const struct inventory *serve_inventory(struct service *service, int64_t now); /
 const struct inventory *serve_inventory_shown(struct service *service, const struct settings *settings, int64_t now);
 
 /* ---- the cluster's health as metrics ---- */
-void serve_gauges(const struct inventory *inventory);
 
 /* ---- the verdicts of status as metrics ---- */
 /* All metrics, after the verdicts on this snapshot (NULL: those of the last time). */
@@ -135,9 +134,6 @@ enum reserve_result {
     RESERVE_DONE, /* reserved, or nothing to reserve; else the decision is a denial now, or has a warning */
     RESERVE_AGAIN /* another deletion was admitted meanwhile: read and decide again */
 };
-/* Waits for the API server, and for a short while before RESERVE_AGAIN. */
-enum reserve_result serve_reserve(struct service *service, struct review *review, const struct inventory *inventory,
-                                  const struct http_request *http, unsigned attempt);
 
 /* ---- the two listeners ---- */
 enum { SERVE_HEALTH_CONNECTIONS = 64 };

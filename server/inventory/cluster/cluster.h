@@ -72,14 +72,9 @@ const struct inventory *cluster_live(struct facts_source *self, const struct fac
 bool cluster_create(struct facts_source *self, struct json_object *object, int64_t now, struct error *error);
 
 /* ---- evidence ----------------------------------------------------- */
-/* Fills search->reading, if only with why it could not be read. */
-void cluster_evidence(struct kube_client *client, struct evidence_search *search, bool in_time);
-enum evidence_access evidence_access_of(int code); /* of an error in reading */
 
 /* ---- reservations -------------------------------------------------- */
 /* Fills the reading, if only with why it could not be read; false when out of memory. */
-bool cluster_reservations(struct cluster *cluster, struct arena *arena, int64_t now, bool in_time,
-                          struct evidence_reading *reading) MUST_CHECK;
 bool cluster_reserve(struct facts_source *self, const struct inventory *base, struct str backup, int64_t now,
                      struct error *error);
 

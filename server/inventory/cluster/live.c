@@ -11,7 +11,8 @@ static bool cluster_look_for_evidence(void *context, struct json_object *object,
     return evidence_look(context, object, error);
 }
 
-enum evidence_access evidence_access_of(int code)
+/* Fills search->reading, if only with why it could not be read. */
+static enum evidence_access evidence_access_of(int code)
 {
     switch (code) {
     case 404:
@@ -26,7 +27,7 @@ enum evidence_access evidence_access_of(int code)
 
 /* One source that cannot be read does not keep the others from being read: which of them
  * are needed is for the policy to say. */
-void cluster_evidence(struct kube_client *client, struct evidence_search *search, bool in_time)
+static void cluster_evidence(struct kube_client *client, struct evidence_search *search, bool in_time)
 {
     const struct evidence_source *source = search->source;
     const struct kube_resource resource = {.group = source->group,
@@ -60,8 +61,9 @@ static const struct kube_resource leases = {.group = {"coordination.k8s.io", 19}
 
 enum { PATCH_LIMIT = 512 * 1024 };
 
-bool cluster_reservations(struct cluster *cluster, struct arena *arena, int64_t now, bool in_time,
-                          struct evidence_reading *reading)
+/* Fills the reading, if only with why it could not be read; false when out of memory. */
+static bool cluster_reservations(struct cluster *cluster, struct arena *arena, int64_t now, bool in_time,
+                                 struct evidence_reading *reading)
 {
     struct json_object *lease = NULL;
     struct error error = {.code = 503};

@@ -13,8 +13,6 @@ struct removal {
     const struct object *holder; /* whose annotation ANNOTATION_ALLOW_DELETE counts */
     struct str change;           /* the fields of an edit that takes the backup away; empty: it is deleted */
 };
-/* Can be restored, and for as long as anybody looks. */
-bool deletion_counts(const struct backup *backup, int64_t now);
 /* By kcm and Completed, expired or not; or pinned: what deletions and edits are checked for. */
 bool deletion_is_guarded(const struct backup *backup);
 /* Denies (403) when the backup stays (policy_backup_kept). ANNOTATION_ALLOW_DELETE with a reason on

@@ -93,7 +93,8 @@ static bool deletion_is_expired(const struct backup *backup, int64_t now)
     return backup->status.expires && backup->status.expires <= now;
 }
 
-bool deletion_counts(const struct backup *backup, int64_t now)
+/* Can be restored, and for as long as anybody looks. */
+static bool deletion_counts(const struct backup *backup, int64_t now)
 {
     return deletion_is_restorable(backup) && !deletion_is_expired(backup, now);
 }

@@ -51,11 +51,7 @@ void restore_record(const struct restore_view *view);       /* what was added, a
 void restore_advise(const struct restore_view *view);       /* what the mutation would have done, as warnings */
 void restore_check_source(const struct restore_view *view); /* backup.c */
 void restore_check_lists(const struct restore_view *view);  /* lists.c */
-/* namespaces.c. Whether the backup can hold this namespace, or pattern; true where nobody knows. */
-bool restore_backup_holds(const struct restore_view *view, struct str ns);
-struct str restore_backup_held(const struct restore_view *view); /* `it holds "shop" and "web"` */
 /* The namespace that namespaceMapping restores to this one; absent when none is. */
-struct str restore_mapped_from(const struct restore_view *view, struct str ns);
 void restore_check_namespaces(const struct restore_view *view);
 void restore_check_hooks(const struct restore_view *view);         /* hooks.c */
 void restore_check_fields(const struct restore_view *view);        /* validate.c */

@@ -18,7 +18,8 @@ static bool matches_one(const struct restore_view *view, const struct strlist *p
     return false;
 }
 
-bool restore_backup_holds(const struct restore_view *view, struct str ns)
+/* namespaces.c. Whether the backup can hold this namespace, or pattern; true where nobody knows. */
+static bool restore_backup_holds(const struct restore_view *view, struct str ns)
 {
     const struct strlist *included = view->backup ? &view->backup->included_namespaces : NULL;
     if (!included || included->len > PATTERNS_MAX)
@@ -32,7 +33,8 @@ bool restore_backup_holds(const struct restore_view *view, struct str ns)
     return some;
 }
 
-struct str restore_mapped_from(const struct restore_view *view, struct str ns)
+/* The namespace that namespaceMapping restores to this one; absent when none is. */
+static struct str restore_mapped_from(const struct restore_view *view, struct str ns)
 {
     struct json_object *mapping = restore_field(view, "spec.namespaceMapping");
     json_foreach(mapping, from, to)
@@ -44,7 +46,7 @@ struct str restore_mapped_from(const struct restore_view *view, struct str ns)
 }
 
 /* `it holds "shop" and "web"`, or what it leaves out. */
-struct str restore_backup_held(const struct restore_view *view)
+static struct str restore_backup_held(const struct restore_view *view)
 {
     enum { SHOWN = 6 };
     struct strlist some = view->backup->included_namespaces;

@@ -78,8 +78,6 @@ bool engines_any_alternative(const struct gate *gate);
 void engines_combine(struct gate *gate);
 /* Whether one that has a part in the answer is at this step. */
 bool engines_at(const struct gate *gate, enum upgrade_step step);
-/* The clause of the answer for one entry, as gate_progress_message is for a ManagementBackup. */
-struct str engine_message(const struct gate *gate, const struct upgrade_evidence *engine);
 /* Names the engine whose snapshot let the upgrade pass, and what could not be verified of it. */
 void engines_warn_passed(const struct gate *gate);
 /* 503 with settings upgrade.retryAfter: unknown is not missing, and not there either. */

@@ -131,7 +131,8 @@ static struct str engine_good_message(const struct gate *gate, const struct upgr
                         STR_ARG(gate_ago(arena, gate->request->now, engine->when)), time_format(engine->when, 0, when));
 }
 
-struct str engine_message(const struct gate *gate, const struct upgrade_evidence *engine)
+/* The clause of the answer for one entry, as gate_progress_message is for a ManagementBackup. */
+static struct str engine_message(const struct gate *gate, const struct upgrade_evidence *engine)
 {
     static struct str (*const clauses[])(const struct gate *, const struct upgrade_evidence *) = {
         [ENGINE_GOOD] = engine_good_message,

@@ -385,7 +385,8 @@ static bool go_parses_as_float(struct arena *arena, struct str text)
     return copy.ptr && (hex || isfinite(strtod(copy.ptr, NULL)));
 }
 
-struct str modifier_value_json(struct arena *arena, struct str value)
+/* Velero's text for a patch value as JSON: quoted or as it is. Mirrors addQuotes. */
+static struct str modifier_value_json(struct arena *arena, struct str value)
 {
     bool quote = false;
     if (value.len == 0)
