@@ -12,10 +12,13 @@
 #define MEGABYTE (UINT64_C(1024) * 1024)
 enum { MEMORY_LIMIT = 1024 * 1024 * 1024, OUTPUT_LIMIT = 512 * 1024 * 1024, SIZE_DEFAULT = 8192, CONCURRENCY_MAX = 64 };
 
+enum rehearse_format { REHEARSE_TEXT, REHEARSE_JSON, REHEARSE_JUNIT, REHEARSE_HTML };
+
 struct rehearse_options {
     struct connection connection;
     struct terminal_options terminal;
-    const char *restore, *contents, *output, *settings, *ns, *ca_file;
+    int output; /* enum rehearse_format */
+    const char *restore, *contents, *settings, *ns, *ca_file;
     bool insecure, all, suggest, plain, as_me;
     int64_t concurrency, rate, max_size;
 };
@@ -25,7 +28,7 @@ static const struct option options[] = {
     {"restore", 0, OPTION_TEXT, "FILE", "the Restore to rehearse, with its ConfigMaps if they are not in the cluster",
      AT(restore)},
     {"contents", 0, OPTION_TEXT, "FILE", "the backup's contents, as velero backup download writes them", AT(contents)},
-    {"output", 'o', OPTION_TEXT, "text|json|junit|html", "output format (text)", AT(output)},
+    {"output", 'o', OPTION_CHOICE, "text|json|junit|html", "output format (text)", AT(output)},
     {"all", 0, OPTION_FLAG, NULL, "text: list all objects, in the order of the restore", AT(all)},
     {"suggest", 0, OPTION_FLAG, NULL, "print the Restore that would go through instead of the report", AT(suggest)},
     {"no-mutation", 0, OPTION_FLAG, NULL, "rehearse the Restore as it is, not as backstop's webhook would complete it",
@@ -95,12 +98,6 @@ static void progress_tell(void *context, size_t done, size_t total)
 
 static int rehearse_check_options(const struct command *command, const struct rehearse_options *values)
 {
-    static const char *const outputs[] = {"text", "json", "junit", "html"};
-    bool known = false;
-    for (size_t i = 0; i < LENGTH_OF(outputs); i++)
-        known = known || str_is(str_from(values->output), outputs[i]);
-    if (!known)
-        return command_fail(command, "-o %s: expected text, json, junit or html", values->output);
     if (values->concurrency < 1 || values->concurrency > CONCURRENCY_MAX)
         return command_fail(command, "--concurrency must be from 1 to %d", CONCURRENCY_MAX);
     if (values->rate < 1 || values->rate > 100000 || values->max_size < 1 || values->max_size > 1024 * 1024)
@@ -153,11 +150,11 @@ static int rehearse_print(const struct command *command, struct rehearsal *rehea
     const struct page page = terminal_page(&values->terminal, &out);
     if (values->suggest)
         rehearsal_suggest(rehearsal, &summary, &out);
-    else if (str_is(str_from(values->output), "json"))
+    else if (values->output == REHEARSE_JSON)
         rehearsal_json(rehearsal, &summary, &out);
-    else if (str_is(str_from(values->output), "junit"))
+    else if (values->output == REHEARSE_JUNIT)
         rehearsal_junit(rehearsal, &summary, &out);
-    else if (str_is(str_from(values->output), "html"))
+    else if (values->output == REHEARSE_HTML)
         rehearsal_html(rehearsal, &summary, &out);
     else
         rehearsal_text(rehearsal, &summary, values->all, &page);
@@ -245,13 +242,6 @@ static int rehearse_execute(const struct command *command, void *context, char *
     return code;
 }
 
-static int rehearse_run_command(const struct command *command, int argc, char **argv)
-{
-    struct rehearse_options values = {
-        .output = "text", .concurrency = 8, .rate = 50, .max_size = SIZE_DEFAULT, .terminal.width = -1};
-    return command_run(command, argc, argv, &values, rehearse_execute);
-}
-
 const struct command command_rehearse = {
     .name = "rehearse",
     .summary = "what a restore of a backup would create, change, leave and be refused, without writing",
@@ -261,5 +251,7 @@ const struct command command_rehearse = {
     .option_count = LENGTH_OF(options),
     .asks_cluster = true,
     .connection = offsetof(struct rehearse_options, connection),
-    .run = rehearse_run_command,
+    .body = rehearse_execute,
+    COMMAND_DEFAULTS(struct rehearse_options, .concurrency = 8, .rate = 50, .max_size = SIZE_DEFAULT,
+                     .terminal.width = -1),
 };

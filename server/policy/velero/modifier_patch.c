@@ -386,7 +386,7 @@ static bool go_parses_as_float(struct arena *arena, struct str text)
 }
 
 /* Velero's text for a patch value as JSON: quoted or as it is. Mirrors addQuotes. */
-static struct str modifier_value_json(struct arena *arena, struct str value)
+struct str modifier_value_json(struct arena *arena, struct str value)
 {
     bool quote = false;
     if (value.len == 0)
