@@ -1,4 +1,4 @@
-/* What the files of this room share. */
+/* Private to the module admission. */
 #ifndef BACKSTOP_ADMISSION_ANSWER_H
 #define BACKSTOP_ADMISSION_ANSWER_H
 

@@ -1,4 +1,4 @@
-/* The certificates room's own header. */
+/* Private to the module certificates: what files and managed mode share, and managed mode's state. */
 #ifndef BACKSTOP_CERTIFICATES_CERTIFICATES_H
 #define BACKSTOP_CERTIFICATES_CERTIFICATES_H
 

@@ -1,4 +1,4 @@
-/* The http room's own header.
+/* Private to the module http.
  *
  * Each connection belongs to one libmicrohttpd thread, which alone reads and
  * writes its request. What other threads look at (the sweeper, accept, stop) is

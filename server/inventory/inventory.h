@@ -1,4 +1,4 @@
-/* inventory's own room: how facts are stored, extracted and kept. */
+/* Private to the module inventory: how facts are stored, extracted and kept. */
 #ifndef BACKSTOP_INVENTORY_INVENTORY_H
 #define BACKSTOP_INVENTORY_INVENTORY_H
 

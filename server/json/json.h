@@ -1,4 +1,4 @@
-/* The json room's own header: the scanner that index, build and yaml share, and
+/* Private to the module json: the scanner that index, build and yaml share, and
  * YAML nodes. */
 #ifndef BACKSTOP_JSON_JSON_H
 #define BACKSTOP_JSON_JSON_H

@@ -1,4 +1,4 @@
-/* YAML inside the json room: a text becomes nodes (yaml_parse.c, or yaml_json.c
+/* YAML inside the module json: a text becomes nodes (yaml_parse.c, or yaml_json.c
  * when it is JSON), nodes become json-c trees (yaml_decode.c), and lines are found
  * by walking the nodes again (yaml.c). */
 #ifndef BACKSTOP_JSON_YAML_H

@@ -1,4 +1,4 @@
-/* The kube room's own header: the configuration in force, and one HTTP exchange. */
+/* Private to the module kube: the configuration in force, and one HTTP exchange. */
 #ifndef BACKSTOP_KUBE_KUBE_H
 #define BACKSTOP_KUBE_KUBE_H
 

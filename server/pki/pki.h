@@ -1,4 +1,4 @@
-/* The pki room's own header: OpenSSL objects with their clean-up, PEM both ways. */
+/* Private to the module pki: OpenSSL objects with their clean-up, PEM both ways. */
 #ifndef BACKSTOP_PKI_PKI_H
 #define BACKSTOP_PKI_PKI_H
 

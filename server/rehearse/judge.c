@@ -177,7 +177,7 @@ static void judge_by_crd(const struct judged *judged)
         run_outcome(run, item, REHEARSE_CREATED, REHEARSE_BY_CRD, "%s", "");
 }
 
-static bool version_is_served(const struct judged *judged)
+static bool judge_version_is_served(const struct judged *judged)
 {
     struct run *run = judged->run;
     struct rehearse_item *item = judged->item;
@@ -240,7 +240,7 @@ void run_judge(struct run *run, struct rehearse_item *item, size_t at)
                                   .object = object,
                                   .arena = arena,
                                   .ns = item->target_ns.len ? run_namespace(run, item->target_ns) : NULL};
-    if (!version_is_served(&judged) || !namespace_allows(&judged))
+    if (!judge_version_is_served(&judged) || !namespace_allows(&judged))
         return;
     if (kind->crd)
         judge_by_crd(&judged);

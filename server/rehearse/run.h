@@ -65,7 +65,7 @@ void run_refusal(struct run *run, struct rehearse_item *item, enum rehearse_evid
                  const struct error *error);
 struct namespace_state *run_namespace(struct run *run, struct str name); /* or NULL */
 
-/* judge.c: the outcome of one object, which is at this place of the plan. */
+/* The outcome of one object, which is at this place of the plan. */
 void run_judge(struct run *run, struct rehearse_item *item, size_t at);
 
 /* Whether a Service has an endpoint that is ready. False without a cluster. */

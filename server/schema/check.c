@@ -1,7 +1,7 @@
 /* What the API server would reject or silently drop before any webhook: unknown fields, wrong types, missing fields. An
  * update is judged only by what it changes. */
 #include "backstop/grammar.h"
-#include "schema/room.h"
+#include "schema/schema.h"
 
 #include <ctype.h>
 

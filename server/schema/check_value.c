@@ -3,7 +3,7 @@
 #include <math.h>
 #include <regex.h>
 
-#include "schema/room.h"
+#include "schema/schema.h"
 
 /* One value against its schema: type, enum, pattern, bounds; in the API server's words. */
 

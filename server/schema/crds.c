@@ -1,5 +1,5 @@
 #include "backstop/api.h"
-#include "schema/room.h"
+#include "schema/schema.h"
 
 /* The schemas that are built in (crds.def, made from the released CRDs), and what was meant by an apiVersion or kind that is
  * not among them. */

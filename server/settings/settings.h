@@ -1,4 +1,4 @@
-/* settings' own room: the table of keys. */
+/* Private to the module settings: the table of keys. */
 #ifndef BACKSTOP_SETTINGS_SETTINGS_H
 #define BACKSTOP_SETTINGS_SETTINGS_H
 

@@ -6,25 +6,25 @@
 
 struct cron_schedule;
 
-/* calendar.c: what is planned, after the backups and locations are filled. */
+/* What is planned, after the backups and locations are filled. */
 bool status_plan(struct status_view *view) MUST_CHECK;
-/* history.c: what became of the last runs, after the plan. */
+/* What became of the last runs, after the plan. */
 bool status_remember(struct status_view *view) MUST_CHECK;
-/* recovery.c: what could be restored, after the plan. */
+/* What could be restored, after the plan. */
 bool status_recover(struct status_view *view) MUST_CHECK;
-/* find_recovery.c: what is wrong with that, after the other findings. */
+/* What is wrong with that, after the other findings. */
 void status_find_recovery(struct status_view *view);
 /* Adds it to the view, where there is memory. */
 void status_finding_add(struct status_view *view, struct status_finding finding);
-/* verdict.c: the last: risks, groups, verdicts. */
+/* The last: risks, groups, verdicts. */
 bool status_judge(struct status_view *view) MUST_CHECK;
-/* find.c: its Schedule by name; NULL when there is none. */
+/* Its Schedule by name; NULL when there is none. */
 struct status_source *status_schedule_named(struct status_view *view, struct str ns, struct str name);
-/* words.c: "3h ago", "just now", "at an unknown time" (0). */
+/* "3h ago", "just now", "at an unknown time" (0). */
 struct str status_ago(const struct status_view *view, int64_t when);
-/* find.c: its ManagementBackup by name; NULL when there is none. */
+/* Its ManagementBackup by name; NULL when there is none. */
 struct status_backup *status_backup_named(struct status_view *view, struct str name);
-/* view.c: parses a schedule as its controller does. False: *meaning says what is wrong. Of a
+/* Parses a schedule as its controller does. False: *meaning says what is wrong. Of a
  * Velero whose version is not known the reading is taken that works, or robfig/cron's where
  * both do, and *meaning says whose it is where they differ. */
 bool status_schedule(const struct status_view *view, struct str spec, enum status_maker maker,
@@ -74,6 +74,6 @@ void status_find_in_kcm(struct status_view *view);    /* And in schedules and cl
 void status_find_unchecked(struct status_view *view); /* Fills view->unchecked */
 /* Deepest first, without those that a deeper one explains, which become view->consequences. */
 bool status_rank(struct status_view *view) MUST_CHECK;
-void status_find(struct status_view *view); /* findings.c: opinions of a view that is filled otherwise */
+void status_find(struct status_view *view); /* opinions of a view that is filled otherwise */
 
 #endif

@@ -30,10 +30,10 @@ bool rehearsal_load_restore(struct rehearsal *rehearsal, const char *file, const
                             struct error *error) MUST_CHECK;
 /* Reads it, and the ConfigMaps that it names, from the file or the cluster. */
 bool rehearsal_read_restore(struct rehearsal *rehearsal, struct error *error) MUST_CHECK;
-/* velero.c: opens `velero`, so that webhooks and admission policies see the account that the restore will have. Left NULL,
+/* Opens `velero`, so that webhooks and admission policies see the account that the restore will have. Left NULL,
  * with a note, where Velero's Deployment is not found or its account may not be impersonated. */
 void rehearsal_become_velero(struct rehearsal *rehearsal, const struct kube_options *access);
-/* mutate.c: what the webhook would make of it, its warnings as notes. False, with its reason, where it would refuse: the
+/* What the webhook would make of it, its warnings as notes. False, with its reason, where it would refuse: the
  * code is REHEARSAL_DENIED then. */
 enum { REHEARSAL_DENIED = 403 };
 bool rehearsal_mutate(struct rehearsal *rehearsal, const struct inventory *inventory, const struct settings *settings,

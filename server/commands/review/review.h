@@ -65,7 +65,7 @@ void review_schemas_scan(struct review_schemas *schemas, const struct option_lis
  * the policies that says the same field better stands alone. */
 void review_schema_judge(const struct review_context *context, struct arena *arena, struct review_result *result);
 
-/* placeholders.c: warns of values that a templating tool, or a person, was to fill in. */
+/* Warns of values that a templating tool, or a person, was to fill in. */
 void review_warn_placeholders(struct arena *arena, struct json_object *tree, struct decision *decision);
 
 /* ---- the object that is there already -------------------- */

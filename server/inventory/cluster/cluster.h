@@ -22,7 +22,7 @@ struct feed { /* one kind, or one object of it; guarded by the cluster's lock */
 
 enum { FEEDS_MAX = 32, ASK_IMAGE_SIZE = 512 };
 
-struct cluster_asker { /* ask.c */
+struct cluster_asker {
     pthread_t thread;
     pthread_cond_t wake;
     bool running, stopping;

@@ -41,7 +41,7 @@ static inline const char *backup_spec_field(const struct backup_spec *view, cons
     struct str field = arena_printf(view->arena, "%s.%s", view->at, member);
     return field.ptr ? field.ptr : view->at;
 }
-void backup_spec_check_lists(const struct backup_spec *view); /* backup_spec_lists.c */
+void backup_spec_check_lists(const struct backup_spec *view);
 bool backup_spec_old_filters(const struct backup_spec *view);
 
 /* Edits of a Velero Backup, and Backups that come with a status. */

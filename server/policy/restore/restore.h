@@ -39,35 +39,45 @@ bool restore_is_as_new(const struct request *request, const struct settings *set
 struct json_object *restore_field(const struct restore_view *view, const char *path);
 /* New as a whole, or an update that changes the field: "deny only what the request changes". */
 bool restore_asks(const struct restore_view *view, const char *path);
-/* providers.c: the provider exclusions that apply, as pointers into the settings. */
+/* The provider exclusions that apply, as pointers into the settings. */
 struct provider_exclusions {
     const struct provider_exclusion **items;
     size_t len;
 };
 void restore_provider_exclusions(const struct restore_view *view, struct provider_exclusions *exclusions);
 
-void restore_mutate(struct restore_view *view);             /* mutate.c */
-void restore_record(const struct restore_view *view);       /* what was added, as an annotation */
-void restore_advise(const struct restore_view *view);       /* what the mutation would have done, as warnings */
-void restore_check_source(const struct restore_view *view); /* backup.c */
-void restore_check_lists(const struct restore_view *view);  /* lists.c */
-/* The namespace that namespaceMapping restores to this one; absent when none is. */
+/* What a restore of a management backup needs and does not say: the exclusions of its backup's providers, and
+ * existingResourcePolicy: update (k0rdent documentation, "Restoration"). */
+void restore_mutate(struct restore_view *view);
+void restore_record(const struct restore_view *view); /* what was added, as an annotation */
+void restore_advise(const struct restore_view *view); /* what the mutation would have done, as warnings */
+
+/* The checks, each of what the request changes. The Backup or Schedule that is named, and the location it lies in: */
+void restore_check_source(const struct restore_view *view);
+/* Included and excluded resources and namespaces, selectors. */
+void restore_check_lists(const struct restore_view *view);
+/* Namespaces that the backup does not hold, and namespaceMapping. */
 void restore_check_namespaces(const struct restore_view *view);
-void restore_check_hooks(const struct restore_view *view);         /* hooks.c */
-void restore_check_fields(const struct restore_view *view);        /* validate.c */
-void restore_check_circumstances(const struct restore_view *view); /* validate.c */
-void restore_check_passport(const struct restore_view *view);      /* passport.c */
+void restore_check_hooks(const struct restore_view *view);
+/* All other fields. */
+void restore_check_fields(const struct restore_view *view);
+/* What is not wrong with the Restore itself, but with when and where it is made. */
+void restore_check_circumstances(const struct restore_view *view);
+/* What was recorded on the backup, held against this cluster. */
+void restore_check_passport(const struct restore_view *view);
 /* The exclusions that were recorded on the backup. */
 void restore_passport_exclusions(const struct restore_view *view, struct strlist *exclusions);
-void restore_check_velero(const struct restore_view *view);          /* velero.c */
-void restore_check_modifier(const struct restore_view *view);        /* modifier.c */
-void restore_check_resource_policy(const struct restore_view *view); /* policy.c */
+/* Before k0rdent 1.2.0 a restore fails when Velero's Deployment has another name (velero issue 9023). */
+void restore_check_velero(const struct restore_view *view);
+void restore_check_modifier(const struct restore_view *view);
+void restore_check_resource_policy(const struct restore_view *view);
 
-/* release.c: the rollback to the release before an upgrade. */
+/* ---- the rollback to the release before an upgrade ---- */
+
 /* The release a kcm-made pre-upgrade backup was taken before leaving; absent for other backups. */
 struct str restore_release_left(const struct restore_view *view);
 void restore_check_release(struct restore_view *view);
-void restore_gate_release(struct restore_view *view); /* gate.c: a modifier that sets a newer release */
+void restore_gate_release(struct restore_view *view); /* a modifier that sets a newer release meets the gate */
 /* The ConfigMap that the webhook itself creates for a release. */
 struct str restore_release_map_name(struct arena *arena, struct str release);
 

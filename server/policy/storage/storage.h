@@ -73,7 +73,7 @@ static inline bool location_asks(const struct location_edit *edit, const char *p
     struct json_object *now = json_path(edit->spec, path);
     return edit->create ? now != NULL : !json_object_equal(now, json_path(edit->before, path));
 }
-/* storage_location_config.c: what the provider's plugin takes. */
+/* What the provider's plugin takes. */
 void location_check_provider(const struct location_edit *edit);
 /* Velero's own plugins go by two names: aws is velero.io/aws. */
 bool location_same_provider(struct str a, struct str b);
@@ -81,16 +81,16 @@ bool location_same_provider(struct str a, struct str b);
 bool location_same_config_place(struct str provider, struct json_object *a, struct json_object *b);
 /* The provider's i-th key of config that says where its store is; NULL after the last. */
 const char *location_place_key(struct str provider, size_t i);
-/* storage_location_plugins.c: what each plugin refuses; config is a map of texts, or NULL. */
+/* What each plugin refuses; config is a map of texts, or NULL. */
 /* What velero-plugin-for-aws refuses at Init beside unknown keys; so for the next two. */
 void location_check_aws(const struct location_edit *edit, struct json_object *config);
 void location_check_azure(const struct location_edit *edit, struct json_object *config);
 void location_check_gcp(const struct location_edit *edit, struct json_object *config);
 void location_check_volume(const struct location_edit *edit, struct json_object *config, const char *provider);
 bool location_is_url(struct str url); /* http or https, in any case */
-/* storage_location_secrets.c: credential, caCert and caCertRef. */
+/* Credential, caCert and caCertRef. */
 void location_check_secrets(const struct location_edit *edit);
-/* storage_location_use.c: what rests on it. */
+/* What rests on a location that is deleted. */
 void location_check_deletion(const struct request *request, const struct inventory *inventory,
                              const struct settings *settings, struct decision *decision);
 /* Edits that lead to another store, make the location read-only or take the default away: what rests on it. Velero

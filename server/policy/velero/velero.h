@@ -166,7 +166,7 @@ void modifier_check_conditions(struct config_rules *modifier, struct str where, 
 /* The one of patches, mergePatches and strategicPatches that a rule may have, for objects of this groupResource. */
 void modifier_check_patches(struct config_rules *modifier, struct str where, struct json_object *rule,
                             struct str target);
-/* modifier_patch.c: what Velero has taken away before it applies rules. */
+/* What Velero has taken away before it applies rules. */
 void modifier_check_removed_match(struct config_rules *modifier, struct str where, struct str target, struct str path,
                                   struct str value);
 struct str modifier_value_problem(struct arena *arena, struct str value, struct json_object **tree);

@@ -53,20 +53,20 @@ struct str html_cut(const struct page *page, struct str text, size_t characters)
 
 /* ---- the sections, a file or two ----------------------------------------------- */
 
-struct str html_title(const struct page *page); /* verdict.c */
+struct str html_title(const struct page *page);
 void html_headline(const struct page *page);
 void html_verdict(const struct page *page);
 void html_unjudged(const struct page *page);
 enum html_findings { HTML_PROBLEMS, HTML_RISKS, HTML_NOTES };
 void html_findings(const struct page *page, enum html_findings sort);
-void html_calendar(const struct page *page); /* html_calendar.c: the pictures */
+void html_calendar(const struct page *page); /* the pictures */
 void html_calendar_tables(const struct page *page);
-void html_upgrade(const struct page *page); /* html_tables.c */
+void html_upgrade(const struct page *page);
 void html_backups(const struct page *page);
 void html_locations(const struct page *page);
 void html_velero(const struct page *page);
-void html_completeness(const struct page *page); /* serving.c */
-void html_audit(const struct page *page);        /* html_serving.c */
+void html_completeness(const struct page *page);
+void html_audit(const struct page *page);
 void html_decisions(const struct page *page);
 void html_serving(const struct page *page);
 

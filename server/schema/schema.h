@@ -1,6 +1,6 @@
-/* The schema room's own header: schemas as data, whether compiled in or read from a CRD. */
-#ifndef BACKSTOP_SCHEMA_ROOM_H
-#define BACKSTOP_SCHEMA_ROOM_H
+/* Private to the module schema: schemas as data, whether compiled in or read from a CRD. */
+#ifndef BACKSTOP_SCHEMA_SCHEMA_H
+#define BACKSTOP_SCHEMA_SCHEMA_H
 
 #include "backstop/schema.h"
 
@@ -46,7 +46,7 @@ struct schema_crd {
     struct schema_crd *next;
 };
 
-/* crds.c: the compiled-in schemas. */
+/* The compiled-in schemas. */
 const struct schema_kind *schema_kinds(size_t *count);
 extern const struct schema schema_metadata; /* ObjectMeta */
 /* The schema for an object of this version: of the set's CRDs first. *exact is false where only another version of
@@ -54,9 +54,9 @@ extern const struct schema schema_metadata; /* ObjectMeta */
 const struct schema_kind *schema_find(const struct schema_set *set, struct str api_version, struct str kind,
                                       bool *exact);
 
-/* check_value.c: a scalar against its schema. The absent text when it is fine. */
+/* A scalar against its schema. The absent text when it is fine. */
 struct str schema_value_problem(struct arena *arena, const struct schema *schema, struct json_object *value);
-/* place.c: "; did you mean ...", where the field belongs, or, where it is sure that there is none, what there is. */
+/* "; did you mean ...", where the field belongs, or, where it is sure that there is none, what there is. */
 struct str schema_hint(struct arena *arena, const struct schema_kind *kind, const struct schema *parent, struct str at,
                        struct str name, bool sure);
 
