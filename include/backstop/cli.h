@@ -101,6 +101,8 @@ int64_t command_now(int64_t given);
 int command_fail(const struct command *command, const char *format, ...) PRINTF_LIKE(2, 3);
 /* The same when the output cannot be written: errno says why. */
 int command_fail_output(const struct command *command);
+/* Prints all of it. Returns the exit code, after a message where it ran out of memory or cannot be written. */
+int command_print(const struct command *command, const struct buf *out);
 /* Writes all of a buffer to a descriptor; errno when it cannot. */
 bool write_all(int fd, struct str text);
 

@@ -110,7 +110,7 @@ static int completion_execute(const struct command *command, void *context, char
     (void)context;
     for (size_t i = 0; count == 1 && i < LENGTH_OF(scripts); i++)
         if (str_is(str_from(operands[0]), scripts[i].shell))
-            return write_all(STDOUT_FILENO, str_from(scripts[i].script)) ? EXIT_OK : EXIT_USAGE;
+            return write_all(STDOUT_FILENO, str_from(scripts[i].script)) ? EXIT_OK : command_fail_output(command);
     return command_fail(command, "expected bash, zsh or fish");
 }
 
@@ -326,7 +326,7 @@ static int complete_run(const struct command *command, int argc, char **argv)
         offer_next(&completion);
     }
     buf_printf(&out, ":%d\n", (int)completion.directive);
-    return write_all(STDOUT_FILENO, buf_str(&out)) ? EXIT_OK : EXIT_USAGE;
+    return command_print(command, &out);
 }
 
 const struct command command_complete = {

@@ -269,7 +269,7 @@ static int man_execute(const struct command *command, void *context, char **oper
         command_page(about, &text);
     else
         main_page(&text);
-    return !text.failed && write_all(STDOUT_FILENO, buf_str(&text)) ? EXIT_OK : EXIT_USAGE;
+    return command_print(command, &text);
 }
 
 const struct command command_man = {

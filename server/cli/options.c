@@ -269,7 +269,7 @@ static enum options_result options_parse(const struct command *command, int argc
             BUF_SCOPED help;
             buf_init(&help, 64 * 1024);
             options_help(command, &help);
-            return write_all(STDOUT_FILENO, buf_str(&help)) ? OPTIONS_HELP : OPTIONS_BAD;
+            return command_print(command, &help) == EXIT_OK ? OPTIONS_HELP : OPTIONS_BAD;
         } else if (!take_option(command, argc, argv, &i, values)) {
             return OPTIONS_BAD;
         }

@@ -161,6 +161,13 @@ bool write_all(int fd, struct str text)
     return true;
 }
 
+int command_print(const struct command *command, const struct buf *out)
+{
+    if (out->failed)
+        return command_fail(command, "out of memory");
+    return write_all(STDOUT_FILENO, buf_str(out)) ? EXIT_OK : command_fail_output(command);
+}
+
 int64_t command_now(int64_t given)
 {
     return given == INT64_MIN ? time_now() : given;

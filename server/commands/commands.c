@@ -28,9 +28,7 @@ static int settings_command_execute(const struct command *command, void *context
     (void)operands, (void)operand_count;
     buf_init(&out, LIMIT);
     (values->output == SETTINGS_SCHEMA ? settings_write_schema : settings_write_sample)(&out);
-    if (out.failed || !write_all(STDOUT_FILENO, buf_str(&out)))
-        return command_fail(command, "out of memory, or the output cannot be written");
-    return EXIT_OK;
+    return command_print(command, &out);
 }
 
 const struct command command_settings_sample = {
@@ -92,12 +90,12 @@ static int rules_execute(const struct command *command, void *context, char **op
     enum { LIMIT = 1 << 20 };
     const struct print_options *values = context;
     size_t count;
-    (void)command, (void)operands, (void)operand_count;
+    (void)operands, (void)operand_count;
     const struct rule *rules = admission_rules(&count);
     BUF_SCOPED out;
     buf_init(&out, LIMIT);
     (values->output == RULES_MARKDOWN ? rules_markdown : rules_text)(&out, rules, count);
-    return !out.failed && write_all(STDOUT_FILENO, buf_str(&out)) ? EXIT_OK : EXIT_USAGE;
+    return command_print(command, &out);
 }
 
 const struct command command_rules = {

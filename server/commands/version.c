@@ -59,11 +59,11 @@ static void version_print(struct buf *out, bool json)
 static int version_execute(const struct command *command, void *context, char **operands, size_t count)
 {
     const struct version_options *values = context;
-    (void)command, (void)operands, (void)count;
+    (void)operands, (void)count;
     BUF_SCOPED text;
     buf_init(&text, 4096);
     version_print(&text, values->output == VERSION_JSON);
-    return write_all(STDOUT_FILENO, buf_str(&text)) ? EXIT_OK : EXIT_USAGE;
+    return command_print(command, &text);
 }
 
 const struct command command_version = {

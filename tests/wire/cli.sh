@@ -44,6 +44,13 @@ expect "a choice that is empty is none" 2 '--log-level : expected debug' "$binar
 expect "a choice of the environment" 2 'BACKSTOP_OUTPUT=xml: expected text or json' env BACKSTOP_OUTPUT=xml "$binary" version
 expect "a bad environment variable is named" 2 'BACKSTOP_FROM=soon: expected a time' env BACKSTOP_FROM=soon "$binary" explain @daily
 
+if [ -e /dev/full ]; then
+    for words in version rules settings rbac man "man review" "completion bash" "review --help" "__complete ''"; do
+        expect "$words says that its output cannot be written" 2 'cannot write the output: No space left' \
+            sh -c "exec \"$binary\" $words >/dev/full"
+    done
+fi
+
 expect "uninstall wants --yes where nobody can be asked" 2 'confirm with --yes' \
     "$binary" uninstall -s https://127.0.0.1:1
 issued=$(mktemp -d)

@@ -170,7 +170,7 @@ static int certs_show(const struct command *command, const struct certs_options 
     for (size_t i = 0; i < count; i++)
         if (!arena || !show_file(arena, files[i], values->output != 0, &out, &error))
             return command_fail(command, "%s", arena ? error.message : "out of memory");
-    return write_all(STDOUT_FILENO, buf_str(&out)) ? EXIT_OK : EXIT_USAGE;
+    return command_print(command, &out);
 }
 
 /* `backstop certs issue`: a CA and a serving pair in a folder. */

@@ -264,9 +264,7 @@ static int rbac_execute(const struct command *command, void *context, char **ope
     BUF_SCOPED out;
     buf_init(&out, OUTPUT_LIMIT);
     rbac_write(settings, modes[values->certificates], str_from(values->ns), str_from(values->account), &out);
-    if (out.failed || !write_all(STDOUT_FILENO, buf_str(&out)))
-        return command_fail(command, "out of memory, or the output cannot be written");
-    return EXIT_OK;
+    return command_print(command, &out);
 }
 
 const struct command command_rbac = {

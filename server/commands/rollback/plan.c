@@ -242,9 +242,10 @@ static int rollback_plan_show(const struct command *command, const struct plan_o
     if (!rollback.candidates)
         return command_fail(command, "out of memory");
     int code = rollback_plan_print(command, &rollback, name, &out);
-    if (out.failed || arena_failed(arena) || !write_all(STDOUT_FILENO, buf_str(&out)))
-        return command_fail(command, "out of memory, or the output cannot be written");
-    return code;
+    if (arena_failed(arena))
+        return command_fail(command, "out of memory");
+    int printed = command_print(command, &out);
+    return printed == EXIT_OK ? code : printed;
 }
 
 static int rollback_plan_execute(const struct command *command, void *context, char **operands, size_t operand_count)
