@@ -239,7 +239,7 @@ static bool watch_once(struct kube_reflector *r, struct error *error)
 
 static bool reflector_discover(struct kube_reflector *r, struct error *error)
 {
-    const char *version;
+    const char *version = NULL;
     if (!r->options.versions)
         return true;
     if (!kube_served_version(r->client, r->resource.group, r->resource.plural, r->options.versions, &version, error))

@@ -245,7 +245,7 @@ static void merge_apply(struct json_object *target, struct json_object *patch, b
 /* Groups that Velero's client has types for (server.go's scheme): a strategic patch of any other kind is an error. */
 static bool strategic_knows(struct json_object *object)
 {
-    static const char *const groups[] = {"", "apps", "batch", "velero.io", "snapshot.storage.k8s.io"};
+    static const char *const groups[] = {"", "apps", "batch", GROUP_VELERO, "snapshot.storage.k8s.io"};
     struct str group = api_version_group(json_get_str(object, "apiVersion"), NULL);
     for (size_t i = 0; i < LENGTH_OF(groups); i++)
         if (str_is(group, groups[i]))

@@ -210,7 +210,7 @@ static struct json_object *json_kept_list(const struct status_view *view)
         status_put(object, "ageSeconds", kept->age ? json_object_new_int64(kept->age) : NULL);
         status_put(object, "items", status->counted ? json_object_new_int64(status->items_total) : NULL);
         status_put_text(object, "storageLocation", kept->object->storage_location);
-        status_append(list, object);
+        json_append(list, object);
     }
     return list;
 }

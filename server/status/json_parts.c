@@ -33,7 +33,7 @@ void status_put_bool(struct json_object *object, const char *key, bool value)
     status_put(object, key, json_object_new_boolean(value));
 }
 
-static void status_put_integer(struct json_object *object, const char *key, int64_t value)
+void status_put_integer(struct json_object *object, const char *key, int64_t value)
 {
     status_put(object, key, json_object_new_int64(value));
 }

@@ -40,6 +40,7 @@ void status_put_texts(struct json_object *object, const char *key, const struct 
 void status_put_text(struct json_object *object, const char *key, struct str text);
 void status_put_words(struct json_object *object, const char *key, const char *words);
 void status_put_bool(struct json_object *object, const char *key, bool value);
+void status_put_integer(struct json_object *object, const char *key, int64_t value);
 void status_put_time(struct json_object *object, const char *key, int64_t when); /* 0: null */
 struct json_object *status_backup_object(const struct backup_status *status, struct str name, int64_t when);
 struct json_object *status_recovery_object(const struct status_recovery *recovery);

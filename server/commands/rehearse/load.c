@@ -16,7 +16,7 @@ static const struct kube_resource config_maps = {.group = STR_INIT(""),
                                                  .namespaced = true};
 #define VELERO_RESOURCE(a_plural, a_kind)                                                                              \
     {                                                                                                                  \
-        .group = STR_INIT("velero.io"), .version = STR_INIT("v1"), .plural = STR_INIT(a_plural),                       \
+        .group = STR_INIT(GROUP_VELERO), .version = STR_INIT("v1"), .plural = STR_INIT(a_plural),                      \
         .kind = STR_INIT(a_kind), .namespaced = true                                                                   \
     }
 static const struct kube_resource backups = VELERO_RESOURCE("backups", "Backup");

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "backstop/api.h"
 #include "backstop/telemetry.h"
 #include "commands/commands.h"
 #include "commands/facts_open.h"
@@ -185,7 +186,7 @@ static bool rehearse_mutate(const struct command *command, struct rehearsal *reh
     CLEANUP(facts_dispose) struct facts facts = {0};
     /* Of a file of contents the Backup need not be known here, and without k0rdent there is nothing to complete. */
     if (values->plain || !rehearsal->client || values->contents ||
-        !rehearse_served_exactly(&rehearsal->served, STR("k0rdent.mirantis.com"), STR("managements")))
+        !rehearse_served_exactly(&rehearsal->served, STR(GROUP_K0RDENT), STR("managements")))
         return true;
     if (!facts_open(&facts, command, &wanted, settings, command_now(INT64_MIN))) {
         strlist_add(rehearsal->arena, &rehearsal->notes,
