@@ -1,6 +1,5 @@
-/* Files read whole under a limit, and watches of them. A mounted ConfigMap or Secret changes by a swapped symbolic link,
- * an editor renames over the file, and some file systems send no events at all: so a watch also polls. */
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -13,6 +12,9 @@
 #include <unistd.h>
 
 #include "backstop/base.h"
+
+/* Files read whole under a limit, and watches of them. A mounted ConfigMap or Secret changes by a swapped symbolic link,
+ * an editor renames over the file, and some file systems send no events at all: so a watch also polls. */
 
 enum { BLOCK_SIZE = 16 * 1024 };
 
@@ -347,4 +349,20 @@ void file_watch_stop(struct file_watch *watch)
     (void)told; /* an eventfd at zero takes a one */
     pthread_join(watch->thread, NULL);
     watch_dispose(watch);
+}
+
+/* Shared libraries that are loaded when they are first needed. */
+
+bool library_load(const char *name, const struct library_function *functions, size_t count, struct error *error)
+{
+    void *library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    if (!library)
+        return error_set(error, 0, "cannot load %s: %s", name, dlerror()); /* NOLINT(concurrency-mt-unsafe) */
+    for (size_t i = 0; i < count; i++) {
+        void *function = dlsym(library, functions[i].name);
+        if (!function)
+            return error_set(error, 0, "%s is another library: it has no %s", name, functions[i].name);
+        memcpy(functions[i].pointer, &function, sizeof function);
+    }
+    return true;
 }
