@@ -1,7 +1,7 @@
 #include <stdio.h>
 
 #include "backstop/json.h"
-#include "commands/rbac/rbac.h"
+#include "commands/commands.h"
 #include "suite.h"
 
 /* What `backstop rbac` prints, held against the shipped manifest. */

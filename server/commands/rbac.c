@@ -7,7 +7,6 @@
 #include "backstop/inventory.h"
 #include "commands/commands.h"
 #include "commands/facts_open.h"
-#include "commands/rbac/rbac.h"
 
 struct writer;
 struct grant {
