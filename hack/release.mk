@@ -15,6 +15,14 @@ sbom: ## SPDX of the image's files: build/dist/backstop-VERSION.spdx.json
 	$(DOCKER) save $(IMAGE) | hack/sbom.py make --version $(VERSION) >$(DIST)/backstop-$(VERSION).spdx.json
 	$(DOCKER) save $(IMAGE) | hack/sbom.py check $(DIST)/backstop-$(VERSION).spdx.json
 
+# ---- what is published -----------------------------------------------------------
+.PHONY: release release-test
+release: dist $(BUILD)/backstop ## build/dist: source tarball, chart package, Debian package, SHA256SUMS; the same bytes each time
+	hack/release.sh $(VERSION) $(BUILD)/backstop $(DIST)
+
+release-test: $(BUILD)/backstop ## Make them twice and compare; render the chart, run the Debian package's binary
+	hack/release-test.sh $(VERSION) $(BUILD)/backstop
+
 # ---- source tarball: the commit's files, dated as the commit ------------------
 .PHONY: dist dist-check
 dist: ## Source tarball of the commit: build/dist/backstop-VERSION.tar.gz

@@ -21,4 +21,10 @@ manifest=manifests/install.yaml
 for tag in $(sed -n 's,.*image: [^ ]*backstop:\([^ "]*\).*,\1,p' $manifest | sort -u); do
   same "$manifest (image)" "$tag"
 done
+# The oldest Kubernetes is told once, in the chart.
+oldest=$(sed -n 's/^kubeVersion: *">= \([0-9]*\.[0-9]*\).*/\1/p' $chart)
+# shellcheck disable=SC2013 # a version is one word
+for said in $(sed -n 's/.*Kubernetes \([0-9]*\.[0-9]*\) or later.*/\1/p' README.md docs/*.md); do
+  [ "$said" = "$oldest" ] || { echo "README.md or docs/ need Kubernetes $said, $chart $oldest" >&2; bad=1; }
+done
 exit $bad

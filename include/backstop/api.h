@@ -83,6 +83,9 @@ extern const char *const versions_of_k0rdent[], *const versions_of_velero[];
 #define ANNOTATION_EXCLUSIONS "backstop.k0rdent.mirantis.com/restore-exclusions"
 /* By Velero itself on every Backup, as it begins (backup_controller.go): "v1.36.3". */
 #define ANNOTATION_KUBERNETES_VERSION "velero.io/source-cluster-k8s-gitversion"
+/* On both webhook configurations: which of their webhooks (first labels of their names, separated by commas) become
+ * fail-closed once the API server is known to reach one. */
+#define ANNOTATION_FAIL_CLOSED "backstop.k0rdent.mirantis.com/fail-closed"
 #define LABEL_PROVIDER "cluster.x-k8s.io/provider"
 #define LABEL_CLUSTER_NAME "cluster.x-k8s.io/cluster-name"
 #define LABEL_HELM_NAME "helm.toolkit.fluxcd.io/name"

@@ -46,6 +46,21 @@ struct certificates_renewal {
  * what the serving pods may not. `done` says what was done. The error's code is the API server's. */
 bool certificates_renew(const struct certificates_options *options, struct certificates_renewal *done,
                         struct error *error) MUST_CHECK;
+
+/* Webhooks are installed with failurePolicy Ignore and, in ANNOTATION_FAIL_CLOSED, the names of those that are to
+ * refuse when nobody answers: a failed or half-done install then blocks nothing. */
+struct enforcement {
+    size_t open;   /* of those named, how many had Ignore */
+    size_t closed; /* how many of these have Fail now */
+    bool absent;   /* k0rdent is not installed here, so there is nothing to prove it with */
+};
+/* Makes the named webhooks of both configurations fail closed, once the API server has been seen to call one: a
+ * ManagementBackup with an invalid schedule, created as a dry run, must be denied by backstop's own webhook. That proves
+ * what no call to the Service can: the network from the API server, its trust in caBundle, and the path. False: not
+ * proven, or a configuration cannot be read or written; what was open stays open. */
+bool webhooks_enforce(struct kube_client *kube, const char *configurations, struct enforcement *done,
+                      struct error *error) MUST_CHECK;
+
 /* Joins the threads: `use` is not called any more. certificates_ready may be, until the close. */
 void certificates_stop(struct certificates *certificates);  /* NULL is fine */
 void certificates_close(struct certificates *certificates); /* stops, too; NULL is fine */

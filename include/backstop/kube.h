@@ -81,6 +81,9 @@ bool kube_version(struct kube_client *client, struct arena *arena, struct str *v
 /* 409: an object of that name exists already; another conflict than that is 502. */
 bool kube_create(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,
                  struct json_object *object, struct json_object **created, struct error *error) MUST_CHECK;
+/* The same with dryRun=All: admission runs, and nothing is stored. True: it would have been. */
+bool kube_create_dry_run(struct kube_client *client, struct arena *arena, const struct kube_resource *resource,
+                         struct str ns, struct json_object *object, struct error *error) MUST_CHECK;
 /* JSON Patch (RFC 6902) by `manager`; 422 when a "test" in it does not hold. */
 bool kube_patch(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,
                 struct str name, struct json_object *patch, struct str manager, struct json_object **patched,

@@ -76,11 +76,16 @@ struct announcement {
     size_t webhooks;  /* that call our Service */
     struct str found; /* all that they trusted */
     bool wrote, extra;
+    size_t open;  /* that are to become fail-closed (enforce.c) */
     bool lacking; /* some of them did not trust all of the bundle */
 };
 /* Brings the caBundle of both configurations to the bundle where it lacks something. */
 bool announce(struct arena *arena, const struct certificates_options *options, struct announcement *announcement,
               int64_t now, struct error *error) MUST_CHECK;
+
+/* ---- enforce.c ---- */
+/* Whether this webhook of the configuration is named to fail closed, and does not yet. */
+bool enforce_is_open(struct json_object *configuration, struct json_object *webhook);
 
 /* The defaults, and whether they fit. */
 bool certificates_lifetimes(struct certificates_options *options, struct error *error) MUST_CHECK;
@@ -108,6 +113,7 @@ struct managed {
     struct str held_ca;
     char *announced_ca;   /* the CA that all our webhooks are known to trust */
     int64_t announced_ns; /* since when */
+    bool open;            /* some webhooks are to fail closed, and do not yet (enforce.c) */
     int64_t extra_ns;     /* since when caBundle holds more than it should; 0 = it does not */
     unsigned failures, writes;
     int64_t last_write_ns;

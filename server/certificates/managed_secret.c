@@ -148,6 +148,7 @@ static bool announce_in(struct arena *arena, const struct certificates_options *
         if (!bundle_webhook_is_ours(options, webhook))
             continue;
         announcement->webhooks++;
+        announcement->open += enforce_is_open(configuration, webhook);
         struct str current = base64_decode(arena, json_path_str(webhook, "clientConfig.caBundle"));
         announcement->found = pki_bundle_join(arena, announcement->found, current, now);
         if (is_current(arena, announcement, webhook, now))

@@ -7,7 +7,7 @@
 
 /* What managed mode does whenever it looks: the Secret, the caBundle, what is served. */
 
-enum { TRIES = 6, WRITES_FREE = 5 };
+enum { TRIES = 6, WRITES_FREE = 5, OPEN_POLL = 5 /* seconds */ };
 
 /* ---- what is served --------------------------------------------------------------- */
 
@@ -142,7 +142,8 @@ static bool settle_bundle(struct managed *managed, struct arena *arena, const st
                                         .prune =
                                             managed->extra_ns && now_ns - managed->extra_ns > 3 * settle_ns(managed)};
     if (!managed_may_write(managed))
-        return error_set(error, 0, "another writer keeps overwriting caBundle; retrying with back-off");
+        return error_set(error, 0,
+                         "another writer keeps overwriting caBundle or failurePolicy; retrying with back-off");
     bool done = announce(arena, managed->options, &announcement, now, error);
     if (announcement.wrote) {
         managed->last_write_ns = now_ns;
@@ -155,11 +156,13 @@ static bool settle_bundle(struct managed *managed, struct arena *arena, const st
     pthread_mutex_lock(&managed->certificates->lock);
     managed->certificates->announced = true;
     pthread_mutex_unlock(&managed->certificates->lock);
-    char notice[256] = "";
+    char notice[sizeof managed->certificates->notice] = "";
     if (!announcement.webhooks)
         snprintf(notice, sizeof notice, "no webhook in the configurations named %s calls Service %s/%s",
                  managed->options->configurations, managed->options->ns, managed->options->service);
-    certificates_tell_notice(managed->certificates, notice);
+    managed->open = announcement.open > 0;
+    if (!managed->open)
+        certificates_tell_notice(managed->certificates, notice);
     return true;
 }
 
@@ -184,6 +187,22 @@ static bool settle_serving(struct managed *managed, const struct content *conten
            error_set(error, 500, "out of memory");
 }
 
+/* ---- fail-closed ------------------------------------------------------------------------ */
+
+/* Not before all else is as it should be; and as long as the API server cannot call us, nothing of it is refused. */
+static void settle_enforcement(struct managed *managed)
+{
+    struct enforcement done;
+    struct error error;
+    bool fine = webhooks_enforce(managed->options->kube, managed->options->configurations, &done, &error);
+    if (done.closed) {
+        managed->last_write_ns = time_monotonic_ns();
+        managed->writes++;
+    }
+    managed->open = !fine;
+    certificates_tell_notice(managed->certificates, fine ? "" : error.message);
+}
+
 /* When to look again although nothing changes. */
 static int64_t next_ns(const struct managed *managed, const struct content *content)
 {
@@ -192,6 +211,8 @@ static int64_t next_ns(const struct managed *managed, const struct content *cont
     poll = poll > POLL_MAX ? POLL_MAX : poll;
     if (!str_eq(managed->held.certificate, content->serving.certificate) || managed->extra_ns)
         wait = 1;
+    else if (managed->open && wait > OPEN_POLL)
+        wait = OPEN_POLL;
     wait = wait < 1 ? 1 : wait > poll ? poll : wait;
     return wait < 1 ? NS : wait * NS;
 }
@@ -210,6 +231,8 @@ bool managed_settle(struct managed *managed, int64_t *wait_ns, struct error *err
     bool served = settle_serving(managed, &content, announced ? error : &ignored);
     if (arena_failed(arena) && announced && served)
         return error_set(error, 500, "out of memory");
+    if (announced && served && managed->open)
+        settle_enforcement(managed);
     *wait_ns = next_ns(managed, &content);
     return announced && served;
 }

@@ -32,20 +32,13 @@ static bool certificates_are_managed(const struct writer *writer)
     return writer->certificates == RBAC_MANAGED;
 }
 
-static bool certificates_are_files(const struct writer *writer)
-{
-    return writer->certificates != RBAC_MANAGED;
-}
-
 /* Beside what is read of the kinds in facts.def. */
 static const struct grant cluster[] = {
     {"What the gate did, and what will go wrong, where kubectl describe shows it.", "events.k8s.io", "events", NULL,
      "create, patch", NULL},
-    {"Its own certificate authority, and only in its own configurations.", GROUP_ADMISSION,
+    {"Its own certificate authority and failurePolicy, and only in its own configurations.", GROUP_ADMISSION,
      "mutatingwebhookconfigurations, validatingwebhookconfigurations", "backstop", "get, list, watch, patch",
      certificates_are_managed},
-    {"The probe after an install asks as the API server does.", GROUP_ADMISSION, "validatingwebhookconfigurations",
-     "backstop", "get", certificates_are_files},
 };
 static const struct grant in_system[] = {
     {"The uid of one, for the Event about what was added to it or will go wrong with it.", GROUP_VELERO, "restores",

@@ -1,5 +1,5 @@
 /* What must go before anything else does: configurations without a webhook behind them refuse upgrades
- * and restores. The image has no kubectl, so the chart's pre-delete Job calls this. */
+ * and restores. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -98,8 +98,8 @@ const struct command command_uninstall = {
     .name = "uninstall",
     .summary = "remove the webhook configurations (stops all reviews)",
     .details = "Every change is then admitted as before backstop was installed. Nothing else is removed: use\n"
-               "`helm uninstall` (its pre-delete Job runs this command) or kubectl for the rest. Asks first at a\n"
-               "terminal; needs --yes elsewhere.\n\n"
+               "`helm uninstall`, which needs no running pod, or kubectl for the rest. Asks first at a terminal;\n"
+               "needs --yes elsewhere.\n\n"
                "Exit status: 0 both are gone, 1 one could not be deleted, 2 usage, configuration, or not confirmed.",
     .options = options,
     .option_count = LENGTH_OF(options),

@@ -325,6 +325,21 @@ bool kube_create(struct kube_client *client, struct arena *arena, const struct k
     return single_request(client, arena, &single, created, error);
 }
 
+bool kube_create_dry_run(struct kube_client *client, struct arena *arena, const struct kube_resource *resource,
+                         struct str ns, struct json_object *object, struct error *error)
+{
+    const struct single single = {.verb = "create",
+                                  .method = "POST",
+                                  .content_type = "application/json",
+                                  .query = "?dryRun=All",
+                                  .resource = resource,
+                                  .ns = ns,
+                                  .called = json_path_str(object, "metadata.name"),
+                                  .object = object,
+                                  .creates = true};
+    return single_request(client, arena, &single, NULL, error);
+}
+
 bool kube_update(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,
                  struct str name, struct json_object *object, struct json_object **updated, struct error *error)
 {

@@ -2,6 +2,10 @@
 import yaml
 
 from chart import Rendering
+from helm import CHART, Refused
+from matrix import GOOD
+
+VERSION = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
 
 
 def case_defaults():
@@ -23,7 +27,7 @@ def case_defaults():
 def case_one_replica():
     """with one replica no disruption budget blocks the draining of its node"""
     for replicas, wanted in ((0, 0), (1, 0), (2, 1), (5, 1)):
-        assert len(Rendering({"replicas": replicas}).all("PodDisruptionBudget")) == wanted, replicas
+        assert len(Rendering({"replicas": replicas, "allowNoReplicas": True}).all("PodDisruptionBudget")) == wanted, replicas
 
 
 def case_ports():
@@ -83,7 +87,7 @@ def case_service_reaches_the_webhook_alone():
                  r.one("NetworkPolicy")["spec"]["podSelector"]["matchLabels"]]
     labels = r.one("Deployment")["spec"]["template"]["metadata"]["labels"]
     jobs = [job["spec"]["template"]["metadata"]["labels"] for job in r.all("Job")]
-    assert len(jobs) == 2
+    assert len(jobs) == 1
     for selector in selectors:
         assert selector.items() <= labels.items()
         assert not any(selector.items() <= job.items() for job in jobs)
@@ -107,5 +111,55 @@ def case_scheduling():
 def case_image():
     """the image is the chart's version, a tag, or a digest"""
     images = [Rendering({"image": image}).container["image"] for image in (
-        {}, {"repository": "r.example.com/b", "tag": "1.2.3"}, {"tag": "1.2.3", "digest": "sha256:" + "a" * 64})]
-    assert images == ["backstop:0.1.0", "r.example.com/b:1.2.3", "backstop@sha256:" + "a" * 64], images
+        {"repository": "b"}, {"repository": "r.example.com/b", "tag": "1.2.3"}, {"registry": "r.example.com/p/"},
+        {"registry": "r.example.com", "repository": "b", "tag": "1.2.3", "digest": "sha256:" + "a" * 64})]
+    assert images == [f"b:{VERSION}", "r.example.com/b:1.2.3", f"r.example.com/p/backstop:{VERSION}",
+                      "r.example.com/b@sha256:" + "a" * 64], images
+    shared = {"global": {"imageRegistry": "all.example.com"}}
+    assert Rendering(shared).container["image"] == f"all.example.com/backstop:{VERSION}"
+    own = Rendering({**shared, "image": {"registry": "own.example.com"}})
+    assert {o["spec"]["template"]["spec"]["containers"][0]["image"] for o in own.all("Deployment") + own.all("Job")} == \
+        {f"own.example.com/backstop:{VERSION}"}
+
+
+def case_no_image():
+    """without an image that is named nothing is rendered, and the message says what to do"""
+    for image in ({"repository": ""}, {"tag": "0.1.0"}, {"digest": "sha256:" + "a" * 64}):
+        try:
+            Rendering({"image": image})
+        except Refused as refused:
+            assert "no image is named" in str(refused) and "--set image.repository=" in str(refused), refused
+        else:
+            raise AssertionError(f"{image} is taken")
+
+
+def case_no_replica():
+    """no replica at all needs a word of its own"""
+    try:
+        Rendering({"replicas": 0})
+    except Refused as refused:
+        assert "allowNoReplicas" in str(refused), refused
+    else:
+        raise AssertionError("taken")
+
+
+def case_on_every_object():
+    """labels and annotations that all objects are to have, the instance, the name: on each, pods too"""
+    for values in GOOD.values():
+        r = Rendering({**values, "commonAnnotations": {"x": "a"}, "commonLabels": {"team": "b"}, "nameOverride": "guard"})
+        pods = [o["spec"]["template"] for o in r.all("Deployment") + r.all("Job")]
+        for o in r.objects + pods:
+            labels = o["metadata"]["labels"]
+            assert o["metadata"]["annotations"]["x"] == "a" and labels["team"] == "b", o
+            assert labels["app.kubernetes.io/instance"] == "backstop", o
+        wanted = values.get("fullnameOverride", "guard")
+        assert r.one("Deployment", wanted)["spec"]["selector"]["matchLabels"] == {"app.kubernetes.io/name": wanted}
+    assert "annotations" not in Rendering().one("Service")["metadata"]
+
+
+def case_environment():
+    """environment variables reach pods and Jobs; how many old ReplicaSets are kept is a value"""
+    r = Rendering({"extraEnv": [{"name": "A", "value": "b"}], "revisionHistoryLimit": 1})
+    for o in r.all("Deployment") + r.all("Job"):
+        assert o["spec"]["template"]["spec"]["containers"][0]["env"] == [{"name": "A", "value": "b"}], o
+    assert r.one("Deployment")["spec"]["revisionHistoryLimit"] == 1

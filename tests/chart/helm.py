@@ -22,8 +22,11 @@ def path():
 
 
 def run(*args, values=None):
+    values = values or {}
+    if not values.get("image") and not (values.get("global") or {}).get("imageRegistry"):
+        values = {**values, "image": {"repository": "backstop"}}  # there is no default
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-        json.dump(values or {}, file)
+        json.dump(values, file)
         file.flush()
         done = subprocess.run([os.environ["HELM"], *args, "--values", file.name, "--kube-version", KUBE_VERSION],
                               capture_output=True, text=True)

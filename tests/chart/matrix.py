@@ -19,6 +19,8 @@ EVERYTHING = {
         {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app.kubernetes.io/name": "backstop"}}}]}},
     "networkPolicy": {"healthFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]},
     "statusPage": {"enabled": True, "users": True},
+    "commonAnnotations": {"owner": "platform"}, "revisionHistoryLimit": 1,
+    "extraEnv": [{"name": "NO_COLOR", "value": "1"}, {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
     "extraArgs": ["--max-concurrent=512"], "serviceAccount": {"annotations": {"owner": "platform"}},
     "settings": {"upgrade": {"maxBackupAge": "2h"}, "velero": {"serviceAccounts": ["velero", "other:velero-server"]}},
 }
@@ -28,12 +30,13 @@ SECRET = {"mode": "secret", "secretName": "webhook-tls", "caBundle": "LS0tLS1CRU
 GOOD = {
     "the defaults": {},
     "one replica": {"replicas": 1},
-    "no replica": {"replicas": 0},
+    "no replica": {"replicas": 0, "allowNoReplicas": True},
     "everything": EVERYTHING,
-    "everything but the jobs": {**EVERYTHING, "probeJob": {"enabled": False}, "uninstallJob": {"enabled": False}},
+    "everything but the jobs": {**EVERYTHING, "probeJob": {"enabled": False}},
+    "what 0.1 had and 0.2 ignores": {"uninstallJob": {"enabled": False, "activeDeadlineSeconds": 60}},
     "nothing that can be left out": {
         "podDisruptionBudget": {"enabled": False}, "networkPolicy": {"enabled": False}, "probeJob": {"enabled": False},
-        "uninstallJob": {"enabled": False}, "rbac": {"listSecrets": False}, "priorityClassName": "", "resources": {}},
+        "revisionHistoryLimit": 0, "rbac": {"listSecrets": False}, "priorityClassName": "", "resources": {}},
     "a private cluster": {"port": 10250},
     "the nodes' own network": {"hostNetwork": True, "port": 19443, "healthPort": 18080, "namespace": {"create": True}},
     "cert-manager": {"certificates": {"mode": "cert-manager"}},
@@ -47,6 +50,17 @@ GOOD = {
     "another name": {"fullnameOverride": "guard"},
     "another system namespace": {"settings": {"systemNamespace": "k0rdent"}},
     "an image by digest": {"image": {"repository": "registry.example.com/backstop", "digest": "sha256:" + "0" * 64}},
+    "a registry": {"image": {"registry": "registry.example.com/platform"}},
+    "a parent chart's registry": {"global": {"imageRegistry": "registry.example.com", "storageClass": "x"}},
+    "a name as other charts have it": {"nameOverride": "guard"},
+    "policies that deny": {"policies": {"cel": "deny"}},
+    "no policies": {"policies": {"cel": "off"}},
+    "fail closed at once": {"webhooks": {"enforce": "atOnce"}},
+    "evidence of other engines": {"settings": {"upgrade": {"evidence": {
+        "allOf": [{"preset": "kasten"}, {"preset": "etcd-job", "selector": "app=etcd", "namespace": "etcd"}],
+        "anyOf": [{"preset": "trilio"}, {"preset": "k3s-etcd"}, {"preset": "cohesity", "namespace": "cohesity"},
+                  {"name": "own", "apiVersion": "example.com/v1", "kind": "Policy", "donePath": "status.ok",
+                   "doneValues": ["true"], "failedValues": ["false"], "namespace": "etcd"}]}}}},
     "fail open": {"webhooks": {"managements": {"failurePolicy": "Ignore", "timeoutSeconds": 5}}},
     "selectors": {"webhooks": {"namespaceSelector": {"matchLabels": {"backstop": "on"}}, "objectSelector": {
         "matchExpressions": [{"key": "unchecked", "operator": "DoesNotExist"}]},
@@ -58,7 +72,8 @@ GOOD = {
 
 # (value, what helm must name)
 BAD = [(nested(path, value), path.split(".")[-1]) for path, value in (
-    ("replica", 2), ("replicas", -1), ("replicas", "two"), ("image.tags", "x"), ("image.repository", ""),
+    ("replica", 2), ("replicas", -1), ("replicas", "two"), ("image.tags", "x"), ("image.registry", "a b"), ("global.imageRegistry", 1),
+    ("revisionHistoryLimit", -1), ("extraEnv", [{"value": "x"}]), ("webhooks.enforce", "later"), ("policies.cel", "on"), ("commonAnnotations", {"a": 1}),
     ("image.digest", "sha256:abc"), ("port", 0), ("port", 70000), ("healthPort", "http"), ("hostNetwork", "yes"),
     ("certificates.mode", "self-signed"), ("certificates.job.schedule", "daily"), ("certificates.job.lifetime", "90d"),
     ("webhooks.managements.failurePolicy", "fail"),

@@ -12,7 +12,7 @@ from cases_certificates import Calls, certificates_in, handshake
 from control_plane import ROOT, Skip, base64_file, wait_until
 from fixtures import accepted, apply_world, grant, refused, release, upgrade_command
 from webhook import (NAMESPACE, Replica, apply_crds, ca_bundle, issue_certificate, managementbackup, restore, set_ca_bundle,
-                     wait_in_force)
+                     is_called, open_webhooks, wait_in_force)
 
 sys.path.insert(0, f"{ROOT}/tests/chart")
 import helm  # noqa: E402
@@ -21,6 +21,7 @@ from matrix import GOOD  # noqa: E402
 CONFIGURATIONS = "validatingwebhookconfiguration,mutatingwebhookconfiguration"
 # Kinds of others' CRDs, which this API server does not have.
 FOREIGN = ("cert-manager.io/", "monitoring.coreos.com/")
+HOOK = "post-install,post-upgrade,post-rollback"
 VALUES = {"port": 10250, "statusPage": {"enabled": True, "users": True},
           "settings": {"upgrade": {"retryAfter": "1s"}, "schedules": {"tooFrequent": "deny"}}}
 # By these a management backup selects (kcm); each names a cluster or a provider, or is as it stands here.
@@ -43,7 +44,7 @@ class Setup:
                 raise AssertionError("there is no helm, and no Go to build it")
             raise Skip("there is no helm, and no Go to build it")
         apply_crds(cluster)
-        for namespace in ("kcm-system", "k0rdent", NAMESPACE):
+        for namespace in ("kcm-system", "k0rdent", NAMESPACE, "kasten-io", "etcd", "cohesity"):
             cluster.must("create", "namespace", namespace)
         grant(cluster)
 
@@ -60,7 +61,7 @@ class Setup:
                 (hooks.setdefault(hook, []) if hook else plain).append(o)
         return plain, hooks
 
-    def start(self, plain):
+    def start(self, plain, ready=True):
         """The Deployment's own command line, on loopback, with the ConfigMap as its volume."""
         pod = next(o for o in plain if o["kind"] == "Deployment")["spec"]["template"]["spec"]
         settings = next(o for o in plain if o["kind"] == "ConfigMap" and "settings.yaml" in o["data"])
@@ -72,7 +73,7 @@ class Setup:
         args = [a.replace(mount, folder).replace("/etc/backstop/certificates", f"{self.cluster.dir}/certificates") for a in pod["containers"][0]["args"]
                 if not a.startswith(("--listen", "--health-listen", "serve"))]
         self.replicas = [Replica(self.cluster, self.binary, 0, args)]
-        self.replicas[0].start()
+        self.replicas[0].start(ready)
 
     def verb(self, job, user, *extra):
         """Runs a hook Job's command line as the identity that its pod has."""
@@ -118,18 +119,19 @@ def case_installed(setup):
 
 
 def case_probed(setup):
-    """the probe Job's own command, as the webhook's identity, is answered"""
+    """the probe Job's own command, as its own identity, is answered; what is to fail closed does"""
     _, hooks = setup.objects(VALUES)
-    job, = hooks["post-install,post-upgrade"]
-    assert job["spec"]["template"]["spec"]["serviceAccountName"] == "backstop"
-    done = setup.verb(job, "backstop-token", "--address", f"127.0.0.1:{setup.replicas[0].port}")
+    job, = hooks[HOOK]
+    assert job["spec"]["template"]["spec"]["serviceAccountName"] == "backstop-probe"
+    done = setup.verb(job, "probe-token", "--address", f"127.0.0.1:{setup.replicas[0].port}")
     assert done.returncode == 0 and "serves" in done.stdout, done
 
 
 def case_applied_again(setup):
-    """applying the rendering again changes no configuration, the caBundle least of all"""
+    """applying the rendering again leaves no configuration changed, the caBundle least of all"""
     before = setup.cluster.get("validatingwebhookconfiguration", "backstop")
     setup.cluster.must("apply", "-f", "-", stdin=setup.objects(VALUES)[0])
+    wait_until("the webhooks to fail closed again", lambda: not open_webhooks(setup.cluster), 30)
     assert setup.cluster.get("validatingwebhookconfiguration", "backstop")["webhooks"] == before["webhooks"]
 
 
@@ -149,22 +151,18 @@ def case_outside_backups(setup):
 
 
 def case_uninstalled(setup):
-    """the pre-delete Job's own command, as its own identity, takes both configurations away; again it is content"""
+    """`backstop uninstall` takes both configurations away; again it is content"""
     cluster = setup.cluster
-    _, hooks = setup.objects(VALUES)
-    job = next(o for o in hooks["pre-delete"] if o["kind"] == "Job")
-    denied = setup.verb(job, "uninstall-token")
-    assert denied.returncode == 1 and "forbidden" in denied.stderr, denied
-    cluster.must("apply", "-f", "-", stdin=[o for o in hooks["pre-delete"] if o["kind"] != "Job"])
-    assert cluster.kubectl("auth", "can-i", "delete", "validatingwebhookconfiguration/other",
-                           user="uninstall-token").out.strip() == "no"
-    done = setup.verb(job, "uninstall-token")
+
+    def uninstall():
+        return subprocess.run([setup.binary, "uninstall", "--yes", "--kubeconfig",
+                               f"{cluster.dir}/admin-token.kubeconfig"], capture_output=True, text=True)
+    done = uninstall()
     assert done.returncode == 0 and done.stdout.count("deleted") == 2, done
     assert cluster.must("get", CONFIGURATIONS, "-o", "name").out == ""
-    again = setup.verb(job, "uninstall-token")
+    again = uninstall()
     assert again.returncode == 0 and again.stdout.count("is not there") == 2, again
-    wait_until("it to be out of force", lambda: cluster.kubectl(
-        "create", "--dry-run=server", "-f", "-", stdin=managementbackup("bad", schedule="0 9 * * 7")).code == 0)
+    wait_until("it to be out of force", lambda: not is_called(cluster))
     setup.replicas[0].stop()
     accepted(cluster.kubectl(*upgrade_command()))
 
@@ -178,7 +176,7 @@ def case_existing_secret(setup):
     cluster.must("apply", "-f", "-", stdin=[o for o in plain if o["kind"] != "Deployment"])
     setup.start(plain)
     wait_in_force(cluster)
-    done = setup.verb(hooks["post-install,post-upgrade"][0], "backstop-token", "--address",
+    done = setup.verb(hooks[HOOK][0], "probe-token", "--address",
                       f"127.0.0.1:{setup.replicas[0].port}")
     assert done.returncode == 0 and "serves" in done.stdout, done
     setup.replicas[0].stop()
@@ -238,7 +236,7 @@ def case_certificate_job(setup):
     assert os.listdir(kubelet.folder) and "ca.key" not in os.listdir(kubelet.folder)
     setup.start(plain)
     wait_in_force(cluster)
-    done = setup.verb(hooks["post-install,post-upgrade"][0], "backstop-token", "--address",
+    done = setup.verb(hooks[HOOK][0], "probe-token", "--address",
                       f"127.0.0.1:{setup.replicas[0].port}")
     assert done.returncode == 0 and "serves" in done.stdout, done
     again = kubelet.run()
@@ -295,22 +293,27 @@ def case_certificate_job_rotates(setup):
 
 def rules_of(documents):
     return sorted(json.dumps([d["kind"], d["metadata"]["name"], d["metadata"].get("namespace"),
-                              d.get("rules"), d.get("roleRef"), d.get("subjects")], sort_keys=True)
+                              sorted(d.get("rules") or [], key=json.dumps), d.get("roleRef"), d.get("subjects")], sort_keys=True)
                   for d in documents if d["kind"] in ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"))
 
 
 def case_rbac_agrees(setup):
-    """`backstop rbac --certificates MODE` prints the roles that the chart renders for that mode"""
-    for mode in ({"mode": "managed"}, {"mode": "job"}, {"mode": "cert-manager"},
-                 {"mode": "secret", "secretName": "own", "caBundle": "eA=="}):
-        printed = subprocess.run([setup.binary, "rbac", "--certificates", mode["mode"]], capture_output=True, text=True, check=True)
+    """`backstop rbac --certificates MODE --settings FILE` prints the roles that the chart renders for these"""
+    evidence, file = GOOD["evidence of other engines"]["settings"], f"{setup.cluster.dir}/evidence.json"
+    with open(file, "w") as f:
+        json.dump({"apiVersion": "backstop.k0rdent.mirantis.com/v1alpha1", "kind": "Settings", **evidence}, f)
+    for mode, settings in (({"mode": "managed"}, {}), ({"mode": "managed"}, evidence), ({"mode": "job"}, {}),
+                           ({"mode": "cert-manager"}, {}),
+                           ({"mode": "secret", "secretName": "own", "caBundle": "eA=="}, {})):
+        printed = subprocess.run([setup.binary, "rbac", "--certificates", mode["mode"],
+                                  *(["--settings", file] if settings else [])], capture_output=True, text=True, check=True)
         answer = setup.cluster.must("create", "--dry-run=client", "--validate=false", "-o", "json", "-f", "-", stdin=printed.stdout)
         wanted, decoder, rest = [], json.JSONDecoder(), answer.out.strip()
         while rest:
             found, end = decoder.raw_decode(rest)
             rest = rest[end:].lstrip()
             wanted += found["items"] if found["kind"] == "List" else [found]
-        rendered = rules_of(setup.objects({"certificates": mode})[0])
+        rendered = rules_of(setup.objects({"certificates": mode, "probeJob": {"enabled": False}, "settings": settings})[0])
         assert rules_of(wanted) == rendered, (mode, set(rules_of(wanted)) ^ set(rendered))
 
 
@@ -358,12 +361,12 @@ def case_taken_over(setup):
     for kind, where in (("clusterrole,clusterrolebinding", ()), ("role,rolebinding", ("-n", NAMESPACE))):
         cluster.must("delete", kind, "backstop-certificates", *where, "--ignore-not-found")  # the cases' before
     cluster.must("apply", "-k", f"{ROOT}/manifests")
-    helm_at(cluster, "install", "backstop", str(helm.CHART), "--no-hooks", "--take-ownership")
+    helm_at(cluster, "install", "backstop", str(helm.CHART), "--no-hooks", "--take-ownership", "--set", "image.repository=backstop")
     setup.start(setup.objects(VALUES)[0])
     wait_until("the caBundle", lambda: "BEGIN CERTIFICATE" in ca_bundle(cluster))
     before = ca_bundle(cluster)
     helm_at(cluster, "upgrade", "backstop", str(helm.CHART), "--no-hooks", "--set",
-            "replicas=3,port=10250,webhooks.schedules.failurePolicy=Fail")
+            "image.repository=backstop,replicas=3,port=10250,webhooks.schedules.failurePolicy=Fail")
     hooks = cluster.get("validatingwebhookconfiguration", "backstop")["webhooks"]
     assert [h["failurePolicy"] for h in hooks if h["name"].startswith("schedules.")] == ["Fail"]
     assert ca_bundle(cluster) == before and all(h["clientConfig"].get("caBundle") for h in hooks)
@@ -373,4 +376,4 @@ def case_taken_over(setup):
     helm_at(cluster, "uninstall", "backstop", "--no-hooks")
     kinds = f"{CONFIGURATIONS},clusterrole,clusterrolebinding,role,rolebinding,deployment,service,configmap"
     left = cluster.must("get", kinds, "-A", "-l", "app.kubernetes.io/name=backstop", "-o", "name").out.split()
-    assert all(name.endswith("/backstop-uninstall") for name in left), left
+    assert not left, left

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 
 from control_plane import ROOT, Process, base64_file, free_port, wait_until
 
@@ -18,7 +19,7 @@ class Replica:
     PROBLEMS = []  # ends that were not clean, of all replicas; the runner reports them
 
     def __init__(self, cluster, binary, index, extra=(), kubeconfig=None, env=None):
-        self.cluster, self.index = cluster, index
+        self.cluster, self.index, Replica.binary = cluster, index, binary
         self.port, self.health = free_port(), free_port()
         self.log = f"{cluster.dir}/backstop-{index}.log"
         self.process = Process(f"backstop-{index}", [
@@ -135,10 +136,36 @@ def ca_bundle(cluster):
     return base64.b64decode(hook["clientConfig"].get("caBundle", "")).decode()
 
 
+def is_called(cluster):
+    """Whether the API server calls the webhook: it denies what nobody else would."""
+    return "day-of-week 7" in cluster.kubectl(
+        "create", "--dry-run=server", "-f", "-", stdin=managementbackup("in-force", schedule="0 9 * * 7")).text
+
+
+def open_webhooks(cluster):
+    """The names of those that are to fail closed, and do not yet."""
+    found = []
+    for kind in ("validatingwebhookconfiguration", "mutatingwebhookconfiguration"):
+        configuration = cluster.get(kind, "backstop")
+        named = configuration["metadata"].get("annotations", {}).get("backstop.k0rdent.mirantis.com/fail-closed", "")
+        found += [h["name"] for h in configuration["webhooks"] if h["failurePolicy"] == "Ignore" and
+                  h["name"].split(".")[0] in named.split(",")]
+    return found
+
+
 def wait_in_force(cluster):
-    """A webhook configuration is in force about 0.1 s after it is applied."""
-    wait_until("the webhook to be called", lambda: "day-of-week 7" in cluster.kubectl(
-        "create", "--dry-run=server", "-f", "-", stdin=managementbackup("in-force", schedule="0 9 * * 7")).text, 15)
+    """A webhook configuration is in force about 0.1 s after it is applied. Then it fails closed, as the chart's Job or,
+    with managed certificates, a replica has it."""
+    wait_until("the webhook to be called", lambda: is_called(cluster), 15)
+    if not open_webhooks(cluster):
+        return
+    index, port = next((e["metadata"]["name"], e["ports"][0]["port"]) for e in cluster.items(
+        "endpointslices", "-n", NAMESPACE, "-l", "kubernetes.io/service-name=backstop") if e["endpoints"])
+    done = subprocess.run([Replica.binary, "probe", "--enforce", "--address", f"127.0.0.1:{port}", "--kubeconfig",
+                           f"{cluster.dir}/admin-token.kubeconfig"], capture_output=True, text=True)
+    assert done.returncode == 0 and not open_webhooks(cluster), (index, done)
+    # Until it is in force, somebody may be admitted who is not called for.
+    time.sleep(0.3)
 
 
 def managementbackup(name, version="v1beta1", **spec):

@@ -1,4 +1,5 @@
 #include "backstop/admission.h"
+#include "certificates/certificates.h"
 #include "suite.h"
 
 /* The shipped webhook configurations say what the rule table says. */
@@ -26,6 +27,17 @@ static struct json_object *hook_for(const struct yaml_document *documents, const
         for (size_t i = 0; str_is(json_get_str(each->tree, "kind"), kind) && i < json_len(hooks); i++)
             if (str_is(json_path_str(json_item(hooks, i), "clientConfig.service.path"), rule->path))
                 return json_item(hooks, i);
+    }
+    return NULL;
+}
+
+static struct json_object *configuration_of(const struct yaml_document *documents, struct json_object *hook)
+{
+    for (const struct yaml_document *each = documents; each; each = each->next) {
+        struct json_object *hooks = json_get(each->tree, "webhooks");
+        for (size_t i = 0; i < json_len(hooks); i++)
+            if (json_item(hooks, i) == hook)
+                return each->tree;
     }
     return NULL;
 }
@@ -63,7 +75,10 @@ static void test_each_rule_has_its_webhook(void)
             resource = arena_printf(arena, "%s/%s", rules[i].resource, rules[i].subresource);
         ASSERT_TEXT(json_str(json_item(json_get(rule, "resources"), 0)), resource.ptr);
         CU_ASSERT_EQUAL(operations_of(hook), rules[i].operations);
-        ASSERT_TEXT(json_get_str(hook, "failurePolicy"), rules[i].failure_policy);
+        /* Installed as Ignore; those that are to fail closed are named beside it (server/certificates/enforce.c). */
+        bool fails = strcmp(rules[i].failure_policy, "Fail") == 0;
+        CU_ASSERT_EQUAL(enforce_is_open(configuration_of(documents, hook), hook), fails);
+        ASSERT_TEXT(json_get_str(hook, "failurePolicy"), "Ignore");
         ASSERT_TEXT(json_get_str(hook, "sideEffects"), rules[i].has_effects ? "NoneOnDryRun" : "None");
         ASSERT_TEXT(json_get_str(hook, "matchPolicy"), "Equivalent");
         ASSERT_TEXT(json_get_str(hook, "reinvocationPolicy"), rules[i].mutating ? "IfNeeded" : "");

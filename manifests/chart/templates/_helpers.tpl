@@ -1,5 +1,5 @@
 {{- define "backstop.name" -}}
-{{ .Values.fullnameOverride | default "backstop" }}
+{{ .Values.fullnameOverride | default .Values.nameOverride | default "backstop" }}
 {{- end }}
 
 {{- define "backstop.serviceAccount" -}}
@@ -10,10 +10,15 @@
 {{ .Values.certificates.secretName | default (printf "%s-certificates" (include "backstop.name" .)) }}
 {{- end }}
 
+{{- /* A default would have every cluster try a public registry that has no such image. */ -}}
 {{- define "backstop.image" -}}
-{{- with .Values.image -}}
-{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
+{{- $image := .Values.image -}}
+{{- $registry := $image.registry | default (dig "imageRegistry" "" (.Values.global | default dict)) -}}
+{{- if not (or $registry $image.repository) -}}
+{{- fail "no image is named. No public registry has one: build it (make image), push it, and name it, for example --set image.repository=registry.example.com/backstop" -}}
 {{- end -}}
+{{- with $registry }}{{ trimSuffix "/" . }}/{{ end }}{{ $image.repository | default "backstop" -}}
+{{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $image.tag | default .Chart.AppVersion }}{{ end }}
 {{- end }}
 
 {{- define "backstop.systemNamespace" -}}
@@ -26,12 +31,23 @@ app.kubernetes.io/name: {{ include "backstop.name" . }}
 
 {{- define "backstop.labels" -}}
 app.kubernetes.io/name: {{ include "backstop.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- with .Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}
+{{- end }}
+
+{{- /* (list $ ANNOTATIONS): the annotations of an object, with those that all of them have; nothing if there are none.
+       At the end of the line before. */ -}}
+{{- define "backstop.annotations" -}}
+{{- $all := merge (index . 1 | default dict | deepCopy) ((index . 0).Values.commonAnnotations | default dict) -}}
+{{- with $all }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+{{- end -}}
 {{- end }}
 
 {{- /* What belongs to this cluster and this moment alone: Velero leaves it out of every backup, so no restore
@@ -53,6 +69,33 @@ allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities:
   drop: [ALL]
+{{- end }}
+
+{{- /* What a preset of settings upgrade.evidence reads (server/settings/evidence.c); a test compares both. */ -}}
+{{- define "backstop.evidencePresets" -}}
+kasten: {apiVersion: actions.kio.kasten.io/v1alpha1, kind: RunAction, namespace: kasten-io}
+trilio: {apiVersion: triliovault.trilio.io/v1, kind: Backup}
+cohesity: {apiVersion: velero.io/v1, kind: Backup}
+etcd-job: {apiVersion: batch/v1, kind: Job, namespace: kube-system}
+k3s-etcd: {apiVersion: k3s.cattle.io/v1, kind: ETCDSnapshotFile}
+{{- end }}
+
+{{- /* {NAMESPACE: {"GROUP/PLURAL": true}} of all entries of upgrade.evidence, as JSON; "" is the whole cluster. */ -}}
+{{- define "backstop.evidence" -}}
+{{- $presets := include "backstop.evidencePresets" . | fromYaml -}}
+{{- $evidence := dig "upgrade" "evidence" dict .Values.settings -}}
+{{- $found := dict -}}
+{{- range concat (default list $evidence.allOf) (default list $evidence.anyOf) -}}
+{{- $entry := merge (deepCopy .) (get $presets (default "" .preset) | default dict) -}}
+{{- $kind := lower $entry.kind -}}
+{{- $plural := printf "%ss" $kind -}}
+{{- if hasSuffix "s" $kind }}{{ $plural = printf "%ses" $kind }}{{ end -}}
+{{- if hasSuffix "y" $kind }}{{ $plural = printf "%sies" (trimSuffix "y" $kind) }}{{ end -}}
+{{- $group := contains "/" $entry.apiVersion | ternary (splitList "/" $entry.apiVersion | first) "" -}}
+{{- $namespace := $entry.namespace | default "" -}}
+{{- $_ := set $found $namespace (merge (get $found $namespace | default dict) (dict (printf "%s/%s" $group ($entry.resource | default $plural)) true)) -}}
+{{- end -}}
+{{ toJson $found }}
 {{- end }}
 
 {{- /* Where the users of Velero's service accounts come from is one setting. */ -}}

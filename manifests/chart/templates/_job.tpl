@@ -7,6 +7,14 @@ template:
   metadata:
     labels:
       app.kubernetes.io/name: {{ include "backstop.name" .root }}-{{ .component }}
+      app.kubernetes.io/instance: {{ .root.Release.Name }}
+      {{- with .root.Values.commonLabels }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
+    {{- with .root.Values.commonAnnotations }}
+    annotations:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
   spec:
     restartPolicy: OnFailure
     serviceAccountName: {{ .account }}
@@ -30,6 +38,10 @@ template:
       imagePullPolicy: {{ .root.Values.image.pullPolicy }}
       args:
       {{- toYaml .args | nindent 6 }}
+      {{- with .root.Values.extraEnv }}
+      env:
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
       resources:
         {{- toYaml .job.resources | nindent 8 }}
       securityContext:

@@ -226,7 +226,7 @@
     !(request.userInfo.username in {{ include "backstop.veleroUsers" . }})
 {{- end }}
 
-{{- /* One webhook: (dict "hook" ROW "root" $). */ -}}
+{{- /* One webhook: (dict "hook" ROW "root" $ "closed" BOOL); closed: failurePolicy Fail may be rendered as such. */ -}}
 {{- define "backstop.webhook" -}}
 {{- $missing := printf "webhooks.%s is missing in values.yaml: {failurePolicy: Fail or Ignore, timeoutSeconds: 10}" .hook.key -}}
 {{- $values := required $missing (index .root.Values.webhooks .hook.key) -}}
@@ -241,7 +241,7 @@
     {{- if eq .root.Values.certificates.mode "secret" }}
     caBundle: {{ .root.Values.certificates.caBundle }}
     {{- end }}
-  failurePolicy: {{ $values.failurePolicy }}
+  failurePolicy: {{ and (eq $values.failurePolicy "Fail") (not .closed) | ternary "Ignore" $values.failurePolicy }}
   matchPolicy: Equivalent
   {{- with .hook.reinvocation }}
   reinvocationPolicy: {{ . }}
@@ -270,14 +270,47 @@
   {{- end }}
 {{- end }}
 
+{{- /* webhooks.enforce, unless neither Job nor pods could ever set failurePolicy. */ -}}
+{{- define "backstop.enforce" -}}
+{{ or .Values.probeJob.enabled (eq .Values.certificates.mode "managed") | ternary .Values.webhooks.enforce "atOnce" }}
+{{- end }}
+
+{{- /* "true" if what is to fail closed does so from the start: asked for, or so already before this upgrade, which
+       must not open the gate if it fails. The only look at the cluster; without one (helm template) it is not. */ -}}
+{{- define "backstop.closed" -}}
+{{- $closed := eq (include "backstop.enforce" .) "atOnce" -}}
+{{- range (lookup "admissionregistration.k8s.io/v1" "ValidatingWebhookConfiguration" "" (include "backstop.name" .)).webhooks -}}
+{{- if eq .failurePolicy "Fail" }}{{ $closed = true }}{{ end -}}
+{{- end -}}
+{{ if $closed }}true{{ end }}
+{{- end }}
+
+{{- /* (list $ ROWS): a whole configuration but for apiVersion and kind. */ -}}
 {{- define "backstop.configuration" -}}
+{{- $root := index . 0 -}}
+{{- $rows := index . 1 | fromYamlArray -}}
+{{- $closed := ne "" (include "backstop.closed" $root) -}}
+{{- $failing := list -}}
+{{- range $rows -}}
+{{- if eq "Fail" (dig .key "failurePolicy" "" $root.Values.webhooks) }}{{ $failing = append $failing .name }}{{ end -}}
+{{- end -}}
+{{- $annotations := dict -}}
+{{- if ne (include "backstop.enforce" $root) "atOnce" -}}
+{{- $_ := set $annotations "backstop.k0rdent.mirantis.com/fail-closed" (join "," $failing) -}}
+{{- end -}}
+{{- with $root -}}
 metadata:
   name: {{ include "backstop.name" . }}
   labels:
     {{- include "backstop.labels" . | nindent 4 }}
     {{- include "backstop.notInBackups" . | nindent 4 }}
   {{- if eq .Values.certificates.mode "cert-manager" }}
-  annotations:
-    cert-manager.io/inject-ca-from: {{ .Release.Namespace }}/{{ include "backstop.name" . }}
+  {{- $_ := set $annotations "cert-manager.io/inject-ca-from" (printf "%s/%s" .Release.Namespace (include "backstop.name" .)) }}
   {{- end }}
+  {{- include "backstop.annotations" (list . $annotations) }}
+webhooks:
+{{- range $rows }}
+{{ include "backstop.webhook" (dict "hook" . "root" $root "closed" $closed) }}
+{{- end }}
+{{- end }}
 {{- end }}

@@ -7,6 +7,7 @@
 
 #include "backstop/admission.h"
 #include "backstop/api.h"
+#include "backstop/certificates.h"
 #include "backstop/cli.h"
 #include "backstop/grammar.h"
 #include "backstop/kube.h"
@@ -225,7 +226,7 @@ enum { MEMORY_LIMIT = 64 * 1024 * 1024, CA_LIMIT = 4 * 1024 * 1024, TIMEOUT_MAX 
 struct probe_options {
     const char *address, *server_name, *ca, *configuration;
     struct connection connection;
-    bool via_configuration;
+    bool via_configuration, enforce;
     int64_t timeout, now;
 };
 
@@ -239,6 +240,8 @@ static const struct option options[] = {
      offsetof(struct probe_options, via_configuration)},
     {"configuration", 0, OPTION_TEXT, "NAME", "name of the ValidatingWebhookConfiguration (backstop)",
      offsetof(struct probe_options, configuration)},
+    {"enforce", 0, OPTION_FLAG, NULL, "then let the webhooks fail closed (set failurePolicy)",
+     offsetof(struct probe_options, enforce)},
     {"timeout", 0, OPTION_DURATION, "DURATION", "time limit of the whole probe (10s)",
      offsetof(struct probe_options, timeout)},
     {"now", 0, OPTION_TIME, "TIME", "current time to assume for the certificate's expiry (now)",
@@ -257,11 +260,18 @@ static const char details[] =
     "\n"
     "Prints one line with the certificate's expiry.\n"
     "\n"
+    "With --enforce the API server is then asked to create that ManagementBackup as a dry run. If it\n"
+    "passes on the webhook's denial, the webhooks named in the annotation\n" ANNOTATION_FAIL_CLOSED
+    " of the configurations get\n"
+    "failurePolicy Fail. Until then they are Ignore, so a failed install blocks nothing. The chart's\n"
+    "Job runs this after each install and upgrade.\n"
+    "\n"
     "Exit status: 0 the webhook works, 1 it does not, 2 wrong usage, or a file or the webhook\n"
     "configuration cannot be read.\n"
     "\n"
     "Examples:\n"
     "  backstop probe --via-configuration\n"
+    "  backstop probe --via-configuration --enforce\n"
     "  backstop probe --address 127.0.0.1:9443 --server-name localhost --ca build/certs/ca.crt\n"
     "  kubectl -n backstop-system port-forward service/backstop 9443:443 &\n"
     "  backstop probe --via-configuration --address 127.0.0.1:9443";
@@ -364,7 +374,8 @@ static bool is_host_name(struct str name)
 
 static bool via_configuration(const struct probe_options *values)
 {
-    return values->via_configuration || connection_given(&values->connection) || values->configuration;
+    return values->via_configuration || values->enforce || connection_given(&values->connection) ||
+           values->configuration;
 }
 
 /* What the options and the configuration say together. */
@@ -401,6 +412,29 @@ static int not_serving(const struct command *command, struct error *error)
     return EXIT_DENIED;
 }
 
+static int probe_enforce(const struct command *command, const struct probe_options *values)
+{
+    struct error error;
+    struct enforcement done;
+    struct kube_options wanted = connection_access(&values->connection);
+    if (!wanted.timeout_seconds)
+        wanted.timeout_seconds = (unsigned)values->timeout + 10; /* its own call of the webhook may take ten */
+    struct kube_client *client = kube_open(&wanted, &error);
+    if (!client)
+        return command_fail(command, "%s", error.message);
+    bool fine = webhooks_enforce(client, values->configuration ? values->configuration : "backstop", &done, &error);
+    kube_close(client);
+    if (done.absent) /* before k0rdent, or on a regional cluster: no reason to fail an install */
+        printf("%s. Run helm upgrade once they are, or set webhooks.enforce=atOnce\n", error.message);
+    else if (!fine)
+        return not_serving(command, &error);
+    else if (done.open)
+        printf("the API server calls it: %zu webhooks fail closed now\n", done.closed);
+    else
+        printf("the webhooks that are to fail closed do so already\n");
+    return EXIT_OK;
+}
+
 static int probe_webhook(const struct command *command, const struct probe_options *values)
 {
     struct error error;
@@ -423,7 +457,8 @@ static int probe_webhook(const struct command *command, const struct probe_optio
     printf("%.*s at %.*s:%.*s serves: it denied a bad schedule in %lld.%lld ms; %.*s\n", STR_ARG(target.server_name),
            STR_ARG(target.host), STR_ARG(target.port), (long long)(answer.took_us / 1000),
            (long long)(answer.took_us / 100 % 10), STR_ARG(expires));
-    return fflush(stdout) == 0 ? EXIT_OK : command_fail(command, "the output cannot be written");
+    int code = values->enforce ? probe_enforce(command, values) : EXIT_OK;
+    return fflush(stdout) == 0 ? code : command_fail(command, "the output cannot be written");
 }
 
 static int probe_check_options(const struct command *command, const struct probe_options *values)

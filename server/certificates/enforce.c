@@ -1,0 +1,128 @@
+/* From fail-open, as installed, to fail-closed, once the API server itself has been seen to call the webhook. */
+#include "backstop/api.h"
+#include "backstop/telemetry.h"
+#include "certificates/certificates.h"
+
+#define PROOF_NAME "backstop-probe"
+/* robfig/cron takes the days 0 to 6, so no version of backstop admits it; nor is it anything a CRD's schema refuses. */
+#define PROOF_SCHEDULE "0 9 * * 7"
+/* How the API server begins the message of what a webhook of ours has denied. */
+#define PROOF_DENIED "admission webhook \"managementbackups.backstop.k0rdent.mirantis.com\" denied the request"
+
+static const struct kube_resource configurations[] = {
+    {STR_INIT("admissionregistration.k8s.io"), STR_INIT("v1"), STR_INIT("mutatingwebhookconfigurations"),
+     STR_INIT("MutatingWebhookConfiguration"), false},
+    {STR_INIT("admissionregistration.k8s.io"), STR_INIT("v1"), STR_INIT("validatingwebhookconfigurations"),
+     STR_INIT("ValidatingWebhookConfiguration"), false},
+};
+
+/* "managements,releases" has "releases"; spaces around a name are fine. */
+static bool enforce_names(struct str list, struct str wanted)
+{
+    struct str name;
+    while (str_cut(&list, ',', &name))
+        if (str_eq(str_trim(name), wanted))
+            return true;
+    return false;
+}
+
+bool enforce_is_open(struct json_object *configuration, struct json_object *webhook)
+{
+    struct str name = json_get_str(webhook, "name"), label = {NULL, 0};
+    struct json_object *annotations = json_path(configuration, "metadata.annotations");
+    return str_is(json_get_str(webhook, "failurePolicy"), "Ignore") && str_cut(&name, '.', &label) && label.len &&
+           enforce_names(json_get_str(annotations, ANNOTATION_FAIL_CLOSED), label);
+}
+
+/* ---- the proof ---------------------------------------------------------------------- */
+
+static bool enforce_prove(struct arena *arena, struct kube_client *kube, bool *absent, struct error *error)
+{
+    static const char *const versions[] = {"v1beta1", "v1alpha1", NULL};
+    struct kube_resource resource = {
+        .group = STR("k0rdent.mirantis.com"), .plural = STR("managementbackups"), .kind = STR("ManagementBackup")};
+    const char *version = NULL;
+    if (!kube_served_version(kube, resource.group, resource.plural, versions, &version, error)) {
+        *absent = error->code == 404;
+        return *absent ? error_set(error, 404, "k0rdent's ManagementBackups are not installed here") : false;
+    }
+    resource.version = str_from(version);
+    struct json_object *object =
+        json_build(arena,
+                   arena_printf(arena,
+                                "{\"apiVersion\":\"k0rdent.mirantis.com/%s\",\"kind\":\"ManagementBackup\","
+                                "\"metadata\":{\"name\":\"" PROOF_NAME "\"},"
+                                "\"spec\":{\"schedule\":\"" PROOF_SCHEDULE "\"}}",
+                                version),
+                   error);
+    if (!object)
+        return error_set(error, 500, "out of memory");
+    if (kube_create_dry_run(kube, arena, &resource, STR(""), object, error))
+        return error_set(error, 0,
+                         "the API server admitted an invalid schedule, so it could not call the webhook. Check the "
+                         "network from the API server to port 443 of the Service, and selectors of the webhooks");
+    return str_contains(str_from(error->message), STR(PROOF_DENIED));
+}
+
+/* ---- the change --------------------------------------------------------------------- */
+
+static void enforce_add(struct json_object *patch, const char *operation, struct str path, struct str value)
+{
+    struct json_object *step = json_object_new_object();
+    json_put_text(step, "op", str_from(operation));
+    json_put_text(step, "path", path);
+    json_put_text(step, "value", value);
+    json_append(patch, step);
+}
+
+/* Guarded, so that a configuration that has changed meanwhile is read anew instead. */
+static bool enforce_close(struct arena *arena, struct kube_client *kube, const struct kube_resource *resource,
+                          struct json_object *configuration, struct enforcement *done, struct error *error)
+{
+    struct json_object *webhooks = json_get(configuration, "webhooks"),
+                       *patch = json_own(arena, json_object_new_array());
+    struct str name = json_path_str(configuration, "metadata.name");
+    size_t closed = 0;
+    for (size_t i = 0; patch && i < json_len(webhooks); i++) {
+        struct json_object *webhook = json_item(webhooks, i);
+        if (!enforce_is_open(configuration, webhook))
+            continue;
+        enforce_add(patch, "test", arena_printf(arena, "/webhooks/%zu/name", i), json_get_str(webhook, "name"));
+        enforce_add(patch, "replace", arena_printf(arena, "/webhooks/%zu/failurePolicy", i), STR("Fail"));
+        closed++;
+    }
+    if (arena_failed(arena) || !patch)
+        return error_set(error, 500, "out of memory");
+    if (!closed)
+        return true;
+    if (!kube_patch(kube, arena, resource, STR(""), name, patch, STR("backstop"), NULL, error))
+        return false;
+    done->closed += closed;
+    log_line(LOG_INFO, "webhooks fail closed now", LOG_TEXT("configuration", name), LOG_TEXT("kind", resource->plural),
+             LOG_INTEGER("webhooks", (int64_t)closed));
+    return true;
+}
+
+bool webhooks_enforce(struct kube_client *kube, const char *name, struct enforcement *done, struct error *error)
+{
+    ARENA_SCOPED arena = arena_new(CERTIFICATES_MEMORY);
+    struct json_object *found[LENGTH_OF(configurations)] = {NULL};
+    *done = (struct enforcement){.open = 0};
+    if (!arena)
+        return error_set(error, 500, "out of memory");
+    for (size_t i = 0; i < LENGTH_OF(configurations); i++) {
+        if (!kube_get(kube, arena, &configurations[i], STR(""), str_from(name), &found[i], error) && error->code != 404)
+            return false;
+        struct json_object *webhooks = json_get(found[i], "webhooks");
+        for (size_t j = 0; j < json_len(webhooks); j++)
+            done->open += enforce_is_open(found[i], json_item(webhooks, j));
+    }
+    if (!done->open)
+        return true;
+    if (!enforce_prove(arena, kube, &done->absent, error))
+        return error_wrap(error, "webhooks do not fail closed yet");
+    for (size_t i = 0; i < LENGTH_OF(configurations); i++)
+        if (found[i] && !enforce_close(arena, kube, &configurations[i], found[i], done, error))
+            return error_wrap(error, "cannot set failurePolicy");
+    return true;
+}

@@ -1,0 +1,196 @@
+"""The ValidatingAdmissionPolicies of the chart, held against the webhook's verdicts in the golden cases."""
+import glob
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+import ssl
+
+from cases_chart import Setup as Chart
+from control_plane import ROOT, wait_until
+
+CASES = f"{ROOT}/tests/golden/cases"
+GROUPS = ("backup", "managementbackup", "restore", "modifier", "schedule", "storagelocation", "deletion", "kots")
+# Causes of the webhook that a policy must flag, too: id, field, message.
+DURATION = r"there is no unit d|the unit is missing|must be a duration in h|leave the field out for Velero's default"
+COVERED = [(i, re.compile(field), re.compile(message)) for i, field, message in (
+    ("mb-02", r"spec\.schedule$", r"has no space and no schedule after the time zone"),
+    ("mb-10", r"spec\.performOnManagementUpgrade$", r"has no effect without spec\.schedule"),
+    ("mb-11", r"metadata\.name$", r"must be at most 63 bytes with a schedule"),
+    ("rs-02", r"spec\.existingResourcePolicy$", r"Unsupported value"),
+    ("rs-07", r"^spec(\.backupName)?$", r"Required value: name the backup|set backupName or scheduleName, not both"),
+    ("rs-10-resources", r"spec\.(in|ex)cludedResources$", r'^Invalid value: "\*":'),
+    ("rs-10-namespaces", r"spec\.(in|ex)cludedNamespaces$", r'^Invalid value: "\*":'),
+    ("rs-11-resources", r"spec\.excludedResources$", r"also in spec\.includedResources"),
+    ("rs-11-namespaces", r"spec\.excludedNamespaces$", r"also in spec\.includedNamespaces"),
+    ("rs-12", r"spec\.orLabelSelectors$", r"set labelSelector or orLabelSelectors, not both"),
+    ("rs-13", r"spec\.includedResources$", r"Velero never restores"),
+    ("rs-15", r"spec\.itemOperationTimeout$", DURATION),
+    ("rm-02", r"spec\.resourceModifier\.kind$", r"Unsupported value"),
+    ("bk-04", r"Resources$", r"Velero takes either the new filters"),
+    ("bk-05-resources", r"\.(in|ex)cludedResources$", r'^Invalid value: "\*":|also in '),
+    ("bk-05-namespaces", r"\.(in|ex)cludedNamespaces$", r'^Invalid value: "\*":|also in '),
+    ("bk-05-cluster-scoped", r"cludedClusterScopedResources$", r'^Invalid value: "\*":|also in '),
+    ("bk-05-namespace-scoped", r"cludedNamespaceScopedResources$", r'^Invalid value: "\*":|also in '),
+    ("bk-07", r"\.orLabelSelectors$", r"set labelSelector or orLabelSelectors, not both"),
+    ("bk-09", r"\.(ttl|csiSnapshotTimeout|itemOperationTimeout)$", DURATION),
+    ("bk-10", r"abelSelector(s\[\d+\])?$", r"an empty selector makes every list call"),
+    ("bl-bucket", r"spec\.objectStorage\.bucket$", r"Required value"),
+    ("bl-provider", r"spec\.provider$", r"Required value"),
+    ("bl-05", r"spec\.(backupSyncPeriod|validationFrequency)$", DURATION),
+    ("de-01", r"spec\.backupName$", r"Required value"),
+)]
+KINDS = {"ManagementBackup": "mb", "Restore": "r", "Backup": "bk", "Schedule": "bk", "BackupStorageLocation": "bl",
+         "DeleteBackupRequest": "de"}
+
+
+class Setup(Chart):
+    def __init__(self, cluster, binary):
+        super().__init__(cluster, binary)
+        plain, _ = self.objects({})
+        self.rules = [v["message"].rpartition("(")[2].rstrip(")") for o in plain
+                      if o["kind"] == "ValidatingAdmissionPolicy" for v in o["spec"]["validations"]]
+        cluster.must("apply", "-f", "-", stdin=[o for o in plain if o["kind"].startswith("ValidatingAdmissionPolicy")])
+
+
+def load(paths):
+    """All documents of these YAML files, read by whichever python has a YAML reader."""
+    read = ("import json,sys,yaml\nout={}\nfor p in sys.stdin.read().split('\\n'):\n try: out[p]=[d for d in yaml.load_all("
+            "open(p),Loader=getattr(yaml,'CSafeLoader',yaml.SafeLoader)) if d]\n except Exception: out[p]=None\n"
+            "print(json.dumps(out,default=str))")
+    for python in (sys.executable, "/usr/bin/python3"):
+        done = subprocess.run([python, "-c", read], input="\n".join(paths), capture_output=True, text=True)
+        if done.returncode == 0:
+            return json.loads(done.stdout)
+    raise AssertionError(done.stderr)
+
+
+class Client:
+    """Requests with the warnings that come with their answers."""
+
+    def __init__(self, cluster):
+        self.cluster, self.context = cluster, ssl.create_default_context(cafile=f"{cluster.dir}/api.crt")
+
+    def ask(self, method, path, body=None, user=None):
+        """(status, document, ids that a policy flagged)."""
+        headers = {"Authorization": "Bearer admin-token", "Content-Type": "application/json"}
+        if user:
+            headers["Impersonate-User"] = user
+        request = urllib.request.Request(self.cluster.url + path, method=method, headers=headers,
+                                         data=None if body is None else json.dumps(body).encode())
+        try:
+            answer = urllib.request.urlopen(request, context=self.context, timeout=20)
+        except urllib.error.HTTPError as refused:
+            answer = refused
+        with answer:
+            text = answer.read().decode()
+            warnings = " ".join(answer.headers.get_all("Warning") or [])
+        return answer.status, json.loads(text) if text[:1] == "{" else text, set(re.findall(r"\(([a-z]{2}-[a-z0-9-]+)\)", warnings))
+
+
+PATHS = {"ManagementBackup": "/apis/k0rdent.mirantis.com/{v}/managementbackups", "Restore": "restores", "Backup": "backups",
+         "Schedule": "schedules", "BackupStorageLocation": "backupstoragelocations", "DeleteBackupRequest": "deletebackuprequests"}
+
+
+def path_of(o):
+    path = PATHS[o["kind"]]
+    if path.startswith("/"):
+        return path.format(v=o["apiVersion"].split("/")[1])
+    return f"/apis/velero.io/v1/namespaces/{o['metadata'].get('namespace', 'kcm-system')}/{path}"
+
+
+def plain(o):
+    """Without what the API server sets."""
+    metadata = {k: v for k, v in o["metadata"].items() if k not in (
+        "uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "deletionTimestamp", "ownerReferences")}
+    return {**o, "metadata": metadata}
+
+
+def expected_ids(kind, answer):
+    prefixes = {"mb": ("mb-",), "r": ("rs-", "rm-"), "bk": ("bk-",), "bl": ("bl-",), "de": ("de-",)}[KINDS[kind]]
+    return {i for cause in answer.get("causes") or [] for i, field, message in COVERED
+            if i.startswith(prefixes) and field.search(cause["field"]) and message.search(cause["message"])}
+
+
+def comparable(folder, files):
+    """(object, old or None, the webhook's answer, user) of a case that is one plain request; None for others."""
+    inputs, answers = files.get(f"{folder}/input.yaml"), files.get(f"{folder}/expected.yaml")
+    args = open(f"{folder}/args").read().split("\n") if os.path.exists(f"{folder}/args") else []
+    text = " ".join(args)
+    # Another system namespace, other accounts: other match conditions than those of the default values.
+    settings = open(f"{folder}/settings.yaml").read() if os.path.exists(f"{folder}/settings.yaml") else ""
+    if not inputs or len(inputs) != 1 or not answers or len(answers) != 1 or "--operation" in text or \
+            "systemNamespace" in settings or "erviceAccounts" in settings:
+        return None
+    o, answer = inputs[0], answers[0]
+    if not isinstance(o, dict) or o.get("kind") not in PATHS or not isinstance(o.get("metadata"), dict) or \
+            answer.get("operation") not in ("CREATE", "UPDATE") or o["metadata"].get("deletionTimestamp"):
+        return None
+    old = files.get(f"{folder}/old.yaml")
+    if (answer["operation"] == "UPDATE") != bool(old) or (old and len(old) != 1):
+        return None
+    user = re.search(r"--user[ =](\S+)", text)
+    return o, old and old[0], answer, user and user[1]
+
+
+def is_pruned(sent, stored):
+    """Whether the API server dropped fields that the CRD does not have: the webhook would not see them either."""
+    if isinstance(sent, dict):
+        return not isinstance(stored, dict) or any(k not in stored or is_pruned(v, stored[k]) for k, v in sent.items() if v is not None)
+    if isinstance(sent, list):
+        return not isinstance(stored, list) or len(sent) != len(stored) or any(map(is_pruned, sent, stored))
+    return False
+
+
+def compare(client, o, old, user):
+    """What the policies flag of it; None if the API server does not take it as it is anyway."""
+    path, name = path_of(o), o["metadata"].get("name")
+    if not old:
+        status, stored, flagged = client.ask("POST", f"{path}?dryRun=All", plain(o), user)
+        return flagged if status == 201 and not is_pruned(o.get("spec"), stored.get("spec")) else None
+    status, stored, _ = client.ask("POST", path, plain(old))
+    if status != 201:
+        return None
+    try:
+        stored["metadata"] = {**plain(o)["metadata"], "resourceVersion": stored["metadata"]["resourceVersion"]}
+        status, stored, flagged = client.ask("PUT", f"{path}/{name}?dryRun=All", {**plain(o), "metadata": stored["metadata"]}, user)
+        return flagged if status == 200 and not is_pruned(o.get("spec"), stored.get("spec")) else None
+    finally:
+        client.ask("DELETE", f"{path}/{name}")
+
+
+def case_agree(setup):
+    """in each golden case that is one request, the policies flag what the webhook denies of what they check, and no more"""
+    cluster, client = setup.cluster, Client(setup.cluster)
+    cluster.must("create", "clusterrolebinding", "everybody", "--clusterrole=cluster-admin", "--group=system:authenticated")
+    bad = {"apiVersion": "velero.io/v1", "kind": "DeleteBackupRequest", "metadata": {"name": "x", "namespace": "kcm-system"},
+           "spec": {"backupName": ""}}
+    wait_until("the policies to be in force", lambda: client.ask("POST", path_of(bad) + "?dryRun=All", bad)[2], 30)
+    folders = sorted(f for g in GROUPS for f in glob.glob(f"{CASES}/{g}/*"))
+    files = load([p for f in folders for p in glob.glob(f"{f}/*.yaml")])
+    compared, refused, seen, differences = 0, 0, set(), []
+    for folder in folders:
+        case = comparable(folder, files)
+        if not case:
+            continue
+        o, old, answer, user = case
+        for namespace in {x["metadata"].get("namespace") for x in (o, old) if x} - {None, "kcm-system"}:
+            client.ask("POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+        flagged = compare(client, o, old, user)
+        if flagged is None:
+            refused += 1
+            continue
+        compared += 1
+        wanted = expected_ids(o["kind"], answer)
+        seen |= wanted & flagged
+        if flagged != wanted:
+            differences.append(f"{os.path.relpath(folder, CASES)}: policies {sorted(flagged)}, webhook {sorted(wanted)}")
+    print(f"      {len(setup.rules)} checks in {len(set(setup.rules))} rules; {compared} cases compared, {refused} that the API server "
+          f"does not take, {len(differences)} disagreements; {len(seen)} rules seen to refuse", flush=True)
+    assert not differences, "\n".join(differences)
+    assert not set(setup.rules) ^ {i for i, _, _ in COVERED}, set(setup.rules) ^ {i for i, _, _ in COVERED}
+    assert compared > 400, compared
+    assert seen == set(setup.rules), f"no golden case of {sorted(set(setup.rules) - seen)}"
