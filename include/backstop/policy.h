@@ -335,6 +335,23 @@ struct backup_kept {
 struct backup_kept policy_backup_kept(struct arena *arena, const struct inventory *inventory,
                                       const struct settings *settings, int64_t now, const struct backup *backup);
 
+/* ---- another cluster in the same bucket ------------------------------------- */
+
+/* Of what another cluster began in a storage location since this one writes there. */
+struct foreign_writer {
+    const struct backup *newest; /* its last management Backup; NULL: no other cluster is known to write there */
+    struct str cluster;          /* the id of that cluster (ANNOTATION_CLUSTER_ID) */
+};
+/* Looks for management Backups of another cluster that began after the first one of this cluster there or, where this one
+ * has none there, after its Management was created. Finds none where settings storage.foreignWriter is allow, where
+ * `location` is NULL, or where ids or times are not known; a region's Backups do not count. Borrowed. */
+struct foreign_writer policy_foreign_writer(const struct inventory *inventory, const struct settings *settings,
+                                            const struct storage_location *location);
+/* What that means, to follow the location's name, and what to do about it, with no stop at its end. Of one that was found;
+ * short, for both must fit into a warning. */
+struct str policy_foreign_writer_reason(struct arena *arena, const struct foreign_writer *writer, int64_t now);
+#define FOREIGN_WRITER_FIX "Give each its own bucket or prefix"
+
 /* ---- recovery points --------------------------------------------------------- */
 
 /* Why a backup is nothing to rely on, in the order in which that is looked for. */

@@ -55,6 +55,7 @@ struct settings {
     struct str schedules_controller_zone;   /* schedules.controllerTimeZone: UTC */
     enum verdict storage_unknown;           /* storage.whenUnknown: warn */
     enum verdict storage_not_durable;       /* storage.notDurable: warn */
+    enum verdict storage_foreign_writer;    /* storage.foreignWriter: warn */
     enum verdict backups_delete_protecting; /* managementBackups.deleteProtecting: warn */
     enum verdict backups_delete_needed;     /* managementBackups.deleteNeeded: warn */
     enum verdict credentials_not_backed_up; /* credentials.notInBackups: allow */

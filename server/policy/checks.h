@@ -37,6 +37,7 @@ struct storage_check {
     struct str name;          /* empty: Velero's default */
     struct str ns;            /* absent: the system namespace */
     bool only_here;           /* the backup is of this cluster, not of its regional ones too */
+    bool management;          /* it is kcm's, of the management cluster: no other cluster's may lie beside it */
     enum verdict unusable;    /* what a location deserves that cannot take a backup */
     const char *inside_means; /* what storage in the cluster means for this backup; NULL: it is lost with it */
 };

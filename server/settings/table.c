@@ -162,6 +162,10 @@ static const struct settings_key keys[] = {
     {"storage.notDurable", KEY_VERDICT, PLACE(storage_not_durable), "warn", NULL, 0, 0,
      "What happens to a ManagementBackup whose storage would be lost with the cluster (S3 inside the cluster, a volume "
      "claim, a host path)."},
+    {"storage.foreignWriter", KEY_VERDICT, PLACE(storage_foreign_writer), "warn", NULL, 0, 0,
+     "What happens to a ManagementBackup whose storage another cluster writes management backups to as well. allow "
+     "also "
+     "turns off the warnings of the gate and of status."},
 
     {"managementBackups.deleteProtecting", KEY_VERDICT, PLACE(backups_delete_protecting), "warn", NULL, 0, 0,
      "What happens when somebody deletes the backup that protects the running release or the last ManagementBackup "

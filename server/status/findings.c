@@ -92,6 +92,16 @@ static bool find_velero(struct status_view *view)
 
 /* ---- storage locations -------------------------------------------------------------- */
 
+static void find_foreign(struct status_view *view, const struct storage_location *location, struct str name)
+{
+    const struct foreign_writer writer = policy_foreign_writer(view->inventory, view->settings, location);
+    if (writer.newest)
+        status_report(
+            view, CAUSE_FOREIGN_WRITER, 0, name, policy_foreign_writer_reason(view->arena, &writer, view->now),
+            STR("give each cluster its own bucket or prefix, or stop the backups on one. If this is meant, set "
+                "storage.foreignWriter: allow in backstop's settings"));
+}
+
 static void find_in_location(struct status_view *view, const struct status_location *location)
 {
     struct arena *arena = view->arena;
@@ -121,6 +131,8 @@ static void find_in_location(struct status_view *view, const struct status_locat
                                    "stores backups inside this cluster (%s): losing the cluster means losing them",
                                    location->class),
                       STR("use object storage outside the cluster"));
+    if (location->used)
+        find_foreign(view, object, name);
 }
 
 static void find_locations(struct status_view *view)

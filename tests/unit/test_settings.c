@@ -23,6 +23,7 @@ static void test_defaults(void)
     CU_ASSERT(s->schedules_minimum_interval == 900 && s->schedules_too_frequent == VERDICT_WARN);
     ASSERT_TEXT(s->schedules_controller_zone, "UTC");
     CU_ASSERT(s->storage_unknown == VERDICT_WARN && s->storage_not_durable == VERDICT_WARN);
+    CU_ASSERT(s->storage_foreign_writer == VERDICT_WARN);
     CU_ASSERT(s->backups_delete_protecting == VERDICT_WARN);
     CU_ASSERT(!s->restores_mutate_all && !s->restores_force_update && !s->restores_inject_release_modifier);
     CU_ASSERT(s->restores_providers.len == 0);
@@ -66,7 +67,7 @@ static void test_every_key_is_read(void)
     SETTINGS_SCOPED s = settings_parse(
         STR(HEAD "systemNamespace: backups\n"
                  "schedules: {minimumInterval: 1h30m, tooFrequent: deny, controllerTimeZone: Europe/Berlin}\n"
-                 "storage: {whenUnknown: allow, notDurable: deny}\n"
+                 "storage: {whenUnknown: allow, notDurable: deny, foreignWriter: deny}\n"
                  "managementBackups: {deleteProtecting: deny}\nbackups: {keepLast: 3, keepFor: 168h}\n"
                  "restores:\n  mutateAll: yes\n  forceExistingResourcePolicy: true\n  injectReleaseModifier: on\n"
                  "  providers: [infrastructure-azure, infrastructure-azure]\n"
@@ -81,6 +82,7 @@ static void test_every_key_is_read(void)
     CU_ASSERT(s->schedules_minimum_interval == 5400 && s->schedules_too_frequent == VERDICT_DENY);
     ASSERT_TEXT(s->schedules_controller_zone, "Europe/Berlin");
     CU_ASSERT(s->storage_unknown == VERDICT_ALLOW && s->storage_not_durable == VERDICT_DENY);
+    CU_ASSERT(s->storage_foreign_writer == VERDICT_DENY);
     CU_ASSERT(s->backups_delete_protecting == VERDICT_DENY);
     CU_ASSERT(s->backups_keep_last == 3 && s->backups_keep_for == 7 * 86400);
     CU_ASSERT(s->restores_mutate_all && s->restores_force_update && s->restores_inject_release_modifier);
@@ -212,9 +214,9 @@ static const struct {
     {HEAD "upgrade.gate: true\n", 3, "upgrade.gate", "upgrade.gate: unknown key; put gate inside upgrade"},
     {HEAD "upgrades: {}\n", 3, "upgrades", "upgrades: unknown key; did you mean upgrade?"},
     {HEAD "storage: {zzzzzzzz: 1}\n", 3, "storage.zzzzzzzz",
-     "storage.zzzzzzzz: unknown key; the keys are whenUnknown, notDurable"},
+     "storage.zzzzzzzz: unknown key; the keys are whenUnknown, notDurable, foreignWriter"},
     {HEAD "storage: {\"a\\nb\": 1}\n", 3, "\"storage.a\\nb\"",
-     "\"storage.a\\nb\": unknown key; the keys are whenUnknown, notDurable"},
+     "\"storage.a\\nb\": unknown key; the keys are whenUnknown, notDurable, foreignWriter"},
     {HEAD "restores:\n  providers:\n  - infrastructure-aws\n  - azure\n", 6, "restores.providers[1]",
      "restores.providers[1]: \"azure\": expected the name of a Cluster API provider, such as infrastructure-azure"},
     {HEAD "restores: {providers: infrastructure-aws}\n", 3, "restores.providers",

@@ -100,6 +100,7 @@ static void managementbackup_judge_storage(const struct managementbackup_edit *e
         .field = "spec.storageLocation",
         .name = edit->now.storage,
         .unusable = edit->pre_upgrade || !asked ? VERDICT_WARN : VERDICT_DENY,
+        .management = true,
     };
     check_storage(&check, edit->request, edit->inventory, edit->settings, edit->decision);
 }

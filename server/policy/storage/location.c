@@ -406,6 +406,17 @@ static void judge_durable(const struct site *site, const struct settings *settin
                    storage_class_name(storage_location_class(location)));
 }
 
+static void judge_foreign(const struct site *site, const struct settings *settings, int64_t now,
+                          const struct storage_location *location)
+{
+    const struct foreign_writer writer = policy_foreign_writer(site->target.inventory, settings, location);
+    if (writer.newest)
+        judge_value(site->decision, verdict_milder(settings->storage_foreign_writer, site->check->unusable),
+                    site->check->field, site->check->name, "%.*s %.*s. " FOREIGN_WRITER_FIX,
+                    STR_ARG(storage_subject(&site->target, location, site->arena)),
+                    STR_ARG(policy_foreign_writer_reason(site->arena, &writer, now)));
+}
+
 /* A backup goes to the location of this name on each regional cluster as well,
  * which this webhook does not see. */
 static void mention_regions(const struct site *site)
@@ -456,6 +467,8 @@ void check_storage(const struct storage_check *check, const struct request *requ
         return;
     warn_of_plugin(&site, request->now, faults.location);
     judge_durable(&site, settings, faults.location);
+    if (check->management)
+        judge_foreign(&site, settings, request->now, faults.location);
     if (!check->only_here)
         mention_regions(&site);
 }

@@ -189,18 +189,35 @@ static bool gate_was_taken_before(const struct gate *gate, const struct manageme
     return velero && upgrade_backup_holds(gate->inventory, velero) == HOLDS_OLD;
 }
 
+static const struct storage_location *gate_backup_location(const struct gate *gate,
+                                                           const struct management_backup *backup)
+{
+    const struct backup *velero = gate_velero_backup(gate, backup);
+    return velero ? inventory_storage_location(gate->inventory, velero->meta.ns, velero->storage_location) : NULL;
+}
+
 /* Allowed by the settings (storage.notDurable), and yet not what one would want to fall back on. */
 static void gate_warn_not_durable(const struct gate *gate, const struct management_backup *backup)
 {
-    const struct backup *velero = gate_velero_backup(gate, backup);
-    const struct storage_location *location =
-        velero ? inventory_storage_location(gate->inventory, velero->meta.ns, velero->storage_location) : NULL;
+    const struct storage_location *location = gate_backup_location(gate, backup);
     struct arena *arena = gate->request->arena;
     struct str lost = location ? storage_lost(arena, location, NULL) : (struct str){NULL, 0};
     if (lost.len && gate->settings->storage_not_durable == VERDICT_WARN)
         decision_warn(gate->decision, "BackupStorageLocation %.*s of %.*s %.*s",
                       STR_ARG(arena_quote(arena, location->meta.name)), STR_ARG(words_name(arena, backup->meta.name)),
                       STR_ARG(lost));
+}
+
+/* Whose garbage collector does not know what is kept here. */
+static void gate_warn_foreign(const struct gate *gate, const struct management_backup *backup)
+{
+    const struct storage_location *location = gate_backup_location(gate, backup);
+    const struct foreign_writer writer = policy_foreign_writer(gate->inventory, gate->settings, location);
+    struct arena *arena = gate->request->arena;
+    if (writer.newest)
+        decision_warn(gate->decision, "BackupStorageLocation %.*s %.*s. " FOREIGN_WRITER_FIX,
+                      STR_ARG(arena_quote(arena, location->meta.name)),
+                      STR_ARG(policy_foreign_writer_reason(arena, &writer, gate->request->now)));
 }
 
 void gate_answer_admitted(const struct gate *gate)
@@ -223,6 +240,7 @@ void gate_answer_admitted(const struct gate *gate)
                           "modifier that sets spec.release",
                           STR_ARG(name));
         gate_warn_not_durable(gate, backup);
+        gate_warn_foreign(gate, backup);
         gate_warn_missing_regions(gate, source);
         buf_printf(&evidence, "%s%.*s completed %s", i ? ", " : "", STR_ARG(backup->meta.name), when);
     }
