@@ -50,7 +50,8 @@ class FakeApi:
     what is answered instead of the truth."""
 
     def __init__(self, handler=None):
-        self.objects, self.mode, self.asked, self.instead = world(), "ok", [], {}
+        self.turned, self.now = threading.Condition(), "ok"
+        self.objects, self.asked, self.instead = world(), [], {}
         self.events_free = threading.Event()  # cleared: whoever writes an Event waits
         self.events_free.set()
         fake = self
@@ -67,6 +68,21 @@ class FakeApi:
                        "users": [{"name": "c", "user": {"token": "t"}}],
                        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}]}, file)
         atexit.register(lambda: os.path.exists(self.kubeconfig) and os.remove(self.kubeconfig))
+
+    @property
+    def mode(self):
+        return self.now
+
+    @mode.setter
+    def mode(self, mode):
+        with self.turned:
+            self.now = mode
+            self.turned.notify_all()
+
+    def wait_while(self, mode, seconds=None):
+        """Watches are many, and must cost nothing meanwhile."""
+        with self.turned:
+            self.turned.wait_for(lambda: self.now != mode, seconds)
 
 
 class ServerOf(Server):
@@ -133,10 +149,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif mode == "garbage":
             self.say(200, b"<html>a proxy's sign-in page</html>", Content_Type="text/html")
         elif mode == "slow":
-            for _ in range(300):
-                time.sleep(0.05)
-                if self.api.mode != "slow":
-                    break
+            self.api.wait_while("slow", 15)
             self.close_connection = True
         else:  # "gone"
             self.close_connection = True
@@ -146,8 +159,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        while self.api.mode == mode:
-            time.sleep(0.05)
+        self.api.wait_while(mode)
         self.wfile.write(b"0\r\n\r\n")
 
     def another(self, method):
