@@ -25,7 +25,7 @@ ROLES = "manifests/chart/templates/rbac.yaml"
 def values(node):
     """What a value may be, in a word or two."""
     if "enum" in node:
-        return ", ".join(f"`{word}`" for word in node["enum"])
+        return ", ".join(f"`{word}`" for word in node["enum"] if word is not False)  # off, as YAML reads it
     kind = node.get("type")
     if kind == "boolean":
         return "`true`, `false`"

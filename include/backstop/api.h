@@ -49,6 +49,23 @@ struct str api_version_group(struct str api_version, struct str *version);
 /* Versions to look for, best first, NULL after the last: clusters before k0rdent 1.0 serve v1alpha1 only. */
 extern const char *const versions_of_k0rdent[], *const versions_of_velero[];
 
+/* ---- what a rehearsal leaves on a Backup ------------------------------------------------ */
+
+enum rehearsal_verdict { REHEARSAL_RESTORABLE, REHEARSAL_INCOMPLETE, REHEARSAL_UNKNOWN };
+const char *rehearsal_verdict_name(enum rehearsal_verdict verdict); /* "restorable", "incomplete", "unknown" */
+
+/* The value of ANNOTATION_REHEARSED, one line: TIME VERDICT objects=N skipped=N refused=N unknown=N, such as
+ * "2026-11-21T02:58:00Z restorable objects=420 skipped=28 refused=0 unknown=0". */
+struct rehearsal_record {
+    int64_t at;
+    enum rehearsal_verdict verdict;
+    int64_t objects, skipped, refused, unknown; /* objects: all of the backup, skipped ones among them */
+};
+enum { REHEARSAL_RECORD_SIZE = 192 };
+const char *rehearsal_record_write(const struct rehearsal_record *record, char out[REHEARSAL_RECORD_SIZE]);
+/* False for anything else, and where the counts do not fit the verdict. Counts that a later version adds are passed over. */
+bool rehearsal_record_read(struct str text, struct rehearsal_record *record) MUST_CHECK;
+
 /* ---- keys of labels and annotations ------------------------------------------------- */
 
 /* The labels and annotations the policies know. */
@@ -63,6 +80,9 @@ extern const char *const versions_of_k0rdent[], *const versions_of_velero[];
 #define ANNOTATION_ALLOW_DELETE "backstop.k0rdent.mirantis.com/allow-delete"
 /* On a Backup: a pin. While it is there nobody deletes the Backup, whatever its value says. */
 #define ANNOTATION_KEEP "backstop.k0rdent.mirantis.com/keep"
+/* On a Backup: what `backstop rehearse --record` found (struct rehearsal_record). Neither Velero's sync nor kcm carries it
+ * to another object or cluster. */
+#define ANNOTATION_REHEARSED "backstop.k0rdent.mirantis.com/rehearsed"
 /* On the ManagementBackup that the gate creates: the release asked for, and when. */
 #define ANNOTATION_TAKEN_BEFORE "backstop.k0rdent.mirantis.com/taken-before-upgrade-to"
 #define ANNOTATION_TAKEN_BEFORE_AT "backstop.k0rdent.mirantis.com/taken-before-upgrade-at"

@@ -88,6 +88,10 @@ bool kube_create_dry_run(struct kube_client *client, struct arena *arena, const 
 bool kube_patch(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,
                 struct str name, struct json_object *patch, struct str manager, struct json_object **patched,
                 struct error *error) MUST_CHECK;
+/* A JSON merge patch (RFC 7386) by `manager`. With a metadata.uid in it: 409 where another object has the name by now. */
+bool kube_merge_patch(struct kube_client *client, struct arena *arena, const struct kube_resource *resource,
+                      struct str ns, struct str name, struct json_object *patch, struct str manager,
+                      struct error *error) MUST_CHECK;
 /* PUT with the object's resourceVersion: 409 when somebody was faster. */
 bool kube_update(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,
                  struct str name, struct json_object *object, struct json_object **updated,

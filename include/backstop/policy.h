@@ -352,6 +352,18 @@ struct foreign_writer policy_foreign_writer(const struct inventory *inventory, c
 struct str policy_foreign_writer_reason(struct arena *arena, const struct foreign_writer *writer, int64_t now);
 #define FOREIGN_WRITER_FIX "Give each its own bucket or prefix"
 
+/* ---- rehearsals -------------------------------------------------------------- */
+
+/* What ANNOTATION_REHEARSED proves of a Backup. It is as trustworthy as whoever may write annotations of Backups. */
+struct backup_rehearsal {
+    bool good;                      /* the verdict was restorable, of at least one object, after it completed */
+    bool annotated;                 /* there is such an annotation */
+    bool read;                      /* and `record` is what it says */
+    struct rehearsal_record record; /* all 0 otherwise */
+    struct str says;                /* to follow its name: "was rehearsed 3m ago: restorable (...)" */
+};
+struct backup_rehearsal policy_backup_rehearsal(struct arena *arena, const struct backup *backup, int64_t now);
+
 /* ---- recovery points --------------------------------------------------------- */
 
 /* Why a backup is nothing to rely on, in the order in which that is looked for. */
@@ -384,6 +396,7 @@ struct recovery_candidate {
     const struct delete_request *request;    /* that waits; NULL: none */
     void *owner;                             /* the caller's */
     struct backup_kept kept;                 /* why it is still there although it has expired */
+    struct backup_rehearsal rehearsal;       /* no part of the judgement */
     enum recovery_flaw flaw;
     struct str why; /* to follow its name: "expired 3h ago"; empty: sound */
 };

@@ -75,6 +75,7 @@ struct settings {
     int64_t upgrade_retry_after_failure;     /* upgrade.retryAfterFailure: 10m */
     int64_t upgrade_start_timeout;           /* upgrade.startTimeout: 5m */
     enum verdict upgrade_without_backups;    /* upgrade.withoutBackups: warn */
+    enum verdict upgrade_rehearsal;          /* upgrade.rehearsal: off; VERDICT_DENY is require */
     enum verdict upgrade_changed_status;     /* upgrade.changedStatus: deny */
     enum verdict upgrade_changed_release;    /* upgrade.changedRelease: deny */
     enum verdict upgrade_deleted_management; /* upgrade.deletedManagement: warn */

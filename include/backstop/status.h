@@ -273,6 +273,9 @@ const struct status_finding *status_unjudged(const struct status_view *view, uns
 struct str status_unchecked_text(const struct status_view *view);
 /* What an upgrade would meet, in a few words. */
 const char *status_outcome(const struct upgrade_view *upgrade);
+/* "NAME was rehearsed 3m ago: restorable (...)", of the recovery point or what stands in for it. Empty where there is none,
+ * and where there is no annotation and settings upgrade.rehearsal are off. */
+struct str status_rehearsal_text(const struct status_view *view);
 /* "upgrades, restores": what a finding blocks, in words. */
 struct str status_blocked(const struct status_view *view, unsigned blocks);
 

@@ -1,4 +1,7 @@
 /* The words of Velero's API that decisions rest on, each table once. */
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "backstop/api.h"
 
 /* In the order a backup goes through them. */
@@ -94,4 +97,78 @@ struct str api_version_group(struct str api_version, struct str *version)
     if (version)
         *version = named ? rest : api_version;
     return named ? group : STR("");
+}
+
+/* ---- what a rehearsal leaves on a Backup ------------------------------------------------ */
+
+static const char *const verdict_names[] = {
+    [REHEARSAL_RESTORABLE] = "restorable", [REHEARSAL_INCOMPLETE] = "incomplete", [REHEARSAL_UNKNOWN] = "unknown"};
+
+const char *rehearsal_verdict_name(enum rehearsal_verdict verdict)
+{
+    return verdict_names[verdict];
+}
+
+const char *rehearsal_record_write(const struct rehearsal_record *record, char out[REHEARSAL_RECORD_SIZE])
+{
+    char when[TIME_TEXT_SIZE];
+    snprintf(out, REHEARSAL_RECORD_SIZE,
+             "%s %s objects=%" PRId64 " skipped=%" PRId64 " refused=%" PRId64 " unknown=%" PRId64,
+             time_format(record->at, 0, when), verdict_names[record->verdict], record->objects, record->skipped,
+             record->refused, record->unknown);
+    return out;
+}
+
+/* One "key=N". False when it is no such thing; a key that is not known is passed over. */
+static bool record_read_count(struct str word, struct rehearsal_record *record, unsigned *seen)
+{
+    const struct {
+        const char *key;
+        int64_t *place;
+    } counts[] = {{"objects", &record->objects},
+                  {"skipped", &record->skipped},
+                  {"refused", &record->refused},
+                  {"unknown", &record->unknown}};
+    struct str value = word, key;
+    int64_t number;
+    if (!str_cut(&value, '=', &key) || !value.ptr || !str_to_int64(value, &number) || number < 0)
+        return false;
+    for (size_t i = 0; i < LENGTH_OF(counts); i++) {
+        if (!str_is(key, counts[i].key))
+            continue;
+        if (*seen & 1U << i)
+            return false;
+        *counts[i].place = number;
+        *seen |= 1U << i;
+    }
+    return true;
+}
+
+/* "restorable" is nothing that the counts may contradict. */
+static bool record_is_consistent(const struct rehearsal_record *record)
+{
+    if (record->skipped > record->objects || record->refused > record->objects || record->unknown > record->objects)
+        return false;
+    return record->verdict != REHEARSAL_RESTORABLE || (record->refused == 0 && record->unknown == 0);
+}
+
+bool rehearsal_record_read(struct str text, struct rehearsal_record *record)
+{
+    enum { ALL_SEEN = 0xF };
+    struct str rest = text, word;
+    unsigned seen = 0;
+    bool named = false;
+    *record = (struct rehearsal_record){.at = 0};
+    if (!str_cut(&rest, ' ', &word) || !time_parse(word, &record->at) || !str_cut(&rest, ' ', &word))
+        return false;
+    for (size_t i = 0; i < LENGTH_OF(verdict_names); i++)
+        if (str_is(word, verdict_names[i])) {
+            record->verdict = (enum rehearsal_verdict)i;
+            named = true;
+        }
+    while (named && rest.ptr) {
+        if (!str_cut(&rest, ' ', &word) || !record_read_count(word, record, &seen))
+            return false;
+    }
+    return named && seen == ALL_SEEN && record_is_consistent(record);
 }

@@ -354,21 +354,34 @@ bool kube_update(struct kube_client *client, struct arena *arena, const struct k
     return single_request(client, arena, &single, updated, error);
 }
 
+static bool request_patch(struct kube_client *client, struct arena *arena, const struct single *wanted,
+                          struct str manager, struct json_object **patched, struct error *error)
+{
+    struct single single = *wanted;
+    struct str query = arena_printf(arena, "?fieldManager=%.*s", STR_ARG(manager));
+    single.verb = "patch";
+    single.method = "PATCH";
+    single.query = query.ptr;
+    single.called = single.name;
+    return query.ptr ? single_request(client, arena, &single, patched, error) : error_set(error, 500, "out of memory");
+}
+
 bool kube_patch(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,
                 struct str name, struct json_object *patch, struct str manager, struct json_object **patched,
                 struct error *error)
 {
-    struct str query = arena_printf(arena, "?fieldManager=%.*s", STR_ARG(manager));
-    const struct single single = {.verb = "patch",
-                                  .method = "PATCH",
-                                  .content_type = "application/json-patch+json",
-                                  .query = query.ptr,
-                                  .resource = resource,
-                                  .ns = ns,
-                                  .name = name,
-                                  .called = name,
-                                  .object = patch};
-    return query.ptr ? single_request(client, arena, &single, patched, error) : error_set(error, 500, "out of memory");
+    const struct single single = {
+        .content_type = "application/json-patch+json", .resource = resource, .ns = ns, .name = name, .object = patch};
+    return request_patch(client, arena, &single, manager, patched, error);
+}
+
+bool kube_merge_patch(struct kube_client *client, struct arena *arena, const struct kube_resource *resource,
+                      struct str ns, struct str name, struct json_object *patch, struct str manager,
+                      struct error *error)
+{
+    const struct single single = {
+        .content_type = "application/merge-patch+json", .resource = resource, .ns = ns, .name = name, .object = patch};
+    return request_patch(client, arena, &single, manager, NULL, error);
 }
 
 bool kube_dry_run(struct kube_client *client, struct arena *arena, const struct kube_dry_run *write,

@@ -297,19 +297,23 @@ struct settings *settings_load_file(const char *path, struct error *error)
     return NULL;
 }
 
-static bool read_verdict(struct arena *arena, struct json_object *value, enum verdict *out, struct error *error)
+static bool read_verdict(struct arena *arena, const char *const allowed[3], struct json_object *value,
+                         enum verdict *out, struct error *error)
 {
     struct str words[LENGTH_OF(verdict_words)], text = json_str(value);
+    /* Without quotes YAML reads off as false. */
+    if (allowed == strictness_words && json_object_is_type(value, json_type_boolean) && !json_object_get_boolean(value))
+        text = str_from(allowed[VERDICT_ALLOW]);
     for (size_t i = 0; i < LENGTH_OF(verdict_words); i++) {
-        words[i] = str_from(verdict_words[i]);
+        words[i] = str_from(allowed[i]);
         if (str_eq(text, words[i])) {
             *out = (enum verdict)i;
             return true;
         }
     }
     struct str near = str_nearest(text, words, LENGTH_OF(words)), shown = settings_show(arena, value);
-    return error_set(error, 422, "%.*s: expected allow, warn or deny%s%.*s%s", STR_ARG(shown),
-                     near.len ? "; did you mean " : "", STR_ARG(near), near.len ? "?" : "");
+    return error_set(error, 422, "%.*s: expected %s, %s or %s%s%.*s%s", STR_ARG(shown), allowed[0], allowed[1],
+                     allowed[2], near.len ? "; did you mean " : "", STR_ARG(near), near.len ? "?" : "");
 }
 
 bool settings_read_value(struct arena *arena, struct settings *settings, const struct settings_key *key,
@@ -339,7 +343,9 @@ bool settings_read_value(struct arena *arena, struct settings *settings, const s
     case KEY_DURATION:
         return settings_read_duration(arena, key, value, place, error);
     case KEY_VERDICT:
-        return read_verdict(arena, value, place, error);
+        return read_verdict(arena, verdict_words, value, place, error);
+    case KEY_STRICTNESS:
+        return read_verdict(arena, strictness_words, value, place, error);
     case KEY_TEXTS:
         return settings_read_texts(arena, place, key->rule, value, error);
     case KEY_PROVIDER_EXCLUSIONS:

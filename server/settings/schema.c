@@ -50,6 +50,8 @@ static void sample_write_value(struct buf *out, const struct settings_key *key)
         for (; rest.len && str_cut(&rest, ',', &item); before = ", ")
             buf_printf(out, "%s%.*s", before, STR_ARG(item));
         buf_puts(out, key->fallback[0] ? "]" : "[]");
+    } else if (key->type == KEY_STRICTNESS) { /* off without quotes would be false */
+        buf_printf(out, "\"%s\"", key->fallback);
     } else {
         buf_puts(out, key->fallback[0] ? key->fallback : "\"\"");
     }
@@ -208,6 +210,14 @@ static void write_default(struct json_object *schema, const struct settings_key 
     }
 }
 
+static struct json_object *write_words(struct json_object *schema, const char *const words[3])
+{
+    struct json_object *list = put_array(schema, "enum");
+    for (size_t i = 0; i < LENGTH_OF(verdict_words); i++)
+        schema_add_text(list, str_from(words[i]));
+    return list;
+}
+
 static void schema_write_key(struct json_object *schema, const struct settings_key *key)
 {
     schema_put_text(schema, "description", key->help);
@@ -227,12 +237,12 @@ static void schema_write_key(struct json_object *schema, const struct settings_k
         schema_put_text(schema, "type", "string");
         schema_put_text(schema, "pattern", DURATION_PATTERN);
         break;
-    case KEY_VERDICT: {
-        struct json_object *words = put_array(schema, "enum");
-        for (size_t i = 0; i < LENGTH_OF(verdict_words); i++)
-            schema_add_text(words, str_from(verdict_words[i]));
+    case KEY_VERDICT:
+        write_words(schema, verdict_words);
         break;
-    }
+    case KEY_STRICTNESS: /* Helm and others read off without quotes as false */
+        json_append(write_words(schema, strictness_words), json_object_new_boolean(false));
+        break;
     case KEY_TEXTS:
         write_texts(schema, key->rule);
         break;

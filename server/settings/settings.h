@@ -10,7 +10,8 @@ enum key_type {
     KEY_BOOL,
     KEY_COUNT,
     KEY_DURATION,
-    KEY_VERDICT,
+    KEY_VERDICT,    /* allow, warn, deny */
+    KEY_STRICTNESS, /* off, warn, require: the same values of enum verdict */
     KEY_TEXTS,
     KEY_PROVIDER_EXCLUSIONS,
     KEY_EVIDENCE
@@ -39,7 +40,7 @@ struct settings_key {
 };
 /* The table from which parser, schema, sample and documentation follow; in the order of the sample. */
 const struct settings_key *settings_keys(size_t *count);
-extern const char *const verdict_words[3];
+extern const char *const verdict_words[3], *const strictness_words[3];
 
 /* Reads one value into its place; on failure error->message says what was wrong
  * with it and error->field where inside it ("[2].provider"). */

@@ -210,6 +210,9 @@ static const struct settings_key keys[] = {
      "After this time, a pre-upgrade backup that has not started is reported as stuck."},
     {"upgrade.withoutBackups", KEY_VERDICT, PLACE(upgrade_without_backups), "warn", NULL, 0, 0,
      "What happens to an upgrade when no ManagementBackup has performOnManagementUpgrade."},
+    {"upgrade.rehearsal", KEY_STRICTNESS, PLACE(upgrade_rehearsal), "off", NULL, 0, 0,
+     "Whether the pre-upgrade backup must have been rehearsed (backstop rehearse BACKUP --record) with the verdict "
+     "restorable: off, warn, or require, which refuses the upgrade until it has been."},
     {"upgrade.changedStatus", KEY_VERDICT, PLACE(upgrade_changed_status), "deny", NULL, 0, 0,
      "What happens when anybody but kcm or Velero changes a Management's status.release, or a ManagementBackup's "
      "status.regions."},
@@ -251,6 +254,11 @@ const char *const verdict_words[3] = {
     [VERDICT_ALLOW] = "allow",
     [VERDICT_WARN] = "warn",
     [VERDICT_DENY] = "deny",
+};
+const char *const strictness_words[3] = {
+    [VERDICT_ALLOW] = "off",
+    [VERDICT_WARN] = "warn",
+    [VERDICT_DENY] = "require",
 };
 
 const struct settings_key *settings_keys(size_t *count)

@@ -63,6 +63,24 @@ struct json_object *status_backup_object(const struct backup_status *status, str
 
 /* Verdicts and recovery points as JSON. */
 
+/* null without the annotation. */
+static struct json_object *rehearsal_object(const struct backup_rehearsal *rehearsal)
+{
+    if (!rehearsal->annotated)
+        return NULL;
+    struct json_object *object = json_object_new_object();
+    status_put_bool(object, "good", rehearsal->good);
+    status_put_text(object, "message", rehearsal->says);
+    status_put_time(object, "time", rehearsal->record.at);
+    status_put(object, "verdict",
+               rehearsal->read ? json_object_new_string(rehearsal_verdict_name(rehearsal->record.verdict)) : NULL);
+    status_put_integer(object, "objects", rehearsal->record.objects);
+    status_put_integer(object, "skipped", rehearsal->record.skipped);
+    status_put_integer(object, "refused", rehearsal->record.refused);
+    status_put_integer(object, "unknown", rehearsal->record.unknown);
+    return object;
+}
+
 static struct json_object *candidate_object(const struct recovery_candidate *candidate)
 {
     if (!candidate)
@@ -75,6 +93,7 @@ static struct json_object *candidate_object(const struct recovery_candidate *can
                     candidate->location ? candidate->location->meta.name : candidate->object->storage_location);
     status_put_words(object, "flaw", recovery_flaws[candidate->flaw]);
     status_put_text(object, "why", candidate->why);
+    status_put(object, "rehearsal", rehearsal_object(&candidate->rehearsal));
     return object;
 }
 

@@ -226,3 +226,12 @@ bool status_rank(struct status_view *view)
     view->finding_count = view->finding_cap = count;
     return true;
 }
+
+struct str status_rehearsal_text(const struct status_view *view)
+{
+    const struct recovery_candidate *best = view->recovery.point ? view->recovery.point : view->recovery.fragile;
+    if (!best || (!best->rehearsal.annotated && view->settings->upgrade_rehearsal == VERDICT_ALLOW))
+        return STR("");
+    return arena_printf(view->arena, "%.*s %.*s", STR_ARG(shown(view->arena, best->object->meta.name)),
+                        STR_ARG(best->rehearsal.says));
+}

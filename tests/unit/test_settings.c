@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "backstop/settings.h"
@@ -29,7 +30,7 @@ static void test_defaults(void)
     CU_ASSERT(s->restores_providers.len == 0);
     CU_ASSERT(s->upgrade_gate && s->upgrade_max_backup_age == 3600 && s->upgrade_retry_after == 15);
     CU_ASSERT(s->upgrade_retry_after_failure == 600 && s->upgrade_start_timeout == 300);
-    CU_ASSERT(s->upgrade_without_backups == VERDICT_WARN);
+    CU_ASSERT(s->upgrade_without_backups == VERDICT_WARN && s->upgrade_rehearsal == VERDICT_ALLOW);
     CU_ASSERT_FATAL(s->velero_service_accounts.len == 2);
     ASSERT_TEXT(s->velero_service_accounts.items[0], "velero-server");
     ASSERT_TEXT(s->velero_service_accounts.items[1], "velero");
@@ -74,7 +75,7 @@ static void test_every_key_is_read(void)
                  "  providerCaveats:\n  - provider: infrastructure-example\n"
                  "    excludedResources: [things.example.com]\n"
                  "upgrade: {gate: false, maxBackupAge: 2h, retryAfter: 5s, retryAfterFailure: 0s, startTimeout: 1m,\n"
-                 "  withoutBackups: deny}\n"
+                 "  withoutBackups: deny, rehearsal: require}\n"
                  "velero: {serviceAccounts: [my-velero, 'other:velero']}\n"),
         &error);
     CU_ASSERT_FATAL(s != NULL);
@@ -93,8 +94,30 @@ static void test_every_key_is_read(void)
     ASSERT_TEXT(s->provider_exclusions[2].excluded_resources.items[0], "things.example.com");
     CU_ASSERT(!s->upgrade_gate && s->upgrade_max_backup_age == 7200 && s->upgrade_retry_after == 5);
     CU_ASSERT(s->upgrade_retry_after_failure == 0 && s->upgrade_start_timeout == 60);
+    CU_ASSERT(s->upgrade_rehearsal == VERDICT_DENY);
     CU_ASSERT(s->upgrade_without_backups == VERDICT_DENY && s->velero_service_accounts.len == 2);
     ASSERT_TEXT(s->velero_service_accounts.items[1], "other:velero");
+}
+
+/* YAML reads off as false where it has no quotes. */
+static void test_strictness(void)
+{
+    enum { NO_VERDICT = 3 };
+    static const struct {
+        const char *text;
+        int verdict;
+    } rows[] = {{"off", VERDICT_ALLOW}, {"\"off\"", VERDICT_ALLOW},  {"false", VERDICT_ALLOW},
+                {"warn", VERDICT_WARN}, {"'require'", VERDICT_DENY}, {"on", NO_VERDICT},
+                {"true", NO_VERDICT},   {"deny", NO_VERDICT}};
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        char text[256];
+        struct error error = {0};
+        snprintf(text, sizeof text, HEAD "upgrade: {rehearsal: %s}\n", rows[i].text);
+        SETTINGS_SCOPED s = settings_parse(str_from(text), &error);
+        CU_ASSERT_EQUAL(s != NULL, rows[i].verdict != NO_VERDICT);
+        CU_ASSERT(!s || (int)s->upgrade_rehearsal == rows[i].verdict);
+        CU_ASSERT(s || strstr(error.message, "expected off, warn or require"));
+    }
 }
 
 /* Each row: the file, the line, the field, and field and message as a command prints them. */
@@ -357,7 +380,7 @@ static void test_load_file_of_a_machine(void)
     }
 }
 
-SUITE(settings, {"every default of the table", test_defaults},
+SUITE(settings, {"every default of the table", test_defaults}, {"off, warn, require", test_strictness},
       {"the documented provider exclusions", test_builtin_provider_exclusions},
       {"an empty file gives the defaults", test_empty_gives_defaults}, {"every key is read", test_every_key_is_read},
       {"mistakes are named with line, key and way out", test_mistakes_are_named},

@@ -32,7 +32,7 @@ sys.exit(1 if wrong else 0)
 END
 }
 for case in ready:0 not-ready:3 blocked:1 under-way:1 hostile:1 empty:2 first-sync:2 migration-only:1 hollow:1 calendar:3 evidence:1 \
-    incomplete:3 complete:0 kept:0; do
+    incomplete:3 complete:0 kept:0 rehearsed:0 rehearsed-incomplete:1; do
     name=${case%:*} wanted=${case#*:}
     status "$wanted" "$name"
     harmless

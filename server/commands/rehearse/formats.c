@@ -2,9 +2,6 @@
 #include "commands/rehearse/rehearse.h"
 #include "commands/review/review.h"
 
-static const char *const verdicts[] = {
-    [REHEARSAL_RESTORABLE] = "restorable", [REHEARSAL_INCOMPLETE] = "incomplete", [REHEARSAL_UNKNOWN] = "unknown"};
-
 static void json_member_text(struct buf *out, const char *key, struct str value)
 {
     buf_printf(out, ",\"%s\":", key);
@@ -63,7 +60,7 @@ static void each_item(struct rehearsal *rehearsal, struct buf *out,
 
 void rehearsal_json(struct rehearsal *rehearsal, const struct rehearsal_summary *summary, struct buf *out)
 {
-    buf_printf(out, "{\"verdict\":\"%s\",\"message\":", verdicts[summary->verdict]);
+    buf_printf(out, "{\"verdict\":\"%s\",\"message\":", rehearsal_verdict_name(summary->verdict));
     json_write_str(out, rehearsal_verdict_text(rehearsal, summary));
     json_member_text(out, "backup", rehearsal->restore.backup);
     json_member_text(out, "restore", rehearsal->restore.name);

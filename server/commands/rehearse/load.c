@@ -204,6 +204,7 @@ static bool download_check_backup(struct rehearsal *rehearsal, struct json_objec
         return download_no_backup(rehearsal, error);
     if (!found)
         return error_wrap(error, "Backup %.*s/%.*s", STR_ARG(rehearsal->ns), STR_ARG(str_utf8_head(name, 253)));
+    rehearsal->uid = arena_copy(rehearsal->arena, json_path_str(*backup, "metadata.uid"));
     struct str phase = json_path_str(*backup, "status.phase");
     if (phase_is(phase, PHASE_WAITING) || phase_is(phase, PHASE_RUNNING) || phase_is(phase, PHASE_REFUSED))
         return error_set(error, 422, "Backup %.*s is %.*s: it has no contents", STR_ARG(str_utf8_head(name, 253)),
@@ -351,4 +352,29 @@ int rehearsal_download(struct rehearsal *rehearsal, const struct download_option
         return download.fd;
     fd_close(&download.fd);
     return -1;
+}
+
+/* ---- what is left on the Backup -------------------------------------------------------------- */
+
+bool rehearsal_record(struct rehearsal *rehearsal, const struct rehearsal_summary *summary, int64_t now,
+                      struct error *error)
+{
+    char text[REHEARSAL_RECORD_SIZE];
+    struct json_object *metadata, *annotations, *patch = json_own(rehearsal->arena, json_object_new_object());
+    const struct rehearsal_record record = {
+        .at = now,
+        .verdict = summary->verdict,
+        .objects = (int64_t)summary->total,
+        .skipped = (int64_t)summary->counts[REHEARSE_SKIPPED],
+        .refused = (int64_t)(summary->counts[REHEARSE_REFUSED] + summary->unmodified),
+        .unknown = (int64_t)(summary->counts[REHEARSE_UNKNOWN] + summary->counts[REHEARSE_PENDING])};
+    /* The uid makes the API server refuse where another Backup has the name by now. */
+    bool made = json_put_map(patch, "metadata", &metadata) && json_put_text(metadata, "uid", rehearsal->uid) &&
+                json_put_map(metadata, "annotations", &annotations) &&
+                json_put_text(annotations, ANNOTATION_REHEARSED, str_from(rehearsal_record_write(&record, text)));
+    if (!made)
+        return error_set(error, 500, "out of memory");
+    return kube_merge_patch(rehearsal->client, rehearsal->arena, &backups, rehearsal->ns, rehearsal->restore.backup,
+                            patch, STR("backstop-rehearse"), error) ||
+           error_wrap(error, "the rehearsal was not recorded");
 }

@@ -20,7 +20,7 @@ struct rehearse_options {
     struct terminal_options terminal;
     int output; /* enum rehearse_format */
     const char *restore, *contents, *settings, *ns, *ca_file;
-    bool insecure, all, suggest, plain, as_me;
+    bool insecure, all, suggest, plain, as_me, record;
     int64_t concurrency, rate, max_size;
 };
 
@@ -32,6 +32,7 @@ static const struct option options[] = {
     {"output", 'o', OPTION_CHOICE, "text|json|junit|html", "output format (text)", AT(output)},
     {"all", 0, OPTION_FLAG, NULL, "text: list all objects, in the order of the restore", AT(all)},
     {"suggest", 0, OPTION_FLAG, NULL, "print the Restore that would go through instead of the report", AT(suggest)},
+    {"record", 0, OPTION_FLAG, NULL, "write verdict and counts on the Backup, as an annotation", AT(record)},
     {"no-mutation", 0, OPTION_FLAG, NULL, "rehearse the Restore as it is, not as backstop's webhook would complete it",
      AT(plain)},
     {"no-impersonation", 0, OPTION_FLAG, NULL, "ask with your own account, not with that of Velero", AT(as_me)},
@@ -58,7 +59,8 @@ static const char details[] =
     "  unknown         it could not be checked\n\n"
     "The order, filters and changes are Velero's. The API server is asked with dryRun=All, and stores\n"
     "nothing; the one object that is written is a DownloadRequest, by which Velero hands out the\n"
-    "contents. A Restore of a management backup is rehearsed as the webhook would complete it\n"
+    "contents, and with --record an annotation. A Restore of a management backup is rehearsed as the webhook would "
+    "complete it\n"
     "(exclusions, existingResourcePolicy); --no-mutation leaves it as it is. Objects whose CRD comes\n"
     "with the restore are held against that CRD. Webhooks and conversions that come with the restore\n"
     "count as down unless their Service has endpoints.\n\n"
@@ -67,7 +69,10 @@ static const char details[] =
     "impersonate it; without that, or with --no-impersonation or --as, it asks with yours, which then\n"
     "needs the rights to list, get and create what is restored. With --contents no cluster is asked,\n"
     "unless one is named by --context or --kubeconfig.\n\n"
-    "--suggest prints the Restore with all resources excluded that would be refused.\n\n"
+    "--suggest prints the Restore with all resources excluded that would be refused. --record writes\n"
+    "time, verdict and counts on the Backup, as the annotation\n" ANNOTATION_REHEARSED
+    ", which needs the right to patch it:\n"
+    "status shows it, and the upgrade gate can ask for it (settings upgrade.rehearsal).\n\n"
     "Exit status: 0 nothing would be refused, 1 something would be, 2 it cannot tell (objects could not\n"
     "be checked, no cluster was asked), or wrong usage.\n\n"
     "Examples:\n"
@@ -103,6 +108,8 @@ static int rehearse_check_options(const struct command *command, const struct re
         return command_fail(command, "--concurrency must be from 1 to %d", CONCURRENCY_MAX);
     if (values->rate < 1 || values->rate > 100000 || values->max_size < 1 || values->max_size > 1024 * 1024)
         return command_fail(command, "--rate must be from 1 to 100000, and --max-size from 1 to 1048576");
+    if (values->record && values->contents)
+        return command_fail(command, "--record needs a backup of the cluster; it cannot be used with --contents");
     return terminal_check(command, &values->terminal);
 }
 
@@ -144,6 +151,7 @@ static int rehearse_print(const struct command *command, struct rehearsal *rehea
                           const struct rehearse_options *values)
 {
     struct rehearsal_summary summary;
+    struct error error = {0};
     BUF_SCOPED out;
     buf_init(&out, OUTPUT_LIMIT);
     if (!rehearsal_summarize(rehearsal, &summary))
@@ -163,6 +171,8 @@ static int rehearse_print(const struct command *command, struct rehearsal *rehea
         return command_fail(command, "out of memory");
     if (!write_all(STDOUT_FILENO, buf_str(&out)))
         return command_fail_output(command);
+    if (values->record && !rehearsal_record(rehearsal, &summary, command_now(INT64_MIN), &error))
+        return command_fail(command, "%s", error.message);
     return summary.verdict == REHEARSAL_RESTORABLE   ? EXIT_OK
            : summary.verdict == REHEARSAL_INCOMPLETE ? EXIT_DENIED
                                                      : EXIT_USAGE;

@@ -2,6 +2,7 @@
 #ifndef BACKSTOP_COMMANDS_REHEARSE_H
 #define BACKSTOP_COMMANDS_REHEARSE_H
 
+#include "backstop/api.h"
 #include "backstop/cli.h"
 #include "backstop/inventory.h"
 #include "backstop/rehearse.h"
@@ -14,6 +15,7 @@ struct rehearsal {
     struct kube_client *velero; /* the same cluster, asked as Velero's account; NULL: not */
     struct str ns;              /* Velero's */
     struct str server;          /* the API server, or absent */
+    struct str uid;             /* of the Backup whose contents were downloaded, or absent */
     struct json_object *tree;   /* of the Restore */
     struct json_object *maps;   /* an array of ConfigMaps that stand in for the cluster's */
     struct rehearse_restore restore;
@@ -51,7 +53,6 @@ int rehearsal_download(struct rehearsal *rehearsal, const struct download_option
 /* ---- report.c ----------------------------------------------------------------------------- */
 
 enum { REHEARSAL_GROUPS_MAX = 200, REHEARSAL_EXAMPLES = 3 };
-enum rehearsal_verdict { REHEARSAL_RESTORABLE, REHEARSAL_INCOMPLETE, REHEARSAL_UNKNOWN };
 /* Refused for the same reason. */
 struct rehearsal_group {
     enum rehearse_outcome outcome;
@@ -72,6 +73,9 @@ struct rehearsal_summary {
 bool rehearsal_summarize(struct rehearsal *rehearsal, struct rehearsal_summary *summary) MUST_CHECK;
 struct str rehearsal_verdict_text(struct rehearsal *rehearsal, const struct rehearsal_summary *summary);
 struct str rehearsal_item_text(struct arena *arena, const struct rehearse_item *item); /* "secrets/ns/name" */
+/* Writes ANNOTATION_REHEARSED on the Backup, with the admin's own account. */
+bool rehearsal_record(struct rehearsal *rehearsal, const struct rehearsal_summary *summary, int64_t now,
+                      struct error *error) MUST_CHECK;
 void rehearsal_text(struct rehearsal *rehearsal, const struct rehearsal_summary *summary, bool all,
                     const struct page *page);
 /* The Restore that would go through: what is refused excluded. YAML, with the verdict as comments. */

@@ -277,6 +277,8 @@ static void print_backups(const struct status_view *view, const struct page *pag
             add_region_row(view, &columns, &object->regions[r]);
     }
     columns_print(&columns, page);
+    if (status_rehearsal_text(view).len)
+        page_paragraph(page, 2, "", status_rehearsal_text(view));
 }
 
 /* What they cost is known as far as Velero reports it: the number of objects, no bytes. */

@@ -205,6 +205,7 @@ static bool recovery_judge_kind(const struct recovery_judge *judge, struct recov
 void recovery_judge(const struct recovery_judge *judge, struct recovery_candidate *candidate, int64_t next,
                     bool management)
 {
+    candidate->rehearsal = policy_backup_rehearsal(judge->arena, candidate->object, judge->now);
     if (management && recovery_judge_kind(judge, candidate))
         return;
     if (!recovery_judge_outcome(judge, candidate) && !recovery_judge_location(judge, candidate))

@@ -75,6 +75,15 @@ static bool gate_is_unfit_again(const struct gate *gate, const struct upgrade_so
            !gate_may_retry(gate, evidence);
 }
 
+/* Only the management cluster's own Backup: a region's lives on the regional cluster, where this webhook sees no
+ * annotation. */
+static bool gate_lacks_rehearsal(const struct gate *gate, const struct upgrade_source *source)
+{
+    const struct backup *velero = gate_velero_backup(gate, source->evidence.backup);
+    return gate->settings->upgrade_rehearsal == VERDICT_DENY &&
+           (!velero || !policy_backup_rehearsal(gate->request->arena, velero, gate->request->now).good);
+}
+
 static void gate_plan_pass(const struct gate *gate, struct upgrade_source *source)
 {
     struct evidence_blocker blocker = evidence_blocker(gate, source);
@@ -82,6 +91,10 @@ static void gate_plan_pass(const struct gate *gate, struct upgrade_source *sourc
     source->step = blocker.blocks ? UPGRADE_STEP_REFUSE : UPGRADE_STEP_PASS;
     if (blocker.blocks)
         source->says = gate_blocker_message(gate, source, &blocker);
+    else if (gate_lacks_rehearsal(gate, source)) {
+        source->step = UPGRADE_STEP_REFUSE;
+        source->says = gate_rehearsal_message(gate, source->evidence.backup);
+    }
 }
 
 /* Waiting is in vain where Velero would refuse the backup the moment it begins with it. One that

@@ -90,6 +90,10 @@ struct str gate_starting_message(const struct gate *gate, const struct upgrade_s
 struct str gate_refusal_message(const struct gate *gate, const struct upgrade_source *source);
 struct str gate_blocker_message(const struct gate *gate, const struct upgrade_source *source,
                                 const struct evidence_blocker *blocker);
+/* "pre-upgrade backup X has not been rehearsed (settings upgrade.rehearsal). Rehearse it ...: COMMAND" */
+struct str gate_rehearsal_message(const struct gate *gate, const struct management_backup *backup);
+/* Of this one's Velero Backup; NULL where it is not known. */
+const struct backup *gate_velero_backup(const struct gate *gate, const struct management_backup *backup);
 /* Whole answers: each fills the decision. */
 void gate_answer_refused(const struct gate *gate);
 void gate_answer_waiting(const struct gate *gate);

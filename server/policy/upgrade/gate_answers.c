@@ -151,10 +151,13 @@ void gate_answer_waiting(const struct gate *gate)
     bool more = gate_has_several_backups(gate);
     decision_wait(gate->decision, 429, gate->settings->upgrade_retry_after,
                   "upgrade from %.*s to %.*s: waiting for pre-upgrade backup%s (%.*s%.*s). Re-apply the same change; "
-                  "it is admitted once %s%.*s%.*s",
+                  "it is admitted once %s%s%.*s%.*s",
                   STR_ARG(from), STR_ARG(to), more ? "s" : "", STR_ARG(gate_clauses(gate, false)), STR_ARG(half),
-                  more ? "the backups complete" : "the backup completes", STR_ARG(gate_recovery_point(gate)),
-                  STR_ARG(watch));
+                  more ? "the backups complete" : "the backup completes",
+                  gate->settings->upgrade_rehearsal != VERDICT_DENY ? ""
+                  : more ? " and have been rehearsed (backstop rehearse BACKUP --record)"
+                         : " and has been rehearsed (backstop rehearse BACKUP --record)",
+                  STR_ARG(gate_recovery_point(gate)), STR_ARG(watch));
 }
 
 /* The regions of the source (by its scheduled backups) that this backup lacks. kcm
@@ -174,12 +177,6 @@ static void gate_warn_missing_regions(const struct gate *gate, const struct upgr
                           STR_ARG(words_name(arena, backup->meta.name)), STR_ARG(words_name(arena, region)),
                           STR_ARG(words_name(arena, source->source->meta.name)));
     }
-}
-
-/* Of this one's Velero Backup; NULL where it is not known. */
-static const struct backup *gate_velero_backup(const struct gate *gate, const struct management_backup *backup)
-{
-    return inventory_backup(gate->inventory, gate->settings->system_namespace, backup->meta.name);
 }
 
 /* kcm makes its own only after spec.release has changed; and annotations may outlive what they tell of. */
@@ -220,6 +217,21 @@ static void gate_warn_foreign(const struct gate *gate, const struct management_b
                       STR_ARG(policy_foreign_writer_reason(arena, &writer, gate->request->now)));
 }
 
+/* settings upgrade.rehearsal: warn. With require the source was refused before. */
+static void gate_warn_rehearsal(const struct gate *gate, const struct management_backup *backup)
+{
+    struct arena *arena = gate->request->arena;
+    const struct backup *velero = gate_velero_backup(gate, backup);
+    if (gate->settings->upgrade_rehearsal == VERDICT_ALLOW || !velero)
+        return;
+    const struct backup_rehearsal rehearsal = policy_backup_rehearsal(arena, velero, gate->request->now);
+    if (rehearsal.good)
+        decision_warn(gate->decision, "pre-upgrade backup %.*s %.*s", STR_ARG(words_name(arena, backup->meta.name)),
+                      STR_ARG(rehearsal.says));
+    else
+        decision_warn(gate->decision, "%.*s", STR_ARG(gate_rehearsal_message(gate, backup)));
+}
+
 void gate_answer_admitted(const struct gate *gate)
 {
     struct arena *arena = gate->request->arena;
@@ -241,6 +253,7 @@ void gate_answer_admitted(const struct gate *gate)
                           STR_ARG(name));
         gate_warn_not_durable(gate, backup);
         gate_warn_foreign(gate, backup);
+        gate_warn_rehearsal(gate, backup);
         gate_warn_missing_regions(gate, source);
         buf_printf(&evidence, "%s%.*s completed %s", i ? ", " : "", STR_ARG(backup->meta.name), when);
     }

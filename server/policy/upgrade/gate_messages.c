@@ -112,6 +112,30 @@ struct str gate_starting_message(const struct gate *gate, const struct upgrade_s
                         STR_ARG(evidence_shortcoming(gate, source)));
 }
 
+const struct backup *gate_velero_backup(const struct gate *gate, const struct management_backup *backup)
+{
+    return inventory_backup(gate->inventory, gate->settings->system_namespace, backup->meta.name);
+}
+
+struct str gate_rehearsal_message(const struct gate *gate, const struct management_backup *backup)
+{
+    struct arena *arena = gate->request->arena;
+    const struct backup *velero = gate_velero_backup(gate, backup);
+    struct str name = words_name(arena, backup->meta.name), ns = gate->settings->system_namespace;
+    struct backup_rehearsal rehearsal = {.says = STR("was not found")};
+    if (velero)
+        rehearsal = policy_backup_rehearsal(arena, velero, gate->request->now);
+    bool require = gate->settings->upgrade_rehearsal == VERDICT_DENY;
+    bool found = rehearsal.read && rehearsal.record.verdict != REHEARSAL_RESTORABLE;
+    struct str where = str_is(ns, "kcm-system") ? STR("") : arena_join(arena, STR(" -n"), " ", words_name(arena, ns));
+    return arena_printf(arena,
+                        "pre-upgrade backup %.*s %.*s (settings upgrade.rehearsal: %s). %s it%s: backstop "
+                        "rehearse %.*s%.*s --record",
+                        STR_ARG(name), STR_ARG(rehearsal.says), require ? "require" : "warn",
+                        found ? "Fix what was found, then rehearse" : "Rehearse",
+                        require ? " and re-apply the same change" : "", STR_ARG(name), STR_ARG(where));
+}
+
 /* ---- refusals ------------------------------------------------------------ */
 
 /* " (on the cluster of region eu)"; nothing for the management cluster. */

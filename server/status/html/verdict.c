@@ -74,6 +74,8 @@ static void verdict_restore(const struct page *page)
             MARKUP(page->out, ", expires $", html_distance(page, best->object->status.expires));
         buf_puts(page->out, "</p>");
     }
+    if (status_rehearsal_text(view).len)
+        MARKUP(page->out, "<p class=\"muted\">@</p>", status_rehearsal_text(view));
     verdict_end(page);
 }
 
