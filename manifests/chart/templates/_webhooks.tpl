@@ -1,6 +1,6 @@
 {{- /* What is reviewed, one row a webhook; a test holds these rows against `backstop rules`. `key` is its name
-       in the values; conditions: spec (the spec changes), release (spec.release changes), releaseStatus
-       (status.release changes), velero, kcm (not their own write), veleroProgress (not what Velero notes on
+       in the values; conditions: spec (the spec changes), release (spec.release changes), edits (spec.core or
+       spec.providers change, and spec.release does not), releaseStatus (status.release changes), velero, kcm (not their own write), veleroProgress (not what Velero notes on
        an object that is there), management (a Backup that kcm may have
        made),
        open (a Restore is created, or changed by somebody else before Velero takes it). */ -}}
@@ -49,6 +49,15 @@
   scope: Cluster
   conditions: [release, velero]
   effects: true # the gate starts the pre-upgrade backup
+- key: managementEdits
+  name: management-edits
+  path: /validate-k0rdent-mirantis-com-v1beta1-management-edit
+  apiGroups: [k0rdent.mirantis.com]
+  apiVersions: [v1beta1, v1alpha1]
+  resources: [managements]
+  operations: [UPDATE]
+  scope: Cluster
+  conditions: [edits, velero, kcm]
 - key: managementLife
   name: management-life
   path: /validate-k0rdent-mirantis-com-v1beta1-management-life
@@ -177,6 +186,16 @@
   expression: >-
     !has(object.spec) || !has(oldObject.spec) || !has(object.spec.release) || !has(oldObject.spec.release) ||
     object.spec.release != oldObject.spec.release
+{{- end }}
+
+{{- define "backstop.condition.edits" -}}
+- name: core-or-providers-change
+  expression: >-
+    has(object.spec) && has(oldObject.spec) && has(object.spec.release) && has(oldObject.spec.release) &&
+    object.spec.release == oldObject.spec.release &&
+    (has(object.spec.core) != has(oldObject.spec.core) || has(object.spec.providers) != has(oldObject.spec.providers) ||
+    (has(object.spec.core) && object.spec.core != oldObject.spec.core) ||
+    (has(object.spec.providers) && object.spec.providers != oldObject.spec.providers))
 {{- end }}
 
 {{- define "backstop.condition.management" -}}

@@ -7,16 +7,6 @@
 
 #define CONFIG "spec.core.kcm.config"
 
-/* kcm of the release that this edit asks for. */
-static struct product_version kcm_asked_for(const struct request *request, const struct inventory *inventory,
-                                            const struct settings *settings)
-{
-    struct str target = object_text(request, request->object, "spec.release");
-    if (target.len && request_changes(request, "spec.release"))
-        return inventory_release_version(inventory, target, request->arena);
-    return inventory_kcm_version(inventory, settings, request->arena).version;
-}
-
 /* kcm 1.4 moved its values for Velero below "regional", and moves none of them. */
 static void management_warn_ignored_velero(struct json_object *config, const struct product_version *kcm,
                                            struct decision *decision)
@@ -69,20 +59,19 @@ static void management_warn_skipped(const struct request *request, const struct 
                       STR_ARG(product_version_name(request->arena, after)));
 }
 
-/* What an edit does to Velero and k0rdent beside what the gate looks at. */
+/* What an upgrade does to Velero and k0rdent beside what the gate looks at. */
 static void management_warn_of_versions(const struct request *request, const struct inventory *inventory,
                                         const struct settings *settings, struct decision *decision)
 {
     struct json_object *config = object_tree(request, request->object, CONFIG);
-    bool upgrade = request_changes(request, "spec.release");
-    const struct product_version before = inventory_kcm_version(inventory, settings, request->arena).version;
-    const struct product_version after = kcm_asked_for(request, inventory, settings);
-    if (request_by_velero(request, settings) || !(upgrade || request_changes(request, CONFIG)))
+    struct str target = object_text(request, request->object, "spec.release");
+    if (!request_changes(request, "spec.release") || request_by_velero(request, settings))
         return;
+    const struct product_version before = inventory_kcm_version(inventory, settings, request->arena).version;
+    const struct product_version after =
+        target.len ? inventory_release_version(inventory, target, request->arena) : before;
     management_warn_ignored_velero(config, &after, decision);
     management_warn_velero_off(config, decision);
-    if (!upgrade)
-        return;
     management_warn_old_crds(inventory, &before, &after, decision);
     management_warn_downgrade(request, &before, &after, decision);
     management_warn_skipped(request, &before, &after, decision);
@@ -377,4 +366,69 @@ void policy_management(const struct request *request, const struct inventory *in
         gate_decide(&gate);
     if (!decision->denied || decision->code == 429) /* whoever waits for the gate reads this, too */
         management_warn_of_versions(request, inventory, settings, decision);
+}
+
+/* ---- edits without another release ----------------------------------------- */
+
+/* The CAPI provider of a component ("cluster-api-provider-azure": "infrastructure-azure"), by what kcm's bundles are
+ * called. */
+static bool management_component_is(struct str component, struct str provider)
+{
+    static const char *const types[] = {"infrastructure-", "bootstrap-", "control-plane-", "ipam-", "addon-"};
+    const struct str prefix = STR("cluster-api-provider-");
+    struct str name = str_starts(component, prefix) ? str_slice(component, prefix.len, component.len) : component;
+    for (size_t i = 0; i < LENGTH_OF(types); i++) {
+        struct str type = str_from(types[i]);
+        if (str_starts(provider, type) && str_eq(str_slice(provider, type.len, provider.len), name))
+            return true;
+    }
+    return false;
+}
+
+/* Its selectors name the providers of all ClusterDeployments that there were when it was taken. */
+static const struct backup *management_newest_backup(const struct inventory *inventory, const struct settings *settings)
+{
+    const struct backup *newest = NULL;
+    for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++) {
+        const struct backup *backup = inventory->backups[i];
+        if (backup->identity.kind == BACKUP_MANAGEMENT && str_eq(backup->meta.ns, settings->system_namespace) &&
+            backup->status.started > (newest ? newest->status.started : 0))
+            newest = backup;
+    }
+    return newest;
+}
+
+static void management_warn_used_providers(const struct request *request, const struct inventory *inventory,
+                                           const struct settings *settings, struct decision *decision)
+{
+    const struct strlist removed = management_removed_providers(request);
+    const struct backup *backup = removed.len ? management_newest_backup(inventory, settings) : NULL;
+    struct strlist used = {0};
+    for (size_t i = 0; backup && i < removed.len; i++)
+        for (size_t j = 0; j < backup->providers.len; j++)
+            if (management_component_is(removed.items[i], backup->providers.items[j]) &&
+                !strlist_has(&used, removed.items[i]))
+                strlist_add(request->arena, &used, removed.items[i]);
+    if (used.len)
+        decision_warn(
+            decision,
+            "spec.providers: this removes %.*s, which ClusterDeployments used when backup %.*s was taken. kcm "
+            "uninstalls it at once, and then nothing manages their clusters",
+            STR_ARG(strlist_quoted(request->arena, &used)), STR_ARG(arena_quote(request->arena, backup->meta.name)));
+}
+
+void policy_management_edit(const struct request *request, const struct inventory *inventory,
+                            const struct settings *settings, struct decision *decision)
+{
+    if (request->operation != OPERATION_UPDATE || !request->object || object_deleting(request->object) ||
+        request_changes(request, "spec.release") || request_by_velero(request, settings) ||
+        request_by_kcm(request, settings))
+        return;
+    struct json_object *config = object_tree(request, request->object, CONFIG);
+    const struct product_version kcm = inventory_kcm_version(inventory, settings, request->arena).version;
+    if (request_changes(request, CONFIG ".velero"))
+        management_warn_ignored_velero(config, &kcm, decision);
+    if (request_changes(request, CONFIG ".regional.velero.enabled"))
+        management_warn_velero_off(config, decision);
+    management_warn_used_providers(request, inventory, settings, decision);
 }
