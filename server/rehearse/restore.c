@@ -34,7 +34,7 @@ static bool restore_lists_check(const struct strlist *included, const struct str
 static bool restore_selector_check(struct arena *arena, struct json_object *selector, const char *field,
                                    struct error *error)
 {
-    struct str where, why;
+    struct str where = {NULL, 0}, why = where;
     return !selector_problem(arena, selector, &where, &why) ||
            error_set(error, 422, "Velero refuses this Restore: spec.%s%.*s: %.*s", field, STR_ARG(where), STR_ARG(why));
 }
