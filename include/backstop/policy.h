@@ -361,6 +361,7 @@ struct backup_rehearsal {
     bool good;                      /* the verdict was restorable, of at least one object, after it completed */
     bool annotated;                 /* there is such an annotation */
     bool read;                      /* and `record` is what it says */
+    bool counts;                    /* and it is neither from before the backup completed nor from the future */
     struct rehearsal_record record; /* all 0 otherwise */
     struct str says;                /* to follow its name: "was rehearsed 3m ago: restorable (...)" */
 };

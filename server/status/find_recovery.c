@@ -257,6 +257,25 @@ static void find_late(struct status_view *view)
             .fix = fix_backup_now(view)});
 }
 
+/* Only what a rehearsal found: that there is none, or that it could not tell, is no finding. */
+static void find_rehearsal(struct status_view *view)
+{
+    const struct recovery_candidate *best = view->recovery.point ? view->recovery.point : view->recovery.fragile;
+    struct str ns = view->settings->system_namespace;
+    if (!best || !best->rehearsal.counts || best->rehearsal.record.verdict != REHEARSAL_INCOMPLETE)
+        return;
+    struct str name = status_command_name(best->object->meta.name);
+    status_finding_add(view, (struct status_finding){
+                                 .cause = CAUSE_REHEARSAL_INCOMPLETE,
+                                 .risks = STATUS_BLOCKS_RESTORE,
+                                 .object = status_object_name(view, "backup", best->object->meta.name),
+                                 .says = best->rehearsal.says,
+                                 .fix = arena_printf(view->arena,
+                                                     "to read the causes and what cures them: backstop rehearse %.*s "
+                                                     "-n %.*s",
+                                                     STR_ARG(name), STR_ARG(ns))});
+}
+
 /* ---- of each ManagementBackup ---------------------------------------------------------------------------- */
 
 static bool is_reported(const struct status_view *view, struct str object, size_t until)
@@ -405,6 +424,7 @@ void status_find_recovery(struct status_view *view)
         find_fragile(view);
     else if (recovery->late)
         find_late(view);
+    find_rehearsal(view);
     find_no_schedule(view);
     find_unknown_requests(view);
     for (size_t i = 0; i < view->backup_count; i++) {

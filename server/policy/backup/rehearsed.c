@@ -49,6 +49,7 @@ struct backup_rehearsal policy_backup_rehearsal(struct arena *arena, const struc
         rehearsal.says =
             arena_printf(arena, "was rehearsed %.*s with a Restore that restores none of its objects", STR_ARG(ago));
     else {
+        rehearsal.counts = true;
         rehearsal.good = record->verdict == REHEARSAL_RESTORABLE;
         rehearsal.says =
             arena_printf(arena, "was rehearsed %.*s: %s (%.*s)", STR_ARG(ago), rehearsal_verdict_name(record->verdict),

@@ -126,7 +126,7 @@ struct str gate_rehearsal_message(const struct gate *gate, const struct manageme
     if (velero)
         rehearsal = policy_backup_rehearsal(arena, velero, gate->request->now);
     bool require = gate->settings->upgrade_rehearsal == VERDICT_DENY;
-    bool found = rehearsal.read && rehearsal.record.verdict != REHEARSAL_RESTORABLE;
+    bool found = rehearsal.counts && !rehearsal.good;
     struct str where = str_is(ns, "kcm-system") ? STR("") : arena_join(arena, STR(" -n"), " ", words_name(arena, ns));
     return arena_printf(arena,
                         "pre-upgrade backup %.*s %.*s (settings upgrade.rehearsal: %s). %s it%s: backstop "
