@@ -66,11 +66,18 @@ def case_revert(setup):
 
 
 def case_unchanged(setup):
-    """changes of anything but the release, and status writes, pass without a call"""
+    """changes of metadata, and status writes, pass without a call"""
     before = setup.calls("managements")
     setup.cluster.must("patch", "management", "kcm", "--type=merge", "-p", '{"metadata":{"labels":{"team":"ops"}}}')
     set_management_release(setup.cluster, RUNNING)
     assert setup.calls("managements") == before
+
+
+def case_edit(setup):
+    """an edit that keeps the release is warned of what it brings in"""
+    off = json.dumps({"spec": {"core": {"kcm": {"config": {"regional": {"velero": {"enabled": False}}}}}}})
+    answer = setup.cluster.kubectl("patch", "management", "kcm", "--type=merge", "--dry-run=server", "-p", off)
+    accepted(answer, "Warning: spec.core.kcm.config.regional.velero.enabled is false: kcm uninstalls its Velero")
 
 
 def case_unknown_release(setup):
