@@ -1,6 +1,7 @@
 /* The listener over plain sockets; TLS is the wire tests' part. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -12,12 +13,16 @@
 #include "suite.h"
 
 /* Answers with what it was given. */
+static atomic_bool asleep; /* a request of /sleep is in its handler */
+
 static void echo(void *context, const struct http_request *request, struct http_reply *reply)
 {
     struct timespec pause = {0, 200000000};
     (void)context;
-    if (str_is(request->path, "/sleep"))
+    if (str_is(request->path, "/sleep")) {
+        atomic_store(&asleep, true);
         nanosleep(&pause, NULL);
+    }
     reply->status = request->overloaded ? 429 : request->oversized ? 413 : 200;
     reply->retry_after = request->overloaded ? 1 : 0;
     reply->content_type = "text/plain";
@@ -241,8 +246,8 @@ static void test_stop_waits(void)
     CU_ASSERT_FATAL(server != NULL);
     int fd = dial(server);
     say(fd, STR("POST /sleep HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok"));
-    struct timespec moment = {0, 50000000};
-    nanosleep(&moment, NULL);
+    for (int i = 0; i < 2000 && !atomic_load(&asleep); i++)
+        nanosleep(&(struct timespec){0, 5000000}, NULL);
     http_stop(server, 5000);
     CU_ASSERT(answers(hear(fd), "HTTP/1.1 200 ", "2:ok"));
     close(fd);
