@@ -9,13 +9,6 @@
 /* How the API server begins the message of what a webhook of ours has denied. */
 #define PROOF_DENIED "admission webhook \"managementbackups.backstop.k0rdent.mirantis.com\" denied the request"
 
-static const struct kube_resource configurations[] = {
-    {STR_INIT("admissionregistration.k8s.io"), STR_INIT("v1"), STR_INIT("mutatingwebhookconfigurations"),
-     STR_INIT("MutatingWebhookConfiguration"), false},
-    {STR_INIT("admissionregistration.k8s.io"), STR_INIT("v1"), STR_INIT("validatingwebhookconfigurations"),
-     STR_INIT("ValidatingWebhookConfiguration"), false},
-};
-
 /* "managements,releases" has "releases"; spaces around a name are fine. */
 static bool enforce_names(struct str list, struct str wanted)
 {
@@ -38,11 +31,10 @@ bool enforce_is_open(struct json_object *configuration, struct json_object *webh
 
 static bool enforce_prove(struct arena *arena, struct kube_client *kube, bool *absent, struct error *error)
 {
-    static const char *const versions[] = {"v1beta1", "v1alpha1", NULL};
     struct kube_resource resource = {
-        .group = STR("k0rdent.mirantis.com"), .plural = STR("managementbackups"), .kind = STR("ManagementBackup")};
+        .group = STR(GROUP_K0RDENT), .plural = STR("managementbackups"), .kind = STR("ManagementBackup")};
     const char *version = NULL;
-    if (!kube_served_version(kube, resource.group, resource.plural, versions, &version, error)) {
+    if (!kube_served_version(kube, resource.group, resource.plural, versions_of_k0rdent, &version, error)) {
         *absent = error->code == 404;
         return *absent ? error_set(error, 404, "k0rdent's ManagementBackups are not installed here") : false;
     }
@@ -50,7 +42,7 @@ static bool enforce_prove(struct arena *arena, struct kube_client *kube, bool *a
     struct json_object *object =
         json_build(arena,
                    arena_printf(arena,
-                                "{\"apiVersion\":\"k0rdent.mirantis.com/%s\",\"kind\":\"ManagementBackup\","
+                                "{\"apiVersion\":\"" GROUP_K0RDENT "/%s\",\"kind\":\"ManagementBackup\","
                                 "\"metadata\":{\"name\":\"" PROOF_NAME "\"},"
                                 "\"spec\":{\"schedule\":\"" PROOF_SCHEDULE "\"}}",
                                 version),
@@ -106,12 +98,13 @@ static bool enforce_close(struct arena *arena, struct kube_client *kube, const s
 bool webhooks_enforce(struct kube_client *kube, const char *name, struct enforcement *done, struct error *error)
 {
     ARENA_SCOPED arena = arena_new(CERTIFICATES_MEMORY);
-    struct json_object *found[LENGTH_OF(configurations)] = {NULL};
+    struct json_object *found[KUBE_WEBHOOK_CONFIGURATIONS] = {NULL};
     *done = (struct enforcement){.open = 0};
     if (!arena)
         return error_set(error, 500, "out of memory");
-    for (size_t i = 0; i < LENGTH_OF(configurations); i++) {
-        if (!kube_get(kube, arena, &configurations[i], STR(""), str_from(name), &found[i], error) && error->code != 404)
+    for (size_t i = 0; i < KUBE_WEBHOOK_CONFIGURATIONS; i++) {
+        if (!kube_get(kube, arena, &kube_webhook_configurations[i], STR(""), str_from(name), &found[i], error) &&
+            error->code != 404)
             return false;
         struct json_object *webhooks = json_get(found[i], "webhooks");
         for (size_t j = 0; j < json_len(webhooks); j++)
@@ -121,8 +114,8 @@ bool webhooks_enforce(struct kube_client *kube, const char *name, struct enforce
         return true;
     if (!enforce_prove(arena, kube, &done->absent, error))
         return error_wrap(error, "webhooks do not fail closed yet");
-    for (size_t i = 0; i < LENGTH_OF(configurations); i++)
-        if (found[i] && !enforce_close(arena, kube, &configurations[i], found[i], done, error))
+    for (size_t i = 0; i < KUBE_WEBHOOK_CONFIGURATIONS; i++)
+        if (found[i] && !enforce_close(arena, kube, &kube_webhook_configurations[i], found[i], done, error))
             return error_wrap(error, "cannot set failurePolicy");
     return true;
 }
