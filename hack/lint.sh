@@ -32,8 +32,8 @@ complexity() { # no function over 20 (modified McCabe)
 lengths() { # a file over 500 lines does more than one thing
   wc -l "${sources[@]}" | awk '$2 != "total" && $1 > 500 { print; bad = 1 } END { exit bad }'
 }
-unfinished() { # a quoted one is a value that the review looks for
-  ! grep -nE '(^|[^"])\b(TODO|FIXME|XXX|HACK)\b' "${sources[@]}" include/backstop/*
+unfinished() { # a quoted one is a value that the review looks for; six X are mkostemp's
+  ! grep -nE '(^|[^"])\b(TODO|FIXME|XXX|HACK)' "${sources[@]}" include/backstop/* | grep -v -- '-XXXXXX"'
 }
 tidy() { # two at a time; clang-tidy's own exit code says nothing of what matters here
   local flags found

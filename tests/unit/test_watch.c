@@ -90,10 +90,13 @@ static void test_burst(void)
     struct place *place = make_place();
     put(place->file, "a");
     struct file_watch *w = watch(place, place->file, 3600);
+    int64_t began = time_monotonic_ns();
     for (int i = 0; i < 50; i++)
         put(place->file, i % 2 ? "odd" : "even one");
+    /* A busy machine may stretch the burst, and the quiet within it is then no part of it. */
+    unsigned most = 3 + (unsigned)((time_monotonic_ns() - began) / 100000000); /* server/base/file.c: QUIET_MS */
     unsigned calls = calls_after(place, 1);
-    CU_ASSERT(calls >= 1 && calls <= 10); /* a busy machine may stretch the burst */
+    CU_ASSERT(calls >= 1 && calls <= most);
     file_watch_stop(w);
     unlink(place->file);
     remove_place(place);
