@@ -45,7 +45,7 @@ struct command {
     const char *details;
     const struct option *options;
     size_t option_count;
-    bool asks_cluster; /* it takes connection_options, too (connection.h), at `connection` of its options struct */
+    bool asks_cluster; /* it takes the options that name a cluster, too, at `connection` of its options struct */
     size_t connection;
     bool hidden; /* for programs: not in the list of commands */
     bool logs;   /* its standard error is a log: errors are JSON lines there, too */
@@ -68,12 +68,8 @@ const struct command *command_named(struct str name); /* or NULL */
 bool command_option(const struct command *command, size_t *next, struct option *option);
 /* The row of this name, or of this letter. */
 bool command_option_named(const struct command *command, struct str name, bool letter, struct option *option);
-bool option_shared(const struct command *command, const struct option *option); /* one of connection_options */
-/* BACKSTOP_NAME. Returns out. */
+bool option_shared(const struct command *command, const struct option *option); /* one of those that name a cluster */
 #define OPTION_VARIABLE_SIZE 80
-/* Writes the name of the environment variable that gives the option ("BACKSTOP_LISTEN") to `out`, and returns
- * that. */
-const char *option_variable(const struct option *option, char out[OPTION_VARIABLE_SIZE]);
 
 /* ---- the program's name (program.c) ------------------------------------------------ */
 
@@ -91,7 +87,6 @@ void program_usage(struct buf *out); /* the commands there are */
 enum options_result { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_BAD };
 /* Whether this option, of whatever command, has its value in the next argument. */
 bool option_takes_next(const char *text);
-void options_help(const struct command *command, struct buf *out);
 /* Runs a command: its options from the environment and argv[1..] over its defaults, then its body, unless help was asked
  * for or there was a mistake; operands given to a command that names none are one. Returns the exit code. */
 int command_run(const struct command *command, int argc, char **argv);
@@ -106,11 +101,8 @@ int command_print(const struct command *command, const struct buf *out);
 /* Writes all of a buffer to a descriptor; errno when it cannot. */
 bool write_all(int fd, struct str text);
 
-/* ---- connection options (connection.c) ----------------------------------------- */
-
-/* Which cluster a command asks, in kubectl's words. */
-/* Part of a command's options; the command's `connection` says where. Its rows are shared:
- * connection_options. */
+/* Which cluster a command asks, in kubectl's words. Part of a command's options struct; the command's `connection` says
+ * where. Every command that asks a cluster shares the rows that fill it. */
 struct connection {
     const char *kubeconfig, *context, *cluster, *user, *server, *tls_server_name, *certificate_authority, *token,
         *client_certificate, *client_key, *as, *as_uid;
@@ -118,8 +110,6 @@ struct connection {
     bool insecure;
     int64_t request_timeout; /* seconds; 0: the default */
 };
-extern const struct option connection_options[];
-extern const size_t connection_option_count;
 
 /* A cluster was named, on the command line or in the environment of backstop itself. */
 bool connection_given(const struct connection *connection);

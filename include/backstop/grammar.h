@@ -94,8 +94,6 @@ const struct resource_kind *resource_name_known(struct str name);
 /* Both stand for the same resource. Kinds outside the table are compared by
  * Kubernetes' own guess of the plural (UnsafeGuessKindToResource). */
 bool resource_name_same(struct str a, struct str b);
-/* Whether both name the same resource, in whatever form each is written. */
-bool resource_name_is(const struct resource_name *a, const struct resource_name *b);
 /* `plural.group`, the only form that also works while its CRD is not installed. */
 struct str resource_name_plural(struct arena *arena, struct str name);
 struct str resource_kind_name(struct arena *arena, const struct resource_kind *kind);

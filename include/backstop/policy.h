@@ -499,8 +499,6 @@ struct backup_omissions {
     size_t len;
     bool known; /* false: some kinds that this takes are not known */
 };
-/* Whether the backups by kcm select an object with these labels, which are those that the cache keeps. */
-bool policy_backup_selects(struct json_object *labels);
 /* What kcm's selectors (internal/controller/backup/collect.go) leave out although a restore needs it. Not known
  * unless all that it rests on is. */
 struct backup_omissions policy_backup_omissions(struct arena *arena, const struct inventory *inventory,

@@ -113,6 +113,8 @@ static bool set_list_from(const struct option *option, void *values, const char 
     return true;
 }
 
+static const char *option_variable(const struct option *option, char out[OPTION_VARIABLE_SIZE]);
+
 static bool read_variable(const struct command *command, const struct option *option, void *values)
 {
     char name[OPTION_VARIABLE_SIZE], expected[EXPECTED_SIZE];
@@ -247,6 +249,8 @@ static bool is_help(const char *argument)
     return strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0;
 }
 
+static void options_help(const struct command *command, struct buf *out);
+
 /* Fills `values` from the environment, then from argv[1..]; argv is permuted so
  * that operands stand at *operands. Options may follow operands; "--" ends them;
  * a lone "-" is an operand. OPTIONS_HELP: help was printed. OPTIONS_BAD: the
@@ -313,7 +317,8 @@ int command_run(const struct command *command, int argc, char **argv)
 /* The options of every command that talks to a cluster. */
 
 #define AT(member) offsetof(struct connection, member)
-const struct option connection_options[] = {
+/* Of every command with asks_cluster, after its own rows; offsets count from its struct connection_options. */
+static const struct option connection_options[] = {
     {"kubeconfig", 0, OPTION_TEXT, "FILE", "kubeconfig file (default: $KUBECONFIG, in-cluster, ~/.kube/config)",
      AT(kubeconfig)},
     {"context", 0, OPTION_TEXT, "NAME", "kubeconfig context (default: current-context)", AT(context)},
@@ -333,7 +338,6 @@ const struct option connection_options[] = {
     {"as-uid", 0, OPTION_TEXT, "UID", "impersonate this UID", AT(as_uid)},
     {"request-timeout", 0, OPTION_DURATION, "DURATION", "timeout of one request (default: 10s)", AT(request_timeout)},
 };
-const size_t connection_option_count = LENGTH_OF(connection_options);
 
 bool connection_given(const struct connection *connection)
 {
@@ -379,7 +383,7 @@ static const struct option *own_row(const struct command *command, struct str na
 
 bool command_option(const struct command *command, size_t *next, struct option *option)
 {
-    size_t shared = command->asks_cluster ? connection_option_count : 0;
+    size_t shared = command->asks_cluster ? LENGTH_OF(connection_options) : 0;
     while (*next >= command->option_count && *next < command->option_count + shared) {
         *option = connection_options[(*next)++ - command->option_count];
         option->offset += command->connection;
@@ -405,7 +409,9 @@ bool option_shared(const struct command *command, const struct option *option)
     return command->asks_cluster && !own_row(command, str_from(option->name), false);
 }
 
-const char *option_variable(const struct option *option, char out[OPTION_VARIABLE_SIZE])
+/* Writes the name of the environment variable that gives the option ("BACKSTOP_LISTEN") to `out`, and returns
+ * that. */
+static const char *option_variable(const struct option *option, char out[OPTION_VARIABLE_SIZE])
 {
     size_t used = (size_t)snprintf(out, OPTION_VARIABLE_SIZE, "BACKSTOP_");
     for (const char *c = option->name; *c && used + 1 < OPTION_VARIABLE_SIZE; c++)
@@ -424,7 +430,7 @@ static void help_row(const struct option *option, struct buf *out)
     buf_printf(out, "  %-34s %s\n", left, option->help);
 }
 
-void options_help(const struct command *command, struct buf *out)
+static void options_help(const struct command *command, struct buf *out)
 {
     BUF_SCOPED text;
     struct option option;

@@ -31,7 +31,7 @@ static int settings_command_execute(const struct command *command, void *context
     return command_print(command, &out);
 }
 
-const struct command command_settings_sample = {
+static const struct command command_settings_sample = {
     .name = "settings",
     .summary = "print a settings file with every default",
     .details = "Prints a settings file with every key at its default and a comment on what it decides; with\n"
@@ -98,7 +98,7 @@ static int rules_execute(const struct command *command, void *context, char **op
     return command_print(command, &out);
 }
 
-const struct command command_rules = {
+static const struct command command_rules = {
     .name = "rules",
     .summary = "what is reviewed: objects, operations, paths",
     .details = "The rule table, from which the webhook manifests are tested and docs/decisions.md is generated.",

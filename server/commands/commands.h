@@ -6,8 +6,8 @@
 #include "backstop/settings.h"
 
 extern const struct command command_serve, command_review, command_explain, command_version, command_status,
-    command_audit, command_probe, command_certs, command_rollback_plan, command_rules, command_settings_sample,
-    command_rbac, command_uninstall, command_rehearse;
+    command_audit, command_probe, command_certs, command_rollback_plan, command_rbac, command_uninstall,
+    command_rehearse;
 const struct command *const *commands_all(size_t *count);
 
 /* rbac: the permissions that the webhook needs. */

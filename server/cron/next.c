@@ -40,6 +40,8 @@ static bool is_even(const struct moment *at, int64_t seconds)
     return earliest >= span->from && latest < span->until && earliest >= span->start && latest < span->end;
 }
 
+static void moment_set_date(struct moment *moment, int64_t year, int month, int day, int hour, int minute, int second);
+
 static enum progress find_month(struct search *search)
 {
     struct moment *at = &search->at;
@@ -219,6 +221,8 @@ static bool has_date(uint64_t months, uint64_t days)
     return false;
 }
 
+static bool schedule_needs_both_days(const struct cron_schedule *schedule);
+
 bool cron_never_fires(const struct cron_schedule *schedule)
 {
     if (schedule->every_seconds > 0)
@@ -270,7 +274,9 @@ void moment_set(struct moment *moment, int64_t unix_seconds)
     moment->civil.second = (int)(of_day % SECONDS_PER_MINUTE);
 }
 
-void moment_set_date(struct moment *moment, int64_t year, int month, int day, int hour, int minute, int second)
+/* Go's time.Date: days may be past the end of the month; a wall time that a
+ * clock change skips becomes the one an hour earlier or later that Go gives. */
+static void moment_set_date(struct moment *moment, int64_t year, int month, int day, int hour, int minute, int second)
 {
     if (month > 12) {
         month -= 12;
@@ -300,7 +306,7 @@ bool schedule_day_matches(const struct cron_schedule *schedule, int day, int wee
     return schedule_needs_both_days(schedule) ? by_day && by_weekday : by_day || by_weekday;
 }
 
-bool schedule_needs_both_days(const struct cron_schedule *schedule)
+static bool schedule_needs_both_days(const struct cron_schedule *schedule)
 {
     return spec_dialects[schedule->dialect].both_days ||
            ((schedule->day_of_month | schedule->day_of_week) & CRON_STAR) != 0;

@@ -110,13 +110,9 @@ struct moment {
     struct zone_span span;           /* the zone's, at that moment */
 };
 void moment_set(struct moment *moment, int64_t unix_seconds);
-/* Go's time.Date: days may be past the end of the month; a wall time that a
- * clock change skips becomes the one an hour earlier or later that Go gives. */
-void moment_set_date(struct moment *moment, int64_t year, int month, int day, int hour, int minute, int second);
 
 /* SpecSchedule's day rule: both day sets must match (in robfig/cron only when either is "*"), else one is enough. */
 bool schedule_day_matches(const struct cron_schedule *schedule, int day, int weekday);
-bool schedule_needs_both_days(const struct cron_schedule *schedule);
 /* Which of the day fields decide. */
 struct day_rule {
     bool every_day, by_date, by_weekday;
@@ -167,8 +163,6 @@ struct advice {
     struct str value, range; /* the fault's, quoted for people */
 };
 
-struct str advise_on_field(const struct advice *advice);
-struct str advise_on_field_count(const struct advice *advice);
 struct str advise_on_duration(const struct advice *advice);
 struct str advise_on_descriptor(const struct advice *advice);
 

@@ -283,7 +283,8 @@ static bool is_plural_of(struct str plural, struct str singular)
            str_eq_nocase(str_slice(plural, stem.len, plural.len), ending);
 }
 
-bool resource_name_is(const struct resource_name *a, const struct resource_name *b)
+/* Whether both name the same resource, in whatever form each is written. */
+static bool resource_name_is(const struct resource_name *a, const struct resource_name *b)
 {
     if (!same_group(a->group, b->group))
         return false;

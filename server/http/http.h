@@ -180,9 +180,6 @@ void workers_give(struct workers *workers, struct connection *connection);
 void workers_stop(struct workers *workers); /* NULL is fine */
 void workers_free(struct workers *workers); /* once stopped; NULL is fine */
 
-bool body_begin(struct http_server *server, struct body *body, size_t expected, bool chunked);
-bool body_add(struct http_server *server, struct body *body, struct str part) MUST_CHECK;
-
 enum { BODY_FIRST_CAP = 64 * 1024, BODY_LARGE = 1024 * 1024 };
 /* Counts the bytes by which a body grows; false, and none counted, where the server's memory does not have them. */
 bool body_memory_take(struct http_server *server, size_t before_cap, size_t cap) MUST_CHECK;

@@ -133,6 +133,8 @@ static enum MHD_Result request_answer(struct connection *connection, bool close)
     return send_reply(connection, connection->mhd, &reply);
 }
 
+static bool body_begin(struct http_server *server, struct body *body, size_t expected, bool chunked);
+
 /* The head is complete: decide how the body will be read. */
 static enum MHD_Result request_begin(struct connection *connection, struct MHD_Connection *mhd, const char *method)
 {
@@ -148,6 +150,8 @@ static enum MHD_Result request_begin(struct connection *connection, struct MHD_C
         return MHD_YES;
     return request_answer(connection, true);
 }
+
+static bool body_add(struct http_server *server, struct body *body, struct str part);
 
 enum MHD_Result request_part(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
                              const char *version, const char *data, size_t *size, void **slot)
@@ -217,7 +221,7 @@ static void body_oversize(struct http_server *server, struct body *body)
 }
 
 /* False: so much is announced that it is not worth reading; answer and close. */
-bool body_begin(struct http_server *server, struct body *body, size_t expected, bool chunked)
+static bool body_begin(struct http_server *server, struct body *body, size_t expected, bool chunked)
 {
     *body = (struct body){.expected = chunked ? 0 : expected, .kept_max = server->limits.body_bytes};
     if (!expected && !chunked)
@@ -264,7 +268,7 @@ static bool body_grow(struct http_server *server, struct body *body, size_t need
 }
 
 /* False: the client goes on and on; close the connection. */
-bool body_add(struct http_server *server, struct body *body, struct str part)
+static bool body_add(struct http_server *server, struct body *body, struct str part)
 {
     if (!body->oversized && part.len > server->limits.body_bytes - body->len - body->dropped)
         body_oversize(server, body);

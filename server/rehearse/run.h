@@ -68,9 +68,6 @@ struct namespace_state *run_namespace(struct run *run, struct str name); /* or N
 /* The outcome of one object, which is at this place of the plan. */
 void run_judge(struct run *run, struct rehearse_item *item, size_t at);
 
-/* Whether a Service has an endpoint that is ready. False without a cluster. */
-bool run_service_runs(struct run *run, struct str ns, struct str name);
-
 /* webhooks.c */
 bool run_is_webhooks(const struct rehearse_item *item); /* a configuration */
 bool run_find_webhooks(struct run *run, struct error *error) MUST_CHECK;

@@ -46,7 +46,8 @@ static const struct service_state *service_known(const struct run *run, struct s
     return NULL;
 }
 
-bool run_service_runs(struct run *run, struct str ns, struct str name)
+/* Whether a Service has an endpoint that is ready. False without a cluster. */
+static bool run_service_runs(struct run *run, struct str ns, struct str name)
 {
     pthread_mutex_lock(&run->lock); /* held while asking: others want the same answer */
     const struct service_state *known = service_known(run, ns, name);

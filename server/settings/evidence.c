@@ -3,7 +3,8 @@
 
 enum { SOURCES_MAX = 16, VALUES_MAX = 32, MINUTE = 60, DAY = 24 * 60 * MINUTE };
 
-const struct settings_key settings_evidence_age = {
+/* The bounds of an entry's maxAge. */
+static const struct settings_key settings_evidence_age = {
     .path = "maximumAge", .type = KEY_DURATION, .least = MINUTE, .most = 30 * DAY};
 
 #define PLACE(member) offsetof(struct evidence_source, member)

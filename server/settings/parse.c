@@ -23,6 +23,9 @@ static void settings_destroy(struct shared *shared)
     free(loaded);
 }
 
+static bool settings_read_default(struct arena *arena, struct settings *settings, const struct settings_key *key,
+                                  struct error *error);
+
 struct settings *settings_defaults(struct error *error)
 {
     struct loaded *loaded = calloc(1, sizeof *loaded);
@@ -158,6 +161,9 @@ static bool fail_unknown(struct reader *reader, struct str section, struct str n
     reader->error->position = yaml_line(reader->document, bracketed); /* the name may hold dots */
     return false;
 }
+
+static bool settings_read_value(struct arena *arena, struct settings *settings, const struct settings_key *key,
+                                struct json_object *value, struct error *error);
 
 static bool read_section(struct reader *reader, const char *section, struct json_object *tree)
 {
@@ -316,8 +322,10 @@ static bool read_verdict(struct arena *arena, const char *const allowed[3], stru
                      allowed[2], near.len ? "; did you mean " : "", STR_ARG(near), near.len ? "?" : "");
 }
 
-bool settings_read_value(struct arena *arena, struct settings *settings, const struct settings_key *key,
-                         struct json_object *value, struct error *error)
+/* Reads one value into its place; on failure error->message says what was wrong
+ * with it and error->field where inside it ("[2].provider"). */
+static bool settings_read_value(struct arena *arena, struct settings *settings, const struct settings_key *key,
+                                struct json_object *value, struct error *error)
 {
     void *place = (char *)settings + key->offset;
     struct str shown;
@@ -357,8 +365,9 @@ bool settings_read_value(struct arena *arena, struct settings *settings, const s
 }
 
 /* The default goes through the same reader as the file, so it cannot be out of bounds. */
-bool settings_read_default(struct arena *arena, struct settings *settings, const struct settings_key *key,
-                           struct error *error)
+/* The default of the key, by the same parser as a file's value. */
+static bool settings_read_default(struct arena *arena, struct settings *settings, const struct settings_key *key,
+                                  struct error *error)
 {
     struct json_object *value = NULL;
     struct str rest = str_from(key->fallback), item;

@@ -23,10 +23,8 @@ struct text_rule {
     const char *pattern, *expected;
     bool (*accepts)(struct str text);
 };
-extern const struct text_rule rule_namespace, rule_zone, rule_provider, rule_component, rule_resource, rule_account,
-    rule_manager;
-extern const struct text_rule rule_name, rule_api_version, rule_kind, rule_plural, rule_path, rule_hint, rule_selector,
-    rule_version;
+extern const struct text_rule rule_namespace, rule_provider, rule_component, rule_resource;
+extern const struct text_rule rule_name, rule_api_version, rule_kind, rule_plural, rule_path, rule_hint, rule_selector;
 
 /* One row per key of the file. */
 struct settings_key {
@@ -42,13 +40,6 @@ struct settings_key {
 const struct settings_key *settings_keys(size_t *count);
 extern const char *const verdict_words[3], *const strictness_words[3];
 
-/* Reads one value into its place; on failure error->message says what was wrong
- * with it and error->field where inside it ("[2].provider"). */
-bool settings_read_value(struct arena *arena, struct settings *settings, const struct settings_key *key,
-                         struct json_object *value, struct error *error) MUST_CHECK;
-/* The default of the key, by the same parser as a file's value. */
-bool settings_read_default(struct arena *arena, struct settings *settings, const struct settings_key *key,
-                           struct error *error) MUST_CHECK;
 bool settings_read_provider_exclusions(struct arena *arena, struct settings *settings, const struct settings_key *key,
                                        struct json_object *value, struct error *error) MUST_CHECK;
 bool settings_read_texts(struct arena *arena, struct strlist *list, const struct text_rule *rule,
@@ -87,7 +78,6 @@ struct evidence_preset {
 };
 /* kasten, trilio, velero, etcd...: how each engine says that a snapshot is good. */
 const struct evidence_preset *settings_evidence_presets(size_t *count);
-extern const struct settings_key settings_evidence_age; /* its bounds */
 bool settings_read_evidence(struct arena *arena, struct settings *settings, struct json_object *value,
                             struct error *error) MUST_CHECK;
 /* Whether an entry, read and completed by its preset, makes sense. */

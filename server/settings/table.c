@@ -112,7 +112,8 @@ static bool is_group_version(struct str text)
 
 const struct text_rule rule_namespace = {"^" LABEL "$", "a namespace (lower-case letters, digits and -, at most 63)",
                                          name_is_dns_label};
-const struct text_rule rule_zone = {"^[^/\\\\\\s][^\\s]*$", "a time zone, such as UTC or Europe/Berlin", is_zone};
+static const struct text_rule rule_zone = {"^[^/\\\\\\s][^\\s]*$", "a time zone, such as UTC or Europe/Berlin",
+                                           is_zone};
 const struct text_rule rule_provider = {
     "^(infrastructure|bootstrap|control-plane|ipam|addon|runtime-extension)-" LABEL "$",
     "the name of a Cluster API provider, such as infrastructure-azure", is_provider};
@@ -121,12 +122,12 @@ const struct text_rule rule_component = {
     name_is_dns_label};
 const struct text_rule rule_resource = {"^" LABEL "\\." SUBDOMAIN "$",
                                         "plural.group, such as virtualnetworks.network.azure.com", is_resource};
-const struct text_rule rule_account = {"^(" LABEL ":)?" SUBDOMAIN "$",
-                                       "the name of a service account, or NAMESPACE:NAME", is_account};
+static const struct text_rule rule_account = {"^(" LABEL ":)?" SUBDOMAIN "$",
+                                              "the name of a service account, or NAMESPACE:NAME", is_account};
 
 /* As the API server takes it (apimachinery's ValidateFieldManager). */
-const struct text_rule rule_manager = {"^[ -~]{1,128}$",
-                                       "a field manager, as managedFields name it, such as velero-server", is_manager};
+static const struct text_rule rule_manager = {
+    "^[ -~]{1,128}$", "a field manager, as managedFields name it, such as velero-server", is_manager};
 
 const struct text_rule rule_name = {"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$",
                                     "a short name (lower-case letters, digits and -, at most 40)", is_evidence_name};
@@ -141,7 +142,8 @@ const struct text_rule rule_path = {"^[^.\\[\\]=\\s]+(\\.[^.\\[\\]=\\s]+|\\[[^\\
 const struct text_rule rule_hint = {"^[ -~]{1,200}$", "a line of at most 200 plain characters", is_hint};
 const struct text_rule rule_selector = {
     "^.{1,1000}$", "a label selector as for kubectl -l, such as \"app=etcd,tier in (a,b)\"", is_short};
-const struct text_rule rule_version = {"^([vV]?[0-9]+\\.[0-9][!-~]*)?$", "a version, such as 1.18.3", is_group_version};
+static const struct text_rule rule_version = {"^([vV]?[0-9]+\\.[0-9][!-~]*)?$", "a version, such as 1.18.3",
+                                              is_group_version};
 
 #define PLACE(member) offsetof(struct settings, member)
 enum { MINUTE = 60, HOUR = 60 * MINUTE, DAY = 24 * HOUR };

@@ -13,9 +13,6 @@ struct release_row {
     enum cron_dialect cron;
     unsigned features; /* bit set of enum feature */
 };
-/* What the documentation says of a feature. */
-enum product feature_product(enum feature feature);
-
 /* A release that fixes bugs may change what users see: Velero 1.18.3 brought another cron
  * parser. So a row names the very releases that were looked at, and no more. */
 
@@ -84,7 +81,8 @@ static const struct feature_row {
     [KCM_SHIPS_VELERO_1_18] = {PRODUCT_KCM, "brings Velero 1.18, and leaves its CRDs as they are"},
 };
 
-enum product feature_product(enum feature feature)
+/* The documentation lists a feature under its product. */
+static enum product feature_product(enum feature feature)
 {
     return features[feature].product;
 }

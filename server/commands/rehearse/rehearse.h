@@ -72,7 +72,6 @@ struct rehearsal_summary {
 };
 bool rehearsal_summarize(struct rehearsal *rehearsal, struct rehearsal_summary *summary) MUST_CHECK;
 struct str rehearsal_verdict_text(struct rehearsal *rehearsal, const struct rehearsal_summary *summary);
-struct str rehearsal_item_text(struct arena *arena, const struct rehearse_item *item); /* "secrets/ns/name" */
 /* Writes ANNOTATION_REHEARSED on the Backup, with the admin's own account. */
 bool rehearsal_record(struct rehearsal *rehearsal, const struct rehearsal_summary *summary, int64_t now,
                       struct error *error) MUST_CHECK;

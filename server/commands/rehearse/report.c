@@ -3,7 +3,8 @@
 
 #include "commands/rehearse/rehearse.h"
 
-struct str rehearsal_item_text(struct arena *arena, const struct rehearse_item *item)
+/* "secrets/ns/name" */
+static struct str rehearsal_item_text(struct arena *arena, const struct rehearse_item *item)
 {
     struct str resource = shown(arena, item->resource->name), name = shown(arena, item->name);
     if (item->ns.len == 0)

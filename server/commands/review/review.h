@@ -65,9 +65,6 @@ void review_schemas_scan(struct review_schemas *schemas, const struct option_lis
  * the policies that says the same field better stands alone. */
 void review_schema_judge(const struct review_context *context, struct arena *arena, struct review_result *result);
 
-/* Warns of values that a templating tool, or a person, was to fill in. */
-void review_warn_placeholders(struct arena *arena, struct json_object *tree, struct decision *decision);
-
 /* ---- the object that is there already -------------------- */
 
 /* The object of this document as the cluster has it, in the arena; *live is NULL when there

@@ -131,6 +131,8 @@ static void judge_repeats(struct arena *arena, const struct manifest *manifest, 
     }
 }
 
+static void review_warn_placeholders(struct arena *arena, struct json_object *tree, struct decision *decision);
+
 void review_schema_judge(const struct review_context *context, struct arena *arena, struct review_result *result)
 {
     const struct manifest *manifest = result->manifest;
@@ -426,7 +428,8 @@ static void search_value(struct search *search, struct json_object *value, struc
     }
 }
 
-void review_warn_placeholders(struct arena *arena, struct json_object *tree, struct decision *decision)
+/* Warns of values that a templating tool, or a person, was to fill in. */
+static void review_warn_placeholders(struct arena *arena, struct json_object *tree, struct decision *decision)
 {
     struct search search = {.arena = arena, .decision = decision};
     struct json_object *metadata = json_get(tree, "metadata");

@@ -149,6 +149,14 @@ static bool serve_open_all(struct service *service, const struct serve_options *
            (!values->status_page || serve_page_open(service, values->status_page_users, error));
 }
 
+static struct http_server *serve_listen_reviews(struct service *service, const struct serve_options *values,
+                                                struct error *error);
+
+static struct http_server *serve_listen_health(struct service *service, const struct serve_options *values,
+                                               struct error *error);
+
+static bool serve_listen_tell(const char *path, unsigned reviews, unsigned health, struct error *error);
+
 static bool start_and_serve(struct service *service, const struct serve_options *values, struct error *error)
 {
     if (!serve_open_all(service, values, error))
@@ -181,6 +189,10 @@ static void serve_close_all(struct service *service)
     facts_close(service->facts);
     settings_source_close(&service->settings);
 }
+
+static void serve_limits_memory(void);
+
+static bool serve_limits_descriptors(int64_t *connections, unsigned health_connections, struct error *error);
 
 int serve(const struct command *command, struct serve_options *values)
 {
@@ -307,7 +319,7 @@ enum {
 
 /* Without a descriptor nothing can be accepted or read, and certificates, settings and facts
  * cannot be reloaded: so connections are kept below what the system grants. */
-bool serve_limits_descriptors(int64_t *connections, unsigned health_connections, struct error *error)
+static bool serve_limits_descriptors(int64_t *connections, unsigned health_connections, struct error *error)
 {
     const rlim_t others = OTHERS + health_connections, wanted = (rlim_t)*connections + others;
     struct rlimit limit;
@@ -330,7 +342,7 @@ bool serve_limits_descriptors(int64_t *connections, unsigned health_connections,
 
 /* By default the memory of large bodies is given back after each review, and comes back page
  * by page, cleared by the kernel. A thread keeps what some dozens of them need. */
-void serve_limits_memory(void)
+static void serve_limits_memory(void)
 {
     enum { ONE = 1024 * 1024, KEPT = 8 * ONE };
     mallopt(M_MMAP_THRESHOLD, ONE);  /* NOLINT(concurrency-mt-unsafe): before any thread */
@@ -346,8 +358,9 @@ enum {
     PAGE_WORKERS = 1 /* and so many pages are made at once, while probes are answered */
 };
 
-struct http_server *serve_listen_reviews(struct service *service, const struct serve_options *values,
-                                         struct error *error)
+/* NULL with an error. */
+static struct http_server *serve_listen_reviews(struct service *service, const struct serve_options *values,
+                                                struct error *error)
 {
     ARENA_SCOPED arena = arena_new(CERTIFICATE_BYTES);
     struct http_config config = {.listen = values->listen,
@@ -368,8 +381,8 @@ struct http_server *serve_listen_reviews(struct service *service, const struct s
     return http_start(&config, error);
 }
 
-struct http_server *serve_listen_health(struct service *service, const struct serve_options *values,
-                                        struct error *error)
+static struct http_server *serve_listen_health(struct service *service, const struct serve_options *values,
+                                               struct error *error)
 {
     struct http_config config = {.listen = values->health_listen,
                                  .threads = HEALTH_THREADS,
@@ -384,7 +397,7 @@ struct http_server *serve_listen_health(struct service *service, const struct se
 }
 
 /* Written beside and renamed, so that who waits for the file finds it whole. */
-bool serve_listen_tell(const char *path, unsigned reviews, unsigned health, struct error *error)
+static bool serve_listen_tell(const char *path, unsigned reviews, unsigned health, struct error *error)
 {
     char beside[4096];
     if (snprintf(beside, sizeof beside, "%s.tmp", path) >= (int)sizeof beside)

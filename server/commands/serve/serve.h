@@ -108,12 +108,6 @@ void serve_write_metrics(struct service *service, const struct inventory *invent
 
 /* ---- what the system grants ---- */
 
-/* Raises the limit on file descriptors to what that many connections need; where it may not,
- * lowers the connections and says so. Fails when too few are left to serve at all. */
-bool serve_limits_descriptors(int64_t *connections, unsigned health_connections, struct error *error) MUST_CHECK;
-/* Has the memory of large reviews kept for the next ones; before any thread. */
-void serve_limits_memory(void);
-
 /* ---- where facts come from ---- */
 bool serve_in_cluster(void);                                 /* it runs as a pod */
 bool serve_asks_cluster(const struct serve_options *values); /* a cluster is told of, or it is in one */
@@ -137,13 +131,6 @@ enum reserve_result {
 
 /* ---- the two listeners ---- */
 enum { SERVE_HEALTH_CONNECTIONS = 64 };
-/* NULL with an error. */
-struct http_server *serve_listen_reviews(struct service *service, const struct serve_options *values,
-                                         struct error *error) MUST_CHECK;
-struct http_server *serve_listen_health(struct service *service, const struct serve_options *values,
-                                        struct error *error) MUST_CHECK;
-/* Writes the ports to a file, for whoever started this. */
-bool serve_listen_tell(const char *path, unsigned reviews, unsigned health, struct error *error) MUST_CHECK;
 
 /* What the status page's files share. */
 

@@ -8,9 +8,8 @@
 
 void status_text(const struct status_view *view, const struct page *page);
 
-void status_print_verdicts(const struct status_view *view, const struct page *page); /* and the findings below them */
-void status_timeline(const struct status_view *view, const struct page *page);       /* nothing without sources */
-void status_progress(const struct status_view *view, const struct page *page);       /* nothing when nothing runs */
+void status_timeline(const struct status_view *view, const struct page *page); /* nothing without sources */
+void status_progress(const struct status_view *view, const struct page *page); /* nothing when nothing runs */
 
 /* A picture that is drawn again and again: on the terminal's other screen, or one after the
  * other into a pipe. */

@@ -385,6 +385,8 @@ static void print_completeness(const struct status_view *view, const struct page
         page_paragraph(page, 2, "", arena_printf(view->arena, "and %zu more", found->total - found->len));
 }
 
+static void status_print_verdicts(const struct status_view *view, const struct page *page);
+
 void status_text(const struct status_view *view, const struct page *page)
 {
     status_print_verdicts(view, page);
@@ -480,7 +482,8 @@ static void print_unjudged(const struct status_view *view, const struct page *pa
     }
 }
 
-void status_print_verdicts(const struct status_view *view, const struct page *page)
+/* The verdicts, and the findings below them. */
+static void status_print_verdicts(const struct status_view *view, const struct page *page)
 {
     print_verdict(view, page);
     print_findings(view, page, SEVERITY_BLOCKER);

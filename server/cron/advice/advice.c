@@ -44,6 +44,10 @@ static struct str advise_on_zone(const struct advice *advice)
                         STR_ARG(advice->value));
 }
 
+static struct str advise_on_field_count(const struct advice *advice);
+
+static struct str advise_on_field(const struct advice *advice);
+
 static struct str advice_of_kind(const struct advice *advice)
 {
     switch (advice->fault->kind) {
@@ -269,7 +273,7 @@ static struct str say_step_too_large(const struct advice *advice)
         field->name, STR_ARG(advice->range), (unsigned long long)fault->size, (long long)fault->start);
 }
 
-struct str advise_on_field(const struct advice *advice)
+static struct str advise_on_field(const struct advice *advice)
 {
     struct arena *arena = advice->arena;
     const char *name = field_of(advice)->name;
@@ -439,7 +443,7 @@ static struct str advise_on_words(const struct advice *advice, struct str body)
     return (struct str){NULL, 0};
 }
 
-struct str advise_on_field_count(const struct advice *advice)
+static struct str advise_on_field_count(const struct advice *advice)
 {
     struct spec_parts parts;
     spec_split(advice->dialect, advice->spec, &parts);

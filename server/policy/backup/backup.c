@@ -183,6 +183,11 @@ static void warn_of_ttl(const struct backup_spec *view)
                          STR_ARG(arena_quote(view->arena, ttl)));
 }
 
+static const char *kots_inside_means(struct json_object *annotations);
+
+static void kots_warn_backup(const struct request *request, const struct inventory *inventory,
+                             const struct settings *settings, bool storage_told, struct decision *decision);
+
 void policy_velero_backup(const struct request *request, const struct inventory *inventory,
                           const struct settings *settings, struct decision *decision)
 {
@@ -248,7 +253,9 @@ static struct str kots_application(struct arena *arena, struct json_object *anno
 
 static const char full_inside[] = "enough for rollbacks, not for disaster recovery";
 
-const char *kots_inside_means(struct json_object *annotations)
+/* What storage inside the cluster means for a Backup with these annotations (NULL is
+ * fine), where that is not what it means for any; else NULL. */
+static const char *kots_inside_means(struct json_object *annotations)
 {
     return backup_kots_kind(annotations) == BACKUP_KOTS_FULL ? full_inside : NULL;
 }
@@ -268,8 +275,10 @@ static struct str selected_slug(const struct request *request)
     return json_get_str(json_get(selector, "matchLabels"), "kots.io/app-slug");
 }
 
-void kots_warn_backup(const struct request *request, const struct inventory *inventory, const struct settings *settings,
-                      bool storage_told, struct decision *decision)
+/* Backup CREATE: what the snapshot is good for, and where it goes. `storage_told`: what
+ * kots_inside_means tells was said with the storage location. */
+static void kots_warn_backup(const struct request *request, const struct inventory *inventory,
+                             const struct settings *settings, bool storage_told, struct decision *decision)
 {
     struct json_object *annotations = object_tree(request, request->object, "metadata.annotations");
     struct str ns = request->ns.len ? request->ns : settings->system_namespace, slug = selected_slug(request);

@@ -276,6 +276,8 @@ static void credential_judge(const struct request *request, const struct setting
                 STR_ARG(words_name(arena, ns)), STR_ARG(words_name(arena, name)));
 }
 
+static bool policy_backup_selects(struct json_object *labels);
+
 /* Only Secrets of the system namespace are cached, and no identities: the webhook has no right to read them. */
 void policy_credential(const struct request *request, const struct inventory *inventory,
                        const struct settings *settings, struct decision *decision)
@@ -331,7 +333,8 @@ static struct backup_omission *omission_add(struct omission_search *search, enum
     return omission;
 }
 
-bool policy_backup_selects(struct json_object *labels)
+/* Whether the backups by kcm select an object with these labels, which are those that the cache keeps. */
+static bool policy_backup_selects(struct json_object *labels)
 {
     static const char *const selected_by[] = {LABEL_CLUSTER_NAME, LABEL_HELM_NAME, LABEL_PROVIDER};
     if (str_is(json_get_str(labels, LABEL_COMPONENT), "kcm"))

@@ -10,6 +10,10 @@ static void restore_check_readable(const struct restore_view *view)
         decision_invalid(view->decision, "spec", "%.*s", STR_ARG(problem));
 }
 
+static void restore_check_lists(const struct restore_view *view);
+
+static void restore_check_hooks(const struct restore_view *view);
+
 static void restore_check(struct restore_view *view)
 {
     restore_check_source(view);
@@ -143,7 +147,7 @@ static void check_resource(const struct restore_view *view, struct str at, struc
         restore_check_hook(view, arena_printf(arena, "%.*s.postHooks[%zu]", STR_ARG(at), i), json_item(hooks, i));
 }
 
-void restore_check_hooks(const struct restore_view *view)
+static void restore_check_hooks(const struct restore_view *view)
 {
     struct json_object *resources = restore_field(view, "spec.hooks.resources");
     if (!restore_asks(view, "spec.hooks"))
@@ -220,7 +224,8 @@ static void warn_cluster_scoped(const struct restore_view *view, const struct li
                                          "namespaces are restored. Add includeClusterResources: true");
 }
 
-void restore_check_lists(const struct restore_view *view)
+/* Included and excluded resources and namespaces, selectors. */
+static void restore_check_lists(const struct restore_view *view)
 {
     struct strlist ignored = {0};
     struct list_pair resources = {.included_field = "spec.includedResources",

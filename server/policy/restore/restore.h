@@ -54,11 +54,8 @@ void restore_advise(const struct restore_view *view); /* what the mutation would
 
 /* The checks, each of what the request changes. The Backup or Schedule that is named, and the location it lies in: */
 void restore_check_source(const struct restore_view *view);
-/* Included and excluded resources and namespaces, selectors. */
-void restore_check_lists(const struct restore_view *view);
 /* Namespaces that the backup does not hold, and namespaceMapping. */
 void restore_check_namespaces(const struct restore_view *view);
-void restore_check_hooks(const struct restore_view *view);
 /* All other fields. */
 void restore_check_fields(const struct restore_view *view);
 /* What is not wrong with the Restore itself, but with when and where it is made. */

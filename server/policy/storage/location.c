@@ -209,6 +209,8 @@ static struct location_edit edit_of(const struct request *request, const struct 
     };
 }
 
+static void location_check_secrets(const struct location_edit *edit);
+
 void policy_storage_location(const struct request *request, const struct inventory *inventory,
                              const struct settings *settings, struct decision *decision)
 {
@@ -325,7 +327,8 @@ static void check_ca(const struct location_edit *edit)
         decision_invalid(edit->decision, field, "the PEM block does not contain a certificate");
 }
 
-void location_check_secrets(const struct location_edit *edit)
+/* Credential, caCert and caCertRef. */
+static void location_check_secrets(const struct location_edit *edit)
 {
     location_check_secret_reference(edit, "credential", "spec.credential");
     location_check_secret_reference(edit, "objectStorage.caCertRef", "spec.objectStorage.caCertRef");

@@ -88,8 +88,6 @@ void location_check_azure(const struct location_edit *edit, struct json_object *
 void location_check_gcp(const struct location_edit *edit, struct json_object *config);
 void location_check_volume(const struct location_edit *edit, struct json_object *config, const char *provider);
 bool location_is_url(struct str url); /* http or https, in any case */
-/* Credential, caCert and caCertRef. */
-void location_check_secrets(const struct location_edit *edit);
 /* What rests on a location that is deleted. */
 void location_check_deletion(const struct request *request, const struct inventory *inventory,
                              const struct settings *settings, struct decision *decision);

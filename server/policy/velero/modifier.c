@@ -142,6 +142,8 @@ static void check_kinds(struct config_rules *modifier, struct str where, struct 
                       STR_ARG(strlist_quoted(modifier->arena, &given)));
 }
 
+static void modifier_check_conditions(struct config_rules *modifier, struct str where, struct json_object *conditions);
+
 static void check_rule(struct config_rules *modifier, struct str where, struct json_object *rule)
 {
     static const char *const keys[] = {"conditions", "patches", "mergePatches", "strategicPatches"};
@@ -339,7 +341,9 @@ static void check_match(struct config_rules *modifier, struct str where, struct 
         rules_problem(modifier, arena_printf(arena, "%.*s.value", STR_ARG(where)), "%.*s", STR_ARG(problem));
 }
 
-void modifier_check_conditions(struct config_rules *modifier, struct str where, struct json_object *conditions)
+/* groupResource, resourceNameRegex, namespaces, labelSelector and matches of one rule (resource_modifiers.go
+ * ResourceModifierRule.apply). */
+static void modifier_check_conditions(struct config_rules *modifier, struct str where, struct json_object *conditions)
 {
     static const char *const keys[] = {"groupResource", "namespaces", "resourceNameRegex", "labelSelector", "matches"};
     struct arena *arena = modifier->arena;

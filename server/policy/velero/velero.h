@@ -160,9 +160,6 @@ struct modifier_release modifier_release_set(const struct config_rules *modifier
 
 /* ---- between the files of the modifier ---- */
 
-/* groupResource, resourceNameRegex, namespaces, labelSelector and matches of one rule (resource_modifiers.go
- * ResourceModifierRule.apply). */
-void modifier_check_conditions(struct config_rules *modifier, struct str where, struct json_object *conditions);
 /* The one of patches, mergePatches and strategicPatches that a rule may have, for objects of this groupResource. */
 void modifier_check_patches(struct config_rules *modifier, struct str where, struct json_object *rule,
                             struct str target);

@@ -280,6 +280,8 @@ static void draw_legend(const struct page *page)
     buf_puts(page->out, "</ul>\n");
 }
 
+static void html_calendar_tables(const struct page *page);
+
 void html_calendar(const struct page *page)
 {
     const struct status_view *view = page->view;
@@ -468,7 +470,7 @@ static void html_past_backups(const struct page *page)
     end_details(page);
 }
 
-void html_calendar_tables(const struct page *page)
+static void html_calendar_tables(const struct page *page)
 {
     html_collisions(page);
     html_planned_runs(page);

@@ -2,6 +2,8 @@
 
 #include "status/html/html.h"
 
+static void html_style(struct buf *out);
+
 /* The whole page: one document, no script, nothing from elsewhere. */
 
 enum { STYLE_LIMIT = 64 * 1024, DIGEST = 32 /* bytes of SHA-256 */ };
@@ -206,7 +208,7 @@ static const char paper[] =
     "overflow:visible}"
     "details::details-content{content-visibility:visible;height:auto}}";
 
-void html_style(struct buf *out)
+static void html_style(struct buf *out)
 {
     buf_puts(out, first);
     buf_puts(out, second);

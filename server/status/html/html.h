@@ -15,8 +15,6 @@ struct page {
     bool served; /* by `serve --status-page`, not a file */
 };
 
-void html_style(struct buf *out);
-
 /* ---- what sections are made of ----------------------------------- */
 
 /* A section with a heading; its id is what links and the region's name use. */
@@ -60,7 +58,6 @@ void html_unjudged(const struct page *page);
 enum html_findings { HTML_PROBLEMS, HTML_RISKS, HTML_NOTES };
 void html_findings(const struct page *page, enum html_findings sort);
 void html_calendar(const struct page *page); /* the pictures */
-void html_calendar_tables(const struct page *page);
 void html_upgrade(const struct page *page);
 void html_backups(const struct page *page);
 void html_locations(const struct page *page);
