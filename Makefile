@@ -1,6 +1,6 @@
 # backstop: `make demo` and `make test` do everything on a fresh Debian machine.
 # `make help` lists the targets.
-VERSION := 0.1.0
+VERSION := 0.2.0
 VARIANT ?= release
 BUILD   := build/$(VARIANT)
 CC      ?= gcc

@@ -53,7 +53,7 @@ step "complexity (pmccabe <= 20)" complexity
 step "file length" lengths
 step "plain English in messages" hack/messages.py
 step "nothing left for later" unfinished
-step "one version everywhere" hack/version-check.sh
+step "one version everywhere" hack/version.sh --check
 step "release (twice the same)" hack/release-test.sh "$(sed -n 's/^VERSION := //p' Makefile)" build/release/backstop
 step "shell scripts (shellcheck)" shellcheck -x -e SC1091 "${scripts[@]}"
 step "cppcheck" cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \

@@ -28,7 +28,7 @@ struct kube_options {
     const char *as, *as_uid; /* impersonation */
     const char *const *as_groups;
     size_t as_group_count;
-    const char *user_agent;   /* "backstop/0.1.0" */
+    const char *user_agent;   /* "backstop/VERSION" */
     unsigned timeout_seconds; /* of a plain request; 0 = 10 */
 };
 /* The files that a client of these options reads, now and later, each NUL-terminated in the

@@ -255,7 +255,7 @@ def authorities(world):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--image", default="backstop:test")
-    parser.add_argument("--version", default="0.1.0")
+    parser.add_argument("--version", required=True)
     parser.add_argument("--no-build", action="store_true")
     parser.add_argument("--once", action="store_true")
     arguments = parser.parse_args()
