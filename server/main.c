@@ -1,4 +1,5 @@
-/* Which command. */
+/* The entry: finds the command that the arguments name, and runs it. struct command in cli.h
+ * says what a command is, commands/commands.c which there are. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -55,6 +56,7 @@ static bool open_standard_descriptors(void)
     return true;
 }
 
+/* "backstop help status" is "backstop status --help". */
 static int help_for(char *program, char *name)
 {
     char help[] = "--help";
@@ -74,6 +76,9 @@ static int command_position(int argc, char **argv)
     return 1;
 }
 
+/* Options may stand before the command ("backstop --output json status", as with kubectl); they
+ * are moved behind it and parsed as its own. SIGPIPE is ignored so that a closed pipe or
+ * connection is an error of write, with a message, instead of the end of the process. */
 int main(int argc, char **argv)
 {
     char version[] = "version";

@@ -75,8 +75,8 @@ struct resource_name {
     const struct resource_kind *kind; /* as resource_name_known */
     bool wildcard;
 };
-/* Reads "PLURAL", "PLURAL.GROUP", singular and short names; `known` is false for what is in no table, which may well
- * be installed. */
+/* Reads "PLURAL", "PLURAL.GROUP", singular and short names; `kind` is NULL for what is in no table, which may
+ * well be installed. */
 struct resource_name resource_name_read(struct str text);
 struct resource_names {
     struct resource_name *items;

@@ -1,4 +1,8 @@
-/* The words of Velero's API that decisions rest on, each table once. */
+/* The words of Velero's API that decisions rest on, each table once.
+ *
+ * Nothing else in the tree compares a phase with a text of its own: a new phase of Velero is a
+ * row here. An unknown one is PHASE_UNKNOWN and never counts as finished or usable; in the order
+ * of phases it ranks as in progress. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -24,6 +28,7 @@ static const struct {
     {"FailedValidation", PHASE_REFUSED},
     {"Deleting", PHASE_DELETING},
 };
+/* Its place in the table above. */
 enum { IN_PROGRESS = 4 };
 
 const char *const versions_of_k0rdent[] = {"v1beta1", "v1alpha1", NULL};
@@ -54,6 +59,8 @@ bool phase_has_failed(struct str text)
     return phase == PHASE_PARTIALLY_FAILED || phase == PHASE_FAILED || phase == PHASE_REFUSED;
 }
 
+/* Not only the final phase: WaitingForPluginOperationsPartiallyFailed and
+ * FinalizingPartiallyFailed are still running, and can no longer end Completed. */
 bool phase_has_errors(struct str text)
 {
     return str_ends(text, STR("PartiallyFailed"));
@@ -70,6 +77,7 @@ bool phase_is_new(struct str text)
     return text.len == 0 || str_is(text, "New");
 }
 
+/* Velero's controllers treat a missing phase as New. */
 struct str phase_name(struct str text)
 {
     return text.len ? text : STR("New");
@@ -85,6 +93,8 @@ bool phase_is_in_progress(struct str text)
     return str_is(text, phases[IN_PROGRESS].name);
 }
 
+/* kcm's areAnyBackupsProgressing: it starts no scheduled backup while one is in either of these.
+ * An empty phase, Queued and ReadyToStart do not count there, so they do not here. */
 bool phase_holds_kcm(struct str text)
 {
     return str_is(text, "New") || phase_is_in_progress(text);
@@ -119,7 +129,8 @@ const char *rehearsal_record_write(const struct rehearsal_record *record, char o
     return out;
 }
 
-/* One "key=N". False when it is no such thing; a key that is not known is passed over. */
+/* One "key=N". False when it is no such thing; a key that is not known is passed over. A later
+ * release may write more counts; an older one then reads those that it knows. */
 static bool record_read_count(struct str word, struct rehearsal_record *record, unsigned *seen)
 {
     const struct {
@@ -152,6 +163,8 @@ static bool record_is_consistent(const struct rehearsal_record *record)
     return record->verdict != REHEARSAL_RESTORABLE || (record->refused == 0 && record->unknown == 0);
 }
 
+/* The annotation can be written by anybody who may edit the Backup. It is believed only if it is
+ * whole, has each count once, and does not contradict itself. */
 bool rehearsal_record_read(struct str text, struct rehearsal_record *record)
 {
     enum { ALL_SEEN = 0xF };

@@ -1,6 +1,11 @@
-/* Arenas: chunks of memory that are freed together, so that a review frees nothing by hand and leaks nothing on the way
- * out. A limit makes the memory of one request bounded; whoever exceeds it fails once, at the end (arena_failed). And
- * what is counted instead: snapshots that threads share. */
+/* Arenas: chunks of memory that are freed together, so that a review frees nothing by hand and
+ * leaks nothing on the way out. A limit makes the memory of one request bounded; whoever exceeds
+ * it fails once, at the end (arena_failed). And what is counted instead: snapshots that threads
+ * share.
+ *
+ * A piece of memory is never given back singly: an array that grows leaves its old copies behind
+ * until the arena goes. So limits count everything that was ever handed out, and a loop that
+ * allocates in each round needs an arena of its own. */
 #include <malloc.h>
 #include <stdalign.h>
 #include <stdio.h>
@@ -9,6 +14,9 @@
 
 #include "backstop/base.h"
 
+/* The first chunk is in the same block as the arena and fits into a page together with malloc's
+ * own header: a plain review costs one malloc and one free. Texts of up to FORMATTED_ONCE bytes
+ * are formatted on the stack and copied; only longer ones are formatted twice. */
 enum { CHUNK_SIZE = 4096 - 128, ALIGNMENT = alignof(max_align_t), FORMATTED_ONCE = 512 };
 #define ROUND_UP(size) (((size) + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1))
 
@@ -77,6 +85,9 @@ void arena_cleanup(struct arena **arena)
     arena_free(*arena);
 }
 
+/* What is larger than half a chunk gets a chunk of exactly its size, so that one large body does
+ * not waste a whole one. It becomes the newest chunk, and what was left in the one before it
+ * stays unused. */
 static struct chunk *add_chunk(struct arena *arena, size_t size)
 {
     size_t room = size > CHUNK_SIZE / 2 ? size : 2 * CHUNK_SIZE - sizeof(struct chunk);
@@ -88,6 +99,9 @@ static struct chunk *add_chunk(struct arena *arena, size_t size)
     return chunk;
 }
 
+/* The limit is checked against the size as asked for and `used` grows by the rounded one: the
+ * last allocation may pass the limit by its rounding, never by more, and `used` is held at the
+ * limit so that `limit - used` cannot wrap. */
 void *arena_alloc(struct arena *arena, size_t size)
 {
     if (size > SIZE_MAX - ALIGNMENT || size > arena->limit - arena->used) {
@@ -118,6 +132,8 @@ void *arena_array(struct arena *arena, size_t count, size_t size)
 
 enum { ITEMS_FIRST = 8 };
 
+/* `items` is the address of a typed pointer. It is read and written by memcpy, since a `void **`
+ * to a `struct x *` may not be dereferenced (strict aliasing). */
 bool arena_room(struct arena *arena, void *items, size_t len, size_t *cap, size_t size)
 {
     if (len < *cap)
@@ -195,6 +211,8 @@ struct str arena_printf(struct arena *arena, const char *format, ...)
     return text;
 }
 
+/* The record itself lives in the arena, so it may fail. The object is then released at once: the
+ * caller has given it away and will not free it. */
 bool arena_defer(struct arena *arena, void (*release)(void *), void *object)
 {
     struct deferred *deferred = arena_alloc(arena, sizeof *deferred);
@@ -229,6 +247,7 @@ size_t arena_used(const struct arena *arena)
     return arena->used;
 }
 
+/* The sanitizers replace malloc; glibc's malloc_trim would then trim a heap that nobody uses. */
 void memory_trim(void)
 {
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
@@ -242,6 +261,9 @@ void shared_init(struct shared *shared, void (*destroy)(struct shared *))
     shared->destroy = destroy;
 }
 
+/* Relaxed is enough to count up: whoever holds a reference already sees the snapshot. The
+ * release that counts down to zero must see everything that other threads did with it before,
+ * hence acquire and release there. */
 struct shared *shared_hold(struct shared *shared)
 {
     if (shared)
@@ -261,6 +283,9 @@ void shared_slot_init(struct shared_slot *slot)
     slot->current = NULL;
 }
 
+/* Reading the pointer and counting it must be one step: between the two another thread could
+ * swap the snapshot and release its last reference. The lock is held for these few instructions
+ * only. */
 struct shared *shared_slot_get(struct shared_slot *slot)
 {
     pthread_mutex_lock(&slot->lock);
@@ -269,6 +294,8 @@ struct shared *shared_slot_get(struct shared_slot *slot)
     return held;
 }
 
+/* The old snapshot is released outside of the lock: if this was its last reference, its
+ * destruction takes time that readers would wait for. */
 void shared_slot_set(struct shared_slot *slot, struct shared *fresh)
 {
     pthread_mutex_lock(&slot->lock);

@@ -20,6 +20,7 @@ void buf_dispose(struct buf *buf)
     buf_init(buf, buf->limit);
 }
 
+/* The only way to use a failed buffer again; buf_dispose does it too, and gives up its memory. */
 void buf_clear(struct buf *buf)
 {
     buf->len = 0;
@@ -61,6 +62,7 @@ void buf_add(struct buf *buf, struct str text)
     buf->data[buf->len] = '\0';
 }
 
+/* False, with nothing written, when the text and its closing NUL do not fit. */
 static bool format_put(char *room, size_t size, size_t *len, struct str text)
 {
     if (text.len >= size - *len)
@@ -71,7 +73,10 @@ static bool format_put(char *room, size_t size, size_t *len, struct str text)
     return true;
 }
 
-/* Whether it has nothing but "%s" and "%.*s", and fits. */
+/* Whether it has nothing but "%s" and "%.*s", and fits. Nearly all messages consist of such
+ * texts only, and the C library's printf spends most of its time on locales and wide characters
+ * that this project never uses. The caller formats again with vsnprintf on false, so a
+ * half-written `room` does no harm. */
 static bool format_texts(char *room, size_t size, size_t *len, const char *format, va_list args)
 {
     const char *percent = strchrnul(format, '%');
@@ -101,6 +106,8 @@ int text_vformat(char *room, size_t size, const char *format, va_list args)
     return length;
 }
 
+/* One pass on the stack for nearly every text; `again` is for the long ones, since a va_list may
+ * be walked only once. */
 void buf_vprintf(struct buf *buf, const char *format, va_list args)
 {
     char most[FORMATTED_ONCE];
@@ -131,6 +138,8 @@ struct str buf_str(const struct buf *buf)
     return (struct str){buf->data ? buf->data : "", buf->len};
 }
 
+/* A new error forgets the field of the one before: functions reuse the caller's struct, and a
+ * stale field would be put before an unrelated message. */
 static void error_fill(struct error *error, int code, int64_t position, const char *format, va_list args)
     PRINTF_LIKE(4, 0);
 
@@ -160,6 +169,8 @@ bool error_at(struct error *error, int code, int64_t position, const char *forma
     return false;
 }
 
+/* The context goes first, as Go's fmt.Errorf("...: %w") has it. Of a text that gets too long the
+ * end of the inner message is lost, never the context: that names what was being done. */
 bool error_wrap(struct error *error, const char *format, ...)
 {
     char inner[sizeof error->message];

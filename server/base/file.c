@@ -83,6 +83,9 @@ static bool file_read_all(int fd, const char *path, struct buf *content, struct 
     return whole;
 }
 
+/* A regular file is read into one block of the size that stat names, without a copy:
+ * certificates and manifests are read so. A pipe has no size, /proc files say 0, and a file may
+ * grow meanwhile; those go through a growing buffer, which is wiped. */
 bool file_read(struct arena *arena, const char *path, size_t limit, struct str *out, struct error *error)
 {
     bool standard_input = strcmp(path, "-") == 0;
@@ -107,7 +110,8 @@ bool file_read(struct arena *arena, const char *path, size_t limit, struct str *
     return out->ptr ? true : error_set(error, 500, "%s: out of memory", path);
 }
 
-/* Editors and kubelets change a file in several steps: look when they are done. */
+/* Editors and kubelets change a file in several steps: look when they are done. QUIET_MS without
+ * a notice count as done. */
 enum { QUIET_MS = 100, UNQUIET_MS = 1000 };
 
 struct file_watch {
@@ -187,6 +191,7 @@ static uint64_t watch_signature(const struct file_watch *watch)
     return hash;
 }
 
+/* IN_ONLYDIR makes the call fail for a file: those are watched through their parents. */
 static void watch_folder(int notify, const char *path)
 {
     const uint32_t events = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_MODIFY | IN_CLOSE_WRITE |
@@ -237,6 +242,8 @@ static bool watch_wait(const struct file_watch *watch, int64_t milliseconds, boo
     return ready <= 0 || !fds[0].revents;
 }
 
+/* Ends UNQUIET_MS after the first notice even if notices keep coming: a log file that is written
+ * to in the same folder must not hold back a reload for ever. */
 static bool wait_for_quiet(const struct file_watch *watch)
 {
     const int64_t latest = time_monotonic_ns() + (int64_t)UNQUIET_MS * 1000000;
@@ -256,6 +263,9 @@ static int64_t wait_milliseconds(struct file_watch *watch)
     return left < 0 ? 0 : left < most ? left : most;
 }
 
+/* A notice alone is no change: the folder may hold other files. The signature of what is watched
+ * decides, and so a poll finds what no notice told. `seen` is set before the call, so that what
+ * changes while `changed` runs is seen in the next round. */
 static void *watch_run(void *argument)
 {
     struct file_watch *watch = argument;
@@ -288,6 +298,8 @@ static void watch_dispose(struct file_watch *watch)
     free(watch);
 }
 
+/* Armed before the first signature is taken: a change in between gives a notice for nothing, the
+ * other order would lose it. */
 static bool watch_prepare(struct file_watch *watch, const char *const *paths, size_t count)
 {
     watch->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -334,6 +346,8 @@ struct file_watch *file_watch_start(const char *const *paths, size_t count, unsi
     return NULL;
 }
 
+/* The thread may be asleep in poll until the next round. That is fine: it sleeps at most
+ * poll_seconds, which is the promised minimum, and looks at again_ns when it wakes. */
 void file_watch_again(struct file_watch *watch)
 {
     if (watch)

@@ -15,6 +15,8 @@ static bool is_shown_as_is(char c)
     return c >= 0x20 && c < 0x7f;
 }
 
+/* The first byte of a character of n bytes has n leading ones and a zero: what is left of it
+ * after those are the first bits. Only for what str_utf8_next has accepted. */
 uint32_t str_code_point(struct str character)
 {
     const unsigned char *bytes = (const unsigned char *)character.ptr;
@@ -56,6 +58,7 @@ bool str_misleads(struct str character)
     return character.len > 1 && in_table(str_code_point(character), ranges, LENGTH_OF(ranges));
 }
 
+/* Whole runs of ASCII are added at once, since nearly all text is that. */
 void buf_add_printable(struct buf *buf, struct str text, bool ascii)
 {
     for (size_t i = 0, step; i < text.len; i += step) {
@@ -91,6 +94,8 @@ struct str arena_printable(struct arena *arena, struct str text, bool ascii)
     return arena_copy(arena, buf_str(&out));
 }
 
+/* width_table.h is made from Unicode's EastAsianWidth and general categories, and does not
+ * depend on the locale of the process as wcwidth does. */
 static size_t columns_of(uint32_t point)
 {
     if (point < 0x80)
@@ -146,6 +151,7 @@ struct str str_fitting(struct str text, size_t columns)
     return text;
 }
 
+/* A byte at a time where it is no UTF-8, so that one bad byte does not hide what follows it. */
 size_t buf_add_escaped(struct buf *buf, struct str text, const struct buf_escape *escapes, size_t count)
 {
     size_t length = str_utf8_next(text), step = length ? length : 1;
@@ -179,6 +185,8 @@ static size_t plain_length(struct str text)
     return length;
 }
 
+/* A text that is cut must not be cut inside a character, and an escape counts for the bytes that
+ * it stands for. */
 static void quote_into(struct buf *out, struct str text)
 {
     bool cut = text.len > QUOTE_BYTES_MAX;
@@ -225,6 +233,8 @@ struct str arena_quote(struct arena *arena, struct str text)
     return arena_copy(arena, buf_str(&out));
 }
 
+/* Looks at most LOOK bytes further for the beginning of a wrapped error: a longer search could
+ * skip the very cause. */
 struct str arena_quote_error(struct arena *arena, struct str text)
 {
     static const struct str dots = STR_INIT("...");

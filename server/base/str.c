@@ -56,6 +56,8 @@ struct str str_trim(struct str text)
     return text;
 }
 
+/* The rest is absent, not empty, when there was no separator: a loop over "a,b," sees a last
+ * empty item, and one over "a,b" does not. */
 bool str_cut(struct str *text, char separator, struct str *head)
 {
     if (!text->ptr) {
@@ -74,7 +76,10 @@ bool str_cut(struct str *text, char separator, struct str *head)
     return true;
 }
 
-/* How many bytes the UTF-8 sequence starting here has; 0 when it is invalid. */
+/* How many bytes the UTF-8 sequence starting here has; 0 when it is invalid. The second byte is
+ * where overlong forms (e0 80, f0 80), surrogates (ed a0) and code points past U+10FFFF (f4 90)
+ * show themselves, so only its range depends on the first byte. The table is that of RFC 3629,
+ * section 4. */
 static size_t utf8_length(const unsigned char *p, size_t left)
 {
     static const struct {
@@ -115,6 +120,7 @@ size_t str_utf8_next(struct str text)
     return text.len ? utf8_length((const unsigned char *)text.ptr, text.len) : 0;
 }
 
+/* "::1" is ambiguous with "HOST:PORT" and refused; only "[::1]" names an IPv6 address. */
 bool str_split_host_port(struct str text, struct str *host, struct str *port)
 {
     *port = text;
@@ -146,7 +152,9 @@ bool str_to_int64(struct str text, int64_t *out)
 
 enum { NEAREST_LENGTH_MAX = 64 };
 
-/* Levenshtein distance; both texts at most NEAREST_LENGTH_MAX long. */
+/* Levenshtein distance; both texts at most NEAREST_LENGTH_MAX long. One row of the matrix is
+ * enough, with the value to the upper left kept beside it. Case does not count: commands and
+ * enums are often mistyped in it alone. */
 static size_t edit_distance(struct str a, struct str b)
 {
     size_t row[NEAREST_LENGTH_MAX + 1];
@@ -174,6 +182,9 @@ size_t str_distance(struct str a, struct str b)
     return a.len > NEAREST_LENGTH_MAX || b.len > NEAREST_LENGTH_MAX ? SIZE_MAX : edit_distance(a, b);
 }
 
+/* A third of the length: "retore" is near to "restore", and a word of two letters is near to
+ * nothing that shares none of them. Each better candidate lowers the limit, and of equally near
+ * ones the first in the table wins, so that the answer does not depend on chance. */
 struct str str_nearest(struct str wanted, const struct str *candidates, size_t count)
 {
     struct str nearest = {NULL, 0};
@@ -242,7 +253,9 @@ static inline void base64_group(const unsigned char *in, size_t rest, char *quad
     quad[3] = rest > 2 ? base64_digits[group & 63] : '=';
 }
 
-/* Whole groups, and what is left of a last one. */
+/* Whole groups, and what is left of a last one. The JSON Patch of an answer goes through here, and
+ * may be as large as the object: eight bytes are loaded at once, and the upper 48 bits of them
+ * are written as four pairs. Two bytes past the group are read, never past `length`. */
 static void base64_digits_of(const unsigned char *in, size_t length, char *quad)
 {
     for (; length >= 8; in += 6, length -= 6, quad += 8) { /* six bytes of the eight that are read */
@@ -289,6 +302,8 @@ static int base64_value(char c)
     return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
+/* Only line breaks are passed over, as Go's StdEncoding does; other white space makes it invalid
+ * there, too. Padding is counted: "=" may stand at the end only, at most twice. */
 struct str base64_decode(struct arena *arena, struct str text)
 {
     static const struct str none = {NULL, 0};
@@ -329,6 +344,8 @@ struct str str_utf8_head(struct str text, size_t limit)
     return str_slice(text, 0, end);
 }
 
+/* Moves forward, as str_utf8_head moves back: both give fewer bytes rather than half a
+ * character. */
 struct str str_utf8_tail(struct str text, size_t limit)
 {
     size_t from = text.len > limit ? text.len - limit : 0;

@@ -100,6 +100,8 @@ static bool take_char(struct str *text, const char *allowed)
     return false;
 }
 
+/* RFC 3339 allows "t" and "z" in lower case. A missing leading zero and a leap second (60) are
+ * refused, as by Go's time.Parse. */
 static bool take_date_time(struct str *text, struct civil *c)
 {
     int year;
@@ -125,6 +127,7 @@ static bool time_take_offset(struct str *text, int *seconds)
     return true;
 }
 
+/* The 31st of a short month comes back as a day of the next one. */
 static bool is_date(const struct civil *c)
 {
     if (c->month < 1 || c->month > 12 || c->day < 1)
@@ -133,6 +136,7 @@ static bool is_date(const struct civil *c)
     return back.month == c->month && back.day == c->day;
 }
 
+/* Fractions are checked and dropped: no decision here is finer than a second. */
 bool time_parse(struct str text, int64_t *unix_seconds)
 {
     struct civil c = {0};
@@ -165,6 +169,7 @@ static const struct {
     {STR_INIT("h"), UINT64_C(3600) * 1000000000},
 };
 
+/* Go's durations are int64 nanoseconds; 2^63 is allowed on the way, for the most negative one. */
 static const uint64_t OVERFLOWED = UINT64_C(1) << 63;
 
 static bool is_digit(struct str text)
@@ -202,6 +207,8 @@ static void take_fraction(struct str *text, uint64_t *value, double *scale)
     }
 }
 
+/* Everything up to the next digit or point, whatever it is: "1 d" has the unit " d". The message
+ * quotes it so. */
 static struct str take_unit(struct str *text)
 {
     size_t length = 0;
@@ -236,7 +243,9 @@ static bool duration_invalid(struct error *error, const char *what, struct str w
     return error_set(error, 422, "time: %s %s", what, quoted);
 }
 
-/* One number with its unit, added to *sum. */
+/* One number with its unit, added to *sum. The order of the checks and the texts are
+ * time.ParseDuration's (go/src/time/format.go), since the messages are compared with what
+ * Velero's and kcm's logs say. */
 static bool take_component(struct str *text, struct str whole, uint64_t *sum, struct error *error)
 {
     uint64_t value, fraction = 0;
@@ -274,6 +283,7 @@ static bool take_component(struct str *text, struct str whole, uint64_t *sum, st
     return error_set(error, 422, "time: unknown unit %s in duration %s", quoted, whole_quoted);
 }
 
+/* "0" alone needs no unit, and no other number goes without one. */
 bool duration_parse(struct str text, int64_t *nanoseconds, struct error *error)
 {
     struct str whole = text;
@@ -299,6 +309,8 @@ bool duration_parse(struct str text, int64_t *nanoseconds, struct error *error)
     return true;
 }
 
+/* For people only; nothing parses it back. Two units at most, since "3d4h" is as exact as
+ * anybody reads, and a zero between them is left out ("1h" for 1h0m5s). */
 const char *duration_format(int64_t seconds, char out[TIME_TEXT_SIZE])
 {
     static const struct {

@@ -1,4 +1,9 @@
-/* The shells' completions: each hands the line to `backstop __complete` and shows what it says. */
+/* The shells' completions: each hands the line to `backstop __complete` and shows what it says.
+ *
+ * The scripts stay small and know no option: what may come next is computed by the binary from
+ * the command table (the second half of this file), so a new flag completes itself. What makes
+ * them as long as they are: bash cuts words at "=" and ":", and must be given back only what
+ * follows the last of them; zsh wants colons escaped; fish replaces the whole word. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -129,6 +134,7 @@ const struct command command_completion = {
  * kubectl's (kubectl_complete-backstop) ask it. It speaks cobra's protocol: a candidate a
  * line, with its description after a tab, and last ":N", a directive to the shell. */
 
+/* It runs at every press of the tab key, so it asks no cluster. */
 enum { MEMORY_LIMIT = 16 * 1024 * 1024, OUTPUT_LIMIT = 1024 * 1024 };
 enum directive { FILES = 0, NOTHING_ELSE = 4, FOLDERS = 16 }; /* cobra's ShellCompDirective */
 
@@ -142,6 +148,7 @@ struct completion {
     enum directive directive;
 };
 
+/* A newline in a name from a kubeconfig would become a candidate of its own. */
 static void complete_offer(struct completion *completion, struct str candidate, const char *description)
 {
     if (!str_starts(candidate, completion->current) || memchr(candidate.ptr, '\n', candidate.len))
@@ -242,6 +249,7 @@ static bool is_given(const struct completion *completion, const struct option *o
     return false;
 }
 
+/* An option that was given is not offered again, except for those that may repeat. */
 static void offer_options(struct completion *completion)
 {
     struct option option;

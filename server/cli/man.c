@@ -1,4 +1,8 @@
-/* Manual pages from the command table, in the man(7) macros that every man reads. */
+/* Manual pages from the command table, in the man(7) macros that every man reads.
+ *
+ * The texts are those of --help. A paragraph of `details` that begins with "Exit status: " or
+ * "Examples:" becomes a section, and lines that begin with spaces are commands or tables, which
+ * must not be filled. */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -40,6 +44,8 @@ static void man_put_text(struct buf *out, struct str text)
     }
 }
 
+/* A line that begins with a dot would be a request to roff; \& before it has no width.
+ * man_put_text escapes the apostrophe, the other such character. */
 static void put_line(struct buf *out, struct str text)
 {
     buf_puts(out, text.len && text.ptr[0] == '.' ? "\\&" : "");
@@ -232,6 +238,7 @@ static bool write_page(const struct command *command, const char *folder, const 
     return good;
 }
 
+/* kubectl-backstop.1 only refers to backstop.1 (.so). */
 static int write_pages(const struct command *command, const char *folder)
 {
     size_t count;

@@ -1,3 +1,7 @@
+/* Written for kubectl's users, so it reads what pflag reads: options before and after operands,
+ * --name value and --name=value, letters together. Abbreviated names are not accepted: they
+ * would turn ambiguous when an option is added. The environment is read first, so the command
+ * line wins. Texts are not copied: they point into argv or the environment; lists are. */
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -34,6 +38,7 @@ static void list_clear(struct option_list *list)
     *list = (struct option_list){0};
 }
 
+/* Parts of a second are rounded up, so that no time-out becomes 0, which would mean none. */
 static bool set_duration(struct str text, int64_t *seconds)
 {
     int64_t nanoseconds;
@@ -178,8 +183,9 @@ static struct argument argument_split(const char *text, size_t letter)
                              .rest = *behind && *behind != '=' ? behind : NULL};
 }
 
-/* One option at argv[*at], or the letter there of several; *at moves over its value when that is the
- * next argument. */
+/* One option at argv[*at], or the letter there of several; *at moves over its value when that is
+ * the next argument. -Rf FILE is -R -f FILE: a letter that is a flag passes on the rest of the
+ * argument, one that takes a value has the rest as its value. */
 static bool take_letter(const struct command *command, int argc, char **argv, int *at, size_t letter, void *values)
 {
     const char *text = argv[*at];
@@ -215,6 +221,9 @@ static bool take_option(const struct command *command, int argc, char **argv, in
     return take_letter(command, argc, argv, at, 1, values);
 }
 
+/* Used before the command is known ("backstop --output json status"): it asks all commands, and
+ * the first that knows the option as one with a value decides. So an option has a value in every
+ * command that has it, or in none. */
 bool option_takes_next(const char *text)
 {
     size_t count;
@@ -228,7 +237,8 @@ bool option_takes_next(const char *text)
     return false;
 }
 
-/* What the command line says replaces what the environment said, lists included. */
+/* What the command line says replaces what the environment said, lists included. Items of a list
+ * add up within one of the two, so the others must go before the first is added. */
 static void forget_listed(const struct command *command, int argc, char **argv, void *values)
 {
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
@@ -292,6 +302,8 @@ static void options_dispose(const struct command *command, void *values)
             list_clear(option_place(&option, values));
 }
 
+/* `values` starts as a copy of the defaults, and is freed when the body returns. Commands with a
+ * `run` of their own parse nothing here: __complete must see the words as they are. */
 int command_run(const struct command *command, int argc, char **argv)
 {
     char **operands;
@@ -381,6 +393,8 @@ static const struct option *own_row(const struct command *command, struct str na
     return NULL;
 }
 
+/* A command may have a row of the same name as a shared one. It wins: the shared row is skipped,
+ * in the help, too. */
 bool command_option(const struct command *command, size_t *next, struct option *option)
 {
     size_t shared = command->asks_cluster ? LENGTH_OF(connection_options) : 0;

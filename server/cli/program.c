@@ -1,4 +1,8 @@
-/* What the program is called, which commands it has, and how it reports a failure. */
+/* What the program is called, which commands it has, and how it reports a failure.
+ *
+ * Found on PATH as kubectl-backstop the program is a plugin of kubectl, and every command in its
+ * help and messages must be one that can be typed: program_say puts "kubectl " before them.
+ * Messages are written for "backstop" and need not know how they were started. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -127,6 +131,8 @@ static void command_print_error(const struct command *command, struct str reason
     fputs(said.data ? said.data : "backstop: out of memory\n", stderr);
 }
 
+/* Always EXIT_USAGE, so that failing is one line. A command that logs reports it as a line of
+ * JSON instead: its stderr is read by a log collector. */
 int command_fail(const struct command *command, const char *format, ...)
 {
     BUF_SCOPED reason;
@@ -148,6 +154,8 @@ int command_fail_output(const struct command *command)
     return command_fail(command, "cannot write the output: %s", strerror_r(errno, reason, sizeof reason));
 }
 
+/* stdio is not used for output, since a failing write (a full disk, a closed pipe) would show
+ * only at exit, and output that was cut short must not end with exit code 0. */
 bool write_all(int fd, struct str text)
 {
     while (text.len) {

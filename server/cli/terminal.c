@@ -9,8 +9,9 @@
 
 enum { GAP = 2, LABEL_WIDEST = 24, BLOCK_INDENT = 4 };
 
-/* Cyan, red and yellow of the terminal's own theme: told apart by those who do not tell red
- * from green, and never the only sign of anything. */
+/* Cyan, red and yellow of the terminal's own theme: told apart by those who do not tell red from
+ * green, and never the only sign of anything. The text always says the same without them:
+ * NO_COLOR, a pipe and a screen reader lose nothing. */
 static const char *const tones[] = {
     [TONE_PLAIN] = "",         [TONE_GOOD] = "\033[36m", [TONE_BAD] = "\033[1;31m", [TONE_DOUBTFUL] = "\033[33m",
     [TONE_STRONG] = "\033[1m", [TONE_FAINT] = "\033[2m",
@@ -130,6 +131,8 @@ struct columns_row {
     struct str brief[COLUMNS_MAX];
 };
 
+/* A heading "LAST|BACKUP" is "LAST BACKUP" where there is room and "LAST" where there is not;
+ * "?" at the front marks a column that may be left out. */
 void columns_init(struct columns *columns, struct arena *arena, const char *const *headings, size_t count)
 {
     struct cell cells[COLUMNS_MAX] = {0};
@@ -184,6 +187,7 @@ static void make_printable(const struct columns *columns, bool brief, bool ascii
         }
 }
 
+/* The last of the columns whose heading begins with "?": those that refine what others say. */
 static bool drop_column(struct columns *columns)
 {
     size_t at = columns->count;
@@ -251,6 +255,9 @@ static void columns_print_blocks(const struct columns *columns, const struct pag
     }
 }
 
+/* Each step only when the one before does not fit: full texts; brief texts, with long names on a
+ * line of their own and without dispensable columns; each row as a block. Without a width (a
+ * pipe, --width 0) it is always the first, so that a script finds every column. */
 void columns_print(struct columns *columns, const struct page *page)
 {
     size_t widths[COLUMNS_MAX] = {0};

@@ -1,8 +1,17 @@
-/* Globs as Velero matches names and namespaces, with gobwas/glob: "*", "?", classes and alternatives. */
+/* Globs as Velero matches names and namespaces, with gobwas/glob: "*", "?", classes and
+ * alternatives.
+ *
+ * gobwas/glob compiles a pattern into matchers and reports what it cannot read; glob_problem
+ * reports the same patterns as bad. Differences between the two would let a policy or a Restore
+ * through that fails in the cluster, so every oddity here is gobwas's own: a class is one range
+ * or one list, "]" alone is plain text, and braces nest. */
 #include "backstop/grammar.h"
 
 #include <string.h>
 
+/* TEXT_MAX: namespaces and names have at most 253 bytes, "plural.group" and paths some more.
+ * Longer texts match nothing. ALTERNATIVES_MAX bounds what nested braces can multiply to:
+ * {a,b}{a,b}{a,b}... doubles with each pair. */
 enum { TEXT_MAX = 512, PATTERN_MAX = 253, ALTERNATIVES_MAX = 64 };
 
 /* The end of "[a-z]", whose "a" stands at i, or 0 with the problem. */
@@ -57,6 +66,7 @@ const char *glob_problem(struct str pattern)
     return braces ? "a { is not closed" : NULL;
 }
 
+/* "{" and "\\" count: Velero treats such names as patterns, too. */
 bool glob_has_wildcard(struct str pattern)
 {
     static const bool wild[256] = {['*'] = true, ['?'] = true, ['['] = true, ['{'] = true, ['\\'] = true};
@@ -66,6 +76,8 @@ bool glob_has_wildcard(struct str pattern)
     return false;
 }
 
+/* A "-" that is not in the middle of exactly three characters is an ordinary member of a list;
+ * class_end has refused what gobwas refuses. */
 static bool class_has(struct str class, char c)
 {
     struct str inner = str_slice(class, 1, class.len - 1);
@@ -101,6 +113,8 @@ static bool step_accepts(const struct walk *walk, struct str token, char c)
     }
 }
 
+/* From the end to the beginning, since position i is reached from position i - 1 of the step
+ * before. */
 static void walk_step(struct walk *walk, struct str token)
 {
     for (size_t i = walk->text.len; i > 0; i--)
@@ -108,6 +122,8 @@ static void walk_step(struct walk *walk, struct str token)
     walk->reached[0] = false;
 }
 
+/* From the beginning to the end: a star that takes one character may take the next. "**" crosses
+ * separators, "*" does not. */
 static void walk_star(struct walk *walk, bool crosses)
 {
     for (size_t i = 1; i <= walk->text.len; i++)
@@ -165,6 +181,9 @@ static size_t brace_start(struct str pattern)
     return pattern.len;
 }
 
+/* The first brace is replaced by each of its alternatives in turn, and what comes out is matched
+ * again: later and inner braces are expanded by that. `left` counts the alternatives of the
+ * whole pattern and ends the search when too many. */
 static bool match_braces(struct arena *arena, struct str pattern, struct str text, char separator, unsigned *left)
 {
     size_t open = brace_start(pattern), close = brace_end(pattern, open);

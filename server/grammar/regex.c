@@ -1,4 +1,11 @@
-/* The two halves of the expression checker: structure, and what stands for characters. */
+/* Whether Go's regexp would compile an expression (regexp/syntax, flags Perl), and if not, why
+ * in a few words. Nothing is matched here: Velero compiles the resourceNameRegex of a modifier
+ * only when it applies it, and a review has to say so before. regcomp and PCRE accept and refuse
+ * other things (look-ahead, backreferences, nested repeat counts), so the grammar is Go's, with
+ * its limits.
+ *
+ * The first half takes what stands for characters (escapes, classes), the second half the
+ * structure. A problem is a fixed text and never quotes the expression; the caller does. */
 #include <string.h>
 
 #include "backstop/base.h"
@@ -66,6 +73,8 @@ static uint32_t regex_take_rune(struct regex *r)
     return rune;
 }
 
+/* \x{...} takes leading zeros, but not without end: eight digits are more than any code point
+ * needs. */
 static bool take_hex(struct regex *r, uint32_t *rune)
 {
     static const char *const bad = "a \\x escape needs two hex digits, or \\x{...} up to 10FFFF";
@@ -159,6 +168,7 @@ static bool at_unicode_class(const struct regex *r)
     return regex_peek(r, 0) == '\\' && (regex_peek(r, 1) == 'p' || regex_peek(r, 1) == 'P');
 }
 
+/* A "]" right after "[" or "[^" is plain text; see regex_take_class. */
 static bool take_class_rune(struct regex *r, uint32_t *rune)
 {
     if (!regex_more(r))
@@ -171,6 +181,7 @@ static bool take_class_rune(struct regex *r, uint32_t *rune)
     return take_escape(r, rune);
 }
 
+/* True when it was one, also one that Go does not know: then there is a problem. */
 static bool take_posix_class(struct regex *r)
 {
     static const char *const names[] = {"alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph",
@@ -190,7 +201,8 @@ static bool take_posix_class(struct regex *r)
     return true;
 }
 
-/* [...] */
+/* [...] A "-" is plain at the end, and a range elsewhere; \d and \pL may not be the end of one,
+ * but Go reads "[\d-z]" as three members, and so does this. */
 static void regex_take_class(struct regex *r)
 {
     r->at++;
@@ -295,6 +307,7 @@ static bool take_flags(struct regex *r)
 
 static unsigned parse_alternation(struct regex *r);
 
+/* Called at "(". Flags alone, as in (?i), are nothing that a repetition could repeat. */
 static unsigned parse_group(struct regex *r, bool *is_atom)
 {
     r->at++;
@@ -341,6 +354,8 @@ static unsigned parse_atom(struct regex *r, bool *is_atom)
     }
 }
 
+/* Go refuses leading zeros: {007} is plain text. What is too long for a number counts as too
+ * large. */
 static bool regex_take_number(struct regex *r, size_t *at, int64_t *number)
 {
     size_t from = *at;
@@ -373,7 +388,9 @@ static bool take_count(struct regex *r, int64_t *min, int64_t *max)
     return true;
 }
 
-/* A repetition operator here, if any. `repeats` grows by what it multiplies. */
+/* A repetition operator here, if any. `repeats` grows by what it multiplies. The limit of 1000
+ * holds for the product of nested counts: (a{100}){100} is refused by Go since it would compile
+ * to 10,000 copies. */
 static bool take_repetition(struct regex *r, unsigned *repeats)
 {
     int64_t min = 0, max = 0;
@@ -406,6 +423,8 @@ static bool take_one_repetition(struct regex *r, unsigned *repeats)
     return true;
 }
 
+/* `repeatable` once true stays so: Go's parser looks at what is on its stack, where an empty
+ * flag group leaves nothing, and so "a(?i)*" compiles. */
 static unsigned parse_concatenation(struct regex *r)
 {
     unsigned most = 1;

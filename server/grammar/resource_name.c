@@ -1,3 +1,7 @@
+/* Velero asks the API server's discovery. Reviews cannot: in a disaster the cluster lacks the
+ * very CRDs that a Restore's lists name, and offline there is no cluster. So the kinds that
+ * matter are a table, and others are compared by the rule with which Kubernetes itself guesses
+ * plurals. What the table lacks is never reported as wrong. */
 #include <pthread.h>
 #include <string.h>
 
@@ -29,7 +33,8 @@
 #define SHORT(plural, singular, group, a) KIND(plural, singular, group, a, "")
 #define SHORT2(plural, singular, group, a, b) KIND(plural, singular, group, a, b)
 
-/* What k0rdent's documentation, its CRDs and the usual restores name. */
+/* What k0rdent's documentation, its CRDs and the usual restores name. Where a short name belongs
+ * to several kinds (crs, cr) the first row wins when no group is given. */
 static const struct resource_kind kinds[] = {
     SHORT2("managements", "management", K0RDENT, "mgmt", "kcm-mgmt"),
     SHORT2("managementbackups", "managementbackup", K0RDENT, "kcmbackup", "mgmtbackup"),
@@ -209,6 +214,8 @@ static void forms_fill(void)
     }
 }
 
+/* A group may be cut short, as discovery matches by prefix: "backups.velero" is velero.io's. The
+ * core group is empty, and no prefix names it. */
 static const struct resource_kind *kind_find(struct str resource, struct str group)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -221,6 +228,7 @@ static const struct resource_kind *kind_find(struct str resource, struct str gro
     return NULL;
 }
 
+/* A known name is never a pattern; "*" and "*.apps" are. */
 struct resource_name resource_name_read(struct str text)
 {
     struct resource_name name = {.text = text};
@@ -265,7 +273,8 @@ static bool ends_with_one_of(struct str text, const char *const *endings, size_t
     return false;
 }
 
-/* Whether `plural` is the usual plural of `singular`, both in any case. */
+/* Whether `plural` is the usual plural of `singular`, both in any case.
+ * meta.UnsafeGuessKindToResource: -y becomes -ies; -s, -x, -ch and -sh get -es; all others -s. */
 static bool is_plural_of(struct str plural, struct str singular)
 {
     static const char *const hissing[] = {"s", "x", "ch", "sh", "S", "X", "CH", "SH"};
@@ -335,6 +344,8 @@ static bool quantity_exponent(struct str text, double *factor)
     return true;
 }
 
+/* As a double: quantities are compared and shown here, never added up, and 53 bits are more than
+ * any size needs. */
 bool quantity_parse(struct str text, double *value)
 {
     bool negative = text.len && text.ptr[0] == '-';

@@ -1,4 +1,8 @@
-/* apimachinery pkg/api/validate/content: names that objects and labels may have. */
+/* Names and labels as apimachinery validates them (pkg/api/validate/content), and label
+ * selectors as metav1.LabelSelectorAsSelector reads them. Velero hands selectors to the API
+ * server in its list calls, so a bad one fails there, long after kubectl apply said yes; one of
+ * a Backup that does not parse even stops Velero's controller (nsTracker.init panics). Hence the
+ * same rules here, with a place for each mistake. */
 #include "backstop/grammar.h"
 
 static bool is_lower_or_digit(char c)
@@ -17,6 +21,7 @@ bool name_is_dns_label(struct str text)
     return true;
 }
 
+/* apimachinery does not hold the parts to 63 characters, only DNS does; neither does this. */
 bool name_is_dns_subdomain(struct str text)
 {
     struct str rest = text, part;
@@ -44,6 +49,7 @@ bool label_value_is_valid(struct str text)
     return true;
 }
 
+/* The prefix is a DNS name in lower case; the name behind it may have capitals, as label values. */
 bool label_key_is_valid(struct str text)
 {
     struct str name = text, prefix;
@@ -52,6 +58,8 @@ bool label_key_is_valid(struct str text)
     return str_cut(&name, '/', &prefix) && name_is_dns_subdomain(prefix) && name.len && label_value_is_valid(name);
 }
 
+/* Where the caller wants the first problem. `where` is a path below the selector, without the
+ * name of its field. */
 struct finding {
     struct arena *arena;
     struct str *where, *why;
@@ -69,6 +77,8 @@ static bool selector_key_is_bad(const struct finding *found, struct str key, con
     return true;
 }
 
+/* YAML makes booleans of yes and numbers of 1.10: they arrive as such, and the API server
+ * refuses them with a type error that few people read as "put it in quotes". */
 static bool bad_value(const struct finding *found, struct json_object *value, struct str where)
 {
     struct str text = json_str(value);
@@ -187,6 +197,8 @@ bool selector_problem(struct arena *arena, struct json_object *selector, struct 
     return false;
 }
 
+/* Members that Kubernetes does not know count as requirements: better a selector that is taken
+ * for one too many than one for "everything". */
 bool selector_is_empty(struct json_object *selector)
 {
     if (!json_object_is_type(selector, json_type_object))
@@ -207,6 +219,7 @@ static struct str selector_label(struct json_object *labels, struct str key, boo
     return json_str(value);
 }
 
+/* NotIn is true also for an object without the label, as in labels.Requirement.Matches. */
 static bool requirement_matches(struct json_object *requirement, struct json_object *labels)
 {
     bool there, listed = false;
