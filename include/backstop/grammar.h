@@ -65,6 +65,7 @@ bool labels_are_bad(struct arena *arena, struct json_object *labels, struct str 
 /* Resource names as Velero's lists take them: `plural.group`, and whatever its
  * discovery resolves to that (singular, lower-cased Kind, short name, no group). */
 struct resource_kind {
+    struct str name;                    /* plural.group, or the plural of the core group; not terminated by NUL */
     struct str plural, singular, group; /* the singular is the Kind in lower case */
     struct str shorts[2];
 };
@@ -95,8 +96,7 @@ const struct resource_kind *resource_name_known(struct str name);
  * Kubernetes' own guess of the plural (UnsafeGuessKindToResource). */
 bool resource_name_same(struct str a, struct str b);
 /* `plural.group`, the only form that also works while its CRD is not installed. */
-struct str resource_name_plural(struct arena *arena, struct str name);
-struct str resource_kind_name(struct arena *arena, const struct resource_kind *kind);
+struct str resource_name_plural(struct str name);
 /* Cuts "managements.k0rdent.mirantis.com" at its first dot; the group may be absent. */
 void resource_name_split(struct str name, struct str *resource, struct str *group);
 

@@ -46,6 +46,10 @@ const struct object *request_subject(const struct request *request);
  * Readers give NULL, absent, false for what is missing or of another type. Trees
  * are built of just that part, once, and live as long as the request. */
 struct json_object *object_tree(const struct request *request, const struct object *object, const char *path);
+/* The strings of a list at a path of two names, at most `most` of them; `count` says how many items there are. False
+ * when it is there and no list of strings. No tree is built. */
+bool object_strings(const struct request *request, const struct object *object, const char *path, size_t most,
+                    struct strlist *list, size_t *count);
 /* Why a part of an object that was asked for as a tree could not be read, and so looked as if it were
  * absent (json_build); absent when all could. */
 struct str request_problem(const struct request *request);
@@ -59,9 +63,8 @@ bool object_has(const struct object *object, const char *path);            /* pr
 struct str object_label(const struct request *request, const struct object *object, const char *key);
 /* Absent when it is not set, empty when it is set to "". */
 struct str object_annotation(const struct request *request, const struct object *object, const char *key);
-/* Whether its JSON text, escapes and all, holds this word: cheap to ask of a large one. */
-bool object_annotation_has(const struct request *request, const struct object *object, const char *key,
-                           struct str word);
+/* Its JSON text, quotes, escapes and all; absent when it is not set. Cheap to ask of a large one. */
+struct str object_annotation_raw(const struct request *request, const struct object *object, const char *key);
 /* The reason that an annotation gives, trimmed; empty where it has none that can be seen. */
 struct str object_reason(const struct request *request, const struct object *object, const char *annotation);
 struct str annotation_reason(struct str value);    /* the same of an annotation's value */

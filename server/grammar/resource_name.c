@@ -24,7 +24,8 @@
 #define OPERATOR "operator.cluster.x-k8s.io"
 #define KIND(plural, singular, group, a, b)                                                                            \
     {                                                                                                                  \
-        STR_INIT(plural), STR_INIT(singular), STR_INIT(group),                                                         \
+        {plural "." group, sizeof(plural "." group) - (sizeof(group) > 1 ? 1 : 2)}, STR_INIT(plural),                  \
+            STR_INIT(singular), STR_INIT(group),                                                                       \
         {                                                                                                              \
             STR_INIT(a), STR_INIT(b)                                                                                   \
         }                                                                                                              \
@@ -295,9 +296,11 @@ static bool is_plural_of(struct str plural, struct str singular)
 /* Whether both name the same resource, in whatever form each is written. */
 static bool resource_name_is(const struct resource_name *a, const struct resource_name *b)
 {
+    if (a->kind && a->kind == b->kind) /* each group is then the beginning of the kind's */
+        return true;
     if (!same_group(a->group, b->group))
         return false;
-    if ((a->kind && a->kind == b->kind) || str_eq_nocase(a->resource, b->resource))
+    if (str_eq_nocase(a->resource, b->resource))
         return true;
     return is_plural_of(a->resource, b->resource) || is_plural_of(b->resource, a->resource);
 }
@@ -308,15 +311,10 @@ bool resource_name_same(struct str a, struct str b)
     return resource_name_is(&one, &other);
 }
 
-struct str resource_kind_name(struct arena *arena, const struct resource_kind *kind)
-{
-    return kind->group.len ? arena_join(arena, kind->plural, ".", kind->group) : kind->plural;
-}
-
-struct str resource_name_plural(struct arena *arena, struct str name)
+struct str resource_name_plural(struct str name)
 {
     const struct resource_kind *kind = resource_name_known(name);
-    return kind ? resource_kind_name(arena, kind) : name;
+    return kind ? kind->name : name;
 }
 
 /* apimachinery resource/quantity.go: sign, digits with at most one point, suffix. */

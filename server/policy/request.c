@@ -61,6 +61,15 @@ static struct json_object *node_tree(const struct request *request, const struct
     return part->tree;
 }
 
+/* json_member(root, "spec"), which nearly every path begins with, as a comparison of four bytes. */
+static const struct json_node *object_spec(const struct json_node *root)
+{
+    const struct json_node *node = root ? root->first : NULL;
+    while (node && (node->key.len != 4 || memcmp(node->key.ptr, "spec", 4) != 0))
+        node = node->next;
+    return node;
+}
+
 /* The node that the first two names of a path lead to; *rest gets what follows
  * them, or NULL: by the path alone, whatever the object has of it. */
 static const struct json_node *object_find(const struct object *object, const char *path, const char **rest)
@@ -68,7 +77,7 @@ static const struct json_node *object_find(const struct object *object, const ch
     const struct json_node *node = object ? object->root : NULL;
     int level = 0;
     if (path[0] == 's' && path[1] == 'p' && path[2] == 'e' && path[3] == 'c' && path[4] == '.') { /* nearly all */
-        node = json_member(node, STR("spec"));
+        node = object_spec(node);
         path += 5;
         level = 1;
     }
@@ -94,8 +103,35 @@ struct str request_problem(const struct request *request)
 struct json_object *object_tree(const struct request *request, const struct object *object, const char *path)
 {
     const char *rest;
-    struct json_object *tree = node_tree(request, object_find(object, path, &rest));
+    const struct json_node *node = object_find(object, path, &rest);
+    if (rest && node && node->raw.len == 2) /* {} has no members, "" and [] neither: no need of a tree to see that */
+        return NULL;
+    struct json_object *tree = node_tree(request, node);
     return rest ? json_path(tree, rest) : tree;
+}
+
+bool object_strings(const struct request *request, const struct object *object, const char *path, size_t most,
+                    struct strlist *list, size_t *count)
+{
+    const char *rest;
+    const struct json_node *node = object_find(object, path, &rest);
+    bool all = true;
+    *list = (struct strlist){0};
+    *count = 0;
+    if (!node || node->kind == JSON_NULL)
+        return true;
+    if (node->kind != JSON_ARRAY)
+        return false;
+    struct str left = str_slice(node->raw, 1, node->raw.len), item;
+    while (json_next_item(&left, &item)) {
+        const struct json_node value = {.kind = item.ptr[0] == '"' ? JSON_STRING : JSON_NULL, .raw = item};
+        if (++*count > most)
+            continue;
+        if (value.kind == JSON_STRING)
+            strlist_add(request->arena, list, json_text(request->arena, &value));
+        all = all && value.kind == JSON_STRING;
+    }
+    return all;
 }
 
 struct str object_text(const struct request *request, const struct object *object, const char *path)
@@ -166,10 +202,10 @@ struct str object_annotation(const struct request *request, const struct object 
     return json_text(request->arena, &member);
 }
 
-bool object_annotation_has(const struct request *request, const struct object *object, const char *key, struct str word)
+struct str object_annotation_raw(const struct request *request, const struct object *object, const char *key)
 {
     struct json_node member;
-    return object_find_annotation(request, object, key, &member) && str_contains(member.raw, word);
+    return object_find_annotation(request, object, key, &member) ? member.raw : (struct str){NULL, 0};
 }
 
 struct str object_reason(const struct request *request, const struct object *object, const char *annotation)

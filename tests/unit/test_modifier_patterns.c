@@ -134,10 +134,10 @@ static void test_names(void)
         CU_ASSERT_EQUAL(resource_name_same(str_from(cases[i].a), str_from(cases[i].b)), cases[i].same);
         CU_ASSERT_EQUAL(resource_name_same(str_from(cases[i].b), str_from(cases[i].a)), cases[i].same);
     }
-    ASSERT_TEXT(resource_name_plural(arena, STR("mutatingwebhookconfiguration.admissionregistration.k8s.io")),
+    ASSERT_TEXT(resource_name_plural(STR("mutatingwebhookconfiguration.admissionregistration.k8s.io")),
                 "mutatingwebhookconfigurations.admissionregistration.k8s.io");
-    ASSERT_TEXT(resource_name_plural(arena, STR("Pod")), "pods");
-    ASSERT_TEXT(resource_name_plural(arena, STR("foo.example.com")), "foo.example.com");
+    ASSERT_TEXT(resource_name_plural(STR("Pod")), "pods");
+    ASSERT_TEXT(resource_name_plural(STR("foo.example.com")), "foo.example.com");
     arena_free(arena);
 }
 

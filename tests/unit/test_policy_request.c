@@ -187,8 +187,38 @@ static void test_velero_accounts(void)
     CU_ASSERT_FALSE(is_velero("", ""));
 }
 
-SUITE(policy_request, {"values are read by path", test_readers}, {"a tree is built once", test_trees_are_built_once},
-      {"labels and annotations", test_labels}, {"parts that cannot be read", test_unreadable_parts},
-      {"what an update changes", test_update_changes}, {"another spelling is no change", test_same_is_no_change},
+static void test_lists_of_strings(void)
+{
+    static const char lists[] =
+        "{\"spec\":{\"two\":[ \"a\\u0062\" , \"\"],\"empty\":[],\"null\":null,\"mixed\":[\"a\",1,[\"b\"],"
+        "{\"c\":\"d\"},null],\"text\":\"a\",\"map\":{\"a\":\"b\"}}}";
+    static const struct {
+        const char *path;
+        bool list;
+        size_t strings, items;
+    } rows[] = {{"spec.two", true, 2, 2},     {"spec.empty", true, 0, 0}, {"spec.null", true, 0, 0},
+                {"spec.missing", true, 0, 0}, {"other.two", true, 0, 0},  {"spec.mixed", false, 1, 5},
+                {"spec.text", false, 0, 0},   {"spec.map", false, 0, 0}};
+    struct fixture f;
+    struct strlist list;
+    size_t count;
+    setup(&f, OPERATION_CREATE, lists, NULL);
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        CU_ASSERT_EQUAL(object_strings(&f.request, &f.object, rows[i].path, 10, &list, &count), rows[i].list);
+        CU_ASSERT_EQUAL(list.len, rows[i].strings);
+        CU_ASSERT_EQUAL(count, rows[i].items);
+    }
+    CU_ASSERT(object_strings(&f.request, &f.object, "spec.two", 1, &list, &count)); /* counted, not kept */
+    CU_ASSERT_EQUAL(list.len, 1);
+    CU_ASSERT_EQUAL(count, 2);
+    ASSERT_TEXT(list.items[0], "ab");
+    CU_ASSERT(object_strings(&f.request, NULL, "spec.two", 1, &list, &count));
+    arena_free(f.arena);
+}
+
+SUITE(policy_request, {"values are read by path", test_readers}, {"lists of strings", test_lists_of_strings},
+      {"a tree is built once", test_trees_are_built_once}, {"labels and annotations", test_labels},
+      {"parts that cannot be read", test_unreadable_parts}, {"what an update changes", test_update_changes},
+      {"another spelling is no change", test_same_is_no_change},
       {"changes on create and delete", test_create_and_delete_changes},
       {"Velero's service accounts", test_velero_accounts})

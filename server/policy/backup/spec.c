@@ -238,7 +238,7 @@ static void backup_spec_check_snapshots(const struct backup_spec *view)
     struct strlist providers = {0};
     if (!backup_spec_asks(view, field_name))
         return;
-    if (!check_list_length(view->decision, s.field, list))
+    if (!check_list_length(view->decision, s.field, json_len(list)))
         return;
     if (!read_strings(view->arena, list, &s.named)) {
         decision_invalid(view->decision, s.field, "must be a list of strings");

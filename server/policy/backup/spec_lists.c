@@ -62,7 +62,7 @@ static bool backup_spec_read_list(const struct backup_spec *view, const char *me
 {
     struct json_object *value = json_get(view->spec, member);
     const char *field = backup_spec_field(view, member);
-    if (!check_list_length(view->decision, field, value))
+    if (!check_list_length(view->decision, field, json_len(value)))
         return false;
     if (read_strings(view->arena, value, list))
         return true;
@@ -117,8 +117,7 @@ static void check_wildcards(const struct backup_spec *view, const char *field, c
                 "%.*s: no namespace can match this: a name has at most 63 lower-case letters, digits and inner dashes",
                 STR_ARG(quoted));
         else
-            check_patterns(view->decision, field, &(struct strlist){.items = &list->items[i], .len = 1},
-                           PATTERN_NAMESPACES);
+            check_namespace_patterns(view->decision, field, &(struct strlist){.items = &list->items[i], .len = 1});
     }
 }
 
@@ -184,10 +183,10 @@ static void check_pair(const struct backup_spec *view, const struct filters *fil
         return;
     }
     warn_list_overlap(view->decision, &pair);
-    check_patterns(view->decision, pair.included_field, &pair.included, PATTERN_RESOURCES);
-    check_patterns(view->decision, pair.excluded_field, &pair.excluded, PATTERN_RESOURCES);
     const struct resource_names included = resource_names_of(view->arena, &pair.included);
     const struct resource_names excluded = resource_names_of(view->arena, &pair.excluded);
+    check_resource_patterns(view->decision, pair.included_field, &included);
+    check_resource_patterns(view->decision, pair.excluded_field, &excluded);
     warn_unresolvable(view->decision, "included", &included, false);
     warn_unresolvable(view->decision, "excluded", &excluded, false);
 }

@@ -34,8 +34,7 @@ static void exclusion_consider(struct restore_view *view, struct exclusions *exc
 {
     struct resource_name name = resource_name_read(text);
     if (name.kind)
-        name = (struct resource_name){resource_kind_name(view->arena, name.kind), name.kind->plural, name.kind->group,
-                                      name.kind, false};
+        name = (struct resource_name){name.kind->name, name.kind->plural, name.kind->group, name.kind, false};
     if (resource_names_have(&view->excluded_names, &name) || matches_pattern(view, name.text))
         return;
     if (resource_names_have(&view->included_names, &name)) {
@@ -111,10 +110,9 @@ static struct json_object *json_text_value(const struct restore_view *view, stru
 
 static void patch_exclusions(struct restore_view *view, size_t had)
 {
-    struct json_object *list = restore_field(view, "spec.excludedResources");
     if (view->excluded.len == had)
         return;
-    if (list) {
+    if (object_has(view->request->object, "spec.excludedResources")) {
         for (size_t i = had; i < view->excluded.len; i++)
             decision_patch(view->decision, "add", "/spec/excludedResources/-",
                            json_text_value(view, view->excluded.items[i]));
@@ -143,10 +141,11 @@ static void warn_not_updated(const struct restore_view *view)
 static void mutate_policy(struct restore_view *view)
 {
     bool forced = str_is(view->policy, "none") && view->settings->restores_force_update;
-    bool is_text = json_object_is_type(restore_field(view, "spec.existingResourcePolicy"), json_type_string);
+    enum json_kind kind = object_kind(view->request->object, "spec.existingResourcePolicy");
+    bool is_text = kind == JSON_STRING;
     if (restore_is_regional(view) || !(view->policy.len == 0 || forced))
         return;
-    if (restore_field(view, "spec.existingResourcePolicy") && !is_text)
+    if (kind != JSON_NULL && !is_text)
         return; /* of a wrong type: denied below */
     if (!restore_may_update(view)) {
         warn_not_updated(view);
@@ -195,7 +194,7 @@ static void audit_exclusions(const struct restore_view *view, size_t had)
 
 void restore_mutate(struct restore_view *view)
 {
-    struct json_object *list = restore_field(view, "spec.excludedResources");
+    enum json_kind kind = object_kind(view->request->object, "spec.excludedResources");
     view->excluded_given = view->excluded.len;
     if (!view->management) {
         restore_advise(view);
@@ -204,7 +203,7 @@ void restore_mutate(struct restore_view *view)
     if (opts_out(view))
         return;
     size_t had = view->excluded.len;
-    if (!list || json_object_is_type(list, json_type_array)) {
+    if (kind == JSON_NULL || kind == JSON_ARRAY) {
         complete_exclusions(view, "excluded");
         patch_exclusions(view, had);
     }

@@ -191,13 +191,11 @@ static void check_non_restorable(const struct restore_view *view)
                           STR_ARG(arena_quote(view->arena, ignored.items[i])));
 }
 
-static bool restore_read_list(const struct restore_view *view, const char *path, struct strlist *list)
+static bool restore_check_list(const struct restore_view *view, const struct restore_list *list)
 {
-    *list = (struct strlist){0};
-    if (read_strings(view->arena, restore_field(view, path), list))
-        return true;
-    decision_invalid(view->decision, path, "must be a list of strings");
-    return false;
+    if (!list->is_list)
+        decision_invalid(view->decision, list->field, "must be a list of strings");
+    return list->is_list;
 }
 
 static bool asks_pair(const struct restore_view *view, const struct list_pair *pair)
@@ -227,36 +225,36 @@ static void warn_cluster_scoped(const struct restore_view *view, const struct li
 /* Included and excluded resources and namespaces, selectors. */
 static void restore_check_lists(const struct restore_view *view)
 {
-    struct strlist ignored = {0};
-    struct list_pair resources = {.included_field = "spec.includedResources",
-                                  .excluded_field = "spec.excludedResources",
+    struct list_pair resources = {.included_field = view->resources_in.field,
+                                  .excluded_field = view->resources_out.field,
                                   .what = "resources",
                                   .object = "Restore",
                                   .verb = "restore",
                                   .included = view->included,
                                   .excluded = view->excluded};
-    struct list_pair namespaces = {.included_field = "spec.includedNamespaces",
-                                   .excluded_field = "spec.excludedNamespaces",
+    struct list_pair namespaces = {.included_field = view->namespaces_in.field,
+                                   .excluded_field = view->namespaces_out.field,
                                    .what = "namespaces",
                                    .object = "Restore",
-                                   .verb = "restore"};
-    if (asks_pair(view, &resources) && restore_read_list(view, resources.included_field, &ignored) &&
-        restore_read_list(view, resources.excluded_field, &ignored)) {
+                                   .verb = "restore",
+                                   .included = view->namespaces_in.items,
+                                   .excluded = view->namespaces_out.items};
+    if (asks_pair(view, &resources) && restore_check_list(view, &view->resources_in) &&
+        restore_check_list(view, &view->resources_out)) {
         check_list_pair(view->decision, &resources);
         check_non_restorable(view);
         warn_list_overlap(view->decision, &resources);
-        check_patterns(view->decision, resources.included_field, &resources.included, PATTERN_RESOURCES);
-        check_patterns(view->decision, resources.excluded_field, &resources.excluded, PATTERN_RESOURCES);
+        check_resource_patterns(view->decision, resources.included_field, &view->included_names);
+        check_resource_patterns(view->decision, resources.excluded_field, &view->excluded_names);
         warn_unresolvable(view->decision, "included", &view->included_names, true);
         warn_unresolvable(view->decision, "excluded", &view->excluded_names, true);
     }
     if (asks_pair(view, &namespaces) || restore_asks(view, "spec.includeClusterResources")) {
-        if (!restore_read_list(view, namespaces.included_field, &namespaces.included) ||
-            !restore_read_list(view, namespaces.excluded_field, &namespaces.excluded))
+        if (!restore_check_list(view, &view->namespaces_in) || !restore_check_list(view, &view->namespaces_out))
             return;
         check_list_pair(view->decision, &namespaces);
-        check_patterns(view->decision, namespaces.included_field, &namespaces.included, PATTERN_NAMESPACES);
-        check_patterns(view->decision, namespaces.excluded_field, &namespaces.excluded, PATTERN_NAMESPACES);
+        check_namespace_patterns(view->decision, namespaces.included_field, &namespaces.included);
+        check_namespace_patterns(view->decision, namespaces.excluded_field, &namespaces.excluded);
         warn_cluster_scoped(view, &namespaces);
     }
 }

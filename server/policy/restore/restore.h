@@ -5,6 +5,13 @@
 #include "backstop/grammar.h"
 #include "backstop/policy.h"
 
+/* A list of the spec, as sent. */
+struct restore_list {
+    const char *field; /* "spec.includedResources" */
+    struct strlist items;
+    bool is_list; /* of strings, or absent */
+};
+
 /* A Restore with what was found out about it. The mutation changes only this view
  * and records patch steps; the checks read the view, so they see the same Restore
  * whether it was patched in this review or comes back patched. */
@@ -16,13 +23,14 @@ struct restore_view {
     struct arena *arena;
     struct str ns; /* where Velero looks for the backup: the Restore's own namespace */
     struct str backup_name, schedule_name;
-    const struct backup *backup;       /* what Velero would restore; NULL when absent or not known */
-    bool management;                   /* the rules for k0rdent's backups apply */
-    bool mutating;                     /* patches may be added */
-    bool as_new;                       /* created, or changed before Velero takes it: all of it counts */
-    bool opted_out;                    /* ANNOTATION_SKIP_MUTATION with a reason */
-    struct str opt_out_reason;         /* its ptr tells "empty" from "absent" */
-    struct strlist included, excluded; /* resources */
+    const struct backup *backup; /* what Velero would restore; NULL when absent or not known */
+    bool management;             /* the rules for k0rdent's backups apply */
+    bool mutating;               /* patches may be added */
+    bool as_new;                 /* created, or changed before Velero takes it: all of it counts */
+    bool opted_out;              /* ANNOTATION_SKIP_MUTATION with a reason */
+    struct str opt_out_reason;   /* its ptr tells "empty" from "absent" */
+    struct restore_list resources_in, resources_out, namespaces_in, namespaces_out;
+    struct strlist included, excluded;                    /* resources */
     struct resource_names included_names, excluded_names; /* the same */
     struct str policy;                                    /* existingResourcePolicy */
     struct str modifier_kind, modifier_name;              /* absent when there is no resourceModifier */

@@ -93,13 +93,12 @@ static void check_mapping_source(const struct restore_view *view, const struct s
 /* A list without patterns, all of which is left out again. */
 static void check_left_out(const struct restore_view *view)
 {
-    struct strlist excluded = {0};
+    const struct strlist *excluded = &view->namespaces_out.items;
     const struct strlist *held = view->backup ? &view->backup->included_namespaces : NULL;
     if (!held || !held->len || held->len > PATTERNS_MAX || !restore_asks(view, "spec.excludedNamespaces"))
         return;
-    (void)read_strings(view->arena, restore_field(view, "spec.excludedNamespaces"), &excluded);
     for (size_t i = 0; i < held->len; i++)
-        if (glob_has_wildcard(held->items[i]) || !strlist_has(&excluded, held->items[i]))
+        if (glob_has_wildcard(held->items[i]) || !strlist_has(excluded, held->items[i]))
             return;
     decision_caution(
         view->decision,
@@ -109,26 +108,21 @@ static void check_left_out(const struct restore_view *view)
 
 void restore_check_namespaces(const struct restore_view *view)
 {
-    struct json_object *included = restore_field(view, "spec.includedNamespaces");
+    const struct strlist *in = &view->namespaces_in.items, *out = &view->namespaces_out.items;
     struct json_object *mapping = restore_field(view, "spec.namespaceMapping");
     bool asked = restore_asks(view, "spec.includedNamespaces") || restore_asks(view, "spec.namespaceMapping");
-    struct strlist in = {0}, out = {0};
     check_left_out(view);
     if (!asked)
         return;
-    if (mapping) {
-        (void)read_strings(view->arena, included, &in);
-        (void)read_strings(view->arena, restore_field(view, "spec.excludedNamespaces"), &out);
-    }
     json_foreach(mapping, source, target)
     {
         if (!said_enough(view->decision))
-            check_mapping_source(view, &in, &out, str_from(source), json_str(target));
+            check_mapping_source(view, in, out, str_from(source), json_str(target));
     }
     if (!view->backup)
         return;
-    for (size_t i = 0; i < json_len(included) && !said_enough(view->decision); i++)
-        check_one(view, "spec.includedNamespaces", json_str(json_item(included, i)));
+    for (size_t i = 0; i < in->len && !said_enough(view->decision); i++)
+        check_one(view, "spec.includedNamespaces", in->items[i]);
     json_foreach(mapping, from, to)
     {
         (void)to;

@@ -18,14 +18,20 @@ bool restore_is_regional(const struct restore_view *view)
     return view->management && view->backup && view->backup->region.len > 0;
 }
 
-static bool lists_are_short(const struct restore_view *view)
+/* False where one is too long for any check. */
+static bool restore_read_lists(struct restore_view *view)
 {
-    static const char *const lists[] = {"spec.includedResources", "spec.excludedResources", "spec.includedNamespaces",
-                                        "spec.excludedNamespaces"};
+    struct restore_list *const lists[] = {&view->resources_in, &view->resources_out, &view->namespaces_in,
+                                          &view->namespaces_out};
+    static const char *const fields[] = {"spec.includedResources", "spec.excludedResources", "spec.includedNamespaces",
+                                         "spec.excludedNamespaces"};
     bool all = true;
     for (size_t i = 0; i < LENGTH_OF(lists); i++) {
-        struct json_object *list = restore_field(view, lists[i]);
-        all = check_list_length(view->decision, lists[i], list) && all;
+        size_t count;
+        lists[i]->field = fields[i];
+        lists[i]->is_list =
+            object_strings(view->request, view->request->object, fields[i], LIST_ITEMS_MAX, &lists[i]->items, &count);
+        all = check_list_length(view->decision, fields[i], count) && all;
     }
     return all;
 }
@@ -82,7 +88,7 @@ bool restore_view_init(struct restore_view *view, const struct request *request,
         return false;
     }
     struct json_object *modifier = restore_field(view, "spec.resourceModifier");
-    if (!lists_are_short(view))
+    if (!restore_read_lists(view))
         return false;
     view->backup_name = object_text(request, request->object, "spec.backupName");
     view->schedule_name = object_text(request, request->object, "spec.scheduleName");
@@ -91,8 +97,8 @@ bool restore_view_init(struct restore_view *view, const struct request *request,
     view->modifier_name = json_get_str(modifier, "name");
     view->opt_out_reason = object_annotation(request, request->object, ANNOTATION_SKIP_MUTATION);
     view->opted_out = annotation_reason(view->opt_out_reason).len > 0;
-    read_strings(view->arena, restore_field(view, "spec.includedResources"), &view->included);
-    read_strings(view->arena, restore_field(view, "spec.excludedResources"), &view->excluded);
+    view->included = view->resources_in.items;
+    view->excluded = view->resources_out.items;
     view->included_names = resource_names_of(view->arena, &view->included);
     view->excluded_names = resource_names_of(view->arena, &view->excluded);
     find_backup(view);

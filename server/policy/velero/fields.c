@@ -98,13 +98,20 @@ static void check_pattern(struct decision *decision, const char *field, struct s
                          STR_ARG(arena_quote(arena, item)));
 }
 
-void check_patterns(struct decision *decision, const char *field, const struct strlist *list, enum pattern_kind kind)
+void check_resource_patterns(struct decision *decision, const char *field, const struct resource_names *names)
 {
-    for (size_t i = 0; i < list->len && !said_enough(decision); i++)
-        check_pattern(decision, field, list->items[i], kind);
+    for (size_t i = 0; i < names->len && !said_enough(decision); i++)
+        if (!names->items[i].kind) /* a name that is known is no pattern */
+            check_pattern(decision, field, names->items[i].text, PATTERN_RESOURCES);
 }
 
-enum { LIST_MAX = 5000, ENOUGH = 20 };
+void check_namespace_patterns(struct decision *decision, const char *field, const struct strlist *list)
+{
+    for (size_t i = 0; i < list->len && !said_enough(decision); i++)
+        check_pattern(decision, field, list->items[i], PATTERN_NAMESPACES);
+}
+
+enum { ENOUGH = 20 };
 
 bool said_enough(const struct decision *decision)
 {
@@ -128,12 +135,11 @@ bool read_strings(struct arena *arena, struct json_object *array, struct strlist
     return all;
 }
 
-bool check_list_length(struct decision *decision, const char *field, struct json_object *array)
+bool check_list_length(struct decision *decision, const char *field, size_t len)
 {
-    size_t len = json_len(array);
-    if (len <= LIST_MAX)
+    if (len <= LIST_ITEMS_MAX)
         return true;
-    decision_too_many(decision, field, "%zu items; must have at most %d", len, LIST_MAX);
+    decision_too_many(decision, field, "%zu items; must have at most %d", len, LIST_ITEMS_MAX);
     return false;
 }
 
@@ -143,7 +149,8 @@ void check_duration(struct decision *decision, struct str field, struct json_obj
     struct error error = {0};
     int64_t nanoseconds = 0;
     struct arena *arena = decision->arena;
-    if (!value)
+    if (!value || (json_object_is_type(value, json_type_string) &&
+                   duration_parse(json_str(value), &nanoseconds, &error) && nanoseconds >= 0))
         return;
     struct str text = json_str(value), name = arena_copy(arena, field), quoted = arena_quote(arena, text);
     struct str number = str_slice(text, 0, text.len ? text.len - 1 : 0);
@@ -203,6 +210,8 @@ void check_selector(struct decision *decision, struct str field, struct json_obj
 void check_selectors(struct decision *decision, struct str at, struct json_object *one, struct json_object *any)
 {
     struct arena *arena = decision->arena;
+    if (!one && !any)
+        return;
     struct str field = arena_printf(arena, "%.*s.orLabelSelectors", STR_ARG(at));
     const char *path = field.ptr ? field.ptr : "spec.orLabelSelectors";
     if (one && any)
@@ -402,14 +411,14 @@ struct str resource_name_meant(struct arena *arena, struct str name)
 {
     const struct search search = search_for(arena, name);
     const struct resource_kind *near = resource_misspelt(&search);
-    return near ? resource_kind_name(arena, near) : (struct str){NULL, 0};
+    return near ? near->name : (struct str){NULL, 0};
 }
 
 struct str resource_name_elsewhere(struct arena *arena, struct str name)
 {
     const struct search search = search_for(arena, name);
     const struct resource_kind *kind = in_another_group(&search);
-    return kind ? resource_kind_name(arena, kind) : (struct str){NULL, 0};
+    return kind ? kind->name : (struct str){NULL, 0};
 }
 
 static void resource_warn_unknown(struct decision *decision, const char *verb, struct str name, bool clean_cluster)
@@ -419,7 +428,7 @@ static void resource_warn_unknown(struct decision *decision, const char *verb, s
     struct str quoted = arena_quote(decision->arena, name);
     if (near)
         decision_warn(decision, "%s %.*s is not a known resource; did you mean %.*s?", verb, STR_ARG(quoted),
-                      STR_ARG(resource_kind_name(decision->arena, near)));
+                      STR_ARG(near->name));
     else if (str_contains(name, STR(",")))
         decision_warn(decision, "%s %.*s contains a comma: write one item for each resource", verb, STR_ARG(quoted));
     else if (search.group.len == 0 && clean_cluster)
@@ -438,7 +447,7 @@ static void resource_warn_unknown(struct decision *decision, const char *verb, s
 static void warn_singular(struct decision *decision, const char *verb, struct str name,
                           const struct resource_kind *kind)
 {
-    struct str plural = resource_kind_name(decision->arena, kind);
+    struct str plural = kind->name;
     if (!str_eq(name, plural) && !is_built_in(kind->group))
         decision_warn(decision, "%s %.*s works only where its CRD is installed. On a clean cluster write %.*s", verb,
                       STR_ARG(arena_quote(decision->arena, name)), STR_ARG(plural));

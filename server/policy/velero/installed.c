@@ -41,11 +41,11 @@ static void velero_warn_field_unread(const struct velero_field *field, const str
 
 /* The API server drops what the CRD does not have, and kubectl says what was there. It nearly never has
  * to be read: kubectl escapes nothing in the name of a field. */
-static bool velero_was_applied(const struct request *request, const struct velero_field *field)
+static bool velero_was_applied(const struct request *request, struct str applied, const struct velero_field *field)
 {
     struct error ignored;
     struct str name = str_from(strrchr(field->path, '.') + 1);
-    if (!object_annotation_has(request, request->object, LAST_APPLIED, name))
+    if (!str_contains(applied, name))
         return false;
     struct str text = object_annotation(request, request->object, LAST_APPLIED);
     return json_path(json_build(request->arena, text, &ignored), field->path);
@@ -69,6 +69,7 @@ void velero_warn_fields(const struct request *request, const struct inventory *i
                         const struct settings *settings, struct decision *decision)
 {
     const struct product_version velero = inventory_velero_version(inventory, settings).version;
+    const struct str applied = object_annotation_raw(request, request->object, LAST_APPLIED);
     for (size_t i = 0; i < LENGTH_OF(new_fields); i++) {
         const struct velero_field *field = &new_fields[i];
         if (!str_is(request->kind, field->kind))
@@ -78,7 +79,7 @@ void velero_warn_fields(const struct request *request, const struct inventory *i
         if (asked && !dropped) {
             if (!field->judged)
                 velero_warn_field_unread(field, &velero, decision);
-        } else if (dropped || velero_was_applied(request, field)) {
+        } else if (dropped || velero_was_applied(request, applied, field)) {
             decision_caution(decision, "%s %s by the API server: the CRD is older than %.*s. Update it: %s",
                              field->path, dropped ? "will be dropped" : "was dropped",
                              STR_ARG(feature_since(decision->arena, field->feature)), VELERO_CRDS_COMMAND);

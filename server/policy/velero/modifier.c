@@ -199,7 +199,7 @@ static void check_plain_target(struct config_rules *modifier, struct str where, 
 {
     struct arena *arena = modifier->arena;
     const struct resource_kind *kind = resource_name_known(target);
-    struct str quoted = arena_quote(arena, target), plural = resource_name_plural(arena, target), resource, group;
+    struct str quoted = arena_quote(arena, target), plural = resource_name_plural(target), resource, group;
     struct str meant = kind ? STR("") : resource_name_meant(arena, target);
     struct str elsewhere = kind ? STR("") : resource_name_elsewhere(arena, target);
     resource_name_split(target, &resource, &group);

@@ -15,7 +15,8 @@ bool said_enough(const struct decision *decision);
 /* The strings of a list; false when it is there and no list of strings. */
 bool read_strings(struct arena *arena, struct json_object *array, struct strlist *list);
 /* Lists are compared item by item: one that no person writes is denied unread. */
-bool check_list_length(struct decision *decision, const char *field, struct json_object *array);
+enum { LIST_ITEMS_MAX = 5000 };
+bool check_list_length(struct decision *decision, const char *field, size_t len);
 
 /* Velero decodes durations with time.ParseDuration. The CRD takes any text, and one
  * that does not parse can stop the informers of the whole Velero server. NULL is fine. */
@@ -46,7 +47,8 @@ void check_list_pair(struct decision *decision, const struct list_pair *pair);
 void warn_list_overlap(struct decision *decision, const struct list_pair *pair);
 enum pattern_kind { PATTERN_RESOURCES, PATTERN_NAMESPACES };
 /* What a list's items can never match, as patterns or as names. */
-void check_patterns(struct decision *decision, const char *field, const struct strlist *list, enum pattern_kind kind);
+void check_resource_patterns(struct decision *decision, const char *field, const struct resource_names *names);
+void check_namespace_patterns(struct decision *decision, const char *field, const struct strlist *list);
 
 /* What is installed of Velero: which fields its release and its CRDs know, and its plugins. */
 
