@@ -78,6 +78,8 @@ bool rehearsal_record_read(struct str text, struct rehearsal_record *record) MUS
 /* On a ManagementBackup: how old its newest backup may become ("12h"), in place of settings status.recoveryPoint. */
 #define ANNOTATION_RECOVERY_POINT "backstop.k0rdent.mirantis.com/recovery-point"
 #define ANNOTATION_ALLOW_DELETE "backstop.k0rdent.mirantis.com/allow-delete"
+/* On a Management: allows edits that settings upgrade.disabledVelero, removedProvider and unsupportedRelease deny. */
+#define ANNOTATION_ALLOW_EDIT "backstop.k0rdent.mirantis.com/allow-edit"
 /* On a Backup: a pin. While it is there nobody deletes the Backup, whatever its value says. */
 #define ANNOTATION_KEEP "backstop.k0rdent.mirantis.com/keep"
 /* On a Backup: what `backstop rehearse --record` found (struct rehearsal_record). Neither Velero's sync nor kcm carries it

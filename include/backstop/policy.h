@@ -206,7 +206,8 @@ policy_fn policy_credential_deletion, policy_region_deletion; /* Credential, Reg
  * ManagementBackups and Velero Backups in the snapshot are to be no older than the
  * request (known = false where they cannot be read; the gate then stays closed). */
 policy_fn policy_management;
-/* Management: what UPDATEs of spec.core and spec.providers bring in that the gate does not see. Never denies. */
+/* Management: what UPDATEs of spec.core and spec.providers break; warned of, or denied by settings upgrade.disabledVelero
+ * and upgrade.removedProvider. policy_management judges the same where spec.release changes as well. */
 policy_fn policy_management_edit;
 policy_fn policy_management_life;          /* Management: CREATE, DELETE */
 policy_fn policy_management_status;        /* Management's /status: UPDATE */

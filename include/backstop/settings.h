@@ -69,17 +69,20 @@ struct settings {
     struct provider_exclusion *provider_exclusions; /* built in, then restores.providerCaveats[] */
     size_t provider_exclusion_count;
 
-    bool upgrade_gate;                       /* upgrade.gate: true */
-    int64_t upgrade_max_backup_age;          /* upgrade.maxBackupAge: 1h */
-    int64_t upgrade_retry_after;             /* upgrade.retryAfter: 15s */
-    int64_t upgrade_retry_after_failure;     /* upgrade.retryAfterFailure: 10m */
-    int64_t upgrade_start_timeout;           /* upgrade.startTimeout: 5m */
-    enum verdict upgrade_without_backups;    /* upgrade.withoutBackups: warn */
-    enum verdict upgrade_rehearsal;          /* upgrade.rehearsal: off; VERDICT_DENY is require */
-    enum verdict upgrade_changed_status;     /* upgrade.changedStatus: deny */
-    enum verdict upgrade_changed_release;    /* upgrade.changedRelease: deny */
-    enum verdict upgrade_deleted_management; /* upgrade.deletedManagement: warn */
-    struct evidence_source *evidence;        /* upgrade.evidence: first allOf, then anyOf; none */
+    bool upgrade_gate;                        /* upgrade.gate: true */
+    int64_t upgrade_max_backup_age;           /* upgrade.maxBackupAge: 1h */
+    int64_t upgrade_retry_after;              /* upgrade.retryAfter: 15s */
+    int64_t upgrade_retry_after_failure;      /* upgrade.retryAfterFailure: 10m */
+    int64_t upgrade_start_timeout;            /* upgrade.startTimeout: 5m */
+    enum verdict upgrade_without_backups;     /* upgrade.withoutBackups: warn */
+    enum verdict upgrade_rehearsal;           /* upgrade.rehearsal: off; VERDICT_DENY is require */
+    enum verdict upgrade_changed_status;      /* upgrade.changedStatus: deny */
+    enum verdict upgrade_changed_release;     /* upgrade.changedRelease: deny */
+    enum verdict upgrade_deleted_management;  /* upgrade.deletedManagement: warn */
+    enum verdict upgrade_disabled_velero;     /* upgrade.disabledVelero: warn */
+    enum verdict upgrade_removed_provider;    /* upgrade.removedProvider: warn */
+    enum verdict upgrade_unsupported_release; /* upgrade.unsupportedRelease: warn */
+    struct evidence_source *evidence;         /* upgrade.evidence: first allOf, then anyOf; none */
     size_t evidence_count;
 
     int64_t status_recovery_point; /* status.recoveryPoint: 0s (two missed runs), in seconds */

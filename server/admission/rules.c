@@ -105,7 +105,8 @@ static const struct rule rules[] = {
         .path = "/validate-k0rdent-mirantis-com-v1beta1-management-edit",
         .policy = policy_management_edit,
         .failure_policy = "Ignore",
-        .documentation = "warns of other edits: Velero switched off or its values ignored, a provider in use removed",
+        .documentation =
+            "warns of other edits, or denies them by settings: Velero switched off, a provider in use removed",
     },
     {
         .group = GROUP_K0RDENT,

@@ -222,6 +222,13 @@ static const struct settings_key keys[] = {
      "What happens when somebody changes the spec of the running Release (other components under the same name)."},
     {"upgrade.deletedManagement", KEY_VERDICT, PLACE(upgrade_deleted_management), "warn", NULL, 0, 0,
      "What happens when somebody deletes a Management that runs a release."},
+    {"upgrade.disabledVelero", KEY_VERDICT, PLACE(upgrade_disabled_velero), "warn", NULL, 0, 0,
+     "What happens to a change of the Management that switches Velero off, or leaves its values where k0rdent ignores "
+     "them (spec.core.kcm.config.velero, since 1.4)."},
+    {"upgrade.removedProvider", KEY_VERDICT, PLACE(upgrade_removed_provider), "warn", NULL, 0, 0,
+     "What happens to a change of the Management that removes a provider that ClusterDeployments use."},
+    {"upgrade.unsupportedRelease", KEY_VERDICT, PLACE(upgrade_unsupported_release), "warn", NULL, 0, 0,
+     "What happens to a downgrade, and to an upgrade that skips a release that k0rdent requires."},
     {"upgrade.evidence", KEY_EVIDENCE, PLACE(evidence), "", NULL, 0, 0,
      "Backups of other engines (Kasten, Trilio, Cohesity, etcd snapshots) that the upgrade gate checks too."},
 

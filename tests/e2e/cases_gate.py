@@ -77,7 +77,29 @@ def case_edit(setup):
     """an edit that keeps the release is warned of what it brings in"""
     off = json.dumps({"spec": {"core": {"kcm": {"config": {"regional": {"velero": {"enabled": False}}}}}}})
     answer = setup.cluster.kubectl("patch", "management", "kcm", "--type=merge", "--dry-run=server", "-p", off)
-    accepted(answer, "Warning: spec.core.kcm.config.regional.velero.enabled is false: kcm uninstalls its Velero")
+    accepted(answer, "Warning: spec.core.kcm.config.regional.velero.enabled: false makes kcm uninstall its Velero")
+
+
+def case_edit_denied(setup):
+    """by settings such edits, and a downgrade, are refused before a backup is started; an annotation allows them"""
+    setup.reset_upgrade()
+    folder = os.path.dirname(setup.settings)
+    key = "backstop.k0rdent.mirantis.com/allow-edit"
+    settings_file(folder, upgrade={"disabledVelero": "deny", "unsupportedRelease": "deny"})
+
+    def patch(spec, *more, **annotations):
+        body = json.dumps({"metadata": {"annotations": annotations}, "spec": spec})
+        return setup.cluster.kubectl("patch", "management", "kcm", "--type=merge", "-p", body, *more)
+
+    off = {"core": {"kcm": {"config": {"regional": {"velero": {"enabled": False}}}}}}
+    wait_until("the settings to be reloaded", lambda: patch(off, "--dry-run=server").code == 1)
+    refused(patch(off), "spec.core.kcm.config.regional.velero.enabled: Forbidden: false makes kcm uninstall its Velero")
+    refused(patch({**off, "release": NEXT}), "false makes kcm uninstall its Velero", f"{key}=REASON")
+    refused(patch({"release": "kcm-1-1-0"}), "k0rdent 1.1.0 is older than k0rdent 1.2.0")
+    assert taken_backups(setup.cluster) == [] and stored_release(setup.cluster) == RUNNING
+    accepted(patch(off, "--dry-run=server", **{key: "Velero is ours"}), 'Warning: allowed by annotation ("Velero is ours")')
+    settings_file(folder)
+    wait_until("the settings to be as before", lambda: patch(off, "--dry-run=server").code == 0)
 
 
 def case_unknown_release(setup):

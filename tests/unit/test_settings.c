@@ -31,6 +31,8 @@ static void test_defaults(void)
     CU_ASSERT(s->upgrade_gate && s->upgrade_max_backup_age == 3600 && s->upgrade_retry_after == 15);
     CU_ASSERT(s->upgrade_retry_after_failure == 600 && s->upgrade_start_timeout == 300);
     CU_ASSERT(s->upgrade_without_backups == VERDICT_WARN && s->upgrade_rehearsal == VERDICT_ALLOW);
+    CU_ASSERT(s->upgrade_disabled_velero == VERDICT_WARN && s->upgrade_removed_provider == VERDICT_WARN);
+    CU_ASSERT(s->upgrade_unsupported_release == VERDICT_WARN);
     CU_ASSERT_FATAL(s->velero_service_accounts.len == 2);
     ASSERT_TEXT(s->velero_service_accounts.items[0], "velero-server");
     ASSERT_TEXT(s->velero_service_accounts.items[1], "velero");
@@ -75,7 +77,8 @@ static void test_every_key_is_read(void)
                  "  providerCaveats:\n  - provider: infrastructure-example\n"
                  "    excludedResources: [things.example.com]\n"
                  "upgrade: {gate: false, maxBackupAge: 2h, retryAfter: 5s, retryAfterFailure: 0s, startTimeout: 1m,\n"
-                 "  withoutBackups: deny, rehearsal: require}\n"
+                 "  withoutBackups: deny, rehearsal: require, disabledVelero: deny, removedProvider: allow,\n"
+                 "  unsupportedRelease: deny}\n"
                  "velero: {serviceAccounts: [my-velero, 'other:velero']}\n"),
         &error);
     CU_ASSERT_FATAL(s != NULL);
@@ -94,7 +97,8 @@ static void test_every_key_is_read(void)
     ASSERT_TEXT(s->provider_exclusions[2].excluded_resources.items[0], "things.example.com");
     CU_ASSERT(!s->upgrade_gate && s->upgrade_max_backup_age == 7200 && s->upgrade_retry_after == 5);
     CU_ASSERT(s->upgrade_retry_after_failure == 0 && s->upgrade_start_timeout == 60);
-    CU_ASSERT(s->upgrade_rehearsal == VERDICT_DENY);
+    CU_ASSERT(s->upgrade_rehearsal == VERDICT_DENY && s->upgrade_disabled_velero == VERDICT_DENY);
+    CU_ASSERT(s->upgrade_removed_provider == VERDICT_ALLOW && s->upgrade_unsupported_release == VERDICT_DENY);
     CU_ASSERT(s->upgrade_without_backups == VERDICT_DENY && s->velero_service_accounts.len == 2);
     ASSERT_TEXT(s->velero_service_accounts.items[1], "other:velero");
 }

@@ -42,6 +42,9 @@ void management_judge_creation(const struct request *request, const struct inven
                                const struct settings *settings, struct decision *decision);
 void management_judge_deletion(const struct request *request, const struct settings *settings,
                                struct decision *decision);
+/* A denial becomes a warning for accounts of the system namespace, who run the controllers themselves. */
+enum verdict management_soften_verdict(const struct request *request, const struct settings *settings,
+                                       enum verdict verdict);
 /* Steps 2 to 7 of it, once nothing lets the change through. */
 void gate_judge(struct gate *gate);
 /* For a change that is let through without the gate: what kcm will do about its own

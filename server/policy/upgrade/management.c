@@ -7,74 +7,111 @@
 
 #define CONFIG "spec.core.kcm.config"
 
-/* kcm 1.4 moved its values for Velero below "regional", and moves none of them. */
-static void management_warn_ignored_velero(struct json_object *config, const struct product_version *kcm,
-                                           struct decision *decision)
+/* An UPDATE of the Management under judgement, beside the gate. What the settings deny is looked for before the gate, so
+ * that nobody waits for a backup first; what they warn of, after it. */
+struct management_edit {
+    const struct request *request;
+    const struct inventory *inventory;
+    const struct settings *settings;
+    struct decision *decision;
+    enum verdict pass; /* which of the two is reported now */
+    struct product_version before, after;
+    struct str running; /* status.release */
+};
+
+/* `why` ends with what to do instead, without a stop. */
+static void edit_judge(const struct management_edit *edit, enum verdict verdict, const char *field, struct str why)
 {
-    if (json_get(config, "velero") && product_version_before(kcm, 1, 4) != ANSWER_YES)
-        decision_warn(decision, CONFIG ".velero: k0rdent ignores this since 1.4, so the plugins and settings in it are "
-                                       "not installed. Move it to " CONFIG ".regional.velero");
+    const struct request *request = edit->request;
+    struct str name = words_name(request->arena, request->name);
+    struct str reason = object_reason(request, request->object, ANNOTATION_ALLOW_EDIT);
+    verdict = management_soften_verdict(request, edit->settings, verdict);
+    bool excused = verdict == VERDICT_DENY && reason.len;
+    if ((excused ? VERDICT_WARN : verdict) != edit->pass)
+        return;
+    if (edit->pass == VERDICT_DENY) {
+        struct str how =
+            request->operation == OPERATION_CREATE
+                ? STR("To create it anyway, annotate it: ")
+                : arena_printf(request->arena, "To change it anyway: kubectl annotate management %.*s ", STR_ARG(name));
+        decision_forbidden(edit->decision, field, "%.*s. %.*s" ANNOTATION_ALLOW_EDIT "=REASON", STR_ARG(why),
+                           STR_ARG(how));
+        return;
+    }
+    decision_judge(edit->decision, VERDICT_WARN, FIELD_FORBIDDEN, field, "%.*s", STR_ARG(why));
+    if (!excused)
+        return;
+    decision_warn(edit->decision,
+                  "allowed by annotation (%.*s), which also allows later edits. To remove it: kubectl annotate "
+                  "management %.*s %s-",
+                  STR_ARG(arena_quote(request->arena, reason)), STR_ARG(name), ANNOTATION_ALLOW_EDIT);
+    decision_audit(edit->decision, "allow-edit", "%.*s", STR_ARG(reason));
 }
 
-static void management_warn_velero_off(struct json_object *config, struct decision *decision)
+/* What the change does not bring in is only warned of. */
+static enum verdict edit_verdict(enum verdict verdict, bool brought_in)
 {
+    return verdict == VERDICT_DENY && !brought_in ? VERDICT_WARN : verdict;
+}
+
+/* kcm 1.4 moved its values for Velero below "regional", and moves none of them. */
+static void edit_check_velero(const struct management_edit *edit)
+{
+    const struct request *request = edit->request;
+    struct json_object *config = object_tree(request, request->object, CONFIG);
     struct json_object *enabled = json_path(config, "regional.velero.enabled");
-    if (json_object_is_type(enabled, json_type_boolean) && !json_object_get_boolean(enabled))
-        decision_warn(decision, CONFIG ".regional.velero.enabled is false: kcm uninstalls its Velero, and without "
-                                       "Velero it upgrades without a backup");
+    const enum verdict verdict = edit->settings->upgrade_disabled_velero;
+    bool upgrade = request_changes(request, "spec.release"), placed = request_changes(request, CONFIG ".velero");
+    bool off = request_changes(request, CONFIG ".regional.velero.enabled");
+    if (json_get(config, "velero") && (upgrade || placed) && product_version_before(&edit->after, 1, 4) != ANSWER_YES)
+        edit_judge(edit, edit_verdict(verdict, placed || product_version_before(&edit->before, 1, 4) == ANSWER_YES),
+                   CONFIG ".velero",
+                   STR("k0rdent ignores this since 1.4, so the plugins and settings in it are not installed. Move it "
+                       "to " CONFIG ".regional.velero"));
+    if (json_object_is_type(enabled, json_type_boolean) && !json_object_get_boolean(enabled) && (upgrade || off))
+        edit_judge(edit, edit_verdict(verdict, off), CONFIG ".regional.velero.enabled",
+                   STR("false makes kcm uninstall its Velero, and without Velero it upgrades without a backup"));
 }
 
 /* kcm ships Velero's chart with upgradeCRDs: false. */
-static void management_warn_old_crds(const struct inventory *inventory, const struct product_version *before,
-                                     const struct product_version *after, struct decision *decision)
+static void edit_warn_old_crds(const struct management_edit *edit)
 {
-    const struct custom_resource *crd = inventory_custom_resource(inventory, STR("backups.velero.io"));
-    if (custom_resource_takes_phase(crd, "Queued") != ANSWER_YES &&
-        product_version_before(before, 1, 11) == ANSWER_YES && product_version_before(after, 1, 11) == ANSWER_NO)
-        decision_warn(decision, "k0rdent 1.11 installs Velero 1.18 but keeps the CRDs of 1.17, which reject its first "
-                                "phase (Queued). No backup starts until you run: " VELERO_CRDS_COMMAND);
+    const struct custom_resource *crd = inventory_custom_resource(edit->inventory, STR("backups.velero.io"));
+    if (edit->pass == VERDICT_WARN && custom_resource_takes_phase(crd, "Queued") != ANSWER_YES &&
+        product_version_before(&edit->before, 1, 11) == ANSWER_YES &&
+        product_version_before(&edit->after, 1, 11) == ANSWER_NO)
+        decision_warn(edit->decision,
+                      "k0rdent 1.11 installs Velero 1.18 but keeps the CRDs of 1.17, which reject its first "
+                      "phase (Queued). No backup starts until you run: " VELERO_CRDS_COMMAND);
 }
 
-static void management_warn_downgrade(const struct request *request, const struct product_version *before,
-                                      const struct product_version *after, struct decision *decision)
+/* Back to the release that still runs is no downgrade yet, whatever image kcm has by now: never refused. */
+static void edit_check_downgrade(const struct management_edit *edit, struct str target)
 {
-    if (product_version_compare(after, before) < 0)
-        decision_warn(decision,
-                      "%.*s is older than %.*s, and kcm does not undo what a release changed. To roll "
-                      "back, restore the pre-upgrade backup: backstop rollback-plan",
-                      STR_ARG(product_version_name(request->arena, after)),
-                      STR_ARG(product_version_name(request->arena, before)));
+    struct arena *arena = edit->request->arena;
+    if (product_version_compare(&edit->after, &edit->before) < 0)
+        edit_judge(edit, edit_verdict(edit->settings->upgrade_unsupported_release, !str_eq(target, edit->running)),
+                   "spec.release",
+                   arena_printf(arena,
+                                "%.*s is older than %.*s, and kcm does not undo what a release changed. To roll back, "
+                                "restore the pre-upgrade backup: backstop rollback-plan",
+                                STR_ARG(product_version_name(arena, &edit->after)),
+                                STR_ARG(product_version_name(arena, &edit->before))));
 }
 
 /* docs.k0rdent.io, admin/upgrade: "clusters running k0rdent versions older than v1.0.0 cannot be upgraded directly". No
  * other release must not be skipped, and Release objects themselves name none. */
-static void management_warn_skipped(const struct request *request, const struct product_version *before,
-                                    const struct product_version *after, struct decision *decision)
+static void edit_check_skipped(const struct management_edit *edit)
 {
-    if (product_version_before(before, 1, 0) == ANSWER_YES && product_version_before(after, 1, 1) == ANSWER_NO)
-        decision_warn(decision,
-                      "%.*s cannot be upgraded directly to %.*s: the API changed from v1alpha1 to v1beta1. Upgrade to "
-                      "1.0.0 first",
-                      STR_ARG(product_version_name(request->arena, before)),
-                      STR_ARG(product_version_name(request->arena, after)));
-}
-
-/* What an upgrade does to Velero and k0rdent beside what the gate looks at. */
-static void management_warn_of_versions(const struct request *request, const struct inventory *inventory,
-                                        const struct settings *settings, struct decision *decision)
-{
-    struct json_object *config = object_tree(request, request->object, CONFIG);
-    struct str target = object_text(request, request->object, "spec.release");
-    if (!request_changes(request, "spec.release") || request_by_velero(request, settings))
-        return;
-    const struct product_version before = inventory_kcm_version(inventory, settings, request->arena).version;
-    const struct product_version after =
-        target.len ? inventory_release_version(inventory, target, request->arena) : before;
-    management_warn_ignored_velero(config, &after, decision);
-    management_warn_velero_off(config, decision);
-    management_warn_old_crds(inventory, &before, &after, decision);
-    management_warn_downgrade(request, &before, &after, decision);
-    management_warn_skipped(request, &before, &after, decision);
+    struct arena *arena = edit->request->arena;
+    if (product_version_before(&edit->before, 1, 0) == ANSWER_YES &&
+        product_version_before(&edit->after, 1, 1) == ANSWER_NO)
+        edit_judge(edit, edit->settings->upgrade_unsupported_release, "spec.release",
+                   arena_printf(arena,
+                                "%.*s cannot be upgraded directly to %.*s: the API changed from v1alpha1 to v1beta1. "
+                                "Upgrade to 1.0.0 first",
+                                STR_ARG(product_version_name(arena, &edit->before)),
+                                STR_ARG(product_version_name(arena, &edit->after))));
 }
 
 /* Management: an UPDATE that changes spec.release is an upgrade, and passes the gate
@@ -128,6 +165,83 @@ static void management_warn_removed_providers(const struct request *request, boo
                       "this change also removes %.*s: kcm deletes removed providers before it takes its own backup. "
                       "Remove them in a later change instead",
                       STR_ARG(names));
+}
+
+/* The CAPI provider of a component ("cluster-api-provider-azure": "infrastructure-azure"), by what kcm's bundles are
+ * called. */
+static bool management_component_is(struct str component, struct str provider)
+{
+    static const char *const types[] = {"infrastructure-", "bootstrap-", "control-plane-", "ipam-", "addon-"};
+    const struct str prefix = STR("cluster-api-provider-");
+    struct str name = str_starts(component, prefix) ? str_slice(component, prefix.len, component.len) : component;
+    for (size_t i = 0; i < LENGTH_OF(types); i++) {
+        struct str type = str_from(types[i]);
+        if (str_starts(provider, type) && str_eq(str_slice(provider, type.len, provider.len), name))
+            return true;
+    }
+    return false;
+}
+
+/* Its selectors name the providers of all ClusterDeployments that there were when it was taken. */
+static const struct backup *management_newest_backup(const struct inventory *inventory, const struct settings *settings)
+{
+    const struct backup *newest = NULL;
+    for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++) {
+        const struct backup *backup = inventory->backups[i];
+        if (backup->identity.kind == BACKUP_MANAGEMENT && str_eq(backup->meta.ns, settings->system_namespace) &&
+            backup->status.started > (newest ? newest->status.started : 0))
+            newest = backup;
+    }
+    return newest;
+}
+
+static void edit_check_providers(const struct management_edit *edit)
+{
+    struct arena *arena = edit->request->arena;
+    const struct strlist removed = management_removed_providers(edit->request);
+    const struct backup *backup = removed.len ? management_newest_backup(edit->inventory, edit->settings) : NULL;
+    struct strlist used = {0};
+    for (size_t i = 0; backup && i < removed.len; i++)
+        for (size_t j = 0; j < backup->providers.len; j++)
+            if (management_component_is(removed.items[i], backup->providers.items[j]) &&
+                !strlist_has(&used, removed.items[i]))
+                strlist_add(arena, &used, removed.items[i]);
+    if (used.len)
+        edit_judge(edit, edit->settings->upgrade_removed_provider, "spec.providers",
+                   arena_printf(arena,
+                                "this removes %.*s, which ClusterDeployments used when backup %.*s was taken. kcm "
+                                "uninstalls it at once, and then nothing manages their clusters",
+                                STR_ARG(strlist_quoted(arena, &used)), STR_ARG(arena_quote(arena, backup->meta.name))));
+}
+
+/* Of what anybody but Velero and kcm changes or creates. False: it was denied. */
+static bool edit_check(const struct request *request, const struct inventory *inventory,
+                       const struct settings *settings, enum verdict pass, struct decision *decision)
+{
+    struct management_edit edit = {
+        .request = request,
+        .inventory = inventory,
+        .settings = settings,
+        .decision = decision,
+        .pass = pass,
+        .before = inventory_kcm_version(inventory, settings, request->arena).version,
+        .running = gate_running_release(request, inventory),
+    };
+    struct str target = object_text(request, request->object, "spec.release");
+    bool upgrade = request_changes(request, "spec.release");
+    if (request_by_velero(request, settings) || request_by_kcm(request, settings))
+        return true;
+    edit.after = upgrade && target.len ? inventory_release_version(inventory, target, request->arena) : edit.before;
+    edit_check_velero(&edit);
+    if (request->operation != OPERATION_UPDATE)
+        return !decision->denied;
+    if (upgrade) {
+        edit_warn_old_crds(&edit);
+        edit_check_downgrade(&edit, target);
+        edit_check_skipped(&edit);
+    }
+    edit_check_providers(&edit);
+    return !decision->denied;
 }
 
 /* ---- who passes without a backup ----------------------------------------- */
@@ -352,83 +466,31 @@ void policy_management_life(const struct request *request, const struct inventor
         return;
     if (request->operation == OPERATION_DELETE)
         management_judge_deletion(request, settings, decision);
-    else if (request->operation == OPERATION_CREATE && request->object)
-        management_judge_made(request, inventory, settings, decision);
+    if (request->operation != OPERATION_CREATE || !request->object ||
+        !edit_check(request, inventory, settings, VERDICT_DENY, decision))
+        return;
+    management_judge_made(request, inventory, settings, decision);
+    if (!decision->denied)
+        edit_check(request, inventory, settings, VERDICT_WARN, decision);
 }
 
 void policy_management(const struct request *request, const struct inventory *inventory,
                        const struct settings *settings, struct decision *decision)
 {
     struct gate gate;
-    if (request->operation != OPERATION_UPDATE || !request->object || object_deleting(request->object))
+    if (request->operation != OPERATION_UPDATE || !request->object || object_deleting(request->object) ||
+        !gate_open(&gate, request, inventory, settings, decision) ||
+        !edit_check(request, inventory, settings, VERDICT_DENY, decision))
         return;
-    if (gate_open(&gate, request, inventory, settings, decision))
-        gate_decide(&gate);
+    gate_decide(&gate);
     if (!decision->denied || decision->code == 429) /* whoever waits for the gate reads this, too */
-        management_warn_of_versions(request, inventory, settings, decision);
-}
-
-/* ---- edits without another release ----------------------------------------- */
-
-/* The CAPI provider of a component ("cluster-api-provider-azure": "infrastructure-azure"), by what kcm's bundles are
- * called. */
-static bool management_component_is(struct str component, struct str provider)
-{
-    static const char *const types[] = {"infrastructure-", "bootstrap-", "control-plane-", "ipam-", "addon-"};
-    const struct str prefix = STR("cluster-api-provider-");
-    struct str name = str_starts(component, prefix) ? str_slice(component, prefix.len, component.len) : component;
-    for (size_t i = 0; i < LENGTH_OF(types); i++) {
-        struct str type = str_from(types[i]);
-        if (str_starts(provider, type) && str_eq(str_slice(provider, type.len, provider.len), name))
-            return true;
-    }
-    return false;
-}
-
-/* Its selectors name the providers of all ClusterDeployments that there were when it was taken. */
-static const struct backup *management_newest_backup(const struct inventory *inventory, const struct settings *settings)
-{
-    const struct backup *newest = NULL;
-    for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++) {
-        const struct backup *backup = inventory->backups[i];
-        if (backup->identity.kind == BACKUP_MANAGEMENT && str_eq(backup->meta.ns, settings->system_namespace) &&
-            backup->status.started > (newest ? newest->status.started : 0))
-            newest = backup;
-    }
-    return newest;
-}
-
-static void management_warn_used_providers(const struct request *request, const struct inventory *inventory,
-                                           const struct settings *settings, struct decision *decision)
-{
-    const struct strlist removed = management_removed_providers(request);
-    const struct backup *backup = removed.len ? management_newest_backup(inventory, settings) : NULL;
-    struct strlist used = {0};
-    for (size_t i = 0; backup && i < removed.len; i++)
-        for (size_t j = 0; j < backup->providers.len; j++)
-            if (management_component_is(removed.items[i], backup->providers.items[j]) &&
-                !strlist_has(&used, removed.items[i]))
-                strlist_add(request->arena, &used, removed.items[i]);
-    if (used.len)
-        decision_warn(
-            decision,
-            "spec.providers: this removes %.*s, which ClusterDeployments used when backup %.*s was taken. kcm "
-            "uninstalls it at once, and then nothing manages their clusters",
-            STR_ARG(strlist_quoted(request->arena, &used)), STR_ARG(arena_quote(request->arena, backup->meta.name)));
+        edit_check(request, inventory, settings, VERDICT_WARN, decision);
 }
 
 void policy_management_edit(const struct request *request, const struct inventory *inventory,
                             const struct settings *settings, struct decision *decision)
 {
-    if (request->operation != OPERATION_UPDATE || !request->object || object_deleting(request->object) ||
-        request_changes(request, "spec.release") || request_by_velero(request, settings) ||
-        request_by_kcm(request, settings))
-        return;
-    struct json_object *config = object_tree(request, request->object, CONFIG);
-    const struct product_version kcm = inventory_kcm_version(inventory, settings, request->arena).version;
-    if (request_changes(request, CONFIG ".velero"))
-        management_warn_ignored_velero(config, &kcm, decision);
-    if (request_changes(request, CONFIG ".regional.velero.enabled"))
-        management_warn_velero_off(config, decision);
-    management_warn_used_providers(request, inventory, settings, decision);
+    if (request->operation == OPERATION_UPDATE && request->object && !object_deleting(request->object) &&
+        !request_changes(request, "spec.release") && edit_check(request, inventory, settings, VERDICT_DENY, decision))
+        edit_check(request, inventory, settings, VERDICT_WARN, decision);
 }

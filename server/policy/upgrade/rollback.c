@@ -204,8 +204,8 @@ static bool request_by_system_account(const struct request *request, const struc
     return rest.len > ns.len && str_starts(rest, ns) && rest.ptr[ns.len] == ':';
 }
 
-static enum verdict management_soften_verdict(const struct request *request, const struct settings *settings,
-                                              enum verdict verdict)
+enum verdict management_soften_verdict(const struct request *request, const struct settings *settings,
+                                       enum verdict verdict)
 {
     return verdict == VERDICT_DENY && request_by_system_account(request, settings) ? VERDICT_WARN : verdict;
 }
