@@ -1,6 +1,14 @@
-/* A warning is one short line: when it gets longer, fewer runs are named, and a long schedule is cut. */
+/* A warning is one short line: when it gets longer, fewer runs are named, and a long schedule is
+ * cut.
+ *
+ * A schedule said back in English, with its next runs: the one line of a review that shows a
+ * slip, such as hours where minutes were meant. And how close together two runs can be, which
+ * another warning rests on. */
 #include "cron/spec.h"
 
+/* WORDS_MAX bounds the line without the field and the schedule, LINE_MAX the line with them:
+ * kubectl shows a warning cut at 256 characters when all warnings together are over 4096, so a
+ * single one stays clearly below. */
 enum { RUNS_SAID = 3, WORDS_MAX = 190, LINE_MAX = 199, SPEC_SHOWN = 48 };
 
 struct line {
@@ -15,6 +23,8 @@ static struct str zone_words(const struct cron_zone *zone, int64_t at)
     return str_is(zone->name, "Local") ? span.type.abbreviation : zone->name;
 }
 
+/* Weekday and date, since "Fri 2026-11-27" is checked against a calendar faster than a date
+ * alone. */
 static void say_run(struct buf *out, const struct cron_zone *zone, int64_t run, bool dated)
 {
     static const char *const weekdays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
@@ -39,7 +49,8 @@ static void say_runs(struct buf *out, const struct cron_zone *zone, const int64_
     buf_add(out, name);
 }
 
-/* Ends the line, which describes the schedule already. */
+/* Ends the line, which describes the schedule already. Fewer runs are named until the line fits;
+ * a long description leaves no room for any. */
 static void say_next(const struct cron_schedule *schedule, int64_t now, const struct line *line, struct buf *out)
 {
     int64_t runs[RUNS_SAID];
@@ -62,6 +73,7 @@ static void say_next(const struct cron_schedule *schedule, int64_t now, const st
     out->len = described;
 }
 
+/* "@every" is not followed by next runs: they depend on when the controller did the last one. */
 static struct str say_line(const struct cron_schedule *schedule, int64_t now, const struct line *line, struct buf *out)
 {
     const size_t start = out->len;
@@ -93,6 +105,8 @@ struct str cron_say_back(const char *field, struct str spec, const struct cron_s
     return say_line(schedule, now, &line, out);
 }
 
+/* Eight weeks hold every weekday and nearly every date. Of a schedule that comes more rarely than that
+ * DAYS_LEAST runs are looked at. */
 enum { WEEKS = 8, DAYS_LEAST = 4 };
 
 static int64_t interval_smaller(int64_t a, int64_t b)
@@ -142,6 +156,9 @@ static int64_t least_gap(const struct cron_schedule *schedule)
     return interval_smaller(gap, (first + 24 * 60 - last) * SECONDS_PER_MINUTE);
 }
 
+/* Day by day rather than run by run: `* * * * *` has 80,000 runs in eight weeks. On a day
+ * without a clock change the gaps follow from the sets alone (day_gap), and the search goes on
+ * from the day's last run. It ends early when no gap can be shorter than the one found. */
 int64_t cron_shortest_interval(const struct cron_schedule *schedule, int64_t from)
 {
     if (schedule->every_seconds > 0)
@@ -169,10 +186,13 @@ int64_t cron_shortest_interval(const struct cron_schedule *schedule, int64_t fro
     return shortest == INT64_MAX ? 0 : shortest;
 }
 
-/* A description says the same in fewer words until it is short enough. */
+/* A description says the same in fewer words until it is short enough. `details` are the numbers
+ * of pieces that a list may have before it is counted instead of written out, tried in this
+ * order. */
 enum { DESCRIPTION_MAX = 120 };
 static const int details[] = {8, 4, 1};
 
+/* The two sets that make the time of day, and how many pieces a list of them may have. */
 struct times {
     struct set minutes, hours;
     int pieces_max;

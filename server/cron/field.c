@@ -1,5 +1,8 @@
-/* One field of a schedule as a set of bits, as robfig/cron's parser.go getField and getRange read it: the top bit says
- * that it was "*" or "?", which decides how days and weekdays combine. */
+/* One field of a schedule as a set of bits, as robfig/cron's parser.go getField and getRange
+ * read it: the top bit says that it was "*" or "?", which decides how days and weekdays combine.
+ *
+ * Also the table of what sets the two libraries apart: everywhere else the code asks for one of
+ * its members, never which library it is. */
 #include "cron/spec.h"
 
 const struct dialect spec_dialects[CRON_DIALECTS] = {
@@ -40,7 +43,8 @@ const struct field *spec_field(enum cron_dialect dialect, enum field_id id)
     return id == FIELD_DAY_OF_WEEK && spec_dialects[dialect].wraps ? &weekday_to_seven : &spec_fields[id];
 }
 
-/* All of start, start + step, ... up to end; both are below 64. */
+/* All of start, start + step, ... up to end; both are below 64. Values over 63 never come here:
+ * range_check has refused what is over the field's maximum. */
 static uint64_t bits_between(int64_t start, int64_t end, int64_t step)
 {
     uint64_t bits = 0;
@@ -70,6 +74,7 @@ uint64_t field_all(enum field_id id)
     return bits_between(spec_fields[id].min, spec_fields[id].max, 1);
 }
 
+/* Exactly three letters, as both libraries look names up in a map; "sunday" is no name. */
 int field_named(const struct field *field, struct str name)
 {
     /* strings.ToLower also maps the dotted capital I of Turkish (U+0130) to "i". */
@@ -135,7 +140,9 @@ struct range {
     struct str start_text, end_text, step_text;
 };
 
-/* "5", "1-5", "*", "?": whatever follows "*-" is never looked at. */
+/* "5", "1-5", "*", "?": whatever follows "*-" is never looked at. robfig/cron looks at the text
+ * before the hyphen first and returns for a star. So "*-abc" is accepted and means "*";
+ * pitfalls.c warns of it. */
 static bool ends_parse(struct str text, const struct field *field, struct range *range, struct fault *fault)
 {
     struct str rest = text;
@@ -169,6 +176,8 @@ static uint64_t range_size(const struct range *range, const struct field *field)
     return ((uint64_t)field->max - start + 1) + (end - (uint64_t)field->min + 1);
 }
 
+/* The order is getRange's. It decides which of several mistakes is reported, and make cron-diff
+ * compares the texts. */
 static bool range_check(const struct dialect *dialect, const struct field *field, const struct range *range,
                         struct fault *fault)
 {
@@ -214,6 +223,9 @@ static bool range_parse(const struct dialect *dialect, struct str text, const st
     return range_check(dialect, field, range, fault);
 }
 
+/* Empty items are passed over, as strings.FieldsFunc does it: "1,,2" is "1,2", and "," is the empty
+ * set, which never fires. A star with step 1 keeps the star bit, any other step drops it: a day field
+ * with every second day takes part in the OR of robfig/cron's day rule. */
 bool field_parse(enum cron_dialect dialect, struct str text, enum field_id id, uint64_t *bits, struct fault *fault)
 {
     const uint64_t seven = UINT64_C(1) << 7;

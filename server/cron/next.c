@@ -1,3 +1,6 @@
+/* The results, and not only the rules, must be the libraries': a controller that finds "no next
+ * time" starts one backup after another, and a run that a clock change drops is a night without
+ * a backup. `make cron-diff` compares with both on random schedules. */
 #include "cron/spec.h"
 
 /* The next time of a schedule. Field by field, each set back when a larger one moves, as robfig/cron's spec.go Next does,
@@ -22,6 +25,8 @@ struct search {
     unsigned steps;
 };
 
+/* WRAPPED: a field went over its end, so a larger field changed and the search begins again at
+ * the months (goto WRAP in the original). EXHAUSTED: STEPS_MAX. */
 enum progress { MATCHED, WRAPPED, EXHAUSTED };
 
 static bool search_step(struct search *search)
@@ -29,8 +34,9 @@ static bool search_step(struct search *search)
     return ++search->steps < STEPS_MAX;
 }
 
-/* True when nothing changes on the clock between now and `seconds` later. `wall`
- * too, because Go's Date looks a wall time up as if it were UTC. */
+/* True when nothing changes on the clock between now and `seconds` later. `wall` too, because
+ * Go's Date looks a wall time up as if it were UTC. Widened by the offset for that reason: the
+ * look-up at the wall time must fall into the same span as the moment itself. */
 static bool is_even(const struct moment *at, int64_t seconds)
 {
     const struct zone_span *span = &at->span;
@@ -42,6 +48,9 @@ static bool is_even(const struct moment *at, int64_t seconds)
 
 static void moment_set_date(struct moment *moment, int64_t year, int month, int day, int hour, int minute, int second);
 
+/* The original steps by AddDate(0, 1, 0) from the day it is on, or from the first when this is
+ * the first move. Days are not clipped: the 31st of a month plus one month may be two months on,
+ * there as here. */
 static enum progress find_month(struct search *search)
 {
     struct moment *at = &search->at;
@@ -70,6 +79,9 @@ static int days_ahead(const struct cron_schedule *schedule, const struct civil *
     return ahead;
 }
 
+/* AddDate(0, 0, 1), then the correction for a day that does not begin at midnight, which is the
+ * library's own: an hour of 23 moves on to the next day, one of 1 moves back. Days without a
+ * change of the clock are taken at once (is_even). */
 static enum progress find_day(struct search *search)
 {
     struct moment *at = &search->at;
@@ -104,7 +116,8 @@ static int set_distance(uint64_t set, int value, int end)
     return ahead < end - value ? ahead : end - value;
 }
 
-/* Moves on by the largest number of equal steps that meets no clock change. */
+/* Moves on by the largest number of equal steps that meets no clock change. A step across a
+ * change is done alone: what the wall clock shows after it decides the next one. */
 static void moment_move(struct moment *at, int steps, int seconds)
 {
     int64_t target = at->unix_seconds + (int64_t)steps * seconds;
@@ -120,6 +133,9 @@ static inline bool hour_skipped(const struct search *search, int64_t before, int
            (search->schedule->hour >> (at->civil.hour - 1) & 1);
 }
 
+/* `added` is set when something was moved: from then on all smaller fields start at zero. The
+ * first move truncates the hour by its wall clock (time.Date), as the library does, which in
+ * zones with half-hour offsets differs from rounding the Unix time. */
 static enum progress find_hour(struct search *search)
 {
     struct moment *at = &search->at;
@@ -141,6 +157,8 @@ static enum progress find_hour(struct search *search)
     return MATCHED;
 }
 
+/* Truncate(time.Minute) works on the absolute time, so a zone with seconds in its offset (local
+ * mean time) is not cut at its own minute; hence the arithmetic on unix_seconds. */
 static enum progress find_minute(struct search *search)
 {
     struct moment *at = &search->at;
@@ -174,6 +192,8 @@ static enum progress find_second(struct search *search)
     return WRAPPED;
 }
 
+/* A field that wraps starts over with the months, since a moved day may be in a month that does
+ * not match. The year is looked at only then, as in the library. */
 static bool search_next(struct search *search, int64_t *next)
 {
     static enum progress (*const finders[])(struct search *) = {find_month, find_day, find_hour, find_minute,
@@ -189,6 +209,8 @@ static bool search_next(struct search *search, int64_t *next)
     return true;
 }
 
+/* `after + 1`, with fractions dropped: strictly later, in whole seconds. @every adds to the time
+ * it is given, which is not rounded to a multiple of anything. */
 bool cron_next(const struct cron_schedule *schedule, int64_t after, int64_t *next)
 {
     static const int64_t far = INT64_C(1) << 50; /* 35 million years: keeps sums from overflowing */
@@ -223,6 +245,8 @@ static bool has_date(uint64_t months, uint64_t days)
 
 static bool schedule_needs_both_days(const struct cron_schedule *schedule);
 
+/* From the calendar alone, without a search: cheap enough for every review, and right also where
+ * the libraries' search ends after five years. */
 bool cron_never_fires(const struct cron_schedule *schedule)
 {
     if (schedule->every_seconds > 0)
@@ -238,6 +262,8 @@ bool cron_never_fires(const struct cron_schedule *schedule)
     return !weekdays && !has_date(schedule->month, days);
 }
 
+/* Only schedules that depend on rare dates need the search: every month has a 28th, so what
+ * contains one of the first 28 days and no weekday runs within a month of its set. */
 bool cron_storms(const struct cron_schedule *schedule, int64_t now)
 {
     const uint64_t in_every_month = ((UINT64_C(1) << 29) - 1) & ~UINT64_C(1);
@@ -253,6 +279,8 @@ bool cron_storms(const struct cron_schedule *schedule, int64_t now)
     return !cron_next(schedule, now, &next);
 }
 
+/* The span of the zone and the date are kept from the last call: a search makes thousands of
+ * steps, and nearly all of them stay within both. */
 void moment_set(struct moment *moment, int64_t unix_seconds)
 {
     if (unix_seconds < moment->span.from || unix_seconds >= moment->span.until)
@@ -300,6 +328,7 @@ int moment_days_in_month(int64_t year, int month)
     return (int)(month == 12 ? 31 : days_from_civil(year, month + 1, 1) - days_from_civil(year, month, 1));
 }
 
+/* "0 0 13 * 5" is the 13th or any Friday for robfig/cron, a Friday the 13th for go-cron. */
 bool schedule_day_matches(const struct cron_schedule *schedule, int day, int weekday)
 {
     bool by_day = schedule->day_of_month >> day & 1, by_weekday = schedule->day_of_week >> weekday & 1;
@@ -312,6 +341,8 @@ static bool schedule_needs_both_days(const struct cron_schedule *schedule)
            ((schedule->day_of_month | schedule->day_of_week) & CRON_STAR) != 0;
 }
 
+/* For descriptions and warnings: "1-31" is every day although it is no star, and then in an OR
+ * nothing else matters. */
 struct day_rule schedule_day_rule(const struct cron_schedule *schedule)
 {
     const uint64_t dates = schedule->day_of_month & ~CRON_STAR, weekdays = schedule->day_of_week & ~CRON_STAR;
@@ -324,6 +355,8 @@ struct day_rule schedule_day_rule(const struct cron_schedule *schedule)
     return (struct day_rule){false, dates != 0, weekdays != 0, false};
 }
 
+/* Used where kcm and a newer Velero read the same text: only if they come to different runs is
+ * there something to warn of. */
 bool cron_agree(const struct cron_schedule *one, const struct cron_schedule *other)
 {
     if (one->every_seconds || other->every_seconds || one->triggered || other->triggered)

@@ -1,3 +1,7 @@
+/* From a schedule's text to struct cron_schedule: the time zone at its front, the "@" names, the
+ * five fields, in the order in which each library looks at them. What goes wrong is a struct
+ * fault, plain data, from which both the library's own text (upstream.c) and the advice for
+ * people (advice/) are made. Nothing here allocates. */
 #include <string.h>
 
 #include "cron/spec.h"
@@ -38,6 +42,8 @@ static struct str trim_start(struct str text)
     return text;
 }
 
+/* strings.Fields: any Unicode white space divides, so a no-break space from a web page does,
+ * too. */
 bool spec_next_field(struct str *text, struct str *field)
 {
     struct str rest = trim_start(*text);
@@ -73,6 +79,10 @@ static struct str zone_unquoted(struct str zone)
     return str_slice(zone, 1, zone.len - 1);
 }
 
+/* The prefix counts only at byte 0, with capitals. robfig/cron looks for the first space after
+ * it and slices up to there; without a space its index is -1, and it panics. Only the zone's
+ * rest is trimmed, by strings.TrimSpace; a schedule without a zone keeps its white space, which
+ * is why "@daily " is an unknown descriptor. */
 bool spec_split(enum cron_dialect dialect, struct str spec, struct spec_parts *parts)
 {
     struct str zone = {NULL, 0}, body = spec, prefix = {NULL, 0};
@@ -146,6 +156,8 @@ static bool is_trigger(struct str text)
     return str_is(text, "@triggered") || str_is(text, "@manual") || str_is(text, "@none");
 }
 
+/* Exact and in lower case. The bits are those of the equivalent five fields, with the star bit
+ * where those have "*". */
 static bool descriptor_parse(struct str text, struct cron_schedule *schedule, struct fault *fault)
 {
     for (size_t i = 0; i < LENGTH_OF(descriptors); i++) {
@@ -175,7 +187,8 @@ static bool is_zone_character(char c)
            c == '-' || c == '+' || c == ':';
 }
 
-/* go-cron's validateTimezone. */
+/* go-cron's validateTimezone. It looks at the characters before anybody looks for the zone: a
+ * mistake there is another error. */
 static bool zone_check(struct str zone, struct fault *fault)
 {
     enum { ZONE_MAX = 64 };
@@ -232,6 +245,9 @@ static bool one_field_parse(enum cron_dialect dialect, const struct spec_parts *
     return field_parse(dialect, parts->fields[id], id, bits, fault);
 }
 
+/* go-cron could read H, L, W and # if options were set; ParseStandard sets none, so they are
+ * refused with a text that names the option. H is looked for in all fields first, since it is
+ * expanded before the fields are parsed. */
 static bool fields_parse(const struct spec_parts *parts, struct cron_schedule *schedule, struct fault *fault)
 {
     /* go-cron reads the months before the days. */
@@ -282,6 +298,7 @@ bool spec_parse(enum cron_dialect dialect, struct str spec, const struct cron_zo
     return fields_parse(&parts, schedule, fault);
 }
 
+/* All texts in a fault are slices of the schedule, so the pointers' difference is the place. */
 int64_t fault_position(struct str spec, const struct fault *fault)
 {
     return fault->value.ptr && spec.ptr ? fault->value.ptr - spec.ptr : 0;

@@ -97,6 +97,7 @@ static void upstream_count(const struct upstream *upstream)
     buf_putc(upstream->out, ']');
 }
 
+/* strconv.Atoi's *NumError inside the library's own error. */
 static void upstream_number(const struct upstream *upstream)
 {
     upstream_say(upstream, "failed to parse int from ", upstream->fault->value);
@@ -204,6 +205,8 @@ static void upstream_every(const struct upstream *upstream)
         upstream_say(upstream, "@every duration must be at least 1s: ", parts.body);
 }
 
+/* One case for each kind of fault, without a default: a new kind fails to compile here until it
+ * has its text. */
 static void upstream_write(const struct upstream *upstream)
 {
     const struct fault *fault = upstream->fault;

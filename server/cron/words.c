@@ -8,6 +8,9 @@ static int next_member(uint64_t bits, int value)
     return above ? value + 1 + __builtin_ctzll(above) : -1;
 }
 
+/* `cyclic`: the distance from the last value over the end to the first is the same step, so
+ * "every 15 minutes" is true all day. Minutes 0, 7, ..., 56 are not cyclic: after 56 comes 0,
+ * four minutes later. */
 static void find_step(struct set *set)
 {
     for (int value = set->first, next; (next = next_member(set->bits, value)) >= 0; value = next) {
@@ -67,6 +70,8 @@ static int count_pieces(uint64_t bits)
     return pieces;
 }
 
+/* Three or more neighbours are a range, two are written out ("1 and 2"). With more pieces than
+ * the style allows nothing is written, and the caller counts them instead. */
 bool words_list(struct buf *out, const struct set *set, const struct list_style *style)
 {
     int pieces = count_pieces(set->bits);
@@ -151,6 +156,7 @@ static void words_weekday(struct buf *out, int value)
     buf_puts(out, names[value]);
 }
 
+/* "hour" alone without "1", as it follows "every". */
 void words_seconds(struct buf *out, int64_t seconds)
 {
     const struct {
@@ -173,6 +179,7 @@ void words_seconds(struct buf *out, int64_t seconds)
     }
 }
 
+/* Plural: "on Fridays" for a rule of its own, "on any Friday" beside dates. */
 static void write_weekdays(struct buf *out, int value)
 {
     words_weekday(out, value);
@@ -262,6 +269,8 @@ static void say_months(struct buf *out, const struct set *months, const char *be
     buf_printf(out, "%s%d months of the year", before, months->count);
 }
 
+/* An OR, an AND and a single rule must not read alike: "on the 13th or on any Friday", "on the
+ * 13th if it is a Friday", "on Fridays". */
 void words_days(struct buf *out, const struct cron_schedule *schedule, bool say_every_day, int pieces_max)
 {
     struct set dates = words_set(schedule->day_of_month, FIELD_DAY_OF_MONTH),

@@ -1,4 +1,12 @@
-/* json_index: the top of a document as linked nodes, the rest only checked. */
+/* json_index: the top of a document as linked nodes, the rest only checked.
+ *
+ * A review of a few hundred kilobytes is mostly managedFields and values that no policy reads.
+ * So only the upper levels become nodes; everything below is checked and skipped, and stays
+ * available as `raw`, from which json_build makes a tree when a policy asks for it. Keys and
+ * texts are slices of the request's own bytes, copied only where they hold escapes.
+ *
+ * Duplicate keys are refused on the levels that are indexed: the API server decodes the last
+ * one, others the first, and a policy must not judge another value than the one that is stored. */
 #include "json/json.h"
 
 #include <stdlib.h>
@@ -36,6 +44,7 @@ static int compare_keys(const void *a, const void *b)
     return (left->raw.ptr > right->raw.ptr) - (left->raw.ptr < right->raw.ptr);
 }
 
+/* The repetition that stands first in the text is reported, whatever the order of sorting. */
 static bool unique_sorted(struct index *index, const struct json_node *first, size_t count)
 {
     const struct json_node **sorted = arena_array(index->arena, count, sizeof(struct json_node *)), *worst = NULL;
@@ -119,6 +128,8 @@ static bool index_members(struct index *index, struct json_node *object, unsigne
     return index_is_unique(index, object, count);
 }
 
+/* Below the indexed depth scan_value only checks; it counts its own levels on from this one, so
+ * the limit on nesting holds for the whole. */
 static bool index_value(struct index *index, struct json_node *node, unsigned level)
 {
     struct scan *scan = &index->scan;
@@ -147,6 +158,7 @@ const struct json_node *json_index(struct arena *arena, struct str text, unsigne
 
 /* ---- one member, without an index -------------------------------------------- */
 
+/* Of several members of that name the last one, as the API server decodes it. */
 bool json_find(struct arena *arena, const struct json_node *object, struct str wanted, struct json_node *member)
 {
     struct error ignored;
@@ -200,6 +212,8 @@ bool json_is_true(const struct json_node *node)
     return node && node->kind == JSON_BOOL && node->raw.ptr[0] == 't';
 }
 
+/* `rest` begins just after the opening bracket, and later after the comma; it is empty after the
+ * last item. */
 bool json_next_item(struct str *rest, struct str *item)
 {
     struct error ignored;

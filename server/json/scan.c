@@ -1,4 +1,9 @@
-/* The scanner: strict RFC 8259 over untrusted bytes, at most one look at each. */
+/* The scanner: strict RFC 8259 over untrusted bytes, at most one look at each.
+ *
+ * A request body is the one input that anybody who may create an object controls, so it is read
+ * without recursion and without a copy, and refused at the first byte that is not JSON, with its
+ * position. Messages say what was expected and what was found, as for a person who looks at the
+ * file. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +51,8 @@ static const char *digits_end(const char *at, const char *end)
     return at;
 }
 
+/* A leading 0 may stand alone only, and there is no "+", no ".5" and no "1.": JSON's grammar,
+ * which is narrower than strtod's. */
 bool scan_number(struct scan *scan, bool *whole)
 {
     const char *at = scan->at, *end = scan->end, *from;
@@ -188,6 +195,8 @@ static size_t utf8_encode(uint32_t code, char out[4])
     return length;
 }
 
+/* As Go's encoding/json and the API server do it, one U+FFFD for each bad byte: no byte becomes
+ * more than three. */
 struct str utf8_clean(struct arena *arena, struct str text)
 {
     if (text.len == 0 || str_utf8_valid(text))
@@ -215,8 +224,8 @@ static uint32_t hex_unit(const char *four)
     return hex_digit(four[0]) << 12 | hex_digit(four[1]) << 8 | hex_digit(four[2]) << 4 | hex_digit(four[3]);
 }
 
-/* The code point of the \u escape at *at, which moves past it and past the second
- * half of a pair. */
+/* The code point of the \u escape at *at, which moves past it and past the second half of a
+ * pair. A half that has no partner is U+FFFD, and what follows it is read on its own. */
 static uint32_t unicode_escape(const char **at, const char *end)
 {
     uint32_t unit = hex_unit(*at + 2);
@@ -233,6 +242,7 @@ static uint32_t unicode_escape(const char **at, const char *end)
     return 0xfffd;
 }
 
+/* The scanner has checked the escapes already, so nothing can run past the end here. */
 struct str json_unescape(struct arena *arena, struct str inside)
 {
     static const char simple[256] = {['b'] = '\b', ['f'] = '\f', ['n'] = '\n', ['r'] = '\r', ['t'] = '\t'};
@@ -263,7 +273,7 @@ struct str json_unescape(struct arena *arena, struct str inside)
 /* Floating point numbers as Go writes them: the shortest digits that read back
  * as the same value. */
 
-/* d.ddd times ten to the exponent. */
+/* d.ddd times ten to the exponent. `digits` without leading zeros, the point after the first. */
 struct decimal {
     bool negative;
     char digits[20];
@@ -275,6 +285,8 @@ static bool reads_back(const char *text, double value, bool single)
     return single ? strtof(text, NULL) == (float)value : strtod(text, NULL) == value;
 }
 
+/* With 17 digits every double reads back. Trying from one digit on costs little: the numbers in
+ * manifests have few. */
 static struct decimal decimal_shortest(double value, bool single)
 {
     struct decimal decimal = {.negative = signbit(value) != 0};
@@ -316,6 +328,8 @@ static void write_scientific(struct buf *buf, const struct decimal *decimal, int
     buf_printf(buf, "e%c%0*d", decimal->exponent < 0 ? '-' : '+', exponent_digits, abs(decimal->exponent));
 }
 
+/* encoding/json's floatEncoder: 'f' between 1e-6 and 1e21, else 'e', with a two-digit exponent
+ * made one-digit. */
 void number_write_json(struct buf *buf, double value)
 {
     if (!isfinite(value)) {

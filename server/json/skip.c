@@ -1,5 +1,11 @@
-/* Skipping values, and finding the end of strings. Most of a review is neither
- * indexed nor built into a tree, so this is where its bytes are spent. */
+/* Skipping values, and finding the end of strings. Most of a review is neither indexed nor built
+ * into a tree, so this is where its bytes are spent.
+ *
+ * Three levels of the same question, "where is the next byte that matters", each for what the
+ * one before could not settle: 16 bytes at once (SSE2, which every x86-64 has), 8 bytes in a
+ * word elsewhere, and a byte at a time at the end of the text. All of them only ever find
+ * candidates; what is accepted is decided by the plain code behind them, so that the two builds
+ * cannot differ in that. */
 #include "json/json.h"
 
 #include <string.h>
@@ -62,7 +68,9 @@ static const char *escape_end(const char *at, const char *end)
     return code ? at + 6 : NULL;
 }
 
-/* As plain_end, but past short escapes too: objects kept in annotations have one at every quote. */
+/* As plain_end, but past short escapes too: objects kept in annotations have one at every quote.
+ * The mask is cleared by two bits for each escape: the backslash and what it escapes, which may
+ * be a quote. */
 static inline const char *unescaped_end(const char *at, const char *end, bool *escaped)
 {
 #ifdef __SSE2__
@@ -230,14 +238,16 @@ static inline const char *skip_key(struct scan *scan, const char *at)
     return colon ? colon : skip_failed(scan, at, "a colon after the key");
 }
 
-/* What is open around the value that is skipped: a bit each, set for objects. */
+/* What is open around the value that is skipped: a bit each, set for objects. Bits instead of a
+ * stack: skipping is a loop, and a body of 7 MiB of brackets costs no stack. */
 struct nesting {
     uint64_t objects[JSON_DEPTH_LIMIT / 64];
     unsigned open;
     bool in_object; /* the innermost */
 };
 
-/* Past what follows a value: a comma and the next key, or brackets and then the same. */
+/* Past what follows a value: a comma and the next key, or brackets and then the same. Written as
+ * one loop since brackets come in runs at the end of objects. */
 static inline const char *skip_leave(struct scan *scan, const char *at, struct nesting *nesting)
 {
     while (nesting->open > 0) {
@@ -271,6 +281,8 @@ static inline const char *skip_enter(struct scan *scan, const char *at, struct n
     return object ? skip_key(scan, at) : at;
 }
 
+/* `level` counts what is open outside of this value, so that a document cannot pass the limit by
+ * being skipped in parts. */
 static const char *skip_value(struct scan *scan, const char *at, unsigned level)
 {
     struct nesting nesting = {.open = 0};
@@ -307,6 +319,8 @@ bool scan_value(struct scan *scan, unsigned level)
     return past;
 }
 
+/* For texts that come in pieces (a list from the API server): the state survives from byte to
+ * byte, and depth 0 at a comma or a bracket is the end of a value. */
 bool json_brackets_take(struct json_brackets *brackets, char byte)
 {
     if (brackets->quoted) {
@@ -332,6 +346,9 @@ static const char *omit_value(const char *at, const char *end)
     return at < end && *at == '{' ? at : NULL;
 }
 
+/* Removes the content of every object under this key, managedFields above all, in the buffer
+ * itself: what is written is never longer than what was read, so one pass with two pointers
+ * does. The key alone is compared, at any depth. */
 void json_omit(struct buf *text, struct str key)
 {
     const char *at = text->data, *end = at + text->len, *value;

@@ -1,5 +1,9 @@
-/* Readers of json-c trees that never fail, and building by hand. json-c asserts the type of what it is
- * given, and these are the only ones to call what does (hack/json-calls.sh). */
+/* Readers of json-c trees that never fail, and building by hand. json-c asserts the type of what
+ * it is given: in a release build that is undefined behaviour or an abort, and input decides the
+ * types. These are the only functions to call what asserts (hack/json-calls.sh checks that), and
+ * each answers a wrong type as it answers a missing member: NULL, the absent text, false, 0.
+ *
+ * Ownership is json-c's: json_put and its kind take a reference, readers lend one. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +33,7 @@ struct json_object *json_get_named(struct json_object *object, struct str name)
     return json_get(object, key);
 }
 
+/* A key with a dot in it cannot be named so; use json_get for annotations and labels. */
 struct json_object *json_path(struct json_object *object, const char *dotted)
 {
     struct str rest = str_from(dotted), head;
@@ -37,6 +42,7 @@ struct json_object *json_path(struct json_object *object, const char *dotted)
     return object;
 }
 
+/* For Secrets that pass through: json-c frees texts without wiping them. */
 void json_wipe_text(struct json_object *value)
 {
     struct str text = json_str(value);
@@ -89,6 +95,7 @@ bool json_put_null(struct json_object *object, const char *key)
     return json_object_is_type(object, json_type_object) && json_object_object_add(object, key, NULL) == 0;
 }
 
+/* Takes the value even when it fails, so that a caller never has to free one. */
 bool json_put(struct json_object *object, const char *key, struct json_object *value)
 {
     if (value && json_object_is_type(object, json_type_object) && json_object_object_add(object, key, value) == 0)
@@ -156,7 +163,8 @@ void json_delete(struct json_object *object, const char *key)
         json_object_object_del(object, key);
 }
 
-/* json-c's own copy of a text ends at its first NUL. */
+/* json-c's own copy of a text ends at its first NUL. It uses strlen; a text with a NUL inside,
+ * which JSON may have, would be shortened. */
 static int copy_shallow(struct json_object *from, struct json_object *parent, const char *key, size_t index,
                         struct json_object **copy)
 {
@@ -259,6 +267,7 @@ static struct json_object *select_pick(struct json_object *list, const struct st
     return NULL;
 }
 
+/* A missing step ends in NULL; it is no error, since evidence may not be there yet. */
 struct json_object *json_select(struct json_object *object, struct str path)
 {
     struct step step;

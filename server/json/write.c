@@ -1,3 +1,6 @@
+/* The bytes matter: a patch test compares values, kubectl's annotations and golden files compare
+ * texts, and diffs must show only what changed. So numbers, escapes and the order of members are
+ * Go's. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -50,8 +53,9 @@ void json_write_str(struct buf *buf, struct str text)
     buf_putc(buf, '"');
 }
 
-/* json-c hangs a double's own text on it as user data. Its own writer is no help:
- * it changes the object, and snapshots are shared between threads. */
+/* json-c hangs a double's own text on it as user data. Its own writer is no help: it changes the
+ * object, and snapshots are shared between threads. A whole number that is INT64_MAX may stand
+ * for a larger unsigned one; json-c saturates the signed reading. */
 static void json_write_number_as_go(struct buf *buf, struct json_object *value)
 {
     const char *text = json_object_get_userdata(value);
@@ -294,6 +298,8 @@ static void build_release(void *tree)
     json_object_put(tree);
 }
 
+/* The tree is released together with the arena. A tree that cannot be recorded is released at
+ * once, by arena_defer. */
 struct json_object *json_own(struct arena *arena, struct json_object *tree)
 {
     if (!tree)
@@ -301,6 +307,8 @@ struct json_object *json_own(struct arena *arena, struct json_object *tree)
     return tree && arena_defer(arena, build_release, tree) ? tree : NULL;
 }
 
+/* NULL for "null", too, with no error; a caller that cares asks the index for the kind. Failing
+ * with a code from 500 on means that memory ran out, and marks the arena. */
 struct json_object *json_build(struct arena *arena, struct str raw, struct error *error)
 {
     struct builder builder;

@@ -1,4 +1,6 @@
-/* Where a field stands in the text it came from. */
+/* YAML documents: yaml_load ties reading and decoding together; the rest of this file finds the
+ * line of a field (messages of review name it) and cuts a text into documents before any of them
+ * is read, so that one broken document does not hide the others. */
 #include <string.h>
 
 #include "backstop/json.h"
@@ -52,6 +54,7 @@ static const struct yaml_node *find_merged(const struct yaml_node *value, struct
 
 enum { MERGES_MAX = 8 };
 
+/* MERGES_MAX: merge keys may point in circles through aliases. No person nests them so deeply. */
 static const struct yaml_node *find_key(const struct yaml_node *mapping, struct str part, unsigned merges)
 {
     const struct yaml_node *found = NULL;
@@ -76,6 +79,8 @@ static unsigned line_below(const struct yaml_node *key)
     return key->next->kind == NODE_SCALAR ? key->next->line : key->line;
 }
 
+/* Goes as far down as it can: for a field that is missing the line is that of what it is missing
+ * in. */
 unsigned yaml_line(const struct yaml_document *document, struct str field)
 {
     const struct yaml_node *node = yaml_alias_target(document->lines);

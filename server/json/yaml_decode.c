@@ -1,6 +1,10 @@
-/* Nodes to json-c trees, as sigs.k8s.io/yaml does it on go-yaml v2: aliases are
- * copied out, merge keys are carried out where they stand (a later member wins,
- * merged or not), keys become strings. */
+/* Nodes to json-c trees, as sigs.k8s.io/yaml does it on go-yaml v2: aliases are copied out,
+ * merge keys are carried out where they stand (a later member wins, merged or not), keys become
+ * strings.
+ *
+ * What kubectl would send is the measure, also where it is odd: 1 and true become keys "1" and
+ * "true", a later duplicate wins without a word, numbers over 64 bits become floats. Duplicates
+ * are noted (repeats), since a review can warn where kubectl is silent. */
 #include "json/yaml.h"
 
 #include <inttypes.h>
@@ -26,7 +30,8 @@ static bool decode_memory(struct decoder *decoder, const struct yaml_node *node)
     return error_at(decoder->error, 500, node->line, "not enough memory for this document");
 }
 
-/* A few aliases of aliases stand for millions of values ("billion laughs"). */
+/* A few aliases of aliases stand for millions of values ("billion laughs"). An alias is charged
+ * for all that it stands for, each time, before anything of it is built. */
 static bool decode_charge(struct decoder *decoder, const struct yaml_node *node, size_t cost)
 {
     size_t limit = decoder->options->node_limit;
@@ -39,7 +44,8 @@ static bool decode_charge(struct decoder *decoder, const struct yaml_node *node,
     return true;
 }
 
-/* Enters a sequence or a mapping; every success is paired with leaving it. */
+/* Enters a sequence or a mapping; every success is paired with leaving it. `open` catches an
+ * anchor that contains itself; the depth is counted through aliases, as the tree will have it. */
 static bool decode_enter(struct decoder *decoder, struct yaml_node *node, unsigned depth)
 {
     if (node->open)
@@ -159,7 +165,8 @@ static bool decode_key(struct decoder *decoder, struct yaml_node *key, struct st
 
 enum { PATH_DEPTH = 40, REPEATS_MAX = 50 };
 
-/* Where a key stands, by the way up; an alias's content stands at its anchor. */
+/* Where a key stands, by the way up; an alias's content stands at its anchor. From the key
+ * upwards, since nodes know their parents and not their names. */
 static struct str path_of(struct decoder *decoder, const struct yaml_node *key, struct str name)
 {
     struct str path = name;
@@ -180,7 +187,8 @@ static struct str path_of(struct decoder *decoder, const struct yaml_node *key, 
     return path;
 }
 
-/* A member may be there because it was merged: only the mapping's own keys are compared. */
+/* A member may be there because it was merged: only the mapping's own keys are compared.
+ * REPEATS_MAX bounds what one file can make of it. */
 static void note_repeat(struct decoder *decoder, const struct yaml_node *key, struct str name)
 {
     const struct yaml_node *first = key->parent ? key->parent->first : key;
@@ -201,6 +209,8 @@ static void note_repeat(struct decoder *decoder, const struct yaml_node *key, st
 
 /* ---- mappings ------------------------------------------------------------- */
 
+/* The value is decoded even if an earlier one is replaced: it may hold mistakes that must be
+ * reported. */
 static bool set_member(struct decoder *decoder, struct yaml_node *key, unsigned depth, struct json_object *object)
 {
     struct str text;

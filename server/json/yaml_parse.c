@@ -1,4 +1,6 @@
-/* libyaml's complaints in words that say what to do. */
+/* Text to nodes through libyaml, whose events are taken one by one under limits on number and
+ * depth, and its complaints in words that say what to do. Nodes keep their lines and the text of
+ * scalars; what a scalar means is decided later (yaml_scalar.c). */
 #include <search.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,7 +9,8 @@
 #include "backstop/base.h"
 #include "json/yaml.h"
 
-/* libyaml says what it looked for; people want to know what they did. */
+/* libyaml says what it looked for; people want to know what they did. The left side must be
+ * libyaml's text exactly; one that is not listed is shown without a hint. */
 static const struct {
     const char *problem, *hint;
 } hints[] = {
@@ -120,6 +123,7 @@ static void yaml_node_place(struct yaml_reader *reader, struct yaml_node *node)
     }
 }
 
+/* Both limits are checked before memory is taken. */
 struct yaml_node *yaml_node_add(struct yaml_reader *reader, enum node_kind kind, unsigned line)
 {
     if (++reader->count > reader->options.node_limit) {
@@ -311,6 +315,7 @@ static bool take_events(struct parse *parse, yaml_parser_t *parser, struct str t
     return true;
 }
 
+/* `lines_before` lets a document that was cut out of a file report the file's lines. */
 bool yaml_parse(struct yaml_reader *reader, struct str text)
 {
     yaml_parser_t parser;

@@ -1,12 +1,15 @@
-/* !!binary: base64. JSON has no bytes, so what is not UTF-8 becomes U+FFFD, as
- * encoding/json does it. */
+/* What a YAML scalar stands for, after go-yaml v2's resolve.go, which is what kubectl and the
+ * Kubernetes controllers use: YAML 1.1 words, Go's integers. A schedule that is a date, a
+ * version that is a number, a "no" that is false: the API server sees what comes out here, and a
+ * review must see the same. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "json/yaml.h"
 
-/* Base64 as in Go's StdEncoding, line breaks passed over. False when it is none or the arena is full. */
+/* !!binary: base64 as in Go's StdEncoding, line breaks passed over. JSON has no bytes, so what is not UTF-8 becomes
+ * U+FFFD, as encoding/json does it. False when it is no base64 or the arena is full. */
 static bool yaml_binary(struct arena *arena, struct str text, struct str *bytes)
 {
     struct str decoded = base64_decode(arena, text);
@@ -84,6 +87,8 @@ static bool parse_natural(struct str text, uint64_t *out)
     return text.len == 1 || parse_digits(str_slice(text, 1, text.len), 8, out);
 }
 
+/* Above INT64_MAX without a sign it is a natural number, with one it is no integer and becomes a
+ * float. */
 static bool parse_integer(struct str text, struct yaml_scalar *scalar)
 {
     bool negative = text.len > 0 && *text.ptr == '-', sign = negative || (text.len > 0 && *text.ptr == '+');
@@ -171,6 +176,7 @@ static bool underscores_separate_digits(struct str text)
     return true;
 }
 
+/* The order is resolve.go's: integer, float, signed binary. */
 static bool resolve_number(struct arena *arena, struct str text, struct yaml_scalar *scalar)
 {
     if (*text.ptr == '.' && !underscores_separate_digits(text))
@@ -237,6 +243,8 @@ static bool is_timestamp(struct str text)
 
 /* ---- all of it ------------------------------------------------------------ */
 
+/* Most scalars are words and leave at the first byte: only a sign, a point or a digit can begin
+ * a number. */
 bool yaml_resolve(struct arena *arena, struct str text, struct yaml_scalar *scalar)
 {
     *scalar = (struct yaml_scalar){.kind = SCALAR_STRING, .text = text};

@@ -58,6 +58,8 @@ static bool has_odd_break(struct str text)
     return false;
 }
 
+/* Decided by reading the text back with yaml_resolve: what would not come out as the same string
+ * gets quotes. */
 static yaml_scalar_style_t style_of(struct writer *writer, struct str text)
 {
     struct yaml_scalar scalar;
@@ -142,6 +144,7 @@ static void drop_end_marker(struct buf *buf)
     }
 }
 
+/* The first document's "---" is implicit; callers put markers between documents themselves. */
 void yaml_write(struct buf *buf, struct json_object *tree)
 {
     ARENA_SCOPED arena = arena_new(SCRATCH_LIMIT);
@@ -162,6 +165,7 @@ void yaml_write(struct buf *buf, struct json_object *tree)
 /* JSON texts as nodes: one value, or several one after another, as kubectl takes
  * them; a line of "---" between them is passed over. */
 
+/* Nodes rather than trees, so that lines and duplicate keys are reported for JSON files, too. */
 struct json_reader {
     struct yaml_reader *reader;
     struct scan scan;

@@ -1,3 +1,4 @@
+/* X.509 read and written as PEM, and what of a certificate is shown: names, serial, key, dates. */
 #include <arpa/inet.h>
 #include <limits.h>
 #include <openssl/bio.h>
@@ -29,6 +30,7 @@ static void print_name(gnutls_x509_crt_t certificate,
     snprintf(out, size, "%.*s", STR_ARG(buf_str(&text)));
 }
 
+/* As `openssl x509 -serial` prints it, to be compared by eye. */
 static void print_serial(gnutls_x509_crt_t certificate, char *out, size_t size)
 {
     unsigned char bytes[64];
@@ -42,6 +44,7 @@ static void print_serial(gnutls_x509_crt_t certificate, char *out, size_t size)
         snprintf(out + used, size - used, "%02X", bytes[at]);
 }
 
+/* GnuTLS has names of its own for the NIST curves; certificates and their tools use these. */
 static const char *curve_name(gnutls_ecc_curve_t curve)
 {
     return curve == GNUTLS_ECC_CURVE_SECP256R1   ? "P-256"
@@ -124,7 +127,8 @@ bool pki_read(struct str certificate, struct pki_facts *facts, struct error *err
     return true;
 }
 
-/* At two thirds, as cert-manager does; jitter keeps replicas apart. */
+/* At two thirds, as cert-manager does; jitter keeps replicas apart. `jitter` is between 0 and 1,
+ * and moves the time by up to a twentieth of the certificate's life. */
 int64_t pki_renewal_time(const struct pki_facts *facts, double jitter)
 {
     int64_t life = facts->not_after - facts->not_before;
@@ -154,6 +158,8 @@ static void bio_cleanup(BIO **bio)
     BIO_free_all(*bio);
 }
 
+/* The oldest error in the queue is the cause, later ones only say what failed because of it. The
+ * queue is per thread and must be empty for the next call. */
 bool pki_openssl_error(struct error *error, const char *what)
 {
     unsigned long code = ERR_peek_last_error();
@@ -185,6 +191,7 @@ X509 *pki_certificate_from_pem(struct str pem, struct error *error)
     return certificate;
 }
 
+/* Ends at the first block that cannot be read, and gives what came before it. */
 STACK_OF(X509) * pki_certificates_from_pem(struct str pem)
 {
     CLEANUP(bio_cleanup) BIO *bio = pem_memory(pem);
@@ -239,6 +246,8 @@ bool pki_key_to_pem(struct arena *arena, EVP_PKEY *key, struct str *out)
     return out->len > 0;
 }
 
+/* Dates of certificates are UTC, and timegm is no part of ISO C; the project's own calendar
+ * does. */
 int64_t pki_time(const ASN1_TIME *time)
 {
     struct tm parts;
@@ -306,6 +315,7 @@ gnutls_x509_privkey_t facts_key(struct str pem, struct error *error)
     return read;
 }
 
+/* The key id is a hash of the public key, whatever its algorithm: equal ids, same pair. */
 bool facts_key_fits(gnutls_x509_crt_t certificate, gnutls_x509_privkey_t key)
 {
     unsigned char of_certificate[64], of_key[64];
@@ -315,6 +325,7 @@ bool facts_key_fits(gnutls_x509_crt_t certificate, gnutls_x509_privkey_t key)
            sizes[0] == sizes[1] && memcmp(of_certificate, of_key, sizes[0]) == 0;
 }
 
+/* A certificate without any extendedKeyUsage is good for everything (RFC 5280, 4.2.1.12). */
 bool facts_for_servers(gnutls_x509_crt_t certificate)
 {
     for (unsigned i = 0;; i++) {

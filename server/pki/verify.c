@@ -1,3 +1,7 @@
+/* A pair is verified before it is served and before a bundle is published: a certificate that
+ * the API server refuses makes every review fail, and with failurePolicy Fail stops the kinds
+ * that are reviewed. OpenSSL decides on chains and names, GnuTLS, which serves, on whether it
+ * can use the pair. */
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
@@ -33,6 +37,8 @@ static bool is_written_as_it_was(X509 *certificate)
     return same;
 }
 
+/* Expired CAs are dropped on the way, so that a bundle which is joined at each renewal does not
+ * grow for ever. */
 static void push_all(STACK_OF(X509) * all, struct str pem, int64_t now, struct arena *arena)
 {
     X509_STACK_SCOPED some = pki_certificates_from_pem(pem);
@@ -92,6 +98,7 @@ static bool check_dates(const struct pki_facts *facts, int64_t now, struct error
     return true;
 }
 
+/* The common name is never looked at, as Go has not since 1.15. */
 static bool verify_names(X509 *leaf, const struct pki_facts *facts, const char *const *dns_names, struct error *error)
 {
     for (; dns_names && *dns_names; dns_names++) {
@@ -111,7 +118,8 @@ static X509_STORE *store_of(STACK_OF(X509) * roots)
     return store;
 }
 
-/* As Go's crypto/x509: any certificate of the bundle is an anchor, self-signed or not. */
+/* As Go's crypto/x509: any certificate of the bundle is an anchor, self-signed or not. The chain
+ * that is served comes from the same PEM text, behind the leaf. */
 static bool check_chain(X509 *leaf, struct str chain_pem, struct str bundle, int64_t now, struct error *error)
 {
     X509_STACK_SCOPED roots = pki_certificates_from_pem(bundle);
@@ -145,6 +153,8 @@ static bool check_trust(const struct pki_pair *pair, const struct pki_facts *fac
            (ca_bundle.len == 0 || check_chain(leaf, pair->certificate, ca_bundle, now, error));
 }
 
+/* From the cheap to the costly, and in the order in which a person would look: pair, dates,
+ * usage, names, chain. */
 bool pki_verify(const struct pki_pair *pair, struct str ca_bundle, const char *const *dns_names, int64_t now,
                 struct error *error)
 {
@@ -214,6 +224,8 @@ static void alternative_names(const struct pki_profile *profile, struct buf *out
         buf_printf(out, "%sIP:%s", out->len ? "," : "", *address);
 }
 
+/* The CA may sign leaves only (pathlen:0), and the leaf may only serve: a stolen serving key
+ * cannot issue. */
 static bool add_extensions(X509 *certificate, const struct pki_profile *profile, X509 *issuer)
 {
     const struct {

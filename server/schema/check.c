@@ -1,5 +1,9 @@
-/* What the API server would reject or silently drop before any webhook: unknown fields, wrong types, missing fields. An
- * update is judged only by what it changes. */
+/* What the API server would reject or silently drop before any webhook: unknown fields, wrong
+ * types, missing fields. An update is judged only by what it changes.
+ *
+ * review and rehearse run it, since a manifest in git never met an API server; serve does not,
+ * since there the API server has checked already. It must not reject what the API server takes:
+ * where the release or the version is not certain, a finding becomes a doubt (SCHEMA_DOUBT). */
 #include "backstop/grammar.h"
 #include "schema/schema.h"
 
@@ -79,7 +83,8 @@ static void add_unknown(struct walk *walk, const struct schema *parent, struct s
                                       STR_ARG(schema_hint(arena, walk->kind, parent, at, str_from(name), true))));
 }
 
-/* Releases may differ in a field: a value that one of them takes is fine where none is known. */
+/* Releases may differ in a field: a value that one of them takes is fine where none is known.
+ * `elsewhere` gets the releases that have a field which the given one lacks. */
 static const struct schema *pick_schema(struct walk *walk, const struct schema *parent, const char *name,
                                         struct json_object *value, unsigned *elsewhere)
 {
@@ -100,6 +105,8 @@ static const struct schema *pick_schema(struct walk *walk, const struct schema *
     return found;
 }
 
+/* A member that is null is as absent, unless the schema allows null: the API server prunes it
+ * before it looks. */
 static void check_required(struct walk *walk, const struct schema *schema, struct json_object *value, struct str at)
 {
     for (size_t i = 0; i < schema->field_count; i++) {
@@ -223,6 +230,8 @@ static void check_metadata(struct walk *walk, struct json_object *tree)
 
 /* ---- the whole --------------------------------------------------------------- */
 
+/* status is checked last and leniently: users paste objects with it, and the API server ignores
+ * it where there is a status subresource. */
 static void check_top(struct walk *walk, struct json_object *tree)
 {
     const struct schema *schema = walk->kind->schema;
@@ -257,8 +266,9 @@ static int64_t release_number(const char *release)
     return number;
 }
 
-/* Of a release between those of the table the one before it counts, in the same minor version; of
- * a newer or older one nobody here knows what fields it has. */
+/* Of a release between those of the table the one before it counts, in the same minor version;
+ * of a newer or older one nobody here knows what fields it has. `lenient` then: whatever is not
+ * known may be new. */
 static void pick_release(struct walk *walk, const char *release)
 {
     int64_t wanted = release ? release_number(release) : 0, known = 0;
@@ -277,7 +287,8 @@ static bool same_problem(const struct schema_problem *a, const struct schema_pro
     return a->kind == b->kind && str_eq(a->field, b->field) && str_eq(a->message, b->message);
 }
 
-/* CRD ratcheting: what was wrong before is only refused where the update changes it. */
+/* CRD ratcheting: what was wrong before is only refused where the update changes it. The API
+ * server does it since Kubernetes 1.30 for whatever a CRD's schema refuses. */
 static void drop_unchanged(struct walk *walk, struct json_object *old)
 {
     struct walk before = *walk;

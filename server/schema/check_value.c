@@ -9,6 +9,7 @@
 
 /* A scalar against its schema: kube-openapi's validators, in words of ours. */
 
+/* The texts end in advice where a slip is typical, such as a list without dashes. */
 static const char *const type_names[] = {
     [SCHEMA_ANY] = "anything",
     [SCHEMA_OBJECT] = "a map of fields",
@@ -120,7 +121,9 @@ static size_t count_characters(struct str text)
 
 enum { PATTERN_MAX = 300, MATCHED_MAX = 2000 };
 
-/* Patterns are Go's; only those that POSIX reads in the same way are matched. */
+/* Patterns are Go's; only those that POSIX reads in the same way are matched. A pattern that
+ * might mean something else there is not matched at all: a false alarm in a review would be
+ * worse than a missed one, which the API server still finds. */
 static bool breaks_pattern(struct arena *arena, const char *pattern, struct str text)
 {
     regex_t regex;
@@ -299,6 +302,9 @@ static const char *other_kind(const struct schema_kind *kind, struct str at, str
     return NULL;
 }
 
+/* From the likeliest slip to the least: other capitals, wrong level, a similar name, another
+ * kind, a key of the plugin's config; last the list of what there is, and only where it is
+ * certain that the field does not exist. */
 struct str schema_hint(struct arena *arena, const struct schema_kind *kind, const struct schema *parent, struct str at,
                        struct str name, bool sure)
 {

@@ -1,3 +1,6 @@
+/* Built in are the CRDs of the releases in versions/version.c; a folder of CRDs (--crds) or
+ * those of the cluster outrank them. A CRD that is read becomes the same struct schema as one
+ * that is compiled in, so all checks work on both. */
 #include "backstop/api.h"
 #include "schema/schema.h"
 
@@ -58,6 +61,8 @@ static bool schema_is_of_kind(const struct schema_kind *known, struct str group,
     return str_is(kind, known->kind) && str_is(group, known->group);
 }
 
+/* The order: a CRD that was read, for this very version; a built-in one for this version; one of
+ * another version, which then only raises doubts. */
 const struct schema_kind *schema_find(const struct schema_set *set, struct str api_version, struct str kind,
                                       bool *exact)
 {
@@ -238,6 +243,7 @@ static void read_enum(struct arena *arena, struct json_object *list, struct sche
     schema->value_count = values ? json_len(list) : 0;
 }
 
+/* A field with a default is never missing: the API server fills it in before it validates. */
 static bool is_required(struct json_object *list, struct str name, struct json_object *property)
 {
     for (size_t i = 0; i < json_len(list); i++)
@@ -266,6 +272,7 @@ static void read_fields(struct arena *arena, struct json_object *tree, struct sc
     schema->field_count = i;
 }
 
+/* Beyond DEPTH_MAX everything is open, so a CRD that nests without end costs no more than this. */
 static const struct schema *read_schema(struct arena *arena, struct json_object *tree, unsigned depth)
 {
     struct schema *schema = arena_alloc(arena, sizeof *schema);

@@ -1,4 +1,9 @@
-/* upgrade.evidence: which objects of other backup engines the upgrade gate asks for. */
+/* upgrade.evidence: which objects of other backup engines the upgrade gate asks for.
+ *
+ * An entry is a recipe for an uncached list: which objects, which of their fields says done or
+ * failed, which holds the time. The presets fill in the recipe for engines whose API is known;
+ * every key of an entry overrides its preset's. backstop links none of those engines' code and
+ * needs only the right to list their objects (backstop rbac prints it). */
 #include "settings/settings.h"
 
 enum { SOURCES_MAX = 16, VALUES_MAX = 32, MINUTE = 60, DAY = 24 * 60 * MINUTE };
@@ -215,6 +220,8 @@ static struct str plural_of(struct arena *arena, struct str kind)
     return arena_printf(arena, "%.*ss", STR_ARG(lower));
 }
 
+/* A failedPath of the preset counts only while donePath is the preset's, too: with another
+ * donePath it would look at a field of a different meaning. */
 static void evidence_complete(struct arena *arena, struct evidence_source *source, const struct evidence_preset *preset)
 {
     static const struct evidence_preset nothing = {.name = NULL};
@@ -241,6 +248,8 @@ static void evidence_complete(struct arena *arena, struct evidence_source *sourc
         source->resource = plural_of(arena, source->kind);
 }
 
+/* The preset is read first, whatever place it has in the mapping, since the other keys override
+ * it. */
 static bool read_source(struct arena *arena, struct evidence_source *source, struct json_object *item,
                         struct error *error)
 {
@@ -271,6 +280,7 @@ static bool evidence_name_is_taken(const struct settings *settings, struct str n
     return false;
 }
 
+/* SOURCES_MAX bounds what one upgrade may cost: each entry is one request to the API server. */
 static bool evidence_read_list(struct arena *arena, struct settings *settings, struct json_object *list,
                                bool alternative, struct error *error)
 {

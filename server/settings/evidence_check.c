@@ -1,5 +1,9 @@
-/* Label selectors in the words of `kubectl get -l` (apimachinery labels.Parse): "a=b",
- * "a==b", "a!=b", "a in (x,y)", "a notin (x,y)", "a", "!a", joined by commas. */
+/* Label selectors in the words of `kubectl get -l` (apimachinery labels.Parse): "a=b", "a==b",
+ * "a!=b", "a in (x,y)", "a notin (x,y)", "a", "!a", joined by commas.
+ *
+ * The selector is kept as text, which the API server gets as it is, and taken apart as well: an
+ * inventory of files has no API server to apply it. And what an entry of upgrade.evidence needs
+ * to make sense. */
 #include "backstop/api.h"
 #include "backstop/grammar.h"
 #include "settings/settings.h"
@@ -119,6 +123,7 @@ bool settings_read_selector(struct arena *arena, struct json_object *value, stru
 
 /* What an entry of upgrade.evidence needs, and what contradicts itself. */
 
+/* "*" is any text that is there: a field that is absent proves nothing. */
 static bool evidence_matches(struct str pattern, struct str value)
 {
     int64_t bound, number;
@@ -172,6 +177,8 @@ static bool check_narrow(const struct evidence_source *source, const struct evid
     return true;
 }
 
+/* In both directions: ">=1" among the one overlaps with "3" among the other, whichever side it
+ * is on. */
 static bool check_values(struct arena *arena, const struct evidence_source *source, struct error *error)
 {
     if (!str_eq(source->done_path, source->failed_path))

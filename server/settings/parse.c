@@ -1,3 +1,6 @@
+/* Parsing begins with the defaults and writes over them. Nothing is taken from a file with a
+ * mistake: the caller gets NULL and keeps the settings it has, so that a reload can never half
+ * apply. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +14,8 @@
 
 enum { ARENA_LIMIT = 16 << 20, FILE_LIMIT = 1 << 20, KEYS_MAX = 64 };
 
+/* Settings and the arena of their texts live and die together. `settings` is first, so the
+ * pointer that callers hold is the whole. */
 struct loaded {
     struct settings settings; /* first: callers hold this */
     struct arena *arena;
@@ -63,7 +68,8 @@ static bool path_is_printable(const char *path)
     return true;
 }
 
-/* Adds the place to what is in the error. Always false. */
+/* Adds the place to what is in the error. Always false. The line is found by walking the
+ * document along the field's path (yaml_line), so no parser has to carry lines. */
 static bool fail_in(struct reader *reader, const char *path)
 {
     struct error *error = reader->error;
@@ -133,6 +139,8 @@ static const struct settings_key *settings_find_key(const char *path)
     return NULL;
 }
 
+/* In this order: a dotted key at the top level, the same word in another section, a slip of the
+ * pen, the list of what there is. */
 static bool explain_unknown(struct reader *reader, struct str section, struct str name, const char *path)
 {
     struct str names[KEYS_MAX];
@@ -226,6 +234,7 @@ static bool read_document(struct reader *reader)
     return true;
 }
 
+/* Documents that are empty do not count: a file may begin with "---" and a comment. */
 static bool settings_read_all(struct str yaml, struct settings *settings, struct error *error)
 {
     ARENA_SCOPED scratch = arena_new(ARENA_LIMIT);
@@ -274,6 +283,8 @@ static bool settings_check_zone(const struct settings *settings, struct error *e
                      STR_ARG(zone));
 }
 
+/* Code 0 (the file could not be read, or is empty) makes the caller look again later; 422 (it is
+ * wrong) does not. */
 struct settings *settings_load_file(const char *path, struct error *error)
 {
     struct str text;

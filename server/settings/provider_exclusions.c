@@ -1,5 +1,9 @@
-/* Which resources of each provider a management restore must leave out, built in and from settings
- * restores.providerCaveats. */
+/* Which resources of each provider a management restore must leave out, built in and from
+ * settings restores.providerCaveats.
+ *
+ * Restoring these resources breaks the restore or the provider: Azure Service Operator converts
+ * its kinds by a webhook that is not there yet, and CAPV's webhook configurations come back
+ * before the service they call. */
 #include <string.h>
 
 #include "settings/settings.h"
@@ -23,6 +27,8 @@ static const struct {
       "validatingwebhookconfigurations.admissionregistration.k8s.io"}},
 };
 
+/* Rows of the settings are added behind those that are built in, never instead of them: an
+ * operator adds a provider, and cannot lose Azure's by it. */
 static struct provider_exclusion *add_rows(struct arena *arena, struct settings *settings, size_t count)
 {
     struct provider_exclusion *rows = arena_array(arena, settings->provider_exclusion_count + count + 1, sizeof *rows);

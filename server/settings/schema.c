@@ -1,5 +1,8 @@
-/* The JSON Schema of the settings file, from the table of keys: what editors complete, and helm checks the chart's
- * values with. */
+/* The JSON Schema of the settings file, from the table of keys: what editors complete, and helm
+ * checks the chart's values with.
+ *
+ * Patterns in the schema are for editors and Helm. They may accept a little more than the
+ * parser, never less: the parser decides. */
 #include <string.h>
 
 #include "settings/settings.h"
@@ -69,6 +72,7 @@ static void sample_write_key(struct buf *out, const char *indent, struct str nam
     buf_putc(out, '\n');
 }
 
+/* The tests parse it and compare the result with the defaults, so the sample cannot go stale. */
 void settings_write_sample(struct buf *out)
 {
     size_t count;

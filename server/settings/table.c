@@ -1,8 +1,13 @@
-/* Go's time.LoadLocation refuses these; whether the zone exists is known only
- * where schedules are read. */
+/* The table of settings: a row for each key of the file, from which follow the parser, the JSON
+ * Schema, the sample file and docs/settings.md. A new setting is a member of struct settings and a
+ * row here (CONTRIBUTING.md, "With a setting"). Rows of one section stand together, in the order in
+ * which the sample shows them. Help texts are read in documentation and in editors, so they say what
+ * a value does, and restate neither type nor default. */
 #include "backstop/grammar.h"
 #include "settings/settings.h"
 
+/* Go's time.LoadLocation refuses these; whether the zone exists is known only
+ * where schedules are read. */
 static bool is_zone(struct str text)
 {
     if (!text.len || text.ptr[0] == '/' || text.ptr[0] == '\\' || str_contains(text, STR("..")))

@@ -19,6 +19,8 @@ struct str settings_show(struct arena *arena, struct json_object *value)
     return text.failed ? STR("a value") : arena_copy(arena, buf_str(&text));
 }
 
+/* Callers add the outer part as the call stack unwinds: "[2]" gets ".allOf" before it, then
+ * "upgrade.evidence". What does not fit is left out at the inner end. */
 bool settings_fail_in(struct error *error, const char *format, ...)
 {
     char inner[sizeof error->field];
@@ -57,6 +59,8 @@ static bool fail_too_long(struct str shown, int64_t most, struct error *error)
     return error_set(error, 422, "%.*s: must be at most %" PRId64 "h", STR_ARG(shown), most / 3600);
 }
 
+/* Whole seconds, since every decision is in seconds, and a setting of 1500ms would silently be
+ * another one. */
 bool settings_read_duration(struct arena *arena, const struct settings_key *key, struct json_object *value,
                             int64_t *out, struct error *error)
 {

@@ -1,4 +1,8 @@
-/* A log's reader may stand still: a full disk behind the container runtime, a terminal on
+/* The log: a line of JSON on standard error for each event, written by whatever thread has it. The
+ * keys are those of the API's fields where there is one (uid, namespace, name), so that a log can be
+ * searched for what kubectl shows.
+ *
+ * A log's reader may stand still: a full disk behind the container runtime, a terminal on
  * hold. A write would then wait for it, and every review with it; so lines are lost instead,
  * counted, and told of once the reader goes on. */
 #include <errno.h>
@@ -22,6 +26,8 @@ static bool stalled;                                     /* the reader stood sti
 static bool torn;                                        /* a line was begun and not ended */
 static unsigned long lost;                               /* lines since the last one that was written */
 
+/* PATIENCE_MS once; while the reader stands still, not at all. A burst of lines must not wait a
+ * tenth of a second each. */
 static bool is_writable(void)
 {
     struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
@@ -53,7 +59,9 @@ static ssize_t write_at_once(const char *bytes, size_t length)
     return -1;
 }
 
-/* A pipe that is writable takes PIPE_BUF bytes without waiting, but no more for sure. */
+/* A pipe that is writable takes PIPE_BUF bytes without waiting, but no more for sure. POSIX
+ * promises that a write of up to PIPE_BUF is not mixed with another process's; longer lines may
+ * be torn by a reader that stalls, which `torn` repairs with a line break. */
 static bool log_put(const char *bytes, size_t length)
 {
     while (length) {
@@ -109,6 +117,8 @@ void log_set_level(enum log_level level)
     atomic_store(&threshold, (int)level);
 }
 
+/* RESERVED keeps room for the end of the line: a text is cut earlier, so quotes and braces
+ * always close. */
 static bool has_room(const struct line *line, size_t more)
 {
     return more + RESERVED <= sizeof line->bytes - line->len;
@@ -250,6 +260,7 @@ static void add_field(struct line *line, const struct log_field *field)
     }
 }
 
+/* errno is kept: log calls stand in error paths that still need it. */
 void log_write(enum log_level level, const char *message, const struct log_field *fields)
 {
     if ((int)level < atomic_load_explicit(&threshold, memory_order_relaxed))

@@ -1,5 +1,8 @@
-/* Counters, gauges and histograms, declared in metrics.def and written in Prometheus' text format. Counters are added to
- * without a lock. */
+/* Counters, gauges and histograms, declared in metrics.def and written in Prometheus' text
+ * format. Counters are added to without a lock.
+ *
+ * METRIC_SERIES_LIMIT bounds the memory: label values come from names of objects and could be
+ * without number. Beyond it everything is counted under "other", so that sums stay right. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -78,6 +81,8 @@ static bool is_series(const struct series *series, uint32_t hash, const char *co
     return true;
 }
 
+/* Without a lock: `count` is released after the series is stored, so what an index below it
+ * holds is complete. */
 static struct series *series_find(struct family *family, uint32_t hash, const char *const *labels, size_t count)
 {
     size_t known = atomic_load_explicit(&family->count, memory_order_acquire);
@@ -107,6 +112,7 @@ static struct series *series_add(enum metric_id id, uint32_t hash, const char *c
     return series;
 }
 
+/* Looked up again under the lock, since another thread may have added it in between. */
 static struct series *series_for(enum metric_id id, const char *const *given)
 {
     const char *labels[LABELS_LIMIT];
@@ -123,6 +129,8 @@ static struct series *series_for(enum metric_id id, const char *const *given)
     return series;
 }
 
+/* There is no atomic addition of doubles in C17; the loop repeats only if another thread added
+ * at the same moment. */
 static void raise_by(_Atomic double *value, double amount)
 {
     double old = atomic_load_explicit(value, memory_order_relaxed);
@@ -145,6 +153,8 @@ void metric_set_labelled(enum metric_id metric, double value, const char *const 
         atomic_store_explicit(&series->value, value, memory_order_relaxed);
 }
 
+/* Frees series, which a reader without a lock might hold: only for gauges that a single place sets
+ * and writes, under a lock of its own (commands/serve/page.c). */
 void metric_forget(enum metric_id metric)
 {
     struct family *family = &families[metric];
@@ -200,6 +210,7 @@ static void write_labels(struct buf *out, const struct metric *metric, const str
         buf_putc(out, '}');
 }
 
+/* Buckets are cumulative in the text format, and single in memory. */
 static void write_histogram(struct buf *out, const struct metric *metric, struct series *series)
 {
     unsigned long long total = 0;
@@ -223,6 +234,7 @@ static void write_histogram(struct buf *out, const struct metric *metric, struct
 
 static const char *const kind_names[] = {[COUNTER] = "counter", [GAUGE] = "gauge", [HISTOGRAM] = "histogram"};
 
+/* A metric without labels is written as 0 before its first use, so that an alert on it finds it. */
 void metrics_write(struct buf *out)
 {
     for (size_t id = 0; id < METRIC_COUNT; id++) {

@@ -1,4 +1,10 @@
-/* versions, private: the table of releases. */
+/* The table of what differs between releases of Velero and k0rdent, and answers from it. A
+ * version is a set of rows that it may be: one row when it is known, all of the product when it
+ * is not, several for "1.18". A question then has three answers: yes, no, and "depends" where
+ * the rows disagree; a rule must handle the third (it warns instead of denying).
+ *
+ * To support a release: a row, its features with where they are in the source, and
+ * CONTRIBUTING.md, "Smaller changes". */
 #include "backstop/versions.h"
 
 struct release_number {
@@ -168,6 +174,7 @@ static bool version_is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
+/* At most four digits a number: "v20260821" is a date, not a major version. */
 static struct version_text version_scan(struct str text)
 {
     enum { DIGITS_MAX = 4 };
@@ -293,6 +300,8 @@ struct product_version product_version_having(struct product_version version, en
     return version;
 }
 
+/* By the number alone, known to the table or not: for what changed in a release before those of
+ * the table. */
 enum version_answer product_version_before(const struct product_version *version, int major, int minor)
 {
     struct version_text scanned = version_scan(version->text);
@@ -331,6 +340,8 @@ static struct str version_release_name(struct arena *arena, const struct release
                         : arena_printf(arena, "%s %d.%d", product, first->major, first->minor);
 }
 
+/* "Velero 1.18.3 and later", "Velero before 1.18.3": who reads a schedule in this dialect, for
+ * messages on what two dialects read differently. */
 struct str product_version_readers(struct arena *arena, const struct product_version *version,
                                    enum cron_dialect dialect)
 {

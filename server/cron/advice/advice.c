@@ -1,3 +1,6 @@
+/* One function for each kind of fault, each with the value, what is allowed and, where the
+ * mistake is a known one, what to write instead. Whatever is proposed has been parsed first
+ * (is_schedule, cron_zone_find), so that following the advice works. */
 #include <stdio.h>
 
 #include "cron/spec.h"
@@ -97,6 +100,8 @@ static void advice_write(enum cron_dialect dialect, struct str spec, const struc
         error_at(error, 422, fault_position(spec, fault), "%.*s", STR_ARG(text));
 }
 
+/* The advice is made in an arena of its own, since parsing needs none and most schedules are
+ * right. */
 bool cron_parse(enum cron_dialect dialect, struct str spec, const struct cron_zone *controller_zone,
                 struct cron_schedule *schedule, struct error *error)
 {
@@ -114,6 +119,8 @@ static const struct field *field_of(const struct advice *advice)
     return spec_field(advice->dialect, advice->fault->field);
 }
 
+/* Values that reach this are within a field's bounds or next to them; the mask only tells the
+ * compiler so. */
 static struct str value_name(const struct field *field, int64_t value, bool names, char buffer[8])
 {
     if (names && field->names && value >= field->min && value <= field->max)
@@ -187,7 +194,8 @@ static bool only_contains(struct str text, const char *allowed)
     return text.len > 0;
 }
 
-/* Signs of other crons' dialects and of slips of the keyboard. */
+/* Signs of other crons' dialects and of slips of the keyboard. The order matters: the first sign
+ * found is reported, so longer ones (..) stand before those they contain (.). */
 static const char *foreign_sign(struct str value, struct str range)
 {
     static const struct {
@@ -380,7 +388,9 @@ static bool is_no_field(struct str field)
     return !str_contains(STR("0123456789*?,"), str_slice(field, 0, 1));
 }
 
-/* What one field too many is most likely: each advice leaves a schedule that is accepted. */
+/* What one field too many is most likely: each advice leaves a schedule that is accepted. A
+ * sixth field can be seconds (in front), a year (behind), a user or a command (from
+ * /etc/crontab), or a zone. */
 static const char *reason_for_surplus(enum cron_dialect dialect, struct str body, int64_t count)
 {
     struct str rest = without_fields(body, FIELD_COUNT), sixth;

@@ -1,3 +1,5 @@
+/* What all advice on schedules is written with, and advice on "@daily" and its kind and on
+ * durations: "@every 1 day", "daily" without its sign, "30 minutes", "@Hourly". */
 #include "cron/spec.h"
 
 /* What all advice is written with, and advice on "@daily" and its kind, and "@every". */
@@ -46,7 +48,9 @@ bool advice_is_descriptor(struct str text)
     return false;
 }
 
-/* Units that people write and Go does not know, as a number of units that it does. */
+/* Units that people write and Go does not know, as a number of units that it does. Go's
+ * durations end at hours; a day is 24 of them, and "M" is refused a guess, since it may stand
+ * for months. */
 static const struct {
     struct str word;
     int64_t factor;

@@ -1,4 +1,10 @@
-/* Warnings about a schedule, collected one by one. */
+/* What a schedule does that its author will not expect although it is accepted: ignored
+ * suffixes, steps that restart, dates that most months lack, the OR of the day fields, clock
+ * changes. Each is one short warning. Nothing here denies.
+ *
+ * The texts are looked at again (the parsed sets no longer show that there was "*-abc"), the
+ * consequences are computed with cron_next itself rather than by rule: what is warned of is what
+ * the library will do. */
 #include <stdio.h>
 
 #include "cron/spec.h"
@@ -79,6 +85,7 @@ static void warn_about_number(const struct pitfalls *pitfalls, struct str number
                 STR_ARG(str_slice(digits, 0, 20)));
 }
 
+/* A part behind "*" is not a number, and is reported as ignored elsewhere. */
 static void warn_about_numbers(const struct pitfalls *pitfalls, const struct item *item)
 {
     struct str rest = item->text, part, number;
@@ -87,7 +94,9 @@ static void warn_about_numbers(const struct pitfalls *pitfalls, const struct ite
             warn_about_number(pitfalls, number);
 }
 
-/* "*" over 60 minutes by 7: 56 is followed by 0. */
+/* "*" over 60 minutes by 7: 56 is followed by 0. `once`: the step passes the end at its first move,
+ * so a step of 70 minutes runs at the first value only. `uneven`: the last interval before the
+ * restart is shorter than the step. An explicit range ("0-40/15") is meant to end where it ends. */
 static void warn_about_step(const struct pitfalls *pitfalls, enum field_id id, const struct item *item, uint64_t bits)
 {
     static const char *const restarts[FIELD_COUNT] = {"minute 0", "midnight", "the 1st of every month", "January",
@@ -144,6 +153,7 @@ static void warn_about_item(const struct pitfalls *pitfalls, enum field_id id, c
         warn_about_step(pitfalls, id, item, bits & ~CRON_STAR);
 }
 
+/* ITEMS_READ bounds the work for a schedule that is one long list; it has said all by then. */
 static void warn_about_field(const struct pitfalls *pitfalls, enum field_id id, uint64_t bits)
 {
     enum { ITEMS_READ = 100 };
@@ -207,7 +217,9 @@ static bool runs_every_year(const struct cron_schedule *schedule)
 }
 
 /* The library looks five years ahead; 2100 is no leap year, so 29 February comes eight years
- * apart. A date that must be a Friday can be eleven years apart, and as 29 February forty. */
+ * apart. A date that must be a Friday can be eleven years apart, and as 29 February forty. In
+ * UTC and with a date that every month has there is nothing to search for (runs_every_year),
+ * which is nearly every schedule. */
 static void warn_about_horizon(const struct pitfalls *pitfalls)
 {
     if (runs_every_year(pitfalls->schedule))
@@ -327,7 +339,9 @@ static void warn_at(const struct pitfalls *pitfalls, int64_t wall, const char *w
             STR_ARG(zone), what);
 }
 
-/* The first run from a clock change on, found as a controller finds it that has done those before. */
+/* The first run from a clock change on, found as a controller finds it that has done those
+ * before. Starts 36 hours before, at a time that the change cannot have touched, and goes from
+ * run to run as a controller would: the libraries' answers depend on where they start. */
 static bool run_after_change(const struct cron_schedule *schedule, const struct change *change, int64_t *run)
 {
     int64_t at = change->when - 36 * SECONDS_PER_HOUR;
@@ -368,6 +382,7 @@ static bool warn_about_late_run(const struct pitfalls *pitfalls, const struct ch
     return true;
 }
 
+/* True when a run is lost: the first such change of a year is reported, not each. */
 static bool warn_about_gap(const struct pitfalls *pitfalls, const struct change *change)
 {
     int64_t start = change->when + change->before, end = change->when + change->after;
@@ -379,6 +394,8 @@ static bool warn_about_gap(const struct pitfalls *pitfalls, const struct change 
     return lost >= 0;
 }
 
+/* Only if the library really answers with both hours, and not whenever the wall time matches
+ * twice. */
 static bool warn_about_overlap(const struct pitfalls *pitfalls, const struct change *change)
 {
     const struct cron_schedule *schedule = pitfalls->schedule;
@@ -454,6 +471,7 @@ static void warn_about_spaces(const struct pitfalls *pitfalls)
         }
 }
 
+/* The order is that of importance: never runs, dates, fields, clocks, zone. */
 void cron_pitfalls(struct str spec, const struct cron_schedule *schedule, int64_t now, struct arena *arena,
                    struct strlist *warnings)
 {

@@ -1,4 +1,8 @@
-/* ---- reading "CET-1CEST,M3.5.0,M10.5.0/3" (Go: tzset and its helpers) ---- */
+/* Time zone files (TZif, RFC 9636) and the POSIX rule at their end, decoded with the checks of
+ * Go's time package and no more: a zone that Go reads must be read here, and one that it refuses
+ * must be refused, since the controllers will do the same.
+ *
+ * ---- reading "CET-1CEST,M3.5.0,M10.5.0/3" (Go: tzset and its helpers) ---- */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +21,7 @@ static bool rule_take(struct str *text, char c)
     return true;
 }
 
+/* The limit is checked at each digit, so that no number overflows. */
 static bool rule_take_number(struct str *text, int low, int high, int *out)
 {
     size_t digits = 0;
@@ -101,6 +106,8 @@ static bool take_type(struct str *text, struct zone_type *type)
     return true;
 }
 
+/* Without a rule of its own it is the American one, as in Go and in tzcode; ";" for "," is
+ * accepted there, too. */
 static bool take_daylight(struct str *text, struct zone_rule *rule)
 {
     rule->daylight.dst = true;
@@ -164,6 +171,9 @@ static int64_t rule_earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* Go's tzset. `start` and `end` are Go's, including its year of 365 days at the end, since
+ * time.Date compares with them; `from` and `until` are the true bounds within which the offset
+ * is constant, and the ones that searches may jump across. */
 void zone_rule_lookup(const struct zone_rule *rule, int64_t last_transition, int64_t second, struct zone_span *span)
 {
     if (!rule->saves) {
@@ -272,6 +282,8 @@ static bool read_tables(struct str data, struct tables *tables)
     return !reader.failed && tables->types.len > 0;
 }
 
+/* The offset is read as a signed 32-bit number by going through the unsigned one: big_endian
+ * knows no sign. */
 static bool fill_types(struct cron_zone *zone, const struct tables *tables, struct str abbreviations)
 {
     for (size_t i = 0; i < zone->type_count; i++) {
@@ -315,6 +327,7 @@ static struct str zone_keep_text(char **at, struct str text)
     return kept;
 }
 
+/* All texts are copied into one block of the zone: the file's bytes are gone when this returns. */
 struct cron_zone *zone_decode(struct str name, struct str data)
 {
     struct tables tables;

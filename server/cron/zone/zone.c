@@ -35,6 +35,8 @@ static size_t first_type(const struct cron_zone *zone)
     return 0;
 }
 
+/* Go's lookup: `start` and `end` are its bounds. Past the last transition the footer's rule goes
+ * on for all time, where the file has one. */
 void zone_lookup(const struct cron_zone *zone, int64_t second, struct zone_span *span)
 {
     if (zone->type_count == 0) {
@@ -211,8 +213,8 @@ static void system_words(struct error *error)
     error_set(error, 422, "%c%s", words[0] >= 'A' && words[0] <= 'Z' ? words[0] + ('a' - 'A') : words[0], words + 1);
 }
 
-/* Go's loadLocation: the first source that has the zone; else the first
- * complaint that is not "no such file". */
+/* Go's loadLocation: the first source that has the zone; else the first complaint that is not
+ * "no such file". An image without tzdata refuses every IANA name in this way. */
 static struct cron_zone *zone_load(struct str name, const char *const *sources, size_t count, struct error *error)
 {
     bool complained = false;
@@ -242,7 +244,8 @@ static struct cron_zone *zone_load(struct str name, const char *const *sources, 
 
 static const struct cron_zone *local_zone = &utc;
 
-/* Go's initLocal: $TZ, or /etc/localtime when it is not set; UTC when that fails. */
+/* Go's initLocal: $TZ, or /etc/localtime when it is not set; UTC when that fails. The schedules
+ * of k0rdent's own controllers have UTC: their image sets no TZ. */
 static void find_local(void)
 {
     static const char *const etc[] = {"/etc"}, *const absolute[] = {""};
@@ -290,6 +293,8 @@ static _Atomic(struct entry *) *bucket_of(struct str name)
     return &buckets[hash % ZONE_BUCKETS];
 }
 
+/* An entry is complete before it is published by the atomic store, and none is ever removed: a
+ * schedule may point to its zone for as long as the process lives. */
 static const struct cron_zone *cache_find(struct str name)
 {
     for (struct entry *entry = atomic_load(bucket_of(name)); entry; entry = entry->next)
@@ -337,6 +342,8 @@ static void simplify_name(struct cron_zone *zone)
     zone->name.len = used;
 }
 
+/* The checks for "..", "/" and "\\" are Go's containsDotDot and come before any file is opened:
+ * a schedule must not make this process read arbitrary paths. */
 const struct cron_zone *cron_zone_find(struct str name, struct error *error)
 {
     if (name.len == 0 || str_is(name, "UTC"))
