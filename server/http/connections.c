@@ -1,3 +1,6 @@
+/* When there are more clients than places, the one that has lasted longest in the least useful
+ * phase is cut, instead of refusing whoever comes: the API server must be able to connect while
+ * others hold connections open. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -8,8 +11,13 @@
 /* libmicrohttpd's own timeout starts anew with every byte, so a client that sends one
  * a minute stays forever. The sweeper looks at each connection's phase instead. */
 
+/* SPEAK_MS: how long a connection without a byte counts as busy at a shutdown. A TRIM after each
+ * large review would cost more than it gives, hence TRIM_MS of quiet. MANY: fewer connections
+ * than that free too little to matter. */
 enum { SWEEP_MS = 250, SPEAK_MS = 1000, TRIM_MS = 2000, MANY = 64 };
 
+/* shutdown, not close: the descriptor belongs to libmicrohttpd, which sees the end and closes
+ * it. Closing it here could hit another connection that got the same number. */
 static void connection_cut(struct connection *connection, const char *reason)
 {
     if (atomic_exchange(&connection->cut, true))
@@ -80,9 +88,9 @@ static int64_t age_ms(struct connection *connection, int64_t now_ns)
     return (now_ns - atomic_load_explicit(&connection->since_ns, memory_order_relaxed)) / 1000000;
 }
 
-/* Who gives way, in this order, and how long it must have lasted by then. A client speaks
- * as soon as it is connected, so whoever is silent goes first; the API server's connections,
- * used again and again, go last. */
+/* Who gives way, in this order, and how long it must have lasted by then. A client speaks as
+ * soon as it is connected, so whoever is silent goes first; the API server's connections, used
+ * again and again, go last. The least time protects whoever has just come. */
 struct evictable {
     enum phase phase;
     int64_t least_ms;
@@ -208,7 +216,8 @@ void connections_stop(struct http_server *server)
 /* The memory of requests' bodies: counted over all connections, given back when a body ends. */
 
 /* Large bodies get three quarters of the memory: however many come, the usual review of some
- * kilobytes finds room. */
+ * kilobytes finds room. Adding first and taking back when it was too much needs no lock; two
+ * large bodies at the same moment may both be refused, never both admitted. */
 bool body_memory_take(struct http_server *server, size_t before_cap, size_t cap)
 {
     size_t most = server->limits.memory_bytes, more = cap - before_cap;

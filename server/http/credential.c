@@ -1,6 +1,9 @@
 /* AES-128-GCM, X25519 and server preference: what costs least on every CPU with AES
- * instructions; kube-apiserver (Go) offers the same first. No session tickets: the
- * API server keeps connections and GnuTLS would spend a key derivation on each. */
+ * instructions; kube-apiserver (Go) offers the same first. No session tickets: the API server
+ * keeps connections and GnuTLS would spend a key derivation on each.
+ *
+ * Everything about TLS but its bytes: the ciphers, the certificate in force, clients that must
+ * show one of their own, and why handshakes fail. */
 #include <gnutls/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +36,8 @@ static const char *find_cipher(struct str name)
     return NULL;
 }
 
+/* The defaults of GnuTLS change with its version and with the policy of the system; the list is spelled out, so
+ * that a pod offers the same everywhere. */
 static bool tls_priorities(const struct http_config *config, struct buf *out, struct error *error)
 {
     struct str wanted = str_from(config->tls_ciphers), name;
@@ -122,6 +127,8 @@ static bool has_key(struct str pem)
     return readable;
 }
 
+/* The library has one error for many mistakes; which of the two files is wrong is found by
+ * reading each alone. */
 static bool load_pair(gnutls_certificate_credentials_t credentials, struct str certificate, struct str key,
                       struct error *error)
 {
@@ -183,6 +190,7 @@ bool credential_set(struct http_server *server, struct str certificate, struct s
 
 /* ---- clients that must show one -------------------------------------------------- */
 
+/* Compared whole and with the case: these are names of an allow list, not patterns. */
 static bool has_name(gnutls_x509_crt_t client, const char *wanted)
 {
     char name[256];

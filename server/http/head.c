@@ -25,7 +25,8 @@ static void head_break(struct head *head, const char *why)
     head->why = why;
 }
 
-/* A field's name is known: which ones say where the request ends? */
+/* A field's name is known: which ones say where the request ends? All others are passed over
+ * without being kept. */
 static void head_name_end(struct head *head)
 {
     static const struct {
@@ -153,6 +154,9 @@ static void head_byte(struct head *head, unsigned char c)
     }
 }
 
+/* Works on whatever pieces arrive, and keeps its state between them. `whole` is the end of the
+ * last complete request: when the framing breaks, requests before it are still served, and
+ * nothing of the broken one is passed on. */
 size_t head_scan(struct head *head, struct str bytes)
 {
     size_t whole = 0, i = 0;

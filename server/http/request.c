@@ -38,6 +38,8 @@ static void count_answer(int status)
     metric_add(METRIC_HTTP_RESPONSES, 1, code);
 }
 
+/* "Connection: close" while draining makes the API server open its next connection to another
+ * pod. */
 static bool add_headers(const struct connection *connection, const struct http_reply *reply,
                         struct MHD_Response *response)
 {
@@ -61,6 +63,8 @@ static bool add_headers(const struct connection *connection, const struct http_r
     return fine;
 }
 
+/* The body is handed over without a copy; libmicrohttpd frees it (MUST_FREE), so the buf is not
+ * disposed here. */
 static enum MHD_Result send_reply(struct connection *connection, struct MHD_Connection *mhd, struct http_reply *reply)
 {
     if (reply->body.failed || reply->status < 200 || reply->status > 599) {
@@ -117,6 +121,9 @@ static bool hand_over(struct connection *connection)
     return true;
 }
 
+/* Without workers the handler may wait here, on the connection's thread. With them it must not:
+ * it sets `later`, and is called again on a worker. Is the queue full, it is called a third
+ * time, to answer that. */
 static enum MHD_Result request_answer(struct connection *connection, bool close)
 {
     struct http_reply reply;
@@ -220,7 +227,9 @@ static void body_oversize(struct http_server *server, struct body *body)
     body->cap = OVERSIZED_KEEP;
 }
 
-/* False: so much is announced that it is not worth reading; answer and close. */
+/* False: so much is announced that it is not worth reading; answer and close. Announced sizes up
+ * to twice the limit are read and dropped, so that the client gets to see the 413; more than
+ * that is not worth the traffic. */
 static bool body_begin(struct http_server *server, struct body *body, size_t expected, bool chunked)
 {
     *body = (struct body){.expected = chunked ? 0 : expected, .kept_max = server->limits.body_bytes};
@@ -244,7 +253,8 @@ static void *body_resize(char *data, size_t cap)
     return resized;
 }
 
-/* Starts small whatever Content-Length promises: a promise costs the client nothing. */
+/* Starts small whatever Content-Length promises: a promise costs the client nothing. Grows by
+ * factors of four, so that a body is copied at most a few times, up to what is announced. */
 static bool body_grow(struct http_server *server, struct body *body, size_t needed)
 {
     size_t cap = body->cap ? body->cap : BODY_FIRST_CAP;

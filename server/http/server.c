@@ -1,4 +1,8 @@
-/* The listener's life: from its configuration to a stop that waits for the requests under way. */
+/* The listener's life: from its configuration to a stop that waits for the requests under way.
+ *
+ * Nobody can connect before there is a certificate: the socket is bound at once, so that the
+ * port is known and taken, but listens only when it can serve (server_accept). A probe then
+ * fails with a refused connection instead of a broken handshake. */
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -43,6 +47,7 @@ static bool address_parse(const char *text, struct address *address, struct erro
     return true;
 }
 
+/* SO_REUSEADDR: a restarted pod must not wait for connections of the old one to time out. */
 static int open_one(const struct addrinfo *info)
 {
     int fd = socket(info->ai_family, info->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, info->ai_protocol);
@@ -119,6 +124,10 @@ static int address_bind(const char *text, unsigned *port, struct error *error)
 
 enum { MIB = 1024 * 1024, THREADS_MAX = 4, POLL_MS = 5, SPARE_CONNECTIONS = 64 };
 
+/* 7 MiB hold an AdmissionReview with two objects of the largest size that etcd takes, and what
+ * surrounds them. The idle time is longer than the 90 s after which Go's client closes an idle
+ * connection: if the server closed first, the API server could send a review into a connection
+ * that is going away, and a POST is not tried again. */
 static void set_limits(struct http_server *server, const struct http_limits *wanted)
 {
     struct http_limits limits = *wanted;
@@ -133,6 +142,8 @@ static void set_limits(struct http_server *server, const struct http_limits *wan
     server->limits = limits;
 }
 
+/* As many as there are CPUs that this process may use, and not more than THREADS_MAX: a review
+ * takes fractions of a millisecond. */
 static unsigned thread_count(unsigned wanted)
 {
     cpu_set_t cpus;
@@ -296,6 +307,9 @@ static void sleep_ms(unsigned ms)
     nanosleep(&time, NULL);
 }
 
+/* In the order that loses no review: say so in answers (Connection: close), stop accepting, let
+ * requests end within the grace, then the workers, then the rest. A rolling update relies on it,
+ * since the API server goes on using connections to a pod that is terminating. */
 void http_stop(struct http_server *server, unsigned grace_ms)
 {
     if (!server)

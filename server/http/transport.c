@@ -1,6 +1,11 @@
-/* GnuTLS and libmicrohttpd read through us: whoever reads knows the moment of a request's first byte, which
- * libmicrohttpd keeps to itself. Nothing may be read ahead of what GnuTLS asks for: poll
- * would not tell of bytes that have left the socket. */
+/* GnuTLS and libmicrohttpd read through us: whoever reads knows the moment of a request's first
+ * byte, which libmicrohttpd keeps to itself. Nothing may be read ahead of what GnuTLS asks for:
+ * poll would not tell of bytes that have left the socket.
+ *
+ * Four functions of libraries are replaced in the whole process by functions of the same
+ * name (gnutls_record_recv, gnutls_record_send, recv, setsockopt for two options). Calls from
+ * elsewhere fall through to what the original does. It is the only way to see bytes before
+ * libmicrohttpd parses them, short of a patched library. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -259,6 +264,8 @@ static int handshake_finished(gnutls_session_t session, unsigned type, unsigned 
     return 0;
 }
 
+/* Thread-local state is set here since libmicrohttpd calls this on the thread that will serve
+ * the connection. */
 void transport_attach(struct connection *connection, gnutls_session_t session)
 {
     if (!connection->server->tls)

@@ -1,5 +1,9 @@
-/* A handler that waits for somebody else must not hold up the threads that read and
- * write all connections: its connection is suspended and a worker runs it. */
+/* A handler that waits for somebody else must not hold up the threads that read and write all
+ * connections: its connection is suspended and a worker runs it.
+ *
+ * Uncached reads are such handlers: they wait for the API server. The queue is bounded
+ * (limits.waiting); who finds it full is answered as overload, which costs one retry, instead of
+ * waiting for a time-out. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +37,8 @@ static struct connection *workers_next(struct workers *workers)
     return connection;
 }
 
+/* The reply is stored and `answered` set before the connection is resumed: from then on
+ * libmicrohttpd's thread owns it again. */
 static void *workers_work(void *context)
 {
     struct workers *workers = context;
@@ -68,6 +74,7 @@ bool workers_reserve(struct workers *workers)
     return room;
 }
 
+/* Called after the connection was suspended: a worker may resume it before this returns. */
 void workers_give(struct workers *workers, struct connection *connection)
 {
     connection->later = NULL;
@@ -104,6 +111,8 @@ struct workers *workers_start(struct http_server *server, unsigned threads, work
     return workers;
 }
 
+/* What is queued is answered as overload, not dropped: a suspended connection that nobody
+ * resumes would keep libmicrohttpd from stopping. */
 void workers_stop(struct workers *workers)
 {
     if (!workers)

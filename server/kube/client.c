@@ -1,4 +1,8 @@
-/* The client: configuration, current credentials and a pool of connections. */
+/* The client: configuration, current credentials and a pool of connections.
+ *
+ * One client is shared by all threads: informers, workers that do uncached reads, the recorder
+ * of Events. What it holds is immutable after kube_open, except for what `lock` guards. Requests
+ * that need a fresh credential at the same moment wait for one refresh. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +18,12 @@ enum {
     PLUGIN_SECONDS = 20,
     CLOCK_TOLERANCE = 60
 };
+/* A plugin that failed is not run again for this long: each of many waiting requests would
+ * otherwise wait its full time. */
 #define PLUGIN_AGAIN_NS INT64_C(5000000000)
 
+/* The configuration is read once. Files that it names (CA, client certificate, token) are read
+ * again when they are used; a kubeconfig that changes needs a new client, see kube_files. */
 struct kube_client *kube_open(const struct kube_options *options, struct error *error)
 {
     if (!kube_load_curl(error))
@@ -58,6 +66,8 @@ void kube_interrupt(struct kube_client *client, int64_t when_ns)
     atomic_store(&client->interrupt_ns, when_ns);
 }
 
+/* Two ways to end a request from outside: for the whole client at a time (shutdown), and for
+ * this call alone. */
 bool kube_call_given_up(const struct kube_client *client, const struct kube_call *call)
 {
     int64_t when = atomic_load(&client->interrupt_ns);
@@ -69,6 +79,8 @@ const char *kube_server(const struct kube_client *client)
     return client->config.server.ptr;
 }
 
+/* From the Date header of answers. Differences within CLOCK_TOLERANCE are those of any two
+ * machines, and of the seconds that a request takes. */
 int64_t kube_clock_ahead(const struct kube_client *client)
 {
     int64_t ahead = atomic_load(&client->clock_ahead);
@@ -92,6 +104,8 @@ double kube_random(struct kube_client *client)
     return (double)(value >> 11) / 9007199254740992.0;
 }
 
+/* A handle keeps its connection open after curl_easy_reset, so that most requests need no
+ * handshake. */
 CURL *kube_connection_take(struct kube_client *client)
 {
     pthread_mutex_lock(&client->lock);
@@ -198,6 +212,9 @@ void kube_credentials_forget(struct kube_client *client)
     pthread_mutex_unlock(&client->lock);
 }
 
+/* A plugin's credential is renewed ten seconds before it expires, since the request still has to
+ * arrive; a token file is read every TOKEN_READ_SECONDS, as client-go does (kubelet rotates it
+ * in place). The texts are copied: another thread may renew them meanwhile. */
 bool kube_credentials_now(struct kube_client *client, const struct kube_call *call, struct arena *arena,
                           struct kube_credentials *credentials, struct error *error)
 {

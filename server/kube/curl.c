@@ -1,6 +1,9 @@
-/* libcurl brings some 20 libraries (TLS, LDAP, Kerberos, SSH): milliseconds and megabytes of every start. Whoever asks no
- * cluster and no URL does not need it, so it is loaded when it is first needed: the functions below take the place of
- * the library's, and pass each call on. */
+/* libcurl brings some 20 libraries (TLS, LDAP, Kerberos, SSH): milliseconds and megabytes of
+ * every start. Whoever asks no cluster and no URL does not need it, so it is loaded when it is
+ * first needed: the functions below take the place of the library's, and pass each call on.
+ *
+ * The library calls keep libcurl's names and types, so exchange.c is ordinary libcurl code, and
+ * a function that is used without being listed here fails to link. */
 #include <curl/curl.h>
 #include <pthread.h>
 #include <stdarg.h>

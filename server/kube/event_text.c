@@ -22,6 +22,8 @@ static bool event_put(char *to, size_t size, struct str text)
     return text.len > 0 && kept.len == text.len;
 }
 
+/* A reason or a text may be cut; a kind or a name that does not fit would be another object's,
+ * so the note is refused. */
 bool event_note_copy(struct event_note *copy, const struct kube_note *note)
 {
     copy->warning = note->warning;
@@ -44,6 +46,7 @@ bool event_same(const struct event_note *a, const struct event_note *b)
            strcmp(a->ns, b->ns) == 0 && strcmp(a->api_version, b->api_version) == 0;
 }
 
+/* What client-go's correlator groups by, without the text: "in 7m" and "in 6m" are one series. */
 bool event_is_of(const struct event_series *series, const struct event_note *note)
 {
     return strcmp(series->name, note->name) == 0 && strcmp(series->reason, note->reason) == 0 &&
@@ -56,6 +59,7 @@ static struct event_note *event_at(struct event_queue *queue, unsigned i)
     return &queue->notes[(queue->first + i) % EVENT_QUEUE];
 }
 
+/* Also when the queue is full: what is the same needs no place. */
 static bool queue_merge(struct event_queue *queue, const struct event_note *note, bool newer)
 {
     for (unsigned i = 0; i < queue->count; i++) {
@@ -85,6 +89,7 @@ bool event_queue_return(struct event_queue *queue, const struct event_note *note
     return queue_merge(queue, note, false);
 }
 
+/* The older one is removed and lives on as a number in the younger one's text. */
 bool event_queue_fold(struct event_queue *queue, struct event_note *folded)
 {
     for (unsigned i = 0; i < queue->count; i++)
@@ -122,6 +127,7 @@ void event_series_begin(struct event_series *series, const struct event_note *no
              (unsigned long long)now.tv_sec * 1000000000ULL + (unsigned long long)now.tv_nsec);
 }
 
+/* MicroTime, which eventTime requires: always six digits. */
 static void put_micro_time(struct buf *out)
 {
     struct timespec now;
@@ -177,6 +183,7 @@ void event_write(struct buf *out, const struct event_note *note, const struct ev
     buf_puts(out, "}}");
 }
 
+/* events.k8s.io/v1 counts repetitions in `series`, which a new Event does not have: hence "add". */
 void event_write_series(struct buf *out, const struct event_series *series)
 {
     buf_printf(out, "[{\"op\":\"add\",\"path\":\"/series\",\"value\":{\"count\":%lld,\"lastObservedTime\":",

@@ -1,4 +1,10 @@
-/* Events about what was decided, for kubectl describe and kubectl events. */
+/* Events about what was decided, for kubectl describe and kubectl events.
+ *
+ * A review never waits for an Event: kube_record copies the note into a queue, and one thread
+ * writes. Common notes (warnings) are dropped when too many come; what matters (a denied
+ * upgrade, a started backup) is queued apart, retried while the API server is away, and logged
+ * if it cannot be written after all. Each weight has a queue, a series table and a rate of its
+ * own, so that a flood of one cannot displace the other. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +15,10 @@
 #include "backstop/telemetry.h"
 #include "kube/kube.h"
 
+/* BURST Events at once, then one a second: an upgrade that is retried, or a sync of a hundred
+ * objects, must not become a load on etcd. TRIES is client-go's. STOP_MS is what a pod's
+ * termination can spare for what is queued. A series ends after SERIES_SECONDS without a
+ * repetition. */
 enum {
     LOOK_UPS = 10,
     BURST = 25,
@@ -72,6 +82,7 @@ static void recorder_log_dropped(const struct event_note *note, const char *resu
 
 #define TOO_MANY "too many wait"
 
+/* The queue is asked, under the lock; logging is done after it, since a log may stall. */
 static bool recorder_put(struct kube_recorder *recorder, const struct event_note *note,
                          bool (*put)(struct event_queue *queue, const struct event_note *note))
 {
@@ -120,6 +131,8 @@ static bool recorder_take(struct kube_recorder *recorder, struct event_note *not
     return taken;
 }
 
+/* Time is counted instead of tokens: a nanosecond of it is a nanosecond of credit, up to BURST
+ * seconds. */
 static bool take_token(struct event_rate *rate)
 {
     int64_t now = time_monotonic_ns();
@@ -244,6 +257,9 @@ static bool recorder_retry(struct kube_recorder *recorder, struct event_note *no
     return true;
 }
 
+/* A known series is patched at most every PATCH_EVERY seconds; otherwise a new Event begins it.
+ * The table of series is a ring: the oldest makes room, and a repetition of it is then a new
+ * Event. */
 static void recorder_record(struct kube_recorder *recorder, struct event_note *note)
 {
     ARENA_SCOPED arena = arena_new((size_t)16 * EVENT_LIMIT);
@@ -279,6 +295,7 @@ static void recorder_record(struct kube_recorder *recorder, struct event_note *n
         recorder_log(note, good, "created", &error);
 }
 
+/* What is still queued at the end is reported as dropped, not forgotten. */
 static void *recorder_run(void *context)
 {
     struct kube_recorder *recorder = context;

@@ -46,6 +46,8 @@ struct exchange {
     bool ended_by_stream, never_answered;
 };
 
+/* Returning less than what came makes libcurl end the transfer, for a stream that is no longer
+ * wanted and for an answer over its limit; exchange_perform tells the two apart. */
 static size_t exchange_receive(char *bytes, size_t size, size_t count, void *context)
 {
     struct exchange *exchange = context;
@@ -83,6 +85,8 @@ static bool is_silent(const struct exchange *exchange)
            time_monotonic_ns() - exchange->began_ns > SILENT_SECONDS * INT64_C(1000000000);
 }
 
+/* Called by libcurl about once a second even while nothing arrives. It is what makes cancelling
+ * work. */
 static int exchange_progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
     (void)a, (void)b, (void)c, (void)d;
@@ -109,6 +113,7 @@ static void set_text(CURL *connection, CURLoption option, struct str text)
         curl_easy_setopt(connection, option, text.ptr);
 }
 
+/* COPY: the credentials' arena may be freed by a renewal while the connection lives. */
 static void set_blob(CURL *connection, CURLoption option, struct str pem)
 {
     struct curl_blob blob = {.data = text_for_reader(pem.ptr), .len = pem.len, .flags = CURL_BLOB_COPY};
@@ -224,6 +229,9 @@ static bool headers_of(struct arena *arena, const struct kube_call *call, const 
     return good;
 }
 
+/* HTTP/1.1: a handle has a connection of its own anyway, and a watch keeps it busy for
+ * minutes. A stream is not compressed: lines have to arrive when they
+ * are written. Redirects are never followed; with them a token could leave for another host. */
 static void set_request(struct exchange *exchange, CURL *connection, const struct kube_client *client)
 {
     const struct kube_call *call = exchange->call;
@@ -302,6 +310,7 @@ static bool exchange_perform(struct kube_client *client, struct exchange *exchan
     return error_set(error, 0, "%s: %s", client->config.server.ptr, reason[0] ? reason : curl_easy_strerror(result));
 }
 
+/* A 401 may mean that a token was rotated before its time: forgotten and read again, once. */
 bool kube_exchange(struct kube_client *client, const struct kube_call *call, long *status, struct buf *answer,
                    struct error *error)
 {

@@ -1,5 +1,9 @@
 /* Credential plugins: a program prints an ExecCredential. Mirrors client-go's
- * plugin/pkg/client/auth/exec, without interactive input. */
+ * plugin/pkg/client/auth/exec, without interactive input.
+ *
+ * The plugin is a foreign program of the user's: it gets no terminal, a time limit, a limit on
+ * its output, and is killed with everything it started. Standard error is shared, so that its
+ * own messages reach the user. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -81,7 +85,8 @@ static void plugin_become(const struct kube_exec *exec, char **argv, char **env,
     _exit(127);
 }
 
-/* False, with errno, when it could not be started. */
+/* False, with errno, when it could not be started. The second pipe carries errno from a failed
+ * exec; a successful exec closes it (O_CLOEXEC), which is how the parent knows. */
 static bool plugin_start(struct arena *arena, const struct kube_exec *exec, int output, pid_t *pid)
 {
     char **argv = argument_vector(arena, exec), **env = exec_environment(arena, exec);
@@ -105,6 +110,8 @@ static bool plugin_start(struct arena *arena, const struct kube_exec *exec, int 
 
 enum plugin_end { PLUGIN_ENDED, PLUGIN_TOO_MUCH, PLUGIN_TOO_LONG, PLUGIN_NOT_WANTED };
 
+/* WNOWAIT leaves it a zombie: its process group keeps its number until it is reaped, so that
+ * kill(-pid) cannot hit another. */
 static bool has_ended(pid_t pid)
 {
     siginfo_t info = {.si_pid = 0};
@@ -185,6 +192,7 @@ static bool exec_run(struct arena *arena, const struct kube_exec *exec, const st
     return plugin_judge(exec, wait, end, status, error);
 }
 
+/* Its output held the credential: it is wiped. */
 bool kube_exec_run(struct arena *arena, const struct kube_exec *exec, const struct kube_exec_wait *wait,
                    struct kube_credentials *credentials, struct error *error)
 {

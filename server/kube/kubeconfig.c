@@ -1,4 +1,8 @@
-/* Which files a configuration needs. */
+/* Which files a configuration needs.
+ *
+ * The order of sources, the merging of several files and the effect of each flag are those of
+ * client-go's clientcmd, so that `kubectl` and this program mean the same cluster. A kubeconfig
+ * names programs and secrets: what cannot be understood is refused, never left out. */
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -18,6 +22,8 @@ static void add_kubeconfigs(const struct kube_options *options, struct arena *ar
             strlist_add(arena, files, arena_copy(arena, path));
 }
 
+/* The sandbox (sandbox/sandbox.c) opens exactly these, so a path that is left out here cannot be
+ * read later. */
 bool kube_files(const struct kube_options *options, struct arena *arena, struct strlist *files, bool *runs_program,
                 struct error *error)
 {
@@ -57,6 +63,8 @@ static struct str with_scheme(struct arena *arena, const struct kube_config *con
                                             : arena_printf(arena, "%s://%.*s", tls ? "https" : "http", STR_ARG(server));
 }
 
+/* As clientcmd does it: a CA or insecure flag on the command line replaces both of the
+ * kubeconfig's, and another server drops its tls-server-name, which was meant for the old one. */
 static void override_cluster(struct arena *arena, const struct kube_options *options, struct kube_config *config)
 {
     if (options->insecure || options->certificate_authority) {
@@ -300,6 +308,7 @@ static bool take_cluster(struct arena *arena, const struct files *files, const c
     return error_set(error, 0, "kubeconfig %s has no cluster \"%.*s\"", paths, STR_ARG(name));
 }
 
+/* A context without a user is allowed: the request then carries no credential. */
 static bool take_user(struct arena *arena, const struct files *files, const char *paths, struct str name,
                       struct kube_config *config, struct error *error)
 {
@@ -310,6 +319,8 @@ static bool take_user(struct arena *arena, const struct files *files, const char
     return !user || read_user(arena, user, folder, config, error) || error_wrap(error, "kubeconfig %s", paths);
 }
 
+/* The pieces are chosen as kubectl does: the context names cluster and user, each flag replaces
+ * one of them, and the flags for single values are laid over the result. */
 bool kube_config_from_kubeconfig(struct arena *arena, const char *paths, const struct kube_options *options,
                                  struct kube_config *config, struct error *error)
 {

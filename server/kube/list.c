@@ -1,4 +1,10 @@
-/* What the API server has: the objects of a kind, page by page, its version, and the kinds that it serves. */
+/* What the API server has: the objects of a kind, page by page, its version, and the kinds that
+ * it serves.
+ *
+ * Lists are read in pages of 500, as client-go's pager does, and each page is parsed, checked
+ * whole and handed out before the next: memory is that of one page, however many objects there
+ * are. A page that fails after its first item was handed out fails the list; the caller then
+ * begins anew. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +42,8 @@ static bool page_is_good(const struct listing *listing, struct json_object *list
     return true;
 }
 
+/* `omit` (managedFields) is cut out of the text before a tree is made of it; it would be most of
+ * the tree. */
 static bool list_page(struct listing *listing, const struct kube_call *call, struct error *error)
 {
     ARENA_SCOPED arena = arena_new(PAGE_BYTES_MAX);
@@ -155,6 +163,8 @@ static bool version_is_served(struct kube_client *client, struct str group, cons
     return true;
 }
 
+/* In the order of `versions`, which is our preference, not the server's: the newest that we can
+ * read. */
 bool kube_served_version(struct kube_client *client, struct str group, struct str plural, const char *const *versions,
                          const char **version, struct error *error)
 {
@@ -192,7 +202,8 @@ static bool discovery_has_verb(struct json_object *verbs, const char *verb)
     return false;
 }
 
-/* Whether an earlier version of the group has a resource of this name, too. */
+/* Whether an earlier version of the group has a resource of this name, too. The API server lists
+ * versions by preference, so the first one with a resource is the preferred one for it. */
 static bool discovery_is_first(struct json_object *versions, size_t at, struct str plural)
 {
     for (size_t v = 0; v < at; v++) {
@@ -258,6 +269,8 @@ static bool discovery_read(struct kube_client *client, const char *path, const s
     return true;
 }
 
+/* Two requests instead of one for each group: aggregated discovery, in its stable form or the
+ * beta of 1.27. */
 bool kube_discover(struct kube_client *client, void (*each)(void *context, const struct kube_served *served),
                    void *context, struct error *error)
 {

@@ -55,6 +55,8 @@ bool kube_watch_line(struct arena *arena, struct str text, const struct kube_res
 
 /* List, then watch, for ever: what client-go calls a reflector. */
 
+/* WATCH_SECONDS is shorter than client-go's five to ten minutes: after a network loss that no
+ * packet reports, the cache is out of date for no longer than that. */
 enum {
     EVENT_BYTES_MAX = 16 * 1024 * 1024,
     PATH_BYTES_MAX = 8192,
@@ -104,6 +106,8 @@ static void pause_ms(struct kube_reflector *r, unsigned milliseconds)
     pthread_mutex_unlock(&r->lock);
 }
 
+/* A version too long to keep is ignored: the next watch then starts from an older one, and sees
+ * some events twice. */
 static void remember_version(struct kube_reflector *r, struct str version)
 {
     if (version.len == 0 || version.len >= sizeof r->version)
@@ -112,6 +116,8 @@ static void remember_version(struct kube_reflector *r, struct str version)
     r->version[version.len] = '\0';
 }
 
+/* replace_begin and replace_end put a whole list into force at once; a list that fails half way
+ * changes nothing. */
 static bool reflector_listed(void *context, struct json_object *object, struct error *error)
 {
     struct kube_reflector *r = context;
@@ -193,7 +199,8 @@ static void reflector_opened(void *context)
     reflector_report(r, KUBE_SYNCED, "");
 }
 
-/* True when the watch ended in order and may simply be taken up again. */
+/* True when the watch ended in order and may simply be taken up again. Bookmarks keep the
+ * version fresh on kinds that rarely change, so that a restarted watch need not list. */
 static bool watch_once(struct kube_reflector *r, struct error *error)
 {
     BUF_SCOPED path;
@@ -248,7 +255,9 @@ static bool reflector_discover(struct kube_reflector *r, struct error *error)
     return true;
 }
 
-/* One round: discover and list when there is no version to resume from, then watch. */
+/* One round: discover and list when there is no version to resume from, then watch. `progressed`
+ * resets the back-off only if the watch brought something or lasted: a server that accepts and
+ * closes at once is backed off from, too. */
 static bool round_trip(struct kube_reflector *r, struct error *error)
 {
     r->gone = r->stale = false;
@@ -320,6 +329,7 @@ struct kube_reflector *kube_reflect(struct kube_client *client, const struct kub
     return r;
 }
 
+/* Apart from stopping, so that many can be cancelled first and then joined together. */
 void kube_reflector_cancel(struct kube_reflector *r)
 {
     if (!r)

@@ -68,7 +68,7 @@ void kube_list_path(struct buf *path, const struct kube_resource *resource, cons
 
 enum { NONSENSE = 502, SHOWN_KIND_MAX = 63 };
 
-/* "" where the text is none that may be shown as a kind. */
+/* "" where the text is none that may be shown as a kind. It goes into error messages and logs. */
 static struct str shown_kind(struct str kind)
 {
     bool plain = kind.len > 0 && kind.len <= SHOWN_KIND_MAX;
@@ -192,7 +192,9 @@ bool kube_answer_discovery(struct json_object *list, struct str group, struct st
     return true;
 }
 
-/* Whether the body of a 409 is the API server's word that an object of this name exists. */
+/* Whether the body of a 409 is the API server's word that an object of this name exists. A
+ * webhook of somebody else may answer 409 as well: only the API server's own says that the
+ * object is there, and the upgrade gate may then use it. */
 static bool kube_answer_exists(struct str body, struct str name)
 {
     ARENA_SCOPED arena = arena_new(1024 * 1024);
@@ -206,6 +208,7 @@ static bool kube_answer_exists(struct str body, struct str name)
 
 enum { ANSWER_BYTES_MAX = 16 * 1024 * 1024, PATH_BYTES_MAX = 4096 };
 
+/* The Status message, which is what kubectl prints; without one the HTTP status alone. */
 bool kube_refused(long status, struct str answer, const char *verb, struct str what, struct error *error)
 {
     char words[600] = "";
@@ -252,6 +255,8 @@ static bool is_success(const struct single *single, long status)
     return status == 200 || (status == 201 && !single->deletes) || (status == 202 && single->deletes);
 }
 
+/* The answer is checked to be the object that was asked for before it is believed
+ * (kube_answer_object). */
 static bool single_request(struct kube_client *client, struct arena *arena, const struct single *single,
                            struct json_object **out, struct error *error)
 {
