@@ -177,14 +177,6 @@ struct envelope {
     const struct json_node *nodes[FIELDS];
 };
 
-static void envelope_open(struct envelope *envelope, struct arena *arena, const struct json_node *request)
-{
-    envelope->arena = arena;
-    envelope->nodes[REQUEST] = request;
-    for (size_t i = REQUEST + 1; i < FIELDS; i++)
-        envelope->nodes[i] = envelope_member(envelope->nodes[fields[i].parent], fields[i].name);
-}
-
 static struct str envelope_text(const struct envelope *envelope, enum field_id field)
 {
     return json_text(envelope->arena, envelope->nodes[field]);
@@ -212,20 +204,15 @@ static bool check_fields(const struct envelope *envelope, struct error *error)
     return true;
 }
 
-/* The answer can only be sent back under a uid, so it is taken first, whatever else is wrong. */
-static void take_uid(struct arena *arena, const struct json_node *root, struct review *review)
-{
-    struct str uid = json_text(arena, envelope_member(envelope_member(root, STR("request")), STR("uid")));
-    if (uid.len > 0 && uid.len <= UID_LIMIT)
-        review->request.uid = uid;
-}
-
 static bool check_envelope(struct arena *arena, const struct json_node *root, struct review *review,
                            struct error *error)
 {
     if (root->kind != JSON_OBJECT)
         return error_set(error, 400, "the body is %s, not an AdmissionReview", kind_names[root->kind]);
-    take_uid(arena, root, review);
+    /* The answer can only be sent back under a uid, so it is taken first, whatever else is wrong. */
+    struct str uid = json_text(arena, envelope_member(envelope_member(root, STR("request")), STR("uid")));
+    if (uid.len > 0 && uid.len <= UID_LIMIT)
+        review->request.uid = uid;
     struct str kind = json_text(arena, json_member(root, STR("kind")));
     if (!str_is(kind, "AdmissionReview"))
         return error_set(error, 400, "expected kind \"AdmissionReview\" in the body, got %.*s",
@@ -246,12 +233,6 @@ static bool check_envelope(struct arena *arena, const struct json_node *root, st
     return true;
 }
 
-static struct str group_version(const struct envelope *envelope)
-{
-    struct str group = envelope_text(envelope, KIND_GROUP), version = envelope_text(envelope, KIND_VERSION);
-    return group.len && version.len ? arena_join(envelope->arena, group, "/", version) : version;
-}
-
 /* Who asks what of which object: as far as it can be read, so that answers and
  * logs of a malformed request say it too. */
 static void take_names(const struct envelope *envelope, struct review *review)
@@ -261,7 +242,8 @@ static void take_names(const struct envelope *envelope, struct review *review)
     if (!operation_parse(envelope_text(envelope, OPERATION), &r->operation))
         r->operation = 0;
     r->kind = envelope_text(envelope, KIND_KIND);
-    r->api_version = group_version(envelope);
+    struct str group = envelope_text(envelope, KIND_GROUP), version = envelope_text(envelope, KIND_VERSION);
+    r->api_version = group.len && version.len ? arena_join(envelope->arena, group, "/", version) : version;
     r->user = envelope_text(envelope, USERNAME);
     r->dry_run = json_is_true(envelope->nodes[DRY_RUN]);
     r->name = envelope_text(envelope, NAME);
@@ -346,7 +328,11 @@ bool admission_read(struct arena *arena, struct str body, int64_t now, struct re
     if (!check_envelope(arena, root, review, error))
         return false;
     struct envelope envelope = {0};
-    envelope_open(&envelope, arena, envelope_member(root, STR("request")));
+    const struct json_node *request = envelope_member(root, STR("request"));
+    envelope.arena = arena;
+    envelope.nodes[REQUEST] = request;
+    for (size_t i = REQUEST + 1; i < FIELDS; i++)
+        envelope.nodes[i] = envelope_member(envelope.nodes[fields[i].parent], fields[i].name);
     take_names(&envelope, review);
     if (!check_fields(&envelope, error) || !take_request(&envelope, review, error))
         return false;

@@ -3,40 +3,6 @@
 
 #include "admission/answer.h"
 
-/* The patch as the JSON text of RFC 6902. */
-static void patch_write(const struct decision *decision, struct buf *out)
-{
-    buf_putc(out, '[');
-    for (size_t i = 0; i < decision->patch.len; i++) {
-        const struct patch_step *step = &decision->patch.items[i];
-        buf_puts(out, i ? ",{\"op\":\"" : "{\"op\":\"");
-        buf_puts(out, step->op);
-        buf_puts(out, "\",\"path\":");
-        json_write_str(out, step->path);
-        if (strcmp(step->op, "remove") != 0) {
-            buf_puts(out, ",\"value\":");
-            json_write_tree(out, step->value);
-        }
-        buf_putc(out, '}');
-    }
-    buf_putc(out, ']');
-}
-
-/* One reference token of a JSON Pointer, unescaped (RFC 6901: ~1 is /, ~0 is ~).
- * NUL-terminated, as json-c wants its keys. */
-static struct str patch_unescape_token(struct arena *arena, struct str token)
-{
-    BUF_SCOPED text;
-    buf_init(&text, token.len + 1);
-    for (size_t i = 0; i < token.len; i++) {
-        char next = i + 1 < token.len ? token.ptr[i + 1] : '\0';
-        bool escape = token.ptr[i] == '~' && (next == '0' || next == '1');
-        buf_putc(&text, escape ? (next == '1' ? '/' : '~') : token.ptr[i]);
-        i += escape;
-    }
-    return arena_copy(arena, buf_str(&text));
-}
-
 /* An array index below `end`; "-" is `end` itself where that is allowed. */
 static bool array_index(struct str token, size_t end, bool dash, size_t *index)
 {
@@ -93,7 +59,17 @@ static bool apply_step(struct arena *arena, struct json_object *root, const stru
         return false;
     rest = str_slice(rest, 1, rest.len);
     while (str_cut(&rest, '/', &token)) {
-        token = patch_unescape_token(arena, token);
+        /* One reference token of a JSON Pointer, unescaped (RFC 6901: ~1 is /, ~0 is ~).
+         * NUL-terminated, as json-c wants its keys. */
+        BUF_SCOPED text;
+        buf_init(&text, token.len + 1);
+        for (size_t i = 0; i < token.len; i++) {
+            char next = i + 1 < token.len ? token.ptr[i + 1] : '\0';
+            bool escape = token.ptr[i] == '~' && (next == '0' || next == '1');
+            buf_putc(&text, escape ? (next == '1' ? '/' : '~') : token.ptr[i]);
+            i += escape;
+        }
+        token = arena_copy(arena, buf_str(&text));
         if (!token.ptr)
             return false;
         if (!rest.ptr)
@@ -231,24 +207,6 @@ static void write_audit_key(struct str key, struct buf *out)
     buf_putc(out, '"');
 }
 
-static void write_audit(const struct decision *decision, struct buf *out)
-{
-    bool first = true;
-    buf_puts(out, ",\"auditAnnotations\":{");
-    for (size_t i = 0; i < decision->audit.len; i++) {
-        const struct audit_annotation *annotation = &decision->audit.items[i];
-        if (!annotation->key.len)
-            continue;
-        if (!first)
-            buf_putc(out, ',');
-        first = false;
-        write_audit_key(annotation->key, out);
-        buf_putc(out, ':');
-        json_write_str(out, annotation->value);
-    }
-    buf_putc(out, '}');
-}
-
 static void write_member(const char *name, struct str text, bool *first, struct buf *out)
 {
     if (!text.len)
@@ -310,7 +268,21 @@ static void write_patch(const struct decision *decision, struct buf *out)
 {
     BUF_SCOPED patch;
     buf_init(&patch, out->limit);
-    patch_write(decision, &patch);
+    /* The patch as the JSON text of RFC 6902. */
+    buf_putc(&patch, '[');
+    for (size_t i = 0; i < decision->patch.len; i++) {
+        const struct patch_step *step = &decision->patch.items[i];
+        buf_puts(&patch, i ? ",{\"op\":\"" : "{\"op\":\"");
+        buf_puts(&patch, step->op);
+        buf_puts(&patch, "\",\"path\":");
+        json_write_str(&patch, step->path);
+        if (strcmp(step->op, "remove") != 0) {
+            buf_puts(&patch, ",\"value\":");
+            json_write_tree(&patch, step->value);
+        }
+        buf_putc(&patch, '}');
+    }
+    buf_putc(&patch, ']');
     if (patch.failed)
         out->failed = true;
     buf_puts(out, ",\"patch\":\"");
@@ -330,8 +302,22 @@ void admission_write(const struct review *review, struct buf *out)
         answer_write_failure(review, out);
     else if (decision->patch.len)
         write_patch(decision, out);
-    if (decision->audit.len)
-        write_audit(decision, out);
+    if (decision->audit.len) {
+        bool first = true;
+        buf_puts(out, ",\"auditAnnotations\":{");
+        for (size_t i = 0; i < decision->audit.len; i++) {
+            const struct audit_annotation *annotation = &decision->audit.items[i];
+            if (!annotation->key.len)
+                continue;
+            if (!first)
+                buf_putc(out, ',');
+            first = false;
+            write_audit_key(annotation->key, out);
+            buf_putc(out, ':');
+            json_write_str(out, annotation->value);
+        }
+        buf_putc(out, '}');
+    }
     if (decision->warnings.len)
         write_warnings(&decision->warnings, out);
     buf_puts(out, "}}\n");

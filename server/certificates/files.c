@@ -43,16 +43,6 @@ static bool read_settled(struct arena *arena, const struct certificates_options 
     return true; /* it changes all the time: what is wrong with it is told */
 }
 
-static void look_at_names(struct certificates *certificates, const struct pki_pair *pair)
-{
-    struct error lacking = {.message = ""};
-    const char *const *names = certificates->options.names;
-    if (names && !pki_verify(pair, STR(""), names, time_now(), &lacking))
-        log_line(LOG_WARN, "the certificate is not valid for the Service",
-                 LOG_TEXT("reason", str_from(lacking.message)));
-    certificates_tell_notice(certificates, lacking.message);
-}
-
 static bool files_load(struct certificates *certificates, struct error *error)
 {
     ARENA_SCOPED arena = arena_new_secret((size_t)4 * READS * PEM_LIMIT);
@@ -63,8 +53,14 @@ static bool files_load(struct certificates *certificates, struct error *error)
     if (!read)
         metric_add(METRIC_CERTIFICATE_LOADS, 1, "failed");
     bool taken = read && certificates_take(certificates, &pair, time_now(), error);
-    if (taken)
-        look_at_names(certificates, &pair);
+    if (taken) {
+        struct error lacking = {.message = ""};
+        const char *const *names = certificates->options.names;
+        if (names && !pki_verify(&pair, STR(""), names, time_now(), &lacking))
+            log_line(LOG_WARN, "the certificate is not valid for the Service",
+                     LOG_TEXT("reason", str_from(lacking.message)));
+        certificates_tell_notice(certificates, lacking.message);
+    }
     return taken;
 }
 
@@ -160,19 +156,13 @@ void certificates_tell_notice(struct certificates *certificates, const char *not
     pthread_mutex_unlock(&certificates->lock);
 }
 
-static bool certificates_read_pair(struct certificates *certificates, const struct pki_pair *pair, int64_t now,
-                                   struct pki_facts *facts, struct error *error)
-{
-    const struct certificates_options *options = &certificates->options;
-    return pki_verify(pair, STR(""), NULL, now, error) && pki_read(pair->certificate, facts, error) &&
-           options->use(options->context, pair->certificate, pair->key, error);
-}
-
 bool certificates_take(struct certificates *certificates, const struct pki_pair *pair, int64_t now, struct error *error)
 {
     struct pki_facts facts;
     char until[TIME_TEXT_SIZE];
-    bool taken = certificates_read_pair(certificates, pair, now, &facts, error);
+    const struct certificates_options *options = &certificates->options;
+    bool taken = pki_verify(pair, STR(""), NULL, now, error) && pki_read(pair->certificate, &facts, error) &&
+                 options->use(options->context, pair->certificate, pair->key, error);
     metric_add(METRIC_CERTIFICATE_LOADS, 1, taken ? "ok" : "failed");
     if (!taken)
         return false;

@@ -17,35 +17,12 @@ enum { RETRY_MAX = 30, QUIET_MS = 30 };
 
 /* ---- the thread ------------------------------------------------------------------------ */
 
-static void pause_ns(struct managed *managed, int64_t nanoseconds)
-{
-    int64_t until = time_monotonic_ns() + nanoseconds;
-    struct timespec deadline = {until / NS, until % NS};
-    pthread_mutex_lock(&managed->lock);
-    while (!managed->stopping && !managed->looked_for)
-        if (pthread_cond_timedwait(&managed->wake, &managed->lock, &deadline) != 0)
-            break;
-    managed->looked_for = false;
-    pthread_mutex_unlock(&managed->lock);
-}
-
 static bool is_stopping(struct managed *managed)
 {
     pthread_mutex_lock(&managed->lock);
     bool stopping = managed->stopping;
     pthread_mutex_unlock(&managed->lock);
     return stopping;
-}
-
-static void managed_log(struct managed *managed, bool fine, const struct error *error)
-{
-    char before[sizeof managed->certificates->problem];
-    pthread_mutex_lock(&managed->certificates->lock);
-    snprintf(before, sizeof before, "%s", managed->certificates->problem);
-    pthread_mutex_unlock(&managed->certificates->lock);
-    if (!fine && strcmp(before, error->message) != 0)
-        log_line(LOG_ERROR, "certificate reconciliation failed", LOG_TEXT("reason", str_from(error->message)));
-    certificates_tell_problem(managed->certificates, fine ? "" : error->message);
 }
 
 static void *managed_run(void *argument)
@@ -58,14 +35,27 @@ static void *managed_run(void *argument)
         bool fine = managed_settle(managed, &wait_ns, &error);
         if (!fine && is_stopping(managed))
             break;
-        managed_log(managed, fine, &error);
+        char before[sizeof managed->certificates->problem];
+        pthread_mutex_lock(&managed->certificates->lock);
+        snprintf(before, sizeof before, "%s", managed->certificates->problem);
+        pthread_mutex_unlock(&managed->certificates->lock);
+        if (!fine && strcmp(before, error.message) != 0)
+            log_line(LOG_ERROR, "certificate reconciliation failed", LOG_TEXT("reason", str_from(error.message)));
+        certificates_tell_problem(managed->certificates, fine ? "" : error.message);
         managed->failures = fine ? 0 : managed->failures + 1;
         if (!fine) {
             unsigned shift = managed->failures > 5 ? 5 : managed->failures - 1;
             int64_t seconds = (int64_t)1 << shift;
             wait_ns = (seconds > RETRY_MAX ? RETRY_MAX : seconds) * NS;
         }
-        pause_ns(managed, wait_ns);
+        int64_t until = time_monotonic_ns() + wait_ns;
+        struct timespec deadline = {until / NS, until % NS};
+        pthread_mutex_lock(&managed->lock);
+        while (!managed->stopping && !managed->looked_for)
+            if (pthread_cond_timedwait(&managed->wake, &managed->lock, &deadline) != 0)
+                break;
+        managed->looked_for = false;
+        pthread_mutex_unlock(&managed->lock);
         nanosleep(&quiet, NULL); /* several events at once are one */
     }
     return NULL;

@@ -40,32 +40,11 @@ static bool is_announced(const struct managed *managed, struct str ca)
            time_monotonic_ns() - managed->announced_ns >= settle_ns(managed);
 }
 
-static void note_announced(struct managed *managed, struct str ca)
-{
-    if (managed->announced_ca && str_is(ca, managed->announced_ca))
-        return;
-    free(managed->announced_ca);
-    managed->announced_ca = strndup(ca.ptr, ca.len);
-    managed->announced_ns = time_monotonic_ns();
-}
-
 /* Who checks the certificates is the API server, so they follow its clock: a replica whose own has jumped would
  * take the others' CA for one that is not valid yet, and issue one that no API server accepts. */
 static int64_t managed_now(const struct managed *managed)
 {
     return time_now() + kube_clock_ahead(managed->options->kube);
-}
-
-static void managed_note_clock(const struct managed *managed)
-{
-    int64_t ahead = kube_clock_ahead(managed->options->kube);
-    pthread_mutex_lock(&managed->certificates->lock);
-    int64_t before = managed->certificates->clock_ahead;
-    managed->certificates->clock_ahead = ahead;
-    pthread_mutex_unlock(&managed->certificates->lock);
-    if (ahead && !before)
-        log_line(LOG_ERROR, "the clock differs from the API server's, by which certificates are renewed: fix the clock",
-                 LOG_INTEGER("seconds_behind", ahead));
 }
 
 static struct rotation rotation_now(const struct managed *managed)
@@ -82,17 +61,6 @@ static struct rotation rotation_now(const struct managed *managed)
 
 /* ---- the Secret ------------------------------------------------------------------- */
 
-static void tell_issued(unsigned changes, const char *secret)
-{
-    if (changes & ROTATED_CA)
-        metric_add(METRIC_CERTIFICATE_ISSUES, 1, "ca");
-    if (changes & ROTATED_SERVING)
-        metric_add(METRIC_CERTIFICATE_ISSUES, 1, "serving");
-    log_line(LOG_INFO, "certificates renewed", LOG_TEXT("secret", str_from(secret)),
-             LOG_BOOLEAN("ca", (changes & ROTATED_CA) != 0), LOG_BOOLEAN("serving", (changes & ROTATED_SERVING) != 0),
-             LOG_BOOLEAN("previous_ca_dropped", (changes & ROTATED_PREVIOUS) != 0));
-}
-
 /* Whoever loses the race reads what the winner wrote. */
 static bool settle_secret(struct managed *managed, struct arena *arena, struct content *content, struct error *error)
 {
@@ -100,7 +68,15 @@ static bool settle_secret(struct managed *managed, struct arena *arena, struct c
         unsigned changes = 0;
         if (!secret_read(arena, managed->options, content, error))
             return false;
-        managed_note_clock(managed);
+        int64_t ahead = kube_clock_ahead(managed->options->kube);
+        pthread_mutex_lock(&managed->certificates->lock);
+        int64_t before = managed->certificates->clock_ahead;
+        managed->certificates->clock_ahead = ahead;
+        pthread_mutex_unlock(&managed->certificates->lock);
+        if (ahead && !before)
+            log_line(LOG_ERROR,
+                     "the clock differs from the API server's, by which certificates are renewed: fix the clock",
+                     LOG_INTEGER("seconds_behind", ahead));
         struct rotation rotation = rotation_now(managed);
         rotation.announced = is_announced(managed, content->ca.certificate);
         if (!rotate(arena, &rotation, content, &changes, error))
@@ -108,7 +84,14 @@ static bool settle_secret(struct managed *managed, struct arena *arena, struct c
         if (!changes)
             return true;
         if (secret_write(arena, managed->options, content, error)) {
-            tell_issued(changes, managed->options->secret);
+            if (changes & ROTATED_CA)
+                metric_add(METRIC_CERTIFICATE_ISSUES, 1, "ca");
+            if (changes & ROTATED_SERVING)
+                metric_add(METRIC_CERTIFICATE_ISSUES, 1, "serving");
+            log_line(LOG_INFO, "certificates renewed", LOG_TEXT("secret", str_from(managed->options->secret)),
+                     LOG_BOOLEAN("ca", (changes & ROTATED_CA) != 0),
+                     LOG_BOOLEAN("serving", (changes & ROTATED_SERVING) != 0),
+                     LOG_BOOLEAN("previous_ca_dropped", (changes & ROTATED_PREVIOUS) != 0));
             return true;
         }
         if (error->code != 409 && error->code != 404)
@@ -152,7 +135,12 @@ static bool settle_bundle(struct managed *managed, struct arena *arena, const st
     if (!done)
         return error_wrap(error, "cannot write the CA to caBundle");
     managed->extra_ns = !announcement.extra || announcement.prune ? 0 : managed->extra_ns ? managed->extra_ns : now_ns;
-    note_announced(managed, content->ca.certificate);
+    struct str ca = content->ca.certificate;
+    if (!managed->announced_ca || !str_is(ca, managed->announced_ca)) {
+        free(managed->announced_ca);
+        managed->announced_ca = strndup(ca.ptr, ca.len);
+        managed->announced_ns = time_monotonic_ns();
+    }
     pthread_mutex_lock(&managed->certificates->lock);
     managed->certificates->announced = true;
     pthread_mutex_unlock(&managed->certificates->lock);
@@ -282,13 +270,6 @@ static struct str rotation_join(struct arena *arena, const struct rotation *rota
                            rotation->now);
 }
 
-static bool ca_usable(const struct rotation *rotation, const struct pki_pair *ca, struct pki_facts *facts)
-{
-    struct error ignored;
-    return ca->certificate.len && ca->key.len && pki_verify(ca, STR(""), NULL, rotation->now, &ignored) &&
-           pki_read(ca->certificate, facts, &ignored) && facts->is_ca;
-}
-
 /* A leaf of an earlier CA was issued before this CA was, and is out of time by then. */
 static int64_t previous_until(const struct rotation *rotation, const struct pki_facts *ca)
 {
@@ -365,7 +346,10 @@ bool rotate(struct arena *arena, const struct rotation *rotation, struct content
             struct error *error)
 {
     struct pki_facts ca;
-    bool usable = ca_usable(rotation, &content->ca, &ca);
+    struct error ignored;
+    bool usable = content->ca.certificate.len && content->ca.key.len &&
+                  pki_verify(&content->ca, STR(""), NULL, rotation->now, &ignored) &&
+                  pki_read(content->ca.certificate, &ca, &ignored) && ca.is_ca;
     *changes = 0;
     if (usable && content->previous.len &&
         (rotation->now > previous_until(rotation, &ca) ||

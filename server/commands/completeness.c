@@ -89,14 +89,6 @@ static void completeness_file_problem(void *context, const char *source, int64_t
                 arena_printf(reader->arena, "%s: %s", source ? source : "", reason));
 }
 
-static void completeness_read_files(struct completeness_reader *reader, const struct facts_options *options)
-{
-    struct manifest_files files = {.sink = {completeness_visit_manifest, completeness_file_problem, reader, NULL},
-                                   .quiet_others = true};
-    for (size_t i = 0; i < options->inventories.len && !reader->failed; i++)
-        (void)!manifests_read(&files, options->inventories.items[i]);
-}
-
 /* An empty list of a kind that is a fact: the inventory knows of it. */
 static void completeness_add_known(struct completeness_reader *reader, const struct inventory *inventory)
 {
@@ -184,20 +176,6 @@ static void completeness_list_reference(struct completeness_reader *reader, stru
         completeness_list(reader, &wanted, STR(""), false);
 }
 
-static void completeness_list_identities(struct completeness_reader *reader)
-{
-    json_foreach(json_get(reader->world, "Credential"), key, credential)
-    {
-        struct json_object *reference = json_path(credential, "spec.identityRef");
-        struct str version = json_get_str(reference, "apiVersion"), kind = json_get_str(reference, "kind");
-        completeness_list_reference(reader, version, kind);
-        if (!str_is(kind, "AWSClusterRoleIdentity"))
-            continue;
-        completeness_list_reference(reader, version, STR("AWSClusterStaticIdentity")); /* it rests on one of these */
-        completeness_list_reference(reader, version, STR("AWSClusterControllerIdentity"));
-    }
-}
-
 static void completeness_list_sources(struct completeness_reader *reader, const char *kind)
 {
     json_foreach(json_get(reader->world, kind), key, template)
@@ -222,9 +200,32 @@ static void completeness_add_namespaces(struct completeness_reader *reader, cons
     }
 }
 
-/* Secrets and ConfigMaps of the namespaces that something named may be in. */
-static void completeness_list_core(struct completeness_reader *reader, struct str system_namespace)
+static void completeness_read_cluster(struct completeness_reader *reader, const struct facts_options *options,
+                                      struct str system_namespace)
 {
+    static const char *const templates[] = {"ClusterTemplate", "ServiceTemplate", "ProviderTemplate"};
+    struct error error;
+    const struct kube_options wanted = connection_access(&options->connection);
+    reader->client = kube_open(&wanted, &error);
+    if (!reader->client) {
+        strlist_add(reader->arena, &reader->found->unknown, arena_printf(reader->arena, "%s", error.message));
+        return;
+    }
+    for (size_t i = 0; i < LENGTH_OF(listed_kinds) && !reader->failed; i++)
+        completeness_list(reader, &listed_kinds[i], STR(""), false);
+    json_foreach(json_get(reader->world, "Credential"), key, credential)
+    {
+        struct json_object *reference = json_path(credential, "spec.identityRef");
+        struct str version = json_get_str(reference, "apiVersion"), kind = json_get_str(reference, "kind");
+        completeness_list_reference(reader, version, kind);
+        if (!str_is(kind, "AWSClusterRoleIdentity"))
+            continue;
+        completeness_list_reference(reader, version, STR("AWSClusterStaticIdentity")); /* it rests on one of these */
+        completeness_list_reference(reader, version, STR("AWSClusterControllerIdentity"));
+    }
+    for (size_t i = 0; i < LENGTH_OF(templates); i++)
+        completeness_list_sources(reader, templates[i]);
+    /* Secrets and ConfigMaps of the namespaces that something named may be in. */
     static const char *const core[] = {"v1", NULL};
     static const struct completeness_kind kinds[] = {{"", "secrets", "Secret", core},
                                                      {"", "configmaps", "ConfigMap", core}};
@@ -239,25 +240,6 @@ static void completeness_list_core(struct completeness_reader *reader, struct st
             if (!json_get(reader->world, kinds[k].kind))
                 break; /* it is unknown now, and that is said */
         }
-}
-
-static void completeness_read_cluster(struct completeness_reader *reader, const struct facts_options *options,
-                                      struct str system_namespace)
-{
-    static const char *const templates[] = {"ClusterTemplate", "ServiceTemplate", "ProviderTemplate"};
-    struct error error;
-    const struct kube_options wanted = connection_access(&options->connection);
-    reader->client = kube_open(&wanted, &error);
-    if (!reader->client) {
-        strlist_add(reader->arena, &reader->found->unknown, arena_printf(reader->arena, "%s", error.message));
-        return;
-    }
-    for (size_t i = 0; i < LENGTH_OF(listed_kinds) && !reader->failed; i++)
-        completeness_list(reader, &listed_kinds[i], STR(""), false);
-    completeness_list_identities(reader);
-    for (size_t i = 0; i < LENGTH_OF(templates); i++)
-        completeness_list_sources(reader, templates[i]);
-    completeness_list_core(reader, system_namespace);
     kube_close(reader->client);
 }
 
@@ -273,8 +255,12 @@ bool completeness_read(struct arena *arena, const struct facts_options *options,
         return false;
     if (facts->cluster)
         completeness_read_cluster(&reader, options, settings->system_namespace);
-    else
-        completeness_read_files(&reader, options);
+    else {
+        struct manifest_files files = {.sink = {completeness_visit_manifest, completeness_file_problem, &reader, NULL},
+                                       .quiet_others = true};
+        for (size_t i = 0; i < options->inventories.len && !reader.failed; i++)
+            (void)!manifests_read(&files, options->inventories.items[i]);
+    }
     if (!facts->cluster)
         completeness_add_known(&reader, facts->inventory);
     return !reader.failed && status_complete(arena, reader.world, settings->system_namespace, found);

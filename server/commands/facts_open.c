@@ -65,15 +65,6 @@ static void file_problem(void *context, const char *path, int64_t line, const ch
     strlist_add(arena, &reading->facts->problems, text);
 }
 
-static struct str facts_join_paths(struct arena *arena, const struct option_list *paths)
-{
-    BUF_SCOPED text;
-    buf_init(&text, TEXT_LIMIT);
-    for (size_t i = 0; i < paths->len; i++)
-        buf_printf(&text, "%s%s", i ? ", " : "", paths->items[i]);
-    return arena_copy(arena, buf_str(&text));
-}
-
 /* A file that is bad is left out: what a command then says of the rest could be wrong. */
 static const struct inventory *read_files(struct facts *facts, const struct command *command,
                                           const struct facts_options *options, const struct settings *settings,
@@ -97,7 +88,11 @@ static const struct inventory *read_files(struct facts *facts, const struct comm
 static bool facts_open_from_files(struct facts *facts, const struct command *command,
                                   const struct facts_options *options, const struct settings *settings, int64_t now)
 {
-    facts->from = facts_join_paths(facts->arena, &options->inventories);
+    BUF_SCOPED text;
+    buf_init(&text, TEXT_LIMIT);
+    for (size_t i = 0; i < options->inventories.len; i++)
+        buf_printf(&text, "%s%s", i ? ", " : "", options->inventories.items[i]);
+    facts->from = arena_copy(facts->arena, buf_str(&text));
     facts->inventory = read_files(facts, command, options, settings, now);
     return facts->inventory != NULL || facts->problems.len == 0;
 }
@@ -170,19 +165,6 @@ static size_t known_facts(const struct inventory *inventory)
     return known;
 }
 
-/* Snapshots are composed a moment after the lists came: the one that has all of them. */
-static const struct inventory *whole_snapshot(struct facts *facts, size_t lists, int64_t now)
-{
-    int64_t until = time_monotonic_ns() + PATIENCE_NS;
-    const struct inventory *inventory = facts_get(facts->source, now);
-    while (inventory && known_facts(inventory) < lists && time_monotonic_ns() < until) {
-        facts_release_inventory(&inventory);
-        pause_a_little();
-        inventory = facts_get(facts->source, now);
-    }
-    return inventory;
-}
-
 static bool facts_open_from_cluster(struct facts *facts, const struct command *command,
                                     const struct facts_options *options, const struct settings *settings, int64_t now)
 {
@@ -212,8 +194,17 @@ static bool facts_open_from_cluster(struct facts *facts, const struct command *c
     if (!ready)
         command_fail(command, "%s of the cluster at %.*s could be read", progress.read ? "not enough" : "nothing",
                      STR_ARG(facts->from));
-    if (ready)
-        facts->inventory = whole_snapshot(facts, progress.read, now);
+    if (ready) {
+        /* Snapshots are composed a moment after the lists came: the one that has all of them. */
+        int64_t until = time_monotonic_ns() + PATIENCE_NS;
+        const struct inventory *inventory = facts_get(facts->source, now);
+        while (inventory && known_facts(inventory) < progress.read && time_monotonic_ns() < until) {
+            facts_release_inventory(&inventory);
+            pause_a_little();
+            inventory = facts_get(facts->source, now);
+        }
+        facts->inventory = inventory;
+    }
     return ready;
 }
 

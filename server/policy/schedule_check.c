@@ -183,19 +183,6 @@ static void schedule_deny(const struct schedule_readings *readings)
                 STR_ARG(first->problem), STR_ARG(reader));
 }
 
-/* Some Velero takes it, and which one runs is not known. */
-static void schedule_warn_refusals(const struct schedule_readings *readings)
-{
-    for (size_t i = 0; i < readings->count; i++) {
-        const struct schedule_reading *reading = &readings->all[i];
-        if (reading->problem.ptr)
-            decision_caution(
-                readings->decision,
-                "%s: unusable with %.*s, and which Velero runs is not known (settings: velero.version): %.*s",
-                readings->check->field, STR_ARG(reading->readers), STR_ARG(reading->problem));
-    }
-}
-
 /* ---- what it means -------------------------------------------------------------- */
 
 /* The shortest interval of any reading; `other` may be NULL. */
@@ -335,7 +322,15 @@ bool check_schedule(const struct schedule_check *check, const struct request *re
         schedule_deny(&readings);
         return false;
     }
-    schedule_warn_refusals(&readings);
+    /* Some Velero takes it, and which one runs is not known. */
+    for (size_t i = 0; i < readings.count; i++) {
+        const struct schedule_reading *reading = &readings.all[i];
+        if (reading->problem.ptr)
+            decision_caution(
+                readings.decision,
+                "%s: unusable with %.*s, and which Velero runs is not known (settings: velero.version): %.*s",
+                readings.check->field, STR_ARG(reading->readers), STR_ARG(reading->problem));
+    }
     schedule_warn_readings(&readings);
     return true;
 }

@@ -7,11 +7,6 @@
 
 /* ---- the upgrade gate ---------------------------------------------------- */
 
-static bool wants_is_skipped(const struct request *request)
-{
-    return object_reason(request, request->object, ANNOTATION_SKIP_BACKUP).len > 0;
-}
-
 /* The Velero Backups of the names that the gate would give: one that came from the
  * object store must not be adopted. */
 static void wants_exact_names(const struct request *request, const struct inventory *inventory,
@@ -47,7 +42,8 @@ void policy_management_wants(const struct request *request, const struct invento
         return;
     if (creates && request_by_kcm(request, settings))
         return;
-    if (request_by_velero(request, settings) || !settings->upgrade_gate || wants_is_skipped(request))
+    if (request_by_velero(request, settings) || !settings->upgrade_gate ||
+        object_reason(request, request->object, ANNOTATION_SKIP_BACKUP).len > 0)
         return;
     wanted->upgrade = true;
     wanted->evidence = settings->evidence;
@@ -92,21 +88,6 @@ static void wants_config_map(const struct request *request, const char *path, st
         facts_want(request->arena, wanted, FACT_CONFIG_MAPS, request->ns, name);
 }
 
-/* A modifier may set a newer release, which is an upgrade; that it does is known once it is read. */
-static void wants_upgrade_by_restore(const struct request *request, const struct inventory *inventory,
-                                     const struct settings *settings, struct facts_wanted *wanted)
-{
-    const struct management *management = inventory_management(inventory);
-    bool modifies = json_get_str(object_tree(request, request->object, "spec.resourceModifier"), "name").len > 0;
-    if (!modifies || !management || !management->status_release.len || !settings->upgrade_gate ||
-        object_reason(request, request->object, ANNOTATION_SKIP_BACKUP).len)
-        return;
-    wanted->upgrade = true;
-    wanted->evidence = settings->evidence;
-    wanted->evidence_count = settings->evidence_count;
-    wants_exact_names(request, inventory, settings, management->status_release, wanted);
-}
-
 void policy_restore_wants(const struct request *request, const struct inventory *inventory,
                           const struct settings *settings, struct facts_wanted *wanted)
 {
@@ -121,7 +102,16 @@ void policy_restore_wants(const struct request *request, const struct inventory 
         wants_config_map(request, "spec.resourceModifier", wanted);
     if (request_changes(request, "spec.resourcePolicy"))
         wants_config_map(request, "spec.resourcePolicy", wanted);
-    wants_upgrade_by_restore(request, inventory, settings, wanted);
+    /* A modifier may set a newer release, which is an upgrade; that it does is known once it is read. */
+    const struct management *management = inventory_management(inventory);
+    bool modifies = json_get_str(object_tree(request, request->object, "spec.resourceModifier"), "name").len > 0;
+    if (!modifies || !management || !management->status_release.len || !settings->upgrade_gate ||
+        object_reason(request, request->object, ANNOTATION_SKIP_BACKUP).len)
+        return;
+    wanted->upgrade = true;
+    wanted->evidence = settings->evidence;
+    wanted->evidence_count = settings->evidence_count;
+    wants_exact_names(request, inventory, settings, management->status_release, wanted);
 }
 
 /* ---- DeleteBackupRequest ------------------------------------------------- */

@@ -105,15 +105,6 @@ static enum patch_result place_remove(const struct pointer_place *place)
     return PATCH_DONE;
 }
 
-static enum patch_result place_replace(const struct pointer_place *place, struct json_object *value)
-{
-    if (!place_has(place))
-        return PATCH_MISSING;
-    if (place->in_array)
-        return json_replace(place->parent, place->index, json_object_get(value)) ? PATCH_DONE : PATCH_BAD;
-    return json_put_shared(place->parent, place->key.ptr, value) ? PATCH_DONE : PATCH_BAD;
-}
-
 /* A patch of a rule: its texts, and the value as Velero pastes it into the document. */
 struct modifier_patch {
     struct str operation, from, path;
@@ -159,8 +150,13 @@ static enum patch_result patch_apply(struct arena *arena, struct json_object *ro
         return place_add(&place, patch->value);
     if (str_is(patch->operation, "remove"))
         return place_remove(&place);
-    if (str_is(patch->operation, "replace"))
-        return place_replace(&place, patch->value);
+    if (str_is(patch->operation, "replace")) {
+        if (!place_has(&place))
+            return PATCH_MISSING;
+        if (place.in_array)
+            return json_replace(place.parent, place.index, json_object_get(patch->value)) ? PATCH_DONE : PATCH_BAD;
+        return json_put_shared(place.parent, place.key.ptr, patch->value) ? PATCH_DONE : PATCH_BAD;
+    }
     if (!str_is(patch->operation, "test"))
         return PATCH_BAD;
     if (!place_has(&place) && patch->value)
@@ -324,20 +320,6 @@ static enum rule_match name_matches(struct str expression, struct str name)
     return matches ? RULE_MATCHES : RULE_PASSES;
 }
 
-static enum rule_match rule_paths_match(struct arena *arena, struct json_object *object, struct json_object *matches)
-{
-    for (size_t i = 0; i < json_len(matches); i++) {
-        struct modifier_patch patch;
-        if (!patch_read(arena, json_item(matches, i), &patch))
-            return RULE_FAILS;
-        patch.operation = STR("test");
-        enum patch_result result = patch_apply(arena, object, &patch);
-        if (result != PATCH_DONE)
-            return result == PATCH_BAD ? RULE_FAILS : RULE_PASSES;
-    }
-    return RULE_MATCHES;
-}
-
 static bool rule_takes_namespace(struct arena *arena, struct json_object *namespaces, struct str ns)
 {
     bool taken = json_len(namespaces) == 0 || ns.len == 0;
@@ -362,7 +344,17 @@ static enum rule_match rule_matches(struct arena *arena, struct json_object *obj
         return name;
     if (selector && !selector_matches(selector, json_get(metadata, "labels")))
         return RULE_PASSES;
-    return rule_paths_match(arena, object, json_get(conditions, "matches"));
+    struct json_object *matches = json_get(conditions, "matches");
+    for (size_t i = 0; i < json_len(matches); i++) {
+        struct modifier_patch patch;
+        if (!patch_read(arena, json_item(matches, i), &patch))
+            return RULE_FAILS;
+        patch.operation = STR("test");
+        enum patch_result result = patch_apply(arena, object, &patch);
+        if (result != PATCH_DONE)
+            return result == PATCH_BAD ? RULE_FAILS : RULE_PASSES;
+    }
+    return RULE_MATCHES;
 }
 
 static struct str rule_apply(struct arena *arena, struct json_object **object, struct json_object *rule)

@@ -218,14 +218,6 @@ static struct json_object *filter_listing(const struct planner *planner, struct 
     return NULL;
 }
 
-static struct str first_kind(const struct planner *planner, const struct rehearse_item *item)
-{
-    ARENA_SCOPED arena = arena_new(64 * 1024 * 1024);
-    struct error ignored;
-    struct json_object *tree = arena ? rehearse_item_read(planner->contents, item, arena, &ignored) : NULL;
-    return arena_copy(planner->arena, json_get_str(tree, "kind"));
-}
-
 static struct item_filter filter_for(const struct planner *planner, const struct rehearse_item *first)
 {
     struct str resource = first->resource->name;
@@ -244,7 +236,10 @@ static struct item_filter filter_for(const struct planner *planner, const struct
         if (filter_is_catch_all(json_item(filters, f)))
             catch_all = json_item(filters, f);
     if (!found && (first->ns.len == 0 || catch_all || unresolved)) {
-        struct str kind = first_kind(planner, first);
+        ARENA_SCOPED arena = arena_new(64 * 1024 * 1024);
+        struct error ignored;
+        struct json_object *tree = arena ? rehearse_item_read(planner->contents, first, arena, &ignored) : NULL;
+        struct str kind = arena_copy(planner->arena, json_get_str(tree, "kind"));
         found = kind.len ? filter_listing(planner, filters, resource, kind, &unused) : NULL;
     }
     if (found || first->ns.len == 0)
@@ -318,14 +313,6 @@ static void item_skip(struct rehearse_item *item, const char *why)
     item->reason = str_from(why);
 }
 
-static void plan_add(struct planner *planner, struct rehearse_item *item)
-{
-    item->outcome = REHEARSE_PENDING;
-    item->target_ns = rehearse_restore_target(planner->restore, item->ns);
-    if (planner->plan->count < rehearse_contents_count(planner->contents))
-        planner->plan->items[planner->plan->count++] = item;
-}
-
 /* Why nothing of this namespace (or, with "", of the cluster) is restored; NULL where something is. */
 static const char *scope_excluded(const struct planner *planner, struct str ns, bool always)
 {
@@ -363,8 +350,12 @@ static void plan_resource(struct planner *planner, struct rehearse_resource *res
         const char *why = excluded ? excluded : item_unselected(planner, &filter, item);
         if (why)
             item_skip(item, why);
-        else
-            plan_add(planner, item);
+        else {
+            item->outcome = REHEARSE_PENDING;
+            item->target_ns = rehearse_restore_target(planner->restore, item->ns);
+            if (planner->plan->count < rehearse_contents_count(planner->contents))
+                planner->plan->items[planner->plan->count++] = item;
+        }
     }
 }
 

@@ -68,14 +68,6 @@ struct plan {
     size_t steps; /* left */
 };
 
-static void list_runs(const struct plan *plan, struct status_source *source, const struct status_run *runs)
-{
-    source->run_count = source->run_total <= LISTED && !source->counted_out ? source->run_total : 0;
-    source->runs = arena_array(plan->view->arena, source->run_count + 1, sizeof *source->runs);
-    for (size_t i = 0; source->runs && i < source->run_count; i++)
-        source->runs[i] = runs[i];
-}
-
 /* The longest that three runs in a row take, of those in the window; of rarer ones, of the next four. */
 static int64_t plan_two_runs(const struct cron_schedule *schedule, int64_t first)
 {
@@ -114,7 +106,10 @@ static void plan_walk(struct plan *plan, struct status_source *source, const str
         if (!cron_next(schedule, at, &at))
             break;
     }
-    list_runs(plan, source, runs);
+    source->run_count = source->run_total <= LISTED && !source->counted_out ? source->run_total : 0;
+    source->runs = arena_array(plan->view->arena, source->run_count + 1, sizeof *source->runs);
+    for (size_t i = 0; source->runs && i < source->run_count; i++)
+        source->runs[i] = runs[i];
 }
 
 /* "@every" counts from the last run: `next` where the controller says it, else `last`. */

@@ -56,24 +56,6 @@ static struct json_object *completion_find(const struct completion *completion, 
     return json_get_named(json_get(completion->world, kind), key);
 }
 
-/* Those of clusters in a region are selected by the backups of that region. */
-static void completion_read_selectors(struct completion *completion)
-{
-    completion_add(completion, completion->providers, STR("cluster-api"));
-    json_foreach(json_get(completion->world, "ClusterDeployment"), key, deployment)
-    {
-        if (json_path_str(deployment, "status.region").len)
-            continue;
-        struct str ns = json_path_str(deployment, "metadata.namespace");
-        completion_add(completion, completion->clusters, json_path_str(deployment, "metadata.name"));
-        struct json_object *template =
-            completion_find(completion, "ClusterTemplate", ns, json_path_str(deployment, "spec.template"));
-        struct json_object *providers = json_path(template, "status.providers");
-        for (size_t i = 0; i < json_len(providers); i++)
-            completion_add(completion, completion->providers, json_str(json_item(providers, i)));
-    }
-}
-
 static bool is_selected(const struct completion *completion, struct json_object *object)
 {
     struct json_object *labels = json_path(object, "metadata.labels");
@@ -277,17 +259,6 @@ static void completion_source(struct completion *completion, struct json_object 
                                      STR_ARG(arena_quote(completion->arena, name))));
 }
 
-static void completion_template(struct completion *completion, const char *kind, struct json_object *template)
-{
-    struct arena *arena = completion->arena;
-    struct str name = json_path_str(template, "metadata.name"), ns = json_path_str(template, "metadata.namespace");
-    struct str reason = arena_printf(arena, "needed by %s %.*s", kind, STR_ARG(arena_quote(arena, name)));
-    completion_need(completion, str_from(kind), ns, name, NEEDED, STR("a template that kcm has not labelled"));
-    struct str place = ns.len ? ns : completion->system;
-    completion_source(completion, json_path(template, "spec.helm.chartSpec.sourceRef"), place, reason);
-    completion_source(completion, json_path(template, "spec.helm.chartRef"), place, reason);
-}
-
 /* ---- all ------------------------------------------------------------------------------------------ */
 
 static void completion_each(struct completion *completion, const char *kind)
@@ -299,9 +270,15 @@ static void completion_each(struct completion *completion, const char *kind)
     {
         if (str_is(str_from(kind), "Credential"))
             completion_credential(completion, object);
-        else if (str_ends(str_from(kind), STR("Template")))
-            completion_template(completion, kind, object);
-        else if (str_is(str_from(kind), "Region"))
+        else if (str_ends(str_from(kind), STR("Template"))) {
+            struct arena *arena = completion->arena;
+            struct str name = json_path_str(object, "metadata.name"), ns = json_path_str(object, "metadata.namespace");
+            struct str reason = arena_printf(arena, "needed by %s %.*s", kind, STR_ARG(arena_quote(arena, name)));
+            completion_need(completion, str_from(kind), ns, name, NEEDED, STR("a template that kcm has not labelled"));
+            struct str place = ns.len ? ns : completion->system;
+            completion_source(completion, json_path(object, "spec.helm.chartSpec.sourceRef"), place, reason);
+            completion_source(completion, json_path(object, "spec.helm.chartRef"), place, reason);
+        } else if (str_is(str_from(kind), "Region"))
             completion_need(
                 completion, STR("Secret"), completion->system, json_path_str(object, "spec.kubeConfig.name"), NEEDED,
                 arena_printf(completion->arena, "needed by Region %.*s",
@@ -322,7 +299,20 @@ bool status_complete(struct arena *arena, struct json_object *world, struct str 
     if (!completion.items || !completion.clusters || !completion.providers || !completion.seen)
         return false;
     found->items = completion.items;
-    completion_read_selectors(&completion);
+    /* Those of clusters in a region are selected by the backups of that region. */
+    completion_add(&completion, completion.providers, STR("cluster-api"));
+    json_foreach(json_get(completion.world, "ClusterDeployment"), key, deployment)
+    {
+        if (json_path_str(deployment, "status.region").len)
+            continue;
+        struct str ns = json_path_str(deployment, "metadata.namespace");
+        completion_add(&completion, completion.clusters, json_path_str(deployment, "metadata.name"));
+        struct json_object *template =
+            completion_find(&completion, "ClusterTemplate", ns, json_path_str(deployment, "spec.template"));
+        struct json_object *providers = json_path(template, "status.providers");
+        for (size_t i = 0; i < json_len(providers); i++)
+            completion_add(&completion, completion.providers, json_str(json_item(providers, i)));
+    }
     for (size_t i = 0; i < LENGTH_OF(kinds); i++)
         completion_each(&completion, kinds[i]);
     return !arena_failed(arena);

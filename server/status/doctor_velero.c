@@ -163,18 +163,6 @@ static void doctor_find_plugin(struct status_view *view, const struct velero_dep
                   doctor_plugin_fix(view, velero, image));
 }
 
-static void doctor_find_plugins(struct status_view *view)
-{
-    for (size_t i = 0; i < view->location_count; i++) {
-        const struct status_location *location = &view->locations[i];
-        const char *image = NULL;
-        const struct velero_deployment *velero =
-            policy_velero_lacks_plugin(view->inventory, location->object->meta.ns, location->object->provider, &image);
-        if (velero && !location->no_plugin && !doctor_location_works(view, location))
-            doctor_find_plugin(view, velero, image);
-    }
-}
-
 /* ---- the node agent -------------------------------------------------------------------- */
 
 struct doctor_need { /* what asks for file-system backup or data movement */
@@ -279,11 +267,14 @@ static struct doctor_queue doctor_read_queue(const struct status_view *view)
     return queue;
 }
 
-/* What a Backup that hangs keeps from running: the queue of Velero 1.18 takes one at a time, and kcm starts no scheduled
- * Backup of a ManagementBackup beside another one of it. */
-static struct str doctor_stuck_holds(const struct status_view *view, const struct doctor_queue *queue)
+static void doctor_find_stuck(struct status_view *view, const struct doctor_queue *queue)
 {
     struct arena *arena = view->arena;
+    const struct backup *backup = queue->stuck;
+    int64_t since = backup->status.started ? backup->status.started : backup->meta.created;
+    bool none = !backup->status.counted;
+    /* What a Backup that hangs keeps from running: the queue of Velero 1.18 takes one at a time, and kcm starts no scheduled
+     * Backup of a ManagementBackup beside another one of it. */
     struct str owner = json_get_str(queue->stuck->meta.labels, LABEL_MANAGEMENT_BACKUP), says = STR("");
     if (queue->waiting)
         says =
@@ -293,16 +284,7 @@ static struct str doctor_stuck_holds(const struct status_view *view, const struc
     if (owner.len)
         says = arena_printf(arena, "%.*s. kcm starts no other one of managementbackup/%.*s", STR_ARG(says),
                             STR_ARG(shown(arena, owner)));
-    return says;
-}
-
-static void doctor_find_stuck(struct status_view *view, const struct doctor_queue *queue)
-{
-    struct arena *arena = view->arena;
-    const struct backup *backup = queue->stuck;
-    int64_t since = backup->status.started ? backup->status.started : backup->meta.created;
-    bool none = !backup->status.counted;
-    struct str holds = doctor_stuck_holds(view, queue);
+    struct str holds = says;
     struct str progress = none ? STR("without any progress (status.progress is empty)")
                                : arena_printf(arena, "at %lld of %lld items", (long long)backup->status.items_done,
                                               (long long)backup->status.items_total);
@@ -343,20 +325,22 @@ static void doctor_find_waiting(struct status_view *view, const struct doctor_qu
                       doctor_velero_command(view, "kubectl logs --tail=50"));
 }
 
-static void doctor_find_queue(struct status_view *view)
+bool status_find_in_velero(struct status_view *view)
 {
+    bool told = doctor_find_old_crds(view);
+    for (size_t i = 0; i < view->location_count; i++) {
+        const struct status_location *location = &view->locations[i];
+        const char *image = NULL;
+        const struct velero_deployment *velero =
+            policy_velero_lacks_plugin(view->inventory, location->object->meta.ns, location->object->provider, &image);
+        if (velero && !location->no_plugin && !doctor_location_works(view, location))
+            doctor_find_plugin(view, velero, image);
+    }
+    doctor_find_node_agent(view);
     const struct doctor_queue queue = doctor_read_queue(view);
     if (queue.stuck)
         doctor_find_stuck(view, &queue);
     else if (queue.oldest && !queue.running)
         doctor_find_waiting(view, &queue);
-}
-
-bool status_find_in_velero(struct status_view *view)
-{
-    bool told = doctor_find_old_crds(view);
-    doctor_find_plugins(view);
-    doctor_find_node_agent(view);
-    doctor_find_queue(view);
     return told;
 }

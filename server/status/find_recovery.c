@@ -50,16 +50,6 @@ static struct str fix_schedule(const struct status_view *view)
                         STR_ARG(location ? status_command_name(location->object->meta.name) : STR("NAME")));
 }
 
-/* Deleting the request stops the deletion: Velero has not begun with it. */
-static struct str fix_deletion(const struct status_view *view, const struct recovery_candidate *candidate)
-{
-    if (!candidate->request)
-        return fix_backup_now(view);
-    return arena_printf(view->arena, "keep it: kubectl delete deletebackuprequests.velero.io -n %.*s %.*s",
-                        STR_ARG(view->settings->system_namespace),
-                        STR_ARG(status_command_name(candidate->request->meta.name)));
-}
-
 static struct str fix_location_gone(const struct status_view *view, const struct recovery_candidate *candidate)
 {
     struct str name = status_command_name(candidate->object->storage_location);
@@ -94,12 +84,6 @@ static struct str fix_unreadable(const struct status_view *view, const struct re
                         STR_ARG(ns), STR_ARG(name));
 }
 
-static struct str fix_stale(const struct status_view *view)
-{
-    return arena_printf(view->arena, "see why Velero does not validate it: kubectl logs -n %.*s deployment/velero",
-                        STR_ARG(view->settings->system_namespace));
-}
-
 static struct str fix_inside(const struct status_view *view, const struct recovery_candidate *candidate)
 {
     const struct status_location *location = fix_location(view);
@@ -118,13 +102,19 @@ static struct str fix_candidate(const struct status_view *view, const struct rec
 {
     switch (candidate->flaw) {
     case RECOVERY_DELETING:
-        return fix_deletion(view, candidate);
+        /* Deleting the request stops the deletion: Velero has not begun with it. */
+        if (!candidate->request)
+            return fix_backup_now(view);
+        return arena_printf(view->arena, "keep it: kubectl delete deletebackuprequests.velero.io -n %.*s %.*s",
+                            STR_ARG(view->settings->system_namespace),
+                            STR_ARG(status_command_name(candidate->request->meta.name)));
     case RECOVERY_LOCATION_GONE:
         return fix_location_gone(view, candidate);
     case RECOVERY_LOCATION_UNREADABLE:
         return fix_unreadable(view, candidate);
     case RECOVERY_STALE:
-        return fix_stale(view);
+        return arena_printf(view->arena, "see why Velero does not validate it: kubectl logs -n %.*s deployment/velero",
+                            STR_ARG(view->settings->system_namespace));
     case RECOVERY_INSIDE:
         return fix_inside(view, candidate);
     case RECOVERY_HOLLOW:
@@ -226,35 +216,6 @@ static void find_nothing(struct status_view *view)
             .object = status_object_name(view, "backup", unusable->object->meta.name),
             .says = arena_printf(view->arena, "cannot be restored: it %.*s%.*s", STR_ARG(unusable->why), STR_ARG(rest)),
             .fix = fix_candidate(view, unusable)});
-}
-
-static void find_fragile(struct status_view *view)
-{
-    const struct recovery_candidate *fragile = view->recovery.fragile;
-    status_finding_add(view,
-                       (struct status_finding){.cause = CAUSE_RECOVERY_FRAGILE,
-                                               .risks = STATUS_BLOCKS_RESTORE,
-                                               .object = status_object_name(view, "backup", fragile->object->meta.name),
-                                               .says = arena_printf(view->arena, "%.*s; no other backup to rely on%.*s",
-                                                                    STR_ARG(fragile->why),
-                                                                    STR_ARG(newer_text(view, view->recovery.unusable))),
-                                               .fix = fix_candidate(view, fragile)});
-}
-
-static void find_late(struct status_view *view)
-{
-    const struct status_recovery *recovery = &view->recovery;
-    const struct recovery_candidate *newer = recovery->fragile ? recovery->fragile : recovery->unusable;
-    status_finding_add(
-        view,
-        (struct status_finding){
-            .cause = CAUSE_RECOVERY_LATE,
-            .risks = STATUS_BLOCKS_RESTORE,
-            .object = status_object_name(view, "backup", recovery->point->object->meta.name),
-            .says = arena_printf(view->arena, "the newest that can be restored is %.*s old; the objective is %.*s%.*s",
-                                 STR_ARG(age_text(view, recovery->age)), STR_ARG(objective_text(view)),
-                                 STR_ARG(newer_text(view, newer))),
-            .fix = fix_backup_now(view)});
 }
 
 /* Only what a rehearsal found: that there is none, or that it could not tell, is no finding. */
@@ -420,10 +381,29 @@ void status_find_recovery(struct status_view *view)
         return;
     if (!recovery->point && !recovery->fragile)
         find_nothing(view);
-    else if (!recovery->point)
-        find_fragile(view);
-    else if (recovery->late)
-        find_late(view);
+    else if (!recovery->point) {
+        const struct recovery_candidate *fragile = view->recovery.fragile;
+        status_finding_add(
+            view, (struct status_finding){.cause = CAUSE_RECOVERY_FRAGILE,
+                                          .risks = STATUS_BLOCKS_RESTORE,
+                                          .object = status_object_name(view, "backup", fragile->object->meta.name),
+                                          .says = arena_printf(view->arena, "%.*s; no other backup to rely on%.*s",
+                                                               STR_ARG(fragile->why),
+                                                               STR_ARG(newer_text(view, view->recovery.unusable))),
+                                          .fix = fix_candidate(view, fragile)});
+    } else if (recovery->late) {
+        const struct recovery_candidate *newer = recovery->fragile ? recovery->fragile : recovery->unusable;
+        status_finding_add(
+            view, (struct status_finding){
+                      .cause = CAUSE_RECOVERY_LATE,
+                      .risks = STATUS_BLOCKS_RESTORE,
+                      .object = status_object_name(view, "backup", recovery->point->object->meta.name),
+                      .says = arena_printf(view->arena,
+                                           "the newest that can be restored is %.*s old; the objective is %.*s%.*s",
+                                           STR_ARG(age_text(view, recovery->age)), STR_ARG(objective_text(view)),
+                                           STR_ARG(newer_text(view, newer))),
+                      .fix = fix_backup_now(view)});
+    }
     find_rehearsal(view);
     find_no_schedule(view);
     find_unknown_requests(view);

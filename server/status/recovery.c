@@ -50,12 +50,6 @@ static void recovery_note(struct status_recovery *recovery, const struct recover
     }
 }
 
-static struct status_backup *recovery_owner(struct status_view *view, const struct backup *backup)
-{
-    struct str maker = json_get_str(backup->meta.labels, LABEL_MANAGEMENT_BACKUP);
-    return status_backup_named(view, maker.len ? maker : backup->meta.name);
-}
-
 static void recovery_judge_all(struct recovery *recovery)
 {
     struct status_view *view = recovery->view;
@@ -68,7 +62,8 @@ static void recovery_judge_all(struct recovery *recovery)
             recovery_note(&schedule->recovery, candidate);
             continue;
         }
-        struct status_backup *owner = recovery_owner(view, backup);
+        struct str maker = json_get_str(backup->meta.labels, LABEL_MANAGEMENT_BACKUP);
+        struct status_backup *owner = status_backup_named(view, maker.len ? maker : backup->meta.name);
         recovery_judge(&recovery->judge, candidate, owner && owner->next ? owner->next : recovery->next, true);
         recovery_note(&view->recovery, candidate);
         if (owner)

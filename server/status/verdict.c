@@ -83,25 +83,6 @@ const char *status_grade_text(enum status_grade grade)
     return words[grade];
 }
 
-/* The worst of the three; of equals the restore, then the backups. */
-static void verdict_set_headline(struct status_view *view)
-{
-    const struct status_verdict *verdicts[] = {&view->restore, &view->runs, &view->upgrades};
-    const struct status_verdict *worst = verdicts[0];
-    for (size_t i = 1; i < LENGTH_OF(verdicts); i++)
-        if (verdicts[i]->grade > worst->grade)
-            worst = verdicts[i];
-    view->verdict = *worst;
-    if (worst->grade != STATUS_READY)
-        return;
-    bool under_way = view->upgrade.management && view->upgrade.under_way && view->upgrade.running.len;
-    struct str upgrade =
-        under_way ? arena_printf(view->arena, "; upgrade %.*s", STR_ARG(view->upgrades.says)) : STR("");
-    struct str runs = view->backup_count ? STR("; backups on schedule") : STR("");
-    view->verdict.says =
-        arena_printf(view->arena, "%.*s%.*s%.*s", STR_ARG(view->restore.says), STR_ARG(runs), STR_ARG(upgrade));
-}
-
 /* ---- findings of one kind --------------------------------------------------------------------- */
 
 enum { GROUPED_FROM = 3, NAMES_SHOWN = 3 };
@@ -147,21 +128,6 @@ static const char *group_kind(struct str kind)
     return "objects";
 }
 
-/* "have not run for 204d": as long as every one of them. */
-static struct str group_not_run(struct status_view *view, const struct status_finding *group, struct str kind)
-{
-    char text[TIME_TEXT_SIZE];
-    int64_t least = INT64_MAX;
-    for (size_t i = 0; i < group->object_count; i++) {
-        const struct status_backup *backup =
-            status_backup_named(view, str_slice(group->objects[i], kind.len + 1, group->objects[i].len));
-        int64_t since = backup && backup->due ? view->now - backup->due : 0;
-        least = since < least ? since : least;
-    }
-    return arena_printf(view->arena, "have not run for %s: %.*s", duration_format(least, text),
-                        STR_ARG(group_names(view, group, kind)));
-}
-
 /* `first` becomes the whole group: what it says is an example. */
 static void group_merge(struct status_view *view, struct status_finding *first)
 {
@@ -169,9 +135,19 @@ static void group_merge(struct status_view *view, struct status_finding *first)
     struct str kind = finding_kind(first), title = str_from(status_causes[first->cause].title);
     struct str names = group_names(view, first, kind);
     struct str example = str_slice(first->object, kind.len + 1, first->object.len);
-    if (first->cause == CAUSE_RUN_MISSED)
-        first->says = group_not_run(view, first, kind);
-    else
+    if (first->cause == CAUSE_RUN_MISSED) {
+        /* "have not run for 204d": as long as every one of them. */
+        char text[TIME_TEXT_SIZE];
+        int64_t least = INT64_MAX;
+        for (size_t i = 0; i < first->object_count; i++) {
+            const struct status_backup *backup =
+                status_backup_named(view, str_slice(first->objects[i], kind.len + 1, first->objects[i].len));
+            int64_t since = backup && backup->due ? view->now - backup->due : 0;
+            least = since < least ? since : least;
+        }
+        first->says = arena_printf(view->arena, "have not run for %s: %.*s", duration_format(least, text),
+                                   STR_ARG(group_names(view, first, kind)));
+    } else
         first->says = arena_printf(arena, "%.*s (%.*s). %.*s: %.*s", STR_ARG(title), STR_ARG(names), STR_ARG(example),
                                    STR_ARG(first->says));
     first->object = arena_printf(arena, "%zu %s", first->object_count, group_kind(kind));
@@ -231,7 +207,21 @@ bool status_judge(struct status_view *view)
             arena_printf(view->arena, "%.*s. As far as known: %.*s", STR_ARG(view->restore.says), STR_ARG(restorable));
     view->runs = verdict_of(view, STATUS_BLOCKS_BACKUP, verdict_backups_ready(view));
     view->upgrades = verdict_of(view, STATUS_BLOCKS_UPGRADE, verdict_upgrade_ready(view));
-    verdict_set_headline(view);
+    /* The worst of the three; of equals the restore, then the backups. */
+    const struct status_verdict *verdicts[] = {&view->restore, &view->runs, &view->upgrades};
+    const struct status_verdict *worst = verdicts[0];
+    for (size_t i = 1; i < LENGTH_OF(verdicts); i++)
+        if (verdicts[i]->grade > worst->grade)
+            worst = verdicts[i];
+    view->verdict = *worst;
+    if (worst->grade == STATUS_READY) {
+        bool under_way = view->upgrade.management && view->upgrade.under_way && view->upgrade.running.len;
+        struct str upgrade =
+            under_way ? arena_printf(view->arena, "; upgrade %.*s", STR_ARG(view->upgrades.says)) : STR("");
+        struct str runs = view->backup_count ? STR("; backups on schedule") : STR("");
+        view->verdict.says =
+            arena_printf(view->arena, "%.*s%.*s%.*s", STR_ARG(view->restore.says), STR_ARG(runs), STR_ARG(upgrade));
+    }
     return !arena_failed(view->arena);
 }
 

@@ -100,18 +100,6 @@ static bool will_run(const struct status_backup *backup)
     return !backup->object->meta.deleting && (backup->kind == STATUS_SCHEDULED || !backup->last);
 }
 
-static void fill_storage(struct status_view *view, struct status_backup *backup)
-{
-    const struct management_backup *object = backup->object;
-    const struct status_location *found = status_location(view, object->storage_location);
-    struct status_location *location = found ? &view->locations[found - view->locations] : NULL;
-    backup->goes_to = location;
-    if (!location || !will_run(backup))
-        return;
-    location->used = true;
-    location->used_upgrade = location->used_upgrade || (object->on_upgrade && object->schedule.len);
-}
-
 static bool fill_backups(struct status_view *view)
 {
     const struct inventory *inventory = view->inventory;
@@ -125,7 +113,14 @@ static bool fill_backups(struct status_view *view)
                                                      : STATUS_ON_DEMAND;
         fill_last(view, backup);
         fill_schedule(view, backup);
-        fill_storage(view, backup);
+        const struct management_backup *object = backup->object;
+        const struct status_location *found = status_location(view, object->storage_location);
+        struct status_location *location = found ? &view->locations[found - view->locations] : NULL;
+        backup->goes_to = location;
+        if (!location || !will_run(backup))
+            continue;
+        location->used = true;
+        location->used_upgrade = location->used_upgrade || (object->on_upgrade && object->schedule.len);
     }
     return view->backups != NULL;
 }

@@ -131,12 +131,6 @@ static const struct {
                 {"Restore", FACT_BACKUPS},
                 {"DeleteBackupRequest", FACT_BACKUPS}};
 
-static void note_kind(struct run *run, struct str kind)
-{
-    for (size_t i = 0; i < LENGTH_OF(rests_on); i++)
-        run->rests_on[rests_on[i].fact] |= str_is(kind, rests_on[i].kind);
-}
-
 static bool audit_one(void *context, struct manifest *manifest)
 {
     struct run *run = context;
@@ -148,7 +142,8 @@ static bool audit_one(void *context, struct manifest *manifest)
     run->failed = !arena || !audit_review(&run->world, run->options->now, arena, manifest, &result, &passed_over);
     if (run->failed)
         return false;
-    note_kind(run, result.request.kind);
+    for (size_t i = 0; i < LENGTH_OF(rests_on); i++)
+        run->rests_on[rests_on[i].fact] |= str_is(result.request.kind, rests_on[i].kind);
     run->summary.passed += passed_over != NULL;
     run->summary.denied += result.decision.denied;
     run->summary.allowed += !passed_over && !result.decision.denied;
@@ -175,37 +170,33 @@ static bool tell_unknown(struct run *run, const struct facts *facts)
     return any;
 }
 
-/* An object that no management backup selects, as a review that warns of it. */
-static bool audit_omission(struct run *run, const struct facts *facts, struct arena *arena,
-                           const struct status_omission *omission)
-{
-    const struct manifest manifest = {
-        .arena = arena, .source = facts->from.ptr, .tree = omission->tree, .stored = true};
-    struct review_result result = {.manifest = &manifest, .reviewed = true}; /* its content is not shown */
-    decision_init(&result.decision, arena);
-    result.request.arena = arena;
-    result.request.now = run->options->now;
-    result.request.operation = OPERATION_CREATE;
-    result.request.api_version = json_get_str(omission->tree, "apiVersion");
-    result.request.kind = json_get_str(omission->tree, "kind");
-    result.request.name = json_path_str(omission->tree, "metadata.name");
-    result.request.ns = json_path_str(omission->tree, "metadata.namespace");
-    decision_warn(&result.decision, "in no management backup: %.*s. Label it: %.*s", STR_ARG(omission->reason),
-                  STR_ARG(omission->fix));
-    run->summary.allowed++;
-    run->warned++;
-    return audit_print_result(run, arena, &result, NULL);
-}
-
 /* The line for text, which says also what is unknown, is empty in other formats. */
 static bool audit_completeness(struct run *run, const struct facts *facts, struct arena *arena, struct str *line)
 {
     struct status_completeness found;
     if (!completeness_read(arena, &run->options->facts, facts, run->settings, &found))
         return false;
-    for (size_t i = 0; i < found.len; i++)
-        if (!audit_omission(run, facts, arena, &found.items[i]))
+    for (size_t i = 0; i < found.len; i++) {
+        /* An object that no management backup selects, as a review that warns of it. */
+        const struct status_omission *omission = &found.items[i];
+        const struct manifest manifest = {
+            .arena = arena, .source = facts->from.ptr, .tree = omission->tree, .stored = true};
+        struct review_result result = {.manifest = &manifest, .reviewed = true}; /* its content is not shown */
+        decision_init(&result.decision, arena);
+        result.request.arena = arena;
+        result.request.now = run->options->now;
+        result.request.operation = OPERATION_CREATE;
+        result.request.api_version = json_get_str(omission->tree, "apiVersion");
+        result.request.kind = json_get_str(omission->tree, "kind");
+        result.request.name = json_path_str(omission->tree, "metadata.name");
+        result.request.ns = json_path_str(omission->tree, "metadata.namespace");
+        decision_warn(&result.decision, "in no management backup: %.*s. Label it: %.*s", STR_ARG(omission->reason),
+                      STR_ARG(omission->fix));
+        run->summary.allowed++;
+        run->warned++;
+        if (!audit_print_result(run, arena, &result, NULL))
             return false;
+    }
     if (run->format == FORMAT_TEXT)
         *line = status_completeness_words(arena, &found, !facts->cluster);
     return !arena_failed(arena);

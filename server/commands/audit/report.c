@@ -89,17 +89,6 @@ bool audit_report_add_problem(struct json_object *reports, struct str problem, i
     return report_put(reports, &request, &outcomes[OUTCOME_ERROR], STR(""), problem);
 }
 
-static struct json_object *report_metadata(const char *ns)
-{
-    struct json_object *metadata = json_object_new_object(), *labels = json_object_new_object();
-    json_put_text(labels, "app.kubernetes.io/managed-by", STR("backstop"));
-    json_put_text(metadata, "name", STR("backstop"));
-    if (*ns)
-        json_put_text(metadata, "namespace", str_from(ns));
-    json_put(metadata, "labels", labels);
-    return metadata;
-}
-
 static struct json_object *report_object(const char *ns, struct json_object *results, bool all)
 {
     struct json_object *report = json_object_new_object(), *limits = json_object_new_object(),
@@ -107,7 +96,13 @@ static struct json_object *report_object(const char *ns, struct json_object *res
                        *list = json_object_new_array();
     json_put_text(report, "apiVersion", STR("openreports.io/v1alpha1"));
     json_put_text(report, "kind", *ns ? STR("Report") : STR("ClusterReport"));
-    json_put(report, "metadata", report_metadata(ns));
+    struct json_object *metadata = json_object_new_object(), *labels = json_object_new_object();
+    json_put_text(labels, "app.kubernetes.io/managed-by", STR("backstop"));
+    json_put_text(metadata, "name", STR("backstop"));
+    if (*ns)
+        json_put_text(metadata, "namespace", str_from(ns));
+    json_put(metadata, "labels", labels);
+    json_put(report, "metadata", metadata);
     json_put_text(report, "source", STR("backstop"));
     json_put(limits, "maxResults", report_integer(REPORT_RESULTS));
     json_put(configuration, "limits", limits);

@@ -243,21 +243,6 @@ static void keep_problem(void *context, const char *source, int64_t line, const 
             arena_printf(rows->arena, "%s%s%s%s", source ? source : "", where, source ? ": " : "", reason);
 }
 
-static void keep_words(struct rows *rows, struct status_audited *row, const struct decision *decision)
-{
-    struct arena *arena = rows->arena;
-    if (decision->message.len)
-        strlist_add(arena, &row->says, arena_copy(arena, decision->message));
-    for (size_t i = 0; i < decision->causes.len && row->says.len < SAYS; i++) {
-        const struct cause *cause = &decision->causes.items[i];
-        strlist_add(arena, &row->says,
-                    arena_printf(arena, "%.*s%s%.*s", STR_ARG(cause->field), cause->field.len ? ": " : "",
-                                 STR_ARG(cause->message)));
-    }
-    for (size_t i = 0; i < decision->warnings.len && row->says.len < SAYS; i++)
-        strlist_add(arena, &row->says, arena_copy(arena, decision->warnings.items[i]));
-}
-
 static void keep_row(struct rows *rows, const struct review_result *result)
 {
     const struct decision *decision = &result->decision;
@@ -270,7 +255,17 @@ static void keep_row(struct rows *rows, const struct review_result *result)
     struct status_audited *row = (decision->denied ? rows->denied : rows->warned) + (*count)++;
     row->object = arena_copy(rows->arena, audit_title(decision->arena, result->manifest));
     row->denied = decision->denied;
-    keep_words(rows, row, decision);
+    struct arena *arena = rows->arena;
+    if (decision->message.len)
+        strlist_add(arena, &row->says, arena_copy(arena, decision->message));
+    for (size_t i = 0; i < decision->causes.len && row->says.len < SAYS; i++) {
+        const struct cause *cause = &decision->causes.items[i];
+        strlist_add(arena, &row->says,
+                    arena_printf(arena, "%.*s%s%.*s", STR_ARG(cause->field), cause->field.len ? ": " : "",
+                                 STR_ARG(cause->message)));
+    }
+    for (size_t i = 0; i < decision->warnings.len && row->says.len < SAYS; i++)
+        strlist_add(arena, &row->says, arena_copy(arena, decision->warnings.items[i]));
 }
 
 static bool review_manifest(void *context, struct manifest *manifest)

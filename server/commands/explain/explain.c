@@ -68,15 +68,6 @@ static bool words_differ(const struct reading *a, const struct reading *b)
 
 /* ---- JSON: what other programs build on ---------------------------------------- */
 
-static void json_runs(const struct explanation *explanation, const struct cron_schedule *schedule)
-{
-    char text[TIME_TEXT_SIZE];
-    int64_t at = explanation->from;
-    for (int64_t i = 0; i < explanation->runs && cron_next(schedule, at, &at); i++)
-        buf_printf(explanation->out, "%s\"%s\"", i ? "," : "",
-                   time_format(at, cron_zone_offset(schedule->zone, at), text));
-}
-
 static void json_valid(const struct explanation *explanation, const struct reading *reading)
 {
     struct buf *out = explanation->out;
@@ -88,7 +79,11 @@ static void json_valid(const struct explanation *explanation, const struct readi
     buf_puts(out, ",\"meaning\":");
     json_write_str(out, buf_str(&meaning));
     buf_printf(out, ",\"neverFires\":%s,\"next\":[", cron_never_fires(&reading->schedule) ? "true" : "false");
-    json_runs(explanation, &reading->schedule);
+    char text[TIME_TEXT_SIZE];
+    int64_t at = explanation->from;
+    for (int64_t i = 0; i < explanation->runs && cron_next(&reading->schedule, at, &at); i++)
+        buf_printf(explanation->out, "%s\"%s\"", i ? "," : "",
+                   time_format(at, cron_zone_offset(reading->schedule.zone, at), text));
     buf_puts(out, "],\"warnings\":[");
     for (size_t i = 0; i < reading->warnings.len; i++) {
         buf_puts(out, i ? "," : "");
@@ -121,27 +116,6 @@ static void json_for(const struct explanation *explanation, const struct reading
     buf_putc(explanation->out, ',');
 }
 
-/* One line: the first reading, and what is otherwise in the second. */
-static void explain_print_json(const struct explanation *explanation)
-{
-    struct buf *out = explanation->out;
-    const struct reading *first = explanation->readings, *other = first + 1;
-    bool differ = explanation->count > 1 && (readings_differ(explanation, first, other) || words_differ(first, other));
-    buf_puts(out, "{\"schedule\":");
-    json_write_str(out, explanation->spec);
-    buf_putc(out, ',');
-    if (differ)
-        json_for(explanation, first);
-    json_reading(explanation, first);
-    if (differ) {
-        buf_puts(out, ",\"otherwise\":{");
-        json_for(explanation, other);
-        json_reading(explanation, other);
-        buf_putc(out, '}');
-    }
-    buf_puts(out, "}\n");
-}
-
 /* ---- text: what people read ------------------------------------------------------- */
 
 static void explain_print_coloured(const struct explanation *explanation, const char *colour, struct str text)
@@ -164,18 +138,6 @@ static bool explain_print_is_plain(struct str text)
     return text.len > 0 && text.len <= CARET_MAX;
 }
 
-/* `marked`: the place of the mistake is marked below the schedule. */
-static void text_invalid(const struct explanation *explanation, const struct reading *reading, bool marked)
-{
-    explain_print_label(explanation, "error");
-    explain_print_coloured(explanation, "\033[31m", str_from(reading->error.message));
-    buf_puts(explanation->out, "\n");
-    if (!marked) {
-        explain_print_label(explanation, "position");
-        buf_printf(explanation->out, "%lld\n", (long long)reading->error.position);
-    }
-}
-
 /* "Sat 2026-11-21 06:00:00 +00:00  in 2h46m" */
 static void text_runs(const struct explanation *explanation, const struct cron_schedule *schedule)
 {
@@ -193,20 +155,6 @@ static void text_runs(const struct explanation *explanation, const struct cron_s
         buf_printf(explanation->out, " %c%02d:%02d   in %s\n", offset < 0 ? '-' : '+', minutes / 60, minutes % 60,
                    duration_format(at - explanation->from, distance));
     }
-}
-
-static void text_valid(const struct explanation *explanation, const struct reading *reading)
-{
-    struct buf *out = explanation->out;
-    const struct cron_schedule *schedule = &reading->schedule;
-    explain_print_label(explanation, "meaning");
-    cron_describe(schedule, out);
-    buf_puts(out, "\n");
-    explain_print_label(explanation, "zone");
-    buf_add(out, cron_zone_name(schedule->zone));
-    buf_puts(out, schedule->zone_given && schedule->zone != explanation->controller_zone ? ", given in the schedule\n"
-                                                                                         : ", the controller's\n");
-    text_runs(explanation, schedule);
 }
 
 /* The notes of a reading that another has not (`common`: that it has, too), named after their reader. */
@@ -228,10 +176,28 @@ static void text_notes(const struct explanation *explanation, const struct readi
 
 static void text_reading(const struct explanation *explanation, const struct reading *reading, bool marked)
 {
-    if (reading->valid)
-        text_valid(explanation, reading);
-    else
-        text_invalid(explanation, reading, marked);
+    if (reading->valid) {
+        struct buf *out = explanation->out;
+        const struct cron_schedule *schedule = &reading->schedule;
+        explain_print_label(explanation, "meaning");
+        cron_describe(schedule, out);
+        buf_puts(out, "\n");
+        explain_print_label(explanation, "zone");
+        buf_add(out, cron_zone_name(schedule->zone));
+        buf_puts(out, schedule->zone_given && schedule->zone != explanation->controller_zone
+                          ? ", given in the schedule\n"
+                          : ", the controller's\n");
+        text_runs(explanation, schedule);
+    } else {
+        /* `marked`: the place of the mistake is marked below the schedule. */
+        explain_print_label(explanation, "error");
+        explain_print_coloured(explanation, "\033[31m", str_from(reading->error.message));
+        buf_puts(explanation->out, "\n");
+        if (!marked) {
+            explain_print_label(explanation, "position");
+            buf_printf(explanation->out, "%lld\n", (long long)reading->error.position);
+        }
+    }
 }
 
 /* What the readings differ in is printed reading by reading. */
@@ -341,7 +307,24 @@ static bool explain_explain(struct run *run, struct str spec)
         if (run->dialects & 1u << dialect)
             run->all_valid &= reading_make(&explanation, dialect, run->readers[dialect]);
     if (run->json) {
-        explain_print_json(&explanation);
+        /* One line: the first reading, and what is otherwise in the second. */
+        struct buf *out = explanation.out;
+        const struct reading *first = explanation.readings, *other = first + 1;
+        bool differ =
+            explanation.count > 1 && (readings_differ(&explanation, first, other) || words_differ(first, other));
+        buf_puts(out, "{\"schedule\":");
+        json_write_str(out, explanation.spec);
+        buf_putc(out, ',');
+        if (differ)
+            json_for(&explanation, first);
+        json_reading(&explanation, first);
+        if (differ) {
+            buf_puts(out, ",\"otherwise\":{");
+            json_for(&explanation, other);
+            json_reading(&explanation, other);
+            buf_putc(out, '}');
+        }
+        buf_puts(out, "}\n");
     } else {
         buf_puts(&run->out, run->started ? "\n" : "");
         explain_print_text(&explanation);

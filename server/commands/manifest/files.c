@@ -164,19 +164,6 @@ struct held {
     struct held_problem *first, **last;
 };
 
-static void held_add(void *context, const char *source, int64_t line, const char *reason)
-{
-    struct held *held = context;
-    struct held_problem *problem = arena_alloc(held->arena, sizeof *problem);
-    if (!problem) {
-        files_refuse(held->files, source, "out of memory");
-        return;
-    }
-    *problem = (struct held_problem){.line = line, .reason = arena_copy(held->arena, str_from(reason))};
-    *held->last = problem;
-    held->last = &problem->next;
-}
-
 struct text_visit {
     const struct manifest_sink *sink;
     struct held held;
@@ -191,7 +178,15 @@ static bool text_visit_object(void *context, struct manifest *manifest)
 static void text_visit_problem(void *context, const char *source, int64_t line, const char *reason)
 {
     struct text_visit *visit = context;
-    held_add(&visit->held, source, line, reason);
+    struct held *held = &visit->held;
+    struct held_problem *problem = arena_alloc(held->arena, sizeof *problem);
+    if (!problem) {
+        files_refuse(held->files, source, "out of memory");
+        return;
+    }
+    *problem = (struct held_problem){.line = line, .reason = arena_copy(held->arena, str_from(reason))};
+    *held->last = problem;
+    held->last = &problem->next;
 }
 
 static bool is_template(struct str text)

@@ -294,15 +294,6 @@ static void reading_document(struct reading *reading, struct str document, unsig
         reading_yaml(reading, document, lines_before);
 }
 
-static void reading_documents(struct reading *reading, struct str text)
-{
-    struct yaml_split split = {.rest = text, .line = 1};
-    struct str document;
-    unsigned line;
-    while (!reading->stopped && yaml_next_document(&split, &document, &line))
-        reading_document(reading, document, line - 1);
-}
-
 /* ---- JSON -------------------------------------------------------------------- */
 
 /* Where the items stand, if it is a List. */
@@ -416,7 +407,12 @@ bool manifests_read_text(const struct manifest_sink *sink, const char *source, s
         text = str_slice(text, 3, text.len);
     if (is_json_stream(text))
         reading_json_stream(&reading, text);
-    else
-        reading_documents(&reading, text);
+    else {
+        struct yaml_split split = {.rest = text, .line = 1};
+        struct str document;
+        unsigned line;
+        while (!reading.stopped && yaml_next_document(&split, &document, &line))
+            reading_document(&reading, document, line - 1);
+    }
     return !reading.stopped;
 }

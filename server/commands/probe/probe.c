@@ -53,16 +53,6 @@ static const struct {
     {CURLE_GOT_NOTHING, "does it speak HTTPS on this port?"},
 };
 
-static bool probe_fail(CURLcode code, const char *words, const struct probe_target *target, struct error *error)
-{
-    const char *hint = "";
-    for (size_t i = 0; i < LENGTH_OF(hints); i++)
-        if (hints[i].code == code)
-            hint = hints[i].hint;
-    return error_set(error, 0, "%.*s at %.*s:%.*s: %s%s%s", STR_ARG(target->server_name), STR_ARG(target->host),
-                     STR_ARG(target->port), *words ? words : curl_easy_strerror(code), *hint ? "; " : "", hint);
-}
-
 /* The leaf's dates, from the PEM that curl keeps of the chain. */
 static int64_t probe_expiry(CURL *curl)
 {
@@ -141,8 +131,14 @@ static bool probe_post(struct arena *arena, const struct probe_target *target, s
     answer->took_us = (time_monotonic_ns() - before) / 1000;
     if (received.failed)
         return error_set(error, 0, "its answer is larger than any answer to this review: is it backstop?");
-    if (code != CURLE_OK)
-        return probe_fail(code, words, target, error);
+    if (code != CURLE_OK) {
+        const char *hint = "";
+        for (size_t i = 0; i < LENGTH_OF(hints); i++)
+            if (hints[i].code == code)
+                hint = hints[i].hint;
+        return error_set(error, 0, "%.*s at %.*s:%.*s: %s%s%s", STR_ARG(target->server_name), STR_ARG(target->host),
+                         STR_ARG(target->port), *words ? words : curl_easy_strerror(code), *hint ? "; " : "", hint);
+    }
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer->status);
     answer->body = arena_copy(arena, buf_str(&received));
     answer->expires = probe_expiry(curl);

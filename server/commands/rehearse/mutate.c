@@ -33,14 +33,6 @@ static bool mutate_review(struct rehearsal *rehearsal, const struct inventory *i
     return true;
 }
 
-/* ConfigMaps that the webhook would create stand in for the cluster's, as those of the file do. */
-static void mutate_keep_effects(struct rehearsal *rehearsal, const struct decision *decision)
-{
-    for (size_t i = 0; i < decision->effects.len; i++)
-        if (str_is(json_get_str(decision->effects.items[i].object, "kind"), "ConfigMap"))
-            json_append(rehearsal->maps, json_object_get(decision->effects.items[i].object));
-}
-
 bool rehearsal_mutate(struct rehearsal *rehearsal, const struct inventory *inventory, const struct settings *settings,
                       int64_t now, struct error *error)
 {
@@ -60,7 +52,10 @@ bool rehearsal_mutate(struct rehearsal *rehearsal, const struct inventory *inven
     if (!mutated)
         return false;
     rehearsal->tree = mutated;
-    mutate_keep_effects(rehearsal, &decision);
+    /* ConfigMaps that the webhook would create stand in for the cluster's, as those of the file do. */
+    for (size_t i = 0; i < decision.effects.len; i++)
+        if (str_is(json_get_str(decision.effects.items[i].object, "kind"), "ConfigMap"))
+            json_append(rehearsal->maps, json_object_get(decision.effects.items[i].object));
     return true;
 }
 

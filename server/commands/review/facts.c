@@ -197,18 +197,6 @@ static void manifest_put_time(struct json_object *object, const char *key, int64
         manifest_put_text(object, key, str_from(time_format(seconds, 0, text)));
 }
 
-/* Applying a storage location again keeps its age and the status that Velero wrote. */
-static void manifest_keep_status(struct json_object *object, const struct storage_location *before)
-{
-    struct json_object *status;
-    if (!json_put_map(object, "status", &status))
-        return;
-    manifest_put_time(json_get(object, "metadata"), "creationTimestamp", before->meta.created);
-    manifest_put_text(status, "phase", before->phase);
-    manifest_put_text(status, "message", before->message);
-    manifest_put_time(status, "lastValidationTime", before->last_validated);
-}
-
 /* Whether a manifest holds everything that policies read of its kind: what users write, or a status as well.
  * An incomplete one does not replace what is known already. */
 static bool manifest_is_complete(struct json_object *object)
@@ -241,8 +229,16 @@ static bool review_facts_apply(struct review_facts *facts, struct arena *arena, 
     const struct storage_location *before = NULL;
     if (str_is(json_get_str(object, "kind"), "BackupStorageLocation"))
         before = inventory_storage_location(inventory_overlay_get(facts->known), ns, name);
-    if (before && !json_get(object, "status"))
-        manifest_keep_status(object, before);
+    if (before && !json_get(object, "status")) {
+        /* Applying a storage location again keeps its age and the status that Velero wrote. */
+        struct json_object *status;
+        if (json_put_map(object, "status", &status)) {
+            manifest_put_time(json_get(object, "metadata"), "creationTimestamp", before->meta.created);
+            manifest_put_text(status, "phase", before->phase);
+            manifest_put_text(status, "message", before->message);
+            manifest_put_time(status, "lastValidationTime", before->last_validated);
+        }
+    }
     return review_facts_add_object(facts, object, manifest_is_complete(object) ? OVERLAY_REPLACES : OVERLAY_FILLS);
 }
 

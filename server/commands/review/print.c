@@ -44,14 +44,6 @@ static void write_failure(const struct review_result *result, struct buf *out)
     buf_puts(out, "</failure>\n");
 }
 
-/* A correct upgrade is no failure: it is applied again once its backup is complete. */
-static void write_waiting(const struct decision *decision, struct buf *out)
-{
-    buf_puts(out, "    <skipped");
-    xml_write_attribute(out, "message", decision_message(decision));
-    buf_puts(out, "/>\n");
-}
-
 void review_print_junit(struct arena *arena, const struct review_result *result, struct buf *out)
 {
     const struct request *request = &result->request;
@@ -64,9 +56,12 @@ void review_print_junit(struct arena *arena, const struct review_result *result,
     xml_write_attribute(out, "file", str_from(result->manifest->source));
     xml_write_attribute(out, "line", arena_printf(arena, "%u", result->manifest->line));
     buf_puts(out, ">\n");
-    if (decision->waits)
-        write_waiting(decision, out);
-    else if (decision->denied)
+    if (decision->waits) {
+        /* A correct upgrade is no failure: it is applied again once its backup is complete. */
+        buf_puts(out, "    <skipped");
+        xml_write_attribute(out, "message", decision_message(decision));
+        buf_puts(out, "/>\n");
+    } else if (decision->denied)
         write_failure(result, out);
     else if (!result->reviewed)
         buf_puts(out, "    <skipped message=\"not reviewed\"/>\n");
@@ -118,23 +113,6 @@ static const struct {
     [SARIF_UNREADABLE] = {"unreadable", "error", "The input cannot be read"},
 };
 
-/* A relative path is a relative URI reference once what is no URI character is escaped. */
-static void sarif_write_uri(struct buf *out, struct str path)
-{
-    BUF_SCOPED uri;
-    buf_init(&uri, 64 * 1024);
-    if (str_starts(path, STR("/")))
-        buf_puts(&uri, "file://");
-    for (size_t i = 0; i < path.len; i++) {
-        unsigned char c = (unsigned char)path.ptr[i];
-        if (isalnum(c) || (c && strchr("/-._~:@", c)))
-            buf_putc(&uri, (char)c);
-        else
-            buf_printf(&uri, "%%%02X", c);
-    }
-    json_write_str(out, buf_str(&uri));
-}
-
 static void sarif_write_result(struct buf *out, enum sarif_rule rule, const char *source, int64_t line,
                                struct str message)
 {
@@ -145,7 +123,20 @@ static void sarif_write_result(struct buf *out, enum sarif_rule rule, const char
     buf_putc(out, '}');
     if (*source) {
         buf_puts(out, ",\"locations\":[{\"physicalLocation\":{\"artifactLocation\":{\"uri\":");
-        sarif_write_uri(out, str_from(strcmp(source, "-") == 0 ? "stdin" : source));
+        /* A relative path is a relative URI reference once what is no URI character is escaped. */
+        struct str path = str_from(strcmp(source, "-") == 0 ? "stdin" : source);
+        BUF_SCOPED uri;
+        buf_init(&uri, 64 * 1024);
+        if (str_starts(path, STR("/")))
+            buf_puts(&uri, "file://");
+        for (size_t i = 0; i < path.len; i++) {
+            unsigned char c = (unsigned char)path.ptr[i];
+            if (isalnum(c) || (c && strchr("/-._~:@", c)))
+                buf_putc(&uri, (char)c);
+            else
+                buf_printf(&uri, "%%%02X", c);
+        }
+        json_write_str(out, buf_str(&uri));
         buf_puts(out, "}");
         if (line > 0)
             buf_printf(out, ",\"region\":{\"startLine\":%lld}", (long long)line);
@@ -233,14 +224,6 @@ static struct json_object *warnings_list(const struct decision *decision)
     return list;
 }
 
-static struct json_object *audit_map(const struct decision *decision)
-{
-    struct json_object *map = json_object_new_object();
-    for (size_t i = 0; i < decision->audit.len; i++)
-        json_put_text(map, decision->audit.items[i].key.ptr, decision->audit.items[i].value);
-    return map;
-}
-
 static struct json_object *patch_list(const struct decision *decision)
 {
     struct json_object *list = json_object_new_array();
@@ -253,14 +236,6 @@ static struct json_object *patch_list(const struct decision *decision)
             json_put_shared(step, "value", from->value);
         json_append(list, step);
     }
-    return list;
-}
-
-static struct json_object *effects_list(const struct decision *decision)
-{
-    struct json_object *list = json_object_new_array();
-    for (size_t i = 0; i < decision->effects.len; i++)
-        json_append(list, json_object_get(decision->effects.items[i].object));
     return list;
 }
 
@@ -287,9 +262,15 @@ static struct json_object *review_json_record(struct arena *arena, const struct 
     json_put(object, "causes", causes_list(decision));
     add_integer(object, "retryAfterSeconds", decision->retry_after);
     json_put(object, "warnings", warnings_list(decision));
-    json_put(object, "auditAnnotations", audit_map(decision));
+    struct json_object *map = json_object_new_object();
+    for (size_t i = 0; i < decision->audit.len; i++)
+        json_put_text(map, decision->audit.items[i].key.ptr, decision->audit.items[i].value);
+    json_put(object, "auditAnnotations", map);
     json_put(object, "patch", patch_list(decision));
-    json_put(object, "effects", effects_list(decision));
+    struct json_object *list = json_object_new_array();
+    for (size_t i = 0; i < decision->effects.len; i++)
+        json_append(list, json_object_get(decision->effects.items[i].object));
+    json_put(object, "effects", list);
     json_put_shared(object, "object", result->object);
     return json_own(arena, object);
 }
@@ -380,17 +361,6 @@ static void write_denial(struct arena *arena, const struct review_result *result
         buf_printf(out, "  kubectl asks again after %lld seconds\n", (long long)decision->retry_after);
 }
 
-static void write_changes(const struct review_result *result, bool colour, struct buf *out)
-{
-    BUF_SCOPED before, after;
-    buf_init(&before, DIFF_LIMIT);
-    buf_init(&after, DIFF_LIMIT);
-    yaml_write(&before, result->before);
-    yaml_write(&after, result->object);
-    buf_puts(out, "  changes:\n");
-    review_diff(buf_str(&before), buf_str(&after), "    ", colour, out);
-}
-
 void review_print_text(struct arena *arena, const struct review_result *result, bool colour, struct buf *out)
 {
     const struct decision *decision = &result->decision;
@@ -409,8 +379,15 @@ void review_print_text(struct arena *arena, const struct review_result *result, 
         review_text_add_plain(out, decision->effects.items[i].what);
         buf_putc(out, '\n');
     }
-    if (decision->patch.len && !decision->denied && result->before && result->object)
-        write_changes(result, colour, out);
+    if (decision->patch.len && !decision->denied && result->before && result->object) {
+        BUF_SCOPED before, after;
+        buf_init(&before, DIFF_LIMIT);
+        buf_init(&after, DIFF_LIMIT);
+        yaml_write(&before, result->before);
+        yaml_write(&after, result->object);
+        buf_puts(out, "  changes:\n");
+        review_diff(buf_str(&before), buf_str(&after), "    ", colour, out);
+    }
 }
 
 static void write_count(struct buf *out, size_t count, const char *what)

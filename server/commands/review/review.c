@@ -167,18 +167,6 @@ static bool print_end(struct run *run)
     return !out.failed && write_all(STDOUT_FILENO, buf_str(&out));
 }
 
-static void review_count_result(struct run *run, const struct review_result *result)
-{
-    struct review_summary *summary = &run->summary;
-    for (size_t f = 0; f < FACT_COUNT; f++)
-        summary->missing[f] |= review_facts_none(run->facts) && result->decision.missing[f];
-    const struct decision *decision = &result->decision;
-    summary->waits += decision->denied && decision->waits;
-    summary->denied += decision->denied && !decision->waits;
-    summary->passed += !decision->denied && !result->reviewed;
-    summary->allowed += !decision->denied && result->reviewed;
-}
-
 /* What people read says "would be started", since nothing is: the words of a dry run. JSON and
  * YAML keep what the webhook itself would answer. */
 static bool reword_waiting(const struct run *run, struct arena *arena, struct manifest *manifest,
@@ -239,21 +227,19 @@ static bool review_one(void *context, struct manifest *manifest)
                 reword_waiting(run, arena, manifest, &result, &shown) && review_facts_add(run->facts, &result);
     if (!good)
         command_fail(run->command, "%s:%u: out of memory", manifest->source, manifest->line);
-    else if ((good = print_result(run, arena, &shown)))
-        review_count_result(run, &result);
-    else
+    else if ((good = print_result(run, arena, &shown))) {
+        struct review_summary *summary = &run->summary;
+        for (size_t f = 0; f < FACT_COUNT; f++)
+            summary->missing[f] |= review_facts_none(run->facts) && result.decision.missing[f];
+        const struct decision *decision = &result.decision;
+        summary->waits += decision->denied && decision->waits;
+        summary->denied += decision->denied && !decision->waits;
+        summary->passed += !decision->denied && !result.reviewed;
+        summary->allowed += !decision->denied && result.reviewed;
+    } else
         command_fail_output(run->command);
     run->failed = !good;
     return good;
-}
-
-static void review_report_unused_old(const struct run *run, const struct review_context *context)
-{
-    for (size_t i = 0; context->old && i < context->old->len; i++)
-        if (!context->old_used[i])
-            command_fail(run->command,
-                         "%s:%u: no document has this object's kind, namespace and name; --old has no effect",
-                         context->old->items[i].source, context->old->items[i].line);
 }
 
 static bool read_inputs(struct run *run, char **operands, size_t operand_count)
@@ -304,7 +290,11 @@ static int review_all(struct run *run, struct arena *arena, const struct manifes
         context->operation = operations[values->operation];
     if (!read_inputs(run, operands, operand_count))
         return EXIT_USAGE;
-    review_report_unused_old(run, context);
+    for (size_t i = 0; context->old && i < context->old->len; i++)
+        if (!context->old_used[i])
+            command_fail(run->command,
+                         "%s:%u: no document has this object's kind, namespace and name; --old has no effect",
+                         context->old->items[i].source, context->old->items[i].line);
     return print_end(run) ? exit_code(run) : command_fail_output(run->command);
 }
 

@@ -91,20 +91,15 @@ static struct str request_with_object(struct arena *arena, struct str review, st
 
 /* ---- past all rules ------------------------------------------------------- */
 
-/* Of several rules the last one's counts, and it stands last. */
-static void decision_forget_outcome(struct decision *all)
+/* What a further rule decided joins what the ones before it did. */
+static void decision_join(struct decision *all, const struct decision *more)
 {
+    /* Of several rules the last one's counts, and it stands last. */
     size_t kept = 0;
     for (size_t i = 0; i < all->audit.len; i++)
         if (!str_is(all->audit.items[i].key, "decision"))
             all->audit.items[kept++] = all->audit.items[i];
     all->audit.len = kept;
-}
-
-/* What a further rule decided joins what the ones before it did. */
-static void decision_join(struct decision *all, const struct decision *more)
-{
-    decision_forget_outcome(all);
     for (size_t i = 0; i < more->warnings.len; i++)
         decision_warn(all, "%.*s", STR_ARG(more->warnings.items[i]));
     for (size_t i = 0; i < more->told.len; i++)

@@ -167,30 +167,6 @@ static const char details[] =
     "  backstop rollback-plan kcm-backup-kcm-1-2-0 >rollback.yaml\n"
     "  backstop rollback-plan kcm-backup-kcm-1-2-0 | kubectl apply -f -";
 
-static void rollback_plan_list(struct rollback *rollback, struct buf *out)
-{
-    static const char *const headings[] = {"BACKUP", "BACK TO", "TAKEN", "PHASE", "MODIFIER"};
-    struct columns columns;
-    struct arena *arena = rollback->arena;
-    columns_init(&columns, arena, headings, LENGTH_OF(headings));
-    for (size_t i = 0; i < rollback->count; i++) {
-        const struct rollback_candidate *each = &rollback->candidates[i];
-        const struct backup_status *status = &each->backup->status;
-        char when[TIME_TEXT_SIZE];
-        struct str taken =
-            status->started ? arena_copy(arena, str_from(time_format(status->started, 0, when))) : STR("-");
-        struct str phase = each->backup->meta.deleting ? STR("Deleting") : status->phase;
-        columns_row(&columns,
-                    (struct cell[]){{shown(arena, each->backup->meta.name), TONE_STRONG},
-                                    {shown(arena, each->release), TONE_PLAIN},
-                                    {taken, TONE_PLAIN},
-                                    {shown(arena, phase), TONE_PLAIN},
-                                    {each->holds == HOLDS_OLD ? STR("not needed") : STR("needed"), TONE_PLAIN}});
-    }
-    const struct page page = terminal_page(&(struct terminal_options){.color = COLOUR_NEVER, .width = -1}, out);
-    columns_print(&columns, &page);
-}
-
 static int say_unknown(const struct command *command, struct rollback *rollback, struct str name)
 {
     struct arena *arena = rollback->arena;
@@ -215,7 +191,26 @@ static int rollback_plan_print(const struct command *command, struct rollback *r
         return EXIT_DENIED;
     }
     if (!name) {
-        rollback_plan_list(rollback, out);
+        static const char *const headings[] = {"BACKUP", "BACK TO", "TAKEN", "PHASE", "MODIFIER"};
+        struct columns columns;
+        struct arena *arena = rollback->arena;
+        columns_init(&columns, arena, headings, LENGTH_OF(headings));
+        for (size_t i = 0; i < rollback->count; i++) {
+            const struct rollback_candidate *each = &rollback->candidates[i];
+            const struct backup_status *status = &each->backup->status;
+            char when[TIME_TEXT_SIZE];
+            struct str taken =
+                status->started ? arena_copy(arena, str_from(time_format(status->started, 0, when))) : STR("-");
+            struct str phase = each->backup->meta.deleting ? STR("Deleting") : status->phase;
+            columns_row(&columns,
+                        (struct cell[]){{shown(arena, each->backup->meta.name), TONE_STRONG},
+                                        {shown(arena, each->release), TONE_PLAIN},
+                                        {taken, TONE_PLAIN},
+                                        {shown(arena, phase), TONE_PLAIN},
+                                        {each->holds == HOLDS_OLD ? STR("not needed") : STR("needed"), TONE_PLAIN}});
+        }
+        const struct page page = terminal_page(&(struct terminal_options){.color = COLOUR_NEVER, .width = -1}, out);
+        columns_print(&columns, &page);
         return EXIT_OK;
     }
     for (size_t i = 0; i < rollback->count; i++)
@@ -224,8 +219,13 @@ static int rollback_plan_print(const struct command *command, struct rollback *r
     return say_unknown(command, rollback, str_from(name));
 }
 
-static int rollback_plan_show(const struct command *command, const struct plan_options *values, const char *name)
+static int rollback_plan_execute(const struct command *command, void *context, char **operands, size_t operand_count)
 {
+    struct plan_options *values = context;
+    if (operand_count > 1)
+        return command_fail(command, "takes one backup; see: backstop rollback-plan --help");
+    values->now = command_now(values->now);
+    const char *name = operand_count ? operands[0] : NULL;
     CLEANUP(command_settings_release)
     struct settings *settings = command_settings(command, values->settings, &values->facts);
     if (!settings)
@@ -246,15 +246,6 @@ static int rollback_plan_show(const struct command *command, const struct plan_o
         return command_fail(command, "out of memory");
     int printed = command_print(command, &out);
     return printed == EXIT_OK ? code : printed;
-}
-
-static int rollback_plan_execute(const struct command *command, void *context, char **operands, size_t operand_count)
-{
-    struct plan_options *values = context;
-    if (operand_count > 1)
-        return command_fail(command, "takes one backup; see: backstop rollback-plan --help");
-    values->now = command_now(values->now);
-    return rollback_plan_show(command, values, operand_count ? operands[0] : NULL);
 }
 
 const struct command command_rollback_plan = {

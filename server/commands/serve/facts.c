@@ -57,22 +57,6 @@ static void inventory_reloaded(void *context, const struct inventory *inventory)
     versions_changed(context, inventory);
 }
 
-static bool facts_open_files(struct service *service, const struct serve_options *values, struct error *error)
-{
-    struct settings *settings = settings_source_get(&service->settings);
-    struct inventory_files_options wanted = {.paths = (const char *const *)values->inventory.items,
-                                             .path_count = values->inventory.len,
-                                             .system_namespace = settings->system_namespace,
-                                             .watch = true,
-                                             .simulate_seconds = values->simulate,
-                                             .problem = inventory_problem,
-                                             .reloaded = inventory_reloaded,
-                                             .context = service};
-    service->facts = facts_from_files(&wanted, error);
-    shared_release(&settings->shared);
-    return service->facts || error_wrap(error, "inventory");
-}
-
 static bool facts_open_cluster(struct service *service, const struct serve_options *values, struct error *error)
 {
     struct settings *settings = settings_source_get(&service->settings);
@@ -98,8 +82,20 @@ static bool facts_open_cluster(struct service *service, const struct serve_optio
 bool serve_source_open(struct service *service, const struct serve_options *values, struct error *error)
 {
     service->from = values->inventory.len ? "files" : "";
-    if (values->inventory.len)
-        return facts_open_files(service, values, error);
+    if (values->inventory.len) {
+        struct settings *settings = settings_source_get(&service->settings);
+        struct inventory_files_options wanted = {.paths = (const char *const *)values->inventory.items,
+                                                 .path_count = values->inventory.len,
+                                                 .system_namespace = settings->system_namespace,
+                                                 .watch = true,
+                                                 .simulate_seconds = values->simulate,
+                                                 .problem = inventory_problem,
+                                                 .reloaded = inventory_reloaded,
+                                                 .context = service};
+        service->facts = facts_from_files(&wanted, error);
+        shared_release(&settings->shared);
+        return service->facts || error_wrap(error, "inventory");
+    }
     if (serve_asks_cluster(values))
         return facts_open_cluster(service, values, error);
     log_write(LOG_WARN, "no --inventory, --kubeconfig or cluster: nothing is known about other objects", NULL);

@@ -11,25 +11,6 @@ static bool is_completed(const struct backup_status *status)
     return phase_is(status->phase, PHASE_COMPLETED);
 }
 
-/* The same fact is told by Velero's Backup and, a minute later, by the ManagementBackup; a Backup
- * that was deleted or has expired stays known by the latter. Another region's backup is not ours. */
-static int64_t newest_completion(const struct inventory *inventory)
-{
-    int64_t newest = 0;
-    for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++) {
-        const struct backup *backup = inventory->backups[i];
-        if (backup->identity.kind == BACKUP_MANAGEMENT && is_completed(&backup->status) &&
-            backup->status.completed > newest)
-            newest = backup->status.completed;
-    }
-    for (size_t i = 0; i < inventory->count[FACT_MANAGEMENT_BACKUPS]; i++) {
-        const struct backup_status *last = &inventory->management_backups[i]->last_backup;
-        if (is_completed(last) && last->completed > newest)
-            newest = last->completed;
-    }
-    return newest;
-}
-
 static bool is_failing(const struct management_backup *backup)
 {
     bool bad = backup->error.len || phase_has_failed(backup->last_backup.phase);
@@ -48,7 +29,21 @@ static void set_backups(const struct inventory *inventory)
     }
     metric_set(METRIC_BACKUPS_SCHEDULED, (double)scheduled, NULL);
     metric_set(METRIC_BACKUPS_FAILING, (double)failing, NULL);
-    metric_set(METRIC_BACKUP_COMPLETED, (double)newest_completion(inventory), NULL);
+    /* The same fact is told by Velero's Backup and, a minute later, by the ManagementBackup; a Backup
+     * that was deleted or has expired stays known by the latter. Another region's backup is not ours. */
+    int64_t newest = 0;
+    for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++) {
+        const struct backup *backup = inventory->backups[i];
+        if (backup->identity.kind == BACKUP_MANAGEMENT && is_completed(&backup->status) &&
+            backup->status.completed > newest)
+            newest = backup->status.completed;
+    }
+    for (size_t i = 0; i < inventory->count[FACT_MANAGEMENT_BACKUPS]; i++) {
+        const struct backup_status *last = &inventory->management_backups[i]->last_backup;
+        if (is_completed(last) && last->completed > newest)
+            newest = last->completed;
+    }
+    metric_set(METRIC_BACKUP_COMPLETED, (double)newest, NULL);
 }
 
 static bool is_superseded(const struct inventory *inventory, const struct management_backup *backup)
@@ -95,29 +90,6 @@ static void set_locations(const struct inventory *inventory)
             metric_set(METRIC_STORAGE_LOCATIONS, (double)counts[i], names[i]);
         else
             metric_clear(METRIC_STORAGE_LOCATIONS, names[i]);
-}
-
-/* A kind that is no longer known (its CRD or its file is gone) has no value: the last one would be a lie. */
-static void serve_gauges(const struct inventory *inventory)
-{
-    bool backups = inventory->known[FACT_MANAGEMENT_BACKUPS];
-    for (size_t i = 0; i < FACT_COUNT; i++)
-        if (inventory->known[i])
-            metric_set(METRIC_INVENTORY_OBJECTS, (double)inventory->count[i], fact_kinds[i].resource.kind.ptr);
-        else
-            metric_clear(METRIC_INVENTORY_OBJECTS, fact_kinds[i].resource.kind.ptr);
-    set_locations(inventory);
-    if (backups) {
-        set_backups(inventory);
-    } else {
-        metric_clear(METRIC_BACKUPS_SCHEDULED, NULL);
-        metric_clear(METRIC_BACKUPS_FAILING, NULL);
-        metric_clear(METRIC_BACKUP_COMPLETED, NULL);
-    }
-    if (backups && inventory->known[FACT_MANAGEMENTS])
-        metric_set(METRIC_UPGRADE_WAITS, (double)upgrade_waits_since(inventory), NULL);
-    else
-        metric_clear(METRIC_UPGRADE_WAITS, NULL);
 }
 
 enum { PAGE_LIMIT = 1024 * 1024, VERSIONS_LIMIT = 64 * 1024 };
@@ -229,8 +201,27 @@ static void answer_metrics(struct service *service, const struct http_request *r
         return;
     }
     const struct inventory *inventory = serve_inventory(service, time_now());
-    if (inventory)
-        serve_gauges(inventory);
+    if (inventory) {
+        /* A kind that is no longer known (its CRD or its file is gone) has no value: the last one would be a lie. */
+        bool backups = inventory->known[FACT_MANAGEMENT_BACKUPS];
+        for (size_t i = 0; i < FACT_COUNT; i++)
+            if (inventory->known[i])
+                metric_set(METRIC_INVENTORY_OBJECTS, (double)inventory->count[i], fact_kinds[i].resource.kind.ptr);
+            else
+                metric_clear(METRIC_INVENTORY_OBJECTS, fact_kinds[i].resource.kind.ptr);
+        set_locations(inventory);
+        if (backups) {
+            set_backups(inventory);
+        } else {
+            metric_clear(METRIC_BACKUPS_SCHEDULED, NULL);
+            metric_clear(METRIC_BACKUPS_FAILING, NULL);
+            metric_clear(METRIC_BACKUP_COMPLETED, NULL);
+        }
+        if (backups && inventory->known[FACT_MANAGEMENTS])
+            metric_set(METRIC_UPGRADE_WAITS, (double)upgrade_waits_since(inventory), NULL);
+        else
+            metric_clear(METRIC_UPGRADE_WAITS, NULL);
+    }
     if (service->facts)
         metric_set(METRIC_INVENTORY_PROBLEMS, (double)facts_problems(service->facts), NULL);
     metric_set(METRIC_BUILD_INFO, 1, BACKSTOP_VERSION);

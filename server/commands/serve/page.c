@@ -80,23 +80,6 @@ static void keep_sync(void *context, const char *name, enum facts_sync sync, con
                                                         .synced = sync >= FACTS_IN_STEP};
 }
 
-static void fill_serving(struct service *service, struct arena *arena, struct syncs *syncs,
-                         struct status_serving *serving)
-{
-    char problem[sizeof service->settings.problem];
-    BUF_SCOPED reason;
-    buf_init(&reason, REASON_LIMIT);
-    serving->certificate_good = serve_certificate_check(service, &reason);
-    serving->certificate = arena_copy(arena, buf_str(&reason));
-    if (settings_source_problem(&service->settings, problem, sizeof problem))
-        serving->settings = arena_copy(arena, str_from(problem));
-    if (service->facts)
-        facts_report(service->facts, keep_sync, syncs);
-    serving->facts = syncs->items;
-    serving->fact_count = syncs->count;
-    serving->decisions = decisions_list(&service->page->decisions, arena, &serving->decision_count);
-}
-
 static bool page_make(struct service *service, const struct inventory *inventory, const struct settings *settings,
                       struct buf *out)
 {
@@ -105,7 +88,18 @@ static bool page_make(struct service *service, const struct inventory *inventory
     struct status_serving serving = {0};
     if (!arena || !inventory || !settings)
         return false;
-    fill_serving(service, arena, &syncs, &serving);
+    char problem[sizeof service->settings.problem];
+    BUF_SCOPED reason;
+    buf_init(&reason, REASON_LIMIT);
+    serving.certificate_good = serve_certificate_check(service, &reason);
+    serving.certificate = arena_copy(arena, buf_str(&reason));
+    if (settings_source_problem(&service->settings, problem, sizeof problem))
+        serving.settings = arena_copy(arena, str_from(problem));
+    if (service->facts)
+        facts_report(service->facts, keep_sync, &syncs);
+    serving.facts = syncs.items;
+    serving.fact_count = syncs.count;
+    serving.decisions = decisions_list(&service->page->decisions, arena, &serving.decision_count);
     struct status_view view = {.arena = arena,
                                .now = time_now(),
                                .from = str_from(service->from),
@@ -196,8 +190,12 @@ static void set_recovery(const struct status_recovery *recovery, const char *nam
         metric_set(METRIC_RECOVERY_OBJECTIVE, (double)recovery->objective, name);
 }
 
-static void set_blocked(const struct status_view *view)
+/* What is not known has no value: the last one would be a lie. */
+static void set_verdicts(const struct status_view *view)
 {
+    size_t named = 0;
+    metric_set(METRIC_VERDICT, (double)view->restore.grade, "restore");
+    metric_set(METRIC_VERDICT, (double)view->runs.grade, "backups");
     size_t counts[CAUSE_COUNT] = {0};
     for (size_t i = 0; i < view->finding_count; i++) {
         const struct status_finding *finding = &view->findings[i];
@@ -207,15 +205,6 @@ static void set_blocked(const struct status_view *view)
     for (size_t i = 0; i < CAUSE_COUNT; i++)
         if (counts[i])
             metric_set(METRIC_BACKUP_BLOCKED, (double)counts[i], status_causes[i].name);
-}
-
-/* What is not known has no value: the last one would be a lie. */
-static void set_verdicts(const struct status_view *view)
-{
-    size_t named = 0;
-    metric_set(METRIC_VERDICT, (double)view->restore.grade, "restore");
-    metric_set(METRIC_VERDICT, (double)view->runs.grade, "backups");
-    set_blocked(view);
     if (!view->inventory->known[FACT_BACKUPS] || !view->inventory->known[FACT_STORAGE_LOCATIONS])
         return;
     set_recovery(&view->recovery, "");

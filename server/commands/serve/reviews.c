@@ -14,16 +14,6 @@ static int64_t waited_ms(const struct http_request *http)
     return (time_monotonic_ns() - http->received_ns) / 1000000;
 }
 
-/* Those who lost to each other must not meet again: each waits a while of its own. */
-static void pause_before(unsigned attempt, struct str uid)
-{
-    unsigned spread = attempt;
-    for (size_t i = 0; i < uid.len; i++)
-        spread = spread * 31 + (unsigned char)uid.ptr[i];
-    const struct timespec while_others_write = {.tv_nsec = (long)(spread % (PAUSE_MS * (attempt + 1)) + 1) * 1000000};
-    nanosleep(&while_others_write, NULL);
-}
-
 static void reserve_refuse(struct review *review, const struct error *cause, int code, int64_t retry_after)
 {
     struct error error;
@@ -62,7 +52,13 @@ static enum reserve_result serve_reserve(struct service *service, struct review 
         return RESERVE_DONE;
     }
     if (error.code == 409 && attempt + 1 < ATTEMPTS && waited_ms(http) < AGAIN_MS) {
-        pause_before(attempt, review->request.uid);
+        /* Those who lost to each other must not meet again: each waits a while of its own. */
+        unsigned spread = attempt;
+        for (size_t i = 0; i < review->request.uid.len; i++)
+            spread = spread * 31 + (unsigned char)review->request.uid.ptr[i];
+        const struct timespec while_others_write = {.tv_nsec =
+                                                        (long)(spread % (PAUSE_MS * (attempt + 1)) + 1) * 1000000};
+        nanosleep(&while_others_write, NULL);
         return RESERVE_AGAIN;
     }
     metric_add(METRIC_EFFECTS, 1, kind, "failed");
@@ -97,15 +93,6 @@ static struct str user_of(const struct decisions *decisions, const struct reques
     return request->user.len ? STR("a user") : STR("");
 }
 
-static struct str why_of(struct arena *arena, const struct decision *decision)
-{
-    struct str why = decision->denied ? decision_message(decision) : STR("");
-    for (size_t i = 0; i < decision->warnings.len && why.len < sizeof((struct kept_decision *)0)->why; i++)
-        why =
-            arena_printf(arena, "%.*s%s%.*s", STR_ARG(why), why.len ? "; " : "", STR_ARG(decision->warnings.items[i]));
-    return why;
-}
-
 static bool through_the_gate(const struct decision *decision)
 {
     for (size_t i = 0; i < decision->audit.len; i++)
@@ -125,7 +112,10 @@ static void serve_page_record(struct service *service, const struct review *revi
     if (nothing && !through_the_gate(decision))
         return;
     struct decisions *decisions = &service->page->decisions;
-    struct str why = why_of(decision->arena, decision);
+    struct str why = decision->denied ? decision_message(decision) : STR("");
+    for (size_t i = 0; i < decision->warnings.len && why.len < sizeof((struct kept_decision *)0)->why; i++)
+        why = arena_printf(decision->arena, "%.*s%s%.*s", STR_ARG(why), why.len ? "; " : "",
+                           STR_ARG(decision->warnings.items[i]));
     pthread_mutex_lock(&decisions->lock);
     struct kept_decision *kept = &decisions->kept[decisions->count++ % DECISIONS];
     *kept = (struct kept_decision){.at = request->now,
@@ -194,17 +184,6 @@ static bool is_json(struct str content_type)
     return str_cut(&content_type, ';', &type) && str_eq_nocase(str_trim(type), STR("application/json"));
 }
 
-static void review_unknown_path(struct http_reply *reply, struct arena *arena, struct str path)
-{
-    struct strlist paths = {0};
-    size_t count;
-    const struct rule *rules = admission_rules(&count);
-    for (size_t i = 0; i < count; i++)
-        strlist_add(arena, &paths, str_from(rules[i].path));
-    serve_status(reply, 404, "no webhook at %.*s; valid paths: %.*s", STR_ARG(arena_quote(arena, path)),
-                 STR_ARG(strlist_quoted(arena, &paths)));
-}
-
 /* False when the request is answered already. */
 static bool review_check_http(const struct http_request *request, struct http_reply *reply, struct arena *arena)
 {
@@ -269,20 +248,6 @@ static struct str log_clip(struct str text)
     return str_slice(text, 0, LOGGED_TEXT);
 }
 
-/* "evidence-kasten": "good: RunAction ..." */
-static void count_evidence(struct arena *arena, const struct decision *decision)
-{
-    for (size_t i = 0; i < decision->audit.len; i++) {
-        struct str source = decision->audit.items[i].key, rest = decision->audit.items[i].value, state;
-        if (!str_starts(source, STR(AUDIT_EVIDENCE)) || !str_cut(&rest, ':', &state))
-            continue;
-        source = arena_copy(arena, str_slice(source, sizeof AUDIT_EVIDENCE - 1, source.len));
-        state = arena_copy(arena, state);
-        if (source.ptr && state.ptr)
-            metric_add(METRIC_UPGRADE_EVIDENCE, 1, source.ptr, state.ptr);
-    }
-}
-
 /* The trace that the API server's call belongs to, out of its header (W3C Trace Context, version 00: "00", 32, 16 and 2
  * lower-case hexadecimal digits, divided by "-"); empty when there is none, or it is not valid. */
 static struct str trace_id(struct str traceparent)
@@ -308,7 +273,16 @@ static void review_log_and_count(const struct service *service, const struct rul
     int64_t took_ns = time_monotonic_ns() - http->received_ns;
     const char *operation = request->operation ? operation_name(request->operation) : "unknown";
     metric_add(METRIC_REVIEWS, 1, rule->resource, operation, decision_name(decision));
-    count_evidence(request->arena, decision);
+    /* "evidence-kasten": "good: RunAction ..." */
+    for (size_t i = 0; i < decision->audit.len; i++) {
+        struct str source = decision->audit.items[i].key, rest = decision->audit.items[i].value, state;
+        if (!str_starts(source, STR(AUDIT_EVIDENCE)) || !str_cut(&rest, ':', &state))
+            continue;
+        source = arena_copy(request->arena, str_slice(source, sizeof AUDIT_EVIDENCE - 1, source.len));
+        state = arena_copy(request->arena, state);
+        if (source.ptr && state.ptr)
+            metric_add(METRIC_UPGRADE_EVIDENCE, 1, source.ptr, state.ptr);
+    }
     metric_observe(METRIC_REVIEW_SECONDS, (double)took_ns / 1e9, rule->resource);
     if (!service->log_reviews)
         return;
@@ -426,8 +400,14 @@ void serve_review(void *context, const struct http_request *request, struct http
         return;
     }
     const struct rule *rule = admission_rule_for_path(request->path);
-    if (!rule)
-        review_unknown_path(reply, arena, request->path);
-    else if (review_check_http(request, reply, arena))
+    if (!rule) {
+        struct strlist paths = {0};
+        size_t count;
+        const struct rule *rules = admission_rules(&count);
+        for (size_t i = 0; i < count; i++)
+            strlist_add(arena, &paths, str_from(rules[i].path));
+        serve_status(reply, 404, "no webhook at %.*s; valid paths: %.*s", STR_ARG(arena_quote(arena, request->path)),
+                     STR_ARG(strlist_quoted(arena, &paths)));
+    } else if (review_check_http(request, reply, arena))
         review_body(service, rule, arena, request, reply);
 }

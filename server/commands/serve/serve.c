@@ -20,24 +20,6 @@ static void serving_signals(sigset_t *set)
     sigaddset(set, SIGHUP);
 }
 
-/* before any thread: only serve_signals_wait takes them */
-static void serve_signals_block(void)
-{
-    sigset_t signals;
-    serving_signals(&signals);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-}
-
-/* Files reload by themselves when they change; SIGHUP is for the file systems that do not tell
- * (they are looked at every half minute), and after a fault that is over. */
-static void reload_all(struct service *service)
-{
-    settings_source_reload(&service->settings);
-    certificates_reload(service->certificates);
-    if (service->facts)
-        facts_reload(service->facts);
-}
-
 /* Waits up to `seconds` (-1: for ever); SIGHUP reloads. True when told to stop. */
 static bool serve_signals_wait(struct service *service, int64_t seconds)
 {
@@ -51,7 +33,12 @@ static bool serve_signals_wait(struct service *service, int64_t seconds)
         struct timespec timeout = {left / 1000000000, left % 1000000000};
         int signal = seconds < 0 ? sigwaitinfo(&signals, NULL) : sigtimedwait(&signals, NULL, &timeout);
         if (signal == SIGHUP) {
-            reload_all(service);
+            /* Files reload by themselves when they change; SIGHUP is for the file systems that do not tell
+             * (they are looked at every half minute), and after a fault that is over. */
+            settings_source_reload(&service->settings);
+            certificates_reload(service->certificates);
+            if (service->facts)
+                facts_reload(service->facts);
         } else if (signal > 0) {
             return true;
         }
@@ -66,26 +53,6 @@ static void sandbox_add_file(struct arena *arena, struct strlist *files, const c
 {
     if (path)
         strlist_add(arena, files, str_from(path));
-}
-
-/* What cannot be read now is told by who needs it, a moment later. */
-static bool add_cluster(const struct serve_options *values, struct arena *arena, struct strlist *files)
-{
-    const struct kube_options kube = {.kubeconfig = values->kubeconfig, .context = values->context};
-    struct error ignored;
-    bool runs_program = false;
-    bool asked = serve_asks_cluster(values) || values->tls.managed;
-    if (asked && !kube_files(&kube, arena, files, &runs_program, &ignored))
-        sandbox_add_file(arena, files, values->kubeconfig);
-    return runs_program;
-}
-
-static const char *const *null_terminated(struct arena *arena, const struct strlist *files)
-{
-    const char **paths = arena_array(arena, files->len + 1, sizeof *paths);
-    for (size_t i = 0; paths && i < files->len; i++)
-        paths[i] = files->items[i].ptr;
-    return paths;
 }
 
 /* Before the first thread. */
@@ -104,8 +71,18 @@ static bool serve_sandbox_enter(struct service *service, const struct serve_opti
     sandbox_add_file(arena, &files, values->tls.client_ca);
     for (size_t i = 0; i < values->inventory.len; i++)
         sandbox_add_file(arena, &files, values->inventory.items[i]);
-    options.runs_programs = add_cluster(values, arena, &files);
-    options.readable = null_terminated(arena, &files);
+    /* What cannot be read now is told by who needs it, a moment later. */
+    const struct kube_options kube = {.kubeconfig = values->kubeconfig, .context = values->context};
+    struct error ignored;
+    bool runs_program = false;
+    bool asked = serve_asks_cluster(values) || values->tls.managed;
+    if (asked && !kube_files(&kube, arena, &files, &runs_program, &ignored))
+        sandbox_add_file(arena, &files, values->kubeconfig);
+    options.runs_programs = runs_program;
+    const char **paths = arena_array(arena, files.len + 1, sizeof *paths);
+    for (size_t i = 0; paths && i < files.len; i++)
+        paths[i] = files.items[i].ptr;
+    options.readable = paths;
     if (arena_failed(arena))
         return error_set(error, 500, "out of memory");
     if (!sandbox_enter(&options, &service->sandbox, error))
@@ -129,26 +106,6 @@ static int64_t lame_duck_seconds(const struct serve_options *values)
     return serve_in_cluster() ? CLUSTER_LAME_DUCK : 0;
 }
 
-static void serve_until_told(struct service *service, const struct serve_options *values, struct http_server *reviews)
-{
-    serve_signals_wait(service, -1);
-    int64_t lame_duck = lame_duck_seconds(values);
-    log_line(LOG_INFO, "stopping", LOG_INTEGER("lame_duck_seconds", lame_duck));
-    atomic_store(&service->stopping, true);
-    http_drain(reviews);
-    bool at_once = lame_duck > 0 && serve_signals_wait(service, lame_duck);
-    certificates_stop(service->certificates);
-    http_stop(reviews, at_once ? 0 : (unsigned)values->request_timeout * 1000);
-    log_write(LOG_INFO, "stopped", NULL);
-}
-
-static bool serve_open_all(struct service *service, const struct serve_options *values, struct error *error)
-{
-    return settings_source_open(&service->settings, values->settings, error) &&
-           serve_source_open(service, values, error) &&
-           (!values->status_page || serve_page_open(service, values->status_page_users, error));
-}
-
 static struct http_server *serve_listen_reviews(struct service *service, const struct serve_options *values,
                                                 struct error *error);
 
@@ -159,7 +116,9 @@ static bool serve_listen_tell(const char *path, unsigned reviews, unsigned healt
 
 static bool start_and_serve(struct service *service, const struct serve_options *values, struct error *error)
 {
-    if (!serve_open_all(service, values, error))
+    if (!settings_source_open(&service->settings, values->settings, error) ||
+        !serve_source_open(service, values, error) ||
+        (values->status_page && !serve_page_open(service, values->status_page_users, error)))
         return false;
     struct http_server *reviews = serve_listen_reviews(service, values, error), *health = NULL;
     if (!reviews)
@@ -172,22 +131,21 @@ static bool start_and_serve(struct service *service, const struct serve_options 
     if (fine) {
         log_line(LOG_INFO, "serving", LOG_TEXT("version", str_from(BACKSTOP_VERSION)), LOG_INTEGER("port", port),
                  LOG_INTEGER("health_port", health_port));
-        serve_until_told(service, values, reviews);
+        serve_signals_wait(service, -1);
+        int64_t lame_duck = lame_duck_seconds(values);
+        log_line(LOG_INFO, "stopping", LOG_INTEGER("lame_duck_seconds", lame_duck));
+        atomic_store(&service->stopping, true);
+        http_drain(reviews);
+        bool at_once = lame_duck > 0 && serve_signals_wait(service, lame_duck);
+        certificates_stop(service->certificates);
+        http_stop(reviews, at_once ? 0 : (unsigned)values->request_timeout * 1000);
+        log_write(LOG_INFO, "stopped", NULL);
     } else {
         certificates_stop(service->certificates);
         http_stop(reviews, 0);
     }
     http_stop(health, 0);
     return fine;
-}
-
-static void serve_close_all(struct service *service)
-{
-    serve_events_close(service);
-    serve_page_close(service);
-    serve_certificates_close(service);
-    facts_close(service->facts);
-    settings_source_close(&service->settings);
 }
 
 static void serve_limits_memory(void);
@@ -198,13 +156,20 @@ int serve(const struct command *command, struct serve_options *values)
 {
     struct service service = {.body_limit = (size_t)values->body_bytes, .log_reviews = values->log_reviews};
     struct error error;
-    serve_signals_block();
+    /* before any thread: only serve_signals_wait takes them */
+    sigset_t signals;
+    serving_signals(&signals);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
     log_set_level((enum log_level)values->log_level);
     serve_limits_memory();
     bool fine = serve_limits_descriptors(&values->connections, SERVE_HEALTH_CONNECTIONS, &error) &&
                 serve_sandbox_enter(&service, values, &error) && start_and_serve(&service, values, &error);
     int code = fine ? EXIT_OK : command_fail(command, "%s", error.message);
-    serve_close_all(&service);
+    serve_events_close(&service);
+    serve_page_close(&service);
+    serve_certificates_close(&service);
+    facts_close(service.facts);
+    settings_source_close(&service.settings);
     return code;
 }
 

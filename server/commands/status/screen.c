@@ -37,33 +37,6 @@ struct signals {
     struct sigaction actions[LENGTH_OF(watched)];
 };
 
-/* This thread takes them only while it waits. Others, such as those that follow a cluster,
- * may take them at any time: hence the pipe. */
-static bool listen_to_signals(struct signals *before)
-{
-    struct sigaction action = {.sa_handler = note_signal, .sa_flags = SA_RESTART};
-    sigset_t all;
-    sigemptyset(&action.sa_mask);
-    sigemptyset(&all);
-    if (pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) != 0)
-        return false;
-    for (size_t i = 0; i < LENGTH_OF(watched); i++) {
-        sigaction(watched[i], &action, &before->actions[i]);
-        sigaddset(&all, watched[i]);
-    }
-    pthread_sigmask(SIG_BLOCK, &all, &before->mask);
-    return true;
-}
-
-static void forget_signals(const struct signals *before)
-{
-    pthread_sigmask(SIG_SETMASK, &before->mask, NULL);
-    for (size_t i = 0; i < LENGTH_OF(watched); i++)
-        sigaction(watched[i], &before->actions[i], NULL);
-    close(signal_pipe[0]);
-    close(signal_pipe[1]);
-}
-
 /* ---- the terminal ---------------------------------------------------------------- */
 
 struct screen {
@@ -341,8 +314,20 @@ bool screen_watch(const struct screen_options *options)
 {
     struct screen screen = {.options = options, .terminal = terminal_obeys(STDOUT_FILENO), .first = true};
     screen.keys = screen.terminal && isatty(STDIN_FILENO);
-    if (!listen_to_signals(&screen.signals))
+    /* This thread takes them only while it waits. Others, such as those that follow a cluster,
+     * may take them at any time: hence the pipe. */
+    struct sigaction action = {.sa_handler = note_signal, .sa_flags = SA_RESTART};
+    sigset_t all;
+    sigemptyset(&action.sa_mask);
+    sigemptyset(&all);
+    if (pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) != 0)
         return false;
+    for (size_t i = 0; i < LENGTH_OF(watched); i++) {
+        sigaction(watched[i], &action, &screen.signals.actions[i]);
+        sigaddset(&all, watched[i]);
+    }
+    pthread_sigmask(SIG_BLOCK, &all, &screen.signals.mask);
+
     buf_init(&screen.picture, PICTURE_LIMIT);
     if (screen.terminal)
         screen_enter(&screen);
@@ -350,6 +335,10 @@ bool screen_watch(const struct screen_options *options)
     if (screen.terminal)
         screen_leave(&screen);
     buf_dispose(&screen.picture);
-    forget_signals(&screen.signals);
+    pthread_sigmask(SIG_SETMASK, &screen.signals.mask, NULL);
+    for (size_t i = 0; i < LENGTH_OF(watched); i++)
+        sigaction(watched[i], &screen.signals.actions[i], NULL);
+    close(signal_pipe[0]);
+    close(signal_pipe[1]);
     return good;
 }

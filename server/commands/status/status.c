@@ -76,29 +76,6 @@ struct run {
     int code;
 };
 
-static void status_print(const struct run *run, const struct status_view *view, const struct page *page)
-{
-    if (run->values->output == STATUS_JSON)
-        status_json(view, page->out);
-    else if (run->values->output == STATUS_HTML)
-        status_html(view, false, page->out);
-    else
-        status_text(view, page);
-}
-
-/* Facts that are not of now say so first; an API server that is gone is one reason, not ten. */
-static void print_stale(const struct run *run, const struct page *page)
-{
-    const struct strlist *problems = &run->facts.problems;
-    if (!run->seen || !problems->len || run->values->output != STATUS_TEXT)
-        return;
-    struct str more = problems->len == 1
-                          ? STR("")
-                          : arena_printf(run->facts.moment, " (and %zu more kinds or files)", problems->len - 1);
-    page_sentence(page, TONE_BAD, STR("NOT UP TO DATE"),
-                  arena_printf(run->facts.moment, ": %.*s%.*s", STR_ARG(problems->items[0]), STR_ARG(more)));
-}
-
 /* The audit lists every object there is, and completeness the Secrets: not every two seconds. */
 static bool status_fill_view(const struct run *run, struct status_view *view, struct status_audit *audit,
                              struct status_completeness *completeness)
@@ -133,8 +110,21 @@ static bool status_draw(void *context, struct buf *out)
                                .settings = run->settings};
     if (!arena || !status_fill_view(run, &view, &audit, &completeness))
         return false;
-    print_stale(run, &page);
-    status_print(run, &view, &page);
+    /* Facts that are not of now say so first; an API server that is gone is one reason, not ten. */
+    const struct strlist *problems = &run->facts.problems;
+    if (run->seen && problems->len && run->values->output == STATUS_TEXT) {
+        struct str more = problems->len == 1
+                              ? STR("")
+                              : arena_printf(run->facts.moment, " (and %zu more kinds or files)", problems->len - 1);
+        page_sentence(&page, TONE_BAD, STR("NOT UP TO DATE"),
+                      arena_printf(run->facts.moment, ": %.*s%.*s", STR_ARG(problems->items[0]), STR_ARG(more)));
+    }
+    if (run->values->output == STATUS_JSON)
+        status_json(&view, page.out);
+    else if (run->values->output == STATUS_HTML)
+        status_html(&view, false, page.out);
+    else
+        status_text(&view, &page);
     run->seen = true;
     static const int codes[] = {[STATUS_READY] = EXIT_OK,
                                 [STATUS_AT_RISK] = EXIT_AT_RISK,

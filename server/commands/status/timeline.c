@@ -136,17 +136,6 @@ static void set_mark(enum mark *cells, size_t at, enum mark mark)
     cells[at] = mark > cells[at] ? mark : cells[at];
 }
 
-static void mark_past(const struct timeline *line, const struct status_source *source, enum mark *cells)
-{
-    static const enum mark results[] = {[STATUS_GOOD] = MARK_GOOD,
-                                        [STATUS_RUNNING] = MARK_RUNNING,
-                                        [STATUS_PARTIAL] = MARK_PARTIAL,
-                                        [STATUS_FAILED] = MARK_FAILED,
-                                        [STATUS_GOING] = MARK_GOING};
-    for (size_t i = 0; i < source->past_count; i++)
-        set_mark(cells, cell_at(line, source->past[i].started), results[source->past[i].result]);
-}
-
 static void mark_planned(const struct timeline *line, const struct status_source *source, enum mark *cells)
 {
     for (size_t i = 0; i < source->run_count; i++)
@@ -176,7 +165,13 @@ static void print_source(struct timeline *line, const struct status_source *sour
     const char *instead = !source->valid && source->maker != STATUS_BY_HAND ? "invalid" : NULL;
     if (source->rests)
         instead = source->rests;
-    mark_past(line, source, cells);
+    static const enum mark results[] = {[STATUS_GOOD] = MARK_GOOD,
+                                        [STATUS_RUNNING] = MARK_RUNNING,
+                                        [STATUS_PARTIAL] = MARK_PARTIAL,
+                                        [STATUS_FAILED] = MARK_FAILED,
+                                        [STATUS_GOING] = MARK_GOING};
+    for (size_t i = 0; i < source->past_count; i++)
+        set_mark(cells, cell_at(line, source->past[i].started), results[source->past[i].result]);
     mark_planned(line, source, cells);
     put_label(line, label_of(line, source));
     for (size_t cell = 0; cell < half; cell++)

@@ -331,9 +331,15 @@ static void warn_partial(const struct inventory *inventory, const struct backup 
         decision_warn(decision, "disaster recovery needs a full snapshot, and there is no Completed one here");
 }
 
-/* Prerequisites of the documentation ("Limitations"), as far as the snapshot tells. */
-static void warn_prerequisites(const struct backup *backup, struct decision *decision)
+void kots_warn_restore(const struct inventory *inventory, const struct backup *backup, struct decision *decision)
 {
+    enum backup_kind kind = backup ? backup_kots_kind(backup->meta.annotations) : BACKUP_OTHER;
+    if (kind == BACKUP_KOTS_PARTIAL)
+        warn_partial(inventory, backup, decision);
+    if (kind != BACKUP_KOTS_FULL)
+        return;
+    warn_location(decision, inventory_storage_location(inventory, backup->meta.ns, backup->storage_location));
+    /* Prerequisites of the documentation ("Limitations"), as far as the snapshot tells. */
     struct str airgap = json_get_str(backup->meta.annotations, "kots.io/is-airgap");
     const char *method = "";
     if (str_is(airgap, "true"))
@@ -344,15 +350,4 @@ static void warn_prerequisites(const struct backup *backup, struct decision *dec
         decision,
         "restore a full KOTS snapshot with the operating system and installation method%s that it was taken with",
         method);
-}
-
-void kots_warn_restore(const struct inventory *inventory, const struct backup *backup, struct decision *decision)
-{
-    enum backup_kind kind = backup ? backup_kots_kind(backup->meta.annotations) : BACKUP_OTHER;
-    if (kind == BACKUP_KOTS_PARTIAL)
-        warn_partial(inventory, backup, decision);
-    if (kind != BACKUP_KOTS_FULL)
-        return;
-    warn_location(decision, inventory_storage_location(inventory, backup->meta.ns, backup->storage_location));
-    warn_prerequisites(backup, decision);
 }

@@ -91,20 +91,6 @@ static void warn_of_switches(const struct schedule_edit *edit)
                                 "too; their data stays in the object store");
 }
 
-/* FromSchedule gives each Backup these labels, which nobody checks before it is created. */
-static void judge_labels(const struct backup_spec *view)
-{
-    const char *const labels = "metadata.labels";
-    struct str where = {NULL, 0}, why = {NULL, 0};
-    if (view->before && json_object_equal(json_path(view->spec, labels), json_path(view->before, labels)))
-        return;
-    if (!labels_are_bad(view->arena, json_path(view->spec, labels), &where, &why))
-        return;
-    struct str field = arena_printf(view->arena, "%s.%s%.*s", view->at, labels, STR_ARG(where));
-    decision_invalid(view->decision, field.ptr ? field.ptr : view->at, "%.*s: no Backup could be created",
-                     STR_ARG(why));
-}
-
 /* Velero keeps a backup for its ttl, and for 30 days when the template says none (server
  * flag --default-backup-ttl): if runs are further apart, at times there is no backup. */
 static void warn_of_short_ttl(const struct schedule_edit *edit)
@@ -162,7 +148,15 @@ static void judge_template(const struct schedule_edit *edit)
     if (edit->create && view.facts)
         velero_warn_cannot_start(edit->inventory, edit->settings, edit->decision);
     backup_spec_check(&view);
-    judge_labels(&view);
+    /* FromSchedule gives each Backup these labels, which nobody checks before it is created. */
+    const char *const labels = "metadata.labels";
+    struct str where = {NULL, 0}, why = {NULL, 0};
+    if (view.before && json_object_equal(json_path(view.spec, labels), json_path(view.before, labels)))
+        return;
+    if (!labels_are_bad(view.arena, json_path(view.spec, labels), &where, &why))
+        return;
+    struct str field = arena_printf(view.arena, "%s.%s%.*s", view.at, labels, STR_ARG(where));
+    decision_invalid(view.decision, field.ptr ? field.ptr : view.at, "%.*s: no Backup could be created", STR_ARG(why));
 }
 
 void policy_velero_schedule(const struct request *request, const struct inventory *inventory,
@@ -255,20 +249,6 @@ static bool is_forged(const struct backup *before, const struct backup *after)
            before->status.completed != after->status.completed;
 }
 
-static void forbid_forged(const struct request *request, const struct backup *after, bool update,
-                          struct decision *decision)
-{
-    struct str name = arena_quote(request->arena, after->meta.name);
-    struct str user = arena_quote(request->arena, str_slice(request->user, 0, NAME_SHOWN));
-    decision_forbid(decision,
-                    "backup %.*s would count as a Completed management backup, but only Velero may complete one. %s. "
-                    "If %.*s is Velero, add it to velero.serviceAccounts in the settings",
-                    STR_ARG(name),
-                    update ? "Leave its status and what kcm set in its spec unchanged"
-                           : "Create it without a status: Velero itself syncs what is in the object store",
-                    STR_ARG(user));
-}
-
 /* ---- one that is taken away --------------------------------------------------- */
 
 static void add_change(const struct request *request, struct str *changes, bool changed, const char *what)
@@ -356,7 +336,16 @@ void backup_edit_check(const struct request *request, const struct inventory *in
     if (!str_eq(after->meta.ns, settings->system_namespace) || is_velero(request, inventory, settings))
         return;
     if (is_forged(update ? before : NULL, after)) {
-        forbid_forged(request, after, update, decision);
+        struct str name = arena_quote(request->arena, after->meta.name);
+        struct str user = arena_quote(request->arena, str_slice(request->user, 0, NAME_SHOWN));
+        decision_forbid(
+            decision,
+            "backup %.*s would count as a Completed management backup, but only Velero may complete one. %s. "
+            "If %.*s is Velero, add it to velero.serviceAccounts in the settings",
+            STR_ARG(name),
+            update ? "Leave its status and what kcm set in its spec unchanged"
+                   : "Create it without a status: Velero itself syncs what is in the object store",
+            STR_ARG(user));
         return;
     }
     struct str change = update && deletion_is_guarded(before) ? what_weakens(request, before, after) : STR("");

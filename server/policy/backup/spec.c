@@ -117,23 +117,19 @@ static bool scope_is_all_namespaces(const struct backup_spec *view)
            scope_list_has(view, "includedNamespaces", STR("*"));
 }
 
-static bool scope_selects_kcm(const struct backup_spec *view)
-{
-    struct json_object *either = json_get(view->spec, "orLabelSelectors");
-    if (str_is(json_get_str(json_path(view->spec, "labelSelector.matchLabels"), LABEL_COMPONENT), "kcm"))
-        return true;
-    for (size_t i = 0; i < json_len(either); i++)
-        if (str_is(json_get_str(json_get(json_item(either, i), "matchLabels"), LABEL_COMPONENT), "kcm"))
-            return true;
-    return false;
-}
-
 /* By its selectors, by k0rdent's own namespace, or since all of a management cluster is asked for. */
 static bool scope_is_meant_for_k0rdent(const struct backup_spec *view)
 {
     struct str home = view->settings->system_namespace;
-    if (json_get(view->spec, "labelSelector") || json_len(json_get(view->spec, "orLabelSelectors")) > 0)
-        return scope_selects_kcm(view);
+    if (json_get(view->spec, "labelSelector") || json_len(json_get(view->spec, "orLabelSelectors")) > 0) {
+        struct json_object *either = json_get(view->spec, "orLabelSelectors");
+        if (str_is(json_get_str(json_path(view->spec, "labelSelector.matchLabels"), LABEL_COMPONENT), "kcm"))
+            return true;
+        for (size_t i = 0; i < json_len(either); i++)
+            if (str_is(json_get_str(json_get(json_item(either, i), "matchLabels"), LABEL_COMPONENT), "kcm"))
+                return true;
+        return false;
+    }
     if (scope_list_has(view, "excludedNamespaces", home))
         return false;
     return scope_list_has(view, "includedNamespaces", home) ||
@@ -334,22 +330,6 @@ static void deny_empty_selector(const struct backup_spec *view, struct str field
                      remove);
 }
 
-/* Velero lists with metav1.FormatLabelSelector, which is "<none>" for a selector without
- * requirements, and the API server does not parse that (item_collector.go
- * listResourceByLabelsPerNamespace). A Restore matches in memory: there it is harmless. */
-static void check_empty_selectors(const struct backup_spec *view)
-{
-    struct json_object *one = json_get(view->spec, "labelSelector"), *any = json_get(view->spec, "orLabelSelectors");
-    if (one && selector_is_empty(one) && !any)
-        deny_empty_selector(view, str_from(backup_spec_field(view, "labelSelector")),
-                            "it, or name the labels to back up");
-    for (size_t i = 0; i < json_len(any) && !said_enough(view->decision); i++) {
-        if (selector_is_empty(json_item(any, i)))
-            deny_empty_selector(view, arena_printf(view->arena, "%s.orLabelSelectors[%zu]", view->at, i),
-                                "this item; without orLabelSelectors everything is backed up");
-    }
-}
-
 /* The CRD of 1.19 has an enum (backup_types.go BackupType), which the API server holds everybody to; a review without a
  * cluster does not have it. Older CRDs drop the field. */
 static void check_backup_type(const struct backup_spec *view)
@@ -391,7 +371,19 @@ void backup_spec_check(const struct backup_spec *view)
     if (backup_spec_asks(view, "labelSelector") || backup_spec_asks(view, "orLabelSelectors")) {
         check_selectors(view->decision, str_from(view->at), json_get(view->spec, "labelSelector"),
                         json_get(view->spec, "orLabelSelectors"));
-        check_empty_selectors(view);
+        /* Velero lists with metav1.FormatLabelSelector, which is "<none>" for a selector without
+         * requirements, and the API server does not parse that (item_collector.go
+         * listResourceByLabelsPerNamespace). A Restore matches in memory: there it is harmless. */
+        struct json_object *one = json_get(view->spec, "labelSelector"),
+                           *any = json_get(view->spec, "orLabelSelectors");
+        if (one && selector_is_empty(one) && !any)
+            deny_empty_selector(view, str_from(backup_spec_field(view, "labelSelector")),
+                                "it, or name the labels to back up");
+        for (size_t i = 0; i < json_len(any) && !said_enough(view->decision); i++) {
+            if (selector_is_empty(json_item(any, i)))
+                deny_empty_selector(view, arena_printf(view->arena, "%s.orLabelSelectors[%zu]", view->at, i),
+                                    "this item; without orLabelSelectors everything is backed up");
+        }
     }
     backup_spec_check_policy(view);
     if (backup_spec_asks(view, "snapshotMoveData") || backup_spec_asks(view, "defaultVolumesToFsBackup"))

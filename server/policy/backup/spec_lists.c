@@ -46,18 +46,6 @@ bool backup_spec_old_filters(const struct backup_spec *view)
     return filters_in_use(view, old_filters, LENGTH_OF(old_filters), &ignored).len > 0;
 }
 
-/* oldAndNewFilterParametersUsedTogether */
-static void check_mixed(const struct backup_spec *view)
-{
-    bool asked = false;
-    struct strlist old = filters_in_use(view, old_filters, LENGTH_OF(old_filters), &asked);
-    struct strlist fresh = filters_in_use(view, new_filters, LENGTH_OF(new_filters), &asked);
-    if (asked && old.len && fresh.len)
-        decision_forbidden(view->decision, backup_spec_field(view, fresh.items[0].ptr),
-                           "Velero takes either the new filters (%.*s) or the old ones (%.*s): use one kind",
-                           STR_ARG(strlist_quoted(view->arena, &fresh)), STR_ARG(strlist_quoted(view->arena, &old)));
-}
-
 static bool backup_spec_read_list(const struct backup_spec *view, const char *member, struct strlist *list)
 {
     struct json_object *value = json_get(view->spec, member);
@@ -193,7 +181,14 @@ static void check_pair(const struct backup_spec *view, const struct filters *fil
 
 void backup_spec_check_lists(const struct backup_spec *view)
 {
-    check_mixed(view);
+    /* oldAndNewFilterParametersUsedTogether */
+    bool asked = false;
+    struct strlist old = filters_in_use(view, old_filters, LENGTH_OF(old_filters), &asked);
+    struct strlist fresh = filters_in_use(view, new_filters, LENGTH_OF(new_filters), &asked);
+    if (asked && old.len && fresh.len)
+        decision_forbidden(view->decision, backup_spec_field(view, fresh.items[0].ptr),
+                           "Velero takes either the new filters (%.*s) or the old ones (%.*s): use one kind",
+                           STR_ARG(strlist_quoted(view->arena, &fresh)), STR_ARG(strlist_quoted(view->arena, &old)));
     for (size_t i = 0; i < LENGTH_OF(pairs); i++)
         check_pair(view, &pairs[i]);
 }

@@ -226,16 +226,6 @@ static unsigned hold_rank(const struct backup_hold *hold)
     return (hold->certain ? 0U : 2U) + (hold->whole ? 0U : 1U);
 }
 
-static void hold_sort(struct hold_search *search)
-{
-    for (size_t i = 1; i < search->len; i++)
-        for (size_t at = i; at && hold_rank(&search->items[at]) < hold_rank(&search->items[at - 1]); at--) {
-            struct backup_hold moved = search->items[at];
-            search->items[at] = search->items[at - 1];
-            search->items[at - 1] = moved;
-        }
-}
-
 struct backup_holds policy_backup_holds(struct arena *arena, const struct inventory *inventory,
                                         const struct settings *settings, int64_t now)
 {
@@ -252,7 +242,12 @@ struct backup_holds policy_backup_holds(struct arena *arena, const struct invent
         hold_regions_reported(&search, inventory->management_backups[i]);
     for (size_t i = 0; i < search.len; i++)
         search.items[i].others--;
-    hold_sort(&search);
+    for (size_t i = 1; i < search.len; i++)
+        for (size_t at = i; at && hold_rank(&search.items[at]) < hold_rank(&search.items[at - 1]); at--) {
+            struct backup_hold moved = search.items[at];
+            search.items[at] = search.items[at - 1];
+            search.items[at - 1] = moved;
+        }
     if (arena_failed(arena))
         return (struct backup_holds){0};
     holds.items = search.items;
@@ -262,19 +257,6 @@ struct backup_holds policy_backup_holds(struct arena *arena, const struct invent
 
 /* A Credential whose identity no backup by kcm would contain: they select by labels, and kcm labels the Credential, but
  * not what it refers to (internal/controller/backup/collect.go). Off unless the settings ask for it. */
-
-static void credential_judge(const struct request *request, const struct settings *settings, struct decision *decision,
-                             struct str ns, struct str name)
-{
-    struct arena *arena = request->arena;
-    const char *field = "spec.identityRef.name";
-    struct str problem =
-        arena_printf(arena, "no management backup contains Secret %.*s, which lacks label " LABEL_COMPONENT "=kcm",
-                     STR_ARG(arena_quote(arena, name)));
-    judge_value(decision, settings->credentials_not_backed_up, field, name,
-                "%.*s. Add it: kubectl -n %.*s label secret %.*s " LABEL_COMPONENT "=kcm", STR_ARG(problem),
-                STR_ARG(words_name(arena, ns)), STR_ARG(words_name(arena, name)));
-}
 
 static bool policy_backup_selects(struct json_object *labels);
 
@@ -294,9 +276,15 @@ void policy_credential(const struct request *request, const struct inventory *in
     const struct secret *secret = str_is(kind, "Secret") ? inventory_secret(inventory, ns, name) : NULL;
     if (secret && policy_backup_selects(secret->meta.labels))
         return;
-    if (secret)
-        credential_judge(request, settings, decision, ns, name);
-    else
+    if (secret) {
+        const char *field = "spec.identityRef.name";
+        struct str problem =
+            arena_printf(arena, "no management backup contains Secret %.*s, which lacks label " LABEL_COMPONENT "=kcm",
+                         STR_ARG(arena_quote(arena, name)));
+        judge_value(decision, settings->credentials_not_backed_up, field, name,
+                    "%.*s. Add it: kubectl -n %.*s label secret %.*s " LABEL_COMPONENT "=kcm", STR_ARG(problem),
+                    STR_ARG(words_name(arena, ns)), STR_ARG(words_name(arena, name)));
+    } else
         decision_warn(
             decision,
             "spec.identityRef: %.*s %.*s and its Secret are in management backups only with label " LABEL_COMPONENT

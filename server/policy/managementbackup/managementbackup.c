@@ -177,21 +177,6 @@ static bool managementbackup_is_last_source(const struct inventory *inventory, s
     return inventory->known[FACT_MANAGEMENT_BACKUPS];
 }
 
-/* Taken off the last one, the flag does what its deletion would: the same setting says whether it may. */
-static void managementbackup_judge_last_flag(const struct managementbackup_edit *edit)
-{
-    const char *field = edit->now.schedule.len ? "spec.performOnManagementUpgrade" : "spec.schedule";
-    if (edit->settings->backups_delete_protecting == VERDICT_DENY)
-        decision_forbidden(
-            edit->decision, field,
-            "no other ManagementBackup has performOnManagementUpgrade, so upgrades would start without a backup. To do "
-            "it anyway, set managementBackups.deleteProtecting to warn in backstop's settings");
-    else if (edit->settings->backups_delete_protecting == VERDICT_WARN)
-        decision_warn(
-            edit->decision,
-            "no ManagementBackup is left with performOnManagementUpgrade: upgrades will start without a backup");
-}
-
 /* What an admin may not expect of an edit that is allowed. */
 static void managementbackup_warn_of_edit(const struct managementbackup_edit *edit, struct str name)
 {
@@ -210,8 +195,19 @@ static void managementbackup_warn_of_edit(const struct managementbackup_edit *ed
                       ran ? "takes no further backups; existing ones stay until they expire"
                           : "takes one backup now, and none after it");
     bool did_protect = was_scheduled && edit->before.on_upgrade, protects = is_scheduled && edit->now.on_upgrade;
-    if (did_protect && !protects && managementbackup_is_last_source(edit->inventory, name))
-        managementbackup_judge_last_flag(edit);
+    if (did_protect && !protects && managementbackup_is_last_source(edit->inventory, name)) {
+        /* Taken off the last one, the flag does what its deletion would: the same setting says whether it may. */
+        const char *field = edit->now.schedule.len ? "spec.performOnManagementUpgrade" : "spec.schedule";
+        if (edit->settings->backups_delete_protecting == VERDICT_DENY)
+            decision_forbidden(edit->decision, field,
+                               "no other ManagementBackup has performOnManagementUpgrade, so upgrades would start "
+                               "without a backup. To do "
+                               "it anyway, set managementBackups.deleteProtecting to warn in backstop's settings");
+        else if (edit->settings->backups_delete_protecting == VERDICT_WARN)
+            decision_warn(
+                edit->decision,
+                "no ManagementBackup is left with performOnManagementUpgrade: upgrades will start without a backup");
+    }
 }
 
 /* kcm reports none of this: the ManagementBackup would just never run. One warning of each kind, the rest counted. */

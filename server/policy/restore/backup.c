@@ -20,9 +20,11 @@ static struct str backup_with_phase(const struct restore_view *view, struct str 
                         STR_ARG(phase.len ? restore_quote(view, phase) : STR("not started")));
 }
 
-/* The newest Completed backup of this namespace that the same rules would take, and that stays. */
-static const struct backup *newest_usable(const struct restore_view *view)
+/* "; the newest Completed management backup is "a"", or nothing. */
+static struct str newest_hint(const struct restore_view *view)
 {
+    char when[TIME_TEXT_SIZE];
+    /* The newest Completed backup of this namespace that the same rules would take, and that stays. */
     const struct backup *newest = NULL;
     for (size_t i = 0; i < view->inventory->count[FACT_BACKUPS]; i++) {
         const struct backup *backup = view->inventory->backups[i];
@@ -34,14 +36,6 @@ static const struct backup *newest_usable(const struct restore_view *view)
         if (!newest || backup->status.started > newest->status.started)
             newest = backup;
     }
-    return newest;
-}
-
-/* "; the newest Completed management backup is "a"", or nothing. */
-static struct str newest_hint(const struct restore_view *view)
-{
-    char when[TIME_TEXT_SIZE];
-    const struct backup *newest = newest_usable(view);
     if (!newest)
         return STR("");
     return arena_printf(view->arena, "; the newest Completed management backup is %.*s of %s",

@@ -125,19 +125,6 @@ static void patch_exclusions(struct restore_view *view, size_t had)
     decision_patch(view->decision, "add", "/spec/excludedResources", array);
 }
 
-/* restores.mutateAll asks to complete every Restore; that must not cost the Management. */
-static void warn_not_updated(const struct restore_view *view)
-{
-    struct str reason = STR("not known to be made by kcm");
-    if (view->backup)
-        reason = backup_identity_reason(view->arena, view->backup->identity);
-    decision_caution(
-        view->decision,
-        "existingResourcePolicy was not set to update: the backup is %.*s, and update would overwrite this "
-        "cluster's Management",
-        STR_ARG(reason));
-}
-
 static void mutate_policy(struct restore_view *view)
 {
     bool forced = str_is(view->policy, "none") && view->settings->restores_force_update;
@@ -148,7 +135,15 @@ static void mutate_policy(struct restore_view *view)
     if (kind != JSON_NULL && !is_text)
         return; /* of a wrong type: denied below */
     if (!restore_may_update(view)) {
-        warn_not_updated(view);
+        /* restores.mutateAll asks to complete every Restore; that must not cost the Management. */
+        struct str reason = STR("not known to be made by kcm");
+        if (view->backup)
+            reason = backup_identity_reason(view->arena, view->backup->identity);
+        decision_caution(
+            view->decision,
+            "existingResourcePolicy was not set to update: the backup is %.*s, and update would overwrite this "
+            "cluster's Management",
+            STR_ARG(reason));
         return;
     }
     if (forced)
@@ -179,19 +174,6 @@ static bool opts_out(const struct restore_view *view)
     return true;
 }
 
-static void audit_exclusions(const struct restore_view *view, size_t had)
-{
-    BUF_SCOPED names;
-    buf_init(&names, 64 * 1024);
-    for (size_t i = had; i < view->excluded.len; i++) {
-        if (i > had)
-            buf_putc(&names, ',');
-        buf_add(&names, view->excluded.items[i]);
-    }
-    if (view->excluded.len > had)
-        decision_audit(view->decision, "excluded-resources", "%.*s", STR_ARG(arena_text(view->arena, &names)));
-}
-
 void restore_mutate(struct restore_view *view)
 {
     enum json_kind kind = object_kind(view->request->object, "spec.excludedResources");
@@ -207,7 +189,15 @@ void restore_mutate(struct restore_view *view)
         complete_exclusions(view, "excluded");
         patch_exclusions(view, had);
     }
-    audit_exclusions(view, had);
+    BUF_SCOPED names;
+    buf_init(&names, 64 * 1024);
+    for (size_t i = had; i < view->excluded.len; i++) {
+        if (i > had)
+            buf_putc(&names, ',');
+        buf_add(&names, view->excluded.items[i]);
+    }
+    if (view->excluded.len > had)
+        decision_audit(view->decision, "excluded-resources", "%.*s", STR_ARG(arena_text(view->arena, &names)));
     mutate_policy(view);
 }
 

@@ -49,20 +49,6 @@ static void passport_check_kcm(const struct restore_view *view)
         STR_ARG(passport_quote(view, now.version.text)), STR_ARG(version));
 }
 
-/* Velero reads the backups of older releases; it promises nothing of newer ones. */
-static void passport_check_velero(const struct restore_view *view)
-{
-    const struct version_fact now = inventory_velero_version(view->inventory, view->settings);
-    struct str then = backup_recorded(view->backup, ANNOTATION_VELERO_VERSION);
-    if (version_moved(then, now.version.text) < 0)
-        decision_caution(
-            view->decision,
-            "backup %.*s was made by Velero %.*s, but the older %.*s runs here and may not read all of it. "
-            "Upgrade Velero before you restore",
-            STR_ARG(arena_quote(view->arena, view->backup->meta.name)), STR_ARG(passport_quote(view, then)),
-            STR_ARG(passport_quote(view, now.version.text)));
-}
-
 /* Velero restores an object in the API version that it was backed up in, and no other. */
 static void passport_check_kubernetes(const struct restore_view *view)
 {
@@ -117,27 +103,6 @@ static bool leaves_out_crds(const struct restore_view *view)
     return !included; /* includeClusterResources: false has a warning of its own (validate.c) */
 }
 
-/* CRDs come with the backup, and a kind without one is skipped. k0rdent's own are there where it is installed. */
-static void passport_check_crds(const struct restore_view *view)
-{
-    struct str providers = backup_recorded(view->backup, ANNOTATION_PROVIDERS);
-    /* Velero's are there at any rate: where none is found, nobody has looked. */
-    bool known = view->inventory->known[FACT_CUSTOM_RESOURCES] && view->inventory->count[FACT_CUSTOM_RESOURCES] > 0;
-    if (restore_is_regional(view) || inventory_management(view->inventory))
-        return;
-    if (known && !inventory_custom_resource(view->inventory, STR(K0RDENT_CRD)))
-        decision_caution(view->decision,
-                         "k0rdent is not installed in this cluster (CRD " K0RDENT_CRD
-                         " is missing), so nothing would manage what is restored. Install k0rdent %.*s first",
-                         STR_ARG(backup_recorded(view->backup, ANNOTATION_KCM_VERSION)));
-    if (view->included.len == 0 && leaves_out_crds(view))
-        decision_caution(
-            view->decision,
-            "this Restore leaves out CustomResourceDefinitions: objects of kinds that are not installed here "
-            "are skipped (the backup's providers are %.*s). Remove that filter",
-            STR_ARG(providers.len ? passport_quote(view, providers) : STR("not known")));
-}
-
 /* kcm's webhook refuses objects whose parents are not restored yet (k0rdent documentation, ClusterDeployment migration);
  * kcm installs it unless its configuration says otherwise (internal/controller/components/values.go). */
 static void restore_check_kcm_webhook(const struct restore_view *view)
@@ -160,9 +125,34 @@ void restore_check_passport(const struct restore_view *view)
     if (backup_is_by_kcm(view->backup)) {
         passport_check_cluster(view);
         passport_check_kcm(view);
-        passport_check_velero(view);
+        /* Velero reads the backups of older releases; it promises nothing of newer ones. */
+        const struct version_fact now = inventory_velero_version(view->inventory, view->settings);
+        struct str then = backup_recorded(view->backup, ANNOTATION_VELERO_VERSION);
+        if (version_moved(then, now.version.text) < 0)
+            decision_caution(
+                view->decision,
+                "backup %.*s was made by Velero %.*s, but the older %.*s runs here and may not read all of it. "
+                "Upgrade Velero before you restore",
+                STR_ARG(arena_quote(view->arena, view->backup->meta.name)), STR_ARG(passport_quote(view, then)),
+                STR_ARG(passport_quote(view, now.version.text)));
         passport_check_kubernetes(view);
-        passport_check_crds(view);
+        /* CRDs come with the backup, and a kind without one is skipped. k0rdent's own are there where it is installed. */
+        struct str providers = backup_recorded(view->backup, ANNOTATION_PROVIDERS);
+        /* Velero's are there at any rate: where none is found, nobody has looked. */
+        bool known = view->inventory->known[FACT_CUSTOM_RESOURCES] && view->inventory->count[FACT_CUSTOM_RESOURCES] > 0;
+        if (!restore_is_regional(view) && !inventory_management(view->inventory)) {
+            if (known && !inventory_custom_resource(view->inventory, STR(K0RDENT_CRD)))
+                decision_caution(view->decision,
+                                 "k0rdent is not installed in this cluster (CRD " K0RDENT_CRD
+                                 " is missing), so nothing would manage what is restored. Install k0rdent %.*s first",
+                                 STR_ARG(backup_recorded(view->backup, ANNOTATION_KCM_VERSION)));
+            if (view->included.len == 0 && leaves_out_crds(view))
+                decision_caution(
+                    view->decision,
+                    "this Restore leaves out CustomResourceDefinitions: objects of kinds that are not installed here "
+                    "are skipped (the backup's providers are %.*s). Remove that filter",
+                    STR_ARG(providers.len ? passport_quote(view, providers) : STR("not known")));
+        }
     }
     if (kind == BACKUP_MANAGEMENT || kind == BACKUP_HANDMADE)
         restore_check_kcm_webhook(view);

@@ -72,7 +72,20 @@ static const struct config_map *find_map(const struct restore_view *view, struct
     return NULL;
 }
 
-static struct json_object *build_map(const struct restore_view *view, struct str name, struct str release)
+static void reference_map(struct restore_view *view, struct str name, struct str release)
+{
+    struct json_object *reference = json_own(view->arena, json_object_new_object());
+    if (!json_put_text(reference, "kind", STR("ConfigMap")) || !json_put_text(reference, "name", name))
+        arena_fail(view->arena);
+    decision_patch(view->decision, "add", "/spec/resourceModifier", reference);
+    decision_warn(view->decision, "resourceModifier set to ConfigMap %.*s, which sets the release back to %.*s",
+                  STR_ARG(arena_quote(view->arena, name)), STR_ARG(release));
+    decision_audit(view->decision, "release-modifier", "%.*s", STR_ARG(name));
+    view->modifier_name = name;
+    view->modifier_injected = true;
+}
+
+static void create_map(const struct restore_view *view, struct str name, struct str release)
 {
     struct json_object *map = json_own(view->arena, json_object_new_object());
     struct json_object *meta, *labels, *data;
@@ -89,26 +102,7 @@ static struct json_object *build_map(const struct restore_view *view, struct str
                  json_put_map(map, "data", &data) && json_put_text(data, "release.yaml", rules);
     if (!whole)
         arena_fail(view->arena);
-    return map;
-}
-
-static void reference_map(struct restore_view *view, struct str name, struct str release)
-{
-    struct json_object *reference = json_own(view->arena, json_object_new_object());
-    if (!json_put_text(reference, "kind", STR("ConfigMap")) || !json_put_text(reference, "name", name))
-        arena_fail(view->arena);
-    decision_patch(view->decision, "add", "/spec/resourceModifier", reference);
-    decision_warn(view->decision, "resourceModifier set to ConfigMap %.*s, which sets the release back to %.*s",
-                  STR_ARG(arena_quote(view->arena, name)), STR_ARG(release));
-    decision_audit(view->decision, "release-modifier", "%.*s", STR_ARG(name));
-    view->modifier_name = name;
-    view->modifier_injected = true;
-}
-
-static void create_map(const struct restore_view *view, struct str name, struct str release)
-{
-    decision_create(view->decision, build_map(view, name, release),
-                    arena_printf(view->arena, "ConfigMap %.*s", STR_ARG(name)));
+    decision_create(view->decision, map, arena_printf(view->arena, "ConfigMap %.*s", STR_ARG(name)));
 }
 
 /* Gives the Restore the modifier it lacks. False when that is not wanted or not safe:

@@ -36,15 +36,6 @@ static bool restore_read_lists(struct restore_view *view)
     return all;
 }
 
-/* The backup as Velero picks it. With both names Velero refuses, with neither too. */
-static void find_backup(struct restore_view *view)
-{
-    if (view->schedule_name.len == 0 && view->backup_name.len)
-        view->backup = inventory_backup(view->inventory, view->ns, view->backup_name);
-    else if (view->backup_name.len == 0 && view->schedule_name.len)
-        view->backup = inventory_newest_completed(view->inventory, view->ns, view->schedule_name, NULL);
-}
-
 /* Whose rules apply. When Backups were never read, only the setting that treats all
  * Restores alike can say so: guessing would change other people's Restores. */
 static bool is_management(const struct restore_view *view)
@@ -101,7 +92,11 @@ bool restore_view_init(struct restore_view *view, const struct request *request,
     view->excluded = view->resources_out.items;
     view->included_names = resource_names_of(view->arena, &view->included);
     view->excluded_names = resource_names_of(view->arena, &view->excluded);
-    find_backup(view);
+    /* The backup as Velero picks it. With both names Velero refuses, with neither too. */
+    if (view->schedule_name.len == 0 && view->backup_name.len)
+        view->backup = inventory_backup(view->inventory, view->ns, view->backup_name);
+    else if (view->backup_name.len == 0 && view->schedule_name.len)
+        view->backup = inventory_newest_completed(view->inventory, view->ns, view->schedule_name, NULL);
     view->management = is_management(view);
     return true;
 }

@@ -18,11 +18,6 @@
  * - What never gets a completionTimestamp (FailedValidation) under the exact name
  *   would hold kcm forever after the change was admitted: evidence_blocker. */
 
-static bool gate_is_source(const struct management_backup *backup)
-{
-    return backup->schedule.len && backup->on_upgrade && !backup->meta.deleting;
-}
-
 static bool gate_find_sources(struct gate *gate)
 {
     const struct inventory *inventory = gate->inventory;
@@ -31,7 +26,7 @@ static bool gate_find_sources(struct gate *gate)
     gate->sources = arena_array(arena, total ? total : 1, sizeof(*gate->sources));
     for (size_t i = 0; gate->sources && i < total; i++) {
         const struct management_backup *backup = inventory->management_backups[i];
-        if (gate_is_source(backup))
+        if (backup->schedule.len && backup->on_upgrade && !backup->meta.deleting)
             gate->sources[gate->count++] = (struct upgrade_source){
                 .source = backup, .exact = kcm_upgrade_backup(arena, backup->meta.name, gate->running)};
     }
@@ -315,20 +310,6 @@ static bool gate_engines_known(struct gate *gate)
     return false;
 }
 
-/* No ManagementBackup protects upgrades, and no other engine is to stand in for one. */
-static void gate_judge_unprotected(struct gate *gate)
-{
-    bool refused = gate->settings->upgrade_without_backups == VERDICT_DENY;
-    gate->outcome = UPGRADE_UNPROTECTED;
-    if (refused || gate->engine_count == 0) {
-        gate_answer_unprotected(gate);
-    } else {
-        gate_answer(gate);
-        if (gate->outcome == UPGRADE_ADMITTED)
-            gate_answer_unprotected(gate);
-    }
-}
-
 /* Sources are planned where no other engine's backup makes them needless. */
 static bool gate_plan_all(struct gate *gate)
 {
@@ -358,7 +339,16 @@ void gate_judge(struct gate *gate)
     if (!gate_engines_known(gate))
         return;
     if (gate->count == 0 && !engines_any_alternative(gate)) {
-        gate_judge_unprotected(gate);
+        /* No ManagementBackup protects upgrades, and no other engine is to stand in for one. */
+        bool refused = gate->settings->upgrade_without_backups == VERDICT_DENY;
+        gate->outcome = UPGRADE_UNPROTECTED;
+        if (refused || gate->engine_count == 0) {
+            gate_answer_unprotected(gate);
+        } else {
+            gate_answer(gate);
+            if (gate->outcome == UPGRADE_ADMITTED)
+                gate_answer_unprotected(gate);
+        }
         return;
     }
     if (!gate_plan_all(gate))

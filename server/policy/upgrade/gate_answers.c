@@ -205,18 +205,6 @@ static void gate_warn_not_durable(const struct gate *gate, const struct manageme
                       STR_ARG(lost));
 }
 
-/* Whose garbage collector does not know what is kept here. */
-static void gate_warn_foreign(const struct gate *gate, const struct management_backup *backup)
-{
-    const struct storage_location *location = gate_backup_location(gate, backup);
-    const struct foreign_writer writer = policy_foreign_writer(gate->inventory, gate->settings, location);
-    struct arena *arena = gate->request->arena;
-    if (writer.newest)
-        decision_warn(gate->decision, "BackupStorageLocation %.*s %.*s. " FOREIGN_WRITER_FIX,
-                      STR_ARG(arena_quote(arena, location->meta.name)),
-                      STR_ARG(policy_foreign_writer_reason(arena, &writer, gate->request->now)));
-}
-
 /* settings upgrade.rehearsal: warn. With require the source was refused before. */
 static void gate_warn_rehearsal(const struct gate *gate, const struct management_backup *backup)
 {
@@ -252,7 +240,13 @@ void gate_answer_admitted(const struct gate *gate)
                           "modifier that sets spec.release",
                           STR_ARG(name));
         gate_warn_not_durable(gate, backup);
-        gate_warn_foreign(gate, backup);
+        /* Whose garbage collector does not know what is kept here. */
+        const struct storage_location *location = gate_backup_location(gate, backup);
+        const struct foreign_writer writer = policy_foreign_writer(gate->inventory, gate->settings, location);
+        if (writer.newest)
+            decision_warn(gate->decision, "BackupStorageLocation %.*s %.*s. " FOREIGN_WRITER_FIX,
+                          STR_ARG(arena_quote(arena, location->meta.name)),
+                          STR_ARG(policy_foreign_writer_reason(arena, &writer, gate->request->now)));
         gate_warn_rehearsal(gate, backup);
         gate_warn_missing_regions(gate, source);
         buf_printf(&evidence, "%s%.*s completed %s", i ? ", " : "", STR_ARG(backup->meta.name), when);

@@ -248,14 +248,6 @@ static int64_t engine_age_limit(const struct gate *gate, const struct upgrade_ev
     return engine->source->maximum_age ? engine->source->maximum_age : gate->settings->upgrade_max_backup_age;
 }
 
-static enum engine_state engine_judge_age(const struct gate *gate, const struct upgrade_evidence *engine)
-{
-    int64_t age = gate->request->now - engine->when;
-    if (age < -GATE_CLOCK_SKEW)
-        return ENGINE_FUTURE;
-    return age > engine_age_limit(gate, engine) && !gate->under_way ? ENGINE_OLD : ENGINE_GOOD;
-}
-
 static enum engine_state engine_judge(const struct gate *gate, struct upgrade_evidence *engine)
 {
     const struct evidence_reading *reading = engine->reading;
@@ -269,8 +261,12 @@ static enum engine_state engine_judge(const struct gate *gate, struct upgrade_ev
     engine->when = engine_object_time(engine->object);
     if (engine_is_failed(engine->source, engine->object))
         return ENGINE_FAILED;
-    if (engine_is_done(engine->source, engine->object))
-        return engine_judge_age(gate, engine);
+    if (engine_is_done(engine->source, engine->object)) {
+        int64_t age = gate->request->now - engine->when;
+        if (age < -GATE_CLOCK_SKEW)
+            return ENGINE_FUTURE;
+        return age > engine_age_limit(gate, engine) && !gate->under_way ? ENGINE_OLD : ENGINE_GOOD;
+    }
     engine->when = engine->object->created;
     return ENGINE_RUNNING;
 }

@@ -63,27 +63,22 @@ struct str gate_progress_message(const struct gate *gate, const struct upgrade_s
                         STR_ARG(errors));
 }
 
-/* What holds the exact name, when nothing of it is evidence. */
-static struct str evidence_name_taken(const struct gate *gate, const struct upgrade_source *source)
-{
-    struct arena *arena = gate->request->arena;
-    struct str exact = words_name(arena, source->exact);
-    if (inventory_management_backup(gate->inventory, source->exact))
-        return arena_printf(arena, ", since %.*s exists but is not a pre-upgrade backup of %.*s", STR_ARG(exact),
-                            STR_ARG(words_name(arena, gate->running)));
-    if (inventory_backup(gate->inventory, gate->settings->system_namespace, source->exact))
-        return arena_printf(arena, ", since a Velero Backup %.*s already exists and kcm would adopt it",
-                            STR_ARG(exact));
-    return STR("");
-}
-
 /* Why what is there does not do. */
 static struct str evidence_shortcoming(const struct gate *gate, const struct upgrade_source *source)
 {
     struct arena *arena = gate->request->arena;
     const struct evidence *evidence = &source->evidence;
-    if (evidence->state == EVIDENCE_NONE)
-        return evidence_name_taken(gate, source);
+    if (evidence->state == EVIDENCE_NONE) {
+        /* What holds the exact name, when nothing of it is evidence. */
+        struct str exact = words_name(arena, source->exact);
+        if (inventory_management_backup(gate->inventory, source->exact))
+            return arena_printf(arena, ", since %.*s exists but is not a pre-upgrade backup of %.*s", STR_ARG(exact),
+                                STR_ARG(words_name(arena, gate->running)));
+        if (inventory_backup(gate->inventory, gate->settings->system_namespace, source->exact))
+            return arena_printf(arena, ", since a Velero Backup %.*s already exists and kcm would adopt it",
+                                STR_ARG(exact));
+        return STR("");
+    }
     struct str name = evidence_subject(gate, evidence), ago = gate_ago(arena, gate->request->now, evidence->when);
     char limit[TIME_TEXT_SIZE];
     switch (evidence->state) {

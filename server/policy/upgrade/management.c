@@ -73,18 +73,6 @@ static void edit_check_velero(const struct management_edit *edit)
                    STR("false makes kcm uninstall its Velero, and without Velero it upgrades without a backup"));
 }
 
-/* kcm ships Velero's chart with upgradeCRDs: false. */
-static void edit_warn_old_crds(const struct management_edit *edit)
-{
-    const struct custom_resource *crd = inventory_custom_resource(edit->inventory, STR("backups.velero.io"));
-    if (edit->pass == VERDICT_WARN && custom_resource_takes_phase(crd, "Queued") != ANSWER_YES &&
-        product_version_before(&edit->before, 1, 11) == ANSWER_YES &&
-        product_version_before(&edit->after, 1, 11) == ANSWER_NO)
-        decision_warn(edit->decision,
-                      "k0rdent 1.11 installs Velero 1.18 but keeps the CRDs of 1.17, which reject its first "
-                      "phase (Queued). No backup starts until you run: " VELERO_CRDS_COMMAND);
-}
-
 /* Back to the release that still runs is no downgrade yet, whatever image kcm has by now: never refused. */
 static void edit_check_downgrade(const struct management_edit *edit, struct str target)
 {
@@ -236,7 +224,14 @@ static bool edit_check(const struct request *request, const struct inventory *in
     if (request->operation != OPERATION_UPDATE)
         return !decision->denied;
     if (upgrade) {
-        edit_warn_old_crds(&edit);
+        /* kcm ships Velero's chart with upgradeCRDs: false. */
+        const struct custom_resource *crd = inventory_custom_resource(edit.inventory, STR("backups.velero.io"));
+        if (edit.pass == VERDICT_WARN && custom_resource_takes_phase(crd, "Queued") != ANSWER_YES &&
+            product_version_before(&edit.before, 1, 11) == ANSWER_YES &&
+            product_version_before(&edit.after, 1, 11) == ANSWER_NO)
+            decision_warn(edit.decision,
+                          "k0rdent 1.11 installs Velero 1.18 but keeps the CRDs of 1.17, which reject its first "
+                          "phase (Queued). No backup starts until you run: " VELERO_CRDS_COMMAND);
         edit_check_downgrade(&edit, target);
         edit_check_skipped(&edit);
     }
@@ -384,21 +379,6 @@ static bool gate_target_is_usable(const struct gate *gate)
     return false;
 }
 
-/* status.release names a release about a minute after it was asked for, with nothing of it ready. */
-static void gate_warn_unready_components(const struct gate *gate)
-{
-    const struct management *management = inventory_management(gate->inventory);
-    struct arena *arena = gate->request->arena;
-    if (gate->under_way || !management || management_progress(management) != MANAGEMENT_NOT_READY)
-        return;
-    decision_warn(gate->decision,
-                  "kcm is still installing %.*s (not ready: %.*s). A backup taken now holds a half-installed cluster; "
-                  "wait and check: kubectl get management %.*s -o yaml",
-                  STR_ARG(words_name(arena, gate->running)),
-                  STR_ARG(strlist_quoted(arena, &management->unready_components)),
-                  STR_ARG(words_name(arena, management->meta.name)));
-}
-
 bool gate_open(struct gate *gate, const struct request *request, const struct inventory *inventory,
                const struct settings *settings, struct decision *decision)
 {
@@ -426,7 +406,16 @@ void gate_decide(struct gate *gate)
         decision_audit(decision, AUDIT_GATE, "refused: the Release cannot be used");
         return;
     }
-    gate_warn_unready_components(gate);
+    /* status.release names a release about a minute after it was asked for, with nothing of it ready. */
+    const struct management *management = inventory_management(gate->inventory);
+    struct arena *arena = gate->request->arena;
+    if (!gate->under_way && management && management_progress(management) == MANAGEMENT_NOT_READY)
+        decision_warn(
+            gate->decision,
+            "kcm is still installing %.*s (not ready: %.*s). A backup taken now holds a half-installed cluster; "
+            "wait and check: kubectl get management %.*s -o yaml",
+            STR_ARG(words_name(arena, gate->running)), STR_ARG(strlist_quoted(arena, &management->unready_components)),
+            STR_ARG(words_name(arena, management->meta.name)));
     gate_judge(gate);
     bool gated = gate->count > 0 || engines_at(gate, UPGRADE_STEP_PASS) || engines_at(gate, UPGRADE_STEP_WAIT);
     if (gated || !decision->denied)

@@ -99,21 +99,6 @@ static bool is_release_name(struct str text)
     return true;
 }
 
-/* On a fresh cluster the name is all there is: <ManagementBackup>-<release>. */
-static struct str release_in_name(const struct inventory *inventory, struct str backup)
-{
-    struct str name = policy_name_without_stamp(backup);
-    for (size_t i = 0; i < inventory->count[FACT_RELEASES]; i++) {
-        struct str release = inventory->releases[i]->meta.name;
-        if (name.len > release.len + 1 && str_ends(name, release) && name.ptr[name.len - release.len - 1] == '-')
-            return release;
-    }
-    for (size_t at = name.len; at > 1; at--)
-        if (name.ptr[at - 1] == '-' && is_release_name(str_slice(name, at, name.len)))
-            return str_slice(name, at, name.len);
-    return (struct str){NULL, 0};
-}
-
 /* Labels are bounded to 63 bytes: a value that long may be a shortened name. */
 static struct str release_of_label(const struct inventory *inventory, struct str label)
 {
@@ -133,7 +118,17 @@ struct str upgrade_backup_release(const struct inventory *inventory, const struc
     /* kcm labels what a schedule makes; a pre-upgrade backup has no such label. */
     if (json_get_str(backup->meta.labels, LABEL_MANAGEMENT_BACKUP).len)
         return (struct str){NULL, 0};
-    return release_in_name(inventory, backup->meta.name);
+    /* On a fresh cluster the name is all there is: <ManagementBackup>-<release>. */
+    struct str name = policy_name_without_stamp(backup->meta.name);
+    for (size_t i = 0; i < inventory->count[FACT_RELEASES]; i++) {
+        struct str release = inventory->releases[i]->meta.name;
+        if (name.len > release.len + 1 && str_ends(name, release) && name.ptr[name.len - release.len - 1] == '-')
+            return release;
+    }
+    for (size_t at = name.len; at > 1; at--)
+        if (name.ptr[at - 1] == '-' && is_release_name(str_slice(name, at, name.len)))
+            return str_slice(name, at, name.len);
+    return (struct str){NULL, 0};
 }
 
 /* Velero begins with a backup within minutes after it was asked for; clocks may differ. */
@@ -305,20 +300,6 @@ bool gate_sees_older_life(const struct inventory *inventory)
     return inventory->count[FACT_RELEASES] > 1 || gate_trace_of_older_life(inventory);
 }
 
-static void management_refuse_recreated(const struct request *request, const struct management_backup *trace,
-                                        struct decision *decision)
-{
-    struct arena *arena = request->arena;
-    decision_audit(decision, AUDIT_GATE, "refused: Management created again");
-    decision_forbid(decision,
-                    "ManagementBackup %.*s shows that k0rdent ran here before, but no Management exists: creating one "
-                    "starts release %.*s without a pre-upgrade backup. Restore the last management backup instead "
-                    "(kubectl backstop status). To create it anyway, annotate it: %s=REASON",
-                    STR_ARG(words_name(arena, trace->meta.name)),
-                    STR_ARG(words_name(arena, object_text(request, request->object, "spec.release"))),
-                    ANNOTATION_SKIP_BACKUP);
-}
-
 /* kubectl replace --force deletes and creates: then there is no status to compare with. */
 void management_judge_creation(const struct request *request, const struct inventory *inventory,
                                const struct settings *settings, struct decision *decision)
@@ -329,8 +310,17 @@ void management_judge_creation(const struct request *request, const struct inven
     if (request_by_system_account(request, settings))
         decision_warn(decision, "k0rdent ran here before (ManagementBackup %.*s): no pre-upgrade backup was checked",
                       STR_ARG(words_name(request->arena, trace->meta.name)));
-    else
-        management_refuse_recreated(request, trace, decision);
+    else {
+        struct arena *arena = request->arena;
+        decision_audit(decision, AUDIT_GATE, "refused: Management created again");
+        decision_forbid(
+            decision,
+            "ManagementBackup %.*s shows that k0rdent ran here before, but no Management exists: creating one "
+            "starts release %.*s without a pre-upgrade backup. Restore the last management backup instead "
+            "(kubectl backstop status). To create it anyway, annotate it: %s=REASON",
+            STR_ARG(words_name(arena, trace->meta.name)),
+            STR_ARG(words_name(arena, object_text(request, request->object, "spec.release"))), ANNOTATION_SKIP_BACKUP);
+    }
 }
 
 /* ---- a Management that is deleted ---------------------------------------- */

@@ -231,28 +231,6 @@ bool rules_load(struct config_rules *rules, const struct config_map *map)
     return true;
 }
 
-static void deny_missing_map(struct decision *decision, const struct inventory *inventory, struct str ns,
-                             const char *field, struct str name)
-{
-    struct arena *arena = decision->arena;
-    struct strlist names = {0};
-    struct str elsewhere = {NULL, 0}, hint = STR("create it first");
-    for (size_t i = 0; i < inventory->count[FACT_CONFIG_MAPS]; i++) {
-        const struct object_meta *meta = &inventory->config_maps[i]->meta;
-        if (str_eq(meta->ns, ns))
-            strlist_add(arena, &names, meta->name);
-        else if (str_eq(meta->name, name))
-            elsewhere = meta->ns;
-    }
-    struct str near = str_nearest(name, names.items, names.len);
-    if (elsewhere.len)
-        hint = arena_printf(arena, "the one in %.*s is not read", STR_ARG(arena_quote(arena, elsewhere)));
-    else if (near.len)
-        hint = arena_printf(arena, "did you mean %.*s?", STR_ARG(arena_quote(arena, near)));
-    decision_invalid(decision, field, "%.*s: there is no ConfigMap of that name in %.*s; %.*s",
-                     STR_ARG(arena_quote(arena, name)), STR_ARG(arena_quote(arena, ns)), STR_ARG(hint));
-}
-
 const struct config_map *rules_find_map(struct decision *decision, const struct inventory *inventory, struct str ns,
                                         const char *field, struct str name)
 {
@@ -262,7 +240,24 @@ const struct config_map *rules_find_map(struct decision *decision, const struct 
     if (!inventory->known[FACT_CONFIG_MAPS])
         decision_unchecked(decision, FACT_CONFIG_MAPS, "%s: %.*s was not checked: nothing is known about ConfigMaps",
                            field, STR_ARG(arena_quote(decision->arena, name)));
-    else
-        deny_missing_map(decision, inventory, ns, field, name);
+    else {
+        struct arena *arena = decision->arena;
+        struct strlist names = {0};
+        struct str elsewhere = {NULL, 0}, hint = STR("create it first");
+        for (size_t i = 0; i < inventory->count[FACT_CONFIG_MAPS]; i++) {
+            const struct object_meta *meta = &inventory->config_maps[i]->meta;
+            if (str_eq(meta->ns, ns))
+                strlist_add(arena, &names, meta->name);
+            else if (str_eq(meta->name, name))
+                elsewhere = meta->ns;
+        }
+        struct str near = str_nearest(name, names.items, names.len);
+        if (elsewhere.len)
+            hint = arena_printf(arena, "the one in %.*s is not read", STR_ARG(arena_quote(arena, elsewhere)));
+        else if (near.len)
+            hint = arena_printf(arena, "did you mean %.*s?", STR_ARG(arena_quote(arena, near)));
+        decision_invalid(decision, field, "%.*s: there is no ConfigMap of that name in %.*s; %.*s",
+                         STR_ARG(arena_quote(arena, name)), STR_ARG(arena_quote(arena, ns)), STR_ARG(hint));
+    }
     return NULL;
 }

@@ -444,15 +444,6 @@ static void resource_warn_unknown(struct decision *decision, const char *verb, s
                       STR_ARG(quoted));
 }
 
-static void warn_singular(struct decision *decision, const char *verb, struct str name,
-                          const struct resource_kind *kind)
-{
-    struct str plural = kind->name;
-    if (!str_eq(name, plural) && !is_built_in(kind->group))
-        decision_warn(decision, "%s %.*s works only where its CRD is installed. On a clean cluster write %.*s", verb,
-                      STR_ARG(arena_quote(decision->arena, name)), STR_ARG(plural));
-}
-
 void warn_unresolvable(struct decision *decision, const char *verb, const struct resource_names *names,
                        bool clean_cluster)
 {
@@ -462,7 +453,11 @@ void warn_unresolvable(struct decision *decision, const char *verb, const struct
             continue;
         if (!name->kind)
             resource_warn_unknown(decision, verb, name->text, clean_cluster);
-        else if (clean_cluster)
-            warn_singular(decision, verb, name->text, name->kind);
+        else if (clean_cluster) {
+            struct str plural = name->kind->name;
+            if (!str_eq(name->text, plural) && !is_built_in(name->kind->group))
+                decision_warn(decision, "%s %.*s works only where its CRD is installed. On a clean cluster write %.*s",
+                              verb, STR_ARG(arena_quote(decision->arena, name->text)), STR_ARG(plural));
+        }
     }
 }

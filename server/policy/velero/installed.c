@@ -19,26 +19,6 @@ static const struct velero_field {
     {"BackupStorageLocation", "spec.objectStorage.caCertRef", VELERO_CA_CERT_REF, false},
 };
 
-static void velero_warn_field_unread(const struct velero_field *field, const struct product_version *velero,
-                                     struct decision *decision)
-{
-    struct arena *arena = decision->arena;
-    struct str since = feature_since(arena, field->feature);
-    switch (product_version_has(velero, field->feature)) {
-    case ANSWER_NO:
-        decision_caution(decision, "%s: %.*s ignores this; it needs %.*s or later", field->path,
-                         STR_ARG(product_version_name(arena, velero)), STR_ARG(since));
-        break;
-    case ANSWER_DEPENDS:
-        decision_warn(decision, "%s needs %.*s or later, and %.*s", field->path, STR_ARG(since),
-                      STR_ARG(product_version_doubt(arena, velero)));
-        break;
-    case ANSWER_YES:
-    default:
-        break;
-    }
-}
-
 /* The API server drops what the CRD does not have, and kubectl says what was there. It nearly never has
  * to be read: kubectl escapes nothing in the name of a field. */
 static bool velero_was_applied(const struct request *request, struct str applied, const struct velero_field *field)
@@ -77,8 +57,23 @@ void velero_warn_fields(const struct request *request, const struct inventory *i
         bool asked = object_tree(request, request->object, field->path) != NULL;
         bool dropped = asked && velero_drops(inventory, field);
         if (asked && !dropped) {
-            if (!field->judged)
-                velero_warn_field_unread(field, &velero, decision);
+            if (!field->judged) {
+                struct arena *arena = decision->arena;
+                struct str since = feature_since(arena, field->feature);
+                switch (product_version_has(&velero, field->feature)) {
+                case ANSWER_NO:
+                    decision_caution(decision, "%s: %.*s ignores this; it needs %.*s or later", field->path,
+                                     STR_ARG(product_version_name(arena, &velero)), STR_ARG(since));
+                    break;
+                case ANSWER_DEPENDS:
+                    decision_warn(decision, "%s needs %.*s or later, and %.*s", field->path, STR_ARG(since),
+                                  STR_ARG(product_version_doubt(arena, &velero)));
+                    break;
+                case ANSWER_YES:
+                default:
+                    break;
+                }
+            }
         } else if (dropped || velero_was_applied(request, applied, field)) {
             decision_caution(decision, "%s %s by the API server: the CRD is older than %.*s. Update it: %s",
                              field->path, dropped ? "will be dropped" : "was dropped",

@@ -37,21 +37,6 @@ static void add_from_patches(const struct config_rules *modifier, struct json_ob
     }
 }
 
-static void add_from_merge_patches(const struct config_rules *modifier, struct json_object *patches,
-                                   struct strlist *all)
-{
-    for (size_t i = 0; i < json_len(patches); i++) {
-        struct yaml_document *document = NULL;
-        struct error ignored;
-        struct str text = json_str(rules_get(json_item(patches, i), "patchData"));
-        if (!yaml_load(modifier->arena, text, &(struct yaml_options){0}, &document, &ignored) || !document)
-            continue;
-        struct str found = json_path_str(document->tree, "spec.release");
-        if (found.len)
-            strlist_add(modifier->arena, all, found);
-    }
-}
-
 /* Nothing but "replace /spec/release" for all Managements. */
 static bool is_all(struct json_object *rules)
 {
@@ -70,7 +55,17 @@ struct modifier_release modifier_release_set(const struct config_rules *modifier
         if (!targets_managements(modifier, rule))
             continue;
         add_from_patches(modifier, rules_get(rule, "patches"), &result.all);
-        add_from_merge_patches(modifier, rules_get(rule, "mergePatches"), &result.all);
+        struct json_object *patches = rules_get(rule, "mergePatches");
+        for (size_t j = 0; j < json_len(patches); j++) {
+            struct yaml_document *document = NULL;
+            struct error ignored;
+            struct str text = json_str(rules_get(json_item(patches, j), "patchData"));
+            if (!yaml_load(modifier->arena, text, &(struct yaml_options){0}, &document, &ignored) || !document)
+                continue;
+            struct str found = json_path_str(document->tree, "spec.release");
+            if (found.len)
+                strlist_add(modifier->arena, &result.all, found);
+        }
     }
     if (result.all.len)
         result.release = result.all.items[result.all.len - 1];
@@ -124,24 +119,6 @@ static void check_version(struct config_rules *modifier)
                       STR_ARG(arena_quote(modifier->arena, version)));
 }
 
-/* Exactly one kind of patch. Velero refuses two, and finds out about none only when it
- * applies the rule. */
-static void check_kinds(struct config_rules *modifier, struct str where, struct json_object *rule)
-{
-    static const char *const kinds[] = {"patches", "mergePatches", "strategicPatches"};
-    struct strlist given = {0};
-    for (size_t i = 0; i < LENGTH_OF(kinds); i++)
-        if (json_len(rules_get(rule, kinds[i])) > 0)
-            strlist_add(modifier->arena, &given, str_from(kinds[i]));
-    if (given.len == 0)
-        rules_problem(modifier, where,
-                      "has no patches, so Velero would restore the objects unpatched: add patches, mergePatches or "
-                      "strategicPatches");
-    else if (given.len > 1)
-        rules_problem(modifier, where, "has %.*s: Velero takes one kind per rule; write a rule for each",
-                      STR_ARG(strlist_quoted(modifier->arena, &given)));
-}
-
 static void modifier_check_conditions(struct config_rules *modifier, struct str where, struct json_object *conditions);
 
 static void check_rule(struct config_rules *modifier, struct str where, struct json_object *rule)
@@ -157,7 +134,20 @@ static void check_rule(struct config_rules *modifier, struct str where, struct j
     if (!rules_keys(modifier, where, rule, keys, LENGTH_OF(keys)))
         return;
     modifier_check_conditions(modifier, conditions_at, conditions);
-    check_kinds(modifier, where, rule);
+    /* Exactly one kind of patch. Velero refuses two, and finds out about none only when it
+     * applies the rule. */
+    static const char *const kinds[] = {"patches", "mergePatches", "strategicPatches"};
+    struct strlist given = {0};
+    for (size_t i = 0; i < LENGTH_OF(kinds); i++)
+        if (json_len(rules_get(rule, kinds[i])) > 0)
+            strlist_add(modifier->arena, &given, str_from(kinds[i]));
+    if (given.len == 0)
+        rules_problem(modifier, where,
+                      "has no patches, so Velero would restore the objects unpatched: add patches, mergePatches or "
+                      "strategicPatches");
+    else if (given.len > 1)
+        rules_problem(modifier, where, "has %.*s: Velero takes one kind per rule; write a rule for each",
+                      STR_ARG(strlist_quoted(modifier->arena, &given)));
     modifier_check_patches(modifier, where, rule, target);
 }
 

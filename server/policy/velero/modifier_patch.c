@@ -92,22 +92,6 @@ static void modifier_check_removed_patch(struct config_rules *modifier, struct s
     }
 }
 
-/* A merge patch cannot fail over what is not there. */
-static void modifier_check_removed_data(struct config_rules *modifier, struct str where, struct json_object *data)
-{
-    struct json_object *metadata = json_get(data, "metadata");
-    if (json_get(data, "status"))
-        rules_warn(modifier, where, "sets status, which has no effect: only controllers set it");
-    for (size_t i = 0; i < LENGTH_OF(removed); i++) {
-        struct str name = str_from(removed[i].path), head = STR("/metadata/");
-        if (removed[i].target || removed[i].settable || !str_starts(name, head))
-            continue;
-        if (json_get(metadata, name.ptr + head.len))
-            rules_warn(modifier, where, "sets metadata.%s, which has no effect: only the API server sets it",
-                       name.ptr + head.len);
-    }
-}
-
 static const char *const operations[] = {"add", "remove", "replace", "move", "copy", "test"};
 
 struct patch {
@@ -266,8 +250,20 @@ static void check_patch_data(struct config_rules *modifier, struct str where, st
     else if (!document || !json_object_is_type(document->tree, json_type_object))
         rules_problem(modifier, at,
                       "must hold a map of the fields to set, such as {\"spec\":{\"release\":\"kcm-1-1-0\"}}");
-    else
-        modifier_check_removed_data(modifier, at, document->tree);
+    else {
+        /* A merge patch cannot fail over what is not there. */
+        struct json_object *metadata = json_get(document->tree, "metadata");
+        if (json_get(document->tree, "status"))
+            rules_warn(modifier, at, "sets status, which has no effect: only controllers set it");
+        for (size_t i = 0; i < LENGTH_OF(removed); i++) {
+            struct str name = str_from(removed[i].path), head = STR("/metadata/");
+            if (removed[i].target || removed[i].settable || !str_starts(name, head))
+                continue;
+            if (json_get(metadata, name.ptr + head.len))
+                rules_warn(modifier, at, "sets metadata.%s, which has no effect: only the API server sets it",
+                           name.ptr + head.len);
+        }
+    }
 }
 
 /* Strategic patches need the Go types, and the Velero server registers only these
@@ -358,12 +354,6 @@ static struct str without_underscores(struct arena *arena, struct str text)
     return plain;
 }
 
-static bool is_special_float(struct str body, bool sign)
-{
-    return str_eq_nocase(body, STR("inf")) || str_eq_nocase(body, STR("infinity")) ||
-           (!sign && str_eq_nocase(body, STR("nan")));
-}
-
 /* strconv.ParseFloat(text, 64) without an error: the syntax, and within range. */
 static bool go_parses_as_float(struct arena *arena, struct str text)
 {
@@ -372,7 +362,8 @@ static bool go_parses_as_float(struct arena *arena, struct str text)
     if (sign)
         body = str_slice(text, 1, text.len);
     body = without_underscores(arena, body);
-    if (is_special_float(body, sign))
+    if (str_eq_nocase(body, STR("inf")) || str_eq_nocase(body, STR("infinity")) ||
+        (!sign && str_eq_nocase(body, STR("nan"))))
         return true;
     bool hex = value_char_at(body, 0) == '0' && (value_char_at(body, 1) | 0x20) == 'x';
     size_t i = hex ? 2 : 0;

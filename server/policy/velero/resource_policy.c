@@ -179,18 +179,6 @@ static void check_conditions(struct config_rules *map, const struct resource_pol
     check_csi(map, policy_under(map, where, "csi"), json_get(conditions, "csi"));
 }
 
-static void check_custom_action(struct config_rules *map, const struct resource_policy_use *use, struct str at)
-{
-    struct str since = feature_since(map->arena, VELERO_ACTION_CUSTOM);
-    enum version_answer has = product_version_has(&use->velero, VELERO_ACTION_CUSTOM);
-    if (has == ANSWER_NO)
-        rules_problem(map, at, "%.*s does not support the action custom; it needs %.*s or later",
-                      STR_ARG(product_version_name(map->arena, &use->velero)), STR_ARG(since));
-    else if (has == ANSWER_DEPENDS)
-        rules_warn(map, at, "the action custom needs %.*s or later, and %.*s", STR_ARG(since),
-                   STR_ARG(product_version_doubt(map->arena, &use->velero)));
-}
-
 /* What Velero 1.19 reads of them (Action.validate) an older one ignores, whatever it says. */
 static void check_parameter(struct config_rules *map, const struct resource_policy_use *use, struct str at,
                             const char *key, struct json_object *value, bool snapshot)
@@ -252,8 +240,16 @@ static void check_action(struct config_rules *map, const struct resource_policy_
     if (!rules_keys(map, where, action, keys, LENGTH_OF(keys)) || !rules_text(map, where, action, "type", &type))
         return;
     check_parameters(map, use, where, action, type);
-    if (str_is(type, "custom"))
-        check_custom_action(map, use, at);
+    if (str_is(type, "custom")) {
+        struct str since = feature_since(map->arena, VELERO_ACTION_CUSTOM);
+        enum version_answer has = product_version_has(&use->velero, VELERO_ACTION_CUSTOM);
+        if (has == ANSWER_NO)
+            rules_problem(map, at, "%.*s does not support the action custom; it needs %.*s or later",
+                          STR_ARG(product_version_name(map->arena, &use->velero)), STR_ARG(since));
+        else if (has == ANSWER_DEPENDS)
+            rules_warn(map, at, "the action custom needs %.*s or later, and %.*s", STR_ARG(since),
+                       STR_ARG(product_version_doubt(map->arena, &use->velero)));
+    }
     for (size_t i = 0; i < LENGTH_OF(actions); i++)
         if (str_eq(type, actions[i]))
             return;

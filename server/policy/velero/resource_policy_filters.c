@@ -124,16 +124,11 @@ static void filter_check_selector(struct config_rules *map, struct str at, struc
         rules_problem(map, arena_printf(map->arena, "%.*s%.*s", STR_ARG(at), STR_ARG(where)), "%.*s", STR_ARG(why));
 }
 
-static bool filter_has_selector(struct json_object *selector)
-{
-    return selector && !selector_is_empty(selector);
-}
-
 static void filter_check_selectors(struct config_rules *map, struct str at, struct json_object *filter)
 {
     struct json_object *one = json_get(filter, "labelSelector"), *any;
     size_t count = rules_list(map, at, filter, "orLabelSelectors", &any);
-    if (filter_has_selector(one) && count)
+    if ((one && !selector_is_empty(one)) && count)
         rules_problem(map, at, "labelSelector and orLabelSelectors cannot be combined");
     filter_check_selector(map, policy_under(map, at, "labelSelector"), one);
     for (size_t i = 0; i < count && map->problems < RULES_PROBLEMS_SHOWN; i++)
@@ -296,25 +291,20 @@ static void check_namespaced(struct config_rules *map, const struct resource_pol
                       "Backup: use the scoped filters");
 }
 
-static void check_cluster_scoped(struct config_rules *map, const struct resource_policy_use *use,
-                                 struct json_object *tree)
+void policy_check_filters(struct config_rules *map, const struct resource_policy_use *use, struct json_object *tree)
 {
     static const char *const keys[] = {"resourceFilters"};
     const struct str at = STR("clusterScopedFilterPolicy");
     struct filter_list list = {.map = map, .use = use, .cluster_scoped = true};
     struct json_object *policy = json_get(tree, "clusterScopedFilterPolicy");
-    if (!policy_reads(map, use, (struct str){NULL, 0}, tree, "clusterScopedFilterPolicy", VELERO_FILTER_POLICIES) ||
-        !rules_keys(map, at, policy, keys, LENGTH_OF(keys)))
-        return;
-    filter_check_list(&list, at, policy);
-    if (use->old_filters)
-        rules_problem(map, at,
-                      "cannot be combined with includedResources, excludedResources or includeClusterResources of the "
-                      "Backup: use the scoped filters");
-}
-
-void policy_check_filters(struct config_rules *map, const struct resource_policy_use *use, struct json_object *tree)
-{
-    check_cluster_scoped(map, use, tree);
+    if (policy_reads(map, use, (struct str){NULL, 0}, tree, "clusterScopedFilterPolicy", VELERO_FILTER_POLICIES) &&
+        rules_keys(map, at, policy, keys, LENGTH_OF(keys))) {
+        filter_check_list(&list, at, policy);
+        if (use->old_filters)
+            rules_problem(
+                map, at,
+                "cannot be combined with includedResources, excludedResources or includeClusterResources of the "
+                "Backup: use the scoped filters");
+    }
     check_namespaced(map, use, tree);
 }

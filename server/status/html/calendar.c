@@ -185,16 +185,6 @@ static void draw_past(const struct page *page, size_t rows)
 
 /* ---- what will be ------------------------------------------------------------------------- */
 
-static void draw_run(struct picture *picture, const struct status_source *source, const struct status_run *run,
-                     size_t row)
-{
-    char text[TIME_TEXT_SIZE];
-    picture_mark(picture, run->collides ? "clash" : "plan", run->at, row);
-    MARKUP(picture->page->out, "<title>$: $$</title></use>\n", source->name,
-           str_from(time_format(run->at, run->offset, text)),
-           run->collides ? STR(", within 5 minutes of another to this storage location") : STR(""));
-}
-
 /* Too many to tell apart. */
 static void draw_band(const struct picture *picture, const struct status_source *source, size_t row)
 {
@@ -241,8 +231,14 @@ static void draw_plan(const struct page *page, size_t rows)
         bool apart = source->run_total == source->run_count && picture.marks + source->run_count <= MARKS;
         if (!apart && source->run_total)
             draw_band(&picture, source, i);
-        for (size_t r = 0; apart && r < source->run_count; r++)
-            draw_run(&picture, source, &source->runs[r], i);
+        for (size_t r = 0; apart && r < source->run_count; r++) {
+            const struct status_run *run = &source->runs[r];
+            char text[TIME_TEXT_SIZE];
+            picture_mark(&picture, run->collides ? "clash" : "plan", run->at, i);
+            MARKUP(picture.page->out, "<title>$: $$</title></use>\n", source->name,
+                   str_from(time_format(run->at, run->offset, text)),
+                   run->collides ? STR(", within 5 minutes of another to this storage location") : STR(""));
+        }
     }
     picture_end(&picture);
 }
@@ -323,28 +319,6 @@ static void end_details(const struct page *page)
 
 /* ---- planned runs ------------------------------------------------------------------ */
 
-static void put_times(struct html_table *table, const struct status_source *source, size_t *left)
-{
-    const struct page *page = table->page;
-    html_cell(table, source->run_total ? "all" : "none");
-    if (source->run_count == 0 || source->run_count > *left) {
-        buf_puts(page->out, source->run_total ? "too many to list" : "-");
-        return;
-    }
-    const struct status_run *runs = source->runs;
-    *left -= source->run_count;
-    bool changes = runs[0].offset != runs[source->run_count - 1].offset; /* clocks do, so say which is which */
-    buf_puts(page->out, "<ol class=\"times\">");
-    for (size_t i = 0; i < source->run_count; i++) {
-        buf_puts(page->out, "<li>");
-        markup_time(page->out, runs[i].at, runs[i].offset);
-        if (changes)
-            buf_printf(page->out, " %+03d:%02d", runs[i].offset / 3600, abs(runs[i].offset) / 60 % 60);
-        buf_puts(page->out, runs[i].collides ? " <span class=\"tone-warn\">close</span></li>" : "</li>");
-    }
-    buf_puts(page->out, "</ol>");
-}
-
 static void put_planned(struct html_table *table, const struct status_source *source, size_t *left)
 {
     char text[TIME_TEXT_SIZE];
@@ -363,7 +337,23 @@ static void put_planned(struct html_table *table, const struct status_source *so
     html_cell_text(table, source->interval ? str_from(duration_format(source->interval, text)) : STR(""));
     html_cell_text(table, source->location);
     html_cell_text(table, source->zone);
-    put_times(table, source, left);
+    html_cell(table, source->run_total ? "all" : "none");
+    if (source->run_count == 0 || source->run_count > *left) {
+        buf_puts(page->out, source->run_total ? "too many to list" : "-");
+        return;
+    }
+    const struct status_run *runs = source->runs;
+    *left -= source->run_count;
+    bool changes = runs[0].offset != runs[source->run_count - 1].offset; /* clocks do, so say which is which */
+    buf_puts(page->out, "<ol class=\"times\">");
+    for (size_t i = 0; i < source->run_count; i++) {
+        buf_puts(page->out, "<li>");
+        markup_time(page->out, runs[i].at, runs[i].offset);
+        if (changes)
+            buf_printf(page->out, " %+03d:%02d", runs[i].offset / 3600, abs(runs[i].offset) / 60 % 60);
+        buf_puts(page->out, runs[i].collides ? " <span class=\"tone-warn\">close</span></li>" : "</li>");
+    }
+    buf_puts(page->out, "</ol>");
 }
 
 static void html_planned_runs(const struct page *page)
@@ -416,25 +406,6 @@ static struct str html_items(const struct page *page, const struct backup_status
                         (long long)status->items_total);
 }
 
-static void put_past(struct html_table *table, const struct status_source *source, const struct status_past *past)
-{
-    char text[TIME_TEXT_SIZE];
-    const struct page *page = table->page;
-    const struct backup *backup = past->object;
-    struct str phase = phase_name(backup->status.phase);
-    html_row(table);
-    MARKUP(page->out, "@", backup->meta.name);
-    html_cell_text(table, source->maker == STATUS_BY_HAND ? STR("") : source->name);
-    html_cell(table, "");
-    html_badge(page, html_phase_tone(phase), phase);
-    html_cell_when(table, past->started);
-    html_cell_text(table, past->ended >= past->started && past->ended
-                              ? str_from(duration_format(past->ended - past->started, text))
-                              : STR(""));
-    html_cell_text(table, html_items(page, &backup->status));
-    html_cell_text(table, backup->storage_location);
-}
-
 /* The newest of all sources, each of which has its own newest first. */
 static void past_rows(struct html_table *table, size_t *put)
 {
@@ -450,12 +421,29 @@ static void past_rows(struct html_table *table, size_t *put)
         }
         if (!newest)
             return;
-        put_past(table, newest, &newest->past[next[newest - view->sources]++]);
+        const struct status_past *past = &newest->past[next[newest - view->sources]++];
+        char text[TIME_TEXT_SIZE];
+        const struct page *page = table->page;
+        const struct backup *backup = past->object;
+        struct str phase = phase_name(backup->status.phase);
+        html_row(table);
+        MARKUP(page->out, "@", backup->meta.name);
+        html_cell_text(table, newest->maker == STATUS_BY_HAND ? STR("") : newest->name);
+        html_cell(table, "");
+        html_badge(page, html_phase_tone(phase), phase);
+        html_cell_when(table, past->started);
+        html_cell_text(table, past->ended >= past->started && past->ended
+                                  ? str_from(duration_format(past->ended - past->started, text))
+                                  : STR(""));
+        html_cell_text(table, html_items(page, &backup->status));
+        html_cell_text(table, backup->storage_location);
     }
 }
 
-static void html_past_backups(const struct page *page)
+static void html_calendar_tables(const struct page *page)
 {
+    html_collisions(page);
+    html_planned_runs(page);
     static const char *const headings[] = {"Backup", "Source", "Phase", "Started", "Took", "Items", "Storage", NULL};
     const struct status_view *view = page->view;
     size_t put = 0, total = 0;
@@ -468,11 +456,4 @@ static void html_past_backups(const struct page *page)
     past_rows(&table, &put);
     html_table_end(&table, put, total);
     end_details(page);
-}
-
-static void html_calendar_tables(const struct page *page)
-{
-    html_collisions(page);
-    html_planned_runs(page);
-    html_past_backups(page);
 }

@@ -28,9 +28,10 @@ void status_html_policy(struct buf *out)
     gnutls_free(text.data);
 }
 
-/* A policy in a document cannot name its frames: the header does, where there is one. */
-static void put_policy(const struct page *page)
+static void html_put_head(const struct page *page)
 {
+    buf_puts(page->out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
+    /* A policy in a document cannot name its frames: the header does, where there is one. */
     BUF_SCOPED policy;
     buf_init(&policy, 1024);
     status_html_policy(&policy);
@@ -40,12 +41,6 @@ static void put_policy(const struct page *page)
             inside = str_slice(whole, 0, i);
     page->out->failed |= policy.failed;
     MARKUP(page->out, "<meta http-equiv=\"Content-Security-Policy\" content=\"$\">\n", inside);
-}
-
-static void html_put_head(const struct page *page)
-{
-    buf_puts(page->out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
-    put_policy(page);
     buf_puts(page->out, "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
                         "<meta name=\"color-scheme\" content=\"light dark\">\n"
                         "<meta name=\"referrer\" content=\"no-referrer\">\n"

@@ -2,17 +2,6 @@
 
 /* ---- the gate --------------------------------------------------------------------------- */
 
-static void put_progress(const struct page *page, const struct backup_status *status)
-{
-    if (!status || status->completed || status->items_total <= 0)
-        return;
-    struct arena *arena = page->view->arena;
-    struct str done = arena_printf(arena, "%lld", (long long)status->items_done);
-    struct str total = arena_printf(arena, "%lld", (long long)status->items_total);
-    MARKUP(page->out, "<br><progress max=\"$\" value=\"$\" aria-label=\"$ of $ items\"></progress> $ of $ items", total,
-           done, done, total, done, total);
-}
-
 static const char *step_words(const struct upgrade_source *source)
 {
     static const char *const words[] = {[UPGRADE_STEP_PASS] = "allows the upgrade",
@@ -31,7 +20,13 @@ static void put_phase_cell(struct html_table *table, const struct backup_status 
         html_badge(page, html_phase_tone(status->phase), phase_name(status->phase));
     else
         buf_puts(page->out, none);
-    put_progress(page, status);
+    if (!status || status->completed || status->items_total <= 0)
+        return;
+    struct arena *arena = page->view->arena;
+    struct str done = arena_printf(arena, "%lld", (long long)status->items_done);
+    struct str total = arena_printf(arena, "%lld", (long long)status->items_total);
+    MARKUP(page->out, "<br><progress max=\"$\" value=\"$\" aria-label=\"$ of $ items\"></progress> $ of $ items", total,
+           done, done, total, done, total);
 }
 
 static void put_source(struct html_table *table, const struct upgrade_source *source)
@@ -87,18 +82,6 @@ static void put_all_evidence(const struct page *page)
     html_table_end(&table, upgrade->evidence_count, upgrade->evidence_count);
 }
 
-static void put_upgrade_command(const struct page *page)
-{
-    const struct upgrade_view *upgrade = &page->view->upgrade;
-    if (upgrade->outcome != UPGRADE_ADMITTED && upgrade->outcome != UPGRADE_WAITS)
-        return;
-    MARKUP(page->out,
-           "<p>To upgrade:</p><code class=\"run\">kubectl patch management $ --type=merge -p "
-           "'{\"spec\":{\"release\":\"$\"}}'</code>",
-           status_command_name(upgrade->management->meta.name),
-           upgrade->target.len ? status_command_name(upgrade->target) : STR("RELEASE"));
-}
-
 void html_upgrade(const struct page *page)
 {
     static const char *const headings[] = {
@@ -123,7 +106,12 @@ void html_upgrade(const struct page *page)
         html_table_end(&table, rows, upgrade->count);
     }
     put_all_evidence(page);
-    put_upgrade_command(page);
+    if (upgrade->outcome == UPGRADE_ADMITTED || upgrade->outcome == UPGRADE_WAITS)
+        MARKUP(page->out,
+               "<p>To upgrade:</p><code class=\"run\">kubectl patch management $ --type=merge -p "
+               "'{\"spec\":{\"release\":\"$\"}}'</code>",
+               status_command_name(upgrade->management->meta.name),
+               upgrade->target.len ? status_command_name(upgrade->target) : STR("RELEASE"));
     html_section_end(page);
 }
 

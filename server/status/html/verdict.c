@@ -213,11 +213,6 @@ void html_verdict(const struct page *page)
 
 /* ---- findings --------------------------------------------------------------------------- */
 
-static bool html_is_command(struct str text)
-{
-    return str_starts(text, STR("kubectl "));
-}
-
 void html_unjudged(const struct page *page)
 {
     const struct status_view *view = page->view;
@@ -251,7 +246,7 @@ static void put_finding(const struct page *page, const struct status_finding *fi
     else if (finding->risks)
         MARKUP(page->out, " <span class=\"muted\">(risk for $)</span>", status_blocked(view, finding->risks));
     buf_puts(page->out, "</p>");
-    if (html_is_command(finding->fix))
+    if (str_starts(finding->fix, STR("kubectl ")))
         MARKUP(page->out, "<code class=\"run\">$</code>", finding->fix);
     else if (finding->fix.len)
         MARKUP(page->out, "<p>Fix: @</p>", finding->fix);
