@@ -1,5 +1,12 @@
-/* What kcm writes into its Backups: orLabelSelectors, one label each
- * (kcm internal/controller/backup/templating.go); and what admins write by hand. */
+/* What a Velero Backup is: kcm's own management backup, a region's, one that somebody made by
+ * hand from kcm's selectors, a KOTS snapshot, or another. This file alone knows the marks.
+ *
+ * kcm writes them into every Backup that it makes, and has since its first release (kcm
+ * internal/controller/backup/collect.go, getBackupTemplateSpec; templating.go for
+ * orLabelSelectors, one label each; reconcile.go, ScheduleMgmtNameLabel). Velero syncs labels
+ * and spec from the object store, so they hold on a fresh cluster, too. A k0rdent label alone
+ * proves nothing: the documented migration of a ClusterDeployment makes a Backup with the same
+ * selectors by hand, and from that no management cluster can be restored. */
 #include "inventory/inventory.h"
 
 static bool is_k0rdent(struct str key)
@@ -9,6 +16,8 @@ static bool is_k0rdent(struct str key)
 
 typedef bool selector_fn(void *context, struct str key, struct str value); /* false stops the walk */
 
+/* Only requirements that name something: In and Exists. NotIn and DoesNotExist say what is left
+ * out. */
 static bool walk_expression(struct json_object *expression, selector_fn *visit, void *context)
 {
     struct str key = json_get_str(expression, "key"), operation = json_get_str(expression, "operator");
@@ -106,11 +115,6 @@ void selectors_providers(struct arena *scratch, struct json_object *backup_spec,
     walk_selectors(backup_spec, note_provider, &walk);
 }
 
-/* What a Velero Backup is. This file alone knows the marks: kcm writes them into every Backup
- * that it makes, and has since its first release (kcm internal/controller/backup/collect.go,
- * getBackupTemplateSpec; reconcile.go, ScheduleMgmtNameLabel). Velero syncs labels and spec
- * from the object store, so they hold on a fresh cluster too. */
-
 #define RESOURCE_CLUSTERS "clusters.cluster.x-k8s.io"
 #define COMPONENT_KCM "kcm"
 
@@ -182,6 +186,8 @@ enum backup_kind backup_kots_kind(struct json_object *annotations)
     return json_get(annotations, "kots.io/app-id") ? BACKUP_KOTS_PARTIAL : BACKUP_OTHER;
 }
 
+/* The region's label comes first: a region's Backup has all of kcm's marks as well, and must not
+ * be taken for the management cluster's. */
 struct backup_identity backup_identify(struct json_object *metadata, struct json_object *spec)
 {
     struct backup_identity identity = {BACKUP_OTHER, marks_of(metadata, spec)};
@@ -201,6 +207,8 @@ bool backup_is_by_kcm(const struct backup *backup)
     return backup->identity.kind == BACKUP_MANAGEMENT || backup->identity.kind == BACKUP_REGIONAL;
 }
 
+/* Excluding any namespace makes Velero leave out cluster-scoped objects unless
+ * includeClusterResources is true, and Management is one. */
 bool backup_lacks_management(const struct backup *backup)
 {
     return backup->identity.kind == BACKUP_MANAGEMENT && (backup->identity.marks & BACKUP_EXCLUDES_A_NAMESPACE);
@@ -213,6 +221,9 @@ static bool identity_doubt(struct str *doubt, struct str why)
     return false;
 }
 
+/* Velero's CRDs have no status subresource, so anybody who may edit a Backup may write
+ * "Completed" into it. The API server records who wrote which field in managedFields; a status
+ * that others than Velero's managers wrote is no evidence for the upgrade gate. */
 bool backup_status_by_velero(struct arena *arena, const struct backup *backup, const struct settings *settings,
                              struct str *doubt)
 {

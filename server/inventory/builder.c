@@ -39,6 +39,8 @@ bool builder_share(struct inventory_builder *builder, struct record *record)
     return table_put(&builder->tables[record->fact], record);
 }
 
+/* The common case, an empty table, takes over a copy of the slots, without hashing anything
+ * again. */
 bool builder_share_table(struct inventory_builder *builder, enum fact fact, const struct record_table *records)
 {
     if (builder->tables[fact].size == 0)
@@ -93,6 +95,7 @@ void snapshot_release(const struct inventory *inventory)
         shared_release(inventory->counted);
 }
 
+/* The cast is from the first member: `shared` is the first of struct snapshot. */
 const struct inventory *snapshot_current(struct shared_slot *slot)
 {
     struct snapshot *snapshot = (struct snapshot *)shared_slot_get(slot);
@@ -167,6 +170,7 @@ struct inventory *inventory_finish(struct inventory_builder *builder)
     return NULL;
 }
 
+/* Readings are made in the arena of the one who read; the snapshot outlives it. */
 static bool snapshot_keeps_evidence(struct arena *arena, struct evidence_reading *copy,
                                     const struct evidence_reading *reading)
 {
@@ -235,6 +239,7 @@ struct inventory *inventory_copy(const struct inventory *inventory)
     return snapshot_without(inventory, NULL, NULL);
 }
 
+/* For offline runs without an inventory: every kind unknown, so nothing is ever "not found". */
 const struct inventory *inventory_unknown(void)
 {
     static struct shared always = {.references = 1}; /* is never destroyed */

@@ -1,3 +1,5 @@
+/* Also the versions of Velero and k0rdent that a cluster runs, found in settings, image tags,
+ * Velero's own answer, or Management and Release, in that order of trust. */
 #include "backstop/versions.h"
 #include "inventory/inventory.h"
 
@@ -78,6 +80,8 @@ static bool is_cluster_host(struct str host, struct str own)
     return host.len && !has_byte(host, '.') && !has_byte(host, ':'); /* "minio", "localhost" */
 }
 
+/* In doubt it is external: a warning about storage that would be lost must be right, and an
+ * address that only this cluster resolves is recognisable by its form. */
 enum storage_class storage_location_class(const struct storage_location *location)
 {
     for (size_t i = 0; i < LENGTH_OF(by_provider); i++)
@@ -108,6 +112,8 @@ const char *storage_class_inside(enum storage_class class)
     return classes[class].inside;
 }
 
+/* An empty phase is not available: Velero has not validated the location yet, and refuses
+ * Backups until it has. */
 bool storage_location_available(const struct storage_location *location)
 {
     return location && str_is(location->phase, "Available");
@@ -118,6 +124,8 @@ bool storage_location_read_only(const struct storage_location *location)
     return str_is(location->access_mode, "ReadOnly");
 }
 
+/* Velero wraps its reason in a sentence that names the location again; what follows " is
+ * unavailable: " is the reason itself. */
 struct str storage_location_reason(const struct storage_location *location)
 {
     static const struct str head = STR_INIT("BackupStorageLocation "), middle = STR_INIT(" is unavailable: ");
@@ -182,6 +190,8 @@ static void version_fact_add(struct version_fact *fact, const struct inventory *
     fact->source = fact->version.text.len ? source : VERSION_UNKNOWN;
 }
 
+/* Velero may run in several namespaces. Where one runs in the system namespace only that counts;
+ * otherwise all of them do, since any of them may take up the object. */
 struct version_fact inventory_velero_version(const struct inventory *inventory, const struct settings *settings)
 {
     struct version_fact fact = {.version = product_version_unknown(PRODUCT_VELERO)};

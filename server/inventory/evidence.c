@@ -1,5 +1,9 @@
 /* Deletions of Backups that were admitted a moment ago, as one line of text: what replicas tell
- * each other, and what `kubectl get lease` shows. docs/deletions.md has the whole protocol. */
+ * each other, and what `kubectl get lease` shows. docs/deletions.md has the whole protocol.
+ *
+ * Deleting is allowed while enough other backups remain. Two replicas, or two requests at the
+ * same moment, would each count the other's Backup as remaining; a reservation makes one of them
+ * see the other's deletion before it is in any cache. */
 #include "inventory/inventory.h"
 
 /* The API server drops a request after a minute (--request-timeout), so after that a deletion
@@ -139,6 +143,7 @@ static int64_t evidence_started(const struct evidence_object *object)
     return object->created;
 }
 
+/* Equal times: by name, so that the answer does not depend on the order of the list. */
 static bool is_newer(const struct evidence_object *a, const struct evidence_object *b)
 {
     if (evidence_started(a) != evidence_started(b))
@@ -182,6 +187,8 @@ static void evidence_keep_object(struct evidence_search *search, struct evidence
     reading->objects[at] = object;
 }
 
+/* SEEN_MAX is a mistake in the entry rather than a limit of the engine: without a selector it
+ * would match every Job of a cluster. */
 bool evidence_look(struct evidence_search *search, struct json_object *object, struct error *error)
 {
     if (search->seen++ == SEEN_MAX)

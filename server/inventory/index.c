@@ -1,5 +1,8 @@
-/* Open addressing over a power of two, at most half full. Removal moves later entries
- * up, so that no marks of the removed pile up over months of backups that come and go. */
+/* Open addressing over a power of two, at most half full. Removal moves later entries up, so
+ * that no marks of the removed pile up over months of backups that come and go.
+ *
+ * What policies ask besides "by name": the newest Backup of a schedule, and the default storage
+ * location of a namespace. Both are computed once for each snapshot, as Velero would choose. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +44,7 @@ static bool table_grow(struct record_table *table)
     return true;
 }
 
+/* Grown before it is more than half full: look-ups then take one or two steps. */
 bool table_put(struct record_table *table, struct record *record)
 {
     if (table->len * 2 >= table->size && !table_grow(table)) {
@@ -75,7 +79,8 @@ bool table_share(struct record_table *table, const struct record_table *from)
     return true;
 }
 
-/* Closes the gap at `hole` with the entries that only stand behind it because it was taken. */
+/* Closes the gap at `hole` with the entries that only stand behind it because it was taken. An
+ * entry may move up only if that does not put it before the slot where its hash sends it. */
 static void table_remove_at(struct record_table *table, size_t hole)
 {
     size_t mask = table->size - 1;
@@ -100,6 +105,7 @@ void table_remove(struct record_table *table, struct str ns, struct str name)
         table_remove_at(table, at);
 }
 
+/* What a list did not name is gone from the cluster, whether or not its deletion was ever seen. */
 void table_keep_round(struct record_table *table, unsigned round)
 {
     for (size_t i = 0; i < table->size;)
@@ -145,6 +151,8 @@ static int64_t backup_newness(const struct backup *backup)
     return backup->status.started ? backup->status.started : backup->meta.created;
 }
 
+/* Velero takes the newest by startTimestamp (restore_controller.go, mostRecentCompletedBackup);
+ * equal times are decided by name here, so that every replica says the same. */
 static int by_schedule(const void *a, const void *b)
 {
     const struct backup *x = *(const struct backup *const *)a, *y = *(const struct backup *const *)b;
@@ -336,6 +344,7 @@ static void schedules_remove(struct inventory_index *index, const struct invento
     memmove(entry, entry + 1, (index->schedule_count - at) * sizeof *entry);
 }
 
+/* Used by overlays only: a snapshot of the cache is built whole. */
 bool index_put(struct arena *arena, const struct inventory *inventory, struct record *record, const void *gone)
 {
     struct inventory_index *index = inventory->index;

@@ -137,6 +137,8 @@ void extract_management(struct store *store, void *fact, struct json_object *obj
                              json_get_bool(json_get(config, "velero"), "deployNodeAgent"); /* before k0rdent 1.4 */
 }
 
+/* status.release alone says little: kcm sets it as soon as the HelmReleases are applied, with no
+ * component ready. So the components' own success is looked at, too. */
 enum management_progress management_progress(const struct management *management)
 {
     if (management->status_release.len == 0)
@@ -407,6 +409,8 @@ void extract_provider_service(struct store *store, void *fact, struct json_objec
 
 /* ---- CustomResourceDefinitions ------------------------------------------------------------------- */
 
+/* DEPENDS where the schema is not known, or goes deeper than was read: the caller may then only
+ * warn. */
 enum version_answer custom_resource_has_field(const struct custom_resource *resource, const char *path)
 {
     struct str wanted = str_from(path);

@@ -29,6 +29,8 @@ static int64_t location_period(struct json_object *spec, const char *key)
     return period > 0 && period < SECOND ? 1 : period / SECOND;
 }
 
+/* config is kept whole, since the rules for plugins (policy/storage/config.c) read all of its
+ * keys. */
 void extract_storage_location(struct store *store, void *fact, struct json_object *object)
 {
     struct storage_location *location = fact;
@@ -48,6 +50,7 @@ void extract_storage_location(struct store *store, void *fact, struct json_objec
     location->validation_period = location_period(spec, "validationFrequency");
 }
 
+/* The first field of the spec that needs it, for the message; NULL when none does. */
 const char *backup_spec_node_agent(struct json_object *spec)
 {
     static const char *const fields[] = {"snapshotMoveData", "defaultVolumesToFsBackup",

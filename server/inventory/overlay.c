@@ -1,3 +1,7 @@
+/* A manifest folder usually has the storage location beside the ManagementBackup that names it,
+ * in any order; and an apply of both would succeed. Two modes: an object that a document brings
+ * replaces what the inventory has (OVERLAY_REPLACES); one that is only implied fills a gap
+ * (OVERLAY_FILLS). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -157,6 +161,7 @@ const struct inventory *inventory_overlay_get(const struct inventory_overlay *ov
     return &overlay->inventory;
 }
 
+/* After a reload the base is another; what was added is added again. */
 struct inventory_overlay *inventory_overlay_onto(const struct inventory_overlay *overlay, const struct inventory *base)
 {
     struct inventory_overlay *onto = inventory_overlay_new(base);
@@ -245,6 +250,8 @@ static bool is_backup_on_demand(struct json_object *object)
     return str_is(json_get_str(object, "kind"), "ManagementBackup") && !json_path_str(object, "spec.schedule").len;
 }
 
+/* By the clock that the caller gives, so tests and `serve --now` see the same progress at the
+ * same time. */
 static int64_t stage_at(const struct simulation *simulation, const struct simulated *simulated, int64_t now)
 {
     int64_t elapsed = now - simulated->created, seconds = simulation->seconds;
@@ -372,6 +379,8 @@ bool simulation_advance(struct simulation *simulation, const struct extractor *e
     return changed;
 }
 
+/* An object of the files wins over a simulated one of the same name: whoever writes it there
+ * wants to see it. */
 bool simulation_put(const struct simulation *simulation, struct inventory_builder *builder)
 {
     for (const struct simulated *at = simulation->first; at; at = at->next)

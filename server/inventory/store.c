@@ -70,6 +70,7 @@ void tree_pool_sweep(struct tree_pool *pool)
         }
 }
 
+/* json_object_equal decides; the hash only finds candidates. */
 static struct pooled_tree *tree_pool_take(struct tree_pool *pool, struct json_object *tree)
 {
     uint64_t hash = hash_map(tree);
@@ -129,6 +130,7 @@ static const struct str common[] = {
     STR_INIT("FailedValidation"), STR_INIT("velero-server\n\0"), /* the writer of nearly every status */
 };
 
+/* Aligned for any type, relative to the block's start, which calloc aligns as well. */
 void *store_alloc(struct store *store, size_t size)
 {
     size_t at = (store->used + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
@@ -140,6 +142,7 @@ void *store_alloc(struct store *store, size_t size)
     return memory;
 }
 
+/* Texts are not NUL-terminated in a record: nothing needs it, and it would cost a byte for each. */
 struct str store_text(struct store *store, struct str text)
 {
     if (!text.len)
@@ -200,6 +203,8 @@ static struct json_object *copy_strings(struct json_object *map, bool (*keep)(st
     return copy;
 }
 
+/* In the measuring pass nothing is pooled: maps are counted trees beside the record, and take
+ * none of its bytes. */
 struct json_object *store_map(struct store *store, struct json_object *map, bool (*keep)(struct str key))
 {
     if (!store->record || !json_object_is_type(map, json_type_object))

@@ -90,6 +90,8 @@ static bool ask_due(struct cluster *cluster, struct question *question)
 
 /* ---- one question ---------------------------------------------------------- */
 
+/* The name is random: two replicas that ask at the same moment must not collide. Velero deletes
+ * the request itself. */
 static bool ask_create(struct cluster *cluster, struct question *question, struct error *error)
 {
     ARENA_SCOPED arena = arena_new(1 << 20);

@@ -1,4 +1,7 @@
-/* Evidence of other backup engines, listed for one review. */
+/* What one review needs to read anew, and what is created for it. The cache may be seconds
+ * behind; where a second matters (the gate's evidence, the last backup that may not be deleted)
+ * the objects are read by name, and a snapshot is made of the cache with these in place of its
+ * own. All of it runs on a worker thread, within the time that the API server gives a webhook. */
 #include "backstop/grammar.h"
 #include "backstop/telemetry.h"
 #include "inventory/cluster/cluster.h"
@@ -79,7 +82,8 @@ static bool cluster_reservations(struct cluster *cluster, struct arena *arena, i
     return !arena_failed(arena);
 }
 
-/* Nobody may have written the Lease since it was read. */
+/* A JSON Patch whose first step tests the resourceVersion that was read: the API server then
+ * decides which of two replicas was first. The loser is told 409, and its client tries again. */
 static struct json_object *patch_of(struct arena *arena, struct str version, struct str text, struct error *error)
 {
     BUF_SCOPED out;
@@ -232,6 +236,8 @@ static void note_kubernetes(struct reading *reading, struct json_object *object)
         log_line(LOG_WARN, "version of the API server is unknown", LOG_TEXT("reason", str_from(error.message)));
 }
 
+/* A name that is not there is noted as absent, so that the cache's older copy is taken out. A
+ * kind that is only optional and cannot be read fails nothing. */
 static bool get_one(struct reading *reading, enum fact fact, struct str ns, struct str name, struct error *error)
 {
     struct cluster *cluster = reading->cluster;
@@ -288,6 +294,8 @@ static bool read_parts(struct reading *reading, const struct management_backup *
     return good;
 }
 
+/* The order matters: Management and ManagementBackups first, then the Velero Backups that these
+ * name. Reading Backups by name costs a few requests; listing all of them could cost seconds. */
 static bool read_evidence(struct reading *reading, struct error *error)
 {
     if (!read_k0rdent(reading, error))
@@ -366,6 +374,7 @@ static bool cluster_installed(const struct cluster *cluster, enum fact fact)
     return installed;
 }
 
+/* Records that were read outrank the cache's; kinds that were listed replace it whole. */
 static const struct inventory *live_snapshot(const struct reading *reading, bool upgrade, struct error *error)
 {
     struct cluster *cluster = reading->cluster;
@@ -390,6 +399,8 @@ static const struct inventory *live_snapshot(const struct reading *reading, bool
     return fresh;
 }
 
+/* Any failure is 503: the policy then says what it could not check, and never decides on half of
+ * it. */
 const struct inventory *cluster_live(struct facts_source *self, const struct facts_wanted *wanted, int64_t now,
                                      struct error *error)
 {

@@ -1,3 +1,5 @@
+/* Readers never wait for any of this: they hold the last snapshot, which is immutable, and take
+ * the next one with their next request. */
 #include <stdio.h>
 #include <time.h>
 
@@ -57,6 +59,7 @@ static void wait_until(struct cluster *cluster, int64_t when_ns)
         continue;
 }
 
+/* QUIET_MS gathers a burst into one snapshot; `pause` bounds the cost when events never stop. */
 static void *compose_thread(void *context)
 {
     struct cluster *cluster = context;
@@ -151,6 +154,8 @@ static bool watch_keep_record(void *context, struct record *record, struct error
     return table_put(&feed->records, record) ? true : error_set(error, 500, "out of memory");
 }
 
+/* Rounds: what the new list names gets its number, and what has an older one at the end is gone.
+ * Until then the old records stay, so no reader sees half a list. */
 static void on_replace_begin(void *context)
 {
     struct feed *feed = context;
@@ -160,6 +165,8 @@ static void on_replace_begin(void *context)
     pthread_mutex_unlock(&feed->cluster->lock);
 }
 
+/* An object that cannot be kept is logged and left as it was: one broken object must not stop
+ * the informer. */
 static void on_object(void *context, enum kube_event event, struct json_object *object)
 {
     struct feed *feed = context;
@@ -276,6 +283,8 @@ static bool fact_followed(const struct cluster *cluster, enum fact fact)
     return followed;
 }
 
+/* A watch that is taken up again goes through "listing" for a moment; that is no news, and would
+ * fill the log. */
 void cluster_state(struct feed *feed, enum kube_sync state, const char *reason)
 {
     bool trying_again = state == KUBE_LISTING && (feed->state == KUBE_BROKEN || feed->state == KUBE_SYNCED);
@@ -377,6 +386,8 @@ static bool feed_ready(const struct feed *feed)
     return feed->settled && !fact_kinds[feed->fact].gate;
 }
 
+/* A kind whose CRD is not installed does not hold readiness up: on a fresh cluster in a disaster
+ * k0rdent's are missing, and Velero's must be reviewed. */
 bool cluster_ready(struct facts_source *self)
 {
     struct cluster *cluster = (struct cluster *)self;

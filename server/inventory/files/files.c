@@ -1,4 +1,7 @@
-/* The inventory from files: what `kubectl get -o yaml` prints, read again when it changes. */
+/* The inventory from files: what `kubectl get -o yaml` prints, read again when it changes.
+ *
+ * For review and tests, and for serve without a cluster. A file that cannot be read keeps its
+ * last good content in force: a typo must not make the inventory forget what it knew. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +87,8 @@ static void on_change(void *context)
     inventory_files_reload(context);
 }
 
+/* After the watch is in place everything is looked at once more: what changed in between would
+ * otherwise show at the next poll. */
 static bool files_start(struct inventory_files *files, const struct inventory_files_options *options,
                         struct error *error)
 {
@@ -145,6 +150,8 @@ void inventory_files_close(struct inventory_files *files)
     free(files);
 }
 
+/* Simulated backups progress when somebody looks, not by a timer: `now` is the caller's, which
+ * in tests is a fixed one. */
 const struct inventory *inventory_files_get(struct inventory_files *files, int64_t now)
 {
     if (atomic_load(&files->created) > 0) {
