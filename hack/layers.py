@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Proves the structure: each module stands on the modules below it, and no two files need each other in a circle.
 
-- A module is a folder of server/ with a public header, include/backstop/MODULE.h. A file includes public headers of
-  modules below its own, and private headers of its own module. Ranks rise strictly, so modules cannot form a circle.
+- A module is a folder of server/ with a public header, include/backstop/MODULE.h (two have more than one: inventory has
+  objects.h and facts.h as well, policy has decision.h). A file includes public headers of modules below its own, and headers of its own module. Ranks rise strictly, so modules cannot form a circle.
 - With object files (build/release, or the folder given), the linker's symbols say which file needs which: files that
   need each other in a circle are named, with the symbols that do it.
 
@@ -18,7 +18,7 @@ os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 RANKS = {module: rank for rank, modules in enumerate((
     "base", "api json telemetry", "grammar cron http pki sandbox", "kube versions schema", "settings", "inventory certificates",
     "policy", "admission rehearse", "status cli", "commands", "main")) for module in modules.split()}
-NOT_HEADERS = {"metrics": "telemetry", "facts": "inventory", "causes": "status"}  # include/backstop/*.def
+NOT_HEADERS = {"metrics": "telemetry", "facts": "inventory", "objects": "inventory", "decision": "policy", "causes": "status"}  # beside MODULE.h
 
 
 def module_of(path):
@@ -41,7 +41,7 @@ def check_includes(path):
             below = module_of("include/" + header)
             if below not in RANKS:
                 yield number, f"no such public header: {header}"
-            elif RANKS[below] >= RANKS[module] and not (below == module and path.startswith("server/")):
+            elif RANKS[below] >= RANKS[module] and below != module:
                 yield number, f"{module} must not include {header}: it is not below"
         elif path.startswith("include/") and not header.endswith(".def"):
             yield number, f"a public header includes public headers, not {header}"

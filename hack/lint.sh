@@ -30,7 +30,7 @@ complexity() { # no function over 20 (modified McCabe)
   pmccabe "${sources[@]}" | awk '$1 > 20 { print; bad = 1 } END { exit bad }'
 }
 lengths() { # a file over 500 lines does more than one thing
-  wc -l "${sources[@]}" | awk '$2 != "total" && $1 > 500 { print; bad = 1 } END { exit bad }'
+  wc -l "${sources[@]}" include/backstop/*.h | awk '$2 != "total" && $1 > 500 { print; bad = 1 } END { exit bad }'
 }
 unfinished() { # a quoted one is a value that the review looks for; six X are mkostemp's
   ! grep -nE '(^|[^"])\b(TODO|FIXME|XXX|HACK)' "${sources[@]}" include/backstop/* | grep -v -- '-XXXXXX"'

@@ -3,7 +3,7 @@
 #define BACKSTOP_COMMANDS_FACTS_OPEN_H
 
 #include "backstop/cli.h"
-#include "backstop/inventory.h"
+#include "backstop/facts.h"
 #include "backstop/settings.h"
 #include "backstop/status.h"
 

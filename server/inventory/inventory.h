@@ -4,7 +4,7 @@
 
 #include <stdalign.h>
 
-#include "backstop/inventory.h"
+#include "backstop/facts.h"
 
 /* ---- pool: equal maps of labels and settings are kept once ---------------- */
 

@@ -250,7 +250,7 @@ static bool is_backup_on_demand(struct json_object *object)
     return str_is(json_get_str(object, "kind"), "ManagementBackup") && !json_path_str(object, "spec.schedule").len;
 }
 
-/* By the clock that the caller gives, so tests and `serve --now` see the same progress at the
+/* By the clock that the caller gives, so that tests see the same progress at the
  * same time. */
 static int64_t stage_at(const struct simulation *simulation, const struct simulated *simulated, int64_t now)
 {

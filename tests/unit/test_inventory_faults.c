@@ -4,7 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "backstop/inventory.h"
+#include "backstop/facts.h"
 #include "suite.h"
 
 static void count_problem(void *context, const char *path, int64_t line, const char *reason)

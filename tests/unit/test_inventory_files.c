@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "backstop/inventory.h"
+#include "backstop/facts.h"
 #include "suite.h"
 
 #define NS STR("kcm-system")

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "backstop/inventory.h"
+#include "backstop/facts.h"
 #include "suite.h"
 
 #define NS STR("kcm-system")
