@@ -165,11 +165,18 @@ struct foreign_writer {
     const struct backup *newest; /* its last management Backup; NULL: no other cluster is known to write there */
     struct str cluster;          /* the id of that cluster (ANNOTATION_CLUSTER_ID) */
 };
-/* Looks for management Backups of another cluster that began after the first one of this cluster there or, where this one
+/* Looks in this location, and in others that lead to the same bucket and prefix, for management Backups of another cluster
+ * that began after the first one of this cluster there or, where this one
  * has none there, after its Management was created. Finds none where settings storage.foreignWriter is allow, where
  * `location` is NULL, or where ids or times are not known; a region's Backups do not count. Borrowed. */
 struct foreign_writer policy_foreign_writer(const struct inventory *inventory, const struct settings *settings,
                                             const struct storage_location *location);
+/* By the recorded id: a management Backup of another cluster. It restores that one's objects, so it replaces none of this
+ * cluster's. False where an id is not known. */
+bool backup_is_foreign(const struct inventory *inventory, const struct backup *backup);
+/* Since when this cluster makes backups: its first one or, before that, the creation of its Management; 0: not known. A
+ * foreign Backup from before is what this cluster may have been restored from. */
+int64_t policy_foreign_since(const struct inventory *inventory);
 /* What that means, to follow the location's name, and what to do about it, with no stop at its end. Of one that was found;
  * short, for both must fit into a warning. */
 struct str policy_foreign_writer_reason(struct arena *arena, const struct foreign_writer *writer, int64_t now);
@@ -202,6 +209,7 @@ enum recovery_flaw {
     /* It could not: */
     RECOVERY_UNFINISHED,
     RECOVERY_HANDMADE, /* not made by kcm */
+    RECOVERY_FOREIGN,  /* another cluster's, since this one makes backups of its own (policy_foreign_since) */
     RECOVERY_HOLLOW,   /* without the Management */
     RECOVERY_FAILED,
     RECOVERY_DELETING, /* or about to be deleted */
@@ -237,6 +245,7 @@ struct recovery_judge {
     int64_t now;
     const struct delete_request **requests; /* that wait, of the system namespace, sorted by the Backup they name */
     size_t request_count;
+    int64_t foreign_since; /* policy_foreign_since */
 };
 /* Of a judge whose first four members are set. False when out of memory. */
 bool recovery_judge_init(struct recovery_judge *judge) MUST_CHECK;

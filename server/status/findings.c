@@ -327,6 +327,19 @@ static void find_unprotected(struct status_view *view)
                       decision->warnings.len > 1 ? decision->warnings.items[decision->warnings.len - 1] : none);
 }
 
+/* The gate's warning about a location of which find_in_location reports the same. */
+static bool find_tells_location(const struct status_view *view, struct str warning)
+{
+    for (size_t i = 0; i < view->location_count; i++) {
+        const struct status_location *location = &view->locations[i];
+        if (location->used &&
+            str_starts(warning, arena_printf(view->arena, "BackupStorageLocation %.*s ",
+                                             STR_ARG(arena_quote(view->arena, location->object->meta.name)))))
+            return true;
+    }
+    return false;
+}
+
 static void find_upgrade(struct status_view *view, bool told)
 {
     const struct upgrade_view *upgrade = &view->upgrade;
@@ -349,7 +362,8 @@ static void find_upgrade(struct status_view *view, bool told)
     case UPGRADE_ADMITTED:
     case UPGRADE_LET_THROUGH:
         for (size_t i = 0; i < upgrade->decision.warnings.len; i++)
-            if (!str_starts(upgrade->decision.warnings.items[i], STR("pre-upgrade backup ")))
+            if (!str_starts(upgrade->decision.warnings.items[i], STR("pre-upgrade backup ")) &&
+                !find_tells_location(view, upgrade->decision.warnings.items[i]))
                 status_report(view, CAUSE_UPGRADE_WARNING, 0, STR("upgrade"), upgrade->decision.warnings.items[i],
                               none);
         return;

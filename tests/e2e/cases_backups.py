@@ -1,10 +1,12 @@
 """ManagementBackups: what kubectl says, and what is in etcd afterwards."""
 import json
+import os
+import subprocess
 import time
 
 from control_plane import wait_until
-from fixtures import RUNNING, SOURCE, Webhook, accepted, location, refused
-from standin import create_backup, set_location_phase, set_managementbackup_status
+from fixtures import RUNNING, SOURCE, Webhook, accepted, location, refused, settings_file
+from standin import create_backup, now, set_backup_status, set_location_phase, set_managementbackup_status
 from webhook import managementbackup
 
 
@@ -259,6 +261,39 @@ def case_passport_learns(setup):
     finally:
         cluster.must("delete", "-f", "-", stdin=objects)
     wait_until("nothing to be needed", lambda: recorded()["restore-exclusions"] == "none")
+
+
+def case_foreign_writer(setup):
+    """another cluster that writes to the same bucket is named, under whichever name Velero brings its backup"""
+    cluster, twin = setup.cluster, location("aws-twin")
+    twin["spec"]["objectStorage"] = location("aws-s3")["spec"]["objectStorage"]
+    ours = setup.apply(managementbackup("ours", storageLocation="aws-s3"), "--dry-run=server")
+    accepted(ours)
+    assert "also written by" not in ours.err, ours
+    foreign = kcm_backup("nightly-of-the-old-hub", storageLocation="aws-twin")
+    foreign["metadata"]["annotations"] = {"backstop.k0rdent.mirantis.com/recorded-at": now(),
+                                          "backstop.k0rdent.mirantis.com/cluster-id": "0c0a41e2-of-the-old-hub"}
+    cluster.must("create", "-f", "-", stdin=twin)
+    cluster.must("create", "-f", "-", stdin=foreign, user="velero-token")
+    set_backup_status(cluster, "nightly-of-the-old-hub", "Completed", now())
+
+    def ask():
+        return setup.apply(managementbackup("ours", storageLocation="aws-s3"), "--dry-run=server")
+
+    wait_until("the other cluster to be seen", lambda: "is also written by cluster" in ask().err)
+    accepted(ask(), 'BackupStorageLocation "aws-s3" is also written by cluster "0c0a41e2-of-the-old-hub" (backup '
+                    '"nightly-of-the-old-hub"', "Give each its own bucket or prefix")
+    status = subprocess.run([setup.binary, "status", "--kubeconfig", f"{cluster.dir}/admin-token.kubeconfig"],
+                            stdout=subprocess.PIPE, text=True)
+    assert status.stdout.count('aws-s3: is also written by cluster "0c0a41e2-of-the-old-hub"') == 1, status.stdout
+    folder = os.path.dirname(setup.settings)
+    settings_file(folder, storage={"foreignWriter": "deny"})
+    wait_until("the settings to be reloaded", lambda: ask().code == 1)
+    refused(ask(), "spec.storageLocation: Invalid value", "is also written by cluster")
+    settings_file(folder)
+    cluster.must("delete", "backups.velero.io", "-n", "kcm-system", "nightly-of-the-old-hub")
+    cluster.must("delete", "backupstoragelocation", "-n", "kcm-system", "aws-twin")
+    wait_until("it to be forgotten", lambda: ask().code == 0 and "also written" not in ask().err)
 
 
 def case_kcm_is_not_denied(setup):

@@ -19,6 +19,7 @@ const char *const recovery_flaws[RECOVERY_COUNT] = {
     [RECOVERY_EXPIRES] = "expires-before-next",
     [RECOVERY_UNFINISHED] = "unfinished",
     [RECOVERY_HANDMADE] = "not-by-kcm",
+    [RECOVERY_FOREIGN] = "of-another-cluster",
     [RECOVERY_HOLLOW] = "no-management",
     [RECOVERY_FAILED] = "failed",
     [RECOVERY_DELETING] = "being-deleted",
@@ -42,6 +43,7 @@ bool recovery_judge_init(struct recovery_judge *judge)
     const struct inventory *inventory = judge->inventory;
     size_t all = inventory->count[FACT_DELETE_REQUESTS];
     judge->requests = arena_array(judge->arena, all + 1, sizeof(void *));
+    judge->foreign_since = policy_foreign_since(inventory);
     for (size_t i = 0; judge->requests && i < all; i++) {
         const struct delete_request *request = inventory->delete_requests[i];
         if (str_eq(request->meta.ns, judge->settings->system_namespace) && !request->meta.deleting &&
@@ -195,6 +197,9 @@ static bool recovery_judge_kind(const struct recovery_judge *judge, struct recov
         return flaw_set(
             candidate, RECOVERY_HANDMADE,
             arena_printf(judge->arena, "was %.*s", STR_ARG(backup_identity_reason(judge->arena, backup->identity))));
+    if (judge->foreign_since && backup->status.started > judge->foreign_since &&
+        backup_is_foreign(judge->inventory, backup))
+        return flaw_set(candidate, RECOVERY_FOREIGN, STR("belongs to another cluster"));
     if (phase_is(backup->status.phase, PHASE_COMPLETED) && backup_lacks_management(backup))
         return flaw_set(candidate, RECOVERY_HOLLOW,
                         STR("contains no Management: a namespace was excluded from it, so Velero left out all "

@@ -130,6 +130,7 @@ struct deletion_question {
     const struct backup *backup;
     const struct backup *doubted;           /* another that says Completed, if only Velero had said so; or NULL */
     bool going;                             /* others are there yet, and are to be deleted */
+    bool foreign;                           /* others are there, of another cluster (backup_is_foreign) */
     const struct evidence_object *admitted; /* the deletion of one of them that only replicas know of; or NULL */
 };
 
@@ -153,9 +154,13 @@ static bool deletion_stands_in(struct deletion_question *question, const struct 
         (expired ? !deletion_is_newer(other, question->backup) : deletion_is_expired(other, question->now)) ||
         deletion_is_out_of_reach(question->inventory, other))
         return false;
-    if (backup_status_by_velero(question->arena, other, question->settings, NULL))
+    if (!backup_status_by_velero(question->arena, other, question->settings, NULL)) {
+        question->doubted = other;
+        return false;
+    }
+    if (!backup_is_foreign(question->inventory, other) || backup_is_foreign(question->inventory, question->backup))
         return true;
-    question->doubted = other;
+    question->foreign = true;
     return false;
 }
 
@@ -222,6 +227,8 @@ static struct str deletion_last_message(const struct deletion_question *question
     const char *stay = question->going ? " that are not already being deleted" : "";
     if (region.len)
         of = arena_printf(arena, " of region %.*s", STR_ARG(arena_quote(arena, region)));
+    else if (question->foreign)
+        of = STR(" of this cluster");
     const char *kind = region.len ? "" : "management ";
     if (kept > 1)
         return arena_printf(arena, "is one of the %s %lld Completed %sbackups%.*s%s (settings backups.keepLast), so %s",

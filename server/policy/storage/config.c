@@ -57,6 +57,15 @@ static const struct provider *provider_of(struct str name)
     return NULL;
 }
 
+struct str location_trim_slashes(struct str text)
+{
+    while (str_starts(text, STR("/")))
+        text = str_slice(text, 1, text.len);
+    while (str_ends(text, STR("/")))
+        text = str_slice(text, 0, text.len - 1);
+    return text;
+}
+
 static struct str without_last_slashes(struct str text)
 {
     while (text.len && text.ptr[text.len - 1] == '/')
@@ -64,12 +73,7 @@ static struct str without_last_slashes(struct str text)
     return text;
 }
 
-bool location_same_provider(struct str a, struct str b)
-{
-    return str_eq(short_name(a), short_name(b));
-}
-
-bool location_same_config_place(struct str provider, struct json_object *a, struct json_object *b)
+static bool same_config_place(struct str provider, struct json_object *a, struct json_object *b)
 {
     const struct provider *known = provider_of(provider);
     if (!known) /* whatever its plugin makes of it */
@@ -79,6 +83,14 @@ bool location_same_config_place(struct str provider, struct json_object *a, stru
                     without_last_slashes(json_get_str(b, known->places[i]))))
             return false;
     return true;
+}
+
+bool location_same_place(const struct storage_location *a, const struct storage_location *b)
+{
+    return str_eq(short_name(a->provider), short_name(b->provider)) &&
+           str_eq(location_trim_slashes(a->bucket), location_trim_slashes(b->bucket)) &&
+           str_eq(location_trim_slashes(a->prefix), location_trim_slashes(b->prefix)) &&
+           same_config_place(a->provider, a->config, b->config);
 }
 
 const char *location_place_key(struct str provider, size_t i)

@@ -5,15 +5,6 @@
 /* BackupStorageLocation: bucket, credential, access mode and default, by what Velero and its plugins accept. */
 
 /* object_store.go objectBackupStoreGetter.Get cuts off the outer slashes of bucket and prefix. */
-static struct str without_slashes(struct str text)
-{
-    while (str_starts(text, STR("/")))
-        text = str_slice(text, 1, text.len);
-    while (str_ends(text, STR("/")))
-        text = str_slice(text, 0, text.len - 1);
-    return text;
-}
-
 /* "s3://backups/kcm" as other tools write a bucket; an http address may name a host instead. */
 static struct str without_scheme(struct str bucket)
 {
@@ -41,10 +32,10 @@ static bool location_takes_arn(const struct location_edit *edit)
    S3 plugin looks for another key, so that a new cluster takes none for existing. */
 static void check_bucket(const struct location_edit *edit)
 {
-    struct str bucket = json_path_str(edit->spec, "objectStorage.bucket"), inner = without_slashes(bucket);
+    struct str bucket = json_path_str(edit->spec, "objectStorage.bucket"), inner = location_trim_slashes(bucket);
     if (!edit->create && !location_asks(edit, "objectStorage.bucket"))
         return;
-    struct str quoted = arena_quote(edit->arena, bucket), prefix = without_slashes(without_scheme(bucket)), head;
+    struct str quoted = arena_quote(edit->arena, bucket), prefix = location_trim_slashes(without_scheme(bucket)), head;
     if (prefix.len == 0) {
         decision_required(edit->decision, "spec.objectStorage.bucket", "name the bucket for backups");
         return;
@@ -127,21 +118,18 @@ static void check_default(const struct location_edit *edit)
     }
 }
 
-static bool same_place(const struct location_edit *edit, const struct storage_location *other)
-{
-    return location_same_provider(other->provider, json_get_str(edit->spec, "provider")) &&
-           str_eq(without_slashes(other->bucket), without_slashes(json_path_str(edit->spec, "objectStorage.bucket"))) &&
-           str_eq(without_slashes(other->prefix), without_slashes(json_path_str(edit->spec, "objectStorage.prefix"))) &&
-           location_same_config_place(other->provider, other->config, json_get(edit->spec, "config"));
-}
-
 static void check_shared(const struct location_edit *edit)
 {
+    const struct storage_location asked = {.provider = json_get_str(edit->spec, "provider"),
+                                           .bucket = json_path_str(edit->spec, "objectStorage.bucket"),
+                                           .prefix = json_path_str(edit->spec, "objectStorage.prefix"),
+                                           .config = json_get(edit->spec, "config")};
     if (!location_asks(edit, "objectStorage") && !location_asks(edit, "provider"))
         return;
     for (size_t i = 0; i < edit->inventory->count[FACT_STORAGE_LOCATIONS] && !said_enough(edit->decision); i++) {
         const struct storage_location *other = edit->inventory->storage_locations[i];
-        if (str_eq(other->meta.ns, edit->ns) && !str_eq(other->meta.name, edit->name) && same_place(edit, other))
+        if (str_eq(other->meta.ns, edit->ns) && !str_eq(other->meta.name, edit->name) &&
+            location_same_place(&asked, other))
             decision_warn(edit->decision,
                           "spec.objectStorage: BackupStorageLocation %.*s has the same bucket and prefix: Velero lists "
                           "each backup under both",

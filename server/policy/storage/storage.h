@@ -75,10 +75,11 @@ static inline bool location_asks(const struct location_edit *edit, const char *p
 }
 /* What the provider's plugin takes. */
 void location_check_provider(const struct location_edit *edit);
-/* Velero's own plugins go by two names: aws is velero.io/aws. */
-bool location_same_provider(struct str a, struct str b);
-/* Whether two configs of one provider lead to the same store, bucket and prefix apart. */
-bool location_same_config_place(struct str provider, struct json_object *a, struct json_object *b);
+/* Without slashes at both ends: to Velero "/a/" is the prefix "a". */
+struct str location_trim_slashes(struct str text);
+/* Whether both lead to the same store, bucket and prefix, as far as their provider's keys of config tell. Velero's own
+ * plugins go by two names: aws is velero.io/aws. */
+bool location_same_place(const struct storage_location *a, const struct storage_location *b);
 /* The provider's i-th key of config that says where its store is; NULL after the last. */
 const char *location_place_key(struct str provider, size_t i);
 /* What each plugin refuses; config is a map of texts, or NULL. */
