@@ -1,14 +1,14 @@
-# `make image` builds it; `make image-test` proves what is said here. The last stage holds the binary, the libraries
-# it is linked with, time zones and CA certificates (hack/image-rootfs.sh): no shell, no package manager.
+# `make image` builds it; `make image-test` proves what is said here. The last stage holds the binary, the few libraries
+# that are not linked into it, time zones and CA certificates (hack/image-rootfs.sh): no shell, no package manager.
 FROM debian:bookworm-slim AS build
 WORKDIR /src
-COPY hack/install-deps.sh hack/
-RUN hack/install-deps.sh build && rm -rf /var/lib/apt/lists/*
+COPY hack/install-deps.sh hack/slim-curl.sh hack/
+RUN hack/install-deps.sh build static && hack/slim-curl.sh --check && hack/slim-curl.sh && rm -rf /var/lib/apt/lists/*
 COPY . .
 # Everything dated is dated so; the same sources, base and packages then make the same files.
 ARG SOURCE_DATE_EPOCH=0
 ARG REVISION=unknown
-RUN make -j2 all && hack/image-rootfs.sh build/release/backstop /rootfs
+RUN make -j2 static && hack/image-rootfs.sh build/static/backstop /rootfs
 
 FROM scratch
 COPY --from=build /rootfs /

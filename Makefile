@@ -17,19 +17,28 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -
 CPPFLAGS_ALL = -Iinclude -iquote server -D_GNU_SOURCE -DBACKSTOP_VERSION='"$(VERSION)"' $(CPPFLAGS)
 HARDEN_release := -O3 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 CFLAGS_release := $(HARDEN_release) -g
+CFLAGS_static := $(CFLAGS_release)
 CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 CFLAGS_tsan := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 CFLAGS_coverage := -O0 -g --coverage -DBACKSTOP_NO_SANDBOX
 CFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 CFLAGS_ALL = -std=c17 $(WARNINGS) -fPIE -pthread $(CFLAGS_$(VARIANT)) $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) $(CFLAGS)
 LDFLAGS_release := -Wl,-z,relro,-z,now
+# libmicrohttpd's calls of these two are ours (server/http/transport.c), not GnuTLS's own.
+WRAPPED := gnutls_record_send gnutls_record_recv
+LDFLAGS_static := $(LDFLAGS_release) -Wl,-z,pack-relative-relocs $(WRAPPED:%=-Wl,--wrap=%)
 LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_tsan := -fsanitize=thread
 LDFLAGS_coverage := --coverage
 LDFLAGS_fuzz := -fsanitize=address,undefined
 LDFLAGS_ALL = -pie -pthread $(LDFLAGS_$(VARIANT)) $(LDFLAGS)
 # libcurl is loaded when it is first needed (server/kube/curl.c).
-LIBS = $(shell pkg-config --libs $(filter-out libcurl,$(PACKAGES))) -ldl
+LIBS = $(or $(LIBS_$(VARIANT)),$(shell pkg-config --libs $(filter-out libcurl,$(PACKAGES)))) -ldl
+# The image's binary (docs/performance.md, "Static"): only libc, libp11-kit and its libffi stay shared; Debian has no other
+# kind of the last two.
+STATIC_LIBRARIES := microhttpd gnutls hogweed nettle gmp tasn1 idn2 unistring json-c yaml seccomp ssl crypto z
+LIBS_static = -Wl,-Bstatic $(filter-out -lssl -lcrypto -lz,$(STATIC_LIBRARIES:%=-l%)) $(shell hack/slim-curl.sh) -lssl -lcrypto -lz \
+              -Wl,-Bdynamic -lp11-kit
 TEST_LIBS = $(shell pkg-config --libs $(TEST_PACKAGES))
 
 OBJECTS      := $(SOURCES:%.c=$(BUILD)/%.o)
@@ -41,8 +50,14 @@ silent := $(findstring s,$(firstword -$(MAKEFLAGS)))
 quiet = $(if $(V),,@$(if $(silent),,echo "  $(1)  $(patsubst $(BUILD)/%,%,$@)";))
 
 .DEFAULT_GOAL := all
-.PHONY: all help
-all: $(BUILD)/backstop ## Build the binary (VARIANT=release|asan|tsan|coverage)
+.PHONY: all help static static-libraries
+all: $(BUILD)/backstop ## Build the binary (VARIANT=release|static|asan|tsan|coverage)
+
+static: ## Build build/static/backstop, the image's binary: nearly all libraries in it, and a slim libcurl
+	@hack/install-deps.sh build static
+	@hack/slim-curl.sh >/dev/null
+	$(MAKE) VARIANT=static all
+static-libraries: ; @echo $(STATIC_LIBRARIES)
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 18
@@ -56,6 +71,11 @@ $(BUILD)/source-info: always
 	@mkdir -p $(@D)
 	@{ hack/source-info.sh revision; hack/source-info.sh date; } >$@.new
 	@cmp -s $@.new $@ || cp $@.new $@; rm -f $@.new
+
+ifeq ($(VARIANT),static)
+$(BUILD)/server/http/transport.o: CPPFLAGS += $(foreach name,$(WRAPPED),-D$(name)=__wrap_$(name))
+$(BUILD)/server/kube/curl.o: CPPFLAGS += -DBACKSTOP_CURL_LINKED
+endif
 
 # Tests may build paths into buffers that the optimizer thinks too small.
 $(UNIT_OBJECTS): CFLAGS += -Wno-format-truncation

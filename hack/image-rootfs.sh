@@ -1,7 +1,7 @@
 #!/bin/sh
 # image-rootfs.sh BINARY ROOT: lays out the root of the image, inside of the Dockerfile's build stage (Debian).
-# The binary, the libraries it is linked with and their loader, time zones, CA certificates; and of each Debian
-# package that a file came from, its copyright file (the licences ask for it) and its entry in
+# The binary (make static), the libraries it still loads and their loader, time zones, CA certificates; and of each Debian
+# package that a file came from, or a part of the binary, its copyright file (the licences ask for it) and its entry in
 # /var/lib/dpkg/status.d, where vulnerability scanners and hack/sbom.py look.
 set -eu
 binary=$1 root=$2
@@ -33,14 +33,18 @@ owned() { # PACKAGE PATH: notes that the image's PATH came from PACKAGE
 # ---- the binary and what it is linked with
 install -m 0755 "$binary" "$root/backstop"
 strip "$root/backstop"
-# libcurl is loaded when a cluster is asked (server/kube/curl.c), so ldd of the binary does not name it.
-curl=$(ldconfig -p | sed -n 's,.*libcurl\.so\.4 .*=> \(/.*\),\1,p' | head -1)
-[ -n "$curl" ] || { echo "image-rootfs: no libcurl.so.4 here" >&2; exit 1; }
-{ ldd "$binary"; ldd "$curl"; echo "$curl"; } | grep -o '/[^ ]*' | LC_ALL=C sort -u | while read -r library; do
+ldd "$binary" | grep -o '/[^ ]*' | LC_ALL=C sort -u | while read -r library; do
   mkdir -p "$root$(dirname "$library")"
   cp -L "$library" "$root$library"
   chmod 0755 "$root$library"
   owned "$(package_of "$library")" "$library"
+done
+
+# ---- what is linked into it: scanners go by the name and version of the source package, which stands in each entry
+linked=$(make -s static-libraries)
+for library in $linked curl; do
+  package=$(package_of "$(gcc -print-file-name="lib$library.a")")
+  [ -f "$root/var/lib/dpkg/status.d/$package" ] || owned "$package" "/usr/share/doc/$package/copyright"
 done
 
 # ---- time zones: what a schedule may name. right/ (with leap seconds) is no zone that a controller would use, and

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages of one or more groups: build (the default), lint, chart, e2e,
-# counts, bench, page, image.
+# counts, bench, page, static, image.
 set -eu
 
 build="gcc make pkg-config libmicrohttpd-dev libgnutls28-dev libssl-dev libjson-c-dev libyaml-dev
@@ -11,6 +11,7 @@ e2e="zstd"
 page="chromium fonts-dejavu-core python3"
 counts="gcc python3 valgrind strace procps"
 bench="gcc pkg-config libmicrohttpd-dev openssl python3 wrk valgrind"
+static="dpkg-dev xz-utils libunistring-dev zlib1g-dev"
 image="docker.io debootstrap python3 git"
 
 packages=
@@ -23,8 +24,9 @@ for group in "${@:-build}"; do
     counts) packages="$packages $counts" ;;
     bench) packages="$packages $bench" ;;
     page) packages="$packages $page" ;;
+    static) packages="$packages $static" ;;
     image) packages="$packages $image" ;;
-    *) echo "install-deps: no group \"$group\" (build, lint, chart, e2e, counts, bench, page, image)" >&2; exit 2 ;;
+    *) echo "install-deps: no group \"$group\" (build, lint, chart, e2e, counts, bench, page, static, image)" >&2; exit 2 ;;
   esac
 done
 

@@ -3,12 +3,30 @@
  * first needed: the functions below take the place of the library's, and pass each call on.
  *
  * The library calls keep libcurl's names and types, so exchange.c is ordinary libcurl code, and
- * a function that is used without being listed here fails to link. */
+ * a function that is used without being listed here fails to link. The image's binary has a
+ * slim libcurl in it instead (hack/slim-curl.sh). */
 #include <curl/curl.h>
 #include <pthread.h>
 #include <stdarg.h>
 
 #include "kube/kube.h"
+
+#ifdef BACKSTOP_CURL_LINKED
+
+static void curl_load(void)
+{
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+bool kube_load_curl(struct error *error)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)error;
+    pthread_once(&once, curl_load);
+    return true;
+}
+
+#else
 
 #define LIBRARY "libcurl.so.4"
 #define LOADED(name) __typeof__ (&curl_##name)(name)
@@ -131,3 +149,5 @@ time_t curl_getdate(const char *text, const time_t *unused)
 {
     return curl.getdate(text, unused);
 }
+
+#endif
