@@ -216,9 +216,22 @@ static void write_member(const char *name, struct str text, bool *first, struct 
     *first = false;
 }
 
-static void write_details(const struct review *review, struct buf *out)
+static void answer_write_failure(const struct review *review, struct buf *out)
 {
     const struct decision *decision = &review->decision;
+    struct str message = decision_message(decision);
+    const char *reason = decision->reason ? decision->reason : status_reason(decision->code);
+    int code = decision->code;
+    if (arena_failed(decision->arena)) { /* what was put together may lack a part */
+        code = code >= 500 ? code : 500;
+        reason = status_reason(code);
+        message = decision->code >= 500 && decision->message.len
+                      ? decision->message
+                      : STR("denied; out of memory while writing the reason: retry");
+    }
+    buf_puts(out, ",\"status\":{\"metadata\":{},\"status\":\"Failure\",\"message\":");
+    json_write_str(out, message);
+    buf_printf(out, ",\"reason\":\"%s\"", reason);
     const struct request *request = &review->request;
     bool first = true;
     buf_puts(out, ",\"details\":{");
@@ -242,25 +255,6 @@ static void write_details(const struct review *review, struct buf *out)
         buf_printf(out, "%s\"retryAfterSeconds\":%lld", first && !decision->causes.len ? "" : ",",
                    (long long)decision->retry_after);
     buf_putc(out, '}');
-}
-
-static void answer_write_failure(const struct review *review, struct buf *out)
-{
-    const struct decision *decision = &review->decision;
-    struct str message = decision_message(decision);
-    const char *reason = decision->reason ? decision->reason : status_reason(decision->code);
-    int code = decision->code;
-    if (arena_failed(decision->arena)) { /* what was put together may lack a part */
-        code = code >= 500 ? code : 500;
-        reason = status_reason(code);
-        message = decision->code >= 500 && decision->message.len
-                      ? decision->message
-                      : STR("denied; out of memory while writing the reason: retry");
-    }
-    buf_puts(out, ",\"status\":{\"metadata\":{},\"status\":\"Failure\",\"message\":");
-    json_write_str(out, message);
-    buf_printf(out, ",\"reason\":\"%s\"", reason);
-    write_details(review, out);
     buf_printf(out, ",\"code\":%d}", code);
 }
 

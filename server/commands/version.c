@@ -27,11 +27,15 @@ static const struct option options[] = {
     {"output", 'o', OPTION_CHOICE, "text|json", "how to print it (text)", offsetof(struct version_options, output)},
 };
 
-/* The libraries' versions are those found at run time; libcurl, which is only loaded to ask a cluster or a URL, has the one
- * of its headers. The date is the sources', so that the same sources give the
- * same binary. */
-static void version_print(struct buf *out, bool json)
+static int version_execute(const struct command *command, void *context, char **operands, size_t count)
 {
+    const struct version_options *values = context;
+    (void)operands, (void)count;
+    BUF_SCOPED text;
+    buf_init(&text, 4096);
+    /* The libraries' versions are those found at run time; libcurl, which is only loaded to ask a cluster or a URL,
+     * has the one of its headers. The date is the sources', so that the same sources give the same binary. */
+    bool json = values->output == VERSION_JSON;
     char date[TIME_TEXT_SIZE];
     const struct {
         const char *name, *value;
@@ -49,20 +53,11 @@ static void version_print(struct buf *out, bool json)
     };
     for (size_t i = 0; i < LENGTH_OF(rows); i++)
         if (json)
-            buf_printf(out, "%s\"%s\":\"%s\"", i ? "," : "{", rows[i].name, rows[i].value);
+            buf_printf(&text, "%s\"%s\":\"%s\"", i ? "," : "{", rows[i].name, rows[i].value);
         else
-            buf_printf(out, "%-14s %s\n", rows[i].name, rows[i].value);
+            buf_printf(&text, "%-14s %s\n", rows[i].name, rows[i].value);
     if (json)
-        buf_puts(out, "}\n");
-}
-
-static int version_execute(const struct command *command, void *context, char **operands, size_t count)
-{
-    const struct version_options *values = context;
-    (void)operands, (void)count;
-    BUF_SCOPED text;
-    buf_init(&text, 4096);
-    version_print(&text, values->output == VERSION_JSON);
+        buf_puts(&text, "}\n");
     return command_print(command, &text);
 }
 

@@ -204,18 +204,6 @@ static void schedule_judge_interval(const struct schedule_readings *readings, co
                 duration_format(shortest, interval), duration_format(settings->schedules_minimum_interval, minimum));
 }
 
-/* kcm and Velero count from the last run, so that a new schedule can be late at once. */
-static void schedule_warn_if_due(const struct schedule_readings *readings, const struct cron_schedule *schedule)
-{
-    const struct schedule_check *check = readings->check;
-    struct decision *decision = readings->decision;
-    int64_t now = readings->request->now, from = check->last_run ? check->last_run : check->created, due;
-    if (from == 0 || !cron_next(schedule, from, &due) || due >= now)
-        return;
-    decision_warn(decision, "%s: a run is already due, counted from %s, %.*s: a backup starts at once", check->field,
-                  check->last_run ? "the last one" : "its creation", STR_ARG(ago(decision->arena, now, from)));
-}
-
 /* Says the schedule back; returns what it means. */
 static struct str schedule_warn_meaning(const struct schedule_readings *readings,
                                         const struct schedule_reading *reading, const char *field)
@@ -298,7 +286,14 @@ static void schedule_warn_readings(struct schedule_readings *readings)
     schedule_warn_pitfalls(readings, first, other);
     if (other)
         schedule_warn_pitfalls(readings, other, first);
-    schedule_warn_if_due(readings, &first->schedule);
+    /* kcm and Velero count from the last run, so that a new schedule can be late at once. */
+    const struct schedule_check *check = readings->check;
+    struct decision *decision = readings->decision;
+    int64_t now = readings->request->now, from = check->last_run ? check->last_run : check->created, due;
+    if (from != 0 && cron_next(&first->schedule, from, &due) && due < now)
+        decision_warn(decision, "%s: a run is already due, counted from %s, %.*s: a backup starts at once",
+                      check->field, check->last_run ? "the last one" : "its creation",
+                      STR_ARG(ago(decision->arena, now, from)));
     schedule_warn_next_parser(readings, first);
 }
 

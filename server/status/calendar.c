@@ -223,8 +223,18 @@ static void note_collision(struct status_view *view, const struct start *a, cons
         view->collisions[view->collision_count++] = (struct status_collision){one, other, a->run->at, 1};
 }
 
-static bool find_collisions(struct status_view *view)
+bool status_plan(struct status_view *view)
 {
+    const struct inventory *inventory = view->inventory;
+    size_t schedules = inventory->count[FACT_SCHEDULES];
+    struct plan plan = {view, STEPS};
+    view->sources = arena_array(view->arena, view->backup_count + schedules + 1, sizeof *view->sources);
+    if (!view->sources)
+        return false;
+    for (size_t i = 0; i < view->backup_count; i++)
+        add_backup(&plan, &view->backups[i]);
+    for (size_t i = 0; i < schedules; i++)
+        add_schedule(&plan, inventory->schedules[i]);
     size_t all = 0, count = 0;
     for (size_t i = 0; i < view->source_count; i++)
         all += view->sources[i].run_count;
@@ -246,19 +256,4 @@ static bool find_collisions(struct status_view *view)
                 break;
             }
     return true;
-}
-
-bool status_plan(struct status_view *view)
-{
-    const struct inventory *inventory = view->inventory;
-    size_t schedules = inventory->count[FACT_SCHEDULES];
-    struct plan plan = {view, STEPS};
-    view->sources = arena_array(view->arena, view->backup_count + schedules + 1, sizeof *view->sources);
-    if (!view->sources)
-        return false;
-    for (size_t i = 0; i < view->backup_count; i++)
-        add_backup(&plan, &view->backups[i]);
-    for (size_t i = 0; i < schedules; i++)
-        add_schedule(&plan, inventory->schedules[i]);
-    return find_collisions(view);
 }

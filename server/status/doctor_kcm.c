@@ -157,8 +157,10 @@ static void doctor_note_moment(struct doctor_moment *moment, const struct doctor
         *moment = *seen;
 }
 
-static struct doctor_moment doctor_farthest(const struct status_view *view)
+static void doctor_find_clocks(struct status_view *view)
 {
+    char ahead[TIME_TEXT_SIZE], when[TIME_TEXT_SIZE];
+    struct arena *arena = view->arena;
     const struct inventory *inventory = view->inventory;
     struct doctor_moment far = {.at = view->now + CLOCKS_AGREE};
     for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++) {
@@ -182,14 +184,6 @@ static struct doctor_moment doctor_farthest(const struct status_view *view)
                            &(struct doctor_moment){backup->meta.created, "managementbackup",
                                                    "metadata.creationTimestamp", "the API server", backup->meta.name});
     }
-    return far;
-}
-
-static void doctor_find_clocks(struct status_view *view)
-{
-    char ahead[TIME_TEXT_SIZE], when[TIME_TEXT_SIZE];
-    struct arena *arena = view->arena;
-    struct doctor_moment far = doctor_farthest(view);
     if (!far.kind)
         return;
     status_report(view, CAUSE_CLOCKS_APART, 0, status_object_name(view, far.kind, far.name),

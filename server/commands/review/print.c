@@ -340,33 +340,28 @@ static void write_heading(struct arena *arena, const struct review_result *resul
     buf_printf(out, "  %s%.*s%s\n", colour ? on : "", STR_ARG(verdict), colour ? "\033[0m" : "");
 }
 
-static void write_denial(struct arena *arena, const struct review_result *result, struct buf *out)
-{
-    const struct decision *decision = &result->decision;
-    const char *source = source_name(result->manifest);
-    if (decision->message.len) {
-        write_place(out, source, result->line);
-        review_text_add_plain(out, decision->message);
-        buf_putc(out, '\n');
-    }
-    for (size_t i = 0; i < decision->causes.len; i++) {
-        const struct cause *cause = &decision->causes.items[i];
-        write_place(out, source, manifest_line(arena, result->manifest, cause->field));
-        review_text_add_plain(out, cause->field);
-        buf_puts(out, cause->field.len ? ": " : "");
-        review_text_add_plain(out, cause->message);
-        buf_putc(out, '\n');
-    }
-    if (decision->retry_after > 0)
-        buf_printf(out, "  kubectl asks again after %lld seconds\n", (long long)decision->retry_after);
-}
-
 void review_print_text(struct arena *arena, const struct review_result *result, bool colour, struct buf *out)
 {
     const struct decision *decision = &result->decision;
     write_heading(arena, result, colour, out);
-    if (decision->denied)
-        write_denial(arena, result, out);
+    if (decision->denied) {
+        const char *source = source_name(result->manifest);
+        if (decision->message.len) {
+            write_place(out, source, result->line);
+            review_text_add_plain(out, decision->message);
+            buf_putc(out, '\n');
+        }
+        for (size_t i = 0; i < decision->causes.len; i++) {
+            const struct cause *cause = &decision->causes.items[i];
+            write_place(out, source, manifest_line(arena, result->manifest, cause->field));
+            review_text_add_plain(out, cause->field);
+            buf_puts(out, cause->field.len ? ": " : "");
+            review_text_add_plain(out, cause->message);
+            buf_putc(out, '\n');
+        }
+        if (decision->retry_after > 0)
+            buf_printf(out, "  kubectl asks again after %lld seconds\n", (long long)decision->retry_after);
+    }
     for (size_t i = 0; i < decision->warnings.len; i++) {
         if (result->offline && strlist_has(&decision->unchecked, decision->warnings.items[i]))
             continue;

@@ -164,18 +164,6 @@ static bool manifest_is_history(const struct request *request, const struct mani
     return !phase_is(phase, PHASE_WAITING);
 }
 
-static void review_pass_history(struct review_result *result)
-{
-    struct json_object *tree = result->manifest->tree;
-    result->reviewed = true;
-    decision_audit(&result->decision, "skipped", "already carried out");
-    if (!result->manifest->stored)
-        decision_warn(&result->decision,
-                      "status.phase: %.*s: Velero takes this Restore for carried out and restores nothing; remove the "
-                      "status to run it",
-                      STR_ARG(arena_quote(result->decision.arena, json_path_str(tree, "status.phase"))));
-}
-
 /* False: a denial, or the end of the rules. */
 static bool review_run_rule(const struct review_context *context, struct arena *arena, struct str *text, size_t n,
                             struct review_result *result)
@@ -198,7 +186,15 @@ static bool review_run_rule(const struct review_context *context, struct arena *
         if (n == 0 && request->object)
             result->before = result->object = json_build(arena, request->object->root->raw, &error);
         if (rule && manifest_is_history(request, result->manifest)) {
-            review_pass_history(result);
+            struct json_object *tree = result->manifest->tree;
+            result->reviewed = true;
+            decision_audit(&result->decision, "skipped", "already carried out");
+            if (!result->manifest->stored)
+                decision_warn(
+                    &result->decision,
+                    "status.phase: %.*s: Velero takes this Restore for carried out and restores nothing; remove the "
+                    "status to run it",
+                    STR_ARG(arena_quote(result->decision.arena, json_path_str(tree, "status.phase"))));
             return false;
         }
         if (!rule)

@@ -114,23 +114,6 @@ static bool judge_kind(const struct review_context *context, struct arena *arena
     return false;
 }
 
-/* kubectl takes the last; kustomize, Flux and the API server's own strict decoding refuse the file. */
-static void judge_repeats(struct arena *arena, const struct manifest *manifest, struct decision *decision)
-{
-    const struct yaml_document *nodes = manifest_nodes(arena, manifest);
-    const struct yaml_repeat *repeat = nodes ? nodes->repeats : NULL;
-    for (; repeat; repeat = repeat->next) {
-        if (!str_starts(repeat->field, manifest->at))
-            continue;
-        struct str field = arena_copy(arena, str_slice(repeat->field, manifest->at.len, repeat->field.len));
-        if (field.ptr)
-            decision_duplicate(decision, field.ptr,
-                               "the key is set twice, first in line %u: remove one of the two; kubectl "
-                               "takes the last one, strict readers refuse the file",
-                               repeat->first_line);
-    }
-}
-
 static void review_warn_placeholders(struct arena *arena, struct json_object *tree, struct decision *decision);
 
 void review_schema_judge(const struct review_context *context, struct arena *arena, struct review_result *result)
@@ -153,7 +136,19 @@ void review_schema_judge(const struct review_context *context, struct arena *are
         add_problem(decision, causes, &problems[i]);
     if (review_rule(api_version_group(json_get_str(manifest->tree, "apiVersion"), NULL),
                     json_get_str(manifest->tree, "kind"))) {
-        judge_repeats(arena, manifest, decision);
+        /* kubectl takes the last; kustomize, Flux and the API server's own strict decoding refuse the file. */
+        const struct yaml_document *nodes = manifest_nodes(arena, manifest);
+        const struct yaml_repeat *repeat = nodes ? nodes->repeats : NULL;
+        for (; repeat; repeat = repeat->next) {
+            if (!str_starts(repeat->field, manifest->at))
+                continue;
+            struct str field = arena_copy(arena, str_slice(repeat->field, manifest->at.len, repeat->field.len));
+            if (field.ptr)
+                decision_duplicate(decision, field.ptr,
+                                   "the key is set twice, first in line %u: remove one of the two; kubectl "
+                                   "takes the last one, strict readers refuse the file",
+                                   repeat->first_line);
+        }
         review_warn_placeholders(arena, manifest->tree, decision);
     }
     if (decision->causes.len == causes)

@@ -255,16 +255,6 @@ static bool check_names(const struct restore_view *view)
     return false;
 }
 
-static void check_newer(const struct restore_view *view, const struct backup *newest)
-{
-    char when[TIME_TEXT_SIZE];
-    if (view->backup && newest && newest != view->backup)
-        decision_warn(
-            view->decision, "the newest backup %.*s is %.*s, so Velero restores %.*s of %s",
-            STR_ARG(restore_quote(view, newest->meta.name)), STR_ARG(restore_quote(view, newest->status.phase)),
-            STR_ARG(restore_quote(view, view->backup->meta.name)), time_format(view->backup->status.started, 0, when));
-}
-
 void restore_check_source(const struct restore_view *view)
 {
     const char *field = view->schedule_name.len ? "spec.scheduleName" : "spec.backupName";
@@ -289,7 +279,12 @@ void restore_check_source(const struct restore_view *view)
             restore_deny_missing_backup(view);
         return;
     }
-    check_newer(view, newest);
+    char when[TIME_TEXT_SIZE];
+    if (view->backup && newest && newest != view->backup)
+        decision_warn(
+            view->decision, "the newest backup %.*s is %.*s, so Velero restores %.*s of %s",
+            STR_ARG(restore_quote(view, newest->meta.name)), STR_ARG(restore_quote(view, newest->status.phase)),
+            STR_ARG(restore_quote(view, view->backup->meta.name)), time_format(view->backup->status.started, 0, when));
     restore_check_backup_phase(view, field);
     check_expiry(view);
     restore_check_location(view, field);

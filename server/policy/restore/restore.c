@@ -203,25 +203,6 @@ static bool asks_pair(const struct restore_view *view, const struct list_pair *p
     return restore_asks(view, pair->included_field) || restore_asks(view, pair->excluded_field);
 }
 
-/* Cluster-scoped objects (Management, Release, Region...) come back only when all
- * namespaces do, or when asked for (restore.go, getOrderedResourceCollection). */
-static void warn_cluster_scoped(const struct restore_view *view, const struct list_pair *namespaces)
-{
-    struct json_object *include = restore_field(view, "spec.includeClusterResources");
-    bool given = json_object_is_type(include, json_type_boolean);
-    bool everything = namespaces->excluded.len == 0 &&
-                      (namespaces->included.len == 0 || strlist_has(&namespaces->included, STR("*")));
-    if (!view->management || (given && json_object_get_boolean(include)))
-        return;
-    if (given)
-        decision_caution(
-            view->decision,
-            "includeClusterResources: false excludes Management, Release and all other cluster-scoped k0rdent objects");
-    else if (!everything)
-        decision_caution(view->decision, "Velero skips cluster-scoped objects (Management, Release) when only some "
-                                         "namespaces are restored. Add includeClusterResources: true");
-}
-
 /* Included and excluded resources and namespaces, selectors. */
 static void restore_check_lists(const struct restore_view *view)
 {
@@ -255,6 +236,19 @@ static void restore_check_lists(const struct restore_view *view)
         check_list_pair(view->decision, &namespaces);
         check_namespace_patterns(view->decision, namespaces.included_field, &namespaces.included);
         check_namespace_patterns(view->decision, namespaces.excluded_field, &namespaces.excluded);
-        warn_cluster_scoped(view, &namespaces);
+        /* Cluster-scoped objects (Management, Release, Region...) come back only when all
+         * namespaces do, or when asked for (restore.go, getOrderedResourceCollection). */
+        struct json_object *include = restore_field(view, "spec.includeClusterResources");
+        bool given = json_object_is_type(include, json_type_boolean);
+        bool everything = namespaces.excluded.len == 0 &&
+                          (namespaces.included.len == 0 || strlist_has(&namespaces.included, STR("*")));
+        if (!view->management || (given && json_object_get_boolean(include)))
+            return;
+        if (given)
+            decision_caution(view->decision, "includeClusterResources: false excludes Management, Release and all "
+                                             "other cluster-scoped k0rdent objects");
+        else if (!everything)
+            decision_caution(view->decision, "Velero skips cluster-scoped objects (Management, Release) when only some "
+                                             "namespaces are restored. Add includeClusterResources: true");
     }
 }

@@ -18,24 +18,6 @@ bool restore_is_regional(const struct restore_view *view)
     return view->management && view->backup && view->backup->region.len > 0;
 }
 
-/* False where one is too long for any check. */
-static bool restore_read_lists(struct restore_view *view)
-{
-    struct restore_list *const lists[] = {&view->resources_in, &view->resources_out, &view->namespaces_in,
-                                          &view->namespaces_out};
-    static const char *const fields[] = {"spec.includedResources", "spec.excludedResources", "spec.includedNamespaces",
-                                         "spec.excludedNamespaces"};
-    bool all = true;
-    for (size_t i = 0; i < LENGTH_OF(lists); i++) {
-        size_t count;
-        lists[i]->field = fields[i];
-        lists[i]->is_list =
-            object_strings(view->request, view->request->object, fields[i], LIST_ITEMS_MAX, &lists[i]->items, &count);
-        all = check_list_length(view->decision, fields[i], count) && all;
-    }
-    return all;
-}
-
 /* Whose rules apply. When Backups were never read, only the setting that treats all
  * Restores alike can say so: guessing would change other people's Restores. */
 static bool is_management(const struct restore_view *view)
@@ -79,7 +61,20 @@ bool restore_view_init(struct restore_view *view, const struct request *request,
         return false;
     }
     struct json_object *modifier = restore_field(view, "spec.resourceModifier");
-    if (!restore_read_lists(view))
+    /* False where one is too long for any check. */
+    struct restore_list *const lists[] = {&view->resources_in, &view->resources_out, &view->namespaces_in,
+                                          &view->namespaces_out};
+    static const char *const fields[] = {"spec.includedResources", "spec.excludedResources", "spec.includedNamespaces",
+                                         "spec.excludedNamespaces"};
+    bool all = true;
+    for (size_t i = 0; i < LENGTH_OF(lists); i++) {
+        size_t count;
+        lists[i]->field = fields[i];
+        lists[i]->is_list =
+            object_strings(view->request, view->request->object, fields[i], LIST_ITEMS_MAX, &lists[i]->items, &count);
+        all = check_list_length(view->decision, fields[i], count) && all;
+    }
+    if (!all)
         return false;
     view->backup_name = object_text(request, request->object, "spec.backupName");
     view->schedule_name = object_text(request, request->object, "spec.scheduleName");

@@ -40,22 +40,6 @@ static bool gate_exact_name_taken(const struct gate *gate, const struct upgrade_
            inventory_backup(gate->inventory, gate->settings->system_namespace, source->exact);
 }
 
-static void gate_plan_start(const struct gate *gate, struct upgrade_source *source)
-{
-    struct arena *arena = gate->request->arena;
-    struct str name = source->source->meta.name;
-    source->step = gate_storage(gate, source->source->storage_location, &source->says);
-    if (source->step != UPGRADE_STEP_START) {
-        source->no_storage = true;
-        source->says = arena_printf(arena, "%.*s: %.*s", STR_ARG(words_name(arena, name)), STR_ARG(source->says));
-        return;
-    }
-    source->starting = gate_exact_name_taken(gate, source)
-                           ? kcm_upgrade_backup_again(arena, name, gate->running, gate->request->now)
-                           : source->exact;
-    source->says = gate_starting_message(gate, source);
-}
-
 /* After a failure the next attempt waits, so that a cause that stays does not fill the bucket. */
 static bool gate_may_retry(const struct gate *gate, const struct evidence *evidence)
 {
@@ -141,7 +125,18 @@ static void gate_plan_source(const struct gate *gate, struct upgrade_source *sou
     case EVIDENCE_NONE:
         break;
     }
-    gate_plan_start(gate, source);
+    struct arena *arena = gate->request->arena;
+    struct str name = source->source->meta.name;
+    source->step = gate_storage(gate, source->source->storage_location, &source->says);
+    if (source->step != UPGRADE_STEP_START) {
+        source->no_storage = true;
+        source->says = arena_printf(arena, "%.*s: %.*s", STR_ARG(words_name(arena, name)), STR_ARG(source->says));
+        return;
+    }
+    source->starting = gate_exact_name_taken(gate, source)
+                           ? kcm_upgrade_backup_again(arena, name, gate->running, gate->request->now)
+                           : source->exact;
+    source->says = gate_starting_message(gate, source);
 }
 
 static bool gate_any_at(const struct gate *gate, enum upgrade_step step)

@@ -205,21 +205,6 @@ static void gate_warn_not_durable(const struct gate *gate, const struct manageme
                       STR_ARG(lost));
 }
 
-/* settings upgrade.rehearsal: warn. With require the source was refused before. */
-static void gate_warn_rehearsal(const struct gate *gate, const struct management_backup *backup)
-{
-    struct arena *arena = gate->request->arena;
-    const struct backup *velero = gate_velero_backup(gate, backup);
-    if (gate->settings->upgrade_rehearsal == VERDICT_ALLOW || !velero)
-        return;
-    const struct backup_rehearsal rehearsal = policy_backup_rehearsal(arena, velero, gate->request->now);
-    if (rehearsal.good)
-        decision_warn(gate->decision, "pre-upgrade backup %.*s %.*s", STR_ARG(words_name(arena, backup->meta.name)),
-                      STR_ARG(rehearsal.says));
-    else
-        decision_warn(gate->decision, "%.*s", STR_ARG(gate_rehearsal_message(gate, backup)));
-}
-
 void gate_answer_admitted(const struct gate *gate)
 {
     struct arena *arena = gate->request->arena;
@@ -247,7 +232,16 @@ void gate_answer_admitted(const struct gate *gate)
             decision_warn(gate->decision, "BackupStorageLocation %.*s %.*s. " FOREIGN_WRITER_FIX,
                           STR_ARG(arena_quote(arena, location->meta.name)),
                           STR_ARG(policy_foreign_writer_reason(arena, &writer, gate->request->now)));
-        gate_warn_rehearsal(gate, backup);
+        /* settings upgrade.rehearsal: warn. With require the source was refused before. */
+        const struct backup *velero = gate_velero_backup(gate, backup);
+        if (gate->settings->upgrade_rehearsal != VERDICT_ALLOW && velero) {
+            const struct backup_rehearsal rehearsal = policy_backup_rehearsal(arena, velero, gate->request->now);
+            if (rehearsal.good)
+                decision_warn(gate->decision, "pre-upgrade backup %.*s %.*s",
+                              STR_ARG(words_name(arena, backup->meta.name)), STR_ARG(rehearsal.says));
+            else
+                decision_warn(gate->decision, "%.*s", STR_ARG(gate_rehearsal_message(gate, backup)));
+        }
         gate_warn_missing_regions(gate, source);
         buf_printf(&evidence, "%s%.*s completed %s", i ? ", " : "", STR_ARG(backup->meta.name), when);
     }
@@ -292,20 +286,6 @@ void gate_answer_held(const struct gate *gate, const struct backup_hold *hold)
                     STR_ARG(hold->reason), STR_ARG(hold->fix), STR_ARG(gate_skip_hint(gate->request)));
 }
 
-/* A ManagementBackup that would protect upgrades with one more field; one that asks
- * for it already (kcm ignores the flag where there is no schedule) comes first. */
-static const struct management_backup *gate_nearly_a_source(const struct gate *gate)
-{
-    const struct inventory *inventory = gate->inventory;
-    const struct management_backup *found = NULL;
-    for (size_t i = 0; i < inventory->count[FACT_MANAGEMENT_BACKUPS]; i++) {
-        const struct management_backup *backup = inventory->management_backups[i];
-        if (!backup->meta.deleting && (backup->on_upgrade || (backup->schedule.len && !found)))
-            found = backup;
-    }
-    return found;
-}
-
 /* What to do about it: the field to set on which object. */
 static struct str gate_protection_advice(const struct gate *gate, const struct management_backup *backup)
 {
@@ -328,7 +308,16 @@ void gate_answer_unprotected(const struct gate *gate)
     if (verdict == VERDICT_ALLOW)
         return;
     gate_warn_under_way(gate);
-    struct str protect = gate_protection_advice(gate, gate_nearly_a_source(gate));
+    /* A ManagementBackup that would protect upgrades with one more field; one that asks
+     * for it already (kcm ignores the flag where there is no schedule) comes first. */
+    const struct inventory *inventory = gate->inventory;
+    const struct management_backup *found = NULL;
+    for (size_t i = 0; i < inventory->count[FACT_MANAGEMENT_BACKUPS]; i++) {
+        const struct management_backup *backup = inventory->management_backups[i];
+        if (!backup->meta.deleting && (backup->on_upgrade || (backup->schedule.len && !found)))
+            found = backup;
+    }
+    struct str protect = gate_protection_advice(gate, found);
     if (verdict == VERDICT_WARN) {
         decision_warn(decision,
                       "no ManagementBackup has both a schedule and performOnManagementUpgrade: true, so there is no "

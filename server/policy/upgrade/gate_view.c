@@ -48,22 +48,6 @@ static const struct json_node *gate_view_management(struct arena *arena, const s
     return copy.ptr ? json_index(arena, copy, 2, &ignored) : NULL;
 }
 
-static void gate_view_fill(struct upgrade_view *view, const struct gate *gate)
-{
-    view->outcome = gate->outcome;
-    view->running = gate->running;
-    view->before = gate->before;
-    view->under_way = gate->under_way;
-    view->not_ready = !gate->under_way && management_progress(view->management) == MANAGEMENT_NOT_READY;
-    /* Sources were found but not judged when the gate let the change through or lacked facts. */
-    bool judged =
-        gate->outcome == UPGRADE_ADMITTED || gate->outcome == UPGRADE_WAITS || gate->outcome == UPGRADE_REFUSED;
-    view->sources = gate->sources;
-    view->count = judged ? gate->count : 0;
-    view->evidence = gate->engines;
-    view->evidence_count = gate->engine_count;
-}
-
 bool policy_upgrade_view(struct arena *arena, const struct inventory *inventory, const struct settings *settings,
                          int64_t now, struct str target, struct upgrade_view *view)
 {
@@ -99,6 +83,17 @@ bool policy_upgrade_view(struct arena *arena, const struct inventory *inventory,
         gate_decide(gate);
     else /* that release is asked for already */
         gate->outcome = UPGRADE_LET_THROUGH;
-    gate_view_fill(view, gate);
+    view->outcome = gate->outcome;
+    view->running = gate->running;
+    view->before = gate->before;
+    view->under_way = gate->under_way;
+    view->not_ready = !gate->under_way && management_progress(view->management) == MANAGEMENT_NOT_READY;
+    /* Sources were found but not judged when the gate let the change through or lacked facts. */
+    bool judged =
+        gate->outcome == UPGRADE_ADMITTED || gate->outcome == UPGRADE_WAITS || gate->outcome == UPGRADE_REFUSED;
+    view->sources = gate->sources;
+    view->count = judged ? gate->count : 0;
+    view->evidence = gate->engines;
+    view->evidence_count = gate->engine_count;
     return !arena_failed(arena);
 }

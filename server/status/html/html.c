@@ -28,32 +28,6 @@ void status_html_policy(struct buf *out)
     gnutls_free(text.data);
 }
 
-static void html_put_head(const struct page *page)
-{
-    buf_puts(page->out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
-    /* A policy in a document cannot name its frames: the header does, where there is one. */
-    BUF_SCOPED policy;
-    buf_init(&policy, 1024);
-    status_html_policy(&policy);
-    struct str whole = buf_str(&policy), inside = whole;
-    for (size_t i = 0; i + 1 < whole.len; i++)
-        if (str_starts(str_slice(whole, i, whole.len), STR("; frame-ancestors")))
-            inside = str_slice(whole, 0, i);
-    page->out->failed |= policy.failed;
-    MARKUP(page->out, "<meta http-equiv=\"Content-Security-Policy\" content=\"$\">\n", inside);
-    buf_puts(page->out, "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-                        "<meta name=\"color-scheme\" content=\"light dark\">\n"
-                        "<meta name=\"referrer\" content=\"no-referrer\">\n"
-                        "<meta name=\"robots\" content=\"noindex\">\n"
-                        "<link rel=\"icon\" href=\"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' "
-                        "viewBox='0 0 16 16'%3E%3Cpath fill='%231d5bb8' d='M8 0l7 3v5c0 4-3 7-7 8-4-1-7-4-7-8V3z'/%3E"
-                        "%3C/svg%3E\">\n");
-    MARKUP(page->out, "<title>$ - backstop</title>\n", html_title(page));
-    buf_puts(page->out, "<style>");
-    html_style(page->out);
-    buf_puts(page->out, "</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#main\">Skip to content</a>\n");
-}
-
 static void put_header(const struct page *page)
 {
     const struct status_view *view = page->view;
@@ -72,7 +46,28 @@ static void put_header(const struct page *page)
 void status_html(const struct status_view *view, bool served, struct buf *out)
 {
     const struct page page = {view, out, served};
-    html_put_head(&page);
+    buf_puts(page.out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
+    /* A policy in a document cannot name its frames: the header does, where there is one. */
+    BUF_SCOPED policy;
+    buf_init(&policy, 1024);
+    status_html_policy(&policy);
+    struct str whole = buf_str(&policy), inside = whole;
+    for (size_t i = 0; i + 1 < whole.len; i++)
+        if (str_starts(str_slice(whole, i, whole.len), STR("; frame-ancestors")))
+            inside = str_slice(whole, 0, i);
+    page.out->failed |= policy.failed;
+    MARKUP(page.out, "<meta http-equiv=\"Content-Security-Policy\" content=\"$\">\n", inside);
+    buf_puts(page.out, "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+                       "<meta name=\"color-scheme\" content=\"light dark\">\n"
+                       "<meta name=\"referrer\" content=\"no-referrer\">\n"
+                       "<meta name=\"robots\" content=\"noindex\">\n"
+                       "<link rel=\"icon\" href=\"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' "
+                       "viewBox='0 0 16 16'%3E%3Cpath fill='%231d5bb8' d='M8 0l7 3v5c0 4-3 7-7 8-4-1-7-4-7-8V3z'/%3E"
+                       "%3C/svg%3E\">\n");
+    MARKUP(page.out, "<title>$ - backstop</title>\n", html_title(&page));
+    buf_puts(page.out, "<style>");
+    html_style(page.out);
+    buf_puts(page.out, "</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#main\">Skip to content</a>\n");
     put_header(&page);
     html_verdict(&page);
     html_findings(&page, HTML_PROBLEMS);

@@ -120,15 +120,6 @@ static void verdict_upgrade(const struct page *page)
 
 /* ---- backups -------------------------------------------------------------------------- */
 
-static const struct status_source *next_source(const struct status_view *view)
-{
-    const struct status_source *next = NULL;
-    for (size_t i = 0; i < view->source_count; i++)
-        if (view->sources[i].first && (!next || view->sources[i].first < next->first))
-            next = &view->sources[i];
-    return next;
-}
-
 static size_t count_results(const struct status_view *view, enum status_result one, enum status_result other)
 {
     size_t count = 0;
@@ -167,7 +158,10 @@ static void put_regions(const struct page *page)
 static void verdict_backups(const struct page *page)
 {
     const struct status_view *view = page->view;
-    const struct status_source *next = next_source(view);
+    const struct status_source *next = NULL;
+    for (size_t i = 0; i < view->source_count; i++)
+        if (view->sources[i].first && (!next || view->sources[i].first < next->first))
+            next = &view->sources[i];
     size_t good = count_results(view, STATUS_GOOD, STATUS_GOOD);
     size_t bad = count_results(view, STATUS_PARTIAL, STATUS_FAILED);
     static const char *const answers[] = {[STATUS_READY] = "Yes",
