@@ -23,7 +23,7 @@ def ranges(chosen):
 def rows(name, found):
     cells = [f"{{0x{first:04x}, 0x{last:04x}}}," for first, last in found]
     lines = ["    " + " ".join(cells[i:i + 5]) for i in range(0, len(cells), 5)]
-    return f"static const struct range {name}[] = {{\n" + "\n".join(lines) + "\n};\n"
+    return f"static const struct code_range {name}[] = {{\n" + "\n".join(lines) + "\n};\n"
 
 
 def takes_none(c):

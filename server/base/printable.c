@@ -4,7 +4,7 @@
 
 #include "backstop/base.h"
 
-struct range {
+struct code_range {
     uint32_t first, last;
 };
 
@@ -36,11 +36,11 @@ static struct str first_character(struct str text)
 static int by_range(const void *key, const void *element)
 {
     const uint32_t point = *(const uint32_t *)key;
-    const struct range *range = element;
+    const struct code_range *range = element;
     return point < range->first ? -1 : point > range->last;
 }
 
-static bool in_table(uint32_t point, const struct range *table, size_t count)
+static bool in_table(uint32_t point, const struct code_range *table, size_t count)
 {
     return bsearch(&point, table, count, sizeof *table, by_range) != NULL;
 }
@@ -49,7 +49,7 @@ static bool in_table(uint32_t point, const struct range *table, size_t count)
  * width, tags), letters that show nothing, line breaks of its own, and what is no character. */
 bool str_misleads(struct str character)
 {
-    static const struct range ranges[] = {
+    static const struct code_range ranges[] = {
         {0x80, 0x9f},     {0xad, 0xad},       {0x34f, 0x34f},     {0x61c, 0x61c},     {0x115f, 0x1160},
         {0x17b4, 0x17b5}, {0x180b, 0x180f},   {0x200b, 0x200f},   {0x2028, 0x202e},   {0x2060, 0x206f},
         {0x3164, 0x3164}, {0xfdd0, 0xfdef},   {0xfeff, 0xfeff},   {0xffa0, 0xffa0},   {0xfff0, 0xfffb},
@@ -107,7 +107,7 @@ static size_t columns_of(uint32_t point)
 
 /* What takes columns all the same: white space and fillers that are meant to show nothing
  * (Unicode's White_Space and Default_Ignorable_Code_Point), controls, noncharacters. */
-static const struct range blanks[] = {
+static const struct code_range blanks[] = {
     {0x0080, 0x00a0}, {0x00ad, 0x00ad}, {0x034f, 0x034f},   {0x061c, 0x061c},   {0x115f, 0x1160},   {0x1680, 0x1680},
     {0x17b4, 0x17b5}, {0x180b, 0x180f}, {0x2000, 0x200f},   {0x2028, 0x202f},   {0x205f, 0x206f},   {0x2800, 0x2800},
     {0x3000, 0x3000}, {0x3164, 0x3164}, {0xfdd0, 0xfdef},   {0xfe00, 0xfe0f},   {0xfeff, 0xfeff},   {0xffa0, 0xffa0},

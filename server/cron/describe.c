@@ -11,7 +11,7 @@
  * single one stays clearly below. */
 enum { RUNS_SAID = 3, WORDS_MAX = 190, LINE_MAX = 199, SPEC_SHOWN = 48 };
 
-struct line {
+struct line_bounds {
     size_t start, max;
 };
 
@@ -51,7 +51,7 @@ static void say_runs(struct buf *out, const struct cron_zone *zone, const int64_
 
 /* Ends the line, which describes the schedule already. Fewer runs are named until the line fits;
  * a long description leaves no room for any. */
-static void say_next(const struct cron_schedule *schedule, int64_t now, const struct line *line, struct buf *out)
+static void say_next(const struct cron_schedule *schedule, int64_t now, const struct line_bounds *line, struct buf *out)
 {
     int64_t runs[RUNS_SAID];
     size_t count = 0;
@@ -74,7 +74,8 @@ static void say_next(const struct cron_schedule *schedule, int64_t now, const st
 }
 
 /* "@every" is not followed by next runs: they depend on when the controller did the last one. */
-static struct str say_line(const struct cron_schedule *schedule, int64_t now, const struct line *line, struct buf *out)
+static struct str say_line(const struct cron_schedule *schedule, int64_t now, const struct line_bounds *line,
+                           struct buf *out)
 {
     const size_t start = out->len;
     if (cron_never_fires(schedule)) {
@@ -92,14 +93,14 @@ static struct str say_line(const struct cron_schedule *schedule, int64_t now, co
 
 struct str cron_say(const struct cron_schedule *schedule, int64_t now, struct buf *out)
 {
-    const struct line line = {out->len, WORDS_MAX};
+    const struct line_bounds line = {out->len, WORDS_MAX};
     return say_line(schedule, now, &line, out);
 }
 
 struct str cron_say_back(const char *field, struct str spec, const struct cron_schedule *schedule, int64_t now,
                          struct arena *arena, struct buf *out)
 {
-    const struct line line = {out->len, LINE_MAX};
+    const struct line_bounds line = {out->len, LINE_MAX};
     struct str quoted = spec_quote(arena, spec, SPEC_SHOWN);
     buf_printf(out, "%s: %.*s ", field, STR_ARG(quoted));
     return say_line(schedule, now, &line, out);

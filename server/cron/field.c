@@ -134,7 +134,7 @@ static bool value_parse(struct str text, const struct field *field, int64_t *num
     return named >= 0 || number_parse(text, number, fault);
 }
 
-struct range {
+struct field_range {
     int64_t start, end, step;
     bool star, single;
     struct str start_text, end_text, step_text;
@@ -143,7 +143,7 @@ struct range {
 /* "5", "1-5", "*", "?": whatever follows "*-" is never looked at. robfig/cron looks at the text
  * before the hyphen first and returns for a star. So "*-abc" is accepted and means "*";
  * pitfalls.c warns of it. */
-static bool ends_parse(struct str text, const struct field *field, struct range *range, struct fault *fault)
+static bool ends_parse(struct str text, const struct field *field, struct field_range *range, struct fault *fault)
 {
     struct str rest = text;
     str_cut(&rest, '-', &range->start_text);
@@ -168,7 +168,7 @@ static bool ends_parse(struct str text, const struct field *field, struct range 
 
 /* go-cron's count of a range's values, in its unsigned arithmetic, which a start far past
  * the last value takes round. */
-static uint64_t range_size(const struct range *range, const struct field *field)
+static uint64_t range_size(const struct field_range *range, const struct field *field)
 {
     const uint64_t start = (uint64_t)range->start, end = (uint64_t)range->end;
     if (range->start <= range->end)
@@ -178,7 +178,7 @@ static uint64_t range_size(const struct range *range, const struct field *field)
 
 /* The order is getRange's. It decides which of several mistakes is reported, and make cron-diff
  * compares the texts. */
-static bool range_check(const struct dialect *dialect, const struct field *field, const struct range *range,
+static bool range_check(const struct dialect *dialect, const struct field *field, const struct field_range *range,
                         struct fault *fault)
 {
     fault->start = range->start;
@@ -197,8 +197,8 @@ static bool range_check(const struct dialect *dialect, const struct field *field
     return true;
 }
 
-static bool range_parse(const struct dialect *dialect, struct str text, const struct field *field, struct range *range,
-                        struct fault *fault)
+static bool range_parse(const struct dialect *dialect, struct str text, const struct field *field,
+                        struct field_range *range, struct fault *fault)
 {
     struct str rest = text, ends;
     fault->range = text;
@@ -234,7 +234,7 @@ bool field_parse(enum cron_dialect dialect, struct str text, enum field_id id, u
     fault->field = id;
     *bits = 0;
     while (str_cut(&rest, ',', &item)) {
-        struct range range;
+        struct field_range range;
         if (item.len == 0)
             continue;
         if (!range_parse(&spec_dialects[dialect], item, field, &range, fault))

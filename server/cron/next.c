@@ -18,7 +18,7 @@ enum {
     STEPS_MAX = 100000,
 };
 
-struct search {
+struct next_search {
     const struct cron_schedule *schedule;
     struct moment at;
     bool added; /* a field was moved on, so the smaller ones stand at their start */
@@ -29,7 +29,7 @@ struct search {
  * the months (goto WRAP in the original). EXHAUSTED: STEPS_MAX. */
 enum progress { MATCHED, WRAPPED, EXHAUSTED };
 
-static bool search_step(struct search *search)
+static bool search_step(struct next_search *search)
 {
     return ++search->steps < STEPS_MAX;
 }
@@ -51,7 +51,7 @@ static void moment_set_date(struct moment *moment, int64_t year, int month, int 
 /* The original steps by AddDate(0, 1, 0) from the day it is on, or from the first when this is
  * the first move. Days are not clipped: the 31st of a month plus one month may be two months on,
  * there as here. */
-static enum progress find_month(struct search *search)
+static enum progress find_month(struct next_search *search)
 {
     struct moment *at = &search->at;
     while (!(search->schedule->month >> at->civil.month & 1)) {
@@ -82,7 +82,7 @@ static int days_ahead(const struct cron_schedule *schedule, const struct civil *
 /* AddDate(0, 0, 1), then the correction for a day that does not begin at midnight, which is the
  * library's own: an hour of 23 moves on to the next day, one of 1 moves back. Days without a
  * change of the clock are taken at once (is_even). */
-static enum progress find_day(struct search *search)
+static enum progress find_day(struct next_search *search)
 {
     struct moment *at = &search->at;
     while (!schedule_day_matches(search->schedule, at->civil.day, at->civil.weekday)) {
@@ -125,7 +125,7 @@ static void moment_move(struct moment *at, int steps, int seconds)
 }
 
 /* go-cron's checkHourDSTSkip: one step of an hour went over one that the schedule names. */
-static inline bool hour_skipped(const struct search *search, int64_t before, int hour_before)
+static inline bool hour_skipped(const struct next_search *search, int64_t before, int hour_before)
 {
     const struct moment *at = &search->at;
     return at->civil.hour - hour_before == 2 && at->unix_seconds - before == SECONDS_PER_HOUR &&
@@ -136,7 +136,7 @@ static inline bool hour_skipped(const struct search *search, int64_t before, int
 /* `added` is set when something was moved: from then on all smaller fields start at zero. The
  * first move truncates the hour by its wall clock (time.Date), as the library does, which in
  * zones with half-hour offsets differs from rounding the Unix time. */
-static enum progress find_hour(struct search *search)
+static enum progress find_hour(struct next_search *search)
 {
     struct moment *at = &search->at;
     while (!(search->schedule->hour >> at->civil.hour & 1)) {
@@ -159,7 +159,7 @@ static enum progress find_hour(struct search *search)
 
 /* Truncate(time.Minute) works on the absolute time, so a zone with seconds in its offset (local
  * mean time) is not cut at its own minute; hence the arithmetic on unix_seconds. */
-static enum progress find_minute(struct search *search)
+static enum progress find_minute(struct next_search *search)
 {
     struct moment *at = &search->at;
     while (!(search->schedule->minute >> at->civil.minute & 1)) {
@@ -178,7 +178,7 @@ static enum progress find_minute(struct search *search)
 }
 
 /* The standard syntax has no seconds: only second 0 matches, which the search reaches by wrapping. */
-static enum progress find_second(struct search *search)
+static enum progress find_second(struct next_search *search)
 {
     struct moment *at = &search->at;
     if (at->civil.second == 0)
@@ -194,10 +194,10 @@ static enum progress find_second(struct search *search)
 
 /* A field that wraps starts over with the months, since a moved day may be in a month that does
  * not match. The year is looked at only then, as in the library. */
-static bool search_next(struct search *search, int64_t *next)
+static bool search_next(struct next_search *search, int64_t *next)
 {
-    static enum progress (*const finders[])(struct search *) = {find_month, find_day, find_hour, find_minute,
-                                                                find_second};
+    static enum progress (*const finders[])(struct next_search *) = {find_month, find_day, find_hour, find_minute,
+                                                                     find_second};
     int64_t last_year = search->at.civil.year + YEARS_SEARCHED;
     for (size_t i = 0; i < LENGTH_OF(finders);) {
         enum progress progress = finders[i](search);
@@ -222,7 +222,7 @@ bool cron_next(const struct cron_schedule *schedule, int64_t after, int64_t *nex
     }
     if (cron_never_fires(schedule))
         return false;
-    struct search search = {.schedule = schedule, .at = {.zone = schedule->zone}};
+    struct next_search search = {.schedule = schedule, .at = {.zone = schedule->zone}};
     moment_set(&search.at, after + 1);
     return search_next(&search, next);
 }

@@ -93,13 +93,13 @@ static bool class_has(struct str class, char c)
 
 /* Follows all positions of the text that the pattern so far can have reached, so the
  * cost is pattern x text whatever the stars. */
-struct walk {
+struct glob_walk {
     struct str text;
     char separator;
     bool reached[TEXT_MAX + 1];
 };
 
-static bool step_accepts(const struct walk *walk, struct str token, char c)
+static bool step_accepts(const struct glob_walk *walk, struct str token, char c)
 {
     switch (token.ptr[0]) {
     case '?':
@@ -115,7 +115,7 @@ static bool step_accepts(const struct walk *walk, struct str token, char c)
 
 /* From the end to the beginning, since position i is reached from position i - 1 of the step
  * before. */
-static void walk_step(struct walk *walk, struct str token)
+static void walk_step(struct glob_walk *walk, struct str token)
 {
     for (size_t i = walk->text.len; i > 0; i--)
         walk->reached[i] = walk->reached[i - 1] && step_accepts(walk, token, walk->text.ptr[i - 1]);
@@ -124,7 +124,7 @@ static void walk_step(struct walk *walk, struct str token)
 
 /* From the beginning to the end: a star that takes one character may take the next. "**" crosses
  * separators, "*" does not. */
-static void walk_star(struct walk *walk, bool crosses)
+static void walk_star(struct glob_walk *walk, bool crosses)
 {
     for (size_t i = 1; i <= walk->text.len; i++)
         if (walk->reached[i - 1] && (crosses || !walk->separator || walk->text.ptr[i - 1] != walk->separator))
@@ -133,7 +133,7 @@ static void walk_star(struct walk *walk, bool crosses)
 
 static bool match_plain(struct str pattern, struct str text, char separator)
 {
-    struct walk walk = {text, separator, {true}};
+    struct glob_walk walk = {text, separator, {true}};
     for (size_t i = 0; i < pattern.len;) {
         const char *problem = NULL;
         size_t end = i + 1;

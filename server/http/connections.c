@@ -18,7 +18,7 @@ enum { SWEEP_MS = 250, SPEAK_MS = 1000, TRIM_MS = 2000, MANY = 64 };
 
 /* shutdown, not close: the descriptor belongs to libmicrohttpd, which sees the end and closes
  * it. Closing it here could hit another connection that got the same number. */
-static void connection_cut(struct connection *connection, const char *reason)
+static void connection_cut(struct http_connection *connection, const char *reason)
 {
     if (atomic_exchange(&connection->cut, true))
         return;
@@ -28,10 +28,10 @@ static void connection_cut(struct connection *connection, const char *reason)
 
 /* ---- the list ------------------------------------------------------------- */
 
-static struct connection *connection_open(struct http_server *server, struct MHD_Connection *mhd)
+static struct http_connection *connection_open(struct http_server *server, struct MHD_Connection *mhd)
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-    struct connection *connection = info ? calloc(1, sizeof *connection) : NULL;
+    struct http_connection *connection = info ? calloc(1, sizeof *connection) : NULL;
     if (!connection)
         return NULL;
     connection->server = server;
@@ -49,7 +49,7 @@ static struct connection *connection_open(struct http_server *server, struct MHD
     return connection;
 }
 
-static void connection_close(struct connection *connection)
+static void connection_close(struct http_connection *connection)
 {
     struct http_server *server = connection->server;
     pthread_mutex_lock(&server->lock);
@@ -83,7 +83,7 @@ void connections_notify(void *cls, struct MHD_Connection *mhd, void **slot, enum
 
 /* ---- a full house ---------------------------------------------------------- */
 
-static int64_t age_ms(struct connection *connection, int64_t now_ns)
+static int64_t age_ms(struct http_connection *connection, int64_t now_ns)
 {
     return (now_ns - atomic_load_explicit(&connection->since_ns, memory_order_relaxed)) / 1000000;
 }
@@ -92,7 +92,7 @@ static int64_t age_ms(struct connection *connection, int64_t now_ns)
  * soon as it is connected, so whoever is silent goes first; the API server's connections, used
  * again and again, go last. The least time protects whoever has just come. */
 struct evictable {
-    enum phase phase;
+    enum connection_phase phase;
     int64_t least_ms;
 };
 static const struct evictable for_newcomer[] = {{PHASE_SILENT, 50}, {PHASE_OPENING, 1000}, {PHASE_IDLE, 2000}};
@@ -103,11 +103,11 @@ static bool connections_evict(struct http_server *server, const struct evictable
                               const char *reason)
 {
     const int64_t now = time_monotonic_ns();
-    struct connection *victim = NULL;
+    struct http_connection *victim = NULL;
     pthread_mutex_lock(&server->lock);
     for (size_t i = 0; i < count && !victim; i++) {
         int64_t oldest = kinds[i].least_ms;
-        for (struct connection *c = server->connections; c; c = c->next) {
+        for (struct http_connection *c = server->connections; c; c = c->next) {
             int64_t age = age_ms(c, now);
             if (atomic_load_explicit(&c->phase, memory_order_acquire) != (int)kinds[i].phase || age < oldest ||
                 atomic_load(&c->cut))
@@ -145,7 +145,7 @@ unsigned connections_busy(struct http_server *server)
     const int64_t now = time_monotonic_ns();
     unsigned busy = 0;
     pthread_mutex_lock(&server->lock);
-    for (struct connection *c = server->connections; c; c = c->next) {
+    for (struct http_connection *c = server->connections; c; c = c->next) {
         int phase = atomic_load_explicit(&c->phase, memory_order_acquire);
         busy += phase != PHASE_IDLE && (phase != PHASE_SILENT || age_ms(c, now) < SPEAK_MS);
     }
@@ -158,7 +158,7 @@ unsigned connections_busy(struct http_server *server)
 static void connections_sweep(struct http_server *server)
 {
     int64_t now = time_monotonic_ns(), limit_ms = (int64_t)server->limits.request_seconds * 1000;
-    for (struct connection *c = server->connections; c; c = c->next)
+    for (struct http_connection *c = server->connections; c; c = c->next)
         if (atomic_load_explicit(&c->phase, memory_order_acquire) != PHASE_IDLE && age_ms(c, now) >= limit_ms)
             connection_cut(c, "slow");
 }

@@ -77,7 +77,7 @@ static const char *alert_reason(int alert)
     return alert > 0 ? "alert" : NULL;
 }
 
-void tls_count_failure(const struct connection *connection)
+void tls_count_failure(const struct http_connection *connection)
 {
     const char *reason = connection->refusal;
     /* A connection without a byte is a probe of the port, no handshake. */
@@ -93,7 +93,7 @@ void tls_count_failure(const struct connection *connection)
 /* The certificate in force. Each connection holds the one it began with until it
  * closes, so swapping drops nobody and a handshake under way keeps its key. */
 
-struct credential {
+struct http_credential {
     struct shared shared;
     gnutls_certificate_credentials_t gnutls;
 };
@@ -157,15 +157,15 @@ static bool load_client_ca(gnutls_certificate_credentials_t credentials, struct 
 
 static void credential_destroy(struct shared *shared)
 {
-    struct credential *credential = (struct credential *)(void *)shared;
+    struct http_credential *credential = (struct http_credential *)(void *)shared;
     gnutls_certificate_free_credentials(credential->gnutls);
     free(credential);
 }
 
-static struct credential *credential_create(const struct http_server *server, struct str certificate, struct str key,
-                                            struct error *error)
+static struct http_credential *credential_create(const struct http_server *server, struct str certificate,
+                                                 struct str key, struct error *error)
 {
-    struct credential *credential = calloc(1, sizeof *credential);
+    struct http_credential *credential = calloc(1, sizeof *credential);
     if (!credential || gnutls_certificate_allocate_credentials(&credential->gnutls) != GNUTLS_E_SUCCESS) {
         free(credential);
         error_set(error, 0, "out of memory while loading the TLS certificate");
@@ -181,7 +181,7 @@ static struct credential *credential_create(const struct http_server *server, st
 
 bool credential_set(struct http_server *server, struct str certificate, struct str key, struct error *error)
 {
-    struct credential *credential = credential_create(server, certificate, key, error);
+    struct http_credential *credential = credential_create(server, certificate, key, error);
     if (!credential)
         return false;
     shared_slot_set(&server->credential, &credential->shared);
@@ -228,7 +228,7 @@ static bool is_wanted_name(const struct http_server *server, gnutls_session_t se
 /* Within the handshake, so that whoever is refused never gets to send a request. */
 static int verify_client(gnutls_session_t session)
 {
-    struct connection *connection = transport_connection(session);
+    struct http_connection *connection = transport_connection(session);
     char purpose[] = GNUTLS_KP_TLS_WWW_CLIENT;
     gnutls_typed_vdata_st wanted[] = {{GNUTLS_DT_KEY_PURPOSE_OID, (unsigned char *)purpose, 0}};
     unsigned status = 0;
@@ -244,11 +244,11 @@ static int verify_client(gnutls_session_t session)
     return GNUTLS_E_CERTIFICATE_ERROR;
 }
 
-void credential_attach(struct connection *connection, gnutls_session_t session)
+void credential_attach(struct http_connection *connection, gnutls_session_t session)
 {
     struct http_server *server = connection->server;
     connection->credential = shared_slot_get(&server->credential);
-    struct credential *credential = (struct credential *)(void *)connection->credential;
+    struct http_credential *credential = (struct http_credential *)(void *)connection->credential;
     if (credential)
         gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, credential->gnutls);
     if (server->client_ca) {

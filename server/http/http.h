@@ -15,7 +15,7 @@
 
 enum { ERROR_WORDS = 128 }; /* for strerror_r */
 
-enum phase {
+enum connection_phase {
     PHASE_SILENT,  /* accepted; not a byte came yet */
     PHASE_OPENING, /* TLS is not agreed yet */
     PHASE_IDLE,    /* waits for a request */
@@ -65,8 +65,8 @@ size_t head_scan(struct head *head, struct str bytes);
 
 enum { URI_SIZE = 256 };
 
-struct connection {
-    struct connection *next, *previous;
+struct http_connection {
+    struct http_connection *next, *previous;
     struct http_server *server;
     int fd;
     atomic_int phase;
@@ -81,9 +81,9 @@ struct connection {
 
     const char *method; /* libmicrohttpd's, as long as the request */
     struct MHD_Connection *mhd;
-    struct http_reply reply;  /* of a request that a worker answered */
-    bool answered;            /* reply is there; set before the connection is resumed */
-    struct connection *later; /* in the workers' queue */
+    struct http_reply reply;       /* of a request that a worker answered */
+    bool answered;                 /* reply is there; set before the connection is resumed */
+    struct http_connection *later; /* in the workers' queue */
 
     struct shared *credential; /* what this connection serves; held */
     gnutls_session_t session;  /* NULL without TLS */
@@ -121,7 +121,7 @@ struct http_server {
     pthread_mutex_t lock;    /* the list below and `stopping` */
     pthread_mutex_t opening; /* `daemon`, until the server is stopped */
     pthread_cond_t wake;
-    struct connection *connections;
+    struct http_connection *connections;
     bool stopping, sweeping;
     pthread_t sweeper;
 
@@ -129,29 +129,29 @@ struct http_server {
 };
 
 /* ---- credential.c: the certificate in force, and clients that must show one ---- */
-void tls_count_failure(const struct connection *connection); /* closed before the handshake was done */
+void tls_count_failure(const struct http_connection *connection); /* closed before the handshake was done */
 bool credential_open(struct http_server *server, const struct http_config *config, struct error *error) MUST_CHECK;
 /* To every connection from now on. On failure the old one stays. Safe from any thread. */
 bool credential_set(struct http_server *server, struct str certificate, struct str key, struct error *error) MUST_CHECK;
 void credential_close(struct http_server *server);
-void credential_attach(struct connection *connection, gnutls_session_t session);
+void credential_attach(struct http_connection *connection, gnutls_session_t session);
 int credential_none(gnutls_session_t session, const gnutls_datum_t *authorities, int authority_count,
                     const gnutls_pk_algorithm_t *algorithms, int algorithm_count, gnutls_pcert_st **certificate,
                     unsigned *length, gnutls_privkey_t *key);
 
 /* ---- GnuTLS and libmicrohttpd read through us ---- */
-void transport_attach(struct connection *connection, gnutls_session_t session); /* NULL: plain HTTP */
-static inline struct connection *transport_connection(gnutls_session_t session)
+void transport_attach(struct http_connection *connection, gnutls_session_t session); /* NULL: plain HTTP */
+static inline struct http_connection *transport_connection(gnutls_session_t session)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(gnutls_session_get_ptr(session), MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     return info ? info->socket_context : NULL;
 }
 /* An answer with a body of that size is queued: its head waits for the body. */
-void transport_expect_body(struct connection *connection, size_t size);
-void transport_forget_answer(struct connection *connection); /* sent, or given up */
+void transport_expect_body(struct http_connection *connection, size_t size);
+void transport_forget_answer(struct http_connection *connection); /* sent, or given up */
 void transport_note_failure(void); /* why the handshake that this thread attended to came to nothing */
-void transport_detach(const struct connection *connection);
+void transport_detach(const struct http_connection *connection);
 
 /* ---- who is connected, and the sweeper that cuts the slow ---- */
 bool connections_start(struct http_server *server, struct error *error) MUST_CHECK;
@@ -162,7 +162,7 @@ unsigned connections_busy(struct http_server *server); /* in handshake or in a r
 /* Cuts the request that has been coming in for longest, so that slow ones cannot keep
  * others out; false when all of them are recent. */
 bool connections_evict_body(struct http_server *server);
-static inline void connection_enter(struct connection *connection, enum phase phase)
+static inline void connection_enter(struct http_connection *connection, enum connection_phase phase)
 {
     atomic_store_explicit(&connection->since_ns, time_monotonic_ns(), memory_order_relaxed);
     atomic_store_explicit(&connection->phase, (int)phase, memory_order_release);
@@ -170,12 +170,12 @@ static inline void connection_enter(struct connection *connection, enum phase ph
 
 /* ---- threads for requests whose handler waits ---- */
 /* What a worker does with a connection that is suspended (request_handle). */
-typedef void worker_fn(struct connection *connection, bool may_wait, bool overloaded, struct http_reply *reply);
+typedef void worker_fn(struct http_connection *connection, bool may_wait, bool overloaded, struct http_reply *reply);
 struct workers *workers_start(struct http_server *server, unsigned threads, worker_fn *work,
                               struct error *error) MUST_CHECK;
 /* A place in the queue; false when it is full. Then suspend the connection and give it. */
 bool workers_reserve(struct workers *workers) MUST_CHECK;
-void workers_give(struct workers *workers, struct connection *connection);
+void workers_give(struct workers *workers, struct http_connection *connection);
 /* Refuses what is queued (as overload) and what comes, waits for what is under way. */
 void workers_stop(struct workers *workers); /* NULL is fine */
 void workers_free(struct workers *workers); /* once stopped; NULL is fine */
@@ -191,7 +191,7 @@ void *request_line(void *cls, const char *uri, struct MHD_Connection *mhd);
 enum MHD_Result request_part(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
                              const char *version, const char *data, size_t *size, void **slot);
 /* Runs the handler for a connection's request, whole as it is. */
-void request_handle(struct connection *connection, bool may_wait, bool overloaded, struct http_reply *reply);
+void request_handle(struct http_connection *connection, bool may_wait, bool overloaded, struct http_reply *reply);
 void request_done(void *cls, struct MHD_Connection *mhd, void **slot, enum MHD_RequestTerminationCode why);
 
 #endif

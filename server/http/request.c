@@ -13,7 +13,7 @@ void *request_line(void *cls, const char *uri, struct MHD_Connection *mhd)
 {
     (void)cls;
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    struct connection *connection = info ? info->socket_context : NULL;
+    struct http_connection *connection = info ? info->socket_context : NULL;
     if (!connection)
         return NULL;
     connection->begun = false;
@@ -40,7 +40,7 @@ static void count_answer(int status)
 
 /* "Connection: close" while draining makes the API server open its next connection to another
  * pod. */
-static bool add_headers(const struct connection *connection, const struct http_reply *reply,
+static bool add_headers(const struct http_connection *connection, const struct http_reply *reply,
                         struct MHD_Response *response)
 {
     const struct http_server *server = connection->server;
@@ -65,7 +65,8 @@ static bool add_headers(const struct connection *connection, const struct http_r
 
 /* The body is handed over without a copy; libmicrohttpd frees it (MUST_FREE), so the buf is not
  * disposed here. */
-static enum MHD_Result send_reply(struct connection *connection, struct MHD_Connection *mhd, struct http_reply *reply)
+static enum MHD_Result send_reply(struct http_connection *connection, struct MHD_Connection *mhd,
+                                  struct http_reply *reply)
 {
     if (reply->body.failed || reply->status < 200 || reply->status > 599) {
         buf_dispose(&reply->body);
@@ -88,7 +89,7 @@ static enum MHD_Result send_reply(struct connection *connection, struct MHD_Conn
     return result;
 }
 
-void request_handle(struct connection *connection, bool may_wait, bool overloaded, struct http_reply *reply)
+void request_handle(struct http_connection *connection, bool may_wait, bool overloaded, struct http_reply *reply)
 {
     struct str path = {connection->uri, connection->uri_len}, query = path, head;
     str_cut(&query, '?', &head);
@@ -111,7 +112,7 @@ void request_handle(struct connection *connection, bool may_wait, bool overloade
 }
 
 /* To a worker; the connection rests until it is done. */
-static bool hand_over(struct connection *connection)
+static bool hand_over(struct http_connection *connection)
 {
     struct workers *workers = connection->server->workers;
     if (!workers || !workers_reserve(workers))
@@ -124,7 +125,7 @@ static bool hand_over(struct connection *connection)
 /* Without workers the handler may wait here, on the connection's thread. With them it must not:
  * it sets `later`, and is called again on a worker. Is the queue full, it is called a third
  * time, to answer that. */
-static enum MHD_Result request_answer(struct connection *connection, bool close)
+static enum MHD_Result request_answer(struct http_connection *connection, bool close)
 {
     struct http_reply reply;
     atomic_store_explicit(&connection->phase, PHASE_ANSWER, memory_order_relaxed);
@@ -143,7 +144,7 @@ static enum MHD_Result request_answer(struct connection *connection, bool close)
 static bool body_begin(struct http_server *server, struct body *body, size_t expected, bool chunked);
 
 /* The head is complete: decide how the body will be read. */
-static enum MHD_Result request_begin(struct connection *connection, struct MHD_Connection *mhd, const char *method)
+static enum MHD_Result request_begin(struct http_connection *connection, struct MHD_Connection *mhd, const char *method)
 {
     connection->begun = true;
     connection->mhd = mhd;
@@ -166,7 +167,7 @@ enum MHD_Result request_part(void *cls, struct MHD_Connection *mhd, const char *
     (void)cls;
     (void)url;
     (void)version;
-    struct connection *connection = *slot;
+    struct http_connection *connection = *slot;
     if (!connection)
         return MHD_NO; /* no memory for the connection */
     if (!connection->begun)
@@ -187,7 +188,7 @@ void request_done(void *cls, struct MHD_Connection *mhd, void **slot, enum MHD_R
 {
     (void)mhd;
     (void)why;
-    struct connection *connection = *slot;
+    struct http_connection *connection = *slot;
     *slot = NULL;
     if (!connection)
         return;

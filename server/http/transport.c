@@ -21,7 +21,7 @@
 
 /* libmicrohttpd frees the session before it says that the connection is gone, but it
  * logs a failed handshake at once, on the thread that has just read from the client. */
-static _Thread_local struct connection *last_read;
+static _Thread_local struct http_connection *last_read;
 
 /* A plain HTTP request on the TLS port deserves an answer that a human understands. */
 static bool is_plain_http(struct str begin)
@@ -34,7 +34,7 @@ static bool is_plain_http(struct str begin)
     return false;
 }
 
-static void refuse_plain_http(const struct connection *connection)
+static void refuse_plain_http(const struct http_connection *connection)
 {
     static const char answer[] = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n"
                                  "\r\nThis port speaks HTTPS; the request was plain HTTP.\n";
@@ -46,7 +46,7 @@ static void refuse_plain_http(const struct connection *connection)
 
 /* OpenSSL's clients send their alert in the clear, which GnuTLS takes for a broken record
  * in TLS 1.3. Go's come encrypted, as it wants them. */
-static void note_plain_alert(struct connection *connection, const unsigned char *head, size_t size)
+static void note_plain_alert(struct http_connection *connection, const unsigned char *head, size_t size)
 {
     static const unsigned char alert[] = {0x15, 0x03, 0x03, 0x00, 0x02};
     unsigned char body[2];
@@ -57,7 +57,7 @@ static void note_plain_alert(struct connection *connection, const unsigned char 
 
 static ssize_t transport_pull(gnutls_transport_ptr_t pointer, void *out, size_t size)
 {
-    struct connection *connection = pointer;
+    struct http_connection *connection = pointer;
     last_read = connection;
     ssize_t got = recv(connection->fd, out, size, 0);
     connection->ended |= got == 0;
@@ -82,7 +82,7 @@ static ssize_t transport_pull(gnutls_transport_ptr_t pointer, void *out, size_t 
 
 /* ---- framing: what libmicrohttpd reads, looked at first -------------------------------- */
 
-static void refuse_framing(struct connection *connection)
+static void refuse_framing(struct http_connection *connection)
 {
     char answer[512], rest[4096];
     int length = snprintf(answer, sizeof answer,
@@ -100,7 +100,7 @@ static void refuse_framing(struct connection *connection)
 }
 
 /* How many of the bytes just read libmicrohttpd may see. */
-static ssize_t transport_scan(struct connection *connection, struct str bytes)
+static ssize_t transport_scan(struct http_connection *connection, struct str bytes)
 {
     size_t sound = head_scan(&connection->head, bytes);
     if (connection->head.state != HEAD_BROKEN)
@@ -117,7 +117,7 @@ static ssize_t transport_scan(struct connection *connection, struct str bytes)
 ssize_t gnutls_record_recv(gnutls_session_t session, void *data, size_t size)
 {
     unsigned char sequence[8];
-    struct connection *connection = transport_connection(session);
+    struct http_connection *connection = transport_connection(session);
     if (connection && connection->head.state == HEAD_BROKEN)
         return 0;
     ssize_t got = gnutls_record_recv_seq(session, data, size, sequence);
@@ -131,13 +131,13 @@ ssize_t gnutls_record_recv(gnutls_session_t session, void *data, size_t size)
 
 enum { ANSWER_MAX = 64 * 1024 };
 
-void transport_expect_body(struct connection *connection, size_t size)
+void transport_expect_body(struct http_connection *connection, size_t size)
 {
     transport_forget_answer(connection);
     connection->answer_body = connection->session && size <= ANSWER_MAX ? size : 0;
 }
 
-void transport_forget_answer(struct connection *connection)
+void transport_forget_answer(struct http_connection *connection)
 {
     free(connection->answer);
     connection->answer = NULL;
@@ -145,7 +145,7 @@ void transport_forget_answer(struct connection *connection)
 }
 
 /* Sends all that is kept, or fails and is called again. */
-static ssize_t transport_flush(struct connection *connection, size_t length)
+static ssize_t transport_flush(struct http_connection *connection, size_t length)
 {
     while (connection->answer_sent < length) {
         ssize_t sent = gnutls_record_send2(connection->session, connection->answer + connection->answer_sent,
@@ -158,7 +158,7 @@ static ssize_t transport_flush(struct connection *connection, size_t length)
     return 0;
 }
 
-static bool transport_keep_head(struct connection *connection, struct str head)
+static bool transport_keep_head(struct http_connection *connection, struct str head)
 {
     if (head.len > ANSWER_MAX || !(connection->answer = malloc(head.len + connection->answer_body)))
         return false;
@@ -170,7 +170,7 @@ static bool transport_keep_head(struct connection *connection, struct str head)
 /* This takes the library's place like gnutls_record_recv above; gnutls_record_send2 does the same. */
 ssize_t gnutls_record_send(gnutls_session_t session, const void *data, size_t size)
 {
-    struct connection *connection = transport_connection(session);
+    struct http_connection *connection = transport_connection(session);
     if (connection && connection->answer) {
         size_t head = connection->answer_head;
         bool whole = size == connection->answer_body; /* else the body comes in parts */
@@ -212,12 +212,12 @@ static void transport_push_at_once(int fd)
 /* The server whose plain connections this thread reads; NULL in every other thread. */
 static _Thread_local struct http_server *plain_server;
 
-static struct connection *transport_find_plain(int fd)
+static struct http_connection *transport_find_plain(int fd)
 {
     if (!plain_server)
         return NULL;
     pthread_mutex_lock(&plain_server->lock);
-    struct connection *found = plain_server->connections;
+    struct http_connection *found = plain_server->connections;
     while (found && found->fd != fd)
         found = found->next;
     pthread_mutex_unlock(&plain_server->lock);
@@ -228,7 +228,7 @@ static struct connection *transport_find_plain(int fd)
 ssize_t transport_recv(int fd, void *data, size_t size, int flags) __asm__("recv");
 ssize_t transport_recv(int fd, void *data, size_t size, int flags)
 {
-    struct connection *connection = transport_find_plain(fd);
+    struct http_connection *connection = transport_find_plain(fd);
     if (connection && connection->head.state == HEAD_BROKEN)
         return 0;
     ssize_t got = recvfrom(fd, data, size, flags, NULL, NULL); /* what recv is */
@@ -237,7 +237,7 @@ ssize_t transport_recv(int fd, void *data, size_t size, int flags)
 
 void transport_note_failure(void)
 {
-    struct connection *connection = last_read;
+    struct http_connection *connection = last_read;
     if (!connection || atomic_load_explicit(&connection->phase, memory_order_relaxed) > PHASE_OPENING)
         return;
     connection->alert = connection->plain_alert ? connection->plain_alert : (int)gnutls_alert_get(connection->session);
@@ -246,7 +246,7 @@ void transport_note_failure(void)
         connection->refusal = "client_certificate";
 }
 
-void transport_detach(const struct connection *connection)
+void transport_detach(const struct http_connection *connection)
 {
     if (last_read == connection)
         last_read = NULL;
@@ -258,7 +258,7 @@ static int handshake_finished(gnutls_session_t session, unsigned type, unsigned 
     (void)type;
     (void)when;
     (void)message;
-    struct connection *connection = transport_connection(session);
+    struct http_connection *connection = transport_connection(session);
     if (incoming && connection)
         connection_enter(connection, PHASE_IDLE);
     return 0;
@@ -266,7 +266,7 @@ static int handshake_finished(gnutls_session_t session, unsigned type, unsigned 
 
 /* Thread-local state is set here since libmicrohttpd calls this on the thread that will serve
  * the connection. */
-void transport_attach(struct connection *connection, gnutls_session_t session)
+void transport_attach(struct http_connection *connection, gnutls_session_t session)
 {
     if (!connection->server->tls)
         plain_server = connection->server; /* called on the thread that will read */

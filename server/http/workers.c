@@ -17,7 +17,7 @@ struct workers {
     worker_fn *work;
     pthread_mutex_t lock; /* everything below */
     pthread_cond_t wake;
-    struct connection *first, **last;
+    struct http_connection *first, **last;
     unsigned queued; /* reserved ones included */
     bool stopping;
     unsigned count;
@@ -25,9 +25,9 @@ struct workers {
 };
 
 /* The lock is held. */
-static struct connection *workers_next(struct workers *workers)
+static struct http_connection *workers_next(struct workers *workers)
 {
-    struct connection *connection = workers->first;
+    struct http_connection *connection = workers->first;
     if (!connection)
         return NULL;
     workers->first = connection->later;
@@ -44,7 +44,7 @@ static void *workers_work(void *context)
     struct workers *workers = context;
     pthread_mutex_lock(&workers->lock);
     for (;;) {
-        struct connection *connection = workers_next(workers);
+        struct http_connection *connection = workers_next(workers);
         bool refuse = workers->stopping;
         if (refuse && !connection && !workers->queued)
             break;
@@ -75,7 +75,7 @@ bool workers_reserve(struct workers *workers)
 }
 
 /* Called after the connection was suspended: a worker may resume it before this returns. */
-void workers_give(struct workers *workers, struct connection *connection)
+void workers_give(struct workers *workers, struct http_connection *connection)
 {
     connection->later = NULL;
     pthread_mutex_lock(&workers->lock);

@@ -207,7 +207,7 @@ bool json_next_member(struct lh_entry **next, const char **key, struct json_obje
 /* Paths that users write in settings, a small part of kubectl's JSONPath. */
 
 /* "name", "[name]", or "[key=value]", which picks an item of a list. */
-struct step {
+struct select_step {
     struct str name, value;
     bool picks;
 };
@@ -220,7 +220,7 @@ static size_t select_until(struct str text, const char *ends)
     return at;
 }
 
-static bool next_bracket(struct str *path, struct step *step)
+static bool next_bracket(struct str *path, struct select_step *step)
 {
     size_t end = select_until(*path, "]");
     struct str inside = str_slice(*path, 1, end);
@@ -234,9 +234,9 @@ static bool next_bracket(struct str *path, struct step *step)
 }
 
 /* Takes the first step off a path that is not empty. False: this is no path. */
-static bool next_step(struct str *path, bool first, struct step *step)
+static bool next_step(struct str *path, bool first, struct select_step *step)
 {
-    *step = (struct step){.picks = false};
+    *step = (struct select_step){.picks = false};
     if (path->ptr[0] == '[')
         return !first && next_bracket(path, step);
     if (!first && path->ptr[0] != '.')
@@ -250,7 +250,7 @@ static bool next_step(struct str *path, bool first, struct step *step)
 
 bool json_select_valid(struct str path)
 {
-    struct step step;
+    struct select_step step;
     if (path.len == 0)
         return false;
     for (bool first = true; path.len; first = false)
@@ -259,7 +259,7 @@ bool json_select_valid(struct str path)
     return true;
 }
 
-static struct json_object *select_pick(struct json_object *list, const struct step *step)
+static struct json_object *select_pick(struct json_object *list, const struct select_step *step)
 {
     for (size_t i = 0; i < json_len(list); i++)
         if (str_eq(json_scalar(json_get_named(json_item(list, i), step->name)), step->value))
@@ -270,7 +270,7 @@ static struct json_object *select_pick(struct json_object *list, const struct st
 /* A missing step ends in NULL; it is no error, since evidence may not be there yet. */
 struct json_object *json_select(struct json_object *object, struct str path)
 {
-    struct step step;
+    struct select_step step;
     for (bool first = true; object && path.len; first = false) {
         if (!next_step(&path, first, &step))
             return NULL;

@@ -11,7 +11,7 @@
 
 enum { SCRATCH_LIMIT = 64 * 1024 * 1024 };
 
-struct writer {
+struct yaml_writer {
     yaml_emitter_t emitter;
     struct arena *arena; /* for cleaned texts */
 };
@@ -23,15 +23,15 @@ static int yaml_write_append(void *data, unsigned char *bytes, size_t length)
     return !buf->failed;
 }
 
-static bool yaml_write_value(struct writer *writer, struct json_object *value);
+static bool yaml_write_value(struct yaml_writer *writer, struct json_object *value);
 
 /* Takes the event over even when it fails, as libyaml does. */
-static bool yaml_emit(struct writer *writer, int initialized, yaml_event_t *event)
+static bool yaml_emit(struct yaml_writer *writer, int initialized, yaml_event_t *event)
 {
     return initialized && yaml_emitter_emit(&writer->emitter, event);
 }
 
-static bool write_scalar(struct writer *writer, struct str text, yaml_scalar_style_t style)
+static bool write_scalar(struct yaml_writer *writer, struct str text, yaml_scalar_style_t style)
 {
     yaml_event_t event;
     const yaml_char_t *value = (const yaml_char_t *)(text.ptr ? text.ptr : "");
@@ -60,7 +60,7 @@ static bool has_odd_break(struct str text)
 
 /* Decided by reading the text back with yaml_resolve: what would not come out as the same string
  * gets quotes. */
-static yaml_scalar_style_t style_of(struct writer *writer, struct str text)
+static yaml_scalar_style_t style_of(struct yaml_writer *writer, struct str text)
 {
     struct yaml_scalar scalar;
     if (has_odd_break(text) || str_is(text, "<<")) /* as a key, << would merge */
@@ -72,13 +72,13 @@ static yaml_scalar_style_t style_of(struct writer *writer, struct str text)
     return YAML_PLAIN_SCALAR_STYLE;
 }
 
-static bool write_text(struct writer *writer, struct str text)
+static bool write_text(struct yaml_writer *writer, struct str text)
 {
     struct str clean = utf8_clean(writer->arena, text);
     return (clean.ptr || text.len == 0) && write_scalar(writer, clean, style_of(writer, clean));
 }
 
-static bool yaml_write_number(struct writer *writer, struct json_object *value)
+static bool yaml_write_number(struct yaml_writer *writer, struct json_object *value)
 {
     BUF_SCOPED digits;
     buf_init(&digits, 4096);
@@ -86,7 +86,7 @@ static bool yaml_write_number(struct writer *writer, struct json_object *value)
     return !digits.failed && write_scalar(writer, buf_str(&digits), YAML_PLAIN_SCALAR_STYLE);
 }
 
-static bool write_mapping(struct writer *writer, struct json_object *object)
+static bool write_mapping(struct yaml_writer *writer, struct json_object *object)
 {
     yaml_event_t event;
     if (!yaml_emit(writer, yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_MAPPING_STYLE),
@@ -100,7 +100,7 @@ static bool write_mapping(struct writer *writer, struct json_object *object)
     return yaml_emit(writer, yaml_mapping_end_event_initialize(&event), &event);
 }
 
-static bool write_sequence(struct writer *writer, struct json_object *array)
+static bool write_sequence(struct yaml_writer *writer, struct json_object *array)
 {
     yaml_event_t event;
     if (!yaml_emit(writer, yaml_sequence_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_SEQUENCE_STYLE),
@@ -112,7 +112,7 @@ static bool write_sequence(struct writer *writer, struct json_object *array)
     return yaml_emit(writer, yaml_sequence_end_event_initialize(&event), &event);
 }
 
-static bool yaml_write_value(struct writer *writer, struct json_object *value)
+static bool yaml_write_value(struct yaml_writer *writer, struct json_object *value)
 {
     switch (json_object_get_type(value)) {
     case json_type_object:
@@ -126,7 +126,7 @@ static bool yaml_write_value(struct writer *writer, struct json_object *value)
     }
 }
 
-static bool write_document(struct writer *writer, struct json_object *tree)
+static bool write_document(struct yaml_writer *writer, struct json_object *tree)
 {
     yaml_event_t event;
     return yaml_emit(writer, yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING), &event) &&
@@ -148,7 +148,7 @@ static void drop_end_marker(struct buf *buf)
 void yaml_write(struct buf *buf, struct json_object *tree)
 {
     ARENA_SCOPED arena = arena_new(SCRATCH_LIMIT);
-    struct writer writer = {.arena = arena};
+    struct yaml_writer writer = {.arena = arena};
     if (!arena || !yaml_emitter_initialize(&writer.emitter)) {
         buf->failed = true;
         return;

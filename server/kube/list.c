@@ -14,7 +14,7 @@ enum { PAGE_BYTES_MAX = 64 * 1024 * 1024, PAGE_DEFAULT = 500, PATH_BYTES_MAX = 8
 
 #define ACCEPT_METADATA "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
-struct listing {
+struct kube_listing {
     struct kube_client *client;
     struct arena *keep;
     const struct kube_resource *resource;
@@ -27,7 +27,7 @@ struct listing {
 };
 
 /* Before an item is handed out, all of the page is looked at. */
-static bool page_is_good(const struct listing *listing, struct json_object *list, struct error *error)
+static bool page_is_good(const struct kube_listing *listing, struct json_object *list, struct error *error)
 {
     bool metadata_only = listing->options->metadata_only;
     struct str ns = listing->resource->namespaced ? listing->options->ns : (struct str){NULL, 0};
@@ -44,7 +44,7 @@ static bool page_is_good(const struct listing *listing, struct json_object *list
 
 /* `omit` (managedFields) is cut out of the text before a tree is made of it; it would be most of
  * the tree. */
-static bool list_page(struct listing *listing, const struct kube_call *call, struct error *error)
+static bool list_page(struct kube_listing *listing, const struct kube_call *call, struct error *error)
 {
     ARENA_SCOPED arena = arena_new(PAGE_BYTES_MAX);
     BUF_SCOPED answer;
@@ -78,13 +78,13 @@ bool kube_list(struct kube_client *client, struct arena *arena, const struct kub
                const struct kube_list_options *options, kube_item_fn *item, void *context, struct str *resource_version,
                struct error *error)
 {
-    struct listing listing = {.client = client,
-                              .keep = arena,
-                              .resource = resource,
-                              .options = options,
-                              .what = resource->plural,
-                              .item = item,
-                              .context = context};
+    struct kube_listing listing = {.client = client,
+                                   .keep = arena,
+                                   .resource = resource,
+                                   .options = options,
+                                   .what = resource->plural,
+                                   .item = item,
+                                   .context = context};
     unsigned page = options->page ? options->page : PAGE_DEFAULT;
     bool more = true;
     while (more) {

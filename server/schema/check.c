@@ -14,7 +14,7 @@
 
 enum { PROBLEMS_MAX = 100, DEPTH_MAX = 40 };
 
-struct walk {
+struct schema_walk {
     struct arena *arena;
     const struct schema_kind *kind;
     struct schema_problem *problems;
@@ -26,7 +26,8 @@ struct walk {
     bool in_status;
 };
 
-static void walk_add_problem(struct walk *walk, enum schema_problem_kind kind, struct str field, struct str message)
+static void walk_add_problem(struct schema_walk *walk, enum schema_problem_kind kind, struct str field,
+                             struct str message)
 {
     if (walk->in_status && walk->stored)
         return;
@@ -44,16 +45,16 @@ static struct str member_at(struct arena *arena, struct str at, const char *name
                         bracket ? "]" : "");
 }
 
-static void walk_check_value(struct walk *walk, const struct schema *schema, struct json_object *value, struct str at,
-                             unsigned depth);
+static void walk_check_value(struct schema_walk *walk, const struct schema *schema, struct json_object *value,
+                             struct str at, unsigned depth);
 
-static bool is_of_release(const struct walk *walk, const struct schema_field *field)
+static bool is_of_release(const struct schema_walk *walk, const struct schema_field *field)
 {
     return !walk->release || !field->releases || (field->releases & walk->release);
 }
 
 /* "Velero 1.18.3": those that have the field. */
-static struct str releases_with(const struct walk *walk, unsigned releases)
+static struct str releases_with(const struct schema_walk *walk, unsigned releases)
 {
     struct str names = {NULL, 0};
     for (unsigned i = 0; walk->kind->releases[i]; i++)
@@ -63,7 +64,7 @@ static struct str releases_with(const struct walk *walk, unsigned releases)
     return names;
 }
 
-static void add_unknown(struct walk *walk, const struct schema *parent, struct str at, const char *name,
+static void add_unknown(struct schema_walk *walk, const struct schema *parent, struct str at, const char *name,
                         unsigned releases)
 {
     struct arena *arena = walk->arena;
@@ -85,7 +86,7 @@ static void add_unknown(struct walk *walk, const struct schema *parent, struct s
 
 /* Releases may differ in a field: a value that one of them takes is fine where none is known.
  * `elsewhere` gets the releases that have a field which the given one lacks. */
-static const struct schema *pick_schema(struct walk *walk, const struct schema *parent, const char *name,
+static const struct schema *pick_schema(struct schema_walk *walk, const struct schema *parent, const char *name,
                                         struct json_object *value, unsigned *elsewhere)
 {
     const struct schema *found = NULL;
@@ -107,7 +108,8 @@ static const struct schema *pick_schema(struct walk *walk, const struct schema *
 
 /* A member that is null is as absent, unless the schema allows null: the API server prunes it
  * before it looks. */
-static void check_required(struct walk *walk, const struct schema *schema, struct json_object *value, struct str at)
+static void check_required(struct schema_walk *walk, const struct schema *schema, struct json_object *value,
+                           struct str at)
 {
     for (size_t i = 0; i < schema->field_count; i++) {
         const struct schema_field *field = &schema->fields[i];
@@ -119,8 +121,8 @@ static void check_required(struct walk *walk, const struct schema *schema, struc
     }
 }
 
-static void check_object(struct walk *walk, const struct schema *schema, struct json_object *value, struct str at,
-                         unsigned depth)
+static void check_object(struct schema_walk *walk, const struct schema *schema, struct json_object *value,
+                         struct str at, unsigned depth)
 {
     bool map = schema->items != NULL;
     json_foreach(value, name, member)
@@ -135,8 +137,8 @@ static void check_object(struct walk *walk, const struct schema *schema, struct 
     check_required(walk, schema, value, at);
 }
 
-static void walk_check_value(struct walk *walk, const struct schema *schema, struct json_object *value, struct str at,
-                             unsigned depth)
+static void walk_check_value(struct schema_walk *walk, const struct schema *schema, struct json_object *value,
+                             struct str at, unsigned depth)
 {
     struct str problem = schema_value_problem(walk->arena, schema, value);
     bool empty = json_object_is_type(value, json_type_string) && json_str(value).len == 0;
@@ -158,7 +160,7 @@ static void walk_check_value(struct walk *walk, const struct schema *schema, str
 /* ---- ObjectMeta ------------------------------------------------------------- */
 
 /* apimachinery pkg/api/validation ValidateObjectMeta: what its names may be. */
-static void check_name(struct walk *walk, struct json_object *metadata, const char *member)
+static void check_name(struct schema_walk *walk, struct json_object *metadata, const char *member)
 {
     struct arena *arena = walk->arena;
     struct str name = json_get_str(metadata, member), checked = name;
@@ -183,7 +185,7 @@ static struct str lower_case(struct arena *arena, const char *text)
     return (struct str){copy, copy ? len : 0};
 }
 
-static void walk_check_keys(struct walk *walk, struct json_object *metadata, const char *member)
+static void walk_check_keys(struct schema_walk *walk, struct json_object *metadata, const char *member)
 {
     struct arena *arena = walk->arena;
     struct json_object *map = json_get(metadata, member);
@@ -210,7 +212,7 @@ static void walk_check_keys(struct walk *walk, struct json_object *metadata, con
     }
 }
 
-static void check_metadata(struct walk *walk, struct json_object *tree)
+static void check_metadata(struct schema_walk *walk, struct json_object *tree)
 {
     static const char *const names[] = {"name", "generateName", "namespace"};
     struct json_object *metadata = json_get(tree, "metadata");
@@ -232,7 +234,7 @@ static void check_metadata(struct walk *walk, struct json_object *tree)
 
 /* status is checked last and leniently: users paste objects with it, and the API server ignores
  * it where there is a status subresource. */
-static void check_top(struct walk *walk, struct json_object *tree)
+static void check_top(struct schema_walk *walk, struct json_object *tree)
 {
     const struct schema *schema = walk->kind->schema;
     check_metadata(walk, tree);
@@ -269,7 +271,7 @@ static int64_t release_number(const char *release)
 /* Of a release between those of the table the one before it counts, in the same minor version;
  * of a newer or older one nobody here knows what fields it has. `lenient` then: whatever is not
  * known may be new. */
-static void pick_release(struct walk *walk, const char *release)
+static void pick_release(struct schema_walk *walk, const char *release)
 {
     int64_t wanted = release ? release_number(release) : 0, known = 0;
     const char *const *releases = walk->kind->releases;
@@ -289,9 +291,9 @@ static bool same_problem(const struct schema_problem *a, const struct schema_pro
 
 /* CRD ratcheting: what was wrong before is only refused where the update changes it. The API
  * server does it since Kubernetes 1.30 for whatever a CRD's schema refuses. */
-static void drop_unchanged(struct walk *walk, struct json_object *old)
+static void drop_unchanged(struct schema_walk *walk, struct json_object *old)
 {
-    struct walk before = *walk;
+    struct schema_walk before = *walk;
     size_t kept = 0;
     before.count = 0;
     before.problems = arena_array(walk->arena, PROBLEMS_MAX, sizeof *before.problems);
@@ -311,7 +313,7 @@ static void drop_unchanged(struct walk *walk, struct json_object *old)
 const struct schema_problem *schema_check(const struct schema_request *request, struct arena *arena, size_t *count)
 {
     struct json_object *tree = request->tree;
-    struct walk walk = {.arena = arena, .release_name = request->velero_release};
+    struct schema_walk walk = {.arena = arena, .release_name = request->velero_release};
     bool exact;
     *count = 0;
     walk.kind = schema_find(request->set, json_get_str(tree, "apiVersion"), json_get_str(tree, "kind"), &exact);

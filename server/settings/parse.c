@@ -53,7 +53,7 @@ struct settings *settings_defaults(struct error *error)
 }
 
 /* One pass over a document: what it reads into and from. */
-struct reader {
+struct settings_reader {
     struct arena *arena; /* of the settings */
     struct settings *settings;
     const struct yaml_document *document;
@@ -70,7 +70,7 @@ static bool path_is_printable(const char *path)
 
 /* Adds the place to what is in the error. Always false. The line is found by walking the
  * document along the field's path (yaml_line), so no parser has to carry lines. */
-static bool fail_in(struct reader *reader, const char *path)
+static bool fail_in(struct settings_reader *reader, const char *path)
 {
     struct error *error = reader->error;
     settings_fail_in(error, "%s", path);
@@ -82,9 +82,9 @@ static bool fail_in(struct reader *reader, const char *path)
     return false;
 }
 
-static bool reader_fail(struct reader *reader, const char *path, const char *format, ...) PRINTF_LIKE(3, 4);
+static bool reader_fail(struct settings_reader *reader, const char *path, const char *format, ...) PRINTF_LIKE(3, 4);
 
-static bool reader_fail(struct reader *reader, const char *path, const char *format, ...)
+static bool reader_fail(struct settings_reader *reader, const char *path, const char *format, ...)
 {
     char message[512];
     va_list args;
@@ -141,7 +141,7 @@ static const struct settings_key *settings_find_key(const char *path)
 
 /* In this order: a dotted key at the top level, the same word in another section, a slip of the
  * pen, the list of what there is. */
-static bool explain_unknown(struct reader *reader, struct str section, struct str name, const char *path)
+static bool explain_unknown(struct settings_reader *reader, struct str section, struct str name, const char *path)
 {
     struct str names[KEYS_MAX];
     size_t count = names_in(section, names);
@@ -162,7 +162,7 @@ static bool explain_unknown(struct reader *reader, struct str section, struct st
     return reader_fail(reader, path, "unknown key; the keys are %.*s", STR_ARG(buf_str(&list)));
 }
 
-static bool fail_unknown(struct reader *reader, struct str section, struct str name, const char *path)
+static bool fail_unknown(struct settings_reader *reader, struct str section, struct str name, const char *path)
 {
     explain_unknown(reader, section, name, path);
     struct str bracketed = arena_printf(reader->arena, "%.*s[%.*s]", STR_ARG(section), STR_ARG(name));
@@ -173,7 +173,7 @@ static bool fail_unknown(struct reader *reader, struct str section, struct str n
 static bool settings_read_value(struct arena *arena, struct settings *settings, const struct settings_key *key,
                                 struct json_object *value, struct error *error);
 
-static bool read_section(struct reader *reader, const char *section, struct json_object *tree)
+static bool read_section(struct settings_reader *reader, const char *section, struct json_object *tree)
 {
     if (!tree) /* every key commented out */
         return true;
@@ -194,7 +194,7 @@ static bool read_section(struct reader *reader, const char *section, struct json
     return true;
 }
 
-static bool check_constant(struct reader *reader, const char *name, const char *expected)
+static bool check_constant(struct settings_reader *reader, const char *name, const char *expected)
 {
     struct json_object *value = json_get(reader->document->tree, name);
     struct str shown = settings_show(reader->arena, value);
@@ -205,7 +205,7 @@ static bool check_constant(struct reader *reader, const char *name, const char *
     return true;
 }
 
-static bool read_document(struct reader *reader)
+static bool read_document(struct settings_reader *reader)
 {
     struct json_object *tree = reader->document->tree;
     if (!json_object_is_type(tree, json_type_object)) {
@@ -245,7 +245,7 @@ static bool settings_read_all(struct str yaml, struct settings *settings, struct
     if (!yaml_load(scratch, yaml, &strict, &documents, error))
         return false;
     struct arena *arena = ((struct loaded *)(void *)settings)->arena;
-    struct reader reader = {.arena = arena, .settings = settings, .error = error};
+    struct settings_reader reader = {.arena = arena, .settings = settings, .error = error};
     for (struct yaml_document *document = documents; document; document = document->next) {
         if (!document->tree)
             continue;

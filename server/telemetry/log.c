@@ -103,7 +103,7 @@ enum { LINE_SIZE = 32 * 1024, RESERVED = 1024, TEXT_LIMIT = 2048, KEY_LIMIT = 64
 
 /* A line on the stack: one is written for every review, so nothing is allocated or
  * formatted by printf. What does not fit is cut, and the line stays sound JSON. */
-struct line {
+struct log_text {
     size_t len;
     char bytes[LINE_SIZE];
 };
@@ -119,12 +119,12 @@ void log_set_level(enum log_level level)
 
 /* RESERVED keeps room for the end of the line: a text is cut earlier, so quotes and braces
  * always close. */
-static bool has_room(const struct line *line, size_t more)
+static bool has_room(const struct log_text *line, size_t more)
 {
     return more + RESERVED <= sizeof line->bytes - line->len;
 }
 
-static void line_add(struct line *line, struct str text)
+static void line_add(struct log_text *line, struct str text)
 {
     if (text.len > sizeof line->bytes - line->len)
         return;
@@ -132,7 +132,7 @@ static void line_add(struct line *line, struct str text)
     line->len += text.len;
 }
 
-static void add_digits(struct line *line, uint64_t number, size_t least)
+static void add_digits(struct log_text *line, uint64_t number, size_t least)
 {
     char digits[20];
     size_t at = sizeof digits;
@@ -159,14 +159,14 @@ static bool log_is_control(struct str c)
     return (c.len == 1 && ((unsigned char)c.ptr[0] < 0x20 || c.ptr[0] == 0x7f)) || str_misleads(c);
 }
 
-static void add_unit(struct line *line, unsigned unit)
+static void add_unit(struct log_text *line, unsigned unit)
 {
     static const char hex[] = "0123456789abcdef";
     char escape[] = {'\\', 'u', hex[unit >> 12 & 15], hex[unit >> 8 & 15], hex[unit >> 4 & 15], hex[unit & 15]};
     line_add(line, (struct str){escape, sizeof escape});
 }
 
-static void add_escaped(struct line *line, struct str c)
+static void add_escaped(struct log_text *line, struct str c)
 {
     if (c.ptr[0] == '\n') {
         line_add(line, STR("\\n"));
@@ -187,7 +187,7 @@ static bool is_plain(char c)
     return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
-static void line_add_text(struct line *line, struct str text)
+static void line_add_text(struct log_text *line, struct str text)
 {
     bool cut = text.len > TEXT_LIMIT;
     text = str_slice(text, 0, TEXT_LIMIT);
@@ -214,7 +214,7 @@ static void line_add_text(struct line *line, struct str text)
     line_add(line, cut ? STR("...\"") : STR("\""));
 }
 
-static void add_time(struct line *line)
+static void add_time(struct log_text *line)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
@@ -237,7 +237,7 @@ static void add_time(struct line *line)
     line_add(line, STR("Z\""));
 }
 
-static void add_field(struct line *line, const struct log_field *field)
+static void add_field(struct log_text *line, const struct log_field *field)
 {
     struct str key = str_slice(str_from(field->key), 0, KEY_LIMIT);
     if (key.len + FIELD_ROOM > sizeof line->bytes - line->len)
@@ -266,7 +266,7 @@ void log_write(enum log_level level, const char *message, const struct log_field
     if ((int)level < atomic_load_explicit(&threshold, memory_order_relaxed))
         return;
     int saved = errno;
-    struct line line;
+    struct log_text line;
     line.len = 0;
     add_time(&line);
     line_add(&line, STR(",\"level\":\""));

@@ -210,12 +210,12 @@ void zone_rule_lookup(const struct zone_rule *rule, int64_t last_transition, int
 enum { HEADER_COUNTS = 6, TYPE_SIZE = 6 };
 enum count { COUNT_UTC, COUNT_STANDARD, COUNT_LEAP, COUNT_TIME, COUNT_TYPE, COUNT_CHAR };
 
-struct reader {
+struct zone_reader {
     struct str rest;
     bool failed;
 };
 
-static struct str reader_take(struct reader *reader, uint64_t size)
+static struct str reader_take(struct zone_reader *reader, uint64_t size)
 {
     if (reader->failed || size > reader->rest.len) {
         reader->failed = true;
@@ -234,7 +234,7 @@ static uint64_t big_endian(struct str bytes)
     return value;
 }
 
-static void take_counts(struct reader *reader, uint64_t counts[HEADER_COUNTS])
+static void take_counts(struct zone_reader *reader, uint64_t counts[HEADER_COUNTS])
 {
     for (size_t i = 0; i < HEADER_COUNTS; i++)
         counts[i] = big_endian(reader_take(reader, 4));
@@ -245,7 +245,7 @@ struct tables {
     size_t time_size;
 };
 
-static void take_tables(struct reader *reader, const uint64_t counts[HEADER_COUNTS], size_t time_size,
+static void take_tables(struct zone_reader *reader, const uint64_t counts[HEADER_COUNTS], size_t time_size,
                         struct tables *tables)
 {
     tables->time_size = time_size;
@@ -260,7 +260,7 @@ static void take_tables(struct reader *reader, const uint64_t counts[HEADER_COUN
 
 static bool read_tables(struct str data, struct tables *tables)
 {
-    struct reader reader = {data, false};
+    struct zone_reader reader = {data, false};
     if (!str_eq(reader_take(&reader, 4), STR("TZif")))
         return false;
     struct str preamble = reader_take(&reader, 16);

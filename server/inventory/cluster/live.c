@@ -136,7 +136,7 @@ bool cluster_reserve(struct facts_source *self, const struct inventory *base, st
  * none takes longer than 3. */
 enum { BEGIN_MS = 4000, READ_LIMIT = 64 * 1024 * 1024 };
 
-struct reading {
+struct live_reading {
     struct cluster *cluster;
     struct arena *arena;
     int64_t begin_ns;
@@ -185,7 +185,7 @@ static struct str live_namespace(const struct cluster *cluster, const struct kub
     return ns.len ? ns : cluster->ns;
 }
 
-static bool in_time(const struct reading *reading, struct error *error)
+static bool in_time(const struct live_reading *reading, struct error *error)
 {
     if (time_monotonic_ns() - reading->begin_ns < BEGIN_MS * INT64_C(1000000))
         return true;
@@ -196,14 +196,14 @@ static bool in_time(const struct reading *reading, struct error *error)
 
 static bool live_take_object(void *context, struct json_object *object, struct error *error)
 {
-    struct reading *reading = context;
+    struct live_reading *reading = context;
     pthread_mutex_lock(&reading->cluster->lock);
     bool good = cluster_extract(reading->cluster, reading->fact, object, record_list_sink, &reading->records, error);
     pthread_mutex_unlock(&reading->cluster->lock);
     return good;
 }
 
-static bool live_list_kind(struct reading *reading, enum fact fact, struct error *error)
+static bool live_list_kind(struct live_reading *reading, enum fact fact, struct error *error)
 {
     struct cluster *cluster = reading->cluster;
     const struct kube_list_options options = {.ns = {NULL, 0}};
@@ -225,7 +225,7 @@ static bool live_list_kind(struct reading *reading, enum fact fact, struct error
 }
 
 /* No object tells it, so it is noted on the one that stands for the cluster. */
-static void note_kubernetes(struct reading *reading, struct json_object *object)
+static void note_kubernetes(struct live_reading *reading, struct json_object *object)
 {
     struct json_object *meta = json_get(object, "metadata"), *annotations;
     struct str version = {NULL, 0};
@@ -238,7 +238,7 @@ static void note_kubernetes(struct reading *reading, struct json_object *object)
 
 /* A name that is not there is noted as absent, so that the cache's older copy is taken out. A
  * kind that is only optional and cannot be read fails nothing. */
-static bool get_one(struct reading *reading, enum fact fact, struct str ns, struct str name, struct error *error)
+static bool get_one(struct live_reading *reading, enum fact fact, struct str ns, struct str name, struct error *error)
 {
     struct cluster *cluster = reading->cluster;
     struct kube_resource resource;
@@ -262,7 +262,7 @@ static bool get_one(struct reading *reading, enum fact fact, struct str ns, stru
 
 /* ---- the gate's evidence --------------------------------------------------- */
 
-static struct str live_running_release(const struct reading *reading)
+static struct str live_running_release(const struct live_reading *reading)
 {
     for (size_t i = 0; i < reading->records.len; i++)
         if (reading->records.items[i]->fact == FACT_MANAGEMENTS)
@@ -278,14 +278,14 @@ static bool is_evidence(const struct management_backup *backup, struct str runni
     return running.len == 0 || running.len > LABEL_VALUE_MAX || str_eq(backup->release, running);
 }
 
-static bool read_k0rdent(struct reading *reading, struct error *error)
+static bool read_k0rdent(struct live_reading *reading, struct error *error)
 {
     return live_list_kind(reading, FACT_MANAGEMENTS, error) && live_list_kind(reading, FACT_MANAGEMENT_BACKUPS, error);
 }
 
 /* kcm names the Velero Backup of a ManagementBackup without a schedule as that itself; those of regions,
  * which its status names, come here by Velero's sync. */
-static bool read_parts(struct reading *reading, const struct management_backup *backup, struct error *error)
+static bool read_parts(struct live_reading *reading, const struct management_backup *backup, struct error *error)
 {
     bool good = get_one(reading, FACT_BACKUPS, reading->cluster->ns, backup->meta.name, error);
     for (size_t i = 0; good && i < backup->region_count; i++)
@@ -296,7 +296,7 @@ static bool read_parts(struct reading *reading, const struct management_backup *
 
 /* The order matters: Management and ManagementBackups first, then the Velero Backups that these
  * name. Reading Backups by name costs a few requests; listing all of them could cost seconds. */
-static bool read_evidence(struct reading *reading, struct error *error)
+static bool read_evidence(struct live_reading *reading, struct error *error)
 {
     if (!read_k0rdent(reading, error))
         return false;
@@ -312,7 +312,7 @@ static bool read_evidence(struct reading *reading, struct error *error)
     return true;
 }
 
-static void read_others(struct reading *reading, const struct facts_wanted *wanted)
+static void read_others(struct live_reading *reading, const struct facts_wanted *wanted)
 {
     struct error late;
     for (size_t i = 0; i < wanted->evidence_count; i++) {
@@ -323,7 +323,7 @@ static void read_others(struct reading *reading, const struct facts_wanted *want
 }
 
 /* Before everything else: what is read after them shows those that have gone through. */
-static bool read_reservations(struct reading *reading, const struct facts_wanted *wanted, int64_t now,
+static bool read_reservations(struct live_reading *reading, const struct facts_wanted *wanted, int64_t now,
                               struct error *error)
 {
     struct error late;
@@ -340,7 +340,7 @@ static bool read_reservations(struct reading *reading, const struct facts_wanted
 /* ---- one snapshot of both -------------------------------------------------- */
 
 /* The lock is held. */
-static bool put_stored(const struct reading *reading, struct inventory_builder *builder)
+static bool put_stored(const struct live_reading *reading, struct inventory_builder *builder)
 {
     const struct cluster *cluster = reading->cluster;
     for (size_t f = 0; f < FACT_COUNT; f++)
@@ -357,7 +357,7 @@ static bool put_stored(const struct reading *reading, struct inventory_builder *
     return true;
 }
 
-static bool put_read(const struct reading *reading, struct inventory_builder *builder)
+static bool put_read(const struct live_reading *reading, struct inventory_builder *builder)
 {
     for (size_t i = 0; i < reading->records.len; i++)
         if (!builder_share(builder, reading->records.items[i]))
@@ -375,7 +375,7 @@ static bool cluster_installed(const struct cluster *cluster, enum fact fact)
 }
 
 /* Records that were read outrank the cache's; kinds that were listed replace it whole. */
-static const struct inventory *live_snapshot(const struct reading *reading, bool upgrade, struct error *error)
+static const struct inventory *live_snapshot(const struct live_reading *reading, bool upgrade, struct error *error)
 {
     struct cluster *cluster = reading->cluster;
     struct inventory_builder *builder = inventory_builder_new();
@@ -405,7 +405,7 @@ const struct inventory *cluster_live(struct facts_source *self, const struct fac
                                      struct error *error)
 {
     ARENA_SCOPED arena = arena_new(READ_LIMIT);
-    struct reading reading = {.cluster = (struct cluster *)self, .arena = arena, .begin_ns = time_monotonic_ns()};
+    struct live_reading reading = {.cluster = (struct cluster *)self, .arena = arena, .begin_ns = time_monotonic_ns()};
     const struct inventory *fresh = NULL;
     bool good = arena != NULL && read_reservations(&reading, wanted, now, error);
     if (arena == NULL)
