@@ -6,8 +6,9 @@
 #define PROOF_NAME "backstop-probe"
 /* robfig/cron takes the days 0 to 6, so no version of backstop admits it; nor is it anything a CRD's schema refuses. */
 #define PROOF_SCHEDULE "0 9 * * 7"
+#define PROOF_WEBHOOK "managementbackups.backstop.k0rdent.mirantis.com"
 /* How the API server begins the message of what a webhook of ours has denied. */
-#define PROOF_DENIED "admission webhook \"managementbackups.backstop.k0rdent.mirantis.com\" denied the request"
+#define PROOF_DENIED "admission webhook \"" PROOF_WEBHOOK "\" denied the request"
 
 /* "managements,releases" has "releases"; spaces around a name are fine. */
 static bool enforce_names(struct str list, struct str wanted)
@@ -67,9 +68,52 @@ static void enforce_add(struct json_object *patch, const char *operation, struct
     json_append(patch, step);
 }
 
-/* Guarded, so that a configuration that has changed meanwhile is read anew instead. */
+static struct json_object *enforce_proven_webhook(struct json_object *const *configurations)
+{
+    for (size_t i = 0; i < KUBE_WEBHOOK_CONFIGURATIONS; i++) {
+        struct json_object *webhooks = json_get(configurations[i], "webhooks");
+        for (size_t j = 0; j < json_len(webhooks); j++)
+            if (str_is(json_get_str(json_item(webhooks, j), "name"), PROOF_WEBHOOK))
+                return json_item(webhooks, j);
+    }
+    return NULL;
+}
+
+static int64_t enforce_count(struct json_object *deployment, const char *path)
+{
+    return json_object_get_int64(json_path(deployment, path));
+}
+
+/* Whether pods of another version may still answer: they do not know the paths of webhooks that are new. By the status of
+ * the Deployment that is called like the Service, as `kubectl rollout status` reads it. */
+static bool enforce_is_rolled_out(struct arena *arena, struct kube_client *kube, struct json_object *webhook,
+                                  struct error *error)
+{
+    struct kube_resource resource = {.group = STR("apps"),
+                                     .version = STR("v1"),
+                                     .plural = STR("deployments"),
+                                     .kind = STR("Deployment"),
+                                     .namespaced = true};
+    struct str ns = json_path_str(webhook, "clientConfig.service.namespace"),
+               name = json_path_str(webhook, "clientConfig.service.name");
+    struct json_object *deployment = NULL;
+    if (name.len && !kube_get(kube, arena, &resource, ns, name, &deployment, error) && error->code != 404)
+        return false;
+    int64_t observed = enforce_count(deployment, "status.observedGeneration"),
+            pods = enforce_count(deployment, "status.replicas") +
+                   enforce_count(deployment, "status.terminatingReplicas"), /* since Kubernetes 1.35 */
+        updated = enforce_count(deployment, "status.updatedReplicas");
+    if (!observed || (observed >= enforce_count(deployment, "metadata.generation") && updated >= pods))
+        return true;
+    return error_set(error, 0, "Deployment %.*s is being rolled out: %lld of its %lld pods are of its last version",
+                     STR_ARG(name), (long long)updated, (long long)pods);
+}
+
+/* Guarded, so that a configuration that has changed meanwhile is read anew instead. A webhook with another CA stays open:
+ * one that an upgrade has added has none until it is written, and every request to it would be refused. */
 static bool enforce_close(struct arena *arena, struct kube_client *kube, const struct kube_resource *resource,
-                          struct json_object *configuration, struct enforcement *done, struct error *error)
+                          struct json_object *configuration, struct str proven, struct enforcement *done,
+                          struct error *error)
 {
     struct json_object *webhooks = json_get(configuration, "webhooks"),
                        *patch = json_own(arena, json_object_new_array());
@@ -77,7 +121,8 @@ static bool enforce_close(struct arena *arena, struct kube_client *kube, const s
     size_t closed = 0;
     for (size_t i = 0; patch && i < json_len(webhooks); i++) {
         struct json_object *webhook = json_item(webhooks, i);
-        if (!enforce_is_open(configuration, webhook))
+        if (!enforce_is_open(configuration, webhook) ||
+            !str_eq(json_path_str(webhook, "clientConfig.caBundle"), proven))
             continue;
         enforce_add(patch, "test", arena_printf(arena, "/webhooks/%zu/name", i), json_get_str(webhook, "name"));
         enforce_add(patch, "replace", arena_printf(arena, "/webhooks/%zu/failurePolicy", i), STR("Fail"));
@@ -112,10 +157,15 @@ bool webhooks_enforce(struct kube_client *kube, const char *name, struct enforce
     }
     if (!done->open)
         return true;
-    if (!enforce_prove(arena, kube, &done->absent, error))
+    struct json_object *proven = enforce_proven_webhook(found);
+    if (!enforce_is_rolled_out(arena, kube, proven, error) || !enforce_prove(arena, kube, &done->absent, error))
         return error_wrap(error, "webhooks do not fail closed yet");
     for (size_t i = 0; i < KUBE_WEBHOOK_CONFIGURATIONS; i++)
-        if (found[i] && !enforce_close(arena, kube, &kube_webhook_configurations[i], found[i], done, error))
+        if (found[i] && !enforce_close(arena, kube, &kube_webhook_configurations[i], found[i],
+                                       json_path_str(proven, "clientConfig.caBundle"), done, error))
             return error_wrap(error, "cannot set failurePolicy");
+    if (done->closed < done->open)
+        return error_set(error, 0, "%zu webhooks do not fail closed yet: their caBundle differs from that of %s",
+                         done->open - done->closed, PROOF_WEBHOOK);
     return true;
 }

@@ -51,6 +51,8 @@ static const struct grant in_system[] = {
 static const struct grant in_own[] = {
     {"The Secret of the managed certificates.", "", "secrets", NULL, "create", NULL},
     {NULL, "", "secrets", "backstop-certificates", "get, update, list, watch", NULL},
+    {"Whether pods of an older version still answer: new webhooks fail closed after that.", "apps", "deployments",
+     "backstop", "get", NULL},
 };
 /* Of the account that the certificate Job runs as. */
 static const struct grant job_cluster[] = {

@@ -50,8 +50,11 @@ class Setup:
 
     def objects(self, values):
         """What helm renders, without others' kinds and, apart, the objects of hooks by hook."""
-        answer = self.cluster.must("create", "--dry-run=client", "--validate=false", "-o", "json", "-f", "-",
-                                   stdin="\n---\n".join(documents(values)))
+        return self.split("\n---\n".join(documents(values)))
+
+    def split(self, text):
+        """The objects of a rendering, and those of its hooks by hook."""
+        answer = self.cluster.must("create", "--dry-run=client", "--validate=false", "-o", "json", "-f", "-", stdin=text)
         hooks, plain, decoder, rest = {}, [], json.JSONDecoder(), answer.out.strip()
         while rest:
             found, end = decoder.raw_decode(rest)
@@ -62,6 +65,10 @@ class Setup:
         return plain, hooks
 
     def start(self, plain, ready=True):
+        self.replicas = [Replica(self.cluster, self.binary, 0, self.arguments(plain))]
+        self.replicas[0].start(ready)
+
+    def arguments(self, plain):
         """The Deployment's own command line, on loopback, with the ConfigMap as its volume."""
         pod = next(o for o in plain if o["kind"] == "Deployment")["spec"]["template"]["spec"]
         settings = next(o for o in plain if o["kind"] == "ConfigMap" and "settings.yaml" in o["data"])
@@ -70,10 +77,8 @@ class Setup:
         with open(f"{folder}/settings.yaml", "w") as f:
             f.write(settings["data"]["settings.yaml"])
         mount = next(m["mountPath"] for m in pod["containers"][0]["volumeMounts"] if m["name"] == "settings")
-        args = [a.replace(mount, folder).replace("/etc/backstop/certificates", f"{self.cluster.dir}/certificates") for a in pod["containers"][0]["args"]
-                if not a.startswith(("--listen", "--health-listen", "serve"))]
-        self.replicas = [Replica(self.cluster, self.binary, 0, args)]
-        self.replicas[0].start(ready)
+        return [a.replace(mount, folder).replace("/etc/backstop/certificates", f"{self.cluster.dir}/certificates")
+                for a in pod["containers"][0]["args"] if not a.startswith(("--listen", "--health-listen", "serve"))]
 
     def verb(self, job, user, *extra):
         """Runs a hook Job's command line as the identity that its pod has."""
@@ -367,8 +372,12 @@ def case_taken_over(setup):
     before = ca_bundle(cluster)
     helm_at(cluster, "upgrade", "backstop", str(helm.CHART), "--no-hooks", "--set",
             "image.repository=backstop,replicas=3,port=10250,webhooks.schedules.failurePolicy=Fail")
+
+    def schedules():
+        return [h["failurePolicy"] for h in cluster.get("validatingwebhookconfiguration", "backstop")["webhooks"]
+                if h["name"].startswith("schedules.")]
+    wait_until("the one that is new among those to fail closed", lambda: schedules() == ["Fail"], 30)
     hooks = cluster.get("validatingwebhookconfiguration", "backstop")["webhooks"]
-    assert [h["failurePolicy"] for h in hooks if h["name"].startswith("schedules.")] == ["Fail"]
     assert ca_bundle(cluster) == before and all(h["clientConfig"].get("caBundle") for h in hooks)
     deployment = cluster.get("deployment", "-n", NAMESPACE, "backstop")["spec"]
     ports = [p["containerPort"] for p in deployment["template"]["spec"]["containers"][0]["ports"]]

@@ -245,11 +245,13 @@
     !(request.userInfo.username in {{ include "backstop.veleroUsers" . }})
 {{- end }}
 
-{{- /* One webhook: (dict "hook" ROW "root" $ "closed" BOOL); closed: failurePolicy Fail may be rendered as such. */ -}}
+{{- /* One webhook: (dict "hook" ROW "kind" KIND "root" $ "closed" NAMES): of which failurePolicy Fail is rendered as such. */ -}}
 {{- define "backstop.webhook" -}}
-{{- $missing := printf "webhooks.%s is missing in values.yaml: {failurePolicy: Fail or Ignore, timeoutSeconds: 10}" .hook.key -}}
+{{- $missing := printf "value webhooks.%s is missing. helm upgrade --reuse-values does not know the new values of a chart; use --reset-then-reuse-values" .hook.key -}}
 {{- $values := required $missing (index .root.Values.webhooks .hook.key) -}}
-- name: {{ .hook.name }}.backstop.k0rdent.mirantis.com
+{{- $name := printf "%s.backstop.k0rdent.mirantis.com" .hook.name -}}
+{{- $closed := or (eq (include "backstop.enforce" .root) "atOnce") (has (printf "%s/%s" .kind $name) .closed) -}}
+- name: {{ $name }}
   admissionReviewVersions: [v1]
   clientConfig:
     service:
@@ -260,7 +262,7 @@
     {{- if eq .root.Values.certificates.mode "secret" }}
     caBundle: {{ .root.Values.certificates.caBundle }}
     {{- end }}
-  failurePolicy: {{ and (eq $values.failurePolicy "Fail") (not .closed) | ternary "Ignore" $values.failurePolicy }}
+  failurePolicy: {{ and (eq $values.failurePolicy "Fail") (not $closed) | ternary "Ignore" $values.failurePolicy }}
   matchPolicy: Equivalent
   {{- with .hook.reinvocation }}
   reinvocationPolicy: {{ . }}
@@ -294,21 +296,25 @@
 {{ or .Values.probeJob.enabled (eq .Values.certificates.mode "managed") | ternary .Values.webhooks.enforce "atOnce" }}
 {{- end }}
 
-{{- /* "true" if what is to fail closed does so from the start: asked for, or so already before this upgrade, which
-       must not open the gate if it fails. The only look at the cluster; without one (helm template) it is not. */ -}}
+{{- /* The names of the webhooks that fail closed already, before this upgrade, as JSON: they stay so, or an upgrade that
+       fails would open the gate. New ones wait for the probe: no caBundle is in them yet, and an old pod does not know
+       their paths. The only look at the cluster; without one (helm template) there are none. */ -}}
 {{- define "backstop.closed" -}}
-{{- $closed := eq (include "backstop.enforce" .) "atOnce" -}}
-{{- range (lookup "admissionregistration.k8s.io/v1" "ValidatingWebhookConfiguration" "" (include "backstop.name" .)).webhooks -}}
-{{- if eq .failurePolicy "Fail" }}{{ $closed = true }}{{ end -}}
+{{- $closed := list -}}
+{{- range $kind := list "ValidatingWebhookConfiguration" "MutatingWebhookConfiguration" -}}
+{{- range (lookup "admissionregistration.k8s.io/v1" $kind "" (include "backstop.name" $)).webhooks -}}
+{{- if eq .failurePolicy "Fail" }}{{ $closed = append $closed (printf "%s/%s" $kind .name) }}{{ end -}}
 {{- end -}}
-{{ if $closed }}true{{ end }}
+{{- end -}}
+{{ toJson $closed }}
 {{- end }}
 
-{{- /* (list $ ROWS): a whole configuration but for apiVersion and kind. */ -}}
+{{- /* (list $ KIND ROWS): a whole configuration but for its apiVersion. */ -}}
 {{- define "backstop.configuration" -}}
 {{- $root := index . 0 -}}
-{{- $rows := index . 1 | fromYamlArray -}}
-{{- $closed := ne "" (include "backstop.closed" $root) -}}
+{{- $kind := index . 1 -}}
+{{- $rows := index . 2 | fromYamlArray -}}
+{{- $closed := include "backstop.closed" $root | fromJsonArray -}}
 {{- $failing := list -}}
 {{- range $rows -}}
 {{- if eq "Fail" (dig .key "failurePolicy" "" $root.Values.webhooks) }}{{ $failing = append $failing .name }}{{ end -}}
@@ -318,6 +324,7 @@
 {{- $_ := set $annotations "backstop.k0rdent.mirantis.com/fail-closed" (join "," $failing) -}}
 {{- end -}}
 {{- with $root -}}
+kind: {{ $kind }}
 metadata:
   name: {{ include "backstop.name" . }}
   labels:
@@ -329,7 +336,7 @@ metadata:
   {{- include "backstop.annotations" (list . $annotations) }}
 webhooks:
 {{- range $rows }}
-{{ include "backstop.webhook" (dict "hook" . "root" $root "closed" $closed) }}
+{{ include "backstop.webhook" (dict "hook" . "kind" $kind "root" $root "closed" $closed) }}
 {{- end }}
 {{- end }}
 {{- end }}
