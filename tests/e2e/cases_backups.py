@@ -272,7 +272,8 @@ def case_foreign_writer(setup):
     assert "also written by" not in ours.err, ours
     foreign = kcm_backup("nightly-of-the-old-hub", storageLocation="aws-twin")
     foreign["metadata"]["annotations"] = {"backstop.k0rdent.mirantis.com/recorded-at": now(),
-                                          "backstop.k0rdent.mirantis.com/cluster-id": "0c0a41e2-of-the-old-hub"}
+                                          "backstop.k0rdent.mirantis.com/cluster-id": "0c0a41e2-of-the-old-hub",
+                                          "backstop.k0rdent.mirantis.com/allow-delete": "not ours"}
     cluster.must("create", "-f", "-", stdin=twin)
     cluster.must("create", "-f", "-", stdin=foreign, user="velero-token")
     set_backup_status(cluster, "nightly-of-the-old-hub", "Completed", now())
