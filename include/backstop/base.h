@@ -112,6 +112,11 @@ size_t str_utf8_next(struct str text);
 /* The longest beginning, or end, of at most `limit` bytes that is not cut within a character. */
 struct str str_utf8_head(struct str text, size_t limit);
 struct str str_utf8_tail(struct str text, size_t limit);
+/* The ending of a noun after its number, "%zu object%s": "s", or "" for one. */
+static inline const char *plural_s(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
 /* Whole text as a decimal number, digits only. False when it is not or overflows. */
 bool str_to_int64(struct str text, int64_t *out) MUST_CHECK;
 /* The candidate nearest to `wanted` by edit distance (at most a third of its

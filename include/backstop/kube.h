@@ -78,6 +78,8 @@ bool kube_get(struct kube_client *client, struct arena *arena, const struct kube
               struct str name, struct json_object **object, struct error *error) MUST_CHECK;
 /* What the API server says it is: "v1.36.3"; in the arena. */
 bool kube_version(struct kube_client *client, struct arena *arena, struct str *version, struct error *error) MUST_CHECK;
+/* Whether all of the API server's start-up is over (/readyz). */
+bool kube_ready(struct kube_client *client, struct error *error) MUST_CHECK;
 /* 409: an object of that name exists already; another conflict than that is 502. */
 bool kube_create(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,
                  struct json_object *object, struct json_object **created, struct error *error) MUST_CHECK;
@@ -100,15 +102,17 @@ bool kube_update(struct kube_client *client, struct arena *arena, const struct k
 bool kube_delete(struct kube_client *client, struct arena *arena, const struct kube_resource *resource, struct str ns,
                  struct str name, struct error *error) MUST_CHECK;
 
-/* What a write would be answered: dryRun=All goes with each, so that nothing is stored, by the field manager `manager`.
- * With a name: a JSON merge patch of that object; without: `object` is created, 409 as for kube_create. */
-struct kube_dry_run {
+/* What a write would be answered: dryRun=All goes with each that does not say `stores`, so that nothing is stored, by the
+ * field manager `manager`. With a name: a JSON merge patch of that object; without: `object` is created, 409 as for
+ * kube_create. */
+struct kube_trial {
     const struct kube_resource *resource;
     struct str ns, name, manager;
     struct json_object *object;
+    bool stores; /* it is a write */
 };
-bool kube_dry_run(struct kube_client *client, struct arena *arena, const struct kube_dry_run *write,
-                  struct json_object **answer, struct error *error) MUST_CHECK;
+bool kube_try(struct kube_client *client, struct arena *arena, const struct kube_trial *trial,
+              struct json_object **answer, struct error *error) MUST_CHECK;
 
 struct kube_list_options {
     struct str ns; /* absent: all namespaces, or cluster-scoped */

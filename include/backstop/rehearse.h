@@ -28,6 +28,7 @@ enum rehearse_evidence {
     REHEARSE_BY_PLAN,     /* Velero's own rules */
     REHEARSE_BY_DRY_RUN,  /* the API server's answer */
     REHEARSE_BY_STAND_IN, /* the same, asked for in another namespace: its own comes with the restore */
+    REHEARSE_BY_WRITE,    /* a drill's API server, which took or refused the write itself */
     REHEARSE_BY_CRD,      /* the CRD in the backup, which comes with the restore */
     REHEARSE_BY_WEBHOOK   /* a webhook or conversion that comes with the restore, and whose service does not run */
 };
@@ -94,6 +95,9 @@ struct rehearse_served {
 };
 bool rehearse_served_by_cluster(struct rehearse_served *served, struct kube_client *client,
                                 struct error *error) MUST_CHECK;
+/* The same from the beginning, until these CRDs (PLURAL.GROUP) are served, too; for a drill, after it wrote them. */
+bool rehearse_wait_served(struct rehearse_served *served, struct kube_client *client, const struct strlist *crds,
+                          struct error *error) MUST_CHECK;
 void rehearse_served_by_kubernetes(struct rehearse_served *served); /* its own kinds: a cluster without any CRD */
 void rehearse_served_add_crd(struct rehearse_served *served, struct json_object *crd, const struct rehearse_item *item);
 /* What Velero's discovery makes of a name in a list: plural, singular, Kind or short name, with its group, a prefix of
@@ -160,6 +164,7 @@ struct rehearse_progress {
 struct rehearse_cluster {
     struct kube_client *client; /* NULL: no cluster; what cannot be known then stays REHEARSE_PENDING */
     bool as_velero;             /* what its account may not do, the restore may not either */
+    bool stores;                /* a drill: what is asked is written. Never for a cluster that somebody uses */
     unsigned concurrency;       /* requests at once; 0 = 8 */
     unsigned rate;              /* dry runs a second, with bursts of six seconds' worth; 0 = 50, as kubectl */
 };
@@ -169,5 +174,23 @@ bool rehearse_run(struct rehearse_plan *plan, struct rehearse_contents *contents
                   const struct rehearse_restore *restore, struct rehearse_served *served,
                   const struct rehearse_cluster *cluster, const struct rehearse_progress *progress, struct arena *arena,
                   struct error *error) MUST_CHECK;
+
+/* ---- a drill (drill.c) ---------------------------------------------------------------------- */
+
+/* An API server of this process alone: etcd and kube-apiserver in a temporary folder (TMPDIR or /tmp, mode 0700). etcd
+ * listens on a socket in it, kube-apiserver on a port of 127.0.0.1 for one token, and it reaches no webhook. Both end, and
+ * the folder goes, with rehearse_drill_end and with this process, however that ends. No controller runs. */
+struct rehearse_drill;
+struct rehearse_drill *rehearse_drill_new(void); /* NULL: out of memory */
+/* Runs the programs of the folder `assets` (KUBEBUILDER_ASSETS) until they are ready. `ns` is Velero's namespace, a DNS
+ * label: the token is that of its account velero-server. Call it from the process's first thread: with the thread that
+ * has started them the kernel ends them, too. */
+bool rehearse_drill_start(struct rehearse_drill *drill, const char *assets, struct str ns,
+                          struct error *error) MUST_CHECK;
+bool rehearse_drill_lives(struct rehearse_drill *drill, struct error *error) MUST_CHECK; /* false: a server has ended */
+/* The last lines of what the servers have logged, for whoever must find out why they do not run. */
+struct str rehearse_drill_log(struct rehearse_drill *drill, struct arena *arena);
+struct kube_client *rehearse_drill_client(const struct rehearse_drill *drill); /* the drill's; NULL before it started */
+void rehearse_drill_end(struct rehearse_drill *drill);                         /* NULL is fine */
 
 #endif

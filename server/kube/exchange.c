@@ -133,6 +133,16 @@ static void set_authority(CURL *connection, const struct kube_config *config)
     set_blob(connection, CURLOPT_CAINFO_BLOB, config->ca_data);
 }
 
+static bool server_is_loopback(struct str server)
+{
+    struct str host, port, authority;
+    if (str_starts(server, STR("https://")))
+        server = str_slice(server, 8, server.len);
+    str_cut(&server, '/', &authority);
+    return str_split_host_port(authority, &host, &port) &&
+           (str_is(host, "localhost") || str_is(host, "::1") || str_starts(host, STR("127.")));
+}
+
 static void set_identity(CURL *connection, const struct kube_config *config, const struct kube_credentials *credentials)
 {
     set_authority(connection, config);
@@ -147,6 +157,8 @@ static void set_identity(CURL *connection, const struct kube_config *config, con
         curl_easy_setopt(connection, CURLOPT_SSL_VERIFYHOST, 0L);
     }
     set_text(connection, CURLOPT_PROXY, config->proxy);
+    if (config->proxy.len == 0 && server_is_loopback(config->server))
+        curl_easy_setopt(connection, CURLOPT_PROXY, ""); /* as Go: no proxy of the environment for one's own host */
     if (config->username.len) {
         curl_easy_setopt(connection, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
         set_text(connection, CURLOPT_USERNAME, config->username);

@@ -133,6 +133,19 @@ bool kube_version(struct kube_client *client, struct arena *arena, struct str *v
     return version->len ? true : error_set(error, 502, "get /version: the response has no gitVersion");
 }
 
+bool kube_ready(struct kube_client *client, struct error *error)
+{
+    enum { ANSWER_MAX = 64 * 1024 };
+    BUF_SCOPED answer;
+    buf_init(&answer, ANSWER_MAX);
+    long status;
+    const struct kube_call call = {
+        .verb = "get", .method = "GET", .path = "/readyz", .timeout_seconds = kube_timeout(client)};
+    if (!kube_exchange(client, &call, &status, &answer, error))
+        return error_wrap(error, "get /readyz");
+    return status == 200 || kube_refused(status, buf_str(&answer), "get", STR("/readyz"), error);
+}
+
 /* Whether /apis/GROUP/VERSION lists the plural. */
 static bool version_is_served(struct kube_client *client, struct str group, const char *version, struct str plural,
                               bool *served, struct error *error)

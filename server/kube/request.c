@@ -389,20 +389,21 @@ bool kube_merge_patch(struct kube_client *client, struct arena *arena, const str
     return request_patch(client, arena, &single, manager, NULL, error);
 }
 
-bool kube_dry_run(struct kube_client *client, struct arena *arena, const struct kube_dry_run *write,
-                  struct json_object **answer, struct error *error)
+bool kube_try(struct kube_client *client, struct arena *arena, const struct kube_trial *trial,
+              struct json_object **answer, struct error *error)
 {
-    bool creates = write->name.len == 0;
-    struct str query = arena_printf(arena, "?dryRun=All&fieldManager=%.*s", STR_ARG(write->manager));
+    bool creates = trial->name.len == 0;
+    struct str query =
+        arena_printf(arena, "?%sfieldManager=%.*s", trial->stores ? "" : "dryRun=All&", STR_ARG(trial->manager));
     const struct single single = {.verb = creates ? "create" : "patch",
                                   .method = creates ? "POST" : "PATCH",
                                   .content_type = creates ? "application/json" : "application/merge-patch+json",
                                   .query = query.ptr,
-                                  .resource = write->resource,
-                                  .ns = write->ns,
-                                  .name = write->name,
-                                  .called = creates ? json_path_str(write->object, "metadata.name") : write->name,
-                                  .object = write->object,
+                                  .resource = trial->resource,
+                                  .ns = trial->ns,
+                                  .name = trial->name,
+                                  .called = creates ? json_path_str(trial->object, "metadata.name") : trial->name,
+                                  .object = trial->object,
                                   .creates = creates};
     /* Without its query this would be a real write. */
     return query.ptr ? single_request(client, arena, &single, answer, error) : error_set(error, 500, "out of memory");

@@ -18,20 +18,42 @@ struct judged {
     const struct namespace_state *ns; /* or NULL */
 };
 
+static enum rehearse_evidence run_evidence(const struct run *run, bool stand_in)
+{
+    return run->stores ? REHEARSE_BY_WRITE : stand_in ? REHEARSE_BY_STAND_IN : REHEARSE_BY_DRY_RUN;
+}
+
+/* Refused, or unknown where the answer tells nothing. */
+static void judge_refusal(struct run *run, struct rehearse_item *item, enum rehearse_evidence evidence,
+                          const struct error *error)
+{
+    struct str message = str_from(error->message), cause = run_answer_cause(message);
+    if (run_answer_tells_nothing(run, error, message)) {
+        run_outcome(run, item, REHEARSE_UNKNOWN, evidence, "%.*s", STR_ARG(message));
+        run_cause(run, item, STR(""), "%.*s", STR_ARG(cause));
+        return;
+    }
+    const struct dead_webhook *webhook = run_webhook_called(run, message);
+    run_outcome(run, item, REHEARSE_REFUSED, webhook ? REHEARSE_BY_WEBHOOK : evidence, "%.*s", STR_ARG(message));
+    if (webhook)
+        run_cause(run, item, webhook->cure, "webhook %.*s is restored before them, and its service %.*s is not running",
+                  STR_ARG(webhook->name), STR_ARG(webhook->service));
+    else
+        run_cause(run, item, item->resource->name, "%.*s", STR_ARG(cause));
+}
+
 static bool judge_patch(const struct judged *judged, struct json_object *patch, enum rehearse_outcome done)
 {
     struct error error;
-    const struct kube_dry_run write = {.resource = &judged->resource,
-                                       .ns = judged->item->target_ns,
-                                       .name = judged->item->name,
-                                       .manager = RUN_MANAGER,
-                                       .object = json_own(judged->arena, patch)};
-    run_wait_for_rate(judged->run);
-    if (!kube_dry_run(judged->run->client, judged->arena, &write, NULL, &error)) {
-        run_refusal(judged->run, judged->item, REHEARSE_BY_DRY_RUN, &error);
+    const struct kube_trial trial = {.resource = &judged->resource,
+                                     .ns = judged->item->target_ns,
+                                     .name = judged->item->name,
+                                     .object = json_own(judged->arena, patch)};
+    if (!run_try(judged->run, judged->arena, trial, &error)) {
+        judge_refusal(judged->run, judged->item, run_evidence(judged->run, false), &error);
         return false;
     }
-    run_outcome(judged->run, judged->item, done, REHEARSE_BY_DRY_RUN, "%s", "");
+    run_outcome(judged->run, judged->item, done, run_evidence(judged->run, false), "%s", "");
     return true;
 }
 
@@ -63,7 +85,7 @@ static void judge_existing(const struct judged *judged, struct json_object *clus
     if (json_object_equal(cluster, judged->object)) {
         labels_blank(cluster);
         if (!updates || judge_patch(judged, rehearse_merge_diff(cluster, judged->object), REHEARSE_LEFT_SAME))
-            run_outcome(run, item, REHEARSE_LEFT_SAME, updates ? REHEARSE_BY_DRY_RUN : REHEARSE_BY_PLAN, "%s", "");
+            run_outcome(run, item, REHEARSE_LEFT_SAME, updates ? run_evidence(run, false) : REHEARSE_BY_PLAN, "%s", "");
         return;
     }
     if (str_is(item->resource->name, "serviceaccounts")) {
@@ -109,24 +131,25 @@ static void judge_create(const struct judged *judged)
     struct run *run = judged->run;
     struct rehearse_item *item = judged->item;
     struct error error;
-    bool stand_in = judged->ns && judged->ns->state == NAMESPACE_COMES;
-    enum rehearse_evidence evidence = stand_in ? REHEARSE_BY_STAND_IN : REHEARSE_BY_DRY_RUN;
-    const struct kube_dry_run write = {.resource = &judged->resource,
-                                       .ns = stand_in ? STAND_IN : item->target_ns,
-                                       .manager = RUN_MANAGER,
-                                       .object = judged->object};
+    struct json_object *cluster = NULL;
+    bool stand_in = judged->ns && judged->ns->state == NAMESPACE_COMES && !run->stores;
+    enum rehearse_evidence evidence = run_evidence(run, stand_in);
+    const struct kube_trial trial = {
+        .resource = &judged->resource, .ns = stand_in ? STAND_IN : item->target_ns, .object = judged->object};
     if (stand_in)
         json_put_text(json_get(judged->object, "metadata"), "namespace", STAND_IN);
-    run_wait_for_rate(run);
     /* That an object of this name is there is the last thing that is looked at: all checks before it passed. */
-    if (kube_dry_run(run->client, judged->arena, &write, NULL, &error) || (error.code == 409 && stand_in))
+    if (run_try(run, judged->arena, trial, &error) || (error.code == 409 && stand_in))
         run_outcome(run, item, REHEARSE_CREATED, evidence, "%s", "");
+    else if (error.code == 409 && run->stores &&
+             kube_get(run->client, judged->arena, &judged->resource, item->target_ns, item->name, &cluster, &error))
+        judge_existing(judged, cluster); /* an object of another namespace was mapped to the same */
     else if (refusal_is_of_what_comes(judged, str_from(error.message)))
         run_outcome(run, item, REHEARSE_CREATED, REHEARSE_BY_PLAN, "what it needs comes with the restore: %s",
                     error.message);
     else
-        run_refusal(run, item, evidence, &error);
-    if (item->outcome == REHEARSE_CREATED)
+        judge_refusal(run, item, evidence, &error);
+    if (item->outcome == REHEARSE_CREATED && !run->stores)
         run_meets_webhook(run, item, judged->at, judged->kind, judged->object);
 }
 
@@ -143,7 +166,7 @@ static void judge_by_cluster(const struct judged *judged)
         judged->item->exists = REHEARSE_ABSENT;
         judge_create(judged);
     } else {
-        run_outcome(judged->run, judged->item, REHEARSE_UNKNOWN, REHEARSE_BY_DRY_RUN, "%s", error.message);
+        run_outcome(judged->run, judged->item, REHEARSE_UNKNOWN, run_evidence(judged->run, false), "%s", error.message);
         run_cause(judged->run, judged->item, STR(""), "%.*s", STR_ARG(run_answer_cause(str_from(error.message))));
     }
 }

@@ -50,11 +50,9 @@ static void namespace_ask(struct run *run, struct str original, struct namespace
         return;
     }
     if (error.code == 404) {
-        const struct kube_dry_run write = {.resource = &namespace_resource,
-                                           .manager = RUN_MANAGER,
-                                           .object = namespace_object(run, original, state->name, arena)};
-        run_wait_for_rate(run);
-        if (kube_dry_run(run->client, arena, &write, NULL, &error)) {
+        const struct kube_trial trial = {.resource = &namespace_resource,
+                                         .object = namespace_object(run, original, state->name, arena)};
+        if (run_try(run, arena, trial, &error)) {
             state->state = NAMESPACE_COMES;
             return;
         }
@@ -197,6 +195,21 @@ static void run_part(struct run *run, size_t from, size_t to, unsigned concurren
         pthread_join(workers[i], NULL);
 }
 
+/* As Velero does it: one object after another, CRDs and then namespaces before all others. */
+static bool run_drill(struct run *run, struct error *error)
+{
+    run_part(run, 0, run->plan->crds, 1);
+    if (!run_wait_for_crds(run, error) || !run_ask_namespaces(run, error) || !run_find_webhooks(run, error))
+        return false;
+    for (size_t from = run->plan->crds, to; from < run->plan->count; from = to) {
+        to = run_same_resource(run, from);
+        run_part(run, from, to, 1);
+        if (!run_wait_for_admission(run, run->plan->items[from]->resource, error))
+            return false;
+    }
+    return true;
+}
+
 bool rehearse_run(struct rehearse_plan *plan, struct rehearse_contents *contents,
                   const struct rehearse_restore *restore, struct rehearse_served *served,
                   const struct rehearse_cluster *cluster, const struct rehearse_progress *progress, struct arena *arena,
@@ -209,6 +222,7 @@ bool rehearse_run(struct rehearse_plan *plan, struct rehearse_contents *contents
                       .served = served,
                       .client = cluster->client,
                       .as_velero = cluster->as_velero,
+                      .stores = cluster->stores,
                       .arena = arena,
                       .lock = PTHREAD_MUTEX_INITIALIZER,
                       .progress = progress,
@@ -216,6 +230,8 @@ bool rehearse_run(struct rehearse_plan *plan, struct rehearse_contents *contents
                       .filled_ns = time_monotonic_ns()};
     run.tokens = run.rate * CONCURRENCY_MAX; /* cut to a burst at the first write */
     concurrency = concurrency > CONCURRENCY_MAX ? CONCURRENCY_MAX : concurrency;
+    if (run.stores)
+        return run_drill(&run, error) && (!arena_failed(arena) || error_set(error, 500, "out of memory"));
     if (!run_ask_namespaces(&run, error))
         return false;
     run_ask_existing(&run);

@@ -5,6 +5,7 @@
 #include "backstop/rehearse.h"
 
 #define RUN_MANAGER STR("velero")
+#define DRILL_NOWHERE "/nowhere" /* in the drill's folder: the socket that no proxy listens on */
 
 struct namespace_state {
     struct str name; /* after the mapping */
@@ -25,11 +26,11 @@ struct run {
     struct rehearse_plan *plan;
     struct rehearse_contents *contents;
     const struct rehearse_restore *restore;
-    const struct rehearse_served *served;
+    struct rehearse_served *served;
     struct kube_client *client; /* or NULL */
-    bool as_velero;
-    struct arena *arena;  /* of what outlives an object; under the lock */
-    pthread_mutex_t lock; /* guards the arena, the rate and the progress */
+    bool as_velero, stores;     /* as in struct rehearse_cluster */
+    struct arena *arena;        /* of what outlives an object; under the lock */
+    pthread_mutex_t lock;       /* guards the arena, the rate and the progress */
     const struct rehearse_progress *progress;
     struct {
         struct namespace_state *items;
@@ -55,14 +56,12 @@ void run_outcome(struct run *run, struct rehearse_item *item, enum rehearse_outc
                  enum rehearse_evidence evidence, const char *format, ...) PRINTF_LIKE(5, 6);
 /* The cause and its cure of what was refused. */
 void run_cause(struct run *run, struct rehearse_item *item, struct str cure, const char *format, ...) PRINTF_LIKE(4, 5);
-void run_wait_for_rate(struct run *run); /* before each write */
+/* A dry run, as fast as the rate allows; in a drill the write itself. The run fills in who and whether. */
+bool run_try(struct run *run, struct arena *arena, struct kube_trial trial, struct error *error) MUST_CHECK;
 /* The API server's own words without the name of the object, so that many objects have the same cause. */
 struct str run_answer_cause(struct str message);
 /* Nothing about the object: the rehearsal itself may not ask, or got no answer. */
 bool run_answer_tells_nothing(const struct run *run, const struct error *error, struct str message);
-/* Refused, or unknown where the answer tells nothing. */
-void run_refusal(struct run *run, struct rehearse_item *item, enum rehearse_evidence evidence,
-                 const struct error *error);
 struct namespace_state *run_namespace(struct run *run, struct str name); /* or NULL */
 
 /* The outcome of one object, which is at this place of the plan. */
@@ -74,6 +73,13 @@ bool run_find_webhooks(struct run *run, struct error *error) MUST_CHECK;
 /* Whether a webhook or a conversion that comes with the restore refuses this object; its outcome is then set. */
 bool run_meets_webhook(struct run *run, struct rehearse_item *item, size_t at, const struct rehearse_kind *kind,
                        struct json_object *object);
+/* The configuration in the backup of a webhook that could not be called, by the API server's message; or NULL. */
+const struct dead_webhook *run_webhook_called(const struct run *run, struct str message);
 bool run_meets_conversion(struct run *run, struct rehearse_item *item, struct json_object *crd, struct str version);
+
+/* drill.c's other half, stage.c: what a drill waits for between writes, so that no outcome depends on how soon the API
+ * server notices. */
+bool run_wait_for_crds(struct run *run, struct error *error) MUST_CHECK;
+bool run_wait_for_admission(struct run *run, const struct rehearse_resource *written, struct error *error) MUST_CHECK;
 
 #endif

@@ -170,6 +170,22 @@ bool run_meets_webhook(struct run *run, struct rehearse_item *item, size_t at, c
     return false;
 }
 
+const struct dead_webhook *run_webhook_called(const struct run *run, struct str message)
+{
+    struct str mark = STR("failed calling webhook \"");
+    for (size_t at = 0; at + mark.len < message.len; at++) {
+        struct str rest = str_slice(message, at, message.len), name;
+        if (!str_starts(rest, mark))
+            continue;
+        rest = str_slice(rest, mark.len, rest.len);
+        str_cut(&rest, '"', &name);
+        for (size_t i = 0; i < run->webhooks.len; i++)
+            if (str_eq(run->webhooks.items[i].name, name) && run->webhooks.items[i].item->outcome == REHEARSE_CREATED)
+                return &run->webhooks.items[i];
+    }
+    return NULL;
+}
+
 bool run_meets_conversion(struct run *run, struct rehearse_item *item, struct json_object *crd, struct str version)
 {
     struct json_object *versions = json_path(crd, "spec.versions");

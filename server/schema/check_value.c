@@ -181,7 +181,7 @@ static struct str length_problem(struct arena *arena, const struct schema *schem
 {
     if (len < schema->min_items)
         return arena_printf(arena, "Invalid value: must have at least %zu item%s", schema->min_items,
-                            schema->min_items == 1 ? "" : "s");
+                            plural_s(schema->min_items));
     if (schema->max_items && len > schema->max_items)
         return arena_printf(arena, "Too many: the maximum is %zu items, this has %zu", schema->max_items, len);
     return (struct str){NULL, 0};

@@ -335,9 +335,9 @@ struct str status_completeness_words(struct arena *arena, const struct status_co
     if (unknown.len)
         return arena_printf(arena, "unknown whether a restore would miss objects%.*s", STR_ARG(unknown));
     return arena_printf(arena,
-                        "nothing is missing: the backups select all %zu objects that Credentials, Regions and "
+                        "nothing is missing: the backups select %s%zu object%s that Credentials, Regions and "
                         "templates need",
-                        found->checked);
+                        found->checked == 1 ? "the " : "all ", found->checked, plural_s(found->checked));
 }
 
 void status_find_incomplete(struct status_view *view)

@@ -135,7 +135,7 @@ def _(_):
         api.refused = refused
         done = rehearse(api, "--record")
         same(done.returncode, 2, done.stderr)
-        holds("RESTORABLE: all 1 objects", done.stdout)
+        holds("RESTORABLE: 1 object\n", done.stdout)
         holds("the rehearsal was not recorded", done.stderr)
         holds(words, done.stderr)
         assert "annotations" not in api.objects["backups"][0]["metadata"]

@@ -59,7 +59,7 @@ data:
 YAML
 
 runs 2 rehearse --contents plain.tar.gz
-has out '^UNKNOWN: no cluster was asked about 1 of 1 objects$'
+has out '^UNKNOWN: no cluster was asked about 1 of 1 object$'
 has out '^  skipped +1 *$'
 runs 1 rehearse --contents refused.tar.gz --all
 has out '^INCOMPLETE: 3 of 7 objects would be refused$'

@@ -308,7 +308,8 @@ static void renew_print(const struct certs_options *values, const struct certifi
            : done->changed ? "previous CA removed"
                            : "nothing was due",
            time_format(done->until, 0, until));
-    printf("caBundle of %zu webhooks: %s\n", done->webhooks, done->announced ? "written" : "current");
+    printf("caBundle of %zu webhook%s: %s\n", done->webhooks, plural_s(done->webhooks),
+           done->announced ? "written" : "current");
 }
 
 static int certs_renew(const struct command *command, const struct certs_options *values)

@@ -425,7 +425,8 @@ static int probe_enforce(const struct command *command, const struct probe_optio
     else if (!fine)
         return not_serving(command, &error);
     else if (done.open)
-        printf("the API server calls it: %zu webhooks fail closed now\n", done.closed);
+        printf("the API server calls it: %zu webhook%s closed now\n", done.closed,
+               done.closed == 1 ? " fails" : "s fail");
     else
         printf("the webhooks that are to fail closed do so already\n");
     return EXIT_OK;

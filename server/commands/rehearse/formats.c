@@ -153,7 +153,7 @@ void rehearsal_html(struct rehearsal *rehearsal, const struct rehearsal_summary 
     xml_write_text(out, rehearsal_verdict_text(rehearsal, summary));
     buf_puts(out, "</h1>\n<p>Backup ");
     xml_write_text(out, rehearsal->restore.backup);
-    buf_printf(out, ", %zu objects", summary->total);
+    buf_printf(out, ", %zu object%s", summary->total, plural_s(summary->total));
     if (rehearsal->server.len) {
         buf_puts(out, ", rehearsed on ");
         xml_write_text(out, rehearsal->server);

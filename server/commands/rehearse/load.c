@@ -25,17 +25,16 @@ static const struct kube_resource download_requests = VELERO_RESOURCE("downloadr
 
 /* ---- the Restore --------------------------------------------------------------------------- */
 
-static bool restore_bare(struct rehearsal *rehearsal, const char *backup, struct error *error)
+static bool restore_bare(struct rehearsal *rehearsal, struct str backup, struct error *error)
 {
     struct json_object *metadata, *spec;
     struct json_object *tree = json_own(rehearsal->arena, json_object_new_object());
     rehearsal->tree = tree;
-    bool made =
-        json_put_text(tree, "apiVersion", STR(API_VELERO)) && json_put_text(tree, "kind", STR("Restore")) &&
-        json_put_map(tree, "metadata", &metadata) &&
-        json_put_text(metadata, "name", arena_join(rehearsal->arena, str_from(backup), "-", STR("rehearsed"))) &&
-        json_put_text(metadata, "namespace", rehearsal->ns) && json_put_map(tree, "spec", &spec) &&
-        json_put_text(spec, "backupName", str_from(backup));
+    bool made = json_put_text(tree, "apiVersion", STR(API_VELERO)) && json_put_text(tree, "kind", STR("Restore")) &&
+                json_put_map(tree, "metadata", &metadata) &&
+                json_put_text(metadata, "name", arena_join(rehearsal->arena, backup, "-", STR("rehearsed"))) &&
+                json_put_text(metadata, "namespace", rehearsal->ns) && json_put_map(tree, "spec", &spec) &&
+                json_put_text(spec, "backupName", backup);
     return made || error_set(error, 500, "out of memory");
 }
 
@@ -49,13 +48,25 @@ static struct json_object *restore_file_map(struct rehearsal *rehearsal, struct 
     return NULL;
 }
 
-bool rehearsal_load_restore(struct rehearsal *rehearsal, const char *file, const char *backup, struct error *error)
+struct str rehearsal_contents_name(const char *path)
+{
+    static const char *const endings[] = {".gz", ".tar", "-data"};
+    struct str name = str_from(path), folder;
+    while (str_contains(name, STR("/")))
+        str_cut(&name, '/', &folder);
+    for (size_t i = 0; i < LENGTH_OF(endings); i++)
+        if (str_ends(name, str_from(endings[i])))
+            name = str_slice(name, 0, name.len - strlen(endings[i]));
+    return name_is_dns_subdomain(name) ? name : STR("backup");
+}
+
+bool rehearsal_load_restore(struct rehearsal *rehearsal, const char *file, struct str backup, struct error *error)
 {
     struct str text;
     struct yaml_document *documents = NULL;
     rehearsal->maps = json_own(rehearsal->arena, json_object_new_array());
     if (!file)
-        return restore_bare(rehearsal, backup ? backup : "backup", error);
+        return restore_bare(rehearsal, backup, error);
     if (!file_read(rehearsal->arena, file, FILE_LIMIT, &text, error) ||
         !yaml_load(rehearsal->arena, text, &(struct yaml_options){0}, &documents, error))
         return error_wrap(error, "%s", file);
@@ -72,7 +83,7 @@ bool rehearsal_load_restore(struct rehearsal *rehearsal, const char *file, const
     if (!rehearsal->tree)
         return error_set(error, 422, "%s: there is no Restore", file);
     struct json_object *spec = json_get(rehearsal->tree, "spec");
-    if (backup && !json_put_text(spec, "backupName", str_from(backup)))
+    if (backup.len && !json_put_text(spec, "backupName", backup))
         return error_set(error, 422, "%s: the Restore has no spec", file);
     return true;
 }

@@ -20,8 +20,9 @@ struct rehearse_options {
     struct terminal_options terminal;
     int output; /* enum rehearse_format */
     const char *restore, *contents, *settings, *ns, *ca_file;
-    bool insecure, all, suggest, plain, as_me, record;
-    int64_t concurrency, rate, max_size;
+    bool insecure, all, suggest, plain, as_me, record, drill;
+    struct option_list crds;
+    int64_t concurrency, rate, max_size; /* 0: the default */
 };
 
 #define AT(member) offsetof(struct rehearse_options, member)
@@ -32,6 +33,9 @@ static const struct option options[] = {
     {"output", 'o', OPTION_CHOICE, "text|json|junit|html", "output format (text)", AT(output)},
     {"all", 0, OPTION_FLAG, NULL, "text: list all objects, in the order of the restore", AT(all)},
     {"suggest", 0, OPTION_FLAG, NULL, "print the Restore that would go through instead of the report", AT(suggest)},
+    {"against-crds", 0, OPTION_FLAG, NULL, "drill: restore into an API server started for it (KUBEBUILDER_ASSETS)",
+     AT(drill)},
+    {"crds", 0, OPTION_LIST, "PATH", "with --against-crds: CRDs that the cluster has, as a file or folder", AT(crds)},
     {"record", 0, OPTION_FLAG, NULL, "write verdict and counts on the Backup, as an annotation", AT(record)},
     {"no-mutation", 0, OPTION_FLAG, NULL, "rehearse the Restore as it is, not as backstop's webhook would complete it",
      AT(plain)},
@@ -69,6 +73,10 @@ static const char details[] =
     "impersonate it; without that, or with --no-impersonation or --as, it asks with yours, which then\n"
     "needs the rights to list, get and create what is restored. With --contents no cluster is asked,\n"
     "unless one is named by --context or --kubeconfig.\n\n"
+    "--against-crds is a drill: etcd and kube-apiserver of the folder KUBEBUILDER_ASSETS are started in a\n"
+    "temporary folder with the backup's CRDs and those of --crds, the restore is written there in\n"
+    "Velero's order, reported as any other, and thrown away with them. The cluster only hands out the\n"
+    "contents, and --contents needs no cluster.\n\n"
     "--suggest prints the Restore with all resources excluded that would be refused. --record writes\n"
     "time, verdict and counts on the Backup, as the annotation\n" ANNOTATION_REHEARSED
     ", which needs the right to patch it:\n"
@@ -79,6 +87,7 @@ static const char details[] =
     "  backstop rehearse nightly-20261121030000\n"
     "  backstop rehearse --context new-cluster --restore restore.yaml\n"
     "  backstop rehearse --contents nightly-data.tar.gz --all\n"
+    "  backstop rehearse --against-crds --contents nightly-data.tar.gz --crds k0rdent-crds/\n"
     "  backstop rehearse nightly-20261121030000 --suggest >restore.yaml";
 
 /* ---- progress ------------------------------------------------------------------------------- */
@@ -110,6 +119,13 @@ static int rehearse_check_options(const struct command *command, const struct re
         return command_fail(command, "--rate must be from 1 to 100000, and --max-size from 1 to 1048576");
     if (values->record && values->contents)
         return command_fail(command, "--record needs a backup of the cluster; it cannot be used with --contents");
+    if (values->record && values->drill)
+        return command_fail(command,
+                            "--record keeps the answers of a real cluster; it cannot be used with --against-crds");
+    if (values->crds.len && !values->drill)
+        return command_fail(command, "--crds is for a drill; add --against-crds");
+    if (values->drill && values->as_me)
+        return command_fail(command, "--no-impersonation cannot be used with --against-crds, which asks as Velero");
     return terminal_check(command, &values->terminal);
 }
 
@@ -138,7 +154,8 @@ static bool rehearse_judge(struct rehearsal *rehearsal, const struct rehearse_op
     bool shows = terminal_obeys(STDERR_FILENO) && client;
     const struct rehearse_progress progress = {shows ? progress_tell : NULL, &percent};
     const struct rehearse_cluster cluster = {.client = client,
-                                             .as_velero = rehearsal->velero != NULL,
+                                             .as_velero = rehearsal->velero || rehearsal->drill,
+                                             .stores = rehearsal->drill != NULL,
                                              .concurrency = (unsigned)values->concurrency,
                                              .rate = (unsigned)values->rate};
     return rehearse_plan_make(&rehearsal->plan, rehearsal->contents, &rehearsal->restore, &rehearsal->served,
@@ -206,8 +223,37 @@ static bool rehearse_mutate(const struct command *command, struct rehearsal *reh
     return rehearsal_mutate(rehearsal, facts.inventory, settings, command_now(INT64_MIN), error);
 }
 
+/* A drill's servers end before the process does, whatever came of it. */
+static int rehearse_judge_and_print(const struct command *command, struct rehearsal *rehearsal,
+                                    const struct rehearse_options *values)
+{
+    struct error error = {0};
+    struct str log = {NULL, 0};
+    struct kube_client *source = rehearsal->client;
+    bool good = (!values->drill || rehearsal_drill(rehearsal, &values->crds, &log, &error)) &&
+                rehearse_judge(rehearsal, values, &error);
+    if (rehearsal->drill && good)
+        good = rehearse_drill_lives(rehearsal->drill, &error);
+    if (rehearsal->drill && !good && !log.len)
+        log = rehearse_drill_log(rehearsal->drill, rehearsal->arena);
+    rehearse_drill_end(rehearsal->drill);
+    rehearsal->drill = NULL;
+    rehearsal->client = source;
+    if (good)
+        return rehearse_print(command, rehearsal, values);
+    command_fail(command, "%s", error.message);
+    BUF_SCOPED lines;
+    buf_init(&lines, OUTPUT_LIMIT);
+    for (struct str line; str_cut(&log, '\n', &line);) {
+        buf_add_printable(&lines, line, false);
+        buf_puts(&lines, line.len ? "\n" : "");
+    }
+    write_all(STDERR_FILENO, buf_str(&lines));
+    return EXIT_USAGE;
+}
+
 static int rehearse_with(const struct command *command, struct rehearsal *rehearsal,
-                         const struct rehearse_options *values, const struct settings *settings, const char *backup)
+                         const struct rehearse_options *values, const struct settings *settings, struct str backup)
 {
     struct error error = {0};
     bool asks = !values->contents || connection_given(&values->connection);
@@ -218,14 +264,14 @@ static int rehearse_with(const struct command *command, struct rehearsal *rehear
         if (!rehearsal->client)
             return command_fail(command, "%s", error.message);
         rehearsal->server = str_from(kube_server(rehearsal->client));
-        if (!values->as_me && !access.as)
+        if (!values->as_me && !access.as && !values->drill)
             rehearsal_become_velero(rehearsal, &access);
     }
     if (!rehearsal_load_restore(rehearsal, values->restore, backup, &error) || !rehearse_discover(rehearsal, &error) ||
         !rehearse_mutate(command, rehearsal, values, settings, &error) || !rehearsal_read_restore(rehearsal, &error) ||
-        !rehearse_get_contents(rehearsal, values, &error) || !rehearse_judge(rehearsal, values, &error))
+        !rehearse_get_contents(rehearsal, values, &error))
         return command_fail(command, "%s", error.message), error.code == REHEARSAL_DENIED ? EXIT_DENIED : EXIT_USAGE;
-    return rehearse_print(command, rehearsal, values);
+    return rehearse_judge_and_print(command, rehearsal, values);
 }
 
 static int rehearse_execute(const struct command *command, void *context, char **operands, size_t operand_count)
@@ -244,7 +290,10 @@ static int rehearse_execute(const struct command *command, void *context, char *
         return EXIT_USAGE;
     struct rehearsal rehearsal = {.arena = arena_new(MEMORY_LIMIT),
                                   .ns = values->ns ? str_from(values->ns) : settings->system_namespace};
-    code = rehearsal.arena ? rehearse_with(command, &rehearsal, values, settings, operand_count ? operands[0] : NULL)
+    struct str backup = operand_count ? str_from(operands[0]) : STR("");
+    if (operand_count == 0 && !values->restore)
+        backup = rehearsal_contents_name(values->contents);
+    code = rehearsal.arena ? rehearse_with(command, &rehearsal, values, settings, backup)
                            : command_fail(command, "out of memory");
     rehearse_contents_free(rehearsal.contents);
     kube_close(rehearsal.velero);

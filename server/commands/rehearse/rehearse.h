@@ -4,6 +4,7 @@
 
 #include "backstop/api.h"
 #include "backstop/cli.h"
+#include "backstop/grammar.h"
 #include "backstop/inventory.h"
 #include "backstop/rehearse.h"
 #include "backstop/settings.h"
@@ -11,13 +12,14 @@
 /* What is rehearsed, and what came of it. */
 struct rehearsal {
     struct arena *arena;
-    struct kube_client *client; /* NULL: offline */
-    struct kube_client *velero; /* the same cluster, asked as Velero's account; NULL: not */
-    struct str ns;              /* Velero's */
-    struct str server;          /* the API server, or absent */
-    struct str uid;             /* of the Backup whose contents were downloaded, or absent */
-    struct json_object *tree;   /* of the Restore */
-    struct json_object *maps;   /* an array of ConfigMaps that stand in for the cluster's */
+    struct kube_client *client;   /* NULL: offline. In a drill the drill's, once the contents are there */
+    struct rehearse_drill *drill; /* or NULL */
+    struct kube_client *velero;   /* the same cluster, asked as Velero's account; NULL: not */
+    struct str ns;                /* Velero's */
+    struct str server;            /* the API server, or absent */
+    struct str uid;               /* of the Backup whose contents were downloaded, or absent */
+    struct json_object *tree;     /* of the Restore */
+    struct json_object *maps;     /* an array of ConfigMaps that stand in for the cluster's */
     struct rehearse_restore restore;
     struct rehearse_contents *contents;
     struct rehearse_served served;
@@ -28,8 +30,10 @@ struct rehearsal {
 /* ---- load.c: the Restore, what it refers to, and the backup ---------------------------- */
 
 /* The Restore of a file (which may hold its ConfigMaps, too), or a bare one of the backup. */
-bool rehearsal_load_restore(struct rehearsal *rehearsal, const char *file, const char *backup,
+bool rehearsal_load_restore(struct rehearsal *rehearsal, const char *file, struct str backup,
                             struct error *error) MUST_CHECK;
+/* The backup that velero backup download has named its file after: "nightly" of .../nightly-data.tar.gz. */
+struct str rehearsal_contents_name(const char *path);
 /* Reads it, and the ConfigMaps that it names, from the file or the cluster. */
 bool rehearsal_read_restore(struct rehearsal *rehearsal, struct error *error) MUST_CHECK;
 /* Opens `velero`, so that webhooks and admission policies see the account that the restore will have. Left NULL,
@@ -49,6 +53,13 @@ struct download_options {
  * them from there into a temporary file without a name: its descriptor, at the beginning; -1 after an error. */
 int rehearsal_download(struct rehearsal *rehearsal, const struct download_options *options, uint64_t limit,
                        struct error *error);
+
+/* ---- drill.c ------------------------------------------------------------------------------ */
+
+/* Starts an API server for this rehearsal alone (KUBEBUILDER_ASSETS), installs the CRDs of the files or folders and those
+ * of the backup that the Restore leaves out, and makes it the client. *log: what the servers logged, if they do not run. */
+bool rehearsal_drill(struct rehearsal *rehearsal, const struct option_list *files, struct str *log,
+                     struct error *error) MUST_CHECK;
 
 /* ---- report.c ----------------------------------------------------------------------------- */
 

@@ -100,9 +100,10 @@ bool rehearsal_summarize(struct rehearsal *rehearsal, struct rehearsal_summary *
             summary_take(summary, &resources[r].items[i]);
     summary_cure(rehearsal, summary);
     qsort(summary->groups, summary->group_count, sizeof *summary->groups, group_order);
-    summary->verdict = summary->counts[REHEARSE_REFUSED] || summary->unmodified                 ? REHEARSAL_INCOMPLETE
-                       : summary->counts[REHEARSE_UNKNOWN] || summary->counts[REHEARSE_PENDING] ? REHEARSAL_UNKNOWN
-                                                                                                : REHEARSAL_RESTORABLE;
+    summary->verdict = summary->counts[REHEARSE_REFUSED] || summary->unmodified ? REHEARSAL_INCOMPLETE
+                       : summary->counts[REHEARSE_UNKNOWN] || summary->counts[REHEARSE_PENDING] || summary->taken == 0
+                           ? REHEARSAL_UNKNOWN
+                           : REHEARSAL_RESTORABLE;
     return !arena_failed(rehearsal->arena);
 }
 
@@ -111,19 +112,28 @@ struct str rehearsal_verdict_text(struct rehearsal *rehearsal, const struct rehe
     struct arena *arena = rehearsal->arena;
     size_t refused = summary->counts[REHEARSE_REFUSED], differs = summary->counts[REHEARSE_LEFT_DIFFERS];
     if (refused)
-        return arena_printf(arena, "INCOMPLETE: %zu of %zu objects would be refused", refused, summary->taken);
+        return arena_printf(arena, "INCOMPLETE: %zu of %zu object%s would be refused", refused, summary->taken,
+                            plural_s(summary->taken));
     if (summary->unmodified)
-        return arena_printf(arena, "INCOMPLETE: the resource modifier fails for %zu objects", summary->unmodified);
+        return arena_printf(arena, "INCOMPLETE: the resource modifier fails for %zu object%s", summary->unmodified,
+                            plural_s(summary->unmodified));
     if (summary->counts[REHEARSE_UNKNOWN])
-        return arena_printf(arena, "UNKNOWN: %zu of %zu objects could not be checked",
-                            summary->counts[REHEARSE_UNKNOWN], summary->taken);
+        return arena_printf(arena, "UNKNOWN: %zu of %zu object%s could not be checked",
+                            summary->counts[REHEARSE_UNKNOWN], summary->taken, plural_s(summary->taken));
     if (summary->counts[REHEARSE_PENDING])
-        return arena_printf(arena, "UNKNOWN: no cluster was asked about %zu of %zu objects",
-                            summary->counts[REHEARSE_PENDING], summary->taken);
+        return arena_printf(arena, "UNKNOWN: no cluster was asked about %zu of %zu object%s",
+                            summary->counts[REHEARSE_PENDING], summary->taken, plural_s(summary->taken));
     if (differs)
-        return arena_printf(
-            arena, "RESTORABLE: nothing would be refused; %zu objects exist, differ, and stay as they are", differs);
-    return arena_printf(arena, "RESTORABLE: all %zu objects", summary->taken);
+        return differs == 1 ? STR("RESTORABLE: nothing would be refused; 1 object exists, differs, and stays as it is")
+                            : arena_printf(arena,
+                                           "RESTORABLE: nothing would be refused; %zu objects exist, differ, and stay "
+                                           "as they are",
+                                           differs);
+    if (summary->taken == 0)
+        return arena_printf(arena, "UNKNOWN: the Restore takes none of the backup's %zu object%s", summary->total,
+                            plural_s(summary->total));
+    return summary->taken == 1 ? STR("RESTORABLE: 1 object")
+                               : arena_printf(arena, "RESTORABLE: all %zu objects", summary->taken);
 }
 
 /* ---- text ---------------------------------------------------------------------------------------- */
@@ -144,9 +154,9 @@ static struct str group_fix(struct rehearsal *rehearsal, const struct rehearsal_
     struct arena *arena = rehearsal->arena;
     struct str cure = shown(arena, group->cure);
     return group->left ? arena_printf(arena,
-                                      "fix: the cause; excluding %.*s would also leave out %zu objects that can be "
+                                      "fix: the cause; excluding %.*s would also leave out %zu object%s that can be "
                                       "restored",
-                                      STR_ARG(cure), group->left)
+                                      STR_ARG(cure), group->left, plural_s(group->left))
                        : arena_printf(arena, "fix: exclude %.*s (spec.excludedResources); --suggest prints the Restore",
                                       STR_ARG(cure));
 }
@@ -219,9 +229,10 @@ void rehearsal_text(struct rehearsal *rehearsal, const struct rehearsal_summary 
     struct arena *arena = rehearsal->arena;
     page_sentence(page, tones[summary->verdict], rehearsal_verdict_text(rehearsal, summary), STR(""));
     page_paragraph(page, 0, "",
-                   arena_printf(arena, "backup %.*s, %zu objects, %s%.*s",
+                   arena_printf(arena, "backup %.*s, %zu object%s, %s%.*s",
                                 STR_ARG(shown(arena, rehearsal->restore.backup)), summary->total,
-                                rehearsal->client ? "rehearsed on " : "offline: no cluster was asked",
+                                plural_s(summary->total),
+                                rehearsal->server.len ? "rehearsed on " : "offline: no cluster was asked",
                                 STR_ARG(rehearsal->server)));
     text_counts(rehearsal, summary, page);
     text_groups(rehearsal, summary, page);
@@ -235,15 +246,15 @@ void rehearsal_text(struct rehearsal *rehearsal, const struct rehearsal_summary 
     if (summary->by_crd)
         page_paragraph(page, 2, "",
                        arena_printf(arena,
-                                    "%zu objects were held against their CRDs in the backup, which come with the "
+                                    "%zu object%s checked against a CRD of the backup, which comes with the "
                                     "restore: CEL rules were not evaluated",
-                                    summary->by_crd));
+                                    summary->by_crd, summary->by_crd == 1 ? " was" : "s were"));
     if (summary->by_stand_in)
         page_paragraph(page, 2, "",
                        arena_printf(arena,
-                                    "%zu objects were tried in namespace default, since their own comes with the "
-                                    "restore: its quotas and policies were not",
-                                    summary->by_stand_in));
+                                    "%zu object%s tried in namespace default, since the namespace comes with the "
+                                    "restore: its quotas and policies were not checked",
+                                    summary->by_stand_in, summary->by_stand_in == 1 ? " was" : "s were"));
     if (all)
         text_items(rehearsal, page);
 }
@@ -261,8 +272,9 @@ void rehearsal_suggest(struct rehearsal *rehearsal, const struct rehearsal_summa
         json_append(excluded, json_new_text(summary->cures.items[i]));
         buf_printf(out, "# Excluded, since objects would be refused: %.*s\n", STR_ARG(summary->cures.items[i]));
     }
-    if (summary->uncured + summary->unmodified + summary->in_more_groups)
-        buf_printf(out, "# %zu objects are still refused or unmodified: see the report without --suggest.\n",
-                   summary->uncured + summary->unmodified + summary->in_more_groups);
+    size_t rest = summary->uncured + summary->unmodified + summary->in_more_groups;
+    if (rest)
+        buf_printf(out, "# %zu object%s still refused or unmodified: see the report without --suggest.\n", rest,
+                   rest == 1 ? " is" : "s are");
     yaml_write(out, rehearsal->tree);
 }

@@ -292,8 +292,9 @@ static void print_kept(const struct status_view *view, const struct page *page)
     for (size_t i = 0; i < view->kept_count && i < LISTED; i++) {
         const struct status_kept *kept = &view->kept[i];
         const struct backup_status *status = &kept->object->status;
-        struct str items =
-            status->counted ? arena_printf(arena, ", %lld objects", (long long)status->items_total) : STR("");
+        struct str items = status->counted ? arena_printf(arena, ", %lld object%s", (long long)status->items_total,
+                                                          plural_s((uint64_t)status->items_total))
+                                           : STR("");
         page_paragraph(page, 2, "- ",
                        arena_printf(arena, "%.*s expired %.*s and %.*s (%s old%.*s)",
                                     STR_ARG(shown(arena, kept->object->meta.name)),

@@ -346,9 +346,11 @@ static struct str progress_text(const struct progress *progress, const struct ba
     struct arena *arena = progress->view->arena;
     int64_t done = status->items_done, total = status->items_total;
     if (!phase_is_in_progress(status->phase))
-        return arena_printf(arena, "%lld items, %.*s", (long long)done, STR_ARG(shown(arena, status->phase)));
+        return arena_printf(arena, "%lld item%s, %.*s", (long long)done, plural_s((uint64_t)done),
+                            STR_ARG(shown(arena, status->phase)));
     if (total <= 0 || done <= 0 || done > total)
-        return arena_printf(arena, "%lld items, counting", (long long)(done > 0 ? done : 0));
+        return arena_printf(arena, "%lld item%s, counting", (long long)(done > 0 ? done : 0),
+                            plural_s((uint64_t)(done > 0 ? done : 0)));
     double percent = (double)done * 100 / (double)total;
     if (percent > 99 && done < total)
         percent = 99;

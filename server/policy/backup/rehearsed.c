@@ -16,12 +16,12 @@ static struct str rehearsed_counts(struct arena *arena, const struct rehearsal_r
 {
     struct str more = STR("");
     if (record->verdict == REHEARSAL_RESTORABLE)
-        return arena_printf(arena, "%lld objects, %lld of them skipped", (long long)record->objects,
-                            (long long)record->skipped);
+        return arena_printf(arena, "%lld object%s, %lld of them skipped", (long long)record->objects,
+                            plural_s((uint64_t)record->objects), (long long)record->skipped);
     if (record->unknown)
         more = arena_printf(arena, ", %lld unknown", (long long)record->unknown);
-    return arena_printf(arena, "%lld of %lld objects refused%.*s", (long long)record->refused,
-                        (long long)record->objects, STR_ARG(more));
+    return arena_printf(arena, "%lld of %lld object%s refused%.*s", (long long)record->refused,
+                        (long long)record->objects, plural_s((uint64_t)record->objects), STR_ARG(more));
 }
 
 struct backup_rehearsal policy_backup_rehearsal(struct arena *arena, const struct backup *backup, int64_t now)

@@ -423,7 +423,7 @@ static void mention_regions(const struct site *site)
     if (regions.len)
         decision_warn(site->decision, "%s: %s must also exist on the regional cluster%s %.*s, which was not checked",
                       site->check->field, site->check->name.len ? "a location of this name" : "a default location",
-                      regions.len == 1 ? "" : "s", STR_ARG(strlist_quoted(site->arena, &regions)));
+                      plural_s(regions.len), STR_ARG(strlist_quoted(site->arena, &regions)));
 }
 
 /* A location that Velero reached a moment ago has its plugin, whatever its image is called. */

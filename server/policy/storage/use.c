@@ -255,7 +255,7 @@ void location_check_deletion(const struct request *request, const struct invento
             decision,
             "%zu Backup%s of BackupStorageLocation %.*s cannot be restored without it; their data stays in the "
             "bucket",
-            held, held == 1 ? "" : "s", STR_ARG(quoted));
+            held, plural_s(held), STR_ARG(quoted));
     if (users.count == 0)
         return;
     struct str who = users_listed(&users);
@@ -291,7 +291,7 @@ void location_check_move(const struct location_edit *edit)
             decision_warn(edit->decision,
                           "spec.%s: %zu Backup%s at the old location disappear%s from the cluster at Velero's next "
                           "sync; their data stays there",
-                          places[i], held, held == 1 ? "" : "s", held == 1 ? "s" : "");
+                          places[i], held, plural_s(held), held == 1 ? "s" : "");
     if (!location)
         return;
     find_users(&users, edit->inventory, edit->settings, edit->ns, location);
