@@ -1,5 +1,9 @@
-/* A decision as it is filled: causes with Kubernetes' prefixes and reasons, warnings (one line each, within the
- * API server's limit), patch and effects. Where the writer is Velero itself, denials become warnings here, once for all. */
+/* A decision as it is filled: causes with Kubernetes' prefixes and reasons, warnings (one line
+ * each, within the API server's limit), patch and effects. Where the writer is Velero itself,
+ * denials become warnings here, once for all.
+ *
+ * Of several denials the one with the highest rank gives code and reason; causes of all are
+ * kept. A policy never looks at what another check has decided: it adds what it found. */
 #include "backstop/policy.h"
 
 #include <string.h>
@@ -62,6 +66,7 @@ static struct str one_line(struct arena *arena, struct str text, size_t limit)
     return arena_printf(arena, "%.*s...", STR_ARG(str_utf8_head(text, limit - 3)));
 }
 
+/* A warning that is there already is not repeated: several checks may find the same. */
 static struct str warn_text(struct decision *decision, struct str text)
 {
     struct str line = one_line(decision->arena, text, WARNING_LIMIT);
@@ -123,7 +128,8 @@ const char *field_error_reason(enum field_error error)
     return field_errors[error].reason;
 }
 
-/* `message` has its prefix. */
+/* `message` has its prefix. The message goes through one_line with MESSAGE_LIMIT: a cause is no
+ * Warning header, so it may be long, but not without end. */
 static void add_cause(struct decision *decision, enum field_error error, const char *field, struct str message)
 {
     /* Keys are part of a field's path, and a user chooses some of them. */
@@ -143,6 +149,7 @@ void decision_field_error(struct decision *decision, enum field_error error, con
               arena_printf(decision->arena, "%s: %.*s", field_errors[error].prefix, STR_ARG(message)));
 }
 
+/* A prefix that is not one of the table is a part of the text. */
 void decision_field_text(struct decision *decision, const char *field, struct str text)
 {
     struct str prefix, rest = text;
@@ -182,6 +189,7 @@ void decision_forbid(struct decision *decision, const char *format, ...)
                             : message;
 }
 
+/* The first one of a rank stays; one of a higher rank takes its place. */
 void decision_wait(struct decision *decision, int code, int64_t retry_after, const char *format, ...)
 {
     va_list args;
@@ -229,6 +237,7 @@ void decision_patch(struct decision *decision, const char *op, const char *path,
     LIST_ADD(decision, decision->patch, (struct patch_step){op, arena_copy(decision->arena, str_from(path)), value});
 }
 
+/* A key that is set again takes the new value: an answer has a map of them. */
 void decision_audit(struct decision *decision, const char *key, const char *format, ...)
 {
     va_list args;
@@ -279,6 +288,8 @@ struct str decision_message(const struct decision *decision)
     return one_line(arena, arena_text(arena, &joined), MESSAGE_LIMIT);
 }
 
+/* For a request that will not be stored (denied, or a dry run of the gate): "added ..." would be
+ * untrue. */
 void decision_forget_changes(struct decision *decision)
 {
     size_t kept = 0;

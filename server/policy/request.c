@@ -1,3 +1,6 @@
+/* Reading costs nothing until something is asked for, and most reviews ask for a handful of
+ * texts: the index has two levels (metadata.name, spec.schedule), below these a path makes a
+ * tree of the second level's value. */
 #include <string.h>
 
 #include "backstop/policy.h"
@@ -236,6 +239,8 @@ static bool request_same_value(const struct request *request, const struct json_
     return str_eq(a->raw, b->raw) || json_object_equal(node_tree(request, a), node_tree(request, b));
 }
 
+/* The base of "deny only for what the request changes": a missing value, null and an absent
+ * object are the same, and on CREATE everything that is there has changed. */
 bool request_changes(const struct request *request, const char *path)
 {
     if (!request->object)
@@ -294,6 +299,8 @@ static bool account_runs_kcm(const struct inventory *inventory, struct str syste
     return false;
 }
 
+/* By the requester, never by labels: velero.io/restore-name can be set by anybody. A user name
+ * with the right form can only come from the API server, which authenticates accounts. */
 enum request_writer request_writer(const struct request *request, const struct inventory *inventory,
                                    const struct settings *settings)
 {
@@ -353,6 +360,8 @@ static void annotation_add_to_map(const struct request *request, struct decision
                        json_own(request->arena, json_new_text(item->value)));
 }
 
+/* A JSON Patch cannot add to a map that is not there, so that is one step with the whole map;
+ * adding it where there is one would replace it. */
 void annotations_patch(const struct request *request, struct decision *decision, const struct annotation *items,
                        size_t count)
 {
@@ -377,6 +386,8 @@ void annotations_patch(const struct request *request, struct decision *decision,
         decision_patch(decision, "add", "/metadata/annotations", fresh);
 }
 
+/* The value is quoted in a denial, as Kubernetes' field errors do; a warning has little room and
+ * names the field only. */
 void judge_value(struct decision *decision, enum verdict verdict, const char *field, struct str value,
                  const char *format, ...)
 {

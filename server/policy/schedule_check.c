@@ -1,11 +1,16 @@
-/* A backup that is deleted before the next one is taken leaves a time without any. */
+/* A backup that is deleted before the next one is taken leaves a time without any.
+ *
+ * And what every schedule goes through, whoever runs it: can it be read, does it ever fire, how
+ * often, and what will surprise. The ManagementBackups of kcm are read by robfig/cron, Velero's
+ * Schedules by whatever Velero is installed (versions/version.c). */
 #include <inttypes.h>
 
 #include "policy/checks.h"
 
 enum { DAY = 86400, SAMPLES_MAX = 128, RUNS_MAX = 2000, WEEK_AND_A_DAY = 8 * DAY, HORIZON = 400 * DAY };
 
-/* The last run at or before `until`, of those after `from`; `from` where there is none. */
+/* The last run at or before `until`, of those after `from`; `from` where there is none. RUNS_MAX
+ * bounds the walk for schedules of every minute. */
 static int64_t gap_begin(const struct cron_schedule *schedule, int64_t from, int64_t until)
 {
     int64_t run = from, next = from;
@@ -169,6 +174,8 @@ static bool schedule_depends_on_version(const struct schedule_readings *readings
     return !other.problem.ptr;
 }
 
+/* The position counts bytes from the start of the schedule, since a long one in a terminal is
+ * hard to match with a message. */
 static void schedule_deny(const struct schedule_readings *readings)
 {
     const struct schedule_reading *first = &readings->all[0];
@@ -261,6 +268,8 @@ static void schedule_warn_next_parser(const struct schedule_readings *readings, 
     }
 }
 
+/* Order of warnings: the meaning, how often, pitfalls, what is due at once, what the next Velero
+ * will do. */
 static void schedule_warn_readings(struct schedule_readings *readings)
 {
     struct schedule_reading *good[CRON_DIALECTS] = {NULL};
@@ -297,6 +306,8 @@ static void schedule_warn_readings(struct schedule_readings *readings)
     schedule_warn_next_parser(readings, first);
 }
 
+/* Denied only if every library that may read it refuses it. One that some Velero takes is a
+ * caution: denying it would be wrong for that one. */
 bool check_schedule(const struct schedule_check *check, const struct request *request, const struct settings *settings,
                     struct decision *decision, struct cron_schedule *read)
 {

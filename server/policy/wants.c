@@ -1,6 +1,11 @@
 /* How fresh facts must be, rule by rule. A cache that follows the cluster lags a few
- * milliseconds, which is longer than one `kubectl apply` takes between two documents:
- * what it does not hold yet, or holds in a state that would be denied, is read anew. */
+ * milliseconds, which is longer than one `kubectl apply` takes between two documents: what it
+ * does not hold yet, or holds in a state that would be denied, is read anew.
+ *
+ * Each function here stands beside a policy and answers one question: can this decision rest on
+ * the cache? Reading anew costs a review some milliseconds and a worker thread, so the answer is
+ * yes wherever the cache cannot be wrong in a way that matters: an object that is there and good
+ * is good. */
 #include "policy/deletion/deletion.h"
 #include "policy/managementbackup/kcm_names.h"
 #include "policy/upgrade/gate.h"

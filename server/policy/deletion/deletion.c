@@ -1,5 +1,10 @@
-/* Deletions: of a Backup through Velero's DeleteBackupRequest, which takes the stored data along, of a Backup object alone,
- * which Velero's sync brings back, and of a Restore. */
+/* Deletions: of a Backup through Velero's DeleteBackupRequest, which takes the stored data
+ * along, of a Backup object alone, which Velero's sync brings back, and of a Restore.
+ *
+ * Three ways, with different ends: a DeleteBackupRequest deletes for good; deleting the Backup
+ * object only hides it until Velero syncs it again from the object store; deleting a Restore
+ * deletes its logs and results in the store. Velero's garbage collector uses the first way as
+ * well, for what has expired. */
 #include "policy/deletion/deletion.h"
 #include "policy/backup/spec.h"
 #include "policy/storage/storage.h"
@@ -103,6 +108,7 @@ static bool deletion_check_phase(const struct request *request, const struct bac
     return phase != PHASE_RUNNING && phase != PHASE_WAITING && phase != PHASE_DELETING;
 }
 
+/* One that failed validation stored nothing. */
 static void deletion_warn_of_loss(const struct request *request, const struct backup *backup, struct decision *decision)
 {
     struct str name = deletion_quote(request, backup->meta.name);
@@ -163,6 +169,8 @@ static void deletion_check_by_velero(const struct request *request, const struct
         deletion_check_needed(request, inventory, settings, &removal, backup, decision);
 }
 
+/* Checked in the order in which Velero would fail: name, the backup's phase, its location; only
+ * then whether the backup may go at all. */
 void policy_delete_backup_request(const struct request *request, const struct inventory *inventory,
                                   const struct settings *settings, struct decision *decision)
 {

@@ -92,6 +92,8 @@ static void gate_plan_wait(const struct gate *gate, struct upgrade_source *sourc
                                     refused ? "; it cannot complete: " : "; ", STR_ARG(fault));
 }
 
+/* One source of evidence, in the order of evidence_find's states. What falls out of the switch
+ * starts a new backup: nothing there, too old, gone, adopted, or failed long enough ago. */
 static void gate_plan_source(const struct gate *gate, struct upgrade_source *source)
 {
     source->evidence = evidence_find(gate, source);
@@ -147,6 +149,8 @@ static bool gate_any_at(const struct gate *gate, enum upgrade_step step)
     return false;
 }
 
+/* False where Velero's Deployments are not known: then the backup itself shows that nothing
+ * happens (upgrade.startTimeout). */
 static bool gate_velero_is_down(const struct gate *gate)
 {
     if (!gate->inventory->known[FACT_VELERO])
@@ -159,7 +163,10 @@ static bool gate_velero_is_down(const struct gate *gate)
 
 /* ---- the ManagementBackup to create -------------------------------------- */
 
-/* schedule and performOnManagementUpgrade stay unset: it runs once, as kcm's own does. */
+/* schedule and performOnManagementUpgrade stay unset: it runs once, as kcm's own does. The name
+ * and the label are what kcm looks for (ensureUpgradeBackup), so that it takes this one for its
+ * own. The annotations record for a later rollback that it was taken before the release was
+ * changed, and when. */
 static void gate_create_backup(const struct gate *gate, const struct upgrade_source *source)
 {
     struct arena *arena = gate->request->arena;
@@ -242,8 +249,9 @@ static bool gate_refuse_cannot_start(struct gate *gate)
     }
 }
 
-/* kcm fails over the same objects before it makes any backup, and waiting would be for nothing. Of a k0rdent that is not in
- * the table that is only likely. */
+/* kcm fails over the same objects before it makes any backup, and waiting would be for nothing.
+ * Of a k0rdent that is not in the table that is only likely. policy_backup_holds mirrors kcm's
+ * getScope and areAnyBackupsProgressing. */
 static bool gate_refuse_held(struct gate *gate)
 {
     struct arena *arena = gate->request->arena;
@@ -268,8 +276,9 @@ static bool gate_refuse_held(struct gate *gate)
     return true;
 }
 
-/* One refusal is enough to hold the upgrade, and then nothing is started: what
- * completes now would be too old when the other source is repaired. */
+/* One refusal is enough to hold the upgrade, and then nothing is started: what completes now
+ * would be too old when the other source is repaired. The order is from what no waiting can cure
+ * to what it can. */
 static void gate_answer(struct gate *gate)
 {
     struct decision *decision = gate->decision;
@@ -325,6 +334,9 @@ static bool gate_plan_all(struct gate *gate)
     return true;
 }
 
+/* The steps: is everything known that decides; which ManagementBackups protect upgrades; what
+ * other engines have; the plan for each; how the two go together; the answer. "Unknown" is
+ * answered 503 before anything is started. */
 void gate_judge(struct gate *gate)
 {
     if (!gate_cache_known(gate, FACT_MANAGEMENT_BACKUPS, "ManagementBackups") || !gate_find_sources(gate) ||

@@ -1,4 +1,8 @@
-/* The gate's whole answers, one function for each outcome. */
+/* The gate's whole answers, one function for each outcome.
+ *
+ * Whoever reads one may have seen none before: kubectl retries a 429 by itself and prints only
+ * the last answer. So each names both releases, the backup, what happens next, and ends with the
+ * command. */
 #include "policy/storage/storage.h"
 #include "policy/upgrade/gate.h"
 #include "policy/velero/velero.h"
@@ -90,6 +94,8 @@ static bool gate_is_only_blocked(const struct gate *gate)
     return !engines_at(gate, UPGRADE_STEP_REFUSE);
 }
 
+/* The way past the gate is offered in every refusal but one: where only kcm would hang, skipping
+ * the gate would lead into that. */
 void gate_answer_refused(const struct gate *gate)
 {
     struct str from = gate_release_name(gate, gate->running), to = gate_release_name(gate, gate->target);
@@ -251,6 +257,7 @@ void gate_answer_admitted(const struct gate *gate)
         decision_audit(gate->decision, "pre-upgrade-backup", "%.*s", STR_ARG(text));
 }
 
+/* 503, not 403: nothing is wrong with the request, and clients may try again. */
 void gate_answer_unknown(const struct gate *gate, const char *facts)
 {
     decision_wait(gate->decision, 503, gate->settings->upgrade_retry_after,

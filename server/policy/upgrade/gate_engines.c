@@ -1,5 +1,9 @@
-/* Backups of other engines as evidence (settings upgrade.evidence): the newest object of each entry decides. allOf must
- * all be good; one good entry of anyOf may stand in for the ManagementBackups. */
+/* Backups of other engines as evidence (settings upgrade.evidence): the newest object of each
+ * entry decides. allOf must all be good; one good entry of anyOf may stand in for the
+ * ManagementBackups.
+ *
+ * backstop cannot start these backups, so an answer says how it is done (the entry's hint), and
+ * a missing one is refused rather than waited for. */
 #include "policy/upgrade/gate.h"
 
 /* The clauses for other backup engines. */
@@ -248,6 +252,7 @@ static int64_t engine_age_limit(const struct gate *gate, const struct upgrade_ev
     return engine->source->maximum_age ? engine->source->maximum_age : gate->settings->upgrade_max_backup_age;
 }
 
+/* Failed before done: an engine may set both, as a Job with a failed condition and one success. */
 static enum engine_state engine_judge(const struct gate *gate, struct upgrade_evidence *engine)
 {
     const struct evidence_reading *reading = engine->reading;
@@ -271,6 +276,8 @@ static enum engine_state engine_judge(const struct gate *gate, struct upgrade_ev
     return ENGINE_RUNNING;
 }
 
+/* A running one is waited for, everything else that is not good refuses. Those of anyOf do not
+ * count until engines_combine says so. */
 bool engines_find(struct gate *gate)
 {
     const struct settings *settings = gate->settings;
@@ -350,6 +357,9 @@ static void engines_count_alternatives(struct gate *gate, enum upgrade_step step
             gate->engines[i].counts = true;
 }
 
+/* Good: the engine alone decides, and kcm's backups need not be made. Running in time: it is
+ * waited for instead of starting another. Neither: it is named among the refusals only if the
+ * ManagementBackups refuse as well. */
 void engines_combine(struct gate *gate)
 {
     bool refused = gate->count == 0 || engines_sources_at(gate, UPGRADE_STEP_REFUSE);

@@ -1,10 +1,18 @@
-/* Asked before a backup is started, so that nobody waits for one that cannot complete.
- * Of several defaults Velero takes the newest, so that one is judged; and a location on
- * its fix still takes backups. */
+/* What there is of a pre-upgrade backup, and whether it can be relied on. An attempt is one
+ * ManagementBackup of the right name and label; its parts are the Velero Backups of the
+ * management cluster and of each region; the worst part decides, and of several attempts the
+ * best.
+ *
+ * kcm looks only at completionTimestamp: a Failed backup, one of a year ago, one that somebody
+ * else made and kcm adopted, all let its upgrade go on. Here each of these has a state of its
+ * own. */
 #include "policy/managementbackup/kcm_names.h"
 #include "policy/storage/storage.h"
 #include "policy/upgrade/gate.h"
 
+/* Asked before a backup is started, so that nobody waits for one that cannot complete. Of
+ * several defaults Velero takes the newest, so that one is judged; a location that is being
+ * deleted still takes backups. */
 static const enum upgrade_step steps[] = {
     [STORAGE_MISSING] = UPGRADE_STEP_REFUSE,         [STORAGE_NONE_AT_ALL] = UPGRADE_STEP_REFUSE,
     [STORAGE_NO_DEFAULT] = UPGRADE_STEP_REFUSE,      [STORAGE_SEVERAL_DEFAULTS] = UPGRADE_STEP_START,
@@ -204,6 +212,8 @@ static int64_t first_known(int64_t a, int64_t b, int64_t c)
     return b != 0 ? b : c;
 }
 
+/* The order of the tests is that of trust: whose backup it is, whether it is still there, how it
+ * ended. Only then its age, for all parts together. */
 static struct evidence judge_part(const struct evidence_attempt *attempt, const struct part *part)
 {
     const struct gate *gate = attempt->gate;
@@ -284,6 +294,7 @@ static int evidence_usefulness(const struct evidence *evidence)
     }
 }
 
+/* Ties are broken by age and then by name, so that every replica picks the same. */
 static bool is_better(const struct evidence *a, const struct evidence *b)
 {
     if (b->state == EVIDENCE_NONE)
@@ -296,6 +307,8 @@ static bool is_better(const struct evidence *a, const struct evidence *b)
     return str_cmp(a->backup->meta.name, b->backup->meta.name) > 0;
 }
 
+/* The label alone can be set by anybody and is cut for long release names; the name must fit as
+ * well. */
 struct evidence evidence_find(const struct gate *gate, const struct upgrade_source *source)
 {
     struct arena *arena = gate->request->arena;
@@ -315,6 +328,7 @@ struct evidence evidence_find(const struct gate *gate, const struct upgrade_sour
     return best;
 }
 
+/* FailedValidation sets no completionTimestamp, which is what kcm waits for. */
 static bool never_completes(const struct backup_status *status)
 {
     return phase_has_failed(status->phase) && status->completed == 0;

@@ -1,3 +1,5 @@
+/* status, the page and explain ask "what would the gate say now" without an upgrade being asked
+ * for. They get the gate's own answer to a made-up request, so the two can never differ. */
 #include "policy/upgrade/gate.h"
 
 /* The gate, looked at from outside: a dry run of an upgrade is put before it, the same
@@ -48,6 +50,8 @@ static const struct json_node *gate_view_management(struct arena *arena, const s
     return copy.ptr ? json_index(arena, copy, 2, &ignored) : NULL;
 }
 
+/* Without a target the word RELEASE stands for it, and the checks of the Release itself are left
+ * out (any_target). */
 bool policy_upgrade_view(struct arena *arena, const struct inventory *inventory, const struct settings *settings,
                          int64_t now, struct str target, struct upgrade_view *view)
 {

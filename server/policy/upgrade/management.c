@@ -1,5 +1,9 @@
-/* What an edit of the Management does to Velero, and to k0rdent itself, that the gate does
- * not see: kcm installs Velero, and a release changes how. */
+/* What an edit of the Management does to Velero, and to k0rdent itself, that the gate does not
+ * see: kcm installs Velero, and a release changes how.
+ *
+ * And who passes the gate without a backup: a restore by Velero, a first install, the way back
+ * to what still runs, the switch in the settings, an annotation with a reason. Each is said in a
+ * warning and recorded in an audit annotation. */
 #include "backstop/grammar.h"
 #include "backstop/policy.h"
 #include "policy/upgrade/gate.h"
@@ -241,6 +245,7 @@ static bool edit_check(const struct request *request, const struct inventory *in
 
 /* ---- who passes without a backup ----------------------------------------- */
 
+/* An annotation without a reason opens nothing: a reason is what an auditor will look for. */
 static bool management_skip_annotated(const struct gate *gate)
 {
     const struct request *request = gate->request;
@@ -379,6 +384,8 @@ static bool gate_target_is_usable(const struct gate *gate)
     return false;
 }
 
+/* `under_way`: kcm has not reached the release that was asked for before. A backup from now
+ * would hold half of each, so older evidence keeps counting. */
 bool gate_open(struct gate *gate, const struct request *request, const struct inventory *inventory,
                const struct settings *settings, struct decision *decision)
 {

@@ -105,6 +105,8 @@ static struct str release_of_label(const struct inventory *inventory, struct str
     return label.len < LABEL_VALUE_MAX || inventory_release(inventory, label) ? label : (struct str){NULL, 0};
 }
 
+/* From the surest to the weakest: the ManagementBackup's label, the Backup's own, a name that
+ * ends with a known Release, a name that ends like one. */
 struct str upgrade_backup_release(const struct inventory *inventory, const struct backup *backup)
 {
     if (!backup || backup->identity.kind != BACKUP_MANAGEMENT)
@@ -131,7 +133,8 @@ struct str upgrade_backup_release(const struct inventory *inventory, const struc
     return (struct str){NULL, 0};
 }
 
-/* Velero begins with a backup within minutes after it was asked for; clocks may differ. */
+/* Velero begins with a backup within minutes after it was asked for; clocks may differ. An
+ * annotation of another time is of another backup under the same name. */
 static bool began_then(int64_t asked, int64_t started)
 {
     enum { SKEW = 300, WITHIN = 3600 };
@@ -170,6 +173,9 @@ struct str upgrade_backup_not_ready(const struct backup *backup)
     return backup_recorded(backup, ANNOTATION_NOT_READY);
 }
 
+/* What was recorded on the Backup when it was created outranks what the ManagementBackup says:
+ * kcm runs on-demand ManagementBackups again after a restore (createAllSingleBackups), and then
+ * the old annotation stands on a new backup. */
 enum rollback_holds upgrade_backup_holds(const struct inventory *inventory, const struct backup *backup)
 {
     struct json_object *own = backup->meta.annotations;
