@@ -52,6 +52,16 @@ static inline bool str_is(struct str a, const char *text)
     return str_eq(a, str_from(text));
 }
 
+/* Whether it is one of the words of an array: STR_IN(group, groups). */
+#define STR_IN(text, words) str_in(text, words, LENGTH_OF(words))
+static inline bool str_in(struct str text, const char *const *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (str_is(text, words[i]))
+            return true;
+    return false;
+}
+
 static inline struct str str_slice(struct str text, size_t from, size_t to) /* clamped */
 {
     if (!text.ptr)
@@ -209,6 +219,12 @@ struct str arena_join(struct arena *arena, struct str a, const char *between, st
 struct str arena_printf(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);
 /* As arena_printf; empty when out of memory. */
 struct str arena_vprintf(struct arena *arena, const char *format, va_list args) PRINTF_LIKE(2, 0);
+/* Declares `text`: what the variable arguments behind `format`, the last named parameter, are formatted to. */
+#define ARENA_FORMAT(text, arena, format)                                                                              \
+    va_list text##_arguments;                                                                                          \
+    va_start(text##_arguments, format);                                                                                \
+    struct str text = arena_vprintf(arena, format, text##_arguments);                                                  \
+    va_end(text##_arguments)
 /* Calls release(object) when the arena is freed. Takes ownership at once: if the
  * defer itself cannot be recorded, object is released immediately and false is
  * returned. */
@@ -279,6 +295,8 @@ struct error {
 
 /* Always returns false, so that failing is one line: return error_set(...). */
 bool error_set(struct error *error, int code, const char *format, ...) PRINTF_LIKE(3, 4);
+/* The same for what returns a pointer: always NULL. */
+void *error_null(struct error *error, int code, const char *format, ...) PRINTF_LIKE(3, 4);
 bool error_at(struct error *error, int code, int64_t position, const char *format, ...) PRINTF_LIKE(4, 5);
 bool error_wrap(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3); /* "context: message" */
 

@@ -87,16 +87,13 @@ struct json_object *admission_apply_patch(struct arena *arena, struct json_objec
                                           const struct decision *decision, struct error *error)
 {
     struct json_object *copy = object ? json_own(arena, json_copy(object)) : NULL;
-    if (!copy) {
-        error_set(error, 500, "no object to apply the patch to");
-        return NULL;
-    }
+    if (!copy)
+        return error_null(error, 500, "no object to apply the patch to");
     for (size_t i = 0; i < decision->patch.len; i++) {
         const struct patch_step *step = &decision->patch.items[i];
-        if (!apply_step(arena, copy, step)) {
-            error_set(error, 500, "patch step %zu (%s %.*s) does not fit the object", i, step->op, STR_ARG(step->path));
-            return NULL;
-        }
+        if (!apply_step(arena, copy, step))
+            return error_null(error, 500, "patch step %zu (%s %.*s) does not fit the object", i, step->op,
+                              STR_ARG(step->path));
     }
     return copy;
 }

@@ -160,6 +160,15 @@ bool error_set(struct error *error, int code, const char *format, ...)
     return false;
 }
 
+void *error_null(struct error *error, int code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    error_fill(error, code, -1, format, args);
+    va_end(args);
+    return NULL;
+}
+
 bool error_at(struct error *error, int code, int64_t position, const char *format, ...)
 {
     va_list args;

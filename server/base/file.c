@@ -331,10 +331,8 @@ struct file_watch *file_watch_start(const char *const *paths, size_t count, unsi
 {
     enum { POLL_MAX = 24 * 3600 };
     struct file_watch *watch = calloc(1, sizeof *watch);
-    if (!watch) {
-        error_set(error, 500, "cannot watch files: out of memory");
-        return NULL;
-    }
+    if (!watch)
+        return error_null(error, 500, "cannot watch files: out of memory");
     watch->poll_seconds = poll_seconds == 0 ? 1 : poll_seconds > POLL_MAX ? POLL_MAX : poll_seconds;
     watch->changed = changed;
     watch->context = context;

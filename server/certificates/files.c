@@ -119,10 +119,8 @@ struct certificates *certificates_from_files(const struct certificates_options *
 {
     const char *const paths[] = {options->certificate_file, options->key_file};
     struct certificates *certificates = calloc(1, sizeof *certificates);
-    if (!certificates) {
-        error_set(error, 0, "out of memory");
-        return NULL;
-    }
+    if (!certificates)
+        return error_null(error, 0, "out of memory");
     certificates->options = *options;
     certificates->announced = true;
     pthread_mutex_init(&certificates->lock, NULL);

@@ -168,10 +168,8 @@ static struct managed *managed_create(struct certificates *certificates)
 struct certificates *certificates_managed(const struct certificates_options *options, struct error *error)
 {
     struct certificates *certificates = calloc(1, sizeof *certificates);
-    if (!certificates) {
-        error_set(error, 500, "out of memory");
-        return NULL;
-    }
+    if (!certificates)
+        return error_null(error, 500, "out of memory");
     certificates->options = *options;
     pthread_mutex_init(&certificates->lock, NULL);
     pthread_mutex_init(&certificates->loading, NULL);

@@ -194,9 +194,8 @@ static bool take_posix_class(struct regex *r)
         return false; /* "[:" without ":]" is two plain characters */
     struct str name = str_slice(rest, rest.len && rest.ptr[0] == '^' ? 1 : 0, end);
     r->at += 2 + end + 2;
-    for (size_t i = 0; i < LENGTH_OF(names); i++)
-        if (str_is(name, names[i]))
-            return true;
+    if (STR_IN(name, names))
+        return true;
     regex_fail(r, "unknown character class, such as [:foo:]");
     return true;
 }

@@ -168,8 +168,7 @@ static struct http_credential *credential_create(const struct http_server *serve
     struct http_credential *credential = calloc(1, sizeof *credential);
     if (!credential || gnutls_certificate_allocate_credentials(&credential->gnutls) != GNUTLS_E_SUCCESS) {
         free(credential);
-        error_set(error, 0, "out of memory while loading the TLS certificate");
-        return NULL;
+        return error_null(error, 0, "out of memory while loading the TLS certificate");
     }
     shared_init(&credential->shared, credential_destroy);
     if (load_pair(credential->gnutls, certificate, key, error) &&

@@ -272,10 +272,8 @@ static bool start_workers(struct http_server *server, const struct http_config *
 struct http_server *http_start(const struct http_config *config, struct error *error)
 {
     struct http_server *server = server_create(config);
-    if (!server) {
-        error_set(error, 0, "out of memory");
-        return NULL;
-    }
+    if (!server)
+        return error_null(error, 0, "out of memory");
     bool fine = (!server->tls || credential_open(server, config, error)) &&
                 (server->listener = address_bind(config->listen, &server->port, error)) >= 0 &&
                 connections_start(server, error) && start_workers(server, config, error) &&

@@ -88,10 +88,8 @@ void workers_give(struct workers *workers, struct http_connection *connection)
 struct workers *workers_start(struct http_server *server, unsigned threads, worker_fn *work, struct error *error)
 {
     struct workers *workers = calloc(1, sizeof *workers);
-    if (!workers) {
-        error_set(error, 0, "out of memory");
-        return NULL;
-    }
+    if (!workers)
+        return error_null(error, 0, "out of memory");
     workers->server = server;
     workers->work = work;
     workers->last = &workers->first;

@@ -32,8 +32,7 @@ struct kube_client *kube_open(const struct kube_options *options, struct error *
     struct kube_client *client = arena ? arena_alloc(arena, sizeof *client) : NULL;
     if (!client) {
         arena_free(arena);
-        error_set(error, 500, "out of memory");
-        return NULL;
+        return error_null(error, 500, "out of memory");
     }
     client->arena = arena;
     client->timeout = options->timeout_seconds ? options->timeout_seconds : TIMEOUT_DEFAULT;

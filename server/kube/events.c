@@ -313,10 +313,8 @@ static void *recorder_run(void *context)
 struct kube_recorder *kube_recorder_start(struct kube_client *client, const char *controller, struct error *error)
 {
     struct kube_recorder *recorder = calloc(1, sizeof *recorder);
-    if (!recorder) {
-        error_set(error, 500, "out of memory");
-        return NULL;
-    }
+    if (!recorder)
+        return error_null(error, 500, "out of memory");
     recorder->client = client;
     for (size_t weight = 0; weight < EVENT_WEIGHTS; weight++) {
         recorder->rates[weight].filled_ns = time_monotonic_ns();

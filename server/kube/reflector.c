@@ -305,10 +305,8 @@ struct kube_reflector *kube_reflect(struct kube_client *client, const struct kub
                                     struct error *error)
 {
     struct kube_reflector *r = calloc(1, sizeof *r);
-    if (!r) {
-        error_set(error, 500, "out of memory");
-        return NULL;
-    }
+    if (!r)
+        return error_null(error, 500, "out of memory");
     r->client = client;
     r->options = *options;
     r->resource = options->resource;
@@ -323,8 +321,7 @@ struct kube_reflector *kube_reflect(struct kube_client *client, const struct kub
         pthread_cond_destroy(&r->wake);
         pthread_mutex_destroy(&r->lock);
         free(r);
-        error_set(error, 500, "cannot start a thread to watch %.*s", STR_ARG(options->resource.plural));
-        return NULL;
+        return error_null(error, 500, "cannot start a thread to watch %.*s", STR_ARG(options->resource.plural));
     }
     return r;
 }

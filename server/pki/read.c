@@ -285,13 +285,10 @@ gnutls_x509_crt_t facts_certificate(struct str pem, struct error *error)
     gnutls_datum_t data = facts_datum(pem);
     if (gnutls_x509_crt_init(&certificate) != GNUTLS_E_SUCCESS) {
         certificate = NULL;
-        error_set(error, 500, "out of memory while reading a certificate");
-        return NULL;
+        return error_null(error, 500, "out of memory while reading a certificate");
     }
-    if (gnutls_x509_crt_import(certificate, &data, GNUTLS_X509_FMT_PEM) != GNUTLS_E_SUCCESS) {
-        error_set(error, 422, "not a PEM certificate (-----BEGIN CERTIFICATE-----)");
-        return NULL;
-    }
+    if (gnutls_x509_crt_import(certificate, &data, GNUTLS_X509_FMT_PEM) != GNUTLS_E_SUCCESS)
+        return error_null(error, 422, "not a PEM certificate (-----BEGIN CERTIFICATE-----)");
     gnutls_x509_crt_t read = certificate;
     certificate = NULL;
     return read;
@@ -303,13 +300,10 @@ gnutls_x509_privkey_t facts_key(struct str pem, struct error *error)
     gnutls_datum_t data = facts_datum(pem);
     if (gnutls_x509_privkey_init(&key) != GNUTLS_E_SUCCESS) {
         key = NULL;
-        error_set(error, 500, "out of memory while reading a private key");
-        return NULL;
+        return error_null(error, 500, "out of memory while reading a private key");
     }
-    if (gnutls_x509_privkey_import2(key, &data, GNUTLS_X509_FMT_PEM, NULL, 0) != GNUTLS_E_SUCCESS) {
-        error_set(error, 422, "%s", pki_no_key(pem));
-        return NULL;
-    }
+    if (gnutls_x509_privkey_import2(key, &data, GNUTLS_X509_FMT_PEM, NULL, 0) != GNUTLS_E_SUCCESS)
+        return error_null(error, 422, "%s", pki_no_key(pem));
     gnutls_x509_privkey_t read = key;
     key = NULL;
     return read;

@@ -141,10 +141,7 @@ static void add_cause(struct decision *decision, enum field_error error, const c
 
 void decision_field_error(struct decision *decision, enum field_error error, const char *field, const char *format, ...)
 {
-    va_list args;
-    va_start(args, format);
-    struct str message = arena_vprintf(decision->arena, format, args);
-    va_end(args);
+    ARENA_FORMAT(message, decision->arena, format);
     add_cause(decision, error, field,
               arena_printf(decision->arena, "%s: %.*s", field_errors[error].prefix, STR_ARG(message)));
 }
@@ -166,10 +163,7 @@ void decision_judge(struct decision *decision, enum verdict verdict, enum field_
 {
     if (verdict == VERDICT_ALLOW)
         return;
-    va_list args;
-    va_start(args, format);
-    struct str message = arena_vprintf(decision->arena, format, args);
-    va_end(args);
+    ARENA_FORMAT(message, decision->arena, format);
     if (verdict == VERDICT_DENY)
         decision_field_error(decision, error, field, "%.*s", STR_ARG(message));
     else /* what a setting has made of a denial */
@@ -178,10 +172,7 @@ void decision_judge(struct decision *decision, enum verdict verdict, enum field_
 
 void decision_forbid(struct decision *decision, const char *format, ...)
 {
-    va_list args;
-    va_start(args, format);
-    struct str message = arena_vprintf(decision->arena, format, args);
-    va_end(args);
+    ARENA_FORMAT(message, decision->arena, format);
     if (!decision_deny(decision, 403, (struct str){NULL, 0}, message))
         return;
     decision->message = decision->message.len
@@ -192,10 +183,7 @@ void decision_forbid(struct decision *decision, const char *format, ...)
 /* The first one of a rank stays; one of a higher rank takes its place. */
 void decision_wait(struct decision *decision, int code, int64_t retry_after, const char *format, ...)
 {
-    va_list args;
-    va_start(args, format);
-    struct str message = arena_vprintf(decision->arena, format, args);
-    va_end(args);
+    ARENA_FORMAT(message, decision->arena, format);
     if (!decision_deny(decision, code, (struct str){NULL, 0}, message))
         return;
     decision->message = message;
@@ -205,19 +193,13 @@ void decision_wait(struct decision *decision, int code, int64_t retry_after, con
 
 void decision_warn(struct decision *decision, const char *format, ...)
 {
-    va_list args;
-    va_start(args, format);
-    struct str text = arena_vprintf(decision->arena, format, args);
-    va_end(args);
+    ARENA_FORMAT(text, decision->arena, format);
     warn_text(decision, text);
 }
 
 void decision_caution(struct decision *decision, const char *format, ...)
 {
-    va_list args;
-    va_start(args, format);
-    struct str text = arena_vprintf(decision->arena, format, args);
-    va_end(args);
+    ARENA_FORMAT(text, decision->arena, format);
     caution_text(decision, text);
 }
 
@@ -240,10 +222,7 @@ void decision_patch(struct decision *decision, const char *op, const char *path,
 /* A key that is set again takes the new value: an answer has a map of them. */
 void decision_audit(struct decision *decision, const char *key, const char *format, ...)
 {
-    va_list args;
-    va_start(args, format);
-    struct str value = arena_vprintf(decision->arena, format, args);
-    va_end(args);
+    ARENA_FORMAT(value, decision->arena, format);
     for (size_t i = 0; i < decision->audit.len; i++)
         if (str_is(decision->audit.items[i].key, key)) {
             decision->audit.items[i].value = value;

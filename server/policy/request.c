@@ -391,10 +391,7 @@ void annotations_patch(const struct request *request, struct decision *decision,
 void judge_value(struct decision *decision, enum verdict verdict, const char *field, struct str value,
                  const char *format, ...)
 {
-    va_list args;
-    va_start(args, format);
-    struct str message = arena_vprintf(decision->arena, format, args);
-    va_end(args);
+    ARENA_FORMAT(message, decision->arena, format);
     if (verdict == VERDICT_DENY)
         decision_invalid(decision, field, "%.*s: %.*s", STR_ARG(arena_quote(decision->arena, value)), STR_ARG(message));
     else if (verdict == VERDICT_WARN)

@@ -64,10 +64,8 @@ static bool archive_failed(const struct archive_reader *reader, struct error *er
 struct archive_reader *archive_reader_open(int fd, const struct archive_limits *limits, struct error *error)
 {
     struct archive_reader *reader = calloc(1, sizeof *reader);
-    if (!reader) {
-        error_set(error, 500, "out of memory");
-        return NULL;
-    }
+    if (!reader)
+        return error_null(error, 500, "out of memory");
     reader->limits = *limits;
     const struct archive_library *library = &reader->library;
     bool open = archive_load(&reader->library, error) &&

@@ -238,10 +238,8 @@ struct rehearse_contents *rehearse_contents_read(int fd, const struct rehearse_l
                                           .total_bytes =
                                               limits && limits->total_bytes ? limits->total_bytes : TOTAL_BYTES,
                                           .files = limits && limits->files ? limits->files : FILES};
-    if (!contents) {
-        error_set(error, 500, "out of memory");
-        return NULL;
-    }
+    if (!contents)
+        return error_null(error, 500, "out of memory");
     contents->fd = -1;
     contents->arena = arena_new(NAMES_BYTES);
     buf_init(&contents->pending, WRITTEN_AT_ONCE + bounds.file_bytes + 1);
@@ -307,10 +305,8 @@ struct json_object *rehearse_item_read(const struct rehearse_contents *contents,
     struct error reason = {.code = 422, .message = "it is null"};
     char *bytes = arena_alloc(arena, item->size + (size_t)1);
     size_t got = 0;
-    if (!bytes) {
-        error_set(error, 500, "out of memory");
-        return NULL;
-    }
+    if (!bytes)
+        return error_null(error, 500, "out of memory");
     while (got < item->size) {
         ssize_t more = pread(contents->fd, bytes + got, item->size - got, (off_t)(item->offset + got));
         if (more < 0 && errno == EINTR)
@@ -322,9 +318,8 @@ struct json_object *rehearse_item_read(const struct rehearse_contents *contents,
         got += (size_t)more;
     }
     struct json_object *tree = json_build(arena, (struct str){bytes, got}, &reason);
-    if (!tree || !json_object_is_type(json_get(tree, "metadata"), json_type_object)) {
-        error_set(error, reason.code, "it is not an object of Kubernetes: %s", tree ? "no metadata" : reason.message);
-        return NULL;
-    }
+    if (!tree || !json_object_is_type(json_get(tree, "metadata"), json_type_object))
+        return error_null(error, reason.code, "it is not an object of Kubernetes: %s",
+                          tree ? "no metadata" : reason.message);
     return tree;
 }

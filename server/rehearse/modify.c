@@ -243,10 +243,7 @@ static bool strategic_knows(struct json_object *object)
 {
     static const char *const groups[] = {"", "apps", "batch", GROUP_VELERO, "snapshot.storage.k8s.io"};
     struct str group = api_version_group(json_get_str(object, "apiVersion"), NULL);
-    for (size_t i = 0; i < LENGTH_OF(groups); i++)
-        if (str_is(group, groups[i]))
-            return true;
-    return false;
+    return STR_IN(group, groups);
 }
 
 static struct str rule_merge(struct arena *arena, struct json_object **object, struct json_object *patches,

@@ -332,10 +332,8 @@ static void plan_resource(struct planner *planner, struct rehearse_resource *res
     const char *excluded = NULL;
     struct item_filter filter = {0};
     if (!always && !lists_include(planner->arena, &planner->resources, resource->name)) {
-        excluded = "its resource is excluded";
-        for (size_t i = 0; i < LENGTH_OF(not_restorable); i++)
-            if (str_is(resource->name, not_restorable[i]))
-                excluded = "Velero never restores this resource";
+        excluded =
+            STR_IN(resource->name, not_restorable) ? "Velero never restores this resource" : "its resource is excluded";
         for (size_t i = 0; i < resource->count; i++)
             item_skip(&resource->items[i], excluded);
         return;
@@ -373,13 +371,7 @@ static void plan_named(struct planner *planner, struct str name)
 
 static bool is_priority(struct str name)
 {
-    for (size_t i = 0; i < LENGTH_OF(high_priorities); i++)
-        if (str_is(name, high_priorities[i]))
-            return true;
-    for (size_t i = 0; i < LENGTH_OF(low_priorities); i++)
-        if (str_is(name, low_priorities[i]))
-            return true;
-    return false;
+    return STR_IN(name, high_priorities) || STR_IN(name, low_priorities);
 }
 
 static bool plan_crds(struct planner *planner, struct error *error)

@@ -36,8 +36,7 @@ struct settings *settings_defaults(struct error *error)
     struct loaded *loaded = calloc(1, sizeof *loaded);
     if (!loaded || !(loaded->arena = arena_new(ARENA_LIMIT))) {
         free(loaded);
-        error_set(error, 500, "out of memory");
-        return NULL;
+        return error_null(error, 500, "out of memory");
     }
     shared_init(&loaded->settings.shared, settings_destroy);
     size_t count;
@@ -289,17 +288,13 @@ struct settings *settings_load_file(const char *path, struct error *error)
 {
     struct str text;
     ARENA_SCOPED scratch = arena_new(2 * FILE_LIMIT + 4096);
-    if (!scratch) {
-        error_set(error, 500, "out of memory");
-        return NULL;
-    }
+    if (!scratch)
+        return error_null(error, 500, "out of memory");
     if (!file_read(scratch, path, FILE_LIMIT, &text, error))
         return NULL;
     /* A full disk leaves the file of an editor empty. Code 0: it may be whole when it is read again. */
-    if (!str_trim(text).len) {
-        error_set(error, 0, "%s: the file is empty: run without --settings to use the defaults", path);
-        return NULL;
-    }
+    if (!str_trim(text).len)
+        return error_null(error, 0, "%s: the file is empty: run without --settings to use the defaults", path);
     struct settings *settings = settings_parse(text, error);
     if (settings && settings_check_zone(settings, error))
         return settings;

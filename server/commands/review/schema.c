@@ -366,10 +366,7 @@ static bool is_said_to_be_changed(struct str text)
         if (str_starts(text, str_from(starts[i])) ||
             (i < 2 && str_eq_nocase(str_slice(text, 0, 5), str_from(starts[i]))))
             return true;
-    for (size_t i = 0; i < LENGTH_OF(exact); i++)
-        if (str_is(text, exact[i]))
-            return true;
-    return false;
+    return STR_IN(text, exact);
 }
 
 static struct str find_placeholder(struct str text)
@@ -399,10 +396,7 @@ static bool may_hold_anything(const char *key)
 {
     static const char *const keys[] = {"annotations", "managedFields", "ownerReferences", "status",
                                        "command",     "args",          "initContainers",  "caCert"};
-    for (size_t i = 0; i < LENGTH_OF(keys); i++)
-        if (strcmp(key, keys[i]) == 0)
-            return true;
-    return false;
+    return STR_IN(str_from(key), keys);
 }
 
 static void search_value(struct search *search, struct json_object *value, struct str at, unsigned depth)

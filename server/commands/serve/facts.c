@@ -140,8 +140,7 @@ static const struct inventory *read_anew(struct service *service, const struct f
 {
     if (time_monotonic_ns() - received_ns < WAITED_MS * INT64_C(1000000))
         return facts_live(service->facts, wanted, now, error);
-    error_set(error, 503, "the Kubernetes API server is slow, and other reviews are waiting for it");
-    return NULL;
+    return error_null(error, 503, "the Kubernetes API server is slow, and other reviews are waiting for it");
 }
 
 const struct inventory *serve_facts(struct service *service, const struct rule *rule, const struct review *review,

@@ -337,10 +337,8 @@ static struct http_server *serve_listen_reviews(struct service *service, const s
                                  .workers = service->facts && facts_wait(service->facts) ? REVIEW_WORKERS : 0,
                                  .handler = serve_review,
                                  .context = service};
-    if (!arena) {
-        error_set(error, 0, "out of memory");
-        return NULL;
-    }
+    if (!arena)
+        return error_null(error, 0, "out of memory");
     if (!serve_certificates_configure(arena, &values->tls, &config, error))
         return NULL;
     return http_start(&config, error);

@@ -22,10 +22,7 @@ void pitfall(const struct pitfalls *pitfalls, const char *format, ...) PRINTF_LI
 
 void pitfall(const struct pitfalls *pitfalls, const char *format, ...)
 {
-    va_list args;
-    va_start(args, format);
-    struct str text = arena_vprintf(pitfalls->arena, format, args);
-    va_end(args);
+    ARENA_FORMAT(text, pitfalls->arena, format);
     if (text.len && !strlist_has(pitfalls->warnings, text))
         strlist_add(pitfalls->arena, pitfalls->warnings, text);
 }

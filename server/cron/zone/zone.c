@@ -353,10 +353,8 @@ const struct cron_zone *cron_zone_find(struct str name, struct error *error)
     const struct cron_zone *known = cache_find(name);
     if (known)
         return known;
-    if (str_contains(name, STR("..")) || name.ptr[0] == '/' || name.ptr[0] == '\\') {
-        error_set(error, 422, "time: invalid location name");
-        return NULL;
-    }
+    if (str_contains(name, STR("..")) || name.ptr[0] == '/' || name.ptr[0] == '\\')
+        return error_null(error, 422, "time: invalid location name");
     struct cron_zone *zone = zone_load(name, directories, LENGTH_OF(directories), error);
     if (!zone)
         return NULL;

@@ -85,10 +85,8 @@ static void add_feeds(struct cluster *cluster, enum fact fact)
 struct facts_source *facts_from_cluster(const struct facts_cluster_options *options, struct error *error)
 {
     struct cluster *cluster = calloc(1, sizeof *cluster);
-    if (!cluster) {
-        error_set(error, 500, "out of memory");
-        return NULL;
-    }
+    if (!cluster)
+        return error_null(error, 500, "out of memory");
     cluster->source.table = &table;
     cluster->composed = options->composed;
     cluster->context = options->context;

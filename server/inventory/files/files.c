@@ -119,10 +119,8 @@ static bool files_start(struct inventory_files *files, const struct inventory_fi
 struct inventory_files *inventory_files_open(const struct inventory_files_options *options, struct error *error)
 {
     struct inventory_files *files = calloc(1, sizeof *files);
-    if (!files) {
-        error_set(error, 500, "out of memory");
-        return NULL;
-    }
+    if (!files)
+        return error_null(error, 500, "out of memory");
     pthread_mutex_init(&files->lock, NULL);
     shared_slot_init(&files->current);
     files->simulation.seconds = options->simulate_seconds;
@@ -399,10 +397,8 @@ static const struct facts_source_table table = {
 struct facts_source *facts_from_files(const struct inventory_files_options *options, struct error *error)
 {
     struct file_source *source = calloc(1, sizeof *source);
-    if (!source) {
-        error_set(error, 500, "out of memory");
-        return NULL;
-    }
+    if (!source)
+        return error_null(error, 500, "out of memory");
     source->source.table = &table;
     source->files = inventory_files_open(options, error);
     if (source->files)

@@ -63,9 +63,8 @@ static bool needs_service(const struct inventory *inventory, struct json_object 
 
 static bool needs_comes_after(struct str kind, const char *configurations)
 {
-    for (size_t i = 0; i < LENGTH_OF(out_of_order); i++)
-        if (str_is(kind, out_of_order[i]))
-            return false;
+    if (STR_IN(kind, out_of_order))
+        return false;
     return str_starts(kind, STR("*")) || str_cmp(kind, str_from(configurations)) > 0;
 }
 

@@ -76,10 +76,7 @@ bool deletion_is_automatic(const struct request *request, const struct settings 
     };
     if (request_by_velero(request, settings))
         return true;
-    for (size_t i = 0; i < LENGTH_OF(controllers); i++)
-        if (str_is(request->user, controllers[i]))
-            return true;
-    return false;
+    return STR_IN(request->user, controllers);
 }
 
 /* An expired one too: its data is there until Velero's garbage collector has asked for its deletion. */

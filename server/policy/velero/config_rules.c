@@ -21,10 +21,7 @@ void rules_problem(struct config_rules *rules, struct str where, const char *for
     struct arena *arena = rules->arena;
     if (++rules->problems > RULES_PROBLEMS_SHOWN || !rules->decision)
         return;
-    va_list args;
-    va_start(args, format);
-    struct str message = arena_vprintf(arena, format, args);
-    va_end(args);
+    ARENA_FORMAT(message, arena, format);
     decision_invalid(rules->decision, rules->field, "ConfigMap %.*s: %.*s%.*s",
                      STR_ARG(arena_quote(arena, rules->name)), STR_ARG(rules_place_text(rules, where)),
                      STR_ARG(message));
@@ -35,10 +32,7 @@ void rules_warn(struct config_rules *rules, struct str where, const char *format
     struct arena *arena = rules->arena;
     if (!rules->decision || ++rules->warnings > RULES_PROBLEMS_SHOWN)
         return;
-    va_list args;
-    va_start(args, format);
-    struct str message = arena_vprintf(arena, format, args);
-    va_end(args);
+    ARENA_FORMAT(message, arena, format);
     decision_caution(rules->decision, "ConfigMap %.*s: %.*s%.*s", STR_ARG(arena_quote(arena, rules->name)),
                      STR_ARG(rules_place_text(rules, where)), STR_ARG(message));
 }

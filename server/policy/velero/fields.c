@@ -291,10 +291,7 @@ static bool is_built_in(struct str group)
                                            "rbac.authorization.k8s.io",
                                            "scheduling.k8s.io",
                                            "storage.k8s.io"};
-    for (size_t i = 0; i < LENGTH_OF(built_in); i++)
-        if (str_is(group, built_in[i]))
-            return true;
-    return false;
+    return STR_IN(group, built_in);
 }
 
 /* Each infrastructure provider has kinds of its own there, alike but for one word. */

@@ -274,10 +274,7 @@ static bool has_strategic_types(struct str target)
         "", "apps", "batch", GROUP_VELERO, "snapshot.storage.k8s.io", "groupsnapshot.storage.k8s.io"};
     struct str resource, group;
     resource_name_split(target, &resource, &group);
-    for (size_t i = 0; i < LENGTH_OF(groups); i++)
-        if (str_is(group, groups[i]))
-            return true;
-    return false;
+    return STR_IN(group, groups);
 }
 
 void modifier_check_patches(struct config_rules *modifier, struct str where, struct json_object *rule,
