@@ -1,3 +1,5 @@
+/* Then the review of a Backup that a person creates: its spec (spec.c), its storage, its ttl,
+ * and what KOTS makes of it. A Backup with a phase is past all that, since Velero reads it once. */
 #include "policy/backup/spec.h"
 #include "policy/checks.h"
 #include "policy/storage/storage.h"
@@ -16,6 +18,8 @@ struct passport {
     const struct management_backup *made_by; /* on demand: it has the Backup's name; else NULL */
 };
 
+/* spec.release, not status.release: it is what kcm works towards, and a backup in the middle of
+ * an upgrade must not look like one of the release before. */
 static struct str passport_release(const struct passport *passport)
 {
     return passport->management ? passport->management->release : (struct str){NULL, 0};
@@ -75,12 +79,16 @@ static struct str join_names(struct arena *arena, const struct strlist *names)
     return arena_copy(arena, arena_text(arena, &joined));
 }
 
+/* From Management, which knows those without a ClusterDeployment as well; the Backup's own
+ * selectors name only those in use. */
 static struct str passport_providers(const struct passport *passport)
 {
     const struct management *management = passport->management;
     return management ? join_names(passport->request->arena, &management->available_providers) : (struct str){NULL, 0};
 }
 
+/* "none" says that everything was looked at and nothing is needed; without it a restore cannot
+ * tell that from not having been looked at. */
 static struct str passport_exclusions(const struct passport *passport)
 {
     struct arena *arena = passport->request->arena;
@@ -124,6 +132,8 @@ static struct str passport_moment(const struct request *request)
     return arena_copy(request->arena, str_from(time_format(request->now, 0, now)));
 }
 
+/* All annotations are written in one patch. Those whose value is not known are left out, and an
+ * old reader passes over those that it does not know. */
 void policy_backup_passport(const struct request *request, const struct inventory *inventory,
                             const struct settings *settings, struct decision *decision)
 {
@@ -188,6 +198,8 @@ static const char *kots_inside_means(struct json_object *annotations);
 static void kots_warn_backup(const struct request *request, const struct inventory *inventory,
                              const struct settings *settings, bool storage_told, struct decision *decision);
 
+/* Edits come first: they concern every version of the object. What follows is for a Backup that
+ * Velero has not taken up. */
 void policy_velero_backup(const struct request *request, const struct inventory *inventory,
                           const struct settings *settings, struct decision *decision)
 {

@@ -1,5 +1,11 @@
-/* The exclusions that the restore of a Backup needs, learnt from the CRDs and webhook configurations of the cluster that it
- * is taken of: the two rules of spec.h, which give k0rdent's documented tables for Azure and vSphere, and more. */
+/* The exclusions that the restore of a Backup needs, learnt from the CRDs and webhook
+ * configurations of the cluster that it is taken of: the two rules of spec.h, which give
+ * k0rdent's documented tables for Azure and vSphere, and more.
+ *
+ * A kind whose stored version is not the one that Velero restores in needs its conversion
+ * webhook, and that runs on the cluster that is being restored. A webhook configuration that
+ * comes back before the service it calls blocks the kinds it guards. Both are left out of the
+ * restore: their providers install them again. */
 #include "policy/backup/spec.h"
 
 #include <stdlib.h>
@@ -30,6 +36,8 @@ static const char *const out_of_order[] = {
     "volumesnapshots.snapshot.storage.k8s.io",
 };
 
+/* One label that equals, as kcm writes its selectors; any other selector does not count as
+ * selecting. */
 static bool needs_label(const struct object_meta *meta, struct json_object *selector)
 {
     struct json_object *wanted = json_get(selector, "matchLabels");
@@ -61,6 +69,8 @@ static bool needs_service(const struct inventory *inventory, struct json_object 
     return service && needs_selected(spec, &service->meta);
 }
 
+/* Velero restores kinds in alphabetical order after its priority list; a kind that stands before
+ * the configuration is created before it can refuse. */
 static bool needs_comes_after(struct str kind, const char *configurations)
 {
     if (STR_IN(kind, out_of_order))

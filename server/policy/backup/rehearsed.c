@@ -1,4 +1,8 @@
-/* What the annotation of `backstop rehearse --record` proves of a Backup: for the upgrade gate and for status. */
+/* What the annotation of `backstop rehearse --record` proves of a Backup: for the upgrade gate
+ * and for status.
+ *
+ * A rehearsal counts if it was recorded after the backup completed and not in the future: Velero
+ * may run a backup of the same name again, and the annotation could be of the one before. */
 #include "backstop/api.h"
 #include "backstop/policy.h"
 

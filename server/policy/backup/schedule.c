@@ -1,3 +1,6 @@
+/* Velero validates nothing of a template: a mistake in it fails every backup that it makes, at
+ * night, with nobody looking. So the template goes through the same checks as a Backup. The
+ * second half judges edits of Backups. */
 #include <string.h>
 
 #include "backstop/grammar.h"
@@ -241,6 +244,8 @@ static bool is_real(const struct backup *backup)
 
 /* ---- one that is made up ------------------------------------------------------ */
 
+/* A status that makes a backup out of nothing, or another one out of this: start and end are
+ * what decisions go by. */
 static bool is_forged(const struct backup *before, const struct backup *after)
 {
     if (!is_real(after))
@@ -356,6 +361,7 @@ void backup_edit_check(const struct request *request, const struct inventory *in
         backup_edit_warn_of_pin(request, inventory, settings, before, after, decision);
 }
 
+/* Only an edit that takes a guarded backup away asks what else there is. */
 void backup_edit_wants(const struct request *request, const struct inventory *inventory,
                        const struct settings *settings, struct facts_wanted *wanted)
 {

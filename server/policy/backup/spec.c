@@ -64,6 +64,7 @@ static const char *const members[] = {"includedNamespaces",
                                       "orLabelSelectors",
                                       "resourcePolicy"};
 
+/* Anything that takes part in the choice of objects was asked for by this request. */
 static bool scope_asks(const struct backup_spec *view)
 {
     for (size_t i = 0; i < LENGTH_OF(members); i++)
@@ -202,6 +203,7 @@ static void deny_missing(const struct snapshots *s, struct str name)
                      STR_ARG(arena_quote(arena, name)), STR_ARG(s->view->ns), STR_ARG(hint));
 }
 
+/* Without snapshots Velero does not look at the locations. */
 static bool snapshots_off(const struct backup_spec *view)
 {
     struct json_object *snapshot = json_get(view->spec, "snapshotVolumes");

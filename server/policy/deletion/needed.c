@@ -1,6 +1,11 @@
 /* Velero marks a Backup as Deleting only when it begins with its DeleteBackupRequest, and it
- * takes one after the other: `velero backup delete --all` has created all of them by then.
- * So those that wait are listed for each review that asks what remains. */
+ * takes one after the other: `velero backup delete --all` has created all of them by then. So
+ * those that wait are listed for each review that asks what remains.
+ *
+ * A backup is kept for the first reason that applies: a pin, the newest ones (backups.keepLast),
+ * the rollback of an upgrade, its age (backups.keepFor). Whether it is one of the newest is
+ * asked of the others: which of them are good, reachable, of this cluster, and not about to go
+ * themselves. In doubt another one does not count, and this one stays. */
 #include "backstop/api.h"
 #include "policy/checks.h"
 #include "policy/deletion/deletion.h"

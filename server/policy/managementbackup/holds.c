@@ -9,6 +9,7 @@
 
 enum { HOLDS_MAX = 32, RUNS_LONG = 3600 };
 
+/* Found once for each object, whatever number of others name it: `others` counts them. */
 struct hold_search {
     struct arena *arena;
     const struct inventory *inventory;
@@ -54,6 +55,7 @@ static bool hold_scope_has(const struct inventory *inventory, const struct clust
     return count == 0;
 }
 
+/* kcm fails at the first one it meets, so this holds all backups of all ManagementBackups. */
 static void hold_no_credential(struct hold_search *search, const struct cluster_deployment *deployment)
 {
     struct arena *arena = search->arena;
@@ -185,6 +187,7 @@ static void hold_runs(struct hold_search *search, struct str owner, struct str r
                              STR_ARG(words_name(arena, search->settings->system_namespace)));
 }
 
+/* One that has run for less than RUNS_LONG is nothing to report. */
 static void hold_backups(struct hold_search *search)
 {
     const struct inventory *inventory = search->inventory;
@@ -226,6 +229,8 @@ static unsigned hold_rank(const struct backup_hold *hold)
     return (hold->certain ? 0U : 2U) + (hold->whole ? 0U : 1U);
 }
 
+/* What is known is looked at even if not all kinds are; `known` then says that an empty list
+ * proves nothing. */
 struct backup_holds policy_backup_holds(struct arena *arena, const struct inventory *inventory,
                                         const struct settings *settings, int64_t now)
 {
@@ -358,6 +363,7 @@ static bool omission_has_template(const struct inventory *inventory, struct str 
     return false;
 }
 
+/* kcm collects what belongs to a ClusterDeployment through its ClusterTemplate. */
 static void omission_of_template(struct omission_search *search, const struct cluster_deployment *deployment)
 {
     struct arena *arena = search->arena;

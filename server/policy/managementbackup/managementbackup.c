@@ -1,3 +1,6 @@
+/* kcm has no webhook for the kind: every mistake here is accepted by kubectl apply and shows
+ * later in kcm's log, or never. Denied is only what the request brings in; an object that was
+ * wrong before can still be edited elsewhere. */
 #include <gnutls/crypto.h>
 
 #include "backstop/grammar.h"
@@ -76,6 +79,8 @@ static void managementbackup_warn_of_gap(const struct managementbackup_edit *edi
                       STR_ARG(schedule_gap_words(edit->request->arena, gap)));
 }
 
+/* Counted from status.lastBackupTime, or the creation, as kcm does: an edit of the schedule may
+ * make a run due at once. */
 static void managementbackup_judge_schedule(const struct managementbackup_edit *edit)
 {
     const struct request *request = edit->request;

@@ -1,4 +1,9 @@
-/* What a Restore restores from: backupName, or the backup that Velero would pick for scheduleName. */
+/* What a Restore restores from: backupName, or the backup that Velero would pick for
+ * scheduleName.
+ *
+ * The commonest mistake in a disaster is a name: of the ManagementBackup instead of one of its
+ * backups, of yesterday's instead of the newest, or of one that this cluster has not synced yet.
+ * So a missing one is answered with the best guess and with what to wait for. */
 #include "policy/restore/restore.h"
 #include "policy/storage/storage.h"
 
@@ -255,6 +260,8 @@ static bool check_names(const struct restore_view *view)
     return false;
 }
 
+/* Without a list of Backups nothing is denied: on an empty cluster Velero may not have synced
+ * them yet. */
 void restore_check_source(const struct restore_view *view)
 {
     const char *field = view->schedule_name.len ? "spec.scheduleName" : "spec.backupName";

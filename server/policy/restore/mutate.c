@@ -1,5 +1,9 @@
-/* What is added to a Restore before it is validated: the exclusions that its CAPI providers need, existingResourcePolicy,
- * and the release's modifier. */
+/* What is added to a Restore before it is validated: the exclusions that its CAPI providers
+ * need, existingResourcePolicy, and the release's modifier.
+ *
+ * Nothing is added without a warning that names it, and the Restore keeps a record of it
+ * (restore_record). A user who included a resource by name gets it, with a warning: the patch
+ * completes a Restore and does not overrule one. */
 #include "backstop/grammar.h"
 #include "policy/checks.h"
 #include "policy/restore/restore.h"
@@ -108,6 +112,8 @@ static struct json_object *json_text_value(const struct restore_view *view, stru
     return json_own(view->arena, json_new_text(text));
 }
 
+/* Appended to the list that is there, or the list is added; a review that is called again finds
+ * its additions and adds none. */
 static void patch_exclusions(struct restore_view *view, size_t had)
 {
     if (view->excluded.len == had)
@@ -125,6 +131,8 @@ static void patch_exclusions(struct restore_view *view, size_t had)
     decision_patch(view->decision, "add", "/spec/excludedResources", array);
 }
 
+/* k0rdent documents existingResourcePolicy: update for management restores, and none at all for
+ * regional ones. */
 static void mutate_policy(struct restore_view *view)
 {
     bool forced = str_is(view->policy, "none") && view->settings->restores_force_update;

@@ -1,4 +1,9 @@
-/* A Restore judged by what backstop recorded on the backup as it was taken, and by where it would be restored now. */
+/* A Restore judged by what backstop recorded on the backup as it was taken, and by where it
+ * would be restored now.
+ *
+ * What was recorded is believed only if it was written when Velero began with the backup
+ * (backup_recorded). Nothing here denies: what differs between then and now is for the person
+ * who restores to judge. */
 #include "backstop/grammar.h"
 #include "policy/restore/restore.h"
 #include "policy/upgrade/gate.h"
@@ -68,6 +73,8 @@ static void passport_check_kubernetes(const struct restore_view *view)
                   : "See kubernetes.io/docs/reference/using-api/deprecation-guide");
 }
 
+/* The uid of the namespace kube-system stands for the cluster: another one was made anew, which
+ * is what a disaster restore is for, or is another cluster altogether. */
 static void passport_check_cluster(const struct restore_view *view)
 {
     const struct cluster_identity *here = inventory_cluster_identity(view->inventory);
@@ -166,6 +173,7 @@ static bool is_exclusion(struct str text)
     return rest.len && name_is_dns_subdomain(text) && !str_eq(rest, STR("k0rdent.mirantis.com"));
 }
 
+/* EXCLUSIONS_MAX and is_exclusion: it is a text that others may have written. */
 void restore_passport_exclusions(const struct restore_view *view, struct strlist *exclusions)
 {
     struct str rest = view->backup && backup_is_by_kcm(view->backup)

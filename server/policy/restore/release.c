@@ -1,3 +1,6 @@
+/* kcm takes its own pre-upgrade backup after spec.release was edited, so that backup holds the
+ * new release, and a restore of it would not roll back. The documented remedy is a ConfigMap
+ * that patches /spec/release; it is looked for, proposed or, if the settings say so, created. */
 #include "backstop/grammar.h"
 #include "policy/restore/restore.h"
 #include "policy/upgrade/gate.h"
@@ -85,6 +88,7 @@ static void reference_map(struct restore_view *view, struct str name, struct str
     view->modifier_injected = true;
 }
 
+/* As an effect: it is created only after the Restore is admitted, and never in a dry run. */
 static void create_map(const struct restore_view *view, struct str name, struct str release)
 {
     struct json_object *map = json_own(view->arena, json_object_new_object());
@@ -210,6 +214,8 @@ static bool read_numbers(struct str text, int64_t numbers[3])
     return true;
 }
 
+/* The Release's own version where there is a Release; its name says the same by kcm's
+ * convention. */
 static bool version_numbers(const struct inventory *inventory, struct str name, int64_t numbers[3])
 {
     const struct release *release = inventory_release(inventory, name);
@@ -261,6 +267,8 @@ static bool restore_gate_is_skipped(const struct restore_view *view)
     return true;
 }
 
+/* The same gate, with the Management as it would be: a Restore is one more way to change
+ * spec.release. */
 void restore_gate_release(struct restore_view *view)
 {
     const struct management *management = inventory_management(view->inventory);

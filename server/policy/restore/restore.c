@@ -14,6 +14,8 @@ static void restore_check_lists(const struct restore_view *view);
 
 static void restore_check_hooks(const struct restore_view *view);
 
+/* First what the object itself says. What needs the backup or the cluster comes after, and only
+ * for a Restore that Velero has not taken up. */
 static void restore_check(struct restore_view *view)
 {
     restore_check_source(view);
@@ -69,6 +71,8 @@ static bool already_taken_up(const struct restore_view *view)
     return true;
 }
 
+/* A mutating and a validating webhook both come here for a new Restore: the first adds, the
+ * second sees what was added. */
 void policy_restore(const struct request *request, const struct inventory *inventory, const struct settings *settings,
                     struct decision *decision)
 {
