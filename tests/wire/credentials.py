@@ -3,7 +3,7 @@ import http.server, threading
 
 from libapi import *
 
-PLUGIN = '#!/bin/sh\n'
+PLUGIN = '#!/bin/sh\nexport STARTED_BY="$0"\n'
 HANGS = PLUGIN + 'sleep 300 & sleep 300\n'
 LEAVES = PLUGIN + "sleep 300 &\necho '{\"status\":{\"token\":\"t\"}}'\n"
 
@@ -31,9 +31,16 @@ def run(*arguments, **options):
 
 
 def sleepers(folder):
-    """Processes of the plugin in that folder that still run."""
-    found = subprocess.run(["pgrep", "-a", "-f", folder], capture_output=True, text=True).stdout
-    return [line for line in found.splitlines() if "kubeconfig" not in line]
+    """Processes of the plugin in that folder that still run: by its name, or by what it left in their environment."""
+    found = []
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            words, environment = (open(f"/proc/{process}/{name}", "rb").read() for name in ("cmdline", "environ"))
+        except OSError:  # it has ended, or is somebody else's
+            continue
+        if b"STARTED_BY=" + folder.encode() in environment or words.endswith(b"/plugin\0") and folder.encode() in words:
+            found.append(words.replace(b"\0", b" ").decode())
+    return found
 
 
 class Recorder:

@@ -10,6 +10,8 @@ import sys
 import tempfile
 import time
 
+from libterminal import terminals
+
 binary = os.path.abspath(sys.argv[1])
 folder = tempfile.mkdtemp()
 failed = 0
@@ -144,7 +146,7 @@ SHELLS = [
                           " source <(backstop completion zsh)"),
 ]
 for command, setup in SHELLS:
-    if not shutil.which(command[0]):
+    if not shutil.which(command[0]) or not terminals("completion typed in " + command[0]):
         continue
     for line, wanted in LINES:
         seen = typed(command, setup, line, wanted)

@@ -14,6 +14,8 @@ import tempfile
 import termios
 import time
 
+from libterminal import terminals
+
 binary = os.path.abspath(sys.argv[1])
 golden = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../golden/status/under-way/inventory.yaml")
 folder = tempfile.mkdtemp()
@@ -103,6 +105,8 @@ def columns_of(line):
 
 # ---- once ---------------------------------------------------------------------
 
+if not terminals("status on a terminal, and --watch"):
+    sys.exit(0)
 write_facts()
 seen = once()
 check("a terminal gets colour", b"\x1b[1;31mNOT READY\x1b[0m" in seen, seen[:200])
