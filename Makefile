@@ -4,6 +4,19 @@ VERSION := 0.2.0
 VARIANT ?= release
 BUILD   := build/$(VARIANT)
 CC      ?= gcc
+PKG_CONFIG := pkg-config
+
+# ARCH=arm64 builds for another machine, by Debian's cross compiler and its packages for that machine (hack/in-debian.sh
+# has both).
+HOST_ARCH := $(or $(shell dpkg --print-architecture 2>/dev/null),amd64)
+ARCH      := $(HOST_ARCH)
+TRIPLET   := $(shell hack/triplet.sh $(ARCH))
+ifneq ($(ARCH),$(HOST_ARCH))
+BUILD      := build/$(VARIANT)-$(ARCH)
+BINUTILS   := $(TRIPLET)-
+CC         := $(BINUTILS)gcc
+PKG_CONFIG := PKG_CONFIG_LIBDIR=/usr/lib/$(TRIPLET)/pkgconfig:/usr/share/pkgconfig pkg-config
+endif
 PACKAGES := libmicrohttpd gnutls openssl json-c yaml-0.1 libcurl libseccomp
 TEST_PACKAGES := cunit
 
@@ -15,14 +28,14 @@ FUZZERS := $(notdir $(basename $(wildcard tests/fuzz/fuzz_*.c)))
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
             -Wformat=2 -Wundef -Wwrite-strings -Wpointer-arith -Wcast-qual -Werror
 CPPFLAGS_ALL = -Iinclude -iquote server -D_GNU_SOURCE -DBACKSTOP_VERSION='"$(VERSION)"' $(CPPFLAGS)
-HARDEN_release := -O3 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+HARDEN_release := -O3 -D_FORTIFY_SOURCE=2 -fstack-protector-strong$(if $(filter arm64,$(ARCH)), -mbranch-protection=standard)
 CFLAGS_release := $(HARDEN_release) -g
 CFLAGS_static := $(CFLAGS_release)
 CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 CFLAGS_tsan := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 CFLAGS_coverage := -O0 -g --coverage -DBACKSTOP_NO_SANDBOX
 CFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-CFLAGS_ALL = -std=c17 $(WARNINGS) -fPIE -pthread $(CFLAGS_$(VARIANT)) $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) $(CFLAGS)
+CFLAGS_ALL = -std=c17 $(WARNINGS) -fPIE -pthread $(CFLAGS_$(VARIANT)) $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null) $(CFLAGS)
 LDFLAGS_release := -Wl,-z,relro,-z,now
 # libmicrohttpd's calls of these two are ours (server/http/transport.c), not GnuTLS's own.
 WRAPPED := gnutls_record_send gnutls_record_recv
@@ -33,13 +46,13 @@ LDFLAGS_coverage := --coverage
 LDFLAGS_fuzz := -fsanitize=address,undefined
 LDFLAGS_ALL = -pie -pthread $(LDFLAGS_$(VARIANT)) $(LDFLAGS)
 # libcurl is loaded when it is first needed (server/kube/curl.c).
-LIBS = $(or $(LIBS_$(VARIANT)),$(shell pkg-config --libs $(filter-out libcurl,$(PACKAGES)))) -ldl
+LIBS = $(or $(LIBS_$(VARIANT)),$(shell $(PKG_CONFIG) --libs $(filter-out libcurl,$(PACKAGES)))) -ldl
 # The image's binary (docs/performance.md, "Static"): only libc, libp11-kit and its libffi stay shared; Debian has no other
 # kind of the last two.
 STATIC_LIBRARIES := microhttpd gnutls hogweed nettle gmp tasn1 idn2 unistring json-c yaml seccomp ssl crypto z
-LIBS_static = -Wl,-Bstatic $(filter-out -lssl -lcrypto -lz,$(STATIC_LIBRARIES:%=-l%)) $(shell hack/slim-curl.sh) -lssl -lcrypto -lz \
+LIBS_static = -Wl,-Bstatic $(filter-out -lssl -lcrypto -lz,$(STATIC_LIBRARIES:%=-l%)) $(shell hack/slim-curl.sh $(ARCH)) -lssl -lcrypto -lz \
               -Wl,-Bdynamic -lp11-kit
-TEST_LIBS = $(shell pkg-config --libs $(TEST_PACKAGES))
+TEST_LIBS = $(shell $(PKG_CONFIG) --libs $(TEST_PACKAGES))
 
 OBJECTS      := $(SOURCES:%.c=$(BUILD)/%.o)
 MAIN_OBJECT  := $(MAIN:%.c=$(BUILD)/%.o)
@@ -55,7 +68,7 @@ all: $(BUILD)/backstop ## Build the binary (VARIANT=release|static|asan|tsan|cov
 
 static: ## Build build/static/backstop, the image's binary: nearly all libraries in it, and a slim libcurl
 	@hack/install-deps.sh build static
-	@hack/slim-curl.sh >/dev/null
+	@hack/slim-curl.sh $(ARCH) >/dev/null
 	$(MAKE) VARIANT=static all
 static-libraries: ; @echo $(STATIC_LIBRARIES)
 
@@ -84,12 +97,26 @@ $(BUILD)/%.o: %.c Makefile | deps
 	@mkdir -p $(@D)
 	$(call quiet,CC)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
+# The static binary differs from the release's in two files; the others are taken from there.
+ifeq ($(VARIANT),static)
+RELEASE := $(BUILD:build/static%=build/release%)
+$(BUILD)/libbackstop.a: $(BUILD)/server/http/transport.o $(BUILD)/server/kube/curl.o $(RELEASE)/libbackstop.a
+	@cp $(RELEASE)/libbackstop.a $@
+	$(call quiet,AR)$(BINUTILS)ar r $@ $(filter %.o,$^)
+$(RELEASE)/libbackstop.a: always ; @$(MAKE) -s VARIANT=release ARCH=$(ARCH) $@
+else
 $(BUILD)/libbackstop.a: $(OBJECTS)
 	@rm -f $@
-	$(call quiet,AR)ar rcs $@ $^
+	$(call quiet,AR)$(BINUTILS)ar rcs $@ $^
+endif
 
 $(BUILD)/backstop: $(MAIN_OBJECT) $(BUILD)/libbackstop.a
 	$(call quiet,LD)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+# The same, with its libraries beside it: what krew installs (hack/release.sh).
+$(BUILD)/plugin/backstop: $(MAIN_OBJECT) $(BUILD)/libbackstop.a
+	@mkdir -p $(@D)
+	$(call quiet,LD)$(CC) $(LDFLAGS_ALL) -Wl,--disable-new-dtags,-rpath,'$$ORIGIN/lib' -o $@ $^ $(LIBS)
 
 $(BUILD)/unit-tests: $(UNIT_OBJECTS) $(BUILD)/libbackstop.a
 	$(call quiet,LD)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(TEST_LIBS)
@@ -98,7 +125,7 @@ $(BUILD)/unit-tests: $(UNIT_OBJECTS) $(BUILD)/libbackstop.a
 
 # ---- what it needs ----------------------------------------------------------
 .PHONY: deps
-deps: ; @pkg-config --exists $(PACKAGES) $(TEST_PACKAGES) 2>/dev/null || hack/install-deps.sh build
+deps: ; @$(PKG_CONFIG) --exists $(PACKAGES) $(TEST_PACKAGES) 2>/dev/null || hack/install-deps.sh $(if $(filter $(ARCH),$(HOST_ARCH)),build,cross-$(ARCH))
 
 # ---- tests ------------------------------------------------------------------
 .PHONY: test unit golden wire asan tsan valgrind accept
@@ -214,7 +241,7 @@ endif
 FUZZ_HEADERS := $(wildcard tests/fuzz/*.h)
 build/fuzz/%: tests/fuzz/%.c $(FUZZ_HEADERS) build/fuzz/libbackstop.a
 	clang $(CPPFLAGS_ALL) -std=c17 -Wall -Werror -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-	  $(shell pkg-config --cflags $(PACKAGES)) -o $@ $< build/fuzz/libbackstop.a $(LIBS) -pthread
+	  $(shell $(PKG_CONFIG) --cflags $(PACKAGES)) -o $@ $< build/fuzz/libbackstop.a $(LIBS) -pthread
 
 fuzz: $(FUZZERS:%=build/fuzz/%) ## Run each libFuzzer target for FUZZ_SECONDS (600), or for FUZZ_CPU_MINUTES
 	hack/fuzz.sh $(FUZZ_SECONDS) $(FUZZERS)
@@ -326,16 +353,17 @@ certs: $(BUILD)/backstop ## A development certificate in build/certs
 	$(BUILD)/backstop certs issue --force build/certs
 
 INSTALLED = $(DESTDIR)$(or $(PREFIX),/usr/local)
+RUNS ?= $(BUILD)/backstop# what prints completions and man pages: one that runs on this machine
 install: $(BUILD)/backstop ## Install to DESTDIR/PREFIX: binary, kubectl plugin, completions, man pages
 	install -D -m 0755 $(BUILD)/backstop $(INSTALLED)/bin/backstop
 	ln -sf backstop $(INSTALLED)/bin/kubectl-backstop
 	ln -sf backstop $(INSTALLED)/bin/kubectl_complete-backstop
 	install -d $(INSTALLED)/share/bash-completion/completions $(INSTALLED)/share/zsh/site-functions \
 	  $(INSTALLED)/share/fish/vendor_completions.d $(INSTALLED)/share/man/man1
-	$(BUILD)/backstop completion bash >$(INSTALLED)/share/bash-completion/completions/backstop
-	$(BUILD)/backstop completion zsh >$(INSTALLED)/share/zsh/site-functions/_backstop
-	$(BUILD)/backstop completion fish >$(INSTALLED)/share/fish/vendor_completions.d/backstop.fish
-	$(BUILD)/backstop man --into $(INSTALLED)/share/man/man1
+	$(RUNS) completion bash >$(INSTALLED)/share/bash-completion/completions/backstop
+	$(RUNS) completion zsh >$(INSTALLED)/share/zsh/site-functions/_backstop
+	$(RUNS) completion fish >$(INSTALLED)/share/fish/vendor_completions.d/backstop.fish
+	$(RUNS) man --into $(INSTALLED)/share/man/man1
 
 include hack/release.mk
 

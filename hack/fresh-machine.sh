@@ -4,9 +4,6 @@
 # Needs root and debootstrap, takes about 15 minutes. fresh-machine.sh [COMMAND...]   (make demo, make test)
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
-[ "$(id -u)" = 0 ] || { echo "fresh-machine: needs root, for debootstrap and chroot" >&2; exit 2; }
-command -v debootstrap >/dev/null || { echo "fresh-machine: needs debootstrap: apt-get install debootstrap" >&2; exit 2; }
-
 root=$(mktemp -d "${TMPDIR:-/tmp}/fresh-machine.XXXXXX")
 clean() {
     umount "$root/proc" 2>/dev/null || true
@@ -15,15 +12,7 @@ clean() {
 trap clean EXIT
 trap 'exit 130' INT TERM
 
-mirror=$(sed -n 's/^URIs: *\(http[^ ]*debian\)$/\1/p; s/^deb \([^ ]*\) bookworm main.*/\1/p' \
-    /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -n 1)
-debootstrap --variant=minbase --include=git,make,ca-certificates bookworm "$root" "${mirror:-http://deb.debian.org/debian}" \
-    >"$root.log" 2>&1 || { tail -n 20 "$root.log" >&2; rm -f "$root.log"; exit 1; }
-rm -f "$root.log"
-# How this machine reaches its packages and modules is this machine's own affair: hand it on.
-for file in /etc/apt/apt.conf.d/*proxy* /etc/resolv.conf; do
-    [ ! -e "$file" ] || cp -L "$file" "$root$file"
-done
+"$here/hack/debian-root.sh" "$root"
 rm -f "$root/etc/hosts"
 mount -t proc proc "$root/proc"
 git clone -q --no-hardlinks "$here" "$root/backstop"

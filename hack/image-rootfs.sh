@@ -1,10 +1,16 @@
 #!/bin/sh
-# image-rootfs.sh BINARY ROOT: lays out the root of the image, inside of the Dockerfile's build stage (Debian).
+# image-rootfs.sh BINARY ROOT [ARCH]: lays out the root of the image on Debian, in the Dockerfile's build stage or for
+# `make release`, also for another architecture than the machine's, of that one's packages.
 # The binary (make static), the libraries it still loads and their loader, time zones, CA certificates; and of each Debian
 # package that a file came from, or a part of the binary, its copyright file (the licences ask for it) and its entry in
 # /var/lib/dpkg/status.d, where vulnerability scanners and hack/sbom.py look.
 set -eu
 binary=$1 root=$2
+here=$(cd "$(dirname "$0")" && pwd)
+native=$(dpkg --print-architecture)
+arch=${3:-$native}
+triplet=$("$here/triplet.sh" "$arch")
+if [ "$arch" = "$native" ]; then strip="strip"; else strip=$triplet-strip; fi
 umask 022
 rm -rf "$root"
 mkdir -p "$root/etc/ssl/certs" "$root/usr/share/zoneinfo" "$root/usr/share/doc" "$root/var/lib/dpkg/status.d"
@@ -12,28 +18,28 @@ mkdir -p "$root/etc/ssl/certs" "$root/usr/share/zoneinfo" "$root/usr/share/doc" 
 # ---- whose is a file? A library may be known under /lib or under /usr/lib, which are one folder.
 package_of() { # FILE
   for path in "$1" "$(readlink -f "$1")" "/usr$1" "$(readlink -f "$1" | sed 's,^/usr,,')"; do
-    dpkg-query -S "$path" 2>/dev/null | sed -n '1s/:.*//p' | grep . && return
+    dpkg-query -S "$path" 2>/dev/null | sed -n '1s/: .*//p' | grep . && return
   done
   echo "image-rootfs: no package has $1" >&2
   exit 1
 }
 
-owned() { # PACKAGE PATH: notes that the image's PATH came from PACKAGE
-  control="$root/var/lib/dpkg/status.d/$1"
+owned() { # PACKAGE PATH: notes that the image's PATH came from PACKAGE (with :ARCHITECTURE, where dpkg tells it so)
+  control="$root/var/lib/dpkg/status.d/${1%:*}"
   if [ ! -f "$control" ]; then
     dpkg-query -W -f 'Package: ${Package}\nStatus: ${Status}\nSource: ${source:Package} (${source:Version})\nVersion: ${Version}\nArchitecture: ${Architecture}\nMaintainer: ${Maintainer}\nHomepage: ${Homepage}\nDescription: ${binary:Summary}\n' \
       "$1" | grep -v ': $' >"$control"
-    mkdir -p "$root/usr/share/doc/$1"
-    cp -L "/usr/share/doc/$1/copyright" "$root/usr/share/doc/$1/"
-    owned "$1" "/usr/share/doc/$1/copyright"
+    mkdir -p "$root/usr/share/doc/${1%:*}"
+    cp -L "/usr/share/doc/${1%:*}/copyright" "$root/usr/share/doc/${1%:*}/"
+    owned "$1" "/usr/share/doc/${1%:*}/copyright"
   fi
   echo "$(md5sum <"$root$2" | cut -d' ' -f1)  ${2#/}" >>"$control.md5sums"
 }
 
 # ---- the binary and what it is linked with
 install -m 0755 "$binary" "$root/backstop"
-strip "$root/backstop"
-ldd "$binary" | grep -o '/[^ ]*' | LC_ALL=C sort -u | while read -r library; do
+"$strip" "$root/backstop"
+"$here/libraries.sh" "$arch" "$binary" | while read -r library; do
   mkdir -p "$root$(dirname "$library")"
   cp -L "$library" "$root$library"
   chmod 0755 "$root$library"
@@ -43,8 +49,8 @@ done
 # ---- what is linked into it: scanners go by the name and version of the source package, which stands in each entry
 linked=$(make -s static-libraries)
 for library in $linked curl; do
-  package=$(package_of "$(gcc -print-file-name="lib$library.a")")
-  [ -f "$root/var/lib/dpkg/status.d/$package" ] || owned "$package" "/usr/share/doc/$package/copyright"
+  package=$(package_of "/usr/lib/$triplet/lib$library.a")
+  [ -f "$root/var/lib/dpkg/status.d/${package%:*}" ] || owned "$package" "/usr/share/doc/${package%:*}/copyright"
 done
 
 # ---- time zones: what a schedule may name. right/ (with leap seconds) is no zone that a controller would use, and

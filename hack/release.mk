@@ -16,12 +16,16 @@ sbom: ## SPDX of the image's files: build/dist/backstop-VERSION.spdx.json
 	$(DOCKER) save $(IMAGE) | hack/sbom.py check $(DIST)/backstop-$(VERSION).spdx.json
 
 # ---- what is published -----------------------------------------------------------
-.PHONY: release release-test
-release: dist $(BUILD)/backstop ## build/dist: source tarball, chart package, Debian package, SHA256SUMS; the same bytes each time
-	hack/release.sh $(VERSION) $(BUILD)/backstop $(DIST)
+.PHONY: release release-test release-verify
+release: ## build/dist: sources, chart, image, Debian packages, plugin, SBOM, provenance, sums (docs/releasing.md)
+	@hack/install-deps.sh release
+	hack/release.sh $(VERSION) $(DIST) $(ARCHES)
 
-release-test: $(BUILD)/backstop ## Make them twice and compare; render the chart, run the Debian package's binary
-	hack/release-test.sh $(VERSION) $(BUILD)/backstop
+release-verify: ## Whether the files in build/dist are what they say, and signed (DIR=..., KEY=the public key)
+	hack/release_files.py verify $(or $(DIR),$(DIST)) $(KEY)
+
+release-test: ## Make them twice and compare; verify, tamper, push to a registry, install, run
+	hack/release-test.sh $(VERSION)
 
 # ---- source tarball: the commit's files, dated as the commit ------------------
 .PHONY: dist dist-check

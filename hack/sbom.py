@@ -3,6 +3,7 @@
 
   docker save IMAGE | sbom.py make --version VERSION    prints the document
   docker save IMAGE | sbom.py check FILE                holds FILE against the image: every file, and no more
+  sbom.py make --version VERSION --arch ARCH <LAYOUT    the same of one architecture of an OCI layout (hack/oci.py)
 
 The image itself says which Debian package a file came from (/var/lib/dpkg/status.d) and under which terms
 (/usr/share/doc/PACKAGE/copyright); both are put there by hack/image-rootfs.sh."""
@@ -189,8 +190,8 @@ def problems(found, image):
 
 
 def main(arguments):
-    if arguments[:2] == ["make", "--version"] and len(arguments) == 3:
-        json.dump(document(Image(sys.stdin.buffer), arguments[2]), sys.stdout, indent=1)
+    if arguments[:2] == ["make", "--version"] and (len(arguments) == 3 or len(arguments) == 5 and arguments[3] == "--arch"):
+        json.dump(document(Image(sys.stdin.buffer, *arguments[4:]), arguments[2]), sys.stdout, indent=1)
         print()
     elif arguments[:1] == ["check"] and len(arguments) == 2:
         found = json.load(open(arguments[1]))

@@ -1,12 +1,17 @@
 #!/bin/sh
-# slim-curl.sh: prints the path of a static libcurl that speaks HTTP and HTTPS (OpenSSL, zlib) and nothing else, built
+# slim-curl.sh [ARCH]: prints the path of a static libcurl that speaks HTTP and HTTPS (OpenSSL, zlib) and nothing else, built
 # once into build/tools from Debian's own source package, its security patches included. Debian's shared one brings 20
 # more libraries (Kerberos, LDAP, SSH, HTTP/2), which backstop never calls.
 # slim-curl.sh --check: whether the pinned version is the one that apt would install today.
 set -eu
 version=7.88.1-10+deb12u15
 cd "$(dirname "$0")/.."
-out=$PWD/build/tools/libcurl-$version.a
+native=$(dpkg --print-architecture)
+case ${1:-} in
+  '' | "$native") arch=$native out=$PWD/build/tools/libcurl-$version.a host= ;;
+  arm64 | amd64) arch=$1 out=$PWD/build/tools/libcurl-$version-$1.a host=--host=$(hack/triplet.sh "$1") ;;
+  *) arch= ;; # below
+esac
 
 candidate=$(apt-cache policy libcurl4 2>/dev/null | sed -n 's/^ *Candidate: //p')
 if [ "${1:-}" = --check ]; then
@@ -17,7 +22,7 @@ if [ "${1:-}" = --check ]; then
   echo "slim-curl: pinned is $version, apt has ${candidate:-no libcurl4}: set the version in hack/slim-curl.sh, and build the image anew" >&2
   exit 1
 fi
-[ $# -eq 0 ] || { echo "usage: slim-curl.sh [--check]" >&2; exit 2; }
+if [ $# -gt 1 ] || [ -z "$arch" ]; then echo "usage: slim-curl.sh [ARCH|--check]" >&2; exit 2; fi
 if [ -f "$out" ]; then
   echo "$out"
   exit 0
@@ -47,8 +52,9 @@ apt_source --download-only source "curl=$version" >&2 || {
 dpkg-source -x "$work/curl_$version.dsc" "$work/curl" >/dev/null 2>&1
 cd "$work/curl"
 {
+  # shellcheck disable=SC2086 # no word, or one
   # What Debian hardens its packages with; symbols stay out of backstop's own table.
-  CFLAGS="-O2 -fPIC -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fvisibility=hidden -ffile-prefix-map=$work=." ./configure \
+  CFLAGS="-O2 -fPIC -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fvisibility=hidden -ffile-prefix-map=$work=." ./configure $host \
     --disable-maintainer-mode --disable-dependency-tracking --disable-shared --enable-static --with-openssl --with-zlib \
     --with-ca-bundle=/etc/ssl/certs/ca-certificates.crt --without-ca-path --without-brotli --without-zstd \
     --without-nghttp2 --without-libidn2 --without-libpsl --without-librtmp --without-libssh2 --without-libssh \

@@ -4,7 +4,7 @@
 # (with its CRDs beside it, NAME-crds/), its plugin for S3 and an S3 server, each from its own module as published.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-name=${1:?helm, promtool, velero-VERSION, velero-plugin-for-aws or versitygw}
+name=${1:?helm, promtool, crane, actionlint, velero-VERSION, velero-plugin-for-aws or versitygw}
 out=$PWD/build/tools
 stamp=$out/.$name
 velero=github.com/vmware-tanzu/velero
@@ -21,6 +21,11 @@ case $name in
     module=$velero-plugin-for-aws@v1.14.3 sum=h1:3WuiNvatCGXWp/TfeH9e5LAq4skGMHUDxRMeej2FCAM= package=./velero-plugin-for-aws ;;
   versitygw)
     module=github.com/versity/versitygw@v1.8.0 sum=h1:au+wI+aybno/STsQiSm35Uu6Q6iK5MWReQxgO6SEMFc= package=./cmd/versitygw ;;
+  # What the release is held against: a registry to push to, and GitHub's rules for workflows.
+  crane)
+    module=github.com/google/go-containerregistry@v0.20.6 sum=h1:cvWX87UxxLgaH76b4hIvya6Dzz9qHB31qAwjAohdSTU= package=./cmd/crane ;;
+  actionlint)
+    module=github.com/rhysd/actionlint@v1.7.7 sum=h1:0KgkoNTrYY7vmOCs9BW2AHxLvvpoY9nEUzgBHiPUr0k= package=./cmd/actionlint ;;
   *) echo "tool: no tool \"$name\"" >&2; exit 2 ;;
 esac
 if [[ $name = velero-[0-9]* ]]; then

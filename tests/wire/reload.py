@@ -168,7 +168,8 @@ def _(server):
     server.write("settings.yaml", SETTINGS + "restores:\n  injectReleaseModifier: true\n")
     server.write("inventory/back.yaml", ROLLBACK_POINT)
     asked = review("Restore", "back", {"backupName": "kcm-backup-kcm-1-1-0"}, namespace="kcm-system")
-    eventually(lambda: holds("resourceModifier", str(server.post(RESTORE, asked).response())))
+    # Until the settings are reloaded, too, the answer only advises such a modifier.
+    eventually(lambda: holds("resourceModifier set to ConfigMap", str(server.post(RESTORE, asked).response())))
     counted = 'backstop_effects_total{kind="%s",result="created"}'
     assert server.metric(counted % "ConfigMap") >= 1, server.get("/metrics")[1]
     same(server.metric(counted % "ManagementBackup"), 1)
