@@ -93,11 +93,6 @@ void settings_write_sample(struct buf *out)
 
 #define DURATION_PATTERN "^([0-9]+(\\.[0-9]*)?(h|m|s|ms))+$|^0$"
 
-static void schema_put_text(struct json_object *object, const char *key, const char *text)
-{
-    json_put_text(object, key, str_from(text));
-}
-
 static struct json_object *put_object(struct json_object *object, const char *key)
 {
     struct json_object *child;
@@ -110,67 +105,62 @@ static struct json_object *put_array(struct json_object *object, const char *key
     return json_put(object, key, child) ? child : NULL;
 }
 
-static void schema_add_text(struct json_object *array, struct str text)
-{
-    json_append(array, json_new_text(text));
-}
-
 static struct json_object *put_mapping(struct json_object *schema)
 {
-    schema_put_text(schema, "type", "object");
+    json_put_text(schema, "type", str_from("object"));
     json_put(schema, "additionalProperties", json_object_new_boolean(false));
     return put_object(schema, "properties");
 }
 
 static void schema_write_text(struct json_object *schema, const struct text_rule *rule)
 {
-    schema_put_text(schema, "type", "string");
-    schema_put_text(schema, "pattern", rule->pattern);
+    json_put_text(schema, "type", str_from("string"));
+    json_put_text(schema, "pattern", str_from(rule->pattern));
 }
 
 static void write_texts(struct json_object *schema, const struct text_rule *rule)
 {
-    schema_put_text(schema, "type", "array");
+    json_put_text(schema, "type", str_from("array"));
     schema_write_text(put_object(schema, "items"), rule);
 }
 
 static void write_provider_exclusions(struct json_object *schema)
 {
-    schema_put_text(schema, "type", "array");
+    json_put_text(schema, "type", str_from("array"));
     struct json_object *item = put_object(schema, "items"), *members = put_mapping(item);
     struct json_object *provider = put_object(members, "provider");
-    schema_put_text(provider, "description", "The provider's Cluster API name, such as infrastructure-azure.");
+    json_put_text(provider, "description", str_from("The provider's Cluster API name, such as infrastructure-azure."));
     schema_write_text(provider, &rule_provider);
     struct json_object *component = put_object(members, "component");
-    schema_put_text(component, "description",
-                    "Its name in Management.spec.providers, such as cluster-api-provider-azure.");
+    json_put_text(component, "description",
+                  str_from("Its name in Management.spec.providers, such as cluster-api-provider-azure."));
     schema_write_text(component, &rule_component);
     struct json_object *excluded = put_object(members, "excludedResources");
-    schema_put_text(excluded, "description", "The resources that a Restore must exclude, as plural.group.");
+    json_put_text(excluded, "description", str_from("The resources that a Restore must exclude, as plural.group."));
     write_texts(excluded, &rule_resource);
     json_put(excluded, "minItems", json_object_new_int(1));
-    schema_add_text(put_array(item, "required"), STR("excludedResources"));
+    json_append(put_array(item, "required"), json_new_text(STR("excludedResources")));
 }
 
 static void write_evidence_member(struct json_object *schema, const struct evidence_member *member)
 {
-    schema_put_text(schema, "description", member->help);
+    json_put_text(schema, "description", str_from(member->help));
     if (member->type == EVIDENCE_PRESET) {
         size_t count;
         const struct evidence_preset *presets = settings_evidence_presets(&count);
         struct json_object *names = put_array(schema, "enum");
         for (size_t i = 0; i < count; i++)
-            schema_add_text(names, str_from(presets[i].name));
+            json_append(names, json_new_text(str_from(presets[i].name)));
     } else if (member->type == EVIDENCE_VALUES) {
         static const char *const types[] = {"string", "number", "boolean"};
-        schema_put_text(schema, "type", "array");
+        json_put_text(schema, "type", str_from("array"));
         json_put(schema, "minItems", json_object_new_int(1));
         struct json_object *allowed = put_array(put_object(schema, "items"), "type");
         for (size_t i = 0; i < LENGTH_OF(types); i++)
-            schema_add_text(allowed, str_from(types[i]));
+            json_append(allowed, json_new_text(str_from(types[i])));
     } else if (member->type == EVIDENCE_AGE) {
-        schema_put_text(schema, "type", "string");
-        schema_put_text(schema, "pattern", DURATION_PATTERN);
+        json_put_text(schema, "type", str_from("string"));
+        json_put_text(schema, "pattern", str_from(DURATION_PATTERN));
     } else {
         schema_write_text(schema, member->rule);
     }
@@ -187,8 +177,8 @@ static void write_evidence(struct json_object *schema)
     const struct evidence_member *members = settings_evidence_members(&count);
     for (size_t i = 0; i < LENGTH_OF(lists); i++) {
         struct json_object *list = put_object(properties, lists[i].name);
-        schema_put_text(list, "description", lists[i].help);
-        schema_put_text(list, "type", "array");
+        json_put_text(list, "description", str_from(lists[i].help));
+        json_put_text(list, "type", str_from("array"));
         struct json_object *entry = put_mapping(put_object(list, "items"));
         for (size_t m = 0; m < count; m++)
             write_evidence_member(put_object(entry, members[m].name), &members[m]);
@@ -208,9 +198,9 @@ static void write_default(struct json_object *schema, const struct settings_key 
     } else if (key->type == KEY_TEXTS || key->type == KEY_PROVIDER_EXCLUSIONS) {
         struct json_object *list = put_array(schema, "default");
         while (rest.len && str_cut(&rest, ',', &item))
-            schema_add_text(list, item);
+            json_append(list, json_new_text(item));
     } else {
-        schema_put_text(schema, "default", key->fallback);
+        json_put_text(schema, "default", str_from(key->fallback));
     }
 }
 
@@ -218,28 +208,28 @@ static struct json_object *write_words(struct json_object *schema, const char *c
 {
     struct json_object *list = put_array(schema, "enum");
     for (size_t i = 0; i < LENGTH_OF(verdict_words); i++)
-        schema_add_text(list, str_from(words[i]));
+        json_append(list, json_new_text(str_from(words[i])));
     return list;
 }
 
 static void schema_write_key(struct json_object *schema, const struct settings_key *key)
 {
-    schema_put_text(schema, "description", key->help);
+    json_put_text(schema, "description", str_from(key->help));
     switch (key->type) {
     case KEY_TEXT:
         schema_write_text(schema, key->rule);
         break;
     case KEY_BOOL:
-        schema_put_text(schema, "type", "boolean");
+        json_put_text(schema, "type", str_from("boolean"));
         break;
     case KEY_COUNT:
-        schema_put_text(schema, "type", "integer");
+        json_put_text(schema, "type", str_from("integer"));
         json_put(schema, "minimum", json_object_new_int64(key->least));
         json_put(schema, "maximum", json_object_new_int64(key->most));
         break;
     case KEY_DURATION:
-        schema_put_text(schema, "type", "string");
-        schema_put_text(schema, "pattern", DURATION_PATTERN);
+        json_put_text(schema, "type", str_from("string"));
+        json_put_text(schema, "pattern", str_from(DURATION_PATTERN));
         break;
     case KEY_VERDICT:
         write_words(schema, verdict_words);
@@ -274,8 +264,8 @@ static struct json_object *schema_section(struct json_object *properties, struct
     section = put_object(properties, name);
     struct json_object *members = put_mapping(section);
     struct json_object *types = json_object_new_array(); /* null: all keys commented out */
-    schema_add_text(types, STR("object"));
-    schema_add_text(types, STR("null"));
+    json_append(types, json_new_text(STR("object")));
+    json_append(types, json_new_text(STR("null")));
     json_put(section, "type", types);
     return members;
 }
@@ -283,15 +273,15 @@ static struct json_object *schema_section(struct json_object *properties, struct
 void settings_write_schema(struct buf *out)
 {
     struct json_object *schema = json_object_new_object();
-    schema_put_text(schema, "$schema", "https://json-schema.org/draft/2020-12/schema");
-    schema_put_text(schema, "$id", "https://" SETTINGS_API_VERSION "/settings.schema.json");
-    schema_put_text(schema, "title", "backstop settings");
+    json_put_text(schema, "$schema", str_from("https://json-schema.org/draft/2020-12/schema"));
+    json_put_text(schema, "$id", str_from("https://" SETTINGS_API_VERSION "/settings.schema.json"));
+    json_put_text(schema, "title", str_from("backstop settings"));
     struct json_object *properties = put_mapping(schema);
-    schema_put_text(put_object(properties, "apiVersion"), "const", SETTINGS_API_VERSION);
-    schema_put_text(put_object(properties, "kind"), "const", SETTINGS_KIND);
+    json_put_text(put_object(properties, "apiVersion"), "const", str_from(SETTINGS_API_VERSION));
+    json_put_text(put_object(properties, "kind"), "const", str_from(SETTINGS_KIND));
     struct json_object *required = put_array(schema, "required");
-    schema_add_text(required, STR("apiVersion"));
-    schema_add_text(required, STR("kind"));
+    json_append(required, json_new_text(STR("apiVersion")));
+    json_append(required, json_new_text(STR("kind")));
     size_t count;
     const struct settings_key *keys = settings_keys(&count);
     for (size_t i = 0; i < count; i++) {

@@ -7,11 +7,6 @@
 /* A scheduled run may start this much late before its absence is told. */
 enum { GRACE = 15 * 60 };
 
-static struct str finding_quote(const struct status_view *view, struct str text)
-{
-    return arena_quote(view->arena, text);
-}
-
 /* ---- Velero ---------------------------------------------------------------------- */
 
 /* k0rdent's own Helm values. */
@@ -38,20 +33,20 @@ static void find_in_velero(struct status_view *view, const struct status_velero 
         status_report(view, CAUSE_VELERO_NOT_READY, 0, object, status_deployment_down(view, &velero->object->state),
                       status_deployment_fix(view, meta, &velero->object->state));
     if (!str_eq(meta->ns, view->settings->system_namespace))
-        status_report(view, CAUSE_VELERO_WRONG_NAMESPACE,
-                      here || !velero->ready ? 0 : STATUS_BLOCKS_UPGRADE | STATUS_BLOCKS_RESTORE | STATUS_BLOCKS_BACKUP,
-                      object,
-                      arena_printf(arena, "runs in namespace %.*s and cannot see the objects in %.*s",
-                                   STR_ARG(finding_quote(view, meta->ns)), STR_ARG(view->settings->system_namespace)),
-                      arena_printf(arena, "run Velero in %.*s: %.*s", STR_ARG(view->settings->system_namespace),
-                                   STR_ARG(find_velero_install(view))));
+        status_report(
+            view, CAUSE_VELERO_WRONG_NAMESPACE,
+            here || !velero->ready ? 0 : STATUS_BLOCKS_UPGRADE | STATUS_BLOCKS_RESTORE | STATUS_BLOCKS_BACKUP, object,
+            arena_printf(arena, "runs in namespace %.*s and cannot see the objects in %.*s",
+                         STR_ARG(arena_quote(view->arena, meta->ns)), STR_ARG(view->settings->system_namespace)),
+            arena_printf(arena, "run Velero in %.*s: %.*s", STR_ARG(view->settings->system_namespace),
+                         STR_ARG(find_velero_install(view))));
     if (!velero->known_account)
         status_report(
             view, CAUSE_VELERO_ACCOUNT, STATUS_BLOCKS_RESTORE, object,
             arena_printf(arena,
                          "runs as service account %.*s, which is not in velero.serviceAccounts: backstop would "
                          "check its restores like changes of a user, and the upgrade gate would block them",
-                         STR_ARG(finding_quote(view, velero->account))),
+                         STR_ARG(arena_quote(view->arena, velero->account))),
             arena_printf(arena, "add \"%.*s:%.*s\" to velero.serviceAccounts in backstop's settings", STR_ARG(ns),
                          STR_ARG(status_command_name(velero->account))));
     if (velero->bad_name)
@@ -188,7 +183,7 @@ static void find_regions(struct status_view *view, const struct management_backu
     for (size_t i = 0; i < object->region_count; i++) {
         const struct region_status *region = &object->regions[i];
         const struct backup_status *status = &region->backup;
-        struct str which = finding_quote(view, region->region);
+        struct str which = arena_quote(view->arena, region->region);
         int64_t when = status->completed ? status->completed : status->started;
         if (phase_has_failed(status->phase))
             status_report(view, CAUSE_REGION_BACKUP_FAILED, 0, name,
@@ -220,7 +215,7 @@ static void find_storage(struct status_view *view, const struct status_backup *b
     if (object->storage_location.len)
         status_report(view, CAUSE_LOCATION_MISSING, STATUS_BLOCKS_BACKUP | upgrade, name,
                       arena_printf(arena, "storage location %.*s does not exist in %.*s",
-                                   STR_ARG(finding_quote(view, object->storage_location)),
+                                   STR_ARG(arena_quote(view->arena, object->storage_location)),
                                    STR_ARG(view->settings->system_namespace)),
                       patch);
     else
@@ -231,7 +226,7 @@ static void find_storage(struct status_view *view, const struct status_backup *b
 static void find_bad_schedule(struct status_view *view, const struct status_backup *backup, struct str name)
 {
     struct arena *arena = view->arena;
-    struct str schedule = finding_quote(view, backup->object->schedule);
+    struct str schedule = arena_quote(view->arena, backup->object->schedule);
     struct str fix = arena_printf(arena,
                                   "kubectl patch managementbackup %.*s --type=merge -p "
                                   "'{\"spec\":{\"schedule\":\"0 */6 * * *\"}}'",

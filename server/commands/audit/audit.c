@@ -253,16 +253,11 @@ static int audit_inventory(const struct command *command, const struct audit_opt
     return code;
 }
 
-static int audit_check_options(const struct command *command, const struct audit_options *values)
-{
-    return terminal_check(command, &values->terminal);
-}
-
 static int audit_execute(const struct command *command, void *context, char **operands, size_t operand_count)
 {
     struct audit_options *values = context;
     (void)operands, (void)operand_count;
-    int code = audit_check_options(command, values);
+    int code = terminal_check(command, &values->terminal);
     values->now = command_now(values->now);
     return code == EXIT_OK ? audit_inventory(command, values) : code;
 }

@@ -14,11 +14,6 @@ static const struct report_outcome {
 } outcomes[] = {{"fail", "high", true}, {"error", "medium", true}, {"warn", "medium", false}, {"pass", "info", true}};
 enum { OUTCOME_FAIL, OUTCOME_ERROR, OUTCOME_WARN, OUTCOME_PASS };
 
-static struct json_object *report_integer(int64_t value)
-{
-    return json_object_new_int64(value);
-}
-
 static struct json_object *report_subjects(const struct request *request)
 {
     struct json_object *list = json_object_new_array(), *subject = json_object_new_object();
@@ -48,8 +43,8 @@ static bool report_put(struct json_object *reports, const struct request *reques
                        struct str field, struct str message)
 {
     struct json_object *result = json_object_new_object(), *time = json_object_new_object();
-    json_put(time, "seconds", report_integer(request->now));
-    json_put(time, "nanos", report_integer(0));
+    json_put(time, "seconds", json_object_new_int64(request->now));
+    json_put(time, "nanos", json_object_new_int64(0));
     json_put_text(result, "source", STR("backstop"));
     json_put_text(result, "policy", STR("backstop"));
     if (field.len)
@@ -104,16 +99,16 @@ static struct json_object *report_object(const char *ns, struct json_object *res
     json_put(metadata, "labels", labels);
     json_put(report, "metadata", metadata);
     json_put_text(report, "source", STR("backstop"));
-    json_put(limits, "maxResults", report_integer(REPORT_RESULTS));
+    json_put(limits, "maxResults", json_object_new_int64(REPORT_RESULTS));
     json_put(configuration, "limits", limits);
     json_put(report, "configuration", configuration);
     for (size_t i = 0; i < LENGTH_OF(outcomes); i++) {
         struct json_object *of = json_get(results, outcomes[i].name);
-        json_put(summary, outcomes[i].name, report_integer((int64_t)json_len(of)));
+        json_put(summary, outcomes[i].name, json_object_new_int64((int64_t)json_len(of)));
         for (size_t k = 0; k < json_len(of) && json_len(list) < REPORT_RESULTS && (all || i != OUTCOME_PASS); k++)
             json_append(list, json_object_get(json_item(of, k)));
     }
-    json_put(summary, "skip", report_integer(0));
+    json_put(summary, "skip", json_object_new_int64(0));
     json_put(report, "summary", summary);
     json_put(report, "results", list);
     return report;

@@ -6,11 +6,6 @@
 #include "backstop/telemetry.h"
 #include "commands/serve/serve.h"
 
-static bool is_completed(const struct backup_status *status)
-{
-    return phase_is(status->phase, PHASE_COMPLETED);
-}
-
 static bool is_failing(const struct management_backup *backup)
 {
     bool bad = backup->error.len || phase_has_failed(backup->last_backup.phase);
@@ -34,13 +29,13 @@ static void set_backups(const struct inventory *inventory)
     int64_t newest = 0;
     for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++) {
         const struct backup *backup = inventory->backups[i];
-        if (backup->identity.kind == BACKUP_MANAGEMENT && is_completed(&backup->status) &&
+        if (backup->identity.kind == BACKUP_MANAGEMENT && phase_is(backup->status.phase, PHASE_COMPLETED) &&
             backup->status.completed > newest)
             newest = backup->status.completed;
     }
     for (size_t i = 0; i < inventory->count[FACT_MANAGEMENT_BACKUPS]; i++) {
         const struct backup_status *last = &inventory->management_backups[i]->last_backup;
-        if (is_completed(last) && last->completed > newest)
+        if (phase_is(last->phase, PHASE_COMPLETED) && last->completed > newest)
             newest = last->completed;
     }
     metric_set(METRIC_BACKUP_COMPLETED, (double)newest, NULL);
@@ -51,7 +46,7 @@ static bool is_superseded(const struct inventory *inventory, const struct manage
     struct str base = policy_name_without_stamp(backup->meta.name);
     for (size_t i = 0; i < inventory->count[FACT_MANAGEMENT_BACKUPS]; i++) {
         const struct management_backup *other = inventory->management_backups[i];
-        if (is_completed(&other->last_backup) && other->meta.created >= backup->meta.created &&
+        if (phase_is(other->last_backup.phase, PHASE_COMPLETED) && other->meta.created >= backup->meta.created &&
             str_eq(other->release, backup->release) && str_eq(policy_name_without_stamp(other->meta.name), base))
             return true;
     }

@@ -130,11 +130,6 @@ static void serve_page_record(struct service *service, const struct review *revi
     pthread_mutex_unlock(&decisions->lock);
 }
 
-static struct str decisions_copy_text(struct arena *arena, const char *text)
-{
-    return arena_copy(arena, str_from(text));
-}
-
 struct status_decision *decisions_list(struct decisions *decisions, struct arena *arena, size_t *count)
 {
     struct status_decision *list = arena_array(arena, DECISIONS, sizeof *list);
@@ -143,13 +138,13 @@ struct status_decision *decisions_list(struct decisions *decisions, struct arena
     for (size_t i = 0; list && i < *count; i++) {
         const struct kept_decision *kept = &decisions->kept[(decisions->count - 1 - i) % DECISIONS];
         list[i] = (struct status_decision){.at = kept->at,
-                                           .user = decisions_copy_text(arena, kept->user),
+                                           .user = arena_copy(arena, str_from(kept->user)),
                                            .operation = str_from(kept->operation),
-                                           .kind = decisions_copy_text(arena, kept->kind),
-                                           .ns = decisions_copy_text(arena, kept->ns),
-                                           .name = decisions_copy_text(arena, kept->name),
+                                           .kind = arena_copy(arena, str_from(kept->kind)),
+                                           .ns = arena_copy(arena, str_from(kept->ns)),
+                                           .name = arena_copy(arena, str_from(kept->name)),
                                            .outcome = str_from(kept->outcome),
-                                           .why = decisions_copy_text(arena, kept->why),
+                                           .why = arena_copy(arena, str_from(kept->why)),
                                            .dry_run = kept->dry_run};
     }
     pthread_mutex_unlock(&decisions->lock);
@@ -243,11 +238,6 @@ static const char *decision_name(const struct decision *decision)
     return decision->patch.len ? "mutated" : decision->warnings.len ? "warned" : "allowed";
 }
 
-static struct str log_clip(struct str text)
-{
-    return str_slice(text, 0, LOGGED_TEXT);
-}
-
 /* The trace that the API server's call belongs to, out of its header (W3C Trace Context, version 00: "00", 32, 16 and 2
  * lower-case hexadecimal digits, divided by "-"); empty when there is none, or it is not valid. */
 static struct str trace_id(struct str traceparent)
@@ -287,9 +277,10 @@ static void review_log_and_count(const struct service *service, const struct rul
     if (!service->log_reviews)
         return;
     struct str trace = trace_id(http->traceparent);
-    log_line(LOG_INFO, "review", LOG_TEXT("uid", request->uid), LOG_TEXT("user", log_clip(request->user)),
-             LOG_TEXT("resource", str_from(rule->resource)), LOG_TEXT("operation", str_from(operation)),
-             LOG_TEXT("namespace", log_clip(request->ns)), LOG_TEXT("name", log_clip(request->name)),
+    log_line(LOG_INFO, "review", LOG_TEXT("uid", request->uid),
+             LOG_TEXT("user", str_slice(request->user, 0, LOGGED_TEXT)), LOG_TEXT("resource", str_from(rule->resource)),
+             LOG_TEXT("operation", str_from(operation)), LOG_TEXT("namespace", str_slice(request->ns, 0, LOGGED_TEXT)),
+             LOG_TEXT("name", str_slice(request->name, 0, LOGGED_TEXT)),
              LOG_TEXT("decision", str_from(decision_name(decision))),
              LOG_INTEGER("code", decision->denied ? decision->code : 200),
              LOG_TEXT("reason", decision->denied ? decision_message(decision) : STR("")),

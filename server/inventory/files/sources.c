@@ -76,19 +76,13 @@ struct sources *sources_new(const char *const *paths, size_t count)
     return sources;
 }
 
-static const char *sources_failure_text(int failure, char *buffer, size_t size)
-{
-    return strerror_r(failure, buffer, size);
-}
-
 bool sources_check(const struct sources *sources, struct error *error)
 {
     for (size_t i = 0; i < sources->root_count; i++) {
         int fd = open(sources->roots[i].path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         if (fd < 0) {
             char buffer[128];
-            return error_set(error, 0, "%s: %s", sources->roots[i].path,
-                             sources_failure_text(errno, buffer, sizeof buffer));
+            return error_set(error, 0, "%s: %s", sources->roots[i].path, strerror_r(errno, buffer, sizeof buffer));
         }
         close(fd);
     }
@@ -220,7 +214,7 @@ static bool list_all(struct sources *sources, inventory_problem_fn *problem, voi
         int failure = list_root(sources, &before, i);
         char buffer[128];
         if (failure && failure != root->failure && problem)
-            problem(context, root->path, 0, sources_failure_text(failure, buffer, sizeof buffer));
+            problem(context, root->path, 0, strerror_r(failure, buffer, sizeof buffer));
         root->failure = failure;
     }
     bool gone = false;

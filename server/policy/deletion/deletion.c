@@ -11,11 +11,6 @@
 
 enum { NAMES_COMPARED = 500 };
 
-static struct str deletion_quote(const struct request *request, struct str text)
-{
-    return arena_quote(request->arena, text);
-}
-
 static struct str deletion_namespace(const struct request *request, const struct settings *settings)
 {
     return request->ns.len ? request->ns : settings->system_namespace;
@@ -40,15 +35,15 @@ static void deletion_deny_missing(const struct request *request, const struct in
     struct str near = str_nearest(name, names.items, names.len), hint = STR("");
     if (elsewhere)
         hint = arena_printf(arena, "; it is in %.*s: create the request there",
-                            STR_ARG(deletion_quote(request, elsewhere->meta.ns)));
+                            STR_ARG(arena_quote(request->arena, elsewhere->meta.ns)));
     else if (maker && maker->schedule.len && maker->last_backup_name.len)
         hint = arena_printf(arena, "; it is a ManagementBackup with a schedule, whose latest backup is %.*s",
-                            STR_ARG(deletion_quote(request, maker->last_backup_name)));
+                            STR_ARG(arena_quote(request->arena, maker->last_backup_name)));
     else if (near.len)
-        hint = arena_printf(arena, "; did you mean %.*s?", STR_ARG(deletion_quote(request, near)));
-    decision_not_found(decision, "spec.backupName",
-                       "%.*s: no such Velero Backup in %.*s, so nothing would be deleted%.*s",
-                       STR_ARG(deletion_quote(request, name)), STR_ARG(deletion_quote(request, ns)), STR_ARG(hint));
+        hint = arena_printf(arena, "; did you mean %.*s?", STR_ARG(arena_quote(request->arena, near)));
+    decision_not_found(
+        decision, "spec.backupName", "%.*s: no such Velero Backup in %.*s, so nothing would be deleted%.*s",
+        STR_ARG(arena_quote(request->arena, name)), STR_ARG(arena_quote(request->arena, ns)), STR_ARG(hint));
 }
 
 /* backup_deletion_controller.go: the location must be there, writable and Available. */
@@ -56,8 +51,8 @@ static void deletion_check_location(const struct request *request, const struct 
                                     const struct backup *backup, struct decision *decision)
 {
     static const char field[] = "spec.backupName";
-    struct str name = deletion_quote(request, backup->meta.name),
-               where = deletion_quote(request, backup->storage_location);
+    struct str name = arena_quote(request->arena, backup->meta.name),
+               where = arena_quote(request->arena, backup->storage_location);
     const struct storage_location *location =
         inventory_storage_location(inventory, backup->meta.ns, backup->storage_location);
     if (!inventory->known[FACT_STORAGE_LOCATIONS])
@@ -66,7 +61,7 @@ static void deletion_check_location(const struct request *request, const struct 
         decision_invalid(decision, field,
                          "%.*s: its BackupStorageLocation %.*s does not exist in %.*s, so Velero cannot reach the "
                          "backup; recreate it first, or delete only the Backup object",
-                         STR_ARG(name), STR_ARG(where), STR_ARG(deletion_quote(request, backup->meta.ns)));
+                         STR_ARG(name), STR_ARG(where), STR_ARG(arena_quote(request->arena, backup->meta.ns)));
     else if (storage_location_read_only(location))
         decision_invalid(decision, field,
                          "%.*s: its BackupStorageLocation %.*s is read-only (spec.accessMode), so Velero deletes "
@@ -88,7 +83,7 @@ static void deletion_check_location(const struct request *request, const struct 
 static bool deletion_check_phase(const struct request *request, const struct backup *backup, struct decision *decision)
 {
     const struct backup_status *status = &backup->status;
-    struct str name = deletion_quote(request, backup->meta.name);
+    struct str name = arena_quote(request->arena, backup->meta.name);
     enum phase phase = backup->meta.deleting ? PHASE_DELETING : phase_of(status->phase);
     struct str progress = STR("");
     if (status->items_total)
@@ -98,7 +93,7 @@ static bool deletion_check_phase(const struct request *request, const struct bac
         decision_invalid(
             decision, "spec.backupName",
             "%.*s: this backup is still running: phase %.*s%.*s; Velero refuses to delete it until it finishes",
-            STR_ARG(name), STR_ARG(deletion_quote(request, status->phase)), STR_ARG(progress));
+            STR_ARG(name), STR_ARG(arena_quote(request->arena, status->phase)), STR_ARG(progress));
     else if (phase == PHASE_WAITING)
         decision_warn(decision, "backup %.*s has not started yet: it is deleted before it holds anything",
                       STR_ARG(name));
@@ -111,7 +106,7 @@ static bool deletion_check_phase(const struct request *request, const struct bac
 /* One that failed validation stored nothing. */
 static void deletion_warn_of_loss(const struct request *request, const struct backup *backup, struct decision *decision)
 {
-    struct str name = deletion_quote(request, backup->meta.name);
+    struct str name = arena_quote(request->arena, backup->meta.name);
     if (phase_is(backup->status.phase, PHASE_REFUSED))
         return;
     decision_warn(decision,
@@ -141,7 +136,7 @@ static bool delete_request_asks(const struct request *request, struct decision *
         decision_warn(decision,
                       "the change has no effect: Velero has already started this DeleteBackupRequest (phase %.*s); "
                       "create a new one",
-                      STR_ARG(deletion_quote(request, object_text(request, request->object, "status.phase"))));
+                      STR_ARG(arena_quote(request->arena, object_text(request, request->object, "status.phase"))));
     return false;
 }
 
@@ -157,7 +152,7 @@ static void deletion_check_by_velero(const struct request *request, const struct
         decision_wait(decision, 503, 0,
                       "cannot tell whether backup %.*s is still needed: nothing is known about Velero Backups. Nothing "
                       "was deleted; Velero tries again. See /readyz?verbose",
-                      STR_ARG(deletion_quote(request, name)));
+                      STR_ARG(arena_quote(request->arena, name)));
         return;
     }
     const struct backup *backup = inventory_backup(inventory, ns, name);
@@ -194,7 +189,7 @@ void policy_delete_backup_request(const struct request *request, const struct in
     if (!inventory->known[FACT_BACKUPS]) {
         decision_unchecked(decision, FACT_BACKUPS,
                            "could not look up backup %.*s: nothing is known about Velero Backups",
-                           STR_ARG(deletion_quote(request, name)));
+                           STR_ARG(arena_quote(request->arena, name)));
         return;
     }
     const struct backup *backup = inventory_backup(inventory, ns, name);
@@ -220,7 +215,7 @@ static struct str deletion_comes_back(const struct request *request, const struc
 {
     char period[TIME_TEXT_SIZE];
     struct arena *arena = request->arena;
-    struct str where = deletion_quote(request, backup->storage_location);
+    struct str where = arena_quote(request->arena, backup->storage_location);
     const struct storage_location *location =
         inventory_storage_location(inventory, backup->meta.ns, backup->storage_location);
     if (!location && inventory->known[FACT_STORAGE_LOCATIONS])
@@ -239,7 +234,7 @@ static struct str deletion_comes_back(const struct request *request, const struc
 static void deletion_warn_of_backup(const struct request *request, const struct inventory *inventory,
                                     const struct backup *backup, struct decision *decision)
 {
-    struct str name = deletion_quote(request, backup->meta.name);
+    struct str name = arena_quote(request->arena, backup->meta.name);
     enum phase phase = phase_of(backup->status.phase);
     if (phase == PHASE_RUNNING)
         decision_warn(decision, "backup %.*s is still running: this does not stop it, and it %.*s", STR_ARG(name),
@@ -267,7 +262,7 @@ void policy_backup_deletion(const struct request *request, const struct inventor
     if (!inventory->known[FACT_BACKUPS]) {
         decision_unchecked(decision, FACT_BACKUPS,
                            "nothing is known about Velero Backups: whether %.*s is still needed was not checked",
-                           STR_ARG(deletion_quote(request, name)));
+                           STR_ARG(arena_quote(request->arena, name)));
         return;
     }
     /* One that is not known yet is what the API server says it is. */
@@ -292,7 +287,7 @@ void policy_restore_deletion(const struct request *request, const struct invento
     const struct object *object = request->old_object;
     struct str ns = deletion_namespace(request, settings);
     struct str name = request->name.len ? request->name : object_text(request, object, "metadata.name");
-    struct str phase = object_text(request, object, "status.phase"), shown_name = deletion_quote(request, name);
+    struct str phase = object_text(request, object, "status.phase"), shown_name = arena_quote(request->arena, name);
     if (request->operation != OPERATION_DELETE || object_deleting(object) || deletion_is_automatic(request, settings))
         return;
     if (phase_is(phase, PHASE_RUNNING))
@@ -307,5 +302,5 @@ void policy_restore_deletion(const struct request *request, const struct invento
         backup ? inventory_storage_location(inventory, ns, backup->storage_location) : NULL;
     if (location && !storage_location_available(location))
         decision_warn(decision, "the deletion waits until BackupStorageLocation %.*s is Available",
-                      STR_ARG(deletion_quote(request, location->meta.name)));
+                      STR_ARG(arena_quote(request->arena, location->meta.name)));
 }

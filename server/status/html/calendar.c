@@ -312,11 +312,6 @@ static void html_details(const struct page *page, const char *summary)
     buf_printf(page->out, "<details><summary>%s</summary><div>\n", summary);
 }
 
-static void end_details(const struct page *page)
-{
-    buf_puts(page->out, "</div></details>\n");
-}
-
 /* ---- planned runs ------------------------------------------------------------------ */
 
 static void put_planned(struct html_table *table, const struct status_source *source, size_t *left)
@@ -372,7 +367,7 @@ static void html_planned_runs(const struct page *page)
         put++;
     }
     html_table_end(&table, put, total);
-    end_details(page);
+    buf_puts(page->out, "</div></details>\n");
 }
 
 /* ---- collisions ------------------------------------------------------------------------ */
@@ -455,5 +450,5 @@ static void html_calendar_tables(const struct page *page)
     struct html_table table = html_table(page, "", "Backups of the last 14 days, newest first", headings);
     past_rows(&table, &put);
     html_table_end(&table, put, total);
-    end_details(page);
+    buf_puts(page->out, "</div></details>\n");
 }

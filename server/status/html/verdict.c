@@ -47,11 +47,6 @@ static void verdict_begin(const struct page *page, const char *id, const char *q
     MARKUP(page->out, "<p>@</p>", verdict->says);
 }
 
-static void verdict_end(const struct page *page)
-{
-    buf_puts(page->out, "</section>\n");
-}
-
 /* ---- restore ------------------------------------------------------------------------ */
 
 static void verdict_restore(const struct page *page)
@@ -76,7 +71,7 @@ static void verdict_restore(const struct page *page)
     }
     if (status_rehearsal_text(view).len)
         MARKUP(page->out, "<p class=\"muted\">@</p>", status_rehearsal_text(view));
-    verdict_end(page);
+    buf_puts(page->out, "</section>\n");
 }
 
 /* ---- upgrade ------------------------------------------------------------------------- */
@@ -115,7 +110,7 @@ static void verdict_upgrade(const struct page *page)
                upgrade->not_ready ? "<p class=\"muted\">@ is applied, and not ready</p>"
                                   : "<p class=\"muted\">@ runs</p>",
                upgrade->running);
-    verdict_end(page);
+    buf_puts(page->out, "</section>\n");
 }
 
 /* ---- backups -------------------------------------------------------------------------- */
@@ -184,7 +179,7 @@ static void verdict_backups(const struct page *page)
         buf_printf(page->out, "<p class=\"muted\">The last %d days: %zu good, %zu failed or in part</p>", STATUS_DAYS,
                    good, bad);
     put_regions(page);
-    verdict_end(page);
+    buf_puts(page->out, "</section>\n");
 }
 
 /* The worst first. */
