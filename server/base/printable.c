@@ -207,22 +207,18 @@ static void quote_into(struct buf *out, struct str text)
     buf_puts(out, cut ? "...\"" : "\"");
 }
 
-/* Nearly every name and value: a text in quotes, and nothing to escape. */
-static struct str quote_plain(struct arena *arena, struct str text)
-{
-    char *quoted = arena_alloc(arena, text.len + sizeof "\"\"");
-    if (!quoted)
-        return (struct str){NULL, 0};
-    quoted[0] = '"';
-    memcpy(quoted + 1, text.ptr, text.len);
-    quoted[text.len + 1] = '"';
-    return (struct str){quoted, text.len + 2};
-}
-
 struct str arena_quote(struct arena *arena, struct str text)
 {
-    if (text.len && text.len <= QUOTE_BYTES_MAX && plain_length(text) == text.len)
-        return quote_plain(arena, text);
+    if (text.len && text.len <= QUOTE_BYTES_MAX && plain_length(text) == text.len) {
+        /* Nearly every name and value: a text in quotes, and nothing to escape. */
+        char *quoted = arena_alloc(arena, text.len + sizeof "\"\"");
+        if (!quoted)
+            return (struct str){NULL, 0};
+        quoted[0] = '"';
+        memcpy(quoted + 1, text.ptr, text.len);
+        quoted[text.len + 1] = '"';
+        return (struct str){quoted, text.len + 2};
+    }
     BUF_SCOPED out;
     buf_init(&out, 8 * QUOTE_BYTES_MAX);
     quote_into(&out, text);

@@ -137,23 +137,6 @@ static void put_paragraphs(struct buf *out, const char *details, bool descriptio
     }
 }
 
-static void put_option(struct buf *out, const struct option *option)
-{
-    char letter[3] = {'-', option->letter, '\0'}, name[80];
-    snprintf(name, sizeof name, "--%s", option->name);
-    buf_puts(out, ".TP\n");
-    if (option->letter)
-        put_bold(out, "", letter);
-    put_bold(out, option->letter ? ", " : "", name);
-    if (option->argument) {
-        buf_puts(out, " \\fI");
-        man_put_text(out, str_from(option->argument));
-        buf_puts(out, "\\fR");
-    }
-    buf_putc(out, '\n');
-    put_line(out, str_from(option->help));
-}
-
 static void put_options(struct buf *out, const struct command *command)
 {
     struct option option;
@@ -167,7 +150,19 @@ static void put_options(struct buf *out, const struct command *command)
                 ".SH OPTIONS\nEach has an environment variable, such as BACKSTOP_OUTPUT for \\fB\\-\\-output\\fR.\n");
         own = true;
         shared = option_shared(command, &option);
-        put_option(out, &option);
+        char letter[3] = {'-', option.letter, '\0'}, name[80];
+        snprintf(name, sizeof name, "--%s", option.name);
+        buf_puts(out, ".TP\n");
+        if (option.letter)
+            put_bold(out, "", letter);
+        put_bold(out, option.letter ? ", " : "", name);
+        if (option.argument) {
+            buf_puts(out, " \\fI");
+            man_put_text(out, str_from(option.argument));
+            buf_puts(out, "\\fR");
+        }
+        buf_putc(out, '\n');
+        put_line(out, str_from(option.help));
     }
 }
 

@@ -216,11 +216,6 @@ static bool take_letter(const struct command *command, int argc, char **argv, in
     return false;
 }
 
-static bool take_option(const struct command *command, int argc, char **argv, int *at, void *values)
-{
-    return take_letter(command, argc, argv, at, 1, values);
-}
-
 /* Used before the command is known ("backstop --output json status"): it asks all commands, and
  * the first that knows the option as one with a value decides. So an option has a value in every
  * command that has it, or in none. */
@@ -284,22 +279,13 @@ static enum options_result options_parse(const struct command *command, int argc
             buf_init(&help, 64 * 1024);
             options_help(command, &help);
             return command_print(command, &help) == EXIT_OK ? OPTIONS_HELP : OPTIONS_BAD;
-        } else if (!take_option(command, argc, argv, &i, values)) {
+        } else if (!take_letter(command, argc, argv, &i, 1, values)) {
             return OPTIONS_BAD;
         }
     }
     *operands = argv + 1;
     *operand_count = count;
     return OPTIONS_RUN;
-}
-
-/* frees the lists */
-static void options_dispose(const struct command *command, void *values)
-{
-    struct option option;
-    for (size_t next = 0; command_option(command, &next, &option);)
-        if (option.type == OPTION_LIST)
-            list_clear(option_place(&option, values));
 }
 
 /* `values` starts as a copy of the defaults, and is freed when the body returns. Commands with a
@@ -321,7 +307,10 @@ int command_run(const struct command *command, int argc, char **argv)
         command_fail(command, "unexpected argument; see: backstop %s --help", command->name);
     else if (parsed == OPTIONS_RUN)
         code = command->body(command, values, operands, operand_count);
-    options_dispose(command, values);
+    struct option option;
+    for (size_t next = 0; command_option(command, &next, &option);)
+        if (option.type == OPTION_LIST)
+            list_clear(option_place(&option, values));
     free(values);
     return code;
 }
@@ -434,16 +423,6 @@ static const char *option_variable(const struct option *option, char out[OPTION_
     return out;
 }
 
-static void help_row(const struct option *option, struct buf *out)
-{
-    char left[80], letter[8] = "    ";
-    if (option->letter)
-        snprintf(letter, sizeof letter, "-%c, ", option->letter);
-    snprintf(left, sizeof left, "%s--%s%s%s", letter, option->name, option->argument ? " " : "",
-             option->argument ? option->argument : "");
-    buf_printf(out, "  %-34s %s\n", left, option->help);
-}
-
 static void options_help(const struct command *command, struct buf *out)
 {
     BUF_SCOPED text;
@@ -459,7 +438,12 @@ static void options_help(const struct command *command, struct buf *out)
         if (option_shared(command, &option) && !shared)
             buf_puts(&text, "\nCluster options (as in kubectl):\n");
         shared = option_shared(command, &option);
-        help_row(&option, &text);
+        char left[80], letter[8] = "    ";
+        if (option.letter)
+            snprintf(letter, sizeof letter, "-%c, ", option.letter);
+        snprintf(left, sizeof left, "%s--%s%s%s", letter, option.name, option.argument ? " " : "",
+                 option.argument ? option.argument : "");
+        buf_printf(&text, "  %-34s %s\n", left, option.help);
     }
     buf_printf(&text, "%s  %-34s %s\n", shared ? "\n" : "", "-h, --help", "show this help");
     program_say(out, buf_str(&text));

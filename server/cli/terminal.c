@@ -17,11 +17,6 @@ static const char *const tones[] = {
     [TONE_STRONG] = "\033[1m", [TONE_FAINT] = "\033[2m",
 };
 
-static void page_text(const struct page *page, struct str text)
-{
-    buf_add_printable(page->out, text, page->ascii);
-}
-
 void page_mark(const struct page *page, enum tone tone, const char *mark)
 {
     bool coloured = page->colour && tone != TONE_PLAIN;
@@ -34,7 +29,7 @@ void page_toned(const struct page *page, enum tone tone, struct str text)
 {
     bool coloured = page->colour && tone != TONE_PLAIN;
     buf_puts(page->out, coloured ? tones[tone] : "");
-    page_text(page, text);
+    buf_add_printable(page->out, text, page->ascii);
     buf_puts(page->out, coloured ? "\033[0m" : "");
 }
 

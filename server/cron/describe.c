@@ -15,40 +15,6 @@ struct line_bounds {
     size_t start, max;
 };
 
-/* The zone's name, or the abbreviation where the name says nothing. */
-static struct str zone_words(const struct cron_zone *zone, int64_t at)
-{
-    struct zone_span span;
-    zone_lookup(zone, at, &span);
-    return str_is(zone->name, "Local") ? span.type.abbreviation : zone->name;
-}
-
-/* Weekday and date, since "Fri 2026-11-27" is checked against a calendar faster than a date
- * alone. */
-static void say_run(struct buf *out, const struct cron_zone *zone, int64_t run, bool dated)
-{
-    static const char *const weekdays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    struct civil c = civil_from_unix(run + cron_zone_offset(zone, run));
-    if (dated) {
-        buf_puts(out, weekdays[c.weekday]);
-        buf_putc(out, ' ');
-        words_date(out, &c);
-        buf_putc(out, ' ');
-    }
-    words_clock(out, c.hour, c.minute);
-}
-
-static void say_runs(struct buf *out, const struct cron_zone *zone, const int64_t *runs, size_t count, bool dated)
-{
-    for (size_t i = 0; i < count; i++) {
-        buf_puts(out, i ? ", " : "; next ");
-        say_run(out, zone, runs[i], dated);
-    }
-    struct str name = zone_words(zone, runs[0]);
-    buf_putc(out, ' ');
-    buf_add(out, name);
-}
-
 /* Ends the line, which describes the schedule already. Fewer runs are named until the line fits;
  * a long description leaves no room for any. */
 static void say_next(const struct cron_schedule *schedule, int64_t now, const struct line_bounds *line, struct buf *out)
@@ -66,7 +32,28 @@ static void say_next(const struct cron_schedule *schedule, int64_t now, const st
     const size_t described = out->len;
     for (; count > 0; count--) {
         out->len = described;
-        say_runs(out, schedule->zone, runs, count, dated);
+        for (size_t i = 0; i < count; i++) {
+            buf_puts(out, i ? ", " : "; next ");
+            /* Weekday and date, since "Fri 2026-11-27" is checked against a calendar faster than a date
+             * alone. */
+            int64_t run = runs[i];
+            static const char *const weekdays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+            struct civil c = civil_from_unix(run + cron_zone_offset(schedule->zone, run));
+            if (dated) {
+                buf_puts(out, weekdays[c.weekday]);
+                buf_putc(out, ' ');
+                words_date(out, &c);
+                buf_putc(out, ' ');
+            }
+            words_clock(out, c.hour, c.minute);
+        }
+        /* The zone's name, or the abbreviation where the name says nothing. */
+        int64_t at = runs[0];
+        struct zone_span span;
+        zone_lookup(schedule->zone, at, &span);
+        struct str name = str_is(schedule->zone->name, "Local") ? span.type.abbreviation : schedule->zone->name;
+        buf_putc(out, ' ');
+        buf_add(out, name);
         if (out->len - line->start <= line->max)
             return;
     }
@@ -149,14 +136,6 @@ static bool is_plain_day(const struct moment *at, int minute)
     return at->span.from <= midnight - SECONDS_PER_DAY && at->span.until > midnight + 2 * SECONDS_PER_DAY;
 }
 
-/* No two runs are closer than the times of day are, going round midnight, unless a clock changes. */
-static int64_t least_gap(const struct cron_schedule *schedule)
-{
-    int first = __builtin_ctzll(schedule->hour) * 60 + __builtin_ctzll(schedule->minute), last;
-    int64_t gap = day_gap(schedule, first, &last);
-    return interval_smaller(gap, (first + 24 * 60 - last) * SECONDS_PER_MINUTE);
-}
-
 /* Day by day rather than run by run: `* * * * *` has 80,000 runs in eight weeks. On a day
  * without a clock change the gaps follow from the sets alone (day_gap), and the search goes on
  * from the day's last run. It ends early when no gap can be shorter than the one found. */
@@ -176,8 +155,12 @@ int64_t cron_shortest_interval(const struct cron_schedule *schedule, int64_t fro
             shortest = interval_smaller(shortest, run - before);
         before = run;
         moment_set(&at, run);
-        if (days == 0 && at.span.until > end + 2 * SECONDS_PER_DAY)
-            least = least_gap(schedule);
+        if (days == 0 && at.span.until > end + 2 * SECONDS_PER_DAY) {
+            /* No two runs are closer than the times of day are, going round midnight, unless a clock changes. */
+            int first = __builtin_ctzll(schedule->hour) * 60 + __builtin_ctzll(schedule->minute), last;
+            int64_t gap = day_gap(schedule, first, &last);
+            least = interval_smaller(gap, (first + 24 * 60 - last) * SECONDS_PER_MINUTE);
+        }
         int minute = at.civil.hour * 60 + at.civil.minute, last = minute;
         if (!is_plain_day(&at, minute))
             continue;

@@ -176,27 +176,6 @@ static uint64_t range_size(const struct field_range *range, const struct field *
     return ((uint64_t)field->max - start + 1) + (end - (uint64_t)field->min + 1);
 }
 
-/* The order is getRange's. It decides which of several mistakes is reported, and make cron-diff
- * compares the texts. */
-static bool range_check(const struct dialect *dialect, const struct field *field, const struct field_range *range,
-                        struct fault *fault)
-{
-    fault->start = range->start;
-    fault->end = range->end;
-    if (range->start < field->min)
-        return field_fail(fault, FAULT_BELOW, range->start_text, range->start);
-    if (range->end > field->max)
-        return field_fail(fault, FAULT_ABOVE, range->end_text, range->end);
-    if (range->start > range->end && !dialect->wraps)
-        return field_fail(fault, FAULT_BACKWARDS, range->start_text, range->start);
-    if (range->step == 0)
-        return field_fail(fault, FAULT_STEP_ZERO, range->step_text, 0);
-    fault->size = range_size(range, field);
-    if (dialect->steps_fit && range->step > 1 && (uint64_t)range->step >= fault->size)
-        return field_fail(fault, FAULT_STEP_TOO_LARGE, range->step_text, range->step);
-    return true;
-}
-
 static bool range_parse(const struct dialect *dialect, struct str text, const struct field *field,
                         struct field_range *range, struct fault *fault)
 {
@@ -220,7 +199,22 @@ static bool range_parse(const struct dialect *dialect, struct str text, const st
         if (range->single)
             range->end = field->max; /* "5/15" means "5-59/15" */
     }
-    return range_check(dialect, field, range, fault);
+    /* The order is getRange's. It decides which of several mistakes is reported, and make cron-diff
+     * compares the texts. */
+    fault->start = range->start;
+    fault->end = range->end;
+    if (range->start < field->min)
+        return field_fail(fault, FAULT_BELOW, range->start_text, range->start);
+    if (range->end > field->max)
+        return field_fail(fault, FAULT_ABOVE, range->end_text, range->end);
+    if (range->start > range->end && !dialect->wraps)
+        return field_fail(fault, FAULT_BACKWARDS, range->start_text, range->start);
+    if (range->step == 0)
+        return field_fail(fault, FAULT_STEP_ZERO, range->step_text, 0);
+    fault->size = range_size(range, field);
+    if (dialect->steps_fit && range->step > 1 && (uint64_t)range->step >= fault->size)
+        return field_fail(fault, FAULT_STEP_TOO_LARGE, range->step_text, range->step);
+    return true;
 }
 
 /* Empty items are passed over, as strings.FieldsFunc does it: "1,,2" is "1,2", and "," is the empty

@@ -55,22 +55,6 @@ bool spec_next_field(struct str *text, struct str *field)
     return length > 0;
 }
 
-static struct str trim_end(struct str text)
-{
-    for (bool trimmed = true; trimmed;) {
-        trimmed = false;
-        for (size_t length = 1; length <= 3 && length <= text.len; length++) {
-            struct str tail = str_slice(text, text.len - length, text.len);
-            if (spec_space(tail) == length) {
-                text.len -= length;
-                trimmed = true;
-                break;
-            }
-        }
-    }
-    return text;
-}
-
 /* "Europe/Berlin" out of its quotes, where both are there and alike. */
 static struct str zone_unquoted(struct str zone)
 {
@@ -97,7 +81,19 @@ bool spec_split(enum cron_dialect dialect, struct str spec, struct spec_parts *p
         str_cut(&body, ' ', &zone); /* only U+0020 ends the zone */
         if (!body.ptr)
             return false;
-        body = trim_end(trim_start(body));
+        struct str text = trim_start(body);
+        for (bool trimmed = true; trimmed;) {
+            trimmed = false;
+            for (size_t length = 1; length <= 3 && length <= text.len; length++) {
+                struct str tail = str_slice(text, text.len - length, text.len);
+                if (spec_space(tail) == length) {
+                    text.len -= length;
+                    trimmed = true;
+                    break;
+                }
+            }
+        }
+        body = text;
     }
     parts->zone = spec_dialects[dialect].zone_checked ? zone_unquoted(zone) : zone;
     parts->body = body;
@@ -245,36 +241,6 @@ static bool one_field_parse(enum cron_dialect dialect, const struct spec_parts *
     return field_parse(dialect, parts->fields[id], id, bits, fault);
 }
 
-/* go-cron could read H, L, W and # if options were set; ParseStandard sets none, so they are
- * refused with a text that names the option. H is looked for in all fields first, since it is
- * expanded before the fields are parsed. */
-static bool fields_parse(const struct spec_parts *parts, struct cron_schedule *schedule, struct fault *fault)
-{
-    /* go-cron reads the months before the days. */
-    static const enum field_id orders[2][FIELD_COUNT] = {
-        {FIELD_MINUTE, FIELD_HOUR, FIELD_DAY_OF_MONTH, FIELD_MONTH, FIELD_DAY_OF_WEEK},
-        {FIELD_MINUTE, FIELD_HOUR, FIELD_MONTH, FIELD_DAY_OF_MONTH, FIELD_DAY_OF_WEEK}};
-    bool foreign = spec_dialects[schedule->dialect].foreign_words;
-    uint64_t *const sets[FIELD_COUNT] = {&schedule->minute, &schedule->hour, &schedule->day_of_month, &schedule->month,
-                                         &schedule->day_of_week};
-    if (parts->field_count != FIELD_COUNT) {
-        fault->number = (int64_t)parts->field_count;
-        struct str body = parts->body, last;
-        for (size_t i = 0; i < FIELD_COUNT && spec_next_field(&body, &last); i++)
-            continue;
-        spec_next_field(&body, &last);
-        return spec_fail(fault, FAULT_FIELD_COUNT, last); /* the first one too many, or the end */
-    }
-    struct str item;
-    for (enum field_id id = 0; foreign && id < FIELD_COUNT; id++)
-        if (foreign_find(parts->fields[id], "H", true, &item))
-            return foreign_fail(fault, id, item, 'H');
-    for (size_t i = 0; i < FIELD_COUNT; i++)
-        if (!one_field_parse(schedule->dialect, parts, orders[foreign][i], sets[orders[foreign][i]], fault))
-            return false;
-    return true;
-}
-
 bool spec_parse(enum cron_dialect dialect, struct str spec, const struct cron_zone *controller_zone,
                 struct cron_schedule *schedule, struct fault *fault)
 {
@@ -295,7 +261,32 @@ bool spec_parse(enum cron_dialect dialect, struct str spec, const struct cron_zo
         return false;
     if (parts.body.len && parts.body.ptr[0] == '@')
         return descriptor_parse(parts.body, schedule, fault);
-    return fields_parse(&parts, schedule, fault);
+    /* go-cron could read H, L, W and # if options were set; ParseStandard sets none, so they are
+     * refused with a text that names the option. H is looked for in all fields first, since it is
+     * expanded before the fields are parsed. */
+    /* go-cron reads the months before the days. */
+    static const enum field_id orders[2][FIELD_COUNT] = {
+        {FIELD_MINUTE, FIELD_HOUR, FIELD_DAY_OF_MONTH, FIELD_MONTH, FIELD_DAY_OF_WEEK},
+        {FIELD_MINUTE, FIELD_HOUR, FIELD_MONTH, FIELD_DAY_OF_MONTH, FIELD_DAY_OF_WEEK}};
+    bool foreign = spec_dialects[schedule->dialect].foreign_words;
+    uint64_t *const sets[FIELD_COUNT] = {&schedule->minute, &schedule->hour, &schedule->day_of_month, &schedule->month,
+                                         &schedule->day_of_week};
+    if (parts.field_count != FIELD_COUNT) {
+        fault->number = (int64_t)parts.field_count;
+        struct str body = parts.body, last;
+        for (size_t i = 0; i < FIELD_COUNT && spec_next_field(&body, &last); i++)
+            continue;
+        spec_next_field(&body, &last);
+        return spec_fail(fault, FAULT_FIELD_COUNT, last); /* the first one too many, or the end */
+    }
+    struct str item;
+    for (enum field_id id = 0; foreign && id < FIELD_COUNT; id++)
+        if (foreign_find(parts.fields[id], "H", true, &item))
+            return foreign_fail(fault, id, item, 'H');
+    for (size_t i = 0; i < FIELD_COUNT; i++)
+        if (!one_field_parse(schedule->dialect, &parts, orders[foreign][i], sets[orders[foreign][i]], fault))
+            return false;
+    return true;
 }
 
 /* All texts in a fault are slices of the schedule, so the pointers' difference is the place. */

@@ -62,19 +62,14 @@ static int run_end(uint64_t bits, int first)
     return last - first >= 2 ? last : first;
 }
 
-static int count_pieces(uint64_t bits)
-{
-    int pieces = 0;
-    for (int value = next_member(bits << 1, 0) - 1; value >= 0; value = next_member(bits, run_end(bits, value)))
-        pieces++;
-    return pieces;
-}
-
 /* Three or more neighbours are a range, two are written out ("1 and 2"). With more pieces than
  * the style allows nothing is written, and the caller counts them instead. */
 bool words_list(struct buf *out, const struct set *set, const struct list_style *style)
 {
-    int pieces = count_pieces(set->bits);
+    uint64_t bits = set->bits;
+    int pieces = 0;
+    for (int value = next_member(bits << 1, 0) - 1; value >= 0; value = next_member(bits, run_end(bits, value)))
+        pieces++;
     if (pieces > 1 && set->count > 2 && set->one_run && set->run_first > set->run_last) { /* "Friday to Monday" */
         style->write(out, set->run_first);
         buf_puts(out, style->range);
@@ -186,15 +181,6 @@ static void write_weekdays(struct buf *out, int value)
     buf_putc(out, 's');
 }
 
-/* Monday first, as people say it: Sunday counts as the eighth day. */
-static struct set monday_first(const struct set *weekdays)
-{
-    struct set set = *weekdays;
-    set.bits = (weekdays->bits & ~UINT64_C(1)) | (weekdays->bits & 1) << 7;
-    set.first = set.bits ? __builtin_ctzll(set.bits) : 0;
-    return set;
-}
-
 static void write_any(struct buf *out, int value)
 {
     words_weekday(out, value % 7);
@@ -224,7 +210,10 @@ static void say_weekdays(struct buf *out, const struct set *weekdays, enum weekd
     static const char *const counted[] = {" on any of", " on any of", " one of"};
     const bool plural = place == WEEKDAYS_ALONE;
     struct list_style style = {" to ", plural ? " and " : " or ", plural ? write_all : write_any, pieces_max};
-    struct set set = monday_first(weekdays);
+    /* Monday first, as people say it: Sunday counts as the eighth day. */
+    struct set set = *weekdays;
+    set.bits = (weekdays->bits & ~UINT64_C(1)) | (weekdays->bits & 1) << 7;
+    set.first = set.bits ? __builtin_ctzll(set.bits) : 0;
     const size_t start = out->len;
     buf_puts(out, before[place]);
     if (weekdays->bits == WORKING_DAYS) {
@@ -257,18 +246,6 @@ static void say_dates(struct buf *out, const struct set *days, int pieces_max)
     words_ordinal(out, days->last);
 }
 
-static void say_months(struct buf *out, const struct set *months, const char *before, int pieces_max)
-{
-    struct list_style style = {" to ", " and ", words_month, pieces_max};
-    bool run = (months->step == 1 || months->one_run) && months->count > 2;
-    size_t start = out->len;
-    buf_puts(out, run ? " from " : before);
-    if (words_list(out, months, &style))
-        return;
-    out->len = start;
-    buf_printf(out, "%s%d months of the year", before, months->count);
-}
-
 /* An OR, an AND and a single rule must not read alike: "on the 13th or on any Friday", "on the
  * 13th if it is a Friday", "on Fridays". */
 void words_days(struct buf *out, const struct cron_schedule *schedule, bool say_every_day, int pieces_max)
@@ -286,8 +263,16 @@ void words_days(struct buf *out, const struct cron_schedule *schedule, bool say_
         buf_puts(out, rule.both ? " if it is" : " or");
     if (rule.by_weekday)
         say_weekdays(out, &weekdays, weekday_place(&rule), pieces_max);
-    if (!months.full)
-        say_months(out, &months, dates_only ? " of " : " in ", pieces_max);
-    else if (dates_only)
+    if (!months.full) {
+        const char *before = dates_only ? " of " : " in ";
+        struct list_style style = {" to ", " and ", words_month, pieces_max};
+        bool run = (months.step == 1 || months.one_run) && months.count > 2;
+        size_t start = out->len;
+        buf_puts(out, run ? " from " : before);
+        if (!words_list(out, &months, &style)) {
+            out->len = start;
+            buf_printf(out, "%s%d months of the year", before, months.count);
+        }
+    } else if (dates_only)
         buf_puts(out, " of every month");
 }

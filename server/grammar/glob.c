@@ -113,24 +113,6 @@ static bool step_accepts(const struct glob_walk *walk, struct str token, char c)
     }
 }
 
-/* From the end to the beginning, since position i is reached from position i - 1 of the step
- * before. */
-static void walk_step(struct glob_walk *walk, struct str token)
-{
-    for (size_t i = walk->text.len; i > 0; i--)
-        walk->reached[i] = walk->reached[i - 1] && step_accepts(walk, token, walk->text.ptr[i - 1]);
-    walk->reached[0] = false;
-}
-
-/* From the beginning to the end: a star that takes one character may take the next. "**" crosses
- * separators, "*" does not. */
-static void walk_star(struct glob_walk *walk, bool crosses)
-{
-    for (size_t i = 1; i <= walk->text.len; i++)
-        if (walk->reached[i - 1] && (crosses || !walk->separator || walk->text.ptr[i - 1] != walk->separator))
-            walk->reached[i] = true;
-}
-
 static bool match_plain(struct str pattern, struct str text, char separator)
 {
     struct glob_walk walk = {text, separator, {true}};
@@ -140,7 +122,12 @@ static bool match_plain(struct str pattern, struct str text, char separator)
         if (pattern.ptr[i] == '*') {
             while (end < pattern.len && pattern.ptr[end] == '*')
                 end++;
-            walk_star(&walk, end - i > 1);
+            /* From the beginning to the end: a star that takes one character may take the next. "**" crosses
+             * separators, "*" does not. */
+            bool crosses = end - i > 1;
+            for (size_t j = 1; j <= walk.text.len; j++)
+                if (walk.reached[j - 1] && (crosses || !walk.separator || walk.text.ptr[j - 1] != walk.separator))
+                    walk.reached[j] = true;
         } else {
             if (pattern.ptr[i] == '[')
                 end = class_end(pattern, i, &problem);
@@ -148,7 +135,12 @@ static bool match_plain(struct str pattern, struct str text, char separator)
                 end = i + 2 <= pattern.len ? i + 2 : pattern.len;
             if (problem)
                 return false;
-            walk_step(&walk, str_slice(pattern, i, end));
+            /* From the end to the beginning, since position i is reached from position i - 1 of the step
+             * before. */
+            struct str token = str_slice(pattern, i, end);
+            for (size_t k = walk.text.len; k > 0; k--)
+                walk.reached[k] = walk.reached[k - 1] && step_accepts(&walk, token, walk.text.ptr[k - 1]);
+            walk.reached[0] = false;
         }
         i = end;
     }

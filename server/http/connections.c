@@ -49,34 +49,30 @@ static struct http_connection *connection_open(struct http_server *server, struc
     return connection;
 }
 
-static void connection_close(struct http_connection *connection)
-{
-    struct http_server *server = connection->server;
-    pthread_mutex_lock(&server->lock);
-    if (connection->previous)
-        connection->previous->next = connection->next;
-    else
-        server->connections = connection->next;
-    if (connection->next)
-        connection->next->previous = connection->previous;
-    pthread_mutex_unlock(&server->lock);
-    if (atomic_fetch_sub(&server->open, 1) > MANY)
-        atomic_store(&server->freed_ns, time_monotonic_ns());
-    body_end(server, &connection->body);
-    if (connection->session && atomic_load(&connection->phase) <= PHASE_OPENING)
-        tls_count_failure(connection);
-    transport_detach(connection);
-    transport_forget_answer(connection);
-    shared_release(connection->credential);
-    free(connection);
-}
-
 void connections_notify(void *cls, struct MHD_Connection *mhd, void **slot, enum MHD_ConnectionNotificationCode code)
 {
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         *slot = connection_open(cls, mhd);
     } else if (*slot) {
-        connection_close(*slot);
+        struct http_connection *connection = *slot;
+        struct http_server *server = connection->server;
+        pthread_mutex_lock(&server->lock);
+        if (connection->previous)
+            connection->previous->next = connection->next;
+        else
+            server->connections = connection->next;
+        if (connection->next)
+            connection->next->previous = connection->previous;
+        pthread_mutex_unlock(&server->lock);
+        if (atomic_fetch_sub(&server->open, 1) > MANY)
+            atomic_store(&server->freed_ns, time_monotonic_ns());
+        body_end(server, &connection->body);
+        if (connection->session && atomic_load(&connection->phase) <= PHASE_OPENING)
+            tls_count_failure(connection);
+        transport_detach(connection);
+        transport_forget_answer(connection);
+        shared_release(connection->credential);
+        free(connection);
         *slot = NULL;
     }
 }
@@ -155,24 +151,6 @@ unsigned connections_busy(struct http_server *server)
 
 /* ---- the sweeper ----------------------------------------------------------- */
 
-static void connections_sweep(struct http_server *server)
-{
-    int64_t now = time_monotonic_ns(), limit_ms = (int64_t)server->limits.request_seconds * 1000;
-    for (struct http_connection *c = server->connections; c; c = c->next)
-        if (atomic_load_explicit(&c->phase, memory_order_acquire) != PHASE_IDLE && age_ms(c, now) >= limit_ms)
-            connection_cut(c, "slow");
-}
-
-/* glibc keeps what large reviews and crowds of connections have used, at worst for good.
- * Once none has come for a while the kernel gets it back. */
-static void connections_trim(struct http_server *server)
-{
-    int64_t last = atomic_load(&server->freed_ns);
-    if (last && time_monotonic_ns() - last > (int64_t)TRIM_MS * 1000000 &&
-        atomic_compare_exchange_strong(&server->freed_ns, &last, 0))
-        memory_trim();
-}
-
 static void *connections_sweeper(void *cls)
 {
     struct http_server *server = cls;
@@ -181,9 +159,17 @@ static void *connections_sweeper(void *cls)
         int64_t until = time_monotonic_ns() + (int64_t)SWEEP_MS * 1000000;
         struct timespec deadline = {until / 1000000000, until % 1000000000};
         pthread_cond_timedwait(&server->wake, &server->lock, &deadline);
-        connections_sweep(server);
+        int64_t now = time_monotonic_ns(), limit_ms = (int64_t)server->limits.request_seconds * 1000;
+        for (struct http_connection *c = server->connections; c; c = c->next)
+            if (atomic_load_explicit(&c->phase, memory_order_acquire) != PHASE_IDLE && age_ms(c, now) >= limit_ms)
+                connection_cut(c, "slow");
         pthread_mutex_unlock(&server->lock);
-        connections_trim(server);
+        /* glibc keeps what large reviews and crowds of connections have used, at worst for good.
+         * Once none has come for a while the kernel gets it back. */
+        int64_t last = atomic_load(&server->freed_ns);
+        if (last && time_monotonic_ns() - last > (int64_t)TRIM_MS * 1000000 &&
+            atomic_compare_exchange_strong(&server->freed_ns, &last, 0))
+            memory_trim();
         pthread_mutex_lock(&server->lock);
     }
     pthread_mutex_unlock(&server->lock);

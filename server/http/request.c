@@ -32,12 +32,6 @@ static struct str request_header(struct MHD_Connection *mhd, const char *name)
     return str_from(MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, name));
 }
 
-static void count_answer(int status)
-{
-    char code[] = {(char)('0' + status / 100), (char)('0' + status / 10 % 10), (char)('0' + status % 10), '\0'};
-    metric_add(METRIC_HTTP_RESPONSES, 1, code);
-}
-
 /* "Connection: close" while draining makes the API server open its next connection to another
  * pod. */
 static bool add_headers(const struct http_connection *connection, const struct http_reply *reply,
@@ -85,7 +79,9 @@ static enum MHD_Result send_reply(struct http_connection *connection, struct MHD
     if (add_headers(connection, reply, response))
         result = MHD_queue_response(mhd, (unsigned)reply->status, response);
     MHD_destroy_response(response);
-    count_answer(reply->status);
+    int status = reply->status;
+    char code[] = {(char)('0' + status / 100), (char)('0' + status / 10 % 10), (char)('0' + status % 10), '\0'};
+    metric_add(METRIC_HTTP_RESPONSES, 1, code);
     return result;
 }
 
@@ -143,22 +139,6 @@ static enum MHD_Result request_answer(struct http_connection *connection, bool c
 
 static bool body_begin(struct http_server *server, struct body *body, size_t expected, bool chunked);
 
-/* The head is complete: decide how the body will be read. */
-static enum MHD_Result request_begin(struct http_connection *connection, struct MHD_Connection *mhd, const char *method)
-{
-    connection->begun = true;
-    connection->mhd = mhd;
-    connection->method = method;
-    struct str length_text = request_header(mhd, "Content-Length");
-    bool chunked = request_header(mhd, "Transfer-Encoding").len > 0;
-    int64_t length = 0;
-    if (length_text.len && !str_to_int64(length_text, &length))
-        length = INT64_MAX; /* libmicrohttpd refuses what is no number; what is left is too large */
-    if (body_begin(connection->server, &connection->body, (size_t)length, chunked))
-        return MHD_YES;
-    return request_answer(connection, true);
-}
-
 static bool body_add(struct http_server *server, struct body *body, struct str part);
 
 enum MHD_Result request_part(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
@@ -170,8 +150,20 @@ enum MHD_Result request_part(void *cls, struct MHD_Connection *mhd, const char *
     struct http_connection *connection = *slot;
     if (!connection)
         return MHD_NO; /* no memory for the connection */
-    if (!connection->begun)
-        return request_begin(connection, mhd, method);
+    if (!connection->begun) {
+        /* The head is complete: decide how the body will be read. */
+        connection->begun = true;
+        connection->mhd = mhd;
+        connection->method = method;
+        struct str length_text = request_header(mhd, "Content-Length");
+        bool chunked = request_header(mhd, "Transfer-Encoding").len > 0;
+        int64_t length = 0;
+        if (length_text.len && !str_to_int64(length_text, &length))
+            length = INT64_MAX; /* libmicrohttpd refuses what is no number; what is left is too large */
+        if (body_begin(connection->server, &connection->body, (size_t)length, chunked))
+            return MHD_YES;
+        return request_answer(connection, true);
+    }
     if (*size) {
         bool fine = body_add(connection->server, &connection->body, (struct str){data, *size});
         *size = 0;
@@ -244,16 +236,6 @@ static bool body_begin(struct http_server *server, struct body *body, size_t exp
     return body->expected / 2 <= server->limits.body_bytes;
 }
 
-/* Large bodies leave something over: libraries under TLS (libtasn1, GMP) end the process when
- * they cannot have a few bytes. */
-static void *body_resize(char *data, size_t cap)
-{
-    void *spare = cap >= BODY_LARGE ? malloc(BODY_LARGE) : NULL;
-    void *resized = cap < BODY_LARGE || spare ? realloc(data, cap) : NULL;
-    free(spare);
-    return resized;
-}
-
 /* Starts small whatever Content-Length promises: a promise costs the client nothing. Grows by
  * factors of four, so that a body is copied at most a few times, up to what is announced. */
 static bool body_grow(struct http_server *server, struct body *body, size_t needed)
@@ -268,7 +250,12 @@ static bool body_grow(struct http_server *server, struct body *body, size_t need
         connections_evict_body(server); /* too late for this one, but not for the next */
         return false;
     }
-    char *data = body_resize(body->data, cap);
+    /* Large bodies leave something over: libraries under TLS (libtasn1, GMP) end the process when
+     * they cannot have a few bytes. */
+    void *spare = cap >= BODY_LARGE ? malloc(BODY_LARGE) : NULL;
+    void *resized = cap < BODY_LARGE || spare ? realloc(body->data, cap) : NULL;
+    free(spare);
+    char *data = resized;
     if (!data) {
         atomic_fetch_sub(&server->body_memory, cap - body->cap);
         return false;

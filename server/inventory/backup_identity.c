@@ -68,13 +68,6 @@ static bool note_k0rdent(void *context, struct str key, struct str value)
     return !*found;
 }
 
-static bool selectors_name_k0rdent(struct json_object *backup_spec)
-{
-    bool found = false;
-    walk_selectors(backup_spec, note_k0rdent, &found);
-    return found;
-}
-
 static bool labels_name_k0rdent(struct json_object *labels)
 {
     if (!json_object_is_type(labels, json_type_object))
@@ -154,7 +147,17 @@ static bool is_narrowed(struct str own_namespace, struct json_object *spec)
            (own_namespace.len > 0 && list_holds(excluded, own_namespace));
 }
 
-static unsigned marks_of(struct json_object *metadata, struct json_object *spec)
+enum backup_kind backup_kots_kind(struct json_object *annotations)
+{
+    if (str_is(json_get_str(annotations, "kots.io/instance"), "true") ||
+        json_get(annotations, "replicated.com/disaster-recovery-version"))
+        return BACKUP_KOTS_FULL;
+    return json_get(annotations, "kots.io/app-id") ? BACKUP_KOTS_PARTIAL : BACKUP_OTHER;
+}
+
+/* The region's label comes first: a region's Backup has all of kcm's marks as well, and must not
+ * be taken for the management cluster's. */
+struct backup_identity backup_identify(struct json_object *metadata, struct json_object *spec)
 {
     struct json_object *labels = json_get(metadata, "labels"), *namespaces = json_get(spec, "includedNamespaces");
     unsigned marks = 0;
@@ -173,24 +176,11 @@ static unsigned marks_of(struct json_object *metadata, struct json_object *spec)
     if (json_len(json_get(spec, "excludedNamespaces")) > 0 &&
         !json_object_get_boolean(json_get(spec, "includeClusterResources")))
         marks |= BACKUP_EXCLUDES_A_NAMESPACE;
-    if (selectors_name_k0rdent(spec) || labels_name_k0rdent(labels))
+    bool found = false;
+    walk_selectors(spec, note_k0rdent, &found);
+    if (found || labels_name_k0rdent(labels))
         marks |= BACKUP_NAMES_K0RDENT;
-    return marks;
-}
-
-enum backup_kind backup_kots_kind(struct json_object *annotations)
-{
-    if (str_is(json_get_str(annotations, "kots.io/instance"), "true") ||
-        json_get(annotations, "replicated.com/disaster-recovery-version"))
-        return BACKUP_KOTS_FULL;
-    return json_get(annotations, "kots.io/app-id") ? BACKUP_KOTS_PARTIAL : BACKUP_OTHER;
-}
-
-/* The region's label comes first: a region's Backup has all of kcm's marks as well, and must not
- * be taken for the management cluster's. */
-struct backup_identity backup_identify(struct json_object *metadata, struct json_object *spec)
-{
-    struct backup_identity identity = {BACKUP_OTHER, marks_of(metadata, spec)};
+    struct backup_identity identity = {BACKUP_OTHER, marks};
     if (identity.marks & BACKUP_OF_REGION)
         identity.kind = BACKUP_REGIONAL;
     else if ((identity.marks & BACKUP_KCM_MARKS) == BACKUP_KCM_MARKS)

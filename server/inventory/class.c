@@ -170,26 +170,6 @@ const struct server_status *inventory_velero_answer(const struct inventory *inve
     return NULL;
 }
 
-/* Deployments that run different releases: whichever of them takes up an object. */
-static void version_fact_add(struct version_fact *fact, const struct inventory *inventory,
-                             const struct velero_deployment *deployment)
-{
-    struct product_version version = product_version_parse(PRODUCT_VELERO, image_tag(deployment->image));
-    const struct server_status *status = version.listed ? NULL : inventory_velero_answer(inventory, deployment);
-    if (status)
-        version = product_version_parse(PRODUCT_VELERO, status->version);
-    enum version_source source = status ? VERSION_SERVER : VERSION_IMAGE;
-    if (!fact->object) {
-        fact->version = version;
-        fact->object = &deployment->meta;
-    } else if (!str_eq(fact->version.text, version.text)) {
-        fact->version.rows |= version.rows;
-        fact->version.listed = fact->version.listed && version.listed;
-        fact->version.text = (struct str){NULL, 0};
-    }
-    fact->source = fact->version.text.len ? source : VERSION_UNKNOWN;
-}
-
 /* Velero may run in several namespaces. Where one runs in the system namespace only that counts;
  * otherwise all of them do, since any of them may take up the object. */
 struct version_fact inventory_velero_version(const struct inventory *inventory, const struct settings *settings)
@@ -202,8 +182,24 @@ struct version_fact inventory_velero_version(const struct inventory *inventory, 
     for (size_t i = 0; i < count; i++)
         here = here || str_eq(inventory->velero_deployments[i]->meta.ns, settings->system_namespace);
     for (size_t i = 0; i < count; i++)
-        if (!here || str_eq(inventory->velero_deployments[i]->meta.ns, settings->system_namespace))
-            version_fact_add(&fact, inventory, inventory->velero_deployments[i]);
+        if (!here || str_eq(inventory->velero_deployments[i]->meta.ns, settings->system_namespace)) {
+            /* Deployments that run different releases: whichever of them takes up an object. */
+            const struct velero_deployment *deployment = inventory->velero_deployments[i];
+            struct product_version version = product_version_parse(PRODUCT_VELERO, image_tag(deployment->image));
+            const struct server_status *status = version.listed ? NULL : inventory_velero_answer(inventory, deployment);
+            if (status)
+                version = product_version_parse(PRODUCT_VELERO, status->version);
+            enum version_source source = status ? VERSION_SERVER : VERSION_IMAGE;
+            if (!fact.object) {
+                fact.version = version;
+                fact.object = &deployment->meta;
+            } else if (!str_eq(fact.version.text, version.text)) {
+                fact.version.rows |= version.rows;
+                fact.version.listed = fact.version.listed && version.listed;
+                fact.version.text = (struct str){NULL, 0};
+            }
+            fact.source = fact.version.text.len ? source : VERSION_UNKNOWN;
+        }
     return fact;
 }
 

@@ -122,18 +122,6 @@ static struct str text_at(struct json_object *object, struct str path)
     return str_slice(json_scalar(json_select(object, path)), 0, EVIDENCE_TEXT_MAX);
 }
 
-static struct evidence_object evidence_read_object(const struct evidence_source *source, struct json_object *object)
-{
-    struct evidence_object seen = {.ns = json_path_str(object, "metadata.namespace"),
-                                   .name = json_path_str(object, "metadata.name"),
-                                   .created = object_time(object, "metadata.creationTimestamp"),
-                                   .value = text_at(object, source->done_path),
-                                   .failure = text_at(object, source->failed_path)};
-    if (!time_parse(text_at(object, source->time_path), &seen.time))
-        seen.time = 0;
-    return seen;
-}
-
 /* When the backup began, at the latest: an object that was made anew for an old backup
  * (synced from a bucket, listed again after a restart) is as old as that. */
 static int64_t evidence_started(const struct evidence_object *object)
@@ -150,22 +138,6 @@ static bool is_newer(const struct evidence_object *a, const struct evidence_obje
         return evidence_started(a) > evidence_started(b);
     int order = str_cmp(a->ns, b->ns);
     return order ? order > 0 : str_cmp(a->name, b->name) > 0;
-}
-
-static bool same_object(const struct evidence_object *a, const struct evidence_object *b)
-{
-    return str_eq(a->name, b->name) && str_eq(a->ns, b->ns);
-}
-
-/* Files may hold an object twice; the last counts. */
-static void evidence_drop_object(struct evidence_reading *reading, const struct evidence_object *object)
-{
-    for (size_t i = 0; i < reading->len; i++)
-        if (same_object(&reading->objects[i], object)) {
-            for (reading->len--; i < reading->len; i++)
-                reading->objects[i] = reading->objects[i + 1];
-            reading->matching--;
-        }
 }
 
 static void evidence_keep_object(struct evidence_search *search, struct evidence_object object)
@@ -201,8 +173,20 @@ bool evidence_look(struct evidence_search *search, struct json_object *object, s
         reading->objects = arena_array(search->arena, evidence_kept_limit(search->source), sizeof *reading->objects);
     if (!reading->objects)
         return error_set(error, 500, "out of memory");
-    struct evidence_object seen = evidence_read_object(search->source, object);
-    evidence_drop_object(reading, &seen);
+    struct evidence_object seen = {.ns = json_path_str(object, "metadata.namespace"),
+                                   .name = json_path_str(object, "metadata.name"),
+                                   .created = object_time(object, "metadata.creationTimestamp"),
+                                   .value = text_at(object, search->source->done_path),
+                                   .failure = text_at(object, search->source->failed_path)};
+    if (!time_parse(text_at(object, search->source->time_path), &seen.time))
+        seen.time = 0;
+    /* Files may hold an object twice; the last counts. */
+    for (size_t i = 0; i < reading->len; i++)
+        if (str_eq(reading->objects[i].name, seen.name) && str_eq(reading->objects[i].ns, seen.ns)) {
+            for (reading->len--; i < reading->len; i++)
+                reading->objects[i] = reading->objects[i + 1];
+            reading->matching--;
+        }
     evidence_keep_object(search, seen);
     return arena_failed(search->arena) ? error_set(error, 500, "out of memory") : true;
 }

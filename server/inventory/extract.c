@@ -79,15 +79,11 @@ static bool is_kept_label(struct str key)
            str_is(key, LABEL_HELM_NAME) || str_is(key, LABEL_PROVIDER);
 }
 
-static uint64_t hash_mix(uint64_t hash)
-{
-    hash = (hash ^ (hash >> 32)) * 0x9e3779b97f4a7c15U;
-    return hash ^ (hash >> 29);
-}
-
 uint64_t hash_name(struct str ns, struct str name)
 {
-    return hash_mix(hash_text(hash_text(0xcbf29ce484222325U, ns), name));
+    uint64_t hash = hash_text(hash_text(0xcbf29ce484222325U, ns), name);
+    hash = (hash ^ (hash >> 32)) * 0x9e3779b97f4a7c15U;
+    return hash ^ (hash >> 29);
 }
 
 /* An object of a file that names no namespace is taken for one of the system namespace. */
@@ -153,16 +149,6 @@ static struct record *make_record(const struct extractor *extractor, const struc
     return record;
 }
 
-static bool look_for_evidence(struct evidence_searches *searches, struct str api_version, struct str kind,
-                              struct json_object *object, struct error *error)
-{
-    for (size_t i = 0; i < searches->count; i++)
-        if (evidence_wanted(searches->items[i].source, api_version_group(api_version, NULL), kind, object) &&
-            !evidence_look(&searches->items[i], object, error))
-            return false;
-    return true;
-}
-
 struct origin { /* what the object says, or the List it stands in */
     struct str api_version, kind, field;
 };
@@ -190,8 +176,14 @@ static bool extract_one(const struct extractor *extractor, struct json_object *o
     if (!json_object_is_type(object, json_type_object) || !api_version.len || !name.len)
         return fail_at(error, origin, own_version.len || origin->api_version.len ? "kind" : "apiVersion",
                        "missing; a Kubernetes object has apiVersion, kind and metadata");
-    if (extractor->evidence)
-        return look_for_evidence(extractor->evidence, api_version, name, object, error);
+    if (extractor->evidence) {
+        struct evidence_searches *searches = extractor->evidence;
+        for (size_t i = 0; i < searches->count; i++)
+            if (evidence_wanted(searches->items[i].source, api_version_group(api_version, NULL), name, object) &&
+                !evidence_look(&searches->items[i], object, error))
+                return false;
+        return true;
+    }
     const struct fact_kind *kind = fact_kind_find(api_version, name, object);
     if (!kind)
         return true;
@@ -201,15 +193,6 @@ static bool extract_one(const struct extractor *extractor, struct json_object *o
     if (!record)
         return error_set(error, 500, "out of memory");
     return sink(context, record, error);
-}
-
-/* A list that says of what it is holds all of it: also where a fact takes only some of that kind, be it none. */
-static void extract_note_listed(const struct extractor *extractor, const struct origin *origin)
-{
-    struct str group = api_version_group(origin->api_version, NULL);
-    for (size_t f = 0; f < FACT_COUNT && extractor->listed; f++)
-        if (str_eq(origin->kind, fact_kinds[f].resource.kind) && str_eq(group, fact_kinds[f].resource.group))
-            extractor->listed[f] = true;
 }
 
 bool extract_object(const struct extractor *extractor, struct json_object *object, record_sink *sink, void *context,
@@ -224,7 +207,11 @@ bool extract_object(const struct extractor *extractor, struct json_object *objec
     if (kind.len > strlen("List")) {
         origin.kind = str_slice(kind, 0, kind.len - strlen("List"));
         origin.api_version = json_get_str(object, "apiVersion");
-        extract_note_listed(extractor, &origin);
+        /* A list that says of what it is holds all of it: also where a fact takes only some of that kind, be it none. */
+        struct str group = api_version_group(origin.api_version, NULL);
+        for (size_t f = 0; f < FACT_COUNT && extractor->listed; f++)
+            if (str_eq(origin.kind, fact_kinds[f].resource.kind) && str_eq(group, fact_kinds[f].resource.group))
+                extractor->listed[f] = true;
     }
     size_t count = json_len(items);
     for (size_t i = 0; i < count; i++) {

@@ -106,9 +106,15 @@ void extract_management_backup(struct store *store, void *fact, struct json_obje
     }
 }
 
-/* kcm sets status.release about a minute after a change, and each component's success when it runs. */
-static struct strlist store_unready(struct store *store, struct json_object *components)
+void extract_management(struct store *store, void *fact, struct json_object *object)
 {
+    struct management *management = fact;
+    management->release = store_text(store, json_path_str(object, "spec.release"));
+    management->status_release = store_text(store, json_path_str(object, "status.release"));
+    management->available_providers = store_strings(store, json_path(object, "status.availableProviders"), NULL);
+    management->provider_components = store_strings(store, json_path(object, "spec.providers"), "name");
+    /* kcm sets status.release about a minute after a change, and each component's success when it runs. */
+    struct json_object *components = json_path(object, "status.components");
     struct strlist names = {0};
     if (json_object_is_type(components, json_type_object)) {
         json_foreach(components, key, value)
@@ -117,17 +123,7 @@ static struct strlist store_unready(struct store *store, struct json_object *com
                 strlist_add(store->scratch, &names, str_from(key));
         }
     }
-    return store_texts(store, &names);
-}
-
-void extract_management(struct store *store, void *fact, struct json_object *object)
-{
-    struct management *management = fact;
-    management->release = store_text(store, json_path_str(object, "spec.release"));
-    management->status_release = store_text(store, json_path_str(object, "status.release"));
-    management->available_providers = store_strings(store, json_path(object, "status.availableProviders"), NULL);
-    management->provider_components = store_strings(store, json_path(object, "spec.providers"), "name");
-    management->unready_components = store_unready(store, json_path(object, "status.components"));
+    management->unready_components = store_texts(store, &names);
     struct json_object *config = json_path(object, "spec.core.kcm.config");
     struct json_object *webhook = json_get(json_get(config, "admissionWebhook"), "enabled");
     management->webhook_off = json_object_is_type(webhook, json_type_boolean) && !json_object_get_boolean(webhook);

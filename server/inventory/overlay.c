@@ -43,23 +43,6 @@ static bool overlay_reserve(struct inventory_overlay *overlay, enum fact fact, s
     return true;
 }
 
-/* Where a name stands, or would stand, in the sorted array of its kind. */
-static size_t overlay_position(const struct inventory_overlay *overlay, enum fact fact, const struct object_meta *meta)
-{
-    size_t low = 0, high = overlay->inventory.count[fact];
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        const struct object_meta *there = overlay->facts[fact][middle];
-        int order = str_cmp(there->ns, meta->ns);
-        order = order ? order : str_cmp(there->name, meta->name);
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 static bool overlay_remember(struct inventory_overlay *overlay, struct record *record, enum overlay_mode mode)
 {
     if (!array_room(&overlay->additions, overlay->len, &overlay->cap, sizeof *overlay->additions))
@@ -83,7 +66,18 @@ static bool overlay_put(struct inventory_overlay *overlay, struct record *record
         return true;
     if (!overlay_reserve(overlay, fact, inventory->count[fact] + 1))
         return false;
-    size_t at = overlay_position(overlay, fact, meta);
+    /* Where a name stands, or would stand, in the sorted array of its kind. */
+    size_t at = 0, high = overlay->inventory.count[fact];
+    while (at < high) {
+        size_t middle = at + (high - at) / 2;
+        const struct object_meta *there = overlay->facts[fact][middle];
+        int order = str_cmp(there->ns, meta->ns);
+        order = order ? order : str_cmp(there->name, meta->name);
+        if (order < 0)
+            at = middle + 1;
+        else
+            high = middle;
+    }
     const void **place = &overlay->facts[fact][at];
     if (!gone) {
         memmove(place + 1, place, (inventory->count[fact] - at) * sizeof *place);
@@ -205,18 +199,13 @@ static struct json_object *set_object(struct json_object *object, const char *ke
     return json_put_map(object, key, &map) ? map : NULL;
 }
 
-static void simulated_free(struct simulated *simulated)
-{
-    record_list_clear(&simulated->records);
-    json_object_put(simulated->object);
-    free(simulated);
-}
-
 void simulation_clear(struct simulation *simulation)
 {
     for (struct simulated *at = simulation->first, *next; at; at = next) {
         next = at->next;
-        simulated_free(at);
+        record_list_clear(&at->records);
+        json_object_put(at->object);
+        free(at);
     }
     simulation->first = NULL;
     simulation->count = 0;

@@ -65,17 +65,6 @@ static bool same_key(struct str a, struct str b)
     return a.len == b.len && (a.len == 0 || (a.ptr[a.len - 1] == b.ptr[a.len - 1] && memcmp(a.ptr, b.ptr, a.len) == 0));
 }
 
-static bool index_is_unique(struct index *index, const struct json_node *object, size_t count)
-{
-    if (count > PAIRWISE_LIMIT)
-        return unique_sorted(index, object->first, count);
-    for (const struct json_node *second = object->first; second; second = second->next)
-        for (const struct json_node *node = object->first; node != second; node = node->next)
-            if (same_key(node->key, second->key))
-                return index_duplicate(index, second);
-    return true;
-}
-
 /* ---- members -------------------------------------------------------------- */
 
 static bool index_member(struct index *index, struct json_node *node, unsigned level)
@@ -125,7 +114,13 @@ static bool index_members(struct index *index, struct json_node *object, unsigne
         link = &node->next;
         count++;
     }
-    return index_is_unique(index, object, count);
+    if (count > PAIRWISE_LIMIT)
+        return unique_sorted(index, object->first, count);
+    for (const struct json_node *second = object->first; second; second = second->next)
+        for (const struct json_node *node = object->first; node != second; node = node->next)
+            if (same_key(node->key, second->key))
+                return index_duplicate(index, second);
+    return true;
 }
 
 /* Below the indexed depth scan_value only checks; it counts its own levels on from this one, so

@@ -219,13 +219,6 @@ static const char *skip_failed(struct scan *scan, const char *at, const char *ex
     return NULL;
 }
 
-static const char *skip_plain(struct scan *scan, const char *at, enum json_kind kind)
-{
-    bool whole;
-    scan->at = at;
-    return (kind == JSON_NUMBER ? scan_number(scan, &whole) : scan_literal(scan)) ? scan->at : NULL;
-}
-
 static inline const char *skip_key(struct scan *scan, const char *at)
 {
     const char *key = skip_byte(scan, at, '"'), *colon;
@@ -296,7 +289,9 @@ static const char *skip_value(struct scan *scan, const char *at, unsigned level)
         if (kind == JSON_STRING) {
             at = skip_string(scan, at + 1);
         } else if (kind < JSON_STRING) {
-            at = skip_plain(scan, at, kind);
+            bool whole;
+            scan->at = at;
+            at = (kind == JSON_NUMBER ? scan_number(scan, &whole) : scan_literal(scan)) ? scan->at : NULL;
         } else if (level + nesting.open >= JSON_DEPTH_LIMIT) {
             scan->at = at;
             scan_too_deep(scan);

@@ -131,9 +131,10 @@ static size_t skip_digits(struct str text, size_t at)
     return at;
 }
 
-/* ^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$ */
-static bool is_float(struct str text)
+/* `text` is NUL-terminated. What is out of range stays a string, as in Go. */
+static bool parse_float(struct str text, struct yaml_scalar *scalar)
 {
+    /* ^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$ */
     size_t at = text.len > 0 && (*text.ptr == '-' || *text.ptr == '+'), from = at;
     at = skip_digits(text, at);
     size_t digits = at - from;
@@ -153,13 +154,7 @@ static bool is_float(struct str text)
         if (at == from)
             return false;
     }
-    return at == text.len;
-}
-
-/* `text` is NUL-terminated. What is out of range stays a string, as in Go. */
-static bool parse_float(struct str text, struct yaml_scalar *scalar)
-{
-    if (!is_float(text))
+    if (at != text.len)
         return false;
     scalar->kind = SCALAR_FLOAT;
     scalar->real = strtod(text.ptr, NULL);

@@ -135,15 +135,6 @@ static bool write_document(struct yaml_writer *writer, struct json_object *tree)
            yaml_emit(writer, yaml_stream_end_event_initialize(&event), &event);
 }
 
-/* libyaml ends a stream with "..." when some text in it ends with blank lines. */
-static void drop_end_marker(struct buf *buf)
-{
-    if (!buf->failed && str_ends(buf_str(buf), STR("\n...\n"))) {
-        buf->len -= 4;
-        buf->data[buf->len] = '\0';
-    }
-}
-
 /* The first document's "---" is implicit; callers put markers between documents themselves. */
 void yaml_write(struct buf *buf, struct json_object *tree)
 {
@@ -159,7 +150,11 @@ void yaml_write(struct buf *buf, struct json_object *tree)
     if (!write_document(&writer, tree))
         buf->failed = true;
     yaml_emitter_delete(&writer.emitter);
-    drop_end_marker(buf);
+    /* libyaml ends a stream with "..." when some text in it ends with blank lines. */
+    if (!buf->failed && str_ends(buf_str(buf), STR("\n...\n"))) {
+        buf->len -= 4;
+        buf->data[buf->len] = '\0';
+    }
 }
 
 /* JSON texts as nodes: one value, or several one after another, as kubectl takes
@@ -206,32 +201,24 @@ static bool add_key(struct json_reader *json)
     return scan_key(&json->scan, &inside, &escaped) && add_text(json, inside, escaped, line);
 }
 
-/* Numbers, true, false and null mean the same as in YAML. */
-static bool add_plain(struct json_reader *json, unsigned line)
-{
-    const char *from = json->scan.at;
-    if (!scan_value(&json->scan, 0))
-        return false;
-    struct yaml_node *node = add_text(json, (struct str){from, (size_t)(json->scan.at - from)}, false, line);
-    if (node)
-        node->implicit = true;
-    return node;
-}
-
-static bool add_string(struct json_reader *json, unsigned line)
-{
-    struct str inside;
-    bool escaped;
-    return scan_string(&json->scan, &inside, &escaped) && add_text(json, inside, escaped, line);
-}
-
 static bool add_value(struct json_reader *json, enum json_kind kind)
 {
     unsigned line = line_here(json);
-    if (kind == JSON_STRING)
-        return add_string(json, line);
-    if (kind < JSON_STRING)
-        return add_plain(json, line);
+    if (kind == JSON_STRING) {
+        struct str inside;
+        bool escaped;
+        return scan_string(&json->scan, &inside, &escaped) && add_text(json, inside, escaped, line);
+    }
+    if (kind < JSON_STRING) {
+        /* Numbers, true, false and null mean the same as in YAML. */
+        const char *from = json->scan.at;
+        if (!scan_value(&json->scan, 0))
+            return false;
+        struct yaml_node *node = add_text(json, (struct str){from, (size_t)(json->scan.at - from)}, false, line);
+        if (node)
+            node->implicit = true;
+        return node;
+    }
     json->scan.at++;
     return yaml_node_add(json->reader, kind == JSON_OBJECT ? NODE_MAPPING : NODE_SEQUENCE, line);
 }
@@ -270,15 +257,6 @@ static bool add_document(struct json_reader *json)
     return true;
 }
 
-static void skip_separators(struct scan *scan)
-{
-    scan_space(scan);
-    while (scan->end - scan->at >= 4 && memcmp(scan->at, "---\n", 4) == 0) {
-        scan->at += 4;
-        scan_space(scan);
-    }
-}
-
 bool yaml_parse_json(struct yaml_reader *reader, struct str text)
 {
     if (str_starts(text, STR("\xef\xbb\xbf")))
@@ -290,7 +268,11 @@ bool yaml_parse_json(struct yaml_reader *reader, struct str text)
     while (json.scan.at < json.scan.end) {
         if (!add_document(&json))
             return false;
-        skip_separators(&json.scan);
+        scan_space(&json.scan);
+        while (json.scan.end - json.scan.at >= 4 && memcmp(json.scan.at, "---\n", 4) == 0) {
+            json.scan.at += 4;
+            scan_space(&json.scan);
+        }
     }
     return true;
 }

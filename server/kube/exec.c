@@ -110,14 +110,6 @@ static bool plugin_start(struct arena *arena, const struct kube_exec *exec, int 
 
 enum plugin_end { PLUGIN_ENDED, PLUGIN_TOO_MUCH, PLUGIN_TOO_LONG, PLUGIN_NOT_WANTED };
 
-/* WNOWAIT leaves it a zombie: its process group keeps its number until it is reaped, so that
- * kill(-pid) cannot hit another. */
-static bool has_ended(pid_t pid)
-{
-    siginfo_t info = {.si_pid = 0};
-    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == pid;
-}
-
 /* Reads until it has ended and nothing more of it is there. Who holds its output open after that was
  * left behind by it, and is not waited for. *closed: nobody does. */
 static enum plugin_end plugin_watch(pid_t pid, int output, const struct kube_exec_wait *wait, struct buf *text,
@@ -126,7 +118,10 @@ static enum plugin_end plugin_watch(pid_t pid, int output, const struct kube_exe
     const int64_t deadline = time_monotonic_ns() + (int64_t)wait->seconds * 1000000000;
     char block[4096];
     for (*closed = false;;) {
-        bool ended = has_ended(pid);
+        /* WNOWAIT leaves it a zombie: its process group keeps its number until it is reaped, so that
+         * kill(-pid) cannot hit another. */
+        siginfo_t info = {.si_pid = 0};
+        bool ended = waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == pid;
         struct pollfd ready = {.fd = *closed ? -1 : output, .events = POLLIN};
         int found = poll(&ready, 1, ended ? 0 : *closed ? PLUGIN_TICK_MS / 4 : PLUGIN_TICK_MS);
         ssize_t got = found > 0 ? read(output, block, sizeof block) : -1;
@@ -142,28 +137,6 @@ static enum plugin_end plugin_watch(pid_t pid, int output, const struct kube_exe
         if (time_monotonic_ns() >= deadline)
             return PLUGIN_TOO_LONG;
     }
-}
-
-static bool plugin_judge(const struct kube_exec *exec, const struct kube_exec_wait *wait, enum plugin_end end,
-                         int status, struct error *error)
-{
-    switch (end) {
-    case PLUGIN_NOT_WANTED:
-        return error_set(error, 0, "credential plugin %.*s: request cancelled", STR_ARG(exec->command));
-    case PLUGIN_TOO_MUCH:
-        return error_set(error, 0, "credential plugin %.*s printed more than the maximum of %d KiB",
-                         STR_ARG(exec->command), EXEC_OUTPUT_MAX >> 10);
-    case PLUGIN_TOO_LONG:
-        return error_set(error, 0, "credential plugin %.*s was killed: no result within %u s", STR_ARG(exec->command),
-                         wait->seconds);
-    case PLUGIN_ENDED:
-    default:
-        break;
-    }
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        return error_set(error, 0, "credential plugin %.*s failed with status %d", STR_ARG(exec->command),
-                         WIFEXITED(status) ? WEXITSTATUS(status) : -1);
-    return true;
 }
 
 static bool exec_run(struct arena *arena, const struct kube_exec *exec, const struct kube_exec_wait *wait,
@@ -189,7 +162,23 @@ static bool exec_run(struct arena *arena, const struct kube_exec *exec, const st
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         continue;
     close(ends[0]);
-    return plugin_judge(exec, wait, end, status, error);
+    switch (end) {
+    case PLUGIN_NOT_WANTED:
+        return error_set(error, 0, "credential plugin %.*s: request cancelled", STR_ARG(exec->command));
+    case PLUGIN_TOO_MUCH:
+        return error_set(error, 0, "credential plugin %.*s printed more than the maximum of %d KiB",
+                         STR_ARG(exec->command), EXEC_OUTPUT_MAX >> 10);
+    case PLUGIN_TOO_LONG:
+        return error_set(error, 0, "credential plugin %.*s was killed: no result within %u s", STR_ARG(exec->command),
+                         wait->seconds);
+    case PLUGIN_ENDED:
+    default:
+        break;
+    }
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        return error_set(error, 0, "credential plugin %.*s failed with status %d", STR_ARG(exec->command),
+                         WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+    return true;
 }
 
 /* Its output held the credential: it is wiped. */

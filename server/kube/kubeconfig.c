@@ -9,19 +9,6 @@
 
 #include "kube/kube.h"
 
-/* Where kube_config_load looks; the pod's own files come with the configuration. */
-static void add_kubeconfigs(const struct kube_options *options, struct arena *arena, struct strlist *files)
-{
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the environment is never written */
-    const char *listed = getenv("KUBECONFIG"), *home = getenv("HOME");
-    struct str paths = str_from(options->kubeconfig ? options->kubeconfig : listed), path;
-    if (!paths.len)
-        paths = arena_printf(arena, "%s/.kube/config", home ? home : "");
-    while (str_cut(&paths, ':', &path))
-        if (path.len)
-            strlist_add(arena, files, arena_copy(arena, path));
-}
-
 /* The sandbox (sandbox/sandbox.c) opens exactly these, so a path that is left out here cannot be
  * read later. */
 bool kube_files(const struct kube_options *options, struct arena *arena, struct strlist *files, bool *runs_program,
@@ -33,7 +20,15 @@ bool kube_files(const struct kube_options *options, struct arena *arena, struct 
         return false;
     *runs_program = config.exec != NULL;
     const struct str named[] = {config.ca_file, config.client_cert_file, config.client_key_file, config.token_file};
-    add_kubeconfigs(options, arena, files);
+    /* Where kube_config_load looks; the pod's own files come with the configuration. */
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the environment is never written */
+    const char *listed = getenv("KUBECONFIG"), *home = getenv("HOME");
+    struct str paths = str_from(options->kubeconfig ? options->kubeconfig : listed), path;
+    if (!paths.len)
+        paths = arena_printf(arena, "%s/.kube/config", home ? home : "");
+    while (str_cut(&paths, ':', &path))
+        if (path.len)
+            strlist_add(arena, files, arena_copy(arena, path));
     for (size_t i = 0; i < LENGTH_OF(named); i++)
         if (named[i].len)
             strlist_add(arena, files, named[i]);
@@ -63,22 +58,6 @@ static struct str with_scheme(struct arena *arena, const struct kube_config *con
                                             : arena_printf(arena, "%s://%.*s", tls ? "https" : "http", STR_ARG(server));
 }
 
-/* As clientcmd does it: a CA or insecure flag on the command line replaces both of the
- * kubeconfig's, and another server drops its tls-server-name, which was meant for the old one. */
-static void override_cluster(struct arena *arena, const struct kube_options *options, struct kube_config *config)
-{
-    if (options->insecure || options->certificate_authority) {
-        config->insecure = options->insecure;
-        config->ca_file = config->ca_data = (struct str){NULL, 0};
-        override_text(arena, options->certificate_authority, &config->ca_file);
-    }
-    if (options->server || options->tls_server_name) {
-        config->tls_server_name = (struct str){NULL, 0};
-        override_text(arena, options->tls_server_name, &config->tls_server_name);
-    }
-    override_text(arena, options->server, &config->server);
-}
-
 /* A credential on the command line is the one that is meant: none that a program or a
  * file gives may come before it. */
 static void override_user(struct arena *arena, const struct kube_options *options, struct kube_config *config)
@@ -101,11 +80,32 @@ static bool is_encrypted(struct str server)
     return str_eq_nocase(str_slice(server, 0, 8), STR("https://"));
 }
 
-/* As client-go (clientcmd's ClientConfig asks rest.IsConfigTransportTLS): who the user is goes to an
- * https server only, so that `kubectl proxy`, which is http, is asked without. A token on the command
- * line was meant to be sent. */
-static bool config_keep_secrets(const struct kube_options *options, struct kube_config *config, struct error *error)
+static bool kube_config_override(struct arena *arena, const struct kube_options *options, struct kube_config *config,
+                                 struct error *error)
 {
+    /* As clientcmd does it: a CA or insecure flag on the command line replaces both of the
+     * kubeconfig's, and another server drops its tls-server-name, which was meant for the old one. */
+    if (options->insecure || options->certificate_authority) {
+        config->insecure = options->insecure;
+        config->ca_file = config->ca_data = (struct str){NULL, 0};
+        override_text(arena, options->certificate_authority, &config->ca_file);
+    }
+    if (options->server || options->tls_server_name) {
+        config->tls_server_name = (struct str){NULL, 0};
+        override_text(arena, options->tls_server_name, &config->tls_server_name);
+    }
+    override_text(arena, options->server, &config->server);
+    override_user(arena, options, config);
+    override_text(arena, options->as, &config->as);
+    override_text(arena, options->as_uid, &config->as_uid);
+    if (options->as_group_count)
+        config->as_groups = (struct strlist){0};
+    for (size_t i = 0; i < options->as_group_count; i++)
+        strlist_add(arena, &config->as_groups, arena_copy(arena, str_from(options->as_groups[i])));
+    config->server = with_scheme(arena, config);
+    /* As client-go (clientcmd's ClientConfig asks rest.IsConfigTransportTLS): who the user is goes to an
+     * https server only, so that `kubectl proxy`, which is http, is asked without. A token on the command
+     * line was meant to be sent. */
     const struct str none = {NULL, 0};
     if (config->server.len == 0 || is_encrypted(config->server))
         return true;
@@ -116,21 +116,6 @@ static bool config_keep_secrets(const struct kube_options *options, struct kube_
     config->token = config->token_file = config->username = config->password = none;
     config->client_cert_file = config->client_cert_data = config->client_key_file = config->client_key_data = none;
     return true;
-}
-
-static bool kube_config_override(struct arena *arena, const struct kube_options *options, struct kube_config *config,
-                                 struct error *error)
-{
-    override_cluster(arena, options, config);
-    override_user(arena, options, config);
-    override_text(arena, options->as, &config->as);
-    override_text(arena, options->as_uid, &config->as_uid);
-    if (options->as_group_count)
-        config->as_groups = (struct strlist){0};
-    for (size_t i = 0; i < options->as_group_count; i++)
-        strlist_add(arena, &config->as_groups, arena_copy(arena, str_from(options->as_groups[i])));
-    config->server = with_scheme(arena, config);
-    return config_keep_secrets(options, config, error);
 }
 
 /* kubeconfig files, merged as kubectl merges a KUBECONFIG list: the first file
@@ -343,23 +328,6 @@ bool kube_config_from_kubeconfig(struct arena *arena, const char *paths, const s
     return kube_config_override(arena, options, config, error);
 }
 
-/* The names of one list over all files, the first of each once. */
-static void kube_config_list(struct arena *arena, const char *paths, const char *list, struct strlist *names)
-{
-    struct files files = {.count = 0};
-    struct error ignored;
-    if (!kubeconfig_read_all(arena, str_from(paths), &files, &ignored))
-        return;
-    for (size_t f = 0; f < files.count; f++) {
-        struct json_object *entries = json_get(files.items[f].tree, list);
-        for (size_t i = 0; i < json_len(entries); i++) {
-            struct str name = json_get_str(json_item(entries, i), "name");
-            if (name.len && !strlist_has(names, name))
-                strlist_add(arena, names, arena_copy(arena, name));
-        }
-    }
-}
-
 #define SERVICE_ACCOUNT "/var/run/secrets/kubernetes.io/serviceaccount/"
 enum { NAMESPACE_BYTES_MAX = 1024 };
 
@@ -424,6 +392,19 @@ void kube_config_names(struct arena *arena, const char *kubeconfig, const char *
     const char *paths = named_paths(kubeconfig);
     if (!paths)
         paths = home_path(arena);
-    if (paths)
-        kube_config_list(arena, paths, list, names);
+    if (paths) {
+        /* The names of one list over all files, the first of each once. */
+        struct files files = {.count = 0};
+        struct error ignored;
+        if (!kubeconfig_read_all(arena, str_from(paths), &files, &ignored))
+            return;
+        for (size_t f = 0; f < files.count; f++) {
+            struct json_object *entries = json_get(files.items[f].tree, list);
+            for (size_t i = 0; i < json_len(entries); i++) {
+                struct str name = json_get_str(json_item(entries, i), "name");
+                if (name.len && !strlist_has(names, name))
+                    strlist_add(arena, names, arena_copy(arena, name));
+            }
+        }
+    }
 }

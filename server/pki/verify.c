@@ -24,19 +24,6 @@ static bool bundle_has(STACK_OF(X509) * all, int before, X509 *wanted)
     return false;
 }
 
-/* OpenSSL reads certificates that are no DER and writes them so that nobody can read them again. */
-static bool is_written_as_it_was(X509 *certificate)
-{
-    unsigned char *der = NULL;
-    int len = i2d_X509(certificate, &der);
-    const unsigned char *at = der;
-    X509_SCOPED again = len > 0 ? d2i_X509(NULL, &at, len) : NULL;
-    bool same = again && X509_cmp(again, certificate) == 0;
-    OPENSSL_free(der);
-    ERR_clear_error();
-    return same;
-}
-
 /* Expired CAs are dropped on the way, so that a bundle which is joined at each renewal does not
  * grow for ever. */
 static void push_all(STACK_OF(X509) * all, struct str pem, int64_t now, struct arena *arena)
@@ -46,7 +33,15 @@ static void push_all(STACK_OF(X509) * all, struct str pem, int64_t now, struct a
         X509 *certificate = sk_X509_value(some, i);
         if (bundle_has(all, sk_X509_num(all), certificate) || pki_time(X509_get0_notAfter(certificate)) < now)
             continue;
-        if (!is_written_as_it_was(certificate))
+        /* OpenSSL reads certificates that are no DER and writes them so that nobody can read them again. */
+        unsigned char *der = NULL;
+        int len = i2d_X509(certificate, &der);
+        const unsigned char *at = der;
+        X509_SCOPED again = len > 0 ? d2i_X509(NULL, &at, len) : NULL;
+        bool same = again && X509_cmp(again, certificate) == 0;
+        OPENSSL_free(der);
+        ERR_clear_error();
+        if (!same)
             continue;
         if (!X509_up_ref(certificate) || !sk_X509_push(all, certificate))
             arena_fail(arena);
@@ -86,16 +81,6 @@ static void store_cleanup(X509_STORE **store)
 static void context_cleanup(X509_STORE_CTX **context)
 {
     X509_STORE_CTX_free(*context);
-}
-
-static bool check_dates(const struct pki_facts *facts, int64_t now, struct error *error)
-{
-    char text[TIME_TEXT_SIZE];
-    if (now < facts->not_before)
-        return error_set(error, 422, "the certificate is not valid before %s", time_format(facts->not_before, 0, text));
-    if (now > facts->not_after)
-        return error_set(error, 422, "the certificate expired at %s", time_format(facts->not_after, 0, text));
-    return true;
 }
 
 /* The common name is never looked at, as Go has not since 1.15. */
@@ -168,8 +153,12 @@ bool pki_verify(const struct pki_pair *pair, struct str ca_bundle, const char *c
     if (!facts_key_fits(leaf, key))
         return error_set(error, 422, "the private key does not match the certificate");
     facts_of(leaf, &facts);
-    if (!check_dates(&facts, now, error))
-        return false;
+    char text[TIME_TEXT_SIZE];
+    if (now < facts.not_before)
+        return error_set(error, 422, "the certificate is not valid before %s", time_format(facts.not_before, 0, text));
+    if (now > facts.not_after)
+        return error_set(error, 422, "the certificate expired at %s", time_format(facts.not_after, 0, text));
+
     if (!facts_for_servers(leaf))
         return error_set(error, 422, "not a server certificate: extendedKeyUsage lacks serverAuth");
     bool trust_asked = ca_bundle.len > 0 || (dns_names && *dns_names);
@@ -216,14 +205,6 @@ static bool add_extension(X509 *certificate, X509 *issuer, int nid, const char *
     return added;
 }
 
-static void alternative_names(const struct pki_profile *profile, struct buf *out)
-{
-    for (const char *const *name = profile->dns_names; name && *name; name++)
-        buf_printf(out, "%sDNS:%s", out->len ? "," : "", *name);
-    for (const char *const *address = profile->addresses; address && *address; address++)
-        buf_printf(out, "%sIP:%s", out->len ? "," : "", *address);
-}
-
 /* The CA may sign leaves only (pathlen:0), and the leaf may only serve: a stolen serving key
  * cannot issue. */
 static bool add_extensions(X509 *certificate, const struct pki_profile *profile, X509 *issuer)
@@ -245,7 +226,10 @@ static bool add_extensions(X509 *certificate, const struct pki_profile *profile,
     }
     BUF_SCOPED names;
     buf_init(&names, SANS_MAX);
-    alternative_names(profile, &names);
+    for (const char *const *name = profile->dns_names; name && *name; name++)
+        buf_printf(&names, "%sDNS:%s", names.len ? "," : "", *name);
+    for (const char *const *address = profile->addresses; address && *address; address++)
+        buf_printf(&names, "%sIP:%s", names.len ? "," : "", *address);
     return names.len == 0 || (!names.failed && add_extension(certificate, issuer ? issuer : certificate,
                                                              NID_subject_alt_name, names.data));
 }

@@ -212,8 +212,13 @@ static void walk_check_keys(struct schema_walk *walk, struct json_object *metada
     }
 }
 
-static void check_metadata(struct schema_walk *walk, struct json_object *tree)
+/* ---- the whole --------------------------------------------------------------- */
+
+/* status is checked last and leniently: users paste objects with it, and the API server ignores
+ * it where there is a status subresource. */
+static void check_top(struct schema_walk *walk, struct json_object *tree)
 {
+    const struct schema *schema = walk->kind->schema;
     static const char *const names[] = {"name", "generateName", "namespace"};
     struct json_object *metadata = json_get(tree, "metadata");
     size_t before = walk->count;
@@ -228,16 +233,6 @@ static void check_metadata(struct schema_walk *walk, struct json_object *tree)
         check_name(walk, metadata, names[i]);
     walk_check_keys(walk, metadata, "labels");
     walk_check_keys(walk, metadata, "annotations");
-}
-
-/* ---- the whole --------------------------------------------------------------- */
-
-/* status is checked last and leniently: users paste objects with it, and the API server ignores
- * it where there is a status subresource. */
-static void check_top(struct schema_walk *walk, struct json_object *tree)
-{
-    const struct schema *schema = walk->kind->schema;
-    check_metadata(walk, tree);
     json_foreach(tree, name, member)
     {
         unsigned elsewhere = 0;
@@ -266,22 +261,6 @@ static int64_t release_number(const char *release)
         number = number * 1000 + value;
     }
     return number;
-}
-
-/* Of a release between those of the table the one before it counts, in the same minor version;
- * of a newer or older one nobody here knows what fields it has. `lenient` then: whatever is not
- * known may be new. */
-static void pick_release(struct schema_walk *walk, const char *release)
-{
-    int64_t wanted = release ? release_number(release) : 0, known = 0;
-    const char *const *releases = walk->kind->releases;
-    for (unsigned i = 0; wanted && releases[i]; i++) {
-        known = release_number(releases[i]);
-        bool minor = known / 1000 == wanted / 1000;
-        if (minor && (known <= wanted || !walk->release))
-            walk->release = 1U << i;
-    }
-    walk->lenient = walk->lenient || (known && !walk->release);
 }
 
 static bool same_problem(const struct schema_problem *a, const struct schema_problem *b)
@@ -322,7 +301,18 @@ const struct schema_problem *schema_check(const struct schema_request *request, 
         return NULL;
     walk.lenient = !exact;
     walk.stored = request->stored;
-    pick_release(&walk, request->velero_release);
+    /* Of a release between those of the table the one before it counts, in the same minor version;
+     * of a newer or older one nobody here knows what fields it has. `lenient` then: whatever is not
+     * known may be new. */
+    int64_t wanted = request->velero_release ? release_number(request->velero_release) : 0, known = 0;
+    const char *const *releases = walk.kind->releases;
+    for (unsigned i = 0; wanted && releases[i]; i++) {
+        known = release_number(releases[i]);
+        bool minor = known / 1000 == wanted / 1000;
+        if (minor && (known <= wanted || !walk.release))
+            walk.release = 1U << i;
+    }
+    walk.lenient = walk.lenient || (known && !walk.release);
     check_top(&walk, tree);
     if (request->old && walk.count)
         drop_unchanged(&walk, request->old);

@@ -101,15 +101,6 @@ static struct str listed_values(struct arena *arena, const struct schema *schema
                         STR_ARG(near), near.len ? "?" : "");
 }
 
-static struct str enum_problem(struct arena *arena, const struct schema *schema, struct str text)
-{
-    for (size_t i = 0; i < schema->value_count; i++)
-        if (str_is(text, schema->values[i]))
-            return (struct str){NULL, 0};
-    return arena_printf(arena, "Unsupported value: %.*s: supported values: %.*s", STR_ARG(arena_quote(arena, text)),
-                        STR_ARG(listed_values(arena, schema, text)));
-}
-
 /* Characters, not bytes, as utf8.RuneCountInString. */
 static size_t count_characters(struct str text)
 {
@@ -145,8 +136,13 @@ static struct str text_problem(struct arena *arena, const struct schema *schema,
 {
     struct str quoted = arena_quote(arena, text);
     int64_t ignored;
-    if (schema->value_count)
-        return enum_problem(arena, schema, text);
+    if (schema->value_count) {
+        for (size_t i = 0; i < schema->value_count; i++)
+            if (str_is(text, schema->values[i]))
+                return (struct str){NULL, 0};
+        return arena_printf(arena, "Unsupported value: %.*s: supported values: %.*s", STR_ARG(arena_quote(arena, text)),
+                            STR_ARG(listed_values(arena, schema, text)));
+    }
     if (count_characters(text) < schema->min_length)
         return text.len ? arena_printf(arena, "Invalid value: %.*s: must have at least %zu characters", STR_ARG(quoted),
                                        schema->min_length)

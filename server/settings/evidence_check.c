@@ -56,9 +56,22 @@ static bool read_set(struct parsing *parsing, struct str set)
     return true;
 }
 
-/* What follows the key: an operator and its values. */
-static bool read_operator(struct parsing *parsing, struct str rest)
+static bool read_term(struct parsing *parsing, struct str term)
 {
+    size_t at = 0;
+    bool negated = str_starts(term, STR("!"));
+    if (negated)
+        term = str_trim(str_slice(term, 1, term.len));
+    while (at < term.len && !strchr(" \t=!(", term.ptr[at]))
+        at++;
+    parsing->requirement =
+        (struct label_requirement){.key = str_slice(term, 0, at), .operator= negated ? LABEL_ABSENT : LABEL_EXISTS };
+    if (!label_key_is_valid(parsing->requirement.key))
+        return selector_fail(parsing, "is not a label key", parsing->requirement.key);
+    struct str rest = str_trim(str_slice(term, at, term.len));
+    if (negated && rest.len)
+        return selector_fail(parsing, "cannot follow !KEY", rest);
+    /* What follows the key: an operator and its values. */
     static const struct {
         struct str word;
         enum label_operator operator;
@@ -81,24 +94,6 @@ static bool read_operator(struct parsing *parsing, struct str rest)
         return operators[i].set ? read_set(parsing, value) : selector_add_value(parsing, value);
     }
     return selector_fail(parsing, "is not an operator (=, !=, in, notin)", rest);
-}
-
-static bool read_term(struct parsing *parsing, struct str term)
-{
-    size_t at = 0;
-    bool negated = str_starts(term, STR("!"));
-    if (negated)
-        term = str_trim(str_slice(term, 1, term.len));
-    while (at < term.len && !strchr(" \t=!(", term.ptr[at]))
-        at++;
-    parsing->requirement =
-        (struct label_requirement){.key = str_slice(term, 0, at), .operator= negated ? LABEL_ABSENT : LABEL_EXISTS };
-    if (!label_key_is_valid(parsing->requirement.key))
-        return selector_fail(parsing, "is not a label key", parsing->requirement.key);
-    struct str rest = str_trim(str_slice(term, at, term.len));
-    if (negated && rest.len)
-        return selector_fail(parsing, "cannot follow !KEY", rest);
-    return read_operator(parsing, rest);
 }
 
 bool settings_read_selector(struct arena *arena, struct json_object *value, struct evidence_source *source,

@@ -27,9 +27,10 @@ static const char evidence_example[] =
     "\"Other backup engines\"). For example:\n  #   allOf:\n  #   - preset: k3s-etcd\n  #   anyOf:\n  #   - preset: "
     "kasten\n  #     selector: k10.kasten.io/policyName=kcm\n  #     maximumAge: 2h\n";
 
-/* The text as comment lines that are not wider than WIDTH. */
-static void write_comment(struct buf *out, const char *indent, struct str text)
+static void sample_write_key(struct buf *out, const char *indent, struct str name, const struct settings_key *key)
 {
+    /* The text as comment lines that are not wider than WIDTH. */
+    struct str text = str_from(key->help);
     size_t column = 0;
     struct str word;
     while (str_cut(&text, ' ', &word)) {
@@ -41,10 +42,11 @@ static void write_comment(struct buf *out, const char *indent, struct str text)
         column += 1 + word.len;
     }
     buf_putc(out, '\n');
-}
-
-static void sample_write_value(struct buf *out, const struct settings_key *key)
-{
+    if (key->type == KEY_PROVIDER_EXCLUSIONS)
+        buf_puts(out, provider_exclusions_example);
+    if (key->type == KEY_EVIDENCE)
+        buf_puts(out, evidence_example);
+    buf_printf(out, "%s%.*s: ", indent, STR_ARG(name));
     struct str rest = str_from(key->fallback), item;
     const char *before = "[";
     if (key->type == KEY_EVIDENCE) {
@@ -58,17 +60,6 @@ static void sample_write_value(struct buf *out, const struct settings_key *key)
     } else {
         buf_puts(out, key->fallback[0] ? key->fallback : "\"\"");
     }
-}
-
-static void sample_write_key(struct buf *out, const char *indent, struct str name, const struct settings_key *key)
-{
-    write_comment(out, indent, str_from(key->help));
-    if (key->type == KEY_PROVIDER_EXCLUSIONS)
-        buf_puts(out, provider_exclusions_example);
-    if (key->type == KEY_EVIDENCE)
-        buf_puts(out, evidence_example);
-    buf_printf(out, "%s%.*s: ", indent, STR_ARG(name));
-    sample_write_value(out, key);
     buf_putc(out, '\n');
 }
 

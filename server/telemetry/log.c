@@ -166,22 +166,6 @@ static void add_unit(struct log_text *line, unsigned unit)
     line_add(line, (struct str){escape, sizeof escape});
 }
 
-static void add_escaped(struct log_text *line, struct str c)
-{
-    if (c.ptr[0] == '\n') {
-        line_add(line, STR("\\n"));
-    } else if (log_is_control(c)) {
-        unsigned code = str_code_point(c);
-        if (code > 0xffff) /* a surrogate pair */
-            add_unit(line, 0xd800 + ((code - 0x10000) >> 10));
-        add_unit(line, code > 0xffff ? 0xdc00 + ((code - 0x10000) & 0x3ff) : code);
-    } else {
-        if (c.ptr[0] == '"' || c.ptr[0] == '\\')
-            line_add(line, STR("\\"));
-        line_add(line, c);
-    }
-}
-
 static bool is_plain(char c)
 {
     return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
@@ -205,9 +189,21 @@ static void line_add_text(struct log_text *line, struct str text)
         }
         if (plain.len)
             line_add(line, plain);
-        else if (length)
-            add_escaped(line, str_slice(text, 0, length));
-        else
+        else if (length) {
+            struct str c = str_slice(text, 0, length);
+            if (c.ptr[0] == '\n') {
+                line_add(line, STR("\\n"));
+            } else if (log_is_control(c)) {
+                unsigned code = str_code_point(c);
+                if (code > 0xffff) /* a surrogate pair */
+                    add_unit(line, 0xd800 + ((code - 0x10000) >> 10));
+                add_unit(line, code > 0xffff ? 0xdc00 + ((code - 0x10000) & 0x3ff) : code);
+            } else {
+                if (c.ptr[0] == '"' || c.ptr[0] == '\\')
+                    line_add(line, STR("\\"));
+                line_add(line, c);
+            }
+        } else
             line_add(line, STR("\xef\xbf\xbd"));
         text = str_slice(text, length ? length : 1, text.len);
     }
@@ -237,29 +233,6 @@ static void add_time(struct log_text *line)
     line_add(line, STR("Z\""));
 }
 
-static void add_field(struct log_text *line, const struct log_field *field)
-{
-    struct str key = str_slice(str_from(field->key), 0, KEY_LIMIT);
-    if (key.len + FIELD_ROOM > sizeof line->bytes - line->len)
-        return;
-    line_add(line, STR(",\""));
-    line_add(line, key);
-    line_add(line, STR("\":"));
-    switch (field->type) {
-    case LOG_FIELD_TEXT:
-        line_add_text(line, field->text);
-        break;
-    case LOG_FIELD_INTEGER:
-        if (field->integer < 0)
-            line_add(line, STR("-"));
-        add_digits(line, field->integer < 0 ? 0 - (uint64_t)field->integer : (uint64_t)field->integer, 1);
-        break;
-    case LOG_FIELD_BOOLEAN:
-        line_add(line, field->integer ? STR("true") : STR("false"));
-        break;
-    }
-}
-
 /* errno is kept: log calls stand in error paths that still need it. */
 void log_write(enum log_level level, const char *message, const struct log_field *fields)
 {
@@ -273,8 +246,27 @@ void log_write(enum log_level level, const char *message, const struct log_field
     line_add(&line, str_from(level_names[level]));
     line_add(&line, STR("\",\"message\":"));
     line_add_text(&line, str_from(message));
-    for (; fields && fields->key; fields++)
-        add_field(&line, fields);
+    for (; fields && fields->key; fields++) {
+        struct str key = str_slice(str_from(fields->key), 0, KEY_LIMIT);
+        if (key.len + FIELD_ROOM > sizeof line.bytes - line.len)
+            continue;
+        line_add(&line, STR(",\""));
+        line_add(&line, key);
+        line_add(&line, STR("\":"));
+        switch (fields->type) {
+        case LOG_FIELD_TEXT:
+            line_add_text(&line, fields->text);
+            break;
+        case LOG_FIELD_INTEGER:
+            if (fields->integer < 0)
+                line_add(&line, STR("-"));
+            add_digits(&line, fields->integer < 0 ? 0 - (uint64_t)fields->integer : (uint64_t)fields->integer, 1);
+            break;
+        case LOG_FIELD_BOOLEAN:
+            line_add(&line, fields->integer ? STR("true") : STR("false"));
+            break;
+        }
+    }
     line_add(&line, STR("}\n"));
     log_out(line.bytes, line.len);
     errno = saved;

@@ -60,17 +60,6 @@ static size_t read_labels(enum metric_id id, const char *const *given, const cha
     return count;
 }
 
-static uint32_t hash_labels(const char *const *labels, size_t count)
-{
-    uint32_t hash = 2166136261u;
-    for (size_t i = 0; i < count; i++) {
-        for (const char *c = labels[i]; *c; c++)
-            hash = (hash ^ (unsigned char)*c) * 16777619u;
-        hash = (hash ^ 0xffu) * 16777619u;
-    }
-    return hash;
-}
-
 static bool is_series(const struct series *series, uint32_t hash, const char *const *labels, size_t count)
 {
     if (series->hash != hash)
@@ -117,7 +106,12 @@ static struct series *series_for(enum metric_id id, const char *const *given)
 {
     const char *labels[LABELS_LIMIT];
     size_t count = read_labels(id, given, labels);
-    uint32_t hash = hash_labels(labels, count);
+    uint32_t hash = 2166136261u;
+    for (size_t i = 0; i < count; i++) {
+        for (const char *c = labels[i]; *c; c++)
+            hash = (hash ^ (unsigned char)*c) * 16777619u;
+        hash = (hash ^ 0xffu) * 16777619u;
+    }
     struct series *series = series_find(&families[id], hash, labels, count);
     if (series)
         return series;
@@ -179,19 +173,6 @@ void metric_observe_labelled(enum metric_id metric, double seconds, const char *
 
 /* ---- the text format ------------------------------------------------------ */
 
-static void write_escaped(struct buf *out, const char *value)
-{
-    for (; *value; value++) {
-        if (*value == '\n') {
-            buf_puts(out, "\\n");
-            continue;
-        }
-        if (*value == '"' || *value == '\\')
-            buf_putc(out, '\\');
-        buf_putc(out, *value);
-    }
-}
-
 /* {a="x",b="y"} with `more` (le="0.1") as the last one. */
 static void write_labels(struct buf *out, const struct metric *metric, const struct series *series, const char *more)
 {
@@ -201,7 +182,16 @@ static void write_labels(struct buf *out, const struct metric *metric, const str
         rest = (struct str){0};
     for (size_t i = 0; str_cut(&rest, ',', &name); i++, before = ",") {
         buf_printf(out, "%s%.*s=\"", before, STR_ARG(name));
-        write_escaped(out, series->labels[i]);
+        const char *value = series->labels[i];
+        for (; *value; value++) {
+            if (*value == '\n') {
+                buf_puts(out, "\\n");
+                continue;
+            }
+            if (*value == '"' || *value == '\\')
+                buf_putc(out, '\\');
+            buf_putc(out, *value);
+        }
         buf_putc(out, '"');
     }
     if (more)

@@ -245,12 +245,6 @@ static bool version_is_tag(struct str text)
     return true;
 }
 
-static struct str version_without_v(struct str text)
-{
-    bool led = text.len > 1 && (text.ptr[0] == 'v' || text.ptr[0] == 'V') && version_is_digit(text.ptr[1]);
-    return led ? str_slice(text, 1, text.len) : text;
-}
-
 struct product_version product_version_unknown(enum product product)
 {
     struct product_version version = {.product = product};
@@ -266,7 +260,8 @@ struct product_version product_version_parse(enum product product, struct str te
     unsigned rows_found = 0;
     if (!version_is_tag(text))
         return version;
-    version.text = version_without_v(text);
+    bool led = text.len > 1 && (text.ptr[0] == 'v' || text.ptr[0] == 'V') && version_is_digit(text.ptr[1]);
+    version.text = led ? str_slice(text, 1, text.len) : text;
     struct version_text scanned = version_scan(version.text);
     if (!version_suffix_is_release(scanned.suffix))
         return version;

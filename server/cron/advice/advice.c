@@ -85,21 +85,6 @@ static struct str advice_of_kind(const struct advice *advice)
     }
 }
 
-static void advice_write(enum cron_dialect dialect, struct str spec, const struct fault *fault, struct error *error)
-{
-    ARENA_SCOPED arena = arena_new(256 * 1024);
-    struct str text = {NULL, 0};
-    if (arena) {
-        struct advice advice = {
-            dialect, arena, spec, fault, advice_quote(arena, fault->value), advice_quote(arena, fault->range)};
-        text = advice_of_kind(&advice);
-    }
-    if (!arena || arena_failed(arena))
-        error_at(error, 500, fault_position(spec, fault), "out of memory");
-    else
-        error_at(error, 422, fault_position(spec, fault), "%.*s", STR_ARG(text));
-}
-
 /* The advice is made in an arena of its own, since parsing needs none and most schedules are
  * right. */
 bool cron_parse(enum cron_dialect dialect, struct str spec, const struct cron_zone *controller_zone,
@@ -108,7 +93,17 @@ bool cron_parse(enum cron_dialect dialect, struct str spec, const struct cron_zo
     struct fault fault;
     if (spec_parse(dialect, spec, controller_zone, schedule, &fault))
         return true;
-    advice_write(dialect, spec, &fault, error);
+    ARENA_SCOPED arena = arena_new(256 * 1024);
+    struct str text = {NULL, 0};
+    if (arena) {
+        struct advice advice = {
+            dialect, arena, spec, &fault, advice_quote(arena, fault.value), advice_quote(arena, fault.range)};
+        text = advice_of_kind(&advice);
+    }
+    if (!arena || arena_failed(arena))
+        error_at(error, 500, fault_position(spec, &fault), "out of memory");
+    else
+        error_at(error, 422, fault_position(spec, &fault), "%.*s", STR_ARG(text));
     return false;
 }
 
@@ -235,23 +230,6 @@ static const char *foreign_sign(struct str value, struct str range)
     return NULL;
 }
 
-/* "monday" where "mon" is meant, or a name in a field that has none. */
-static struct str say_name(const struct advice *advice)
-{
-    struct str value = advice->fault->value, three = str_slice(value, 0, 3);
-    const struct field *field = field_of(advice);
-    int own = field_named(field, three), month = field_named(&spec_fields[FIELD_MONTH], three),
-        weekday = field_named(&spec_fields[FIELD_DAY_OF_WEEK], three);
-    if (own >= 0)
-        return arena_printf(advice->arena, "%s %.*s is not valid; names have three letters, so use \"%s\"", field->name,
-                            STR_ARG(advice->value), field->names[own - field->min]);
-    if (month >= 0 || weekday >= 0)
-        return arena_printf(advice->arena, "%s %.*s is not valid: it is a %s; use %s", field->name,
-                            STR_ARG(advice->value), month >= 0 ? "month" : "day of the week", field->allowed);
-    return arena_printf(advice->arena, "%s %.*s is not a number; use %s", field->name, STR_ARG(advice->value),
-                        field->allowed);
-}
-
 static struct str say_not_a_number(const struct advice *advice)
 {
     const struct fault *fault = advice->fault;
@@ -265,7 +243,19 @@ static struct str say_not_a_number(const struct advice *advice)
     if (fault->step)
         return arena_printf(advice->arena, "%s step %.*s is not a number; use, for example, \"*/5\"",
                             field_of(advice)->name, STR_ARG(advice->value));
-    return say_name(advice);
+    /* "monday" where "mon" is meant, or a name in a field that has none. */
+    struct str value = advice->fault->value, three = str_slice(value, 0, 3);
+    const struct field *field = field_of(advice);
+    int own = field_named(field, three), month = field_named(&spec_fields[FIELD_MONTH], three),
+        weekday = field_named(&spec_fields[FIELD_DAY_OF_WEEK], three);
+    if (own >= 0)
+        return arena_printf(advice->arena, "%s %.*s is not valid; names have three letters, so use \"%s\"", field->name,
+                            STR_ARG(advice->value), field->names[own - field->min]);
+    if (month >= 0 || weekday >= 0)
+        return arena_printf(advice->arena, "%s %.*s is not valid: it is a %s; use %s", field->name,
+                            STR_ARG(advice->value), month >= 0 ? "month" : "day of the week", field->allowed);
+    return arena_printf(advice->arena, "%s %.*s is not a number; use %s", field->name, STR_ARG(advice->value),
+                        field->allowed);
 }
 
 /* robfig/cron takes it for the first value alone. */
@@ -388,11 +378,25 @@ static bool is_no_field(struct str field)
     return !str_contains(STR("0123456789*?,"), str_slice(field, 0, 1));
 }
 
-/* What one field too many is most likely: each advice leaves a schedule that is accepted. A
- * sixth field can be seconds (in front), a year (behind), a user or a command (from
- * /etc/crontab), or a zone. */
-static const char *reason_for_surplus(enum cron_dialect dialect, struct str body, int64_t count)
+static const char *reason_for_count(enum cron_dialect dialect, struct str body, int64_t count)
 {
+    static const struct {
+        bool (*is)(struct str field);
+        const char *reason;
+    } slips[] = {
+        {is_broken_list, "; a list must not contain white space: use \"1,15\""},
+        {is_broken_range, "; a range must not contain white space: use \"1-5\""},
+        {is_broken_step, "; a step must not contain white space: use \"*/6\""},
+        {is_assignment, "; the time zone goes at the very start, as in \"TZ=UTC 0 6 * * *\""},
+    };
+    if (count < FIELD_COUNT)
+        return "; use \"*\" for fields that do not matter";
+    for (size_t i = 0; i < LENGTH_OF(slips); i++)
+        if (any_field(body, slips[i].is))
+            return slips[i].reason;
+    /* What one field too many is most likely: each advice leaves a schedule that is accepted. A
+     * sixth field can be seconds (in front), a year (behind), a user or a command (from
+     * /etc/crontab), or a zone. */
     struct str rest = without_fields(body, FIELD_COUNT), sixth;
     spec_next_field(&rest, &sixth);
     if (count == FIELD_COUNT + 1) {
@@ -412,25 +416,6 @@ static const char *reason_for_surplus(enum cron_dialect dialect, struct str body
     return is_schedule(dialect, first_five(without_fields(body, 1)))
                ? "; seconds and years are not supported, so remove the first and the last field"
                : "; seconds and years are not supported";
-}
-
-static const char *reason_for_count(enum cron_dialect dialect, struct str body, int64_t count)
-{
-    static const struct {
-        bool (*is)(struct str field);
-        const char *reason;
-    } slips[] = {
-        {is_broken_list, "; a list must not contain white space: use \"1,15\""},
-        {is_broken_range, "; a range must not contain white space: use \"1-5\""},
-        {is_broken_step, "; a step must not contain white space: use \"*/6\""},
-        {is_assignment, "; the time zone goes at the very start, as in \"TZ=UTC 0 6 * * *\""},
-    };
-    if (count < FIELD_COUNT)
-        return "; use \"*\" for fields that do not matter";
-    for (size_t i = 0; i < LENGTH_OF(slips); i++)
-        if (any_field(body, slips[i].is))
-            return slips[i].reason;
-    return reason_for_surplus(dialect, body, count);
 }
 
 /* "daily" for "@daily"; "6h", "30 days" and "every 6 hours" for "@every". */

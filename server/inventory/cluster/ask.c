@@ -56,38 +56,6 @@ static const struct velero_deployment *ask_whom(const struct cluster *cluster, b
     return NULL;
 }
 
-/* Nobody is to be asked any more: what was answered, or was not, is of a server that is gone. The lock is held. */
-static void ask_forget(struct cluster *cluster)
-{
-    struct feed *feed = ask_feed(cluster);
-    cluster->asker.image[0] = '\0';
-    table_clear(&feed->records);
-    feed->known = false;
-    cluster_state(feed, KUBE_SYNCED, "");
-    compose_soon(cluster);
-}
-
-static bool ask_due(struct cluster *cluster, struct question *question)
-{
-    struct cluster_asker *asker = &cluster->asker;
-    int64_t now_ns = time_monotonic_ns();
-    bool due = false;
-    pthread_mutex_lock(&cluster->lock);
-    const struct velero_deployment *velero = ask_whom(cluster, true);
-    if (velero && velero->image.len > 0 && velero->image.len < sizeof question->image &&
-        (!str_is(velero->image, asker->image) || now_ns >= asker->next_ns)) {
-        due = true;
-        memcpy(question->image, velero->image.ptr, velero->image.len);
-        question->image[velero->image.len] = '\0';
-        memcpy(asker->image, question->image, velero->image.len + 1);
-        asker->next_ns = now_ns + RETRY_SECONDS * NS_PER_SECOND;
-    } else if (!velero && asker->image[0] && !ask_whom(cluster, false)) {
-        ask_forget(cluster);
-    }
-    pthread_mutex_unlock(&cluster->lock);
-    return due;
-}
-
 /* ---- one question ---------------------------------------------------------- */
 
 /* The name is random: two replicas that ask at the same moment must not collide. Velero deletes
@@ -143,16 +111,6 @@ static bool ask_answered(struct cluster *cluster, const struct question *questio
     return kept;
 }
 
-static void ask_failed(struct cluster *cluster, const struct error *error)
-{
-    struct feed *feed = ask_feed(cluster);
-    pthread_mutex_lock(&cluster->lock);
-    feed->known = feed->records.len > 0;
-    cluster_state(feed, error->code == 404 ? KUBE_MISSING : KUBE_BROKEN, error->message);
-    compose_soon(cluster);
-    pthread_mutex_unlock(&cluster->lock);
-}
-
 static void ask_put_question(struct cluster *cluster, struct question *question)
 {
     struct error error = {.code = 0};
@@ -165,8 +123,14 @@ static void ask_put_question(struct cluster *cluster, struct question *question)
     if (asked && !answered && error.code == 0)
         error_set(&error, 504, "Velero has not answered ServerStatusRequest %s within %d seconds", question->name,
                   ANSWER_MS * ANSWER_TRIES / 1000);
-    if (!answered)
-        ask_failed(cluster, &error);
+    if (!answered) {
+        struct feed *feed = ask_feed(cluster);
+        pthread_mutex_lock(&cluster->lock);
+        feed->known = feed->records.len > 0;
+        cluster_state(feed, error.code == 404 ? KUBE_MISSING : KUBE_BROKEN, error.message);
+        compose_soon(cluster);
+        pthread_mutex_unlock(&cluster->lock);
+    }
 }
 
 static void *ask_run(void *context)
@@ -174,7 +138,29 @@ static void *ask_run(void *context)
     struct cluster *cluster = context;
     while (ask_pause(cluster, LOOK_MS)) {
         struct question question;
-        if (ask_due(cluster, &question))
+        struct cluster_asker *asker = &cluster->asker;
+        int64_t now_ns = time_monotonic_ns();
+        bool due = false;
+        pthread_mutex_lock(&cluster->lock);
+        const struct velero_deployment *velero = ask_whom(cluster, true);
+        if (velero && velero->image.len > 0 && velero->image.len < sizeof question.image &&
+            (!str_is(velero->image, asker->image) || now_ns >= asker->next_ns)) {
+            due = true;
+            memcpy(question.image, velero->image.ptr, velero->image.len);
+            question.image[velero->image.len] = '\0';
+            memcpy(asker->image, question.image, velero->image.len + 1);
+            asker->next_ns = now_ns + RETRY_SECONDS * NS_PER_SECOND;
+        } else if (!velero && asker->image[0] && !ask_whom(cluster, false)) {
+            /* Nobody is to be asked any more: what was answered, or was not, is of a server that is gone. The lock is held. */
+            struct feed *feed = ask_feed(cluster);
+            cluster->asker.image[0] = '\0';
+            table_clear(&feed->records);
+            feed->known = false;
+            cluster_state(feed, KUBE_SYNCED, "");
+            compose_soon(cluster);
+        }
+        pthread_mutex_unlock(&cluster->lock);
+        if (due)
             ask_put_question(cluster, &question);
     }
     return NULL;

@@ -312,16 +312,6 @@ static bool read_evidence(struct live_reading *reading, struct error *error)
     return true;
 }
 
-static void read_others(struct live_reading *reading, const struct facts_wanted *wanted)
-{
-    struct error late;
-    for (size_t i = 0; i < wanted->evidence_count; i++) {
-        struct evidence_search search = {.source = &wanted->evidence[i], .arena = reading->arena};
-        cluster_evidence(reading->cluster->live, &search, in_time(reading, &late));
-        reading->evidence[reading->evidence_count++] = search.reading;
-    }
-}
-
 /* Before everything else: what is read after them shows those that have gone through. */
 static bool read_reservations(struct live_reading *reading, const struct facts_wanted *wanted, int64_t now,
                               struct error *error)
@@ -416,8 +406,14 @@ const struct inventory *cluster_live(struct facts_source *self, const struct fac
         good = read_k0rdent(&reading, error);
     for (size_t i = 0; good && i < wanted->len; i++)
         good = get_one(&reading, wanted->refs[i].fact, wanted->refs[i].ns, wanted->refs[i].name, error);
-    if (good)
-        read_others(&reading, wanted);
+    if (good) {
+        struct error late;
+        for (size_t i = 0; i < wanted->evidence_count; i++) {
+            struct evidence_search search = {.source = &wanted->evidence[i], .arena = reading.arena};
+            cluster_evidence(reading.cluster->live, &search, in_time(&reading, &late));
+            reading.evidence[reading.evidence_count++] = search.reading;
+        }
+    }
     if (good && arena_failed(arena))
         good = error_set(error, 503, "out of memory");
     if (good)

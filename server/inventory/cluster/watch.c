@@ -52,13 +52,6 @@ static bool compose_snapshot(struct cluster *cluster)
     return fresh != NULL;
 }
 
-static void wait_until(struct cluster *cluster, int64_t when_ns)
-{
-    struct timespec until = {when_ns / 1000000000, when_ns % 1000000000};
-    while (!cluster->stopping && pthread_cond_timedwait(&cluster->wake, &cluster->lock, &until) == 0)
-        continue;
-}
-
 /* QUIET_MS gathers a burst into one snapshot; `pause` bounds the cost when events never stop. */
 static void *compose_thread(void *context)
 {
@@ -72,7 +65,9 @@ static void *compose_thread(void *context)
         }
         int64_t begin = time_monotonic_ns();
         if (begin < next) {
-            wait_until(cluster, next);
+            struct timespec until = {next / 1000000000, next % 1000000000};
+            while (!cluster->stopping && pthread_cond_timedwait(&cluster->wake, &cluster->lock, &until) == 0)
+                continue;
             continue;
         }
         cluster->dirty = false;
@@ -261,28 +256,6 @@ void cluster_watch_stop(struct cluster *cluster)
 
 /* How each kind stands, for the log and for /readyz?verbose. */
 
-static void log_state(const struct feed *feed, enum kube_sync state, const char *reason)
-{
-    struct str resource = str_from(feed->object ? feed->object : fact_kinds[feed->fact].name);
-    if (state == KUBE_SYNCED)
-        log_line(LOG_INFO, "cache synced", LOG_TEXT("resource", resource),
-                 LOG_INTEGER("objects", (int64_t)feed->records.len));
-    else if (state == KUBE_MISSING)
-        log_line(LOG_WARN, "kind not installed; waiting for its CRD", LOG_TEXT("resource", resource),
-                 LOG_TEXT("reason", str_from(reason)));
-    else if (state == KUBE_BROKEN)
-        log_line(LOG_WARN, feed->known ? "cache may be stale" : "cannot read from the API server",
-                 LOG_TEXT("resource", resource), LOG_TEXT("reason", str_from(reason)));
-}
-
-static bool fact_followed(const struct cluster *cluster, enum fact fact)
-{
-    bool followed = true;
-    for (size_t f = 0; f < cluster->feed_count; f++)
-        followed = followed && (cluster->feeds[f].fact != fact || cluster->feeds[f].state == KUBE_SYNCED);
-    return followed;
-}
-
 /* A watch that is taken up again goes through "listing" for a moment; that is no news, and would
  * fill the log. */
 void cluster_state(struct feed *feed, enum kube_sync state, const char *reason)
@@ -294,10 +267,23 @@ void cluster_state(struct feed *feed, enum kube_sync state, const char *reason)
     snprintf(feed->reason, sizeof feed->reason, "%s", reason);
     if (state == feed->state)
         return;
-    log_state(feed, state, reason);
+    struct str resource = str_from(feed->object ? feed->object : fact_kinds[feed->fact].name);
+    if (state == KUBE_SYNCED)
+        log_line(LOG_INFO, "cache synced", LOG_TEXT("resource", resource),
+                 LOG_INTEGER("objects", (int64_t)feed->records.len));
+    else if (state == KUBE_MISSING)
+        log_line(LOG_WARN, "kind not installed; waiting for its CRD", LOG_TEXT("resource", resource),
+                 LOG_TEXT("reason", str_from(reason)));
+    else if (state == KUBE_BROKEN)
+        log_line(LOG_WARN, feed->known ? "cache may be stale" : "cannot read from the API server",
+                 LOG_TEXT("resource", resource), LOG_TEXT("reason", str_from(reason)));
     feed->state = state;
     feed->since = time_now();
-    metric_set(METRIC_FACTS_SYNCED, fact_followed(feed->cluster, feed->fact), fact_kinds[feed->fact].name);
+    bool followed = true;
+    for (size_t f = 0; f < feed->cluster->feed_count; f++)
+        followed =
+            followed && (feed->cluster->feeds[f].fact != feed->fact || feed->cluster->feeds[f].state == KUBE_SYNCED);
+    metric_set(METRIC_FACTS_SYNCED, followed, fact_kinds[feed->fact].name);
 }
 
 /* ---- for people ------------------------------------------------------------ */

@@ -124,17 +124,6 @@ static bool load_piece(struct load *load, struct str text, int64_t line, enum pi
 
 enum { AROUND_LIMIT = 64 << 10 };
 
-/* Where in the window a value ends that nothing was looked at of yet: at a comma or a
- * bracket that closes what it stands in. The text's end where there is none. */
-static size_t value_end(struct window *window)
-{
-    struct json_brackets brackets = {0};
-    size_t at = 0;
-    while (window_has(window, at) && json_brackets_take(&brackets, window->data[window->start + at]))
-        at++;
-    return at;
-}
-
 /* The bytes up to and with the bracket of "items", which stands behind texts and the List's own metadata alone. */
 static size_t items_begin(struct window *window)
 {
@@ -181,7 +170,12 @@ static bool lists_one_kind(struct str begin)
 static bool load_items(struct load *load, struct window *window, struct str begin)
 {
     for (bool first = true;; first = false) {
-        size_t length = value_end(window);
+        /* Where in the window a value ends that nothing was looked at of yet: at a comma or a
+         * bracket that closes what it stands in. The text's end where there is none. */
+        struct json_brackets brackets = {0};
+        size_t length = 0;
+        while (window_has(window, length) && json_brackets_take(&brackets, window->data[window->start + length]))
+            length++;
         if (!window_has(window, length))
             return false;
         char end = window->data[window->start + length];

@@ -166,16 +166,6 @@ static char *path_join(const char *folder, const char *name)
     return path;
 }
 
-static void keep_all(struct sources *sources, struct sources *before, size_t root)
-{
-    for (size_t i = 0; i < before->len; i++)
-        if (before->items[i] && before->items[i]->root == root) {
-            struct source *source = before->items[i];
-            before->items[i] = NULL;
-            sources_append(sources, source);
-        }
-}
-
 /* What a root holds now. A folder that cannot be listed keeps what it held. */
 static int list_root(struct sources *sources, struct sources *before, size_t index)
 {
@@ -191,7 +181,12 @@ static int list_root(struct sources *sources, struct sources *before, size_t ind
     int count = scandir(path, &names, is_manifest, by_bytes);
     if (count < 0) {
         int failure = errno;
-        keep_all(sources, before, index);
+        for (size_t i = 0; i < before->len; i++)
+            if (before->items[i] && before->items[i]->root == index) {
+                struct source *source = before->items[i];
+                before->items[i] = NULL;
+                sources_append(sources, source);
+            }
         return failure;
     }
     int failure = 0;
@@ -202,29 +197,6 @@ static int list_root(struct sources *sources, struct sources *before, size_t ind
     }
     free(names);
     return failure;
-}
-
-static bool list_all(struct sources *sources, inventory_problem_fn *problem, void *context)
-{
-    struct sources before = {.items = sources->items, .len = sources->len};
-    sources->items = NULL;
-    sources->len = sources->cap = 0;
-    for (size_t i = 0; i < sources->root_count; i++) {
-        struct root *root = &sources->roots[i];
-        int failure = list_root(sources, &before, i);
-        char buffer[128];
-        if (failure && failure != root->failure && problem)
-            problem(context, root->path, 0, strerror_r(failure, buffer, sizeof buffer));
-        root->failure = failure;
-    }
-    bool gone = false;
-    for (size_t i = 0; i < before.len; i++)
-        if (before.items[i]) {
-            gone = true;
-            source_free(before.items[i]);
-        }
-    free(before.items);
-    return gone;
 }
 
 /* ---- loading -------------------------------------------------------------- */
@@ -263,7 +235,24 @@ static bool source_refresh(struct source *source, const struct extractor *extrac
 bool sources_reload(struct sources *sources, const struct extractor *extractor, inventory_problem_fn *problem,
                     void *context)
 {
-    bool changed = list_all(sources, problem, context);
+    struct sources before = {.items = sources->items, .len = sources->len};
+    sources->items = NULL;
+    sources->len = sources->cap = 0;
+    for (size_t i = 0; i < sources->root_count; i++) {
+        struct root *root = &sources->roots[i];
+        int failure = list_root(sources, &before, i);
+        char buffer[128];
+        if (failure && failure != root->failure && problem)
+            problem(context, root->path, 0, strerror_r(failure, buffer, sizeof buffer));
+        root->failure = failure;
+    }
+    bool changed = false;
+    for (size_t i = 0; i < before.len; i++)
+        if (before.items[i]) {
+            changed = true;
+            source_free(before.items[i]);
+        }
+    free(before.items);
     sources->problems = 0;
     for (size_t i = 0; i < sources->root_count; i++)
         sources->problems += sources->roots[i].failure != 0;
