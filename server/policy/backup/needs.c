@@ -5,7 +5,7 @@
  * A kind whose stored version is not the one that Velero restores in needs its conversion
  * webhook, and that runs on the cluster that is being restored. A webhook configuration that
  * comes back before the service it calls blocks the kinds it guards. Both are left out of the
- * restore: their providers install them again. */
+ * restore. */
 #include "policy/backup/spec.h"
 
 #include <stdlib.h>

@@ -57,6 +57,8 @@ static const struct provider *provider_of(struct str name)
     return NULL;
 }
 
+/* Mirrors objectBackupStoreGetter.Get of pkg/persistence/object_store.go, which cuts the outer
+ * slashes off bucket and prefix before it hands them to the plugin. */
 struct str location_trim_slashes(struct str text)
 {
     while (str_starts(text, STR("/")))
@@ -66,6 +68,8 @@ struct str location_trim_slashes(struct str text)
     return text;
 }
 
+/* "https://minio:9000" and "https://minio:9000/" are one address. Other values keep what stands
+ * at their end. */
 static struct str without_last_slashes(struct str text)
 {
     while (text.len && text.ptr[text.len - 1] == '/')
@@ -73,6 +77,9 @@ static struct str without_last_slashes(struct str text)
     return text;
 }
 
+/* Keys such as a region or a credential file change how a store is reached, not which one it is,
+ * so only the keys named in `places` are compared. Where the provider is not known any
+ * difference may be one of place. */
 static bool same_config_place(struct str provider, struct json_object *a, struct json_object *b)
 {
     const struct provider *known = provider_of(provider);
@@ -99,6 +106,7 @@ const char *location_place_key(struct str provider, size_t i)
     return known && i < LENGTH_OF(known->places) ? known->places[i] : NULL;
 }
 
+/* What people write from the name of the store or of the cloud, and the plugin that was meant. */
 static const struct {
     const char *wrong, *right;
 } nicknames[] = {
@@ -106,6 +114,8 @@ static const struct {
     {"gcs", "gcp"}, {"google", "gcp"}, {"blob", "azure"}, {"microsoft-azure", "azure"},
 };
 
+/* Also a right name in the wrong case: Velero looks plugins up by the exact text, so "AWS" is a
+ * plugin that nobody has. */
 static const char *provider_meant(struct str name)
 {
     for (size_t i = 0; i < LENGTH_OF(nicknames); i++)
@@ -117,6 +127,10 @@ static const char *provider_meant(struct str name)
     return NULL;
 }
 
+/* Two manners for two kinds of plugin. One that refuses unknown keys makes the location
+ * Unavailable, so a wrong key is an error here too. One that takes any key passes over a
+ * misspelt one without a word; there only a near miss is worth a warning, since a key that
+ * resembles nothing may be read by a newer plugin. */
 static void check_keys(const struct location_edit *edit, const struct provider *provider, struct json_object *config)
 {
     struct str known[KEYS_MAX + LENGTH_OF(common_keys)];
@@ -198,6 +212,10 @@ static bool can_be_plugin(struct str name)
     return rest.len && !memchr(rest.ptr, '/', rest.len) && name_is_dns_subdomain(vendor);
 }
 
+/* Name first, then config: what the config may hold depends on the plugin. An unknown provider
+ * is nothing more than a warning, and only where a known one was probably meant, since anybody
+ * may write a plugin. On an update this is asked only when provider or config changes, so that a
+ * label can still be set on a location whose old config would not pass today. */
 void location_check_provider(const struct location_edit *edit)
 {
     struct str name = json_get_str(edit->spec, "provider");

@@ -40,6 +40,8 @@ static struct str foreign_cluster(const struct backup *backup)
                                                       : (struct str){NULL, 0};
 }
 
+/* The uid of namespace kube-system, by which backstop tells clusters apart. Absent until it is
+ * known, and nothing is then called foreign. */
 static struct str foreign_own_id(const struct inventory *inventory)
 {
     const struct cluster_identity *here = inventory_cluster_identity(inventory);
@@ -61,6 +63,8 @@ static int64_t foreign_since(const struct inventory *inventory, const struct for
     return first || !management ? first : management->meta.created;
 }
 
+/* A Backup without a recorded id is never foreign: most are older than backstop's annotation, or
+ * were taken by a cluster without backstop. */
 bool backup_is_foreign(const struct inventory *inventory, const struct backup *backup)
 {
     struct str own = foreign_own_id(inventory), cluster = own.len ? foreign_cluster(backup) : own;
@@ -73,6 +77,9 @@ int64_t policy_foreign_since(const struct inventory *inventory)
     return own.len ? foreign_since(inventory, NULL, own) : 0;
 }
 
+/* The newest management Backup there that another cluster began after this one had its first:
+ * before that, the writes of the old cluster are what this one was restored from. Silent where
+ * the rule is off, and where the own id is unknown, as every Backup would look foreign. */
 struct foreign_writer policy_foreign_writer(const struct inventory *inventory, const struct settings *settings,
                                             const struct storage_location *location)
 {

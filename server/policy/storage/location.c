@@ -4,7 +4,6 @@
 
 /* BackupStorageLocation: bucket, credential, access mode and default, by what Velero and its plugins accept. */
 
-/* object_store.go objectBackupStoreGetter.Get cuts off the outer slashes of bucket and prefix. */
 /* "s3://backups/kcm" as other tools write a bucket; an http address may name a host instead. */
 static struct str without_scheme(struct str bucket)
 {
@@ -118,6 +117,8 @@ static void check_default(const struct location_edit *edit)
     }
 }
 
+/* Legitimate while a location is being renamed, so a warning. Not across namespaces: a Velero
+ * serves its own only. */
 static void check_shared(const struct location_edit *edit)
 {
     const struct storage_location asked = {.provider = json_get_str(edit->spec, "provider"),
@@ -137,6 +138,8 @@ static void check_shared(const struct location_edit *edit)
     }
 }
 
+/* Nothing less than zero is an error to Velero: it falls back on its default. Zero switches the
+ * job off, which is legitimate and yet seldom meant, so the warning says what stops. */
 static void location_check_durations(const struct location_edit *edit)
 {
     static const struct {
@@ -179,6 +182,8 @@ static void check_destination(const struct location_edit *edit)
                    storage_class_name(storage_location_class(&location)));
 }
 
+/* An update whose old object is missing is judged as a creation: everything in it counts as new,
+ * which is what the offline review has. */
 static struct location_edit edit_of(const struct request *request, const struct inventory *inventory,
                                     const struct settings *settings, struct decision *decision)
 {
@@ -237,6 +242,10 @@ void policy_storage_location(const struct request *request, const struct invento
 
 /* Only the existence of a Secret is ever known from a cluster, its keys from files. */
 
+/* Without both a name and a key there is nothing to read: an error. A missing Secret is a
+ * warning, because a GitOps tool may apply the location before the Secret. A missing key in a
+ * Secret whose keys are known is an error: that comes from files alone, where the Secret stands
+ * beside the location. */
 static void location_check_secret_reference(const struct location_edit *edit, const char *member, const char *field)
 {
     struct arena *arena = edit->arena;
@@ -269,6 +278,7 @@ static void location_check_secret_reference(const struct location_edit *edit, co
                      near.len ? "; did you mean " : "", STR_ARG(near), near.len ? "?" : "");
 }
 
+/* Both lines, since a file that was cut off has only the first. */
 static bool is_pem(struct str text)
 {
     return str_contains(text, STR("-----BEGIN CERTIFICATE-----")) &&
@@ -289,6 +299,8 @@ static bool holds_der(struct arena *arena, struct str text)
     return der.len > 2 && der.ptr[0] == 0x30;
 }
 
+/* By the mistakes that people make: PEM left plain, something that is no base64, base64 of
+ * base64, a DER file, and a PEM file of something else. */
 static void check_ca(const struct location_edit *edit)
 {
     const char *field = "spec.objectStorage.caCert";
@@ -325,6 +337,7 @@ static void location_check_secrets(const struct location_edit *edit)
 
 enum { NAMES_SHOWN = 6, COULD_NOT_TELL_RETRY = 5 };
 
+/* Where a check of a location was asked for, and what its answer goes to. */
 struct site {
     const struct storage_check *check;
     struct storage_target target;
@@ -350,11 +363,14 @@ static const enum {
     [STORAGE_DELETING] = SAID_AS_WARNING,
 };
 
+/* Two settings may govern one finding, what is wrong and where it was found: the milder one
+ * wins, so that a rule set to warn stays a warning wherever it is asked. */
 static enum verdict verdict_milder(enum verdict a, enum verdict b)
 {
     return a < b ? a : b;
 }
 
+/* 503 with a delay rather than a denial: the facts come back by themselves. */
 static void judge_unknown(const struct site *site, enum verdict verdict)
 {
     const struct storage_check *check = site->check;
@@ -385,6 +401,8 @@ static void storage_report_fault(const struct site *site, const struct storage_f
     }
 }
 
+/* The audit annotation is written whatever the verdict: it lets somebody tell from the audit log
+ * alone where each backup went. */
 static void judge_durable(const struct site *site, const struct settings *settings,
                           const struct storage_location *location)
 {
@@ -436,6 +454,8 @@ static void warn_of_plugin(const struct site *site, int64_t now, const struct st
                            site->decision);
 }
 
+/* Several defaults end the check, for which one a backup will get cannot be known. Other faults
+ * do not: what is said of durability stays true of a location that is Unavailable today. */
 void check_storage(const struct storage_check *check, const struct request *request, const struct inventory *inventory,
                    const struct settings *settings, struct decision *decision)
 {

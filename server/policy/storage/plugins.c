@@ -8,7 +8,8 @@ bool location_is_url(struct str url)
     return str_eq_nocase(str_slice(url, 0, 7), STR("http://")) || str_eq_nocase(str_slice(url, 0, 8), STR("https://"));
 }
 
-/* What Go's url.Parse finds wrong with a URL whose scheme is right; NULL when it is fine. */
+/* What Go's url.Parse finds wrong with a URL whose scheme is right; NULL when it is fine. It
+ * does not judge whether the host exists: only Velero can reach it. */
 static const char *url_problem(struct str url)
 {
     struct str rest = str_slice(url, str_eq_nocase(str_slice(url, 0, 8), STR("https://")) ? 8 : 7, url.len), host, port;
@@ -46,6 +47,8 @@ static bool is_true(struct json_object *config, const char *key)
     return is_one_of(json_get_str(config, key), words, LENGTH_OF(words));
 }
 
+/* The plugins parse these with strconv.ParseBool, to which "yes" and "on" are errors: Init then
+ * fails. "" is false. */
 static void check_bool(const struct location_edit *edit, struct json_object *config, const char *key)
 {
     static const char *const words[] = {"", "0", "f", "F", "false", "FALSE", "False"};
@@ -95,6 +98,8 @@ static void check_server_side(const struct location_edit *edit, struct json_obje
                       STR_ARG(arena_quote(edit->arena, value)), STR_ARG(listed_words(edit, words, LENGTH_OF(words))));
 }
 
+/* The limits are in characters, not bytes: each byte that does not continue a character begins
+ * one. */
 static size_t utf8_characters(struct str text)
 {
     size_t count = 0;
@@ -164,6 +169,7 @@ static void check_encryption(const struct location_edit *edit, struct json_objec
                            STR_ARG(strlist_quoted(edit->arena, &given)));
 }
 
+/* Digits and dots, or a colon, which only IPv6 has within a host. */
 static bool is_address(struct str host)
 {
     bool digits = host.len > 0;
@@ -186,6 +192,9 @@ static bool needs_path_style(const struct location_edit *edit, struct json_objec
     return is_address(host) || storage_location_class(&location) == STORAGE_IN_CLUSTER_S3;
 }
 
+/* A store without wildcard DNS cannot be found under BUCKET.HOST, and the error that follows,
+ * "no such host", names a host that nobody has configured. Alibaba's is the opposite case: it
+ * refuses requests in path style. */
 static void check_path_style(const struct location_edit *edit, struct json_object *config, struct str host)
 {
     bool said = json_get_str(config, "s3ForcePathStyle").len > 0;
@@ -227,6 +236,8 @@ static void check_config_ca(const struct location_edit *edit, struct json_object
                          "caCert must be the CA as PEM here; its base64 belongs in spec.objectStorage.caCert");
 }
 
+/* Everything that speaks S3 uses this plugin, so what is wrong for Amazon's own store is a
+ * warning where another may take it, and an error only where the plugin itself refuses. */
 void location_check_aws(const struct location_edit *edit, struct json_object *config)
 {
     static const char *const urls[] = {"s3Url", "publicUrl"};
@@ -262,6 +273,9 @@ void location_check_aws(const struct location_edit *edit, struct json_object *co
                                       "change backups. Set objectStorage.caCert instead");
 }
 
+/* An account is required since the plugin cannot tell one from the container. The other keys are
+ * alternatives to one another, and which are needed depends on what the credential holds, so
+ * their absence is no more than a warning. */
 void location_check_azure(const struct location_edit *edit, struct json_object *config)
 {
     enum { BLOCK_MAX = 100 * 1024 * 1024 };

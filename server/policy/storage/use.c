@@ -24,6 +24,7 @@ static struct str ns_name(const struct look *look)
     return words_name(look->arena, look->ns);
 }
 
+/* `limit` bounds what a message lists, not what counts. */
 static struct strlist names_here(const struct look *look, size_t limit, bool defaults_only)
 {
     const struct inventory *inventory = look->inventory;
@@ -69,6 +70,8 @@ static struct str storage_other_names(const struct look *look)
                         names.len == 1 ? "is only" : "are", STR_ARG(strlist_quoted(arena, &names)));
 }
 
+/* The location of that name in another namespace is pointed out, as it is usually why somebody
+ * is sure that it exists: Velero and kcm read only those beside them. */
 static void add_missing(const struct look *look)
 {
     struct str elsewhere = {NULL, 0};
@@ -137,6 +140,8 @@ struct str storage_lost(struct arena *arena, const struct storage_location *loca
                         means ? means : "if the cluster is lost, so are they");
 }
 
+/* A phase that is absent is not one that is bad: Velero has not looked yet. Deletion comes last,
+ * for the location still works until it is gone. */
 static void storage_judge_location(const struct look *look, const struct storage_location *location, struct str who)
 {
     struct arena *arena = look->arena;
@@ -163,6 +168,8 @@ static void storage_judge_location(const struct look *look, const struct storage
         storage_fault_add(look, STORAGE_DELETING, arena_printf(arena, "%.*s is being deleted", STR_ARG(who)));
 }
 
+/* Faults of choosing come first, then those of the one that is chosen: where there is none,
+ * nothing of the second sort can be said. */
 struct storage_faults storage_find_faults(const struct storage_target *target, struct arena *arena)
 {
     struct storage_faults faults = {0};
@@ -178,6 +185,8 @@ struct storage_faults storage_find_faults(const struct storage_target *target, s
     return faults;
 }
 
+/* By the name that the Backups carry. Those that Velero has not synced yet are not counted, so
+ * the number is a lower bound. */
 static size_t backups_in(const struct inventory *inventory, struct str ns, struct str name)
 {
     size_t count = 0;
@@ -202,7 +211,9 @@ static void add_user(struct users *users, const char *kind, struct str name)
                     arena_printf(users->arena, "%s %.*s", kind, STR_ARG(arena_quote(users->arena, name))));
 }
 
-/* Whoever names the location, or gets it as the only default. */
+/* Whoever names the location, or gets it as the only default. A ManagementBackup without a
+ * schedule has no use for the location once its only backup is taken. Objects that are being
+ * deleted do not count. */
 static void find_users(struct users *users, const struct inventory *inventory, const struct settings *settings,
                        struct str ns, const struct storage_location *location)
 {
@@ -236,6 +247,9 @@ static struct str users_listed(struct users *users)
     return text;
 }
 
+/* Who uses the location decides, not what lies in it: the data stays in the bucket, so a warning
+ * is enough for that. The annotation lets somebody who knows better delete it all the same, and
+ * leaves the reason in the audit log. */
 void location_check_deletion(const struct request *request, const struct inventory *inventory,
                              const struct settings *settings, struct decision *decision)
 {
@@ -272,8 +286,9 @@ void location_check_deletion(const struct request *request, const struct invento
         STR_ARG(quoted), STR_ARG(who), STR_ARG(ns), STR_ARG(name), ANNOTATION_ALLOW_DELETE);
 }
 
-/* backup_sync_controller.go deleteOrphanedBackups: Completed Backups that the new place
- * does not hold are removed from the cluster. */
+/* backup_sync_controller.go deleteOrphanedBackups: Completed Backups that the new place does not
+ * hold are removed from the cluster. Only a warning: to move a location is what somebody does
+ * after moving the bucket, and then the new place has the backups already. */
 void location_check_move(const struct location_edit *edit)
 {
     static const char *const fixed[] = {"provider", "objectStorage.bucket", "objectStorage.prefix"};

@@ -1,11 +1,18 @@
-/* ConfigMaps that Backups and Restores name (resource policies, resource modifiers): found as Velero finds them, and
- * read with the line of what is wrong. */
+/* ConfigMaps that Backups and Restores name (resource policies, resource modifiers): found as
+ * Velero finds them, and read with the line of what is wrong.
+ *
+ * Both are one file inside a string: the ConfigMap has a single key, and its value is YAML of
+ * its own. A problem is therefore told with the path within that document and the line within
+ * the string. How keys are matched depends on Velero's decoder, see `exact` in velero.h. */
 #include "policy/velero/velero.h"
 
 #include <string.h>
 
+/* A ConfigMap holds a megabyte at most; this is about how far anchors of YAML may multiply it. */
 enum { NODE_LIMIT = 100000 };
 
+/* The line is looked up by the path, so a path that the document does not have, of a key that is
+ * missing, is told without one. */
 static struct str rules_place_text(const struct config_rules *rules, struct str where)
 {
     unsigned line = rules->document ? yaml_line(rules->document, where) : 0;
@@ -16,6 +23,9 @@ static struct str rules_place_text(const struct config_rules *rules, struct str 
     return arena_printf(rules->arena, "%.*s (line %u): ", STR_ARG(where), line);
 }
 
+/* Counts on beyond what is shown, so that the caller can say how many more there are. Without a
+ * decision nothing is said and only the count is of interest: `rules->problems` then answers
+ * whether the rules are fine. */
 void rules_problem(struct config_rules *rules, struct str where, const char *format, ...)
 {
     struct arena *arena = rules->arena;
@@ -37,6 +47,8 @@ void rules_warn(struct config_rules *rules, struct str where, const char *format
                      STR_ARG(rules_place_text(rules, where)), STR_ARG(message));
 }
 
+/* As encoding/json finds a member: by the exact name first, then by any case, of which the last
+ * one counts. */
 struct json_object *rules_get(struct json_object *object, const char *key)
 {
     struct json_object *found = json_get(object, key);
@@ -59,6 +71,10 @@ static const char *find_place(const struct config_rules *rules, struct str key)
     return NULL;
 }
 
+/* Velero decodes both formats strictly: a key that it does not know makes the whole ConfigMap
+ * invalid, and the Backup or Restore that names it ends in FailedValidation. What the key was
+ * meant to be is looked for in two directions, a key of this level that is spelt like it, and
+ * the same key on another level. */
 static void check_key(struct config_rules *rules, struct str where, struct str key, const struct str *names,
                       size_t count)
 {
@@ -108,6 +124,9 @@ bool rules_keys(struct config_rules *rules, struct str where, struct json_object
     return true;
 }
 
+/* sigs.k8s.io/yaml turns YAML into JSON by the Go type it decodes into, so that a number or a
+ * boolean without quotes becomes text; a map or a list does not. True also where the key is
+ * absent: its text is then empty. */
 bool rules_text(struct config_rules *rules, struct str where, struct json_object *object, const char *key,
                 struct str *text)
 {
@@ -144,6 +163,8 @@ bool rules_text(struct config_rules *rules, struct str where, struct json_object
     return false;
 }
 
+/* Zero both for an empty list and for something else, which has been told by then: callers that
+ * must tell "absent" from "wrong" look at the member themselves. */
 size_t rules_list(struct config_rules *rules, struct str where, struct json_object *object, const char *key,
                   struct json_object **list)
 {
@@ -225,6 +246,8 @@ bool rules_load(struct config_rules *rules, const struct config_map *map)
     return true;
 }
 
+/* NULL with nothing denied where ConfigMaps are not known. Velero looks in its own namespace
+ * only, so one of that name elsewhere is pointed out. */
 const struct config_map *rules_find_map(struct decision *decision, const struct inventory *inventory, struct str ns,
                                         const char *field, struct str name)
 {

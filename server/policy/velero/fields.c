@@ -15,6 +15,8 @@ static bool has_other_than_star(struct arena *arena, const struct strlist *list,
     return others->len > 0;
 }
 
+/* "*" stands for all, alone. The scoped lists of a Backup allow it among the excluded, where it
+ * means "none of them"; the older lists do not. */
 static void check_stars(struct decision *decision, const struct list_pair *pair)
 {
     struct arena *arena = decision->arena;
@@ -58,6 +60,8 @@ void check_list_pair(struct decision *decision, const struct list_pair *pair)
                          STR_ARG(strlist_quoted(arena, &both)), pair->included_field, pair->object);
 }
 
+/* Velero resolves names through discovery before it filters, so a short name and its
+ * plural.group meet there, which the comparison of texts in its validation does not see. */
 void warn_list_overlap(struct decision *decision, const struct list_pair *pair)
 {
     if (pair->included.len > OVERLAP_MAX || pair->excluded.len > OVERLAP_MAX)
@@ -72,6 +76,8 @@ void warn_list_overlap(struct decision *decision, const struct list_pair *pair)
         }
 }
 
+/* The order is that of gravity: a pattern that breaks the whole list, an item that does nothing,
+ * a name that nothing can have. */
 static void check_pattern(struct decision *decision, const char *field, struct str item, enum pattern_kind kind)
 {
     struct arena *arena = decision->arena;
@@ -111,6 +117,7 @@ void check_namespace_patterns(struct decision *decision, const char *field, cons
         check_pattern(decision, field, list->items[i], PATTERN_NAMESPACES);
 }
 
+/* Per review, over all fields: an answer with more is not read to its end. */
 enum { ENOUGH = 20 };
 
 bool said_enough(const struct decision *decision)
@@ -118,6 +125,8 @@ bool said_enough(const struct decision *decision)
     return decision->causes.len >= ENOUGH || decision->warnings.len >= ENOUGH;
 }
 
+/* What is no string is left out of the list and told by the result, so that callers who only
+ * look for names can go on. */
 bool read_strings(struct arena *arena, struct json_object *array, struct strlist *list)
 {
     if (!array)
@@ -143,6 +152,8 @@ bool check_list_length(struct decision *decision, const char *field, size_t len)
     return false;
 }
 
+/* The common mistakes get an answer of their own: no quotes, no unit, a unit for days, which
+ * Go's durations do not have. */
 void check_duration(struct decision *decision, struct str field, struct json_object *value)
 {
     enum { HOURS_DIGITS = 6 }; /* Go's durations end at 2562047h */
@@ -207,6 +218,7 @@ void check_selector(struct decision *decision, struct str field, struct json_obj
     decision_invalid(decision, path.ptr ? path.ptr : "spec", "%.*s", STR_ARG(why));
 }
 
+/* Velero refuses both together: one asks for all labels, the other for any item. */
 void check_selectors(struct decision *decision, struct str at, struct json_object *one, struct json_object *any)
 {
     struct arena *arena = decision->arena;
@@ -225,6 +237,8 @@ void check_selectors(struct decision *decision, struct str at, struct json_objec
         check_selector(decision, arena_printf(arena, "%.*s[%zu]", STR_ARG(field), i), json_item(any, i));
 }
 
+/* `timeouts` names the durations that this sort of hook has: those of a Backup and of a Restore
+ * differ. */
 void check_exec_hook(struct decision *decision, struct str at, struct json_object *hook, const char *const *timeouts,
                      size_t count)
 {
@@ -300,6 +314,7 @@ static bool is_open_group(struct str group)
     return str_is(group, "infrastructure.cluster.x-k8s.io");
 }
 
+/* Group is empty where the name has none, and then any group will do. */
 struct search {
     struct arena *arena;
     struct str resource, group;
@@ -317,6 +332,8 @@ static const struct resource_kind *by_plural(const struct search *search, struct
     return NULL;
 }
 
+/* Of a group that is known nothing but its known kinds is suggested; the group itself is then
+ * right. */
 static bool group_known(const struct search *search)
 {
     for (size_t i = 0; i < search->count; i++)
@@ -418,6 +435,9 @@ struct str resource_name_elsewhere(struct arena *arena, struct str name)
     return kind ? kind->name : (struct str){NULL, 0};
 }
 
+/* Silent about most unknown names with a group, since they may well be of a CRD that is
+ * installed. What is told is what cannot be right whatever is installed, or what probably is a
+ * slip. */
 static void resource_warn_unknown(struct decision *decision, const char *verb, struct str name, bool clean_cluster)
 {
     const struct search search = search_for(decision->arena, name);
@@ -441,6 +461,9 @@ static void resource_warn_unknown(struct decision *decision, const char *verb, s
                       STR_ARG(quoted));
 }
 
+/* A singular or short name works where Velero's discovery has the kind. On a clean cluster,
+ * which a restore after a disaster finds, the CRDs come with the restore itself, so that
+ * discovery does not have them when the lists are read. */
 void warn_unresolvable(struct decision *decision, const char *verb, const struct resource_names *names,
                        bool clean_cluster)
 {

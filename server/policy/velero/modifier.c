@@ -1,8 +1,17 @@
+/* Resource modifiers, one file of rules that a Restore names (internal/resourcemodifiers):
+ * version, rules and conditions here, patches and their values in modifier_patch.c; and which
+ * release the rules would set on the Management, by which the restore of an older backup is
+ * judged.
+ *
+ * A rule that does not match leaves the object as it was in the backup, and nobody hears of it, so
+ * what can never match is an error here, although Velero takes it. */
 #include "backstop/grammar.h"
 #include "policy/velero/velero.h"
 
 /* Resource modifiers as a whole: version, rules, and which release a rule would set on the Management. */
 
+/* A glob may stand for the kind too: gobwas/glob with "." as the separator, as Velero compiles
+ * it. */
 static bool targets_managements(const struct config_rules *modifier, struct json_object *rule)
 {
     struct str target = json_str(rules_get(rules_get(rule, "conditions"), "groupResource"));
@@ -19,6 +28,8 @@ static struct str value_release(const struct config_rules *modifier, struct json
     return whole_spec ? json_get_str(tree, "release") : json_str(tree);
 }
 
+/* `test` and `remove` set nothing. Patches of a rule are applied in their order, so the last one
+ * that sets the release wins; the caller counts on the order of `all`. */
 static void add_from_patches(const struct config_rules *modifier, struct json_object *patches, struct strlist *all)
 {
     for (size_t i = 0; i < json_len(patches); i++) {
@@ -46,6 +57,9 @@ static bool is_all(struct json_object *rules)
            json_member_count(rule) == 2;
 }
 
+/* Strategic patches are left out: they need Go types, which Velero does not have for a
+ * Management. What conditions a rule has beside its kind is not looked at, so `all` lists what
+ * may be set, not what will be. */
 struct modifier_release modifier_release_set(const struct config_rules *modifier)
 {
     struct modifier_release result = {.release = {NULL, 0}};
@@ -106,6 +120,7 @@ bool modifier_load(struct config_rules *modifier, struct arena *arena, struct de
     return rules_load(modifier, map);
 }
 
+/* Compared without case, as Velero does (strings.EqualFold). */
 static void check_version(struct config_rules *modifier)
 {
     struct str version;
@@ -171,6 +186,7 @@ void modifier_check(struct config_rules *modifier)
 
 /* What a rule of a resource modifier applies to: kind, names, namespaces, labels, and what must match. */
 
+/* Velero trims nothing, so a blank at either end is part of the text. */
 static bool has_space(struct str text)
 {
     return str_contains(text, STR(" ")) || str_trim(text).len < text.len;
@@ -214,6 +230,8 @@ static void check_plain_target(struct config_rules *modifier, struct str where, 
                    STR_ARG(quoted));
 }
 
+/* What matches nothing is told as an error; what matches less than its author probably thought,
+ * as a warning. */
 static void check_target(struct config_rules *modifier, struct str where, struct str target)
 {
     struct arena *arena = modifier->arena;
@@ -261,7 +279,8 @@ static void check_namespaces(struct config_rules *modifier, struct str where, st
     }
 }
 
-/* Velero's decoder takes numbers and booleans where the type is text. */
+/* Velero's decoder takes numbers and booleans where the type is text. The result is a new
+ * reference of the caller's, whether it was copied or not. */
 static struct json_object *as_texts(struct json_object *tree)
 {
     switch (json_object_get_type(tree)) {
@@ -292,6 +311,8 @@ static struct json_object *as_texts(struct json_object *tree)
     }
 }
 
+/* First the keys, with lines, since decoding is strict; the selector as such, as Kubernetes
+ * checks it, only once its shape is right. */
 static void modifier_check_selector(struct config_rules *modifier, struct str where, struct json_object *conditions)
 {
     static const char *const keys[] = {"matchLabels", "matchExpressions"};
@@ -311,6 +332,9 @@ static void modifier_check_selector(struct config_rules *modifier, struct str wh
                       "%.*s; the rule would never apply", STR_ARG(why));
 }
 
+/* A match compares the value at a path with JSON text, so its value follows the same rules of
+ * quoting as that of a patch. A path without its slash is not found, which reads as "does not
+ * match". */
 static void check_match(struct config_rules *modifier, struct str where, struct str target, struct json_object *match)
 {
     static const char *const keys[] = {"path", "value"};

@@ -1,3 +1,4 @@
+/* Patches of resource modifiers: what their operations, paths and values must be to take effect. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -35,6 +36,7 @@ static const struct removed {
     {"persistentvolumes", "/spec/claimRef/resourceVersion", true},
 };
 
+/* The path itself or anything below it. */
 static const struct removed *find_removed(struct str target, struct str path)
 {
     for (size_t i = 0; i < LENGTH_OF(removed); i++) {
@@ -94,6 +96,7 @@ static void modifier_check_removed_patch(struct config_rules *modifier, struct s
 
 static const char *const operations[] = {"add", "remove", "replace", "move", "copy", "test"};
 
+/* An item of `patches`, JSON Patch (RFC 6902), with each member as the text that Velero decodes. */
 struct patch {
     struct str operation, path, from, value;
 };
@@ -139,6 +142,8 @@ static struct str label_key(struct str path)
     return (struct str){NULL, 0};
 }
 
+/* As RFC 6901 writes a "/" within a key. "~" itself would be ~0, but no label or annotation has
+ * one. */
 static struct str escape_slashes(struct arena *arena, struct str key)
 {
     struct str escaped = STR(""), part;
@@ -147,6 +152,9 @@ static struct str escape_slashes(struct arena *arena, struct str key)
     return escaped;
 }
 
+/* Velero prints the path into the JSON of the patch as it stands, so a quote or backslash in it
+ * breaks the whole patch. An unescaped "/" in the key of a label is the usual mistake: it asks
+ * for a map below a map that is not there. */
 static void check_pointer(struct config_rules *modifier, struct str where, struct str path, const char *example)
 {
     struct arena *arena = modifier->arena;
@@ -165,6 +173,7 @@ static void check_pointer(struct config_rules *modifier, struct str where, struc
                       STR_ARG(str_slice(path, 0, path.len - key.len)), STR_ARG(escape_slashes(arena, key)));
 }
 
+/* In any case of letters, for the spelling of the operation is judged by check_operation. */
 static bool sets_value(struct str operation)
 {
     return str_eq_nocase(operation, STR("add")) || str_eq_nocase(operation, STR("replace")) ||
@@ -187,6 +196,9 @@ static const char *text_map(struct str target, struct str path)
     return NULL;
 }
 
+/* A value is text in the ConfigMap and becomes JSON by modifier_value_json: "true" or "1" are no
+ * strings there, which the API server refuses where the field is one. Which fields are strings
+ * is known only of the maps in text_map. */
 static void check_value(struct config_rules *modifier, struct str where, struct str target, const struct patch *patch)
 {
     struct json_object *tree = NULL;
@@ -267,7 +279,8 @@ static void check_patch_data(struct config_rules *modifier, struct str where, st
 }
 
 /* Strategic patches need the Go types, and the Velero server registers only these
- * (pkg/cmd/server/server.go). */
+ * (pkg/cmd/server/server.go). For another kind strategicpatch has no merge keys, and the patch
+ * fails. */
 static bool has_strategic_types(struct str target)
 {
     static const char *const groups[] = {
@@ -373,7 +386,9 @@ static bool go_parses_as_float(struct arena *arena, struct str text)
     return copy.ptr && (hex || isfinite(strtod(copy.ptr, NULL)));
 }
 
-/* Velero's text for a patch value as JSON: quoted or as it is. Mirrors addQuotes. */
+/* Velero's text for a patch value as JSON: quoted or as it is. Mirrors addQuotes. What is a
+ * number to Go need not be one in JSON ("0x1F", "1_000", "Inf"): it goes out unquoted all the
+ * same, and the patch is not JSON then. */
 struct str modifier_value_json(struct arena *arena, struct str value)
 {
     bool quote = false;
@@ -389,7 +404,8 @@ struct str modifier_value_json(struct arena *arena, struct str value)
     return quote ? arena_printf(arena, "\"%.*s\"", STR_ARG(value)) : value;
 }
 
-/* Velero pastes the value into a JSON document without escaping anything. */
+/* Velero pastes the value into a JSON document without escaping anything. Absent when the value
+ * is fine; `tree` then is what it becomes, NULL for null. */
 struct str modifier_value_problem(struct arena *arena, struct str value, struct json_object **tree)
 {
     struct error error = {0};

@@ -1,4 +1,8 @@
-/* Resource policies: volume policies, their conditions and actions (internal/resourcepolicies). */
+/* Resource policies: volume policies, their conditions and actions (internal/resourcepolicies).
+ *
+ * A Backup names the ConfigMap in spec.resourcePolicy, a Restore since 1.19. Velero reads it
+ * with yaml.v3 in strict mode and then validates each part; what it takes and yet never acts on
+ * is told as a warning. The filters by kind and namespace are in resource_policy_filters.c. */
 #include <string.h>
 
 #include "backstop/grammar.h"
@@ -86,7 +90,8 @@ static void warn_unknown_item(struct config_rules *map, struct str at, struct js
                near.len ? "; did you mean " : "", STR_ARG(near), near.len ? "?" : "");
 }
 
-/* The newest of volume_types. */
+/* The newest of volume_types. An older Velero has the word in none of its lists, so a policy for
+ * it does nothing there. */
 static void check_image_volumes(struct config_rules *map, const struct resource_policy_use *use, struct str where,
                                 struct json_object *conditions)
 {
@@ -101,6 +106,7 @@ static void check_image_volumes(struct config_rules *map, const struct resource_
                        STR_ARG(product_version_doubt(map->arena, &use->velero)));
 }
 
+/* The list is one whose items were checked to be texts; anything else reads as an empty one. */
 static void policy_warn_unknown(struct config_rules *map, struct str where, struct json_object *object, const char *key,
                                 const struct str *known, size_t count)
 {
@@ -117,6 +123,7 @@ static void check_labels(struct config_rules *map, struct str where, struct json
         rules_problem(map, policy_under(map, where, key), "must map names to strings");
 }
 
+/* Velero compares the attributes only of volumes of the driver that is named. */
 static void check_csi(struct config_rules *map, struct str where, struct json_object *csi)
 {
     static const char *const keys[] = {"driver", "volumeAttributes"};
@@ -213,6 +220,8 @@ static void check_parameter(struct config_rules *map, const struct resource_poli
         rules_problem(map, at, "must not be empty: name a VolumeSnapshotClass");
 }
 
+/* For another action than snapshot parameters are free: a plugin's "custom" action reads its
+ * own. Only what Velero itself reads is judged. */
 static void check_parameters(struct config_rules *map, const struct resource_policy_use *use, struct str where,
                              struct json_object *action, struct str type)
 {
@@ -232,6 +241,8 @@ static void check_parameters(struct config_rules *map, const struct resource_pol
     }
 }
 
+/* The list of actions is that of the newest Velero; "custom" is the only one that came later
+ * than the others. */
 static void check_action(struct config_rules *map, const struct resource_policy_use *use, struct str where,
                          struct json_object *action)
 {
@@ -319,6 +330,7 @@ static void check_include_exclude(struct config_rules *map, const struct resourc
                       "Backup: use the scoped filters");
 }
 
+/* An empty version is refused too: Velero compares with "v1" and nothing else. */
 void resource_policy_check(struct decision *decision, const char *field, const struct config_map *config,
                            const struct resource_policy_use *use)
 {

@@ -7,6 +7,9 @@ struct str policy_under(const struct config_rules *map, struct str where, const 
     return arena_printf(map->arena, "%.*s%s%s", STR_ARG(where), where.len ? "." : "", key);
 }
 
+/* A strict decoder of an older release does not know the key and refuses the whole ConfigMap,
+ * hence an error and no mere warning. False where the key is absent or the release cannot read
+ * it: the caller then need not look at its value. */
 bool policy_reads(struct config_rules *map, const struct resource_policy_use *use, struct str where,
                   struct json_object *object, const char *key, enum feature feature)
 {
@@ -75,6 +78,8 @@ static struct json_object *expression_as_texts(struct json_object *expression)
     return NULL;
 }
 
+/* Scalars become texts, what is no scalar the empty text. Its shape was checked before, so
+ * nothing else is lost. */
 static struct json_object *selector_as_texts(struct config_rules *map, struct json_object *selector)
 {
     struct json_object *copy = json_own(map->arena, json_object_new_object());
@@ -105,7 +110,8 @@ static void filter_check_expression(struct config_rules *map, struct str where, 
     policy_check_texts(map, where, expression, "values");
 }
 
-/* An empty one counts as none (IsPresentLabelSelector). */
+/* An empty one counts as none (IsPresentLabelSelector). The selector is not built while
+ * something in its shape is wrong, or the same fault would be told twice. */
 static void filter_check_selector(struct config_rules *map, struct str at, struct json_object *selector)
 {
     static const char *const keys[] = {"matchLabels", "matchExpressions"};
@@ -138,6 +144,8 @@ static void filter_check_selectors(struct config_rules *map, struct str at, stru
 
 /* ---- kinds and names ------------------------------------------------------------ */
 
+/* `certain`: Velero itself takes the two for one, and refuses them. Otherwise they are the same
+ * only by discovery, which validation does not ask. */
 static bool filter_same_kind(const struct filter_list *list, struct str a, struct str b, bool *certain)
 {
     /* A Restore lowers the case before it compares (resolveResourceFilter). */
@@ -145,6 +153,7 @@ static bool filter_same_kind(const struct filter_list *list, struct str a, struc
     return *certain || str_eq_nocase(a, b) || resource_name_same(a, b);
 }
 
+/* Kinds of all filters of one list count together; `list->kinds` is what was seen so far. */
 static void filter_check_kind(struct filter_list *list, struct str at, struct str kind)
 {
     struct arena *arena = list->map->arena;
@@ -179,7 +188,8 @@ static void filter_check_globs(struct config_rules *map, struct str at, struct j
     }
 }
 
-/* IsCatchAll: no kinds, or "*" alone. */
+/* IsCatchAll: no kinds, or "*" alone. One is enough, for it takes whatever the other filters do
+ * not name, and names without kinds would apply to anything. */
 static void filter_check_catch_all(struct filter_list *list, struct str at, struct json_object *filter)
 {
     bool named = json_len(json_get(filter, "names")) || json_len(json_get(filter, "excludedNames"));
@@ -226,7 +236,8 @@ static void filter_check_list(struct filter_list *list, struct str where, struct
 
 /* ---- namespaces ------------------------------------------------------------------- */
 
-/* pkg/util/wildcard ValidateNamespaceName. */
+/* pkg/util/wildcard ValidateNamespaceName. Names of objects are gobwas globs instead, which take
+ * more. */
 static const char *namespace_pattern_problem(struct str pattern)
 {
     bool open = false;
@@ -247,6 +258,8 @@ static const char *namespace_pattern_problem(struct str pattern)
     return open ? "has a [ that is not closed" : NULL;
 }
 
+/* `seen` spans all the policies: a namespace, or the very same pattern, may stand in one of them
+ * only. Two patterns that overlap are taken. */
 static void filter_check_namespaces(struct config_rules *map, struct str where, struct json_object *policy,
                                     struct strlist *seen)
 {
