@@ -11,6 +11,7 @@ import ssl
 
 from cases_chart import Setup as Chart
 from control_plane import ROOT, wait_until
+from webhook import NAMESPACE, is_called, managementbackup
 
 CASES = f"{ROOT}/tests/golden/cases"
 GROUPS = ("backup", "managementbackup", "restore", "modifier", "schedule", "storagelocation", "deletion", "kots")
@@ -53,7 +54,12 @@ class Setup(Chart):
         plain, _ = self.objects({})
         self.rules = [v["message"].rpartition("(")[2].rstrip(")") for o in plain
                       if o["kind"] == "ValidatingAdmissionPolicy" for v in o["spec"]["validations"]]
+        self.plain = plain
         cluster.must("apply", "-f", "-", stdin=[o for o in plain if o["kind"].startswith("ValidatingAdmissionPolicy")])
+        # As the endpoint controller makes one for a Service that has no pod.
+        cluster.must("apply", "-f", "-", stdin={
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4", "endpoints": [], "ports": [],
+            "metadata": {"name": "backstop-0", "namespace": NAMESPACE, "labels": {"kubernetes.io/service-name": "backstop"}}})
 
 
 def load(paths):
@@ -194,3 +200,26 @@ def case_agree(setup):
     assert not set(setup.rules) ^ {i for i, _, _ in COVERED}, set(setup.rules) ^ {i for i, _, _ in COVERED}
     assert compared > 400, compared
     assert seen == set(setup.rules), f"no golden case of {sorted(set(setup.rules) - seen)}"
+
+
+def case_told_once(setup):
+    """beside a ready pod the webhook's answer is the only one; when none is ready any more, the policies warn"""
+    cluster, client = setup.cluster, Client(setup.cluster)
+    bad = managementbackup("told", performOnManagementUpgrade=True)
+    cluster.must("delete", "endpointslice", "-n", NAMESPACE, "backstop-0")
+    cluster.must("apply", "-f", "-", stdin=setup.plain)
+    setup.start(setup.plain)
+    wait_until("the webhook to be called", lambda: is_called(cluster), 30)
+
+    def told():
+        """(refused by the webhook, rules that a policy warns of)"""
+        status, answer, flagged = client.ask("POST", path_of(bad) + "?dryRun=All", bad)
+        return "denied the request" in answer.get("message", ""), flagged
+    assert told() == (True, set()), told()
+    replica = setup.replicas[0]
+    replica.endpoint(False)
+    replica.stop()
+    # ManagementBackups fail open, as in the default values.
+    wait_until("the policies to warn", lambda: told() == (False, {"mb-10"}), 20)
+    setup.start(setup.plain)
+    wait_until("the webhook alone to answer again", lambda: told() == (True, set()), 20)
