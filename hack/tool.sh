@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Prints the path of a program that the tests use, built once from Go modules into build/tools (needs Go):
 # helm and promtool as hack/tools pins them, and for `make e2e-velero` the Velero of each supported version
-# (with its CRDs beside it, NAME-crds/), its plugin for S3 and an S3 server, each from its own module as published.
+# (with its CRDs beside it, NAME-crds/), its plugin for S3 and an S3 server, each from its own module as published;
+# and for the end-to-end tests a folder of cert-manager's CRDs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 name=${1:?helm, promtool, crane, actionlint, velero-VERSION, velero-plugin-for-aws or versitygw}
@@ -26,6 +27,9 @@ case $name in
     module=github.com/google/go-containerregistry@v0.20.6 sum=h1:cvWX87UxxLgaH76b4hIvya6Dzz9qHB31qAwjAohdSTU= package=./cmd/crane ;;
   actionlint)
     module=github.com/rhysd/actionlint@v1.7.7 sum=h1:0KgkoNTrYY7vmOCs9BW2AHxLvvpoY9nEUzgBHiPUr0k= package=./cmd/actionlint ;;
+  # Its CRDs only, a folder.
+  cert-manager-crds)
+    module=github.com/cert-manager/cert-manager@v1.19.1 sum=h1:Txh8L/nLWTDcb7ZnXuXbTe15BxQnLbLirXmbNk0fGgY= ;;
   *) echo "tool: no tool \"$name\"" >&2; exit 2 ;;
 esac
 if [[ $name = velero-[0-9]* ]]; then
@@ -56,6 +60,12 @@ build_module() {
     return 1
   }
   folder=$(go mod download -json "$module" | sed -n 's/^\t"Dir": "\(.*\)",*/\1/p')
+  if [ "$name" = cert-manager-crds ]; then
+    rm -rf "${out:?}/$name"
+    mkdir "$out/$name"
+    install -m 0644 "$folder"/deploy/crds/cert-manager.io_*.yaml "$out/$name"
+    return
+  fi
   mod=$out/$name.mod
   install -m 0644 "$folder/go.mod" "$mod"
   install -m 0644 "$folder/go.sum" "$out/$name.sum"
