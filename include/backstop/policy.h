@@ -89,6 +89,7 @@ struct upgrade_source {
     enum upgrade_step step;
     struct str starting; /* UPGRADE_STEP_START: the ManagementBackup to create */
     bool blocked;        /* UPGRADE_STEP_REFUSE for kcm's sake alone: the evidence itself is good */
+    bool unrehearsed;    /* UPGRADE_STEP_REFUSE, and all that is missing is the rehearsal of a good backup */
     bool no_storage;     /* it waits or refuses because of its storage location */
     struct str says;     /* what is missing and what to do: its clause of the answer; empty when it passes */
 };

@@ -49,6 +49,7 @@ struct rehearse_item {
     uint32_t size;
     uint8_t outcome, evidence; /* enum rehearse_outcome, enum rehearse_evidence */
     uint8_t exists;            /* in the cluster: enum rehearse_exists */
+    bool planned;              /* it is in the plan */
     bool unmodified;           /* a resource modifier fails for it: Velero restores it without, and counts an error */
     struct str reason;         /* why, in words; may be empty */
     struct str cause;          /* of a refusal: the same for all that have it in common */
@@ -108,6 +109,17 @@ const struct rehearse_kind *rehearse_served_exactly(const struct rehearse_served
 
 /* ---- the Restore (restore.c) ---------------------------------------------------------- */
 
+/* The order of resources (order.c): the high ones first, the low ones last, all others between them by their names. */
+struct rehearse_order {
+    bool read, given; /* read: it is known, and not to be assumed; given: by a flag of the server */
+    struct strlist high, low;
+};
+void rehearse_order_default(struct rehearse_order *order, struct arena *arena);
+/* Puts --restore-resource-priorities of a container's arguments, an array, over the order. 422 for a value that Velero's
+ * server does not start with. */
+bool rehearse_order_read(struct rehearse_order *order, struct arena *arena, struct json_object *arguments,
+                         struct error *error) MUST_CHECK;
+
 enum rehearse_existing { REHEARSE_EXISTING_UNSET, REHEARSE_EXISTING_NONE, REHEARSE_EXISTING_UPDATE };
 struct rehearse_restore {
     struct str name, backup;
@@ -116,6 +128,7 @@ struct rehearse_restore {
     enum rehearse_existing existing;
     int include_cluster; /* -1: not set */
     bool preserve_node_ports;
+    struct rehearse_order order;  /* of Velero's server; not read: the default */
     struct json_object *modifier; /* what its ConfigMap holds, or NULL */
     struct json_object *policy;   /* likewise */
 };

@@ -5,33 +5,6 @@
 #include "backstop/grammar.h"
 #include "backstop/rehearse.h"
 
-/* defaultRestorePriorities, pkg/cmd/server/config/config.go */
-static const char *const high_priorities[] = {"customresourcedefinitions",
-                                              "namespaces",
-                                              "storageclasses",
-                                              "volumesnapshotclass.snapshot.storage.k8s.io",
-                                              "volumesnapshotcontents.snapshot.storage.k8s.io",
-                                              "volumesnapshots.snapshot.storage.k8s.io",
-                                              "datauploads.velero.io",
-                                              "persistentvolumes",
-                                              "persistentvolumeclaims",
-                                              "clusterroles",
-                                              "roles",
-                                              "serviceaccounts",
-                                              "clusterrolebindings",
-                                              "rolebindings",
-                                              "secrets",
-                                              "configmaps",
-                                              "limitranges",
-                                              "priorityclasses",
-                                              "pods",
-                                              "replicasets.apps",
-                                              "clusterclasses.cluster.x-k8s.io",
-                                              "endpoints",
-                                              "services"};
-static const char *const low_priorities[] = {"clusterbootstraps.run.tanzu.vmware.com", "clusters.cluster.x-k8s.io",
-                                             "clusterresourcesets.addons.cluster.x-k8s.io", "apps.kappctrl.k14s.io",
-                                             "packageinstalls.packaging.carvel.dev"};
 /* nonRestorableResources, pkg/controller/restore_controller.go */
 static const char *const not_restorable[] = {"nodes",
                                              "events",
@@ -308,6 +281,8 @@ static const char *item_unselected(const struct planner *planner, const struct i
 
 static void item_skip(struct rehearse_item *item, const char *why)
 {
+    if (item->planned) /* another object that is restored refers to it */
+        return;
     item->outcome = REHEARSE_SKIPPED;
     item->evidence = REHEARSE_BY_PLAN;
     item->reason = str_from(why);
@@ -324,6 +299,61 @@ static const char *scope_excluded(const struct planner *planner, struct str ns, 
     if (restore->include_cluster == -1 && !lists_include_everything(&planner->namespaces))
         return "it is cluster-scoped, and only some namespaces are restored (spec.includeClusterResources is not set)";
     return NULL;
+}
+
+/* ---- additional items ------------------------------------------------------------------------------ */
+
+static void plan_add(struct planner *planner, struct rehearse_item *item);
+
+/* restoreItem for an additional item: it passes selectors, resource policies and the rule that a Restore of some
+ * namespaces takes nothing of the cluster, but not the lists. */
+static void plan_pull(struct planner *planner, const char *resource_name, struct str ns, struct str name)
+{
+    struct rehearse_resource *resource = rehearse_contents_resource(planner->contents, str_from(resource_name));
+    struct rehearse_item *item = resource && name.len ? rehearse_resource_item(resource, ns, name) : NULL;
+    bool in_scope =
+        ns.len ? lists_include(planner->arena, &planner->namespaces, ns) : planner->restore->include_cluster != 0;
+    if (item && !item->planned && in_scope && lists_include(planner->arena, &planner->resources, resource->name))
+        plan_add(planner, item);
+}
+
+/* What Velero's own plugins add (AddPVCFromPodAction, PodAction, PVCAction) is restored before the object that refers to
+ * it: a pod's claims and PriorityClass, and the volume of a claim that is bound. */
+static void plan_pull_items(struct planner *planner, const struct rehearse_item *item)
+{
+    bool pod = str_is(item->resource->name, "pods");
+    if (!pod && !str_is(item->resource->name, "persistentvolumeclaims"))
+        return;
+    ARENA_SCOPED arena = arena_new(64 * 1024 * 1024);
+    struct error ignored;
+    struct json_object *tree = arena ? rehearse_item_read(planner->contents, item, arena, &ignored) : NULL;
+    struct str phase = json_path_str(tree, "status.phase");
+    struct json_object *volumes = json_path(tree, "spec.volumes");
+    if (!pod) {
+        if (str_is(phase, "Bound"))
+            plan_pull(planner, "persistentvolumes", STR(""), json_path_str(tree, "spec.volumeName"));
+        return;
+    }
+    if (str_is(phase, "Failed") || str_is(phase, "Succeeded")) /* isCompleted: it is not restored itself */
+        return;
+    for (size_t i = 0; i < json_len(volumes); i++)
+        plan_pull(planner, "persistentvolumeclaims", item->ns,
+                  json_path_str(json_item(volumes, i), "persistentVolumeClaim.claimName"));
+    plan_pull(planner, "priorityclasses.scheduling.k8s.io", STR(""), json_path_str(tree, "spec.priorityClassName"));
+}
+
+/* Recurses from a pod to its claims, and from a claim to its volume. */
+static void plan_add(struct planner *planner, struct rehearse_item *item)
+{
+    if (item->planned)
+        return;
+    item->planned = true;
+    plan_pull_items(planner, item);
+    item->outcome = REHEARSE_PENDING;
+    item->reason = (struct str){NULL, 0};
+    item->target_ns = rehearse_restore_target(planner->restore, item->ns);
+    if (planner->plan->count < rehearse_contents_count(planner->contents))
+        planner->plan->items[planner->plan->count++] = item;
 }
 
 static void plan_resource(struct planner *planner, struct rehearse_resource *resource)
@@ -348,12 +378,8 @@ static void plan_resource(struct planner *planner, struct rehearse_resource *res
         const char *why = excluded ? excluded : item_unselected(planner, &filter, item);
         if (why)
             item_skip(item, why);
-        else {
-            item->outcome = REHEARSE_PENDING;
-            item->target_ns = rehearse_restore_target(planner->restore, item->ns);
-            if (planner->plan->count < rehearse_contents_count(planner->contents))
-                planner->plan->items[planner->plan->count++] = item;
-        }
+        else
+            plan_add(planner, item);
     }
 }
 
@@ -367,11 +393,6 @@ static void plan_named(struct planner *planner, struct str name)
         return;
     planner->processed[resource - resources] = true;
     plan_resource(planner, resource);
-}
-
-static bool is_priority(struct str name)
-{
-    return STR_IN(name, high_priorities) || STR_IN(name, low_priorities);
 }
 
 static bool plan_crds(struct planner *planner, struct error *error)
@@ -406,17 +427,23 @@ bool rehearse_plan_make(struct rehearse_plan *plan, struct rehearse_contents *co
     *plan = (struct rehearse_plan){.items = arena_array(arena, total ? total : 1, sizeof(struct rehearse_item *))};
     if (!plan->items || !planner.processed)
         return error_set(error, 500, "out of memory");
+    for (size_t r = 0; r < count; r++)
+        for (size_t i = 0; i < resources[r].count; i++)
+            resources[r].items[i].planned = false; /* of an earlier plan */
     if (!plan_resources(&planner, error))
         return false;
     plan_namespaces(&planner);
     if (!plan_crds(&planner, error))
         return false;
-    for (size_t i = 0; i < LENGTH_OF(high_priorities); i++)
-        plan_named(&planner, str_from(high_priorities[i]));
+    struct rehearse_order order = restore->order;
+    if (!order.read)
+        rehearse_order_default(&order, arena);
+    for (size_t i = 0; i < order.high.len; i++)
+        plan_named(&planner, order.high.items[i]);
     for (size_t i = 0; i < count; i++) /* in the order of their names */
-        if (!is_priority(resources[i].name))
+        if (!strlist_has(&order.high, resources[i].name) && !strlist_has(&order.low, resources[i].name))
             plan_named(&planner, resources[i].name);
-    for (size_t i = 0; i < LENGTH_OF(low_priorities); i++)
-        plan_named(&planner, str_from(low_priorities[i]));
+    for (size_t i = 0; i < order.low.len; i++)
+        plan_named(&planner, order.low.items[i]);
     return !arena_failed(arena) || error_set(error, 500, "out of memory");
 }

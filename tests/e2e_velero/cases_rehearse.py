@@ -83,7 +83,8 @@ def world():
         thing("v1", "Service", "none", "shop", spec={"clusterIP": "None", "ports": [{"port": 80}]}),
         thing("v1", "Service", "node", "ops", spec={"type": "NodePort", "ports": [{"port": 80}]}),
         thing("v1", "Pod", "runs", "shop", spec=POD), thing("v1", "Pod", "done", "shop", spec=POD),
-        thing("v1", "Pod", "first", "shop", spec={**POD, "priorityClassName": "urgent"}),
+        thing("v1", "Pod", "first", "shop", {"pick": "me"}, spec={
+            **POD, "priorityClassName": "urgent", "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "claim"}}]}),
         thing("batch/v1", "Job", "runs", "ops", spec={"template": {"spec": {**POD, "restartPolicy": "Never"}}}),
         thing("batch/v1", "Job", "done", "ops", spec={"template": {"spec": {**POD, "restartPolicy": "Never"}}}),
         thing("apps/v1", "Deployment", "web", "shop", spec={
@@ -325,13 +326,19 @@ def case_live_cluster(setup):
 
 
 def case_left_alone(setup):
-    """without a policy nothing that exists is changed, and a second namespace takes what a mapping sends there"""
+    """without a policy nothing that exists is changed, and a second namespace takes what a mapping sends there;
+    what a pod refers to comes along with it, whatever the selector says of that"""
     restore = velero("Restore", "mapped", backupName=BACKUP, namespaceMapping={"shop": "annex"}, includedNamespaces=["shop"],
                      includeClusterResources=False, labelSelector={"matchExpressions": [
                          {"key": "verdict", "operator": "DoesNotExist"}]})
     code, report, _ = check(setup, setup.cluster, setup.velero, restore)
     counts = collections.Counter(each["outcome"] for each in report["objects"])
     assert counts["created"] > FAR_MORE and code in (0, 1), (code, counts)
+    picked = velero("Restore", "picked", backupName=BACKUP, namespaceMapping={"shop": "picked"}, includedNamespaces=["shop"],
+                    labelSelector={"matchLabels": {"pick": "me"}})
+    _, report, _ = check(setup, setup.cluster, setup.velero, picked)
+    taken = {key for key, outcome in outcomes(report).items() if outcome != "skipped"}
+    assert taken == {("pods", "first"), ("persistentvolumeclaims", "claim"), ("priorityclasses.scheduling.k8s.io", "urgent")}, taken
     again = velero("Restore", "again", backupName=BACKUP)
     _, report, _ = check(setup, setup.cluster, setup.velero, again)
     assert not {each["outcome"] for each in report["objects"]} & {"updated"}, report["counts"]

@@ -307,6 +307,100 @@ static void test_order_and_filters(void)
         ASSERT_TEXT(plan_of(arena, rows[i].spec, NULL), rows[i].plan);
 }
 
+/* --restore-resource-priorities: what Priorities.Set makes of it. */
+static void test_order_given(void)
+{
+    static const struct {
+        const char *arguments, *order;
+    } rows[] = {
+        {"[\"server\"]", "23 high from customresourcedefinitions, 5 low from clusterbootstraps.run.tanzu.vmware.com"},
+        {"[\"server\",\"--restore-resource-priorities=\"]",
+         "23 high from customresourcedefinitions, 5 low from clusterbootstraps.run.tanzu.vmware.com"},
+        {"[\"--restore-resource-priorities=secrets,pods,-,services\"]", "2 high from secrets, 1 low from services"},
+        {"[\"--restore-resource-priorities\",\"secrets\"]",
+         "1 high from secrets, 5 low from clusterbootstraps.run.tanzu.vmware.com"},
+        {"[\"--restore-resource-priorities=-,services\"]",
+         "23 high from customresourcedefinitions, 1 low from services"},
+        {"[\"--restore-resource-priorities=pods,-\"]",
+         "1 high from pods, 5 low from clusterbootstraps.run.tanzu.vmware.com"},
+        {"[\"--restore-resource-priorities=a\",\"--restore-resource-priorities=b,c\"]",
+         "2 high from b, 5 low from clusterbootstraps.run.tanzu.vmware.com"},
+        {"[\"--restore-resource-priorities-x=a\",\"--restore-resource-priorities\"]",
+         "23 high from customresourcedefinitions, 5 low from clusterbootstraps.run.tanzu.vmware.com"},
+        {"[\"--restore-resource-priorities=a,-,b,-,c\"]",
+         "--restore-resource-priorities of Velero's Deployment: multiple priority separator \"-\" found"},
+    };
+    ARENA_SCOPED arena = arena_new(MEMORY);
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        struct error error;
+        struct rehearse_order order;
+        rehearse_order_default(&order, arena);
+        bool read = rehearse_order_read(&order, arena, json_build(arena, str_from(rows[i].arguments), &error), &error);
+        ASSERT_TEXT(read ? arena_printf(arena, "%zu high from %.*s, %zu low from %.*s", order.high.len,
+                                        STR_ARG(order.high.items[0]), order.low.len, STR_ARG(order.low.items[0]))
+                         : str_from(error.message),
+                    rows[i].order);
+    }
+}
+
+/* What a restored object refers to comes before it, although a selector or the scope leaves it out; lists do leave it out. */
+static void test_additional_items(void)
+{
+    static const struct {
+        const char *path, *object;
+    } files[] = {
+        {"pods/namespaces/a/p",
+         "\"labels\":{\"pick\":\"me\"}},\"spec\":{\"priorityClassName\":\"urgent\",\"volumes\":[{},"
+         "{\"persistentVolumeClaim\":{\"claimName\":\"bound\"}},{\"persistentVolumeClaim\":{"
+         "\"claimName\":\"pending\"}},{\"persistentVolumeClaim\":{\"claimName\":\"none\"}}]}}"},
+        {"pods/namespaces/a/over", "\"labels\":{\"pick\":\"me\"}},\"status\":{\"phase\":\"Succeeded\"},\"spec\":{"
+                                   "\"volumes\":[{\"persistentVolumeClaim\":{\"claimName\":\"other\"}}]}}"},
+        {"persistentvolumeclaims/namespaces/a/bound", "\"labels\":{}},\"spec\":{\"volumeName\":\"v\"},\"status\":{"
+                                                      "\"phase\":\"Bound\"}}"},
+        {"persistentvolumeclaims/namespaces/a/pending", "\"labels\":{}},\"spec\":{\"volumeName\":\"w\"}}"},
+        {"persistentvolumeclaims/namespaces/a/other", "\"labels\":{}}}"},
+        {"persistentvolumes/cluster/v", "\"labels\":{}}}"},
+        {"persistentvolumes/cluster/w", "\"labels\":{}}}"},
+        {"priorityclasses.scheduling.k8s.io/cluster/urgent", "\"labels\":{}}}"},
+    };
+    static const struct {
+        const char *spec, *plan;
+    } rows[] = {
+        {"\"labelSelector\":{\"matchLabels\":{\"pick\":\"me\"}}", "over v bound pending urgent p"},
+        {"\"includedNamespaces\":[\"a\"]", "v bound other pending over urgent p"},
+        {"\"includedNamespaces\":[\"a\"],\"includeClusterResources\":false", "bound other pending over p"},
+        {"\"includedResources\":[\"pods\",\"persistentvolumes\"],\"labelSelector\":{\"matchLabels\":{\"pick\":\"me\"}}",
+         "over p"},
+    };
+    ARENA_SCOPED arena = arena_new(MEMORY);
+    for (size_t r = 0; r < LENGTH_OF(rows); r++) {
+        struct error error = {0};
+        struct rehearse_restore restore;
+        struct rehearse_plan plan;
+        struct str names = STR("");
+        int fd = tar_open();
+        for (size_t i = 0; i < LENGTH_OF(files); i++) {
+            const char *object = arena_printf(arena, "{\"metadata\":{\"name\":\"x\",%s", files[i].object).ptr;
+            tar_add(fd, arena_printf(arena, "resources/%s.json", files[i].path).ptr, '0', "", object, strlen(object));
+        }
+        tar_end(fd);
+        struct rehearse_contents *contents = tar_read(fd, NULL, &error);
+        struct rehearse_served served = {.arena = arena};
+        rehearse_served_by_kubernetes(&served);
+        struct json_object *tree = json_build(
+            arena, arena_printf(arena, "{\"metadata\":{\"name\":\"r\"},\"spec\":{%s}}", rows[r].spec), &error);
+        CU_ASSERT_FATAL(contents && tree && rehearse_restore_read(&restore, arena, tree, &error));
+        for (int again = 0; again < 2; again++) { /* as a drill does */
+            names = STR("");
+            CU_ASSERT(rehearse_plan_make(&plan, contents, &restore, &served, arena, &error));
+            for (size_t i = 0; i < plan.count; i++)
+                names = arena_join(arena, names, i ? " " : "", plan.items[i]->name);
+        }
+        ASSERT_TEXT(names, rows[r].plan);
+        rehearse_contents_free(contents);
+    }
+}
+
 static void test_policy(void)
 {
     static const struct {
@@ -586,6 +680,7 @@ static void test_documented_providers(void)
 
 SUITE(rehearse, {"what is no backup", test_hostile_archives}, {"limits and ends of an archive", test_limits},
       {"no archive", test_not_an_archive}, {"the contents", test_contents},
-      {"order and filters", test_order_and_filters}, {"resource policies", test_policy},
+      {"order and filters", test_order_and_filters}, {"the order that the server was given", test_order_given},
+      {"additional items", test_additional_items}, {"resource policies", test_policy},
       {"objects as they are sent", test_prepared}, {"resource modifiers", test_modified}, {"comparing", test_compared},
       {"what the documentation lists for providers", test_documented_providers})

@@ -164,6 +164,22 @@ def _(_):
     same((rehearse(api).returncode, api.patches), (0, []))
 
 
+@shows("the order is that of Velero's own --restore-resource-priorities, and the report says so")
+def _(_):
+    secret = "secrets", "zoo", {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "zoo"}}
+    order = lambda done: [each["name"] for each in json.loads(done.stdout)["objects"]]
+    api = cluster(config("a"), secret)
+    same(order(rehearse(api, "-o", "json")), ["s", "a"])
+    container = {}
+    api.objects["deployments"][0]["spec"]["template"]["spec"]["containers"] = [{"name": "sidecar"}, container]
+    container["args"] = ["server", "--restore-resource-priorities=configmaps,-,secrets"]
+    done = rehearse(api, "-o", "json")
+    same(order(done), ["a", "s"])
+    holds("--restore-resource-priorities of Velero's Deployment", done.stdout)
+    container["args"] = ["server", "--restore-resource-priorities=a,-,b,-,c"]
+    holds("multiple priority separator", rehearse(api).stdout)
+
+
 class Nothing:
     def stop(self):
         pass

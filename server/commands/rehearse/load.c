@@ -165,6 +165,7 @@ bool rehearsal_read_restore(struct rehearsal *rehearsal, struct error *error)
     struct rehearse_restore *restore = &rehearsal->restore;
     if (!rehearse_restore_read(restore, rehearsal->arena, rehearsal->tree, error))
         return false;
+    restore->order = rehearsal->order;
     struct str schedule = json_get_str(restore->spec, "scheduleName");
     if (schedule.len && restore->backup.len)
         return error_set(error, 422, "Velero refuses this Restore: it has backupName and scheduleName");

@@ -69,18 +69,39 @@ static const struct kube_resource deployments = {.group = STR_INIT("apps"),
 static const struct kube_resource namespaces = {
     .group = STR_INIT(""), .version = STR_INIT("v1"), .plural = STR_INIT("namespaces"), .kind = STR_INIT("Namespace")};
 
-struct account {
-    struct arena *arena;
-    struct str name;
-};
-
-static bool account_take(void *context, struct json_object *deployment, struct error *error)
+static bool velero_take(void *context, struct json_object *deployment, struct error *error)
 {
-    struct account *account = context;
-    struct str name = json_path_str(deployment, "spec.template.spec.serviceAccountName");
-    (void)error;
-    account->name = arena_copy(account->arena, name.len ? name : STR("default"));
+    struct rehearsal *rehearsal = context;
+    struct json_object *pod = json_path(deployment, "spec.template.spec"), *containers = json_get(pod, "containers");
+    struct str name = json_get_str(pod, "serviceAccountName");
+    rehearsal->account = arena_copy(rehearsal->arena, name.len ? name : STR("default"));
+    rehearse_order_default(&rehearsal->order, rehearsal->arena);
+    for (size_t i = 0; i < json_len(containers); i++) {
+        struct json_object *container = json_item(containers, i);
+        if (!rehearse_order_read(&rehearsal->order, rehearsal->arena, json_get(container, "command"), error) ||
+            !rehearse_order_read(&rehearsal->order, rehearsal->arena, json_get(container, "args"), error))
+            return false;
+    }
     return true;
+}
+
+void rehearsal_find_velero(struct rehearsal *rehearsal)
+{
+    struct error error = {0};
+    struct arena *arena = rehearsal->arena;
+    const struct kube_list_options list = {.ns = rehearsal->ns, .label_selector = STR("component=velero")};
+    if (!kube_list(rehearsal->client, arena, &deployments, &list, velero_take, rehearsal, NULL, &error))
+        rehearsal->no_velero = arena_copy(arena, str_from(error.message));
+    else if (rehearsal->account.len == 0)
+        rehearsal->no_velero =
+            arena_printf(arena, "no Deployment labelled component=velero in %.*s", STR_ARG(rehearsal->ns));
+    if (rehearsal->no_velero.len)
+        strlist_add(
+            arena, &rehearsal->notes,
+            arena_printf(arena, "the default order of a restore was assumed: %.*s", STR_ARG(rehearsal->no_velero)));
+    else if (rehearsal->order.given)
+        strlist_add(arena, &rehearsal->notes,
+                    STR("the order is that of --restore-resource-priorities of Velero's Deployment"));
 }
 
 static void velero_note(struct rehearsal *rehearsal, struct str why)
@@ -95,20 +116,13 @@ void rehearsal_become_velero(struct rehearsal *rehearsal, const struct kube_opti
 {
     struct arena *arena = rehearsal->arena;
     struct error error = {0};
-    struct account account = {.arena = arena};
     struct kube_options options = *access;
-    const struct kube_list_options list = {.ns = rehearsal->ns, .label_selector = STR("component=velero")};
-    if (!kube_list(rehearsal->client, arena, &deployments, &list, account_take, &account, NULL, &error)) {
-        velero_note(rehearsal, arena_copy(arena, str_from(error.message)));
-        return;
-    }
-    if (account.name.len == 0) {
-        velero_note(rehearsal,
-                    arena_printf(arena, "no Deployment labelled component=velero in %.*s", STR_ARG(rehearsal->ns)));
+    if (rehearsal->no_velero.len) {
+        velero_note(rehearsal, rehearsal->no_velero);
         return;
     }
     options.as =
-        arena_printf(arena, "system:serviceaccount:%.*s:%.*s", STR_ARG(rehearsal->ns), STR_ARG(account.name)).ptr;
+        arena_printf(arena, "system:serviceaccount:%.*s:%.*s", STR_ARG(rehearsal->ns), STR_ARG(rehearsal->account)).ptr;
     rehearsal->velero = options.as ? kube_open(&options, &error) : NULL;
     if (!rehearsal->velero || kube_get(rehearsal->velero, arena, &namespaces, STR(""), STR("default"), NULL, &error))
         return;

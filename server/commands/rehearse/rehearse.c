@@ -264,6 +264,7 @@ static int rehearse_with(const struct command *command, struct rehearsal *rehear
         if (!rehearsal->client)
             return command_fail(command, "%s", error.message);
         rehearsal->server = str_from(kube_server(rehearsal->client));
+        rehearsal_find_velero(rehearsal);
         if (!values->as_me && !access.as && !values->drill)
             rehearsal_become_velero(rehearsal, &access);
     }

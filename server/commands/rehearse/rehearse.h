@@ -17,6 +17,9 @@ struct rehearsal {
     struct kube_client *velero;   /* the same cluster, asked as Velero's account; NULL: not */
     struct str ns;                /* Velero's */
     struct str server;            /* the API server, or absent */
+    struct str account;           /* of Velero's Deployment; absent where that cannot be read, or */
+    struct str no_velero;         /* why */
+    struct rehearse_order order;  /* of its arguments */
     struct str uid;               /* of the Backup whose contents were downloaded, or absent */
     struct json_object *tree;     /* of the Restore */
     struct json_object *maps;     /* an array of ConfigMaps that stand in for the cluster's */
@@ -36,6 +39,8 @@ bool rehearsal_load_restore(struct rehearsal *rehearsal, const char *file, struc
 struct str rehearsal_contents_name(const char *path);
 /* Reads it, and the ConfigMaps that it names, from the file or the cluster. */
 bool rehearsal_read_restore(struct rehearsal *rehearsal, struct error *error) MUST_CHECK;
+/* Reads Velero's Deployment: its account, and the order of its restores. Notes what is assumed where it cannot. */
+void rehearsal_find_velero(struct rehearsal *rehearsal);
 /* Opens `velero`, so that webhooks and admission policies see the account that the restore will have. Left NULL,
  * with a note, where Velero's Deployment is not found or its account may not be impersonated. */
 void rehearsal_become_velero(struct rehearsal *rehearsal, const struct kube_options *access);

@@ -72,6 +72,7 @@ static void gate_plan_pass(const struct gate *gate, struct upgrade_source *sourc
         source->says = gate_blocker_message(gate, source, &blocker);
     else if (gate_lacks_rehearsal(gate, source)) {
         source->step = UPGRADE_STEP_REFUSE;
+        source->unrehearsed = true;
         source->says = gate_rehearsal_message(gate, source->evidence.backup);
     }
 }

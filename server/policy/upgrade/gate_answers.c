@@ -94,8 +94,17 @@ static bool gate_is_only_blocked(const struct gate *gate)
     return !engines_at(gate, UPGRADE_STEP_REFUSE);
 }
 
-/* The way past the gate is offered in every refusal but one: where only kcm would hang, skipping
- * the gate would lead into that. */
+/* The backup is good: the fix is to rehearse it, and no reason to upgrade without one. */
+static bool gate_is_only_unrehearsed(const struct gate *gate)
+{
+    for (size_t i = 0; i < gate->count; i++)
+        if (gate->sources[i].step == UPGRADE_STEP_REFUSE && !gate->sources[i].unrehearsed)
+            return false;
+    return !engines_at(gate, UPGRADE_STEP_REFUSE);
+}
+
+/* The way past the gate is offered in every refusal but two: where only kcm would hang, skipping
+ * the gate would lead into that; and where a good backup is there. */
 void gate_answer_refused(const struct gate *gate)
 {
     struct str from = gate_release_name(gate, gate->running), to = gate_release_name(gate, gate->target);
@@ -103,6 +112,9 @@ void gate_answer_refused(const struct gate *gate)
     gate_warn_under_way(gate);
     if (gate_is_only_blocked(gate))
         decision_forbid(gate->decision, "upgrade from %.*s to %.*s would hang: %.*s", STR_ARG(from), STR_ARG(to),
+                        STR_ARG(says));
+    else if (gate_is_only_unrehearsed(gate))
+        decision_forbid(gate->decision, "upgrade from %.*s to %.*s blocked: %.*s", STR_ARG(from), STR_ARG(to),
                         STR_ARG(says));
     else
         decision_forbid(gate->decision, "upgrade from %.*s to %.*s blocked: %.*s%s %.*s", STR_ARG(from), STR_ARG(to),
