@@ -24,7 +24,7 @@ rm -rf --one-file-system "$root/backstop"
 git clone -q --no-hardlinks . "$root/backstop"
 if [ ! -e "$root/ready" ]; then
     inside dpkg --add-architecture arm64
-    inside /backstop/hack/install-deps.sh build release cross-arm64
+    inside /backstop/hack/install-deps.sh build static release cross-arm64
     : >"$root/ready"
 fi
 inside sh -c 'cd /backstop && "$@"' sh "$@" </dev/null
