@@ -121,7 +121,7 @@ $(BUILD)/plugin/backstop: $(MAIN_OBJECT) $(BUILD)/libbackstop.a
 $(BUILD)/unit-tests: $(UNIT_OBJECTS) $(BUILD)/libbackstop.a
 	$(call quiet,LD)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(TEST_LIBS)
 
--include $(shell find build -name '*.d' 2>/dev/null)
+-include $(shell find build -path build/debian -prune -o -path build/tools -prune -o -name '*.d' -type f -print 2>/dev/null)
 
 # ---- what it needs ----------------------------------------------------------
 .PHONY: deps

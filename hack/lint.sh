@@ -61,5 +61,10 @@ step "cppcheck" cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,p
 step "clang-tidy" tidy
 step "gcc -fanalyzer" analyzed
 step "chart (helm)" hack/chart-test.sh
+workflows() { # GitHub's rules, and shellcheck on their scripts
+  local actionlint
+  if command -v go >/dev/null; then actionlint=$(hack/tool.sh actionlint) && "$actionlint" .github/workflows/*.yaml; fi
+}
+step "workflows (actionlint)" workflows
 step "clang builds without a warning" make -s CC=clang VARIANT=release BUILD=build/lint-clang build/lint-clang/libbackstop.a
 exit $failed

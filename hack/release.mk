@@ -16,7 +16,7 @@ sbom: ## SPDX of the image's files: build/dist/backstop-VERSION.spdx.json
 	$(DOCKER) save $(IMAGE) | hack/sbom.py check $(DIST)/backstop-$(VERSION).spdx.json
 
 # ---- what is published -----------------------------------------------------------
-.PHONY: release release-test release-verify
+.PHONY: release release-test release-verify arm64-test
 release: ## build/dist: sources, chart, image, Debian packages, plugin, SBOM, provenance, sums (docs/releasing.md)
 	@hack/install-deps.sh release
 	hack/release.sh $(VERSION) $(DIST) $(ARCHES)
@@ -26,6 +26,9 @@ release-verify: ## Whether the files in build/dist are what they say, and signed
 
 release-test: ## Make them twice and compare; verify, tamper, push to a registry, install, run
 	hack/release-test.sh $(VERSION)
+
+arm64-test: $(BUILD)/backstop ## The arm64 binary of build/dist answers every recorded review, under qemu
+	tests/arm64/run.py $(or $(DIR),$(DIST))/backstop-image-$(VERSION).oci.tar $(BUILD)/backstop
 
 # ---- source tarball: the commit's files, dated as the commit ------------------
 .PHONY: dist dist-check
