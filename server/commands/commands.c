@@ -49,6 +49,7 @@ static const struct option rules_options[] = {
     {"output", 'o', OPTION_CHOICE, "text|markdown", "how to print them (text)", offsetof(struct print_options, output)},
 };
 
+/* In a fixed order, whatever the order of the bits. */
 static void rules_operations(struct buf *out, unsigned operations)
 {
     static const enum operation all[] = {OPERATION_CREATE, OPERATION_UPDATE, OPERATION_DELETE};
@@ -108,6 +109,8 @@ static const struct command command_rules = {
     COMMAND_DEFAULTS(struct print_options, RULES_TEXT),
 };
 
+/* In the order in which `backstop --help` lists them: what runs all the time, what people use
+ * daily, then the tools. */
 static const struct command *const commands[] = {
     &command_serve, &command_review,        &command_explain,  &command_status,    &command_audit,
     &command_probe, &command_certs,         &command_version,  &command_rules,     &command_settings_sample,

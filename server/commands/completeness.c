@@ -1,5 +1,10 @@
-/* Reads what only completeness needs (identities, sources of charts, metadata of Secrets and ConfigMaps) with the
- * rights of whoever runs the command. The judgement is in status/completeness.c. */
+/* Reads what only completeness needs (identities, sources of charts, metadata of Secrets and
+ * ConfigMaps) with the rights of whoever runs the command. The judgement is in
+ * status/completeness.c.
+ *
+ * For a cluster the snapshot is not enough: it keeps of each object what the policies read. Each
+ * kind is listed once, and one that cannot be listed makes the verdict "unknown" for what
+ * depends on it, never "missing". */
 #include "commands/facts_open.h"
 
 #include <ctype.h>
@@ -28,6 +33,8 @@ static const struct completeness_kind {
     {"source.toolkit.fluxcd.io", "helmrepositories", "HelmRepository", flux},
 };
 
+/* `world` maps a kind to its objects by "namespace/name", which is the form that status_complete
+ * wants. A kind without an entry is unknown; one with an empty entry has no objects. */
 struct completeness_reader {
     struct arena *arena;
     struct json_object *world;
@@ -39,6 +46,7 @@ struct completeness_reader {
     bool failed; /* for want of memory */
 };
 
+/* A later object of the same name replaces the earlier, as a later file does. */
 static bool completeness_put(struct completeness_reader *reader, const char *kind, struct json_object *object)
 {
     struct json_object *of_kind = json_get(reader->world, kind);
@@ -69,6 +77,8 @@ static bool completeness_wants(struct str api_version, struct str kind)
            str_ends(group, STR("cluster.x-k8s.io"));
 }
 
+/* AdmissionReviews are passed over, since the object within one is a wish and not what a cluster
+ * holds. */
 static bool completeness_visit_manifest(void *context, struct manifest *manifest)
 {
     struct completeness_reader *reader = context;
@@ -104,6 +114,8 @@ static void completeness_add_known(struct completeness_reader *reader, const str
 
 /* ---- a cluster ---------------------------------------------------------------------------- */
 
+/* Items of a list have no apiVersion and kind of their own. managedFields may be half of an
+ * object and say nothing here. */
 static bool completeness_visit_item(void *context, struct json_object *object, struct error *error)
 {
     struct completeness_reader *reader = context;
@@ -148,7 +160,9 @@ static void completeness_list(struct completeness_reader *reader, const struct c
     }
 }
 
-/* "awsclusterstaticidentities" of AWSClusterStaticIdentity. */
+/* "awsclusterstaticidentities" of AWSClusterStaticIdentity. The plural is guessed, as
+ * Kubernetes' own meta.UnsafeGuessKindToResource does, since discovery would be a request for
+ * each group. A wrong guess is answered 404, and the kind then counts as one without objects. */
 static const char *completeness_plural(struct arena *arena, struct str kind)
 {
     BUF_SCOPED text;
@@ -176,6 +190,8 @@ static void completeness_list_reference(struct completeness_reader *reader, stru
         completeness_list(reader, &wanted, STR(""), false);
 }
 
+/* A template names its chart by a source or by a HelmChart or OCIRepository: either may be of
+ * several kinds. */
 static void completeness_list_sources(struct completeness_reader *reader, const char *kind)
 {
     json_foreach(json_get(reader->world, kind), key, template)
@@ -187,6 +203,7 @@ static void completeness_list_sources(struct completeness_reader *reader, const 
     }
 }
 
+/* Where an owner is, and where the identity is that a Credential names. */
 static void completeness_add_namespaces(struct completeness_reader *reader, const char *kind,
                                         struct strlist *namespaces)
 {
@@ -200,6 +217,9 @@ static void completeness_add_namespaces(struct completeness_reader *reader, cons
     }
 }
 
+/* In three rounds, for each says what the next needs: the kinds that are always there, then what
+ * they refer to by kind, then Secrets and ConfigMaps of the namespaces that came up. Of those
+ * only metadata is read, so that no secret ever enters this process. */
 static void completeness_read_cluster(struct completeness_reader *reader, const struct facts_options *options,
                                       struct str system_namespace)
 {

@@ -22,6 +22,7 @@ static bool settings_override(struct settings *settings, const struct facts_opti
            error_set(error, 422, "--velero-version %s: write a version, such as 1.18.3", options->velero_version);
 }
 
+/* NULL with the reason told. What an option says goes before the file. */
 struct settings *command_settings(const struct command *command, const char *path, const struct facts_options *options)
 {
     struct error error;
@@ -85,6 +86,8 @@ static const struct inventory *read_files(struct facts *facts, const struct comm
     return facts->source && !facts->problems.len ? facts_get(facts->source, now) : NULL;
 }
 
+/* False when a file is bad, which has been told by then: to judge by the others would be to
+ * judge another cluster. */
 static bool facts_open_from_files(struct facts *facts, const struct command *command,
                                   const struct facts_options *options, const struct settings *settings, int64_t now)
 {
@@ -99,6 +102,8 @@ static bool facts_open_from_files(struct facts *facts, const struct command *com
 
 /* ---- a cluster --------------------------------------------------------------- */
 
+/* What one look at the informers found. `under_way` tells a list that is being fetched from one
+ * that fails and is tried again. */
 struct progress {
     struct facts *facts;
     enum facts_sync enough; /* whatever is below that is a problem */
@@ -106,6 +111,8 @@ struct progress {
     size_t k0rdent, k0rdent_absent, velero, velero_absent; /* kinds of these groups */
 };
 
+/* The words of the reason are those of inventory/cluster, by which alone "connecting" and
+ * "listing" are told from a failure. */
 static void facts_report_kind(void *context, const char *name, enum facts_sync sync, const char *reason)
 {
     struct progress *progress = context;
@@ -141,7 +148,9 @@ static bool is_wrong_cluster(const struct progress *progress, const struct facts
     return progress->k0rdent_absent == progress->k0rdent && !(velero && options->velero_suffices);
 }
 
-/* What fails is retried for ever; nobody at a terminal waits that long. */
+/* What fails is retried for ever; nobody at a terminal waits that long. A list that makes
+ * progress may take all of the timeout; when all that is left unread has failed for some seconds
+ * the wait ends, since nothing more is to be expected. */
 static bool wait_for_lists(struct facts *facts, int64_t seconds)
 {
     int64_t now = time_monotonic_ns(), until = now + seconds * SECOND_NS, failing_since = INT64_MAX;
@@ -165,6 +174,8 @@ static size_t known_facts(const struct inventory *inventory)
     return known;
 }
 
+/* Two different questions: whether enough could be read to answer at all (`ready`), and what
+ * could not, which is told on stderr and marks the answer as incomplete. */
 static bool facts_open_from_cluster(struct facts *facts, const struct command *command,
                                     const struct facts_options *options, const struct settings *settings, int64_t now)
 {
@@ -208,7 +219,9 @@ static bool facts_open_from_cluster(struct facts *facts, const struct command *c
     return ready;
 }
 
-/* Who shows or judges upgrades needs the evidence of other engines, which no snapshot holds by itself. */
+/* Who shows or judges upgrades needs the evidence of other engines, which no snapshot holds by
+ * itself. It replaces the snapshot by one with the evidence in it. Where reading it fails, the
+ * inventory is NULL and the command ends. */
 static void add_evidence(struct facts *facts, const struct settings *settings, int64_t now)
 {
     struct error error;
@@ -241,6 +254,8 @@ bool facts_open(struct facts *facts, const struct command *command, const struct
     return facts->inventory != NULL;
 }
 
+/* For commands that watch (`status --watch`): whatever fails now, the last snapshot stays, with
+ * the problems beside it. */
 void facts_refresh(struct facts *facts, const struct facts_options *options, const struct settings *settings,
                    int64_t now)
 {

@@ -1,5 +1,9 @@
 /* What the roles of manifests/install.yaml grant, which a test holds against this, and list on
- * the objects of upgrade.evidence, each where it is. */
+ * the objects of upgrade.evidence, each where it is.
+ *
+ * One table says what is granted and why; the reasons are printed as comments, so that somebody
+ * who reviews the roles before applying them need not look them up. Reading follows from
+ * facts.def: a kind added there is in the roles without another word here. */
 #include <string.h>
 #include <unistd.h>
 
@@ -91,6 +95,8 @@ static void write_rule(struct buf *out, const char *why, const char *group, cons
     buf_printf(out, "- apiGroups: [%s]\n  resources: [%s]\n", group[0] ? group : "\"\"", resources);
 }
 
+/* By a ClusterRole: kinds without a namespace, and those that are watched in all of them. The
+ * others are granted in the system namespace only. */
 static bool kind_in_cluster(const struct fact_kind *kind)
 {
     return !kind->resource.namespaced || kind->everywhere;
@@ -149,6 +155,8 @@ static void write_lease(const struct writer *writer, struct str ns)
 
 /* ---- evidence of other engines -------------------------------------------------- */
 
+/* `whole`: the same resource too. A second entry for a resource would be a second, equal rule;
+ * for a namespace, a second Role of the same name. */
 static bool seen_before(const struct settings *settings, size_t at, bool whole)
 {
     const struct evidence_source *source = &settings->evidence[at];
@@ -176,6 +184,8 @@ static void write_evidence_in(const struct writer *writer, const struct settings
     write_binding(writer, STR("backstop-evidence"), ns);
 }
 
+/* With `job` the webhook's own account may write neither Secret nor configurations: that is what
+ * the mode is for. */
 void rbac_write(const struct settings *settings, enum rbac_certificates certificates, struct str ns, struct str account,
                 struct buf *out)
 {
@@ -231,6 +241,7 @@ static const char details[] =
     "  backstop rbac --settings settings.yaml | kubectl apply -f -\n"
     "  backstop rbac --settings settings.yaml | kubectl diff -f -";
 
+/* Like DNS labels. They go into YAML as they are, so nothing else may pass. */
 static bool is_name(const char *text)
 {
     struct str name = str_from(text);

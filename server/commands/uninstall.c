@@ -1,5 +1,8 @@
-/* What must go before anything else does: configurations without a webhook behind them refuse upgrades
- * and restores. */
+/* What must go before anything else does: configurations without a webhook behind them refuse
+ * upgrades and restores.
+ *
+ * They come first because some of them fail closed: while the configurations stand and nobody
+ * answers, the API server refuses whatever they cover. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,6 +26,8 @@ static const struct option options[] = {
      offsetof(struct uninstall_options, dry_run)},
 };
 
+/* Goes on after a failure: the one that could be deleted is one less that blocks. Not found is
+ * success, so that the command can be run again. */
 static int delete_all(const struct command *command, struct kube_client *client, struct arena *arena, const char *name)
 {
     int code = EXIT_OK;
@@ -56,6 +61,7 @@ static bool is_wanted(const struct command *command, const struct uninstall_opti
     return fgets(answer, sizeof answer, stdin) && (strcmp(answer, "y\n") == 0 || strcmp(answer, "yes\n") == 0);
 }
 
+/* With the rights to read alone; it asks for the very objects that would be deleted. */
 static int show_all(const struct command *command, struct kube_client *client, struct arena *arena, const char *name)
 {
     int code = EXIT_OK;

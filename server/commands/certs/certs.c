@@ -177,6 +177,7 @@ static int certs_show(const struct command *command, const struct certs_options 
 
 enum { SKEW = 300, KEY_MODE = 0600, CERTIFICATE_MODE = 0644, PATH_SIZE = 4096 };
 
+/* False, with an error, where the path would be cut off. */
 static bool certs_issue_path_of(char out[PATH_SIZE], const char *folder, const char *name, struct error *error)
 {
     if (snprintf(out, PATH_SIZE, "%s/%s", folder, name) < PATH_SIZE)
@@ -232,6 +233,8 @@ static bool get_ca(struct arena *arena, const char *folder, const struct pki_pro
     return true;
 }
 
+/* The key goes before the certificate, so that a server which reloads on the new certificate
+ * finds the key that belongs to it. */
 static bool write_folder(const char *folder, const struct pki_pair *ca, bool ca_key, const struct pki_pair *serving,
                          struct error *error)
 {
@@ -241,6 +244,8 @@ static bool write_folder(const char *folder, const struct pki_pair *ca, bool ca_
            write_file(folder, "tls.crt", serving->certificate, CERTIFICATE_MODE, error);
 }
 
+/* Valid from some minutes ago, for clocks that are behind. The CA lives several times as long as
+ * what it signs, and its key is thrown away unless it is asked for. */
 static bool certs_issue_pair(struct arena *arena, const struct certs_options *options, const char *folder,
                              struct error *error)
 {
@@ -312,6 +317,8 @@ static void renew_print(const struct certs_options *values, const struct certifi
            done->announced ? "written" : "current");
 }
 
+/* Several Jobs at a time do no harm: the Secret is written with the version that was read, and
+ * who comes second finds nothing due. */
 static int certs_renew(const struct command *command, const struct certs_options *values)
 {
     struct certificates_service service;
@@ -351,6 +358,8 @@ static int certs_renew(const struct command *command, const struct certs_options
 
 /* ---- the command ---- */
 
+/* The first operand is the action. Each has options that the others ignore, which is told in its
+ * help alone. */
 static int certs_dispatch(const struct command *command, void *context, char **operands, size_t count)
 {
     const struct certs_options *values = context;

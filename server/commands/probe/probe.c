@@ -1,4 +1,10 @@
-/* What the files of the probe command share. */
+/* `backstop probe`: whether a running webhook answers as kube-apiserver would need it, by one
+ * review that it must deny; and, asked to, the switch from Ignore to Fail.
+ *
+ * A review that is denied proves more than a health check does: DNS or the Service, TLS with the
+ * CA of the configuration, the name in the certificate, the path, and that policies run behind
+ * it. The answer must repeat a random uid and name the field that is wrong, so that a proxy with
+ * a page for everything does not pass. */
 #include <curl/curl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -32,6 +38,7 @@ struct probe_answer {
 
 enum { ANSWER_LIMIT = 1024 * 1024 };
 
+/* Less than what came tells curl to give up. */
 static size_t probe_receive(char *data, size_t size, size_t count, void *out)
 {
     struct buf *body = out;
@@ -81,7 +88,9 @@ static void slist_cleanup(struct curl_slist **list)
 }
 
 /* The server name is asked for and verified, whatever address is connected to: what
- * kube-apiserver does with clientConfig.service. */
+ * kube-apiserver does with clientConfig.service. No proxy, whatever the environment says, as
+ * kube-apiserver uses none for a Service. HTTP/1.1 and TLS 1.2 or newer are what the webhook
+ * speaks. */
 static void set_up(CURL *curl, const struct probe_target *target, const char *url, struct curl_slist *connect_to,
                    struct curl_slist *headers, struct str body)
 {
@@ -145,6 +154,7 @@ static bool probe_post(struct arena *arena, const struct probe_target *target, s
     return true;
 }
 
+/* By the path: the names of the webhooks are the chart's. */
 static struct json_object *webhook_for(struct json_object *configuration, struct str path)
 {
     struct json_object *webhooks = json_get(configuration, "webhooks");
@@ -156,6 +166,8 @@ static struct json_object *webhook_for(struct json_object *configuration, struct
     return NULL;
 }
 
+/* What options gave is kept: with a port-forward the address is another, and the name and the CA
+ * are those of the cluster. */
 static bool probe_config_fill_target(struct arena *arena, struct json_object *client, struct str name,
                                      struct probe_target *target, struct error *error)
 {
@@ -341,7 +353,8 @@ static struct str expiry_text(struct arena *arena, int64_t expires, int64_t now)
 
 /* ---- asking --------------------------------------------------------------------------- */
 
-/* "127.0.0.1:9443", "[::1]:9443", "webhook.example": a host without a port gets 443. */
+/* "127.0.0.1:9443", "[::1]:9443", "webhook.example": a host without a port gets 443. Nothing
+ * that could begin another part of a URL may be in the host, for it becomes one. */
 static bool probe_split_address(struct str text, struct probe_target *target)
 {
     int64_t number;
@@ -374,7 +387,8 @@ static bool via_configuration(const struct probe_options *values)
            values->configuration;
 }
 
-/* What the options and the configuration say together. */
+/* What the options and the configuration say together. The file of --ca goes before the bundle
+ * of the configuration. */
 static bool find_target(struct arena *arena, const struct probe_options *values, struct probe_target *target,
                         struct error *error)
 {
@@ -408,6 +422,8 @@ static int not_serving(const struct command *command, struct error *error)
     return EXIT_DENIED;
 }
 
+/* webhooks_enforce asks the API server to create the bad object as a dry run: only when the API
+ * server itself passes the denial on does the change to Fail make nothing unreachable. */
 static int probe_enforce(const struct command *command, const struct probe_options *values)
 {
     struct error error;
@@ -432,6 +448,8 @@ static int probe_enforce(const struct command *command, const struct probe_optio
     return EXIT_OK;
 }
 
+/* EXIT_USAGE while nothing could be asked, EXIT_DENIED once the webhook was asked and did not do
+ * well: scripts tell "cannot say" from "does not work" by it. */
 static int probe_webhook(const struct command *command, const struct probe_options *values)
 {
     struct error error;

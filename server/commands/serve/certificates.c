@@ -11,6 +11,8 @@
 
 enum { PEM_LIMIT = 1024 * 1024, NAMESPACE_LIMIT = 256, LIFETIME_MIN = 3 };
 
+/* Checked before anything is opened, so that a wrong command line is told at once and not after
+ * the cluster has been asked. */
 int serve_certificates_check(const struct command *command, const struct tls_options *options)
 {
     struct certificates_service service;
@@ -32,6 +34,7 @@ int serve_certificates_check(const struct command *command, const struct tls_opt
     return EXIT_OK;
 }
 
+/* The client CA is read once, here; a new one needs a restart. */
 bool serve_certificates_configure(struct arena *arena, const struct tls_options *options, struct http_config *config,
                                   struct error *error)
 {
@@ -71,6 +74,8 @@ static bool default_service(struct certificates_service *service, struct error *
     return certificates_service_parse(name, service, error);
 }
 
+/* After the listener, since the first certificate is set in it. Managed certificates ask the
+ * cluster by a client of their own. */
 bool serve_certificates_open(struct service *service, const struct tls_options *options, struct http_server *server,
                              const char *kubeconfig, const char *context, struct error *error)
 {
@@ -109,6 +114,8 @@ void serve_certificates_close(struct service *service)
     service->certificates_kube = NULL;
 }
 
+/* False takes the pod out of the Service: a webhook whose certificate nobody trusts cannot
+ * answer, and another replica may. */
 bool serve_certificate_check(struct service *service, struct buf *reason)
 {
     char text[1500] = "";
@@ -131,6 +138,8 @@ static void settings_source_changed(void *context)
     settings_source_reload(context);
 }
 
+/* At the start a bad file is an error and no reason to run with the defaults: somebody meant
+ * other rules. */
 bool settings_source_open(struct settings_source *source, const char *path, struct error *error)
 {
     source->path = path;
@@ -173,6 +182,7 @@ void settings_source_reload(struct settings_source *source)
     pthread_mutex_unlock(&source->lock);
 }
 
+/* Settings never change once they are in the slot; a review keeps the ones it began with. */
 struct settings *settings_source_get(struct settings_source *source)
 {
     return (struct settings *)(void *)shared_slot_get(&source->slot);
@@ -186,6 +196,7 @@ bool settings_source_problem(struct settings_source *source, char *out, size_t s
     return out[0] != '\0';
 }
 
+/* The watch first: after it no reload can be under way. */
 void settings_source_close(struct settings_source *source)
 {
     file_watch_stop(source->watch);

@@ -1,4 +1,8 @@
-/* Decisions as Events: the gate's steps, and denials of what exists. */
+/* Decisions as Events: the gate's steps, and denials of what exists.
+ *
+ * Recording never blocks a review: notes go into the queues of the recorder (backstop/kube.h),
+ * where a flood of common ones cannot push out what weighs more. Nothing is recorded for a dry
+ * run, of which nothing remains. */
 #include "backstop/telemetry.h"
 #include "commands/serve/serve.h"
 
@@ -23,6 +27,7 @@ static const struct step *gate_step(const struct decision *decision)
     return NULL;
 }
 
+/* uid is of the old object: what is being created has none yet. */
 static struct kube_note about_subject(const struct request *request)
 {
     return (struct kube_note){.api_version = request->api_version,
@@ -43,6 +48,8 @@ static struct str events_text_admitted(const struct request *request, const stru
     return text;
 }
 
+/* Two Events of one fact: on the Management, where somebody waits for the upgrade, and on the
+ * backup itself. The uid of the latter is looked up by the recorder, by the plural. */
 static void record_started(struct service *service, const struct review *review)
 {
     const struct request *request = &review->request;
@@ -159,6 +166,8 @@ static void record_override(struct service *service, const struct review *review
     }
 }
 
+/* A Management that is denied by the server itself (500 and more) counts as refused, whatever
+ * the gate had said until then: the upgrade did not happen. */
 void serve_events_record(struct service *service, const struct rule *rule, const struct review *review)
 {
     const struct request *request = &review->request;

@@ -5,6 +5,7 @@
 #include "backstop/telemetry.h"
 #include "commands/serve/serve.h"
 
+/* The kubelet sets it in each pod. */
 bool serve_in_cluster(void)
 {
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): the environment is never written */
@@ -79,6 +80,8 @@ static bool facts_open_cluster(struct service *service, const struct serve_optio
     return service->facts != NULL;
 }
 
+/* --inventory goes before the cluster, so that a pod can be told to judge by files. Without
+ * either the rules still run; what they cannot know they say. */
 bool serve_source_open(struct service *service, const struct serve_options *values, struct error *error)
 {
     service->from = values->inventory.len ? "files" : "";
@@ -111,6 +114,8 @@ const struct inventory *serve_inventory(struct service *service, int64_t now)
     return service->facts ? facts_get(service->facts, now) : inventory_unknown();
 }
 
+/* Only the page asks for this, on its own worker: evidence is read from the API server and takes
+ * a while. Where that fails, the snapshot without it is shown. */
 const struct inventory *serve_inventory_shown(struct service *service, const struct settings *settings, int64_t now)
 {
     struct error error;
@@ -143,6 +148,10 @@ static const struct inventory *read_anew(struct service *service, const struct f
     return error_null(error, 503, "the Kubernetes API server is slow, and other reviews are waiting for it");
 }
 
+/* The order of the questions is that of cost. Most reviews are answered from the cache, on the
+ * thread that read them. Only what a rule wants to be certain of is read anew: the gate before
+ * an upgrade, and deletions, which other replicas may have admitted a moment ago. Where the
+ * reading fails, the gate denies and every other rule judges what is known. */
 const struct inventory *serve_facts(struct service *service, const struct rule *rule, const struct review *review,
                                     const struct settings *settings, const struct http_request *http,
                                     bool *needs_worker, struct error *error)

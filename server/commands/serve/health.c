@@ -6,6 +6,8 @@
 #include "backstop/telemetry.h"
 #include "commands/serve/serve.h"
 
+/* The last run here or in any region, or kcm's own error about it. A run that is under way is
+ * neither good nor bad. */
 static bool is_failing(const struct management_backup *backup)
 {
     bool bad = backup->error.len || phase_has_failed(backup->last_backup.phase);
@@ -41,6 +43,8 @@ static void set_backups(const struct inventory *inventory)
     metric_set(METRIC_BACKUP_COMPLETED, (double)newest, NULL);
 }
 
+/* The gate starts a new backup for the same upgrade when the first one failed; the names differ
+ * in the time stamp alone. The failed one stays, and must not be waited for any more. */
 static bool is_superseded(const struct inventory *inventory, const struct management_backup *backup)
 {
     struct str base = policy_name_without_stamp(backup->meta.name);
@@ -68,6 +72,8 @@ static int64_t upgrade_waits_since(const struct inventory *inventory)
     return since;
 }
 
+/* By phase, so that the sum is the number of locations. A phase that Velero may add later counts
+ * as unknown. */
 static void set_locations(const struct inventory *inventory)
 {
     enum { AVAILABLE, UNAVAILABLE, UNKNOWN, PHASES };
@@ -160,6 +166,8 @@ static void write_fact(void *context, const char *name, enum facts_sync sync, co
     buf_printf(context, "    [%c]%s%s%s\n", sync == FACTS_IN_STEP ? '+' : '-', name, *reason ? ": " : "", reason);
 }
 
+/* The form of kube-apiserver's /readyz?verbose, which people know how to read. The kinds of the
+ * inventory are listed only when asked for or when something is wrong. */
 static void answer_ready(struct service *service, const struct http_request *request, struct http_reply *reply)
 {
     bool ready = true, verbose = str_starts(request->query, STR("verbose"));
@@ -179,6 +187,8 @@ static void answer_ready(struct service *service, const struct http_request *req
     reply->status = ready ? 200 : 503;
 }
 
+/* Always: a restart repairs nothing that this process does not repair itself, and a liveness
+ * probe that fails under load would end the webhook when it is needed most. */
 static void answer_live(struct service *service, const struct http_request *request, struct http_reply *reply)
 {
     (void)service;
@@ -238,6 +248,8 @@ static const struct {
     {"/", serve_page_answer},
 };
 
+/* Whatever is asked, this listener answers from memory; only the page and the metrics take a
+ * while, and a worker. */
 void serve_health(void *context, const struct http_request *request, struct http_reply *reply)
 {
     buf_init(&reply->body, PAGE_LIMIT);

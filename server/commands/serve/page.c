@@ -21,6 +21,8 @@ enum {
 };
 static const int64_t fresh_ns = INT64_C(2000000000);
 
+/* The headers forbid what the page does not do: it has no scripts, loads nothing and is framed
+ * by nobody. */
 bool serve_page_open(struct service *service, bool users, struct error *error)
 {
     struct status_page *page = calloc(1, sizeof *page);
@@ -64,6 +66,8 @@ void serve_page_close(struct service *service)
 
 /* ---- making a page --------------------------------------------------------------- */
 
+/* Kinds of the inventory beyond the limit are left out of the page; there are far fewer than
+ * that. */
 struct syncs {
     struct arena *arena;
     struct status_sync items[SYNCS];
@@ -80,6 +84,8 @@ static void keep_sync(void *context, const char *name, enum facts_sync sync, con
                                                         .synced = sync >= FACTS_IN_STEP};
 }
 
+/* All that the page borrows lives in one arena, freed when the text is done. False when that
+ * arena was too small: a page that lacks something would look complete. */
 static bool page_make(struct service *service, const struct inventory *inventory, const struct settings *settings,
                       struct buf *out)
 {
@@ -113,6 +119,8 @@ static bool page_make(struct service *service, const struct inventory *inventory
     return !out->failed && !arena_failed(arena);
 }
 
+/* Made outside the lock, so that those who ask meanwhile get the last page; only the exchange is
+ * guarded. */
 static bool page_remake(struct service *service)
 {
     struct status_page *page = service->page;
@@ -138,6 +146,7 @@ static bool page_remake(struct service *service)
 
 /* ---- answering ----------------------------------------------------------------------- */
 
+/* Two seconds: many viewers cost one page, and nobody sees an old one. */
 static bool answer_fresh(struct status_page *page, struct http_reply *reply)
 {
     pthread_mutex_lock(&page->lock);
@@ -181,6 +190,8 @@ static const enum metric_id gauges[] = {METRIC_RECOVERY_AGE, METRIC_RECOVERY_OBJ
                                         METRIC_VERDICT, METRIC_BACKUP_BLOCKED};
 static pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER; /* of those, and of all that is written meanwhile */
 
+/* Age and objective are absent rather than 0 where they are not known: an alert on a number
+ * would take 0 for a good one. */
 static void set_recovery(const struct status_recovery *recovery, const char *name)
 {
     metric_set(METRIC_RESTORABLE, recovery->point != NULL, name);
@@ -219,6 +230,9 @@ static void set_verdicts(const struct status_view *view)
     }
 }
 
+/* Gauges of names that are gone are forgotten before the new ones are set, and both under one
+ * lock with the writing, so that no scrape sees the gap between. Without a judgement the last
+ * one stays. */
 void serve_write_metrics(struct service *service, const struct inventory *inventory, struct buf *out)
 {
     struct settings *settings = inventory ? settings_source_get(&service->settings) : NULL;

@@ -1,4 +1,6 @@
-/* Makes the deletion of a Backup known to every replica before it is admitted. */
+/* The admission handler of `serve`: from the bytes of an AdmissionReview to those of its answer,
+ * with what a decision brings about: objects created before it is answered, deletions made known
+ * to the other replicas, log, metrics, and what the status page shows of it. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -6,7 +8,9 @@
 #include "backstop/telemetry.h"
 #include "commands/serve/serve.h"
 
-/* The caller waits 10 seconds, and one request to the API server takes 3 at most. */
+/* The caller waits 10 seconds, and one request to the API server takes 3 at most. A deletion is
+ * admitted only after it was written into a Lease that all replicas share: two of them, each
+ * asked to delete one of the last two backups, would otherwise both say yes. */
 enum { BEGIN_MS = 5000, AGAIN_MS = 2000, ATTEMPTS = 16, PAUSE_MS = 10, RETRY_AFTER = 2, RETRY_AFTER_MANY = 15 };
 
 static int64_t waited_ms(const struct http_request *http)
@@ -14,6 +18,8 @@ static int64_t waited_ms(const struct http_request *http)
     return (time_monotonic_ns() - http->received_ns) / 1000000;
 }
 
+/* What a person can do about it stands in the message, as the denial comes from the state of the
+ * cluster and not from the object. */
 static void reserve_refuse(struct review *review, const struct error *cause, int code, int64_t retry_after)
 {
     struct error error;
@@ -26,6 +32,8 @@ static void reserve_refuse(struct review *review, const struct error *cause, int
     review->decision.retry_after = retry_after;
 }
 
+/* Not begun when most of the caller's time is over: an answer that comes too late is a failure
+ * of the webhook, and the reservation would stand all the same. */
 static bool write_reservation(struct service *service, const struct review *review, const struct inventory *inventory,
                               const struct http_request *http, struct error *error)
 {
@@ -37,7 +45,9 @@ static bool write_reservation(struct service *service, const struct review *revi
     return facts_reserve(service->facts, inventory, backup, review->request.now, error);
 }
 
-/* Waits for the API server, and for a short while before RESERVE_AGAIN. */
+/* Waits for the API server, and for a short while before RESERVE_AGAIN. A conflict means that
+ * another replica wrote first, so the whole decision is taken again on what it wrote; a pause
+ * that depends on the uid keeps the two from colliding for ever. */
 static enum reserve_result serve_reserve(struct service *service, struct review *review,
                                          const struct inventory *inventory, const struct http_request *http,
                                          unsigned attempt)
@@ -101,7 +111,8 @@ static bool through_the_gate(const struct decision *decision)
     return false;
 }
 
-/* Keeps what did something, of the last ones; nothing where no page is served. */
+/* Keeps what did something, of the last ones; nothing where no page is served. What was admitted
+ * without a word is of no interest and would push the rest out. */
 static void serve_page_record(struct service *service, const struct review *review, const char *outcome)
 {
     const struct request *request = &review->request;
@@ -130,6 +141,7 @@ static void serve_page_record(struct service *service, const struct review *revi
     pthread_mutex_unlock(&decisions->lock);
 }
 
+/* Copied under the lock, as the slots are overwritten in turn. */
 struct status_decision *decisions_list(struct decisions *decisions, struct arena *arena, size_t *count)
 {
     struct status_decision *list = arena_array(arena, DECISIONS, sizeof *list);
@@ -154,6 +166,8 @@ struct status_decision *decisions_list(struct decisions *decisions, struct arena
 /* The admission handler: bytes in, AdmissionReview out. What cannot be answered as a
  * review, because no uid is known, is answered as plain HTTP with a metav1.Status. */
 
+/* One review may use several times the memory of the largest body: an object with very many
+ * members cannot take the server down. */
 enum { MEMORY_LIMIT = 64 * 1024 * 1024, ANSWER_LIMIT = 32 * 1024 * 1024, LOGGED_TEXT = 256, OVERLOAD_RETRY = 1 };
 
 /* An error that is no AdmissionReview: a metav1.Status. */
@@ -179,7 +193,9 @@ static bool is_json(struct str content_type)
     return str_cut(&content_type, ';', &type) && str_eq_nocase(str_trim(type), STR("application/json"));
 }
 
-/* False when the request is answered already. */
+/* False when the request is answered already. What is wrong with the HTTP request is never a
+ * review: there is no uid to answer under. 429 goes before the content checks, so that a server
+ * with too much to do does the least for those it sends away. */
 static bool review_check_http(const struct http_request *request, struct http_reply *reply, struct arena *arena)
 {
     if (!str_is(request->method, "POST")) {
@@ -231,6 +247,8 @@ static void review_apply_effects(struct service *service, struct review *review,
     }
 }
 
+/* The label of metrics and log. Denied as "error" is what the request or the server was at fault
+ * for, rather than what the object asked. */
 static const char *decision_name(const struct decision *decision)
 {
     if (decision->denied)
@@ -294,6 +312,7 @@ static void arena_release_snapshot(void *shared)
     shared_release(shared);
 }
 
+/* The reference is given back when the arena is freed, whichever way the review ends. */
 static bool arena_keep_snapshot(struct arena *arena, struct shared *shared)
 {
     return shared && arena_defer(arena, arena_release_snapshot, shared);
@@ -331,6 +350,8 @@ static enum review_step review_decide_once(struct service *service, const struct
     return REVIEW_DECIDED;
 }
 
+/* One set of settings for all attempts: a reload in between must not judge half of a review. The
+ * decision starts anew each time, on the same arena. */
 static enum review_step review_decide(struct service *service, const struct rule *rule, struct review *review,
                                       const struct http_request *http)
 {
@@ -348,6 +369,8 @@ static enum review_step review_decide(struct service *service, const struct rule
     return step;
 }
 
+/* Events, the page and the log come after the answer was written into the reply, so that they
+ * never change it. An advisory rule never denies, whatever went wrong in it. */
 static void review_body(struct service *service, const struct rule *rule, struct arena *arena,
                         const struct http_request *request, struct http_reply *reply)
 {
@@ -381,6 +404,8 @@ static void review_body(struct service *service, const struct rule *rule, struct
     review_log_and_count(service, rule, &review, request);
 }
 
+/* An unknown path is told with the valid ones, since it is a webhook configuration of another
+ * version that asks. */
 void serve_review(void *context, const struct http_request *request, struct http_reply *reply)
 {
     struct service *service = context;

@@ -1,3 +1,11 @@
+/* `backstop serve`: its options, the two listeners, signals, limits of the system, and its life
+ * from the start to the last answer.
+ *
+ * The order of the start matters. Signals are blocked before the first thread, so that none is
+ * delivered to a worker. The sandbox is entered before any thread too, since seccomp and
+ * Landlock bind the thread that asks for them and what it starts later; what can be opened only
+ * once (libcurl, files named on the command line) is known by then. Facts are opened before the
+ * listeners, and the certificate last: reviews are answered only when all of it stands. */
 #include <errno.h>
 #include <malloc.h>
 #include <signal.h>
@@ -109,11 +117,16 @@ static int64_t lame_duck_seconds(const struct serve_options *values)
 static struct http_server *serve_listen_reviews(struct service *service, const struct serve_options *values,
                                                 struct error *error);
 
+/* Plain HTTP, for the kubelet and Prometheus; limits of its own, so that neither can crowd out
+ * reviews nor be crowded out by them. */
 static struct http_server *serve_listen_health(struct service *service, const struct serve_options *values,
                                                struct error *error);
 
 static bool serve_listen_tell(const char *path, unsigned reviews, unsigned health, struct error *error);
 
+/* At the end the other way round. The pod is told to stop before every API server knows that it
+ * goes, so it says "not ready" and still answers for a while, each time with Connection: close;
+ * then the requests that are left get the time of one request. A second signal cuts this short. */
 static bool start_and_serve(struct service *service, const struct serve_options *values, struct error *error)
 {
     if (!settings_source_open(&service->settings, values->settings, error) ||
@@ -152,6 +165,7 @@ static void serve_limits_memory(void);
 
 static bool serve_limits_descriptors(int64_t *connections, unsigned health_connections, struct error *error);
 
+/* All of it may be closed although it was never opened, wherever the start ended. */
 int serve(const struct command *command, struct serve_options *values)
 {
     struct service service = {.body_limit = (size_t)values->body_bytes, .log_reviews = values->log_reviews};

@@ -89,7 +89,7 @@ bool serve_page_open(struct service *service, bool users, struct error *error) M
 void serve_page_close(struct service *service);
 void serve_page_answer(struct service *service, const struct http_request *request, struct http_reply *reply);
 
-/* ---- what is given up before anything is listened to ---- */
+/* ---- what the two listeners answer ---- */
 
 http_handler serve_review; /* context: struct service */
 http_handler serve_health; /* context: struct service */
@@ -100,13 +100,9 @@ const struct inventory *serve_inventory(struct service *service, int64_t now); /
 /* The same with the evidence of other engines read now: where it may wait. */
 const struct inventory *serve_inventory_shown(struct service *service, const struct settings *settings, int64_t now);
 
-/* ---- the cluster's health as metrics ---- */
-
 /* ---- the verdicts of status as metrics ---- */
 /* All metrics, after the verdicts on this snapshot (NULL: those of the last time). */
 void serve_write_metrics(struct service *service, const struct inventory *inventory, struct buf *out);
-
-/* ---- what the system grants ---- */
 
 /* ---- where facts come from ---- */
 bool serve_in_cluster(void);                                 /* it runs as a pod */
