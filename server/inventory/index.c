@@ -369,7 +369,7 @@ bool index_put(struct arena *arena, const struct inventory *inventory, struct re
 
 const void *inventory_find(const struct inventory *inventory, enum fact fact, struct str ns, struct str name)
 {
-    const struct record_table *records = index_records(inventory, fact);
+    const struct record_table *records = inventory->count[fact] ? index_records(inventory, fact) : NULL;
     const struct record *record = records ? table_find(records, ns, name) : NULL;
     return record ? record->bytes : NULL;
 }

@@ -184,6 +184,9 @@ struct strlist store_strings(struct store *store, struct json_object *array, con
     return store_texts(store, &found);
 }
 
+/* Labels have 63 characters, and what backstop records has less than this; the API server takes 256 KiB of annotations. */
+enum { KEPT_VALUE_MAX = 8192 };
+
 /* *failed is set where there is no memory: then the object must not pass for one without labels. */
 static struct json_object *copy_strings(struct json_object *map, bool (*keep)(struct str key), bool *failed)
 {
@@ -194,7 +197,7 @@ static struct json_object *copy_strings(struct json_object *map, bool (*keep)(st
             continue;
         if (!copy)
             copy = json_object_new_object();
-        if (!json_put_text(copy, key, json_str(value))) {
+        if (!json_put_text(copy, key, keep ? str_utf8_head(json_str(value), KEPT_VALUE_MAX) : json_str(value))) {
             json_object_put(copy);
             *failed = true;
             return NULL;

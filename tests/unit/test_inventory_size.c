@@ -1,5 +1,6 @@
 #include <malloc.h>
 
+#include "backstop/api.h"
 #include "backstop/inventory.h"
 #include "suite.h"
 
@@ -100,5 +101,32 @@ static void test_look_up_cost(void)
     snapshot_release(large);
 }
 
+/* Whoever may write Backups may annotate them with 256 KiB; a pin among it still counts. */
+static void test_annotations_are_cut(void)
+{
+    enum { LARGE = 200000 };
+    ARENA_SCOPED arena = arena_new(1 << 20);
+    struct inventory_builder *builder = inventory_builder_new();
+    char *text = malloc(LARGE + 1);
+    CU_ASSERT_FATAL(builder && text);
+    memset(text, 'x', LARGE);
+    text[LARGE] = '\0';
+    add(builder,
+        arena_printf(arena,
+                     "{\"apiVersion\":\"velero.io/v1\",\"kind\":\"Backup\",\"metadata\":{\"name\":\"b\",\"namespace\":"
+                     "\"kcm-system\",\"annotations\":{\"backstop.k0rdent.mirantis.com/keep\":\"%s\","
+                     "\"backstop.k0rdent.mirantis.com/cluster-id\":\"here\"}}}",
+                     text));
+    free(text);
+    struct inventory *inventory = inventory_finish(builder);
+    CU_ASSERT_FATAL(inventory != NULL);
+    const struct backup *backup = inventory_backup(inventory, STR("kcm-system"), STR("b"));
+    CU_ASSERT_FATAL(backup != NULL);
+    CU_ASSERT(json_get_str(backup->meta.annotations, ANNOTATION_KEEP).len == 8192);
+    CU_ASSERT(str_is(json_get_str(backup->meta.annotations, ANNOTATION_CLUSTER_ID), "here"));
+    snapshot_release(inventory);
+}
+
 SUITE(inventory_size, {"10,000 Backups and 1,000 locations in 6 MiB", test_memory},
+      {"a long annotation is kept in part", test_annotations_are_cut},
       {"a look-up costs the same with 10 and 10,000", test_look_up_cost})

@@ -1,4 +1,5 @@
 """The API server fails in the ways it does: what is decided meanwhile, and that it heals."""
+import base64
 import threading
 
 from libapi import *
@@ -49,6 +50,63 @@ def _(server):
                                  server.get("/readyz?verbose")[1]), 25)
         api.mode = "ok"
         eventually(lambda: works(server))
+
+
+KEY = "backstop.k0rdent.mirantis.com/"
+
+
+def recorded(answer, allowed=True):
+    """What is recorded on a management Backup that kcm creates, {} for nothing."""
+    response = answer.response()
+    same(response["allowed"], allowed)
+    same(response.get("warnings", []), [])
+    patch = json.loads(base64.b64decode(response["patch"])) if "patch" in response else []
+    found = {key: value for step in patch if step["path"] == "/metadata/annotations" for key, value in step["value"].items()}
+    found.update({step["path"].split("/", 3)[3].replace("~1", "/"): step["value"]
+                  for step in patch if step["path"].startswith("/metadata/annotations/")})
+    return {key.removeprefix(KEY): value for key, value in found.items()}
+
+
+def record(server):
+    return timed(lambda: server.post("/mutate-velero-io-v1-backup", review("Backup", "kcm-backup-20261121060000", {
+        "storageLocation": "aws-s3", "includedNamespaces": ["*"], "excludedResources": ["clusters.cluster.x-k8s.io"],
+        "orLabelSelectors": [{"matchLabels": {"k0rdent.mirantis.com/component": "kcm"}}]}, namespace="kcm-system",
+        userInfo={"username": "system:serviceaccount:kcm-system:kcm-controller-manager"})))
+
+
+@shows("a record that cannot be learnt is left out: a management Backup is never refused for it, nor held up")
+def _(server):
+    api = server.api
+    whole = eventually(lambda: (found := recorded(record(server)[0])) and same((found["release"], "cluster-id" in found), ("kcm-1-2-0", True)) or found)
+    times = []
+    for mode in MODES:
+        api.mode = mode
+        answer, took = record(server)
+        times.append(took)
+        less = recorded(answer)
+        assert "release" not in less, f"{mode}: {less}"  # it may have changed a moment ago
+        same({key: less.get(key) for key in whole if key in ("cluster-id", "restore-exclusions")},
+             {key: whole[key] for key in whole if key in ("cluster-id", "restore-exclusions")}, mode)
+        assert took < 4, f"{mode}: {took:.1f} s"
+        api.mode = "ok"
+        eventually(lambda: works(server))
+    for refused in ((403, {**STATUS, "code": 403, "reason": "Forbidden"}), (404, {**STATUS, "code": 404, "reason": "NotFound"}),
+                    *((200, document) for document in NO_OBJECTS)):
+        api.instead = {("GET", "/managements"): refused, ("GET", "/namespaces/kube-system"): refused}
+        try:
+            assert "release" not in recorded(record(server)[0]), refused
+        finally:
+            api.instead = {}
+    slow = FakeApi()
+    slow.mode = "slow"
+    fresh = ServerOf(slow)
+    try:
+        answer, took = record(fresh)
+        same(recorded(answer), {}, "of a replica that knows nothing yet")
+        assert took < 4, took
+    finally:
+        slow.mode = "ok"
+        fresh.stop()
 
 
 @shows("more upgrades than workers beside a slow API server: each is answered before the API server gives up")

@@ -34,7 +34,8 @@ BY_VELERO = [{"manager": "velero-server", "operation": "Update", "apiVersion": "
 
 
 def world():
-    return {"managements": [thing("managements", "kcm", spec={"release": "kcm-1-2-0"}, status={"release": "kcm-1-2-0"})],
+    return {"namespaces": [thing("namespaces", "kube-system")],
+            "managements": [thing("managements", "kcm", spec={"release": "kcm-1-2-0"}, status={"release": "kcm-1-2-0"})],
             "releases": [thing("releases", "kcm-1-3-0", spec={"version": "1.3.0"}, status={"ready": True})],
             "managementbackups": [thing("managementbackups", "kcm-backup", spec={
                 "schedule": "0 */6 * * *", "storageLocation": "aws-s3", "performOnManagementUpgrade": True})],
@@ -185,10 +186,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.say(200, {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group,
                                   "resources": [{"name": n, "kind": KINDS[n]} for n in GROUPS[group]]})
         plural = path.rsplit("/", 1)[-1]
-        if plural in [p for some in GROUPS.values() for p in some] + ["configmaps", "secrets"]:
+        if plural in [p for some in GROUPS.values() for p in some] + ["configmaps", "secrets", "namespaces", "services"]:
             wanted = re.search("metadata.name%3D([^&]*)", query)
             items = [o for o in self.api.objects.get(plural, []) if not wanted or o["metadata"]["name"] == wanted[1]]
             partial = "PartialObjectMetadata" in self.headers.get("Accept", "")
+            if partial:
+                items = [{"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": o["metadata"]} for o in items]
             return self.say(200, {"kind": ("PartialObjectMetadata" if partial else KINDS[plural]) + "List",
                                   "apiVersion": "meta.k8s.io/v1" if partial else VERSIONS[plural],
                                   "metadata": {"resourceVersion": "1"}, "items": items})

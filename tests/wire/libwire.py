@@ -66,7 +66,7 @@ def eventually(check, seconds=10):
 # ---- reviews ---------------------------------------------------------------------------
 
 def review(kind, name, spec, operation="CREATE", old=None, namespace=None, status=None, version="v1", **request):
-    group, kind_version = {"Restore": ("velero.io", "v1")}.get(kind, ("k0rdent.mirantis.com", "v1beta1"))
+    group, kind_version = {"Restore": ("velero.io", "v1"), "Backup": ("velero.io", "v1")}.get(kind, ("k0rdent.mirantis.com", "v1beta1"))
     resource = kind.lower() + "s"
     metadata = {"name": name, "uid": str(uuid.uuid4())}
     if namespace:

@@ -148,6 +148,24 @@ static const struct inventory *read_anew(struct service *service, const struct f
     return error_null(error, 503, "the Kubernetes API server is slow, and other reviews are waiting for it");
 }
 
+/* The cache, but for what may have changed a moment ago and could not be read (facts_wanted.k0rdent). Its reference goes
+ * with it; NULL when out of memory. */
+static const struct inventory *facts_without_k0rdent(struct arena *arena, const struct inventory *cached)
+{
+    static const enum fact unknown[] = {FACT_MANAGEMENTS, FACT_MANAGEMENT_BACKUPS};
+    struct inventory *rest = arena_alloc(arena, sizeof *rest);
+    if (!rest) {
+        snapshot_release(cached);
+        return NULL;
+    }
+    *rest = *cached;
+    for (size_t i = 0; i < LENGTH_OF(unknown); i++) {
+        rest->known[unknown[i]] = false;
+        rest->count[unknown[i]] = 0;
+    }
+    return rest;
+}
+
 /* The order of the questions is that of cost. Most reviews are answered from the cache, on the
  * thread that read them. Only what a rule wants to be certain of is read anew: the gate before
  * an upgrade, and deletions, which other replicas may have admitted a moment ago. Where the
@@ -174,10 +192,7 @@ const struct inventory *serve_facts(struct service *service, const struct rule *
         /* The gate alone fails closed; the others do with what is known. */
         log_line(LOG_WARN, "uncached read failed", LOG_TEXT("uid", review->request.uid),
                  LOG_TEXT("reason", str_from(error->message)));
-        if (!wanted.k0rdent)
-            return cached;
-        snapshot_release(cached);
-        return inventory_unknown();
+        return wanted.k0rdent ? facts_without_k0rdent(review->decision.arena, cached) : cached;
     }
     snapshot_release(cached);
     if (may_wait && !fresh)

@@ -9,8 +9,9 @@
 #include "policy/backup/spec.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-enum { NEEDS_MAX = 100 };
+#include "backstop/grammar.h"
 
 #define MUTATING "mutatingwebhookconfigurations.admissionregistration.k8s.io"
 #define VALIDATING "validatingwebhookconfigurations.admissionregistration.k8s.io"
@@ -95,15 +96,42 @@ static int by_text(const void *a, const void *b)
     return str_cmp(*(const struct str *)a, *(const struct str *)b);
 }
 
+/* What a management restore is for, and what every cluster has: groups without a dot (apps, batch), Kubernetes' own and
+ * Cluster API's, k0rdent's, Velero's, and those of what kcm installs beside them. */
+static const char *const needed_groups[] = {"k8s.io",    "x-k8s.io",     "k0rdent.mirantis.com", "velero.io",
+                                            "fluxcd.io", "k0smotron.io", "cert-manager.io",      "projectsveltos.io"};
+
+bool backup_need_is_possible(struct str name)
+{
+    struct str group = name, plural = {NULL, 0};
+    if (str_is(name, MUTATING) || str_is(name, VALIDATING))
+        return true;
+    str_cut(&group, '.', &plural);
+    if (!plural.len || !group.ptr || !name_is_dns_subdomain(name) || !memchr(group.ptr, '.', group.len))
+        return false;
+    for (size_t i = 0; i < LENGTH_OF(needed_groups); i++) {
+        struct str needed = str_from(needed_groups[i]);
+        if (str_eq(group, needed) || (str_ends(group, needed) && group.ptr[group.len - needed.len - 1] == '.'))
+            return false;
+    }
+    return true;
+}
+
 struct strlist backup_needs(const struct inventory *inventory, struct json_object *spec, struct arena *arena,
                             bool *whole)
 {
     struct strlist needs = {0};
     bool mutating = false, validating = false;
-    for (size_t i = 0; i < inventory->count[FACT_CONVERSIONS] && needs.len < NEEDS_MAX; i++) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < inventory->count[FACT_CONVERSIONS]; i++) {
         const struct conversion *conversion = inventory->conversions[i];
-        if (conversion->preferred.len && !str_eq(conversion->preferred, conversion->stored))
-            strlist_add(arena, &needs, conversion->meta.name);
+        if (!conversion->preferred.len || str_eq(conversion->preferred, conversion->stored) ||
+            !backup_need_is_possible(conversion->meta.name))
+            continue;
+        bytes += conversion->meta.name.len + 1;
+        if (needs.len == BACKUP_NEEDS_MAX || bytes > BACKUP_NEEDS_BYTES / 2)
+            break;
+        strlist_add(arena, &needs, conversion->meta.name);
     }
     for (size_t i = 0; i < inventory->count[FACT_MUTATING_WEBHOOKS] && !mutating; i++) {
         const struct mutating_webhook *webhook = inventory->mutating_webhooks[i];

@@ -327,6 +327,27 @@ static void backup_edit_warn_of_pin(const struct request *request, const struct 
     }
 }
 
+/* What a Restore is completed from, and judged by. */
+static void backup_edit_warn_of_record(const struct request *request, const struct backup *before,
+                                       const struct backup *after, struct decision *decision)
+{
+    static const char *const recorded[] = {ANNOTATION_RELEASE,    ANNOTATION_RECORDED_AT, ANNOTATION_NOT_READY,
+                                           ANNOTATION_CLUSTER_ID, ANNOTATION_KCM_VERSION, ANNOTATION_VELERO_VERSION,
+                                           ANNOTATION_PROVIDERS,  ANNOTATION_EXCLUSIONS};
+    for (size_t i = 0; i < LENGTH_OF(recorded); i++) {
+        if (str_eq(json_get_str(before->meta.annotations, recorded[i]),
+                   json_get_str(after->meta.annotations, recorded[i])))
+            continue;
+        decision_warn(
+            decision,
+            "annotation %s recorded what was so when backup %.*s was taken: a Restore on this cluster now uses the "
+            "value given by hand",
+            recorded[i], STR_ARG(arena_quote(request->arena, after->meta.name)));
+        decision_audit(decision, "changed-record", "%s", recorded[i]);
+        return;
+    }
+}
+
 void backup_edit_check(const struct request *request, const struct inventory *inventory,
                        const struct settings *settings, struct decision *decision)
 {
@@ -357,8 +378,11 @@ void backup_edit_check(const struct request *request, const struct inventory *in
     const struct removal removal = {.holder = request->object, .change = change};
     if (change.len)
         deletion_check_needed(request, inventory, settings, &removal, before, decision);
-    if (update && !decision->denied)
-        backup_edit_warn_of_pin(request, inventory, settings, before, after, decision);
+    if (!update || decision->denied)
+        return;
+    backup_edit_warn_of_pin(request, inventory, settings, before, after, decision);
+    if (backup_is_by_kcm(before))
+        backup_edit_warn_of_record(request, before, after, decision);
 }
 
 /* Only an edit that takes a guarded backup away asks what else there is. */

@@ -66,6 +66,12 @@ void kots_warn_restore(const struct inventory *inventory, const struct backup *b
 
 /* ---- needs.c: what the restore of a Backup has to leave out ---- */
 
+/* Bounds of what is recorded, and of what is believed of a record. */
+enum { BACKUP_NEEDS_MAX = 100, BACKUP_NEEDS_BYTES = 8000 };
+/* Whether the rules below may exclude this kind, PLURAL.GROUP. Never one that a management restore is for: whoever may edit
+ * Backups, or write to the bucket, can write such a record by hand. */
+bool backup_need_is_possible(struct str name);
+
 /* The kinds, PLURAL.GROUP, each once and sorted, that the restore of a Backup of this spec must exclude; in the arena.
  * `whole` (may be NULL): all that this takes could be read, so that an empty list means that nothing is needed.
  *

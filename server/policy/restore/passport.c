@@ -5,10 +5,11 @@
  * (backup_recorded). Nothing here denies: what differs between then and now is for the person
  * who restores to judge. */
 #include "backstop/grammar.h"
+#include "policy/backup/spec.h"
 #include "policy/restore/restore.h"
 #include "policy/upgrade/gate.h"
 
-enum { TEXT_SHOWN = 60, EXCLUSIONS_MAX = 100 };
+enum { TEXT_SHOWN = 60 };
 
 #define K0RDENT_CRD "managementbackups.k0rdent.mirantis.com"
 #define CRDS "customresourcedefinitions.apiextensions.k8s.io"
@@ -147,12 +148,14 @@ void restore_check_passport(const struct restore_view *view)
         struct str providers = backup_recorded(view->backup, ANNOTATION_PROVIDERS);
         /* Velero's are there at any rate: where none is found, nobody has looked. */
         bool known = view->inventory->known[FACT_CUSTOM_RESOURCES] && view->inventory->count[FACT_CUSTOM_RESOURCES] > 0;
+        struct str version = backup_recorded(view->backup, ANNOTATION_KCM_VERSION);
+        version = version.len ? passport_quote(view, version) : version;
         if (!restore_is_regional(view) && !inventory_management(view->inventory)) {
             if (known && !inventory_custom_resource(view->inventory, STR(K0RDENT_CRD)))
                 decision_caution(view->decision,
                                  "k0rdent is not installed in this cluster (CRD " K0RDENT_CRD
-                                 " is missing), so nothing would manage what is restored. Install k0rdent %.*s first",
-                                 STR_ARG(backup_recorded(view->backup, ANNOTATION_KCM_VERSION)));
+                                 " is missing), so nothing would manage what is restored. Install k0rdent%s%.*s first",
+                                 version.len ? " " : "", STR_ARG(version));
             if (view->included.len == 0 && leaves_out_crds(view))
                 decision_caution(
                     view->decision,
@@ -165,24 +168,18 @@ void restore_check_passport(const struct restore_view *view)
         restore_check_kcm_webhook(view);
 }
 
-/* Whoever may edit Backups may write this, so that it is bounded; k0rdent's own kinds are what a restore is for. */
-static bool is_exclusion(struct str text)
-{
-    struct str rest = text, plural = {NULL, 0};
-    str_cut(&rest, '.', &plural);
-    return rest.len && name_is_dns_subdomain(text) && !str_eq(rest, STR("k0rdent.mirantis.com"));
-}
-
-/* EXCLUSIONS_MAX and is_exclusion: it is a text that others may have written. */
+/* BACKUP_NEEDS_BYTES and backup_need_is_possible: it is a text that others may have written. */
 void restore_passport_exclusions(const struct restore_view *view, struct strlist *exclusions)
 {
     struct str rest = view->backup && backup_is_by_kcm(view->backup)
                           ? backup_recorded(view->backup, ANNOTATION_EXCLUSIONS)
                           : (struct str){NULL, 0};
     struct str item = {NULL, 0};
-    while (rest.ptr && exclusions->len < EXCLUSIONS_MAX) {
+    if (rest.len > BACKUP_NEEDS_BYTES) /* by another hand, and cut off */
+        return;
+    while (rest.ptr && exclusions->len < BACKUP_NEEDS_MAX) {
         str_cut(&rest, ',', &item);
-        if (is_exclusion(item))
+        if (backup_need_is_possible(item))
             strlist_add(view->arena, exclusions, item);
     }
 }
