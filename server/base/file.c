@@ -224,21 +224,17 @@ static void watch_arm(const struct file_watch *watch)
     }
 }
 
-static void watch_drain(int notify)
-{
-    char block[4096];
-    while (read(notify, block, sizeof block) > 0)
-        ;
-}
-
 /* Waits for a notice or the timeout; *noticed says which. False when told to stop. */
 static bool watch_wait(const struct file_watch *watch, int64_t milliseconds, bool *noticed)
 {
     struct pollfd fds[] = {{.fd = watch->stop, .events = POLLIN}, {.fd = watch->notify, .events = POLLIN}};
     int ready = poll(fds, LENGTH_OF(fds), (int)milliseconds);
     *noticed = ready > 0 && fds[1].revents;
-    if (*noticed)
-        watch_drain(watch->notify);
+    if (*noticed) {
+        char block[4096];
+        while (read(watch->notify, block, sizeof block) > 0)
+            ;
+    }
     return ready <= 0 || !fds[0].revents;
 }
 

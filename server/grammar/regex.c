@@ -230,18 +230,6 @@ static void regex_take_class(struct regex *r)
     r->at++;
 }
 
-/* \Q...\E quotes; returns whether it held anything to repeat. */
-static bool take_quoted(struct regex *r)
-{
-    size_t from = r->at += 2;
-    while (regex_more(r) && !regex_looking_at(r, "\\E"))
-        r->at++;
-    bool any = r->at > from;
-    if (regex_more(r))
-        r->at += 2;
-    return any;
-}
-
 /* A backslash and what belongs to it; false when it stands for nothing to repeat. */
 static bool regex_take_escape(struct regex *r)
 {
@@ -251,7 +239,14 @@ static bool regex_take_escape(struct regex *r)
     if (c == 'C') {
         regex_fail(r, "\\C is not supported");
     } else if (c == 'Q') {
-        is_atom = take_quoted(r);
+        /* \Q...\E quotes; only what holds anything can be repeated. */
+        size_t from = r->at += 2;
+        while (regex_more(r) && !regex_looking_at(r, "\\E"))
+            r->at++;
+        bool any = r->at > from;
+        if (regex_more(r))
+            r->at += 2;
+        is_atom = any;
     } else if (at_unicode_class(r)) {
         take_unicode_class(r);
     } else if (at_perl_class(r) || (c && strchr("AbBz", c))) {

@@ -36,25 +36,6 @@ static const char *find_cipher(struct str name)
     return NULL;
 }
 
-/* The defaults of GnuTLS change with its version and with the policy of the system; the list is spelled out, so
- * that a pod offers the same everywhere. */
-static bool tls_priorities(const struct http_config *config, struct buf *out, struct error *error)
-{
-    struct str wanted = str_from(config->tls_ciphers), name;
-    buf_puts(out, CHOICES);
-    buf_puts(out, config->tls12 ? ":+VERS-TLS1.2" : "");
-    for (size_t i = 0; !wanted.len && i < LENGTH_OF(ciphers); i++)
-        buf_puts(out, ciphers[i].choice);
-    while (wanted.len && str_cut(&wanted, ',', &name)) {
-        const char *choice = find_cipher(str_trim(name));
-        if (!choice)
-            return error_set(error, 0, "unknown TLS cipher \"%.*s\"; use %s, %s or %s", STR_ARG(str_slice(name, 0, 64)),
-                             ciphers[0].name, ciphers[1].name, ciphers[2].name);
-        buf_puts(out, choice);
-    }
-    return !out->failed || error_set(error, 0, "out of memory");
-}
-
 /* ---- handshakes that came to nothing -------------------------------------------------- */
 
 /* What clients say when they do not trust the certificate: the field's usual trouble. */
@@ -284,7 +265,21 @@ bool credential_open(struct http_server *server, const struct http_config *confi
     if (!copied)
         return error_set(error, 0, "out of memory");
     buf_init(&server->priorities, PRIORITIES_MAX);
-    return tls_priorities(config, &server->priorities, error);
+    /* The defaults of GnuTLS change with its version and with the policy of the system; the list is spelled out, so
+     * that a pod offers the same everywhere. */
+    struct str wanted = str_from(config->tls_ciphers), name;
+    buf_puts(&server->priorities, CHOICES);
+    buf_puts(&server->priorities, config->tls12 ? ":+VERS-TLS1.2" : "");
+    for (size_t i = 0; !wanted.len && i < LENGTH_OF(ciphers); i++)
+        buf_puts(&server->priorities, ciphers[i].choice);
+    while (wanted.len && str_cut(&wanted, ',', &name)) {
+        const char *choice = find_cipher(str_trim(name));
+        if (!choice)
+            return error_set(error, 0, "unknown TLS cipher \"%.*s\"; use %s, %s or %s", STR_ARG(str_slice(name, 0, 64)),
+                             ciphers[0].name, ciphers[1].name, ciphers[2].name);
+        buf_puts(&server->priorities, choice);
+    }
+    return !server->priorities.failed || error_set(error, 0, "out of memory");
 }
 
 void credential_close(struct http_server *server)

@@ -124,24 +124,6 @@ static int address_bind(const char *text, unsigned *port, struct error *error)
 
 enum { MIB = 1024 * 1024, THREADS_MAX = 4, POLL_MS = 5, SPARE_CONNECTIONS = 64 };
 
-/* 7 MiB hold an AdmissionReview with two objects of the largest size that etcd takes, and what
- * surrounds them. The idle time is longer than the 90 s after which Go's client closes an idle
- * connection: if the server closed first, the API server could send a review into a connection
- * that is going away, and a POST is not tried again. */
-static void set_limits(struct http_server *server, const struct http_limits *wanted)
-{
-    struct http_limits limits = *wanted;
-    limits.body_bytes = limits.body_bytes ? limits.body_bytes : (size_t)7 * MIB;
-    limits.header_bytes = limits.header_bytes ? limits.header_bytes : 8 * 1024;
-    limits.connections = limits.connections ? limits.connections : 1024;
-    limits.concurrent = limits.concurrent ? limits.concurrent : 256;
-    limits.waiting = limits.waiting ? limits.waiting : 64;
-    limits.memory_bytes = limits.memory_bytes ? limits.memory_bytes : (size_t)64 * MIB;
-    limits.request_seconds = limits.request_seconds ? limits.request_seconds : 10;
-    limits.idle_seconds = limits.idle_seconds ? limits.idle_seconds : 120;
-    server->limits = limits;
-}
-
 /* As many as there are CPUs that this process may use, and not more than THREADS_MAX: a review
  * takes fractions of a millisecond. */
 static unsigned thread_count(unsigned wanted)
@@ -247,7 +229,20 @@ static struct http_server *server_create(const struct http_config *config)
         return NULL;
     }
     server->address = address;
-    set_limits(server, &config->limits);
+    /* 7 MiB hold an AdmissionReview with two objects of the largest size that etcd takes, and what
+     * surrounds them. The idle time is longer than the 90 s after which Go's client closes an idle
+     * connection: if the server closed first, the API server could send a review into a connection
+     * that is going away, and a POST is not tried again. */
+    struct http_limits limits = config->limits;
+    limits.body_bytes = limits.body_bytes ? limits.body_bytes : (size_t)7 * MIB;
+    limits.header_bytes = limits.header_bytes ? limits.header_bytes : 8 * 1024;
+    limits.connections = limits.connections ? limits.connections : 1024;
+    limits.concurrent = limits.concurrent ? limits.concurrent : 256;
+    limits.waiting = limits.waiting ? limits.waiting : 64;
+    limits.memory_bytes = limits.memory_bytes ? limits.memory_bytes : (size_t)64 * MIB;
+    limits.request_seconds = limits.request_seconds ? limits.request_seconds : 10;
+    limits.idle_seconds = limits.idle_seconds ? limits.idle_seconds : 120;
+    server->limits = limits;
     server->threads = thread_count(config->threads);
     server->tls = config->tls;
     server->handler = config->handler;
@@ -299,12 +294,6 @@ void http_drain(struct http_server *server)
     atomic_store(&server->draining, true);
 }
 
-static void sleep_ms(unsigned ms)
-{
-    struct timespec time = {ms / 1000, (long)(ms % 1000) * 1000000};
-    nanosleep(&time, NULL);
-}
-
 /* In the order that loses no review: say so in answers (Connection: close), stop accepting, let
  * requests end within the grace, then the workers, then the rest. A rolling update relies on it,
  * since the API server goes on using connections to a pod that is terminating. */
@@ -318,8 +307,10 @@ void http_stop(struct http_server *server, unsigned grace_ms)
         MHD_quiesce_daemon(server->daemon);
     close(server->listener);
     server->listener = -1;
-    for (unsigned waited = 0; waited < grace_ms && connections_busy(server); waited += POLL_MS)
-        sleep_ms(POLL_MS);
+    for (unsigned waited = 0; waited < grace_ms && connections_busy(server); waited += POLL_MS) {
+        struct timespec time = {POLL_MS / 1000, (long)(POLL_MS % 1000) * 1000000};
+        nanosleep(&time, NULL);
+    }
     /* libmicrohttpd does not stop while a connection is suspended. */
     workers_stop(server->workers);
     if (server->daemon)

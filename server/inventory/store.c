@@ -21,16 +21,6 @@ uint64_t hash_text(uint64_t hash, struct str text)
     return (hash ^ 0xff) * 0x100000001b3U;
 }
 
-static uint64_t hash_map(struct json_object *map)
-{
-    uint64_t sum = 0;
-    json_foreach(map, key, value)
-    {
-        sum += hash_text(hash_text(0xcbf29ce484222325U, str_from(key)), json_str(value));
-    }
-    return sum;
-}
-
 static void destroy_tree(struct shared *shared)
 {
     struct pooled_tree *pooled = (struct pooled_tree *)shared;
@@ -73,7 +63,11 @@ void tree_pool_sweep(struct tree_pool *pool)
 /* json_object_equal decides; the hash only finds candidates. */
 static struct pooled_tree *tree_pool_take(struct tree_pool *pool, struct json_object *tree)
 {
-    uint64_t hash = hash_map(tree);
+    uint64_t hash = 0;
+    json_foreach(tree, key, value)
+    {
+        hash += hash_text(hash_text(0xcbf29ce484222325U, str_from(key)), json_str(value));
+    }
     struct pooled_tree **bucket = &pool->buckets[hash % BUCKETS];
     for (struct pooled_tree *seen = *bucket; seen; seen = seen->next)
         if (seen->hash == hash && json_object_equal(seen->tree, tree)) {

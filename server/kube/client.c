@@ -127,15 +127,6 @@ void kube_connection_give(struct kube_client *client, CURL *connection)
         curl_easy_cleanup(connection);
 }
 
-/* Replaces the credentials; the lock is held. */
-static void client_keep_credentials(struct kube_client *client, struct arena *arena,
-                                    const struct kube_credentials *fresh)
-{
-    arena_free(client->credentials_arena);
-    client->credentials_arena = arena;
-    client->credentials = *fresh;
-}
-
 static bool read_token(struct arena *arena, const char *path, struct str *token, struct error *error)
 {
     struct str text;
@@ -200,7 +191,10 @@ static bool client_refresh(struct kube_client *client, const struct kube_call *c
         }
         fresh.expires = time_now() + TOKEN_READ_SECONDS;
     }
-    client_keep_credentials(client, arena, &fresh);
+    /* Replaces the credentials; the lock is held. */
+    arena_free(client->credentials_arena);
+    client->credentials_arena = arena;
+    client->credentials = fresh;
     return true;
 }
 

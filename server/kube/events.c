@@ -202,30 +202,6 @@ static struct json_object *recorder_parse(struct arena *arena, struct buf *text)
     return copy.ptr ? json_build(arena, copy, &ignored) : NULL;
 }
 
-static bool recorder_create_event(struct kube_recorder *recorder, struct arena *arena, struct event_note *note,
-                                  struct event_series *series, struct error *error)
-{
-    BUF_SCOPED text;
-    buf_init(&text, EVENT_LIMIT);
-    look_up(recorder, arena, note);
-    event_write(&text, note, series, recorder->controller, recorder->instance);
-    struct json_object *object = recorder_parse(arena, &text);
-    return object ? kube_create(recorder->client, arena, &events_resource, str_from(series->ns), object, NULL, error)
-                  : error_set(error, 500, "out of memory");
-}
-
-static bool recorder_repeat(struct kube_recorder *recorder, struct arena *arena, struct event_series *series,
-                            struct error *error)
-{
-    BUF_SCOPED text;
-    buf_init(&text, EVENT_LIMIT);
-    event_write_series(&text, series);
-    struct json_object *patch = recorder_parse(arena, &text);
-    return patch ? kube_patch(recorder->client, arena, &events_resource, str_from(series->ns), str_from(series->event),
-                              patch, STR("backstop"), NULL, error)
-                 : error_set(error, 500, "out of memory");
-}
-
 static struct event_series *recorder_find(struct kube_recorder *recorder, const struct event_note *note)
 {
     int64_t now = time_monotonic_ns();
@@ -279,7 +255,13 @@ static void recorder_record(struct kube_recorder *recorder, struct event_note *n
     }
     if (series) {
         series->written_ns = now;
-        bool good = recorder_repeat(recorder, arena, series, &error);
+        BUF_SCOPED text;
+        buf_init(&text, EVENT_LIMIT);
+        event_write_series(&text, series);
+        struct json_object *patch = recorder_parse(arena, &text);
+        bool good = patch ? kube_patch(recorder->client, arena, &events_resource, str_from(series->ns),
+                                       str_from(series->event), patch, STR("backstop"), NULL, &error)
+                          : error_set(&error, 500, "out of memory");
         if (good || error.code != 404) {
             recorder_log(note, good, "repeated", &error);
             return;
@@ -289,7 +271,14 @@ static void recorder_record(struct kube_recorder *recorder, struct event_note *n
     struct event_rate *rate = &recorder->rates[note->weight];
     series = &rate->series[rate->next_series++ % EVENT_SERIES];
     event_series_begin(series, note, now);
-    bool good = recorder_create_event(recorder, arena, note, series, &error);
+    BUF_SCOPED text;
+    buf_init(&text, EVENT_LIMIT);
+    look_up(recorder, arena, note);
+    event_write(&text, note, series, recorder->controller, recorder->instance);
+    struct json_object *object = recorder_parse(arena, &text);
+    bool good = object
+                    ? kube_create(recorder->client, arena, &events_resource, str_from(series->ns), object, NULL, &error)
+                    : error_set(&error, 500, "out of memory");
     series->count = good ? note->times : 0;
     if (good || !recorder_retry(recorder, note, &error))
         recorder_log(note, good, "created", &error);

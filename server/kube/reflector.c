@@ -6,16 +6,6 @@
 
 /* One line of a watch: what the API server sends as a WatchEvent (apimachinery meta/v1). */
 
-/* An ERROR carries a Status; 410 in it means: list again. */
-static bool watch_refused(struct json_object *status, struct str plural, struct error *error)
-{
-    if (!str_is(json_get_str(status, "kind"), "Status"))
-        return error_set(error, 400, "watch %.*s: an ERROR event without a Status", STR_ARG(plural));
-    struct json_object *code = json_get(status, "code");
-    return error_set(error, json_object_is_type(code, json_type_int) ? json_object_get_int(code) : 400,
-                     "watch %.*s: %.*s", STR_ARG(plural), STR_ARG(json_get_str(status, "message")));
-}
-
 bool kube_watch_line(struct arena *arena, struct str text, const struct kube_resource *resource, bool metadata_only,
                      struct kube_watch_line *line, struct error *error)
 {
@@ -33,8 +23,14 @@ bool kube_watch_line(struct arena *arena, struct str text, const struct kube_res
     }
     struct str type = json_get_str(event, "type");
     line->object = json_get(event, "object");
-    if (str_is(type, "ERROR"))
-        return watch_refused(line->object, plural, error);
+    if (str_is(type, "ERROR")) {
+        /* An ERROR carries a Status; 410 in it means: list again. */
+        if (!str_is(json_get_str(line->object, "kind"), "Status"))
+            return error_set(error, 400, "watch %.*s: an ERROR event without a Status", STR_ARG(plural));
+        struct json_object *code = json_get(line->object, "code");
+        return error_set(error, json_object_is_type(code, json_type_int) ? json_object_get_int(code) : 400,
+                         "watch %.*s: %.*s", STR_ARG(plural), STR_ARG(json_get_str(line->object, "message")));
+    }
     for (size_t i = 0; i < LENGTH_OF(types); i++) {
         if (str_is(type, types[i].type)) {
             line->changes = true;

@@ -65,23 +65,17 @@ static void labels_blank(struct json_object *object)
     json_put_text(labels, LABEL_RESTORE_NAME, STR(""));
 }
 
-static void labels_take(struct json_object *object, struct json_object *from)
-{
-    static const char *const keys[] = {"velero.io/backup-name", LABEL_RESTORE_NAME};
-    struct json_object *metadata = json_get(object, "metadata"), *labels = json_get(metadata, "labels");
-    if (!json_object_is_type(labels, json_type_object) && !json_put_map(metadata, "labels", &labels))
-        return;
-    for (size_t i = 0; i < LENGTH_OF(keys); i++)
-        json_put_text(labels, keys[i], json_get_str(json_path(from, "metadata.labels"), keys[i]));
-}
-
 static void judge_existing(const struct judged *judged, struct json_object *cluster)
 {
     struct run *run = judged->run;
     struct rehearse_item *item = judged->item;
     bool updates = run->restore->existing == REHEARSE_EXISTING_UPDATE;
     rehearse_object_strip(cluster);
-    labels_take(cluster, judged->object);
+    static const char *const keys[] = {"velero.io/backup-name", LABEL_RESTORE_NAME};
+    struct json_object *metadata = json_get(cluster, "metadata"), *labels = json_get(metadata, "labels");
+    if (json_object_is_type(labels, json_type_object) || json_put_map(metadata, "labels", &labels))
+        for (size_t i = 0; i < LENGTH_OF(keys); i++)
+            json_put_text(labels, keys[i], json_get_str(json_path(judged->object, "metadata.labels"), keys[i]));
     if (json_object_equal(cluster, judged->object)) {
         labels_blank(cluster);
         if (!updates || judge_patch(judged, rehearse_merge_diff(cluster, judged->object), REHEARSE_LEFT_SAME))

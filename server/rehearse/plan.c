@@ -356,8 +356,15 @@ static void plan_add(struct planner *planner, struct rehearse_item *item)
         planner->plan->items[planner->plan->count++] = item;
 }
 
-static void plan_resource(struct planner *planner, struct rehearse_resource *resource)
+static void plan_named(struct planner *planner, struct str name)
 {
+    size_t count;
+    struct rehearse_resource *resources = rehearse_contents_resources(planner->contents, &count);
+    struct str resolved = plan_resolve(planner->served, planner->arena, name);
+    struct rehearse_resource *resource = rehearse_contents_resource(planner->contents, resolved);
+    if (!resource || planner->processed[resource - resources])
+        return;
+    planner->processed[resource - resources] = true;
     bool always = str_is(resource->name, ALWAYS_RESTORED);
     const char *excluded = NULL;
     struct item_filter filter = {0};
@@ -381,18 +388,6 @@ static void plan_resource(struct planner *planner, struct rehearse_resource *res
         else
             plan_add(planner, item);
     }
-}
-
-static void plan_named(struct planner *planner, struct str name)
-{
-    size_t count;
-    struct rehearse_resource *resources = rehearse_contents_resources(planner->contents, &count);
-    struct str resolved = plan_resolve(planner->served, planner->arena, name);
-    struct rehearse_resource *resource = rehearse_contents_resource(planner->contents, resolved);
-    if (!resource || planner->processed[resource - resources])
-        return;
-    planner->processed[resource - resources] = true;
-    plan_resource(planner, resource);
 }
 
 static bool plan_crds(struct planner *planner, struct error *error)

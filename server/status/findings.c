@@ -87,16 +87,6 @@ static bool find_velero(struct status_view *view)
 
 /* ---- storage locations -------------------------------------------------------------- */
 
-static void find_foreign(struct status_view *view, const struct storage_location *location, struct str name)
-{
-    const struct foreign_writer writer = policy_foreign_writer(view->inventory, view->settings, location);
-    if (writer.newest)
-        status_report(
-            view, CAUSE_FOREIGN_WRITER, 0, name, policy_foreign_writer_reason(view->arena, &writer, view->now),
-            STR("give each cluster its own bucket or prefix, or stop the backups on one. If this is meant, set "
-                "storage.foreignWriter: allow in backstop's settings"));
-}
-
 static void find_in_location(struct status_view *view, const struct status_location *location)
 {
     struct arena *arena = view->arena;
@@ -126,23 +116,14 @@ static void find_in_location(struct status_view *view, const struct status_locat
                                    "stores backups inside this cluster (%s): losing the cluster means losing them",
                                    location->class),
                       STR("use object storage outside the cluster"));
-    if (location->used)
-        find_foreign(view, object, name);
-}
-
-static void find_locations(struct status_view *view)
-{
-    size_t defaults = 0;
-    (void)inventory_default_location(view->inventory, view->settings->system_namespace, &defaults);
-    if (defaults > 1)
-        status_report(
-            view, CAUSE_DEFAULT_AMBIGUOUS, 0, STR("backupstoragelocations"),
-            arena_printf(view->arena,
-                         "%zu of them are marked as default: Velero will keep the newest and unset the others",
-                         defaults),
-            STR("keep spec.default: true on one of them"));
-    for (size_t i = 0; i < view->location_count; i++)
-        find_in_location(view, &view->locations[i]);
+    if (location->used) {
+        const struct foreign_writer writer = policy_foreign_writer(view->inventory, view->settings, object);
+        if (writer.newest)
+            status_report(
+                view, CAUSE_FOREIGN_WRITER, 0, name, policy_foreign_writer_reason(view->arena, &writer, view->now),
+                STR("give each cluster its own bucket or prefix, or stop the backups on one. If this is meant, set "
+                    "storage.foreignWriter: allow in backstop's settings"));
+    }
 }
 
 /* ---- management backups ---------------------------------------------------------------- */
@@ -223,25 +204,6 @@ static void find_storage(struct status_view *view, const struct status_backup *b
                       STR("has no storage location, and no BackupStorageLocation is the default"), patch);
 }
 
-static void find_bad_schedule(struct status_view *view, const struct status_backup *backup, struct str name)
-{
-    struct arena *arena = view->arena;
-    struct str schedule = arena_quote(view->arena, backup->object->schedule);
-    struct str fix = arena_printf(arena,
-                                  "kubectl patch managementbackup %.*s --type=merge -p "
-                                  "'{\"spec\":{\"schedule\":\"0 */6 * * *\"}}'",
-                                  STR_ARG(status_command_name(backup->object->meta.name)));
-    struct str says =
-        backup->zone.ptr
-            ? arena_printf(arena,
-                           "schedule %.*s never fires: kcm treats it as always due and starts backups back to back",
-                           STR_ARG(schedule))
-            : arena_printf(arena, "kcm cannot parse schedule %.*s, so no backup runs: %.*s", STR_ARG(schedule),
-                           STR_ARG(backup->meaning));
-    status_report(view, backup->zone.ptr ? CAUSE_SCHEDULE_NEVER_FIRES : CAUSE_SCHEDULE_INVALID, STATUS_BLOCKS_BACKUP,
-                  name, says, fix);
-}
-
 static void find_long_name(struct status_view *view, const struct status_backup *backup, struct str name)
 {
     size_t bytes = backup->object->meta.name.len;
@@ -263,8 +225,22 @@ static void find_in_backup(struct status_view *view, const struct status_backup 
     bool done = backup->kind != STATUS_SCHEDULED && backup->last;
     if (object->meta.deleting)
         return;
-    if (!backup->valid)
-        find_bad_schedule(view, backup, name);
+    if (!backup->valid) {
+        struct str schedule = arena_quote(view->arena, backup->object->schedule);
+        struct str fix = arena_printf(arena,
+                                      "kubectl patch managementbackup %.*s --type=merge -p "
+                                      "'{\"spec\":{\"schedule\":\"0 */6 * * *\"}}'",
+                                      STR_ARG(status_command_name(backup->object->meta.name)));
+        struct str says =
+            backup->zone.ptr
+                ? arena_printf(arena,
+                               "schedule %.*s never fires: kcm treats it as always due and starts backups back to back",
+                               STR_ARG(schedule))
+                : arena_printf(arena, "kcm cannot parse schedule %.*s, so no backup runs: %.*s", STR_ARG(schedule),
+                               STR_ARG(backup->meaning));
+        status_report(view, backup->zone.ptr ? CAUSE_SCHEDULE_NEVER_FIRES : CAUSE_SCHEDULE_INVALID,
+                      STATUS_BLOCKS_BACKUP, name, says, fix);
+    }
     find_long_name(view, backup, name);
     if (object->on_upgrade && object->schedule.len == 0)
         status_report(view, CAUSE_UPGRADE_FLAG_ALONE, 0, name,
@@ -373,7 +349,17 @@ void status_find(struct status_view *view)
     bool told = find_velero(view); /* what keeps the upgrade gate closed */
     told |= status_find_in_velero(view);
     status_find_in_kcm(view);
-    find_locations(view);
+    size_t defaults = 0;
+    (void)inventory_default_location(view->inventory, view->settings->system_namespace, &defaults);
+    if (defaults > 1)
+        status_report(
+            view, CAUSE_DEFAULT_AMBIGUOUS, 0, STR("backupstoragelocations"),
+            arena_printf(view->arena,
+                         "%zu of them are marked as default: Velero will keep the newest and unset the others",
+                         defaults),
+            STR("keep spec.default: true on one of them"));
+    for (size_t i = 0; i < view->location_count; i++)
+        find_in_location(view, &view->locations[i]);
     for (size_t i = 0; i < view->backup_count; i++)
         find_in_backup(view, &view->backups[i]);
     find_upgrade(view, told);

@@ -111,26 +111,6 @@ static bool drill_make_namespace(struct rehearsal *rehearsal, struct error *erro
            error->code == 409 || error_wrap(error, "drill");
 }
 
-static bool drill_equip(struct rehearsal *rehearsal, const struct option_list *files, struct error *error)
-{
-    struct strlist installed = {0};
-    struct str version = {NULL, 0};
-    rehearsal->client = rehearse_drill_client(rehearsal->drill);
-    if (!kube_version(rehearsal->client, rehearsal->arena, &version, error) || !drill_make_namespace(rehearsal, error))
-        return false;
-    rehearsal->server =
-        arena_printf(rehearsal->arena, "an API server of its own (%.*s)", STR_ARG(shown(rehearsal->arena, version)));
-    for (size_t i = 0; i < files->len; i++)
-        if (!drill_install_file(rehearsal, files->items[i], &installed, error))
-            return false;
-    /* What the Restore takes rests on what is served; what is served, on what it leaves out. */
-    return rehearse_wait_served(&rehearsal->served, rehearsal->client, &installed, error) &&
-           rehearse_plan_make(&rehearsal->plan, rehearsal->contents, &rehearsal->restore, &rehearsal->served,
-                              rehearsal->arena, error) &&
-           drill_install_left_out(rehearsal, &installed, error) &&
-           rehearse_wait_served(&rehearsal->served, rehearsal->client, &installed, error);
-}
-
 bool rehearsal_drill(struct rehearsal *rehearsal, const struct option_list *files, struct str *log, struct error *error)
 {
     const char *assets = getenv("KUBEBUILDER_ASSETS"); /* NOLINT(concurrency-mt-unsafe): nothing sets the environment */
@@ -150,7 +130,23 @@ bool rehearsal_drill(struct rehearsal *rehearsal, const struct option_list *file
         strlist_add(rehearsal->arena, &rehearsal->notes,
                     STR("a drill runs no controller and calls no webhook: each that fails closed refuses, as while its "
                         "service is not up yet; quotas and ServiceAccounts are not checked"));
-        return drill_equip(rehearsal, files, error);
+        struct strlist installed = {0};
+        struct str version = {NULL, 0};
+        rehearsal->client = rehearse_drill_client(rehearsal->drill);
+        if (!kube_version(rehearsal->client, rehearsal->arena, &version, error) ||
+            !drill_make_namespace(rehearsal, error))
+            return false;
+        rehearsal->server = arena_printf(rehearsal->arena, "an API server of its own (%.*s)",
+                                         STR_ARG(shown(rehearsal->arena, version)));
+        for (size_t i = 0; i < files->len; i++)
+            if (!drill_install_file(rehearsal, files->items[i], &installed, error))
+                return false;
+        /* What the Restore takes rests on what is served; what is served, on what it leaves out. */
+        return rehearse_wait_served(&rehearsal->served, rehearsal->client, &installed, error) &&
+               rehearse_plan_make(&rehearsal->plan, rehearsal->contents, &rehearsal->restore, &rehearsal->served,
+                                  rehearsal->arena, error) &&
+               drill_install_left_out(rehearsal, &installed, error) &&
+               rehearse_wait_served(&rehearsal->served, rehearsal->client, &installed, error);
     }
     *log = rehearse_drill_log(rehearsal->drill, rehearsal->arena);
     return false;

@@ -25,19 +25,6 @@ static void objects_line(struct buf *out, const struct rehearse_item *item, bool
     buf_putc(out, '}');
 }
 
-static void json_groups(const struct rehearsal_summary *summary, struct buf *out)
-{
-    for (size_t i = 0; i < summary->group_count; i++) {
-        const struct rehearsal_group *group = &summary->groups[i];
-        buf_printf(out, "%s\n{\"outcome\":\"%s\",\"objects\":%zu", i ? "," : "", rehearse_outcome_name(group->outcome),
-                   group->count);
-        json_member_text(out, "cause", group->cause);
-        if (group->cure.len)
-            json_member_text(out, "exclude", group->cure);
-        buf_putc(out, '}');
-    }
-}
-
 /* Every object of the backup: `each` is called in the order of the restore, then for what is left out. */
 static void each_item(struct rehearsal *rehearsal, struct buf *out,
                       void (*each)(struct buf *out, const struct rehearse_item *item, bool first))
@@ -72,7 +59,15 @@ void rehearsal_json(struct rehearsal *rehearsal, const struct rehearsal_summary 
             buf_printf(out, "%s\"%s\":%zu", written++ ? "," : "", rehearse_outcome_name((enum rehearse_outcome)i),
                        summary->counts[i]);
     buf_puts(out, "},\"causes\":[");
-    json_groups(summary, out);
+    for (size_t i = 0; i < summary->group_count; i++) {
+        const struct rehearsal_group *group = &summary->groups[i];
+        buf_printf(out, "%s\n{\"outcome\":\"%s\",\"objects\":%zu", i ? "," : "", rehearse_outcome_name(group->outcome),
+                   group->count);
+        json_member_text(out, "cause", group->cause);
+        if (group->cure.len)
+            json_member_text(out, "exclude", group->cure);
+        buf_putc(out, '}');
+    }
     buf_puts(out, "],\"exclude\":[");
     for (size_t i = 0; i < summary->cures.len; i++) {
         buf_puts(out, i ? "," : "");

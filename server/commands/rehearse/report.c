@@ -45,22 +45,6 @@ static size_t cure_loses(struct rehearsal *rehearsal, struct str cure)
     return lost;
 }
 
-static void summary_cure(struct rehearsal *rehearsal, struct rehearsal_summary *summary)
-{
-    for (size_t i = 0; i < summary->group_count; i++) {
-        struct rehearsal_group *group = &summary->groups[i];
-        if (group->outcome != REHEARSE_REFUSED)
-            continue;
-        group->left = group->cure.len ? cure_loses(rehearsal, group->cure) : 0;
-        if (group->cure.len && group->left == 0) {
-            if (!strlist_has(&summary->cures, group->cure))
-                strlist_add(rehearsal->arena, &summary->cures, group->cure);
-        } else {
-            summary->uncured += group->count;
-        }
-    }
-}
-
 static void summary_take(struct rehearsal_summary *summary, const struct rehearse_item *item)
 {
     summary->total++;
@@ -98,7 +82,18 @@ bool rehearsal_summarize(struct rehearsal *rehearsal, struct rehearsal_summary *
     for (size_t r = 0; r < count; r++)
         for (size_t i = 0; i < resources[r].count; i++)
             summary_take(summary, &resources[r].items[i]);
-    summary_cure(rehearsal, summary);
+    for (size_t i = 0; i < summary->group_count; i++) {
+        struct rehearsal_group *group = &summary->groups[i];
+        if (group->outcome != REHEARSE_REFUSED)
+            continue;
+        group->left = group->cure.len ? cure_loses(rehearsal, group->cure) : 0;
+        if (group->cure.len && group->left == 0) {
+            if (!strlist_has(&summary->cures, group->cure))
+                strlist_add(rehearsal->arena, &summary->cures, group->cure);
+        } else {
+            summary->uncured += group->count;
+        }
+    }
     qsort(summary->groups, summary->group_count, sizeof *summary->groups, group_order);
     summary->verdict = summary->counts[REHEARSE_REFUSED] || summary->unmodified ? REHEARSAL_INCOMPLETE
                        : summary->counts[REHEARSE_UNKNOWN] || summary->counts[REHEARSE_PENDING] || summary->taken == 0

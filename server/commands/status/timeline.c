@@ -103,32 +103,6 @@ static void put_at(char *ruler, size_t size, size_t at, struct str text)
         ruler[at + i] = text.ptr[i];
 }
 
-/* A date over its midnight, as often as there is room; of weeks, the Mondays. */
-static void print_ruler(const struct timeline *line)
-{
-    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    enum { MONDAY = 4, ROOM = 8 };
-    char ruler[CELLS_MAX + 1];
-    size_t size = line->cells + 1, half = line->cells / 2;
-    int64_t every = line->per_day * 2 >= ROOM ? 2 : 7, day;
-    memset(ruler, ' ', sizeof ruler);
-    put_at(ruler, size, half - 1, STR("now"));
-    for (size_t cell = 0; cell < line->cells; cell++) {
-        if (!has_midnight(line, cell, &day) || (every == 7 ? day % 7 != MONDAY : day % every != 0))
-            continue;
-        struct civil at = civil_from_unix(day * 86400);
-        struct str month = str_from(months[at.month - 1]);
-        struct str text = arena_printf(line->view->arena, "%.*s %d", STR_ARG(month), at.day);
-        put_at(ruler, size, cell + (cell >= half), text);
-    }
-    while (size && ruler[size - 1] == ' ')
-        size--;
-    put_label(line, STR(""));
-    page_toned(line->page, TONE_FAINT, (struct str){ruler, size});
-    buf_putc(line->page->out, '\n');
-}
-
 /* ---- a line ------------------------------------------------------------------------ */
 
 static void set_mark(enum mark *cells, size_t at, enum mark mark)
@@ -236,7 +210,28 @@ void status_timeline(const struct status_view *view, const struct page *page)
         return;
     timeline_measure(&line);
     page_heading(page, "Two weeks back and two ahead (UTC)");
-    print_ruler(&line);
+    /* A date over its midnight, as often as there is room; of weeks, the Mondays. */
+    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    enum { MONDAY = 4, ROOM = 8 };
+    char ruler[CELLS_MAX + 1];
+    size_t size = line.cells + 1, half = line.cells / 2;
+    int64_t every = line.per_day * 2 >= ROOM ? 2 : 7, day;
+    memset(ruler, ' ', sizeof ruler);
+    put_at(ruler, size, half - 1, STR("now"));
+    for (size_t cell = 0; cell < line.cells; cell++) {
+        if (!has_midnight(&line, cell, &day) || (every == 7 ? day % 7 != MONDAY : day % every != 0))
+            continue;
+        struct civil at = civil_from_unix(day * 86400);
+        struct str month = str_from(months[at.month - 1]);
+        struct str text = arena_printf(line.view->arena, "%.*s %d", STR_ARG(month), at.day);
+        put_at(ruler, size, cell + (cell >= half), text);
+    }
+    while (size && ruler[size - 1] == ' ')
+        size--;
+    put_label(&line, STR(""));
+    page_toned(line.page, TONE_FAINT, (struct str){ruler, size});
+    buf_putc(line.page->out, '\n');
     for (size_t i = 0; i < view->source_count; i++)
         print_source(&line, &view->sources[i]);
     print_legend(&line);

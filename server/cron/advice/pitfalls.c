@@ -68,27 +68,23 @@ static struct item item_of(struct str text)
     return item;
 }
 
-/* "+5" and "0005" are read as 5. */
-static void warn_about_number(const struct pitfalls *pitfalls, struct str number)
-{
-    struct str digits = number;
-    if (digits.len > 1 && digits.ptr[0] == '+')
-        digits = str_slice(digits, 1, digits.len);
-    bool zeros = digits.len > 2 && digits.ptr[0] == '0' && digits.ptr[1] == '0';
-    while (digits.len > 1 && digits.ptr[0] == '0')
-        digits = str_slice(digits, 1, digits.len);
-    if (zeros || (number.len && number.ptr[0] == '+'))
-        pitfall(pitfalls, "%.*s is read as %.*s", STR_ARG(pitfall_quote(pitfalls, number)),
-                STR_ARG(str_slice(digits, 0, 20)));
-}
-
 /* A part behind "*" is not a number, and is reported as ignored elsewhere. */
 static void warn_about_numbers(const struct pitfalls *pitfalls, const struct item *item)
 {
     struct str rest = item->text, part, number;
     while (str_cut(&rest, '/', &part))
-        while (!(item->star && part.ptr == item->text.ptr) && str_cut(&part, '-', &number))
-            warn_about_number(pitfalls, number);
+        while (!(item->star && part.ptr == item->text.ptr) && str_cut(&part, '-', &number)) {
+            /* "+5" and "0005" are read as 5. */
+            struct str digits = number;
+            if (digits.len > 1 && digits.ptr[0] == '+')
+                digits = str_slice(digits, 1, digits.len);
+            bool zeros = digits.len > 2 && digits.ptr[0] == '0' && digits.ptr[1] == '0';
+            while (digits.len > 1 && digits.ptr[0] == '0')
+                digits = str_slice(digits, 1, digits.len);
+            if (zeros || (number.len && number.ptr[0] == '+'))
+                pitfall(pitfalls, "%.*s is read as %.*s", STR_ARG(pitfall_quote(pitfalls, number)),
+                        STR_ARG(str_slice(digits, 0, 20)));
+        }
 }
 
 /* "*" over 60 minutes by 7: 56 is followed by 0. `once`: the step passes the end at its first move,
@@ -428,36 +424,6 @@ static void pitfalls_of_clock(const struct pitfalls *pitfalls)
     }
 }
 
-/* "@every": the library is silent about what it rounds. */
-static void warn_about_every(const struct pitfalls *pitfalls)
-{
-    struct str text = str_slice(pitfalls->parts.body, sizeof "@every " - 1, pitfalls->parts.body.len);
-    int64_t nanoseconds;
-    struct error ignored;
-    if (!duration_parse(text, &nanoseconds, &ignored))
-        return;
-    struct str shown = pitfall_quote(pitfalls, text);
-    if (nanoseconds < 1000000000)
-        pitfall(pitfalls, "%.*s is under one second, so it runs every second", STR_ARG(shown));
-    else if (nanoseconds % 1000000000)
-        pitfall(pitfalls, "%.*s: fractions of a second are dropped", STR_ARG(shown));
-    pitfall(pitfalls, "\"@every\" counts from the last run, so the time of day drifts");
-    if (pitfalls->parts.has_zone)
-        pitfall(pitfalls, "\"@every\" ignores the time zone");
-}
-
-static void warn_about_zone(const struct pitfalls *pitfalls)
-{
-    const struct spec_parts *parts = &pitfalls->parts;
-    if (!parts->has_zone)
-        return;
-    if (parts->zone.len == 0)
-        pitfall(pitfalls, "the time zone is empty, so it is UTC");
-    if (str_is(parts->zone, "Local"))
-        pitfall(pitfalls,
-                "\"Local\" is the time zone of the controller's container, usually UTC; name the zone you mean");
-}
-
 static void warn_about_spaces(const struct pitfalls *pitfalls)
 {
     struct str spec = pitfalls->spec;
@@ -476,13 +442,33 @@ void cron_pitfalls(struct str spec, const struct cron_schedule *schedule, int64_
     if (!spec_split(schedule->dialect, spec, &pitfalls.parts))
         return;
     if (schedule->every_seconds > 0) {
-        warn_about_every(&pitfalls);
+        /* "@every": the library is silent about what it rounds. */
+        struct str text = str_slice(pitfalls.parts.body, sizeof "@every " - 1, pitfalls.parts.body.len);
+        int64_t nanoseconds;
+        struct error ignored;
+        if (duration_parse(text, &nanoseconds, &ignored)) {
+            struct str shown = pitfall_quote(&pitfalls, text);
+            if (nanoseconds < 1000000000)
+                pitfall(&pitfalls, "%.*s is under one second, so it runs every second", STR_ARG(shown));
+            else if (nanoseconds % 1000000000)
+                pitfall(&pitfalls, "%.*s: fractions of a second are dropped", STR_ARG(shown));
+            pitfall(&pitfalls, "\"@every\" counts from the last run, so the time of day drifts");
+            if (pitfalls.parts.has_zone)
+                pitfall(&pitfalls, "\"@every\" ignores the time zone");
+        }
     } else {
         pitfalls_of_calendar(&pitfalls);
         if (pitfalls.parts.field_count == FIELD_COUNT)
             pitfalls_of_fields(&pitfalls);
         pitfalls_of_clock(&pitfalls);
     }
-    warn_about_zone(&pitfalls);
+    const struct spec_parts *parts = &pitfalls.parts;
+    if (parts->has_zone) {
+        if (parts->zone.len == 0)
+            pitfall(&pitfalls, "the time zone is empty, so it is UTC");
+        if (str_is(parts->zone, "Local"))
+            pitfall(&pitfalls,
+                    "\"Local\" is the time zone of the controller's container, usually UTC; name the zone you mean");
+    }
     warn_about_spaces(&pitfalls);
 }

@@ -205,14 +205,6 @@ static bool join_path(char path[PATH_SIZE], const char *directory, struct str na
     return false;
 }
 
-/* Go's syscall.Errno texts are glibc's with a small first letter. */
-static void system_words(struct error *error)
-{
-    char buffer[128];
-    const char *words = strerror_r(errno, buffer, sizeof buffer);
-    error_set(error, 422, "%c%s", words[0] >= 'A' && words[0] <= 'Z' ? words[0] + ('a' - 'A') : words[0], words + 1);
-}
-
 /* Go's loadLocation: the first source that has the zone; else the first complaint that is not
  * "no such file". An image without tzdata refuses every IANA name in this way. */
 static struct cron_zone *zone_load(struct str name, const char *const *sources, size_t count, struct error *error)
@@ -231,7 +223,11 @@ static struct cron_zone *zone_load(struct str name, const char *const *sources, 
                 error_set(error, 422, "malformed time zone information");
             complained = true;
         } else if (errno != ENOENT && !complained) {
-            system_words(error);
+            /* Go's syscall.Errno texts are glibc's with a small first letter. */
+            char buffer[128];
+            const char *words = strerror_r(errno, buffer, sizeof buffer);
+            error_set(error, 422, "%c%s", words[0] >= 'A' && words[0] <= 'Z' ? words[0] + ('a' - 'A') : words[0],
+                      words + 1);
             complained = true;
         }
     }
@@ -324,24 +320,6 @@ static const struct cron_zone *cache_add(struct cron_zone *zone, struct error *e
     return kept;
 }
 
-/* "Europe//Berlin" and "./UTC" open the same file as the plain name: cached under
- * that name, so that spellings cannot fill the cache. */
-static void simplify_name(struct cron_zone *zone)
-{
-    char *text = zone->text;
-    size_t used = 0;
-    struct str rest = zone->name, part;
-    while (str_cut(&rest, '/', &part)) {
-        if (part.len == 0 || str_is(part, "."))
-            continue;
-        if (used)
-            text[used++] = '/';
-        memmove(text + used, part.ptr, part.len);
-        used += part.len;
-    }
-    zone->name.len = used;
-}
-
 /* The checks for "..", "/" and "\\" are Go's containsDotDot and come before any file is opened:
  * a schedule must not make this process read arbitrary paths. */
 const struct cron_zone *cron_zone_find(struct str name, struct error *error)
@@ -358,6 +336,19 @@ const struct cron_zone *cron_zone_find(struct str name, struct error *error)
     struct cron_zone *zone = zone_load(name, directories, LENGTH_OF(directories), error);
     if (!zone)
         return NULL;
-    simplify_name(zone);
+    /* "Europe//Berlin" and "./UTC" open the same file as the plain name: cached under
+     * that name, so that spellings cannot fill the cache. */
+    char *text = zone->text;
+    size_t used = 0;
+    struct str rest = zone->name, part;
+    while (str_cut(&rest, '/', &part)) {
+        if (part.len == 0 || str_is(part, "."))
+            continue;
+        if (used)
+            text[used++] = '/';
+        memmove(text + used, part.ptr, part.len);
+        used += part.len;
+    }
+    zone->name.len = used;
     return cache_add(zone, error);
 }

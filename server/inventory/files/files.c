@@ -226,24 +226,6 @@ static struct inventory *with_evidence(const struct inventory *current, struct a
     return NULL;
 }
 
-static const struct inventory *inventory_files_live(struct inventory_files *files, const struct facts_wanted *wanted,
-                                                    int64_t now, struct error *error)
-{
-    const struct inventory *current = inventory_files_get(files, now), *fresh = NULL;
-    struct evidence_reading reserved = {.len = 0};
-    if (current && wanted->evidence_count == 0 && !wanted->reservations)
-        return current;
-    ARENA_SCOPED arena = arena_new(EVIDENCE_LIMIT);
-    struct evidence_searches searches = {.count = 0};
-    if (current && search_all(files, arena, wanted, &searches) &&
-        (!wanted->reservations || read_reserved(files, arena, now, &reserved)))
-        fresh = with_evidence(current, arena, &searches, wanted->reservations ? &reserved : NULL);
-    snapshot_release(current);
-    if (!fresh)
-        error_set(error, 503, "out of memory");
-    return fresh;
-}
-
 /* The lock is held. */
 static bool files_reserve(struct inventory_files *files, struct arena *arena, const struct evidence_reading *reading,
                           struct str backup, int64_t now, struct error *error)
@@ -259,19 +241,6 @@ static bool files_reserve(struct inventory_files *files, struct arena *arena, co
     files->reserved = copy;
     files->reserved_version++;
     return true;
-}
-
-static bool inventory_files_reserve(struct inventory_files *files, const struct inventory *base, struct str backup,
-                                    int64_t now, struct error *error)
-{
-    const struct evidence_reading *reading = inventory_evidence(base, STR(RESERVATIONS));
-    ARENA_SCOPED arena = arena_new(EVIDENCE_LIMIT);
-    if (!arena || !reading)
-        return error_set(error, 503, arena ? "admitted deletions are unknown: they were not read" : "out of memory");
-    pthread_mutex_lock(&files->lock);
-    bool reserved = files_reserve(files, arena, reading, backup, now, error);
-    pthread_mutex_unlock(&files->lock);
-    return reserved;
 }
 
 /* Whether the object's name is taken; false with an error when it is no fact at all. */
@@ -334,7 +303,20 @@ static const struct inventory *file_source_get(struct facts_source *self, int64_
 static const struct inventory *file_source_live(struct facts_source *self, const struct facts_wanted *wanted,
                                                 int64_t now, struct error *error)
 {
-    return inventory_files_live(files_of(self), wanted, now, error);
+    struct inventory_files *files = files_of(self);
+    const struct inventory *current = inventory_files_get(files, now), *fresh = NULL;
+    struct evidence_reading reserved = {.len = 0};
+    if (current && wanted->evidence_count == 0 && !wanted->reservations)
+        return current;
+    ARENA_SCOPED arena = arena_new(EVIDENCE_LIMIT);
+    struct evidence_searches searches = {.count = 0};
+    if (current && search_all(files, arena, wanted, &searches) &&
+        (!wanted->reservations || read_reserved(files, arena, now, &reserved)))
+        fresh = with_evidence(current, arena, &searches, wanted->reservations ? &reserved : NULL);
+    snapshot_release(current);
+    if (!fresh)
+        error_set(error, 503, "out of memory");
+    return fresh;
 }
 
 static bool file_source_create(struct facts_source *self, struct json_object *object, int64_t now, struct error *error)
@@ -350,7 +332,15 @@ static size_t file_source_problems(struct facts_source *self)
 static bool file_source_reserve(struct facts_source *self, const struct inventory *base, struct str backup, int64_t now,
                                 struct error *error)
 {
-    return inventory_files_reserve(files_of(self), base, backup, now, error);
+    struct inventory_files *files = files_of(self);
+    const struct evidence_reading *reading = inventory_evidence(base, STR(RESERVATIONS));
+    ARENA_SCOPED arena = arena_new(EVIDENCE_LIMIT);
+    if (!arena || !reading)
+        return error_set(error, 503, arena ? "admitted deletions are unknown: they were not read" : "out of memory");
+    pthread_mutex_lock(&files->lock);
+    bool reserved = files_reserve(files, arena, reading, backup, now, error);
+    pthread_mutex_unlock(&files->lock);
+    return reserved;
 }
 
 static void file_source_report(struct facts_source *self, facts_report_fn *say, void *context)

@@ -22,26 +22,6 @@ static const char source_name[] = "deletebackuprequests";
 
 enum { KEPT = 1000 };
 
-static void deletion_want_pending(const struct request *request, const struct settings *settings,
-                                  struct facts_wanted *wanted)
-{
-    struct evidence_source *source = arena_alloc(request->arena, sizeof *source);
-    if (!source)
-        return;
-    *source = (struct evidence_source){.name = str_from(source_name),
-                                       .group = STR(GROUP_VELERO),
-                                       .version = STR("v1"),
-                                       .kind = STR("DeleteBackupRequest"),
-                                       .resource = STR("deletebackuprequests"),
-                                       .ns = settings->system_namespace,
-                                       .done_path = STR("spec.backupName"),
-                                       .failed_path = STR("status.phase"),
-                                       .time_path = STR("metadata.creationTimestamp"),
-                                       .kept = KEPT};
-    wanted->evidence = source;
-    wanted->evidence_count = 1;
-}
-
 /* backup_deletion_controller.go: a processed one stays for a day, whether it went well or not. */
 static bool deletion_is_pending(const struct inventory *inventory, struct str backup)
 {
@@ -420,7 +400,21 @@ void deletion_want_others(const struct request *request, const struct inventory 
     if (!str_eq(request->ns, ns) || !inventory->known[FACT_BACKUPS] || (self && !backup_is_by_kcm(self)))
         return;
     wanted->reservations = true;
-    deletion_want_pending(request, settings, wanted);
+    struct evidence_source *source = arena_alloc(request->arena, sizeof *source);
+    if (source) {
+        *source = (struct evidence_source){.name = str_from(source_name),
+                                           .group = STR(GROUP_VELERO),
+                                           .version = STR("v1"),
+                                           .kind = STR("DeleteBackupRequest"),
+                                           .resource = STR("deletebackuprequests"),
+                                           .ns = settings->system_namespace,
+                                           .done_path = STR("spec.backupName"),
+                                           .failed_path = STR("status.phase"),
+                                           .time_path = STR("metadata.creationTimestamp"),
+                                           .kept = KEPT};
+        wanted->evidence = source;
+        wanted->evidence_count = 1;
+    }
     for (size_t i = inventory->count[FACT_BACKUPS]; i > 0 && others < OTHERS; i--) {
         const struct backup *other = inventory->backups[i - 1];
         if (other == self || !str_eq(other->meta.ns, ns) || (self && !str_eq(other->region, self->region)) ||

@@ -299,10 +299,13 @@ static bool holds_der(struct arena *arena, struct str text)
     return der.len > 2 && der.ptr[0] == 0x30;
 }
 
-/* By the mistakes that people make: PEM left plain, something that is no base64, base64 of
- * base64, a DER file, and a PEM file of something else. */
-static void check_ca(const struct location_edit *edit)
+/* Credential, caCert and caCertRef. */
+static void location_check_secrets(const struct location_edit *edit)
 {
+    location_check_secret_reference(edit, "credential", "spec.credential");
+    location_check_secret_reference(edit, "objectStorage.caCertRef", "spec.objectStorage.caCertRef");
+    /* By the mistakes that people make: PEM left plain, something that is no base64, base64 of
+     * base64, a DER file, and a PEM file of something else. */
     const char *field = "spec.objectStorage.caCert";
     struct json_object *value = json_path(edit->spec, "objectStorage.caCert");
     struct str text = json_str(value);
@@ -325,14 +328,6 @@ static void check_ca(const struct location_edit *edit)
                          "x509 -inform der");
     else if (!holds_der(edit->arena, decoded))
         decision_invalid(edit->decision, field, "the PEM block does not contain a certificate");
-}
-
-/* Credential, caCert and caCertRef. */
-static void location_check_secrets(const struct location_edit *edit)
-{
-    location_check_secret_reference(edit, "credential", "spec.credential");
-    location_check_secret_reference(edit, "objectStorage.caCertRef", "spec.objectStorage.caCertRef");
-    check_ca(edit);
 }
 
 enum { NAMES_SHOWN = 6, COULD_NOT_TELL_RETRY = 5 };
@@ -401,31 +396,6 @@ static void storage_report_fault(const struct site *site, const struct storage_f
     }
 }
 
-/* The audit annotation is written whatever the verdict: it lets somebody tell from the audit log
- * alone where each backup went. */
-static void judge_durable(const struct site *site, const struct settings *settings,
-                          const struct storage_location *location)
-{
-    struct str lost = storage_lost(site->arena, location, site->check->inside_means);
-    if (lost.len)
-        judge_value(site->decision, verdict_milder(settings->storage_not_durable, site->check->unusable),
-                    site->check->field, site->check->name, "%.*s %.*s",
-                    STR_ARG(storage_subject(&site->target, location, site->arena)), STR_ARG(lost));
-    decision_audit(site->decision, "storage", "%.*s (%s)", STR_ARG(location->meta.name),
-                   storage_class_name(storage_location_class(location)));
-}
-
-static void judge_foreign(const struct site *site, const struct settings *settings, int64_t now,
-                          const struct storage_location *location)
-{
-    const struct foreign_writer writer = policy_foreign_writer(site->target.inventory, settings, location);
-    if (writer.newest)
-        judge_value(site->decision, verdict_milder(settings->storage_foreign_writer, site->check->unusable),
-                    site->check->field, site->check->name, "%.*s %.*s. " FOREIGN_WRITER_FIX,
-                    STR_ARG(storage_subject(&site->target, location, site->arena)),
-                    STR_ARG(policy_foreign_writer_reason(site->arena, &writer, now)));
-}
-
 /* A backup goes to the location of this name on each regional cluster as well,
  * which this webhook does not see. */
 static void mention_regions(const struct site *site)
@@ -442,16 +412,6 @@ static void mention_regions(const struct site *site)
         decision_warn(site->decision, "%s: %s must also exist on the regional cluster%s %.*s, which was not checked",
                       site->check->field, site->check->name.len ? "a location of this name" : "a default location",
                       plural_s(regions.len), STR_ARG(strlist_quoted(site->arena, &regions)));
-}
-
-/* A location that Velero reached a moment ago has its plugin, whatever its image is called. */
-static void warn_of_plugin(const struct site *site, int64_t now, const struct storage_location *location)
-{
-    enum { RECENT = 3600 };
-    bool recent = location->last_validated == 0 || now - location->last_validated < RECENT;
-    if (!storage_location_available(location) || !recent)
-        velero_warn_plugin(site->target.inventory, location->meta.ns, site->check->field, location->provider,
-                           site->decision);
 }
 
 /* Several defaults end the check, for which one a backup will get cannot be known. Other faults
@@ -476,10 +436,29 @@ void check_storage(const struct storage_check *check, const struct request *requ
     }
     if (!faults.location)
         return;
-    warn_of_plugin(&site, request->now, faults.location);
-    judge_durable(&site, settings, faults.location);
-    if (check->management)
-        judge_foreign(&site, settings, request->now, faults.location);
+    /* A location that Velero reached a moment ago has its plugin, whatever its image is called. */
+    enum { RECENT = 3600 };
+    bool recent = faults.location->last_validated == 0 || request->now - faults.location->last_validated < RECENT;
+    if (!storage_location_available(faults.location) || !recent)
+        velero_warn_plugin(site.target.inventory, faults.location->meta.ns, site.check->field,
+                           faults.location->provider, site.decision);
+    /* The audit annotation is written whatever the verdict: it lets somebody tell from the audit log
+     * alone where each backup went. */
+    struct str lost = storage_lost(site.arena, faults.location, site.check->inside_means);
+    if (lost.len)
+        judge_value(site.decision, verdict_milder(settings->storage_not_durable, site.check->unusable),
+                    site.check->field, site.check->name, "%.*s %.*s",
+                    STR_ARG(storage_subject(&site.target, faults.location, site.arena)), STR_ARG(lost));
+    decision_audit(site.decision, "storage", "%.*s (%s)", STR_ARG(faults.location->meta.name),
+                   storage_class_name(storage_location_class(faults.location)));
+    if (check->management) {
+        const struct foreign_writer writer = policy_foreign_writer(site.target.inventory, settings, faults.location);
+        if (writer.newest)
+            judge_value(site.decision, verdict_milder(settings->storage_foreign_writer, site.check->unusable),
+                        site.check->field, site.check->name, "%.*s %.*s. " FOREIGN_WRITER_FIX,
+                        STR_ARG(storage_subject(&site.target, faults.location, site.arena)),
+                        STR_ARG(policy_foreign_writer_reason(site.arena, &writer, request->now)));
+    }
     if (!check->only_here)
         mention_regions(&site);
 }
