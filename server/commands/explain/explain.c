@@ -1,4 +1,9 @@
-/* What the files of the explain command share. */
+/* `backstop explain`: how a schedule is read by each dialect, when it runs next, and what about
+ * it may surprise.
+ *
+ * kcm and Velero read schedules with libraries that are not quite alike (backstop/cron.h). Where
+ * they agree, which is the rule, one answer is printed; where they do not, each gets its own,
+ * named after those who read it so. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,6 +40,7 @@ enum { CARET_MAX = 100 };
 
 /* ---- where readings differ --------------------------------------------------------- */
 
+/* Compared over as many runs as are shown. */
 static bool runs_differ(const struct explanation *explanation, const struct reading *a, const struct reading *b)
 {
     int64_t at_a = explanation->from, at_b = at_a;
@@ -56,6 +62,8 @@ static bool readings_differ(const struct explanation *explanation, const struct 
     return !cron_agree(&a->schedule, &b->schedule) || runs_differ(explanation, a, b);
 }
 
+/* In the notes or the words of the refusal: nothing for the text, where notes are attributed one
+ * by one, but JSON would lose it. */
 static bool words_differ(const struct reading *a, const struct reading *b)
 {
     const struct strlist *one = &a->warnings, *other = &b->warnings;
@@ -68,6 +76,7 @@ static bool words_differ(const struct reading *a, const struct reading *b)
 
 /* ---- JSON: what other programs build on ---------------------------------------- */
 
+/* Times have the offset of the schedule's zone at that moment. */
 static void json_valid(const struct explanation *explanation, const struct reading *reading)
 {
     struct buf *out = explanation->out;
@@ -92,6 +101,8 @@ static void json_valid(const struct explanation *explanation, const struct readi
     buf_puts(out, "]");
 }
 
+/* "upstream" is the very message of the Go library, for those who compare with what kcm or
+ * Velero logged. */
 static void json_reading(const struct explanation *explanation, const struct reading *reading)
 {
     struct buf *out = explanation->out;
@@ -130,6 +141,8 @@ static void explain_print_label(const struct explanation *explanation, const cha
     buf_printf(explanation->out, "  %-9s", name);
 }
 
+/* Only then can a caret be put below the place: one column for each byte, and not too long for a
+ * line. */
 static bool explain_print_is_plain(struct str text)
 {
     for (size_t i = 0; i < text.len; i++)
@@ -272,6 +285,8 @@ struct run {
     bool json, colour, all_valid, started;
 };
 
+/* Output of many schedules goes out in pieces, so that memory stays small and a reader sees the
+ * first at once. */
 static bool explain_flush(struct run *run)
 {
     bool written = !run->out.failed && write_all(STDOUT_FILENO, buf_str(&run->out));
@@ -279,6 +294,7 @@ static bool explain_flush(struct run *run)
     return written;
 }
 
+/* The zone is the controller's, unless the schedule gives one of its own. */
 static bool reading_make(struct explanation *explanation, enum cron_dialect dialect, struct str readers)
 {
     struct reading *reading = &explanation->readings[explanation->count++];
@@ -290,6 +306,7 @@ static bool reading_make(struct explanation *explanation, enum cron_dialect dial
     return reading->valid;
 }
 
+/* False only when nothing more can be written; an invalid schedule is an answer. */
 static bool explain_explain(struct run *run, struct str spec)
 {
     enum { FLUSH_AT = 64 * 1024 };

@@ -1,4 +1,5 @@
-/* Manifests that are not files. */
+/* Where manifests come from: files, folders, URLs, and what kustomize prints; each read as
+ * kubectl reads what -f and -k name. */
 #include <curl/curl.h>
 #include <dirent.h>
 #include <errno.h>
@@ -20,6 +21,7 @@ extern char **environ;
 
 /* ---- URLs ----------------------------------------------------------------------- */
 
+/* Less than what came tells curl to give up. */
 static size_t fetch_take(char *bytes, size_t size, size_t count, void *context)
 {
     struct buf *body = context;
@@ -32,6 +34,8 @@ static void fetch_cleanup(CURL **curl)
     curl_easy_cleanup(*curl);
 }
 
+/* Redirects to anything but HTTP are refused: a URL that somebody was given must not lead to a
+ * file of this machine. */
 static bool fetch_once(CURL *curl, const char *url, struct buf *body, long *status, struct error *error)
 {
     char reason[CURL_ERROR_SIZE] = "";
@@ -85,6 +89,8 @@ static bool manifest_fetch_url(struct arena *arena, const char *url, size_t limi
 
 /* ---- kustomize -------------------------------------------------------------------- */
 
+/* Without a shell: the folder is one argument whatever it is called, and "--" keeps it from
+ * being an option. */
 static bool kustomize_start(const char *folder, int output, pid_t *child, struct error *error)
 {
     char kubectl[] = "kubectl", command[] = "kustomize", end[] = "--";
@@ -147,6 +153,7 @@ static bool manifest_fetch_kustomization(struct arena *arena, const char *folder
 
 enum { SOURCE_LIMIT = 256 * 1024 * 1024, DEPTH_LIMIT = 64 };
 
+/* Said of a source as a whole; -1 is no line. */
 static void files_refuse(const struct manifest_files *files, const char *path, const char *reason)
 {
     files->sink.problem(files->sink.context, path, -1, reason);
@@ -189,13 +196,16 @@ static void text_visit_problem(void *context, const char *source, int64_t line, 
     held->last = &problem->next;
 }
 
+/* "{{" and then "}}": what Helm's and Go's templates have in common. */
 static bool is_template(struct str text)
 {
     const char *at = memmem(text.ptr, text.len, "{{", 2);
     return at && memmem(at, text.len - (size_t)(at - text.ptr), "}}", 2);
 }
 
-/* What stands in a folder besides manifests (values.yaml, Chart.yaml, templates) is only counted. */
+/* What stands in a folder besides manifests (values.yaml, Chart.yaml, templates) is only
+ * counted. A file that the user named is told of in any case; one that was found in a folder
+ * only if it looks like a manifest. */
 static void files_count(struct manifest_files *files, const char *source, struct str text, bool listed,
                         const struct manifest_found *found, const struct text_visit *visit)
 {
@@ -239,6 +249,8 @@ static bool files_read_text(struct manifest_files *files, const char *source, st
     return more;
 }
 
+/* `containing` leaves out whole files before they are parsed, for a caller that looks for one
+ * kind. */
 static bool files_read_file(struct manifest_files *files, const char *path, bool listed)
 {
     struct error error;
@@ -267,6 +279,7 @@ static bool is_manifest_name(const char *name)
     return str_ends(text, STR(".yaml")) || str_ends(text, STR(".yml")) || str_ends(text, STR(".json"));
 }
 
+/* Hidden files are read, as kubectl does; git's own folder is not worth the walk. */
 static int folder_keep_entry(const struct dirent *entry)
 {
     return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 && strcmp(entry->d_name, ".git") != 0;
@@ -326,6 +339,7 @@ static bool files_read_folder(struct manifest_files *files, const char *folder, 
 
 /* ---- whatever the user named ---------------------------------------------------- */
 
+/* One path for a URL and for kustomize's output: a text from elsewhere, with a name of its own. */
 static bool files_read_fetched(struct manifest_files *files, const char *source,
                                bool (*fetch)(struct arena *, const char *, size_t, struct str *, struct error *))
 {

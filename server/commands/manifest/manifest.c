@@ -1,16 +1,24 @@
-/* Manifests as people write them: YAML documents, Lists and their items, JSON and streams of it, AdmissionReviews; each
- * object with the line where it begins. */
+/* Manifests as people write them: YAML documents, Lists and their items, JSON and streams of it,
+ * AdmissionReviews; each object with the line where it begins.
+ *
+ * Dumps of a cluster are hundreds of megabytes, so a text is read piece by piece: a document, an
+ * item of a List, a JSON value. Each becomes a tree in an arena of its own, is handed to the
+ * visitor, and is freed before the next, unless the caller asks to keep it all. The visitor may
+ * end the reading by returning false. */
 #include "commands/manifest/manifest.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum { TEXT_LIMIT = 256 * 1024 * 1024, PIECE_LIMIT = 1024 * 1024 * 1024 };
+/* A tree takes many times the memory of its text, so one that no cluster could hold is refused
+ * as text. */
 enum { OBJECT_LIMIT = 8 * 1024 * 1024 }; /* of one JSON text: more than a review of the largest object, old and new */
 
 /* ---- lines ------------------------------------------------------------------- */
 
-/* Of JSON the nodes are read only now, since few are asked for. */
+/* Of JSON the nodes are read only now, since few are asked for. NULL where neither is at hand:
+ * the line of a field is then that of its object. */
 const struct yaml_document *manifest_nodes(struct arena *arena, const struct manifest *manifest)
 {
     struct error ignored;
@@ -21,6 +29,8 @@ const struct yaml_document *manifest_nodes(struct arena *arena, const struct man
     return yaml_load(arena, manifest->json, &options, &document, &ignored) ? document : NULL;
 }
 
+/* The field is named as the policies name it, from the object's root; in a recorded review it
+ * stands below request.object, or below request.oldObject where it is deleted. */
 unsigned manifest_line(struct arena *arena, const struct manifest *manifest, struct str field)
 {
     const struct str prefix = STR("request.");
@@ -39,6 +49,7 @@ unsigned manifest_line(struct arena *arena, const struct manifest *manifest, str
     return line ? line : manifest->line;
 }
 
+/* memchr, since this runs over every byte of a dump. */
 static unsigned manifest_count_lines(struct str text)
 {
     unsigned lines = 0;
@@ -80,6 +91,8 @@ static void reading_complete_item(const struct reading *reading, struct json_obj
         json_put_text(item, "kind", str_slice(kind, 0, kind.len - strlen("List")));
 }
 
+/* `from`: how many items were visited already. `at` becomes the item's place in the document,
+ * which goes before the path of each of its fields. */
 static void reading_items(struct reading *reading, const struct manifest *list, struct json_object *items, size_t from)
 {
     for (size_t i = from; i < json_len(items) && !reading->stopped; i++) {
@@ -94,6 +107,8 @@ static void reading_items(struct reading *reading, const struct manifest *list, 
     }
 }
 
+/* An object with a uid, a resourceVersion or an age came out of a cluster, and is judged as one
+ * that exists. */
 static void reading_visit(struct reading *reading, struct manifest manifest)
 {
     manifest.source = reading->source;
@@ -106,6 +121,8 @@ static void reading_visit(struct reading *reading, struct manifest manifest)
     reading->stopped = !reading->sink->visit(reading->sink->context, &manifest);
 }
 
+/* A List within a List is followed too. What has no kind is counted with the line of the first,
+ * since a folder may well have a values.yaml. */
 static void reading_object(struct reading *reading, struct manifest manifest)
 {
     struct str kind = json_get_str(manifest.tree, "kind");
@@ -161,6 +178,7 @@ static bool reading_broken_review(struct reading *reading, struct str text, unsi
     return true;
 }
 
+/* An empty document, such as a comment between two "---", is none. */
 static void reading_yaml_objects(struct reading *reading, const struct yaml_document *document)
 {
     for (; document && !reading->stopped; document = document->next) {
@@ -170,6 +188,7 @@ static void reading_yaml_objects(struct reading *reading, const struct yaml_docu
     }
 }
 
+/* Broken YAML ends the text it is in: nobody knows where the next object would begin. */
 static void reading_yaml(struct reading *reading, struct str text, unsigned lines_before)
 {
     struct error error;
@@ -226,6 +245,8 @@ static struct str list_item(struct str document, size_t from)
     return str_slice(document, from, at);
 }
 
+/* True where there was no memory, which has been told; false when the item cannot be read by
+ * itself. */
 static bool reading_item(struct reading *reading, struct str text, unsigned lines_before, struct error *error)
 {
     struct yaml_document *document;
@@ -260,8 +281,9 @@ static bool reading_whole_list(struct reading *reading, struct str text, unsigne
     return good;
 }
 
-/* The items of a long List, one by one. One that cannot be read by itself may have an alias to an
- * anchor that stands before it: then the List is read at once from there on. */
+/* The items of a long List, one by one. One that cannot be read by itself may have an alias to
+ * an anchor that stands before it: then the List is read at once from there on. False where the
+ * document is no List or is laid out otherwise: it is then read like any other. */
 static bool reading_list(struct reading *reading, struct str document, unsigned lines_before)
 {
     size_t at = list_items_begin(document, &reading->list_version, &reading->list_kind), visited = 0;
@@ -285,6 +307,7 @@ static bool reading_list(struct reading *reading, struct str document, unsigned 
     return true;
 }
 
+/* A List may be larger than any object; whatever else is that large is refused at once. */
 static void reading_document(struct reading *reading, struct str document, unsigned lines_before)
 {
     bool listed = reading_list(reading, document, lines_before);
@@ -322,6 +345,7 @@ static bool reading_json_value(struct reading *reading, struct str text, unsigne
     return true;
 }
 
+/* An item that is no JSON after all is tried as YAML, which knows the line of what is wrong. */
 static void reading_json_items(struct reading *reading, const struct json_node *items, unsigned lines_before,
                                const char *counted)
 {

@@ -1,4 +1,7 @@
-/* What a review would patch, shown as a diff. */
+/* What a review would patch, shown as a diff.
+ *
+ * A common head and tail are cut off first, which leaves little of a patched manifest; the
+ * middle is compared by a table of n times m entries, so its size is limited. */
 #include "commands/review/review.h"
 
 /* Middles of more lines are shown as all old, then all new. */
@@ -9,6 +12,7 @@ struct lines {
     size_t len;
 };
 
+/* The lines borrow from the text. */
 static struct lines diff_split_lines(struct arena *arena, struct str text)
 {
     struct lines lines = {0};

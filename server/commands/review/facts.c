@@ -1,11 +1,17 @@
-/* kubectl apply asks for an update where the object is there already. What it would send is
- * a three-way merge with what was applied last; here the manifest stands for it. */
+/* What a review knows of other objects: the live object of a document, and a snapshot that grows
+ * with each document that was allowed.
+ *
+ * kubectl apply asks for an update where the object is there already. What it would send is a
+ * three-way merge with what was applied last; here the manifest stands for it, with what only
+ * the server sets taken over from the live object. */
 #include <stdlib.h>
 
 #include "backstop/api.h"
 #include "backstop/kube.h"
 #include "commands/review/review.h"
 
+/* NULL, and true, where there is none or where no rule covers the kind: its old object is of no
+ * interest then. */
 bool review_live(struct kube_client *client, struct arena *arena, struct json_object *tree, struct json_object **live,
                  struct error *error)
 {
@@ -33,6 +39,7 @@ static void review_keep_key(struct json_object *to, struct json_object *from, co
         json_put_shared(to, key, value);
 }
 
+/* Never over what the manifest itself says. */
 void review_keep_live(struct json_object *tree, struct json_object *live)
 {
     static const char *const server_set[] = {"uid", "resourceVersion", "creationTimestamp", "deletionTimestamp"};
@@ -59,6 +66,8 @@ static void ignore_problem(void *context, const char *source, int64_t line, cons
     (void)context, (void)source, (void)line, (void)reason; /* said already as the inventory was read */
 }
 
+/* The inventory keeps structs, and the gate compares whole specs, so the files are read once
+ * more for the Management, once for all documents. */
 struct json_object *review_inventory_management(struct review_managements *managements, struct json_object *tree)
 {
     struct manifest_files files = {.sink = {keep_management, ignore_problem, managements, NULL}, .quiet_others = true};
@@ -88,6 +97,7 @@ static void review_facts_release(const struct inventory **inventory)
     *inventory = NULL;
 }
 
+/* Without paths nothing is known, which is no error. */
 struct review_facts *review_facts_files(const struct option_list *paths, struct str system_namespace,
                                         manifest_problem_fn *problem, void *context)
 {
@@ -119,7 +129,8 @@ struct review_facts *review_facts_cluster(const struct command *command, const s
     return facts;
 }
 
-/* The cluster's cache may have moved on since the last document. */
+/* The cluster's cache may have moved on since the last document. The overlay holds what was
+ * added; it is put onto the newer snapshot, so that a long review of a live cluster sees both. */
 static bool review_facts_follow(struct review_facts *facts)
 {
     const struct inventory *base = facts_get(facts->opened.source, facts->now);
@@ -207,6 +218,7 @@ static bool manifest_is_complete(struct json_object *object)
     return str_is(kind, "ManagementBackup") && json_path_str(object, "spec.schedule").len;
 }
 
+/* Age now, since the API server would give it one. */
 static bool review_facts_add_object(struct review_facts *facts, struct json_object *object, enum overlay_mode mode)
 {
     struct json_object *metadata = json_get(object, "metadata");
@@ -251,6 +263,8 @@ static bool review_facts_reserve(struct review_facts *facts, const struct reserv
     return facts_reserve(facts->opened.source, facts->read, reservation->backup, facts->now, &ignored);
 }
 
+/* The effects of a denial count too: the gate denies and starts a backup, which the next
+ * document then finds. */
 bool review_facts_add(struct review_facts *facts, const struct review_result *result)
 {
     const struct decision *decision = &result->decision;

@@ -1,3 +1,6 @@
+/* The results of a review in its five formats: JUnit, SARIF, JSON and YAML for programs, text
+ * for people. Every text of a document comes from outside: it is escaped by the rules of the
+ * format, and in text whatever a terminal would obey is made visible. */
 #include <ctype.h>
 #include <string.h>
 
@@ -5,6 +8,7 @@
 
 /* XML 1.0 has no way to write most control characters, U+FFFE and U+FFFF, escaped or not. */
 
+/* They are shown as buf_add_printable shows them on a terminal. */
 void xml_write_text(struct buf *out, struct str text)
 {
     static const char *const entities[] = {
@@ -27,6 +31,8 @@ void xml_write_attribute(struct buf *out, const char *name, struct str value)
     buf_putc(out, '"');
 }
 
+/* Message and type for the overview of a CI system, one line for each cause within, as
+ * "file:line: field: message", which editors can follow. */
 static void write_failure(const struct review_result *result, struct buf *out)
 {
     const struct decision *decision = &result->decision;
@@ -89,6 +95,7 @@ void review_print_junit_problem(const char *source, const char *where, const cha
     buf_puts(out, "/>\n  </testcase>\n");
 }
 
+/* Its head needs the totals, so the cases are written into a buffer before it. */
 void review_junit_document(const struct review_summary *summary, struct str cases, struct buf *out)
 {
     buf_printf(out,
@@ -156,11 +163,13 @@ static unsigned sarif_warning_line(struct arena *arena, const struct manifest *m
     return names_field ? manifest_line(arena, manifest, field) : manifest->line;
 }
 
+/* Code scanning shows the message alone, far from the file, so it names the object. */
 static struct str sarif_title(struct arena *arena, const struct request *request, struct str message)
 {
     return arena_printf(arena, "%.*s/%.*s: %.*s", STR_ARG(request->kind), STR_ARG(request->name), STR_ARG(message));
 }
 
+/* One result for each cause, so that each is shown on its own line of a pull request. */
 void review_print_sarif(struct arena *arena, const struct review_result *result, struct buf *out)
 {
     const struct manifest *manifest = result->manifest;
@@ -224,6 +233,7 @@ static struct json_object *warnings_list(const struct decision *decision)
     return list;
 }
 
+/* Empty when denied: nothing would be patched then. */
 static struct json_object *patch_list(const struct decision *decision)
 {
     struct json_object *list = json_object_new_array();
@@ -281,6 +291,7 @@ void review_print_json(struct arena *arena, const struct review_result *result, 
     buf_putc(out, '\n');
 }
 
+/* The same keys as in JSON, a document for each result. */
 void review_print_yaml(struct arena *arena, const struct review_result *result, struct buf *out)
 {
     buf_puts(out, "---\n");
@@ -317,6 +328,7 @@ static void write_place(struct buf *out, const char *source, unsigned line)
     buf_printf(out, ":%u  ", line);
 }
 
+/* As kubectl names objects, kind/name. A name that the server would generate has a star. */
 static void write_heading(struct arena *arena, const struct review_result *result, bool colour, struct buf *out)
 {
     const struct request *request = &result->request;
@@ -340,6 +352,8 @@ static void write_heading(struct arena *arena, const struct review_result *resul
     buf_printf(out, "  %s%.*s%s\n", colour ? on : "", STR_ARG(verdict), colour ? "\033[0m" : "");
 }
 
+/* Offline, warnings that only say what was not checked are left out here and gathered into one
+ * line at the end. */
 void review_print_text(struct arena *arena, const struct review_result *result, bool colour, struct buf *out)
 {
     const struct decision *decision = &result->decision;

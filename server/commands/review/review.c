@@ -113,6 +113,8 @@ static bool asks_cluster(const struct review_options *values)
     return connection_given(&values->facts.connection) || (program_is_plugin() && !values->facts.inventories.len);
 }
 
+/* Each counts as unreadable, which decides the exit code; JUnit and SARIF list them beside the
+ * results. */
 static void review_report_problem(void *context, const char *source, int64_t line, const char *reason)
 {
     struct run *run = context;
@@ -127,6 +129,7 @@ static void review_report_problem(void *context, const char *source, int64_t lin
     run->summary.unreadable++;
 }
 
+/* JUnit and SARIF are one document each, so their parts are gathered; the others go out at once. */
 static bool print_result(struct run *run, struct arena *arena, const struct review_result *result)
 {
     BUF_SCOPED out;
@@ -150,6 +153,7 @@ static bool print_result(struct run *run, struct arena *arena, const struct revi
     return !out.failed && write_all(STDOUT_FILENO, buf_str(&out));
 }
 
+/* What was skipped goes to stderr, lest it stand in the way of a program that reads stdout. */
 static bool print_end(struct run *run)
 {
     BUF_SCOPED out;
@@ -168,7 +172,8 @@ static bool print_end(struct run *run)
 }
 
 /* What people read says "would be started", since nothing is: the words of a dry run. JSON and
- * YAML keep what the webhook itself would answer. */
+ * YAML keep what the webhook itself would answer. The review is run a second time for its words
+ * alone; the effects shown are those of the first. */
 static bool reword_waiting(const struct run *run, struct arena *arena, struct manifest *manifest,
                            const struct review_result *result, struct review_result *shown)
 {
@@ -186,7 +191,8 @@ static bool reword_waiting(const struct run *run, struct arena *arena, struct ma
     return true;
 }
 
-/* False, and told, when nobody can say what would be asked for. */
+/* False, and told, when nobody can say what would be asked for. Offline only the Management of
+ * the inventory is looked for: of the other kinds an update is judged like a creation. */
 static bool find_live(struct run *run, struct review_context *context, struct arena *arena,
                       const struct manifest *manifest)
 {
@@ -214,6 +220,8 @@ static bool find_live(struct run *run, struct review_context *context, struct ar
     return true;
 }
 
+/* The order matters: a CRD in the document counts for the document itself, and its facts are
+ * added only once it has been judged. */
 static bool review_one(void *context, struct manifest *manifest)
 {
     struct run *run = context;
@@ -242,6 +250,7 @@ static bool review_one(void *context, struct manifest *manifest)
     return good;
 }
 
+/* -k first, then -f, then operands, whatever their order on the command line. */
 static bool read_inputs(struct run *run, char **operands, size_t operand_count)
 {
     const struct review_options *values = run->options;
@@ -272,6 +281,8 @@ static int exit_code(const struct run *run)
     return summary->denied ? EXIT_DENIED : summary->waits ? EXIT_WAIT : EXIT_OK;
 }
 
+/* An object of --old that no document took up is told: most likely its name or namespace
+ * differs. */
 static int review_all(struct run *run, struct arena *arena, const struct manifests *old,
                       const struct settings *settings, char **operands, size_t operand_count)
 {
@@ -314,6 +325,8 @@ static struct review_facts *open_facts(struct run *run, const struct settings *s
     return facts;
 }
 
+/* CRDs are looked for in all the inputs before the first review, since a manifest may stand
+ * before the CRD of its kind. */
 static int run_review(struct run *run, char **operands, size_t operand_count)
 {
     const struct review_options *values = run->options;

@@ -15,6 +15,7 @@ static void request_write_text(struct buf *out, const char *name, struct str val
     json_write_str(out, value);
 }
 
+/* Where no rule knows the kind the plural is a guess: no rule will read it. */
 static void request_write_resource(struct buf *out, struct str group, struct str version, struct str kind)
 {
     const struct rule *rule = review_rule(group, kind);
@@ -37,7 +38,9 @@ static void request_write_object(struct buf *out, const char *name, struct json_
         buf_puts(out, "null");
 }
 
-/* The review that the API server would send for this manifest. */
+/* The review that the API server would send for this manifest. It goes through the reader of
+ * AdmissionReviews as one from the network does, so that both paths are the same code. The uid
+ * is the number of the document, for the same output each time. */
 static struct str request_from_manifest(const struct review_context *context, struct arena *arena,
                                         const struct manifest *manifest)
 {
@@ -91,7 +94,8 @@ static struct str request_with_object(struct arena *arena, struct str review, st
 
 /* ---- past all rules ------------------------------------------------------- */
 
-/* What a further rule decided joins what the ones before it did. */
+/* What a further rule decided joins what the ones before it did. The last rule's verdict is that
+ * of all: a denial ends the loop, so nothing comes after it. */
 static void decision_join(struct decision *all, const struct decision *more)
 {
     /* Of several rules the last one's counts, and it stands last. */
@@ -132,6 +136,7 @@ static void decision_join(struct decision *all, const struct decision *more)
     all->causes.cap = more->causes.cap; /* what the manifest itself has wrong comes behind */
 }
 
+/* Of the recorded text before the byte at which it is broken. */
 static unsigned count_lines(struct str text)
 {
     unsigned lines = 0;
@@ -140,6 +145,8 @@ static unsigned count_lines(struct str text)
     return lines;
 }
 
+/* As in `serve`: a rule that wants newer facts gets them, and where they cannot be read the
+ * review fails with the reason. */
 static void review_run_decide(const struct review_context *context, struct review *review, const struct rule *rule)
 {
     struct facts_wanted wanted;
@@ -213,6 +220,8 @@ static bool review_run_rule(const struct review_context *context, struct arena *
     return !review->decision.denied && text->ptr;
 }
 
+/* False only for want of memory. The schema is judged last, since a policy's words on a field go
+ * before those of its type. */
 bool review_run(const struct review_context *context, struct arena *arena, struct manifest *manifest,
                 struct review_result *result)
 {

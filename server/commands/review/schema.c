@@ -1,3 +1,6 @@
+/* What the API server would say of a manifest before any webhook sees it: unknown fields, wrong
+ * types, a kind that does not exist, keys that are given twice; and values that nobody filled
+ * in. Also how a document finds its rule, its namespace and its old object. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -10,6 +13,7 @@
 
 /* ---- CRDs that are at hand ------------------------------------------------------- */
 
+/* False of schema_set_add means that the object is no CRD, which is most of what is seen here. */
 static bool schemas_add(void *context, struct manifest *manifest)
 {
     struct review_schemas *schemas = context;
@@ -35,7 +39,8 @@ void review_schemas_scan(struct review_schemas *schemas, const struct option_lis
     }
 }
 
-/* Whoever may not read CRDs is answered by what is built in. */
+/* Whoever may not read CRDs is answered by what is built in. Once for each kind, also where it
+ * was not found. */
 static void ask_cluster(struct review_schemas *schemas, struct arena *arena, struct str group, struct str kind)
 {
     const struct rule *rule = review_rule(group, kind);
@@ -86,6 +91,7 @@ static bool is_told(const struct decision *decision, size_t causes, const struct
     return false;
 }
 
+/* A doubt is what the API server would accept, or drop without an error; it becomes a warning. */
 static void add_problem(struct decision *decision, size_t causes, const struct schema_problem *problem)
 {
     struct str field = arena_copy(decision->arena, problem->field);
@@ -116,6 +122,9 @@ static bool judge_kind(const struct review_context *context, struct arena *arena
 
 static void review_warn_placeholders(struct arena *arena, struct json_object *tree, struct decision *decision);
 
+/* Nothing of a recorded review is judged: the API server had done so before it sent it. With a
+ * problem the object is refused before any webhook, so patch and effects of the rules are taken
+ * back. */
 void review_schema_judge(const struct review_context *context, struct arena *arena, struct review_result *result)
 {
     const struct manifest *manifest = result->manifest;
@@ -163,6 +172,7 @@ void review_schema_judge(const struct review_context *context, struct arena *are
 
 /* What a document is reviewed against: its namespace, its rule, and its object before an update. */
 
+/* Operations are bits, so the next one is a shift. */
 const struct rule *review_rule(struct str group, struct str kind)
 {
     const struct rule *rule = NULL;
@@ -179,6 +189,7 @@ bool review_is_namespaced(struct str group, struct str kind)
     return str_is(group, GROUP_VELERO) || (str_is(group, "apps") && str_is(kind, "Deployment"));
 }
 
+/* The system namespace, where the objects that rules cover belong. */
 static void context_fill_namespace(const struct review_context *context, struct json_object *tree)
 {
     struct json_object *metadata = json_get(tree, "metadata");
@@ -191,6 +202,8 @@ static void context_fill_namespace(const struct review_context *context, struct 
 
 /* ---- the objects before an update: a table, sorted by what identifies an object ------ */
 
+/* A manifest of thousands of objects with an --old of as many would be slow with a search
+ * through all. */
 struct review_old_row {
     struct str kind, group, ns, name;
     size_t at; /* in `old` */
@@ -240,6 +253,7 @@ bool review_old_open(struct review_context *context, struct arena *arena, const 
     return true;
 }
 
+/* The first row that is not smaller: of equal rows the one that came first in the file. */
 struct json_object *review_old(const struct review_context *context, struct json_object *tree)
 {
     context_fill_namespace(context, tree);
@@ -369,6 +383,7 @@ static bool is_said_to_be_changed(struct str text)
     return STR_IN(text, exact);
 }
 
+/* The first one in a text is enough for a warning. */
 static struct str find_placeholder(struct str text)
 {
     if (is_said_to_be_changed(text))
@@ -399,6 +414,7 @@ static bool may_hold_anything(const char *key)
     return STR_IN(str_from(key), keys);
 }
 
+/* Values only: a key that nobody filled in is an unknown field, and told as one. */
 static void search_value(struct search *search, struct json_object *value, struct str at, unsigned depth)
 {
     struct str text = json_str(value), found = find_placeholder(text);

@@ -1,4 +1,8 @@
-/* rollback-plan: from a pre-upgrade backup to the Restore that leads back. */
+/* rollback-plan: from a pre-upgrade backup to the Restore that leads back.
+ *
+ * The plan is what the webhook would make of the bare Restore: the same policy runs here, so
+ * that plan and webhook cannot differ. Nothing is applied; the ConfigMap that the webhook would
+ * create is printed before the Restore. */
 #include <unistd.h>
 
 #include "backstop/admission.h"
@@ -18,6 +22,8 @@ struct rollback {
 
 enum { OBJECT_LIMIT = 1024 * 1024 };
 
+/* Unless the backup is known to hold the old release: for one that cannot be told the modifier
+ * does no harm. */
 static bool needs_modifier(const struct rollback_candidate *candidate)
 {
     return candidate->holds != HOLDS_OLD;
@@ -64,6 +70,7 @@ static bool rollback_review_plan(const struct rollback *rollback, const struct r
     return true;
 }
 
+/* One line each; the texts have no line breaks. */
 static void rollback_write_comment(struct buf *out, struct str text)
 {
     buf_printf(out, "# %.*s\n", STR_ARG(text));
@@ -167,6 +174,8 @@ static const char details[] =
     "  backstop rollback-plan kcm-backup-kcm-1-2-0 >rollback.yaml\n"
     "  backstop rollback-plan kcm-backup-kcm-1-2-0 | kubectl apply -f -";
 
+/* A Backup that exists, but was not taken before an upgrade, is told apart from a slip in its
+ * name. */
 static int say_unknown(const struct command *command, struct rollback *rollback, struct str name)
 {
     struct arena *arena = rollback->arena;

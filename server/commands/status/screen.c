@@ -1,3 +1,5 @@
+/* `--watch`: the picture drawn again and again on the terminal's other screen, with the keys of
+ * less. Where output is no terminal the pictures follow one another, divided by "---". */
 #include "commands/status/status.h"
 
 #include <errno.h>
@@ -32,6 +34,7 @@ static void note_signal(int number)
 
 static const int watched[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGTSTP};
 
+/* SIGTSTP is among them since the terminal must be given back before the shell is. */
 struct signals {
     sigset_t mask; /* as it was before; and while waiting */
     struct sigaction actions[LENGTH_OF(watched)];
@@ -39,6 +42,8 @@ struct signals {
 
 /* ---- the terminal ---------------------------------------------------------------- */
 
+/* The picture is kept as text and cut into rows when it is painted, so that a resized window or
+ * a key needs no new facts. */
 struct screen {
     const struct screen_options *options;
     bool terminal, keys; /* output is one; input is one */
@@ -49,6 +54,7 @@ struct screen {
     bool first, help;  /* no picture was written yet; help stands in its place */
 };
 
+/* Raw input, but for signals: control-C still ends. Where that cannot be set there are no keys. */
 static void screen_enter(struct screen *screen)
 {
     if (screen->keys && tcgetattr(STDIN_FILENO, &screen->before) == 0) {
@@ -181,6 +187,7 @@ static bool screen_paint(struct screen *screen)
 
 /* ---- pictures ----------------------------------------------------------------------- */
 
+/* A picture that cannot be drawn ends the watching. */
 static bool screen_show(struct screen *screen)
 {
     const struct screen_options *options = screen->options;
@@ -195,6 +202,7 @@ static bool screen_show(struct screen *screen)
            write_all(STDOUT_FILENO, buf_str(&screen->picture));
 }
 
+/* What ended the wait: time for new facts, only a new painting, or the end. */
 enum event { EVENT_TICK, EVENT_PAINT, EVENT_END };
 
 /* How far one key goes: lines, or halves of a screen; to the top or the end: further than anything is long. */
@@ -214,6 +222,7 @@ static const struct {
     {STR_INIT("\033[F"), FAR, 0},  {STR_INIT("\033[4~"), FAR, 0}, {STR_INIT("\033OF"), FAR, 0},
 };
 
+/* Moves by a line or by halves of a screen, within the picture; ? and h open the help. */
 static void on_key(struct screen *screen, struct str key)
 {
     for (size_t i = 0; i < LENGTH_OF(moves); i++) {
@@ -257,6 +266,8 @@ static enum event on_keys(struct screen *screen, struct str typed)
     return event;
 }
 
+/* Stopped: the terminal as it was, then stopped indeed by SIGSTOP, and on SIGCONT everything set
+ * again. A window that was resized is drawn anew, with newer facts too. */
 static enum event on_signal(struct screen *screen, unsigned char number)
 {
     if (number == SIGTSTP) {
@@ -269,7 +280,8 @@ static enum event on_signal(struct screen *screen, unsigned char number)
     return number == SIGWINCH || number == SIGTSTP ? EVENT_TICK : EVENT_END;
 }
 
-/* Waits for what comes first. */
+/* Waits for what comes first. ppoll opens the signal mask for the time of the wait alone, so
+ * that no signal falls between a look and the wait. */
 static enum event wait_for(struct screen *screen, int64_t until)
 {
     struct pollfd waits[2] = {{.fd = signal_pipe[0], .events = POLLIN},

@@ -92,6 +92,8 @@ static bool status_fill_view(const struct run *run, struct status_view *view, st
            status_fill(view, str_from(values->to));
 }
 
+/* Draws into a buffer: with --watch it is called again for each picture, with facts refreshed
+ * from the second on, and the verdict of the last picture is the exit code. */
 static bool status_draw(void *context, struct buf *out)
 {
     struct run *run = context;
@@ -141,6 +143,7 @@ static bool show_once(struct run *run)
     return status_draw(run, &out) && write_all(STDOUT_FILENO, buf_str(&out));
 }
 
+/* The page is asked for ASCII and colour alone, which the hint line needs as well. */
 static bool show_again(struct run *run)
 {
     const struct page page = terminal_page(&run->values->terminal, NULL);

@@ -1,3 +1,7 @@
+/* The text screen of `status`: for the terminal of whoever is on call. Verdicts and their
+ * reasons come first, so that the rest need be read only by those who want to know more; tables
+ * give up columns (those whose heading begins with "?") before they wrap. All that comes from
+ * the cluster goes through shown(), which makes control characters visible. */
 #include <stdio.h>
 
 #include "commands/status/status.h"
@@ -20,6 +24,7 @@ static struct str when_text(const struct status_view *view, int64_t when)
                         at.minute, STR_ARG(distance_text(view, when)));
 }
 
+/* "just now" also for what is a little in the future: clocks differ. */
 static struct str ago_text(const struct status_view *view, int64_t when)
 {
     char distance[TIME_TEXT_SIZE];
@@ -30,6 +35,8 @@ static struct str ago_text(const struct status_view *view, int64_t when)
     return arena_printf(view->arena, "%s ago", duration_format(view->now - when, distance));
 }
 
+/* Phases of Velero, and the words that backstop has for states of evidence. What is neither good
+ * nor bad has the colour of doubt. */
 static enum tone phase_tone(struct str phase)
 {
     static const struct {
@@ -68,6 +75,7 @@ static const char *step_text(const struct upgrade_source *source)
     return "refuses";
 }
 
+/* What a source that refuses says stands among the blockers, so it is not repeated here. */
 static void print_sources(const struct status_view *view, const struct page *page)
 {
     static const char *const headings[] = {"SOURCE", "PRE-UPGRADE BACKUP", "EVIDENCE", "SINCE", "?PHASE", "THE GATE"};
@@ -129,6 +137,8 @@ static void print_evidence(const struct status_view *view, const struct page *pa
     }
 }
 
+/* The command to upgrade is printed only where it would be admitted, or would start the backup
+ * and wait. */
 static void print_upgrade(const struct status_view *view, const struct page *page)
 {
     const struct upgrade_view *upgrade = &view->upgrade;
@@ -245,6 +255,8 @@ static void add_region_row(const struct status_view *view, struct columns *colum
     columns_row(columns, cells);
 }
 
+/* A row for each ManagementBackup, and one for its part on each regional cluster below it.
+ * columns_brief gives a cell's shorter form for narrow terminals. */
 static void print_backups(const struct status_view *view, const struct page *page)
 {
     static const char *const headings[] = {"NAME",   "SCHEDULE",  "NEXT RUN|(UTC)", "LAST",
@@ -369,6 +381,7 @@ static void print_velero(const struct status_view *view, const struct page *page
     columns_print(&columns, page);
 }
 
+/* Absent with --watch, for which Secrets are not listed every few seconds. */
 static void print_completeness(const struct status_view *view, const struct page *page)
 {
     const struct status_completeness *found = view->completeness;
@@ -415,6 +428,8 @@ static enum tone text_grade_tone(enum status_grade grade)
 
 enum { WIDE = 80 }; /* columns: from here on verdicts are a table */
 
+/* A verdict whose reason is that of the whole only refers to it, so that the same sentence is
+ * not read twice. In a narrow terminal grade and sentence go into one paragraph. */
 static void print_verdict(const struct status_view *view, const struct page *page)
 {
     char now[TIME_TEXT_SIZE];
@@ -444,6 +459,8 @@ static void print_verdict(const struct status_view *view, const struct page *pag
 
 enum severity { SEVERITY_BLOCKER, SEVERITY_RISK, SEVERITY_WARNING };
 
+/* A finding may block one thing and be a risk for another: the graver counts, and it is printed
+ * once. */
 static enum severity finding_severity(const struct status_finding *finding)
 {
     return finding->blocks ? SEVERITY_BLOCKER : finding->risks ? SEVERITY_RISK : SEVERITY_WARNING;
@@ -470,6 +487,7 @@ static void print_findings(const struct status_view *view, const struct page *pa
     }
 }
 
+/* What would be a finding if the objects that it rests on were known. */
 static void print_unjudged(const struct status_view *view, const struct page *page)
 {
     if (view->unjudged_count)

@@ -1,3 +1,5 @@
+/* The two pictures of the text screen: a timeline for each source of backups, and a bar for each
+ * backup that runs. Both fit themselves to the width of the terminal, and have a form in ASCII. */
 #include <string.h>
 
 #include "commands/status/status.h"
@@ -23,6 +25,7 @@ static const struct {
     [MARK_FAILED] = {"×", "x", "failed", TONE_BAD},
 };
 
+/* `used` notes which marks were drawn, so that the legend explains no others. */
 struct timeline {
     const struct status_view *view;
     const struct page *page;
@@ -34,6 +37,8 @@ struct timeline {
 
 /* ---- time to cells -------------------------------------------------------------- */
 
+/* What lies outside the window falls into its first or last cell. Past and future never share a
+ * cell: "now" is the border between the halves. */
 static size_t cell_at(const struct timeline *line, int64_t when)
 {
     int64_t begin = line->view->now - STATUS_WINDOW, length = 86400 / (int64_t)line->per_day;
@@ -43,6 +48,7 @@ static size_t cell_at(const struct timeline *line, int64_t when)
     return cell < line->cells ? cell : line->cells - 1;
 }
 
+/* Of UTC, the one within this cell; `day` counts from 1970. A cell is never longer than a day. */
 static bool has_midnight(const struct timeline *line, size_t cell, int64_t *day)
 {
     int64_t length = 86400 / (int64_t)line->per_day;
@@ -53,6 +59,8 @@ static bool has_midnight(const struct timeline *line, size_t cell, int64_t *day)
 
 /* ---- labels ---------------------------------------------------------------------- */
 
+/* Backups by hand have one line for all; a Schedule of Velero's is named with its namespace,
+ * since a ManagementBackup may have the same name. */
 static struct str label_of(const struct timeline *line, const struct status_source *source)
 {
     struct arena *arena = line->view->arena;
@@ -64,6 +72,8 @@ static struct str label_of(const struct timeline *line, const struct status_sour
     return arena_printable(arena, name, line->page->ascii);
 }
 
+/* The most cells a day with which all still fits; then names are cut. Without a width (a pipe)
+ * two a day. */
 static void timeline_measure(struct timeline *line)
 {
     static const size_t choices[] = {6, 4, 3, 2, 1};
@@ -93,6 +103,7 @@ static void put_label(const struct timeline *line, struct str text)
 
 /* ---- the ruler --------------------------------------------------------------------- */
 
+/* Left out where it would touch another text. */
 static void put_at(char *ruler, size_t size, size_t at, struct str text)
 {
     size_t before = at ? at - 1 : 0;
@@ -105,11 +116,13 @@ static void put_at(char *ruler, size_t size, size_t at, struct str text)
 
 /* ---- a line ------------------------------------------------------------------------ */
 
+/* The heavier mark stays. */
 static void set_mark(enum mark *cells, size_t at, enum mark mark)
 {
     cells[at] = mark > cells[at] ? mark : cells[at];
 }
 
+/* Too many runs to list are drawn as a row from the first on. */
 static void mark_planned(const struct timeline *line, const struct status_source *source, enum mark *cells)
 {
     for (size_t i = 0; i < source->run_count; i++)
@@ -131,6 +144,7 @@ static void put_cell(struct timeline *line, enum mark mark, size_t cell)
         page_mark(page, marks[mark].tone, page->ascii ? marks[mark].ascii : marks[mark].unicode);
 }
 
+/* Blanks at the end of a line are taken off again, as the width of a line tells nothing. */
 static void print_source(struct timeline *line, const struct status_source *source)
 {
     enum mark cells[CELLS_MAX] = {MARK_NONE};
@@ -184,6 +198,8 @@ static void print_legend(const struct timeline *line)
     buf_puts(page->out, at ? "\n" : "");
 }
 
+/* Pairs of sources that go to one storage location; a pair that meets every day is told once,
+ * with its count. */
 static void print_collisions(const struct timeline *line)
 {
     const struct status_view *view = line->view;
@@ -262,11 +278,14 @@ struct progress {
     int tight; /* 0 to TIGHTEST: how much of the words is left out */
 };
 
+/* With a completion time it is over, whatever phase is left in it. */
 static bool is_running(const struct backup_status *status)
 {
     return status && !status->completed && phase_is(status->phase, PHASE_RUNNING);
 }
 
+/* A ManagementBackup and its Velero Backup have the same name: the first one counts, and that is
+ * Velero's own. */
 static void progress_add_backup(struct progress *progress, struct str ns, struct str name,
                                 const struct backup_status *status)
 {
@@ -307,7 +326,8 @@ static bool progress_collect(struct progress *progress)
     return progress->len > 0;
 }
 
-/* "about 45m left"; nothing where nobody can tell. */
+/* "about 45m left"; nothing where nobody can tell. From the average so far. Above ten minutes
+ * seconds would suggest a precision that it has not. */
 static struct str progress_estimate(const struct progress *progress, const struct backup_status *status)
 {
     char left[TIME_TEXT_SIZE];
@@ -323,6 +343,7 @@ static struct str progress_estimate(const struct progress *progress, const struc
     return arena_printf(progress->view->arena, "  about %s left", duration_format(seconds, left));
 }
 
+/* By the second, or by the minute where that is less than one; nothing below one a minute. */
 static struct str progress_rate(const struct progress *progress, const struct backup_status *status)
 {
     int64_t elapsed = progress->view->now - status->started, done = status->items_done;
@@ -335,7 +356,8 @@ static struct str progress_rate(const struct progress *progress, const struct ba
                         slow ? "min" : "s");
 }
 
-/* "392/980 items  40%  12/s  about 49s left"; the tighter, the less of it. */
+/* "392/980 items  40%  12/s  about 49s left"; the tighter, the less of it. 99 % until the last
+ * item is done: rounded up it would say done too early. */
 static struct str progress_text(const struct progress *progress, const struct backup_status *status)
 {
     struct arena *arena = progress->view->arena;
