@@ -202,6 +202,10 @@ JOBS ?= 1# files of cases at a time, each with a control plane of its own: they 
 e2e: $(BUILD)/backstop ## Against a real kube-apiserver (KUBEBUILDER_ASSETS, or built by hack/; KUBERNETES=v1.30.14; CASES="install: gate:")
 	tests/e2e/run.py -j $(JOBS) $(AGAIN) $(BUILD)/backstop $(CASES)
 
+.PHONY: e2e-cert-manager
+e2e-cert-manager: $(BUILD)/backstop ## The cases of cert-manager with its own controllers, built once from its Go module (5 minutes)
+	BACKSTOP_CERT_MANAGER=$$(hack/tool.sh cert-manager) tests/e2e/run.py $(BUILD)/backstop cert_manager:
+
 .PHONY: e2e-velero velero-diff
 e2e-velero: $(BUILD)/backstop ## With the real Velero of each supported version, its CLI, and an S3 server (needs Go; VERSIONS="1.18.3", CASES=...)
 	tests/e2e_velero/run.py -j $(JOBS) $(AGAIN) $(VERSIONS:%=-v%) $(BUILD)/backstop $(CASES)

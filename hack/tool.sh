@@ -27,8 +27,8 @@ case $name in
     module=github.com/google/go-containerregistry@v0.20.6 sum=h1:cvWX87UxxLgaH76b4hIvya6Dzz9qHB31qAwjAohdSTU= package=./cmd/crane ;;
   actionlint)
     module=github.com/rhysd/actionlint@v1.7.7 sum=h1:0KgkoNTrYY7vmOCs9BW2AHxLvvpoY9nEUzgBHiPUr0k= package=./cmd/actionlint ;;
-  # Its CRDs only, a folder.
-  cert-manager-crds)
+  # Its controllers and cainjector in one program (hack/cert-manager), and a folder of its CRDs only.
+  cert-manager | cert-manager-crds)
     module=github.com/cert-manager/cert-manager@v1.19.1 sum=h1:Txh8L/nLWTDcb7ZnXuXbTe15BxQnLbLirXmbNk0fGgY= ;;
   *) echo "tool: no tool \"$name\"" >&2; exit 2 ;;
 esac
@@ -64,6 +64,15 @@ build_module() {
     rm -rf "${out:?}/$name"
     mkdir "$out/$name"
     install -m 0644 "$folder"/deploy/crds/cert-manager.io_*.yaml "$out/$name"
+    return
+  fi
+  if [ "$name" = cert-manager ]; then
+    rm -rf "${out:?}/$name.src"
+    install -D -m 0644 -t "$out/$name.src" hack/cert-manager/* "$folder/go.sum"
+    printf '%s %s\n' "${module%@*} ${module#*@}" "$sum" >>"$out/$name.src/go.sum"
+    go mod download -json "$module" | sed -n "s|^\t\"GoModSum\": \"\(.*\)\",*|${module%@*} ${module#*@}/go.mod \1|p" >>"$out/$name.src/go.sum"
+    (cd "$out/$name.src" && build -mod=mod .)
+    rm -rf "${out:?}/$name.src"
     return
   fi
   mod=$out/$name.mod
