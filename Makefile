@@ -206,6 +206,10 @@ e2e: $(BUILD)/backstop ## Against a real kube-apiserver (KUBEBUILDER_ASSETS, or 
 e2e-cert-manager: $(BUILD)/backstop ## The cases of cert-manager with its own controllers, built once from its Go module (5 minutes)
 	BACKSTOP_CERT_MANAGER=$$(hack/tool.sh cert-manager) tests/e2e/run.py $(BUILD)/backstop cert_manager:
 
+.PHONY: first-ten-minutes
+first-ten-minutes: $(BUILD)/backstop ## Write the screens of docs/first-ten-minutes.md from a run on a real kube-apiserver
+	BACKSTOP_ACCEPT=1 tests/e2e/run.py $(BUILD)/backstop first:
+
 .PHONY: e2e-velero velero-diff
 e2e-velero: $(BUILD)/backstop ## With the real Velero of each supported version, its CLI, and an S3 server (needs Go; VERSIONS="1.18.3", CASES=...)
 	tests/e2e_velero/run.py -j $(JOBS) $(AGAIN) $(VERSIONS:%=-v%) $(BUILD)/backstop $(CASES)
