@@ -28,6 +28,7 @@ FUZZERS := $(notdir $(basename $(wildcard tests/fuzz/fuzz_*.c)))
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
             -Wformat=2 -Wundef -Wwrite-strings -Wpointer-arith -Wcast-qual -Werror
 CPPFLAGS_ALL = -Iinclude -iquote server -D_GNU_SOURCE -DBACKSTOP_VERSION='"$(VERSION)"' $(CPPFLAGS)
+comma := ,
 HARDEN_release := -O3 -D_FORTIFY_SOURCE=2 -fstack-protector-strong$(if $(filter arm64,$(ARCH)), -mbranch-protection=standard)
 CFLAGS_release := $(HARDEN_release) -g
 CFLAGS_static := $(CFLAGS_release)
@@ -39,7 +40,7 @@ CFLAGS_ALL = -std=c17 $(WARNINGS) -fPIE -pthread $(CFLAGS_$(VARIANT)) $(shell $(
 LDFLAGS_release := -Wl,-z,relro,-z,now
 # libmicrohttpd's calls of these two are ours (server/http/transport.c), not GnuTLS's own.
 WRAPPED := gnutls_record_send gnutls_record_recv
-LDFLAGS_static := $(LDFLAGS_release) -Wl,-z,pack-relative-relocs $(WRAPPED:%=-Wl,--wrap=%)
+LDFLAGS_static := $(LDFLAGS_release) $(if $(filter amd64,$(ARCH)),-Wl$(comma)-z$(comma)pack-relative-relocs) $(WRAPPED:%=-Wl,--wrap=%)
 LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_tsan := -fsanitize=thread
 LDFLAGS_coverage := --coverage
@@ -50,7 +51,7 @@ LIBS = $(or $(LIBS_$(VARIANT)),$(shell $(PKG_CONFIG) --libs $(filter-out libcurl
 # The image's binary (docs/performance.md, "Static"): only libc, libp11-kit and its libffi stay shared; Debian has no other
 # kind of the last two.
 STATIC_LIBRARIES := microhttpd gnutls hogweed nettle gmp tasn1 idn2 unistring json-c yaml seccomp ssl crypto z
-LIBS_static = -Wl,-Bstatic $(filter-out -lssl -lcrypto -lz,$(STATIC_LIBRARIES:%=-l%)) $(shell hack/slim-curl.sh $(ARCH)) -lssl -lcrypto -lz \
+LIBS_static = -Wl,-Bstatic $(patsubst -lgnutls,$(or $(GNUTLS),-lgnutls),$(filter-out -lssl -lcrypto -lz,$(STATIC_LIBRARIES:%=-l%))) $(shell hack/slim-curl.sh $(ARCH)) -lssl -lcrypto -lz \
               -Wl,-Bdynamic -lp11-kit
 TEST_LIBS = $(shell $(PKG_CONFIG) --libs $(TEST_PACKAGES))
 
@@ -104,6 +105,18 @@ $(BUILD)/libbackstop.a: $(BUILD)/server/http/transport.o $(BUILD)/server/kube/cu
 	@cp $(RELEASE)/libbackstop.a $@
 	$(call quiet,AR)$(BINUTILS)ar r $@ $(filter %.o,$^)
 $(RELEASE)/libbackstop.a: always ; @$(MAKE) -s VARIANT=release ARCH=$(ARCH) $@
+# On arm64 GnuTLS and OpenSSL both bring Cryptogams' AES, by the same names and not of one version: GnuTLS's get other names.
+ifeq ($(ARCH),arm64)
+GNUTLS := $(BUILD)/libgnutls.a
+$(BUILD)/backstop $(BUILD)/plugin/backstop $(BUILD)/unit-tests: | $(GNUTLS)
+$(GNUTLS):
+	@mkdir -p $(@D)
+	@for name in gnutls crypto; do \
+	  $(BINUTILS)nm -g --defined-only /usr/lib/$(TRIPLET)/lib$$name.a 2>/dev/null | sed -n 's/.* [A-Z] //p' | LC_ALL=C sort -u >$@.$$name; \
+	done
+	@LC_ALL=C comm -12 $@.gnutls $@.crypto | sed 's/.*/& gnutls_own_&/' >$@.both
+	$(call quiet,OBJCOPY)$(BINUTILS)objcopy --redefine-syms=$@.both /usr/lib/$(TRIPLET)/libgnutls.a $@
+endif
 else
 $(BUILD)/libbackstop.a: $(OBJECTS)
 	@rm -f $@
