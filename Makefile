@@ -161,6 +161,7 @@ review-manifests: $(BUILD)/backstop ## 300 valid manifests are reviewed without 
 docs: decisions ## Write the generated pages (decisions, settings, metrics) and the screens that pages show
 	hack/reference.py $(BUILD)/backstop
 	tests/docs/run.py --accept $(BUILD)/backstop
+	hack/pictures.py $(BUILD)/backstop
 
 decisions: $(BUILD)/backstop
 	hack/decisions.py $(BUILD)/backstop
@@ -172,6 +173,7 @@ docs-check: $(BUILD)/backstop schemas-check
 
 docs-test: $(BUILD)/backstop ## Run what README.md and docs/ show, and compare
 	tests/docs/run.py $(BUILD)/backstop
+	hack/pictures.py --check $(BUILD)/backstop
 
 # What manifests are held against: the CRDs of several releases of Velero, and k0rdent's.
 CRDS_BY_VERSION ?= $(BACKSTOP_CRDS_BY_VERSION)

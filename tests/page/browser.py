@@ -78,8 +78,8 @@ class Browser:
             raise RuntimeError(json.dumps(result["exceptionDetails"])[:2000])
         return result["result"].get("value")
 
-    def screenshot(self, path, **more):
-        data = self.send("Page.captureScreenshot", captureBeyondViewport=True, format="png", **more)["data"]
+    def screenshot(self, path, format="png", **more):
+        data = self.send("Page.captureScreenshot", captureBeyondViewport=True, format=format, **more)["data"]
         with open(path, "wb") as file:
             file.write(base64.b64decode(data))
 
