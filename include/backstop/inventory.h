@@ -69,6 +69,11 @@ struct inventory {
 const struct inventory *snapshot_hold(const struct inventory *inventory);
 void snapshot_release(const struct inventory *inventory); /* NULL is fine */
 
+/* The Backups for which kcm starts no other (phase_holds_kcm), and those that another cluster's id was recorded on
+ * (ANNOTATION_CLUSTER_ID; none where this cluster's is not known), in no order. */
+const struct backup *const *inventory_unfinished_backups(const struct inventory *inventory, size_t *count);
+const struct backup *const *inventory_foreign_backups(const struct inventory *inventory, size_t *count);
+
 /* Look-ups cost the same with ten objects and with ten thousand; NULL when absent. */
 const void *inventory_find(const struct inventory *inventory, enum fact fact, struct str ns, struct str name);
 #define FACT_FINDER_NAMESPACED(id, type)                                                                               \

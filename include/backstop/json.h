@@ -63,6 +63,8 @@ void json_omit(struct buf *text, struct str key);
  * too and leaves the error as it was. Without memory the arena is marked failed. Of a repeated key the last value counts, as in
  * Go. Integers outside int64 and all other numbers are doubles that keep their text. */
 struct json_object *json_build(struct arena *arena, struct str raw, struct error *error) MUST_CHECK;
+/* Whether the text that json_build made this tree of has a key twice in one object. */
+bool json_repeats_keys(struct str raw, struct json_object *tree);
 /* Lets the arena own a tree that was built by hand. Returns it; NULL, which stands for no
  * memory to build it, marks the arena failed. */
 struct json_object *json_own(struct arena *arena, struct json_object *tree);

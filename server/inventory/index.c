@@ -137,7 +137,14 @@ struct default_entry {
     size_t count;
 };
 
+/* The few Backups that some check looks for in every review: of ten thousand there is mostly none. */
+struct backup_list {
+    const struct backup **items;
+    size_t len, cap;
+};
+
 struct inventory_index {
+    struct backup_list unfinished, foreign;
     struct record_table records[FACT_COUNT]; /* held; the snapshot's facts stand inside them */
     struct schedule_entry *schedules;        /* sorted */
     size_t schedule_count, schedule_cap;
@@ -236,6 +243,58 @@ static bool build_defaults(struct arena *arena, struct inventory_index *index, c
     return true;
 }
 
+static bool index_is_foreign(const struct inventory *inventory, const struct backup *backup)
+{
+    const struct cluster_identity *here = inventory_cluster_identity(inventory);
+    struct str cluster = json_get_str(backup->meta.annotations, ANNOTATION_CLUSTER_ID);
+    return cluster.len && here && here->uid.len && !str_eq(cluster, here->uid);
+}
+
+static void backup_list_add(struct arena *arena, struct backup_list *list, const struct backup *backup)
+{
+    if (ARENA_ROOM(arena, list))
+        list->items[list->len++] = backup;
+}
+
+static void backup_list_remove(struct backup_list *list, const struct backup *gone)
+{
+    for (size_t i = 0; i < list->len; i++)
+        if (list->items[i] == gone) {
+            list->len--;
+            memmove(&list->items[i], &list->items[i + 1], (list->len - i) * sizeof(struct backup *));
+            return;
+        }
+}
+
+static void lists_add(struct arena *arena, const struct inventory *inventory, struct inventory_index *index,
+                      const struct backup *backup)
+{
+    if (phase_holds_kcm(backup->status.phase))
+        backup_list_add(arena, &index->unfinished, backup);
+    if (index_is_foreign(inventory, backup))
+        backup_list_add(arena, &index->foreign, backup);
+}
+
+static bool build_lists(struct arena *arena, struct inventory_index *index, const struct inventory *inventory)
+{
+    index->unfinished.len = index->foreign.len = 0;
+    for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++)
+        lists_add(arena, inventory, index, inventory->backups[i]);
+    return !arena_failed(arena);
+}
+
+const struct backup *const *inventory_unfinished_backups(const struct inventory *inventory, size_t *count)
+{
+    *count = inventory->index ? inventory->index->unfinished.len : 0;
+    return *count ? inventory->index->unfinished.items : NULL;
+}
+
+const struct backup *const *inventory_foreign_backups(const struct inventory *inventory, size_t *count)
+{
+    *count = inventory->index ? inventory->index->foreign.len : 0;
+    return *count ? inventory->index->foreign.items : NULL;
+}
+
 struct inventory_index *index_build(struct arena *arena, const struct inventory *inventory,
                                     struct record_table records[FACT_COUNT])
 {
@@ -244,7 +303,8 @@ struct inventory_index *index_build(struct arena *arena, const struct inventory 
         return NULL;
     memcpy(index->records, records, sizeof index->records);
     memset(records, 0, sizeof index->records);
-    if (build_schedules(arena, index, inventory) && build_defaults(arena, index, inventory))
+    if (build_schedules(arena, index, inventory) && build_defaults(arena, index, inventory) &&
+        build_lists(arena, index, inventory))
         return index;
     index_clear(index);
     return NULL;
@@ -359,9 +419,14 @@ bool index_put(struct arena *arena, const struct inventory *inventory, struct re
         index->default_count = 0;
         return build_defaults(arena, index, inventory);
     }
+    if (fact == FACT_CLUSTER) /* whose Backups are another cluster's */
+        return build_lists(arena, index, inventory);
     if (fact != FACT_BACKUPS)
         return true;
     const struct backup *before = gone, *now = added;
+    backup_list_remove(&index->unfinished, before);
+    backup_list_remove(&index->foreign, before);
+    lists_add(arena, inventory, index, now);
     if (before && before->schedule.len)
         schedules_remove(index, inventory, before);
     return !now->schedule.len || schedules_add(arena, index, now);

@@ -73,6 +73,10 @@ void number_write_key(struct buf *buf, double value);
 
 /* What a tree may cost in memory: json-c spends some 800 bytes on "{}", so a few
  * megabytes of text could otherwise take gigabytes. */
+/* json-c gives every object a table of 16 entries, 640 bytes, and most have two or three members: of a large text that is
+ * most of the memory. For objects that are complete. */
+void json_shrink(struct json_object *object);
+
 enum { JSON_TREE_LIMIT = 256 * 1024 * 1024, JSON_OBJECT_COST = 800, JSON_ARRAY_COST = 160, JSON_SCALAR_COST = 80 };
 
 #endif

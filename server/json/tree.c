@@ -204,6 +204,45 @@ bool json_next_member(struct lh_entry **next, const char **key, struct json_obje
     return true;
 }
 
+/* lh_table_resize takes any size above the number of entries by the load factor, two thirds. */
+void json_shrink(struct json_object *object)
+{
+    enum { FEW = 8 };
+    size_t count = json_member_count(object);
+    if (count < FEW && json_object_is_type(object, json_type_object))
+        lh_table_resize(json_object_get_object(object), (int)count * 3 / 2 + 2); /* where it fails all stays as it is */
+}
+
+/* All members of a tree. json_build bounds its depth. */
+static size_t tree_member_total(struct json_object *tree) /* NOLINT(misc-no-recursion) */
+{
+    size_t total = json_member_count(tree);
+    json_foreach(tree, key, value)
+    {
+        (void)key;
+        total += tree_member_total(value);
+    }
+    for (size_t i = 0; i < json_len(tree); i++)
+        total += tree_member_total(json_item(tree, i));
+    return total;
+}
+
+/* Each key has a colon behind it, and of a repeated one the tree has only the last. */
+bool json_repeats_keys(struct str raw, struct json_object *tree)
+{
+    size_t keys = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < raw.len; i++) {
+        char byte = raw.ptr[i];
+        if (quoted && byte == '\\')
+            i++;
+        else if (byte == '"')
+            quoted = !quoted;
+        keys += !quoted && byte == ':';
+    }
+    return keys != tree_member_total(tree);
+}
+
 /* Paths that users write in settings, a small part of kubectl's JSONPath. */
 
 /* "name", "[name]", or "[key=value]", which picks an item of a list. */

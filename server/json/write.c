@@ -144,6 +144,8 @@ struct builder {
     size_t cost;
 };
 
+enum { LARGE_TEXT = 256 * 1024 };
+
 static bool build_charge(struct builder *builder, size_t cost)
 {
     builder->cost += cost;
@@ -271,6 +273,8 @@ static bool build_advance(struct builder *builder, bool opened)
         opened = false;
         if (more)
             return !object || read_key(builder);
+        if (object && builder->scan.end - builder->scan.start > LARGE_TEXT)
+            json_shrink(builder->open[builder->depth - 1]);
         builder->depth--;
     }
     return true;

@@ -14,6 +14,7 @@ struct decoder {
     struct arena *arena;
     struct error *error;
     const struct yaml_options *options;
+    bool large; /* memory counts for more than time */
     struct yaml_repeat *repeats, *last_repeat;
     unsigned repeat_count;
     size_t count, cost;
@@ -279,7 +280,13 @@ static bool decode_mapping(struct decoder *decoder, struct yaml_node *node, unsi
     if (!decode_charge(decoder, node, JSON_OBJECT_COST))
         return false;
     *value = json_object_new_object();
-    return *value ? decode_fill(decoder, node, depth, *value) : decode_memory(decoder, node);
+    if (!*value)
+        return decode_memory(decoder, node);
+    if (!decode_fill(decoder, node, depth, *value))
+        return false;
+    if (decoder->large)
+        json_shrink(*value);
+    return true;
 }
 
 /* ---- the rest ------------------------------------------------------------- */
@@ -332,7 +339,9 @@ static bool decode_node(struct decoder *decoder, struct yaml_node *node, unsigne
 
 bool yaml_decode(struct yaml_reader *reader, struct yaml_document *document)
 {
-    struct decoder decoder = {.arena = reader->arena, .error = reader->error, .options = &reader->options};
+    enum { LARGE = 10000 }; /* nodes */
+    struct decoder decoder = {
+        .arena = reader->arena, .error = reader->error, .options = &reader->options, .large = reader->count > LARGE};
     struct yaml_node *root = document->lines;
     struct json_object *tree = NULL;
     if (root && !decode_node(&decoder, root, 0, &tree))

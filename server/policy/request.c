@@ -93,6 +93,24 @@ static const struct json_node *object_find(const struct object *object, const ch
     return node;
 }
 
+/* The node that a whole path leads to. What is below the index is found in the text: a tree of `spec.core`, say, takes
+ * twenty times its bytes, and most of it nobody asks for. NULL when it is absent; `room` holds what is not indexed. */
+static const struct json_node *object_find_all(const struct request *request, const struct object *object,
+                                               const char *path, struct json_node *room)
+{
+    const char *rest;
+    const struct json_node *node = object_find(object, path, &rest);
+    struct str names = rest ? str_from(rest) : (struct str){NULL, 0}, name = {NULL, 0};
+    while (node && str_cut(&names, '.', &name)) {
+        struct json_node below;
+        if (!json_find(request->arena, node, name, &below))
+            return NULL;
+        *room = below;
+        node = room;
+    }
+    return node;
+}
+
 const struct object *request_subject(const struct request *request)
 {
     return request->object ? request->object : request->old_object;
@@ -105,12 +123,8 @@ struct str request_problem(const struct request *request)
 
 struct json_object *object_tree(const struct request *request, const struct object *object, const char *path)
 {
-    const char *rest;
-    const struct json_node *node = object_find(object, path, &rest);
-    if (rest && node && node->raw.len == 2) /* {} has no members, "" and [] neither: no need of a tree to see that */
-        return NULL;
-    struct json_object *tree = node_tree(request, node);
-    return rest ? json_path(tree, rest) : tree;
+    struct json_node room;
+    return node_tree(request, object_find_all(request, object, path, &room));
 }
 
 bool object_strings(const struct request *request, const struct object *object, const char *path, size_t most,
@@ -139,19 +153,14 @@ bool object_strings(const struct request *request, const struct object *object, 
 
 struct str object_text(const struct request *request, const struct object *object, const char *path)
 {
-    const char *rest;
-    const struct json_node *node = object_find(object, path, &rest);
-    return rest ? json_path_str(node_tree(request, node), rest) : json_text(request->arena, node);
+    struct json_node room;
+    return json_text(request->arena, object_find_all(request, object, path, &room));
 }
 
 bool object_true(const struct request *request, const struct object *object, const char *path)
 {
-    const char *rest;
-    const struct json_node *node = object_find(object, path, &rest);
-    if (!rest)
-        return json_is_true(node);
-    struct json_object *value = json_path(node_tree(request, node), rest);
-    return json_object_is_type(value, json_type_boolean) && json_object_get_boolean(value);
+    struct json_node room;
+    return json_is_true(object_find_all(request, object, path, &room));
 }
 
 enum json_kind object_kind(const struct object *object, const char *path)
@@ -245,16 +254,11 @@ bool request_changes(const struct request *request, const char *path)
 {
     if (!request->object)
         return false;
-    const char *rest;
-    const struct json_node *node = object_find(request->object, path, &rest);
-    bool is_new = request->operation == OPERATION_CREATE || !request->old_object;
-    if (is_new)
-        return rest ? json_path(node_tree(request, node), rest) != NULL : node && node->kind != JSON_NULL;
-    const struct json_node *old = object_find(request->old_object, path, &rest);
-    if (request_same_value(request, node, old))
-        return false;
-    return !rest ||
-           !json_object_equal(json_path(node_tree(request, node), rest), json_path(node_tree(request, old), rest));
+    struct json_node room, old_room;
+    const struct json_node *node = object_find_all(request, request->object, path, &room);
+    if (request->operation == OPERATION_CREATE || !request->old_object)
+        return node && node->kind != JSON_NULL;
+    return !request_same_value(request, node, object_find_all(request, request->old_object, path, &old_room));
 }
 
 /* "system:serviceaccount:NAMESPACE:NAME" of an account that is listed as NAME, in the system

@@ -154,6 +154,18 @@ def facts(backups, locations):
     return [location(i) for i in range(locations)] + [velero_backup(i) for i in range(backups)] + [source]
 
 
+CLUSTER = "0b1f5a6e-3c1d-4f7e-9a55-6f0c3c1e9f10"
+
+
+def recorded(facts):
+    """The same, in a cluster whose id backstop has recorded on each Backup."""
+    for item in facts:
+        if item["kind"] == "Backup":
+            item["metadata"]["annotations"] = {"backstop.k0rdent.mirantis.com/cluster-id": CLUSTER,
+                                               "backstop.k0rdent.mirantis.com/recorded-at": CREATED}
+    return [*facts, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system", "uid": CLUSTER}}]
+
+
 def write(path, text):
     with open(path, "w", encoding="utf-8") as out:
         out.write(text)
@@ -167,6 +179,8 @@ def write_all(folder):
     for name, backups, locations in (("facts", 10, 50), ("facts-large", 10_000, 1_000)):
         write(f"{folder}/{name}.json",
               compact({"apiVersion": "v1", "kind": "List", "items": facts(backups, locations)}))
+    write(f"{folder}/facts-many.json",
+          compact({"apiVersion": "v1", "kind": "List", "items": recorded(facts(2_000, 50))}))
 
 
 if __name__ == "__main__":

@@ -86,8 +86,8 @@ def memory(pid):
             (("resident_mib", "VmRSS"), ("high_water_mib", "VmHWM"))}
 
 
-def latency(port, certificate, count=2000):
-    """Microseconds of one review after another over one connection."""
+def reviews(port, certificate, count):
+    """Microseconds of each of so many reviews, one after another over one connection."""
     review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
         "uid": "b", "kind": {"group": "k0rdent.mirantis.com", "version": "v1beta1", "kind": "ManagementBackup"},
         "resource": {"group": "k0rdent.mirantis.com", "version": "v1beta1", "resource": "managementbackups"},
@@ -106,6 +106,12 @@ def latency(port, certificate, count=2000):
         answer = json.loads(connection.getresponse().read())
         taken.append((time.perf_counter() - begin) * 1e6)
         assert answer["response"]["allowed"], answer
+    connection.close()
+    return taken
+
+
+def latency(port, certificate, count=2000):
+    taken = reviews(port, certificate, count)
     return {"review_us_median": round(statistics.median(taken)), "review_us_p99": round(sorted(taken)[count * 99 // 100])}
 
 

@@ -60,6 +60,15 @@ for large_file in large-item.json large.yaml large-item.yaml; do
     has err "^backstop review: $large_file:[0-9]*: larger than 8 MiB: the API server accepts at most 3 MiB\$"
 done
 rm large.json large.yaml large-item.*
+# The API server counts what kubectl sends it, which is JSON without white space.
+large_object() { printf '{"apiVersion":"k0rdent.mirantis.com/v1beta1","kind":"Management","metadata":{"name":"kcm"},%*s"spec":{"release":"r","core":{"a":"' "$1" ''; head -c "$2" /dev/zero | tr '\0' a; printf '"}}}'; }
+large_object 0 3200000 >large.json
+runs 1 review --now $now -f large.json
+has out 'Request entity too large: limit is 3145728, and as JSON this object has 3200[0-9]* bytes$'
+large_object 300000 3100000 >large.json
+runs 1 review --now $now -f large.json
+lacks out 'too large'
+rm large.json
 
 # An item that is null is no object, and leaves no memory behind.
 printf '{"kind":"List","apiVersion":"v1","items":[null,{"apiVersion":"velero.io/v1","kind":"Backup","metadata":{"name":"a","namespace":"kcm-system"},"spec":{}}]}' >null.json

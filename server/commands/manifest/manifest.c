@@ -335,6 +335,7 @@ static bool reading_json_value(struct reading *reading, struct str text, unsigne
     manifest.tree = json_build(reading->arena, text, &error);
     if (!manifest.tree)
         return reading_broken_review(reading, text, lines_before + 1);
+    manifest.repeats = json_repeats_keys(text, manifest.tree);
     reading_complete_item(reading, manifest.tree);
     if (str_is(json_get_str(manifest.tree, "kind"), "AdmissionReview")) {
         manifest.review = text;

@@ -16,6 +16,7 @@ struct manifest {
     const struct yaml_document *lines; /* NULL when it was JSON, or no lines are known */
     struct str json;                   /* its text, if it was JSON */
     struct str at;                     /* where in the document the object stands: "" or "items[3]." */
+    bool repeats;                      /* the JSON has a key twice in one object */
     bool stored;                       /* read from a server: it has what only one gives */
 };
 /* The document with its lines and repeated keys; of the arena where it had to be read again. NULL when

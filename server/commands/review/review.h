@@ -32,6 +32,7 @@ struct review_result {
     struct decision decision;            /* of all rules together */
     unsigned line;                       /* what a denial without causes points at */
     bool offline;                        /* nothing is known of any object: said once, at the end */
+    size_t bytes;                        /* of the object as the API server gets it; 0 for a recorded review */
     bool reviewed;                       /* some rule names the kind and operation */
     struct json_object *before, *object; /* as sent, and after the patch; NULL on DELETE */
 };

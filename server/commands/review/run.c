@@ -29,20 +29,24 @@ static void request_write_resource(struct buf *out, struct str group, struct str
     buf_printf(out, "%s\"}", rule ? rule->resource : "s");
 }
 
-static void request_write_object(struct buf *out, const char *name, struct json_object *tree)
+/* Returns the bytes that it takes. */
+static size_t request_write_object(struct buf *out, const char *name, struct json_object *tree)
 {
     buf_printf(out, ",\"%s\":", name);
+    size_t before = out->len;
     if (tree)
         json_write_tree(out, tree);
     else
         buf_puts(out, "null");
+    return out->len - before;
 }
 
 /* The review that the API server would send for this manifest. It goes through the reader of
  * AdmissionReviews as one from the network does, so that both paths are the same code. The uid
- * is the number of the document, for the same output each time. */
+ * is the number of the document, for the same output each time. `object_bytes` is the size of the
+ * object that the API server was asked to store. */
 static struct str request_from_manifest(const struct review_context *context, struct arena *arena,
-                                        const struct manifest *manifest)
+                                        const struct manifest *manifest, size_t *object_bytes)
 {
     struct json_object *tree = manifest->tree, *old = review_old(context, tree);
     if (!old)
@@ -72,9 +76,9 @@ static struct str request_from_manifest(const struct review_context *context, st
     buf_puts(&out, ",\"userInfo\":{\"username\":");
     json_write_str(&out, str_from(context->user));
     buf_putc(&out, '}');
-    request_write_object(&out, "object", deletes ? NULL : tree);
-    request_write_object(&out, "oldObject",
-                         deletes ? (old ? old : tree) : (operation == OPERATION_UPDATE ? old : NULL));
+    *object_bytes = request_write_object(&out, "object", deletes ? NULL : tree);
+    (void)request_write_object(&out, "oldObject",
+                               deletes ? (old ? old : tree) : (operation == OPERATION_UPDATE ? old : NULL));
     buf_printf(&out, ",\"dryRun\":%s}}", context->dry_run ? "true" : "false");
     return out.failed ? (struct str){NULL, 0} : arena_copy(arena, buf_str(&out));
 }
@@ -171,6 +175,18 @@ static bool manifest_is_history(const struct request *request, const struct mani
     return !phase_is(phase, PHASE_WAITING);
 }
 
+/* MaxRequestBodyBytes (k8s.io/apiserver pkg/server/config.go), in kube-apiserver's words. etcd's limits are lower, but can
+ * be set. */
+static bool review_is_too_large(const struct review_result *result, struct error *error)
+{
+    enum { REQUEST_MAX = 3 * 1024 * 1024 };
+    if (result->bytes <= REQUEST_MAX)
+        return false;
+    error_set(error, 413, "Request entity too large: limit is %d, and as JSON this object has %zu bytes", REQUEST_MAX,
+              result->bytes);
+    return true;
+}
+
 /* False: a denial, or the end of the rules. */
 static bool review_run_rule(const struct review_context *context, struct arena *arena, struct str *text, size_t n,
                             struct review_result *result)
@@ -188,10 +204,14 @@ static bool review_run_rule(const struct review_context *context, struct arena *
         admission_fail(review, &error);
         if (error.position >= 0) /* a byte of the recorded text */
             result->line += count_lines(str_slice(*text, 0, (size_t)error.position));
+    } else if (review_is_too_large(result, &error)) {
+        admission_fail(review, &error);
     } else {
         rule = admission_rule_for_request(request, n);
         if (n == 0 && request->object)
-            result->before = result->object = json_build(arena, request->object->root->raw, &error);
+            result->before = result->object = result->manifest->review.ptr
+                                                  ? json_build(arena, request->object->root->raw, &error)
+                                                  : result->manifest->tree; /* what the review was written from */
         if (rule && manifest_is_history(request, result->manifest)) {
             struct json_object *tree = result->manifest->tree;
             result->reviewed = true;
@@ -227,10 +247,11 @@ bool review_run(const struct review_context *context, struct arena *arena, struc
 {
     *result = (struct review_result){.manifest = manifest, .line = manifest->line};
     decision_init(&result->decision, arena);
-    struct str text = manifest->review.ptr ? manifest->review : request_from_manifest(context, arena, manifest);
+    struct str text =
+        manifest->review.ptr ? manifest->review : request_from_manifest(context, arena, manifest, &result->bytes);
     for (size_t n = 0; text.ptr && review_run_rule(context, arena, &text, n, result); n++)
         ;
-    if (text.ptr && context->schemas)
+    if (text.ptr && context->schemas && result->decision.code != 413) /* which the API server answers unread */
         review_schema_judge(context, arena, result);
     return text.ptr && !arena_failed(arena);
 }

@@ -145,8 +145,10 @@ void review_schema_judge(const struct review_context *context, struct arena *are
         add_problem(decision, causes, &problems[i]);
     if (review_rule(api_version_group(json_get_str(manifest->tree, "apiVersion"), NULL),
                     json_get_str(manifest->tree, "kind"))) {
-        /* kubectl takes the last; kustomize, Flux and the API server's own strict decoding refuse the file. */
-        const struct yaml_document *nodes = manifest_nodes(arena, manifest);
+        /* kubectl takes the last; kustomize, Flux and the API server's own strict decoding refuse the file. Nodes take many
+         * times the size of the text. */
+        bool repeats = !manifest->json.ptr || manifest->repeats;
+        const struct yaml_document *nodes = repeats ? manifest_nodes(arena, manifest) : NULL;
         const struct yaml_repeat *repeat = nodes ? nodes->repeats : NULL;
         for (; repeat; repeat = repeat->next) {
             if (!str_starts(repeat->field, manifest->at))

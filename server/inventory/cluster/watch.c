@@ -9,7 +9,7 @@
 /* Snapshots of what the store holds. They share its records, so one costs a sort and
  * an index; a burst of events makes one snapshot, not one each. */
 
-enum { QUIET_MS = 50, COST_SHARE = 20, RETRY_MS = 1000 };
+enum { QUIET_MS = 50, COST_SHARE = 40, RETRY_MS = 1000 };
 #define NS_PER_MS INT64_C(1000000)
 
 bool cluster_knows(const struct cluster *cluster, enum fact fact)
@@ -75,7 +75,7 @@ static void *compose_thread(void *context)
         cluster->dirty |= !composed;
         int64_t took = time_monotonic_ns() - begin, pause = took * COST_SHARE;
         int64_t least = (composed ? QUIET_MS : RETRY_MS) * NS_PER_MS;
-        /* Large inventories that never rest take at most a twentieth of a CPU. */
+        /* Large inventories that never rest take at most a fortieth of a CPU. */
         next = begin + took + (pause > least ? pause : least);
     }
     pthread_mutex_unlock(&cluster->lock);

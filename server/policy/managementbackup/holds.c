@@ -192,10 +192,10 @@ static void hold_backups(struct hold_search *search)
 {
     const struct inventory *inventory = search->inventory;
     struct str here = {NULL, 0};
-    for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++) {
-        const struct backup *backup = inventory->backups[i];
-        if (!phase_holds_kcm(backup->status.phase)) /* of ten thousand nearly all: their labels need no look */
-            continue;
+    size_t count;
+    const struct backup *const *unfinished = inventory_unfinished_backups(inventory, &count);
+    for (size_t i = 0; i < count; i++) {
+        const struct backup *backup = unfinished[i];
         struct str owner = json_get_str(backup->meta.labels, LABEL_MANAGEMENT_BACKUP);
         int64_t since = backup->status.started ? backup->status.started : backup->meta.created;
         if (owner.len && str_eq(backup->meta.ns, search->settings->system_namespace))

@@ -85,12 +85,14 @@ struct foreign_writer policy_foreign_writer(const struct inventory *inventory, c
 {
     struct foreign_writer writer = {0};
     struct str own = foreign_own_id(inventory);
-    if (settings->storage_foreign_writer == VERDICT_ALLOW || !location || !own.len)
+    size_t count;
+    const struct backup *const *foreign = inventory_foreign_backups(inventory, &count);
+    if (settings->storage_foreign_writer == VERDICT_ALLOW || !location || !own.len || !count)
         return writer;
     const struct foreign_place place = foreign_place(inventory, location);
     int64_t since = foreign_since(inventory, &place, own);
-    for (size_t i = 0; since && i < inventory->count[FACT_BACKUPS]; i++) {
-        const struct backup *backup = inventory->backups[i];
+    for (size_t i = 0; since && i < count; i++) {
+        const struct backup *backup = foreign[i];
         if (backup->status.started <= since || !foreign_place_has(&place, backup) ||
             (writer.newest && backup->status.started <= writer.newest->status.started))
             continue;

@@ -62,12 +62,12 @@ static enum verdict edit_verdict(enum verdict verdict, bool brought_in)
 static void edit_check_velero(const struct management_edit *edit)
 {
     const struct request *request = edit->request;
-    struct json_object *config = object_tree(request, request->object, CONFIG);
-    struct json_object *enabled = json_path(config, "regional.velero.enabled");
+    struct json_object *velero = object_tree(request, request->object, CONFIG ".velero");
+    struct json_object *enabled = object_tree(request, request->object, CONFIG ".regional.velero.enabled");
     const enum verdict verdict = edit->settings->upgrade_disabled_velero;
     bool upgrade = request_changes(request, "spec.release"), placed = request_changes(request, CONFIG ".velero");
     bool off = request_changes(request, CONFIG ".regional.velero.enabled");
-    if (json_get(config, "velero") && (upgrade || placed) && product_version_before(&edit->after, 1, 4) != ANSWER_YES)
+    if (velero && (upgrade || placed) && product_version_before(&edit->after, 1, 4) != ANSWER_YES)
         edit_judge(edit, edit_verdict(verdict, placed || product_version_before(&edit->before, 1, 4) == ANSWER_YES),
                    CONFIG ".velero",
                    STR("k0rdent ignores this since 1.4, so the plugins and settings in it are not installed. Move it "
