@@ -81,6 +81,7 @@ struct run {
     bool failed;               /* for want of memory, or nothing can be written */
 };
 
+/* Told at once, and kept for the formats that list problems beside the results. */
 static void audit_tell_problem(void *context, const char *source, int64_t line, const char *reason)
 {
     struct run *run = context;
@@ -98,6 +99,7 @@ static void audit_tell_problem(void *context, const char *source, int64_t line, 
     run->failed |= !audit_report_add_problem(run->reports, problem, run->options->now);
 }
 
+/* After each object: a big cluster's output goes out as it comes, and memory stays small. */
 static bool audit_flush(struct run *run)
 {
     bool written = !run->out.failed && !run->cases.failed && write_all(STDOUT_FILENO, buf_str(&run->out));
@@ -105,6 +107,7 @@ static bool audit_flush(struct run *run)
     return written;
 }
 
+/* Objects that were passed over are of interest to --all alone. */
 static bool audit_print_result(struct run *run, struct arena *arena, const struct review_result *result,
                                const char *passed_over)
 {
@@ -202,6 +205,8 @@ static bool audit_completeness(struct run *run, const struct facts *facts, struc
     return !arena_failed(arena);
 }
 
+/* What could not be read at all goes before a denial in the exit code; what is merely unknown
+ * does not, since a denial stays one whatever else comes to light. */
 static int audit_all(struct run *run, const struct facts *facts)
 {
     ARENA_SCOPED arena = arena_new(MEMORY_LIMIT);

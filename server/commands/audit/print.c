@@ -27,6 +27,7 @@ static struct str echo_of(struct arena *arena, const struct review_result *resul
     return arena_copy(arena, buf_str(&words));
 }
 
+/* In each dialect, as the review has chosen one by what it knows of Velero's version. */
 void audit_forget_echo(struct review_result *result, const struct settings *settings, int64_t now)
 {
     struct strlist *warnings = &result->decision.warnings;
@@ -42,6 +43,7 @@ void audit_forget_echo(struct review_result *result, const struct settings *sett
 
 /* ---- text ------------------------------------------------------------------------- */
 
+/* As the other commands name objects: managementbackup/name, restore/namespace/name. */
 struct str audit_title(struct arena *arena, const struct manifest *manifest)
 {
     char kind[64];
@@ -100,6 +102,7 @@ void audit_print_text(struct arena *arena, const struct review_result *result, c
         page_paragraph(page, 2, "warning: ", decision->warnings.items[i]);
 }
 
+/* Objects with warnings are allowed; they are counted once more for those who want none. */
 void audit_print_summary(const struct review_summary *summary, size_t warned, const struct page *page)
 {
     size_t all = summary->allowed + summary->denied;

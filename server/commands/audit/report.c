@@ -61,6 +61,8 @@ static bool report_put(struct json_object *reports, const struct request *reques
     return json_append(json_get(results_of(reports, request->ns), outcome->name), result);
 }
 
+/* One result for each cause and each warning, so that a dashboard can count by field; one "pass"
+ * where there are none. */
 bool audit_report_add(struct json_object *reports, const struct review_result *result)
 {
     const struct decision *decision = &result->decision;
@@ -84,6 +86,8 @@ bool audit_report_add_problem(struct json_object *reports, struct str problem, i
     return report_put(reports, &request, &outcomes[OUTCOME_ERROR], STR(""), problem);
 }
 
+/* The counts are of all results, also of those that REPORT_RESULTS or --all leaves out of the
+ * list: an object in etcd cannot be larger than a megabyte or so. */
 static struct json_object *report_object(const char *ns, struct json_object *results, bool all)
 {
     struct json_object *report = json_object_new_object(), *limits = json_object_new_object(),

@@ -1,3 +1,5 @@
+/* What an audit reads, and how it judges an object that is there already as if it were created
+ * now. */
 #include <stdio.h>
 
 #include "backstop/api.h"
@@ -6,6 +8,7 @@
 
 /* An audit reads whole objects, where the inventory keeps only the fields it uses. */
 
+/* The list that is under way: the items need its kind and version. */
 struct listing {
     const struct manifest_sink *sink;
     const char *source, *kind;
@@ -30,6 +33,8 @@ static bool audit_cluster_visit(void *context, struct json_object *object, struc
     return !listing->stopped || error_set(error, 500, "stopped");
 }
 
+/* By the first of the versions known here that the cluster serves. An error of one kind is told,
+ * and the others are listed all the same. */
 static bool list_kind(struct kube_client *client, struct listing *listing, const struct rule *rule, struct error *error)
 {
     enum { TEXTS_LIMIT = 64 * 1024 };
@@ -51,6 +56,7 @@ static bool list_kind(struct kube_client *client, struct listing *listing, const
     return kube_list(client, arena, &resource, &all, audit_cluster_visit, listing, NULL, error);
 }
 
+/* Several rules may cover one kind; it is listed once. */
 static bool audit_cluster_seen_before(const struct rule *rules, size_t at)
 {
     for (size_t i = 0; i < at; i++)
@@ -78,6 +84,7 @@ void audit_list(const struct facts_options *options, struct str from, const stru
     kube_close(client);
 }
 
+/* Files are read again, as whole objects this time. */
 void audit_read(const struct facts_options *options, const struct facts *facts, const struct manifest_sink *sink)
 {
     struct manifest_files files = {.sink = *sink, .quiet_others = true};
@@ -159,11 +166,13 @@ void audit_world_close(struct audit_world *world)
     world->schemas = (struct review_schemas){.client = NULL};
 }
 
+/* Only of ManagementBackups their own Backups must not be known. */
 static const struct inventory *facts_for(const struct audit_world *world, const struct manifest *manifest)
 {
     return str_is(json_get_str(manifest->tree, "kind"), "ManagementBackup") ? world->without_own : world->inventory;
 }
 
+/* NULL: it is reviewed. */
 static const char *passes_over(const struct manifest *manifest)
 {
     struct str phase = json_path_str(manifest->tree, "status.phase");
@@ -174,6 +183,7 @@ static const char *passes_over(const struct manifest *manifest)
     return NULL;
 }
 
+/* Also false of a recorded review in a file, which is no object. */
 bool audit_concerns(const struct manifest *manifest)
 {
     if (!manifest->tree || manifest->review.ptr)
@@ -243,6 +253,8 @@ static void keep_problem(void *context, const char *source, int64_t line, const 
             arena_printf(rows->arena, "%s%s%s%s", source ? source : "", where, source ? ": " : "", reason);
 }
 
+/* Objects that would be denied are kept apart from those with warnings, so that many of the
+ * latter leave no less room for the former. */
 static void keep_row(struct rows *rows, const struct review_result *result)
 {
     const struct decision *decision = &result->decision;
@@ -289,6 +301,8 @@ static bool review_manifest(void *context, struct manifest *manifest)
     return true;
 }
 
+/* The audit within `status`, where a page has room for so many rows: those that would be denied
+ * first. */
 bool audit_rows(struct arena *arena, const struct facts_options *options, const struct facts *facts,
                 const struct settings *settings, int64_t now, struct status_audit *audit)
 {

@@ -1,4 +1,8 @@
-/* A rehearsal on an API server of its own: what stands on it before the restore begins. */
+/* A rehearsal on an API server of its own: what stands on it before the restore begins.
+ *
+ * The drill's API server is empty, and what a restore meets in a real cluster must be put there
+ * first: the CRDs that controllers bring, the namespace, and the backup's CRDs that the Restore
+ * leaves out. */
 #include "commands/manifest/manifest.h"
 #include "commands/rehearse/rehearse.h"
 
@@ -13,6 +17,7 @@ static const struct kube_resource namespaces = {
 
 /* ---- the CRDs that the cluster has without the backup ------------------------------------------------- */
 
+/* Stripped of what the server sets, as in a backup it has a uid and a status. */
 static bool drill_install(struct rehearsal *rehearsal, struct json_object *crd, struct strlist *installed,
                           struct error *error)
 {
@@ -32,6 +37,7 @@ struct crds_file {
     struct arena *arena;
 };
 
+/* The first problem is enough: the files are then not used. */
 static void crds_problem(void *context, const char *source, int64_t line, const char *reason)
 {
     struct crds_file *file = context;

@@ -1,4 +1,7 @@
-/* A rehearsal for programs (JSON, JUnit) and as a page of its own. */
+/* A rehearsal for programs (JSON, JUnit) and as a page of its own.
+ *
+ * All list the objects in the order in which Velero restores them, then what the Restore leaves
+ * out. Text from a backup is escaped by the rules of the format. */
 #include "commands/rehearse/rehearse.h"
 #include "commands/review/review.h"
 
@@ -83,6 +86,8 @@ void rehearsal_json(struct rehearsal *rehearsal, const struct rehearsal_summary 
     buf_puts(out, "]}\n");
 }
 
+/* A refusal is a failure; what could not be checked is an error; what is left out, or was not
+ * asked about, is skipped. */
 static void junit_case(struct buf *out, const struct rehearse_item *item, bool first)
 {
     (void)first;
@@ -135,6 +140,7 @@ static void html_row(struct buf *out, const struct rehearse_item *item, bool fir
     buf_puts(out, "</td></tr>\n");
 }
 
+/* One file without scripts, to be kept with the record of a restore test. */
 void rehearsal_html(struct rehearsal *rehearsal, const struct rehearsal_summary *summary, struct buf *out)
 {
     buf_puts(out,

@@ -1,4 +1,8 @@
-/* Where a rehearsal's Restore and contents come from. */
+/* Where a rehearsal's Restore and contents come from.
+ *
+ * The Restore is a file's, or one that is made for the backup; the ConfigMaps that it names are
+ * in the file or in the cluster. The contents are a file, or come from the object store as the
+ * Velero CLI gets them: by a DownloadRequest, which Velero answers with a signed URL. */
 #include <curl/curl.h>
 #include <errno.h>
 #include <time.h>
@@ -25,6 +29,7 @@ static const struct kube_resource download_requests = VELERO_RESOURCE("downloadr
 
 /* ---- the Restore --------------------------------------------------------------------------- */
 
+/* As `velero restore create --from-backup` writes it. */
 static bool restore_bare(struct rehearsal *rehearsal, struct str backup, struct error *error)
 {
     struct json_object *metadata, *spec;
@@ -48,6 +53,8 @@ static struct json_object *restore_file_map(struct rehearsal *rehearsal, struct 
     return NULL;
 }
 
+/* "nightly" of "nightly-data.tar.gz", as `velero backup download` names the file. Only a name:
+ * the contents decide. */
 struct str rehearsal_contents_name(const char *path)
 {
     static const char *const endings[] = {".gz", ".tar", "-data"};
@@ -60,6 +67,7 @@ struct str rehearsal_contents_name(const char *path)
     return name_is_dns_subdomain(name) ? name : STR("backup");
 }
 
+/* An operand goes before the backup that the file names, so that one file serves for any backup. */
 bool rehearsal_load_restore(struct rehearsal *rehearsal, const char *file, struct str backup, struct error *error)
 {
     struct str text;
@@ -88,7 +96,8 @@ bool rehearsal_load_restore(struct rehearsal *rehearsal, const char *file, struc
     return true;
 }
 
-/* What the ConfigMap of this name holds under its one key (rules of Velero's: modifiers, policies). */
+/* What the ConfigMap of this name holds under its one key (rules of Velero's: modifiers,
+ * policies). Exactly one key, as Velero demands of both. */
 static bool restore_config(struct rehearsal *rehearsal, struct str name, const char *field, struct json_object **out,
                            struct error *error)
 {
@@ -160,6 +169,7 @@ static bool restore_of_schedule(struct rehearsal *rehearsal, struct str schedule
     return true;
 }
 
+/* Offline a Restore may do without a backup's name: the contents are at hand. */
 bool rehearsal_read_restore(struct rehearsal *rehearsal, struct error *error)
 {
     struct rehearse_restore *restore = &rehearsal->restore;
@@ -192,6 +202,7 @@ static bool backup_names_take(void *context, struct json_object *backup, struct 
     return true;
 }
 
+/* Whether there is a Velero at all tells a wrong context from a wrong name. */
 static bool download_no_backup(struct rehearsal *rehearsal, struct error *error)
 {
     struct error reason;
@@ -208,6 +219,7 @@ static bool download_no_backup(struct rehearsal *rehearsal, struct error *error)
                      near.len ? "\"?" : "; see: kubectl get backups.velero.io -A");
 }
 
+/* A backup that did not complete may be rehearsed for what it has, with a note. */
 static bool download_check_backup(struct rehearsal *rehearsal, struct json_object **backup, struct error *error)
 {
     struct str name = rehearsal->restore.backup;
@@ -228,6 +240,8 @@ static bool download_check_backup(struct rehearsal *rehearsal, struct json_objec
     return true;
 }
 
+/* Named as the CLI names it, after the backup and with random digits. Velero deletes the request
+ * when its URL has expired. */
 static bool download_request(struct rehearsal *rehearsal, struct str *url, struct error *error)
 {
     struct arena *arena = rehearsal->arena;
@@ -272,6 +286,7 @@ struct download {
     int error;
 };
 
+/* Less than what came tells curl to give up; the reason is kept beside. */
 static size_t download_take(char *bytes, size_t size, size_t count, void *context)
 {
     struct download *download = context;
@@ -305,6 +320,8 @@ static struct str location_ca(struct rehearsal *rehearsal, struct json_object *b
     return base64_decode(rehearsal->arena, json_path_str(location, "spec.objectStorage.caCert"));
 }
 
+/* A limit on silence and none on the whole: large backups take long. The signed URL is a secret
+ * for a while, so it is in no message. */
 static bool download_fetch(const char *url, const struct download_options *options, struct str ca,
                            struct download *download, struct error *error)
 {
@@ -348,6 +365,8 @@ static bool download_fetch(const char *url, const struct download_options *optio
            error_set(error, 502, "the contents cannot be downloaded: the object store answers HTTP %ld", status);
 }
 
+/* A temporary file without a name, which is gone with its descriptor; the caller closes it. -1
+ * with the error. */
 int rehearsal_download(struct rehearsal *rehearsal, const struct download_options *options, uint64_t limit,
                        struct error *error)
 {

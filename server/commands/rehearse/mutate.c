@@ -1,3 +1,5 @@
+/* What a rehearsal takes over from the cluster before it begins: what backstop's webhook would
+ * add to the Restore, and the account and order of its Velero. */
 #include "backstop/admission.h"
 #include "backstop/policy.h"
 #include "commands/facts_open.h"
@@ -33,6 +35,8 @@ static bool mutate_review(struct rehearsal *rehearsal, const struct inventory *i
     return true;
 }
 
+/* By the same policy that the webhook runs. A denial ends the rehearsal: Velero would never see
+ * this Restore. */
 bool rehearsal_mutate(struct rehearsal *rehearsal, const struct inventory *inventory, const struct settings *settings,
                       int64_t now, struct error *error)
 {
@@ -85,6 +89,7 @@ static bool velero_take(void *context, struct json_object *deployment, struct er
     return true;
 }
 
+/* What cannot be read is a note: the default order then stands for Velero's. */
 void rehearsal_find_velero(struct rehearsal *rehearsal)
 {
     struct error error = {0};
@@ -112,6 +117,8 @@ static void velero_note(struct rehearsal *rehearsal, struct str why)
                              STR_ARG(why)));
 }
 
+/* Tried on an object that is always there. Without the right to impersonate, the rehearsal goes
+ * on with the caller's own account and says so. */
 void rehearsal_become_velero(struct rehearsal *rehearsal, const struct kube_options *access)
 {
     struct arena *arena = rehearsal->arena;

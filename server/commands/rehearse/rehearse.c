@@ -94,6 +94,7 @@ static const char details[] =
 
 enum { BAR = 30 };
 
+/* A line drawn over itself, on stderr and only at a terminal; once for each percent. */
 static void progress_tell(void *context, size_t done, size_t total)
 {
     size_t *shown_percent = context, percent = total ? done * 100 / total : 100;
@@ -129,6 +130,7 @@ static int rehearse_check_options(const struct command *command, const struct re
     return terminal_check(command, &values->terminal);
 }
 
+/* From the file, or from the object store into one. */
 static bool rehearse_get_contents(struct rehearsal *rehearsal, const struct rehearse_options *values,
                                   struct error *error)
 {
@@ -147,6 +149,7 @@ static bool rehearse_get_contents(struct rehearsal *rehearsal, const struct rehe
     return rehearsal->contents != NULL;
 }
 
+/* A drill stores what it is asked, a cluster only answers: `stores` is the difference. */
 static bool rehearse_judge(struct rehearsal *rehearsal, const struct rehearse_options *values, struct error *error)
 {
     size_t percent = SIZE_MAX;
@@ -164,6 +167,7 @@ static bool rehearse_judge(struct rehearsal *rehearsal, const struct rehearse_op
                         &progress, rehearsal->arena, error);
 }
 
+/* With --record the annotation is written last, after the report is out. */
 static int rehearse_print(const struct command *command, struct rehearsal *rehearsal,
                           const struct rehearse_options *values)
 {
@@ -252,6 +256,9 @@ static int rehearse_judge_and_print(const struct command *command, struct rehear
     return EXIT_USAGE;
 }
 
+/* The order is that of a restore: who asks, the Restore as the webhook leaves it, its
+ * ConfigMaps, then the contents, which are large and therefore fetched when nothing else can go
+ * wrong. */
 static int rehearse_with(const struct command *command, struct rehearsal *rehearsal,
                          const struct rehearse_options *values, const struct settings *settings, struct str backup)
 {

@@ -1,4 +1,9 @@
-/* What came of a rehearsal, in ten seconds: the verdict, counts, and what is refused by cause, with its cure. */
+/* What came of a rehearsal, in ten seconds: the verdict, counts, and what is refused by cause,
+ * with its cure.
+ *
+ * Hundreds of refusals have a few causes, so they are grouped by cause and by what would cure
+ * them: to exclude a resource. A cure is offered only where it loses nothing that could be
+ * restored. */
 #include <stdlib.h>
 
 #include "commands/rehearse/rehearse.h"
@@ -14,11 +19,13 @@ static struct str rehearsal_item_text(struct arena *arena, const struct rehearse
 
 /* ---- the summary ------------------------------------------------------------------------------ */
 
+/* An object that its modifier failed on is restored, but not as it was asked for. */
 static bool item_is_grouped(const struct rehearse_item *item)
 {
     return item->outcome == REHEARSE_REFUSED || item->outcome == REHEARSE_UNKNOWN || item->unmodified;
 }
 
+/* NULL when there are too many causes; the rest is counted. */
 static struct rehearsal_group *summary_group(struct rehearsal_summary *summary, const struct rehearse_item *item)
 {
     for (size_t i = 0; i < summary->group_count; i++) {
@@ -64,12 +71,15 @@ static void summary_take(struct rehearsal_summary *summary, const struct rehears
     group->count++;
 }
 
+/* The largest first. */
 static int group_order(const void *a, const void *b)
 {
     const struct rehearsal_group *one = a, *other = b;
     return one->count < other->count ? 1 : one->count > other->count ? -1 : str_cmp(one->cause, other->cause);
 }
 
+/* Refused is certain, so it goes before unknown. A Restore that takes nothing proves nothing:
+ * unknown. */
 bool rehearsal_summarize(struct rehearsal *rehearsal, struct rehearsal_summary *summary)
 {
     size_t count;
@@ -254,6 +264,7 @@ void rehearsal_text(struct rehearsal *rehearsal, const struct rehearsal_summary 
         text_items(rehearsal, page);
 }
 
+/* The Restore with the cures added, and as comments what they are for and what they do not mend. */
 void rehearsal_suggest(struct rehearsal *rehearsal, const struct rehearsal_summary *summary, struct buf *out)
 {
     struct json_object *spec = json_get(rehearsal->tree, "spec"), *excluded = json_get(spec, "excludedResources");
