@@ -29,7 +29,7 @@ repeat() { # FILE SED-EXPRESSION: what it makes of the file is what the file mus
 repeat manifests/chart/Chart.yaml "s/^(version|appVersion): .*/\1: $version/"
 for page in README.md docs/*.md; do
   # Images (backstop:X), the release's files (backstop-X.tar.gz, backstop_X_amd64.deb) and what k0rdent's templates name.
-  repeat "$page" "s/(backstop(-chart|-image)?[:_-]|tag -s v|/platform )$number/\1$version/g; s/^( *newTag: )$number/\1$version/
+  repeat "$page" "s/(backstop(-chart|-image)?[:_-]|tag -s v|platform )$number/\1$version/g; s/^( *newTag: )$number/\1$version/
     s/(\bbackstop-)[0-9]+-[0-9]+-[0-9]+/\1$(echo "$version" | tr . -)/g; /chart: backstop/,/version:/s/^( *version: )$number/\1$version/"
 done
 
