@@ -21,6 +21,8 @@ static struct str view_describe(struct arena *arena, const struct cron_schedule 
     return arena_copy(arena, buf_str(&words));
 }
 
+/* In the zone of the controllers, which the settings know; a zone that cannot be found was
+ * refused when the settings were read. */
 static struct reading view_reading(const struct status_view *view, struct str spec, enum cron_dialect dialect)
 {
     struct reading reading;
@@ -32,6 +34,8 @@ static struct reading view_reading(const struct status_view *view, struct str sp
     return reading;
 }
 
+/* Where Velero's version is not known both readings are made. If they differ, the one that is
+ * valid is shown, or the older, and the meaning says whose it is. */
 bool status_schedule(const struct status_view *view, struct str spec, enum status_maker maker,
                      struct cron_schedule *schedule, struct str *meaning)
 {
@@ -63,6 +67,8 @@ enum {
     COLLISIONS = 64            /* pairs of sources */
 };
 
+/* One budget of calendar steps for all sources: there may be hundreds of schedules that fire every
+ * minute. */
 struct plan {
     struct status_view *view;
     size_t steps; /* left */
@@ -84,6 +90,8 @@ static int64_t plan_two_runs(const struct cron_schedule *schedule, int64_t first
     return longest;
 }
 
+/* Runs are counted to the end of the window even where they are too many to be kept; `interval`
+ * is the shortest time between two, `two_runs` the longest over two. */
 static void plan_walk(struct plan *plan, struct status_source *source, const struct cron_schedule *schedule)
 {
     struct status_run runs[LISTED];
@@ -112,7 +120,9 @@ static void plan_walk(struct plan *plan, struct status_source *source, const str
         source->runs[i] = runs[i];
 }
 
-/* "@every" counts from the last run: `next` where the controller says it, else `last`. */
+/* "@every" counts from the last run: `next` where the controller says it, else `last`. A paused
+ * or deleted source keeps its meaning and has no runs. Of "@every" with very many runs none is
+ * walked: they are evenly spaced. */
 static void plan_source(struct plan *plan, struct status_source *source, int64_t last, int64_t next)
 {
     struct cron_schedule schedule;
@@ -188,6 +198,8 @@ struct start {
     struct str ns;
 };
 
+/* So sorted, runs that are close stand side by side; the address of the source settles the rest,
+ * for the same order each time. */
 static int by_place_and_time(const void *left, const void *right)
 {
     const struct start *a = left, *b = right;
@@ -206,6 +218,7 @@ static bool close_by(const struct start *a, const struct start *b)
            b->run->at - a->run->at < STATUS_CLOSE;
 }
 
+/* Pairs in the order of the sources, whichever of the two starts first. */
 static void note_collision(struct status_view *view, const struct start *a, const struct start *b)
 {
     const struct status_source *one = a->source < b->source ? a->source : b->source;
@@ -223,6 +236,8 @@ static void note_collision(struct status_view *view, const struct start *a, cons
         view->collisions[view->collision_count++] = (struct status_collision){one, other, a->run->at, 1};
 }
 
+/* Only runs that are listed one by one can collide: of the others there are so many that some
+ * always do. Each run is noted with the next one of another source, not with every one. */
 bool status_plan(struct status_view *view)
 {
     const struct inventory *inventory = view->inventory;

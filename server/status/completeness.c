@@ -11,6 +11,8 @@ enum {
     DEPTH = 4 /* of identities that name another identity */
 };
 
+/* `world`: every kind that was read, as completeness_read of the command puts it; a kind that is
+ * absent is unknown. */
 struct completion {
     struct arena *arena;
     struct json_object *world;
@@ -56,6 +58,8 @@ static struct json_object *completion_find(const struct completion *completion, 
     return json_get_named(json_get(completion->world, kind), key);
 }
 
+/* Mirrors the label selectors of kcm's backups: the component label, cert-manager's own, and
+ * those of the providers and clusters in use. */
 static bool is_selected(const struct completion *completion, struct json_object *object)
 {
     struct json_object *labels = json_path(object, "metadata.labels");
@@ -121,9 +125,11 @@ static void completion_omit(struct completion *completion, struct json_object *o
                             STR_ARG(status_command_name(name)), STR_ARG(place))};
 }
 
+/* NEEDED_IF_THERE: kcm uses it where it exists, so that its absence is no gap. */
 enum need { NEEDED, NEEDED_IF_THERE };
 
-/* The object, once; NULL when it was looked at before, or is not there. */
+/* The object, once; NULL when it was looked at before, or is not there. An object that is
+ * selected is followed too: what it names may not be. */
 static struct json_object *completion_need(struct completion *completion, struct str kind, struct str ns,
                                            struct str name, enum need need, struct str reason)
 {
@@ -152,9 +158,12 @@ static struct json_object *completion_need(struct completion *completion, struct
 
 /* ---- Credentials ---------------------------------------------------------------------------- */
 
+/* A ProviderInterface goes before the table, since it belongs to the provider that is installed.
+ * Of a kind in neither nobody knows what it needs, and that is said. */
 static void completion_need_identity(struct completion *completion, struct str kind, struct json_object *identity,
                                      struct str reason, int depth);
 
+/* An identity that names itself ends here; DEPTH ends longer circles. */
 static void completion_follow(struct completion *completion, struct json_object *identity, struct str kind,
                               struct str name, struct str ns, struct str reason, int depth)
 {
@@ -242,6 +251,7 @@ static void completion_credential(struct completion *completion, struct json_obj
 
 /* ---- templates and what their charts come from -------------------------------------------------- */
 
+/* Secrets of a source are beside it. */
 static void completion_source(struct completion *completion, struct json_object *reference, struct str ns,
                               struct str reason)
 {
@@ -261,6 +271,7 @@ static void completion_source(struct completion *completion, struct json_object 
 
 /* ---- all ------------------------------------------------------------------------------------------ */
 
+/* A template without kcm's label is one that somebody made: kcm labels its own. */
 static void completion_each(struct completion *completion, const char *kind)
 {
     struct json_object *all = json_get(completion->world, kind);
@@ -340,6 +351,8 @@ struct str status_completeness_words(struct arena *arena, const struct status_co
                         found->checked == 1 ? "the " : "all ", found->checked, plural_s(found->checked));
 }
 
+/* One finding however many objects there are, with all of their names for programs; text shows
+ * the first. */
 void status_find_incomplete(struct status_view *view)
 {
     const struct status_completeness *found = view->completeness;

@@ -7,6 +7,8 @@ enum {
     DELETION_WAITS = 10 * 60 /* Velero takes one up within seconds, unless the Backup itself runs */
 };
 
+/* A command about an object of the system namespace; status_command_name keeps a name from being
+ * more than a name to a shell. */
 static struct str doctor_command(const struct status_view *view, const char *command, struct str name)
 {
     return arena_printf(view->arena, "%s -n %.*s %.*s", command, STR_ARG(view->settings->system_namespace),
@@ -15,6 +17,7 @@ static struct str doctor_command(const struct status_view *view, const char *com
 
 /* ---- kcm -------------------------------------------------------------------------------- */
 
+/* Any of its Deployments that is ready will do. */
 static void doctor_find_kcm(struct status_view *view)
 {
     const struct inventory *inventory = view->inventory;
@@ -46,6 +49,8 @@ static bool doctor_hold_is_reported(const struct status_view *view, const struct
     return reported;
 }
 
+/* What the policies know of kcm's own conditions for a backup (policy_backup_holds), as
+ * findings. Only what is certain blocks. */
 static void doctor_find_holds(struct status_view *view)
 {
     static const struct {
@@ -78,6 +83,8 @@ static void doctor_find_holds(struct status_view *view)
 
 /* ---- Schedules of Velero ------------------------------------------------------------------- */
 
+/* Schedules of Velero back up what users choose, so they block nothing here, unlike a
+ * ManagementBackup's. */
 static void doctor_find_schedules(struct status_view *view)
 {
     struct arena *arena = view->arena;
@@ -157,6 +164,8 @@ static void doctor_note_moment(struct doctor_moment *moment, const struct doctor
         *moment = *seen;
 }
 
+/* Ages are differences to the clock here. One moment in the future is enough to doubt them all,
+ * so the farthest is told, with whose clock wrote it. */
 static void doctor_find_clocks(struct status_view *view)
 {
     char ahead[TIME_TEXT_SIZE], when[TIME_TEXT_SIZE];
@@ -195,6 +204,7 @@ static void doctor_find_clocks(struct status_view *view)
                   STR("compare the clocks of the nodes (timedatectl, chronyc tracking), and correct the wrong one"));
 }
 
+/* After status_find_in_velero, whose findings doctor_hold_is_reported looks for. */
 void status_find_in_kcm(struct status_view *view)
 {
     doctor_find_kcm(view);

@@ -93,7 +93,8 @@ static bool doctor_find_old_crds(struct status_view *view)
     return starts == ANSWER_NO;
 }
 
-/* Since k0rdent 1.4 the values for Velero are below "regional"; those that stand beside it are ignored. */
+/* Since k0rdent 1.4 the values for Velero are below "regional"; those that stand beside it are
+ * ignored. The command must not take away what stands there: a merge patch replaces a list. */
 static struct str doctor_plugin_fix(const struct status_view *view, const struct velero_deployment *velero,
                                     const char *image)
 {
@@ -131,6 +132,8 @@ static bool doctor_location_works(const struct status_view *view, const struct s
     return location->readable && location->object->last_validated >= view->now - PLUGIN_UNSEEN;
 }
 
+/* One finding for each plugin, with all locations that need it; each of these is marked, so that
+ * its own trouble is not told again. */
 static void doctor_find_plugin(struct status_view *view, const struct velero_deployment *velero, const char *image)
 {
     struct arena *arena = view->arena;
@@ -193,6 +196,7 @@ static struct doctor_need doctor_node_agent_need(const struct status_view *view)
     return (struct doctor_need){{NULL, 0}, NULL};
 }
 
+/* Nothing is blocked by it: the objects are backed up, the contents of the volumes are not. */
 static void doctor_find_node_agent(struct status_view *view)
 {
     const struct inventory *inventory = view->inventory;
@@ -237,6 +241,7 @@ struct doctor_queue {
     int64_t moved;                /* when Velero last began or ended one */
 };
 
+/* By its age, or because it has counted nothing for minutes: Velero counts before it begins. */
 static bool doctor_is_stuck(const struct status_view *view, const struct backup *backup)
 {
     int64_t since = backup->status.started ? backup->status.started : backup->meta.created;
@@ -244,6 +249,7 @@ static bool doctor_is_stuck(const struct status_view *view, const struct backup 
     return age > RUNS_LONG || (!backup->status.counted && age > SHOWS_PROGRESS);
 }
 
+/* Of this cluster's own Velero; a regional cluster has its own queue. */
 static struct doctor_queue doctor_read_queue(const struct status_view *view)
 {
     const struct inventory *inventory = view->inventory;
@@ -325,6 +331,8 @@ static void doctor_find_waiting(struct status_view *view, const struct doctor_qu
                       doctor_velero_command(view, "kubectl logs --tail=50"));
 }
 
+/* A Backup that hangs explains those that wait behind it, so only one of the two is told. True
+ * when CRDs that are too old stop all backups. */
 bool status_find_in_velero(struct status_view *view)
 {
     bool told = doctor_find_old_crds(view);

@@ -23,6 +23,8 @@ static const struct status_location *fix_location(const struct status_view *view
     return found;
 }
 
+/* A command that can be pasted as it is: the name has the time, and the location is one that
+ * will do. */
 static struct str fix_backup_now(const struct status_view *view)
 {
     const struct status_location *location = fix_location(view);
@@ -39,6 +41,7 @@ static struct str fix_backup_now(const struct status_view *view)
         STR_ARG(status_command_name(location->object->meta.name)));
 }
 
+/* Every six hours, and before upgrades. */
 static struct str fix_schedule(const struct status_view *view)
 {
     const struct status_location *location = fix_location(view);
@@ -50,6 +53,7 @@ static struct str fix_schedule(const struct status_view *view)
                         STR_ARG(location ? status_command_name(location->object->meta.name) : STR("NAME")));
 }
 
+/* The backups are still in the bucket; with the old name they are found where they say they are. */
 static struct str fix_location_gone(const struct status_view *view, const struct recovery_candidate *candidate)
 {
     struct str name = status_command_name(candidate->object->storage_location);
@@ -59,6 +63,7 @@ static struct str fix_location_gone(const struct status_view *view, const struct
                         STR_ARG(name));
 }
 
+/* The narrowest cause that the facts allow. */
 static struct str fix_unreadable(const struct status_view *view, const struct recovery_candidate *candidate)
 {
     const struct storage_location *location = candidate->location;
@@ -84,6 +89,7 @@ static struct str fix_unreadable(const struct status_view *view, const struct re
                         STR_ARG(ns), STR_ARG(name));
 }
 
+/* A schedule is moved to a location that survives; a backup taken by hand is taken again. */
 static struct str fix_inside(const struct status_view *view, const struct recovery_candidate *candidate)
 {
     const struct status_location *location = fix_location(view);
@@ -163,6 +169,7 @@ static struct str fix_no_backups(const struct status_view *view)
 
 /* ---- of the cluster --------------------------------------------------------------------------------- */
 
+/* With where it comes from, so that whoever doubts it knows what to change. */
 static struct str objective_text(const struct status_view *view)
 {
     const struct status_recovery *recovery = &view->recovery;
@@ -190,6 +197,7 @@ static struct str newer_text(const struct status_view *view, const struct recove
                         STR_ARG(newer->why));
 }
 
+/* The newest that cannot be restored stands for all, with its reason; the others are counted. */
 static void find_nothing(struct status_view *view)
 {
     const struct recovery_candidate *unusable = view->recovery.unusable;
@@ -239,6 +247,8 @@ static void find_rehearsal(struct status_view *view)
 
 /* ---- of each ManagementBackup ---------------------------------------------------------------------------- */
 
+/* Findings up to `until`: a ManagementBackup that is said to fail is not said to be late
+ * besides. */
 static bool is_reported(const struct status_view *view, struct str object, size_t until)
 {
     for (size_t i = 0; i < until; i++)
@@ -278,6 +288,7 @@ static void find_late_backup(struct status_view *view, const struct status_backu
                            .cause = CAUSE_BACKUP_LATE, .object = object, .says = says, .fix = fix_backup_now(view)});
 }
 
+/* It has no effect, and nobody would notice. */
 static void find_bad_annotation(struct status_view *view, const struct status_backup *backup)
 {
     struct str text = json_get_str(backup->object->meta.annotations, ANNOTATION_RECOVERY_POINT);
@@ -297,6 +308,7 @@ static void find_bad_annotation(struct status_view *view, const struct status_ba
                                 STR_ARG(status_command_name(backup->object->meta.name)))});
 }
 
+/* Only where a Management is known: without one there is nothing to back up. */
 static void find_no_schedule(struct status_view *view)
 {
     if (!view->inventory->known[FACT_MANAGEMENT_BACKUPS] || !view->upgrade.management)
@@ -372,6 +384,8 @@ static void find_unknown_requests(struct status_view *view)
                            .fix = STR("kubectl get deletebackuprequests.velero.io -A")});
 }
 
+/* Nothing is said where Backups are not known; that is "unjudged" then. Each of the cases
+ * excludes the others: nothing at all, nothing sound, or something sound that is too old. */
 void status_find_recovery(struct status_view *view)
 {
     const struct status_recovery *recovery = &view->recovery;

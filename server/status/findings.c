@@ -87,6 +87,8 @@ static bool find_velero(struct status_view *view)
 
 /* ---- storage locations -------------------------------------------------------------- */
 
+/* Each location has one state, so one finding on it; where it lies and who else writes there are
+ * told besides. */
 static void find_in_location(struct status_view *view, const struct status_location *location)
 {
     struct arena *arena = view->arena;
@@ -128,6 +130,8 @@ static void find_in_location(struct status_view *view, const struct status_locat
 
 /* ---- management backups ---------------------------------------------------------------- */
 
+/* The last run failed, a run is missing, or kcm itself reports an error: each for itself, since
+ * each may be true. */
 static void find_last(struct status_view *view, const struct status_backup *backup, struct str name)
 {
     struct arena *arena = view->arena;
@@ -183,6 +187,7 @@ static void find_regions(struct status_view *view, const struct management_backu
     }
 }
 
+/* Where locations are not known nothing can be missing. */
 static void find_storage(struct status_view *view, const struct status_backup *backup, struct str name)
 {
     const struct management_backup *object = backup->object;
@@ -259,6 +264,7 @@ static void find_in_backup(struct status_view *view, const struct status_backup 
 
 /* ---- the upgrade ---------------------------------------------------------------------- */
 
+/* `told`: a finding says already why the gate refuses, so that it need not be said in general. */
 static void find_refused(struct status_view *view, bool told)
 {
     const struct upgrade_view *upgrade = &view->upgrade;
@@ -286,6 +292,7 @@ static void find_refused(struct status_view *view, bool told)
                       decision_message(&upgrade->decision), STR(""));
 }
 
+/* Denied or with warnings as the settings have it (upgrade.withoutBackups). */
 static void find_unprotected(struct status_view *view)
 {
     const struct decision *decision = &view->upgrade.decision;
@@ -311,6 +318,8 @@ static bool find_tells_location(const struct status_view *view, struct str warni
     return false;
 }
 
+/* Warnings about the pre-upgrade backup itself are part of the gate's table, and those about a
+ * location are findings of their own. */
 static void find_upgrade(struct status_view *view, bool told)
 {
     const struct upgrade_view *upgrade = &view->upgrade;
@@ -344,6 +353,8 @@ static void find_upgrade(struct status_view *view, bool told)
     }
 }
 
+/* From the ground up: Velero, kcm, locations, ManagementBackups, the upgrade. status_rank sorts
+ * them by cause later; the order here matters only where one looks at those before it. */
 void status_find(struct status_view *view)
 {
     bool told = find_velero(view); /* what keeps the upgrade gate closed */

@@ -5,11 +5,13 @@
 
 /* ---- parts -------------------------------------------------------------------------- */
 
+/* The newest that could be restored, or failing that the newest that might. */
 static struct json_object *good_object(const struct backup *backup)
 {
     return backup ? status_backup_object(&backup->status, backup->meta.name, backup->status.completed) : NULL;
 }
 
+/* As kcm copies it: Backups of a regional cluster are not known here. */
 static struct json_object *regions_list(const struct management_backup *backup)
 {
     struct json_object *list = json_object_new_array();
@@ -84,6 +86,7 @@ static struct json_object *velero_object(const struct status_velero *velero)
     return object;
 }
 
+/* In a fixed order; empty for what blocks nothing. */
 static struct json_object *flags_list(unsigned flags)
 {
     static const struct {
@@ -98,6 +101,8 @@ static struct json_object *flags_list(unsigned flags)
     return list;
 }
 
+/* `object` is one text for people ("3 ManagementBackups"), `objects` each by itself. The key of a
+ * fix is wayOut: keys are never renamed. */
 static struct json_object *finding_object(const struct status_finding *finding)
 {
     struct json_object *object = json_object_new_object(), *objects = json_object_new_array();
@@ -215,6 +220,8 @@ static struct json_object *json_kept_list(const struct status_view *view)
     return list;
 }
 
+/* Blockers have the findings that block, warnings all others, also those that are a risk;
+ * consequences are apart, as another finding explains them. */
 void status_json(const struct status_view *view, struct buf *out)
 {
     struct json_object *root = json_own(view->arena, json_object_new_object());

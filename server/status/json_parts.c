@@ -2,6 +2,7 @@
  * are an interface, documented in docs/status.md: they may be added to, never renamed. */
 #include "status/status.h"
 
+/* NULL is written as null: a key is always there. */
 void status_put(struct json_object *object, const char *key, struct json_object *value)
 {
     if (value)
@@ -38,6 +39,7 @@ void status_put_integer(struct json_object *object, const char *key, int64_t val
     status_put(object, key, json_object_new_int64(value));
 }
 
+/* RFC 3339 in UTC; 0 is null. */
 void status_put_time(struct json_object *object, const char *key, int64_t when)
 {
     char text[TIME_TEXT_SIZE];
@@ -115,6 +117,7 @@ struct json_object *status_recovery_object(const struct status_recovery *recover
     return object;
 }
 
+/* `cause` is null for a verdict without a finding. */
 struct json_object *status_verdict_object(const struct status_verdict *verdict)
 {
     static const char *const states[] = {[STATUS_READY] = "ready",
@@ -162,6 +165,7 @@ static const char *const results[] = {[STATUS_GOOD] = "good",
                                       [STATUS_FAILED] = "failed",
                                       [STATUS_GOING] = "deleting"};
 
+/* `times` only where all are listed: count says how many there are. */
 static struct json_object *runs_object(const struct status_source *source)
 {
     struct json_object *object = json_object_new_object(), *times = json_object_new_array();
@@ -243,6 +247,7 @@ struct json_object *status_calendar_object(const struct status_view *view)
     return object;
 }
 
+/* null where no audit was asked for. */
 struct json_object *status_audit_object(const struct status_audit *audit)
 {
     if (!audit)

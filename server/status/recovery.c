@@ -17,12 +17,14 @@ struct recovery {
 
 /* ---- all of them, newest first -------------------------------------------------------------- */
 
+/* One that never started counts by its age. */
 static int64_t backup_time(const struct backup *backup)
 {
     const struct backup_status *status = &backup->status;
     return status->completed ? status->completed : status->started ? status->started : backup->meta.created;
 }
 
+/* Names settle a tie, for the same answer each time. */
 static int candidate_newest_first(const void *left, const void *right)
 {
     const struct backup *a = ((const struct recovery_candidate *)left)->object;
@@ -33,7 +35,9 @@ static int candidate_newest_first(const void *left, const void *right)
     return str_cmp(a->meta.name, b->meta.name);
 }
 
-/* Called newest first. */
+/* Called newest first. `point` is the newest sound one; `fragile` and `unusable` are the newest
+ * above it, which explain why it is not newer. One that is not finished makes room for the next
+ * that failed, as that is the more telling reason. */
 static void recovery_note(struct status_recovery *recovery, const struct recovery_candidate *candidate)
 {
     bool fragile = recovery_is_fragile(candidate);
@@ -50,6 +54,8 @@ static void recovery_note(struct status_recovery *recovery, const struct recover
     }
 }
 
+/* A Backup of a ManagementBackup counts for it and for the cluster; one of a Velero Schedule
+ * counts for that Schedule alone, as nobody knows whether it has all that a restore needs. */
 static void recovery_judge_all(struct recovery *recovery)
 {
     struct status_view *view = recovery->view;
@@ -71,6 +77,7 @@ static void recovery_judge_all(struct recovery *recovery)
     }
 }
 
+/* A Backup may be both a management backup and one of a Schedule: hence room for two of each. */
 static bool recovery_collect(struct recovery *recovery)
 {
     struct status_view *view = recovery->view;
@@ -104,6 +111,8 @@ static int kept_newest_first(const void *left, const void *right)
     return str_cmp(a->meta.name, b->meta.name);
 }
 
+/* The guard keeps some Backups beyond their expiry; here whoever pays for the storage sees
+ * which, and why. */
 static bool recovery_list_kept(struct status_view *view)
 {
     const struct inventory *inventory = view->inventory;
@@ -139,7 +148,8 @@ static int64_t objective_annotated(const struct management_backup *backup)
     return nanoseconds / SECOND;
 }
 
-/* Two missed runs, and not less than the settings allow everybody. */
+/* Two missed runs, and not less than the settings allow everybody. The annotation goes before
+ * everything. */
 static void recovery_set_objective(const struct status_view *view, struct status_backup *backup)
 {
     struct status_recovery *recovery = &backup->recovery;
@@ -153,6 +163,7 @@ static void recovery_set_objective(const struct status_view *view, struct status
     recovery->objective_from = runs > all ? STATUS_OBJECTIVE_SCHEDULE : STATUS_OBJECTIVE_SETTINGS;
 }
 
+/* The settings', or the strictest that any ManagementBackup has. */
 static void recovery_set_cluster_objective(struct status_view *view)
 {
     struct status_recovery *recovery = &view->recovery;
@@ -197,6 +208,7 @@ static const struct backup *recovery_good(const struct status_recovery *recovery
     return best ? best->object : NULL;
 }
 
+/* After status_plan, which knows the runs that the objectives follow from. */
 bool status_recover(struct status_view *view)
 {
     struct recovery recovery = {
@@ -247,6 +259,7 @@ static enum status_result result_of(const struct backup *backup)
     }
 }
 
+/* The last place, behind all sources, is for Backups that nothing planned. */
 static size_t source_of(struct status_view *view, const struct backup *backup)
 {
     const struct status_source *source = NULL;
@@ -293,6 +306,8 @@ static bool make_room(struct status_view *view)
     return past != NULL;
 }
 
+/* In two passes, counting and then filling, so that one array is enough. Backups by hand become
+ * a source of their own if there are any. */
 bool status_remember(struct status_view *view)
 {
     const struct inventory *inventory = view->inventory;

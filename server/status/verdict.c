@@ -12,6 +12,7 @@ static struct str verdict_finding(const struct status_view *view, const struct s
     return arena_printf(view->arena, "%.*s: %.*s", STR_ARG(finding->object), STR_ARG(finding->says));
 }
 
+/* What to restore from is the answer to the question that the verdict puts. */
 static struct str verdict_restore_ready(const struct status_view *view)
 {
     struct arena *arena = view->arena;
@@ -54,7 +55,9 @@ static struct str verdict_upgrade_ready(const struct status_view *view)
     return str_from(status_outcome(upgrade));
 }
 
-/* The worst that is known of one of the three; among equals the deepest cause. */
+/* The worst that is known of one of the three; among equals the deepest cause. Not ready goes
+ * before unknown, for what is known to block blocks whatever else there is; unknown goes before
+ * a risk. */
 static struct status_verdict verdict_of(const struct status_view *view, unsigned judges, struct str ready)
 {
     const struct status_finding *blocks = NULL, *risks = NULL, *unknown = status_unjudged(view, judges);
@@ -95,6 +98,7 @@ static struct str finding_kind(const struct status_finding *finding)
     return rest.ptr ? kind : STR("");
 }
 
+/* One cause, one effect, one kind of object: from three on they are told as one. */
 static bool is_same_group(const struct status_finding *a, const struct status_finding *b)
 {
     struct str kind = finding_kind(a);
@@ -153,6 +157,7 @@ static void group_merge(struct status_view *view, struct status_finding *first)
     first->object = arena_printf(arena, "%zu %s", first->object_count, group_kind(kind));
 }
 
+/* The names of all stay in `objects`; the first stands for the group. */
 static bool group_findings(struct status_view *view)
 {
     size_t kept = 0;
@@ -192,6 +197,7 @@ static bool group_findings(struct status_view *view)
     return gone != NULL;
 }
 
+/* Grouping comes first, so that a verdict's sentence is one that stands in the list of findings. */
 bool status_judge(struct status_view *view)
 {
     for (size_t i = 0; i < view->finding_count; i++) {
@@ -227,6 +233,7 @@ bool status_judge(struct status_view *view)
 
 /* What could not be judged because nobody knows the facts it rests on. That is no blocker, and no "ready". */
 
+/* Which verdicts cannot be given without a kind, and what it would have told. */
 struct needed {
     enum fact fact;
     unsigned judges;
@@ -252,6 +259,7 @@ static struct str unjudged_fix(const struct status_view *view, const struct fact
                         kind->resource.plural.ptr, kind->resource.plural.ptr);
 }
 
+/* Releases are asked for only when the upgrade is to another one. */
 bool status_find_unjudged(struct status_view *view, struct str target)
 {
     view->unjudged = arena_array(view->arena, LENGTH_OF(needed_facts), sizeof *view->unjudged);

@@ -6,6 +6,7 @@
 
 /* ---- storage locations --------------------------------------------------------- */
 
+/* Of the system namespace; kcm and its Velero use no others. */
 static bool fill_locations(struct status_view *view)
 {
     const struct inventory *inventory = view->inventory;
@@ -41,6 +42,9 @@ static int64_t counted_from(const struct status_backup *backup)
     return backup->last && backup->last->started ? backup->last->started : object->meta.created;
 }
 
+/* `due` is when a run should have begun, by what kcm counts from; `next` when the next will. A
+ * schedule that never fires is not valid here: its zone is set, by which it is told from one
+ * that cannot be read. */
 static void fill_schedule(const struct status_view *view, struct status_backup *backup)
 {
     struct cron_schedule schedule;
@@ -100,6 +104,7 @@ static bool will_run(const struct status_backup *backup)
     return !backup->object->meta.deleting && (backup->kind == STATUS_SCHEDULED || !backup->last);
 }
 
+/* Marks the locations that are in use: what is wrong with the others blocks nothing. */
 static bool fill_backups(struct status_view *view)
 {
     const struct inventory *inventory = view->inventory;
@@ -135,6 +140,8 @@ static bool is_known_account(const struct status_view *view, struct str ns, stru
     return request_by_velero(&request, view->settings);
 }
 
+/* All Deployments, also those of other namespaces, as one of them may be the reason why nothing
+ * happens here. */
 static bool fill_velero(struct status_view *view)
 {
     const struct inventory *inventory = view->inventory;
@@ -156,6 +163,8 @@ static bool fill_velero(struct status_view *view)
     return view->veleros != NULL;
 }
 
+/* The order is one of dependence: facts, then plans and what was, then findings, then their
+ * rank, then verdicts on the ranked list. */
 bool status_fill(struct status_view *view, struct str target)
 {
     if (!policy_upgrade_view(view->arena, view->inventory, view->settings, view->now, target, &view->upgrade) ||

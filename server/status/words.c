@@ -28,6 +28,7 @@ const char *status_outcome(const struct upgrade_view *upgrade)
     return "nothing to upgrade: there is no Management";
 }
 
+/* "upgrades, restores", of the flags that are set. */
 struct str status_blocked(const struct status_view *view, unsigned blocks)
 {
     static const struct {
@@ -51,6 +52,8 @@ struct str status_ago(const struct status_view *view, int64_t when)
                              : arena_printf(view->arena, "%s ago", duration_format(view->now - when, text));
 }
 
+/* Anything that is not a plain Kubernetes name becomes NAME, since these texts are pasted into a
+ * shell. */
 struct str status_command_name(struct str name)
 {
     for (size_t i = 0; i < name.len; i++) {
@@ -62,6 +65,7 @@ struct str status_command_name(struct str name)
     return name.len ? name : STR("NAME");
 }
 
+/* Without memory the finding is dropped and the arena fails, by which the whole view does. */
 void status_finding_add(struct status_view *view, struct status_finding finding)
 {
     if (!arena_room(view->arena, &view->findings, view->finding_count, &view->finding_cap, sizeof *view->findings))
@@ -182,7 +186,7 @@ const struct status_cause_row status_causes[CAUSE_COUNT] = {
 };
 #pragma GCC diagnostic pop
 
-/* What the findings that stop this explain, at most. */
+/* What the findings that stop this explain, at most. As flags of what they block. */
 static unsigned causes_explained(const struct status_view *view, unsigned stop)
 {
     unsigned blocks = 0;
@@ -192,6 +196,8 @@ static unsigned causes_explained(const struct status_view *view, unsigned stop)
     return blocks;
 }
 
+/* Only if all that the finding touches is blocked by its explanation already: one that blocks
+ * more stands by itself. */
 static bool causes_is_explained(const struct status_finding *finding, const unsigned explained[3])
 {
     const struct status_cause_row *row = &status_causes[finding->cause];
@@ -202,6 +208,7 @@ static bool causes_is_explained(const struct status_finding *finding, const unsi
     return false;
 }
 
+/* By the order of causes.def; of one cause in the order of finding. */
 bool status_rank(struct status_view *view)
 {
     const unsigned explained[3] = {causes_explained(view, VELERO), causes_explained(view, BACKUPS),
@@ -227,6 +234,7 @@ bool status_rank(struct status_view *view)
     return true;
 }
 
+/* Nothing where no rehearsal was recorded and the settings do not ask for one. */
 struct str status_rehearsal_text(const struct status_view *view)
 {
     const struct recovery_candidate *best = view->recovery.point ? view->recovery.point : view->recovery.fragile;

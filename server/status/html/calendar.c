@@ -10,13 +10,15 @@
 enum { TOP = 22, ROW = 44, NAME_AT = 14, MARK_AT = 29, SOURCES = 60, MARKS = 3000, NAME_LENGTH = 40, NOTE_LENGTH = 46 };
 enum { STRIP = 5 }; /* rows of one drawing: paper breaks between two of them, and the days stand above each */
 
-/* One picture: the days from `from` on. */
+/* One picture: the days from `from` on. `rows` are those of the whole picture, over all its
+ * strips; `marks` counts what was drawn, so that a page cannot grow without a bound. */
 struct picture {
     const struct page *page;
     int64_t from;
     size_t rows, marks;
 };
 
+/* In percent of the width. */
 static double picture_place(const struct picture *picture, int64_t when)
 {
     return EDGE + (100 - 2 * EDGE) * (double)(when - picture->from) / STATUS_WINDOW;
@@ -27,6 +29,7 @@ static size_t row_top(size_t row)
     return TOP + row % STRIP * ROW;
 }
 
+/* The caller closes the element, after its title. */
 static void picture_mark(struct picture *picture, const char *symbol, int64_t when, size_t row)
 {
     picture->marks++;
@@ -36,6 +39,7 @@ static void picture_mark(struct picture *picture, const char *symbol, int64_t wh
 
 /* ---- the grid ------------------------------------------------------------------------ */
 
+/* Clipped to the picture. */
 static void draw_weekend(const struct picture *picture, int64_t midnight, int64_t next, size_t height)
 {
     int64_t end = picture->from + STATUS_WINDOW;
@@ -75,13 +79,16 @@ static void draw_days(const struct picture *picture, size_t height)
     }
 }
 
+/* With four pixels below the last row. */
 static size_t strip_height(const struct picture *picture, size_t row)
 {
     size_t left = picture->rows - row;
     return TOP + (left < STRIP ? left : STRIP) * ROW + 4;
 }
 
-/* The first strip of a picture has its name and description. */
+/* The first strip of a picture has its name and description. They tell readers of screens what
+ * the picture shows; the further strips are hidden from them, and the tables below have every
+ * value. */
 static void picture_begin(const struct picture *picture, const char *id, const char *title, struct str description)
 {
     struct buf *out = picture->page->out;
@@ -103,6 +110,7 @@ static struct str picture_source_name(const struct status_source *source)
     return source->maker == STATUS_BY_HAND ? STR("without a schedule") : source->name;
 }
 
+/* A new strip begins after every STRIP rows. */
 static void draw_row(const struct picture *picture, const struct status_source *source, struct str note, size_t row)
 {
     const struct page *page = picture->page;
@@ -129,6 +137,7 @@ static struct str duration_of(const struct page *page, const struct status_past 
     return arena_printf(page->view->arena, ", took %s", duration_format(past->ended - past->started, text));
 }
 
+/* A long backup gets a bar behind its sign, from start to end. */
 static void draw_past_mark(struct picture *picture, const struct status_past *past, size_t row)
 {
     static const char *const symbols[] = {[STATUS_GOOD] = "good",
@@ -162,6 +171,8 @@ static struct str past_note(const struct page *page, const struct status_source 
                         failed ? arena_printf(page->view->arena, ", %zu not", failed).ptr : "");
 }
 
+/* The newest last, so that it lies on top. A source with too many to draw keeps its row and its
+ * counts. */
 static void draw_past(const struct page *page, size_t rows)
 {
     struct picture picture = {.page = page, .from = page->view->now - STATUS_WINDOW, .rows = rows};
@@ -245,6 +256,7 @@ static void draw_plan(const struct page *page, size_t rows)
 
 /* ---- both ------------------------------------------------------------------------------------ */
 
+/* Each result has a shape of its own besides its colour. */
 static const char symbols[] =
     "<svg class=\"symbols\" aria-hidden=\"true\" focusable=\"false\"><defs>"
     "<g id=\"good\"><rect class=\"m-good\" x=\"-2.5\" y=\"-8\" width=\"5\" height=\"16\" rx=\"2\"/></g>"
@@ -314,6 +326,7 @@ static void html_details(const struct page *page, const char *summary)
 
 /* ---- planned runs ------------------------------------------------------------------ */
 
+/* `left`: times that may still be listed, over all sources. */
 static void put_planned(struct html_table *table, const struct status_source *source, size_t *left)
 {
     char text[TIME_TEXT_SIZE];
@@ -351,6 +364,7 @@ static void put_planned(struct html_table *table, const struct status_source *so
     buf_puts(page->out, "</ol>");
 }
 
+/* Sources without a plan are not in this table. */
 static void html_planned_runs(const struct page *page)
 {
     static const char *const headings[] = {

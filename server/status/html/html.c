@@ -28,6 +28,7 @@ void status_html_policy(struct buf *out)
     gnutls_free(text.data);
 }
 
+/* The links are of use only where a server answers them. */
 static void put_header(const struct page *page)
 {
     const struct status_view *view = page->view;
@@ -43,6 +44,8 @@ static void put_header(const struct page *page)
     buf_puts(page->out, "</p></header>\n<main id=\"main\">\n");
 }
 
+/* Verdicts and problems come first, then what is at risk; notes stand below the calendar, since
+ * nothing has to be done about them today. */
 void status_html(const struct status_view *view, bool served, struct buf *out)
 {
     const struct page page = {view, out, served};
@@ -89,8 +92,9 @@ void status_html(const struct status_view *view, bool served, struct buf *out)
            str_from(BACKSTOP_VERSION));
 }
 
-/* Colours reach a contrast of 4.5 to 1 and more on their grounds, light and dark
- * (make page-test measures it). State is never told by colour alone. */
+/* Colours reach a contrast of 4.5 to 1 and more on their grounds, light and dark (make page-test
+ * measures it). State is never told by colour alone. Colours, cards and badges here; `second`
+ * has text, tables and the calendar, `stacked` tables on narrow screens, `paper` printing. */
 static const char first[] =
     ":root{color-scheme:light dark;--ground:#f4f6f8;--card:#fff;--text:#17202b;--muted:#52606f;--line:#d8dee6;"
     "--soft:#eef1f5;--good:#0b6e3d;--warn:#855300;--bad:#b3241b;--info:#1d5bb8;--code:#f0f3f7}"
@@ -198,6 +202,7 @@ static const char paper[] =
     "overflow:visible}"
     "details::details-content{content-visibility:visible;height:auto}}";
 
+/* One text, whose digest is the only style that the policy allows. */
 static void html_style(struct buf *out)
 {
     buf_puts(out, first);

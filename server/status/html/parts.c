@@ -14,6 +14,7 @@ void html_section_end(const struct page *page)
     buf_puts(page->out, "</section>\n");
 }
 
+/* A region that scrolls and can be reached by keyboard, named like its caption. */
 struct html_table html_table(const struct page *page, const char *class, const char *name, const char *const *headings)
 {
     buf_printf(page->out,
@@ -26,6 +27,7 @@ struct html_table html_table(const struct page *page, const char *class, const c
     return (struct html_table){page, headings, 0};
 }
 
+/* The first cell of a row is its heading. */
 static void row_end(struct html_table *table)
 {
     if (table->column)
@@ -60,6 +62,7 @@ void html_cell_when(struct html_table *table, int64_t when)
     html_when(table->page, when);
 }
 
+/* How many rows are missing is said, and where they are. */
 void html_table_end(struct html_table *table, size_t shown_rows, size_t total)
 {
     const struct page *page = table->page;
@@ -83,6 +86,8 @@ const char *html_tone_name(enum tone tone)
     return tone == TONE_NONE ? "none" : html_tone(tone) + strlen("tone-");
 }
 
+/* The sign before the words is made by the style sheet, with an empty text for readers of
+ * screens. */
 void html_badge(const struct page *page, enum tone tone, struct str words)
 {
     if (tone == TONE_NONE)
@@ -91,6 +96,7 @@ void html_badge(const struct page *page, enum tone tone, struct str words)
         MARKUP(page->out, "<span class=\"badge $\">@</span>", str_from(html_tone(tone)), words);
 }
 
+/* As phase_tone of the text screen, with a tone of its own for what is under way. */
 enum tone html_phase_tone(struct str phase)
 {
     static const struct {
@@ -146,6 +152,7 @@ struct str html_count(const struct page *page, size_t count, const char *one, co
     return arena_printf(page->view->arena, "%zu %s", count, count == 1 ? one : many);
 }
 
+/* By characters: bytes could end within one. */
 struct str html_cut(const struct page *page, struct str text, size_t characters)
 {
     size_t at = 0;
@@ -200,6 +207,7 @@ static void markup_name(struct buf *out, struct str text)
     buf_puts(out, "</bdi>");
 }
 
+/* Templates are literals; a wrong number of texts shows up in any test that draws the page. */
 void markup_fill(struct buf *out, const char *template, const struct str *texts, size_t count)
 {
     size_t used = 0;

@@ -2,6 +2,8 @@
 
 /* What is asked for besides: completeness, the audit, and what only a server knows. */
 
+/* A page that is served says how to ask, for the webhook's own account may not list all that is
+ * needed. */
 void html_completeness(const struct page *page)
 {
     const struct status_completeness *found = page->view->completeness;
@@ -101,6 +103,7 @@ static void put_decision(struct html_table *table, const struct status_decision 
     MARKUP(page->out, "@", decision->why);
 }
 
+/* Rows of the list from `from` up to `to`. */
 static void put_decisions(const struct page *page, const char *name, size_t from, size_t to)
 {
     static const char *const headings[] = {"When", "Who", "What", "Decision", "Why", NULL};
@@ -136,6 +139,7 @@ void html_decisions(const struct page *page)
 
 /* ---- certificate, settings, facts -------------------------------------------------------------- */
 
+/* `words` are the reason, empty for what is fine. */
 static void put_check(struct html_table *table, struct str name, enum tone tone, const char *state, struct str words)
 {
     html_row(table);

@@ -1,3 +1,5 @@
+/* The tables of the page: the upgrade gate, ManagementBackups, storage locations, Velero. Each
+ * shows ROWS rows at most and says how many more there are. */
 #include "status/html/html.h"
 
 /* ---- the gate --------------------------------------------------------------------------- */
@@ -29,6 +31,7 @@ static void put_phase_cell(struct html_table *table, const struct backup_status 
            done, done, total, done, total);
 }
 
+/* As print_sources of the text screen. */
 static void put_source(struct html_table *table, const struct upgrade_source *source)
 {
     const struct page *page = table->page;
@@ -82,6 +85,7 @@ static void put_all_evidence(const struct page *page)
     html_table_end(&table, upgrade->evidence_count, upgrade->evidence_count);
 }
 
+/* The command is shown only where the gate would let it pass, or start a backup and wait. */
 void html_upgrade(const struct page *page)
 {
     static const char *const headings[] = {
@@ -223,6 +227,7 @@ void html_backups(const struct page *page)
 
 /* ---- storage, Velero ------------------------------------------------------------------------ */
 
+/* Health is told by Velero's phase, and whether the location outlives the cluster apart from it. */
 static void put_location(struct html_table *table, const struct status_location *location)
 {
     const struct page *page = table->page;

@@ -37,6 +37,8 @@ void html_headline(const struct page *page)
     MARKUP(page->out, "@</p></div>", verdict->says);
 }
 
+/* A card: the question, its answer in a word or two, and the sentence that decided it. The
+ * caller closes the section. */
 static void verdict_begin(const struct page *page, const char *id, const char *question,
                           const struct status_verdict *verdict, enum tone tone, const char *answer)
 {
@@ -49,6 +51,7 @@ static void verdict_begin(const struct page *page, const char *id, const char *q
 
 /* ---- restore ------------------------------------------------------------------------ */
 
+/* "Not now" where a backup is there and something stands in the way; "No" where there is none. */
 static void verdict_restore(const struct page *page)
 {
     const struct status_view *view = page->view;
@@ -76,6 +79,8 @@ static void verdict_restore(const struct page *page)
 
 /* ---- upgrade ------------------------------------------------------------------------- */
 
+/* The answer follows the gate's own outcome, unless the verdict is graver: something else may
+ * block an upgrade that the gate would admit. */
 static void verdict_upgrade(const struct page *page)
 {
     static const struct {
@@ -115,6 +120,7 @@ static void verdict_upgrade(const struct page *page)
 
 /* ---- backups -------------------------------------------------------------------------- */
 
+/* Of those that are listed. */
 static size_t count_results(const struct status_view *view, enum status_result one, enum status_result other)
 {
     size_t count = 0;
@@ -225,6 +231,7 @@ static enum html_findings finding_sort(const struct status_finding *finding)
     return finding->blocks ? HTML_PROBLEMS : finding->risks ? HTML_RISKS : HTML_NOTES;
 }
 
+/* What begins with kubectl is a command to copy; anything else is a sentence. */
 static void put_finding(const struct page *page, const struct status_finding *finding, enum tone tone)
 {
     const struct status_view *view = page->view;
@@ -242,6 +249,7 @@ static void put_finding(const struct page *page, const struct status_finding *fi
     buf_puts(page->out, "</li>\n");
 }
 
+/* What could not be checked is said once, below the gravest findings that there are. */
 void html_findings(const struct page *page, enum html_findings sort)
 {
     static const struct {
