@@ -54,6 +54,7 @@ GOOD = {
     "a parent chart's registry": {"global": {"imageRegistry": "registry.example.com", "storageClass": "x"}},
     "a name as other charts have it": {"nameOverride": "guard"},
     "policies that deny": {"policies": {"cel": "deny"}},
+    "reports": {"reports": {"enabled": True, "schedule": "0 6 * * *"}, "rbac": {"listSecrets": False}},
     "no policies": {"policies": {"cel": "off"}},
     "fail closed at once": {"webhooks": {"enforce": "atOnce"}},
     "evidence of other engines": {"settings": {"upgrade": {"evidence": {
@@ -82,7 +83,7 @@ BAD = [(nested(path, value), path.split(".")[-1]) for path, value in (
     ("logLevel", "verbose"), ("extraArgs", ["serve"]), ("resources.limit", {}), ("livenessProbe.path", "/"),
     ("serviceMonitor.interval", "30"), ("prometheusRule.backupMaxAgeHours", 0), ("fullnameOverride", "Back_stop"),
     ("podDisruptionBudget.maxUnavailable", 0), ("terminationGracePeriodSeconds", 5),
-    ("dashboard.labels", {"a": 1}), ("networkPolicy.enabled", "true"), ("networkPolicy.healthFrom", [{}]),
+    ("dashboard.labels", {"a": 1}), ("reports.enabled", "yes"), ("reports.schedule", "hourly"), ("reports.image", "x"), ("networkPolicy.enabled", "true"), ("networkPolicy.healthFrom", [{}]),
     ("networkPolicy.healthFrom", [{"namespace": "monitoring"}]), ("statusPage.enabled", "true"), ("statusPage.names", True),
 )] + [
     ({"certificates": {"mode": "secret"}}, "caBundle"),

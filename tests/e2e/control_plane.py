@@ -121,6 +121,7 @@ class ControlPlane:
         "kcm-token": ("system:serviceaccount:kcm-system:kcm-controller-manager", "system:serviceaccounts"),
         "backstop-token": ("system:serviceaccount:backstop-system:backstop", "system:serviceaccounts"),
         "certificates-token": ("system:serviceaccount:backstop-system:backstop-certificates", "system:serviceaccounts"),
+        "reports-token": ("system:serviceaccount:backstop-system:backstop-reports", "system:serviceaccounts"),
         "probe-token": ("system:serviceaccount:backstop-system:backstop-probe", "system:serviceaccounts"),
     }
 

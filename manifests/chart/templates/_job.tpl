@@ -1,7 +1,8 @@
-{{- /* The pod of a Job that runs one command: (dict "root" $ "job" VALUES "account" NAME "component" NAME "args" LIST).
+{{- /* The pod of a Job that runs one command: (dict "root" $ "job" VALUES "account" NAME "component" NAME "args" LIST; "settings" true:
+       with the settings' ConfigMap; "retries" COUNT).
        Its name label differs from the webhook's, or the Service would send reviews to it. */ -}}
 {{- define "backstop.job" -}}
-backoffLimit: 20
+backoffLimit: {{ .retries | default 20 }}
 activeDeadlineSeconds: {{ .job.activeDeadlineSeconds }}
 template:
   metadata:
@@ -42,8 +43,20 @@ template:
       env:
       {{- toYaml . | nindent 6 }}
       {{- end }}
+      {{- if .settings }}
+      volumeMounts:
+      - name: settings
+        mountPath: /etc/backstop/settings
+        readOnly: true
+      {{- end }}
       resources:
         {{- toYaml .job.resources | nindent 8 }}
       securityContext:
         {{- include "backstop.containerSecurity" .root | nindent 8 }}
+    {{- if .settings }}
+    volumes:
+    - name: settings
+      configMap:
+        name: {{ include "backstop.name" .root }}-settings
+    {{- end }}
 {{- end }}

@@ -1,5 +1,5 @@
 /* `backstop audit`: reviews what is in the cluster already as if it were created now, and
- * reports what would be denied. Never writes. */
+ * reports what would be denied. Writes nothing but its own reports, with --apply. */
 #include "commands/audit/audit.h"
 #include "commands/commands.h"
 #include "commands/facts_open.h"
@@ -17,7 +17,7 @@ struct audit_options {
     struct terminal_options terminal;
     int output; /* enum format */
     const char *settings;
-    bool all;
+    bool all, apply;
     int64_t now;
 };
 
@@ -25,6 +25,8 @@ static const struct option options[] = {
     FACTS_OPTIONS(struct audit_options),
     {"all", 0, OPTION_FLAG, NULL, "text, openreports: also list objects without problems",
      offsetof(struct audit_options, all)},
+    {"apply", 0, OPTION_FLAG, NULL, "openreports: write the reports to the cluster",
+     offsetof(struct audit_options, apply)},
     {"settings", 0, OPTION_TEXT, "FILE", "settings file of the webhook", offsetof(struct audit_options, settings)},
     {"output", 'o', OPTION_CHOICE, "text|json|junit|openreports", "output format (text); json is one object per line",
      offsetof(struct audit_options, output)},
@@ -50,6 +52,8 @@ static const char details[] =
     "\n"
     "-o json has the keys of `backstop review -o json`. -o openreports is for kubectl apply, where\n"
     "the CRDs of openreports.io are installed: a ClusterReport, and a Report for each namespace.\n"
+    "--apply is the exception that writes: these reports, in place of older ones. It deletes those of\n"
+    "namespaces that have none any more, and exits with 0 whatever the reports say.\n"
     "\n"
     "Exit status: 0 nothing would be denied, 1 something would be denied, 2 wrong usage, or\n"
     "something could not be read or is unknown. Without Backups in the inventory, for example,\n"
@@ -205,6 +209,22 @@ static bool audit_completeness(struct run *run, const struct facts *facts, struc
     return !arena_failed(arena);
 }
 
+static int audit_apply_reports(struct run *run, struct arena *arena)
+{
+    struct error error;
+    const struct kube_options wanted = connection_access(&run->options->facts.connection);
+    struct kube_client *kube = kube_open(&wanted, &error);
+    size_t written = 0, deleted = 0;
+    bool fine = kube && audit_report_apply(kube, arena, run->reports, run->options->all, &written, &deleted, &error);
+    kube_close(kube);
+    if (!fine)
+        return command_fail(run->command,
+                            "the reports cannot be written: %s. Are the CRDs of openreports.io installed?",
+                            error.message);
+    printf("%zu reports written, %zu of namespaces that have none any more deleted\n", written, deleted);
+    return fflush(stdout) == 0 ? EXIT_OK : command_fail(run->command, "the output cannot be written");
+}
+
 /* What could not be read at all goes before a denial in the exit code; what is merely unknown
  * does not, since a denial stays one whatever else comes to light. */
 static int audit_all(struct run *run, const struct facts *facts)
@@ -229,6 +249,10 @@ static int audit_all(struct run *run, const struct facts *facts)
     run->summary.passed = 0; /* no testcase was written of these */
     if (run->format == FORMAT_JUNIT)
         review_junit_document(&run->summary, buf_str(&run->cases), &run->out);
+    if (run->options->apply) {
+        int code = audit_apply_reports(run, arena);
+        return code == EXIT_OK && (run->summary.unreadable || unknown) ? EXIT_USAGE : code;
+    }
     if (run->format == FORMAT_OPENREPORTS)
         audit_report_print(arena, run->reports, run->options->all, &run->out);
     if (!audit_flush(run))
@@ -262,6 +286,8 @@ static int audit_execute(const struct command *command, void *context, char **op
 {
     struct audit_options *values = context;
     (void)operands, (void)operand_count;
+    if (values->apply && (values->output != FORMAT_OPENREPORTS || values->facts.inventories.len))
+        return command_fail(command, "--apply needs -o openreports, and a cluster instead of --inventory");
     int code = terminal_check(command, &values->terminal);
     values->now = command_now(values->now);
     return code == EXIT_OK ? audit_inventory(command, values) : code;

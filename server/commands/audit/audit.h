@@ -44,6 +44,9 @@ void audit_print_text(struct arena *arena, const struct review_result *result, c
 /* `reports` is a map from namespaces ("" for the cluster) to results, empty at first. False when out of memory. */
 bool audit_report_add(struct json_object *reports, const struct review_result *result) MUST_CHECK;
 bool audit_report_add_problem(struct json_object *reports, struct str problem, int64_t now) MUST_CHECK;
+/* Writes them to the cluster, each whole, and deletes those of namespaces that have none any more. */
+bool audit_report_apply(struct kube_client *kube, struct arena *arena, struct json_object *reports, bool all,
+                        size_t *written, size_t *deleted, struct error *error) MUST_CHECK;
 void audit_report_print(struct arena *arena, struct json_object *reports, bool all, struct buf *out);
 void audit_print_summary(const struct review_summary *summary, size_t warned, const struct page *page);
 

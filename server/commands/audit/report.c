@@ -1,9 +1,15 @@
 /* The audit as OpenReports (openreports.io/v1alpha1): a ClusterReport, and a Report for each namespace, in one List that
- * `kubectl apply` takes. Dashboards that show Kyverno's reports show these. */
+ * `kubectl apply` takes, or written by --apply. Dashboards that show Kyverno's reports show these. */
 #include "commands/audit/audit.h"
 
 #include <stdio.h>
 
+#include "backstop/kube.h"
+
+#define REPORT_GROUP "openreports.io"
+#define REPORT_VERSION "v1alpha1"
+#define REPORT_NAME "backstop"
+#define REPORT_LABEL "app.kubernetes.io/managed-by"
 /* etcd takes objects of up to 1.5 MiB. The counts of a report's summary are whole all the same. */
 enum { REPORT_RESULTS = 1000 };
 
@@ -93,11 +99,11 @@ static struct json_object *report_object(const char *ns, struct json_object *res
     struct json_object *report = json_object_new_object(), *limits = json_object_new_object(),
                        *configuration = json_object_new_object(), *summary = json_object_new_object(),
                        *list = json_object_new_array();
-    json_put_text(report, "apiVersion", STR("openreports.io/v1alpha1"));
+    json_put_text(report, "apiVersion", STR(REPORT_GROUP "/" REPORT_VERSION));
     json_put_text(report, "kind", *ns ? STR("Report") : STR("ClusterReport"));
     struct json_object *metadata = json_object_new_object(), *labels = json_object_new_object();
-    json_put_text(labels, "app.kubernetes.io/managed-by", STR("backstop"));
-    json_put_text(metadata, "name", STR("backstop"));
+    json_put_text(labels, REPORT_LABEL, STR("backstop"));
+    json_put_text(metadata, "name", STR(REPORT_NAME));
     if (*ns)
         json_put_text(metadata, "namespace", str_from(ns));
     json_put(metadata, "labels", labels);
@@ -118,14 +124,90 @@ static struct json_object *report_object(const char *ns, struct json_object *res
     return report;
 }
 
-void audit_report_print(struct arena *arena, struct json_object *reports, bool all, struct buf *out)
+/* The List of all reports, in the arena. The cluster's is there also when it has nothing to say: it replaces an older one. */
+static struct json_object *report_list(struct arena *arena, struct json_object *reports, bool all)
 {
-    struct json_object *list = json_object_new_object(), *items = json_object_new_array();
+    struct json_object *list = json_own(arena, json_object_new_object()), *items = json_object_new_array();
     json_put_text(list, "apiVersion", STR("v1"));
     json_put_text(list, "kind", STR("List"));
-    results_of(reports, STR("")); /* the cluster's is there also when it has nothing to say: it replaces an older one */
+    results_of(reports, STR(""));
     json_foreach(reports, ns, results) json_append(items, report_object(ns, results, all));
     json_put(list, "items", items);
-    json_write_tree(out, json_own(arena, list));
+    return list;
+}
+
+void audit_report_print(struct arena *arena, struct json_object *reports, bool all, struct buf *out)
+{
+    json_write_tree(out, report_list(arena, reports, all));
     buf_putc(out, '\n');
+}
+
+/* ---- into the cluster ----------------------------------------------------------------- */
+
+static const struct kube_resource cluster_reports = {.group = STR_INIT(REPORT_GROUP),
+                                                     .version = STR_INIT(REPORT_VERSION),
+                                                     .plural = STR_INIT("clusterreports"),
+                                                     .kind = STR_INIT("ClusterReport")};
+static const struct kube_resource namespace_reports = {.group = STR_INIT(REPORT_GROUP),
+                                                       .version = STR_INIT(REPORT_VERSION),
+                                                       .plural = STR_INIT("reports"),
+                                                       .kind = STR_INIT("Report"),
+                                                       .namespaced = true};
+
+/* Written whole: what an older run found and this one does not is gone. */
+static bool report_store(struct kube_client *kube, struct arena *arena, struct json_object *report, struct error *error)
+{
+    struct str ns = json_path_str(report, "metadata.namespace"), name = json_path_str(report, "metadata.name");
+    const struct kube_resource *resource = ns.len ? &namespace_reports : &cluster_reports;
+    struct json_object *stored = NULL;
+    if (kube_create(kube, arena, resource, ns, report, NULL, error))
+        return true;
+    if (error->code != 409 || !kube_get(kube, arena, resource, ns, name, &stored, error))
+        return false;
+    json_put_text(json_get(report, "metadata"), "resourceVersion", json_path_str(stored, "metadata.resourceVersion"));
+    return kube_update(kube, arena, resource, ns, name, report, NULL, error);
+}
+
+/* Reports of namespaces in which nothing is left to report of. */
+struct stale {
+    struct json_object *reports, *namespaces; /* the second: a list of texts */
+};
+
+static bool report_namespace_has_one(struct json_object *reports, struct str ns)
+{
+    json_foreach(reports, key, results) if (str_is(ns, key)) return results != NULL;
+    return false;
+}
+
+static bool report_note_stale(void *context, struct json_object *object, struct error *error)
+{
+    struct stale *stale = context;
+    struct str ns = json_path_str(object, "metadata.namespace");
+    if (!str_is(json_path_str(object, "metadata.name"), REPORT_NAME) || report_namespace_has_one(stale->reports, ns))
+        return true;
+    char text[64];
+    snprintf(text, sizeof text, "%.*s", STR_ARG(ns));
+    return json_append(stale->namespaces, json_object_new_string(text)) || error_set(error, 500, "out of memory");
+}
+
+bool audit_report_apply(struct kube_client *kube, struct arena *arena, struct json_object *reports, bool all,
+                        size_t *written, size_t *deleted, struct error *error)
+{
+    struct json_object *items = json_get(report_list(arena, reports, all), "items");
+    struct stale stale = {reports, json_own(arena, json_object_new_array())};
+    const struct kube_list_options ours = {.label_selector = STR(REPORT_LABEL "=backstop")};
+    struct kube_resource everywhere = namespace_reports;
+    *written = *deleted = 0;
+    for (size_t i = 0; i < json_len(items); i++, (*written)++)
+        if (!report_store(kube, arena, json_item(items, i), error))
+            return false;
+    everywhere.namespaced = false; /* all namespaces: the path without one */
+    if (!kube_list(kube, arena, &everywhere, &ours, report_note_stale, &stale, NULL, error))
+        return false;
+    for (size_t i = 0; i < json_len(stale.namespaces); i++, (*deleted)++)
+        if (!kube_delete(kube, arena, &namespace_reports, json_str(json_item(stale.namespaces, i)), STR(REPORT_NAME),
+                         error) &&
+            error->code != 404)
+            return false;
+    return true;
 }
