@@ -1,5 +1,7 @@
 /* Words, look-ups and the order of findings, which every face of status shares. A finding that another one explains
  * is a consequence of it, and shown below it only. */
+#include <stdlib.h>
+
 #include "backstop/cron.h"
 #include "status/status.h"
 
@@ -107,59 +109,49 @@ struct str status_deployment_down(const struct status_view *view, const struct d
                         STR_ARG(since));
 }
 
+static int words_location_order(const void *name, const void *location)
+{
+    return str_cmp(*(const struct str *)name, ((const struct status_location *)location)->object->meta.name);
+}
+
 /* The inventory's order is by name. */
 const struct status_location *status_location(const struct status_view *view, struct str name)
 {
-    size_t low = 0, high = view->location_count;
-    while (name.len && low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = str_cmp(name, view->locations[middle].object->meta.name);
-        if (order == 0)
-            return &view->locations[middle];
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
+    if (name.len && view->location_count)
+        return bsearch(&name, view->locations, view->location_count, sizeof *view->locations, words_location_order);
     for (size_t i = 0; name.len == 0 && i < view->location_count; i++)
         if (view->locations[i].is_default)
             return &view->locations[i];
     return NULL;
 }
 
+static int words_backup_order(const void *name, const void *backup)
+{
+    return str_cmp(*(const struct str *)name, ((const struct status_backup *)backup)->object->meta.name);
+}
+
 struct status_backup *status_backup_named(struct status_view *view, struct str name)
 {
-    size_t low = 0, high = view->backup_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = str_cmp(name, view->backups[middle].object->meta.name);
-        if (order == 0)
-            return &view->backups[middle];
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return NULL;
+    return view->backup_count
+               ? bsearch(&name, view->backups, view->backup_count, sizeof *view->backups, words_backup_order)
+               : NULL;
 }
 
 /* Schedules follow the ManagementBackups, in the inventory's order. */
+static int words_source_order(const void *wanted, const void *there)
+{
+    const struct object_meta *meta = wanted;
+    const struct status_source *source = there;
+    int order = source->maker == STATUS_BY_MANAGEMENT_BACKUP ? 1 : str_cmp(meta->ns, source->ns);
+    return order ? order : str_cmp(meta->name, source->name);
+}
+
 struct status_source *status_schedule_named(struct status_view *view, struct str ns, struct str name)
 {
-    size_t low = 0, high = view->source_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        struct status_source *source = &view->sources[middle];
-        int order = source->maker == STATUS_BY_MANAGEMENT_BACKUP ? 1 : str_cmp(ns, source->ns);
-        order = order ? order : str_cmp(name, source->name);
-        if (order == 0)
-            return source;
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return NULL;
+    const struct object_meta wanted = {.ns = ns, .name = name};
+    return view->source_count
+               ? bsearch(&wanted, view->sources, view->source_count, sizeof *view->sources, words_source_order)
+               : NULL;
 }
 
 /* Every cause, deepest first, from causes.def. */
