@@ -8,6 +8,8 @@ static void decision_conclude(struct decision *decision)
                    decision->denied ? "denied" : (decision->patch.len ? "patched" : "allowed"));
 }
 
+/* A denial by the server itself: whatever the policy had decided until then is taken back, so
+ * that no effect and no patch goes with it. */
 static void decision_deny_with(struct decision *decision, int code, struct str message)
 {
     decision->denied = true;
@@ -22,6 +24,8 @@ static void decision_deny_with(struct decision *decision, int code, struct str m
     decision->reservation.backup = (struct str){NULL, 0};
 }
 
+/* An error that names a field becomes a cause on that field, which kubectl prints as it prints
+ * those of the API server. */
 void admission_fail(struct review *review, const struct error *error)
 {
     struct decision *decision = &review->decision;
@@ -38,6 +42,8 @@ void admission_fail(struct review *review, const struct error *error)
     decision_conclude(decision);
 }
 
+/* For advisory rules, which record and never stand in the way: the answer is then as if nobody
+ * had been asked. */
 void admission_let_pass(struct review *review)
 {
     struct decision *decision = &review->decision;
@@ -88,6 +94,8 @@ static bool is_lenient(const struct request *request, const struct rule *rule)
     return request->writer == WRITER_VELERO && !rule->binds_velero;
 }
 
+/* The same questions as admission_decide asks first, for nothing need be read for a review that
+ * passes anyway. */
 bool admission_wants(const struct review *review, const struct rule *rule, const struct inventory *inventory,
                      const struct settings *settings, struct facts_wanted *wanted)
 {
@@ -98,6 +106,8 @@ bool admission_wants(const struct review *review, const struct rule *rule, const
     return wanted->upgrade || wanted->k0rdent || wanted->len || wanted->evidence_count || wanted->reservations;
 }
 
+/* In this order: a review that came to the wrong path, one that no policy need see, then the
+ * policy. Memory is asked about last, as a decision that lacks a part must not be sent. */
 void admission_decide(struct review *review, const struct rule *rule, const struct inventory *inventory,
                       const struct settings *settings)
 {

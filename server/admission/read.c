@@ -1,7 +1,10 @@
-/* The API server writes apiVersion and request.uid first, so the first bytes of a
- * broken or cut body are enough to answer it as a review. Nothing here is strict:
- * strings and brackets are followed just well enough not to take the uid of
- * userInfo or of the object for the review's. */
+/* An AdmissionReview, read into what policies ask of it; whatever is wrong with it is answered,
+ * if at all possible, as a review, so that whoever made the request reads the reason.
+ *
+ * First for a body that is no JSON. The API server writes apiVersion and request.uid first, so
+ * the first bytes of a broken or cut body are enough to answer it as a review. Nothing there is
+ * strict: strings and brackets are followed just well enough not to take the uid of userInfo or
+ * of the object for the review's. */
 #include <stdio.h>
 #include <string.h>
 
@@ -49,6 +52,8 @@ static struct str take_value(struct str text, size_t *at)
     return plain ? value : (struct str){NULL, 0};
 }
 
+/* Depth 1 is the review's own members, depth 2 those of its request; a later apiVersion would
+ * count, but the uid ends the search. */
 static struct salvage salvage_review(struct str body)
 {
     struct salvage found = {0};
@@ -191,6 +196,7 @@ static bool name_field(struct error *error, const char *path)
 /* Always false: 422, with the field that is wrong. */
 #define REFUSE_FIELD(error, path, ...) (error_set((error), 422, __VA_ARGS__), name_field((error), (path)))
 
+/* The first fault ends it. */
 static bool check_fields(const struct envelope *envelope, struct error *error)
 {
     for (size_t i = REQUEST + 1; i < FIELDS; i++) {
@@ -299,6 +305,8 @@ static bool take_objects(const struct envelope *envelope, struct review *review,
     return true;
 }
 
+/* What an operation must have goes before what kind it is of, as the kind is read from the
+ * object. */
 static bool take_request(const struct envelope *envelope, struct review *review, struct error *error)
 {
     if (!review->request.operation)
@@ -307,6 +315,8 @@ static bool take_request(const struct envelope *envelope, struct review *review,
     return take_objects(envelope, review, error) && take_kind(envelope, review, error);
 }
 
+/* The index is of the upper levels only; policies build a tree of what they need of an object.
+ * False with the error, and with as much of the request filled in as could be read. */
 bool admission_read(struct arena *arena, struct str body, int64_t now, struct review *review, struct error *error)
 {
     *review = (struct review){.api_version = str_from(versions[0])};

@@ -230,6 +230,7 @@ const struct rule *admission_rules(size_t *count)
     return rules;
 }
 
+/* The server knows a rule by its path alone: a webhook configuration says which one it means. */
 const struct rule *admission_rule_for_path(struct str path)
 {
     for (size_t i = 0; i < LENGTH_OF(rules); i++)
@@ -238,6 +239,7 @@ const struct rule *admission_rule_for_path(struct str path)
     return NULL;
 }
 
+/* The `n`th that fits, so that a caller can go through all of them in the order of the table. */
 static const struct rule *find_rule(struct str group, struct str kind, struct str subresource, enum operation operation,
                                     size_t n)
 {
@@ -251,6 +253,7 @@ static const struct rule *find_rule(struct str group, struct str kind, struct st
     return NULL;
 }
 
+/* Those of subresources are not among them. */
 const struct rule *admission_rule_for_object(struct str group, struct str kind, enum operation operation, size_t n)
 {
     return find_rule(group, kind, STR(""), operation, n);

@@ -17,6 +17,7 @@ static bool array_index(struct str token, size_t end, bool dash, size_t *index)
     return true;
 }
 
+/* NULL where the path leads nowhere. */
 static struct json_object *patch_child(struct json_object *parent, struct str token)
 {
     size_t index;
@@ -25,6 +26,7 @@ static struct json_object *patch_child(struct json_object *parent, struct str to
     return json_get(parent, token.ptr);
 }
 
+/* "add" inserts before the index; "-" is behind the last. */
 static bool step_in_array(struct json_object *array, struct str token, const struct patch_step *step)
 {
     bool add = strcmp(step->op, "add") == 0;
@@ -39,6 +41,7 @@ static bool step_in_array(struct json_object *array, struct str token, const str
     return add ? json_insert(array, index, value) : json_replace(array, index, value);
 }
 
+/* "add" replaces what is there (RFC 6902), "replace" and "remove" need it to be there. */
 static bool step_in_object(struct json_object *object, struct str token, const struct patch_step *step)
 {
     bool add = strcmp(step->op, "add") == 0;
@@ -51,6 +54,7 @@ static bool step_in_object(struct json_object *object, struct str token, const s
     return step->value ? json_put(object, token.ptr, json_copy(step->value)) : json_put_null(object, token.ptr);
 }
 
+/* add, replace and remove, which is all that policies write. */
 static bool apply_step(struct arena *arena, struct json_object *root, const struct patch_step *step)
 {
     struct str rest = step->path, token = {NULL, 0};
@@ -83,6 +87,9 @@ static bool apply_step(struct arena *arena, struct json_object *root, const stru
     return json_object_is_type(parent, json_type_object) && step_in_object(parent, token, step);
 }
 
+/* On a copy: the object of the request is what the next rule is asked about if this fails. A
+ * patch that does not fit is a mistake of a policy, and found here before the API server finds
+ * it. */
 struct json_object *admission_apply_patch(struct arena *arena, struct json_object *object,
                                           const struct decision *decision, struct error *error)
 {
@@ -125,6 +132,7 @@ const char *status_reason(int code)
     return code >= 500 ? "InternalError" : "BadRequest";
 }
 
+/* metav1.Status, as the API server itself answers a request that is no review. */
 void admission_write_status(int code, const char *message, struct buf *out)
 {
     buf_puts(out, "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\"message\":");
@@ -188,7 +196,8 @@ static void write_warnings(const struct strlist *warnings, struct buf *out)
     buf_putc(out, ']');
 }
 
-/* The name part of a qualified name; the API server puts the webhook's name and a slash before it. */
+/* The name part of a qualified name; the API server puts the webhook's name and a slash before
+ * it. What may not stand there is replaced, and never refuses the answer. */
 static void write_audit_key(struct str key, struct buf *out)
 {
     char safe[AUDIT_KEY_LIMIT];
@@ -213,6 +222,8 @@ static void write_member(const char *name, struct str text, bool *first, struct 
     *first = false;
 }
 
+/* The status that the client of the API server gets: kubectl prints causes as a list, and waits
+ * retryAfterSeconds before it tries again. */
 static void answer_write_failure(const struct review *review, struct buf *out)
 {
     const struct decision *decision = &review->decision;
@@ -281,6 +292,8 @@ static void write_patch(const struct decision *decision, struct buf *out)
     buf_puts(out, "\",\"patchType\":\"JSONPatch\"");
 }
 
+/* Keys in the order of the API's own types. A patch goes with an allowed answer only, warnings
+ * and annotations with either. */
 void admission_write(const struct review *review, struct buf *out)
 {
     const struct decision *decision = &review->decision;

@@ -1,3 +1,5 @@
+/* The serving certificate, whichever way it comes: whether it is good (/readyz), how it is
+ * reloaded and stopped, and under which names a Service is called. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,9 @@ static void clock_fix(char *out, size_t size, int64_t now, int64_t ahead)
         snprintf(out, size, ": fix the clock");
 }
 
+/* The most useful thing goes first: a clock that is wrong looks like an expired certificate, and
+ * only the API server's clock tells the two apart. Not ready without a valid certificate or
+ * while its CA is not announced. */
 bool certificates_ready(struct certificates *certificates, char *reason, size_t size)
 {
     char until[TIME_TEXT_SIZE], clock[TIME_TEXT_SIZE], fix[128];
@@ -58,6 +63,7 @@ void certificates_reload(struct certificates *certificates)
         files_reload(certificates);
 }
 
+/* Joins the threads, so that nobody sets a certificate in a listener that is closed after this. */
 void certificates_stop(struct certificates *certificates)
 {
     if (!certificates)
@@ -87,6 +93,8 @@ static bool is_domain(struct str text)
     return fine;
 }
 
+/* NAME.NAMESPACE, or with .svc and a cluster domain; all four forms go into the certificate. The
+ * API server asks for NAME.NAMESPACE.svc. */
 bool certificates_service_parse(struct str text, struct certificates_service *service, struct error *error)
 {
     struct str rest = text, name = {0}, ns = {0}, svc = {0}, domain = STR("cluster.local");

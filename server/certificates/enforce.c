@@ -1,4 +1,9 @@
-/* From fail-open, as installed, to fail-closed, once the API server itself has been seen to call the webhook. */
+/* From fail-open, as installed, to fail-closed, once the API server itself has been seen to call
+ * the webhook.
+ *
+ * A webhook that fails closed and cannot be called blocks every request that it covers, so it is
+ * installed fail-open. The proof is a dry run that only this webhook refuses: when the API
+ * server passes the refusal on, it can call us. */
 #include "backstop/api.h"
 #include "backstop/telemetry.h"
 #include "certificates/certificates.h"
@@ -20,6 +25,8 @@ static bool enforce_names(struct str list, struct str wanted)
     return false;
 }
 
+/* One that the annotation names and that is still fail-open. Webhooks without the annotation
+ * stay as they are. */
 bool enforce_is_open(struct json_object *configuration, struct json_object *webhook)
 {
     struct str name = json_get_str(webhook, "name"), label = {NULL, 0};
@@ -30,6 +37,7 @@ bool enforce_is_open(struct json_object *configuration, struct json_object *webh
 
 /* ---- the proof ---------------------------------------------------------------------- */
 
+/* `absent`: k0rdent is not installed, so there is nothing to prove by, and nothing to guard yet. */
 static bool enforce_prove(struct arena *arena, struct kube_client *kube, bool *absent, struct error *error)
 {
     struct kube_resource resource = {
@@ -68,6 +76,7 @@ static void enforce_add(struct json_object *patch, const char *operation, struct
     json_append(patch, step);
 }
 
+/* Its Service and its CA are those that the proof is about. */
 static struct json_object *enforce_proven_webhook(struct json_object *const *configurations)
 {
     for (size_t i = 0; i < KUBE_WEBHOOK_CONFIGURATIONS; i++) {
@@ -140,6 +149,8 @@ static bool enforce_close(struct arena *arena, struct kube_client *kube, const s
     return true;
 }
 
+/* Reads both configurations, and is done when none of them has a webhook that is to be closed.
+ * False with the reason; it is called again later. */
 bool webhooks_enforce(struct kube_client *kube, const char *name, struct enforcement *done, struct error *error)
 {
     ARENA_SCOPED arena = arena_new(CERTIFICATES_MEMORY);

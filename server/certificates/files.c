@@ -10,6 +10,7 @@
 
 enum { PEM_LIMIT = 1024 * 1024, POLL_SECONDS = 5, READS = 5, SWAP_MS = 100 };
 
+/* An empty file is told as such, not as one that is no PEM. */
 static bool read_pair(struct arena *arena, const struct certificates_options *options, struct pki_pair *pair,
                       struct error *error)
 {
@@ -43,6 +44,8 @@ static bool read_settled(struct arena *arena, const struct certificates_options 
     return true; /* it changes all the time: what is wrong with it is told */
 }
 
+/* A certificate that lacks a name of the Service is served all the same: whoever made it may
+ * call it by another; it is a warning in /readyz. */
 static bool files_load(struct certificates *certificates, struct error *error)
 {
     ARENA_SCOPED arena = arena_new_secret((size_t)4 * READS * PEM_LIMIT);
@@ -78,6 +81,7 @@ static void tell_failure(struct certificates *certificates, const char *what, co
     file_watch_again(certificates->watch);
 }
 
+/* One load at a time. The listener keeps what it has until a new pair has been verified. */
 void files_reload(struct certificates *certificates)
 {
     struct error error;
@@ -154,6 +158,7 @@ void certificates_tell_notice(struct certificates *certificates, const char *not
     pthread_mutex_unlock(&certificates->lock);
 }
 
+/* The only way into the listener. */
 bool certificates_take(struct certificates *certificates, const struct pki_pair *pair, int64_t now, struct error *error)
 {
     struct pki_facts facts;
@@ -175,6 +180,7 @@ bool certificates_take(struct certificates *certificates, const struct pki_pair 
     return true;
 }
 
+/* A CA must outlive several of its leaves, or each renewal would bring a new CA to announce. */
 bool certificates_lifetimes(struct certificates_options *options, struct error *error)
 {
     enum { DAY = 86400 };

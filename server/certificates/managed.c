@@ -25,6 +25,8 @@ static bool is_stopping(struct managed *managed)
     return stopping;
 }
 
+/* A failure is tried again after 1, 2, 4 ... seconds, and logged once as long as the reason is
+ * the same. */
 static void *managed_run(void *argument)
 {
     struct managed *managed = argument;
@@ -61,6 +63,7 @@ static void *managed_run(void *argument)
     return NULL;
 }
 
+/* From any thread. Several before the thread wakes are one. */
 void managed_look(struct managed *managed)
 {
     pthread_mutex_lock(&managed->lock);
@@ -116,6 +119,7 @@ static bool start_reflectors(struct managed *managed, struct error *error)
     return true;
 }
 
+/* With all signals blocked: they are for the main thread. */
 static bool managed_start_thread(struct managed *managed, struct error *error)
 {
     sigset_t all, before;
@@ -126,6 +130,7 @@ static bool managed_start_thread(struct managed *managed, struct error *error)
     return managed->started || error_set(error, 500, "cannot start a thread");
 }
 
+/* The requests under way are interrupted, since each may take seconds and the process is to end. */
 void managed_stop(struct managed *managed)
 {
     if (!managed)
@@ -148,6 +153,8 @@ void managed_stop(struct managed *managed)
     free(managed);
 }
 
+/* The jitter spreads the renewals of replicas; deadlines are by the monotonic clock, which
+ * nobody sets. */
 static struct managed *managed_create(struct certificates *certificates)
 {
     struct managed *managed = calloc(1, sizeof *managed);
@@ -204,6 +211,7 @@ static bool renew_look(struct arena *arena, const struct certificates_options *o
     return true;
 }
 
+/* Who loses the race for the Secret reads it again and decides anew. */
 static bool renew_secret(struct arena *arena, const struct certificates_options *options, struct content *content,
                          struct certificates_renewal *done, struct error *error)
 {
@@ -235,6 +243,8 @@ static bool renew_secret(struct arena *arena, const struct certificates_options 
     return false;
 }
 
+/* A second run in a row finds nothing due; what it may do then is to take an old CA out of
+ * caBundle (`prune`). */
 bool certificates_renew(const struct certificates_options *wanted, struct certificates_renewal *done,
                         struct error *error)
 {

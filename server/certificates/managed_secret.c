@@ -11,6 +11,7 @@
 static const struct kube_resource secrets = {STR_INIT(""), STR_INIT("v1"), STR_INIT("secrets"), STR_INIT("Secret"),
                                              true};
 
+/* Its text in the tree is wiped, for trees are freed without being cleared. */
 static struct str take_key(struct arena *arena, struct json_object *data, const char *name)
 {
     struct str decoded = base64_decode(arena, json_get_str(data, name));
@@ -18,6 +19,8 @@ static struct str take_key(struct arena *arena, struct json_object *data, const 
     return decoded;
 }
 
+/* True with `secret` NULL where there is none. A Secret that somebody else made is never
+ * touched. */
 bool secret_read(struct arena *arena, const struct certificates_options *options, struct content *content,
                  struct error *error)
 {

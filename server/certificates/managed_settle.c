@@ -115,6 +115,8 @@ static bool managed_may_write(struct managed *managed)
     return !over || quiet >= (int64_t)(1u << (over > 5 ? 5 : over)) * NS;
 }
 
+/* Extra CAs in caBundle are left for a while: they may be those of a replica that has just
+ * renewed. */
 static bool settle_bundle(struct managed *managed, struct arena *arena, const struct content *content,
                           struct error *error)
 {
@@ -277,6 +279,7 @@ static int64_t previous_until(const struct rotation *rotation, const struct pki_
            rotation_settle_seconds(rotation->leaf_seconds);
 }
 
+/* The old CA moves to `previous`, with what is still served of an earlier one. */
 static bool issue_ca(struct arena *arena, const struct rotation *rotation, struct content *content, struct error *error)
 {
     char now[TIME_TEXT_SIZE];
@@ -289,6 +292,7 @@ static bool issue_ca(struct arena *arena, const struct rotation *rotation, struc
     return pki_issue_ca(arena, &profile, &content->ca, error);
 }
 
+/* Never beyond the life of its CA. */
 static bool issue_serving(struct arena *arena, const struct rotation *rotation, struct content *content,
                           struct error *error)
 {
@@ -303,6 +307,8 @@ static bool issue_serving(struct arena *arena, const struct rotation *rotation, 
     return pki_issue_serving(arena, &profile, &content->ca, &content->serving, error);
 }
 
+/* Late enough, or renewed on time; not on time while an earlier one is still being announced, as
+ * then there would be three. */
 static bool ca_due(const struct rotation *rotation, const struct content *content, const struct pki_facts *ca)
 {
     if (ca->not_after - rotation->now < rotation->leaf_seconds / 3)
@@ -323,6 +329,7 @@ static bool serving_due(const struct rotation *rotation, const struct content *c
     return rotation->announced || rotation->now >= facts.not_after - (facts.not_after - facts.not_before) / 10;
 }
 
+/* One that is usable by any of the announced CAs is kept until it falls due. */
 static bool rotate_serving(struct arena *arena, const struct rotation *rotation, struct content *content,
                            unsigned *changes, struct error *error)
 {
@@ -342,6 +349,8 @@ static bool rotate_serving(struct arena *arena, const struct rotation *rotation,
     return issue_serving(arena, rotation, content, error);
 }
 
+/* `changes` says what is to be written. The old CA is dropped when none of its leaves can be
+ * valid any more. */
 bool rotate(struct arena *arena, const struct rotation *rotation, struct content *content, unsigned *changes,
             struct error *error)
 {
@@ -372,6 +381,7 @@ bool rotate(struct arena *arena, const struct rotation *rotation, struct content
     return rotate_serving(arena, rotation, content, changes, error);
 }
 
+/* The next moment at which rotate would change anything. */
 int64_t rotation_due(const struct rotation *rotation, const struct content *content)
 {
     struct pki_facts ca, serving;

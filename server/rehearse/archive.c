@@ -27,6 +27,8 @@ struct archive_library {
     int64_t (*size)(struct archive_entry *);
 };
 
+/* `files` and `size` are counted for the limits, which hold while it is read: an archive's own
+ * numbers are not trusted. */
 struct archive_reader {
     struct archive_library library;
     struct archive_limits limits;
@@ -61,6 +63,8 @@ static bool archive_failed(const struct archive_reader *reader, struct error *er
     return error_set(error, 422, "the archive cannot be read: %s", reason ? reason : "no reason was given");
 }
 
+/* gzip and tar and nothing else, although libarchive knows many formats: the fewer parsers an
+ * archive from elsewhere can reach, the better. `fd` stays the caller's. */
 struct archive_reader *archive_reader_open(int fd, const struct archive_limits *limits, struct error *error)
 {
     struct archive_reader *reader = calloc(1, sizeof *reader);
@@ -112,6 +116,7 @@ static bool archive_path_check(struct str *path, struct error *error)
     return path->len > 0 || error_set(error, 422, "not a backup: an entry without a name");
 }
 
+/* A small archive may unpack to anything, so what counts is what has been unpacked so far. */
 static bool archive_limits_hold(const struct archive_reader *reader, struct str path, struct error *error)
 {
     const struct archive_limits *limits = &reader->limits;
@@ -128,6 +133,7 @@ static bool archive_limits_hold(const struct archive_reader *reader, struct str 
     return true;
 }
 
+/* Links and devices have no place in a backup, and could lead an extractor out of its folder. */
 static enum archive_step archive_judge(struct archive_reader *reader, struct str *path, struct error *error)
 {
     const struct archive_library *library = &reader->library;
@@ -169,6 +175,7 @@ enum archive_step archive_reader_next(struct archive_reader *reader, struct str 
     }
 }
 
+/* The size in the header is a promise; a file that ends before it is one that was cut off. */
 bool archive_reader_content(struct archive_reader *reader, struct buf *out, struct error *error)
 {
     char piece[PIECE];

@@ -47,6 +47,7 @@ static bool spool_failed(struct error *error, const char *what, const char *fold
                      *folder ? " in " : "", folder, strerror_r(errno, buffer, sizeof buffer));
 }
 
+/* Without a name, so that it is gone with the process whatever ends that; it may hold Secrets. */
 int rehearse_temporary_file(struct error *error)
 {
     const char *folder = getenv("TMPDIR"); /* NOLINT(concurrency-mt-unsafe): nothing here sets the environment */
@@ -64,6 +65,7 @@ int rehearse_temporary_file(struct error *error)
     return fd;
 }
 
+/* Written in large pieces: a backup has tens of thousands of small files. */
 static bool spool_flush(struct rehearse_contents *contents, struct error *error)
 {
     struct str rest = buf_str(&contents->pending);
@@ -144,6 +146,8 @@ static bool contents_take(struct rehearse_contents *contents, struct archive_rea
     return contents->pending.len < WRITTEN_AT_ONCE || spool_flush(contents, error);
 }
 
+/* What is not below resources/ is of no interest. A path there that names no object ends the
+ * reading: nobody could say what it holds. */
 static bool contents_entry(struct rehearse_contents *contents, struct archive_reader *reader, struct str path,
                            struct error *error)
 {
@@ -281,6 +285,7 @@ struct rehearse_resource *rehearse_contents_resource(struct rehearse_contents *c
     return NULL;
 }
 
+/* Items of a resource are sorted by namespace and name. */
 struct rehearse_item *rehearse_resource_item(const struct rehearse_resource *resource, struct str ns, struct str name)
 {
     size_t from = 0, to = resource ? resource->count : 0;
@@ -299,6 +304,7 @@ struct rehearse_item *rehearse_resource_item(const struct rehearse_resource *res
     return NULL;
 }
 
+/* pread, so that several threads may read at a time. */
 struct json_object *rehearse_item_read(const struct rehearse_contents *contents, const struct rehearse_item *item,
                                        struct arena *arena, struct error *error)
 {

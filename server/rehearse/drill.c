@@ -45,6 +45,7 @@ struct rehearse_drill {
 
 /* ---- the folder ------------------------------------------------------------------------------------- */
 
+/* 0600 and O_EXCL: the folder is the drill's own, and holds a token and keys. */
 static bool drill_write(struct rehearse_drill *drill, const char *name, struct str text, struct error *error)
 {
     char buffer[128];
@@ -61,6 +62,7 @@ static bool drill_write(struct rehearse_drill *drill, const char *name, struct s
                      strerror_r(errno, buffer, sizeof buffer));
 }
 
+/* mkdtemp makes it for this user alone. */
 static bool drill_make_folder(struct rehearse_drill *drill, struct error *error)
 {
     char buffer[128];
@@ -84,6 +86,7 @@ static int folder_remove_one(const char *path, const struct stat *status, int ty
     return 0;
 }
 
+/* Depth first, without following links or leaving the file system. */
 static void folder_remove(const char *folder)
 {
     enum { OPEN_AT_ONCE = 16 };
@@ -109,6 +112,7 @@ static bool drill_write_token(struct rehearse_drill *drill, struct str ns, struc
     return drill_write(drill, "tokens.csv", line, error);
 }
 
+/* For a week: longer than any drill, and of no use after it. */
 static bool drill_write_certificates(struct rehearse_drill *drill, struct error *error)
 {
     static const char *const names[] = {"localhost", "kubernetes.default.svc", NULL};
@@ -198,6 +202,8 @@ static void server_become(struct rehearse_drill *drill, enum drill_server server
     _exit(127);
 }
 
+/* The first server's process is the group that all others join, so that one signal ends them
+ * all. */
 static bool server_start(struct rehearse_drill *drill, enum drill_server server, const char *assets,
                          const char *const *arguments, struct error *error)
 {
@@ -248,6 +254,7 @@ static void keeper_run(const char *folder, int pipe, int other_end)
     _exit(0);
 }
 
+/* Before the servers, so that none is ever without it. */
 static bool keeper_start(struct rehearse_drill *drill, struct error *error)
 {
     int ends[2];
@@ -264,6 +271,8 @@ static bool keeper_start(struct rehearse_drill *drill, struct error *error)
     return error_set(error, 500, "no process can be started");
 }
 
+/* etcd speaks on sockets in the folder, which nobody else may open, and does not wait for the
+ * disk: what it stores is thrown away. */
 static bool drill_start_servers(struct rehearse_drill *drill, const char *assets, struct error *error)
 {
     /* Relative names: a socket's path may have 108 bytes. Whoever may open the folder may read what is restored. */

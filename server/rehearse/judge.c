@@ -18,6 +18,7 @@ struct judged {
     const struct namespace_state *ns; /* or NULL */
 };
 
+/* How sure an answer is: a write that was stored, a dry run, or one in another namespace. */
 static enum rehearse_evidence run_evidence(const struct run *run, bool stand_in)
 {
     return run->stores ? REHEARSE_BY_WRITE : stand_in ? REHEARSE_BY_STAND_IN : REHEARSE_BY_DRY_RUN;
@@ -42,6 +43,7 @@ static void judge_refusal(struct run *run, struct rehearse_item *item, enum rehe
         run_cause(run, item, item->resource->name, "%.*s", STR_ARG(cause));
 }
 
+/* As Velero updates what exists: by a merge patch of the difference. */
 static bool judge_patch(const struct judged *judged, struct json_object *patch, enum rehearse_outcome done)
 {
     struct error error;
@@ -65,6 +67,8 @@ static void labels_blank(struct json_object *object)
     json_put_text(labels, LABEL_RESTORE_NAME, STR(""));
 }
 
+/* In Velero's order: the same but for its own labels, a ServiceAccount, which is merged, then
+ * what the policy says of a difference. */
 static void judge_existing(const struct judged *judged, struct json_object *cluster)
 {
     struct run *run = judged->run;
@@ -120,6 +124,8 @@ static bool refusal_is_of_what_comes(const struct judged *judged, struct str mes
     return outcome != REHEARSE_SKIPPED && outcome != REHEARSE_REFUSED;
 }
 
+/* Where the namespace comes with the restore, `default` stands in for it: the API server checks
+ * nothing in a namespace that does not exist. */
 static void judge_create(const struct judged *judged)
 {
     struct run *run = judged->run;
@@ -147,6 +153,7 @@ static void judge_create(const struct judged *judged)
         run_meets_webhook(run, item, judged->at, judged->kind, judged->object);
 }
 
+/* A list taken before says which objects are absent; only the others are asked for by name. */
 static void judge_by_cluster(const struct judged *judged)
 {
     struct error error;
@@ -165,6 +172,8 @@ static void judge_by_cluster(const struct judged *judged)
     }
 }
 
+/* The API server does not know the kind yet, so its schema is checked here, by the rules of
+ * structural schemas. CEL rules are not evaluated, which the report says. */
 static void judge_by_crd(const struct judged *judged)
 {
     struct run *run = judged->run;
@@ -194,6 +203,7 @@ static void judge_by_crd(const struct judged *judged)
         run_outcome(run, item, REHEARSE_CREATED, REHEARSE_BY_CRD, "%s", "");
 }
 
+/* By what discovery says, and by the CRDs that come. */
 static bool judge_version_is_served(const struct judged *judged)
 {
     struct run *run = judged->run;
@@ -227,6 +237,9 @@ static bool namespace_allows(const struct judged *judged)
     return false;
 }
 
+/* Each object in an arena of its own, for there are many and some are large. A modifier that
+ * fails does not keep an object from being restored: it is restored unchanged, which is told
+ * besides its outcome. */
 void run_judge(struct run *run, struct rehearse_item *item, size_t at)
 {
     struct error error = {0};

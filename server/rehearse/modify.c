@@ -22,6 +22,7 @@ struct pointer_place {
     bool in_array;
 };
 
+/* RFC 6901: ~1 is /, ~0 is ~. */
 static struct str pointer_token(struct arena *arena, struct str token)
 {
     struct str plain = arena_copy(arena, token);
@@ -45,6 +46,7 @@ static struct json_object *pointer_step(struct json_object *at, struct str token
     return NULL;
 }
 
+/* The last token need not exist, since "add" makes it; all before it must. */
 static enum patch_result pointer_find(struct arena *arena, struct json_object *root, struct str path,
                                       struct pointer_place *place)
 {
@@ -122,6 +124,7 @@ static bool patch_read(struct arena *arena, struct json_object *tree, struct mod
     return patch->value || str_is(text, "null");
 }
 
+/* RFC 6902: "move" removes before it adds, so the path is looked up in what is left. */
 static enum patch_result patch_move(struct arena *arena, struct json_object *root, const struct modifier_patch *patch,
                                     bool copies)
 {
@@ -138,6 +141,7 @@ static enum patch_result patch_move(struct arena *arena, struct json_object *roo
     return result == PATCH_DONE ? place_add(&to, value) : result;
 }
 
+/* A value of NULL is JSON's null. */
 static enum patch_result patch_apply(struct arena *arena, struct json_object *root, const struct modifier_patch *patch)
 {
     struct pointer_place place;
@@ -193,6 +197,7 @@ static const char *strategic_key(const char *list, struct json_object *items)
 
 static void merge_apply(struct json_object *target, struct json_object *patch, bool strategic);
 
+/* By the merge key; an item that none matches is inserted at its place in the patch. */
 static void strategic_list(struct json_object *list, struct json_object *patch, const char *key)
 {
     for (size_t i = 0; i < json_len(patch); i++) {
@@ -214,6 +219,8 @@ static void strategic_list(struct json_object *list, struct json_object *patch, 
     }
 }
 
+/* null removes a member; maps are merged, everything else is replaced. Directives of strategic
+ * patches ("$patch") are no members. */
 static void merge_apply(struct json_object *target, struct json_object *patch, bool strategic)
 {
     json_foreach(patch, name, value)
@@ -246,6 +253,7 @@ static bool strategic_knows(struct json_object *object)
     return STR_IN(group, groups);
 }
 
+/* All of them on a copy, so that a rule which fails changes nothing. */
 static struct str rule_merge(struct arena *arena, struct json_object **object, struct json_object *patches,
                              bool strategic)
 {
@@ -264,6 +272,7 @@ static struct str rule_merge(struct arena *arena, struct json_object **object, s
     return (struct str){NULL, 0};
 }
 
+/* The same; the reason, or absent. */
 static struct str rule_patch(struct arena *arena, struct json_object **object, struct json_object *patches)
 {
     struct json_object *changed = json_own(arena, json_copy(*object));
@@ -285,7 +294,8 @@ static struct str rule_patch(struct arena *arena, struct json_object **object, s
 
 enum rule_match { RULE_PASSES, RULE_MATCHES, RULE_FAILS };
 
-/* Go's regexp by POSIX' extended one, as far as both mean the same. */
+/* Go's regexp by POSIX' extended one, as far as both mean the same. What POSIX does not know is
+ * not guessed: the rule then counts as one that cannot be judged. */
 static enum rule_match name_matches(struct str expression, struct str name)
 {
     char posix[EXPRESSION_BYTES], text[DNS_SUBDOMAIN_MAX + 1];

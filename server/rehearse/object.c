@@ -34,6 +34,7 @@ struct action {
     struct str *skip;
 };
 
+/* `dotted` is a path of maps; a map that is absent has no keys. */
 static void keys_delete(struct json_object *object, const char *dotted, const char *const *keys, size_t count)
 {
     struct json_object *map = json_path(object, dotted);
@@ -63,6 +64,7 @@ static bool port_is_applied(struct json_object *applied, struct json_object *por
     return false;
 }
 
+/* Without the annotation of kubectl apply, managedFields say whether somebody has set the field. */
 static bool port_is_managed(const struct action *action, struct json_object *metadata, struct json_object *port)
 {
     struct json_object *entries = json_get(metadata, "managedFields");
@@ -77,6 +79,8 @@ static bool port_is_managed(const struct action *action, struct json_object *met
     return false;
 }
 
+/* The cluster's addresses are the old cluster's, so they go, unless the Service is headless. A
+ * nodePort stays only where somebody has asked for that very one. */
 static void action_service(const struct action *action)
 {
     struct json_object *spec = json_get(action->object, "spec"), *metadata = json_get(action->object, "metadata");
@@ -96,6 +100,7 @@ static void action_service(const struct action *action)
         json_delete(spec, "healthCheckNodePort");
 }
 
+/* Set by the old cluster's Job controller; the new one sets its own. */
 static void action_job(const struct action *action)
 {
     static const char *const keys[] = {"batch.kubernetes.io/controller-uid", "controller-uid"};
@@ -114,6 +119,8 @@ static void list_drop(struct json_object *list, struct str prefix, bool one)
         }
 }
 
+/* The node and the numeric priority are the old cluster's, and so are the volumes with its
+ * tokens. */
 static void action_pod(const struct action *action)
 {
     static const char *const containers[] = {"containers", "initContainers"};
@@ -127,6 +134,7 @@ static void action_pod(const struct action *action)
             list_drop(json_get(json_item(json_get(spec, containers[c]), i), "volumeMounts"), prefix, false);
 }
 
+/* The first one alone, as the plugin does. */
 static void action_service_account(const struct action *action)
 {
     struct str name = json_path_str(action->object, "metadata.name");
@@ -148,6 +156,7 @@ static void action_secret(const struct action *action)
     json_delete(json_get(object, "data"), "ca.crt");
 }
 
+/* Subjects follow the mapping of namespaces. */
 static void action_bindings(const struct action *action)
 {
     struct json_object *subjects = json_get(action->object, "subjects");
@@ -159,6 +168,7 @@ static void action_bindings(const struct action *action)
     }
 }
 
+/* v1 refuses the older values of v1beta1. */
 static void action_webhooks(const struct action *action)
 {
     struct json_object *webhooks = json_get(action->object, "webhooks");
@@ -169,6 +179,7 @@ static void action_webhooks(const struct action *action)
     }
 }
 
+/* preserveUnknownFields is not allowed in v1; what it meant is written into each schema instead. */
 static void action_crd(const struct action *action)
 {
     struct json_object *spec = json_get(action->object, "spec"), *versions = json_get(spec, "versions");
@@ -197,6 +208,7 @@ static void action_claim(const struct action *action)
     json_delete(annotations, "pv.kubernetes.io/bound-by-controller");
 }
 
+/* As for a volume without a snapshot: a rehearsal asks no plugin. */
 static void action_volume(const struct action *action)
 {
     struct json_object *spec = json_get(action->object, "spec"), *claim = json_get(spec, "claimRef");
@@ -233,6 +245,8 @@ static const struct {
                {"persistentvolumeclaims", true, action_claim},
                {"persistentvolumes", false, action_volume}};
 
+/* One action for each kind: those that Velero itself brings. Plugins of others are not known
+ * here. */
 static void object_act(const struct action *action, struct str resource)
 {
     for (size_t i = 0; i < LENGTH_OF(actions); i++)
@@ -271,6 +285,8 @@ static void restore_label(struct json_object *object, const char *key, struct st
     json_put_text(labels, key, value);
 }
 
+/* In restoreItem's order: what is over is passed by, then status and the server's metadata go,
+ * then the item action, then the modifiers, then namespace and labels. */
 struct json_object *rehearse_object_prepare(struct arena *arena, struct json_object *object,
                                             const struct rehearse_item *item, const struct rehearse_restore *restore,
                                             struct str *skip, struct str *problem)
@@ -296,6 +312,7 @@ struct json_object *rehearse_object_prepare(struct arena *arena, struct json_obj
 
 /* ---- comparing --------------------------------------------------------------------------------- */
 
+/* A merge patch (RFC 7386) from one to the other. The result is a new reference of the caller's. */
 struct json_object *rehearse_merge_diff(struct json_object *from, struct json_object *to)
 {
     struct json_object *patch = json_object_new_object();
@@ -359,6 +376,8 @@ static bool maps_merge(struct json_object *cluster, struct json_object *backup, 
     return changed;
 }
 
+/* mergeServiceAccounts: what the cluster has stays, what it lacks is added. True when anything
+ * was. */
 bool rehearse_service_account_merge(struct json_object *cluster, struct json_object *backup)
 {
     struct json_object *metadata = json_get(cluster, "metadata"), *from = json_get(backup, "metadata");

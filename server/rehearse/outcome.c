@@ -31,6 +31,8 @@ const char *rehearse_evidence_name(enum rehearse_evidence evidence)
     return names[evidence];
 }
 
+/* The reason is kept in the arena of the run, which several threads share: hence the lock around
+ * the copy alone. */
 void run_outcome(struct run *run, struct rehearse_item *item, enum rehearse_outcome outcome,
                  enum rehearse_evidence evidence, const char *format, ...)
 {
@@ -48,6 +50,8 @@ void run_outcome(struct run *run, struct rehearse_item *item, enum rehearse_outc
     pthread_mutex_unlock(&run->lock);
 }
 
+/* `cause` is what many objects have in common, `cure` the resource to exclude for it; empty
+ * where that would not help. */
 void run_cause(struct run *run, struct rehearse_item *item, struct str cure, const char *format, ...)
 {
     char text[REASON_BYTES];
@@ -82,6 +86,7 @@ static void run_wait_for_rate(struct run *run)
     }
 }
 
+/* A drill's own API server may be asked as fast as it can answer. */
 bool run_try(struct run *run, struct arena *arena, struct kube_trial trial, struct error *error)
 {
     trial.manager = RUN_MANAGER;
@@ -108,7 +113,8 @@ struct str run_answer_cause(struct str message)
     return rest.len ? str_trim(rest) : message;
 }
 
-/* Nothing about the object: the rehearsal itself may not ask, or got no answer. */
+/* Nothing about the object: the rehearsal itself may not ask, or got no answer. An answer of 500
+ * and more is the object's fault only where a webhook gave it. */
 bool run_answer_tells_nothing(const struct run *run, const struct error *error, struct str message)
 {
     bool denied_to_us =

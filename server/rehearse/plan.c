@@ -21,6 +21,8 @@ struct name_lists {
     struct strlist included, excluded;
 };
 
+/* `before` and `served` differ by the CRDs of the backup: names in lists are resolved before
+ * those are restored, objects after. */
 struct planner {
     struct rehearse_plan *plan;
     struct rehearse_contents *contents;
@@ -34,6 +36,7 @@ struct planner {
 
 /* ---- lists --------------------------------------------------------------------------------- */
 
+/* Lists hold globs. */
 static bool list_matches(struct arena *arena, const struct strlist *list, struct str name)
 {
     for (size_t i = 0; i < list->len; i++)
@@ -69,6 +72,7 @@ static struct str plan_resolve(const struct rehearse_served *served, struct aren
     return kind ? kind_resource(arena, kind) : name;
 }
 
+/* "*" among the excluded is dropped, as Velero does. */
 static void plan_resolve_all(const struct planner *planner, const struct strlist *from, bool stars, struct strlist *to)
 {
     for (size_t i = 0; i < from->len; i++)
@@ -76,6 +80,7 @@ static void plan_resolve_all(const struct planner *planner, const struct strlist
             strlist_add(planner->arena, to, plan_resolve(&planner->before, planner->arena, from->items[i]));
 }
 
+/* The kinds that are never restored are excluded last, whatever the Restore includes. */
 static bool plan_resources(struct planner *planner, struct error *error)
 {
     const struct rehearse_restore *restore = planner->restore;
@@ -96,6 +101,7 @@ static bool has_wildcard(struct str text)
     return str_contains(text, STR("*")) || str_contains(text, STR("?")) || str_contains(text, STR("["));
 }
 
+/* The items of a resource are sorted by namespace, so each namespace comes up once in a row. */
 static void plan_expand(struct planner *planner, const struct strlist *patterns, struct strlist *expanded)
 {
     size_t count;
@@ -191,6 +197,8 @@ static struct json_object *filter_listing(const struct planner *planner, struct 
     return NULL;
 }
 
+/* Decided once for each resource and namespace. The Kind is read from an object only where names
+ * alone do not settle it. */
 static struct item_filter filter_for(const struct planner *planner, const struct rehearse_item *first)
 {
     struct str resource = first->resource->name;
@@ -222,6 +230,7 @@ static struct item_filter filter_for(const struct planner *planner, const struct
 
 /* ---- selectors ---------------------------------------------------------------------------------- */
 
+/* No selector at all is a match; `skip_empty` takes empty ones for none. */
 static bool any_selector_matches(struct json_object *selectors, struct json_object *labels, bool skip_empty)
 {
     size_t counted = 0;
@@ -279,6 +288,7 @@ static const char *item_unselected(const struct planner *planner, const struct i
 
 /* ---- order -------------------------------------------------------------------------------------- */
 
+/* The reason is a literal, so it need not be copied. */
 static void item_skip(struct rehearse_item *item, const char *why)
 {
     if (item->planned) /* another object that is restored refers to it */
@@ -390,6 +400,7 @@ static void plan_named(struct planner *planner, struct str name)
     }
 }
 
+/* First of all, whatever the order says: what other kinds there are depends on them. */
 static bool plan_crds(struct planner *planner, struct error *error)
 {
     plan_named(planner, STR("customresourcedefinitions"));
@@ -406,6 +417,8 @@ static bool plan_crds(struct planner *planner, struct error *error)
     return !arena_failed(planner->arena) || error_set(error, 500, "out of memory");
 }
 
+/* CRDs, then the priorities in their order, then the rest by name, then what is to come last.
+ * Each resource once; the same call may be made again when more kinds are served. */
 bool rehearse_plan_make(struct rehearse_plan *plan, struct rehearse_contents *contents,
                         const struct rehearse_restore *restore, struct rehearse_served *served, struct arena *arena,
                         struct error *error)

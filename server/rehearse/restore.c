@@ -2,6 +2,7 @@
 #include "backstop/grammar.h"
 #include "backstop/rehearse.h"
 
+/* An item that is no string would never have passed the API server. */
 static bool restore_list(struct arena *arena, struct json_object *spec, const char *key, struct strlist *list,
                          struct error *error)
 {
@@ -39,6 +40,7 @@ static bool restore_selector_check(struct arena *arena, struct json_object *sele
            error_set(error, 422, "Velero refuses this Restore: spec.%s%.*s: %.*s", field, STR_ARG(where), STR_ARG(why));
 }
 
+/* Both together are refused, as is a selector that Kubernetes cannot parse. */
 static bool restore_selectors(struct rehearse_restore *restore, struct arena *arena, struct json_object *spec,
                               struct error *error)
 {
@@ -69,6 +71,7 @@ static bool restore_existing(struct rehearse_restore *restore, struct str text, 
     return true;
 }
 
+/* -1: not set, which is a third answer for includeClusterResources. */
 static int restore_flag(struct json_object *spec, const char *key)
 {
     struct json_object *value = json_get(spec, key);
@@ -97,6 +100,7 @@ bool rehearse_restore_read(struct rehearse_restore *restore, struct arena *arena
            restore_existing(restore, json_get_str(spec, "existingResourcePolicy"), error);
 }
 
+/* The namespace itself where nothing maps it. */
 struct str rehearse_restore_target(const struct rehearse_restore *restore, struct str ns)
 {
     struct json_object *target = ns.len ? json_get_named(restore->mapping, ns) : NULL;

@@ -35,6 +35,7 @@ static struct json_object *namespace_object(struct run *run, struct str original
     return object;
 }
 
+/* A namespace that is absent is created as a dry run, which tells what would refuse it. */
 static void namespace_ask(struct run *run, struct str original, struct namespace_state *state)
 {
     struct error error = {0};
@@ -62,6 +63,7 @@ static void namespace_ask(struct run *run, struct str original, struct namespace
     state->reason = arena_copy(run->arena, str_from(error.message));
 }
 
+/* Each target once, before any object: all objects in it rest on the answer. */
 static bool run_ask_namespaces(struct run *run, struct error *error)
 {
     for (size_t i = 0; i < run->plan->count; i++) {
@@ -122,6 +124,7 @@ static bool existing_mark(void *context, struct json_object *object, struct erro
     return true;
 }
 
+/* The end of the stretch of the plan that begins at `from`. */
 static size_t run_same_resource(const struct run *run, size_t from)
 {
     size_t to = from;
@@ -130,7 +133,8 @@ static size_t run_same_resource(const struct run *run, size_t from)
     return to;
 }
 
-/* Where a list is not granted, objects are asked for one by one. */
+/* Where a list is not granted, objects are asked for one by one. A few objects are cheaper to
+ * ask for by name. */
 static void run_ask_existing(struct run *run)
 {
     for (size_t from = 0, to; run->client && from < run->plan->count; from = to) {
@@ -158,6 +162,7 @@ static void run_ask_existing(struct run *run)
 
 /* ---- all of them ---------------------------------------------------------------------------------------- */
 
+/* Each thread takes the next object until none is left; what is written of an object is its own. */
 static void *run_work(void *context)
 {
     struct run *run = context;
@@ -181,6 +186,7 @@ static void *run_work(void *context)
     }
 }
 
+/* Threads that cannot be started are done without: this one works too. */
 static void run_part(struct run *run, size_t from, size_t to, unsigned concurrency)
 {
     pthread_t workers[CONCURRENCY_MAX];
@@ -210,6 +216,8 @@ static bool run_drill(struct run *run, struct error *error)
     return true;
 }
 
+/* CRDs and webhooks are judged before the rest, since a refusal of theirs changes what is said
+ * of other objects; beyond that no order matters, for a dry run stores nothing. */
 bool rehearse_run(struct rehearse_plan *plan, struct rehearse_contents *contents,
                   const struct rehearse_restore *restore, struct rehearse_served *served,
                   const struct rehearse_cluster *cluster, const struct rehearse_progress *progress, struct arena *arena,

@@ -28,6 +28,8 @@ static void shorts_copy(struct rehearse_served *served, struct rehearse_kind *ki
         strlist_add(served->arena, &kind->shorts, arena_copy(served->arena, json_str(json_item(shorts, i))));
 }
 
+/* Versions of a group come in the order that the API server prefers, so the first one stands for
+ * the kind. */
 static void served_take(void *context, const struct kube_served *each)
 {
     struct rehearse_served *served = context;
@@ -136,6 +138,7 @@ void rehearse_served_by_kubernetes(struct rehearse_served *served)
     }
 }
 
+/* Of its versions the first that is served is asked for. */
 void rehearse_served_add_crd(struct rehearse_served *served, struct json_object *crd, const struct rehearse_item *item)
 {
     struct arena *arena = served->arena;
@@ -164,6 +167,7 @@ void rehearse_served_add_crd(struct rehearse_served *served, struct json_object 
     }
 }
 
+/* `exact`: the whole group; else one that begins so, as kubectl takes "deploy.app". */
 static bool served_group_fits(const struct rehearse_kind *kind, struct str group, bool exact)
 {
     return group.len == 0 || (exact ? str_eq(kind->group, group) : str_starts(kind->group, group));

@@ -27,6 +27,8 @@ static bool crd_is_served(const struct rehearse_served *served, struct str crd)
     return rehearse_served_exactly(served, group, plural) != NULL;
 }
 
+/* Discovery is asked anew each time. A CRD whose names are taken by another is never served:
+ * hence a limit. */
 bool rehearse_wait_served(struct rehearse_served *served, struct kube_client *client, const struct strlist *crds,
                           struct error *error)
 {
@@ -138,6 +140,8 @@ static bool marker_refuses(struct run *run, const struct marker *marker, bool *b
     return error.code != 0;
 }
 
+/* Nothing tells when the API server has loaded a new webhook or policy; so a marker is written
+ * behind it and tried until it refuses. */
 bool run_wait_for_admission(struct run *run, const struct rehearse_resource *written, struct error *error)
 {
     enum { OTHERS = 100 }; /* so often a restored webhook may answer instead: two seconds */

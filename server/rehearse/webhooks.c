@@ -26,6 +26,7 @@ static bool slice_is_ready(void *context, struct json_object *slice, struct erro
     return true;
 }
 
+/* By the EndpointSlices of the Service. An answer that cannot be had counts as "not running". */
 static bool service_ask(struct run *run, struct str ns, struct str name)
 {
     struct error error;
@@ -59,6 +60,7 @@ static bool run_service_runs(struct run *run, struct str ns, struct str name)
     return runs;
 }
 
+/* Only what fails closed and calls a Service that has no endpoint is kept. */
 static bool webhook_keep(struct run *run, const struct rehearse_item *item, struct json_object *webhook, size_t at)
 {
     struct json_object *service = json_path(webhook, "clientConfig.service");
@@ -83,6 +85,7 @@ bool run_is_webhooks(const struct rehearse_item *item)
     return str_is(item->resource->name, MUTATING) || str_is(item->resource->name, VALIDATING);
 }
 
+/* A configuration that exists already is called by the API server itself in each dry run. */
 bool run_find_webhooks(struct run *run, struct error *error)
 {
     for (size_t i = 0; i < run->plan->count; i++) {
@@ -99,6 +102,7 @@ bool run_find_webhooks(struct run *run, struct error *error)
     return true;
 }
 
+/* "*" is any; "*" with a slash stands for subresources too, which no restore writes. */
 static bool rule_lists(struct json_object *list, struct str value)
 {
     for (size_t i = 0; i < json_len(list); i++) {
@@ -109,6 +113,7 @@ static bool rule_lists(struct json_object *list, struct str value)
     return false;
 }
 
+/* With matchPolicy Equivalent, the default, the version does not matter. */
 static bool rule_takes(const struct dead_webhook *dead, struct json_object *rule, const struct rehearse_kind *kind,
                        struct str version)
 {
@@ -149,6 +154,7 @@ static bool webhook_takes(struct run *run, const struct dead_webhook *dead, cons
            selector_matches(json_get(dead->webhook, "namespaceSelector"), namespace_labels(run, item, arena));
 }
 
+/* `at`: the place of the object in the plan; only what is restored before it can refuse it. */
 bool run_meets_webhook(struct run *run, struct rehearse_item *item, size_t at, const struct rehearse_kind *kind,
                        struct json_object *object)
 {
@@ -170,6 +176,7 @@ bool run_meets_webhook(struct run *run, struct rehearse_item *item, size_t at, c
     return false;
 }
 
+/* The API server names the webhook in its message: in a drill that tells whose refusal it was. */
 const struct dead_webhook *run_webhook_called(const struct run *run, struct str message)
 {
     struct str mark = STR("failed calling webhook \"");
@@ -186,6 +193,7 @@ const struct dead_webhook *run_webhook_called(const struct run *run, struct str 
     return NULL;
 }
 
+/* Objects of the stored version need no conversion. */
 bool run_meets_conversion(struct run *run, struct rehearse_item *item, struct json_object *crd, struct str version)
 {
     struct json_object *versions = json_path(crd, "spec.versions");

@@ -1,4 +1,8 @@
-/* The two fences. Each says in `why`, a word or two, what stood against it. */
+/* The two fences. Each says in `why`, a word or two, what stood against it.
+ *
+ * Landlock bounds which files can be opened, seccomp which system calls can be made: what an
+ * attacker who got into the process would need first (other programs, other files, executable
+ * memory) is not there. Both are inherited by every thread and cannot be undone. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -31,7 +35,9 @@ enum { CREATE_RULESET = 444, ADD_RULE = 445, RESTRICT_SELF = 446, ASK_VERSION = 
 #define ACCESS_READ (ACCESS_READ_FILE | ACCESS_READ_DIR)
 #define ACCESS_WRITE (ACCESS_WRITE_FILE | ACCESS_REMOVE_FILE | ACCESS_MAKE_REG | ACCESS_TRUNCATE)
 
-/* How many of the access rights, from bit 0, each version of the interface knows. */
+/* How many of the access rights, from bit 0, each version of the interface knows. A right that
+ * the kernel does not know makes the whole ruleset invalid, so only those of its version are
+ * asked for; a newer kernel is treated as the newest that is known here. */
 static const unsigned rights[] = {0, 13, 14, 15, 15, 16};
 
 struct ruleset {
@@ -82,6 +88,7 @@ struct fence {
     uint64_t handled; /* rights that this kernel knows */
 };
 
+/* Rights that only folders have must not be asked for on a file. */
 static bool fence_allow(const struct fence *fence, const char *path, uint64_t access)
 {
     struct beneath rule = {.folder = open(path, O_PATH | O_CLOEXEC)};
@@ -133,6 +140,7 @@ static bool allow_link(const struct fence *fence, const char *link, uint64_t acc
     return !inside || fence_allow(fence, folder, access);
 }
 
+/* Of each part of the path, as any of them may be such a link. */
 static bool allow_links(const struct fence *fence, const char *path, uint64_t access)
 {
     char link[PATH_MAX];
@@ -171,6 +179,7 @@ static bool allow_common(const struct fence *fence, const char *path)
     return strcmp(folder, "/etc") == 0 || fence_allow(fence, folder, ACCESS_READ);
 }
 
+/* All are tried, so that one failure does not leave others out. */
 static bool fence_fill(const struct fence *fence, const struct sandbox_options *options)
 {
     bool filled = true;
@@ -181,7 +190,7 @@ static bool fence_fill(const struct fence *fence, const struct sandbox_options *
     return filled && (!options->writable || allow_kept(fence, options->writable, ACCESS_READ | ACCESS_WRITE));
 }
 
-/* Allows reading and writing what the options name. */
+/* Allows reading and writing what the options name. Network rights are left as they are. */
 static bool sandbox_landlock(const struct sandbox_options *options, const char **why)
 {
     long version = syscall(CREATE_RULESET, NULL, 0, ASK_VERSION);
@@ -411,7 +420,8 @@ static int filter_add_rules(scmp_filter_ctx filter)
     return status;
 }
 
-/* Allows the system calls in the table above. */
+/* Allows the system calls in the table above. The default is a refusal, not the end of the
+ * process: a library that tries something new then goes on without it. */
 static bool sandbox_seccomp(const char **why)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
@@ -433,6 +443,8 @@ enum { INSTRUMENTED = 1 };
 enum { INSTRUMENTED = 0 };
 #endif
 
+/* Why there are no fences, or NULL. A credential plugin is a program, which needs the right to
+ * start processes and files of its own. */
 static const char *kept_out(const struct sandbox_options *options)
 {
     if (options->mode == SANDBOX_OFF)
@@ -442,6 +454,8 @@ static const char *kept_out(const struct sandbox_options *options)
     return options->runs_programs ? "the kubeconfig uses a credential plugin" : NULL;
 }
 
+/* Landlock first, seccomp last, as the filter forbids the calls of both. `auto` goes on with
+ * what the kernel grants and says so. */
 bool sandbox_enter(const struct sandbox_options *options, struct sandbox *sandbox, struct error *error)
 {
     const char *off = kept_out(options), *no_seccomp = off, *no_landlock = off;
