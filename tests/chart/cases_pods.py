@@ -133,6 +133,20 @@ def case_no_image():
             raise AssertionError(f"{image} is taken")
 
 
+def case_mistakes_with_words():
+    """what a schema cannot say is refused with what to write instead"""
+    for values, words in (({"image": {"repository": "example.com/backstop:1.2"}}, "image.tag"),
+                          ({"image": {"repository": "example.com/backstop@sha256:aa"}}, "image.digest"),
+                          ({"image": {"repository": "https://example.com/backstop"}}, "scheme"),
+                          ({"port": 8080}, "port and healthPort are both 8080")):
+        try:
+            Rendering(values)
+        except Refused as refused:
+            assert words in str(refused), refused
+        else:
+            raise AssertionError(f"{values} is taken")
+
+
 def case_no_replica():
     """no replica at all needs a word of its own"""
     try:

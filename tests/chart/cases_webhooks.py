@@ -232,3 +232,16 @@ def case_nothing_generated():
             assert text.count("(lookup ") == 1
             text = text.replace("(lookup ", "(")
         assert not calls.search(text), (path.name, calls.search(text))
+
+
+def case_provider_keys():
+    """the policies know the keys of spec.config that the webhook knows (server/policy/storage/config.c)"""
+    source = (ROOT / "server/policy/storage/config.c").read_text()
+    common = re.findall(r'"(\w+)"', re.search(r"common_keys\[\] = \{([^}]*)\}", source)[1])
+    rows = re.findall(r'\{"(\w+)",\s*false,\s*\{[^}]*\},[^{]*\{([^}]*)\}\}', source)
+    assert [name for name, _ in rows] == ["aws", "gcp", "azure"], rows
+    checks = {v["message"].rpartition("(")[2].rstrip(")"): v["expression"]
+              for o in Rendering().all("ValidatingAdmissionPolicy") for v in o["spec"]["validations"]}
+    for name, keys in rows:
+        listed = re.search(r"key in \[([^\]]*)\]", checks[f"bl-03-{name}"])[1]
+        assert re.findall(r'"(\w+)"', listed) == re.findall(r'"(\w+)"', keys) + common, name

@@ -56,6 +56,8 @@ GOOD = {
     "policies that deny": {"policies": {"cel": "deny"}},
     "reports": {"reports": {"enabled": True, "schedule": "0 6 * * *"}, "rbac": {"listSecrets": False}},
     "no policies": {"policies": {"cel": "off"}},
+    "no policies, as YAML reads off": {"policies": {"cel": False}},
+    "a registry with a port": {"image": {"repository": "registry.example.com:5000/backstop"}},
     "fail closed at once": {"webhooks": {"enforce": "atOnce"}},
     "evidence of other engines": {"settings": {"upgrade": {"evidence": {
         "allOf": [{"preset": "kasten"}, {"preset": "etcd-job", "selector": "app=etcd", "namespace": "etcd"}],

@@ -41,6 +41,7 @@ COVERED = [(i, re.compile(field), re.compile(message)) for i, field, message in 
     ("bk-10", r"abelSelector(s\[\d+\])?$", r"an empty selector makes every list call"),
     ("bl-bucket", r"spec\.objectStorage\.bucket$", r"Required value"),
     ("bl-provider", r"spec\.provider$", r"Required value"),
+    *((f"bl-03-{name}", r"spec\.config$", f"provider {name} refuses unknown keys") for name in ("aws", "gcp", "azure")),
     ("bl-05", r"spec\.(backupSyncPeriod|validationFrequency)$", DURATION),
     ("de-01", r"spec\.backupName$", r"Required value"),
 )]

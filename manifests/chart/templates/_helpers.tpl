@@ -17,6 +17,9 @@
 {{- if not (or $registry $image.repository) -}}
 {{- fail "no image is named. No public registry has one: build it (make image), push it, and name it, for example --set image.repository=registry.example.com/backstop" -}}
 {{- end -}}
+{{- if or (contains "://" $image.repository) (contains "@" $image.repository) (regexMatch ":[^/]*$" $image.repository) -}}
+{{- fail (printf "image.repository: %q holds a scheme, a tag or a digest. Write the tag as image.tag, the digest as image.digest" $image.repository) -}}
+{{- end -}}
 {{- with $registry }}{{ trimSuffix "/" . }}/{{ end }}{{ $image.repository | default "backstop" -}}
 {{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $image.tag | default .Chart.AppVersion }}{{ end }}
 {{- end }}
