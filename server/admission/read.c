@@ -97,7 +97,7 @@ static const char *const versions[] = {"admission.k8s.io/v1", "admission.k8s.io/
 /* What the request must look like before a policy sees it; null counts as absent. Only the parents of what
  * policies read and what is read here: the other fields are the API server's to check against the
  * resource's schema. A parent stands above its members, and both objects in the same order. */
-enum field_id {
+enum envelope_field_id {
     REQUEST,
     KIND,
     KIND_GROUP,
@@ -131,12 +131,12 @@ enum field_id {
         above member, STR_INIT(member), kind, required, parent                                                         \
     }
 
-static const struct field {
+static const struct envelope_field {
     const char *path;
     struct str name;
     enum json_kind kind;
     bool required;
-    enum field_id parent;
+    enum envelope_field_id parent;
 } fields[FIELDS] = {
     [KIND] = FIELD("", "kind", JSON_OBJECT, true, REQUEST),
     [KIND_GROUP] = FIELD("kind.", "group", JSON_STRING, false, KIND),
@@ -182,7 +182,7 @@ struct envelope {
     const struct json_node *nodes[FIELDS];
 };
 
-static struct str envelope_text(const struct envelope *envelope, enum field_id field)
+static struct str envelope_text(const struct envelope *envelope, enum envelope_field_id field)
 {
     return json_text(envelope->arena, envelope->nodes[field]);
 }
@@ -269,8 +269,8 @@ static bool take_kind(const struct envelope *envelope, struct review *review, st
     struct arena *arena = envelope->arena;
     if (r->operation == OPERATION_CONNECT) /* its object is an option kind, PodExecOptions say */
         return true;
-    enum field_id kind_field = r->object ? OBJECT_KIND : OLD_KIND;
-    enum field_id version_field = r->object ? OBJECT_API_VERSION : OLD_API_VERSION;
+    enum envelope_field_id kind_field = r->object ? OBJECT_KIND : OLD_KIND;
+    enum envelope_field_id version_field = r->object ? OBJECT_API_VERSION : OLD_API_VERSION;
     struct str kind = envelope_text(envelope, kind_field), version = envelope_text(envelope, version_field);
     struct str group = envelope_text(envelope, KIND_GROUP);
     if (kind.len && !str_eq(kind, r->kind))

@@ -50,14 +50,14 @@ static void facts_release_inventory(const struct inventory **inventory)
 
 /* ---- files ------------------------------------------------------------------- */
 
-struct reading {
+struct file_reading {
     struct facts *facts;
     const struct command *command; /* NULL: nobody is told */
 };
 
 static void file_problem(void *context, const char *path, int64_t line, const char *reason)
 {
-    const struct reading *reading = context;
+    const struct file_reading *reading = context;
     struct arena *arena = reading->facts->moment;
     struct str text = line >= 0 ? arena_printf(arena, "%s:%lld: %s", path ? path : "", (long long)line, reason)
                                 : arena_printf(arena, "%s%s%s", path ? path : "", path ? ": " : "", reason);
@@ -72,7 +72,7 @@ static const struct inventory *read_files(struct facts *facts, const struct comm
                                           int64_t now)
 {
     struct error error;
-    struct reading reading = {facts, command};
+    struct file_reading reading = {facts, command};
     const struct inventory_files_options wanted = {.paths = (const char *const *)options->inventories.items,
                                                    .path_count = options->inventories.len,
                                                    .system_namespace = settings->system_namespace,
@@ -104,7 +104,7 @@ static bool facts_open_from_files(struct facts *facts, const struct command *com
 
 /* What one look at the informers found. `under_way` tells a list that is being fetched from one
  * that fails and is tried again. */
-struct progress {
+struct facts_progress {
     struct facts *facts;
     enum facts_sync enough; /* whatever is below that is a problem */
     size_t read, under_way;
@@ -115,7 +115,7 @@ struct progress {
  * "listing" are told from a failure. */
 static void facts_report_kind(void *context, const char *name, enum facts_sync sync, const char *reason)
 {
-    struct progress *progress = context;
+    struct facts_progress *progress = context;
     struct arena *arena = progress->facts->moment;
     struct str words = str_from(reason);
     bool asked =
@@ -142,7 +142,7 @@ static void pause_a_little(void)
 
 /* Every kind of k0rdent's is answered with 404: most likely not the cluster that was meant. Where Velero runs
  * without k0rdent, its objects can be reviewed all the same. */
-static bool is_wrong_cluster(const struct progress *progress, const struct facts_options *options)
+static bool is_wrong_cluster(const struct facts_progress *progress, const struct facts_options *options)
 {
     bool velero = progress->velero_absent < progress->velero;
     return progress->k0rdent_absent == progress->k0rdent && !(velero && options->velero_suffices);
@@ -155,7 +155,7 @@ static bool wait_for_lists(struct facts *facts, int64_t seconds)
 {
     int64_t now = time_monotonic_ns(), until = now + seconds * SECOND_NS, failing_since = INT64_MAX;
     while (!facts_ready(facts->source)) {
-        struct progress progress = {.facts = facts};
+        struct facts_progress progress = {.facts = facts};
         facts_report(facts->source, facts_report_kind, &progress);
         now = time_monotonic_ns();
         failing_since = progress.under_way ? INT64_MAX : failing_since < now ? failing_since : now;
@@ -192,7 +192,7 @@ static bool facts_open_from_cluster(struct facts *facts, const struct command *c
     facts->from = arena_copy(facts->arena, str_from(facts_cluster_server(facts->source)));
     bool ready = wait_for_lists(facts, options->timeout > 0 ? options->timeout : TIMEOUT_DEFAULT);
     /* What was read whole answers a question asked once, even where the asker may not watch. */
-    struct progress progress = {.facts = facts, .enough = FACTS_BEHIND};
+    struct facts_progress progress = {.facts = facts, .enough = FACTS_BEHIND};
     facts_report(facts->source, facts_report_kind, &progress);
     if (ready && is_wrong_cluster(&progress, options)) {
         command_fail(command, NO_K0RDENT, STR_ARG(facts->from));
@@ -260,7 +260,7 @@ void facts_refresh(struct facts *facts, const struct facts_options *options, con
                    int64_t now)
 {
     const struct inventory *before = facts->inventory;
-    struct progress progress = {.facts = facts, .enough = FACTS_IN_STEP};
+    struct facts_progress progress = {.facts = facts, .enough = FACTS_IN_STEP};
     struct arena *fresh = arena_new(64 * TEXT_LIMIT);
     if (!fresh)
         return;

@@ -12,26 +12,26 @@
 #include "commands/commands.h"
 #include "commands/facts_open.h"
 
-struct writer;
+struct rbac_writer;
 struct grant {
     const char *why; /* NULL: the same as before */
     const char *group, *resources, *names, *verbs;
-    bool (*granted)(const struct writer *writer); /* NULL: always */
+    bool (*granted)(const struct rbac_writer *writer); /* NULL: always */
 };
 
-struct writer {
+struct rbac_writer {
     struct buf *out;
     const struct settings *settings;
     enum rbac_certificates certificates;
     struct str account, account_ns;
 };
 
-static bool injects_modifier(const struct writer *writer)
+static bool injects_modifier(const struct rbac_writer *writer)
 {
     return writer->settings->restores_inject_release_modifier;
 }
 
-static bool certificates_are_managed(const struct writer *writer)
+static bool certificates_are_managed(const struct rbac_writer *writer)
 {
     return writer->certificates == RBAC_MANAGED;
 }
@@ -69,7 +69,7 @@ static const struct grant job_own[] = {
 };
 
 /* kind: Role, RoleBinding, ...; ns absent: for the whole cluster. */
-static void write_head(const struct writer *writer, const char *kind, struct str name, struct str ns)
+static void write_head(const struct rbac_writer *writer, const char *kind, struct str name, struct str ns)
 {
     buf_printf(writer->out, "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: %s%s\nmetadata:\n  name: %.*s\n",
                ns.len ? "" : "Cluster", kind, STR_ARG(name));
@@ -79,7 +79,7 @@ static void write_head(const struct writer *writer, const char *kind, struct str
                           "    app.kubernetes.io/version: \"" BACKSTOP_VERSION "\"\n");
 }
 
-static void write_binding(const struct writer *writer, struct str name, struct str ns)
+static void write_binding(const struct rbac_writer *writer, struct str name, struct str ns)
 {
     write_head(writer, "RoleBinding", name, ns);
     buf_printf(writer->out,
@@ -123,7 +123,7 @@ static void write_kinds(struct buf *out, bool (*is_here)(const struct fact_kind 
 }
 
 /* is_here: of which kinds it grants what is read; NULL: of none. */
-static void write_role(const struct writer *writer, struct str name, struct str ns,
+static void write_role(const struct rbac_writer *writer, struct str name, struct str ns,
                        bool (*is_here)(const struct fact_kind *kind), const struct grant *grants, size_t count)
 {
     write_head(writer, "Role", name, ns);
@@ -143,7 +143,7 @@ static void write_role(const struct writer *writer, struct str name, struct str 
 }
 
 /* The chart makes the Lease too, so that nobody need be allowed to create any. */
-static void write_lease(const struct writer *writer, struct str ns)
+static void write_lease(const struct rbac_writer *writer, struct str ns)
 {
     buf_printf(writer->out,
                "---\napiVersion: coordination.k8s.io/v1\nkind: Lease\nmetadata:\n  name: backstop-deletions\n"
@@ -169,7 +169,7 @@ static bool seen_before(const struct settings *settings, size_t at, bool whole)
     return false;
 }
 
-static void write_evidence_in(const struct writer *writer, const struct settings *settings, struct str ns)
+static void write_evidence_in(const struct rbac_writer *writer, const struct settings *settings, struct str ns)
 {
     write_head(writer, "Role", STR("backstop-evidence"), ns);
     buf_puts(writer->out, "rules:\n");
@@ -189,7 +189,7 @@ static void write_evidence_in(const struct writer *writer, const struct settings
 void rbac_write(const struct settings *settings, enum rbac_certificates certificates, struct str ns, struct str account,
                 struct buf *out)
 {
-    const struct writer writer = {out, settings, certificates, account, ns};
+    const struct rbac_writer writer = {out, settings, certificates, account, ns};
     const struct str name = STR("backstop"), everywhere = {NULL, 0};
     write_role(&writer, name, everywhere, kind_in_cluster, cluster, LENGTH_OF(cluster));
     write_role(&writer, name, settings->system_namespace, kind_in_system, in_system, LENGTH_OF(in_system));
@@ -198,7 +198,7 @@ void rbac_write(const struct settings *settings, enum rbac_certificates certific
         write_role(&writer, name, ns, NULL, in_own, LENGTH_OF(in_own));
     if (certificates == RBAC_JOB) {
         const struct str job = STR("backstop-certificates");
-        const struct writer job_writer = {out, settings, certificates, job, ns};
+        const struct rbac_writer job_writer = {out, settings, certificates, job, ns};
         write_role(&job_writer, job, everywhere, NULL, job_cluster, LENGTH_OF(job_cluster));
         write_role(&job_writer, job, ns, NULL, job_own, LENGTH_OF(job_own));
     }

@@ -8,7 +8,7 @@ enum { OBJECT_BYTES = 128 * 1024 * 1024 };
 #define STAND_IN STR("default")
 
 struct judged {
-    struct run *run;
+    struct rehearse_state *run;
     struct rehearse_item *item;
     size_t at; /* in the plan */
     const struct rehearse_kind *kind;
@@ -19,13 +19,13 @@ struct judged {
 };
 
 /* How sure an answer is: a write that was stored, a dry run, or one in another namespace. */
-static enum rehearse_evidence run_evidence(const struct run *run, bool stand_in)
+static enum rehearse_evidence run_evidence(const struct rehearse_state *run, bool stand_in)
 {
     return run->stores ? REHEARSE_BY_WRITE : stand_in ? REHEARSE_BY_STAND_IN : REHEARSE_BY_DRY_RUN;
 }
 
 /* Refused, or unknown where the answer tells nothing. */
-static void judge_refusal(struct run *run, struct rehearse_item *item, enum rehearse_evidence evidence,
+static void judge_refusal(struct rehearse_state *run, struct rehearse_item *item, enum rehearse_evidence evidence,
                           const struct error *error)
 {
     struct str message = str_from(error->message), cause = run_answer_cause(message);
@@ -71,7 +71,7 @@ static void labels_blank(struct json_object *object)
  * what the policy says of a difference. */
 static void judge_existing(const struct judged *judged, struct json_object *cluster)
 {
-    struct run *run = judged->run;
+    struct rehearse_state *run = judged->run;
     struct rehearse_item *item = judged->item;
     bool updates = run->restore->existing == REHEARSE_EXISTING_UPDATE;
     rehearse_object_strip(cluster);
@@ -128,7 +128,7 @@ static bool refusal_is_of_what_comes(const struct judged *judged, struct str mes
  * nothing in a namespace that does not exist. */
 static void judge_create(const struct judged *judged)
 {
-    struct run *run = judged->run;
+    struct rehearse_state *run = judged->run;
     struct rehearse_item *item = judged->item;
     struct error error;
     struct json_object *cluster = NULL;
@@ -176,7 +176,7 @@ static void judge_by_cluster(const struct judged *judged)
  * structural schemas. CEL rules are not evaluated, which the report says. */
 static void judge_by_crd(const struct judged *judged)
 {
-    struct run *run = judged->run;
+    struct rehearse_state *run = judged->run;
     struct rehearse_item *item = judged->item;
     struct error error = {0};
     size_t count = 0;
@@ -206,7 +206,7 @@ static void judge_by_crd(const struct judged *judged)
 /* By what discovery says, and by the CRDs that come. */
 static bool judge_version_is_served(const struct judged *judged)
 {
-    struct run *run = judged->run;
+    struct rehearse_state *run = judged->run;
     struct rehearse_item *item = judged->item;
     if (!judged->kind) {
         run_outcome(run, item, REHEARSE_REFUSED, REHEARSE_BY_PLAN, "nothing serves %.*s: its CRD is %s",
@@ -240,7 +240,7 @@ static bool namespace_allows(const struct judged *judged)
 /* Each object in an arena of its own, for there are many and some are large. A modifier that
  * fails does not keep an object from being restored: it is restored unchanged, which is told
  * besides its outcome. */
-void run_judge(struct run *run, struct rehearse_item *item, size_t at)
+void run_judge(struct rehearse_state *run, struct rehearse_item *item, size_t at)
 {
     struct error error = {0};
     struct str skip = {NULL, 0}, problem = {NULL, 0}, version = {NULL, 0};

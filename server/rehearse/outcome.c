@@ -33,7 +33,7 @@ const char *rehearse_evidence_name(enum rehearse_evidence evidence)
 
 /* The reason is kept in the arena of the run, which several threads share: hence the lock around
  * the copy alone. */
-void run_outcome(struct run *run, struct rehearse_item *item, enum rehearse_outcome outcome,
+void run_outcome(struct rehearse_state *run, struct rehearse_item *item, enum rehearse_outcome outcome,
                  enum rehearse_evidence evidence, const char *format, ...)
 {
     char text[REASON_BYTES];
@@ -52,7 +52,7 @@ void run_outcome(struct run *run, struct rehearse_item *item, enum rehearse_outc
 
 /* `cause` is what many objects have in common, `cure` the resource to exclude for it; empty
  * where that would not help. */
-void run_cause(struct run *run, struct rehearse_item *item, struct str cure, const char *format, ...)
+void run_cause(struct rehearse_state *run, struct rehearse_item *item, struct str cure, const char *format, ...)
 {
     char text[REASON_BYTES];
     va_list args;
@@ -66,7 +66,7 @@ void run_cause(struct run *run, struct rehearse_item *item, struct str cure, con
 }
 
 /* As client-go's limiter: so many a second, and at once what was not used in the seconds before. */
-static void run_wait_for_rate(struct run *run)
+static void run_wait_for_rate(struct rehearse_state *run)
 {
     for (;;) {
         pthread_mutex_lock(&run->lock);
@@ -87,7 +87,7 @@ static void run_wait_for_rate(struct run *run)
 }
 
 /* A drill's own API server may be asked as fast as it can answer. */
-bool run_try(struct run *run, struct arena *arena, struct kube_trial trial, struct error *error)
+bool run_try(struct rehearse_state *run, struct arena *arena, struct kube_trial trial, struct error *error)
 {
     trial.manager = RUN_MANAGER;
     trial.stores = run->stores;
@@ -115,7 +115,7 @@ struct str run_answer_cause(struct str message)
 
 /* Nothing about the object: the rehearsal itself may not ask, or got no answer. An answer of 500
  * and more is the object's fault only where a webhook gave it. */
-bool run_answer_tells_nothing(const struct run *run, const struct error *error, struct str message)
+bool run_answer_tells_nothing(const struct rehearse_state *run, const struct error *error, struct str message)
 {
     bool denied_to_us =
         error->code == 401 || (error->code == 403 && !run->as_velero && str_contains(message, STR("User \"")) &&
@@ -130,7 +130,7 @@ bool run_answer_tells_nothing(const struct run *run, const struct error *error, 
            str_contains(message, STR("does not support dry run"));
 }
 
-struct namespace_state *run_namespace(struct run *run, struct str name)
+struct namespace_state *run_namespace(struct rehearse_state *run, struct str name)
 {
     for (size_t i = 0; i < run->namespaces.len; i++)
         if (str_eq(run->namespaces.items[i].name, name))

@@ -15,7 +15,7 @@ static const struct kube_resource namespace_resource = {
     .group = STR_INIT(""), .version = STR_INIT("v1"), .plural = STR_INIT("namespaces"), .kind = STR_INIT("Namespace")};
 
 /* getNamespace: labels, annotations and spec of the backup's, or a bare one. */
-static struct json_object *namespace_object(struct run *run, struct str original, struct str target,
+static struct json_object *namespace_object(struct rehearse_state *run, struct str original, struct str target,
                                             struct arena *arena)
 {
     struct error ignored;
@@ -36,7 +36,7 @@ static struct json_object *namespace_object(struct run *run, struct str original
 }
 
 /* A namespace that is absent is created as a dry run, which tells what would refuse it. */
-static void namespace_ask(struct run *run, struct str original, struct namespace_state *state)
+static void namespace_ask(struct rehearse_state *run, struct str original, struct namespace_state *state)
 {
     struct error error = {0};
     struct json_object *object = NULL;
@@ -64,7 +64,7 @@ static void namespace_ask(struct run *run, struct str original, struct namespace
 }
 
 /* Each target once, before any object: all objects in it rest on the answer. */
-static bool run_ask_namespaces(struct run *run, struct error *error)
+static bool run_ask_namespaces(struct rehearse_state *run, struct error *error)
 {
     for (size_t i = 0; i < run->plan->count; i++) {
         const struct rehearse_item *item = run->plan->items[i];
@@ -82,7 +82,7 @@ static bool run_ask_namespaces(struct run *run, struct error *error)
     return true;
 }
 
-static void judge_namespace(struct run *run, struct rehearse_item *item)
+static void judge_namespace(struct rehearse_state *run, struct rehearse_item *item)
 {
     const struct namespace_state *state = run_namespace(run, rehearse_restore_target(run->restore, item->name));
     if (!state || state->state == NAMESPACE_UNKNOWN) {
@@ -102,7 +102,7 @@ static void judge_namespace(struct run *run, struct rehearse_item *item)
 /* ---- what exists already ---------------------------------------------------------------------------- */
 
 struct existing {
-    const struct run *run;
+    const struct rehearse_state *run;
     const struct rehearse_resource *resource;
 };
 
@@ -125,7 +125,7 @@ static bool existing_mark(void *context, struct json_object *object, struct erro
 }
 
 /* The end of the stretch of the plan that begins at `from`. */
-static size_t run_same_resource(const struct run *run, size_t from)
+static size_t run_same_resource(const struct rehearse_state *run, size_t from)
 {
     size_t to = from;
     while (to < run->plan->count && run->plan->items[to]->resource == run->plan->items[from]->resource)
@@ -135,7 +135,7 @@ static size_t run_same_resource(const struct run *run, size_t from)
 
 /* Where a list is not granted, objects are asked for one by one. A few objects are cheaper to
  * ask for by name. */
-static void run_ask_existing(struct run *run)
+static void run_ask_existing(struct rehearse_state *run)
 {
     for (size_t from = 0, to; run->client && from < run->plan->count; from = to) {
         const struct rehearse_resource *resource = run->plan->items[from]->resource;
@@ -165,7 +165,7 @@ static void run_ask_existing(struct run *run)
 /* Each thread takes the next object until none is left; what is written of an object is its own. */
 static void *run_work(void *context)
 {
-    struct run *run = context;
+    struct rehearse_state *run = context;
     for (;;) {
         pthread_mutex_lock(&run->lock);
         size_t at = run->next < run->to ? run->next++ : SIZE_MAX;
@@ -187,7 +187,7 @@ static void *run_work(void *context)
 }
 
 /* Threads that cannot be started are done without: this one works too. */
-static void run_part(struct run *run, size_t from, size_t to, unsigned concurrency)
+static void run_part(struct rehearse_state *run, size_t from, size_t to, unsigned concurrency)
 {
     pthread_t workers[CONCURRENCY_MAX];
     size_t started = 0;
@@ -202,7 +202,7 @@ static void run_part(struct run *run, size_t from, size_t to, unsigned concurren
 }
 
 /* As Velero does it: one object after another, CRDs and then namespaces before all others. */
-static bool run_drill(struct run *run, struct error *error)
+static bool run_drill(struct rehearse_state *run, struct error *error)
 {
     run_part(run, 0, run->plan->crds, 1);
     if (!run_wait_for_crds(run, error) || !run_ask_namespaces(run, error) || !run_find_webhooks(run, error))
@@ -224,18 +224,18 @@ bool rehearse_run(struct rehearse_plan *plan, struct rehearse_contents *contents
                   struct error *error)
 {
     unsigned concurrency = cluster->concurrency ? cluster->concurrency : CONCURRENCY;
-    struct run run = {.plan = plan,
-                      .contents = contents,
-                      .restore = restore,
-                      .served = served,
-                      .client = cluster->client,
-                      .as_velero = cluster->as_velero,
-                      .stores = cluster->stores,
-                      .arena = arena,
-                      .lock = PTHREAD_MUTEX_INITIALIZER,
-                      .progress = progress,
-                      .rate = cluster->rate ? cluster->rate : RATE,
-                      .filled_ns = time_monotonic_ns()};
+    struct rehearse_state run = {.plan = plan,
+                                 .contents = contents,
+                                 .restore = restore,
+                                 .served = served,
+                                 .client = cluster->client,
+                                 .as_velero = cluster->as_velero,
+                                 .stores = cluster->stores,
+                                 .arena = arena,
+                                 .lock = PTHREAD_MUTEX_INITIALIZER,
+                                 .progress = progress,
+                                 .rate = cluster->rate ? cluster->rate : RATE,
+                                 .filled_ns = time_monotonic_ns()};
     run.tokens = run.rate * CONCURRENCY_MAX; /* cut to a burst at the first write */
     concurrency = concurrency > CONCURRENCY_MAX ? CONCURRENCY_MAX : concurrency;
     if (run.stores)

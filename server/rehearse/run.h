@@ -22,7 +22,7 @@ struct dead_webhook {
     size_t at;                        /* in the plan: objects before it do not meet it */
 };
 
-struct run {
+struct rehearse_state {
     struct rehearse_plan *plan;
     struct rehearse_contents *contents;
     const struct rehearse_restore *restore;
@@ -52,34 +52,37 @@ struct run {
     int64_t filled_ns;
 };
 
-void run_outcome(struct run *run, struct rehearse_item *item, enum rehearse_outcome outcome,
+void run_outcome(struct rehearse_state *run, struct rehearse_item *item, enum rehearse_outcome outcome,
                  enum rehearse_evidence evidence, const char *format, ...) PRINTF_LIKE(5, 6);
 /* The cause and its cure of what was refused. */
-void run_cause(struct run *run, struct rehearse_item *item, struct str cure, const char *format, ...) PRINTF_LIKE(4, 5);
+void run_cause(struct rehearse_state *run, struct rehearse_item *item, struct str cure, const char *format, ...)
+    PRINTF_LIKE(4, 5);
 /* A dry run, as fast as the rate allows; in a drill the write itself. The run fills in who and whether. */
-bool run_try(struct run *run, struct arena *arena, struct kube_trial trial, struct error *error) MUST_CHECK;
+bool run_try(struct rehearse_state *run, struct arena *arena, struct kube_trial trial, struct error *error) MUST_CHECK;
 /* The API server's own words without the name of the object, so that many objects have the same cause. */
 struct str run_answer_cause(struct str message);
 /* Nothing about the object: the rehearsal itself may not ask, or got no answer. */
-bool run_answer_tells_nothing(const struct run *run, const struct error *error, struct str message);
-struct namespace_state *run_namespace(struct run *run, struct str name); /* or NULL */
+bool run_answer_tells_nothing(const struct rehearse_state *run, const struct error *error, struct str message);
+struct namespace_state *run_namespace(struct rehearse_state *run, struct str name); /* or NULL */
 
 /* The outcome of one object, which is at this place of the plan. */
-void run_judge(struct run *run, struct rehearse_item *item, size_t at);
+void run_judge(struct rehearse_state *run, struct rehearse_item *item, size_t at);
 
 /* webhooks.c */
 bool run_is_webhooks(const struct rehearse_item *item); /* a configuration */
-bool run_find_webhooks(struct run *run, struct error *error) MUST_CHECK;
+bool run_find_webhooks(struct rehearse_state *run, struct error *error) MUST_CHECK;
 /* Whether a webhook or a conversion that comes with the restore refuses this object; its outcome is then set. */
-bool run_meets_webhook(struct run *run, struct rehearse_item *item, size_t at, const struct rehearse_kind *kind,
-                       struct json_object *object);
+bool run_meets_webhook(struct rehearse_state *run, struct rehearse_item *item, size_t at,
+                       const struct rehearse_kind *kind, struct json_object *object);
 /* The configuration in the backup of a webhook that could not be called, by the API server's message; or NULL. */
-const struct dead_webhook *run_webhook_called(const struct run *run, struct str message);
-bool run_meets_conversion(struct run *run, struct rehearse_item *item, struct json_object *crd, struct str version);
+const struct dead_webhook *run_webhook_called(const struct rehearse_state *run, struct str message);
+bool run_meets_conversion(struct rehearse_state *run, struct rehearse_item *item, struct json_object *crd,
+                          struct str version);
 
 /* drill.c's other half, stage.c: what a drill waits for between writes, so that no outcome depends on how soon the API
  * server notices. */
-bool run_wait_for_crds(struct run *run, struct error *error) MUST_CHECK;
-bool run_wait_for_admission(struct run *run, const struct rehearse_resource *written, struct error *error) MUST_CHECK;
+bool run_wait_for_crds(struct rehearse_state *run, struct error *error) MUST_CHECK;
+bool run_wait_for_admission(struct rehearse_state *run, const struct rehearse_resource *written,
+                            struct error *error) MUST_CHECK;
 
 #endif

@@ -49,7 +49,7 @@ bool rehearse_wait_served(struct rehearse_served *served, struct kube_client *cl
                      STR_ARG(missing), STAGE_SECONDS);
 }
 
-bool run_wait_for_crds(struct run *run, struct error *error)
+bool run_wait_for_crds(struct rehearse_state *run, struct error *error)
 {
     struct strlist created = {0};
     for (size_t i = 0; i < run->plan->crds; i++)
@@ -109,7 +109,8 @@ static const struct kube_resource marked = {.group = STR_INIT(""),
                                             .kind = STR_INIT("ConfigMap"),
                                             .namespaced = true};
 
-static bool marker_write(struct run *run, struct arena *arena, const struct marker *marker, struct error *error)
+static bool marker_write(struct rehearse_state *run, struct arena *arena, const struct marker *marker,
+                         struct error *error)
 {
     for (size_t i = 0; i < LENGTH_OF(marker->objects) && marker->objects[i].plural; i++) {
         struct json_object *object = json_build(arena, str_from(marker->objects[i].text), error);
@@ -124,7 +125,7 @@ static bool marker_write(struct run *run, struct arena *arena, const struct mark
 }
 
 /* The marker's own refusal is sure; that of a restored webhook which takes all ConfigMaps may come instead for ever. */
-static bool marker_refuses(struct run *run, const struct marker *marker, bool *by_marker)
+static bool marker_refuses(struct rehearse_state *run, const struct marker *marker, bool *by_marker)
 {
     struct error error = {0};
     ARENA_SCOPED arena = arena_new(STAGE_BYTES);
@@ -142,7 +143,7 @@ static bool marker_refuses(struct run *run, const struct marker *marker, bool *b
 
 /* Nothing tells when the API server has loaded a new webhook or policy; so a marker is written
  * behind it and tried until it refuses. */
-bool run_wait_for_admission(struct run *run, const struct rehearse_resource *written, struct error *error)
+bool run_wait_for_admission(struct rehearse_state *run, const struct rehearse_resource *written, struct error *error)
 {
     enum { OTHERS = 100 }; /* so often a restored webhook may answer instead: two seconds */
     int64_t until = stage_until();

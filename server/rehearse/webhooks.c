@@ -27,7 +27,7 @@ static bool slice_is_ready(void *context, struct json_object *slice, struct erro
 }
 
 /* By the EndpointSlices of the Service. An answer that cannot be had counts as "not running". */
-static bool service_ask(struct run *run, struct str ns, struct str name)
+static bool service_ask(struct rehearse_state *run, struct str ns, struct str name)
 {
     struct error error;
     bool ready = false;
@@ -39,7 +39,7 @@ static bool service_ask(struct run *run, struct str ns, struct str name)
     return kube_list(run->client, arena, &endpoint_slices, &options, slice_is_ready, &ready, NULL, &error) && ready;
 }
 
-static const struct service_state *service_known(const struct run *run, struct str ns, struct str name)
+static const struct service_state *service_known(const struct rehearse_state *run, struct str ns, struct str name)
 {
     for (size_t i = 0; i < run->services.len; i++)
         if (str_eq(run->services.items[i].ns, ns) && str_eq(run->services.items[i].name, name))
@@ -48,7 +48,7 @@ static const struct service_state *service_known(const struct run *run, struct s
 }
 
 /* Whether a Service has an endpoint that is ready. False without a cluster. */
-static bool run_service_runs(struct run *run, struct str ns, struct str name)
+static bool run_service_runs(struct rehearse_state *run, struct str ns, struct str name)
 {
     pthread_mutex_lock(&run->lock); /* held while asking: others want the same answer */
     const struct service_state *known = service_known(run, ns, name);
@@ -61,7 +61,8 @@ static bool run_service_runs(struct run *run, struct str ns, struct str name)
 }
 
 /* Only what fails closed and calls a Service that has no endpoint is kept. */
-static bool webhook_keep(struct run *run, const struct rehearse_item *item, struct json_object *webhook, size_t at)
+static bool webhook_keep(struct rehearse_state *run, const struct rehearse_item *item, struct json_object *webhook,
+                         size_t at)
 {
     struct json_object *service = json_path(webhook, "clientConfig.service");
     struct str ns = json_get_str(service, "namespace"), name = json_get_str(service, "name");
@@ -86,7 +87,7 @@ bool run_is_webhooks(const struct rehearse_item *item)
 }
 
 /* A configuration that exists already is called by the API server itself in each dry run. */
-bool run_find_webhooks(struct run *run, struct error *error)
+bool run_find_webhooks(struct rehearse_state *run, struct error *error)
 {
     for (size_t i = 0; i < run->plan->count; i++) {
         const struct rehearse_item *item = run->plan->items[i];
@@ -127,7 +128,8 @@ static bool rule_takes(const struct dead_webhook *dead, struct json_object *rule
 }
 
 /* The labels of the namespace as the backup has it; the API server adds its name. */
-static struct json_object *namespace_labels(struct run *run, const struct rehearse_item *item, struct arena *arena)
+static struct json_object *namespace_labels(struct rehearse_state *run, const struct rehearse_item *item,
+                                            struct arena *arena)
 {
     struct error ignored;
     struct rehearse_resource *namespaces = rehearse_contents_resource(run->contents, STR("namespaces"));
@@ -139,7 +141,7 @@ static struct json_object *namespace_labels(struct run *run, const struct rehear
     return labels;
 }
 
-static bool webhook_takes(struct run *run, const struct dead_webhook *dead, const struct rehearse_item *item,
+static bool webhook_takes(struct rehearse_state *run, const struct dead_webhook *dead, const struct rehearse_item *item,
                           const struct rehearse_kind *kind, struct json_object *object, struct arena *arena)
 {
     struct json_object *rules = json_get(dead->webhook, "rules");
@@ -155,8 +157,8 @@ static bool webhook_takes(struct run *run, const struct dead_webhook *dead, cons
 }
 
 /* `at`: the place of the object in the plan; only what is restored before it can refuse it. */
-bool run_meets_webhook(struct run *run, struct rehearse_item *item, size_t at, const struct rehearse_kind *kind,
-                       struct json_object *object)
+bool run_meets_webhook(struct rehearse_state *run, struct rehearse_item *item, size_t at,
+                       const struct rehearse_kind *kind, struct json_object *object)
 {
     ARENA_SCOPED arena = run->webhooks.len ? arena_new(64 * 1024 * 1024) : NULL;
     for (size_t i = 0; arena && i < run->webhooks.len; i++) {
@@ -177,7 +179,7 @@ bool run_meets_webhook(struct run *run, struct rehearse_item *item, size_t at, c
 }
 
 /* The API server names the webhook in its message: in a drill that tells whose refusal it was. */
-const struct dead_webhook *run_webhook_called(const struct run *run, struct str message)
+const struct dead_webhook *run_webhook_called(const struct rehearse_state *run, struct str message)
 {
     struct str mark = STR("failed calling webhook \"");
     for (size_t at = 0; at + mark.len < message.len; at++) {
@@ -194,7 +196,8 @@ const struct dead_webhook *run_webhook_called(const struct run *run, struct str 
 }
 
 /* Objects of the stored version need no conversion. */
-bool run_meets_conversion(struct run *run, struct rehearse_item *item, struct json_object *crd, struct str version)
+bool run_meets_conversion(struct rehearse_state *run, struct rehearse_item *item, struct json_object *crd,
+                          struct str version)
 {
     struct json_object *versions = json_path(crd, "spec.versions");
     struct json_object *service = json_path(crd, "spec.conversion.webhook.clientConfig.service");

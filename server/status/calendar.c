@@ -7,7 +7,7 @@
 
 enum { MEANING_LIMIT = 4096 };
 
-struct reading {
+struct calendar_reading {
     struct cron_schedule schedule;
     bool valid;
     struct str meaning; /* or what is wrong */
@@ -23,9 +23,9 @@ static struct str view_describe(struct arena *arena, const struct cron_schedule 
 
 /* In the zone of the controllers, which the settings know; a zone that cannot be found was
  * refused when the settings were read. */
-static struct reading view_reading(const struct status_view *view, struct str spec, enum cron_dialect dialect)
+static struct calendar_reading view_reading(const struct status_view *view, struct str spec, enum cron_dialect dialect)
 {
-    struct reading reading;
+    struct calendar_reading reading;
     struct error error;
     const struct cron_zone *zone = cron_zone_find(view->settings->schedules_controller_zone, &error);
     reading.valid = cron_parse(dialect, spec, zone ? zone : cron_zone_utc(), &reading.schedule, &error);
@@ -42,9 +42,9 @@ bool status_schedule(const struct status_view *view, struct str spec, enum statu
     const struct version_fact velero = inventory_velero_version(view->inventory, view->settings);
     unsigned dialects = maker == STATUS_BY_SCHEDULE ? product_version_cron(&velero.version) : 1U << CRON_ROBFIG;
     enum cron_dialect dialect = dialects & 1U << CRON_ROBFIG ? CRON_ROBFIG : CRON_GO_CRON;
-    struct reading reading = view_reading(view, spec, dialect);
+    struct calendar_reading reading = view_reading(view, spec, dialect);
     if (dialects != 1U << dialect) {
-        struct reading other = view_reading(view, spec, CRON_GO_CRON);
+        struct calendar_reading other = view_reading(view, spec, CRON_GO_CRON);
         bool same = reading.valid == other.valid && (!other.valid || cron_agree(&reading.schedule, &other.schedule));
         if (!reading.valid && other.valid) {
             reading = other;

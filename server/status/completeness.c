@@ -13,7 +13,7 @@ enum {
 
 /* `world`: every kind that was read, as completeness_read of the command puts it; a kind that is
  * absent is unknown. */
-struct completion {
+struct completeness {
     struct arena *arena;
     struct json_object *world;
     struct str system;
@@ -44,14 +44,14 @@ static bool completion_has(struct json_object *set, struct str key)
     return key.len && json_get_named(set, key) != NULL;
 }
 
-static void completion_add(const struct completion *completion, struct json_object *set, struct str key)
+static void completion_add(const struct completeness *completion, struct json_object *set, struct str key)
 {
     const char *text = arena_printf(completion->arena, "%.*s", STR_ARG(key)).ptr;
     if (text && key.len)
         json_put_text(set, text, STR("1"));
 }
 
-static struct json_object *completion_find(const struct completion *completion, const char *kind, struct str ns,
+static struct json_object *completion_find(const struct completeness *completion, const char *kind, struct str ns,
                                            struct str name)
 {
     struct str key = arena_printf(completion->arena, "%.*s/%.*s", STR_ARG(ns), STR_ARG(name));
@@ -60,7 +60,7 @@ static struct json_object *completion_find(const struct completion *completion, 
 
 /* Mirrors the label selectors of kcm's backups: the component label, cert-manager's own, and
  * those of the providers and clusters in use. */
-static bool is_selected(const struct completion *completion, struct json_object *object)
+static bool is_selected(const struct completeness *completion, struct json_object *object)
 {
     struct json_object *labels = json_path(object, "metadata.labels");
     return str_is(json_get_str(labels, LABEL_COMPONENT), "kcm") ||
@@ -72,14 +72,14 @@ static bool is_selected(const struct completion *completion, struct json_object 
 
 /* ---- what is needed ---------------------------------------------------------------------- */
 
-static void completion_unknown(struct completion *completion, struct str what)
+static void completion_unknown(struct completeness *completion, struct str what)
 {
     if (!strlist_has(&completion->found->unknown, what))
         strlist_add(completion->arena, &completion->found->unknown, what);
 }
 
 /* Unless it is said already why. */
-static void completion_unknown_kind(struct completion *completion, const char *kind)
+static void completion_unknown_kind(struct completeness *completion, const char *kind)
 {
     const struct strlist *unknown = &completion->found->unknown;
     for (size_t i = 0; i < unknown->len; i++)
@@ -97,7 +97,7 @@ static struct str completion_lower(struct arena *arena, struct str text)
 }
 
 /* As kubectl takes it: "secret", "clustertemplate.k0rdent.mirantis.com". */
-static struct str completion_resource(const struct completion *completion, struct json_object *object)
+static struct str completion_resource(const struct completeness *completion, struct json_object *object)
 {
     struct str version = json_get_str(object, "apiVersion"), group;
     struct str kind = completion_lower(completion->arena, json_get_str(object, "kind"));
@@ -106,7 +106,7 @@ static struct str completion_resource(const struct completion *completion, struc
     return arena_printf(completion->arena, "%.*s.%.*s", STR_ARG(kind), STR_ARG(group));
 }
 
-static void completion_omit(struct completion *completion, struct json_object *object, struct str reason)
+static void completion_omit(struct completeness *completion, struct json_object *object, struct str reason)
 {
     struct arena *arena = completion->arena;
     struct status_completeness *found = completion->found;
@@ -130,7 +130,7 @@ enum need { NEEDED, NEEDED_IF_THERE };
 
 /* The object, once; NULL when it was looked at before, or is not there. An object that is
  * selected is followed too: what it names may not be. */
-static struct json_object *completion_need(struct completion *completion, struct str kind, struct str ns,
+static struct json_object *completion_need(struct completeness *completion, struct str kind, struct str ns,
                                            struct str name, enum need need, struct str reason)
 {
     struct arena *arena = completion->arena;
@@ -160,11 +160,11 @@ static struct json_object *completion_need(struct completion *completion, struct
 
 /* A ProviderInterface goes before the table, since it belongs to the provider that is installed.
  * Of a kind in neither nobody knows what it needs, and that is said. */
-static void completion_need_identity(struct completion *completion, struct str kind, struct json_object *identity,
+static void completion_need_identity(struct completeness *completion, struct str kind, struct json_object *identity,
                                      struct str reason, int depth);
 
 /* An identity that names itself ends here; DEPTH ends longer circles. */
-static void completion_follow(struct completion *completion, struct json_object *identity, struct str kind,
+static void completion_follow(struct completeness *completion, struct json_object *identity, struct str kind,
                               struct str name, struct str ns, struct str reason, int depth)
 {
     struct json_object *next =
@@ -174,7 +174,7 @@ static void completion_follow(struct completion *completion, struct json_object 
 }
 
 /* By the ProviderInterface that names this kind. False: none does. */
-static bool completion_follow_interfaces(struct completion *completion, struct str kind, struct json_object *identity,
+static bool completion_follow_interfaces(struct completeness *completion, struct str kind, struct json_object *identity,
                                          struct str reason, int depth)
 {
     bool any = false;
@@ -198,7 +198,7 @@ static bool completion_follow_interfaces(struct completion *completion, struct s
     return any;
 }
 
-static void completion_need_identity(struct completion *completion, struct str kind, struct json_object *identity,
+static void completion_need_identity(struct completeness *completion, struct str kind, struct json_object *identity,
                                      struct str reason, int depth)
 {
     if (depth > DEPTH || completion_follow_interfaces(completion, kind, identity, reason, depth))
@@ -220,7 +220,7 @@ static void completion_need_identity(struct completion *completion, struct str k
 }
 
 /* kcm takes the originals of regional and distributed Credentials from the system namespace (clusteridentities.go). */
-static void completion_credential(struct completion *completion, struct json_object *credential)
+static void completion_credential(struct completeness *completion, struct json_object *credential)
 {
     struct arena *arena = completion->arena;
     struct json_object *reference = json_path(credential, "spec.identityRef");
@@ -252,7 +252,7 @@ static void completion_credential(struct completion *completion, struct json_obj
 /* ---- templates and what their charts come from -------------------------------------------------- */
 
 /* Secrets of a source are beside it. */
-static void completion_source(struct completion *completion, struct json_object *reference, struct str ns,
+static void completion_source(struct completeness *completion, struct json_object *reference, struct str ns,
                               struct str reason)
 {
     static const char *const secrets[] = {"spec.secretRef.name", "spec.certSecretRef.name", "spec.proxySecretRef.name"};
@@ -272,7 +272,7 @@ static void completion_source(struct completion *completion, struct json_object 
 /* ---- all ------------------------------------------------------------------------------------------ */
 
 /* A template without kcm's label is one that somebody made: kcm labels its own. */
-static void completion_each(struct completion *completion, const char *kind)
+static void completion_each(struct completeness *completion, const char *kind)
 {
     struct json_object *all = json_get(completion->world, kind);
     if (!all)
@@ -302,7 +302,7 @@ bool status_complete(struct arena *arena, struct json_object *world, struct str 
 {
     static const char *const kinds[] = {"Credential",      "Region",          "ClusterDeployment",
                                         "ClusterTemplate", "ServiceTemplate", "ProviderTemplate"};
-    struct completion completion = {.arena = arena, .world = world, .system = system_namespace, .found = found};
+    struct completeness completion = {.arena = arena, .world = world, .system = system_namespace, .found = found};
     completion.items = arena_array(arena, ITEMS, sizeof *completion.items);
     completion.clusters = json_own(arena, json_object_new_object());
     completion.providers = json_own(arena, json_object_new_object());

@@ -15,7 +15,7 @@ enum { MEMORY_LIMIT = 1024 * 1024 * 1024, OUTPUT_LIMIT = 1024 * 1024 * 1024 };
 struct audit_options {
     struct facts_options facts;
     struct terminal_options terminal;
-    int output; /* enum format */
+    int output; /* enum audit_format */
     const char *settings;
     bool all, apply;
     int64_t now;
@@ -67,14 +67,14 @@ static const char details[] =
     "  kubectl get managementbackups,restores.velero.io -A -o yaml >all.yaml\n"
     "  backstop audit --inventory all.yaml --all";
 
-enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_JUNIT, FORMAT_OPENREPORTS };
+enum audit_format { FORMAT_TEXT, FORMAT_JSON, FORMAT_JUNIT, FORMAT_OPENREPORTS };
 
 /* One run of the command. */
-struct run {
+struct audit_run {
     const struct command *command;
     const struct audit_options *options;
     const struct settings *settings;
-    enum format format;
+    enum audit_format format;
     struct page page;
     struct buf out, cases;       /* cases: JUnit's, whose head needs the totals */
     struct json_object *reports; /* by namespace, of OpenReports; else NULL */
@@ -88,7 +88,7 @@ struct run {
 /* Told at once, and kept for the formats that list problems beside the results. */
 static void audit_tell_problem(void *context, const char *source, int64_t line, const char *reason)
 {
-    struct run *run = context;
+    struct audit_run *run = context;
     char where[32] = "";
     if (source && line >= 0)
         snprintf(where, sizeof where, ":%lld", (long long)line);
@@ -104,7 +104,7 @@ static void audit_tell_problem(void *context, const char *source, int64_t line, 
 }
 
 /* After each object: a big cluster's output goes out as it comes, and memory stays small. */
-static bool audit_flush(struct run *run)
+static bool audit_flush(struct audit_run *run)
 {
     bool written = !run->out.failed && !run->cases.failed && write_all(STDOUT_FILENO, buf_str(&run->out));
     buf_clear(&run->out);
@@ -112,7 +112,7 @@ static bool audit_flush(struct run *run)
 }
 
 /* Objects that were passed over are of interest to --all alone. */
-static bool audit_print_result(struct run *run, struct arena *arena, const struct review_result *result,
+static bool audit_print_result(struct audit_run *run, struct arena *arena, const struct review_result *result,
                                const char *passed_over)
 {
     bool problem = result->decision.denied || result->decision.warnings.len;
@@ -140,7 +140,7 @@ static const struct {
 
 static bool audit_one(void *context, struct manifest *manifest)
 {
-    struct run *run = context;
+    struct audit_run *run = context;
     ARENA_SCOPED arena = arena_new(MEMORY_LIMIT);
     const char *passed_over = NULL;
     struct review_result result;
@@ -161,7 +161,7 @@ static bool audit_one(void *context, struct manifest *manifest)
 
 /* Verdicts that rest on what is not known are not the whole of it. Where there was nothing to
  * review, anything may be missing. */
-static bool tell_unknown(struct run *run, const struct facts *facts)
+static bool tell_unknown(struct audit_run *run, const struct facts *facts)
 {
     bool nothing = run->summary.allowed + run->summary.denied + run->summary.passed == 0, any = false;
     run->rests_on[FACT_MANAGEMENT_BACKUPS] = nothing;
@@ -178,7 +178,7 @@ static bool tell_unknown(struct run *run, const struct facts *facts)
 }
 
 /* The line for text, which says also what is unknown, is empty in other formats. */
-static bool audit_completeness(struct run *run, const struct facts *facts, struct arena *arena, struct str *line)
+static bool audit_completeness(struct audit_run *run, const struct facts *facts, struct arena *arena, struct str *line)
 {
     struct status_completeness found;
     if (!completeness_read(arena, &run->options->facts, facts, run->settings, &found))
@@ -209,7 +209,7 @@ static bool audit_completeness(struct run *run, const struct facts *facts, struc
     return !arena_failed(arena);
 }
 
-static int audit_apply_reports(struct run *run, struct arena *arena)
+static int audit_apply_reports(struct audit_run *run, struct arena *arena)
 {
     struct error error;
     const struct kube_options wanted = connection_access(&run->options->facts.connection);
@@ -227,7 +227,7 @@ static int audit_apply_reports(struct run *run, struct arena *arena)
 
 /* What could not be read at all goes before a denial in the exit code; what is merely unknown
  * does not, since a denial stays one whatever else comes to light. */
-static int audit_all(struct run *run, const struct facts *facts)
+static int audit_all(struct audit_run *run, const struct facts *facts)
 {
     ARENA_SCOPED arena = arena_new(MEMORY_LIMIT);
     struct str completeness = STR("");
@@ -269,8 +269,8 @@ static int audit_inventory(const struct command *command, const struct audit_opt
     CLEANUP(facts_dispose) struct facts facts = {0};
     if (!settings || !facts_open(&facts, command, &values->facts, settings, values->now))
         return EXIT_USAGE;
-    struct run run = {
-        .command = command, .options = values, .settings = settings, .format = (enum format)values->output};
+    struct audit_run run = {
+        .command = command, .options = values, .settings = settings, .format = (enum audit_format)values->output};
     buf_init(&run.out, OUTPUT_LIMIT);
     buf_init(&run.cases, OUTPUT_LIMIT);
     run.summary.suite = "backstop audit";

@@ -9,7 +9,7 @@
 /* An audit reads whole objects, where the inventory keeps only the fields it uses. */
 
 /* The list that is under way: the items need its kind and version. */
-struct listing {
+struct audit_listing {
     const struct manifest_sink *sink;
     const char *source, *kind;
     struct str api_version;
@@ -21,7 +21,7 @@ struct listing {
  * managedFields are most of an object and never read. */
 static bool audit_cluster_visit(void *context, struct json_object *object, struct error *error)
 {
-    struct listing *listing = context;
+    struct audit_listing *listing = context;
     if (!json_object_is_type(object, json_type_object))
         return error_set(error, 502, "an item of the list is not an object");
     json_delete(json_get(object, "metadata"), "managedFields");
@@ -35,7 +35,8 @@ static bool audit_cluster_visit(void *context, struct json_object *object, struc
 
 /* By the first of the versions known here that the cluster serves. An error of one kind is told,
  * and the others are listed all the same. */
-static bool list_kind(struct kube_client *client, struct listing *listing, const struct rule *rule, struct error *error)
+static bool list_kind(struct kube_client *client, struct audit_listing *listing, const struct rule *rule,
+                      struct error *error)
 {
     enum { TEXTS_LIMIT = 64 * 1024 };
     ARENA_SCOPED arena = arena_new(TEXTS_LIMIT);
@@ -70,7 +71,7 @@ void audit_list(const struct facts_options *options, struct str from, const stru
 {
     struct error error;
     const struct kube_options wanted = connection_access(&options->connection);
-    struct listing listing = {.sink = sink, .source = from.ptr};
+    struct audit_listing listing = {.sink = sink, .source = from.ptr};
     struct kube_client *client = kube_open(&wanted, &error);
     if (!client) {
         sink->problem(sink->context, NULL, -1, error.message);

@@ -15,7 +15,7 @@
 #include "commands/commands.h"
 
 /* How one of the dialects reads a schedule. */
-struct reading {
+struct explain_reading {
     struct str readers; /* "kcm, and Velero before 1.18.3" */
     struct cron_schedule schedule;
     struct error error;
@@ -27,7 +27,7 @@ struct explanation {
     struct str spec;
     const struct cron_zone *controller_zone;
     int64_t from, runs;
-    struct reading readings[CRON_DIALECTS]; /* where they all agree, only the first is printed */
+    struct explain_reading readings[CRON_DIALECTS]; /* where they all agree, only the first is printed */
     size_t count;
     struct arena *arena;
     struct buf *out;
@@ -41,7 +41,8 @@ enum { CARET_MAX = 100 };
 /* ---- where readings differ --------------------------------------------------------- */
 
 /* Compared over as many runs as are shown. */
-static bool runs_differ(const struct explanation *explanation, const struct reading *a, const struct reading *b)
+static bool runs_differ(const struct explanation *explanation, const struct explain_reading *a,
+                        const struct explain_reading *b)
 {
     int64_t at_a = explanation->from, at_b = at_a;
     for (int64_t i = 0; i < explanation->runs; i++) {
@@ -55,7 +56,8 @@ static bool runs_differ(const struct explanation *explanation, const struct read
 }
 
 /* In more than what there is to note. Two refusals are one: what mends it for the first reader does for the other. */
-static bool readings_differ(const struct explanation *explanation, const struct reading *a, const struct reading *b)
+static bool readings_differ(const struct explanation *explanation, const struct explain_reading *a,
+                            const struct explain_reading *b)
 {
     if (!a->valid || !b->valid)
         return a->valid || b->valid;
@@ -64,7 +66,7 @@ static bool readings_differ(const struct explanation *explanation, const struct 
 
 /* In the notes or the words of the refusal: nothing for the text, where notes are attributed one
  * by one, but JSON would lose it. */
-static bool words_differ(const struct reading *a, const struct reading *b)
+static bool words_differ(const struct explain_reading *a, const struct explain_reading *b)
 {
     const struct strlist *one = &a->warnings, *other = &b->warnings;
     for (size_t i = 0; i < one->len && one->len == other->len; i++)
@@ -77,7 +79,7 @@ static bool words_differ(const struct reading *a, const struct reading *b)
 /* ---- JSON: what other programs build on ---------------------------------------- */
 
 /* Times have the offset of the schedule's zone at that moment. */
-static void json_valid(const struct explanation *explanation, const struct reading *reading)
+static void json_valid(const struct explanation *explanation, const struct explain_reading *reading)
 {
     struct buf *out = explanation->out;
     BUF_SCOPED meaning;
@@ -103,7 +105,7 @@ static void json_valid(const struct explanation *explanation, const struct readi
 
 /* "upstream" is the very message of the Go library, for those who compare with what kcm or
  * Velero logged. */
-static void json_reading(const struct explanation *explanation, const struct reading *reading)
+static void json_reading(const struct explanation *explanation, const struct explain_reading *reading)
 {
     struct buf *out = explanation->out;
     struct error upstream;
@@ -120,7 +122,7 @@ static void json_reading(const struct explanation *explanation, const struct rea
     }
 }
 
-static void json_for(const struct explanation *explanation, const struct reading *reading)
+static void json_for(const struct explanation *explanation, const struct explain_reading *reading)
 {
     buf_puts(explanation->out, "\"for\":");
     json_write_str(explanation->out, reading->readers);
@@ -171,8 +173,8 @@ static void text_runs(const struct explanation *explanation, const struct cron_s
 }
 
 /* The notes of a reading that another has not (`common`: that it has, too), named after their reader. */
-static void text_notes(const struct explanation *explanation, const struct reading *reading,
-                       const struct reading *other, bool common, bool *noted)
+static void text_notes(const struct explanation *explanation, const struct explain_reading *reading,
+                       const struct explain_reading *other, bool common, bool *noted)
 {
     for (size_t i = 0; i < reading->warnings.len; i++) {
         struct str note = reading->warnings.items[i];
@@ -187,7 +189,7 @@ static void text_notes(const struct explanation *explanation, const struct readi
     }
 }
 
-static void text_reading(const struct explanation *explanation, const struct reading *reading, bool marked)
+static void text_reading(const struct explanation *explanation, const struct explain_reading *reading, bool marked)
 {
     if (reading->valid) {
         struct buf *out = explanation->out;
@@ -217,7 +219,7 @@ static void text_reading(const struct explanation *explanation, const struct rea
 static void text_readings(const struct explanation *explanation, int64_t marked)
 {
     for (size_t i = 0; i < explanation->count; i++) {
-        const struct reading *reading = &explanation->readings[i];
+        const struct explain_reading *reading = &explanation->readings[i];
         bool noted = false;
         buf_puts(explanation->out, i ? "\n" : "");
         explain_print_label(explanation, "for");
@@ -231,8 +233,8 @@ static void text_readings(const struct explanation *explanation, int64_t marked)
 /* For people; what the readings differ in is printed reading by reading. */
 static void explain_print_text(const struct explanation *explanation)
 {
-    const struct reading *first = explanation->readings, *other = explanation->count > 1 ? first + 1 : NULL;
-    const struct reading *wrong = first->valid && other ? other : first;
+    const struct explain_reading *first = explanation->readings, *other = explanation->count > 1 ? first + 1 : NULL;
+    const struct explain_reading *wrong = first->valid && other ? other : first;
     bool plain = explain_print_is_plain(explanation->spec), noted = false;
     explain_print_coloured(explanation, "\033[1m",
                            plain ? explanation->spec : arena_quote(explanation->arena, explanation->spec));
@@ -275,7 +277,7 @@ static const struct option options[] = {
 
 /* ---- one schedule after the other --------------------------------------------------- */
 
-struct run {
+struct explain_run {
     const struct command *command;
     const struct explain_options *options;
     const struct cron_zone *zone;
@@ -287,7 +289,7 @@ struct run {
 
 /* Output of many schedules goes out in pieces, so that memory stays small and a reader sees the
  * first at once. */
-static bool explain_flush(struct run *run)
+static bool explain_flush(struct explain_run *run)
 {
     bool written = !run->out.failed && write_all(STDOUT_FILENO, buf_str(&run->out));
     buf_clear(&run->out);
@@ -297,7 +299,7 @@ static bool explain_flush(struct run *run)
 /* The zone is the controller's, unless the schedule gives one of its own. */
 static bool reading_make(struct explanation *explanation, enum cron_dialect dialect, struct str readers)
 {
-    struct reading *reading = &explanation->readings[explanation->count++];
+    struct explain_reading *reading = &explanation->readings[explanation->count++];
     reading->readers = readers;
     reading->valid =
         cron_parse(dialect, explanation->spec, explanation->controller_zone, &reading->schedule, &reading->error);
@@ -307,7 +309,7 @@ static bool reading_make(struct explanation *explanation, enum cron_dialect dial
 }
 
 /* False only when nothing more can be written; an invalid schedule is an answer. */
-static bool explain_explain(struct run *run, struct str spec)
+static bool explain_explain(struct explain_run *run, struct str spec)
 {
     enum { FLUSH_AT = 64 * 1024 };
     ARENA_SCOPED arena = arena_new(1 << 20);
@@ -326,7 +328,7 @@ static bool explain_explain(struct run *run, struct str spec)
     if (run->json) {
         /* One line: the first reading, and what is otherwise in the second. */
         struct buf *out = explanation.out;
-        const struct reading *first = explanation.readings, *other = first + 1;
+        const struct explain_reading *first = explanation.readings, *other = first + 1;
         bool differ =
             explanation.count > 1 && (readings_differ(&explanation, first, other) || words_differ(first, other));
         buf_puts(out, "{\"schedule\":");
@@ -351,7 +353,7 @@ static bool explain_explain(struct run *run, struct str spec)
 }
 
 /* Only the newline is cut: white space counts, and an empty line is an empty schedule. */
-static bool explain_lines(struct run *run, struct str text)
+static bool explain_lines(struct explain_run *run, struct str text)
 {
     struct str line;
     if (str_ends(text, STR("\n")))
@@ -364,7 +366,7 @@ static bool explain_lines(struct run *run, struct str text)
     return true;
 }
 
-static int explain_all(struct run *run, char **operands, size_t count)
+static int explain_all(struct explain_run *run, char **operands, size_t count)
 {
     ARENA_SCOPED arena = arena_new(3 * (size_t)INPUT_MAX);
     struct str text = {NULL, 0};
@@ -382,7 +384,7 @@ static int explain_all(struct run *run, char **operands, size_t count)
 }
 
 /* Whose reading it is about; `arena` keeps the names. */
-static bool choose_readers(struct run *run, struct arena *arena)
+static bool choose_readers(struct explain_run *run, struct arena *arena)
 {
     struct str reader = str_from(run->options->reader), name;
     str_cut(&reader, '@', &name);
@@ -406,7 +408,8 @@ static bool choose_readers(struct run *run, struct arena *arena)
     return true;
 }
 
-static bool check_options(const struct command *command, struct explain_options *values, size_t count, struct run *run)
+static bool check_options(const struct command *command, struct explain_options *values, size_t count,
+                          struct explain_run *run)
 {
     struct error error = {0};
     if (values->runs > RUNS_MAX)
@@ -426,7 +429,7 @@ static int explain_execute(const struct command *command, void *context, char **
 {
     struct explain_options *values = context;
     ARENA_SCOPED arena = arena_new(64 * 1024);
-    struct run run = {.command = command, .options = values, .all_valid = true};
+    struct explain_run run = {.command = command, .options = values, .all_valid = true};
     if (!arena || !check_options(command, values, count, &run) || !choose_readers(&run, arena))
         return EXIT_USAGE;
     if (values->from == INT64_MIN)

@@ -61,7 +61,7 @@ static unsigned manifest_count_lines(struct str text)
 /* ---- objects ----------------------------------------------------------------- */
 
 /* One text on its way to objects. */
-struct reading {
+struct manifest_reading {
     const struct manifest_sink *sink;
     const char *source;
     struct arena *arena;                /* of the piece that is read now */
@@ -71,16 +71,16 @@ struct reading {
     struct manifest_found *found;
 };
 
-static void reading_refuse(struct reading *reading, int64_t line, const char *reason)
+static void reading_refuse(struct manifest_reading *reading, int64_t line, const char *reason)
 {
     reading->found->problems++;
     reading->sink->problem(reading->sink->context, reading->source, line, reason);
 }
 
-static void reading_object(struct reading *reading, struct manifest manifest);
+static void reading_object(struct manifest_reading *reading, struct manifest manifest);
 
 /* What the API server itself answers (kubectl get --raw) names apiVersion and kind once, in its BackupList. */
-static void reading_complete_item(const struct reading *reading, struct json_object *item)
+static void reading_complete_item(const struct manifest_reading *reading, struct json_object *item)
 {
     struct str kind = reading->list_kind;
     if (!str_ends(kind, STR("List")) || kind.len == strlen("List"))
@@ -93,7 +93,8 @@ static void reading_complete_item(const struct reading *reading, struct json_obj
 
 /* `from`: how many items were visited already. `at` becomes the item's place in the document,
  * which goes before the path of each of its fields. */
-static void reading_items(struct reading *reading, const struct manifest *list, struct json_object *items, size_t from)
+static void reading_items(struct manifest_reading *reading, const struct manifest *list, struct json_object *items,
+                          size_t from)
 {
     for (size_t i = from; i < json_len(items) && !reading->stopped; i++) {
         struct manifest item = *list;
@@ -109,7 +110,7 @@ static void reading_items(struct reading *reading, const struct manifest *list, 
 
 /* An object with a uid, a resourceVersion or an age came out of a cluster, and is judged as one
  * that exists. */
-static void reading_visit(struct reading *reading, struct manifest manifest)
+static void reading_visit(struct manifest_reading *reading, struct manifest manifest)
 {
     manifest.source = reading->source;
     manifest.number = ++reading->number;
@@ -123,7 +124,7 @@ static void reading_visit(struct reading *reading, struct manifest manifest)
 
 /* A List within a List is followed too. What has no kind is counted with the line of the first,
  * since a folder may well have a values.yaml. */
-static void reading_object(struct reading *reading, struct manifest manifest)
+static void reading_object(struct manifest_reading *reading, struct manifest manifest)
 {
     struct str kind = json_get_str(manifest.tree, "kind");
     if (!kind.len || !json_get_str(manifest.tree, "apiVersion").len) {
@@ -152,7 +153,7 @@ static void reading_object(struct reading *reading, struct manifest manifest)
 /* ---- pieces ------------------------------------------------------------------ */
 
 /* What a piece becomes is freed when the next one is read, unless the caller keeps it all. */
-static bool reading_begin(struct reading *reading)
+static bool reading_begin(struct manifest_reading *reading)
 {
     if (reading->stopped)
         return false;
@@ -162,7 +163,7 @@ static bool reading_begin(struct reading *reading)
     return reading->arena;
 }
 
-static void reading_end(struct reading *reading)
+static void reading_end(struct manifest_reading *reading)
 {
     if (!reading->sink->keep)
         arena_free(reading->arena);
@@ -170,7 +171,7 @@ static void reading_end(struct reading *reading)
 }
 
 /* A recorded review that is no valid JSON: the webhook has an answer to that too. */
-static bool reading_broken_review(struct reading *reading, struct str text, unsigned line)
+static bool reading_broken_review(struct manifest_reading *reading, struct str text, unsigned line)
 {
     if (!text.len || text.ptr[0] != '{' || !admission_salvage_uid(reading->arena, text).len)
         return false;
@@ -179,7 +180,7 @@ static bool reading_broken_review(struct reading *reading, struct str text, unsi
 }
 
 /* An empty document, such as a comment between two "---", is none. */
-static void reading_yaml_objects(struct reading *reading, const struct yaml_document *document)
+static void reading_yaml_objects(struct manifest_reading *reading, const struct yaml_document *document)
 {
     for (; document && !reading->stopped; document = document->next) {
         const struct manifest manifest = {.tree = document->tree, .line = document->line, .lines = document};
@@ -189,7 +190,7 @@ static void reading_yaml_objects(struct reading *reading, const struct yaml_docu
 }
 
 /* Broken YAML ends the text it is in: nobody knows where the next object would begin. */
-static void reading_yaml(struct reading *reading, struct str text, unsigned lines_before)
+static void reading_yaml(struct manifest_reading *reading, struct str text, unsigned lines_before)
 {
     struct error error;
     struct yaml_document *document;
@@ -206,7 +207,7 @@ static void reading_yaml(struct reading *reading, struct str text, unsigned line
 /* ---- long lists in YAML -------------------------------------------------------- */
 
 /* Said of one object, before it becomes a tree of many times its size. */
-static bool reading_is_too_large(struct reading *reading, struct str object, unsigned lines_before)
+static bool reading_is_too_large(struct manifest_reading *reading, struct str object, unsigned lines_before)
 {
     if (object.len <= OBJECT_LIMIT)
         return false;
@@ -247,7 +248,7 @@ static struct str list_item(struct str document, size_t from)
 
 /* True where there was no memory, which has been told; false when the item cannot be read by
  * itself. */
-static bool reading_item(struct reading *reading, struct str text, unsigned lines_before, struct error *error)
+static bool reading_item(struct manifest_reading *reading, struct str text, unsigned lines_before, struct error *error)
 {
     struct yaml_document *document;
     const struct yaml_options options = {.lines_before = lines_before};
@@ -266,7 +267,7 @@ static bool reading_item(struct reading *reading, struct str text, unsigned line
 }
 
 /* A List read at once, but for the items that were visited already; false when it cannot be. */
-static bool reading_whole_list(struct reading *reading, struct str text, unsigned lines_before, size_t visited)
+static bool reading_whole_list(struct manifest_reading *reading, struct str text, unsigned lines_before, size_t visited)
 {
     struct error ignored;
     struct yaml_document *document;
@@ -284,7 +285,7 @@ static bool reading_whole_list(struct reading *reading, struct str text, unsigne
 /* The items of a long List, one by one. One that cannot be read by itself may have an alias to
  * an anchor that stands before it: then the List is read at once from there on. False where the
  * document is no List or is laid out otherwise: it is then read like any other. */
-static bool reading_list(struct reading *reading, struct str document, unsigned lines_before)
+static bool reading_list(struct manifest_reading *reading, struct str document, unsigned lines_before)
 {
     size_t at = list_items_begin(document, &reading->list_version, &reading->list_kind), visited = 0;
     unsigned line = lines_before + (at ? manifest_count_lines(str_slice(document, 0, at)) : 0);
@@ -308,7 +309,7 @@ static bool reading_list(struct reading *reading, struct str document, unsigned 
 }
 
 /* A List may be larger than any object; whatever else is that large is refused at once. */
-static void reading_document(struct reading *reading, struct str document, unsigned lines_before)
+static void reading_document(struct manifest_reading *reading, struct str document, unsigned lines_before)
 {
     bool listed = reading_list(reading, document, lines_before);
     bool is_list = str_ends(reading->list_kind, STR("List")); /* laid out in another way, and read at once */
@@ -328,7 +329,7 @@ static const struct json_node *list_items_node(struct arena *arena, const struct
 }
 
 /* JSON is read as JSON, so that a recorded review reaches the reader byte for byte. */
-static bool reading_json_value(struct reading *reading, struct str text, unsigned lines_before)
+static bool reading_json_value(struct manifest_reading *reading, struct str text, unsigned lines_before)
 {
     struct error error;
     struct manifest manifest = {.json = text, .line = lines_before + 1};
@@ -347,7 +348,7 @@ static bool reading_json_value(struct reading *reading, struct str text, unsigne
 }
 
 /* An item that is no JSON after all is tried as YAML, which knows the line of what is wrong. */
-static void reading_json_items(struct reading *reading, const struct json_node *items, unsigned lines_before,
+static void reading_json_items(struct manifest_reading *reading, const struct json_node *items, unsigned lines_before,
                                const char *counted)
 {
     struct str rest = str_slice(items->raw, 1, items->raw.len), item;
@@ -366,7 +367,7 @@ static void reading_json_items(struct reading *reading, const struct json_node *
     }
 }
 
-static void reading_json(struct reading *reading, struct str text, unsigned lines_before)
+static void reading_json(struct manifest_reading *reading, struct str text, unsigned lines_before)
 {
     struct error ignored;
     ARENA_SCOPED arena = arena_new(PIECE_LIMIT);
@@ -408,7 +409,7 @@ static bool is_json_stream(struct str text)
     return true;
 }
 
-static void reading_json_stream(struct reading *reading, struct str text)
+static void reading_json_stream(struct manifest_reading *reading, struct str text)
 {
     unsigned lines = 0;
     for (struct str object = str_trim(text); object.len && !reading->stopped; object = str_trim(text)) {
@@ -426,7 +427,7 @@ static void reading_json_stream(struct reading *reading, struct str text)
 bool manifests_read_text(const struct manifest_sink *sink, const char *source, struct str text,
                          struct manifest_found *found)
 {
-    struct reading reading = {.sink = sink, .source = source, .found = found};
+    struct manifest_reading reading = {.sink = sink, .source = source, .found = found};
     *found = (struct manifest_found){0};
     if (str_starts(text, STR("\xef\xbb\xbf")))
         text = str_slice(text, 3, text.len);

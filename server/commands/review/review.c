@@ -18,7 +18,7 @@ enum {
 
 struct review_options {
     struct facts_options facts;
-    int output; /* enum format */
+    int output; /* enum review_format */
     const char *settings, *old, *user;
     int operation; /* of operations; -1: as it comes */
     const char *kustomize;
@@ -89,16 +89,16 @@ static const char details[] =
     "  backstop review -f kcm-backup.yaml\n"
     "  backstop review --context prod -f kcm-backup.yaml";
 
-enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_YAML, FORMAT_JUNIT, FORMAT_SARIF };
+enum review_format { FORMAT_TEXT, FORMAT_JSON, FORMAT_YAML, FORMAT_JUNIT, FORMAT_SARIF };
 
 /* One run of the command. */
-struct run {
+struct review_state {
     const struct command *command;
     struct review_context context;
     struct review_facts *facts;
     bool failed; /* it cannot go on; that was reported */
     const struct review_options *options;
-    enum format format;
+    enum review_format format;
     bool colour;
     struct kube_client *client; /* of the cluster, or NULL */
     struct buf cases;           /* JUnit's, whose head needs the totals, or SARIF's results */
@@ -117,7 +117,7 @@ static bool asks_cluster(const struct review_options *values)
  * results. */
 static void review_report_problem(void *context, const char *source, int64_t line, const char *reason)
 {
-    struct run *run = context;
+    struct review_state *run = context;
     char where[32] = "";
     if (source && line >= 0)
         snprintf(where, sizeof where, ":%lld", (long long)line);
@@ -130,7 +130,7 @@ static void review_report_problem(void *context, const char *source, int64_t lin
 }
 
 /* JUnit and SARIF are one document each, so their parts are gathered; the others go out at once. */
-static bool print_result(struct run *run, struct arena *arena, const struct review_result *result)
+static bool print_result(struct review_state *run, struct arena *arena, const struct review_result *result)
 {
     BUF_SCOPED out;
     buf_init(&out, OUTPUT_LIMIT);
@@ -154,7 +154,7 @@ static bool print_result(struct run *run, struct arena *arena, const struct revi
 }
 
 /* What was skipped goes to stderr, lest it stand in the way of a program that reads stdout. */
-static bool print_end(struct run *run)
+static bool print_end(struct review_state *run)
 {
     BUF_SCOPED out;
     buf_init(&out, OUTPUT_LIMIT);
@@ -174,7 +174,7 @@ static bool print_end(struct run *run)
 /* What people read says "would be started", since nothing is: the words of a dry run. JSON and
  * YAML keep what the webhook itself would answer. The review is run a second time for its words
  * alone; the effects shown are those of the first. */
-static bool reword_waiting(const struct run *run, struct arena *arena, struct manifest *manifest,
+static bool reword_waiting(const struct review_state *run, struct arena *arena, struct manifest *manifest,
                            const struct review_result *result, struct review_result *shown)
 {
     struct review_context context = run->context;
@@ -193,7 +193,7 @@ static bool reword_waiting(const struct run *run, struct arena *arena, struct ma
 
 /* False, and told, when nobody can say what would be asked for. Offline only the Management of
  * the inventory is looked for: of the other kinds an update is judged like a creation. */
-static bool find_live(struct run *run, struct review_context *context, struct arena *arena,
+static bool find_live(struct review_state *run, struct review_context *context, struct arena *arena,
                       const struct manifest *manifest)
 {
     struct error error;
@@ -224,7 +224,7 @@ static bool find_live(struct run *run, struct review_context *context, struct ar
  * added only once it has been judged. */
 static bool review_one(void *context, struct manifest *manifest)
 {
-    struct run *run = context;
+    struct review_state *run = context;
     ARENA_SCOPED arena = arena_new(DOCUMENT_LIMIT);
     struct review_result result, shown;
     if (arena && !find_live(run, &run->context, arena, manifest))
@@ -251,7 +251,7 @@ static bool review_one(void *context, struct manifest *manifest)
 }
 
 /* -k first, then -f, then operands, whatever their order on the command line. */
-static bool read_inputs(struct run *run, char **operands, size_t operand_count)
+static bool read_inputs(struct review_state *run, char **operands, size_t operand_count)
 {
     const struct review_options *values = run->options;
     struct manifest_files files = {.sink = {review_one, review_report_problem, run, NULL},
@@ -269,7 +269,7 @@ static bool read_inputs(struct run *run, char **operands, size_t operand_count)
 }
 
 /* 2 before 1: what could not be judged may be worse than what was denied. */
-static int exit_code(const struct run *run)
+static int exit_code(const struct review_state *run)
 {
     const struct review_summary *summary = &run->summary;
     size_t all = summary->allowed + summary->denied + summary->waits + summary->passed;
@@ -283,7 +283,7 @@ static int exit_code(const struct run *run)
 
 /* An object of --old that no document took up is told: most likely its name or namespace
  * differs. */
-static int review_all(struct run *run, struct arena *arena, const struct manifests *old,
+static int review_all(struct review_state *run, struct arena *arena, const struct manifests *old,
                       const struct settings *settings, char **operands, size_t operand_count)
 {
     const struct review_options *values = run->options;
@@ -310,7 +310,7 @@ static int review_all(struct run *run, struct arena *arena, const struct manifes
 }
 
 /* Facts and, when they are a cluster's, a client to look for objects with. */
-static struct review_facts *open_facts(struct run *run, const struct settings *settings)
+static struct review_facts *open_facts(struct review_state *run, const struct settings *settings)
 {
     struct error error;
     const struct review_options *values = run->options;
@@ -327,7 +327,7 @@ static struct review_facts *open_facts(struct run *run, const struct settings *s
 
 /* CRDs are looked for in all the inputs before the first review, since a manifest may stand
  * before the CRD of its kind. */
-static int run_review(struct run *run, char **operands, size_t operand_count)
+static int run_review(struct review_state *run, char **operands, size_t operand_count)
 {
     const struct review_options *values = run->options;
     ARENA_SCOPED arena = arena_new(INPUT_LIMIT);
@@ -371,7 +371,7 @@ static int review_command_execute(const struct command *command, void *context, 
     int code = review_check_options(command, values, operand_count);
     if (code != EXIT_OK)
         return code;
-    struct run state = {.command = command, .options = values, .format = (enum format)values->output};
+    struct review_state state = {.command = command, .options = values, .format = (enum review_format)values->output};
     state.colour = terminal_colour(COLOUR_AUTO);
     values->now = command_now(values->now);
     if (!values->user)

@@ -402,7 +402,7 @@ static struct str find_placeholder(struct str text)
     return (struct str){NULL, 0};
 }
 
-struct search {
+struct placeholder_search {
     struct arena *arena;
     struct decision *decision;
     size_t found;
@@ -417,7 +417,7 @@ static bool may_hold_anything(const char *key)
 }
 
 /* Values only: a key that nobody filled in is an unknown field, and told as one. */
-static void search_value(struct search *search, struct json_object *value, struct str at, unsigned depth)
+static void search_value(struct placeholder_search *search, struct json_object *value, struct str at, unsigned depth)
 {
     struct str text = json_str(value), found = find_placeholder(text);
     if (found.len && ++search->found <= SHOWN)
@@ -438,7 +438,7 @@ static void search_value(struct search *search, struct json_object *value, struc
 /* Warns of values that a templating tool, or a person, was to fill in. */
 static void review_warn_placeholders(struct arena *arena, struct json_object *tree, struct decision *decision)
 {
-    struct search search = {.arena = arena, .decision = decision};
+    struct placeholder_search search = {.arena = arena, .decision = decision};
     struct json_object *metadata = json_get(tree, "metadata");
     if (str_is(json_get_str(tree, "kind"), "Management")) /* its config is Helm's values */
         return;

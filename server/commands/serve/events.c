@@ -9,7 +9,7 @@
 #define CONTROLLER "backstop.k0rdent.mirantis.com/webhook"
 
 /* The gate's word (audit annotation upgrade-gate) begins with one of these. */
-static const struct step {
+static const struct gate_event {
     const char *outcome, *reason, *action;
     bool warning;
 } steps[] = {
@@ -18,7 +18,7 @@ static const struct step {
     {"skipped", "UpgradeWithoutBackup", "AdmitUpgrade", true}, {"off", "UpgradeWithoutBackup", "AdmitUpgrade", true},
 };
 
-static const struct step *gate_step(const struct decision *decision)
+static const struct gate_event *gate_step(const struct decision *decision)
 {
     for (size_t i = 0; i < decision->audit.len; i++)
         for (size_t s = 0; s < LENGTH_OF(steps) && str_is(decision->audit.items[i].key, AUDIT_GATE); s++)
@@ -178,7 +178,7 @@ void serve_events_record(struct service *service, const struct rule *rule, const
     record_added(service, review);
     record_cautions(service, rule, review);
     record_override(service, review);
-    const struct step *step = gate_step(decision);
+    const struct gate_event *step = gate_step(decision);
     struct kube_note note = about_subject(request);
     if (!decision->denied && !step)
         return;

@@ -68,7 +68,7 @@ static const char details[] =
     "  backstop status --inventory k0rdent.yaml --inventory velero.yaml";
 
 /* One run of the command. */
-struct run {
+struct status_state {
     const struct status_options *values;
     struct settings *settings;
     struct facts facts;
@@ -77,7 +77,7 @@ struct run {
 };
 
 /* The audit lists every object there is, and completeness the Secrets: not every two seconds. */
-static bool status_fill_view(const struct run *run, struct status_view *view, struct status_audit *audit,
+static bool status_fill_view(const struct status_state *run, struct status_view *view, struct status_audit *audit,
                              struct status_completeness *completeness)
 {
     const struct status_options *values = run->values;
@@ -96,7 +96,7 @@ static bool status_fill_view(const struct run *run, struct status_view *view, st
  * from the second on, and the verdict of the last picture is the exit code. */
 static bool status_draw(void *context, struct buf *out)
 {
-    struct run *run = context;
+    struct status_state *run = context;
     const struct page page = terminal_page(&run->values->terminal, out);
     const int64_t now = command_now(run->values->now);
     struct status_audit audit;
@@ -136,7 +136,7 @@ static bool status_draw(void *context, struct buf *out)
     return !out->failed && !arena_failed(arena);
 }
 
-static bool show_once(struct run *run)
+static bool show_once(struct status_state *run)
 {
     BUF_SCOPED out;
     buf_init(&out, OUTPUT_LIMIT);
@@ -144,7 +144,7 @@ static bool show_once(struct run *run)
 }
 
 /* The page is asked for ASCII and colour alone, which the hint line needs as well. */
-static bool show_again(struct run *run)
+static bool show_again(struct status_state *run)
 {
     const struct page page = terminal_page(&run->values->terminal, NULL);
     const struct screen_options screen = {.seconds = run->values->interval,
@@ -160,7 +160,7 @@ static int status_show(const struct command *command, const struct status_option
 {
     CLEANUP(command_settings_release)
     struct settings *settings = command_settings(command, values->settings, &values->facts);
-    struct run run = {.values = values, .settings = settings};
+    struct status_state run = {.values = values, .settings = settings};
     if (!settings)
         return EXIT_USAGE;
     bool open = facts_open(&run.facts, command, &values->facts, settings, command_now(values->now));

@@ -269,7 +269,7 @@ struct running {
     struct str name;
     const struct backup_status *status;
 };
-struct progress {
+struct progress_bars {
     const struct status_view *view;
     const struct page *page;
     struct running *items;
@@ -286,7 +286,7 @@ static bool is_running(const struct backup_status *status)
 
 /* A ManagementBackup and its Velero Backup have the same name: the first one counts, and that is
  * Velero's own. */
-static void progress_add_backup(struct progress *progress, struct str ns, struct str name,
+static void progress_add_backup(struct progress_bars *progress, struct str ns, struct str name,
                                 const struct backup_status *status)
 {
     struct arena *arena = progress->view->arena;
@@ -307,7 +307,7 @@ static void progress_add_backup(struct progress *progress, struct str ns, struct
 }
 
 /* What Velero itself says, then what only kcm's copy knows of. */
-static bool progress_collect(struct progress *progress)
+static bool progress_collect(struct progress_bars *progress)
 {
     const struct status_view *view = progress->view;
     progress->cap = view->backup_count;
@@ -328,7 +328,7 @@ static bool progress_collect(struct progress *progress)
 
 /* "about 45m left"; nothing where nobody can tell. From the average so far. Above ten minutes
  * seconds would suggest a precision that it has not. */
-static struct str progress_estimate(const struct progress *progress, const struct backup_status *status)
+static struct str progress_estimate(const struct progress_bars *progress, const struct backup_status *status)
 {
     char left[TIME_TEXT_SIZE];
     int64_t elapsed = progress->view->now - status->started;
@@ -344,7 +344,7 @@ static struct str progress_estimate(const struct progress *progress, const struc
 }
 
 /* By the second, or by the minute where that is less than one; nothing below one a minute. */
-static struct str progress_rate(const struct progress *progress, const struct backup_status *status)
+static struct str progress_rate(const struct progress_bars *progress, const struct backup_status *status)
 {
     int64_t elapsed = progress->view->now - status->started, done = status->items_done;
     if (!status->started || elapsed <= 0 || done > INT64_MAX / 60)
@@ -358,7 +358,7 @@ static struct str progress_rate(const struct progress *progress, const struct ba
 
 /* "392/980 items  40%  12/s  about 49s left"; the tighter, the less of it. 99 % until the last
  * item is done: rounded up it would say done too early. */
-static struct str progress_text(const struct progress *progress, const struct backup_status *status)
+static struct str progress_text(const struct progress_bars *progress, const struct backup_status *status)
 {
     struct arena *arena = progress->view->arena;
     int64_t done = status->items_done, total = status->items_total;
@@ -382,7 +382,7 @@ static struct str progress_text(const struct progress *progress, const struct ba
 }
 
 /* Eighths of a column in Unicode. */
-static void put_bar(const struct progress *progress, const struct backup_status *status, size_t width)
+static void put_bar(const struct progress_bars *progress, const struct backup_status *status, size_t width)
 {
     static const char *const eighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
     const struct page *page = progress->page;
@@ -407,7 +407,7 @@ static void put_bar(const struct progress *progress, const struct backup_status 
     buf_putc(page->out, page->ascii ? ']' : ' ');
 }
 
-static void print_running(const struct progress *progress, const struct running *running, size_t bar)
+static void print_running(const struct progress_bars *progress, const struct running *running, size_t bar)
 {
     const struct page *page = progress->page;
     page_label(page, INDENT, TONE_PLAIN, running->name, progress->label);
@@ -417,7 +417,7 @@ static void print_running(const struct progress *progress, const struct running 
 }
 
 /* All columns but the label's and the bar's. */
-static size_t progress_columns_around(const struct progress *progress)
+static size_t progress_columns_around(const struct progress_bars *progress)
 {
     size_t widest = 0;
     for (size_t i = 0; i < progress->len; i++) {
@@ -428,7 +428,7 @@ static size_t progress_columns_around(const struct progress *progress)
 }
 
 /* The width of the bar: words go first, then the bar shrinks, then names stand above it. */
-static size_t progress_fit(struct progress *progress)
+static size_t progress_fit(struct progress_bars *progress)
 {
     size_t width = progress->page->width;
     if (!width)
@@ -444,7 +444,7 @@ static size_t progress_fit(struct progress *progress)
 
 void status_progress(const struct status_view *view, const struct page *page)
 {
-    struct progress progress = {.view = view, .page = page};
+    struct progress_bars progress = {.view = view, .page = page};
     if (!progress_collect(&progress))
         return;
     size_t bar = progress_fit(&progress);

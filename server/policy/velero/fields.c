@@ -315,7 +315,7 @@ static bool is_open_group(struct str group)
 }
 
 /* Group is empty where the name has none, and then any group will do. */
-struct search {
+struct resource_search {
     struct arena *arena;
     struct str resource, group;
     const struct resource_kind *kinds;
@@ -323,7 +323,7 @@ struct search {
 };
 
 /* The kind of this plural in the group; of any group when that is absent. */
-static const struct resource_kind *by_plural(const struct search *search, struct str plural)
+static const struct resource_kind *by_plural(const struct resource_search *search, struct str plural)
 {
     for (size_t i = 0; i < search->count; i++)
         if (str_eq(search->kinds[i].plural, plural) &&
@@ -334,7 +334,7 @@ static const struct resource_kind *by_plural(const struct search *search, struct
 
 /* Of a group that is known nothing but its known kinds is suggested; the group itself is then
  * right. */
-static bool group_known(const struct search *search)
+static bool group_known(const struct resource_search *search)
 {
     for (size_t i = 0; i < search->count; i++)
         if (search->group.len && str_eq(search->kinds[i].group, search->group))
@@ -343,7 +343,7 @@ static bool group_known(const struct search *search)
 }
 
 /* A known kind whose name is misspelt. */
-static const struct resource_kind *misspelt_resource(const struct search *search)
+static const struct resource_kind *misspelt_resource(const struct resource_search *search)
 {
     struct strlist plurals = {0};
     for (size_t i = 0; i < search->count; i++)
@@ -380,7 +380,7 @@ static bool can_be_group(struct str group)
 }
 
 /* A known kind whose group is misspelt, cut short or preceded by a version. */
-static const struct resource_kind *misspelt_group(const struct search *search)
+static const struct resource_kind *misspelt_group(const struct resource_search *search)
 {
     struct str group = search->group;
     bool versioned = skip_version(&group) || str_is(group, "core"), no_group = !can_be_group(search->group);
@@ -397,15 +397,15 @@ static const struct resource_kind *misspelt_group(const struct search *search)
 
 /* A resource that is known, in a group whose resources are all known and that has it not:
  * persistentvolumeclaims.storage.k8s.io, which has stood on Velero's own page. */
-static const struct resource_kind *in_another_group(const struct search *search)
+static const struct resource_kind *in_another_group(const struct resource_search *search)
 {
     bool complete = search->group.len && (is_built_in(search->group) || str_is(search->group, GROUP_K0RDENT));
-    struct search any = *search;
+    struct resource_search any = *search;
     any.group = STR("");
     return complete && !by_plural(search, search->resource) ? by_plural(&any, search->resource) : NULL;
 }
 
-static const struct resource_kind *resource_misspelt(const struct search *search)
+static const struct resource_kind *resource_misspelt(const struct resource_search *search)
 {
     const struct resource_kind *elsewhere = in_another_group(search);
     if (elsewhere)
@@ -413,9 +413,9 @@ static const struct resource_kind *resource_misspelt(const struct search *search
     return group_known(search) || search->group.len == 0 ? misspelt_resource(search) : misspelt_group(search);
 }
 
-static struct search search_for(struct arena *arena, struct str name)
+static struct resource_search search_for(struct arena *arena, struct str name)
 {
-    struct search search = {.arena = arena};
+    struct resource_search search = {.arena = arena};
     search.kinds = resource_kinds(&search.count);
     resource_name_split(name, &search.resource, &search.group);
     return search;
@@ -423,14 +423,14 @@ static struct search search_for(struct arena *arena, struct str name)
 
 struct str resource_name_meant(struct arena *arena, struct str name)
 {
-    const struct search search = search_for(arena, name);
+    const struct resource_search search = search_for(arena, name);
     const struct resource_kind *near = resource_misspelt(&search);
     return near ? near->name : (struct str){NULL, 0};
 }
 
 struct str resource_name_elsewhere(struct arena *arena, struct str name)
 {
-    const struct search search = search_for(arena, name);
+    const struct resource_search search = search_for(arena, name);
     const struct resource_kind *kind = in_another_group(&search);
     return kind ? kind->name : (struct str){NULL, 0};
 }
@@ -440,7 +440,7 @@ struct str resource_name_elsewhere(struct arena *arena, struct str name)
  * slip. */
 static void resource_warn_unknown(struct decision *decision, const char *verb, struct str name, bool clean_cluster)
 {
-    const struct search search = search_for(decision->arena, name);
+    const struct resource_search search = search_for(decision->arena, name);
     const struct resource_kind *near = resource_misspelt(&search);
     struct str quoted = arena_quote(decision->arena, name);
     if (near)

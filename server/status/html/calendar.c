@@ -13,7 +13,7 @@ enum { STRIP = 5 }; /* rows of one drawing: paper breaks between two of them, an
 /* One picture: the days from `from` on. `rows` are those of the whole picture, over all its
  * strips; `marks` counts what was drawn, so that a page cannot grow without a bound. */
 struct picture {
-    const struct page *page;
+    const struct html_page *page;
     int64_t from;
     size_t rows, marks;
 };
@@ -113,7 +113,7 @@ static struct str picture_source_name(const struct status_source *source)
 /* A new strip begins after every STRIP rows. */
 static void draw_row(const struct picture *picture, const struct status_source *source, struct str note, size_t row)
 {
-    const struct page *page = picture->page;
+    const struct html_page *page = picture->page;
     size_t top = row_top(row);
     if (row && row % STRIP == 0) {
         size_t height = strip_height(picture, row);
@@ -129,7 +129,7 @@ static void draw_row(const struct picture *picture, const struct status_source *
 
 /* ---- what was ---------------------------------------------------------------------------- */
 
-static struct str duration_of(const struct page *page, const struct status_past *past)
+static struct str duration_of(const struct html_page *page, const struct status_past *past)
 {
     char text[TIME_TEXT_SIZE];
     if (past->ended < past->started)
@@ -146,7 +146,7 @@ static void draw_past_mark(struct picture *picture, const struct status_past *pa
                                           [STATUS_FAILED] = "bad",
                                           [STATUS_GOING] = "gone"};
     enum { VISIBLE = 40 * 60 }; /* seconds that are wider than a mark on a wide screen */
-    const struct page *page = picture->page;
+    const struct html_page *page = picture->page;
     if (past->ended - past->started > VISIBLE)
         buf_printf(page->out, "<rect class=\"span\" x=\"%.3f%%\" y=\"%zu\" width=\"%.3f%%\" height=\"6\"/>",
                    picture_place(picture, past->started), row_top(row) + MARK_AT - 3,
@@ -159,7 +159,7 @@ static void draw_past_mark(struct picture *picture, const struct status_past *pa
     MARKUP(page->out, "$$</title></use>\n", str_from(time_format(past->started, 0, text)), duration_of(page, past));
 }
 
-static struct str past_note(const struct page *page, const struct status_source *source)
+static struct str past_note(const struct html_page *page, const struct status_source *source)
 {
     size_t counts[STATUS_GOING + 1] = {0};
     for (size_t i = 0; i < source->past_count; i++)
@@ -173,7 +173,7 @@ static struct str past_note(const struct page *page, const struct status_source 
 
 /* The newest last, so that it lies on top. A source with too many to draw keeps its row and its
  * counts. */
-static void draw_past(const struct page *page, size_t rows)
+static void draw_past(const struct html_page *page, size_t rows)
 {
     struct picture picture = {.page = page, .from = page->view->now - STATUS_WINDOW, .rows = rows};
     size_t all = 0;
@@ -208,7 +208,7 @@ static void draw_band(const struct picture *picture, const struct status_source 
            str_from(duration_format(source->interval, text)));
 }
 
-static struct str plan_note(const struct page *page, const struct status_source *source)
+static struct str plan_note(const struct html_page *page, const struct status_source *source)
 {
     struct arena *arena = page->view->arena;
     if (source->maker == STATUS_BY_HAND)
@@ -222,7 +222,7 @@ static struct str plan_note(const struct page *page, const struct status_source 
     return source->meaning;
 }
 
-static void draw_plan(const struct page *page, size_t rows)
+static void draw_plan(const struct html_page *page, size_t rows)
 {
     struct picture picture = {.page = page, .from = page->view->now, .rows = rows};
     size_t all = 0, clashes = 0;
@@ -268,7 +268,7 @@ static const char symbols[] =
     "<g id=\"clash\"><path class=\"m-clash\" d=\"M0-7 7 0 0 7-7 0z\"/></g>"
     "</defs></svg>\n";
 
-static void draw_legend(const struct page *page)
+static void draw_legend(const struct html_page *page)
 {
     static const struct {
         const char *symbol, *words;
@@ -288,9 +288,9 @@ static void draw_legend(const struct page *page)
     buf_puts(page->out, "</ul>\n");
 }
 
-static void html_calendar_tables(const struct page *page);
+static void html_calendar_tables(const struct html_page *page);
 
-void html_calendar(const struct page *page)
+void html_calendar(const struct html_page *page)
 {
     const struct status_view *view = page->view;
     size_t rows = view->source_count < SOURCES ? view->source_count : SOURCES;
@@ -319,7 +319,7 @@ void html_calendar(const struct page *page)
 
 enum { TIMES = 3000 }; /* listed one by one, of all sources together */
 
-static void html_details(const struct page *page, const char *summary)
+static void html_details(const struct html_page *page, const char *summary)
 {
     buf_printf(page->out, "<details><summary>%s</summary><div>\n", summary);
 }
@@ -330,7 +330,7 @@ static void html_details(const struct page *page, const char *summary)
 static void put_planned(struct html_table *table, const struct status_source *source, size_t *left)
 {
     char text[TIME_TEXT_SIZE];
-    const struct page *page = table->page;
+    const struct html_page *page = table->page;
     struct str meaning = source->rests
                              ? arena_printf(page->view->arena, "%.*s (%s)", STR_ARG(source->meaning), source->rests)
                              : source->meaning;
@@ -365,7 +365,7 @@ static void put_planned(struct html_table *table, const struct status_source *so
 }
 
 /* Sources without a plan are not in this table. */
-static void html_planned_runs(const struct page *page)
+static void html_planned_runs(const struct html_page *page)
 {
     static const char *const headings[] = {
         "Source", "Schedule", "Next run", "Runs", "At least apart", "Storage", "Zone", "All runs, in that time zone",
@@ -386,7 +386,7 @@ static void html_planned_runs(const struct page *page)
 
 /* ---- collisions ------------------------------------------------------------------------ */
 
-static void html_collisions(const struct page *page)
+static void html_collisions(const struct html_page *page)
 {
     const struct status_view *view = page->view;
     if (view->collision_count == 0)
@@ -405,7 +405,7 @@ static void html_collisions(const struct page *page)
 
 /* ---- past backups ------------------------------------------------------------------------ */
 
-static struct str html_items(const struct page *page, const struct backup_status *status)
+static struct str html_items(const struct html_page *page, const struct backup_status *status)
 {
     if (status->items_total == 0 && status->items_done == 0)
         return STR("");
@@ -432,14 +432,14 @@ static void past_rows(struct html_table *table, size_t *put)
             return;
         const struct status_past *past = &newest->past[next[newest - view->sources]++];
         char text[TIME_TEXT_SIZE];
-        const struct page *page = table->page;
+        const struct html_page *page = table->page;
         const struct backup *backup = past->object;
         struct str phase = phase_name(backup->status.phase);
         html_row(table);
         MARKUP(page->out, "@", backup->meta.name);
         html_cell_text(table, newest->maker == STATUS_BY_HAND ? STR("") : newest->name);
         html_cell(table, "");
-        html_badge(page, html_phase_tone(phase), phase);
+        html_badge(page, html_phase_sign(phase), phase);
         html_cell_when(table, past->started);
         html_cell_text(table, past->ended >= past->started && past->ended
                                   ? str_from(duration_format(past->ended - past->started, text))
@@ -449,7 +449,7 @@ static void past_rows(struct html_table *table, size_t *put)
     }
 }
 
-static void html_calendar_tables(const struct page *page)
+static void html_calendar_tables(const struct html_page *page)
 {
     html_collisions(page);
     html_planned_runs(page);

@@ -29,7 +29,7 @@ void status_html_policy(struct buf *out)
 }
 
 /* The links are of use only where a server answers them. */
-static void put_header(const struct page *page)
+static void put_header(const struct html_page *page)
 {
     const struct status_view *view = page->view;
     buf_puts(page->out, "<header><p class=\"brand\">backstop</p>");
@@ -48,7 +48,7 @@ static void put_header(const struct page *page)
  * nothing has to be done about them today. */
 void status_html(const struct status_view *view, bool served, struct buf *out)
 {
-    const struct page page = {view, out, served};
+    const struct html_page page = {view, out, served};
     buf_puts(page.out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     /* A policy in a document cannot name its frames: the header does, where there is one. */
     BUF_SCOPED policy;

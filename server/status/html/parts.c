@@ -4,18 +4,19 @@
 
 #include "status/html/html.h"
 
-void html_section(const struct page *page, const char *id, const char *heading)
+void html_section(const struct html_page *page, const char *id, const char *heading)
 {
     buf_printf(page->out, "<section aria-labelledby=\"%s\"><h2 id=\"%s\">%s</h2>\n", id, id, heading);
 }
 
-void html_section_end(const struct page *page)
+void html_section_end(const struct html_page *page)
 {
     buf_puts(page->out, "</section>\n");
 }
 
 /* A region that scrolls and can be reached by keyboard, named like its caption. */
-struct html_table html_table(const struct page *page, const char *class, const char *name, const char *const *headings)
+struct html_table html_table(const struct html_page *page, const char *class, const char *name,
+                             const char *const *headings)
 {
     buf_printf(page->out,
                "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"%s\"><table%s%s%s><caption>%s"
@@ -65,7 +66,7 @@ void html_cell_when(struct html_table *table, int64_t when)
 /* How many rows are missing is said, and where they are. */
 void html_table_end(struct html_table *table, size_t shown_rows, size_t total)
 {
-    const struct page *page = table->page;
+    const struct html_page *page = table->page;
     row_end(table);
     buf_puts(page->out, "</tbody></table></div>\n");
     if (total > shown_rows)
@@ -73,59 +74,59 @@ void html_table_end(struct html_table *table, size_t shown_rows, size_t total)
                    total - shown_rows);
 }
 
-const char *html_tone(enum tone tone)
+const char *html_sign_class(enum html_sign sign)
 {
     static const char *const classes[] = {
-        [TONE_NONE] = "",        [TONE_GOOD] = "tone-good", [TONE_WARN] = "tone-warn",
-        [TONE_BAD] = "tone-bad", [TONE_INFO] = "tone-info", [TONE_UNKNOWN] = "tone-unknown"};
-    return classes[tone];
+        [SIGN_NONE] = "",        [SIGN_GOOD] = "tone-good", [SIGN_WARN] = "tone-warn",
+        [SIGN_BAD] = "tone-bad", [SIGN_INFO] = "tone-info", [SIGN_UNKNOWN] = "tone-unknown"};
+    return classes[sign];
 }
 
-const char *html_tone_name(enum tone tone)
+const char *html_card_class(enum html_sign sign)
 {
-    return tone == TONE_NONE ? "none" : html_tone(tone) + strlen("tone-");
+    return sign == SIGN_NONE ? "none" : html_sign_class(sign) + strlen("tone-");
 }
 
 /* The sign before the words is made by the style sheet, with an empty text for readers of
  * screens. */
-void html_badge(const struct page *page, enum tone tone, struct str words)
+void html_badge(const struct html_page *page, enum html_sign sign, struct str words)
 {
-    if (tone == TONE_NONE)
+    if (sign == SIGN_NONE)
         MARKUP(page->out, "@", words);
     else
-        MARKUP(page->out, "<span class=\"badge $\">@</span>", str_from(html_tone(tone)), words);
+        MARKUP(page->out, "<span class=\"badge $\">@</span>", str_from(html_sign_class(sign)), words);
 }
 
-/* As phase_tone of the text screen, with a tone of its own for what is under way. */
-enum tone html_phase_tone(struct str phase)
+/* As phase_tone of the text screen, with a sign of its own for what is under way. */
+enum html_sign html_phase_sign(struct str phase)
 {
     static const struct {
         const char *phase;
-        enum tone tone;
-    } tones[] = {
-        {"Available", TONE_GOOD}, {"Unavailable", TONE_BAD},   {"completed", TONE_GOOD}, {"failed", TONE_BAD},
-        {"stuck", TONE_BAD},      {"in the future", TONE_BAD}, {"running", TONE_INFO},   {"not started", TONE_INFO},
-        {"none", TONE_WARN},      {"too old", TONE_WARN},      {"gone", TONE_WARN},      {"adopted", TONE_WARN},
+        enum html_sign sign;
+    } signs[] = {
+        {"Available", SIGN_GOOD}, {"Unavailable", SIGN_BAD},   {"completed", SIGN_GOOD}, {"failed", SIGN_BAD},
+        {"stuck", SIGN_BAD},      {"in the future", SIGN_BAD}, {"running", SIGN_INFO},   {"not started", SIGN_INFO},
+        {"none", SIGN_WARN},      {"too old", SIGN_WARN},      {"gone", SIGN_WARN},      {"adopted", SIGN_WARN},
     };
-    for (size_t i = 0; i < LENGTH_OF(tones); i++)
-        if (str_is(phase, tones[i].phase))
-            return tones[i].tone;
+    for (size_t i = 0; i < LENGTH_OF(signs); i++)
+        if (str_is(phase, signs[i].phase))
+            return signs[i].sign;
     if (phase_has_failed(phase))
-        return TONE_BAD;
+        return SIGN_BAD;
     switch (phase.len ? phase_of(phase) : PHASE_DELETING) {
     case PHASE_COMPLETED:
-        return TONE_GOOD;
+        return SIGN_GOOD;
     case PHASE_WAITING:
     case PHASE_RUNNING:
-        return TONE_INFO;
+        return SIGN_INFO;
     case PHASE_DELETING:
-        return TONE_NONE;
+        return SIGN_NONE;
     default:
-        return TONE_WARN;
+        return SIGN_WARN;
     }
 }
 
-struct str html_distance(const struct page *page, int64_t when)
+struct str html_distance(const struct html_page *page, int64_t when)
 {
     char text[TIME_TEXT_SIZE];
     int64_t away = when - page->view->now;
@@ -137,7 +138,7 @@ struct str html_distance(const struct page *page, int64_t when)
     return arena_printf(page->view->arena, "%s%s%s", away > 0 ? "in " : "", text, away < 0 ? " ago" : "");
 }
 
-void html_when(const struct page *page, int64_t when)
+void html_when(const struct html_page *page, int64_t when)
 {
     if (when == 0) {
         buf_puts(page->out, "-");
@@ -147,13 +148,13 @@ void html_when(const struct page *page, int64_t when)
     MARKUP(page->out, " <span class=\"when\">UTC, $</span>", html_distance(page, when));
 }
 
-struct str html_count(const struct page *page, size_t count, const char *one, const char *many)
+struct str html_count(const struct html_page *page, size_t count, const char *one, const char *many)
 {
     return arena_printf(page->view->arena, "%zu %s", count, count == 1 ? one : many);
 }
 
 /* By characters: bytes could end within one. */
-struct str html_cut(const struct page *page, struct str text, size_t characters)
+struct str html_cut(const struct html_page *page, struct str text, size_t characters)
 {
     size_t at = 0;
     for (size_t i = 0; i < characters && at < text.len; i++) {

@@ -4,7 +4,7 @@
 
 /* A page that is served says how to ask, for the webhook's own account may not list all that is
  * needed. */
-void html_completeness(const struct page *page)
+void html_completeness(const struct html_page *page)
 {
     const struct status_completeness *found = page->view->completeness;
     if (!found && !page->served)
@@ -17,7 +17,7 @@ void html_completeness(const struct page *page)
         return;
     }
     buf_puts(page->out, "<p>");
-    html_badge(page, found->total || found->unknown.len ? TONE_WARN : TONE_GOOD,
+    html_badge(page, found->total || found->unknown.len ? SIGN_WARN : SIGN_GOOD,
                status_completeness_words(page->view->arena, found, page->view->files));
     buf_puts(page->out, "</p>\n");
     if (found->len)
@@ -32,7 +32,7 @@ void html_completeness(const struct page *page)
     html_section_end(page);
 }
 
-void html_audit(const struct page *page)
+void html_audit(const struct html_page *page)
 {
     const struct status_audit *audit = page->view->audit;
     if (!audit && !page->served)
@@ -45,7 +45,7 @@ void html_audit(const struct page *page)
         return;
     }
     buf_puts(page->out, "<p>");
-    html_badge(page, audit->denied ? TONE_BAD : TONE_GOOD,
+    html_badge(page, audit->denied ? SIGN_BAD : SIGN_GOOD,
                audit->denied ? html_count(page, audit->denied, "existing object would be denied",
                                           "existing objects would be denied")
                              : STR("No existing object would be denied"));
@@ -60,9 +60,9 @@ void html_audit(const struct page *page)
         buf_puts(page->out, "<ul class=\"findings\">\n");
         for (size_t i = 0; i < audit->row_count; i++) {
             const struct status_audited *row = &audit->rows[i];
-            enum tone tone = row->denied ? TONE_BAD : TONE_WARN;
-            MARKUP(page->out, "<li><p><span class=\"badge $\">@</span> $</p>", str_from(html_tone(tone)), row->object,
-                   row->denied ? STR("would be denied") : STR("would get a warning"));
+            enum html_sign sign = row->denied ? SIGN_BAD : SIGN_WARN;
+            MARKUP(page->out, "<li><p><span class=\"badge $\">@</span> $</p>", str_from(html_sign_class(sign)),
+                   row->object, row->denied ? STR("would be denied") : STR("would get a warning"));
             for (size_t s = 0; s < row->says.len; s++)
                 MARKUP(page->out, "<p>@</p>", row->says.items[s]);
             buf_puts(page->out, "</li>\n");
@@ -77,18 +77,18 @@ void html_audit(const struct page *page)
 
 /* ---- decisions ------------------------------------------------------------------------------ */
 
-static enum tone outcome_tone(struct str outcome)
+static enum html_sign outcome_sign(struct str outcome)
 {
     if (str_is(outcome, "denied") || str_is(outcome, "error"))
-        return TONE_BAD;
+        return SIGN_BAD;
     if (str_is(outcome, "warned"))
-        return TONE_WARN;
-    return str_is(outcome, "mutated") ? TONE_INFO : TONE_GOOD;
+        return SIGN_WARN;
+    return str_is(outcome, "mutated") ? SIGN_INFO : SIGN_GOOD;
 }
 
 static void put_decision(struct html_table *table, const struct status_decision *decision)
 {
-    const struct page *page = table->page;
+    const struct html_page *page = table->page;
     html_row(table);
     html_when(page, decision->at);
     html_cell_text(table, decision->user);
@@ -98,13 +98,13 @@ static void put_decision(struct html_table *table, const struct status_decision 
     if (decision->ns.len)
         MARKUP(page->out, " in @", decision->ns);
     html_cell(table, "");
-    html_badge(page, outcome_tone(decision->outcome), decision->outcome);
+    html_badge(page, outcome_sign(decision->outcome), decision->outcome);
     html_cell(table, "full");
     MARKUP(page->out, "@", decision->why);
 }
 
 /* Rows of the list from `from` up to `to`. */
-static void put_decisions(const struct page *page, const char *name, size_t from, size_t to)
+static void put_decisions(const struct html_page *page, const char *name, size_t from, size_t to)
 {
     static const char *const headings[] = {"When", "Who", "What", "Decision", "Why", NULL};
     struct html_table table = html_table(page, "", name, headings);
@@ -113,7 +113,7 @@ static void put_decisions(const struct page *page, const char *name, size_t from
     html_table_end(&table, to - from, to - from);
 }
 
-void html_decisions(const struct page *page)
+void html_decisions(const struct html_page *page)
 {
     enum { OPEN = 20 }; /* the others are a click away */
     const struct status_serving *serving = page->view->serving;
@@ -140,16 +140,17 @@ void html_decisions(const struct page *page)
 /* ---- certificate, settings, facts -------------------------------------------------------------- */
 
 /* `words` are the reason, empty for what is fine. */
-static void put_check(struct html_table *table, struct str name, enum tone tone, const char *state, struct str words)
+static void put_check(struct html_table *table, struct str name, enum html_sign sign, const char *state,
+                      struct str words)
 {
     html_row(table);
     MARKUP(table->page->out, "@", name);
     html_cell(table, "");
-    html_badge(table->page, tone, str_from(state));
+    html_badge(table->page, sign, str_from(state));
     html_cell_text(table, words);
 }
 
-void html_serving(const struct page *page)
+void html_serving(const struct html_page *page)
 {
     static const char *const headings[] = {"What", "State", "Why", NULL};
     const struct status_serving *serving = page->view->serving;
@@ -159,16 +160,16 @@ void html_serving(const struct page *page)
     struct html_table table = html_table(page, "", "Certificate, settings and cache of this replica", headings);
     bool warned = serving->certificate.len > 0;
     if (serving->certificate_good)
-        put_check(&table, STR("Certificate"), warned ? TONE_WARN : TONE_GOOD, warned ? "warning" : "good",
+        put_check(&table, STR("Certificate"), warned ? SIGN_WARN : SIGN_GOOD, warned ? "warning" : "good",
                   serving->certificate);
     else
-        put_check(&table, STR("Certificate"), TONE_BAD, "problem", serving->certificate);
-    put_check(&table, STR("Settings"), serving->settings.len ? TONE_WARN : TONE_GOOD,
+        put_check(&table, STR("Certificate"), SIGN_BAD, "problem", serving->certificate);
+    put_check(&table, STR("Settings"), serving->settings.len ? SIGN_WARN : SIGN_GOOD,
               serving->settings.len ? "warning" : "good", serving->settings);
     for (size_t i = 0; i < serving->fact_count; i++) {
         const struct status_sync *fact = &serving->facts[i];
-        enum tone tone = !fact->synced ? TONE_BAD : fact->reason.len ? TONE_WARN : TONE_GOOD;
-        put_check(&table, fact->name, tone, fact->synced ? "synced" : "not read", fact->reason);
+        enum html_sign sign = !fact->synced ? SIGN_BAD : fact->reason.len ? SIGN_WARN : SIGN_GOOD;
+        put_check(&table, fact->name, sign, fact->synced ? "synced" : "not read", fact->reason);
     }
     html_table_end(&table, serving->fact_count, serving->fact_count);
     html_section_end(page);

@@ -16,10 +16,10 @@ static const char *step_words(const struct upgrade_source *source)
 /* The phase of a backup, and how far it is. */
 static void put_phase_cell(struct html_table *table, const struct backup_status *status, const char *none)
 {
-    const struct page *page = table->page;
+    const struct html_page *page = table->page;
     html_cell(table, status || *none != '-' ? "" : "none");
     if (status)
-        html_badge(page, html_phase_tone(status->phase), phase_name(status->phase));
+        html_badge(page, html_phase_sign(status->phase), phase_name(status->phase));
     else
         buf_puts(page->out, none);
     if (!status || status->completed || status->items_total <= 0)
@@ -34,7 +34,7 @@ static void put_phase_cell(struct html_table *table, const struct backup_status 
 /* As print_sources of the text screen. */
 static void put_source(struct html_table *table, const struct upgrade_source *source)
 {
-    const struct page *page = table->page;
+    const struct html_page *page = table->page;
     struct str state = str_from(evidence_state_name(source->evidence.state));
     html_row(table);
     MARKUP(page->out, "@", source->source->meta.name);
@@ -42,7 +42,7 @@ static void put_source(struct html_table *table, const struct upgrade_source *so
     if (source->evidence.region.len)
         MARKUP(page->out, " (region @)", source->evidence.region);
     html_cell(table, "");
-    html_badge(page, html_phase_tone(state), state);
+    html_badge(page, html_phase_sign(state), state);
     put_phase_cell(table, source->evidence.status, "-");
     html_cell_text(table, source->evidence.when ? html_distance(page, source->evidence.when) : STR(""));
     html_cell(table, source->says.len ? "full" : "");
@@ -53,11 +53,11 @@ static void put_source(struct html_table *table, const struct upgrade_source *so
 
 static void put_evidence(struct html_table *table, const struct upgrade_evidence *evidence)
 {
-    const struct page *page = table->page;
-    static const enum tone tones[] = {[UPGRADE_STEP_PASS] = TONE_GOOD,
-                                      [UPGRADE_STEP_WAIT] = TONE_WARN,
-                                      [UPGRADE_STEP_START] = TONE_WARN,
-                                      [UPGRADE_STEP_REFUSE] = TONE_BAD};
+    const struct html_page *page = table->page;
+    static const enum html_sign signs[] = {[UPGRADE_STEP_PASS] = SIGN_GOOD,
+                                           [UPGRADE_STEP_WAIT] = SIGN_WARN,
+                                           [UPGRADE_STEP_START] = SIGN_WARN,
+                                           [UPGRADE_STEP_REFUSE] = SIGN_BAD};
     const struct evidence_object *object = evidence->object;
     html_row(table);
     MARKUP(page->out, "@", evidence->source->name);
@@ -65,7 +65,7 @@ static void put_evidence(struct html_table *table, const struct upgrade_evidence
     html_cell(table, "");
     MARKUP(page->out, "@ @", evidence->source->kind, object ? object->name : STR("-"));
     html_cell(table, "");
-    html_badge(page, evidence->counts ? tones[evidence->step] : TONE_WARN, str_from(engine_states[evidence->state]));
+    html_badge(page, evidence->counts ? signs[evidence->step] : SIGN_WARN, str_from(engine_states[evidence->state]));
     html_cell_text(table, evidence->when ? html_distance(page, evidence->when) : STR(""));
     html_cell(table, "");
     MARKUP(page->out, "@", object && object->value.len ? object->value : STR("-"));
@@ -73,7 +73,7 @@ static void put_evidence(struct html_table *table, const struct upgrade_evidence
         MARKUP(page->out, "<br><span class=\"muted\">@</span>", evidence->says);
 }
 
-static void put_all_evidence(const struct page *page)
+static void put_all_evidence(const struct html_page *page)
 {
     static const char *const headings[] = {"Evidence of", "Needed", "Newest", "State", "Since", "Value", NULL};
     const struct upgrade_view *upgrade = &page->view->upgrade;
@@ -86,7 +86,7 @@ static void put_all_evidence(const struct page *page)
 }
 
 /* The command is shown only where the gate would let it pass, or start a backup and wait. */
-void html_upgrade(const struct page *page)
+void html_upgrade(const struct html_page *page)
 {
     static const char *const headings[] = {
         "ManagementBackup", "Pre-upgrade backup", "Evidence", "Phase", "Since", "The gate", NULL};
@@ -121,7 +121,7 @@ void html_upgrade(const struct page *page)
 
 /* ---- management backups ------------------------------------------------------------------ */
 
-static struct str schedule_words(const struct page *page, const struct status_backup *backup)
+static struct str schedule_words(const struct html_page *page, const struct status_backup *backup)
 {
     struct arena *arena = page->view->arena;
     if (backup->kind == STATUS_PRE_UPGRADE)
@@ -154,14 +154,14 @@ static void put_region(struct html_table *table, const struct management_backup 
 
 static void put_backup(struct html_table *table, const struct status_backup *backup)
 {
-    const struct page *page = table->page;
+    const struct html_page *page = table->page;
     const struct management_backup *object = backup->object;
     const struct status_location *location = backup->goes_to;
     bool protects = object->on_upgrade && object->schedule.len && !object->meta.deleting;
     html_row(table);
     MARKUP(page->out, "@", object->meta.name);
     html_cell(table, "");
-    html_badge(page, backup->valid ? TONE_NONE : TONE_BAD, schedule_words(page, backup));
+    html_badge(page, backup->valid ? SIGN_NONE : SIGN_BAD, schedule_words(page, backup));
     html_cell_when(table, backup->next);
     put_phase_cell(table, backup->last, "none yet");
     html_cell_text(table, backup->last_when ? html_distance(page, backup->last_when) : STR(""));
@@ -169,18 +169,18 @@ static void put_backup(struct html_table *table, const struct status_backup *bac
     html_cell(table, "");
     if (location)
         html_badge(page,
-                   !location->usable    ? TONE_BAD
-                   : location->survives ? TONE_NONE
-                                        : TONE_WARN,
+                   !location->usable    ? SIGN_BAD
+                   : location->survives ? SIGN_NONE
+                                        : SIGN_WARN,
                    location->object->meta.name);
     else
-        html_badge(page, TONE_BAD, object->storage_location.len ? object->storage_location : STR("none"));
+        html_badge(page, SIGN_BAD, object->storage_location.len ? object->storage_location : STR("none"));
     for (size_t i = 0; i < object->region_count && i < REGIONS; i++)
         put_region(table, object, &object->regions[i]);
 }
 
 /* Expired ones that stay. */
-static void html_kept(const struct page *page)
+static void html_kept(const struct html_page *page)
 {
     static const char *const headings[] = {"Kept after expiry", "Expired", "Age", "Objects", "Why", NULL};
     const struct status_view *view = page->view;
@@ -204,7 +204,7 @@ static void html_kept(const struct page *page)
     html_table_end(&table, rows, view->kept_count);
 }
 
-void html_backups(const struct page *page)
+void html_backups(const struct html_page *page)
 {
     static const char *const headings[] = {"Name",  "Schedule",          "Next run", "Last",
                                            "Since", "Protects upgrades", "Storage",  NULL};
@@ -230,17 +230,17 @@ void html_backups(const struct page *page)
 /* Health is told by Velero's phase, and whether the location outlives the cluster apart from it. */
 static void put_location(struct html_table *table, const struct status_location *location)
 {
-    const struct page *page = table->page;
+    const struct html_page *page = table->page;
     const struct storage_location *object = location->object;
     html_row(table);
     MARKUP(page->out, "@$", object->meta.name, location->is_default ? STR(" (default)") : STR(""));
     html_cell(table, "");
-    html_badge(page, html_phase_tone(object->phase.len ? object->phase : STR("not validated")),
+    html_badge(page, html_phase_sign(object->phase.len ? object->phase : STR("not validated")),
                object->phase.len ? object->phase : STR("not validated"));
     if (object->message.len)
         MARKUP(page->out, "<br><span class=\"muted\">@</span>", html_cut(page, object->message, 300));
     html_cell(table, "");
-    html_badge(page, location->survives ? TONE_GOOD : TONE_WARN,
+    html_badge(page, location->survives ? SIGN_GOOD : SIGN_WARN,
                location->survives ? arena_printf(page->view->arena, "survives the cluster (%s)", location->class)
                                   : arena_printf(page->view->arena, "lost with the cluster (%s)", location->class));
     html_cell_text(table, object->provider);
@@ -251,7 +251,7 @@ static void put_location(struct html_table *table, const struct status_location 
     html_cell_when(table, object->last_validated);
 }
 
-void html_locations(const struct page *page)
+void html_locations(const struct html_page *page)
 {
     static const char *const headings[] = {"Name",   "Health", "Class",          "Provider",
                                            "Bucket", "Access", "Last validated", NULL};
@@ -271,7 +271,7 @@ void html_locations(const struct page *page)
     html_section_end(page);
 }
 
-void html_velero(const struct page *page)
+void html_velero(const struct html_page *page)
 {
     static const char *const headings[] = {"Deployment",      "Namespace",         "Ready",
                                            "Service account", "Known to backstop", NULL};
@@ -292,10 +292,10 @@ void html_velero(const struct page *page)
             MARKUP(page->out, "@", velero->object->meta.name);
             html_cell_text(&table, velero->object->meta.ns);
             html_cell(&table, "");
-            html_badge(page, velero->ready ? TONE_GOOD : TONE_BAD, velero->ready ? STR("yes") : STR("no"));
+            html_badge(page, velero->ready ? SIGN_GOOD : SIGN_BAD, velero->ready ? STR("yes") : STR("no"));
             html_cell_text(&table, velero->account);
             html_cell(&table, "");
-            html_badge(page, velero->known_account ? TONE_GOOD : TONE_BAD,
+            html_badge(page, velero->known_account ? SIGN_GOOD : SIGN_BAD,
                        velero->known_account ? STR("yes") : STR("no"));
         }
         html_table_end(&table, rows, view->velero_count);

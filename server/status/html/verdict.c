@@ -3,13 +3,13 @@
 /* The answers that people come for, and what stands against them. */
 
 /* Its sign and colour. */
-static enum tone grade_tone(enum status_grade grade)
+static enum html_sign grade_sign(enum status_grade grade)
 {
-    static const enum tone tones[] = {[STATUS_READY] = TONE_GOOD,
-                                      [STATUS_AT_RISK] = TONE_WARN,
-                                      [STATUS_UNKNOWN] = TONE_UNKNOWN,
-                                      [STATUS_NOT_READY] = TONE_BAD};
-    return tones[grade];
+    static const enum html_sign signs[] = {[STATUS_READY] = SIGN_GOOD,
+                                           [STATUS_AT_RISK] = SIGN_WARN,
+                                           [STATUS_UNKNOWN] = SIGN_UNKNOWN,
+                                           [STATUS_NOT_READY] = SIGN_BAD};
+    return signs[grade];
 }
 
 static const char *grade_words(enum status_grade grade)
@@ -21,7 +21,7 @@ static const char *grade_words(enum status_grade grade)
     return words[grade];
 }
 
-struct str html_title(const struct page *page)
+struct str html_title(const struct html_page *page)
 {
     enum { TITLE = 120 };
     const struct status_verdict *verdict = &page->view->verdict;
@@ -29,36 +29,36 @@ struct str html_title(const struct page *page)
         page, arena_printf(page->view->arena, "%s: %.*s", grade_words(verdict->grade), STR_ARG(verdict->says)), TITLE);
 }
 
-void html_headline(const struct page *page)
+void html_headline(const struct html_page *page)
 {
     const struct status_verdict *verdict = &page->view->verdict;
     buf_printf(page->out, "<div class=\"headline %s\"><h1 class=\"answer\">%s</h1><p>",
-               html_tone_name(grade_tone(verdict->grade)), grade_words(verdict->grade));
+               html_card_class(grade_sign(verdict->grade)), grade_words(verdict->grade));
     MARKUP(page->out, "@</p></div>", verdict->says);
 }
 
 /* A card: the question, its answer in a word or two, and the sentence that decided it. The
  * caller closes the section. */
-static void verdict_begin(const struct page *page, const char *id, const char *question,
-                          const struct status_verdict *verdict, enum tone tone, const char *answer)
+static void verdict_begin(const struct html_page *page, const char *id, const char *question,
+                          const struct status_verdict *verdict, enum html_sign sign, const char *answer)
 {
     buf_printf(page->out,
                "<section class=\"verdict %s\" aria-labelledby=\"%s\"><h2 id=\"%s\">%s</h2>"
                "<p class=\"answer\">%s</p>",
-               html_tone_name(tone), id, id, question, answer);
+               html_card_class(sign), id, id, question, answer);
     MARKUP(page->out, "<p>@</p>", verdict->says);
 }
 
 /* ---- restore ------------------------------------------------------------------------ */
 
 /* "Not now" where a backup is there and something stands in the way; "No" where there is none. */
-static void verdict_restore(const struct page *page)
+static void verdict_restore(const struct html_page *page)
 {
     const struct status_view *view = page->view;
     const struct status_recovery *recovery = &view->recovery;
     const struct recovery_candidate *best = recovery->point ? recovery->point : recovery->fragile;
     enum status_grade grade = view->restore.grade;
-    verdict_begin(page, "restore", "Could it be restored tonight?", &view->restore, grade_tone(grade),
+    verdict_begin(page, "restore", "Could it be restored tonight?", &view->restore, grade_sign(grade),
                   grade == STATUS_READY                ? "Yes"
                   : grade == STATUS_NOT_READY && !best ? "No"
                   : grade == STATUS_NOT_READY          ? "Not now"
@@ -81,35 +81,35 @@ static void verdict_restore(const struct page *page)
 
 /* The answer follows the gate's own outcome, unless the verdict is graver: something else may
  * block an upgrade that the gate would admit. */
-static void verdict_upgrade(const struct page *page)
+static void verdict_upgrade(const struct html_page *page)
 {
     static const struct {
-        enum tone tone;
+        enum html_sign sign;
         const char *words;
     } answers[] = {
-        [UPGRADE_ADMITTED] = {TONE_GOOD, "Yes, now"},
-        [UPGRADE_WAITS] = {TONE_GOOD, "Yes, after a fresh backup"},
-        [UPGRADE_REFUSED] = {TONE_BAD, "No"},
-        [UPGRADE_UNKNOWN] = {TONE_UNKNOWN, "Unknown"},
-        [UPGRADE_UNPROTECTED] = {TONE_WARN, "Yes, but without a backup"},
-        [UPGRADE_LET_THROUGH] = {TONE_WARN, "Yes, unchecked"},
-        [UPGRADE_NONE] = {TONE_NONE, "Nothing to upgrade"},
+        [UPGRADE_ADMITTED] = {SIGN_GOOD, "Yes, now"},
+        [UPGRADE_WAITS] = {SIGN_GOOD, "Yes, after a fresh backup"},
+        [UPGRADE_REFUSED] = {SIGN_BAD, "No"},
+        [UPGRADE_UNKNOWN] = {SIGN_UNKNOWN, "Unknown"},
+        [UPGRADE_UNPROTECTED] = {SIGN_WARN, "Yes, but without a backup"},
+        [UPGRADE_LET_THROUGH] = {SIGN_WARN, "Yes, unchecked"},
+        [UPGRADE_NONE] = {SIGN_NONE, "Nothing to upgrade"},
     };
     const struct upgrade_view *upgrade = &page->view->upgrade;
     const struct status_verdict *verdict = &page->view->upgrades;
-    enum tone tone = answers[upgrade->outcome].tone;
+    enum html_sign sign = answers[upgrade->outcome].sign;
     const char *words = answers[upgrade->outcome].words;
     if (verdict->grade == STATUS_READY && upgrade->under_way && upgrade->running.len) {
-        tone = TONE_INFO;
+        sign = SIGN_INFO;
         words = "In progress";
     } else if (verdict->grade == STATUS_NOT_READY) {
-        tone = TONE_BAD;
+        sign = SIGN_BAD;
         words = "Not now";
-    } else if (verdict->grade != STATUS_READY && tone != TONE_WARN) {
-        tone = grade_tone(verdict->grade);
+    } else if (verdict->grade != STATUS_READY && sign != SIGN_WARN) {
+        sign = grade_sign(verdict->grade);
         words = grade_words(verdict->grade);
     }
-    verdict_begin(page, "upgrade", "Could it be upgraded tomorrow?", verdict, tone, words);
+    verdict_begin(page, "upgrade", "Could it be upgraded tomorrow?", verdict, sign, words);
     if (upgrade->running.len && !(verdict->grade == STATUS_READY && upgrade->under_way))
         MARKUP(page->out,
                upgrade->not_ready ? "<p class=\"muted\">@ is applied, and not ready</p>"
@@ -131,7 +131,7 @@ static size_t count_results(const struct status_view *view, enum status_result o
 }
 
 /* What became of the last backup of each region, as kcm reports it: its Backups are in that cluster. */
-static void put_regions(const struct page *page)
+static void put_regions(const struct html_page *page)
 {
     enum { REGIONS_SHOWN = 6 };
     const struct status_view *view = page->view;
@@ -148,7 +148,7 @@ static void put_regions(const struct page *page)
             if (total++ >= REGIONS_SHOWN)
                 continue;
             MARKUP(page->out, shown_regions++ ? ", @ " : "<p class=\"muted\">Regions: @ ", region->region);
-            html_badge(page, region->error.len ? TONE_BAD : html_phase_tone(phase), phase);
+            html_badge(page, region->error.len ? SIGN_BAD : html_phase_sign(phase), phase);
         }
     }
     if (total > shown_regions)
@@ -156,7 +156,7 @@ static void put_regions(const struct page *page)
     buf_puts(page->out, total ? "</p>" : "");
 }
 
-static void verdict_backups(const struct page *page)
+static void verdict_backups(const struct html_page *page)
 {
     const struct status_view *view = page->view;
     const struct status_source *next = NULL;
@@ -169,13 +169,13 @@ static void verdict_backups(const struct page *page)
                                           [STATUS_AT_RISK] = "Not as planned",
                                           [STATUS_UNKNOWN] = "Unknown",
                                           [STATUS_NOT_READY] = "Not all"};
-    enum tone tone = grade_tone(view->runs.grade);
+    enum html_sign sign = grade_sign(view->runs.grade);
     const char *answer = answers[view->runs.grade];
     if (view->runs.grade == STATUS_READY && !next) {
-        tone = TONE_NONE;
+        sign = SIGN_NONE;
         answer = "None planned";
     }
-    verdict_begin(page, "runs", "Do backups run?", &view->runs, tone, answer);
+    verdict_begin(page, "runs", "Do backups run?", &view->runs, sign, answer);
     if (next) {
         MARKUP(page->out, "<p class=\"muted\">Next: @, $, ", next->name, html_distance(page, next->first));
         markup_time(page->out, next->first, 0);
@@ -189,12 +189,12 @@ static void verdict_backups(const struct page *page)
 }
 
 /* The worst first. */
-void html_verdict(const struct page *page)
+void html_verdict(const struct html_page *page)
 {
     const struct status_view *view = page->view;
     const struct {
         enum status_grade grade;
-        void (*put)(const struct page *page);
+        void (*put)(const struct html_page *page);
     } cards[] = {{view->restore.grade, verdict_restore},
                  {view->runs.grade, verdict_backups},
                  {view->upgrades.grade, verdict_upgrade}};
@@ -208,7 +208,7 @@ void html_verdict(const struct page *page)
 
 /* ---- findings --------------------------------------------------------------------------- */
 
-void html_unjudged(const struct page *page)
+void html_unjudged(const struct html_page *page)
 {
     const struct status_view *view = page->view;
     if (view->unjudged_count == 0)
@@ -218,7 +218,7 @@ void html_unjudged(const struct page *page)
     for (size_t i = 0; i < view->unjudged_count; i++) {
         const struct status_finding *finding = &view->unjudged[i];
         MARKUP(page->out, "<li><p><span class=\"badge $\">@</span>: @ <span class=\"muted\">(not judged: $)</span></p>",
-               str_from(html_tone(TONE_UNKNOWN)), finding->object, finding->says,
+               str_from(html_sign_class(SIGN_UNKNOWN)), finding->object, finding->says,
                status_blocked(view, finding->blocks));
         MARKUP(page->out, "<code class=\"run\">$</code></li>\n", finding->fix);
     }
@@ -232,10 +232,10 @@ static enum html_findings finding_sort(const struct status_finding *finding)
 }
 
 /* What begins with kubectl is a command to copy; anything else is a sentence. */
-static void put_finding(const struct page *page, const struct status_finding *finding, enum tone tone)
+static void put_finding(const struct html_page *page, const struct status_finding *finding, enum html_sign sign)
 {
     const struct status_view *view = page->view;
-    MARKUP(page->out, "<li><p><span class=\"badge $\">@</span>: @", str_from(html_tone(tone)), finding->object,
+    MARKUP(page->out, "<li><p><span class=\"badge $\">@</span>: @", str_from(html_sign_class(sign)), finding->object,
            finding->says);
     if (finding->blocks)
         MARKUP(page->out, " <span class=\"muted\">(blocks $)</span>", status_blocked(view, finding->blocks));
@@ -250,14 +250,14 @@ static void put_finding(const struct page *page, const struct status_finding *fi
 }
 
 /* What could not be checked is said once, below the gravest findings that there are. */
-void html_findings(const struct page *page, enum html_findings sort)
+void html_findings(const struct html_page *page, enum html_findings sort)
 {
     static const struct {
         const char *id, *heading;
-        enum tone tone;
-    } sorts[] = {[HTML_PROBLEMS] = {"blockers", "Problems", TONE_BAD},
-                 [HTML_RISKS] = {"risks", "At risk", TONE_WARN},
-                 [HTML_NOTES] = {"warnings", "Notes", TONE_INFO}};
+        enum html_sign sign;
+    } sorts[] = {[HTML_PROBLEMS] = {"blockers", "Problems", SIGN_BAD},
+                 [HTML_RISKS] = {"risks", "At risk", SIGN_WARN},
+                 [HTML_NOTES] = {"warnings", "Notes", SIGN_INFO}};
     const struct status_view *view = page->view;
     size_t total = 0;
     for (size_t i = 0; i < view->finding_count; i++)
@@ -268,7 +268,7 @@ void html_findings(const struct page *page, enum html_findings sort)
     buf_puts(page->out, "<ul class=\"findings\">\n");
     for (size_t i = 0, put = 0; i < view->finding_count && put < ROWS; i++)
         if (finding_sort(&view->findings[i]) == sort) {
-            put_finding(page, &view->findings[i], sorts[sort].tone);
+            put_finding(page, &view->findings[i], sorts[sort].sign);
             put++;
         }
     buf_puts(page->out, "</ul>\n");
