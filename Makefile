@@ -310,7 +310,7 @@ torture-reviews: $(BUILD)/torture build/torture/requests/broken.json
 	@tail -n 1 $(BUILD)/torture.log
 
 # ---- performance (docs/performance.md) ---------------------------------------
-.PHONY: bench bench-quick bench-quick-offline bench-offline bench-accept bench-inventory
+.PHONY: bench bench-page bench-live bench-quick bench-quick-offline bench-offline bench-accept bench-inventory
 BENCH := build/bench
 $(BENCH)/certs/tls.crt: certs/dev-cert.sh certs/dev-profile.cnf
 	certs/dev-cert.sh $(BENCH)/certs
@@ -328,8 +328,15 @@ $(BENCH)/bin: $(shell find tests/bench/peers -type f 2>/dev/null)
 	cd tests/bench/peers && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(CURDIR)/$@/ ./...
 	@touch $@
 
-bench: $(BUILD)/backstop $(BENCH)/bin $(BENCH)/limit_mhd $(BENCH)/bodies/backup.json $(BENCH)/certs/tls.crt ## Beside Go's webhooks and the bare HTTP library (BENCH_ARGS=--help); needs Go and wrk
-	tests/bench/bench.py $(BUILD)/backstop --build $(BENCH) $(BENCH_ARGS)
+bench: static $(BUILD)/backstop $(BENCH)/bin $(BENCH)/limit_mhd $(BENCH)/bodies/backup.json $(BENCH)/certs/tls.crt ## The image's binary beside Go's webhooks and the bare HTTP library (BENCH_ARGS=--help); needs Go and wrk
+	tests/bench/bench.py build/static/backstop --development $(BUILD)/backstop --build $(BENCH) $(BENCH_ARGS)
+
+bench-page: ## make bench on an idle machine, and its result into docs/performance.md (some ten minutes)
+	$(MAKE) bench BENCH_ARGS="$(or $(BENCH_ARGS),--rounds 3 --seconds 2 --starts 9 --patience 120)"
+	tests/bench/page.py "$$(ls -t $(BENCH)/result-*.md | head -1)" docs/performance.md
+
+bench-live: static ## 10,000 Backups that all change in a real API server, then a list of 50,000 (some five minutes)
+	tests/bench/live.py build/static/backstop --sizes --list 50000
 
 bench-inventory: $(BUILD)/backstop ## 10,000 Backups and 1,000 storage locations in a real API server
 	tests/e2e/bench_inventory.py $(BUILD)/backstop

@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -36,6 +37,7 @@ TARGETS = [("backup x16", "per_second", BASE, ">=", 8), ("restore x16", "per_sec
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("backstop", help="the binary")
+    parser.add_argument("--development", help="a binary linked with the system's shared libraries, to compare starts and memory")
     parser.add_argument("--build", default="build/bench", help="folder of peers, certificates and results")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4, help="length of one measurement")
@@ -140,6 +142,63 @@ def variants_table(costs):
     return lines
 
 
+# ---- the image's binary and one with shared libraries ------------------------------
+
+COMMANDS = {"version": ["version"], "explain": ["explain", "0 */6 * * *"], "review of one file": ["review", "-f"]}
+
+
+def run_command(binary, words):
+    """Milliseconds of CPU and page faults of a command, the best of many runs."""
+    best, faults = 1e9, 0
+    for _ in range(20):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([binary, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        if spent * 1000 < best:
+            best, faults = spent * 1000, after.ru_minflt - before.ru_minflt
+    return {"cpu_ms": best, "page_faults": faults}
+
+
+def run_binaries(place, args):
+    """Starts, page faults, memory and commands of the image's binary, the development one and controller-runtime."""
+    names = ["backstop", "development", BASE] if place.development else []
+    rows = {name: {"start_ms": [], "page_faults": [], "idle_kib": [], "high_kib": []} for name in names}
+    for _ in range(args.rounds):
+        for name, row in rows.items():
+            starts = []
+            for _ in range(args.starts):
+                with Server(place, name) as server:
+                    starts.append(server.started_ms)
+            row["start_ms"].append(statistics.median(starts))
+            with Server(place, name) as server:
+                row["page_faults"].append(server.page_faults())
+                row["idle_kib"].append(server.memory_kib("VmRSS"))
+                for review in ("backup", "restore", "management"):
+                    load(server, review, 16, min(1, args.seconds))
+                row["high_kib"].append(server.memory_kib())
+    result = {name: {column: statistics.median(values) for column, values in row.items()} for name, row in rows.items()}
+    manifest = f"{place.build}/manifest.json"
+    with open(manifest, "w", encoding="utf-8") as out:
+        json.dump(json.loads(place.body("backup"))["request"]["object"], out)
+    for name in names[:2]:
+        for title, words in COMMANDS.items():
+            more = [manifest] if words[-1] == "-f" else []
+            result[name][title] = run_command(getattr(place, name), [*words, *more])
+    return result
+
+
+def binaries_table(rows):
+    lines = ["| | image's binary | with shared libraries | controller-runtime |", "|---|---:|---:|---:|"]
+    for title, column, form in (("start to first answer, ms", "start_ms", "{:.1f}"), ("page faults of that start", "page_faults", "{:,.0f}"),
+                                ("memory idle, KiB", "idle_kib", "{:,.0f}"), ("memory high-water mark, KiB", "high_kib", "{:,.0f}")):
+        lines.append(f"| {title} | " + " | ".join(form.format(row[column]) for row in rows.values()) + " |")
+    for title in COMMANDS:
+        cells = [f"{row[title]['cpu_ms']:.1f} ms of CPU, {row[title]['page_faults']} page faults" if title in row else "" for row in rows.values()]
+        lines.append(f"| `backstop {title}` | " + " | ".join(cells) + " |")
+    return lines
+
+
 # ---- reporting --------------------------------------------------------------------
 
 def ratio(rounds, name, base, row, column):
@@ -189,15 +248,19 @@ def verdicts(rounds):
     return lines
 
 
-def report(rounds, costs, sizes, args, began):
+def report(rounds, costs, binaries, sizes, args, began):
     trouble = sum(one[work][key] for runs in rounds.values() for one in runs for work in WORK
                   for key in ("errors", "refused"))
     foreign = statistics.median(one[work]["foreign_cpu"] for runs in rounds.values() for one in runs for work in WORK)
     resumed = sum(one[work].get("resumed", 0) for runs in rounds.values() for one in runs for work in WORK)
-    lines = [f"{time.strftime('%F')}, {' '.join(sys.argv[1:])}",
+    version = subprocess.run([args.backstop, "version"], capture_output=True, text=True, check=False).stdout.split()
+    commit = version[version.index("revision") + 1][:12] if "revision" in version else "unknown"
+    lines = [f"{time.strftime('%F')}, commit {commit}, `{' '.join(sys.argv[1:])}`", "",
              f"{args.rounds} interleaved rounds, medians; (x) is the ratio to {BASE}; {os.cpu_count()} CPUs, "
              f"{platform.release()}; {trouble} errors; {resumed} resumed sessions; other processes used {foreign:.0%} of a CPU (median); "
              f"{(time.time() - began) / 60:.0f} minutes", "", *table(rounds), "", *verdicts(rounds)]
+    if binaries:
+        lines += ["", *binaries_table(binaries)]
     if costs:
         lines += ["", *variants_table(costs)]
     if sizes:
@@ -207,19 +270,20 @@ def report(rounds, costs, sizes, args, began):
 
 def main():
     args, began = arguments(), time.time()
-    place = Place(args.build, args.backstop)
+    place = Place(args.build, args.backstop, args.development)
     names = [name for name in NAMES if name in args.only.split(",")]
     rounds = run(place, names, args)
     costs = run_variants(place, args) if "backstop" in names else None
+    binaries = run_binaries(place, args) if "backstop" in names else None
     sizes = None if args.no_scale else scale.run(place, names, args)
-    text = report(rounds, costs, sizes, args, began)
+    text = report(rounds, costs, binaries, sizes, args, began)
     print(text)
     stem = f"{args.build}/result-{time.strftime('%Y%m%d-%H%M%S')}"
     with open(stem + ".md", "w", encoding="utf-8") as out:
         out.write(text)
     version = subprocess.run([args.backstop, "version"], capture_output=True, text=True, check=False).stdout
     with open(stem + ".json", "w", encoding="utf-8") as out:
-        json.dump({"version": version, "arguments": vars(args), "rounds": rounds, "variants": costs, "scale": sizes}, out, indent=1)
+        json.dump({"version": version, "arguments": vars(args), "rounds": rounds, "variants": costs, "binaries": binaries, "scale": sizes}, out, indent=1)
     print(f"written to {stem}.md and .json")
 
 

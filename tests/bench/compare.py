@@ -4,6 +4,7 @@
 Counts of another compiler say nothing about the code, so then nothing is compared.
 """
 import json
+import os
 import re
 import sys
 
@@ -26,6 +27,8 @@ def counts(runs, costs):
 def report(path, now, compiler, accept):
     """Prints the counts beside the baseline's, and ends the process where one is too large."""
     if accept:
+        if os.path.exists(path) and compiler == json.loads(read(path))["compiler"]:
+            now = {**json.loads(read(path))["instructions"], **now}  # what was not counted this time stays
         with open(path, "w", encoding="utf-8") as out:
             json.dump({"compiler": compiler, "instructions": now}, out, indent=2)
             out.write("\n")

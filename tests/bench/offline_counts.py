@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import compare
 import offline
 
+LINEAR = 200  # Backups of a small inventory, beside one of twice as many
 BASELINE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "offline.json")
 
 
@@ -25,11 +26,24 @@ PLAIN = "glibc.cpu.hwcaps=-AVX2,-AVX,-BMI2,-ERMS,-FSRM,-SSSE3,-SSE4_1,-SSE4_2,-F
 def work(folder, quick):
     """Name, what the exit code must be, and arguments."""
     one = offline.write(folder, "one.yaml", offline.documents(1))
+    hundred = offline.write(folder, "100.yaml", offline.documents(100))
     thousand = offline.write(folder, "1000.yaml", offline.documents(1000))
+    ten = offline.write(folder, "10.yaml", offline.inventory(10, 1))
     runs = [("version", 0, ["version"]),
             ("explain", 0, ["explain", "0 */6 * * *"]),
+            ("settings", 0, ["settings"]),
+            ("rbac", 0, ["rbac"]),
+            ("completion", 0, ["completion", "bash"]),
+            ("status_10", 1, ["status", "-o", "json", "--inventory", ten]),
+            ("audit_10", 1, ["audit", "--inventory", ten]),
+            ("rollback_plan_10", 1, ["rollback-plan", "--inventory", ten]),
             ("review_one", 0, ["review", "-f", one]),
             ("review_1000", 0, ["review", "-f", thousand, "-o", "json"])]
+    # Callgrind is slow: that twice as much takes twice as long is what keeps 10,000 cheap.
+    for size in (LINEAR, 2 * LINEAR):
+        some = offline.write(folder, f"{size}.yaml", offline.inventory(size, size // 10))
+        runs += [(f"review_100_of_{size}", 0, ["review", "-f", hundred, "--inventory", some, "-o", "json"]),
+                 (f"audit_{size}", 0, ["audit", "--inventory", some])]
     if quick:
         return runs
     usual = offline.write(folder, "inventory.yaml", offline.inventory(10000, 1000))
@@ -38,7 +52,7 @@ def work(folder, quick):
 
 def count(binary, name, wanted, words, folder):
     out = os.path.join(folder, name + ".callgrind")
-    now = [] if name == "version" else ["--now", offline.NOW]
+    now = ["--now", offline.NOW] if words[0] in ("explain", "review", "status", "audit", "rollback-plan") else []
     done = subprocess.run(["valgrind", "--quiet", "--tool=callgrind", f"--callgrind-out-file={out}", binary, *words, *now],
                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=folder,
                           env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "GLIBC_TUNABLES": PLAIN})
@@ -56,6 +70,10 @@ def main():
                                        text=True, check=True).stdout.split())
     with tempfile.TemporaryDirectory() as folder:
         counts = {name: count(binary, name, wanted, words, folder) for name, wanted, words in work(folder, "--quick" in sys.argv)}
+    for name in (f"review_100_of_{LINEAR}", f"audit_{LINEAR}"):
+        twice = name.replace(str(LINEAR), str(2 * LINEAR))
+        if counts[twice] > 2.1 * counts[name]:
+            sys.exit(f"{twice}: {counts[twice]:,} instructions, more than twice the {counts[name]:,} of half as much")
     compare.report(BASELINE, counts, compiler, "--accept" in sys.argv)
 
 

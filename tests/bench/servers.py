@@ -25,8 +25,9 @@ def free_port():
 class Place:
     """Where things are: the folder of build products, its certificates, bodies, logs."""
 
-    def __init__(self, build, backstop):
+    def __init__(self, build, backstop, development=None):
         self.build, self.backstop = os.path.abspath(build), os.path.abspath(backstop)
+        self.development = os.path.abspath(development) if development else None
         self.certs, self.bodies = self.build + "/certs", self.build + "/bodies"
         self.tls = ssl.create_default_context(cafile=self.certs + "/ca.crt")
 
@@ -36,8 +37,8 @@ class Place:
 
     def command(self, name, listen, facts="facts", more=()):
         certificate = [self.certs + "/tls.crt", self.certs + "/tls.key"]
-        if name == "backstop":
-            return [self.backstop, "serve", "--listen", listen, "--health-listen", "", "--inventory",
+        if name in ("backstop", "development"):
+            return [getattr(self, name), "serve", "--listen", listen, "--health-listen", "", "--inventory",
                     f"{self.bodies}/{facts}.json", "--tls-cert", certificate[0], "--tls-key", certificate[1], *more]
         if name == "limit":
             return [self.build + "/limit_mhd", listen, *certificate]
@@ -121,6 +122,12 @@ class Server:
     def memory_kib(self, key="VmHWM"):
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
             return next(int(line.split()[1]) for line in file if line.startswith(key + ":"))
+
+    def page_faults(self):
+        """Of all kinds, since the start."""
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return int(fields[7]) + int(fields[9])
 
     def forget_log(self):
         os.truncate(self.log, 0)
