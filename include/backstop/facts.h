@@ -46,7 +46,7 @@ struct facts_ref {
 };
 struct facts_wanted {
     bool upgrade; /* all ManagementBackups and Managements, and the Velero Backups of pre-upgrade ones */
-    bool k0rdent; /* all ManagementBackups and Managements; they are unknown where they cannot be read,
+    bool k0rdent; /* ManagementBackups and Managements are unknown where those of `refs` cannot be read,
                      since the cache, which may lag, is no substitute */
     const struct evidence_source *evidence; /* of these, the newest objects */
     size_t evidence_count;

@@ -51,6 +51,9 @@ def case_last(setup):
     assert setup.velero.phase("backups", "expiring") == "Completed" and not setup.requests("expiring")
     kept = setup.status()["keptBackups"]
     assert [(k["name"], k["keptBy"]) for k in kept] == [("expiring", "keepLast")] and kept[0]["items"] > 0, kept
+    assert kept[0]["why"].startswith("is the newest Completed management backup, so it stays"), kept
+    told = [line for line in setup.logs().splitlines() if '"decision":"denied"' in line and "expiring" in line]
+    assert len(told) >= ROUNDS and all("so it stays until a newer one is Completed" in line for line in told), told
     # Nothing else of Velero waits: a backup runs meanwhile, and with it the expired one goes.
     setup.take("newer", "720h")
     wait_until("the expired one to go", lambda: setup.velero.read("backups", "expiring") is None, 120)
@@ -64,7 +67,8 @@ def case_pinned(setup):
     wait_until("the garbage collector to be refused in several rounds",
                lambda: len(setup.refusals("pinned", "is pinned by annotation")) >= ROUNDS, 120)
     assert setup.velero.phase("backups", "pinned") == "Completed" and not setup.requests("pinned")
-    assert [(k["name"], k["keptBy"]) for k in setup.status()["keptBackups"]] == [("pinned", "pin")]
+    kept = setup.status()["keptBackups"]
+    assert [(k["name"], k["keptBy"]) for k in kept] == [("pinned", "pin")] and "audit 2026" in kept[0]["why"], kept
     accepted(setup.cluster.kubectl("annotate", "-n", "kcm-system", "backups.velero.io", "pinned", f"{KEEP}-"),
              "no longer pinned", "Velero deletes it soon")
     wait_until("it to go", lambda: setup.velero.read("backups", "pinned") is None, 120)

@@ -92,7 +92,7 @@ def _(server):
         eventually(lambda: works(server))
     for refused in ((403, {**STATUS, "code": 403, "reason": "Forbidden"}), (404, {**STATUS, "code": 404, "reason": "NotFound"}),
                     *((200, document) for document in NO_OBJECTS)):
-        api.instead = {("GET", "/managements"): refused, ("GET", "/namespaces/kube-system"): refused}
+        api.instead = {("GET", "/managements/kcm"): refused}
         try:
             assert "release" not in recorded(record(server)[0]), refused
         finally:

@@ -402,8 +402,6 @@ const struct inventory *cluster_live(struct facts_source *self, const struct fac
         error_set(error, 503, "out of memory");
     if (good && wanted->upgrade)
         good = read_evidence(&reading, error);
-    else if (good && wanted->k0rdent)
-        good = read_k0rdent(&reading, error);
     for (size_t i = 0; good && i < wanted->len; i++)
         good = get_one(&reading, wanted->refs[i].fact, wanted->refs[i].ns, wanted->refs[i].name, error);
     if (good) {

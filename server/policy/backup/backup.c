@@ -1,5 +1,6 @@
 /* Then the review of a Backup that a person creates: its spec (spec.c), its storage, its ttl,
  * and what KOTS makes of it. A Backup with a phase is past all that, since Velero reads it once. */
+#include "backstop/grammar.h"
 #include "policy/backup/spec.h"
 #include "policy/checks.h"
 #include "policy/storage/storage.h"
@@ -161,8 +162,15 @@ void policy_backup_passport(const struct request *request, const struct inventor
 void policy_backup_passport_wants(const struct request *request, const struct inventory *inventory,
                                   const struct settings *settings, struct facts_wanted *wanted)
 {
-    (void)inventory;
-    wanted->k0rdent = passport_is_due(request, settings) == BACKUP_MANAGEMENT;
+    const struct management *management = inventory_management(inventory);
+    if (passport_is_due(request, settings) != BACKUP_MANAGEMENT)
+        return;
+    /* By name: for a list the API server first waits until its own cache is known to be current (100 ms, since 1.31). */
+    wanted->k0rdent = true;
+    facts_want(request->arena, wanted, FACT_MANAGEMENTS, (struct str){NULL, 0},
+               management ? management->meta.name : STR("kcm"));
+    if (name_is_dns_subdomain(request->name))
+        facts_want(request->arena, wanted, FACT_MANAGEMENT_BACKUPS, (struct str){NULL, 0}, request->name);
 }
 
 /* Velero reads a Backup once. One that comes with a status is a copy of a backup in the
