@@ -1,6 +1,7 @@
 /* The next two weeks: when each ManagementBackup and Schedule runs, and which runs meet. Read in the dialect of who
  * runs it: kcm keeps robfig/cron, Velero has netresearch/go-cron since 1.18.3. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "backstop/cron.h"
 #include "status/status.h"
@@ -116,8 +117,8 @@ static void plan_walk(struct plan *plan, struct status_source *source, const str
     }
     source->run_count = source->run_total <= LISTED && !source->counted_out ? source->run_total : 0;
     source->runs = arena_array(plan->view->arena, source->run_count + 1, sizeof *source->runs);
-    for (size_t i = 0; source->runs && i < source->run_count; i++)
-        source->runs[i] = runs[i];
+    if (source->runs)
+        memcpy(source->runs, runs, source->run_count * sizeof *runs);
 }
 
 /* "@every" counts from the last run: `next` where the controller says it, else `last`. A paused

@@ -476,20 +476,14 @@ static int probe_webhook(const struct command *command, const struct probe_optio
     return fflush(stdout) == 0 ? code : command_fail(command, "the output cannot be written");
 }
 
-static int probe_check_options(const struct command *command, const struct probe_options *values)
-{
-    if (values->timeout < 1 || values->timeout > TIMEOUT_MAX)
-        return command_fail(command, "--timeout: expected 1s to 5m");
-    return EXIT_OK;
-}
-
 static int probe_execute(const struct command *command, void *context, char **operands, size_t operand_count)
 {
     struct probe_options *values = context;
     (void)operands, (void)operand_count;
-    int code = probe_check_options(command, values);
+    if (values->timeout < 1 || values->timeout > TIMEOUT_MAX)
+        return command_fail(command, "--timeout: expected 1s to 5m");
     values->now = command_now(values->now);
-    return code == EXIT_OK ? probe_webhook(command, values) : code;
+    return probe_webhook(command, values);
 }
 
 const struct command command_probe = {

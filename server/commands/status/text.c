@@ -350,13 +350,6 @@ static void print_locations(const struct status_view *view, const struct page *p
     columns_print(&columns, page);
 }
 
-static void print_versions(const struct status_view *view, const struct page *page)
-{
-    page_heading(page, "Versions");
-    page_paragraph(page, 2, "", version_fact_line(view->arena, &view->velero_version));
-    page_paragraph(page, 2, "", version_fact_line(view->arena, &view->kcm_version));
-}
-
 static void print_velero(const struct status_view *view, const struct page *page)
 {
     static const char *const headings[] = {"DEPLOYMENT", "?NAMESPACE", "READY", "SERVICE ACCOUNT", "KNOWN|TO BACKSTOP"};
@@ -381,24 +374,6 @@ static void print_velero(const struct status_view *view, const struct page *page
     columns_print(&columns, page);
 }
 
-/* Absent with --watch, for which Secrets are not listed every few seconds. */
-static void print_completeness(const struct status_view *view, const struct page *page)
-{
-    const struct status_completeness *found = view->completeness;
-    if (!found)
-        return;
-    page_heading(page, "Completeness");
-    page_paragraph(page, 2, "", status_completeness_words(view->arena, found, view->files));
-    for (size_t i = 0; i < found->len; i++) {
-        page_paragraph(
-            page, 2, "- ",
-            arena_printf(view->arena, "%.*s: %.*s", STR_ARG(found->items[i].object), STR_ARG(found->items[i].reason)));
-        page_paragraph(page, 4, "fix: ", found->items[i].fix);
-    }
-    if (found->total > found->len)
-        page_paragraph(page, 2, "", arena_printf(view->arena, "and %zu more", found->total - found->len));
-}
-
 static void status_print_verdicts(const struct status_view *view, const struct page *page);
 
 void status_text(const struct status_view *view, const struct page *page)
@@ -410,9 +385,24 @@ void status_text(const struct status_view *view, const struct page *page)
     print_backups(view, page);
     print_kept(view, page);
     print_locations(view, page);
-    print_completeness(view, page);
+    /* Absent with --watch, for which Secrets are not listed every few seconds. */
+    const struct status_completeness *found = view->completeness;
+    if (found) {
+        page_heading(page, "Completeness");
+        page_paragraph(page, 2, "", status_completeness_words(view->arena, found, view->files));
+        for (size_t i = 0; i < found->len; i++) {
+            page_paragraph(page, 2, "- ",
+                           arena_printf(view->arena, "%.*s: %.*s", STR_ARG(found->items[i].object),
+                                        STR_ARG(found->items[i].reason)));
+            page_paragraph(page, 4, "fix: ", found->items[i].fix);
+        }
+        if (found->total > found->len)
+            page_paragraph(page, 2, "", arena_printf(view->arena, "and %zu more", found->total - found->len));
+    }
     print_velero(view, page);
-    print_versions(view, page);
+    page_heading(page, "Versions");
+    page_paragraph(page, 2, "", version_fact_line(view->arena, &view->velero_version));
+    page_paragraph(page, 2, "", version_fact_line(view->arena, &view->kcm_version));
 }
 
 /* The verdicts, and what they rest on, at the top of the text. */
@@ -428,39 +418,9 @@ static enum tone text_grade_tone(enum status_grade grade)
 
 enum { WIDE = 80 }; /* columns: from here on verdicts are a table */
 
-/* A verdict whose reason is that of the whole only refers to it, so that the same sentence is
- * not read twice. In a narrow terminal grade and sentence go into one paragraph. */
-static void print_verdict(const struct status_view *view, const struct page *page)
-{
-    char now[TIME_TEXT_SIZE];
-    struct arena *arena = view->arena;
-    const struct {
-        const char *name;
-        const struct status_verdict *verdict;
-    } rows[] = {{"restore", &view->restore}, {"backups", &view->runs}, {"upgrade", &view->upgrades}};
-    page_sentence(page, text_grade_tone(view->verdict.grade), str_from(status_grade_text(view->verdict.grade)),
-                  arena_printf(arena, ": %.*s", STR_ARG(view->verdict.says)));
-    page_sentence(page, TONE_PLAIN, str_from(time_format(view->now, 0, now)),
-                  arena_printf(arena, ", from %.*s", STR_ARG(shown(arena, view->from))));
-    buf_putc(page->out, '\n');
-    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
-        const struct status_verdict *verdict = rows[i].verdict;
-        bool same = verdict->finding && verdict->finding == view->verdict.finding;
-        struct str says = same ? STR("for this reason") : verdict->says;
-        const char *grade = status_grade_text(verdict->grade);
-        char head[32] = "- ";
-        if (page->width && page->width < WIDE)
-            says = arena_printf(arena, "%s %s: %.*s", rows[i].name, grade, STR_ARG(says));
-        else
-            snprintf(head, sizeof head, "%s  %-9s  ", rows[i].name, grade);
-        page_paragraph(page, 2, head, says);
-    }
-}
-
 enum severity { SEVERITY_BLOCKER, SEVERITY_RISK, SEVERITY_WARNING };
 
-/* A finding may block one thing and be a risk for another: the graver counts, and it is printed
- * once. */
+/* A finding may block one thing and be a risk for another: the graver counts, and it is printed once. */
 static enum severity finding_severity(const struct status_finding *finding)
 {
     return finding->blocks ? SEVERITY_BLOCKER : finding->risks ? SEVERITY_RISK : SEVERITY_WARNING;
@@ -504,7 +464,31 @@ static void print_unjudged(const struct status_view *view, const struct page *pa
 /* The verdicts, and the findings below them. */
 static void status_print_verdicts(const struct status_view *view, const struct page *page)
 {
-    print_verdict(view, page);
+    /* A verdict whose reason is that of the whole only refers to it, so that the same sentence is
+     * not read twice. In a narrow terminal grade and sentence go into one paragraph. */
+    char now[TIME_TEXT_SIZE];
+    struct arena *arena = view->arena;
+    const struct {
+        const char *name;
+        const struct status_verdict *verdict;
+    } rows[] = {{"restore", &view->restore}, {"backups", &view->runs}, {"upgrade", &view->upgrades}};
+    page_sentence(page, text_grade_tone(view->verdict.grade), str_from(status_grade_text(view->verdict.grade)),
+                  arena_printf(arena, ": %.*s", STR_ARG(view->verdict.says)));
+    page_sentence(page, TONE_PLAIN, str_from(time_format(view->now, 0, now)),
+                  arena_printf(arena, ", from %.*s", STR_ARG(shown(arena, view->from))));
+    buf_putc(page->out, '\n');
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        const struct status_verdict *verdict = rows[i].verdict;
+        bool same = verdict->finding && verdict->finding == view->verdict.finding;
+        struct str says = same ? STR("for this reason") : verdict->says;
+        const char *grade = status_grade_text(verdict->grade);
+        char head[32] = "- ";
+        if (page->width && page->width < WIDE)
+            says = arena_printf(arena, "%s %s: %.*s", rows[i].name, grade, STR_ARG(says));
+        else
+            snprintf(head, sizeof head, "%s  %-9s  ", rows[i].name, grade);
+        page_paragraph(page, 2, head, says);
+    }
     print_findings(view, page, SEVERITY_BLOCKER);
     print_unjudged(view, page);
     print_findings(view, page, SEVERITY_RISK);
