@@ -109,7 +109,9 @@ struct kube_trial {
     const struct kube_resource *resource;
     struct str ns, name, manager;
     struct json_object *object;
-    bool stores; /* it is a write */
+    bool stores;                  /* it is a write */
+    bool strict;                  /* fields that are not known are refused, too */
+    struct json_object **refusal; /* or NULL: gets the API server's Status where that refuses; else NULL */
 };
 bool kube_try(struct kube_client *client, struct arena *arena, const struct kube_trial *trial,
               struct json_object **answer, struct error *error) MUST_CHECK;

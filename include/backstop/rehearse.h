@@ -53,6 +53,7 @@ struct rehearse_item {
     bool unmodified;           /* a resource modifier fails for it: Velero restores it without, and counts an error */
     struct str reason;         /* why, in words; may be empty */
     struct str cause;          /* of a refusal: the same for all that have it in common */
+    struct str patches;        /* of a refusal: JSON, the patches of a modifier with which it is taken; or absent */
     struct str cure;           /* of a refusal: the resource to exclude; may be empty */
 };
 
@@ -164,6 +165,13 @@ void rehearse_object_strip(struct json_object *object);
 struct json_object *rehearse_merge_diff(struct json_object *from, struct json_object *to) MUST_CHECK;
 /* A ServiceAccount of the cluster takes what it lacks of the backup's (mergeServiceAccounts). */
 bool rehearse_service_account_merge(struct json_object *cluster, struct json_object *backup);
+/* Whether there is something at this JSON pointer, and what (a null is NULL). */
+bool rehearse_at(struct arena *arena, struct json_object *root, struct str pointer, struct json_object **value);
+/* Adds a rule to a modifier's resourceModifierRules: these patches for items of this resource and namespace whose names
+ * match `names`, patterns with "|" between them. */
+bool rehearse_modifier_add(struct arena *arena, struct json_object *rules, const struct rehearse_item *item,
+                           struct str names, struct json_object *patches) MUST_CHECK;
+struct str rehearse_name_pattern(struct arena *arena, struct str name); /* matches this name alone */
 /* Applies a modifier's rules to an object, which they change. The absent text, or what went wrong. */
 struct str rehearse_modify(struct arena *arena, struct json_object **object, struct str group_resource,
                            struct json_object *modifier);

@@ -237,6 +237,7 @@ struct single { /* one request about one object */
     struct str ns, name; /* name is absent in a create's path */
     struct str called;   /* the name for messages */
     struct json_object *object;
+    struct json_object **refusal; /* or NULL */
     bool creates, deletes;
 };
 
@@ -283,7 +284,10 @@ static bool single_request(struct kube_client *client, struct arena *arena, cons
     if (!kube_exchange(client, &call, &status, &answer, error))
         return error_wrap(error, "%s %.*s", single->verb, STR_ARG(what));
     if (!is_success(single, status)) {
+        struct error ignored;
         kube_refused(status, buf_str(&answer), single->verb, what, error);
+        if (single->refusal)
+            *single->refusal = json_build(arena, str_trim(buf_str(&answer)), &ignored);
         if (single->creates && status == 409 && !kube_answer_exists(buf_str(&answer), single->called))
             error->code = 502;
         return false;
@@ -393,8 +397,8 @@ bool kube_try(struct kube_client *client, struct arena *arena, const struct kube
               struct json_object **answer, struct error *error)
 {
     bool creates = trial->name.len == 0;
-    struct str query =
-        arena_printf(arena, "?%sfieldManager=%.*s", trial->stores ? "" : "dryRun=All&", STR_ARG(trial->manager));
+    struct str query = arena_printf(arena, "?%s%sfieldManager=%.*s", trial->stores ? "" : "dryRun=All&",
+                                    trial->strict ? "fieldValidation=Strict&" : "", STR_ARG(trial->manager));
     const struct single single = {.verb = creates ? "create" : "patch",
                                   .method = creates ? "POST" : "PATCH",
                                   .content_type = creates ? "application/json" : "application/merge-patch+json",
@@ -404,6 +408,7 @@ bool kube_try(struct kube_client *client, struct arena *arena, const struct kube
                                   .name = trial->name,
                                   .called = creates ? json_path_str(trial->object, "metadata.name") : trial->name,
                                   .object = trial->object,
+                                  .refusal = trial->refusal,
                                   .creates = creates};
     /* Without its query this would be a real write. */
     return query.ptr ? single_request(client, arena, &single, answer, error) : error_set(error, 500, "out of memory");

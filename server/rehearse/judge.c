@@ -43,16 +43,42 @@ static void judge_refusal(struct rehearse_state *run, struct rehearse_item *item
         run_cause(run, item, item->resource->name, "%.*s", STR_ARG(cause));
 }
 
+/* Where it is sent: what is to come into a namespace that comes itself is tried in another. */
+static struct str judged_namespace(const struct judged *judged)
+{
+    bool stand_in = judged->ns && judged->ns->state == NAMESPACE_COMES && !judged->run->stores;
+    return stand_in ? STAND_IN : judged->item->target_ns;
+}
+
+static void judge_cure(const struct judged *judged, struct json_object *cluster, struct str ns,
+                       struct json_object *status)
+{
+    const struct run_refused refused = {
+        judged->run, judged->arena, judged->item, &judged->resource, judged->object, cluster, ns};
+    if (judged->item->outcome != REHEARSE_REFUSED || !status ||
+        (!cluster && judged->item->exists == REHEARSE_EXISTS)) /* a ServiceAccount, which is merged */
+        return;
+    run_find_cure(&refused, status);
+    if (judged->item->patches.len && !judged->run->stores &&
+        run_meets_webhook(judged->run, judged->item, judged->at, judged->kind, judged->object))
+        judged->item->patches = (struct str){NULL, 0}; /* taken by all but that */
+}
+
 /* As Velero updates what exists: by a merge patch of the difference. */
-static bool judge_patch(const struct judged *judged, struct json_object *patch, enum rehearse_outcome done)
+static bool judge_patch(const struct judged *judged, struct json_object *cluster, struct json_object *patch,
+                        enum rehearse_outcome done)
 {
     struct error error;
+    struct json_object *status = NULL;
     const struct kube_trial trial = {.resource = &judged->resource,
                                      .ns = judged->item->target_ns,
                                      .name = judged->item->name,
-                                     .object = json_own(judged->arena, patch)};
+                                     .object = json_own(judged->arena, patch),
+                                     .stores = judged->run->stores,
+                                     .refusal = &status};
     if (!run_try(judged->run, judged->arena, trial, &error)) {
         judge_refusal(judged->run, judged->item, run_evidence(judged->run, false), &error);
+        judge_cure(judged, cluster, judged->item->target_ns, status);
         return false;
     }
     run_outcome(judged->run, judged->item, done, run_evidence(judged->run, false), "%s", "");
@@ -82,14 +108,14 @@ static void judge_existing(const struct judged *judged, struct json_object *clus
             json_put_text(labels, keys[i], json_get_str(json_path(judged->object, "metadata.labels"), keys[i]));
     if (json_object_equal(cluster, judged->object)) {
         labels_blank(cluster);
-        if (!updates || judge_patch(judged, rehearse_merge_diff(cluster, judged->object), REHEARSE_LEFT_SAME))
+        if (!updates || judge_patch(judged, cluster, rehearse_merge_diff(cluster, judged->object), REHEARSE_LEFT_SAME))
             run_outcome(run, item, REHEARSE_LEFT_SAME, updates ? run_evidence(run, false) : REHEARSE_BY_PLAN, "%s", "");
         return;
     }
     if (str_is(item->resource->name, "serviceaccounts")) {
         struct json_object *merged = json_own(judged->arena, json_copy(cluster));
         if (merged && rehearse_service_account_merge(merged, judged->object))
-            judge_patch(judged, rehearse_merge_diff(cluster, merged), REHEARSE_UPDATED);
+            judge_patch(judged, NULL, rehearse_merge_diff(cluster, merged), REHEARSE_UPDATED);
         else
             run_outcome(run, item, REHEARSE_LEFT_SAME, REHEARSE_BY_PLAN, "it already has what the backup's has");
         return;
@@ -100,7 +126,7 @@ static void judge_existing(const struct judged *judged, struct json_object *clus
         return;
     }
     labels_blank(cluster);
-    judge_patch(judged, rehearse_merge_diff(cluster, judged->object), REHEARSE_UPDATED);
+    judge_patch(judged, cluster, rehearse_merge_diff(cluster, judged->object), REHEARSE_UPDATED);
 }
 
 /* What the API server looks for as a pod is created, and what the restore has created by then. */
@@ -131,24 +157,32 @@ static void judge_create(const struct judged *judged)
     struct rehearse_state *run = judged->run;
     struct rehearse_item *item = judged->item;
     struct error error;
-    struct json_object *cluster = NULL;
+    struct json_object *cluster = NULL, *status = NULL;
     bool stand_in = judged->ns && judged->ns->state == NAMESPACE_COMES && !run->stores;
     enum rehearse_evidence evidence = run_evidence(run, stand_in);
-    const struct kube_trial trial = {
-        .resource = &judged->resource, .ns = stand_in ? STAND_IN : item->target_ns, .object = judged->object};
+    const struct kube_trial trial = {.resource = &judged->resource,
+                                     .ns = stand_in ? STAND_IN : item->target_ns,
+                                     .object = judged->object,
+                                     .stores = run->stores,
+                                     .refusal = &status};
     if (stand_in)
         json_put_text(json_get(judged->object, "metadata"), "namespace", STAND_IN);
     /* That an object of this name is there is the last thing that is looked at: all checks before it passed. */
     if (run_try(run, judged->arena, trial, &error) || (error.code == 409 && stand_in))
         run_outcome(run, item, REHEARSE_CREATED, evidence, "%s", "");
     else if (error.code == 409 && run->stores &&
-             kube_get(run->client, judged->arena, &judged->resource, item->target_ns, item->name, &cluster, &error))
-        judge_existing(judged, cluster); /* an object of another namespace was mapped to the same */
-    else if (refusal_is_of_what_comes(judged, str_from(error.message)))
+             kube_get(run->client, judged->arena, &judged->resource, item->target_ns, item->name, &cluster, &error)) {
+        /* an object of another namespace was mapped to the same */
+        item->exists = REHEARSE_EXISTS;
+        judge_existing(judged, cluster);
+        return;
+    } else if (refusal_is_of_what_comes(judged, str_from(error.message)))
         run_outcome(run, item, REHEARSE_CREATED, REHEARSE_BY_PLAN, "what it needs comes with the restore: %s",
                     error.message);
-    else
+    else {
         judge_refusal(run, item, evidence, &error);
+        judge_cure(judged, NULL, trial.ns, status);
+    }
     if (item->outcome == REHEARSE_CREATED && !run->stores)
         run_meets_webhook(run, item, judged->at, judged->kind, judged->object);
 }
@@ -221,6 +255,11 @@ static bool judge_version_is_served(const struct judged *judged)
                 STR_ARG(judged->resource.version), STR_ARG(item->resource->name));
     run_cause(run, item, item->resource->name, "%.*s: version %.*s is not served", STR_ARG(item->resource->name),
               STR_ARG(judged->resource.version));
+    if (run->client && !judged->kind->crd && (!judged->ns || judged->ns->state <= NAMESPACE_COMES)) {
+        const struct run_refused refused = {run,  judged->arena,           item, &judged->resource, judged->object,
+                                            NULL, judged_namespace(judged)};
+        run_find_version(&refused, judged->kind->group, judged->kind->version);
+    }
     return false;
 }
 

@@ -87,6 +87,16 @@ static struct json_object *place_get(const struct pointer_place *place)
     return json_get(place->parent, place->key.ptr);
 }
 
+bool rehearse_at(struct arena *arena, struct json_object *root, struct str pointer, struct json_object **value)
+{
+    struct pointer_place place;
+    *value = NULL;
+    if (pointer_find(arena, root, pointer, &place) != PATCH_DONE || !place_has(&place))
+        return false;
+    *value = place_get(&place);
+    return true;
+}
+
 static enum patch_result place_add(const struct pointer_place *place, struct json_object *value)
 {
     if (!place->in_array)

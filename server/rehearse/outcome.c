@@ -90,7 +90,6 @@ static void run_wait_for_rate(struct rehearse_state *run)
 bool run_try(struct rehearse_state *run, struct arena *arena, struct kube_trial trial, struct error *error)
 {
     trial.manager = RUN_MANAGER;
-    trial.stores = run->stores;
     if (!run->stores)
         run_wait_for_rate(run);
     return kube_try(run->client, arena, &trial, NULL, error);

@@ -52,7 +52,8 @@ static void namespace_ask(struct rehearse_state *run, struct str original, struc
     }
     if (error.code == 404) {
         const struct kube_trial trial = {.resource = &namespace_resource,
-                                         .object = namespace_object(run, original, state->name, arena)};
+                                         .object = namespace_object(run, original, state->name, arena),
+                                         .stores = run->stores};
         if (run_try(run, arena, trial, &error)) {
             state->state = NAMESPACE_COMES;
             return;

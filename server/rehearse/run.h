@@ -47,6 +47,7 @@ struct rehearse_state {
         } * items;
         size_t len, cap;
     } services;            /* asked about once each */
+    size_t cures;          /* that were looked for */
     size_t to, next, done; /* what the workers take: from..to of the plan */
     double rate, tokens;
     int64_t filled_ns;
@@ -57,13 +58,27 @@ void run_outcome(struct rehearse_state *run, struct rehearse_item *item, enum re
 /* The cause and its cure of what was refused. */
 void run_cause(struct rehearse_state *run, struct rehearse_item *item, struct str cure, const char *format, ...)
     PRINTF_LIKE(4, 5);
-/* A dry run, as fast as the rate allows; in a drill the write itself. The run fills in who and whether. */
+/* As fast as the rate allows, by Velero's field manager. A dry run, but for a trial that stores, as those of a drill. */
 bool run_try(struct rehearse_state *run, struct arena *arena, struct kube_trial trial, struct error *error) MUST_CHECK;
 /* The API server's own words without the name of the object, so that many objects have the same cause. */
 struct str run_answer_cause(struct str message);
 /* Nothing about the object: the rehearsal itself may not ask, or got no answer. */
 bool run_answer_tells_nothing(const struct rehearse_state *run, const struct error *error, struct str message);
 struct namespace_state *run_namespace(struct rehearse_state *run, struct str name); /* or NULL */
+
+/* A refused object, as it was sent, and the cluster's where that is to be changed. */
+struct run_refused {
+    struct rehearse_state *run;
+    struct arena *arena;
+    struct rehearse_item *item;
+    const struct kube_resource *resource;
+    struct json_object *object, *cluster; /* cluster: NULL for a new one */
+    struct str ns;                        /* it was sent to */
+};
+/* cure.c: looks for patches with which it is taken, by the fields that the API server's Status names. */
+void run_find_cure(const struct run_refused *refused, struct json_object *status);
+/* The same with another version of its kind, if that knows all its fields. */
+void run_find_version(const struct run_refused *refused, struct str group, struct str version);
 
 /* The outcome of one object, which is at this place of the plan. */
 void run_judge(struct rehearse_state *run, struct rehearse_item *item, size_t at);

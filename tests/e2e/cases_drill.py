@@ -148,9 +148,39 @@ def case_suggested(setup):
     done = setup.drill("-o", "json", "--restore", restore)
     report, found = reported(done)
     refused = {name for name, each in found.items() if each["outcome"] == "refused"}
-    # A PriorityClass is cluster-scoped; the yaks' CRD was not given again.
-    assert refused == {"bad", "rule", "other", "first", "y", "gone"}, (refused, done.stderr)
+    # The yaks' CRD was not given again; the PriorityClass of the pod comes along with it.
+    assert refused == {"rule", "other", "y", "gone"}, (refused, done.stderr)
+    assert found["bad"]["outcome"] == "created", found["bad"]  # by the modifier
     assert any("4 of the backup's CRDs" in note for note in report["notes"]), report["notes"]
+
+
+def case_immutable(setup):
+    """what may not change keeps the cluster's value by the suggested modifier, found in two rounds, and is then updated"""
+    def deployment(label, replicas):
+        return thing("apps/v1", "Deployment", "web", "default", spec={
+            "replicas": replicas, "selector": {"matchLabels": {"a": label}}, "template": {
+                "metadata": {"labels": {"a": label}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}})
+    setup.cluster.must("apply", "-f", "-", stdin=deployment("now", 1))
+    contents = archive(f"{setup.cluster.dir}/web.tar.gz", ("deployments.apps", deployment("then", 3)))
+    restore = f"{setup.cluster.dir}/web.yaml"
+    with open(restore, "w") as file:
+        json.dump({"apiVersion": "velero.io/v1", "kind": "Restore", "metadata": {"name": "web", "namespace": "kcm-system"},
+                   "spec": {"backupName": "web", "existingResourcePolicy": "update"}}, file)
+
+    def rehearse(*args):
+        return subprocess.run([setup.binary, "rehearse", "--contents", contents, "--restore", restore, "--kubeconfig",
+                               setup.cluster.kubeconfig("admin-token"), *args], capture_output=True, text=True, timeout=60)
+    done = rehearse("-o", "json")
+    _, found = reported(done)
+    assert done.returncode == 1 and [each["path"] for each in found["web"]["patches"]] == [
+        "/spec/selector", "/spec/template/metadata/labels"], done.stdout + done.stderr
+    done = rehearse("--suggest")
+    with open(restore, "w") as file:
+        file.write(done.stdout)
+    done = rehearse("-o", "json")
+    _, found = reported(done)
+    assert done.returncode == 0 and found["web"]["outcome"] == "updated", done.stdout + done.stderr
+    assert setup.cluster.get("deployment", "web")["spec"]["replicas"] == 1, "something was written"
 
 
 def case_leaves_nothing(setup):

@@ -292,10 +292,28 @@ def case_empty_cluster(setup):
     writes = written(cluster)
     assert len(writes["dry run"]) > 200 and len(writes["written"]) == 1, writes["written"]
     assert writes["written"][0].endswith("/namespaces/kcm-system/downloadrequests"), writes["written"]
+    suggested(setup, cluster, server)
     drilled = outcomes(setup.drill(cluster, crd("gadgets", "Gadget", ["v1"]), strict))
     differ = {key: (foretold[key], drilled[key]) for key in foretold if foretold[key] != drilled[key]}
     assert differ == {("configmaps", "forbidden"): ("refused", "created"),
                       ("clusterrolebindings.rbac.authorization.k8s.io", "e2e"): ("left (differs)", "created")}, differ
+
+
+def suggested(setup, cluster, server):
+    """What --suggest prints, ConfigMap and Restore, is restorable but for the policy's refusal, and Velero restores it so."""
+    code, text, err = setup.rehearse(cluster, BACKUP, "--suggest")
+    assert code == 1 and "a dry run" in text, text + err
+    config, document = text.split("---\n")
+    made = cluster.must("create", "-o", "json", "-f", "-", stdin=config)
+    restore = json.loads(cluster.must("create", "--dry-run=client", "-o", "json", "-f", "-", stdin=document).out)
+    assert restore["spec"]["resourceModifier"]["name"] == json.loads(made.out)["metadata"]["name"], restore
+    code, report, done = check(setup, cluster, server, velero("Restore", "as-suggested", **restore["spec"]))
+    found = outcomes(report)
+    assert {key: found[key] for key in (("gadgets.example.com", "g"), ("gauges.example.com", "bad"))} == {
+        ("gadgets.example.com", "g"): "created", ("gauges.example.com", "bad"): "created"}, report["causes"]
+    assert {key for key, outcome in found.items() if outcome == "refused"} == {("configmaps", "forbidden")}, report["causes"]
+    assert cluster.get("gadgets.v1.example.com", "-n", "shop", "g")["apiVersion"] == "example.com/v1"
+    assert "level" not in cluster.get("gauges", "-n", "ops", "bad")["spec"]
 
 
 def written(cluster):

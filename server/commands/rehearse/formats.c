@@ -23,6 +23,8 @@ static void objects_line(struct buf *out, const struct rehearse_item *item, bool
     json_member_text(out, "evidence", str_from(rehearse_evidence_name((enum rehearse_evidence)item->evidence)));
     if (item->reason.len)
         json_member_text(out, "reason", item->reason);
+    if (item->outcome == REHEARSE_REFUSED && item->patches.len) /* JSON already */
+        buf_printf(out, ",\"patches\":%.*s", STR_ARG(item->patches));
     if (item->unmodified)
         buf_puts(out, ",\"unmodified\":true");
     buf_putc(out, '}');

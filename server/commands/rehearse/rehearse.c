@@ -77,7 +77,8 @@ static const char details[] =
     "temporary folder with the backup's CRDs and those of --crds, the restore is written there in\n"
     "Velero's order, reported as any other, and thrown away with them. The cluster only hands out the\n"
     "contents, and --contents needs no cluster.\n\n"
-    "--suggest prints the Restore with all resources excluded that would be refused. --record writes\n"
+    "--suggest prints the Restore that would go through: with a resource modifier for what a second dry\n"
+    "run takes so, and with all other resources excluded that would be refused. --record writes\n"
     "time, verdict and counts on the Backup, as the annotation\n" ANNOTATION_REHEARSED
     ", which needs the right to patch it:\n"
     "status shows it, and the upgrade gate can ask for it (settings upgrade.rehearsal).\n\n"

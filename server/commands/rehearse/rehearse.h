@@ -73,8 +73,8 @@ enum { REHEARSAL_GROUPS_MAX = 200, REHEARSAL_EXAMPLES = 3 };
 struct rehearsal_group {
     enum rehearse_outcome outcome;
     struct str cause, cure;
-    size_t left; /* objects that nothing refuses and that would go, too, if the cure were excluded */
-    size_t count;
+    size_t left;           /* objects that nothing refuses and that would go, too, if the cure were excluded */
+    size_t count, patched; /* patched: taken with a resource modifier */
     const struct rehearse_item *examples[REHEARSAL_EXAMPLES];
 };
 struct rehearsal_summary {
@@ -83,6 +83,7 @@ struct rehearsal_summary {
     enum rehearsal_verdict verdict;
     struct rehearsal_group *groups; /* largest first */
     size_t group_count, in_more_groups;
+    size_t patched;
     struct strlist cures; /* resources to exclude: nothing that can be restored goes with them */
     size_t uncured;       /* refused objects that no exclusion of a whole resource cures without a loss */
 };

@@ -47,8 +47,11 @@ static size_t cure_loses(struct rehearsal *rehearsal, struct str cure)
     const struct rehearse_resource *resource = rehearse_contents_resource(rehearsal->contents, cure);
     bool webhooks = str_starts(cure, STR("mutatingwebhookconfigurations.")) ||
                     str_starts(cure, STR("validatingwebhookconfigurations."));
-    for (size_t i = 0; !webhooks && resource && i < resource->count; i++)
-        lost += resource->items[i].outcome != REHEARSE_REFUSED && resource->items[i].outcome != REHEARSE_SKIPPED;
+    for (size_t i = 0; !webhooks && resource && i < resource->count; i++) {
+        const struct rehearse_item *item = &resource->items[i];
+        bool refused = item->outcome == REHEARSE_REFUSED && !item->patches.len; /* with a modifier it is restored */
+        lost += !refused && item->outcome != REHEARSE_SKIPPED;
+    }
     return lost;
 }
 
@@ -69,6 +72,7 @@ static void summary_take(struct rehearsal_summary *summary, const struct rehears
     if (group->count < REHEARSAL_EXAMPLES)
         group->examples[group->count] = item;
     group->count++;
+    group->patched += item->outcome == REHEARSE_REFUSED && item->patches.len > 0;
 }
 
 /* The largest first. */
@@ -96,12 +100,15 @@ bool rehearsal_summarize(struct rehearsal *rehearsal, struct rehearsal_summary *
         struct rehearsal_group *group = &summary->groups[i];
         if (group->outcome != REHEARSE_REFUSED)
             continue;
+        summary->patched += group->patched;
+        if (group->patched == group->count)
+            continue;
         group->left = group->cure.len ? cure_loses(rehearsal, group->cure) : 0;
         if (group->cure.len && group->left == 0) {
             if (!strlist_has(&summary->cures, group->cure))
                 strlist_add(rehearsal->arena, &summary->cures, group->cure);
         } else {
-            summary->uncured += group->count;
+            summary->uncured += group->count - group->patched;
         }
     }
     qsort(summary->groups, summary->group_count, sizeof *summary->groups, group_order);
@@ -154,10 +161,26 @@ static struct str group_examples(struct rehearsal *rehearsal, const struct rehea
                : text;
 }
 
+/* "remove /spec/level, replace /apiVersion" */
+static struct str patches_text(struct arena *arena, struct str patches)
+{
+    struct error ignored;
+    struct json_object *list = json_build(arena, patches, &ignored);
+    struct str text = STR("");
+    for (size_t i = 0; i < json_len(list); i++)
+        text = arena_printf(arena, "%.*s%s%.*s %.*s", STR_ARG(text), i ? ", " : "",
+                            STR_ARG(json_get_str(json_item(list, i), "operation")),
+                            STR_ARG(shown(arena, json_get_str(json_item(list, i), "path"))));
+    return text;
+}
+
 static struct str group_fix(struct rehearsal *rehearsal, const struct rehearsal_group *group)
 {
     struct arena *arena = rehearsal->arena;
     struct str cure = shown(arena, group->cure);
+    if (group->patched == group->count)
+        return arena_printf(arena, "fix: a resource modifier (%.*s); --suggest prints it",
+                            STR_ARG(patches_text(arena, group->examples[0]->patches)));
     return group->left ? arena_printf(arena,
                                       "fix: the cause; excluding %.*s would also leave out %zu object%s that can be "
                                       "restored",
@@ -178,7 +201,7 @@ static void text_groups(struct rehearsal *rehearsal, const struct rehearsal_summ
             page_heading(page, "Not restored as it is");
         page_paragraph(page, 2, "", arena_printf(arena, "%zu %s: %.*s", group->count, what, STR_ARG(group->cause)));
         page_paragraph(page, 4, "", group_examples(rehearsal, group));
-        if (group->outcome == REHEARSE_REFUSED && group->cure.len)
+        if (group->outcome == REHEARSE_REFUSED && (group->cure.len || group->patched == group->count))
             page_paragraph(page, 4, "", group_fix(rehearsal, group));
     }
     if (summary->in_more_groups)
@@ -264,6 +287,73 @@ void rehearsal_text(struct rehearsal *rehearsal, const struct rehearsal_summary 
         text_items(rehearsal, page);
 }
 
+/* ---- the Restore that would go through -------------------------------------------------------------- */
+
+enum { RULE_NAMES_BYTES = 16 * 1024 };
+
+/* One rule for all objects of a resource and namespace that take the same patches: they stand together. */
+static void suggest_rules(struct rehearsal *rehearsal, const struct rehearse_resource *resource,
+                          struct json_object *rules)
+{
+    struct arena *arena = rehearsal->arena;
+    for (size_t i = 0; i < resource->count; i++) {
+        const struct rehearse_item *first = &resource->items[i];
+        struct error ignored;
+        bool earlier = false;
+        struct str names = STR("");
+        if (first->outcome != REHEARSE_REFUSED || !first->patches.len)
+            continue;
+        for (size_t k = 0; k < resource->count && names.len < RULE_NAMES_BYTES; k++) {
+            const struct rehearse_item *item = &resource->items[k];
+            if (item->outcome != REHEARSE_REFUSED || !str_eq(item->ns, first->ns) ||
+                !str_eq(item->patches, first->patches))
+                continue;
+            earlier = earlier || k < i;
+            names = arena_join(arena, names, names.len ? "|" : "", rehearse_name_pattern(arena, item->name));
+        }
+        if (!earlier && !rehearse_modifier_add(arena, rules, first, names, json_build(arena, first->patches, &ignored)))
+            arena_fail(arena);
+    }
+}
+
+/* The modifier of the Restore, with rules for what is refused behind its own. */
+static void suggest_modifier(struct rehearsal *rehearsal, const struct rehearsal_summary *summary, struct buf *out)
+{
+    struct arena *arena = rehearsal->arena;
+    size_t count;
+    struct rehearse_resource *resources = rehearse_contents_resources(rehearsal->contents, &count);
+    struct json_object *spec = json_get(rehearsal->tree, "spec"), *reference, *metadata, *data;
+    struct json_object *map = json_own(arena, json_object_new_object()), *own = rehearsal->restore.modifier;
+    struct json_object *modifier = json_own(arena, own ? json_copy(own) : json_object_new_object());
+    struct json_object *rules = json_get(modifier, "resourceModifierRules");
+    struct str name = arena_join(arena, rehearsal->restore.name, "-", STR("modifier"));
+    BUF_SCOPED text;
+    buf_init(&text, 1024 * 1024);
+    if (!own)
+        json_put_text(modifier, "version", STR("v1"));
+    if (!rules) {
+        json_put(modifier, "resourceModifierRules", json_object_new_array());
+        rules = json_get(modifier, "resourceModifierRules");
+    }
+    for (size_t i = 0; i < count; i++)
+        suggest_rules(rehearsal, &resources[i], rules);
+    yaml_write(&text, modifier);
+    bool made = json_put_text(map, "apiVersion", STR("v1")) && json_put_text(map, "kind", STR("ConfigMap")) &&
+                json_put_map(map, "metadata", &metadata) && json_put_text(metadata, "name", name) &&
+                json_put_text(metadata, "namespace", rehearsal->ns) && json_put_map(map, "data", &data) &&
+                json_put_text(data, "modifier", buf_str(&text)) && json_put_map(spec, "resourceModifier", &reference) &&
+                json_put_text(reference, "kind", STR("ConfigMap")) && json_put_text(reference, "name", name);
+    if (!made || text.failed)
+        arena_fail(arena);
+    buf_printf(
+        out,
+        "# Modified, since %zu object%s would be refused: with these patches the API server took %s in a dry run.\n"
+        "# They change what is restored: read them.\n",
+        summary->patched, plural_s(summary->patched), summary->patched == 1 ? "it" : "them");
+    yaml_write(out, map);
+    buf_puts(out, "---\n");
+}
+
 /* The Restore with the cures added, and as comments what they are for and what they do not mend. */
 void rehearsal_suggest(struct rehearsal *rehearsal, const struct rehearsal_summary *summary, struct buf *out)
 {
@@ -282,5 +372,7 @@ void rehearsal_suggest(struct rehearsal *rehearsal, const struct rehearsal_summa
     if (rest)
         buf_printf(out, "# %zu object%s still refused or unmodified: see the report without --suggest.\n", rest,
                    rest == 1 ? " is" : "s are");
+    if (summary->patched)
+        suggest_modifier(rehearsal, summary, out);
     yaml_write(out, rehearsal->tree);
 }
