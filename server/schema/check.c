@@ -26,6 +26,8 @@ struct schema_walk {
     bool in_status;
 };
 
+/* Every problem passes here, so that what counts less is weighed in one place: the status of an
+ * object that a server wrote is not looked at, and that of any other is no more than doubtful. */
 static void walk_add_problem(struct schema_walk *walk, enum schema_problem_kind kind, struct str field,
                              struct str message)
 {
@@ -45,9 +47,12 @@ static struct str member_at(struct arena *arena, struct str at, const char *name
                         bracket ? "]" : "");
 }
 
+/* Only the first fault of a value is told; what is below a value of the wrong type has no
+ * schema. */
 static void walk_check_value(struct schema_walk *walk, const struct schema *schema, struct json_object *value,
                              struct str at, unsigned depth);
 
+/* A field without releases is in all of them; where no release is known each will do. */
 static bool is_of_release(const struct schema_walk *walk, const struct schema_field *field)
 {
     return !walk->release || !field->releases || (field->releases & walk->release);
@@ -64,6 +69,8 @@ static struct str releases_with(const struct schema_walk *walk, unsigned release
     return names;
 }
 
+/* Three answers: a doubt where the schema may be too old, the releases that have the field where
+ * others do, else a refusal with what may have been meant. */
 static void add_unknown(struct schema_walk *walk, const struct schema *parent, struct str at, const char *name,
                         unsigned releases)
 {
@@ -121,6 +128,7 @@ static void check_required(struct schema_walk *walk, const struct schema *schema
     }
 }
 
+/* A map (additionalProperties) has one schema for all its members. */
 static void check_object(struct schema_walk *walk, const struct schema *schema, struct json_object *value,
                          struct str at, unsigned depth)
 {
@@ -263,6 +271,7 @@ static int64_t release_number(const char *release)
     return number;
 }
 
+/* By field and words: the value is in the words. */
 static bool same_problem(const struct schema_problem *a, const struct schema_problem *b)
 {
     return a->kind == b->kind && str_eq(a->field, b->field) && str_eq(a->message, b->message);
@@ -289,6 +298,7 @@ static void drop_unchanged(struct schema_walk *walk, struct json_object *old)
     walk->count = kept;
 }
 
+/* NULL and 0 where nothing is wrong, and where no schema is known. */
 const struct schema_problem *schema_check(const struct schema_request *request, struct arena *arena, size_t *count)
 {
     struct json_object *tree = request->tree;

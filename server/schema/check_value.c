@@ -21,6 +21,7 @@ static const char *const type_names[] = {
     [SCHEMA_INT_OR_TEXT] = "a number or text",
 };
 
+/* "1.0" is an integer in JSON Schema. */
 static bool is_whole(struct json_object *value)
 {
     if (json_object_is_type(value, json_type_int))
@@ -91,6 +92,7 @@ static struct str shown_value(struct arena *arena, struct json_object *value)
     }
 }
 
+/* With the one that was probably meant. */
 static struct str listed_values(struct arena *arena, const struct schema *schema, struct str given)
 {
     struct strlist all = {0};
@@ -132,6 +134,7 @@ static bool breaks_pattern(struct arena *arena, const char *pattern, struct str 
     return broken;
 }
 
+/* Enum, format, pattern and length, of which the first that fails is told. */
 static struct str text_problem(struct arena *arena, const struct schema *schema, struct str text)
 {
     struct str quoted = arena_quote(arena, text);
@@ -159,6 +162,7 @@ static struct str text_problem(struct arena *arena, const struct schema *schema,
     return (struct str){NULL, 0};
 }
 
+/* Bounds are compared as doubles. */
 static struct str number_problem(struct arena *arena, const struct schema *schema, struct json_object *value)
 {
     double real = json_object_get_double(value);
@@ -173,6 +177,7 @@ static struct str number_problem(struct arena *arena, const struct schema *schem
     return (struct str){NULL, 0};
 }
 
+/* Of lists: maxItems 0 stands for none. */
 static struct str length_problem(struct arena *arena, const struct schema *schema, size_t len)
 {
     if (len < schema->min_items)
@@ -183,6 +188,7 @@ static struct str length_problem(struct arena *arena, const struct schema *schem
     return (struct str){NULL, 0};
 }
 
+/* Absent where the value fits. */
 struct str schema_value_problem(struct arena *arena, const struct schema *schema, struct json_object *value)
 {
     if (!value && (schema->nullable || schema->type == SCHEMA_ANY))
@@ -259,6 +265,7 @@ static struct str find_below(struct arena *arena, const struct schema *schema, s
     return found;
 }
 
+/* The shallowest place counts: a deeper one is seldom meant. */
 static struct str schema_find_place(struct arena *arena, const struct schema *schema, struct str at, struct str name)
 {
     struct str found = {NULL, 0};
@@ -267,6 +274,7 @@ static struct str schema_find_place(struct arena *arena, const struct schema *sc
     return found;
 }
 
+/* Of the fields on the same level. */
 static struct str nearest_field(const struct schema *schema, struct str name)
 {
     struct str names[FIELDS_MAX];
@@ -276,6 +284,7 @@ static struct str nearest_field(const struct schema *schema, struct str name)
     return str_nearest(name, names, count);
 }
 
+/* A list that is short enough to be read. */
 static struct str fields_of(struct arena *arena, const struct schema *schema)
 {
     struct str names = {NULL, 0};

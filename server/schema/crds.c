@@ -83,6 +83,7 @@ const struct schema_kind *schema_find(const struct schema_set *set, struct str a
     return other;
 }
 
+/* In any version: the cluster's CRD is then known, and asked for no more. */
 bool schema_set_has(const struct schema_set *set, struct str group, struct str kind)
 {
     for (const struct schema_crd *crd = set ? set->first : NULL; crd; crd = crd->next)
@@ -144,6 +145,7 @@ static const struct known *find_known(struct arena *arena, struct str group, str
     return near;
 }
 
+/* Both lines, to be pasted into a manifest. */
 static struct str write_this(struct arena *arena, const struct known *known)
 {
     return arena_printf(arena, "apiVersion: %s/%s, kind: %s", known->group, known->versions[0], known->kind);
