@@ -209,7 +209,9 @@ static bool server_start(struct rehearse_drill *drill, enum drill_server server,
 {
     char buffer[128];
     char *argv[ARGUMENTS_MAX + 1] = {NULL};
-    struct str program = arena_join(drill->arena, str_from(assets), "/", str_from(server_names[server]));
+    char absolute[PATH_MAX]; /* it is run from another folder */
+    struct str program = arena_join(drill->arena, str_from(realpath(assets, absolute) ? absolute : assets), "/",
+                                    str_from(server_names[server]));
     if (!program.ptr)
         return error_set(error, 500, "out of memory");
     if (access(program.ptr, X_OK) != 0)

@@ -213,6 +213,8 @@ def case_no_servers(setup):
     """without etcd and kube-apiserver the error says what to do, and what they logged where they end at once"""
     done = setup.drill(KUBEBUILDER_ASSETS="")
     assert done.returncode == 2 and "export KUBEBUILDER_ASSETS=$(setup-envtest use -p path)" in done.stderr, done.stderr
+    done = setup.drill("-o", "json", KUBEBUILDER_ASSETS=os.path.relpath(setup.cluster.assets))
+    assert done.returncode == 1, done.stderr
     done = setup.drill(KUBEBUILDER_ASSETS="/nonexistent")
     assert done.returncode == 2 and "/nonexistent/etcd: No such file" in done.stderr, done.stderr
     assets = f"{setup.cluster.dir}/assets"
@@ -233,8 +235,10 @@ def case_usage(setup):
         json.dump(thing("v1", "ConfigMap", "c"), file)
     for args, words in ((["--record"], "--record"), (["--no-impersonation"], "--no-impersonation"),
                         (["--crds", empty], "there is no CustomResourceDefinition"), (["--crds", "/nonexistent"], "/nonexistent"),
+                        (["--crds", ""], "--crds is empty"),
                         (["-n", "a,b"], "is not a name of a namespace")):
         done = setup.drill(*args)
         assert done.returncode == 2 and words in done.stderr and not done.stdout, (args, done.stderr)
+        assert "etcd" not in done.stderr, done.stderr  # its log tells nothing of this
     done = subprocess.run([setup.binary, "rehearse", "--contents", setup.contents, "--crds", empty], capture_output=True, text=True)
     assert done.returncode == 2 and "add --against-crds" in done.stderr, done.stderr

@@ -5,7 +5,8 @@ import subprocess
 import tarfile
 
 from control_plane import wait_until
-from fixtures import NEXT, RUNNING, SOURCE, TAKEN, accepted, refused, stored_release, taken_backups, upgrade_command
+from fixtures import (NEXT, RUNNING, SOURCE, TAKEN, accepted, refused, settings_file, stored_release, taken_backups,
+                      upgrade_command)
 from kcm import LABEL, marks
 from stage import CLUSTER, KCM, Stage, installation, labelled, owner
 from velero import velero
@@ -80,6 +81,34 @@ def case_gate(setup):
     assert kept["spec"]["release"] == RUNNING, kept["spec"]
     wait_until("kcm to run the new release", lambda: setup.cluster.get("management", "kcm")["status"]["release"] == NEXT)
     assert taken_backups(setup.cluster) == [TAKEN], "kcm took another one"
+
+
+def case_recorded(setup):
+    """a rehearsal that is recorded stays on the Backup, is shown by status, and opens a gate that requires it"""
+    old, new = (f"{setup.cluster.dir}/{name}.json" for name in ("old", "new"))
+    require = settings_file(setup.cluster.dir, name="require", upgrade={"rehearsal": "require"}, storage={"notDurable": "allow"})
+    management = setup.cluster.get("management", "kcm")
+    for file, target in ((old, RUNNING), (new, NEXT)):
+        with open(file, "w") as out:
+            json.dump({**management, "spec": {**management["spec"], "release": target},
+                       "status": {**management["status"], "release": RUNNING}}, out)
+
+    def review():
+        return setup.backstop("review", "-f", new, "--old", old, "--settings", require)
+    code, text = review()
+    assert code == 1 and "has not been rehearsed" in text and "without a backup" not in text, text
+    code, text = setup.backstop("rehearse", TAKEN, "--record")
+    assert text.startswith(("RESTORABLE", "INCOMPLETE")) and "not recorded" not in text, text
+    synced = setup.velero.read("backups", TAKEN)
+    record = synced["metadata"]["annotations"]["backstop.k0rdent.mirantis.com/rehearsed"]
+    assert re.match(r"\S+Z restorable objects=\d+ skipped=\d+ refused=0 unknown=0$", record), (record, text)
+    assert f"{TAKEN} was rehearsed" in setup.backstop("status")[1]
+    code, text = review()
+    assert code == 0, text
+    setup.velero.restart()  # it writes the Backups anew that it finds in the bucket, and not this one
+    setup.velero.wait_location("Available")
+    assert setup.velero.read("backups", TAKEN)["metadata"]["annotations"].items() >= {
+        "backstop.k0rdent.mirantis.com/rehearsed": record}.items()
 
 
 def status_managers(backup):

@@ -102,6 +102,16 @@ has err 'expected text, json, junit or html'
 runs 2 rehearse
 has err 'which backup'
 runs 2 rehearse a b
+for empty in --contents --restore --namespace; do
+  runs 2 rehearse "$empty" ""
+  has err "$empty is empty"
+done
+runs 2 rehearse ""
+has err 'BACKUP is empty'
+runs 2 rehearse --contents .
+has err 'is a folder'
+runs 2 rehearse --contents plain.tar.gz --crds x
+has err 'add --against-crds'
 runs 0 rehearse --help
 has out 'dryRun=All'
 ends rehearse

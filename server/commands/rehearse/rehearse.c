@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "backstop/api.h"
@@ -119,6 +120,14 @@ static int rehearse_check_options(const struct command *command, const struct re
         return command_fail(command, "--concurrency must be from 1 to %d", CONCURRENCY_MAX);
     if (values->rate < 1 || values->rate > 100000 || values->max_size < 1 || values->max_size > 1024 * 1024)
         return command_fail(command, "--rate must be from 1 to 100000, and --max-size from 1 to 1048576");
+    const char *const files[] = {values->contents, values->restore, values->ns};
+    static const char *const names[] = {"--contents", "--restore", "--namespace"};
+    for (size_t i = 0; i < LENGTH_OF(files); i++)
+        if (files[i] && !*files[i])
+            return command_fail(command, "%s is empty; leave it out, or give it a value", names[i]);
+    for (size_t i = 0; i < values->crds.len; i++)
+        if (!*values->crds.items[i])
+            return command_fail(command, "--crds is empty; leave it out, or name a file or folder");
     if (values->record && values->contents)
         return command_fail(command, "--record needs a backup of the cluster; it cannot be used with --contents");
     if (values->record && values->drill)
@@ -142,8 +151,12 @@ static bool rehearse_get_contents(struct rehearsal *rehearsal, const struct rehe
                                     : rehearsal_download(rehearsal, &download, limits.total_bytes, error);
     if (fd < 0 && values->contents)
         error_set(error, 0, "%s: %s", values->contents, strerror_r(errno, buffer, sizeof buffer));
+    struct stat status;
     if (fd < 0)
         return false;
+    if (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode))
+        return error_set(error, 0, "%s is a folder; it must be the file that velero backup download writes",
+                         values->contents);
     rehearsal->contents = rehearse_contents_read(fd, &limits, error);
     if (!rehearsal->contents && values->contents)
         error_wrap(error, "%s", values->contents);
@@ -237,10 +250,10 @@ static int rehearse_judge_and_print(const struct command *command, struct rehear
     struct kube_client *source = rehearsal->client;
     bool good = (!values->drill || rehearsal_drill(rehearsal, &values->crds, &log, &error)) &&
                 rehearse_judge(rehearsal, values, &error);
-    if (rehearsal->drill && good)
-        good = rehearse_drill_lives(rehearsal->drill, &error);
-    if (rehearsal->drill && !good && !log.len)
+    if (rehearsal->drill && !log.len && !rehearse_drill_lives(rehearsal->drill, &error)) {
+        good = false;
         log = rehearse_drill_log(rehearsal->drill, rehearsal->arena);
+    }
     rehearse_drill_end(rehearsal->drill);
     rehearsal->drill = NULL;
     rehearsal->client = source;
@@ -291,6 +304,8 @@ static int rehearse_execute(const struct command *command, void *context, char *
         return code;
     if (operand_count > 1)
         return command_fail(command, "takes one backup; see: backstop rehearse --help");
+    if (operand_count == 1 && !*operands[0])
+        return command_fail(command, "BACKUP is empty; give its name, or leave it out with --restore or --contents");
     if (operand_count == 0 && !values->restore && !values->contents)
         return command_fail(command, "which backup? Give its name, --restore FILE or --contents FILE");
     CLEANUP(command_settings_release)
