@@ -102,9 +102,11 @@ static const struct json_node *object_find_all(const struct request *request, co
     const struct json_node *node = object_find(object, path, &rest);
     struct str names = rest ? str_from(rest) : (struct str){NULL, 0}, name = {NULL, 0};
     while (node && str_cut(&names, '.', &name)) {
-        const struct json_node above = *node; /* which may be `room` */
-        if (!json_find(request->arena, &above, name, room))
+        struct json_node below;
+        if (!json_find(request->arena, node, name, &below))
             return NULL;
+        /* cppcheck-suppress nullPointerRedundantCheck ; no caller gives NULL for the room */
+        *room = below;
         node = room;
     }
     return node;
