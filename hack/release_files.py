@@ -44,7 +44,7 @@ def krew(version, folder):
             "version": "v" + version, "homepage": SOURCE, "platforms": platforms,
             "shortDescription": "Could this k0rdent cluster be restored now?",
             "description": "Says whether a k0rdent management cluster could be restored and upgraded now, reviews backups and "
-                           "restores before they are applied, rehearses a restore and plans rollbacks. It only reads.\n",
+                           "restores before they are applied, rehearses a restore and plans rollbacks.\n",
             "caveats": "Needs Linux with glibc 2.36 or later. Completion: kubectl backstop completion --help\n"}},
         sys.stdout, sort_keys=False, width=120)
 
