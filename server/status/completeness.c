@@ -345,6 +345,8 @@ struct str status_completeness_words(struct arena *arena, const struct status_co
                             STR_ARG(unknown));
     if (unknown.len)
         return arena_printf(arena, "unknown whether a restore would miss objects%.*s", STR_ARG(unknown));
+    if (!found->checked) /* "all 0 objects" would sound like evidence */
+        return STR("nothing to miss: no Credential, Region or template needs other objects");
     return arena_printf(arena,
                         "nothing is missing: the backups select %s%zu object%s that Credentials, Regions and "
                         "templates need",

@@ -204,7 +204,26 @@ static void test_memory(void)
     world_end(&world);
 }
 
+/* "The backups select all 0 objects" reads like evidence, and is none. */
+static void test_nothing_to_select(void)
+{
+    struct arena *arena = arena_new(1u << 16);
+    struct status_completeness found = {.checked = 0};
+    CU_ASSERT(str_is(status_completeness_words(arena, &found, false),
+                     "nothing to miss: no Credential, Region or template needs other objects"));
+    found.checked = 1;
+    CU_ASSERT(
+        str_is(status_completeness_words(arena, &found, false),
+               "nothing is missing: the backups select the 1 object that Credentials, Regions and templates need"));
+    strlist_add(arena, &found.unknown, STR("Region"));
+    found.checked = 0;
+    CU_ASSERT(str_is(status_completeness_words(arena, &found, false),
+                     "unknown whether a restore would miss objects (not known: Region)"));
+    arena_free(arena);
+}
+
 SUITE(status, {"schedules as their controllers read them", test_schedule_dialects},
       {"too many runs are counted, to a limit", test_too_many_runs}, {"@every second", test_every_instant},
       {"collisions", test_collisions}, {"the page is bounded", test_page_is_bounded},
-      {"every byte is text", test_every_byte}, {"causes", test_causes}, {"memory", test_memory})
+      {"every byte is text", test_every_byte}, {"causes", test_causes}, {"nothing to select", test_nothing_to_select},
+      {"memory", test_memory})
