@@ -41,6 +41,10 @@ bool phase_holds_kcm(struct str text);
  * borrowed. */
 struct str api_version_group(struct str api_version, struct str *version);
 
+/* Whether the Velero server knows the Go types of a group's kinds (the scheme in pkg/cmd/server/server.go): for any other a
+ * strategic patch has no merge keys, and fails. An empty version stands for any that is known. */
+bool api_velero_has_types(struct str group, struct str version);
+
 /* ---- groups of kinds ------------------------------------------------------------------ */
 
 #define GROUP_K0RDENT "k0rdent.mirantis.com"

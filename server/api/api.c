@@ -109,6 +109,23 @@ struct str api_version_group(struct str api_version, struct str *version)
     return named ? group : STR("");
 }
 
+bool api_velero_has_types(struct str group, struct str version)
+{
+    static const struct {
+        const char *group, *version;
+    } known[] = {{"", "v1"},
+                 {"apps", "v1"},
+                 {"batch", "v1"},
+                 {GROUP_VELERO, "v1"},
+                 {GROUP_VELERO, "v2alpha1"},
+                 {"snapshot.storage.k8s.io", "v1"},
+                 {"groupsnapshot.storage.k8s.io", "v1beta2"}};
+    for (size_t i = 0; i < LENGTH_OF(known); i++)
+        if (str_is(group, known[i].group) && (version.len == 0 || str_is(version, known[i].version)))
+            return true;
+    return false;
+}
+
 /* ---- what a rehearsal leaves on a Backup ------------------------------------------------ */
 
 static const char *const verdict_names[] = {

@@ -255,20 +255,13 @@ static void merge_apply(struct json_object *target, struct json_object *patch, b
 
 /* ---- rules --------------------------------------------------------------------------------------------- */
 
-/* Groups that Velero's client has types for (server.go's scheme): a strategic patch of any other kind is an error. */
-static bool strategic_knows(struct json_object *object)
-{
-    static const char *const groups[] = {"", "apps", "batch", GROUP_VELERO, "snapshot.storage.k8s.io"};
-    struct str group = api_version_group(json_get_str(object, "apiVersion"), NULL);
-    return STR_IN(group, groups);
-}
-
 /* All of them on a copy, so that a rule which fails changes nothing. */
 static struct str rule_merge(struct arena *arena, struct json_object **object, struct json_object *patches,
                              bool strategic)
 {
     struct json_object *changed = json_own(arena, json_copy(*object));
-    if (strategic && !strategic_knows(*object))
+    struct str version, group = api_version_group(json_get_str(*object, "apiVersion"), &version);
+    if (strategic && !api_velero_has_types(group, version))
         return STR("Velero knows no type for this kind, which a strategic patch needs");
     for (size_t i = 0; i < json_len(patches); i++) {
         struct error error = {.message = "it is empty"};

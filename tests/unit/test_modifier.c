@@ -40,6 +40,9 @@ static void test_documented(void)
         {HEAD "- conditions: {groupResource: pods, namespaces: [a], labelSelector: {matchLabels: {app: 1}}}\n"
               "  strategicPatches:\n  - patchData: '{\"spec\":{\"containers\":[{\"name\":\"a\",\"image\":\"b\"}]}}'\n",
          NULL},
+        {HEAD "- conditions: {groupResource: volumegroupsnapshots.groupsnapshot.storage.k8s.io}\n"
+              "  strategicPatches:\n  - patchData: '{\"spec\":{\"a\":\"b\"}}'\n",
+         NULL},
         {HEAD
          "- conditions:\n    groupResource: '*.apps'\n    resourceNameRegex: ^mysql.*$\n    matches:\n    - {path: "
          "/spec/replicas, value: 1}\n  patches:\n  - {operation: test, path: /a, value: b}\n  - {operation: move, "

@@ -563,6 +563,38 @@ static void test_compared(void)
                                          "\"secrets\":[{\"name\":\"x\"}],\"imagePullSecrets\":[{\"name\":\"p\"}]}");
 }
 
+/* The types of the Velero server, and no other version of them: everything else fails, and stays as it is. */
+static void test_strategic_types(void)
+{
+    static const struct {
+        const char *version, *problem;
+    } rows[] = {{"v1", ""},
+                {"apps/v1", ""},
+                {"batch/v1", ""},
+                {"velero.io/v1", ""},
+                {"velero.io/v2alpha1", ""},
+                {"snapshot.storage.k8s.io/v1", ""},
+                {"groupsnapshot.storage.k8s.io/v1beta2", ""},
+#define UNKNOWN "resourceModifierRules[0]: Velero knows no type for this kind, which a strategic patch needs"
+                {"groupsnapshot.storage.k8s.io/v1beta1", UNKNOWN},
+                {"snapshot.storage.k8s.io/v1beta1", UNKNOWN},
+                {"batch/v1beta1", UNKNOWN},
+                {"rbac.authorization.k8s.io/v1", UNKNOWN},
+                {"k0rdent.mirantis.com/v1beta1", UNKNOWN}};
+#undef UNKNOWN
+    ARENA_SCOPED arena = arena_new(MEMORY);
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        char text[256];
+        snprintf(text, sizeof text, "{\"apiVersion\":\"%s\",\"metadata\":{\"name\":\"x\"},\"spec\":{\"a\":\"old\"}}",
+                 rows[i].version);
+        struct json_object *object = tree_of(arena, text);
+        struct json_object *modifier = tree_of(
+            arena, RULES("\"groupResource\":\"things\"", "\"strategicPatches\":[{\"patchData\":\"spec: {a: new}\"}]"));
+        ASSERT_TEXT(rehearse_modify(arena, &object, STR("things"), modifier), rows[i].problem);
+        ASSERT_TEXT(json_path_str(object, "spec.a"), rows[i].problem[0] ? "old" : "new");
+    }
+}
+
 /* ---- what k0rdent's documentation lists by hand --------------------------------------------------- */
 
 struct documented {
@@ -682,5 +714,6 @@ SUITE(rehearse, {"what is no backup", test_hostile_archives}, {"limits and ends 
       {"no archive", test_not_an_archive}, {"the contents", test_contents},
       {"order and filters", test_order_and_filters}, {"the order that the server was given", test_order_given},
       {"additional items", test_additional_items}, {"resource policies", test_policy},
-      {"objects as they are sent", test_prepared}, {"resource modifiers", test_modified}, {"comparing", test_compared},
+      {"objects as they are sent", test_prepared}, {"resource modifiers", test_modified},
+      {"types for strategic patches", test_strategic_types}, {"comparing", test_compared},
       {"what the documentation lists for providers", test_documented_providers})

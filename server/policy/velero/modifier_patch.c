@@ -278,16 +278,11 @@ static void check_patch_data(struct config_rules *modifier, struct str where, st
     }
 }
 
-/* Strategic patches need the Go types, and the Velero server registers only these
- * (pkg/cmd/server/server.go). For another kind strategicpatch has no merge keys, and the patch
- * fails. */
-static bool has_strategic_types(struct str target)
+static bool target_has_types(struct str target)
 {
-    static const char *const groups[] = {
-        "", "apps", "batch", GROUP_VELERO, "snapshot.storage.k8s.io", "groupsnapshot.storage.k8s.io"};
     struct str resource, group;
     resource_name_split(target, &resource, &group);
-    return STR_IN(group, groups);
+    return api_velero_has_types(group, STR(""));
 }
 
 void modifier_check_patches(struct config_rules *modifier, struct str where, struct json_object *rule,
@@ -305,7 +300,7 @@ void modifier_check_patches(struct config_rules *modifier, struct str where, str
             check_patch_data(modifier, arena_printf(arena, "%.*s.%s[%zu]", STR_ARG(where), data_kinds[k], i),
                              json_item(list, i));
     }
-    if (count > 0 && target.len && !glob_has_wildcard(target) && !has_strategic_types(target))
+    if (count > 0 && target.len && !glob_has_wildcard(target) && !target_has_types(target))
         rules_problem(modifier, path_below(modifier, where, "strategicPatches"),
                       "Velero knows no Go type for %.*s, so a strategic patch fails: use mergePatches",
                       STR_ARG(arena_quote(arena, target)));
