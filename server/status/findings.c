@@ -318,8 +318,14 @@ static bool find_tells_location(const struct status_view *view, struct str warni
     return false;
 }
 
-/* Warnings about the pre-upgrade backup itself are part of the gate's table, and those about a
- * location are findings of their own. */
+/* Warnings about the pre-upgrade backup itself are part of the gate's table, those about a location
+ * are findings of their own, and the verdict says that an upgrade is in progress. */
+static bool find_tells_warning(const struct status_view *view, struct str warning)
+{
+    return str_starts(warning, STR("pre-upgrade backup ")) || find_tells_location(view, warning) ||
+           (view->upgrade.under_way && str_starts(warning, STR("the upgrade from ")));
+}
+
 static void find_upgrade(struct status_view *view, bool told)
 {
     const struct upgrade_view *upgrade = &view->upgrade;
@@ -342,8 +348,7 @@ static void find_upgrade(struct status_view *view, bool told)
     case UPGRADE_ADMITTED:
     case UPGRADE_LET_THROUGH:
         for (size_t i = 0; i < upgrade->decision.warnings.len; i++)
-            if (!str_starts(upgrade->decision.warnings.items[i], STR("pre-upgrade backup ")) &&
-                !find_tells_location(view, upgrade->decision.warnings.items[i]))
+            if (!find_tells_warning(view, upgrade->decision.warnings.items[i]))
                 status_report(view, CAUSE_UPGRADE_WARNING, 0, STR("upgrade"), upgrade->decision.warnings.items[i],
                               none);
         return;

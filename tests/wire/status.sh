@@ -183,6 +183,12 @@ has out 'no ManagementBackup protects upgrades'
 printf '%s\nupgrade: {withoutBackups: deny}\n' "$head" >deny.yaml
 runs 1 status --now $now --inventory unprotected.yaml --settings deny.yaml
 
+# An upgrade that is in progress is said in the verdict, and not warned of beside it.
+sed 's/^spec: {release: kcm-1-2-0}/spec: {release: kcm-1-3-0}/' "$cases/ready/inventory.yaml" >progress.yaml
+runs 0 status --now $now --inventory progress.yaml
+has out 'upgrade  READY +from kcm-1-2-0 to kcm-1-3-0 in progress'
+lacks out 'has not finished yet'
+
 # Usage, and what cannot be read.
 runs 0 status --help
 has out '^Usage: backstop status'
