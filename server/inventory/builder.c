@@ -7,7 +7,8 @@
 struct inventory_builder {
     bool known[FACT_COUNT];
     struct record_table tables[FACT_COUNT];
-    struct tree_pool *pool; /* of inventory_add; records put from elsewhere bring their own */
+    struct tree_pool *pool;         /* of inventory_add; records put from elsewhere bring their own */
+    const struct inventory *before; /* held; NULL: none */
 };
 
 struct snapshot {
@@ -30,7 +31,13 @@ void inventory_builder_free(struct inventory_builder *builder)
     for (size_t f = 0; f < FACT_COUNT; f++)
         table_clear(&builder->tables[f]);
     tree_pool_free(builder->pool);
+    snapshot_release(builder->before);
     free(builder);
+}
+
+void builder_follow(struct inventory_builder *builder, const struct inventory *before)
+{
+    builder->before = before ? snapshot_hold(before) : NULL;
 }
 
 bool builder_share(struct inventory_builder *builder, struct record *record)
@@ -117,31 +124,11 @@ static void snapshot_destroy(struct shared *shared)
 
 /* ---- making one ------------------------------------------------------------ */
 
-static int by_name(const void *a, const void *b)
-{
-    const struct object_meta *x = *(const struct object_meta *const *)a, *y = *(const struct object_meta *const *)b;
-    int order = str_cmp(x->ns, y->ns);
-    return order ? order : str_cmp(x->name, y->name);
-}
-
-/* The sorted array of one kind's facts. */
-static const void **snapshot_sort(struct arena *arena, const struct record_table *table)
-{
-    const void **facts = arena_array(arena, table->len + 1, sizeof *facts);
-    size_t count = 0;
-    for (size_t i = 0; facts && i < table->size; i++)
-        if (table->slots[i])
-            facts[count++] = record_meta(table->slots[i]);
-    if (facts)
-        qsort(facts, count, sizeof *facts, by_name);
-    return facts;
-}
-
 static bool snapshot_fill(struct snapshot *snapshot, struct inventory_builder *builder)
 {
     struct inventory *inventory = &snapshot->inventory;
     for (size_t f = 0; f < FACT_COUNT; f++) {
-        const void **facts = snapshot_sort(snapshot->arena, &builder->tables[f]);
+        const void **facts = order_facts(snapshot->arena, &builder->tables[f], builder->before, (enum fact)f);
         if (!facts)
             return false;
         inventory->facts[f] = facts;
@@ -209,6 +196,8 @@ static struct inventory *snapshot_without(const struct inventory *inventory, inv
 {
     struct inventory_builder *builder = inventory_builder_new();
     bool whole = builder != NULL;
+    if (whole)
+        builder_follow(builder, inventory);
     for (size_t f = 0; whole && f < FACT_COUNT; f++) {
         const struct record_table *records = index_records(inventory, (enum fact)f);
         inventory_set_known(builder, (enum fact)f, inventory->known[f]);

@@ -160,62 +160,84 @@ static int64_t backup_newness(const struct backup *backup)
 
 /* Velero takes the newest by startTimestamp (restore_controller.go, mostRecentCompletedBackup);
  * equal times are decided by name here, so that every replica says the same. */
+static bool backup_is_newer(const struct backup *a, const struct backup *b)
+{
+    int64_t x = backup_newness(a), y = backup_newness(b);
+    return x != y ? x > y : str_cmp(a->meta.name, b->meta.name) > 0;
+}
+
+static void schedule_consider(struct schedule_entry *entry, const struct backup *backup)
+{
+    if (!entry->newest || backup_is_newer(backup, entry->newest))
+        entry->newest = backup;
+    if ((!entry->newest_completed || backup_is_newer(backup, entry->newest_completed)) &&
+        phase_is(backup->status.phase, PHASE_COMPLETED))
+        entry->newest_completed = backup;
+}
+
+static int schedule_order(struct str ns, struct str schedule, const struct schedule_entry *entry)
+{
+    int order = str_cmp(ns, entry->ns);
+    return order ? order : str_cmp(schedule, entry->schedule);
+}
+
 static int by_schedule(const void *a, const void *b)
 {
-    const struct backup *x = *(const struct backup *const *)a, *y = *(const struct backup *const *)b;
-    int order = str_cmp(x->meta.ns, y->meta.ns);
-    order = order ? order : str_cmp(x->schedule, y->schedule);
-    if (order)
-        return order;
-    if (backup_newness(x) != backup_newness(y))
-        return backup_newness(x) > backup_newness(y) ? -1 : 1;
-    return str_cmp(y->meta.name, x->meta.name);
+    const struct schedule_entry *entry = a;
+    return schedule_order(entry->ns, entry->schedule, b);
 }
 
-static bool same_schedule(const struct backup *a, const struct backup *b)
+static bool is_of_schedule(const struct schedule_entry *entry, const struct backup *backup)
 {
-    return str_eq(a->schedule, b->schedule) && str_eq(a->meta.ns, b->meta.ns);
+    return entry && str_eq(backup->schedule, entry->schedule) && str_eq(backup->meta.ns, entry->ns);
 }
 
-/* One entry per schedule, from backups sorted by schedule and then newest first. */
-static bool group_schedules(struct arena *arena, struct inventory_index *index, const struct backup **sorted,
-                            size_t count)
+/* Backups that follow each other in the inventory and have the same schedule share an entry. Velero names a backup after
+ * its schedule and the time, so that is mostly all of them, and from the end the first is the newest. Without `entries`
+ * it only counts. */
+static size_t schedule_runs(const struct inventory *inventory, struct schedule_entry *entries)
 {
-    size_t groups = 0;
-    for (size_t i = 0; i < count; i++)
-        groups += i == 0 || !same_schedule(sorted[i], sorted[i - 1]);
-    if (!(index->schedules = arena_array(arena, groups, sizeof *index->schedules)))
-        return false;
-    struct schedule_entry *last = NULL;
-    for (size_t i = 0; i < count; i++) {
-        const struct backup *backup = sorted[i];
-        if (!last || !same_schedule(backup, last->newest)) {
-            last = &index->schedules[index->schedule_count++];
-            *last = (struct schedule_entry){.ns = backup->meta.ns, .schedule = backup->schedule, .newest = backup};
+    size_t count = 0;
+    struct schedule_entry counted, *last = NULL;
+    for (size_t i = inventory->count[FACT_BACKUPS]; i > 0; i--) {
+        const struct backup *backup = inventory->backups[i - 1];
+        if (!backup->schedule.len)
+            continue;
+        if (!is_of_schedule(last, backup)) {
+            last = entries ? &entries[count] : &counted;
+            *last = (struct schedule_entry){.ns = backup->meta.ns, .schedule = backup->schedule};
+            count++;
         }
-        if (!last->newest_completed && phase_is(backup->status.phase, PHASE_COMPLETED))
-            last->newest_completed = backup;
+        if (entries)
+            schedule_consider(last, backup);
     }
-    return true;
+    return count;
 }
 
 static bool build_schedules(struct arena *arena, struct inventory_index *index, const struct inventory *inventory)
 {
-    size_t count = 0, all = inventory->count[FACT_BACKUPS];
-    for (size_t i = 0; i < all; i++)
-        count += inventory->backups[i]->schedule.len > 0;
-    if (!count)
+    size_t runs = schedule_runs(inventory, NULL);
+    if (!runs)
         return true;
-    const struct backup **scheduled = reallocarray(NULL, count, sizeof(void *));
-    if (!scheduled)
+    struct schedule_entry *entries = arena_array(arena, runs, sizeof *entries);
+    if (!entries)
         return false;
-    for (size_t i = 0, n = 0; i < all; i++)
-        if (inventory->backups[i]->schedule.len)
-            scheduled[n++] = inventory->backups[i];
-    qsort(scheduled, count, sizeof(void *), by_schedule);
-    bool good = group_schedules(arena, index, scheduled, count);
-    free(scheduled);
-    return good;
+    schedule_runs(inventory, entries);
+    qsort(entries, runs, sizeof *entries, by_schedule);
+    struct schedule_entry *last = entries;
+    for (size_t i = 1; i < runs; i++) {
+        if (by_schedule(last, &entries[i]) != 0) {
+            *++last = entries[i];
+            continue;
+        }
+        schedule_consider(last, entries[i].newest);
+        if (entries[i].newest_completed)
+            schedule_consider(last, entries[i].newest_completed);
+    }
+    index->schedules = entries;
+    index->schedule_cap = runs;
+    index->schedule_count = (size_t)(last - entries) + 1;
+    return true;
 }
 
 /* Locations come sorted by namespace. Equal ages: the first by name stays, as in
@@ -243,10 +265,10 @@ static bool build_defaults(struct arena *arena, struct inventory_index *index, c
     return true;
 }
 
-static bool index_is_foreign(const struct inventory *inventory, const struct backup *backup)
+static bool index_is_foreign(const struct inventory *inventory, struct json_object *annotations)
 {
     const struct cluster_identity *here = inventory_cluster_identity(inventory);
-    struct str cluster = json_get_str(backup->meta.annotations, ANNOTATION_CLUSTER_ID);
+    struct str cluster = json_get_str(annotations, ANNOTATION_CLUSTER_ID);
     return cluster.len && here && here->uid.len && !str_eq(cluster, here->uid);
 }
 
@@ -266,20 +288,27 @@ static void backup_list_remove(struct backup_list *list, const struct backup *go
         }
 }
 
-static void lists_add(struct arena *arena, const struct inventory *inventory, struct inventory_index *index,
-                      const struct backup *backup)
+static void lists_add(struct arena *arena, struct inventory_index *index, const struct backup *backup, bool is_foreign)
 {
     if (phase_holds_kcm(backup->status.phase))
         backup_list_add(arena, &index->unfinished, backup);
-    if (index_is_foreign(inventory, backup))
+    if (is_foreign)
         backup_list_add(arena, &index->foreign, backup);
 }
 
+/* Equal annotations are kept once, and mostly the next Backup has the same. */
 static bool build_lists(struct arena *arena, struct inventory_index *index, const struct inventory *inventory)
 {
+    struct json_object *seen = NULL;
+    bool is_foreign = false;
     index->unfinished.len = index->foreign.len = 0;
-    for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++)
-        lists_add(arena, inventory, index, inventory->backups[i]);
+    for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++) {
+        struct json_object *annotations = inventory->backups[i]->meta.annotations;
+        if (annotations != seen)
+            is_foreign = index_is_foreign(inventory, annotations);
+        seen = annotations;
+        lists_add(arena, index, inventory->backups[i], is_foreign);
+    }
     return !arena_failed(arena);
 }
 
@@ -328,8 +357,7 @@ static bool schedules_find(const struct inventory_index *index, struct str ns, s
     while (low < high) {
         *at = low + (high - low) / 2;
         const struct schedule_entry *entry = &index->schedules[*at];
-        int order = str_cmp(ns, entry->ns);
-        order = order ? order : str_cmp(schedule, entry->schedule);
+        int order = schedule_order(ns, schedule, entry);
         if (order == 0)
             return true;
         if (order < 0)
@@ -361,15 +389,6 @@ static struct schedule_entry *schedules_insert(struct arena *arena, struct inven
     return &index->schedules[at];
 }
 
-static void schedule_consider(struct schedule_entry *entry, const struct backup *backup)
-{
-    if (!entry->newest || by_schedule(&backup, &entry->newest) < 0)
-        entry->newest = backup;
-    if (phase_is(backup->status.phase, PHASE_COMPLETED) &&
-        (!entry->newest_completed || by_schedule(&backup, &entry->newest_completed) < 0))
-        entry->newest_completed = backup;
-}
-
 static bool schedules_add(struct arena *arena, struct inventory_index *index, const struct backup *backup)
 {
     size_t at = 0;
@@ -396,7 +415,7 @@ static void schedules_remove(struct inventory_index *index, const struct invento
         return;
     entry->newest = entry->newest_completed = NULL;
     for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++)
-        if (inventory->backups[i] != gone && same_schedule(inventory->backups[i], gone))
+        if (inventory->backups[i] != gone && is_of_schedule(entry, inventory->backups[i]))
             schedule_consider(entry, inventory->backups[i]);
     if (entry->newest)
         return;
@@ -426,7 +445,7 @@ bool index_put(struct arena *arena, const struct inventory *inventory, struct re
     const struct backup *before = gone, *now = added;
     backup_list_remove(&index->unfinished, before);
     backup_list_remove(&index->foreign, before);
-    lists_add(arena, inventory, index, now);
+    lists_add(arena, index, now, index_is_foreign(inventory, now->meta.annotations));
     if (before && before->schedule.len)
         schedules_remove(index, inventory, before);
     return !now->schedule.len || schedules_add(arena, index, now);

@@ -157,6 +157,8 @@ bool extract_object(const struct extractor *extractor, struct json_object *objec
 
 /* ---- snapshots ------------------------------------------------------------ */
 
+/* The snapshot will mostly be like this one (NULL: like none), whose order is then kept; held until it is finished. */
+void builder_follow(struct inventory_builder *builder, const struct inventory *before);
 /* They hold what they put, in the place of what has the same name; false when out of memory. */
 bool builder_share(struct inventory_builder *builder, struct record *record) MUST_CHECK;
 bool builder_share_table(struct inventory_builder *builder, enum fact fact,
@@ -170,6 +172,16 @@ const struct inventory *snapshot_current(struct shared_slot *slot);
 bool snapshot_evidence(struct inventory *inventory, const struct evidence_reading *readings, size_t count) MUST_CHECK;
 /* A snapshot of the same facts, held for the caller; NULL when out of memory. */
 struct inventory *inventory_copy(const struct inventory *inventory) MUST_CHECK;
+
+/* ---- order of a snapshot's arrays: order.c --------------------------------- */
+
+int order_by_name(const struct object_meta *a, const struct object_meta *b); /* by namespace, then name */
+/* Where it stands in a sorted array of facts, or would stand. */
+size_t order_find(const void *const *facts, size_t count, const struct object_meta *meta);
+/* The facts of a table, sorted, in the arena. Costs little where `before` (NULL: none) has most of the same records.
+ * NULL when out of memory. */
+const void **order_facts(struct arena *arena, const struct record_table *table, const struct inventory *before,
+                         enum fact fact) MUST_CHECK;
 
 struct inventory_index;
 /* Of the sorted array of each kind. The records are taken over, and `records` left empty; NULL when out of memory. */

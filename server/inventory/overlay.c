@@ -66,18 +66,7 @@ static bool overlay_put(struct inventory_overlay *overlay, struct record *record
         return true;
     if (!overlay_reserve(overlay, fact, inventory->count[fact] + 1))
         return false;
-    /* Where a name stands, or would stand, in the sorted array of its kind. */
-    size_t at = 0, high = overlay->inventory.count[fact];
-    while (at < high) {
-        size_t middle = at + (high - at) / 2;
-        const struct object_meta *there = overlay->facts[fact][middle];
-        int order = str_cmp(there->ns, meta->ns);
-        order = order ? order : str_cmp(there->name, meta->name);
-        if (order < 0)
-            at = middle + 1;
-        else
-            high = middle;
-    }
+    size_t at = order_find(overlay->facts[fact], inventory->count[fact], meta);
     const void **place = &overlay->facts[fact][at];
     if (!gone) {
         memmove(place + 1, place, (inventory->count[fact] - at) * sizeof *place);

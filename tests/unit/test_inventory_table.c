@@ -5,7 +5,7 @@
 #include "inventory/cluster/cluster.h"
 #include "suite.h"
 
-enum { NAMES = 200, STEPS = 20000 };
+enum { NAMES = 200, STEPS = 20000, SCHEDULES = 7, SNAPSHOTS = 1000 };
 
 struct model {
     bool there[NAMES];
@@ -24,11 +24,12 @@ static struct record *make(const struct extractor *extractor, unsigned number)
     ARENA_SCOPED arena = arena_new(1 << 20);
     struct error error;
     struct record *record = NULL;
-    struct str text =
-        arena_printf(arena,
-                     "{\"apiVersion\":\"velero.io/v1\",\"kind\":\"Backup\",\"metadata\":{\"name\":\"b-%u\","
-                     "\"namespace\":\"ns-%u\",\"labels\":{\"velero.io/schedule-name\":\"s-%u\"}}}",
-                     number / 2, number % 2, number % 7);
+    struct str text = arena_printf(
+        arena,
+        "{\"apiVersion\":\"velero.io/v1\",\"kind\":\"Backup\",\"metadata\":{\"name\":\"b-%u\","
+        "\"namespace\":\"ns-%u\",\"labels\":{\"velero.io/schedule-name\":\"s-%u\"}},"
+        "\"status\":{\"phase\":\"%s\",\"startTimestamp\":\"2026-11-%02uT00:00:00Z\"}}",
+        number / 2, number % 2, number / 6 % SCHEDULES, number % 3 ? "Completed" : "Failed", number % 11 + 1);
     struct json_object *object = json_build(arena, text, &error);
     CU_ASSERT_FATAL(object && extract_object(extractor, object, give, &record, &error) && record);
     return record;
@@ -106,6 +107,79 @@ static void test_against_model(void)
     tree_pool_free(extractor.pool);
 }
 
+/* The newest of each schedule as a look at every Backup finds it. */
+static bool schedules_agree(const struct inventory *inventory)
+{
+    for (unsigned s = 0; s < 2 * SCHEDULES; s++) {
+        char text[16];
+        struct str schedule = {text, (size_t)snprintf(text, sizeof text, "s-%u", s / 2)};
+        struct str ns = s % 2 ? STR("ns-1") : STR("ns-0");
+        const struct backup *newest = NULL, *completed = NULL, *found_newest = NULL;
+        for (size_t i = 0; i < inventory->count[FACT_BACKUPS]; i++) {
+            const struct backup *backup = inventory->backups[i];
+            if (!str_eq(backup->schedule, schedule) || !str_eq(backup->meta.ns, ns))
+                continue; /* the order is by name: the last of equal ones wins */
+            if (!newest || backup->status.started >= newest->status.started)
+                newest = backup;
+            if (str_is(backup->status.phase, "Completed") &&
+                (!completed || backup->status.started >= completed->status.started))
+                completed = backup;
+        }
+        if (inventory_newest_completed(inventory, ns, schedule, &found_newest) != completed || found_newest != newest)
+            return false;
+    }
+    return true;
+}
+
+static bool in_full_order(const struct inventory *inventory, const struct record_table *table)
+{
+    bool good = inventory->count[FACT_BACKUPS] == table->len;
+    for (size_t i = 0; good && i < table->len; i++) {
+        const struct object_meta *meta = inventory->facts[FACT_BACKUPS][i];
+        const struct record *record = table_find(table, meta->ns, meta->name);
+        good = record && record_meta(record) == meta &&
+               (i == 0 || order_by_name(inventory->facts[FACT_BACKUPS][i - 1], meta) < 0);
+    }
+    return good;
+}
+
+/* A few changes, many, none, all gone, all anew: each snapshot follows the one before. */
+static void test_order(void)
+{
+    static const unsigned changes[] = {1, 0, 3, 1, 20, 2, 400, 1, 5, 40};
+    struct extractor extractor = {.pool = tree_pool_new()};
+    struct record_table table = {.size = 0};
+    const struct inventory *before = NULL;
+    uint64_t random = 2463534242U;
+    CU_ASSERT_FATAL(extractor.pool != NULL);
+    for (unsigned step = 0; step < SNAPSHOTS; step++) {
+        for (unsigned i = 0; i < changes[step % LENGTH_OF(changes)]; i++) {
+            char buffer[32];
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            unsigned n = (unsigned)(random >> 20) % NAMES;
+            bool put = (unsigned)(random >> 8) % 100 < 65;
+            CU_ASSERT_FATAL(!put || table_put(&table, make(&extractor, n)));
+            if (!put)
+                table_remove(&table, n % 2 ? STR("ns-1") : STR("ns-0"), name_of(buffer, sizeof buffer, n));
+        }
+        if (step % 50 == 49)
+            table_clear(&table);
+        struct inventory_builder *builder = inventory_builder_new();
+        CU_ASSERT_FATAL(builder != NULL);
+        builder_follow(builder, before);
+        CU_ASSERT_FATAL(builder_share_table(builder, FACT_BACKUPS, &table));
+        const struct inventory *fresh = inventory_finish(builder);
+        CU_ASSERT_FATAL(fresh != NULL && in_full_order(fresh, &table) && schedules_agree(fresh));
+        snapshot_release(before);
+        before = fresh;
+    }
+    snapshot_release(before);
+    table_clear(&table);
+    tree_pool_free(extractor.pool);
+}
+
 static void test_kinds(void)
 {
     static const struct {
@@ -123,4 +197,4 @@ static void test_kinds(void)
 }
 
 SUITE(inventory_table, {"puts, removals and rounds agree with a model", test_against_model},
-      {"kinds that may be created", test_kinds})
+      {"snapshots that follow each other are in full order", test_order}, {"kinds that may be created", test_kinds})

@@ -370,6 +370,10 @@ static const struct inventory *live_snapshot(const struct live_reading *reading,
     struct cluster *cluster = reading->cluster;
     struct inventory_builder *builder = inventory_builder_new();
     struct inventory *fresh = NULL;
+    const struct inventory *before = snapshot_current(&cluster->current);
+    if (builder)
+        builder_follow(builder, before);
+    snapshot_release(before);
     pthread_mutex_lock(&cluster->lock);
     bool filled = builder && put_stored(reading, builder);
     /* Every Backup that matters to the gate was asked for by its name. */

@@ -6,8 +6,8 @@
 #include "backstop/telemetry.h"
 #include "inventory/cluster/cluster.h"
 
-/* Snapshots of what the store holds. They share its records, so one costs a sort and
- * an index; a burst of events makes one snapshot, not one each. */
+/* Snapshots of what the store holds. They share its records, so one costs an
+ * index; a burst of events makes one snapshot, not one each. */
 
 enum { QUIET_MS = 50, COST_SHARE = 40, RETRY_MS = 1000 };
 #define NS_PER_MS INT64_C(1000000)
@@ -33,12 +33,16 @@ static bool compose_fill_builder(const struct cluster *cluster, struct inventory
     return true;
 }
 
-/* The lock is held, and given up while the snapshot is sorted. */
+/* The lock is held, and given up while the snapshot is made. */
 static bool compose_snapshot(struct cluster *cluster)
 {
     struct inventory_builder *builder = inventory_builder_new();
+    const struct inventory *before = snapshot_current(&cluster->current);
+    if (builder)
+        builder_follow(builder, before);
     bool filled = builder && compose_fill_builder(cluster, builder);
     pthread_mutex_unlock(&cluster->lock);
+    snapshot_release(before);
     struct inventory *fresh = filled ? inventory_finish(builder) : NULL;
     if (!filled)
         inventory_builder_free(builder);
