@@ -3,6 +3,7 @@ import re
 
 import yaml
 
+import helm
 from chart import Rendering
 from helm import ROOT
 from matrix import GOOD, SECRET
@@ -55,6 +56,58 @@ def case_policies():
         for binding in Rendering({"policies": {"cel": value}}).all("ValidatingAdmissionPolicyBinding"):
             assert binding["spec"]["validationActions"] == actions, binding
     assert not Rendering({"policies": {"cel": "off"}}).all("ValidatingAdmissionPolicy")
+
+
+MUTATING = ("MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding")
+
+
+def mutating_policy(values):
+    r = Rendering({**values, "policies": {"mutate": True}})
+    (policy,), (binding,) = (r.all(kind) for kind in MUTATING)
+    return policy["spec"], {v["name"]: v["expression"] for v in policy["spec"]["variables"]}, binding["spec"]
+
+
+def case_mutation():
+    """a policy of the API server that completes Restores: where it is asked for and served, fail-open, by the settings"""
+    assert not [o for o in Rendering().objects if o["kind"] in MUTATING]
+    unserved = helm.run("template", "backstop", str(ROOT / "manifests/chart"), values={"policies": {"mutate": True}})
+    assert "kind: ValidatingAdmissionPolicy" in unserved and "MutatingAdmissionPolicy" not in unserved
+    spec, variables, binding = mutating_policy({})
+    assert (spec["failurePolicy"], spec["reinvocationPolicy"]) == ("Ignore", "IfNeeded"), spec
+    rule, = spec["matchConstraints"]["resourceRules"]
+    assert (rule["resources"], rule["operations"]) == (["restores"], ["CREATE"]), rule
+    assert binding["policyName"] == "backstop-restore-exclusions", binding
+    assert binding["paramRef"] == {"namespace": "kcm-system", "selector": {}, "parameterNotFoundAction": "Allow"}, binding
+    assert variables["update"].endswith('in [""]'), variables["update"]
+    spec, variables, binding = mutating_policy({"fullnameOverride": "guard", "settings": {
+        "systemNamespace": "k0rdent", "restores": {"forceExistingResourcePolicy": True, "providerCaveats": [
+            {"provider": "infrastructure-aws", "component": "capa", "excludedResources": ["vpcs.example.com"]}]}}})
+    assert binding["policyName"] == "guard-restore-exclusions" and binding["paramRef"]["namespace"] == "k0rdent", binding
+    assert 'request.namespace == "k0rdent"' in spec["matchConditions"][0]["expression"], spec
+    assert variables["update"].endswith('in ["","none"]'), variables["update"]
+    assert '!variables.providers.exists(p, p in ["infrastructure-aws","capa"])' in variables["exact"], variables["exact"]
+
+
+def case_mutation_agrees():
+    """that policy has the webhook's tables: the providers' exclusions, what a record may name, and when it is believed"""
+    def source(path, pattern):
+        return re.search(pattern, (ROOT / path).read_text(), re.S)[1]
+    rows = re.findall(r'\{"([^"]*)",\s*"([^"]*)",\s*\{([^}]*)\}\}',
+                      source("server/settings/provider_exclusions.c", r"builtin\[\] = (\{.*?\n\});"))
+    table = yaml.safe_load((ROOT / "manifests/chart/files/restore-exclusions.yaml").read_text())
+    assert [(r["provider"], r["component"], r["excludedResources"]) for r in table] == \
+        [(provider, component, re.findall(r'"([^"]+)"', excluded)) for provider, component, excluded in rows] and rows, rows
+    kinds = (ROOT / "server/grammar/resource_name.c").read_text()
+    for row in table:  # the policy takes the plural without its s for the singular, and knows no short names
+        for plural, _, group in (name.partition(".") for name in row["excludedResources"]):
+            group = "ADMISSION" if group == "admissionregistration.k8s.io" else f'"{group}"'
+            assert f'ONE("{plural}", "{plural[:-1]}", {group})' in kinds, plural
+    variables = mutating_policy({})[1]
+    groups = re.findall(r'"([^"]+)"', source("server/policy/backup/needs.c", r"needed_groups\[\] = \{(.*?)\}"))
+    assert f'"[.]({"|".join(g.replace(".", "[.]") for g in groups)})$"' in variables["recorded"], groups
+    assert f'size() > {source("server/policy/backup/spec.h", r"BACKUP_NEEDS_BYTES = ([0-9]+)")} ?' in variables["recorded"]
+    for name, sign in (("SKEW", "-"), ("WITHIN", "+")):
+        assert f'{sign} duration("{source("server/policy/upgrade/rollback.c", name + r" = ([0-9]+)")}s")' in variables["believed"]
 
 
 def case_evidence():

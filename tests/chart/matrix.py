@@ -54,6 +54,10 @@ GOOD = {
     "a parent chart's registry": {"global": {"imageRegistry": "registry.example.com", "storageClass": "x"}},
     "a name as other charts have it": {"nameOverride": "guard"},
     "policies that deny": {"policies": {"cel": "deny"}},
+    "a policy that mutates": {"policies": {"mutate": True}},
+    "a policy that mutates, by other settings": {"fullnameOverride": "guard", "policies": {"mutate": True}, "settings": {
+        "systemNamespace": "k0rdent", "restores": {"forceExistingResourcePolicy": True, "providerCaveats": [
+            {"provider": "infrastructure-aws", "excludedResources": ["vpcs.example.com"]}]}}},
     "reports": {"reports": {"enabled": True, "schedule": "0 6 * * *"}, "rbac": {"listSecrets": False}},
     "no policies": {"policies": {"cel": "off"}},
     "no policies, as YAML reads off": {"policies": {"cel": False}},
@@ -76,7 +80,7 @@ GOOD = {
 # (value, what helm must name)
 BAD = [(nested(path, value), path.split(".")[-1]) for path, value in (
     ("replica", 2), ("replicas", -1), ("replicas", "two"), ("image.tags", "x"), ("image.registry", "a b"), ("global.imageRegistry", 1),
-    ("revisionHistoryLimit", -1), ("extraEnv", [{"value": "x"}]), ("webhooks.enforce", "later"), ("policies.cel", "on"), ("commonAnnotations", {"a": 1}),
+    ("revisionHistoryLimit", -1), ("extraEnv", [{"value": "x"}]), ("webhooks.enforce", "later"), ("policies.cel", "on"), ("policies.mutate", "true"), ("policies.mutates", True), ("commonAnnotations", {"a": 1}),
     ("image.digest", "sha256:abc"), ("port", 0), ("port", 70000), ("healthPort", "http"), ("hostNetwork", "yes"),
     ("certificates.mode", "self-signed"), ("certificates.job.schedule", "daily"), ("certificates.job.lifetime", "90d"),
     ("webhooks.managements.failurePolicy", "fail"),

@@ -1,5 +1,6 @@
 """The ValidatingAdmissionPolicies of the chart, held against the webhook's verdicts in the golden cases."""
 import glob
+import hashlib
 import json
 import os
 import re
@@ -203,6 +204,121 @@ def case_agree(setup):
     assert seen == set(setup.rules), f"no golden case of {sorted(set(setup.rules) - seen)}"
 
 
+ADDED = "backstop.k0rdent.mirantis.com/added"
+# Golden cases in which the policy leaves a Restore to the webhook, which completes it, by the reason.
+LEFT = {
+    "the backup names no provider, so that of the Management count": """
+        facts-unknown-mutated-by-settings providers-from-management providers-from-settings rs-09-storage-location-not-validated
+        rs-29-into-a-live-cluster-with-the-webhook-off rs-29-into-a-live-cluster-with-the-webhook-on rs-31-newer-k0rdent-here
+        rs-31-older-k0rdent-here rs-31-same-k0rdent-allowed rs-32-newer-velero-allowed rs-32-older-patch-of-velero-allowed
+        rs-32-older-velero-here rs-33-kubernetes-not-known-allowed rs-33-newer-kubernetes-here rs-33-older-kubernetes-here
+        rs-33-same-kubernetes-allowed rs-34-another-clusters-backup-into-a-live-cluster
+        rs-34-another-clusters-backup-on-a-fresh-cluster rs-34-own-backup-allowed rs-35-region-of-another-cluster
+        rs-36-crds-left-out rs-37-recorded-at-another-time rs-37-recorded-by-somebody-else rs-37-recorded-kind-that-is-included
+        rs-37-recorded-nothing-is-needed-allowed""",
+    "of a schedule": "rs-04-schedule-of-vsphere rs-08-schedule-whose-newest-failed",
+    "of another backup (restores.mutateAll)": """
+        other-backup-mutated-by-settings rs-25-backup-by-hand-mutate-all rs-25-kots-snapshot-mutate-all-on-a-live-cluster""",
+    "a modifier (restores.injectReleaseModifier)": "rs-17-rollback-modifier-created rs-17-rollback-modifier-injected",
+    "a record that is too long, or no text": "rs-37-recorded-more-than-anybody-needs rs-37-recorded-nonsense",
+    "an annotation that opts out without a reason": "skip-mutation-with-an-invisible-reason skip-mutation-without-reason",
+}
+
+
+def completed(o):
+    """What is added to a Restore, in any order."""
+    spec = {k: v for k, v in (o.get("spec") or {}).items() if v is not None}
+    return {**spec, "excludedResources": sorted(spec.get("excludedResources") or [])}, \
+        (o["metadata"].get("annotations") or {}).get(ADDED)
+
+
+def restores(files, settings=False):
+    """(case, Restore, its Backup or None, the Restore as the webhook makes it, user) of each golden case that creates one and is
+    admitted, with or without settings that the policy is rendered from. The Backup has a name of its own for what it holds."""
+    for folder in sorted(glob.glob(f"{CASES}/restore/*")):
+        case, name = comparable(folder, files), os.path.basename(folder)
+        rendered = (files.get(f"{folder}/settings.yaml") or [{}])[0].get("restores") or {}
+        if not case or case[1] or not case[2]["allowed"] or "skipped" in case[2]["auditAnnotations"] or case[0]["metadata"].get("namespace") != "kcm-system" or \
+                settings != any(k in rendered for k in ("forceExistingResourcePolicy", "providerCaveats")):
+            continue
+        o, _, answer, user = case
+        inventories = open(f"{folder}/inventory").read().split() if os.path.exists(f"{folder}/inventory") else ["cluster"]
+        paths = [f"{ROOT}/tests/golden/inventories/{i}.yaml" for i in inventories if i != "none"] + [f"{folder}/inventory.yaml"]
+        wanted = o["spec"].get("backupName")
+        found = [b for path in paths for b in files.get(path) or [] if b["kind"] == "Backup" and wanted and
+                 b["metadata"]["name"] == wanted and b["metadata"].get("namespace") == "kcm-system"]
+        backup, made, text = found[-1] if found else None, answer["object"], None
+        if backup:
+            text = f"b-{hashlib.sha256(json.dumps(backup, sort_keys=True).encode()).hexdigest()[:16]}"
+            backup = {**plain(backup), "metadata": {**plain(backup)["metadata"], "name": text}}
+            o, made = ({**x, "spec": {**x["spec"], "backupName": text}} for x in (o, made))
+        yield name, o, backup, made, user, rendered
+
+
+def mutate(setup, values, probe):
+    """Installs the mutating policy of these values, and waits until it is in force: probe is true."""
+    rendered, _ = setup.objects({**values, "policies": {"mutate": True}})
+    setup.cluster.must("apply", "-f", "-", stdin=[o for o in rendered if o["kind"].startswith("MutatingAdmissionPolicy")])
+    wait_until("the mutating policy to be in force", probe, 30)
+
+
+def golden_files():
+    return load(glob.glob(f"{CASES}/restore/*/*.yaml") + glob.glob(f"{ROOT}/tests/golden/inventories/*.yaml"))
+
+
+def case_completes(setup):
+    """without a webhook the mutating policy makes of each golden Restore what the webhook makes of it, or leaves it alone"""
+    client, files = Client(setup.cluster), golden_files()
+    cases = [c for s in (False, True) for c in restores(files, s)]
+    last = next(c[2] for c in cases if c[0] == "rs-03-azure-exclusions-missing")
+    last = {**last, "metadata": {**last["metadata"], "name": "the-last"}}  # when the policy knows it, it knows all
+    locations = [o for o in files[f"{ROOT}/tests/golden/inventories/fresh.yaml"] if o["kind"] == "BackupStorageLocation"]
+    for o in (*locations, *{c[2]["metadata"]["name"]: c[2] for c in cases if c[2]}.values(), last):
+        status, answer, _ = client.ask("POST", path_of(o), plain(o))
+        assert status == 201 or o["metadata"]["name"] != "the-last", answer
+
+    def made(o, user=None):
+        return client.ask("POST", path_of(o) + "?dryRun=All", plain(o), user)[:2]
+    setup.made = made
+
+    def probe(backup, **spec):
+        spec = made({"apiVersion": "velero.io/v1", "kind": "Restore", "metadata": {"name": "x", "namespace": "kcm-system"},
+                     "spec": {"backupName": backup, **spec}})[1]["spec"]
+        return len(spec.get("excludedResources", [])), spec.get("existingResourcePolicy")
+
+    def compare_restores(chosen):
+        for name, o, _, webhook, user, _ in chosen:
+            status, policy = made(o, user)
+            if status != 201 or is_pruned(o["spec"], policy["spec"]):
+                counts["refused"] += 1
+            elif completed(policy) == completed(webhook) == completed(o):
+                counts["unchanged"] += 1
+            elif completed(policy) == completed(webhook):
+                setup.completed[name] = (o, webhook, user)
+            elif completed(policy) == completed(o):
+                setup.left[name] = (o, webhook, user)
+            else:
+                differences.append(f"{name}: policy {completed(policy)}, webhook {completed(webhook)}")
+    setup.completed, setup.left, counts, differences = {}, {}, {"refused": 0, "unchanged": 0}, []
+    mutate(setup, {}, lambda: probe("the-last") == (4, "update"))
+    compare_restores(c for c in cases if not {"forceExistingResourcePolicy", "providerCaveats"} & set(c[5]))
+    mutate(setup, {"settings": {"restores": {"forceExistingResourcePolicy": True}}},
+           lambda: probe("the-last", existingResourcePolicy="none") == (4, "update"))
+    compare_restores(c for c in cases if "forceExistingResourcePolicy" in c[5])
+    # Exclusions of the settings' own: whatever that provider needs is left to the webhook.
+    caveats = next(c for c in cases if "providerCaveats" in c[5])
+    assert probe(caveats[2]["metadata"]["name"]) == (0, "update")
+    mutate(setup, {"settings": {"restores": caveats[5]}}, lambda: probe(caveats[2]["metadata"]["name"]) == (0, None))
+    assert probe("the-last") == (4, "update")
+    mutate(setup, {}, lambda: probe(caveats[2]["metadata"]["name"]) == (0, "update"))
+    print(f"      {len(setup.completed) + counts['unchanged']} golden Restores made the same, {len(setup.completed)} of them "
+          f"completed; {len(setup.left)} left to the webhook, {counts['refused']} that the API server does not take, "
+          f"{len(differences)} disagreements", flush=True)
+    assert not differences, "\n".join(differences)
+    assert set(setup.left) == set(" ".join(LEFT.values()).split()), set(setup.left) ^ set(" ".join(LEFT.values()).split())
+    assert len(setup.completed) >= 20 and counts["unchanged"] >= 80, counts
+
+
 def case_told_once(setup):
     """beside a ready pod the webhook's answer is the only one; when none is ready any more, the policies warn"""
     cluster, client = setup.cluster, Client(setup.cluster)
@@ -224,3 +340,20 @@ def case_told_once(setup):
     wait_until("the policies to warn", lambda: told() == (False, {"mb-10"}), 20)
     setup.start(setup.plain)
     wait_until("the webhook alone to answer again", lambda: told() == (True, set()), 20)
+
+
+def case_completed_once(setup):
+    """beside the webhook the mutating policy adds nothing twice: the Restores are what the webhook alone makes of them"""
+    cluster, same = setup.cluster, 0
+    wait_until("the webhook to be called", lambda: is_called(cluster), 30)
+    o, webhook, user = setup.left["rs-31-same-k0rdent-allowed"]  # by the webhook alone: it is in force
+    wait_until("the webhook to complete a Restore", lambda: completed(setup.made(o, user)[1]) == completed(webhook), 20)
+    for name, (o, webhook, user) in setup.completed.items():
+        if os.path.exists(f"{CASES}/restore/{name}/settings.yaml"):
+            continue
+        status, both = setup.made(o, user)
+        assert status == 201, (name, both)
+        assert completed(both) == completed(webhook), (name, completed(both), completed(webhook))
+        same += 1
+    print(f"      {same} golden Restores the same with both", flush=True)
+    assert same >= 20, same
