@@ -1,0 +1,83 @@
+"""Commands over many objects: bounded memory, and time that grows as their number does."""
+import os
+import tarfile
+
+from libwire import *
+
+SANITIZED = any(word in BINARY for word in ("asan", "tsan", "ubsan"))
+MANY = 10000 if SANITIZED else 50000
+MEMORY = 64 * 1024  # KiB
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+TEXT = "x" * 1500  # 20,000 of these alone are half of MEMORY
+
+
+def contents(path, count):
+    with tarfile.open(path, "w:gz", compresslevel=1) as tar:
+        for i in range(count):
+            name, ns = f"config-{i:05}", f"team-{i % 40:02}"
+            text = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": ns},
+                               "data": {"n": str(i), "text": TEXT}}).encode()
+            info = tarfile.TarInfo(f"resources/configmaps/namespaces/{ns}/{name}.json")
+            info.size = len(text)
+            tar.addfile(info, io.BytesIO(text))
+    return path
+
+
+def measure(*arguments):
+    """(seconds of CPU, KiB at most, exit status, the JSON that was printed)"""
+    with tempfile.TemporaryFile("w+") as out:
+        process = subprocess.Popen([BINARY, *arguments, "-o", "json"], stdout=out, stderr=subprocess.DEVNULL)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        return used.ru_utime + used.ru_stime, used.ru_maxrss, process.returncode, json.loads(out.read() or "null")
+
+
+def grows(half, whole, memory):
+    """The second has twice the objects of the first. Answers with what the second printed."""
+    seconds, kib, code, report = measure(*whole)
+    before = min(measure(*half)[0] for _ in range(2))
+    seconds = min(seconds, measure(*whole)[0])
+    assert seconds < 3 * before, f"{seconds:.2f} s, and {before:.2f} s for half of it"
+    assert SANITIZED or kib < memory, f"{kib} KiB"
+    return code, report
+
+
+def backups(path, count):
+    with open(path, "w") as file:
+        json.dump({"apiVersion": "v1", "kind": "List", "items": [
+            {"apiVersion": "velero.io/v1", "kind": "Backup", "metadata": {"name": f"b-{i:05}", "namespace": "kcm-system"},
+             "spec": {"storageLocation": "aws-s3"}, "status": {"phase": "Completed", "completionTimestamp": "2026-11-21T02:00:00Z"}}
+            for i in range(count)]}, file)
+    return path
+
+
+@shows("20,000 objects take less than 64 MiB, and not much more than twice the time of 10,000")
+def _(_):
+    with tempfile.TemporaryDirectory() as folder:
+        half, whole = (contents(f"{folder}/{count}.tar.gz", count) for count in (10000, 20000))
+        code, report = grows(("rehearse", "--contents", half), ("rehearse", "--contents", whole), MEMORY)
+        same((code, report["total"], report["counts"]), (2, 20000, {"to be restored": 20000}))
+
+
+@shows(f"{MANY} Backups in one list are all judged, in less than 96 MiB and not much more than twice the time of half of them")
+def _(_):
+    rest = f"{ROOT}/tests/golden/status/ready/inventory.yaml"
+    with tempfile.TemporaryDirectory() as folder:
+        half, whole = ([word for file in (backups(f"{folder}/{count}.json", count), rest) for word in ("--inventory", file)]
+                       for count in (MANY // 2, MANY))
+        command = ("status", "--now", "2026-11-21T03:00:00Z")
+        code, report = grows((*command, *half), (*command, *whole), 96 * 1024)
+        alone = measure(*command, "--inventory", rest)[3]
+        same((code, report["ready"], report["audit"]["reviewed"]), (0, True, MANY + alone["audit"]["reviewed"]))
+        with open(whole[1], "r+") as file:
+            file.truncate(MANY * 100)
+        same(measure(*command, *whole)[2:], (2, None))
+
+
+class Nothing:
+    def stop(self):
+        pass
+
+
+main(Nothing())
