@@ -172,7 +172,7 @@ struct custom_resource {
     struct strlist fields;   /* paths from spec on, "spec.template.ttl"; "spec.labels.*": any member */
 };
 
-struct conversion { /* a CustomResourceDefinition with spec.conversion.strategy Webhook */
+struct installed_kind { /* a CustomResourceDefinition; the rest only with spec.conversion.strategy Webhook */
     struct object_meta meta;
     struct str preferred; /* the version that discovery prefers, in which Velero stores objects and restores them */
     struct str stored;    /* the one that the API server stores: only it needs no conversion */

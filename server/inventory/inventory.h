@@ -99,7 +99,6 @@ const struct fact_kind *fact_kind_find(struct str api_version, struct str kind, 
 bool is_velero_deployment(struct json_object *object);
 bool is_node_agent(struct json_object *object);
 bool is_kcm_deployment(struct json_object *object);
-bool is_conversion(struct json_object *object);
 bool is_of_provider(struct json_object *object);
 bool is_kube_system(struct json_object *object);
 /* Velero's and k0rdent's: a cluster has hundreds of others, with large schemas. */

@@ -316,24 +316,21 @@ static bool kube_version_precedes(struct str a, struct str b)
     return x[0] != y[0] ? x[0] > y[0] : x[2] > y[2];
 }
 
-bool is_conversion(struct json_object *object)
+void extract_installed_kind(struct store *store, void *fact, struct json_object *object)
 {
-    return str_is(json_path_str(object, "spec.conversion.strategy"), "Webhook");
-}
-
-void extract_conversion(struct store *store, void *fact, struct json_object *object)
-{
-    struct conversion *conversion = fact;
+    struct installed_kind *kind = fact;
     struct json_object *versions = json_path(object, "spec.versions");
     struct str preferred = {NULL, 0};
+    if (!str_is(json_path_str(object, "spec.conversion.strategy"), "Webhook"))
+        return;
     for (size_t i = 0; i < json_len(versions); i++) {
         struct str name = json_get_str(json_item(versions, i), "name");
         if (json_get_bool(json_item(versions, i), "served") &&
             (!preferred.ptr || kube_version_precedes(name, preferred)))
             preferred = name;
     }
-    conversion->preferred = store_text(store, preferred);
-    conversion->stored = store_text(store, json_get_str(stored_version(versions), "name"));
+    kind->preferred = store_text(store, preferred);
+    kind->stored = store_text(store, json_get_str(stored_version(versions), "name"));
 }
 
 bool is_of_provider(struct json_object *object)

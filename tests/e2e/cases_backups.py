@@ -253,7 +253,8 @@ def case_passport_learns(setup):
                            "apiVersions": ["*"], "resources": ["vspherevms"]}]}]}
     service = {"apiVersion": "v1", "kind": "Service", "spec": {"ports": [{"port": 443}]},
                "metadata": {"name": "capv-webhook", "namespace": "kcm-system", "labels": provider}}
-    objects = [fleets, converting("stored", "example.org", "v1beta1", "v1"), hook, service]
+    objects = [fleets, converting("stored", "example.org", "v1beta1", "v1"), hook, service,
+               converting("vspherevms", "infrastructure.cluster.x-k8s.io", "v1beta1")]
     cluster.must("create", "-f", "-", stdin=objects)
     try:
         wait_until("both rules to find what is there", lambda: recorded()["restore-exclusions"] == (

@@ -17,7 +17,7 @@ FACTS = ["managementbackups.k0rdent.mirantis.com", "managements.k0rdent.mirantis
          "clusterdeployments.k0rdent.mirantis.com", "clustertemplates.k0rdent.mirantis.com",
          "credentials.k0rdent.mirantis.com", "regions.k0rdent.mirantis.com",
          "customresourcedefinitions.apiextensions.k8s.io", "daemonsets.apps", "deployments.apps of kcm", "namespaces",
-         "customresourcedefinitions.apiextensions.k8s.io with a conversion webhook", "services",
+         "customresourcedefinitions.apiextensions.k8s.io by name and version", "services",
          "mutatingwebhookconfigurations.admissionregistration.k8s.io",
          "validatingwebhookconfigurations.admissionregistration.k8s.io"]
 BUILT_IN = [name for name in FACTS if not re.search(r"(k0rdent\.mirantis\.com|velero\.io)$", name)]

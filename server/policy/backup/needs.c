@@ -79,13 +79,26 @@ static bool needs_comes_after(struct str kind, const char *configurations)
     return str_starts(kind, STR("*")) || str_cmp(kind, str_from(configurations)) > 0;
 }
 
+/* Azure Service Operator has webhooks for hundreds of kinds, and Cluster API's provider installs eleven of them. Only a CRD
+ * can be missing: Kubernetes' own groups have no dot, or end in k8s.io and not in x-k8s.io. */
+static bool needs_is_installed(const struct inventory *inventory, struct str kind)
+{
+    struct str plural, group;
+    resource_name_split(kind, &plural, &group);
+    bool is_custom = memchr(kind.ptr, '*', kind.len) == NULL && memchr(group.ptr, '.', group.len) &&
+                     (!str_ends(group, STR(".k8s.io")) || str_ends(group, STR(".x-k8s.io")));
+    return !is_custom || !inventory->known[FACT_INSTALLED_KINDS] || inventory_installed_kind(inventory, kind);
+}
+
+/* `excluded`: by the first rule; a webhook has no say in what is not restored. */
 static bool needs_not(const struct inventory *inventory, struct json_object *spec, const struct object_meta *meta,
-                      const struct fail_closed *closed, const char *configurations)
+                      const struct fail_closed *closed, const struct strlist *excluded, const char *configurations)
 {
     if (!needs_selected(spec, meta))
         return false;
     for (size_t i = 0; i < closed->kinds.len && i < closed->services.len; i++)
         if (needs_comes_after(closed->kinds.items[i], configurations) &&
+            !strlist_has(excluded, closed->kinds.items[i]) && needs_is_installed(inventory, closed->kinds.items[i]) &&
             needs_service(inventory, spec, closed->services.items[i]))
             return true;
     return false;
@@ -123,23 +136,22 @@ struct strlist backup_needs(const struct inventory *inventory, struct json_objec
     struct strlist needs = {0};
     bool mutating = false, validating = false;
     size_t bytes = 0;
-    for (size_t i = 0; i < inventory->count[FACT_CONVERSIONS]; i++) {
-        const struct conversion *conversion = inventory->conversions[i];
-        if (!conversion->preferred.len || str_eq(conversion->preferred, conversion->stored) ||
-            !backup_need_is_possible(conversion->meta.name))
+    for (size_t i = 0; i < inventory->count[FACT_INSTALLED_KINDS]; i++) {
+        const struct installed_kind *kind = inventory->installed_kinds[i];
+        if (!kind->preferred.len || str_eq(kind->preferred, kind->stored) || !backup_need_is_possible(kind->meta.name))
             continue;
-        bytes += conversion->meta.name.len + 1;
+        bytes += kind->meta.name.len + 1;
         if (needs.len == BACKUP_NEEDS_MAX || bytes > BACKUP_NEEDS_BYTES / 2)
             break;
-        strlist_add(arena, &needs, conversion->meta.name);
+        strlist_add(arena, &needs, kind->meta.name);
     }
     for (size_t i = 0; i < inventory->count[FACT_MUTATING_WEBHOOKS] && !mutating; i++) {
         const struct mutating_webhook *webhook = inventory->mutating_webhooks[i];
-        mutating = needs_not(inventory, spec, &webhook->meta, &webhook->closed, MUTATING);
+        mutating = needs_not(inventory, spec, &webhook->meta, &webhook->closed, &needs, MUTATING);
     }
     for (size_t i = 0; i < inventory->count[FACT_VALIDATING_WEBHOOKS] && !validating; i++) {
         const struct validating_webhook *webhook = inventory->validating_webhooks[i];
-        validating = needs_not(inventory, spec, &webhook->meta, &webhook->closed, VALIDATING);
+        validating = needs_not(inventory, spec, &webhook->meta, &webhook->closed, &needs, VALIDATING);
     }
     if (mutating)
         strlist_add(arena, &needs, STR(MUTATING));
@@ -148,7 +160,7 @@ struct strlist backup_needs(const struct inventory *inventory, struct json_objec
     if (needs.len)
         qsort(needs.items, needs.len, sizeof *needs.items, by_text);
     if (whole)
-        *whole = inventory->known[FACT_CONVERSIONS] && inventory->known[FACT_MUTATING_WEBHOOKS] &&
+        *whole = inventory->known[FACT_INSTALLED_KINDS] && inventory->known[FACT_MUTATING_WEBHOOKS] &&
                  inventory->known[FACT_VALIDATING_WEBHOOKS] && inventory->known[FACT_SERVICES];
     return needs;
 }
