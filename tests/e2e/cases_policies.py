@@ -238,8 +238,8 @@ def restores(files, settings=False):
     for folder in sorted(glob.glob(f"{CASES}/restore/*")):
         case, name = comparable(folder, files), os.path.basename(folder)
         rendered = (files.get(f"{folder}/settings.yaml") or [{}])[0].get("restores") or {}
-        if not case or case[1] or not case[2]["allowed"] or "skipped" in case[2]["auditAnnotations"] or case[0]["metadata"].get("namespace") != "kcm-system" or \
-                settings != any(k in rendered for k in ("forceExistingResourcePolicy", "providerCaveats")):
+        if not case or case[1] or case[0]["metadata"].get("namespace") != "kcm-system" or not case[2]["allowed"] or \
+                "skipped" in case[2]["auditAnnotations"] or settings != any(k in rendered for k in ("forceExistingResourcePolicy", "providerCaveats")):
             continue
         o, _, answer, user = case
         inventories = open(f"{folder}/inventory").read().split() if os.path.exists(f"{folder}/inventory") else ["cluster"]
@@ -344,6 +344,7 @@ def case_told_once(setup):
 
 def case_completed_once(setup):
     """beside the webhook the mutating policy adds nothing twice: the Restores are what the webhook alone makes of them"""
+    assert hasattr(setup, "left"), "runs after the case without a webhook, and the webhook's own"
     cluster, same = setup.cluster, 0
     wait_until("the webhook to be called", lambda: is_called(cluster), 30)
     o, webhook, user = setup.left["rs-31-same-k0rdent-allowed"]  # by the webhook alone: it is in force
