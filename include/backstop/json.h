@@ -52,6 +52,8 @@ struct json_brackets {
 };
 /* False at a comma or a closing bracket that belongs to what the text stands in. */
 bool json_brackets_take(struct json_brackets *brackets, char byte);
+/* How many bytes of the text it takes, one after the other. */
+size_t json_brackets_skip(struct json_brackets *brackets, struct str text);
 /* Empties every object under this key, wherever it is, without looking into it: what is large and of which nothing
  * is read needs no tree. The text is as unchecked after it as before. */
 void json_omit(struct buf *text, struct str key);

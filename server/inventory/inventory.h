@@ -71,6 +71,7 @@ struct store {
     size_t used;
     unsigned tree_count;
     bool failed;
+    struct strlist providers; /* of a Backup: what measuring found */
     struct str default_ns; /* for a namespaced object that names none */
     bool from_server;      /* objects are as the API server has them, managedFields and all */
 };

@@ -103,12 +103,13 @@ void extract_backup(struct store *store, void *fact, struct json_object *object)
     backup->storage_location = store_text(store, json_get_str(spec, "storageLocation"));
     backup->schedule = store_text(store, json_get_str(labels, LABEL_SCHEDULE_NAME));
     backup->region = store_text(store, json_get_str(labels, LABEL_REGION));
-    backup->identity = backup_identify(json_get(object, "metadata"), spec);
+    if (store->record) /* nothing that needs to be measured */
+        backup->identity = backup_identify(json_get(object, "metadata"), spec);
     backup->included_namespaces = store_namespaces(store, json_get(spec, "includedNamespaces"));
     backup->excluded_namespaces = store_namespaces(store, json_get(spec, "excludedNamespaces"));
-    struct strlist providers = {0};
-    selectors_providers(store->scratch, spec, &providers);
-    backup->providers = store_texts(store, &providers);
+    if (!store->record)
+        selectors_providers(store->scratch, spec, &store->providers);
+    backup->providers = store_texts(store, &store->providers);
     backup->node_agent = backup_spec_node_agent(spec);
     extract_backup_status(store, &backup->status, json_get(object, "status"));
     backup->status_managers = status_managers(store, json_get(object, "metadata"));

@@ -333,6 +333,19 @@ bool json_brackets_take(struct json_brackets *brackets, char byte)
     return true;
 }
 
+/* Most bytes stand in texts, where only two of them mean something. */
+size_t json_brackets_skip(struct json_brackets *brackets, struct str text)
+{
+    size_t at = 0;
+    while (at < text.len && json_brackets_take(brackets, text.ptr[at]))
+        for (at++; brackets->quoted && !brackets->escaped && at < text.len;) {
+            if (text.ptr[at] == '"' || text.ptr[at] == '\\')
+                break;
+            at++;
+        }
+    return at;
+}
+
 /* Where the object begins that a key at `at` holds; NULL when that is another value. */
 static const char *omit_value(const char *at, const char *end)
 {

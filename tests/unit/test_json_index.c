@@ -373,10 +373,35 @@ static void test_omits(void)
     }
 }
 
+/* In one go as byte by byte, wherever the text is cut. */
+static void test_brackets_skip(void)
+{
+    static const char bytes[] = "{}[],:\"\"\\ab ";
+    uint64_t random = 88172645463325252U;
+    for (unsigned step = 0; step < 20000; step++) {
+        char data[48];
+        struct str text = {data, sizeof data};
+        for (size_t i = 0; i < sizeof data; i++) {
+            random = random * 6364136223846793005U + 1442695040888963407U;
+            data[i] = bytes[(random >> 33) % (sizeof bytes - 1)];
+        }
+        struct json_brackets single = {.depth = step % 4}, whole = single;
+        size_t at = 0, cut = (random >> 40) % sizeof data;
+        while (at < text.len && json_brackets_take(&single, data[at]))
+            at++;
+        size_t skipped = json_brackets_skip(&whole, str_slice(text, 0, cut));
+        if (skipped == cut)
+            skipped += json_brackets_skip(&whole, str_slice(text, cut, text.len));
+        CU_ASSERT_FATAL(skipped == at && whole.depth == single.depth && whole.quoted == single.quoted &&
+                        whole.escaped == single.escaped);
+    }
+}
+
 SUITE(json_index, {"strict JSON is accepted", test_accepts}, {"objects under a key are omitted", test_omits},
       {"anything else is refused, with its place", test_refuses}, {"NUL bytes are refused", test_nul_bytes},
       {"UTF-8 is checked at every offset", test_utf8}, {"depth is bounded", test_depth},
       {"members are indexed to the depth asked for", test_members}, {"a member is found without an index", test_find},
       {"escapes are decoded", test_text}, {"escapes at every place", test_escape_places},
       {"repeated keys are refused where indexed", test_duplicates}, {"thousands of keys", test_many_keys},
-      {"a full arena", test_out_of_memory}, {"truncated texts", test_truncated})
+      {"a full arena", test_out_of_memory}, {"truncated texts", test_truncated},
+      {"brackets are passed over as byte by byte", test_brackets_skip})

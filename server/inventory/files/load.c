@@ -174,10 +174,12 @@ static bool load_items(struct load *load, struct window *window, struct str begi
          * bracket that closes what it stands in. The text's end where there is none. */
         struct json_brackets brackets = {0};
         size_t length = 0;
-        while (window_has(window, length) && json_brackets_take(&brackets, window->data[window->start + length]))
-            length++;
-        if (!window_has(window, length))
-            return false;
+        do {
+            if (!window_has(window, length))
+                return false;
+            struct str ahead = window_text(window, window->len - window->start);
+            length += json_brackets_skip(&brackets, str_slice(ahead, length, ahead.len));
+        } while (length == window->len - window->start);
         char end = window->data[window->start + length];
         bool none = first && end == ']' && str_trim(window_text(window, length)).len == 0;
         if (!none && !load_json_item(load, begin, window_text(window, length)))
