@@ -72,8 +72,8 @@ struct store {
     unsigned tree_count;
     bool failed;
     struct strlist providers; /* of a Backup: what measuring found */
-    struct str default_ns; /* for a namespaced object that names none */
-    bool from_server;      /* objects are as the API server has them, managedFields and all */
+    struct str default_ns;    /* for a namespaced object that names none */
+    bool from_server;         /* objects are as the API server has them, managedFields and all */
 };
 /* In the record, aligned; while measuring, scratch memory of the same size. NULL sets `failed`. */
 void *store_alloc(struct store *store, size_t size);

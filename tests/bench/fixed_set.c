@@ -72,6 +72,24 @@ ON_ITS_OWN static void work_restore_of_many(const struct world *world)
     review(world, world->restore, "/mutate-velero-io-v1-restore", true);
 }
 
+static bool hide_first(void *hidden, enum fact fact, const struct object_meta *meta)
+{
+    (void)meta;
+    bool hide = fact == FACT_BACKUPS && !*(bool *)hidden;
+    *(bool *)hidden |= hide;
+    return hide;
+}
+
+/* What one change in the cache costs: a snapshot that differs from the one before in a single Backup. */
+ON_ITS_OWN static void work_snapshot_of_many(const struct world *world)
+{
+    bool hidden = false;
+    const struct inventory *next = inventory_without(world->inventory, hide_first, &hidden);
+    if (!next || next->count[FACT_BACKUPS] != world->inventory->count[FACT_BACKUPS] - 1)
+        fail("snapshot", "not one Backup less");
+    snapshot_release(next);
+}
+
 /* What serve does beside the review. */
 ON_ITS_OWN static void work_report(const struct world *world)
 {
@@ -96,6 +114,7 @@ static const struct work {
              {"work_management", work_management, false},
              {"work_backup_of_many", work_backup_of_many, true},
              {"work_restore_of_many", work_restore_of_many, true},
+             {"work_snapshot_of_many", work_snapshot_of_many, true},
              {"work_report", work_report, false}};
 
 static struct str body(struct arena *arena, const char *folder, const char *name)

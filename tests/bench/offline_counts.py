@@ -4,11 +4,13 @@
 
 As with hack/bench-quick.sh, neither what else the machine does nor its processor disturbs it, and counts of another
 compiler are shown but not compared. --quick leaves out the audit, which takes minutes. Process start, libraries included, is part of what a user waits for and is counted, too."""
+import io
 import json
 import os
 import re
 import subprocess
 import sys
+import tarfile
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -16,11 +18,26 @@ import compare
 import offline
 
 LINEAR = 200  # Backups of a small inventory, beside one of twice as many
-BASELINE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "offline.json")
+HERE = os.path.dirname(os.path.abspath(__file__))
+BASELINE = os.path.join(HERE, "offline.json")
 
 
 # One version of memcpy and the like, as in hack/bench-quick.sh.
-PLAIN = "glibc.cpu.hwcaps=-AVX2,-AVX,-BMI2,-ERMS,-FSRM,-SSSE3,-SSE4_1,-SSE4_2,-Fast_Unaligned_Copy"
+PLAIN = "glibc.cpu.hwcaps=-AVX2,-AVX,-BMI2,-ERMS,-FSRM,-SSSE3,-SSE4_1,-SSE4_2,-Fast_Unaligned_Copy,-Fast_Unaligned_Load"
+
+
+def contents(folder, objects):
+    """What Velero keeps of a backup, with so many ConfigMaps."""
+    path = os.path.join(folder, "contents.tar.gz")
+    with tarfile.open(path, "w:gz") as tar:
+        for name, text in [("metadata/version", "1.1.0\n")] + [
+                (f"resources/configmaps/namespaces/kcm-system/cm-{i}.json",
+                 json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "b"},
+                             "metadata": {"name": f"cm-{i}", "namespace": "kcm-system"}})) for i in range(objects)]:
+            entry = tarfile.TarInfo(name)
+            entry.size = len(text)
+            tar.addfile(entry, io.BytesIO(text.encode()))
+    return path
 
 
 def work(folder, quick):
@@ -34,6 +51,14 @@ def work(folder, quick):
             ("settings", 0, ["settings"]),
             ("rbac", 0, ["rbac"]),
             ("completion", 0, ["completion", "bash"]),
+            ("man", 0, ["man", "serve"]),
+            ("probe_help", 0, ["probe", "--help"]),
+            ("uninstall_help", 0, ["uninstall", "--help"]),
+            ("certs_show", 0, ["certs", "show", os.path.join(os.path.dirname(HERE), "fuzz/corpus/x509/rsa.crt")]),
+            ("rehearse_100", 2, ["rehearse", "--contents", contents(folder, 100), "--all"]),
+            # A start that ends by itself: everything up to the certificate, which is missing.
+            ("serve_10", 2, ["serve", "--sandbox", "off", "--inventory", ten, "--health-listen", "", "--tls-cert", "none",
+                             "--tls-key", "none"]),
             ("status_10", 1, ["status", "-o", "json", "--inventory", ten]),
             ("audit_10", 1, ["audit", "--inventory", ten]),
             ("rollback_plan_10", 1, ["rollback-plan", "--inventory", ten]),
