@@ -24,10 +24,24 @@ static enum rehearse_evidence run_evidence(const struct rehearse_state *run, boo
     return run->stores ? REHEARSE_BY_WRITE : stand_in ? REHEARSE_BY_STAND_IN : REHEARSE_BY_DRY_RUN;
 }
 
-/* Refused, or unknown where the answer tells nothing. */
-static void judge_refusal(struct rehearse_state *run, struct rehearse_item *item, enum rehearse_evidence evidence,
-                          const struct error *error)
+/* A webhook is called before the object is converted: without it, the object would be refused all the same. */
+static bool judge_conversion(const struct judged *judged)
 {
+    struct error ignored;
+    struct rehearse_resource *crds =
+        rehearse_contents_resource(judged->run->contents, STR("customresourcedefinitions.apiextensions.k8s.io"));
+    const struct rehearse_item *item = rehearse_resource_item(crds, STR(""), judged->item->resource->name);
+    struct json_object *crd = item && item->outcome == REHEARSE_CREATED
+                                  ? rehearse_item_read(judged->run->contents, item, judged->arena, &ignored)
+                                  : NULL;
+    return crd && run_meets_conversion(judged->run, judged->item, crd, judged->resource.version);
+}
+
+/* Refused, or unknown where the answer tells nothing. */
+static void judge_refusal(const struct judged *judged, enum rehearse_evidence evidence, const struct error *error)
+{
+    struct rehearse_state *run = judged->run;
+    struct rehearse_item *item = judged->item;
     struct str message = str_from(error->message), cause = run_answer_cause(message);
     if (run_answer_tells_nothing(run, error, message)) {
         run_outcome(run, item, REHEARSE_UNKNOWN, evidence, "%.*s", STR_ARG(message));
@@ -35,6 +49,8 @@ static void judge_refusal(struct rehearse_state *run, struct rehearse_item *item
         return;
     }
     const struct dead_webhook *webhook = run_webhook_called(run, message);
+    if (webhook && judge_conversion(judged))
+        return;
     run_outcome(run, item, REHEARSE_REFUSED, webhook ? REHEARSE_BY_WEBHOOK : evidence, "%.*s", STR_ARG(message));
     if (webhook)
         run_cause(run, item, webhook->cure, "webhook %.*s is restored before them, and its service %.*s is not running",
@@ -77,7 +93,7 @@ static bool judge_patch(const struct judged *judged, struct json_object *cluster
                                      .stores = judged->run->stores,
                                      .refusal = &status};
     if (!run_try(judged->run, judged->arena, trial, &error)) {
-        judge_refusal(judged->run, judged->item, run_evidence(judged->run, false), &error);
+        judge_refusal(judged, run_evidence(judged->run, false), &error);
         judge_cure(judged, cluster, judged->item->target_ns, status);
         return false;
     }
@@ -180,7 +196,7 @@ static void judge_create(const struct judged *judged)
         run_outcome(run, item, REHEARSE_CREATED, REHEARSE_BY_PLAN, "what it needs comes with the restore: %s",
                     error.message);
     else {
-        judge_refusal(run, item, evidence, &error);
+        judge_refusal(judged, evidence, &error);
         judge_cure(judged, NULL, trial.ns, status);
     }
     if (item->outcome == REHEARSE_CREATED && !run->stores)
