@@ -96,7 +96,7 @@ const void **order_facts(struct arena *arena, const struct record_table *table, 
     size_t fresh = table->len - (old->len - gone);
     const void **tail = facts + (table->len - fresh);
     order_differing(table, old, tail);
-    struct order_merge merge = {.before = old->len ? before->facts[fact] : NULL,
+    struct order_merge merge = {.before = before ? before->facts[fact] : NULL,
                                 .count = old->len,
                                 .gone = scratch,
                                 .gone_end = scratch ? scratch + gone : NULL,
