@@ -278,7 +278,9 @@ def case_immutable(setup):
 def case_leaves_nothing(setup):
     """whatever ends a drill ends its servers and removes its folder: control-C, TERM and KILL, while it starts and after"""
     for number, (how, ready) in enumerate(((signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGKILL, True), (signal.SIGKILL, False))):
-        process = subprocess.Popen(setup.command(), env=setup.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        # What runs in the background of a script inherits that control-C is ignored.
+        process = subprocess.Popen(setup.command(), env=setup.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         wait_until("the servers", lambda: len(setup.servers()) >= 2 or process.poll() is not None, 30, 0.01)
         if ready:
             wait_until("the API server", lambda: glob.glob(f"{setup.folder}/*/kube-apiserver.log"), 30, 0.01)

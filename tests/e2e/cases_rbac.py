@@ -208,6 +208,11 @@ def case_nothing_beside(setup):
     setup.cluster.must("wait", "--for=condition=Established", "crd/serverstatusrequests.velero.io")
     setup.cluster.must("set", "image", "deployment/velero", "-n", "kcm-system", "velero=velero@sha256:" + "a" * 64)
     wait_until("Velero to be asked", lambda: answer_server_status(setup.cluster, "v1.18.2"), 30)
+    # What a new management backup records of the cluster.
+    setup.cluster.must("create", "--dry-run=server", "-f", "-", stdin={
+        "apiVersion": "velero.io/v1", "kind": "Backup", "metadata": {"name": "recorded", "namespace": "kcm-system"},
+        "spec": {"storageLocation": "aws-s3", "includedNamespaces": ["*"], "excludedResources": ["clusters.cluster.x-k8s.io"],
+                 "orLabelSelectors": [{"matchLabels": {"k0rdent.mirantis.com/component": "kcm"}}]}})
     time.sleep(2)
     used = used_permissions(setup.audit_log)
     unused = []

@@ -106,6 +106,7 @@ def run_cases(module, cases, cluster, binary, prefix=""):
         for case in cases:
             start = time.monotonic()
             try:
+                getattr(setup, "before_case", lambda: None)()
                 case(setup)
                 passed += 1
                 print(f"ok    {prefix}{title(module, case)} ({time.monotonic() - start:.1f} s)", flush=True)

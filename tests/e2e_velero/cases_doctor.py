@@ -17,6 +17,9 @@ class Setup(Stage):
             self.close()
             raise Skip("this Velero has no queue")
 
+    def before_case(self):
+        """What is wrong here is meant to be."""
+
     def causes(self, ahead):
         """The findings of `backstop status` as it would be so many seconds from now, deepest first."""
         done = subprocess.run([self.binary, "status", "-o", "json", "--now", now(ahead), "--settings", self.settings,

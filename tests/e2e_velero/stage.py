@@ -101,6 +101,13 @@ class Stage(Webhook):
         cluster.must("apply", "-f", "-", stdin=labelled(managementbackup(
             SOURCE, schedule="0 */6 * * *", storageLocation="aws-s3", performOnManagementUpgrade=True), **KCM))
 
+    def before_case(self):
+        """Velero writes its credentials file anew while its plugin may be reading it, and then takes a location that is well for
+        Unavailable until it looks again: that is not what a case is about."""
+        location = self.velero.read("backupstoragelocations", "aws-s3") or {}
+        if location.get("status", {}).get("phase") == "Unavailable":
+            self.velero.wait_location("Available")
+
     def back_up(self, name, **spec):
         """A ManagementBackup on demand, as an admin applies it, and the Velero Backup that comes of it."""
         self.cluster.must("apply", "-f", "-", stdin=labelled(managementbackup(name, storageLocation="aws-s3", **spec), **KCM))
